@@ -1,0 +1,1 @@
+//! Handle and DID resolution.

@@ -1,0 +1,178 @@
+//! The boundary between calls and the clients that carry them.
+
+use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use http::{HeaderMap, StatusCode};
+
+use super::Kind;
+use crate::types::Did;
+
+/// A future on the heap.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A stream of bytes, as blobs and repositories are sent and received.
+pub struct ByteStream(Pin<Box<dyn Stream<Item = Result<Bytes, TransportError>> + Send>>);
+
+impl ByteStream {
+    /// Wraps a stream.
+    pub fn new(stream: impl Stream<Item = Result<Bytes, TransportError>> + Send + 'static) -> Self {
+        Self(Box::pin(stream))
+    }
+}
+
+impl Stream for ByteStream {
+    type Item = Result<Bytes, TransportError>;
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
+        self.0.as_mut().poll_next(cx)
+    }
+}
+
+impl fmt::Debug for ByteStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ByteStream(..)")
+    }
+}
+
+/// The body of a request.
+#[derive(Debug)]
+pub enum RequestBody {
+    /// No body.
+    Empty,
+    /// Bytes that can be sent again.
+    Bytes(Bytes),
+    /// A stream that can be sent only once.
+    Stream(ByteStream),
+}
+
+/// One HTTP exchange of an XRPC call, without authorization.
+#[derive(Debug)]
+pub struct Request {
+    /// `GET` for queries, `POST` for procedures.
+    pub kind: Kind,
+    /// The method's NSID.
+    pub nsid: Arc<str>,
+    /// The query string without `?`.
+    pub query: String,
+    /// Headers: content type, accept, proxy, labelers, the caller's own.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: RequestBody,
+    /// Limit of the whole exchange up to the end of the headers; the client's own where absent.
+    pub timeout: Option<Duration>,
+}
+
+/// An answer whose body is still to be read.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct TransportResponse {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: ByteStream,
+}
+
+impl TransportResponse {
+    /// An answer, as a client makes it.
+    pub fn new(status: StatusCode, headers: HeaderMap, body: ByteStream) -> Self {
+        Self { status, headers, body }
+    }
+}
+
+/// Carries requests to a service: adds the origin, authorization and whatever the session needs.
+///
+/// A transport sends a request once, apart from repeats that its authorization needs (a nonce, a refreshed
+/// token); retrying on overload is above it.
+pub trait Transport: Send + Sync {
+    /// Sends a request and gives the answer, whatever its status.
+    fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>>;
+}
+
+/// Why a session ended for good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReauthenticateReason {
+    /// The store has no such session (signed out, or never there).
+    NotFound,
+    /// The server refused the refresh token.
+    Revoked,
+    /// The session has no refresh token and its access token has expired.
+    NoRefreshToken,
+    /// A refresh was sent, its answer was lost, and the server had rotated the tokens.
+    LostRefresh,
+    /// The refresh answer was for another account or was not acceptable.
+    InvalidRefresh,
+}
+
+/// The user has to sign in again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{did} has to sign in again ({reason:?}){}", detail.as_deref().map(|d| format!(": {d}")).unwrap_or_default())]
+#[non_exhaustive]
+pub struct Reauthenticate {
+    /// The account.
+    pub did: Did,
+    /// Why.
+    pub reason: ReauthenticateReason,
+    /// What the server said, or what happened step by step. Holds no secret.
+    pub detail: Option<String>,
+}
+
+impl Reauthenticate {
+    /// The end of a session.
+    pub fn new(did: Did, reason: ReauthenticateReason, detail: Option<String>) -> Self {
+        Self { did, reason, detail }
+    }
+}
+
+/// Why a request got no answer.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransportError {
+    /// The connection could not be made: the request was certainly not processed.
+    #[error("cannot connect to {host}")]
+    Connect {
+        /// Host and port.
+        host: String,
+        /// The cause.
+        source: Arc<dyn std::error::Error + Send + Sync>,
+    },
+    /// The connection broke; the request may have been processed.
+    #[error("the exchange with {host} broke off")]
+    Exchange {
+        /// Host and port.
+        host: String,
+        /// The cause.
+        source: Arc<dyn std::error::Error + Send + Sync>,
+    },
+    /// A limit of time ran out; the request may have been processed.
+    #[error("no answer from {host} within {limit:?}")]
+    Timeout {
+        /// Host and port.
+        host: String,
+        /// The limit.
+        limit: Duration,
+    },
+    /// The user has to sign in again.
+    #[error(transparent)]
+    Reauthenticate(#[from] Reauthenticate),
+    /// The session could not be read, refreshed or stored just now; it still exists. Try later.
+    #[error("the session of {did} cannot be used just now")]
+    Session {
+        /// The account.
+        did: Did,
+        /// The cause.
+        source: Arc<dyn std::error::Error + Send + Sync>,
+    },
+    /// The request cannot be sent as it is.
+    #[error("the request cannot be sent: {problem}")]
+    InvalidRequest {
+        /// What is wrong and what to do.
+        problem: String,
+    },
+}
