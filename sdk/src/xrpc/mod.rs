@@ -8,7 +8,7 @@ pub use method::{
     Body, Empty, Json, Kind, LexiconError, Method, NoError, NoParams, Paginated, Params, Procedure, Query,
     Raw, Subscription,
 };
-pub use query_string::QueryString;
+pub use query_string::{QueryString, QueryValue};
 pub use transport::{
     BoxFuture, ByteStream, Reauthenticate, ReauthenticateReason, Request, RequestBody, Transport,
     TransportError, TransportResponse,
