@@ -6,3 +6,4 @@
 pub mod catalog;
 pub mod document;
 pub mod emit;
+pub mod model;

@@ -2,6 +2,8 @@
 
 pub mod known_string;
 pub mod object;
+mod permission_set;
+mod setters;
 pub mod union;
 
 #[cfg(test)]
@@ -20,3 +22,7 @@ pub use nullable::Nullable;
 pub use object::{Object, Record};
 pub use union::Union;
 pub use unknown::Unknown;
+pub use permission_set::PermissionSet;
+
+/// A string that is kept in place as long as it is short.
+pub use compact_str::CompactString as SmallString;
