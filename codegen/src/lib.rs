@@ -4,5 +4,7 @@
 //! across documents) → [`emit`] (Rust text) → [`output`] (files).
 
 pub mod catalog;
+pub mod diagnostic;
 pub mod document;
 pub mod emit;
+pub mod json;
