@@ -3,14 +3,16 @@
 mod files;
 mod refs;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 
 use crate::diagnostic::{Diagnostic, Problem, Rejected, Report};
 use crate::document::{DefId, Definition, Document};
+use crate::folder::files_below;
 
-pub use files::{json_files, path_of};
+pub use files::path_of;
 
 /// The file in the folder of documents that is none.
 pub const MANIFEST: &str = "manifest.json";
@@ -28,7 +30,11 @@ impl Catalog {
     pub fn load(dir: &Path) -> Result<Self, Rejected> {
         let mut report = Report::default();
         let mut documents = Vec::new();
-        for file in files::json_files(dir, &mut report) {
+        let files = files_below(dir, "json").unwrap_or_else(|error| {
+            report.error(&error.path, None, "", Problem::Unreadable(error.source.to_string()));
+            Vec::new()
+        });
+        for file in files {
             let relative = file.strip_prefix(dir).unwrap_or(&file);
             if relative == Path::new(MANIFEST) {
                 continue;
@@ -124,7 +130,7 @@ impl Catalog {
     }
 }
 
-/// How many there are of each kind.
+/// How many there are of each kind; `Display` is one line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
     /// Documents.
@@ -139,4 +145,21 @@ pub struct Counts {
     pub records: usize,
     /// Permission sets.
     pub permission_sets: usize,
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number =
+            |count: usize, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
+        write!(
+            f,
+            "{}: {}, {}, {}, {}, {}",
+            number(self.documents, "document", "documents"),
+            number(self.queries, "query", "queries"),
+            number(self.procedures, "procedure", "procedures"),
+            number(self.subscriptions, "subscription", "subscriptions"),
+            number(self.records, "record", "records"),
+            number(self.permission_sets, "permission set", "permission sets"),
+        )
+    }
 }
