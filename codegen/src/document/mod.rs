@@ -3,13 +3,16 @@
 //! A [`Document`] that exists has passed every check that needs no other document; what needs the
 //! others (refs) is checked by [`crate::catalog`].
 
+mod parse;
 mod reference;
+mod syntax;
 mod types;
 
 use std::path::PathBuf;
 
 use indexmap::IndexMap;
 
+pub use crate::json::Position;
 pub use reference::{DefId, Reference};
 pub use types::{Array, Blob, Boolean, Bytes, Format, Integer, Object, Params, Schema, Text, Type, Union};
 
@@ -24,15 +27,6 @@ pub struct Document {
     pub defs: IndexMap<String, Definition>,
     /// The source file, for messages.
     pub path: PathBuf,
-}
-
-/// Where something stands in its source file; both count from 1, the column in characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Position {
-    /// The line.
-    pub line: u32,
-    /// The column.
-    pub column: u32,
 }
 
 /// One entry of `defs`: a primary type (only as `main`) or a schema that others may refer to.
