@@ -46,7 +46,7 @@ fn bad_documents_are_all_reported_and_nothing_is_written() {
     assert!(errors.contains("did you mean `query`?"), "{errors}");
     assert!(
         errors.contains(
-            "error: lexicons/com/example/worse.json:2:66: defs.a.items.format: expected the format"
+            "error: lexicons/com/example/worse.json:2:72: defs.a.items.format: expected the format"
         ),
         "{errors}"
     );
