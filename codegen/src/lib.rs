@@ -9,6 +9,7 @@ pub mod cli;
 pub mod diagnostic;
 pub mod document;
 pub mod emit;
+pub mod model;
 pub mod folder;
 pub mod import;
 pub mod json;
