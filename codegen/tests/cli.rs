@@ -121,3 +121,49 @@ fn import_makes_the_folder_and_says_what_changed() {
     assert_eq!(result.status.code(), Some(1));
     assert_eq!(text(&result.stderr), "error: nowhere: expected a folder\nnothing was written\n");
 }
+
+#[test]
+fn generation_is_repeatable_and_check_finds_every_difference() {
+    let dir = workspace(&[
+        (
+            "com/example/one",
+            r#""main": {"type": "query", "output": {"encoding": "application/json", "schema": {"type": "object", "properties": {}}}}"#,
+        ),
+        ("com/example/two", r#""main": {"type": "object", "properties": {"a": {"type": "string"}}}"#),
+    ]);
+    let run = |check: bool| {
+        codegen(dir.path(), &[FOLDERS.as_slice(), if check { &["check"] } else { &[] }].concat())
+    };
+    let missing = run(true);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(
+        text(&missing.stdout).lines().all(|line| line.starts_with("missing: api/")),
+        "{}",
+        text(&missing.stdout)
+    );
+    assert!(!dir.path().join("api").exists());
+
+    let first = text(&run(false).stdout);
+    assert!(
+        first.starts_with("2 documents: 1 query, 0 procedures") && !first.contains(" 0 written"),
+        "{first}"
+    );
+    assert!(text(&run(false).stdout).contains(" 0 written, 0 removed, in "));
+    assert_eq!(run(true).status.code(), Some(0));
+
+    let file = dir.path().join("api/com/example/two.rs");
+    let made = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{made}// x\n")).unwrap();
+    fs::copy(&file, dir.path().join("api/com/old.rs")).unwrap();
+    let differs = run(true);
+    assert_eq!(differs.status.code(), Some(1));
+    assert_eq!(text(&differs.stdout), "would change: api/com/example/two.rs\nstale: api/com/old.rs\n");
+    assert!(text(&run(false).stdout).contains(" 1 written, 1 removed, in "));
+    assert_eq!(fs::read_to_string(&file).unwrap(), made);
+    assert!(!dir.path().join("api/com/old.rs").exists());
+
+    // A document gone bad leaves everything as it is.
+    fs::write(dir.path().join("lexicons/com/example/one.json"), "{").unwrap();
+    assert_eq!((run(false).status.code(), fs::read_to_string(&file).unwrap()), (Some(1), made));
+    assert!(dir.path().join("api/com/example/one.rs").exists());
+}

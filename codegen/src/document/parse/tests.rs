@@ -592,3 +592,34 @@ fn findings_name_file_line_column_and_path() {
     assert!(Document::parse(Path::new("a.json"), b"{\n\"lexicon\" 1}", &mut report).is_none());
     assert_eq!(report.diagnostics[0].to_string(), "error: a.json:2:11: expected `:`, found `1`");
 }
+
+/// Whatever a file holds, reading it ends with findings.
+#[test]
+fn damaged_documents_never_panic() {
+    let text = with_defs(
+        r##""main": {"type": "procedure", "input": {"encoding": "a/b", "schema": {"type": "union", "refs": ["#é"], "closed": true}},
+            "errors": [{"name": "A"}], "parameters": {"type": "params", "required": ["a"], "properties": {"a": {"type": "array",
+            "items": {"type": "integer", "enum": [1], "default": 1, "minimum": -1}}}}}, "p": {"type": "permission-set",
+            "title:lang": {"de": "x"}, "permissions": [{"type": "permission", "resource": "rpc", "lxm": ["a"], "aud": "*"}]},
+            "s": {"type": "string", "format": "datetime", "const": "2020-01-01T00:00:00Z", "enum": ["é"], "maxGraphemes": 2}"##,
+    );
+    let mut report = Report::default();
+    for end in 0..text.len() {
+        Document::parse(Path::new("x"), &text.as_bytes()[..end], &mut report);
+        for replacement in *b"0{[\"-x\xff\\" {
+            let mut bytes = text.clone().into_bytes();
+            bytes[end] = replacement;
+            Document::parse(Path::new("x"), &bytes, &mut report);
+        }
+    }
+    // Every value in turn becomes one of another kind.
+    let starts: Vec<usize> = text.match_indices(": ").map(|(at, _)| at + 2).collect();
+    for start in starts {
+        let length = text[start..].find([',', '}']).unwrap();
+        for other in ["null", "1", "\"\"", "[]", "{}", "[null]", "{\"type\": 1}", "1.5", "true"] {
+            let changed = format!("{}{other}{}", &text[..start], &text[start + length..]);
+            Document::parse(Path::new("x"), changed.as_bytes(), &mut report);
+        }
+    }
+    assert!(report.error_count() > 1000);
+}
