@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     fn file(path: &str, body: &str) -> GeneratedFile {
-        GeneratedFile { path: path.into(), text: format!("{HEADER}{body}") }
+        GeneratedFile { path: path.into(), text: format!("{HEADER}\n{body}") }
     }
 
     #[test]
