@@ -1,6 +1,7 @@
 //! From the model to Rust source text.
 
 mod items;
+mod macros;
 mod method;
 mod modules;
 mod tokens;
@@ -43,25 +44,26 @@ pub fn generate(catalog: &Catalog) -> Result<Vec<GeneratedFile>, EmitError> {
 
 /// Formats tokens as a file, with an empty line between items.
 fn render(path: PathBuf, tokens: proc_macro2::TokenStream) -> Result<GeneratedFile, EmitError> {
-    let file = syn::parse2(tokens).map_err(|source| EmitError::Syntax { path: path.clone(), source })?;
-    let mut text = format!("{HEADER}\n");
+    let mut file = syn::parse2(tokens).map_err(|source| EmitError::Syntax { path: path.clone(), source })?;
+    let macros = macros::take_out(&mut file);
     let formatted = prettyplease::unparse(&file);
-    let mut previous = "";
+    let mut text = format!("{HEADER}\n");
+    let mut previous = String::new();
     for line in formatted.lines() {
         // prettyplease sets items close together; they are easier to read apart.
-        let begins_item = line.starts_with("///") || line.starts_with("#[") || line.starts_with("impl ")
-            || line.starts_with("pub ") || line.starts_with("crate::");
-        let continues = previous.is_empty() || previous.starts_with("///") || previous.starts_with("#[")
-            || previous.starts_with("//!") && line.starts_with("//!");
-        let same_kind = ["pub mod ", "pub type ", "crate::", "use "].iter().any(|kind| {
-            line.starts_with(kind) && previous.starts_with(kind)
-        });
-        if begins_item && !continues && !same_kind {
+        let begins = ["///", "#[", "impl ", "impl<", "pub ", "use ", macros::PLACEHOLDER];
+        let begins_item = begins.iter().any(|begin| line.starts_with(begin));
+        let belongs = previous.is_empty() || previous.starts_with("///") || previous.starts_with("#[");
+        let same_list = ["pub mod ", "use "].iter().any(|list| line.starts_with(list) && previous.starts_with(list));
+        if begins_item && !belongs && !same_list {
             text.push('\n');
         }
-        text.push_str(line);
+        match macros::put_back(&macros, line) {
+            Some(expanded) => text.push_str(expanded),
+            None => text.push_str(line),
+        }
         text.push('\n');
-        previous = line;
+        previous = line.to_owned();
     }
     Ok(GeneratedFile { path, text })
 }

@@ -1,4 +1,5 @@
 //! OAuth sessions.
+pub mod store;
 /// stand-in
 pub struct OAuthClient;
 impl crate::xrpc::Transport for OAuthClient {

@@ -23,9 +23,7 @@ pub mod status;
 pub struct AppBskyActor<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! {
-    app_bsky_actor, AppBskyActor, "app.bsky.actor"
-}
+crate::accessor! { app_bsky_actor, AppBskyActor, "app.bsky.actor" }
 
 #[cfg(feature = "client")]
 impl<'c> AppBskyActor<'c> {

@@ -16,9 +16,7 @@ pub mod get_state;
 pub struct AppBskyAgeassurance<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! {
-    app_bsky_ageassurance, AppBskyAgeassurance, "app.bsky.ageassurance"
-}
+crate::accessor! { app_bsky_ageassurance, AppBskyAgeassurance, "app.bsky.ageassurance" }
 
 #[cfg(feature = "client")]
 impl<'c> AppBskyAgeassurance<'c> {

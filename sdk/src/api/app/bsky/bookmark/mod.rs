@@ -16,9 +16,7 @@ pub mod get_bookmarks;
 pub struct AppBskyBookmark<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! {
-    app_bsky_bookmark, AppBskyBookmark, "app.bsky.bookmark"
-}
+crate::accessor! { app_bsky_bookmark, AppBskyBookmark, "app.bsky.bookmark" }
 
 #[cfg(feature = "client")]
 impl<'c> AppBskyBookmark<'c> {

@@ -21,9 +21,7 @@ pub mod verify_phone;
 pub struct AppBskyContact<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! {
-    app_bsky_contact, AppBskyContact, "app.bsky.contact"
-}
+crate::accessor! { app_bsky_contact, AppBskyContact, "app.bsky.contact" }
 
 #[cfg(feature = "client")]
 impl<'c> AppBskyContact<'c> {

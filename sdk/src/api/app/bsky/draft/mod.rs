@@ -17,9 +17,7 @@ pub mod update_draft;
 pub struct AppBskyDraft<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! {
-    app_bsky_draft, AppBskyDraft, "app.bsky.draft"
-}
+crate::accessor! { app_bsky_draft, AppBskyDraft, "app.bsky.draft" }
 
 #[cfg(feature = "client")]
 impl<'c> AppBskyDraft<'c> {

@@ -20,9 +20,7 @@ pub mod video;
 pub struct AppBskyEmbed<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! {
-    app_bsky_embed, AppBskyEmbed, "app.bsky.embed"
-}
+crate::accessor! { app_bsky_embed, AppBskyEmbed, "app.bsky.embed" }
 
 #[cfg(feature = "client")]
 impl<'c> AppBskyEmbed<'c> {

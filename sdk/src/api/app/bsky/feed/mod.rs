@@ -38,9 +38,7 @@ pub mod threadgate;
 pub struct AppBskyFeed<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! {
-    app_bsky_feed, AppBskyFeed, "app.bsky.feed"
-}
+crate::accessor! { app_bsky_feed, AppBskyFeed, "app.bsky.feed" }
 
 #[cfg(feature = "client")]
 impl<'c> AppBskyFeed<'c> {

@@ -45,9 +45,7 @@ pub mod verification;
 pub struct AppBskyGraph<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! {
-    app_bsky_graph, AppBskyGraph, "app.bsky.graph"
-}
+crate::accessor! { app_bsky_graph, AppBskyGraph, "app.bsky.graph" }
 
 #[cfg(feature = "client")]
 impl<'c> AppBskyGraph<'c> {

@@ -15,9 +15,7 @@ pub mod service;
 pub struct AppBskyLabeler<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! {
-    app_bsky_labeler, AppBskyLabeler, "app.bsky.labeler"
-}
+crate::accessor! { app_bsky_labeler, AppBskyLabeler, "app.bsky.labeler" }
 
 #[cfg(feature = "client")]
 impl<'c> AppBskyLabeler<'c> {

@@ -24,9 +24,7 @@ pub mod update_seen;
 pub struct AppBskyNotification<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! {
-    app_bsky_notification, AppBskyNotification, "app.bsky.notification"
-}
+crate::accessor! { app_bsky_notification, AppBskyNotification, "app.bsky.notification" }
 
 #[cfg(feature = "client")]
 impl<'c> AppBskyNotification<'c> {

@@ -43,9 +43,7 @@ pub mod search_starter_packs_skeleton;
 pub struct AppBskyUnspecced<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! {
-    app_bsky_unspecced, AppBskyUnspecced, "app.bsky.unspecced"
-}
+crate::accessor! { app_bsky_unspecced, AppBskyUnspecced, "app.bsky.unspecced" }
 
 #[cfg(feature = "client")]
 impl<'c> AppBskyUnspecced<'c> {

@@ -21,9 +21,7 @@ pub mod upload_video;
 pub struct AppBskyVideo<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! {
-    app_bsky_video, AppBskyVideo, "app.bsky.video"
-}
+crate::accessor! { app_bsky_video, AppBskyVideo, "app.bsky.video" }
 
 #[cfg(feature = "client")]
 impl<'c> AppBskyVideo<'c> {

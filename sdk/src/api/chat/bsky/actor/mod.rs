@@ -17,9 +17,7 @@ pub mod get_status;
 pub struct ChatBskyActor<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! {
-    chat_bsky_actor, ChatBskyActor, "chat.bsky.actor"
-}
+crate::accessor! { chat_bsky_actor, ChatBskyActor, "chat.bsky.actor" }
 
 #[cfg(feature = "client")]
 impl<'c> ChatBskyActor<'c> {

@@ -35,9 +35,7 @@ pub mod update_read;
 pub struct ChatBskyConvo<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! {
-    chat_bsky_convo, ChatBskyConvo, "chat.bsky.convo"
-}
+crate::accessor! { chat_bsky_convo, ChatBskyConvo, "chat.bsky.convo" }
 
 #[cfg(feature = "client")]
 impl<'c> ChatBskyConvo<'c> {

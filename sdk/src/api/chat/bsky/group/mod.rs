@@ -29,9 +29,7 @@ pub mod withdraw_join_request;
 pub struct ChatBskyGroup<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! {
-    chat_bsky_group, ChatBskyGroup, "chat.bsky.group"
-}
+crate::accessor! { chat_bsky_group, ChatBskyGroup, "chat.bsky.group" }
 
 #[cfg(feature = "client")]
 impl<'c> ChatBskyGroup<'c> {

@@ -20,9 +20,7 @@ pub mod update_actor_access;
 pub struct ChatBskyModeration<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! {
-    chat_bsky_moderation, ChatBskyModeration, "chat.bsky.moderation"
-}
+crate::accessor! { chat_bsky_moderation, ChatBskyModeration, "chat.bsky.moderation" }
 
 #[cfg(feature = "client")]
 impl<'c> ChatBskyModeration<'c> {

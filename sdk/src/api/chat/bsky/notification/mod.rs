@@ -15,9 +15,7 @@ pub mod put_preferences;
 pub struct ChatBskyNotification<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! {
-    chat_bsky_notification, ChatBskyNotification, "chat.bsky.notification"
-}
+crate::accessor! { chat_bsky_notification, ChatBskyNotification, "chat.bsky.notification" }
 
 #[cfg(feature = "client")]
 impl<'c> ChatBskyNotification<'c> {

@@ -28,9 +28,7 @@ pub mod update_subject_status;
 pub struct ComAtprotoAdmin<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! {
-    com_atproto_admin, ComAtprotoAdmin, "com.atproto.admin"
-}
+crate::accessor! { com_atproto_admin, ComAtprotoAdmin, "com.atproto.admin" }
 
 #[cfg(feature = "client")]
 impl<'c> ComAtprotoAdmin<'c> {

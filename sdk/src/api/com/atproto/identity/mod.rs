@@ -22,9 +22,7 @@ pub mod update_handle;
 pub struct ComAtprotoIdentity<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! {
-    com_atproto_identity, ComAtprotoIdentity, "com.atproto.identity"
-}
+crate::accessor! { com_atproto_identity, ComAtprotoIdentity, "com.atproto.identity" }
 
 #[cfg(feature = "client")]
 impl<'c> ComAtprotoIdentity<'c> {

@@ -15,9 +15,7 @@ pub mod subscribe_labels;
 pub struct ComAtprotoLabel<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! {
-    com_atproto_label, ComAtprotoLabel, "com.atproto.label"
-}
+crate::accessor! { com_atproto_label, ComAtprotoLabel, "com.atproto.label" }
 
 #[cfg(feature = "client")]
 impl<'c> ComAtprotoLabel<'c> {

@@ -14,9 +14,7 @@ pub mod schema;
 pub struct ComAtprotoLexicon<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! {
-    com_atproto_lexicon, ComAtprotoLexicon, "com.atproto.lexicon"
-}
+crate::accessor! { com_atproto_lexicon, ComAtprotoLexicon, "com.atproto.lexicon" }
 
 #[cfg(feature = "client")]
 impl<'c> ComAtprotoLexicon<'c> {

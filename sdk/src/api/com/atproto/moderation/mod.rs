@@ -14,9 +14,7 @@ pub mod defs;
 pub struct ComAtprotoModeration<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! {
-    com_atproto_moderation, ComAtprotoModeration, "com.atproto.moderation"
-}
+crate::accessor! { com_atproto_moderation, ComAtprotoModeration, "com.atproto.moderation" }
 
 #[cfg(feature = "client")]
 impl<'c> ComAtprotoModeration<'c> {

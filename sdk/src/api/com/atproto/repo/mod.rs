@@ -24,9 +24,7 @@ pub mod upload_blob;
 pub struct ComAtprotoRepo<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! {
-    com_atproto_repo, ComAtprotoRepo, "com.atproto.repo"
-}
+crate::accessor! { com_atproto_repo, ComAtprotoRepo, "com.atproto.repo" }
 
 #[cfg(feature = "client")]
 impl<'c> ComAtprotoRepo<'c> {

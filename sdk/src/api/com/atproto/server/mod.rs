@@ -38,9 +38,7 @@ pub mod update_email;
 pub struct ComAtprotoServer<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! {
-    com_atproto_server, ComAtprotoServer, "com.atproto.server"
-}
+crate::accessor! { com_atproto_server, ComAtprotoServer, "com.atproto.server" }
 
 #[cfg(feature = "client")]
 impl<'c> ComAtprotoServer<'c> {

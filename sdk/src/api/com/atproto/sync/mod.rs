@@ -29,9 +29,7 @@ pub mod subscribe_repos;
 pub struct ComAtprotoSync<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! {
-    com_atproto_sync, ComAtprotoSync, "com.atproto.sync"
-}
+crate::accessor! { com_atproto_sync, ComAtprotoSync, "com.atproto.sync" }
 
 #[cfg(feature = "client")]
 impl<'c> ComAtprotoSync<'c> {

@@ -19,9 +19,7 @@ pub mod revoke_account_credentials;
 pub struct ComAtprotoTemp<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! {
-    com_atproto_temp, ComAtprotoTemp, "com.atproto.temp"
-}
+crate::accessor! { com_atproto_temp, ComAtprotoTemp, "com.atproto.temp" }
 
 #[cfg(feature = "client")]
 impl<'c> ComAtprotoTemp<'c> {

@@ -17,9 +17,7 @@ pub mod update_template;
 pub struct ToolsOzoneCommunication<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! {
-    tools_ozone_communication, ToolsOzoneCommunication, "tools.ozone.communication"
-}
+crate::accessor! { tools_ozone_communication, ToolsOzoneCommunication, "tools.ozone.communication" }
 
 #[cfg(feature = "client")]
 impl<'c> ToolsOzoneCommunication<'c> {

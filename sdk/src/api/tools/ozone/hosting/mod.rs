@@ -13,9 +13,7 @@ pub mod get_account_history;
 pub struct ToolsOzoneHosting<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! {
-    tools_ozone_hosting, ToolsOzoneHosting, "tools.ozone.hosting"
-}
+crate::accessor! { tools_ozone_hosting, ToolsOzoneHosting, "tools.ozone.hosting" }
 
 #[cfg(feature = "client")]
 impl<'c> ToolsOzoneHosting<'c> {

@@ -29,9 +29,7 @@ pub mod search_repos;
 pub struct ToolsOzoneModeration<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! {
-    tools_ozone_moderation, ToolsOzoneModeration, "tools.ozone.moderation"
-}
+crate::accessor! { tools_ozone_moderation, ToolsOzoneModeration, "tools.ozone.moderation" }
 
 #[cfg(feature = "client")]
 impl<'c> ToolsOzoneModeration<'c> {

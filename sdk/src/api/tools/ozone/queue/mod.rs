@@ -21,9 +21,7 @@ pub mod update_queue;
 pub struct ToolsOzoneQueue<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! {
-    tools_ozone_queue, ToolsOzoneQueue, "tools.ozone.queue"
-}
+crate::accessor! { tools_ozone_queue, ToolsOzoneQueue, "tools.ozone.queue" }
 
 #[cfg(feature = "client")]
 impl<'c> ToolsOzoneQueue<'c> {

@@ -27,9 +27,7 @@ pub mod unassign_moderator;
 pub struct ToolsOzoneReport<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! {
-    tools_ozone_report, ToolsOzoneReport, "tools.ozone.report"
-}
+crate::accessor! { tools_ozone_report, ToolsOzoneReport, "tools.ozone.report" }
 
 #[cfg(feature = "client")]
 impl<'c> ToolsOzoneReport<'c> {

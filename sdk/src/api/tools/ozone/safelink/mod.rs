@@ -18,9 +18,7 @@ pub mod update_rule;
 pub struct ToolsOzoneSafelink<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! {
-    tools_ozone_safelink, ToolsOzoneSafelink, "tools.ozone.safelink"
-}
+crate::accessor! { tools_ozone_safelink, ToolsOzoneSafelink, "tools.ozone.safelink" }
 
 #[cfg(feature = "client")]
 impl<'c> ToolsOzoneSafelink<'c> {

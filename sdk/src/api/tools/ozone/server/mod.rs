@@ -13,9 +13,7 @@ pub mod get_config;
 pub struct ToolsOzoneServer<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! {
-    tools_ozone_server, ToolsOzoneServer, "tools.ozone.server"
-}
+crate::accessor! { tools_ozone_server, ToolsOzoneServer, "tools.ozone.server" }
 
 #[cfg(feature = "client")]
 impl<'c> ToolsOzoneServer<'c> {

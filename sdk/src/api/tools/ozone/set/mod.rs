@@ -19,9 +19,7 @@ pub mod upsert_set;
 pub struct ToolsOzoneSet<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! {
-    tools_ozone_set, ToolsOzoneSet, "tools.ozone.set"
-}
+crate::accessor! { tools_ozone_set, ToolsOzoneSet, "tools.ozone.set" }
 
 #[cfg(feature = "client")]
 impl<'c> ToolsOzoneSet<'c> {

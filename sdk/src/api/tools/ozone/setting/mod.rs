@@ -16,9 +16,7 @@ pub mod upsert_option;
 pub struct ToolsOzoneSetting<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! {
-    tools_ozone_setting, ToolsOzoneSetting, "tools.ozone.setting"
-}
+crate::accessor! { tools_ozone_setting, ToolsOzoneSetting, "tools.ozone.setting" }
 
 #[cfg(feature = "client")]
 impl<'c> ToolsOzoneSetting<'c> {

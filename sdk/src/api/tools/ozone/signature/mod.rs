@@ -16,9 +16,7 @@ pub mod search_accounts;
 pub struct ToolsOzoneSignature<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! {
-    tools_ozone_signature, ToolsOzoneSignature, "tools.ozone.signature"
-}
+crate::accessor! { tools_ozone_signature, ToolsOzoneSignature, "tools.ozone.signature" }
 
 #[cfg(feature = "client")]
 impl<'c> ToolsOzoneSignature<'c> {

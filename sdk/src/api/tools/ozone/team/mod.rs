@@ -17,9 +17,7 @@ pub mod update_member;
 pub struct ToolsOzoneTeam<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! {
-    tools_ozone_team, ToolsOzoneTeam, "tools.ozone.team"
-}
+crate::accessor! { tools_ozone_team, ToolsOzoneTeam, "tools.ozone.team" }
 
 #[cfg(feature = "client")]
 impl<'c> ToolsOzoneTeam<'c> {

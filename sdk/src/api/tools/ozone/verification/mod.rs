@@ -16,9 +16,7 @@ pub mod revoke_verifications;
 pub struct ToolsOzoneVerification<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! {
-    tools_ozone_verification, ToolsOzoneVerification, "tools.ozone.verification"
-}
+crate::accessor! { tools_ozone_verification, ToolsOzoneVerification, "tools.ozone.verification" }
 
 #[cfg(feature = "client")]
 impl<'c> ToolsOzoneVerification<'c> {
