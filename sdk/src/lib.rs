@@ -4,6 +4,12 @@
 mod accessor;
 #[rustfmt::skip]
 pub mod api;
+#[cfg(test)]
+#[rustfmt::skip]
+#[path = "../../codegen/tests/golden/expected/mod.rs"]
+mod golden;
+#[cfg(test)]
+mod golden_tests;
 #[cfg(feature = "client")]
 mod http_client;
 #[cfg(feature = "client")]
