@@ -1,1 +1,6 @@
 //! OAuth sessions.
+
+mod dpop;
+mod nonce;
+mod server;
+mod session;
