@@ -150,7 +150,9 @@ fn construction(it: &Struct) -> TokenStream {
         values.push(quote!(extra: types::Extra::default()));
     }
     let doc = if arguments.is_empty() { " With nothing set." } else { " With the required fields." };
-    let defaults = it.fields.iter().filter_map(default_value);
+    // The server does it for parameters, and the runtime sends them with every call.
+    let readable = it.fields.iter().filter(|_| it.kind != StructKind::Params);
+    let defaults = readable.filter_map(default_value);
     let setters = setters(it);
     quote! {
         impl #name {

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::tokens::{docs, ident, module_path, ty};
+use super::tokens::{docs, ident, ty};
 use crate::model::{Body, Group, Method, MethodKind, Model, Module, Pages};
 
 /// The method struct with its data.
@@ -75,7 +75,7 @@ pub(super) fn accessor(model: &Model, nsid: &str, group: &Group) -> TokenStream 
     let (name, accessor) = (ident(&group.name), ident(&group.accessor));
     let doc = format!(" The methods of `{nsid}`.");
     let methods = group.methods.iter().filter_map(|(at, name)| {
-        let module = &model.modules[*at];
+        let module = model.modules.get(*at)?;
         module.method.as_ref().map(|method| accessor_method(module, method, name))
     });
     quote! {
@@ -93,7 +93,9 @@ pub(super) fn accessor(model: &Model, nsid: &str, group: &Group) -> TokenStream 
 }
 
 fn accessor_method(module: &Module, method: &Method, rust_name: &str) -> TokenStream {
-    let (name, path, method_name) = (ident(rust_name), module_path(&module.path), ident(&method.name));
+    let (name, method_name) = (ident(rust_name), ident(&method.name));
+    // The accessor stands in the folder of its methods' modules.
+    let path = &name;
     let mut arguments = Vec::new();
     let params = if method.has_params {
         arguments.push(quote!(params: #path::Params));
