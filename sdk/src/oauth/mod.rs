@@ -9,11 +9,11 @@ mod refresh;
 mod resource;
 mod server;
 mod session;
+#[cfg(test)]
+mod session_tests;
 mod sessions;
 mod shared;
 pub mod store;
-#[cfg(test)]
-mod session_tests;
 
 pub use client::{OAuthClient, SessionInfo};
 pub use dpop::DpopError;
