@@ -179,9 +179,7 @@ impl ServerEndpoint<'_> {
     ) -> Result<ServerResponse, ServerError> {
         let parsed = url::Url::parse(url).map_err(|_| ServerError::Endpoint { url: url.to_owned() })?;
         let origin = parsed.origin().ascii_serialization();
-        let mut body = url::form_urlencoded::Serializer::new(String::new());
-        body.extend_pairs(form).append_pair("client_id", self.client_id);
-        let body = Bytes::from(body.finish().into_bytes());
+        let body = encode(form, self.client_id);
         let (mut nonce_retried, mut clock_retried) = (false, false);
         loop {
             let offset = self.nonces.clock_offset(&origin);
@@ -245,6 +243,12 @@ impl ServerEndpoint<'_> {
             Err(_) => Err(ServerError::Timeout { host: host(), limit: LIMIT }),
         }
     }
+}
+
+fn encode(form: &[(&str, &str)], client_id: &str) -> Bytes {
+    let mut body = url::form_urlencoded::Serializer::new(String::new());
+    body.extend_pairs(form).append_pair("client_id", client_id);
+    Bytes::from(body.finish().into_bytes())
 }
 
 async fn receive(request: reqwest::RequestBuilder, origin: &str) -> Result<Answer, ServerError> {
