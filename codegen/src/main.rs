@@ -1,2 +1,11 @@
-//! x
-fn main() {}
+//! The generator's command line; see `codegen::cli`.
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::Parser;
+use codegen::cli::Cli;
+
+fn main() -> ExitCode {
+    ExitCode::from(Cli::parse().run(&mut io::stdout().lock(), &mut io::stderr().lock()))
+}

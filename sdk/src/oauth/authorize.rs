@@ -12,9 +12,11 @@ use super::{
     discovery::{AuthorizationServer, Discovery},
     dpop::DpopKey,
     error::AuthorizeError,
-    pending::{self, PendingSignIn, PendingSignIns, unix_now},
+    nonce::NonceCache,
+    pending::{self, PendingSignIn, PendingSignIns},
     pkce::{Verifier, random_text},
     server::ServerEndpoint,
+    session::unix_now,
 };
 use crate::types::{Did, Handle};
 
@@ -195,6 +197,7 @@ impl<'a> Start<'a> {
 struct Target {
     server: AuthorizationServer,
     did: Option<Did>,
+    pds: Option<String>,
     login_hint: Option<String>,
 }
 
@@ -243,8 +246,8 @@ impl OAuth {
             token_endpoint: target.server.token_endpoint,
             revocation_endpoint: target.server.revocation_endpoint,
             did: target.did,
+            pds: target.pds,
             redirect_uri: redirect_uri.to_owned(),
-            scope: scope.to_owned(),
             app_state: options.app_state.clone(),
             // The page may be opened in its last second; what the user then does takes time.
             expires_at: unix_now().saturating_add_unsigned(pending::LIFETIME.as_secs()),
@@ -292,7 +295,7 @@ impl OAuth {
         let (identity, hint) = match Start::parse(input)? {
             Start::Server(url) => {
                 let server = self.discovery().of_server(url).await?;
-                return Ok(Target { server, did: None, login_hint: options.login_hint.clone() });
+                return Ok(Target { server, did: None, pds: None, login_hint: options.login_hint.clone() });
             }
             Start::Handle(handle, hint) => {
                 (resolver.resolve(handle.as_str()).await.map_err(identity_error)?, hint)
@@ -300,7 +303,12 @@ impl OAuth {
             Start::Did(did, hint) => (resolver.resolve(did.as_str()).await.map_err(identity_error)?, hint),
         };
         let server = self.discovery().of_pds(&identity.pds).await?;
-        Ok(Target { server, did: Some(identity.did), login_hint: Some(hint.to_owned()) })
+        Ok(Target {
+            server,
+            did: Some(identity.did),
+            pds: Some(identity.pds),
+            login_hint: Some(hint.to_owned()),
+        })
     }
 
     async fn push(
@@ -311,7 +319,7 @@ impl OAuth {
     ) -> Result<ParAnswer, AuthorizeError> {
         let issuer = || server.issuer.clone();
         let response = self
-            .endpoint(&server.issuer, key)
+            .endpoint(&server.issuer, key, &NonceCache::default())
             .post_form(&server.par_endpoint, form)
             .await
             .map_err(|source| AuthorizeError::Server { issuer: issuer(), source })?;
@@ -325,7 +333,19 @@ impl OAuth {
         Ok(answer)
     }
 
-    pub(super) fn endpoint<'a>(&'a self, issuer: &'a str, key: &'a DpopKey) -> ServerEndpoint<'a> {
-        todo!()
+    pub(super) fn endpoint<'a>(
+        &'a self,
+        issuer: &'a str,
+        key: &'a DpopKey,
+        nonces: &'a NonceCache,
+    ) -> ServerEndpoint<'a> {
+        ServerEndpoint {
+            http: &self.inner.http,
+            issuer,
+            client_id: self.inner.metadata.client_id(),
+            key,
+            nonces,
+            missing_nonce: self.inner.missing_nonce,
+        }
     }
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::{
-    BuildError, ClientMetadata, MemoryStore, OAuth, OAuthInner,
+    BuildError, ClientMetadata, MemoryStore, MissingNonce, OAuth, OAuthInner,
     shared::Shared,
     store::Store,
 };
-use crate::identity::{self, Resolver, http::StrangerHttp};
+use crate::identity::{Resolver, http::StrangerHttp};
 
 /// Builds an [`OAuth`]; made by [`OAuth::builder`].
 #[must_use = "nothing is built before `build`"]
@@ -15,6 +15,7 @@ pub struct OAuthBuilder {
     metadata: ClientMetadata,
     store: Option<Arc<dyn Store>>,
     resolver: Option<Resolver>,
+    missing_nonce: MissingNonce,
     allow_loopback_http: bool,
 }
 
@@ -26,7 +27,7 @@ impl std::fmt::Debug for OAuthBuilder {
 
 impl OAuthBuilder {
     pub(super) fn new(metadata: ClientMetadata) -> Self {
-        Self { metadata, store: None, resolver: None, allow_loopback_http: false }
+        Self { metadata, store: None, resolver: None, missing_nonce: MissingNonce::default(), allow_loopback_http: false }
     }
 
     /// Sets where sessions and sign-ins under way are kept.
@@ -48,6 +49,12 @@ impl OAuthBuilder {
         self
     }
 
+    /// Sets what is done with answers that carry no `DPoP-Nonce`.
+    pub fn missing_nonce(mut self, missing_nonce: MissingNonce) -> Self {
+        self.missing_nonce = missing_nonce;
+        self
+    }
+
     /// Development: also talks http to servers on this machine. Never for an app that others use.
     pub fn allow_loopback_http(mut self) -> Self {
         self.allow_loopback_http = true;
@@ -57,6 +64,31 @@ impl OAuthBuilder {
     /// Checks the metadata and sets everything up.
     pub fn build(self) -> Result<OAuth, BuildError> {
         self.metadata.check()?;
-        todo!()
+        let failed = |e: reqwest::Error| BuildError::Http { problem: e.to_string() };
+        let http = crate::http_client::builder().redirect(reqwest::redirect::Policy::none()).build();
+        let http = http.map_err(failed)?;
+        let resolver = match self.resolver {
+            Some(resolver) => resolver,
+            None => Resolver::builder()
+                .allow_loopback_http(self.allow_loopback_http)
+                .build()
+                .map_err(|e| BuildError::Resolver { problem: e.to_string() })?,
+        };
+        let stranger = StrangerHttp::new(self.allow_loopback_http)
+            .map_err(|e| BuildError::Http { problem: e.to_string() })?;
+        let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
+        let shared = Shared::new(http.clone(), Arc::clone(&store), self.missing_nonce);
+        Ok(OAuth {
+            inner: Arc::new(OAuthInner {
+                metadata: self.metadata,
+                resolver,
+                stranger,
+                store,
+                http,
+                missing_nonce: self.missing_nonce,
+                shared: Arc::new(shared),
+                allow_loopback_http: self.allow_loopback_http,
+            }),
+        })
     }
 }

@@ -2,16 +2,20 @@
 
 use std::{fmt, sync::Arc};
 
+use serde::Deserialize;
+use zeroize::Zeroize;
+
 use super::{
     OAuth, OAuthClient,
     dpop::DpopKey,
     error::CallbackError,
-    pending::{PendingSignIn, PendingSignIns, Taken, unix_now},
-    server::{ServerEndpoint, TokenResponse},
-    session::{Session, SessionId},
-    sign_out,
+    nonce::NonceCache,
+    pending::{PendingSignIn, PendingSignIns, Taken},
+    server::TokenResponse,
+    session::{Session, SessionId, SessionServers},
+    sign_out::TokenToRevoke,
+    store::Expected,
 };
-use crate::types::Did;
 
 /// The parameters that a server sends the user back with.
 #[derive(Clone, PartialEq, Eq)]
@@ -112,25 +116,14 @@ impl OAuth {
                 return Err(refused(error, description.clone(), pending.app_state.clone()));
             }
         };
-        let key = DpopKey::from_jwk(&pending.dpop_key)?;
-        let tokens = self.exchange(&pending, &key, code).await?;
-        match self.accept(&pending, &tokens).await {
-            Ok(client) => Ok(SignedIn { client, app_state: pending.app_state.clone() }),
-            Err(error) => {
-                let token = tokens.refresh_token.as_deref().unwrap_or(&tokens.access_token);
-                self.discard(&pending, &key, token).await;
-                Err(error)
-            }
-        }
-    }
-
-    async fn exchange(
-        &self,
-        pending: &PendingSignIn,
-        key: &DpopKey,
-        code: &str,
-    ) -> Result<TokenResponse, CallbackError> {
-        todo!()
+        let exchange = Exchange {
+            oauth: self,
+            key: DpopKey::from_jwk(&pending.dpop_key)?,
+            nonces: NonceCache::default(),
+            pending: &pending,
+        };
+        let client = exchange.run(code).await?;
+        Ok(SignedIn { client, app_state: pending.app_state.clone() })
     }
 }
 
@@ -138,5 +131,114 @@ fn refused(error: &str, description: Option<String>, app_state: Option<String>) 
     match error {
         "access_denied" => CallbackError::Denied { description, app_state },
         _ => CallbackError::Authorization { error: error.to_owned(), description, app_state },
+    }
+}
+
+/// From a code to a stored session.
+struct Exchange<'a> {
+    oauth: &'a OAuth,
+    pending: &'a PendingSignIn,
+    key: DpopKey,
+    nonces: NonceCache,
+}
+
+impl Exchange<'_> {
+    async fn run(&self, code: &str) -> Result<OAuthClient, CallbackError> {
+        let pending = self.pending;
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", &pending.redirect_uri),
+            ("code_verifier", &pending.verifier),
+        ];
+        let endpoint = self.oauth.endpoint(&pending.issuer, &self.key, &self.nonces);
+        let response = endpoint
+            .post_form(&pending.token_endpoint, &form)
+            .await
+            .map_err(|source| CallbackError::Token { issuer: pending.issuer.clone(), source })?;
+        let accepted = match TokenResponse::parse(&response.body) {
+            Ok(tokens) => self.accept(&tokens).await,
+            Err(source) => Err(CallbackError::TokenResponse { issuer: pending.issuer.clone(), source }),
+        };
+        match accepted {
+            Ok(id) => Ok(self.oauth.client_of(&id, Some(self.nonces.clone()))),
+            Err(error) => {
+                self.discard(&response.body).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Checks whose tokens these are (O24), and stores the session.
+    async fn accept(&self, tokens: &TokenResponse) -> Result<SessionId, CallbackError> {
+        let pending = self.pending;
+        let pds = match (&pending.did, &pending.pds) {
+            (Some(expected), _) if *expected != tokens.sub => {
+                return Err(CallbackError::SubjectMismatch {
+                    expected: expected.clone(),
+                    found: tokens.sub.clone(),
+                });
+            }
+            (Some(_), Some(pds)) => pds.clone(),
+            _ => self.lead_back(tokens).await?,
+        };
+        let servers = SessionServers {
+            issuer: pending.issuer.clone(),
+            token_endpoint: pending.token_endpoint.clone(),
+            revocation_endpoint: pending.revocation_endpoint.clone(),
+            pds,
+            client_id: self.oauth.inner.metadata.client_id().to_owned(),
+        };
+        let id = SessionId::generate(tokens.sub.clone())?;
+        let session = Session::new(id.clone(), servers, &self.key, tokens);
+        let stored = self.oauth.inner.shared.sessions.put(&session, Expected::Absent).await;
+        stored.map_err(|source| CallbackError::Store { did: tokens.sub.clone(), source })?;
+        Ok(id)
+    }
+
+    /// Sign-in started from a server, which may say anything about whom it signed in: the account itself must
+    /// lead back to it. Gives the account's PDS.
+    async fn lead_back(&self, tokens: &TokenResponse) -> Result<String, CallbackError> {
+        let did = || tokens.sub.clone();
+        let identity = self.oauth.inner.resolver.resolve(tokens.sub.as_str()).await;
+        let identity = identity.map_err(|source| CallbackError::Identity { did: did(), source })?;
+        let server = self.oauth.discovery().of_pds(&identity.pds).await;
+        let server = server.map_err(|source| CallbackError::Discovery { did: did(), source })?;
+        if server.issuer != self.pending.issuer {
+            return Err(CallbackError::WrongServer {
+                did: did(),
+                expected: self.pending.issuer.clone(),
+                found: server.issuer,
+            });
+        }
+        Ok(identity.pds)
+    }
+
+    /// Revokes what came with an answer that is not accepted, also where the rest of it is nonsense.
+    async fn discard(&self, body: &[u8]) {
+        let Ok(tokens) = serde_json::from_slice::<ReceivedTokens>(body) else { return };
+        let (refresh, access) = (tokens.refresh_token.as_deref(), tokens.access_token.as_deref());
+        let Some(token) = TokenToRevoke::of(refresh, access) else {
+            return;
+        };
+        let Some(url) = &self.pending.revocation_endpoint else { return };
+        let endpoint = self.oauth.endpoint(&self.pending.issuer, &self.key, &self.nonces);
+        if let Err(error) = token.revoke(&endpoint, url).await {
+            tracing::warn!(issuer = self.pending.issuer, %error, "refused tokens could not be revoked");
+        }
+    }
+}
+
+/// All that revocation needs of a token response.
+#[derive(Deserialize)]
+struct ReceivedTokens {
+    access_token: Option<String>,
+    refresh_token: Option<String>,
+}
+
+impl Drop for ReceivedTokens {
+    fn drop(&mut self) {
+        self.access_token.zeroize();
+        self.refresh_token.zeroize();
     }
 }

@@ -4,7 +4,8 @@ use std::{io, time::Duration};
 
 use super::{
     client_metadata::ClientMetadataError, discovery::DiscoveryError, dpop::DpopError, pending::PendingError,
-    pkce::NoRandom, server::ServerError, session::SessionId, store::StoreError,
+    pkce::NoRandom, server::{ServerError, TokenResponseError}, session::SessionId, sessions::SessionsError,
+
 };
 use crate::{identity::IdentityError, types::Did};
 
@@ -161,6 +162,15 @@ pub enum CallbackError {
         #[source]
         source: ServerError,
     },
+    /// The token response breaks a rule (O23). Its tokens were revoked.
+    #[error("the token response of {issuer} is not acceptable")]
+    TokenResponse {
+        /// The authorization server.
+        issuer: String,
+        /// The rule.
+        #[source]
+        source: TokenResponseError,
+    },
     /// The tokens are for another account than the one that sign-in started from (O24). They were revoked.
     #[error("sign-in was for {expected}, and the server signed {found} in")]
     SubjectMismatch {
@@ -197,8 +207,8 @@ pub enum CallbackError {
         /// The server that the account's PDS names.
         found: String,
     },
-    /// The DPoP key could not be read back.
-    #[error("the DPoP key of the sign-in could not be used")]
+    /// The DPoP key could not be read back, or no session id be made.
+    #[error("the secrets of the sign-in could not be used")]
     Key(#[from] DpopError),
     /// The request could not be read from the store.
     #[error("the sign-in request could not be read")]
@@ -212,9 +222,6 @@ pub enum CallbackError {
         #[source]
         source: StoreError,
     },
-    /// No session id could be made. The tokens were revoked.
-    #[error(transparent)]
-    Random(#[from] NoRandom),
 }
 
 fn after_colon(text: Option<&String>) -> String {

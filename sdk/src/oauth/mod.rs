@@ -14,6 +14,7 @@ mod error;
 #[cfg(test)]
 mod flow_tests;
 mod loopback;
+mod nonce;
 mod page;
 mod pending;
 mod pkce;
@@ -23,7 +24,7 @@ mod session;
 mod sessions;
 mod shared;
 mod sign_out;
-mod store;
+pub mod store;
 
 use std::sync::Arc;
 
@@ -37,9 +38,14 @@ pub use error::{AuthorizeError, BuildError, CallbackError, ClientError, SignInEr
 pub use loopback::SignIn;
 pub use pending::PendingError;
 pub use pkce::NoRandom;
-pub use session::SessionId;
+pub use dpop::DpopError;
+pub use server::{MissingNonce, ServerError, TokenResponseError};
+pub use session::{InvalidSessionId, SessionFormatError, SessionId};
+pub use sessions::SessionsError;
 pub use sign_out::SignOut;
-pub use store::*;
+#[cfg(feature = "sqlite")]
+pub use store::SqliteStore;
+pub use store::{FileStore, MemoryStore, Store, StoreError};
 
 use crate::{
     identity::{Resolver, http::StrangerHttp},
@@ -69,6 +75,9 @@ struct OAuthInner {
     /// For metadata at URLs that come from strangers.
     stranger: StrangerHttp,
     store: Arc<dyn Store>,
+    /// For the endpoints of authorization servers; follows no redirects.
+    http: reqwest::Client,
+    missing_nonce: MissingNonce,
     shared: Arc<Shared>,
     allow_loopback_http: bool,
 }
@@ -93,7 +102,7 @@ impl OAuth {
     /// A client for the newest session of an account.
     pub async fn client(&self, did: &Did) -> Result<OAuthClient, ClientError> {
         match self.inner.shared.sessions.newest(did).await? {
-            Some(session) => Ok(OAuthClient::new(Arc::clone(&self.inner.shared), session.id.clone())),
+            Some(session) => Ok(self.client_of(&session.id, None)),
             None => Err(ClientError::SessionNotFound { did: did.clone() }),
         }
     }
@@ -101,7 +110,7 @@ impl OAuth {
     /// A client for one session, such as that of one browser.
     pub async fn client_for(&self, id: &SessionId) -> Result<OAuthClient, ClientError> {
         match self.inner.shared.sessions.get(id).await? {
-            Some(_) => Ok(OAuthClient::new(Arc::clone(&self.inner.shared), id.clone())),
+            Some(_) => Ok(self.client_of(id, None)),
             None => Err(ClientError::SessionNotFound { did: id.did().clone() }),
         }
     }
@@ -109,5 +118,13 @@ impl OAuth {
     /// The sessions of an account, oldest first.
     pub async fn sessions(&self, did: &Did) -> Result<Vec<SessionId>, ClientError> {
         Ok(self.inner.shared.sessions.list(did).await?)
+    }
+
+    /// `nonces` are those that signing in has learned.
+    fn client_of(&self, id: &SessionId, nonces: Option<nonce::NonceCache>) -> OAuthClient {
+        if let Some(nonces) = nonces {
+            self.inner.shared.nonces.adopt(id, nonces);
+        }
+        OAuthClient::new(Arc::clone(&self.inner.shared), id.clone())
     }
 }

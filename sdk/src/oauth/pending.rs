@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
@@ -11,18 +11,13 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::{
     pkce::RANDOM_TEXT_LEN,
+    session::unix_now,
     store::{Expected, Store, StoreError},
 };
 use crate::types::Did;
 
 /// How long a user has to come back.
 pub(crate) const LIFETIME: Duration = Duration::from_secs(600);
-
-/// Seconds since 1970.
-pub(crate) fn unix_now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
-}
 
 /// One sign-in under way, stored under its `state`.
 #[derive(Serialize, Deserialize)]
@@ -34,7 +29,6 @@ pub(crate) struct PendingSignIn {
     pub(crate) did: Option<Did>,
     pub(crate) pds: Option<String>,
     pub(crate) redirect_uri: String,
-    pub(crate) scope: String,
     pub(crate) app_state: Option<String>,
     /// Unix seconds.
     pub(crate) expires_at: i64,

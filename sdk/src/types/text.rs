@@ -15,6 +15,13 @@ pub struct InvalidText {
     pub problem: &'static str,
 }
 
+impl InvalidText {
+    /// x
+    pub fn new(format: &'static str, text: &str, problem: &'static str) -> Self {
+        Self { format, text: text.chars().take(200).collect(), problem }
+    }
+}
+
 macro_rules! text {
     ($($name:ident)*) => { $(
         #[doc = stringify!($name)]

@@ -1,9 +1,10 @@
 //! What generated code says about a method; everything generic is written against these traits.
 
-use serde::{Serialize, de::DeserializeOwned};
 use std::fmt;
 
-use super::QueryString;
+use serde::de::DeserializeOwned;
+
+use super::{Body, QueryString};
 
 /// Whether a method reads, writes or streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,9 +29,9 @@ pub trait Method: Send + Sync + 'static {
     const OUTPUT: Option<&'static str>;
     /// The query parameters.
     type Params: Params;
-    /// The request body: [`Json`], [`Raw`] or [`Empty`].
+    /// The request body: [`Json`](super::Json), [`Raw`](super::Raw) or [`Empty`](super::Empty).
     type Input: Body;
-    /// The response body: [`Json`], [`Raw`] or [`Empty`].
+    /// The response body: [`Json`](super::Json), [`Raw`](super::Raw) or [`Empty`](super::Empty).
     type Output: Body;
     /// The errors that the lexicon names, or [`NoError`].
     type Error: LexiconError;
@@ -55,13 +56,13 @@ pub trait Paginated: Query {
     /// Puts the cursor of the next page into the parameters.
     fn set_cursor(params: &mut Self::Params, cursor: String);
     /// The cursor of the page after this one.
-    fn cursor(output: &<Self::Output as Body>::Value) -> Option<&str>;
+    fn cursor(output: &<Self::Output as Body>::Received) -> Option<&str>;
     /// The entries of a page.
-    fn into_items(output: <Self::Output as Body>::Value) -> Vec<Self::Item>;
+    fn into_items(output: <Self::Output as Body>::Received) -> Vec<Self::Item>;
 }
 
 /// Query parameters that can be written as a query string.
-pub trait Params: Send + Sync {
+pub trait Params: Clone + Send + Sync {
     /// Appends every parameter, defaults included (protocol X2).
     fn append_to(&self, query: &mut QueryString);
 }
@@ -72,36 +73,6 @@ pub struct NoParams;
 
 impl Params for NoParams {
     fn append_to(&self, _: &mut QueryString) {}
-}
-
-/// The kind of a request or response body.
-pub trait Body: Send + Sync + 'static {
-    /// What a caller gives or gets.
-    type Value: Send;
-}
-
-/// A JSON body.
-#[derive(Debug)]
-pub struct Json<T>(std::marker::PhantomData<fn() -> T>);
-
-impl<T: Serialize + DeserializeOwned + Send + 'static> Body for Json<T> {
-    type Value = T;
-}
-
-/// A body of bytes that is streamed.
-#[derive(Debug)]
-pub struct Raw;
-
-impl Body for Raw {
-    type Value = super::ByteStream;
-}
-
-/// No body.
-#[derive(Debug)]
-pub struct Empty;
-
-impl Body for Empty {
-    type Value = ();
 }
 
 /// The errors that a lexicon names for a method.
@@ -129,4 +100,34 @@ impl LexiconError for NoError {
     fn name(&self) -> &'static str {
         match *self {}
     }
+}
+
+/// Implements [`LexiconError`] for a generated enum of errors.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! errors {
+    ($name:ident { $($variant:ident = $text:literal),* $(,)? }) => {
+        impl $crate::xrpc::LexiconError for $name {
+            fn from_name(name: &str) -> ::core::option::Option<Self> {
+                match name {
+                    $($text => ::core::option::Option::Some(Self::$variant),)*
+                    _ => ::core::option::Option::None,
+                }
+            }
+
+            fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$variant => $text,)*
+                }
+            }
+        }
+
+        impl ::core::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                f.write_str($crate::xrpc::LexiconError::name(self))
+            }
+        }
+
+        impl ::std::error::Error for $name {}
+    };
 }

@@ -1,15 +1,41 @@
 //! XRPC: methods, calls, responses, errors, retry and pagination over any [`Transport`].
 
+mod body;
+#[cfg(feature = "client")]
+mod call;
+mod error;
+#[cfg(feature = "client")]
+pub(crate) mod exchange;
+#[cfg(feature = "client")]
+pub(crate) mod http;
+pub(crate) mod http_date;
+mod json_path;
 mod method;
+#[cfg(feature = "client")]
+mod options;
+#[cfg(feature = "client")]
+mod pages;
 mod query_string;
+mod response;
+#[cfg(feature = "client")]
+mod retry;
 mod transport;
+#[cfg(feature = "client")]
+mod untyped;
 
-pub use method::{
-    Body, Empty, Json, Kind, LexiconError, Method, NoError, NoParams, Paginated, Params, Procedure, Query,
-    Raw, Subscription,
-};
-pub use query_string::QueryString;
+pub use body::{Body, ByteStream, Empty, Json, MAX_BUFFERED_BODY, Raw, RequestBody};
+#[cfg(feature = "client")]
+pub use call::Call;
+pub use error::{DecodeError, Error, ErrorKind, ErrorResponse, InvalidRequest, RateLimit, ReadError};
+pub use method::{Kind, LexiconError, Method, NoError, NoParams, Paginated, Params, Procedure, Query, Subscription};
+#[cfg(feature = "client")]
+pub use options::Labeler;
+#[cfg(feature = "client")]
+pub use pages::{items, pages};
+pub use query_string::{QueryString, QueryValue};
+pub use response::Response;
 pub use transport::{
-    BoxFuture, ByteStream, Reauthenticate, ReauthenticateReason, Request, RequestBody, Transport,
-    TransportError, TransportResponse,
+    BoxFuture, Caller, Reauthenticate, ReauthenticateReason, Request, Transport, TransportError, TransportResponse,
 };
+#[cfg(feature = "client")]
+pub use untyped::UntypedCall;

@@ -2,52 +2,13 @@
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use futures_core::Stream;
 use http::{HeaderMap, StatusCode};
 
-use super::Kind;
+use super::{ByteStream, Kind, RequestBody};
 use crate::types::Did;
 
 /// A future on the heap.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// A stream of bytes, as blobs and repositories are sent and received.
-pub struct ByteStream(Pin<Box<dyn Stream<Item = Result<Bytes, TransportError>> + Send>>);
-
-impl ByteStream {
-    /// Wraps a stream.
-    pub fn new(stream: impl Stream<Item = Result<Bytes, TransportError>> + Send + 'static) -> Self {
-        Self(Box::pin(stream))
-    }
-}
-
-impl Stream for ByteStream {
-    type Item = Result<Bytes, TransportError>;
-    fn poll_next(
-        mut self: Pin<&mut Self>,
-        cx: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Self::Item>> {
-        self.0.as_mut().poll_next(cx)
-    }
-}
-
-impl fmt::Debug for ByteStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ByteStream(..)")
-    }
-}
-
-/// The body of a request.
-#[derive(Debug)]
-pub enum RequestBody {
-    /// No body.
-    Empty,
-    /// Bytes that can be sent again.
-    Bytes(Bytes),
-    /// A stream that can be sent only once.
-    Stream(ByteStream),
-}
 
 /// One HTTP exchange of an XRPC call, without authorization.
 #[derive(Debug)]
@@ -92,6 +53,23 @@ impl TransportResponse {
 pub trait Transport: Send + Sync {
     /// Sends a request and gives the answer, whatever its status.
     fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>>;
+}
+
+/// A borrowed transport, as namespace accessors hold it.
+#[derive(Clone, Copy)]
+pub struct Caller<'c>(pub(crate) &'c dyn Transport);
+
+impl<'c> Caller<'c> {
+    /// Borrows a transport, one of your own for example.
+    pub fn new(transport: &'c dyn Transport) -> Self {
+        Self(transport)
+    }
+}
+
+impl fmt::Debug for Caller<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Caller(..)")
+    }
 }
 
 /// Why a session ended for good.

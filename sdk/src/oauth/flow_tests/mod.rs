@@ -254,7 +254,7 @@ async fn o16_a_pending_sign_in_expires() {
     let key = format!("pending/{}", authorization.state);
     let entry = net.store.get(&key).await.unwrap().unwrap();
     let mut pending: Value = serde_json::from_slice(&entry.value).unwrap();
-    let expiry = pending["expires_at"].as_i64().unwrap() - super::pending::unix_now();
+    let expiry = pending["expires_at"].as_i64().unwrap() - super::session::unix_now();
     assert!((595..=600).contains(&expiry), "{expiry}");
     pending["expires_at"] = 1.into();
     let value = pending.to_string();
@@ -387,7 +387,7 @@ async fn o23_token_response_is_checked_and_discarded() {
         tokens(&net, changes.clone());
         let error = net.sign_in(DID).await.unwrap_err();
         assert!(!format!("{error:?} {}", error_text(&error)).contains("access-1"), "no token in errors");
-        assert!(matches!(error, CallbackError::Token { .. }), "{changes}: {error:?}");
+        assert!(matches!(error, CallbackError::TokenResponse { .. }), "{changes}: {error:?}");
         net.assert_discarded().await;
     }
     let net = Net::start().await;

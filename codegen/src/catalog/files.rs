@@ -1,0 +1,20 @@
+//! Documents as files: `com/example/thing.json` holds `com.example.thing`.
+
+use std::path::{Path, PathBuf};
+
+use crate::diagnostic::{Problem, Report};
+use crate::document::Document;
+
+/// The file of a document, relative to the folder of documents.
+pub fn path_of(nsid: &str) -> PathBuf {
+    PathBuf::from(format!("{}.json", nsid.replace('.', "/")))
+}
+
+pub(super) fn check_path(document: &Document, relative: &Path, report: &mut Report) {
+    let expected = path_of(&document.id);
+    if relative != expected {
+        let expected = expected.display().to_string();
+        let problem = Problem::WrongPath { expected, found: relative.display().to_string() };
+        report.error(&document.path, None, "id", problem);
+    }
+}

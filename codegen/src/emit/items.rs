@@ -1,0 +1,291 @@
+//! Types and constants.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+
+use super::tokens::{argument, docs, ident, literal, takes_into, ty};
+use crate::model::{Field, Item, Literal, NamedValue, Presence, RustType, Strings, Struct, StructKind, Union};
+
+/// Names that a setter must not have, because it would hide something of every type.
+const HIDING: &[&str] = &["new", "default", "clone", "eq", "ne", "fmt", "from", "into", "try_from", "try_into", "to_owned"];
+
+/// One item.
+pub(super) fn item(item: &Item, nsid: &str) -> TokenStream {
+    match item {
+        Item::Struct(it) => structure(it, nsid),
+        Item::Union(it) => union(it),
+        Item::Strings(it) => strings(it),
+        Item::Alias { name, docs: paragraphs, ty: target } => {
+            let (name, docs, target) = (ident(name), docs(paragraphs), ty(target));
+            quote!(#docs pub type #name = #target;)
+        }
+        Item::Token { name, docs: paragraphs, value } => {
+            let (name, docs) = (ident(name), docs(paragraphs));
+            quote!(#docs pub const #name: &str = #value;)
+        }
+        Item::Errors(values) => errors(values),
+        Item::PermissionSet { name, docs: paragraphs } => {
+            let (name, docs) = (ident(name), docs(paragraphs));
+            quote! {
+                #docs
+                #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+                pub struct #name;
+                impl types::PermissionSet for #name {
+                    const NSID: &'static str = #nsid;
+                }
+            }
+        }
+    }
+}
+
+fn structure(it: &Struct, nsid: &str) -> TokenStream {
+    let (name, paragraphs) = (ident(&it.name), docs(&it.docs));
+    let fields = it.fields.iter().map(|field| {
+        let (docs, name, ty) = (docs(&field.docs), ident(&field.ident), field_type(field));
+        quote!(#docs pub #name: #ty)
+    });
+    let is_params = it.kind == StructKind::Params;
+    let extra = (!is_params).then(|| {
+        quote! {
+            /// Fields that the lexicon does not name.
+            pub extra: types::Extra,
+        }
+    });
+    let default = it.fields.iter().all(|field| field.presence != Presence::Required).then(|| quote!(Default,));
+    let behaviour = behaviour(it);
+    let construction = construction(it);
+    let record = match &it.kind {
+        StructKind::Record { key } => quote! {
+            impl types::Record for #name {
+                const COLLECTION: &'static str = #nsid;
+                const KEY: &'static str = #key;
+            }
+        },
+        _ => TokenStream::new(),
+    };
+    quote! {
+        #paragraphs
+        #[derive(Debug, Clone, #default PartialEq)]
+        #[non_exhaustive]
+        pub struct #name {
+            #(#fields,)*
+            #extra
+        }
+        #behaviour
+        #record
+        #construction
+    }
+}
+
+fn field_type(field: &Field) -> TokenStream {
+    let ty = ty(&field.ty);
+    if field.presence == Presence::Required { ty } else { quote!(Option<#ty>) }
+}
+
+/// The list of fields from which the runtime makes decoding and encoding.
+fn behaviour(it: &Struct) -> TokenStream {
+    let (name, id) = (ident(&it.name), &it.id);
+    if it.kind == StructKind::Params {
+        let fields = it.fields.iter().map(|field| {
+            let (name, key) = (ident(&field.ident), &field.key);
+            match (&field.default, field.presence) {
+                (Some(default), Presence::Optional) => {
+                    let default = param_default(default);
+                    quote!(#name: #key = #default)
+                }
+                _ => quote!(#name: #key),
+            }
+        });
+        return quote!(crate::params! { #name { #(#fields),* } });
+    }
+    let typed = matches!(it.kind, StructKind::Record { .. });
+    let fields = it.fields.iter().map(|field| {
+        let (name, key) = (ident(&field.ident), &field.key);
+        let presence = match field.presence {
+            Presence::Required => quote!(required),
+            Presence::Optional => quote!(optional),
+            Presence::OptionalNullable => quote!(nullable),
+        };
+        quote!(#name: #key #presence)
+    });
+    quote!(crate::object! { #name, #id, typed: #typed, { #(#fields),* } })
+}
+
+fn param_default(default: &Literal) -> TokenStream {
+    match default {
+        Literal::Boolean(value) => quote!(#value),
+        Literal::Integer(value) => {
+            let value = proc_macro2::Literal::i64_suffixed(*value);
+            quote!(#value)
+        }
+        Literal::Text(value) => quote!(#value),
+    }
+}
+
+/// `new` with the required fields in lexicon order, setters for the others, and what absent fields stand for.
+fn construction(it: &Struct) -> TokenStream {
+    let name = ident(&it.name);
+    let mut arguments = Vec::new();
+    let mut values = Vec::new();
+    for field in &it.fields {
+        let field_name = ident(&field.ident);
+        match (field.presence, &field.constant) {
+            (Presence::Required, Some(constant)) => {
+                let value = literal(constant, &field.ty);
+                values.push(quote!(#field_name: #value));
+            }
+            (Presence::Required, None) => {
+                let (argument, value) = argument(&field.ty, &field_name);
+                arguments.push(quote!(#field_name: #argument));
+                values.push(if value.to_string() == field_name.to_string() {
+                    quote!(#field_name)
+                } else {
+                    quote!(#field_name: #value)
+                });
+            }
+            _ => values.push(quote!(#field_name: None)),
+        }
+    }
+    if it.kind != StructKind::Params {
+        values.push(quote!(extra: types::Extra::default()));
+    }
+    let doc = if arguments.is_empty() { " With nothing set." } else { " With the required fields." };
+    let defaults = it.fields.iter().filter_map(default_value);
+    let setters = setters(it);
+    quote! {
+        impl #name {
+            #[doc = #doc]
+            pub fn new(#(#arguments),*) -> Self {
+                Self { #(#values),* }
+            }
+            #(#defaults)*
+        }
+        #setters
+    }
+}
+
+fn setters(it: &Struct) -> TokenStream {
+    let setters = it.fields.iter().filter(|field| it.sent && field.presence != Presence::Required).map(|field| {
+        let (name, target) = (ident(&field.ident), ty(&field.ty));
+        let setter = if HIDING.contains(&field.ident.as_str()) {
+            format_ident!("with_{}", field.ident)
+        } else {
+            name.clone()
+        };
+        match &field.ty {
+            target_type if takes_into(target_type) => quote!(#setter = #name: into #target),
+            RustType::Boxed(inner) => {
+                let inner = ty(inner);
+                quote!(#setter = #name: boxed #inner)
+            }
+            _ => quote!(#setter = #name: plain #target),
+        }
+    });
+    let setters: Vec<TokenStream> = setters.collect();
+    let name = ident(&it.name);
+    if setters.is_empty() { TokenStream::new() } else { quote!(crate::setters! { #name { #(#setters),* } }) }
+}
+
+/// A method that gives the default of an absent field.
+fn default_value(field: &Field) -> Option<TokenStream> {
+    let default = field.default.as_ref().filter(|_| field.presence != Presence::Required)?;
+    if matches!(field.ty, RustType::Nullable(_)) {
+        return None;
+    }
+    let (name, ty) = (ident(&field.ident), ty(&field.ty));
+    let method = format_ident!("{}_or_default", field.ident);
+    let doc = format!(" `{}`, or what the lexicon says that its absence means.", field.key);
+    let copied = matches!(field.ty, RustType::Bool | RustType::Integer);
+    let read = if copied { quote!(self.#name) } else { quote!(self.#name.clone()) };
+    let fallback = match (default, &field.ty) {
+        (Literal::Text(_), RustType::Runtime(_)) => return None,
+        _ => literal(default, &field.ty),
+    };
+    let body = if copied { quote!(#read.unwrap_or(#fallback)) } else { quote!(#read.unwrap_or_else(|| #fallback)) };
+    Some(quote! {
+        #[doc = #doc]
+        pub fn #method(&self) -> #ty {
+            #body
+        }
+    })
+}
+
+fn union(it: &Union) -> TokenStream {
+    let (name, docs_of_union) = (ident(&it.name), docs(&it.docs));
+    let variants = it.variants.iter().map(|variant| {
+        let (name, ty, doc) = (ident(&variant.name), ty(&variant.ty), docs(&[format!("`{}`", variant.tag)]));
+        quote!(#doc #name(Box<#ty>))
+    });
+    let tags = it.variants.iter().map(|variant| {
+        let (name, ty, tag) = (ident(&variant.name), ty(&variant.ty), &variant.tag);
+        quote!(#name(#ty) = #tag)
+    });
+    let (openness, other) = if it.closed {
+        (quote!(closed), TokenStream::new())
+    } else {
+        let other = quote! {
+            /// A variant that the lexicon does not name.
+            Other(types::Unknown),
+        };
+        (quote!(open), other)
+    };
+    quote! {
+        #docs_of_union
+        #[derive(Debug, Clone, PartialEq)]
+        #[non_exhaustive]
+        pub enum #name {
+            #(#variants,)*
+            #other
+        }
+        crate::union! { #name, #openness { #(#tags),* } }
+    }
+}
+
+fn strings(it: &Strings) -> TokenStream {
+    let (name, docs_of_strings) = (ident(&it.name), docs(&it.docs));
+    let variants = it.values.iter().map(|value| {
+        let (docs, name) = (docs(&value.docs), ident(&value.name));
+        quote!(#docs #name)
+    });
+    let values = it.values.iter().map(|value| {
+        let (name, text) = (ident(&value.name), &value.text);
+        quote!(#name = #text)
+    });
+    let other = (!it.closed).then(|| {
+        quote! {
+            /// A value that the lexicon does not name.
+            Other(types::SmallString),
+        }
+    });
+    let implement = if it.closed { quote!(closed_string) } else { quote!(open_string) };
+    quote! {
+        #docs_of_strings
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum #name {
+            #(#variants,)*
+            #other
+        }
+        crate::#implement! { #name { #(#values),* } }
+    }
+}
+
+fn errors(values: &[NamedValue]) -> TokenStream {
+    let variants = values.iter().map(|value| {
+        let (docs, name) = (docs(&value.docs), ident(&value.name));
+        quote!(#docs #name)
+    });
+    let names = values.iter().map(|value| {
+        let (name, text) = (ident(&value.name), &value.text);
+        quote!(#name = #text)
+    });
+    quote! {
+        /// The errors that the lexicon names.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Error {
+            #(#variants,)*
+        }
+        crate::errors! { Error { #(#names),* } }
+    }
+}

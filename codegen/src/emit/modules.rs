@@ -1,0 +1,113 @@
+//! Which files there are, and what stands in each.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::{
+    items, method,
+    tokens::{ident, inner_docs},
+};
+use crate::model::{Item, Model, Module};
+
+/// Namespaces that a feature of the crate switches on, by their first two segments.
+const FEATURES: &[(&str, &str)] = &[("app.bsky", "app-bsky"), ("chat.bsky", "chat-bsky"), ("tools.ozone", "tools-ozone")];
+
+/// A folder or file of the module tree.
+#[derive(Default)]
+struct Node<'m> {
+    children: BTreeMap<String, Node<'m>>,
+    module: Option<&'m Module>,
+    /// The NSID segments up to here.
+    nsid: String,
+}
+
+/// Every file as tokens, in the order of its path.
+pub(super) fn files(model: &Model) -> Vec<(PathBuf, TokenStream)> {
+    let mut root = Node::default();
+    for module in &model.modules {
+        let mut node = &mut root;
+        for (segment, name) in module.path.iter().zip(module.nsid.split('.')) {
+            let nsid = if node.nsid.is_empty() { name.to_owned() } else { format!("{}.{name}", node.nsid) };
+            node = node.children.entry(segment.clone()).or_default();
+            node.nsid = nsid;
+        }
+        node.module = Some(module);
+    }
+    let mut files = Vec::new();
+    write(&root, model, &mut Vec::new(), &mut files);
+    files.sort_by(|(a, _), (b, _)| a.cmp(b));
+    files
+}
+
+fn write<'m>(node: &Node<'m>, model: &'m Model, path: &mut Vec<String>, files: &mut Vec<(PathBuf, TokenStream)>) {
+    let children = node.children.iter().map(|(name, child)| {
+        let name = ident(name);
+        let feature = FEATURES.iter().find(|(nsid, _)| *nsid == child.nsid).map(|(_, feature)| {
+            quote!(#[cfg(feature = #feature)])
+        });
+        quote!(#feature pub mod #name;)
+    });
+    let accessor = model.groups.get(&node.nsid).map(|group| method::accessor(model, &node.nsid, group));
+    let title = match (node.module, path.is_empty()) {
+        (Some(module), _) => inner_docs(&module.docs),
+        (None, true) => inner_docs(&["The bindings, one module a Lexicon document.".to_owned()]),
+        (None, false) => inner_docs(&[format!("`{}`", node.nsid)]),
+    };
+    let contents = node.module.map(contents).unwrap_or_default();
+    let body = quote!(#(#children)* #accessor #contents);
+    let imports = imports(&body, node.module.is_none());
+    let file: PathBuf = if node.children.is_empty() && !path.is_empty() {
+        let (name, folders) = path.split_last().map_or(("mod", &[][..]), |(name, folders)| (name.as_str(), folders));
+        folders.iter().collect::<PathBuf>().join(format!("{name}.rs"))
+    } else {
+        path.iter().collect::<PathBuf>().join("mod.rs")
+    };
+    files.push((file, quote!(#title #imports #body)));
+    for (name, child) in &node.children {
+        path.push(name.clone());
+        write(child, model, path, files);
+        path.pop();
+    }
+}
+
+/// The types of a document, its method last.
+fn contents(module: &Module) -> TokenStream {
+    let items = module.items.iter().map(|item| items::item(item, &module.nsid));
+    let method = module.method.as_ref().map(|it| method::method(module, it, &method_docs(module)));
+    quote!(#method #(#items)*)
+}
+
+/// What a method's struct and accessor say.
+pub(super) fn method_docs(module: &Module) -> Vec<String> {
+    let mut paragraphs = module.main_docs.clone();
+    let errors = module.items.iter().find_map(|item| match item {
+        Item::Errors(values) => Some(values),
+        _ => None,
+    });
+    if let Some(values) = errors {
+        let names: Vec<String> = values.iter().map(|value| format!("`{}`", value.text)).collect();
+        paragraphs.push(format!("Errors: {}.", names.join(", ")));
+    }
+    paragraphs
+}
+
+/// Imports of the crate's modules that the tokens name; a folder names them in its accessor only, which needs the
+/// clients.
+fn imports(body: &TokenStream, for_accessor: bool) -> TokenStream {
+    let text = body.to_string();
+    let names = ["api", "types", "xrpc"].into_iter().filter(|name| {
+        text.match_indices(&format!("{name} ::")).any(|(at, _)| {
+            // Not a part of a longer path or name.
+            !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_') && !text[..at].trim_end().ends_with("::")
+        })
+    });
+    names
+        .map(|name| {
+            let name = ident(name);
+            let condition = for_accessor.then(|| quote!(#[cfg(feature = "client")]));
+            quote!(#condition use crate::#name;)
+        })
+        .collect()
+}

@@ -1,0 +1,127 @@
+//! Small pieces of Rust.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::quote;
+
+use crate::model::{self, Literal, RustType};
+
+/// Width at which documentation is broken.
+const DOC_WIDTH: usize = 108;
+
+/// An identifier, raw where it is a keyword.
+pub(super) fn ident(name: &str) -> Ident {
+    if model::is_keyword(name) { Ident::new_raw(name, Span::call_site()) } else { Ident::new(name, Span::call_site()) }
+}
+
+/// Doc comments: paragraphs with an empty line between them, broken at the width.
+pub(super) fn docs(paragraphs: &[String]) -> TokenStream {
+    doc_lines(paragraphs).into_iter().map(|line| quote!(#[doc = #line])).collect()
+}
+
+/// Doc comments for the file or module itself.
+pub(super) fn inner_docs(paragraphs: &[String]) -> TokenStream {
+    doc_lines(paragraphs).into_iter().map(|line| quote!(#![doc = #line])).collect()
+}
+
+fn doc_lines(paragraphs: &[String]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for paragraph in paragraphs.iter().filter(|paragraph| !paragraph.trim().is_empty()) {
+        if !lines.is_empty() {
+            lines.push(String::new());
+        }
+        for text in paragraph.lines() {
+            let mut line = String::new();
+            for word in text.split_whitespace() {
+                if !line.is_empty() && line.len() + word.len() > DOC_WIDTH {
+                    lines.push(std::mem::take(&mut line));
+                }
+                line.push(' ');
+                line.push_str(word);
+            }
+            lines.push(line);
+        }
+    }
+    lines
+}
+
+/// The type as it is written in a module of `api`.
+pub(super) fn ty(ty: &RustType) -> TokenStream {
+    match ty {
+        RustType::Bool => quote!(bool),
+        RustType::Integer => quote!(i64),
+        RustType::String => quote!(String),
+        RustType::Runtime(name) => {
+            let name = ident(name);
+            quote!(types::#name)
+        }
+        RustType::Generated { module, name, .. } => {
+            let name = ident(name);
+            match module {
+                None => quote!(#name),
+                Some(path) => {
+                    let path = module_path(path);
+                    quote!(#path::#name)
+                }
+            }
+        }
+        RustType::Vec(item) => {
+            let item = self::ty(item);
+            quote!(Vec<#item>)
+        }
+        RustType::Boxed(inner) => {
+            let inner = self::ty(inner);
+            quote!(Box<#inner>)
+        }
+        RustType::Nullable(inner) => {
+            let inner = self::ty(inner);
+            quote!(types::Nullable<#inner>)
+        }
+    }
+}
+
+/// The path of a generated module, from anywhere in `api`.
+pub(super) fn module_path(path: &[String]) -> TokenStream {
+    let segments = path.iter().map(|segment| ident(segment));
+    quote!(api #(::#segments)*)
+}
+
+/// How a constructor takes a value: its type, and the expression that makes the field's value of it.
+pub(super) fn argument(ty: &RustType, name: &Ident) -> (TokenStream, TokenStream) {
+    let written = self::ty(ty);
+    if takes_into(ty) {
+        (quote!(impl Into<#written>), quote!(#name.into()))
+    } else {
+        match ty {
+            RustType::Boxed(inner) => {
+                let inner = self::ty(inner);
+                (inner, quote!(Box::new(#name)))
+            }
+            _ => (written, quote!(#name)),
+        }
+    }
+}
+
+/// Whether there is more than one obvious way to give a value of this type.
+pub(super) fn takes_into(ty: &RustType) -> bool {
+    match ty {
+        RustType::String | RustType::Runtime("AtIdentifier") => true,
+        RustType::Generated { into, .. } => *into,
+        _ => false,
+    }
+}
+
+/// A value that a lexicon names, as an expression of the field's type.
+pub(super) fn literal(value: &Literal, ty: &RustType) -> TokenStream {
+    match (value, ty) {
+        (Literal::Boolean(value), _) => quote!(#value),
+        (Literal::Integer(value), _) => {
+            let value = proc_macro2::Literal::i64_unsuffixed(*value);
+            quote!(#value)
+        }
+        (Literal::Text(value), RustType::String) => quote!(#value.to_owned()),
+        (Literal::Text(value), ty) => {
+            let ty = self::ty(ty);
+            quote!(<#ty>::from(#value))
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Documents as others publish them: inside a JavaScript bundle, or as files.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{ImportError, Manifest, Origin};
+use crate::catalog::MANIFEST;
+use crate::diagnostic::{Problem, Rejected, Report};
+use crate::folder::{FolderError, files_below};
+use crate::json::{self, JsonError, Value};
+
+/// Where the package keeps its documents, as one object literal.
+const BUNDLE: &str = "dist/client/lexicons.js";
+
+/// The name of that object.
+const BUNDLE_NAME: &str = "schemaDict";
+
+/// Documents that have only been parsed.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) documents: Vec<SourceDocument>,
+    pub(super) origin: Origin,
+}
+
+/// One document and the file in which it stands.
+#[derive(Debug)]
+pub(super) struct SourceDocument {
+    pub(super) file: PathBuf,
+    pub(super) value: Value,
+}
+
+/// Reads an unpacked package (or the folder that an archive of it unpacks to) or a folder of documents.
+pub(super) fn read(path: &Path) -> Result<Source, ImportError> {
+    if !path.is_dir() {
+        return Err(ImportError::NoSource { path: path.to_owned(), problem: "expected a folder" });
+    }
+    let source =
+        match [path.to_owned(), path.join("package")].into_iter().find(|it| it.join(BUNDLE).is_file()) {
+            Some(package) => read_package(&package)?,
+            None => read_folder(path)?,
+        };
+    if source.documents.is_empty() {
+        let problem =
+            "expected an unpacked package with dist/client/lexicons.js or a folder of Lexicon JSON files";
+        return Err(ImportError::NoSource { path: path.to_owned(), problem });
+    }
+    Ok(source)
+}
+
+fn read_package(package: &Path) -> Result<Source, ImportError> {
+    let file = package.join(BUNDLE);
+    let text = String::from_utf8(read_file(&file)?)
+        .map_err(|_| ImportError::NoSource { path: file.clone(), problem: "expected UTF-8" })?;
+    let start = literal_start(&text).ok_or_else(|| ImportError::NoSource {
+        path: file.clone(),
+        problem: "expected `schemaDict = {`, the object with all documents",
+    })?;
+    let bundle = json::parse_object_literal(&text, start).map_err(|error| rejected(&file, error))?;
+    let members = bundle.as_object().into_iter().flat_map(|it| it.values());
+    let documents =
+        members.map(|it| SourceDocument { file: file.clone(), value: it.value.clone() }).collect();
+    Ok(Source { documents, origin: package_origin(&package.join("package.json"))? })
+}
+
+/// The byte offset of the object literal.
+fn literal_start(text: &str) -> Option<usize> {
+    text.match_indices(BUNDLE_NAME).find_map(|(offset, name)| {
+        let rest = text[offset + name.len()..].trim_start().strip_prefix('=')?.trim_start();
+        rest.starts_with('{').then(|| text.len() - rest.len())
+    })
+}
+
+fn read_folder(folder: &Path) -> Result<Source, ImportError> {
+    let mut report = Report::default();
+    let mut documents = Vec::new();
+    for file in files_below(folder, "json")? {
+        if file == folder.join(MANIFEST) || file == folder.join("package.json") {
+            continue;
+        }
+        match json::parse(&read_file(&file)?) {
+            Ok(value) => documents.push(SourceDocument { file, value }),
+            Err(error) => report.error(&file, error.position, &error.json_path, Problem::Json(error.problem)),
+        }
+    }
+    if report.error_count() > 0 {
+        return Err(Rejected(report).into());
+    }
+    let origin = match Manifest::load(&folder.join(MANIFEST)) {
+        Some(manifest) => manifest.origin,
+        None => package_origin(&folder.join("package.json"))?,
+    };
+    Ok(Source { documents, origin })
+}
+
+/// Name and version as `package.json` has them; nothing where there is none.
+fn package_origin(file: &Path) -> Result<Origin, ImportError> {
+    if !file.is_file() {
+        return Ok(Origin::default());
+    }
+    let value = json::parse(&read_file(file)?).map_err(|error| rejected(file, error))?;
+    let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+    Ok(Origin { package: text("name"), version: text("version"), integrity: None })
+}
+
+fn read_file(file: &Path) -> Result<Vec<u8>, FolderError> {
+    fs::read(file).map_err(FolderError::new("read", file))
+}
+
+fn rejected(file: &Path, error: JsonError) -> Rejected {
+    let mut report = Report::default();
+    report.error(file, error.position, &error.json_path, Problem::Json(error.problem));
+    Rejected(report)
+}

@@ -1,0 +1,296 @@
+//! What will be written in Rust: every name chosen, every ref resolved, every type laid out.
+//!
+//! The model knows Rust's types and names but no tokens; [`crate::emit`] turns it into text.
+
+mod boxing;
+mod docs;
+mod lower;
+mod names;
+mod reach;
+
+use std::collections::BTreeMap;
+
+pub use docs::sentence;
+pub use lower::lower;
+pub use names::{Names, is_keyword};
+
+/// All modules, sorted by NSID.
+#[derive(Debug)]
+pub struct Model {
+    /// One module per document.
+    pub modules: Vec<Module>,
+    /// NSID groups that have methods, such as `com.atproto.repo`.
+    pub groups: BTreeMap<String, Group>,
+}
+
+/// The bindings of one document.
+#[derive(Debug)]
+pub struct Module {
+    /// The document's NSID.
+    pub nsid: String,
+    /// The module's path below `api`, one identifier a segment, raw ones without `r#`.
+    pub path: Vec<String>,
+    /// Paragraphs of documentation.
+    pub docs: Vec<String>,
+    /// Paragraphs of documentation of the method.
+    pub main_docs: Vec<String>,
+    /// Types and constants in document order.
+    pub items: Vec<Item>,
+    /// The query, procedure or subscription, if `main` is one.
+    pub method: Option<Method>,
+}
+
+/// The methods of an NSID group.
+#[derive(Debug, Default)]
+pub struct Group {
+    /// The module's path below `api`.
+    pub path: Vec<String>,
+    /// The accessor's name, such as `com_atproto_repo`.
+    pub accessor: String,
+    /// The struct's name, such as `ComAtprotoRepo`.
+    pub name: String,
+    /// Queries and procedures: index into [`Model::modules`] and the Rust name, by method name.
+    pub methods: Vec<(usize, String)>,
+}
+
+/// One Rust item.
+#[derive(Debug)]
+pub enum Item {
+    /// An object, a record or parameters.
+    Struct(Struct),
+    /// A union.
+    Union(Union),
+    /// A string with known values.
+    Strings(Strings),
+    /// A name for another type.
+    Alias {
+        /// Its name.
+        name: String,
+        /// Paragraphs of documentation.
+        docs: Vec<String>,
+        /// What it stands for.
+        ty: RustType,
+    },
+    /// A token: a constant with its full name.
+    Token {
+        /// Its name.
+        name: String,
+        /// Paragraphs of documentation.
+        docs: Vec<String>,
+        /// `nsid#name`.
+        value: String,
+    },
+    /// The errors that a method names.
+    Errors(Vec<NamedValue>),
+    /// A permission set.
+    PermissionSet {
+        /// Its name.
+        name: String,
+        /// Paragraphs of documentation.
+        docs: Vec<String>,
+    },
+}
+
+/// A struct with its fields.
+#[derive(Debug)]
+pub struct Struct {
+    /// Its name.
+    pub name: String,
+    /// Paragraphs of documentation.
+    pub docs: Vec<String>,
+    /// The definition it stands for, such as `app.bsky.feed.defs#postView`.
+    pub id: String,
+    /// Object, record or parameters.
+    pub kind: StructKind,
+    /// The fields in document order.
+    pub fields: Vec<Field>,
+    /// Whether it is part of what callers send, and so gets setters.
+    pub sent: bool,
+}
+
+/// What a struct stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StructKind {
+    /// An object.
+    Object,
+    /// A record, with its kind of record key.
+    Record {
+        /// `tid`, `nsid`, `any` or `literal:...`.
+        key: String,
+    },
+    /// Query parameters.
+    Params,
+}
+
+/// A field of a struct.
+#[derive(Debug)]
+pub struct Field {
+    /// The Rust name, raw ones without `r#`.
+    pub ident: String,
+    /// The name in the data.
+    pub key: String,
+    /// Paragraphs of documentation.
+    pub docs: Vec<String>,
+    /// The type of a present value.
+    pub ty: RustType,
+    /// Whether it has to be there.
+    pub presence: Presence,
+    /// The only value it may have.
+    pub constant: Option<Literal>,
+    /// The value that an absent one stands for.
+    pub default: Option<Literal>,
+}
+
+/// Whether a field has to be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// Always there.
+    Required,
+    /// May be absent.
+    Optional,
+    /// May be absent, and may be `null`.
+    OptionalNullable,
+}
+
+/// A value that a lexicon names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Literal {
+    /// A boolean.
+    Boolean(bool),
+    /// An integer.
+    Integer(i64),
+    /// A string.
+    Text(String),
+}
+
+/// A Rust type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RustType {
+    /// `bool`
+    Bool,
+    /// `i64`
+    Integer,
+    /// `String`
+    String,
+    /// A type of the runtime's `types` module.
+    Runtime(&'static str),
+    /// A generated type; `into` says whether constructors take anything that converts.
+    Generated {
+        /// The module's path below `api`; nothing for the module at hand.
+        module: Option<Vec<String>>,
+        /// Its name.
+        name: String,
+        /// Whether there are conversions into it from its variants or from strings.
+        into: bool,
+    },
+    /// `Vec<_>`
+    Vec(Box<RustType>),
+    /// `Box<_>`, to end a recursion.
+    Boxed(Box<RustType>),
+    /// `Nullable<_>`
+    Nullable(Box<RustType>),
+}
+
+/// A union: an enum with a boxed value per variant.
+#[derive(Debug)]
+pub struct Union {
+    /// Its name.
+    pub name: String,
+    /// Paragraphs of documentation.
+    pub docs: Vec<String>,
+    /// Whether anything but the variants is refused.
+    pub closed: bool,
+    /// The variants in document order.
+    pub variants: Vec<Variant>,
+}
+
+/// A variant of a union.
+#[derive(Debug)]
+pub struct Variant {
+    /// Its name.
+    pub name: String,
+    /// The `$type`.
+    pub tag: String,
+    /// The struct.
+    pub ty: RustType,
+}
+
+/// A string with named values.
+#[derive(Debug)]
+pub struct Strings {
+    /// Its name.
+    pub name: String,
+    /// Paragraphs of documentation.
+    pub docs: Vec<String>,
+    /// Whether other strings are refused.
+    pub closed: bool,
+    /// The values.
+    pub values: Vec<NamedValue>,
+}
+
+/// A text with its Rust name.
+#[derive(Debug)]
+pub struct NamedValue {
+    /// The Rust name.
+    pub name: String,
+    /// The text.
+    pub text: String,
+    /// Paragraphs of documentation.
+    pub docs: Vec<String>,
+}
+
+/// A query, procedure or subscription.
+#[derive(Debug)]
+pub struct Method {
+    /// The method struct's name.
+    pub name: String,
+    /// Query, procedure or subscription.
+    pub kind: MethodKind,
+    /// Whether there is a `Params` struct.
+    pub has_params: bool,
+    /// The request body.
+    pub input: Body,
+    /// The response body.
+    pub output: Body,
+    /// Whether there is an `Error` enum.
+    pub has_errors: bool,
+    /// How pages are followed, for paginated queries.
+    pub pages: Option<Pages>,
+}
+
+/// The kind of a method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MethodKind {
+    /// `GET`
+    Query,
+    /// `POST`
+    Procedure,
+    /// WebSocket
+    Subscription,
+}
+
+/// A request or response body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body {
+    /// None.
+    Empty,
+    /// JSON of the module's `Input` or `Output` type.
+    Json,
+    /// Bytes of a MIME type.
+    Raw(String),
+}
+
+/// How the pages of a query are followed.
+#[derive(Debug)]
+pub struct Pages {
+    /// Whether the `cursor` parameter is required.
+    pub cursor_required: bool,
+    /// Whether the output always has a cursor.
+    pub output_cursor_required: bool,
+    /// The output's array.
+    pub items: String,
+    /// Whether the array is always there.
+    pub items_required: bool,
+    /// The array's element type, seen from the method's module.
+    pub item: RustType,
+}

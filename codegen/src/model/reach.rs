@@ -1,0 +1,58 @@
+//! Which definitions are part of what callers send: parameters, inputs and records, and all they refer to.
+
+use std::collections::HashSet;
+
+use crate::{
+    catalog::Catalog,
+    document::{Body, DefId, Definition, Object, Type},
+};
+
+/// The definitions that callers build.
+pub(super) fn sent_definitions(catalog: &Catalog) -> HashSet<DefId> {
+    let mut open = Vec::new();
+    for document in catalog.documents() {
+        for (name, definition) in &document.defs {
+            match definition {
+                Definition::Record(record) => {
+                    open.push(DefId { nsid: document.id.clone(), name: name.clone() });
+                    refs_of_object(&record.object, &document.id, &mut open);
+                }
+                Definition::Procedure(procedure) => refs_of_body(procedure.input.as_ref(), &document.id, &mut open),
+                _ => {}
+            }
+        }
+    }
+    let mut sent = HashSet::new();
+    while let Some(id) = open.pop() {
+        if sent.insert(id.clone()) {
+            match catalog.definition(&id) {
+                Some(Definition::Schema(schema)) => refs_of(&schema.ty, &id.nsid, &mut open),
+                Some(Definition::Record(record)) => refs_of_object(&record.object, &id.nsid, &mut open),
+                _ => {}
+            }
+        }
+    }
+    sent
+}
+
+fn refs_of_body(body: Option<&Body>, here: &str, found: &mut Vec<DefId>) {
+    if let Some(schema) = body.and_then(|body| body.schema.as_ref()) {
+        refs_of(&schema.ty, here, found);
+    }
+}
+
+fn refs_of_object(object: &Object, here: &str, found: &mut Vec<DefId>) {
+    for property in object.properties.values() {
+        refs_of(&property.ty, here, found);
+    }
+}
+
+fn refs_of(ty: &Type, here: &str, found: &mut Vec<DefId>) {
+    match ty {
+        Type::Ref(reference) => found.push(reference.resolve(here)),
+        Type::Union(union) => found.extend(union.refs.iter().map(|reference| reference.resolve(here))),
+        Type::Array(array) => refs_of(&array.items.ty, here, found),
+        Type::Object(object) => refs_of_object(object, here, found),
+        _ => {}
+    }
+}

@@ -1,0 +1,84 @@
+//! The fields of an object that its lexicon does not name.
+
+use std::fmt;
+
+use compact_str::CompactString;
+use serde::ser::SerializeMap;
+
+use super::Unknown;
+
+/// Fields that came with an object and that its lexicon does not name; they are written back as they came.
+///
+/// Costs one pointer, and nothing else, as long as there are none.
+#[derive(Clone, Default)]
+pub struct Extra(Option<Box<Vec<(CompactString, Unknown)>>>);
+
+impl Extra {
+    /// How many fields there are.
+    pub fn len(&self) -> usize {
+        self.0.as_ref().map_or(0, |fields| fields.len())
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// The field of that name.
+    pub fn get(&self, name: &str) -> Option<&Unknown> {
+        self.iter().find(|(key, _)| *key == name).map(|(_, value)| value)
+    }
+
+    /// Sets a field and gives what it was before.
+    ///
+    /// A name that the lexicon does know does not belong here: it would be written twice.
+    pub fn insert(&mut self, name: impl Into<CompactString>, value: Unknown) -> Option<Unknown> {
+        let name = name.into();
+        let fields = self.0.get_or_insert_default();
+        match fields.iter_mut().find(|(key, _)| *key == name) {
+            Some((_, old)) => Some(std::mem::replace(old, value)),
+            None => {
+                fields.push((name, value));
+                None
+            }
+        }
+    }
+
+    /// Takes a field out.
+    pub fn remove(&mut self, name: &str) -> Option<Unknown> {
+        let fields = self.0.as_mut()?;
+        let at = fields.iter().position(|(key, _)| key == name)?;
+        let (_, value) = fields.remove(at);
+        if fields.is_empty() {
+            self.0 = None;
+        }
+        Some(value)
+    }
+
+    /// The fields in the order in which they came.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Unknown)> {
+        self.0.iter().flat_map(|fields| fields.iter()).map(|(key, value)| (key.as_str(), value))
+    }
+
+    /// Writes the fields into a map, without `$type` where the caller has written one.
+    #[doc(hidden)]
+    pub fn encode_into<M: SerializeMap>(&self, map: &mut M, with_type: bool) -> Result<(), M::Error> {
+        for (key, value) in self.iter().filter(|(key, _)| with_type || *key != "$type") {
+            map.serialize_entry(key, value)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Extra {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+/// Equal when the same fields have the same values, in whatever order.
+impl PartialEq for Extra {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len() && self.iter().all(|(key, value)| other.get(key) == Some(value))
+    }
+}

@@ -1,0 +1,143 @@
+//! A typed call.
+
+use std::{fmt, future::IntoFuture, sync::Arc};
+
+use http::{
+    HeaderValue,
+    header::{ACCEPT, CONTENT_TYPE},
+};
+
+use super::{
+    Body, BoxFuture, Caller, Error, InvalidRequest, Method, Paginated, Params as _, Procedure, QueryString, Raw, Response,
+    exchange::{Failure, Outgoing, exchange},
+    options::{CallOptions, call_options},
+    pages,
+};
+
+/// A call that is sent when it is awaited.
+///
+/// `.await` gives the output; [`send`](Self::send) gives it with status and headers. Options come in between:
+///
+/// ```no_run
+/// # use std::time::Duration;
+/// # use atproto_sdk::{PublicClient, api::app::bsky::actor::get_profile, types::Handle};
+/// # async fn example(client: PublicClient) -> Result<(), Box<dyn std::error::Error>> {
+/// let handle = Handle::new("alice.example.com")?;
+/// let profile = client
+///     .app_bsky_actor()
+///     .get_profile(get_profile::Params::new(handle))
+///     .timeout(Duration::from_secs(5))
+///     .header("accept-language", "de")
+///     .await?;
+/// # Ok(()) }
+/// ```
+///
+/// A call that is dropped before it ends is cancelled; a server may have processed it all the same.
+#[must_use = "a call is not sent until it is awaited"]
+pub struct Call<'c, M: Method> {
+    pub(super) caller: Caller<'c>,
+    pub(super) params: M::Params,
+    input: <M::Input as Body>::Sent,
+    options: CallOptions,
+}
+
+impl<'c, M: Method> Call<'c, M> {
+    /// A call of a method; namespace accessors are the short way to one.
+    pub fn new(caller: Caller<'c>, params: M::Params, input: <M::Input as Body>::Sent) -> Self {
+        Self { caller, params, input, options: CallOptions::default() }
+    }
+
+    call_options!();
+
+    /// Sends the call and gives the whole answer.
+    ///
+    /// # Errors
+    /// See [`Error`]; [`Error::kind`] tells what to do about it.
+    pub async fn send(self) -> Result<Response<<M::Output as Body>::Received>, Error<M::Error>> {
+        let Self { caller, params, input, options } = self;
+        let mut query = QueryString::default();
+        params.append_to(&mut query);
+        let nsid: Arc<str> = M::NSID.into();
+        let body = M::Input::encode(input).map_err(|source| {
+            Error::InvalidRequest(InvalidRequest::Input { nsid: nsid.clone(), source: Arc::new(source) })
+        })?;
+        let mut call = Outgoing { kind: M::KIND, nsid: nsid.clone(), query: query.into_string(), body, options };
+        add_types(&mut call.options, M::INPUT, M::OUTPUT);
+        let response = exchange(caller, call).await.map_err(Error::from)?;
+        let (status, headers) = (response.status, response.headers.clone());
+        let output = M::Output::receive(nsid, M::OUTPUT, response).await?;
+        Ok(Response::new(status, headers, output))
+    }
+}
+
+impl<M: Procedure<Input = Raw>> Call<'_, M> {
+    /// The type of the bytes that are sent, such as `image/png` (X7).
+    pub fn content_type(self, mime: &str) -> Self {
+        self.header("content-type", mime)
+    }
+}
+
+impl<'c, M: Paginated> Call<'c, M>
+where
+    M::Input: Body<Sent = ()>,
+{
+    /// The pages one after another, see [`pages`](super::pages).
+    pub fn pages(
+        self,
+    ) -> impl futures_core::Stream<Item = Result<<M::Output as Body>::Received, Error<M::Error>>> + Send + Unpin + 'c {
+        pages::pages::<M>(self)
+    }
+
+    /// The entries of all pages one after another, see [`items`](super::items).
+    pub fn items(self) -> impl futures_core::Stream<Item = Result<M::Item, Error<M::Error>>> + Send + Unpin + 'c {
+        pages::items::<M>(self)
+    }
+
+    /// The same call for another page.
+    pub(super) fn page(&self, params: M::Params) -> Self {
+        let options = CallOptions {
+            headers: self.options.headers.clone(),
+            timeout: self.options.timeout,
+            never_retry: self.options.never_retry,
+            problem: self.options.problem.clone(),
+        };
+        Self { caller: self.caller, params, input: (), options }
+    }
+}
+
+impl<'c, M: Method> IntoFuture for Call<'c, M> {
+    type Output = Result<<M::Output as Body>::Received, Error<M::Error>>;
+    type IntoFuture = BoxFuture<'c, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move { self.send().await.map(Response::into_output) })
+    }
+}
+
+impl<M: Method> fmt::Debug for Call<'_, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").field("nsid", &M::NSID).finish_non_exhaustive()
+    }
+}
+
+impl<E: super::LexiconError> From<Failure> for Error<E> {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Invalid(problem) => Self::InvalidRequest(problem),
+            Failure::Transport(error) => error.into(),
+            Failure::Response(response) => Self::from_response(response),
+        }
+    }
+}
+
+/// Content type and accepted type, unless the caller has set them.
+pub(super) fn add_types(options: &mut CallOptions, input: Option<&'static str>, output: Option<&'static str>) {
+    if let Some(mime) = input {
+        // A pattern is no type; bytes of an unknown type are these.
+        let mime = if mime.contains('*') { "application/octet-stream" } else { mime };
+        options.headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(mime));
+    }
+    if let Some(mime) = output {
+        options.headers.entry(ACCEPT).or_insert(HeaderValue::from_static(mime));
+    }
+}

@@ -1,0 +1,79 @@
+//! Sends a call and sends it again where the rules allow. Not generic: compiled once for all methods.
+
+use std::sync::Arc;
+
+use super::{
+    Caller, ErrorResponse, InvalidRequest, Kind, Request, RequestBody, TransportError, TransportResponse,
+    error::retry_after, options::CallOptions, retry,
+};
+
+/// The most that is read of an error's body, in bytes.
+const MAX_ERROR_BODY: usize = 64 << 10;
+
+/// Why there is no answer to decode.
+pub(super) enum Failure {
+    Invalid(InvalidRequest),
+    Transport(TransportError),
+    Response(Box<ErrorResponse>),
+}
+
+/// A call that is ready to be sent.
+pub(super) struct Outgoing {
+    pub(super) kind: Kind,
+    pub(super) nsid: Arc<str>,
+    pub(super) query: String,
+    pub(super) body: RequestBody,
+    pub(super) options: CallOptions,
+}
+
+/// Sends a call until there is an answer or no reason to try again. Gives successful answers only.
+pub(super) async fn exchange(caller: Caller<'_>, call: Outgoing) -> Result<TransportResponse, Failure> {
+    let Outgoing { kind, nsid, query, body, options } = call;
+    if let Some(problem) = options.problem {
+        return Err(Failure::Invalid(problem));
+    }
+    let mut body = Some(body);
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let again = body.as_ref().and_then(RequestBody::try_clone);
+        let request = Request {
+            kind,
+            nsid: nsid.clone(),
+            query: query.clone(),
+            headers: options.headers.clone(),
+            body: body.take().unwrap_or(RequestBody::Empty),
+            timeout: options.timeout,
+        };
+        let may_repeat = again.is_some() && !options.never_retry;
+        body = again;
+        let wait = match caller.0.send(request).await {
+            Ok(response) if response.status.is_success() => return Ok(response),
+            Ok(response) => {
+                let asked = retry_after(&response.headers);
+                match retry::after_status(kind, response.status, asked, attempt) {
+                    Some(wait) if may_repeat => {
+                        tracing::debug!(nsid = &*nsid, status = response.status.as_u16(), attempt, ?wait, "call is repeated");
+                        wait
+                    }
+                    _ => return Err(Failure::Response(Box::new(read_error(nsid, response).await))),
+                }
+            }
+            Err(error) => match retry::after_failure(kind, &error, attempt) {
+                Some(wait) if may_repeat => {
+                    tracing::debug!(nsid = &*nsid, %error, attempt, ?wait, "call is repeated");
+                    wait
+                }
+                _ => return Err(Failure::Transport(error)),
+            },
+        };
+        tokio::time::sleep(wait).await;
+    }
+}
+
+async fn read_error(nsid: Arc<str>, response: TransportResponse) -> ErrorResponse {
+    let TransportResponse { status, headers, body, .. } = response;
+    // An error whose body is endless or breaks off is still that error.
+    let body = body.bytes(MAX_ERROR_BODY).await.unwrap_or_default();
+    ErrorResponse::new(nsid, status, &headers, &body)
+}

@@ -1,0 +1,88 @@
+//! One HTTP exchange with a service, on top of `reqwest`. Every client sends through here.
+
+use std::{error::Error as _, sync::Arc, time::Duration};
+
+use futures_util::StreamExt as _;
+use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
+
+use super::{ByteStream, Kind, Request, RequestBody, TransportError, TransportResponse};
+
+/// The limit for an answer to begin, unless a call has its own.
+pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+/// The limit for the next piece of a body to come.
+pub(crate) const IDLE_LIMIT: Duration = Duration::from_secs(60);
+
+/// Sends a request to a service at `origin`.
+pub(crate) async fn send(
+    http: &reqwest::Client,
+    origin: &str,
+    request: Request,
+    authorization: Option<HeaderValue>,
+    extra: HeaderMap,
+) -> Result<TransportResponse, TransportError> {
+    let Request { kind, nsid, query, headers, body, timeout } = request;
+    let url = url(origin, &nsid, &query);
+    let method = if kind == Kind::Query { http::Method::GET } else { http::Method::POST };
+    let mut outgoing = http.request(method, &url).headers(headers).headers(extra);
+    if let Some(authorization) = authorization {
+        outgoing = outgoing.header(AUTHORIZATION, authorization);
+    }
+    outgoing = match body {
+        RequestBody::Empty => outgoing,
+        RequestBody::Bytes(bytes) => outgoing.body(bytes),
+        RequestBody::Stream(stream) => outgoing.body(reqwest::Body::wrap_stream(stream)),
+    };
+    let host = origin.to_owned();
+    let limit = timeout.unwrap_or(ANSWER_LIMIT);
+    match tokio::time::timeout(limit, outgoing.send()).await {
+        Err(_) => Err(TransportError::Timeout { host, limit }),
+        Ok(Err(error)) => Err(classify(host, limit, error)),
+        Ok(Ok(response)) => Ok(received(host, response)),
+    }
+}
+
+/// The address of a method.
+pub(crate) fn url(origin: &str, nsid: &str, query: &str) -> String {
+    let origin = origin.trim_end_matches('/');
+    if query.is_empty() { format!("{origin}/xrpc/{nsid}") } else { format!("{origin}/xrpc/{nsid}?{query}") }
+}
+
+/// Whether a request that failed may have been processed.
+pub(crate) fn classify(host: String, limit: Duration, error: reqwest::Error) -> TransportError {
+    // The address is the origin and the method; parameters do not belong into messages.
+    let error = error.without_url();
+    if error.is_builder() {
+        let problem = match error.source() {
+            Some(source) => format!("{error}: {source}"),
+            None => error.to_string(),
+        };
+        TransportError::InvalidRequest { problem }
+    } else if error.is_connect() {
+        TransportError::Connect { host, source: Arc::new(error) }
+    } else if error.is_timeout() {
+        TransportError::Timeout { host, limit }
+    } else {
+        TransportError::Exchange { host, source: Arc::new(error) }
+    }
+}
+
+fn received(host: String, response: reqwest::Response) -> TransportResponse {
+    let (status, headers) = (response.status(), response.headers().clone());
+    let stream = futures_util::stream::unfold(Some(response.bytes_stream()), move |stream| {
+        let host = host.clone();
+        async move {
+            // After an error there is nothing more.
+            let mut stream = stream?;
+            match tokio::time::timeout(IDLE_LIMIT, stream.next()).await {
+                Err(_) => Some((Err(TransportError::Timeout { host, limit: IDLE_LIMIT }), None)),
+                Ok(None) => None,
+                Ok(Some(Ok(bytes))) => Some((Ok(bytes), Some(stream))),
+                Ok(Some(Err(error))) => {
+                    let source = Arc::new(error.without_url());
+                    Some((Err(TransportError::Exchange { host, source }), None))
+                }
+            }
+        }
+    });
+    TransportResponse::new(status, headers, ByteStream::new(stream))
+}

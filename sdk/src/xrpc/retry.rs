@@ -1,0 +1,126 @@
+//! Whether and when a call is sent again (X5). The only place that decides it.
+
+use std::time::Duration;
+
+use http::StatusCode;
+
+use super::{Kind, TransportError};
+
+/// How often a call is sent at most.
+pub(super) const MAX_ATTEMPTS: u32 = 4;
+/// The longest wait before another attempt; a server that asks for more gets no other attempt.
+const MAX_WAIT: Duration = Duration::from_secs(30);
+/// The first wait, before chance; it doubles with every attempt.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+
+/// The wait before the next attempt after an answer with this status; nothing if there should be none.
+pub(super) fn after_status(
+    kind: Kind,
+    status: StatusCode,
+    asked: Option<Duration>,
+    attempt: u32,
+) -> Option<Duration> {
+    let repeatable = match kind {
+        Kind::Query => matches!(status.as_u16(), 429 | 502 | 503 | 504),
+        // A server that limits the rate has refused the call without touching it. Nothing else is that certain.
+        _ => status == StatusCode::TOO_MANY_REQUESTS,
+    };
+    if !repeatable || attempt >= MAX_ATTEMPTS {
+        return None;
+    }
+    match asked {
+        Some(asked) if asked > MAX_WAIT => None,
+        Some(asked) => Some(asked + spread(FIRST_WAIT)),
+        None => Some(backoff(attempt)),
+    }
+}
+
+/// The wait before the next attempt after no answer.
+pub(super) fn after_failure(kind: Kind, error: &TransportError, attempt: u32) -> Option<Duration> {
+    let repeatable = match error {
+        // Never reached the server.
+        TransportError::Connect { .. } => true,
+        TransportError::Exchange { .. } => kind == Kind::Query,
+        // Time limits are the caller's: another attempt would exceed them.
+        _ => false,
+    };
+    (repeatable && attempt < MAX_ATTEMPTS).then(|| backoff(attempt))
+}
+
+/// Doubling waits, each between half and all of its length, so that many clients do not come back at once.
+fn backoff(attempt: u32) -> Duration {
+    let full = FIRST_WAIT.saturating_mul(1 << attempt.clamp(1, 10)).min(MAX_WAIT);
+    full / 2 + spread(full / 2)
+}
+
+/// A random part of a duration.
+fn spread(of: Duration) -> Duration {
+    let mut random = [0; 4];
+    // Without random bits the wait is just not spread.
+    if getrandom::fill(&mut random).is_err() {
+        return of;
+    }
+    of.mul_f64(f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io, sync::Arc};
+
+    use super::*;
+
+    fn connect() -> TransportError {
+        TransportError::Connect { host: "x".into(), source: Arc::new(io::Error::other("refused")) }
+    }
+
+    fn broken() -> TransportError {
+        TransportError::Exchange { host: "x".into(), source: Arc::new(io::Error::other("reset")) }
+    }
+
+    #[test]
+    fn x5_queries_are_repeated_on_overload_and_lost_connections() {
+        for status in [429, 502, 503, 504] {
+            let status = StatusCode::from_u16(status).unwrap_or_default();
+            assert!(after_status(Kind::Query, status, None, 1).is_some(), "{status}");
+            assert!(after_status(Kind::Query, status, None, MAX_ATTEMPTS).is_none(), "{status}");
+        }
+        assert!(after_failure(Kind::Query, &connect(), 1).is_some());
+        assert!(after_failure(Kind::Query, &broken(), 1).is_some());
+    }
+
+    #[test]
+    fn x5_procedures_are_repeated_only_when_certainly_not_processed() {
+        assert!(after_failure(Kind::Procedure, &connect(), 1).is_some());
+        assert!(after_failure(Kind::Procedure, &broken(), 1).is_none());
+        for status in [500, 502, 503, 504] {
+            let status = StatusCode::from_u16(status).unwrap_or_default();
+            assert!(after_status(Kind::Procedure, status, None, 1).is_none(), "{status}");
+        }
+        assert!(after_status(Kind::Procedure, StatusCode::TOO_MANY_REQUESTS, None, 1).is_some());
+    }
+
+    #[test]
+    fn x5_never_on_501_or_client_errors() {
+        for status in [400, 401, 403, 404, 500, 501] {
+            let status = StatusCode::from_u16(status).unwrap_or_default();
+            assert!(after_status(Kind::Query, status, None, 1).is_none(), "{status}");
+        }
+    }
+
+    #[test]
+    fn x4_the_server_says_how_long_to_wait_up_to_a_bound() {
+        let asked = |seconds| {
+            after_status(Kind::Query, StatusCode::TOO_MANY_REQUESTS, Some(Duration::from_secs(seconds)), 1)
+        };
+        assert!(asked(2).is_some_and(|wait| wait >= Duration::from_secs(2) && wait < Duration::from_secs(3)));
+        assert!(asked(3600).is_none());
+    }
+
+    #[test]
+    fn x5_waits_grow_and_are_bounded() {
+        for attempt in 1..40 {
+            let wait = backoff(attempt);
+            assert!(wait >= FIRST_WAIT && wait <= MAX_WAIT, "{attempt}: {wait:?}");
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Calls of methods that are not compiled in.
+
+use std::{fmt, future::IntoFuture, sync::Arc};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{
+    BoxFuture, Caller, Error, InvalidRequest, Kind, NoError, QueryString, RequestBody, Response,
+    body::read_json,
+    call::add_types,
+    exchange::{Outgoing, exchange},
+    options::{CallOptions, call_options},
+    DecodeError,
+};
+use crate::types::{Nsid, Unknown};
+
+/// A call of a method by its NSID, made by `client.get(..)` and `client.post(..)`.
+///
+/// The output stays undecoded; an answer without a body is `null`.
+#[must_use = "a call is not sent until it is awaited"]
+pub struct UntypedCall<'c> {
+    caller: Caller<'c>,
+    kind: Kind,
+    nsid: Arc<str>,
+    query: String,
+    body: RequestBody,
+    options: CallOptions,
+}
+
+impl<'c> UntypedCall<'c> {
+    /// A query. The parameters are an object: arrays repeat the name, `null` and absent ones are left out.
+    pub fn get(caller: Caller<'c>, nsid: &Nsid, params: &(impl Serialize + ?Sized)) -> Self {
+        let nsid: Arc<str> = nsid.as_str().into();
+        let mut options = CallOptions::default();
+        let query = query_of(&nsid, params).unwrap_or_else(|problem| {
+            options.problem = Some(problem);
+            String::new()
+        });
+        add_types(&mut options, None, Some("application/json"));
+        Self { caller, kind: Kind::Query, nsid, query, body: RequestBody::Empty, options }
+    }
+
+    /// A procedure with a JSON body.
+    pub fn post(caller: Caller<'c>, nsid: &Nsid, input: &(impl Serialize + ?Sized)) -> Self {
+        let nsid: Arc<str> = nsid.as_str().into();
+        let mut options = CallOptions::default();
+        let body = match serde_json::to_vec(input) {
+            Ok(json) => RequestBody::Bytes(json.into()),
+            Err(source) => {
+                options.problem = Some(InvalidRequest::Input { nsid: nsid.clone(), source: Arc::new(source) });
+                RequestBody::Empty
+            }
+        };
+        add_types(&mut options, Some("application/json"), Some("application/json"));
+        Self { caller, kind: Kind::Procedure, nsid, query: String::new(), body, options }
+    }
+
+    call_options!();
+
+    /// Sends the call and gives the whole answer.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn send(self) -> Result<Response<Unknown>, Error> {
+        let Self { caller, kind, nsid, query, body, options } = self;
+        let call = Outgoing { kind, nsid: nsid.clone(), query, body, options };
+        let response = exchange(caller, call).await.map_err(Error::<NoError>::from)?;
+        let (status, headers) = (response.status, response.headers.clone());
+        let output = match read_json(&nsid, Some("application/json"), response).await {
+            Err(super::ReadError::Decode(DecodeError::Empty { .. })) => Unknown::from(Value::Null),
+            Err(error) => return Err(error.into()),
+            Ok(body) => serde_json::from_slice(&body).map_err(|error| DecodeError::json(&nsid, &body, error))?,
+        };
+        Ok(Response::new(status, headers, output))
+    }
+}
+
+impl<'c> IntoFuture for UntypedCall<'c> {
+    type Output = Result<Unknown, Error>;
+    type IntoFuture = BoxFuture<'c, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move { self.send().await.map(Response::into_output) })
+    }
+}
+
+impl fmt::Debug for UntypedCall<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UntypedCall").field("nsid", &self.nsid).finish_non_exhaustive()
+    }
+}
+
+/// Writes an object as a query string.
+fn query_of(nsid: &Arc<str>, params: &(impl Serialize + ?Sized)) -> Result<String, InvalidRequest> {
+    let refuse = |name: &str| InvalidRequest::Parameter { nsid: nsid.clone(), name: name.to_owned() };
+    let fields = match serde_json::to_value(params) {
+        Ok(Value::Object(fields)) => fields,
+        Ok(Value::Null) => return Ok(String::new()),
+        _ => return Err(refuse("")),
+    };
+    let mut query = QueryString::default();
+    for (name, value) in &fields {
+        match value {
+            Value::Array(values) => {
+                for value in values {
+                    push(&mut query, name, value).ok_or_else(|| refuse(name))?;
+                }
+            }
+            value => push(&mut query, name, value).ok_or_else(|| refuse(name))?,
+        }
+    }
+    Ok(query.into_string())
+}
+
+fn push(query: &mut QueryString, name: &str, value: &Value) -> Option<()> {
+    match value {
+        Value::Null => {}
+        Value::String(text) => query.push_text(name, text),
+        Value::Bool(_) | Value::Number(_) => query.push_text(name, &value.to_string()),
+        Value::Array(_) | Value::Object(_) => return None,
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn x2_parameters_of_untyped_calls() {
+        let nsid: Arc<str> = "com.example.list".into();
+        let query = query_of(&nsid, &json!({"a": ["x y", "ü"], "b": true, "c": 5, "d": null})).unwrap_or_default();
+        assert_eq!(query, "a=x%20y&a=%C3%BC&b=true&c=5");
+        assert_eq!(query_of(&nsid, &()).unwrap_or_default(), "");
+        for bad in [json!([1]), json!("x"), json!({"a": {"b": 1}}), json!({"a": [[1]]})] {
+            assert!(query_of(&nsid, &bad).is_err(), "{bad}");
+        }
+    }
+}
