@@ -1,12 +1,32 @@
 //! Typed AT Protocol calls over OAuth sessions that sign and refresh by themselves.
 
-pub mod types;
-pub mod xrpc;
-
+#[cfg(feature = "client")]
+mod accessor;
+#[rustfmt::skip]
+pub mod api;
+#[cfg(test)]
+#[rustfmt::skip]
+#[path = "../../codegen/tests/golden/expected/mod.rs"]
+mod golden;
+#[cfg(test)]
+mod golden_tests;
+#[cfg(feature = "client")]
+mod http_client;
 #[cfg(feature = "client")]
 pub mod identity;
 #[cfg(feature = "client")]
 pub mod oauth;
+#[cfg(feature = "client")]
+mod password;
+#[cfg(feature = "client")]
+mod public;
+pub mod types;
+pub mod xrpc;
+
+#[cfg(feature = "client")]
+pub use password::{PasswordClient, PasswordError};
+#[cfg(feature = "client")]
+pub use public::PublicClient;
 
 /// What generated code names; not for users.
 #[doc(hidden)]

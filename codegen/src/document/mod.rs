@@ -31,6 +31,7 @@ pub struct Document {
 
 /// One entry of `defs`: a primary type (only as `main`) or a schema that others may refer to.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a few hundred exist, and readers match on them")]
 pub enum Definition {
     /// What is kept in a repository collection.
     Record(Record),

@@ -3,7 +3,10 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::tokens::{docs, ident, module_path, ty};
+use super::{
+    Home,
+    tokens::{docs, ident, ty},
+};
 use crate::model::{Body, Group, Method, MethodKind, Model, Module, Pages};
 
 /// The method struct with its data.
@@ -71,11 +74,12 @@ fn paginated(method: &Method, pages: &Pages) -> TokenStream {
 }
 
 /// The accessor struct of an NSID group.
-pub(super) fn accessor(model: &Model, nsid: &str, group: &Group) -> TokenStream {
+pub(super) fn accessor(model: &Model, home: &Home, nsid: &str, group: &Group) -> TokenStream {
+    let sdk = &home.sdk;
     let (name, accessor) = (ident(&group.name), ident(&group.accessor));
     let doc = format!(" The methods of `{nsid}`.");
     let methods = group.methods.iter().filter_map(|(at, name)| {
-        let module = &model.modules[*at];
+        let module = model.modules.get(*at)?;
         module.method.as_ref().map(|method| accessor_method(module, method, name))
     });
     quote! {
@@ -84,7 +88,7 @@ pub(super) fn accessor(model: &Model, nsid: &str, group: &Group) -> TokenStream 
         #[derive(Debug, Clone, Copy)]
         pub struct #name<'c>(xrpc::Caller<'c>);
         #[cfg(feature = "client")]
-        crate::accessor! { #accessor, #name, #nsid }
+        #sdk::accessor! { #accessor, #name, #nsid }
         #[cfg(feature = "client")]
         impl<'c> #name<'c> {
             #(#methods)*
@@ -93,7 +97,9 @@ pub(super) fn accessor(model: &Model, nsid: &str, group: &Group) -> TokenStream 
 }
 
 fn accessor_method(module: &Module, method: &Method, rust_name: &str) -> TokenStream {
-    let (name, path, method_name) = (ident(rust_name), module_path(&module.path), ident(&method.name));
+    let (name, method_name) = (ident(rust_name), ident(&method.name));
+    // The accessor stands in the folder of its methods' modules.
+    let path = &name;
     let mut arguments = Vec::new();
     let params = if method.has_params {
         arguments.push(quote!(params: #path::Params));

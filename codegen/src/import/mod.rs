@@ -185,3 +185,6 @@ fn write(
     plan.apply()?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -44,7 +44,9 @@ impl Names {
                 let chosen = if is_token(document.defs.get(name)) {
                     free(wanted.to_shouty_snake_case(), &mut taken)
                 } else {
-                    free(type_name(wanted), &mut taken)
+                    let wanted = type_name(wanted);
+                    let named = if taken.contains(&wanted) { format!("{wanted}Def") } else { wanted };
+                    free(named, &mut taken)
                 };
                 definitions.insert(id, chosen);
             }

@@ -6,8 +6,6 @@
 macro_rules! open_string {
     ($name:ident { $($variant:ident = $text:literal),* $(,)? }) => {
         const _: () = {
-            use $crate::__private::{CompactString, Deserialize, Deserializer, Serialize, Serializer};
-
             impl $name {
                 /// The text as it goes over the wire.
                 pub fn as_str(&self) -> &str {
@@ -22,7 +20,7 @@ macro_rules! open_string {
                 fn from(text: &str) -> Self {
                     match text {
                         $($text => Self::$variant,)*
-                        _ => Self::Other(CompactString::new(text)),
+                        _ => Self::Other($crate::__private::CompactString::new(text)),
                     }
                 }
             }
@@ -51,14 +49,14 @@ macro_rules! open_string {
                 }
             }
 
-            impl Serialize for $name {
-                fn serialize<S: Serializer>(&self, serializer: S) -> ::core::result::Result<S::Ok, S::Error> {
+            impl $crate::__private::Serialize for $name {
+                fn serialize<S: $crate::__private::Serializer>(&self, serializer: S) -> ::core::result::Result<S::Ok, S::Error> {
                     serializer.serialize_str(self.as_str())
                 }
             }
 
-            impl<'de> Deserialize<'de> for $name {
-                fn deserialize<D: Deserializer<'de>>(deserializer: D) -> ::core::result::Result<Self, D::Error> {
+            impl<'de> $crate::__private::Deserialize<'de> for $name {
+                fn deserialize<D: $crate::__private::Deserializer<'de>>(deserializer: D) -> ::core::result::Result<Self, D::Error> {
                     deserializer.deserialize_str($crate::types::known_string::TextVisitor(|text: &str| {
                         ::core::result::Result::Ok(Self::from(text))
                     }))
@@ -74,9 +72,6 @@ macro_rules! open_string {
 macro_rules! closed_string {
     ($name:ident { $($variant:ident = $text:literal),* $(,)? }) => {
         const _: () = {
-            use $crate::__private::{Deserialize, Deserializer, Serialize, Serializer};
-            use $crate::types::InvalidText;
-
             impl $name {
                 /// The text as it goes over the wire.
                 pub fn as_str(&self) -> &'static str {
@@ -87,11 +82,11 @@ macro_rules! closed_string {
             }
 
             impl ::core::convert::TryFrom<&str> for $name {
-                type Error = InvalidText;
-                fn try_from(text: &str) -> ::core::result::Result<Self, InvalidText> {
+                type Error = $crate::types::InvalidText;
+                fn try_from(text: &str) -> ::core::result::Result<Self, $crate::types::InvalidText> {
                     match text {
                         $($text => ::core::result::Result::Ok(Self::$variant),)*
-                        _ => ::core::result::Result::Err(InvalidText::new(
+                        _ => ::core::result::Result::Err($crate::types::InvalidText::new(
                             ::core::stringify!($name),
                             text,
                             ::core::concat!("expected one of", $(" `", $text, "`",)*),
@@ -101,8 +96,8 @@ macro_rules! closed_string {
             }
 
             impl ::core::str::FromStr for $name {
-                type Err = InvalidText;
-                fn from_str(text: &str) -> ::core::result::Result<Self, InvalidText> {
+                type Err = $crate::types::InvalidText;
+                fn from_str(text: &str) -> ::core::result::Result<Self, $crate::types::InvalidText> {
                     Self::try_from(text)
                 }
             }
@@ -125,14 +120,14 @@ macro_rules! closed_string {
                 }
             }
 
-            impl Serialize for $name {
-                fn serialize<S: Serializer>(&self, serializer: S) -> ::core::result::Result<S::Ok, S::Error> {
+            impl $crate::__private::Serialize for $name {
+                fn serialize<S: $crate::__private::Serializer>(&self, serializer: S) -> ::core::result::Result<S::Ok, S::Error> {
                     serializer.serialize_str(self.as_str())
                 }
             }
 
-            impl<'de> Deserialize<'de> for $name {
-                fn deserialize<D: Deserializer<'de>>(deserializer: D) -> ::core::result::Result<Self, D::Error> {
+            impl<'de> $crate::__private::Deserialize<'de> for $name {
+                fn deserialize<D: $crate::__private::Deserializer<'de>>(deserializer: D) -> ::core::result::Result<Self, D::Error> {
                     deserializer.deserialize_str($crate::types::known_string::TextVisitor(|text: &str| Self::try_from(text)))
                 }
             }

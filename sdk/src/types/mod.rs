@@ -14,15 +14,16 @@ mod text;
 mod unknown;
 
 pub use text::{
-    AtIdentifier, AtUri, Cid, Datetime, Did, Handle, InvalidText, Language, Nsid, RecordKey, Tid, Uri,
+    AtIdentifier, AtUri, Blob, Bytes, Cid, CidLink, Datetime, Did, Handle, InvalidText, Language, Nsid,
+    RecordKey, Tid, Uri,
 };
 
 pub use extra::Extra;
 pub use nullable::Nullable;
 pub use object::{Object, Record};
+pub use permission_set::PermissionSet;
 pub use union::Union;
 pub use unknown::Unknown;
-pub use permission_set::PermissionSet;
 
 /// A string that is kept in place as long as it is short.
 pub use compact_str::CompactString as SmallString;

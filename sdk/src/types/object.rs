@@ -8,7 +8,7 @@ use std::{fmt, marker::PhantomData};
 
 use compact_str::CompactString;
 use serde::{
-    Serialize,
+    Serialize, Serializer,
     de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor},
     ser::SerializeMap,
 };
@@ -120,6 +120,30 @@ pub fn keep_null(name: &'static str, extra: &mut Option<Extra>) {
     extra.get_or_insert_default().insert(name, Unknown::null());
 }
 
+/// Writes an object as it stands outside of unions: records with `$type`, others with what they came with.
+#[doc(hidden)]
+pub fn serialize<T: Object, S: Serializer>(object: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    if T::TYPED {
+        return serialize_tagged(object, T::ID, serializer);
+    }
+    let mut map = serializer.serialize_map(None)?;
+    object.encode_fields(&mut map, true)?;
+    map.end()
+}
+
+/// Writes an object with its `$type`.
+#[doc(hidden)]
+pub fn serialize_tagged<T: Object, S: Serializer>(
+    object: &T,
+    tag: &'static str,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(None)?;
+    map.serialize_entry("$type", tag)?;
+    object.encode_fields(&mut map, false)?;
+    map.end()
+}
+
 /// The error for an absent field.
 #[doc(hidden)]
 #[cold]
@@ -133,31 +157,28 @@ pub fn missing<T: Object, E: serde::de::Error>(name: &'static str) -> E {
 macro_rules! object {
     ($name:ident, $id:literal, typed: $typed:literal, { $($field:ident : $key:literal $presence:ident),* $(,)? }) => {
         const _: () = {
-            use $crate::__private::{Deserialize, Deserializer, MapAccess, PhantomData, Serialize, SerializeMap, Serializer};
-            use $crate::types::object::{Key, KeySeed, Object, ObjectVisitor, keep_other};
-
             #[allow(non_camel_case_types)]
-            enum Field { $($field),* }
+            enum __Field { $($field),* }
 
-            fn field(name: &str) -> ::core::option::Option<Field> {
+            fn field(name: &str) -> ::core::option::Option<__Field> {
                 match name {
-                    $($key => ::core::option::Option::Some(Field::$field),)*
+                    $($key => ::core::option::Option::Some(__Field::$field),)*
                     _ => ::core::option::Option::None,
                 }
             }
 
-            impl Object for $name {
+            impl $crate::types::object::Object for $name {
                 const ID: &'static str = $id;
                 const TYPED: bool = $typed;
 
                 #[allow(unused_mut)]
-                fn decode_map<'de, A: MapAccess<'de>>(mut map: A) -> ::core::result::Result<Self, A::Error> {
+                fn decode_map<'de, A: $crate::__private::MapAccess<'de>>(mut map: A) -> ::core::result::Result<Self, A::Error> {
                     $(let mut $field = ::core::option::Option::None;)*
                     let mut extra_fields = ::core::option::Option::None;
-                    while let ::core::option::Option::Some(key) = map.next_key_seed(KeySeed(field))? {
+                    while let ::core::option::Option::Some(key) = map.next_key_seed($crate::types::object::KeySeed(field))? {
                         match key {
-                            $(Key::Known(Field::$field) => $crate::object!(@read $presence $field $key map extra_fields),)*
-                            Key::Other(name) => keep_other::<Self, A>(name, &mut map, &mut extra_fields)?,
+                            $($crate::types::object::Key::Known(__Field::$field) => $crate::object!(@read $presence $field $key map extra_fields),)*
+                            $crate::types::object::Key::Other(name) => $crate::types::object::keep_other::<Self, A>(name, &mut map, &mut extra_fields)?,
                         }
                     }
                     ::core::result::Result::Ok(Self {
@@ -166,27 +187,22 @@ macro_rules! object {
                     })
                 }
 
-                fn encode_fields<M: SerializeMap>(&self, map: &mut M, with_type: bool) -> ::core::result::Result<(), M::Error> {
+                fn encode_fields<M: $crate::__private::SerializeMap>(&self, map: &mut M, with_type: bool) -> ::core::result::Result<(), M::Error> {
                     $($crate::object!(@write $presence self $field $key map);)*
                     self.extra.encode_into(map, with_type)
                 }
             }
 
-            impl<'de> Deserialize<'de> for $name {
+            impl<'de> $crate::__private::Deserialize<'de> for $name {
                 #[inline]
-                fn deserialize<D: Deserializer<'de>>(deserializer: D) -> ::core::result::Result<Self, D::Error> {
-                    deserializer.deserialize_map(ObjectVisitor(PhantomData))
+                fn deserialize<D: $crate::__private::Deserializer<'de>>(deserializer: D) -> ::core::result::Result<Self, D::Error> {
+                    deserializer.deserialize_map($crate::types::object::ObjectVisitor($crate::__private::PhantomData))
                 }
             }
 
-            impl Serialize for $name {
-                fn serialize<S: Serializer>(&self, serializer: S) -> ::core::result::Result<S::Ok, S::Error> {
-                    let mut map = serializer.serialize_map(::core::option::Option::None)?;
-                    if $typed {
-                        map.serialize_entry("$type", $id)?;
-                    }
-                    self.encode_fields(&mut map, !$typed)?;
-                    map.end()
+            impl $crate::__private::Serialize for $name {
+                fn serialize<S: $crate::__private::Serializer>(&self, serializer: S) -> ::core::result::Result<S::Ok, S::Error> {
+                    $crate::types::object::serialize(self, serializer)
                 }
             }
         };

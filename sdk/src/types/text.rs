@@ -44,3 +44,31 @@ macro_rules! text {
     )* };
 }
 text! { Did Handle AtIdentifier Nsid AtUri Cid Tid RecordKey Datetime Language Uri }
+
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Blob {
+    x: String,
+}
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Bytes {
+    x: String,
+}
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct CidLink {
+    x: String,
+}
+impl From<&Did> for AtIdentifier {
+    fn from(d: &Did) -> Self {
+        Self(d.as_str().into())
+    }
+}
+impl From<Did> for AtIdentifier {
+    fn from(d: Did) -> Self {
+        Self(d.as_str().into())
+    }
+}
+impl From<Handle> for AtIdentifier {
+    fn from(d: Handle) -> Self {
+        Self(d.as_str().into())
+    }
+}

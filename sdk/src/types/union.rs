@@ -137,62 +137,55 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Rest<A> {
 macro_rules! union {
     ($name:ident, $openness:ident { $($variant:ident($type:ty) = $tag:literal),* $(,)? }) => {
         const _: () = {
-            use $crate::__private::{Deserialize, Deserializer, MapAccess, PhantomData, Serialize, SerializeMap, Serializer};
-            use $crate::types::{Unknown, object::Object, union::{Union, UnionVisitor}};
-
             #[allow(unreachable_pub)]
-            pub enum Tag { $($variant),* }
+            pub enum __Tag { $($variant),* }
 
-            impl Union for $name {
-                type Tag = Tag;
+            impl $crate::types::union::Union for $name {
+                type Tag = __Tag;
                 const NAME: &'static str = ::core::stringify!($name);
 
-                fn tag(name: &str) -> ::core::option::Option<Tag> {
+                fn tag(name: &str) -> ::core::option::Option<__Tag> {
                     match name {
-                        $($tag => ::core::option::Option::Some(Tag::$variant),)*
+                        $($tag => ::core::option::Option::Some(__Tag::$variant),)*
                         _ => ::core::option::Option::None,
                     }
                 }
 
                 #[allow(unused_variables)]
-                fn decode_variant<'de, A: MapAccess<'de>>(tag: Tag, map: A) -> ::core::result::Result<Self, A::Error> {
+                fn decode_variant<'de, A: $crate::__private::MapAccess<'de>>(tag: __Tag, map: A) -> ::core::result::Result<Self, A::Error> {
                     match tag {
-                        $(Tag::$variant => <$type as Object>::decode_map(map)
+                        $(__Tag::$variant => <$type as $crate::types::object::Object>::decode_map(map)
                             .map(|value| Self::$variant(::std::boxed::Box::new(value))),)*
                     }
                 }
 
-                fn other(value: Unknown) -> ::core::option::Option<Self> {
+                fn other(value: $crate::types::Unknown) -> ::core::option::Option<Self> {
                     $crate::union!(@other $openness value)
                 }
 
-                fn as_other(&self) -> ::core::option::Option<&Unknown> {
+                fn as_other(&self) -> ::core::option::Option<&$crate::types::Unknown> {
                     $crate::union!(@as_other $openness self)
                 }
             }
 
-            impl<'de> Deserialize<'de> for $name {
+            impl<'de> $crate::__private::Deserialize<'de> for $name {
                 #[inline]
-                fn deserialize<D: Deserializer<'de>>(deserializer: D) -> ::core::result::Result<Self, D::Error> {
-                    deserializer.deserialize_map(UnionVisitor(PhantomData))
+                fn deserialize<D: $crate::__private::Deserializer<'de>>(deserializer: D) -> ::core::result::Result<Self, D::Error> {
+                    deserializer.deserialize_map($crate::types::union::UnionVisitor($crate::__private::PhantomData))
                 }
             }
 
-            impl Serialize for $name {
-                fn serialize<S: Serializer>(&self, serializer: S) -> ::core::result::Result<S::Ok, S::Error> {
-                    if let ::core::option::Option::Some(other) = self.as_other() {
-                        return other.serialize(serializer);
+            impl $crate::__private::Serialize for $name {
+                fn serialize<S: $crate::__private::Serializer>(&self, serializer: S) -> ::core::result::Result<S::Ok, S::Error> {
+                    if let ::core::option::Option::Some(other) = $crate::types::union::Union::as_other(self) {
+                        return $crate::__private::Serialize::serialize(other, serializer);
                     }
-                    let mut map = serializer.serialize_map(::core::option::Option::None)?;
                     match self {
-                        $(Self::$variant(value) => {
-                            map.serialize_entry("$type", $tag)?;
-                            value.encode_fields(&mut map, false)?;
-                        })*
+                        $(Self::$variant(value) => $crate::types::object::serialize_tagged(&**value, $tag, serializer),)*
+                        // Taken care of above; a closed union has no other variants.
                         #[allow(unreachable_patterns)]
-                        _ => {}
+                        _ => serializer.serialize_none(),
                     }
-                    map.end()
                 }
             }
 

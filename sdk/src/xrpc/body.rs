@@ -124,8 +124,11 @@ pub trait Body: Send + Sync + 'static {
     fn encode(sent: Self::Sent) -> Result<RequestBody, serde_json::Error>;
 
     /// Takes the response's body.
-    fn receive(nsid: Arc<str>, mime: Option<&'static str>, response: TransportResponse)
-    -> BoxFuture<'static, Result<Self::Received, ReadError>>;
+    fn receive(
+        nsid: Arc<str>,
+        mime: Option<&'static str>,
+        response: TransportResponse,
+    ) -> BoxFuture<'static, Result<Self::Received, ReadError>>;
 }
 
 /// A JSON body.
@@ -188,7 +191,11 @@ impl Body for Empty {
         Ok(RequestBody::Empty)
     }
 
-    fn receive(_: Arc<str>, _: Option<&'static str>, _: TransportResponse) -> BoxFuture<'static, Result<(), ReadError>> {
+    fn receive(
+        _: Arc<str>,
+        _: Option<&'static str>,
+        _: TransportResponse,
+    ) -> BoxFuture<'static, Result<(), ReadError>> {
         Box::pin(async { Ok(()) })
     }
 }
@@ -208,7 +215,11 @@ pub(super) async fn read_json(
 }
 
 /// A response must have the content type of the lexicon (X9). One without any gets the benefit of the doubt.
-fn check_content_type(nsid: &str, expected: Option<&'static str>, headers: &HeaderMap) -> Result<(), DecodeError> {
+fn check_content_type(
+    nsid: &str,
+    expected: Option<&'static str>,
+    headers: &HeaderMap,
+) -> Result<(), DecodeError> {
     let (Some(expected), Some(found)) = (expected, headers.get(CONTENT_TYPE)) else { return Ok(()) };
     let found = String::from_utf8_lossy(found.as_bytes());
     let essence = found.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();

@@ -8,7 +8,8 @@ use http::{
 };
 
 use super::{
-    Body, BoxFuture, Caller, Error, InvalidRequest, Method, Paginated, Params as _, Procedure, QueryString, Raw, Response,
+    Body, BoxFuture, Caller, Error, InvalidRequest, Method, Paginated, Params as _, Procedure, QueryString,
+    Raw, Response,
     exchange::{Failure, Outgoing, exchange},
     options::{CallOptions, call_options},
     pages,
@@ -61,7 +62,8 @@ impl<'c, M: Method> Call<'c, M> {
         let body = M::Input::encode(input).map_err(|source| {
             Error::InvalidRequest(InvalidRequest::Input { nsid: nsid.clone(), source: Arc::new(source) })
         })?;
-        let mut call = Outgoing { kind: M::KIND, nsid: nsid.clone(), query: query.into_string(), body, options };
+        let mut call =
+            Outgoing { kind: M::KIND, nsid: nsid.clone(), query: query.into_string(), body, options };
         add_types(&mut call.options, M::INPUT, M::OUTPUT);
         let response = exchange(caller, call).await.map_err(Error::from)?;
         let (status, headers) = (response.status, response.headers.clone());
@@ -84,12 +86,15 @@ where
     /// The pages one after another, see [`pages`](super::pages).
     pub fn pages(
         self,
-    ) -> impl futures_core::Stream<Item = Result<<M::Output as Body>::Received, Error<M::Error>>> + Send + Unpin + 'c {
+    ) -> impl futures_core::Stream<Item = Result<<M::Output as Body>::Received, Error<M::Error>>> + Send + Unpin + 'c
+    {
         pages::pages::<M>(self)
     }
 
     /// The entries of all pages one after another, see [`items`](super::items).
-    pub fn items(self) -> impl futures_core::Stream<Item = Result<M::Item, Error<M::Error>>> + Send + Unpin + 'c {
+    pub fn items(
+        self,
+    ) -> impl futures_core::Stream<Item = Result<M::Item, Error<M::Error>>> + Send + Unpin + 'c {
         pages::items::<M>(self)
     }
 
@@ -131,7 +136,11 @@ impl<E: super::LexiconError> From<Failure> for Error<E> {
 }
 
 /// Content type and accepted type, unless the caller has set them.
-pub(super) fn add_types(options: &mut CallOptions, input: Option<&'static str>, output: Option<&'static str>) {
+pub(super) fn add_types(
+    options: &mut CallOptions,
+    input: Option<&'static str>,
+    output: Option<&'static str>,
+) {
     if let Some(mime) = input {
         // A pattern is no type; bytes of an unknown type are these.
         let mime = if mime.contains('*') { "application/octet-stream" } else { mime };

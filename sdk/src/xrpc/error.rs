@@ -74,7 +74,9 @@ impl<E: LexiconError> Error<E> {
         match self {
             Self::Reauthenticate(_) => ErrorKind::SignInAgain,
             Self::Lexicon { response, .. } | Self::Server(response) => response.kind(),
-            Self::Transport(TransportError::InvalidRequest { .. }) | Self::InvalidRequest(_) => ErrorKind::InvalidInput,
+            Self::Transport(TransportError::InvalidRequest { .. }) | Self::InvalidRequest(_) => {
+                ErrorKind::InvalidInput
+            }
             Self::Transport(_) => ErrorKind::TryLater,
             Self::Decode(_) => ErrorKind::BadAnswer,
         }
@@ -260,7 +262,10 @@ impl RateLimit {
             reset: number("ratelimit-reset"),
             policy: text("ratelimit-policy").map(str::to_owned),
         };
-        let any = found.limit.is_some() || found.remaining.is_some() || found.reset.is_some() || found.policy.is_some();
+        let any = found.limit.is_some()
+            || found.remaining.is_some()
+            || found.reset.is_some()
+            || found.policy.is_some();
         any.then_some(found)
     }
 }
@@ -341,7 +346,9 @@ pub enum InvalidRequest {
         name: String,
     },
     /// A service to proxy to is not a DID with a fragment.
-    #[error("`{service}` is not a service to proxy to, expected a DID and a service id like `did:web:api.example.com#example`")]
+    #[error(
+        "`{service}` is not a service to proxy to, expected a DID and a service id like `did:web:api.example.com#example`"
+    )]
     Service {
         /// What was given.
         service: String,

@@ -53,7 +53,13 @@ pub(super) async fn exchange(caller: Caller<'_>, call: Outgoing) -> Result<Trans
                 let asked = retry_after(&response.headers);
                 match retry::after_status(kind, response.status, asked, attempt) {
                     Some(wait) if may_repeat => {
-                        tracing::debug!(nsid = &*nsid, status = response.status.as_u16(), attempt, ?wait, "call is repeated");
+                        tracing::debug!(
+                            nsid = &*nsid,
+                            status = response.status.as_u16(),
+                            attempt,
+                            ?wait,
+                            "call is repeated"
+                        );
                         wait
                     }
                     _ => return Err(Failure::Response(Box::new(read_error(nsid, response).await))),

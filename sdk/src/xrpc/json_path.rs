@@ -7,7 +7,12 @@
 pub(super) fn at(json: &[u8], line: usize, column: usize) -> String {
     let line_start = match line {
         0 | 1 => 0,
-        _ => json.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth(line - 2).map_or(0, |(at, _)| at + 1),
+        _ => json
+            .iter()
+            .enumerate()
+            .filter(|(_, byte)| **byte == b'\n')
+            .nth(line - 2)
+            .map_or(0, |(at, _)| at + 1),
     };
     let end = (line_start + column.saturating_sub(1)).min(json.len());
     path_of(&json[..end])
@@ -31,7 +36,8 @@ fn path_of(json: &[u8]) -> String {
                 while at < json.len() && json[at] != b'"' {
                     at += if json[at] == b'\\' { 2 } else { 1 };
                 }
-                last_text = String::from_utf8_lossy(&json[start..at.min(json.len())]).chars().take(100).collect();
+                last_text =
+                    String::from_utf8_lossy(&json[start..at.min(json.len())]).chars().take(100).collect();
             }
             b'{' => steps.push(Step::Key(String::new())),
             b'[' => steps.push(Step::Index(0)),

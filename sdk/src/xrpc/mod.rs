@@ -6,8 +6,6 @@ mod call;
 mod error;
 #[cfg(feature = "client")]
 pub(crate) mod exchange;
-#[cfg(feature = "client")]
-pub(crate) mod http;
 pub(crate) mod http_date;
 mod json_path;
 mod method;
@@ -19,6 +17,8 @@ mod query_string;
 mod response;
 #[cfg(feature = "client")]
 mod retry;
+#[cfg(feature = "client")]
+pub(crate) mod service;
 mod transport;
 #[cfg(feature = "client")]
 mod untyped;
@@ -27,15 +27,20 @@ pub use body::{Body, ByteStream, Empty, Json, MAX_BUFFERED_BODY, Raw, RequestBod
 #[cfg(feature = "client")]
 pub use call::Call;
 pub use error::{DecodeError, Error, ErrorKind, ErrorResponse, InvalidRequest, RateLimit, ReadError};
-pub use method::{Kind, LexiconError, Method, NoError, NoParams, Paginated, Params, Procedure, Query, Subscription};
+pub use method::{
+    Kind, LexiconError, Method, NoError, NoParams, Paginated, Params, Procedure, Query, Subscription,
+};
 #[cfg(feature = "client")]
 pub use options::Labeler;
 #[cfg(feature = "client")]
 pub use pages::{items, pages};
 pub use query_string::{QueryString, QueryValue};
 pub use response::Response;
+#[cfg(feature = "client")]
+pub use service::InvalidService;
 pub use transport::{
-    BoxFuture, Caller, Reauthenticate, ReauthenticateReason, Request, Transport, TransportError, TransportResponse,
+    BoxFuture, Caller, Reauthenticate, ReauthenticateReason, Request, Transport, TransportError,
+    TransportResponse,
 };
 #[cfg(feature = "client")]
 pub use untyped::UntypedCall;

@@ -58,9 +58,9 @@ impl CallOptions {
     }
 
     pub(super) fn proxy(&mut self, service: &str) {
-        let valid = service
-            .split_once('#')
-            .is_some_and(|(did, id)| Did::new(did).is_ok() && !id.is_empty() && id.bytes().all(|c| c.is_ascii_graphic()));
+        let valid = service.split_once('#').is_some_and(|(did, id)| {
+            Did::new(did).is_ok() && !id.is_empty() && id.bytes().all(|c| c.is_ascii_graphic())
+        });
         if valid {
             self.header("atproto-proxy", service);
         } else {
@@ -97,7 +97,10 @@ macro_rules! call_options {
 
         /// Asks for the labels of these labelers (X6).
         #[must_use]
-        pub fn labelers<L: Into<$crate::xrpc::Labeler>>(mut self, labelers: impl IntoIterator<Item = L>) -> Self {
+        pub fn labelers<L: Into<$crate::xrpc::Labeler>>(
+            mut self,
+            labelers: impl IntoIterator<Item = L>,
+        ) -> Self {
             self.options.labelers(labelers.into_iter().map(Into::into));
             self
         }

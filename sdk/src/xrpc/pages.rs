@@ -49,7 +49,9 @@ pub fn pages<'c, M: Paginated>(
 where
     M::Input: Body<Sent = ()>,
 {
-    Box::pin(unfold(Listing::new(call), |mut listing| async move { listing.page().await.map(|page| (page, listing)) }))
+    Box::pin(unfold(Listing::new(call), |mut listing| async move {
+        listing.page().await.map(|page| (page, listing))
+    }))
 }
 
 /// The entries of all pages, one after another.

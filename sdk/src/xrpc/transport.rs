@@ -27,6 +27,20 @@ pub struct Request {
     pub timeout: Option<Duration>,
 }
 
+impl Request {
+    /// The same request again; nothing if its body is a stream.
+    pub fn try_clone(&self) -> Option<Self> {
+        Some(Self {
+            kind: self.kind,
+            nsid: self.nsid.clone(),
+            query: self.query.clone(),
+            headers: self.headers.clone(),
+            body: self.body.try_clone()?,
+            timeout: self.timeout,
+        })
+    }
+}
+
 /// An answer whose body is still to be read.
 #[derive(Debug)]
 #[non_exhaustive]

@@ -6,12 +6,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    BoxFuture, Caller, Error, InvalidRequest, Kind, NoError, QueryString, RequestBody, Response,
+    BoxFuture, Caller, DecodeError, Error, InvalidRequest, Kind, NoError, QueryString, RequestBody, Response,
     body::read_json,
     call::add_types,
     exchange::{Outgoing, exchange},
     options::{CallOptions, call_options},
-    DecodeError,
 };
 use crate::types::{Nsid, Unknown};
 
@@ -48,7 +47,8 @@ impl<'c> UntypedCall<'c> {
         let body = match serde_json::to_vec(input) {
             Ok(json) => RequestBody::Bytes(json.into()),
             Err(source) => {
-                options.problem = Some(InvalidRequest::Input { nsid: nsid.clone(), source: Arc::new(source) });
+                options.problem =
+                    Some(InvalidRequest::Input { nsid: nsid.clone(), source: Arc::new(source) });
                 RequestBody::Empty
             }
         };
@@ -70,7 +70,9 @@ impl<'c> UntypedCall<'c> {
         let output = match read_json(&nsid, Some("application/json"), response).await {
             Err(super::ReadError::Decode(DecodeError::Empty { .. })) => Unknown::from(Value::Null),
             Err(error) => return Err(error.into()),
-            Ok(body) => serde_json::from_slice(&body).map_err(|error| DecodeError::json(&nsid, &body, error))?,
+            Ok(body) => {
+                serde_json::from_slice(&body).map_err(|error| DecodeError::json(&nsid, &body, error))?
+            }
         };
         Ok(Response::new(status, headers, output))
     }
@@ -132,7 +134,8 @@ mod tests {
     #[test]
     fn x2_parameters_of_untyped_calls() {
         let nsid: Arc<str> = "com.example.list".into();
-        let query = query_of(&nsid, &json!({"a": ["x y", "ü"], "b": true, "c": 5, "d": null})).unwrap_or_default();
+        let query =
+            query_of(&nsid, &json!({"a": ["x y", "ü"], "b": true, "c": 5, "d": null})).unwrap_or_default();
         assert_eq!(query, "a=x%20y&a=%C3%BC&b=true&c=5");
         assert_eq!(query_of(&nsid, &()).unwrap_or_default(), "");
         for bad in [json!([1]), json!("x"), json!({"a": {"b": 1}}), json!({"a": [[1]]})] {

@@ -80,3 +80,6 @@ fn read_document(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Document> {
     }
     Some(Document { id: id?, description, defs: definitions, path: reader.file().to_owned() })
 }
+
+#[cfg(test)]
+mod tests;

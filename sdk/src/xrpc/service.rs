@@ -12,6 +12,42 @@ pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 /// The limit for the next piece of a body to come.
 pub(crate) const IDLE_LIMIT: Duration = Duration::from_secs(60);
 
+/// Why a client of a service cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidService {
+    /// The address is not an origin.
+    #[error("`{address}` is not a service, expected an address without path like `https://pds.example.com`")]
+    Address {
+        /// What was given.
+        address: String,
+    },
+    /// The system's TLS configuration cannot be used.
+    #[error("TLS cannot be set up")]
+    Tls(#[source] reqwest::Error),
+}
+
+/// The origin of a service's address.
+pub(crate) fn origin(address: &str) -> Result<String, InvalidService> {
+    let refuse = || InvalidService::Address { address: address.chars().take(200).collect() };
+    let url = url::Url::parse(address).map_err(|_| refuse())?;
+    let is_origin = matches!(url.scheme(), "http" | "https")
+        && url.path() == "/"
+        && url.query().is_none()
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none();
+    if is_origin { Ok(url.origin().ascii_serialization()) } else { Err(refuse()) }
+}
+
+/// An HTTP client that follows no redirects, because what it sends may be a secret.
+pub(crate) fn client() -> Result<reqwest::Client, InvalidService> {
+    crate::http_client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .map_err(InvalidService::Tls)
+}
+
 /// Sends a request to a service at `origin`.
 pub(crate) async fn send(
     http: &reqwest::Client,

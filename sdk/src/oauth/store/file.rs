@@ -1,0 +1,205 @@
+//! Sessions in one file.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    fs::{self, File},
+    io::{Read as _, Write as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::{Entry, Expected, Store, StoreError, StoreLock, Version, blocking, file_lock, unix_now};
+use crate::xrpc::BoxFuture;
+
+/// The form of the file that this version writes.
+const FORM: u32 = 1;
+
+/// Keeps sessions in a file that only its owner can read: for command-line tools and small bots.
+///
+/// The file is replaced as a whole, so that it is never half-written; a lock file beside it keeps processes apart. Every
+/// operation reads the file, so a server with many users better takes SQLite.
+#[derive(Clone)]
+pub struct FileStore(Arc<Paths>);
+
+struct Paths {
+    file: PathBuf,
+    lock: PathBuf,
+    locks: PathBuf,
+}
+
+/// What stands in the file.
+#[derive(Serialize, Deserialize)]
+struct Contents {
+    form: u32,
+    last_version: u64,
+    entries: BTreeMap<String, Slot>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Slot {
+    value: Zeroizing<String>,
+    version: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<i64>,
+}
+
+impl FileStore {
+    /// The store in the file at `path`, which is made with the first session. The folder has to be there.
+    ///
+    /// # Errors
+    /// When the folder is missing, or the file is there and is not a session store.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let file = std::path::absolute(path.as_ref()).map_err(|error| failed("find", path.as_ref(), error))?;
+        let mut lock = file.as_os_str().to_owned();
+        lock.push(".lock");
+        let paths = Paths { lock: lock.into(), locks: file_lock::folder_of(&file), file };
+        paths.read()?;
+        Ok(Self(Arc::new(paths)))
+    }
+
+    async fn with_contents<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Contents) -> Result<(T, Changed), StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let paths = self.0.clone();
+        blocking(move || {
+            let lock = file_lock::open_private(&paths.lock).map_err(|error| failed("open", &paths.lock, error))?;
+            // Held by others for single reads and writes only.
+            lock.lock().map_err(|error| failed("lock", &paths.lock, error))?;
+            let mut contents = paths.read()?;
+            let now = unix_now();
+            contents.entries.retain(|_, slot| slot.expires_at.is_none_or(|end| end > now));
+            let (value, changed) = work(&mut contents)?;
+            if changed == Changed::Yes {
+                paths.write(&contents)?;
+            }
+            Ok(value)
+        })
+        .await
+    }
+}
+
+/// Whether the file has to be written.
+#[derive(PartialEq, Eq)]
+enum Changed {
+    Yes,
+    No,
+}
+
+impl Paths {
+    fn read(&self) -> Result<Contents, StoreError> {
+        let mut text = Zeroizing::new(String::new());
+        match File::open(&self.file).and_then(|mut file| file.read_to_string(&mut text)) {
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return match self.file.parent() {
+                    Some(folder) if !folder.is_dir() => Err(failed("find the folder of", &self.file, error)),
+                    _ => Ok(Contents { form: FORM, last_version: 0, entries: BTreeMap::new() }),
+                };
+            }
+            Err(error) => return Err(failed("read", &self.file, error)),
+        }
+        let corrupt = |problem| StoreError::Corrupt { path: self.file.clone(), problem };
+        let contents: Contents = serde_json::from_str(&text).map_err(|error| corrupt(error.to_string()))?;
+        if contents.form == FORM {
+            Ok(contents)
+        } else {
+            Err(corrupt(format!("its form is {}, this program knows {FORM}", contents.form)))
+        }
+    }
+
+    /// Writes a new file beside the old one and puts it in its place.
+    fn write(&self, contents: &Contents) -> Result<(), StoreError> {
+        let text = Zeroizing::new(serde_json::to_vec(contents).map_err(StoreError::backend)?);
+        let mut new = self.file.as_os_str().to_owned();
+        new.push(".new");
+        let new = PathBuf::from(new);
+        // One left behind by a crash may have other rights.
+        match fs::remove_file(&new) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed("remove", &new, error)),
+            _ => {}
+        }
+        let write = || -> std::io::Result<()> {
+            let mut file = file_lock::open_private(&new)?;
+            file.write_all(&text)?;
+            file.sync_all()?;
+            fs::rename(&new, &self.file)?;
+            // The new name has to survive a power cut as well. Not every system can sync a folder.
+            if let Some(folder) = self.file.parent().and_then(|folder| File::open(folder).ok()) {
+                let _ = folder.sync_all();
+            }
+            Ok(())
+        };
+        write().map_err(|error| failed("write", &self.file, error))
+    }
+}
+
+fn failed(action: &'static str, path: &Path, error: std::io::Error) -> StoreError {
+    StoreError::File { action, path: path.to_owned(), source: Arc::new(error) }
+}
+
+impl Slot {
+    fn entry(&self) -> Result<Entry, StoreError> {
+        let value = BASE64_STANDARD.decode(self.value.as_bytes()).map_err(StoreError::backend)?;
+        Ok(Entry::new(value, Version(self.version)))
+    }
+}
+
+impl Store for FileStore {
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+        let key = key.to_owned();
+        Box::pin(self.with_contents(move |contents| {
+            Ok((contents.entries.get(&key).map(Slot::entry).transpose()?, Changed::No))
+        }))
+    }
+
+    fn put<'a>(
+        &'a self,
+        key: &'a str,
+        value: &'a [u8],
+        expires_at: Option<i64>,
+        expected: Expected,
+    ) -> BoxFuture<'a, Result<Version, StoreError>> {
+        let (key, value) = (key.to_owned(), Zeroizing::new(BASE64_STANDARD.encode(value)));
+        Box::pin(self.with_contents(move |contents| {
+            if !expected.fits(contents.entries.get(&key).map(|slot| Version(slot.version))) {
+                return Err(StoreError::Conflict);
+            }
+            contents.last_version += 1;
+            let version = contents.last_version;
+            contents.entries.insert(key, Slot { value, version, expires_at });
+            Ok((Version(version), Changed::Yes))
+        }))
+    }
+
+    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+        let key = key.to_owned();
+        Box::pin(self.with_contents(move |contents| match contents.entries.remove(&key) {
+            None => Ok((None, Changed::No)),
+            Some(slot) => Ok((Some(slot.entry()?), Changed::Yes)),
+        }))
+    }
+
+    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
+        let prefix = prefix.to_owned();
+        Box::pin(self.with_contents(move |contents| {
+            Ok((contents.entries.keys().filter(|key| key.starts_with(&prefix)).cloned().collect(), Changed::No))
+        }))
+    }
+
+    fn lock<'a>(&'a self, key: &'a str, wait: Duration) -> BoxFuture<'a, Result<StoreLock, StoreError>> {
+        Box::pin(file_lock::lock(&self.0.locks, key, wait))
+    }
+}
+
+impl fmt::Debug for FileStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileStore").field("path", &self.0.file).finish()
+    }
+}

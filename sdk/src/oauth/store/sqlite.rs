@@ -1,0 +1,191 @@
+//! Sessions in an SQLite file.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
+
+use super::{Entry, Expected, Store, StoreError, StoreLock, Version, blocking, file_lock, unix_now};
+use crate::xrpc::BoxFuture;
+
+/// The form of the tables, `user_version` of the database.
+const FORM: i64 = 1;
+
+/// Keeps sessions in an SQLite file that only its owner can read: the default for everything on one machine.
+///
+/// Several processes can share the file.
+#[derive(Clone)]
+pub struct SqliteStore(Arc<Inner>);
+
+struct Inner {
+    connection: Mutex<Connection>,
+    path: PathBuf,
+    locks: PathBuf,
+}
+
+impl SqliteStore {
+    /// The store in the file at `path`, which is made if it is not there. The folder has to be there.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, is not a database, or is of a newer form.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let path = std::path::absolute(path.as_ref()).map_err(|error| failed("find", path.as_ref(), error))?;
+        // Made here, because SQLite would let everybody read it.
+        file_lock::open_private(&path).map_err(|error| failed("open", &path, error))?;
+        let mut connection = Connection::open(&path).map_err(StoreError::backend)?;
+        prepare(&mut connection, &path)?;
+        let locks = file_lock::folder_of(&path);
+        Ok(Self(Arc::new(Inner { connection: Mutex::new(connection), path, locks })))
+    }
+
+    async fn with_connection<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> rusqlite::Result<Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let inner = self.0.clone();
+        blocking(move || {
+            // Transactions of a panicked holder have been rolled back.
+            let mut connection = inner.connection.lock().unwrap_or_else(PoisonError::into_inner);
+            work(&mut connection).map_err(StoreError::backend)?
+        })
+        .await
+    }
+}
+
+/// Settings and tables.
+fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let setup = |connection: &mut Connection| -> rusqlite::Result<i64> {
+        connection.busy_timeout(Duration::from_secs(10))?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        // A refreshed token that is lost in a power cut is a session that is lost.
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "secure_delete", "ON")?;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let form: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        if form == 0 {
+            transaction.execute_batch(
+                "CREATE TABLE atproto_entries (
+                    key TEXT PRIMARY KEY NOT NULL,
+                    value BLOB NOT NULL,
+                    version INTEGER NOT NULL,
+                    expires_at INTEGER
+                ) STRICT, WITHOUT ROWID;
+                CREATE TABLE atproto_versions (last INTEGER NOT NULL) STRICT;
+                INSERT INTO atproto_versions VALUES (0);",
+            )?;
+            transaction.pragma_update(None, "user_version", FORM)?;
+        }
+        transaction.commit()?;
+        Ok(form)
+    };
+    match setup(connection) {
+        Ok(0 | FORM) => Ok(()),
+        Ok(form) => Err(StoreError::Corrupt {
+            path: path.to_owned(),
+            problem: format!("its form is {form}, this program knows {FORM}"),
+        }),
+        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) => {
+            Err(StoreError::Corrupt { path: path.to_owned(), problem: error.to_string() })
+        }
+        Err(error) => Err(StoreError::backend(error)),
+    }
+}
+
+fn failed(action: &'static str, path: &Path, error: std::io::Error) -> StoreError {
+    StoreError::File { action, path: path.to_owned(), source: Arc::new(error) }
+}
+
+/// Versions fit into SQLite's signed integers: they count single puts.
+fn version_of(row: i64) -> Version {
+    Version(row.unsigned_abs())
+}
+
+impl Store for SqliteStore {
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+        let key = key.to_owned();
+        Box::pin(self.with_connection(move |connection| {
+            let found = connection
+                .prepare_cached(
+                    "SELECT value, version FROM atproto_entries
+                     WHERE key = ?1 AND (expires_at IS NULL OR expires_at > ?2)",
+                )?
+                .query_row(params![key, unix_now()], |row| Ok(Entry::new(row.get(0)?, version_of(row.get(1)?))))
+                .optional()?;
+            Ok(Ok(found))
+        }))
+    }
+
+    fn put<'a>(
+        &'a self,
+        key: &'a str,
+        value: &'a [u8],
+        expires_at: Option<i64>,
+        expected: Expected,
+    ) -> BoxFuture<'a, Result<Version, StoreError>> {
+        let (key, value) = (key.to_owned(), zeroize::Zeroizing::new(value.to_vec()));
+        Box::pin(self.with_connection(move |connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            transaction.execute("DELETE FROM atproto_entries WHERE expires_at <= ?1", [unix_now()])?;
+            let found = transaction
+                .query_row("SELECT version FROM atproto_entries WHERE key = ?1", [&key], |row| row.get(0))
+                .optional()?;
+            if !expected.fits(found.map(version_of)) {
+                return Ok(Err(StoreError::Conflict));
+            }
+            let version: i64 =
+                transaction.query_row("UPDATE atproto_versions SET last = last + 1 RETURNING last", [], |row| row.get(0))?;
+            transaction.execute(
+                "INSERT INTO atproto_entries (key, value, version, expires_at) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (key) DO UPDATE SET value = ?2, version = ?3, expires_at = ?4",
+                params![key, *value, version, expires_at],
+            )?;
+            transaction.commit()?;
+            Ok(Ok(version_of(version)))
+        }))
+    }
+
+    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+        let key = key.to_owned();
+        Box::pin(self.with_connection(move |connection| {
+            let now = unix_now();
+            let found = connection
+                .query_row(
+                    "DELETE FROM atproto_entries WHERE key = ?1 RETURNING value, version, expires_at",
+                    [&key],
+                    |row| {
+                        let expires_at: Option<i64> = row.get(2)?;
+                        Ok((Entry::new(row.get(0)?, version_of(row.get(1)?)), expires_at))
+                    },
+                )
+                .optional()?;
+            let valid = found.filter(|(_, expires_at)| expires_at.is_none_or(|end| end > now));
+            Ok(Ok(valid.map(|(entry, _)| entry)))
+        }))
+    }
+
+    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
+        let prefix = prefix.to_owned();
+        Box::pin(self.with_connection(move |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT key FROM atproto_entries
+                 WHERE substr(key, 1, length(?1)) = ?1 AND (expires_at IS NULL OR expires_at > ?2)",
+            )?;
+            let keys = statement.query_map(params![prefix, unix_now()], |row| row.get(0))?.collect::<Result<_, _>>()?;
+            Ok(Ok(keys))
+        }))
+    }
+
+    fn lock<'a>(&'a self, key: &'a str, wait: Duration) -> BoxFuture<'a, Result<StoreLock, StoreError>> {
+        Box::pin(file_lock::lock(&self.0.locks, key, wait))
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore").field("path", &self.0.path).finish()
+    }
+}

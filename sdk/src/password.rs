@@ -1,0 +1,270 @@
+//! Sessions by password (X11), for bots and tools that cannot show a sign-in page.
+
+use std::{
+    fmt,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde::Deserialize;
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use crate::{
+    types::{Did, Handle, Nsid},
+    xrpc::{
+        self, BoxFuture, ByteStream, Caller, InvalidService, Reauthenticate, ReauthenticateReason, Request,
+        RequestBody, Transport, TransportError, TransportResponse, UntypedCall, service,
+    },
+};
+
+/// The most that is kept of an error's body to find its name, in bytes.
+const MAX_ERROR_BODY: usize = 64 << 10;
+
+/// Why a password session could not begin.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PasswordError {
+    /// The service's address is wrong, or TLS cannot be used.
+    #[error(transparent)]
+    Service(#[from] InvalidService),
+    /// The server refused, or did not answer.
+    #[error("cannot sign in with a password")]
+    SignIn(#[source] Box<xrpc::Error>),
+    /// The server's answer is not a session.
+    #[error("the server's answer is not a session")]
+    Answer(#[source] serde_json::Error),
+}
+
+/// A client that has signed in with a password, better an app password.
+///
+/// The access token is refreshed when it has expired; many calls at once make one refresh. Clones share the session.
+///
+/// ```no_run
+/// use atproto_sdk::{PasswordClient, api::com::atproto::repo::describe_repo};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let password = std::env::var("APP_PASSWORD")?;
+/// let client = PasswordClient::sign_in("https://pds.example.com", "bot.example.com", &password).await?;
+/// let repo = client.com_atproto_repo().describe_repo(describe_repo::Params::new(client.did())).await?;
+/// client.sign_out().await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct PasswordClient(Arc<Inner>);
+
+struct Inner {
+    http: reqwest::Client,
+    origin: String,
+    did: Did,
+    handle: Option<Handle>,
+    tokens: RwLock<Arc<Tokens>>,
+    /// Held while refreshing, never during calls.
+    refreshing: tokio::sync::Mutex<()>,
+}
+
+/// The tokens, opaque to us.
+#[derive(Deserialize)]
+struct Tokens {
+    #[serde(rename = "accessJwt")]
+    access: Zeroizing<String>,
+    #[serde(rename = "refreshJwt")]
+    refresh: Zeroizing<String>,
+}
+
+#[derive(Deserialize)]
+struct Account {
+    did: Did,
+    handle: Option<Handle>,
+}
+
+impl PasswordClient {
+    /// Signs in at the PDS at `origin`. `identifier` is a handle, a DID or what else the server takes.
+    ///
+    /// # Errors
+    /// [`PasswordError::SignIn`] with the server's answer for a wrong password.
+    pub async fn sign_in(origin: &str, identifier: &str, password: &str) -> Result<Self, PasswordError> {
+        let public = crate::PublicClient::new(origin)?;
+        let input = json!({ "identifier": identifier, "password": password });
+        let session =
+            UntypedCall::post(Caller::new(&public), &nsid("com.atproto.server.createSession"), &input)
+                .await
+                .map_err(|error| PasswordError::SignIn(Box::new(error)))?;
+        let account: Account = session.decode().map_err(PasswordError::Answer)?;
+        let tokens: Tokens = session.decode().map_err(PasswordError::Answer)?;
+        Ok(Self(Arc::new(Inner {
+            http: service::client()?,
+            origin: public.origin().to_owned(),
+            did: account.did,
+            handle: account.handle,
+            tokens: RwLock::new(Arc::new(tokens)),
+            refreshing: tokio::sync::Mutex::new(()),
+        })))
+    }
+
+    /// The account.
+    pub fn did(&self) -> &Did {
+        &self.0.did
+    }
+
+    /// The handle that the server gave at sign-in.
+    pub fn handle(&self) -> Option<&Handle> {
+        self.0.handle.as_ref()
+    }
+
+    /// The service's address.
+    pub fn origin(&self) -> &str {
+        &self.0.origin
+    }
+
+    /// Ends the session at the server. The tokens of this client are of no use afterwards.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or refuses.
+    pub async fn sign_out(&self) -> Result<(), TransportError> {
+        let tokens = self.0.tokens();
+        let response = self.0.post("com.atproto.server.deleteSession", &tokens.refresh).await?;
+        if response.status.is_success() {
+            Ok(())
+        } else {
+            let problem = format!("the server answered {} to the sign-out", response.status);
+            Err(TransportError::InvalidRequest { problem })
+        }
+    }
+
+    /// Refreshes, unless the tokens are no longer the ones that were `used`. The refresh goes on if the caller's future
+    /// is dropped: its answer replaces tokens that are used up.
+    async fn refresh(&self, used: Arc<Tokens>) -> Result<(), TransportError> {
+        let inner = self.0.clone();
+        let refresh = tokio::spawn(async move {
+            let _one_at_a_time = inner.refreshing.lock().await;
+            if !Arc::ptr_eq(&inner.tokens(), &used) {
+                return Ok(());
+            }
+            inner.refresh(&used).await
+        });
+        refresh.await.unwrap_or_else(|error| {
+            Err(TransportError::Session { did: self.0.did.clone(), source: Arc::new(error) })
+        })
+    }
+}
+
+impl Inner {
+    fn tokens(&self) -> Arc<Tokens> {
+        self.tokens.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn refresh(&self, used: &Tokens) -> Result<(), TransportError> {
+        let response = self.post("com.atproto.server.refreshSession", &used.refresh).await?;
+        let status = response.status;
+        let body = response.body.bytes(MAX_ERROR_BODY).await.unwrap_or_default();
+        if status.is_success() {
+            let tokens = serde_json::from_slice(&body).map_err(|error| TransportError::Session {
+                did: self.did.clone(),
+                source: Arc::new(error),
+            })?;
+            *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tokens);
+            return Ok(());
+        }
+        let name = error_name(&body);
+        if status == StatusCode::UNAUTHORIZED
+            || (status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS)
+        {
+            let reason = ReauthenticateReason::Revoked;
+            return Err(Reauthenticate::new(self.did.clone(), reason, name).into());
+        }
+        let problem = std::io::Error::other(format!("the server answered {status} to the refresh"));
+        Err(TransportError::Session { did: self.did.clone(), source: Arc::new(problem) })
+    }
+
+    /// A procedure without a body, with a token of one's choice.
+    async fn post(&self, nsid: &str, token: &str) -> Result<TransportResponse, TransportError> {
+        let request = Request {
+            kind: xrpc::Kind::Procedure,
+            nsid: nsid.into(),
+            query: String::new(),
+            headers: HeaderMap::new(),
+            body: RequestBody::Empty,
+            timeout: None,
+        };
+        service::send(&self.http, &self.origin, request, Some(bearer(token)?), HeaderMap::new()).await
+    }
+
+    async fn send_with(
+        &self,
+        request: Request,
+        tokens: &Tokens,
+    ) -> Result<TransportResponse, TransportError> {
+        service::send(&self.http, &self.origin, request, Some(bearer(&tokens.access)?), HeaderMap::new())
+            .await
+    }
+}
+
+impl Transport for PasswordClient {
+    fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>> {
+        Box::pin(async move {
+            let again = request.try_clone();
+            let tokens = self.0.tokens();
+            let response = self.0.send_with(request, &tokens).await?;
+            let (expired, response) = is_expired(response).await;
+            match again {
+                Some(again) if expired => {
+                    self.refresh(tokens).await?;
+                    self.0.send_with(again, &self.0.tokens()).await
+                }
+                _ if expired => {
+                    // A stream cannot be sent twice; the next call will find fresh tokens.
+                    self.refresh(tokens).await?;
+                    Ok(response)
+                }
+                _ => Ok(response),
+            }
+        })
+    }
+}
+
+impl fmt::Debug for PasswordClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PasswordClient")
+            .field("did", &self.0.did)
+            .field("origin", &self.0.origin)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether an answer says that the access token has expired: 401, or 400 with `ExpiredToken`. The body is read to know
+/// that and put back.
+async fn is_expired(response: TransportResponse) -> (bool, TransportResponse) {
+    if response.status != StatusCode::BAD_REQUEST && response.status != StatusCode::UNAUTHORIZED {
+        return (false, response);
+    }
+    let TransportResponse { status, headers, body, .. } = response;
+    let body = body.bytes(MAX_ERROR_BODY).await.unwrap_or_default();
+    let name = error_name(&body);
+    let expired = name.as_deref() == Some("ExpiredToken");
+    let once = futures_util::stream::once(async move { Ok(body) });
+    (expired, TransportResponse::new(status, headers, ByteStream::new(once)))
+}
+
+fn error_name(body: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Fields {
+        error: String,
+    }
+    serde_json::from_slice::<Fields>(body).ok().map(|fields| fields.error)
+}
+
+fn bearer(token: &str) -> Result<HeaderValue, TransportError> {
+    let text = Zeroizing::new(format!("Bearer {token}"));
+    let mut value = HeaderValue::from_str(&text).map_err(|_| TransportError::InvalidRequest {
+        problem: "the server's token cannot stand in a header".into(),
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// An NSID that is written in this file.
+fn nsid(text: &str) -> Nsid {
+    // Called with constants of valid form only.
+    Nsid::new(text).expect("a constant NSID is valid")
+}

@@ -1,0 +1,52 @@
+//! Calls without signing in.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+
+use crate::xrpc::{
+    BoxFuture, InvalidService, Request, Transport, TransportError, TransportResponse, service,
+};
+
+/// A client that is signed in nowhere, for services that answer everybody.
+///
+/// ```no_run
+/// use atproto_sdk::{PublicClient, api::com::atproto::identity::resolve_handle, types::Handle};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let client = PublicClient::new("https://public.api.example.com")?;
+/// let params = resolve_handle::Params::new(Handle::new("alice.example.com")?);
+/// let did = client.com_atproto_identity().resolve_handle(params).await?.did;
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+pub struct PublicClient(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    http: reqwest::Client,
+    origin: String,
+}
+
+impl PublicClient {
+    /// A client of the service at `origin`, such as `https://pds.example.com`.
+    ///
+    /// # Errors
+    /// When `origin` is not an http(s) address without path, or the TLS configuration of the system cannot be used.
+    pub fn new(origin: &str) -> Result<Self, InvalidService> {
+        let origin = service::origin(origin)?;
+        let http = service::client()?;
+        Ok(Self(Arc::new(Inner { http, origin })))
+    }
+
+    /// The service's address.
+    pub fn origin(&self) -> &str {
+        &self.0.origin
+    }
+}
+
+impl Transport for PublicClient {
+    fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>> {
+        Box::pin(service::send(&self.0.http, &self.0.origin, request, None, HeaderMap::new()))
+    }
+}
