@@ -238,9 +238,11 @@ impl OAuth {
             ("display", options.display.map(Display::as_str)),
         ];
         form.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
-        let answer = self.push(&target.server, &key, &form).await?;
+        let nonces = NonceCache::default();
+        let answer = push(&target.server, self.endpoint(&target.server.issuer, &key, &nonces), &form).await?;
 
         let lifetime = pending::LIFETIME.min(Duration::from_secs(answer.expires_in));
+        let nonce_origin = target.server.issuer.clone();
         let pending = PendingSignIn {
             issuer: target.server.issuer,
             token_endpoint: target.server.token_endpoint,
@@ -251,6 +253,7 @@ impl OAuth {
             app_state: options.app_state.clone(),
             // The page may be opened in its last second; what the user then does takes time.
             expires_at: unix_now().saturating_add_unsigned(pending::LIFETIME.as_secs()),
+            nonce: nonces.get(&nonce_origin).map(|nonce| (nonce_origin, nonce)),
             verifier: verifier.as_str().to_owned(),
             dpop_key: key.to_jwk(),
         };
@@ -311,28 +314,6 @@ impl OAuth {
         })
     }
 
-    async fn push(
-        &self,
-        server: &AuthorizationServer,
-        key: &DpopKey,
-        form: &[(&str, &str)],
-    ) -> Result<ParAnswer, AuthorizeError> {
-        let issuer = || server.issuer.clone();
-        let response = self
-            .endpoint(&server.issuer, key, &NonceCache::default())
-            .post_form(&server.par_endpoint, form)
-            .await
-            .map_err(|source| AuthorizeError::Server { issuer: issuer(), source })?;
-        let answer: ParAnswer = serde_json::from_slice(&response.body).map_err(|_| AuthorizeError::Answer {
-            issuer: issuer(),
-            problem: "lacks `request_uri` or `expires_in`",
-        })?;
-        if answer.request_uri.is_empty() {
-            return Err(AuthorizeError::Answer { issuer: issuer(), problem: "has an empty `request_uri`" });
-        }
-        Ok(answer)
-    }
-
     pub(super) fn endpoint<'a>(
         &'a self,
         issuer: &'a str,
@@ -348,4 +329,24 @@ impl OAuth {
             missing_nonce: self.inner.missing_nonce,
         }
     }
+}
+
+async fn push(
+    server: &AuthorizationServer,
+    endpoint: ServerEndpoint<'_>,
+    form: &[(&str, &str)],
+) -> Result<ParAnswer, AuthorizeError> {
+    let issuer = || server.issuer.clone();
+    let response = endpoint
+        .post_form(&server.par_endpoint, form)
+        .await
+        .map_err(|source| AuthorizeError::Server { issuer: issuer(), source })?;
+    let answer: ParAnswer = serde_json::from_slice(&response.body).map_err(|_| AuthorizeError::Answer {
+        issuer: issuer(),
+        problem: "lacks `request_uri` or `expires_in`",
+    })?;
+    if answer.request_uri.is_empty() {
+        return Err(AuthorizeError::Answer { issuer: issuer(), problem: "has an empty `request_uri`" });
+    }
+    Ok(answer)
 }

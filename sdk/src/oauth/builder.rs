@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    BuildError, ClientMetadata, MemoryStore, MissingNonce, OAuth, OAuthInner,
-    shared::Shared,
-    store::Store,
+    BuildError, ClientMetadata, MemoryStore, MissingNonce, OAuth, OAuthInner, shared::Shared, store::Store,
 };
 use crate::identity::{Resolver, http::StrangerHttp};
 
@@ -27,7 +25,13 @@ impl std::fmt::Debug for OAuthBuilder {
 
 impl OAuthBuilder {
     pub(super) fn new(metadata: ClientMetadata) -> Self {
-        Self { metadata, store: None, resolver: None, missing_nonce: MissingNonce::default(), allow_loopback_http: false }
+        Self {
+            metadata,
+            store: None,
+            resolver: None,
+            missing_nonce: MissingNonce::default(),
+            allow_loopback_http: false,
+        }
     }
 
     /// Sets where sessions and sign-ins under way are kept.

@@ -122,6 +122,9 @@ impl OAuth {
             nonces: NonceCache::default(),
             pending: &pending,
         };
+        if let Some((origin, nonce)) = &pending.nonce {
+            exchange.nonces.put(origin, nonce.as_str());
+        }
         let client = exchange.run(code).await?;
         Ok(SignedIn { client, app_state: pending.app_state.clone() })
     }

@@ -222,14 +222,14 @@ impl ClientMetadata {
         }
         match (url.scheme(), self.application_type) {
             ("http", ApplicationType::Native) if is_loopback_ip(&url) => Ok(()),
-            ("http", ApplicationType::Native) => {
-                Err("http is for the addresses 127.0.0.1 and [::1] only (not `localhost`, RFC 8252 section 8.3)"
-                    .into())
-            }
+            ("http", ApplicationType::Native) => Err(
+                "http is for the addresses 127.0.0.1 and [::1] only (not `localhost`, RFC 8252 section 8.3)"
+                    .into(),
+            ),
             ("http", ApplicationType::Web) => Err("a web client returns to https only".into()),
-            (scheme, _) if self.loopback => {
-                Err(format!("a development client returns to http://127.0.0.1 or http://[::1], not `{scheme}:`"))
-            }
+            (scheme, _) if self.loopback => Err(format!(
+                "a development client returns to http://127.0.0.1 or http://[::1], not `{scheme}:`"
+            )),
             ("https", _) => match url.host() {
                 Some(Host::Domain(host)) if host != "localhost" && !host.ends_with(".localhost") => Ok(()),
                 _ => Err("https needs a public host name".into()),
@@ -284,8 +284,7 @@ fn check_scope(scope: &str) -> Result<(), String> {
 
 /// Gives the host of a good `client_id`.
 fn check_client_id(client_id: &str) -> Result<String, ClientMetadataError> {
-    let fail =
-        |problem| Err(ClientMetadataError::ClientId { client_id: client_id.to_owned(), problem });
+    let fail = |problem| Err(ClientMetadataError::ClientId { client_id: client_id.to_owned(), problem });
     let Ok(url) = Url::parse(client_id) else { return fail("not a URL") };
     if url.scheme() != "https" {
         return fail("must be an https URL (for development without one use `ClientMetadata::loopback`)");
@@ -313,7 +312,9 @@ fn check_custom_scheme(scheme: &str, uri: &str, client_host: Option<&str>) -> Re
     let wanted = client_host.map(|host| host.split('.').rev().collect::<Vec<_>>().join("."));
     if wanted.as_deref() != Some(scheme) {
         let wanted = wanted.unwrap_or_default();
-        return Err(format!("a scheme of the app's own is the reversed host of the client_id: `{wanted}:/...`"));
+        return Err(format!(
+            "a scheme of the app's own is the reversed host of the client_id: `{wanted}:/...`"
+        ));
     }
     let rest = uri.get(scheme.len() + 1..).unwrap_or_default();
     if !rest.starts_with('/') || rest.starts_with("//") {
@@ -355,7 +356,9 @@ mod tests {
         );
         let own = ClientMetadata::loopback().redirect_uri("http://[::1]:8080/back");
         own.check().unwrap();
-        assert!(own.client_id().starts_with("http://localhost?redirect_uri=http%3A%2F%2F%5B%3A%3A1%5D%3A8080"));
+        assert!(
+            own.client_id().starts_with("http://localhost?redirect_uri=http%3A%2F%2F%5B%3A%3A1%5D%3A8080")
+        );
         assert_eq!(own.redirect_uris().collect::<Vec<_>>(), ["http://[::1]:8080/back"]);
     }
 
@@ -396,7 +399,8 @@ mod tests {
             })
         );
         assert_eq!(ClientMetadata::web(ID).check(), Err(ClientMetadataError::NoRedirectUri));
-        let foreign = ClientMetadata::web(ID).redirect_uri("https://app.example/cb").home_page("https://b.example");
+        let foreign =
+            ClientMetadata::web(ID).redirect_uri("https://app.example/cb").home_page("https://b.example");
         assert!(matches!(foreign.check(), Err(ClientMetadataError::ClientUri { .. })));
     }
 
@@ -417,10 +421,14 @@ mod tests {
     #[test]
     fn o12_custom_scheme_is_the_reversed_host_with_one_slash() {
         ClientMetadata::native(ID).redirect_uri("example.app:/callback").check().unwrap();
-        for uri in ["example.app://callback", "com.other:/callback", "myapp:/callback", "example.app:callback"] {
+        for uri in
+            ["example.app://callback", "com.other:/callback", "myapp:/callback", "example.app:callback"]
+        {
             redirect_problem(ClientMetadata::native(ID).redirect_uri(uri));
         }
-        assert!(redirect_problem(ClientMetadata::web(ID).redirect_uri("example.app:/cb")).contains("https only"));
+        assert!(
+            redirect_problem(ClientMetadata::web(ID).redirect_uri("example.app:/cb")).contains("https only")
+        );
         redirect_problem(ClientMetadata::loopback().redirect_uri("example.app:/cb"));
     }
 

@@ -151,7 +151,9 @@ impl Discovery<'_> {
         };
         match self.origin("an authorization server", issuer)? {
             origin if origin == *issuer => Ok(origin),
-            origin => Err(fields.wrong("authorization_servers", format!("must name an origin, such as {origin}"))),
+            origin => {
+                Err(fields.wrong("authorization_servers", format!("must name an origin, such as {origin}")))
+            }
         }
     }
 
@@ -206,7 +208,8 @@ impl Discovery<'_> {
 
     fn endpoint(&self, fields: &Fields<'_>, field: &'static str) -> Result<Url, DiscoveryError> {
         let text = fields.text(field)?;
-        check_url(text, self.allow_loopback_http).map_err(|problem| fields.wrong(field, format!("({text}) {problem}")))
+        check_url(text, self.allow_loopback_http)
+            .map_err(|problem| fields.wrong(field, format!("({text}) {problem}")))
     }
 
     /// The origin of a URL that has to be one, without a slash at its end.

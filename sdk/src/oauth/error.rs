@@ -3,9 +3,14 @@
 use std::{io, time::Duration};
 
 use super::{
-    client_metadata::ClientMetadataError, discovery::DiscoveryError, dpop::DpopError, pending::PendingError,
-    pkce::NoRandom, server::{ServerError, TokenResponseError}, session::SessionId, sessions::SessionsError,
-
+    client_metadata::ClientMetadataError,
+    discovery::DiscoveryError,
+    dpop::DpopError,
+    pending::PendingError,
+    pkce::NoRandom,
+    server::{ServerError, TokenResponseError},
+    session::SessionId,
+    sessions::SessionsError,
 };
 use crate::{identity::IdentityError, types::Did};
 
@@ -42,7 +47,7 @@ pub enum ClientError {
     },
     /// The store failed.
     #[error("the session store failed")]
-    Store(#[from] StoreError),
+    Store(#[from] SessionsError),
 }
 
 /// A sign-in could not be started; nobody has been sent anywhere.
@@ -220,7 +225,7 @@ pub enum CallbackError {
         did: Did,
         /// The cause.
         #[source]
-        source: StoreError,
+        source: SessionsError,
     },
 }
 
@@ -284,6 +289,6 @@ pub enum SignOutError {
         id: SessionId,
         /// The cause.
         #[source]
-        source: StoreError,
+        source: SessionsError,
     },
 }

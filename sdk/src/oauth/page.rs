@@ -103,7 +103,9 @@ mod tests {
             app_state: None,
         };
         let page = text(&of_result(Err(&error)));
-        assert!(page.contains("&lt;script&gt;") && page.contains("&quot;a&quot; &amp; &#39;b&#39;&lt;/p&gt;"));
+        assert!(
+            page.contains("&lt;script&gt;") && page.contains("&quot;a&quot; &amp; &#39;b&#39;&lt;/p&gt;")
+        );
         assert!(!page.contains("<script>"));
         assert!(page.starts_with("HTTP/1.1 400 "));
     }

@@ -1,10 +1,6 @@
 //! What is kept between sending the user to the server and their return (protocol O16, O20).
 
-use std::{
-    fmt,
-    sync::Arc,
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
@@ -32,6 +28,8 @@ pub(crate) struct PendingSignIn {
     pub(crate) app_state: Option<String>,
     /// Unix seconds.
     pub(crate) expires_at: i64,
+    /// The authorization server's origin and last DPoP nonce, so that the code is exchanged at the first try.
+    pub(crate) nonce: Option<(String, String)>,
     /// The PKCE verifier.
     pub(crate) verifier: String,
     /// The private JWK, as JSON text.
@@ -100,7 +98,11 @@ impl PendingSignIns {
         let Some(entry) = self.0.delete(&key(state)).await? else { return Ok(Taken::Unknown) };
         let pending: PendingSignIn =
             serde_json::from_slice(&entry.value).map_err(|_| PendingError::Unreadable)?;
-        if pending.expires_at <= unix_now() { Ok(Taken::Expired) } else { Ok(Taken::Found(Box::new(pending))) }
+        if pending.expires_at <= unix_now() {
+            Ok(Taken::Expired)
+        } else {
+            Ok(Taken::Found(Box::new(pending)))
+        }
     }
 }
 

@@ -179,9 +179,7 @@ impl ServerEndpoint<'_> {
     ) -> Result<ServerResponse, ServerError> {
         let parsed = url::Url::parse(url).map_err(|_| ServerError::Endpoint { url: url.to_owned() })?;
         let origin = parsed.origin().ascii_serialization();
-        let mut body = url::form_urlencoded::Serializer::new(String::new());
-        body.extend_pairs(form).append_pair("client_id", self.client_id);
-        let body = Bytes::from(body.finish().into_bytes());
+        let body = Bytes::from(self.encode(form));
         let (mut nonce_retried, mut clock_retried) = (false, false);
         loop {
             let offset = self.nonces.clock_offset(&origin);
@@ -215,6 +213,12 @@ impl ServerEndpoint<'_> {
             }
             return Err(error);
         }
+    }
+
+    /// Apart from the requests, because a serializer held over an await makes a future that is not `Send`.
+    fn encode(&self, form: &[(&str, &str)]) -> String {
+        let mut body = url::form_urlencoded::Serializer::new(String::new());
+        body.extend_pairs(form).append_pair("client_id", self.client_id).finish()
     }
 
     async fn exchange(

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use stub::{DID, OTHER_DID, RESOURCE, Reply, SERVER, Stub};
 
 use super::{
-    AuthorizeError, AuthorizeOptions, CallbackError, CallbackParams, ClientError, ClientMetadata, Display,
-    DiscoveryError, MemoryStore, OAuth, Prompt, SignOut, SignedIn, store::Store,
+    AuthorizeError, AuthorizeOptions, CallbackError, CallbackParams, ClientError, ClientMetadata,
+    DiscoveryError, Display, MemoryStore, OAuth, Prompt, SignOut, SignedIn, store::Store,
 };
 use crate::{
     identity::{HandleResolver, Resolver},
@@ -82,7 +82,9 @@ fn tokens(net: &Net, changes: Value) {
 #[tokio::test]
 async fn o1_sign_in_starts_from_handle_did_or_server() {
     let net = Net::start().await;
-    for input in ["alice.example.com", "@alice.example.com", "  alice.example.com\n", DID, &net.stub.origin.clone()] {
+    for input in
+        ["alice.example.com", "@alice.example.com", "  alice.example.com\n", DID, &net.stub.origin.clone()]
+    {
         let signed_in = net.sign_in(input).await.unwrap_or_else(|e| panic!("{input}: {e:?}"));
         assert_eq!(signed_in.client.did().as_str(), DID, "{input}");
         assert_eq!(signed_in.app_state.as_deref(), Some("basket"));
@@ -126,7 +128,10 @@ async fn o7_protected_resource_metadata_is_checked() {
     for issuer in ["http://issuer.example", "https://u:p@issuer.example", "https://issuer.example/path"] {
         net.stub.change(RESOURCE, json!({ "authorization_servers": [issuer] }));
         let error = net.authorize(DID).await.unwrap_err();
-        assert!(matches!(error, AuthorizeError::Discovery(DiscoveryError::Url { .. })), "{issuer}: {error:?}");
+        assert!(
+            matches!(error, AuthorizeError::Discovery(DiscoveryError::Url { .. })),
+            "{issuer}: {error:?}"
+        );
     }
     assert!(net.stub.requests("/par").is_empty());
 }
@@ -176,7 +181,9 @@ async fn o8_server_metadata_errors_name_the_field() {
         assert!(good[field] != Value::Null, "{field}");
         net.stub.change(SERVER, json!({ field: wrong }));
         match net.authorize(DID).await.unwrap_err() {
-            AuthorizeError::Discovery(DiscoveryError::WrongField { field: found, .. }) => assert_eq!(found, field),
+            AuthorizeError::Discovery(DiscoveryError::WrongField { field: found, .. }) => {
+                assert_eq!(found, field)
+            }
             other => panic!("{field}: {other:?}"),
         }
         net.stub.change(SERVER, json!({ field: null }));
@@ -225,7 +232,8 @@ async fn o14_the_browser_gets_client_id_and_request_uri_only() {
     assert!(!format!("{authorization:?}").contains(&authorization.state));
     net.stub.answer("/par", Reply::json(201, json!({ "expires_in": 1 })));
     assert!(matches!(net.authorize(DID).await, Err(AuthorizeError::Answer { .. })));
-    net.stub.answer("/par", Reply::json(400, json!({ "error": "invalid_request", "error_description": "No!" })));
+    net.stub
+        .answer("/par", Reply::json(400, json!({ "error": "invalid_request", "error_description": "No!" })));
     let error = net.authorize(DID).await.unwrap_err();
     assert!(error_text(&error).contains("invalid_request"), "{error:?}");
 }
@@ -297,7 +305,10 @@ async fn o19_prompt_locales_and_display_pass_through() {
         AuthorizeOptions::new().prompt(Prompt::SelectAccount).ui_locales("nl en").display(Display::Popup);
     net.oauth.authorize(DID, options).await.unwrap();
     let form = net.stub.last("/par").form;
-    assert_eq!((&*form["prompt"], &*form["ui_locales"], &*form["display"]), ("select_account", "nl en", "popup"));
+    assert_eq!(
+        (&*form["prompt"], &*form["ui_locales"], &*form["display"]),
+        ("select_account", "nl en", "popup")
+    );
     assert!(!form.contains_key("app_state") && !form.values().any(|value| value == "basket"));
 }
 
@@ -363,7 +374,8 @@ async fn o22_errors_are_typed() {
 
 #[test]
 fn o22_malformed_callbacks() {
-    for query in ["", "code=x", "state=s", "state=s&code=", "state=s&code=a&code=b", "state=a&state=b&code=c"] {
+    for query in ["", "code=x", "state=s", "state=s&code=", "state=s&code=a&code=b", "state=a&state=b&code=c"]
+    {
         let result = CallbackParams::from_query(query);
         assert!(matches!(result, Err(CallbackError::Malformed { .. })), "{query}");
     }

@@ -117,7 +117,11 @@ impl Stub {
     pub(super) fn consent(&self) -> String {
         let state = self.state.lock().unwrap().pushed["state"].clone();
         let mut query = url::form_urlencoded::Serializer::new(String::new());
-        query.append_pair("code", "code-1").append_pair("state", &state).append_pair("iss", &self.origin).finish()
+        query
+            .append_pair("code", "code-1")
+            .append_pair("state", &state)
+            .append_pair("iss", &self.origin)
+            .finish()
     }
 
     pub(super) fn resource(&self) -> Value {

@@ -62,7 +62,9 @@ async fn a_dropped_wait_closes_the_port() {
 async fn a_malformed_callback_ends_the_wait_with_its_error() {
     let (server, port) = server().await;
     let browser =
-        tokio::spawn(async move { get(port, &format!("GET /callback?state={STATE} HTTP/1.1\r\n\r\n")).await });
+        tokio::spawn(
+            async move { get(port, &format!("GET /callback?state={STATE} HTTP/1.1\r\n\r\n")).await },
+        );
     let (params, stream) = server.receive(STATE).await;
     let error = params.unwrap_err();
     assert!(matches!(error, CallbackError::Malformed { .. }));
