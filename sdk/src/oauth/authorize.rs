@@ -239,7 +239,7 @@ impl OAuth {
         ];
         form.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
         let nonces = NonceCache::default();
-        let answer = push(&target.server, self.endpoint(&target.server.issuer, &key, &nonces), &form).await?;
+        let answer = push(&target.server, self.inner.shared.endpoint(&target.server.issuer, &key, &nonces), &form).await?;
 
         let lifetime = pending::LIFETIME.min(Duration::from_secs(answer.expires_in));
         let nonce_origin = target.server.issuer.clone();
@@ -312,22 +312,6 @@ impl OAuth {
             pds: Some(identity.pds),
             login_hint: Some(hint.to_owned()),
         })
-    }
-
-    pub(super) fn endpoint<'a>(
-        &'a self,
-        issuer: &'a str,
-        key: &'a DpopKey,
-        nonces: &'a NonceCache,
-    ) -> ServerEndpoint<'a> {
-        ServerEndpoint {
-            http: &self.inner.http,
-            issuer,
-            client_id: self.inner.metadata.client_id(),
-            key,
-            nonces,
-            missing_nonce: self.inner.missing_nonce,
-        }
     }
 }
 

@@ -68,9 +68,6 @@ impl OAuthBuilder {
     /// Checks the metadata and sets everything up.
     pub fn build(self) -> Result<OAuth, BuildError> {
         self.metadata.check()?;
-        let failed = |e: reqwest::Error| BuildError::Http { problem: e.to_string() };
-        let http = crate::http_client::builder().redirect(reqwest::redirect::Policy::none()).build();
-        let http = http.map_err(failed)?;
         let resolver = match self.resolver {
             Some(resolver) => resolver,
             None => Resolver::builder()
@@ -81,16 +78,21 @@ impl OAuthBuilder {
         let stranger = StrangerHttp::new(self.allow_loopback_http)
             .map_err(|e| BuildError::Http { problem: e.to_string() })?;
         let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
-        let shared = Shared::new(http.clone(), Arc::clone(&store), self.missing_nonce);
+        let client_id = self.metadata.client_id().to_owned();
+        let shared = Shared::new(
+            crate::http_client::builder(),
+            Arc::clone(&store),
+            client_id,
+            self.missing_nonce,
+        )
+        .map_err(|e| BuildError::Http { problem: e.to_string() })?;
         Ok(OAuth {
             inner: Arc::new(OAuthInner {
                 metadata: self.metadata,
                 resolver,
                 stranger,
                 store,
-                http,
-                missing_nonce: self.missing_nonce,
-                shared: Arc::new(shared),
+                shared,
                 allow_loopback_http: self.allow_loopback_http,
             }),
         })

@@ -154,7 +154,7 @@ impl Exchange<'_> {
             ("redirect_uri", &pending.redirect_uri),
             ("code_verifier", &pending.verifier),
         ];
-        let endpoint = self.oauth.endpoint(&pending.issuer, &self.key, &self.nonces);
+        let endpoint = self.oauth.inner.shared.endpoint(&pending.issuer, &self.key, &self.nonces);
         let response = endpoint
             .post_form(&pending.token_endpoint, &form)
             .await
@@ -225,7 +225,7 @@ impl Exchange<'_> {
             return;
         };
         let Some(url) = &self.pending.revocation_endpoint else { return };
-        let endpoint = self.oauth.endpoint(&self.pending.issuer, &self.key, &self.nonces);
+        let endpoint = self.oauth.inner.shared.endpoint(&self.pending.issuer, &self.key, &self.nonces);
         if let Err(error) = token.revoke(&endpoint, url).await {
             tracing::warn!(issuer = self.pending.issuer, %error, "refused tokens could not be revoked");
         }

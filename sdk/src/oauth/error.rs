@@ -10,7 +10,7 @@ use super::{
     pkce::NoRandom,
     server::{ServerError, TokenResponseError},
     session::SessionId,
-    sessions::SessionsError,
+    sessions::SessionStoreError,
 };
 use crate::{identity::IdentityError, types::Did};
 
@@ -47,7 +47,7 @@ pub enum ClientError {
     },
     /// The store failed.
     #[error("the session store failed")]
-    Store(#[from] SessionsError),
+    Store(#[from] SessionStoreError),
 }
 
 /// A sign-in could not be started; nobody has been sent anywhere.
@@ -225,7 +225,7 @@ pub enum CallbackError {
         did: Did,
         /// The cause.
         #[source]
-        source: SessionsError,
+        source: SessionStoreError,
     },
 }
 
@@ -289,6 +289,6 @@ pub enum SignOutError {
         id: SessionId,
         /// The cause.
         #[source]
-        source: SessionsError,
+        source: SessionStoreError,
     },
 }

@@ -6,6 +6,7 @@
 mod authorize;
 mod builder;
 mod callback;
+mod challenge;
 mod client;
 mod client_metadata;
 mod discovery;
@@ -13,14 +14,18 @@ mod dpop;
 mod error;
 #[cfg(test)]
 mod flow_tests;
+mod live;
 mod loopback;
 mod nonce;
 mod page;
 mod pending;
 mod pkce;
 mod refresh;
+mod resource;
 mod server;
 mod session;
+#[cfg(test)]
+mod session_tests;
 mod sessions;
 mod shared;
 mod sign_out;
@@ -31,7 +36,7 @@ use std::sync::Arc;
 pub use authorize::{Authorization, AuthorizeOptions, Display, Prompt};
 pub use builder::OAuthBuilder;
 pub use callback::{CallbackParams, SignedIn};
-pub use client::OAuthClient;
+pub use client::{OAuthClient, SessionInfo};
 pub use client_metadata::{ApplicationType, ClientMetadata, ClientMetadataError};
 pub use discovery::DiscoveryError;
 pub use dpop::DpopError;
@@ -39,9 +44,10 @@ pub use error::{AuthorizeError, BuildError, CallbackError, ClientError, SignInEr
 pub use loopback::SignIn;
 pub use pending::PendingError;
 pub use pkce::NoRandom;
+pub use refresh::RefreshError;
 pub use server::{MissingNonce, ServerError, TokenResponseError};
 pub use session::{InvalidSessionId, SessionFormatError, SessionId};
-pub use sessions::SessionsError;
+pub use sessions::SessionStoreError;
 pub use sign_out::SignOut;
 #[cfg(feature = "sqlite")]
 pub use store::SqliteStore;
@@ -75,9 +81,6 @@ struct OAuthInner {
     /// For metadata at URLs that come from strangers.
     stranger: StrangerHttp,
     store: Arc<dyn Store>,
-    /// For the endpoints of authorization servers; follows no redirects.
-    http: reqwest::Client,
-    missing_nonce: MissingNonce,
     shared: Arc<Shared>,
     allow_loopback_http: bool,
 }

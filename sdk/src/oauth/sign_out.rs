@@ -1,18 +1,14 @@
 //! The end of a session: revocation at the server (RFC 7009), and the stored session goes (protocol O27).
 
-use std::time::Duration;
-
 use super::{
-    OAuth,
+    OAuth, OAuthClient,
     dpop::DpopKey,
     error::SignOutError,
     nonce::NonceCache,
     server::{ServerEndpoint, ServerError},
     session::{Session, SessionId},
+    shared::Shared,
 };
-
-/// Longer than a refresh takes.
-const LOCK_WAIT: Duration = Duration::from_secs(40);
 
 /// What became of a session that was signed out. In every case it is no longer in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,39 +27,41 @@ pub enum SignOut {
 
 impl OAuth {
     /// Ends a session: removes it from the store, and revokes its tokens at the server.
-    ///
-    /// The session goes first: out of the store it cannot be used again, while a server that does not answer
-    /// would keep it there. That happens under the session's lock, so that a refresh under way does not write
-    /// it back; a lock that cannot be had in time does not keep the user signed in.
     pub async fn sign_out(&self, id: &SessionId) -> Result<SignOut, SignOutError> {
-        let shared = &self.inner.shared;
-        let failed = |source| SignOutError::Store { id: id.clone(), source };
-        let lock = shared.sessions.lock(id, LOCK_WAIT).await;
-        if let Err(error) = &lock {
-            tracing::warn!(%id, %error, "signing out without the session's lock");
-        }
-        let removed = shared.sessions.delete(id).await;
-        drop(lock);
-        shared.nonces.forget(id);
-        match removed.map_err(failed)? {
-            None => Ok(SignOut::NoSession),
-            Some(session) => Ok(match self.revoke(&session).await {
-                Ok(()) => SignOut::Confirmed,
-                Err(problem) => SignOut::NotConfirmed { problem },
-            }),
-        }
+        sign_out(&self.inner.shared, id).await
     }
+}
 
-    async fn revoke(&self, session: &Session) -> Result<(), String> {
-        let url = session.revocation_endpoint.as_deref().ok_or("the server has no revocation endpoint")?;
-        let key = DpopKey::from_jwk(&session.dpop_key).map_err(|e| e.to_string())?;
-        let nonces = NonceCache::default();
-        let endpoint =
-            ServerEndpoint { client_id: &session.client_id, ..self.endpoint(&session.issuer, &key, &nonces) };
-        match TokenToRevoke::of(session.refresh_token.as_deref(), Some(&session.access_token)) {
-            Some(token) => token.revoke(&endpoint, url).await.map_err(|e| e.to_string()),
-            None => Ok(()),
-        }
+impl OAuthClient {
+    /// Ends the session, as [`OAuth::sign_out`] does; this client and its clones then have none.
+    pub async fn sign_out(&self) -> Result<SignOut, SignOutError> {
+        sign_out(self.shared(), self.session_id()).await
+    }
+}
+
+/// The session goes first: out of the store it cannot be used again, while a server that does not answer would
+/// keep it there.
+async fn sign_out(shared: &Shared, id: &SessionId) -> Result<SignOut, SignOutError> {
+    let removed = shared.remove(id).await;
+    match removed.map_err(|source| SignOutError::Store { id: id.clone(), source })? {
+        None => Ok(SignOut::NoSession),
+        Some(session) => Ok(match revoke(shared, &session).await {
+            Ok(()) => SignOut::Confirmed,
+            Err(problem) => SignOut::NotConfirmed { problem },
+        }),
+    }
+}
+
+async fn revoke(shared: &Shared, session: &Session) -> Result<(), String> {
+    let url = session.revocation_endpoint.as_deref().ok_or("the server has no revocation endpoint")?;
+    let key = DpopKey::from_jwk(&session.dpop_key).map_err(|e| e.to_string())?;
+    let nonces = NonceCache::default();
+    let endpoint = shared.endpoint(&session.issuer, &key, &nonces);
+    // The session may have been made for an earlier client of this app.
+    let endpoint = ServerEndpoint { client_id: &session.client_id, ..endpoint };
+    match TokenToRevoke::of(session.refresh_token.as_deref(), Some(&session.access_token)) {
+        Some(token) => token.revoke(&endpoint, url).await.map_err(|e| e.to_string()),
+        None => Ok(()),
     }
 }
 
