@@ -239,7 +239,9 @@ impl OAuth {
         ];
         form.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
         let nonces = NonceCache::default();
-        let answer = push(&target.server, self.inner.shared.endpoint(&target.server.issuer, &key, &nonces), &form).await?;
+        let answer =
+            push(&target.server, self.inner.shared.endpoint(&target.server.issuer, &key, &nonces), &form)
+                .await?;
 
         let lifetime = pending::LIFETIME.min(Duration::from_secs(answer.expires_in));
         let nonce_origin = target.server.issuer.clone();

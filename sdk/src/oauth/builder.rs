@@ -79,13 +79,9 @@ impl OAuthBuilder {
             .map_err(|e| BuildError::Http { problem: e.to_string() })?;
         let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
         let client_id = self.metadata.client_id().to_owned();
-        let shared = Shared::new(
-            crate::http_client::builder(),
-            Arc::clone(&store),
-            client_id,
-            self.missing_nonce,
-        )
-        .map_err(|e| BuildError::Http { problem: e.to_string() })?;
+        let shared =
+            Shared::new(crate::http_client::builder(), Arc::clone(&store), client_id, self.missing_nonce)
+                .map_err(|e| BuildError::Http { problem: e.to_string() })?;
         Ok(OAuth {
             inner: Arc::new(OAuthInner {
                 metadata: self.metadata,

@@ -208,8 +208,11 @@ impl Discovery<'_> {
 
     fn endpoint(&self, fields: &Fields<'_>, field: &'static str) -> Result<Url, DiscoveryError> {
         let text = fields.text(field)?;
-        check_url(text, self.allow_loopback_http)
-            .map_err(|problem| fields.wrong(field, format!("({text}) {problem}")))
+        let refused = |problem: &dyn std::fmt::Display| fields.wrong(field, format!("({text}) {problem}"));
+        let url = check_url(text, self.allow_loopback_http).map_err(|problem| refused(&problem))?;
+        // Addresses in private networks too: what is posted there goes through another client.
+        self.http.check_url(text).map_err(|error| refused(&error))?;
+        Ok(url)
     }
 
     /// The origin of a URL that has to be one, without a slash at its end.

@@ -29,6 +29,8 @@ const MAX_HEAD: usize = 16 * 1024;
 /// Browsers open connections in advance and send nothing on them.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
+type OnUrl = Box<dyn FnOnce(&str) + Send>;
+
 /// Signs a user in through their browser on this machine; made by [`OAuth::sign_in`], runs when awaited.
 ///
 /// Dropping the future closes the callback server.
@@ -40,7 +42,7 @@ pub struct SignIn {
     port: Option<u16>,
     limit: Duration,
     open_browser: bool,
-    on_url: Option<Box<dyn FnOnce(&str) + Send>>,
+    on_url: Option<OnUrl>,
 }
 
 impl std::fmt::Debug for SignIn {
