@@ -18,7 +18,10 @@ use super::{
     server::ServerEndpoint,
     session::unix_now,
 };
-use crate::types::{Did, Handle};
+use crate::{
+    identity::IdentityError,
+    types::{Did, Handle},
+};
 
 /// What the server is to ask the user (OpenID Connect's `prompt`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,22 +176,24 @@ enum Start<'a> {
     Server(&'a str),
 }
 
+fn invalid_input(input: &str, problem: &str) -> AuthorizeError {
+    AuthorizeError::Input { input: input.chars().take(200).collect(), problem: problem.to_owned() }
+}
+
 impl<'a> Start<'a> {
     fn parse(input: &'a str) -> Result<Self, AuthorizeError> {
         let text = input.trim();
-        let fail =
-            |problem: String| AuthorizeError::Input { input: input.chars().take(200).collect(), problem };
         if text.contains("://") {
             return Ok(Self::Server(text));
         }
         if text.starts_with("did:") {
-            let did = Did::new(text).map_err(|e| fail(e.problem.to_string()))?;
+            let did = Did::new(text).map_err(|e| invalid_input(input, e.problem))?;
             return Ok(Self::Did(did, text));
         }
         // People write the @ that they see in front of names; it is no part of a handle, and servers
         // refuse a hint with it.
         let text = text.strip_prefix('@').unwrap_or(text);
-        let handle = Handle::new(text).map_err(|e| fail(e.problem.to_string()))?;
+        let handle = Handle::new(text).map_err(|e| invalid_input(input, e.problem))?;
         Ok(Self::Handle(handle, text))
     }
 }
@@ -295,7 +300,13 @@ impl OAuth {
     }
 
     async fn find_server(&self, input: &str, options: &AuthorizeOptions) -> Result<Target, AuthorizeError> {
-        let identity_error = |source| AuthorizeError::Identity { input: input.to_owned(), source };
+        let identity_error = |source| match source {
+            // Also what only the resolver's stricter look refuses is a mistake of typing.
+            IdentityError::InvalidHandle { problem, .. } | IdentityError::InvalidDid { problem, .. } => {
+                invalid_input(input, problem)
+            }
+            source => AuthorizeError::Identity { input: input.to_owned(), source },
+        };
         let resolver = &self.inner.resolver;
         let (identity, hint) = match Start::parse(input)? {
             Start::Server(url) => {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use url::{Host, Url};
 
-use crate::identity::http::{FetchError, StrangerHttp};
+use crate::identity::{FetchError, http::StrangerHttp};
 
 /// Why a server cannot be signed in at.
 #[derive(Debug, thiserror::Error)]
