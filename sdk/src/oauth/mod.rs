@@ -1,10 +1,25 @@
-//! OAuth sessions.
+//! OAuth: signing users in, and the clients that make calls as them.
+//!
+//! [`OAuth`] is the app: it starts sign-ins and finds sessions. [`OAuthClient`] is one signed-in account:
+//! it signs, refreshes and retries by itself.
 
+mod authorize;
+mod builder;
+mod callback;
 mod challenge;
 mod client;
+mod client_metadata;
+mod discovery;
 mod dpop;
+mod error;
+#[cfg(test)]
+mod flow_tests;
 mod live;
+mod loopback;
 mod nonce;
+mod page;
+mod pending;
+mod pkce;
 mod refresh;
 mod resource;
 mod server;
@@ -13,11 +28,106 @@ mod session;
 mod session_tests;
 mod sessions;
 mod shared;
+mod sign_out;
 pub mod store;
 
+use std::sync::Arc;
+
+pub use authorize::{Authorization, AuthorizeOptions, Display, Prompt};
+pub use builder::OAuthBuilder;
+pub use callback::{CallbackParams, SignedIn};
 pub use client::{OAuthClient, SessionInfo};
+pub use client_metadata::{ApplicationType, ClientMetadata, ClientMetadataError};
+pub use discovery::DiscoveryError;
 pub use dpop::DpopError;
+pub use error::{AuthorizeError, BuildError, CallbackError, ClientError, SignInError, SignOutError};
+pub use loopback::SignIn;
+pub use pending::PendingError;
+pub use pkce::NoRandom;
 pub use refresh::RefreshError;
 pub use server::{MissingNonce, ServerError, TokenResponseError};
 pub use session::{InvalidSessionId, SessionFormatError, SessionId};
 pub use sessions::SessionStoreError;
+pub use sign_out::SignOut;
+#[cfg(feature = "sqlite")]
+pub use store::SqliteStore;
+pub use store::{FileStore, MemoryStore, Store, StoreError};
+
+use crate::{
+    identity::{Resolver, http::StrangerHttp},
+    types::Did,
+};
+use shared::Shared;
+
+/// An app that signs users in. Cheap to clone; one per app is enough.
+///
+/// ```no_run
+/// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+/// use atproto_sdk::oauth::{ClientMetadata, OAuth};
+///
+/// let oauth = OAuth::builder(ClientMetadata::loopback()).build()?;
+/// let signed_in = oauth.sign_in("alice.example").await?;
+/// println!("{} is signed in", signed_in.client.did());
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct OAuth {
+    inner: Arc<OAuthInner>,
+}
+
+struct OAuthInner {
+    metadata: ClientMetadata,
+    resolver: Resolver,
+    /// For metadata at URLs that come from strangers.
+    stranger: StrangerHttp,
+    store: Arc<dyn Store>,
+    shared: Arc<Shared>,
+    allow_loopback_http: bool,
+}
+
+impl std::fmt::Debug for OAuth {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OAuth").field("metadata", &self.inner.metadata).finish_non_exhaustive()
+    }
+}
+
+impl OAuth {
+    /// Starts to build one for a client.
+    pub fn builder(metadata: ClientMetadata) -> OAuthBuilder {
+        OAuthBuilder::new(metadata)
+    }
+
+    /// Who the app is towards servers; serializes to the document that the `client_id` serves.
+    pub fn metadata(&self) -> &ClientMetadata {
+        &self.inner.metadata
+    }
+
+    /// A client for the newest session of an account.
+    pub async fn client(&self, did: &Did) -> Result<OAuthClient, ClientError> {
+        match self.inner.shared.sessions.newest(did).await? {
+            Some(session) => Ok(self.client_of(&session.id, None)),
+            None => Err(ClientError::SessionNotFound { did: did.clone() }),
+        }
+    }
+
+    /// A client for one session, such as that of one browser.
+    pub async fn client_for(&self, id: &SessionId) -> Result<OAuthClient, ClientError> {
+        match self.inner.shared.sessions.get(id).await? {
+            Some(_) => Ok(self.client_of(id, None)),
+            None => Err(ClientError::SessionNotFound { did: id.did().clone() }),
+        }
+    }
+
+    /// The sessions of an account, oldest first.
+    pub async fn sessions(&self, did: &Did) -> Result<Vec<SessionId>, ClientError> {
+        Ok(self.inner.shared.sessions.list(did).await?)
+    }
+
+    /// `nonces` are those that signing in has learned.
+    fn client_of(&self, id: &SessionId, nonces: Option<nonce::NonceCache>) -> OAuthClient {
+        if let Some(nonces) = nonces {
+            self.inner.shared.nonces.adopt(id, nonces);
+        }
+        OAuthClient::new(Arc::clone(&self.inner.shared), id.clone())
+    }
+}

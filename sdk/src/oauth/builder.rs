@@ -1,0 +1,96 @@
+//! Building an [`OAuth`].
+
+use std::sync::Arc;
+
+use super::{
+    BuildError, ClientMetadata, MemoryStore, MissingNonce, OAuth, OAuthInner, shared::Shared, store::Store,
+};
+use crate::identity::{Resolver, http::StrangerHttp};
+
+/// Builds an [`OAuth`]; made by [`OAuth::builder`].
+#[must_use = "nothing is built before `build`"]
+pub struct OAuthBuilder {
+    metadata: ClientMetadata,
+    store: Option<Arc<dyn Store>>,
+    resolver: Option<Resolver>,
+    missing_nonce: MissingNonce,
+    allow_loopback_http: bool,
+}
+
+impl std::fmt::Debug for OAuthBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OAuthBuilder").field("metadata", &self.metadata).finish_non_exhaustive()
+    }
+}
+
+impl OAuthBuilder {
+    pub(super) fn new(metadata: ClientMetadata) -> Self {
+        Self {
+            metadata,
+            store: None,
+            resolver: None,
+            missing_nonce: MissingNonce::default(),
+            allow_loopback_http: false,
+        }
+    }
+
+    /// Sets where sessions and sign-ins under way are kept.
+    ///
+    /// Without it they are in memory, and gone when the process ends.
+    pub fn store(self, store: impl Store) -> Self {
+        self.shared_store(Arc::new(store))
+    }
+
+    /// Sets a store that others hold too.
+    pub fn shared_store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Sets how handles and DIDs are resolved; by default DNS, `.well-known` and the public PLC directory.
+    pub fn resolver(mut self, resolver: Resolver) -> Self {
+        self.resolver = Some(resolver);
+        self
+    }
+
+    /// Sets what is done with answers that carry no `DPoP-Nonce`.
+    pub fn missing_nonce(mut self, missing_nonce: MissingNonce) -> Self {
+        self.missing_nonce = missing_nonce;
+        self
+    }
+
+    /// Development: also talks http to servers on this machine. Never for an app that others use.
+    pub fn allow_loopback_http(mut self) -> Self {
+        self.allow_loopback_http = true;
+        self
+    }
+
+    /// Checks the metadata and sets everything up.
+    pub fn build(self) -> Result<OAuth, BuildError> {
+        self.metadata.check()?;
+        let resolver = match self.resolver {
+            Some(resolver) => resolver,
+            None => Resolver::builder()
+                .allow_loopback_http(self.allow_loopback_http)
+                .build()
+                .map_err(|e| BuildError::Resolver { problem: e.to_string() })?,
+        };
+        let stranger = StrangerHttp::new(self.allow_loopback_http)
+            .map_err(|e| BuildError::Http { problem: e.to_string() })?;
+        let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
+        let client_id = self.metadata.client_id().to_owned();
+        let shared =
+            Shared::new(crate::http_client::builder(), Arc::clone(&store), client_id, self.missing_nonce)
+                .map_err(|e| BuildError::Http { problem: e.to_string() })?;
+        Ok(OAuth {
+            inner: Arc::new(OAuthInner {
+                metadata: self.metadata,
+                resolver,
+                stranger,
+                store,
+                shared,
+                allow_loopback_http: self.allow_loopback_http,
+            }),
+        })
+    }
+}

@@ -1,0 +1,247 @@
+//! The user's return: the callback's checks, tokens, and the session (protocol O20-O24).
+
+use std::{fmt, sync::Arc};
+
+use serde::Deserialize;
+use zeroize::Zeroize;
+
+use super::{
+    OAuth, OAuthClient,
+    dpop::DpopKey,
+    error::CallbackError,
+    nonce::NonceCache,
+    pending::{PendingSignIn, PendingSignIns, Taken},
+    server::TokenResponse,
+    session::{Session, SessionId, SessionServers},
+    sign_out::TokenToRevoke,
+    store::Expected,
+};
+
+/// The parameters that a server sends the user back with.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CallbackParams {
+    state: String,
+    iss: Option<String>,
+    outcome: Outcome,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum Outcome {
+    Code(String),
+    Error { error: String, description: Option<String> },
+}
+
+/// Shows neither code nor state: both are secrets until they are used.
+impl fmt::Debug for CallbackParams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let outcome = match &self.outcome {
+            Outcome::Code(_) => "code",
+            Outcome::Error { error, .. } => error,
+        };
+        f.debug_struct("CallbackParams")
+            .field("iss", &self.iss)
+            .field("outcome", &outcome)
+            .finish_non_exhaustive()
+    }
+}
+
+impl CallbackParams {
+    /// Reads the query string of the redirect URI, with or without `?` in front.
+    ///
+    /// A callback has `state` and either `code` or `error`, none of them twice (RFC 6749 section 3.1).
+    pub fn from_query(query: &str) -> Result<Self, CallbackError> {
+        let query = query.strip_prefix('?').unwrap_or(query);
+        let [mut state, mut iss, mut code, mut error, mut description] = [const { None }; 5];
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            let slot = match &*name {
+                "state" => &mut state,
+                "iss" => &mut iss,
+                "code" => &mut code,
+                "error" => &mut error,
+                "error_description" => &mut description,
+                _ => continue,
+            };
+            if slot.replace(value.into_owned()).is_some() {
+                return Err(CallbackError::Malformed { problem: "a parameter stands there twice" });
+            }
+        }
+        let state = state.ok_or(CallbackError::Malformed { problem: "`state` is missing" })?;
+        let outcome = match (error, code) {
+            (Some(error), _) => Outcome::Error { error, description },
+            (None, Some(code)) if !code.is_empty() => Outcome::Code(code),
+            _ => return Err(CallbackError::Malformed { problem: "there is neither `code` nor `error`" }),
+        };
+        Ok(Self { state, iss, outcome })
+    }
+
+    /// The `state`: what a web app compares with the one it bound to the user's browser.
+    pub fn state(&self) -> &str {
+        &self.state
+    }
+}
+
+/// A user who came back signed in.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct SignedIn {
+    /// Makes calls as the user; its session is in the store.
+    pub client: OAuthClient,
+    /// What the app gave for this sign-in.
+    pub app_state: Option<String>,
+}
+
+impl OAuth {
+    /// Ends a sign-in: checks the callback, gets tokens, checks whose they are, and stores the session.
+    ///
+    /// Tokens that fail a check are revoked before the error returns. A web app must also make sure that
+    /// the callback reached the browser that was sent away, by keeping [`Authorization::state`] in a
+    /// cookie and comparing it with [`CallbackParams::state`].
+    ///
+    /// [`Authorization::state`]: super::Authorization::state
+    pub async fn callback(&self, params: &CallbackParams) -> Result<SignedIn, CallbackError> {
+        let pending = match PendingSignIns(Arc::clone(&self.inner.store)).take(&params.state).await? {
+            Taken::Found(pending) => pending,
+            Taken::Expired => return Err(CallbackError::Expired),
+            Taken::Unknown => return Err(CallbackError::UnknownState),
+        };
+        if params.iss.as_deref() != Some(&pending.issuer) {
+            return Err(CallbackError::IssuerMismatch {
+                expected: pending.issuer.clone(),
+                found: params.iss.clone(),
+            });
+        }
+        let code = match &params.outcome {
+            Outcome::Code(code) => code,
+            Outcome::Error { error, description } => {
+                return Err(refused(error, description.clone(), pending.app_state.clone()));
+            }
+        };
+        let exchange = Exchange {
+            oauth: self,
+            key: DpopKey::from_jwk(&pending.dpop_key)?,
+            nonces: NonceCache::default(),
+            pending: &pending,
+        };
+        if let Some((origin, nonce)) = &pending.nonce {
+            exchange.nonces.put(origin, nonce.as_str());
+        }
+        let client = exchange.run(code).await?;
+        Ok(SignedIn { client, app_state: pending.app_state.clone() })
+    }
+}
+
+fn refused(error: &str, description: Option<String>, app_state: Option<String>) -> CallbackError {
+    match error {
+        "access_denied" => CallbackError::Denied { description, app_state },
+        _ => CallbackError::Authorization { error: error.to_owned(), description, app_state },
+    }
+}
+
+/// From a code to a stored session.
+struct Exchange<'a> {
+    oauth: &'a OAuth,
+    pending: &'a PendingSignIn,
+    key: DpopKey,
+    nonces: NonceCache,
+}
+
+impl Exchange<'_> {
+    async fn run(&self, code: &str) -> Result<OAuthClient, CallbackError> {
+        let pending = self.pending;
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", &pending.redirect_uri),
+            ("code_verifier", &pending.verifier),
+        ];
+        let endpoint = self.oauth.inner.shared.endpoint(&pending.issuer, &self.key, &self.nonces);
+        let response = endpoint
+            .post_form(&pending.token_endpoint, &form)
+            .await
+            .map_err(|source| CallbackError::Token { issuer: pending.issuer.clone(), source })?;
+        let accepted = match TokenResponse::parse(&response.body) {
+            Ok(tokens) => self.accept(&tokens).await,
+            Err(source) => Err(CallbackError::TokenResponse { issuer: pending.issuer.clone(), source }),
+        };
+        match accepted {
+            Ok(id) => Ok(self.oauth.client_of(&id, Some(self.nonces.clone()))),
+            Err(error) => {
+                self.discard(&response.body).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Checks whose tokens these are (O24), and stores the session.
+    async fn accept(&self, tokens: &TokenResponse) -> Result<SessionId, CallbackError> {
+        let pending = self.pending;
+        let pds = match (&pending.did, &pending.pds) {
+            (Some(expected), _) if *expected != tokens.sub => {
+                return Err(CallbackError::SubjectMismatch {
+                    expected: expected.clone(),
+                    found: tokens.sub.clone(),
+                });
+            }
+            (Some(_), Some(pds)) => pds.clone(),
+            _ => self.lead_back(tokens).await?,
+        };
+        let servers = SessionServers {
+            issuer: pending.issuer.clone(),
+            token_endpoint: pending.token_endpoint.clone(),
+            revocation_endpoint: pending.revocation_endpoint.clone(),
+            pds,
+            client_id: self.oauth.inner.metadata.client_id().to_owned(),
+        };
+        let id = SessionId::generate(tokens.sub.clone())?;
+        let session = Session::new(id.clone(), servers, &self.key, tokens);
+        let stored = self.oauth.inner.shared.sessions.put(&session, Expected::Absent).await;
+        stored.map_err(|source| CallbackError::Store { did: tokens.sub.clone(), source })?;
+        Ok(id)
+    }
+
+    /// Sign-in started from a server, which may say anything about whom it signed in: the account itself must
+    /// lead back to it. Gives the account's PDS.
+    async fn lead_back(&self, tokens: &TokenResponse) -> Result<String, CallbackError> {
+        let did = || tokens.sub.clone();
+        let identity = self.oauth.inner.resolver.resolve(tokens.sub.as_str()).await;
+        let identity = identity.map_err(|source| CallbackError::Identity { did: did(), source })?;
+        let server = self.oauth.discovery().of_pds(&identity.pds).await;
+        let server = server.map_err(|source| CallbackError::Discovery { did: did(), source })?;
+        if server.issuer != self.pending.issuer {
+            return Err(CallbackError::WrongServer {
+                did: did(),
+                expected: self.pending.issuer.clone(),
+                found: server.issuer,
+            });
+        }
+        Ok(identity.pds)
+    }
+
+    /// Revokes what came with an answer that is not accepted, also where the rest of it is nonsense.
+    async fn discard(&self, body: &[u8]) {
+        let Ok(tokens) = serde_json::from_slice::<ReceivedTokens>(body) else { return };
+        let (refresh, access) = (tokens.refresh_token.as_deref(), tokens.access_token.as_deref());
+        let Some(token) = TokenToRevoke::of(refresh, access) else {
+            return;
+        };
+        let Some(url) = &self.pending.revocation_endpoint else { return };
+        let endpoint = self.oauth.inner.shared.endpoint(&self.pending.issuer, &self.key, &self.nonces);
+        if let Err(error) = token.revoke(&endpoint, url).await {
+            tracing::warn!(issuer = self.pending.issuer, %error, "refused tokens could not be revoked");
+        }
+    }
+}
+
+/// All that revocation needs of a token response.
+#[derive(Deserialize)]
+struct ReceivedTokens {
+    access_token: Option<String>,
+    refresh_token: Option<String>,
+}
+
+impl Drop for ReceivedTokens {
+    fn drop(&mut self) {
+        self.access_token.zeroize();
+        self.refresh_token.zeroize();
+    }
+}

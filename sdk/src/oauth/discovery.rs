@@ -1,0 +1,294 @@
+//! From a PDS or an issuer to the authorization server's checked metadata (protocol O7 and O8).
+
+use serde_json::{Map, Value};
+use url::{Host, Url};
+
+use crate::identity::{FetchError, http::StrangerHttp};
+
+/// Why a server cannot be signed in at.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DiscoveryError {
+    /// A URL is not one that may be asked.
+    #[error("`{url}` cannot be used as {what}: {problem}")]
+    Url {
+        /// What the URL was to be.
+        what: &'static str,
+        /// The URL.
+        url: String,
+        /// The rule it breaks.
+        problem: &'static str,
+    },
+    /// The document could not be fetched as it has to be: status 200, JSON, no redirect.
+    #[error("the metadata of {server} could not be fetched")]
+    Fetch {
+        /// Origin of the server.
+        server: String,
+        /// The cause.
+        #[source]
+        source: FetchError,
+    },
+    /// The document is not a JSON object.
+    #[error("{document} is not a JSON object")]
+    NotAnObject {
+        /// URL of the document.
+        document: String,
+    },
+    /// A field that has to be there is not.
+    #[error("{document} lacks `{field}`")]
+    MissingField {
+        /// URL of the document.
+        document: String,
+        /// The field.
+        field: &'static str,
+    },
+    /// A field does not say what it has to.
+    #[error("`{field}` of {document} {problem}")]
+    WrongField {
+        /// URL of the document.
+        document: String,
+        /// The field.
+        field: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The document names another issuer than the server asked.
+    #[error("the authorization server {asked} says that it is `{found}`")]
+    Issuer {
+        /// The origin that was asked.
+        asked: String,
+        /// What `issuer` says.
+        found: String,
+    },
+    /// The authorization server lists what it protects, and the PDS is not among it.
+    #[error("the authorization server {issuer} does not protect {pds}")]
+    NotProtected {
+        /// The authorization server.
+        issuer: String,
+        /// The PDS that pointed to it.
+        pds: String,
+    },
+    /// A server that sign-in started from is neither a PDS nor an authorization server.
+    #[error("{server} is neither a PDS ({resource}) nor an authorization server ({issuer})")]
+    NotAServer {
+        /// Origin of the server.
+        server: String,
+        /// What is wrong with it as a PDS.
+        resource: Box<DiscoveryError>,
+        /// What is wrong with it as an authorization server.
+        issuer: Box<DiscoveryError>,
+    },
+}
+
+/// What sign-in needs to know of an authorization server, after every check of O8.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AuthorizationServer {
+    /// An origin without a slash at its end.
+    pub(crate) issuer: String,
+    pub(crate) authorization_endpoint: Url,
+    pub(crate) token_endpoint: String,
+    pub(crate) par_endpoint: String,
+    pub(crate) revocation_endpoint: Option<String>,
+    protected_resources: Option<Vec<String>>,
+}
+
+/// Fetches and checks the two metadata documents.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Discovery<'a> {
+    pub(crate) http: &'a StrangerHttp,
+    /// Development: `http` is good for loopback hosts.
+    pub(crate) allow_loopback_http: bool,
+}
+
+impl Discovery<'_> {
+    /// The authorization server that protects a PDS (O7, then O8).
+    pub(crate) async fn of_pds(&self, pds: &str) -> Result<AuthorizationServer, DiscoveryError> {
+        let pds = self.origin("the PDS", pds)?;
+        let issuer = self.issuer_of(&pds).await?;
+        let server = self.of_issuer(&issuer).await?;
+        if server.protected_resources.as_ref().is_some_and(|list| !list.contains(&pds)) {
+            return Err(DiscoveryError::NotProtected { issuer, pds });
+        }
+        Ok(server)
+    }
+
+    /// The metadata of an authorization server (O8).
+    pub(crate) async fn of_issuer(&self, issuer: &str) -> Result<AuthorizationServer, DiscoveryError> {
+        let issuer = self.origin("the authorization server", issuer)?;
+        let url = format!("{issuer}/.well-known/oauth-authorization-server");
+        let document = self.fetch(&issuer, &url).await?;
+        self.parse_server(&issuer, &url, &document)
+    }
+
+    /// From a server that the user named: a PDS, or an authorization server such as an entryway (O1).
+    pub(crate) async fn of_server(&self, url: &str) -> Result<AuthorizationServer, DiscoveryError> {
+        let server = self.origin("the server to sign in at", url)?;
+        match self.of_pds(&server).await {
+            Ok(found) => Ok(found),
+            Err(resource) => match self.of_issuer(&server).await {
+                Ok(found) => Ok(found),
+                Err(issuer) => Err(DiscoveryError::NotAServer {
+                    server,
+                    resource: Box::new(resource),
+                    issuer: Box::new(issuer),
+                }),
+            },
+        }
+    }
+
+    async fn issuer_of(&self, pds: &str) -> Result<String, DiscoveryError> {
+        let url = format!("{pds}/.well-known/oauth-protected-resource");
+        let document = self.fetch(pds, &url).await?;
+        let fields = Fields::of(&url, &document)?;
+        // RFC 9728 section 3.3; a document that names nobody is taken for the one that was asked for.
+        if fields.0.contains_key("resource") && fields.text("resource")? != pds {
+            return Err(fields.wrong("resource", format!("must be {pds}")));
+        }
+        let servers = fields.texts("authorization_servers")?;
+        let [issuer] = servers.as_slice() else {
+            let problem = format!("must have exactly one entry, it has {}", servers.len());
+            return Err(fields.wrong("authorization_servers", problem));
+        };
+        match self.origin("an authorization server", issuer)? {
+            origin if origin == *issuer => Ok(origin),
+            origin => {
+                Err(fields.wrong("authorization_servers", format!("must name an origin, such as {origin}")))
+            }
+        }
+    }
+
+    async fn fetch(&self, server: &str, url: &str) -> Result<Value, DiscoveryError> {
+        let result = self.http.get_json(url).await;
+        result.map_err(|source| DiscoveryError::Fetch { server: server.to_owned(), source })
+    }
+
+    fn parse_server(
+        &self,
+        issuer: &str,
+        url: &str,
+        document: &Value,
+    ) -> Result<AuthorizationServer, DiscoveryError> {
+        let fields = Fields::of(url, document)?;
+        let found = fields.text("issuer")?;
+        if found != issuer {
+            return Err(DiscoveryError::Issuer { asked: issuer.to_owned(), found: found.to_owned() });
+        }
+        fields.yes("require_pushed_authorization_requests")?;
+        fields.yes("authorization_response_iss_parameter_supported")?;
+        fields.yes("client_id_metadata_document_supported")?;
+        for (field, needed) in [
+            ("code_challenge_methods_supported", "S256"),
+            ("token_endpoint_auth_methods_supported", "none"),
+            ("token_endpoint_auth_methods_supported", "private_key_jwt"),
+            ("token_endpoint_auth_signing_alg_values_supported", "ES256"),
+            ("dpop_signing_alg_values_supported", "ES256"),
+            ("scopes_supported", "atproto"),
+        ] {
+            if !fields.texts(field)?.contains(&needed) {
+                return Err(fields.wrong(field, format!("must contain `{needed}`")));
+            }
+        }
+        let protected_resources = match fields.0.get("protected_resources") {
+            Some(_) => Some(fields.texts("protected_resources")?.into_iter().map(str::to_owned).collect()),
+            None => None,
+        };
+        let revocation_endpoint = match fields.0.get("revocation_endpoint") {
+            Some(_) => Some(self.endpoint(&fields, "revocation_endpoint")?.into()),
+            None => None,
+        };
+        Ok(AuthorizationServer {
+            issuer: issuer.to_owned(),
+            authorization_endpoint: self.endpoint(&fields, "authorization_endpoint")?,
+            token_endpoint: self.endpoint(&fields, "token_endpoint")?.into(),
+            par_endpoint: self.endpoint(&fields, "pushed_authorization_request_endpoint")?.into(),
+            revocation_endpoint,
+            protected_resources,
+        })
+    }
+
+    fn endpoint(&self, fields: &Fields<'_>, field: &'static str) -> Result<Url, DiscoveryError> {
+        let text = fields.text(field)?;
+        let refused = |problem: &dyn std::fmt::Display| fields.wrong(field, format!("({text}) {problem}"));
+        let url = check_url(text, self.allow_loopback_http).map_err(|problem| refused(&problem))?;
+        // Addresses in private networks too: what is posted there goes through another client.
+        self.http.check_url(text).map_err(|error| refused(&error))?;
+        Ok(url)
+    }
+
+    /// The origin of a URL that has to be one, without a slash at its end.
+    fn origin(&self, what: &'static str, text: &str) -> Result<String, DiscoveryError> {
+        let fail = |problem| DiscoveryError::Url { what, url: text.to_owned(), problem };
+        let url = check_url(text, self.allow_loopback_http).map_err(fail)?;
+        if url.path() != "/" || url.query().is_some() {
+            return Err(fail("must be an origin, without a path"));
+        }
+        Ok(url.origin().ascii_serialization())
+    }
+}
+
+/// A URL that may be asked: https, or http to a loopback host in development; no credentials (O9).
+fn check_url(text: &str, allow_loopback_http: bool) -> Result<Url, &'static str> {
+    let url = Url::parse(text).map_err(|_| "is not a URL")?;
+    match url.scheme() {
+        "https" => {}
+        "http" if allow_loopback_http && is_loopback(&url) => {}
+        "http" if is_loopback(&url) => {
+            return Err("must be https (development on loopback: `allow_loopback_http`)");
+        }
+        _ => return Err("must be https"),
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("must not carry credentials");
+    }
+    if url.fragment().is_some() {
+        return Err("must not have a fragment");
+    }
+    Ok(url)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// The fields of a document, with its URL for the errors.
+struct Fields<'a>(&'a Map<String, Value>, &'a str);
+
+impl<'a> Fields<'a> {
+    fn of(url: &'a str, document: &'a Value) -> Result<Self, DiscoveryError> {
+        match document {
+            Value::Object(map) => Ok(Self(map, url)),
+            _ => Err(DiscoveryError::NotAnObject { document: url.to_owned() }),
+        }
+    }
+
+    fn get(&self, field: &'static str) -> Result<&'a Value, DiscoveryError> {
+        let missing = || DiscoveryError::MissingField { document: self.1.to_owned(), field };
+        self.0.get(field).ok_or_else(missing)
+    }
+
+    fn wrong(&self, field: &'static str, problem: impl Into<String>) -> DiscoveryError {
+        DiscoveryError::WrongField { document: self.1.to_owned(), field, problem: problem.into() }
+    }
+
+    fn text(&self, field: &'static str) -> Result<&'a str, DiscoveryError> {
+        self.get(field)?.as_str().ok_or_else(|| self.wrong(field, "must be a string"))
+    }
+
+    fn texts(&self, field: &'static str) -> Result<Vec<&'a str>, DiscoveryError> {
+        let list = self.get(field)?.as_array();
+        let texts = list.and_then(|list| list.iter().map(Value::as_str).collect());
+        texts.ok_or_else(|| self.wrong(field, "must be a list of strings"))
+    }
+
+    fn yes(&self, field: &'static str) -> Result<(), DiscoveryError> {
+        match self.get(field)? {
+            Value::Bool(true) => Ok(()),
+            _ => Err(self.wrong(field, "must be true")),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What is kept between sending the user to the server and their return (protocol O16, O20).
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, Zeroizing};
+
+use super::{
+    pkce::RANDOM_TEXT_LEN,
+    session::unix_now,
+    store::{Expected, Store, StoreError},
+};
+use crate::types::Did;
+
+/// How long a user has to come back.
+pub(crate) const LIFETIME: Duration = Duration::from_secs(600);
+
+/// One sign-in under way, stored under its `state`.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct PendingSignIn {
+    pub(crate) issuer: String,
+    pub(crate) token_endpoint: String,
+    pub(crate) revocation_endpoint: Option<String>,
+    /// The account that sign-in started from; none when it started from a server.
+    pub(crate) did: Option<Did>,
+    pub(crate) pds: Option<String>,
+    pub(crate) redirect_uri: String,
+    pub(crate) app_state: Option<String>,
+    /// Unix seconds.
+    pub(crate) expires_at: i64,
+    /// The authorization server's origin and last DPoP nonce, so that the code is exchanged at the first try.
+    pub(crate) nonce: Option<(String, String)>,
+    /// The PKCE verifier.
+    pub(crate) verifier: String,
+    /// The private JWK, as JSON text.
+    pub(crate) dpop_key: String,
+}
+
+impl Drop for PendingSignIn {
+    fn drop(&mut self) {
+        self.verifier.zeroize();
+        self.dpop_key.zeroize();
+    }
+}
+
+impl fmt::Debug for PendingSignIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PendingSignIn")
+            .field("issuer", &self.issuer)
+            .field("did", &self.did)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A request could not be kept or found again.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PendingError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The stored request is not one that this version writes.
+    #[error("the stored sign-in request is unreadable; start signing in again")]
+    Unreadable,
+}
+
+/// What a `state` led to.
+pub(crate) enum Taken {
+    /// The request; it is no longer in the store.
+    Found(Box<PendingSignIn>),
+    /// Nothing: never made here, or used before.
+    Unknown,
+    /// There was one, and its time is over.
+    Expired,
+}
+
+/// Requests under way in a store.
+#[derive(Clone)]
+pub(crate) struct PendingSignIns(pub(crate) Arc<dyn Store>);
+
+impl PendingSignIns {
+    pub(crate) async fn put(&self, state: &str, pending: &PendingSignIn) -> Result<(), PendingError> {
+        // The error's cause is left out here and below: it can quote what it could not write or read.
+        let json = Zeroizing::new(serde_json::to_vec(pending).map_err(|_| PendingError::Unreadable)?);
+        self.0.put(&key(state), &json, Some(pending.expires_at), Expected::Absent).await?;
+        Ok(())
+    }
+
+    /// Takes a request out, so that a `state` is good once.
+    pub(crate) async fn take(&self, state: &str) -> Result<Taken, PendingError> {
+        // A stranger's text does not become a key.
+        let ours = state.len() == RANDOM_TEXT_LEN
+            && state.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        if !ours {
+            return Ok(Taken::Unknown);
+        }
+        let Some(entry) = self.0.delete(&key(state)).await? else { return Ok(Taken::Unknown) };
+        let pending: PendingSignIn =
+            serde_json::from_slice(&entry.value).map_err(|_| PendingError::Unreadable)?;
+        if pending.expires_at <= unix_now() {
+            Ok(Taken::Expired)
+        } else {
+            Ok(Taken::Found(Box::new(pending)))
+        }
+    }
+}
+
+fn key(state: &str) -> String {
+    format!("pending/{state}")
+}

@@ -1,0 +1,69 @@
+//! Proof key for code exchange (RFC 7636), method S256 (protocol O15), and the random texts of a sign-in.
+
+use std::fmt;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256};
+use zeroize::{Zeroize, Zeroizing};
+
+/// The system gave no random bytes; nothing secret can be made.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the operating system gave no random bytes: {0}")]
+pub struct NoRandom(String);
+
+/// 256 random bits as 43 characters of base64url.
+pub(crate) fn random_text() -> Result<Zeroizing<String>, NoRandom> {
+    let mut bytes = [0_u8; 32];
+    getrandom::fill(&mut bytes).map_err(|e| NoRandom(e.to_string()))?;
+    let text = Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes));
+    bytes.zeroize();
+    Ok(text)
+}
+
+/// Length of what [`random_text`] makes.
+pub(crate) const RANDOM_TEXT_LEN: usize = 43;
+
+/// The verifier of one authorization request; its challenge goes to the server first.
+pub(crate) struct Verifier(Zeroizing<String>);
+
+impl Verifier {
+    pub(crate) fn generate() -> Result<Self, NoRandom> {
+        random_text().map(Self)
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// `base64url(SHA-256(verifier))`.
+    pub(crate) fn challenge(&self) -> String {
+        URL_SAFE_NO_PAD.encode(Sha256::digest(self.0.as_bytes()))
+    }
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Verifier(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn o15_challenge_is_s256() {
+        // The example of RFC 7636, appendix B.
+        let verifier = Verifier(Zeroizing::new("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk".into()));
+        assert_eq!(verifier.challenge(), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+        assert_eq!(format!("{verifier:?}"), "Verifier(..)");
+    }
+
+    #[test]
+    fn o15_verifiers_are_fresh_and_long_enough() {
+        let (a, b) = (Verifier::generate().unwrap(), Verifier::generate().unwrap());
+        assert_ne!(a.as_str(), b.as_str());
+        assert_eq!(a.as_str().len(), RANDOM_TEXT_LEN);
+    }
+}

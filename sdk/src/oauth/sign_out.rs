@@ -1,0 +1,91 @@
+//! The end of a session: revocation at the server (RFC 7009), and the stored session goes (protocol O27).
+
+use super::{
+    OAuth, OAuthClient,
+    dpop::DpopKey,
+    error::SignOutError,
+    nonce::NonceCache,
+    server::{ServerEndpoint, ServerError},
+    session::{Session, SessionId},
+    shared::Shared,
+};
+
+/// What became of a session that was signed out. In every case it is no longer in the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SignOut {
+    /// The server has ended it.
+    Confirmed,
+    /// The server did not confirm: its tokens may work until they expire.
+    NotConfirmed {
+        /// Why, in words.
+        problem: String,
+    },
+    /// There was no such session.
+    NoSession,
+}
+
+impl OAuth {
+    /// Ends a session: removes it from the store, and revokes its tokens at the server.
+    pub async fn sign_out(&self, id: &SessionId) -> Result<SignOut, SignOutError> {
+        sign_out(&self.inner.shared, id).await
+    }
+}
+
+impl OAuthClient {
+    /// Ends the session, as [`OAuth::sign_out`] does; this client and its clones then have none.
+    pub async fn sign_out(&self) -> Result<SignOut, SignOutError> {
+        sign_out(self.shared(), self.session_id()).await
+    }
+}
+
+/// The session goes first: out of the store it cannot be used again, while a server that does not answer would
+/// keep it there.
+async fn sign_out(shared: &Shared, id: &SessionId) -> Result<SignOut, SignOutError> {
+    let removed = shared.remove(id).await;
+    match removed.map_err(|source| SignOutError::Store { id: id.clone(), source })? {
+        None => Ok(SignOut::NoSession),
+        Some(session) => Ok(match revoke(shared, &session).await {
+            Ok(()) => SignOut::Confirmed,
+            Err(problem) => SignOut::NotConfirmed { problem },
+        }),
+    }
+}
+
+async fn revoke(shared: &Shared, session: &Session) -> Result<(), String> {
+    let url = session.revocation_endpoint.as_deref().ok_or("the server has no revocation endpoint")?;
+    let key = DpopKey::from_jwk(&session.dpop_key).map_err(|e| e.to_string())?;
+    let nonces = NonceCache::default();
+    let endpoint = shared.endpoint(&session.issuer, &key, &nonces);
+    // The session may have been made for an earlier client of this app.
+    let endpoint = ServerEndpoint { client_id: &session.client_id, ..endpoint };
+    match TokenToRevoke::of(session.refresh_token.as_deref(), Some(&session.access_token)) {
+        Some(token) => token.revoke(&endpoint, url).await.map_err(|e| e.to_string()),
+        None => Ok(()),
+    }
+}
+
+/// The token that ends a session at the server: the refresh token, or the access token where there is none.
+pub(super) struct TokenToRevoke<'a> {
+    token: &'a str,
+    kind: &'static str,
+}
+
+impl<'a> TokenToRevoke<'a> {
+    pub(super) fn of(refresh: Option<&'a str>, access: Option<&'a str>) -> Option<Self> {
+        match (refresh, access) {
+            (Some(token), _) => Some(Self { token, kind: "refresh_token" }),
+            (None, Some(token)) => Some(Self { token, kind: "access_token" }),
+            (None, None) => None,
+        }
+    }
+
+    /// Any 2xx is a success (RFC 7009 section 2.2), also without a nonce: the token is gone either way.
+    pub(super) async fn revoke(&self, endpoint: &ServerEndpoint<'_>, url: &str) -> Result<(), ServerError> {
+        let form = [("token", self.token), ("token_type_hint", self.kind)];
+        match endpoint.post_form(url, &form).await {
+            Ok(_) | Err(ServerError::MissingNonce { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
