@@ -1,6 +1,6 @@
-//! The string formats (replaced by one file per format).
+//! What all string formats have in common.
 
-use compact_str::CompactString;
+use std::fmt;
 
 /// A text that is not of the format asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,59 +16,160 @@ pub struct InvalidText {
 }
 
 impl InvalidText {
-    /// x
+    /// A text that breaks a rule of a format.
+    #[cold]
     pub fn new(format: &'static str, text: &str, problem: &'static str) -> Self {
         Self { format, text: text.chars().take(200).collect(), problem }
     }
 }
 
-macro_rules! text {
-    ($($name:ident)*) => { $(
-        #[doc = stringify!($name)]
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(CompactString);
-        impl $name {
-            /// The text.
-            pub fn as_str(&self) -> &str { &self.0 }
-            /// Checks and takes a text.
-            pub fn new(text: impl AsRef<str>) -> Result<Self, InvalidText> { Ok(Self(text.as_ref().into())) }
-        }
-        impl std::str::FromStr for $name { type Err = InvalidText; fn from_str(s: &str) -> Result<Self, InvalidText> { Self::new(s) } }
-        impl TryFrom<String> for $name { type Error = InvalidText; fn try_from(s: String) -> Result<Self, InvalidText> { Self::new(s) } }
-        impl TryFrom<&str> for $name { type Error = InvalidText; fn try_from(s: &str) -> Result<Self, InvalidText> { Self::new(s) } }
-        impl std::fmt::Display for $name { fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.write_str(&self.0) } }
-        impl std::fmt::Debug for $name { fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { write!(f, "{:?}", self.as_str()) } }
-        impl AsRef<str> for $name { fn as_ref(&self) -> &str { &self.0 } }
-        impl serde::Serialize for $name { fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> { s.serialize_str(&self.0) } }
-        impl<'de> serde::Deserialize<'de> for $name { fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> { Ok(Self(CompactString::deserialize(d)?)) } }
-    )* };
+/// Makes a checked text out of what a deserializer gives, without a string in between.
+pub(super) struct TextVisitor<T> {
+    pub(super) format: &'static str,
+    pub(super) make: fn(&str) -> Result<T, InvalidText>,
 }
-text! { Did Handle AtIdentifier Nsid AtUri Cid Tid RecordKey Datetime Language Uri }
 
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Blob {
-    x: String,
-}
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Bytes {
-    x: String,
-}
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct CidLink {
-    x: String,
-}
-impl From<&Did> for AtIdentifier {
-    fn from(d: &Did) -> Self {
-        Self(d.as_str().into())
+impl<T> serde::de::Visitor<'_> for TextVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a string ({})", self.format)
+    }
+
+    #[inline]
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        (self.make)(text).map_err(E::custom)
     }
 }
-impl From<Did> for AtIdentifier {
-    fn from(d: Did) -> Self {
-        Self(d.as_str().into())
-    }
+
+/// A type for a string format. `checked` ones refuse bad data when they are decoded; `lenient` ones take any text and
+/// say whether it is valid, because what is common and broken in the wild must not make a whole answer undecodable.
+macro_rules! text_type {
+    ($(#[$doc:meta])* $name:ident, $format:literal, $check:ident, $mode:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(compact_str::CompactString);
+
+        $crate::types::text::text_type! { @common $name, $format, $check, $mode }
+    };
+    // For types that compare in a way of their own.
+    (incomparable $(#[$doc:meta])* $name:ident, $format:literal, $check:ident, $mode:ident) => {
+        $(#[$doc])*
+        #[derive(Clone)]
+        pub struct $name(compact_str::CompactString);
+
+        $crate::types::text::text_type! { @common $name, $format, $check, $mode }
+    };
+    (@common $name:ident, $format:literal, $check:ident, $mode:ident) => {
+        impl $name {
+            #[doc = concat!("Checks and takes a text.\n\n# Errors\nWhen the text is not a valid ", $format, ".")]
+            pub fn new(text: impl AsRef<str>) -> Result<Self, $crate::types::InvalidText> {
+                let text = text.as_ref();
+                match $check(text) {
+                    Ok(()) => Ok(Self(compact_str::CompactString::new(text))),
+                    Err(problem) => Err($crate::types::InvalidText::new($format, text, problem)),
+                }
+            }
+
+            /// The text.
+            #[inline]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        $crate::types::text::text_type! { @$mode $name, $format, $check }
+
+        impl std::str::FromStr for $name {
+            type Err = $crate::types::InvalidText;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Self::new(text)
+            }
+        }
+
+        impl TryFrom<&str> for $name {
+            type Error = $crate::types::InvalidText;
+            fn try_from(text: &str) -> Result<Self, Self::Error> {
+                Self::new(text)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = $crate::types::InvalidText;
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                Self::new(text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(value: $name) -> Self {
+                value.0.into()
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl PartialEq<str> for $name {
+            fn eq(&self, other: &str) -> bool {
+                self.as_str() == other
+            }
+        }
+
+        impl PartialEq<&str> for $name {
+            fn eq(&self, other: &&str) -> bool {
+                self.as_str() == *other
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "{:?}", self.as_str())
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            #[inline]
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_str($crate::types::text::TextVisitor { format: $format, make: Self::decode })
+            }
+        }
+    };
+    (@checked $name:ident, $format:literal, $check:ident) => {
+        impl $name {
+            #[inline]
+            fn decode(text: &str) -> Result<Self, $crate::types::InvalidText> {
+                Self::new(text)
+            }
+        }
+    };
+    (@lenient $name:ident, $format:literal, $check:ident) => {
+        impl $name {
+            #[inline]
+            fn decode(text: &str) -> Result<Self, $crate::types::InvalidText> {
+                Ok(Self(compact_str::CompactString::new(text)))
+            }
+
+            #[doc = concat!("Whether the text is a valid ", $format, "; what came from elsewhere need not be.")]
+            pub fn is_valid(&self) -> bool {
+                $check(&self.0).is_ok()
+            }
+        }
+    };
 }
-impl From<Handle> for AtIdentifier {
-    fn from(d: Handle) -> Self {
-        Self(d.as_str().into())
-    }
-}
+pub(super) use text_type;

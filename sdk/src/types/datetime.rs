@@ -1,0 +1,148 @@
+//! Points in time (D6).
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::text::text_type;
+
+text_type! {
+    /// A point in time, kept as the text it came as. Decodes from any text.
+    ///
+    /// Compares as text; [`unix_micros`](Self::unix_micros) is what to sort by across zones.
+    ///
+    /// ```
+    /// use atproto_sdk::types::Datetime;
+    ///
+    /// let time = Datetime::new("2026-01-02T03:04:05.678+01:00")?;
+    /// assert_eq!(time.unix_micros(), Some(1_767_319_445_678_000));
+    /// let broken: Datetime = serde_json::from_str(r#""yesterday""#).unwrap();
+    /// assert!(!broken.is_valid() && broken.as_str() == "yesterday");
+    /// # Ok::<_, atproto_sdk::types::InvalidText>(())
+    /// ```
+    Datetime, "datetime", check, lenient
+}
+
+fn check(text: &str) -> Result<(), &'static str> {
+    unix_micros(text).map(drop)
+}
+
+impl Datetime {
+    /// This moment in UTC, with milliseconds.
+    pub fn now() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self::from_unix_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    /// A time in milliseconds since 1970, in UTC. Times outside of the years 1 to 9999 become the nearest one inside.
+    pub fn from_unix_millis(millis: i64) -> Self {
+        let millis = millis.clamp(-62_135_596_800_000, 253_402_300_799_999);
+        let (days, rest) = (millis.div_euclid(86_400_000), millis.rem_euclid(86_400_000));
+        let (year, month, day) = date_of(days);
+        let (hour, minute, second, milli) =
+            (rest / 3_600_000, rest / 60_000 % 60, rest / 1000 % 60, rest % 1000);
+        Self(compact_str::format_compact!(
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z"
+        ))
+    }
+
+    /// Microseconds since 1970; nothing if the text is not valid. What is finer is cut off.
+    pub fn unix_micros(&self) -> Option<i64> {
+        unix_micros(self.as_str()).ok()
+    }
+
+    /// The time; nothing if the text is not valid.
+    pub fn to_system_time(&self) -> Option<SystemTime> {
+        let micros = self.unix_micros()?;
+        let distance = Duration::from_micros(micros.unsigned_abs());
+        if micros >= 0 { UNIX_EPOCH.checked_add(distance) } else { UNIX_EPOCH.checked_sub(distance) }
+    }
+}
+
+/// RFC 3339 and ISO 8601 at once: `T`, seconds and a zone are required, `-00:00` is refused.
+fn unix_micros(text: &str) -> Result<i64, &'static str> {
+    let bytes = text.as_bytes();
+    if bytes.len() > 64 {
+        return Err("it has more than 64 bytes");
+    }
+    if bytes.len() < 20 {
+        return Err("expected a form like `2026-01-02T03:04:05.678Z`");
+    }
+    let (date, rest) = bytes.split_at(19);
+    let shape = b"dddd-dd-ddTdd:dd:dd";
+    let fits = date.iter().zip(shape).all(|(byte, kind)| if *kind == b'd' { byte.is_ascii_digit() } else { byte == kind });
+    if !fits {
+        return Err("expected a form like `2026-01-02T03:04:05.678Z`");
+    }
+    let number = |range: std::ops::Range<usize>| date[range].iter().fold(0, |n, byte| n * 10 + i64::from(byte - b'0'));
+    let (year, month, day) = (number(0..4), number(5..7), number(8..10));
+    let (hour, minute, second) = (number(11..13), number(14..16), number(17..19));
+    if year == 0 || !(1..=12).contains(&month) || day < 1 || day > days_in(year, month) {
+        return Err("there is no such day");
+    }
+    if hour > 23 || minute > 59 || second > 59 {
+        return Err("there is no such time of day");
+    }
+    let (micros, zone) = fraction(rest)?;
+    let offset = offset_seconds(zone)?;
+    let seconds = days_before(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second - offset;
+    Ok(seconds * 1_000_000 + micros)
+}
+
+/// The fraction of a second in microseconds, and what stands behind it.
+fn fraction(rest: &[u8]) -> Result<(i64, &[u8]), &'static str> {
+    let Some(digits) = rest.strip_prefix(b".") else { return Ok((0, rest)) };
+    let length = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if length == 0 {
+        return Err("there is no digit behind the point");
+    }
+    let micros = (0..6).fold(0, |micros, at| {
+        let digit = if at < length { digits[at] - b'0' } else { 0 };
+        micros * 10 + i64::from(digit)
+    });
+    Ok((micros, &digits[length..]))
+}
+
+fn offset_seconds(zone: &[u8]) -> Result<i64, &'static str> {
+    match zone {
+        b"Z" => Ok(0),
+        b"-00:00" => Err("the zone `-00:00` is not allowed"),
+        [sign @ (b'+' | b'-'), h1 @ b'0'..=b'9', h2 @ b'0'..=b'9', b':', m1 @ b'0'..=b'9', m2 @ b'0'..=b'9'] => {
+            let (hours, minutes) = (i64::from(h1 - b'0') * 10 + i64::from(h2 - b'0'), i64::from(m1 - b'0') * 10 + i64::from(m2 - b'0'));
+            if hours > 23 || minutes > 59 {
+                return Err("there is no such zone");
+            }
+            let seconds = hours * 3600 + minutes * 60;
+            Ok(if *sign == b'+' { seconds } else { -seconds })
+        }
+        _ => Err("its zone is neither `Z` nor like `+01:00`"),
+    }
+}
+
+fn days_in(year: i64, month: i64) -> i64 {
+    match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// Days from 1970 to a date, counted in eras of 400 years that begin in March.
+fn days_before(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    year.div_euclid(400) * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
+}
+
+/// The date that is so many days from 1970.
+fn date_of(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = year_of_era + days.div_euclid(146_097) * 400 + i64::from(month <= 2);
+    (year, month, day)
+}
