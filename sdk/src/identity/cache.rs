@@ -1,0 +1,155 @@
+//! What was resolved a moment ago (O6).
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use super::did_document::DidDocument;
+use crate::types::{Did, Handle};
+
+/// Entries of each kind; beyond, the oldest go.
+const CAPACITY: usize = 2_000;
+/// Sign-in may not rely on anything older than 10 minutes (O6).
+pub(super) const LONGEST: Duration = Duration::from_secs(590);
+/// The lifetime unless configured.
+pub(super) const DEFAULT: Duration = Duration::from_secs(300);
+
+/// Documents by DID and DIDs by handle, for a short time. The lock is held for map operations only.
+#[derive(Debug)]
+pub(super) struct Cache {
+    lifetime: Duration,
+    maps: Mutex<Maps>,
+}
+
+#[derive(Debug, Default)]
+struct Maps {
+    documents: HashMap<String, Kept<Arc<DidDocument>>>,
+    handles: HashMap<String, Kept<Did>>,
+    invalidations: u64,
+}
+
+#[derive(Debug)]
+struct Kept<T> {
+    value: T,
+    since: Instant,
+}
+
+/// Taken before a fetch: what was fetched before an invalidation does not come back after it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment(u64);
+
+impl Cache {
+    /// Lifetimes over the limit of O6 are cut to it; zero turns the cache off.
+    pub(super) fn new(lifetime: Duration) -> Self {
+        Self { lifetime: lifetime.min(LONGEST), maps: Mutex::default() }
+    }
+
+    pub(super) fn moment(&self) -> Moment {
+        Moment(self.lock().invalidations)
+    }
+
+    pub(super) fn document(&self, did: &Did) -> Option<Arc<DidDocument>> {
+        get(&self.lock().documents, did.as_str(), self.lifetime)
+    }
+
+    pub(super) fn did(&self, handle: &Handle) -> Option<Did> {
+        get(&self.lock().handles, handle.as_str(), self.lifetime)
+    }
+
+    pub(super) fn keep_document(&self, moment: Moment, document: &Arc<DidDocument>) {
+        let mut maps = self.lock();
+        if maps.invalidations == moment.0 {
+            let key = document.id.as_str().to_owned();
+            put(&mut maps.documents, key, Arc::clone(document), self.lifetime);
+        }
+    }
+
+    pub(super) fn keep_handle(&self, moment: Moment, handle: &Handle, did: &Did) {
+        let mut maps = self.lock();
+        if maps.invalidations == moment.0 {
+            put(&mut maps.handles, handle.as_str().to_owned(), did.clone(), self.lifetime);
+        }
+    }
+
+    /// Forgets a DID and every handle that led to it.
+    pub(super) fn invalidate(&self, did: &Did) {
+        let mut maps = self.lock();
+        maps.invalidations = maps.invalidations.wrapping_add(1);
+        maps.documents.remove(did.as_str());
+        maps.handles.retain(|_, kept| kept.value != *did);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Maps> {
+        // Maps are whole between any two operations, so a panic elsewhere leaves them usable.
+        self.maps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn get<T: Clone>(map: &HashMap<String, Kept<T>>, key: &str, lifetime: Duration) -> Option<T> {
+    map.get(key).filter(|kept| kept.since.elapsed() < lifetime).map(|kept| kept.value.clone())
+}
+
+fn put<T>(map: &mut HashMap<String, Kept<T>>, key: String, value: T, lifetime: Duration) {
+    if lifetime.is_zero() {
+        return;
+    }
+    if map.len() >= CAPACITY && !map.contains_key(&key) {
+        map.retain(|_, kept| kept.since.elapsed() < lifetime);
+        if map.len() >= CAPACITY {
+            // A tenth goes at once, so that a flood of new names does not sort the map each time.
+            let mut ages: Vec<Instant> = map.values().map(|kept| kept.since).collect();
+            let (_, edge, _) = ages.select_nth_unstable(CAPACITY / 10);
+            let edge = *edge;
+            map.retain(|_, kept| kept.since > edge);
+        }
+    }
+    map.insert(key, Kept { value, since: Instant::now() });
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn did(n: usize) -> Did {
+        Did::new(format!("did:web:host{n}.example.com")).unwrap()
+    }
+
+    fn handle(n: usize) -> Handle {
+        Handle::new(format!("host{n}.example.com")).unwrap()
+    }
+
+    #[test]
+    fn o6_entries_live_under_ten_minutes_whatever_is_asked_for() {
+        assert!(Cache::new(Duration::from_secs(86_400)).lifetime < Duration::from_secs(600));
+        let cache = Cache::new(Duration::from_millis(20));
+        cache.keep_handle(cache.moment(), &handle(1), &did(1));
+        assert_eq!(cache.did(&handle(1)), Some(did(1)));
+        std::thread::sleep(Duration::from_millis(30));
+        assert_eq!(cache.did(&handle(1)), None);
+    }
+
+    #[test]
+    fn the_cache_does_not_grow_without_bound() {
+        let cache = Cache::new(DEFAULT);
+        for n in 0..CAPACITY * 2 {
+            cache.keep_handle(cache.moment(), &handle(n), &did(n));
+        }
+        assert!(cache.lock().handles.len() <= CAPACITY);
+        let newest = CAPACITY * 2 - 1;
+        assert_eq!(cache.did(&handle(newest)), Some(did(newest)));
+    }
+
+    #[test]
+    fn what_was_fetched_before_an_invalidation_is_not_kept_after_it() {
+        let cache = Cache::new(DEFAULT);
+        let before = cache.moment();
+        cache.keep_handle(before, &handle(1), &did(1));
+        cache.invalidate(&did(1));
+        assert_eq!(cache.did(&handle(1)), None);
+        cache.keep_handle(before, &handle(1), &did(1));
+        assert_eq!(cache.did(&handle(1)), None);
+    }
+}

@@ -1,0 +1,265 @@
+//! From a handle to a DID (O2).
+
+use std::{fmt, net::SocketAddr, pin::pin, time::Duration};
+
+use futures_util::future::{Either, select};
+use hickory_resolver::{
+    TokioResolver,
+    config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig},
+    net::runtime::TokioRuntimeProvider,
+    proto::rr::RData,
+};
+
+use super::{
+    did::parse_did,
+    did_document::origin,
+    error::{IdentityError, cut},
+    http::{FetchError, StrangerHttp},
+};
+use crate::types::{Did, Handle};
+
+/// Limit of one DNS question, retries included.
+const DNS_TIMEOUT: Duration = Duration::from_secs(6);
+/// Redirects followed from `/.well-known/atproto-did`.
+const REDIRECTS: u8 = 3;
+/// Top-level domains that never lead to an account. `.test` is for development only.
+const RESERVED_TLDS: [&str; 9] =
+    ["alt", "arpa", "example", "internal", "invalid", "local", "localhost", "onion", "test"];
+
+/// How handles are resolved.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum HandleResolver {
+    /// DNS TXT and `/.well-known/atproto-did`, asked at the same time; DNS wins.
+    #[default]
+    DnsAndWellKnown,
+    /// `com.atproto.identity.resolveHandle` at a service, given by its origin: where DNS cannot be asked, and in
+    /// development. That service is trusted with the answer, and learns who signs in.
+    Xrpc(String),
+}
+
+/// The ways to a DID, set up.
+pub(super) enum HandleLookup {
+    Public(PublicLookup),
+    Xrpc { origin: String, http: StrangerHttp, development: bool },
+}
+
+impl fmt::Debug for HandleLookup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Public(_) => f.write_str("DnsAndWellKnown"),
+            Self::Xrpc { origin, .. } => f.debug_tuple("Xrpc").field(origin).finish(),
+        }
+    }
+}
+
+pub(super) struct PublicLookup {
+    /// The reason in words where the system has no usable DNS configuration: the web server can still be asked.
+    pub(super) dns: Result<TokioResolver, String>,
+    pub(super) http: StrangerHttp,
+    /// Where the handle's web server is asked, with `{handle}` in it; another one in tests only.
+    pub(super) well_known: &'static str,
+}
+
+pub(super) const WELL_KNOWN: &str = "https://{handle}/.well-known/atproto-did";
+
+impl HandleLookup {
+    /// The DID that a handle points to; whether the DID claims it back is for the caller to see.
+    pub(super) async fn resolve(&self, handle: &Handle) -> Result<Did, IdentityError> {
+        self.check_tld(handle)?;
+        match self {
+            Self::Public(lookup) => lookup.resolve(handle).await,
+            Self::Xrpc { origin, http, .. } => resolve_at_service(origin, http, handle).await,
+        }
+    }
+
+    fn check_tld(&self, handle: &Handle) -> Result<(), IdentityError> {
+        let tld = handle.as_str().rsplit('.').next().unwrap_or_default();
+        let development = matches!(self, Self::Xrpc { development: true, .. });
+        if !RESERVED_TLDS.contains(&tld) || (tld == "test" && development) {
+            return Ok(());
+        }
+        Err(IdentityError::ReservedTld { handle: handle.clone(), tld: tld.to_owned() })
+    }
+}
+
+impl PublicLookup {
+    async fn resolve(&self, handle: &Handle) -> Result<Did, IdentityError> {
+        let (dns, well_known) = (pin!(self.dns(handle)), pin!(self.well_known(handle)));
+        let (dns, well_known) = match select(dns, well_known).await {
+            // DNS wins, so there is nothing left to wait for.
+            Either::Left((Ok(Some(did)), _)) => return Ok(did),
+            Either::Left((Err(DnsProblem::Ambiguous(e)), _)) => return Err(e),
+            Either::Left((dns, well_known)) => (dns, well_known.await),
+            Either::Right((well_known, dns)) => (dns.await, well_known),
+        };
+        let dns = match dns {
+            Ok(Some(did)) => return Ok(did),
+            Err(DnsProblem::Ambiguous(e)) => return Err(e),
+            Ok(None) => None,
+            Err(DnsProblem::Failed(problem)) => Some(problem),
+        };
+        well_known.map_err(|e| IdentityError::HandleUnresolved {
+            handle: handle.clone(),
+            dns,
+            well_known: Box::new(e),
+        })
+    }
+
+    async fn dns(&self, handle: &Handle) -> Result<Option<Did>, DnsProblem> {
+        let dns = self.dns.as_ref().map_err(|problem| DnsProblem::Failed(problem.clone()))?;
+        // The dot at the end keeps the system's search domains out.
+        let name = format!("_atproto.{}.", handle.as_str());
+        let lookup = match tokio::time::timeout(DNS_TIMEOUT, dns.txt_lookup(name)).await {
+            Ok(Ok(lookup)) => lookup,
+            Ok(Err(e)) if e.is_no_records_found() => return Ok(None),
+            Ok(Err(e)) => return Err(DnsProblem::Failed(format!("could not be asked ({e})"))),
+            Err(_) => return Err(DnsProblem::Failed(format!("gave no answer within {DNS_TIMEOUT:?}"))),
+        };
+        let texts = lookup.answers().iter().filter_map(|record| match &record.data {
+            RData::TXT(txt) => Some(txt.txt_data.concat()),
+            _ => None,
+        });
+        did_in_records(handle, texts)
+    }
+
+    async fn well_known(&self, handle: &Handle) -> Result<Did, FetchError> {
+        let url = self.well_known.replace("{handle}", handle.as_str());
+        let text = self.http.get_text(&url, REDIRECTS).await?;
+        let problem = "is not a DID; the file has to hold the account's DID and nothing else";
+        parse_did(text.trim()).map_err(|_| FetchError::Text { url, problem })
+    }
+}
+
+#[derive(Debug)]
+enum DnsProblem {
+    /// The lookup as a whole fails.
+    Ambiguous(IdentityError),
+    /// DNS is of no use for this handle; the web server may be.
+    Failed(String),
+}
+
+/// The one DID in TXT records; those that do not start with `did=` are somebody else's.
+fn did_in_records(
+    handle: &Handle,
+    records: impl Iterator<Item = Vec<u8>>,
+) -> Result<Option<Did>, DnsProblem> {
+    let mut found: Option<String> = None;
+    for record in records {
+        let Some(value) = record.strip_prefix(b"did=") else { continue };
+        let value = String::from_utf8_lossy(value).trim().to_owned();
+        match found {
+            Some(first) if first != value => {
+                let (first, second) = (cut(&first), cut(&value));
+                let handle = handle.clone();
+                return Err(DnsProblem::Ambiguous(IdentityError::HandleAmbiguous { handle, first, second }));
+            }
+            _ => found = Some(value),
+        }
+    }
+    let Some(text) = found else { return Ok(None) };
+    let did = parse_did(&text)
+        .map_err(|_| DnsProblem::Failed(format!("holds `{}`, which is no DID", cut(&text))))?;
+    Ok(Some(did))
+}
+
+#[derive(serde::Deserialize)]
+struct Resolved {
+    did: String,
+}
+
+async fn resolve_at_service(
+    origin: &str,
+    http: &StrangerHttp,
+    handle: &Handle,
+) -> Result<Did, IdentityError> {
+    let url = format!("{origin}/xrpc/com.atproto.identity.resolveHandle?handle={}", handle.as_str());
+    match http.get_json::<Resolved>(&url).await {
+        Ok(resolved) => parse_did(&resolved.did),
+        Err(FetchError::Status { status: 400 | 404, .. }) => {
+            Err(IdentityError::HandleNotFound { handle: handle.clone() })
+        }
+        Err(source) => Err(IdentityError::HandleService { handle: handle.clone(), source }),
+    }
+}
+
+/// Sets the lookup up; `name_server` takes the place of the system's.
+pub(super) fn set_up(
+    way: HandleResolver,
+    name_server: Option<SocketAddr>,
+    stranger: StrangerHttp,
+    configured: StrangerHttp,
+    development: bool,
+) -> Result<HandleLookup, IdentityError> {
+    match way {
+        HandleResolver::DnsAndWellKnown => Ok(HandleLookup::Public(PublicLookup {
+            dns: dns_client(name_server),
+            http: stranger,
+            well_known: WELL_KNOWN,
+        })),
+        HandleResolver::Xrpc(url) => {
+            let origin = configured_origin(&url, &configured)?;
+            Ok(HandleLookup::Xrpc { origin, http: configured, development })
+        }
+    }
+}
+
+/// A URL from the developer's configuration.
+pub(super) fn configured_origin(url: &str, http: &StrangerHttp) -> Result<String, IdentityError> {
+    let fail = |value: String, problem| IdentityError::Configuration { value, problem };
+    match http.check_url(url) {
+        Err(FetchError::InsecureUrl { url, problem }) => Err(fail(url, problem)),
+        Err(_) => Err(fail(cut(url), "it cannot be asked")),
+        Ok(_) => origin(url).map_err(|problem| fail(cut(url), problem)),
+    }
+}
+
+pub(super) fn dns_client(name_server: Option<SocketAddr>) -> Result<TokioResolver, String> {
+    let provider = TokioRuntimeProvider::default();
+    let mut builder = match name_server {
+        None => TokioResolver::builder(provider).map_err(|e| {
+            format!("could not be asked (the system's DNS configuration cannot be read: {e})")
+        })?,
+        Some(address) => {
+            let mut connections = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
+            connections.iter_mut().for_each(|connection| connection.port = address.port());
+            let server = NameServerConfig::new(address.ip(), true, connections);
+            TokioResolver::builder_with_config(ResolverConfig::from_name_servers(vec![server]), provider)
+        }
+    };
+    let options = builder.options_mut();
+    // Answers are kept by our own cache only: records may live for days, a sign-in's cache may not (O6).
+    options.cache_size = 0;
+    options.use_hosts_file = ResolveHosts::Never;
+    options.timeout = Duration::from_secs(2);
+    options.attempts = 2;
+    builder.build().map_err(|e| format!("could not be asked ({e})"))
+}
+
+/// Checks a handle and puts it in lower case (D5). What passes is safe to stand in a URL and in a DNS name.
+pub(super) fn parse_handle(text: &str) -> Result<Handle, IdentityError> {
+    let lower = text.to_ascii_lowercase();
+    let problem = if lower.len() > 253 {
+        Some("it is longer than 253 characters")
+    } else if !lower.contains('.') {
+        Some("it has no dot")
+    } else if !lower.split('.').all(is_label) {
+        Some("its parts must be 1 to 63 letters, digits and inner hyphens")
+    } else if lower.rsplit('.').next().is_some_and(|tld| tld.starts_with(|c: char| c.is_ascii_digit())) {
+        Some("its last part must not start with a digit")
+    } else {
+        None
+    };
+    match problem {
+        Some(problem) => Err(IdentityError::invalid_handle(text, problem)),
+        None => Handle::new(lower).map_err(IdentityError::from_handle_text),
+    }
+}
+
+/// One part of a domain name in lower case.
+pub(super) fn is_label(label: &str) -> bool {
+    (1..=63).contains(&label.len())
+        && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+}
