@@ -20,6 +20,10 @@ use crate::{
 
 /// The limit for an answer to begin, with everything that has to happen before, unless a call has its own.
 const LIMIT: Duration = Duration::from_secs(30);
+/// The same for a body that is streamed, whose length is not known and which goes up before the answer.
+const STREAM_LIMIT: Duration = Duration::from_secs(600);
+/// A body of bytes gets a second more for so many of them.
+const BYTES_PER_SECOND: usize = 32 * 1024;
 /// A nonce older than this may be refused; servers change them every few minutes.
 const NONCE_AGE: Duration = Duration::from_secs(60);
 
@@ -167,8 +171,18 @@ fn repeat(request: &Request) -> Option<Request> {
     })
 }
 
+fn default_limit(body: &RequestBody) -> Duration {
+    match body {
+        RequestBody::Empty => LIMIT,
+        RequestBody::Bytes(bytes) => {
+            LIMIT + Duration::from_secs(u64::try_from(bytes.len() / BYTES_PER_SECOND).unwrap_or(0))
+        }
+        RequestBody::Stream(_) => STREAM_LIMIT,
+    }
+}
+
 impl Transport for OAuthClient {
-    fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>> {
+    fn send<'a>(&'a self, mut request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>> {
         Box::pin(async move {
             if request.kind == Kind::Subscription {
                 let problem = "subscriptions are not HTTP exchanges".into();
@@ -178,11 +192,12 @@ impl Transport for OAuthClient {
                 let problem = "a query has no body".into();
                 return Err(TransportError::InvalidRequest { problem });
             }
-            let limit = request.timeout.unwrap_or(LIMIT);
+            let limit = request.timeout.unwrap_or_else(|| default_limit(&request.body));
+            request.timeout = Some(limit);
             // A refresh under way goes on without this call.
             match tokio::time::timeout(limit, self.call(request)).await {
                 Ok(answer) => answer,
-                Err(_) => Err(TransportError::Timeout { host: self.did().to_string(), limit }),
+                Err(_) => Err(TransportError::Timeout { host: self.live.host(), limit }),
             }
         })
     }

@@ -140,6 +140,12 @@ impl Live {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Where calls go, for messages: the PDS, or the account while it is not known.
+    pub(crate) fn host(&self) -> String {
+        let state = self.state();
+        state.cached.as_ref().map_or_else(|| self.id.did().to_string(), |cached| cached.loaded.origin.clone())
+    }
+
     /// The session, not older than the store's by more than a second.
     pub(crate) async fn current(self: &Arc<Self>, shared: &Arc<Shared>) -> Outcome {
         if self.state().unsaved.is_some() {

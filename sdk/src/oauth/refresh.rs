@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::{
     live::{Live, Loaded, Unsaved},
     resource,
-    server::{Processed, ServerError, TokenResponse, TokenResponseError},
+    server::{Processed, ServerEndpoint, ServerError, TokenResponse, TokenResponseError},
     session::Session,
     sessions::SessionStoreError,
     shared::Shared,
@@ -145,13 +145,19 @@ impl Refresh<'_> {
         Err(RefreshError::Interrupted)
     }
 
+    /// With the client that the user signed in to, even if the app has another by now.
+    fn endpoint<'s>(&'s self, session: &'s Session, signer: &'s Loaded) -> ServerEndpoint<'s> {
+        let endpoint = self.shared.endpoint(&session.issuer, &signer.key, &self.live.nonces);
+        ServerEndpoint { client_id: &session.client_id, ..endpoint }
+    }
+
     async fn post(
         &mut self,
         current: &Loaded,
         refresh_token: &str,
     ) -> Result<Result<TokenResponse, TokenResponseError>, ServerError> {
         let session = &current.session;
-        let endpoint = self.shared.endpoint(&session.issuer, &current.key, &self.live.nonces);
+        let endpoint = self.endpoint(session, current);
         let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token)];
         let response = endpoint.post_form(&session.token_endpoint, &form).await?;
         match TokenResponse::parse(&response.body) {
@@ -335,7 +341,7 @@ impl Refresh<'_> {
     async fn revoke(&mut self, session: &Session, signer: &Loaded) {
         let Some(url) = session.revocation_endpoint.as_deref() else { return };
         let token = session.refresh_token.as_deref().unwrap_or(&session.access_token);
-        let endpoint = self.shared.endpoint(&session.issuer, &signer.key, &self.live.nonces);
+        let endpoint = self.endpoint(session, signer);
         if let Err(error) = endpoint.post_form(url, &[("token", token)]).await {
             self.step(format_args!("the new tokens could not be revoked: {error}"));
         }

@@ -12,7 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::{StreamExt as _, future::join_all};
+use futures_util::future::join_all;
 use http::HeaderMap;
 
 use super::{
@@ -75,7 +75,8 @@ struct World {
 
 fn shared(store: &Arc<dyn Store>) -> Arc<Shared> {
     let http = crate::http_client::builder().no_proxy();
-    Shared::new(http, Arc::clone(store), "http://localhost".into(), MissingNonce::default()).unwrap()
+    Shared::new(http, Arc::clone(store), "https://other.example/client.json".into(), MissingNonce::default())
+        .unwrap()
 }
 
 impl World {
@@ -439,6 +440,29 @@ async fn signing_out_during_a_refresh_is_not_undone_by_it() {
 }
 
 #[tokio::test]
+async fn a_refresh_killed_with_its_runtime_does_not_block_later_calls() {
+    let world = World::new(-10).await;
+    world.stub.answer(&[Answer::Slow]);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let client = world.client.clone();
+    runtime.spawn(async move { get(&client).await });
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    assert_eq!(world.refreshes(), 1);
+    runtime.shutdown_background();
+    let outcome = tokio::time::timeout(Duration::from_secs(10), get(&world.client)).await.unwrap();
+    // The new tokens died with the runtime.
+    assert_eq!(reason(outcome.unwrap_err()), ReauthenticateReason::Revoked);
+}
+
+#[tokio::test]
+async fn credentials_do_not_follow_redirects() {
+    let world = World::new(250).await;
+    world.stub.with(|s| s.redirects = true);
+    let response = get(&world.client).await.unwrap();
+    assert_eq!((response.status.as_u16(), world.calls().len()), (302, 1));
+}
+
+#[tokio::test]
 async fn tables_do_not_grow() {
     let world = World::new(250).await;
     ok(&world.client).await;
@@ -458,6 +482,5 @@ async fn nothing_shown_holds_a_token() {
     let info = world.client.session_info().await.unwrap();
     assert_eq!((info.scopes.as_slice(), info.can_refresh), (["atproto".to_owned()].as_slice(), true));
     let text = format!("{:?} {info:?}", world.client);
-    assert!(!text.contains("a0") || text.contains(DID), "{text}");
-    assert!(!text.contains("\"a0\"") && !text.contains("\"r0\""));
+    assert!(text.contains(DID) && !text.contains("\"a0\"") && !text.contains("\"r0\""), "{text}");
 }

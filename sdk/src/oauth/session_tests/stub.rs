@@ -49,6 +49,7 @@ pub(super) struct State {
     /// Seconds that this server's clock is ahead.
     pub(super) clock: i64,
     pub(super) probe_fails: bool,
+    pub(super) redirects: bool,
     jtis: HashSet<String>,
 }
 
@@ -149,6 +150,9 @@ impl Stub {
                 return refuse(&s, "invalid_token");
             }
             s.calls.push(format!("{} {nsid} {}", incoming.method, incoming.body.len()));
+            if s.redirects {
+                return (false, Some(text(&s, 302, "Location: /xrpc/d.e.f\r\n", "{}")));
+            }
             return (false, Some(text(&s, 200, "", "{}")));
         }
         assert!(claims.get("ath").is_none(), "O30: `ath` is for resource servers");
