@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 
 use crate::catalog::Catalog;
 use crate::diagnostic::{Diagnostic, Rejected};
-use crate::emit::{EmitError, generate};
+use crate::emit::{EmitError, Home, generate};
 use crate::import::{ImportError, ImportOptions, Summary, import};
 use crate::output::{OutputError, Plan};
 
@@ -157,7 +157,7 @@ impl Cli {
     fn plan(&self, err: &mut dyn Write) -> Result<(Catalog, Plan), CliError> {
         let catalog = Catalog::load(&self.lexicons()?)?;
         lines(err, catalog.warnings());
-        let files = generate(&catalog)?;
+        let files = generate(&catalog, &Home::default())?;
         let plan = Plan::for_rust(&self.out()?, files)?;
         Ok((catalog, plan))
     }

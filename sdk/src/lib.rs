@@ -4,6 +4,12 @@
 mod accessor;
 #[rustfmt::skip]
 pub mod api;
+#[cfg(test)]
+#[rustfmt::skip]
+#[path = "../../codegen/tests/golden/expected/mod.rs"]
+mod golden;
+#[cfg(test)]
+mod golden_tests;
 #[cfg(feature = "client")]
 mod http_client;
 #[cfg(feature = "client")]
@@ -14,6 +20,8 @@ pub mod oauth;
 mod password;
 #[cfg(feature = "client")]
 mod public;
+#[cfg(feature = "client")]
+pub mod records;
 pub mod types;
 pub mod xrpc;
 

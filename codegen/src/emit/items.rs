@@ -3,18 +3,21 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
-use super::tokens::{argument, docs, ident, literal, takes_into, ty};
+use super::{
+    Home,
+    tokens::{argument, docs, ident, literal, takes_into, ty},
+};
 use crate::model::{Field, Item, Literal, NamedValue, Presence, RustType, Strings, Struct, StructKind, Union};
 
 /// Names that a setter must not have, because it would hide something of every type.
 const HIDING: &[&str] = &["new", "default", "clone", "eq", "ne", "fmt", "from", "into", "try_from", "try_into", "to_owned"];
 
 /// One item.
-pub(super) fn item(item: &Item, nsid: &str) -> TokenStream {
+pub(super) fn item(item: &Item, nsid: &str, home: &Home) -> TokenStream {
     match item {
-        Item::Struct(it) => structure(it, nsid),
-        Item::Union(it) => union(it),
-        Item::Strings(it) => strings(it),
+        Item::Struct(it) => structure(it, nsid, home),
+        Item::Union(it) => union(it, home),
+        Item::Strings(it) => strings(it, home),
         Item::Alias { name, docs: paragraphs, ty: target } => {
             let (name, docs, target) = (ident(name), docs(paragraphs), ty(target));
             quote!(#docs pub type #name = #target;)
@@ -23,7 +26,7 @@ pub(super) fn item(item: &Item, nsid: &str) -> TokenStream {
             let (name, docs) = (ident(name), docs(paragraphs));
             quote!(#docs pub const #name: &str = #value;)
         }
-        Item::Errors(values) => errors(values),
+        Item::Errors(values) => errors(values, home),
         Item::PermissionSet { name, docs: paragraphs } => {
             let (name, docs) = (ident(name), docs(paragraphs));
             quote! {
@@ -38,7 +41,7 @@ pub(super) fn item(item: &Item, nsid: &str) -> TokenStream {
     }
 }
 
-fn structure(it: &Struct, nsid: &str) -> TokenStream {
+fn structure(it: &Struct, nsid: &str, home: &Home) -> TokenStream {
     let (name, paragraphs) = (ident(&it.name), docs(&it.docs));
     let fields = it.fields.iter().map(|field| {
         let (docs, name, ty) = (docs(&field.docs), ident(&field.ident), field_type(field));
@@ -52,8 +55,8 @@ fn structure(it: &Struct, nsid: &str) -> TokenStream {
         }
     });
     let default = it.fields.iter().all(|field| field.presence != Presence::Required).then(|| quote!(Default,));
-    let behaviour = behaviour(it);
-    let construction = construction(it);
+    let behaviour = behaviour(it, home);
+    let construction = construction(it, home);
     let record = match &it.kind {
         StructKind::Record { key } => quote! {
             impl types::Record for #name {
@@ -83,7 +86,8 @@ fn field_type(field: &Field) -> TokenStream {
 }
 
 /// The list of fields from which the runtime makes decoding and encoding.
-fn behaviour(it: &Struct) -> TokenStream {
+fn behaviour(it: &Struct, home: &Home) -> TokenStream {
+    let sdk = &home.sdk;
     let (name, id) = (ident(&it.name), &it.id);
     if it.kind == StructKind::Params {
         let fields = it.fields.iter().map(|field| {
@@ -96,7 +100,7 @@ fn behaviour(it: &Struct) -> TokenStream {
                 _ => quote!(#name: #key),
             }
         });
-        return quote!(crate::params! { #name { #(#fields),* } });
+        return quote!(#sdk::params! { #name { #(#fields),* } });
     }
     let typed = matches!(it.kind, StructKind::Record { .. });
     let fields = it.fields.iter().map(|field| {
@@ -108,7 +112,7 @@ fn behaviour(it: &Struct) -> TokenStream {
         };
         quote!(#name: #key #presence)
     });
-    quote!(crate::object! { #name, #id, typed: #typed, { #(#fields),* } })
+    quote!(#sdk::object! { #name, #id, typed: #typed, { #(#fields),* } })
 }
 
 fn param_default(default: &Literal) -> TokenStream {
@@ -123,7 +127,7 @@ fn param_default(default: &Literal) -> TokenStream {
 }
 
 /// `new` with the required fields in lexicon order, setters for the others, and what absent fields stand for.
-fn construction(it: &Struct) -> TokenStream {
+fn construction(it: &Struct, home: &Home) -> TokenStream {
     let name = ident(&it.name);
     let mut arguments = Vec::new();
     let mut values = Vec::new();
@@ -153,7 +157,7 @@ fn construction(it: &Struct) -> TokenStream {
     // The server does it for parameters, and the runtime sends them with every call.
     let readable = it.fields.iter().filter(|_| it.kind != StructKind::Params);
     let defaults = readable.filter_map(default_value);
-    let setters = setters(it);
+    let setters = setters(it, home);
     quote! {
         impl #name {
             #[doc = #doc]
@@ -166,7 +170,8 @@ fn construction(it: &Struct) -> TokenStream {
     }
 }
 
-fn setters(it: &Struct) -> TokenStream {
+fn setters(it: &Struct, home: &Home) -> TokenStream {
+    let sdk = &home.sdk;
     let setters = it.fields.iter().filter(|field| it.sent && field.presence != Presence::Required).map(|field| {
         let (name, target) = (ident(&field.ident), ty(&field.ty));
         let setter = if HIDING.contains(&field.ident.as_str()) {
@@ -185,7 +190,7 @@ fn setters(it: &Struct) -> TokenStream {
     });
     let setters: Vec<TokenStream> = setters.collect();
     let name = ident(&it.name);
-    if setters.is_empty() { TokenStream::new() } else { quote!(crate::setters! { #name { #(#setters),* } }) }
+    if setters.is_empty() { TokenStream::new() } else { quote!(#sdk::setters! { #name { #(#setters),* } }) }
 }
 
 /// A method that gives the default of an absent field.
@@ -212,7 +217,8 @@ fn default_value(field: &Field) -> Option<TokenStream> {
     })
 }
 
-fn union(it: &Union) -> TokenStream {
+fn union(it: &Union, home: &Home) -> TokenStream {
+    let sdk = &home.sdk;
     let (name, docs_of_union) = (ident(&it.name), docs(&it.docs));
     let variants = it.variants.iter().map(|variant| {
         let (name, ty, doc) = (ident(&variant.name), ty(&variant.ty), docs(&[format!("`{}`", variant.tag)]));
@@ -239,11 +245,12 @@ fn union(it: &Union) -> TokenStream {
             #(#variants,)*
             #other
         }
-        crate::union! { #name, #openness { #(#tags),* } }
+        #sdk::union! { #name, #openness { #(#tags),* } }
     }
 }
 
-fn strings(it: &Strings) -> TokenStream {
+fn strings(it: &Strings, home: &Home) -> TokenStream {
+    let sdk = &home.sdk;
     let (name, docs_of_strings) = (ident(&it.name), docs(&it.docs));
     let variants = it.values.iter().map(|value| {
         let (docs, name) = (docs(&value.docs), ident(&value.name));
@@ -268,11 +275,12 @@ fn strings(it: &Strings) -> TokenStream {
             #(#variants,)*
             #other
         }
-        crate::#implement! { #name { #(#values),* } }
+        #sdk::#implement! { #name { #(#values),* } }
     }
 }
 
-fn errors(values: &[NamedValue]) -> TokenStream {
+fn errors(values: &[NamedValue], home: &Home) -> TokenStream {
+    let sdk = &home.sdk;
     let variants = values.iter().map(|value| {
         let (docs, name) = (docs(&value.docs), ident(&value.name));
         quote!(#docs #name)
@@ -288,6 +296,6 @@ fn errors(values: &[NamedValue]) -> TokenStream {
         pub enum Error {
             #(#variants,)*
         }
-        crate::errors! { Error { #(#names),* } }
+        #sdk::errors! { Error { #(#names),* } }
     }
 }

@@ -3,7 +3,10 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::tokens::{docs, ident, ty};
+use super::{
+    Home,
+    tokens::{docs, ident, ty},
+};
 use crate::model::{Body, Group, Method, MethodKind, Model, Module, Pages};
 
 /// The method struct with its data.
@@ -71,7 +74,8 @@ fn paginated(method: &Method, pages: &Pages) -> TokenStream {
 }
 
 /// The accessor struct of an NSID group.
-pub(super) fn accessor(model: &Model, nsid: &str, group: &Group) -> TokenStream {
+pub(super) fn accessor(model: &Model, home: &Home, nsid: &str, group: &Group) -> TokenStream {
+    let sdk = &home.sdk;
     let (name, accessor) = (ident(&group.name), ident(&group.accessor));
     let doc = format!(" The methods of `{nsid}`.");
     let methods = group.methods.iter().filter_map(|(at, name)| {
@@ -84,7 +88,7 @@ pub(super) fn accessor(model: &Model, nsid: &str, group: &Group) -> TokenStream 
         #[derive(Debug, Clone, Copy)]
         pub struct #name<'c>(xrpc::Caller<'c>);
         #[cfg(feature = "client")]
-        crate::accessor! { #accessor, #name, #nsid }
+        #sdk::accessor! { #accessor, #name, #nsid }
         #[cfg(feature = "client")]
         impl<'c> #name<'c> {
             #(#methods)*

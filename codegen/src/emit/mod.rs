@@ -8,6 +8,9 @@ mod tokens;
 
 use std::path::PathBuf;
 
+use proc_macro2::TokenStream;
+use quote::quote;
+
 use crate::{catalog::Catalog, model};
 
 /// The first line of every generated file; files that begin with it belong to the generator.
@@ -36,14 +39,30 @@ pub enum EmitError {
     },
 }
 
+/// Where generated code finds the runtime and itself, as Rust paths.
+#[derive(Debug, Clone)]
+pub struct Home {
+    /// The runtime, `crate` inside of it.
+    pub sdk: TokenStream,
+    /// The module that the generated files make up.
+    pub api: TokenStream,
+}
+
+impl Default for Home {
+    /// Inside of the runtime, in its module `api`.
+    fn default() -> Self {
+        Self { sdk: quote!(crate), api: quote!(crate::api) }
+    }
+}
+
 /// Emits every file for `catalog`, in a stable order.
-pub fn generate(catalog: &Catalog) -> Result<Vec<GeneratedFile>, EmitError> {
+pub fn generate(catalog: &Catalog, home: &Home) -> Result<Vec<GeneratedFile>, EmitError> {
     let model = model::lower(catalog);
-    modules::files(&model).into_iter().map(|(path, tokens)| render(path, tokens)).collect()
+    modules::files(&model, home).into_iter().map(|(path, tokens)| render(path, tokens)).collect()
 }
 
 /// Formats tokens as a file, with an empty line between items.
-fn render(path: PathBuf, tokens: proc_macro2::TokenStream) -> Result<GeneratedFile, EmitError> {
+fn render(path: PathBuf, tokens: TokenStream) -> Result<GeneratedFile, EmitError> {
     let mut file = syn::parse2(tokens).map_err(|source| EmitError::Syntax { path: path.clone(), source })?;
     let macros = macros::take_out(&mut file);
     let formatted = prettyplease::unparse(&file);

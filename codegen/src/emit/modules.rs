@@ -6,7 +6,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::{
-    items, method,
+    Home, items, method,
     tokens::{ident, inner_docs},
 };
 use crate::model::{Item, Model, Module};
@@ -24,7 +24,7 @@ struct Node<'m> {
 }
 
 /// Every file as tokens, in the order of its path.
-pub(super) fn files(model: &Model) -> Vec<(PathBuf, TokenStream)> {
+pub(super) fn files(model: &Model, home: &Home) -> Vec<(PathBuf, TokenStream)> {
     let mut root = Node::default();
     for module in &model.modules {
         let mut node = &mut root;
@@ -36,12 +36,21 @@ pub(super) fn files(model: &Model) -> Vec<(PathBuf, TokenStream)> {
         node.module = Some(module);
     }
     let mut files = Vec::new();
-    write(&root, model, &mut Vec::new(), &mut files);
+    let tree = Tree { model, home };
+    tree.write(&root, &mut Vec::new(), &mut files);
     files.sort_by(|(a, _), (b, _)| a.cmp(b));
     files
 }
 
-fn write<'m>(node: &Node<'m>, model: &'m Model, path: &mut Vec<String>, files: &mut Vec<(PathBuf, TokenStream)>) {
+/// What all files share.
+struct Tree<'m> {
+    model: &'m Model,
+    home: &'m Home,
+}
+
+impl Tree<'_> {
+    fn write(&self, node: &Node<'_>, path: &mut Vec<String>, files: &mut Vec<(PathBuf, TokenStream)>) {
+        let Self { model, home } = *self;
     let children = node.children.iter().map(|(name, child)| {
         let name = ident(name);
         let feature = FEATURES.iter().find(|(nsid, _)| *nsid == child.nsid).map(|(_, feature)| {
@@ -49,15 +58,15 @@ fn write<'m>(node: &Node<'m>, model: &'m Model, path: &mut Vec<String>, files: &
         });
         quote!(#feature pub mod #name;)
     });
-    let accessor = model.groups.get(&node.nsid).map(|group| method::accessor(model, &node.nsid, group));
+    let accessor = model.groups.get(&node.nsid).map(|group| method::accessor(model, home, &node.nsid, group));
     let title = match (node.module, path.is_empty()) {
         (Some(module), _) => inner_docs(&module.docs),
         (None, true) => inner_docs(&["The bindings, one module a Lexicon document.".to_owned()]),
         (None, false) => inner_docs(&[format!("`{}`", node.nsid)]),
     };
-    let contents = node.module.map(contents).unwrap_or_default();
+    let contents = node.module.map(|module| contents(module, home)).unwrap_or_default();
     let body = quote!(#(#children)* #accessor #contents);
-    let imports = imports(&body, node.module.is_none());
+    let imports = imports(&body, home, node.module.is_none());
     let file: PathBuf = if node.children.is_empty() && !path.is_empty() {
         let (name, folders) = path.split_last().map_or(("mod", &[][..]), |(name, folders)| (name.as_str(), folders));
         folders.iter().collect::<PathBuf>().join(format!("{name}.rs"))
@@ -67,14 +76,15 @@ fn write<'m>(node: &Node<'m>, model: &'m Model, path: &mut Vec<String>, files: &
     files.push((file, quote!(#title #imports #body)));
     for (name, child) in &node.children {
         path.push(name.clone());
-        write(child, model, path, files);
+        self.write(child, path, files);
         path.pop();
     }
 }
+}
 
 /// The types of a document, its method last.
-fn contents(module: &Module) -> TokenStream {
-    let items = module.items.iter().map(|item| items::item(item, &module.nsid));
+fn contents(module: &Module, home: &Home) -> TokenStream {
+    let items = module.items.iter().map(|item| items::item(item, &module.nsid, home));
     let method = module.method.as_ref().map(|it| method::method(module, it, &method_docs(module)));
     quote!(#method #(#items)*)
 }
@@ -95,7 +105,7 @@ pub(super) fn method_docs(module: &Module) -> Vec<String> {
 
 /// Imports of the crate's modules that the tokens name; a folder names them in its accessor only, which needs the
 /// clients.
-fn imports(body: &TokenStream, for_accessor: bool) -> TokenStream {
+fn imports(body: &TokenStream, home: &Home, for_accessor: bool) -> TokenStream {
     let text = body.to_string();
     let names = ["api", "types", "xrpc"].into_iter().filter(|name| {
         text.match_indices(&format!("{name} ::")).any(|(at, _)| {
@@ -105,9 +115,17 @@ fn imports(body: &TokenStream, for_accessor: bool) -> TokenStream {
     });
     names
         .map(|name| {
-            let name = ident(name);
             let condition = for_accessor.then(|| quote!(#[cfg(feature = "client")]));
-            quote!(#condition use crate::#name;)
+            let Home { sdk, api } = home;
+            let is_named_api = api.to_string().ends_with(":: api");
+            match name {
+                "api" if is_named_api => quote!(#condition use #api;),
+                "api" => quote!(#condition use #api as api;),
+                name => {
+                    let name = ident(name);
+                    quote!(#condition use #sdk::#name;)
+                }
+            }
         })
         .collect()
 }

@@ -377,7 +377,11 @@ impl ModuleBuilder<'_> {
             return ty;
         }
         match ty {
-            Type::Array(array) => RustType::Vec(Box::new(self.ty(&array.items.ty, &format!("{hint}Item")))),
+            Type::Array(array) => match self.ty(&array.items.ty, &format!("{hint}Item")) {
+                // An array ends a recursion by itself.
+                RustType::Boxed(item) => RustType::Vec(item),
+                item => RustType::Vec(Box::new(item)),
+            },
             Type::Ref(reference) => {
                 let target = reference.resolve(&self.document.id);
                 self.reference(&target, Some(&self.definition))

@@ -1,12 +1,23 @@
 //! OAuth sessions.
+
+mod challenge;
+mod client;
+mod dpop;
+mod live;
+mod nonce;
+mod refresh;
+mod resource;
+mod server;
+mod session;
+#[cfg(test)]
+mod session_tests;
+mod sessions;
+mod shared;
 pub mod store;
-/// stand-in
-pub struct OAuthClient;
-impl crate::xrpc::Transport for OAuthClient {
-    fn send<'a>(
-        &'a self,
-        _: crate::xrpc::Request,
-    ) -> crate::xrpc::BoxFuture<'a, Result<crate::xrpc::TransportResponse, crate::xrpc::TransportError>> {
-        unreachable!()
-    }
-}
+
+pub use client::{OAuthClient, SessionInfo};
+pub use dpop::DpopError;
+pub use refresh::RefreshError;
+pub use server::{MissingNonce, ServerError, TokenResponseError};
+pub use session::{InvalidSessionId, SessionFormatError, SessionId};
+pub use sessions::SessionStoreError;

@@ -564,7 +564,7 @@ pub struct KnownFollowers {
     /// `count`.
     pub count: i64,
     /// `followers`: 0 to 5 elements.
-    pub followers: Vec<Box<ProfileViewBasic>>,
+    pub followers: Vec<ProfileViewBasic>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
@@ -578,7 +578,7 @@ crate::object! {
 
 impl KnownFollowers {
     /// With the required fields.
-    pub fn new(count: i64, followers: Vec<Box<ProfileViewBasic>>) -> Self {
+    pub fn new(count: i64, followers: Vec<ProfileViewBasic>) -> Self {
         Self {
             count,
             followers,

@@ -1,0 +1,66 @@
+//! The generator's output for small documents, one per feature of the language, against files that are checked in.
+//!
+//! `UPDATE_GOLDEN=1 cargo test -p codegen --test golden` writes the files anew. They are compiled, and what they do is
+//! tested, in `sdk/src/golden_tests.rs`.
+#![allow(clippy::unwrap_used)]
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use codegen::{
+    catalog::Catalog,
+    emit::{Home, generate},
+};
+
+fn below(folder: &Path) -> BTreeMap<String, String> {
+    let mut files = BTreeMap::new();
+    let mut open = vec![folder.to_owned()];
+    while let Some(at) = open.pop() {
+        for entry in fs::read_dir(&at).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                let name = path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
+                files.insert(name, fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    files
+}
+
+#[test]
+fn output_is_as_it_was() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let catalog = Catalog::load(&here.join("lexicons")).unwrap();
+    let home = Home { api: quote::quote!(crate::golden), ..Home::default() };
+    let made: BTreeMap<String, String> = generate(&catalog, &home)
+        .unwrap()
+        .into_iter()
+        .map(|file| (file.path.to_str().unwrap().to_owned(), file.text))
+        .collect();
+    let expected_folder = here.join("expected");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        let _ = fs::remove_dir_all(&expected_folder);
+        for (name, text) in &made {
+            let path = expected_folder.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+    }
+    let expected = below(&expected_folder);
+    assert_eq!(made.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>(), "other files");
+    for (name, text) in &made {
+        assert!(*text == expected[name], "{name} differs; run with UPDATE_GOLDEN=1 and look at the difference");
+    }
+}
+
+#[test]
+fn the_order_of_the_files_does_not_matter() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/lexicons");
+    let catalog = Catalog::load(&here).unwrap();
+    let first = generate(&catalog, &Home::default()).unwrap();
+    let mut documents: Vec<_> = catalog.documents().cloned().collect();
+    documents.reverse();
+    let second = generate(&Catalog::from_documents(documents).unwrap(), &Home::default()).unwrap();
+    assert_eq!(first, second);
+}

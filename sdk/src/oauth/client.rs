@@ -1,0 +1,189 @@
+//! One signed-in account: signs, refreshes and repeats calls.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use super::{
+    live::{Live, Loaded},
+    refresh::RefreshError,
+    resource::{exchange, is_invalid_token, probe},
+    session::SessionId,
+    shared::Shared,
+};
+use crate::{
+    types::Did,
+    xrpc::{BoxFuture, Kind, Request, RequestBody, Transport, TransportError, TransportResponse},
+};
+
+/// The limit for an answer to begin, with everything that has to happen before, unless a call has its own.
+const LIMIT: Duration = Duration::from_secs(30);
+/// A nonce older than this may be refused; servers change them every few minutes.
+const NONCE_AGE: Duration = Duration::from_secs(60);
+
+/// Makes calls as a signed-in account. Cheap to clone; clones share the session.
+///
+/// Tokens are refreshed when they come to their end or are refused. When that is no longer possible, every
+/// call fails with [`TransportError::Reauthenticate`].
+#[derive(Clone)]
+pub struct OAuthClient {
+    shared: Arc<Shared>,
+    live: Arc<Live>,
+}
+
+impl fmt::Debug for OAuthClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OAuthClient").field("session", &self.live.id).finish_non_exhaustive()
+    }
+}
+
+/// What there is to know about a session; no secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionInfo {
+    /// The session.
+    pub id: SessionId,
+    /// Origin of the authorization server.
+    pub issuer: String,
+    /// Origin of the account's server.
+    pub pds: String,
+    /// The scopes that were granted.
+    pub scopes: Vec<String>,
+    /// When the access token ends; it is refreshed before.
+    pub expires_at: SystemTime,
+    /// When the user signed in.
+    pub created_at: SystemTime,
+    /// Whether the session outlives its access token.
+    pub can_refresh: bool,
+    /// Whether the account's server has sent a successful answer without `DPoP-Nonce`, against the protocol.
+    pub nonce_missing: bool,
+}
+
+fn time(unix: i64) -> SystemTime {
+    let since = Duration::from_secs(u64::try_from(unix).unwrap_or(0));
+    UNIX_EPOCH.checked_add(since).unwrap_or(UNIX_EPOCH)
+}
+
+impl OAuthClient {
+    /// A client for a session; whether it exists shows with the first call.
+    pub(crate) fn new(shared: Arc<Shared>, id: SessionId) -> Self {
+        let live = shared.live(&id);
+        Self { shared, live }
+    }
+
+    /// What all sessions of the app share.
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// The account.
+    pub fn did(&self) -> &Did {
+        self.live.id.did()
+    }
+
+    /// The session.
+    pub fn session_id(&self) -> &SessionId {
+        &self.live.id
+    }
+
+    /// Scopes, expiry and servers of the session.
+    pub async fn session_info(&self) -> Result<SessionInfo, RefreshError> {
+        Ok(self.info(&*self.live.current(&self.shared).await?))
+    }
+
+    /// Gets new tokens now. There is no need to: calls do it in time.
+    ///
+    /// Joins a refresh that is under way.
+    pub async fn refresh(&self) -> Result<SessionInfo, RefreshError> {
+        let current = self.live.current(&self.shared).await?;
+        let loaded = self.live.refresh(&self.shared, &current.session.access_token).await?;
+        Ok(self.info(&loaded))
+    }
+
+    fn info(&self, loaded: &Loaded) -> SessionInfo {
+        let session = &loaded.session;
+        SessionInfo {
+            id: session.id.clone(),
+            issuer: session.issuer.clone(),
+            pds: session.pds.clone(),
+            scopes: session.scope.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect(),
+            expires_at: time(session.expires_at),
+            created_at: time(session.created_at),
+            can_refresh: session.refresh_token.is_some(),
+            nonce_missing: self.live.nonces.nonce_missing(&loaded.origin),
+        }
+    }
+
+    /// Sends a request and, if the token was refused, once more with another.
+    async fn call(&self, request: Request) -> Result<TransportResponse, TransportError> {
+        let mut loaded = self.ready().await?;
+        let again = repeat(&request);
+        if again.is_none() {
+            loaded = self.warm_up(loaded).await?;
+        }
+        let response = exchange(&self.shared, &self.live.nonces, &loaded, request).await?;
+        let Some(again) = again.filter(|_| is_invalid_token(&response)) else { return Ok(response) };
+        drop(response);
+        let loaded = self.replace(&loaded).await?;
+        exchange(&self.shared, &self.live.nonces, &loaded, again).await
+    }
+
+    async fn ready(&self) -> Result<Arc<Loaded>, TransportError> {
+        self.live.ready(&self.shared).await.map_err(|error| error.into_transport(&self.live))
+    }
+
+    /// Another token in place of a refused one: the store's if it has another, a new one if not.
+    async fn replace(&self, refused: &Loaded) -> Result<Arc<Loaded>, TransportError> {
+        let failed = |error: RefreshError| error.into_transport(&self.live);
+        let stored = self.live.reload(&self.shared).await.map_err(failed)?;
+        if stored.session.access_token != refused.session.access_token {
+            tracing::debug!(did = %self.did(), "the token was refused and has been refreshed meanwhile");
+            return Ok(stored);
+        }
+        self.live.refresh(&self.shared, &refused.session.access_token).await.map_err(failed)
+    }
+
+    /// Makes sure that the token and the nonce will be accepted, before a body that can be sent only once.
+    async fn warm_up(&self, loaded: Arc<Loaded>) -> Result<Arc<Loaded>, TransportError> {
+        if self.live.nonces.age(&loaded.origin).is_some_and(|age| age < NONCE_AGE) {
+            return Ok(loaded);
+        }
+        let response = exchange(&self.shared, &self.live.nonces, &loaded, probe()).await?;
+        if is_invalid_token(&response) { self.replace(&loaded).await } else { Ok(loaded) }
+    }
+}
+
+/// The same request again, unless its body can be sent only once.
+fn repeat(request: &Request) -> Option<Request> {
+    Some(Request {
+        kind: request.kind,
+        nsid: Arc::clone(&request.nsid),
+        query: request.query.clone(),
+        headers: request.headers.clone(),
+        body: request.body.try_clone()?,
+        timeout: request.timeout,
+    })
+}
+
+impl Transport for OAuthClient {
+    fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>> {
+        Box::pin(async move {
+            if request.kind == Kind::Subscription {
+                let problem = "subscriptions are not HTTP exchanges".into();
+                return Err(TransportError::InvalidRequest { problem });
+            }
+            if request.kind == Kind::Query && !matches!(request.body, RequestBody::Empty) {
+                let problem = "a query has no body".into();
+                return Err(TransportError::InvalidRequest { problem });
+            }
+            let limit = request.timeout.unwrap_or(LIMIT);
+            // A refresh under way goes on without this call.
+            match tokio::time::timeout(limit, self.call(request)).await {
+                Ok(answer) => answer,
+                Err(_) => Err(TransportError::Timeout { host: self.did().to_string(), limit }),
+            }
+        })
+    }
+}

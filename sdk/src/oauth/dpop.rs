@@ -1,0 +1,262 @@
+//! Proof of possession (DPoP, RFC 9449): a session's key and the proofs that it signs (protocol O30, O31).
+
+use std::{fmt, sync::Arc};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use p256::ecdsa::{Signature, SigningKey, signature::Signer};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use zeroize::{Zeroize, Zeroizing};
+
+use super::session::unix_now;
+
+/// A DPoP key or proof could not be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DpopError {
+    /// Nothing secret can be made without random bytes.
+    #[error("the operating system gave no random bytes: {0}")]
+    NoRandom(String),
+    /// A stored key is not a P-256 private JWK.
+    #[error("the stored DPoP key is not usable: {problem}")]
+    BadKey {
+        /// The rule that was broken; never the key.
+        problem: &'static str,
+    },
+    /// The signature could not be computed, or the claims not be written.
+    #[error("the DPoP proof could not be signed")]
+    Signing,
+}
+
+/// What a proof says about its request.
+#[derive(Clone, Copy)]
+pub(crate) struct ProofClaims<'a> {
+    pub(crate) method: &'a str,
+    /// Query and fragment are cut off.
+    pub(crate) url: &'a str,
+    pub(crate) nonce: Option<&'a str>,
+    /// At resource servers only.
+    pub(crate) access_token: Option<&'a str>,
+    /// Seconds that the server's clock is ahead of this one.
+    pub(crate) clock_offset: i64,
+}
+
+/// The P-256 key of one session. Cheap to clone; the secret is wiped with the last clone.
+#[derive(Clone)]
+pub(crate) struct DpopKey(Arc<KeyInner>);
+
+struct KeyInner {
+    /// Wipes itself when dropped.
+    signing: SigningKey,
+    /// The JOSE header in base64url: the same for every proof of a key.
+    header: String,
+    x: String,
+    y: String,
+}
+
+impl fmt::Debug for DpopKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("DpopKey").field(&self.thumbprint()).finish()
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Jwk {
+    kty: String,
+    crv: String,
+    x: String,
+    y: String,
+    d: String,
+}
+
+impl Drop for Jwk {
+    fn drop(&mut self) {
+        self.d.zeroize();
+    }
+}
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    jti: &'a str,
+    htm: &'a str,
+    htu: &'a str,
+    iat: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nonce: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ath: Option<&'a str>,
+}
+
+/// Bits from the operating system, in base64url.
+pub(crate) fn random_base64url<const BYTES: usize>() -> Result<String, DpopError> {
+    let mut bytes = [0_u8; BYTES];
+    getrandom::fill(&mut bytes).map_err(|e| DpopError::NoRandom(e.to_string()))?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+impl DpopKey {
+    /// A fresh key.
+    pub(crate) fn generate() -> Result<Self, DpopError> {
+        let mut bytes = Zeroizing::new([0_u8; 32]);
+        // Once in 2^32 times the bytes are not below the group's order.
+        for _ in 0..8 {
+            getrandom::fill(bytes.as_mut()).map_err(|e| DpopError::NoRandom(e.to_string()))?;
+            if let Ok(signing) = SigningKey::from_slice(bytes.as_ref()) {
+                return Ok(Self::new(signing));
+            }
+        }
+        Err(DpopError::NoRandom("the bytes are not random".into()))
+    }
+
+    fn new(signing: SigningKey) -> Self {
+        let point = signing.verifying_key().to_sec1_point(false);
+        // An uncompressed point is the byte 4, 32 bytes of x, 32 bytes of y.
+        let (x, y) = point.as_bytes()[1..].split_at(32);
+        let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
+        let header = format!(
+            r#"{{"typ":"dpop+jwt","alg":"ES256","jwk":{{"kty":"EC","crv":"P-256","x":"{x}","y":"{y}"}}}}"#
+        );
+        Self(Arc::new(KeyInner { signing, header: URL_SAFE_NO_PAD.encode(header), x, y }))
+    }
+
+    /// The private key as JWK text: a secret, for the store only.
+    pub(crate) fn to_jwk(&self) -> String {
+        let mut secret = self.0.signing.to_bytes();
+        let d = Zeroizing::new(URL_SAFE_NO_PAD.encode(&secret[..]));
+        secret[..].zeroize();
+        format!(r#"{{"kty":"EC","crv":"P-256","x":"{}","y":"{}","d":"{}"}}"#, self.0.x, self.0.y, d.as_str())
+    }
+
+    /// Reads what [`to_jwk`](Self::to_jwk) wrote.
+    pub(crate) fn from_jwk(jwk: &str) -> Result<Self, DpopError> {
+        let bad = |problem| DpopError::BadKey { problem };
+        let jwk: Jwk = serde_json::from_str(jwk).map_err(|_| bad("it is not a private JWK"))?;
+        if jwk.kty != "EC" || jwk.crv != "P-256" {
+            return Err(bad("it is not of type EC with curve P-256"));
+        }
+        let secret = Zeroizing::new(URL_SAFE_NO_PAD.decode(&jwk.d).map_err(|_| bad("`d` is not base64url"))?);
+        let signing = SigningKey::from_slice(&secret).map_err(|_| bad("`d` is not a P-256 scalar"))?;
+        let key = Self::new(signing);
+        if key.0.x != jwk.x || key.0.y != jwk.y {
+            return Err(bad("the public part does not belong to the private part"));
+        }
+        Ok(key)
+    }
+
+    /// The key's name (RFC 7638), as servers compute it; not a secret.
+    pub(crate) fn thumbprint(&self) -> String {
+        let canonical = format!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, self.0.x, self.0.y);
+        URL_SAFE_NO_PAD.encode(Sha256::digest(canonical.as_bytes()))
+    }
+
+    /// A proof for one request; each request, also a repeat, needs its own.
+    pub(crate) fn proof(&self, claims: ProofClaims<'_>) -> Result<String, DpopError> {
+        let jti = random_base64url::<16>()?;
+        let end = claims.url.find(['?', '#']).unwrap_or(claims.url.len());
+        let ath = claims.access_token.map(|token| URL_SAFE_NO_PAD.encode(Sha256::digest(token.as_bytes())));
+        let payload = Claims {
+            jti: &jti,
+            htm: claims.method,
+            htu: &claims.url[..end],
+            iat: unix_now().saturating_add(claims.clock_offset),
+            nonce: claims.nonce,
+            ath: ath.as_deref(),
+        };
+        let payload = serde_json::to_vec(&payload).map_err(|_| DpopError::Signing)?;
+        let mut token = String::with_capacity(self.0.header.len() + payload.len() * 4 / 3 + 96);
+        token.push_str(&self.0.header);
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(&payload, &mut token);
+        let signature: Signature =
+            self.0.signing.try_sign(token.as_bytes()).map_err(|_| DpopError::Signing)?;
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature.to_bytes(), &mut token);
+        Ok(token)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use p256::ecdsa::{VerifyingKey, signature::Verifier};
+    use serde_json::Value;
+
+    /// Checks the signature with the key in the header; gives header and claims.
+    pub(crate) fn verify(proof: &str) -> (Value, Value) {
+        let (signed, signature) = proof.rsplit_once('.').unwrap();
+        let (header, payload) = signed.split_once('.').unwrap();
+        let decode = |t: &str| URL_SAFE_NO_PAD.decode(t).unwrap();
+        let header: Value = serde_json::from_slice(&decode(header)).unwrap();
+        let payload: Value = serde_json::from_slice(&decode(payload)).unwrap();
+        let mut point = vec![4];
+        point.extend(decode(header["jwk"]["x"].as_str().unwrap()));
+        point.extend(decode(header["jwk"]["y"].as_str().unwrap()));
+        let key = VerifyingKey::from_sec1_bytes(&point).unwrap();
+        key.verify(signed.as_bytes(), &Signature::from_slice(&decode(signature)).unwrap()).unwrap();
+        (header, payload)
+    }
+
+    fn claims<'a>() -> ProofClaims<'a> {
+        ProofClaims {
+            method: "GET",
+            url: "https://pds.example/xrpc/a.b.c?x=1#y",
+            nonce: None,
+            access_token: None,
+            clock_offset: 0,
+        }
+    }
+
+    #[test]
+    fn o30_header_and_claims() {
+        let key = DpopKey::generate().unwrap();
+        let (header, payload) = verify(&key.proof(claims()).unwrap());
+        assert_eq!((header["typ"].as_str(), header["alg"].as_str()), (Some("dpop+jwt"), Some("ES256")));
+        assert!(header["jwk"].get("d").is_none(), "the private part must stay here");
+        assert_eq!(payload["htu"], "https://pds.example/xrpc/a.b.c");
+        assert_eq!(payload["htm"], "GET");
+        assert!((payload["iat"].as_i64().unwrap() - unix_now()).abs() <= 1);
+        assert!(payload.get("nonce").is_none() && payload.get("ath").is_none());
+        let jti = URL_SAFE_NO_PAD.decode(payload["jti"].as_str().unwrap()).unwrap();
+        assert!(jti.len() * 8 >= 96);
+
+        let with = ProofClaims { nonce: Some("n"), access_token: Some("t"), clock_offset: -100, ..claims() };
+        let (_, payload) = verify(&key.proof(with).unwrap());
+        assert_eq!(payload["nonce"], "n");
+        assert_eq!(payload["ath"], URL_SAFE_NO_PAD.encode(Sha256::digest(b"t")));
+        assert!((payload["iat"].as_i64().unwrap() - unix_now() + 100).abs() <= 1);
+    }
+
+    #[test]
+    fn o31_no_two_proofs_are_equal() {
+        let key = DpopKey::generate().unwrap();
+        let ids: std::collections::HashSet<String> =
+            (0..100).map(|_| verify(&key.proof(claims()).unwrap()).1["jti"].to_string()).collect();
+        assert_eq!(ids.len(), 100);
+    }
+
+    #[test]
+    fn a_key_survives_its_jwk_and_shows_no_secret() {
+        let key = DpopKey::generate().unwrap();
+        let jwk = key.to_jwk();
+        let again = DpopKey::from_jwk(&jwk).unwrap();
+        assert_eq!(again.thumbprint(), key.thumbprint());
+        assert_ne!(DpopKey::generate().unwrap().thumbprint(), key.thumbprint());
+        let d = serde_json::from_str::<Value>(&jwk).unwrap()["d"].as_str().unwrap().to_owned();
+        assert!(!format!("{again:?}").contains(&d));
+        let other: Value = serde_json::from_str(&DpopKey::generate().unwrap().to_jwk()).unwrap();
+        for bad in
+            ["", "{}", "[]", &jwk.replace("P-256", "P-384"), &jwk.replace(&d, "AA"), &jwk.replace(&d, "!")]
+        {
+            assert!(matches!(DpopKey::from_jwk(bad), Err(DpopError::BadKey { .. })));
+        }
+        let mixed = jwk.replace(&d, other["d"].as_str().unwrap());
+        let error = DpopKey::from_jwk(&mixed).unwrap_err().to_string();
+        assert!(!error.contains(other["d"].as_str().unwrap()), "{error}");
+    }
+
+    #[test]
+    fn thumbprint_is_of_rfc_7638_form() {
+        assert_eq!(URL_SAFE_NO_PAD.decode(DpopKey::generate().unwrap().thumbprint()).unwrap().len(), 32);
+    }
+}
