@@ -58,7 +58,7 @@ fn handle_points_to(web: &Web, handle: &str, did: &str) {
 
 async fn lookup(records: &[(&str, &[&str])], well_known: &'static str) -> HandleLookup {
     let dns = dns_client(Some(dns(records).await));
-    HandleLookup::Public(PublicLookup { dns, http: http(true), well_known })
+    HandleLookup::Public(Box::new(PublicLookup { dns, http: http(true), well_known }))
 }
 
 fn well_known_at(web: &Web) -> &'static str {
