@@ -4,19 +4,25 @@
 
 use crate::types;
 
+/// Record in which an account publishes its key and contact address for encrypted messages through Germ.
+///
 /// Record `com.germnetwork.declaration`, record key: `literal:self`.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Declaration {
-    /// `version`: 5 to 14 bytes.
+    /// Version of the declaration format.
+    ///
+    /// 5 to 14 bytes.
     pub version: String,
-    /// `currentKey`.
+    /// Public key that the account uses now, with a prefix for the key type.
     pub current_key: types::Bytes,
-    /// `messageMe`.
+    /// How others can start a conversation; without it no contact button is shown.
     pub message_me: Option<MessageMe>,
-    /// `keyPackage`.
+    /// Signed data with which others can start an encrypted conversation.
     pub key_package: Option<types::Bytes>,
-    /// `continuityProofs`: At most 1000 elements.
+    /// Proofs that link earlier keys of the account to the present one.
+    ///
+    /// At most 1000 elements.
     pub continuity_proofs: Option<Vec<types::Bytes>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -59,13 +65,19 @@ crate::setters! {
     }
 }
 
+/// Where and to whom a contact button is offered.
+///
 /// `com.germnetwork.declaration#messageMe`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct MessageMe {
-    /// `messageMeUrl`: 1 to 2047 bytes.
+    /// Address that opens a conversation; clients add the identities of both sides to it.
+    ///
+    /// 1 to 2047 bytes.
     pub message_me_url: types::Uri,
-    /// `showButtonTo`: 1 to 100 bytes.
+    /// Who gets to see the contact button.
+    ///
+    /// 1 to 100 bytes.
     pub show_button_to: MessageMeShowButtonTo,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -4,6 +4,8 @@
 
 use crate::types;
 
+/// Says whether the account wants to show up in content discovery.
+///
 /// Record `app.bsky.actor.contentVisibilityDeclaration`, record key: `literal:self`.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Gets the private preferences of the signed-in account.
+///
 /// `app.bsky.actor.getPreferences`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetPreferences;

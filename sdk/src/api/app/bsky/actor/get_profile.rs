@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Gets the detailed profile of one account.
+///
 /// `app.bsky.actor.getProfile`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetProfile;

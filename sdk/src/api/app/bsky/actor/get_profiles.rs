@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Gets the detailed profiles of several accounts at once.
+///
 /// `app.bsky.actor.getProfiles`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetProfiles;

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Suggests accounts to follow.
+///
 /// `app.bsky.actor.getSuggestions`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetSuggestions;

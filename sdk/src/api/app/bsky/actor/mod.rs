@@ -27,10 +27,14 @@ crate::accessor! { app_bsky_actor, AppBskyActor, "app.bsky.actor" }
 
 #[cfg(feature = "client")]
 impl<'c> AppBskyActor<'c> {
+    /// Gets the private preferences of the signed-in account.
+    ///
     /// `app.bsky.actor.getPreferences`
     pub fn get_preferences(&self) -> xrpc::Call<'c, get_preferences::GetPreferences> {
         xrpc::Call::new(self.0, xrpc::NoParams, ())
     }
+    /// Gets the detailed profile of one account.
+    ///
     /// `app.bsky.actor.getProfile`
     pub fn get_profile(
         &self,
@@ -38,6 +42,8 @@ impl<'c> AppBskyActor<'c> {
     ) -> xrpc::Call<'c, get_profile::GetProfile> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Gets the detailed profiles of several accounts at once.
+    ///
     /// `app.bsky.actor.getProfiles`
     pub fn get_profiles(
         &self,
@@ -45,6 +51,8 @@ impl<'c> AppBskyActor<'c> {
     ) -> xrpc::Call<'c, get_profiles::GetProfiles> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Suggests accounts to follow.
+    ///
     /// `app.bsky.actor.getSuggestions`
     pub fn get_suggestions(
         &self,
@@ -52,6 +60,8 @@ impl<'c> AppBskyActor<'c> {
     ) -> xrpc::Call<'c, get_suggestions::GetSuggestions> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Replaces all private preferences of the signed-in account.
+    ///
     /// `app.bsky.actor.putPreferences`
     pub fn put_preferences(
         &self,
@@ -59,6 +69,8 @@ impl<'c> AppBskyActor<'c> {
     ) -> xrpc::Call<'c, put_preferences::PutPreferences> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Searches accounts by handle, name and profile text.
+    ///
     /// `app.bsky.actor.searchActors`
     pub fn search_actors(
         &self,
@@ -66,6 +78,8 @@ impl<'c> AppBskyActor<'c> {
     ) -> xrpc::Call<'c, search_actors::SearchActors> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Finds accounts by the beginning of a handle or name, for suggestions while typing.
+    ///
     /// `app.bsky.actor.searchActorsTypeahead`
     pub fn search_actors_typeahead(
         &self,

@@ -5,6 +5,8 @@
 use crate::api;
 use crate::types;
 
+/// The profile of an account: name, description, avatar and banner.
+///
 /// Record `app.bsky.actor.profile`, record key: `literal:self`.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Replaces all private preferences of the signed-in account.
+///
 /// `app.bsky.actor.putPreferences`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PutPreferences;

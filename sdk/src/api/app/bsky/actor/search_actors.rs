@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Searches accounts by handle, name and profile text.
+///
 /// `app.bsky.actor.searchActors`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SearchActors;

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Finds accounts by the beginning of a handle or name, for suggestions while typing.
+///
 /// `app.bsky.actor.searchActorsTypeahead`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SearchActorsTypeahead;

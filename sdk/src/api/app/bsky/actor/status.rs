@@ -5,6 +5,8 @@
 use crate::api;
 use crate::types;
 
+/// What the account is doing at the moment, such as being live.
+///
 /// Record `app.bsky.actor.status`, record key: `literal:self`.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

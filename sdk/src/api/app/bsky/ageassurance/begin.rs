@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Starts age assurance for the signed-in account.
+///
 /// `app.bsky.ageassurance.begin`
 ///
 /// Errors: `InvalidEmail`, `DidTooLong`, `InvalidInitiation`, `RegionNotSupported`.

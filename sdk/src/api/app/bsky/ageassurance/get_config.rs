@@ -5,6 +5,8 @@
 use crate::api;
 use crate::xrpc;
 
+/// Gets the age assurance rules by region.
+///
 /// `app.bsky.ageassurance.getConfig`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetConfig;

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Gets how far the signed-in account is with age assurance.
+///
 /// `app.bsky.ageassurance.getState`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetState;

@@ -20,16 +20,22 @@ crate::accessor! { app_bsky_ageassurance, AppBskyAgeassurance, "app.bsky.ageassu
 
 #[cfg(feature = "client")]
 impl<'c> AppBskyAgeassurance<'c> {
+    /// Starts age assurance for the signed-in account.
+    ///
     /// `app.bsky.ageassurance.begin`
     ///
     /// Errors: `InvalidEmail`, `DidTooLong`, `InvalidInitiation`, `RegionNotSupported`.
     pub fn begin(&self, input: begin::Input) -> xrpc::Call<'c, begin::Begin> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Gets the age assurance rules by region.
+    ///
     /// `app.bsky.ageassurance.getConfig`
     pub fn get_config(&self) -> xrpc::Call<'c, get_config::GetConfig> {
         xrpc::Call::new(self.0, xrpc::NoParams, ())
     }
+    /// Gets how far the signed-in account is with age assurance.
+    ///
     /// `app.bsky.ageassurance.getState`
     pub fn get_state(
         &self,

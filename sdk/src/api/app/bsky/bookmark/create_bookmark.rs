@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Bookmarks a post privately.
+///
 /// `app.bsky.bookmark.createBookmark`
 ///
 /// Errors: `UnsupportedCollection`.

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Removes a private bookmark.
+///
 /// `app.bsky.bookmark.deleteBookmark`
 ///
 /// Errors: `UnsupportedCollection`.

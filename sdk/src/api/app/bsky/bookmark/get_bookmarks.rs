@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists the private bookmarks of the signed-in account.
+///
 /// `app.bsky.bookmark.getBookmarks`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetBookmarks;

@@ -20,6 +20,8 @@ crate::accessor! { app_bsky_bookmark, AppBskyBookmark, "app.bsky.bookmark" }
 
 #[cfg(feature = "client")]
 impl<'c> AppBskyBookmark<'c> {
+    /// Bookmarks a post privately.
+    ///
     /// `app.bsky.bookmark.createBookmark`
     ///
     /// Errors: `UnsupportedCollection`.
@@ -29,6 +31,8 @@ impl<'c> AppBskyBookmark<'c> {
     ) -> xrpc::Call<'c, create_bookmark::CreateBookmark> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Removes a private bookmark.
+    ///
     /// `app.bsky.bookmark.deleteBookmark`
     ///
     /// Errors: `UnsupportedCollection`.
@@ -38,6 +42,8 @@ impl<'c> AppBskyBookmark<'c> {
     ) -> xrpc::Call<'c, delete_bookmark::DeleteBookmark> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Lists the private bookmarks of the signed-in account.
+    ///
     /// `app.bsky.bookmark.getBookmarks`
     pub fn get_bookmarks(
         &self,

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Removes a match from the contacts found, so that it is not shown again.
+///
 /// `app.bsky.contact.dismissMatch`
 ///
 /// Errors: `InvalidDid`, `InternalError`.

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists the accounts found through imported contacts.
+///
 /// `app.bsky.contact.getMatches`
 ///
 /// Errors: `InvalidDid`, `InvalidLimit`, `InvalidCursor`, `InternalError`.

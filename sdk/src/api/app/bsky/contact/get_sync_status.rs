@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Tells whether and when contacts were imported.
+///
 /// `app.bsky.contact.getSyncStatus`
 ///
 /// Errors: `InvalidDid`, `InternalError`.

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Uploads phone numbers of contacts and gives the accounts that match.
+///
 /// `app.bsky.contact.importContacts`
 ///
 /// Errors: `InvalidDid`, `InvalidContacts`, `TooManyContacts`, `InvalidToken`, `InternalError`.

@@ -25,6 +25,8 @@ crate::accessor! { app_bsky_contact, AppBskyContact, "app.bsky.contact" }
 
 #[cfg(feature = "client")]
 impl<'c> AppBskyContact<'c> {
+    /// Removes a match from the contacts found, so that it is not shown again.
+    ///
     /// `app.bsky.contact.dismissMatch`
     ///
     /// Errors: `InvalidDid`, `InternalError`.
@@ -34,6 +36,8 @@ impl<'c> AppBskyContact<'c> {
     ) -> xrpc::Call<'c, dismiss_match::DismissMatch> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Lists the accounts found through imported contacts.
+    ///
     /// `app.bsky.contact.getMatches`
     ///
     /// Errors: `InvalidDid`, `InvalidLimit`, `InvalidCursor`, `InternalError`.
@@ -43,12 +47,16 @@ impl<'c> AppBskyContact<'c> {
     ) -> xrpc::Call<'c, get_matches::GetMatches> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Tells whether and when contacts were imported.
+    ///
     /// `app.bsky.contact.getSyncStatus`
     ///
     /// Errors: `InvalidDid`, `InternalError`.
     pub fn get_sync_status(&self) -> xrpc::Call<'c, get_sync_status::GetSyncStatus> {
         xrpc::Call::new(self.0, xrpc::NoParams, ())
     }
+    /// Uploads phone numbers of contacts and gives the accounts that match.
+    ///
     /// `app.bsky.contact.importContacts`
     ///
     /// Errors: `InvalidDid`, `InvalidContacts`, `TooManyContacts`, `InvalidToken`, `InternalError`.
@@ -58,6 +66,8 @@ impl<'c> AppBskyContact<'c> {
     ) -> xrpc::Call<'c, import_contacts::ImportContacts> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Deletes everything stored about imported contacts.
+    ///
     /// `app.bsky.contact.removeData`
     ///
     /// Errors: `InvalidDid`, `InternalError`.
@@ -67,6 +77,8 @@ impl<'c> AppBskyContact<'c> {
     ) -> xrpc::Call<'c, remove_data::RemoveData> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Tells an account that one of its contacts has joined; for use by the service.
+    ///
     /// `app.bsky.contact.sendNotification`
     pub fn send_notification(
         &self,
@@ -74,6 +86,8 @@ impl<'c> AppBskyContact<'c> {
     ) -> xrpc::Call<'c, send_notification::SendNotification> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Sends a verification code to a phone number.
+    ///
     /// `app.bsky.contact.startPhoneVerification`
     ///
     /// Errors: `RateLimitExceeded`, `InvalidDid`, `InvalidPhone`, `InternalError`.
@@ -83,6 +97,8 @@ impl<'c> AppBskyContact<'c> {
     ) -> xrpc::Call<'c, start_phone_verification::StartPhoneVerification> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Confirms a phone number with the code sent to it, and gives a token for the import.
+    ///
     /// `app.bsky.contact.verifyPhone`
     ///
     /// Errors: `RateLimitExceeded`, `InvalidDid`, `InvalidPhone`, `InvalidCode`, `InternalError`.

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Deletes everything stored about imported contacts.
+///
 /// `app.bsky.contact.removeData`
 ///
 /// Errors: `InvalidDid`, `InternalError`.

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Tells an account that one of its contacts has joined; for use by the service.
+///
 /// `app.bsky.contact.sendNotification`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SendNotification;

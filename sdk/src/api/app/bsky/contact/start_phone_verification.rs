@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Sends a verification code to a phone number.
+///
 /// `app.bsky.contact.startPhoneVerification`
 ///
 /// Errors: `RateLimitExceeded`, `InvalidDid`, `InvalidPhone`, `InternalError`.

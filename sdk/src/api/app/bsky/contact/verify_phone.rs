@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Confirms a phone number with the code sent to it, and gives a token for the import.
+///
 /// `app.bsky.contact.verifyPhone`
 ///
 /// Errors: `RateLimitExceeded`, `InvalidDid`, `InvalidPhone`, `InvalidCode`, `InternalError`.

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Stores a draft of a post or thread privately.
+///
 /// `app.bsky.draft.createDraft`
 ///
 /// Errors: `DraftLimitReached`.

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Deletes a stored draft.
+///
 /// `app.bsky.draft.deleteDraft`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeleteDraft;

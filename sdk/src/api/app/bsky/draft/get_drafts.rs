@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists the stored drafts of the signed-in account.
+///
 /// `app.bsky.draft.getDrafts`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetDrafts;

@@ -21,6 +21,8 @@ crate::accessor! { app_bsky_draft, AppBskyDraft, "app.bsky.draft" }
 
 #[cfg(feature = "client")]
 impl<'c> AppBskyDraft<'c> {
+    /// Stores a draft of a post or thread privately.
+    ///
     /// `app.bsky.draft.createDraft`
     ///
     /// Errors: `DraftLimitReached`.
@@ -30,6 +32,8 @@ impl<'c> AppBskyDraft<'c> {
     ) -> xrpc::Call<'c, create_draft::CreateDraft> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Deletes a stored draft.
+    ///
     /// `app.bsky.draft.deleteDraft`
     pub fn delete_draft(
         &self,
@@ -37,6 +41,8 @@ impl<'c> AppBskyDraft<'c> {
     ) -> xrpc::Call<'c, delete_draft::DeleteDraft> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Lists the stored drafts of the signed-in account.
+    ///
     /// `app.bsky.draft.getDrafts`
     pub fn get_drafts(
         &self,
@@ -44,6 +50,8 @@ impl<'c> AppBskyDraft<'c> {
     ) -> xrpc::Call<'c, get_drafts::GetDrafts> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Replaces the content of a stored draft.
+    ///
     /// `app.bsky.draft.updateDraft`
     pub fn update_draft(
         &self,

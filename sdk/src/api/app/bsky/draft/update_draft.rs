@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Replaces the content of a stored draft.
+///
 /// `app.bsky.draft.updateDraft`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UpdateDraft;

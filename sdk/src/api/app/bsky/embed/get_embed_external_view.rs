@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Resolves a URL into the view of an external embed.
+///
 /// `app.bsky.embed.getEmbedExternalView`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetEmbedExternalView;

@@ -24,6 +24,8 @@ crate::accessor! { app_bsky_embed, AppBskyEmbed, "app.bsky.embed" }
 
 #[cfg(feature = "client")]
 impl<'c> AppBskyEmbed<'c> {
+    /// Resolves a URL into the view of an external embed.
+    ///
     /// `app.bsky.embed.getEmbedExternalView`
     pub fn get_embed_external_view(
         &self,

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Describes the feeds and policies of a feed generator; answered by the generator itself.
+///
 /// `app.bsky.feed.describeFeedGenerator`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DescribeFeedGenerator;

@@ -5,6 +5,8 @@
 use crate::api;
 use crate::types;
 
+/// Declares a feed generator and how it presents itself.
+///
 /// Record `app.bsky.feed.generator`, record key: `any`.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists the feed generators of one account.
+///
 /// `app.bsky.feed.getActorFeeds`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetActorFeeds;

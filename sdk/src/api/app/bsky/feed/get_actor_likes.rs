@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists the posts that an account liked; only for that account itself.
+///
 /// `app.bsky.feed.getActorLikes`
 ///
 /// Errors: `BlockedActor`, `BlockedByActor`.

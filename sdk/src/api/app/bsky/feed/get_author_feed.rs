@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Gets the posts and reposts of one account.
+///
 /// `app.bsky.feed.getAuthorFeed`
 ///
 /// Errors: `BlockedActor`, `BlockedByActor`.

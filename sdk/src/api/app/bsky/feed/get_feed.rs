@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Gets the posts of a feed generator, hydrated for the reader.
+///
 /// `app.bsky.feed.getFeed`
 ///
 /// Errors: `UnknownFeed`.

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Gets one feed generator and whether it works at the moment.
+///
 /// `app.bsky.feed.getFeedGenerator`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetFeedGenerator;

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Gets several feed generators at once.
+///
 /// `app.bsky.feed.getFeedGenerators`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetFeedGenerators;

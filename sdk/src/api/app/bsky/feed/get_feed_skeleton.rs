@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Gets the bare post references of a feed; answered by the feed generator.
+///
 /// `app.bsky.feed.getFeedSkeleton`
 ///
 /// Errors: `UnknownFeed`.

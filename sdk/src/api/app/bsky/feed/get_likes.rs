@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists the likes of one subject.
+///
 /// `app.bsky.feed.getLikes`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetLikes;

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Gets recent posts of the members of a list.
+///
 /// `app.bsky.feed.getListFeed`
 ///
 /// Errors: `UnknownList`.

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Gets a post with its parents and replies.
+///
 /// `app.bsky.feed.getPostThread`
 ///
 /// Errors: `NotFound`.

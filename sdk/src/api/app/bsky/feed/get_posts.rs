@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Gets several posts at once by their URIs.
+///
 /// `app.bsky.feed.getPosts`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetPosts;

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists the posts that quote one post.
+///
 /// `app.bsky.feed.getQuotes`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetQuotes;

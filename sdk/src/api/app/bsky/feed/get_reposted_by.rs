@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists the accounts that reposted one post.
+///
 /// `app.bsky.feed.getRepostedBy`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetRepostedBy;

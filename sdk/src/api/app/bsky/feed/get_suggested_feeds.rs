@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Suggests feed generators.
+///
 /// `app.bsky.feed.getSuggestedFeeds`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetSuggestedFeeds;

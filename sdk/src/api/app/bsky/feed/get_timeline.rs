@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Gets the home timeline of the signed-in account.
+///
 /// `app.bsky.feed.getTimeline`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetTimeline;

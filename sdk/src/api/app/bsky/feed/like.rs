@@ -5,6 +5,8 @@
 use crate::api;
 use crate::types;
 
+/// A like of a post, a feed or a list.
+///
 /// Record `app.bsky.feed.like`, record key: `tid`.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

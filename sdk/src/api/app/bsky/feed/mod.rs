@@ -42,12 +42,16 @@ crate::accessor! { app_bsky_feed, AppBskyFeed, "app.bsky.feed" }
 
 #[cfg(feature = "client")]
 impl<'c> AppBskyFeed<'c> {
+    /// Describes the feeds and policies of a feed generator; answered by the generator itself.
+    ///
     /// `app.bsky.feed.describeFeedGenerator`
     pub fn describe_feed_generator(
         &self,
     ) -> xrpc::Call<'c, describe_feed_generator::DescribeFeedGenerator> {
         xrpc::Call::new(self.0, xrpc::NoParams, ())
     }
+    /// Lists the feed generators of one account.
+    ///
     /// `app.bsky.feed.getActorFeeds`
     pub fn get_actor_feeds(
         &self,
@@ -55,6 +59,8 @@ impl<'c> AppBskyFeed<'c> {
     ) -> xrpc::Call<'c, get_actor_feeds::GetActorFeeds> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Lists the posts that an account liked; only for that account itself.
+    ///
     /// `app.bsky.feed.getActorLikes`
     ///
     /// Errors: `BlockedActor`, `BlockedByActor`.
@@ -64,6 +70,8 @@ impl<'c> AppBskyFeed<'c> {
     ) -> xrpc::Call<'c, get_actor_likes::GetActorLikes> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Gets the posts and reposts of one account.
+    ///
     /// `app.bsky.feed.getAuthorFeed`
     ///
     /// Errors: `BlockedActor`, `BlockedByActor`.
@@ -73,6 +81,8 @@ impl<'c> AppBskyFeed<'c> {
     ) -> xrpc::Call<'c, get_author_feed::GetAuthorFeed> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Gets the posts of a feed generator, hydrated for the reader.
+    ///
     /// `app.bsky.feed.getFeed`
     ///
     /// Errors: `UnknownFeed`.
@@ -82,6 +92,8 @@ impl<'c> AppBskyFeed<'c> {
     ) -> xrpc::Call<'c, get_feed::GetFeed> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Gets one feed generator and whether it works at the moment.
+    ///
     /// `app.bsky.feed.getFeedGenerator`
     pub fn get_feed_generator(
         &self,
@@ -89,6 +101,8 @@ impl<'c> AppBskyFeed<'c> {
     ) -> xrpc::Call<'c, get_feed_generator::GetFeedGenerator> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Gets several feed generators at once.
+    ///
     /// `app.bsky.feed.getFeedGenerators`
     pub fn get_feed_generators(
         &self,
@@ -96,6 +110,8 @@ impl<'c> AppBskyFeed<'c> {
     ) -> xrpc::Call<'c, get_feed_generators::GetFeedGenerators> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Gets the bare post references of a feed; answered by the feed generator.
+    ///
     /// `app.bsky.feed.getFeedSkeleton`
     ///
     /// Errors: `UnknownFeed`.
@@ -105,6 +121,8 @@ impl<'c> AppBskyFeed<'c> {
     ) -> xrpc::Call<'c, get_feed_skeleton::GetFeedSkeleton> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Lists the likes of one subject.
+    ///
     /// `app.bsky.feed.getLikes`
     pub fn get_likes(
         &self,
@@ -112,6 +130,8 @@ impl<'c> AppBskyFeed<'c> {
     ) -> xrpc::Call<'c, get_likes::GetLikes> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Gets recent posts of the members of a list.
+    ///
     /// `app.bsky.feed.getListFeed`
     ///
     /// Errors: `UnknownList`.
@@ -121,6 +141,8 @@ impl<'c> AppBskyFeed<'c> {
     ) -> xrpc::Call<'c, get_list_feed::GetListFeed> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Gets a post with its parents and replies.
+    ///
     /// `app.bsky.feed.getPostThread`
     ///
     /// Errors: `NotFound`.
@@ -130,6 +152,8 @@ impl<'c> AppBskyFeed<'c> {
     ) -> xrpc::Call<'c, get_post_thread::GetPostThread> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Gets several posts at once by their URIs.
+    ///
     /// `app.bsky.feed.getPosts`
     pub fn get_posts(
         &self,
@@ -137,6 +161,8 @@ impl<'c> AppBskyFeed<'c> {
     ) -> xrpc::Call<'c, get_posts::GetPosts> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Lists the posts that quote one post.
+    ///
     /// `app.bsky.feed.getQuotes`
     pub fn get_quotes(
         &self,
@@ -144,6 +170,8 @@ impl<'c> AppBskyFeed<'c> {
     ) -> xrpc::Call<'c, get_quotes::GetQuotes> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Lists the accounts that reposted one post.
+    ///
     /// `app.bsky.feed.getRepostedBy`
     pub fn get_reposted_by(
         &self,
@@ -151,6 +179,8 @@ impl<'c> AppBskyFeed<'c> {
     ) -> xrpc::Call<'c, get_reposted_by::GetRepostedBy> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Suggests feed generators.
+    ///
     /// `app.bsky.feed.getSuggestedFeeds`
     pub fn get_suggested_feeds(
         &self,
@@ -158,6 +188,8 @@ impl<'c> AppBskyFeed<'c> {
     ) -> xrpc::Call<'c, get_suggested_feeds::GetSuggestedFeeds> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Gets the home timeline of the signed-in account.
+    ///
     /// `app.bsky.feed.getTimeline`
     pub fn get_timeline(
         &self,
@@ -165,6 +197,8 @@ impl<'c> AppBskyFeed<'c> {
     ) -> xrpc::Call<'c, get_timeline::GetTimeline> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Searches posts, with filters for author, language, time and more.
+    ///
     /// `app.bsky.feed.searchPosts`
     ///
     /// Errors: `BadQueryString`.
@@ -174,6 +208,8 @@ impl<'c> AppBskyFeed<'c> {
     ) -> xrpc::Call<'c, search_posts::SearchPosts> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Searches posts with the newer set of filters.
+    ///
     /// `app.bsky.feed.searchPostsV2`
     ///
     /// Errors: `BadQueryString`.
@@ -183,6 +219,8 @@ impl<'c> AppBskyFeed<'c> {
     ) -> xrpc::Call<'c, search_posts_v2::SearchPostsV2> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Reports to a feed generator how a reader dealt with its items.
+    ///
     /// `app.bsky.feed.sendInteractions`
     pub fn send_interactions(
         &self,

@@ -5,6 +5,8 @@
 use crate::api;
 use crate::types;
 
+/// A post: text with facets, embeds and its place in a thread.
+///
 /// Record `app.bsky.feed.post`, record key: `tid`.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

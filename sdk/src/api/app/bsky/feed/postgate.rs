@@ -4,6 +4,8 @@
 
 use crate::types;
 
+/// Rules for embedding one post in other posts.
+///
 /// Record `app.bsky.feed.postgate`, record key: `tid`.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

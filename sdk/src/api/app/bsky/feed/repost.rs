@@ -5,6 +5,8 @@
 use crate::api;
 use crate::types;
 
+/// A repost of a post.
+///
 /// Record `app.bsky.feed.repost`, record key: `tid`.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Searches posts, with filters for author, language, time and more.
+///
 /// `app.bsky.feed.searchPosts`
 ///
 /// Errors: `BadQueryString`.

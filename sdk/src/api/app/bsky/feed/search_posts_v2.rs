@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Searches posts with the newer set of filters.
+///
 /// `app.bsky.feed.searchPostsV2`
 ///
 /// Errors: `BadQueryString`.

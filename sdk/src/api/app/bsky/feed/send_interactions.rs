@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Reports to a feed generator how a reader dealt with its items.
+///
 /// `app.bsky.feed.sendInteractions`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SendInteractions;

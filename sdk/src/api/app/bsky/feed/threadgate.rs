@@ -4,6 +4,8 @@
 
 use crate::types;
 
+/// Rules for who may reply to a thread.
+///
 /// Record `app.bsky.feed.threadgate`, record key: `tid`.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

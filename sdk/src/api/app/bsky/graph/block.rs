@@ -4,6 +4,8 @@
 
 use crate::types;
 
+/// A block of another account; public like every record.
+///
 /// Record `app.bsky.graph.block`, record key: `tid`.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

@@ -5,6 +5,8 @@
 use crate::api;
 use crate::types;
 
+/// A follow of another account.
+///
 /// Record `app.bsky.graph.follow`, record key: `tid`.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists the starter packs of one account.
+///
 /// `app.bsky.graph.getActorStarterPacks`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetActorStarterPacks;

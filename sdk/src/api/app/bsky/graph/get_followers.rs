@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists the followers of one account.
+///
 /// `app.bsky.graph.getFollowers`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetFollowers;

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists the accounts that one account follows.
+///
 /// `app.bsky.graph.getFollows`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetFollows;

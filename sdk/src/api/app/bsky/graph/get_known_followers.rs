@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists those followers of an account whom the signed-in account follows too.
+///
 /// `app.bsky.graph.getKnownFollowers`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetKnownFollowers;

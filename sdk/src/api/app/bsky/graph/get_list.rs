@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Gets a list and its members.
+///
 /// `app.bsky.graph.getList`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetList;

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists the moderation lists that the signed-in account blocks.
+///
 /// `app.bsky.graph.getListBlocks`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetListBlocks;

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists the lists of one account.
+///
 /// `app.bsky.graph.getLists`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetLists;

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists one's own lists, each with whether a given account is on it.
+///
 /// `app.bsky.graph.getListsWithMembership`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetListsWithMembership;

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists the accounts that the signed-in account mutes.
+///
 /// `app.bsky.graph.getMutes`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetMutes;

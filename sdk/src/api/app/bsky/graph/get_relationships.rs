@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Tells how one account is related to several others.
+///
 /// `app.bsky.graph.getRelationships`
 ///
 /// Errors: `ActorNotFound`.

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Gets one starter pack.
+///
 /// `app.bsky.graph.getStarterPack`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetStarterPack;

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Gets several starter packs at once.
+///
 /// `app.bsky.graph.getStarterPacks`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetStarterPacks;

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists one's own starter packs, each with whether a given account is in it.
+///
 /// `app.bsky.graph.getStarterPacksWithMembership`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetStarterPacksWithMembership;

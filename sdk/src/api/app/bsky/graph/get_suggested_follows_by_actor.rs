@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Suggests accounts similar to one account.
+///
 /// `app.bsky.graph.getSuggestedFollowsByActor`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetSuggestedFollowsByActor;

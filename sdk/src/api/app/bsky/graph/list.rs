@@ -5,6 +5,8 @@
 use crate::api;
 use crate::types;
 
+/// A list of accounts, for moderation, for reading or as a reference.
+///
 /// Record `app.bsky.graph.list`, record key: `tid`.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

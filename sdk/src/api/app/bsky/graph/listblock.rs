@@ -4,6 +4,8 @@
 
 use crate::types;
 
+/// A block of every account on a moderation list.
+///
 /// Record `app.bsky.graph.listblock`, record key: `tid`.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

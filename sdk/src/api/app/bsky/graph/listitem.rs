@@ -4,6 +4,8 @@
 
 use crate::types;
 
+/// One account's place on a list.
+///
 /// Record `app.bsky.graph.listitem`, record key: `tid`.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

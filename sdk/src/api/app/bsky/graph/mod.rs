@@ -49,6 +49,8 @@ crate::accessor! { app_bsky_graph, AppBskyGraph, "app.bsky.graph" }
 
 #[cfg(feature = "client")]
 impl<'c> AppBskyGraph<'c> {
+    /// Lists the starter packs of one account.
+    ///
     /// `app.bsky.graph.getActorStarterPacks`
     pub fn get_actor_starter_packs(
         &self,
@@ -56,6 +58,8 @@ impl<'c> AppBskyGraph<'c> {
     ) -> xrpc::Call<'c, get_actor_starter_packs::GetActorStarterPacks> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Lists the accounts that the signed-in account blocks.
+    ///
     /// `app.bsky.graph.getBlocks`
     pub fn get_blocks(
         &self,
@@ -63,6 +67,8 @@ impl<'c> AppBskyGraph<'c> {
     ) -> xrpc::Call<'c, get_blocks::GetBlocks> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Lists the followers of one account.
+    ///
     /// `app.bsky.graph.getFollowers`
     pub fn get_followers(
         &self,
@@ -70,6 +76,8 @@ impl<'c> AppBskyGraph<'c> {
     ) -> xrpc::Call<'c, get_followers::GetFollowers> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Lists the accounts that one account follows.
+    ///
     /// `app.bsky.graph.getFollows`
     pub fn get_follows(
         &self,
@@ -77,6 +85,8 @@ impl<'c> AppBskyGraph<'c> {
     ) -> xrpc::Call<'c, get_follows::GetFollows> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Lists those followers of an account whom the signed-in account follows too.
+    ///
     /// `app.bsky.graph.getKnownFollowers`
     pub fn get_known_followers(
         &self,
@@ -84,6 +94,8 @@ impl<'c> AppBskyGraph<'c> {
     ) -> xrpc::Call<'c, get_known_followers::GetKnownFollowers> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Gets a list and its members.
+    ///
     /// `app.bsky.graph.getList`
     pub fn get_list(
         &self,
@@ -91,6 +103,8 @@ impl<'c> AppBskyGraph<'c> {
     ) -> xrpc::Call<'c, get_list::GetList> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Lists the moderation lists that the signed-in account blocks.
+    ///
     /// `app.bsky.graph.getListBlocks`
     pub fn get_list_blocks(
         &self,
@@ -98,6 +112,8 @@ impl<'c> AppBskyGraph<'c> {
     ) -> xrpc::Call<'c, get_list_blocks::GetListBlocks> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Lists the moderation lists that the signed-in account mutes.
+    ///
     /// `app.bsky.graph.getListMutes`
     pub fn get_list_mutes(
         &self,
@@ -105,6 +121,8 @@ impl<'c> AppBskyGraph<'c> {
     ) -> xrpc::Call<'c, get_list_mutes::GetListMutes> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Lists the lists of one account.
+    ///
     /// `app.bsky.graph.getLists`
     pub fn get_lists(
         &self,
@@ -112,6 +130,8 @@ impl<'c> AppBskyGraph<'c> {
     ) -> xrpc::Call<'c, get_lists::GetLists> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Lists one's own lists, each with whether a given account is on it.
+    ///
     /// `app.bsky.graph.getListsWithMembership`
     pub fn get_lists_with_membership(
         &self,
@@ -119,6 +139,8 @@ impl<'c> AppBskyGraph<'c> {
     ) -> xrpc::Call<'c, get_lists_with_membership::GetListsWithMembership> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Lists the accounts that the signed-in account mutes.
+    ///
     /// `app.bsky.graph.getMutes`
     pub fn get_mutes(
         &self,
@@ -126,6 +148,8 @@ impl<'c> AppBskyGraph<'c> {
     ) -> xrpc::Call<'c, get_mutes::GetMutes> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Tells how one account is related to several others.
+    ///
     /// `app.bsky.graph.getRelationships`
     ///
     /// Errors: `ActorNotFound`.
@@ -135,6 +159,8 @@ impl<'c> AppBskyGraph<'c> {
     ) -> xrpc::Call<'c, get_relationships::GetRelationships> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Gets one starter pack.
+    ///
     /// `app.bsky.graph.getStarterPack`
     pub fn get_starter_pack(
         &self,
@@ -142,6 +168,8 @@ impl<'c> AppBskyGraph<'c> {
     ) -> xrpc::Call<'c, get_starter_pack::GetStarterPack> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Gets several starter packs at once.
+    ///
     /// `app.bsky.graph.getStarterPacks`
     pub fn get_starter_packs(
         &self,
@@ -149,6 +177,8 @@ impl<'c> AppBskyGraph<'c> {
     ) -> xrpc::Call<'c, get_starter_packs::GetStarterPacks> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Lists one's own starter packs, each with whether a given account is in it.
+    ///
     /// `app.bsky.graph.getStarterPacksWithMembership`
     pub fn get_starter_packs_with_membership(
         &self,
@@ -159,6 +189,8 @@ impl<'c> AppBskyGraph<'c> {
     > {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Suggests accounts similar to one account.
+    ///
     /// `app.bsky.graph.getSuggestedFollowsByActor`
     pub fn get_suggested_follows_by_actor(
         &self,
@@ -166,6 +198,8 @@ impl<'c> AppBskyGraph<'c> {
     ) -> xrpc::Call<'c, get_suggested_follows_by_actor::GetSuggestedFollowsByActor> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Mutes an account privately.
+    ///
     /// `app.bsky.graph.muteActor`
     pub fn mute_actor(
         &self,
@@ -173,6 +207,8 @@ impl<'c> AppBskyGraph<'c> {
     ) -> xrpc::Call<'c, mute_actor::MuteActor> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Mutes every account on a list privately.
+    ///
     /// `app.bsky.graph.muteActorList`
     pub fn mute_actor_list(
         &self,
@@ -180,6 +216,8 @@ impl<'c> AppBskyGraph<'c> {
     ) -> xrpc::Call<'c, mute_actor_list::MuteActorList> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Mutes the notifications of a thread privately.
+    ///
     /// `app.bsky.graph.muteThread`
     pub fn mute_thread(
         &self,
@@ -187,6 +225,8 @@ impl<'c> AppBskyGraph<'c> {
     ) -> xrpc::Call<'c, mute_thread::MuteThread> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Searches starter packs.
+    ///
     /// `app.bsky.graph.searchStarterPacks`
     pub fn search_starter_packs(
         &self,
@@ -194,6 +234,8 @@ impl<'c> AppBskyGraph<'c> {
     ) -> xrpc::Call<'c, search_starter_packs::SearchStarterPacks> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Searches starter packs with the newer set of filters.
+    ///
     /// `app.bsky.graph.searchStarterPacksV2`
     pub fn search_starter_packs_v2(
         &self,
@@ -201,6 +243,8 @@ impl<'c> AppBskyGraph<'c> {
     ) -> xrpc::Call<'c, search_starter_packs_v2::SearchStarterPacksV2> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Ends the mute of an account.
+    ///
     /// `app.bsky.graph.unmuteActor`
     pub fn unmute_actor(
         &self,
@@ -208,6 +252,8 @@ impl<'c> AppBskyGraph<'c> {
     ) -> xrpc::Call<'c, unmute_actor::UnmuteActor> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Ends the mute of a list.
+    ///
     /// `app.bsky.graph.unmuteActorList`
     pub fn unmute_actor_list(
         &self,
@@ -215,6 +261,8 @@ impl<'c> AppBskyGraph<'c> {
     ) -> xrpc::Call<'c, unmute_actor_list::UnmuteActorList> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Ends the mute of a thread.
+    ///
     /// `app.bsky.graph.unmuteThread`
     pub fn unmute_thread(
         &self,

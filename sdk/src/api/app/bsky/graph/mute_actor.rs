@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Mutes an account privately.
+///
 /// `app.bsky.graph.muteActor`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MuteActor;

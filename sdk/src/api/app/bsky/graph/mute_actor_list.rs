@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Mutes every account on a list privately.
+///
 /// `app.bsky.graph.muteActorList`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MuteActorList;

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Mutes the notifications of a thread privately.
+///
 /// `app.bsky.graph.muteThread`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MuteThread;

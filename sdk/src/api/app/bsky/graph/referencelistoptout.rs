@@ -4,6 +4,8 @@
 
 use crate::types;
 
+/// An account's wish not to be on a reference list.
+///
 /// Record `app.bsky.graph.referencelistoptout`, record key: `tid`.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

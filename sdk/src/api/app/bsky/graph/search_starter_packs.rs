@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Searches starter packs.
+///
 /// `app.bsky.graph.searchStarterPacks`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SearchStarterPacks;

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Searches starter packs with the newer set of filters.
+///
 /// `app.bsky.graph.searchStarterPacksV2`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SearchStarterPacksV2;

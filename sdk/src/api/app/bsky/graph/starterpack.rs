@@ -5,6 +5,8 @@
 use crate::api;
 use crate::types;
 
+/// A starter pack: accounts and feeds for newcomers.
+///
 /// Record `app.bsky.graph.starterpack`, record key: `tid`.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Ends the mute of an account.
+///
 /// `app.bsky.graph.unmuteActor`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnmuteActor;

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Ends the mute of a list.
+///
 /// `app.bsky.graph.unmuteActorList`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnmuteActorList;

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Ends the mute of a thread.
+///
 /// `app.bsky.graph.unmuteThread`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnmuteThread;

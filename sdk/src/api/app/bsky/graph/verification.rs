@@ -4,6 +4,8 @@
 
 use crate::types;
 
+/// A verifier's statement that an account is who it says it is.
+///
 /// Record `app.bsky.graph.verification`, record key: `tid`.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

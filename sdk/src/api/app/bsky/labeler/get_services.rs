@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Gets information about several labelers.
+///
 /// `app.bsky.labeler.getServices`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetServices;

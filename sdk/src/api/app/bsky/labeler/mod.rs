@@ -19,6 +19,8 @@ crate::accessor! { app_bsky_labeler, AppBskyLabeler, "app.bsky.labeler" }
 
 #[cfg(feature = "client")]
 impl<'c> AppBskyLabeler<'c> {
+    /// Gets information about several labelers.
+    ///
     /// `app.bsky.labeler.getServices`
     pub fn get_services(
         &self,

@@ -5,6 +5,8 @@
 use crate::api;
 use crate::types;
 
+/// Declares a labeler and its policies.
+///
 /// Record `app.bsky.labeler.service`, record key: `literal:self`.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

@@ -4,6 +4,8 @@
 
 use crate::types;
 
+/// Says whom the account allows to subscribe to its activity.
+///
 /// Record `app.bsky.notification.declaration`, record key: `literal:self`.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Gets the notification preferences of the signed-in account.
+///
 /// `app.bsky.notification.getPreferences`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetPreferences;

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Counts unread notifications.
+///
 /// `app.bsky.notification.getUnreadCount`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetUnreadCount;

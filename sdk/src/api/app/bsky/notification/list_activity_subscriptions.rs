@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists the accounts whose activity is subscribed to.
+///
 /// `app.bsky.notification.listActivitySubscriptions`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListActivitySubscriptions;

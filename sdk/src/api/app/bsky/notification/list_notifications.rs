@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists the notifications of the signed-in account.
+///
 /// `app.bsky.notification.listNotifications`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListNotifications;

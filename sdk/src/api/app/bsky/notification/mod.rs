@@ -28,10 +28,14 @@ crate::accessor! { app_bsky_notification, AppBskyNotification, "app.bsky.notific
 
 #[cfg(feature = "client")]
 impl<'c> AppBskyNotification<'c> {
+    /// Gets the notification preferences of the signed-in account.
+    ///
     /// `app.bsky.notification.getPreferences`
     pub fn get_preferences(&self) -> xrpc::Call<'c, get_preferences::GetPreferences> {
         xrpc::Call::new(self.0, xrpc::NoParams, ())
     }
+    /// Counts unread notifications.
+    ///
     /// `app.bsky.notification.getUnreadCount`
     pub fn get_unread_count(
         &self,
@@ -39,6 +43,8 @@ impl<'c> AppBskyNotification<'c> {
     ) -> xrpc::Call<'c, get_unread_count::GetUnreadCount> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Lists the accounts whose activity is subscribed to.
+    ///
     /// `app.bsky.notification.listActivitySubscriptions`
     pub fn list_activity_subscriptions(
         &self,
@@ -46,6 +52,8 @@ impl<'c> AppBskyNotification<'c> {
     ) -> xrpc::Call<'c, list_activity_subscriptions::ListActivitySubscriptions> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Lists the notifications of the signed-in account.
+    ///
     /// `app.bsky.notification.listNotifications`
     pub fn list_notifications(
         &self,
@@ -53,6 +61,8 @@ impl<'c> AppBskyNotification<'c> {
     ) -> xrpc::Call<'c, list_notifications::ListNotifications> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Sets the subscription to one account's activity.
+    ///
     /// `app.bsky.notification.putActivitySubscription`
     pub fn put_activity_subscription(
         &self,
@@ -60,6 +70,8 @@ impl<'c> AppBskyNotification<'c> {
     ) -> xrpc::Call<'c, put_activity_subscription::PutActivitySubscription> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Sets notification preferences; superseded by the second version.
+    ///
     /// `app.bsky.notification.putPreferences`
     pub fn put_preferences(
         &self,
@@ -67,6 +79,8 @@ impl<'c> AppBskyNotification<'c> {
     ) -> xrpc::Call<'c, put_preferences::PutPreferences> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Sets notification preferences by kind.
+    ///
     /// `app.bsky.notification.putPreferencesV2`
     pub fn put_preferences_v2(
         &self,
@@ -74,6 +88,8 @@ impl<'c> AppBskyNotification<'c> {
     ) -> xrpc::Call<'c, put_preferences_v2::PutPreferencesV2> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Registers a device for push notifications.
+    ///
     /// `app.bsky.notification.registerPush`
     pub fn register_push(
         &self,
@@ -81,6 +97,8 @@ impl<'c> AppBskyNotification<'c> {
     ) -> xrpc::Call<'c, register_push::RegisterPush> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Removes a device from push notifications.
+    ///
     /// `app.bsky.notification.unregisterPush`
     pub fn unregister_push(
         &self,
@@ -88,6 +106,8 @@ impl<'c> AppBskyNotification<'c> {
     ) -> xrpc::Call<'c, unregister_push::UnregisterPush> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Marks notifications as seen up to a point in time.
+    ///
     /// `app.bsky.notification.updateSeen`
     pub fn update_seen(
         &self,

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Sets the subscription to one account's activity.
+///
 /// `app.bsky.notification.putActivitySubscription`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PutActivitySubscription;

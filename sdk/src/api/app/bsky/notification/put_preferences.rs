@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Sets notification preferences; superseded by the second version.
+///
 /// `app.bsky.notification.putPreferences`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PutPreferences;

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Sets notification preferences by kind.
+///
 /// `app.bsky.notification.putPreferencesV2`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PutPreferencesV2;

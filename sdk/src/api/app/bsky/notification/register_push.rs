@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Registers a device for push notifications.
+///
 /// `app.bsky.notification.registerPush`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RegisterPush;

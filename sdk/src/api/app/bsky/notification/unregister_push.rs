@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Removes a device from push notifications.
+///
 /// `app.bsky.notification.unregisterPush`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnregisterPush;

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Marks notifications as seen up to a point in time.
+///
 /// `app.bsky.notification.updateSeen`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UpdateSeen;

@@ -5,6 +5,8 @@
 use crate::api;
 use crate::xrpc;
 
+/// Gets how far the signed-in account is with age assurance.
+///
 /// `app.bsky.unspecced.getAgeAssuranceState`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetAgeAssuranceState;

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Gets configuration that the service has for apps.
+///
 /// `app.bsky.unspecced.getConfig`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetConfig;

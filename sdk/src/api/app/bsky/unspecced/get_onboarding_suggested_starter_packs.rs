@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Suggests starter packs during onboarding.
+///
 /// `app.bsky.unspecced.getOnboardingSuggestedStarterPacks`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetOnboardingSuggestedStarterPacks;

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Suggests starter packs during onboarding, as bare references.
+///
 /// `app.bsky.unspecced.getOnboardingSuggestedStarterPacksSkeleton`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetOnboardingSuggestedStarterPacksSkeleton;

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Suggests accounts during onboarding, as bare references.
+///
 /// `app.bsky.unspecced.getOnboardingSuggestedUsersSkeleton`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetOnboardingSuggestedUsersSkeleton;

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists popular feed generators.
+///
 /// `app.bsky.unspecced.getPopularFeedGenerators`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetPopularFeedGenerators;

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Gets the replies of a thread that are hidden at first.
+///
 /// `app.bsky.unspecced.getPostThreadOtherV2`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetPostThreadOtherV2;

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Gets a thread as a flat list with depths.
+///
 /// `app.bsky.unspecced.getPostThreadV2`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetPostThreadV2;

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Suggests feeds.
+///
 /// `app.bsky.unspecced.getSuggestedFeeds`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetSuggestedFeeds;

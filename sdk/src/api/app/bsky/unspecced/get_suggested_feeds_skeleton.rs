@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Suggests feeds, as bare references.
+///
 /// `app.bsky.unspecced.getSuggestedFeedsSkeleton`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetSuggestedFeedsSkeleton;

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Suggests accounts during onboarding.
+///
 /// `app.bsky.unspecced.getSuggestedOnboardingUsers`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetSuggestedOnboardingUsers;

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Suggests starter packs.
+///
 /// `app.bsky.unspecced.getSuggestedStarterPacks`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetSuggestedStarterPacks;

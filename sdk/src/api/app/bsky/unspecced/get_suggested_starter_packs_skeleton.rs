@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Suggests starter packs, as bare references.
+///
 /// `app.bsky.unspecced.getSuggestedStarterPacksSkeleton`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetSuggestedStarterPacksSkeleton;

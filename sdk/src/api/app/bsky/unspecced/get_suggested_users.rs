@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Suggests accounts.
+///
 /// `app.bsky.unspecced.getSuggestedUsers`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetSuggestedUsers;

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Suggests accounts for the Discover page.
+///
 /// `app.bsky.unspecced.getSuggestedUsersForDiscover`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetSuggestedUsersForDiscover;

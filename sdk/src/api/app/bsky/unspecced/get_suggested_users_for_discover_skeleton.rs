@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Suggests accounts for the Discover page, as bare references.
+///
 /// `app.bsky.unspecced.getSuggestedUsersForDiscoverSkeleton`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetSuggestedUsersForDiscoverSkeleton;

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Suggests accounts for the Explore page.
+///
 /// `app.bsky.unspecced.getSuggestedUsersForExplore`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetSuggestedUsersForExplore;

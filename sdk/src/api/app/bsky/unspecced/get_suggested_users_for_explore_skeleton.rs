@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Suggests accounts for the Explore page, as bare references.
+///
 /// `app.bsky.unspecced.getSuggestedUsersForExploreSkeleton`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetSuggestedUsersForExploreSkeleton;

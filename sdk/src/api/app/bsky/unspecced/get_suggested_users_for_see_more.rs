@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Suggests accounts for the page behind "see more".
+///
 /// `app.bsky.unspecced.getSuggestedUsersForSeeMore`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetSuggestedUsersForSeeMore;

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Suggests accounts for the page behind "see more", as bare references.
+///
 /// `app.bsky.unspecced.getSuggestedUsersForSeeMoreSkeleton`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetSuggestedUsersForSeeMoreSkeleton;

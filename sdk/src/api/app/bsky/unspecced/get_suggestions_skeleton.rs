@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Suggests accounts to follow, as bare references.
+///
 /// `app.bsky.unspecced.getSuggestionsSkeleton`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetSuggestionsSkeleton;

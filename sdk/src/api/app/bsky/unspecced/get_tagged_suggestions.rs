@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Suggests accounts and feeds, grouped by tag.
+///
 /// `app.bsky.unspecced.getTaggedSuggestions`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetTaggedSuggestions;

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists trending topics.
+///
 /// `app.bsky.unspecced.getTrendingTopics`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetTrendingTopics;

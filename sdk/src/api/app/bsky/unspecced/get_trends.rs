@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists trends with the accounts that take part.
+///
 /// `app.bsky.unspecced.getTrends`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetTrends;

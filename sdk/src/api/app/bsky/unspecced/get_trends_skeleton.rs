@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists trends, as bare references.
+///
 /// `app.bsky.unspecced.getTrendsSkeleton`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetTrendsSkeleton;

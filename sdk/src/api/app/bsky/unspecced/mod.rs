@@ -47,16 +47,22 @@ crate::accessor! { app_bsky_unspecced, AppBskyUnspecced, "app.bsky.unspecced" }
 
 #[cfg(feature = "client")]
 impl<'c> AppBskyUnspecced<'c> {
+    /// Gets how far the signed-in account is with age assurance.
+    ///
     /// `app.bsky.unspecced.getAgeAssuranceState`
     pub fn get_age_assurance_state(
         &self,
     ) -> xrpc::Call<'c, get_age_assurance_state::GetAgeAssuranceState> {
         xrpc::Call::new(self.0, xrpc::NoParams, ())
     }
+    /// Gets configuration that the service has for apps.
+    ///
     /// `app.bsky.unspecced.getConfig`
     pub fn get_config(&self) -> xrpc::Call<'c, get_config::GetConfig> {
         xrpc::Call::new(self.0, xrpc::NoParams, ())
     }
+    /// Suggests starter packs during onboarding.
+    ///
     /// `app.bsky.unspecced.getOnboardingSuggestedStarterPacks`
     pub fn get_onboarding_suggested_starter_packs(
         &self,
@@ -67,6 +73,8 @@ impl<'c> AppBskyUnspecced<'c> {
     > {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Suggests starter packs during onboarding, as bare references.
+    ///
     /// `app.bsky.unspecced.getOnboardingSuggestedStarterPacksSkeleton`
     pub fn get_onboarding_suggested_starter_packs_skeleton(
         &self,
@@ -77,6 +85,8 @@ impl<'c> AppBskyUnspecced<'c> {
     > {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Suggests accounts during onboarding, as bare references.
+    ///
     /// `app.bsky.unspecced.getOnboardingSuggestedUsersSkeleton`
     pub fn get_onboarding_suggested_users_skeleton(
         &self,
@@ -87,6 +97,8 @@ impl<'c> AppBskyUnspecced<'c> {
     > {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Lists popular feed generators.
+    ///
     /// `app.bsky.unspecced.getPopularFeedGenerators`
     pub fn get_popular_feed_generators(
         &self,
@@ -94,6 +106,8 @@ impl<'c> AppBskyUnspecced<'c> {
     ) -> xrpc::Call<'c, get_popular_feed_generators::GetPopularFeedGenerators> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Gets the replies of a thread that are hidden at first.
+    ///
     /// `app.bsky.unspecced.getPostThreadOtherV2`
     pub fn get_post_thread_other_v2(
         &self,
@@ -101,6 +115,8 @@ impl<'c> AppBskyUnspecced<'c> {
     ) -> xrpc::Call<'c, get_post_thread_other_v2::GetPostThreadOtherV2> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Gets a thread as a flat list with depths.
+    ///
     /// `app.bsky.unspecced.getPostThreadV2`
     pub fn get_post_thread_v2(
         &self,
@@ -108,6 +124,8 @@ impl<'c> AppBskyUnspecced<'c> {
     ) -> xrpc::Call<'c, get_post_thread_v2::GetPostThreadV2> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Suggests feeds.
+    ///
     /// `app.bsky.unspecced.getSuggestedFeeds`
     pub fn get_suggested_feeds(
         &self,
@@ -115,6 +133,8 @@ impl<'c> AppBskyUnspecced<'c> {
     ) -> xrpc::Call<'c, get_suggested_feeds::GetSuggestedFeeds> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Suggests feeds, as bare references.
+    ///
     /// `app.bsky.unspecced.getSuggestedFeedsSkeleton`
     pub fn get_suggested_feeds_skeleton(
         &self,
@@ -122,6 +142,8 @@ impl<'c> AppBskyUnspecced<'c> {
     ) -> xrpc::Call<'c, get_suggested_feeds_skeleton::GetSuggestedFeedsSkeleton> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Suggests accounts during onboarding.
+    ///
     /// `app.bsky.unspecced.getSuggestedOnboardingUsers`
     pub fn get_suggested_onboarding_users(
         &self,
@@ -129,6 +151,8 @@ impl<'c> AppBskyUnspecced<'c> {
     ) -> xrpc::Call<'c, get_suggested_onboarding_users::GetSuggestedOnboardingUsers> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Suggests starter packs.
+    ///
     /// `app.bsky.unspecced.getSuggestedStarterPacks`
     pub fn get_suggested_starter_packs(
         &self,
@@ -136,6 +160,8 @@ impl<'c> AppBskyUnspecced<'c> {
     ) -> xrpc::Call<'c, get_suggested_starter_packs::GetSuggestedStarterPacks> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Suggests starter packs, as bare references.
+    ///
     /// `app.bsky.unspecced.getSuggestedStarterPacksSkeleton`
     pub fn get_suggested_starter_packs_skeleton(
         &self,
@@ -146,6 +172,8 @@ impl<'c> AppBskyUnspecced<'c> {
     > {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Suggests accounts.
+    ///
     /// `app.bsky.unspecced.getSuggestedUsers`
     pub fn get_suggested_users(
         &self,
@@ -153,6 +181,8 @@ impl<'c> AppBskyUnspecced<'c> {
     ) -> xrpc::Call<'c, get_suggested_users::GetSuggestedUsers> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Suggests accounts for the Discover page.
+    ///
     /// `app.bsky.unspecced.getSuggestedUsersForDiscover`
     pub fn get_suggested_users_for_discover(
         &self,
@@ -160,6 +190,8 @@ impl<'c> AppBskyUnspecced<'c> {
     ) -> xrpc::Call<'c, get_suggested_users_for_discover::GetSuggestedUsersForDiscover> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Suggests accounts for the Discover page, as bare references.
+    ///
     /// `app.bsky.unspecced.getSuggestedUsersForDiscoverSkeleton`
     pub fn get_suggested_users_for_discover_skeleton(
         &self,
@@ -170,6 +202,8 @@ impl<'c> AppBskyUnspecced<'c> {
     > {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Suggests accounts for the Explore page.
+    ///
     /// `app.bsky.unspecced.getSuggestedUsersForExplore`
     pub fn get_suggested_users_for_explore(
         &self,
@@ -177,6 +211,8 @@ impl<'c> AppBskyUnspecced<'c> {
     ) -> xrpc::Call<'c, get_suggested_users_for_explore::GetSuggestedUsersForExplore> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Suggests accounts for the Explore page, as bare references.
+    ///
     /// `app.bsky.unspecced.getSuggestedUsersForExploreSkeleton`
     pub fn get_suggested_users_for_explore_skeleton(
         &self,
@@ -187,6 +223,8 @@ impl<'c> AppBskyUnspecced<'c> {
     > {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Suggests accounts for the page behind "see more".
+    ///
     /// `app.bsky.unspecced.getSuggestedUsersForSeeMore`
     pub fn get_suggested_users_for_see_more(
         &self,
@@ -194,6 +232,8 @@ impl<'c> AppBskyUnspecced<'c> {
     ) -> xrpc::Call<'c, get_suggested_users_for_see_more::GetSuggestedUsersForSeeMore> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Suggests accounts for the page behind "see more", as bare references.
+    ///
     /// `app.bsky.unspecced.getSuggestedUsersForSeeMoreSkeleton`
     pub fn get_suggested_users_for_see_more_skeleton(
         &self,
@@ -204,6 +244,8 @@ impl<'c> AppBskyUnspecced<'c> {
     > {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Suggests accounts, as bare references.
+    ///
     /// `app.bsky.unspecced.getSuggestedUsersSkeleton`
     pub fn get_suggested_users_skeleton(
         &self,
@@ -211,6 +253,8 @@ impl<'c> AppBskyUnspecced<'c> {
     ) -> xrpc::Call<'c, get_suggested_users_skeleton::GetSuggestedUsersSkeleton> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Suggests accounts to follow, as bare references.
+    ///
     /// `app.bsky.unspecced.getSuggestionsSkeleton`
     pub fn get_suggestions_skeleton(
         &self,
@@ -218,12 +262,16 @@ impl<'c> AppBskyUnspecced<'c> {
     ) -> xrpc::Call<'c, get_suggestions_skeleton::GetSuggestionsSkeleton> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Suggests accounts and feeds, grouped by tag.
+    ///
     /// `app.bsky.unspecced.getTaggedSuggestions`
     pub fn get_tagged_suggestions(
         &self,
     ) -> xrpc::Call<'c, get_tagged_suggestions::GetTaggedSuggestions> {
         xrpc::Call::new(self.0, xrpc::NoParams, ())
     }
+    /// Lists trending topics.
+    ///
     /// `app.bsky.unspecced.getTrendingTopics`
     pub fn get_trending_topics(
         &self,
@@ -231,6 +279,8 @@ impl<'c> AppBskyUnspecced<'c> {
     ) -> xrpc::Call<'c, get_trending_topics::GetTrendingTopics> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Lists trends with the accounts that take part.
+    ///
     /// `app.bsky.unspecced.getTrends`
     pub fn get_trends(
         &self,
@@ -238,6 +288,8 @@ impl<'c> AppBskyUnspecced<'c> {
     ) -> xrpc::Call<'c, get_trends::GetTrends> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Lists trends, as bare references.
+    ///
     /// `app.bsky.unspecced.getTrendsSkeleton`
     pub fn get_trends_skeleton(
         &self,
@@ -245,6 +297,8 @@ impl<'c> AppBskyUnspecced<'c> {
     ) -> xrpc::Call<'c, get_trends_skeleton::GetTrendsSkeleton> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Starts age assurance for the signed-in account.
+    ///
     /// `app.bsky.unspecced.initAgeAssurance`
     ///
     /// Errors: `InvalidEmail`, `DidTooLong`, `InvalidInitiation`.
@@ -254,6 +308,8 @@ impl<'c> AppBskyUnspecced<'c> {
     ) -> xrpc::Call<'c, init_age_assurance::InitAgeAssurance> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Searches accounts and gives bare references.
+    ///
     /// `app.bsky.unspecced.searchActorsSkeleton`
     ///
     /// Errors: `BadQueryString`.
@@ -263,6 +319,8 @@ impl<'c> AppBskyUnspecced<'c> {
     ) -> xrpc::Call<'c, search_actors_skeleton::SearchActorsSkeleton> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Searches posts and gives bare references.
+    ///
     /// `app.bsky.unspecced.searchPostsSkeleton`
     ///
     /// Errors: `BadQueryString`.
@@ -272,6 +330,8 @@ impl<'c> AppBskyUnspecced<'c> {
     ) -> xrpc::Call<'c, search_posts_skeleton::SearchPostsSkeleton> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Searches starter packs and gives bare references.
+    ///
     /// `app.bsky.unspecced.searchStarterPacksSkeleton`
     ///
     /// Errors: `BadQueryString`.

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Searches accounts and gives bare references.
+///
 /// `app.bsky.unspecced.searchActorsSkeleton`
 ///
 /// Errors: `BadQueryString`.

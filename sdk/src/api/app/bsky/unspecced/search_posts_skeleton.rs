@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Searches posts and gives bare references.
+///
 /// `app.bsky.unspecced.searchPostsSkeleton`
 ///
 /// Errors: `BadQueryString`.

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Searches starter packs and gives bare references.
+///
 /// `app.bsky.unspecced.searchStarterPacksSkeleton`
 ///
 /// Errors: `BadQueryString`.

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Gives up an upload in parts.
+///
 /// `app.bsky.video.abortUpload`
 ///
 /// Errors: `UploadNotFound`, `UploadNotReady`.

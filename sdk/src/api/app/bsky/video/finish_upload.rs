@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Completes an upload in parts and starts processing.
+///
 /// `app.bsky.video.finishUpload`
 ///
 /// Errors: `UploadNotFound`, `UploadExpired`, `MissingParts`, `UploadNotReady`, `UnsupportedContentType`,

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Gets how far the processing of a video is.
+///
 /// `app.bsky.video.getJobStatus`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetJobStatus;

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Gets how much the account may still upload.
+///
 /// `app.bsky.video.getUploadLimits`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetUploadLimits;

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Gets how far an upload in parts is.
+///
 /// `app.bsky.video.getUploadStatus`
 ///
 /// Errors: `UploadNotFound`.

@@ -25,6 +25,8 @@ crate::accessor! { app_bsky_video, AppBskyVideo, "app.bsky.video" }
 
 #[cfg(feature = "client")]
 impl<'c> AppBskyVideo<'c> {
+    /// Gives up an upload in parts.
+    ///
     /// `app.bsky.video.abortUpload`
     ///
     /// Errors: `UploadNotFound`, `UploadNotReady`.
@@ -34,6 +36,8 @@ impl<'c> AppBskyVideo<'c> {
     ) -> xrpc::Call<'c, abort_upload::AbortUpload> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Completes an upload in parts and starts processing.
+    ///
     /// `app.bsky.video.finishUpload`
     ///
     /// Errors: `UploadNotFound`, `UploadExpired`, `MissingParts`, `UploadNotReady`, `UnsupportedContentType`,
@@ -44,6 +48,8 @@ impl<'c> AppBskyVideo<'c> {
     ) -> xrpc::Call<'c, finish_upload::FinishUpload> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Gets how far the processing of a video is.
+    ///
     /// `app.bsky.video.getJobStatus`
     pub fn get_job_status(
         &self,
@@ -51,12 +57,16 @@ impl<'c> AppBskyVideo<'c> {
     ) -> xrpc::Call<'c, get_job_status::GetJobStatus> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Gets how much the account may still upload.
+    ///
     /// `app.bsky.video.getUploadLimits`
     pub fn get_upload_limits(
         &self,
     ) -> xrpc::Call<'c, get_upload_limits::GetUploadLimits> {
         xrpc::Call::new(self.0, xrpc::NoParams, ())
     }
+    /// Gets how far an upload in parts is.
+    ///
     /// `app.bsky.video.getUploadStatus`
     ///
     /// Errors: `UploadNotFound`.
@@ -66,6 +76,8 @@ impl<'c> AppBskyVideo<'c> {
     ) -> xrpc::Call<'c, get_upload_status::GetUploadStatus> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Starts an upload in parts.
+    ///
     /// `app.bsky.video.startUpload`
     ///
     /// Errors: `UnsupportedContentType`, `VideoTooLarge`, `VideoTooLong`, `BadAspectRatio`, `DailyLimitExceeded`,
@@ -76,6 +88,8 @@ impl<'c> AppBskyVideo<'c> {
     ) -> xrpc::Call<'c, start_upload::StartUpload> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Uploads one part of a video.
+    ///
     /// `app.bsky.video.uploadPart`
     ///
     /// Errors: `UploadNotFound`, `UploadExpired`, `InvalidPartNumber`, `PartSizeMismatch`, `UploadNotReady`,
@@ -87,6 +101,8 @@ impl<'c> AppBskyVideo<'c> {
     ) -> xrpc::Call<'c, upload_part::UploadPart> {
         xrpc::Call::new(self.0, params, body.into())
     }
+    /// Uploads a video in one request and starts processing.
+    ///
     /// `app.bsky.video.uploadVideo`
     pub fn upload_video(
         &self,

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Starts an upload in parts.
+///
 /// `app.bsky.video.startUpload`
 ///
 /// Errors: `UnsupportedContentType`, `VideoTooLarge`, `VideoTooLong`, `BadAspectRatio`, `DailyLimitExceeded`,

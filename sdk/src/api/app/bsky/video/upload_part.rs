@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Uploads one part of a video.
+///
 /// `app.bsky.video.uploadPart`
 ///
 /// Errors: `UploadNotFound`, `UploadExpired`, `InvalidPartNumber`, `PartSizeMismatch`, `UploadNotReady`,

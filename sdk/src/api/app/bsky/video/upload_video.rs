@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Uploads a video in one request and starts processing.
+///
 /// `app.bsky.video.uploadVideo`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UploadVideo;

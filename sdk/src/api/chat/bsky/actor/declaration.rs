@@ -4,13 +4,15 @@
 
 use crate::types;
 
+/// Record in which an account states who may start chats with it and who may invite it to groups.
+///
 /// Record `chat.bsky.actor.declaration`, record key: `literal:self`.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Declaration {
-    /// `allowIncoming`.
+    /// Who may open a direct conversation with this account.
     pub allow_incoming: DeclarationAllowIncoming,
-    /// `allowGroupInvites`.
+    /// Who may add this account to a group conversation.
     pub allow_group_invites: Option<DeclarationAllowGroupInvites>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

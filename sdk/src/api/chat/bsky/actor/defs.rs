@@ -19,6 +19,8 @@ pub enum MemberRole {
 
 crate::open_string! { MemberRole { Owner = "owner", Standard = "standard" } }
 
+/// A short profile of an account as it appears inside chat.
+///
 /// `chat.bsky.actor.defs#profileViewBasic`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -39,11 +41,11 @@ pub struct ProfileViewBasic {
     pub labels: Option<Vec<api::com::atproto::label::defs::Label>>,
     /// `createdAt`.
     pub created_at: Option<types::Datetime>,
-    /// `chatDisabled`.
+    /// True when the account cannot take part in conversations.
     pub chat_disabled: Option<bool>,
     /// `verification`.
     pub verification: Option<api::app::bsky::actor::defs::VerificationState>,
-    /// `kind`.
+    /// How the account relates to the conversation the profile is shown for.
     pub kind: Option<ProfileViewBasicKind>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -107,6 +109,8 @@ crate::union! {
     }
 }
 
+/// Marks a participant of a one-to-one conversation.
+///
 /// `chat.bsky.actor.defs#directConvoMember`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
@@ -126,11 +130,13 @@ impl DirectConvoMember {
     }
 }
 
+/// Marks a current member of a group, with role and origin.
+///
 /// `chat.bsky.actor.defs#groupConvoMember`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct GroupConvoMember {
-    /// `addedBy`.
+    /// The member who added this account; missing when the account came in another way, such as a join link.
     pub added_by: Option<ProfileViewBasic>,
     /// `role`.
     pub role: MemberRole,
@@ -156,6 +162,8 @@ impl GroupConvoMember {
     }
 }
 
+/// Marks an account that was once in the group but no longer is.
+///
 /// `chat.bsky.actor.defs#pastGroupConvoMember`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Deletes the chat data of the signed-in account from the chat service.
+///
 /// `chat.bsky.actor.deleteAccount`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeleteAccount;

@@ -4,6 +4,8 @@
 
 use crate::xrpc;
 
+/// Downloads the chat data of the signed-in account as JSON lines, one item per line.
+///
 /// `chat.bsky.actor.exportAccountData`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExportAccountData;

@@ -5,6 +5,9 @@
 use crate::types;
 use crate::xrpc;
 
+/// Tells the signed-in account whether it can chat, whether it can create groups, and how large its groups may
+/// be.
+///
 /// `chat.bsky.actor.getStatus`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetStatus;
@@ -26,11 +29,11 @@ impl xrpc::Query for GetStatus {}
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Output {
-    /// `chatDisabled`.
+    /// True when the account has been shut out of chat.
     pub chat_disabled: bool,
     /// `canCreateGroups`.
     pub can_create_groups: bool,
-    /// `groupMemberLimit`.
+    /// Largest number of members a group of this account may hold.
     pub group_member_limit: i64,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -21,16 +21,23 @@ crate::accessor! { chat_bsky_actor, ChatBskyActor, "chat.bsky.actor" }
 
 #[cfg(feature = "client")]
 impl<'c> ChatBskyActor<'c> {
+    /// Deletes the chat data of the signed-in account from the chat service.
+    ///
     /// `chat.bsky.actor.deleteAccount`
     pub fn delete_account(&self) -> xrpc::Call<'c, delete_account::DeleteAccount> {
         xrpc::Call::new(self.0, xrpc::NoParams, ())
     }
+    /// Downloads the chat data of the signed-in account as JSON lines, one item per line.
+    ///
     /// `chat.bsky.actor.exportAccountData`
     pub fn export_account_data(
         &self,
     ) -> xrpc::Call<'c, export_account_data::ExportAccountData> {
         xrpc::Call::new(self.0, xrpc::NoParams, ())
     }
+    /// Tells the signed-in account whether it can chat, whether it can create groups, and how large its groups may
+    /// be.
+    ///
     /// `chat.bsky.actor.getStatus`
     pub fn get_status(&self) -> xrpc::Call<'c, get_status::GetStatus> {
         xrpc::Call::new(self.0, xrpc::NoParams, ())

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Accepts a pending conversation request, moving it into the main conversation list of the signed-in account.
+///
 /// `chat.bsky.convo.acceptConvo`
 ///
 /// Errors: `InvalidConvo`.
@@ -54,7 +56,7 @@ impl Input {
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Output {
-    /// `rev`.
+    /// Revision of the conversation after the change; missing when it was already accepted.
     pub rev: Option<String>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Adds an emoji reaction by the signed-in account to a message in one of its conversations.
+///
 /// `chat.bsky.convo.addReaction`
 ///
 /// Errors: `InvalidConvo`, `ReactionNotAllowed`, `ReactionMessageDeleted`, `ReactionLimitReached`,
@@ -34,7 +36,9 @@ pub struct Input {
     pub convo_id: String,
     /// `messageId`.
     pub message_id: String,
-    /// `value`: Exactly 1 graphemes. 1 to 64 bytes.
+    /// The emoji to react with.
+    ///
+    /// Exactly 1 graphemes. 1 to 64 bytes.
     pub value: String,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -19,6 +19,8 @@ pub enum ConvoKind {
 
 crate::open_string! { ConvoKind { Direct = "direct", Group = "group" } }
 
+/// Whether new messages can be sent to a group, and whether a lock can be undone.
+///
 /// `chat.bsky.convo.defs#convoLockStatus`
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -41,6 +43,8 @@ crate::open_string! {
     }
 }
 
+/// Whether the viewer has accepted the conversation or it is still a request.
+///
 /// `chat.bsky.convo.defs#convoStatus`
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -55,11 +59,13 @@ pub enum ConvoStatus {
 
 crate::open_string! { ConvoStatus { Request = "request", Accepted = "accepted" } }
 
+/// Points at a conversation as seen by one of its members.
+///
 /// `chat.bsky.convo.defs#convoRef`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ConvoRef {
-    /// `did`.
+    /// Member from whose side the conversation is seen.
     pub did: types::Did,
     /// `convoId`.
     pub convo_id: String,
@@ -85,11 +91,13 @@ impl ConvoRef {
     }
 }
 
+/// Points at a message as seen by one member of its conversation.
+///
 /// `chat.bsky.convo.defs#messageRef`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct MessageRef {
-    /// `did`.
+    /// Member from whose side the message is seen.
     pub did: types::Did,
     /// `convoId`.
     pub convo_id: String,
@@ -123,13 +131,15 @@ impl MessageRef {
     }
 }
 
+/// The content of a message to be sent.
+///
 /// `chat.bsky.convo.defs#messageInput`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct MessageInput {
     /// `text`: At most 1000 graphemes. At most 10000 bytes.
     pub text: String,
-    /// `facets`.
+    /// Ranges of the text that carry links, mentions or tags.
     pub facets: Option<Vec<api::app::bsky::richtext::facet::Facet>>,
     /// `embed`.
     pub embed: Option<MessageInputEmbed>,
@@ -214,13 +224,15 @@ impl ReplyRef {
     }
 }
 
+/// A message as shown to a member of the conversation.
+///
 /// `chat.bsky.convo.defs#messageView`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct MessageView {
     /// `id`.
     pub id: String,
-    /// `rev`.
+    /// Revision of the conversation at which the message last changed; sorts in order of change.
     pub rev: String,
     /// `text`: At most 1000 graphemes. At most 10000 bytes.
     pub text: String,
@@ -230,7 +242,7 @@ pub struct MessageView {
     pub embed: Option<MessageViewEmbed>,
     /// `reactions`.
     pub reactions: Option<Vec<ReactionView>>,
-    /// `replyTo`.
+    /// The message this one answers, or a placeholder when it cannot be shown.
     pub reply_to: Option<MessageViewReplyTo>,
     /// `sender`.
     pub sender: MessageViewSender,
@@ -319,6 +331,8 @@ crate::union! {
     }
 }
 
+/// An account named in a system message.
+///
 /// `chat.bsky.convo.defs#systemMessageReferredUser`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -345,6 +359,8 @@ impl SystemMessageReferredUser {
     }
 }
 
+/// An automatic entry in the history of a group that tells of a change, such as a new member.
+///
 /// `chat.bsky.convo.defs#systemMessageView`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -437,6 +453,8 @@ crate::union! {
     }
 }
 
+/// Tells that a member was added by another member.
+///
 /// `chat.bsky.convo.defs#systemMessageDataAddMember`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -475,6 +493,8 @@ impl SystemMessageDataAddMember {
     }
 }
 
+/// Tells that a member was removed by someone else.
+///
 /// `chat.bsky.convo.defs#systemMessageDataRemoveMember`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -508,6 +528,8 @@ impl SystemMessageDataRemoveMember {
     }
 }
 
+/// Tells that an account joined by itself, through a join link.
+///
 /// `chat.bsky.convo.defs#systemMessageDataMemberJoin`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -516,7 +538,7 @@ pub struct SystemMessageDataMemberJoin {
     pub member: SystemMessageReferredUser,
     /// `role`.
     pub role: api::chat::bsky::actor::defs::MemberRole,
-    /// `approvedBy`.
+    /// Who let the account in, when the join link asks for approval.
     pub approved_by: Option<SystemMessageReferredUser>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -545,6 +567,8 @@ impl SystemMessageDataMemberJoin {
     }
 }
 
+/// Tells that a member left of its own accord.
+///
 /// `chat.bsky.convo.defs#systemMessageDataMemberLeave`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -571,6 +595,8 @@ impl SystemMessageDataMemberLeave {
     }
 }
 
+/// Tells that the group was locked against new messages.
+///
 /// `chat.bsky.convo.defs#systemMessageDataLockConvo`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -597,6 +623,8 @@ impl SystemMessageDataLockConvo {
     }
 }
 
+/// Tells that the group was opened for messages again.
+///
 /// `chat.bsky.convo.defs#systemMessageDataUnlockConvo`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -623,6 +651,8 @@ impl SystemMessageDataUnlockConvo {
     }
 }
 
+/// Tells that the group was locked for good.
+///
 /// `chat.bsky.convo.defs#systemMessageDataLockConvoPermanently`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -649,6 +679,8 @@ impl SystemMessageDataLockConvoPermanently {
     }
 }
 
+/// Tells that the group details, such as its name, were changed.
+///
 /// `chat.bsky.convo.defs#systemMessageDataEditGroup`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
@@ -679,6 +711,8 @@ impl SystemMessageDataEditGroup {
     }
 }
 
+/// Tells that a join link was made.
+///
 /// `chat.bsky.convo.defs#systemMessageDataCreateJoinLink`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
@@ -698,6 +732,8 @@ impl SystemMessageDataCreateJoinLink {
     }
 }
 
+/// Tells that the settings of the join link were changed.
+///
 /// `chat.bsky.convo.defs#systemMessageDataEditJoinLink`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
@@ -717,6 +753,8 @@ impl SystemMessageDataEditJoinLink {
     }
 }
 
+/// Tells that the join link was switched on again.
+///
 /// `chat.bsky.convo.defs#systemMessageDataEnableJoinLink`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
@@ -736,6 +774,8 @@ impl SystemMessageDataEnableJoinLink {
     }
 }
 
+/// Tells that the join link was switched off.
+///
 /// `chat.bsky.convo.defs#systemMessageDataDisableJoinLink`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
@@ -755,6 +795,8 @@ impl SystemMessageDataDisableJoinLink {
     }
 }
 
+/// Stands in for a message that the viewer has deleted.
+///
 /// `chat.bsky.convo.defs#deletedMessageView`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -798,6 +840,8 @@ impl DeletedMessageView {
     }
 }
 
+/// Stands in for a message older than the membership of the viewer, which is not shown.
+///
 /// `chat.bsky.convo.defs#messageBeforeUserJoinedGroupView`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
@@ -847,7 +891,7 @@ impl MessageViewSender {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ReactionView {
-    /// `value`.
+    /// The emoji.
     pub value: String,
     /// `sender`.
     pub sender: ReactionViewSender,
@@ -907,6 +951,8 @@ impl ReactionViewSender {
     }
 }
 
+/// A reaction together with the message it was given to.
+///
 /// `chat.bsky.convo.defs#messageAndReactionView`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -937,27 +983,29 @@ impl MessageAndReactionView {
     }
 }
 
+/// A conversation as shown to one of its members.
+///
 /// `chat.bsky.convo.defs#convoView`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ConvoView {
     /// `id`.
     pub id: String,
-    /// `rev`.
+    /// Revision of the conversation; grows with every change.
     pub rev: String,
-    /// `members`.
+    /// Profiles of members; for large groups this can be only some of them.
     pub members: Vec<api::chat::bsky::actor::defs::ProfileViewBasic>,
     /// `lastMessage`.
     pub last_message: Option<ConvoViewLastMessage>,
-    /// `lastReaction`.
+    /// Newest reaction in the conversation with its message.
     pub last_reaction: Option<ConvoViewLastReaction>,
-    /// `muted`.
+    /// True when the viewer has silenced notifications for this conversation.
     pub muted: bool,
     /// `status`.
     pub status: Option<ConvoStatus>,
     /// `unreadCount`.
     pub unread_count: i64,
-    /// `kind`.
+    /// Whether the conversation is direct or a group, with the details that apply.
     pub kind: Option<ConvoViewKind>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -1058,6 +1106,8 @@ crate::union! {
     }
 }
 
+/// Marks a one-to-one conversation.
+///
 /// `chat.bsky.convo.defs#directConvo`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
@@ -1077,6 +1127,8 @@ impl DirectConvo {
     }
 }
 
+/// Details that only group conversations have.
+///
 /// `chat.bsky.convo.defs#groupConvo`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -1085,11 +1137,11 @@ pub struct GroupConvo {
     pub created_at: types::Datetime,
     /// `joinLink`.
     pub join_link: Option<api::chat::bsky::group::defs::JoinLinkView>,
-    /// `joinRequestCount`.
+    /// Number of open requests to join; shown only to those who can answer them.
     pub join_request_count: Option<i64>,
     /// `lockStatus`.
     pub lock_status: ConvoLockStatus,
-    /// `lockStatusModerationOverride`.
+    /// True when moderators imposed the lock, so that the owner cannot lift it.
     pub lock_status_moderation_override: bool,
     /// `memberCount`.
     pub member_count: i64,
@@ -1097,7 +1149,7 @@ pub struct GroupConvo {
     pub member_limit: i64,
     /// `name`: At most 50 graphemes. At most 500 bytes.
     pub name: String,
-    /// `unreadJoinRequestCount`.
+    /// Number of join requests the viewer has not looked at yet.
     pub unread_join_request_count: Option<i64>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -1142,6 +1194,8 @@ impl GroupConvo {
     }
 }
 
+/// Log entry: a conversation appeared for the viewer.
+///
 /// `chat.bsky.convo.defs#logBeginConvo`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -1172,6 +1226,8 @@ impl LogBeginConvo {
     }
 }
 
+/// Log entry: the viewer accepted a conversation request.
+///
 /// `chat.bsky.convo.defs#logAcceptConvo`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -1202,6 +1258,8 @@ impl LogAcceptConvo {
     }
 }
 
+/// Log entry: the viewer left a conversation.
+///
 /// `chat.bsky.convo.defs#logLeaveConvo`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -1232,6 +1290,8 @@ impl LogLeaveConvo {
     }
 }
 
+/// Log entry: the viewer muted a conversation.
+///
 /// `chat.bsky.convo.defs#logMuteConvo`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -1262,6 +1322,8 @@ impl LogMuteConvo {
     }
 }
 
+/// Log entry: the viewer unmuted a conversation.
+///
 /// `chat.bsky.convo.defs#logUnmuteConvo`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -1292,6 +1354,8 @@ impl LogUnmuteConvo {
     }
 }
 
+/// Log entry: a message was sent.
+///
 /// `chat.bsky.convo.defs#logCreateMessage`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -1302,7 +1366,7 @@ pub struct LogCreateMessage {
     pub convo_id: String,
     /// `message`.
     pub message: LogCreateMessageMessage,
-    /// `relatedProfiles`.
+    /// Profiles of the accounts mentioned in the entry.
     pub related_profiles: Option<Vec<api::chat::bsky::actor::defs::ProfileViewBasic>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -1353,6 +1417,8 @@ crate::union! {
     }
 }
 
+/// Log entry: the viewer deleted a message.
+///
 /// `chat.bsky.convo.defs#logDeleteMessage`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -1410,6 +1476,8 @@ crate::union! {
     }
 }
 
+/// Log entry: the viewer read up to a message; older form of the conversation read entry.
+///
 /// `chat.bsky.convo.defs#logReadMessage`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -1470,6 +1538,8 @@ crate::union! {
     }
 }
 
+/// Log entry: a reaction was added to a message.
+///
 /// `chat.bsky.convo.defs#logAddReaction`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -1536,6 +1606,8 @@ crate::union! {
     }
 }
 
+/// Log entry: a reaction was taken off a message.
+///
 /// `chat.bsky.convo.defs#logRemoveReaction`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -1602,6 +1674,8 @@ crate::union! {
     }
 }
 
+/// Log entry: the viewer marked a conversation as read up to a message.
+///
 /// `chat.bsky.convo.defs#logReadConvo`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -1662,6 +1736,8 @@ crate::union! {
     }
 }
 
+/// Log entry: a member was added to a group.
+///
 /// `chat.bsky.convo.defs#logAddMember`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -1705,6 +1781,8 @@ impl LogAddMember {
     }
 }
 
+/// Log entry: a member was removed from a group.
+///
 /// `chat.bsky.convo.defs#logRemoveMember`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -1748,6 +1826,8 @@ impl LogRemoveMember {
     }
 }
 
+/// Log entry: an account joined a group through a join link.
+///
 /// `chat.bsky.convo.defs#logMemberJoin`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -1791,6 +1871,8 @@ impl LogMemberJoin {
     }
 }
 
+/// Log entry: a member left a group.
+///
 /// `chat.bsky.convo.defs#logMemberLeave`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -1834,6 +1916,8 @@ impl LogMemberLeave {
     }
 }
 
+/// Log entry: a group was locked.
+///
 /// `chat.bsky.convo.defs#logLockConvo`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -1877,6 +1961,8 @@ impl LogLockConvo {
     }
 }
 
+/// Log entry: a group was unlocked.
+///
 /// `chat.bsky.convo.defs#logUnlockConvo`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -1920,6 +2006,8 @@ impl LogUnlockConvo {
     }
 }
 
+/// Log entry: a group was locked for good.
+///
 /// `chat.bsky.convo.defs#logLockConvoPermanently`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -1963,6 +2051,8 @@ impl LogLockConvoPermanently {
     }
 }
 
+/// Log entry: the details of a group were changed.
+///
 /// `chat.bsky.convo.defs#logEditGroup`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -2001,6 +2091,8 @@ impl LogEditGroup {
     }
 }
 
+/// Log entry: a join link was made for a group.
+///
 /// `chat.bsky.convo.defs#logCreateJoinLink`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -2039,6 +2131,8 @@ impl LogCreateJoinLink {
     }
 }
 
+/// Log entry: the settings of a join link were changed.
+///
 /// `chat.bsky.convo.defs#logEditJoinLink`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -2077,6 +2171,8 @@ impl LogEditJoinLink {
     }
 }
 
+/// Log entry: a join link was switched on again.
+///
 /// `chat.bsky.convo.defs#logEnableJoinLink`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -2115,6 +2211,8 @@ impl LogEnableJoinLink {
     }
 }
 
+/// Log entry: a join link was switched off.
+///
 /// `chat.bsky.convo.defs#logDisableJoinLink`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -2153,6 +2251,8 @@ impl LogDisableJoinLink {
     }
 }
 
+/// Log entry: someone asked to join a group of the viewer.
+///
 /// `chat.bsky.convo.defs#logIncomingJoinRequest`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -2191,6 +2291,8 @@ impl LogIncomingJoinRequest {
     }
 }
 
+/// Log entry: a request to join a group of the viewer was granted.
+///
 /// `chat.bsky.convo.defs#logApproveJoinRequest`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -2229,6 +2331,8 @@ impl LogApproveJoinRequest {
     }
 }
 
+/// Log entry: a request to join a group of the viewer was turned down.
+///
 /// `chat.bsky.convo.defs#logRejectJoinRequest`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -2267,6 +2371,8 @@ impl LogRejectJoinRequest {
     }
 }
 
+/// Log entry: the viewer asked to join a group.
+///
 /// `chat.bsky.convo.defs#logOutgoingJoinRequest`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -2297,6 +2403,8 @@ impl LogOutgoingJoinRequest {
     }
 }
 
+/// Log entry: someone took back a request to join a group of the viewer.
+///
 /// `chat.bsky.convo.defs#logWithdrawIncomingJoinRequest`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -2335,6 +2443,8 @@ impl LogWithdrawIncomingJoinRequest {
     }
 }
 
+/// Log entry: the viewer took back a request to join a group.
+///
 /// `chat.bsky.convo.defs#logWithdrawOutgoingJoinRequest`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -2365,6 +2475,8 @@ impl LogWithdrawOutgoingJoinRequest {
     }
 }
 
+/// Log entry: the viewer marked the join requests of a group as read.
+///
 /// `chat.bsky.convo.defs#logReadJoinRequests`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

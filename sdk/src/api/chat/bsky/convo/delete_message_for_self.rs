@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Hides a message from the signed-in account only; the other members of the conversation still see it.
+///
 /// `chat.bsky.convo.deleteMessageForSelf`
 ///
 /// Errors: `InvalidConvo`, `MessageDeleteNotAllowed`.

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Returns one conversation of the signed-in account by its identifier.
+///
 /// `chat.bsky.convo.getConvo`
 ///
 /// Errors: `InvalidConvo`.

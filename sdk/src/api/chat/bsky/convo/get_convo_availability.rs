@@ -6,6 +6,9 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Tells whether the signed-in account can chat with the given accounts, and returns the conversation if one
+/// exists.
+///
 /// `chat.bsky.convo.getConvoAvailability`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetConvoAvailability;
@@ -46,7 +49,7 @@ impl Params {
 pub struct Output {
     /// `canChat`.
     pub can_chat: bool,
-    /// `convo`.
+    /// The existing conversation with these members, if there is one.
     pub convo: Option<api::chat::bsky::convo::defs::ConvoView>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -6,6 +6,9 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Returns the direct conversation between the signed-in account and the given members, creating it when it
+/// does not exist yet.
+///
 /// `chat.bsky.convo.getConvoForMembers`
 ///
 /// Errors: `AccountSuspended`, `BlockedActor`, `BlockedSubject`, `MessagesDisabled`, `NotFollowedBySender`,

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists the members of a conversation that the signed-in account takes part in.
+///
 /// `chat.bsky.convo.getConvoMembers`
 ///
 /// Errors: `InvalidConvo`.

@@ -6,6 +6,9 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Returns what changed in the conversations of the signed-in account since a point in the log, for keeping
+/// clients in step.
+///
 /// `chat.bsky.convo.getLog`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetLog;
@@ -40,7 +43,7 @@ impl xrpc::Paginated for GetLog {
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Params {
-    /// `cursor`.
+    /// Revision after which entries are returned; pass back the one from the last answer.
     pub cursor: Option<String>,
 }
 

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists the messages of a conversation of the signed-in account, newest first.
+///
 /// `chat.bsky.convo.getMessages`
 ///
 /// Errors: `InvalidConvo`.
@@ -60,7 +62,7 @@ pub struct Output {
     pub cursor: Option<String>,
     /// `messages`.
     pub messages: Vec<OutputMessagesItem>,
-    /// `relatedProfiles`.
+    /// Profiles of accounts that the messages refer to, including past members.
     pub related_profiles: Option<Vec<api::chat::bsky::actor::defs::ProfileViewBasic>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

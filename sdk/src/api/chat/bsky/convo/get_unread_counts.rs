@@ -5,6 +5,9 @@
 use crate::types;
 use crate::xrpc;
 
+/// Counts the conversations of the signed-in account that hold unread messages, split into accepted ones and
+/// requests.
+///
 /// `chat.bsky.convo.getUnreadCounts`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetUnreadCounts;
@@ -26,7 +29,9 @@ impl xrpc::Query for GetUnreadCounts {}
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Params {
-    /// `includeGroupChats`: `true` if absent.
+    /// When false, group conversations are left out of the counts.
+    ///
+    /// `true` if absent.
     pub include_group_chats: Option<bool>,
 }
 

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Takes the signed-in account out of a conversation; the owner of a group may be refused.
+///
 /// `chat.bsky.convo.leaveConvo`
 ///
 /// Errors: `InvalidConvo`, `OwnerCannotLeave`.

@@ -6,6 +6,9 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists the open requests of the signed-in account: conversations it has not accepted and groups it has asked
+/// to join.
+///
 /// `chat.bsky.convo.listConvoRequests`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListConvoRequests;

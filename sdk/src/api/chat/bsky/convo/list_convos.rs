@@ -6,6 +6,9 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists the conversations of the signed-in account, most recently active first, with filters by state and
+/// kind.
+///
 /// `chat.bsky.convo.listConvos`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListConvos;
@@ -44,7 +47,7 @@ pub struct Params {
     pub limit: Option<i64>,
     /// `cursor`.
     pub cursor: Option<String>,
-    /// `readState`.
+    /// Set to unread to get only conversations with unread messages.
     pub read_state: Option<ParamsReadState>,
     /// `status`.
     pub status: Option<ParamsStatus>,

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Locks a group so that nobody can send messages to it; needs the owner role.
+///
 /// `chat.bsky.convo.lockConvo`
 ///
 /// Errors: `ConvoLocked`, `InvalidConvo`, `InsufficientRole`.

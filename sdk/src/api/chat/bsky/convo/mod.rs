@@ -39,6 +39,8 @@ crate::accessor! { chat_bsky_convo, ChatBskyConvo, "chat.bsky.convo" }
 
 #[cfg(feature = "client")]
 impl<'c> ChatBskyConvo<'c> {
+    /// Accepts a pending conversation request, moving it into the main conversation list of the signed-in account.
+    ///
     /// `chat.bsky.convo.acceptConvo`
     ///
     /// Errors: `InvalidConvo`.
@@ -48,6 +50,8 @@ impl<'c> ChatBskyConvo<'c> {
     ) -> xrpc::Call<'c, accept_convo::AcceptConvo> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Adds an emoji reaction by the signed-in account to a message in one of its conversations.
+    ///
     /// `chat.bsky.convo.addReaction`
     ///
     /// Errors: `InvalidConvo`, `ReactionNotAllowed`, `ReactionMessageDeleted`, `ReactionLimitReached`,
@@ -58,6 +62,8 @@ impl<'c> ChatBskyConvo<'c> {
     ) -> xrpc::Call<'c, add_reaction::AddReaction> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Hides a message from the signed-in account only; the other members of the conversation still see it.
+    ///
     /// `chat.bsky.convo.deleteMessageForSelf`
     ///
     /// Errors: `InvalidConvo`, `MessageDeleteNotAllowed`.
@@ -67,6 +73,8 @@ impl<'c> ChatBskyConvo<'c> {
     ) -> xrpc::Call<'c, delete_message_for_self::DeleteMessageForSelf> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Returns one conversation of the signed-in account by its identifier.
+    ///
     /// `chat.bsky.convo.getConvo`
     ///
     /// Errors: `InvalidConvo`.
@@ -76,6 +84,9 @@ impl<'c> ChatBskyConvo<'c> {
     ) -> xrpc::Call<'c, get_convo::GetConvo> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Tells whether the signed-in account can chat with the given accounts, and returns the conversation if one
+    /// exists.
+    ///
     /// `chat.bsky.convo.getConvoAvailability`
     pub fn get_convo_availability(
         &self,
@@ -83,6 +94,9 @@ impl<'c> ChatBskyConvo<'c> {
     ) -> xrpc::Call<'c, get_convo_availability::GetConvoAvailability> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Returns the direct conversation between the signed-in account and the given members, creating it when it
+    /// does not exist yet.
+    ///
     /// `chat.bsky.convo.getConvoForMembers`
     ///
     /// Errors: `AccountSuspended`, `BlockedActor`, `BlockedSubject`, `MessagesDisabled`, `NotFollowedBySender`,
@@ -93,6 +107,8 @@ impl<'c> ChatBskyConvo<'c> {
     ) -> xrpc::Call<'c, get_convo_for_members::GetConvoForMembers> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Lists the members of a conversation that the signed-in account takes part in.
+    ///
     /// `chat.bsky.convo.getConvoMembers`
     ///
     /// Errors: `InvalidConvo`.
@@ -102,10 +118,15 @@ impl<'c> ChatBskyConvo<'c> {
     ) -> xrpc::Call<'c, get_convo_members::GetConvoMembers> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Returns what changed in the conversations of the signed-in account since a point in the log, for keeping
+    /// clients in step.
+    ///
     /// `chat.bsky.convo.getLog`
     pub fn get_log(&self, params: get_log::Params) -> xrpc::Call<'c, get_log::GetLog> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Lists the messages of a conversation of the signed-in account, newest first.
+    ///
     /// `chat.bsky.convo.getMessages`
     ///
     /// Errors: `InvalidConvo`.
@@ -115,6 +136,9 @@ impl<'c> ChatBskyConvo<'c> {
     ) -> xrpc::Call<'c, get_messages::GetMessages> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Counts the conversations of the signed-in account that hold unread messages, split into accepted ones and
+    /// requests.
+    ///
     /// `chat.bsky.convo.getUnreadCounts`
     pub fn get_unread_counts(
         &self,
@@ -122,6 +146,8 @@ impl<'c> ChatBskyConvo<'c> {
     ) -> xrpc::Call<'c, get_unread_counts::GetUnreadCounts> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Takes the signed-in account out of a conversation; the owner of a group may be refused.
+    ///
     /// `chat.bsky.convo.leaveConvo`
     ///
     /// Errors: `InvalidConvo`, `OwnerCannotLeave`.
@@ -131,6 +157,9 @@ impl<'c> ChatBskyConvo<'c> {
     ) -> xrpc::Call<'c, leave_convo::LeaveConvo> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Lists the open requests of the signed-in account: conversations it has not accepted and groups it has asked
+    /// to join.
+    ///
     /// `chat.bsky.convo.listConvoRequests`
     pub fn list_convo_requests(
         &self,
@@ -138,6 +167,9 @@ impl<'c> ChatBskyConvo<'c> {
     ) -> xrpc::Call<'c, list_convo_requests::ListConvoRequests> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Lists the conversations of the signed-in account, most recently active first, with filters by state and
+    /// kind.
+    ///
     /// `chat.bsky.convo.listConvos`
     pub fn list_convos(
         &self,
@@ -145,6 +177,8 @@ impl<'c> ChatBskyConvo<'c> {
     ) -> xrpc::Call<'c, list_convos::ListConvos> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Locks a group so that nobody can send messages to it; needs the owner role.
+    ///
     /// `chat.bsky.convo.lockConvo`
     ///
     /// Errors: `ConvoLocked`, `InvalidConvo`, `InsufficientRole`.
@@ -154,6 +188,8 @@ impl<'c> ChatBskyConvo<'c> {
     ) -> xrpc::Call<'c, lock_convo::LockConvo> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Silences notifications from a conversation for the signed-in account.
+    ///
     /// `chat.bsky.convo.muteConvo`
     ///
     /// Errors: `InvalidConvo`.
@@ -163,6 +199,8 @@ impl<'c> ChatBskyConvo<'c> {
     ) -> xrpc::Call<'c, mute_convo::MuteConvo> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Removes a reaction that the signed-in account gave to a message.
+    ///
     /// `chat.bsky.convo.removeReaction`
     ///
     /// Errors: `InvalidConvo`, `ReactionNotAllowed`, `ReactionMessageDeleted`, `ReactionInvalidValue`.
@@ -172,6 +210,8 @@ impl<'c> ChatBskyConvo<'c> {
     ) -> xrpc::Call<'c, remove_reaction::RemoveReaction> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Sends a message from the signed-in account to one of its conversations.
+    ///
     /// `chat.bsky.convo.sendMessage`
     ///
     /// Errors: `ConvoLocked`, `InvalidConvo`, `ReplyTargetNotFound`.
@@ -181,6 +221,8 @@ impl<'c> ChatBskyConvo<'c> {
     ) -> xrpc::Call<'c, send_message::SendMessage> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Sends several messages from the signed-in account in one call, possibly to different conversations.
+    ///
     /// `chat.bsky.convo.sendMessageBatch`
     ///
     /// Errors: `ConvoLocked`, `InvalidConvo`, `ReplyTargetNotFound`.
@@ -190,6 +232,8 @@ impl<'c> ChatBskyConvo<'c> {
     ) -> xrpc::Call<'c, send_message_batch::SendMessageBatch> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Opens a locked group for messages again; needs the owner role and fails when moderators imposed the lock.
+    ///
     /// `chat.bsky.convo.unlockConvo`
     ///
     /// Errors: `InvalidConvo`, `InsufficientRole`, `ConvoLockedByModeration`.
@@ -199,6 +243,8 @@ impl<'c> ChatBskyConvo<'c> {
     ) -> xrpc::Call<'c, unlock_convo::UnlockConvo> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Turns notifications from a muted conversation back on for the signed-in account.
+    ///
     /// `chat.bsky.convo.unmuteConvo`
     ///
     /// Errors: `InvalidConvo`.
@@ -208,6 +254,8 @@ impl<'c> ChatBskyConvo<'c> {
     ) -> xrpc::Call<'c, unmute_convo::UnmuteConvo> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Marks all conversations of the signed-in account as read, or only those with a given status.
+    ///
     /// `chat.bsky.convo.updateAllRead`
     pub fn update_all_read(
         &self,
@@ -215,6 +263,8 @@ impl<'c> ChatBskyConvo<'c> {
     ) -> xrpc::Call<'c, update_all_read::UpdateAllRead> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Marks a conversation of the signed-in account as read, up to a given message or to the end.
+    ///
     /// `chat.bsky.convo.updateRead`
     ///
     /// Errors: `InvalidConvo`.

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Silences notifications from a conversation for the signed-in account.
+///
 /// `chat.bsky.convo.muteConvo`
 ///
 /// Errors: `InvalidConvo`.

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Removes a reaction that the signed-in account gave to a message.
+///
 /// `chat.bsky.convo.removeReaction`
 ///
 /// Errors: `InvalidConvo`, `ReactionNotAllowed`, `ReactionMessageDeleted`, `ReactionInvalidValue`.
@@ -33,7 +35,9 @@ pub struct Input {
     pub convo_id: String,
     /// `messageId`.
     pub message_id: String,
-    /// `value`: Exactly 1 graphemes. 1 to 64 bytes.
+    /// The emoji that was given.
+    ///
+    /// Exactly 1 graphemes. 1 to 64 bytes.
     pub value: String,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Sends a message from the signed-in account to one of its conversations.
+///
 /// `chat.bsky.convo.sendMessage`
 ///
 /// Errors: `ConvoLocked`, `InvalidConvo`, `ReplyTargetNotFound`.

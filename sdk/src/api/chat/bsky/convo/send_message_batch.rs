@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Sends several messages from the signed-in account in one call, possibly to different conversations.
+///
 /// `chat.bsky.convo.sendMessageBatch`
 ///
 /// Errors: `ConvoLocked`, `InvalidConvo`, `ReplyTargetNotFound`.
@@ -97,6 +99,8 @@ crate::errors! {
     }
 }
 
+/// One message and the conversation it goes to.
+///
 /// `chat.bsky.convo.sendMessageBatch#batchItem`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

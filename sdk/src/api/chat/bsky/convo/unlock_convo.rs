@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Opens a locked group for messages again; needs the owner role and fails when moderators imposed the lock.
+///
 /// `chat.bsky.convo.unlockConvo`
 ///
 /// Errors: `InvalidConvo`, `InsufficientRole`, `ConvoLockedByModeration`.

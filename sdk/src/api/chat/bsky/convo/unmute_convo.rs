@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Turns notifications from a muted conversation back on for the signed-in account.
+///
 /// `chat.bsky.convo.unmuteConvo`
 ///
 /// Errors: `InvalidConvo`.

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Marks all conversations of the signed-in account as read, or only those with a given status.
+///
 /// `chat.bsky.convo.updateAllRead`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UpdateAllRead;
@@ -68,7 +70,7 @@ crate::open_string! { InputStatus { Request = "request", Accepted = "accepted" }
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Output {
-    /// `updatedCount`.
+    /// Number of conversations that were changed.
     pub updated_count: i64,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

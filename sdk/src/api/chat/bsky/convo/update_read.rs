@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Marks a conversation of the signed-in account as read, up to a given message or to the end.
+///
 /// `chat.bsky.convo.updateRead`
 ///
 /// Errors: `InvalidConvo`.
@@ -31,7 +33,7 @@ impl xrpc::Procedure for UpdateRead {}
 pub struct Input {
     /// `convoId`.
     pub convo_id: String,
-    /// `messageId`.
+    /// Last message that counts as read; leave out to mark everything.
     pub message_id: Option<String>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

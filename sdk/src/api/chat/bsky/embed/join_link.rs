@@ -5,11 +5,13 @@
 use crate::api;
 use crate::types;
 
+/// Embed in a chat message that carries an invitation link to a group.
+///
 /// `chat.bsky.embed.joinLink`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct JoinLink {
-    /// `code`.
+    /// The code that identifies the join link.
     pub code: String,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -27,6 +29,8 @@ impl JoinLink {
     }
 }
 
+/// The embed as shown to a reader, with a preview of the group.
+///
 /// `chat.bsky.embed.joinLink#view`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Adds accounts to a group of the signed-in account; needs the owner role.
+///
 /// `chat.bsky.group.addMembers`
 ///
 /// Errors: `AccountSuspended`, `BlockedActor`, `BlockedSubject`, `ConvoLocked`, `InsufficientRole`,
@@ -62,7 +64,7 @@ impl Input {
 pub struct Output {
     /// `convo`.
     pub convo: api::chat::bsky::convo::defs::ConvoView,
-    /// `addedMembers`.
+    /// Profiles of the accounts that this call brought in.
     pub added_members: Option<Vec<api::chat::bsky::actor::defs::ProfileViewBasic>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

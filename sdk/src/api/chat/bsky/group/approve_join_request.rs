@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lets an account that asked to join into the group; needs the owner role.
+///
 /// `chat.bsky.group.approveJoinRequest`
 ///
 /// Errors: `InvalidConvo`, `InsufficientRole`, `MemberLimitReached`.

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Creates a group conversation owned by the signed-in account, with a name and first members.
+///
 /// `chat.bsky.group.createGroup`
 ///
 /// Errors: `AccountSuspended`, `BlockedActor`, `BlockedSubject`, `NewAccountCannotCreateGroup`,

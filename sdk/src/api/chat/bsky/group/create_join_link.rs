@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Creates a link through which others can join a group; needs the owner role and no other active link.
+///
 /// `chat.bsky.group.createJoinLink`
 ///
 /// Errors: `EnabledJoinLinkAlreadyExists`, `InvalidConvo`, `InsufficientRole`.
@@ -31,7 +33,9 @@ impl xrpc::Procedure for CreateJoinLink {}
 pub struct Input {
     /// `convoId`.
     pub convo_id: String,
-    /// `requireApproval`: `false` if absent.
+    /// When true, people who follow the link must be let in by the owner.
+    ///
+    /// `false` if absent.
     pub require_approval: Option<bool>,
     /// `joinRule`.
     pub join_rule: api::chat::bsky::group::defs::JoinRule,

@@ -19,6 +19,8 @@ pub enum LinkEnabledStatus {
 
 crate::open_string! { LinkEnabledStatus { Enabled = "enabled", Disabled = "disabled" } }
 
+/// Who may use a join link: anyone, or only accounts the owner follows.
+///
 /// `chat.bsky.group.defs#joinRule`
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -33,6 +35,8 @@ pub enum JoinRule {
 
 crate::open_string! { JoinRule { Anyone = "anyone", FollowedByOwner = "followedByOwner" } }
 
+/// A join link as shown to members of the group.
+///
 /// `chat.bsky.group.defs#joinLinkView`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -81,6 +85,8 @@ impl JoinLinkView {
     }
 }
 
+/// What an invited person sees of a group before joining.
+///
 /// `chat.bsky.group.defs#joinLinkPreviewView`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -101,7 +107,7 @@ pub struct JoinLinkPreviewView {
     pub require_approval: bool,
     /// `joinRule`.
     pub join_rule: JoinRule,
-    /// `convo`.
+    /// The full conversation, only when the viewer is already a member.
     pub convo: Option<api::chat::bsky::convo::defs::ConvoView>,
     /// `viewer`.
     pub viewer: Option<JoinLinkViewerState>,
@@ -152,6 +158,8 @@ impl JoinLinkPreviewView {
     }
 }
 
+/// Stands in for a join link that has been switched off.
+///
 /// `chat.bsky.group.defs#disabledJoinLinkPreviewView`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -178,6 +186,8 @@ impl DisabledJoinLinkPreviewView {
     }
 }
 
+/// Stands in for a code that matches no join link.
+///
 /// `chat.bsky.group.defs#invalidJoinLinkPreviewView`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -204,11 +214,13 @@ impl InvalidJoinLinkPreviewView {
     }
 }
 
+/// How the viewer relates to a group that can be joined by link.
+///
 /// `chat.bsky.group.defs#joinLinkViewerState`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct JoinLinkViewerState {
-    /// `requestedAt`.
+    /// When the viewer asked to join; missing when no request is open.
     pub requested_at: Option<types::Datetime>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -230,6 +242,8 @@ impl JoinLinkViewerState {
     }
 }
 
+/// A request to join a group, as shown to those who can answer it.
+///
 /// `chat.bsky.group.defs#joinRequestView`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -268,6 +282,8 @@ impl JoinRequestView {
     }
 }
 
+/// A group the viewer has asked to join, as shown to the viewer.
+///
 /// `chat.bsky.group.defs#joinRequestConvoView`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Switches off the join link of a group so that it no longer lets anyone in; needs the owner role.
+///
 /// `chat.bsky.group.disableJoinLink`
 ///
 /// Errors: `InvalidConvo`, `InsufficientRole`, `NoJoinLink`.

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Changes the name of a group; needs the owner role.
+///
 /// `chat.bsky.group.editGroup`
 ///
 /// Errors: `ConvoLocked`, `InvalidConvo`, `InsufficientRole`.

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Changes the rules of the join link of a group; needs the owner role.
+///
 /// `chat.bsky.group.editJoinLink`
 ///
 /// Errors: `InvalidConvo`, `InsufficientRole`, `NoJoinLink`.

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Switches a disabled join link of a group back on; needs the owner role.
+///
 /// `chat.bsky.group.enableJoinLink`
 ///
 /// Errors: `InvalidConvo`, `InsufficientRole`, `NoJoinLink`, `LinkAlreadyEnabled`.

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists the open requests to join a group; needs the owner role.
+///
 /// `chat.bsky.group.listJoinRequests`
 ///
 /// Errors: `InvalidConvo`, `InsufficientRole`.

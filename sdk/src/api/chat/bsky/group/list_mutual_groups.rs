@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists the groups that the signed-in account and another account are both members of.
+///
 /// `chat.bsky.group.listMutualGroups`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListMutualGroups;

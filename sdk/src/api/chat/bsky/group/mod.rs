@@ -33,6 +33,8 @@ crate::accessor! { chat_bsky_group, ChatBskyGroup, "chat.bsky.group" }
 
 #[cfg(feature = "client")]
 impl<'c> ChatBskyGroup<'c> {
+    /// Adds accounts to a group of the signed-in account; needs the owner role.
+    ///
     /// `chat.bsky.group.addMembers`
     ///
     /// Errors: `AccountSuspended`, `BlockedActor`, `BlockedSubject`, `ConvoLocked`, `InsufficientRole`,
@@ -43,6 +45,8 @@ impl<'c> ChatBskyGroup<'c> {
     ) -> xrpc::Call<'c, add_members::AddMembers> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Lets an account that asked to join into the group; needs the owner role.
+    ///
     /// `chat.bsky.group.approveJoinRequest`
     ///
     /// Errors: `InvalidConvo`, `InsufficientRole`, `MemberLimitReached`.
@@ -52,6 +56,8 @@ impl<'c> ChatBskyGroup<'c> {
     ) -> xrpc::Call<'c, approve_join_request::ApproveJoinRequest> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Creates a group conversation owned by the signed-in account, with a name and first members.
+    ///
     /// `chat.bsky.group.createGroup`
     ///
     /// Errors: `AccountSuspended`, `BlockedActor`, `BlockedSubject`, `NewAccountCannotCreateGroup`,
@@ -62,6 +68,8 @@ impl<'c> ChatBskyGroup<'c> {
     ) -> xrpc::Call<'c, create_group::CreateGroup> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Creates a link through which others can join a group; needs the owner role and no other active link.
+    ///
     /// `chat.bsky.group.createJoinLink`
     ///
     /// Errors: `EnabledJoinLinkAlreadyExists`, `InvalidConvo`, `InsufficientRole`.
@@ -71,6 +79,8 @@ impl<'c> ChatBskyGroup<'c> {
     ) -> xrpc::Call<'c, create_join_link::CreateJoinLink> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Switches off the join link of a group so that it no longer lets anyone in; needs the owner role.
+    ///
     /// `chat.bsky.group.disableJoinLink`
     ///
     /// Errors: `InvalidConvo`, `InsufficientRole`, `NoJoinLink`.
@@ -80,6 +90,8 @@ impl<'c> ChatBskyGroup<'c> {
     ) -> xrpc::Call<'c, disable_join_link::DisableJoinLink> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Changes the name of a group; needs the owner role.
+    ///
     /// `chat.bsky.group.editGroup`
     ///
     /// Errors: `ConvoLocked`, `InvalidConvo`, `InsufficientRole`.
@@ -89,6 +101,8 @@ impl<'c> ChatBskyGroup<'c> {
     ) -> xrpc::Call<'c, edit_group::EditGroup> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Changes the rules of the join link of a group; needs the owner role.
+    ///
     /// `chat.bsky.group.editJoinLink`
     ///
     /// Errors: `InvalidConvo`, `InsufficientRole`, `NoJoinLink`.
@@ -98,6 +112,8 @@ impl<'c> ChatBskyGroup<'c> {
     ) -> xrpc::Call<'c, edit_join_link::EditJoinLink> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Switches a disabled join link of a group back on; needs the owner role.
+    ///
     /// `chat.bsky.group.enableJoinLink`
     ///
     /// Errors: `InvalidConvo`, `InsufficientRole`, `NoJoinLink`, `LinkAlreadyEnabled`.
@@ -107,6 +123,8 @@ impl<'c> ChatBskyGroup<'c> {
     ) -> xrpc::Call<'c, enable_join_link::EnableJoinLink> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Returns previews of the groups behind the given join link codes, including placeholders for dead links.
+    ///
     /// `chat.bsky.group.getJoinLinkPreviews`
     pub fn get_join_link_previews(
         &self,
@@ -114,6 +132,8 @@ impl<'c> ChatBskyGroup<'c> {
     ) -> xrpc::Call<'c, get_join_link_previews::GetJoinLinkPreviews> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Lists the open requests to join a group; needs the owner role.
+    ///
     /// `chat.bsky.group.listJoinRequests`
     ///
     /// Errors: `InvalidConvo`, `InsufficientRole`.
@@ -123,6 +143,8 @@ impl<'c> ChatBskyGroup<'c> {
     ) -> xrpc::Call<'c, list_join_requests::ListJoinRequests> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Lists the groups that the signed-in account and another account are both members of.
+    ///
     /// `chat.bsky.group.listMutualGroups`
     pub fn list_mutual_groups(
         &self,
@@ -130,6 +152,8 @@ impl<'c> ChatBskyGroup<'c> {
     ) -> xrpc::Call<'c, list_mutual_groups::ListMutualGroups> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Turns down a request to join a group; needs the owner role.
+    ///
     /// `chat.bsky.group.rejectJoinRequest`
     ///
     /// Errors: `InvalidConvo`, `InsufficientRole`.
@@ -139,6 +163,8 @@ impl<'c> ChatBskyGroup<'c> {
     ) -> xrpc::Call<'c, reject_join_request::RejectJoinRequest> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Removes accounts from a group; needs the owner role.
+    ///
     /// `chat.bsky.group.removeMembers`
     ///
     /// Errors: `InvalidConvo`, `InsufficientRole`.
@@ -148,6 +174,8 @@ impl<'c> ChatBskyGroup<'c> {
     ) -> xrpc::Call<'c, remove_members::RemoveMembers> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Joins a group through a join link code, or files a request when the link asks for approval.
+    ///
     /// `chat.bsky.group.requestJoin`
     ///
     /// Errors: `ConvoLocked`, `FollowRequired`, `InvalidCode`, `LinkDisabled`, `MemberLimitReached`, `UserKicked`.
@@ -157,6 +185,8 @@ impl<'c> ChatBskyGroup<'c> {
     ) -> xrpc::Call<'c, request_join::RequestJoin> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Marks the join requests of a group as seen; needs the owner role.
+    ///
     /// `chat.bsky.group.updateJoinRequestsRead`
     ///
     /// Errors: `InvalidConvo`, `InsufficientRole`.
@@ -166,6 +196,8 @@ impl<'c> ChatBskyGroup<'c> {
     ) -> xrpc::Call<'c, update_join_requests_read::UpdateJoinRequestsRead> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Takes back an open request of the signed-in account to join a group.
+    ///
     /// `chat.bsky.group.withdrawJoinRequest`
     ///
     /// Errors: `InvalidJoinRequest`.

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Turns down a request to join a group; needs the owner role.
+///
 /// `chat.bsky.group.rejectJoinRequest`
 ///
 /// Errors: `InvalidConvo`, `InsufficientRole`.

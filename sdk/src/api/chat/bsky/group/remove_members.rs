@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Removes accounts from a group; needs the owner role.
+///
 /// `chat.bsky.group.removeMembers`
 ///
 /// Errors: `InvalidConvo`, `InsufficientRole`.

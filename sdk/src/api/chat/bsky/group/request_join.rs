@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Joins a group through a join link code, or files a request when the link asks for approval.
+///
 /// `chat.bsky.group.requestJoin`
 ///
 /// Errors: `ConvoLocked`, `FollowRequired`, `InvalidCode`, `LinkDisabled`, `MemberLimitReached`, `UserKicked`.
@@ -51,9 +53,9 @@ impl Input {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Output {
-    /// `status`.
+    /// Whether the account is now a member or waits for approval.
     pub status: OutputStatus,
-    /// `convo`.
+    /// The group, when the account joined at once.
     pub convo: Option<api::chat::bsky::convo::defs::ConvoView>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

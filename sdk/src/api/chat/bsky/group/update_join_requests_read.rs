@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Marks the join requests of a group as seen; needs the owner role.
+///
 /// `chat.bsky.group.updateJoinRequestsRead`
 ///
 /// Errors: `InvalidConvo`, `InsufficientRole`.

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Takes back an open request of the signed-in account to join a group.
+///
 /// `chat.bsky.group.withdrawJoinRequest`
 ///
 /// Errors: `InvalidJoinRequest`.

@@ -5,6 +5,8 @@
 use crate::api;
 use crate::types;
 
+/// A conversation as shown to moderators, without viewer state.
+///
 /// `chat.bsky.moderation.defs#convoView`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -58,6 +60,8 @@ crate::union! {
     }
 }
 
+/// Marks a one-to-one conversation.
+///
 /// `chat.bsky.moderation.defs#directConvo`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
@@ -77,6 +81,8 @@ impl DirectConvo {
     }
 }
 
+/// Details that only group conversations have.
+///
 /// `chat.bsky.moderation.defs#groupConvo`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

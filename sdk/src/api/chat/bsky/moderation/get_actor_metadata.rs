@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Returns message and conversation counts of an account for a day, a month and all time; moderators only.
+///
 /// `chat.bsky.moderation.getActorMetadata`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetActorMetadata;
@@ -43,11 +45,11 @@ impl Params {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Output {
-    /// `day`.
+    /// Counts for the last day.
     pub day: Metadata,
-    /// `month`.
+    /// Counts for the last month.
     pub month: Metadata,
-    /// `all`.
+    /// Counts since the account first chatted.
     pub all: Metadata,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -73,6 +75,8 @@ impl Output {
     }
 }
 
+/// Chat activity counts over one period.
+///
 /// `chat.bsky.moderation.getActorMetadata#metadata`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -83,7 +87,7 @@ pub struct Metadata {
     pub messages_received: i64,
     /// `convos`.
     pub convos: i64,
-    /// `convosStarted`.
+    /// Conversations that the account itself opened.
     pub convos_started: i64,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

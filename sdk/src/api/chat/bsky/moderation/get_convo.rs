@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Returns one conversation by its identifier without being a member of it; moderators only.
+///
 /// `chat.bsky.moderation.getConvo`
 ///
 /// Errors: `InvalidConvo`.

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists the members of any conversation; moderators only.
+///
 /// `chat.bsky.moderation.getConvoMembers`
 ///
 /// Errors: `InvalidConvo`.

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Returns several conversations by identifier in one call; moderators only.
+///
 /// `chat.bsky.moderation.getConvos`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetConvos;

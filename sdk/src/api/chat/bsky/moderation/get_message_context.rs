@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Returns a message with the messages around it, so that a report can be judged in context; moderators only.
+///
 /// `chat.bsky.moderation.getMessageContext`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetMessageContext;
@@ -27,15 +29,21 @@ impl xrpc::Query for GetMessageContext {}
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Params {
-    /// `convoId`.
+    /// Conversation of the message; leave out to have it found from the message.
     pub convo_id: Option<String>,
     /// `messageId`.
     pub message_id: String,
-    /// `before`: 5 if absent.
+    /// Number of messages to return before the given one.
+    ///
+    /// 5 if absent.
     pub before: Option<i64>,
-    /// `after`: 5 if absent.
+    /// Number of messages to return after the given one.
+    ///
+    /// 5 if absent.
     pub after: Option<i64>,
-    /// `maxInterleavedSystemMessages`: 0 to 1000. 10 if absent.
+    /// Most system messages to include among the ordinary ones.
+    ///
+    /// 0 to 1000. 10 if absent.
     pub max_interleaved_system_messages: Option<i64>,
 }
 

@@ -24,6 +24,8 @@ crate::accessor! { chat_bsky_moderation, ChatBskyModeration, "chat.bsky.moderati
 
 #[cfg(feature = "client")]
 impl<'c> ChatBskyModeration<'c> {
+    /// Returns message and conversation counts of an account for a day, a month and all time; moderators only.
+    ///
     /// `chat.bsky.moderation.getActorMetadata`
     pub fn get_actor_metadata(
         &self,
@@ -31,6 +33,8 @@ impl<'c> ChatBskyModeration<'c> {
     ) -> xrpc::Call<'c, get_actor_metadata::GetActorMetadata> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Returns one conversation by its identifier without being a member of it; moderators only.
+    ///
     /// `chat.bsky.moderation.getConvo`
     ///
     /// Errors: `InvalidConvo`.
@@ -40,6 +44,8 @@ impl<'c> ChatBskyModeration<'c> {
     ) -> xrpc::Call<'c, get_convo::GetConvo> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Lists the members of any conversation; moderators only.
+    ///
     /// `chat.bsky.moderation.getConvoMembers`
     ///
     /// Errors: `InvalidConvo`.
@@ -49,6 +55,8 @@ impl<'c> ChatBskyModeration<'c> {
     ) -> xrpc::Call<'c, get_convo_members::GetConvoMembers> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Returns several conversations by identifier in one call; moderators only.
+    ///
     /// `chat.bsky.moderation.getConvos`
     pub fn get_convos(
         &self,
@@ -56,6 +64,8 @@ impl<'c> ChatBskyModeration<'c> {
     ) -> xrpc::Call<'c, get_convos::GetConvos> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Returns a message with the messages around it, so that a report can be judged in context; moderators only.
+    ///
     /// `chat.bsky.moderation.getMessageContext`
     pub fn get_message_context(
         &self,
@@ -63,6 +73,8 @@ impl<'c> ChatBskyModeration<'c> {
     ) -> xrpc::Call<'c, get_message_context::GetMessageContext> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Grants or withdraws the right of an account to use chat; moderators only.
+    ///
     /// `chat.bsky.moderation.updateActorAccess`
     pub fn update_actor_access(
         &self,

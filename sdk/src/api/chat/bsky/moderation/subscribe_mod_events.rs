@@ -5,6 +5,9 @@
 use crate::types;
 use crate::xrpc;
 
+/// Streams chat events of interest to moderation services, such as first messages, group changes and rate limit
+/// hits.
+///
 /// `chat.bsky.moderation.subscribeModEvents`
 ///
 /// Errors: `FutureCursor`, `ConsumerTooSlow`.
@@ -30,7 +33,7 @@ impl xrpc::Subscription for SubscribeModEvents {
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Params {
-    /// `cursor`.
+    /// Position in the stream after which to resume.
     pub cursor: Option<String>,
 }
 
@@ -103,6 +106,8 @@ crate::union! {
     }
 }
 
+/// The first message of a conversation was sent.
+///
 /// `chat.bsky.moderation.subscribeModEvents#eventConvoFirstMessage`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -117,7 +122,7 @@ pub struct EventConvoFirstMessage {
     pub recipients: Vec<types::Did>,
     /// `rev`.
     pub rev: String,
-    /// `user`.
+    /// The account that sent the message.
     pub user: types::Did,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -155,6 +160,8 @@ impl EventConvoFirstMessage {
     }
 }
 
+/// A group was created.
+///
 /// `chat.bsky.moderation.subscribeModEvents#eventGroupChatCreated`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -223,11 +230,13 @@ impl EventGroupChatCreated {
     }
 }
 
+/// A member of a group added another account.
+///
 /// `chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberAdded`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct EventGroupChatMemberAdded {
-    /// `actorDid`.
+    /// The account that did the adding.
     pub actor_did: types::Did,
     /// `convoCreatedAt`.
     pub convo_created_at: types::Datetime,
@@ -241,13 +250,13 @@ pub struct EventGroupChatMemberAdded {
     pub group_name: String,
     /// `ownerDid`.
     pub owner_did: types::Did,
-    /// `requestMembersCount`.
+    /// Number of accounts added by the same call.
     pub request_members_count: i64,
     /// `rev`.
     pub rev: String,
-    /// `subjectDid`.
+    /// The account that was added.
     pub subject_did: types::Did,
-    /// `subjectFollowsOwner`.
+    /// Whether the added account follows the owner of the group.
     pub subject_follows_owner: bool,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -301,6 +310,8 @@ impl EventGroupChatMemberAdded {
     }
 }
 
+/// An account joined a group through a join link without approval.
+///
 /// `chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberJoined`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -323,7 +334,7 @@ pub struct EventGroupChatMemberJoined {
     pub owner_did: types::Did,
     /// `rev`.
     pub rev: String,
-    /// `subjectFollowsOwner`.
+    /// Whether the joining account follows the owner of the group.
     pub subject_follows_owner: bool,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -374,6 +385,8 @@ impl EventGroupChatMemberJoined {
     }
 }
 
+/// An account asked to join a group through a join link.
+///
 /// `chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequest`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -396,7 +409,7 @@ pub struct EventGroupChatJoinRequest {
     pub owner_did: types::Did,
     /// `rev`.
     pub rev: String,
-    /// `subjectFollowsOwner`.
+    /// Whether the asking account follows the owner of the group.
     pub subject_follows_owner: bool,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -447,6 +460,8 @@ impl EventGroupChatJoinRequest {
     }
 }
 
+/// A request to join a group was granted.
+///
 /// `chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequestApproved`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -467,7 +482,7 @@ pub struct EventGroupChatJoinRequestApproved {
     pub owner_did: types::Did,
     /// `rev`.
     pub rev: String,
-    /// `subjectDid`.
+    /// The account that was let in.
     pub subject_did: types::Did,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -515,6 +530,8 @@ impl EventGroupChatJoinRequestApproved {
     }
 }
 
+/// A request to join a group was turned down.
+///
 /// `chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequestRejected`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -535,7 +552,7 @@ pub struct EventGroupChatJoinRequestRejected {
     pub owner_did: types::Did,
     /// `rev`.
     pub rev: String,
-    /// `subjectDid`.
+    /// The account that was turned down.
     pub subject_did: types::Did,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -583,6 +600,8 @@ impl EventGroupChatJoinRequestRejected {
     }
 }
 
+/// An account accepted a conversation request.
+///
 /// `chat.bsky.moderation.subscribeModEvents#eventChatAccepted`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -595,11 +614,11 @@ pub struct EventChatAccepted {
     pub convo_id: String,
     /// `createdAt`.
     pub created_at: types::Datetime,
-    /// `groupMemberCount`.
+    /// Number of members; only for groups.
     pub group_member_count: Option<i64>,
     /// `groupName`.
     pub group_name: Option<String>,
-    /// `method`.
+    /// Whether the request was accepted by a call of its own or by sending a message.
     pub method: EventChatAcceptedMethod,
     /// `ownerDid`.
     pub owner_did: Option<types::Did>,
@@ -662,11 +681,13 @@ pub enum EventChatAcceptedMethod {
 
 crate::open_string! { EventChatAcceptedMethod { Explicit = "explicit", Message = "message" } }
 
+/// A member left a group or was removed.
+///
 /// `chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberLeft`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct EventGroupChatMemberLeft {
-    /// `actorDid`.
+    /// The account that caused the change; the same as the subject when it left by choice.
     pub actor_did: types::Did,
     /// `convoCreatedAt`.
     pub convo_created_at: types::Datetime,
@@ -684,7 +705,7 @@ pub struct EventGroupChatMemberLeft {
     pub owner_did: types::Did,
     /// `rev`.
     pub rev: String,
-    /// `subjectDid`.
+    /// The account that is no longer a member.
     pub subject_did: types::Did,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -754,6 +775,8 @@ crate::open_string! {
     }
 }
 
+/// The name, lock or join link of a group changed.
+///
 /// `chat.bsky.moderation.subscribeModEvents#eventGroupChatUpdated`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -772,15 +795,15 @@ pub struct EventGroupChatUpdated {
     pub group_name: String,
     /// `joinLinkCode`.
     pub join_link_code: Option<String>,
-    /// `joinLinkFollowersOnly`.
+    /// Whether the link is limited by a follow relation with the owner; only for join link changes.
     pub join_link_followers_only: Option<bool>,
     /// `joinLinkRequiresApproval`.
     pub join_link_requires_approval: Option<bool>,
-    /// `lockReason`.
+    /// Why the group was locked; only for lock changes.
     pub lock_reason: Option<EventGroupChatUpdatedLockReason>,
-    /// `newName`.
+    /// Name after the change; only for name changes.
     pub new_name: Option<String>,
-    /// `oldName`.
+    /// Name before the change; only for name changes.
     pub old_name: Option<String>,
     /// `ownerDid`.
     pub owner_did: types::Did,
@@ -917,6 +940,8 @@ crate::open_string! {
     }
 }
 
+/// An account hit a rate limit of the chat service.
+///
 /// `chat.bsky.moderation.subscribeModEvents#eventRateLimitExceeded`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -925,7 +950,7 @@ pub struct EventRateLimitExceeded {
     pub actor_did: types::Did,
     /// `createdAt`.
     pub created_at: types::Datetime,
-    /// `endpoint`.
+    /// Name of the method whose limit was hit.
     pub endpoint: String,
     /// `rev`.
     pub rev: String,

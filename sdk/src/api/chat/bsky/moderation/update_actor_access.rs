@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Grants or withdraws the right of an account to use chat; moderators only.
+///
 /// `chat.bsky.moderation.updateActorAccess`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UpdateActorAccess;
@@ -30,7 +32,7 @@ pub struct Input {
     pub actor: types::Did,
     /// `allowAccess`.
     pub allow_access: bool,
-    /// `ref`.
+    /// Free reference to the moderation action behind the change.
     pub r#ref: Option<String>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

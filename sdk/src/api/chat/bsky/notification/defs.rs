@@ -4,6 +4,8 @@
 
 use crate::types;
 
+/// Notification settings for accepted conversations and for requests.
+///
 /// `chat.bsky.notification.defs#preferences`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -34,13 +36,15 @@ impl Preferences {
     }
 }
 
+/// Which messages notify, and whether they are also pushed to devices.
+///
 /// `chat.bsky.notification.defs#chatPreference`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ChatPreference {
-    /// `include`.
+    /// Whose messages notify: everyone, or only accounts the viewer follows.
     pub include: ChatPreferenceInclude,
-    /// `push`.
+    /// Whether notifications are also sent to devices.
     pub push: bool,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Returns the chat notification settings of the signed-in account.
+///
 /// `chat.bsky.notification.getPreferences`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetPreferences;

@@ -19,10 +19,14 @@ crate::accessor! { chat_bsky_notification, ChatBskyNotification, "chat.bsky.noti
 
 #[cfg(feature = "client")]
 impl<'c> ChatBskyNotification<'c> {
+    /// Returns the chat notification settings of the signed-in account.
+    ///
     /// `chat.bsky.notification.getPreferences`
     pub fn get_preferences(&self) -> xrpc::Call<'c, get_preferences::GetPreferences> {
         xrpc::Call::new(self.0, xrpc::NoParams, ())
     }
+    /// Sets the chat notification settings of the signed-in account; a part left out stays as it was.
+    ///
     /// `chat.bsky.notification.putPreferences`
     pub fn put_preferences(
         &self,

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Sets the chat notification settings of the signed-in account; a part left out stays as it was.
+///
 /// `chat.bsky.notification.putPreferences`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PutPreferences;

@@ -5,13 +5,15 @@
 use crate::api;
 use crate::types;
 
+/// Whether a measure is in force on a subject, with a reference.
+///
 /// `com.atproto.admin.defs#statusAttr`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct StatusAttr {
     /// `applied`.
     pub applied: bool,
-    /// `ref`.
+    /// Free reference to the decision behind the measure.
     pub r#ref: Option<String>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -37,6 +39,8 @@ impl StatusAttr {
 
 crate::setters! { StatusAttr { r#ref = r#ref: into String } }
 
+/// An account as shown to server administrators.
+///
 /// `com.atproto.admin.defs#accountView`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -47,19 +51,19 @@ pub struct AccountView {
     pub handle: types::Handle,
     /// `email`.
     pub email: Option<String>,
-    /// `relatedRecords`.
+    /// Records that help to judge the account, such as its profile.
     pub related_records: Option<Vec<types::Unknown>>,
     /// `indexedAt`.
     pub indexed_at: types::Datetime,
-    /// `invitedBy`.
+    /// The invite code with which the account was created.
     pub invited_by: Option<api::com::atproto::server::defs::InviteCode>,
-    /// `invites`.
+    /// Invite codes that belong to the account.
     pub invites: Option<Vec<api::com::atproto::server::defs::InviteCode>>,
-    /// `invitesDisabled`.
+    /// True when the account gets no new invite codes.
     pub invites_disabled: Option<bool>,
     /// `emailConfirmedAt`.
     pub email_confirmed_at: Option<types::Datetime>,
-    /// `inviteNote`.
+    /// Note left by an administrator when invites were switched on or off.
     pub invite_note: Option<String>,
     /// `deactivatedAt`.
     pub deactivated_at: Option<types::Datetime>,
@@ -111,6 +115,8 @@ impl AccountView {
     }
 }
 
+/// Points at a whole account.
+///
 /// `com.atproto.admin.defs#repoRef`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -133,6 +139,8 @@ impl RepoRef {
     }
 }
 
+/// Points at one blob of an account.
+///
 /// `com.atproto.admin.defs#repoBlobRef`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -141,7 +149,7 @@ pub struct RepoBlobRef {
     pub did: types::Did,
     /// `cid`.
     pub cid: types::Cid,
-    /// `recordUri`.
+    /// Record in which the blob is used.
     pub record_uri: Option<types::AtUri>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -169,6 +177,8 @@ impl RepoBlobRef {
 
 crate::setters! { RepoBlobRef { record_uri = record_uri: plain types::AtUri } }
 
+/// A named feature of an account that can be compared to spot related accounts.
+///
 /// `com.atproto.admin.defs#threatSignature`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

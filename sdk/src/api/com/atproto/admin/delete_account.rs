@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Deletes an account and its data from the server for good; needs admin rights.
+///
 /// `com.atproto.admin.deleteAccount`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeleteAccount;

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Stops an account from receiving and handing out invite codes; needs admin rights.
+///
 /// `com.atproto.admin.disableAccountInvites`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DisableAccountInvites;
@@ -28,7 +30,7 @@ impl xrpc::Procedure for DisableAccountInvites {}
 pub struct Input {
     /// `account`.
     pub account: types::Did,
-    /// `note`.
+    /// Reason for the change, kept with the account.
     pub note: Option<String>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

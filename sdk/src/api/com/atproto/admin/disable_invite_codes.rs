@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Disables invite codes by code or by the accounts that own them; needs admin rights.
+///
 /// `com.atproto.admin.disableInviteCodes`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DisableInviteCodes;
@@ -28,7 +30,7 @@ impl xrpc::Procedure for DisableInviteCodes {}
 pub struct Input {
     /// `codes`.
     pub codes: Option<Vec<String>>,
-    /// `accounts`.
+    /// Accounts all of whose codes are to be disabled.
     pub accounts: Option<Vec<String>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

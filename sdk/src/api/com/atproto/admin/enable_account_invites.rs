@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Lets an account receive and hand out invite codes again; needs admin rights.
+///
 /// `com.atproto.admin.enableAccountInvites`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EnableAccountInvites;
@@ -28,7 +30,7 @@ impl xrpc::Procedure for EnableAccountInvites {}
 pub struct Input {
     /// `account`.
     pub account: types::Did,
-    /// `note`.
+    /// Reason for the change, kept with the account.
     pub note: Option<String>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Returns the administrative details of one account; needs admin rights.
+///
 /// `com.atproto.admin.getAccountInfo`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetAccountInfo;

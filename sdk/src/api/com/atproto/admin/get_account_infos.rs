@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Returns the administrative details of several accounts in one call; needs admin rights.
+///
 /// `com.atproto.admin.getAccountInfos`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetAccountInfos;

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists the invite codes known to the server with their uses; needs admin rights.
+///
 /// `com.atproto.admin.getInviteCodes`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetInviteCodes;
@@ -40,7 +42,9 @@ impl xrpc::Paginated for GetInviteCodes {
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Params {
-    /// `sort`: `recent` if absent.
+    /// Order of the list: newest first, or most used first.
+    ///
+    /// `recent` if absent.
     pub sort: Option<ParamsSort>,
     /// `limit`: 1 to 500. 100 if absent.
     pub limit: Option<i64>,

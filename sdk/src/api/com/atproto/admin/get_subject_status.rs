@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Returns whether an account, record or blob is taken down or deactivated; needs admin rights.
+///
 /// `com.atproto.admin.getSubjectStatus`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetSubjectStatus;
@@ -27,11 +29,11 @@ impl xrpc::Query for GetSubjectStatus {}
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Params {
-    /// `did`.
+    /// Account to look at; with blob, the account that owns the blob.
     pub did: Option<types::Did>,
-    /// `uri`.
+    /// Record to look at.
     pub uri: Option<types::AtUri>,
-    /// `blob`.
+    /// CID of the blob to look at; needs did as well.
     pub blob: Option<types::Cid>,
 }
 

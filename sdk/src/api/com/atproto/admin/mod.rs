@@ -32,6 +32,8 @@ crate::accessor! { com_atproto_admin, ComAtprotoAdmin, "com.atproto.admin" }
 
 #[cfg(feature = "client")]
 impl<'c> ComAtprotoAdmin<'c> {
+    /// Deletes an account and its data from the server for good; needs admin rights.
+    ///
     /// `com.atproto.admin.deleteAccount`
     pub fn delete_account(
         &self,
@@ -39,6 +41,8 @@ impl<'c> ComAtprotoAdmin<'c> {
     ) -> xrpc::Call<'c, delete_account::DeleteAccount> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Stops an account from receiving and handing out invite codes; needs admin rights.
+    ///
     /// `com.atproto.admin.disableAccountInvites`
     pub fn disable_account_invites(
         &self,
@@ -46,6 +50,8 @@ impl<'c> ComAtprotoAdmin<'c> {
     ) -> xrpc::Call<'c, disable_account_invites::DisableAccountInvites> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Disables invite codes by code or by the accounts that own them; needs admin rights.
+    ///
     /// `com.atproto.admin.disableInviteCodes`
     pub fn disable_invite_codes(
         &self,
@@ -53,6 +59,8 @@ impl<'c> ComAtprotoAdmin<'c> {
     ) -> xrpc::Call<'c, disable_invite_codes::DisableInviteCodes> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Lets an account receive and hand out invite codes again; needs admin rights.
+    ///
     /// `com.atproto.admin.enableAccountInvites`
     pub fn enable_account_invites(
         &self,
@@ -60,6 +68,8 @@ impl<'c> ComAtprotoAdmin<'c> {
     ) -> xrpc::Call<'c, enable_account_invites::EnableAccountInvites> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Returns the administrative details of one account; needs admin rights.
+    ///
     /// `com.atproto.admin.getAccountInfo`
     pub fn get_account_info(
         &self,
@@ -67,6 +77,8 @@ impl<'c> ComAtprotoAdmin<'c> {
     ) -> xrpc::Call<'c, get_account_info::GetAccountInfo> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Returns the administrative details of several accounts in one call; needs admin rights.
+    ///
     /// `com.atproto.admin.getAccountInfos`
     pub fn get_account_infos(
         &self,
@@ -74,6 +86,8 @@ impl<'c> ComAtprotoAdmin<'c> {
     ) -> xrpc::Call<'c, get_account_infos::GetAccountInfos> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Lists the invite codes known to the server with their uses; needs admin rights.
+    ///
     /// `com.atproto.admin.getInviteCodes`
     pub fn get_invite_codes(
         &self,
@@ -81,6 +95,8 @@ impl<'c> ComAtprotoAdmin<'c> {
     ) -> xrpc::Call<'c, get_invite_codes::GetInviteCodes> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Returns whether an account, record or blob is taken down or deactivated; needs admin rights.
+    ///
     /// `com.atproto.admin.getSubjectStatus`
     pub fn get_subject_status(
         &self,
@@ -88,6 +104,8 @@ impl<'c> ComAtprotoAdmin<'c> {
     ) -> xrpc::Call<'c, get_subject_status::GetSubjectStatus> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Lists the accounts on the server, optionally only those with a given email address; needs admin rights.
+    ///
     /// `com.atproto.admin.searchAccounts`
     pub fn search_accounts(
         &self,
@@ -95,6 +113,8 @@ impl<'c> ComAtprotoAdmin<'c> {
     ) -> xrpc::Call<'c, search_accounts::SearchAccounts> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Sends an email to the address of an account on the server; needs admin rights.
+    ///
     /// `com.atproto.admin.sendEmail`
     pub fn send_email(
         &self,
@@ -102,6 +122,8 @@ impl<'c> ComAtprotoAdmin<'c> {
     ) -> xrpc::Call<'c, send_email::SendEmail> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Sets the email address of an account; needs admin rights.
+    ///
     /// `com.atproto.admin.updateAccountEmail`
     pub fn update_account_email(
         &self,
@@ -109,6 +131,8 @@ impl<'c> ComAtprotoAdmin<'c> {
     ) -> xrpc::Call<'c, update_account_email::UpdateAccountEmail> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Sets the handle of an account; needs admin rights.
+    ///
     /// `com.atproto.admin.updateAccountHandle`
     pub fn update_account_handle(
         &self,
@@ -116,6 +140,8 @@ impl<'c> ComAtprotoAdmin<'c> {
     ) -> xrpc::Call<'c, update_account_handle::UpdateAccountHandle> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Sets a new password for an account; needs admin rights.
+    ///
     /// `com.atproto.admin.updateAccountPassword`
     pub fn update_account_password(
         &self,
@@ -123,6 +149,8 @@ impl<'c> ComAtprotoAdmin<'c> {
     ) -> xrpc::Call<'c, update_account_password::UpdateAccountPassword> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Sets the key with which the repository of an account is signed, in its DID document; needs admin rights.
+    ///
     /// `com.atproto.admin.updateAccountSigningKey`
     pub fn update_account_signing_key(
         &self,
@@ -130,6 +158,8 @@ impl<'c> ComAtprotoAdmin<'c> {
     ) -> xrpc::Call<'c, update_account_signing_key::UpdateAccountSigningKey> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Takes down, restores, deactivates or reactivates an account, record or blob; needs admin rights.
+    ///
     /// `com.atproto.admin.updateSubjectStatus`
     pub fn update_subject_status(
         &self,

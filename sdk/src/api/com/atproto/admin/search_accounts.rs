@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists the accounts on the server, optionally only those with a given email address; needs admin rights.
+///
 /// `com.atproto.admin.searchAccounts`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SearchAccounts;

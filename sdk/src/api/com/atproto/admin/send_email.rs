@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Sends an email to the address of an account on the server; needs admin rights.
+///
 /// `com.atproto.admin.sendEmail`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SendEmail;
@@ -32,9 +34,9 @@ pub struct Input {
     pub content: String,
     /// `subject`.
     pub subject: Option<String>,
-    /// `senderDid`.
+    /// Account on whose behalf the mail is sent.
     pub sender_did: types::Did,
-    /// `comment`.
+    /// Note for other administrators, not part of the mail.
     pub comment: Option<String>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -74,7 +76,7 @@ crate::setters! { Input { subject = subject: into String, comment = comment: int
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Output {
-    /// `sent`.
+    /// Whether the mail was handed over for delivery.
     pub sent: bool,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Sets the email address of an account; needs admin rights.
+///
 /// `com.atproto.admin.updateAccountEmail`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UpdateAccountEmail;

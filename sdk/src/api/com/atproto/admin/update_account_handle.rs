@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Sets the handle of an account; needs admin rights.
+///
 /// `com.atproto.admin.updateAccountHandle`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UpdateAccountHandle;

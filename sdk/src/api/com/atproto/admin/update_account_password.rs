@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Sets a new password for an account; needs admin rights.
+///
 /// `com.atproto.admin.updateAccountPassword`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UpdateAccountPassword;

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Sets the key with which the repository of an account is signed, in its DID document; needs admin rights.
+///
 /// `com.atproto.admin.updateAccountSigningKey`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UpdateAccountSigningKey;
@@ -28,7 +30,7 @@ impl xrpc::Procedure for UpdateAccountSigningKey {}
 pub struct Input {
     /// `did`.
     pub did: types::Did,
-    /// `signingKey`.
+    /// Public key in did:key form.
     pub signing_key: types::Did,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Takes down, restores, deactivates or reactivates an account, record or blob; needs admin rights.
+///
 /// `com.atproto.admin.updateSubjectStatus`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UpdateSubjectStatus;
@@ -29,9 +31,9 @@ impl xrpc::Procedure for UpdateSubjectStatus {}
 pub struct Input {
     /// `subject`.
     pub subject: InputSubject,
-    /// `takedown`.
+    /// Takedown state to set; leave out to keep it.
     pub takedown: Option<api::com::atproto::admin::defs::StatusAttr>,
-    /// `deactivated`.
+    /// Deactivation state to set, for accounts; leave out to keep it.
     pub deactivated: Option<api::com::atproto::admin::defs::StatusAttr>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -4,15 +4,17 @@
 
 use crate::types;
 
+/// A resolved identity: DID, handle and DID document.
+///
 /// `com.atproto.identity.defs#identityInfo`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct IdentityInfo {
     /// `did`.
     pub did: types::Did,
-    /// `handle`.
+    /// The handle, checked in both directions; handle.invalid when the check fails.
     pub handle: types::Handle,
-    /// `didDoc`.
+    /// The complete DID document.
     pub did_doc: types::Unknown,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -5,6 +5,9 @@
 use crate::types;
 use crate::xrpc;
 
+/// Returns the keys, aliases and services that the server suggests for the DID document of the signed-in
+/// account.
+///
 /// `com.atproto.identity.getRecommendedDidCredentials`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetRecommendedDidCredentials;
@@ -26,13 +29,13 @@ impl xrpc::Query for GetRecommendedDidCredentials {}
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Output {
-    /// `rotationKeys`.
+    /// Keys that may change the DID, most powerful first; for did:plc only.
     pub rotation_keys: Option<Vec<String>>,
     /// `alsoKnownAs`.
     pub also_known_as: Option<Vec<String>>,
-    /// `verificationMethods`.
+    /// Named public keys for the DID document, among them the repository signing key.
     pub verification_methods: Option<types::Unknown>,
-    /// `services`.
+    /// Named service entries for the DID document, among them the personal data server.
     pub services: Option<types::Unknown>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -26,12 +26,17 @@ crate::accessor! { com_atproto_identity, ComAtprotoIdentity, "com.atproto.identi
 
 #[cfg(feature = "client")]
 impl<'c> ComAtprotoIdentity<'c> {
+    /// Returns the keys, aliases and services that the server suggests for the DID document of the signed-in
+    /// account.
+    ///
     /// `com.atproto.identity.getRecommendedDidCredentials`
     pub fn get_recommended_did_credentials(
         &self,
     ) -> xrpc::Call<'c, get_recommended_did_credentials::GetRecommendedDidCredentials> {
         xrpc::Call::new(self.0, xrpc::NoParams, ())
     }
+    /// Asks the server to resolve a DID or handle afresh, discarding what it had cached.
+    ///
     /// `com.atproto.identity.refreshIdentity`
     ///
     /// Errors: `HandleNotFound`, `DidNotFound`, `DidDeactivated`.
@@ -41,12 +46,16 @@ impl<'c> ComAtprotoIdentity<'c> {
     ) -> xrpc::Call<'c, refresh_identity::RefreshIdentity> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Sends the signed-in account an email with a code needed to sign a PLC operation.
+    ///
     /// `com.atproto.identity.requestPlcOperationSignature`
     pub fn request_plc_operation_signature(
         &self,
     ) -> xrpc::Call<'c, request_plc_operation_signature::RequestPlcOperationSignature> {
         xrpc::Call::new(self.0, xrpc::NoParams, ())
     }
+    /// Returns the DID document of a DID without checking its handle.
+    ///
     /// `com.atproto.identity.resolveDid`
     ///
     /// Errors: `DidNotFound`, `DidDeactivated`.
@@ -56,6 +65,8 @@ impl<'c> ComAtprotoIdentity<'c> {
     ) -> xrpc::Call<'c, resolve_did::ResolveDid> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Returns the DID that a handle points to, without checking that the DID points back.
+    ///
     /// `com.atproto.identity.resolveHandle`
     ///
     /// Errors: `HandleNotFound`.
@@ -65,6 +76,8 @@ impl<'c> ComAtprotoIdentity<'c> {
     ) -> xrpc::Call<'c, resolve_handle::ResolveHandle> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Resolves a DID or handle to a complete identity, checking that handle and DID point at each other.
+    ///
     /// `com.atproto.identity.resolveIdentity`
     ///
     /// Errors: `HandleNotFound`, `DidNotFound`, `DidDeactivated`.
@@ -74,6 +87,8 @@ impl<'c> ComAtprotoIdentity<'c> {
     ) -> xrpc::Call<'c, resolve_identity::ResolveIdentity> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Has the server sign a change to the PLC entry of the signed-in account; fields left out keep their values.
+    ///
     /// `com.atproto.identity.signPlcOperation`
     pub fn sign_plc_operation(
         &self,
@@ -81,6 +96,8 @@ impl<'c> ComAtprotoIdentity<'c> {
     ) -> xrpc::Call<'c, sign_plc_operation::SignPlcOperation> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Checks a signed PLC operation for the signed-in account and passes it on to the PLC directory.
+    ///
     /// `com.atproto.identity.submitPlcOperation`
     pub fn submit_plc_operation(
         &self,
@@ -88,6 +105,8 @@ impl<'c> ComAtprotoIdentity<'c> {
     ) -> xrpc::Call<'c, submit_plc_operation::SubmitPlcOperation> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Changes the handle of the signed-in account after checking that it may use the new one.
+    ///
     /// `com.atproto.identity.updateHandle`
     pub fn update_handle(
         &self,

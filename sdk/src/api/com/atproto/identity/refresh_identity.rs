@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Asks the server to resolve a DID or handle afresh, discarding what it had cached.
+///
 /// `com.atproto.identity.refreshIdentity`
 ///
 /// Errors: `HandleNotFound`, `DidNotFound`, `DidDeactivated`.

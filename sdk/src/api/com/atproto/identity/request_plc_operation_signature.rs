@@ -4,6 +4,8 @@
 
 use crate::xrpc;
 
+/// Sends the signed-in account an email with a code needed to sign a PLC operation.
+///
 /// `com.atproto.identity.requestPlcOperationSignature`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestPlcOperationSignature;

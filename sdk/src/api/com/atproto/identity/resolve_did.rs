@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Returns the DID document of a DID without checking its handle.
+///
 /// `com.atproto.identity.resolveDid`
 ///
 /// Errors: `DidNotFound`, `DidDeactivated`.

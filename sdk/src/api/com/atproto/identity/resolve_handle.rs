@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Returns the DID that a handle points to, without checking that the DID points back.
+///
 /// `com.atproto.identity.resolveHandle`
 ///
 /// Errors: `HandleNotFound`.

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Resolves a DID or handle to a complete identity, checking that handle and DID point at each other.
+///
 /// `com.atproto.identity.resolveIdentity`
 ///
 /// Errors: `HandleNotFound`, `DidNotFound`, `DidDeactivated`.

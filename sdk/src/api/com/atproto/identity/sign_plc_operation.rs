@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Has the server sign a change to the PLC entry of the signed-in account; fields left out keep their values.
+///
 /// `com.atproto.identity.signPlcOperation`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SignPlcOperation;
@@ -26,11 +28,11 @@ impl xrpc::Procedure for SignPlcOperation {}
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Input {
-    /// `token`.
+    /// Code from the email sent by requestPlcOperationSignature.
     pub token: Option<String>,
-    /// `rotationKeys`.
+    /// Keys that may change the DID from now on, most powerful first.
     pub rotation_keys: Option<Vec<String>>,
-    /// `alsoKnownAs`.
+    /// Aliases of the account, with its handle as an at:// URI.
     pub also_known_as: Option<Vec<String>>,
     /// `verificationMethods`.
     pub verification_methods: Option<types::Unknown>,
@@ -78,7 +80,7 @@ crate::setters! {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Output {
-    /// `operation`.
+    /// The signed operation, ready to be submitted.
     pub operation: types::Unknown,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

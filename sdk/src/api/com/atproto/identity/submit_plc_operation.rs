@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Checks a signed PLC operation for the signed-in account and passes it on to the PLC directory.
+///
 /// `com.atproto.identity.submitPlcOperation`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SubmitPlcOperation;

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Changes the handle of the signed-in account after checking that it may use the new one.
+///
 /// `com.atproto.identity.updateHandle`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UpdateHandle;

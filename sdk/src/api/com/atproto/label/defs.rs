@@ -4,27 +4,31 @@
 
 use crate::types;
 
+/// A signed statement by a labeler about an account or a piece of content.
+///
 /// `com.atproto.label.defs#label`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Label {
-    /// `ver`.
+    /// Version of the label format.
     pub ver: Option<i64>,
-    /// `src`.
+    /// DID of the account that issued the label.
     pub src: types::Did,
-    /// `uri`.
+    /// Account or record that the label is about.
     pub uri: types::Uri,
-    /// `cid`.
+    /// Exact version of the record the label is about; without it, every version.
     pub cid: Option<types::Cid>,
-    /// `val`: At most 128 bytes.
+    /// Short name of the label.
+    ///
+    /// At most 128 bytes.
     pub val: String,
-    /// `neg`.
+    /// True when this takes back an earlier label with the same source, subject and value.
     pub neg: Option<bool>,
-    /// `cts`.
+    /// When the label was made.
     pub cts: types::Datetime,
-    /// `exp`.
+    /// Time after which the label no longer counts.
     pub exp: Option<types::Datetime>,
-    /// `sig`.
+    /// Signature over the label in DAG-CBOR form.
     pub sig: Option<types::Bytes>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -67,6 +71,8 @@ impl Label {
     }
 }
 
+/// Labels that the author of a record puts on it.
+///
 /// `com.atproto.label.defs#selfLabels`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -93,6 +99,8 @@ impl SelfLabels {
     }
 }
 
+/// One label that an author puts on an own record.
+///
 /// `com.atproto.label.defs#selfLabel`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -119,19 +127,25 @@ impl SelfLabel {
     }
 }
 
+/// Describes a label that a labeler uses and how clients should act on it.
+///
 /// `com.atproto.label.defs#labelValueDefinition`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct LabelValueDefinition {
-    /// `identifier`: At most 100 graphemes. At most 100 bytes.
+    /// The label value that is being described.
+    ///
+    /// At most 100 graphemes. At most 100 bytes.
     pub identifier: String,
-    /// `severity`.
+    /// How clients present the label: as a note, as a warning, or not at all.
     pub severity: LabelValueDefinitionSeverity,
-    /// `blurs`.
+    /// What clients hide behind a cover: the whole content, only the media, or nothing.
     pub blurs: LabelValueDefinitionBlurs,
-    /// `defaultSetting`: `warn` if absent.
+    /// What happens for users who have not chosen a setting.
+    ///
+    /// `warn` if absent.
     pub default_setting: Option<LabelValueDefinitionDefaultSetting>,
-    /// `adultOnly`.
+    /// When true, the content is shown only to users who have enabled adult content.
     pub adult_only: Option<bool>,
     /// `locales`.
     pub locales: Vec<LabelValueDefinitionStrings>,
@@ -249,6 +263,8 @@ crate::open_string! {
     }
 }
 
+/// Name and explanation of a label in one language.
+///
 /// `com.atproto.label.defs#labelValueDefinitionStrings`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -287,6 +303,8 @@ impl LabelValueDefinitionStrings {
     }
 }
 
+/// Label values with a meaning that all clients share.
+///
 /// `com.atproto.label.defs#labelValue`
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -19,6 +19,8 @@ crate::accessor! { com_atproto_label, ComAtprotoLabel, "com.atproto.label" }
 
 #[cfg(feature = "client")]
 impl<'c> ComAtprotoLabel<'c> {
+    /// Finds labels by subject and by the labelers that issued them; no sign-in needed.
+    ///
     /// `com.atproto.label.queryLabels`
     pub fn query_labels(
         &self,

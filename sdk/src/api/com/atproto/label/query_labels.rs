@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Finds labels by subject and by the labelers that issued them; no sign-in needed.
+///
 /// `com.atproto.label.queryLabels`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueryLabels;
@@ -40,9 +42,9 @@ impl xrpc::Paginated for QueryLabels {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Params {
-    /// `uriPatterns`.
+    /// Subjects to match; a trailing star matches any continuation.
     pub uri_patterns: Vec<String>,
-    /// `sources`.
+    /// DIDs of labelers; leave out for any.
     pub sources: Option<Vec<types::Did>>,
     /// `limit`: 1 to 250. 50 if absent.
     pub limit: Option<i64>,

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Streams the labels and label withdrawals of a labeler as they are issued.
+///
 /// `com.atproto.label.subscribeLabels`
 ///
 /// Errors: `FutureCursor`.
@@ -31,7 +33,7 @@ impl xrpc::Subscription for SubscribeLabels {
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Params {
-    /// `cursor`.
+    /// Sequence number after which to resume.
     pub cursor: Option<i64>,
 }
 
@@ -75,6 +77,8 @@ crate::union! {
     }
 }
 
+/// A group of labels sent in one message.
+///
 /// `com.atproto.label.subscribeLabels#labels`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -105,6 +109,8 @@ impl Labels {
     }
 }
 
+/// A notice about the stream itself.
+///
 /// `com.atproto.label.subscribeLabels#info`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

@@ -18,6 +18,8 @@ crate::accessor! { com_atproto_lexicon, ComAtprotoLexicon, "com.atproto.lexicon"
 
 #[cfg(feature = "client")]
 impl<'c> ComAtprotoLexicon<'c> {
+    /// Finds the published schema for an NSID through its domain and returns it with its address.
+    ///
     /// `com.atproto.lexicon.resolveLexicon`
     ///
     /// Errors: `LexiconNotFound`.

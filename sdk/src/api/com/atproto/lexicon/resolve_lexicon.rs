@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Finds the published schema for an NSID through its domain and returns it with its address.
+///
 /// `com.atproto.lexicon.resolveLexicon`
 ///
 /// Errors: `LexiconNotFound`.

@@ -4,11 +4,13 @@
 
 use crate::types;
 
+/// Record that publishes a lexicon; the NSID of the lexicon is the record key.
+///
 /// Record `com.atproto.lexicon.schema`, record key: `nsid`.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Schema {
-    /// `lexicon`.
+    /// Version of the lexicon language.
     pub lexicon: i64,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

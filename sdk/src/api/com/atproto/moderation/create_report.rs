@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Files a report about an account or record with a moderation service; normally needs sign-in.
+///
 /// `com.atproto.moderation.createReport`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CreateReport;
@@ -29,11 +31,13 @@ impl xrpc::Procedure for CreateReport {}
 pub struct Input {
     /// `reasonType`.
     pub reason_type: api::com::atproto::moderation::defs::ReasonType,
-    /// `reason`: At most 2000 graphemes. At most 20000 bytes.
+    /// Explanation in the words of the reporter.
+    ///
+    /// At most 2000 graphemes. At most 20000 bytes.
     pub reason: Option<String>,
     /// `subject`.
     pub subject: InputSubject,
-    /// `modTool`.
+    /// Tool from which the report was made.
     pub mod_tool: Option<ModTool>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -89,7 +93,7 @@ crate::union! {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Output {
-    /// `id`.
+    /// Number of the report at the moderation service.
     pub id: i64,
     /// `reasonType`.
     pub reason_type: api::com::atproto::moderation::defs::ReasonType,
@@ -156,13 +160,15 @@ crate::union! {
     }
 }
 
+/// The tool that made the report.
+///
 /// `com.atproto.moderation.createReport#modTool`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ModTool {
     /// `name`.
     pub name: String,
-    /// `meta`.
+    /// Free extra data about how the tool was used.
     pub meta: Option<types::Unknown>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -4,6 +4,8 @@
 
 use crate::types;
 
+/// Kinds of reasons a report can give.
+///
 /// `com.atproto.moderation.defs#reasonType`
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -158,24 +160,38 @@ crate::open_string! {
     }
 }
 
+/// Unwanted bulk messages, excessive mentions or replies; older, general form.
+///
 /// `com.atproto.moderation.defs#reasonSpam`
 pub const REASON_SPAM: &str = "com.atproto.moderation.defs#reasonSpam";
 
+/// Breaks the law or the rules of the service; older, general form.
+///
 /// `com.atproto.moderation.defs#reasonViolation`
 pub const REASON_VIOLATION: &str = "com.atproto.moderation.defs#reasonViolation";
 
+/// False identity or misleading claims; older, general form.
+///
 /// `com.atproto.moderation.defs#reasonMisleading`
 pub const REASON_MISLEADING: &str = "com.atproto.moderation.defs#reasonMisleading";
 
+/// Sexual content that is unwanted or not labeled; older, general form.
+///
 /// `com.atproto.moderation.defs#reasonSexual`
 pub const REASON_SEXUAL: &str = "com.atproto.moderation.defs#reasonSexual";
 
+/// Rude, harassing or hostile conduct; older, general form.
+///
 /// `com.atproto.moderation.defs#reasonRude`
 pub const REASON_RUDE: &str = "com.atproto.moderation.defs#reasonRude";
 
+/// Anything that no other reason covers; older, general form.
+///
 /// `com.atproto.moderation.defs#reasonOther`
 pub const REASON_OTHER: &str = "com.atproto.moderation.defs#reasonOther";
 
+/// Asks for an earlier moderation decision to be looked at again.
+///
 /// `com.atproto.moderation.defs#reasonAppeal`
 pub const REASON_APPEAL: &str = "com.atproto.moderation.defs#reasonAppeal";
 

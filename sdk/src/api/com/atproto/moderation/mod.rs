@@ -18,6 +18,8 @@ crate::accessor! { com_atproto_moderation, ComAtprotoModeration, "com.atproto.mo
 
 #[cfg(feature = "client")]
 impl<'c> ComAtprotoModeration<'c> {
+    /// Files a report about an account or record with a moderation service; normally needs sign-in.
+    ///
     /// `com.atproto.moderation.createReport`
     pub fn create_report(
         &self,

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Makes several record changes in one commit to the repository of the signed-in account, all or none.
+///
 /// `com.atproto.repo.applyWrites`
 ///
 /// Errors: `InvalidSwap`.
@@ -31,11 +33,11 @@ impl xrpc::Procedure for ApplyWrites {}
 pub struct Input {
     /// `repo`.
     pub repo: types::AtIdentifier,
-    /// `validate`.
+    /// True forces schema checks, false skips them; left out, records with a known schema are checked.
     pub validate: Option<bool>,
     /// `writes`.
     pub writes: Vec<InputWritesItem>,
-    /// `swapCommit`.
+    /// Makes the call fail unless this is still the current commit of the repository.
     pub swap_commit: Option<types::Cid>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -99,7 +101,7 @@ crate::union! {
 pub struct Output {
     /// `commit`.
     pub commit: Option<api::com::atproto::repo::defs::CommitMeta>,
-    /// `results`.
+    /// One result per write, in the same order.
     pub results: Option<Vec<OutputResultsItem>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -153,13 +155,17 @@ pub enum Error {
 
 crate::errors! { Error { InvalidSwap = "InvalidSwap" } }
 
+/// Adds a new record.
+///
 /// `com.atproto.repo.applyWrites#create`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Create {
     /// `collection`.
     pub collection: types::Nsid,
-    /// `rkey`: At most 512 bytes.
+    /// Record key; the server picks one when left out.
+    ///
+    /// At most 512 bytes.
     pub rkey: Option<types::RecordKey>,
     /// `value`.
     pub value: types::Unknown,
@@ -189,6 +195,8 @@ impl Create {
 
 crate::setters! { Create { rkey = rkey: plain types::RecordKey } }
 
+/// Replaces an existing record.
+///
 /// `com.atproto.repo.applyWrites#update`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -227,6 +235,8 @@ impl Update {
     }
 }
 
+/// Removes a record.
+///
 /// `com.atproto.repo.applyWrites#delete`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -265,7 +275,7 @@ pub struct CreateResult {
     pub uri: types::AtUri,
     /// `cid`.
     pub cid: types::Cid,
-    /// `validationStatus`.
+    /// Whether the record matched its schema or the schema was not known.
     pub validation_status: Option<CreateResultValidationStatus>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -313,7 +323,7 @@ pub struct UpdateResult {
     pub uri: types::AtUri,
     /// `cid`.
     pub cid: types::Cid,
-    /// `validationStatus`.
+    /// Whether the record matched its schema or the schema was not known.
     pub validation_status: Option<UpdateResultValidationStatus>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

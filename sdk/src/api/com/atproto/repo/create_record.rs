@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Adds a new record to the repository of the signed-in account.
+///
 /// `com.atproto.repo.createRecord`
 ///
 /// Errors: `InvalidSwap`.
@@ -33,13 +35,15 @@ pub struct Input {
     pub repo: types::AtIdentifier,
     /// `collection`.
     pub collection: types::Nsid,
-    /// `rkey`: At most 512 bytes.
+    /// Record key; the server picks one when left out.
+    ///
+    /// At most 512 bytes.
     pub rkey: Option<types::RecordKey>,
-    /// `validate`.
+    /// True forces a schema check, false skips it; left out, the record is checked if its schema is known.
     pub validate: Option<bool>,
     /// `record`.
     pub record: types::Unknown,
-    /// `swapCommit`.
+    /// Makes the call fail unless this is still the current commit of the repository.
     pub swap_commit: Option<types::Cid>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -93,7 +97,7 @@ pub struct Output {
     pub cid: types::Cid,
     /// `commit`.
     pub commit: Option<api::com::atproto::repo::defs::CommitMeta>,
-    /// `validationStatus`.
+    /// Whether the record matched its schema or the schema was not known.
     pub validation_status: Option<OutputValidationStatus>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -4,13 +4,15 @@
 
 use crate::types;
 
+/// Identifies a commit of a repository.
+///
 /// `com.atproto.repo.defs#commitMeta`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct CommitMeta {
     /// `cid`.
     pub cid: types::Cid,
-    /// `rev`.
+    /// Revision of the repository at this commit; later revisions sort higher.
     pub rev: types::Tid,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

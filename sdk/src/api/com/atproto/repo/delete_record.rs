@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Deletes a record of the signed-in account; does nothing when the record does not exist.
+///
 /// `com.atproto.repo.deleteRecord`
 ///
 /// Errors: `InvalidSwap`.
@@ -35,9 +37,9 @@ pub struct Input {
     pub collection: types::Nsid,
     /// `rkey`.
     pub rkey: types::RecordKey,
-    /// `swapRecord`.
+    /// Makes the call fail unless the record still has this CID.
     pub swap_record: Option<types::Cid>,
-    /// `swapCommit`.
+    /// Makes the call fail unless this is still the current commit of the repository.
     pub swap_commit: Option<types::Cid>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -82,7 +84,7 @@ crate::setters! {
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Output {
-    /// `commit`.
+    /// The new commit; missing when nothing was deleted.
     pub commit: Option<api::com::atproto::repo::defs::CommitMeta>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Describes an account and its repository, with the collections that hold records; no sign-in needed.
+///
 /// `com.atproto.repo.describeRepo`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DescribeRepo;
@@ -49,9 +51,9 @@ pub struct Output {
     pub did: types::Did,
     /// `didDoc`.
     pub did_doc: types::Unknown,
-    /// `collections`.
+    /// Collections that hold at least one record.
     pub collections: Vec<types::Nsid>,
-    /// `handleIsCorrect`.
+    /// Whether handle and DID point at each other.
     pub handle_is_correct: bool,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

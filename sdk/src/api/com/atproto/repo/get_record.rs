@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Returns one record by repository, collection and record key; no sign-in needed.
+///
 /// `com.atproto.repo.getRecord`
 ///
 /// Errors: `RecordNotFound`.
@@ -34,7 +36,7 @@ pub struct Params {
     pub collection: types::Nsid,
     /// `rkey`.
     pub rkey: types::RecordKey,
-    /// `cid`.
+    /// Version wanted; the newest when left out.
     pub cid: Option<types::Cid>,
 }
 

@@ -4,6 +4,8 @@
 
 use crate::xrpc;
 
+/// Loads a repository from a CAR file into the signed-in account, as a step of moving between servers.
+///
 /// `com.atproto.repo.importRepo`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImportRepo;

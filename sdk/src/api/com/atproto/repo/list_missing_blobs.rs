@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Lists the blobs that records of the signed-in account use but that the server lacks, for account migration.
+///
 /// `com.atproto.repo.listMissingBlobs`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListMissingBlobs;
@@ -86,6 +88,8 @@ impl Output {
     }
 }
 
+/// A missing blob and a record that uses it.
+///
 /// `com.atproto.repo.listMissingBlobs#recordBlob`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

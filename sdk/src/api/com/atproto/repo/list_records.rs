@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Lists the records of one collection in a repository; no sign-in needed.
+///
 /// `com.atproto.repo.listRecords`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListRecords;
@@ -47,7 +49,7 @@ pub struct Params {
     pub limit: Option<i64>,
     /// `cursor`.
     pub cursor: Option<String>,
-    /// `reverse`.
+    /// Turns the order of the list around.
     pub reverse: Option<bool>,
 }
 

@@ -28,6 +28,8 @@ crate::accessor! { com_atproto_repo, ComAtprotoRepo, "com.atproto.repo" }
 
 #[cfg(feature = "client")]
 impl<'c> ComAtprotoRepo<'c> {
+    /// Makes several record changes in one commit to the repository of the signed-in account, all or none.
+    ///
     /// `com.atproto.repo.applyWrites`
     ///
     /// Errors: `InvalidSwap`.
@@ -37,6 +39,8 @@ impl<'c> ComAtprotoRepo<'c> {
     ) -> xrpc::Call<'c, apply_writes::ApplyWrites> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Adds a new record to the repository of the signed-in account.
+    ///
     /// `com.atproto.repo.createRecord`
     ///
     /// Errors: `InvalidSwap`.
@@ -46,6 +50,8 @@ impl<'c> ComAtprotoRepo<'c> {
     ) -> xrpc::Call<'c, create_record::CreateRecord> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Deletes a record of the signed-in account; does nothing when the record does not exist.
+    ///
     /// `com.atproto.repo.deleteRecord`
     ///
     /// Errors: `InvalidSwap`.
@@ -55,6 +61,8 @@ impl<'c> ComAtprotoRepo<'c> {
     ) -> xrpc::Call<'c, delete_record::DeleteRecord> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Describes an account and its repository, with the collections that hold records; no sign-in needed.
+    ///
     /// `com.atproto.repo.describeRepo`
     pub fn describe_repo(
         &self,
@@ -62,6 +70,8 @@ impl<'c> ComAtprotoRepo<'c> {
     ) -> xrpc::Call<'c, describe_repo::DescribeRepo> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Returns one record by repository, collection and record key; no sign-in needed.
+    ///
     /// `com.atproto.repo.getRecord`
     ///
     /// Errors: `RecordNotFound`.
@@ -71,6 +81,8 @@ impl<'c> ComAtprotoRepo<'c> {
     ) -> xrpc::Call<'c, get_record::GetRecord> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Loads a repository from a CAR file into the signed-in account, as a step of moving between servers.
+    ///
     /// `com.atproto.repo.importRepo`
     pub fn import_repo(
         &self,
@@ -78,6 +90,8 @@ impl<'c> ComAtprotoRepo<'c> {
     ) -> xrpc::Call<'c, import_repo::ImportRepo> {
         xrpc::Call::new(self.0, xrpc::NoParams, body.into())
     }
+    /// Lists the blobs that records of the signed-in account use but that the server lacks, for account migration.
+    ///
     /// `com.atproto.repo.listMissingBlobs`
     pub fn list_missing_blobs(
         &self,
@@ -85,6 +99,8 @@ impl<'c> ComAtprotoRepo<'c> {
     ) -> xrpc::Call<'c, list_missing_blobs::ListMissingBlobs> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Lists the records of one collection in a repository; no sign-in needed.
+    ///
     /// `com.atproto.repo.listRecords`
     pub fn list_records(
         &self,
@@ -92,6 +108,8 @@ impl<'c> ComAtprotoRepo<'c> {
     ) -> xrpc::Call<'c, list_records::ListRecords> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Writes a record under a given key in the repository of the signed-in account, creating or replacing it.
+    ///
     /// `com.atproto.repo.putRecord`
     ///
     /// Errors: `InvalidSwap`.
@@ -101,6 +119,8 @@ impl<'c> ComAtprotoRepo<'c> {
     ) -> xrpc::Call<'c, put_record::PutRecord> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Uploads a file for the signed-in account; it is dropped later unless a record comes to use it.
+    ///
     /// `com.atproto.repo.uploadBlob`
     pub fn upload_blob(
         &self,

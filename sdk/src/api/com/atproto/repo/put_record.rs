@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Writes a record under a given key in the repository of the signed-in account, creating or replacing it.
+///
 /// `com.atproto.repo.putRecord`
 ///
 /// Errors: `InvalidSwap`.
@@ -35,13 +37,13 @@ pub struct Input {
     pub collection: types::Nsid,
     /// `rkey`: At most 512 bytes.
     pub rkey: types::RecordKey,
-    /// `validate`.
+    /// True forces a schema check, false skips it; left out, the record is checked if its schema is known.
     pub validate: Option<bool>,
     /// `record`.
     pub record: types::Unknown,
-    /// `swapRecord`.
+    /// Makes the call fail unless the record still has this CID; null means it must not exist yet.
     pub swap_record: Option<types::Nullable<types::Cid>>,
-    /// `swapCommit`.
+    /// Makes the call fail unless this is still the current commit of the repository.
     pub swap_commit: Option<types::Cid>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -98,7 +100,7 @@ pub struct Output {
     pub cid: types::Cid,
     /// `commit`.
     pub commit: Option<api::com::atproto::repo::defs::CommitMeta>,
-    /// `validationStatus`.
+    /// Whether the record matched its schema or the schema was not known.
     pub validation_status: Option<OutputValidationStatus>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

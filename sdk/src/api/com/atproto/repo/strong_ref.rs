@@ -4,6 +4,8 @@
 
 use crate::types;
 
+/// Points at one exact version of a record by address and content hash.
+///
 /// `com.atproto.repo.strongRef`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Uploads a file for the signed-in account; it is dropped later unless a record comes to use it.
+///
 /// `com.atproto.repo.uploadBlob`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UploadBlob;
@@ -26,7 +28,7 @@ impl xrpc::Procedure for UploadBlob {}
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Output {
-    /// `blob`.
+    /// Reference to put into a record.
     pub blob: types::Blob,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -4,6 +4,8 @@
 
 use crate::xrpc;
 
+/// Activates the deactivated account that is signed in, for example at the end of a move between servers.
+///
 /// `com.atproto.server.activateAccount`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ActivateAccount;

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Returns how complete the signed-in account is on this server, to watch over a migration.
+///
 /// `com.atproto.server.checkAccountStatus`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CheckAccountStatus;
@@ -28,21 +30,21 @@ impl xrpc::Query for CheckAccountStatus {}
 pub struct Output {
     /// `activated`.
     pub activated: bool,
-    /// `validDid`.
+    /// Whether the DID document points at this server as it should.
     pub valid_did: bool,
     /// `repoCommit`.
     pub repo_commit: types::Cid,
     /// `repoRev`.
     pub repo_rev: String,
-    /// `repoBlocks`.
+    /// Number of blocks in the repository.
     pub repo_blocks: i64,
     /// `indexedRecords`.
     pub indexed_records: i64,
-    /// `privateStateValues`.
+    /// Number of private values stored, such as preferences.
     pub private_state_values: i64,
-    /// `expectedBlobs`.
+    /// Number of blobs that records refer to.
     pub expected_blobs: i64,
-    /// `importedBlobs`.
+    /// Number of blobs present on the server.
     pub imported_blobs: i64,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Confirms the email address of the signed-in account with a code sent by requestEmailConfirmation.
+///
 /// `com.atproto.server.confirmEmail`
 ///
 /// Errors: `AccountNotFound`, `ExpiredToken`, `InvalidToken`, `InvalidEmail`.

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Creates an account on the server and starts a session for it; may need an invite code.
+///
 /// `com.atproto.server.createAccount`
 ///
 /// Errors: `InvalidHandle`, `InvalidPassword`, `InvalidInviteCode`, `HandleNotAvailable`, `UnsupportedDomain`,
@@ -33,19 +35,19 @@ pub struct Input {
     pub email: Option<String>,
     /// `handle`.
     pub handle: types::Handle,
-    /// `did`.
+    /// Existing DID to bring in when moving from another server.
     pub did: Option<types::Did>,
     /// `inviteCode`.
     pub invite_code: Option<String>,
-    /// `verificationCode`.
+    /// Code received by phone, where the server asks for it.
     pub verification_code: Option<String>,
     /// `verificationPhone`.
     pub verification_phone: Option<String>,
     /// `password`.
     pub password: Option<String>,
-    /// `recoveryKey`.
+    /// Public did:key that is put among the rotation keys of the new DID.
     pub recovery_key: Option<String>,
-    /// `plcOp`.
+    /// Signed PLC operation to use when bringing in or creating a DID.
     pub plc_op: Option<types::Unknown>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Creates a separate password for an app, with fewer rights than the main password; needs sign-in.
+///
 /// `com.atproto.server.createAppPassword`
 ///
 /// Errors: `AccountTakedown`.
@@ -28,9 +30,9 @@ impl xrpc::Procedure for CreateAppPassword {}
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Input {
-    /// `name`.
+    /// Label by which the password can be recognised and revoked.
     pub name: String,
-    /// `privileged`.
+    /// When true, the password also gives access to sensitive parts such as chat.
     pub privileged: Option<bool>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -75,7 +77,7 @@ crate::errors! { Error { AccountTakedown = "AccountTakedown" } }
 pub struct AppPassword {
     /// `name`.
     pub name: String,
-    /// `password`.
+    /// The new password; shown only this once.
     pub password: String,
     /// `createdAt`.
     pub created_at: types::Datetime,

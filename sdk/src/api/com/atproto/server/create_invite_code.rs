@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Creates one invite code that can be used a set number of times; needs admin rights.
+///
 /// `com.atproto.server.createInviteCode`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CreateInviteCode;
@@ -26,9 +28,9 @@ impl xrpc::Procedure for CreateInviteCode {}
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Input {
-    /// `useCount`.
+    /// How many times the code can be used.
     pub use_count: i64,
-    /// `forAccount`.
+    /// Account that will own the code.
     pub for_account: Option<types::Did>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

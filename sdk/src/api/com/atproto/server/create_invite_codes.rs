@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Creates several invite codes for one or more accounts; needs admin rights.
+///
 /// `com.atproto.server.createInviteCodes`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CreateInviteCodes;
@@ -26,9 +28,11 @@ impl xrpc::Procedure for CreateInviteCodes {}
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Input {
-    /// `codeCount`: 1 if absent.
+    /// Number of codes for each account.
+    ///
+    /// 1 if absent.
     pub code_count: i64,
-    /// `useCount`.
+    /// How many times each code can be used.
     pub use_count: i64,
     /// `forAccounts`.
     pub for_accounts: Option<Vec<types::Did>>,
@@ -84,6 +88,8 @@ impl Output {
     }
 }
 
+/// The codes made for one account.
+///
 /// `com.atproto.server.createInviteCodes#accountCodes`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

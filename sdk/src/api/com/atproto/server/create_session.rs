@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Signs in with an identifier and a password and returns the tokens of a new session.
+///
 /// `com.atproto.server.createSession`
 ///
 /// Errors: `AccountTakedown`, `AuthFactorTokenRequired`.
@@ -28,13 +30,13 @@ impl xrpc::Procedure for CreateSession {}
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Input {
-    /// `identifier`.
+    /// Handle, email address or other name that the server accepts.
     pub identifier: String,
     /// `password`.
     pub password: String,
-    /// `authFactorToken`.
+    /// Code sent by email, when a second factor is switched on.
     pub auth_factor_token: Option<String>,
-    /// `allowTakendown`.
+    /// When true, an account that is taken down gets a limited session instead of an error.
     pub allow_takendown: Option<bool>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -73,9 +75,9 @@ crate::setters! {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Output {
-    /// `accessJwt`.
+    /// Short-lived token for ordinary calls.
     pub access_jwt: String,
-    /// `refreshJwt`.
+    /// Long-lived token that is only good for refreshSession and deleteSession.
     pub refresh_jwt: String,
     /// `handle`.
     pub handle: types::Handle,
@@ -87,11 +89,11 @@ pub struct Output {
     pub email: Option<String>,
     /// `emailConfirmed`.
     pub email_confirmed: Option<bool>,
-    /// `emailAuthFactor`.
+    /// Whether signing in needs a code sent by email.
     pub email_auth_factor: Option<bool>,
     /// `active`.
     pub active: Option<bool>,
-    /// `status`.
+    /// Why the account is not active.
     pub status: Option<OutputStatus>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Deactivates the signed-in account, so that its content is no longer served until it is activated again.
+///
 /// `com.atproto.server.deactivateAccount`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeactivateAccount;
@@ -26,7 +28,7 @@ impl xrpc::Procedure for DeactivateAccount {}
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Input {
-    /// `deleteAfter`.
+    /// Hint to the server how long to keep the data before deleting it.
     pub delete_after: Option<types::Datetime>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

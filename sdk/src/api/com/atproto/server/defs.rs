@@ -4,19 +4,21 @@
 
 use crate::types;
 
+/// An invite code with its owner and uses.
+///
 /// `com.atproto.server.defs#inviteCode`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct InviteCode {
     /// `code`.
     pub code: String,
-    /// `available`.
+    /// Number of uses that the code was given.
     pub available: i64,
     /// `disabled`.
     pub disabled: bool,
     /// `forAccount`.
     pub for_account: String,
-    /// `createdBy`.
+    /// Who made the code: an account or the administrator.
     pub created_by: String,
     /// `createdAt`.
     pub created_at: types::Datetime,

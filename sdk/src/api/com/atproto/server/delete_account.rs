@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Deletes an account for good, given its password and a code sent by requestAccountDelete.
+///
 /// `com.atproto.server.deleteAccount`
 ///
 /// Errors: `ExpiredToken`, `InvalidToken`.

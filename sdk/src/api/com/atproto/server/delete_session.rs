@@ -4,6 +4,8 @@
 
 use crate::xrpc;
 
+/// Ends a session; needs its refresh token rather than the access token.
+///
 /// `com.atproto.server.deleteSession`
 ///
 /// Errors: `InvalidToken`, `ExpiredToken`.

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Describes the server: sign-up conditions, handle domains, legal links and contact; no sign-in needed.
+///
 /// `com.atproto.server.describeServer`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DescribeServer;
@@ -30,15 +32,15 @@ pub struct Output {
     pub invite_code_required: Option<bool>,
     /// `phoneVerificationRequired`.
     pub phone_verification_required: Option<bool>,
-    /// `blobUploadLimit`.
+    /// Largest accepted upload in bytes.
     pub blob_upload_limit: Option<i64>,
-    /// `availableUserDomains`.
+    /// Suffixes under which new handles can be made.
     pub available_user_domains: Vec<String>,
     /// `links`.
     pub links: Option<Links>,
     /// `contact`.
     pub contact: Option<Contact>,
-    /// `did`.
+    /// DID of the server itself.
     pub did: types::Did,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

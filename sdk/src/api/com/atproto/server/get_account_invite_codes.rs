@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists the invite codes that belong to the signed-in account; not available to app passwords.
+///
 /// `com.atproto.server.getAccountInviteCodes`
 ///
 /// Errors: `DuplicateCreate`.
@@ -29,9 +31,13 @@ impl xrpc::Query for GetAccountInviteCodes {}
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Params {
-    /// `includeUsed`: `true` if absent.
+    /// When false, codes without uses left are left out.
+    ///
+    /// `true` if absent.
     pub include_used: Option<bool>,
-    /// `createAvailable`: `true` if absent.
+    /// When true, codes the account has earned but not received are made now.
+    ///
+    /// `true` if absent.
     pub create_available: Option<bool>,
 }
 

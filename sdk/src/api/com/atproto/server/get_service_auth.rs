@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Returns a short-lived signed token with which the signed-in account can call another service.
+///
 /// `com.atproto.server.getServiceAuth`
 ///
 /// Errors: `BadExpiration`.
@@ -28,11 +30,13 @@ impl xrpc::Query for GetServiceAuth {}
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Params {
-    /// `aud`: At most 2048 bytes.
+    /// DID of the service that is to receive the token.
+    ///
+    /// At most 2048 bytes.
     pub aud: String,
-    /// `exp`.
+    /// Wanted end of validity as a Unix time in seconds.
     pub exp: Option<i64>,
-    /// `lxm`.
+    /// Method that the token is limited to.
     pub lxm: Option<types::Nsid>,
 }
 

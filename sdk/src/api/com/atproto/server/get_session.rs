@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Returns the account behind the session that is signed in, with its state.
+///
 /// `com.atproto.server.getSession`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetSession;
@@ -36,11 +38,11 @@ pub struct Output {
     pub email: Option<String>,
     /// `emailConfirmed`.
     pub email_confirmed: Option<bool>,
-    /// `emailAuthFactor`.
+    /// Whether signing in needs a code sent by email.
     pub email_auth_factor: Option<bool>,
     /// `active`.
     pub active: Option<bool>,
-    /// `status`.
+    /// Why the account is not active.
     pub status: Option<OutputStatus>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Lists the app passwords of the signed-in account by name, without the passwords themselves.
+///
 /// `com.atproto.server.listAppPasswords`
 ///
 /// Errors: `AccountTakedown`.
@@ -68,7 +70,7 @@ pub struct AppPassword {
     pub name: String,
     /// `createdAt`.
     pub created_at: types::Datetime,
-    /// `privileged`.
+    /// Whether the password also gives access to sensitive parts such as chat.
     pub privileged: Option<bool>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

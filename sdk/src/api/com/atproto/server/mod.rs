@@ -42,16 +42,22 @@ crate::accessor! { com_atproto_server, ComAtprotoServer, "com.atproto.server" }
 
 #[cfg(feature = "client")]
 impl<'c> ComAtprotoServer<'c> {
+    /// Activates the deactivated account that is signed in, for example at the end of a move between servers.
+    ///
     /// `com.atproto.server.activateAccount`
     pub fn activate_account(&self) -> xrpc::Call<'c, activate_account::ActivateAccount> {
         xrpc::Call::new(self.0, xrpc::NoParams, ())
     }
+    /// Returns how complete the signed-in account is on this server, to watch over a migration.
+    ///
     /// `com.atproto.server.checkAccountStatus`
     pub fn check_account_status(
         &self,
     ) -> xrpc::Call<'c, check_account_status::CheckAccountStatus> {
         xrpc::Call::new(self.0, xrpc::NoParams, ())
     }
+    /// Confirms the email address of the signed-in account with a code sent by requestEmailConfirmation.
+    ///
     /// `com.atproto.server.confirmEmail`
     ///
     /// Errors: `AccountNotFound`, `ExpiredToken`, `InvalidToken`, `InvalidEmail`.
@@ -61,6 +67,8 @@ impl<'c> ComAtprotoServer<'c> {
     ) -> xrpc::Call<'c, confirm_email::ConfirmEmail> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Creates an account on the server and starts a session for it; may need an invite code.
+    ///
     /// `com.atproto.server.createAccount`
     ///
     /// Errors: `InvalidHandle`, `InvalidPassword`, `InvalidInviteCode`, `HandleNotAvailable`, `UnsupportedDomain`,
@@ -71,6 +79,8 @@ impl<'c> ComAtprotoServer<'c> {
     ) -> xrpc::Call<'c, create_account::CreateAccount> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Creates a separate password for an app, with fewer rights than the main password; needs sign-in.
+    ///
     /// `com.atproto.server.createAppPassword`
     ///
     /// Errors: `AccountTakedown`.
@@ -80,6 +90,8 @@ impl<'c> ComAtprotoServer<'c> {
     ) -> xrpc::Call<'c, create_app_password::CreateAppPassword> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Creates one invite code that can be used a set number of times; needs admin rights.
+    ///
     /// `com.atproto.server.createInviteCode`
     pub fn create_invite_code(
         &self,
@@ -87,6 +99,8 @@ impl<'c> ComAtprotoServer<'c> {
     ) -> xrpc::Call<'c, create_invite_code::CreateInviteCode> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Creates several invite codes for one or more accounts; needs admin rights.
+    ///
     /// `com.atproto.server.createInviteCodes`
     pub fn create_invite_codes(
         &self,
@@ -94,6 +108,8 @@ impl<'c> ComAtprotoServer<'c> {
     ) -> xrpc::Call<'c, create_invite_codes::CreateInviteCodes> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Signs in with an identifier and a password and returns the tokens of a new session.
+    ///
     /// `com.atproto.server.createSession`
     ///
     /// Errors: `AccountTakedown`, `AuthFactorTokenRequired`.
@@ -103,6 +119,8 @@ impl<'c> ComAtprotoServer<'c> {
     ) -> xrpc::Call<'c, create_session::CreateSession> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Deactivates the signed-in account, so that its content is no longer served until it is activated again.
+    ///
     /// `com.atproto.server.deactivateAccount`
     pub fn deactivate_account(
         &self,
@@ -110,6 +128,8 @@ impl<'c> ComAtprotoServer<'c> {
     ) -> xrpc::Call<'c, deactivate_account::DeactivateAccount> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Deletes an account for good, given its password and a code sent by requestAccountDelete.
+    ///
     /// `com.atproto.server.deleteAccount`
     ///
     /// Errors: `ExpiredToken`, `InvalidToken`.
@@ -119,16 +139,22 @@ impl<'c> ComAtprotoServer<'c> {
     ) -> xrpc::Call<'c, delete_account::DeleteAccount> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Ends a session; needs its refresh token rather than the access token.
+    ///
     /// `com.atproto.server.deleteSession`
     ///
     /// Errors: `InvalidToken`, `ExpiredToken`.
     pub fn delete_session(&self) -> xrpc::Call<'c, delete_session::DeleteSession> {
         xrpc::Call::new(self.0, xrpc::NoParams, ())
     }
+    /// Describes the server: sign-up conditions, handle domains, legal links and contact; no sign-in needed.
+    ///
     /// `com.atproto.server.describeServer`
     pub fn describe_server(&self) -> xrpc::Call<'c, describe_server::DescribeServer> {
         xrpc::Call::new(self.0, xrpc::NoParams, ())
     }
+    /// Lists the invite codes that belong to the signed-in account; not available to app passwords.
+    ///
     /// `com.atproto.server.getAccountInviteCodes`
     ///
     /// Errors: `DuplicateCreate`.
@@ -138,6 +164,8 @@ impl<'c> ComAtprotoServer<'c> {
     ) -> xrpc::Call<'c, get_account_invite_codes::GetAccountInviteCodes> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Returns a short-lived signed token with which the signed-in account can call another service.
+    ///
     /// `com.atproto.server.getServiceAuth`
     ///
     /// Errors: `BadExpiration`.
@@ -147,10 +175,14 @@ impl<'c> ComAtprotoServer<'c> {
     ) -> xrpc::Call<'c, get_service_auth::GetServiceAuth> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Returns the account behind the session that is signed in, with its state.
+    ///
     /// `com.atproto.server.getSession`
     pub fn get_session(&self) -> xrpc::Call<'c, get_session::GetSession> {
         xrpc::Call::new(self.0, xrpc::NoParams, ())
     }
+    /// Lists the app passwords of the signed-in account by name, without the passwords themselves.
+    ///
     /// `com.atproto.server.listAppPasswords`
     ///
     /// Errors: `AccountTakedown`.
@@ -159,30 +191,41 @@ impl<'c> ComAtprotoServer<'c> {
     ) -> xrpc::Call<'c, list_app_passwords::ListAppPasswords> {
         xrpc::Call::new(self.0, xrpc::NoParams, ())
     }
+    /// Exchanges a refresh token for a new pair of tokens; the request carries the refresh token as its credential.
+    ///
     /// `com.atproto.server.refreshSession`
     ///
     /// Errors: `AccountTakedown`, `InvalidToken`, `ExpiredToken`.
     pub fn refresh_session(&self) -> xrpc::Call<'c, refresh_session::RefreshSession> {
         xrpc::Call::new(self.0, xrpc::NoParams, ())
     }
+    /// Sends the signed-in account an email with a code that is needed to delete the account.
+    ///
     /// `com.atproto.server.requestAccountDelete`
     pub fn request_account_delete(
         &self,
     ) -> xrpc::Call<'c, request_account_delete::RequestAccountDelete> {
         xrpc::Call::new(self.0, xrpc::NoParams, ())
     }
+    /// Sends the signed-in account an email with a code that confirms its address.
+    ///
     /// `com.atproto.server.requestEmailConfirmation`
     pub fn request_email_confirmation(
         &self,
     ) -> xrpc::Call<'c, request_email_confirmation::RequestEmailConfirmation> {
         xrpc::Call::new(self.0, xrpc::NoParams, ())
     }
+    /// Starts a change of email address for the signed-in account, sending a code to the present address when
+    /// needed.
+    ///
     /// `com.atproto.server.requestEmailUpdate`
     pub fn request_email_update(
         &self,
     ) -> xrpc::Call<'c, request_email_update::RequestEmailUpdate> {
         xrpc::Call::new(self.0, xrpc::NoParams, ())
     }
+    /// Sends an email with a code for choosing a new password; no sign-in needed.
+    ///
     /// `com.atproto.server.requestPasswordReset`
     pub fn request_password_reset(
         &self,
@@ -190,6 +233,8 @@ impl<'c> ComAtprotoServer<'c> {
     ) -> xrpc::Call<'c, request_password_reset::RequestPasswordReset> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Reserves a repository signing key on the server ahead of creating an account, for use in its DID document.
+    ///
     /// `com.atproto.server.reserveSigningKey`
     pub fn reserve_signing_key(
         &self,
@@ -197,6 +242,8 @@ impl<'c> ComAtprotoServer<'c> {
     ) -> xrpc::Call<'c, reserve_signing_key::ReserveSigningKey> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Sets a new password with a code sent by requestPasswordReset; no sign-in needed.
+    ///
     /// `com.atproto.server.resetPassword`
     ///
     /// Errors: `ExpiredToken`, `InvalidToken`.
@@ -206,6 +253,8 @@ impl<'c> ComAtprotoServer<'c> {
     ) -> xrpc::Call<'c, reset_password::ResetPassword> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Revokes an app password of the signed-in account by its name.
+    ///
     /// `com.atproto.server.revokeAppPassword`
     pub fn revoke_app_password(
         &self,
@@ -213,6 +262,8 @@ impl<'c> ComAtprotoServer<'c> {
     ) -> xrpc::Call<'c, revoke_app_password::RevokeAppPassword> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Changes the email address of the signed-in account, with a code when the present address is confirmed.
+    ///
     /// `com.atproto.server.updateEmail`
     ///
     /// Errors: `ExpiredToken`, `InvalidToken`, `TokenRequired`.

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Exchanges a refresh token for a new pair of tokens; the request carries the refresh token as its credential.
+///
 /// `com.atproto.server.refreshSession`
 ///
 /// Errors: `AccountTakedown`, `InvalidToken`, `ExpiredToken`.
@@ -46,7 +48,7 @@ pub struct Output {
     pub email_auth_factor: Option<bool>,
     /// `active`.
     pub active: Option<bool>,
-    /// `status`.
+    /// Why the account is not active.
     pub status: Option<OutputStatus>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -4,6 +4,8 @@
 
 use crate::xrpc;
 
+/// Sends the signed-in account an email with a code that is needed to delete the account.
+///
 /// `com.atproto.server.requestAccountDelete`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestAccountDelete;

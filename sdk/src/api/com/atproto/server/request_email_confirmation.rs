@@ -4,6 +4,8 @@
 
 use crate::xrpc;
 
+/// Sends the signed-in account an email with a code that confirms its address.
+///
 /// `com.atproto.server.requestEmailConfirmation`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestEmailConfirmation;

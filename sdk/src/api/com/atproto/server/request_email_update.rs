@@ -5,6 +5,9 @@
 use crate::types;
 use crate::xrpc;
 
+/// Starts a change of email address for the signed-in account, sending a code to the present address when
+/// needed.
+///
 /// `com.atproto.server.requestEmailUpdate`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestEmailUpdate;
@@ -26,7 +29,7 @@ impl xrpc::Procedure for RequestEmailUpdate {}
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Output {
-    /// `tokenRequired`.
+    /// Whether updateEmail will ask for the emailed code.
     pub token_required: bool,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

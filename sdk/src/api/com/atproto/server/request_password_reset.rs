@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Sends an email with a code for choosing a new password; no sign-in needed.
+///
 /// `com.atproto.server.requestPasswordReset`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestPasswordReset;

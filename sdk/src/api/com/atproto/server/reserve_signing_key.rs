@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Reserves a repository signing key on the server ahead of creating an account, for use in its DID document.
+///
 /// `com.atproto.server.reserveSigningKey`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReserveSigningKey;
@@ -26,7 +28,7 @@ impl xrpc::Procedure for ReserveSigningKey {}
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Input {
-    /// `did`.
+    /// DID that the key is meant for.
     pub did: Option<types::Did>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -54,7 +56,7 @@ crate::setters! { Input { did = did: plain types::Did } }
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Output {
-    /// `signingKey`.
+    /// Public key in did:key form.
     pub signing_key: String,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

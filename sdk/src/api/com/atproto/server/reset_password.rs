@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Sets a new password with a code sent by requestPasswordReset; no sign-in needed.
+///
 /// `com.atproto.server.resetPassword`
 ///
 /// Errors: `ExpiredToken`, `InvalidToken`.

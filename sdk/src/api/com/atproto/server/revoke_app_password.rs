@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Revokes an app password of the signed-in account by its name.
+///
 /// `com.atproto.server.revokeAppPassword`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RevokeAppPassword;

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Changes the email address of the signed-in account, with a code when the present address is confirmed.
+///
 /// `com.atproto.server.updateEmail`
 ///
 /// Errors: `ExpiredToken`, `InvalidToken`, `TokenRequired`.
@@ -30,9 +32,9 @@ impl xrpc::Procedure for UpdateEmail {}
 pub struct Input {
     /// `email`.
     pub email: String,
-    /// `emailAuthFactor`.
+    /// Whether signing in shall need a code sent by email.
     pub email_auth_factor: Option<bool>,
-    /// `token`.
+    /// Code sent by requestEmailUpdate.
     pub token: Option<String>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -4,6 +4,8 @@
 
 use crate::types;
 
+/// Standing of a server with the relay that lists it.
+///
 /// `com.atproto.sync.defs#hostStatus`
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Downloads a blob of an account in its original form; no sign-in needed.
+///
 /// `com.atproto.sync.getBlob`
 ///
 /// Errors: `BlobNotFound`, `RepoNotFound`, `RepoTakendown`, `RepoSuspended`, `RepoDeactivated`.

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Downloads selected blocks of a repository by CID as a CAR file; no sign-in needed.
+///
 /// `com.atproto.sync.getBlocks`
 ///
 /// Errors: `BlockNotFound`, `RepoNotFound`, `RepoTakendown`, `RepoSuspended`, `RepoDeactivated`.

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Downloads a repository as a CAR file; deprecated, getRepo takes its place.
+///
 /// `com.atproto.sync.getCheckout`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetCheckout;

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Returns the CID of the current commit of a repository; deprecated, getLatestCommit takes its place.
+///
 /// `com.atproto.sync.getHead`
 ///
 /// Errors: `HeadNotFound`.

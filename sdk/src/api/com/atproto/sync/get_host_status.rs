@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Returns what a relay knows about one of the servers it follows; no sign-in needed.
+///
 /// `com.atproto.sync.getHostStatus`
 ///
 /// Errors: `HostNotFound`.
@@ -48,9 +50,9 @@ impl Params {
 pub struct Output {
     /// `hostname`.
     pub hostname: String,
-    /// `seq`.
+    /// Sequence number of the last event received from the server.
     pub seq: Option<i64>,
-    /// `accountCount`.
+    /// Number of accounts on the server that the relay knows of.
     pub account_count: Option<i64>,
     /// `status`.
     pub status: Option<api::com::atproto::sync::defs::HostStatus>,

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Returns the CID and revision of the current commit of a repository; no sign-in needed.
+///
 /// `com.atproto.sync.getLatestCommit`
 ///
 /// Errors: `RepoNotFound`, `RepoTakendown`, `RepoSuspended`, `RepoDeactivated`.

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Downloads a repository as a CAR file, whole or only what changed after a revision; no sign-in needed.
+///
 /// `com.atproto.sync.getRepo`
 ///
 /// Errors: `RepoNotFound`, `RepoTakendown`, `RepoSuspended`, `RepoDeactivated`.
@@ -30,7 +32,7 @@ impl xrpc::Query for GetRepo {}
 pub struct Params {
     /// `did`.
     pub did: types::Did,
-    /// `since`.
+    /// Revision that the caller already has; only newer blocks are returned.
     pub since: Option<types::Tid>,
 }
 

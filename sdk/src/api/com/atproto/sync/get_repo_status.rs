@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Returns whether a repository is served by this host and at which revision; no sign-in needed.
+///
 /// `com.atproto.sync.getRepoStatus`
 ///
 /// Errors: `RepoNotFound`.
@@ -49,9 +51,9 @@ pub struct Output {
     pub did: types::Did,
     /// `active`.
     pub active: bool,
-    /// `status`.
+    /// Why the repository is not active.
     pub status: Option<OutputStatus>,
-    /// `rev`.
+    /// Current revision, while the repository is active.
     pub rev: Option<types::Tid>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

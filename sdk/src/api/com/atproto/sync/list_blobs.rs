@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Lists the CIDs of the blobs of an account, optionally only those added after a revision; no sign-in needed.
+///
 /// `com.atproto.sync.listBlobs`
 ///
 /// Errors: `RepoNotFound`, `RepoTakendown`, `RepoSuspended`, `RepoDeactivated`.
@@ -43,7 +45,7 @@ impl xrpc::Paginated for ListBlobs {
 pub struct Params {
     /// `did`.
     pub did: types::Did,
-    /// `since`.
+    /// Revision after which blobs are listed.
     pub since: Option<types::Tid>,
     /// `limit`: 1 to 1000. 500 if absent.
     pub limit: Option<i64>,

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists the servers that a relay receives data from; no sign-in needed.
+///
 /// `com.atproto.sync.listHosts`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListHosts;
@@ -87,13 +89,15 @@ impl Output {
     }
 }
 
+/// A server that the relay follows.
+///
 /// `com.atproto.sync.listHosts#host`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Host {
     /// `hostname`.
     pub hostname: String,
-    /// `seq`.
+    /// Sequence number of the last event received from the server.
     pub seq: Option<i64>,
     /// `accountCount`.
     pub account_count: Option<i64>,

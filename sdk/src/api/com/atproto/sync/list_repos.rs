@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Lists the repositories on the host with revision and state; no sign-in needed.
+///
 /// `com.atproto.sync.listRepos`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListRepos;
@@ -92,13 +94,13 @@ impl Output {
 pub struct Repo {
     /// `did`.
     pub did: types::Did,
-    /// `head`.
+    /// CID of the current commit.
     pub head: types::Cid,
     /// `rev`.
     pub rev: types::Tid,
     /// `active`.
     pub active: Option<bool>,
-    /// `status`.
+    /// Why the repository is not active.
     pub status: Option<RepoStatus>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Lists the accounts that have records in a given collection; no sign-in needed.
+///
 /// `com.atproto.sync.listReposByCollection`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListReposByCollection;

@@ -33,6 +33,8 @@ crate::accessor! { com_atproto_sync, ComAtprotoSync, "com.atproto.sync" }
 
 #[cfg(feature = "client")]
 impl<'c> ComAtprotoSync<'c> {
+    /// Downloads a blob of an account in its original form; no sign-in needed.
+    ///
     /// `com.atproto.sync.getBlob`
     ///
     /// Errors: `BlobNotFound`, `RepoNotFound`, `RepoTakendown`, `RepoSuspended`, `RepoDeactivated`.
@@ -42,6 +44,8 @@ impl<'c> ComAtprotoSync<'c> {
     ) -> xrpc::Call<'c, get_blob::GetBlob> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Downloads selected blocks of a repository by CID as a CAR file; no sign-in needed.
+    ///
     /// `com.atproto.sync.getBlocks`
     ///
     /// Errors: `BlockNotFound`, `RepoNotFound`, `RepoTakendown`, `RepoSuspended`, `RepoDeactivated`.
@@ -51,6 +55,8 @@ impl<'c> ComAtprotoSync<'c> {
     ) -> xrpc::Call<'c, get_blocks::GetBlocks> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Downloads a repository as a CAR file; deprecated, getRepo takes its place.
+    ///
     /// `com.atproto.sync.getCheckout`
     pub fn get_checkout(
         &self,
@@ -58,6 +64,8 @@ impl<'c> ComAtprotoSync<'c> {
     ) -> xrpc::Call<'c, get_checkout::GetCheckout> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Returns the CID of the current commit of a repository; deprecated, getLatestCommit takes its place.
+    ///
     /// `com.atproto.sync.getHead`
     ///
     /// Errors: `HeadNotFound`.
@@ -67,6 +75,8 @@ impl<'c> ComAtprotoSync<'c> {
     ) -> xrpc::Call<'c, get_head::GetHead> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Returns what a relay knows about one of the servers it follows; no sign-in needed.
+    ///
     /// `com.atproto.sync.getHostStatus`
     ///
     /// Errors: `HostNotFound`.
@@ -76,6 +86,8 @@ impl<'c> ComAtprotoSync<'c> {
     ) -> xrpc::Call<'c, get_host_status::GetHostStatus> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Returns the CID and revision of the current commit of a repository; no sign-in needed.
+    ///
     /// `com.atproto.sync.getLatestCommit`
     ///
     /// Errors: `RepoNotFound`, `RepoTakendown`, `RepoSuspended`, `RepoDeactivated`.
@@ -85,6 +97,8 @@ impl<'c> ComAtprotoSync<'c> {
     ) -> xrpc::Call<'c, get_latest_commit::GetLatestCommit> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Downloads the blocks that prove that a record is or is not in a repository; no sign-in needed.
+    ///
     /// `com.atproto.sync.getRecord`
     ///
     /// Errors: `RecordNotFound`, `RepoNotFound`, `RepoTakendown`, `RepoSuspended`, `RepoDeactivated`.
@@ -94,6 +108,8 @@ impl<'c> ComAtprotoSync<'c> {
     ) -> xrpc::Call<'c, get_record::GetRecord> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Downloads a repository as a CAR file, whole or only what changed after a revision; no sign-in needed.
+    ///
     /// `com.atproto.sync.getRepo`
     ///
     /// Errors: `RepoNotFound`, `RepoTakendown`, `RepoSuspended`, `RepoDeactivated`.
@@ -103,6 +119,8 @@ impl<'c> ComAtprotoSync<'c> {
     ) -> xrpc::Call<'c, get_repo::GetRepo> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Returns whether a repository is served by this host and at which revision; no sign-in needed.
+    ///
     /// `com.atproto.sync.getRepoStatus`
     ///
     /// Errors: `RepoNotFound`.
@@ -112,6 +130,8 @@ impl<'c> ComAtprotoSync<'c> {
     ) -> xrpc::Call<'c, get_repo_status::GetRepoStatus> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Lists the CIDs of the blobs of an account, optionally only those added after a revision; no sign-in needed.
+    ///
     /// `com.atproto.sync.listBlobs`
     ///
     /// Errors: `RepoNotFound`, `RepoTakendown`, `RepoSuspended`, `RepoDeactivated`.
@@ -121,6 +141,8 @@ impl<'c> ComAtprotoSync<'c> {
     ) -> xrpc::Call<'c, list_blobs::ListBlobs> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Lists the servers that a relay receives data from; no sign-in needed.
+    ///
     /// `com.atproto.sync.listHosts`
     pub fn list_hosts(
         &self,
@@ -128,6 +150,8 @@ impl<'c> ComAtprotoSync<'c> {
     ) -> xrpc::Call<'c, list_hosts::ListHosts> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Lists the repositories on the host with revision and state; no sign-in needed.
+    ///
     /// `com.atproto.sync.listRepos`
     pub fn list_repos(
         &self,
@@ -135,6 +159,8 @@ impl<'c> ComAtprotoSync<'c> {
     ) -> xrpc::Call<'c, list_repos::ListRepos> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Lists the accounts that have records in a given collection; no sign-in needed.
+    ///
     /// `com.atproto.sync.listReposByCollection`
     pub fn list_repos_by_collection(
         &self,
@@ -142,6 +168,8 @@ impl<'c> ComAtprotoSync<'c> {
     ) -> xrpc::Call<'c, list_repos_by_collection::ListReposByCollection> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Tells a crawling service that a server has new data; deprecated, requestCrawl takes its place.
+    ///
     /// `com.atproto.sync.notifyOfUpdate`
     pub fn notify_of_update(
         &self,
@@ -149,6 +177,8 @@ impl<'c> ComAtprotoSync<'c> {
     ) -> xrpc::Call<'c, notify_of_update::NotifyOfUpdate> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Asks a relay to start or resume following a server; usually sent by that server itself.
+    ///
     /// `com.atproto.sync.requestCrawl`
     ///
     /// Errors: `HostBanned`.

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Tells a crawling service that a server has new data; deprecated, requestCrawl takes its place.
+///
 /// `com.atproto.sync.notifyOfUpdate`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotifyOfUpdate;

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Asks a relay to start or resume following a server; usually sent by that server itself.
+///
 /// `com.atproto.sync.requestCrawl`
 ///
 /// Errors: `HostBanned`.
@@ -28,7 +30,7 @@ impl xrpc::Procedure for RequestCrawl {}
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Input {
-    /// `hostname`.
+    /// Host name of the server that is to be followed.
     pub hostname: String,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Streams commits, identity changes and account changes of all repositories on the host; no sign-in needed.
+///
 /// `com.atproto.sync.subscribeRepos`
 ///
 /// Errors: `FutureCursor`, `ConsumerTooSlow`.
@@ -30,7 +32,7 @@ impl xrpc::Subscription for SubscribeRepos {
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Params {
-    /// `cursor`.
+    /// Sequence number after which to resume.
     pub cursor: Option<i64>,
 }
 
@@ -85,31 +87,37 @@ crate::union! {
     }
 }
 
+/// A change to the records of one repository.
+///
 /// `com.atproto.sync.subscribeRepos#commit`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Commit {
-    /// `seq`.
+    /// Position of the message in the stream.
     pub seq: i64,
-    /// `rebase`.
+    /// No longer used.
     pub rebase: bool,
-    /// `tooBig`.
+    /// No longer used; once told that the change was too large to be included.
     pub too_big: bool,
     /// `repo`.
     pub repo: types::Did,
     /// `commit`.
     pub commit: types::CidLink,
-    /// `rev`.
+    /// Revision of the repository after the change.
     pub rev: types::Tid,
-    /// `since`.
+    /// Revision before the change; null for the first commit.
     pub since: types::Nullable<types::Tid>,
-    /// `blocks`: At most 2000000 bytes.
+    /// Blocks that changed, as a CAR slice with the commit as root.
+    ///
+    /// At most 2000000 bytes.
     pub blocks: types::Bytes,
-    /// `ops`: At most 200 elements.
+    /// What happened to each record.
+    ///
+    /// At most 200 elements.
     pub ops: Vec<RepoOp>,
-    /// `blobs`.
+    /// No longer used; once listed the new blobs of the commit.
     pub blobs: Vec<types::CidLink>,
-    /// `prevData`.
+    /// Root of the record tree before the change, for checking the operations.
     pub prev_data: Option<types::CidLink>,
     /// `time`.
     pub time: types::Datetime,
@@ -167,6 +175,8 @@ impl Commit {
     }
 }
 
+/// Announces the present state of a repository when it cannot be given as a series of changes.
+///
 /// `com.atproto.sync.subscribeRepos#sync`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -175,9 +185,11 @@ pub struct SyncDef {
     pub seq: i64,
     /// `did`.
     pub did: types::Did,
-    /// `blocks`: At most 10000 bytes.
+    /// The signed commit block as a CAR file.
+    ///
+    /// At most 10000 bytes.
     pub blocks: types::Bytes,
-    /// `rev`.
+    /// Revision of the repository at that commit.
     pub rev: String,
     /// `time`.
     pub time: types::Datetime,
@@ -215,6 +227,8 @@ impl SyncDef {
     }
 }
 
+/// Tells that the DID document or handle of an account may have changed and should be resolved afresh.
+///
 /// `com.atproto.sync.subscribeRepos#identity`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -225,7 +239,7 @@ pub struct Identity {
     pub did: types::Did,
     /// `time`.
     pub time: types::Datetime,
-    /// `handle`.
+    /// The present handle as a hint, which still has to be checked.
     pub handle: Option<types::Handle>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -253,6 +267,8 @@ impl Identity {
     }
 }
 
+/// Tells that the state of an account on the sending host changed.
+///
 /// `com.atproto.sync.subscribeRepos#account`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -263,9 +279,9 @@ pub struct Account {
     pub did: types::Did,
     /// `time`.
     pub time: types::Datetime,
-    /// `active`.
+    /// Whether the content of the account may be served.
     pub active: bool,
-    /// `status`.
+    /// Why the account is not active.
     pub status: Option<AccountStatus>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -326,6 +342,8 @@ crate::open_string! {
     }
 }
 
+/// A notice about the stream itself.
+///
 /// `com.atproto.sync.subscribeRepos#info`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -368,17 +386,19 @@ pub enum InfoName {
 
 crate::open_string! { InfoName { OutdatedCursor = "OutdatedCursor" } }
 
+/// A change to one record within a commit.
+///
 /// `com.atproto.sync.subscribeRepos#repoOp`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct RepoOp {
     /// `action`.
     pub action: RepoOpAction,
-    /// `path`.
+    /// Collection and record key, joined by a slash.
     pub path: String,
-    /// `cid`.
+    /// The record after the change; null when it was deleted.
     pub cid: types::Nullable<types::CidLink>,
-    /// `prev`.
+    /// The record before the change, for updates and deletions.
     pub prev: Option<types::CidLink>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Puts a handle on the list of names that cannot be registered; needs admin rights.
+///
 /// `com.atproto.temp.addReservedHandle`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AddReservedHandle;

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Tells whether a handle is free for a new account and suggests others when it is not.
+///
 /// `com.atproto.temp.checkHandleAvailability`
 ///
 /// Errors: `InvalidEmail`.
@@ -30,9 +32,9 @@ impl xrpc::Query for CheckHandleAvailability {}
 pub struct Params {
     /// `handle`.
     pub handle: types::Handle,
-    /// `email`.
+    /// Address of the future user, used for better suggestions.
     pub email: Option<String>,
-    /// `birthDate`.
+    /// Birth date of the future user, used for better suggestions.
     pub birth_date: Option<types::Datetime>,
 }
 
@@ -115,6 +117,8 @@ pub enum Error {
 
 crate::errors! { Error { InvalidEmail = "InvalidEmail" } }
 
+/// The handle is free.
+///
 /// `com.atproto.temp.checkHandleAvailability#resultAvailable`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
@@ -134,6 +138,8 @@ impl ResultAvailable {
     }
 }
 
+/// The handle is taken or not allowed.
+///
 /// `com.atproto.temp.checkHandleAvailability#resultUnavailable`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -166,7 +172,7 @@ impl ResultUnavailable {
 pub struct Suggestion {
     /// `handle`.
     pub handle: types::Handle,
-    /// `method`.
+    /// Name of the way in which the suggestion was made.
     pub method: String,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Tells the signed-in account whether it is through the sign-up queue, and otherwise its place in it.
+///
 /// `com.atproto.temp.checkSignupQueue`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CheckSignupQueue;
@@ -26,11 +28,11 @@ impl xrpc::Query for CheckSignupQueue {}
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Output {
-    /// `activated`.
+    /// Whether the account can be used already.
     pub activated: bool,
     /// `placeInQueue`.
     pub place_in_queue: Option<i64>,
-    /// `estimatedTimeMs`.
+    /// Expected waiting time in milliseconds.
     pub estimated_time_ms: Option<i64>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Returns the full OAuth scope behind a short scope reference.
+///
 /// `com.atproto.temp.dereferenceScope`
 ///
 /// Errors: `InvalidScopeReference`.
@@ -28,7 +30,7 @@ impl xrpc::Query for DereferenceScope {}
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Params {
-    /// `scope`.
+    /// The reference, which begins with ref: and stands for a longer scope.
     pub scope: String,
 }
 

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Returns labels by time of issue; deprecated, queryLabels and subscribeLabels take its place.
+///
 /// `com.atproto.temp.fetchLabels`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FetchLabels;
@@ -27,7 +29,7 @@ impl xrpc::Query for FetchLabels {}
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Params {
-    /// `since`.
+    /// Time after which labels are returned.
     pub since: Option<i64>,
     /// `limit`: 1 to 250. 50 if absent.
     pub limit: Option<i64>,

@@ -23,6 +23,8 @@ crate::accessor! { com_atproto_temp, ComAtprotoTemp, "com.atproto.temp" }
 
 #[cfg(feature = "client")]
 impl<'c> ComAtprotoTemp<'c> {
+    /// Puts a handle on the list of names that cannot be registered; needs admin rights.
+    ///
     /// `com.atproto.temp.addReservedHandle`
     pub fn add_reserved_handle(
         &self,
@@ -30,6 +32,8 @@ impl<'c> ComAtprotoTemp<'c> {
     ) -> xrpc::Call<'c, add_reserved_handle::AddReservedHandle> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Tells whether a handle is free for a new account and suggests others when it is not.
+    ///
     /// `com.atproto.temp.checkHandleAvailability`
     ///
     /// Errors: `InvalidEmail`.
@@ -39,12 +43,16 @@ impl<'c> ComAtprotoTemp<'c> {
     ) -> xrpc::Call<'c, check_handle_availability::CheckHandleAvailability> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Tells the signed-in account whether it is through the sign-up queue, and otherwise its place in it.
+    ///
     /// `com.atproto.temp.checkSignupQueue`
     pub fn check_signup_queue(
         &self,
     ) -> xrpc::Call<'c, check_signup_queue::CheckSignupQueue> {
         xrpc::Call::new(self.0, xrpc::NoParams, ())
     }
+    /// Returns the full OAuth scope behind a short scope reference.
+    ///
     /// `com.atproto.temp.dereferenceScope`
     ///
     /// Errors: `InvalidScopeReference`.
@@ -54,6 +62,8 @@ impl<'c> ComAtprotoTemp<'c> {
     ) -> xrpc::Call<'c, dereference_scope::DereferenceScope> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Returns labels by time of issue; deprecated, queryLabels and subscribeLabels take its place.
+    ///
     /// `com.atproto.temp.fetchLabels`
     pub fn fetch_labels(
         &self,
@@ -61,6 +71,8 @@ impl<'c> ComAtprotoTemp<'c> {
     ) -> xrpc::Call<'c, fetch_labels::FetchLabels> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Sends a verification code to a phone number, for servers that ask for one at sign-up.
+    ///
     /// `com.atproto.temp.requestPhoneVerification`
     pub fn request_phone_verification(
         &self,
@@ -68,6 +80,9 @@ impl<'c> ComAtprotoTemp<'c> {
     ) -> xrpc::Call<'c, request_phone_verification::RequestPhoneVerification> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Revokes the sessions, password and app passwords of an account so that it must be recovered; needs admin
+    /// rights.
+    ///
     /// `com.atproto.temp.revokeAccountCredentials`
     pub fn revoke_account_credentials(
         &self,

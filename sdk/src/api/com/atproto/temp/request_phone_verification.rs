@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Sends a verification code to a phone number, for servers that ask for one at sign-up.
+///
 /// `com.atproto.temp.requestPhoneVerification`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestPhoneVerification;

@@ -5,6 +5,9 @@
 use crate::types;
 use crate::xrpc;
 
+/// Revokes the sessions, password and app passwords of an account so that it must be recovered; needs admin
+/// rights.
+///
 /// `com.atproto.temp.revokeAccountCredentials`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RevokeAccountCredentials;

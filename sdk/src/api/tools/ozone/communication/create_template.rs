@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Creates a template for messages from moderators to users; moderators only.
+///
 /// `tools.ozone.communication.createTemplate`
 ///
 /// Errors: `DuplicateTemplateName`.
@@ -31,13 +33,13 @@ impl xrpc::Procedure for CreateTemplate {}
 pub struct Input {
     /// `name`.
     pub name: String,
-    /// `contentMarkdown`.
+    /// Body of the message in Markdown, with placeholders to fill in.
     pub content_markdown: String,
     /// `subject`.
     pub subject: String,
     /// `lang`.
     pub lang: Option<types::Language>,
-    /// `createdBy`.
+    /// Moderator who is recorded as the author.
     pub created_by: Option<types::Did>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -4,6 +4,8 @@
 
 use crate::types;
 
+/// A stored template for messages to users.
+///
 /// `tools.ozone.communication.defs#templateView`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -16,7 +18,7 @@ pub struct TemplateView {
     pub subject: Option<String>,
     /// `contentMarkdown`.
     pub content_markdown: String,
-    /// `disabled`.
+    /// True when the template is no longer offered to moderators.
     pub disabled: bool,
     /// `lang`.
     pub lang: Option<types::Language>,

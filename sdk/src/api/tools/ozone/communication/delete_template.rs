@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Deletes a template for messages from moderators to users; needs admin rights.
+///
 /// `tools.ozone.communication.deleteTemplate`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeleteTemplate;

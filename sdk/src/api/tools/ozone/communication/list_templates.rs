@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists the message templates of the moderation service; moderators only.
+///
 /// `tools.ozone.communication.listTemplates`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListTemplates;

@@ -21,6 +21,8 @@ crate::accessor! { tools_ozone_communication, ToolsOzoneCommunication, "tools.oz
 
 #[cfg(feature = "client")]
 impl<'c> ToolsOzoneCommunication<'c> {
+    /// Creates a template for messages from moderators to users; moderators only.
+    ///
     /// `tools.ozone.communication.createTemplate`
     ///
     /// Errors: `DuplicateTemplateName`.
@@ -30,6 +32,8 @@ impl<'c> ToolsOzoneCommunication<'c> {
     ) -> xrpc::Call<'c, create_template::CreateTemplate> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Deletes a template for messages from moderators to users; needs admin rights.
+    ///
     /// `tools.ozone.communication.deleteTemplate`
     pub fn delete_template(
         &self,
@@ -37,10 +41,14 @@ impl<'c> ToolsOzoneCommunication<'c> {
     ) -> xrpc::Call<'c, delete_template::DeleteTemplate> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Lists the message templates of the moderation service; moderators only.
+    ///
     /// `tools.ozone.communication.listTemplates`
     pub fn list_templates(&self) -> xrpc::Call<'c, list_templates::ListTemplates> {
         xrpc::Call::new(self.0, xrpc::NoParams, ())
     }
+    /// Changes a message template; fields left out stay as they were; needs admin rights.
+    ///
     /// `tools.ozone.communication.updateTemplate`
     ///
     /// Errors: `DuplicateTemplateName`.

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Changes a message template; fields left out stay as they were; needs admin rights.
+///
 /// `tools.ozone.communication.updateTemplate`
 ///
 /// Errors: `DuplicateTemplateName`.

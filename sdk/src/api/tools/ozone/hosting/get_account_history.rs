@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Lists changes to an account on its hosting server, such as new handle, email or password; moderators only.
+///
 /// `tools.ozone.hosting.getAccountHistory`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetAccountHistory;
@@ -41,7 +43,7 @@ impl xrpc::Paginated for GetAccountHistory {
 pub struct Params {
     /// `did`.
     pub did: types::Did,
-    /// `events`.
+    /// Kinds of changes to include; all when left out.
     pub events: Option<Vec<ParamsEventsItem>>,
     /// `cursor`.
     pub cursor: Option<String>,
@@ -195,6 +197,8 @@ crate::union! {
     }
 }
 
+/// The account was created.
+///
 /// `tools.ozone.hosting.getAccountHistory#accountCreated`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
@@ -225,6 +229,8 @@ impl AccountCreated {
     }
 }
 
+/// The email address was changed.
+///
 /// `tools.ozone.hosting.getAccountHistory#emailUpdated`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -251,6 +257,8 @@ impl EmailUpdated {
     }
 }
 
+/// The email address was confirmed.
+///
 /// `tools.ozone.hosting.getAccountHistory#emailConfirmed`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -277,6 +285,8 @@ impl EmailConfirmed {
     }
 }
 
+/// The password was changed.
+///
 /// `tools.ozone.hosting.getAccountHistory#passwordUpdated`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
@@ -296,6 +306,8 @@ impl PasswordUpdated {
     }
 }
 
+/// The handle was changed.
+///
 /// `tools.ozone.hosting.getAccountHistory#handleUpdated`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

@@ -17,6 +17,8 @@ crate::accessor! { tools_ozone_hosting, ToolsOzoneHosting, "tools.ozone.hosting"
 
 #[cfg(feature = "client")]
 impl<'c> ToolsOzoneHosting<'c> {
+    /// Lists changes to an account on its hosting server, such as new handle, email or password; moderators only.
+    ///
     /// `tools.ozone.hosting.getAccountHistory`
     pub fn get_account_history(
         &self,

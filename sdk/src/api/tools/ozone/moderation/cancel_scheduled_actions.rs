@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Cancels the pending scheduled actions on the given accounts; moderators only.
+///
 /// `tools.ozone.moderation.cancelScheduledActions`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CancelScheduledActions;
@@ -57,6 +59,8 @@ crate::setters! { Input { comment = comment: into String } }
 /// The output of `tools.ozone.moderation.cancelScheduledActions`.
 pub type Output = CancellationResults;
 
+/// Which accounts had their actions cancelled and which not.
+///
 /// `tools.ozone.moderation.cancelScheduledActions#cancellationResults`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

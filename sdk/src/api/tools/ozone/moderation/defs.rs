@@ -5,6 +5,8 @@
 use crate::api;
 use crate::types;
 
+/// A moderation event with references to its subject.
+///
 /// `tools.ozone.moderation.defs#modEventView`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -15,7 +17,7 @@ pub struct ModEventView {
     pub event: ModEventViewEvent,
     /// `subject`.
     pub subject: ModEventViewSubject,
-    /// `subjectBlobCids`.
+    /// Blobs of the subject that the event applies to.
     pub subject_blob_cids: Vec<String>,
     /// `createdBy`.
     pub created_by: types::Did,
@@ -183,6 +185,8 @@ crate::union! {
     }
 }
 
+/// A moderation event with its subject and blobs in full.
+///
 /// `tools.ozone.moderation.defs#modEventViewDetail`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -356,6 +360,8 @@ crate::union! {
     }
 }
 
+/// The present moderation state of an account, record, message or conversation.
+///
 /// `tools.ozone.moderation.defs#subjectStatusView`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -364,7 +370,7 @@ pub struct SubjectStatusView {
     pub id: i64,
     /// `subject`.
     pub subject: SubjectStatusViewSubject,
-    /// `hosting`.
+    /// State of the subject on its own server.
     pub hosting: Option<SubjectStatusViewHosting>,
     /// `subjectBlobCids`.
     pub subject_blob_cids: Option<Vec<types::Cid>>,
@@ -376,13 +382,15 @@ pub struct SubjectStatusView {
     pub created_at: types::Datetime,
     /// `reviewState`.
     pub review_state: SubjectReviewState,
-    /// `comment`.
+    /// Lasting note that was left on the subject.
     pub comment: Option<String>,
-    /// `priorityScore`: 0 to 100.
+    /// Urgency of review; higher comes first.
+    ///
+    /// 0 to 100.
     pub priority_score: Option<i64>,
-    /// `muteUntil`.
+    /// Until when new reports about the subject do not reopen its review.
     pub mute_until: Option<types::Datetime>,
-    /// `muteReportingUntil`.
+    /// Until when reports made by the subject do not reopen reviews.
     pub mute_reporting_until: Option<types::Datetime>,
     /// `lastReviewedBy`.
     pub last_reviewed_by: Option<types::Did>,
@@ -394,21 +402,21 @@ pub struct SubjectStatusView {
     pub last_appealed_at: Option<types::Datetime>,
     /// `takendown`.
     pub takendown: Option<bool>,
-    /// `appealed`.
+    /// True while an appeal waits for an answer, false once it is settled, missing without an appeal.
     pub appealed: Option<bool>,
-    /// `suspendUntil`.
+    /// End of a takedown that was given for a limited time.
     pub suspend_until: Option<types::Datetime>,
     /// `tags`.
     pub tags: Option<Vec<String>>,
-    /// `accountStats`.
+    /// Counts of moderation events on the account itself.
     pub account_stats: Option<AccountStats>,
-    /// `recordsStats`.
+    /// Counts of moderation events on the records of the account.
     pub records_stats: Option<RecordsStats>,
     /// `accountStrike`.
     pub account_strike: Option<AccountStrike>,
     /// `ageAssuranceState`.
     pub age_assurance_state: Option<SubjectStatusViewAgeAssuranceState>,
-    /// `ageAssuranceUpdatedBy`.
+    /// Whether the age state was last changed by the user or by a moderator.
     pub age_assurance_updated_by: Option<SubjectStatusViewAgeAssuranceUpdatedBy>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -570,13 +578,15 @@ pub enum SubjectStatusViewAgeAssuranceUpdatedBy {
 
 crate::open_string! { SubjectStatusViewAgeAssuranceUpdatedBy { Admin = "admin", User = "user" } }
 
+/// A subject with everything known about it.
+///
 /// `tools.ozone.moderation.defs#subjectView`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct SubjectView {
     /// `type`.
     pub r#type: api::com::atproto::moderation::defs::SubjectType,
-    /// `subject`.
+    /// DID or address of the subject.
     pub subject: String,
     /// `status`.
     pub status: Option<SubjectStatusView>,
@@ -619,6 +629,8 @@ impl SubjectView {
     }
 }
 
+/// How often moderation events of each kind happened to an account.
+///
 /// `tools.ozone.moderation.defs#accountStats`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
@@ -627,7 +639,7 @@ pub struct AccountStats {
     pub report_count: Option<i64>,
     /// `appealCount`.
     pub appeal_count: Option<i64>,
-    /// `suspendCount`.
+    /// Number of takedowns for a limited time.
     pub suspend_count: Option<i64>,
     /// `escalateCount`.
     pub escalate_count: Option<i64>,
@@ -661,23 +673,25 @@ impl AccountStats {
     }
 }
 
+/// Moderation counts over all records of an account.
+///
 /// `tools.ozone.moderation.defs#recordsStats`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct RecordsStats {
-    /// `totalReports`.
+    /// Reports in total, several on one record counted each.
     pub total_reports: Option<i64>,
-    /// `reportedCount`.
+    /// Number of records reported at least once.
     pub reported_count: Option<i64>,
     /// `escalatedCount`.
     pub escalated_count: Option<i64>,
     /// `appealedCount`.
     pub appealed_count: Option<i64>,
-    /// `subjectCount`.
+    /// Number of records known to moderation.
     pub subject_count: Option<i64>,
-    /// `pendingCount`.
+    /// Number of records still to be reviewed, open or escalated.
     pub pending_count: Option<i64>,
-    /// `processedCount`.
+    /// Number of records whose review is over.
     pub processed_count: Option<i64>,
     /// `takendownCount`.
     pub takendown_count: Option<i64>,
@@ -715,13 +729,15 @@ impl RecordsStats {
     }
 }
 
+/// Penalty points collected by an account.
+///
 /// `tools.ozone.moderation.defs#accountStrike`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct AccountStrike {
-    /// `activeStrikeCount`.
+    /// Points that have not expired.
     pub active_strike_count: Option<i64>,
-    /// `totalStrikeCount`.
+    /// Points ever given, expired ones included.
     pub total_strike_count: Option<i64>,
     /// `firstStrikeAt`.
     pub first_strike_at: Option<types::Datetime>,
@@ -753,6 +769,8 @@ impl AccountStrike {
     }
 }
 
+/// Where a subject stands in the review process.
+///
 /// `tools.ozone.moderation.defs#subjectReviewState`
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -778,37 +796,49 @@ crate::open_string! {
     }
 }
 
+/// The subject waits for review.
+///
 /// `tools.ozone.moderation.defs#reviewOpen`
 pub const REVIEW_OPEN: &str = "tools.ozone.moderation.defs#reviewOpen";
 
+/// The subject needs a decision by someone more senior.
+///
 /// `tools.ozone.moderation.defs#reviewEscalated`
 pub const REVIEW_ESCALATED: &str = "tools.ozone.moderation.defs#reviewEscalated";
 
+/// The review of the subject is finished.
+///
 /// `tools.ozone.moderation.defs#reviewClosed`
 pub const REVIEW_CLOSED: &str = "tools.ozone.moderation.defs#reviewClosed";
 
+/// The subject has events but nothing that calls for review.
+///
 /// `tools.ozone.moderation.defs#reviewNone`
 pub const REVIEW_NONE: &str = "tools.ozone.moderation.defs#reviewNone";
 
+/// Takes a subject down, for good or for a time.
+///
 /// `tools.ozone.moderation.defs#modEventTakedown`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ModEventTakedown {
     /// `comment`.
     pub comment: Option<String>,
-    /// `durationInHours`.
+    /// Length of the takedown in hours; without it there is no end.
     pub duration_in_hours: Option<i64>,
-    /// `acknowledgeAccountSubjects`.
+    /// When true, open reviews of all content of the account are closed too.
     pub acknowledge_account_subjects: Option<bool>,
-    /// `policies`: At most 5 elements.
+    /// Names of the policies that were broken.
+    ///
+    /// At most 5 elements.
     pub policies: Option<Vec<String>>,
-    /// `severityLevel`.
+    /// Name of the severity, which can decide the penalty points.
     pub severity_level: Option<String>,
-    /// `targetServices`.
+    /// Services on which the takedown applies; all when left out.
     pub target_services: Option<Vec<ModEventTakedownTargetServicesItem>>,
-    /// `strikeCount`.
+    /// Penalty points given with the takedown.
     pub strike_count: Option<i64>,
-    /// `strikeExpiresAt`.
+    /// When these points stop counting.
     pub strike_expires_at: Option<types::Datetime>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -871,6 +901,8 @@ pub enum ModEventTakedownTargetServicesItem {
 
 crate::open_string! { ModEventTakedownTargetServicesItem { Appview = "appview", Pds = "pds" } }
 
+/// Lifts a takedown.
+///
 /// `tools.ozone.moderation.defs#modEventReverseTakedown`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
@@ -881,7 +913,7 @@ pub struct ModEventReverseTakedown {
     pub policies: Option<Vec<String>>,
     /// `severityLevel`.
     pub severity_level: Option<String>,
-    /// `strikeCount`.
+    /// Penalty points taken back with the reversal.
     pub strike_count: Option<i64>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -918,6 +950,8 @@ crate::setters! {
     }
 }
 
+/// Settles an appeal by the user.
+///
 /// `tools.ozone.moderation.defs#modEventResolveAppeal`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
@@ -946,13 +980,15 @@ impl ModEventResolveAppeal {
 
 crate::setters! { ModEventResolveAppeal { comment = comment: into String } }
 
+/// Adds a note for other moderators.
+///
 /// `tools.ozone.moderation.defs#modEventComment`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ModEventComment {
     /// `comment`.
     pub comment: Option<String>,
-    /// `sticky`.
+    /// When true, the note stays attached to the subject until it is replaced.
     pub sticky: Option<bool>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -978,13 +1014,15 @@ impl ModEventComment {
 
 crate::setters! { ModEventComment { comment = comment: into String, sticky = sticky: plain bool } }
 
+/// Reports a subject to the moderation service.
+///
 /// `tools.ozone.moderation.defs#modEventReport`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ModEventReport {
     /// `comment`.
     pub comment: Option<String>,
-    /// `isReporterMuted`.
+    /// True when reports by this account are set not to reopen reviews.
     pub is_reporter_muted: Option<bool>,
     /// `reportType`.
     pub report_type: api::com::atproto::moderation::defs::ReasonType,
@@ -1021,6 +1059,8 @@ crate::setters! {
     }
 }
 
+/// Puts labels on a subject or takes them off.
+///
 /// `tools.ozone.moderation.defs#modEventLabel`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -1029,9 +1069,9 @@ pub struct ModEventLabel {
     pub comment: Option<String>,
     /// `createLabelVals`.
     pub create_label_vals: Vec<String>,
-    /// `negateLabelVals`.
+    /// Labels to take off.
     pub negate_label_vals: Vec<String>,
-    /// `durationInHours`.
+    /// Hours after which the labels lapse; without it they stay.
     pub duration_in_hours: Option<i64>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -1066,6 +1106,8 @@ crate::setters! {
     }
 }
 
+/// Sets how urgent the review of a subject is.
+///
 /// `tools.ozone.moderation.defs#modEventPriorityScore`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -1098,13 +1140,15 @@ impl ModEventPriorityScore {
 
 crate::setters! { ModEventPriorityScore { comment = comment: into String } }
 
+/// A step in the age check of a user.
+///
 /// `tools.ozone.moderation.defs#ageAssuranceEvent`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct AgeAssuranceEvent {
     /// `createdAt`.
     pub created_at: types::Datetime,
-    /// `attemptId`.
+    /// Identifies one attempt, across its steps.
     pub attempt_id: String,
     /// `status`.
     pub status: AgeAssuranceEventStatus,
@@ -1116,11 +1160,11 @@ pub struct AgeAssuranceEvent {
     pub region_code: Option<String>,
     /// `initIp`.
     pub init_ip: Option<String>,
-    /// `initUa`.
+    /// User agent with which the check was started.
     pub init_ua: Option<String>,
     /// `completeIp`.
     pub complete_ip: Option<String>,
-    /// `completeUa`.
+    /// User agent with which the check was finished.
     pub complete_ua: Option<String>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -1198,6 +1242,8 @@ crate::open_string! {
     }
 }
 
+/// Sets the age check state of a user by decision of a moderator.
+///
 /// `tools.ozone.moderation.defs#ageAssuranceOverrideEvent`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -1263,6 +1309,8 @@ crate::open_string! {
     }
 }
 
+/// Erases the stored age check data of a user.
+///
 /// `tools.ozone.moderation.defs#ageAssurancePurgeEvent`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -1289,6 +1337,8 @@ impl AgeAssurancePurgeEvent {
     }
 }
 
+/// Revokes the credentials of an account so that its owner must recover it.
+///
 /// `tools.ozone.moderation.defs#revokeAccountCredentialsEvent`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -1315,13 +1365,15 @@ impl RevokeAccountCredentialsEvent {
     }
 }
 
+/// Closes the review of a subject.
+///
 /// `tools.ozone.moderation.defs#modEventAcknowledge`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ModEventAcknowledge {
     /// `comment`.
     pub comment: Option<String>,
-    /// `acknowledgeAccountSubjects`.
+    /// When true, open reviews of all content of the account are closed too.
     pub acknowledge_account_subjects: Option<bool>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -1352,6 +1404,8 @@ crate::setters! {
     }
 }
 
+/// Passes a subject on for a more senior decision.
+///
 /// `tools.ozone.moderation.defs#modEventEscalate`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
@@ -1380,6 +1434,8 @@ impl ModEventEscalate {
 
 crate::setters! { ModEventEscalate { comment = comment: into String } }
 
+/// Keeps new reports from reopening the review of a subject for some time.
+///
 /// `tools.ozone.moderation.defs#modEventMute`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -1412,6 +1468,8 @@ impl ModEventMute {
 
 crate::setters! { ModEventMute { comment = comment: into String } }
 
+/// Lets reports reopen the review of a subject again.
+///
 /// `tools.ozone.moderation.defs#modEventUnmute`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
@@ -1440,13 +1498,15 @@ impl ModEventUnmute {
 
 crate::setters! { ModEventUnmute { comment = comment: into String } }
 
+/// Keeps reports made by an account from reopening reviews.
+///
 /// `tools.ozone.moderation.defs#modEventMuteReporter`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ModEventMuteReporter {
     /// `comment`.
     pub comment: Option<String>,
-    /// `durationInHours`.
+    /// Length in hours; without it there is no end.
     pub duration_in_hours: Option<i64>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -1477,6 +1537,8 @@ crate::setters! {
     }
 }
 
+/// Lets reports made by an account count again.
+///
 /// `tools.ozone.moderation.defs#modEventUnmuteReporter`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
@@ -1505,6 +1567,8 @@ impl ModEventUnmuteReporter {
 
 crate::setters! { ModEventUnmuteReporter { comment = comment: into String } }
 
+/// Sends an email to the user, or records that one was sent.
+///
 /// `tools.ozone.moderation.defs#modEventEmail`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -1523,7 +1587,7 @@ pub struct ModEventEmail {
     pub strike_count: Option<i64>,
     /// `strikeExpiresAt`.
     pub strike_expires_at: Option<types::Datetime>,
-    /// `isDelivered`.
+    /// Whether the mail was delivered.
     pub is_delivered: Option<bool>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -1571,6 +1635,8 @@ crate::setters! {
     }
 }
 
+/// Sends the blobs of a subject to an outside service for further checks.
+///
 /// `tools.ozone.moderation.defs#modEventDivert`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
@@ -1599,6 +1665,8 @@ impl ModEventDivert {
 
 crate::setters! { ModEventDivert { comment = comment: into String } }
 
+/// Adds tags to a subject or removes them.
+///
 /// `tools.ozone.moderation.defs#modEventTag`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -1609,7 +1677,7 @@ pub struct ModEventTag {
     pub remove: Vec<String>,
     /// `comment`.
     pub comment: Option<String>,
-    /// `durationInHours`.
+    /// Hours after which added tags are removed again.
     pub duration_in_hours: Option<i64>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -1644,6 +1712,8 @@ crate::setters! {
     }
 }
 
+/// A change of account state reported by its server.
+///
 /// `tools.ozone.moderation.defs#accountEvent`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -1720,6 +1790,8 @@ crate::open_string! {
     }
 }
 
+/// A change of handle or DID document.
+///
 /// `tools.ozone.moderation.defs#identityEvent`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -1730,7 +1802,7 @@ pub struct IdentityEvent {
     pub handle: Option<types::Handle>,
     /// `pdsHost`.
     pub pds_host: Option<types::Uri>,
-    /// `tombstone`.
+    /// True when the DID was retired for good.
     pub tombstone: Option<bool>,
     /// `timestamp`.
     pub timestamp: types::Datetime,
@@ -1771,6 +1843,8 @@ crate::setters! {
     }
 }
 
+/// A record was created, changed or deleted by its author.
+///
 /// `tools.ozone.moderation.defs#recordEvent`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -1827,17 +1901,19 @@ pub enum RecordEventOp {
 
 crate::open_string! { RecordEventOp { Create = "create", Update = "update", Delete = "delete" } }
 
+/// Plans a takedown for later.
+///
 /// `tools.ozone.moderation.defs#scheduleTakedownEvent`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ScheduleTakedownEvent {
     /// `comment`.
     pub comment: Option<String>,
-    /// `executeAt`.
+    /// Exact time; not together with executeAfter and executeUntil.
     pub execute_at: Option<types::Datetime>,
-    /// `executeAfter`.
+    /// Start of the time span in which to act.
     pub execute_after: Option<types::Datetime>,
-    /// `executeUntil`.
+    /// End of the time span in which to act.
     pub execute_until: Option<types::Datetime>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -1874,6 +1950,8 @@ crate::setters! {
     }
 }
 
+/// Calls off a planned takedown.
+///
 /// `tools.ozone.moderation.defs#cancelScheduledTakedownEvent`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
@@ -1902,6 +1980,8 @@ impl CancelScheduledTakedownEvent {
 
 crate::setters! { CancelScheduledTakedownEvent { comment = comment: into String } }
 
+/// An account as shown to moderators.
+///
 /// `tools.ozone.moderation.defs#repoView`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -1974,6 +2054,8 @@ impl RepoView {
     }
 }
 
+/// An account as shown to moderators, with labels and invites.
+///
 /// `tools.ozone.moderation.defs#repoViewDetail`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -2058,6 +2140,8 @@ impl RepoViewDetail {
     }
 }
 
+/// Stands in for an account that cannot be found.
+///
 /// `tools.ozone.moderation.defs#repoViewNotFound`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -2084,6 +2168,8 @@ impl RepoViewNotFound {
     }
 }
 
+/// A record as shown to moderators.
+///
 /// `tools.ozone.moderation.defs#recordView`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -2142,6 +2228,8 @@ impl RecordView {
     }
 }
 
+/// A record as shown to moderators, with its blobs and labels in full.
+///
 /// `tools.ozone.moderation.defs#recordViewDetail`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -2204,6 +2292,8 @@ impl RecordViewDetail {
     }
 }
 
+/// Stands in for a record that cannot be found.
+///
 /// `tools.ozone.moderation.defs#recordViewNotFound`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -2312,6 +2402,8 @@ impl ModerationDetail {
     }
 }
 
+/// A blob as shown to moderators.
+///
 /// `tools.ozone.moderation.defs#blobView`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -2320,7 +2412,7 @@ pub struct BlobView {
     pub cid: types::Cid,
     /// `mimeType`.
     pub mime_type: String,
-    /// `size`.
+    /// Size in bytes.
     pub size: i64,
     /// `createdAt`.
     pub created_at: types::Datetime,
@@ -2420,7 +2512,7 @@ pub struct VideoDetails {
     pub width: i64,
     /// `height`.
     pub height: i64,
-    /// `length`.
+    /// Running time of the video.
     pub length: i64,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -2446,6 +2538,8 @@ impl VideoDetails {
     }
 }
 
+/// State of an account on its own server.
+///
 /// `tools.ozone.moderation.defs#accountHosting`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -2520,6 +2614,8 @@ crate::open_string! {
     }
 }
 
+/// State of a record on its own server.
+///
 /// `tools.ozone.moderation.defs#recordHosting`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -2572,27 +2668,29 @@ pub enum RecordHostingStatus {
 
 crate::open_string! { RecordHostingStatus { Deleted = "deleted", Unknown = "unknown" } }
 
+/// How often an account has reported others and what came of it.
+///
 /// `tools.ozone.moderation.defs#reporterStats`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ReporterStats {
     /// `did`.
     pub did: types::Did,
-    /// `accountReportCount`.
+    /// Reports that the account made about accounts.
     pub account_report_count: i64,
-    /// `recordReportCount`.
+    /// Reports that the account made about records.
     pub record_report_count: i64,
-    /// `reportedAccountCount`.
+    /// Different accounts that it reported.
     pub reported_account_count: i64,
-    /// `reportedRecordCount`.
+    /// Different records that it reported.
     pub reported_record_count: i64,
-    /// `takendownAccountCount`.
+    /// Reported accounts that were then taken down.
     pub takendown_account_count: i64,
-    /// `takendownRecordCount`.
+    /// Reported records that were then taken down.
     pub takendown_record_count: i64,
-    /// `labeledAccountCount`.
+    /// Reported accounts that were then labeled.
     pub labeled_account_count: i64,
-    /// `labeledRecordCount`.
+    /// Reported records that were then labeled.
     pub labeled_record_count: i64,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -2640,13 +2738,15 @@ impl ReporterStats {
     }
 }
 
+/// The tool from which an action was taken.
+///
 /// `tools.ozone.moderation.defs#modTool`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ModTool {
     /// `name`.
     pub name: String,
-    /// `meta`.
+    /// Free extra data, such as the identifier of a batch.
     pub meta: Option<types::Unknown>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -2672,15 +2772,23 @@ impl ModTool {
 
 crate::setters! { ModTool { meta = meta: plain types::Unknown } }
 
+/// The DID of the account was created in the PLC directory.
+///
 /// `tools.ozone.moderation.defs#timelineEventPlcCreate`
 pub const TIMELINE_EVENT_PLC_CREATE: &str = "tools.ozone.moderation.defs#timelineEventPlcCreate";
 
+/// The PLC entry of the account was changed.
+///
 /// `tools.ozone.moderation.defs#timelineEventPlcOperation`
 pub const TIMELINE_EVENT_PLC_OPERATION: &str = "tools.ozone.moderation.defs#timelineEventPlcOperation";
 
+/// The DID of the account was retired in the PLC directory.
+///
 /// `tools.ozone.moderation.defs#timelineEventPlcTombstone`
 pub const TIMELINE_EVENT_PLC_TOMBSTONE: &str = "tools.ozone.moderation.defs#timelineEventPlcTombstone";
 
+/// A planned moderation action and its state.
+///
 /// `tools.ozone.moderation.defs#scheduledActionView`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -2689,7 +2797,7 @@ pub struct ScheduledActionView {
     pub id: i64,
     /// `action`.
     pub action: ScheduledActionViewAction,
-    /// `eventData`.
+    /// Details that the event will carry when it is emitted.
     pub event_data: Option<types::Unknown>,
     /// `did`.
     pub did: types::Did,
@@ -2699,7 +2807,7 @@ pub struct ScheduledActionView {
     pub execute_after: Option<types::Datetime>,
     /// `executeUntil`.
     pub execute_until: Option<types::Datetime>,
-    /// `randomizeExecution`.
+    /// True when the time is picked at random within the span.
     pub randomize_execution: Option<bool>,
     /// `createdBy`.
     pub created_by: types::Did,
@@ -2713,7 +2821,7 @@ pub struct ScheduledActionView {
     pub last_executed_at: Option<types::Datetime>,
     /// `lastFailureReason`.
     pub last_failure_reason: Option<String>,
-    /// `executionEventId`.
+    /// Moderation event that came out of the action.
     pub execution_event_id: Option<i64>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

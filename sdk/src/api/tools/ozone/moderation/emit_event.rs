@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Takes a moderation action on an account or record by recording an event; moderators only.
+///
 /// `tools.ozone.moderation.emitEvent`
 ///
 /// Errors: `SubjectHasAction`, `DuplicateExternalId`.
@@ -33,15 +35,15 @@ pub struct Input {
     pub event: InputEvent,
     /// `subject`.
     pub subject: InputSubject,
-    /// `subjectBlobCids`.
+    /// Blobs of the subject that the action applies to.
     pub subject_blob_cids: Option<Vec<types::Cid>>,
-    /// `createdBy`.
+    /// Moderator in whose name the event is recorded.
     pub created_by: types::Did,
     /// `modTool`.
     pub mod_tool: Option<api::tools::ozone::moderation::defs::ModTool>,
-    /// `externalId`.
+    /// Identifier given by the caller, with which repeated events are refused.
     pub external_id: Option<String>,
-    /// `reportAction`.
+    /// Which reports this event answers.
     pub report_action: Option<ReportAction>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -233,15 +235,17 @@ crate::errors! {
     }
 }
 
+/// Selects the reports that an event settles, with a note for them.
+///
 /// `tools.ozone.moderation.emitEvent#reportAction`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ReportAction {
-    /// `ids`.
+    /// Reports selected by number.
     pub ids: Option<Vec<i64>>,
-    /// `types`.
+    /// Reports selected by reason.
     pub types: Option<Vec<String>>,
-    /// `all`.
+    /// When true, every open report on the subject is selected.
     pub all: Option<bool>,
     /// `note`.
     pub note: Option<String>,

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Returns the private app preferences of an account; moderators only.
+///
 /// `tools.ozone.moderation.getAccountPreferences`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetAccountPreferences;

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Returns a day by day summary of what happened to an account; moderators only.
+///
 /// `tools.ozone.moderation.getAccountTimeline`
 ///
 /// Errors: `RepoNotFound`.
@@ -77,6 +79,8 @@ pub enum Error {
 
 crate::errors! { Error { RepoNotFound = "RepoNotFound" } }
 
+/// What happened on one day.
+///
 /// `tools.ozone.moderation.getAccountTimeline#timelineItem`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -107,6 +111,8 @@ impl TimelineItem {
     }
 }
 
+/// Number of events of one kind on one kind of subject.
+///
 /// `tools.ozone.moderation.getAccountTimeline#timelineItemSummary`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

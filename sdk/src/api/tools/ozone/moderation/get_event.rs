@@ -5,6 +5,8 @@
 use crate::api;
 use crate::xrpc;
 
+/// Returns one moderation event in full by its number; moderators only.
+///
 /// `tools.ozone.moderation.getEvent`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetEvent;

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Returns a record with its moderation details; moderators only.
+///
 /// `tools.ozone.moderation.getRecord`
 ///
 /// Errors: `RecordNotFound`.
@@ -31,7 +33,7 @@ impl xrpc::Query for GetRecord {}
 pub struct Params {
     /// `uri`.
     pub uri: types::AtUri,
-    /// `cid`.
+    /// Version wanted; the newest when left out.
     pub cid: Option<types::Cid>,
 }
 

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Returns several records with their moderation details in one call; moderators only.
+///
 /// `tools.ozone.moderation.getRecords`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetRecords;

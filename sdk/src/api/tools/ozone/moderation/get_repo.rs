@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Returns an account with its moderation details; moderators only.
+///
 /// `tools.ozone.moderation.getRepo`
 ///
 /// Errors: `RepoNotFound`.

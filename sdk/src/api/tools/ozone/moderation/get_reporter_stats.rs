@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Returns how often the given accounts have reported others and with what result; moderators only.
+///
 /// `tools.ozone.moderation.getReporterStats`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetReporterStats;

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Returns several accounts with their moderation details in one call; moderators only.
+///
 /// `tools.ozone.moderation.getRepos`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetRepos;

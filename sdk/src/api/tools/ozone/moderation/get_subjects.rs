@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Returns accounts and records with their moderation state by DID or address; moderators only.
+///
 /// `tools.ozone.moderation.getSubjects`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetSubjects;
@@ -27,7 +29,9 @@ impl xrpc::Query for GetSubjects {}
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Params {
-    /// `subjects`: 1 to 100 elements.
+    /// DIDs or record addresses.
+    ///
+    /// 1 to 100 elements.
     pub subjects: Vec<String>,
 }
 

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists planned moderation actions by state, account and time; moderators only.
+///
 /// `tools.ozone.moderation.listScheduledActions`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListScheduledActions;
@@ -27,9 +29,9 @@ impl xrpc::Procedure for ListScheduledActions {}
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Input {
-    /// `startsAfter`.
+    /// Only actions planned for after this time.
     pub starts_after: Option<types::Datetime>,
-    /// `endsBefore`.
+    /// Only actions planned for before this time.
     pub ends_before: Option<types::Datetime>,
     /// `subjects`: At most 100 elements.
     pub subjects: Option<Vec<types::Did>>,

@@ -33,6 +33,8 @@ crate::accessor! { tools_ozone_moderation, ToolsOzoneModeration, "tools.ozone.mo
 
 #[cfg(feature = "client")]
 impl<'c> ToolsOzoneModeration<'c> {
+    /// Cancels the pending scheduled actions on the given accounts; moderators only.
+    ///
     /// `tools.ozone.moderation.cancelScheduledActions`
     pub fn cancel_scheduled_actions(
         &self,
@@ -40,6 +42,8 @@ impl<'c> ToolsOzoneModeration<'c> {
     ) -> xrpc::Call<'c, cancel_scheduled_actions::CancelScheduledActions> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Takes a moderation action on an account or record by recording an event; moderators only.
+    ///
     /// `tools.ozone.moderation.emitEvent`
     ///
     /// Errors: `SubjectHasAction`, `DuplicateExternalId`.
@@ -49,6 +53,8 @@ impl<'c> ToolsOzoneModeration<'c> {
     ) -> xrpc::Call<'c, emit_event::EmitEvent> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Returns the private app preferences of an account; moderators only.
+    ///
     /// `tools.ozone.moderation.getAccountPreferences`
     pub fn get_account_preferences(
         &self,
@@ -56,6 +62,8 @@ impl<'c> ToolsOzoneModeration<'c> {
     ) -> xrpc::Call<'c, get_account_preferences::GetAccountPreferences> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Returns a day by day summary of what happened to an account; moderators only.
+    ///
     /// `tools.ozone.moderation.getAccountTimeline`
     ///
     /// Errors: `RepoNotFound`.
@@ -65,6 +73,8 @@ impl<'c> ToolsOzoneModeration<'c> {
     ) -> xrpc::Call<'c, get_account_timeline::GetAccountTimeline> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Returns one moderation event in full by its number; moderators only.
+    ///
     /// `tools.ozone.moderation.getEvent`
     pub fn get_event(
         &self,
@@ -72,6 +82,8 @@ impl<'c> ToolsOzoneModeration<'c> {
     ) -> xrpc::Call<'c, get_event::GetEvent> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Returns a record with its moderation details; moderators only.
+    ///
     /// `tools.ozone.moderation.getRecord`
     ///
     /// Errors: `RecordNotFound`.
@@ -81,6 +93,8 @@ impl<'c> ToolsOzoneModeration<'c> {
     ) -> xrpc::Call<'c, get_record::GetRecord> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Returns several records with their moderation details in one call; moderators only.
+    ///
     /// `tools.ozone.moderation.getRecords`
     pub fn get_records(
         &self,
@@ -88,6 +102,8 @@ impl<'c> ToolsOzoneModeration<'c> {
     ) -> xrpc::Call<'c, get_records::GetRecords> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Returns an account with its moderation details; moderators only.
+    ///
     /// `tools.ozone.moderation.getRepo`
     ///
     /// Errors: `RepoNotFound`.
@@ -97,6 +113,8 @@ impl<'c> ToolsOzoneModeration<'c> {
     ) -> xrpc::Call<'c, get_repo::GetRepo> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Returns how often the given accounts have reported others and with what result; moderators only.
+    ///
     /// `tools.ozone.moderation.getReporterStats`
     pub fn get_reporter_stats(
         &self,
@@ -104,6 +122,8 @@ impl<'c> ToolsOzoneModeration<'c> {
     ) -> xrpc::Call<'c, get_reporter_stats::GetReporterStats> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Returns several accounts with their moderation details in one call; moderators only.
+    ///
     /// `tools.ozone.moderation.getRepos`
     pub fn get_repos(
         &self,
@@ -111,6 +131,8 @@ impl<'c> ToolsOzoneModeration<'c> {
     ) -> xrpc::Call<'c, get_repos::GetRepos> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Returns accounts and records with their moderation state by DID or address; moderators only.
+    ///
     /// `tools.ozone.moderation.getSubjects`
     pub fn get_subjects(
         &self,
@@ -118,6 +140,8 @@ impl<'c> ToolsOzoneModeration<'c> {
     ) -> xrpc::Call<'c, get_subjects::GetSubjects> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Lists planned moderation actions by state, account and time; moderators only.
+    ///
     /// `tools.ozone.moderation.listScheduledActions`
     pub fn list_scheduled_actions(
         &self,
@@ -125,6 +149,8 @@ impl<'c> ToolsOzoneModeration<'c> {
     ) -> xrpc::Call<'c, list_scheduled_actions::ListScheduledActions> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Searches moderation events by kind, subject, time and content; moderators only.
+    ///
     /// `tools.ozone.moderation.queryEvents`
     pub fn query_events(
         &self,
@@ -132,6 +158,8 @@ impl<'c> ToolsOzoneModeration<'c> {
     ) -> xrpc::Call<'c, query_events::QueryEvents> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Searches the moderation states of subjects by review state, time, tags and counts; moderators only.
+    ///
     /// `tools.ozone.moderation.queryStatuses`
     pub fn query_statuses(
         &self,
@@ -139,6 +167,8 @@ impl<'c> ToolsOzoneModeration<'c> {
     ) -> xrpc::Call<'c, query_statuses::QueryStatuses> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Plans a takedown of one or more accounts for a later time; moderators only.
+    ///
     /// `tools.ozone.moderation.scheduleAction`
     pub fn schedule_action(
         &self,
@@ -146,6 +176,8 @@ impl<'c> ToolsOzoneModeration<'c> {
     ) -> xrpc::Call<'c, schedule_action::ScheduleAction> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Searches accounts by handle, email or other words; moderators only.
+    ///
     /// `tools.ozone.moderation.searchRepos`
     pub fn search_repos(
         &self,

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Searches moderation events by kind, subject, time and content; moderators only.
+///
 /// `tools.ozone.moderation.queryEvents`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueryEvents;
@@ -42,7 +44,7 @@ impl xrpc::Paginated for QueryEvents {
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Params {
-    /// `types`.
+    /// Kinds of events as full type names; all when left out.
     pub types: Option<Vec<String>>,
     /// `createdBy`.
     pub created_by: Option<types::Did>,
@@ -58,33 +60,35 @@ pub struct Params {
     pub collections: Option<Vec<types::Nsid>>,
     /// `subjectType`.
     pub subject_type: Option<ParamsSubjectType>,
-    /// `includeAllUserRecords`: `false` if absent.
+    /// When true and the subject is an account, events on its records are included.
+    ///
+    /// `false` if absent.
     pub include_all_user_records: Option<bool>,
     /// `limit`: 1 to 100. 50 if absent.
     pub limit: Option<i64>,
-    /// `hasComment`.
+    /// When true, only events that carry a comment.
     pub has_comment: Option<bool>,
-    /// `comment`.
+    /// Words to look for in comments; several alternatives can be joined with two bars.
     pub comment: Option<String>,
     /// `addedLabels`.
     pub added_labels: Option<Vec<String>>,
     /// `removedLabels`.
     pub removed_labels: Option<Vec<String>>,
-    /// `addedTags`.
+    /// Only events that added all of these tags.
     pub added_tags: Option<Vec<String>>,
-    /// `removedTags`.
+    /// Only events that removed all of these tags.
     pub removed_tags: Option<Vec<String>>,
     /// `reportTypes`.
     pub report_types: Option<Vec<String>>,
     /// `policies`.
     pub policies: Option<Vec<String>>,
-    /// `modTool`.
+    /// Only events made with one of these tools.
     pub mod_tool: Option<Vec<String>>,
-    /// `batchId`.
+    /// Only events that share this batch identifier.
     pub batch_id: Option<String>,
     /// `ageAssuranceState`.
     pub age_assurance_state: Option<ParamsAgeAssuranceState>,
-    /// `withStrike`.
+    /// When true, only events that gave penalty points.
     pub with_strike: Option<bool>,
     /// `cursor`.
     pub cursor: Option<String>,

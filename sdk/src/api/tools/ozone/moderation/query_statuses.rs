@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Searches the moderation states of subjects by review state, time, tags and counts; moderators only.
+///
 /// `tools.ozone.moderation.queryStatuses`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueryStatuses;
@@ -42,17 +44,17 @@ impl xrpc::Paginated for QueryStatuses {
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Params {
-    /// `queueCount`.
+    /// Number of parts into which the results are split among reviewers.
     pub queue_count: Option<i64>,
-    /// `queueIndex`.
+    /// Which of the parts to return.
     pub queue_index: Option<i64>,
-    /// `queueSeed`.
+    /// Text that decides how subjects are spread over the parts.
     pub queue_seed: Option<String>,
-    /// `includeAllUserRecords`.
+    /// When true and the subject is an account, its records are included.
     pub include_all_user_records: Option<bool>,
     /// `subject`.
     pub subject: Option<types::Uri>,
-    /// `comment`.
+    /// Word to look for in the notes on subjects.
     pub comment: Option<String>,
     /// `reportedAfter`.
     pub reported_after: Option<types::Datetime>,
@@ -72,13 +74,13 @@ pub struct Params {
     pub hosting_statuses: Option<Vec<String>>,
     /// `reviewedBefore`.
     pub reviewed_before: Option<types::Datetime>,
-    /// `includeMuted`.
+    /// When true, muted subjects are returned as well.
     pub include_muted: Option<bool>,
-    /// `onlyMuted`.
+    /// When true, only muted subjects and reporters are returned.
     pub only_muted: Option<bool>,
     /// `reviewState`.
     pub review_state: Option<ParamsReviewState>,
-    /// `ignoreSubjects`.
+    /// Subjects to leave out.
     pub ignore_subjects: Option<Vec<types::Uri>>,
     /// `lastReviewedBy`.
     pub last_reviewed_by: Option<types::Did>,
@@ -92,9 +94,11 @@ pub struct Params {
     pub appealed: Option<bool>,
     /// `limit`: 1 to 100. 50 if absent.
     pub limit: Option<i64>,
-    /// `tags`: At most 25 elements.
+    /// Tags that must be present; alternatives are joined within one item by a special mark.
+    ///
+    /// At most 25 elements.
     pub tags: Option<Vec<String>>,
-    /// `excludeTags`.
+    /// Tags that must not be present.
     pub exclude_tags: Option<Vec<String>>,
     /// `cursor`.
     pub cursor: Option<String>,
@@ -102,15 +106,17 @@ pub struct Params {
     pub collections: Option<Vec<types::Nsid>>,
     /// `subjectType`.
     pub subject_type: Option<ParamsSubjectType>,
-    /// `minAccountSuspendCount`.
+    /// Only subjects whose account was suspended at least this often.
     pub min_account_suspend_count: Option<i64>,
-    /// `minReportedRecordsCount`.
+    /// Only subjects whose account has at least this many reported records.
     pub min_reported_records_count: Option<i64>,
-    /// `minTakendownRecordsCount`.
+    /// Only subjects whose account has at least this many records taken down.
     pub min_takendown_records_count: Option<i64>,
     /// `minPriorityScore`: 0 to 100.
     pub min_priority_score: Option<i64>,
-    /// `minStrikeCount`: At least 1.
+    /// Only subjects whose account has at least this many active penalty points.
+    ///
+    /// At least 1.
     pub min_strike_count: Option<i64>,
     /// `ageAssuranceState`.
     pub age_assurance_state: Option<ParamsAgeAssuranceState>,

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Plans a takedown of one or more accounts for a later time; moderators only.
+///
 /// `tools.ozone.moderation.scheduleAction`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScheduleAction;
@@ -95,25 +97,27 @@ crate::union! {
 /// The output of `tools.ozone.moderation.scheduleAction`.
 pub type Output = ScheduledActionResults;
 
+/// The takedown to carry out later.
+///
 /// `tools.ozone.moderation.scheduleAction#takedown`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Takedown {
     /// `comment`.
     pub comment: Option<String>,
-    /// `durationInHours`.
+    /// Length of the takedown in hours; without it there is no end.
     pub duration_in_hours: Option<i64>,
-    /// `acknowledgeAccountSubjects`.
+    /// When true, open reviews of all content of the account are closed too.
     pub acknowledge_account_subjects: Option<bool>,
     /// `policies`: At most 5 elements.
     pub policies: Option<Vec<String>>,
     /// `severityLevel`.
     pub severity_level: Option<String>,
-    /// `strikeCount`.
+    /// Penalty points given with the takedown.
     pub strike_count: Option<i64>,
     /// `strikeExpiresAt`.
     pub strike_expires_at: Option<types::Datetime>,
-    /// `emailContent`.
+    /// Text of a mail to the user, sent when the takedown happens.
     pub email_content: Option<String>,
     /// `emailSubject`.
     pub email_subject: Option<String>,
@@ -167,15 +171,17 @@ crate::setters! {
     }
 }
 
+/// When to act: at an exact time or at some moment within a span.
+///
 /// `tools.ozone.moderation.scheduleAction#schedulingConfig`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct SchedulingConfig {
-    /// `executeAt`.
+    /// Exact time; not together with the other two.
     pub execute_at: Option<types::Datetime>,
-    /// `executeAfter`.
+    /// Start of the span.
     pub execute_after: Option<types::Datetime>,
-    /// `executeUntil`.
+    /// End of the span; needs executeAfter.
     pub execute_until: Option<types::Datetime>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -209,6 +215,8 @@ crate::setters! {
     }
 }
 
+/// Which accounts the action was planned for and which not.
+///
 /// `tools.ozone.moderation.scheduleAction#scheduledActionResults`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

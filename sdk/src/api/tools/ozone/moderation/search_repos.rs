@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Searches accounts by handle, email or other words; moderators only.
+///
 /// `tools.ozone.moderation.searchRepos`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SearchRepos;
@@ -40,7 +42,7 @@ impl xrpc::Paginated for SearchRepos {
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Params {
-    /// `term`.
+    /// Older name of q.
     pub term: Option<String>,
     /// `q`.
     pub q: Option<String>,

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Assigns a moderator to a report queue; moderators may assign themselves, admins anyone.
+///
 /// `tools.ozone.queue.assignModerator`
 ///
 /// Errors: `InvalidAssignment`.

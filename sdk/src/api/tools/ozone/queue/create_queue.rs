@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Creates a report queue with the kinds of reports it takes in; moderators only.
+///
 /// `tools.ozone.queue.createQueue`
 ///
 /// Errors: `InvalidRecommendedPolicies`, `ConflictingQueue`.
@@ -31,15 +33,17 @@ impl xrpc::Procedure for CreateQueue {}
 pub struct Input {
     /// `name`.
     pub name: String,
-    /// `subjectTypes`.
+    /// Kinds of subjects whose reports belong in the queue.
     pub subject_types: Option<Vec<InputSubjectTypesItem>>,
-    /// `collection`.
+    /// Only reports on records of this collection belong in the queue.
     pub collection: Option<types::Nsid>,
-    /// `reportTypes`: At most 25 elements.
+    /// Report reasons that belong in the queue.
+    ///
+    /// At most 25 elements.
     pub report_types: Option<Vec<String>>,
     /// `description`.
     pub description: Option<String>,
-    /// `recommendedPolicies`.
+    /// Policies offered first to moderators who work on the queue.
     pub recommended_policies: Option<Vec<String>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

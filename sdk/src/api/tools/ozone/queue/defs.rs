@@ -5,6 +5,8 @@
 use crate::api;
 use crate::types;
 
+/// A report queue with its rules and figures.
+///
 /// `tools.ozone.queue.defs#queueView`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -29,7 +31,7 @@ pub struct QueueView {
     pub created_at: types::Datetime,
     /// `updatedAt`.
     pub updated_at: types::Datetime,
-    /// `enabled`.
+    /// Whether the queue takes in reports.
     pub enabled: bool,
     /// `deletedAt`.
     pub deleted_at: Option<types::Datetime>,
@@ -112,6 +114,8 @@ crate::open_string! {
     }
 }
 
+/// Present figures of a queue.
+///
 /// `tools.ozone.queue.defs#queueStats`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
@@ -122,11 +126,11 @@ pub struct QueueStats {
     pub actioned_count: Option<i64>,
     /// `escalatedCount`.
     pub escalated_count: Option<i64>,
-    /// `inboundCount`.
+    /// Reports that came in during the current period.
     pub inbound_count: Option<i64>,
-    /// `actionRate`.
+    /// Share of incoming reports that were acted on, in percent.
     pub action_rate: Option<i64>,
-    /// `avgHandlingTimeSec`.
+    /// Mean time from report to close in seconds.
     pub avg_handling_time_sec: Option<i64>,
     /// `lastUpdated`.
     pub last_updated: Option<types::Datetime>,
@@ -162,6 +166,8 @@ impl QueueStats {
     }
 }
 
+/// The assignment of a moderator to a queue over a time.
+///
 /// `tools.ozone.queue.defs#assignmentView`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -176,7 +182,7 @@ pub struct AssignmentView {
     pub queue: QueueView,
     /// `startAt`.
     pub start_at: types::Datetime,
-    /// `endAt`.
+    /// When the assignment ended or ends; missing while it is open.
     pub end_at: Option<types::Datetime>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Deletes a report queue and optionally moves its unclosed reports to another one; moderators only.
+///
 /// `tools.ozone.queue.deleteQueue`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeleteQueue;
@@ -28,7 +30,7 @@ impl xrpc::Procedure for DeleteQueue {}
 pub struct Input {
     /// `queueId`.
     pub queue_id: i64,
-    /// `migrateToQueueId`.
+    /// Queue that receives the reports not yet closed; without it they are left without a queue.
     pub migrate_to_queue_id: Option<i64>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -60,7 +62,7 @@ crate::setters! { Input { migrate_to_queue_id = migrate_to_queue_id: plain i64 }
 pub struct Output {
     /// `deleted`.
     pub deleted: bool,
-    /// `reportsMigrated`.
+    /// Number of reports that were moved.
     pub reports_migrated: Option<i64>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

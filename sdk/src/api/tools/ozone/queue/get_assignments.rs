@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists which moderators are or were assigned to which queues; moderators only.
+///
 /// `tools.ozone.queue.getAssignments`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetAssignments;
@@ -42,7 +44,9 @@ impl xrpc::Paginated for GetAssignments {
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Params {
-    /// `onlyActive`: `true` if absent.
+    /// When true, assignments that have ended are left out.
+    ///
+    /// `true` if absent.
     pub only_active: Option<bool>,
     /// `queueIds`.
     pub queue_ids: Option<Vec<i64>>,

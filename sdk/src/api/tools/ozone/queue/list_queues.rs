@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists the report queues with their figures, with filters by state and rules; moderators only.
+///
 /// `tools.ozone.queue.listQueues`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListQueues;

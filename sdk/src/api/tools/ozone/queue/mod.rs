@@ -25,6 +25,8 @@ crate::accessor! { tools_ozone_queue, ToolsOzoneQueue, "tools.ozone.queue" }
 
 #[cfg(feature = "client")]
 impl<'c> ToolsOzoneQueue<'c> {
+    /// Assigns a moderator to a report queue; moderators may assign themselves, admins anyone.
+    ///
     /// `tools.ozone.queue.assignModerator`
     ///
     /// Errors: `InvalidAssignment`.
@@ -34,6 +36,8 @@ impl<'c> ToolsOzoneQueue<'c> {
     ) -> xrpc::Call<'c, assign_moderator::AssignModerator> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Creates a report queue with the kinds of reports it takes in; moderators only.
+    ///
     /// `tools.ozone.queue.createQueue`
     ///
     /// Errors: `InvalidRecommendedPolicies`, `ConflictingQueue`.
@@ -43,6 +47,8 @@ impl<'c> ToolsOzoneQueue<'c> {
     ) -> xrpc::Call<'c, create_queue::CreateQueue> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Deletes a report queue and optionally moves its unclosed reports to another one; moderators only.
+    ///
     /// `tools.ozone.queue.deleteQueue`
     pub fn delete_queue(
         &self,
@@ -50,6 +56,8 @@ impl<'c> ToolsOzoneQueue<'c> {
     ) -> xrpc::Call<'c, delete_queue::DeleteQueue> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Lists which moderators are or were assigned to which queues; moderators only.
+    ///
     /// `tools.ozone.queue.getAssignments`
     pub fn get_assignments(
         &self,
@@ -57,6 +65,8 @@ impl<'c> ToolsOzoneQueue<'c> {
     ) -> xrpc::Call<'c, get_assignments::GetAssignments> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Lists the report queues with their figures, with filters by state and rules; moderators only.
+    ///
     /// `tools.ozone.queue.listQueues`
     pub fn list_queues(
         &self,
@@ -64,6 +74,8 @@ impl<'c> ToolsOzoneQueue<'c> {
     ) -> xrpc::Call<'c, list_queues::ListQueues> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Sorts a range of reports by number into the queues whose rules they match; needs admin rights.
+    ///
     /// `tools.ozone.queue.routeReports`
     ///
     /// Errors: `OutOfRange`.
@@ -73,6 +85,8 @@ impl<'c> ToolsOzoneQueue<'c> {
     ) -> xrpc::Call<'c, route_reports::RouteReports> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Ends the assignment of a moderator to a report queue; moderators only.
+    ///
     /// `tools.ozone.queue.unassignModerator`
     ///
     /// Errors: `InvalidAssignment`.
@@ -82,6 +96,8 @@ impl<'c> ToolsOzoneQueue<'c> {
     ) -> xrpc::Call<'c, unassign_moderator::UnassignModerator> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Changes the name, state or texts of a report queue but not its rules; moderators only.
+    ///
     /// `tools.ozone.queue.updateQueue`
     ///
     /// Errors: `InvalidRecommendedPolicies`.

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Sorts a range of reports by number into the queues whose rules they match; needs admin rights.
+///
 /// `tools.ozone.queue.routeReports`
 ///
 /// Errors: `OutOfRange`.
@@ -28,9 +30,9 @@ impl xrpc::Procedure for RouteReports {}
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Input {
-    /// `startReportId`.
+    /// First report of the range, included.
     pub start_report_id: i64,
-    /// `endReportId`.
+    /// Last report of the range, included.
     pub end_report_id: i64,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -58,9 +60,9 @@ impl Input {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Output {
-    /// `assigned`.
+    /// Number of reports that went into a queue.
     pub assigned: i64,
-    /// `unmatched`.
+    /// Number of reports that fit no queue.
     pub unmatched: i64,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

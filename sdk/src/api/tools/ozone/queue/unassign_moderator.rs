@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Ends the assignment of a moderator to a report queue; moderators only.
+///
 /// `tools.ozone.queue.unassignModerator`
 ///
 /// Errors: `InvalidAssignment`.

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Changes the name, state or texts of a report queue but not its rules; moderators only.
+///
 /// `tools.ozone.queue.updateQueue`
 ///
 /// Errors: `InvalidRecommendedPolicies`.

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Assigns a moderator to a report, for a short time or permanently; moderators only.
+///
 /// `tools.ozone.report.assignModerator`
 ///
 /// Errors: `AlreadyAssigned`, `InvalidAssignment`.
@@ -33,9 +35,9 @@ pub struct Input {
     pub report_id: i64,
     /// `queueId`.
     pub queue_id: Option<i64>,
-    /// `did`.
+    /// Moderator to assign; the caller when left out.
     pub did: Option<types::Did>,
-    /// `isPermanent`.
+    /// When true, the assignment lasts until it is removed instead of lapsing by itself.
     pub is_permanent: Option<bool>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

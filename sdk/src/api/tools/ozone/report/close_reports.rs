@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Closes the open reports on a subject, optionally only those with given reasons; moderators only.
+///
 /// `tools.ozone.report.closeReports`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CloseReports;
@@ -30,9 +32,11 @@ pub struct Input {
     pub subject: types::Uri,
     /// `reportTypes`.
     pub report_types: Option<Vec<String>>,
-    /// `internalNote`.
+    /// Note for moderators only.
     pub internal_note: Option<String>,
-    /// `isAutomated`: `false` if absent.
+    /// True when the call is made by a program and not by a person.
+    ///
+    /// `false` if absent.
     pub is_automated: Option<bool>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

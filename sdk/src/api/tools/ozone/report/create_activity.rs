@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Adds an activity to a report, such as a note, an escalation or a close; moderators only.
+///
 /// `tools.ozone.report.createActivity`
 ///
 /// Errors: `ReportNotFound`, `InvalidStateTransition`, `AlreadyInTargetState`.
@@ -29,17 +31,19 @@ impl xrpc::Procedure for CreateActivity {}
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Input {
-    /// `reportId`.
+    /// Report to act on; give either this or eventId.
     pub report_id: Option<i64>,
-    /// `eventId`.
+    /// Moderation event that carried the report, in place of the report number.
     pub event_id: Option<i64>,
     /// `activity`.
     pub activity: InputActivity,
-    /// `internalNote`.
+    /// Note for moderators only.
     pub internal_note: Option<String>,
-    /// `publicNote`.
+    /// Note that the reporter may see.
     pub public_note: Option<String>,
-    /// `isAutomated`: `false` if absent.
+    /// True when the activity comes from a program and not from a person.
+    ///
+    /// `false` if absent.
     pub is_automated: Option<bool>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -5,6 +5,8 @@
 use crate::api;
 use crate::types;
 
+/// Kinds of reasons a report can give.
+///
 /// `tools.ozone.report.defs#reasonType`
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -138,126 +140,208 @@ crate::open_string! {
     }
 }
 
+/// Asks for an earlier moderation decision to be looked at again.
+///
 /// `tools.ozone.report.defs#reasonAppeal`
 pub const REASON_APPEAL: &str = "tools.ozone.report.defs#reasonAppeal";
 
+/// Anything that no other reason covers.
+///
 /// `tools.ozone.report.defs#reasonOther`
 pub const REASON_OTHER: &str = "tools.ozone.report.defs#reasonOther";
 
+/// Cruelty to animals.
+///
 /// `tools.ozone.report.defs#reasonViolenceAnimal`
 pub const REASON_VIOLENCE_ANIMAL: &str = "tools.ozone.report.defs#reasonViolenceAnimal";
 
+/// Threats of violence or calls for it.
+///
 /// `tools.ozone.report.defs#reasonViolenceThreats`
 pub const REASON_VIOLENCE_THREATS: &str = "tools.ozone.report.defs#reasonViolenceThreats";
 
+/// Graphic pictures or accounts of violence.
+///
 /// `tools.ozone.report.defs#reasonViolenceGraphicContent`
 pub const REASON_VIOLENCE_GRAPHIC_CONTENT: &str = "tools.ozone.report.defs#reasonViolenceGraphicContent";
 
+/// Praise of violence or of those who commit it.
+///
 /// `tools.ozone.report.defs#reasonViolenceGlorification`
 pub const REASON_VIOLENCE_GLORIFICATION: &str = "tools.ozone.report.defs#reasonViolenceGlorification";
 
+/// Content by or in support of extremist or terrorist groups.
+///
 /// `tools.ozone.report.defs#reasonViolenceExtremistContent`
 pub const REASON_VIOLENCE_EXTREMIST_CONTENT: &str = "tools.ozone.report.defs#reasonViolenceExtremistContent";
 
+/// Trade in human beings or their exploitation.
+///
 /// `tools.ozone.report.defs#reasonViolenceTrafficking`
 pub const REASON_VIOLENCE_TRAFFICKING: &str = "tools.ozone.report.defs#reasonViolenceTrafficking";
 
+/// Violent content of another kind.
+///
 /// `tools.ozone.report.defs#reasonViolenceOther`
 pub const REASON_VIOLENCE_OTHER: &str = "tools.ozone.report.defs#reasonViolenceOther";
 
+/// Sexual abuse of adults.
+///
 /// `tools.ozone.report.defs#reasonSexualAbuseContent`
 pub const REASON_SEXUAL_ABUSE_CONTENT: &str = "tools.ozone.report.defs#reasonSexualAbuseContent";
 
+/// Intimate pictures shared without consent.
+///
 /// `tools.ozone.report.defs#reasonSexualNCII`
 pub const REASON_SEXUAL_NCII: &str = "tools.ozone.report.defs#reasonSexualNCII";
 
+/// Artificially made sexual pictures of a real person.
+///
 /// `tools.ozone.report.defs#reasonSexualDeepfake`
 pub const REASON_SEXUAL_DEEPFAKE: &str = "tools.ozone.report.defs#reasonSexualDeepfake";
 
+/// Sexual acts with animals.
+///
 /// `tools.ozone.report.defs#reasonSexualAnimal`
 pub const REASON_SEXUAL_ANIMAL: &str = "tools.ozone.report.defs#reasonSexualAnimal";
 
+/// Adult content that lacks a label.
+///
 /// `tools.ozone.report.defs#reasonSexualUnlabeled`
 pub const REASON_SEXUAL_UNLABELED: &str = "tools.ozone.report.defs#reasonSexualUnlabeled";
 
+/// Sexual content of another kind.
+///
 /// `tools.ozone.report.defs#reasonSexualOther`
 pub const REASON_SEXUAL_OTHER: &str = "tools.ozone.report.defs#reasonSexualOther";
 
+/// Sexual abuse material that shows children.
+///
 /// `tools.ozone.report.defs#reasonChildSafetyCSAM`
 pub const REASON_CHILD_SAFETY_CSAM: &str = "tools.ozone.report.defs#reasonChildSafetyCSAM";
 
+/// Grooming or other predatory approaches to children.
+///
 /// `tools.ozone.report.defs#reasonChildSafetyGroom`
 pub const REASON_CHILD_SAFETY_GROOM: &str = "tools.ozone.report.defs#reasonChildSafetyGroom";
 
+/// Private details of a child.
+///
 /// `tools.ozone.report.defs#reasonChildSafetyPrivacy`
 pub const REASON_CHILD_SAFETY_PRIVACY: &str = "tools.ozone.report.defs#reasonChildSafetyPrivacy";
 
+/// Bullying or harassment of a child.
+///
 /// `tools.ozone.report.defs#reasonChildSafetyHarassment`
 pub const REASON_CHILD_SAFETY_HARASSMENT: &str = "tools.ozone.report.defs#reasonChildSafetyHarassment";
 
+/// Harm to children of another kind.
+///
 /// `tools.ozone.report.defs#reasonChildSafetyOther`
 pub const REASON_CHILD_SAFETY_OTHER: &str = "tools.ozone.report.defs#reasonChildSafetyOther";
 
+/// Deliberate provocation of others.
+///
 /// `tools.ozone.report.defs#reasonHarassmentTroll`
 pub const REASON_HARASSMENT_TROLL: &str = "tools.ozone.report.defs#reasonHarassmentTroll";
 
+/// Repeated hostility against a particular person.
+///
 /// `tools.ozone.report.defs#reasonHarassmentTargeted`
 pub const REASON_HARASSMENT_TARGETED: &str = "tools.ozone.report.defs#reasonHarassmentTargeted";
 
+/// Hatred against people for what they are.
+///
 /// `tools.ozone.report.defs#reasonHarassmentHateSpeech`
 pub const REASON_HARASSMENT_HATE_SPEECH: &str = "tools.ozone.report.defs#reasonHarassmentHateSpeech";
 
+/// Publishing private details of a person.
+///
 /// `tools.ozone.report.defs#reasonHarassmentDoxxing`
 pub const REASON_HARASSMENT_DOXXING: &str = "tools.ozone.report.defs#reasonHarassmentDoxxing";
 
+/// Harassing or hateful conduct of another kind.
+///
 /// `tools.ozone.report.defs#reasonHarassmentOther`
 pub const REASON_HARASSMENT_OTHER: &str = "tools.ozone.report.defs#reasonHarassmentOther";
 
+/// Automated account that does not say so.
+///
 /// `tools.ozone.report.defs#reasonMisleadingBot`
 pub const REASON_MISLEADING_BOT: &str = "tools.ozone.report.defs#reasonMisleadingBot";
 
+/// Pretending to be another person or organisation.
+///
 /// `tools.ozone.report.defs#reasonMisleadingImpersonation`
 pub const REASON_MISLEADING_IMPERSONATION: &str = "tools.ozone.report.defs#reasonMisleadingImpersonation";
 
+/// Unwanted bulk content.
+///
 /// `tools.ozone.report.defs#reasonMisleadingSpam`
 pub const REASON_MISLEADING_SPAM: &str = "tools.ozone.report.defs#reasonMisleadingSpam";
 
+/// Fraud or attempts at it.
+///
 /// `tools.ozone.report.defs#reasonMisleadingScam`
 pub const REASON_MISLEADING_SCAM: &str = "tools.ozone.report.defs#reasonMisleadingScam";
 
+/// False information about elections or voting.
+///
 /// `tools.ozone.report.defs#reasonMisleadingElections`
 pub const REASON_MISLEADING_ELECTIONS: &str = "tools.ozone.report.defs#reasonMisleadingElections";
 
+/// Misleading content of another kind.
+///
 /// `tools.ozone.report.defs#reasonMisleadingOther`
 pub const REASON_MISLEADING_OTHER: &str = "tools.ozone.report.defs#reasonMisleadingOther";
 
+/// Hacking, attacks on systems or other dangers to security.
+///
 /// `tools.ozone.report.defs#reasonRuleSiteSecurity`
 pub const REASON_RULE_SITE_SECURITY: &str = "tools.ozone.report.defs#reasonRuleSiteSecurity";
 
+/// Offering banned goods or services.
+///
 /// `tools.ozone.report.defs#reasonRuleProhibitedSales`
 pub const REASON_RULE_PROHIBITED_SALES: &str = "tools.ozone.report.defs#reasonRuleProhibitedSales";
 
+/// New account of someone who was banned.
+///
 /// `tools.ozone.report.defs#reasonRuleBanEvasion`
 pub const REASON_RULE_BAN_EVASION: &str = "tools.ozone.report.defs#reasonRuleBanEvasion";
 
+/// Breach of another rule of the service.
+///
 /// `tools.ozone.report.defs#reasonRuleOther`
 pub const REASON_RULE_OTHER: &str = "tools.ozone.report.defs#reasonRuleOther";
 
+/// Content that shows or encourages self-harm.
+///
 /// `tools.ozone.report.defs#reasonSelfHarmContent`
 pub const REASON_SELF_HARM_CONTENT: &str = "tools.ozone.report.defs#reasonSelfHarmContent";
 
+/// Content that encourages eating disorders.
+///
 /// `tools.ozone.report.defs#reasonSelfHarmED`
 pub const REASON_SELF_HARM_ED: &str = "tools.ozone.report.defs#reasonSelfHarmED";
 
+/// Dangerous challenges or stunts.
+///
 /// `tools.ozone.report.defs#reasonSelfHarmStunts`
 pub const REASON_SELF_HARM_STUNTS: &str = "tools.ozone.report.defs#reasonSelfHarmStunts";
 
+/// Encouraging dangerous use of drugs or other substances.
+///
 /// `tools.ozone.report.defs#reasonSelfHarmSubstances`
 pub const REASON_SELF_HARM_SUBSTANCES: &str = "tools.ozone.report.defs#reasonSelfHarmSubstances";
 
+/// Dangerous conduct toward oneself of another kind.
+///
 /// `tools.ozone.report.defs#reasonSelfHarmOther`
 pub const REASON_SELF_HARM_OTHER: &str = "tools.ozone.report.defs#reasonSelfHarmOther";
 
+/// Which moderator works on a report.
+///
 /// `tools.ozone.report.defs#reportAssignment`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -292,13 +376,15 @@ impl ReportAssignment {
     }
 }
 
+/// A report as shown to moderators.
+///
 /// `tools.ozone.report.defs#reportView`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ReportView {
     /// `id`.
     pub id: i64,
-    /// `eventId`.
+    /// Moderation event with which the report was recorded.
     pub event_id: i64,
     /// `status`.
     pub status: ReportViewStatus,
@@ -316,25 +402,27 @@ pub struct ReportView {
     pub created_at: types::Datetime,
     /// `updatedAt`.
     pub updated_at: Option<types::Datetime>,
-    /// `queuedAt`.
+    /// When the report went into its present queue.
     pub queued_at: Option<types::Datetime>,
-    /// `actionEventIds`.
+    /// Moderation events that answered the report.
     pub action_event_ids: Option<Vec<i64>>,
     /// `actions`.
     pub actions: Option<Vec<api::tools::ozone::moderation::defs::ModEventView>>,
-    /// `actionNote`.
+    /// Note left for the reporter when the report was answered.
     pub action_note: Option<String>,
     /// `subjectStatus`.
     pub subject_status: Option<api::tools::ozone::moderation::defs::SubjectStatusView>,
-    /// `relatedReportCount`.
+    /// Number of other open reports on the same subject.
     pub related_report_count: Option<i64>,
     /// `assignment`.
     pub assignment: Option<ReportAssignment>,
     /// `queue`.
     pub queue: Option<api::tools::ozone::queue::defs::QueueView>,
-    /// `isMuted`.
+    /// True when the report came from a muted reporter or is about a muted subject.
     pub is_muted: Option<bool>,
-    /// `isAutomated`: `false` if absent.
+    /// True when the report was filed by a program.
+    ///
+    /// `false` if absent.
     pub is_automated: Option<bool>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -435,6 +523,8 @@ crate::open_string! {
     }
 }
 
+/// The report was put into a queue.
+///
 /// `tools.ozone.report.defs#queueActivity`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
@@ -495,6 +585,8 @@ crate::open_string! {
     }
 }
 
+/// The report was assigned to a moderator.
+///
 /// `tools.ozone.report.defs#assignmentActivity`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
@@ -555,6 +647,8 @@ crate::open_string! {
     }
 }
 
+/// The report was passed on for a more senior decision.
+///
 /// `tools.ozone.report.defs#escalationActivity`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
@@ -615,6 +709,8 @@ crate::open_string! {
     }
 }
 
+/// The report was closed.
+///
 /// `tools.ozone.report.defs#closeActivity`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
@@ -675,6 +771,8 @@ crate::open_string! {
     }
 }
 
+/// A closed report was opened again.
+///
 /// `tools.ozone.report.defs#reopenActivity`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
@@ -735,6 +833,8 @@ crate::open_string! {
     }
 }
 
+/// A note was left without a change of status.
+///
 /// `tools.ozone.report.defs#noteActivity`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
@@ -754,6 +854,8 @@ impl NoteActivity {
     }
 }
 
+/// One entry in the history of a report.
+///
 /// `tools.ozone.report.defs#reportActivityView`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -764,9 +866,9 @@ pub struct ReportActivityView {
     pub report_id: i64,
     /// `activity`.
     pub activity: ReportActivityViewActivity,
-    /// `internalNote`.
+    /// Note for moderators only.
     pub internal_note: Option<String>,
-    /// `publicNote`.
+    /// Note that the reporter may see.
     pub public_note: Option<String>,
     /// `meta`.
     pub meta: Option<types::Unknown>,
@@ -858,6 +960,8 @@ crate::union! {
     }
 }
 
+/// Report figures of the current period.
+///
 /// `tools.ozone.report.defs#liveStats`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
@@ -868,11 +972,11 @@ pub struct LiveStats {
     pub actioned_count: Option<i64>,
     /// `escalatedCount`.
     pub escalated_count: Option<i64>,
-    /// `inboundCount`.
+    /// Reports that came in during the period.
     pub inbound_count: Option<i64>,
-    /// `actionRate`.
+    /// Share of incoming reports that were acted on, in percent.
     pub action_rate: Option<i64>,
-    /// `avgHandlingTimeSec`.
+    /// Mean time from report to close in seconds.
     pub avg_handling_time_sec: Option<i64>,
     /// `lastUpdated`.
     pub last_updated: Option<types::Datetime>,
@@ -908,11 +1012,13 @@ impl LiveStats {
     }
 }
 
+/// Report figures of one past day.
+///
 /// `tools.ozone.report.defs#historicalStats`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct HistoricalStats {
-    /// `date`.
+    /// The day that the figures are for.
     pub date: String,
     /// `computedAt`.
     pub computed_at: Option<types::Datetime>,
@@ -924,9 +1030,9 @@ pub struct HistoricalStats {
     pub escalated_count: Option<i64>,
     /// `inboundCount`.
     pub inbound_count: Option<i64>,
-    /// `actionRate`.
+    /// Share of incoming reports that were acted on, in percent.
     pub action_rate: Option<i64>,
-    /// `avgHandlingTimeSec`.
+    /// Mean time from report to close in seconds.
     pub avg_handling_time_sec: Option<i64>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -962,6 +1068,8 @@ impl HistoricalStats {
     }
 }
 
+/// The assignment of a moderator to a report over a time.
+///
 /// `tools.ozone.report.defs#assignmentView`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -978,7 +1086,7 @@ pub struct AssignmentView {
     pub report_id: i64,
     /// `startAt`.
     pub start_at: types::Datetime,
-    /// `endAt`.
+    /// When the assignment ended or ends; missing when it has no end.
     pub end_at: Option<types::Datetime>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Returns daily report figures of the past, over all or for a queue, moderator or reason; moderators only.
+///
 /// `tools.ozone.report.getHistoricalStats`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetHistoricalStats;

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Returns the report that came in last; moderators only.
+///
 /// `tools.ozone.report.getLatestReport`
 ///
 /// Errors: `NotFound`.

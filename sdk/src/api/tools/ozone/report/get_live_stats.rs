@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Returns the present report figures, over all or for a queue, moderator or reason; moderators only.
+///
 /// `tools.ozone.report.getLiveStats`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetLiveStats;

@@ -5,6 +5,8 @@
 use crate::api;
 use crate::xrpc;
 
+/// Returns one report in full by its number; moderators only.
+///
 /// `tools.ozone.report.getReport`
 ///
 /// Errors: `NotFound`.

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists the history of one report; moderators only.
+///
 /// `tools.ozone.report.listActivities`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListActivities;

@@ -31,6 +31,8 @@ crate::accessor! { tools_ozone_report, ToolsOzoneReport, "tools.ozone.report" }
 
 #[cfg(feature = "client")]
 impl<'c> ToolsOzoneReport<'c> {
+    /// Assigns a moderator to a report, for a short time or permanently; moderators only.
+    ///
     /// `tools.ozone.report.assignModerator`
     ///
     /// Errors: `AlreadyAssigned`, `InvalidAssignment`.
@@ -40,6 +42,8 @@ impl<'c> ToolsOzoneReport<'c> {
     ) -> xrpc::Call<'c, assign_moderator::AssignModerator> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Closes the open reports on a subject, optionally only those with given reasons; moderators only.
+    ///
     /// `tools.ozone.report.closeReports`
     pub fn close_reports(
         &self,
@@ -47,6 +51,8 @@ impl<'c> ToolsOzoneReport<'c> {
     ) -> xrpc::Call<'c, close_reports::CloseReports> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Adds an activity to a report, such as a note, an escalation or a close; moderators only.
+    ///
     /// `tools.ozone.report.createActivity`
     ///
     /// Errors: `ReportNotFound`, `InvalidStateTransition`, `AlreadyInTargetState`.
@@ -56,6 +62,8 @@ impl<'c> ToolsOzoneReport<'c> {
     ) -> xrpc::Call<'c, create_activity::CreateActivity> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Lists which moderators are or were assigned to which reports; moderators only.
+    ///
     /// `tools.ozone.report.getAssignments`
     pub fn get_assignments(
         &self,
@@ -63,6 +71,8 @@ impl<'c> ToolsOzoneReport<'c> {
     ) -> xrpc::Call<'c, get_assignments::GetAssignments> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Returns daily report figures of the past, over all or for a queue, moderator or reason; moderators only.
+    ///
     /// `tools.ozone.report.getHistoricalStats`
     pub fn get_historical_stats(
         &self,
@@ -70,6 +80,8 @@ impl<'c> ToolsOzoneReport<'c> {
     ) -> xrpc::Call<'c, get_historical_stats::GetHistoricalStats> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Returns the report that came in last; moderators only.
+    ///
     /// `tools.ozone.report.getLatestReport`
     ///
     /// Errors: `NotFound`.
@@ -78,6 +90,8 @@ impl<'c> ToolsOzoneReport<'c> {
     ) -> xrpc::Call<'c, get_latest_report::GetLatestReport> {
         xrpc::Call::new(self.0, xrpc::NoParams, ())
     }
+    /// Returns the present report figures, over all or for a queue, moderator or reason; moderators only.
+    ///
     /// `tools.ozone.report.getLiveStats`
     pub fn get_live_stats(
         &self,
@@ -85,6 +99,8 @@ impl<'c> ToolsOzoneReport<'c> {
     ) -> xrpc::Call<'c, get_live_stats::GetLiveStats> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Returns one report in full by its number; moderators only.
+    ///
     /// `tools.ozone.report.getReport`
     ///
     /// Errors: `NotFound`.
@@ -94,6 +110,8 @@ impl<'c> ToolsOzoneReport<'c> {
     ) -> xrpc::Call<'c, get_report::GetReport> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Lists the history of one report; moderators only.
+    ///
     /// `tools.ozone.report.listActivities`
     pub fn list_activities(
         &self,
@@ -101,6 +119,8 @@ impl<'c> ToolsOzoneReport<'c> {
     ) -> xrpc::Call<'c, list_activities::ListActivities> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Searches the activities on all reports by kind and time; moderators only.
+    ///
     /// `tools.ozone.report.queryActivities`
     pub fn query_activities(
         &self,
@@ -108,6 +128,8 @@ impl<'c> ToolsOzoneReport<'c> {
     ) -> xrpc::Call<'c, query_activities::QueryActivities> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Searches reports by status, queue, subject, reason, time and assigned moderator; moderators only.
+    ///
     /// `tools.ozone.report.queryReports`
     pub fn query_reports(
         &self,
@@ -115,6 +137,8 @@ impl<'c> ToolsOzoneReport<'c> {
     ) -> xrpc::Call<'c, query_reports::QueryReports> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Moves an open report to another queue; moderators only.
+    ///
     /// `tools.ozone.report.reassignQueue`
     ///
     /// Errors: `ReportNotFound`, `ReportClosed`, `AlreadyInTargetQueue`, `QueueNotFound`, `QueueDisabled`.
@@ -124,6 +148,8 @@ impl<'c> ToolsOzoneReport<'c> {
     ) -> xrpc::Call<'c, reassign_queue::ReassignQueue> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Computes the daily report figures of a range of days afresh; moderators only.
+    ///
     /// `tools.ozone.report.refreshStats`
     pub fn refresh_stats(
         &self,
@@ -131,6 +157,8 @@ impl<'c> ToolsOzoneReport<'c> {
     ) -> xrpc::Call<'c, refresh_stats::RefreshStats> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Takes the assigned moderator off a report; moderators only.
+    ///
     /// `tools.ozone.report.unassignModerator`
     ///
     /// Errors: `InvalidAssignment`.

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Searches the activities on all reports by kind and time; moderators only.
+///
 /// `tools.ozone.report.queryActivities`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueryActivities;

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Searches reports by status, queue, subject, reason, time and assigned moderator; moderators only.
+///
 /// `tools.ozone.report.queryReports`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueryReports;
@@ -46,9 +48,9 @@ pub struct Params {
     pub report_types: Option<Vec<String>>,
     /// `status`.
     pub status: ParamsStatus,
-    /// `subject`.
+    /// Account or record that the reports are about.
     pub subject: Option<types::Uri>,
-    /// `did`.
+    /// Account whose reports are wanted, both on itself and on its records.
     pub did: Option<types::Did>,
     /// `subjectType`.
     pub subject_type: Option<ParamsSubjectType>,
@@ -58,9 +60,11 @@ pub struct Params {
     pub reported_after: Option<types::Datetime>,
     /// `reportedBefore`.
     pub reported_before: Option<types::Datetime>,
-    /// `isMuted`: `false` if absent.
+    /// When true, only muted reports; when false, only the others.
+    ///
+    /// `false` if absent.
     pub is_muted: Option<bool>,
-    /// `assignedTo`.
+    /// Only reports that this moderator is assigned to.
     pub assigned_to: Option<types::Did>,
     /// `sortField`: `createdAt` if absent.
     pub sort_field: Option<ParamsSortField>,

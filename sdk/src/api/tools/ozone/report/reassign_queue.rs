@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Moves an open report to another queue; moderators only.
+///
 /// `tools.ozone.report.reassignQueue`
 ///
 /// Errors: `ReportNotFound`, `ReportClosed`, `AlreadyInTargetQueue`, `QueueNotFound`, `QueueDisabled`.
@@ -33,7 +35,7 @@ pub struct Input {
     pub report_id: i64,
     /// `queueId`.
     pub queue_id: i64,
-    /// `comment`.
+    /// Note that is kept with the move.
     pub comment: Option<String>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

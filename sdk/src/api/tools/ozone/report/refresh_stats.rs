@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Computes the daily report figures of a range of days afresh; moderators only.
+///
 /// `tools.ozone.report.refreshStats`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RefreshStats;
@@ -26,9 +28,9 @@ impl xrpc::Procedure for RefreshStats {}
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Input {
-    /// `startDate`.
+    /// First day of the range.
     pub start_date: String,
-    /// `endDate`.
+    /// Last day of the range.
     pub end_date: String,
     /// `queueIds`.
     pub queue_ids: Option<Vec<i64>>,

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Takes the assigned moderator off a report; moderators only.
+///
 /// `tools.ozone.report.unassignModerator`
 ///
 /// Errors: `InvalidAssignment`.

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Adds a rule that blocks, warns about or allows a link or a whole domain; moderators only.
+///
 /// `tools.ozone.safelink.addRule`
 ///
 /// Errors: `InvalidUrl`, `RuleAlreadyExists`.
@@ -39,7 +41,7 @@ pub struct Input {
     pub reason: api::tools::ozone::safelink::defs::ReasonType,
     /// `comment`.
     pub comment: Option<String>,
-    /// `createdBy`.
+    /// Account recorded as the author, when it is not the caller.
     pub created_by: Option<types::Did>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

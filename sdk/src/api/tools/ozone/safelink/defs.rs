@@ -4,6 +4,8 @@
 
 use crate::types;
 
+/// A change made to the link rules.
+///
 /// `tools.ozone.safelink.defs#event`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -93,6 +95,8 @@ crate::open_string! {
     }
 }
 
+/// Whether a rule covers one address or a whole domain.
+///
 /// `tools.ozone.safelink.defs#patternType`
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -107,6 +111,8 @@ pub enum PatternType {
 
 crate::open_string! { PatternType { Domain = "domain", Url = "url" } }
 
+/// What happens to links that a rule covers.
+///
 /// `tools.ozone.safelink.defs#actionType`
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -123,6 +129,8 @@ pub enum ActionType {
 
 crate::open_string! { ActionType { Block = "block", Warn = "warn", Whitelist = "whitelist" } }
 
+/// Why a rule was made.
+///
 /// `tools.ozone.safelink.defs#reasonType`
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -148,11 +156,13 @@ crate::open_string! {
     }
 }
 
+/// A rule for a link or domain that is now in force.
+///
 /// `tools.ozone.safelink.defs#urlRule`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct UrlRule {
-    /// `url`.
+    /// The address or domain that the rule covers.
     pub url: String,
     /// `pattern`.
     pub pattern: PatternType,

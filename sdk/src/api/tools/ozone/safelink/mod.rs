@@ -22,12 +22,16 @@ crate::accessor! { tools_ozone_safelink, ToolsOzoneSafelink, "tools.ozone.safeli
 
 #[cfg(feature = "client")]
 impl<'c> ToolsOzoneSafelink<'c> {
+    /// Adds a rule that blocks, warns about or allows a link or a whole domain; moderators only.
+    ///
     /// `tools.ozone.safelink.addRule`
     ///
     /// Errors: `InvalidUrl`, `RuleAlreadyExists`.
     pub fn add_rule(&self, input: add_rule::Input) -> xrpc::Call<'c, add_rule::AddRule> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Lists the changes made to link rules over time; moderators only.
+    ///
     /// `tools.ozone.safelink.queryEvents`
     pub fn query_events(
         &self,
@@ -35,6 +39,8 @@ impl<'c> ToolsOzoneSafelink<'c> {
     ) -> xrpc::Call<'c, query_events::QueryEvents> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Searches the link rules now in force; moderators only.
+    ///
     /// `tools.ozone.safelink.queryRules`
     pub fn query_rules(
         &self,
@@ -42,6 +48,8 @@ impl<'c> ToolsOzoneSafelink<'c> {
     ) -> xrpc::Call<'c, query_rules::QueryRules> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Removes the rule for a link or domain; moderators only.
+    ///
     /// `tools.ozone.safelink.removeRule`
     ///
     /// Errors: `RuleNotFound`.
@@ -51,6 +59,8 @@ impl<'c> ToolsOzoneSafelink<'c> {
     ) -> xrpc::Call<'c, remove_rule::RemoveRule> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Changes the action, reason or comment of an existing link rule; moderators only.
+    ///
     /// `tools.ozone.safelink.updateRule`
     ///
     /// Errors: `RuleNotFound`.

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists the changes made to link rules over time; moderators only.
+///
 /// `tools.ozone.safelink.queryEvents`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueryEvents;
@@ -31,7 +33,7 @@ pub struct Input {
     pub cursor: Option<String>,
     /// `limit`: 1 to 100. 50 if absent.
     pub limit: Option<i64>,
-    /// `urls`.
+    /// Only changes to rules for these addresses or domains.
     pub urls: Option<Vec<String>>,
     /// `patternType`.
     pub pattern_type: Option<String>,

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Removes the rule for a link or domain; moderators only.
+///
 /// `tools.ozone.safelink.removeRule`
 ///
 /// Errors: `RuleNotFound`.

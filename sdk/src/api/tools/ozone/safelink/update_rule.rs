@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Changes the action, reason or comment of an existing link rule; moderators only.
+///
 /// `tools.ozone.safelink.updateRule`
 ///
 /// Errors: `RuleNotFound`.

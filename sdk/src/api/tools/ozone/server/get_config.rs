@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Returns which services the moderation service works with and the role of the caller.
+///
 /// `tools.ozone.server.getConfig`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetConfig;
@@ -30,13 +32,13 @@ pub struct Output {
     pub appview: Option<ServiceConfig>,
     /// `pds`.
     pub pds: Option<ServiceConfig>,
-    /// `blobDivert`.
+    /// Service that receives diverted blobs.
     pub blob_divert: Option<ServiceConfig>,
     /// `chat`.
     pub chat: Option<ServiceConfig>,
-    /// `viewer`.
+    /// Role of the signed-in account in the moderation team.
     pub viewer: Option<ViewerConfig>,
-    /// `verifierDid`.
+    /// Account in whose name verifications are issued.
     pub verifier_did: Option<types::Did>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -17,6 +17,8 @@ crate::accessor! { tools_ozone_server, ToolsOzoneServer, "tools.ozone.server" }
 
 #[cfg(feature = "client")]
 impl<'c> ToolsOzoneServer<'c> {
+    /// Returns which services the moderation service works with and the role of the caller.
+    ///
     /// `tools.ozone.server.getConfig`
     pub fn get_config(&self) -> xrpc::Call<'c, get_config::GetConfig> {
         xrpc::Call::new(self.0, xrpc::NoParams, ())

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Adds values to a named set; values it already has are left alone; moderators only.
+///
 /// `tools.ozone.set.addValues`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AddValues;

@@ -4,6 +4,8 @@
 
 use crate::types;
 
+/// Name and description of a set of values.
+///
 /// `tools.ozone.set.defs#set`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -36,6 +38,8 @@ impl Set {
 
 crate::setters! { Set { description = description: into String } }
 
+/// A set of values with its size but without the values.
+///
 /// `tools.ozone.set.defs#setView`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -44,7 +48,7 @@ pub struct SetView {
     pub name: String,
     /// `description`: At most 1024 graphemes. At most 10240 bytes.
     pub description: Option<String>,
-    /// `setSize`.
+    /// Number of values in the set.
     pub set_size: i64,
     /// `createdAt`.
     pub created_at: types::Datetime,

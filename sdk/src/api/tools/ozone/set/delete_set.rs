@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Deletes a named set with all its values; moderators only.
+///
 /// `tools.ozone.set.deleteSet`
 ///
 /// Errors: `SetNotFound`.

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Removes values from a named set; values it does not have are passed over; moderators only.
+///
 /// `tools.ozone.set.deleteValues`
 ///
 /// Errors: `SetNotFound`.

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Returns a named set and lists its values; moderators only.
+///
 /// `tools.ozone.set.getValues`
 ///
 /// Errors: `SetNotFound`.

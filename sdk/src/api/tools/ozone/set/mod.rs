@@ -23,6 +23,8 @@ crate::accessor! { tools_ozone_set, ToolsOzoneSet, "tools.ozone.set" }
 
 #[cfg(feature = "client")]
 impl<'c> ToolsOzoneSet<'c> {
+    /// Adds values to a named set; values it already has are left alone; moderators only.
+    ///
     /// `tools.ozone.set.addValues`
     pub fn add_values(
         &self,
@@ -30,6 +32,8 @@ impl<'c> ToolsOzoneSet<'c> {
     ) -> xrpc::Call<'c, add_values::AddValues> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Deletes a named set with all its values; moderators only.
+    ///
     /// `tools.ozone.set.deleteSet`
     ///
     /// Errors: `SetNotFound`.
@@ -39,6 +43,8 @@ impl<'c> ToolsOzoneSet<'c> {
     ) -> xrpc::Call<'c, delete_set::DeleteSet> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Removes values from a named set; values it does not have are passed over; moderators only.
+    ///
     /// `tools.ozone.set.deleteValues`
     ///
     /// Errors: `SetNotFound`.
@@ -48,6 +54,8 @@ impl<'c> ToolsOzoneSet<'c> {
     ) -> xrpc::Call<'c, delete_values::DeleteValues> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Returns a named set and lists its values; moderators only.
+    ///
     /// `tools.ozone.set.getValues`
     ///
     /// Errors: `SetNotFound`.
@@ -57,6 +65,8 @@ impl<'c> ToolsOzoneSet<'c> {
     ) -> xrpc::Call<'c, get_values::GetValues> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Lists the named sets, optionally only those whose names begin alike; moderators only.
+    ///
     /// `tools.ozone.set.querySets`
     pub fn query_sets(
         &self,
@@ -64,6 +74,8 @@ impl<'c> ToolsOzoneSet<'c> {
     ) -> xrpc::Call<'c, query_sets::QuerySets> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Creates a named set or changes the description of an existing one; moderators only.
+    ///
     /// `tools.ozone.set.upsertSet`
     pub fn upsert_set(
         &self,

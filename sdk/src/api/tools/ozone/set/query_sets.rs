@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists the named sets, optionally only those whose names begin alike; moderators only.
+///
 /// `tools.ozone.set.querySets`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QuerySets;

@@ -5,6 +5,8 @@
 use crate::api;
 use crate::xrpc;
 
+/// Creates a named set or changes the description of an existing one; moderators only.
+///
 /// `tools.ozone.set.upsertSet`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UpsertSet;

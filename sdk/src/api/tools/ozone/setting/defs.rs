@@ -4,11 +4,13 @@
 
 use crate::types;
 
+/// A stored setting of the moderation service or of one moderator.
+///
 /// `tools.ozone.setting.defs#option`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct OptionDef {
-    /// `key`.
+    /// Name of the setting in NSID form.
     pub key: types::Nsid,
     /// `did`.
     pub did: types::Did,
@@ -20,9 +22,9 @@ pub struct OptionDef {
     pub created_at: Option<types::Datetime>,
     /// `updatedAt`.
     pub updated_at: Option<types::Datetime>,
-    /// `managerRole`.
+    /// Lowest role that may change the setting.
     pub manager_role: Option<OptionDefManagerRole>,
-    /// `scope`.
+    /// Whether the setting holds for the whole service or for one moderator.
     pub scope: OptionDefScope,
     /// `createdBy`.
     pub created_by: types::Did,

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists the settings of the moderation service or the personal ones of the caller; moderators only.
+///
 /// `tools.ozone.setting.listOptions`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListOptions;
@@ -46,7 +48,7 @@ pub struct Params {
     pub cursor: Option<String>,
     /// `scope`: `instance` if absent.
     pub scope: Option<ParamsScope>,
-    /// `prefix`.
+    /// Only settings whose keys begin with this text.
     pub prefix: Option<String>,
     /// `keys`: At most 100 elements.
     pub keys: Option<Vec<types::Nsid>>,

@@ -20,6 +20,8 @@ crate::accessor! { tools_ozone_setting, ToolsOzoneSetting, "tools.ozone.setting"
 
 #[cfg(feature = "client")]
 impl<'c> ToolsOzoneSetting<'c> {
+    /// Lists the settings of the moderation service or the personal ones of the caller; moderators only.
+    ///
     /// `tools.ozone.setting.listOptions`
     pub fn list_options(
         &self,
@@ -27,6 +29,8 @@ impl<'c> ToolsOzoneSetting<'c> {
     ) -> xrpc::Call<'c, list_options::ListOptions> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Deletes settings by key; moderators only, and service settings need a sufficient role.
+    ///
     /// `tools.ozone.setting.removeOptions`
     pub fn remove_options(
         &self,
@@ -34,6 +38,8 @@ impl<'c> ToolsOzoneSetting<'c> {
     ) -> xrpc::Call<'c, remove_options::RemoveOptions> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Creates or changes a setting; moderators only, and service settings need a sufficient role.
+    ///
     /// `tools.ozone.setting.upsertOption`
     pub fn upsert_option(
         &self,

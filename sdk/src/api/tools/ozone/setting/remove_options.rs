@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Deletes settings by key; moderators only, and service settings need a sufficient role.
+///
 /// `tools.ozone.setting.removeOptions`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RemoveOptions;

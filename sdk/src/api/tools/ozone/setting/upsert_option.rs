@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Creates or changes a setting; moderators only, and service settings need a sufficient role.
+///
 /// `tools.ozone.setting.upsertOption`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UpsertOption;
@@ -35,7 +37,7 @@ pub struct Input {
     pub value: types::Unknown,
     /// `description`: At most 2000 bytes.
     pub description: Option<String>,
-    /// `managerRole`.
+    /// Lowest role that may change the setting later.
     pub manager_role: Option<InputManagerRole>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

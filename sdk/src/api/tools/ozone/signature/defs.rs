@@ -4,6 +4,8 @@
 
 use crate::types;
 
+/// A named feature that accounts can have in common.
+///
 /// `tools.ozone.signature.defs#sigDetail`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

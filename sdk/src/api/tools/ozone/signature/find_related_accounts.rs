@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists the accounts that share threat signatures with a given account; moderators only.
+///
 /// `tools.ozone.signature.findRelatedAccounts`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FindRelatedAccounts;
@@ -99,7 +101,7 @@ impl Output {
 pub struct RelatedAccount {
     /// `account`.
     pub account: api::com::atproto::admin::defs::AccountView,
-    /// `similarities`.
+    /// Features that both accounts share.
     pub similarities: Option<Vec<api::tools::ozone::signature::defs::SigDetail>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

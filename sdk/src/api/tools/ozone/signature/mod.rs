@@ -20,6 +20,8 @@ crate::accessor! { tools_ozone_signature, ToolsOzoneSignature, "tools.ozone.sign
 
 #[cfg(feature = "client")]
 impl<'c> ToolsOzoneSignature<'c> {
+    /// Returns the threat signatures that all of the given accounts have in common; moderators only.
+    ///
     /// `tools.ozone.signature.findCorrelation`
     pub fn find_correlation(
         &self,
@@ -27,6 +29,8 @@ impl<'c> ToolsOzoneSignature<'c> {
     ) -> xrpc::Call<'c, find_correlation::FindCorrelation> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Lists the accounts that share threat signatures with a given account; moderators only.
+    ///
     /// `tools.ozone.signature.findRelatedAccounts`
     pub fn find_related_accounts(
         &self,
@@ -34,6 +38,8 @@ impl<'c> ToolsOzoneSignature<'c> {
     ) -> xrpc::Call<'c, find_related_accounts::FindRelatedAccounts> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Lists the accounts that have at least one of the given threat signature values; moderators only.
+    ///
     /// `tools.ozone.signature.searchAccounts`
     pub fn search_accounts(
         &self,

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists the accounts that have at least one of the given threat signature values; moderators only.
+///
 /// `tools.ozone.signature.searchAccounts`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SearchAccounts;

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Adds an account to the moderation team with a role; needs admin rights.
+///
 /// `tools.ozone.team.addMember`
 ///
 /// Errors: `MemberAlreadyExists`.

@@ -5,13 +5,15 @@
 use crate::api;
 use crate::types;
 
+/// A member of the moderation team.
+///
 /// `tools.ozone.team.defs#member`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Member {
     /// `did`.
     pub did: types::Did,
-    /// `disabled`.
+    /// True when the member has lost access but stays on the list.
     pub disabled: Option<bool>,
     /// `profile`.
     pub profile: Option<api::app::bsky::actor::defs::ProfileViewDetailed>,
@@ -80,14 +82,22 @@ crate::open_string! {
     }
 }
 
+/// Full rights, including the management of the team.
+///
 /// `tools.ozone.team.defs#roleAdmin`
 pub const ROLE_ADMIN: &str = "tools.ozone.team.defs#roleAdmin";
 
+/// Rights to take moderation actions of nearly every kind.
+///
 /// `tools.ozone.team.defs#roleModerator`
 pub const ROLE_MODERATOR: &str = "tools.ozone.team.defs#roleModerator";
 
+/// Rights to look through reports and pass them on, with few other actions.
+///
 /// `tools.ozone.team.defs#roleTriage`
 pub const ROLE_TRIAGE: &str = "tools.ozone.team.defs#roleTriage";
 
+/// Rights to issue and revoke verifications.
+///
 /// `tools.ozone.team.defs#roleVerifier`
 pub const ROLE_VERIFIER: &str = "tools.ozone.team.defs#roleVerifier";

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Removes an account from the moderation team; needs admin rights.
+///
 /// `tools.ozone.team.deleteMember`
 ///
 /// Errors: `MemberNotFound`, `CannotDeleteSelf`.

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists the members of the moderation team, with filters by name, role and state; moderators only.
+///
 /// `tools.ozone.team.listMembers`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListMembers;
@@ -40,7 +42,7 @@ impl xrpc::Paginated for ListMembers {
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Params {
-    /// `q`.
+    /// Words to look for in names and handles.
     pub q: Option<String>,
     /// `disabled`.
     pub disabled: Option<bool>,

@@ -21,6 +21,8 @@ crate::accessor! { tools_ozone_team, ToolsOzoneTeam, "tools.ozone.team" }
 
 #[cfg(feature = "client")]
 impl<'c> ToolsOzoneTeam<'c> {
+    /// Adds an account to the moderation team with a role; needs admin rights.
+    ///
     /// `tools.ozone.team.addMember`
     ///
     /// Errors: `MemberAlreadyExists`.
@@ -30,6 +32,8 @@ impl<'c> ToolsOzoneTeam<'c> {
     ) -> xrpc::Call<'c, add_member::AddMember> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Removes an account from the moderation team; needs admin rights.
+    ///
     /// `tools.ozone.team.deleteMember`
     ///
     /// Errors: `MemberNotFound`, `CannotDeleteSelf`.
@@ -39,6 +43,8 @@ impl<'c> ToolsOzoneTeam<'c> {
     ) -> xrpc::Call<'c, delete_member::DeleteMember> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Lists the members of the moderation team, with filters by name, role and state; moderators only.
+    ///
     /// `tools.ozone.team.listMembers`
     pub fn list_members(
         &self,
@@ -46,6 +52,8 @@ impl<'c> ToolsOzoneTeam<'c> {
     ) -> xrpc::Call<'c, list_members::ListMembers> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Changes the role of a team member or switches the member off or on; needs admin rights.
+    ///
     /// `tools.ozone.team.updateMember`
     ///
     /// Errors: `MemberNotFound`.

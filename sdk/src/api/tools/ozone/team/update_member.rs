@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Changes the role of a team member or switches the member off or on; needs admin rights.
+///
 /// `tools.ozone.team.updateMember`
 ///
 /// Errors: `MemberNotFound`.

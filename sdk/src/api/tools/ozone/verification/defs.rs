@@ -5,19 +5,21 @@
 use crate::api;
 use crate::types;
 
+/// A verification issued for an account, with both sides and its state.
+///
 /// `tools.ozone.verification.defs#verificationView`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct VerificationView {
     /// `issuer`.
     pub issuer: types::Did,
-    /// `uri`.
+    /// Address of the verification record.
     pub uri: types::AtUri,
     /// `subject`.
     pub subject: types::Did,
-    /// `handle`.
+    /// Handle that the account had when it was verified.
     pub handle: types::Handle,
-    /// `displayName`.
+    /// Display name that the account had when it was verified.
     pub display_name: String,
     /// `createdAt`.
     pub created_at: types::Datetime,

@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Issues verifications for several accounts in the name of the service; needs verifier or admin rights.
+///
 /// `tools.ozone.verification.grantVerifications`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GrantVerifications;
@@ -55,7 +57,7 @@ impl Input {
 pub struct Output {
     /// `verifications`.
     pub verifications: Vec<api::tools::ozone::verification::defs::VerificationView>,
-    /// `failedVerifications`.
+    /// Accounts that could not be verified, each with its error.
     pub failed_verifications: Vec<GrantError>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -88,9 +90,9 @@ impl Output {
 pub struct VerificationInput {
     /// `subject`.
     pub subject: types::Did,
-    /// `handle`.
+    /// Handle that is to be vouched for; the verification lapses when it changes.
     pub handle: types::Handle,
-    /// `displayName`.
+    /// Display name that is to be vouched for; the verification lapses when it changes.
     pub display_name: String,
     /// `createdAt`.
     pub created_at: Option<types::Datetime>,

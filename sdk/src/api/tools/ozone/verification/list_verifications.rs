@@ -6,6 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
+/// Lists issued verifications by issuer, subject, time and state; moderators only.
+///
 /// `tools.ozone.verification.listVerifications`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListVerifications;
@@ -56,7 +58,7 @@ pub struct Params {
     pub subjects: Option<Vec<types::Did>>,
     /// `sortDirection`: `desc` if absent.
     pub sort_direction: Option<ParamsSortDirection>,
-    /// `isRevoked`.
+    /// When true, only revoked ones; when false, only valid ones.
     pub is_revoked: Option<bool>,
 }
 

@@ -20,6 +20,8 @@ crate::accessor! { tools_ozone_verification, ToolsOzoneVerification, "tools.ozon
 
 #[cfg(feature = "client")]
 impl<'c> ToolsOzoneVerification<'c> {
+    /// Issues verifications for several accounts in the name of the service; needs verifier or admin rights.
+    ///
     /// `tools.ozone.verification.grantVerifications`
     pub fn grant_verifications(
         &self,
@@ -27,6 +29,8 @@ impl<'c> ToolsOzoneVerification<'c> {
     ) -> xrpc::Call<'c, grant_verifications::GrantVerifications> {
         xrpc::Call::new(self.0, xrpc::NoParams, input)
     }
+    /// Lists issued verifications by issuer, subject, time and state; moderators only.
+    ///
     /// `tools.ozone.verification.listVerifications`
     pub fn list_verifications(
         &self,
@@ -34,6 +38,8 @@ impl<'c> ToolsOzoneVerification<'c> {
     ) -> xrpc::Call<'c, list_verifications::ListVerifications> {
         xrpc::Call::new(self.0, params, ())
     }
+    /// Revokes verifications by record address, in the name of the service; needs verifier or admin rights.
+    ///
     /// `tools.ozone.verification.revokeVerifications`
     pub fn revoke_verifications(
         &self,

@@ -5,6 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
+/// Revokes verifications by record address, in the name of the service; needs verifier or admin rights.
+///
 /// `tools.ozone.verification.revokeVerifications`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RevokeVerifications;
@@ -26,7 +28,9 @@ impl xrpc::Procedure for RevokeVerifications {}
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Input {
-    /// `uris`: At most 100 elements.
+    /// Addresses of the verification records.
+    ///
+    /// At most 100 elements.
     pub uris: Vec<types::AtUri>,
     /// `revokeReason`: At most 1000 bytes.
     pub revoke_reason: Option<String>,
@@ -60,7 +64,7 @@ crate::setters! { Input { revoke_reason = revoke_reason: into String } }
 pub struct Output {
     /// `revokedVerifications`.
     pub revoked_verifications: Vec<types::AtUri>,
-    /// `failedRevocations`.
+    /// Verifications that could not be revoked, each with its error.
     pub failed_revocations: Vec<RevokeError>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
