@@ -40,7 +40,7 @@ pub enum HandleResolver {
 
 /// The ways to a DID, set up.
 pub(super) enum HandleLookup {
-    Public(PublicLookup),
+    Public(Box<PublicLookup>),
     Xrpc { origin: String, http: StrangerHttp, development: bool },
 }
 
@@ -192,11 +192,11 @@ pub(super) fn set_up(
     development: bool,
 ) -> Result<HandleLookup, IdentityError> {
     match way {
-        HandleResolver::DnsAndWellKnown => Ok(HandleLookup::Public(PublicLookup {
+        HandleResolver::DnsAndWellKnown => Ok(HandleLookup::Public(Box::new(PublicLookup {
             dns: dns_client(name_server),
             http: stranger,
             well_known: WELL_KNOWN,
-        })),
+        }))),
         HandleResolver::Xrpc(url) => {
             let origin = configured_origin(&url, &configured)?;
             Ok(HandleLookup::Xrpc { origin, http: configured, development })

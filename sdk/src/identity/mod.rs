@@ -83,7 +83,7 @@ impl Resolver {
     /// From a DID, a handle that cannot be verified is left out.
     pub async fn resolve(&self, input: &str) -> Result<Identity, IdentityError> {
         if input.starts_with("did:") {
-            return self.from_did(&parse_did(input)?).await;
+            return self.identity_of(&parse_did(input)?).await;
         }
         let handle = parse_handle(input)?;
         let did = self.resolve_handle(&handle).await?;
@@ -127,7 +127,7 @@ impl Resolver {
         self.inner.cache.invalidate(did);
     }
 
-    async fn from_did(&self, did: &Did) -> Result<Identity, IdentityError> {
+    async fn identity_of(&self, did: &Did) -> Result<Identity, IdentityError> {
         let document = self.resolve_did(did).await?;
         let pds = self.pds(&document)?;
         let handle = match document.handle() {
