@@ -20,6 +20,8 @@ pub mod oauth;
 mod password;
 #[cfg(feature = "client")]
 mod public;
+#[cfg(feature = "client")]
+pub mod records;
 pub mod types;
 pub mod xrpc;
 

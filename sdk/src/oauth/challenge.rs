@@ -4,7 +4,10 @@ use http::{HeaderMap, header::WWW_AUTHENTICATE};
 
 /// The `error` of a DPoP challenge, wherever it stands among the challenges and their parameters.
 pub(crate) fn dpop_error(headers: &HeaderMap) -> Option<String> {
-    headers.get_all(WWW_AUTHENTICATE).iter().find_map(|value| error_of(&String::from_utf8_lossy(value.as_bytes())))
+    headers
+        .get_all(WWW_AUTHENTICATE)
+        .iter()
+        .find_map(|value| error_of(&String::from_utf8_lossy(value.as_bytes())))
 }
 
 fn error_of(text: &str) -> Option<String> {
@@ -60,7 +63,10 @@ mod tests {
             (r#"DPoP error="use_dpop_nonce""#, Some("use_dpop_nonce")),
             (r#"DPoP algs="RS256 ES256, PS256", error="use_dpop_nonce""#, Some("use_dpop_nonce")),
             (r#"dpop realm="a \"b\", error=\"no\"" , ERROR = invalid_token"#, Some("invalid_token")),
-            (r#"Bearer error="invalid_token", DPoP algs="ES256",error="use_dpop_nonce""#, Some("use_dpop_nonce")),
+            (
+                r#"Bearer error="invalid_token", DPoP algs="ES256",error="use_dpop_nonce""#,
+                Some("use_dpop_nonce"),
+            ),
             (r#"Basic YWJj==, DPoP error=x"#, Some("x")),
             (r#"Bearer error="invalid_token""#, None),
             ("DPoP", None),

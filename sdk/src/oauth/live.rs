@@ -279,7 +279,8 @@ impl Live {
                 return Err(ended.clone().into());
             }
             // A sender that is gone without a word was a task that was killed.
-            let running = |f: &&watch::Receiver<Option<Outcome>>| f.borrow().is_none() && f.has_changed().is_ok();
+            let running =
+                |f: &&watch::Receiver<Option<Outcome>>| f.borrow().is_none() && f.has_changed().is_ok();
             if let Some(flight) = state.flight.as_ref().filter(running) {
                 flight.clone()
             } else {

@@ -209,7 +209,9 @@ impl Refresh<'_> {
                     Ok(response) => format!("status {}", response.status.as_u16()),
                     Err(error) => error.to_string(),
                 };
-                self.step(format_args!("whether the old access token is still accepted is not known: {answer}"));
+                self.step(format_args!(
+                    "whether the old access token is still accepted is not known: {answer}"
+                ));
                 let error = error.unwrap_or_else(|| ServerError::BadResponse {
                     host: current.origin.clone(),
                     status: 0,
@@ -225,8 +227,7 @@ impl Refresh<'_> {
         if let Some(theirs) = self.theirs(current).await? {
             return Ok(theirs);
         }
-        let reason =
-            if in_doubt { ReauthenticateReason::LostRefresh } else { ReauthenticateReason::Revoked };
+        let reason = if in_doubt { ReauthenticateReason::LostRefresh } else { ReauthenticateReason::Revoked };
         self.end(current, reason).await
     }
 

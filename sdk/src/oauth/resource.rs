@@ -48,8 +48,14 @@ pub(crate) async fn exchange(
         let again = body.try_clone();
         let offset = nonces.clock_offset(&loaded.origin);
         let proof = proof(nonces, loaded, kind, &nsid, offset)?;
-        let request =
-            Request { kind, nsid: nsid.clone(), query: query.clone(), headers: headers.clone(), body, timeout };
+        let request = Request {
+            kind,
+            nsid: nsid.clone(),
+            query: query.clone(),
+            headers: headers.clone(),
+            body,
+            timeout,
+        };
         let response =
             send(&shared.http, &loaded.origin, request, Some(loaded.authorization.clone()), proof).await?;
         let fresh_nonce = nonces.learn(&loaded.origin, &response.headers);

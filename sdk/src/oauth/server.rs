@@ -179,7 +179,7 @@ impl ServerEndpoint<'_> {
     ) -> Result<ServerResponse, ServerError> {
         let parsed = url::Url::parse(url).map_err(|_| ServerError::Endpoint { url: url.to_owned() })?;
         let origin = parsed.origin().ascii_serialization();
-        let body = Bytes::from(self.encode(form));
+        let body = encode(form, self.client_id);
         let (mut nonce_retried, mut clock_retried) = (false, false);
         loop {
             let offset = self.nonces.clock_offset(&origin);
@@ -215,12 +215,6 @@ impl ServerEndpoint<'_> {
         }
     }
 
-    /// Apart from the requests, because a serializer held over an await makes a future that is not `Send`.
-    fn encode(&self, form: &[(&str, &str)]) -> String {
-        let mut body = url::form_urlencoded::Serializer::new(String::new());
-        body.extend_pairs(form).append_pair("client_id", self.client_id).finish()
-    }
-
     async fn exchange(
         &self,
         url: &url::Url,
@@ -249,6 +243,12 @@ impl ServerEndpoint<'_> {
             Err(_) => Err(ServerError::Timeout { host: host(), limit: LIMIT }),
         }
     }
+}
+
+fn encode(form: &[(&str, &str)], client_id: &str) -> Bytes {
+    let mut body = url::form_urlencoded::Serializer::new(String::new());
+    body.extend_pairs(form).append_pair("client_id", client_id);
+    Bytes::from(body.finish().into_bytes())
 }
 
 async fn receive(request: reqwest::RequestBuilder, origin: &str) -> Result<Answer, ServerError> {

@@ -333,6 +333,15 @@ impl DecodeError {
         let path = json_path::at(body, source.line(), source.column());
         Self::Json { nsid: nsid.clone(), path, source }
     }
+
+    /// Finds the place of an error in a value of an answer.
+    #[cfg(feature = "client")]
+    #[cold]
+    pub(crate) fn value(nsid: &str, value: &crate::types::Unknown, source: serde_json::Error) -> Self {
+        let path = json_path::at(value.as_json().as_bytes(), source.line(), source.column());
+        let path = if path.is_empty() { "value".to_owned() } else { format!("value.{path}") };
+        Self::Json { nsid: nsid.into(), path, source }
+    }
 }
 
 /// Why a call was not sent.

@@ -3,6 +3,8 @@
 mod body;
 #[cfg(feature = "client")]
 mod call;
+#[cfg(all(test, feature = "client"))]
+mod edge_tests;
 mod error;
 #[cfg(feature = "client")]
 pub(crate) mod exchange;

@@ -277,7 +277,9 @@ async fn tokens_that_cannot_be_stored_are_kept_and_stored_later() {
     let world = World::new(-10).await;
     world.fails.store(true, Ordering::SeqCst);
     let error = get(&world.client).await.unwrap_err();
-    assert!(matches!(&error, TransportError::Session { source, .. } if source.to_string().contains("kept in memory")));
+    assert!(
+        matches!(&error, TransportError::Session { source, .. } if source.to_string().contains("kept in memory"))
+    );
     assert!(get(&world.client).await.is_err());
     assert!(world.calls().is_empty(), "not used before they are stored");
     world.fails.store(false, Ordering::SeqCst);
