@@ -215,12 +215,6 @@ impl ServerEndpoint<'_> {
         }
     }
 
-    /// Apart from the requests, because a serializer held over an await makes a future that is not `Send`.
-    fn encode(&self, form: &[(&str, &str)]) -> String {
-        let mut body = url::form_urlencoded::Serializer::new(String::new());
-        body.extend_pairs(form).append_pair("client_id", self.client_id).finish()
-    }
-
     async fn exchange(
         &self,
         url: &url::Url,
