@@ -1,0 +1,185 @@
+// A PLC directory and a PDS with its authorization server, in memory and temporary files.
+//
+// Prints one line of JSON when it is ready: {"pds", "plc", "control"}. The control port answers POST requests with a
+// JSON body. Ends when its standard input ends, so that nothing is left behind when its parent dies.
+
+import { randomBytes } from 'node:crypto'
+import fs from 'node:fs'
+import http from 'node:http'
+import os from 'node:os'
+import path from 'node:path'
+import { API_ENDPOINT_PREFIX, CSRF_COOKIE_NAME, CSRF_HEADER_NAME } from '@atproto/oauth-provider-api'
+import { TestNetworkNoAppView, TestPds, mockNetworkUtilities } from '@atproto/dev-env'
+
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'atproto-network-'))
+const settings = {
+  dataDirectory: path.join(folder, 'data'),
+  blobstoreDiskLocation: path.join(folder, 'blobs'),
+  plcRotationKeyK256PrivateKeyHex: randomBytes(32).toString('hex'),
+  jwtSecret: randomBytes(16).toString('hex'),
+  dpopSecret: randomBytes(32).toString('hex'),
+}
+fs.mkdirSync(settings.dataDirectory)
+
+const network = await TestNetworkNoAppView.create({ pds: settings })
+settings.port = network.pds.port
+settings.didPlcUrl = network.plc.url
+
+let lifetime = null
+const counts = { refreshes: 0, refusedRefreshes: 0, tokens: 0, requests: 0 }
+
+/** Counts what the server sees, and applies what was set before a restart. */
+function watch(pds) {
+  const provider = pds.ctx.oauthProvider
+  const token = provider.token.bind(provider)
+  provider.token = async (credentials, metadata, request, ...rest) => {
+    const refresh = request.grant_type === 'refresh_token'
+    try {
+      const answer = await token(credentials, metadata, request, ...rest)
+      counts[refresh ? 'refreshes' : 'tokens'] += 1
+      return answer
+    } catch (error) {
+      if (refresh) counts.refusedRefreshes += 1
+      throw error
+    }
+  }
+  pds.server.server.prependListener('request', () => (counts.requests += 1))
+  if (lifetime !== null) provider.tokenManager.tokenMaxAge = lifetime
+}
+watch(network.pds)
+
+/** One request with the headers that browsers set and that `fetch` does not let anybody set. */
+function send(method, url, headers, body) {
+  return new Promise((resolve, reject) => {
+    const request = http.request(url, { method, headers }, (response) => {
+      const pieces = []
+      response.on('data', (piece) => pieces.push(piece))
+      response.on('end', () => {
+        const text = Buffer.concat(pieces).toString()
+        resolve({ status: response.statusCode, headers: response.headers, text })
+      })
+    })
+    request.on('error', reject)
+    request.end(body)
+  })
+}
+
+/** Does what the provider's sign-in page does, and gives the address to which it sends the browser back. */
+async function authorize({ url, username, password, deny }) {
+  const cookies = new Map()
+  const remember = ({ headers }) => {
+    for (const line of headers['set-cookie'] ?? []) {
+      const [pair] = line.split(';')
+      cookies.set(pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1))
+    }
+  }
+  const page = await send('GET', url, {
+    'sec-fetch-mode': 'navigate',
+    'sec-fetch-dest': 'document',
+    'sec-fetch-site': 'none',
+    'accept': 'text/html',
+  })
+  remember(page)
+  if (page.headers.location) return { redirect: page.headers.location }
+  if (page.status !== 200) throw new Error(`the sign-in page answered ${page.status}: ${page.text.slice(0, 300)}`)
+  const origin = new URL(url).origin
+  const post = async (endpoint, body) => {
+    const answer = await send(
+      'POST',
+      `${origin}${API_ENDPOINT_PREFIX}${endpoint}`,
+      {
+        'content-type': 'application/json',
+        'origin': origin,
+        'referer': url,
+        'sec-fetch-mode': 'same-origin',
+        'sec-fetch-site': 'same-origin',
+        'sec-fetch-dest': 'empty',
+        'cookie': [...cookies].map(([name, value]) => `${name}=${value}`).join('; '),
+        [CSRF_HEADER_NAME]: cookies.get(CSRF_COOKIE_NAME),
+      },
+      JSON.stringify(body),
+    )
+    remember(answer)
+    if (answer.status !== 200) throw new Error(`${endpoint} answered ${answer.status}: ${answer.text.slice(0, 300)}`)
+    return JSON.parse(answer.text)
+  }
+  if (deny) return { redirect: (await post('/reject', {})).url }
+  const signedIn = await post('/sign-in', { locale: 'en', username, password, remember: true })
+  return { redirect: (await post('/consent', { did: signedIn.account.did ?? signedIn.account.sub })).url }
+}
+
+const commands = {
+  async account({ handle, password }) {
+    const name = handle.split('.')[0]
+    const account = await network.getSeedClient().createAccount(name, { email: `${name}@mail.test`, handle, password })
+    return { did: account.did }
+  },
+  /** How long access tokens live from now on. */
+  async lifetime({ millis }) {
+    lifetime = millis
+    network.pds.ctx.oauthProvider.tokenManager.tokenMaxAge = millis
+  },
+  /** Makes every nonce that was given out so far worthless. */
+  async rotateNonces() {
+    const manager = network.pds.ctx.oauthProvider.dpopManager
+    manager.dpopNonce = new manager.dpopNonce.constructor()
+  },
+  /** Ends all OAuth sessions of an account at the server. */
+  async endSessions({ did }) {
+    await network.pds.ctx.accountManager.db.db.deleteFrom('token').where('did', '=', did).execute()
+  },
+  /** Stops the PDS for a while and starts it again with the same data on the same port. */
+  async restart({ millis }) {
+    await network.pds.close()
+    await new Promise((resolve) => setTimeout(resolve, millis ?? 0))
+    network.pds = await TestPds.create(settings)
+    mockNetworkUtilities(network.pds)
+    watch(network.pds)
+  },
+  async counts() {
+    return counts
+  },
+  authorize,
+}
+
+const control = http.createServer((request, response) => {
+  const pieces = []
+  request.on('data', (piece) => pieces.push(piece))
+  request.on('end', async () => {
+    const answer = (status, body) => {
+      response.writeHead(status, { 'content-type': 'application/json' })
+      response.end(JSON.stringify(body ?? {}))
+    }
+    const command = Object.hasOwn(commands, request.url.slice(1)) && commands[request.url.slice(1)]
+    if (!command) return answer(404, { error: `no such command: ${request.url}` })
+    try {
+      answer(200, await command(JSON.parse(Buffer.concat(pieces).toString() || '{}')))
+    } catch (error) {
+      answer(500, { error: String(error?.stack ?? error) })
+    }
+  })
+})
+await new Promise((resolve) => control.listen(0, '127.0.0.1', resolve))
+
+let ending = false
+async function end() {
+  if (ending) return
+  ending = true
+  // What does not close by itself is closed by the end of the process.
+  setTimeout(() => process.exit(0), 3000).unref()
+  control.close()
+  await network.close().catch(() => {})
+  fs.rmSync(folder, { recursive: true, force: true })
+  process.exit(0)
+}
+process.on('SIGTERM', end)
+process.on('SIGINT', end)
+process.stdin.on('end', end).on('close', end).resume()
+
+console.log(
+  JSON.stringify({
+    pds: network.pds.url,
+    plc: network.plc.url,
+    control: `http://127.0.0.1:${control.address().port}`,
+  }),
+)
