@@ -1,7 +1,8 @@
 // A PLC directory and a PDS with its authorization server, in memory and temporary files.
 //
 // Prints one line of JSON when it is ready: {"pds", "plc", "control"}. The control port answers POST requests with a
-// JSON body. Ends when its standard input ends, so that nothing is left behind when its parent dies.
+// JSON body. Ends when its standard input ends, so that nothing is left behind when its parent dies. The argument is a
+// folder for its files, which it removes; without one it makes one.
 
 import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
@@ -11,15 +12,16 @@ import path from 'node:path'
 import { API_ENDPOINT_PREFIX, CSRF_COOKIE_NAME, CSRF_HEADER_NAME } from '@atproto/oauth-provider-api'
 import { TestNetworkNoAppView, TestPds, mockNetworkUtilities } from '@atproto/dev-env'
 
-const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'atproto-network-'))
+const folder = process.argv[2] ?? fs.mkdtempSync(path.join(os.tmpdir(), 'atproto-network-'))
 const settings = {
   dataDirectory: path.join(folder, 'data'),
   blobstoreDiskLocation: path.join(folder, 'blobs'),
+  blobstoreDiskTmpLocation: path.join(folder, 'blobs-unfinished'),
   plcRotationKeyK256PrivateKeyHex: randomBytes(32).toString('hex'),
   jwtSecret: randomBytes(16).toString('hex'),
   dpopSecret: randomBytes(32).toString('hex'),
 }
-fs.mkdirSync(settings.dataDirectory)
+fs.mkdirSync(settings.dataDirectory, { recursive: true })
 
 const network = await TestNetworkNoAppView.create({ pds: settings })
 settings.port = network.pds.port
@@ -27,6 +29,10 @@ settings.didPlcUrl = network.plc.url
 
 let lifetime = null
 const counts = { refreshes: 0, refusedRefreshes: 0, tokens: 0, requests: 0 }
+/** Requests by method and path: {"POST /oauth/token": 2}. */
+const requests = {}
+/** Ids (`jti`) of access tokens that are taken for expired before their time. */
+const expired = new Set()
 
 /** Counts what the server sees, and applies what was set before a restart. */
 function watch(pds) {
@@ -43,7 +49,19 @@ function watch(pds) {
       throw error
     }
   }
-  pds.server.server.prependListener('request', () => (counts.requests += 1))
+  const { tokenManager } = provider
+  const loadTokenClaims = tokenManager.loadTokenClaims.bind(tokenManager)
+  tokenManager.loadTokenClaims = async (type, payload) => {
+    // The provider makes its `invalid_token` of it. Marking the row in its database would not do: it deletes the whole
+    // session when it finds such a row.
+    if (expired.has(payload.jti)) throw new Error('Token expired')
+    return loadTokenClaims(type, payload)
+  }
+  pds.server.server.prependListener('request', ({ method, url }) => {
+    counts.requests += 1
+    const name = `${method} ${url.split('?', 1)[0]}`
+    requests[name] = (requests[name] ?? 0) + 1
+  })
   if (lifetime !== null) provider.tokenManager.tokenMaxAge = lifetime
 }
 watch(network.pds)
@@ -103,9 +121,22 @@ async function authorize({ url, username, password, deny }) {
     if (answer.status !== 200) throw new Error(`${endpoint} answered ${answer.status}: ${answer.text.slice(0, 300)}`)
     return JSON.parse(answer.text)
   }
-  if (deny) return { redirect: (await post('/reject', {})).url }
+  // The page gets an address of the server, which sends the browser on to the client.
+  const leave = async ({ url: next }) => {
+    if (!new URL(next).pathname.endsWith('/authorize/redirect')) return { redirect: next }
+    const answer = await send('GET', next, {
+      'referer': url,
+      'sec-fetch-mode': 'navigate',
+      'sec-fetch-dest': 'document',
+      'sec-fetch-site': 'same-origin',
+      'cookie': [...cookies].map(([name, value]) => `${name}=${value}`).join('; '),
+    })
+    if (!answer.headers.location) throw new Error(`${next} answered ${answer.status}: ${answer.text.slice(0, 300)}`)
+    return { redirect: answer.headers.location }
+  }
+  if (deny) return leave(await post('/reject', {}))
   const signedIn = await post('/sign-in', { locale: 'en', username, password, remember: true })
-  return { redirect: (await post('/consent', { did: signedIn.account.did ?? signedIn.account.sub })).url }
+  return leave(await post('/consent', { did: signedIn.account.did ?? signedIn.account.sub }))
 }
 
 const commands = {
@@ -128,6 +159,17 @@ const commands = {
   async endSessions({ did }) {
     await network.pds.ctx.accountManager.db.db.deleteFrom('token').where('did', '=', did).execute()
   },
+  /** Makes the access tokens of an account expire now, long before they say so. Their sessions go on. */
+  async expireTokens({ did }) {
+    const tokens = await network.pds.ctx.oauthProvider.tokenManager.listAccountTokens(did)
+    for (const { id } of tokens) expired.add(id)
+    return { count: tokens.length }
+  },
+  /** How many OAuth sessions an account has at the server. */
+  async sessions({ did }) {
+    const tokens = await network.pds.ctx.oauthProvider.tokenManager.listAccountTokens(did)
+    return { count: tokens.length }
+  },
   /** Stops the PDS for a while and starts it again with the same data on the same port. */
   async restart({ millis }) {
     await network.pds.close()
@@ -138,6 +180,9 @@ const commands = {
   },
   async counts() {
     return counts
+  },
+  async requests() {
+    return requests
   },
   authorize,
 }
@@ -166,7 +211,10 @@ async function end() {
   if (ending) return
   ending = true
   // What does not close by itself is closed by the end of the process.
-  setTimeout(() => process.exit(0), 3000).unref()
+  setTimeout(() => {
+    fs.rmSync(folder, { recursive: true, force: true })
+    process.exit(0)
+  }, 3000).unref()
   control.close()
   await network.close().catch(() => {})
   fs.rmSync(folder, { recursive: true, force: true })

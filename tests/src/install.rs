@@ -5,6 +5,7 @@ use std::{
     io::Read as _,
     path::{Path, PathBuf},
     process::Stdio,
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 use tokio::{
@@ -51,6 +52,29 @@ pub fn install_folder() -> PathBuf {
     target.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target")).join("network")
 }
 
+/// Puts the network's program beside its packages, because that is where Node looks for them, and gives its path.
+///
+/// The name tells the content: another program that starts the network at the same time, maybe of another version, finds
+/// a whole file.
+pub(crate) fn program() -> Result<PathBuf, InstallError> {
+    const PROGRAM: &str = include_str!("../network/network.mjs");
+    static WRITTEN: AtomicU32 = AtomicU32::new(0);
+    // FNV-1a: the same in every Rust version.
+    let hash = PROGRAM.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    let folder = install_folder();
+    let path = folder.join(format!("network-{hash:016x}.mjs"));
+    if !path.is_file() {
+        let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+        let unfinished = folder.join(format!("network-{}-{number}.tmp", std::process::id()));
+        fs::write(&unfinished, PROGRAM)
+            .and_then(|()| fs::rename(&unfinished, &path))
+            .map_err(|source| InstallError::File { path: path.clone(), source })?;
+    }
+    Ok(path)
+}
+
 /// Installs what is not installed yet and gives the Node to run the network with. `progress` is told what takes long.
 ///
 /// # Errors
@@ -68,7 +92,8 @@ pub async fn install(progress: &(dyn Fn(&str) + Sync)) -> Result<PathBuf, Instal
     if lock.try_lock().is_err() {
         progress("waiting for another program to install the local network");
         let waiting = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await;
-        let held = waiting.unwrap_or_else(|error| Err(std::io::Error::other(error))).map_err(file(&lock_path))?;
+        let held =
+            waiting.unwrap_or_else(|error| Err(std::io::Error::other(error))).map_err(file(&lock_path))?;
         return install_locked(&source, &folder, &held, progress).await;
     }
     install_locked(&source, &folder, &lock, progress).await

@@ -1,23 +1,24 @@
 //! The network as a child process, steered through its control port.
 
 use std::{
-    path::Path,
-    process::Stdio,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
+    collections::BTreeMap,
+    env, fs,
+    io::{BufRead as _, BufReader},
+    path::PathBuf,
+    process::{Child, ChildStdout, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    thread,
     time::Duration,
 };
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
-    process::{Child, Command},
-};
+use tokio::sync::{OnceCell, oneshot};
 
-use crate::install::{InstallError, install, install_folder};
+use crate::{
+    http,
+    install::{InstallError, install, program},
+};
 
 /// The limit for the network to be ready.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -51,13 +52,31 @@ pub enum NetworkError {
 }
 
 /// A PLC directory and a PDS with its authorization server. Dropping it ends them.
+///
+/// It belongs to no async runtime: tests with runtimes of their own can use one network.
 #[derive(Debug)]
 pub struct Network {
     addresses: Addresses,
     http: reqwest::Client,
-    next_account: Arc<AtomicU32>,
-    /// Ends when it is dropped, and with the standard input when this process dies.
-    _child: Child,
+    next_account: AtomicU32,
+    _server: Server,
+}
+
+/// The child process. It ends when this is dropped, and by itself when its standard input ends because this process
+/// died.
+#[derive(Debug)]
+struct Server {
+    child: Child,
+    folder: PathBuf,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Nothing here can be told to anybody: what fails has ended already or is the system's to clean.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -98,34 +117,54 @@ impl Network {
     /// # Errors
     /// When it cannot be installed or started.
     pub async fn start(progress: &(dyn Fn(&str) + Sync)) -> Result<Self, NetworkError> {
+        static STARTED: AtomicU32 = AtomicU32::new(0);
         let node = install(progress).await?;
-        let folder = install_folder();
-        let script = folder.join("network.mjs");
-        // Beside its packages, because that is where Node looks for them.
-        tokio::fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("network/network.mjs"), &script)
-            .await
-            .map_err(NetworkError::Start)?;
-        let mut child = Command::new(node)
+        let script = program()?;
+        let name =
+            format!("atproto-network-{}-{}", std::process::id(), STARTED.fetch_add(1, Ordering::Relaxed));
+        let folder = env::temp_dir().join(name);
+        fs::create_dir_all(&folder).map_err(NetworkError::Start)?;
+        let mut command = Command::new(node);
+        command
             .arg(&script)
-            .current_dir(&folder)
+            .arg(&folder)
             .env("LOG_ENABLED", "false")
             .env("NODE_ENV", "development")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(NetworkError::Start)?;
-        let addresses = match child.stdout.take() {
-            Some(stdout) => tokio::time::timeout(START_LIMIT, ready(stdout)).await.ok().flatten(),
-            None => None,
-        };
-        let addresses = addresses.ok_or(NetworkError::NotReady)?;
-        // Another part of the program may have chosen a provider already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder().timeout(COMMAND_LIMIT).build().map_err(NetworkError::Control)?;
-        Ok(Self { addresses, http, next_account: Arc::default(), _child: child })
+            .stderr(Stdio::inherit());
+        if let Some(packages) = script.parent() {
+            command.current_dir(packages);
+        }
+        let child = command.spawn().map_err(NetworkError::Start)?;
+        // From here on every way out ends the child.
+        let mut server = Server { child, folder };
+        let (sender, addresses) = oneshot::channel();
+        if let Some(stdout) = server.child.stdout.take() {
+            thread::spawn(move || read_output(stdout, sender));
+        }
+        let addresses = tokio::time::timeout(START_LIMIT, addresses).await;
+        let addresses = addresses.map_err(|_| NetworkError::NotReady)?.map_err(|_| NetworkError::NotReady)?;
+        let http = http::client(COMMAND_LIMIT).map_err(NetworkError::Control)?;
+        Ok(Self { addresses, http, next_account: AtomicU32::new(0), _server: server })
     }
+
+    /// The network of this process, started by whoever asks first. It ends with the process. What a test sets in it (the
+    /// lifetime of tokens, nonces, a restart) every other test gets too: tests that set something start their own.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn shared() -> Result<&'static Self, NetworkError> {
+        static SHARED: OnceCell<Network> = OnceCell::const_new();
+        #[expect(
+            clippy::print_stderr,
+            reason = "the first install takes minutes, and a test has no other voice"
+        )]
+        SHARED.get_or_try_init(|| Self::start(&|step| eprintln!("{step}"))).await
+    }
+
+    /// Ends the network and waits until it has ended. Dropping it does the same.
+    pub fn stop(self) {}
 
     /// The PDS, which is also the issuer of tokens.
     pub fn pds(&self) -> &str {
@@ -166,6 +205,25 @@ impl Network {
         self.command::<Value>("endSessions", json!({ "did": account.did })).await.map(drop)
     }
 
+    /// Makes the server take the access tokens that an account has now for expired, though they last longer by their own
+    /// account. The sessions go on: a refresh succeeds. Gives how many there were.
+    pub async fn expire_tokens(&self, account: &Account) -> Result<u32, NetworkError> {
+        self.number("expireTokens", account).await
+    }
+
+    /// How many OAuth sessions an account has at the server.
+    pub async fn sessions(&self, account: &Account) -> Result<u32, NetworkError> {
+        self.number("sessions", account).await
+    }
+
+    async fn number(&self, command: &str, account: &Account) -> Result<u32, NetworkError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            count: u32,
+        }
+        Ok(self.command::<Answer>(command, json!({ "did": account.did })).await?.count)
+    }
+
     /// Stops the PDS for a while and starts it again with the same data.
     pub async fn restart(&self, pause: Duration) -> Result<(), NetworkError> {
         let millis = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
@@ -175,6 +233,11 @@ impl Network {
     /// What the server has seen so far.
     pub async fn counts(&self) -> Result<Counts, NetworkError> {
         self.command("counts", json!({})).await
+    }
+
+    /// How many requests the PDS has got, by method and path, such as `POST /oauth/token`.
+    pub async fn requests(&self) -> Result<BTreeMap<String, u32>, NetworkError> {
+        self.command("requests", json!({})).await
     }
 
     /// Signs in on the provider's page and allows the access, as a browser would. Gives the address to which the page
@@ -200,7 +263,8 @@ impl Network {
     async fn command<T: DeserializeOwned>(&self, command: &str, body: Value) -> Result<T, NetworkError> {
         let url = format!("{}/{command}", self.addresses.control);
         let failed = |problem: String| NetworkError::Command { command: command.to_owned(), problem };
-        let response = self.http.post(url).body(body.to_string()).send().await.map_err(NetworkError::Control)?;
+        let response =
+            self.http.post(url).body(body.to_string()).send().await.map_err(NetworkError::Control)?;
         let succeeded = response.status().is_success();
         let answer = response.bytes().await.map_err(NetworkError::Control)?;
         if !succeeded {
@@ -210,14 +274,17 @@ impl Network {
     }
 }
 
-/// Reads lines until one tells the addresses; the rest of the output is read and thrown away.
-async fn ready(stdout: tokio::process::ChildStdout) -> Option<Addresses> {
-    let mut lines = BufReader::new(stdout).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        if let Ok(addresses) = serde_json::from_str(&line) {
-            tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-            return Some(addresses);
+/// Reads lines until one tells the addresses; the rest of the output is read and thrown away, so that the network does
+/// not stop at a full pipe.
+fn read_output(stdout: ChildStdout, ready: oneshot::Sender<Addresses>) {
+    let mut ready = Some(ready);
+    for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+        if ready.is_some()
+            && let Ok(addresses) = serde_json::from_str(&line)
+            && let Some(ready) = ready.take()
+        {
+            // Nobody waits any more when the limit has passed.
+            let _ = ready.send(addresses);
         }
     }
-    None
 }

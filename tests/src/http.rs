@@ -1,0 +1,15 @@
+//! The HTTP client of the harness: to this machine only, without proxy and redirects.
+
+use std::time::Duration;
+
+/// A client that gives up after `limit`. It keeps no connections: it may be used from the runtimes of several tests.
+pub(crate) fn client(limit: Duration) -> Result<reqwest::Client, reqwest::Error> {
+    // reqwest wants a provider for http, too. Another part of the program may have chosen one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .pool_max_idle_per_host(0)
+        .timeout(limit)
+        .build()
+}
