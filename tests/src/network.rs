@@ -1,7 +1,7 @@
 //! The network as a child process, steered through its control port.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     process::Stdio,
     sync::{
         Arc,
@@ -35,7 +35,7 @@ pub enum NetworkError {
     #[error("the local network could not be started")]
     Start(#[source] std::io::Error),
     /// It ended, or was not ready in time.
-    #[error("the local network was not ready within {START_LIMIT:?}; what it printed stands above")]
+    #[error("the local network was not ready within {START_LIMIT:?}; what it printed is in {}", log_file().display())]
     NotReady,
     /// Its control port cannot be reached.
     #[error("the local network does not answer")]
@@ -48,6 +48,11 @@ pub enum NetworkError {
         /// What it said.
         problem: String,
     },
+}
+
+/// What the servers print.
+fn log_file() -> PathBuf {
+    install_folder().join(format!("network-{}.log", std::process::id()))
 }
 
 /// A PLC directory and a PDS with its authorization server. Dropping it ends them.
@@ -105,6 +110,8 @@ impl Network {
         tokio::fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("network/network.mjs"), &script)
             .await
             .map_err(NetworkError::Start)?;
+        // The servers tell of every refused request, which is part of the game; kept for when something is wrong.
+        let log = std::fs::File::create(log_file()).map(Stdio::from).map_err(NetworkError::Start)?;
         let mut child = Command::new(node)
             .arg(&script)
             .current_dir(&folder)
@@ -112,7 +119,7 @@ impl Network {
             .env("NODE_ENV", "development")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
+            .stderr(log)
             .kill_on_drop(true)
             .spawn()
             .map_err(NetworkError::Start)?;
