@@ -1,18 +1,18 @@
 //! Headless Chromium, driven over WebDriver (W3C) through ChromeDriver.
 
 use std::{
-    env, fs,
+    env,
     io::{BufReader, Read as _, Write as _},
     net::{Ipv4Addr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 use crate::http;
@@ -21,7 +21,7 @@ use crate::http;
 const START_LIMIT: Duration = Duration::from_secs(30);
 /// The limit for one command; the first one starts Chromium.
 const COMMAND_LIMIT: Duration = Duration::from_secs(60);
-/// How long elements and addresses are waited for.
+/// How long elements are waited for.
 const WAIT: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(100);
 /// The key of an element's id in answers, fixed by the W3C specification.
@@ -56,30 +56,19 @@ pub enum BrowserError {
         /// What the driver said.
         problem: String,
     },
-    /// Something did not come up in time.
-    #[error("{wanted} did not come up within {WAIT:?}; the page is {url} and reads:\n{text}")]
+    /// An element did not come up in time.
+    #[error("`{xpath}` did not come up within {limit:?}; the page is {url} and reads:\n{text}")]
     NotFound {
         /// What was waited for.
-        wanted: String,
+        xpath: String,
+        /// How long.
+        limit: Duration,
         /// Where the browser is.
         url: String,
         /// The page's text.
         text: String,
     },
 }
-
-/// How an element is looked up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum By<'a> {
-    /// By a CSS selector.
-    Css(&'a str),
-    /// By an XPath, where the text matters.
-    XPath(&'a str),
-}
-
-/// An element of the page that is shown.
-#[derive(Debug, Clone)]
-pub struct Element(String);
 
 /// A headless Chromium with an empty profile. Dropping it ends it.
 #[derive(Debug)]
@@ -95,7 +84,8 @@ struct Driver {
     child: Child,
     port: u16,
     session: Option<String>,
-    profile: PathBuf,
+    /// Removed at the end.
+    profile: TempDir,
 }
 
 impl Drop for Driver {
@@ -115,7 +105,6 @@ impl Drop for Driver {
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let _ = fs::remove_dir_all(&self.profile);
     }
 }
 
@@ -137,16 +126,13 @@ impl Browser {
     /// # Errors
     /// When one of them is missing or does not start.
     pub async fn start() -> Result<Self, BrowserError> {
-        static STARTED: AtomicU32 = AtomicU32::new(0);
         let driver = find_program("CHROMEDRIVER", &["chromedriver"])
             .ok_or(BrowserError::Missing { program: "chromedriver" })?;
         let chromium = find_program("CHROMIUM", &["chromium", "chromium-browser", "google-chrome"])
             .ok_or(BrowserError::Missing { program: "chromium" })?;
-        let number = STARTED.fetch_add(1, Ordering::Relaxed);
-        let profile = env::temp_dir().join(format!("atproto-browser-{}-{number}", std::process::id()));
         let start_error = |problem: std::io::Error| BrowserError::Start { problem: problem.to_string() };
-        fs::create_dir_all(&profile).map_err(start_error)?;
-        let child = driver_command(&driver).spawn().map_err(start_error)?;
+        let profile = tempfile::Builder::new().prefix("atproto-browser-").tempdir().map_err(start_error)?;
+        let child = driver_command(&driver, profile.path()).spawn().map_err(start_error)?;
         let mut driver = Driver { child, port: 0, session: None, profile };
         let (sender, port) = oneshot::channel();
         if let Some(stdout) = driver.child.stdout.take() {
@@ -166,7 +152,7 @@ impl Browser {
     }
 
     async fn open_session(&mut self, chromium: &Path) -> Result<(), BrowserError> {
-        let profile = format!("--user-data-dir={}", self.driver.profile.display());
+        let profile = format!("--user-data-dir={}", self.driver.profile.path().display());
         let arguments = [
             "--headless",
             "--no-sandbox",
@@ -193,75 +179,65 @@ impl Browser {
         Ok(())
     }
 
+    /// The port at which ChromeDriver listens.
+    pub fn driver_port(&self) -> u16 {
+        self.driver.port
+    }
+
     /// Opens an address and waits until the page is loaded.
     pub async fn open(&self, url: &str) -> Result<(), BrowserError> {
         self.post("open the page", "/url", json!({ "url": url })).await.map(drop)
     }
 
-    /// The address that is shown.
-    pub async fn url(&self) -> Result<String, BrowserError> {
+    /// The address of the page.
+    pub async fn address(&self) -> Result<String, BrowserError> {
         self.get("tell its address", "/url").await.map(text_of)
     }
 
-    /// Waits until the address fulfils `wanted`, and gives it.
-    pub async fn wait_for_url(&self, wanted: impl Fn(&str) -> bool) -> Result<String, BrowserError> {
-        let deadline = Instant::now() + WAIT;
-        loop {
-            let url = self.url().await?;
-            if wanted(&url) {
-                return Ok(url);
-            }
-            if Instant::now() > deadline {
-                return Err(self.not_found("the address".to_owned()).await);
-            }
-            tokio::time::sleep(POLL).await;
-        }
+    /// The text of the page.
+    pub async fn text(&self) -> Result<String, BrowserError> {
+        let script = json!({ "script": "return document.body.innerText", "args": [] });
+        self.post("read the page", "/execute/sync", script).await.map(text_of)
     }
 
-    /// Waits until there is such an element that can be seen, and gives the first.
-    pub async fn find(&self, by: By<'_>) -> Result<Element, BrowserError> {
-        let (using, value) = match by {
-            By::Css(selector) => ("css selector", selector),
-            By::XPath(path) => ("xpath", path),
-        };
-        let deadline = Instant::now() + WAIT;
+    /// Waits until an XPath finds an element that can be seen, and gives the id of the first.
+    pub async fn find(&self, xpath: &str) -> Result<String, BrowserError> {
+        self.find_within(xpath, WAIT).await
+    }
+
+    /// As [`find`](Self::find), with a limit of your own.
+    pub async fn find_within(&self, xpath: &str, limit: Duration) -> Result<String, BrowserError> {
+        let deadline = Instant::now() + limit;
         loop {
-            let found = self
-                .post("look for an element", "/elements", json!({ "using": using, "value": value }))
-                .await?;
+            let wanted = json!({ "using": "xpath", "value": xpath });
+            let found = self.post("look for an element", "/elements", wanted).await?;
             for element in found.as_array().into_iter().flatten() {
                 let Some(id) = element.get(ELEMENT_KEY).and_then(Value::as_str) else { continue };
                 // The page may have replaced it meanwhile; then the next round finds the new one.
                 let shown = self.get("see an element", &format!("/element/{id}/displayed")).await;
                 if matches!(shown, Ok(Value::Bool(true))) {
-                    return Ok(Element(id.to_owned()));
+                    return Ok(id.to_owned());
                 }
             }
             if Instant::now() > deadline {
-                return Err(self.not_found(format!("{by:?}")).await);
+                let url = self.address().await.unwrap_or_default();
+                let text = self.text().await.unwrap_or_default();
+                return Err(BrowserError::NotFound { xpath: xpath.to_owned(), limit, url, text });
             }
             tokio::time::sleep(POLL).await;
         }
     }
 
-    /// Clicks an element.
-    pub async fn click(&self, element: &Element) -> Result<(), BrowserError> {
-        self.post("click", &format!("/element/{}/click", element.0), json!({})).await.map(drop)
+    /// Clicks on the first element that an XPath finds, once there is one.
+    pub async fn click(&self, xpath: &str) -> Result<(), BrowserError> {
+        let element = self.find(xpath).await?;
+        self.post("click", &format!("/element/{element}/click"), json!({})).await.map(drop)
     }
 
-    /// Types into an element.
-    pub async fn type_text(&self, element: &Element, text: &str) -> Result<(), BrowserError> {
-        self.post("type", &format!("/element/{}/value", element.0), json!({ "text": text })).await.map(drop)
-    }
-
-    /// The text of an element that can be seen.
-    pub async fn text(&self, element: &Element) -> Result<String, BrowserError> {
-        self.get("read an element", &format!("/element/{}/text", element.0)).await.map(text_of)
-    }
-
-    /// A property of an element, such as the `value` of an input; empty where it has none.
-    pub async fn property(&self, element: &Element, name: &str) -> Result<String, BrowserError> {
-        self.get("read an element", &format!("/element/{}/property/{name}", element.0)).await.map(text_of)
+    /// Types into the first element that an XPath finds, once there is one.
+    pub async fn type_into(&self, xpath: &str, text: &str) -> Result<(), BrowserError> {
+        let element = self.find(xpath).await?;
+        self.post("type", &format!("/element/{element}/value"), json!({ "text": text })).await.map(drop)
     }
 
     /// What the browser shows now, as a PNG.
@@ -273,14 +249,11 @@ impl Browser {
             .map_err(|error| BrowserError::Command { command, problem: error.to_string() })
     }
 
-    /// Ends the browser and waits until it has ended. Dropping it does the same.
-    pub fn quit(self) {}
-
-    async fn not_found(&self, wanted: String) -> BrowserError {
-        let url = self.url().await.unwrap_or_default();
-        let script = json!({ "script": "return document.body.innerText", "args": [] });
-        let text = self.post("read the page", "/execute/sync", script).await.map(text_of).unwrap_or_default();
-        BrowserError::NotFound { wanted, url, text: text.chars().take(2000).collect() }
+    /// Closes the browser and waits until it has ended. Dropping it does the same, without telling what went wrong.
+    pub async fn quit(mut self) -> Result<(), BrowserError> {
+        let closed = self.http.delete(&self.base).send().await.map_err(BrowserError::Driver);
+        self.driver.session = None;
+        closed.map(drop)
     }
 
     async fn get(&self, command: &'static str, path: &str) -> Result<Value, BrowserError> {
@@ -319,17 +292,22 @@ impl Browser {
     }
 }
 
-/// ChromeDriver, ended when our end of its standard input closes, which it also does when this process is killed.
-fn driver_command(driver: &Path) -> Command {
-    let mut command = if cfg!(unix) {
-        // ChromeDriver does not read its standard input; a shell does it. Chromium has the same process group.
-        let script = "set -m; \"$0\" \"$@\" </dev/null & driver=$!; read -r _; kill -TERM -- -$driver 2>/dev/null; wait";
+/// ChromeDriver, ended when our end of its standard input closes, which it also does when this process is killed. The
+/// profile goes with it.
+fn driver_command(driver: &Path, profile: &Path) -> Command {
+    #[cfg(unix)]
+    let mut command = {
+        use std::os::unix::process::CommandExt as _;
+        // ChromeDriver does not read its standard input; a shell does it, and then ends the group of both, to which
+        // Chromium belongs, too.
+        const SCRIPT: &str = "\"$0\" \"$@\" </dev/null & read -r _; trap '' TERM; kill -TERM 0; sleep 0.3; \
+             rm -rf \"$PROFILE\"; kill -KILL 0";
         let mut shell = Command::new("sh");
-        shell.args(["-c", script]).arg(driver);
+        shell.args(["-c", SCRIPT]).arg(driver).env("PROFILE", profile).process_group(0);
         shell
-    } else {
-        Command::new(driver)
     };
+    #[cfg(not(unix))]
+    let mut command = Command::new(driver);
     command.arg("--port=0").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     command
 }

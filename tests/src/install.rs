@@ -86,6 +86,9 @@ pub async fn install(progress: &(dyn Fn(&str) + Sync)) -> Result<PathBuf, Instal
         move |source| InstallError::File { path, source }
     };
     fs::create_dir_all(&folder).map_err(file(&folder))?;
+    if let Some(node) = installed(&folder, &description(&source)?) {
+        return Ok(node);
+    }
     // One program installs, the others wait for it. The lock ends with the program that holds it.
     let lock_path = folder.join("install.lock");
     let lock = File::create(&lock_path).map_err(file(&lock_path))?;
@@ -105,19 +108,24 @@ async fn install_locked(
     _lock: &File,
     progress: &(dyn Fn(&str) + Sync),
 ) -> Result<PathBuf, InstallError> {
-    // What is installed is told by a copy of the description, written last: half an installation has none.
-    let (done, wanted) = (folder.join("done"), description(source)?);
-    if let Some(node) = fs::read_to_string(&done).ok().and_then(|text| {
-        let (node, description) = text.split_once('\n')?;
-        (description == wanted && Path::new(node).exists()).then(|| PathBuf::from(node))
-    }) {
+    // Whoever held the lock may have done it meanwhile.
+    if let Some(node) = installed(folder, &description(source)?) {
         return Ok(node);
     }
     progress("installing the local network: a PLC directory and a PDS (once; about three minutes)");
     let node = run_installer(source, folder, progress).await?;
-    fs::write(&done, format!("{}\n{wanted}", node.display()))
+    let done = folder.join("done");
+    fs::write(&done, format!("{}\n{}", node.display(), description(source)?))
         .map_err(|source| InstallError::File { path: done.clone(), source })?;
     Ok(node)
+}
+
+/// The Node of a whole installation. It is told by a copy of its description, which is written last: half an
+/// installation has none.
+fn installed(folder: &Path, wanted: &str) -> Option<PathBuf> {
+    let text = fs::read_to_string(folder.join("done")).ok()?;
+    let (node, description) = text.split_once('\n')?;
+    (description == wanted && Path::new(node).exists()).then(|| PathBuf::from(node))
 }
 
 /// Everything that decides what is installed.

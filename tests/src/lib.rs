@@ -12,7 +12,7 @@ mod install;
 mod network;
 mod stub;
 
-pub use browser::{Browser, BrowserError, By, Element};
+pub use browser::{Browser, BrowserError};
 pub use install::{InstallError, install, install_folder};
 pub use network::{Account, Counts, Network, NetworkError};
 pub use stub::{Answer, Received, Stub};

@@ -2,9 +2,8 @@
 
 use std::{
     collections::BTreeMap,
-    env, fs,
+    fs::{self, File},
     io::{BufRead as _, BufReader},
-    path::PathBuf,
     process::{Child, ChildStdout, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
     thread,
@@ -13,6 +12,7 @@ use std::{
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::sync::{OnceCell, oneshot};
 
 use crate::{
@@ -24,6 +24,8 @@ use crate::{
 const START_LIMIT: Duration = Duration::from_secs(60);
 /// The limit for a command.
 const COMMAND_LIMIT: Duration = Duration::from_secs(60);
+/// Its file for what it prints, in the folder of its data.
+const LOG: &str = "network.log";
 
 /// Why the network does not do what it should.
 #[derive(Debug, thiserror::Error)]
@@ -36,8 +38,11 @@ pub enum NetworkError {
     #[error("the local network could not be started")]
     Start(#[source] std::io::Error),
     /// It ended, or was not ready in time.
-    #[error("the local network was not ready within {START_LIMIT:?}; what it printed stands above")]
-    NotReady,
+    #[error("the local network was not ready within {START_LIMIT:?}; it printed:\n{output}")]
+    NotReady {
+        /// The last that it printed.
+        output: String,
+    },
     /// Its control port cannot be reached.
     #[error("the local network does not answer")]
     Control(#[source] reqwest::Error),
@@ -67,15 +72,25 @@ pub struct Network {
 #[derive(Debug)]
 struct Server {
     child: Child,
-    folder: PathBuf,
+    /// Everything that it writes; removed at the end.
+    folder: TempDir,
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Nothing here can be told to anybody: what fails has ended already or is the system's to clean.
+        // What fails here has ended already, and there is nobody to tell. Without the wait, it would still be writing to
+        // the folder when that is removed.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl Server {
+    /// The end of what it printed besides the ready line.
+    fn output(&self) -> String {
+        let text = fs::read(self.folder.path().join(LOG)).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text[text.len().saturating_sub(4000)..]).into_owned();
+        text.trim().to_owned()
     }
 }
 
@@ -117,22 +132,21 @@ impl Network {
     /// # Errors
     /// When it cannot be installed or started.
     pub async fn start(progress: &(dyn Fn(&str) + Sync)) -> Result<Self, NetworkError> {
-        static STARTED: AtomicU32 = AtomicU32::new(0);
         let node = install(progress).await?;
         let script = program()?;
-        let name =
-            format!("atproto-network-{}-{}", std::process::id(), STARTED.fetch_add(1, Ordering::Relaxed));
-        let folder = env::temp_dir().join(name);
-        fs::create_dir_all(&folder).map_err(NetworkError::Start)?;
+        let folder =
+            tempfile::Builder::new().prefix("atproto-network-").tempdir().map_err(NetworkError::Start)?;
+        // The servers tell of every refused request, which is part of the game: kept for when they do not start.
+        let log = File::create(folder.path().join(LOG)).map_err(NetworkError::Start)?;
         let mut command = Command::new(node);
         command
             .arg(&script)
-            .arg(&folder)
+            .arg(folder.path())
             .env("LOG_ENABLED", "false")
             .env("NODE_ENV", "development")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit());
+            .stderr(log);
         if let Some(packages) = script.parent() {
             command.current_dir(packages);
         }
@@ -143,8 +157,10 @@ impl Network {
         if let Some(stdout) = server.child.stdout.take() {
             thread::spawn(move || read_output(stdout, sender));
         }
-        let addresses = tokio::time::timeout(START_LIMIT, addresses).await;
-        let addresses = addresses.map_err(|_| NetworkError::NotReady)?.map_err(|_| NetworkError::NotReady)?;
+        let addresses = tokio::time::timeout(START_LIMIT, addresses).await.ok().and_then(Result::ok);
+        let Some(addresses) = addresses else {
+            return Err(NetworkError::NotReady { output: server.output() });
+        };
         let http = http::client(COMMAND_LIMIT).map_err(NetworkError::Control)?;
         Ok(Self { addresses, http, next_account: AtomicU32::new(0), _server: server })
     }

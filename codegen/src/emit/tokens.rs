@@ -104,7 +104,7 @@ pub(super) fn argument(ty: &RustType, name: &Ident) -> (TokenStream, TokenStream
 /// Whether there is more than one obvious way to give a value of this type.
 pub(super) fn takes_into(ty: &RustType) -> bool {
     match ty {
-        RustType::String | RustType::Runtime("AtIdentifier") => true,
+        RustType::String | RustType::Runtime("AtIdentifier") | RustType::Nullable(_) => true,
         RustType::Generated { into, .. } => *into,
         _ => false,
     }

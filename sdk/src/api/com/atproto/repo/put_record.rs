@@ -85,7 +85,7 @@ impl Input {
 crate::setters! {
     Input {
         validate = validate: plain bool,
-        swap_record = swap_record: plain types::Nullable<types::Cid>,
+        swap_record = swap_record: into types::Nullable<types::Cid>,
         swap_commit = swap_commit: plain types::Cid,
     }
 }

@@ -151,7 +151,7 @@ impl Commit {
         repo: types::Did,
         commit: types::CidLink,
         rev: types::Tid,
-        since: types::Nullable<types::Tid>,
+        since: impl Into<types::Nullable<types::Tid>>,
         blocks: types::Bytes,
         ops: Vec<RepoOp>,
         blobs: Vec<types::CidLink>,
@@ -164,7 +164,7 @@ impl Commit {
             repo,
             commit,
             rev,
-            since,
+            since: since.into(),
             blocks,
             ops,
             blobs,
@@ -418,12 +418,12 @@ impl RepoOp {
     pub fn new(
         action: impl Into<RepoOpAction>,
         path: impl Into<String>,
-        cid: types::Nullable<types::CidLink>,
+        cid: impl Into<types::Nullable<types::CidLink>>,
     ) -> Self {
         Self {
             action: action.into(),
             path: path.into(),
-            cid,
+            cid: cid.into(),
             prev: None,
             extra: types::Extra::default(),
         }

@@ -36,12 +36,12 @@ impl Presence {
     /// With the required fields.
     pub fn new(
         required: impl Into<String>,
-        nullable_required: types::Nullable<String>,
+        nullable_required: impl Into<types::Nullable<String>>,
     ) -> Self {
         Self {
             required: required.into(),
             optional: None,
-            nullable_required,
+            nullable_required: nullable_required.into(),
             nullable_optional: None,
             inline: None,
             extra: types::Extra::default(),

@@ -1,0 +1,151 @@
+//! From nothing to typed, signed calls against a real PDS.
+//!
+//! `cargo run --example quickstart` starts a network on this machine. `-- --handle you.example.com` signs in to the real
+//! one through your browser and only reads.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::{error::Error, process::ExitCode, time::Duration};
+
+use atproto_sdk::{
+    api::{
+        app::bsky::feed::post::Post,
+        com::atproto::repo::{create_record, list_records},
+    },
+    identity::{HandleResolver, Resolver},
+    oauth::{AuthorizeOptions, CallbackParams, ClientMetadata, MemoryStore, OAuth, OAuthClient, SignOut},
+    types::{Datetime, Record as _, Unknown},
+};
+use tests::Network;
+
+const USAGE: &str = "\
+Usage: cargo run --example quickstart [-- --handle HANDLE]
+
+  --handle HANDLE  sign in to the real network through your browser (nothing is written);
+                   without it, a network is started on this machine";
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let handle = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => None,
+        ["--handle", handle] => Some(handle.to_owned()),
+        ["--help" | "-h"] => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprintln!("These arguments make no sense here: {}\n\n{USAGE}", arguments.join(" "));
+            return ExitCode::from(2);
+        }
+    };
+    // Dropping the work ends the network, so nothing is left running after Ctrl-C.
+    let outcome = tokio::select! {
+        outcome = run(handle) => outcome,
+        _ = tokio::signal::ctrl_c() => {
+            eprintln!("\nStopped.");
+            return ExitCode::from(130);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nThis did not work: {error}");
+            let mut cause = error.source();
+            while let Some(error) = cause {
+                eprintln!("  because: {error}");
+                cause = error.source();
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(handle: Option<String>) -> Result<(), Box<dyn Error>> {
+    match handle {
+        Some(handle) => with_browser(&handle).await,
+        None => on_this_machine().await,
+    }
+}
+
+/// Signs in to the real network and lists posts.
+async fn with_browser(handle: &str) -> Result<(), Box<dyn Error>> {
+    let oauth = OAuth::builder(ClientMetadata::loopback()).store(MemoryStore::new()).build()?;
+    println!("Your browser opens now, to ask whether this program may use your account.");
+    let signing_in = oauth.sign_in(handle).on_url(|url| println!("If it does not open, go to\n\n  {url}\n"));
+    let client = signing_in.await?.client;
+    println!("Signed in as {}. Your latest posts:", client.did());
+    list(&client).await?;
+    sign_out(&client).await
+}
+
+/// Starts a network, makes an account, signs in, writes, lists, and goes on after the token has expired.
+async fn on_this_machine() -> Result<(), Box<dyn Error>> {
+    println!("1. Starting a network on this machine: a PLC directory and a PDS.");
+    let network = Network::start(&|step| println!("   {step}")).await?;
+    println!("   The PDS answers at {}.", network.pds());
+
+    println!("2. Making an account.");
+    let account = network.account("alice").await?;
+    println!("   {} is {}.", account.handle, account.did);
+
+    println!("3. Signing in with OAuth. The access tokens live four seconds only.");
+    network.set_token_lifetime(Duration::from_secs(4)).await?;
+    let client = sign_in(&network, &account).await?;
+    let info = client.session_info().await?;
+    println!("   Signed in, with the scopes: {}.", info.scopes.join(" "));
+
+    println!("4. Writing three records.");
+    for text in ["Hello, world!", "Written by a generated call.", "Signed with DPoP, too."] {
+        let post = Post::new(text, Datetime::now());
+        let input = create_record::Input::new(client.did(), Post::collection(), Unknown::encode(&post)?);
+        let made = client.com_atproto_repo().create_record(input).await?;
+        println!("   {}", made.uri);
+    }
+
+    println!("5. Listing them.");
+    list(&client).await?;
+
+    println!("6. Waiting until the access token has expired, and listing once more.");
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let before = network.counts().await?.refreshes;
+    list(&client).await?;
+    let refreshes = network.counts().await?.refreshes - before;
+    println!("   The call worked; the server has seen {refreshes} refresh.");
+
+    println!("7. Signing out.");
+    sign_out(&client).await
+}
+
+/// Does in a moment what a user does in the browser.
+async fn sign_in(network: &Network, account: &tests::Account) -> Result<OAuthClient, Box<dyn Error>> {
+    let resolver = Resolver::builder()
+        .plc_directory(network.plc())
+        .handle_resolver(HandleResolver::Xrpc(network.pds().to_owned()))
+        .allow_loopback_http(true)
+        .build()?;
+    let oauth = OAuth::builder(ClientMetadata::loopback()).resolver(resolver).allow_loopback_http().build()?;
+    let authorization = oauth.authorize(&account.handle, AuthorizeOptions::new()).await?;
+    let callback = network.approve(&authorization.url, account).await?;
+    let query = callback.split_once('?').map_or("", |(_, query)| query);
+    Ok(oauth.callback(&CallbackParams::from_query(query)?).await?.client)
+}
+
+async fn list(client: &OAuthClient) -> Result<(), Box<dyn Error>> {
+    let params = list_records::Params::new(client.did(), Post::collection()).limit(10);
+    let page = client.com_atproto_repo().list_records(params).await?;
+    for record in &page.records {
+        let post: Post = record.value.decode()?;
+        println!("   {}  {}", post.created_at, post.text);
+    }
+    println!("   {} records.", page.records.len());
+    Ok(())
+}
+
+async fn sign_out(client: &OAuthClient) -> Result<(), Box<dyn Error>> {
+    match client.sign_out().await? {
+        SignOut::Confirmed => println!("   Signed out; the server has revoked the session."),
+        SignOut::NotConfirmed { problem } => println!("   Signed out here; the server did not confirm it: {problem}"),
+        _ => println!("   There was no session."),
+    }
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! Signing in and out.
+
+use atproto_sdk::oauth::{AuthorizeOptions, CallbackError, CallbackParams, ClientError, SignOut};
+
+use crate::{World, params};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn o1_starts_from_a_handle_a_did_or_a_server() {
+    let world = World::new().await;
+    let (handle, did, server) = (world.account.handle.clone(), world.account.did.clone(), world.network.pds().to_owned());
+    for input in [handle, did, server] {
+        let client = world.sign_in_from(&input).await.unwrap();
+        assert_eq!(*client.did(), world.did(), "{input}");
+        let session = client.com_atproto_server().get_session().await.unwrap();
+        assert_eq!(session.did, world.did());
+    }
+    // Each is a session of its own, and the newest one is found by the DID.
+    assert_eq!(world.oauth.sessions(&world.did()).await.unwrap().len(), 3);
+    world.oauth.client(&world.did()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn o20_a_callback_counts_once_and_only_for_its_own_state() {
+    let world = World::new().await;
+    let authorization = world.oauth.authorize(&world.account.handle, AuthorizeOptions::new()).await.unwrap();
+    let callback = world.network.approve(&authorization.url, &world.account).await.unwrap();
+    let stranger = callback.replace(&authorization.state, "a-state-of-somebody-else");
+    assert!(matches!(world.oauth.callback(&params(&stranger)).await, Err(CallbackError::UnknownState)));
+    world.oauth.callback(&params(&callback)).await.unwrap();
+    assert!(matches!(world.oauth.callback(&params(&callback)).await, Err(CallbackError::UnknownState)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn o21_a_callback_of_another_issuer_is_refused() {
+    let world = World::new().await;
+    let authorization = world.oauth.authorize(&world.account.handle, AuthorizeOptions::new()).await.unwrap();
+    let callback = world.network.approve(&authorization.url, &world.account).await.unwrap();
+    let (address, query) = callback.split_once('?').unwrap();
+    let without: Vec<&str> = query.split('&').filter(|pair| !pair.starts_with("iss=")).collect();
+    let missing = CallbackParams::from_query(&without.join("&")).unwrap();
+    let error = world.oauth.callback(&missing).await.unwrap_err();
+    assert!(matches!(error, CallbackError::IssuerMismatch { found: None, .. }), "{error} ({address})");
+    assert!(world.oauth.sessions(&world.did()).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn o22_a_user_who_denies_gives_a_typed_error() {
+    let world = World::new().await;
+    let authorization = world.oauth.authorize(&world.account.handle, AuthorizeOptions::new()).await.unwrap();
+    let callback = world.network.deny(&authorization.url).await.unwrap();
+    let error = world.oauth.callback(&params(&callback)).await.unwrap_err();
+    assert!(matches!(error, CallbackError::Denied { .. }), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn o24_another_account_than_the_one_asked_for_is_refused_and_revoked() {
+    let world = World::new().await;
+    let other = world.network.account("mallory").await.unwrap();
+    let authorization = world.oauth.authorize(&world.account.handle, AuthorizeOptions::new()).await.unwrap();
+    // The page lets the user sign in as whom they like.
+    match world.network.approve(&authorization.url, &other).await {
+        Ok(callback) => {
+            let error = world.oauth.callback(&params(&callback)).await.unwrap_err();
+            assert!(matches!(error, CallbackError::SubjectMismatch { .. }), "{error:?}");
+        }
+        // A provider may refuse it by itself.
+        Err(error) => assert!(error.to_string().contains("consent") || error.to_string().contains("sign-in"), "{error}"),
+    }
+    for did in [world.did(), atproto_sdk::types::Did::new(&other.did).unwrap()] {
+        assert!(world.oauth.sessions(&did).await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn o27_sign_out_ends_the_session_here_and_at_the_server() {
+    let world = World::new().await;
+    let client = world.sign_in().await;
+    assert!(matches!(client.sign_out().await.unwrap(), SignOut::Confirmed));
+    assert!(matches!(world.oauth.client(&world.did()).await, Err(ClientError::SessionNotFound { .. })));
+    let error = client.com_atproto_server().get_session().await.unwrap_err();
+    assert!(matches!(error, atproto_sdk::xrpc::Error::Reauthenticate(_)), "{error}");
+    assert!(matches!(client.sign_out().await.unwrap(), SignOut::NoSession));
+    assert!(world.store.list("session/").await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn o27_the_local_session_goes_even_if_the_server_cannot_be_reached() {
+    let world = World::new().await;
+    let client = world.sign_in().await;
+    drop(world.network);
+    assert!(matches!(client.sign_out().await.unwrap(), SignOut::NotConfirmed { .. }));
+    assert!(world.store.list("session/").await.unwrap().is_empty());
+}
