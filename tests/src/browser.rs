@@ -18,7 +18,9 @@ const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 #[non_exhaustive]
 pub enum BrowserError {
     /// There is no driver.
-    #[error("`chromedriver` cannot be run; install Chromium and its driver (Debian: chromium, chromium-driver)")]
+    #[error(
+        "`chromedriver` cannot be run; install Chromium and its driver (Debian: chromium, chromium-driver)"
+    )]
     Missing(#[source] std::io::Error),
     /// The driver was not ready in time.
     #[error("chromedriver did not start within {LIMIT:?}")]
@@ -60,13 +62,20 @@ impl Browser {
             .spawn()
             .map_err(BrowserError::Missing)?;
         let stdout = driver.stdout.take().ok_or(BrowserError::NotReady)?;
-        let port = tokio::time::timeout(LIMIT, port(stdout)).await.ok().flatten().ok_or(BrowserError::NotReady)?;
+        let port =
+            tokio::time::timeout(LIMIT, port(stdout)).await.ok().flatten().ok_or(BrowserError::NotReady)?;
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().timeout(LIMIT * 2).build()?;
         let profile = tempfile::tempdir().map_err(BrowserError::Missing)?;
         let flags = [
-            "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-            "--disable-background-networking", "--disable-component-update",
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-sync",
+            "--disable-background-networking",
+            "--disable-component-update",
         ];
         let mut arguments: Vec<String> = flags.map(str::to_owned).into();
         arguments.push(format!("--user-data-dir={}", profile.path().display()));
@@ -84,7 +93,9 @@ impl Browser {
 
     /// The address of the page.
     pub async fn address(&self) -> Result<String, BrowserError> {
-        let value = command(&self.http, "tell its address", self.http.get(format!("{}/url", self.session)), None).await?;
+        let value =
+            command(&self.http, "tell its address", self.http.get(format!("{}/url", self.session)), None)
+                .await?;
         Ok(value.as_str().unwrap_or_default().to_owned())
     }
 

@@ -71,7 +71,8 @@ pub async fn install(progress: &(dyn Fn(&str) + Sync)) -> Result<PathBuf, Instal
     if lock.try_lock().is_err() {
         progress("waiting for another program to install the local network");
         let waiting = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await;
-        let held = waiting.unwrap_or_else(|error| Err(std::io::Error::other(error))).map_err(file(&lock_path))?;
+        let held =
+            waiting.unwrap_or_else(|error| Err(std::io::Error::other(error))).map_err(file(&lock_path))?;
         return install_locked(&source, &folder, &held, progress).await;
     }
     install_locked(&source, &folder, &lock, progress).await

@@ -130,7 +130,8 @@ impl Network {
         let addresses = addresses.ok_or(NetworkError::NotReady)?;
         // Another part of the program may have chosen a provider already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder().timeout(COMMAND_LIMIT).build().map_err(NetworkError::Control)?;
+        let http =
+            reqwest::Client::builder().timeout(COMMAND_LIMIT).build().map_err(NetworkError::Control)?;
         Ok(Self { addresses, http, next_account: Arc::default(), _child: child })
     }
 
@@ -207,7 +208,8 @@ impl Network {
     async fn command<T: DeserializeOwned>(&self, command: &str, body: Value) -> Result<T, NetworkError> {
         let url = format!("{}/{command}", self.addresses.control);
         let failed = |problem: String| NetworkError::Command { command: command.to_owned(), problem };
-        let response = self.http.post(url).body(body.to_string()).send().await.map_err(NetworkError::Control)?;
+        let response =
+            self.http.post(url).body(body.to_string()).send().await.map_err(NetworkError::Control)?;
         let succeeded = response.status().is_success();
         let answer = response.bytes().await.map_err(NetworkError::Control)?;
         if !succeeded {
