@@ -50,7 +50,10 @@ fn output_is_as_it_was() {
     let expected = below(&expected_folder);
     assert_eq!(made.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>(), "other files");
     for (name, text) in &made {
-        assert!(*text == expected[name], "{name} differs; run with UPDATE_GOLDEN=1 and look at the difference");
+        assert!(
+            *text == expected[name],
+            "{name} differs; run with UPDATE_GOLDEN=1 and look at the difference"
+        );
     }
 }
 

@@ -123,7 +123,8 @@ async fn sign_in(network: &Network, account: &tests::Account) -> Result<OAuthCli
         .handle_resolver(HandleResolver::Xrpc(network.pds().to_owned()))
         .allow_loopback_http(true)
         .build()?;
-    let oauth = OAuth::builder(ClientMetadata::loopback()).resolver(resolver).allow_loopback_http().build()?;
+    let oauth =
+        OAuth::builder(ClientMetadata::loopback()).resolver(resolver).allow_loopback_http().build()?;
     let authorization = oauth.authorize(&account.handle, AuthorizeOptions::new()).await?;
     let callback = network.approve(&authorization.url, account).await?;
     let query = callback.split_once('?').map_or("", |(_, query)| query);
@@ -144,7 +145,9 @@ async fn list(client: &OAuthClient) -> Result<(), Box<dyn Error>> {
 async fn sign_out(client: &OAuthClient) -> Result<(), Box<dyn Error>> {
     match client.sign_out().await? {
         SignOut::Confirmed => println!("   Signed out; the server has revoked the session."),
-        SignOut::NotConfirmed { problem } => println!("   Signed out here; the server did not confirm it: {problem}"),
+        SignOut::NotConfirmed { problem } => {
+            println!("   Signed out here; the server did not confirm it: {problem}")
+        }
         _ => println!("   There was no session."),
     }
     Ok(())

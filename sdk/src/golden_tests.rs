@@ -30,10 +30,12 @@ fn l4_every_string_format_has_its_type() {
     }));
     let _: Option<types::AtUri> = strings.at_uri_field;
     let _: Option<types::RecordKey> = strings.record_key_field;
-    assert!(refused::<data::strings::Strings>(
-        json!({"plain": "p", "fixed": "always", "kind": "one", "size": "small", "didField": "no did"})
-    )
-    .contains("DID"));
+    assert!(
+        refused::<data::strings::Strings>(
+            json!({"plain": "p", "fixed": "always", "kind": "one", "size": "small", "didField": "no did"})
+        )
+        .contains("DID")
+    );
 }
 
 #[test]
@@ -67,9 +69,11 @@ fn l3_constants_are_filled_in_and_defaults_can_be_read() {
 #[test]
 fn l3_absent_null_and_present_are_three_things() {
     use data::presence::Presence;
-    let all: Presence = round_trip(json!({"required": "", "nullableRequired": null, "nullableOptional": null}));
+    let all: Presence =
+        round_trip(json!({"required": "", "nullableRequired": null, "nullableOptional": null}));
     assert_eq!((all.nullable_required, all.nullable_optional), (Nullable::Null, Some(Nullable::Null)));
-    let some: Presence = round_trip(json!({"required": "", "nullableRequired": "x", "inline": {"deep": {"deeper": "y"}}}));
+    let some: Presence =
+        round_trip(json!({"required": "", "nullableRequired": "x", "inline": {"deep": {"deeper": "y"}}}));
     assert_eq!(some.inline.unwrap().deep.unwrap().deeper, "y");
     assert_eq!(some.nullable_optional, None);
     let error = refused::<Presence>(json!({"required": ""}));
@@ -84,7 +88,9 @@ fn recursive_types_are_boxed_only_where_needed() {
     let _: Option<Option<Ping>> = None::<Recursion>.map(|it| it.left);
     let _: Option<Option<Box<Pong>>> = None::<Ping>.map(|it| it.pong);
     let _: Option<Option<data::numbers::Numbers>> = None::<Pong>.map(|it| it.not);
-    round_trip::<Recursion>(json!({"value": "a", "next": {"next": {}}, "children": [{}, {"value": "b"}], "left": {"pong": {"ping": {}}}}));
+    round_trip::<Recursion>(
+        json!({"value": "a", "next": {"next": {}}, "children": [{}, {"value": "b"}], "left": {"pong": {"ping": {}}}}),
+    );
 }
 
 #[test]
@@ -103,12 +109,16 @@ fn l6_unions_open_closed_single_and_empty() {
     assert!(refused::<Unions>(json!({"closed": {"$type": "com.example.new"}})).contains("closed union"));
     assert!(matches!(UnionsOpen::from(data::unions::View::new("x:y".parse().unwrap())), UnionsOpen::View(_)));
     assert!(matches!(
-        round_trip::<UnionsOpen>(json!({"$type": "com.example.note", "text": "t", "createdAt": "2026-01-01T00:00:00Z"})),
+        round_trip::<UnionsOpen>(
+            json!({"$type": "com.example.note", "text": "t", "createdAt": "2026-01-01T00:00:00Z"})
+        ),
         UnionsOpen::Note(_)
     ));
     assert!(matches!(
-        serde_json::from_value::<UnionsOpen>(json!({"$type": "com.example.foo#view", "uri": "at://did:plc:abc",
-            "note": {"text": "t", "createdAt": "2026-01-01T00:00:00Z"}})),
+        serde_json::from_value::<UnionsOpen>(
+            json!({"$type": "com.example.foo#view", "uri": "at://did:plc:abc",
+            "note": {"text": "t", "createdAt": "2026-01-01T00:00:00Z"}})
+        ),
         Ok(UnionsOpen::FooView(_))
     ));
 }
@@ -116,7 +126,8 @@ fn l6_unions_open_closed_single_and_empty() {
 #[test]
 fn l5_arrays_can_be_definitions() {
     use data::arrays::{ChoicesItem, Levels, LevelsItem, Nested, User};
-    let user: User = round_trip(json!({"numbers": [1, 2], "nested": [["a"], []], "levels": ["low", "middle"],
+    let user: User =
+        round_trip(json!({"numbers": [1, 2], "nested": [["a"], []], "levels": ["low", "middle"],
         "choices": [{"$type": "com.example.data.unions#view", "url": "x:y"}]}));
     let _: Option<Nested> = user.nested;
     let levels: Levels = user.levels.unwrap();
@@ -128,14 +139,18 @@ fn l5_arrays_can_be_definitions() {
 fn l3_tokens_are_constants_with_their_full_name() {
     assert_eq!(data::tokens::RED, "com.example.data.tokens#red");
     assert_eq!(data::tokens::Colour::from(data::tokens::DARK_BLUE), data::tokens::Colour::DarkBlue);
-    round_trip::<data::tokens::Paint>(json!({"colour": "com.example.data.tokens#red", "token": "com.example.data.tokens#red"}));
+    round_trip::<data::tokens::Paint>(
+        json!({"colour": "com.example.data.tokens#red", "token": "com.example.data.tokens#red"}),
+    );
 }
 
 #[test]
 fn names_that_collide_keep_apart() {
     use data::names::{Names, User, UserAny};
-    round_trip::<Names>(json!({"type": "t", "match": "m", "self": "s", "Self": "S", "crate": "c", "extra": "e", "new": "n",
-        "clone": "c", "1st": "1", "fooBar": "f", "foo_bar": "g", "async": true}));
+    round_trip::<Names>(
+        json!({"type": "t", "match": "m", "self": "s", "Self": "S", "crate": "c", "extra": "e", "new": "n",
+        "clone": "c", "1st": "1", "fooBar": "f", "foo_bar": "g", "async": true}),
+    );
     let user: User = round_trip(json!({"option": {"some": "x"}, "result": {}, "string": {}, "vec": [{}],
         "any": {"$type": "com.example.data.names#object"}}));
     assert!(matches!(user.any, Some(UserAny::Object(_))));
@@ -173,7 +188,10 @@ fn x2_parameters_with_a_default_are_always_sent() {
     let params = example::foo::Params::new(&did);
     assert_eq!(query(params.clone()), "author=did%3Aplc%3Aabc&limit=50&order=new&deep=false");
     let params = params.tags(vec!["a b".into(), "c".into()]).limit(7).order("old").deep(true).cursor("x&y");
-    assert_eq!(query(params), "author=did%3Aplc%3Aabc&tags=a%20b&tags=c&limit=7&order=old&deep=true&cursor=x%26y");
+    assert_eq!(
+        query(params),
+        "author=did%3Aplc%3Aabc&tags=a%20b&tags=c&limit=7&order=old&deep=true&cursor=x%26y"
+    );
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod accessor;
 #[rustfmt::skip]
 pub mod api;
 #[cfg(test)]
+#[allow(dead_code, unreachable_pub, reason = "the golden files are compiled for their tests alone")]
 #[rustfmt::skip]
 #[path = "../../codegen/tests/golden/expected/mod.rs"]
 mod golden;

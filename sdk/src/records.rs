@@ -130,7 +130,10 @@ impl<'c, R: Record> Records<'c, R> {
 
 fn encode<R: Record, E: LexiconError>(nsid: &str, record: &R) -> Result<Unknown, Error<E>> {
     Unknown::encode(record).map_err(|source| {
-        Error::InvalidRequest(InvalidRequest::Input { nsid: nsid.into(), source: std::sync::Arc::new(source) })
+        Error::InvalidRequest(InvalidRequest::Input {
+            nsid: nsid.into(),
+            source: std::sync::Arc::new(source),
+        })
     })
 }
 

@@ -7,10 +7,13 @@ use super::{
     Home,
     tokens::{argument, docs, ident, literal, takes_into, ty},
 };
-use crate::model::{Field, Item, Literal, NamedValue, Presence, RustType, Strings, Struct, StructKind, Union};
+use crate::model::{
+    Field, Item, Literal, NamedValue, Presence, RustType, Strings, Struct, StructKind, Union,
+};
 
 /// Names that a setter must not have, because it would hide something of every type.
-const HIDING: &[&str] = &["new", "default", "clone", "eq", "ne", "fmt", "from", "into", "try_from", "try_into", "to_owned"];
+const HIDING: &[&str] =
+    &["new", "default", "clone", "eq", "ne", "fmt", "from", "into", "try_from", "try_into", "to_owned"];
 
 /// One item.
 pub(super) fn item(item: &Item, nsid: &str, home: &Home) -> TokenStream {
@@ -54,7 +57,8 @@ fn structure(it: &Struct, nsid: &str, home: &Home) -> TokenStream {
             pub extra: types::Extra,
         }
     });
-    let default = it.fields.iter().all(|field| field.presence != Presence::Required).then(|| quote!(Default,));
+    let default =
+        it.fields.iter().all(|field| field.presence != Presence::Required).then(|| quote!(Default,));
     let behaviour = behaviour(it, home);
     let construction = construction(it, home);
     let record = match &it.kind {
@@ -141,7 +145,7 @@ fn construction(it: &Struct, home: &Home) -> TokenStream {
             (Presence::Required, None) => {
                 let (argument, value) = argument(&field.ty, &field_name);
                 arguments.push(quote!(#field_name: #argument));
-                values.push(if value.to_string() == field_name.to_string() {
+                values.push(if field_name == value.to_string() {
                     quote!(#field_name)
                 } else {
                     quote!(#field_name: #value)
@@ -172,22 +176,23 @@ fn construction(it: &Struct, home: &Home) -> TokenStream {
 
 fn setters(it: &Struct, home: &Home) -> TokenStream {
     let sdk = &home.sdk;
-    let setters = it.fields.iter().filter(|field| it.sent && field.presence != Presence::Required).map(|field| {
-        let (name, target) = (ident(&field.ident), ty(&field.ty));
-        let setter = if HIDING.contains(&field.ident.as_str()) {
-            format_ident!("with_{}", field.ident)
-        } else {
-            name.clone()
-        };
-        match &field.ty {
-            target_type if takes_into(target_type) => quote!(#setter = #name: into #target),
-            RustType::Boxed(inner) => {
-                let inner = ty(inner);
-                quote!(#setter = #name: boxed #inner)
+    let setters =
+        it.fields.iter().filter(|field| it.sent && field.presence != Presence::Required).map(|field| {
+            let (name, target) = (ident(&field.ident), ty(&field.ty));
+            let setter = if HIDING.contains(&field.ident.as_str()) {
+                format_ident!("with_{}", field.ident)
+            } else {
+                name.clone()
+            };
+            match &field.ty {
+                target_type if takes_into(target_type) => quote!(#setter = #name: into #target),
+                RustType::Boxed(inner) => {
+                    let inner = ty(inner);
+                    quote!(#setter = #name: boxed #inner)
+                }
+                _ => quote!(#setter = #name: plain #target),
             }
-            _ => quote!(#setter = #name: plain #target),
-        }
-    });
+        });
     let setters: Vec<TokenStream> = setters.collect();
     let name = ident(&it.name);
     if setters.is_empty() { TokenStream::new() } else { quote!(#sdk::setters! { #name { #(#setters),* } }) }
@@ -208,7 +213,8 @@ fn default_value(field: &Field) -> Option<TokenStream> {
         (Literal::Text(_), RustType::Runtime(_)) => return None,
         _ => literal(default, &field.ty),
     };
-    let body = if copied { quote!(#read.unwrap_or(#fallback)) } else { quote!(#read.unwrap_or_else(|| #fallback)) };
+    let body =
+        if copied { quote!(#read.unwrap_or(#fallback)) } else { quote!(#read.unwrap_or_else(|| #fallback)) };
     Some(quote! {
         #[doc = #doc]
         pub fn #method(&self) -> #ty {

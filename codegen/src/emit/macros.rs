@@ -14,7 +14,8 @@ pub(super) fn take_out(file: &mut File) -> Vec<String> {
     let mut texts = Vec::new();
     for item in &mut file.items {
         let Item::Macro(it) = item else { continue };
-        let path: Vec<String> = it.mac.path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        let path: Vec<String> =
+            it.mac.path.segments.iter().map(|segment| segment.ident.to_string()).collect();
         let name = quote::format_ident!("__MACRO_{}", texts.len());
         texts.push(text(&path.join("::"), it.mac.tokens.clone()));
         let attributes = &it.attrs;

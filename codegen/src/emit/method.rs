@@ -55,8 +55,13 @@ fn body(body: &Body, json: TokenStream) -> (TokenStream, TokenStream) {
 fn paginated(method: &Method, pages: &Pages) -> TokenStream {
     let (name, item, items) = (ident(&method.name), ty(&pages.item), ident(&pages.items));
     let set = if pages.cursor_required { quote!(cursor) } else { quote!(Some(cursor)) };
-    let cursor = if pages.output_cursor_required { quote!(Some(&output.cursor)) } else { quote!(output.cursor.as_deref()) };
-    let taken = if pages.items_required { quote!(output.#items) } else { quote!(output.#items.unwrap_or_default()) };
+    let cursor = if pages.output_cursor_required {
+        quote!(Some(&output.cursor))
+    } else {
+        quote!(output.cursor.as_deref())
+    };
+    let taken =
+        if pages.items_required { quote!(output.#items) } else { quote!(output.#items.unwrap_or_default()) };
     quote! {
         impl xrpc::Paginated for #name {
             type Item = #item;

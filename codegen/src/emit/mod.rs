@@ -73,7 +73,8 @@ fn render(path: PathBuf, tokens: TokenStream) -> Result<GeneratedFile, EmitError
         let begins = ["///", "#[", "impl ", "impl<", "pub ", "use ", macros::PLACEHOLDER];
         let begins_item = begins.iter().any(|begin| line.starts_with(begin));
         let belongs = previous.is_empty() || previous.starts_with("///") || previous.starts_with("#[");
-        let same_list = ["pub mod ", "use "].iter().any(|list| line.starts_with(list) && previous.starts_with(list));
+        let same_list =
+            ["pub mod ", "use "].iter().any(|list| line.starts_with(list) && previous.starts_with(list));
         if begins_item && !belongs && !same_list {
             text.push('\n');
         }

@@ -12,7 +12,8 @@ use super::{
 use crate::model::{Item, Model, Module};
 
 /// Namespaces that a feature of the crate switches on, by their first two segments.
-const FEATURES: &[(&str, &str)] = &[("app.bsky", "app-bsky"), ("chat.bsky", "chat-bsky"), ("tools.ozone", "tools-ozone")];
+const FEATURES: &[(&str, &str)] =
+    &[("app.bsky", "app-bsky"), ("chat.bsky", "chat-bsky"), ("tools.ozone", "tools-ozone")];
 
 /// A folder or file of the module tree.
 #[derive(Default)]
@@ -51,35 +52,42 @@ struct Tree<'m> {
 impl Tree<'_> {
     fn write(&self, node: &Node<'_>, path: &mut Vec<String>, files: &mut Vec<(PathBuf, TokenStream)>) {
         let Self { model, home } = *self;
-    let children = node.children.iter().map(|(name, child)| {
-        let name = ident(name);
-        let feature = FEATURES.iter().find(|(nsid, _)| *nsid == child.nsid).map(|(_, feature)| {
-            quote!(#[cfg(feature = #feature)])
+        let children = node.children.iter().map(|(name, child)| {
+            let name = ident(name);
+            let feature = FEATURES
+                .iter()
+                .find(|(nsid, _)| *nsid == child.nsid)
+                .map(|(_, feature)| quote!(#[cfg(feature = #feature)]));
+            quote!(#feature pub mod #name;)
         });
-        quote!(#feature pub mod #name;)
-    });
-    let accessor = model.groups.get(&node.nsid).map(|group| method::accessor(model, home, &node.nsid, group));
-    let title = match (node.module, path.is_empty()) {
-        (Some(module), _) => inner_docs(&module.docs),
-        (None, true) => inner_docs(&["The bindings, one module a Lexicon document.".to_owned()]),
-        (None, false) => inner_docs(&[format!("`{}`", node.nsid)]),
-    };
-    let contents = node.module.map(|module| contents(module, home)).unwrap_or_default();
-    let body = quote!(#(#children)* #accessor #contents);
-    let imports = imports(&body, home, node.module.is_none());
-    let file: PathBuf = if node.children.is_empty() && !path.is_empty() {
-        let (name, folders) = path.split_last().map_or(("mod", &[][..]), |(name, folders)| (name.as_str(), folders));
-        folders.iter().collect::<PathBuf>().join(format!("{name}.rs"))
-    } else {
-        path.iter().collect::<PathBuf>().join("mod.rs")
-    };
-    files.push((file, quote!(#title #imports #body)));
-    for (name, child) in &node.children {
-        path.push(name.clone());
-        self.write(child, path, files);
-        path.pop();
+        let accessor =
+            model.groups.get(&node.nsid).map(|group| method::accessor(model, home, &node.nsid, group));
+        let title = match (node.module, path.is_empty()) {
+            (Some(module), _) => inner_docs(&module.docs),
+            (None, true) => inner_docs(&["The bindings, one module a Lexicon document.".to_owned()]),
+            (None, false) => inner_docs(&[format!("`{}`", node.nsid)]),
+        };
+        let contents = node.module.map(|module| contents(module, home)).unwrap_or_default();
+        let body = quote!(#(#children)* #accessor #contents);
+        let imports = imports(&body, home, node.module.is_none());
+        let file: PathBuf = if node.children.is_empty() && !path.is_empty() {
+            let (name, folders) =
+                path.split_last().map_or(("mod", &[][..]), |(name, folders)| (name.as_str(), folders));
+            folders.iter().collect::<PathBuf>().join(format!("{name}.rs"))
+        } else {
+            path.iter().collect::<PathBuf>().join("mod.rs")
+        };
+        // Constructors take what the lexicon requires, and variants are called what it calls them.
+        let lints = path
+            .is_empty()
+            .then(|| quote!(#![allow(clippy::too_many_arguments, clippy::enum_variant_names)]));
+        files.push((file, quote!(#title #lints #imports #body)));
+        for (name, child) in &node.children {
+            path.push(name.clone());
+            self.write(child, path, files);
+            path.pop();
+        }
     }
-}
 }
 
 /// The types of a document, its method last.
@@ -110,7 +118,8 @@ fn imports(body: &TokenStream, home: &Home, for_accessor: bool) -> TokenStream {
     let names = ["api", "types", "xrpc"].into_iter().filter(|name| {
         text.match_indices(&format!("{name} ::")).any(|(at, _)| {
             // Not a part of a longer path or name.
-            !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_') && !text[..at].trim_end().ends_with("::")
+            !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_')
+                && !text[..at].trim_end().ends_with("::")
         })
     });
     names

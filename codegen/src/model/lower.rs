@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::{
-    Body, Field, Group, Item, Literal, Method, MethodKind, Model, Module, NamedValue, Names, Pages, Presence, RustType,
-    Strings, Struct, StructKind, Union, Variant, boxing::Containment, docs, names, reach,
+    Body, Field, Group, Item, Literal, Method, MethodKind, Model, Module, NamedValue, Names, Pages, Presence,
+    RustType, Strings, Struct, StructKind, Union, Variant, boxing::Containment, docs, names, reach,
 };
 use crate::{
     catalog::Catalog,
-    document::{self, DefId, Definition, Document, ErrorName, Format, Object, Params, RecordKey, Schema, Text, Type},
+    document::{
+        self, DefId, Definition, Document, ErrorName, Format, Object, Params, RecordKey, Schema, Text, Type,
+    },
 };
 
 /// Lowers every document.
@@ -61,7 +63,8 @@ impl<'a> Context<'a> {
         let mut docs = vec![format!("`{}`", document.id)];
         docs.extend(document.description.as_deref().map(docs::sentence));
         let main = document.defs.get("main").filter(|main| main.is_primary());
-        let mut main_docs: Vec<String> = main.and_then(Definition::description).map(docs::sentence).into_iter().collect();
+        let mut main_docs: Vec<String> =
+            main.and_then(Definition::description).map(docs::sentence).into_iter().collect();
         main_docs.push(format!("`{}`", document.id));
         Module {
             nsid: document.id.clone(),
@@ -98,10 +101,18 @@ impl ModuleBuilder<'_> {
             match definition {
                 Definition::Record(record) => self.record(&type_name, docs, record),
                 Definition::Schema(schema) => self.schema(&type_name, docs, schema),
-                Definition::PermissionSet(_) => self.items.push(Item::PermissionSet { name: type_name, docs }),
+                Definition::PermissionSet(_) => {
+                    self.items.push(Item::PermissionSet { name: type_name, docs })
+                }
                 Definition::Query(it) => {
                     let output = it.output.as_ref();
-                    method = Some(self.method(MethodKind::Query, it.parameters.as_ref(), None, output, &it.errors));
+                    method = Some(self.method(
+                        MethodKind::Query,
+                        it.parameters.as_ref(),
+                        None,
+                        output,
+                        &it.errors,
+                    ));
                 }
                 Definition::Procedure(it) => {
                     let (input, output) = (it.input.as_ref(), it.output.as_ref());
@@ -109,7 +120,13 @@ impl ModuleBuilder<'_> {
                     method = Some(self.method(MethodKind::Procedure, parameters, input, output, &it.errors));
                 }
                 Definition::Subscription(it) => {
-                    method = Some(self.method(MethodKind::Subscription, it.parameters.as_ref(), None, None, &it.errors));
+                    method = Some(self.method(
+                        MethodKind::Subscription,
+                        it.parameters.as_ref(),
+                        None,
+                        None,
+                        &it.errors,
+                    ));
                     self.message(it);
                 }
             }
@@ -176,7 +193,8 @@ impl ModuleBuilder<'_> {
         fields
             .into_iter()
             .map(|(key, schema, presence, nullable)| {
-                let ty = self.ty(&schema.ty, &format!("{owner}{}", names::type_name(key).trim_end_matches("Def")));
+                let ty =
+                    self.ty(&schema.ty, &format!("{owner}{}", names::type_name(key).trim_end_matches("Def")));
                 let ty = if nullable { RustType::Nullable(Box::new(ty)) } else { ty };
                 let (constant, default) = values(&schema.ty);
                 Field {
@@ -203,7 +221,8 @@ impl ModuleBuilder<'_> {
         let mut docs = vec![format!("The parameters of `{}`.", self.document.id)];
         docs.extend(params.description.as_deref().map(docs::sentence));
         let (id, kind, sent) = (self.definition.to_string(), StructKind::Params, true);
-        self.items.insert(at, Item::Struct(Struct { name: "Params".to_owned(), docs, id, kind, fields, sent }));
+        self.items
+            .insert(at, Item::Struct(Struct { name: "Params".to_owned(), docs, id, kind, fields, sent }));
     }
 
     fn union(&mut self, name: &str, docs: Vec<String>, union: &document::Union) {
@@ -218,7 +237,11 @@ impl ModuleBuilder<'_> {
         let variants = targets
             .into_iter()
             .zip(names)
-            .map(|(target, name)| Variant { name, tag: target.to_string(), ty: self.generated(&target, false) })
+            .map(|(target, name)| Variant {
+                name,
+                tag: target.to_string(),
+                ty: self.generated(&target, false),
+            })
             .collect();
         self.items.push(Item::Union(Union { name: name.to_owned(), docs, closed: union.closed, variants }));
     }
@@ -300,7 +323,8 @@ impl ModuleBuilder<'_> {
         let values = errors
             .iter()
             .map(|error| {
-                let mut docs: Vec<String> = error.description.as_deref().map(docs::sentence).into_iter().collect();
+                let mut docs: Vec<String> =
+                    error.description.as_deref().map(docs::sentence).into_iter().collect();
                 docs.push(format!("`{}`", error.name));
                 let name = names::free(names::variant_name(&error.name), &mut taken);
                 NamedValue { name, text: error.name.clone(), docs }
@@ -340,7 +364,9 @@ impl ModuleBuilder<'_> {
             _ => return None,
         };
         let is_text = |schema: &Schema| matches!(schema.ty, Type::String(_));
-        if !params.properties.get("cursor").is_some_and(is_text) || !object.properties.get("cursor").is_some_and(is_text) {
+        if !params.properties.get("cursor").is_some_and(is_text)
+            || !object.properties.get("cursor").is_some_and(is_text)
+        {
             return None;
         }
         let mut arrays = object.properties.iter().filter(|(_, schema)| matches!(schema.ty, Type::Array(_)));
@@ -388,7 +414,12 @@ impl ModuleBuilder<'_> {
             }
             Type::Object(object) => {
                 let name = names::free(hint.to_owned(), &mut self.taken);
-                self.structure(&name, vec![format!("Part of `{}`.", self.definition)], StructKind::Object, object);
+                self.structure(
+                    &name,
+                    vec![format!("Part of `{}`.", self.definition)],
+                    StructKind::Object,
+                    object,
+                );
                 RustType::Generated { module: None, name, into: false }
             }
             Type::Union(union) => {
@@ -413,14 +444,18 @@ impl ModuleBuilder<'_> {
                 Type::Token => return RustType::String,
                 Type::Object(_) => {}
                 Type::Union(union) => return self.generated(target, !union.refs.is_empty()),
-                Type::String(text) => return self.generated(target, text.allowed.is_empty() && names_values(text)),
+                Type::String(text) => {
+                    return self.generated(target, text.allowed.is_empty() && names_values(text));
+                }
                 _ => return self.generated(target, false),
             },
             _ => return RustType::Runtime("Unknown"),
         }
         let ty = self.generated(target, false);
         match within {
-            Some(from) if self.context.containment.is_recursive(from, target) => RustType::Boxed(Box::new(ty)),
+            Some(from) if self.context.containment.is_recursive(from, target) => {
+                RustType::Boxed(Box::new(ty))
+            }
             _ => ty,
         }
     }

@@ -12,10 +12,50 @@ use crate::{
 
 /// Names that a generated type must not take: the prelude's, and those of the method's own items.
 const RESERVED_TYPES: &[&str] = &[
-    "Option", "Some", "None", "Result", "Ok", "Err", "Box", "String", "Vec", "Self", "Default", "Clone", "Copy", "Debug",
-    "PartialEq", "Eq", "Hash", "Send", "Sync", "Sized", "Drop", "Fn", "FnMut", "FnOnce", "Iterator", "IntoIterator",
-    "Extend", "From", "Into", "TryFrom", "TryInto", "AsRef", "AsMut", "ToOwned", "ToString", "FromIterator", "Ord",
-    "PartialOrd", "Unpin", "Params", "Input", "Output", "Error", "Message",
+    "Option",
+    "Some",
+    "None",
+    "Result",
+    "Ok",
+    "Err",
+    "Box",
+    "String",
+    "Vec",
+    "Self",
+    "Default",
+    "Clone",
+    "Copy",
+    "Debug",
+    "PartialEq",
+    "Eq",
+    "Hash",
+    "Send",
+    "Sync",
+    "Sized",
+    "Drop",
+    "Fn",
+    "FnMut",
+    "FnOnce",
+    "Iterator",
+    "IntoIterator",
+    "Extend",
+    "From",
+    "Into",
+    "TryFrom",
+    "TryInto",
+    "AsRef",
+    "AsMut",
+    "ToOwned",
+    "ToString",
+    "FromIterator",
+    "Ord",
+    "PartialOrd",
+    "Unpin",
+    "Params",
+    "Input",
+    "Output",
+    "Error",
+    "Message",
 ];
 
 /// Words that cannot be identifiers even in raw form.
@@ -111,7 +151,8 @@ pub(super) fn free(name: String, taken: &mut BTreeSet<String>) -> String {
     if taken.insert(name.clone()) {
         return name;
     }
-    let numbered = (2..).map(|number| format!("{name}{number}")).find(|name| !taken.contains(name)).unwrap_or(name);
+    let numbered =
+        (2..).map(|number| format!("{name}{number}")).find(|name| !taken.contains(name)).unwrap_or(name);
     taken.insert(numbered.clone());
     numbered
 }
@@ -138,7 +179,11 @@ pub(super) fn field_name(name: &str) -> String {
 
 /// Digits cannot begin a name, and a name cannot be empty.
 fn safe_start(name: String, prefix: &str) -> String {
-    if name.starts_with(|c: char| c.is_ascii_digit()) || name.is_empty() { format!("{prefix}{name}") } else { name }
+    if name.starts_with(|c: char| c.is_ascii_digit()) || name.is_empty() {
+        format!("{prefix}{name}")
+    } else {
+        name
+    }
 }
 
 /// Signs that carry meaning in values, spelled out; anything else separates words.

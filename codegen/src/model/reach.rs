@@ -17,7 +17,9 @@ pub(super) fn sent_definitions(catalog: &Catalog) -> HashSet<DefId> {
                     open.push(DefId { nsid: document.id.clone(), name: name.clone() });
                     refs_of_object(&record.object, &document.id, &mut open);
                 }
-                Definition::Procedure(procedure) => refs_of_body(procedure.input.as_ref(), &document.id, &mut open),
+                Definition::Procedure(procedure) => {
+                    refs_of_body(procedure.input.as_ref(), &document.id, &mut open)
+                }
                 _ => {}
             }
         }

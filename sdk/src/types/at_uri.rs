@@ -29,10 +29,12 @@ fn check(text: &str) -> Result<(), &'static str> {
     let mut parts = path.split('/');
     at_identifier::check(parts.next().unwrap_or_default())?;
     if let Some(collection) = parts.next() {
-        nsid::check(collection).map_err(|problem| if collection.is_empty() { "it ends with a slash" } else { problem })?;
+        nsid::check(collection)
+            .map_err(|problem| if collection.is_empty() { "it ends with a slash" } else { problem })?;
     }
     if let Some(rkey) = parts.next() {
-        record_key::check(rkey).map_err(|problem| if rkey.is_empty() { "it ends with a slash" } else { problem })?;
+        record_key::check(rkey)
+            .map_err(|problem| if rkey.is_empty() { "it ends with a slash" } else { problem })?;
     }
     if parts.next().is_some() {
         return Err("it has more parts than repository, collection and record key");

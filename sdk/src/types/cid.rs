@@ -44,7 +44,9 @@ impl Cid {
             return Ok(Self(Form::Blessed(bytes)));
         }
         let fits = (8..=256).contains(&text.len())
-            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'=' | b'/' | b'_' | b'-'));
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'=' | b'/' | b'_' | b'-'));
         if fits {
             Ok(Self(Form::Other(text.into())))
         } else {

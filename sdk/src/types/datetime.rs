@@ -68,11 +68,15 @@ fn unix_micros(text: &str) -> Result<i64, &'static str> {
     }
     let (date, rest) = bytes.split_at(19);
     let shape = b"dddd-dd-ddTdd:dd:dd";
-    let fits = date.iter().zip(shape).all(|(byte, kind)| if *kind == b'd' { byte.is_ascii_digit() } else { byte == kind });
+    let fits = date
+        .iter()
+        .zip(shape)
+        .all(|(byte, kind)| if *kind == b'd' { byte.is_ascii_digit() } else { byte == kind });
     if !fits {
         return Err("expected a form like `2026-01-02T03:04:05.678Z`");
     }
-    let number = |range: std::ops::Range<usize>| date[range].iter().fold(0, |n, byte| n * 10 + i64::from(byte - b'0'));
+    let number =
+        |range: std::ops::Range<usize>| date[range].iter().fold(0, |n, byte| n * 10 + i64::from(byte - b'0'));
     let (year, month, day) = (number(0..4), number(5..7), number(8..10));
     let (hour, minute, second) = (number(11..13), number(14..16), number(17..19));
     if year == 0 || !(1..=12).contains(&month) || day < 1 || day > days_in(year, month) {
@@ -105,8 +109,18 @@ fn offset_seconds(zone: &[u8]) -> Result<i64, &'static str> {
     match zone {
         b"Z" => Ok(0),
         b"-00:00" => Err("the zone `-00:00` is not allowed"),
-        [sign @ (b'+' | b'-'), h1 @ b'0'..=b'9', h2 @ b'0'..=b'9', b':', m1 @ b'0'..=b'9', m2 @ b'0'..=b'9'] => {
-            let (hours, minutes) = (i64::from(h1 - b'0') * 10 + i64::from(h2 - b'0'), i64::from(m1 - b'0') * 10 + i64::from(m2 - b'0'));
+        [
+            sign @ (b'+' | b'-'),
+            h1 @ b'0'..=b'9',
+            h2 @ b'0'..=b'9',
+            b':',
+            m1 @ b'0'..=b'9',
+            m2 @ b'0'..=b'9',
+        ] => {
+            let (hours, minutes) = (
+                i64::from(h1 - b'0') * 10 + i64::from(h2 - b'0'),
+                i64::from(m1 - b'0') * 10 + i64::from(m2 - b'0'),
+            );
             if hours > 23 || minutes > 59 {
                 return Err("there is no such zone");
             }
@@ -131,7 +145,8 @@ fn days_before(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let year_of_era = year.rem_euclid(400);
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    year.div_euclid(400) * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
+    year.div_euclid(400) * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year
+        - 719_468
 }
 
 /// The date that is so many days from 1970.

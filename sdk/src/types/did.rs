@@ -28,7 +28,10 @@ pub(super) fn check(text: &str) -> Result<(), &'static str> {
     if method.is_empty() || !method.iter().all(u8::is_ascii_lowercase) {
         return Err("its method is not made of lower-case letters");
     }
-    if !identifier.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b':' | b'%' | b'-')) {
+    if !identifier
+        .iter()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b':' | b'%' | b'-'))
+    {
         return Err("its identifier has a character other than letters, digits and `._:%-`");
     }
     match identifier.last() {

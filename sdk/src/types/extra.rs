@@ -11,6 +11,7 @@ use super::Unknown;
 ///
 /// Costs one pointer, and nothing else, as long as there are none.
 #[derive(Clone, Default)]
+#[allow(clippy::box_collection, reason = "one pointer, in every object, for what is nearly always absent")]
 pub struct Extra(Option<Box<Vec<(CompactString, Unknown)>>>);
 
 impl Extra {

@@ -73,7 +73,8 @@ impl Handle {
     /// Whether the top-level domain is one that never resolves (O2). `.test` is reserved too and serves development.
     pub fn has_reserved_tld(&self) -> bool {
         let tld = self.as_str().rsplit('.').next().unwrap_or_default();
-        let reserved = ["alt", "arpa", "example", "internal", "invalid", "local", "localhost", "onion", "test"];
+        let reserved =
+            ["alt", "arpa", "example", "internal", "invalid", "local", "localhost", "onion", "test"];
         reserved.iter().any(|name| tld.eq_ignore_ascii_case(name))
     }
 

@@ -20,7 +20,9 @@ pub(super) fn check(text: &str) -> Result<(), &'static str> {
     if text.len() > 317 {
         return Err("it has more than 317 bytes");
     }
-    let Some((authority, name)) = text.rsplit_once('.') else { return Err("it has fewer than three segments") };
+    let Some((authority, name)) = text.rsplit_once('.') else {
+        return Err("it has fewer than three segments");
+    };
     if authority.len() > 253 {
         return Err("its domain has more than 253 bytes");
     }

@@ -65,7 +65,10 @@ async fn read_request(socket: &mut tokio::net::TcpStream) -> String {
         let text = String::from_utf8_lossy(&request).into_owned();
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
             let head = head.to_ascii_lowercase();
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map(|it| it.parse().unwrap());
+            let length = head
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length: "))
+                .map(|it| it.parse().unwrap());
             let done = if head.contains("transfer-encoding: chunked") {
                 body.ends_with("0\r\n\r\n")
             } else {
@@ -83,7 +86,8 @@ async fn read_request(socket: &mut tokio::net::TcpStream) -> String {
 }
 
 fn answer(status: &str, headers: &str, body: &str) -> Vec<u8> {
-    format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n{body}", body.len()).into_bytes()
+    format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n{body}", body.len())
+        .into_bytes()
 }
 
 fn json_answer(status: &str, body: serde_json::Value) -> Vec<u8> {
@@ -133,7 +137,11 @@ async fn x3_a_named_error_is_the_lexicons_own_whatever_the_status() {
 
 #[tokio::test]
 async fn x3_other_errors_keep_name_and_message() {
-    let (error, seen) = foo_error(vec![json_answer("400 Bad Request", json!({"error": "InvalidRequest", "message": "limit is wrong"}))]).await;
+    let (error, seen) = foo_error(vec![json_answer(
+        "400 Bad Request",
+        json!({"error": "InvalidRequest", "message": "limit is wrong"}),
+    )])
+    .await;
     assert_eq!((error.kind(), seen), (ErrorKind::InvalidInput, 1));
     assert_eq!(error.to_string(), "com.example.foo answered 400 Bad Request: InvalidRequest: limit is wrong");
 }
@@ -141,12 +149,16 @@ async fn x3_other_errors_keep_name_and_message() {
 #[tokio::test]
 async fn x3_an_html_page_is_an_error_with_its_text() {
     let page = "<html><head><title>502</title></head><body><h1>Bad\n gateway</h1></body></html>";
-    let (error, _) = foo_error(vec![answer("500 Internal Server Error", "content-type: text/html\r\n", page)]).await;
+    let (error, _) =
+        foo_error(vec![answer("500 Internal Server Error", "content-type: text/html\r\n", page)]).await;
     assert_eq!(error.to_string(), "com.example.foo answered 500 Internal Server Error: 502 Bad gateway");
     assert_eq!(error.kind(), ErrorKind::TryLater);
     // A page with status 200, as captive portals send it.
     let (error, _) = foo_error(vec![answer("200 OK", "content-type: text/html\r\n", page)]).await;
-    assert!(matches!(&error, Error::Decode(DecodeError::ContentType { found, .. }) if found == "text/html"), "{error}");
+    assert!(
+        matches!(&error, Error::Decode(DecodeError::ContentType { found, .. }) if found == "text/html"),
+        "{error}"
+    );
     assert_eq!(error.kind(), ErrorKind::BadAnswer);
 }
 
@@ -167,7 +179,8 @@ async fn x9_truncated_or_wrong_json_names_the_place() {
     let Error::Decode(DecodeError::Json { nsid, path, .. }) = &error else { panic!("{error}") };
     assert_eq!((&**nsid, path.as_str()), ("com.example.foo", "notes[0].note.text"));
     // The connection breaks off before the promised length.
-    let cut = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 900\r\n\r\n{\"notes\":[".to_vec();
+    let cut = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 900\r\n\r\n{\"notes\":["
+        .to_vec();
     let (error, _) = foo_error(vec![cut]).await;
     assert!(matches!(error, Error::Transport(TransportError::Exchange { .. })), "{error}");
     assert_eq!(error.kind(), ErrorKind::TryLater);

@@ -115,7 +115,7 @@ impl<E: LexiconError> Error<E> {
     }
 
     /// Sorts an answer under the lexicon's errors or the others.
-    pub(super) fn from_response(response: Box<ErrorResponse>) -> Self {
+    pub fn from_response(response: Box<ErrorResponse>) -> Self {
         match response.name.as_deref().and_then(E::from_name) {
             Some(error) => Self::Lexicon { error, response },
             None => Self::Server(response),
@@ -162,7 +162,7 @@ pub struct ErrorResponse {
 
 impl ErrorResponse {
     /// Makes sense of an answer, whatever its body is (X3): JSON, an HTML page of a proxy, nothing.
-    pub(super) fn new(nsid: Arc<str>, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
+    pub fn new(nsid: Arc<str>, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
         #[derive(Deserialize)]
         struct Fields {
             error: Option<String>,

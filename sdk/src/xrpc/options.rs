@@ -82,21 +82,18 @@ impl CallOptions {
 macro_rules! call_options {
     () => {
         /// Sends a header with this call. A name or value that HTTP does not allow fails the call before it is sent.
-        #[must_use]
         pub fn header(mut self, name: &str, value: &str) -> Self {
             self.options.header(name, value);
             self
         }
 
         /// Has the server pass the call on to another service, `did:web:api.example.com#example` (X6).
-        #[must_use]
         pub fn proxy(mut self, service: &str) -> Self {
             self.options.proxy(service);
             self
         }
 
         /// Asks for the labels of these labelers (X6).
-        #[must_use]
         pub fn labelers<L: Into<$crate::xrpc::Labeler>>(
             mut self,
             labelers: impl IntoIterator<Item = L>,
@@ -106,14 +103,12 @@ macro_rules! call_options {
         }
 
         /// Limits the time until the answer begins, for every attempt.
-        #[must_use]
         pub fn timeout(mut self, limit: ::std::time::Duration) -> Self {
             self.options.timeout = Some(limit);
             self
         }
 
         /// Sends the call once only, whatever happens.
-        #[must_use]
         pub fn without_retry(mut self) -> Self {
             self.options.never_retry = true;
             self

@@ -51,13 +51,23 @@ async fn create_get_put_with_swap_and_delete() {
 
     let params = || get_record::Params::new(client.did(), Post::collection(), rkey.clone());
     let found = repo.get_record(params()).await.unwrap();
-    assert_eq!((found.cid.as_ref(), found.value.type_name().as_deref()), (Some(&made.cid), Some("app.bsky.feed.post")));
+    assert_eq!(
+        (found.cid.as_ref(), found.value.type_name().as_deref()),
+        (Some(&made.cid), Some("app.bsky.feed.post"))
+    );
 
     // What the lexicon does not know survives a change.
     let mut changed: Post = found.value.decode().unwrap();
     changed.text = "second".to_owned();
     changed.extra.insert("com.example.mood", serde_json::json!({"happy": [true]}).into());
-    let input = || put_record::Input::new(client.did(), Post::collection(), rkey.clone(), Unknown::encode(&changed).unwrap());
+    let input = || {
+        put_record::Input::new(
+            client.did(),
+            Post::collection(),
+            rkey.clone(),
+            Unknown::encode(&changed).unwrap(),
+        )
+    };
     let put = repo.put_record(input().swap_record(made.cid.clone())).await.unwrap();
     // Somebody else's change in between is not overwritten.
     let other = Unknown::encode(&post("third")).unwrap();
@@ -99,7 +109,8 @@ async fn x7_blobs_go_up_with_their_type_and_come_down_as_a_stream() {
     let world = World::new().await;
     let client = world.sign_in().await;
     let picture: Vec<u8> = (0..300_000_u32).map(|number| (number % 251) as u8).collect();
-    let uploaded = client.com_atproto_repo().upload_blob(picture.clone()).content_type("image/png").await.unwrap();
+    let uploaded =
+        client.com_atproto_repo().upload_blob(picture.clone()).content_type("image/png").await.unwrap();
     assert_eq!((uploaded.blob.mime_type(), uploaded.blob.size()), ("image/png", Some(300_000)));
     // A stream cannot be sent twice: the session makes sure of token and nonce before it starts.
     let pieces: Vec<_> = picture.chunks(10_000).map(|piece| Ok(bytes_of(piece))).collect();
@@ -121,7 +132,8 @@ async fn x7_blobs_go_up_with_their_type_and_come_down_as_a_stream() {
         pieces += 1;
     }
     assert!(received == picture && pieces > 1, "{pieces} pieces, {} bytes", received.len());
-    let whole = client.com_atproto_sync().get_blob(params).await.unwrap().bytes(MAX_BUFFERED_BODY).await.unwrap();
+    let whole =
+        client.com_atproto_sync().get_blob(params).await.unwrap().bytes(MAX_BUFFERED_BODY).await.unwrap();
     assert!(*whole == *picture);
 }
 
@@ -133,9 +145,13 @@ fn bytes_of(piece: &[u8]) -> bytes::Bytes {
 async fn errors_tell_what_to_do() {
     let world = World::new().await;
     let client = world.sign_in().await;
-    let params = get_record::Params::new(client.did(), Post::collection(), RecordKey::new("nothing").unwrap());
+    let params =
+        get_record::Params::new(client.did(), Post::collection(), RecordKey::new("nothing").unwrap());
     let error = client.com_atproto_repo().get_record(params).await.unwrap_err();
-    assert_eq!((error.lexicon_error(), error.kind()), (Some(get_record::Error::RecordNotFound), ErrorKind::InvalidInput));
+    assert_eq!(
+        (error.lexicon_error(), error.kind()),
+        (Some(get_record::Error::RecordNotFound), ErrorKind::InvalidInput)
+    );
     assert!(error.server_message().unwrap().contains("Could not locate record"), "{error}");
 
     let broken = serde_json::json!({"$type": "app.bsky.feed.post", "text": 5}).into();

@@ -27,7 +27,10 @@ async fn x11_the_password_client_signs_in_writes_and_signs_out() {
     let world = World::new().await;
     let (pds, account) = (world.network.pds(), &world.account);
     let wrong = PasswordClient::sign_in(pds, &account.handle, "wrong").await.unwrap_err();
-    assert!(matches!(&wrong, PasswordError::SignIn(error) if error.kind() == ErrorKind::SignInAgain), "{wrong:?}");
+    assert!(
+        matches!(&wrong, PasswordError::SignIn(error) if error.kind() == ErrorKind::SignInAgain),
+        "{wrong:?}"
+    );
     let client = PasswordClient::sign_in(pds, &account.handle, &account.password).await.unwrap();
     assert_eq!(*client.did(), world.did());
     assert!(!format!("{client:?}").contains(&account.password));

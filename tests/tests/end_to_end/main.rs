@@ -1,5 +1,5 @@
 //! The SDK against the reference PDS, PLC directory and authorization server.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod calls;
 mod clients;
@@ -11,7 +11,10 @@ use std::sync::Arc;
 
 use atproto_sdk::{
     identity::{HandleResolver, Resolver},
-    oauth::{AuthorizeOptions, CallbackError, CallbackParams, ClientMetadata, MemoryStore, OAuth, OAuthClient, Store},
+    oauth::{
+        AuthorizeOptions, CallbackError, CallbackParams, ClientMetadata, MemoryStore, OAuth, OAuthClient,
+        Store,
+    },
     types::{Datetime, Did},
 };
 use tests::{Account, Network};

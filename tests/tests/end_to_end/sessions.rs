@@ -107,7 +107,10 @@ async fn a_session_that_the_server_has_ended_asks_to_sign_in_again() {
     };
     let Error::Reauthenticate(error) = error else { panic!("{error}") };
     assert_eq!(error.did, world.did());
-    assert!(matches!(error.reason, ReauthenticateReason::Revoked | ReauthenticateReason::NotFound), "{error}");
+    assert!(
+        matches!(error.reason, ReauthenticateReason::Revoked | ReauthenticateReason::NotFound),
+        "{error}"
+    );
     assert!(world.store.list("session/").await.unwrap().is_empty());
     assert!(matches!(world.oauth.client(&world.did()).await, Err(ClientError::SessionNotFound { .. })));
 }
@@ -135,7 +138,10 @@ async fn a_server_that_is_away_for_a_moment_ends_no_session() {
     let client = world.sign_in().await;
     tokio::time::sleep(Duration::from_millis(1500)).await;
     world.network.set_token_lifetime(Duration::from_secs(600)).await.unwrap();
-    let call = { let client = client.clone(); async move { session(&client).await } };
+    let call = {
+        let client = client.clone();
+        async move { session(&client).await }
+    };
     let (restarted, outcome) = tokio::join!(world.network.restart(Duration::from_secs(2)), call);
     restarted.unwrap();
     // It may have come too early; the session is still there and works.

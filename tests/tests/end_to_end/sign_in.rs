@@ -7,7 +7,8 @@ use crate::{World, params};
 #[tokio::test(flavor = "multi_thread")]
 async fn o1_starts_from_a_handle_a_did_or_a_server() {
     let world = World::new().await;
-    let (handle, did, server) = (world.account.handle.clone(), world.account.did.clone(), world.network.pds().to_owned());
+    let (handle, did, server) =
+        (world.account.handle.clone(), world.account.did.clone(), world.network.pds().to_owned());
     for input in [handle, did, server] {
         let client = world.sign_in_from(&input).await.unwrap();
         assert_eq!(*client.did(), world.did(), "{input}");
@@ -64,7 +65,9 @@ async fn o24_another_account_than_the_one_asked_for_is_refused_and_revoked() {
             assert!(matches!(error, CallbackError::SubjectMismatch { .. }), "{error:?}");
         }
         // A provider may refuse it by itself.
-        Err(error) => assert!(error.to_string().contains("consent") || error.to_string().contains("sign-in"), "{error}"),
+        Err(error) => {
+            assert!(error.to_string().contains("consent") || error.to_string().contains("sign-in"), "{error}")
+        }
     }
     for did in [world.did(), atproto_sdk::types::Did::new(&other.did).unwrap()] {
         assert!(world.oauth.sessions(&did).await.unwrap().is_empty());

@@ -55,7 +55,8 @@ impl FileStore {
     /// # Errors
     /// When the folder is missing, or the file is there and is not a session store.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        let file = std::path::absolute(path.as_ref()).map_err(|error| failed("find", path.as_ref(), error))?;
+        let file =
+            std::path::absolute(path.as_ref()).map_err(|error| failed("find", path.as_ref(), error))?;
         let mut lock = file.as_os_str().to_owned();
         lock.push(".lock");
         let paths = Paths { lock: lock.into(), locks: file_lock::folder_of(&file), file };
@@ -69,7 +70,8 @@ impl FileStore {
     ) -> Result<T, StoreError> {
         let paths = self.0.clone();
         blocking(move || {
-            let lock = file_lock::open_private(&paths.lock).map_err(|error| failed("open", &paths.lock, error))?;
+            let lock =
+                file_lock::open_private(&paths.lock).map_err(|error| failed("open", &paths.lock, error))?;
             // Held by others for single reads and writes only.
             lock.lock().map_err(|error| failed("lock", &paths.lock, error))?;
             let mut contents = paths.read()?;
@@ -122,7 +124,9 @@ impl Paths {
         let new = PathBuf::from(new);
         // One left behind by a crash may have other rights.
         match fs::remove_file(&new) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed("remove", &new, error)),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(failed("remove", &new, error));
+            }
             _ => {}
         }
         let write = || -> std::io::Result<()> {
@@ -189,7 +193,10 @@ impl Store for FileStore {
     fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
         let prefix = prefix.to_owned();
         Box::pin(self.with_contents(move |contents| {
-            Ok((contents.entries.keys().filter(|key| key.starts_with(&prefix)).cloned().collect(), Changed::No))
+            Ok((
+                contents.entries.keys().filter(|key| key.starts_with(&prefix)).cloned().collect(),
+                Changed::No,
+            ))
         }))
     }
 

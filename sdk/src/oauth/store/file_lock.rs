@@ -24,7 +24,9 @@ pub(super) async fn lock(folder: &Path, key: &str, wait: Duration) -> Result<Sto
         match file.try_lock() {
             // Closing the file ends the lock.
             Ok(()) => return Ok(StoreLock::new(file)),
-            Err(TryLockError::WouldBlock) if begun.elapsed() < wait => tokio::time::sleep(BETWEEN_TRIES).await,
+            Err(TryLockError::WouldBlock) if begun.elapsed() < wait => {
+                tokio::time::sleep(BETWEEN_TRIES).await
+            }
             Err(TryLockError::WouldBlock) => return Err(StoreError::LockTimeout { waited: wait }),
             Err(TryLockError::Error(error)) => {
                 return Err(StoreError::File { action: "lock", path, source: Arc::new(error) });
@@ -35,7 +37,8 @@ pub(super) async fn lock(folder: &Path, key: &str, wait: Duration) -> Result<Sto
 
 /// FNV-1a: the same in every process and with every compiler, which the standard library's hashes are not.
 fn hash(key: &str) -> u64 {
-    key.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    key.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 async fn open(folder: PathBuf, path: PathBuf) -> Result<File, StoreError> {

@@ -111,7 +111,9 @@ impl Store for MemoryStore {
     fn lock<'a>(&'a self, key: &'a str, wait: Duration) -> BoxFuture<'a, Result<StoreLock, StoreError>> {
         Box::pin(async move {
             let lock = self.lock_of(key).lock_owned();
-            let guard = tokio::time::timeout(wait, lock).await.map_err(|_| StoreError::LockTimeout { waited: wait })?;
+            let guard = tokio::time::timeout(wait, lock)
+                .await
+                .map_err(|_| StoreError::LockTimeout { waited: wait })?;
             Ok(StoreLock::new(guard))
         })
     }

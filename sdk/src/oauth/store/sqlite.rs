@@ -33,7 +33,8 @@ impl SqliteStore {
     /// # Errors
     /// When the file cannot be opened, is not a database, or is of a newer form.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        let path = std::path::absolute(path.as_ref()).map_err(|error| failed("find", path.as_ref(), error))?;
+        let path =
+            std::path::absolute(path.as_ref()).map_err(|error| failed("find", path.as_ref(), error))?;
         // Made here, because SQLite would let everybody read it.
         file_lock::open_private(&path).map_err(|error| failed("open", &path, error))?;
         let mut connection = Connection::open(&path).map_err(StoreError::backend)?;
@@ -113,7 +114,9 @@ impl Store for SqliteStore {
                     "SELECT value, version FROM atproto_entries
                      WHERE key = ?1 AND (expires_at IS NULL OR expires_at > ?2)",
                 )?
-                .query_row(params![key, unix_now()], |row| Ok(Entry::new(row.get(0)?, version_of(row.get(1)?))))
+                .query_row(params![key, unix_now()], |row| {
+                    Ok(Entry::new(row.get(0)?, version_of(row.get(1)?)))
+                })
                 .optional()?;
             Ok(Ok(found))
         }))
@@ -136,8 +139,11 @@ impl Store for SqliteStore {
             if !expected.fits(found.map(version_of)) {
                 return Ok(Err(StoreError::Conflict));
             }
-            let version: i64 =
-                transaction.query_row("UPDATE atproto_versions SET last = last + 1 RETURNING last", [], |row| row.get(0))?;
+            let version: i64 = transaction.query_row(
+                "UPDATE atproto_versions SET last = last + 1 RETURNING last",
+                [],
+                |row| row.get(0),
+            )?;
             transaction.execute(
                 "INSERT INTO atproto_entries (key, value, version, expires_at) VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT (key) DO UPDATE SET value = ?2, version = ?3, expires_at = ?4",
@@ -174,7 +180,9 @@ impl Store for SqliteStore {
                 "SELECT key FROM atproto_entries
                  WHERE substr(key, 1, length(?1)) = ?1 AND (expires_at IS NULL OR expires_at > ?2)",
             )?;
-            let keys = statement.query_map(params![prefix, unix_now()], |row| row.get(0))?.collect::<Result<_, _>>()?;
+            let keys = statement
+                .query_map(params![prefix, unix_now()], |row| row.get(0))?
+                .collect::<Result<_, _>>()?;
             Ok(Ok(keys))
         }))
     }
