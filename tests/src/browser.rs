@@ -31,7 +31,6 @@ const ELEMENT_KEY: &str = "element-6066-11e4-a52e-4f735466cecf";
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BrowserError {
-<<<<<<< HEAD
     /// A program is missing.
     #[error(
         "`{program}` was not found; install Chromium with its driver (Debian: `apt-get install chromium chromium-driver`)"
@@ -50,20 +49,6 @@ pub enum BrowserError {
     #[error("ChromeDriver does not answer")]
     Driver(#[source] reqwest::Error),
     /// The driver refused a command.
-=======
-    /// There is no driver.
-    #[error(
-        "`chromedriver` cannot be run; install Chromium and its driver (Debian: chromium, chromium-driver)"
-    )]
-    Missing(#[source] std::io::Error),
-    /// The driver was not ready in time.
-    #[error("chromedriver did not start within {LIMIT:?}")]
-    NotReady,
-    /// The driver cannot be reached.
-    #[error("chromedriver does not answer")]
-    Driver(#[from] reqwest::Error),
-    /// A command failed.
->>>>>>> main
     #[error("the browser could not {command}: {problem}")]
     Command {
         /// What was asked for.
@@ -141,7 +126,6 @@ impl Browser {
     /// # Errors
     /// When one of them is missing or does not start.
     pub async fn start() -> Result<Self, BrowserError> {
-<<<<<<< HEAD
         let driver = find_program("CHROMEDRIVER", &["chromedriver"])
             .ok_or(BrowserError::Missing { program: "chromedriver" })?;
         let chromium = find_program("CHROMIUM", &["chromium", "chromium-browser", "google-chrome"])
@@ -165,39 +149,6 @@ impl Browser {
         let mut browser = Self { http, base, driver };
         browser.open_session(&chromium).await?;
         Ok(browser)
-=======
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(BrowserError::Missing)?;
-        let stdout = driver.stdout.take().ok_or(BrowserError::NotReady)?;
-        let port =
-            tokio::time::timeout(LIMIT, port(stdout)).await.ok().flatten().ok_or(BrowserError::NotReady)?;
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder().timeout(LIMIT * 2).build()?;
-        let profile = tempfile::tempdir().map_err(BrowserError::Missing)?;
-        let flags = [
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-            "--no-first-run",
-            "--disable-sync",
-            "--disable-background-networking",
-            "--disable-component-update",
-        ];
-        let mut arguments: Vec<String> = flags.map(str::to_owned).into();
-        arguments.push(format!("--user-data-dir={}", profile.path().display()));
-        let options = json!({"capabilities": {"alwaysMatch": {"goog:chromeOptions": {"args": arguments}}}});
-        let driver_url = format!("http://127.0.0.1:{port}/session");
-        let made = command(&http, "start", http.post(&driver_url), Some(options)).await?;
-        let id = made["sessionId"].as_str().unwrap_or_default();
-        Ok(Self { session: format!("{driver_url}/{id}"), http, _profile: profile, _driver: driver })
->>>>>>> main
     }
 
     async fn open_session(&mut self, chromium: &Path) -> Result<(), BrowserError> {
@@ -240,14 +191,7 @@ impl Browser {
 
     /// The address of the page.
     pub async fn address(&self) -> Result<String, BrowserError> {
-<<<<<<< HEAD
         self.get("tell its address", "/url").await.map(text_of)
-=======
-        let value =
-            command(&self.http, "tell its address", self.http.get(format!("{}/url", self.session)), None)
-                .await?;
-        Ok(value.as_str().unwrap_or_default().to_owned())
->>>>>>> main
     }
 
     /// The text of the page.
