@@ -192,7 +192,8 @@ impl Network {
         &self.addresses.plc
     }
 
-    /// A new account with a handle that begins like `name` and is not taken.
+    /// A new account with a handle that begins like `name` and is not taken. The PDS refuses names that it reserves, such
+    /// as `password`.
     pub async fn account(&self, name: &str) -> Result<Account, NetworkError> {
         #[derive(Deserialize)]
         struct Made {

@@ -58,7 +58,7 @@ async fn call(client: &OAuthClient) {
 #[tokio::test]
 async fn accounts_resolve_and_can_sign_in_with_their_password() {
     let network = Network::shared().await.unwrap();
-    let account = network.account("password").await.unwrap();
+    let account = network.account("pat").await.unwrap();
     let (status, session) = create_session(network, &account).await;
     assert_eq!((status, session["did"].as_str()), (200, Some(account.did.as_str())), "{session}");
 
@@ -67,7 +67,7 @@ async fn accounts_resolve_and_can_sign_in_with_their_password() {
     assert_eq!(document["alsoKnownAs"], json!([format!("at://{}", account.handle)]));
     assert_eq!(document["service"][0]["serviceEndpoint"], json!(network.pds()));
 
-    let other = network.account("password").await.unwrap();
+    let other = network.account("pat").await.unwrap();
     assert_ne!(other.handle, account.handle);
     let error = network.approve("http://127.0.0.1:1/oauth/authorize", &account).await.unwrap_err();
     assert!(error.to_string().contains("authorize"), "{error}");
