@@ -38,3 +38,7 @@ pub mod __private {
     pub use serde::{Deserialize, Deserializer, Serialize, Serializer, de::MapAccess, ser::SerializeMap};
     pub use std::marker::PhantomData;
 }
+
+#[cfg(all(doctest, feature = "client"))]
+#[doc = include_str!("../../README.md")]
+struct ReadmeDoctests;

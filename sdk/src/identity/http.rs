@@ -209,6 +209,20 @@ impl Resolve for CheckedAddresses {
     }
 }
 
+fn checked_builder(rule: AddressRule, lookup: Lookup) -> reqwest::ClientBuilder {
+    client_builder()
+        .redirect(Policy::none())
+        .no_proxy()
+        .referer(false)
+        .dns_resolver(Arc::new(CheckedAddresses { rule, lookup }))
+}
+
+/// A client for the servers that strangers' accounts live at: names that lead to private addresses are refused (O9).
+pub(crate) fn stranger_builder(allow_loopback_http: bool) -> reqwest::ClientBuilder {
+    let rule = if allow_loopback_http { AddressRule::PublicOrLoopback } else { AddressRule::Public };
+    checked_builder(rule, system_lookup())
+}
+
 /// What a body has to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expect {
@@ -267,12 +281,7 @@ impl StrangerHttp {
         lookup: Lookup,
         timeout: Duration,
     ) -> Result<Self, reqwest::Error> {
-        let client = client_builder()
-            .redirect(Policy::none())
-            .no_proxy()
-            .referer(false)
-            .dns_resolver(Arc::new(CheckedAddresses { rule, lookup }))
-            .build()?;
+        let client = checked_builder(rule, lookup).build()?;
         Ok(Self { client, rule, allow_loopback_http, timeout })
     }
 

@@ -79,9 +79,10 @@ impl OAuthBuilder {
             .map_err(|e| BuildError::Http { problem: e.to_string() })?;
         let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
         let client_id = self.metadata.client_id().to_owned();
-        let shared =
-            Shared::new(crate::http_client::builder(), Arc::clone(&store), client_id, self.missing_nonce)
-                .map_err(|e| BuildError::Http { problem: e.to_string() })?;
+        // Account and authorization servers are named by strangers, too (O9).
+        let http = crate::identity::http::stranger_builder(self.allow_loopback_http);
+        let shared = Shared::new(http, Arc::clone(&store), client_id, self.missing_nonce)
+            .map_err(|e| BuildError::Http { problem: e.to_string() })?;
         Ok(OAuth {
             inner: Arc::new(OAuthInner {
                 metadata: self.metadata,

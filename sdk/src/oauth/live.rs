@@ -279,6 +279,14 @@ impl Live {
     /// Waits for the work under way, or starts it in a task of its own: a caller that is dropped does not
     /// take it along. Without a stale token only what is unsaved is stored.
     pub(super) async fn join(self: &Arc<Self>, shared: &Arc<Shared>, stale: Option<&str>) -> Outcome {
+        match self.join_once(shared, stale).await {
+            // It ran on another caller's runtime and was killed with it; this caller's is alive.
+            Err(RefreshError::Interrupted) => self.join_once(shared, stale).await,
+            outcome => outcome,
+        }
+    }
+
+    async fn join_once(self: &Arc<Self>, shared: &Arc<Shared>, stale: Option<&str>) -> Outcome {
         let mut flight = {
             let mut state = self.state();
             if let Some(ended) = &state.ended {

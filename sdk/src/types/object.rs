@@ -2,7 +2,7 @@
 //!
 //! A generated struct lists its fields once, in [`object!`](crate::object); everything it does is here. Fields are
 //! decoded straight into place: no value is buffered, and a name that the lexicon does not know lands in
-//! [`Extra`](super::Extra).
+//! [`Extra`].
 
 use std::{fmt, marker::PhantomData};
 

@@ -47,7 +47,7 @@ pub(super) async fn exchange(caller: Caller<'_>, call: Outgoing) -> Result<Trans
         };
         let may_repeat = again.is_some() && !options.never_retry;
         body = again;
-        let wait = match caller.0.send(request).await {
+        let wait = match caller.transport().send(request).await {
             Ok(response) if response.status.is_success() => return Ok(response),
             Ok(response) => {
                 let asked = retry_after(&response.headers);

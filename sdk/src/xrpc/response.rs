@@ -17,7 +17,8 @@ pub struct Response<T> {
 }
 
 impl<T> Response<T> {
-    pub(super) fn new(status: StatusCode, headers: HeaderMap, output: T) -> Self {
+    /// An answer, as a call makes it.
+    pub fn new(status: StatusCode, headers: HeaderMap, output: T) -> Self {
         Self { status, headers, output }
     }
 

@@ -71,12 +71,17 @@ pub trait Transport: Send + Sync {
 
 /// A borrowed transport, as namespace accessors hold it.
 #[derive(Clone, Copy)]
-pub struct Caller<'c>(pub(crate) &'c dyn Transport);
+pub struct Caller<'c>(&'c dyn Transport);
 
 impl<'c> Caller<'c> {
     /// Borrows a transport, one of your own for example.
     pub fn new(transport: &'c dyn Transport) -> Self {
         Self(transport)
+    }
+
+    /// The transport.
+    pub fn transport(&self) -> &'c dyn Transport {
+        self.0
     }
 }
 
