@@ -10,7 +10,7 @@ use crate::types;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ContentVisibilityDeclaration {
-    /// `hideFromAlgorithmicRecommendations`.
+    /// Whether the posts should stay out of recommendations; a missing record means false.
     pub hide_from_algorithmic_recommendations: bool,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

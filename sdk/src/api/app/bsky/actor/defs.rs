@@ -19,7 +19,7 @@ pub struct ProfileViewBasic {
     pub pronouns: Option<String>,
     /// `avatar`.
     pub avatar: Option<types::Uri>,
-    /// `associated`.
+    /// What else belongs to the account: feeds, lists, a labeler, chat settings.
     pub associated: Option<ProfileAssociated>,
     /// `viewer`.
     pub viewer: Option<ViewerState>,
@@ -31,7 +31,7 @@ pub struct ProfileViewBasic {
     pub verification: Option<VerificationState>,
     /// `status`.
     pub status: Option<StatusView>,
-    /// `debug`.
+    /// Internal information of the server; not meant for apps.
     pub debug: Option<types::Unknown>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -105,7 +105,7 @@ pub struct ProfileView {
     pub verification: Option<VerificationState>,
     /// `status`.
     pub status: Option<StatusView>,
-    /// `debug`.
+    /// Internal information of the server; not meant for apps.
     pub debug: Option<types::Unknown>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -181,7 +181,7 @@ pub struct ProfileViewDetailed {
     pub posts_count: Option<i64>,
     /// `associated`.
     pub associated: Option<ProfileAssociated>,
-    /// `joinedViaStarterPack`.
+    /// The starter pack through which the account signed up.
     pub joined_via_starter_pack: Option<
         api::app::bsky::graph::defs::StarterPackViewBasic,
     >,
@@ -199,7 +199,7 @@ pub struct ProfileViewDetailed {
     pub verification: Option<VerificationState>,
     /// `status`.
     pub status: Option<StatusView>,
-    /// `debug`.
+    /// Internal information of the server; not meant for apps.
     pub debug: Option<types::Unknown>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -267,11 +267,11 @@ impl ProfileViewDetailed {
 pub struct ProfileAssociated {
     /// `lists`.
     pub lists: Option<i64>,
-    /// `feedgens`.
+    /// Number of feed generators that the account has published.
     pub feedgens: Option<i64>,
     /// `starterPacks`.
     pub starter_packs: Option<i64>,
-    /// `labeler`.
+    /// Whether the account runs a labeler.
     pub labeler: Option<bool>,
     /// `chat`.
     pub chat: Option<ProfileAssociatedChat>,
@@ -315,9 +315,9 @@ impl ProfileAssociated {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ProfileAssociatedChat {
-    /// `allowIncoming`.
+    /// From whom the account takes new conversations.
     pub allow_incoming: ProfileAssociatedChatAllowIncoming,
-    /// `allowGroupInvites`.
+    /// From whom the account takes invitations to groups.
     pub allow_group_invites: Option<ProfileAssociatedChatAllowGroupInvites>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -441,7 +441,7 @@ crate::open_string! {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ProfileAssociatedActivitySubscription {
-    /// `allowSubscriptions`.
+    /// Who may subscribe to the posts of the account.
     pub allow_subscriptions: ProfileAssociatedActivitySubscriptionAllowSubscriptions,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -489,29 +489,31 @@ crate::open_string! {
     }
 }
 
+/// What lies between the signed-in account and the account shown.
+///
 /// `app.bsky.actor.defs#viewerState`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ViewerState {
-    /// `muted`.
+    /// Whether the viewer has muted the account.
     pub muted: Option<bool>,
     /// `mutedOnlyReposts`.
     pub muted_only_reposts: Option<bool>,
     /// `mutedOnlyQuoteposts`.
     pub muted_only_quoteposts: Option<bool>,
-    /// `mutedByList`.
+    /// The list through which the viewer mutes the account.
     pub muted_by_list: Option<api::app::bsky::graph::defs::ListViewBasic>,
-    /// `blockedBy`.
+    /// Whether the account blocks the viewer.
     pub blocked_by: Option<bool>,
-    /// `blocking`.
+    /// Address of the viewer's block record.
     pub blocking: Option<types::AtUri>,
-    /// `blockingByList`.
+    /// The list through which the viewer blocks the account.
     pub blocking_by_list: Option<api::app::bsky::graph::defs::ListViewBasic>,
-    /// `following`.
+    /// Address of the viewer's follow record.
     pub following: Option<types::AtUri>,
-    /// `followedBy`.
+    /// Address of the account's follow record for the viewer.
     pub followed_by: Option<types::AtUri>,
-    /// `knownFollowers`.
+    /// Followers of the account that the viewer follows.
     pub known_followers: Option<KnownFollowers>,
     /// `activitySubscription`.
     pub activity_subscription: Option<
@@ -561,7 +563,7 @@ impl ViewerState {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct KnownFollowers {
-    /// `count`.
+    /// Number of all of them; only some are listed.
     pub count: i64,
     /// `followers`: 0 to 5 elements.
     pub followers: Vec<ProfileViewBasic>,
@@ -587,11 +589,13 @@ impl KnownFollowers {
     }
 }
 
+/// Who vouches for the account, and whether the account may vouch for others.
+///
 /// `app.bsky.actor.defs#verificationState`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct VerificationState {
-    /// `verifications`.
+    /// Verifications by trusted verifiers, also those that have become invalid.
     pub verifications: Vec<VerificationView>,
     /// `verifiedStatus`.
     pub verified_status: VerificationStateVerifiedStatus,
@@ -681,7 +685,7 @@ pub struct VerificationView {
     pub issuer_handle: Option<types::Handle>,
     /// `uri`.
     pub uri: types::AtUri,
-    /// `isValid`.
+    /// False once handle or display name differ from what was verified.
     pub is_valid: bool,
     /// `createdAt`.
     pub created_at: types::Datetime,
@@ -814,7 +818,7 @@ impl AdultContentPref {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ContentLabelPref {
-    /// `labelerDid`.
+    /// The labeler whose label is meant; all of them if absent.
     pub labeler_did: Option<types::Did>,
     /// `label`.
     pub label: String,
@@ -882,7 +886,7 @@ pub struct SavedFeed {
     pub id: String,
     /// `type`.
     pub r#type: SavedFeedType,
-    /// `value`.
+    /// A feed generator's address, a list's address, or the name of a timeline.
     pub value: String,
     /// `pinned`.
     pub pinned: bool,
@@ -959,6 +963,8 @@ impl SavedFeedsPrefV2 {
     }
 }
 
+/// The older form of saved feeds; the newer one keeps their order and kind.
+///
 /// `app.bsky.actor.defs#savedFeedsPref`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -1069,13 +1075,15 @@ crate::setters! {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct FeedViewPref {
-    /// `feed`.
+    /// The feed that the choice is for: a feed generator's address or another name.
     pub feed: String,
     /// `hideReplies`.
     pub hide_replies: Option<bool>,
-    /// `hideRepliesByUnfollowed`: `true` if absent.
+    /// Hides replies to accounts that the viewer does not follow.
+    ///
+    /// `true` if absent.
     pub hide_replies_by_unfollowed: Option<bool>,
-    /// `hideRepliesByLikeCount`.
+    /// Hides replies with fewer likes than this.
     pub hide_replies_by_like_count: Option<i64>,
     /// `hideReposts`.
     pub hide_reposts: Option<bool>,
@@ -1235,11 +1243,13 @@ pub struct MutedWord {
     pub id: Option<String>,
     /// `value`: At most 1000 graphemes. At most 10000 bytes.
     pub value: String,
-    /// `targets`.
+    /// Where the word is looked for.
     pub targets: Vec<MutedWordTarget>,
-    /// `actorTarget`: `all` if absent.
+    /// Whose posts are looked at.
+    ///
+    /// `all` if absent.
     pub actor_target: Option<MutedWordActorTarget>,
-    /// `expiresAt`.
+    /// When the word stops being muted; never if absent.
     pub expires_at: Option<types::Datetime>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -1472,6 +1482,8 @@ impl BskyAppProgressGuide {
     }
 }
 
+/// One thing that new users are shown once.
+///
 /// `app.bsky.actor.defs#nux`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -1480,7 +1492,9 @@ pub struct Nux {
     pub id: String,
     /// `completed`: `false` if absent.
     pub completed: bool,
-    /// `data`: At most 300 graphemes. At most 3000 bytes.
+    /// What the app wants to remember about it.
+    ///
+    /// At most 300 graphemes. At most 3000 bytes.
     pub data: Option<String>,
     /// `expiresAt`.
     pub expires_at: Option<types::Datetime>,
@@ -1548,7 +1562,7 @@ crate::setters! { VerificationPrefs { hide_badges = hide_badges: plain bool } }
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct LiveEventPreferences {
-    /// `hiddenFeedIds`.
+    /// Events that the viewer has hidden.
     pub hidden_feed_ids: Option<Vec<String>>,
     /// `hideAllFeeds`: `false` if absent.
     pub hide_all_feeds: Option<bool>,
@@ -1589,11 +1603,15 @@ crate::setters! {
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct PostInteractionSettingsPref {
-    /// `threadgateAllowRules`: At most 5 elements.
+    /// Who may reply to new posts; everybody if absent, nobody if empty.
+    ///
+    /// At most 5 elements.
     pub threadgate_allow_rules: Option<
         Vec<PostInteractionSettingsPrefThreadgateAllowRulesItem>,
     >,
-    /// `postgateEmbeddingRules`: At most 5 elements.
+    /// Who may quote new posts.
+    ///
+    /// At most 5 elements.
     pub postgate_embedding_rules: Option<
         Vec<PostInteractionSettingsPrefPostgateEmbeddingRulesItem>,
     >,
@@ -1685,9 +1703,9 @@ pub struct StatusView {
     pub labels: Option<Vec<api::com::atproto::label::defs::Label>>,
     /// `expiresAt`.
     pub expires_at: Option<types::Datetime>,
-    /// `isActive`.
+    /// Whether the status has not expired yet.
     pub is_active: Option<bool>,
-    /// `isDisabled`.
+    /// Whether moderators have switched the status off.
     pub is_disabled: Option<bool>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

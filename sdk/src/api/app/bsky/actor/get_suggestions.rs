@@ -69,7 +69,7 @@ pub struct Output {
     pub actors: Vec<api::app::bsky::actor::defs::ProfileView>,
     /// `recId`.
     pub rec_id: Option<i64>,
-    /// `recIdStr`.
+    /// Name of this set of recommendations, for measuring what comes of them.
     pub rec_id_str: Option<String>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

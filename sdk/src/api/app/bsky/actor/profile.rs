@@ -25,7 +25,7 @@ pub struct Profile {
     pub banner: Option<types::Blob>,
     /// `labels`.
     pub labels: Option<ProfileLabels>,
-    /// `joinedViaStarterPack`.
+    /// The starter pack through which the account signed up.
     pub joined_via_starter_pack: Option<api::com::atproto::repo::strong_ref::StrongRef>,
     /// `pinnedPost`.
     pub pinned_post: Option<api::com::atproto::repo::strong_ref::StrongRef>,

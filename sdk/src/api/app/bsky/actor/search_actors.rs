@@ -42,7 +42,7 @@ impl xrpc::Paginated for SearchActors {
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Params {
-    /// `term`.
+    /// Older name of q.
     pub term: Option<String>,
     /// `q`.
     pub q: Option<String>,

@@ -29,9 +29,9 @@ impl xrpc::Query for SearchActorsTypeahead {}
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Params {
-    /// `term`.
+    /// Older name of q.
     pub term: Option<String>,
-    /// `q`.
+    /// The beginning of a name; need not be a whole word.
     pub q: Option<String>,
     /// `limit`: 1 to 100. 10 if absent.
     pub limit: Option<i64>,

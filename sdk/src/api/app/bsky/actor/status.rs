@@ -15,7 +15,9 @@ pub struct Status {
     pub status: StatusStatus,
     /// `embed`.
     pub embed: Option<StatusEmbed>,
-    /// `durationMinutes`: At least 1.
+    /// How long the status holds, counted from its creation.
+    ///
+    /// At least 1.
     pub duration_minutes: Option<i64>,
     /// `createdAt`.
     pub created_at: types::Datetime,
@@ -85,5 +87,7 @@ crate::union! {
     }
 }
 
+/// The account is streaming live.
+///
 /// `app.bsky.actor.status#live`
 pub const LIVE: &str = "app.bsky.actor.status#live";

@@ -33,11 +33,11 @@ impl xrpc::Procedure for Begin {}
 pub struct Input {
     /// `email`.
     pub email: String,
-    /// `language`.
+    /// Language of the messages to the user.
     pub language: String,
-    /// `countryCode`.
+    /// Country in two letters, ISO 3166-1.
     pub country_code: String,
-    /// `regionCode`.
+    /// Part of the country, ISO 3166-2.
     pub region_code: Option<String>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -4,6 +4,8 @@
 
 use crate::types;
 
+/// What the account may see.
+///
 /// `app.bsky.ageassurance.defs#access`
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -22,6 +24,8 @@ pub enum Access {
 
 crate::open_string! { Access { Unknown = "unknown", None = "none", Safe = "safe", Full = "full" } }
 
+/// How far the age check has come.
+///
 /// `app.bsky.ageassurance.defs#status`
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -107,6 +111,8 @@ impl StateMetadata {
     }
 }
 
+/// What is asked for, region by region.
+///
 /// `app.bsky.ageassurance.defs#config`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -143,13 +149,13 @@ pub struct ConfigRegion {
     pub country_code: String,
     /// `regionCode`.
     pub region_code: Option<String>,
-    /// `minAccessAge`.
+    /// Youngest age, in years, at which the app may be used there at all.
     pub min_access_age: i64,
     /// `additionalVerificationMethods`.
     pub additional_verification_methods: Option<
         Vec<ConfigRegionAdditionalVerificationMethodsItem>,
     >,
-    /// `rules`.
+    /// Tried in order; the first one that fits decides.
     pub rules: Vec<ConfigRegionRulesItem>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -277,7 +283,7 @@ impl ConfigRegionRuleDefault {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ConfigRegionRuleIfDeclaredOverAge {
-    /// `age`.
+    /// In years; the age itself counts.
     pub age: i64,
     /// `access`.
     pub access: Access,
@@ -307,7 +313,7 @@ impl ConfigRegionRuleIfDeclaredOverAge {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ConfigRegionRuleIfDeclaredUnderAge {
-    /// `age`.
+    /// In years; the age itself does not count.
     pub age: i64,
     /// `access`.
     pub access: Access,
@@ -459,7 +465,7 @@ impl ConfigRegionRuleIfAccountOlderThan {
 pub struct Event {
     /// `createdAt`.
     pub created_at: types::Datetime,
-    /// `attemptId`.
+    /// The same for all events of one attempt.
     pub attempt_id: String,
     /// `status`.
     pub status: EventStatus,
@@ -471,11 +477,11 @@ pub struct Event {
     pub region_code: Option<String>,
     /// `email`.
     pub email: Option<String>,
-    /// `initIp`.
+    /// Network address from which the attempt was begun.
     pub init_ip: Option<String>,
     /// `initUa`.
     pub init_ua: Option<String>,
-    /// `completeIp`.
+    /// Network address from which the attempt was ended.
     pub complete_ip: Option<String>,
     /// `completeUa`.
     pub complete_ua: Option<String>,

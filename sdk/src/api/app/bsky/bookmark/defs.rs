@@ -39,7 +39,7 @@ pub struct BookmarkView {
     pub subject: api::com::atproto::repo::strong_ref::StrongRef,
     /// `createdAt`.
     pub created_at: Option<types::Datetime>,
-    /// `item`.
+    /// The post, or why it cannot be shown.
     pub item: BookmarkViewItem,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

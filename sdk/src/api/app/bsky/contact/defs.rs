@@ -11,7 +11,9 @@ use crate::types;
 pub struct MatchAndContactIndex {
     /// `match`.
     pub r#match: api::app::bsky::actor::defs::ProfileView,
-    /// `contactIndex`: 0 to 999.
+    /// Place of the contact in the list that was sent, counted from 0.
+    ///
+    /// 0 to 999.
     pub contact_index: i64,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

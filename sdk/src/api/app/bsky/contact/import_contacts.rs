@@ -31,9 +31,11 @@ impl xrpc::Procedure for ImportContacts {}
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Input {
-    /// `token`.
+    /// What verifyPhone has given for the same number.
     pub token: String,
-    /// `contacts`: 1 to 1000 elements.
+    /// Phone numbers in the international form E.164.
+    ///
+    /// 1 to 1000 elements.
     pub contacts: Vec<String>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -30,7 +30,7 @@ impl xrpc::Procedure for StartPhoneVerification {}
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Input {
-    /// `phone`.
+    /// Phone number in the international form E.164.
     pub phone: String,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -32,7 +32,7 @@ impl xrpc::Procedure for VerifyPhone {}
 pub struct Input {
     /// `phone`.
     pub phone: String,
-    /// `code`.
+    /// The code from the text message.
     pub code: String,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -60,7 +60,7 @@ impl Input {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Output {
-    /// `token`.
+    /// Proves the number to importContacts.
     pub token: String,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

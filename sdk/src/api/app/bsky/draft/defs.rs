@@ -39,7 +39,9 @@ impl DraftWithId {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Draft {
-    /// `deviceId`: At most 100 bytes.
+    /// The device that has the draft's media; others cannot show them.
+    ///
+    /// At most 100 bytes.
     pub device_id: Option<String>,
     /// `deviceName`: At most 100 bytes.
     pub device_name: Option<String>,
@@ -256,7 +258,9 @@ impl DraftView {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct DraftEmbedLocalRef {
-    /// `path`: 1 to 1024 bytes.
+    /// Where the file is on the device.
+    ///
+    /// 1 to 1024 bytes.
     pub path: String,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

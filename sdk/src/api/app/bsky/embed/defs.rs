@@ -4,6 +4,8 @@
 
 use crate::types;
 
+/// Width to height. Need not be the size in pixels.
+///
 /// `app.bsky.embed.defs#aspectRatio`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

@@ -5,6 +5,8 @@
 use crate::api;
 use crate::types;
 
+/// A card for a page on the web.
+///
 /// `app.bsky.embed.external`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -126,7 +128,7 @@ pub struct ViewExternal {
     pub created_at: Option<types::Datetime>,
     /// `updatedAt`.
     pub updated_at: Option<types::Datetime>,
-    /// `readingTime`.
+    /// Estimated time to read the page.
     pub reading_time: Option<i64>,
     /// `labels`.
     pub labels: Option<Vec<api::com::atproto::label::defs::Label>>,

@@ -5,6 +5,8 @@
 use crate::api;
 use crate::types;
 
+/// Up to four pictures.
+///
 /// `app.bsky.embed.images`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -93,9 +95,9 @@ impl View {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ViewImage {
-    /// `thumb`.
+    /// Address of a small version, for lists.
     pub thumb: types::Uri,
-    /// `fullsize`.
+    /// Address of the large version.
     pub fullsize: types::Uri,
     /// `alt`.
     pub alt: String,

@@ -5,6 +5,8 @@
 use crate::api;
 use crate::types;
 
+/// Another record: a quoted post, a feed, a list, a labeler or a starter pack.
+///
 /// `app.bsky.embed.record`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -96,7 +98,7 @@ pub struct ViewRecord {
     pub cid: types::Cid,
     /// `author`.
     pub author: api::app::bsky::actor::defs::ProfileViewBasic,
-    /// `value`.
+    /// The record itself.
     pub value: types::Unknown,
     /// `labels`.
     pub labels: Option<Vec<api::com::atproto::label::defs::Label>>,
@@ -256,6 +258,8 @@ impl ViewBlocked {
     }
 }
 
+/// A quoted post whose author has taken the quote off.
+///
 /// `app.bsky.embed.record#viewDetached`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

@@ -5,6 +5,8 @@
 use crate::api;
 use crate::types;
 
+/// A quoted post together with pictures, a video or a card.
+///
 /// `app.bsky.embed.recordWithMedia`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

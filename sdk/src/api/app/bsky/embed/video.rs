@@ -5,6 +5,8 @@
 use crate::api;
 use crate::types;
 
+/// A video.
+///
 /// `app.bsky.embed.video`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -17,7 +19,7 @@ pub struct Video {
     pub alt: Option<String>,
     /// `aspectRatio`.
     pub aspect_ratio: Option<api::app::bsky::embed::defs::AspectRatio>,
-    /// `presentation`.
+    /// A hint for how to show it.
     pub presentation: Option<VideoPresentation>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -106,7 +108,7 @@ impl Caption {
 pub struct View {
     /// `cid`.
     pub cid: types::Cid,
-    /// `playlist`.
+    /// Address of the HLS playlist.
     pub playlist: types::Uri,
     /// `thumbnail`.
     pub thumbnail: Option<types::Uri>,

@@ -15,7 +15,7 @@ pub struct PostView {
     pub cid: types::Cid,
     /// `author`.
     pub author: api::app::bsky::actor::defs::ProfileViewBasic,
-    /// `record`.
+    /// The post record as its author wrote it.
     pub record: types::Unknown,
     /// `embed`.
     pub embed: Option<PostViewEmbed>,
@@ -124,21 +124,23 @@ crate::union! {
     }
 }
 
+/// What the signed-in account has done with the post, and may do with it.
+///
 /// `app.bsky.feed.defs#viewerState`
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ViewerState {
-    /// `repost`.
+    /// Address of the viewer's repost record.
     pub repost: Option<types::AtUri>,
-    /// `like`.
+    /// Address of the viewer's like record.
     pub like: Option<types::AtUri>,
     /// `bookmarked`.
     pub bookmarked: Option<bool>,
     /// `threadMuted`.
     pub thread_muted: Option<bool>,
-    /// `replyDisabled`.
+    /// Whether the viewer may not reply.
     pub reply_disabled: Option<bool>,
-    /// `embeddingDisabled`.
+    /// Whether the viewer may not quote the post.
     pub embedding_disabled: Option<bool>,
     /// `pinned`.
     pub pinned: Option<bool>,
@@ -215,7 +217,7 @@ impl KnownLikers {
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ThreadContext {
-    /// `rootAuthorLike`.
+    /// Address of the like by the author of the thread's first post.
     pub root_author_like: Option<types::AtUri>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -245,11 +247,15 @@ pub struct FeedViewPost {
     pub post: PostView,
     /// `reply`.
     pub reply: Option<ReplyRef>,
-    /// `reason`.
+    /// Why the post is in the feed, unless its author put it there.
     pub reason: Option<FeedViewPostReason>,
-    /// `feedContext`: At most 2000 bytes.
+    /// What the feed generator wants back with interactions.
+    ///
+    /// At most 2000 bytes.
     pub feed_context: Option<String>,
-    /// `reqId`: At most 100 bytes.
+    /// Name of the request, sent back with interactions.
+    ///
+    /// At most 100 bytes.
     pub req_id: Option<String>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -306,7 +312,7 @@ pub struct ReplyRef {
     pub root: ReplyRefRoot,
     /// `parent`.
     pub parent: ReplyRefParent,
-    /// `grandparentAuthor`.
+    /// Who wrote the post to which the parent replies.
     pub grandparent_author: Option<api::app::bsky::actor::defs::ProfileViewBasic>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -439,6 +445,8 @@ impl ReasonPin {
     }
 }
 
+/// A post with what it replies to and what replies to it.
+///
 /// `app.bsky.feed.defs#threadViewPost`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -623,7 +631,7 @@ pub struct GeneratorView {
     pub uri: types::AtUri,
     /// `cid`.
     pub cid: types::Cid,
-    /// `did`.
+    /// The service that makes the feed, not its creator.
     pub did: types::Did,
     /// `creator`.
     pub creator: api::app::bsky::actor::defs::ProfileView,
@@ -637,7 +645,7 @@ pub struct GeneratorView {
     pub avatar: Option<types::Uri>,
     /// `likeCount`: At least 0.
     pub like_count: Option<i64>,
-    /// `acceptsInteractions`.
+    /// Whether the generator takes interactions.
     pub accepts_interactions: Option<bool>,
     /// `labels`.
     pub labels: Option<Vec<api::com::atproto::label::defs::Label>>,
@@ -885,7 +893,7 @@ impl ThreadgateView {
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Interaction {
-    /// `item`.
+    /// Address of the post.
     pub item: Option<types::AtUri>,
     /// `event`.
     pub event: Option<InteractionEvent>,
@@ -977,44 +985,72 @@ crate::open_string! {
     }
 }
 
+/// The user wants less of this.
+///
 /// `app.bsky.feed.defs#requestLess`
 pub const REQUEST_LESS: &str = "app.bsky.feed.defs#requestLess";
 
+/// The user wants more of this.
+///
 /// `app.bsky.feed.defs#requestMore`
 pub const REQUEST_MORE: &str = "app.bsky.feed.defs#requestMore";
 
+/// The user has opened the post.
+///
 /// `app.bsky.feed.defs#clickthroughItem`
 pub const CLICKTHROUGH_ITEM: &str = "app.bsky.feed.defs#clickthroughItem";
 
+/// The user has opened the author's profile.
+///
 /// `app.bsky.feed.defs#clickthroughAuthor`
 pub const CLICKTHROUGH_AUTHOR: &str = "app.bsky.feed.defs#clickthroughAuthor";
 
+/// The user has opened the profile of who reposted.
+///
 /// `app.bsky.feed.defs#clickthroughReposter`
 pub const CLICKTHROUGH_REPOSTER: &str = "app.bsky.feed.defs#clickthroughReposter";
 
+/// The user has opened what the post embeds.
+///
 /// `app.bsky.feed.defs#clickthroughEmbed`
 pub const CLICKTHROUGH_EMBED: &str = "app.bsky.feed.defs#clickthroughEmbed";
 
+/// The feed holds posts of all kinds.
+///
 /// `app.bsky.feed.defs#contentModeUnspecified`
 pub const CONTENT_MODE_UNSPECIFIED: &str = "app.bsky.feed.defs#contentModeUnspecified";
 
+/// The feed is meant for watching videos.
+///
 /// `app.bsky.feed.defs#contentModeVideo`
 pub const CONTENT_MODE_VIDEO: &str = "app.bsky.feed.defs#contentModeVideo";
 
+/// The post was on the user's screen.
+///
 /// `app.bsky.feed.defs#interactionSeen`
 pub const INTERACTION_SEEN: &str = "app.bsky.feed.defs#interactionSeen";
 
+/// The user has liked the post.
+///
 /// `app.bsky.feed.defs#interactionLike`
 pub const INTERACTION_LIKE: &str = "app.bsky.feed.defs#interactionLike";
 
+/// The user has reposted the post.
+///
 /// `app.bsky.feed.defs#interactionRepost`
 pub const INTERACTION_REPOST: &str = "app.bsky.feed.defs#interactionRepost";
 
+/// The user has replied to the post.
+///
 /// `app.bsky.feed.defs#interactionReply`
 pub const INTERACTION_REPLY: &str = "app.bsky.feed.defs#interactionReply";
 
+/// The user has quoted the post.
+///
 /// `app.bsky.feed.defs#interactionQuote`
 pub const INTERACTION_QUOTE: &str = "app.bsky.feed.defs#interactionQuote";
 
+/// The user has shared the post.
+///
 /// `app.bsky.feed.defs#interactionShare`
 pub const INTERACTION_SHARE: &str = "app.bsky.feed.defs#interactionShare";

@@ -11,7 +11,7 @@ use crate::types;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Generator {
-    /// `did`.
+    /// The service that makes the feed.
     pub did: types::Did,
     /// `displayName`: At most 24 graphemes. At most 240 bytes.
     pub display_name: String,

@@ -50,9 +50,13 @@ pub struct Params {
     pub limit: Option<i64>,
     /// `cursor`.
     pub cursor: Option<String>,
-    /// `filter`: `posts_with_replies` if absent.
+    /// Which posts to list.
+    ///
+    /// `posts_with_replies` if absent.
     pub filter: Option<ParamsFilter>,
-    /// `includePins`: `false` if absent.
+    /// Whether the pinned post comes first.
+    ///
+    /// `false` if absent.
     pub include_pins: Option<bool>,
 }
 

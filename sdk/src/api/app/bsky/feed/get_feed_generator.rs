@@ -48,9 +48,9 @@ impl Params {
 pub struct Output {
     /// `view`.
     pub view: api::app::bsky::feed::defs::GeneratorView,
-    /// `isOnline`.
+    /// Whether the service has answered lately.
     pub is_online: bool,
-    /// `isValid`.
+    /// Whether the service's answers can be used.
     pub is_valid: bool,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

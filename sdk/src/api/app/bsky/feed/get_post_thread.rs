@@ -33,9 +33,13 @@ impl xrpc::Query for GetPostThread {}
 pub struct Params {
     /// `uri`.
     pub uri: types::AtUri,
-    /// `depth`: 0 to 1000. 6 if absent.
+    /// How many levels of replies to include.
+    ///
+    /// 0 to 1000. 6 if absent.
     pub depth: Option<i64>,
-    /// `parentHeight`: 0 to 1000. 80 if absent.
+    /// How many levels of parents to include.
+    ///
+    /// 0 to 1000. 80 if absent.
     pub parent_height: Option<i64>,
 }
 

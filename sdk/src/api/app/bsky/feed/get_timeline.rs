@@ -42,7 +42,7 @@ impl xrpc::Paginated for GetTimeline {
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Params {
-    /// `algorithm`.
+    /// Which kind of timeline; left to the server.
     pub algorithm: Option<String>,
     /// `limit`: 1 to 100. 50 if absent.
     pub limit: Option<i64>,

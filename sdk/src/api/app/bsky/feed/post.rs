@@ -13,21 +13,25 @@ use crate::types;
 pub struct Post {
     /// `text`: At most 300 graphemes. At most 3000 bytes.
     pub text: String,
-    /// `entities`.
+    /// Older form of facets; not written any more.
     pub entities: Option<Vec<Entity>>,
-    /// `facets`.
+    /// What stretches of the text mean: mentions, links, tags.
     pub facets: Option<Vec<api::app::bsky::richtext::facet::Facet>>,
     /// `reply`.
     pub reply: Option<ReplyRef>,
     /// `embed`.
     pub embed: Option<PostEmbed>,
-    /// `langs`: At most 3 elements.
+    /// Languages of the text.
+    ///
+    /// At most 3 elements.
     pub langs: Option<Vec<types::Language>>,
     /// `labels`.
     pub labels: Option<PostLabels>,
-    /// `tags`: At most 8 elements. Each: At most 64 graphemes. At most 640 bytes.
+    /// Tags that do not stand in the text.
+    ///
+    /// At most 8 elements. Each: At most 64 graphemes. At most 640 bytes.
     pub tags: Option<Vec<String>>,
-    /// `createdAt`.
+    /// When the author says that it was written.
     pub created_at: types::Datetime,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -133,9 +137,9 @@ crate::union! {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ReplyRef {
-    /// `root`.
+    /// The first post of the thread.
     pub root: api::com::atproto::repo::strong_ref::StrongRef,
-    /// `parent`.
+    /// The post that is replied to.
     pub parent: api::com::atproto::repo::strong_ref::StrongRef,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

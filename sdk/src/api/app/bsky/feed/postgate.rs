@@ -14,9 +14,13 @@ pub struct Postgate {
     pub created_at: types::Datetime,
     /// `post`.
     pub post: types::AtUri,
-    /// `detachedEmbeddingUris`: At most 50 elements.
+    /// Posts whose quote of this one was taken off.
+    ///
+    /// At most 50 elements.
     pub detached_embedding_uris: Option<Vec<types::AtUri>>,
-    /// `embeddingRules`: At most 5 elements.
+    /// Who may quote; everybody if absent.
+    ///
+    /// At most 5 elements.
     pub embedding_rules: Option<Vec<PostgateEmbeddingRulesItem>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

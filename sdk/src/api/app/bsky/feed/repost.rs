@@ -15,7 +15,7 @@ pub struct Repost {
     pub subject: api::com::atproto::repo::strong_ref::StrongRef,
     /// `createdAt`.
     pub created_at: types::Datetime,
-    /// `via`.
+    /// The repost through which the post was found.
     pub via: Option<api::com::atproto::repo::strong_ref::StrongRef>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -44,13 +44,13 @@ impl xrpc::Paginated for SearchPosts {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Params {
-    /// `q`.
+    /// Words to look for; may hold search operators.
     pub q: String,
     /// `sort`: `latest` if absent.
     pub sort: Option<ParamsSort>,
-    /// `since`.
+    /// Posts from this time on, a datetime or a day.
     pub since: Option<String>,
-    /// `until`.
+    /// Posts before this time, a datetime or a day.
     pub until: Option<String>,
     /// `mentions`.
     pub mentions: Option<types::AtIdentifier>,
@@ -58,11 +58,13 @@ pub struct Params {
     pub author: Option<types::AtIdentifier>,
     /// `lang`.
     pub lang: Option<types::Language>,
-    /// `domain`.
+    /// Posts with a link to this domain.
     pub domain: Option<String>,
     /// `url`.
     pub url: Option<types::Uri>,
-    /// `tag`: Each: At most 64 graphemes. At most 640 bytes.
+    /// Posts with all of these tags, without the number sign.
+    ///
+    /// Each: At most 64 graphemes. At most 640 bytes.
     pub tag: Option<Vec<String>>,
     /// `limit`: 1 to 100. 25 if absent.
     pub limit: Option<i64>,
@@ -143,7 +145,7 @@ crate::open_string! { ParamsSort { Top = "top", Latest = "latest" } }
 pub struct Output {
     /// `cursor`.
     pub cursor: Option<String>,
-    /// `hitsTotal`.
+    /// Number of hits; may be rounded or an estimate.
     pub hits_total: Option<i64>,
     /// `posts`.
     pub posts: Vec<api::app::bsky::feed::defs::PostView>,

@@ -12,11 +12,15 @@ use crate::types;
 pub struct Threadgate {
     /// `post`.
     pub post: types::AtUri,
-    /// `allow`: At most 5 elements.
+    /// Who may reply; everybody if absent, nobody if empty.
+    ///
+    /// At most 5 elements.
     pub allow: Option<Vec<ThreadgateAllowItem>>,
     /// `createdAt`.
     pub created_at: types::Datetime,
-    /// `hiddenReplies`: At most 300 elements.
+    /// Replies that the author has hidden.
+    ///
+    /// At most 300 elements.
     pub hidden_replies: Option<Vec<types::AtUri>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -200,7 +200,9 @@ pub struct StarterPackView {
     pub list_items_sample: Option<Vec<ListItemView>>,
     /// `feeds`: At most 3 elements.
     pub feeds: Option<Vec<api::app::bsky::feed::defs::GeneratorView>>,
-    /// `joinedWeekCount`: At least 0.
+    /// Accounts that have signed up through it in the last week.
+    ///
+    /// At least 0.
     pub joined_week_count: Option<i64>,
     /// `joinedAllTimeCount`: At least 0.
     pub joined_all_time_count: Option<i64>,
@@ -340,12 +342,18 @@ crate::open_string! {
     }
 }
 
+/// A list for muting or blocking the accounts on it.
+///
 /// `app.bsky.graph.defs#modlist`
 pub const MODLIST: &str = "app.bsky.graph.defs#modlist";
 
+/// A list for showing the posts of the accounts on it.
+///
 /// `app.bsky.graph.defs#curatelist`
 pub const CURATELIST: &str = "app.bsky.graph.defs#curatelist";
 
+/// A list that other things refer to, such as a starter pack.
+///
 /// `app.bsky.graph.defs#referencelist`
 pub const REFERENCELIST: &str = "app.bsky.graph.defs#referencelist";
 
@@ -355,7 +363,7 @@ pub const REFERENCELIST: &str = "app.bsky.graph.defs#referencelist";
 pub struct ListViewerState {
     /// `muted`.
     pub muted: Option<bool>,
-    /// `blocked`.
+    /// Address of the viewer's record that blocks the list.
     pub blocked: Option<types::AtUri>,
     /// `referenceListOptOut`.
     pub reference_list_opt_out: Option<types::AtUri>,
@@ -413,6 +421,8 @@ impl NotFoundActor {
     }
 }
 
+/// What lies between two accounts, as the addresses of their records.
+///
 /// `app.bsky.graph.defs#relationship`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

@@ -15,7 +15,7 @@ pub struct Follow {
     pub subject: types::Did,
     /// `createdAt`.
     pub created_at: types::Datetime,
-    /// `via`.
+    /// The record through which the account was found, a starter pack for example.
     pub via: Option<api::com::atproto::repo::strong_ref::StrongRef>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -33,7 +33,9 @@ impl xrpc::Query for GetRelationships {}
 pub struct Params {
     /// `actor`.
     pub actor: types::AtIdentifier,
-    /// `others`: At most 30 elements.
+    /// The accounts to compare with.
+    ///
+    /// At most 30 elements.
     pub others: Option<Vec<types::AtIdentifier>>,
 }
 

@@ -50,7 +50,9 @@ pub struct Output {
     pub suggestions: Vec<api::app::bsky::actor::defs::ProfileView>,
     /// `recIdStr`.
     pub rec_id_str: Option<String>,
-    /// `isFallback`: `false` if absent.
+    /// Whether these are general suggestions, for want of fitting ones.
+    ///
+    /// `false` if absent.
     pub is_fallback: Option<bool>,
     /// `recId`.
     pub rec_id: Option<i64>,

@@ -28,7 +28,7 @@ impl xrpc::Procedure for MuteThread {}
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Input {
-    /// `root`.
+    /// Address of the thread's first post.
     pub root: types::AtUri,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

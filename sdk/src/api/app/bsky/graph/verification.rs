@@ -12,9 +12,9 @@ use crate::types;
 pub struct Verification {
     /// `subject`.
     pub subject: types::Did,
-    /// `handle`.
+    /// The handle at the time; another one makes the verification invalid.
     pub handle: types::Handle,
-    /// `displayName`.
+    /// The display name at the time; another one makes the verification invalid.
     pub display_name: String,
     /// `createdAt`.
     pub created_at: types::Datetime,

@@ -162,9 +162,9 @@ impl LabelerViewerState {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct LabelerPolicies {
-    /// `labelValues`.
+    /// The labels that the service may set.
     pub label_values: Vec<api::com::atproto::label::defs::LabelValue>,
-    /// `labelValueDefinitions`.
+    /// What the service's own labels mean.
     pub label_value_definitions: Option<
         Vec<api::com::atproto::label::defs::LabelValueDefinition>,
     >,

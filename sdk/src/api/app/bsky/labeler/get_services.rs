@@ -31,7 +31,9 @@ impl xrpc::Query for GetServices {}
 pub struct Params {
     /// `dids`.
     pub dids: Vec<types::Did>,
-    /// `detailed`: `false` if absent.
+    /// Whether to include the policies.
+    ///
+    /// `false` if absent.
     pub detailed: Option<bool>,
 }
 

@@ -21,7 +21,7 @@ pub struct Service {
     pub reason_types: Option<Vec<api::com::atproto::moderation::defs::ReasonType>>,
     /// `subjectTypes`.
     pub subject_types: Option<Vec<api::com::atproto::moderation::defs::SubjectType>>,
-    /// `subjectCollections`.
+    /// Collections whose records can be reported; all if absent.
     pub subject_collections: Option<Vec<types::Nsid>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -71,7 +71,7 @@ crate::open_string! { ChatPreferenceInclude { All = "all", Accepted = "accepted"
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct FilterablePreference {
-    /// `include`.
+    /// From whom such notifications are shown.
     pub include: FilterablePreferenceInclude,
     /// `list`.
     pub list: bool,

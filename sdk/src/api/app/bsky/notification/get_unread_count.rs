@@ -28,7 +28,7 @@ impl xrpc::Query for GetUnreadCount {}
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Params {
-    /// `priority`.
+    /// Whether only notifications from followed accounts count.
     pub priority: Option<bool>,
     /// `seenAt`.
     pub seen_at: Option<types::Datetime>,

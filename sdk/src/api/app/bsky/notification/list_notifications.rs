@@ -42,7 +42,7 @@ impl xrpc::Paginated for ListNotifications {
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Params {
-    /// `reasons`.
+    /// Only notifications for these reasons.
     pub reasons: Option<Vec<String>>,
     /// `limit`: 1 to 100. 50 if absent.
     pub limit: Option<i64>,
@@ -137,7 +137,7 @@ pub struct Notification {
     pub author: api::app::bsky::actor::defs::ProfileView,
     /// `reason`.
     pub reason: NotificationReason,
-    /// `reasonSubject`.
+    /// The record that the notification is about, the liked post for example.
     pub reason_subject: Option<types::AtUri>,
     /// `record`.
     pub record: types::Unknown,

@@ -30,11 +30,11 @@ impl xrpc::Procedure for RegisterPush {}
 pub struct Input {
     /// `serviceDid`.
     pub service_did: types::Did,
-    /// `token`.
+    /// The device's token at the push service.
     pub token: String,
     /// `platform`.
     pub platform: InputPlatform,
-    /// `appId`.
+    /// The app's name at the push service.
     pub app_id: String,
     /// `ageRestricted`.
     pub age_restricted: Option<bool>,

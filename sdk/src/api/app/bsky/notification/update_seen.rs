@@ -28,7 +28,7 @@ impl xrpc::Procedure for UpdateSeen {}
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Input {
-    /// `seenAt`.
+    /// Everything up to this time has been seen.
     pub seen_at: types::Datetime,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -4,13 +4,15 @@
 
 use crate::types;
 
+/// A stretch of a text with a meaning: a mention, a link or a tag.
+///
 /// `app.bsky.richtext.facet`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Facet {
     /// `index`.
     pub index: ByteSlice,
-    /// `features`.
+    /// What the stretch means; several can apply.
     pub features: Vec<FacetFeaturesItem>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -104,7 +106,9 @@ impl Link {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Tag {
-    /// `tag`: At most 64 graphemes. At most 640 bytes.
+    /// The tag without the number sign.
+    ///
+    /// At most 64 graphemes. At most 640 bytes.
     pub tag: String,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
@@ -122,13 +126,17 @@ impl Tag {
     }
 }
 
+/// A stretch of a text, counted in bytes of UTF-8 from 0.
+///
 /// `app.bsky.richtext.facet#byteSlice`
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ByteSlice {
     /// `byteStart`: At least 0.
     pub byte_start: i64,
-    /// `byteEnd`: At least 0.
+    /// The byte behind the last one.
+    ///
+    /// At least 0.
     pub byte_end: i64,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

@@ -281,11 +281,11 @@ crate::open_string! { TrendViewStatus { Hot = "hot" } }
 pub struct ThreadItemPost {
     /// `post`.
     pub post: api::app::bsky::feed::defs::PostView,
-    /// `moreParents`.
+    /// Whether there are parents that are not included.
     pub more_parents: bool,
-    /// `moreReplies`.
+    /// Number of replies that are not included.
     pub more_replies: i64,
-    /// `opThread`.
+    /// Whether the post is one of a row by the thread's own author.
     pub op_thread: bool,
     /// `opThreadPostIndex`.
     pub op_thread_post_index: Option<i64>,

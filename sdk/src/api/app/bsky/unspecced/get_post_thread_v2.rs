@@ -29,13 +29,19 @@ impl xrpc::Query for GetPostThreadV2 {}
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Params {
-    /// `anchor`.
+    /// Address of the post around which the thread is shown.
     pub anchor: types::AtUri,
-    /// `above`: `true` if absent.
+    /// Whether to include parents.
+    ///
+    /// `true` if absent.
     pub above: Option<bool>,
-    /// `below`: 0 to 20. 6 if absent.
+    /// How many levels of replies to include.
+    ///
+    /// 0 to 20. 6 if absent.
     pub below: Option<i64>,
-    /// `branchingFactor`: 0 to 100. 10 if absent.
+    /// How many replies to include a level.
+    ///
+    /// 0 to 100. 10 if absent.
     pub branching_factor: Option<i64>,
     /// `sort`: `oldest` if absent.
     pub sort: Option<ParamsSort>,
@@ -129,7 +135,7 @@ impl Output {
 pub struct ThreadItem {
     /// `uri`.
     pub uri: types::AtUri,
-    /// `depth`.
+    /// 0 for the anchor, negative above it, positive below.
     pub depth: i64,
     /// `value`.
     pub value: ThreadItemValue,

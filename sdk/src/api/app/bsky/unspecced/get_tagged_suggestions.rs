@@ -58,7 +58,7 @@ pub struct Suggestion {
     pub tag: String,
     /// `subjectType`.
     pub subject_type: SuggestionSubjectType,
-    /// `subject`.
+    /// An account's or a feed's address.
     pub subject: types::Uri,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,

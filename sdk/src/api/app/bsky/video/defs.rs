@@ -14,9 +14,11 @@ pub struct JobStatus {
     pub did: types::Did,
     /// `state`.
     pub state: JobStatusState,
-    /// `progress`: 0 to 100.
+    /// How far the video has been worked on, 0 to 100.
+    ///
+    /// 0 to 100.
     pub progress: Option<i64>,
-    /// `blob`.
+    /// The finished video, to be embedded.
     pub blob: Option<types::Blob>,
     /// `error`.
     pub error: Option<String>,

@@ -32,7 +32,7 @@ pub struct Output {
     pub can_upload: bool,
     /// `remainingDailyVideos`.
     pub remaining_daily_videos: Option<i64>,
-    /// `remainingDailyBytes`.
+    /// Bytes that can still be sent today.
     pub remaining_daily_bytes: Option<i64>,
     /// `message`.
     pub message: Option<String>,

@@ -88,7 +88,7 @@ crate::setters! {
 pub struct Output {
     /// `jobId`: 1 to 256 bytes.
     pub job_id: String,
-    /// `partSizeBytes`.
+    /// Size of every part but the last.
     pub part_size_bytes: i64,
     /// `partCount`.
     pub part_count: i64,

@@ -33,7 +33,9 @@ impl xrpc::Procedure for UploadPart {}
 pub struct Params {
     /// `jobId`: 1 to 256 bytes.
     pub job_id: String,
-    /// `partNumber`: At least 1.
+    /// Which part this is.
+    ///
+    /// At least 1.
     pub part_number: i64,
 }
 
