@@ -35,8 +35,7 @@ pub use public::PublicClient;
 #[doc(hidden)]
 pub mod __private {
     pub use compact_str::CompactString;
-    pub use serde::{Deserialize, Deserializer, Serialize, Serializer, de::MapAccess, ser::SerializeMap};
-    pub use std::marker::PhantomData;
+    pub use serde::{Deserialize, Deserializer, Serialize, Serializer};
 }
 
 #[cfg(all(doctest, feature = "client"))]

@@ -90,8 +90,8 @@ impl PasswordClient {
             UntypedCall::post(Caller::new(&public), &nsid("com.atproto.server.createSession"), &input)
                 .await
                 .map_err(|error| PasswordError::SignIn(Box::new(error)))?;
-        let account: Account = session.decode().map_err(PasswordError::Answer)?;
-        let tokens: Tokens = session.decode().map_err(PasswordError::Answer)?;
+        let account: Account = session.deserialize().map_err(PasswordError::Answer)?;
+        let tokens: Tokens = session.deserialize().map_err(PasswordError::Answer)?;
         Ok(Self(Arc::new(Inner {
             http: service::client()?,
             origin: public.origin().to_owned(),

@@ -8,7 +8,7 @@ use futures_util::StreamExt as _;
 use crate::{
     api::com::atproto::repo::{create_record, delete_record, get_record, list_records, put_record},
     types::{AtIdentifier, AtUri, Cid, Nullable, Record, RecordKey, Unknown},
-    xrpc::{Call, Caller, Error, InvalidRequest, LexiconError, Method as _, NoError, NoParams},
+    xrpc::{Call, Caller, DecodeError, Error, InvalidRequest, LexiconError, Method as _, NoError, NoParams},
 };
 
 /// The records of one type in one repository.
@@ -88,7 +88,7 @@ impl<'c, R: Record> Records<'c, R> {
     /// # Errors
     /// See [`Error`].
     pub async fn create(&self, record: &R) -> Result<create_record::Output, Error<create_record::Error>> {
-        let record = encode(create_record::CreateRecord::NSID, record)?;
+        let record = encode(self.caller, create_record::CreateRecord::NSID, record)?;
         let input = create_record::Input::new(self.repo.clone(), R::collection(), record);
         Call::<create_record::CreateRecord>::new(self.caller, NoParams, input).await
     }
@@ -103,7 +103,7 @@ impl<'c, R: Record> Records<'c, R> {
         record: &R,
         swap: Swap<'_>,
     ) -> Result<put_record::Output, Error<put_record::Error>> {
-        let record = encode(put_record::PutRecord::NSID, record)?;
+        let record = encode(self.caller, put_record::PutRecord::NSID, record)?;
         let mut input = put_record::Input::new(self.repo.clone(), R::collection(), rkey.clone(), record);
         input.swap_record = match swap {
             Swap::Whatever => None,
@@ -128,17 +128,25 @@ impl<'c, R: Record> Records<'c, R> {
     }
 }
 
-fn encode<R: Record, E: LexiconError>(nsid: &str, record: &R) -> Result<Unknown, Error<E>> {
-    Unknown::encode(record).map_err(|source| {
-        Error::InvalidRequest(InvalidRequest::Input {
-            nsid: nsid.into(),
-            source: std::sync::Arc::new(source),
-        })
-    })
+/// Checks and encodes a record; in the input it is a value of any shape, which would not be checked.
+fn encode<R: Record, E: LexiconError>(
+    caller: Caller<'_>,
+    nsid: &str,
+    record: &R,
+) -> Result<Unknown, Error<E>> {
+    if caller.transport().validates_input() {
+        record.validate().map_err(|source| {
+            Error::InvalidRequest(InvalidRequest::Violations { nsid: nsid.into(), source })
+        })?;
+    }
+    Unknown::encode(record)
+        .map_err(|source| Error::InvalidRequest(InvalidRequest::Input { nsid: nsid.into(), source }))
 }
 
 fn decode<R: Record, E: LexiconError>(nsid: &str, value: &Unknown) -> Result<R, Error<E>> {
-    value.decode().map_err(|error| Error::Decode(crate::xrpc::DecodeError::value(nsid, value, error)))
+    value.decode().map_err(|source| {
+        Error::Decode(DecodeError::Json { nsid: nsid.into(), source: source.in_key("value") })
+    })
 }
 
 impl crate::oauth::OAuthClient {

@@ -8,7 +8,7 @@ use super::{
     tokens::{argument, docs, ident, literal, takes_into, ty},
 };
 use crate::model::{
-    Field, Item, Literal, NamedValue, Presence, RustType, Strings, Struct, StructKind, Union,
+    Field, Item, Literal, NamedValue, Presence, Rule, RustType, Strings, Struct, StructKind, Union,
 };
 
 /// Names that a setter must not have, because it would hide something of every type.
@@ -94,39 +94,78 @@ fn behaviour(it: &Struct, home: &Home) -> TokenStream {
     let sdk = &home.sdk;
     let (name, id) = (ident(&it.name), &it.id);
     if it.kind == StructKind::Params {
-        let fields = it.fields.iter().map(|field| {
-            let (name, key) = (ident(&field.ident), &field.key);
+        let fields = it.fields.iter().enumerate().map(|(index, field)| {
+            let (index, name, key) =
+                (proc_macro2::Literal::usize_unsuffixed(index), ident(&field.ident), &field.key);
+            let rules = bracketed_rules(&field.rules);
             match (&field.default, field.presence) {
                 (Some(default), Presence::Optional) => {
                     let default = param_default(default);
-                    quote!(#name: #key = #default)
+                    quote!(#index #name: #key #rules = #default)
                 }
-                _ => quote!(#name: #key),
+                _ => quote!(#index #name: #key #rules),
             }
         });
         return quote!(#sdk::params! { #name { #(#fields),* } });
     }
     let typed = matches!(it.kind, StructKind::Record { .. });
-    let fields = it.fields.iter().map(|field| {
-        let (name, key) = (ident(&field.ident), &field.key);
+    let fields = it.fields.iter().enumerate().map(|(index, field)| {
+        let (index, name, key) =
+            (proc_macro2::Literal::usize_unsuffixed(index), ident(&field.ident), &field.key);
+        let rules = bracketed_rules(&field.rules);
         let presence = match field.presence {
             Presence::Required => quote!(required),
             Presence::Optional => quote!(optional),
             Presence::OptionalNullable => quote!(nullable),
         };
-        quote!(#name: #key #presence)
+        quote!(#index #name: #key #presence #rules)
     });
-    quote!(#sdk::object! { #name, #id, typed: #typed, { #(#fields),* } })
+    quote!(#sdk::object! { #name, #id, record: #typed, { #(#fields),* } })
 }
 
 fn param_default(default: &Literal) -> TokenStream {
     match default {
-        Literal::Boolean(value) => quote!(#value),
+        Literal::Boolean(value) => quote!(Boolean(#value)),
         Literal::Integer(value) => {
-            let value = proc_macro2::Literal::i64_suffixed(*value);
-            quote!(#value)
+            let value = proc_macro2::Literal::i64_unsuffixed(*value);
+            quote!(Integer(#value))
         }
-        Literal::Text(value) => quote!(#value),
+        Literal::Text(value) => quote!(Text(#value)),
+    }
+}
+
+/// `[rule, rule]`; nothing for none.
+fn bracketed_rules(rules: &[Rule]) -> TokenStream {
+    if rules.is_empty() {
+        return TokenStream::new();
+    }
+    let rules = rules.iter().map(rule);
+    quote!([#(#rules),*])
+}
+
+/// A constraint, as the runtime's `Rule` without its path.
+fn rule(rule: &Rule) -> TokenStream {
+    match rule {
+        Rule::Limit(name, value) => {
+            let (name, value) = (ident(name), proc_macro2::Literal::i128_unsuffixed(*value));
+            quote!(#name(#value))
+        }
+        Rule::OneOf(values) => quote!(OneOf(&[#(#values),*])),
+        Rule::OneOfIntegers(values) => {
+            let values = values.iter().map(|value| proc_macro2::Literal::i64_unsuffixed(*value));
+            quote!(OneOfIntegers(&[#(#values),*]))
+        }
+        Rule::Const(Literal::Boolean(value)) => quote!(ConstBoolean(#value)),
+        Rule::Const(Literal::Integer(value)) => {
+            let value = proc_macro2::Literal::i64_unsuffixed(*value);
+            quote!(ConstInteger(#value))
+        }
+        Rule::Const(Literal::Text(value)) => quote!(ConstText(#value)),
+        Rule::Accept(values) => quote!(Accept(&[#(#values),*])),
+        Rule::Each(rules) => {
+            let rules = rules.iter().map(self::rule);
+            quote!(Each(&[#(types::Rule::#rules),*]))
+        }
     }
 }
 

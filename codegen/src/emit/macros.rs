@@ -93,10 +93,14 @@ fn print(tokens: TokenStream) -> String {
                 ':' => (":".to_owned(), true, std::mem::take(&mut in_path)),
                 '<' => ("<".to_owned(), true, true),
                 '>' | ',' => (punct.to_string(), true, false),
+                '&' | '-' => (punct.to_string(), false, true),
                 other => (other.to_string(), false, false),
             },
             TokenTree::Group(group) if group.delimiter() == Delimiter::Parenthesis => {
                 (format!("({})", print(group.stream())), true, false)
+            }
+            TokenTree::Group(group) if group.delimiter() == Delimiter::Bracket => {
+                (format!("[{}]", print(group.stream())), false, false)
             }
             other => (other.to_string(), false, false),
         };

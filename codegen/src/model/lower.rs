@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::{
     Body, Field, Group, Item, Literal, Method, MethodKind, Model, Module, NamedValue, Names, Pages, Presence,
-    RustType, Strings, Struct, StructKind, Union, Variant, boxing::Containment, docs, names, reach,
+    RustType, Strings, Struct, StructKind, Union, Variant, boxing::Containment, docs, names, reach, rules,
 };
 use crate::{
     catalog::Catalog,
@@ -195,6 +195,15 @@ impl ModuleBuilder<'_> {
             .map(|(key, schema, presence, nullable)| {
                 let ty =
                     self.ty(&schema.ty, &format!("{owner}{}", names::type_name(key).trim_end_matches("Def")));
+                // One that is often absent would take its whole room in every object that it is a field of.
+                let ty = match ty {
+                    ty @ RustType::Generated { .. }
+                        if presence != Presence::Required && self.is_struct(&schema.ty) =>
+                    {
+                        RustType::Boxed(Box::new(ty))
+                    }
+                    ty => ty,
+                };
                 let ty = if nullable { RustType::Nullable(Box::new(ty)) } else { ty };
                 let (constant, default) = values(&schema.ty);
                 Field {
@@ -205,6 +214,7 @@ impl ModuleBuilder<'_> {
                     presence,
                     constant,
                     default,
+                    rules: rules::of(&schema.ty, &self.document.id, self.context.catalog),
                 }
             })
             .collect()
@@ -463,6 +473,15 @@ impl ModuleBuilder<'_> {
     fn generated(&self, target: &DefId, into: bool) -> RustType {
         let module = (target.nsid != self.document.id).then(|| self.context.names.module(&target.nsid));
         RustType::Generated { module, name: self.context.names.definition(target), into }
+    }
+
+    /// Whether a field's type is a struct.
+    fn is_struct(&self, ty: &Type) -> bool {
+        match ty {
+            Type::Object(_) => true,
+            Type::Ref(reference) => self.is_object(&reference.resolve(&self.document.id)),
+            _ => false,
+        }
     }
 
     fn is_object(&self, target: &DefId) -> bool {

@@ -7,6 +7,7 @@ mod docs;
 mod lower;
 mod names;
 mod reach;
+mod rules;
 
 use std::collections::BTreeMap;
 
@@ -139,6 +140,25 @@ pub struct Field {
     pub constant: Option<Literal>,
     /// The value that an absent one stands for.
     pub default: Option<Literal>,
+    /// What its value has to keep to.
+    pub rules: Vec<Rule>,
+}
+
+/// A constraint of a field's value (L4, L5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rule {
+    /// A number, with the runtime's name of what it limits, such as `MaxGraphemes`.
+    Limit(&'static str, i128),
+    /// The strings that are allowed.
+    OneOf(Vec<String>),
+    /// The integers that are allowed.
+    OneOfIntegers(Vec<i64>),
+    /// The only value that is allowed.
+    Const(Literal),
+    /// The MIME types that a blob may have.
+    Accept(Vec<String>),
+    /// What every element of a list has to keep to.
+    Each(Vec<Rule>),
 }
 
 /// Whether a field has to be there.

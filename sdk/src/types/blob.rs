@@ -1,6 +1,9 @@
 //! References to blobs (D2).
 
-use super::{Cid, CidLink, Extra, Object as _};
+use super::{
+    Cid, CidLink, DataError, Extra,
+    codec::{FromData, Problem, Reader},
+};
 
 /// A reference to a blob: an image or a video, say, that a server keeps beside the records.
 ///
@@ -43,13 +46,22 @@ impl Blob {
         u64::try_from(self.size).ok()
     }
 
+    /// The size as it is written: the form in use always has one, a legacy reference is written with -1.
+    pub(super) fn written_size(&self) -> i64 {
+        self.size
+    }
+
+    pub(super) fn extra_mut(&mut self) -> &mut Extra {
+        &mut self.extra
+    }
+
     /// Fields that the specification does not name.
     pub fn extra(&self) -> &Extra {
         &self.extra
     }
 }
 
-/// The form in use. Read and written like a generated object; the legacy form `{cid, mimeType}` is told by its fields.
+/// Either form, as it is read; the legacy one, `{cid, mimeType}`, is told by its fields.
 #[derive(Debug, Clone, PartialEq)]
 struct Fields {
     link: Option<CidLink>,
@@ -59,33 +71,24 @@ struct Fields {
     extra: Extra,
 }
 
-crate::object! { Fields, "blob", typed: true, { link: "ref" optional, cid: "cid" optional, mime_type: "mimeType" required, size: "size" optional } }
+crate::object! {
+    Fields, "blob", record: true, {
+        0 link: "ref" optional,
+        1 mime_type: "mimeType" required,
+        2 size: "size" optional,
+        3 cid: "cid" optional,
+    }
+}
 
-impl<'de> serde::Deserialize<'de> for Blob {
-    #[inline]
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        use serde::de::Error as _;
-
-        let Fields { link, cid, mime_type, size, extra } = Fields::deserialize(deserializer)?;
+impl FromData for Blob {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DataError> {
+        let Fields { link, cid, mime_type, size, extra } = Fields::read(reader)?;
         match (link, cid, size) {
             (Some(link), None, Some(size)) => Ok(Self { link, mime_type, size, extra }),
             (None, Some(cid), None) => Ok(Self { link: CidLink(cid), mime_type, size: -1, extra }),
-            _ => Err(D::Error::custom("expected a blob with `ref`, `mimeType` and `size`")),
+            _ => Err(reader.error(Problem::Form("expected a blob with `ref`, `mimeType` and `size`"))),
         }
     }
 }
 
-/// Always the form in use, also for what came in the legacy one.
-impl serde::Serialize for Blob {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeMap as _;
-
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("$type", Fields::ID)?;
-        map.serialize_entry("ref", &self.link)?;
-        map.serialize_entry("mimeType", &self.mime_type)?;
-        map.serialize_entry("size", &self.size)?;
-        self.extra.encode_into(&mut map, false)?;
-        map.end()
-    }
-}
+crate::serde_data!(Blob);

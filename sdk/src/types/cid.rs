@@ -2,12 +2,18 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
 
-use super::text::{InvalidText, TextVisitor};
+use super::InvalidText;
 
 /// The digits of base 32 in lower case (RFC 4648).
 const DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+/// The codec of records (multicodec).
+const DAG_CBOR: u8 = 0x71;
+/// The codec of blobs.
+const RAW: u8 = 0x55;
+/// The hash function (multihash).
+const SHA_256: u8 = 0x12;
 /// The characters of a blessed identifier: the multibase sign and 58 digits.
 const BLESSED_LENGTH: usize = 59;
 
@@ -54,6 +60,29 @@ impl Cid {
         }
     }
 
+    /// The CID of DAG-CBOR: what repositories and links between records use.
+    pub fn of_cbor(cbor: &[u8]) -> Self {
+        Self::of(DAG_CBOR, cbor)
+    }
+
+    /// The CID of raw bytes: what blobs have.
+    pub fn of_raw(bytes: &[u8]) -> Self {
+        Self::of(RAW, bytes)
+    }
+
+    fn of(codec: u8, data: &[u8]) -> Self {
+        let mut bytes = [0; 36];
+        bytes[..4].copy_from_slice(&[1, codec, SHA_256, 32]);
+        bytes[4..].copy_from_slice(&Sha256::digest(data));
+        Self(Form::Blessed(bytes))
+    }
+
+    /// The CID that 36 bytes of the protocol's form stand for; nothing for any others.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let bytes: [u8; 36] = bytes.try_into().ok()?;
+        is_blessed(&bytes).then_some(Self(Form::Blessed(bytes)))
+    }
+
     /// Whether it has the protocol's form: version 1, codec 0x71 or 0x55, SHA-256, base 32 in lower case.
     pub fn is_blessed(&self) -> bool {
         matches!(self.0, Form::Blessed(_))
@@ -72,7 +101,7 @@ impl Cid {
         self.as_bytes().map(|bytes| bytes[1])
     }
 
-    fn with_text<T>(&self, take: impl FnOnce(&str) -> T) -> T {
+    pub(super) fn with_text<T>(&self, take: impl FnOnce(&str) -> T) -> T {
         match &self.0 {
             Form::Other(text) => take(text),
             Form::Blessed(bytes) => {
@@ -109,8 +138,11 @@ fn decode(text: &[u8]) -> Option<[u8; 36]> {
         bytes.get_mut(at..at + count)?.copy_from_slice(&whole[8 - count..]);
         at += count;
     }
-    let blessed = bytes[0] == 1 && matches!(bytes[1], 0x71 | 0x55) && bytes[2] == 0x12 && bytes[3] == 0x20;
-    blessed.then_some(bytes)
+    is_blessed(&bytes).then_some(bytes)
+}
+
+fn is_blessed(bytes: &[u8; 36]) -> bool {
+    bytes[0] == 1 && matches!(bytes[1], DAG_CBOR | RAW) && bytes[2] == SHA_256 && bytes[3] == 32
 }
 
 fn encode(bytes: &[u8; 36]) -> [u8; BLESSED_LENGTH] {
@@ -165,15 +197,4 @@ impl From<Cid> for String {
     }
 }
 
-impl Serialize for Cid {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.with_text(|text| serializer.serialize_str(text))
-    }
-}
-
-impl<'de> Deserialize<'de> for Cid {
-    #[inline]
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(TextVisitor { format: "CID", make: |text| Self::new(text) })
-    }
-}
+crate::serde_data!(Cid);

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use compact_str::CompactString;
-use serde::ser::SerializeMap;
 
 use super::Unknown;
 
@@ -59,15 +58,6 @@ impl Extra {
     /// The fields in the order in which they came.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Unknown)> {
         self.0.iter().flat_map(|fields| fields.iter()).map(|(key, value)| (key.as_str(), value))
-    }
-
-    /// Writes the fields into a map, without `$type` where the caller has written one.
-    #[doc(hidden)]
-    pub fn encode_into<M: SerializeMap>(&self, map: &mut M, with_type: bool) -> Result<(), M::Error> {
-        for (key, value) in self.iter().filter(|(key, _)| with_type || *key != "$type") {
-            map.serialize_entry(key, value)?;
-        }
-        Ok(())
     }
 }
 

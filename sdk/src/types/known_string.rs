@@ -43,25 +43,20 @@ macro_rules! open_string {
                 }
             }
 
-            impl $crate::xrpc::QueryValue for $name {
-                fn append_to(&self, name: &str, query: &mut $crate::xrpc::QueryString) {
-                    query.push_text(name, self.as_str());
+            impl $crate::types::Data for $name {
+                fn shape(&self) -> $crate::types::codec::Shape<'_> {
+                    $crate::types::codec::Shape::Text(self.as_str())
                 }
             }
 
-            impl $crate::__private::Serialize for $name {
-                fn serialize<S: $crate::__private::Serializer>(&self, serializer: S) -> ::core::result::Result<S::Ok, S::Error> {
-                    serializer.serialize_str(self.as_str())
+            impl $crate::types::FromData for $name {
+                fn read(reader: &mut $crate::types::codec::Reader<'_>) -> ::core::result::Result<Self, $crate::types::DataError> {
+                    let text = reader.text()?;
+                    ::core::result::Result::Ok(Self::from(&*text))
                 }
             }
 
-            impl<'de> $crate::__private::Deserialize<'de> for $name {
-                fn deserialize<D: $crate::__private::Deserializer<'de>>(deserializer: D) -> ::core::result::Result<Self, D::Error> {
-                    deserializer.deserialize_str($crate::types::known_string::TextVisitor(|text: &str| {
-                        ::core::result::Result::Ok(Self::from(text))
-                    }))
-                }
-            }
+            $crate::serde_data!($name);
         };
     };
 }
@@ -114,41 +109,20 @@ macro_rules! closed_string {
                 }
             }
 
-            impl $crate::xrpc::QueryValue for $name {
-                fn append_to(&self, name: &str, query: &mut $crate::xrpc::QueryString) {
-                    query.push_text(name, self.as_str());
+            impl $crate::types::Data for $name {
+                fn shape(&self) -> $crate::types::codec::Shape<'_> {
+                    $crate::types::codec::Shape::Text(self.as_str())
                 }
             }
 
-            impl $crate::__private::Serialize for $name {
-                fn serialize<S: $crate::__private::Serializer>(&self, serializer: S) -> ::core::result::Result<S::Ok, S::Error> {
-                    serializer.serialize_str(self.as_str())
+            impl $crate::types::FromData for $name {
+                fn read(reader: &mut $crate::types::codec::Reader<'_>) -> ::core::result::Result<Self, $crate::types::DataError> {
+                    let text = reader.text()?;
+                    Self::try_from(&*text).map_err(|error| reader.invalid(error))
                 }
             }
 
-            impl<'de> $crate::__private::Deserialize<'de> for $name {
-                fn deserialize<D: $crate::__private::Deserializer<'de>>(deserializer: D) -> ::core::result::Result<Self, D::Error> {
-                    deserializer.deserialize_str($crate::types::known_string::TextVisitor(|text: &str| Self::try_from(text)))
-                }
-            }
+            $crate::serde_data!($name);
         };
     };
-}
-
-/// Makes a value from a text without keeping the text.
-#[doc(hidden)]
-#[derive(Debug)]
-pub struct TextVisitor<F>(pub F);
-
-impl<T, F: FnOnce(&str) -> Result<T, super::InvalidText>> serde::de::Visitor<'_> for TextVisitor<F> {
-    type Value = T;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a string")
-    }
-
-    #[inline]
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
-        (self.0)(text).map_err(E::custom)
-    }
 }

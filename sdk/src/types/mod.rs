@@ -1,8 +1,6 @@
 //! The data types of the protocol: identifiers, links, blobs and values that are not decoded yet. No I/O.
 
-pub mod known_string;
-pub mod object;
-pub mod union;
+pub mod codec;
 
 mod at_identifier;
 mod at_uri;
@@ -17,22 +15,30 @@ mod extra;
 #[cfg(test)]
 mod format_tests;
 mod handle;
+mod known_string;
 mod language;
 mod nsid;
 mod nullable;
+mod object;
 mod permission_set;
 mod record_key;
 mod setters;
 mod text;
 mod tid;
+mod union;
 mod unknown;
 mod uri;
+mod validation;
+mod value;
 
 pub use at_identifier::AtIdentifier;
 pub use at_uri::AtUri;
 pub use binary::{Bytes, CidLink};
 pub use blob::Blob;
 pub use cid::Cid;
+pub use codec::{
+    Data, DataError, FromData, MAX_DEPTH, Object, Problem, Reader, Record, cid_of, from_cbor, from_json,
+};
 pub use datetime::Datetime;
 pub use did::Did;
 pub use extra::Extra;
@@ -40,14 +46,14 @@ pub use handle::Handle;
 pub use language::Language;
 pub use nsid::Nsid;
 pub use nullable::Nullable;
-pub use object::{Object, Record};
 pub use permission_set::PermissionSet;
 pub use record_key::RecordKey;
 pub use text::InvalidText;
 pub use tid::Tid;
-pub use union::Union;
 pub use unknown::Unknown;
 pub use uri::Uri;
+pub use validation::{Rule, Violated, Violation, Violations};
+pub use value::Value;
 
 /// A string that is kept in place as long as it is short.
 pub use compact_str::CompactString as SmallString;

@@ -45,6 +45,11 @@ pub(super) fn check(text: &str) -> Result<(), &'static str> {
 }
 
 impl Nsid {
+    /// A text that the generator has checked.
+    pub(super) fn known(text: &'static str) -> Self {
+        Self(compact_str::CompactString::const_new(text))
+    }
+
     /// The domain in reverse.
     pub fn authority(&self) -> &str {
         self.as_str().rsplit_once('.').map_or("", |(authority, _)| authority)

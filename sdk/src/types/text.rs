@@ -1,7 +1,5 @@
 //! What all string formats have in common.
 
-use std::fmt;
-
 /// A text that is not of the format asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a valid {format}: {problem}")]
@@ -20,25 +18,6 @@ impl InvalidText {
     #[cold]
     pub fn new(format: &'static str, text: &str, problem: &'static str) -> Self {
         Self { format, text: text.chars().take(200).collect(), problem }
-    }
-}
-
-/// Makes a checked text out of what a deserializer gives, without a string in between.
-pub(super) struct TextVisitor<T> {
-    pub(super) format: &'static str,
-    pub(super) make: fn(&str) -> Result<T, InvalidText>,
-}
-
-impl<T> serde::de::Visitor<'_> for TextVisitor<T> {
-    type Value = T;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a string ({})", self.format)
-    }
-
-    #[inline]
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
-        (self.make)(text).map_err(E::custom)
     }
 }
 
@@ -137,24 +116,27 @@ macro_rules! text_type {
             }
         }
 
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(&self.0)
+        impl $crate::types::FromData for $name {
+            #[inline]
+            fn read(reader: &mut $crate::types::Reader<'_>) -> Result<Self, $crate::types::DataError> {
+                let text = reader.text()?;
+                Self::decode(&text).map_err(|error| reader.invalid(error))
             }
         }
 
-        impl<'de> serde::Deserialize<'de> for $name {
-            #[inline]
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserializer.deserialize_str($crate::types::text::TextVisitor { format: $format, make: Self::decode })
-            }
-        }
+        $crate::serde_data!($name);
     };
     (@checked $name:ident, $format:literal, $check:ident) => {
         impl $name {
             #[inline]
             fn decode(text: &str) -> Result<Self, $crate::types::InvalidText> {
                 Self::new(text)
+            }
+        }
+
+        impl $crate::types::Data for $name {
+            fn shape(&self) -> $crate::types::codec::Shape<'_> {
+                $crate::types::codec::Shape::Text(self.as_str())
             }
         }
     };
@@ -168,6 +150,12 @@ macro_rules! text_type {
             #[doc = concat!("Whether the text is a valid ", $format, "; what came from elsewhere need not be.")]
             pub fn is_valid(&self) -> bool {
                 $check(&self.0).is_ok()
+            }
+        }
+
+        impl $crate::types::Data for $name {
+            fn shape(&self) -> $crate::types::codec::Shape<'_> {
+                $crate::types::codec::Shape::Lenient(self.as_str(), $format, $check)
             }
         }
     };

@@ -2,12 +2,11 @@
 
 use std::{fmt, future::poll_fn, pin::Pin, sync::Arc, task::Context, task::Poll};
 
+use super::{BoxFuture, DecodeError, ReadError, TransportError, TransportResponse};
+use crate::types::{Data, DataError, FromData, Violations, from_json};
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use http::{HeaderMap, header::CONTENT_TYPE};
-use serde::{Serialize, de::DeserializeOwned};
-
-use super::{BoxFuture, DecodeError, ReadError, TransportError, TransportResponse};
 
 /// The most that is read of a body that has to be in memory as a whole, in bytes (256 MiB).
 pub const MAX_BUFFERED_BODY: usize = 256 << 20;
@@ -121,7 +120,15 @@ pub trait Body: Send + Sync + 'static {
     ///
     /// # Errors
     /// When the value cannot be written as JSON.
-    fn encode(sent: Self::Sent) -> Result<RequestBody, serde_json::Error>;
+    fn encode(sent: Self::Sent) -> Result<RequestBody, DataError>;
+
+    /// Checks the constraints of the lexicon.
+    ///
+    /// # Errors
+    /// All violations.
+    fn validate(_sent: &Self::Sent) -> Result<(), Violations> {
+        Ok(())
+    }
 
     /// Takes the response's body.
     fn receive(
@@ -135,12 +142,16 @@ pub trait Body: Send + Sync + 'static {
 #[derive(Debug)]
 pub struct Json<T>(std::marker::PhantomData<fn() -> T>);
 
-impl<T: Serialize + DeserializeOwned + Send + 'static> Body for Json<T> {
+impl<T: Data + FromData + Send + 'static> Body for Json<T> {
     type Sent = T;
     type Received = T;
 
-    fn encode(sent: T) -> Result<RequestBody, serde_json::Error> {
-        serde_json::to_vec(&sent).map(|json| RequestBody::Bytes(json.into()))
+    fn encode(sent: T) -> Result<RequestBody, DataError> {
+        sent.to_json().map(|json| RequestBody::Bytes(json.into()))
+    }
+
+    fn validate(sent: &T) -> Result<(), Violations> {
+        sent.validate()
     }
 
     fn receive(
@@ -150,7 +161,7 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> Body for Json<T> {
     ) -> BoxFuture<'static, Result<T, ReadError>> {
         Box::pin(async move {
             let body = read_json(&nsid, mime, response).await?;
-            serde_json::from_slice(&body).map_err(|error| DecodeError::json(&nsid, &body, error).into())
+            from_json(&body).map_err(|source| DecodeError::Json { nsid, source }.into())
         })
     }
 }
@@ -163,7 +174,7 @@ impl Body for Raw {
     type Sent = RequestBody;
     type Received = ByteStream;
 
-    fn encode(sent: RequestBody) -> Result<RequestBody, serde_json::Error> {
+    fn encode(sent: RequestBody) -> Result<RequestBody, DataError> {
         Ok(sent)
     }
 
@@ -187,7 +198,7 @@ impl Body for Empty {
     type Sent = ();
     type Received = ();
 
-    fn encode((): ()) -> Result<RequestBody, serde_json::Error> {
+    fn encode((): ()) -> Result<RequestBody, DataError> {
         Ok(RequestBody::Empty)
     }
 

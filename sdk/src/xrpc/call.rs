@@ -8,12 +8,12 @@ use http::{
 };
 
 use super::{
-    Body, BoxFuture, Caller, Error, InvalidRequest, Method, Paginated, Params as _, Procedure, QueryString,
-    Raw, Response,
+    Body, BoxFuture, Caller, Error, InvalidRequest, Method, Paginated, Params as _, Procedure, Raw, Response,
     exchange::{Failure, Outgoing, exchange},
     options::{CallOptions, call_options},
     pages,
 };
+use crate::types::Data as _;
 
 /// A call that is sent when it is awaited.
 ///
@@ -56,14 +56,17 @@ impl<'c, M: Method> Call<'c, M> {
     /// See [`Error`]; [`Error::kind`] tells what to do about it.
     pub async fn send(self) -> Result<Response<<M::Output as Body>::Received>, Error<M::Error>> {
         let Self { caller, params, input, options } = self;
-        let mut query = QueryString::default();
-        params.append_to(&mut query);
         let nsid: Arc<str> = M::NSID.into();
-        let body = M::Input::encode(input).map_err(|source| {
-            Error::InvalidRequest(InvalidRequest::Input { nsid: nsid.clone(), source: Arc::new(source) })
-        })?;
-        let mut call =
-            Outgoing { kind: M::KIND, nsid: nsid.clone(), query: query.into_string(), body, options };
+        if caller.transport().validates_input() {
+            let checked = params.validate().and_then(|()| M::Input::validate(&input));
+            checked.map_err(|source| {
+                Error::InvalidRequest(InvalidRequest::Violations { nsid: nsid.clone(), source })
+            })?;
+        }
+        let body = M::Input::encode(input)
+            .map_err(|source| Error::InvalidRequest(InvalidRequest::Input { nsid: nsid.clone(), source }))?;
+        let query = params.query().into_string();
+        let mut call = Outgoing { kind: M::KIND, nsid: nsid.clone(), query, body, options };
         add_types(&mut call.options, M::INPUT, M::OUTPUT);
         let response = exchange(caller, call).await.map_err(Error::from)?;
         let (status, headers) = (response.status, response.headers.clone());

@@ -176,8 +176,8 @@ async fn x3_empty_bodies_are_errors_where_an_output_is_declared_and_fine_elsewhe
 async fn x9_truncated_or_wrong_json_names_the_place() {
     let body = r#"{"cursor":"c","notes":[{"uri":"at://did:plc:z72i7hdynmk6r22z27h6tvur","note":{"text":5"#;
     let (error, _) = foo_error(vec![answer("200 OK", "content-type: application/json\r\n", body)]).await;
-    let Error::Decode(DecodeError::Json { nsid, path, .. }) = &error else { panic!("{error}") };
-    assert_eq!((&**nsid, path.as_str()), ("com.example.foo", "notes[0].note.text"));
+    let Error::Decode(DecodeError::Json { nsid, source, .. }) = &error else { panic!("{error}") };
+    assert_eq!((&**nsid, source.path().as_str()), ("com.example.foo", "notes[0].note.text"));
     // The connection breaks off before the promised length.
     let cut = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 900\r\n\r\n{\"notes\":["
         .to_vec();

@@ -5,7 +5,8 @@ use std::{fmt, sync::Arc, time::Duration};
 use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
 use serde::Deserialize;
 
-use super::{LexiconError, NoError, Reauthenticate, TransportError, json_path};
+use super::{LexiconError, NoError, Reauthenticate, TransportError};
+use crate::types::{DataError, Violations};
 
 /// Why a call failed.
 ///
@@ -293,14 +294,12 @@ pub enum ReadError {
 #[non_exhaustive]
 pub enum DecodeError {
     /// The body is not the JSON that the lexicon asks for.
-    #[error("the answer of {nsid} is not what its lexicon says, at `{path}`: {source}")]
+    #[error("the answer of {nsid} is not what its lexicon says: {source}")]
     Json {
         /// The method's NSID.
         nsid: Arc<str>,
-        /// The JSON path, such as `records[3].value`.
-        path: String,
-        /// What was expected.
-        source: serde_json::Error,
+        /// What is wrong, and where.
+        source: DataError,
     },
     /// The body is of another type.
     #[error("the answer of {nsid} has the content type `{found}`, expected `{expected}`")]
@@ -326,24 +325,6 @@ pub enum DecodeError {
     },
 }
 
-impl DecodeError {
-    /// Finds the place of an error in the body.
-    #[cold]
-    pub(super) fn json(nsid: &Arc<str>, body: &[u8], source: serde_json::Error) -> Self {
-        let path = json_path::at(body, source.line(), source.column());
-        Self::Json { nsid: nsid.clone(), path, source }
-    }
-
-    /// Finds the place of an error in a value of an answer.
-    #[cfg(feature = "client")]
-    #[cold]
-    pub(crate) fn value(nsid: &str, value: &crate::types::Unknown, source: serde_json::Error) -> Self {
-        let path = json_path::at(value.as_json().as_bytes(), source.line(), source.column());
-        let path = if path.is_empty() { "value".to_owned() } else { format!("value.{path}") };
-        Self::Json { nsid: nsid.into(), path, source }
-    }
-}
-
 /// Why a call was not sent.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -365,6 +346,22 @@ pub enum InvalidRequest {
     /// The input cannot be written as JSON.
     #[error("the input of {nsid} cannot be written as JSON: {source}")]
     Input {
+        /// The method's NSID.
+        nsid: Arc<str>,
+        /// Why.
+        source: DataError,
+    },
+    /// The parameters or the input do not keep to the lexicon; the server would refuse them.
+    #[error("the call of {nsid} was not sent: {source}")]
+    Violations {
+        /// The method's NSID.
+        nsid: Arc<str>,
+        /// What is wrong, and where.
+        source: Violations,
+    },
+    /// The untyped input cannot be written as JSON.
+    #[error("the input of {nsid} cannot be written as JSON: {source}")]
+    UntypedInput {
         /// The method's NSID.
         nsid: Arc<str>,
         /// Why.

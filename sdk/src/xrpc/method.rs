@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use serde::de::DeserializeOwned;
-
 use super::{Body, QueryString};
+use crate::types::{Data, FromData, codec::Shape};
 
 /// Whether a method reads, writes or streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +45,7 @@ pub trait Procedure: Method {}
 /// A stream of typed messages.
 pub trait Subscription: Method {
     /// One message of the stream.
-    type Message: DeserializeOwned + Send;
+    type Message: FromData + Send;
 }
 
 /// A query whose answer comes in pages: a `cursor` on both sides and one array in the output.
@@ -62,18 +61,24 @@ pub trait Paginated: Query {
 }
 
 /// Query parameters that can be written as a query string.
-pub trait Params: Clone + Send + Sync {
-    /// Appends every parameter, defaults included (protocol X2).
-    fn append_to(&self, query: &mut QueryString);
+pub trait Params: Data + Clone + Send + Sync {
+    /// Every parameter, defaults included (protocol X2).
+    fn query(&self) -> QueryString {
+        QueryString::of(self)
+    }
 }
 
 /// No parameters.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct NoParams;
 
-impl Params for NoParams {
-    fn append_to(&self, _: &mut QueryString) {}
+impl Data for NoParams {
+    fn shape(&self) -> Shape<'_> {
+        Shape::Object(self)
+    }
 }
+
+impl Params for NoParams {}
 
 /// The errors that a lexicon names for a method.
 pub trait LexiconError: fmt::Debug + fmt::Display + Clone + Copy + PartialEq + Send + Sync + 'static {

@@ -9,7 +9,6 @@ mod error;
 #[cfg(feature = "client")]
 pub(crate) mod exchange;
 pub(crate) mod http_date;
-mod json_path;
 mod method;
 #[cfg(feature = "client")]
 mod options;
@@ -36,7 +35,7 @@ pub use method::{
 pub use options::Labeler;
 #[cfg(feature = "client")]
 pub use pages::{items, pages};
-pub use query_string::{QueryString, QueryValue};
+pub use query_string::QueryString;
 pub use response::Response;
 #[cfg(feature = "client")]
 pub use service::InvalidService;

@@ -3,23 +3,71 @@
 
 use std::fmt::Write as _;
 
+use crate::types::{
+    Data,
+    codec::{Literal, Shape},
+};
+
 /// A query string that is being written.
 ///
 /// ```
 /// use atproto_sdk::xrpc::QueryString;
 ///
 /// let mut query = QueryString::default();
-/// query.push("limit", &50);
-/// query.push("actors", &["did:plc:abc", "alice.test"].as_slice());
+/// query.push("limit", &50_i64);
+/// query.push("actors", &vec!["did:plc:abc".to_owned(), "alice.test".to_owned()]);
 /// assert_eq!(query.as_str(), "limit=50&actors=did%3Aplc%3Aabc&actors=alice.test");
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct QueryString(String);
 
 impl QueryString {
-    /// Appends a value under a name; an absent optional value appends nothing, an array one entry each.
-    pub fn push(&mut self, name: &str, value: &(impl QueryValue + ?Sized)) {
-        value.append_to(name, self);
+    /// The parameters of a method, with the defaults of absent ones.
+    pub(super) fn of(params: &dyn Data) -> Self {
+        let mut query = Self::default();
+        let fields = params.about().fields;
+        params.each_field(&mut |index, value| {
+            let Some(field) = fields.get(index) else { return };
+            match (value.shape(), field.default) {
+                (Shape::Absent, Some(Literal::Boolean(default))) => query.push(field.key, &default),
+                (Shape::Absent, Some(Literal::Integer(default))) => query.push(field.key, &default),
+                (Shape::Absent, Some(Literal::Text(default))) => query.push_text(field.key, default),
+                (shape, _) => query.push_shape(field.key, shape),
+            }
+        });
+        query
+    }
+
+    /// Appends a value under a name; an absent optional value appends nothing, a list one entry each.
+    pub fn push(&mut self, name: &str, value: &impl Data) {
+        self.push_shape(name, value.shape());
+    }
+
+    fn push_shape(&mut self, name: &str, shape: Shape<'_>) {
+        match shape {
+            Shape::Boolean(value) => self.push_text(name, if value { "true" } else { "false" }),
+            Shape::Integer(value) => self.push_text(name, &value.to_string()),
+            Shape::Text(text) | Shape::Lenient(text, ..) => self.push_text(name, text),
+            Shape::CidText(cid) | Shape::Link(cid) => self.push_text(name, &cid.to_string()),
+            // `unknown` parameters go as the text of a string, or as JSON.
+            Shape::Unknown(value) | Shape::Other(value) => match value.decode::<String>() {
+                Ok(text) => self.push_text(name, &text),
+                Err(_) => self.push_text(name, &value.as_json()),
+            },
+            Shape::List(list) => {
+                for value in (0..list.len()).filter_map(|index| list.get(index)) {
+                    self.push_shape(name, value.shape());
+                }
+            }
+            // Parameters are nothing else (L3).
+            Shape::Absent
+            | Shape::Null
+            | Shape::Bytes(_)
+            | Shape::Blob(_)
+            | Shape::Object(_)
+            | Shape::Tagged(..)
+            | Shape::Value(_) => {}
+        }
     }
 
     /// Appends one text under a name.
@@ -55,97 +103,32 @@ impl QueryString {
     }
 }
 
-/// A value that can stand in a query string.
-pub trait QueryValue {
-    /// Appends the value under a name.
-    fn append_to(&self, name: &str, query: &mut QueryString);
-}
-
-impl QueryValue for str {
-    fn append_to(&self, name: &str, query: &mut QueryString) {
-        query.push_text(name, self);
-    }
-}
-
-impl<T: QueryValue + ?Sized> QueryValue for &T {
-    fn append_to(&self, name: &str, query: &mut QueryString) {
-        (**self).append_to(name, query);
-    }
-}
-
-impl<T: QueryValue> QueryValue for Option<T> {
-    fn append_to(&self, name: &str, query: &mut QueryString) {
-        if let Some(value) = self {
-            value.append_to(name, query);
-        }
-    }
-}
-
-impl<T: QueryValue> QueryValue for [T] {
-    fn append_to(&self, name: &str, query: &mut QueryString) {
-        for value in self {
-            value.append_to(name, query);
-        }
-    }
-}
-
-impl<T: QueryValue> QueryValue for Vec<T> {
-    fn append_to(&self, name: &str, query: &mut QueryString) {
-        self.as_slice().append_to(name, query);
-    }
-}
-
-macro_rules! through_display {
-    ($($name:ty)*) => { $(
-        impl QueryValue for $name {
-            fn append_to(&self, name: &str, query: &mut QueryString) {
-                query.push_text(name, &self.to_string());
-            }
-        }
-    )* };
-}
-
-through_display! {
-    bool i64 i32 u32
-    crate::types::AtIdentifier crate::types::AtUri crate::types::Cid crate::types::Datetime crate::types::Did
-    crate::types::Handle crate::types::Language crate::types::Nsid crate::types::RecordKey crate::types::Tid
-    crate::types::Uri
-}
-
-impl QueryValue for String {
-    fn append_to(&self, name: &str, query: &mut QueryString) {
-        query.push_text(name, self);
-    }
-}
-
-/// `unknown` parameters go as the text of a string, or as JSON.
-impl QueryValue for crate::types::Unknown {
-    fn append_to(&self, name: &str, query: &mut QueryString) {
-        match self.decode::<String>() {
-            Ok(text) => query.push_text(name, &text),
-            Err(_) => query.push_text(name, self.as_json()),
-        }
-    }
-}
-
 /// Implements [`Params`](crate::xrpc::Params) for a generated struct of parameters.
 ///
-/// A parameter with a default is sent with every call, as the caller's value or as the default.
+/// An entry is `number field: "key" [rules] = Kind(default)`. A parameter with a default is sent with every call, as the
+/// caller's value or as the default.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! params {
-    ($name:ident { $($field:ident : $key:literal $(= $default:expr)?),* $(,)? }) => {
-        impl $crate::xrpc::Params for $name {
-            fn append_to(&self, query: &mut $crate::xrpc::QueryString) {
-                $($crate::params!(@push self query $field $key $($default)?);)*
+    ($name:ident {
+        $($index:literal $field:ident : $key:literal $([$($rule:ident($($limit:tt)*)),+])? $(= $kind:ident($default:literal))?),* $(,)?
+    }) => {
+        impl $crate::types::Data for $name {
+            fn shape(&self) -> $crate::types::codec::Shape<'_> {
+                $crate::types::codec::Shape::Object(self)
+            }
+            fn about(&self) -> &'static $crate::types::codec::About {
+                const { &$crate::types::codec::About {
+                    id: "",
+                    record: false,
+                    fields: &[$($crate::field!($key, [$($($rule($($limit)*)),+)?] $(, $kind $default)?)),*],
+                } }
+            }
+            fn each_field<'a>(&'a self, visit: &mut dyn FnMut(usize, &'a dyn $crate::types::Data)) {
+                $(visit($index, &self.$field);)*
             }
         }
-    };
-    (@push $this:ident $query:ident $field:ident $key:literal) => { $query.push($key, &$this.$field) };
-    (@push $this:ident $query:ident $field:ident $key:literal $default:expr) => {
-        match &$this.$field {
-            ::core::option::Option::Some(value) => $query.push($key, value),
-            ::core::option::Option::None => $query.push($key, &$default),
-        }
+
+        impl $crate::xrpc::Params for $name {}
     };
 }

@@ -67,6 +67,11 @@ impl TransportResponse {
 pub trait Transport: Send + Sync {
     /// Sends a request and gives the answer, whatever its status.
     fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>>;
+
+    /// Whether typed calls are checked against the constraints of their lexicon before they are sent.
+    fn validates_input(&self) -> bool {
+        true
+    }
 }
 
 /// A borrowed transport, as namespace accessors hold it.

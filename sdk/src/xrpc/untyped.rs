@@ -48,7 +48,7 @@ impl<'c> UntypedCall<'c> {
             Ok(json) => RequestBody::Bytes(json.into()),
             Err(source) => {
                 options.problem =
-                    Some(InvalidRequest::Input { nsid: nsid.clone(), source: Arc::new(source) });
+                    Some(InvalidRequest::UntypedInput { nsid: nsid.clone(), source: Arc::new(source) });
                 RequestBody::Empty
             }
         };
@@ -68,11 +68,9 @@ impl<'c> UntypedCall<'c> {
         let response = exchange(caller, call).await.map_err(Error::<NoError>::from)?;
         let (status, headers) = (response.status, response.headers.clone());
         let output = match read_json(&nsid, Some("application/json"), response).await {
-            Err(super::ReadError::Decode(DecodeError::Empty { .. })) => Unknown::from(Value::Null),
+            Err(super::ReadError::Decode(DecodeError::Empty { .. })) => Unknown::null(),
             Err(error) => return Err(error.into()),
-            Ok(body) => {
-                serde_json::from_slice(&body).map_err(|error| DecodeError::json(&nsid, &body, error))?
-            }
+            Ok(body) => Unknown::from_json(&body).map_err(|source| DecodeError::Json { nsid, source })?,
         };
         Ok(Response::new(status, headers, output))
     }

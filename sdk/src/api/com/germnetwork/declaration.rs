@@ -17,7 +17,7 @@ pub struct Declaration {
     /// Public key that the account uses now, with a prefix for the key type.
     pub current_key: types::Bytes,
     /// How others can start a conversation; without it no contact button is shown.
-    pub message_me: Option<MessageMe>,
+    pub message_me: Option<Box<MessageMe>>,
     /// Signed data with which others can start an encrypted conversation.
     pub key_package: Option<types::Bytes>,
     /// Proofs that link earlier keys of the account to the present one.
@@ -29,12 +29,12 @@ pub struct Declaration {
 }
 
 crate::object! {
-    Declaration, "com.germnetwork.declaration", typed: true, {
-        version: "version" required,
-        current_key: "currentKey" required,
-        message_me: "messageMe" optional,
-        key_package: "keyPackage" optional,
-        continuity_proofs: "continuityProofs" optional,
+    Declaration, "com.germnetwork.declaration", record: true, {
+        0 version: "version" required [MinBytes(5), MaxBytes(14)],
+        1 current_key: "currentKey" required,
+        2 message_me: "messageMe" optional,
+        3 key_package: "keyPackage" optional,
+        4 continuity_proofs: "continuityProofs" optional [MaxLength(1000)],
     }
 }
 
@@ -59,7 +59,7 @@ impl Declaration {
 
 crate::setters! {
     Declaration {
-        message_me = message_me: plain MessageMe,
+        message_me = message_me: boxed MessageMe,
         key_package = key_package: plain types::Bytes,
         continuity_proofs = continuity_proofs: plain Vec<types::Bytes>,
     }
@@ -84,9 +84,9 @@ pub struct MessageMe {
 }
 
 crate::object! {
-    MessageMe, "com.germnetwork.declaration#messageMe", typed: false, {
-        message_me_url: "messageMeUrl" required,
-        show_button_to: "showButtonTo" required,
+    MessageMe, "com.germnetwork.declaration#messageMe", record: false, {
+        0 message_me_url: "messageMeUrl" required [MinBytes(1), MaxBytes(2047)],
+        1 show_button_to: "showButtonTo" required [MinBytes(1), MaxBytes(100)],
     }
 }
 

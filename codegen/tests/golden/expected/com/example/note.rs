@@ -23,11 +23,11 @@ pub struct Note {
 }
 
 crate::object! {
-    Note, "com.example.note", typed: true, {
-        text: "text" required,
-        created_at: "createdAt" required,
-        about: "about" optional,
-        tags: "tags" optional,
+    Note, "com.example.note", record: true, {
+        0 text: "text" required [MaxGraphemes(300)],
+        1 created_at: "createdAt" required,
+        2 about: "about" optional,
+        3 tags: "tags" optional [MaxLength(8)],
     }
 }
 

@@ -14,7 +14,7 @@ pub struct Profile {
     pub extra: types::Extra,
 }
 
-crate::object! { Profile, "com.example.profile", typed: true, { name: "name" optional } }
+crate::object! { Profile, "com.example.profile", record: true, { 0 name: "name" optional } }
 
 impl types::Record for Profile {
     const COLLECTION: &'static str = "com.example.profile";

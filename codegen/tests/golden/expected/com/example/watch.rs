@@ -35,7 +35,7 @@ pub struct Params {
     pub cursor: Option<i64>,
 }
 
-crate::params! { Params { cursor: "cursor" } }
+crate::params! { Params { 0 cursor: "cursor" } }
 
 impl Params {
     /// With nothing set.
@@ -82,15 +82,15 @@ pub struct Made {
     /// `seq`.
     pub seq: i64,
     /// `note`.
-    pub note: Option<api::com::example::note::Note>,
+    pub note: Option<Box<api::com::example::note::Note>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    Made, "com.example.watch#made", typed: false, {
-        seq: "seq" required,
-        note: "note" optional,
+    Made, "com.example.watch#made", record: false, {
+        0 seq: "seq" required,
+        1 note: "note" optional,
     }
 }
 
@@ -115,7 +115,7 @@ pub struct Gone {
     pub extra: types::Extra,
 }
 
-crate::object! { Gone, "com.example.watch#gone", typed: false, { seq: "seq" required } }
+crate::object! { Gone, "com.example.watch#gone", record: false, { 0 seq: "seq" required } }
 
 impl Gone {
     /// With the required fields.

@@ -17,8 +17,8 @@ pub struct ContentVisibilityDeclaration {
 }
 
 crate::object! {
-    ContentVisibilityDeclaration, "app.bsky.actor.contentVisibilityDeclaration", typed: true, {
-        hide_from_algorithmic_recommendations: "hideFromAlgorithmicRecommendations" required,
+    ContentVisibilityDeclaration, "app.bsky.actor.contentVisibilityDeclaration", record: true, {
+        0 hide_from_algorithmic_recommendations: "hideFromAlgorithmicRecommendations" required,
     }
 }
 

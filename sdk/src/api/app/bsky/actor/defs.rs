@@ -20,17 +20,17 @@ pub struct ProfileViewBasic {
     /// `avatar`.
     pub avatar: Option<types::Uri>,
     /// What else belongs to the account: feeds, lists, a labeler, chat settings.
-    pub associated: Option<ProfileAssociated>,
+    pub associated: Option<Box<ProfileAssociated>>,
     /// `viewer`.
-    pub viewer: Option<ViewerState>,
+    pub viewer: Option<Box<ViewerState>>,
     /// `labels`.
     pub labels: Option<Vec<api::com::atproto::label::defs::Label>>,
     /// `createdAt`.
     pub created_at: Option<types::Datetime>,
     /// `verification`.
-    pub verification: Option<VerificationState>,
+    pub verification: Option<Box<VerificationState>>,
     /// `status`.
-    pub status: Option<StatusView>,
+    pub status: Option<Box<StatusView>>,
     /// Internal information of the server; not meant for apps.
     pub debug: Option<types::Unknown>,
     /// Fields that the lexicon does not name.
@@ -38,19 +38,19 @@ pub struct ProfileViewBasic {
 }
 
 crate::object! {
-    ProfileViewBasic, "app.bsky.actor.defs#profileViewBasic", typed: false, {
-        did: "did" required,
-        handle: "handle" required,
-        display_name: "displayName" optional,
-        pronouns: "pronouns" optional,
-        avatar: "avatar" optional,
-        associated: "associated" optional,
-        viewer: "viewer" optional,
-        labels: "labels" optional,
-        created_at: "createdAt" optional,
-        verification: "verification" optional,
-        status: "status" optional,
-        debug: "debug" optional,
+    ProfileViewBasic, "app.bsky.actor.defs#profileViewBasic", record: false, {
+        0 did: "did" required,
+        1 handle: "handle" required,
+        2 display_name: "displayName" optional [MaxGraphemes(64), MaxBytes(640)],
+        3 pronouns: "pronouns" optional,
+        4 avatar: "avatar" optional,
+        5 associated: "associated" optional,
+        6 viewer: "viewer" optional,
+        7 labels: "labels" optional,
+        8 created_at: "createdAt" optional,
+        9 verification: "verification" optional,
+        10 status: "status" optional,
+        11 debug: "debug" optional,
     }
 }
 
@@ -92,19 +92,19 @@ pub struct ProfileView {
     /// `avatar`.
     pub avatar: Option<types::Uri>,
     /// `associated`.
-    pub associated: Option<ProfileAssociated>,
+    pub associated: Option<Box<ProfileAssociated>>,
     /// `indexedAt`.
     pub indexed_at: Option<types::Datetime>,
     /// `createdAt`.
     pub created_at: Option<types::Datetime>,
     /// `viewer`.
-    pub viewer: Option<ViewerState>,
+    pub viewer: Option<Box<ViewerState>>,
     /// `labels`.
     pub labels: Option<Vec<api::com::atproto::label::defs::Label>>,
     /// `verification`.
-    pub verification: Option<VerificationState>,
+    pub verification: Option<Box<VerificationState>>,
     /// `status`.
-    pub status: Option<StatusView>,
+    pub status: Option<Box<StatusView>>,
     /// Internal information of the server; not meant for apps.
     pub debug: Option<types::Unknown>,
     /// Fields that the lexicon does not name.
@@ -112,21 +112,21 @@ pub struct ProfileView {
 }
 
 crate::object! {
-    ProfileView, "app.bsky.actor.defs#profileView", typed: false, {
-        did: "did" required,
-        handle: "handle" required,
-        display_name: "displayName" optional,
-        pronouns: "pronouns" optional,
-        description: "description" optional,
-        avatar: "avatar" optional,
-        associated: "associated" optional,
-        indexed_at: "indexedAt" optional,
-        created_at: "createdAt" optional,
-        viewer: "viewer" optional,
-        labels: "labels" optional,
-        verification: "verification" optional,
-        status: "status" optional,
-        debug: "debug" optional,
+    ProfileView, "app.bsky.actor.defs#profileView", record: false, {
+        0 did: "did" required,
+        1 handle: "handle" required,
+        2 display_name: "displayName" optional [MaxGraphemes(64), MaxBytes(640)],
+        3 pronouns: "pronouns" optional,
+        4 description: "description" optional [MaxGraphemes(256), MaxBytes(2560)],
+        5 avatar: "avatar" optional,
+        6 associated: "associated" optional,
+        7 indexed_at: "indexedAt" optional,
+        8 created_at: "createdAt" optional,
+        9 viewer: "viewer" optional,
+        10 labels: "labels" optional,
+        11 verification: "verification" optional,
+        12 status: "status" optional,
+        13 debug: "debug" optional,
     }
 }
 
@@ -180,25 +180,25 @@ pub struct ProfileViewDetailed {
     /// `postsCount`.
     pub posts_count: Option<i64>,
     /// `associated`.
-    pub associated: Option<ProfileAssociated>,
+    pub associated: Option<Box<ProfileAssociated>>,
     /// The starter pack through which the account signed up.
     pub joined_via_starter_pack: Option<
-        api::app::bsky::graph::defs::StarterPackViewBasic,
+        Box<api::app::bsky::graph::defs::StarterPackViewBasic>,
     >,
     /// `indexedAt`.
     pub indexed_at: Option<types::Datetime>,
     /// `createdAt`.
     pub created_at: Option<types::Datetime>,
     /// `viewer`.
-    pub viewer: Option<ViewerState>,
+    pub viewer: Option<Box<ViewerState>>,
     /// `labels`.
     pub labels: Option<Vec<api::com::atproto::label::defs::Label>>,
     /// `pinnedPost`.
-    pub pinned_post: Option<api::com::atproto::repo::strong_ref::StrongRef>,
+    pub pinned_post: Option<Box<api::com::atproto::repo::strong_ref::StrongRef>>,
     /// `verification`.
-    pub verification: Option<VerificationState>,
+    pub verification: Option<Box<VerificationState>>,
     /// `status`.
-    pub status: Option<StatusView>,
+    pub status: Option<Box<StatusView>>,
     /// Internal information of the server; not meant for apps.
     pub debug: Option<types::Unknown>,
     /// Fields that the lexicon does not name.
@@ -206,28 +206,28 @@ pub struct ProfileViewDetailed {
 }
 
 crate::object! {
-    ProfileViewDetailed, "app.bsky.actor.defs#profileViewDetailed", typed: false, {
-        did: "did" required,
-        handle: "handle" required,
-        display_name: "displayName" optional,
-        description: "description" optional,
-        pronouns: "pronouns" optional,
-        website: "website" optional,
-        avatar: "avatar" optional,
-        banner: "banner" optional,
-        followers_count: "followersCount" optional,
-        follows_count: "followsCount" optional,
-        posts_count: "postsCount" optional,
-        associated: "associated" optional,
-        joined_via_starter_pack: "joinedViaStarterPack" optional,
-        indexed_at: "indexedAt" optional,
-        created_at: "createdAt" optional,
-        viewer: "viewer" optional,
-        labels: "labels" optional,
-        pinned_post: "pinnedPost" optional,
-        verification: "verification" optional,
-        status: "status" optional,
-        debug: "debug" optional,
+    ProfileViewDetailed, "app.bsky.actor.defs#profileViewDetailed", record: false, {
+        0 did: "did" required,
+        1 handle: "handle" required,
+        2 display_name: "displayName" optional [MaxGraphemes(64), MaxBytes(640)],
+        3 description: "description" optional [MaxGraphemes(256), MaxBytes(2560)],
+        4 pronouns: "pronouns" optional,
+        5 website: "website" optional,
+        6 avatar: "avatar" optional,
+        7 banner: "banner" optional,
+        8 followers_count: "followersCount" optional,
+        9 follows_count: "followsCount" optional,
+        10 posts_count: "postsCount" optional,
+        11 associated: "associated" optional,
+        12 joined_via_starter_pack: "joinedViaStarterPack" optional,
+        13 indexed_at: "indexedAt" optional,
+        14 created_at: "createdAt" optional,
+        15 viewer: "viewer" optional,
+        16 labels: "labels" optional,
+        17 pinned_post: "pinnedPost" optional,
+        18 verification: "verification" optional,
+        19 status: "status" optional,
+        20 debug: "debug" optional,
     }
 }
 
@@ -274,24 +274,24 @@ pub struct ProfileAssociated {
     /// Whether the account runs a labeler.
     pub labeler: Option<bool>,
     /// `chat`.
-    pub chat: Option<ProfileAssociatedChat>,
+    pub chat: Option<Box<ProfileAssociatedChat>>,
     /// `activitySubscription`.
-    pub activity_subscription: Option<ProfileAssociatedActivitySubscription>,
+    pub activity_subscription: Option<Box<ProfileAssociatedActivitySubscription>>,
     /// `germ`.
-    pub germ: Option<ProfileAssociatedGerm>,
+    pub germ: Option<Box<ProfileAssociatedGerm>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    ProfileAssociated, "app.bsky.actor.defs#profileAssociated", typed: false, {
-        lists: "lists" optional,
-        feedgens: "feedgens" optional,
-        starter_packs: "starterPacks" optional,
-        labeler: "labeler" optional,
-        chat: "chat" optional,
-        activity_subscription: "activitySubscription" optional,
-        germ: "germ" optional,
+    ProfileAssociated, "app.bsky.actor.defs#profileAssociated", record: false, {
+        0 lists: "lists" optional,
+        1 feedgens: "feedgens" optional,
+        2 starter_packs: "starterPacks" optional,
+        3 labeler: "labeler" optional,
+        4 chat: "chat" optional,
+        5 activity_subscription: "activitySubscription" optional,
+        6 germ: "germ" optional,
     }
 }
 
@@ -324,9 +324,9 @@ pub struct ProfileAssociatedChat {
 }
 
 crate::object! {
-    ProfileAssociatedChat, "app.bsky.actor.defs#profileAssociatedChat", typed: false, {
-        allow_incoming: "allowIncoming" required,
-        allow_group_invites: "allowGroupInvites" optional,
+    ProfileAssociatedChat, "app.bsky.actor.defs#profileAssociatedChat", record: false, {
+        0 allow_incoming: "allowIncoming" required,
+        1 allow_group_invites: "allowGroupInvites" optional,
     }
 }
 
@@ -398,9 +398,9 @@ pub struct ProfileAssociatedGerm {
 }
 
 crate::object! {
-    ProfileAssociatedGerm, "app.bsky.actor.defs#profileAssociatedGerm", typed: false, {
-        message_me_url: "messageMeUrl" required,
-        show_button_to: "showButtonTo" required,
+    ProfileAssociatedGerm, "app.bsky.actor.defs#profileAssociatedGerm", record: false, {
+        0 message_me_url: "messageMeUrl" required,
+        1 show_button_to: "showButtonTo" required,
     }
 }
 
@@ -448,8 +448,8 @@ pub struct ProfileAssociatedActivitySubscription {
 }
 
 crate::object! {
-    ProfileAssociatedActivitySubscription, "app.bsky.actor.defs#profileAssociatedActivitySubscription", typed: false, {
-        allow_subscriptions: "allowSubscriptions" required,
+    ProfileAssociatedActivitySubscription, "app.bsky.actor.defs#profileAssociatedActivitySubscription", record: false, {
+        0 allow_subscriptions: "allowSubscriptions" required,
     }
 }
 
@@ -502,40 +502,40 @@ pub struct ViewerState {
     /// `mutedOnlyQuoteposts`.
     pub muted_only_quoteposts: Option<bool>,
     /// The list through which the viewer mutes the account.
-    pub muted_by_list: Option<api::app::bsky::graph::defs::ListViewBasic>,
+    pub muted_by_list: Option<Box<api::app::bsky::graph::defs::ListViewBasic>>,
     /// Whether the account blocks the viewer.
     pub blocked_by: Option<bool>,
     /// Address of the viewer's block record.
     pub blocking: Option<types::AtUri>,
     /// The list through which the viewer blocks the account.
-    pub blocking_by_list: Option<api::app::bsky::graph::defs::ListViewBasic>,
+    pub blocking_by_list: Option<Box<api::app::bsky::graph::defs::ListViewBasic>>,
     /// Address of the viewer's follow record.
     pub following: Option<types::AtUri>,
     /// Address of the account's follow record for the viewer.
     pub followed_by: Option<types::AtUri>,
     /// Followers of the account that the viewer follows.
-    pub known_followers: Option<KnownFollowers>,
+    pub known_followers: Option<Box<KnownFollowers>>,
     /// `activitySubscription`.
     pub activity_subscription: Option<
-        api::app::bsky::notification::defs::ActivitySubscription,
+        Box<api::app::bsky::notification::defs::ActivitySubscription>,
     >,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    ViewerState, "app.bsky.actor.defs#viewerState", typed: false, {
-        muted: "muted" optional,
-        muted_only_reposts: "mutedOnlyReposts" optional,
-        muted_only_quoteposts: "mutedOnlyQuoteposts" optional,
-        muted_by_list: "mutedByList" optional,
-        blocked_by: "blockedBy" optional,
-        blocking: "blocking" optional,
-        blocking_by_list: "blockingByList" optional,
-        following: "following" optional,
-        followed_by: "followedBy" optional,
-        known_followers: "knownFollowers" optional,
-        activity_subscription: "activitySubscription" optional,
+    ViewerState, "app.bsky.actor.defs#viewerState", record: false, {
+        0 muted: "muted" optional,
+        1 muted_only_reposts: "mutedOnlyReposts" optional,
+        2 muted_only_quoteposts: "mutedOnlyQuoteposts" optional,
+        3 muted_by_list: "mutedByList" optional,
+        4 blocked_by: "blockedBy" optional,
+        5 blocking: "blocking" optional,
+        6 blocking_by_list: "blockingByList" optional,
+        7 following: "following" optional,
+        8 followed_by: "followedBy" optional,
+        9 known_followers: "knownFollowers" optional,
+        10 activity_subscription: "activitySubscription" optional,
     }
 }
 
@@ -572,9 +572,9 @@ pub struct KnownFollowers {
 }
 
 crate::object! {
-    KnownFollowers, "app.bsky.actor.defs#knownFollowers", typed: false, {
-        count: "count" required,
-        followers: "followers" required,
+    KnownFollowers, "app.bsky.actor.defs#knownFollowers", record: false, {
+        0 count: "count" required,
+        1 followers: "followers" required [MinLength(0), MaxLength(5)],
     }
 }
 
@@ -606,10 +606,10 @@ pub struct VerificationState {
 }
 
 crate::object! {
-    VerificationState, "app.bsky.actor.defs#verificationState", typed: false, {
-        verifications: "verifications" required,
-        verified_status: "verifiedStatus" required,
-        trusted_verifier_status: "trustedVerifierStatus" required,
+    VerificationState, "app.bsky.actor.defs#verificationState", record: false, {
+        0 verifications: "verifications" required,
+        1 verified_status: "verifiedStatus" required,
+        2 trusted_verifier_status: "trustedVerifierStatus" required,
     }
 }
 
@@ -694,13 +694,13 @@ pub struct VerificationView {
 }
 
 crate::object! {
-    VerificationView, "app.bsky.actor.defs#verificationView", typed: false, {
-        issuer: "issuer" required,
-        issuer_display_name: "issuerDisplayName" optional,
-        issuer_handle: "issuerHandle" optional,
-        uri: "uri" required,
-        is_valid: "isValid" required,
-        created_at: "createdAt" required,
+    VerificationView, "app.bsky.actor.defs#verificationView", record: false, {
+        0 issuer: "issuer" required,
+        1 issuer_display_name: "issuerDisplayName" optional,
+        2 issuer_handle: "issuerHandle" optional,
+        3 uri: "uri" required,
+        4 is_valid: "isValid" required,
+        5 created_at: "createdAt" required,
     }
 }
 
@@ -799,8 +799,8 @@ pub struct AdultContentPref {
 }
 
 crate::object! {
-    AdultContentPref, "app.bsky.actor.defs#adultContentPref", typed: false, {
-        enabled: "enabled" required,
+    AdultContentPref, "app.bsky.actor.defs#adultContentPref", record: false, {
+        0 enabled: "enabled" required,
     }
 }
 
@@ -829,10 +829,10 @@ pub struct ContentLabelPref {
 }
 
 crate::object! {
-    ContentLabelPref, "app.bsky.actor.defs#contentLabelPref", typed: false, {
-        labeler_did: "labelerDid" optional,
-        label: "label" required,
-        visibility: "visibility" required,
+    ContentLabelPref, "app.bsky.actor.defs#contentLabelPref", record: false, {
+        0 labeler_did: "labelerDid" optional,
+        1 label: "label" required,
+        2 visibility: "visibility" required,
     }
 }
 
@@ -895,11 +895,11 @@ pub struct SavedFeed {
 }
 
 crate::object! {
-    SavedFeed, "app.bsky.actor.defs#savedFeed", typed: false, {
-        id: "id" required,
-        r#type: "type" required,
-        value: "value" required,
-        pinned: "pinned" required,
+    SavedFeed, "app.bsky.actor.defs#savedFeed", record: false, {
+        0 id: "id" required,
+        1 r#type: "type" required,
+        2 value: "value" required,
+        3 pinned: "pinned" required,
     }
 }
 
@@ -948,8 +948,8 @@ pub struct SavedFeedsPrefV2 {
 }
 
 crate::object! {
-    SavedFeedsPrefV2, "app.bsky.actor.defs#savedFeedsPrefV2", typed: false, {
-        items: "items" required,
+    SavedFeedsPrefV2, "app.bsky.actor.defs#savedFeedsPrefV2", record: false, {
+        0 items: "items" required,
     }
 }
 
@@ -980,10 +980,10 @@ pub struct SavedFeedsPref {
 }
 
 crate::object! {
-    SavedFeedsPref, "app.bsky.actor.defs#savedFeedsPref", typed: false, {
-        pinned: "pinned" required,
-        saved: "saved" required,
-        timeline_index: "timelineIndex" optional,
+    SavedFeedsPref, "app.bsky.actor.defs#savedFeedsPref", record: false, {
+        0 pinned: "pinned" required,
+        1 saved: "saved" required,
+        2 timeline_index: "timelineIndex" optional,
     }
 }
 
@@ -1012,8 +1012,8 @@ pub struct PersonalDetailsPref {
 }
 
 crate::object! {
-    PersonalDetailsPref, "app.bsky.actor.defs#personalDetailsPref", typed: false, {
-        birth_date: "birthDate" optional,
+    PersonalDetailsPref, "app.bsky.actor.defs#personalDetailsPref", record: false, {
+        0 birth_date: "birthDate" optional,
     }
 }
 
@@ -1044,10 +1044,10 @@ pub struct DeclaredAgePref {
 }
 
 crate::object! {
-    DeclaredAgePref, "app.bsky.actor.defs#declaredAgePref", typed: false, {
-        is_over_age13: "isOverAge13" optional,
-        is_over_age16: "isOverAge16" optional,
-        is_over_age18: "isOverAge18" optional,
+    DeclaredAgePref, "app.bsky.actor.defs#declaredAgePref", record: false, {
+        0 is_over_age13: "isOverAge13" optional,
+        1 is_over_age16: "isOverAge16" optional,
+        2 is_over_age18: "isOverAge18" optional,
     }
 }
 
@@ -1094,13 +1094,13 @@ pub struct FeedViewPref {
 }
 
 crate::object! {
-    FeedViewPref, "app.bsky.actor.defs#feedViewPref", typed: false, {
-        feed: "feed" required,
-        hide_replies: "hideReplies" optional,
-        hide_replies_by_unfollowed: "hideRepliesByUnfollowed" optional,
-        hide_replies_by_like_count: "hideRepliesByLikeCount" optional,
-        hide_reposts: "hideReposts" optional,
-        hide_quote_posts: "hideQuotePosts" optional,
+    FeedViewPref, "app.bsky.actor.defs#feedViewPref", record: false, {
+        0 feed: "feed" required,
+        1 hide_replies: "hideReplies" optional,
+        2 hide_replies_by_unfollowed: "hideRepliesByUnfollowed" optional,
+        3 hide_replies_by_like_count: "hideRepliesByLikeCount" optional,
+        4 hide_reposts: "hideReposts" optional,
+        5 hide_quote_posts: "hideQuotePosts" optional,
     }
 }
 
@@ -1144,8 +1144,8 @@ pub struct ThreadViewPref {
 }
 
 crate::object! {
-    ThreadViewPref, "app.bsky.actor.defs#threadViewPref", typed: false, {
-        sort: "sort" optional,
+    ThreadViewPref, "app.bsky.actor.defs#threadViewPref", record: false, {
+        0 sort: "sort" optional,
     }
 }
 
@@ -1202,9 +1202,9 @@ pub struct InterestsPref {
 }
 
 crate::object! {
-    InterestsPref, "app.bsky.actor.defs#interestsPref", typed: false, {
-        updated_at: "updatedAt" optional,
-        tags: "tags" required,
+    InterestsPref, "app.bsky.actor.defs#interestsPref", record: false, {
+        0 updated_at: "updatedAt" optional,
+        1 tags: "tags" required [MaxLength(100), Each(&[types::Rule::MaxGraphemes(64), types::Rule::MaxBytes(640)])],
     }
 }
 
@@ -1256,12 +1256,12 @@ pub struct MutedWord {
 }
 
 crate::object! {
-    MutedWord, "app.bsky.actor.defs#mutedWord", typed: false, {
-        id: "id" optional,
-        value: "value" required,
-        targets: "targets" required,
-        actor_target: "actorTarget" optional,
-        expires_at: "expiresAt" optional,
+    MutedWord, "app.bsky.actor.defs#mutedWord", record: false, {
+        0 id: "id" optional,
+        1 value: "value" required [MaxGraphemes(1000), MaxBytes(10000)],
+        2 targets: "targets" required [Each(&[types::Rule::MaxGraphemes(64), types::Rule::MaxBytes(640)])],
+        3 actor_target: "actorTarget" optional,
+        4 expires_at: "expiresAt" optional,
     }
 }
 
@@ -1316,8 +1316,8 @@ pub struct MutedWordsPref {
 }
 
 crate::object! {
-    MutedWordsPref, "app.bsky.actor.defs#mutedWordsPref", typed: false, {
-        items: "items" required,
+    MutedWordsPref, "app.bsky.actor.defs#mutedWordsPref", record: false, {
+        0 items: "items" required,
     }
 }
 
@@ -1342,8 +1342,8 @@ pub struct HiddenPostsPref {
 }
 
 crate::object! {
-    HiddenPostsPref, "app.bsky.actor.defs#hiddenPostsPref", typed: false, {
-        items: "items" required,
+    HiddenPostsPref, "app.bsky.actor.defs#hiddenPostsPref", record: false, {
+        0 items: "items" required,
     }
 }
 
@@ -1368,8 +1368,8 @@ pub struct LabelersPref {
 }
 
 crate::object! {
-    LabelersPref, "app.bsky.actor.defs#labelersPref", typed: false, {
-        labelers: "labelers" required,
+    LabelersPref, "app.bsky.actor.defs#labelersPref", record: false, {
+        0 labelers: "labelers" required,
     }
 }
 
@@ -1394,8 +1394,8 @@ pub struct LabelerPrefItem {
 }
 
 crate::object! {
-    LabelerPrefItem, "app.bsky.actor.defs#labelerPrefItem", typed: false, {
-        did: "did" required,
+    LabelerPrefItem, "app.bsky.actor.defs#labelerPrefItem", record: false, {
+        0 did: "did" required,
     }
 }
 
@@ -1414,7 +1414,7 @@ impl LabelerPrefItem {
 #[non_exhaustive]
 pub struct BskyAppStatePref {
     /// `activeProgressGuide`.
-    pub active_progress_guide: Option<BskyAppProgressGuide>,
+    pub active_progress_guide: Option<Box<BskyAppProgressGuide>>,
     /// `isBetaUser`.
     pub is_beta_user: Option<bool>,
     /// `queuedNudges`: At most 1000 elements. Each: At most 100 bytes.
@@ -1426,11 +1426,11 @@ pub struct BskyAppStatePref {
 }
 
 crate::object! {
-    BskyAppStatePref, "app.bsky.actor.defs#bskyAppStatePref", typed: false, {
-        active_progress_guide: "activeProgressGuide" optional,
-        is_beta_user: "isBetaUser" optional,
-        queued_nudges: "queuedNudges" optional,
-        nuxs: "nuxs" optional,
+    BskyAppStatePref, "app.bsky.actor.defs#bskyAppStatePref", record: false, {
+        0 active_progress_guide: "activeProgressGuide" optional,
+        1 is_beta_user: "isBetaUser" optional,
+        2 queued_nudges: "queuedNudges" optional [MaxLength(1000), Each(&[types::Rule::MaxBytes(100)])],
+        3 nuxs: "nuxs" optional [MaxLength(100)],
     }
 }
 
@@ -1449,7 +1449,7 @@ impl BskyAppStatePref {
 
 crate::setters! {
     BskyAppStatePref {
-        active_progress_guide = active_progress_guide: plain BskyAppProgressGuide,
+        active_progress_guide = active_progress_guide: boxed BskyAppProgressGuide,
         is_beta_user = is_beta_user: plain bool,
         queued_nudges = queued_nudges: plain Vec<String>,
         nuxs = nuxs: plain Vec<Nux>,
@@ -1467,8 +1467,8 @@ pub struct BskyAppProgressGuide {
 }
 
 crate::object! {
-    BskyAppProgressGuide, "app.bsky.actor.defs#bskyAppProgressGuide", typed: false, {
-        guide: "guide" required,
+    BskyAppProgressGuide, "app.bsky.actor.defs#bskyAppProgressGuide", record: false, {
+        0 guide: "guide" required [MaxBytes(100)],
     }
 }
 
@@ -1503,11 +1503,11 @@ pub struct Nux {
 }
 
 crate::object! {
-    Nux, "app.bsky.actor.defs#nux", typed: false, {
-        id: "id" required,
-        completed: "completed" required,
-        data: "data" optional,
-        expires_at: "expiresAt" optional,
+    Nux, "app.bsky.actor.defs#nux", record: false, {
+        0 id: "id" required [MaxBytes(100)],
+        1 completed: "completed" required,
+        2 data: "data" optional [MaxGraphemes(300), MaxBytes(3000)],
+        3 expires_at: "expiresAt" optional,
     }
 }
 
@@ -1537,8 +1537,8 @@ pub struct VerificationPrefs {
 }
 
 crate::object! {
-    VerificationPrefs, "app.bsky.actor.defs#verificationPrefs", typed: false, {
-        hide_badges: "hideBadges" optional,
+    VerificationPrefs, "app.bsky.actor.defs#verificationPrefs", record: false, {
+        0 hide_badges: "hideBadges" optional,
     }
 }
 
@@ -1571,9 +1571,9 @@ pub struct LiveEventPreferences {
 }
 
 crate::object! {
-    LiveEventPreferences, "app.bsky.actor.defs#liveEventPreferences", typed: false, {
-        hidden_feed_ids: "hiddenFeedIds" optional,
-        hide_all_feeds: "hideAllFeeds" optional,
+    LiveEventPreferences, "app.bsky.actor.defs#liveEventPreferences", record: false, {
+        0 hidden_feed_ids: "hiddenFeedIds" optional,
+        1 hide_all_feeds: "hideAllFeeds" optional,
     }
 }
 
@@ -1620,9 +1620,9 @@ pub struct PostInteractionSettingsPref {
 }
 
 crate::object! {
-    PostInteractionSettingsPref, "app.bsky.actor.defs#postInteractionSettingsPref", typed: false, {
-        threadgate_allow_rules: "threadgateAllowRules" optional,
-        postgate_embedding_rules: "postgateEmbeddingRules" optional,
+    PostInteractionSettingsPref, "app.bsky.actor.defs#postInteractionSettingsPref", record: false, {
+        0 threadgate_allow_rules: "threadgateAllowRules" optional [MaxLength(5)],
+        1 postgate_embedding_rules: "postgateEmbeddingRules" optional [MaxLength(5)],
     }
 }
 
@@ -1712,16 +1712,16 @@ pub struct StatusView {
 }
 
 crate::object! {
-    StatusView, "app.bsky.actor.defs#statusView", typed: false, {
-        uri: "uri" optional,
-        cid: "cid" optional,
-        status: "status" required,
-        record: "record" required,
-        embed: "embed" optional,
-        labels: "labels" optional,
-        expires_at: "expiresAt" optional,
-        is_active: "isActive" optional,
-        is_disabled: "isDisabled" optional,
+    StatusView, "app.bsky.actor.defs#statusView", record: false, {
+        0 uri: "uri" optional,
+        1 cid: "cid" optional,
+        2 status: "status" required,
+        3 record: "record" required,
+        4 embed: "embed" optional,
+        5 labels: "labels" optional,
+        6 expires_at: "expiresAt" optional,
+        7 is_active: "isActive" optional,
+        8 is_disabled: "isDisabled" optional,
     }
 }
 

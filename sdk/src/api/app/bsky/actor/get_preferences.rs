@@ -36,8 +36,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.actor.getPreferences", typed: false, {
-        preferences: "preferences" required,
+    Output, "app.bsky.actor.getPreferences", record: false, {
+        0 preferences: "preferences" required,
     }
 }
 

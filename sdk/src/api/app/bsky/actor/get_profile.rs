@@ -33,7 +33,7 @@ pub struct Params {
     pub actor: types::AtIdentifier,
 }
 
-crate::params! { Params { actor: "actor" } }
+crate::params! { Params { 0 actor: "actor" } }
 
 impl Params {
     /// With the required fields.

@@ -33,7 +33,7 @@ pub struct Params {
     pub actors: Vec<types::AtIdentifier>,
 }
 
-crate::params! { Params { actors: "actors" } }
+crate::params! { Params { 0 actors: "actors" [MaxLength(25)] } }
 
 impl Params {
     /// With the required fields.
@@ -53,8 +53,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.actor.getProfiles", typed: false, {
-        profiles: "profiles" required,
+    Output, "app.bsky.actor.getProfiles", record: false, {
+        0 profiles: "profiles" required,
     }
 }
 

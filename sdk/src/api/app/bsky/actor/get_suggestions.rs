@@ -48,7 +48,12 @@ pub struct Params {
     pub cursor: Option<String>,
 }
 
-crate::params! { Params { limit: "limit" = 50i64, cursor: "cursor" } }
+crate::params! {
+    Params {
+        0 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
+        1 cursor: "cursor",
+    }
+}
 
 impl Params {
     /// With nothing set.
@@ -76,11 +81,11 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.actor.getSuggestions", typed: false, {
-        cursor: "cursor" optional,
-        actors: "actors" required,
-        rec_id: "recId" optional,
-        rec_id_str: "recIdStr" optional,
+    Output, "app.bsky.actor.getSuggestions", record: false, {
+        0 cursor: "cursor" optional,
+        1 actors: "actors" required,
+        2 rec_id: "recId" optional,
+        3 rec_id_str: "recIdStr" optional,
     }
 }
 

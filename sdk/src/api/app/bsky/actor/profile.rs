@@ -26,9 +26,11 @@ pub struct Profile {
     /// `labels`.
     pub labels: Option<ProfileLabels>,
     /// The starter pack through which the account signed up.
-    pub joined_via_starter_pack: Option<api::com::atproto::repo::strong_ref::StrongRef>,
+    pub joined_via_starter_pack: Option<
+        Box<api::com::atproto::repo::strong_ref::StrongRef>,
+    >,
     /// `pinnedPost`.
-    pub pinned_post: Option<api::com::atproto::repo::strong_ref::StrongRef>,
+    pub pinned_post: Option<Box<api::com::atproto::repo::strong_ref::StrongRef>>,
     /// `createdAt`.
     pub created_at: Option<types::Datetime>,
     /// Fields that the lexicon does not name.
@@ -36,17 +38,17 @@ pub struct Profile {
 }
 
 crate::object! {
-    Profile, "app.bsky.actor.profile", typed: true, {
-        display_name: "displayName" optional,
-        description: "description" optional,
-        pronouns: "pronouns" optional,
-        website: "website" optional,
-        avatar: "avatar" optional,
-        banner: "banner" optional,
-        labels: "labels" optional,
-        joined_via_starter_pack: "joinedViaStarterPack" optional,
-        pinned_post: "pinnedPost" optional,
-        created_at: "createdAt" optional,
+    Profile, "app.bsky.actor.profile", record: true, {
+        0 display_name: "displayName" optional [MaxGraphemes(64), MaxBytes(640)],
+        1 description: "description" optional [MaxGraphemes(256), MaxBytes(2560)],
+        2 pronouns: "pronouns" optional [MaxGraphemes(20), MaxBytes(200)],
+        3 website: "website" optional,
+        4 avatar: "avatar" optional [MaxSize(1000000), Accept(&["image/png", "image/jpeg"])],
+        5 banner: "banner" optional [MaxSize(1000000), Accept(&["image/png", "image/jpeg"])],
+        6 labels: "labels" optional,
+        7 joined_via_starter_pack: "joinedViaStarterPack" optional,
+        8 pinned_post: "pinnedPost" optional,
+        9 created_at: "createdAt" optional,
     }
 }
 
@@ -83,8 +85,8 @@ crate::setters! {
         avatar = avatar: plain types::Blob,
         banner = banner: plain types::Blob,
         labels = labels: into ProfileLabels,
-        joined_via_starter_pack = joined_via_starter_pack: plain api::com::atproto::repo::strong_ref::StrongRef,
-        pinned_post = pinned_post: plain api::com::atproto::repo::strong_ref::StrongRef,
+        joined_via_starter_pack = joined_via_starter_pack: boxed api::com::atproto::repo::strong_ref::StrongRef,
+        pinned_post = pinned_post: boxed api::com::atproto::repo::strong_ref::StrongRef,
         created_at = created_at: plain types::Datetime,
     }
 }

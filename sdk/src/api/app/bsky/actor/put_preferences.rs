@@ -36,8 +36,8 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "app.bsky.actor.putPreferences", typed: false, {
-        preferences: "preferences" required,
+    Input, "app.bsky.actor.putPreferences", record: false, {
+        0 preferences: "preferences" required,
     }
 }
 

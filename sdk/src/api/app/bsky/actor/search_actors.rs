@@ -52,7 +52,14 @@ pub struct Params {
     pub cursor: Option<String>,
 }
 
-crate::params! { Params { term: "term", q: "q", limit: "limit" = 25i64, cursor: "cursor" } }
+crate::params! {
+    Params {
+        0 term: "term",
+        1 q: "q",
+        2 limit: "limit" [Minimum(1), Maximum(100)] = Integer(25),
+        3 cursor: "cursor",
+    }
+}
 
 impl Params {
     /// With nothing set.
@@ -88,9 +95,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.actor.searchActors", typed: false, {
-        cursor: "cursor" optional,
-        actors: "actors" required,
+    Output, "app.bsky.actor.searchActors", record: false, {
+        0 cursor: "cursor" optional,
+        1 actors: "actors" required,
     }
 }
 

@@ -37,7 +37,13 @@ pub struct Params {
     pub limit: Option<i64>,
 }
 
-crate::params! { Params { term: "term", q: "q", limit: "limit" = 10i64 } }
+crate::params! {
+    Params {
+        0 term: "term",
+        1 q: "q",
+        2 limit: "limit" [Minimum(1), Maximum(100)] = Integer(10),
+    }
+}
 
 impl Params {
     /// With nothing set.
@@ -69,8 +75,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.actor.searchActorsTypeahead", typed: false, {
-        actors: "actors" required,
+    Output, "app.bsky.actor.searchActorsTypeahead", record: false, {
+        0 actors: "actors" required,
     }
 }
 

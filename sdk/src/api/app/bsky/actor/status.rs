@@ -26,11 +26,11 @@ pub struct Status {
 }
 
 crate::object! {
-    Status, "app.bsky.actor.status", typed: true, {
-        status: "status" required,
-        embed: "embed" optional,
-        duration_minutes: "durationMinutes" optional,
-        created_at: "createdAt" required,
+    Status, "app.bsky.actor.status", record: true, {
+        0 status: "status" required,
+        1 embed: "embed" optional,
+        2 duration_minutes: "durationMinutes" optional [Minimum(1)],
+        3 created_at: "createdAt" required,
     }
 }
 

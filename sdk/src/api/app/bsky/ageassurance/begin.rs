@@ -44,11 +44,11 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "app.bsky.ageassurance.begin", typed: false, {
-        email: "email" required,
-        language: "language" required,
-        country_code: "countryCode" required,
-        region_code: "regionCode" optional,
+    Input, "app.bsky.ageassurance.begin", record: false, {
+        0 email: "email" required,
+        1 language: "language" required,
+        2 country_code: "countryCode" required,
+        3 region_code: "regionCode" optional,
     }
 }
 

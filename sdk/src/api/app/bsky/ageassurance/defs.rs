@@ -66,10 +66,10 @@ pub struct State {
 }
 
 crate::object! {
-    State, "app.bsky.ageassurance.defs#state", typed: false, {
-        last_initiated_at: "lastInitiatedAt" optional,
-        status: "status" required,
-        access: "access" required,
+    State, "app.bsky.ageassurance.defs#state", record: false, {
+        0 last_initiated_at: "lastInitiatedAt" optional,
+        1 status: "status" required,
+        2 access: "access" required,
     }
 }
 
@@ -96,8 +96,8 @@ pub struct StateMetadata {
 }
 
 crate::object! {
-    StateMetadata, "app.bsky.ageassurance.defs#stateMetadata", typed: false, {
-        account_created_at: "accountCreatedAt" optional,
+    StateMetadata, "app.bsky.ageassurance.defs#stateMetadata", record: false, {
+        0 account_created_at: "accountCreatedAt" optional,
     }
 }
 
@@ -124,8 +124,8 @@ pub struct Config {
 }
 
 crate::object! {
-    Config, "app.bsky.ageassurance.defs#config", typed: false, {
-        regions: "regions" required,
+    Config, "app.bsky.ageassurance.defs#config", record: false, {
+        0 regions: "regions" required,
     }
 }
 
@@ -162,13 +162,13 @@ pub struct ConfigRegion {
 }
 
 crate::object! {
-    ConfigRegion, "app.bsky.ageassurance.defs#configRegion", typed: false, {
-        platforms: "platforms" optional,
-        country_code: "countryCode" required,
-        region_code: "regionCode" optional,
-        min_access_age: "minAccessAge" required,
-        additional_verification_methods: "additionalVerificationMethods" optional,
-        rules: "rules" required,
+    ConfigRegion, "app.bsky.ageassurance.defs#configRegion", record: false, {
+        0 platforms: "platforms" optional,
+        1 country_code: "countryCode" required,
+        2 region_code: "regionCode" optional,
+        3 min_access_age: "minAccessAge" required,
+        4 additional_verification_methods: "additionalVerificationMethods" optional,
+        5 rules: "rules" required,
     }
 }
 
@@ -264,8 +264,8 @@ pub struct ConfigRegionRuleDefault {
 }
 
 crate::object! {
-    ConfigRegionRuleDefault, "app.bsky.ageassurance.defs#configRegionRuleDefault", typed: false, {
-        access: "access" required,
+    ConfigRegionRuleDefault, "app.bsky.ageassurance.defs#configRegionRuleDefault", record: false, {
+        0 access: "access" required,
     }
 }
 
@@ -292,9 +292,9 @@ pub struct ConfigRegionRuleIfDeclaredOverAge {
 }
 
 crate::object! {
-    ConfigRegionRuleIfDeclaredOverAge, "app.bsky.ageassurance.defs#configRegionRuleIfDeclaredOverAge", typed: false, {
-        age: "age" required,
-        access: "access" required,
+    ConfigRegionRuleIfDeclaredOverAge, "app.bsky.ageassurance.defs#configRegionRuleIfDeclaredOverAge", record: false, {
+        0 age: "age" required,
+        1 access: "access" required,
     }
 }
 
@@ -322,9 +322,9 @@ pub struct ConfigRegionRuleIfDeclaredUnderAge {
 }
 
 crate::object! {
-    ConfigRegionRuleIfDeclaredUnderAge, "app.bsky.ageassurance.defs#configRegionRuleIfDeclaredUnderAge", typed: false, {
-        age: "age" required,
-        access: "access" required,
+    ConfigRegionRuleIfDeclaredUnderAge, "app.bsky.ageassurance.defs#configRegionRuleIfDeclaredUnderAge", record: false, {
+        0 age: "age" required,
+        1 access: "access" required,
     }
 }
 
@@ -352,9 +352,9 @@ pub struct ConfigRegionRuleIfAssuredOverAge {
 }
 
 crate::object! {
-    ConfigRegionRuleIfAssuredOverAge, "app.bsky.ageassurance.defs#configRegionRuleIfAssuredOverAge", typed: false, {
-        age: "age" required,
-        access: "access" required,
+    ConfigRegionRuleIfAssuredOverAge, "app.bsky.ageassurance.defs#configRegionRuleIfAssuredOverAge", record: false, {
+        0 age: "age" required,
+        1 access: "access" required,
     }
 }
 
@@ -382,9 +382,9 @@ pub struct ConfigRegionRuleIfAssuredUnderAge {
 }
 
 crate::object! {
-    ConfigRegionRuleIfAssuredUnderAge, "app.bsky.ageassurance.defs#configRegionRuleIfAssuredUnderAge", typed: false, {
-        age: "age" required,
-        access: "access" required,
+    ConfigRegionRuleIfAssuredUnderAge, "app.bsky.ageassurance.defs#configRegionRuleIfAssuredUnderAge", record: false, {
+        0 age: "age" required,
+        1 access: "access" required,
     }
 }
 
@@ -412,9 +412,9 @@ pub struct ConfigRegionRuleIfAccountNewerThan {
 }
 
 crate::object! {
-    ConfigRegionRuleIfAccountNewerThan, "app.bsky.ageassurance.defs#configRegionRuleIfAccountNewerThan", typed: false, {
-        date: "date" required,
-        access: "access" required,
+    ConfigRegionRuleIfAccountNewerThan, "app.bsky.ageassurance.defs#configRegionRuleIfAccountNewerThan", record: false, {
+        0 date: "date" required,
+        1 access: "access" required,
     }
 }
 
@@ -442,9 +442,9 @@ pub struct ConfigRegionRuleIfAccountOlderThan {
 }
 
 crate::object! {
-    ConfigRegionRuleIfAccountOlderThan, "app.bsky.ageassurance.defs#configRegionRuleIfAccountOlderThan", typed: false, {
-        date: "date" required,
-        access: "access" required,
+    ConfigRegionRuleIfAccountOlderThan, "app.bsky.ageassurance.defs#configRegionRuleIfAccountOlderThan", record: false, {
+        0 date: "date" required,
+        1 access: "access" required,
     }
 }
 
@@ -490,18 +490,18 @@ pub struct Event {
 }
 
 crate::object! {
-    Event, "app.bsky.ageassurance.defs#event", typed: false, {
-        created_at: "createdAt" required,
-        attempt_id: "attemptId" required,
-        status: "status" required,
-        access: "access" required,
-        country_code: "countryCode" required,
-        region_code: "regionCode" optional,
-        email: "email" optional,
-        init_ip: "initIp" optional,
-        init_ua: "initUa" optional,
-        complete_ip: "completeIp" optional,
-        complete_ua: "completeUa" optional,
+    Event, "app.bsky.ageassurance.defs#event", record: false, {
+        0 created_at: "createdAt" required,
+        1 attempt_id: "attemptId" required,
+        2 status: "status" required,
+        3 access: "access" required,
+        4 country_code: "countryCode" required,
+        5 region_code: "regionCode" optional,
+        6 email: "email" optional,
+        7 init_ip: "initIp" optional,
+        8 init_ua: "initUa" optional,
+        9 complete_ip: "completeIp" optional,
+        10 complete_ua: "completeUa" optional,
     }
 }
 

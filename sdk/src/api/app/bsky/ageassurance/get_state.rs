@@ -35,7 +35,7 @@ pub struct Params {
     pub region_code: Option<String>,
 }
 
-crate::params! { Params { country_code: "countryCode", region_code: "regionCode" } }
+crate::params! { Params { 0 country_code: "countryCode", 1 region_code: "regionCode" } }
 
 impl Params {
     /// With the required fields.
@@ -62,9 +62,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.ageassurance.getState", typed: false, {
-        state: "state" required,
-        metadata: "metadata" required,
+    Output, "app.bsky.ageassurance.getState", record: false, {
+        0 state: "state" required,
+        1 metadata: "metadata" required,
     }
 }
 

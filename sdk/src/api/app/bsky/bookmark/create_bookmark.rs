@@ -39,9 +39,9 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "app.bsky.bookmark.createBookmark", typed: false, {
-        uri: "uri" required,
-        cid: "cid" required,
+    Input, "app.bsky.bookmark.createBookmark", record: false, {
+        0 uri: "uri" required,
+        1 cid: "cid" required,
     }
 }
 

@@ -16,8 +16,8 @@ pub struct Bookmark {
 }
 
 crate::object! {
-    Bookmark, "app.bsky.bookmark.defs#bookmark", typed: false, {
-        subject: "subject" required,
+    Bookmark, "app.bsky.bookmark.defs#bookmark", record: false, {
+        0 subject: "subject" required,
     }
 }
 
@@ -46,10 +46,10 @@ pub struct BookmarkView {
 }
 
 crate::object! {
-    BookmarkView, "app.bsky.bookmark.defs#bookmarkView", typed: false, {
-        subject: "subject" required,
-        created_at: "createdAt" optional,
-        item: "item" required,
+    BookmarkView, "app.bsky.bookmark.defs#bookmarkView", record: false, {
+        0 subject: "subject" required,
+        1 created_at: "createdAt" optional,
+        2 item: "item" required,
     }
 }
 

@@ -36,7 +36,11 @@ pub struct Input {
     pub extra: types::Extra,
 }
 
-crate::object! { Input, "app.bsky.bookmark.deleteBookmark", typed: false, { uri: "uri" required } }
+crate::object! {
+    Input, "app.bsky.bookmark.deleteBookmark", record: false, {
+        0 uri: "uri" required,
+    }
+}
 
 impl Input {
     /// With the required fields.

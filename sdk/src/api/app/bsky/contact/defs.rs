@@ -20,9 +20,9 @@ pub struct MatchAndContactIndex {
 }
 
 crate::object! {
-    MatchAndContactIndex, "app.bsky.contact.defs#matchAndContactIndex", typed: false, {
-        r#match: "match" required,
-        contact_index: "contactIndex" required,
+    MatchAndContactIndex, "app.bsky.contact.defs#matchAndContactIndex", record: false, {
+        0 r#match: "match" required,
+        1 contact_index: "contactIndex" required [Minimum(0), Maximum(999)],
     }
 }
 
@@ -53,9 +53,9 @@ pub struct SyncStatus {
 }
 
 crate::object! {
-    SyncStatus, "app.bsky.contact.defs#syncStatus", typed: false, {
-        synced_at: "syncedAt" required,
-        matches_count: "matchesCount" required,
+    SyncStatus, "app.bsky.contact.defs#syncStatus", record: false, {
+        0 synced_at: "syncedAt" required,
+        1 matches_count: "matchesCount" required [Minimum(0)],
     }
 }
 
@@ -83,9 +83,9 @@ pub struct Notification {
 }
 
 crate::object! {
-    Notification, "app.bsky.contact.defs#notification", typed: false, {
-        from: "from" required,
-        to: "to" required,
+    Notification, "app.bsky.contact.defs#notification", record: false, {
+        0 from: "from" required,
+        1 to: "to" required,
     }
 }
 

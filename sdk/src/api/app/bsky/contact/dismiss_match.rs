@@ -37,8 +37,8 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "app.bsky.contact.dismissMatch", typed: false, {
-        subject: "subject" required,
+    Input, "app.bsky.contact.dismissMatch", record: false, {
+        0 subject: "subject" required,
     }
 }
 
@@ -60,7 +60,7 @@ pub struct Output {
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "app.bsky.contact.dismissMatch", typed: false, {} }
+crate::object! { Output, "app.bsky.contact.dismissMatch", record: false, {} }
 
 impl Output {
     /// With nothing set.

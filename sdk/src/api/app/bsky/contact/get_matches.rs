@@ -50,7 +50,12 @@ pub struct Params {
     pub cursor: Option<String>,
 }
 
-crate::params! { Params { limit: "limit" = 50i64, cursor: "cursor" } }
+crate::params! {
+    Params {
+        0 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
+        1 cursor: "cursor",
+    }
+}
 
 impl Params {
     /// With nothing set.
@@ -74,9 +79,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.contact.getMatches", typed: false, {
-        cursor: "cursor" optional,
-        matches: "matches" required,
+    Output, "app.bsky.contact.getMatches", record: false, {
+        0 cursor: "cursor" optional,
+        1 matches: "matches" required,
     }
 }
 

@@ -32,14 +32,14 @@ impl xrpc::Query for GetSyncStatus {}
 #[non_exhaustive]
 pub struct Output {
     /// `syncStatus`.
-    pub sync_status: Option<api::app::bsky::contact::defs::SyncStatus>,
+    pub sync_status: Option<Box<api::app::bsky::contact::defs::SyncStatus>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    Output, "app.bsky.contact.getSyncStatus", typed: false, {
-        sync_status: "syncStatus" optional,
+    Output, "app.bsky.contact.getSyncStatus", record: false, {
+        0 sync_status: "syncStatus" optional,
     }
 }
 

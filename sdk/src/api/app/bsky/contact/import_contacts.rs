@@ -42,9 +42,9 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "app.bsky.contact.importContacts", typed: false, {
-        token: "token" required,
-        contacts: "contacts" required,
+    Input, "app.bsky.contact.importContacts", record: false, {
+        0 token: "token" required,
+        1 contacts: "contacts" required [MinLength(1), MaxLength(1000)],
     }
 }
 
@@ -72,8 +72,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.contact.importContacts", typed: false, {
-        matches_and_contact_indexes: "matchesAndContactIndexes" required,
+    Output, "app.bsky.contact.importContacts", record: false, {
+        0 matches_and_contact_indexes: "matchesAndContactIndexes" required,
     }
 }
 

@@ -34,7 +34,7 @@ pub struct Input {
     pub extra: types::Extra,
 }
 
-crate::object! { Input, "app.bsky.contact.removeData", typed: false, {} }
+crate::object! { Input, "app.bsky.contact.removeData", record: false, {} }
 
 impl Input {
     /// With nothing set.
@@ -53,7 +53,7 @@ pub struct Output {
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "app.bsky.contact.removeData", typed: false, {} }
+crate::object! { Output, "app.bsky.contact.removeData", record: false, {} }
 
 impl Output {
     /// With nothing set.

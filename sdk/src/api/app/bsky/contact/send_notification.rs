@@ -37,9 +37,9 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "app.bsky.contact.sendNotification", typed: false, {
-        from: "from" required,
-        to: "to" required,
+    Input, "app.bsky.contact.sendNotification", record: false, {
+        0 from: "from" required,
+        1 to: "to" required,
     }
 }
 
@@ -62,7 +62,7 @@ pub struct Output {
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "app.bsky.contact.sendNotification", typed: false, {} }
+crate::object! { Output, "app.bsky.contact.sendNotification", record: false, {} }
 
 impl Output {
     /// With nothing set.

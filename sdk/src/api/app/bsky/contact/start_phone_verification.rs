@@ -37,8 +37,8 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "app.bsky.contact.startPhoneVerification", typed: false, {
-        phone: "phone" required,
+    Input, "app.bsky.contact.startPhoneVerification", record: false, {
+        0 phone: "phone" required,
     }
 }
 
@@ -60,7 +60,7 @@ pub struct Output {
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "app.bsky.contact.startPhoneVerification", typed: false, {} }
+crate::object! { Output, "app.bsky.contact.startPhoneVerification", record: false, {} }
 
 impl Output {
     /// With nothing set.

@@ -39,9 +39,9 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "app.bsky.contact.verifyPhone", typed: false, {
-        phone: "phone" required,
-        code: "code" required,
+    Input, "app.bsky.contact.verifyPhone", record: false, {
+        0 phone: "phone" required,
+        1 code: "code" required,
     }
 }
 
@@ -66,7 +66,11 @@ pub struct Output {
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "app.bsky.contact.verifyPhone", typed: false, { token: "token" required } }
+crate::object! {
+    Output, "app.bsky.contact.verifyPhone", record: false, {
+        0 token: "token" required,
+    }
+}
 
 impl Output {
     /// With the required fields.

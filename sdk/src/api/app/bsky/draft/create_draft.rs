@@ -37,7 +37,7 @@ pub struct Input {
     pub extra: types::Extra,
 }
 
-crate::object! { Input, "app.bsky.draft.createDraft", typed: false, { draft: "draft" required } }
+crate::object! { Input, "app.bsky.draft.createDraft", record: false, { 0 draft: "draft" required } }
 
 impl Input {
     /// With the required fields.
@@ -59,7 +59,7 @@ pub struct Output {
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "app.bsky.draft.createDraft", typed: false, { id: "id" required } }
+crate::object! { Output, "app.bsky.draft.createDraft", record: false, { 0 id: "id" required } }
 
 impl Output {
     /// With the required fields.

@@ -18,9 +18,9 @@ pub struct DraftWithId {
 }
 
 crate::object! {
-    DraftWithId, "app.bsky.draft.defs#draftWithId", typed: false, {
-        id: "id" required,
-        draft: "draft" required,
+    DraftWithId, "app.bsky.draft.defs#draftWithId", record: false, {
+        0 id: "id" required,
+        1 draft: "draft" required,
     }
 }
 
@@ -58,13 +58,13 @@ pub struct Draft {
 }
 
 crate::object! {
-    Draft, "app.bsky.draft.defs#draft", typed: false, {
-        device_id: "deviceId" optional,
-        device_name: "deviceName" optional,
-        posts: "posts" required,
-        langs: "langs" optional,
-        postgate_embedding_rules: "postgateEmbeddingRules" optional,
-        threadgate_allow: "threadgateAllow" optional,
+    Draft, "app.bsky.draft.defs#draft", record: false, {
+        0 device_id: "deviceId" optional [MaxBytes(100)],
+        1 device_name: "deviceName" optional [MaxBytes(100)],
+        2 posts: "posts" required [MinLength(1), MaxLength(100)],
+        3 langs: "langs" optional [MaxLength(3)],
+        4 postgate_embedding_rules: "postgateEmbeddingRules" optional [MaxLength(5)],
+        5 threadgate_allow: "threadgateAllow" optional [MaxLength(5)],
     }
 }
 
@@ -145,7 +145,7 @@ pub struct DraftPost {
     /// `embedImages`: At most 4 elements.
     pub embed_images: Option<Vec<DraftEmbedImage>>,
     /// `embedGallery`.
-    pub embed_gallery: Option<DraftEmbedGallery>,
+    pub embed_gallery: Option<Box<DraftEmbedGallery>>,
     /// `embedVideos`: At most 1 elements.
     pub embed_videos: Option<Vec<DraftEmbedVideo>>,
     /// `embedExternals`: At most 1 elements.
@@ -157,14 +157,14 @@ pub struct DraftPost {
 }
 
 crate::object! {
-    DraftPost, "app.bsky.draft.defs#draftPost", typed: false, {
-        text: "text" required,
-        labels: "labels" optional,
-        embed_images: "embedImages" optional,
-        embed_gallery: "embedGallery" optional,
-        embed_videos: "embedVideos" optional,
-        embed_externals: "embedExternals" optional,
-        embed_records: "embedRecords" optional,
+    DraftPost, "app.bsky.draft.defs#draftPost", record: false, {
+        0 text: "text" required [MaxGraphemes(1000), MaxBytes(10000)],
+        1 labels: "labels" optional,
+        2 embed_images: "embedImages" optional [MaxLength(4)],
+        3 embed_gallery: "embedGallery" optional,
+        4 embed_videos: "embedVideos" optional [MaxLength(1)],
+        5 embed_externals: "embedExternals" optional [MaxLength(1)],
+        6 embed_records: "embedRecords" optional [MaxLength(1)],
     }
 }
 
@@ -188,7 +188,7 @@ crate::setters! {
     DraftPost {
         labels = labels: into DraftPostLabels,
         embed_images = embed_images: plain Vec<DraftEmbedImage>,
-        embed_gallery = embed_gallery: plain DraftEmbedGallery,
+        embed_gallery = embed_gallery: boxed DraftEmbedGallery,
         embed_videos = embed_videos: plain Vec<DraftEmbedVideo>,
         embed_externals = embed_externals: plain Vec<DraftEmbedExternal>,
         embed_records = embed_records: plain Vec<DraftEmbedRecord>,
@@ -228,11 +228,11 @@ pub struct DraftView {
 }
 
 crate::object! {
-    DraftView, "app.bsky.draft.defs#draftView", typed: false, {
-        id: "id" required,
-        draft: "draft" required,
-        created_at: "createdAt" required,
-        updated_at: "updatedAt" required,
+    DraftView, "app.bsky.draft.defs#draftView", record: false, {
+        0 id: "id" required,
+        1 draft: "draft" required,
+        2 created_at: "createdAt" required,
+        3 updated_at: "updatedAt" required,
     }
 }
 
@@ -267,8 +267,8 @@ pub struct DraftEmbedLocalRef {
 }
 
 crate::object! {
-    DraftEmbedLocalRef, "app.bsky.draft.defs#draftEmbedLocalRef", typed: false, {
-        path: "path" required,
+    DraftEmbedLocalRef, "app.bsky.draft.defs#draftEmbedLocalRef", record: false, {
+        0 path: "path" required [MinBytes(1), MaxBytes(1024)],
     }
 }
 
@@ -295,9 +295,9 @@ pub struct DraftEmbedCaption {
 }
 
 crate::object! {
-    DraftEmbedCaption, "app.bsky.draft.defs#draftEmbedCaption", typed: false, {
-        lang: "lang" required,
-        content: "content" required,
+    DraftEmbedCaption, "app.bsky.draft.defs#draftEmbedCaption", record: false, {
+        0 lang: "lang" required,
+        1 content: "content" required [MaxBytes(10000)],
     }
 }
 
@@ -323,8 +323,8 @@ pub struct DraftEmbedGallery {
 }
 
 crate::object! {
-    DraftEmbedGallery, "app.bsky.draft.defs#draftEmbedGallery", typed: false, {
-        items: "items" required,
+    DraftEmbedGallery, "app.bsky.draft.defs#draftEmbedGallery", record: false, {
+        0 items: "items" required [MaxLength(20)],
     }
 }
 
@@ -372,9 +372,9 @@ pub struct DraftEmbedImage {
 }
 
 crate::object! {
-    DraftEmbedImage, "app.bsky.draft.defs#draftEmbedImage", typed: false, {
-        local_ref: "localRef" required,
-        alt: "alt" optional,
+    DraftEmbedImage, "app.bsky.draft.defs#draftEmbedImage", record: false, {
+        0 local_ref: "localRef" required,
+        1 alt: "alt" optional [MaxGraphemes(2000)],
     }
 }
 
@@ -406,10 +406,10 @@ pub struct DraftEmbedVideo {
 }
 
 crate::object! {
-    DraftEmbedVideo, "app.bsky.draft.defs#draftEmbedVideo", typed: false, {
-        local_ref: "localRef" required,
-        alt: "alt" optional,
-        captions: "captions" optional,
+    DraftEmbedVideo, "app.bsky.draft.defs#draftEmbedVideo", record: false, {
+        0 local_ref: "localRef" required,
+        1 alt: "alt" optional [MaxGraphemes(2000)],
+        2 captions: "captions" optional [MaxLength(20)],
     }
 }
 
@@ -443,8 +443,8 @@ pub struct DraftEmbedExternal {
 }
 
 crate::object! {
-    DraftEmbedExternal, "app.bsky.draft.defs#draftEmbedExternal", typed: false, {
-        uri: "uri" required,
+    DraftEmbedExternal, "app.bsky.draft.defs#draftEmbedExternal", record: false, {
+        0 uri: "uri" required,
     }
 }
 
@@ -469,8 +469,8 @@ pub struct DraftEmbedRecord {
 }
 
 crate::object! {
-    DraftEmbedRecord, "app.bsky.draft.defs#draftEmbedRecord", typed: false, {
-        record: "record" required,
+    DraftEmbedRecord, "app.bsky.draft.defs#draftEmbedRecord", record: false, {
+        0 record: "record" required,
     }
 }
 

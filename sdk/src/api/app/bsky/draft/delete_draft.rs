@@ -34,7 +34,7 @@ pub struct Input {
     pub extra: types::Extra,
 }
 
-crate::object! { Input, "app.bsky.draft.deleteDraft", typed: false, { id: "id" required } }
+crate::object! { Input, "app.bsky.draft.deleteDraft", record: false, { 0 id: "id" required } }
 
 impl Input {
     /// With the required fields.

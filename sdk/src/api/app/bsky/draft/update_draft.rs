@@ -35,7 +35,7 @@ pub struct Input {
     pub extra: types::Extra,
 }
 
-crate::object! { Input, "app.bsky.draft.updateDraft", typed: false, { draft: "draft" required } }
+crate::object! { Input, "app.bsky.draft.updateDraft", record: false, { 0 draft: "draft" required } }
 
 impl Input {
     /// With the required fields.

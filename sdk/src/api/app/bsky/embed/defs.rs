@@ -19,9 +19,9 @@ pub struct AspectRatio {
 }
 
 crate::object! {
-    AspectRatio, "app.bsky.embed.defs#aspectRatio", typed: false, {
-        width: "width" required,
-        height: "height" required,
+    AspectRatio, "app.bsky.embed.defs#aspectRatio", record: false, {
+        0 width: "width" required [Minimum(1)],
+        1 height: "height" required [Minimum(1)],
     }
 }
 

@@ -18,8 +18,8 @@ pub struct External {
 }
 
 crate::object! {
-    External, "app.bsky.embed.external", typed: false, {
-        external: "external" required,
+    External, "app.bsky.embed.external", record: false, {
+        0 external: "external" required,
     }
 }
 
@@ -52,12 +52,12 @@ pub struct ExternalDef {
 }
 
 crate::object! {
-    ExternalDef, "app.bsky.embed.external#external", typed: false, {
-        uri: "uri" required,
-        title: "title" required,
-        description: "description" required,
-        thumb: "thumb" optional,
-        associated_refs: "associatedRefs" optional,
+    ExternalDef, "app.bsky.embed.external#external", record: false, {
+        0 uri: "uri" required,
+        1 title: "title" required,
+        2 description: "description" required,
+        3 thumb: "thumb" optional [MaxSize(1000000), Accept(&["image/*"])],
+        4 associated_refs: "associatedRefs" optional,
     }
 }
 
@@ -97,8 +97,8 @@ pub struct View {
 }
 
 crate::object! {
-    View, "app.bsky.embed.external#view", typed: false, {
-        external: "external" required,
+    View, "app.bsky.embed.external#view", record: false, {
+        0 external: "external" required,
     }
 }
 
@@ -133,7 +133,7 @@ pub struct ViewExternal {
     /// `labels`.
     pub labels: Option<Vec<api::com::atproto::label::defs::Label>>,
     /// `source`.
-    pub source: Option<ViewExternalSource>,
+    pub source: Option<Box<ViewExternalSource>>,
     /// `associatedRefs`.
     pub associated_refs: Option<Vec<api::com::atproto::repo::strong_ref::StrongRef>>,
     /// `associatedProfiles`.
@@ -143,18 +143,18 @@ pub struct ViewExternal {
 }
 
 crate::object! {
-    ViewExternal, "app.bsky.embed.external#viewExternal", typed: false, {
-        uri: "uri" required,
-        title: "title" required,
-        description: "description" required,
-        thumb: "thumb" optional,
-        created_at: "createdAt" optional,
-        updated_at: "updatedAt" optional,
-        reading_time: "readingTime" optional,
-        labels: "labels" optional,
-        source: "source" optional,
-        associated_refs: "associatedRefs" optional,
-        associated_profiles: "associatedProfiles" optional,
+    ViewExternal, "app.bsky.embed.external#viewExternal", record: false, {
+        0 uri: "uri" required,
+        1 title: "title" required,
+        2 description: "description" required,
+        3 thumb: "thumb" optional,
+        4 created_at: "createdAt" optional,
+        5 updated_at: "updatedAt" optional,
+        6 reading_time: "readingTime" optional,
+        7 labels: "labels" optional,
+        8 source: "source" optional,
+        9 associated_refs: "associatedRefs" optional,
+        10 associated_profiles: "associatedProfiles" optional,
     }
 }
 
@@ -195,18 +195,18 @@ pub struct ViewExternalSource {
     /// `description`.
     pub description: Option<String>,
     /// `theme`.
-    pub theme: Option<ViewExternalSourceTheme>,
+    pub theme: Option<Box<ViewExternalSourceTheme>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    ViewExternalSource, "app.bsky.embed.external#viewExternalSource", typed: false, {
-        uri: "uri" required,
-        icon: "icon" optional,
-        title: "title" required,
-        description: "description" optional,
-        theme: "theme" optional,
+    ViewExternalSource, "app.bsky.embed.external#viewExternalSource", record: false, {
+        0 uri: "uri" required,
+        1 icon: "icon" optional,
+        2 title: "title" required,
+        3 description: "description" optional,
+        4 theme: "theme" optional,
     }
 }
 
@@ -229,23 +229,23 @@ impl ViewExternalSource {
 #[non_exhaustive]
 pub struct ViewExternalSourceTheme {
     /// `backgroundRGB`.
-    pub background_rgb: Option<ColorRgb>,
+    pub background_rgb: Option<Box<ColorRgb>>,
     /// `foregroundRGB`.
-    pub foreground_rgb: Option<ColorRgb>,
+    pub foreground_rgb: Option<Box<ColorRgb>>,
     /// `accentRGB`.
-    pub accent_rgb: Option<ColorRgb>,
+    pub accent_rgb: Option<Box<ColorRgb>>,
     /// `accentForegroundRGB`.
-    pub accent_foreground_rgb: Option<ColorRgb>,
+    pub accent_foreground_rgb: Option<Box<ColorRgb>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    ViewExternalSourceTheme, "app.bsky.embed.external#viewExternalSourceTheme", typed: false, {
-        background_rgb: "backgroundRGB" optional,
-        foreground_rgb: "foregroundRGB" optional,
-        accent_rgb: "accentRGB" optional,
-        accent_foreground_rgb: "accentForegroundRGB" optional,
+    ViewExternalSourceTheme, "app.bsky.embed.external#viewExternalSourceTheme", record: false, {
+        0 background_rgb: "backgroundRGB" optional,
+        1 foreground_rgb: "foregroundRGB" optional,
+        2 accent_rgb: "accentRGB" optional,
+        3 accent_foreground_rgb: "accentForegroundRGB" optional,
     }
 }
 
@@ -277,10 +277,10 @@ pub struct ColorRgb {
 }
 
 crate::object! {
-    ColorRgb, "app.bsky.embed.external#colorRGB", typed: false, {
-        r: "r" required,
-        g: "g" required,
-        b: "b" required,
+    ColorRgb, "app.bsky.embed.external#colorRGB", record: false, {
+        0 r: "r" required [Minimum(0), Maximum(255)],
+        1 g: "g" required [Minimum(0), Maximum(255)],
+        2 b: "b" required [Minimum(0), Maximum(255)],
     }
 }
 

@@ -15,7 +15,11 @@ pub struct Gallery {
     pub extra: types::Extra,
 }
 
-crate::object! { Gallery, "app.bsky.embed.gallery", typed: false, { items: "items" required } }
+crate::object! {
+    Gallery, "app.bsky.embed.gallery", record: false, {
+        0 items: "items" required [MaxLength(20)],
+    }
+}
 
 impl Gallery {
     /// With the required fields.
@@ -54,10 +58,10 @@ pub struct Image {
 }
 
 crate::object! {
-    Image, "app.bsky.embed.gallery#image", typed: false, {
-        image: "image" required,
-        alt: "alt" required,
-        aspect_ratio: "aspectRatio" required,
+    Image, "app.bsky.embed.gallery#image", record: false, {
+        0 image: "image" required [MaxSize(2000000), Accept(&["image/*"])],
+        1 alt: "alt" required,
+        2 aspect_ratio: "aspectRatio" required,
     }
 }
 
@@ -87,7 +91,7 @@ pub struct View {
     pub extra: types::Extra,
 }
 
-crate::object! { View, "app.bsky.embed.gallery#view", typed: false, { items: "items" required } }
+crate::object! { View, "app.bsky.embed.gallery#view", record: false, { 0 items: "items" required } }
 
 impl View {
     /// With the required fields.
@@ -128,11 +132,11 @@ pub struct ViewImage {
 }
 
 crate::object! {
-    ViewImage, "app.bsky.embed.gallery#viewImage", typed: false, {
-        thumbnail: "thumbnail" required,
-        fullsize: "fullsize" required,
-        alt: "alt" required,
-        aspect_ratio: "aspectRatio" required,
+    ViewImage, "app.bsky.embed.gallery#viewImage", record: false, {
+        0 thumbnail: "thumbnail" required,
+        1 fullsize: "fullsize" required,
+        2 alt: "alt" required,
+        3 aspect_ratio: "aspectRatio" required,
     }
 }
 

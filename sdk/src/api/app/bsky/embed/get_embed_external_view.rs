@@ -35,7 +35,7 @@ pub struct Params {
     pub uris: Vec<types::AtUri>,
 }
 
-crate::params! { Params { url: "url", uris: "uris" } }
+crate::params! { Params { 0 url: "url", 1 uris: "uris" [MaxLength(4)] } }
 
 impl Params {
     /// With the required fields.
@@ -49,7 +49,7 @@ impl Params {
 #[non_exhaustive]
 pub struct Output {
     /// `view`.
-    pub view: Option<api::app::bsky::embed::external::View>,
+    pub view: Option<Box<api::app::bsky::embed::external::View>>,
     /// `associatedRefs`.
     pub associated_refs: Option<Vec<api::com::atproto::repo::strong_ref::StrongRef>>,
     /// `associatedRecords`.
@@ -59,10 +59,10 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.embed.getEmbedExternalView", typed: false, {
-        view: "view" optional,
-        associated_refs: "associatedRefs" optional,
-        associated_records: "associatedRecords" optional,
+    Output, "app.bsky.embed.getEmbedExternalView", record: false, {
+        0 view: "view" optional,
+        1 associated_refs: "associatedRefs" optional,
+        2 associated_records: "associatedRecords" optional,
     }
 }
 

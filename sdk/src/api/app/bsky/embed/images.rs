@@ -17,7 +17,11 @@ pub struct Images {
     pub extra: types::Extra,
 }
 
-crate::object! { Images, "app.bsky.embed.images", typed: false, { images: "images" required } }
+crate::object! {
+    Images, "app.bsky.embed.images", record: false, {
+        0 images: "images" required [MaxLength(4)],
+    }
+}
 
 impl Images {
     /// With the required fields.
@@ -38,16 +42,16 @@ pub struct Image {
     /// `alt`.
     pub alt: String,
     /// `aspectRatio`.
-    pub aspect_ratio: Option<api::app::bsky::embed::defs::AspectRatio>,
+    pub aspect_ratio: Option<Box<api::app::bsky::embed::defs::AspectRatio>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    Image, "app.bsky.embed.images#image", typed: false, {
-        image: "image" required,
-        alt: "alt" required,
-        aspect_ratio: "aspectRatio" optional,
+    Image, "app.bsky.embed.images#image", record: false, {
+        0 image: "image" required [MaxSize(2000000), Accept(&["image/*"])],
+        1 alt: "alt" required,
+        2 aspect_ratio: "aspectRatio" optional,
     }
 }
 
@@ -65,7 +69,7 @@ impl Image {
 
 crate::setters! {
     Image {
-        aspect_ratio = aspect_ratio: plain api::app::bsky::embed::defs::AspectRatio,
+        aspect_ratio = aspect_ratio: boxed api::app::bsky::embed::defs::AspectRatio,
     }
 }
 
@@ -79,7 +83,11 @@ pub struct View {
     pub extra: types::Extra,
 }
 
-crate::object! { View, "app.bsky.embed.images#view", typed: false, { images: "images" required } }
+crate::object! {
+    View, "app.bsky.embed.images#view", record: false, {
+        0 images: "images" required [MaxLength(4)],
+    }
+}
 
 impl View {
     /// With the required fields.
@@ -102,17 +110,17 @@ pub struct ViewImage {
     /// `alt`.
     pub alt: String,
     /// `aspectRatio`.
-    pub aspect_ratio: Option<api::app::bsky::embed::defs::AspectRatio>,
+    pub aspect_ratio: Option<Box<api::app::bsky::embed::defs::AspectRatio>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    ViewImage, "app.bsky.embed.images#viewImage", typed: false, {
-        thumb: "thumb" required,
-        fullsize: "fullsize" required,
-        alt: "alt" required,
-        aspect_ratio: "aspectRatio" optional,
+    ViewImage, "app.bsky.embed.images#viewImage", record: false, {
+        0 thumb: "thumb" required,
+        1 fullsize: "fullsize" required,
+        2 alt: "alt" required,
+        3 aspect_ratio: "aspectRatio" optional,
     }
 }
 

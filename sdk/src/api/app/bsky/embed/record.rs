@@ -17,7 +17,7 @@ pub struct Record {
     pub extra: types::Extra,
 }
 
-crate::object! { Record, "app.bsky.embed.record", typed: false, { record: "record" required } }
+crate::object! { Record, "app.bsky.embed.record", record: false, { 0 record: "record" required } }
 
 impl Record {
     /// With the required fields.
@@ -39,7 +39,11 @@ pub struct View {
     pub extra: types::Extra,
 }
 
-crate::object! { View, "app.bsky.embed.record#view", typed: false, { record: "record" required } }
+crate::object! {
+    View, "app.bsky.embed.record#view", record: false, {
+        0 record: "record" required,
+    }
+}
 
 impl View {
     /// With the required fields.
@@ -119,18 +123,18 @@ pub struct ViewRecord {
 }
 
 crate::object! {
-    ViewRecord, "app.bsky.embed.record#viewRecord", typed: false, {
-        uri: "uri" required,
-        cid: "cid" required,
-        author: "author" required,
-        value: "value" required,
-        labels: "labels" optional,
-        reply_count: "replyCount" optional,
-        repost_count: "repostCount" optional,
-        like_count: "likeCount" optional,
-        quote_count: "quoteCount" optional,
-        embeds: "embeds" optional,
-        indexed_at: "indexedAt" required,
+    ViewRecord, "app.bsky.embed.record#viewRecord", record: false, {
+        0 uri: "uri" required,
+        1 cid: "cid" required,
+        2 author: "author" required,
+        3 value: "value" required,
+        4 labels: "labels" optional,
+        5 reply_count: "replyCount" optional,
+        6 repost_count: "repostCount" optional,
+        7 like_count: "likeCount" optional,
+        8 quote_count: "quoteCount" optional,
+        9 embeds: "embeds" optional,
+        10 indexed_at: "indexedAt" required,
     }
 }
 
@@ -204,9 +208,9 @@ pub struct ViewNotFound {
 }
 
 crate::object! {
-    ViewNotFound, "app.bsky.embed.record#viewNotFound", typed: false, {
-        uri: "uri" required,
-        not_found: "notFound" required,
+    ViewNotFound, "app.bsky.embed.record#viewNotFound", record: false, {
+        0 uri: "uri" required,
+        1 not_found: "notFound" required [ConstBoolean(true)],
     }
 }
 
@@ -236,10 +240,10 @@ pub struct ViewBlocked {
 }
 
 crate::object! {
-    ViewBlocked, "app.bsky.embed.record#viewBlocked", typed: false, {
-        uri: "uri" required,
-        blocked: "blocked" required,
-        author: "author" required,
+    ViewBlocked, "app.bsky.embed.record#viewBlocked", record: false, {
+        0 uri: "uri" required,
+        1 blocked: "blocked" required [ConstBoolean(true)],
+        2 author: "author" required,
     }
 }
 
@@ -273,9 +277,9 @@ pub struct ViewDetached {
 }
 
 crate::object! {
-    ViewDetached, "app.bsky.embed.record#viewDetached", typed: false, {
-        uri: "uri" required,
-        detached: "detached" required,
+    ViewDetached, "app.bsky.embed.record#viewDetached", record: false, {
+        0 uri: "uri" required,
+        1 detached: "detached" required [ConstBoolean(true)],
     }
 }
 

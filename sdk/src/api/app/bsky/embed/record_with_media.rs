@@ -20,9 +20,9 @@ pub struct RecordWithMedia {
 }
 
 crate::object! {
-    RecordWithMedia, "app.bsky.embed.recordWithMedia", typed: false, {
-        record: "record" required,
-        media: "media" required,
+    RecordWithMedia, "app.bsky.embed.recordWithMedia", record: false, {
+        0 record: "record" required,
+        1 media: "media" required,
     }
 }
 
@@ -78,9 +78,9 @@ pub struct View {
 }
 
 crate::object! {
-    View, "app.bsky.embed.recordWithMedia#view", typed: false, {
-        record: "record" required,
-        media: "media" required,
+    View, "app.bsky.embed.recordWithMedia#view", record: false, {
+        0 record: "record" required,
+        1 media: "media" required,
     }
 }
 

@@ -18,7 +18,7 @@ pub struct Video {
     /// `alt`.
     pub alt: Option<String>,
     /// `aspectRatio`.
-    pub aspect_ratio: Option<api::app::bsky::embed::defs::AspectRatio>,
+    pub aspect_ratio: Option<Box<api::app::bsky::embed::defs::AspectRatio>>,
     /// A hint for how to show it.
     pub presentation: Option<VideoPresentation>,
     /// Fields that the lexicon does not name.
@@ -26,12 +26,12 @@ pub struct Video {
 }
 
 crate::object! {
-    Video, "app.bsky.embed.video", typed: false, {
-        video: "video" required,
-        captions: "captions" optional,
-        alt: "alt" optional,
-        aspect_ratio: "aspectRatio" optional,
-        presentation: "presentation" optional,
+    Video, "app.bsky.embed.video", record: false, {
+        0 video: "video" required [MaxSize(300000000), Accept(&["video/mp4"])],
+        1 captions: "captions" optional [MaxLength(20)],
+        2 alt: "alt" optional,
+        3 aspect_ratio: "aspectRatio" optional,
+        4 presentation: "presentation" optional,
     }
 }
 
@@ -53,7 +53,7 @@ crate::setters! {
     Video {
         captions = captions: plain Vec<Caption>,
         alt = alt: into String,
-        aspect_ratio = aspect_ratio: plain api::app::bsky::embed::defs::AspectRatio,
+        aspect_ratio = aspect_ratio: boxed api::app::bsky::embed::defs::AspectRatio,
         presentation = presentation: into VideoPresentation,
     }
 }
@@ -85,9 +85,9 @@ pub struct Caption {
 }
 
 crate::object! {
-    Caption, "app.bsky.embed.video#caption", typed: false, {
-        lang: "lang" required,
-        file: "file" required,
+    Caption, "app.bsky.embed.video#caption", record: false, {
+        0 lang: "lang" required,
+        1 file: "file" required [MaxSize(20000), Accept(&["text/vtt"])],
     }
 }
 
@@ -115,7 +115,7 @@ pub struct View {
     /// `alt`.
     pub alt: Option<String>,
     /// `aspectRatio`.
-    pub aspect_ratio: Option<api::app::bsky::embed::defs::AspectRatio>,
+    pub aspect_ratio: Option<Box<api::app::bsky::embed::defs::AspectRatio>>,
     /// `presentation`.
     pub presentation: Option<ViewPresentation>,
     /// Fields that the lexicon does not name.
@@ -123,13 +123,13 @@ pub struct View {
 }
 
 crate::object! {
-    View, "app.bsky.embed.video#view", typed: false, {
-        cid: "cid" required,
-        playlist: "playlist" required,
-        thumbnail: "thumbnail" optional,
-        alt: "alt" optional,
-        aspect_ratio: "aspectRatio" optional,
-        presentation: "presentation" optional,
+    View, "app.bsky.embed.video#view", record: false, {
+        0 cid: "cid" required,
+        1 playlist: "playlist" required,
+        2 thumbnail: "thumbnail" optional,
+        3 alt: "alt" optional,
+        4 aspect_ratio: "aspectRatio" optional,
+        5 presentation: "presentation" optional,
     }
 }
 

@@ -32,11 +32,11 @@ pub struct PostView {
     /// `indexedAt`.
     pub indexed_at: types::Datetime,
     /// `viewer`.
-    pub viewer: Option<ViewerState>,
+    pub viewer: Option<Box<ViewerState>>,
     /// `labels`.
     pub labels: Option<Vec<api::com::atproto::label::defs::Label>>,
     /// `threadgate`.
-    pub threadgate: Option<ThreadgateView>,
+    pub threadgate: Option<Box<ThreadgateView>>,
     /// `debug`.
     pub debug: Option<types::Unknown>,
     /// Fields that the lexicon does not name.
@@ -44,22 +44,22 @@ pub struct PostView {
 }
 
 crate::object! {
-    PostView, "app.bsky.feed.defs#postView", typed: false, {
-        uri: "uri" required,
-        cid: "cid" required,
-        author: "author" required,
-        record: "record" required,
-        embed: "embed" optional,
-        bookmark_count: "bookmarkCount" optional,
-        reply_count: "replyCount" optional,
-        repost_count: "repostCount" optional,
-        like_count: "likeCount" optional,
-        quote_count: "quoteCount" optional,
-        indexed_at: "indexedAt" required,
-        viewer: "viewer" optional,
-        labels: "labels" optional,
-        threadgate: "threadgate" optional,
-        debug: "debug" optional,
+    PostView, "app.bsky.feed.defs#postView", record: false, {
+        0 uri: "uri" required,
+        1 cid: "cid" required,
+        2 author: "author" required,
+        3 record: "record" required,
+        4 embed: "embed" optional,
+        5 bookmark_count: "bookmarkCount" optional,
+        6 reply_count: "replyCount" optional,
+        7 repost_count: "repostCount" optional,
+        8 like_count: "likeCount" optional,
+        9 quote_count: "quoteCount" optional,
+        10 indexed_at: "indexedAt" required,
+        11 viewer: "viewer" optional,
+        12 labels: "labels" optional,
+        13 threadgate: "threadgate" optional,
+        14 debug: "debug" optional,
     }
 }
 
@@ -145,21 +145,21 @@ pub struct ViewerState {
     /// `pinned`.
     pub pinned: Option<bool>,
     /// `knownLikers`.
-    pub known_likers: Option<KnownLikers>,
+    pub known_likers: Option<Box<KnownLikers>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    ViewerState, "app.bsky.feed.defs#viewerState", typed: false, {
-        repost: "repost" optional,
-        like: "like" optional,
-        bookmarked: "bookmarked" optional,
-        thread_muted: "threadMuted" optional,
-        reply_disabled: "replyDisabled" optional,
-        embedding_disabled: "embeddingDisabled" optional,
-        pinned: "pinned" optional,
-        known_likers: "knownLikers" optional,
+    ViewerState, "app.bsky.feed.defs#viewerState", record: false, {
+        0 repost: "repost" optional,
+        1 like: "like" optional,
+        2 bookmarked: "bookmarked" optional,
+        3 thread_muted: "threadMuted" optional,
+        4 reply_disabled: "replyDisabled" optional,
+        5 embedding_disabled: "embeddingDisabled" optional,
+        6 pinned: "pinned" optional,
+        7 known_likers: "knownLikers" optional,
     }
 }
 
@@ -193,9 +193,9 @@ pub struct KnownLikers {
 }
 
 crate::object! {
-    KnownLikers, "app.bsky.feed.defs#knownLikers", typed: false, {
-        count: "count" required,
-        actors: "actors" required,
+    KnownLikers, "app.bsky.feed.defs#knownLikers", record: false, {
+        0 count: "count" required,
+        1 actors: "actors" required [MinLength(0), MaxLength(5)],
     }
 }
 
@@ -224,8 +224,8 @@ pub struct ThreadContext {
 }
 
 crate::object! {
-    ThreadContext, "app.bsky.feed.defs#threadContext", typed: false, {
-        root_author_like: "rootAuthorLike" optional,
+    ThreadContext, "app.bsky.feed.defs#threadContext", record: false, {
+        0 root_author_like: "rootAuthorLike" optional,
     }
 }
 
@@ -246,7 +246,7 @@ pub struct FeedViewPost {
     /// `post`.
     pub post: PostView,
     /// `reply`.
-    pub reply: Option<ReplyRef>,
+    pub reply: Option<Box<ReplyRef>>,
     /// Why the post is in the feed, unless its author put it there.
     pub reason: Option<FeedViewPostReason>,
     /// What the feed generator wants back with interactions.
@@ -262,12 +262,12 @@ pub struct FeedViewPost {
 }
 
 crate::object! {
-    FeedViewPost, "app.bsky.feed.defs#feedViewPost", typed: false, {
-        post: "post" required,
-        reply: "reply" optional,
-        reason: "reason" optional,
-        feed_context: "feedContext" optional,
-        req_id: "reqId" optional,
+    FeedViewPost, "app.bsky.feed.defs#feedViewPost", record: false, {
+        0 post: "post" required,
+        1 reply: "reply" optional,
+        2 reason: "reason" optional,
+        3 feed_context: "feedContext" optional [MaxBytes(2000)],
+        4 req_id: "reqId" optional [MaxBytes(100)],
     }
 }
 
@@ -313,16 +313,16 @@ pub struct ReplyRef {
     /// `parent`.
     pub parent: ReplyRefParent,
     /// Who wrote the post to which the parent replies.
-    pub grandparent_author: Option<api::app::bsky::actor::defs::ProfileViewBasic>,
+    pub grandparent_author: Option<Box<api::app::bsky::actor::defs::ProfileViewBasic>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    ReplyRef, "app.bsky.feed.defs#replyRef", typed: false, {
-        root: "root" required,
-        parent: "parent" required,
-        grandparent_author: "grandparentAuthor" optional,
+    ReplyRef, "app.bsky.feed.defs#replyRef", record: false, {
+        0 root: "root" required,
+        1 parent: "parent" required,
+        2 grandparent_author: "grandparentAuthor" optional,
     }
 }
 
@@ -402,11 +402,11 @@ pub struct ReasonRepost {
 }
 
 crate::object! {
-    ReasonRepost, "app.bsky.feed.defs#reasonRepost", typed: false, {
-        by: "by" required,
-        uri: "uri" optional,
-        cid: "cid" optional,
-        indexed_at: "indexedAt" required,
+    ReasonRepost, "app.bsky.feed.defs#reasonRepost", record: false, {
+        0 by: "by" required,
+        1 uri: "uri" optional,
+        2 cid: "cid" optional,
+        3 indexed_at: "indexedAt" required,
     }
 }
 
@@ -434,7 +434,7 @@ pub struct ReasonPin {
     pub extra: types::Extra,
 }
 
-crate::object! { ReasonPin, "app.bsky.feed.defs#reasonPin", typed: false, {} }
+crate::object! { ReasonPin, "app.bsky.feed.defs#reasonPin", record: false, {} }
 
 impl ReasonPin {
     /// With nothing set.
@@ -458,17 +458,17 @@ pub struct ThreadViewPost {
     /// `replies`.
     pub replies: Option<Vec<ThreadViewPostRepliesItem>>,
     /// `threadContext`.
-    pub thread_context: Option<ThreadContext>,
+    pub thread_context: Option<Box<ThreadContext>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    ThreadViewPost, "app.bsky.feed.defs#threadViewPost", typed: false, {
-        post: "post" required,
-        parent: "parent" optional,
-        replies: "replies" optional,
-        thread_context: "threadContext" optional,
+    ThreadViewPost, "app.bsky.feed.defs#threadViewPost", record: false, {
+        0 post: "post" required,
+        1 parent: "parent" optional,
+        2 replies: "replies" optional,
+        3 thread_context: "threadContext" optional,
     }
 }
 
@@ -542,9 +542,9 @@ pub struct NotFoundPost {
 }
 
 crate::object! {
-    NotFoundPost, "app.bsky.feed.defs#notFoundPost", typed: false, {
-        uri: "uri" required,
-        not_found: "notFound" required,
+    NotFoundPost, "app.bsky.feed.defs#notFoundPost", record: false, {
+        0 uri: "uri" required,
+        1 not_found: "notFound" required [ConstBoolean(true)],
     }
 }
 
@@ -574,10 +574,10 @@ pub struct BlockedPost {
 }
 
 crate::object! {
-    BlockedPost, "app.bsky.feed.defs#blockedPost", typed: false, {
-        uri: "uri" required,
-        blocked: "blocked" required,
-        author: "author" required,
+    BlockedPost, "app.bsky.feed.defs#blockedPost", record: false, {
+        0 uri: "uri" required,
+        1 blocked: "blocked" required [ConstBoolean(true)],
+        2 author: "author" required,
     }
 }
 
@@ -600,15 +600,15 @@ pub struct BlockedAuthor {
     /// `did`.
     pub did: types::Did,
     /// `viewer`.
-    pub viewer: Option<api::app::bsky::actor::defs::ViewerState>,
+    pub viewer: Option<Box<api::app::bsky::actor::defs::ViewerState>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    BlockedAuthor, "app.bsky.feed.defs#blockedAuthor", typed: false, {
-        did: "did" required,
-        viewer: "viewer" optional,
+    BlockedAuthor, "app.bsky.feed.defs#blockedAuthor", record: false, {
+        0 did: "did" required,
+        1 viewer: "viewer" optional,
     }
 }
 
@@ -650,7 +650,7 @@ pub struct GeneratorView {
     /// `labels`.
     pub labels: Option<Vec<api::com::atproto::label::defs::Label>>,
     /// `viewer`.
-    pub viewer: Option<GeneratorViewerState>,
+    pub viewer: Option<Box<GeneratorViewerState>>,
     /// `contentMode`.
     pub content_mode: Option<GeneratorViewContentMode>,
     /// `indexedAt`.
@@ -660,21 +660,21 @@ pub struct GeneratorView {
 }
 
 crate::object! {
-    GeneratorView, "app.bsky.feed.defs#generatorView", typed: false, {
-        uri: "uri" required,
-        cid: "cid" required,
-        did: "did" required,
-        creator: "creator" required,
-        display_name: "displayName" required,
-        description: "description" optional,
-        description_facets: "descriptionFacets" optional,
-        avatar: "avatar" optional,
-        like_count: "likeCount" optional,
-        accepts_interactions: "acceptsInteractions" optional,
-        labels: "labels" optional,
-        viewer: "viewer" optional,
-        content_mode: "contentMode" optional,
-        indexed_at: "indexedAt" required,
+    GeneratorView, "app.bsky.feed.defs#generatorView", record: false, {
+        0 uri: "uri" required,
+        1 cid: "cid" required,
+        2 did: "did" required,
+        3 creator: "creator" required,
+        4 display_name: "displayName" required,
+        5 description: "description" optional [MaxGraphemes(300), MaxBytes(3000)],
+        6 description_facets: "descriptionFacets" optional,
+        7 avatar: "avatar" optional,
+        8 like_count: "likeCount" optional [Minimum(0)],
+        9 accepts_interactions: "acceptsInteractions" optional,
+        10 labels: "labels" optional,
+        11 viewer: "viewer" optional,
+        12 content_mode: "contentMode" optional,
+        13 indexed_at: "indexedAt" required,
     }
 }
 
@@ -738,8 +738,8 @@ pub struct GeneratorViewerState {
 }
 
 crate::object! {
-    GeneratorViewerState, "app.bsky.feed.defs#generatorViewerState", typed: false, {
-        like: "like" optional,
+    GeneratorViewerState, "app.bsky.feed.defs#generatorViewerState", record: false, {
+        0 like: "like" optional,
     }
 }
 
@@ -768,10 +768,10 @@ pub struct SkeletonFeedPost {
 }
 
 crate::object! {
-    SkeletonFeedPost, "app.bsky.feed.defs#skeletonFeedPost", typed: false, {
-        post: "post" required,
-        reason: "reason" optional,
-        feed_context: "feedContext" optional,
+    SkeletonFeedPost, "app.bsky.feed.defs#skeletonFeedPost", record: false, {
+        0 post: "post" required,
+        1 reason: "reason" optional,
+        2 feed_context: "feedContext" optional [MaxBytes(2000)],
     }
 }
 
@@ -817,8 +817,8 @@ pub struct SkeletonReasonRepost {
 }
 
 crate::object! {
-    SkeletonReasonRepost, "app.bsky.feed.defs#skeletonReasonRepost", typed: false, {
-        repost: "repost" required,
+    SkeletonReasonRepost, "app.bsky.feed.defs#skeletonReasonRepost", record: false, {
+        0 repost: "repost" required,
     }
 }
 
@@ -840,7 +840,7 @@ pub struct SkeletonReasonPin {
     pub extra: types::Extra,
 }
 
-crate::object! { SkeletonReasonPin, "app.bsky.feed.defs#skeletonReasonPin", typed: false, {} }
+crate::object! { SkeletonReasonPin, "app.bsky.feed.defs#skeletonReasonPin", record: false, {} }
 
 impl SkeletonReasonPin {
     /// With nothing set.
@@ -868,11 +868,11 @@ pub struct ThreadgateView {
 }
 
 crate::object! {
-    ThreadgateView, "app.bsky.feed.defs#threadgateView", typed: false, {
-        uri: "uri" optional,
-        cid: "cid" optional,
-        record: "record" optional,
-        lists: "lists" optional,
+    ThreadgateView, "app.bsky.feed.defs#threadgateView", record: false, {
+        0 uri: "uri" optional,
+        1 cid: "cid" optional,
+        2 record: "record" optional,
+        3 lists: "lists" optional,
     }
 }
 
@@ -906,11 +906,11 @@ pub struct Interaction {
 }
 
 crate::object! {
-    Interaction, "app.bsky.feed.defs#interaction", typed: false, {
-        item: "item" optional,
-        event: "event" optional,
-        feed_context: "feedContext" optional,
-        req_id: "reqId" optional,
+    Interaction, "app.bsky.feed.defs#interaction", record: false, {
+        0 item: "item" optional,
+        1 event: "event" optional,
+        2 feed_context: "feedContext" optional [MaxBytes(2000)],
+        3 req_id: "reqId" optional [MaxBytes(100)],
     }
 }
 

@@ -33,16 +33,16 @@ pub struct Output {
     /// `feeds`.
     pub feeds: Vec<Feed>,
     /// `links`.
-    pub links: Option<Links>,
+    pub links: Option<Box<Links>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    Output, "app.bsky.feed.describeFeedGenerator", typed: false, {
-        did: "did" required,
-        feeds: "feeds" required,
-        links: "links" optional,
+    Output, "app.bsky.feed.describeFeedGenerator", record: false, {
+        0 did: "did" required,
+        1 feeds: "feeds" required,
+        2 links: "links" optional,
     }
 }
 
@@ -69,8 +69,8 @@ pub struct Feed {
 }
 
 crate::object! {
-    Feed, "app.bsky.feed.describeFeedGenerator#feed", typed: false, {
-        uri: "uri" required,
+    Feed, "app.bsky.feed.describeFeedGenerator#feed", record: false, {
+        0 uri: "uri" required,
     }
 }
 
@@ -97,9 +97,9 @@ pub struct Links {
 }
 
 crate::object! {
-    Links, "app.bsky.feed.describeFeedGenerator#links", typed: false, {
-        privacy_policy: "privacyPolicy" optional,
-        terms_of_service: "termsOfService" optional,
+    Links, "app.bsky.feed.describeFeedGenerator#links", record: false, {
+        0 privacy_policy: "privacyPolicy" optional,
+        1 terms_of_service: "termsOfService" optional,
     }
 }
 

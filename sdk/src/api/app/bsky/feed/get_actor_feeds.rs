@@ -50,7 +50,13 @@ pub struct Params {
     pub cursor: Option<String>,
 }
 
-crate::params! { Params { actor: "actor", limit: "limit" = 50i64, cursor: "cursor" } }
+crate::params! {
+    Params {
+        0 actor: "actor",
+        1 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
+        2 cursor: "cursor",
+    }
+}
 
 impl Params {
     /// With the required fields.
@@ -78,9 +84,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.feed.getActorFeeds", typed: false, {
-        cursor: "cursor" optional,
-        feeds: "feeds" required,
+    Output, "app.bsky.feed.getActorFeeds", record: false, {
+        0 cursor: "cursor" optional,
+        1 feeds: "feeds" required,
     }
 }
 

@@ -62,11 +62,11 @@ pub struct Params {
 
 crate::params! {
     Params {
-        actor: "actor",
-        limit: "limit" = 50i64,
-        cursor: "cursor",
-        filter: "filter" = "posts_with_replies",
-        include_pins: "includePins" = false,
+        0 actor: "actor",
+        1 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
+        2 cursor: "cursor",
+        3 filter: "filter" = Text("posts_with_replies"),
+        4 include_pins: "includePins" = Boolean(false),
     }
 }
 
@@ -133,9 +133,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.feed.getAuthorFeed", typed: false, {
-        cursor: "cursor" optional,
-        feed: "feed" required,
+    Output, "app.bsky.feed.getAuthorFeed", record: false, {
+        0 cursor: "cursor" optional,
+        1 feed: "feed" required,
     }
 }
 

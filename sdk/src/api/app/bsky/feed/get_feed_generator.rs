@@ -33,7 +33,7 @@ pub struct Params {
     pub feed: types::AtUri,
 }
 
-crate::params! { Params { feed: "feed" } }
+crate::params! { Params { 0 feed: "feed" } }
 
 impl Params {
     /// With the required fields.
@@ -57,10 +57,10 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.feed.getFeedGenerator", typed: false, {
-        view: "view" required,
-        is_online: "isOnline" required,
-        is_valid: "isValid" required,
+    Output, "app.bsky.feed.getFeedGenerator", record: false, {
+        0 view: "view" required,
+        1 is_online: "isOnline" required,
+        2 is_valid: "isValid" required,
     }
 }
 

@@ -33,7 +33,7 @@ pub struct Params {
     pub feeds: Vec<types::AtUri>,
 }
 
-crate::params! { Params { feeds: "feeds" } }
+crate::params! { Params { 0 feeds: "feeds" } }
 
 impl Params {
     /// With the required fields.
@@ -53,8 +53,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.feed.getFeedGenerators", typed: false, {
-        feeds: "feeds" required,
+    Output, "app.bsky.feed.getFeedGenerators", record: false, {
+        0 feeds: "feeds" required,
     }
 }
 

@@ -52,7 +52,13 @@ pub struct Params {
     pub cursor: Option<String>,
 }
 
-crate::params! { Params { feed: "feed", limit: "limit" = 50i64, cursor: "cursor" } }
+crate::params! {
+    Params {
+        0 feed: "feed",
+        1 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
+        2 cursor: "cursor",
+    }
+}
 
 impl Params {
     /// With the required fields.
@@ -82,10 +88,10 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.feed.getFeedSkeleton", typed: false, {
-        cursor: "cursor" optional,
-        feed: "feed" required,
-        req_id: "reqId" optional,
+    Output, "app.bsky.feed.getFeedSkeleton", record: false, {
+        0 cursor: "cursor" optional,
+        1 feed: "feed" required,
+        2 req_id: "reqId" optional [MaxBytes(100)],
     }
 }
 

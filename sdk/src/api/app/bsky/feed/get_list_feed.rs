@@ -52,7 +52,13 @@ pub struct Params {
     pub cursor: Option<String>,
 }
 
-crate::params! { Params { list: "list", limit: "limit" = 50i64, cursor: "cursor" } }
+crate::params! {
+    Params {
+        0 list: "list",
+        1 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
+        2 cursor: "cursor",
+    }
+}
 
 impl Params {
     /// With the required fields.
@@ -80,9 +86,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.feed.getListFeed", typed: false, {
-        cursor: "cursor" optional,
-        feed: "feed" required,
+    Output, "app.bsky.feed.getListFeed", record: false, {
+        0 cursor: "cursor" optional,
+        1 feed: "feed" required,
     }
 }
 

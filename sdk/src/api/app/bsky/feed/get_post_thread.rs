@@ -45,9 +45,9 @@ pub struct Params {
 
 crate::params! {
     Params {
-        uri: "uri",
-        depth: "depth" = 6i64,
-        parent_height: "parentHeight" = 80i64,
+        0 uri: "uri",
+        1 depth: "depth" [Minimum(0), Maximum(1000)] = Integer(6),
+        2 parent_height: "parentHeight" [Minimum(0), Maximum(1000)] = Integer(80),
     }
 }
 
@@ -71,15 +71,15 @@ pub struct Output {
     /// `thread`.
     pub thread: OutputThread,
     /// `threadgate`.
-    pub threadgate: Option<api::app::bsky::feed::defs::ThreadgateView>,
+    pub threadgate: Option<Box<api::app::bsky::feed::defs::ThreadgateView>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    Output, "app.bsky.feed.getPostThread", typed: false, {
-        thread: "thread" required,
-        threadgate: "threadgate" optional,
+    Output, "app.bsky.feed.getPostThread", record: false, {
+        0 thread: "thread" required,
+        1 threadgate: "threadgate" optional,
     }
 }
 

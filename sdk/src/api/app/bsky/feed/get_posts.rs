@@ -33,7 +33,7 @@ pub struct Params {
     pub uris: Vec<types::AtUri>,
 }
 
-crate::params! { Params { uris: "uris" } }
+crate::params! { Params { 0 uris: "uris" [MaxLength(25)] } }
 
 impl Params {
     /// With the required fields.
@@ -52,7 +52,7 @@ pub struct Output {
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "app.bsky.feed.getPosts", typed: false, { posts: "posts" required } }
+crate::object! { Output, "app.bsky.feed.getPosts", record: false, { 0 posts: "posts" required } }
 
 impl Output {
     /// With the required fields.

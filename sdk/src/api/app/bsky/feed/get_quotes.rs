@@ -52,7 +52,14 @@ pub struct Params {
     pub cursor: Option<String>,
 }
 
-crate::params! { Params { uri: "uri", cid: "cid", limit: "limit" = 50i64, cursor: "cursor" } }
+crate::params! {
+    Params {
+        0 uri: "uri",
+        1 cid: "cid",
+        2 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
+        3 cursor: "cursor",
+    }
+}
 
 impl Params {
     /// With the required fields.
@@ -91,11 +98,11 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.feed.getQuotes", typed: false, {
-        uri: "uri" required,
-        cid: "cid" optional,
-        cursor: "cursor" optional,
-        posts: "posts" required,
+    Output, "app.bsky.feed.getQuotes", record: false, {
+        0 uri: "uri" required,
+        1 cid: "cid" optional,
+        2 cursor: "cursor" optional,
+        3 posts: "posts" required,
     }
 }
 

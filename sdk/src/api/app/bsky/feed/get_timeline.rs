@@ -50,7 +50,13 @@ pub struct Params {
     pub cursor: Option<String>,
 }
 
-crate::params! { Params { algorithm: "algorithm", limit: "limit" = 50i64, cursor: "cursor" } }
+crate::params! {
+    Params {
+        0 algorithm: "algorithm",
+        1 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
+        2 cursor: "cursor",
+    }
+}
 
 impl Params {
     /// With nothing set.
@@ -84,9 +90,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.feed.getTimeline", typed: false, {
-        cursor: "cursor" optional,
-        feed: "feed" required,
+    Output, "app.bsky.feed.getTimeline", record: false, {
+        0 cursor: "cursor" optional,
+        1 feed: "feed" required,
     }
 }
 

@@ -16,16 +16,16 @@ pub struct Like {
     /// `createdAt`.
     pub created_at: types::Datetime,
     /// The repost or other record through which the post was found.
-    pub via: Option<api::com::atproto::repo::strong_ref::StrongRef>,
+    pub via: Option<Box<api::com::atproto::repo::strong_ref::StrongRef>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    Like, "app.bsky.feed.like", typed: true, {
-        subject: "subject" required,
-        created_at: "createdAt" required,
-        via: "via" optional,
+    Like, "app.bsky.feed.like", record: true, {
+        0 subject: "subject" required,
+        1 created_at: "createdAt" required,
+        2 via: "via" optional,
     }
 }
 
@@ -49,4 +49,4 @@ impl Like {
     }
 }
 
-crate::setters! { Like { via = via: plain api::com::atproto::repo::strong_ref::StrongRef } }
+crate::setters! { Like { via = via: boxed api::com::atproto::repo::strong_ref::StrongRef } }

@@ -18,7 +18,7 @@ pub struct Post {
     /// What stretches of the text mean: mentions, links, tags.
     pub facets: Option<Vec<api::app::bsky::richtext::facet::Facet>>,
     /// `reply`.
-    pub reply: Option<ReplyRef>,
+    pub reply: Option<Box<ReplyRef>>,
     /// `embed`.
     pub embed: Option<PostEmbed>,
     /// Languages of the text.
@@ -38,16 +38,16 @@ pub struct Post {
 }
 
 crate::object! {
-    Post, "app.bsky.feed.post", typed: true, {
-        text: "text" required,
-        entities: "entities" optional,
-        facets: "facets" optional,
-        reply: "reply" optional,
-        embed: "embed" optional,
-        langs: "langs" optional,
-        labels: "labels" optional,
-        tags: "tags" optional,
-        created_at: "createdAt" required,
+    Post, "app.bsky.feed.post", record: true, {
+        0 text: "text" required [MaxGraphemes(300), MaxBytes(3000)],
+        1 entities: "entities" optional,
+        2 facets: "facets" optional,
+        3 reply: "reply" optional,
+        4 embed: "embed" optional,
+        5 langs: "langs" optional [MaxLength(3)],
+        6 labels: "labels" optional,
+        7 tags: "tags" optional [MaxLength(8), Each(&[types::Rule::MaxGraphemes(64), types::Rule::MaxBytes(640)])],
+        8 created_at: "createdAt" required,
     }
 }
 
@@ -78,7 +78,7 @@ crate::setters! {
     Post {
         entities = entities: plain Vec<Entity>,
         facets = facets: plain Vec<api::app::bsky::richtext::facet::Facet>,
-        reply = reply: plain ReplyRef,
+        reply = reply: boxed ReplyRef,
         embed = embed: into PostEmbed,
         langs = langs: plain Vec<types::Language>,
         labels = labels: into PostLabels,
@@ -146,9 +146,9 @@ pub struct ReplyRef {
 }
 
 crate::object! {
-    ReplyRef, "app.bsky.feed.post#replyRef", typed: false, {
-        root: "root" required,
-        parent: "parent" required,
+    ReplyRef, "app.bsky.feed.post#replyRef", record: false, {
+        0 root: "root" required,
+        1 parent: "parent" required,
     }
 }
 
@@ -181,10 +181,10 @@ pub struct Entity {
 }
 
 crate::object! {
-    Entity, "app.bsky.feed.post#entity", typed: false, {
-        index: "index" required,
-        r#type: "type" required,
-        value: "value" required,
+    Entity, "app.bsky.feed.post#entity", record: false, {
+        0 index: "index" required,
+        1 r#type: "type" required,
+        2 value: "value" required,
     }
 }
 
@@ -217,9 +217,9 @@ pub struct TextSlice {
 }
 
 crate::object! {
-    TextSlice, "app.bsky.feed.post#textSlice", typed: false, {
-        start: "start" required,
-        end: "end" required,
+    TextSlice, "app.bsky.feed.post#textSlice", record: false, {
+        0 start: "start" required [Minimum(0)],
+        1 end: "end" required [Minimum(0)],
     }
 }
 

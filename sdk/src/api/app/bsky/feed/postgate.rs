@@ -27,11 +27,11 @@ pub struct Postgate {
 }
 
 crate::object! {
-    Postgate, "app.bsky.feed.postgate", typed: true, {
-        created_at: "createdAt" required,
-        post: "post" required,
-        detached_embedding_uris: "detachedEmbeddingUris" optional,
-        embedding_rules: "embeddingRules" optional,
+    Postgate, "app.bsky.feed.postgate", record: true, {
+        0 created_at: "createdAt" required,
+        1 post: "post" required,
+        2 detached_embedding_uris: "detachedEmbeddingUris" optional [MaxLength(50)],
+        3 embedding_rules: "embeddingRules" optional [MaxLength(5)],
     }
 }
 
@@ -84,7 +84,7 @@ pub struct DisableRule {
     pub extra: types::Extra,
 }
 
-crate::object! { DisableRule, "app.bsky.feed.postgate#disableRule", typed: false, {} }
+crate::object! { DisableRule, "app.bsky.feed.postgate#disableRule", record: false, {} }
 
 impl DisableRule {
     /// With nothing set.

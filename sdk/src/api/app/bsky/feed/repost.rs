@@ -16,16 +16,16 @@ pub struct Repost {
     /// `createdAt`.
     pub created_at: types::Datetime,
     /// The repost through which the post was found.
-    pub via: Option<api::com::atproto::repo::strong_ref::StrongRef>,
+    pub via: Option<Box<api::com::atproto::repo::strong_ref::StrongRef>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    Repost, "app.bsky.feed.repost", typed: true, {
-        subject: "subject" required,
-        created_at: "createdAt" required,
-        via: "via" optional,
+    Repost, "app.bsky.feed.repost", record: true, {
+        0 subject: "subject" required,
+        1 created_at: "createdAt" required,
+        2 via: "via" optional,
     }
 }
 
@@ -49,4 +49,4 @@ impl Repost {
     }
 }
 
-crate::setters! { Repost { via = via: plain api::com::atproto::repo::strong_ref::StrongRef } }
+crate::setters! { Repost { via = via: boxed api::com::atproto::repo::strong_ref::StrongRef } }

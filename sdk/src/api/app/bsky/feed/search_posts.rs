@@ -74,18 +74,18 @@ pub struct Params {
 
 crate::params! {
     Params {
-        q: "q",
-        sort: "sort" = "latest",
-        since: "since",
-        until: "until",
-        mentions: "mentions",
-        author: "author",
-        lang: "lang",
-        domain: "domain",
-        url: "url",
-        tag: "tag",
-        limit: "limit" = 25i64,
-        cursor: "cursor",
+        0 q: "q",
+        1 sort: "sort" = Text("latest"),
+        2 since: "since",
+        3 until: "until",
+        4 mentions: "mentions",
+        5 author: "author",
+        6 lang: "lang",
+        7 domain: "domain",
+        8 url: "url",
+        9 tag: "tag" [Each(&[types::Rule::MaxGraphemes(64), types::Rule::MaxBytes(640)])],
+        10 limit: "limit" [Minimum(1), Maximum(100)] = Integer(25),
+        11 cursor: "cursor",
     }
 }
 
@@ -154,10 +154,10 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.feed.searchPosts", typed: false, {
-        cursor: "cursor" optional,
-        hits_total: "hitsTotal" optional,
-        posts: "posts" required,
+    Output, "app.bsky.feed.searchPosts", record: false, {
+        0 cursor: "cursor" optional,
+        1 hits_total: "hitsTotal" optional,
+        2 posts: "posts" required,
     }
 }
 

@@ -93,35 +93,35 @@ pub struct Params {
 
 crate::params! {
     Params {
-        cursor: "cursor",
-        limit: "limit" = 25i64,
-        query: "query",
-        sort: "sort",
-        authors: "authors",
-        mentions: "mentions",
-        domains: "domains",
-        urls: "urls",
-        embedded_at_uris: "embeddedAtUris",
-        hashtags: "hashtags",
-        exclude_authors: "excludeAuthors",
-        exclude_mentions: "excludeMentions",
-        exclude_domains: "excludeDomains",
-        exclude_urls: "excludeUrls",
-        exclude_embedded_at_uris: "excludeEmbeddedAtUris",
-        exclude_hashtags: "excludeHashtags",
-        since: "since",
-        until: "until",
-        all_time: "allTime",
-        languages: "languages",
-        exclude_languages: "excludeLanguages",
-        has_media: "hasMedia",
-        has_video: "hasVideo",
-        reply_parent_uri: "replyParentUri",
-        thread_root_uri: "threadRootUri",
-        exclude_replies: "excludeReplies",
-        replies_only: "repliesOnly",
-        following: "following",
-        query_language: "queryLanguage",
+        0 cursor: "cursor",
+        1 limit: "limit" [Minimum(1), Maximum(100)] = Integer(25),
+        2 query: "query",
+        3 sort: "sort",
+        4 authors: "authors",
+        5 mentions: "mentions",
+        6 domains: "domains",
+        7 urls: "urls",
+        8 embedded_at_uris: "embeddedAtUris",
+        9 hashtags: "hashtags" [Each(&[types::Rule::MaxGraphemes(64), types::Rule::MaxBytes(640)])],
+        10 exclude_authors: "excludeAuthors",
+        11 exclude_mentions: "excludeMentions",
+        12 exclude_domains: "excludeDomains",
+        13 exclude_urls: "excludeUrls",
+        14 exclude_embedded_at_uris: "excludeEmbeddedAtUris",
+        15 exclude_hashtags: "excludeHashtags" [Each(&[types::Rule::MaxGraphemes(64), types::Rule::MaxBytes(640)])],
+        16 since: "since",
+        17 until: "until",
+        18 all_time: "allTime",
+        19 languages: "languages",
+        20 exclude_languages: "excludeLanguages",
+        21 has_media: "hasMedia",
+        22 has_video: "hasVideo",
+        23 reply_parent_uri: "replyParentUri",
+        24 thread_root_uri: "threadRootUri",
+        25 exclude_replies: "excludeReplies",
+        26 replies_only: "repliesOnly",
+        27 following: "following",
+        28 query_language: "queryLanguage",
     }
 }
 
@@ -255,11 +255,11 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.feed.searchPostsV2", typed: false, {
-        cursor: "cursor" optional,
-        hits_total: "hitsTotal" optional,
-        posts: "posts" required,
-        detected_query_languages: "detectedQueryLanguages" optional,
+    Output, "app.bsky.feed.searchPostsV2", record: false, {
+        0 cursor: "cursor" optional,
+        1 hits_total: "hitsTotal" optional,
+        2 posts: "posts" required,
+        3 detected_query_languages: "detectedQueryLanguages" optional,
     }
 }
 

@@ -38,9 +38,9 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "app.bsky.feed.sendInteractions", typed: false, {
-        feed: "feed" optional,
-        interactions: "interactions" required,
+    Input, "app.bsky.feed.sendInteractions", record: false, {
+        0 feed: "feed" optional,
+        1 interactions: "interactions" required,
     }
 }
 
@@ -65,7 +65,7 @@ pub struct Output {
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "app.bsky.feed.sendInteractions", typed: false, {} }
+crate::object! { Output, "app.bsky.feed.sendInteractions", record: false, {} }
 
 impl Output {
     /// With nothing set.

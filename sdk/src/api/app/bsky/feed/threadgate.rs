@@ -27,11 +27,11 @@ pub struct Threadgate {
 }
 
 crate::object! {
-    Threadgate, "app.bsky.feed.threadgate", typed: true, {
-        post: "post" required,
-        allow: "allow" optional,
-        created_at: "createdAt" required,
-        hidden_replies: "hiddenReplies" optional,
+    Threadgate, "app.bsky.feed.threadgate", record: true, {
+        0 post: "post" required,
+        1 allow: "allow" optional [MaxLength(5)],
+        2 created_at: "createdAt" required,
+        3 hidden_replies: "hiddenReplies" optional [MaxLength(300)],
     }
 }
 
@@ -93,7 +93,7 @@ pub struct MentionRule {
     pub extra: types::Extra,
 }
 
-crate::object! { MentionRule, "app.bsky.feed.threadgate#mentionRule", typed: false, {} }
+crate::object! { MentionRule, "app.bsky.feed.threadgate#mentionRule", record: false, {} }
 
 impl MentionRule {
     /// With nothing set.
@@ -112,7 +112,7 @@ pub struct FollowerRule {
     pub extra: types::Extra,
 }
 
-crate::object! { FollowerRule, "app.bsky.feed.threadgate#followerRule", typed: false, {} }
+crate::object! { FollowerRule, "app.bsky.feed.threadgate#followerRule", record: false, {} }
 
 impl FollowerRule {
     /// With nothing set.
@@ -131,7 +131,7 @@ pub struct FollowingRule {
     pub extra: types::Extra,
 }
 
-crate::object! { FollowingRule, "app.bsky.feed.threadgate#followingRule", typed: false, {} }
+crate::object! { FollowingRule, "app.bsky.feed.threadgate#followingRule", record: false, {} }
 
 impl FollowingRule {
     /// With nothing set.
@@ -153,8 +153,8 @@ pub struct ListRule {
 }
 
 crate::object! {
-    ListRule, "app.bsky.feed.threadgate#listRule", typed: false, {
-        list: "list" required,
+    ListRule, "app.bsky.feed.threadgate#listRule", record: false, {
+        0 list: "list" required,
     }
 }
 

@@ -19,9 +19,9 @@ pub struct Block {
 }
 
 crate::object! {
-    Block, "app.bsky.graph.block", typed: true, {
-        subject: "subject" required,
-        created_at: "createdAt" required,
+    Block, "app.bsky.graph.block", record: true, {
+        0 subject: "subject" required,
+        1 created_at: "createdAt" required,
     }
 }
 

@@ -24,7 +24,7 @@ pub struct ListViewBasic {
     /// `labels`.
     pub labels: Option<Vec<api::com::atproto::label::defs::Label>>,
     /// `viewer`.
-    pub viewer: Option<ListViewerState>,
+    pub viewer: Option<Box<ListViewerState>>,
     /// `indexedAt`.
     pub indexed_at: Option<types::Datetime>,
     /// Fields that the lexicon does not name.
@@ -32,16 +32,16 @@ pub struct ListViewBasic {
 }
 
 crate::object! {
-    ListViewBasic, "app.bsky.graph.defs#listViewBasic", typed: false, {
-        uri: "uri" required,
-        cid: "cid" required,
-        name: "name" required,
-        purpose: "purpose" required,
-        avatar: "avatar" optional,
-        list_item_count: "listItemCount" optional,
-        labels: "labels" optional,
-        viewer: "viewer" optional,
-        indexed_at: "indexedAt" optional,
+    ListViewBasic, "app.bsky.graph.defs#listViewBasic", record: false, {
+        0 uri: "uri" required,
+        1 cid: "cid" required,
+        2 name: "name" required [MinBytes(1), MaxBytes(64)],
+        3 purpose: "purpose" required,
+        4 avatar: "avatar" optional,
+        5 list_item_count: "listItemCount" optional [Minimum(0)],
+        6 labels: "labels" optional,
+        7 viewer: "viewer" optional,
+        8 indexed_at: "indexedAt" optional,
     }
 }
 
@@ -93,7 +93,7 @@ pub struct ListView {
     /// `labels`.
     pub labels: Option<Vec<api::com::atproto::label::defs::Label>>,
     /// `viewer`.
-    pub viewer: Option<ListViewerState>,
+    pub viewer: Option<Box<ListViewerState>>,
     /// `indexedAt`.
     pub indexed_at: types::Datetime,
     /// Fields that the lexicon does not name.
@@ -101,19 +101,19 @@ pub struct ListView {
 }
 
 crate::object! {
-    ListView, "app.bsky.graph.defs#listView", typed: false, {
-        uri: "uri" required,
-        cid: "cid" required,
-        creator: "creator" required,
-        name: "name" required,
-        purpose: "purpose" required,
-        description: "description" optional,
-        description_facets: "descriptionFacets" optional,
-        avatar: "avatar" optional,
-        list_item_count: "listItemCount" optional,
-        labels: "labels" optional,
-        viewer: "viewer" optional,
-        indexed_at: "indexedAt" required,
+    ListView, "app.bsky.graph.defs#listView", record: false, {
+        0 uri: "uri" required,
+        1 cid: "cid" required,
+        2 creator: "creator" required,
+        3 name: "name" required [MinBytes(1), MaxBytes(64)],
+        4 purpose: "purpose" required,
+        5 description: "description" optional [MaxGraphemes(300), MaxBytes(3000)],
+        6 description_facets: "descriptionFacets" optional,
+        7 avatar: "avatar" optional,
+        8 list_item_count: "listItemCount" optional [Minimum(0)],
+        9 labels: "labels" optional,
+        10 viewer: "viewer" optional,
+        11 indexed_at: "indexedAt" required,
     }
 }
 
@@ -160,10 +160,10 @@ pub struct ListItemView {
 }
 
 crate::object! {
-    ListItemView, "app.bsky.graph.defs#listItemView", typed: false, {
-        uri: "uri" required,
-        subject: "subject" required,
-        subject_opted_out: "subjectOptedOut" optional,
+    ListItemView, "app.bsky.graph.defs#listItemView", record: false, {
+        0 uri: "uri" required,
+        1 subject: "subject" required,
+        2 subject_opted_out: "subjectOptedOut" optional [ConstBoolean(true)],
     }
 }
 
@@ -195,7 +195,7 @@ pub struct StarterPackView {
     /// `creator`.
     pub creator: api::app::bsky::actor::defs::ProfileViewBasic,
     /// `list`.
-    pub list: Option<ListViewBasic>,
+    pub list: Option<Box<ListViewBasic>>,
     /// `listItemsSample`: At most 12 elements.
     pub list_items_sample: Option<Vec<ListItemView>>,
     /// `feeds`: At most 3 elements.
@@ -215,18 +215,18 @@ pub struct StarterPackView {
 }
 
 crate::object! {
-    StarterPackView, "app.bsky.graph.defs#starterPackView", typed: false, {
-        uri: "uri" required,
-        cid: "cid" required,
-        record: "record" required,
-        creator: "creator" required,
-        list: "list" optional,
-        list_items_sample: "listItemsSample" optional,
-        feeds: "feeds" optional,
-        joined_week_count: "joinedWeekCount" optional,
-        joined_all_time_count: "joinedAllTimeCount" optional,
-        labels: "labels" optional,
-        indexed_at: "indexedAt" required,
+    StarterPackView, "app.bsky.graph.defs#starterPackView", record: false, {
+        0 uri: "uri" required,
+        1 cid: "cid" required,
+        2 record: "record" required,
+        3 creator: "creator" required,
+        4 list: "list" optional,
+        5 list_items_sample: "listItemsSample" optional [MaxLength(12)],
+        6 feeds: "feeds" optional [MaxLength(3)],
+        7 joined_week_count: "joinedWeekCount" optional [Minimum(0)],
+        8 joined_all_time_count: "joinedAllTimeCount" optional [Minimum(0)],
+        9 labels: "labels" optional,
+        10 indexed_at: "indexedAt" required,
     }
 }
 
@@ -283,16 +283,16 @@ pub struct StarterPackViewBasic {
 }
 
 crate::object! {
-    StarterPackViewBasic, "app.bsky.graph.defs#starterPackViewBasic", typed: false, {
-        uri: "uri" required,
-        cid: "cid" required,
-        record: "record" required,
-        creator: "creator" required,
-        list_item_count: "listItemCount" optional,
-        joined_week_count: "joinedWeekCount" optional,
-        joined_all_time_count: "joinedAllTimeCount" optional,
-        labels: "labels" optional,
-        indexed_at: "indexedAt" required,
+    StarterPackViewBasic, "app.bsky.graph.defs#starterPackViewBasic", record: false, {
+        0 uri: "uri" required,
+        1 cid: "cid" required,
+        2 record: "record" required,
+        3 creator: "creator" required,
+        4 list_item_count: "listItemCount" optional [Minimum(0)],
+        5 joined_week_count: "joinedWeekCount" optional [Minimum(0)],
+        6 joined_all_time_count: "joinedAllTimeCount" optional [Minimum(0)],
+        7 labels: "labels" optional,
+        8 indexed_at: "indexedAt" required,
     }
 }
 
@@ -372,10 +372,10 @@ pub struct ListViewerState {
 }
 
 crate::object! {
-    ListViewerState, "app.bsky.graph.defs#listViewerState", typed: false, {
-        muted: "muted" optional,
-        blocked: "blocked" optional,
-        reference_list_opt_out: "referenceListOptOut" optional,
+    ListViewerState, "app.bsky.graph.defs#listViewerState", record: false, {
+        0 muted: "muted" optional,
+        1 blocked: "blocked" optional,
+        2 reference_list_opt_out: "referenceListOptOut" optional,
     }
 }
 
@@ -404,9 +404,9 @@ pub struct NotFoundActor {
 }
 
 crate::object! {
-    NotFoundActor, "app.bsky.graph.defs#notFoundActor", typed: false, {
-        actor: "actor" required,
-        not_found: "notFound" required,
+    NotFoundActor, "app.bsky.graph.defs#notFoundActor", record: false, {
+        0 actor: "actor" required,
+        1 not_found: "notFound" required [ConstBoolean(true)],
     }
 }
 
@@ -446,14 +446,14 @@ pub struct Relationship {
 }
 
 crate::object! {
-    Relationship, "app.bsky.graph.defs#relationship", typed: false, {
-        did: "did" required,
-        following: "following" optional,
-        followed_by: "followedBy" optional,
-        blocking: "blocking" optional,
-        blocked_by: "blockedBy" optional,
-        blocking_by_list: "blockingByList" optional,
-        blocked_by_list: "blockedByList" optional,
+    Relationship, "app.bsky.graph.defs#relationship", record: false, {
+        0 did: "did" required,
+        1 following: "following" optional,
+        2 followed_by: "followedBy" optional,
+        3 blocking: "blocking" optional,
+        4 blocked_by: "blockedBy" optional,
+        5 blocking_by_list: "blockingByList" optional,
+        6 blocked_by_list: "blockedByList" optional,
     }
 }
 

@@ -16,16 +16,16 @@ pub struct Follow {
     /// `createdAt`.
     pub created_at: types::Datetime,
     /// The record through which the account was found, a starter pack for example.
-    pub via: Option<api::com::atproto::repo::strong_ref::StrongRef>,
+    pub via: Option<Box<api::com::atproto::repo::strong_ref::StrongRef>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    Follow, "app.bsky.graph.follow", typed: true, {
-        subject: "subject" required,
-        created_at: "createdAt" required,
-        via: "via" optional,
+    Follow, "app.bsky.graph.follow", record: true, {
+        0 subject: "subject" required,
+        1 created_at: "createdAt" required,
+        2 via: "via" optional,
     }
 }
 
@@ -46,4 +46,4 @@ impl Follow {
     }
 }
 
-crate::setters! { Follow { via = via: plain api::com::atproto::repo::strong_ref::StrongRef } }
+crate::setters! { Follow { via = via: boxed api::com::atproto::repo::strong_ref::StrongRef } }

@@ -52,7 +52,14 @@ pub struct Params {
     pub sort: Option<ParamsSort>,
 }
 
-crate::params! { Params { actor: "actor", limit: "limit" = 50i64, cursor: "cursor", sort: "sort" } }
+crate::params! {
+    Params {
+        0 actor: "actor",
+        1 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
+        2 cursor: "cursor",
+        3 sort: "sort",
+    }
+}
 
 impl Params {
     /// With the required fields.
@@ -103,10 +110,10 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.graph.getFollows", typed: false, {
-        subject: "subject" required,
-        cursor: "cursor" optional,
-        follows: "follows" required,
+    Output, "app.bsky.graph.getFollows", record: false, {
+        0 subject: "subject" required,
+        1 cursor: "cursor" optional,
+        2 follows: "follows" required,
     }
 }
 

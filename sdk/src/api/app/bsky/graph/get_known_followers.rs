@@ -50,7 +50,13 @@ pub struct Params {
     pub cursor: Option<String>,
 }
 
-crate::params! { Params { actor: "actor", limit: "limit" = 50i64, cursor: "cursor" } }
+crate::params! {
+    Params {
+        0 actor: "actor",
+        1 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
+        2 cursor: "cursor",
+    }
+}
 
 impl Params {
     /// With the required fields.
@@ -80,10 +86,10 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.graph.getKnownFollowers", typed: false, {
-        subject: "subject" required,
-        cursor: "cursor" optional,
-        followers: "followers" required,
+    Output, "app.bsky.graph.getKnownFollowers", record: false, {
+        0 subject: "subject" required,
+        1 cursor: "cursor" optional,
+        2 followers: "followers" required,
     }
 }
 

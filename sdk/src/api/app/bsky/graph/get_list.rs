@@ -50,7 +50,13 @@ pub struct Params {
     pub cursor: Option<String>,
 }
 
-crate::params! { Params { list: "list", limit: "limit" = 50i64, cursor: "cursor" } }
+crate::params! {
+    Params {
+        0 list: "list",
+        1 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
+        2 cursor: "cursor",
+    }
+}
 
 impl Params {
     /// With the required fields.
@@ -80,10 +86,10 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.graph.getList", typed: false, {
-        cursor: "cursor" optional,
-        list: "list" required,
-        items: "items" required,
+    Output, "app.bsky.graph.getList", record: false, {
+        0 cursor: "cursor" optional,
+        1 list: "list" required,
+        2 items: "items" required,
     }
 }
 

@@ -48,7 +48,12 @@ pub struct Params {
     pub cursor: Option<String>,
 }
 
-crate::params! { Params { limit: "limit" = 50i64, cursor: "cursor" } }
+crate::params! {
+    Params {
+        0 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
+        1 cursor: "cursor",
+    }
+}
 
 impl Params {
     /// With nothing set.
@@ -72,9 +77,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.graph.getListMutes", typed: false, {
-        cursor: "cursor" optional,
-        lists: "lists" required,
+    Output, "app.bsky.graph.getListMutes", record: false, {
+        0 cursor: "cursor" optional,
+        1 lists: "lists" required,
     }
 }
 

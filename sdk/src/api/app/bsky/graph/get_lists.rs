@@ -54,10 +54,10 @@ pub struct Params {
 
 crate::params! {
     Params {
-        actor: "actor",
-        limit: "limit" = 50i64,
-        cursor: "cursor",
-        purposes: "purposes",
+        0 actor: "actor",
+        1 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
+        2 cursor: "cursor",
+        3 purposes: "purposes",
     }
 }
 
@@ -108,9 +108,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.graph.getLists", typed: false, {
-        cursor: "cursor" optional,
-        lists: "lists" required,
+    Output, "app.bsky.graph.getLists", record: false, {
+        0 cursor: "cursor" optional,
+        1 lists: "lists" required,
     }
 }
 

@@ -54,10 +54,10 @@ pub struct Params {
 
 crate::params! {
     Params {
-        actor: "actor",
-        limit: "limit" = 50i64,
-        cursor: "cursor",
-        purposes: "purposes",
+        0 actor: "actor",
+        1 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
+        2 cursor: "cursor",
+        3 purposes: "purposes",
     }
 }
 
@@ -108,9 +108,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.graph.getListsWithMembership", typed: false, {
-        cursor: "cursor" optional,
-        lists_with_membership: "listsWithMembership" required,
+    Output, "app.bsky.graph.getListsWithMembership", record: false, {
+        0 cursor: "cursor" optional,
+        1 lists_with_membership: "listsWithMembership" required,
     }
 }
 
@@ -132,15 +132,15 @@ pub struct ListWithMembership {
     /// `list`.
     pub list: api::app::bsky::graph::defs::ListView,
     /// `listItem`.
-    pub list_item: Option<api::app::bsky::graph::defs::ListItemView>,
+    pub list_item: Option<Box<api::app::bsky::graph::defs::ListItemView>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    ListWithMembership, "app.bsky.graph.getListsWithMembership#listWithMembership", typed: false, {
-        list: "list" required,
-        list_item: "listItem" optional,
+    ListWithMembership, "app.bsky.graph.getListsWithMembership#listWithMembership", record: false, {
+        0 list: "list" required,
+        1 list_item: "listItem" optional,
     }
 }
 

@@ -39,7 +39,7 @@ pub struct Params {
     pub others: Option<Vec<types::AtIdentifier>>,
 }
 
-crate::params! { Params { actor: "actor", others: "others" } }
+crate::params! { Params { 0 actor: "actor", 1 others: "others" [MaxLength(30)] } }
 
 impl Params {
     /// With the required fields.
@@ -66,9 +66,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.graph.getRelationships", typed: false, {
-        actor: "actor" optional,
-        relationships: "relationships" required,
+    Output, "app.bsky.graph.getRelationships", record: false, {
+        0 actor: "actor" optional,
+        1 relationships: "relationships" required,
     }
 }
 

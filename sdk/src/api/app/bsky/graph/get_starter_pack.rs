@@ -33,7 +33,7 @@ pub struct Params {
     pub starter_pack: types::AtUri,
 }
 
-crate::params! { Params { starter_pack: "starterPack" } }
+crate::params! { Params { 0 starter_pack: "starterPack" } }
 
 impl Params {
     /// With the required fields.
@@ -53,8 +53,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.graph.getStarterPack", typed: false, {
-        starter_pack: "starterPack" required,
+    Output, "app.bsky.graph.getStarterPack", record: false, {
+        0 starter_pack: "starterPack" required,
     }
 }
 

@@ -33,7 +33,7 @@ pub struct Params {
     pub uris: Vec<types::AtUri>,
 }
 
-crate::params! { Params { uris: "uris" } }
+crate::params! { Params { 0 uris: "uris" [MaxLength(25)] } }
 
 impl Params {
     /// With the required fields.
@@ -53,8 +53,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.graph.getStarterPacks", typed: false, {
-        starter_packs: "starterPacks" required,
+    Output, "app.bsky.graph.getStarterPacks", record: false, {
+        0 starter_packs: "starterPacks" required,
     }
 }
 

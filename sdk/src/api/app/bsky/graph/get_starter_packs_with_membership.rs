@@ -50,7 +50,13 @@ pub struct Params {
     pub cursor: Option<String>,
 }
 
-crate::params! { Params { actor: "actor", limit: "limit" = 50i64, cursor: "cursor" } }
+crate::params! {
+    Params {
+        0 actor: "actor",
+        1 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
+        2 cursor: "cursor",
+    }
+}
 
 impl Params {
     /// With the required fields.
@@ -78,9 +84,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.graph.getStarterPacksWithMembership", typed: false, {
-        cursor: "cursor" optional,
-        starter_packs_with_membership: "starterPacksWithMembership" required,
+    Output, "app.bsky.graph.getStarterPacksWithMembership", record: false, {
+        0 cursor: "cursor" optional,
+        1 starter_packs_with_membership: "starterPacksWithMembership" required,
     }
 }
 
@@ -102,15 +108,15 @@ pub struct StarterPackWithMembership {
     /// `starterPack`.
     pub starter_pack: api::app::bsky::graph::defs::StarterPackView,
     /// `listItem`.
-    pub list_item: Option<api::app::bsky::graph::defs::ListItemView>,
+    pub list_item: Option<Box<api::app::bsky::graph::defs::ListItemView>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    StarterPackWithMembership, "app.bsky.graph.getStarterPacksWithMembership#starterPackWithMembership", typed: false, {
-        starter_pack: "starterPack" required,
-        list_item: "listItem" optional,
+    StarterPackWithMembership, "app.bsky.graph.getStarterPacksWithMembership#starterPackWithMembership", record: false, {
+        0 starter_pack: "starterPack" required,
+        1 list_item: "listItem" optional,
     }
 }
 

@@ -33,7 +33,7 @@ pub struct Params {
     pub actor: types::AtIdentifier,
 }
 
-crate::params! { Params { actor: "actor" } }
+crate::params! { Params { 0 actor: "actor" } }
 
 impl Params {
     /// With the required fields.
@@ -61,11 +61,11 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.graph.getSuggestedFollowsByActor", typed: false, {
-        suggestions: "suggestions" required,
-        rec_id_str: "recIdStr" optional,
-        is_fallback: "isFallback" optional,
-        rec_id: "recId" optional,
+    Output, "app.bsky.graph.getSuggestedFollowsByActor", record: false, {
+        0 suggestions: "suggestions" required,
+        1 rec_id_str: "recIdStr" optional,
+        2 is_fallback: "isFallback" optional,
+        3 rec_id: "recId" optional,
     }
 }
 

@@ -30,14 +30,14 @@ pub struct List {
 }
 
 crate::object! {
-    List, "app.bsky.graph.list", typed: true, {
-        purpose: "purpose" required,
-        name: "name" required,
-        description: "description" optional,
-        description_facets: "descriptionFacets" optional,
-        avatar: "avatar" optional,
-        labels: "labels" optional,
-        created_at: "createdAt" required,
+    List, "app.bsky.graph.list", record: true, {
+        0 purpose: "purpose" required,
+        1 name: "name" required [MinBytes(1), MaxBytes(64)],
+        2 description: "description" optional [MaxGraphemes(300), MaxBytes(3000)],
+        3 description_facets: "descriptionFacets" optional,
+        4 avatar: "avatar" optional [MaxSize(1000000), Accept(&["image/png", "image/jpeg"])],
+        5 labels: "labels" optional,
+        6 created_at: "createdAt" required,
     }
 }
 

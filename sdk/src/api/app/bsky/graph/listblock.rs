@@ -19,9 +19,9 @@ pub struct Listblock {
 }
 
 crate::object! {
-    Listblock, "app.bsky.graph.listblock", typed: true, {
-        subject: "subject" required,
-        created_at: "createdAt" required,
+    Listblock, "app.bsky.graph.listblock", record: true, {
+        0 subject: "subject" required,
+        1 created_at: "createdAt" required,
     }
 }
 

@@ -21,10 +21,10 @@ pub struct Listitem {
 }
 
 crate::object! {
-    Listitem, "app.bsky.graph.listitem", typed: true, {
-        subject: "subject" required,
-        list: "list" required,
-        created_at: "createdAt" required,
+    Listitem, "app.bsky.graph.listitem", record: true, {
+        0 subject: "subject" required,
+        1 list: "list" required,
+        2 created_at: "createdAt" required,
     }
 }
 

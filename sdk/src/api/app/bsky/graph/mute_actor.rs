@@ -39,10 +39,10 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "app.bsky.graph.muteActor", typed: false, {
-        actor: "actor" required,
-        only_reposts: "onlyReposts" optional,
-        only_quoteposts: "onlyQuoteposts" optional,
+    Input, "app.bsky.graph.muteActor", record: false, {
+        0 actor: "actor" required,
+        1 only_reposts: "onlyReposts" optional,
+        2 only_quoteposts: "onlyQuoteposts" optional,
     }
 }
 

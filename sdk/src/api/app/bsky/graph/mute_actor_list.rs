@@ -34,7 +34,7 @@ pub struct Input {
     pub extra: types::Extra,
 }
 
-crate::object! { Input, "app.bsky.graph.muteActorList", typed: false, { list: "list" required } }
+crate::object! { Input, "app.bsky.graph.muteActorList", record: false, { 0 list: "list" required } }
 
 impl Input {
     /// With the required fields.

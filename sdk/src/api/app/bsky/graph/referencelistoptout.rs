@@ -19,9 +19,9 @@ pub struct Referencelistoptout {
 }
 
 crate::object! {
-    Referencelistoptout, "app.bsky.graph.referencelistoptout", typed: true, {
-        subject: "subject" required,
-        created_at: "createdAt" required,
+    Referencelistoptout, "app.bsky.graph.referencelistoptout", record: true, {
+        0 subject: "subject" required,
+        1 created_at: "createdAt" required,
     }
 }
 

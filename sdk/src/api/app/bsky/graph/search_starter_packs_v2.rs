@@ -50,7 +50,13 @@ pub struct Params {
     pub cursor: Option<String>,
 }
 
-crate::params! { Params { q: "q", limit: "limit" = 25i64, cursor: "cursor" } }
+crate::params! {
+    Params {
+        0 q: "q",
+        1 limit: "limit" [Minimum(1), Maximum(100)] = Integer(25),
+        2 cursor: "cursor",
+    }
+}
 
 impl Params {
     /// With the required fields.
@@ -80,10 +86,10 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.graph.searchStarterPacksV2", typed: false, {
-        cursor: "cursor" optional,
-        hits_total: "hitsTotal" optional,
-        starter_packs: "starterPacks" required,
+    Output, "app.bsky.graph.searchStarterPacksV2", record: false, {
+        0 cursor: "cursor" optional,
+        1 hits_total: "hitsTotal" optional,
+        2 starter_packs: "starterPacks" required,
     }
 }
 

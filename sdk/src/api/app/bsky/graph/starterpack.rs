@@ -28,13 +28,13 @@ pub struct Starterpack {
 }
 
 crate::object! {
-    Starterpack, "app.bsky.graph.starterpack", typed: true, {
-        name: "name" required,
-        description: "description" optional,
-        description_facets: "descriptionFacets" optional,
-        list: "list" required,
-        feeds: "feeds" optional,
-        created_at: "createdAt" required,
+    Starterpack, "app.bsky.graph.starterpack", record: true, {
+        0 name: "name" required [MaxGraphemes(50), MinBytes(1), MaxBytes(500)],
+        1 description: "description" optional [MaxGraphemes(300), MaxBytes(3000)],
+        2 description_facets: "descriptionFacets" optional,
+        3 list: "list" required,
+        4 feeds: "feeds" optional [MaxLength(3)],
+        5 created_at: "createdAt" required,
     }
 }
 
@@ -81,8 +81,8 @@ pub struct FeedItem {
 }
 
 crate::object! {
-    FeedItem, "app.bsky.graph.starterpack#feedItem", typed: false, {
-        uri: "uri" required,
+    FeedItem, "app.bsky.graph.starterpack#feedItem", record: false, {
+        0 uri: "uri" required,
     }
 }
 

@@ -34,7 +34,7 @@ pub struct Input {
     pub extra: types::Extra,
 }
 
-crate::object! { Input, "app.bsky.graph.unmuteActor", typed: false, { actor: "actor" required } }
+crate::object! { Input, "app.bsky.graph.unmuteActor", record: false, { 0 actor: "actor" required } }
 
 impl Input {
     /// With the required fields.

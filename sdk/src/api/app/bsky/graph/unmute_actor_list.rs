@@ -34,7 +34,11 @@ pub struct Input {
     pub extra: types::Extra,
 }
 
-crate::object! { Input, "app.bsky.graph.unmuteActorList", typed: false, { list: "list" required } }
+crate::object! {
+    Input, "app.bsky.graph.unmuteActorList", record: false, {
+        0 list: "list" required,
+    }
+}
 
 impl Input {
     /// With the required fields.

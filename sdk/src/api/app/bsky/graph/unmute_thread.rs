@@ -34,7 +34,7 @@ pub struct Input {
     pub extra: types::Extra,
 }
 
-crate::object! { Input, "app.bsky.graph.unmuteThread", typed: false, { root: "root" required } }
+crate::object! { Input, "app.bsky.graph.unmuteThread", record: false, { 0 root: "root" required } }
 
 impl Input {
     /// With the required fields.

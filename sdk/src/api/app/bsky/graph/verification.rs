@@ -23,11 +23,11 @@ pub struct Verification {
 }
 
 crate::object! {
-    Verification, "app.bsky.graph.verification", typed: true, {
-        subject: "subject" required,
-        handle: "handle" required,
-        display_name: "displayName" required,
-        created_at: "createdAt" required,
+    Verification, "app.bsky.graph.verification", record: true, {
+        0 subject: "subject" required,
+        1 handle: "handle" required,
+        2 display_name: "displayName" required,
+        3 created_at: "createdAt" required,
     }
 }
 

@@ -18,7 +18,7 @@ pub struct LabelerView {
     /// `likeCount`: At least 0.
     pub like_count: Option<i64>,
     /// `viewer`.
-    pub viewer: Option<LabelerViewerState>,
+    pub viewer: Option<Box<LabelerViewerState>>,
     /// `indexedAt`.
     pub indexed_at: types::Datetime,
     /// `labels`.
@@ -28,14 +28,14 @@ pub struct LabelerView {
 }
 
 crate::object! {
-    LabelerView, "app.bsky.labeler.defs#labelerView", typed: false, {
-        uri: "uri" required,
-        cid: "cid" required,
-        creator: "creator" required,
-        like_count: "likeCount" optional,
-        viewer: "viewer" optional,
-        indexed_at: "indexedAt" required,
-        labels: "labels" optional,
+    LabelerView, "app.bsky.labeler.defs#labelerView", record: false, {
+        0 uri: "uri" required,
+        1 cid: "cid" required,
+        2 creator: "creator" required,
+        3 like_count: "likeCount" optional [Minimum(0)],
+        4 viewer: "viewer" optional,
+        5 indexed_at: "indexedAt" required,
+        6 labels: "labels" optional,
     }
 }
 
@@ -75,7 +75,7 @@ pub struct LabelerViewDetailed {
     /// `likeCount`: At least 0.
     pub like_count: Option<i64>,
     /// `viewer`.
-    pub viewer: Option<LabelerViewerState>,
+    pub viewer: Option<Box<LabelerViewerState>>,
     /// `indexedAt`.
     pub indexed_at: types::Datetime,
     /// `labels`.
@@ -91,18 +91,18 @@ pub struct LabelerViewDetailed {
 }
 
 crate::object! {
-    LabelerViewDetailed, "app.bsky.labeler.defs#labelerViewDetailed", typed: false, {
-        uri: "uri" required,
-        cid: "cid" required,
-        creator: "creator" required,
-        policies: "policies" required,
-        like_count: "likeCount" optional,
-        viewer: "viewer" optional,
-        indexed_at: "indexedAt" required,
-        labels: "labels" optional,
-        reason_types: "reasonTypes" optional,
-        subject_types: "subjectTypes" optional,
-        subject_collections: "subjectCollections" optional,
+    LabelerViewDetailed, "app.bsky.labeler.defs#labelerViewDetailed", record: false, {
+        0 uri: "uri" required,
+        1 cid: "cid" required,
+        2 creator: "creator" required,
+        3 policies: "policies" required,
+        4 like_count: "likeCount" optional [Minimum(0)],
+        5 viewer: "viewer" optional,
+        6 indexed_at: "indexedAt" required,
+        7 labels: "labels" optional,
+        8 reason_types: "reasonTypes" optional,
+        9 subject_types: "subjectTypes" optional,
+        10 subject_collections: "subjectCollections" optional,
     }
 }
 
@@ -143,8 +143,8 @@ pub struct LabelerViewerState {
 }
 
 crate::object! {
-    LabelerViewerState, "app.bsky.labeler.defs#labelerViewerState", typed: false, {
-        like: "like" optional,
+    LabelerViewerState, "app.bsky.labeler.defs#labelerViewerState", record: false, {
+        0 like: "like" optional,
     }
 }
 
@@ -173,9 +173,9 @@ pub struct LabelerPolicies {
 }
 
 crate::object! {
-    LabelerPolicies, "app.bsky.labeler.defs#labelerPolicies", typed: false, {
-        label_values: "labelValues" required,
-        label_value_definitions: "labelValueDefinitions" optional,
+    LabelerPolicies, "app.bsky.labeler.defs#labelerPolicies", record: false, {
+        0 label_values: "labelValues" required,
+        1 label_value_definitions: "labelValueDefinitions" optional,
     }
 }
 

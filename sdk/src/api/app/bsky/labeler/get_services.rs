@@ -37,7 +37,7 @@ pub struct Params {
     pub detailed: Option<bool>,
 }
 
-crate::params! { Params { dids: "dids", detailed: "detailed" = false } }
+crate::params! { Params { 0 dids: "dids", 1 detailed: "detailed" = Boolean(false) } }
 
 impl Params {
     /// With the required fields.
@@ -58,7 +58,11 @@ pub struct Output {
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "app.bsky.labeler.getServices", typed: false, { views: "views" required } }
+crate::object! {
+    Output, "app.bsky.labeler.getServices", record: false, {
+        0 views: "views" required,
+    }
+}
 
 impl Output {
     /// With the required fields.

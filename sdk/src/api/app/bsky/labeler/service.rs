@@ -28,13 +28,13 @@ pub struct Service {
 }
 
 crate::object! {
-    Service, "app.bsky.labeler.service", typed: true, {
-        policies: "policies" required,
-        labels: "labels" optional,
-        created_at: "createdAt" required,
-        reason_types: "reasonTypes" optional,
-        subject_types: "subjectTypes" optional,
-        subject_collections: "subjectCollections" optional,
+    Service, "app.bsky.labeler.service", record: true, {
+        0 policies: "policies" required,
+        1 labels: "labels" optional,
+        2 created_at: "createdAt" required,
+        3 reason_types: "reasonTypes" optional,
+        4 subject_types: "subjectTypes" optional,
+        5 subject_collections: "subjectCollections" optional,
     }
 }
 

@@ -17,8 +17,8 @@ pub struct Declaration {
 }
 
 crate::object! {
-    Declaration, "app.bsky.notification.declaration", typed: true, {
-        allow_subscriptions: "allowSubscriptions" required,
+    Declaration, "app.bsky.notification.declaration", record: true, {
+        0 allow_subscriptions: "allowSubscriptions" required,
     }
 }
 

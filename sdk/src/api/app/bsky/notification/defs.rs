@@ -12,7 +12,7 @@ pub struct RecordDeleted {
     pub extra: types::Extra,
 }
 
-crate::object! { RecordDeleted, "app.bsky.notification.defs#recordDeleted", typed: false, {} }
+crate::object! { RecordDeleted, "app.bsky.notification.defs#recordDeleted", record: false, {} }
 
 impl RecordDeleted {
     /// With nothing set.
@@ -36,9 +36,9 @@ pub struct ChatPreference {
 }
 
 crate::object! {
-    ChatPreference, "app.bsky.notification.defs#chatPreference", typed: false, {
-        include: "include" required,
-        push: "push" required,
+    ChatPreference, "app.bsky.notification.defs#chatPreference", record: false, {
+        0 include: "include" required,
+        1 push: "push" required,
     }
 }
 
@@ -82,10 +82,10 @@ pub struct FilterablePreference {
 }
 
 crate::object! {
-    FilterablePreference, "app.bsky.notification.defs#filterablePreference", typed: false, {
-        include: "include" required,
-        list: "list" required,
-        push: "push" required,
+    FilterablePreference, "app.bsky.notification.defs#filterablePreference", record: false, {
+        0 include: "include" required,
+        1 list: "list" required,
+        2 push: "push" required,
     }
 }
 
@@ -132,9 +132,9 @@ pub struct Preference {
 }
 
 crate::object! {
-    Preference, "app.bsky.notification.defs#preference", typed: false, {
-        list: "list" required,
-        push: "push" required,
+    Preference, "app.bsky.notification.defs#preference", record: false, {
+        0 list: "list" required,
+        1 push: "push" required,
     }
 }
 
@@ -184,20 +184,20 @@ pub struct Preferences {
 }
 
 crate::object! {
-    Preferences, "app.bsky.notification.defs#preferences", typed: false, {
-        chat: "chat" required,
-        follow: "follow" required,
-        like: "like" required,
-        like_via_repost: "likeViaRepost" required,
-        mention: "mention" required,
-        quote: "quote" required,
-        reply: "reply" required,
-        repost: "repost" required,
-        repost_via_repost: "repostViaRepost" required,
-        starterpack_joined: "starterpackJoined" required,
-        subscribed_post: "subscribedPost" required,
-        unverified: "unverified" required,
-        verified: "verified" required,
+    Preferences, "app.bsky.notification.defs#preferences", record: false, {
+        0 chat: "chat" required,
+        1 follow: "follow" required,
+        2 like: "like" required,
+        3 like_via_repost: "likeViaRepost" required,
+        4 mention: "mention" required,
+        5 quote: "quote" required,
+        6 reply: "reply" required,
+        7 repost: "repost" required,
+        8 repost_via_repost: "repostViaRepost" required,
+        9 starterpack_joined: "starterpackJoined" required,
+        10 subscribed_post: "subscribedPost" required,
+        11 unverified: "unverified" required,
+        12 verified: "verified" required,
     }
 }
 
@@ -250,9 +250,9 @@ pub struct ActivitySubscription {
 }
 
 crate::object! {
-    ActivitySubscription, "app.bsky.notification.defs#activitySubscription", typed: false, {
-        post: "post" required,
-        reply: "reply" required,
+    ActivitySubscription, "app.bsky.notification.defs#activitySubscription", record: false, {
+        0 post: "post" required,
+        1 reply: "reply" required,
     }
 }
 
@@ -280,9 +280,9 @@ pub struct SubjectActivitySubscription {
 }
 
 crate::object! {
-    SubjectActivitySubscription, "app.bsky.notification.defs#subjectActivitySubscription", typed: false, {
-        subject: "subject" required,
-        activity_subscription: "activitySubscription" required,
+    SubjectActivitySubscription, "app.bsky.notification.defs#subjectActivitySubscription", record: false, {
+        0 subject: "subject" required,
+        1 activity_subscription: "activitySubscription" required,
     }
 }
 

@@ -36,8 +36,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.notification.getPreferences", typed: false, {
-        preferences: "preferences" required,
+    Output, "app.bsky.notification.getPreferences", record: false, {
+        0 preferences: "preferences" required,
     }
 }
 

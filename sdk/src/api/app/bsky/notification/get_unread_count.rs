@@ -34,7 +34,7 @@ pub struct Params {
     pub seen_at: Option<types::Datetime>,
 }
 
-crate::params! { Params { priority: "priority", seen_at: "seenAt" } }
+crate::params! { Params { 0 priority: "priority", 1 seen_at: "seenAt" } }
 
 impl Params {
     /// With nothing set.
@@ -64,8 +64,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.notification.getUnreadCount", typed: false, {
-        count: "count" required,
+    Output, "app.bsky.notification.getUnreadCount", record: false, {
+        0 count: "count" required,
     }
 }
 

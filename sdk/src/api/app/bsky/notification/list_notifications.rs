@@ -56,11 +56,11 @@ pub struct Params {
 
 crate::params! {
     Params {
-        reasons: "reasons",
-        limit: "limit" = 50i64,
-        priority: "priority",
-        cursor: "cursor",
-        seen_at: "seenAt",
+        0 reasons: "reasons",
+        1 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
+        2 priority: "priority",
+        3 cursor: "cursor",
+        4 seen_at: "seenAt",
     }
 }
 
@@ -104,11 +104,11 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.notification.listNotifications", typed: false, {
-        cursor: "cursor" optional,
-        notifications: "notifications" required,
-        priority: "priority" optional,
-        seen_at: "seenAt" optional,
+    Output, "app.bsky.notification.listNotifications", record: false, {
+        0 cursor: "cursor" optional,
+        1 notifications: "notifications" required,
+        2 priority: "priority" optional,
+        3 seen_at: "seenAt" optional,
     }
 }
 
@@ -142,7 +142,7 @@ pub struct Notification {
     /// `record`.
     pub record: types::Unknown,
     /// `starterPack`.
-    pub starter_pack: Option<api::app::bsky::graph::defs::StarterPackViewBasic>,
+    pub starter_pack: Option<Box<api::app::bsky::graph::defs::StarterPackViewBasic>>,
     /// `isRead`.
     pub is_read: bool,
     /// `indexedAt`.
@@ -154,17 +154,17 @@ pub struct Notification {
 }
 
 crate::object! {
-    Notification, "app.bsky.notification.listNotifications#notification", typed: false, {
-        uri: "uri" required,
-        cid: "cid" required,
-        author: "author" required,
-        reason: "reason" required,
-        reason_subject: "reasonSubject" optional,
-        record: "record" required,
-        starter_pack: "starterPack" optional,
-        is_read: "isRead" required,
-        indexed_at: "indexedAt" required,
-        labels: "labels" optional,
+    Notification, "app.bsky.notification.listNotifications#notification", record: false, {
+        0 uri: "uri" required,
+        1 cid: "cid" required,
+        2 author: "author" required,
+        3 reason: "reason" required,
+        4 reason_subject: "reasonSubject" optional,
+        5 record: "record" required,
+        6 starter_pack: "starterPack" optional,
+        7 is_read: "isRead" required,
+        8 indexed_at: "indexedAt" required,
+        9 labels: "labels" optional,
     }
 }
 

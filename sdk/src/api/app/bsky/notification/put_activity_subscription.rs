@@ -38,9 +38,9 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "app.bsky.notification.putActivitySubscription", typed: false, {
-        subject: "subject" required,
-        activity_subscription: "activitySubscription" required,
+    Input, "app.bsky.notification.putActivitySubscription", record: false, {
+        0 subject: "subject" required,
+        1 activity_subscription: "activitySubscription" required,
     }
 }
 
@@ -66,16 +66,16 @@ pub struct Output {
     pub subject: types::Did,
     /// `activitySubscription`.
     pub activity_subscription: Option<
-        api::app::bsky::notification::defs::ActivitySubscription,
+        Box<api::app::bsky::notification::defs::ActivitySubscription>,
     >,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    Output, "app.bsky.notification.putActivitySubscription", typed: false, {
-        subject: "subject" required,
-        activity_subscription: "activitySubscription" optional,
+    Output, "app.bsky.notification.putActivitySubscription", record: false, {
+        0 subject: "subject" required,
+        1 activity_subscription: "activitySubscription" optional,
     }
 }
 

@@ -35,8 +35,8 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "app.bsky.notification.putPreferences", typed: false, {
-        priority: "priority" required,
+    Input, "app.bsky.notification.putPreferences", record: false, {
+        0 priority: "priority" required,
     }
 }
 

@@ -30,54 +30,54 @@ impl xrpc::Procedure for PutPreferencesV2 {}
 #[non_exhaustive]
 pub struct Input {
     /// `chat`.
-    pub chat: Option<api::app::bsky::notification::defs::ChatPreference>,
+    pub chat: Option<Box<api::app::bsky::notification::defs::ChatPreference>>,
     /// `follow`.
-    pub follow: Option<api::app::bsky::notification::defs::FilterablePreference>,
+    pub follow: Option<Box<api::app::bsky::notification::defs::FilterablePreference>>,
     /// `like`.
-    pub like: Option<api::app::bsky::notification::defs::FilterablePreference>,
+    pub like: Option<Box<api::app::bsky::notification::defs::FilterablePreference>>,
     /// `likeViaRepost`.
     pub like_via_repost: Option<
-        api::app::bsky::notification::defs::FilterablePreference,
+        Box<api::app::bsky::notification::defs::FilterablePreference>,
     >,
     /// `mention`.
-    pub mention: Option<api::app::bsky::notification::defs::FilterablePreference>,
+    pub mention: Option<Box<api::app::bsky::notification::defs::FilterablePreference>>,
     /// `quote`.
-    pub quote: Option<api::app::bsky::notification::defs::FilterablePreference>,
+    pub quote: Option<Box<api::app::bsky::notification::defs::FilterablePreference>>,
     /// `reply`.
-    pub reply: Option<api::app::bsky::notification::defs::FilterablePreference>,
+    pub reply: Option<Box<api::app::bsky::notification::defs::FilterablePreference>>,
     /// `repost`.
-    pub repost: Option<api::app::bsky::notification::defs::FilterablePreference>,
+    pub repost: Option<Box<api::app::bsky::notification::defs::FilterablePreference>>,
     /// `repostViaRepost`.
     pub repost_via_repost: Option<
-        api::app::bsky::notification::defs::FilterablePreference,
+        Box<api::app::bsky::notification::defs::FilterablePreference>,
     >,
     /// `starterpackJoined`.
-    pub starterpack_joined: Option<api::app::bsky::notification::defs::Preference>,
+    pub starterpack_joined: Option<Box<api::app::bsky::notification::defs::Preference>>,
     /// `subscribedPost`.
-    pub subscribed_post: Option<api::app::bsky::notification::defs::Preference>,
+    pub subscribed_post: Option<Box<api::app::bsky::notification::defs::Preference>>,
     /// `unverified`.
-    pub unverified: Option<api::app::bsky::notification::defs::Preference>,
+    pub unverified: Option<Box<api::app::bsky::notification::defs::Preference>>,
     /// `verified`.
-    pub verified: Option<api::app::bsky::notification::defs::Preference>,
+    pub verified: Option<Box<api::app::bsky::notification::defs::Preference>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    Input, "app.bsky.notification.putPreferencesV2", typed: false, {
-        chat: "chat" optional,
-        follow: "follow" optional,
-        like: "like" optional,
-        like_via_repost: "likeViaRepost" optional,
-        mention: "mention" optional,
-        quote: "quote" optional,
-        reply: "reply" optional,
-        repost: "repost" optional,
-        repost_via_repost: "repostViaRepost" optional,
-        starterpack_joined: "starterpackJoined" optional,
-        subscribed_post: "subscribedPost" optional,
-        unverified: "unverified" optional,
-        verified: "verified" optional,
+    Input, "app.bsky.notification.putPreferencesV2", record: false, {
+        0 chat: "chat" optional,
+        1 follow: "follow" optional,
+        2 like: "like" optional,
+        3 like_via_repost: "likeViaRepost" optional,
+        4 mention: "mention" optional,
+        5 quote: "quote" optional,
+        6 reply: "reply" optional,
+        7 repost: "repost" optional,
+        8 repost_via_repost: "repostViaRepost" optional,
+        9 starterpack_joined: "starterpackJoined" optional,
+        10 subscribed_post: "subscribedPost" optional,
+        11 unverified: "unverified" optional,
+        12 verified: "verified" optional,
     }
 }
 
@@ -105,19 +105,19 @@ impl Input {
 
 crate::setters! {
     Input {
-        chat = chat: plain api::app::bsky::notification::defs::ChatPreference,
-        follow = follow: plain api::app::bsky::notification::defs::FilterablePreference,
-        like = like: plain api::app::bsky::notification::defs::FilterablePreference,
-        like_via_repost = like_via_repost: plain api::app::bsky::notification::defs::FilterablePreference,
-        mention = mention: plain api::app::bsky::notification::defs::FilterablePreference,
-        quote = quote: plain api::app::bsky::notification::defs::FilterablePreference,
-        reply = reply: plain api::app::bsky::notification::defs::FilterablePreference,
-        repost = repost: plain api::app::bsky::notification::defs::FilterablePreference,
-        repost_via_repost = repost_via_repost: plain api::app::bsky::notification::defs::FilterablePreference,
-        starterpack_joined = starterpack_joined: plain api::app::bsky::notification::defs::Preference,
-        subscribed_post = subscribed_post: plain api::app::bsky::notification::defs::Preference,
-        unverified = unverified: plain api::app::bsky::notification::defs::Preference,
-        verified = verified: plain api::app::bsky::notification::defs::Preference,
+        chat = chat: boxed api::app::bsky::notification::defs::ChatPreference,
+        follow = follow: boxed api::app::bsky::notification::defs::FilterablePreference,
+        like = like: boxed api::app::bsky::notification::defs::FilterablePreference,
+        like_via_repost = like_via_repost: boxed api::app::bsky::notification::defs::FilterablePreference,
+        mention = mention: boxed api::app::bsky::notification::defs::FilterablePreference,
+        quote = quote: boxed api::app::bsky::notification::defs::FilterablePreference,
+        reply = reply: boxed api::app::bsky::notification::defs::FilterablePreference,
+        repost = repost: boxed api::app::bsky::notification::defs::FilterablePreference,
+        repost_via_repost = repost_via_repost: boxed api::app::bsky::notification::defs::FilterablePreference,
+        starterpack_joined = starterpack_joined: boxed api::app::bsky::notification::defs::Preference,
+        subscribed_post = subscribed_post: boxed api::app::bsky::notification::defs::Preference,
+        unverified = unverified: boxed api::app::bsky::notification::defs::Preference,
+        verified = verified: boxed api::app::bsky::notification::defs::Preference,
     }
 }
 
@@ -132,8 +132,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.notification.putPreferencesV2", typed: false, {
-        preferences: "preferences" required,
+    Output, "app.bsky.notification.putPreferencesV2", record: false, {
+        0 preferences: "preferences" required,
     }
 }
 

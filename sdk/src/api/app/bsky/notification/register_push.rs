@@ -43,12 +43,12 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "app.bsky.notification.registerPush", typed: false, {
-        service_did: "serviceDid" required,
-        token: "token" required,
-        platform: "platform" required,
-        app_id: "appId" required,
-        age_restricted: "ageRestricted" optional,
+    Input, "app.bsky.notification.registerPush", record: false, {
+        0 service_did: "serviceDid" required,
+        1 token: "token" required,
+        2 platform: "platform" required,
+        3 app_id: "appId" required,
+        4 age_restricted: "ageRestricted" optional,
     }
 }
 

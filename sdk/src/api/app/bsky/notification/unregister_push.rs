@@ -41,11 +41,11 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "app.bsky.notification.unregisterPush", typed: false, {
-        service_did: "serviceDid" required,
-        token: "token" required,
-        platform: "platform" required,
-        app_id: "appId" required,
+    Input, "app.bsky.notification.unregisterPush", record: false, {
+        0 service_did: "serviceDid" required,
+        1 token: "token" required,
+        2 platform: "platform" required,
+        3 app_id: "appId" required,
     }
 }
 

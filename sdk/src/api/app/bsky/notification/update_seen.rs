@@ -35,8 +35,8 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "app.bsky.notification.updateSeen", typed: false, {
-        seen_at: "seenAt" required,
+    Input, "app.bsky.notification.updateSeen", record: false, {
+        0 seen_at: "seenAt" required,
     }
 }
 

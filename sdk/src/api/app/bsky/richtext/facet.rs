@@ -19,9 +19,9 @@ pub struct Facet {
 }
 
 crate::object! {
-    Facet, "app.bsky.richtext.facet", typed: false, {
-        index: "index" required,
-        features: "features" required,
+    Facet, "app.bsky.richtext.facet", record: false, {
+        0 index: "index" required,
+        1 features: "features" required,
     }
 }
 
@@ -68,7 +68,11 @@ pub struct Mention {
     pub extra: types::Extra,
 }
 
-crate::object! { Mention, "app.bsky.richtext.facet#mention", typed: false, { did: "did" required } }
+crate::object! {
+    Mention, "app.bsky.richtext.facet#mention", record: false, {
+        0 did: "did" required,
+    }
+}
 
 impl Mention {
     /// With the required fields.
@@ -90,7 +94,7 @@ pub struct Link {
     pub extra: types::Extra,
 }
 
-crate::object! { Link, "app.bsky.richtext.facet#link", typed: false, { uri: "uri" required } }
+crate::object! { Link, "app.bsky.richtext.facet#link", record: false, { 0 uri: "uri" required } }
 
 impl Link {
     /// With the required fields.
@@ -114,7 +118,11 @@ pub struct Tag {
     pub extra: types::Extra,
 }
 
-crate::object! { Tag, "app.bsky.richtext.facet#tag", typed: false, { tag: "tag" required } }
+crate::object! {
+    Tag, "app.bsky.richtext.facet#tag", record: false, {
+        0 tag: "tag" required [MaxGraphemes(64), MaxBytes(640)],
+    }
+}
 
 impl Tag {
     /// With the required fields.
@@ -143,9 +151,9 @@ pub struct ByteSlice {
 }
 
 crate::object! {
-    ByteSlice, "app.bsky.richtext.facet#byteSlice", typed: false, {
-        byte_start: "byteStart" required,
-        byte_end: "byteEnd" required,
+    ByteSlice, "app.bsky.richtext.facet#byteSlice", record: false, {
+        0 byte_start: "byteStart" required [Minimum(0)],
+        1 byte_end: "byteEnd" required [Minimum(0)],
     }
 }
 

@@ -16,8 +16,8 @@ pub struct SkeletonSearchPost {
 }
 
 crate::object! {
-    SkeletonSearchPost, "app.bsky.unspecced.defs#skeletonSearchPost", typed: false, {
-        uri: "uri" required,
+    SkeletonSearchPost, "app.bsky.unspecced.defs#skeletonSearchPost", record: false, {
+        0 uri: "uri" required,
     }
 }
 
@@ -42,8 +42,8 @@ pub struct SkeletonSearchActor {
 }
 
 crate::object! {
-    SkeletonSearchActor, "app.bsky.unspecced.defs#skeletonSearchActor", typed: false, {
-        did: "did" required,
+    SkeletonSearchActor, "app.bsky.unspecced.defs#skeletonSearchActor", record: false, {
+        0 did: "did" required,
     }
 }
 
@@ -68,8 +68,8 @@ pub struct SkeletonSearchStarterPack {
 }
 
 crate::object! {
-    SkeletonSearchStarterPack, "app.bsky.unspecced.defs#skeletonSearchStarterPack", typed: false, {
-        uri: "uri" required,
+    SkeletonSearchStarterPack, "app.bsky.unspecced.defs#skeletonSearchStarterPack", record: false, {
+        0 uri: "uri" required,
     }
 }
 
@@ -100,11 +100,11 @@ pub struct TrendingTopic {
 }
 
 crate::object! {
-    TrendingTopic, "app.bsky.unspecced.defs#trendingTopic", typed: false, {
-        topic: "topic" required,
-        display_name: "displayName" optional,
-        description: "description" optional,
-        link: "link" required,
+    TrendingTopic, "app.bsky.unspecced.defs#trendingTopic", record: false, {
+        0 topic: "topic" required,
+        1 display_name: "displayName" optional,
+        2 description: "description" optional,
+        3 link: "link" required,
     }
 }
 
@@ -148,16 +148,16 @@ pub struct SkeletonTrend {
 }
 
 crate::object! {
-    SkeletonTrend, "app.bsky.unspecced.defs#skeletonTrend", typed: false, {
-        topic: "topic" required,
-        display_name: "displayName" required,
-        description: "description" optional,
-        link: "link" required,
-        started_at: "startedAt" required,
-        post_count: "postCount" required,
-        status: "status" optional,
-        category: "category" optional,
-        dids: "dids" required,
+    SkeletonTrend, "app.bsky.unspecced.defs#skeletonTrend", record: false, {
+        0 topic: "topic" required,
+        1 display_name: "displayName" required,
+        2 description: "description" optional,
+        3 link: "link" required,
+        4 started_at: "startedAt" required,
+        5 post_count: "postCount" required,
+        6 status: "status" optional,
+        7 category: "category" optional,
+        8 dids: "dids" required,
     }
 }
 
@@ -225,16 +225,16 @@ pub struct TrendView {
 }
 
 crate::object! {
-    TrendView, "app.bsky.unspecced.defs#trendView", typed: false, {
-        topic: "topic" required,
-        display_name: "displayName" required,
-        description: "description" optional,
-        link: "link" required,
-        started_at: "startedAt" required,
-        post_count: "postCount" required,
-        status: "status" optional,
-        category: "category" optional,
-        actors: "actors" required,
+    TrendView, "app.bsky.unspecced.defs#trendView", record: false, {
+        0 topic: "topic" required,
+        1 display_name: "displayName" required,
+        2 description: "description" optional,
+        3 link: "link" required,
+        4 started_at: "startedAt" required,
+        5 post_count: "postCount" required,
+        6 status: "status" optional,
+        7 category: "category" optional,
+        8 actors: "actors" required,
     }
 }
 
@@ -300,15 +300,15 @@ pub struct ThreadItemPost {
 }
 
 crate::object! {
-    ThreadItemPost, "app.bsky.unspecced.defs#threadItemPost", typed: false, {
-        post: "post" required,
-        more_parents: "moreParents" required,
-        more_replies: "moreReplies" required,
-        op_thread: "opThread" required,
-        op_thread_post_index: "opThreadPostIndex" optional,
-        op_thread_post_count: "opThreadPostCount" optional,
-        hidden_by_threadgate: "hiddenByThreadgate" required,
-        muted_by_viewer: "mutedByViewer" required,
+    ThreadItemPost, "app.bsky.unspecced.defs#threadItemPost", record: false, {
+        0 post: "post" required,
+        1 more_parents: "moreParents" required,
+        2 more_replies: "moreReplies" required,
+        3 op_thread: "opThread" required,
+        4 op_thread_post_index: "opThreadPostIndex" optional,
+        5 op_thread_post_count: "opThreadPostCount" optional,
+        6 hidden_by_threadgate: "hiddenByThreadgate" required,
+        7 muted_by_viewer: "mutedByViewer" required,
     }
 }
 
@@ -344,7 +344,7 @@ pub struct ThreadItemNoUnauthenticated {
     pub extra: types::Extra,
 }
 
-crate::object! { ThreadItemNoUnauthenticated, "app.bsky.unspecced.defs#threadItemNoUnauthenticated", typed: false, {} }
+crate::object! { ThreadItemNoUnauthenticated, "app.bsky.unspecced.defs#threadItemNoUnauthenticated", record: false, {} }
 
 impl ThreadItemNoUnauthenticated {
     /// With nothing set.
@@ -363,7 +363,7 @@ pub struct ThreadItemNotFound {
     pub extra: types::Extra,
 }
 
-crate::object! { ThreadItemNotFound, "app.bsky.unspecced.defs#threadItemNotFound", typed: false, {} }
+crate::object! { ThreadItemNotFound, "app.bsky.unspecced.defs#threadItemNotFound", record: false, {} }
 
 impl ThreadItemNotFound {
     /// With nothing set.
@@ -385,8 +385,8 @@ pub struct ThreadItemBlocked {
 }
 
 crate::object! {
-    ThreadItemBlocked, "app.bsky.unspecced.defs#threadItemBlocked", typed: false, {
-        author: "author" required,
+    ThreadItemBlocked, "app.bsky.unspecced.defs#threadItemBlocked", record: false, {
+        0 author: "author" required,
     }
 }
 
@@ -413,9 +413,9 @@ pub struct AgeAssuranceState {
 }
 
 crate::object! {
-    AgeAssuranceState, "app.bsky.unspecced.defs#ageAssuranceState", typed: false, {
-        last_initiated_at: "lastInitiatedAt" optional,
-        status: "status" required,
+    AgeAssuranceState, "app.bsky.unspecced.defs#ageAssuranceState", record: false, {
+        0 last_initiated_at: "lastInitiatedAt" optional,
+        1 status: "status" required,
     }
 }
 
@@ -480,15 +480,15 @@ pub struct AgeAssuranceEvent {
 }
 
 crate::object! {
-    AgeAssuranceEvent, "app.bsky.unspecced.defs#ageAssuranceEvent", typed: false, {
-        created_at: "createdAt" required,
-        status: "status" required,
-        attempt_id: "attemptId" required,
-        email: "email" optional,
-        init_ip: "initIp" optional,
-        init_ua: "initUa" optional,
-        complete_ip: "completeIp" optional,
-        complete_ua: "completeUa" optional,
+    AgeAssuranceEvent, "app.bsky.unspecced.defs#ageAssuranceEvent", record: false, {
+        0 created_at: "createdAt" required,
+        1 status: "status" required,
+        2 attempt_id: "attemptId" required,
+        3 email: "email" optional,
+        4 init_ip: "initIp" optional,
+        5 init_ua: "initUa" optional,
+        6 complete_ip: "completeIp" optional,
+        7 complete_ua: "completeUa" optional,
     }
 }
 

@@ -37,9 +37,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.unspecced.getConfig", typed: false, {
-        check_email_confirmed: "checkEmailConfirmed" optional,
-        live_now: "liveNow" optional,
+    Output, "app.bsky.unspecced.getConfig", record: false, {
+        0 check_email_confirmed: "checkEmailConfirmed" optional,
+        1 live_now: "liveNow" optional,
     }
 }
 
@@ -67,9 +67,9 @@ pub struct LiveNowConfig {
 }
 
 crate::object! {
-    LiveNowConfig, "app.bsky.unspecced.getConfig#liveNowConfig", typed: false, {
-        did: "did" required,
-        domains: "domains" required,
+    LiveNowConfig, "app.bsky.unspecced.getConfig#liveNowConfig", record: false, {
+        0 did: "did" required,
+        1 domains: "domains" required,
     }
 }
 

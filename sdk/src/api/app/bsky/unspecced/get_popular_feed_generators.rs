@@ -50,7 +50,13 @@ pub struct Params {
     pub query: Option<String>,
 }
 
-crate::params! { Params { limit: "limit" = 50i64, cursor: "cursor", query: "query" } }
+crate::params! {
+    Params {
+        0 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
+        1 cursor: "cursor",
+        2 query: "query",
+    }
+}
 
 impl Params {
     /// With nothing set.
@@ -84,9 +90,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.unspecced.getPopularFeedGenerators", typed: false, {
-        cursor: "cursor" optional,
-        feeds: "feeds" required,
+    Output, "app.bsky.unspecced.getPopularFeedGenerators", record: false, {
+        0 cursor: "cursor" optional,
+        1 feeds: "feeds" required,
     }
 }
 

@@ -33,7 +33,7 @@ pub struct Params {
     pub anchor: types::AtUri,
 }
 
-crate::params! { Params { anchor: "anchor" } }
+crate::params! { Params { 0 anchor: "anchor" } }
 
 impl Params {
     /// With the required fields.
@@ -53,8 +53,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.unspecced.getPostThreadOtherV2", typed: false, {
-        thread: "thread" required,
+    Output, "app.bsky.unspecced.getPostThreadOtherV2", record: false, {
+        0 thread: "thread" required,
     }
 }
 
@@ -83,10 +83,10 @@ pub struct ThreadItem {
 }
 
 crate::object! {
-    ThreadItem, "app.bsky.unspecced.getPostThreadOtherV2#threadItem", typed: false, {
-        uri: "uri" required,
-        depth: "depth" required,
-        value: "value" required,
+    ThreadItem, "app.bsky.unspecced.getPostThreadOtherV2#threadItem", record: false, {
+        0 uri: "uri" required,
+        1 depth: "depth" required,
+        2 value: "value" required,
     }
 }
 

@@ -49,11 +49,11 @@ pub struct Params {
 
 crate::params! {
     Params {
-        anchor: "anchor",
-        above: "above" = true,
-        below: "below" = 6i64,
-        branching_factor: "branchingFactor" = 10i64,
-        sort: "sort" = "oldest",
+        0 anchor: "anchor",
+        1 above: "above" = Boolean(true),
+        2 below: "below" [Minimum(0), Maximum(20)] = Integer(6),
+        3 branching_factor: "branchingFactor" [Minimum(0), Maximum(100)] = Integer(10),
+        4 sort: "sort" = Text("oldest"),
     }
 }
 
@@ -102,7 +102,7 @@ pub struct Output {
     /// `thread`.
     pub thread: Vec<ThreadItem>,
     /// `threadgate`.
-    pub threadgate: Option<api::app::bsky::feed::defs::ThreadgateView>,
+    pub threadgate: Option<Box<api::app::bsky::feed::defs::ThreadgateView>>,
     /// `hasOtherReplies`.
     pub has_other_replies: bool,
     /// Fields that the lexicon does not name.
@@ -110,10 +110,10 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.unspecced.getPostThreadV2", typed: false, {
-        thread: "thread" required,
-        threadgate: "threadgate" optional,
-        has_other_replies: "hasOtherReplies" required,
+    Output, "app.bsky.unspecced.getPostThreadV2", record: false, {
+        0 thread: "thread" required,
+        1 threadgate: "threadgate" optional,
+        2 has_other_replies: "hasOtherReplies" required,
     }
 }
 
@@ -144,10 +144,10 @@ pub struct ThreadItem {
 }
 
 crate::object! {
-    ThreadItem, "app.bsky.unspecced.getPostThreadV2#threadItem", typed: false, {
-        uri: "uri" required,
-        depth: "depth" required,
-        value: "value" required,
+    ThreadItem, "app.bsky.unspecced.getPostThreadV2#threadItem", record: false, {
+        0 uri: "uri" required,
+        1 depth: "depth" required,
+        2 value: "value" required,
     }
 }
 

@@ -34,7 +34,12 @@ pub struct Params {
     pub limit: Option<i64>,
 }
 
-crate::params! { Params { viewer: "viewer", limit: "limit" = 10i64 } }
+crate::params! {
+    Params {
+        0 viewer: "viewer",
+        1 limit: "limit" [Minimum(1), Maximum(25)] = Integer(10),
+    }
+}
 
 impl Params {
     /// With nothing set.
@@ -56,8 +61,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.unspecced.getSuggestedFeedsSkeleton", typed: false, {
-        feeds: "feeds" required,
+    Output, "app.bsky.unspecced.getSuggestedFeedsSkeleton", record: false, {
+        0 feeds: "feeds" required,
     }
 }
 

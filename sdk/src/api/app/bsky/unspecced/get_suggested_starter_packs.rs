@@ -33,7 +33,7 @@ pub struct Params {
     pub limit: Option<i64>,
 }
 
-crate::params! { Params { limit: "limit" = 10i64 } }
+crate::params! { Params { 0 limit: "limit" [Minimum(1), Maximum(25)] = Integer(10) } }
 
 impl Params {
     /// With nothing set.
@@ -55,8 +55,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.unspecced.getSuggestedStarterPacks", typed: false, {
-        starter_packs: "starterPacks" required,
+    Output, "app.bsky.unspecced.getSuggestedStarterPacks", record: false, {
+        0 starter_packs: "starterPacks" required,
     }
 }
 

@@ -35,7 +35,12 @@ pub struct Params {
     pub limit: Option<i64>,
 }
 
-crate::params! { Params { category: "category", limit: "limit" = 25i64 } }
+crate::params! {
+    Params {
+        0 category: "category",
+        1 limit: "limit" [Minimum(1), Maximum(50)] = Integer(25),
+    }
+}
 
 impl Params {
     /// With nothing set.
@@ -64,10 +69,10 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.unspecced.getSuggestedUsers", typed: false, {
-        actors: "actors" required,
-        rec_id: "recId" optional,
-        rec_id_str: "recIdStr" optional,
+    Output, "app.bsky.unspecced.getSuggestedUsers", record: false, {
+        0 actors: "actors" required,
+        1 rec_id: "recId" optional,
+        2 rec_id_str: "recIdStr" optional,
     }
 }
 

@@ -33,7 +33,7 @@ pub struct Params {
     pub limit: Option<i64>,
 }
 
-crate::params! { Params { limit: "limit" = 25i64 } }
+crate::params! { Params { 0 limit: "limit" [Minimum(1), Maximum(50)] = Integer(25) } }
 
 impl Params {
     /// With nothing set.
@@ -57,9 +57,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.unspecced.getSuggestedUsersForDiscover", typed: false, {
-        actors: "actors" required,
-        rec_id_str: "recIdStr" optional,
+    Output, "app.bsky.unspecced.getSuggestedUsersForDiscover", record: false, {
+        0 actors: "actors" required,
+        1 rec_id_str: "recIdStr" optional,
     }
 }
 

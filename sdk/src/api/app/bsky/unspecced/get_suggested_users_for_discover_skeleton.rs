@@ -34,7 +34,12 @@ pub struct Params {
     pub limit: Option<i64>,
 }
 
-crate::params! { Params { viewer: "viewer", limit: "limit" = 25i64 } }
+crate::params! {
+    Params {
+        0 viewer: "viewer",
+        1 limit: "limit" [Minimum(1), Maximum(50)] = Integer(25),
+    }
+}
 
 impl Params {
     /// With nothing set.
@@ -58,9 +63,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.unspecced.getSuggestedUsersForDiscoverSkeleton", typed: false, {
-        dids: "dids" required,
-        rec_id_str: "recIdStr" optional,
+    Output, "app.bsky.unspecced.getSuggestedUsersForDiscoverSkeleton", record: false, {
+        0 dids: "dids" required,
+        1 rec_id_str: "recIdStr" optional,
     }
 }
 

@@ -36,7 +36,13 @@ pub struct Params {
     pub limit: Option<i64>,
 }
 
-crate::params! { Params { viewer: "viewer", category: "category", limit: "limit" = 25i64 } }
+crate::params! {
+    Params {
+        0 viewer: "viewer",
+        1 category: "category",
+        2 limit: "limit" [Minimum(1), Maximum(50)] = Integer(25),
+    }
+}
 
 impl Params {
     /// With nothing set.
@@ -70,9 +76,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.unspecced.getSuggestedUsersForExploreSkeleton", typed: false, {
-        dids: "dids" required,
-        rec_id_str: "recIdStr" optional,
+    Output, "app.bsky.unspecced.getSuggestedUsersForExploreSkeleton", record: false, {
+        0 dids: "dids" required,
+        1 rec_id_str: "recIdStr" optional,
     }
 }
 

@@ -56,10 +56,10 @@ pub struct Params {
 
 crate::params! {
     Params {
-        viewer: "viewer",
-        limit: "limit" = 50i64,
-        cursor: "cursor",
-        relative_to_did: "relativeToDid",
+        0 viewer: "viewer",
+        1 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
+        2 cursor: "cursor",
+        3 relative_to_did: "relativeToDid",
     }
 }
 
@@ -103,12 +103,12 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.unspecced.getSuggestionsSkeleton", typed: false, {
-        cursor: "cursor" optional,
-        actors: "actors" required,
-        relative_to_did: "relativeToDid" optional,
-        rec_id: "recId" optional,
-        rec_id_str: "recIdStr" optional,
+    Output, "app.bsky.unspecced.getSuggestionsSkeleton", record: false, {
+        0 cursor: "cursor" optional,
+        1 actors: "actors" required,
+        2 relative_to_did: "relativeToDid" optional,
+        3 rec_id: "recId" optional,
+        4 rec_id_str: "recIdStr" optional,
     }
 }
 

@@ -35,8 +35,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.unspecced.getTaggedSuggestions", typed: false, {
-        suggestions: "suggestions" required,
+    Output, "app.bsky.unspecced.getTaggedSuggestions", record: false, {
+        0 suggestions: "suggestions" required,
     }
 }
 
@@ -65,10 +65,10 @@ pub struct Suggestion {
 }
 
 crate::object! {
-    Suggestion, "app.bsky.unspecced.getTaggedSuggestions#suggestion", typed: false, {
-        tag: "tag" required,
-        subject_type: "subjectType" required,
-        subject: "subject" required,
+    Suggestion, "app.bsky.unspecced.getTaggedSuggestions#suggestion", record: false, {
+        0 tag: "tag" required,
+        1 subject_type: "subjectType" required,
+        2 subject: "subject" required,
     }
 }
 

@@ -35,7 +35,12 @@ pub struct Params {
     pub limit: Option<i64>,
 }
 
-crate::params! { Params { viewer: "viewer", limit: "limit" = 10i64 } }
+crate::params! {
+    Params {
+        0 viewer: "viewer",
+        1 limit: "limit" [Minimum(1), Maximum(25)] = Integer(10),
+    }
+}
 
 impl Params {
     /// With nothing set.
@@ -59,9 +64,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.unspecced.getTrendingTopics", typed: false, {
-        topics: "topics" required,
-        suggested: "suggested" required,
+    Output, "app.bsky.unspecced.getTrendingTopics", record: false, {
+        0 topics: "topics" required,
+        1 suggested: "suggested" required,
     }
 }
 

@@ -33,7 +33,7 @@ pub struct Params {
     pub limit: Option<i64>,
 }
 
-crate::params! { Params { limit: "limit" = 10i64 } }
+crate::params! { Params { 0 limit: "limit" [Minimum(1), Maximum(25)] = Integer(10) } }
 
 impl Params {
     /// With nothing set.
@@ -57,9 +57,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.unspecced.getTrends", typed: false, {
-        trends: "trends" required,
-        rec_id_str: "recIdStr" optional,
+    Output, "app.bsky.unspecced.getTrends", record: false, {
+        0 trends: "trends" required,
+        1 rec_id_str: "recIdStr" optional,
     }
 }
 

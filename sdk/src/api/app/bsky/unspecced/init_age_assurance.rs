@@ -42,10 +42,10 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "app.bsky.unspecced.initAgeAssurance", typed: false, {
-        email: "email" required,
-        language: "language" required,
-        country_code: "countryCode" required,
+    Input, "app.bsky.unspecced.initAgeAssurance", record: false, {
+        0 email: "email" required,
+        1 language: "language" required,
+        2 country_code: "countryCode" required,
     }
 }
 

@@ -60,11 +60,11 @@ pub struct Params {
 
 crate::params! {
     Params {
-        q: "q",
-        viewer: "viewer",
-        typeahead: "typeahead",
-        limit: "limit" = 25i64,
-        cursor: "cursor",
+        0 q: "q",
+        1 viewer: "viewer",
+        2 typeahead: "typeahead",
+        3 limit: "limit" [Minimum(1), Maximum(100)] = Integer(25),
+        4 cursor: "cursor",
     }
 }
 
@@ -105,10 +105,10 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.unspecced.searchActorsSkeleton", typed: false, {
-        cursor: "cursor" optional,
-        hits_total: "hitsTotal" optional,
-        actors: "actors" required,
+    Output, "app.bsky.unspecced.searchActorsSkeleton", record: false, {
+        0 cursor: "cursor" optional,
+        1 hits_total: "hitsTotal" optional,
+        2 actors: "actors" required,
     }
 }
 

@@ -56,7 +56,14 @@ pub struct Params {
     pub cursor: Option<String>,
 }
 
-crate::params! { Params { q: "q", viewer: "viewer", limit: "limit" = 25i64, cursor: "cursor" } }
+crate::params! {
+    Params {
+        0 q: "q",
+        1 viewer: "viewer",
+        2 limit: "limit" [Minimum(1), Maximum(100)] = Integer(25),
+        3 cursor: "cursor",
+    }
+}
 
 impl Params {
     /// With the required fields.
@@ -93,10 +100,10 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.unspecced.searchStarterPacksSkeleton", typed: false, {
-        cursor: "cursor" optional,
-        hits_total: "hitsTotal" optional,
-        starter_packs: "starterPacks" required,
+    Output, "app.bsky.unspecced.searchStarterPacksSkeleton", record: false, {
+        0 cursor: "cursor" optional,
+        1 hits_total: "hitsTotal" optional,
+        2 starter_packs: "starterPacks" required,
     }
 }
 

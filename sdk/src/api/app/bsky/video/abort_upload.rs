@@ -36,7 +36,11 @@ pub struct Input {
     pub extra: types::Extra,
 }
 
-crate::object! { Input, "app.bsky.video.abortUpload", typed: false, { job_id: "jobId" required } }
+crate::object! {
+    Input, "app.bsky.video.abortUpload", record: false, {
+        0 job_id: "jobId" required [MinBytes(1), MaxBytes(256)],
+    }
+}
 
 impl Input {
     /// With the required fields.
@@ -63,10 +67,10 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.video.abortUpload", typed: false, {
-        state: "state" required,
-        completed_job_id: "completedJobId" optional,
-        failure_reason: "failureReason" optional,
+    Output, "app.bsky.video.abortUpload", record: false, {
+        0 state: "state" required [MaxBytes(32)],
+        1 completed_job_id: "completedJobId" optional [MinBytes(1), MaxBytes(256)],
+        2 failure_reason: "failureReason" optional [MaxBytes(1024)],
     }
 }
 

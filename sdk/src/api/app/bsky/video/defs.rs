@@ -31,15 +31,15 @@ pub struct JobStatus {
 }
 
 crate::object! {
-    JobStatus, "app.bsky.video.defs#jobStatus", typed: false, {
-        job_id: "jobId" required,
-        did: "did" required,
-        state: "state" required,
-        progress: "progress" optional,
-        blob: "blob" optional,
-        error: "error" optional,
-        failure_code: "failureCode" optional,
-        message: "message" optional,
+    JobStatus, "app.bsky.video.defs#jobStatus", record: false, {
+        0 job_id: "jobId" required,
+        1 did: "did" required,
+        2 state: "state" required,
+        3 progress: "progress" optional [Minimum(0), Maximum(100)],
+        4 blob: "blob" optional,
+        5 error: "error" optional,
+        6 failure_code: "failureCode" optional,
+        7 message: "message" optional,
     }
 }
 

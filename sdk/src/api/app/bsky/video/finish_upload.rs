@@ -38,7 +38,11 @@ pub struct Input {
     pub extra: types::Extra,
 }
 
-crate::object! { Input, "app.bsky.video.finishUpload", typed: false, { job_id: "jobId" required } }
+crate::object! {
+    Input, "app.bsky.video.finishUpload", record: false, {
+        0 job_id: "jobId" required [MinBytes(1), MaxBytes(256)],
+    }
+}
 
 impl Input {
     /// With the required fields.
@@ -63,9 +67,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.video.finishUpload", typed: false, {
-        completed_job_id: "completedJobId" required,
-        job_status: "jobStatus" required,
+    Output, "app.bsky.video.finishUpload", record: false, {
+        0 completed_job_id: "completedJobId" required [MinBytes(1), MaxBytes(256)],
+        1 job_status: "jobStatus" required,
     }
 }
 

@@ -33,7 +33,7 @@ pub struct Params {
     pub job_id: String,
 }
 
-crate::params! { Params { job_id: "jobId" } }
+crate::params! { Params { 0 job_id: "jobId" } }
 
 impl Params {
     /// With the required fields.
@@ -53,8 +53,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.video.getJobStatus", typed: false, {
-        job_status: "jobStatus" required,
+    Output, "app.bsky.video.getJobStatus", record: false, {
+        0 job_status: "jobStatus" required,
     }
 }
 

@@ -43,12 +43,12 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.video.getUploadLimits", typed: false, {
-        can_upload: "canUpload" required,
-        remaining_daily_videos: "remainingDailyVideos" optional,
-        remaining_daily_bytes: "remainingDailyBytes" optional,
-        message: "message" optional,
-        error: "error" optional,
+    Output, "app.bsky.video.getUploadLimits", record: false, {
+        0 can_upload: "canUpload" required,
+        1 remaining_daily_videos: "remainingDailyVideos" optional,
+        2 remaining_daily_bytes: "remainingDailyBytes" optional,
+        3 message: "message" optional,
+        4 error: "error" optional,
     }
 }
 

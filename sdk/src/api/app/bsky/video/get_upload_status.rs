@@ -35,7 +35,7 @@ pub struct Params {
     pub job_id: String,
 }
 
-crate::params! { Params { job_id: "jobId" } }
+crate::params! { Params { 0 job_id: "jobId" [MinBytes(1), MaxBytes(256)] } }
 
 impl Params {
     /// With the required fields.
@@ -63,7 +63,7 @@ pub struct Output {
     /// `completedJobId`: 1 to 256 bytes.
     pub completed_job_id: Option<String>,
     /// `jobStatus`.
-    pub job_status: Option<api::app::bsky::video::defs::JobStatus>,
+    pub job_status: Option<Box<api::app::bsky::video::defs::JobStatus>>,
     /// `failureReason`: At most 1024 bytes.
     pub failure_reason: Option<String>,
     /// Fields that the lexicon does not name.
@@ -71,16 +71,16 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.video.getUploadStatus", typed: false, {
-        job_id: "jobId" required,
-        part_size_bytes: "partSizeBytes" required,
-        part_count: "partCount" required,
-        received_parts: "receivedParts" required,
-        expires_at: "expiresAt" required,
-        state: "state" required,
-        completed_job_id: "completedJobId" optional,
-        job_status: "jobStatus" optional,
-        failure_reason: "failureReason" optional,
+    Output, "app.bsky.video.getUploadStatus", record: false, {
+        0 job_id: "jobId" required [MinBytes(1), MaxBytes(256)],
+        1 part_size_bytes: "partSizeBytes" required,
+        2 part_count: "partCount" required,
+        3 received_parts: "receivedParts" required [Each(&[types::Rule::Minimum(1)])],
+        4 expires_at: "expiresAt" required,
+        5 state: "state" required [MaxBytes(32)],
+        6 completed_job_id: "completedJobId" optional [MinBytes(1), MaxBytes(256)],
+        7 job_status: "jobStatus" optional,
+        8 failure_reason: "failureReason" optional [MaxBytes(1024)],
     }
 }
 

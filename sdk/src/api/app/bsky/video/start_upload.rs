@@ -48,13 +48,13 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "app.bsky.video.startUpload", typed: false, {
-        size_bytes: "sizeBytes" required,
-        mime_type: "mimeType" required,
-        name: "name" optional,
-        duration_ms: "durationMs" optional,
-        width: "width" optional,
-        height: "height" optional,
+    Input, "app.bsky.video.startUpload", record: false, {
+        0 size_bytes: "sizeBytes" required [Minimum(1)],
+        1 mime_type: "mimeType" required [MinBytes(3), MaxBytes(255)],
+        2 name: "name" optional [MaxBytes(256)],
+        3 duration_ms: "durationMs" optional,
+        4 width: "width" optional,
+        5 height: "height" optional,
     }
 }
 
@@ -99,11 +99,11 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.video.startUpload", typed: false, {
-        job_id: "jobId" required,
-        part_size_bytes: "partSizeBytes" required,
-        part_count: "partCount" required,
-        expires_at: "expiresAt" required,
+    Output, "app.bsky.video.startUpload", record: false, {
+        0 job_id: "jobId" required [MinBytes(1), MaxBytes(256)],
+        1 part_size_bytes: "partSizeBytes" required,
+        2 part_count: "partCount" required,
+        3 expires_at: "expiresAt" required,
     }
 }
 

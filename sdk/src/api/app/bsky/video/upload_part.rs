@@ -39,7 +39,12 @@ pub struct Params {
     pub part_number: i64,
 }
 
-crate::params! { Params { job_id: "jobId", part_number: "partNumber" } }
+crate::params! {
+    Params {
+        0 job_id: "jobId" [MinBytes(1), MaxBytes(256)],
+        1 part_number: "partNumber" [Minimum(1)],
+    }
+}
 
 impl Params {
     /// With the required fields.
@@ -64,9 +69,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.video.uploadPart", typed: false, {
-        part_number: "partNumber" required,
-        size_bytes: "sizeBytes" required,
+    Output, "app.bsky.video.uploadPart", record: false, {
+        0 part_number: "partNumber" required [Minimum(1)],
+        1 size_bytes: "sizeBytes" required,
     }
 }
 

@@ -36,8 +36,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "app.bsky.video.uploadVideo", typed: false, {
-        job_status: "jobStatus" required,
+    Output, "app.bsky.video.uploadVideo", record: false, {
+        0 job_status: "jobStatus" required,
     }
 }
 

@@ -19,9 +19,9 @@ pub struct Declaration {
 }
 
 crate::object! {
-    Declaration, "chat.bsky.actor.declaration", typed: true, {
-        allow_incoming: "allowIncoming" required,
-        allow_group_invites: "allowGroupInvites" optional,
+    Declaration, "chat.bsky.actor.declaration", record: true, {
+        0 allow_incoming: "allowIncoming" required,
+        1 allow_group_invites: "allowGroupInvites" optional,
     }
 }
 

@@ -34,9 +34,9 @@ pub struct ProfileViewBasic {
     /// `avatar`.
     pub avatar: Option<types::Uri>,
     /// `associated`.
-    pub associated: Option<api::app::bsky::actor::defs::ProfileAssociated>,
+    pub associated: Option<Box<api::app::bsky::actor::defs::ProfileAssociated>>,
     /// `viewer`.
-    pub viewer: Option<api::app::bsky::actor::defs::ViewerState>,
+    pub viewer: Option<Box<api::app::bsky::actor::defs::ViewerState>>,
     /// `labels`.
     pub labels: Option<Vec<api::com::atproto::label::defs::Label>>,
     /// `createdAt`.
@@ -44,7 +44,7 @@ pub struct ProfileViewBasic {
     /// True when the account cannot take part in conversations.
     pub chat_disabled: Option<bool>,
     /// `verification`.
-    pub verification: Option<api::app::bsky::actor::defs::VerificationState>,
+    pub verification: Option<Box<api::app::bsky::actor::defs::VerificationState>>,
     /// How the account relates to the conversation the profile is shown for.
     pub kind: Option<ProfileViewBasicKind>,
     /// Fields that the lexicon does not name.
@@ -52,18 +52,18 @@ pub struct ProfileViewBasic {
 }
 
 crate::object! {
-    ProfileViewBasic, "chat.bsky.actor.defs#profileViewBasic", typed: false, {
-        did: "did" required,
-        handle: "handle" required,
-        display_name: "displayName" optional,
-        avatar: "avatar" optional,
-        associated: "associated" optional,
-        viewer: "viewer" optional,
-        labels: "labels" optional,
-        created_at: "createdAt" optional,
-        chat_disabled: "chatDisabled" optional,
-        verification: "verification" optional,
-        kind: "kind" optional,
+    ProfileViewBasic, "chat.bsky.actor.defs#profileViewBasic", record: false, {
+        0 did: "did" required,
+        1 handle: "handle" required,
+        2 display_name: "displayName" optional [MaxGraphemes(64), MaxBytes(640)],
+        3 avatar: "avatar" optional,
+        4 associated: "associated" optional,
+        5 viewer: "viewer" optional,
+        6 labels: "labels" optional,
+        7 created_at: "createdAt" optional,
+        8 chat_disabled: "chatDisabled" optional,
+        9 verification: "verification" optional,
+        10 kind: "kind" optional,
     }
 }
 
@@ -119,7 +119,7 @@ pub struct DirectConvoMember {
     pub extra: types::Extra,
 }
 
-crate::object! { DirectConvoMember, "chat.bsky.actor.defs#directConvoMember", typed: false, {} }
+crate::object! { DirectConvoMember, "chat.bsky.actor.defs#directConvoMember", record: false, {} }
 
 impl DirectConvoMember {
     /// With nothing set.
@@ -137,7 +137,7 @@ impl DirectConvoMember {
 #[non_exhaustive]
 pub struct GroupConvoMember {
     /// The member who added this account; missing when the account came in another way, such as a join link.
-    pub added_by: Option<ProfileViewBasic>,
+    pub added_by: Option<Box<ProfileViewBasic>>,
     /// `role`.
     pub role: MemberRole,
     /// Fields that the lexicon does not name.
@@ -145,9 +145,9 @@ pub struct GroupConvoMember {
 }
 
 crate::object! {
-    GroupConvoMember, "chat.bsky.actor.defs#groupConvoMember", typed: false, {
-        added_by: "addedBy" optional,
-        role: "role" required,
+    GroupConvoMember, "chat.bsky.actor.defs#groupConvoMember", record: false, {
+        0 added_by: "addedBy" optional,
+        1 role: "role" required,
     }
 }
 
@@ -172,7 +172,7 @@ pub struct PastGroupConvoMember {
     pub extra: types::Extra,
 }
 
-crate::object! { PastGroupConvoMember, "chat.bsky.actor.defs#pastGroupConvoMember", typed: false, {} }
+crate::object! { PastGroupConvoMember, "chat.bsky.actor.defs#pastGroupConvoMember", record: false, {} }
 
 impl PastGroupConvoMember {
     /// With nothing set.

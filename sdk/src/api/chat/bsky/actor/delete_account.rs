@@ -32,7 +32,7 @@ pub struct Output {
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "chat.bsky.actor.deleteAccount", typed: false, {} }
+crate::object! { Output, "chat.bsky.actor.deleteAccount", record: false, {} }
 
 impl Output {
     /// With nothing set.

@@ -40,10 +40,10 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "chat.bsky.actor.getStatus", typed: false, {
-        chat_disabled: "chatDisabled" required,
-        can_create_groups: "canCreateGroups" required,
-        group_member_limit: "groupMemberLimit" required,
+    Output, "chat.bsky.actor.getStatus", record: false, {
+        0 chat_disabled: "chatDisabled" required,
+        1 can_create_groups: "canCreateGroups" required,
+        2 group_member_limit: "groupMemberLimit" required,
     }
 }
 

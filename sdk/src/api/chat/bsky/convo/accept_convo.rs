@@ -37,8 +37,8 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "chat.bsky.convo.acceptConvo", typed: false, {
-        convo_id: "convoId" required,
+    Input, "chat.bsky.convo.acceptConvo", record: false, {
+        0 convo_id: "convoId" required,
     }
 }
 
@@ -62,7 +62,7 @@ pub struct Output {
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "chat.bsky.convo.acceptConvo", typed: false, { rev: "rev" optional } }
+crate::object! { Output, "chat.bsky.convo.acceptConvo", record: false, { 0 rev: "rev" optional } }
 
 impl Output {
     /// With nothing set.

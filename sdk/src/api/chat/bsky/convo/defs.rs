@@ -74,9 +74,9 @@ pub struct ConvoRef {
 }
 
 crate::object! {
-    ConvoRef, "chat.bsky.convo.defs#convoRef", typed: false, {
-        did: "did" required,
-        convo_id: "convoId" required,
+    ConvoRef, "chat.bsky.convo.defs#convoRef", record: false, {
+        0 did: "did" required,
+        1 convo_id: "convoId" required,
     }
 }
 
@@ -108,10 +108,10 @@ pub struct MessageRef {
 }
 
 crate::object! {
-    MessageRef, "chat.bsky.convo.defs#messageRef", typed: false, {
-        did: "did" required,
-        convo_id: "convoId" required,
-        message_id: "messageId" required,
+    MessageRef, "chat.bsky.convo.defs#messageRef", record: false, {
+        0 did: "did" required,
+        1 convo_id: "convoId" required,
+        2 message_id: "messageId" required,
     }
 }
 
@@ -144,17 +144,17 @@ pub struct MessageInput {
     /// `embed`.
     pub embed: Option<MessageInputEmbed>,
     /// `replyTo`.
-    pub reply_to: Option<ReplyRef>,
+    pub reply_to: Option<Box<ReplyRef>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    MessageInput, "chat.bsky.convo.defs#messageInput", typed: false, {
-        text: "text" required,
-        facets: "facets" optional,
-        embed: "embed" optional,
-        reply_to: "replyTo" optional,
+    MessageInput, "chat.bsky.convo.defs#messageInput", record: false, {
+        0 text: "text" required [MaxGraphemes(1000), MaxBytes(10000)],
+        1 facets: "facets" optional,
+        2 embed: "embed" optional,
+        3 reply_to: "replyTo" optional,
     }
 }
 
@@ -175,7 +175,7 @@ crate::setters! {
     MessageInput {
         facets = facets: plain Vec<api::app::bsky::richtext::facet::Facet>,
         embed = embed: into MessageInputEmbed,
-        reply_to = reply_to: plain ReplyRef,
+        reply_to = reply_to: boxed ReplyRef,
     }
 }
 
@@ -209,8 +209,8 @@ pub struct ReplyRef {
 }
 
 crate::object! {
-    ReplyRef, "chat.bsky.convo.defs#replyRef", typed: false, {
-        message_id: "messageId" required,
+    ReplyRef, "chat.bsky.convo.defs#replyRef", record: false, {
+        0 message_id: "messageId" required,
     }
 }
 
@@ -253,16 +253,16 @@ pub struct MessageView {
 }
 
 crate::object! {
-    MessageView, "chat.bsky.convo.defs#messageView", typed: false, {
-        id: "id" required,
-        rev: "rev" required,
-        text: "text" required,
-        facets: "facets" optional,
-        embed: "embed" optional,
-        reactions: "reactions" optional,
-        reply_to: "replyTo" optional,
-        sender: "sender" required,
-        sent_at: "sentAt" required,
+    MessageView, "chat.bsky.convo.defs#messageView", record: false, {
+        0 id: "id" required,
+        1 rev: "rev" required,
+        2 text: "text" required [MaxGraphemes(1000), MaxBytes(10000)],
+        3 facets: "facets" optional,
+        4 embed: "embed" optional,
+        5 reactions: "reactions" optional,
+        6 reply_to: "replyTo" optional,
+        7 sender: "sender" required,
+        8 sent_at: "sentAt" required,
     }
 }
 
@@ -344,8 +344,8 @@ pub struct SystemMessageReferredUser {
 }
 
 crate::object! {
-    SystemMessageReferredUser, "chat.bsky.convo.defs#systemMessageReferredUser", typed: false, {
-        did: "did" required,
+    SystemMessageReferredUser, "chat.bsky.convo.defs#systemMessageReferredUser", record: false, {
+        0 did: "did" required,
     }
 }
 
@@ -378,11 +378,11 @@ pub struct SystemMessageView {
 }
 
 crate::object! {
-    SystemMessageView, "chat.bsky.convo.defs#systemMessageView", typed: false, {
-        id: "id" required,
-        rev: "rev" required,
-        sent_at: "sentAt" required,
-        data: "data" required,
+    SystemMessageView, "chat.bsky.convo.defs#systemMessageView", record: false, {
+        0 id: "id" required,
+        1 rev: "rev" required,
+        2 sent_at: "sentAt" required,
+        3 data: "data" required,
     }
 }
 
@@ -470,10 +470,10 @@ pub struct SystemMessageDataAddMember {
 }
 
 crate::object! {
-    SystemMessageDataAddMember, "chat.bsky.convo.defs#systemMessageDataAddMember", typed: false, {
-        member: "member" required,
-        role: "role" required,
-        added_by: "addedBy" required,
+    SystemMessageDataAddMember, "chat.bsky.convo.defs#systemMessageDataAddMember", record: false, {
+        0 member: "member" required,
+        1 role: "role" required,
+        2 added_by: "addedBy" required,
     }
 }
 
@@ -508,9 +508,9 @@ pub struct SystemMessageDataRemoveMember {
 }
 
 crate::object! {
-    SystemMessageDataRemoveMember, "chat.bsky.convo.defs#systemMessageDataRemoveMember", typed: false, {
-        member: "member" required,
-        removed_by: "removedBy" required,
+    SystemMessageDataRemoveMember, "chat.bsky.convo.defs#systemMessageDataRemoveMember", record: false, {
+        0 member: "member" required,
+        1 removed_by: "removedBy" required,
     }
 }
 
@@ -539,16 +539,16 @@ pub struct SystemMessageDataMemberJoin {
     /// `role`.
     pub role: api::chat::bsky::actor::defs::MemberRole,
     /// Who let the account in, when the join link asks for approval.
-    pub approved_by: Option<SystemMessageReferredUser>,
+    pub approved_by: Option<Box<SystemMessageReferredUser>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    SystemMessageDataMemberJoin, "chat.bsky.convo.defs#systemMessageDataMemberJoin", typed: false, {
-        member: "member" required,
-        role: "role" required,
-        approved_by: "approvedBy" optional,
+    SystemMessageDataMemberJoin, "chat.bsky.convo.defs#systemMessageDataMemberJoin", record: false, {
+        0 member: "member" required,
+        1 role: "role" required,
+        2 approved_by: "approvedBy" optional,
     }
 }
 
@@ -580,8 +580,8 @@ pub struct SystemMessageDataMemberLeave {
 }
 
 crate::object! {
-    SystemMessageDataMemberLeave, "chat.bsky.convo.defs#systemMessageDataMemberLeave", typed: false, {
-        member: "member" required,
+    SystemMessageDataMemberLeave, "chat.bsky.convo.defs#systemMessageDataMemberLeave", record: false, {
+        0 member: "member" required,
     }
 }
 
@@ -608,8 +608,8 @@ pub struct SystemMessageDataLockConvo {
 }
 
 crate::object! {
-    SystemMessageDataLockConvo, "chat.bsky.convo.defs#systemMessageDataLockConvo", typed: false, {
-        locked_by: "lockedBy" required,
+    SystemMessageDataLockConvo, "chat.bsky.convo.defs#systemMessageDataLockConvo", record: false, {
+        0 locked_by: "lockedBy" required,
     }
 }
 
@@ -636,8 +636,8 @@ pub struct SystemMessageDataUnlockConvo {
 }
 
 crate::object! {
-    SystemMessageDataUnlockConvo, "chat.bsky.convo.defs#systemMessageDataUnlockConvo", typed: false, {
-        unlocked_by: "unlockedBy" required,
+    SystemMessageDataUnlockConvo, "chat.bsky.convo.defs#systemMessageDataUnlockConvo", record: false, {
+        0 unlocked_by: "unlockedBy" required,
     }
 }
 
@@ -664,8 +664,8 @@ pub struct SystemMessageDataLockConvoPermanently {
 }
 
 crate::object! {
-    SystemMessageDataLockConvoPermanently, "chat.bsky.convo.defs#systemMessageDataLockConvoPermanently", typed: false, {
-        locked_by: "lockedBy" required,
+    SystemMessageDataLockConvoPermanently, "chat.bsky.convo.defs#systemMessageDataLockConvoPermanently", record: false, {
+        0 locked_by: "lockedBy" required,
     }
 }
 
@@ -694,9 +694,9 @@ pub struct SystemMessageDataEditGroup {
 }
 
 crate::object! {
-    SystemMessageDataEditGroup, "chat.bsky.convo.defs#systemMessageDataEditGroup", typed: false, {
-        old_name: "oldName" optional,
-        new_name: "newName" optional,
+    SystemMessageDataEditGroup, "chat.bsky.convo.defs#systemMessageDataEditGroup", record: false, {
+        0 old_name: "oldName" optional,
+        1 new_name: "newName" optional,
     }
 }
 
@@ -721,7 +721,7 @@ pub struct SystemMessageDataCreateJoinLink {
     pub extra: types::Extra,
 }
 
-crate::object! { SystemMessageDataCreateJoinLink, "chat.bsky.convo.defs#systemMessageDataCreateJoinLink", typed: false, {} }
+crate::object! { SystemMessageDataCreateJoinLink, "chat.bsky.convo.defs#systemMessageDataCreateJoinLink", record: false, {} }
 
 impl SystemMessageDataCreateJoinLink {
     /// With nothing set.
@@ -742,7 +742,7 @@ pub struct SystemMessageDataEditJoinLink {
     pub extra: types::Extra,
 }
 
-crate::object! { SystemMessageDataEditJoinLink, "chat.bsky.convo.defs#systemMessageDataEditJoinLink", typed: false, {} }
+crate::object! { SystemMessageDataEditJoinLink, "chat.bsky.convo.defs#systemMessageDataEditJoinLink", record: false, {} }
 
 impl SystemMessageDataEditJoinLink {
     /// With nothing set.
@@ -763,7 +763,7 @@ pub struct SystemMessageDataEnableJoinLink {
     pub extra: types::Extra,
 }
 
-crate::object! { SystemMessageDataEnableJoinLink, "chat.bsky.convo.defs#systemMessageDataEnableJoinLink", typed: false, {} }
+crate::object! { SystemMessageDataEnableJoinLink, "chat.bsky.convo.defs#systemMessageDataEnableJoinLink", record: false, {} }
 
 impl SystemMessageDataEnableJoinLink {
     /// With nothing set.
@@ -784,7 +784,7 @@ pub struct SystemMessageDataDisableJoinLink {
     pub extra: types::Extra,
 }
 
-crate::object! { SystemMessageDataDisableJoinLink, "chat.bsky.convo.defs#systemMessageDataDisableJoinLink", typed: false, {} }
+crate::object! { SystemMessageDataDisableJoinLink, "chat.bsky.convo.defs#systemMessageDataDisableJoinLink", record: false, {} }
 
 impl SystemMessageDataDisableJoinLink {
     /// With nothing set.
@@ -814,11 +814,11 @@ pub struct DeletedMessageView {
 }
 
 crate::object! {
-    DeletedMessageView, "chat.bsky.convo.defs#deletedMessageView", typed: false, {
-        id: "id" required,
-        rev: "rev" required,
-        sender: "sender" required,
-        sent_at: "sentAt" required,
+    DeletedMessageView, "chat.bsky.convo.defs#deletedMessageView", record: false, {
+        0 id: "id" required,
+        1 rev: "rev" required,
+        2 sender: "sender" required,
+        3 sent_at: "sentAt" required,
     }
 }
 
@@ -850,7 +850,7 @@ pub struct MessageBeforeUserJoinedGroupView {
     pub extra: types::Extra,
 }
 
-crate::object! { MessageBeforeUserJoinedGroupView, "chat.bsky.convo.defs#messageBeforeUserJoinedGroupView", typed: false, {} }
+crate::object! { MessageBeforeUserJoinedGroupView, "chat.bsky.convo.defs#messageBeforeUserJoinedGroupView", record: false, {} }
 
 impl MessageBeforeUserJoinedGroupView {
     /// With nothing set.
@@ -872,8 +872,8 @@ pub struct MessageViewSender {
 }
 
 crate::object! {
-    MessageViewSender, "chat.bsky.convo.defs#messageViewSender", typed: false, {
-        did: "did" required,
+    MessageViewSender, "chat.bsky.convo.defs#messageViewSender", record: false, {
+        0 did: "did" required,
     }
 }
 
@@ -902,10 +902,10 @@ pub struct ReactionView {
 }
 
 crate::object! {
-    ReactionView, "chat.bsky.convo.defs#reactionView", typed: false, {
-        value: "value" required,
-        sender: "sender" required,
-        created_at: "createdAt" required,
+    ReactionView, "chat.bsky.convo.defs#reactionView", record: false, {
+        0 value: "value" required,
+        1 sender: "sender" required,
+        2 created_at: "createdAt" required,
     }
 }
 
@@ -936,8 +936,8 @@ pub struct ReactionViewSender {
 }
 
 crate::object! {
-    ReactionViewSender, "chat.bsky.convo.defs#reactionViewSender", typed: false, {
-        did: "did" required,
+    ReactionViewSender, "chat.bsky.convo.defs#reactionViewSender", record: false, {
+        0 did: "did" required,
     }
 }
 
@@ -966,9 +966,9 @@ pub struct MessageAndReactionView {
 }
 
 crate::object! {
-    MessageAndReactionView, "chat.bsky.convo.defs#messageAndReactionView", typed: false, {
-        message: "message" required,
-        reaction: "reaction" required,
+    MessageAndReactionView, "chat.bsky.convo.defs#messageAndReactionView", record: false, {
+        0 message: "message" required,
+        1 reaction: "reaction" required,
     }
 }
 
@@ -1012,16 +1012,16 @@ pub struct ConvoView {
 }
 
 crate::object! {
-    ConvoView, "chat.bsky.convo.defs#convoView", typed: false, {
-        id: "id" required,
-        rev: "rev" required,
-        members: "members" required,
-        last_message: "lastMessage" optional,
-        last_reaction: "lastReaction" optional,
-        muted: "muted" required,
-        status: "status" optional,
-        unread_count: "unreadCount" required,
-        kind: "kind" optional,
+    ConvoView, "chat.bsky.convo.defs#convoView", record: false, {
+        0 id: "id" required,
+        1 rev: "rev" required,
+        2 members: "members" required,
+        3 last_message: "lastMessage" optional,
+        4 last_reaction: "lastReaction" optional,
+        5 muted: "muted" required,
+        6 status: "status" optional,
+        7 unread_count: "unreadCount" required,
+        8 kind: "kind" optional,
     }
 }
 
@@ -1116,7 +1116,7 @@ pub struct DirectConvo {
     pub extra: types::Extra,
 }
 
-crate::object! { DirectConvo, "chat.bsky.convo.defs#directConvo", typed: false, {} }
+crate::object! { DirectConvo, "chat.bsky.convo.defs#directConvo", record: false, {} }
 
 impl DirectConvo {
     /// With nothing set.
@@ -1136,7 +1136,7 @@ pub struct GroupConvo {
     /// `createdAt`.
     pub created_at: types::Datetime,
     /// `joinLink`.
-    pub join_link: Option<api::chat::bsky::group::defs::JoinLinkView>,
+    pub join_link: Option<Box<api::chat::bsky::group::defs::JoinLinkView>>,
     /// Number of open requests to join; shown only to those who can answer them.
     pub join_request_count: Option<i64>,
     /// `lockStatus`.
@@ -1156,16 +1156,16 @@ pub struct GroupConvo {
 }
 
 crate::object! {
-    GroupConvo, "chat.bsky.convo.defs#groupConvo", typed: false, {
-        created_at: "createdAt" required,
-        join_link: "joinLink" optional,
-        join_request_count: "joinRequestCount" optional,
-        lock_status: "lockStatus" required,
-        lock_status_moderation_override: "lockStatusModerationOverride" required,
-        member_count: "memberCount" required,
-        member_limit: "memberLimit" required,
-        name: "name" required,
-        unread_join_request_count: "unreadJoinRequestCount" optional,
+    GroupConvo, "chat.bsky.convo.defs#groupConvo", record: false, {
+        0 created_at: "createdAt" required,
+        1 join_link: "joinLink" optional,
+        2 join_request_count: "joinRequestCount" optional,
+        3 lock_status: "lockStatus" required,
+        4 lock_status_moderation_override: "lockStatusModerationOverride" required,
+        5 member_count: "memberCount" required,
+        6 member_limit: "memberLimit" required,
+        7 name: "name" required [MaxGraphemes(50), MaxBytes(500)],
+        8 unread_join_request_count: "unreadJoinRequestCount" optional,
     }
 }
 
@@ -1209,9 +1209,9 @@ pub struct LogBeginConvo {
 }
 
 crate::object! {
-    LogBeginConvo, "chat.bsky.convo.defs#logBeginConvo", typed: false, {
-        rev: "rev" required,
-        convo_id: "convoId" required,
+    LogBeginConvo, "chat.bsky.convo.defs#logBeginConvo", record: false, {
+        0 rev: "rev" required,
+        1 convo_id: "convoId" required,
     }
 }
 
@@ -1241,9 +1241,9 @@ pub struct LogAcceptConvo {
 }
 
 crate::object! {
-    LogAcceptConvo, "chat.bsky.convo.defs#logAcceptConvo", typed: false, {
-        rev: "rev" required,
-        convo_id: "convoId" required,
+    LogAcceptConvo, "chat.bsky.convo.defs#logAcceptConvo", record: false, {
+        0 rev: "rev" required,
+        1 convo_id: "convoId" required,
     }
 }
 
@@ -1273,9 +1273,9 @@ pub struct LogLeaveConvo {
 }
 
 crate::object! {
-    LogLeaveConvo, "chat.bsky.convo.defs#logLeaveConvo", typed: false, {
-        rev: "rev" required,
-        convo_id: "convoId" required,
+    LogLeaveConvo, "chat.bsky.convo.defs#logLeaveConvo", record: false, {
+        0 rev: "rev" required,
+        1 convo_id: "convoId" required,
     }
 }
 
@@ -1305,9 +1305,9 @@ pub struct LogMuteConvo {
 }
 
 crate::object! {
-    LogMuteConvo, "chat.bsky.convo.defs#logMuteConvo", typed: false, {
-        rev: "rev" required,
-        convo_id: "convoId" required,
+    LogMuteConvo, "chat.bsky.convo.defs#logMuteConvo", record: false, {
+        0 rev: "rev" required,
+        1 convo_id: "convoId" required,
     }
 }
 
@@ -1337,9 +1337,9 @@ pub struct LogUnmuteConvo {
 }
 
 crate::object! {
-    LogUnmuteConvo, "chat.bsky.convo.defs#logUnmuteConvo", typed: false, {
-        rev: "rev" required,
-        convo_id: "convoId" required,
+    LogUnmuteConvo, "chat.bsky.convo.defs#logUnmuteConvo", record: false, {
+        0 rev: "rev" required,
+        1 convo_id: "convoId" required,
     }
 }
 
@@ -1373,11 +1373,11 @@ pub struct LogCreateMessage {
 }
 
 crate::object! {
-    LogCreateMessage, "chat.bsky.convo.defs#logCreateMessage", typed: false, {
-        rev: "rev" required,
-        convo_id: "convoId" required,
-        message: "message" required,
-        related_profiles: "relatedProfiles" optional,
+    LogCreateMessage, "chat.bsky.convo.defs#logCreateMessage", record: false, {
+        0 rev: "rev" required,
+        1 convo_id: "convoId" required,
+        2 message: "message" required,
+        3 related_profiles: "relatedProfiles" optional,
     }
 }
 
@@ -1434,10 +1434,10 @@ pub struct LogDeleteMessage {
 }
 
 crate::object! {
-    LogDeleteMessage, "chat.bsky.convo.defs#logDeleteMessage", typed: false, {
-        rev: "rev" required,
-        convo_id: "convoId" required,
-        message: "message" required,
+    LogDeleteMessage, "chat.bsky.convo.defs#logDeleteMessage", record: false, {
+        0 rev: "rev" required,
+        1 convo_id: "convoId" required,
+        2 message: "message" required,
     }
 }
 
@@ -1493,10 +1493,10 @@ pub struct LogReadMessage {
 }
 
 crate::object! {
-    LogReadMessage, "chat.bsky.convo.defs#logReadMessage", typed: false, {
-        rev: "rev" required,
-        convo_id: "convoId" required,
-        message: "message" required,
+    LogReadMessage, "chat.bsky.convo.defs#logReadMessage", record: false, {
+        0 rev: "rev" required,
+        1 convo_id: "convoId" required,
+        2 message: "message" required,
     }
 }
 
@@ -1559,12 +1559,12 @@ pub struct LogAddReaction {
 }
 
 crate::object! {
-    LogAddReaction, "chat.bsky.convo.defs#logAddReaction", typed: false, {
-        rev: "rev" required,
-        convo_id: "convoId" required,
-        message: "message" required,
-        reaction: "reaction" required,
-        related_profiles: "relatedProfiles" optional,
+    LogAddReaction, "chat.bsky.convo.defs#logAddReaction", record: false, {
+        0 rev: "rev" required,
+        1 convo_id: "convoId" required,
+        2 message: "message" required,
+        3 reaction: "reaction" required,
+        4 related_profiles: "relatedProfiles" optional,
     }
 }
 
@@ -1627,12 +1627,12 @@ pub struct LogRemoveReaction {
 }
 
 crate::object! {
-    LogRemoveReaction, "chat.bsky.convo.defs#logRemoveReaction", typed: false, {
-        rev: "rev" required,
-        convo_id: "convoId" required,
-        message: "message" required,
-        reaction: "reaction" required,
-        related_profiles: "relatedProfiles" optional,
+    LogRemoveReaction, "chat.bsky.convo.defs#logRemoveReaction", record: false, {
+        0 rev: "rev" required,
+        1 convo_id: "convoId" required,
+        2 message: "message" required,
+        3 reaction: "reaction" required,
+        4 related_profiles: "relatedProfiles" optional,
     }
 }
 
@@ -1691,10 +1691,10 @@ pub struct LogReadConvo {
 }
 
 crate::object! {
-    LogReadConvo, "chat.bsky.convo.defs#logReadConvo", typed: false, {
-        rev: "rev" required,
-        convo_id: "convoId" required,
-        message: "message" required,
+    LogReadConvo, "chat.bsky.convo.defs#logReadConvo", record: false, {
+        0 rev: "rev" required,
+        1 convo_id: "convoId" required,
+        2 message: "message" required,
     }
 }
 
@@ -1755,11 +1755,11 @@ pub struct LogAddMember {
 }
 
 crate::object! {
-    LogAddMember, "chat.bsky.convo.defs#logAddMember", typed: false, {
-        rev: "rev" required,
-        convo_id: "convoId" required,
-        message: "message" required,
-        related_profiles: "relatedProfiles" required,
+    LogAddMember, "chat.bsky.convo.defs#logAddMember", record: false, {
+        0 rev: "rev" required,
+        1 convo_id: "convoId" required,
+        2 message: "message" required,
+        3 related_profiles: "relatedProfiles" required,
     }
 }
 
@@ -1800,11 +1800,11 @@ pub struct LogRemoveMember {
 }
 
 crate::object! {
-    LogRemoveMember, "chat.bsky.convo.defs#logRemoveMember", typed: false, {
-        rev: "rev" required,
-        convo_id: "convoId" required,
-        message: "message" required,
-        related_profiles: "relatedProfiles" required,
+    LogRemoveMember, "chat.bsky.convo.defs#logRemoveMember", record: false, {
+        0 rev: "rev" required,
+        1 convo_id: "convoId" required,
+        2 message: "message" required,
+        3 related_profiles: "relatedProfiles" required,
     }
 }
 
@@ -1845,11 +1845,11 @@ pub struct LogMemberJoin {
 }
 
 crate::object! {
-    LogMemberJoin, "chat.bsky.convo.defs#logMemberJoin", typed: false, {
-        rev: "rev" required,
-        convo_id: "convoId" required,
-        message: "message" required,
-        related_profiles: "relatedProfiles" required,
+    LogMemberJoin, "chat.bsky.convo.defs#logMemberJoin", record: false, {
+        0 rev: "rev" required,
+        1 convo_id: "convoId" required,
+        2 message: "message" required,
+        3 related_profiles: "relatedProfiles" required,
     }
 }
 
@@ -1890,11 +1890,11 @@ pub struct LogMemberLeave {
 }
 
 crate::object! {
-    LogMemberLeave, "chat.bsky.convo.defs#logMemberLeave", typed: false, {
-        rev: "rev" required,
-        convo_id: "convoId" required,
-        message: "message" required,
-        related_profiles: "relatedProfiles" required,
+    LogMemberLeave, "chat.bsky.convo.defs#logMemberLeave", record: false, {
+        0 rev: "rev" required,
+        1 convo_id: "convoId" required,
+        2 message: "message" required,
+        3 related_profiles: "relatedProfiles" required,
     }
 }
 
@@ -1935,11 +1935,11 @@ pub struct LogLockConvo {
 }
 
 crate::object! {
-    LogLockConvo, "chat.bsky.convo.defs#logLockConvo", typed: false, {
-        rev: "rev" required,
-        convo_id: "convoId" required,
-        message: "message" required,
-        related_profiles: "relatedProfiles" required,
+    LogLockConvo, "chat.bsky.convo.defs#logLockConvo", record: false, {
+        0 rev: "rev" required,
+        1 convo_id: "convoId" required,
+        2 message: "message" required,
+        3 related_profiles: "relatedProfiles" required,
     }
 }
 
@@ -1980,11 +1980,11 @@ pub struct LogUnlockConvo {
 }
 
 crate::object! {
-    LogUnlockConvo, "chat.bsky.convo.defs#logUnlockConvo", typed: false, {
-        rev: "rev" required,
-        convo_id: "convoId" required,
-        message: "message" required,
-        related_profiles: "relatedProfiles" required,
+    LogUnlockConvo, "chat.bsky.convo.defs#logUnlockConvo", record: false, {
+        0 rev: "rev" required,
+        1 convo_id: "convoId" required,
+        2 message: "message" required,
+        3 related_profiles: "relatedProfiles" required,
     }
 }
 
@@ -2025,11 +2025,11 @@ pub struct LogLockConvoPermanently {
 }
 
 crate::object! {
-    LogLockConvoPermanently, "chat.bsky.convo.defs#logLockConvoPermanently", typed: false, {
-        rev: "rev" required,
-        convo_id: "convoId" required,
-        message: "message" required,
-        related_profiles: "relatedProfiles" required,
+    LogLockConvoPermanently, "chat.bsky.convo.defs#logLockConvoPermanently", record: false, {
+        0 rev: "rev" required,
+        1 convo_id: "convoId" required,
+        2 message: "message" required,
+        3 related_profiles: "relatedProfiles" required,
     }
 }
 
@@ -2068,10 +2068,10 @@ pub struct LogEditGroup {
 }
 
 crate::object! {
-    LogEditGroup, "chat.bsky.convo.defs#logEditGroup", typed: false, {
-        rev: "rev" required,
-        convo_id: "convoId" required,
-        message: "message" required,
+    LogEditGroup, "chat.bsky.convo.defs#logEditGroup", record: false, {
+        0 rev: "rev" required,
+        1 convo_id: "convoId" required,
+        2 message: "message" required,
     }
 }
 
@@ -2108,10 +2108,10 @@ pub struct LogCreateJoinLink {
 }
 
 crate::object! {
-    LogCreateJoinLink, "chat.bsky.convo.defs#logCreateJoinLink", typed: false, {
-        rev: "rev" required,
-        convo_id: "convoId" required,
-        message: "message" required,
+    LogCreateJoinLink, "chat.bsky.convo.defs#logCreateJoinLink", record: false, {
+        0 rev: "rev" required,
+        1 convo_id: "convoId" required,
+        2 message: "message" required,
     }
 }
 
@@ -2148,10 +2148,10 @@ pub struct LogEditJoinLink {
 }
 
 crate::object! {
-    LogEditJoinLink, "chat.bsky.convo.defs#logEditJoinLink", typed: false, {
-        rev: "rev" required,
-        convo_id: "convoId" required,
-        message: "message" required,
+    LogEditJoinLink, "chat.bsky.convo.defs#logEditJoinLink", record: false, {
+        0 rev: "rev" required,
+        1 convo_id: "convoId" required,
+        2 message: "message" required,
     }
 }
 
@@ -2188,10 +2188,10 @@ pub struct LogEnableJoinLink {
 }
 
 crate::object! {
-    LogEnableJoinLink, "chat.bsky.convo.defs#logEnableJoinLink", typed: false, {
-        rev: "rev" required,
-        convo_id: "convoId" required,
-        message: "message" required,
+    LogEnableJoinLink, "chat.bsky.convo.defs#logEnableJoinLink", record: false, {
+        0 rev: "rev" required,
+        1 convo_id: "convoId" required,
+        2 message: "message" required,
     }
 }
 
@@ -2228,10 +2228,10 @@ pub struct LogDisableJoinLink {
 }
 
 crate::object! {
-    LogDisableJoinLink, "chat.bsky.convo.defs#logDisableJoinLink", typed: false, {
-        rev: "rev" required,
-        convo_id: "convoId" required,
-        message: "message" required,
+    LogDisableJoinLink, "chat.bsky.convo.defs#logDisableJoinLink", record: false, {
+        0 rev: "rev" required,
+        1 convo_id: "convoId" required,
+        2 message: "message" required,
     }
 }
 
@@ -2268,10 +2268,10 @@ pub struct LogIncomingJoinRequest {
 }
 
 crate::object! {
-    LogIncomingJoinRequest, "chat.bsky.convo.defs#logIncomingJoinRequest", typed: false, {
-        rev: "rev" required,
-        convo_id: "convoId" required,
-        member: "member" required,
+    LogIncomingJoinRequest, "chat.bsky.convo.defs#logIncomingJoinRequest", record: false, {
+        0 rev: "rev" required,
+        1 convo_id: "convoId" required,
+        2 member: "member" required,
     }
 }
 
@@ -2308,10 +2308,10 @@ pub struct LogApproveJoinRequest {
 }
 
 crate::object! {
-    LogApproveJoinRequest, "chat.bsky.convo.defs#logApproveJoinRequest", typed: false, {
-        rev: "rev" required,
-        convo_id: "convoId" required,
-        member: "member" required,
+    LogApproveJoinRequest, "chat.bsky.convo.defs#logApproveJoinRequest", record: false, {
+        0 rev: "rev" required,
+        1 convo_id: "convoId" required,
+        2 member: "member" required,
     }
 }
 
@@ -2348,10 +2348,10 @@ pub struct LogRejectJoinRequest {
 }
 
 crate::object! {
-    LogRejectJoinRequest, "chat.bsky.convo.defs#logRejectJoinRequest", typed: false, {
-        rev: "rev" required,
-        convo_id: "convoId" required,
-        member: "member" required,
+    LogRejectJoinRequest, "chat.bsky.convo.defs#logRejectJoinRequest", record: false, {
+        0 rev: "rev" required,
+        1 convo_id: "convoId" required,
+        2 member: "member" required,
     }
 }
 
@@ -2386,9 +2386,9 @@ pub struct LogOutgoingJoinRequest {
 }
 
 crate::object! {
-    LogOutgoingJoinRequest, "chat.bsky.convo.defs#logOutgoingJoinRequest", typed: false, {
-        rev: "rev" required,
-        convo_id: "convoId" required,
+    LogOutgoingJoinRequest, "chat.bsky.convo.defs#logOutgoingJoinRequest", record: false, {
+        0 rev: "rev" required,
+        1 convo_id: "convoId" required,
     }
 }
 
@@ -2420,10 +2420,10 @@ pub struct LogWithdrawIncomingJoinRequest {
 }
 
 crate::object! {
-    LogWithdrawIncomingJoinRequest, "chat.bsky.convo.defs#logWithdrawIncomingJoinRequest", typed: false, {
-        rev: "rev" required,
-        convo_id: "convoId" required,
-        member: "member" required,
+    LogWithdrawIncomingJoinRequest, "chat.bsky.convo.defs#logWithdrawIncomingJoinRequest", record: false, {
+        0 rev: "rev" required,
+        1 convo_id: "convoId" required,
+        2 member: "member" required,
     }
 }
 
@@ -2458,9 +2458,9 @@ pub struct LogWithdrawOutgoingJoinRequest {
 }
 
 crate::object! {
-    LogWithdrawOutgoingJoinRequest, "chat.bsky.convo.defs#logWithdrawOutgoingJoinRequest", typed: false, {
-        rev: "rev" required,
-        convo_id: "convoId" required,
+    LogWithdrawOutgoingJoinRequest, "chat.bsky.convo.defs#logWithdrawOutgoingJoinRequest", record: false, {
+        0 rev: "rev" required,
+        1 convo_id: "convoId" required,
     }
 }
 
@@ -2490,9 +2490,9 @@ pub struct LogReadJoinRequests {
 }
 
 crate::object! {
-    LogReadJoinRequests, "chat.bsky.convo.defs#logReadJoinRequests", typed: false, {
-        rev: "rev" required,
-        convo_id: "convoId" required,
+    LogReadJoinRequests, "chat.bsky.convo.defs#logReadJoinRequests", record: false, {
+        0 rev: "rev" required,
+        1 convo_id: "convoId" required,
     }
 }
 

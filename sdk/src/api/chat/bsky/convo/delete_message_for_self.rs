@@ -40,9 +40,9 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "chat.bsky.convo.deleteMessageForSelf", typed: false, {
-        convo_id: "convoId" required,
-        message_id: "messageId" required,
+    Input, "chat.bsky.convo.deleteMessageForSelf", record: false, {
+        0 convo_id: "convoId" required,
+        1 message_id: "messageId" required,
     }
 }
 

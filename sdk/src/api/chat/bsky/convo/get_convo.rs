@@ -35,7 +35,7 @@ pub struct Params {
     pub convo_id: String,
 }
 
-crate::params! { Params { convo_id: "convoId" } }
+crate::params! { Params { 0 convo_id: "convoId" } }
 
 impl Params {
     /// With the required fields.
@@ -54,7 +54,7 @@ pub struct Output {
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "chat.bsky.convo.getConvo", typed: false, { convo: "convo" required } }
+crate::object! { Output, "chat.bsky.convo.getConvo", record: false, { 0 convo: "convo" required } }
 
 impl Output {
     /// With the required fields.

@@ -34,7 +34,7 @@ pub struct Params {
     pub members: Vec<types::Did>,
 }
 
-crate::params! { Params { members: "members" } }
+crate::params! { Params { 0 members: "members" [MinLength(1), MaxLength(10)] } }
 
 impl Params {
     /// With the required fields.
@@ -50,15 +50,15 @@ pub struct Output {
     /// `canChat`.
     pub can_chat: bool,
     /// The existing conversation with these members, if there is one.
-    pub convo: Option<api::chat::bsky::convo::defs::ConvoView>,
+    pub convo: Option<Box<api::chat::bsky::convo::defs::ConvoView>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    Output, "chat.bsky.convo.getConvoAvailability", typed: false, {
-        can_chat: "canChat" required,
-        convo: "convo" optional,
+    Output, "chat.bsky.convo.getConvoAvailability", record: false, {
+        0 can_chat: "canChat" required,
+        1 convo: "convo" optional,
     }
 }
 

@@ -37,7 +37,7 @@ pub struct Params {
     pub members: Vec<types::Did>,
 }
 
-crate::params! { Params { members: "members" } }
+crate::params! { Params { 0 members: "members" [MinLength(1), MaxLength(10)] } }
 
 impl Params {
     /// With the required fields.
@@ -57,8 +57,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "chat.bsky.convo.getConvoForMembers", typed: false, {
-        convo: "convo" required,
+    Output, "chat.bsky.convo.getConvoForMembers", record: false, {
+        0 convo: "convo" required,
     }
 }
 

@@ -54,7 +54,13 @@ pub struct Params {
     pub cursor: Option<String>,
 }
 
-crate::params! { Params { convo_id: "convoId", limit: "limit" = 50i64, cursor: "cursor" } }
+crate::params! {
+    Params {
+        0 convo_id: "convoId",
+        1 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
+        2 cursor: "cursor",
+    }
+}
 
 impl Params {
     /// With the required fields.
@@ -82,9 +88,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "chat.bsky.convo.getConvoMembers", typed: false, {
-        cursor: "cursor" optional,
-        members: "members" required,
+    Output, "chat.bsky.convo.getConvoMembers", record: false, {
+        0 cursor: "cursor" optional,
+        1 members: "members" required,
     }
 }
 

@@ -47,7 +47,7 @@ pub struct Params {
     pub cursor: Option<String>,
 }
 
-crate::params! { Params { cursor: "cursor" } }
+crate::params! { Params { 0 cursor: "cursor" } }
 
 impl Params {
     /// With nothing set.
@@ -71,9 +71,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "chat.bsky.convo.getLog", typed: false, {
-        cursor: "cursor" optional,
-        logs: "logs" required,
+    Output, "chat.bsky.convo.getLog", record: false, {
+        0 cursor: "cursor" optional,
+        1 logs: "logs" required,
     }
 }
 

@@ -39,7 +39,13 @@ pub struct Params {
     pub cursor: Option<String>,
 }
 
-crate::params! { Params { convo_id: "convoId", limit: "limit" = 50i64, cursor: "cursor" } }
+crate::params! {
+    Params {
+        0 convo_id: "convoId",
+        1 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
+        2 cursor: "cursor",
+    }
+}
 
 impl Params {
     /// With the required fields.
@@ -69,10 +75,10 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "chat.bsky.convo.getMessages", typed: false, {
-        cursor: "cursor" optional,
-        messages: "messages" required,
-        related_profiles: "relatedProfiles" optional,
+    Output, "chat.bsky.convo.getMessages", record: false, {
+        0 cursor: "cursor" optional,
+        1 messages: "messages" required,
+        2 related_profiles: "relatedProfiles" optional,
     }
 }
 

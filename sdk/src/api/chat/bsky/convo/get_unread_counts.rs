@@ -35,7 +35,7 @@ pub struct Params {
     pub include_group_chats: Option<bool>,
 }
 
-crate::params! { Params { include_group_chats: "includeGroupChats" = true } }
+crate::params! { Params { 0 include_group_chats: "includeGroupChats" = Boolean(true) } }
 
 impl Params {
     /// With nothing set.
@@ -59,9 +59,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "chat.bsky.convo.getUnreadCounts", typed: false, {
-        unread_accepted_convos: "unreadAcceptedConvos" required,
-        unread_request_convos: "unreadRequestConvos" required,
+    Output, "chat.bsky.convo.getUnreadCounts", record: false, {
+        0 unread_accepted_convos: "unreadAcceptedConvos" required,
+        1 unread_request_convos: "unreadRequestConvos" required,
     }
 }
 

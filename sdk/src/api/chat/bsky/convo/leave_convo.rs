@@ -37,8 +37,8 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "chat.bsky.convo.leaveConvo", typed: false, {
-        convo_id: "convoId" required,
+    Input, "chat.bsky.convo.leaveConvo", record: false, {
+        0 convo_id: "convoId" required,
     }
 }
 
@@ -65,9 +65,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "chat.bsky.convo.leaveConvo", typed: false, {
-        convo_id: "convoId" required,
-        rev: "rev" required,
+    Output, "chat.bsky.convo.leaveConvo", record: false, {
+        0 convo_id: "convoId" required,
+        1 rev: "rev" required,
     }
 }
 

@@ -49,7 +49,12 @@ pub struct Params {
     pub cursor: Option<String>,
 }
 
-crate::params! { Params { limit: "limit" = 50i64, cursor: "cursor" } }
+crate::params! {
+    Params {
+        0 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
+        1 cursor: "cursor",
+    }
+}
 
 impl Params {
     /// With nothing set.
@@ -73,9 +78,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "chat.bsky.convo.listConvoRequests", typed: false, {
-        cursor: "cursor" optional,
-        requests: "requests" required,
+    Output, "chat.bsky.convo.listConvoRequests", record: false, {
+        0 cursor: "cursor" optional,
+        1 requests: "requests" required,
     }
 }
 

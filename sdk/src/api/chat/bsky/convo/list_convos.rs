@@ -59,12 +59,12 @@ pub struct Params {
 
 crate::params! {
     Params {
-        limit: "limit" = 50i64,
-        cursor: "cursor",
-        read_state: "readState",
-        status: "status",
-        kind: "kind",
-        lock_status: "lockStatus",
+        0 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
+        1 cursor: "cursor",
+        2 read_state: "readState",
+        3 status: "status",
+        4 kind: "kind",
+        5 lock_status: "lockStatus",
     }
 }
 
@@ -168,9 +168,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "chat.bsky.convo.listConvos", typed: false, {
-        cursor: "cursor" optional,
-        convos: "convos" required,
+    Output, "chat.bsky.convo.listConvos", record: false, {
+        0 cursor: "cursor" optional,
+        1 convos: "convos" required,
     }
 }
 

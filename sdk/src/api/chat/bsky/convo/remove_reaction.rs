@@ -44,10 +44,10 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "chat.bsky.convo.removeReaction", typed: false, {
-        convo_id: "convoId" required,
-        message_id: "messageId" required,
-        value: "value" required,
+    Input, "chat.bsky.convo.removeReaction", record: false, {
+        0 convo_id: "convoId" required,
+        1 message_id: "messageId" required,
+        2 value: "value" required [MinGraphemes(1), MaxGraphemes(1), MinBytes(1), MaxBytes(64)],
     }
 }
 
@@ -78,8 +78,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "chat.bsky.convo.removeReaction", typed: false, {
-        message: "message" required,
+    Output, "chat.bsky.convo.removeReaction", record: false, {
+        0 message: "message" required,
     }
 }
 

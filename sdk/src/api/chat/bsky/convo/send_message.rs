@@ -40,9 +40,9 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "chat.bsky.convo.sendMessage", typed: false, {
-        convo_id: "convoId" required,
-        message: "message" required,
+    Input, "chat.bsky.convo.sendMessage", record: false, {
+        0 convo_id: "convoId" required,
+        1 message: "message" required,
     }
 }
 

@@ -38,8 +38,8 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "chat.bsky.convo.sendMessageBatch", typed: false, {
-        items: "items" required,
+    Input, "chat.bsky.convo.sendMessageBatch", record: false, {
+        0 items: "items" required [MaxLength(100)],
     }
 }
 
@@ -64,8 +64,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "chat.bsky.convo.sendMessageBatch", typed: false, {
-        items: "items" required,
+    Output, "chat.bsky.convo.sendMessageBatch", record: false, {
+        0 items: "items" required,
     }
 }
 
@@ -114,9 +114,9 @@ pub struct BatchItem {
 }
 
 crate::object! {
-    BatchItem, "chat.bsky.convo.sendMessageBatch#batchItem", typed: false, {
-        convo_id: "convoId" required,
-        message: "message" required,
+    BatchItem, "chat.bsky.convo.sendMessageBatch#batchItem", record: false, {
+        0 convo_id: "convoId" required,
+        1 message: "message" required,
     }
 }
 

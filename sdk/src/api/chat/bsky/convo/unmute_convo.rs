@@ -38,8 +38,8 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "chat.bsky.convo.unmuteConvo", typed: false, {
-        convo_id: "convoId" required,
+    Input, "chat.bsky.convo.unmuteConvo", record: false, {
+        0 convo_id: "convoId" required,
     }
 }
 
@@ -63,7 +63,11 @@ pub struct Output {
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "chat.bsky.convo.unmuteConvo", typed: false, { convo: "convo" required } }
+crate::object! {
+    Output, "chat.bsky.convo.unmuteConvo", record: false, {
+        0 convo: "convo" required,
+    }
+}
 
 impl Output {
     /// With the required fields.

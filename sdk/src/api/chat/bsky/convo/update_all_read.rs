@@ -35,8 +35,8 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "chat.bsky.convo.updateAllRead", typed: false, {
-        status: "status" optional,
+    Input, "chat.bsky.convo.updateAllRead", record: false, {
+        0 status: "status" optional,
     }
 }
 
@@ -77,8 +77,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "chat.bsky.convo.updateAllRead", typed: false, {
-        updated_count: "updatedCount" required,
+    Output, "chat.bsky.convo.updateAllRead", record: false, {
+        0 updated_count: "updatedCount" required,
     }
 }
 

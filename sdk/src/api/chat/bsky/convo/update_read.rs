@@ -40,9 +40,9 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "chat.bsky.convo.updateRead", typed: false, {
-        convo_id: "convoId" required,
-        message_id: "messageId" optional,
+    Input, "chat.bsky.convo.updateRead", record: false, {
+        0 convo_id: "convoId" required,
+        1 message_id: "messageId" optional,
     }
 }
 
@@ -69,7 +69,11 @@ pub struct Output {
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "chat.bsky.convo.updateRead", typed: false, { convo: "convo" required } }
+crate::object! {
+    Output, "chat.bsky.convo.updateRead", record: false, {
+        0 convo: "convo" required,
+    }
+}
 
 impl Output {
     /// With the required fields.

@@ -17,7 +17,7 @@ pub struct JoinLink {
     pub extra: types::Extra,
 }
 
-crate::object! { JoinLink, "chat.bsky.embed.joinLink", typed: false, { code: "code" required } }
+crate::object! { JoinLink, "chat.bsky.embed.joinLink", record: false, { 0 code: "code" required } }
 
 impl JoinLink {
     /// With the required fields.
@@ -42,8 +42,8 @@ pub struct View {
 }
 
 crate::object! {
-    View, "chat.bsky.embed.joinLink#view", typed: false, {
-        join_link_preview: "joinLinkPreview" required,
+    View, "chat.bsky.embed.joinLink#view", record: false, {
+        0 join_link_preview: "joinLinkPreview" required,
     }
 }
 

@@ -41,9 +41,9 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "chat.bsky.group.addMembers", typed: false, {
-        convo_id: "convoId" required,
-        members: "members" required,
+    Input, "chat.bsky.group.addMembers", record: false, {
+        0 convo_id: "convoId" required,
+        1 members: "members" required [MinLength(1)],
     }
 }
 
@@ -71,9 +71,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "chat.bsky.group.addMembers", typed: false, {
-        convo: "convo" required,
-        added_members: "addedMembers" optional,
+    Output, "chat.bsky.group.addMembers", record: false, {
+        0 convo: "convo" required,
+        1 added_members: "addedMembers" optional,
     }
 }
 

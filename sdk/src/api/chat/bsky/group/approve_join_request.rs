@@ -40,9 +40,9 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "chat.bsky.group.approveJoinRequest", typed: false, {
-        convo_id: "convoId" required,
-        member: "member" required,
+    Input, "chat.bsky.group.approveJoinRequest", record: false, {
+        0 convo_id: "convoId" required,
+        1 member: "member" required,
     }
 }
 
@@ -68,8 +68,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "chat.bsky.group.approveJoinRequest", typed: false, {
-        convo: "convo" required,
+    Output, "chat.bsky.group.approveJoinRequest", record: false, {
+        0 convo: "convo" required,
     }
 }
 

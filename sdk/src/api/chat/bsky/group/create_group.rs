@@ -41,9 +41,9 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "chat.bsky.group.createGroup", typed: false, {
-        members: "members" required,
-        name: "name" required,
+    Input, "chat.bsky.group.createGroup", record: false, {
+        0 members: "members" required [MaxLength(10000)],
+        1 name: "name" required [MaxGraphemes(50), MinBytes(1), MaxBytes(500)],
     }
 }
 
@@ -68,7 +68,11 @@ pub struct Output {
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "chat.bsky.group.createGroup", typed: false, { convo: "convo" required } }
+crate::object! {
+    Output, "chat.bsky.group.createGroup", record: false, {
+        0 convo: "convo" required,
+    }
+}
 
 impl Output {
     /// With the required fields.

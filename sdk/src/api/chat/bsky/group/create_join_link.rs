@@ -44,10 +44,10 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "chat.bsky.group.createJoinLink", typed: false, {
-        convo_id: "convoId" required,
-        require_approval: "requireApproval" optional,
-        join_rule: "joinRule" required,
+    Input, "chat.bsky.group.createJoinLink", record: false, {
+        0 convo_id: "convoId" required,
+        1 require_approval: "requireApproval" optional,
+        2 join_rule: "joinRule" required,
     }
 }
 
@@ -83,8 +83,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "chat.bsky.group.createJoinLink", typed: false, {
-        join_link: "joinLink" required,
+    Output, "chat.bsky.group.createJoinLink", record: false, {
+        0 join_link: "joinLink" required,
     }
 }
 

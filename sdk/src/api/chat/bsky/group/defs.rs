@@ -56,12 +56,12 @@ pub struct JoinLinkView {
 }
 
 crate::object! {
-    JoinLinkView, "chat.bsky.group.defs#joinLinkView", typed: false, {
-        code: "code" required,
-        enabled_status: "enabledStatus" required,
-        require_approval: "requireApproval" required,
-        join_rule: "joinRule" required,
-        created_at: "createdAt" required,
+    JoinLinkView, "chat.bsky.group.defs#joinLinkView", record: false, {
+        0 code: "code" required,
+        1 enabled_status: "enabledStatus" required,
+        2 require_approval: "requireApproval" required,
+        3 join_rule: "joinRule" required,
+        4 created_at: "createdAt" required,
     }
 }
 
@@ -108,25 +108,25 @@ pub struct JoinLinkPreviewView {
     /// `joinRule`.
     pub join_rule: JoinRule,
     /// The full conversation, only when the viewer is already a member.
-    pub convo: Option<api::chat::bsky::convo::defs::ConvoView>,
+    pub convo: Option<Box<api::chat::bsky::convo::defs::ConvoView>>,
     /// `viewer`.
-    pub viewer: Option<JoinLinkViewerState>,
+    pub viewer: Option<Box<JoinLinkViewerState>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    JoinLinkPreviewView, "chat.bsky.group.defs#joinLinkPreviewView", typed: false, {
-        convo_id: "convoId" required,
-        code: "code" required,
-        name: "name" required,
-        owner: "owner" required,
-        member_count: "memberCount" required,
-        member_limit: "memberLimit" required,
-        require_approval: "requireApproval" required,
-        join_rule: "joinRule" required,
-        convo: "convo" optional,
-        viewer: "viewer" optional,
+    JoinLinkPreviewView, "chat.bsky.group.defs#joinLinkPreviewView", record: false, {
+        0 convo_id: "convoId" required,
+        1 code: "code" required,
+        2 name: "name" required,
+        3 owner: "owner" required,
+        4 member_count: "memberCount" required,
+        5 member_limit: "memberLimit" required,
+        6 require_approval: "requireApproval" required,
+        7 join_rule: "joinRule" required,
+        8 convo: "convo" optional,
+        9 viewer: "viewer" optional,
     }
 }
 
@@ -171,8 +171,8 @@ pub struct DisabledJoinLinkPreviewView {
 }
 
 crate::object! {
-    DisabledJoinLinkPreviewView, "chat.bsky.group.defs#disabledJoinLinkPreviewView", typed: false, {
-        code: "code" required,
+    DisabledJoinLinkPreviewView, "chat.bsky.group.defs#disabledJoinLinkPreviewView", record: false, {
+        0 code: "code" required,
     }
 }
 
@@ -199,8 +199,8 @@ pub struct InvalidJoinLinkPreviewView {
 }
 
 crate::object! {
-    InvalidJoinLinkPreviewView, "chat.bsky.group.defs#invalidJoinLinkPreviewView", typed: false, {
-        code: "code" required,
+    InvalidJoinLinkPreviewView, "chat.bsky.group.defs#invalidJoinLinkPreviewView", record: false, {
+        0 code: "code" required,
     }
 }
 
@@ -227,8 +227,8 @@ pub struct JoinLinkViewerState {
 }
 
 crate::object! {
-    JoinLinkViewerState, "chat.bsky.group.defs#joinLinkViewerState", typed: false, {
-        requested_at: "requestedAt" optional,
+    JoinLinkViewerState, "chat.bsky.group.defs#joinLinkViewerState", record: false, {
+        0 requested_at: "requestedAt" optional,
     }
 }
 
@@ -259,10 +259,10 @@ pub struct JoinRequestView {
 }
 
 crate::object! {
-    JoinRequestView, "chat.bsky.group.defs#joinRequestView", typed: false, {
-        convo_id: "convoId" required,
-        requested_by: "requestedBy" required,
-        requested_at: "requestedAt" required,
+    JoinRequestView, "chat.bsky.group.defs#joinRequestView", record: false, {
+        0 convo_id: "convoId" required,
+        1 requested_by: "requestedBy" required,
+        2 requested_at: "requestedAt" required,
     }
 }
 
@@ -305,13 +305,13 @@ pub struct JoinRequestConvoView {
 }
 
 crate::object! {
-    JoinRequestConvoView, "chat.bsky.group.defs#joinRequestConvoView", typed: false, {
-        convo_id: "convoId" required,
-        name: "name" required,
-        owner: "owner" required,
-        member_count: "memberCount" required,
-        member_limit: "memberLimit" required,
-        viewer: "viewer" required,
+    JoinRequestConvoView, "chat.bsky.group.defs#joinRequestConvoView", record: false, {
+        0 convo_id: "convoId" required,
+        1 name: "name" required,
+        2 owner: "owner" required,
+        3 member_count: "memberCount" required,
+        4 member_limit: "memberLimit" required,
+        5 viewer: "viewer" required,
     }
 }
 

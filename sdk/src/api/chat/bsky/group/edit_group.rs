@@ -40,9 +40,9 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "chat.bsky.group.editGroup", typed: false, {
-        convo_id: "convoId" required,
-        name: "name" required,
+    Input, "chat.bsky.group.editGroup", record: false, {
+        0 convo_id: "convoId" required,
+        1 name: "name" required [MaxGraphemes(50), MinBytes(1), MaxBytes(500)],
     }
 }
 
@@ -67,7 +67,7 @@ pub struct Output {
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "chat.bsky.group.editGroup", typed: false, { convo: "convo" required } }
+crate::object! { Output, "chat.bsky.group.editGroup", record: false, { 0 convo: "convo" required } }
 
 impl Output {
     /// With the required fields.

@@ -42,10 +42,10 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "chat.bsky.group.editJoinLink", typed: false, {
-        convo_id: "convoId" required,
-        require_approval: "requireApproval" optional,
-        join_rule: "joinRule" optional,
+    Input, "chat.bsky.group.editJoinLink", record: false, {
+        0 convo_id: "convoId" required,
+        1 require_approval: "requireApproval" optional,
+        2 join_rule: "joinRule" optional,
     }
 }
 
@@ -79,8 +79,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "chat.bsky.group.editJoinLink", typed: false, {
-        join_link: "joinLink" required,
+    Output, "chat.bsky.group.editJoinLink", record: false, {
+        0 join_link: "joinLink" required,
     }
 }
 

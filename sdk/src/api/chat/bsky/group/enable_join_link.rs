@@ -38,8 +38,8 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "chat.bsky.group.enableJoinLink", typed: false, {
-        convo_id: "convoId" required,
+    Input, "chat.bsky.group.enableJoinLink", record: false, {
+        0 convo_id: "convoId" required,
     }
 }
 
@@ -64,8 +64,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "chat.bsky.group.enableJoinLink", typed: false, {
-        join_link: "joinLink" required,
+    Output, "chat.bsky.group.enableJoinLink", record: false, {
+        0 join_link: "joinLink" required,
     }
 }
 

@@ -33,7 +33,7 @@ pub struct Params {
     pub codes: Vec<String>,
 }
 
-crate::params! { Params { codes: "codes" } }
+crate::params! { Params { 0 codes: "codes" [MinLength(1), MaxLength(50)] } }
 
 impl Params {
     /// With the required fields.
@@ -53,8 +53,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "chat.bsky.group.getJoinLinkPreviews", typed: false, {
-        join_link_previews: "joinLinkPreviews" required,
+    Output, "chat.bsky.group.getJoinLinkPreviews", record: false, {
+        0 join_link_previews: "joinLinkPreviews" required,
     }
 }
 

@@ -52,7 +52,13 @@ pub struct Params {
     pub cursor: Option<String>,
 }
 
-crate::params! { Params { convo_id: "convoId", limit: "limit" = 50i64, cursor: "cursor" } }
+crate::params! {
+    Params {
+        0 convo_id: "convoId",
+        1 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
+        2 cursor: "cursor",
+    }
+}
 
 impl Params {
     /// With the required fields.
@@ -80,9 +86,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "chat.bsky.group.listJoinRequests", typed: false, {
-        cursor: "cursor" optional,
-        requests: "requests" required,
+    Output, "chat.bsky.group.listJoinRequests", record: false, {
+        0 cursor: "cursor" optional,
+        1 requests: "requests" required,
     }
 }
 

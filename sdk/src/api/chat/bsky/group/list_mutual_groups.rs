@@ -50,7 +50,13 @@ pub struct Params {
     pub cursor: Option<String>,
 }
 
-crate::params! { Params { subject: "subject", limit: "limit" = 50i64, cursor: "cursor" } }
+crate::params! {
+    Params {
+        0 subject: "subject",
+        1 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
+        2 cursor: "cursor",
+    }
+}
 
 impl Params {
     /// With the required fields.
@@ -78,9 +84,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "chat.bsky.group.listMutualGroups", typed: false, {
-        cursor: "cursor" optional,
-        convos: "convos" required,
+    Output, "chat.bsky.group.listMutualGroups", record: false, {
+        0 cursor: "cursor" optional,
+        1 convos: "convos" required,
     }
 }
 

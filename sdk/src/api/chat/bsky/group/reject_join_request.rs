@@ -39,9 +39,9 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "chat.bsky.group.rejectJoinRequest", typed: false, {
-        convo_id: "convoId" required,
-        member: "member" required,
+    Input, "chat.bsky.group.rejectJoinRequest", record: false, {
+        0 convo_id: "convoId" required,
+        1 member: "member" required,
     }
 }
 
@@ -64,7 +64,7 @@ pub struct Output {
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "chat.bsky.group.rejectJoinRequest", typed: false, {} }
+crate::object! { Output, "chat.bsky.group.rejectJoinRequest", record: false, {} }
 
 impl Output {
     /// With nothing set.

@@ -40,9 +40,9 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "chat.bsky.group.removeMembers", typed: false, {
-        convo_id: "convoId" required,
-        members: "members" required,
+    Input, "chat.bsky.group.removeMembers", record: false, {
+        0 convo_id: "convoId" required,
+        1 members: "members" required [MinLength(1)],
     }
 }
 
@@ -68,8 +68,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "chat.bsky.group.removeMembers", typed: false, {
-        convo: "convo" required,
+    Output, "chat.bsky.group.removeMembers", record: false, {
+        0 convo: "convo" required,
     }
 }
 

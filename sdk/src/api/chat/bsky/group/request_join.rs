@@ -37,7 +37,7 @@ pub struct Input {
     pub extra: types::Extra,
 }
 
-crate::object! { Input, "chat.bsky.group.requestJoin", typed: false, { code: "code" required } }
+crate::object! { Input, "chat.bsky.group.requestJoin", record: false, { 0 code: "code" required } }
 
 impl Input {
     /// With the required fields.
@@ -56,15 +56,15 @@ pub struct Output {
     /// Whether the account is now a member or waits for approval.
     pub status: OutputStatus,
     /// The group, when the account joined at once.
-    pub convo: Option<api::chat::bsky::convo::defs::ConvoView>,
+    pub convo: Option<Box<api::chat::bsky::convo::defs::ConvoView>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    Output, "chat.bsky.group.requestJoin", typed: false, {
-        status: "status" required,
-        convo: "convo" optional,
+    Output, "chat.bsky.group.requestJoin", record: false, {
+        0 status: "status" required,
+        1 convo: "convo" optional,
     }
 }
 

@@ -37,8 +37,8 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "chat.bsky.group.updateJoinRequestsRead", typed: false, {
-        convo_id: "convoId" required,
+    Input, "chat.bsky.group.updateJoinRequestsRead", record: false, {
+        0 convo_id: "convoId" required,
     }
 }
 
@@ -60,7 +60,7 @@ pub struct Output {
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "chat.bsky.group.updateJoinRequestsRead", typed: false, {} }
+crate::object! { Output, "chat.bsky.group.updateJoinRequestsRead", record: false, {} }
 
 impl Output {
     /// With nothing set.

@@ -22,10 +22,10 @@ pub struct ConvoView {
 }
 
 crate::object! {
-    ConvoView, "chat.bsky.moderation.defs#convoView", typed: false, {
-        id: "id" required,
-        rev: "rev" required,
-        kind: "kind" optional,
+    ConvoView, "chat.bsky.moderation.defs#convoView", record: false, {
+        0 id: "id" required,
+        1 rev: "rev" required,
+        2 kind: "kind" optional,
     }
 }
 
@@ -70,7 +70,7 @@ pub struct DirectConvo {
     pub extra: types::Extra,
 }
 
-crate::object! { DirectConvo, "chat.bsky.moderation.defs#directConvo", typed: false, {} }
+crate::object! { DirectConvo, "chat.bsky.moderation.defs#directConvo", record: false, {} }
 
 impl DirectConvo {
     /// With nothing set.
@@ -90,7 +90,7 @@ pub struct GroupConvo {
     /// `createdAt`.
     pub created_at: types::Datetime,
     /// `joinLink`.
-    pub join_link: Option<api::chat::bsky::group::defs::JoinLinkView>,
+    pub join_link: Option<Box<api::chat::bsky::group::defs::JoinLinkView>>,
     /// `joinRequestCount`.
     pub join_request_count: i64,
     /// `lockStatus`.
@@ -106,14 +106,14 @@ pub struct GroupConvo {
 }
 
 crate::object! {
-    GroupConvo, "chat.bsky.moderation.defs#groupConvo", typed: false, {
-        created_at: "createdAt" required,
-        join_link: "joinLink" optional,
-        join_request_count: "joinRequestCount" required,
-        lock_status: "lockStatus" required,
-        member_count: "memberCount" required,
-        member_limit: "memberLimit" required,
-        name: "name" required,
+    GroupConvo, "chat.bsky.moderation.defs#groupConvo", record: false, {
+        0 created_at: "createdAt" required,
+        1 join_link: "joinLink" optional,
+        2 join_request_count: "joinRequestCount" required,
+        3 lock_status: "lockStatus" required,
+        4 member_count: "memberCount" required,
+        5 member_limit: "memberLimit" required,
+        6 name: "name" required [MaxGraphemes(50), MaxBytes(500)],
     }
 }
 

@@ -32,7 +32,7 @@ pub struct Params {
     pub actor: types::Did,
 }
 
-crate::params! { Params { actor: "actor" } }
+crate::params! { Params { 0 actor: "actor" } }
 
 impl Params {
     /// With the required fields.
@@ -56,10 +56,10 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "chat.bsky.moderation.getActorMetadata", typed: false, {
-        day: "day" required,
-        month: "month" required,
-        all: "all" required,
+    Output, "chat.bsky.moderation.getActorMetadata", record: false, {
+        0 day: "day" required,
+        1 month: "month" required,
+        2 all: "all" required,
     }
 }
 
@@ -94,11 +94,11 @@ pub struct Metadata {
 }
 
 crate::object! {
-    Metadata, "chat.bsky.moderation.getActorMetadata#metadata", typed: false, {
-        messages_sent: "messagesSent" required,
-        messages_received: "messagesReceived" required,
-        convos: "convos" required,
-        convos_started: "convosStarted" required,
+    Metadata, "chat.bsky.moderation.getActorMetadata#metadata", record: false, {
+        0 messages_sent: "messagesSent" required,
+        1 messages_received: "messagesReceived" required,
+        2 convos: "convos" required,
+        3 convos_started: "convosStarted" required,
     }
 }
 

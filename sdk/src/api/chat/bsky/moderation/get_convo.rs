@@ -35,7 +35,7 @@ pub struct Params {
     pub convo_id: String,
 }
 
-crate::params! { Params { convo_id: "convoId" } }
+crate::params! { Params { 0 convo_id: "convoId" } }
 
 impl Params {
     /// With the required fields.
@@ -55,8 +55,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "chat.bsky.moderation.getConvo", typed: false, {
-        convo: "convo" required,
+    Output, "chat.bsky.moderation.getConvo", record: false, {
+        0 convo: "convo" required,
     }
 }
 

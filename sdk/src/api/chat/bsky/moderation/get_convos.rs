@@ -33,7 +33,7 @@ pub struct Params {
     pub convo_ids: Vec<String>,
 }
 
-crate::params! { Params { convo_ids: "convoIds" } }
+crate::params! { Params { 0 convo_ids: "convoIds" [MinLength(1), MaxLength(100)] } }
 
 impl Params {
     /// With the required fields.
@@ -53,8 +53,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "chat.bsky.moderation.getConvos", typed: false, {
-        convos: "convos" required,
+    Output, "chat.bsky.moderation.getConvos", record: false, {
+        0 convos: "convos" required,
     }
 }
 

@@ -49,11 +49,11 @@ pub struct Params {
 
 crate::params! {
     Params {
-        convo_id: "convoId",
-        message_id: "messageId",
-        before: "before" = 5i64,
-        after: "after" = 5i64,
-        max_interleaved_system_messages: "maxInterleavedSystemMessages" = 10i64,
+        0 convo_id: "convoId",
+        1 message_id: "messageId",
+        2 before: "before" = Integer(5),
+        3 after: "after" = Integer(5),
+        4 max_interleaved_system_messages: "maxInterleavedSystemMessages" [Minimum(0), Maximum(1000)] = Integer(10),
     }
 }
 
@@ -90,8 +90,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "chat.bsky.moderation.getMessageContext", typed: false, {
-        messages: "messages" required,
+    Output, "chat.bsky.moderation.getMessageContext", record: false, {
+        0 messages: "messages" required,
     }
 }
 

@@ -37,7 +37,7 @@ pub struct Params {
     pub cursor: Option<String>,
 }
 
-crate::params! { Params { cursor: "cursor" } }
+crate::params! { Params { 0 cursor: "cursor" } }
 
 impl Params {
     /// With nothing set.
@@ -129,13 +129,13 @@ pub struct EventConvoFirstMessage {
 }
 
 crate::object! {
-    EventConvoFirstMessage, "chat.bsky.moderation.subscribeModEvents#eventConvoFirstMessage", typed: false, {
-        convo_id: "convoId" required,
-        created_at: "createdAt" required,
-        message_id: "messageId" optional,
-        recipients: "recipients" required,
-        rev: "rev" required,
-        user: "user" required,
+    EventConvoFirstMessage, "chat.bsky.moderation.subscribeModEvents#eventConvoFirstMessage", record: false, {
+        0 convo_id: "convoId" required,
+        1 created_at: "createdAt" required,
+        2 message_id: "messageId" optional,
+        3 recipients: "recipients" required,
+        4 rev: "rev" required,
+        5 user: "user" required,
     }
 }
 
@@ -189,16 +189,16 @@ pub struct EventGroupChatCreated {
 }
 
 crate::object! {
-    EventGroupChatCreated, "chat.bsky.moderation.subscribeModEvents#eventGroupChatCreated", typed: false, {
-        actor_did: "actorDid" required,
-        convo_created_at: "convoCreatedAt" required,
-        convo_id: "convoId" required,
-        created_at: "createdAt" required,
-        group_member_count: "groupMemberCount" required,
-        group_name: "groupName" required,
-        initial_member_dids: "initialMemberDids" required,
-        owner_did: "ownerDid" required,
-        rev: "rev" required,
+    EventGroupChatCreated, "chat.bsky.moderation.subscribeModEvents#eventGroupChatCreated", record: false, {
+        0 actor_did: "actorDid" required,
+        1 convo_created_at: "convoCreatedAt" required,
+        2 convo_id: "convoId" required,
+        3 created_at: "createdAt" required,
+        4 group_member_count: "groupMemberCount" required,
+        5 group_name: "groupName" required,
+        6 initial_member_dids: "initialMemberDids" required,
+        7 owner_did: "ownerDid" required,
+        8 rev: "rev" required,
     }
 }
 
@@ -263,18 +263,18 @@ pub struct EventGroupChatMemberAdded {
 }
 
 crate::object! {
-    EventGroupChatMemberAdded, "chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberAdded", typed: false, {
-        actor_did: "actorDid" required,
-        convo_created_at: "convoCreatedAt" required,
-        convo_id: "convoId" required,
-        created_at: "createdAt" required,
-        group_member_count: "groupMemberCount" required,
-        group_name: "groupName" required,
-        owner_did: "ownerDid" required,
-        request_members_count: "requestMembersCount" required,
-        rev: "rev" required,
-        subject_did: "subjectDid" required,
-        subject_follows_owner: "subjectFollowsOwner" required,
+    EventGroupChatMemberAdded, "chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberAdded", record: false, {
+        0 actor_did: "actorDid" required,
+        1 convo_created_at: "convoCreatedAt" required,
+        2 convo_id: "convoId" required,
+        3 created_at: "createdAt" required,
+        4 group_member_count: "groupMemberCount" required,
+        5 group_name: "groupName" required,
+        6 owner_did: "ownerDid" required,
+        7 request_members_count: "requestMembersCount" required,
+        8 rev: "rev" required,
+        9 subject_did: "subjectDid" required,
+        10 subject_follows_owner: "subjectFollowsOwner" required,
     }
 }
 
@@ -341,17 +341,17 @@ pub struct EventGroupChatMemberJoined {
 }
 
 crate::object! {
-    EventGroupChatMemberJoined, "chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberJoined", typed: false, {
-        actor_did: "actorDid" required,
-        convo_created_at: "convoCreatedAt" required,
-        convo_id: "convoId" required,
-        created_at: "createdAt" required,
-        group_member_count: "groupMemberCount" required,
-        group_name: "groupName" required,
-        join_link_code: "joinLinkCode" required,
-        owner_did: "ownerDid" required,
-        rev: "rev" required,
-        subject_follows_owner: "subjectFollowsOwner" required,
+    EventGroupChatMemberJoined, "chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberJoined", record: false, {
+        0 actor_did: "actorDid" required,
+        1 convo_created_at: "convoCreatedAt" required,
+        2 convo_id: "convoId" required,
+        3 created_at: "createdAt" required,
+        4 group_member_count: "groupMemberCount" required,
+        5 group_name: "groupName" required,
+        6 join_link_code: "joinLinkCode" required,
+        7 owner_did: "ownerDid" required,
+        8 rev: "rev" required,
+        9 subject_follows_owner: "subjectFollowsOwner" required,
     }
 }
 
@@ -416,17 +416,17 @@ pub struct EventGroupChatJoinRequest {
 }
 
 crate::object! {
-    EventGroupChatJoinRequest, "chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequest", typed: false, {
-        actor_did: "actorDid" required,
-        convo_created_at: "convoCreatedAt" required,
-        convo_id: "convoId" required,
-        created_at: "createdAt" required,
-        group_member_count: "groupMemberCount" required,
-        group_name: "groupName" required,
-        join_link_code: "joinLinkCode" required,
-        owner_did: "ownerDid" required,
-        rev: "rev" required,
-        subject_follows_owner: "subjectFollowsOwner" required,
+    EventGroupChatJoinRequest, "chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequest", record: false, {
+        0 actor_did: "actorDid" required,
+        1 convo_created_at: "convoCreatedAt" required,
+        2 convo_id: "convoId" required,
+        3 created_at: "createdAt" required,
+        4 group_member_count: "groupMemberCount" required,
+        5 group_name: "groupName" required,
+        6 join_link_code: "joinLinkCode" required,
+        7 owner_did: "ownerDid" required,
+        8 rev: "rev" required,
+        9 subject_follows_owner: "subjectFollowsOwner" required,
     }
 }
 
@@ -489,16 +489,16 @@ pub struct EventGroupChatJoinRequestApproved {
 }
 
 crate::object! {
-    EventGroupChatJoinRequestApproved, "chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequestApproved", typed: false, {
-        actor_did: "actorDid" required,
-        convo_created_at: "convoCreatedAt" required,
-        convo_id: "convoId" required,
-        created_at: "createdAt" required,
-        group_member_count: "groupMemberCount" required,
-        group_name: "groupName" required,
-        owner_did: "ownerDid" required,
-        rev: "rev" required,
-        subject_did: "subjectDid" required,
+    EventGroupChatJoinRequestApproved, "chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequestApproved", record: false, {
+        0 actor_did: "actorDid" required,
+        1 convo_created_at: "convoCreatedAt" required,
+        2 convo_id: "convoId" required,
+        3 created_at: "createdAt" required,
+        4 group_member_count: "groupMemberCount" required,
+        5 group_name: "groupName" required,
+        6 owner_did: "ownerDid" required,
+        7 rev: "rev" required,
+        8 subject_did: "subjectDid" required,
     }
 }
 
@@ -559,16 +559,16 @@ pub struct EventGroupChatJoinRequestRejected {
 }
 
 crate::object! {
-    EventGroupChatJoinRequestRejected, "chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequestRejected", typed: false, {
-        actor_did: "actorDid" required,
-        convo_created_at: "convoCreatedAt" required,
-        convo_id: "convoId" required,
-        created_at: "createdAt" required,
-        group_member_count: "groupMemberCount" required,
-        group_name: "groupName" required,
-        owner_did: "ownerDid" required,
-        rev: "rev" required,
-        subject_did: "subjectDid" required,
+    EventGroupChatJoinRequestRejected, "chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequestRejected", record: false, {
+        0 actor_did: "actorDid" required,
+        1 convo_created_at: "convoCreatedAt" required,
+        2 convo_id: "convoId" required,
+        3 created_at: "createdAt" required,
+        4 group_member_count: "groupMemberCount" required,
+        5 group_name: "groupName" required,
+        6 owner_did: "ownerDid" required,
+        7 rev: "rev" required,
+        8 subject_did: "subjectDid" required,
     }
 }
 
@@ -629,16 +629,16 @@ pub struct EventChatAccepted {
 }
 
 crate::object! {
-    EventChatAccepted, "chat.bsky.moderation.subscribeModEvents#eventChatAccepted", typed: false, {
-        actor_did: "actorDid" required,
-        convo_created_at: "convoCreatedAt" required,
-        convo_id: "convoId" required,
-        created_at: "createdAt" required,
-        group_member_count: "groupMemberCount" optional,
-        group_name: "groupName" optional,
-        method: "method" required,
-        owner_did: "ownerDid" optional,
-        rev: "rev" required,
+    EventChatAccepted, "chat.bsky.moderation.subscribeModEvents#eventChatAccepted", record: false, {
+        0 actor_did: "actorDid" required,
+        1 convo_created_at: "convoCreatedAt" required,
+        2 convo_id: "convoId" required,
+        3 created_at: "createdAt" required,
+        4 group_member_count: "groupMemberCount" optional,
+        5 group_name: "groupName" optional,
+        6 method: "method" required,
+        7 owner_did: "ownerDid" optional,
+        8 rev: "rev" required,
     }
 }
 
@@ -712,17 +712,17 @@ pub struct EventGroupChatMemberLeft {
 }
 
 crate::object! {
-    EventGroupChatMemberLeft, "chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberLeft", typed: false, {
-        actor_did: "actorDid" required,
-        convo_created_at: "convoCreatedAt" required,
-        convo_id: "convoId" required,
-        created_at: "createdAt" required,
-        group_member_count: "groupMemberCount" required,
-        group_name: "groupName" required,
-        leave_method: "leaveMethod" required,
-        owner_did: "ownerDid" required,
-        rev: "rev" required,
-        subject_did: "subjectDid" required,
+    EventGroupChatMemberLeft, "chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberLeft", record: false, {
+        0 actor_did: "actorDid" required,
+        1 convo_created_at: "convoCreatedAt" required,
+        2 convo_id: "convoId" required,
+        3 created_at: "createdAt" required,
+        4 group_member_count: "groupMemberCount" required,
+        5 group_name: "groupName" required,
+        6 leave_method: "leaveMethod" required,
+        7 owner_did: "ownerDid" required,
+        8 rev: "rev" required,
+        9 subject_did: "subjectDid" required,
     }
 }
 
@@ -816,22 +816,22 @@ pub struct EventGroupChatUpdated {
 }
 
 crate::object! {
-    EventGroupChatUpdated, "chat.bsky.moderation.subscribeModEvents#eventGroupChatUpdated", typed: false, {
-        actor_did: "actorDid" required,
-        convo_created_at: "convoCreatedAt" required,
-        convo_id: "convoId" required,
-        created_at: "createdAt" required,
-        group_member_count: "groupMemberCount" required,
-        group_name: "groupName" required,
-        join_link_code: "joinLinkCode" optional,
-        join_link_followers_only: "joinLinkFollowersOnly" optional,
-        join_link_requires_approval: "joinLinkRequiresApproval" optional,
-        lock_reason: "lockReason" optional,
-        new_name: "newName" optional,
-        old_name: "oldName" optional,
-        owner_did: "ownerDid" required,
-        rev: "rev" required,
-        update_type: "updateType" required,
+    EventGroupChatUpdated, "chat.bsky.moderation.subscribeModEvents#eventGroupChatUpdated", record: false, {
+        0 actor_did: "actorDid" required,
+        1 convo_created_at: "convoCreatedAt" required,
+        2 convo_id: "convoId" required,
+        3 created_at: "createdAt" required,
+        4 group_member_count: "groupMemberCount" required,
+        5 group_name: "groupName" required,
+        6 join_link_code: "joinLinkCode" optional,
+        7 join_link_followers_only: "joinLinkFollowersOnly" optional,
+        8 join_link_requires_approval: "joinLinkRequiresApproval" optional,
+        9 lock_reason: "lockReason" optional,
+        10 new_name: "newName" optional,
+        11 old_name: "oldName" optional,
+        12 owner_did: "ownerDid" required,
+        13 rev: "rev" required,
+        14 update_type: "updateType" required,
     }
 }
 
@@ -959,11 +959,11 @@ pub struct EventRateLimitExceeded {
 }
 
 crate::object! {
-    EventRateLimitExceeded, "chat.bsky.moderation.subscribeModEvents#eventRateLimitExceeded", typed: false, {
-        actor_did: "actorDid" required,
-        created_at: "createdAt" required,
-        endpoint: "endpoint" required,
-        rev: "rev" required,
+    EventRateLimitExceeded, "chat.bsky.moderation.subscribeModEvents#eventRateLimitExceeded", record: false, {
+        0 actor_did: "actorDid" required,
+        1 created_at: "createdAt" required,
+        2 endpoint: "endpoint" required,
+        3 rev: "rev" required,
     }
 }
 

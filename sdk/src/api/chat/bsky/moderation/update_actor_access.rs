@@ -39,10 +39,10 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "chat.bsky.moderation.updateActorAccess", typed: false, {
-        actor: "actor" required,
-        allow_access: "allowAccess" required,
-        r#ref: "ref" optional,
+    Input, "chat.bsky.moderation.updateActorAccess", record: false, {
+        0 actor: "actor" required,
+        1 allow_access: "allowAccess" required,
+        2 r#ref: "ref" optional,
     }
 }
 

@@ -19,9 +19,9 @@ pub struct Preferences {
 }
 
 crate::object! {
-    Preferences, "chat.bsky.notification.defs#preferences", typed: false, {
-        chat: "chat" required,
-        chat_request: "chatRequest" required,
+    Preferences, "chat.bsky.notification.defs#preferences", record: false, {
+        0 chat: "chat" required,
+        1 chat_request: "chatRequest" required,
     }
 }
 
@@ -51,9 +51,9 @@ pub struct ChatPreference {
 }
 
 crate::object! {
-    ChatPreference, "chat.bsky.notification.defs#chatPreference", typed: false, {
-        include: "include" required,
-        push: "push" required,
+    ChatPreference, "chat.bsky.notification.defs#chatPreference", record: false, {
+        0 include: "include" required,
+        1 push: "push" required,
     }
 }
 

@@ -36,8 +36,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "chat.bsky.notification.getPreferences", typed: false, {
-        preferences: "preferences" required,
+    Output, "chat.bsky.notification.getPreferences", record: false, {
+        0 preferences: "preferences" required,
     }
 }
 

@@ -30,17 +30,17 @@ impl xrpc::Procedure for PutPreferences {}
 #[non_exhaustive]
 pub struct Input {
     /// `chat`.
-    pub chat: Option<api::chat::bsky::notification::defs::ChatPreference>,
+    pub chat: Option<Box<api::chat::bsky::notification::defs::ChatPreference>>,
     /// `chatRequest`.
-    pub chat_request: Option<api::chat::bsky::notification::defs::ChatPreference>,
+    pub chat_request: Option<Box<api::chat::bsky::notification::defs::ChatPreference>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    Input, "chat.bsky.notification.putPreferences", typed: false, {
-        chat: "chat" optional,
-        chat_request: "chatRequest" optional,
+    Input, "chat.bsky.notification.putPreferences", record: false, {
+        0 chat: "chat" optional,
+        1 chat_request: "chatRequest" optional,
     }
 }
 
@@ -57,8 +57,8 @@ impl Input {
 
 crate::setters! {
     Input {
-        chat = chat: plain api::chat::bsky::notification::defs::ChatPreference,
-        chat_request = chat_request: plain api::chat::bsky::notification::defs::ChatPreference,
+        chat = chat: boxed api::chat::bsky::notification::defs::ChatPreference,
+        chat_request = chat_request: boxed api::chat::bsky::notification::defs::ChatPreference,
     }
 }
 
@@ -73,8 +73,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "chat.bsky.notification.putPreferences", typed: false, {
-        preferences: "preferences" required,
+    Output, "chat.bsky.notification.putPreferences", record: false, {
+        0 preferences: "preferences" required,
     }
 }
 

@@ -20,9 +20,9 @@ pub struct StatusAttr {
 }
 
 crate::object! {
-    StatusAttr, "com.atproto.admin.defs#statusAttr", typed: false, {
-        applied: "applied" required,
-        r#ref: "ref" optional,
+    StatusAttr, "com.atproto.admin.defs#statusAttr", record: false, {
+        0 applied: "applied" required,
+        1 r#ref: "ref" optional,
     }
 }
 
@@ -56,7 +56,7 @@ pub struct AccountView {
     /// `indexedAt`.
     pub indexed_at: types::Datetime,
     /// The invite code with which the account was created.
-    pub invited_by: Option<api::com::atproto::server::defs::InviteCode>,
+    pub invited_by: Option<Box<api::com::atproto::server::defs::InviteCode>>,
     /// Invite codes that belong to the account.
     pub invites: Option<Vec<api::com::atproto::server::defs::InviteCode>>,
     /// True when the account gets no new invite codes.
@@ -74,19 +74,19 @@ pub struct AccountView {
 }
 
 crate::object! {
-    AccountView, "com.atproto.admin.defs#accountView", typed: false, {
-        did: "did" required,
-        handle: "handle" required,
-        email: "email" optional,
-        related_records: "relatedRecords" optional,
-        indexed_at: "indexedAt" required,
-        invited_by: "invitedBy" optional,
-        invites: "invites" optional,
-        invites_disabled: "invitesDisabled" optional,
-        email_confirmed_at: "emailConfirmedAt" optional,
-        invite_note: "inviteNote" optional,
-        deactivated_at: "deactivatedAt" optional,
-        threat_signatures: "threatSignatures" optional,
+    AccountView, "com.atproto.admin.defs#accountView", record: false, {
+        0 did: "did" required,
+        1 handle: "handle" required,
+        2 email: "email" optional,
+        3 related_records: "relatedRecords" optional,
+        4 indexed_at: "indexedAt" required,
+        5 invited_by: "invitedBy" optional,
+        6 invites: "invites" optional,
+        7 invites_disabled: "invitesDisabled" optional,
+        8 email_confirmed_at: "emailConfirmedAt" optional,
+        9 invite_note: "inviteNote" optional,
+        10 deactivated_at: "deactivatedAt" optional,
+        11 threat_signatures: "threatSignatures" optional,
     }
 }
 
@@ -127,7 +127,11 @@ pub struct RepoRef {
     pub extra: types::Extra,
 }
 
-crate::object! { RepoRef, "com.atproto.admin.defs#repoRef", typed: false, { did: "did" required } }
+crate::object! {
+    RepoRef, "com.atproto.admin.defs#repoRef", record: false, {
+        0 did: "did" required,
+    }
+}
 
 impl RepoRef {
     /// With the required fields.
@@ -156,10 +160,10 @@ pub struct RepoBlobRef {
 }
 
 crate::object! {
-    RepoBlobRef, "com.atproto.admin.defs#repoBlobRef", typed: false, {
-        did: "did" required,
-        cid: "cid" required,
-        record_uri: "recordUri" optional,
+    RepoBlobRef, "com.atproto.admin.defs#repoBlobRef", record: false, {
+        0 did: "did" required,
+        1 cid: "cid" required,
+        2 record_uri: "recordUri" optional,
     }
 }
 
@@ -192,9 +196,9 @@ pub struct ThreatSignature {
 }
 
 crate::object! {
-    ThreatSignature, "com.atproto.admin.defs#threatSignature", typed: false, {
-        property: "property" required,
-        value: "value" required,
+    ThreatSignature, "com.atproto.admin.defs#threatSignature", record: false, {
+        0 property: "property" required,
+        1 value: "value" required,
     }
 }
 

@@ -34,7 +34,11 @@ pub struct Input {
     pub extra: types::Extra,
 }
 
-crate::object! { Input, "com.atproto.admin.deleteAccount", typed: false, { did: "did" required } }
+crate::object! {
+    Input, "com.atproto.admin.deleteAccount", record: false, {
+        0 did: "did" required,
+    }
+}
 
 impl Input {
     /// With the required fields.

@@ -37,9 +37,9 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "com.atproto.admin.disableAccountInvites", typed: false, {
-        account: "account" required,
-        note: "note" optional,
+    Input, "com.atproto.admin.disableAccountInvites", record: false, {
+        0 account: "account" required,
+        1 note: "note" optional,
     }
 }
 

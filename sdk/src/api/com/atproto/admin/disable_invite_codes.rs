@@ -37,9 +37,9 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "com.atproto.admin.disableInviteCodes", typed: false, {
-        codes: "codes" optional,
-        accounts: "accounts" optional,
+    Input, "com.atproto.admin.disableInviteCodes", record: false, {
+        0 codes: "codes" optional,
+        1 accounts: "accounts" optional,
     }
 }
 

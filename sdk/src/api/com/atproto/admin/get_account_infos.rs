@@ -33,7 +33,7 @@ pub struct Params {
     pub dids: Vec<types::Did>,
 }
 
-crate::params! { Params { dids: "dids" } }
+crate::params! { Params { 0 dids: "dids" } }
 
 impl Params {
     /// With the required fields.
@@ -53,8 +53,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.admin.getAccountInfos", typed: false, {
-        infos: "infos" required,
+    Output, "com.atproto.admin.getAccountInfos", record: false, {
+        0 infos: "infos" required,
     }
 }
 

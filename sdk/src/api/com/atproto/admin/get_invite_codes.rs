@@ -52,7 +52,13 @@ pub struct Params {
     pub cursor: Option<String>,
 }
 
-crate::params! { Params { sort: "sort" = "recent", limit: "limit" = 100i64, cursor: "cursor" } }
+crate::params! {
+    Params {
+        0 sort: "sort" = Text("recent"),
+        1 limit: "limit" [Minimum(1), Maximum(500)] = Integer(100),
+        2 cursor: "cursor",
+    }
+}
 
 impl Params {
     /// With nothing set.
@@ -100,9 +106,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.admin.getInviteCodes", typed: false, {
-        cursor: "cursor" optional,
-        codes: "codes" required,
+    Output, "com.atproto.admin.getInviteCodes", record: false, {
+        0 cursor: "cursor" optional,
+        1 codes: "codes" required,
     }
 }
 

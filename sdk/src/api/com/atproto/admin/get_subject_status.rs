@@ -37,7 +37,7 @@ pub struct Params {
     pub blob: Option<types::Cid>,
 }
 
-crate::params! { Params { did: "did", uri: "uri", blob: "blob" } }
+crate::params! { Params { 0 did: "did", 1 uri: "uri", 2 blob: "blob" } }
 
 impl Params {
     /// With nothing set.
@@ -65,18 +65,18 @@ pub struct Output {
     /// `subject`.
     pub subject: OutputSubject,
     /// `takedown`.
-    pub takedown: Option<api::com::atproto::admin::defs::StatusAttr>,
+    pub takedown: Option<Box<api::com::atproto::admin::defs::StatusAttr>>,
     /// `deactivated`.
-    pub deactivated: Option<api::com::atproto::admin::defs::StatusAttr>,
+    pub deactivated: Option<Box<api::com::atproto::admin::defs::StatusAttr>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    Output, "com.atproto.admin.getSubjectStatus", typed: false, {
-        subject: "subject" required,
-        takedown: "takedown" optional,
-        deactivated: "deactivated" optional,
+    Output, "com.atproto.admin.getSubjectStatus", record: false, {
+        0 subject: "subject" required,
+        1 takedown: "takedown" optional,
+        2 deactivated: "deactivated" optional,
     }
 }
 

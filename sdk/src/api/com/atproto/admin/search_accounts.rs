@@ -50,7 +50,13 @@ pub struct Params {
     pub limit: Option<i64>,
 }
 
-crate::params! { Params { email: "email", cursor: "cursor", limit: "limit" = 50i64 } }
+crate::params! {
+    Params {
+        0 email: "email",
+        1 cursor: "cursor",
+        2 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
+    }
+}
 
 impl Params {
     /// With nothing set.
@@ -84,9 +90,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.admin.searchAccounts", typed: false, {
-        cursor: "cursor" optional,
-        accounts: "accounts" required,
+    Output, "com.atproto.admin.searchAccounts", record: false, {
+        0 cursor: "cursor" optional,
+        1 accounts: "accounts" required,
     }
 }
 

@@ -43,12 +43,12 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "com.atproto.admin.sendEmail", typed: false, {
-        recipient_did: "recipientDid" required,
-        content: "content" required,
-        subject: "subject" optional,
-        sender_did: "senderDid" required,
-        comment: "comment" optional,
+    Input, "com.atproto.admin.sendEmail", record: false, {
+        0 recipient_did: "recipientDid" required,
+        1 content: "content" required,
+        2 subject: "subject" optional,
+        3 sender_did: "senderDid" required,
+        4 comment: "comment" optional,
     }
 }
 
@@ -82,7 +82,7 @@ pub struct Output {
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "com.atproto.admin.sendEmail", typed: false, { sent: "sent" required } }
+crate::object! { Output, "com.atproto.admin.sendEmail", record: false, { 0 sent: "sent" required } }
 
 impl Output {
     /// With the required fields.

@@ -37,9 +37,9 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "com.atproto.admin.updateAccountEmail", typed: false, {
-        account: "account" required,
-        email: "email" required,
+    Input, "com.atproto.admin.updateAccountEmail", record: false, {
+        0 account: "account" required,
+        1 email: "email" required,
     }
 }
 

@@ -37,9 +37,9 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "com.atproto.admin.updateAccountHandle", typed: false, {
-        did: "did" required,
-        handle: "handle" required,
+    Input, "com.atproto.admin.updateAccountHandle", record: false, {
+        0 did: "did" required,
+        1 handle: "handle" required,
     }
 }
 

@@ -37,9 +37,9 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "com.atproto.admin.updateAccountPassword", typed: false, {
-        did: "did" required,
-        password: "password" required,
+    Input, "com.atproto.admin.updateAccountPassword", record: false, {
+        0 did: "did" required,
+        1 password: "password" required,
     }
 }
 

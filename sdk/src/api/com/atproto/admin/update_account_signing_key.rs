@@ -37,9 +37,9 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "com.atproto.admin.updateAccountSigningKey", typed: false, {
-        did: "did" required,
-        signing_key: "signingKey" required,
+    Input, "com.atproto.admin.updateAccountSigningKey", record: false, {
+        0 did: "did" required,
+        1 signing_key: "signingKey" required,
     }
 }
 

@@ -32,18 +32,18 @@ pub struct Input {
     /// `subject`.
     pub subject: InputSubject,
     /// Takedown state to set; leave out to keep it.
-    pub takedown: Option<api::com::atproto::admin::defs::StatusAttr>,
+    pub takedown: Option<Box<api::com::atproto::admin::defs::StatusAttr>>,
     /// Deactivation state to set, for accounts; leave out to keep it.
-    pub deactivated: Option<api::com::atproto::admin::defs::StatusAttr>,
+    pub deactivated: Option<Box<api::com::atproto::admin::defs::StatusAttr>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    Input, "com.atproto.admin.updateSubjectStatus", typed: false, {
-        subject: "subject" required,
-        takedown: "takedown" optional,
-        deactivated: "deactivated" optional,
+    Input, "com.atproto.admin.updateSubjectStatus", record: false, {
+        0 subject: "subject" required,
+        1 takedown: "takedown" optional,
+        2 deactivated: "deactivated" optional,
     }
 }
 
@@ -61,8 +61,8 @@ impl Input {
 
 crate::setters! {
     Input {
-        takedown = takedown: plain api::com::atproto::admin::defs::StatusAttr,
-        deactivated = deactivated: plain api::com::atproto::admin::defs::StatusAttr,
+        takedown = takedown: boxed api::com::atproto::admin::defs::StatusAttr,
+        deactivated = deactivated: boxed api::com::atproto::admin::defs::StatusAttr,
     }
 }
 
@@ -95,15 +95,15 @@ pub struct Output {
     /// `subject`.
     pub subject: OutputSubject,
     /// `takedown`.
-    pub takedown: Option<api::com::atproto::admin::defs::StatusAttr>,
+    pub takedown: Option<Box<api::com::atproto::admin::defs::StatusAttr>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    Output, "com.atproto.admin.updateSubjectStatus", typed: false, {
-        subject: "subject" required,
-        takedown: "takedown" optional,
+    Output, "com.atproto.admin.updateSubjectStatus", record: false, {
+        0 subject: "subject" required,
+        1 takedown: "takedown" optional,
     }
 }
 

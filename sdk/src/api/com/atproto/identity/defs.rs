@@ -21,10 +21,10 @@ pub struct IdentityInfo {
 }
 
 crate::object! {
-    IdentityInfo, "com.atproto.identity.defs#identityInfo", typed: false, {
-        did: "did" required,
-        handle: "handle" required,
-        did_doc: "didDoc" required,
+    IdentityInfo, "com.atproto.identity.defs#identityInfo", record: false, {
+        0 did: "did" required,
+        1 handle: "handle" required,
+        2 did_doc: "didDoc" required,
     }
 }
 

@@ -42,11 +42,11 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.identity.getRecommendedDidCredentials", typed: false, {
-        rotation_keys: "rotationKeys" optional,
-        also_known_as: "alsoKnownAs" optional,
-        verification_methods: "verificationMethods" optional,
-        services: "services" optional,
+    Output, "com.atproto.identity.getRecommendedDidCredentials", record: false, {
+        0 rotation_keys: "rotationKeys" optional,
+        1 also_known_as: "alsoKnownAs" optional,
+        2 verification_methods: "verificationMethods" optional,
+        3 services: "services" optional,
     }
 }
 

@@ -38,8 +38,8 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "com.atproto.identity.refreshIdentity", typed: false, {
-        identifier: "identifier" required,
+    Input, "com.atproto.identity.refreshIdentity", record: false, {
+        0 identifier: "identifier" required,
     }
 }
 

@@ -34,7 +34,7 @@ pub struct Params {
     pub did: types::Did,
 }
 
-crate::params! { Params { did: "did" } }
+crate::params! { Params { 0 did: "did" } }
 
 impl Params {
     /// With the required fields.
@@ -54,8 +54,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.identity.resolveDid", typed: false, {
-        did_doc: "didDoc" required,
+    Output, "com.atproto.identity.resolveDid", record: false, {
+        0 did_doc: "didDoc" required,
     }
 }
 

@@ -34,7 +34,7 @@ pub struct Params {
     pub handle: types::Handle,
 }
 
-crate::params! { Params { handle: "handle" } }
+crate::params! { Params { 0 handle: "handle" } }
 
 impl Params {
     /// With the required fields.
@@ -54,8 +54,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.identity.resolveHandle", typed: false, {
-        did: "did" required,
+    Output, "com.atproto.identity.resolveHandle", record: false, {
+        0 did: "did" required,
     }
 }
 

@@ -35,7 +35,7 @@ pub struct Params {
     pub identifier: types::AtIdentifier,
 }
 
-crate::params! { Params { identifier: "identifier" } }
+crate::params! { Params { 0 identifier: "identifier" } }
 
 impl Params {
     /// With the required fields.

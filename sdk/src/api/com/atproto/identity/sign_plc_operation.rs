@@ -43,12 +43,12 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "com.atproto.identity.signPlcOperation", typed: false, {
-        token: "token" optional,
-        rotation_keys: "rotationKeys" optional,
-        also_known_as: "alsoKnownAs" optional,
-        verification_methods: "verificationMethods" optional,
-        services: "services" optional,
+    Input, "com.atproto.identity.signPlcOperation", record: false, {
+        0 token: "token" optional,
+        1 rotation_keys: "rotationKeys" optional,
+        2 also_known_as: "alsoKnownAs" optional,
+        3 verification_methods: "verificationMethods" optional,
+        4 services: "services" optional,
     }
 }
 
@@ -87,8 +87,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.identity.signPlcOperation", typed: false, {
-        operation: "operation" required,
+    Output, "com.atproto.identity.signPlcOperation", record: false, {
+        0 operation: "operation" required,
     }
 }
 

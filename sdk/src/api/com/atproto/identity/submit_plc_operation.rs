@@ -35,8 +35,8 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "com.atproto.identity.submitPlcOperation", typed: false, {
-        operation: "operation" required,
+    Input, "com.atproto.identity.submitPlcOperation", record: false, {
+        0 operation: "operation" required,
     }
 }
 

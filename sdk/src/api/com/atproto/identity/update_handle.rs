@@ -35,8 +35,8 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "com.atproto.identity.updateHandle", typed: false, {
-        handle: "handle" required,
+    Input, "com.atproto.identity.updateHandle", record: false, {
+        0 handle: "handle" required,
     }
 }
 

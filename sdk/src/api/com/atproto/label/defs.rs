@@ -35,16 +35,16 @@ pub struct Label {
 }
 
 crate::object! {
-    Label, "com.atproto.label.defs#label", typed: false, {
-        ver: "ver" optional,
-        src: "src" required,
-        uri: "uri" required,
-        cid: "cid" optional,
-        val: "val" required,
-        neg: "neg" optional,
-        cts: "cts" required,
-        exp: "exp" optional,
-        sig: "sig" optional,
+    Label, "com.atproto.label.defs#label", record: false, {
+        0 ver: "ver" optional,
+        1 src: "src" required,
+        2 uri: "uri" required,
+        3 cid: "cid" optional,
+        4 val: "val" required [MaxBytes(128)],
+        5 neg: "neg" optional,
+        6 cts: "cts" required,
+        7 exp: "exp" optional,
+        8 sig: "sig" optional,
     }
 }
 
@@ -84,8 +84,8 @@ pub struct SelfLabels {
 }
 
 crate::object! {
-    SelfLabels, "com.atproto.label.defs#selfLabels", typed: false, {
-        values: "values" required,
+    SelfLabels, "com.atproto.label.defs#selfLabels", record: false, {
+        0 values: "values" required [MaxLength(10)],
     }
 }
 
@@ -112,8 +112,8 @@ pub struct SelfLabel {
 }
 
 crate::object! {
-    SelfLabel, "com.atproto.label.defs#selfLabel", typed: false, {
-        val: "val" required,
+    SelfLabel, "com.atproto.label.defs#selfLabel", record: false, {
+        0 val: "val" required [MaxBytes(128)],
     }
 }
 
@@ -154,13 +154,13 @@ pub struct LabelValueDefinition {
 }
 
 crate::object! {
-    LabelValueDefinition, "com.atproto.label.defs#labelValueDefinition", typed: false, {
-        identifier: "identifier" required,
-        severity: "severity" required,
-        blurs: "blurs" required,
-        default_setting: "defaultSetting" optional,
-        adult_only: "adultOnly" optional,
-        locales: "locales" required,
+    LabelValueDefinition, "com.atproto.label.defs#labelValueDefinition", record: false, {
+        0 identifier: "identifier" required [MaxGraphemes(100), MaxBytes(100)],
+        1 severity: "severity" required,
+        2 blurs: "blurs" required,
+        3 default_setting: "defaultSetting" optional,
+        4 adult_only: "adultOnly" optional,
+        5 locales: "locales" required,
     }
 }
 
@@ -280,10 +280,10 @@ pub struct LabelValueDefinitionStrings {
 }
 
 crate::object! {
-    LabelValueDefinitionStrings, "com.atproto.label.defs#labelValueDefinitionStrings", typed: false, {
-        lang: "lang" required,
-        name: "name" required,
-        description: "description" required,
+    LabelValueDefinitionStrings, "com.atproto.label.defs#labelValueDefinitionStrings", record: false, {
+        0 lang: "lang" required,
+        1 name: "name" required [MaxGraphemes(64), MaxBytes(640)],
+        2 description: "description" required [MaxGraphemes(10000), MaxBytes(100000)],
     }
 }
 

@@ -54,10 +54,10 @@ pub struct Params {
 
 crate::params! {
     Params {
-        uri_patterns: "uriPatterns",
-        sources: "sources",
-        limit: "limit" = 50i64,
-        cursor: "cursor",
+        0 uri_patterns: "uriPatterns",
+        1 sources: "sources",
+        2 limit: "limit" [Minimum(1), Maximum(250)] = Integer(50),
+        3 cursor: "cursor",
     }
 }
 
@@ -94,9 +94,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.label.queryLabels", typed: false, {
-        cursor: "cursor" optional,
-        labels: "labels" required,
+    Output, "com.atproto.label.queryLabels", record: false, {
+        0 cursor: "cursor" optional,
+        1 labels: "labels" required,
     }
 }
 

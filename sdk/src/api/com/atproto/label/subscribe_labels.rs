@@ -37,7 +37,7 @@ pub struct Params {
     pub cursor: Option<i64>,
 }
 
-crate::params! { Params { cursor: "cursor" } }
+crate::params! { Params { 0 cursor: "cursor" } }
 
 impl Params {
     /// With nothing set.
@@ -92,9 +92,9 @@ pub struct Labels {
 }
 
 crate::object! {
-    Labels, "com.atproto.label.subscribeLabels#labels", typed: false, {
-        seq: "seq" required,
-        labels: "labels" required,
+    Labels, "com.atproto.label.subscribeLabels#labels", record: false, {
+        0 seq: "seq" required,
+        1 labels: "labels" required,
     }
 }
 
@@ -124,9 +124,9 @@ pub struct Info {
 }
 
 crate::object! {
-    Info, "com.atproto.label.subscribeLabels#info", typed: false, {
-        name: "name" required,
-        message: "message" optional,
+    Info, "com.atproto.label.subscribeLabels#info", record: false, {
+        0 name: "name" required,
+        1 message: "message" optional,
     }
 }
 

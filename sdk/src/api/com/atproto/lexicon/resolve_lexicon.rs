@@ -35,7 +35,7 @@ pub struct Params {
     pub nsid: types::Nsid,
 }
 
-crate::params! { Params { nsid: "nsid" } }
+crate::params! { Params { 0 nsid: "nsid" } }
 
 impl Params {
     /// With the required fields.
@@ -59,10 +59,10 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.lexicon.resolveLexicon", typed: false, {
-        cid: "cid" required,
-        schema: "schema" required,
-        uri: "uri" required,
+    Output, "com.atproto.lexicon.resolveLexicon", record: false, {
+        0 cid: "cid" required,
+        1 schema: "schema" required,
+        2 uri: "uri" required,
     }
 }
 

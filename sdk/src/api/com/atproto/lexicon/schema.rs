@@ -17,8 +17,8 @@ pub struct Schema {
 }
 
 crate::object! {
-    Schema, "com.atproto.lexicon.schema", typed: true, {
-        lexicon: "lexicon" required,
+    Schema, "com.atproto.lexicon.schema", record: true, {
+        0 lexicon: "lexicon" required,
     }
 }
 

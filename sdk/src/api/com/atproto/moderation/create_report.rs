@@ -38,17 +38,17 @@ pub struct Input {
     /// `subject`.
     pub subject: InputSubject,
     /// Tool from which the report was made.
-    pub mod_tool: Option<ModTool>,
+    pub mod_tool: Option<Box<ModTool>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    Input, "com.atproto.moderation.createReport", typed: false, {
-        reason_type: "reasonType" required,
-        reason: "reason" optional,
-        subject: "subject" required,
-        mod_tool: "modTool" optional,
+    Input, "com.atproto.moderation.createReport", record: false, {
+        0 reason_type: "reasonType" required,
+        1 reason: "reason" optional [MaxGraphemes(2000), MaxBytes(20000)],
+        2 subject: "subject" required,
+        3 mod_tool: "modTool" optional,
     }
 }
 
@@ -68,7 +68,7 @@ impl Input {
     }
 }
 
-crate::setters! { Input { reason = reason: into String, mod_tool = mod_tool: plain ModTool } }
+crate::setters! { Input { reason = reason: into String, mod_tool = mod_tool: boxed ModTool } }
 
 /// Part of `com.atproto.moderation.createReport`.
 #[derive(Debug, Clone, PartialEq)]
@@ -110,13 +110,13 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.moderation.createReport", typed: false, {
-        id: "id" required,
-        reason_type: "reasonType" required,
-        reason: "reason" optional,
-        subject: "subject" required,
-        reported_by: "reportedBy" required,
-        created_at: "createdAt" required,
+    Output, "com.atproto.moderation.createReport", record: false, {
+        0 id: "id" required,
+        1 reason_type: "reasonType" required,
+        2 reason: "reason" optional [MaxGraphemes(2000), MaxBytes(20000)],
+        3 subject: "subject" required,
+        4 reported_by: "reportedBy" required,
+        5 created_at: "createdAt" required,
     }
 }
 
@@ -175,9 +175,9 @@ pub struct ModTool {
 }
 
 crate::object! {
-    ModTool, "com.atproto.moderation.createReport#modTool", typed: false, {
-        name: "name" required,
-        meta: "meta" optional,
+    ModTool, "com.atproto.moderation.createReport#modTool", record: false, {
+        0 name: "name" required,
+        1 meta: "meta" optional,
     }
 }
 

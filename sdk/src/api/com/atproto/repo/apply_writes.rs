@@ -44,11 +44,11 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "com.atproto.repo.applyWrites", typed: false, {
-        repo: "repo" required,
-        validate: "validate" optional,
-        writes: "writes" required,
-        swap_commit: "swapCommit" optional,
+    Input, "com.atproto.repo.applyWrites", record: false, {
+        0 repo: "repo" required,
+        1 validate: "validate" optional,
+        2 writes: "writes" required,
+        3 swap_commit: "swapCommit" optional,
     }
 }
 
@@ -100,7 +100,7 @@ crate::union! {
 #[non_exhaustive]
 pub struct Output {
     /// `commit`.
-    pub commit: Option<api::com::atproto::repo::defs::CommitMeta>,
+    pub commit: Option<Box<api::com::atproto::repo::defs::CommitMeta>>,
     /// One result per write, in the same order.
     pub results: Option<Vec<OutputResultsItem>>,
     /// Fields that the lexicon does not name.
@@ -108,9 +108,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.repo.applyWrites", typed: false, {
-        commit: "commit" optional,
-        results: "results" optional,
+    Output, "com.atproto.repo.applyWrites", record: false, {
+        0 commit: "commit" optional,
+        1 results: "results" optional,
     }
 }
 
@@ -174,10 +174,10 @@ pub struct Create {
 }
 
 crate::object! {
-    Create, "com.atproto.repo.applyWrites#create", typed: false, {
-        collection: "collection" required,
-        rkey: "rkey" optional,
-        value: "value" required,
+    Create, "com.atproto.repo.applyWrites#create", record: false, {
+        0 collection: "collection" required,
+        1 rkey: "rkey" optional [MaxBytes(512)],
+        2 value: "value" required,
     }
 }
 
@@ -212,10 +212,10 @@ pub struct Update {
 }
 
 crate::object! {
-    Update, "com.atproto.repo.applyWrites#update", typed: false, {
-        collection: "collection" required,
-        rkey: "rkey" required,
-        value: "value" required,
+    Update, "com.atproto.repo.applyWrites#update", record: false, {
+        0 collection: "collection" required,
+        1 rkey: "rkey" required,
+        2 value: "value" required,
     }
 }
 
@@ -250,9 +250,9 @@ pub struct Delete {
 }
 
 crate::object! {
-    Delete, "com.atproto.repo.applyWrites#delete", typed: false, {
-        collection: "collection" required,
-        rkey: "rkey" required,
+    Delete, "com.atproto.repo.applyWrites#delete", record: false, {
+        0 collection: "collection" required,
+        1 rkey: "rkey" required,
     }
 }
 
@@ -282,10 +282,10 @@ pub struct CreateResult {
 }
 
 crate::object! {
-    CreateResult, "com.atproto.repo.applyWrites#createResult", typed: false, {
-        uri: "uri" required,
-        cid: "cid" required,
-        validation_status: "validationStatus" optional,
+    CreateResult, "com.atproto.repo.applyWrites#createResult", record: false, {
+        0 uri: "uri" required,
+        1 cid: "cid" required,
+        2 validation_status: "validationStatus" optional,
     }
 }
 
@@ -330,10 +330,10 @@ pub struct UpdateResult {
 }
 
 crate::object! {
-    UpdateResult, "com.atproto.repo.applyWrites#updateResult", typed: false, {
-        uri: "uri" required,
-        cid: "cid" required,
-        validation_status: "validationStatus" optional,
+    UpdateResult, "com.atproto.repo.applyWrites#updateResult", record: false, {
+        0 uri: "uri" required,
+        1 cid: "cid" required,
+        2 validation_status: "validationStatus" optional,
     }
 }
 
@@ -371,7 +371,7 @@ pub struct DeleteResult {
     pub extra: types::Extra,
 }
 
-crate::object! { DeleteResult, "com.atproto.repo.applyWrites#deleteResult", typed: false, {} }
+crate::object! { DeleteResult, "com.atproto.repo.applyWrites#deleteResult", record: false, {} }
 
 impl DeleteResult {
     /// With nothing set.

@@ -50,13 +50,13 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "com.atproto.repo.createRecord", typed: false, {
-        repo: "repo" required,
-        collection: "collection" required,
-        rkey: "rkey" optional,
-        validate: "validate" optional,
-        record: "record" required,
-        swap_commit: "swapCommit" optional,
+    Input, "com.atproto.repo.createRecord", record: false, {
+        0 repo: "repo" required,
+        1 collection: "collection" required,
+        2 rkey: "rkey" optional [MaxBytes(512)],
+        3 validate: "validate" optional,
+        4 record: "record" required,
+        5 swap_commit: "swapCommit" optional,
     }
 }
 
@@ -96,7 +96,7 @@ pub struct Output {
     /// `cid`.
     pub cid: types::Cid,
     /// `commit`.
-    pub commit: Option<api::com::atproto::repo::defs::CommitMeta>,
+    pub commit: Option<Box<api::com::atproto::repo::defs::CommitMeta>>,
     /// Whether the record matched its schema or the schema was not known.
     pub validation_status: Option<OutputValidationStatus>,
     /// Fields that the lexicon does not name.
@@ -104,11 +104,11 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.repo.createRecord", typed: false, {
-        uri: "uri" required,
-        cid: "cid" required,
-        commit: "commit" optional,
-        validation_status: "validationStatus" optional,
+    Output, "com.atproto.repo.createRecord", record: false, {
+        0 uri: "uri" required,
+        1 cid: "cid" required,
+        2 commit: "commit" optional,
+        3 validation_status: "validationStatus" optional,
     }
 }
 

@@ -19,9 +19,9 @@ pub struct CommitMeta {
 }
 
 crate::object! {
-    CommitMeta, "com.atproto.repo.defs#commitMeta", typed: false, {
-        cid: "cid" required,
-        rev: "rev" required,
+    CommitMeta, "com.atproto.repo.defs#commitMeta", record: false, {
+        0 cid: "cid" required,
+        1 rev: "rev" required,
     }
 }
 

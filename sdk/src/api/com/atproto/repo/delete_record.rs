@@ -46,12 +46,12 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "com.atproto.repo.deleteRecord", typed: false, {
-        repo: "repo" required,
-        collection: "collection" required,
-        rkey: "rkey" required,
-        swap_record: "swapRecord" optional,
-        swap_commit: "swapCommit" optional,
+    Input, "com.atproto.repo.deleteRecord", record: false, {
+        0 repo: "repo" required,
+        1 collection: "collection" required,
+        2 rkey: "rkey" required,
+        3 swap_record: "swapRecord" optional,
+        4 swap_commit: "swapCommit" optional,
     }
 }
 
@@ -85,14 +85,14 @@ crate::setters! {
 #[non_exhaustive]
 pub struct Output {
     /// The new commit; missing when nothing was deleted.
-    pub commit: Option<api::com::atproto::repo::defs::CommitMeta>,
+    pub commit: Option<Box<api::com::atproto::repo::defs::CommitMeta>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    Output, "com.atproto.repo.deleteRecord", typed: false, {
-        commit: "commit" optional,
+    Output, "com.atproto.repo.deleteRecord", record: false, {
+        0 commit: "commit" optional,
     }
 }
 

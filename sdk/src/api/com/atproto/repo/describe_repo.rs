@@ -32,7 +32,7 @@ pub struct Params {
     pub repo: types::AtIdentifier,
 }
 
-crate::params! { Params { repo: "repo" } }
+crate::params! { Params { 0 repo: "repo" } }
 
 impl Params {
     /// With the required fields.
@@ -60,12 +60,12 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.repo.describeRepo", typed: false, {
-        handle: "handle" required,
-        did: "did" required,
-        did_doc: "didDoc" required,
-        collections: "collections" required,
-        handle_is_correct: "handleIsCorrect" required,
+    Output, "com.atproto.repo.describeRepo", record: false, {
+        0 handle: "handle" required,
+        1 did: "did" required,
+        2 did_doc: "didDoc" required,
+        3 collections: "collections" required,
+        4 handle_is_correct: "handleIsCorrect" required,
     }
 }
 

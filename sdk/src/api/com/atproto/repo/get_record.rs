@@ -40,7 +40,14 @@ pub struct Params {
     pub cid: Option<types::Cid>,
 }
 
-crate::params! { Params { repo: "repo", collection: "collection", rkey: "rkey", cid: "cid" } }
+crate::params! {
+    Params {
+        0 repo: "repo",
+        1 collection: "collection",
+        2 rkey: "rkey",
+        3 cid: "cid",
+    }
+}
 
 impl Params {
     /// With the required fields.
@@ -75,10 +82,10 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.repo.getRecord", typed: false, {
-        uri: "uri" required,
-        cid: "cid" optional,
-        value: "value" required,
+    Output, "com.atproto.repo.getRecord", record: false, {
+        0 uri: "uri" required,
+        1 cid: "cid" optional,
+        2 value: "value" required,
     }
 }
 

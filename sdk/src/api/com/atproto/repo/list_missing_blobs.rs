@@ -47,7 +47,12 @@ pub struct Params {
     pub cursor: Option<String>,
 }
 
-crate::params! { Params { limit: "limit" = 500i64, cursor: "cursor" } }
+crate::params! {
+    Params {
+        0 limit: "limit" [Minimum(1), Maximum(1000)] = Integer(500),
+        1 cursor: "cursor",
+    }
+}
 
 impl Params {
     /// With nothing set.
@@ -71,9 +76,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.repo.listMissingBlobs", typed: false, {
-        cursor: "cursor" optional,
-        blobs: "blobs" required,
+    Output, "com.atproto.repo.listMissingBlobs", record: false, {
+        0 cursor: "cursor" optional,
+        1 blobs: "blobs" required,
     }
 }
 
@@ -103,9 +108,9 @@ pub struct RecordBlob {
 }
 
 crate::object! {
-    RecordBlob, "com.atproto.repo.listMissingBlobs#recordBlob", typed: false, {
-        cid: "cid" required,
-        record_uri: "recordUri" required,
+    RecordBlob, "com.atproto.repo.listMissingBlobs#recordBlob", record: false, {
+        0 cid: "cid" required,
+        1 record_uri: "recordUri" required,
     }
 }
 

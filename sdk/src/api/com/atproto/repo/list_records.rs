@@ -55,11 +55,11 @@ pub struct Params {
 
 crate::params! {
     Params {
-        repo: "repo",
-        collection: "collection",
-        limit: "limit" = 50i64,
-        cursor: "cursor",
-        reverse: "reverse",
+        0 repo: "repo",
+        1 collection: "collection",
+        2 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
+        3 cursor: "cursor",
+        4 reverse: "reverse",
     }
 }
 
@@ -97,9 +97,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.repo.listRecords", typed: false, {
-        cursor: "cursor" optional,
-        records: "records" required,
+    Output, "com.atproto.repo.listRecords", record: false, {
+        0 cursor: "cursor" optional,
+        1 records: "records" required,
     }
 }
 
@@ -129,10 +129,10 @@ pub struct Record {
 }
 
 crate::object! {
-    Record, "com.atproto.repo.listRecords#record", typed: false, {
-        uri: "uri" required,
-        cid: "cid" required,
-        value: "value" required,
+    Record, "com.atproto.repo.listRecords#record", record: false, {
+        0 uri: "uri" required,
+        1 cid: "cid" required,
+        2 value: "value" required,
     }
 }
 

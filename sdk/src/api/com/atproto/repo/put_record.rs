@@ -50,14 +50,14 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "com.atproto.repo.putRecord", typed: false, {
-        repo: "repo" required,
-        collection: "collection" required,
-        rkey: "rkey" required,
-        validate: "validate" optional,
-        record: "record" required,
-        swap_record: "swapRecord" nullable,
-        swap_commit: "swapCommit" optional,
+    Input, "com.atproto.repo.putRecord", record: false, {
+        0 repo: "repo" required,
+        1 collection: "collection" required,
+        2 rkey: "rkey" required [MaxBytes(512)],
+        3 validate: "validate" optional,
+        4 record: "record" required,
+        5 swap_record: "swapRecord" nullable,
+        6 swap_commit: "swapCommit" optional,
     }
 }
 
@@ -99,7 +99,7 @@ pub struct Output {
     /// `cid`.
     pub cid: types::Cid,
     /// `commit`.
-    pub commit: Option<api::com::atproto::repo::defs::CommitMeta>,
+    pub commit: Option<Box<api::com::atproto::repo::defs::CommitMeta>>,
     /// Whether the record matched its schema or the schema was not known.
     pub validation_status: Option<OutputValidationStatus>,
     /// Fields that the lexicon does not name.
@@ -107,11 +107,11 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.repo.putRecord", typed: false, {
-        uri: "uri" required,
-        cid: "cid" required,
-        commit: "commit" optional,
-        validation_status: "validationStatus" optional,
+    Output, "com.atproto.repo.putRecord", record: false, {
+        0 uri: "uri" required,
+        1 cid: "cid" required,
+        2 commit: "commit" optional,
+        3 validation_status: "validationStatus" optional,
     }
 }
 

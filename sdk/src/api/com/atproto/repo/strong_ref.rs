@@ -19,9 +19,9 @@ pub struct StrongRef {
 }
 
 crate::object! {
-    StrongRef, "com.atproto.repo.strongRef", typed: false, {
-        uri: "uri" required,
-        cid: "cid" required,
+    StrongRef, "com.atproto.repo.strongRef", record: false, {
+        0 uri: "uri" required,
+        1 cid: "cid" required,
     }
 }
 

@@ -34,7 +34,7 @@ pub struct Output {
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "com.atproto.repo.uploadBlob", typed: false, { blob: "blob" required } }
+crate::object! { Output, "com.atproto.repo.uploadBlob", record: false, { 0 blob: "blob" required } }
 
 impl Output {
     /// With the required fields.

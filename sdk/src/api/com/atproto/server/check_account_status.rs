@@ -51,16 +51,16 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.server.checkAccountStatus", typed: false, {
-        activated: "activated" required,
-        valid_did: "validDid" required,
-        repo_commit: "repoCommit" required,
-        repo_rev: "repoRev" required,
-        repo_blocks: "repoBlocks" required,
-        indexed_records: "indexedRecords" required,
-        private_state_values: "privateStateValues" required,
-        expected_blobs: "expectedBlobs" required,
-        imported_blobs: "importedBlobs" required,
+    Output, "com.atproto.server.checkAccountStatus", record: false, {
+        0 activated: "activated" required,
+        1 valid_did: "validDid" required,
+        2 repo_commit: "repoCommit" required,
+        3 repo_rev: "repoRev" required,
+        4 repo_blocks: "repoBlocks" required,
+        5 indexed_records: "indexedRecords" required,
+        6 private_state_values: "privateStateValues" required,
+        7 expected_blobs: "expectedBlobs" required,
+        8 imported_blobs: "importedBlobs" required,
     }
 }
 

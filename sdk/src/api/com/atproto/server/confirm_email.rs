@@ -39,9 +39,9 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "com.atproto.server.confirmEmail", typed: false, {
-        email: "email" required,
-        token: "token" required,
+    Input, "com.atproto.server.confirmEmail", record: false, {
+        0 email: "email" required,
+        1 token: "token" required,
     }
 }
 

@@ -54,16 +54,16 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "com.atproto.server.createAccount", typed: false, {
-        email: "email" optional,
-        handle: "handle" required,
-        did: "did" optional,
-        invite_code: "inviteCode" optional,
-        verification_code: "verificationCode" optional,
-        verification_phone: "verificationPhone" optional,
-        password: "password" optional,
-        recovery_key: "recoveryKey" optional,
-        plc_op: "plcOp" optional,
+    Input, "com.atproto.server.createAccount", record: false, {
+        0 email: "email" optional,
+        1 handle: "handle" required,
+        2 did: "did" optional,
+        3 invite_code: "inviteCode" optional,
+        4 verification_code: "verificationCode" optional,
+        5 verification_phone: "verificationPhone" optional,
+        6 password: "password" optional,
+        7 recovery_key: "recoveryKey" optional,
+        8 plc_op: "plcOp" optional,
     }
 }
 
@@ -117,12 +117,12 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.server.createAccount", typed: false, {
-        access_jwt: "accessJwt" required,
-        refresh_jwt: "refreshJwt" required,
-        handle: "handle" required,
-        did: "did" required,
-        did_doc: "didDoc" optional,
+    Output, "com.atproto.server.createAccount", record: false, {
+        0 access_jwt: "accessJwt" required,
+        1 refresh_jwt: "refreshJwt" required,
+        2 handle: "handle" required,
+        3 did: "did" required,
+        4 did_doc: "didDoc" optional,
     }
 }
 

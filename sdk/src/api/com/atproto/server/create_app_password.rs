@@ -39,9 +39,9 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "com.atproto.server.createAppPassword", typed: false, {
-        name: "name" required,
-        privileged: "privileged" optional,
+    Input, "com.atproto.server.createAppPassword", record: false, {
+        0 name: "name" required,
+        1 privileged: "privileged" optional,
     }
 }
 
@@ -88,11 +88,11 @@ pub struct AppPassword {
 }
 
 crate::object! {
-    AppPassword, "com.atproto.server.createAppPassword#appPassword", typed: false, {
-        name: "name" required,
-        password: "password" required,
-        created_at: "createdAt" required,
-        privileged: "privileged" optional,
+    AppPassword, "com.atproto.server.createAppPassword#appPassword", record: false, {
+        0 name: "name" required,
+        1 password: "password" required,
+        2 created_at: "createdAt" required,
+        3 privileged: "privileged" optional,
     }
 }
 

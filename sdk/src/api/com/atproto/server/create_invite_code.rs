@@ -37,9 +37,9 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "com.atproto.server.createInviteCode", typed: false, {
-        use_count: "useCount" required,
-        for_account: "forAccount" optional,
+    Input, "com.atproto.server.createInviteCode", record: false, {
+        0 use_count: "useCount" required,
+        1 for_account: "forAccount" optional,
     }
 }
 
@@ -67,8 +67,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.server.createInviteCode", typed: false, {
-        code: "code" required,
+    Output, "com.atproto.server.createInviteCode", record: false, {
+        0 code: "code" required,
     }
 }
 

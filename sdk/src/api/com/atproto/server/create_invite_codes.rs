@@ -41,10 +41,10 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "com.atproto.server.createInviteCodes", typed: false, {
-        code_count: "codeCount" required,
-        use_count: "useCount" required,
-        for_accounts: "forAccounts" optional,
+    Input, "com.atproto.server.createInviteCodes", record: false, {
+        0 code_count: "codeCount" required,
+        1 use_count: "useCount" required,
+        2 for_accounts: "forAccounts" optional,
     }
 }
 
@@ -73,8 +73,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.server.createInviteCodes", typed: false, {
-        codes: "codes" required,
+    Output, "com.atproto.server.createInviteCodes", record: false, {
+        0 codes: "codes" required,
     }
 }
 
@@ -103,9 +103,9 @@ pub struct AccountCodes {
 }
 
 crate::object! {
-    AccountCodes, "com.atproto.server.createInviteCodes#accountCodes", typed: false, {
-        account: "account" required,
-        codes: "codes" required,
+    AccountCodes, "com.atproto.server.createInviteCodes#accountCodes", record: false, {
+        0 account: "account" required,
+        1 codes: "codes" required,
     }
 }
 

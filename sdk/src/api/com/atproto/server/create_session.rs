@@ -43,11 +43,11 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "com.atproto.server.createSession", typed: false, {
-        identifier: "identifier" required,
-        password: "password" required,
-        auth_factor_token: "authFactorToken" optional,
-        allow_takendown: "allowTakendown" optional,
+    Input, "com.atproto.server.createSession", record: false, {
+        0 identifier: "identifier" required,
+        1 password: "password" required,
+        2 auth_factor_token: "authFactorToken" optional,
+        3 allow_takendown: "allowTakendown" optional,
     }
 }
 
@@ -100,17 +100,17 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.server.createSession", typed: false, {
-        access_jwt: "accessJwt" required,
-        refresh_jwt: "refreshJwt" required,
-        handle: "handle" required,
-        did: "did" required,
-        did_doc: "didDoc" optional,
-        email: "email" optional,
-        email_confirmed: "emailConfirmed" optional,
-        email_auth_factor: "emailAuthFactor" optional,
-        active: "active" optional,
-        status: "status" optional,
+    Output, "com.atproto.server.createSession", record: false, {
+        0 access_jwt: "accessJwt" required,
+        1 refresh_jwt: "refreshJwt" required,
+        2 handle: "handle" required,
+        3 did: "did" required,
+        4 did_doc: "didDoc" optional,
+        5 email: "email" optional,
+        6 email_confirmed: "emailConfirmed" optional,
+        7 email_auth_factor: "emailAuthFactor" optional,
+        8 active: "active" optional,
+        9 status: "status" optional,
     }
 }
 

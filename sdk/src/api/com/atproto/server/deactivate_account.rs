@@ -35,8 +35,8 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "com.atproto.server.deactivateAccount", typed: false, {
-        delete_after: "deleteAfter" optional,
+    Input, "com.atproto.server.deactivateAccount", record: false, {
+        0 delete_after: "deleteAfter" optional,
     }
 }
 

@@ -29,14 +29,14 @@ pub struct InviteCode {
 }
 
 crate::object! {
-    InviteCode, "com.atproto.server.defs#inviteCode", typed: false, {
-        code: "code" required,
-        available: "available" required,
-        disabled: "disabled" required,
-        for_account: "forAccount" required,
-        created_by: "createdBy" required,
-        created_at: "createdAt" required,
-        uses: "uses" required,
+    InviteCode, "com.atproto.server.defs#inviteCode", record: false, {
+        0 code: "code" required,
+        1 available: "available" required,
+        2 disabled: "disabled" required,
+        3 for_account: "forAccount" required,
+        4 created_by: "createdBy" required,
+        5 created_at: "createdAt" required,
+        6 uses: "uses" required,
     }
 }
 
@@ -77,9 +77,9 @@ pub struct InviteCodeUse {
 }
 
 crate::object! {
-    InviteCodeUse, "com.atproto.server.defs#inviteCodeUse", typed: false, {
-        used_by: "usedBy" required,
-        used_at: "usedAt" required,
+    InviteCodeUse, "com.atproto.server.defs#inviteCodeUse", record: false, {
+        0 used_by: "usedBy" required,
+        1 used_at: "usedAt" required,
     }
 }
 

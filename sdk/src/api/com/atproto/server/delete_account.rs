@@ -41,10 +41,10 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "com.atproto.server.deleteAccount", typed: false, {
-        did: "did" required,
-        password: "password" required,
-        token: "token" required,
+    Input, "com.atproto.server.deleteAccount", record: false, {
+        0 did: "did" required,
+        1 password: "password" required,
+        2 token: "token" required,
     }
 }
 

@@ -37,9 +37,9 @@ pub struct Output {
     /// Suffixes under which new handles can be made.
     pub available_user_domains: Vec<String>,
     /// `links`.
-    pub links: Option<Links>,
+    pub links: Option<Box<Links>>,
     /// `contact`.
-    pub contact: Option<Contact>,
+    pub contact: Option<Box<Contact>>,
     /// DID of the server itself.
     pub did: types::Did,
     /// Fields that the lexicon does not name.
@@ -47,14 +47,14 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.server.describeServer", typed: false, {
-        invite_code_required: "inviteCodeRequired" optional,
-        phone_verification_required: "phoneVerificationRequired" optional,
-        blob_upload_limit: "blobUploadLimit" optional,
-        available_user_domains: "availableUserDomains" required,
-        links: "links" optional,
-        contact: "contact" optional,
-        did: "did" required,
+    Output, "com.atproto.server.describeServer", record: false, {
+        0 invite_code_required: "inviteCodeRequired" optional,
+        1 phone_verification_required: "phoneVerificationRequired" optional,
+        2 blob_upload_limit: "blobUploadLimit" optional,
+        3 available_user_domains: "availableUserDomains" required,
+        4 links: "links" optional,
+        5 contact: "contact" optional,
+        6 did: "did" required,
     }
 }
 
@@ -87,9 +87,9 @@ pub struct Links {
 }
 
 crate::object! {
-    Links, "com.atproto.server.describeServer#links", typed: false, {
-        privacy_policy: "privacyPolicy" optional,
-        terms_of_service: "termsOfService" optional,
+    Links, "com.atproto.server.describeServer#links", record: false, {
+        0 privacy_policy: "privacyPolicy" optional,
+        1 terms_of_service: "termsOfService" optional,
     }
 }
 
@@ -115,8 +115,8 @@ pub struct Contact {
 }
 
 crate::object! {
-    Contact, "com.atproto.server.describeServer#contact", typed: false, {
-        email: "email" optional,
+    Contact, "com.atproto.server.describeServer#contact", record: false, {
+        0 email: "email" optional,
     }
 }
 

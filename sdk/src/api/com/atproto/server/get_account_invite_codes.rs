@@ -43,8 +43,8 @@ pub struct Params {
 
 crate::params! {
     Params {
-        include_used: "includeUsed" = true,
-        create_available: "createAvailable" = true,
+        0 include_used: "includeUsed" = Boolean(true),
+        1 create_available: "createAvailable" = Boolean(true),
     }
 }
 
@@ -76,8 +76,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.server.getAccountInviteCodes", typed: false, {
-        codes: "codes" required,
+    Output, "com.atproto.server.getAccountInviteCodes", record: false, {
+        0 codes: "codes" required,
     }
 }
 

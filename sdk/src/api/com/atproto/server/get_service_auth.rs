@@ -40,7 +40,7 @@ pub struct Params {
     pub lxm: Option<types::Nsid>,
 }
 
-crate::params! { Params { aud: "aud", exp: "exp", lxm: "lxm" } }
+crate::params! { Params { 0 aud: "aud" [MaxBytes(2048)], 1 exp: "exp", 2 lxm: "lxm" } }
 
 impl Params {
     /// With the required fields.
@@ -66,8 +66,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.server.getServiceAuth", typed: false, {
-        token: "token" required,
+    Output, "com.atproto.server.getServiceAuth", record: false, {
+        0 token: "token" required,
     }
 }
 

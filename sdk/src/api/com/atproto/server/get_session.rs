@@ -49,15 +49,15 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.server.getSession", typed: false, {
-        handle: "handle" required,
-        did: "did" required,
-        did_doc: "didDoc" optional,
-        email: "email" optional,
-        email_confirmed: "emailConfirmed" optional,
-        email_auth_factor: "emailAuthFactor" optional,
-        active: "active" optional,
-        status: "status" optional,
+    Output, "com.atproto.server.getSession", record: false, {
+        0 handle: "handle" required,
+        1 did: "did" required,
+        2 did_doc: "didDoc" optional,
+        3 email: "email" optional,
+        4 email_confirmed: "emailConfirmed" optional,
+        5 email_auth_factor: "emailAuthFactor" optional,
+        6 active: "active" optional,
+        7 status: "status" optional,
     }
 }
 

@@ -37,8 +37,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.server.listAppPasswords", typed: false, {
-        passwords: "passwords" required,
+    Output, "com.atproto.server.listAppPasswords", record: false, {
+        0 passwords: "passwords" required,
     }
 }
 
@@ -77,10 +77,10 @@ pub struct AppPassword {
 }
 
 crate::object! {
-    AppPassword, "com.atproto.server.listAppPasswords#appPassword", typed: false, {
-        name: "name" required,
-        created_at: "createdAt" required,
-        privileged: "privileged" optional,
+    AppPassword, "com.atproto.server.listAppPasswords#appPassword", record: false, {
+        0 name: "name" required,
+        1 created_at: "createdAt" required,
+        2 privileged: "privileged" optional,
     }
 }
 

@@ -55,17 +55,17 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.server.refreshSession", typed: false, {
-        access_jwt: "accessJwt" required,
-        refresh_jwt: "refreshJwt" required,
-        handle: "handle" required,
-        did: "did" required,
-        did_doc: "didDoc" optional,
-        email: "email" optional,
-        email_confirmed: "emailConfirmed" optional,
-        email_auth_factor: "emailAuthFactor" optional,
-        active: "active" optional,
-        status: "status" optional,
+    Output, "com.atproto.server.refreshSession", record: false, {
+        0 access_jwt: "accessJwt" required,
+        1 refresh_jwt: "refreshJwt" required,
+        2 handle: "handle" required,
+        3 did: "did" required,
+        4 did_doc: "didDoc" optional,
+        5 email: "email" optional,
+        6 email_confirmed: "emailConfirmed" optional,
+        7 email_auth_factor: "emailAuthFactor" optional,
+        8 active: "active" optional,
+        9 status: "status" optional,
     }
 }
 

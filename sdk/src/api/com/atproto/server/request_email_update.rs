@@ -36,8 +36,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.server.requestEmailUpdate", typed: false, {
-        token_required: "tokenRequired" required,
+    Output, "com.atproto.server.requestEmailUpdate", record: false, {
+        0 token_required: "tokenRequired" required,
     }
 }
 

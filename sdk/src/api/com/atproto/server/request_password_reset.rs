@@ -35,8 +35,8 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "com.atproto.server.requestPasswordReset", typed: false, {
-        email: "email" required,
+    Input, "com.atproto.server.requestPasswordReset", record: false, {
+        0 email: "email" required,
     }
 }
 

@@ -35,8 +35,8 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "com.atproto.server.reserveSigningKey", typed: false, {
-        did: "did" optional,
+    Input, "com.atproto.server.reserveSigningKey", record: false, {
+        0 did: "did" optional,
     }
 }
 
@@ -63,8 +63,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.server.reserveSigningKey", typed: false, {
-        signing_key: "signingKey" required,
+    Output, "com.atproto.server.reserveSigningKey", record: false, {
+        0 signing_key: "signingKey" required,
     }
 }
 

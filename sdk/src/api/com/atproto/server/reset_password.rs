@@ -39,9 +39,9 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "com.atproto.server.resetPassword", typed: false, {
-        token: "token" required,
-        password: "password" required,
+    Input, "com.atproto.server.resetPassword", record: false, {
+        0 token: "token" required,
+        1 password: "password" required,
     }
 }
 

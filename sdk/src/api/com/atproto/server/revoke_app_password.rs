@@ -35,8 +35,8 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "com.atproto.server.revokeAppPassword", typed: false, {
-        name: "name" required,
+    Input, "com.atproto.server.revokeAppPassword", record: false, {
+        0 name: "name" required,
     }
 }
 

@@ -41,10 +41,10 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "com.atproto.server.updateEmail", typed: false, {
-        email: "email" required,
-        email_auth_factor: "emailAuthFactor" optional,
-        token: "token" optional,
+    Input, "com.atproto.server.updateEmail", record: false, {
+        0 email: "email" required,
+        1 email_auth_factor: "emailAuthFactor" optional,
+        2 token: "token" optional,
     }
 }
 

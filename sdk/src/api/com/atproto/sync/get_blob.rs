@@ -36,7 +36,7 @@ pub struct Params {
     pub cid: types::Cid,
 }
 
-crate::params! { Params { did: "did", cid: "cid" } }
+crate::params! { Params { 0 did: "did", 1 cid: "cid" } }
 
 impl Params {
     /// With the required fields.

@@ -36,7 +36,7 @@ pub struct Params {
     pub cids: Vec<types::Cid>,
 }
 
-crate::params! { Params { did: "did", cids: "cids" } }
+crate::params! { Params { 0 did: "did", 1 cids: "cids" } }
 
 impl Params {
     /// With the required fields.

@@ -34,7 +34,7 @@ pub struct Params {
     pub did: types::Did,
 }
 
-crate::params! { Params { did: "did" } }
+crate::params! { Params { 0 did: "did" } }
 
 impl Params {
     /// With the required fields.
@@ -53,7 +53,7 @@ pub struct Output {
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "com.atproto.sync.getHead", typed: false, { root: "root" required } }
+crate::object! { Output, "com.atproto.sync.getHead", record: false, { 0 root: "root" required } }
 
 impl Output {
     /// With the required fields.

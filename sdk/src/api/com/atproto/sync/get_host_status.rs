@@ -35,7 +35,7 @@ pub struct Params {
     pub hostname: String,
 }
 
-crate::params! { Params { hostname: "hostname" } }
+crate::params! { Params { 0 hostname: "hostname" } }
 
 impl Params {
     /// With the required fields.
@@ -61,11 +61,11 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.sync.getHostStatus", typed: false, {
-        hostname: "hostname" required,
-        seq: "seq" optional,
-        account_count: "accountCount" optional,
-        status: "status" optional,
+    Output, "com.atproto.sync.getHostStatus", record: false, {
+        0 hostname: "hostname" required,
+        1 seq: "seq" optional,
+        2 account_count: "accountCount" optional,
+        3 status: "status" optional,
     }
 }
 

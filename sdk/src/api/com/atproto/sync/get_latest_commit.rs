@@ -34,7 +34,7 @@ pub struct Params {
     pub did: types::Did,
 }
 
-crate::params! { Params { did: "did" } }
+crate::params! { Params { 0 did: "did" } }
 
 impl Params {
     /// With the required fields.
@@ -56,9 +56,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.sync.getLatestCommit", typed: false, {
-        cid: "cid" required,
-        rev: "rev" required,
+    Output, "com.atproto.sync.getLatestCommit", record: false, {
+        0 cid: "cid" required,
+        1 rev: "rev" required,
     }
 }
 

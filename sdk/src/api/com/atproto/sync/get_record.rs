@@ -38,7 +38,7 @@ pub struct Params {
     pub rkey: types::RecordKey,
 }
 
-crate::params! { Params { did: "did", collection: "collection", rkey: "rkey" } }
+crate::params! { Params { 0 did: "did", 1 collection: "collection", 2 rkey: "rkey" } }
 
 impl Params {
     /// With the required fields.

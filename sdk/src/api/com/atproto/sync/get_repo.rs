@@ -36,7 +36,7 @@ pub struct Params {
     pub since: Option<types::Tid>,
 }
 
-crate::params! { Params { did: "did", since: "since" } }
+crate::params! { Params { 0 did: "did", 1 since: "since" } }
 
 impl Params {
     /// With the required fields.

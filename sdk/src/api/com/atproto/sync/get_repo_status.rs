@@ -34,7 +34,7 @@ pub struct Params {
     pub did: types::Did,
 }
 
-crate::params! { Params { did: "did" } }
+crate::params! { Params { 0 did: "did" } }
 
 impl Params {
     /// With the required fields.
@@ -60,11 +60,11 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.sync.getRepoStatus", typed: false, {
-        did: "did" required,
-        active: "active" required,
-        status: "status" optional,
-        rev: "rev" optional,
+    Output, "com.atproto.sync.getRepoStatus", record: false, {
+        0 did: "did" required,
+        1 active: "active" required,
+        2 status: "status" optional,
+        3 rev: "rev" optional,
     }
 }
 

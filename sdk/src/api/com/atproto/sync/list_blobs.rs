@@ -53,7 +53,14 @@ pub struct Params {
     pub cursor: Option<String>,
 }
 
-crate::params! { Params { did: "did", since: "since", limit: "limit" = 500i64, cursor: "cursor" } }
+crate::params! {
+    Params {
+        0 did: "did",
+        1 since: "since",
+        2 limit: "limit" [Minimum(1), Maximum(1000)] = Integer(500),
+        3 cursor: "cursor",
+    }
+}
 
 impl Params {
     /// With the required fields.
@@ -88,9 +95,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.sync.listBlobs", typed: false, {
-        cursor: "cursor" optional,
-        cids: "cids" required,
+    Output, "com.atproto.sync.listBlobs", record: false, {
+        0 cursor: "cursor" optional,
+        1 cids: "cids" required,
     }
 }
 

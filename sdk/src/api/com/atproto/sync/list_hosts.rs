@@ -48,7 +48,12 @@ pub struct Params {
     pub cursor: Option<String>,
 }
 
-crate::params! { Params { limit: "limit" = 200i64, cursor: "cursor" } }
+crate::params! {
+    Params {
+        0 limit: "limit" [Minimum(1), Maximum(1000)] = Integer(200),
+        1 cursor: "cursor",
+    }
+}
 
 impl Params {
     /// With nothing set.
@@ -72,9 +77,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.sync.listHosts", typed: false, {
-        cursor: "cursor" optional,
-        hosts: "hosts" required,
+    Output, "com.atproto.sync.listHosts", record: false, {
+        0 cursor: "cursor" optional,
+        1 hosts: "hosts" required,
     }
 }
 
@@ -108,11 +113,11 @@ pub struct Host {
 }
 
 crate::object! {
-    Host, "com.atproto.sync.listHosts#host", typed: false, {
-        hostname: "hostname" required,
-        seq: "seq" optional,
-        account_count: "accountCount" optional,
-        status: "status" optional,
+    Host, "com.atproto.sync.listHosts#host", record: false, {
+        0 hostname: "hostname" required,
+        1 seq: "seq" optional,
+        2 account_count: "accountCount" optional,
+        3 status: "status" optional,
     }
 }
 

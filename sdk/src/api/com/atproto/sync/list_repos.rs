@@ -47,7 +47,12 @@ pub struct Params {
     pub cursor: Option<String>,
 }
 
-crate::params! { Params { limit: "limit" = 500i64, cursor: "cursor" } }
+crate::params! {
+    Params {
+        0 limit: "limit" [Minimum(1), Maximum(1000)] = Integer(500),
+        1 cursor: "cursor",
+    }
+}
 
 impl Params {
     /// With nothing set.
@@ -71,9 +76,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.sync.listRepos", typed: false, {
-        cursor: "cursor" optional,
-        repos: "repos" required,
+    Output, "com.atproto.sync.listRepos", record: false, {
+        0 cursor: "cursor" optional,
+        1 repos: "repos" required,
     }
 }
 
@@ -107,12 +112,12 @@ pub struct Repo {
 }
 
 crate::object! {
-    Repo, "com.atproto.sync.listRepos#repo", typed: false, {
-        did: "did" required,
-        head: "head" required,
-        rev: "rev" required,
-        active: "active" optional,
-        status: "status" optional,
+    Repo, "com.atproto.sync.listRepos#repo", record: false, {
+        0 did: "did" required,
+        1 head: "head" required,
+        2 rev: "rev" required,
+        3 active: "active" optional,
+        4 status: "status" optional,
     }
 }
 

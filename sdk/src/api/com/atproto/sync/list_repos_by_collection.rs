@@ -49,7 +49,13 @@ pub struct Params {
     pub cursor: Option<String>,
 }
 
-crate::params! { Params { collection: "collection", limit: "limit" = 500i64, cursor: "cursor" } }
+crate::params! {
+    Params {
+        0 collection: "collection",
+        1 limit: "limit" [Minimum(1), Maximum(2000)] = Integer(500),
+        2 cursor: "cursor",
+    }
+}
 
 impl Params {
     /// With the required fields.
@@ -77,9 +83,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.sync.listReposByCollection", typed: false, {
-        cursor: "cursor" optional,
-        repos: "repos" required,
+    Output, "com.atproto.sync.listReposByCollection", record: false, {
+        0 cursor: "cursor" optional,
+        1 repos: "repos" required,
     }
 }
 
@@ -105,8 +111,8 @@ pub struct Repo {
 }
 
 crate::object! {
-    Repo, "com.atproto.sync.listReposByCollection#repo", typed: false, {
-        did: "did" required,
+    Repo, "com.atproto.sync.listReposByCollection#repo", record: false, {
+        0 did: "did" required,
     }
 }
 

@@ -35,8 +35,8 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "com.atproto.sync.notifyOfUpdate", typed: false, {
-        hostname: "hostname" required,
+    Input, "com.atproto.sync.notifyOfUpdate", record: false, {
+        0 hostname: "hostname" required,
     }
 }
 

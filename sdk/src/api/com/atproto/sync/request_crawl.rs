@@ -37,8 +37,8 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "com.atproto.sync.requestCrawl", typed: false, {
-        hostname: "hostname" required,
+    Input, "com.atproto.sync.requestCrawl", record: false, {
+        0 hostname: "hostname" required,
     }
 }
 

@@ -36,7 +36,7 @@ pub struct Params {
     pub cursor: Option<i64>,
 }
 
-crate::params! { Params { cursor: "cursor" } }
+crate::params! { Params { 0 cursor: "cursor" } }
 
 impl Params {
     /// With nothing set.
@@ -126,19 +126,19 @@ pub struct Commit {
 }
 
 crate::object! {
-    Commit, "com.atproto.sync.subscribeRepos#commit", typed: false, {
-        seq: "seq" required,
-        rebase: "rebase" required,
-        too_big: "tooBig" required,
-        repo: "repo" required,
-        commit: "commit" required,
-        rev: "rev" required,
-        since: "since" required,
-        blocks: "blocks" required,
-        ops: "ops" required,
-        blobs: "blobs" required,
-        prev_data: "prevData" optional,
-        time: "time" required,
+    Commit, "com.atproto.sync.subscribeRepos#commit", record: false, {
+        0 seq: "seq" required,
+        1 rebase: "rebase" required,
+        2 too_big: "tooBig" required,
+        3 repo: "repo" required,
+        4 commit: "commit" required,
+        5 rev: "rev" required,
+        6 since: "since" required,
+        7 blocks: "blocks" required [MaxLength(2000000)],
+        8 ops: "ops" required [MaxLength(200)],
+        9 blobs: "blobs" required,
+        10 prev_data: "prevData" optional,
+        11 time: "time" required,
     }
 }
 
@@ -198,12 +198,12 @@ pub struct SyncDef {
 }
 
 crate::object! {
-    SyncDef, "com.atproto.sync.subscribeRepos#sync", typed: false, {
-        seq: "seq" required,
-        did: "did" required,
-        blocks: "blocks" required,
-        rev: "rev" required,
-        time: "time" required,
+    SyncDef, "com.atproto.sync.subscribeRepos#sync", record: false, {
+        0 seq: "seq" required,
+        1 did: "did" required,
+        2 blocks: "blocks" required [MaxLength(10000)],
+        3 rev: "rev" required,
+        4 time: "time" required,
     }
 }
 
@@ -246,11 +246,11 @@ pub struct Identity {
 }
 
 crate::object! {
-    Identity, "com.atproto.sync.subscribeRepos#identity", typed: false, {
-        seq: "seq" required,
-        did: "did" required,
-        time: "time" required,
-        handle: "handle" optional,
+    Identity, "com.atproto.sync.subscribeRepos#identity", record: false, {
+        0 seq: "seq" required,
+        1 did: "did" required,
+        2 time: "time" required,
+        3 handle: "handle" optional,
     }
 }
 
@@ -288,12 +288,12 @@ pub struct Account {
 }
 
 crate::object! {
-    Account, "com.atproto.sync.subscribeRepos#account", typed: false, {
-        seq: "seq" required,
-        did: "did" required,
-        time: "time" required,
-        active: "active" required,
-        status: "status" optional,
+    Account, "com.atproto.sync.subscribeRepos#account", record: false, {
+        0 seq: "seq" required,
+        1 did: "did" required,
+        2 time: "time" required,
+        3 active: "active" required,
+        4 status: "status" optional,
     }
 }
 
@@ -357,9 +357,9 @@ pub struct Info {
 }
 
 crate::object! {
-    Info, "com.atproto.sync.subscribeRepos#info", typed: false, {
-        name: "name" required,
-        message: "message" optional,
+    Info, "com.atproto.sync.subscribeRepos#info", record: false, {
+        0 name: "name" required,
+        1 message: "message" optional,
     }
 }
 
@@ -405,11 +405,11 @@ pub struct RepoOp {
 }
 
 crate::object! {
-    RepoOp, "com.atproto.sync.subscribeRepos#repoOp", typed: false, {
-        action: "action" required,
-        path: "path" required,
-        cid: "cid" required,
-        prev: "prev" optional,
+    RepoOp, "com.atproto.sync.subscribeRepos#repoOp", record: false, {
+        0 action: "action" required,
+        1 path: "path" required,
+        2 cid: "cid" required,
+        3 prev: "prev" optional,
     }
 }
 

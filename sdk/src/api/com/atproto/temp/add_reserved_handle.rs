@@ -35,8 +35,8 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "com.atproto.temp.addReservedHandle", typed: false, {
-        handle: "handle" required,
+    Input, "com.atproto.temp.addReservedHandle", record: false, {
+        0 handle: "handle" required,
     }
 }
 
@@ -58,7 +58,7 @@ pub struct Output {
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "com.atproto.temp.addReservedHandle", typed: false, {} }
+crate::object! { Output, "com.atproto.temp.addReservedHandle", record: false, {} }
 
 impl Output {
     /// With nothing set.

@@ -38,7 +38,7 @@ pub struct Params {
     pub birth_date: Option<types::Datetime>,
 }
 
-crate::params! { Params { handle: "handle", email: "email", birth_date: "birthDate" } }
+crate::params! { Params { 0 handle: "handle", 1 email: "email", 2 birth_date: "birthDate" } }
 
 impl Params {
     /// With the required fields.
@@ -71,9 +71,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.temp.checkHandleAvailability", typed: false, {
-        handle: "handle" required,
-        result: "result" required,
+    Output, "com.atproto.temp.checkHandleAvailability", record: false, {
+        0 handle: "handle" required,
+        1 result: "result" required,
     }
 }
 
@@ -127,7 +127,7 @@ pub struct ResultAvailable {
     pub extra: types::Extra,
 }
 
-crate::object! { ResultAvailable, "com.atproto.temp.checkHandleAvailability#resultAvailable", typed: false, {} }
+crate::object! { ResultAvailable, "com.atproto.temp.checkHandleAvailability#resultAvailable", record: false, {} }
 
 impl ResultAvailable {
     /// With nothing set.
@@ -151,8 +151,8 @@ pub struct ResultUnavailable {
 }
 
 crate::object! {
-    ResultUnavailable, "com.atproto.temp.checkHandleAvailability#resultUnavailable", typed: false, {
-        suggestions: "suggestions" required,
+    ResultUnavailable, "com.atproto.temp.checkHandleAvailability#resultUnavailable", record: false, {
+        0 suggestions: "suggestions" required,
     }
 }
 
@@ -179,9 +179,9 @@ pub struct Suggestion {
 }
 
 crate::object! {
-    Suggestion, "com.atproto.temp.checkHandleAvailability#suggestion", typed: false, {
-        handle: "handle" required,
-        method: "method" required,
+    Suggestion, "com.atproto.temp.checkHandleAvailability#suggestion", record: false, {
+        0 handle: "handle" required,
+        1 method: "method" required,
     }
 }
 

@@ -39,10 +39,10 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.temp.checkSignupQueue", typed: false, {
-        activated: "activated" required,
-        place_in_queue: "placeInQueue" optional,
-        estimated_time_ms: "estimatedTimeMs" optional,
+    Output, "com.atproto.temp.checkSignupQueue", record: false, {
+        0 activated: "activated" required,
+        1 place_in_queue: "placeInQueue" optional,
+        2 estimated_time_ms: "estimatedTimeMs" optional,
     }
 }
 

@@ -34,7 +34,7 @@ pub struct Params {
     pub scope: String,
 }
 
-crate::params! { Params { scope: "scope" } }
+crate::params! { Params { 0 scope: "scope" } }
 
 impl Params {
     /// With the required fields.
@@ -54,8 +54,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.temp.dereferenceScope", typed: false, {
-        scope: "scope" required,
+    Output, "com.atproto.temp.dereferenceScope", record: false, {
+        0 scope: "scope" required,
     }
 }
 

@@ -35,7 +35,12 @@ pub struct Params {
     pub limit: Option<i64>,
 }
 
-crate::params! { Params { since: "since", limit: "limit" = 50i64 } }
+crate::params! {
+    Params {
+        0 since: "since",
+        1 limit: "limit" [Minimum(1), Maximum(250)] = Integer(50),
+    }
+}
 
 impl Params {
     /// With nothing set.
@@ -57,8 +62,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.atproto.temp.fetchLabels", typed: false, {
-        labels: "labels" required,
+    Output, "com.atproto.temp.fetchLabels", record: false, {
+        0 labels: "labels" required,
     }
 }
 

@@ -35,8 +35,8 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "com.atproto.temp.requestPhoneVerification", typed: false, {
-        phone_number: "phoneNumber" required,
+    Input, "com.atproto.temp.requestPhoneVerification", record: false, {
+        0 phone_number: "phoneNumber" required,
     }
 }
 

@@ -36,8 +36,8 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "com.atproto.temp.revokeAccountCredentials", typed: false, {
-        account: "account" required,
+    Input, "com.atproto.temp.revokeAccountCredentials", record: false, {
+        0 account: "account" required,
     }
 }
 

@@ -46,12 +46,12 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "tools.ozone.communication.createTemplate", typed: false, {
-        name: "name" required,
-        content_markdown: "contentMarkdown" required,
-        subject: "subject" required,
-        lang: "lang" optional,
-        created_by: "createdBy" optional,
+    Input, "tools.ozone.communication.createTemplate", record: false, {
+        0 name: "name" required,
+        1 content_markdown: "contentMarkdown" required,
+        2 subject: "subject" required,
+        3 lang: "lang" optional,
+        4 created_by: "createdBy" optional,
     }
 }
 

@@ -33,16 +33,16 @@ pub struct TemplateView {
 }
 
 crate::object! {
-    TemplateView, "tools.ozone.communication.defs#templateView", typed: false, {
-        id: "id" required,
-        name: "name" required,
-        subject: "subject" optional,
-        content_markdown: "contentMarkdown" required,
-        disabled: "disabled" required,
-        lang: "lang" optional,
-        last_updated_by: "lastUpdatedBy" required,
-        created_at: "createdAt" required,
-        updated_at: "updatedAt" required,
+    TemplateView, "tools.ozone.communication.defs#templateView", record: false, {
+        0 id: "id" required,
+        1 name: "name" required,
+        2 subject: "subject" optional,
+        3 content_markdown: "contentMarkdown" required,
+        4 disabled: "disabled" required,
+        5 lang: "lang" optional,
+        6 last_updated_by: "lastUpdatedBy" required,
+        7 created_at: "createdAt" required,
+        8 updated_at: "updatedAt" required,
     }
 }
 

@@ -35,8 +35,8 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "tools.ozone.communication.deleteTemplate", typed: false, {
-        id: "id" required,
+    Input, "tools.ozone.communication.deleteTemplate", record: false, {
+        0 id: "id" required,
     }
 }
 

@@ -38,8 +38,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "tools.ozone.communication.listTemplates", typed: false, {
-        communication_templates: "communicationTemplates" required,
+    Output, "tools.ozone.communication.listTemplates", record: false, {
+        0 communication_templates: "communicationTemplates" required,
     }
 }
 

@@ -50,14 +50,14 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "tools.ozone.communication.updateTemplate", typed: false, {
-        id: "id" required,
-        name: "name" optional,
-        lang: "lang" optional,
-        content_markdown: "contentMarkdown" optional,
-        subject: "subject" optional,
-        updated_by: "updatedBy" optional,
-        disabled: "disabled" optional,
+    Input, "tools.ozone.communication.updateTemplate", record: false, {
+        0 id: "id" required,
+        1 name: "name" optional,
+        2 lang: "lang" optional,
+        3 content_markdown: "contentMarkdown" optional,
+        4 subject: "subject" optional,
+        5 updated_by: "updatedBy" optional,
+        6 disabled: "disabled" optional,
     }
 }
 

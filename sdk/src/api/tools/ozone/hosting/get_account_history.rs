@@ -51,7 +51,14 @@ pub struct Params {
     pub limit: Option<i64>,
 }
 
-crate::params! { Params { did: "did", events: "events", cursor: "cursor", limit: "limit" = 50i64 } }
+crate::params! {
+    Params {
+        0 did: "did",
+        1 events: "events",
+        2 cursor: "cursor",
+        3 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
+    }
+}
 
 impl Params {
     /// With the required fields.
@@ -114,9 +121,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "tools.ozone.hosting.getAccountHistory", typed: false, {
-        cursor: "cursor" optional,
-        events: "events" required,
+    Output, "tools.ozone.hosting.getAccountHistory", record: false, {
+        0 cursor: "cursor" optional,
+        1 events: "events" required,
     }
 }
 
@@ -146,10 +153,10 @@ pub struct Event {
 }
 
 crate::object! {
-    Event, "tools.ozone.hosting.getAccountHistory#event", typed: false, {
-        details: "details" required,
-        created_by: "createdBy" required,
-        created_at: "createdAt" required,
+    Event, "tools.ozone.hosting.getAccountHistory#event", record: false, {
+        0 details: "details" required,
+        1 created_by: "createdBy" required,
+        2 created_at: "createdAt" required,
     }
 }
 
@@ -212,9 +219,9 @@ pub struct AccountCreated {
 }
 
 crate::object! {
-    AccountCreated, "tools.ozone.hosting.getAccountHistory#accountCreated", typed: false, {
-        email: "email" optional,
-        handle: "handle" optional,
+    AccountCreated, "tools.ozone.hosting.getAccountHistory#accountCreated", record: false, {
+        0 email: "email" optional,
+        1 handle: "handle" optional,
     }
 }
 
@@ -242,8 +249,8 @@ pub struct EmailUpdated {
 }
 
 crate::object! {
-    EmailUpdated, "tools.ozone.hosting.getAccountHistory#emailUpdated", typed: false, {
-        email: "email" required,
+    EmailUpdated, "tools.ozone.hosting.getAccountHistory#emailUpdated", record: false, {
+        0 email: "email" required,
     }
 }
 
@@ -270,8 +277,8 @@ pub struct EmailConfirmed {
 }
 
 crate::object! {
-    EmailConfirmed, "tools.ozone.hosting.getAccountHistory#emailConfirmed", typed: false, {
-        email: "email" required,
+    EmailConfirmed, "tools.ozone.hosting.getAccountHistory#emailConfirmed", record: false, {
+        0 email: "email" required,
     }
 }
 
@@ -295,7 +302,7 @@ pub struct PasswordUpdated {
     pub extra: types::Extra,
 }
 
-crate::object! { PasswordUpdated, "tools.ozone.hosting.getAccountHistory#passwordUpdated", typed: false, {} }
+crate::object! { PasswordUpdated, "tools.ozone.hosting.getAccountHistory#passwordUpdated", record: false, {} }
 
 impl PasswordUpdated {
     /// With nothing set.
@@ -319,8 +326,8 @@ pub struct HandleUpdated {
 }
 
 crate::object! {
-    HandleUpdated, "tools.ozone.hosting.getAccountHistory#handleUpdated", typed: false, {
-        handle: "handle" required,
+    HandleUpdated, "tools.ozone.hosting.getAccountHistory#handleUpdated", record: false, {
+        0 handle: "handle" required,
     }
 }
 

@@ -37,9 +37,9 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "tools.ozone.moderation.cancelScheduledActions", typed: false, {
-        subjects: "subjects" required,
-        comment: "comment" optional,
+    Input, "tools.ozone.moderation.cancelScheduledActions", record: false, {
+        0 subjects: "subjects" required [MaxLength(100)],
+        1 comment: "comment" optional,
     }
 }
 
@@ -74,9 +74,9 @@ pub struct CancellationResults {
 }
 
 crate::object! {
-    CancellationResults, "tools.ozone.moderation.cancelScheduledActions#cancellationResults", typed: false, {
-        succeeded: "succeeded" required,
-        failed: "failed" required,
+    CancellationResults, "tools.ozone.moderation.cancelScheduledActions#cancellationResults", record: false, {
+        0 succeeded: "succeeded" required,
+        1 failed: "failed" required,
     }
 }
 
@@ -106,10 +106,10 @@ pub struct FailedCancellation {
 }
 
 crate::object! {
-    FailedCancellation, "tools.ozone.moderation.cancelScheduledActions#failedCancellation", typed: false, {
-        did: "did" required,
-        error: "error" required,
-        error_code: "errorCode" optional,
+    FailedCancellation, "tools.ozone.moderation.cancelScheduledActions#failedCancellation", record: false, {
+        0 did: "did" required,
+        1 error: "error" required,
+        2 error_code: "errorCode" optional,
     }
 }
 

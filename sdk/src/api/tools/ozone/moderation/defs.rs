@@ -28,22 +28,22 @@ pub struct ModEventView {
     /// `subjectHandle`.
     pub subject_handle: Option<String>,
     /// `modTool`.
-    pub mod_tool: Option<ModTool>,
+    pub mod_tool: Option<Box<ModTool>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    ModEventView, "tools.ozone.moderation.defs#modEventView", typed: false, {
-        id: "id" required,
-        event: "event" required,
-        subject: "subject" required,
-        subject_blob_cids: "subjectBlobCids" required,
-        created_by: "createdBy" required,
-        created_at: "createdAt" required,
-        creator_handle: "creatorHandle" optional,
-        subject_handle: "subjectHandle" optional,
-        mod_tool: "modTool" optional,
+    ModEventView, "tools.ozone.moderation.defs#modEventView", record: false, {
+        0 id: "id" required,
+        1 event: "event" required,
+        2 subject: "subject" required,
+        3 subject_blob_cids: "subjectBlobCids" required,
+        4 created_by: "createdBy" required,
+        5 created_at: "createdAt" required,
+        6 creator_handle: "creatorHandle" optional,
+        7 subject_handle: "subjectHandle" optional,
+        8 mod_tool: "modTool" optional,
     }
 }
 
@@ -204,20 +204,20 @@ pub struct ModEventViewDetail {
     /// `createdAt`.
     pub created_at: types::Datetime,
     /// `modTool`.
-    pub mod_tool: Option<ModTool>,
+    pub mod_tool: Option<Box<ModTool>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    ModEventViewDetail, "tools.ozone.moderation.defs#modEventViewDetail", typed: false, {
-        id: "id" required,
-        event: "event" required,
-        subject: "subject" required,
-        subject_blobs: "subjectBlobs" required,
-        created_by: "createdBy" required,
-        created_at: "createdAt" required,
-        mod_tool: "modTool" optional,
+    ModEventViewDetail, "tools.ozone.moderation.defs#modEventViewDetail", record: false, {
+        0 id: "id" required,
+        1 event: "event" required,
+        2 subject: "subject" required,
+        3 subject_blobs: "subjectBlobs" required,
+        4 created_by: "createdBy" required,
+        5 created_at: "createdAt" required,
+        6 mod_tool: "modTool" optional,
     }
 }
 
@@ -409,11 +409,11 @@ pub struct SubjectStatusView {
     /// `tags`.
     pub tags: Option<Vec<String>>,
     /// Counts of moderation events on the account itself.
-    pub account_stats: Option<AccountStats>,
+    pub account_stats: Option<Box<AccountStats>>,
     /// Counts of moderation events on the records of the account.
-    pub records_stats: Option<RecordsStats>,
+    pub records_stats: Option<Box<RecordsStats>>,
     /// `accountStrike`.
-    pub account_strike: Option<AccountStrike>,
+    pub account_strike: Option<Box<AccountStrike>>,
     /// `ageAssuranceState`.
     pub age_assurance_state: Option<SubjectStatusViewAgeAssuranceState>,
     /// Whether the age state was last changed by the user or by a moderator.
@@ -423,32 +423,32 @@ pub struct SubjectStatusView {
 }
 
 crate::object! {
-    SubjectStatusView, "tools.ozone.moderation.defs#subjectStatusView", typed: false, {
-        id: "id" required,
-        subject: "subject" required,
-        hosting: "hosting" optional,
-        subject_blob_cids: "subjectBlobCids" optional,
-        subject_repo_handle: "subjectRepoHandle" optional,
-        updated_at: "updatedAt" required,
-        created_at: "createdAt" required,
-        review_state: "reviewState" required,
-        comment: "comment" optional,
-        priority_score: "priorityScore" optional,
-        mute_until: "muteUntil" optional,
-        mute_reporting_until: "muteReportingUntil" optional,
-        last_reviewed_by: "lastReviewedBy" optional,
-        last_reviewed_at: "lastReviewedAt" optional,
-        last_reported_at: "lastReportedAt" optional,
-        last_appealed_at: "lastAppealedAt" optional,
-        takendown: "takendown" optional,
-        appealed: "appealed" optional,
-        suspend_until: "suspendUntil" optional,
-        tags: "tags" optional,
-        account_stats: "accountStats" optional,
-        records_stats: "recordsStats" optional,
-        account_strike: "accountStrike" optional,
-        age_assurance_state: "ageAssuranceState" optional,
-        age_assurance_updated_by: "ageAssuranceUpdatedBy" optional,
+    SubjectStatusView, "tools.ozone.moderation.defs#subjectStatusView", record: false, {
+        0 id: "id" required,
+        1 subject: "subject" required,
+        2 hosting: "hosting" optional,
+        3 subject_blob_cids: "subjectBlobCids" optional,
+        4 subject_repo_handle: "subjectRepoHandle" optional,
+        5 updated_at: "updatedAt" required,
+        6 created_at: "createdAt" required,
+        7 review_state: "reviewState" required,
+        8 comment: "comment" optional,
+        9 priority_score: "priorityScore" optional [Minimum(0), Maximum(100)],
+        10 mute_until: "muteUntil" optional,
+        11 mute_reporting_until: "muteReportingUntil" optional,
+        12 last_reviewed_by: "lastReviewedBy" optional,
+        13 last_reviewed_at: "lastReviewedAt" optional,
+        14 last_reported_at: "lastReportedAt" optional,
+        15 last_appealed_at: "lastAppealedAt" optional,
+        16 takendown: "takendown" optional,
+        17 appealed: "appealed" optional,
+        18 suspend_until: "suspendUntil" optional,
+        19 tags: "tags" optional,
+        20 account_stats: "accountStats" optional,
+        21 records_stats: "recordsStats" optional,
+        22 account_strike: "accountStrike" optional,
+        23 age_assurance_state: "ageAssuranceState" optional,
+        24 age_assurance_updated_by: "ageAssuranceUpdatedBy" optional,
     }
 }
 
@@ -589,25 +589,25 @@ pub struct SubjectView {
     /// DID or address of the subject.
     pub subject: String,
     /// `status`.
-    pub status: Option<SubjectStatusView>,
+    pub status: Option<Box<SubjectStatusView>>,
     /// `repo`.
-    pub repo: Option<RepoViewDetail>,
+    pub repo: Option<Box<RepoViewDetail>>,
     /// `profile`.
     pub profile: Option<types::Unknown>,
     /// `record`.
-    pub record: Option<RecordViewDetail>,
+    pub record: Option<Box<RecordViewDetail>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    SubjectView, "tools.ozone.moderation.defs#subjectView", typed: false, {
-        r#type: "type" required,
-        subject: "subject" required,
-        status: "status" optional,
-        repo: "repo" optional,
-        profile: "profile" optional,
-        record: "record" optional,
+    SubjectView, "tools.ozone.moderation.defs#subjectView", record: false, {
+        0 r#type: "type" required,
+        1 subject: "subject" required,
+        2 status: "status" optional,
+        3 repo: "repo" optional,
+        4 profile: "profile" optional,
+        5 record: "record" optional,
     }
 }
 
@@ -650,12 +650,12 @@ pub struct AccountStats {
 }
 
 crate::object! {
-    AccountStats, "tools.ozone.moderation.defs#accountStats", typed: false, {
-        report_count: "reportCount" optional,
-        appeal_count: "appealCount" optional,
-        suspend_count: "suspendCount" optional,
-        escalate_count: "escalateCount" optional,
-        takedown_count: "takedownCount" optional,
+    AccountStats, "tools.ozone.moderation.defs#accountStats", record: false, {
+        0 report_count: "reportCount" optional,
+        1 appeal_count: "appealCount" optional,
+        2 suspend_count: "suspendCount" optional,
+        3 escalate_count: "escalateCount" optional,
+        4 takedown_count: "takedownCount" optional,
     }
 }
 
@@ -700,15 +700,15 @@ pub struct RecordsStats {
 }
 
 crate::object! {
-    RecordsStats, "tools.ozone.moderation.defs#recordsStats", typed: false, {
-        total_reports: "totalReports" optional,
-        reported_count: "reportedCount" optional,
-        escalated_count: "escalatedCount" optional,
-        appealed_count: "appealedCount" optional,
-        subject_count: "subjectCount" optional,
-        pending_count: "pendingCount" optional,
-        processed_count: "processedCount" optional,
-        takendown_count: "takendownCount" optional,
+    RecordsStats, "tools.ozone.moderation.defs#recordsStats", record: false, {
+        0 total_reports: "totalReports" optional,
+        1 reported_count: "reportedCount" optional,
+        2 escalated_count: "escalatedCount" optional,
+        3 appealed_count: "appealedCount" optional,
+        4 subject_count: "subjectCount" optional,
+        5 pending_count: "pendingCount" optional,
+        6 processed_count: "processedCount" optional,
+        7 takendown_count: "takendownCount" optional,
     }
 }
 
@@ -748,11 +748,11 @@ pub struct AccountStrike {
 }
 
 crate::object! {
-    AccountStrike, "tools.ozone.moderation.defs#accountStrike", typed: false, {
-        active_strike_count: "activeStrikeCount" optional,
-        total_strike_count: "totalStrikeCount" optional,
-        first_strike_at: "firstStrikeAt" optional,
-        last_strike_at: "lastStrikeAt" optional,
+    AccountStrike, "tools.ozone.moderation.defs#accountStrike", record: false, {
+        0 active_strike_count: "activeStrikeCount" optional,
+        1 total_strike_count: "totalStrikeCount" optional,
+        2 first_strike_at: "firstStrikeAt" optional,
+        3 last_strike_at: "lastStrikeAt" optional,
     }
 }
 
@@ -845,15 +845,15 @@ pub struct ModEventTakedown {
 }
 
 crate::object! {
-    ModEventTakedown, "tools.ozone.moderation.defs#modEventTakedown", typed: false, {
-        comment: "comment" optional,
-        duration_in_hours: "durationInHours" optional,
-        acknowledge_account_subjects: "acknowledgeAccountSubjects" optional,
-        policies: "policies" optional,
-        severity_level: "severityLevel" optional,
-        target_services: "targetServices" optional,
-        strike_count: "strikeCount" optional,
-        strike_expires_at: "strikeExpiresAt" optional,
+    ModEventTakedown, "tools.ozone.moderation.defs#modEventTakedown", record: false, {
+        0 comment: "comment" optional,
+        1 duration_in_hours: "durationInHours" optional,
+        2 acknowledge_account_subjects: "acknowledgeAccountSubjects" optional,
+        3 policies: "policies" optional [MaxLength(5)],
+        4 severity_level: "severityLevel" optional,
+        5 target_services: "targetServices" optional,
+        6 strike_count: "strikeCount" optional,
+        7 strike_expires_at: "strikeExpiresAt" optional,
     }
 }
 
@@ -920,11 +920,11 @@ pub struct ModEventReverseTakedown {
 }
 
 crate::object! {
-    ModEventReverseTakedown, "tools.ozone.moderation.defs#modEventReverseTakedown", typed: false, {
-        comment: "comment" optional,
-        policies: "policies" optional,
-        severity_level: "severityLevel" optional,
-        strike_count: "strikeCount" optional,
+    ModEventReverseTakedown, "tools.ozone.moderation.defs#modEventReverseTakedown", record: false, {
+        0 comment: "comment" optional,
+        1 policies: "policies" optional [MaxLength(5)],
+        2 severity_level: "severityLevel" optional,
+        3 strike_count: "strikeCount" optional,
     }
 }
 
@@ -963,8 +963,8 @@ pub struct ModEventResolveAppeal {
 }
 
 crate::object! {
-    ModEventResolveAppeal, "tools.ozone.moderation.defs#modEventResolveAppeal", typed: false, {
-        comment: "comment" optional,
+    ModEventResolveAppeal, "tools.ozone.moderation.defs#modEventResolveAppeal", record: false, {
+        0 comment: "comment" optional,
     }
 }
 
@@ -995,9 +995,9 @@ pub struct ModEventComment {
 }
 
 crate::object! {
-    ModEventComment, "tools.ozone.moderation.defs#modEventComment", typed: false, {
-        comment: "comment" optional,
-        sticky: "sticky" optional,
+    ModEventComment, "tools.ozone.moderation.defs#modEventComment", record: false, {
+        0 comment: "comment" optional,
+        1 sticky: "sticky" optional,
     }
 }
 
@@ -1031,10 +1031,10 @@ pub struct ModEventReport {
 }
 
 crate::object! {
-    ModEventReport, "tools.ozone.moderation.defs#modEventReport", typed: false, {
-        comment: "comment" optional,
-        is_reporter_muted: "isReporterMuted" optional,
-        report_type: "reportType" required,
+    ModEventReport, "tools.ozone.moderation.defs#modEventReport", record: false, {
+        0 comment: "comment" optional,
+        1 is_reporter_muted: "isReporterMuted" optional,
+        2 report_type: "reportType" required,
     }
 }
 
@@ -1078,11 +1078,11 @@ pub struct ModEventLabel {
 }
 
 crate::object! {
-    ModEventLabel, "tools.ozone.moderation.defs#modEventLabel", typed: false, {
-        comment: "comment" optional,
-        create_label_vals: "createLabelVals" required,
-        negate_label_vals: "negateLabelVals" required,
-        duration_in_hours: "durationInHours" optional,
+    ModEventLabel, "tools.ozone.moderation.defs#modEventLabel", record: false, {
+        0 comment: "comment" optional,
+        1 create_label_vals: "createLabelVals" required,
+        2 negate_label_vals: "negateLabelVals" required,
+        3 duration_in_hours: "durationInHours" optional,
     }
 }
 
@@ -1121,9 +1121,9 @@ pub struct ModEventPriorityScore {
 }
 
 crate::object! {
-    ModEventPriorityScore, "tools.ozone.moderation.defs#modEventPriorityScore", typed: false, {
-        comment: "comment" optional,
-        score: "score" required,
+    ModEventPriorityScore, "tools.ozone.moderation.defs#modEventPriorityScore", record: false, {
+        0 comment: "comment" optional,
+        1 score: "score" required [Minimum(0), Maximum(100)],
     }
 }
 
@@ -1171,17 +1171,17 @@ pub struct AgeAssuranceEvent {
 }
 
 crate::object! {
-    AgeAssuranceEvent, "tools.ozone.moderation.defs#ageAssuranceEvent", typed: false, {
-        created_at: "createdAt" required,
-        attempt_id: "attemptId" required,
-        status: "status" required,
-        access: "access" optional,
-        country_code: "countryCode" optional,
-        region_code: "regionCode" optional,
-        init_ip: "initIp" optional,
-        init_ua: "initUa" optional,
-        complete_ip: "completeIp" optional,
-        complete_ua: "completeUa" optional,
+    AgeAssuranceEvent, "tools.ozone.moderation.defs#ageAssuranceEvent", record: false, {
+        0 created_at: "createdAt" required,
+        1 attempt_id: "attemptId" required,
+        2 status: "status" required,
+        3 access: "access" optional,
+        4 country_code: "countryCode" optional,
+        5 region_code: "regionCode" optional,
+        6 init_ip: "initIp" optional,
+        7 init_ua: "initUa" optional,
+        8 complete_ip: "completeIp" optional,
+        9 complete_ua: "completeUa" optional,
     }
 }
 
@@ -1259,10 +1259,10 @@ pub struct AgeAssuranceOverrideEvent {
 }
 
 crate::object! {
-    AgeAssuranceOverrideEvent, "tools.ozone.moderation.defs#ageAssuranceOverrideEvent", typed: false, {
-        status: "status" required,
-        access: "access" optional,
-        comment: "comment" required,
+    AgeAssuranceOverrideEvent, "tools.ozone.moderation.defs#ageAssuranceOverrideEvent", record: false, {
+        0 status: "status" required,
+        1 access: "access" optional,
+        2 comment: "comment" required [MinBytes(1)],
     }
 }
 
@@ -1322,8 +1322,8 @@ pub struct AgeAssurancePurgeEvent {
 }
 
 crate::object! {
-    AgeAssurancePurgeEvent, "tools.ozone.moderation.defs#ageAssurancePurgeEvent", typed: false, {
-        comment: "comment" required,
+    AgeAssurancePurgeEvent, "tools.ozone.moderation.defs#ageAssurancePurgeEvent", record: false, {
+        0 comment: "comment" required [MinBytes(1)],
     }
 }
 
@@ -1350,8 +1350,8 @@ pub struct RevokeAccountCredentialsEvent {
 }
 
 crate::object! {
-    RevokeAccountCredentialsEvent, "tools.ozone.moderation.defs#revokeAccountCredentialsEvent", typed: false, {
-        comment: "comment" required,
+    RevokeAccountCredentialsEvent, "tools.ozone.moderation.defs#revokeAccountCredentialsEvent", record: false, {
+        0 comment: "comment" required [MinBytes(1)],
     }
 }
 
@@ -1380,9 +1380,9 @@ pub struct ModEventAcknowledge {
 }
 
 crate::object! {
-    ModEventAcknowledge, "tools.ozone.moderation.defs#modEventAcknowledge", typed: false, {
-        comment: "comment" optional,
-        acknowledge_account_subjects: "acknowledgeAccountSubjects" optional,
+    ModEventAcknowledge, "tools.ozone.moderation.defs#modEventAcknowledge", record: false, {
+        0 comment: "comment" optional,
+        1 acknowledge_account_subjects: "acknowledgeAccountSubjects" optional,
     }
 }
 
@@ -1417,8 +1417,8 @@ pub struct ModEventEscalate {
 }
 
 crate::object! {
-    ModEventEscalate, "tools.ozone.moderation.defs#modEventEscalate", typed: false, {
-        comment: "comment" optional,
+    ModEventEscalate, "tools.ozone.moderation.defs#modEventEscalate", record: false, {
+        0 comment: "comment" optional,
     }
 }
 
@@ -1449,9 +1449,9 @@ pub struct ModEventMute {
 }
 
 crate::object! {
-    ModEventMute, "tools.ozone.moderation.defs#modEventMute", typed: false, {
-        comment: "comment" optional,
-        duration_in_hours: "durationInHours" required,
+    ModEventMute, "tools.ozone.moderation.defs#modEventMute", record: false, {
+        0 comment: "comment" optional,
+        1 duration_in_hours: "durationInHours" required,
     }
 }
 
@@ -1481,8 +1481,8 @@ pub struct ModEventUnmute {
 }
 
 crate::object! {
-    ModEventUnmute, "tools.ozone.moderation.defs#modEventUnmute", typed: false, {
-        comment: "comment" optional,
+    ModEventUnmute, "tools.ozone.moderation.defs#modEventUnmute", record: false, {
+        0 comment: "comment" optional,
     }
 }
 
@@ -1513,9 +1513,9 @@ pub struct ModEventMuteReporter {
 }
 
 crate::object! {
-    ModEventMuteReporter, "tools.ozone.moderation.defs#modEventMuteReporter", typed: false, {
-        comment: "comment" optional,
-        duration_in_hours: "durationInHours" optional,
+    ModEventMuteReporter, "tools.ozone.moderation.defs#modEventMuteReporter", record: false, {
+        0 comment: "comment" optional,
+        1 duration_in_hours: "durationInHours" optional,
     }
 }
 
@@ -1550,8 +1550,8 @@ pub struct ModEventUnmuteReporter {
 }
 
 crate::object! {
-    ModEventUnmuteReporter, "tools.ozone.moderation.defs#modEventUnmuteReporter", typed: false, {
-        comment: "comment" optional,
+    ModEventUnmuteReporter, "tools.ozone.moderation.defs#modEventUnmuteReporter", record: false, {
+        0 comment: "comment" optional,
     }
 }
 
@@ -1594,15 +1594,15 @@ pub struct ModEventEmail {
 }
 
 crate::object! {
-    ModEventEmail, "tools.ozone.moderation.defs#modEventEmail", typed: false, {
-        subject_line: "subjectLine" required,
-        content: "content" optional,
-        comment: "comment" optional,
-        policies: "policies" optional,
-        severity_level: "severityLevel" optional,
-        strike_count: "strikeCount" optional,
-        strike_expires_at: "strikeExpiresAt" optional,
-        is_delivered: "isDelivered" optional,
+    ModEventEmail, "tools.ozone.moderation.defs#modEventEmail", record: false, {
+        0 subject_line: "subjectLine" required,
+        1 content: "content" optional,
+        2 comment: "comment" optional,
+        3 policies: "policies" optional [MaxLength(5)],
+        4 severity_level: "severityLevel" optional,
+        5 strike_count: "strikeCount" optional,
+        6 strike_expires_at: "strikeExpiresAt" optional,
+        7 is_delivered: "isDelivered" optional,
     }
 }
 
@@ -1648,8 +1648,8 @@ pub struct ModEventDivert {
 }
 
 crate::object! {
-    ModEventDivert, "tools.ozone.moderation.defs#modEventDivert", typed: false, {
-        comment: "comment" optional,
+    ModEventDivert, "tools.ozone.moderation.defs#modEventDivert", record: false, {
+        0 comment: "comment" optional,
     }
 }
 
@@ -1684,11 +1684,11 @@ pub struct ModEventTag {
 }
 
 crate::object! {
-    ModEventTag, "tools.ozone.moderation.defs#modEventTag", typed: false, {
-        add: "add" required,
-        remove: "remove" required,
-        comment: "comment" optional,
-        duration_in_hours: "durationInHours" optional,
+    ModEventTag, "tools.ozone.moderation.defs#modEventTag", record: false, {
+        0 add: "add" required,
+        1 remove: "remove" required,
+        2 comment: "comment" optional,
+        3 duration_in_hours: "durationInHours" optional,
     }
 }
 
@@ -1731,11 +1731,11 @@ pub struct AccountEvent {
 }
 
 crate::object! {
-    AccountEvent, "tools.ozone.moderation.defs#accountEvent", typed: false, {
-        comment: "comment" optional,
-        active: "active" required,
-        status: "status" optional,
-        timestamp: "timestamp" required,
+    AccountEvent, "tools.ozone.moderation.defs#accountEvent", record: false, {
+        0 comment: "comment" optional,
+        1 active: "active" required,
+        2 status: "status" optional,
+        3 timestamp: "timestamp" required,
     }
 }
 
@@ -1811,12 +1811,12 @@ pub struct IdentityEvent {
 }
 
 crate::object! {
-    IdentityEvent, "tools.ozone.moderation.defs#identityEvent", typed: false, {
-        comment: "comment" optional,
-        handle: "handle" optional,
-        pds_host: "pdsHost" optional,
-        tombstone: "tombstone" optional,
-        timestamp: "timestamp" required,
+    IdentityEvent, "tools.ozone.moderation.defs#identityEvent", record: false, {
+        0 comment: "comment" optional,
+        1 handle: "handle" optional,
+        2 pds_host: "pdsHost" optional,
+        3 tombstone: "tombstone" optional,
+        4 timestamp: "timestamp" required,
     }
 }
 
@@ -1862,11 +1862,11 @@ pub struct RecordEvent {
 }
 
 crate::object! {
-    RecordEvent, "tools.ozone.moderation.defs#recordEvent", typed: false, {
-        comment: "comment" optional,
-        op: "op" required,
-        cid: "cid" optional,
-        timestamp: "timestamp" required,
+    RecordEvent, "tools.ozone.moderation.defs#recordEvent", record: false, {
+        0 comment: "comment" optional,
+        1 op: "op" required,
+        2 cid: "cid" optional,
+        3 timestamp: "timestamp" required,
     }
 }
 
@@ -1920,11 +1920,11 @@ pub struct ScheduleTakedownEvent {
 }
 
 crate::object! {
-    ScheduleTakedownEvent, "tools.ozone.moderation.defs#scheduleTakedownEvent", typed: false, {
-        comment: "comment" optional,
-        execute_at: "executeAt" optional,
-        execute_after: "executeAfter" optional,
-        execute_until: "executeUntil" optional,
+    ScheduleTakedownEvent, "tools.ozone.moderation.defs#scheduleTakedownEvent", record: false, {
+        0 comment: "comment" optional,
+        1 execute_at: "executeAt" optional,
+        2 execute_after: "executeAfter" optional,
+        3 execute_until: "executeUntil" optional,
     }
 }
 
@@ -1963,8 +1963,8 @@ pub struct CancelScheduledTakedownEvent {
 }
 
 crate::object! {
-    CancelScheduledTakedownEvent, "tools.ozone.moderation.defs#cancelScheduledTakedownEvent", typed: false, {
-        comment: "comment" optional,
+    CancelScheduledTakedownEvent, "tools.ozone.moderation.defs#cancelScheduledTakedownEvent", record: false, {
+        0 comment: "comment" optional,
     }
 }
 
@@ -1999,7 +1999,7 @@ pub struct RepoView {
     /// `moderation`.
     pub moderation: Moderation,
     /// `invitedBy`.
-    pub invited_by: Option<api::com::atproto::server::defs::InviteCode>,
+    pub invited_by: Option<Box<api::com::atproto::server::defs::InviteCode>>,
     /// `invitesDisabled`.
     pub invites_disabled: Option<bool>,
     /// `inviteNote`.
@@ -2013,18 +2013,18 @@ pub struct RepoView {
 }
 
 crate::object! {
-    RepoView, "tools.ozone.moderation.defs#repoView", typed: false, {
-        did: "did" required,
-        handle: "handle" required,
-        email: "email" optional,
-        related_records: "relatedRecords" required,
-        indexed_at: "indexedAt" required,
-        moderation: "moderation" required,
-        invited_by: "invitedBy" optional,
-        invites_disabled: "invitesDisabled" optional,
-        invite_note: "inviteNote" optional,
-        deactivated_at: "deactivatedAt" optional,
-        threat_signatures: "threatSignatures" optional,
+    RepoView, "tools.ozone.moderation.defs#repoView", record: false, {
+        0 did: "did" required,
+        1 handle: "handle" required,
+        2 email: "email" optional,
+        3 related_records: "relatedRecords" required,
+        4 indexed_at: "indexedAt" required,
+        5 moderation: "moderation" required,
+        6 invited_by: "invitedBy" optional,
+        7 invites_disabled: "invitesDisabled" optional,
+        8 invite_note: "inviteNote" optional,
+        9 deactivated_at: "deactivatedAt" optional,
+        10 threat_signatures: "threatSignatures" optional,
     }
 }
 
@@ -2075,7 +2075,7 @@ pub struct RepoViewDetail {
     /// `labels`.
     pub labels: Option<Vec<api::com::atproto::label::defs::Label>>,
     /// `invitedBy`.
-    pub invited_by: Option<api::com::atproto::server::defs::InviteCode>,
+    pub invited_by: Option<Box<api::com::atproto::server::defs::InviteCode>>,
     /// `invites`.
     pub invites: Option<Vec<api::com::atproto::server::defs::InviteCode>>,
     /// `invitesDisabled`.
@@ -2093,21 +2093,21 @@ pub struct RepoViewDetail {
 }
 
 crate::object! {
-    RepoViewDetail, "tools.ozone.moderation.defs#repoViewDetail", typed: false, {
-        did: "did" required,
-        handle: "handle" required,
-        email: "email" optional,
-        related_records: "relatedRecords" required,
-        indexed_at: "indexedAt" required,
-        moderation: "moderation" required,
-        labels: "labels" optional,
-        invited_by: "invitedBy" optional,
-        invites: "invites" optional,
-        invites_disabled: "invitesDisabled" optional,
-        invite_note: "inviteNote" optional,
-        email_confirmed_at: "emailConfirmedAt" optional,
-        deactivated_at: "deactivatedAt" optional,
-        threat_signatures: "threatSignatures" optional,
+    RepoViewDetail, "tools.ozone.moderation.defs#repoViewDetail", record: false, {
+        0 did: "did" required,
+        1 handle: "handle" required,
+        2 email: "email" optional,
+        3 related_records: "relatedRecords" required,
+        4 indexed_at: "indexedAt" required,
+        5 moderation: "moderation" required,
+        6 labels: "labels" optional,
+        7 invited_by: "invitedBy" optional,
+        8 invites: "invites" optional,
+        9 invites_disabled: "invitesDisabled" optional,
+        10 invite_note: "inviteNote" optional,
+        11 email_confirmed_at: "emailConfirmedAt" optional,
+        12 deactivated_at: "deactivatedAt" optional,
+        13 threat_signatures: "threatSignatures" optional,
     }
 }
 
@@ -2153,8 +2153,8 @@ pub struct RepoViewNotFound {
 }
 
 crate::object! {
-    RepoViewNotFound, "tools.ozone.moderation.defs#repoViewNotFound", typed: false, {
-        did: "did" required,
+    RepoViewNotFound, "tools.ozone.moderation.defs#repoViewNotFound", record: false, {
+        0 did: "did" required,
     }
 }
 
@@ -2193,14 +2193,14 @@ pub struct RecordView {
 }
 
 crate::object! {
-    RecordView, "tools.ozone.moderation.defs#recordView", typed: false, {
-        uri: "uri" required,
-        cid: "cid" required,
-        value: "value" required,
-        blob_cids: "blobCids" required,
-        indexed_at: "indexedAt" required,
-        moderation: "moderation" required,
-        repo: "repo" required,
+    RecordView, "tools.ozone.moderation.defs#recordView", record: false, {
+        0 uri: "uri" required,
+        1 cid: "cid" required,
+        2 value: "value" required,
+        3 blob_cids: "blobCids" required,
+        4 indexed_at: "indexedAt" required,
+        5 moderation: "moderation" required,
+        6 repo: "repo" required,
     }
 }
 
@@ -2255,15 +2255,15 @@ pub struct RecordViewDetail {
 }
 
 crate::object! {
-    RecordViewDetail, "tools.ozone.moderation.defs#recordViewDetail", typed: false, {
-        uri: "uri" required,
-        cid: "cid" required,
-        value: "value" required,
-        blobs: "blobs" required,
-        labels: "labels" optional,
-        indexed_at: "indexedAt" required,
-        moderation: "moderation" required,
-        repo: "repo" required,
+    RecordViewDetail, "tools.ozone.moderation.defs#recordViewDetail", record: false, {
+        0 uri: "uri" required,
+        1 cid: "cid" required,
+        2 value: "value" required,
+        3 blobs: "blobs" required,
+        4 labels: "labels" optional,
+        5 indexed_at: "indexedAt" required,
+        6 moderation: "moderation" required,
+        7 repo: "repo" required,
     }
 }
 
@@ -2305,8 +2305,8 @@ pub struct RecordViewNotFound {
 }
 
 crate::object! {
-    RecordViewNotFound, "tools.ozone.moderation.defs#recordViewNotFound", typed: false, {
-        uri: "uri" required,
+    RecordViewNotFound, "tools.ozone.moderation.defs#recordViewNotFound", record: false, {
+        0 uri: "uri" required,
     }
 }
 
@@ -2333,9 +2333,9 @@ pub struct ConvoView {
 }
 
 crate::object! {
-    ConvoView, "tools.ozone.moderation.defs#convoView", typed: false, {
-        did: "did" required,
-        convo_id: "convoId" required,
+    ConvoView, "tools.ozone.moderation.defs#convoView", record: false, {
+        0 did: "did" required,
+        1 convo_id: "convoId" required,
     }
 }
 
@@ -2355,14 +2355,14 @@ impl ConvoView {
 #[non_exhaustive]
 pub struct Moderation {
     /// `subjectStatus`.
-    pub subject_status: Option<SubjectStatusView>,
+    pub subject_status: Option<Box<SubjectStatusView>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    Moderation, "tools.ozone.moderation.defs#moderation", typed: false, {
-        subject_status: "subjectStatus" optional,
+    Moderation, "tools.ozone.moderation.defs#moderation", record: false, {
+        0 subject_status: "subjectStatus" optional,
     }
 }
 
@@ -2381,14 +2381,14 @@ impl Moderation {
 #[non_exhaustive]
 pub struct ModerationDetail {
     /// `subjectStatus`.
-    pub subject_status: Option<SubjectStatusView>,
+    pub subject_status: Option<Box<SubjectStatusView>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    ModerationDetail, "tools.ozone.moderation.defs#moderationDetail", typed: false, {
-        subject_status: "subjectStatus" optional,
+    ModerationDetail, "tools.ozone.moderation.defs#moderationDetail", record: false, {
+        0 subject_status: "subjectStatus" optional,
     }
 }
 
@@ -2419,19 +2419,19 @@ pub struct BlobView {
     /// `details`.
     pub details: Option<BlobViewDetails>,
     /// `moderation`.
-    pub moderation: Option<Moderation>,
+    pub moderation: Option<Box<Moderation>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    BlobView, "tools.ozone.moderation.defs#blobView", typed: false, {
-        cid: "cid" required,
-        mime_type: "mimeType" required,
-        size: "size" required,
-        created_at: "createdAt" required,
-        details: "details" optional,
-        moderation: "moderation" optional,
+    BlobView, "tools.ozone.moderation.defs#blobView", record: false, {
+        0 cid: "cid" required,
+        1 mime_type: "mimeType" required,
+        2 size: "size" required,
+        3 created_at: "createdAt" required,
+        4 details: "details" optional,
+        5 moderation: "moderation" optional,
     }
 }
 
@@ -2487,9 +2487,9 @@ pub struct ImageDetails {
 }
 
 crate::object! {
-    ImageDetails, "tools.ozone.moderation.defs#imageDetails", typed: false, {
-        width: "width" required,
-        height: "height" required,
+    ImageDetails, "tools.ozone.moderation.defs#imageDetails", record: false, {
+        0 width: "width" required,
+        1 height: "height" required,
     }
 }
 
@@ -2519,10 +2519,10 @@ pub struct VideoDetails {
 }
 
 crate::object! {
-    VideoDetails, "tools.ozone.moderation.defs#videoDetails", typed: false, {
-        width: "width" required,
-        height: "height" required,
-        length: "length" required,
+    VideoDetails, "tools.ozone.moderation.defs#videoDetails", record: false, {
+        0 width: "width" required,
+        1 height: "height" required,
+        2 length: "length" required,
     }
 }
 
@@ -2561,13 +2561,13 @@ pub struct AccountHosting {
 }
 
 crate::object! {
-    AccountHosting, "tools.ozone.moderation.defs#accountHosting", typed: false, {
-        status: "status" required,
-        updated_at: "updatedAt" optional,
-        created_at: "createdAt" optional,
-        deleted_at: "deletedAt" optional,
-        deactivated_at: "deactivatedAt" optional,
-        reactivated_at: "reactivatedAt" optional,
+    AccountHosting, "tools.ozone.moderation.defs#accountHosting", record: false, {
+        0 status: "status" required,
+        1 updated_at: "updatedAt" optional,
+        2 created_at: "createdAt" optional,
+        3 deleted_at: "deletedAt" optional,
+        4 deactivated_at: "deactivatedAt" optional,
+        5 reactivated_at: "reactivatedAt" optional,
     }
 }
 
@@ -2633,11 +2633,11 @@ pub struct RecordHosting {
 }
 
 crate::object! {
-    RecordHosting, "tools.ozone.moderation.defs#recordHosting", typed: false, {
-        status: "status" required,
-        updated_at: "updatedAt" optional,
-        created_at: "createdAt" optional,
-        deleted_at: "deletedAt" optional,
+    RecordHosting, "tools.ozone.moderation.defs#recordHosting", record: false, {
+        0 status: "status" required,
+        1 updated_at: "updatedAt" optional,
+        2 created_at: "createdAt" optional,
+        3 deleted_at: "deletedAt" optional,
     }
 }
 
@@ -2697,16 +2697,16 @@ pub struct ReporterStats {
 }
 
 crate::object! {
-    ReporterStats, "tools.ozone.moderation.defs#reporterStats", typed: false, {
-        did: "did" required,
-        account_report_count: "accountReportCount" required,
-        record_report_count: "recordReportCount" required,
-        reported_account_count: "reportedAccountCount" required,
-        reported_record_count: "reportedRecordCount" required,
-        takendown_account_count: "takendownAccountCount" required,
-        takendown_record_count: "takendownRecordCount" required,
-        labeled_account_count: "labeledAccountCount" required,
-        labeled_record_count: "labeledRecordCount" required,
+    ReporterStats, "tools.ozone.moderation.defs#reporterStats", record: false, {
+        0 did: "did" required,
+        1 account_report_count: "accountReportCount" required,
+        2 record_report_count: "recordReportCount" required,
+        3 reported_account_count: "reportedAccountCount" required,
+        4 reported_record_count: "reportedRecordCount" required,
+        5 takendown_account_count: "takendownAccountCount" required,
+        6 takendown_record_count: "takendownRecordCount" required,
+        7 labeled_account_count: "labeledAccountCount" required,
+        8 labeled_record_count: "labeledRecordCount" required,
     }
 }
 
@@ -2753,9 +2753,9 @@ pub struct ModTool {
 }
 
 crate::object! {
-    ModTool, "tools.ozone.moderation.defs#modTool", typed: false, {
-        name: "name" required,
-        meta: "meta" optional,
+    ModTool, "tools.ozone.moderation.defs#modTool", record: false, {
+        0 name: "name" required,
+        1 meta: "meta" optional,
     }
 }
 
@@ -2828,22 +2828,22 @@ pub struct ScheduledActionView {
 }
 
 crate::object! {
-    ScheduledActionView, "tools.ozone.moderation.defs#scheduledActionView", typed: false, {
-        id: "id" required,
-        action: "action" required,
-        event_data: "eventData" optional,
-        did: "did" required,
-        execute_at: "executeAt" optional,
-        execute_after: "executeAfter" optional,
-        execute_until: "executeUntil" optional,
-        randomize_execution: "randomizeExecution" optional,
-        created_by: "createdBy" required,
-        created_at: "createdAt" required,
-        updated_at: "updatedAt" optional,
-        status: "status" required,
-        last_executed_at: "lastExecutedAt" optional,
-        last_failure_reason: "lastFailureReason" optional,
-        execution_event_id: "executionEventId" optional,
+    ScheduledActionView, "tools.ozone.moderation.defs#scheduledActionView", record: false, {
+        0 id: "id" required,
+        1 action: "action" required,
+        2 event_data: "eventData" optional,
+        3 did: "did" required,
+        4 execute_at: "executeAt" optional,
+        5 execute_after: "executeAfter" optional,
+        6 execute_until: "executeUntil" optional,
+        7 randomize_execution: "randomizeExecution" optional,
+        8 created_by: "createdBy" required,
+        9 created_at: "createdAt" required,
+        10 updated_at: "updatedAt" optional,
+        11 status: "status" required,
+        12 last_executed_at: "lastExecutedAt" optional,
+        13 last_failure_reason: "lastFailureReason" optional,
+        14 execution_event_id: "executionEventId" optional,
     }
 }
 

@@ -40,24 +40,24 @@ pub struct Input {
     /// Moderator in whose name the event is recorded.
     pub created_by: types::Did,
     /// `modTool`.
-    pub mod_tool: Option<api::tools::ozone::moderation::defs::ModTool>,
+    pub mod_tool: Option<Box<api::tools::ozone::moderation::defs::ModTool>>,
     /// Identifier given by the caller, with which repeated events are refused.
     pub external_id: Option<String>,
     /// Which reports this event answers.
-    pub report_action: Option<ReportAction>,
+    pub report_action: Option<Box<ReportAction>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    Input, "tools.ozone.moderation.emitEvent", typed: false, {
-        event: "event" required,
-        subject: "subject" required,
-        subject_blob_cids: "subjectBlobCids" optional,
-        created_by: "createdBy" required,
-        mod_tool: "modTool" optional,
-        external_id: "externalId" optional,
-        report_action: "reportAction" optional,
+    Input, "tools.ozone.moderation.emitEvent", record: false, {
+        0 event: "event" required,
+        1 subject: "subject" required,
+        2 subject_blob_cids: "subjectBlobCids" optional,
+        3 created_by: "createdBy" required,
+        4 mod_tool: "modTool" optional,
+        5 external_id: "externalId" optional,
+        6 report_action: "reportAction" optional,
     }
 }
 
@@ -84,9 +84,9 @@ impl Input {
 crate::setters! {
     Input {
         subject_blob_cids = subject_blob_cids: plain Vec<types::Cid>,
-        mod_tool = mod_tool: plain api::tools::ozone::moderation::defs::ModTool,
+        mod_tool = mod_tool: boxed api::tools::ozone::moderation::defs::ModTool,
         external_id = external_id: into String,
-        report_action = report_action: plain ReportAction,
+        report_action = report_action: boxed ReportAction,
     }
 }
 
@@ -254,11 +254,11 @@ pub struct ReportAction {
 }
 
 crate::object! {
-    ReportAction, "tools.ozone.moderation.emitEvent#reportAction", typed: false, {
-        ids: "ids" optional,
-        types: "types" optional,
-        all: "all" optional,
-        note: "note" optional,
+    ReportAction, "tools.ozone.moderation.emitEvent#reportAction", record: false, {
+        0 ids: "ids" optional,
+        1 types: "types" optional,
+        2 all: "all" optional,
+        3 note: "note" optional,
     }
 }
 

@@ -33,7 +33,7 @@ pub struct Params {
     pub did: types::Did,
 }
 
-crate::params! { Params { did: "did" } }
+crate::params! { Params { 0 did: "did" } }
 
 impl Params {
     /// With the required fields.
@@ -53,8 +53,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "tools.ozone.moderation.getAccountPreferences", typed: false, {
-        preferences: "preferences" required,
+    Output, "tools.ozone.moderation.getAccountPreferences", record: false, {
+        0 preferences: "preferences" required,
     }
 }
 

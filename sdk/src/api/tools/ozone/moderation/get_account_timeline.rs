@@ -34,7 +34,7 @@ pub struct Params {
     pub did: types::Did,
 }
 
-crate::params! { Params { did: "did" } }
+crate::params! { Params { 0 did: "did" } }
 
 impl Params {
     /// With the required fields.
@@ -54,8 +54,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "tools.ozone.moderation.getAccountTimeline", typed: false, {
-        timeline: "timeline" required,
+    Output, "tools.ozone.moderation.getAccountTimeline", record: false, {
+        0 timeline: "timeline" required,
     }
 }
 
@@ -94,9 +94,9 @@ pub struct TimelineItem {
 }
 
 crate::object! {
-    TimelineItem, "tools.ozone.moderation.getAccountTimeline#timelineItem", typed: false, {
-        day: "day" required,
-        summary: "summary" required,
+    TimelineItem, "tools.ozone.moderation.getAccountTimeline#timelineItem", record: false, {
+        0 day: "day" required,
+        1 summary: "summary" required,
     }
 }
 
@@ -128,10 +128,10 @@ pub struct TimelineItemSummary {
 }
 
 crate::object! {
-    TimelineItemSummary, "tools.ozone.moderation.getAccountTimeline#timelineItemSummary", typed: false, {
-        event_subject_type: "eventSubjectType" required,
-        event_type: "eventType" required,
-        count: "count" required,
+    TimelineItemSummary, "tools.ozone.moderation.getAccountTimeline#timelineItemSummary", record: false, {
+        0 event_subject_type: "eventSubjectType" required,
+        1 event_type: "eventType" required,
+        2 count: "count" required,
     }
 }
 

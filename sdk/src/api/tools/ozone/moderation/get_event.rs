@@ -32,7 +32,7 @@ pub struct Params {
     pub id: i64,
 }
 
-crate::params! { Params { id: "id" } }
+crate::params! { Params { 0 id: "id" } }
 
 impl Params {
     /// With the required fields.

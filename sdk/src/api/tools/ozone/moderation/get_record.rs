@@ -37,7 +37,7 @@ pub struct Params {
     pub cid: Option<types::Cid>,
 }
 
-crate::params! { Params { uri: "uri", cid: "cid" } }
+crate::params! { Params { 0 uri: "uri", 1 cid: "cid" } }
 
 impl Params {
     /// With the required fields.

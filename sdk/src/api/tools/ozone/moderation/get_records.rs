@@ -33,7 +33,7 @@ pub struct Params {
     pub uris: Vec<types::AtUri>,
 }
 
-crate::params! { Params { uris: "uris" } }
+crate::params! { Params { 0 uris: "uris" [MaxLength(100)] } }
 
 impl Params {
     /// With the required fields.
@@ -53,8 +53,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "tools.ozone.moderation.getRecords", typed: false, {
-        records: "records" required,
+    Output, "tools.ozone.moderation.getRecords", record: false, {
+        0 records: "records" required,
     }
 }
 

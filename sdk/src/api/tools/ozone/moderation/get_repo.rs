@@ -35,7 +35,7 @@ pub struct Params {
     pub did: types::Did,
 }
 
-crate::params! { Params { did: "did" } }
+crate::params! { Params { 0 did: "did" } }
 
 impl Params {
     /// With the required fields.

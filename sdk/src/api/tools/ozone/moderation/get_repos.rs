@@ -33,7 +33,7 @@ pub struct Params {
     pub dids: Vec<types::Did>,
 }
 
-crate::params! { Params { dids: "dids" } }
+crate::params! { Params { 0 dids: "dids" [MaxLength(100)] } }
 
 impl Params {
     /// With the required fields.
@@ -53,8 +53,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "tools.ozone.moderation.getRepos", typed: false, {
-        repos: "repos" required,
+    Output, "tools.ozone.moderation.getRepos", record: false, {
+        0 repos: "repos" required,
     }
 }
 

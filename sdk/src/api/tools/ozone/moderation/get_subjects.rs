@@ -35,7 +35,7 @@ pub struct Params {
     pub subjects: Vec<String>,
 }
 
-crate::params! { Params { subjects: "subjects" } }
+crate::params! { Params { 0 subjects: "subjects" [MinLength(1), MaxLength(100)] } }
 
 impl Params {
     /// With the required fields.
@@ -55,8 +55,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "tools.ozone.moderation.getSubjects", typed: false, {
-        subjects: "subjects" required,
+    Output, "tools.ozone.moderation.getSubjects", record: false, {
+        0 subjects: "subjects" required,
     }
 }
 

@@ -46,13 +46,13 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "tools.ozone.moderation.listScheduledActions", typed: false, {
-        starts_after: "startsAfter" optional,
-        ends_before: "endsBefore" optional,
-        subjects: "subjects" optional,
-        statuses: "statuses" required,
-        limit: "limit" optional,
-        cursor: "cursor" optional,
+    Input, "tools.ozone.moderation.listScheduledActions", record: false, {
+        0 starts_after: "startsAfter" optional,
+        1 ends_before: "endsBefore" optional,
+        2 subjects: "subjects" optional [MaxLength(100)],
+        3 statuses: "statuses" required [MinLength(1)],
+        4 limit: "limit" optional [Minimum(1), Maximum(100)],
+        5 cursor: "cursor" optional,
     }
 }
 
@@ -123,9 +123,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "tools.ozone.moderation.listScheduledActions", typed: false, {
-        actions: "actions" required,
-        cursor: "cursor" optional,
+    Output, "tools.ozone.moderation.listScheduledActions", record: false, {
+        0 actions: "actions" required,
+        1 cursor: "cursor" optional,
     }
 }
 

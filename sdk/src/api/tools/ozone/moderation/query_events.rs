@@ -96,29 +96,29 @@ pub struct Params {
 
 crate::params! {
     Params {
-        types: "types",
-        created_by: "createdBy",
-        sort_direction: "sortDirection" = "desc",
-        created_after: "createdAfter",
-        created_before: "createdBefore",
-        subject: "subject",
-        collections: "collections",
-        subject_type: "subjectType",
-        include_all_user_records: "includeAllUserRecords" = false,
-        limit: "limit" = 50i64,
-        has_comment: "hasComment",
-        comment: "comment",
-        added_labels: "addedLabels",
-        removed_labels: "removedLabels",
-        added_tags: "addedTags",
-        removed_tags: "removedTags",
-        report_types: "reportTypes",
-        policies: "policies",
-        mod_tool: "modTool",
-        batch_id: "batchId",
-        age_assurance_state: "ageAssuranceState",
-        with_strike: "withStrike",
-        cursor: "cursor",
+        0 types: "types",
+        1 created_by: "createdBy",
+        2 sort_direction: "sortDirection" = Text("desc"),
+        3 created_after: "createdAfter",
+        4 created_before: "createdBefore",
+        5 subject: "subject",
+        6 collections: "collections" [MaxLength(20)],
+        7 subject_type: "subjectType",
+        8 include_all_user_records: "includeAllUserRecords" = Boolean(false),
+        9 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
+        10 has_comment: "hasComment",
+        11 comment: "comment",
+        12 added_labels: "addedLabels",
+        13 removed_labels: "removedLabels",
+        14 added_tags: "addedTags",
+        15 removed_tags: "removedTags",
+        16 report_types: "reportTypes",
+        17 policies: "policies",
+        18 mod_tool: "modTool",
+        19 batch_id: "batchId",
+        20 age_assurance_state: "ageAssuranceState",
+        21 with_strike: "withStrike",
+        22 cursor: "cursor",
     }
 }
 
@@ -256,9 +256,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "tools.ozone.moderation.queryEvents", typed: false, {
-        cursor: "cursor" optional,
-        events: "events" required,
+    Output, "tools.ozone.moderation.queryEvents", record: false, {
+        0 cursor: "cursor" optional,
+        1 events: "events" required,
     }
 }
 

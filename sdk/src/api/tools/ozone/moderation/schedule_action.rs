@@ -38,18 +38,18 @@ pub struct Input {
     /// `scheduling`.
     pub scheduling: SchedulingConfig,
     /// `modTool`.
-    pub mod_tool: Option<api::tools::ozone::moderation::defs::ModTool>,
+    pub mod_tool: Option<Box<api::tools::ozone::moderation::defs::ModTool>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    Input, "tools.ozone.moderation.scheduleAction", typed: false, {
-        action: "action" required,
-        subjects: "subjects" required,
-        created_by: "createdBy" required,
-        scheduling: "scheduling" required,
-        mod_tool: "modTool" optional,
+    Input, "tools.ozone.moderation.scheduleAction", record: false, {
+        0 action: "action" required,
+        1 subjects: "subjects" required [MaxLength(100)],
+        2 created_by: "createdBy" required,
+        3 scheduling: "scheduling" required,
+        4 mod_tool: "modTool" optional,
     }
 }
 
@@ -74,7 +74,7 @@ impl Input {
 
 crate::setters! {
     Input {
-        mod_tool = mod_tool: plain api::tools::ozone::moderation::defs::ModTool,
+        mod_tool = mod_tool: boxed api::tools::ozone::moderation::defs::ModTool,
     }
 }
 
@@ -126,16 +126,16 @@ pub struct Takedown {
 }
 
 crate::object! {
-    Takedown, "tools.ozone.moderation.scheduleAction#takedown", typed: false, {
-        comment: "comment" optional,
-        duration_in_hours: "durationInHours" optional,
-        acknowledge_account_subjects: "acknowledgeAccountSubjects" optional,
-        policies: "policies" optional,
-        severity_level: "severityLevel" optional,
-        strike_count: "strikeCount" optional,
-        strike_expires_at: "strikeExpiresAt" optional,
-        email_content: "emailContent" optional,
-        email_subject: "emailSubject" optional,
+    Takedown, "tools.ozone.moderation.scheduleAction#takedown", record: false, {
+        0 comment: "comment" optional,
+        1 duration_in_hours: "durationInHours" optional,
+        2 acknowledge_account_subjects: "acknowledgeAccountSubjects" optional,
+        3 policies: "policies" optional [MaxLength(5)],
+        4 severity_level: "severityLevel" optional,
+        5 strike_count: "strikeCount" optional,
+        6 strike_expires_at: "strikeExpiresAt" optional,
+        7 email_content: "emailContent" optional,
+        8 email_subject: "emailSubject" optional,
     }
 }
 
@@ -188,10 +188,10 @@ pub struct SchedulingConfig {
 }
 
 crate::object! {
-    SchedulingConfig, "tools.ozone.moderation.scheduleAction#schedulingConfig", typed: false, {
-        execute_at: "executeAt" optional,
-        execute_after: "executeAfter" optional,
-        execute_until: "executeUntil" optional,
+    SchedulingConfig, "tools.ozone.moderation.scheduleAction#schedulingConfig", record: false, {
+        0 execute_at: "executeAt" optional,
+        1 execute_after: "executeAfter" optional,
+        2 execute_until: "executeUntil" optional,
     }
 }
 
@@ -230,9 +230,9 @@ pub struct ScheduledActionResults {
 }
 
 crate::object! {
-    ScheduledActionResults, "tools.ozone.moderation.scheduleAction#scheduledActionResults", typed: false, {
-        succeeded: "succeeded" required,
-        failed: "failed" required,
+    ScheduledActionResults, "tools.ozone.moderation.scheduleAction#scheduledActionResults", record: false, {
+        0 succeeded: "succeeded" required,
+        1 failed: "failed" required,
     }
 }
 
@@ -262,10 +262,10 @@ pub struct FailedScheduling {
 }
 
 crate::object! {
-    FailedScheduling, "tools.ozone.moderation.scheduleAction#failedScheduling", typed: false, {
-        subject: "subject" required,
-        error: "error" required,
-        error_code: "errorCode" optional,
+    FailedScheduling, "tools.ozone.moderation.scheduleAction#failedScheduling", record: false, {
+        0 subject: "subject" required,
+        1 error: "error" required,
+        2 error_code: "errorCode" optional,
     }
 }
 

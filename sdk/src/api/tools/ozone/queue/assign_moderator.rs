@@ -40,9 +40,9 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "tools.ozone.queue.assignModerator", typed: false, {
-        queue_id: "queueId" required,
-        did: "did" required,
+    Input, "tools.ozone.queue.assignModerator", record: false, {
+        0 queue_id: "queueId" required,
+        1 did: "did" required,
     }
 }
 

@@ -50,13 +50,13 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "tools.ozone.queue.createQueue", typed: false, {
-        name: "name" required,
-        subject_types: "subjectTypes" optional,
-        collection: "collection" optional,
-        report_types: "reportTypes" optional,
-        description: "description" optional,
-        recommended_policies: "recommendedPolicies" optional,
+    Input, "tools.ozone.queue.createQueue", record: false, {
+        0 name: "name" required,
+        1 subject_types: "subjectTypes" optional,
+        2 collection: "collection" optional,
+        3 report_types: "reportTypes" optional [MaxLength(25)],
+        4 description: "description" optional,
+        5 recommended_policies: "recommendedPolicies" optional,
     }
 }
 
@@ -121,8 +121,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "tools.ozone.queue.createQueue", typed: false, {
-        queue: "queue" required,
+    Output, "tools.ozone.queue.createQueue", record: false, {
+        0 queue: "queue" required,
     }
 }
 

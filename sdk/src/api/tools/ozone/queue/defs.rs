@@ -42,20 +42,20 @@ pub struct QueueView {
 }
 
 crate::object! {
-    QueueView, "tools.ozone.queue.defs#queueView", typed: false, {
-        id: "id" required,
-        name: "name" required,
-        subject_types: "subjectTypes" optional,
-        collection: "collection" optional,
-        report_types: "reportTypes" optional,
-        description: "description" optional,
-        recommended_policies: "recommendedPolicies" optional,
-        created_by: "createdBy" required,
-        created_at: "createdAt" required,
-        updated_at: "updatedAt" required,
-        enabled: "enabled" required,
-        deleted_at: "deletedAt" optional,
-        stats: "stats" required,
+    QueueView, "tools.ozone.queue.defs#queueView", record: false, {
+        0 id: "id" required,
+        1 name: "name" required,
+        2 subject_types: "subjectTypes" optional,
+        3 collection: "collection" optional,
+        4 report_types: "reportTypes" optional,
+        5 description: "description" optional,
+        6 recommended_policies: "recommendedPolicies" optional,
+        7 created_by: "createdBy" required,
+        8 created_at: "createdAt" required,
+        9 updated_at: "updatedAt" required,
+        10 enabled: "enabled" required,
+        11 deleted_at: "deletedAt" optional,
+        12 stats: "stats" required,
     }
 }
 
@@ -139,14 +139,14 @@ pub struct QueueStats {
 }
 
 crate::object! {
-    QueueStats, "tools.ozone.queue.defs#queueStats", typed: false, {
-        pending_count: "pendingCount" optional,
-        actioned_count: "actionedCount" optional,
-        escalated_count: "escalatedCount" optional,
-        inbound_count: "inboundCount" optional,
-        action_rate: "actionRate" optional,
-        avg_handling_time_sec: "avgHandlingTimeSec" optional,
-        last_updated: "lastUpdated" optional,
+    QueueStats, "tools.ozone.queue.defs#queueStats", record: false, {
+        0 pending_count: "pendingCount" optional,
+        1 actioned_count: "actionedCount" optional,
+        2 escalated_count: "escalatedCount" optional,
+        3 inbound_count: "inboundCount" optional,
+        4 action_rate: "actionRate" optional,
+        5 avg_handling_time_sec: "avgHandlingTimeSec" optional,
+        6 last_updated: "lastUpdated" optional,
     }
 }
 
@@ -177,7 +177,7 @@ pub struct AssignmentView {
     /// `did`.
     pub did: types::Did,
     /// `moderator`.
-    pub moderator: Option<api::tools::ozone::team::defs::Member>,
+    pub moderator: Option<Box<api::tools::ozone::team::defs::Member>>,
     /// `queue`.
     pub queue: QueueView,
     /// `startAt`.
@@ -189,13 +189,13 @@ pub struct AssignmentView {
 }
 
 crate::object! {
-    AssignmentView, "tools.ozone.queue.defs#assignmentView", typed: false, {
-        id: "id" required,
-        did: "did" required,
-        moderator: "moderator" optional,
-        queue: "queue" required,
-        start_at: "startAt" required,
-        end_at: "endAt" optional,
+    AssignmentView, "tools.ozone.queue.defs#assignmentView", record: false, {
+        0 id: "id" required,
+        1 did: "did" required,
+        2 moderator: "moderator" optional,
+        3 queue: "queue" required,
+        4 start_at: "startAt" required,
+        5 end_at: "endAt" optional,
     }
 }
 

@@ -37,9 +37,9 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "tools.ozone.queue.deleteQueue", typed: false, {
-        queue_id: "queueId" required,
-        migrate_to_queue_id: "migrateToQueueId" optional,
+    Input, "tools.ozone.queue.deleteQueue", record: false, {
+        0 queue_id: "queueId" required,
+        1 migrate_to_queue_id: "migrateToQueueId" optional,
     }
 }
 
@@ -69,9 +69,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "tools.ozone.queue.deleteQueue", typed: false, {
-        deleted: "deleted" required,
-        reports_migrated: "reportsMigrated" optional,
+    Output, "tools.ozone.queue.deleteQueue", record: false, {
+        0 deleted: "deleted" required,
+        1 reports_migrated: "reportsMigrated" optional,
     }
 }
 

@@ -58,12 +58,12 @@ pub struct Params {
 
 crate::params! {
     Params {
-        enabled: "enabled",
-        subject_type: "subjectType",
-        collection: "collection",
-        report_types: "reportTypes",
-        limit: "limit" = 50i64,
-        cursor: "cursor",
+        0 enabled: "enabled",
+        1 subject_type: "subjectType",
+        2 collection: "collection",
+        3 report_types: "reportTypes" [MaxLength(10)],
+        4 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
+        5 cursor: "cursor",
     }
 }
 
@@ -105,9 +105,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "tools.ozone.queue.listQueues", typed: false, {
-        cursor: "cursor" optional,
-        queues: "queues" required,
+    Output, "tools.ozone.queue.listQueues", record: false, {
+        0 cursor: "cursor" optional,
+        1 queues: "queues" required,
     }
 }
 

@@ -39,9 +39,9 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "tools.ozone.queue.routeReports", typed: false, {
-        start_report_id: "startReportId" required,
-        end_report_id: "endReportId" required,
+    Input, "tools.ozone.queue.routeReports", record: false, {
+        0 start_report_id: "startReportId" required,
+        1 end_report_id: "endReportId" required,
     }
 }
 
@@ -69,9 +69,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "tools.ozone.queue.routeReports", typed: false, {
-        assigned: "assigned" required,
-        unmatched: "unmatched" required,
+    Output, "tools.ozone.queue.routeReports", record: false, {
+        0 assigned: "assigned" required,
+        1 unmatched: "unmatched" required,
     }
 }
 

@@ -46,12 +46,12 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "tools.ozone.queue.updateQueue", typed: false, {
-        queue_id: "queueId" required,
-        name: "name" optional,
-        enabled: "enabled" optional,
-        description: "description" optional,
-        recommended_policies: "recommendedPolicies" optional,
+    Input, "tools.ozone.queue.updateQueue", record: false, {
+        0 queue_id: "queueId" required,
+        1 name: "name" optional,
+        2 enabled: "enabled" optional,
+        3 description: "description" optional,
+        4 recommended_policies: "recommendedPolicies" optional,
     }
 }
 
@@ -89,8 +89,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "tools.ozone.queue.updateQueue", typed: false, {
-        queue: "queue" required,
+    Output, "tools.ozone.queue.updateQueue", record: false, {
+        0 queue: "queue" required,
     }
 }
 

@@ -44,11 +44,11 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "tools.ozone.report.assignModerator", typed: false, {
-        report_id: "reportId" required,
-        queue_id: "queueId" optional,
-        did: "did" optional,
-        is_permanent: "isPermanent" optional,
+    Input, "tools.ozone.report.assignModerator", record: false, {
+        0 report_id: "reportId" required,
+        1 queue_id: "queueId" optional,
+        2 did: "did" optional,
+        3 is_permanent: "isPermanent" optional,
     }
 }
 

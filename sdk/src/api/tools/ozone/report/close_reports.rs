@@ -43,11 +43,11 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "tools.ozone.report.closeReports", typed: false, {
-        subject: "subject" required,
-        report_types: "reportTypes" optional,
-        internal_note: "internalNote" optional,
-        is_automated: "isAutomated" optional,
+    Input, "tools.ozone.report.closeReports", record: false, {
+        0 subject: "subject" required,
+        1 report_types: "reportTypes" optional,
+        2 internal_note: "internalNote" optional,
+        3 is_automated: "isAutomated" optional,
     }
 }
 
@@ -89,9 +89,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "tools.ozone.report.closeReports", typed: false, {
-        closed_count: "closedCount" required,
-        report_ids: "reportIds" required,
+    Output, "tools.ozone.report.closeReports", record: false, {
+        0 closed_count: "closedCount" required,
+        1 report_ids: "reportIds" required,
     }
 }
 

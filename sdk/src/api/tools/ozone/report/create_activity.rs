@@ -50,13 +50,13 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "tools.ozone.report.createActivity", typed: false, {
-        report_id: "reportId" optional,
-        event_id: "eventId" optional,
-        activity: "activity" required,
-        internal_note: "internalNote" optional,
-        public_note: "publicNote" optional,
-        is_automated: "isAutomated" optional,
+    Input, "tools.ozone.report.createActivity", record: false, {
+        0 report_id: "reportId" optional,
+        1 event_id: "eventId" optional,
+        2 activity: "activity" required,
+        3 internal_note: "internalNote" optional,
+        4 public_note: "publicNote" optional,
+        5 is_automated: "isAutomated" optional,
     }
 }
 
@@ -131,8 +131,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "tools.ozone.report.createActivity", typed: false, {
-        activity: "activity" required,
+    Output, "tools.ozone.report.createActivity", record: false, {
+        0 activity: "activity" required,
     }
 }
 

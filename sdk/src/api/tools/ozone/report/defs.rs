@@ -349,7 +349,7 @@ pub struct ReportAssignment {
     /// `did`.
     pub did: types::Did,
     /// `moderator`.
-    pub moderator: Option<api::tools::ozone::team::defs::Member>,
+    pub moderator: Option<Box<api::tools::ozone::team::defs::Member>>,
     /// `assignedAt`.
     pub assigned_at: types::Datetime,
     /// Fields that the lexicon does not name.
@@ -357,10 +357,10 @@ pub struct ReportAssignment {
 }
 
 crate::object! {
-    ReportAssignment, "tools.ozone.report.defs#reportAssignment", typed: false, {
-        did: "did" required,
-        moderator: "moderator" optional,
-        assigned_at: "assignedAt" required,
+    ReportAssignment, "tools.ozone.report.defs#reportAssignment", record: false, {
+        0 did: "did" required,
+        1 moderator: "moderator" optional,
+        2 assigned_at: "assignedAt" required,
     }
 }
 
@@ -411,13 +411,15 @@ pub struct ReportView {
     /// Note left for the reporter when the report was answered.
     pub action_note: Option<String>,
     /// `subjectStatus`.
-    pub subject_status: Option<api::tools::ozone::moderation::defs::SubjectStatusView>,
+    pub subject_status: Option<
+        Box<api::tools::ozone::moderation::defs::SubjectStatusView>,
+    >,
     /// Number of other open reports on the same subject.
     pub related_report_count: Option<i64>,
     /// `assignment`.
-    pub assignment: Option<ReportAssignment>,
+    pub assignment: Option<Box<ReportAssignment>>,
     /// `queue`.
-    pub queue: Option<api::tools::ozone::queue::defs::QueueView>,
+    pub queue: Option<Box<api::tools::ozone::queue::defs::QueueView>>,
     /// True when the report came from a muted reporter or is about a muted subject.
     pub is_muted: Option<bool>,
     /// True when the report was filed by a program.
@@ -429,27 +431,27 @@ pub struct ReportView {
 }
 
 crate::object! {
-    ReportView, "tools.ozone.report.defs#reportView", typed: false, {
-        id: "id" required,
-        event_id: "eventId" required,
-        status: "status" required,
-        subject: "subject" required,
-        report_type: "reportType" required,
-        reported_by: "reportedBy" required,
-        reporter: "reporter" required,
-        comment: "comment" optional,
-        created_at: "createdAt" required,
-        updated_at: "updatedAt" optional,
-        queued_at: "queuedAt" optional,
-        action_event_ids: "actionEventIds" optional,
-        actions: "actions" optional,
-        action_note: "actionNote" optional,
-        subject_status: "subjectStatus" optional,
-        related_report_count: "relatedReportCount" optional,
-        assignment: "assignment" optional,
-        queue: "queue" optional,
-        is_muted: "isMuted" optional,
-        is_automated: "isAutomated" optional,
+    ReportView, "tools.ozone.report.defs#reportView", record: false, {
+        0 id: "id" required,
+        1 event_id: "eventId" required,
+        2 status: "status" required,
+        3 subject: "subject" required,
+        4 report_type: "reportType" required,
+        5 reported_by: "reportedBy" required,
+        6 reporter: "reporter" required,
+        7 comment: "comment" optional,
+        8 created_at: "createdAt" required,
+        9 updated_at: "updatedAt" optional,
+        10 queued_at: "queuedAt" optional,
+        11 action_event_ids: "actionEventIds" optional,
+        12 actions: "actions" optional,
+        13 action_note: "actionNote" optional,
+        14 subject_status: "subjectStatus" optional,
+        15 related_report_count: "relatedReportCount" optional,
+        16 assignment: "assignment" optional,
+        17 queue: "queue" optional,
+        18 is_muted: "isMuted" optional,
+        19 is_automated: "isAutomated" optional,
     }
 }
 
@@ -536,8 +538,8 @@ pub struct QueueActivity {
 }
 
 crate::object! {
-    QueueActivity, "tools.ozone.report.defs#queueActivity", typed: false, {
-        previous_status: "previousStatus" optional,
+    QueueActivity, "tools.ozone.report.defs#queueActivity", record: false, {
+        0 previous_status: "previousStatus" optional,
     }
 }
 
@@ -598,8 +600,8 @@ pub struct AssignmentActivity {
 }
 
 crate::object! {
-    AssignmentActivity, "tools.ozone.report.defs#assignmentActivity", typed: false, {
-        previous_status: "previousStatus" optional,
+    AssignmentActivity, "tools.ozone.report.defs#assignmentActivity", record: false, {
+        0 previous_status: "previousStatus" optional,
     }
 }
 
@@ -660,8 +662,8 @@ pub struct EscalationActivity {
 }
 
 crate::object! {
-    EscalationActivity, "tools.ozone.report.defs#escalationActivity", typed: false, {
-        previous_status: "previousStatus" optional,
+    EscalationActivity, "tools.ozone.report.defs#escalationActivity", record: false, {
+        0 previous_status: "previousStatus" optional,
     }
 }
 
@@ -722,8 +724,8 @@ pub struct CloseActivity {
 }
 
 crate::object! {
-    CloseActivity, "tools.ozone.report.defs#closeActivity", typed: false, {
-        previous_status: "previousStatus" optional,
+    CloseActivity, "tools.ozone.report.defs#closeActivity", record: false, {
+        0 previous_status: "previousStatus" optional,
     }
 }
 
@@ -784,8 +786,8 @@ pub struct ReopenActivity {
 }
 
 crate::object! {
-    ReopenActivity, "tools.ozone.report.defs#reopenActivity", typed: false, {
-        previous_status: "previousStatus" optional,
+    ReopenActivity, "tools.ozone.report.defs#reopenActivity", record: false, {
+        0 previous_status: "previousStatus" optional,
     }
 }
 
@@ -843,7 +845,7 @@ pub struct NoteActivity {
     pub extra: types::Extra,
 }
 
-crate::object! { NoteActivity, "tools.ozone.report.defs#noteActivity", typed: false, {} }
+crate::object! { NoteActivity, "tools.ozone.report.defs#noteActivity", record: false, {} }
 
 impl NoteActivity {
     /// With nothing set.
@@ -877,9 +879,9 @@ pub struct ReportActivityView {
     /// `createdBy`.
     pub created_by: types::Did,
     /// `moderator`.
-    pub moderator: Option<api::tools::ozone::team::defs::Member>,
+    pub moderator: Option<Box<api::tools::ozone::team::defs::Member>>,
     /// `report`.
-    pub report: Option<ReportView>,
+    pub report: Option<Box<ReportView>>,
     /// `createdAt`.
     pub created_at: types::Datetime,
     /// Fields that the lexicon does not name.
@@ -887,18 +889,18 @@ pub struct ReportActivityView {
 }
 
 crate::object! {
-    ReportActivityView, "tools.ozone.report.defs#reportActivityView", typed: false, {
-        id: "id" required,
-        report_id: "reportId" required,
-        activity: "activity" required,
-        internal_note: "internalNote" optional,
-        public_note: "publicNote" optional,
-        meta: "meta" optional,
-        is_automated: "isAutomated" required,
-        created_by: "createdBy" required,
-        moderator: "moderator" optional,
-        report: "report" optional,
-        created_at: "createdAt" required,
+    ReportActivityView, "tools.ozone.report.defs#reportActivityView", record: false, {
+        0 id: "id" required,
+        1 report_id: "reportId" required,
+        2 activity: "activity" required,
+        3 internal_note: "internalNote" optional,
+        4 public_note: "publicNote" optional,
+        5 meta: "meta" optional,
+        6 is_automated: "isAutomated" required,
+        7 created_by: "createdBy" required,
+        8 moderator: "moderator" optional,
+        9 report: "report" optional,
+        10 created_at: "createdAt" required,
     }
 }
 
@@ -985,14 +987,14 @@ pub struct LiveStats {
 }
 
 crate::object! {
-    LiveStats, "tools.ozone.report.defs#liveStats", typed: false, {
-        pending_count: "pendingCount" optional,
-        actioned_count: "actionedCount" optional,
-        escalated_count: "escalatedCount" optional,
-        inbound_count: "inboundCount" optional,
-        action_rate: "actionRate" optional,
-        avg_handling_time_sec: "avgHandlingTimeSec" optional,
-        last_updated: "lastUpdated" optional,
+    LiveStats, "tools.ozone.report.defs#liveStats", record: false, {
+        0 pending_count: "pendingCount" optional,
+        1 actioned_count: "actionedCount" optional,
+        2 escalated_count: "escalatedCount" optional,
+        3 inbound_count: "inboundCount" optional,
+        4 action_rate: "actionRate" optional,
+        5 avg_handling_time_sec: "avgHandlingTimeSec" optional,
+        6 last_updated: "lastUpdated" optional,
     }
 }
 
@@ -1039,15 +1041,15 @@ pub struct HistoricalStats {
 }
 
 crate::object! {
-    HistoricalStats, "tools.ozone.report.defs#historicalStats", typed: false, {
-        date: "date" required,
-        computed_at: "computedAt" optional,
-        pending_count: "pendingCount" optional,
-        actioned_count: "actionedCount" optional,
-        escalated_count: "escalatedCount" optional,
-        inbound_count: "inboundCount" optional,
-        action_rate: "actionRate" optional,
-        avg_handling_time_sec: "avgHandlingTimeSec" optional,
+    HistoricalStats, "tools.ozone.report.defs#historicalStats", record: false, {
+        0 date: "date" required,
+        1 computed_at: "computedAt" optional,
+        2 pending_count: "pendingCount" optional,
+        3 actioned_count: "actionedCount" optional,
+        4 escalated_count: "escalatedCount" optional,
+        5 inbound_count: "inboundCount" optional,
+        6 action_rate: "actionRate" optional,
+        7 avg_handling_time_sec: "avgHandlingTimeSec" optional,
     }
 }
 
@@ -1079,9 +1081,9 @@ pub struct AssignmentView {
     /// `did`.
     pub did: types::Did,
     /// `moderator`.
-    pub moderator: Option<api::tools::ozone::team::defs::Member>,
+    pub moderator: Option<Box<api::tools::ozone::team::defs::Member>>,
     /// `queue`.
-    pub queue: Option<api::tools::ozone::queue::defs::QueueView>,
+    pub queue: Option<Box<api::tools::ozone::queue::defs::QueueView>>,
     /// `reportId`.
     pub report_id: i64,
     /// `startAt`.
@@ -1093,14 +1095,14 @@ pub struct AssignmentView {
 }
 
 crate::object! {
-    AssignmentView, "tools.ozone.report.defs#assignmentView", typed: false, {
-        id: "id" required,
-        did: "did" required,
-        moderator: "moderator" optional,
-        queue: "queue" optional,
-        report_id: "reportId" required,
-        start_at: "startAt" required,
-        end_at: "endAt" optional,
+    AssignmentView, "tools.ozone.report.defs#assignmentView", record: false, {
+        0 id: "id" required,
+        1 did: "did" required,
+        2 moderator: "moderator" optional,
+        3 queue: "queue" optional,
+        4 report_id: "reportId" required,
+        5 start_at: "startAt" required,
+        6 end_at: "endAt" optional,
     }
 }
 

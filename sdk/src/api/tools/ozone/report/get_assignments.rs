@@ -60,11 +60,11 @@ pub struct Params {
 
 crate::params! {
     Params {
-        only_active: "onlyActive" = true,
-        report_ids: "reportIds",
-        dids: "dids",
-        limit: "limit" = 50i64,
-        cursor: "cursor",
+        0 only_active: "onlyActive" = Boolean(true),
+        1 report_ids: "reportIds" [MaxLength(50)],
+        2 dids: "dids" [MaxLength(50)],
+        3 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
+        4 cursor: "cursor",
     }
 }
 
@@ -104,9 +104,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "tools.ozone.report.getAssignments", typed: false, {
-        cursor: "cursor" optional,
-        assignments: "assignments" required,
+    Output, "tools.ozone.report.getAssignments", record: false, {
+        0 cursor: "cursor" optional,
+        1 assignments: "assignments" required,
     }
 }
 

@@ -62,13 +62,13 @@ pub struct Params {
 
 crate::params! {
     Params {
-        queue_id: "queueId",
-        moderator_did: "moderatorDid",
-        report_types: "reportTypes",
-        start_date: "startDate",
-        end_date: "endDate",
-        limit: "limit" = 30i64,
-        cursor: "cursor",
+        0 queue_id: "queueId",
+        1 moderator_did: "moderatorDid",
+        2 report_types: "reportTypes",
+        3 start_date: "startDate",
+        4 end_date: "endDate",
+        5 limit: "limit" [Minimum(1), Maximum(100)] = Integer(30),
+        6 cursor: "cursor",
     }
 }
 
@@ -112,9 +112,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "tools.ozone.report.getHistoricalStats", typed: false, {
-        stats: "stats" required,
-        cursor: "cursor" optional,
+    Output, "tools.ozone.report.getHistoricalStats", record: false, {
+        0 stats: "stats" required,
+        1 cursor: "cursor" optional,
     }
 }
 

@@ -38,8 +38,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "tools.ozone.report.getLatestReport", typed: false, {
-        report: "report" required,
+    Output, "tools.ozone.report.getLatestReport", record: false, {
+        0 report: "report" required,
     }
 }
 

@@ -39,9 +39,9 @@ pub struct Params {
 
 crate::params! {
     Params {
-        queue_id: "queueId",
-        moderator_did: "moderatorDid",
-        report_types: "reportTypes",
+        0 queue_id: "queueId",
+        1 moderator_did: "moderatorDid",
+        2 report_types: "reportTypes",
     }
 }
 
@@ -75,8 +75,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "tools.ozone.report.getLiveStats", typed: false, {
-        stats: "stats" required,
+    Output, "tools.ozone.report.getLiveStats", record: false, {
+        0 stats: "stats" required,
     }
 }
 

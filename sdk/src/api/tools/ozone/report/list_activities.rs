@@ -52,7 +52,13 @@ pub struct Params {
     pub cursor: Option<String>,
 }
 
-crate::params! { Params { report_id: "reportId", limit: "limit" = 50i64, cursor: "cursor" } }
+crate::params! {
+    Params {
+        0 report_id: "reportId",
+        1 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
+        2 cursor: "cursor",
+    }
+}
 
 impl Params {
     /// With the required fields.
@@ -80,9 +86,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "tools.ozone.report.listActivities", typed: false, {
-        activities: "activities" required,
-        cursor: "cursor" optional,
+    Output, "tools.ozone.report.listActivities", record: false, {
+        0 activities: "activities" required,
+        1 cursor: "cursor" optional,
     }
 }
 

@@ -60,12 +60,12 @@ pub struct Params {
 
 crate::params! {
     Params {
-        activity_types: "activityTypes",
-        created_after: "createdAfter",
-        created_before: "createdBefore",
-        sort_direction: "sortDirection" = "desc",
-        limit: "limit" = 50i64,
-        cursor: "cursor",
+        0 activity_types: "activityTypes",
+        1 created_after: "createdAfter",
+        2 created_before: "createdBefore",
+        3 sort_direction: "sortDirection" = Text("desc"),
+        4 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
+        5 cursor: "cursor",
     }
 }
 
@@ -119,9 +119,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "tools.ozone.report.queryActivities", typed: false, {
-        activities: "activities" required,
-        cursor: "cursor" optional,
+    Output, "tools.ozone.report.queryActivities", record: false, {
+        0 activities: "activities" required,
+        1 cursor: "cursor" optional,
     }
 }
 

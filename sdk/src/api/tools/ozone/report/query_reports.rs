@@ -78,21 +78,21 @@ pub struct Params {
 
 crate::params! {
     Params {
-        queue_id: "queueId",
-        report_types: "reportTypes",
-        status: "status",
-        subject: "subject",
-        did: "did",
-        subject_type: "subjectType",
-        collections: "collections",
-        reported_after: "reportedAfter",
-        reported_before: "reportedBefore",
-        is_muted: "isMuted" = false,
-        assigned_to: "assignedTo",
-        sort_field: "sortField" = "createdAt",
-        sort_direction: "sortDirection" = "desc",
-        limit: "limit" = 50i64,
-        cursor: "cursor",
+        0 queue_id: "queueId",
+        1 report_types: "reportTypes",
+        2 status: "status",
+        3 subject: "subject",
+        4 did: "did",
+        5 subject_type: "subjectType",
+        6 collections: "collections" [MaxLength(20)],
+        7 reported_after: "reportedAfter",
+        8 reported_before: "reportedBefore",
+        9 is_muted: "isMuted" = Boolean(false),
+        10 assigned_to: "assignedTo",
+        11 sort_field: "sortField" = Text("createdAt"),
+        12 sort_direction: "sortDirection" = Text("desc"),
+        13 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
+        14 cursor: "cursor",
     }
 }
 
@@ -228,9 +228,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "tools.ozone.report.queryReports", typed: false, {
-        cursor: "cursor" optional,
-        reports: "reports" required,
+    Output, "tools.ozone.report.queryReports", record: false, {
+        0 cursor: "cursor" optional,
+        1 reports: "reports" required,
     }
 }
 

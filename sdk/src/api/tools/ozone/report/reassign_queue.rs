@@ -42,10 +42,10 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "tools.ozone.report.reassignQueue", typed: false, {
-        report_id: "reportId" required,
-        queue_id: "queueId" required,
-        comment: "comment" optional,
+    Input, "tools.ozone.report.reassignQueue", record: false, {
+        0 report_id: "reportId" required,
+        1 queue_id: "queueId" required,
+        2 comment: "comment" optional,
     }
 }
 
@@ -74,8 +74,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "tools.ozone.report.reassignQueue", typed: false, {
-        report: "report" required,
+    Output, "tools.ozone.report.reassignQueue", record: false, {
+        0 report: "report" required,
     }
 }
 

@@ -39,10 +39,10 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "tools.ozone.report.refreshStats", typed: false, {
-        start_date: "startDate" required,
-        end_date: "endDate" required,
-        queue_ids: "queueIds" optional,
+    Input, "tools.ozone.report.refreshStats", record: false, {
+        0 start_date: "startDate" required,
+        1 end_date: "endDate" required,
+        2 queue_ids: "queueIds" optional,
     }
 }
 
@@ -68,7 +68,7 @@ pub struct Output {
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "tools.ozone.report.refreshStats", typed: false, {} }
+crate::object! { Output, "tools.ozone.report.refreshStats", record: false, {} }
 
 impl Output {
     /// With nothing set.

@@ -38,8 +38,8 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "tools.ozone.report.unassignModerator", typed: false, {
-        report_id: "reportId" required,
+    Input, "tools.ozone.report.unassignModerator", record: false, {
+        0 report_id: "reportId" required,
     }
 }
 

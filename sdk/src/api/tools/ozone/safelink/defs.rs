@@ -33,16 +33,16 @@ pub struct Event {
 }
 
 crate::object! {
-    Event, "tools.ozone.safelink.defs#event", typed: false, {
-        id: "id" required,
-        event_type: "eventType" required,
-        url: "url" required,
-        pattern: "pattern" required,
-        action: "action" required,
-        reason: "reason" required,
-        created_by: "createdBy" required,
-        created_at: "createdAt" required,
-        comment: "comment" optional,
+    Event, "tools.ozone.safelink.defs#event", record: false, {
+        0 id: "id" required,
+        1 event_type: "eventType" required,
+        2 url: "url" required,
+        3 pattern: "pattern" required,
+        4 action: "action" required,
+        5 reason: "reason" required,
+        6 created_by: "createdBy" required,
+        7 created_at: "createdAt" required,
+        8 comment: "comment" optional,
     }
 }
 
@@ -183,15 +183,15 @@ pub struct UrlRule {
 }
 
 crate::object! {
-    UrlRule, "tools.ozone.safelink.defs#urlRule", typed: false, {
-        url: "url" required,
-        pattern: "pattern" required,
-        action: "action" required,
-        reason: "reason" required,
-        comment: "comment" optional,
-        created_by: "createdBy" required,
-        created_at: "createdAt" required,
-        updated_at: "updatedAt" required,
+    UrlRule, "tools.ozone.safelink.defs#urlRule", record: false, {
+        0 url: "url" required,
+        1 pattern: "pattern" required,
+        2 action: "action" required,
+        3 reason: "reason" required,
+        4 comment: "comment" optional,
+        5 created_by: "createdBy" required,
+        6 created_at: "createdAt" required,
+        7 updated_at: "updatedAt" required,
     }
 }
 

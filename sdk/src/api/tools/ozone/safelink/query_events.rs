@@ -44,12 +44,12 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "tools.ozone.safelink.queryEvents", typed: false, {
-        cursor: "cursor" optional,
-        limit: "limit" optional,
-        urls: "urls" optional,
-        pattern_type: "patternType" optional,
-        sort_direction: "sortDirection" optional,
+    Input, "tools.ozone.safelink.queryEvents", record: false, {
+        0 cursor: "cursor" optional,
+        1 limit: "limit" optional [Minimum(1), Maximum(100)],
+        2 urls: "urls" optional,
+        3 pattern_type: "patternType" optional,
+        4 sort_direction: "sortDirection" optional,
     }
 }
 
@@ -112,9 +112,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "tools.ozone.safelink.queryEvents", typed: false, {
-        cursor: "cursor" optional,
-        events: "events" required,
+    Output, "tools.ozone.safelink.queryEvents", record: false, {
+        0 cursor: "cursor" optional,
+        1 events: "events" required,
     }
 }
 

@@ -50,15 +50,15 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "tools.ozone.safelink.queryRules", typed: false, {
-        cursor: "cursor" optional,
-        limit: "limit" optional,
-        urls: "urls" optional,
-        pattern_type: "patternType" optional,
-        actions: "actions" optional,
-        reason: "reason" optional,
-        created_by: "createdBy" optional,
-        sort_direction: "sortDirection" optional,
+    Input, "tools.ozone.safelink.queryRules", record: false, {
+        0 cursor: "cursor" optional,
+        1 limit: "limit" optional [Minimum(1), Maximum(100)],
+        2 urls: "urls" optional,
+        3 pattern_type: "patternType" optional,
+        4 actions: "actions" optional,
+        5 reason: "reason" optional,
+        6 created_by: "createdBy" optional,
+        7 sort_direction: "sortDirection" optional,
     }
 }
 
@@ -127,9 +127,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "tools.ozone.safelink.queryRules", typed: false, {
-        cursor: "cursor" optional,
-        rules: "rules" required,
+    Output, "tools.ozone.safelink.queryRules", record: false, {
+        0 cursor: "cursor" optional,
+        1 rules: "rules" required,
     }
 }
 

@@ -44,11 +44,11 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "tools.ozone.safelink.removeRule", typed: false, {
-        url: "url" required,
-        pattern: "pattern" required,
-        comment: "comment" optional,
-        created_by: "createdBy" optional,
+    Input, "tools.ozone.safelink.removeRule", record: false, {
+        0 url: "url" required,
+        1 pattern: "pattern" required,
+        2 comment: "comment" optional,
+        3 created_by: "createdBy" optional,
     }
 }
 

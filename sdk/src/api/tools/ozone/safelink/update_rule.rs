@@ -48,13 +48,13 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "tools.ozone.safelink.updateRule", typed: false, {
-        url: "url" required,
-        pattern: "pattern" required,
-        action: "action" required,
-        reason: "reason" required,
-        comment: "comment" optional,
-        created_by: "createdBy" optional,
+    Input, "tools.ozone.safelink.updateRule", record: false, {
+        0 url: "url" required,
+        1 pattern: "pattern" required,
+        2 action: "action" required,
+        3 reason: "reason" required,
+        4 comment: "comment" optional,
+        5 created_by: "createdBy" optional,
     }
 }
 

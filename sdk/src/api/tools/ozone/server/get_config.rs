@@ -29,15 +29,15 @@ impl xrpc::Query for GetConfig {}
 #[non_exhaustive]
 pub struct Output {
     /// `appview`.
-    pub appview: Option<ServiceConfig>,
+    pub appview: Option<Box<ServiceConfig>>,
     /// `pds`.
-    pub pds: Option<ServiceConfig>,
+    pub pds: Option<Box<ServiceConfig>>,
     /// Service that receives diverted blobs.
-    pub blob_divert: Option<ServiceConfig>,
+    pub blob_divert: Option<Box<ServiceConfig>>,
     /// `chat`.
-    pub chat: Option<ServiceConfig>,
+    pub chat: Option<Box<ServiceConfig>>,
     /// Role of the signed-in account in the moderation team.
-    pub viewer: Option<ViewerConfig>,
+    pub viewer: Option<Box<ViewerConfig>>,
     /// Account in whose name verifications are issued.
     pub verifier_did: Option<types::Did>,
     /// Fields that the lexicon does not name.
@@ -45,13 +45,13 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "tools.ozone.server.getConfig", typed: false, {
-        appview: "appview" optional,
-        pds: "pds" optional,
-        blob_divert: "blobDivert" optional,
-        chat: "chat" optional,
-        viewer: "viewer" optional,
-        verifier_did: "verifierDid" optional,
+    Output, "tools.ozone.server.getConfig", record: false, {
+        0 appview: "appview" optional,
+        1 pds: "pds" optional,
+        2 blob_divert: "blobDivert" optional,
+        3 chat: "chat" optional,
+        4 viewer: "viewer" optional,
+        5 verifier_did: "verifierDid" optional,
     }
 }
 
@@ -81,8 +81,8 @@ pub struct ServiceConfig {
 }
 
 crate::object! {
-    ServiceConfig, "tools.ozone.server.getConfig#serviceConfig", typed: false, {
-        url: "url" optional,
+    ServiceConfig, "tools.ozone.server.getConfig#serviceConfig", record: false, {
+        0 url: "url" optional,
     }
 }
 
@@ -107,8 +107,8 @@ pub struct ViewerConfig {
 }
 
 crate::object! {
-    ViewerConfig, "tools.ozone.server.getConfig#viewerConfig", typed: false, {
-        role: "role" optional,
+    ViewerConfig, "tools.ozone.server.getConfig#viewerConfig", record: false, {
+        0 role: "role" optional,
     }
 }
 

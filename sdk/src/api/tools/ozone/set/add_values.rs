@@ -37,9 +37,9 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "tools.ozone.set.addValues", typed: false, {
-        name: "name" required,
-        values: "values" required,
+    Input, "tools.ozone.set.addValues", record: false, {
+        0 name: "name" required,
+        1 values: "values" required [MinLength(1), MaxLength(1000)],
     }
 }
 

@@ -19,9 +19,9 @@ pub struct Set {
 }
 
 crate::object! {
-    Set, "tools.ozone.set.defs#set", typed: false, {
-        name: "name" required,
-        description: "description" optional,
+    Set, "tools.ozone.set.defs#set", record: false, {
+        0 name: "name" required [MinBytes(3), MaxBytes(128)],
+        1 description: "description" optional [MaxGraphemes(1024), MaxBytes(10240)],
     }
 }
 
@@ -59,12 +59,12 @@ pub struct SetView {
 }
 
 crate::object! {
-    SetView, "tools.ozone.set.defs#setView", typed: false, {
-        name: "name" required,
-        description: "description" optional,
-        set_size: "setSize" required,
-        created_at: "createdAt" required,
-        updated_at: "updatedAt" required,
+    SetView, "tools.ozone.set.defs#setView", record: false, {
+        0 name: "name" required [MinBytes(3), MaxBytes(128)],
+        1 description: "description" optional [MaxGraphemes(1024), MaxBytes(10240)],
+        2 set_size: "setSize" required,
+        3 created_at: "createdAt" required,
+        4 updated_at: "updatedAt" required,
     }
 }
 

@@ -36,7 +36,7 @@ pub struct Input {
     pub extra: types::Extra,
 }
 
-crate::object! { Input, "tools.ozone.set.deleteSet", typed: false, { name: "name" required } }
+crate::object! { Input, "tools.ozone.set.deleteSet", record: false, { 0 name: "name" required } }
 
 impl Input {
     /// With the required fields.
@@ -56,7 +56,7 @@ pub struct Output {
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "tools.ozone.set.deleteSet", typed: false, {} }
+crate::object! { Output, "tools.ozone.set.deleteSet", record: false, {} }
 
 impl Output {
     /// With nothing set.

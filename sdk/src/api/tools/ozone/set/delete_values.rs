@@ -39,9 +39,9 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "tools.ozone.set.deleteValues", typed: false, {
-        name: "name" required,
-        values: "values" required,
+    Input, "tools.ozone.set.deleteValues", record: false, {
+        0 name: "name" required,
+        1 values: "values" required [MinLength(1)],
     }
 }
 

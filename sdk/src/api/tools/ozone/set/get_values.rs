@@ -52,7 +52,13 @@ pub struct Params {
     pub cursor: Option<String>,
 }
 
-crate::params! { Params { name: "name", limit: "limit" = 100i64, cursor: "cursor" } }
+crate::params! {
+    Params {
+        0 name: "name",
+        1 limit: "limit" [Minimum(1), Maximum(1000)] = Integer(100),
+        2 cursor: "cursor",
+    }
+}
 
 impl Params {
     /// With the required fields.
@@ -82,10 +88,10 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "tools.ozone.set.getValues", typed: false, {
-        set: "set" required,
-        values: "values" required,
-        cursor: "cursor" optional,
+    Output, "tools.ozone.set.getValues", record: false, {
+        0 set: "set" required,
+        1 values: "values" required,
+        2 cursor: "cursor" optional,
     }
 }
 

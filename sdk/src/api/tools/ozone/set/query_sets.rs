@@ -56,11 +56,11 @@ pub struct Params {
 
 crate::params! {
     Params {
-        limit: "limit" = 50i64,
-        cursor: "cursor",
-        name_prefix: "namePrefix",
-        sort_by: "sortBy" = "name",
-        sort_direction: "sortDirection" = "asc",
+        0 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
+        1 cursor: "cursor",
+        2 name_prefix: "namePrefix",
+        3 sort_by: "sortBy" = Text("name"),
+        4 sort_direction: "sortDirection" = Text("asc"),
     }
 }
 
@@ -132,9 +132,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "tools.ozone.set.querySets", typed: false, {
-        sets: "sets" required,
-        cursor: "cursor" optional,
+    Output, "tools.ozone.set.querySets", record: false, {
+        0 sets: "sets" required,
+        1 cursor: "cursor" optional,
     }
 }
 

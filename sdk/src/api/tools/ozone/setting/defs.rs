@@ -35,17 +35,17 @@ pub struct OptionDef {
 }
 
 crate::object! {
-    OptionDef, "tools.ozone.setting.defs#option", typed: false, {
-        key: "key" required,
-        did: "did" required,
-        value: "value" required,
-        description: "description" optional,
-        created_at: "createdAt" optional,
-        updated_at: "updatedAt" optional,
-        manager_role: "managerRole" optional,
-        scope: "scope" required,
-        created_by: "createdBy" required,
-        last_updated_by: "lastUpdatedBy" required,
+    OptionDef, "tools.ozone.setting.defs#option", record: false, {
+        0 key: "key" required,
+        1 did: "did" required,
+        2 value: "value" required,
+        3 description: "description" optional [MaxGraphemes(1024), MaxBytes(10240)],
+        4 created_at: "createdAt" optional,
+        5 updated_at: "updatedAt" optional,
+        6 manager_role: "managerRole" optional,
+        7 scope: "scope" required,
+        8 created_by: "createdBy" required,
+        9 last_updated_by: "lastUpdatedBy" required,
     }
 }
 

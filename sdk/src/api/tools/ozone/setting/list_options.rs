@@ -56,11 +56,11 @@ pub struct Params {
 
 crate::params! {
     Params {
-        limit: "limit" = 50i64,
-        cursor: "cursor",
-        scope: "scope" = "instance",
-        prefix: "prefix",
-        keys: "keys",
+        0 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
+        1 cursor: "cursor",
+        2 scope: "scope" = Text("instance"),
+        3 prefix: "prefix",
+        4 keys: "keys" [MaxLength(100)],
     }
 }
 
@@ -114,9 +114,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "tools.ozone.setting.listOptions", typed: false, {
-        cursor: "cursor" optional,
-        options: "options" required,
+    Output, "tools.ozone.setting.listOptions", record: false, {
+        0 cursor: "cursor" optional,
+        1 options: "options" required,
     }
 }
 

@@ -37,9 +37,9 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "tools.ozone.setting.removeOptions", typed: false, {
-        keys: "keys" required,
-        scope: "scope" required,
+    Input, "tools.ozone.setting.removeOptions", record: false, {
+        0 keys: "keys" required [MinLength(1), MaxLength(200)],
+        1 scope: "scope" required,
     }
 }
 
@@ -76,7 +76,7 @@ pub struct Output {
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "tools.ozone.setting.removeOptions", typed: false, {} }
+crate::object! { Output, "tools.ozone.setting.removeOptions", record: false, {} }
 
 impl Output {
     /// With nothing set.

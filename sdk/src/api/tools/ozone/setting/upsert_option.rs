@@ -44,12 +44,12 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "tools.ozone.setting.upsertOption", typed: false, {
-        key: "key" required,
-        scope: "scope" required,
-        value: "value" required,
-        description: "description" optional,
-        manager_role: "managerRole" optional,
+    Input, "tools.ozone.setting.upsertOption", record: false, {
+        0 key: "key" required,
+        1 scope: "scope" required,
+        2 value: "value" required,
+        3 description: "description" optional [MaxBytes(2000)],
+        4 manager_role: "managerRole" optional,
     }
 }
 
@@ -128,8 +128,8 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "tools.ozone.setting.upsertOption", typed: false, {
-        option: "option" required,
+    Output, "tools.ozone.setting.upsertOption", record: false, {
+        0 option: "option" required,
     }
 }
 

@@ -19,9 +19,9 @@ pub struct SigDetail {
 }
 
 crate::object! {
-    SigDetail, "tools.ozone.signature.defs#sigDetail", typed: false, {
-        property: "property" required,
-        value: "value" required,
+    SigDetail, "tools.ozone.signature.defs#sigDetail", record: false, {
+        0 property: "property" required,
+        1 value: "value" required,
     }
 }
 

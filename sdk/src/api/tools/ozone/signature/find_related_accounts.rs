@@ -50,7 +50,13 @@ pub struct Params {
     pub limit: Option<i64>,
 }
 
-crate::params! { Params { did: "did", cursor: "cursor", limit: "limit" = 50i64 } }
+crate::params! {
+    Params {
+        0 did: "did",
+        1 cursor: "cursor",
+        2 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
+    }
+}
 
 impl Params {
     /// With the required fields.
@@ -78,9 +84,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "tools.ozone.signature.findRelatedAccounts", typed: false, {
-        cursor: "cursor" optional,
-        accounts: "accounts" required,
+    Output, "tools.ozone.signature.findRelatedAccounts", record: false, {
+        0 cursor: "cursor" optional,
+        1 accounts: "accounts" required,
     }
 }
 
@@ -108,9 +114,9 @@ pub struct RelatedAccount {
 }
 
 crate::object! {
-    RelatedAccount, "tools.ozone.signature.findRelatedAccounts#relatedAccount", typed: false, {
-        account: "account" required,
-        similarities: "similarities" optional,
+    RelatedAccount, "tools.ozone.signature.findRelatedAccounts#relatedAccount", record: false, {
+        0 account: "account" required,
+        1 similarities: "similarities" optional,
     }
 }
 

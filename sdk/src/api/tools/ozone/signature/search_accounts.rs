@@ -50,7 +50,13 @@ pub struct Params {
     pub limit: Option<i64>,
 }
 
-crate::params! { Params { values: "values", cursor: "cursor", limit: "limit" = 50i64 } }
+crate::params! {
+    Params {
+        0 values: "values",
+        1 cursor: "cursor",
+        2 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
+    }
+}
 
 impl Params {
     /// With the required fields.
@@ -78,9 +84,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "tools.ozone.signature.searchAccounts", typed: false, {
-        cursor: "cursor" optional,
-        accounts: "accounts" required,
+    Output, "tools.ozone.signature.searchAccounts", record: false, {
+        0 cursor: "cursor" optional,
+        1 accounts: "accounts" required,
     }
 }
 

@@ -40,9 +40,9 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "tools.ozone.team.addMember", typed: false, {
-        did: "did" required,
-        role: "role" required,
+    Input, "tools.ozone.team.addMember", record: false, {
+        0 did: "did" required,
+        1 role: "role" required,
     }
 }
 

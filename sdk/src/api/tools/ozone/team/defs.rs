@@ -16,7 +16,7 @@ pub struct Member {
     /// True when the member has lost access but stays on the list.
     pub disabled: Option<bool>,
     /// `profile`.
-    pub profile: Option<api::app::bsky::actor::defs::ProfileViewDetailed>,
+    pub profile: Option<Box<api::app::bsky::actor::defs::ProfileViewDetailed>>,
     /// `createdAt`.
     pub created_at: Option<types::Datetime>,
     /// `updatedAt`.
@@ -30,14 +30,14 @@ pub struct Member {
 }
 
 crate::object! {
-    Member, "tools.ozone.team.defs#member", typed: false, {
-        did: "did" required,
-        disabled: "disabled" optional,
-        profile: "profile" optional,
-        created_at: "createdAt" optional,
-        updated_at: "updatedAt" optional,
-        last_updated_by: "lastUpdatedBy" optional,
-        role: "role" required,
+    Member, "tools.ozone.team.defs#member", record: false, {
+        0 did: "did" required,
+        1 disabled: "disabled" optional,
+        2 profile: "profile" optional,
+        3 created_at: "createdAt" optional,
+        4 updated_at: "updatedAt" optional,
+        5 last_updated_by: "lastUpdatedBy" optional,
+        6 role: "role" required,
     }
 }
 

@@ -36,7 +36,7 @@ pub struct Input {
     pub extra: types::Extra,
 }
 
-crate::object! { Input, "tools.ozone.team.deleteMember", typed: false, { did: "did" required } }
+crate::object! { Input, "tools.ozone.team.deleteMember", record: false, { 0 did: "did" required } }
 
 impl Input {
     /// With the required fields.

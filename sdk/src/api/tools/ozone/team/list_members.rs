@@ -56,11 +56,11 @@ pub struct Params {
 
 crate::params! {
     Params {
-        q: "q",
-        disabled: "disabled",
-        roles: "roles",
-        limit: "limit" = 50i64,
-        cursor: "cursor",
+        0 q: "q",
+        1 disabled: "disabled",
+        2 roles: "roles",
+        3 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
+        4 cursor: "cursor",
     }
 }
 
@@ -100,9 +100,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "tools.ozone.team.listMembers", typed: false, {
-        cursor: "cursor" optional,
-        members: "members" required,
+    Output, "tools.ozone.team.listMembers", record: false, {
+        0 cursor: "cursor" optional,
+        1 members: "members" required,
     }
 }
 

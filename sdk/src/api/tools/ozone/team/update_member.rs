@@ -42,10 +42,10 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "tools.ozone.team.updateMember", typed: false, {
-        did: "did" required,
-        disabled: "disabled" optional,
-        role: "role" optional,
+    Input, "tools.ozone.team.updateMember", record: false, {
+        0 did: "did" required,
+        1 disabled: "disabled" optional,
+        2 role: "role" optional,
     }
 }
 

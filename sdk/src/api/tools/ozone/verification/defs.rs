@@ -42,20 +42,20 @@ pub struct VerificationView {
 }
 
 crate::object! {
-    VerificationView, "tools.ozone.verification.defs#verificationView", typed: false, {
-        issuer: "issuer" required,
-        uri: "uri" required,
-        subject: "subject" required,
-        handle: "handle" required,
-        display_name: "displayName" required,
-        created_at: "createdAt" required,
-        revoke_reason: "revokeReason" optional,
-        revoked_at: "revokedAt" optional,
-        revoked_by: "revokedBy" optional,
-        subject_profile: "subjectProfile" optional,
-        issuer_profile: "issuerProfile" optional,
-        subject_repo: "subjectRepo" optional,
-        issuer_repo: "issuerRepo" optional,
+    VerificationView, "tools.ozone.verification.defs#verificationView", record: false, {
+        0 issuer: "issuer" required,
+        1 uri: "uri" required,
+        2 subject: "subject" required,
+        3 handle: "handle" required,
+        4 display_name: "displayName" required,
+        5 created_at: "createdAt" required,
+        6 revoke_reason: "revokeReason" optional,
+        7 revoked_at: "revokedAt" optional,
+        8 revoked_by: "revokedBy" optional,
+        9 subject_profile: "subjectProfile" optional,
+        10 issuer_profile: "issuerProfile" optional,
+        11 subject_repo: "subjectRepo" optional,
+        12 issuer_repo: "issuerRepo" optional,
     }
 }
 

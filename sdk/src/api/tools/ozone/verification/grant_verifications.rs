@@ -36,8 +36,8 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "tools.ozone.verification.grantVerifications", typed: false, {
-        verifications: "verifications" required,
+    Input, "tools.ozone.verification.grantVerifications", record: false, {
+        0 verifications: "verifications" required [MaxLength(100)],
     }
 }
 
@@ -64,9 +64,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "tools.ozone.verification.grantVerifications", typed: false, {
-        verifications: "verifications" required,
-        failed_verifications: "failedVerifications" required,
+    Output, "tools.ozone.verification.grantVerifications", record: false, {
+        0 verifications: "verifications" required,
+        1 failed_verifications: "failedVerifications" required,
     }
 }
 
@@ -101,11 +101,11 @@ pub struct VerificationInput {
 }
 
 crate::object! {
-    VerificationInput, "tools.ozone.verification.grantVerifications#verificationInput", typed: false, {
-        subject: "subject" required,
-        handle: "handle" required,
-        display_name: "displayName" required,
-        created_at: "createdAt" optional,
+    VerificationInput, "tools.ozone.verification.grantVerifications#verificationInput", record: false, {
+        0 subject: "subject" required,
+        1 handle: "handle" required,
+        2 display_name: "displayName" required,
+        3 created_at: "createdAt" optional,
     }
 }
 
@@ -141,9 +141,9 @@ pub struct GrantError {
 }
 
 crate::object! {
-    GrantError, "tools.ozone.verification.grantVerifications#grantError", typed: false, {
-        error: "error" required,
-        subject: "subject" required,
+    GrantError, "tools.ozone.verification.grantVerifications#grantError", record: false, {
+        0 error: "error" required,
+        1 subject: "subject" required,
     }
 }
 

@@ -64,14 +64,14 @@ pub struct Params {
 
 crate::params! {
     Params {
-        cursor: "cursor",
-        limit: "limit" = 50i64,
-        created_after: "createdAfter",
-        created_before: "createdBefore",
-        issuers: "issuers",
-        subjects: "subjects",
-        sort_direction: "sortDirection" = "desc",
-        is_revoked: "isRevoked",
+        0 cursor: "cursor",
+        1 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
+        2 created_after: "createdAfter",
+        3 created_before: "createdBefore",
+        4 issuers: "issuers" [MaxLength(100)],
+        5 subjects: "subjects" [MaxLength(100)],
+        6 sort_direction: "sortDirection" = Text("desc"),
+        7 is_revoked: "isRevoked",
     }
 }
 
@@ -129,9 +129,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "tools.ozone.verification.listVerifications", typed: false, {
-        cursor: "cursor" optional,
-        verifications: "verifications" required,
+    Output, "tools.ozone.verification.listVerifications", record: false, {
+        0 cursor: "cursor" optional,
+        1 verifications: "verifications" required,
     }
 }
 

@@ -39,9 +39,9 @@ pub struct Input {
 }
 
 crate::object! {
-    Input, "tools.ozone.verification.revokeVerifications", typed: false, {
-        uris: "uris" required,
-        revoke_reason: "revokeReason" optional,
+    Input, "tools.ozone.verification.revokeVerifications", record: false, {
+        0 uris: "uris" required [MaxLength(100)],
+        1 revoke_reason: "revokeReason" optional [MaxBytes(1000)],
     }
 }
 
@@ -71,9 +71,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "tools.ozone.verification.revokeVerifications", typed: false, {
-        revoked_verifications: "revokedVerifications" required,
-        failed_revocations: "failedRevocations" required,
+    Output, "tools.ozone.verification.revokeVerifications", record: false, {
+        0 revoked_verifications: "revokedVerifications" required,
+        1 failed_revocations: "failedRevocations" required,
     }
 }
 
@@ -104,9 +104,9 @@ pub struct RevokeError {
 }
 
 crate::object! {
-    RevokeError, "tools.ozone.verification.revokeVerifications#revokeError", typed: false, {
-        uri: "uri" required,
-        error: "error" required,
+    RevokeError, "tools.ozone.verification.revokeVerifications#revokeError", record: false, {
+        0 uri: "uri" required,
+        1 error: "error" required,
     }
 }
 

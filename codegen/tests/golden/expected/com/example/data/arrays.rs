@@ -66,11 +66,11 @@ pub struct User {
 }
 
 crate::object! {
-    User, "com.example.data.arrays#user", typed: false, {
-        numbers: "numbers" required,
-        choices: "choices" optional,
-        nested: "nested" optional,
-        levels: "levels" optional,
+    User, "com.example.data.arrays#user", record: false, {
+        0 numbers: "numbers" required [MaxLength(5)],
+        1 choices: "choices" optional,
+        2 nested: "nested" optional,
+        3 levels: "levels" optional,
     }
 }
 

@@ -21,11 +21,11 @@ pub struct Binary {
 }
 
 crate::object! {
-    Binary, "com.example.data.binary", typed: false, {
-        blob: "blob" required,
-        bytes: "bytes" required,
-        link: "link" required,
-        anything: "anything" required,
+    Binary, "com.example.data.binary", record: false, {
+        0 blob: "blob" required [MaxSize(1000), Accept(&["image/*"])],
+        1 bytes: "bytes" required [MaxLength(9)],
+        2 link: "link" required,
+        3 anything: "anything" required,
     }
 }
 

@@ -37,19 +37,19 @@ pub struct Names {
 }
 
 crate::object! {
-    Names, "com.example.data.names", typed: false, {
-        r#type: "type" required,
-        r#match: "match" optional,
-        self_: "self" optional,
-        self_2: "Self" optional,
-        crate_: "crate" optional,
-        extra_: "extra" optional,
-        new: "new" optional,
-        clone: "clone" optional,
-        field_1st: "1st" optional,
-        foo_bar: "fooBar" optional,
-        foo_bar2: "foo_bar" optional,
-        r#async: "async" optional,
+    Names, "com.example.data.names", record: false, {
+        0 r#type: "type" required,
+        1 r#match: "match" optional,
+        2 self_: "self" optional,
+        3 self_2: "Self" optional,
+        4 crate_: "crate" optional,
+        5 extra_: "extra" optional,
+        6 new: "new" optional,
+        7 clone: "clone" optional,
+        8 field_1st: "1st" optional,
+        9 foo_bar: "fooBar" optional,
+        10 foo_bar2: "foo_bar" optional,
+        11 r#async: "async" optional,
     }
 }
 
@@ -85,8 +85,8 @@ pub struct OptionDef {
 }
 
 crate::object! {
-    OptionDef, "com.example.data.names#option", typed: false, {
-        some: "some" optional,
+    OptionDef, "com.example.data.names#option", record: false, {
+        0 some: "some" optional,
     }
 }
 
@@ -110,7 +110,7 @@ pub struct ResultDef {
     pub extra: types::Extra,
 }
 
-crate::object! { ResultDef, "com.example.data.names#result", typed: false, {} }
+crate::object! { ResultDef, "com.example.data.names#result", record: false, {} }
 
 impl ResultDef {
     /// With nothing set.
@@ -129,7 +129,7 @@ pub struct StringDef {
     pub extra: types::Extra,
 }
 
-crate::object! { StringDef, "com.example.data.names#string", typed: false, {} }
+crate::object! { StringDef, "com.example.data.names#string", record: false, {} }
 
 impl StringDef {
     /// With nothing set.
@@ -148,7 +148,7 @@ pub struct VecDef {
     pub extra: types::Extra,
 }
 
-crate::object! { VecDef, "com.example.data.names#vec", typed: false, {} }
+crate::object! { VecDef, "com.example.data.names#vec", record: false, {} }
 
 impl VecDef {
     /// With nothing set.
@@ -167,7 +167,7 @@ pub struct BoxDef {
     pub extra: types::Extra,
 }
 
-crate::object! { BoxDef, "com.example.data.names#box", typed: false, {} }
+crate::object! { BoxDef, "com.example.data.names#box", record: false, {} }
 
 impl BoxDef {
     /// With nothing set.
@@ -186,7 +186,7 @@ pub struct NamesDef {
     pub extra: types::Extra,
 }
 
-crate::object! { NamesDef, "com.example.data.names#names", typed: false, {} }
+crate::object! { NamesDef, "com.example.data.names#names", record: false, {} }
 
 impl NamesDef {
     /// With nothing set.
@@ -205,7 +205,7 @@ pub struct Serialize {
     pub extra: types::Extra,
 }
 
-crate::object! { Serialize, "com.example.data.names#serialize", typed: false, {} }
+crate::object! { Serialize, "com.example.data.names#serialize", record: false, {} }
 
 impl Serialize {
     /// With nothing set.
@@ -224,7 +224,7 @@ pub struct Object {
     pub extra: types::Extra,
 }
 
-crate::object! { Object, "com.example.data.names#object", typed: false, {} }
+crate::object! { Object, "com.example.data.names#object", record: false, {} }
 
 impl Object {
     /// With nothing set.
@@ -243,7 +243,7 @@ pub struct Key {
     pub extra: types::Extra,
 }
 
-crate::object! { Key, "com.example.data.names#key", typed: false, {} }
+crate::object! { Key, "com.example.data.names#key", record: false, {} }
 
 impl Key {
     /// With nothing set.
@@ -262,7 +262,7 @@ pub struct Field {
     pub extra: types::Extra,
 }
 
-crate::object! { Field, "com.example.data.names#field", typed: false, {} }
+crate::object! { Field, "com.example.data.names#field", record: false, {} }
 
 impl Field {
     /// With nothing set.
@@ -278,11 +278,11 @@ impl Field {
 #[non_exhaustive]
 pub struct User {
     /// `option`.
-    pub option: Option<OptionDef>,
+    pub option: Option<Box<OptionDef>>,
     /// `result`.
-    pub result: Option<ResultDef>,
+    pub result: Option<Box<ResultDef>>,
     /// `string`.
-    pub string: Option<StringDef>,
+    pub string: Option<Box<StringDef>>,
     /// `vec`.
     pub vec: Option<Vec<VecDef>>,
     /// `any`.
@@ -292,12 +292,12 @@ pub struct User {
 }
 
 crate::object! {
-    User, "com.example.data.names#user", typed: false, {
-        option: "option" optional,
-        result: "result" optional,
-        string: "string" optional,
-        vec: "vec" optional,
-        any: "any" optional,
+    User, "com.example.data.names#user", record: false, {
+        0 option: "option" optional,
+        1 result: "result" optional,
+        2 string: "string" optional,
+        3 vec: "vec" optional,
+        4 any: "any" optional,
     }
 }
 

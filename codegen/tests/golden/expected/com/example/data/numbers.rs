@@ -25,13 +25,13 @@ pub struct Numbers {
 }
 
 crate::object! {
-    Numbers, "com.example.data.numbers", typed: false, {
-        count: "count" required,
-        level: "level" optional,
-        version: "version" required,
-        power: "power" optional,
-        on: "on" optional,
-        agreed: "agreed" required,
+    Numbers, "com.example.data.numbers", record: false, {
+        0 count: "count" required [Minimum(1), Maximum(100)],
+        1 level: "level" optional,
+        2 version: "version" required [ConstInteger(2)],
+        3 power: "power" optional [OneOfIntegers(&[1, 2, 4])],
+        4 on: "on" optional,
+        5 agreed: "agreed" required [ConstBoolean(true)],
     }
 }
 

@@ -17,18 +17,18 @@ pub struct Presence {
     /// `nullableOptional`.
     pub nullable_optional: Option<types::Nullable<String>>,
     /// `inline`.
-    pub inline: Option<PresenceInline>,
+    pub inline: Option<Box<PresenceInline>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    Presence, "com.example.data.presence", typed: false, {
-        required: "required" required,
-        optional: "optional" optional,
-        nullable_required: "nullableRequired" required,
-        nullable_optional: "nullableOptional" nullable,
-        inline: "inline" optional,
+    Presence, "com.example.data.presence", record: false, {
+        0 required: "required" required,
+        1 optional: "optional" optional,
+        2 nullable_required: "nullableRequired" required,
+        3 nullable_optional: "nullableOptional" nullable,
+        4 inline: "inline" optional,
     }
 }
 
@@ -54,14 +54,14 @@ impl Presence {
 #[non_exhaustive]
 pub struct PresenceInline {
     /// `deep`.
-    pub deep: Option<PresenceInlineDeep>,
+    pub deep: Option<Box<PresenceInlineDeep>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    PresenceInline, "com.example.data.presence", typed: false, {
-        deep: "deep" optional,
+    PresenceInline, "com.example.data.presence", record: false, {
+        0 deep: "deep" optional,
     }
 }
 
@@ -86,8 +86,8 @@ pub struct PresenceInlineDeep {
 }
 
 crate::object! {
-    PresenceInlineDeep, "com.example.data.presence", typed: false, {
-        deeper: "deeper" required,
+    PresenceInlineDeep, "com.example.data.presence", record: false, {
+        0 deeper: "deeper" required,
     }
 }
 

@@ -16,7 +16,7 @@ pub struct Recursion {
     /// `children`.
     pub children: Option<Vec<Recursion>>,
     /// `left`.
-    pub left: Option<Ping>,
+    pub left: Option<Box<Ping>>,
     /// `any`.
     pub any: Option<RecursionAny>,
     /// Fields that the lexicon does not name.
@@ -24,12 +24,12 @@ pub struct Recursion {
 }
 
 crate::object! {
-    Recursion, "com.example.data.recursion", typed: false, {
-        value: "value" optional,
-        next: "next" optional,
-        children: "children" optional,
-        left: "left" optional,
-        any: "any" optional,
+    Recursion, "com.example.data.recursion", record: false, {
+        0 value: "value" optional,
+        1 next: "next" optional,
+        2 children: "children" optional,
+        3 left: "left" optional,
+        4 any: "any" optional,
     }
 }
 
@@ -76,7 +76,11 @@ pub struct Ping {
     pub extra: types::Extra,
 }
 
-crate::object! { Ping, "com.example.data.recursion#ping", typed: false, { pong: "pong" optional } }
+crate::object! {
+    Ping, "com.example.data.recursion#ping", record: false, {
+        0 pong: "pong" optional,
+    }
+}
 
 impl Ping {
     /// With nothing set.
@@ -95,15 +99,15 @@ pub struct Pong {
     /// `ping`.
     pub ping: Option<Box<Ping>>,
     /// `not`.
-    pub not: Option<api::com::example::data::numbers::Numbers>,
+    pub not: Option<Box<api::com::example::data::numbers::Numbers>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    Pong, "com.example.data.recursion#pong", typed: false, {
-        ping: "ping" optional,
-        not: "not" optional,
+    Pong, "com.example.data.recursion#pong", record: false, {
+        0 ping: "ping" optional,
+        1 not: "not" optional,
     }
 }
 

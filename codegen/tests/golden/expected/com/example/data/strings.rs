@@ -47,23 +47,23 @@ pub struct Strings {
 }
 
 crate::object! {
-    Strings, "com.example.data.strings", typed: false, {
-        plain: "plain" required,
-        at_identifier_field: "at_identifierField" optional,
-        at_uri_field: "at_uriField" optional,
-        cid_field: "cidField" optional,
-        datetime_field: "datetimeField" optional,
-        did_field: "didField" optional,
-        handle_field: "handleField" optional,
-        nsid_field: "nsidField" optional,
-        tid_field: "tidField" optional,
-        record_key_field: "record_keyField" optional,
-        uri_field: "uriField" optional,
-        language_field: "languageField" optional,
-        fixed: "fixed" required,
-        usual: "usual" optional,
-        kind: "kind" required,
-        size: "size" required,
+    Strings, "com.example.data.strings", record: false, {
+        0 plain: "plain" required [MaxGraphemes(10), MaxBytes(100)],
+        1 at_identifier_field: "at_identifierField" optional,
+        2 at_uri_field: "at_uriField" optional,
+        3 cid_field: "cidField" optional,
+        4 datetime_field: "datetimeField" optional,
+        5 did_field: "didField" optional,
+        6 handle_field: "handleField" optional,
+        7 nsid_field: "nsidField" optional,
+        8 tid_field: "tidField" optional,
+        9 record_key_field: "record_keyField" optional,
+        10 uri_field: "uriField" optional,
+        11 language_field: "languageField" optional,
+        12 fixed: "fixed" required [ConstText("always")],
+        13 usual: "usual" optional,
+        14 kind: "kind" required,
+        15 size: "size" required,
     }
 }
 

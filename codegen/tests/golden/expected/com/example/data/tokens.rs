@@ -44,9 +44,9 @@ pub struct Paint {
 }
 
 crate::object! {
-    Paint, "com.example.data.tokens#paint", typed: false, {
-        colour: "colour" required,
-        token: "token" optional,
+    Paint, "com.example.data.tokens#paint", record: false, {
+        0 colour: "colour" required,
+        1 token: "token" optional,
     }
 }
 

@@ -24,12 +24,12 @@ pub struct Unions {
 }
 
 crate::object! {
-    Unions, "com.example.data.unions", typed: false, {
-        open: "open" optional,
-        closed: "closed" optional,
-        single: "single" optional,
-        empty: "empty" optional,
-        many: "many" optional,
+    Unions, "com.example.data.unions", record: false, {
+        0 open: "open" optional,
+        1 closed: "closed" optional,
+        2 single: "single" optional,
+        3 empty: "empty" optional,
+        4 many: "many" optional,
     }
 }
 
@@ -123,7 +123,7 @@ pub struct View {
     pub extra: types::Extra,
 }
 
-crate::object! { View, "com.example.data.unions#view", typed: false, { url: "url" required } }
+crate::object! { View, "com.example.data.unions#view", record: false, { 0 url: "url" required } }
 
 impl View {
     /// With the required fields.
@@ -143,7 +143,7 @@ pub struct Other {
     pub extra: types::Extra,
 }
 
-crate::object! { Other, "com.example.data.unions#other", typed: false, {} }
+crate::object! { Other, "com.example.data.unions#other", record: false, {} }
 
 impl Other {
     /// With nothing set.

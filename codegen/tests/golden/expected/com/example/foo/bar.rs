@@ -33,7 +33,7 @@ pub struct Params {
     pub dry_run: Option<bool>,
 }
 
-crate::params! { Params { dry_run: "dryRun" } }
+crate::params! { Params { 0 dry_run: "dryRun" } }
 
 impl Params {
     /// With nothing set.
@@ -51,15 +51,15 @@ pub struct Input {
     /// `note`.
     pub note: api::com::example::note::Note,
     /// `option`.
-    pub option: Option<api::com::example::data::names::OptionDef>,
+    pub option: Option<Box<api::com::example::data::names::OptionDef>>,
     /// Fields that the lexicon does not name.
     pub extra: types::Extra,
 }
 
 crate::object! {
-    Input, "com.example.foo.bar", typed: false, {
-        note: "note" required,
-        option: "option" optional,
+    Input, "com.example.foo.bar", record: false, {
+        0 note: "note" required,
+        1 option: "option" optional,
     }
 }
 
@@ -74,7 +74,7 @@ impl Input {
     }
 }
 
-crate::setters! { Input { option = option: plain api::com::example::data::names::OptionDef } }
+crate::setters! { Input { option = option: boxed api::com::example::data::names::OptionDef } }
 
 /// The output of `com.example.foo.bar`.
 pub type Output = api::com::example::foo::View;

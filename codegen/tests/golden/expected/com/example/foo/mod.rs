@@ -84,12 +84,12 @@ pub struct Params {
 
 crate::params! {
     Params {
-        author: "author",
-        tags: "tags",
-        limit: "limit" = 50i64,
-        order: "order" = "new",
-        deep: "deep" = false,
-        cursor: "cursor",
+        0 author: "author",
+        1 tags: "tags",
+        2 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
+        3 order: "order" = Text("new"),
+        4 deep: "deep" = Boolean(false),
+        5 cursor: "cursor",
     }
 }
 
@@ -144,9 +144,9 @@ pub struct Output {
 }
 
 crate::object! {
-    Output, "com.example.foo", typed: false, {
-        cursor: "cursor" optional,
-        notes: "notes" required,
+    Output, "com.example.foo", record: false, {
+        0 cursor: "cursor" optional,
+        1 notes: "notes" required,
     }
 }
 
@@ -188,9 +188,9 @@ pub struct View {
 }
 
 crate::object! {
-    View, "com.example.foo#view", typed: false, {
-        uri: "uri" required,
-        note: "note" required,
+    View, "com.example.foo#view", record: false, {
+        0 uri: "uri" required,
+        1 note: "note" required,
     }
 }
 

@@ -1,0 +1,228 @@
+//! The DAG-CBOR half of the reader (D3): definite lengths, shortest heads, ascending keys, no floats, links under tag 42.
+
+use super::{super::Cid, DataError, Entries, Kind, Problem, Reader};
+
+/// The additional information of `false`, `true` and `null` in major type 7.
+const FALSE: u8 = 0xf4;
+const TRUE: u8 = 0xf5;
+const NULL: u8 = 0xf6;
+
+/// The major types (RFC 8949, section 3.1).
+mod major {
+    pub(super) const UNSIGNED: u8 = 0;
+    pub(super) const NEGATIVE: u8 = 1;
+    pub(super) const BYTES: u8 = 2;
+    pub(super) const TEXT: u8 = 3;
+    pub(super) const LIST: u8 = 4;
+    pub(super) const MAP: u8 = 5;
+    pub(super) const TAG: u8 = 6;
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn cbor_peek(&mut self) -> Result<Kind, DataError> {
+        let Some(&byte) = self.bytes.get(self.at) else { return Err(self.error(Problem::End)) };
+        Ok(match byte >> 5 {
+            major::UNSIGNED | major::NEGATIVE => Kind::Number,
+            major::BYTES => Kind::Bytes,
+            major::TEXT => Kind::Text,
+            major::LIST => Kind::List,
+            major::MAP => Kind::Map,
+            major::TAG => Kind::Link,
+            _ => match byte {
+                FALSE | TRUE => Kind::Boolean,
+                NULL => Kind::Null,
+                0xf9..=0xfb => return Err(self.error(Problem::Float)),
+                _ => return Err(self.error(Problem::Cbor("there is no such simple value"))),
+            },
+        })
+    }
+
+    /// The argument of the next head, if it is of that major type; the head is passed.
+    #[inline]
+    fn cbor_head(&mut self, major: u8, expected: &'static str) -> Result<u64, DataError> {
+        let Some(&byte) = self.bytes.get(self.at) else { return Err(self.error(Problem::End)) };
+        if byte >> 5 != major {
+            return Err(self.unexpected(expected));
+        }
+        let low = byte & 0x1f;
+        if low < 24 {
+            self.at += 1;
+            return Ok(u64::from(low));
+        }
+        self.cbor_long_argument(low)
+    }
+
+    fn cbor_long_argument(&mut self, low: u8) -> Result<u64, DataError> {
+        let rest = &self.bytes[self.at + 1..];
+        let argument = match low {
+            24 => rest.first_chunk::<1>().map(|bytes| (u64::from(bytes[0]), 24, 1)),
+            25 => rest.first_chunk().map(|bytes| (u64::from(u16::from_be_bytes(*bytes)), 1 << 8, 2)),
+            26 => rest.first_chunk().map(|bytes| (u64::from(u32::from_be_bytes(*bytes)), 1 << 16, 4)),
+            27 => rest.first_chunk().map(|bytes| (u64::from_be_bytes(*bytes), 1 << 32, 8)),
+            31 => return Err(self.error(Problem::Cbor("the length is not given in advance"))),
+            _ => return Err(self.error(Problem::Cbor("there is no such head"))),
+        };
+        match argument {
+            None => Err(self.error(Problem::End)),
+            Some((value, least, _)) if value < least => {
+                Err(self.error(Problem::Cbor("a number is not written in its shortest form")))
+            }
+            Some((value, _, length)) => {
+                self.at += 1 + length;
+                Ok(value)
+            }
+        }
+    }
+
+    /// As many bytes as the head before says.
+    #[inline]
+    fn cbor_take(&mut self, length: u64) -> Result<&'a [u8], DataError> {
+        let rest = &self.bytes[self.at..];
+        let taken = usize::try_from(length).ok().and_then(|length| rest.get(..length));
+        let Some(taken) = taken else { return Err(self.error(Problem::End)) };
+        self.at += taken.len();
+        Ok(taken)
+    }
+
+    #[inline]
+    pub(super) fn cbor_null(&mut self) -> bool {
+        let found = self.byte() == NULL;
+        self.at += usize::from(found);
+        found
+    }
+
+    #[inline]
+    pub(super) fn cbor_boolean(&mut self) -> Result<bool, DataError> {
+        let value = match self.byte() {
+            FALSE => false,
+            TRUE => true,
+            _ => return Err(self.unexpected("a boolean")),
+        };
+        self.at += 1;
+        Ok(value)
+    }
+
+    #[inline]
+    pub(super) fn cbor_integer(&mut self) -> Result<i64, DataError> {
+        let start = self.at;
+        let negative = self.byte() >> 5 == major::NEGATIVE;
+        let major = if negative { major::NEGATIVE } else { major::UNSIGNED };
+        let argument = self.cbor_head(major, "an integer")?;
+        match i64::try_from(argument) {
+            Ok(value) => Ok(if negative { -1 - value } else { value }),
+            Err(_) => Err(DataError::at(start, Problem::IntegerRange)),
+        }
+    }
+
+    #[inline]
+    pub(super) fn cbor_text(&mut self) -> Result<&'a str, DataError> {
+        let start = self.at;
+        let length = self.cbor_head(major::TEXT, "a string")?;
+        let bytes = self.cbor_take(length)?;
+        std::str::from_utf8(bytes).map_err(|_| DataError::at(start, Problem::Utf8))
+    }
+
+    pub(super) fn cbor_bytes(&mut self) -> Result<&'a [u8], DataError> {
+        let length = self.cbor_head(major::BYTES, "bytes")?;
+        self.cbor_take(length)
+    }
+
+    pub(super) fn cbor_link(&mut self) -> Result<Cid, DataError> {
+        let start = self.at;
+        let tag = self.cbor_head(major::TAG, "a link")?;
+        if tag != 42 {
+            return Err(DataError::at(start, Problem::Cbor("there is no tag but 42")));
+        }
+        let bytes = self.cbor_bytes()?;
+        let cid = bytes.strip_prefix(&[0]).and_then(Cid::from_bytes);
+        cid.ok_or_else(|| {
+            DataError::at(
+                start,
+                Problem::Cbor("a link is not a CID of version 1 with SHA-256, DAG-CBOR or raw"),
+            )
+        })
+    }
+
+    #[inline]
+    fn cbor_enter(&mut self, count: u64, least: u64) -> Result<Entries<'a>, DataError> {
+        self.enter()?;
+        // Every element takes a byte at least; what promises more is refused before anything is made for it.
+        let remaining = (self.bytes.len() - self.at) as u64;
+        if count > remaining / least {
+            return Err(self.error(Problem::End));
+        }
+        if count == 0 {
+            self.leave();
+        }
+        Ok(Entries { left: count, first: true, last_key: &[] })
+    }
+
+    pub(super) fn cbor_enter_list(&mut self) -> Result<Entries<'a>, DataError> {
+        let count = self.cbor_head(major::LIST, "a list")?;
+        self.cbor_enter(count, 1)
+    }
+
+    pub(super) fn cbor_enter_map(&mut self) -> Result<Entries<'a>, DataError> {
+        let count = self.cbor_head(major::MAP, "an object")?;
+        self.cbor_enter(count, 2)
+    }
+
+    /// Whether there is another element. The depth goes down when the last one has been asked for, so that an empty list
+    /// costs nothing.
+    #[inline]
+    pub(super) fn cbor_next(&mut self, entries: &mut Entries<'a>) -> bool {
+        if entries.left == 0 {
+            if !entries.first {
+                self.leave();
+            }
+            return false;
+        }
+        entries.left -= 1;
+        entries.first = false;
+        true
+    }
+
+    #[inline]
+    pub(super) fn cbor_next_key(&mut self, entries: &mut Entries<'a>) -> Result<Option<&'a str>, DataError> {
+        let is_first = entries.first;
+        if !self.cbor_next(entries) {
+            return Ok(None);
+        }
+        let start = self.at;
+        let key = self.cbor_text()?;
+        let (last, this) = (entries.last_key, key.as_bytes());
+        if !is_first && (last.len(), last) >= (this.len(), this) {
+            let problem = if last == this {
+                Problem::Duplicate { field: key.into() }
+            } else {
+                Problem::Cbor("the keys of a map do not ascend by length and then by bytes")
+            };
+            return Err(DataError::at(start, problem));
+        }
+        entries.last_key = this;
+        Ok(Some(key))
+    }
+
+    pub(super) fn cbor_skip(&mut self) -> Result<(), DataError> {
+        match self.cbor_peek()? {
+            Kind::Null | Kind::Boolean => self.at += 1,
+            Kind::Number => drop(self.cbor_integer()?),
+            Kind::Text => drop(self.cbor_text()?),
+            Kind::Bytes => drop(self.cbor_bytes()?),
+            Kind::Link => drop(self.cbor_link()?),
+            Kind::List => {
+                let mut entries = self.cbor_enter_list()?;
+                while self.cbor_next(&mut entries) {
+                    self.cbor_skip()?;
+                }
+            }
+            Kind::Map => {
+                let mut entries = self.cbor_enter_map()?;
+                while self.cbor_next_key(&mut entries)?.is_some() {
+                    self.cbor_skip()?;
+                }
+            }
+        }
+        Ok(())
+    }
+}

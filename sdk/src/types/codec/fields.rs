@@ -1,0 +1,203 @@
+//! Reading the fields of an object straight into place.
+
+use std::borrow::Cow;
+
+use compact_str::CompactString;
+
+use super::{
+    super::{Extra, Unknown},
+    About, DataError, Entries, FromData, Object, Problem, Reader,
+};
+
+/// Reads the fields of one object; what generated code is written against.
+///
+/// Names that the lexicon does not know land in [`Extra`]. A field may stand there once only: which of two would count
+/// differs from one implementation to the next.
+#[derive(Debug)]
+pub struct FieldReader<'r, 'a> {
+    reader: &'r mut Reader<'a>,
+    entries: Entries<'a>,
+    about: &'static About,
+    /// Whether the `$type` has been seen to before, by a union.
+    tagged: bool,
+    /// The field at hand, and so the best guess for the next one is the one behind it.
+    current: usize,
+    /// Fields read so far. Fields beyond the 128th are not watched; no lexicon comes near.
+    seen: u128,
+    extra: Extra,
+}
+
+/// Reads an object that stands for itself.
+#[doc(hidden)]
+#[inline]
+pub fn object<T: Object>(reader: &mut Reader<'_>) -> Result<T, DataError> {
+    let mut fields = FieldReader::enter(reader, T::ABOUT, false)?;
+    T::read_fields(&mut fields)
+}
+
+/// Reads an object whose `$type` a union has seen to.
+#[doc(hidden)]
+#[inline]
+pub fn tagged_object<T: Object>(reader: &mut Reader<'_>) -> Result<Box<T>, DataError> {
+    let mut fields = FieldReader::enter(reader, T::ABOUT, true)?;
+    T::read_fields(&mut fields).map(Box::new)
+}
+
+impl<'r, 'a> FieldReader<'r, 'a> {
+    fn enter(reader: &'r mut Reader<'a>, about: &'static About, tagged: bool) -> Result<Self, DataError> {
+        let entries = reader.enter_map()?;
+        let current = about.fields.len();
+        Ok(Self { reader, entries, about, tagged, current, seen: 0, extra: Extra::default() })
+    }
+
+    /// The number of the next field that the lexicon knows; its value is then to be read.
+    ///
+    /// # Errors
+    /// When the input is broken, or a field stands there twice.
+    pub fn next_field(&mut self) -> Result<Option<usize>, DataError> {
+        loop {
+            let key = if self.reader.is_cbor {
+                match self.reader.cbor_next_key(&mut self.entries)? {
+                    Some(key) => Cow::Borrowed(key),
+                    None => return Ok(None),
+                }
+            } else {
+                if !self.reader.json_next_entry(&mut self.entries)? {
+                    return Ok(None);
+                }
+                if let Some(index) = self.expected_json_key() {
+                    self.reader.json_colon()?;
+                    return self.found(index).map(Some);
+                }
+                let key = self.reader.json_text()?;
+                self.reader.json_colon()?;
+                key
+            };
+            if let Some(index) = self.about.fields.iter().position(|field| field.key == key) {
+                return self.found(index).map(Some);
+            }
+            if key == "$type" {
+                self.type_field()?;
+            } else {
+                self.keep(&key)?;
+            }
+        }
+    }
+
+    /// Objects nearly always have their fields in the same order: the one behind the last one is tried without looking
+    /// for the name's end.
+    #[inline]
+    fn expected_json_key(&mut self) -> Option<usize> {
+        let next = if self.current < self.about.fields.len() { self.current + 1 } else { 0 };
+        let key = self.about.fields.get(next)?.key.as_bytes();
+        let rest = self.reader.bytes.get(self.reader.at + 1..)?;
+        let fits = rest.get(..key.len())? == key && rest.get(key.len()) == Some(&b'"');
+        if !fits {
+            return None;
+        }
+        self.reader.at += key.len() + 2;
+        Some(next)
+    }
+
+    #[inline]
+    fn found(&mut self, index: usize) -> Result<usize, DataError> {
+        let bit = 1_u128.checked_shl(index as u32).unwrap_or(0);
+        if self.seen & bit != 0 {
+            return Err(self.twice(self.about.fields[index].key));
+        }
+        self.seen |= bit;
+        self.current = index;
+        Ok(index)
+    }
+
+    #[cold]
+    fn twice(&self, field: &str) -> DataError {
+        self.reader.error(Problem::Duplicate { field: field.into() })
+    }
+
+    /// A record's `$type` must be its own; that of another object is kept, unless a union has it.
+    fn type_field(&mut self) -> Result<(), DataError> {
+        if self.tagged {
+            return self.reader.skip();
+        }
+        if !self.about.record {
+            return self.keep("$type");
+        }
+        let found = self.reader.text().map_err(|error| error.in_key("$type"))?;
+        if found == self.about.id {
+            return Ok(());
+        }
+        let found = found.chars().take(200).collect::<String>().into();
+        Err(self.reader.error(Problem::Type { expected: self.about.id, found }))
+    }
+
+    #[cold]
+    fn keep(&mut self, key: &str) -> Result<(), DataError> {
+        let value = self.reader.unknown().map_err(|error| error.in_key(key))?;
+        match self.extra.insert(CompactString::new(key), value) {
+            None => Ok(()),
+            Some(_) => Err(self.twice(key)),
+        }
+    }
+
+    /// The value of the field at hand.
+    ///
+    /// # Errors
+    /// When it is not of the type.
+    #[inline]
+    pub fn value<T: FromData>(&mut self) -> Result<T, DataError> {
+        match T::read(self.reader) {
+            Ok(value) => Ok(value),
+            Err(error) => Err(self.in_field(error)),
+        }
+    }
+
+    #[cold]
+    fn in_field(&self, error: DataError) -> DataError {
+        error.in_key(self.about.fields.get(self.current).map_or("", |field| field.key))
+    }
+
+    /// The value of the field at hand, which need not be there. A `null` that the lexicon does not allow counts as
+    /// absent and is kept, so that it is written back.
+    ///
+    /// # Errors
+    /// When it is not of the type.
+    #[inline]
+    pub fn optional<T: FromData>(&mut self) -> Result<Option<T>, DataError> {
+        if self.reader.null()? {
+            self.keep_null();
+            return Ok(None);
+        }
+        self.value().map(Some)
+    }
+
+    #[cold]
+    fn keep_null(&mut self) {
+        let key = self.about.fields.get(self.current).map_or("", |field| field.key);
+        self.extra.insert(key, Unknown::null());
+    }
+
+    /// What has been read of a field that has to be there.
+    ///
+    /// # Errors
+    /// When it was absent.
+    #[inline]
+    pub fn required<T>(&self, value: Option<T>, index: usize) -> Result<T, DataError> {
+        match value {
+            Some(value) => Ok(value),
+            None => Err(self.missing(index)),
+        }
+    }
+
+    #[cold]
+    fn missing(&self, index: usize) -> DataError {
+        let field = self.about.fields.get(index).map_or("", |field| field.key);
+        self.reader.error(Problem::Missing { field, of: self.about.id })
+    }
+
+    /// The fields that the lexicon does not know.
+    #[inline]
+    pub fn take_extra(&mut self) -> Extra {
+        std::mem::take(&mut self.extra)
+    }
+}

@@ -1,0 +1,454 @@
+//! The JSON half of the reader (RFC 8259).
+
+use std::borrow::Cow;
+
+use super::{
+    super::{Cid, binary},
+    DataError, Entries, Kind, Problem, Reader,
+};
+
+/// Every byte 0x01.
+const ONES: u64 = u64::from_le_bytes([1; 8]);
+/// Every byte 0x80.
+const TOPS: u64 = ONES << 7;
+
+/// The lowest bit set marks the first byte that ends or interrupts a string: `"`, `\` or a control character.
+#[inline]
+fn interruptions(word: u64) -> u64 {
+    let quotes = word ^ (ONES * b'"' as u64);
+    let slashes = word ^ (ONES * b'\\' as u64);
+    let found = (quotes.wrapping_sub(ONES) & !quotes)
+        | (slashes.wrapping_sub(ONES) & !slashes)
+        | (word.wrapping_sub(ONES * 0x20) & !word);
+    found & TOPS
+}
+
+/// Where the next byte stands that ends or interrupts a string; the end, if there is none.
+#[inline]
+pub(super) fn text_run(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        let found = interruptions(u64::from_le_bytes(*chunk));
+        if found != 0 {
+            return at + found.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    while at < bytes.len() && !matches!(bytes[at], b'"' | b'\\' | 0..=0x1f) {
+        at += 1;
+    }
+    at
+}
+
+impl<'a> Reader<'a> {
+    #[inline]
+    pub(super) fn json_space(&mut self) {
+        while matches!(self.byte(), b' ' | b'\n' | b'\r' | b'\t') {
+            self.at += 1;
+        }
+    }
+
+    pub(super) fn json_peek(&mut self) -> Result<Kind, DataError> {
+        self.json_space();
+        Ok(match self.byte() {
+            b'n' => Kind::Null,
+            b't' | b'f' => Kind::Boolean,
+            b'-' | b'0'..=b'9' => Kind::Number,
+            b'"' => Kind::Text,
+            b'[' => Kind::List,
+            b'{' => Kind::Map,
+            _ => return Err(self.json_broken("this begins no value")),
+        })
+    }
+
+    /// Broken JSON, or JSON that ends.
+    #[cold]
+    fn json_broken(&self, problem: &'static str) -> DataError {
+        self.error(if self.at >= self.bytes.len() { Problem::End } else { Problem::Json(problem) })
+    }
+
+    #[inline]
+    fn json_word(&mut self, word: &'static str) -> Result<(), DataError> {
+        if self.bytes[self.at..].starts_with(word.as_bytes()) {
+            self.at += word.len();
+            Ok(())
+        } else {
+            Err(self.json_broken("expected `null`, `true` or `false`"))
+        }
+    }
+
+    #[inline]
+    pub(super) fn json_null(&mut self) -> Result<bool, DataError> {
+        self.json_space();
+        if self.byte() != b'n' {
+            return Ok(false);
+        }
+        self.json_word("null").map(|()| true)
+    }
+
+    pub(super) fn json_boolean(&mut self) -> Result<bool, DataError> {
+        self.json_space();
+        match self.byte() {
+            b't' => self.json_word("true").map(|()| true),
+            b'f' => self.json_word("false").map(|()| false),
+            _ => Err(self.unexpected("a boolean")),
+        }
+    }
+
+    pub(super) fn json_integer(&mut self) -> Result<i64, DataError> {
+        self.json_space();
+        let start = self.at;
+        let negative = self.byte() == b'-';
+        if negative {
+            self.at += 1;
+        }
+        if !self.byte().is_ascii_digit() {
+            self.at = start;
+            return Err(if negative { self.json_number_error() } else { self.unexpected("an integer") });
+        }
+        let first = self.at;
+        let mut value: i64 = 0;
+        let mut fits = true;
+        while let digit @ b'0'..=b'9' = self.byte() {
+            // Counted downwards, because there is one negative number more than there are positive ones.
+            let next = value.checked_mul(10).and_then(|value| value.checked_sub(i64::from(digit - b'0')));
+            fits &= next.is_some();
+            value = next.unwrap_or(0);
+            self.at += 1;
+        }
+        if matches!(self.byte(), b'.' | b'e' | b'E') {
+            self.at = start;
+            self.json_number()?;
+            self.at = start;
+            return Err(self.error(Problem::Float));
+        }
+        if self.bytes[first] == b'0' && self.at - first > 1 {
+            self.at = start;
+            return Err(self.json_number_error());
+        }
+        let value = if negative { Some(value) } else { value.checked_neg() };
+        match value {
+            Some(value) if fits => Ok(value),
+            _ => {
+                self.at = start;
+                Err(self.error(Problem::IntegerRange))
+            }
+        }
+    }
+
+    #[cold]
+    fn json_number_error(&mut self) -> DataError {
+        match self.json_number() {
+            Err(error) => error,
+            Ok(()) => self.error(Problem::Json("this is no number")),
+        }
+    }
+
+    /// Passes over any number.
+    fn json_number(&mut self) -> Result<(), DataError> {
+        if self.byte() == b'-' {
+            self.at += 1;
+        }
+        match self.byte() {
+            b'0' => {
+                self.at += 1;
+                if self.byte().is_ascii_digit() {
+                    return Err(self.json_broken("a number begins with a superfluous zero"));
+                }
+            }
+            _ => self.json_digits()?,
+        }
+        if self.byte() == b'.' {
+            self.at += 1;
+            self.json_digits()?;
+        }
+        if matches!(self.byte(), b'e' | b'E') {
+            self.at += 1;
+            if matches!(self.byte(), b'+' | b'-') {
+                self.at += 1;
+            }
+            self.json_digits()?;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn json_digits(&mut self) -> Result<(), DataError> {
+        if !self.byte().is_ascii_digit() {
+            return Err(self.json_broken("a digit is missing in a number"));
+        }
+        while self.byte().is_ascii_digit() {
+            self.at += 1;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn json_text_run(&mut self) {
+        self.at = text_run(self.bytes, self.at);
+    }
+
+    #[inline]
+    pub(super) fn json_text(&mut self) -> Result<Cow<'a, str>, DataError> {
+        self.json_space();
+        if self.byte() != b'"' {
+            return Err(self.unexpected("a string"));
+        }
+        self.at += 1;
+        let start = self.at;
+        self.json_text_run();
+        if self.byte() == b'"' {
+            let text = &self.text[start..self.at];
+            self.at += 1;
+            return Ok(Cow::Borrowed(text));
+        }
+        self.json_text_with_escapes(start).map(Cow::Owned)
+    }
+
+    #[cold]
+    fn json_text_with_escapes(&mut self, start: usize) -> Result<String, DataError> {
+        let mut text = String::with_capacity((self.at - start) * 2);
+        text.push_str(&self.text[start..self.at]);
+        loop {
+            match self.byte() {
+                b'"' => {
+                    self.at += 1;
+                    return Ok(text);
+                }
+                b'\\' => {
+                    let character = self.json_escape()?;
+                    text.push(character);
+                }
+                _ => return Err(self.json_broken("a control character stands in a string unescaped")),
+            }
+            let start = self.at;
+            self.json_text_run();
+            text.push_str(&self.text[start..self.at]);
+        }
+    }
+
+    fn json_escape(&mut self) -> Result<char, DataError> {
+        self.at += 1;
+        let character = match self.byte() {
+            b'"' => '"',
+            b'\\' => '\\',
+            b'/' => '/',
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            b'u' => return self.json_unicode(),
+            _ => return Err(self.json_broken("there is no such escape in a string")),
+        };
+        self.at += 1;
+        Ok(character)
+    }
+
+    /// `\uXXXX`, and the second half of a surrogate pair.
+    fn json_unicode(&mut self) -> Result<char, DataError> {
+        let at = self.at - 1;
+        let mut code = self.json_hex()?;
+        if (0xd800..0xdc00).contains(&code)
+            && self.byte() == b'\\'
+            && self.bytes.get(self.at + 1) == Some(&b'u')
+        {
+            self.at += 1;
+            let low = self.json_hex()?;
+            if (0xdc00..0xe000).contains(&low) {
+                code = 0x1_0000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+            }
+        }
+        char::from_u32(code).ok_or_else(|| {
+            DataError::at(at, Problem::Json("an escape is half of a surrogate pair without the other half"))
+        })
+    }
+
+    fn json_hex(&mut self) -> Result<u32, DataError> {
+        self.at += 1;
+        let mut code = 0;
+        for _ in 0..4 {
+            let digit = char::from(self.byte()).to_digit(16);
+            let Some(digit) = digit else {
+                return Err(self.json_broken("an escape does not have four digits"));
+            };
+            code = code << 4 | digit;
+            self.at += 1;
+        }
+        Ok(code)
+    }
+
+    #[inline]
+    pub(super) fn json_enter(&mut self, open: u8, expected: &'static str) -> Result<Entries<'a>, DataError> {
+        self.json_space();
+        if self.byte() != open {
+            return Err(self.unexpected(expected));
+        }
+        self.enter()?;
+        self.at += 1;
+        Ok(Entries { left: 0, first: true, last_key: &[] })
+    }
+
+    #[inline]
+    pub(super) fn json_next_item(&mut self, entries: &mut Entries<'a>) -> Result<bool, DataError> {
+        self.json_next(entries, b']', "expected `,` or `]`")
+    }
+
+    #[inline]
+    pub(super) fn json_next_entry(&mut self, entries: &mut Entries<'a>) -> Result<bool, DataError> {
+        let found = self.json_next(entries, b'}', "expected `,` or `}`")?;
+        if found {
+            self.json_space();
+            if self.byte() != b'"' {
+                return Err(self.json_broken("expected the name of a field"));
+            }
+        }
+        Ok(found)
+    }
+
+    #[inline]
+    fn json_next(
+        &mut self,
+        entries: &mut Entries<'a>,
+        close: u8,
+        problem: &'static str,
+    ) -> Result<bool, DataError> {
+        self.json_space();
+        let byte = self.byte();
+        if byte == b',' && !entries.first {
+            self.at += 1;
+            return Ok(true);
+        }
+        if byte == close {
+            self.at += 1;
+            self.leave();
+            return Ok(false);
+        }
+        if entries.first {
+            entries.first = false;
+            return Ok(true);
+        }
+        Err(self.json_broken(problem))
+    }
+
+    #[inline]
+    pub(super) fn json_colon(&mut self) -> Result<(), DataError> {
+        if self.byte() != b':' {
+            self.json_space();
+            if self.byte() != b':' {
+                return Err(self.json_broken("expected `:`"));
+            }
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    /// The value of the only field of an object.
+    fn json_single(&mut self, name: &'static str, problem: &'static str) -> Result<Cow<'a, str>, DataError> {
+        let start = self.at;
+        let mut entries = self.enter_map()?;
+        let key = self.next_key(&mut entries)?;
+        if key.as_deref() != Some(name) {
+            return Err(DataError::at(start, Problem::Form(problem)));
+        }
+        let text = self.text().map_err(|error| error.in_key(name))?;
+        if self.next_key(&mut entries)?.is_some() {
+            return Err(DataError::at(start, Problem::Form(problem)));
+        }
+        Ok(text)
+    }
+
+    pub(super) fn json_byte_string(&mut self) -> Result<Vec<u8>, DataError> {
+        let text = self.json_single("$bytes", "expected bytes, an object with the field `$bytes` alone")?;
+        binary::from_base64(&text)
+            .ok_or_else(|| self.error(Problem::Form("`$bytes` is not base64")).in_key("$bytes"))
+    }
+
+    pub(super) fn json_link(&mut self) -> Result<Cid, DataError> {
+        let text = self.json_single("$link", "expected a link, an object with the field `$link` alone")?;
+        Cid::new(&text).map_err(|error| self.error(error.into()).in_key("$link"))
+    }
+
+    /// Not recursive: what is open stands in a bit set, ones for objects.
+    pub(super) fn json_skip(&mut self) -> Result<(), DataError> {
+        const LEVELS: usize = super::MAX_DEPTH as usize + 1;
+        let mut is_map = [false; LEVELS];
+        let outside = self.depth;
+        loop {
+            // A value begins here.
+            self.json_space();
+            match self.byte() {
+                b'"' => self.json_skip_text()?,
+                b'-' | b'0'..=b'9' => self.json_number()?,
+                b't' => self.json_word("true")?,
+                b'f' => self.json_word("false")?,
+                b'n' => self.json_word("null")?,
+                open @ (b'{' | b'[') => {
+                    self.enter()?;
+                    self.at += 1;
+                    self.json_space();
+                    is_map[usize::from(self.depth)] = open == b'{';
+                    if self.byte() == open + 2 {
+                        self.at += 1;
+                        self.leave();
+                    } else {
+                        if open == b'{' {
+                            self.json_skip_key()?;
+                        }
+                        continue;
+                    }
+                }
+                _ => return Err(self.json_broken("this begins no value")),
+            }
+            // A value has ended: close what ends with it, and go on behind the next comma.
+            loop {
+                if self.depth == outside {
+                    return Ok(());
+                }
+                let in_map = is_map[usize::from(self.depth)];
+                self.json_space();
+                match self.byte() {
+                    b',' => {
+                        self.at += 1;
+                        if in_map {
+                            self.json_skip_key()?;
+                        }
+                        break;
+                    }
+                    b'}' if in_map => {}
+                    b']' if !in_map => {}
+                    _ => return Err(self.json_broken("expected `,` or the end of a list or object")),
+                }
+                self.at += 1;
+                self.leave();
+            }
+        }
+    }
+
+    #[inline]
+    fn json_skip_key(&mut self) -> Result<(), DataError> {
+        self.json_space();
+        if self.byte() != b'"' {
+            return Err(self.json_broken("expected the name of a field"));
+        }
+        self.json_skip_text()?;
+        self.json_colon()
+    }
+
+    #[inline]
+    fn json_skip_text(&mut self) -> Result<(), DataError> {
+        self.at += 1;
+        loop {
+            self.json_text_run();
+            match self.byte() {
+                b'"' => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                b'\\' => {
+                    self.json_escape()?;
+                }
+                _ => return Err(self.json_broken("a control character stands in a string unescaped")),
+            }
+        }
+    }
+}

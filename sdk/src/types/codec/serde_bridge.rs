@@ -1,0 +1,174 @@
+//! Every type of data works with serde too, in the data model's JSON form.
+
+use std::{borrow::Cow, fmt, marker::PhantomData};
+
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, Visitor},
+    ser::{Error as _, SerializeMap, SerializeSeq},
+};
+
+use super::{
+    super::{Value, binary},
+    Data, FromData, List, Shape, from_json,
+};
+
+/// Writes data into any serializer.
+pub fn serialize<S: Serializer>(data: &dyn Data, serializer: S) -> Result<S::Ok, S::Error> {
+    Shown(data.shape()).serialize(serializer)
+}
+
+struct Shown<'a>(Shape<'a>);
+
+/// An object with one field: bytes and links.
+struct Single<'a>(&'static str, Cow<'a, str>);
+
+struct ShownList<'a>(&'a dyn List);
+
+struct ShownObject<'a>(Option<&'static str>, &'a dyn Data);
+
+impl Serialize for Single<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1))?;
+        map.serialize_entry(self.0, &self.1)?;
+        map.end()
+    }
+}
+
+impl Serialize for ShownList<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(Some(self.0.len()))?;
+        for item in (0..self.0.len()).filter_map(|index| self.0.get(index)) {
+            list.serialize_element(&Shown(item.shape()))?;
+        }
+        list.end()
+    }
+}
+
+impl Serialize for ShownObject<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(tag, object) = self;
+        let about = object.about();
+        let tag = tag.or(about.record.then_some(about.id));
+        let mut map = serializer.serialize_map(None)?;
+        if let Some(tag) = tag {
+            map.serialize_entry("$type", tag)?;
+        }
+        let mut written = 0_u128;
+        let mut result = Ok(());
+        object.each_field(&mut |index, value| {
+            let shape = value.shape();
+            if result.is_err() || matches!(shape, Shape::Absent) {
+                return;
+            }
+            written |= 1_u128.checked_shl(index as u32).unwrap_or(0);
+            result = map.serialize_entry(about.fields[index].key, &Shown(shape));
+        });
+        result?;
+        for (key, value) in super::extra_of(*object, tag.is_some(), written) {
+            map.serialize_entry(key, &Shown(value.shape()))?;
+        }
+        map.end()
+    }
+}
+
+impl Serialize for Shown<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            Shape::Absent | Shape::Null => serializer.serialize_none(),
+            Shape::Boolean(value) => serializer.serialize_bool(*value),
+            Shape::Integer(value) => serializer.serialize_i64(*value),
+            Shape::Text(text) | Shape::Lenient(text, ..) => serializer.serialize_str(text),
+            Shape::CidText(cid) => cid.with_text(|text| serializer.serialize_str(text)),
+            Shape::Link(cid) => Single("$link", cid.to_string().into()).serialize(serializer),
+            Shape::Bytes(bytes) => Single("$bytes", binary::to_base64(bytes).into()).serialize(serializer),
+            Shape::Blob(blob) => {
+                let mut map = serializer.serialize_map(None)?;
+                map.serialize_entry("$type", "blob")?;
+                map.serialize_entry("ref", &Shown(Shape::Link(blob.cid())))?;
+                map.serialize_entry("mimeType", blob.mime_type())?;
+                map.serialize_entry("size", &blob.written_size())?;
+                for (key, value) in blob.extra().iter() {
+                    map.serialize_entry(key, &Shown(value.shape()))?;
+                }
+                map.end()
+            }
+            Shape::List(list) => ShownList(*list).serialize(serializer),
+            Shape::Object(object) => ShownObject(None, *object).serialize(serializer),
+            Shape::Tagged(tag, object) => ShownObject(Some(tag), *object).serialize(serializer),
+            Shape::Unknown(value) | Shape::Other(value) => match value.kept_json() {
+                // What is kept may hold fractions, which `Value` does not.
+                Some(json) => serde_json::from_str::<serde_json::Value>(json)
+                    .map_err(S::Error::custom)?
+                    .serialize(serializer),
+                None => {
+                    Shown(Shape::Value(&value.to_value().map_err(S::Error::custom)?)).serialize(serializer)
+                }
+            },
+            Shape::Value(value) => serialize_value(value, serializer),
+        }
+    }
+}
+
+fn serialize_value<S: Serializer>(value: &Value, serializer: S) -> Result<S::Ok, S::Error> {
+    let shape = match value {
+        Value::Null => Shape::Null,
+        Value::Boolean(value) => Shape::Boolean(*value),
+        Value::Integer(value) => Shape::Integer(*value),
+        Value::Text(text) => Shape::Text(text),
+        Value::Bytes(bytes) => Shape::Bytes(&bytes.0),
+        Value::Link(cid) => Shape::Link(cid),
+        Value::Blob(blob) => Shape::Blob(blob),
+        Value::List(list) => Shape::List(list),
+        Value::Map(entries) => {
+            let mut map = serializer.serialize_map(Some(entries.len()))?;
+            for (key, value) in entries {
+                map.serialize_entry(key, &Shown(value.shape()))?;
+            }
+            return map.end();
+        }
+    };
+    Shown(shape).serialize(serializer)
+}
+
+/// Reads data from any deserializer.
+///
+/// `serde_json` is asked for the raw text, which is then read as fast as it can be. Other formats are read into a tree
+/// first.
+pub fn deserialize<'de, T: FromData, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    /// How `serde_json` knows a request for raw text; another deserializer takes it for a newtype's name like any other.
+    const RAW: &str = "$serde_json::private::RawValue";
+    deserializer.deserialize_newtype_struct(RAW, RawVisitor(PhantomData))
+}
+
+struct RawVisitor<T>(PhantomData<T>);
+
+impl<'de, T: FromData> Visitor<'de> for RawVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("data of the AT Protocol")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
+        map.next_key::<IgnoredAny>()?;
+        map.next_value_seed(self)
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
+        let tree = serde_json::Value::deserialize(deserializer)?;
+        from_json(tree.to_string()).map_err(D::Error::custom)
+    }
+
+    fn visit_str<E: serde::de::Error>(self, json: &str) -> Result<T, E> {
+        from_json(json).map_err(E::custom)
+    }
+}
+
+impl<'de, T: FromData> DeserializeSeed<'de> for RawVisitor<T> {
+    type Value = T;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
