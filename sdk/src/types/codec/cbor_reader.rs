@@ -182,24 +182,41 @@ impl<'a> Reader<'a> {
         true
     }
 
-    #[inline]
     pub(super) fn cbor_next_key(&mut self, entries: &mut Entries<'a>) -> Result<Option<&'a str>, DataError> {
+        match self.cbor_next_key_bytes(entries)? {
+            Some(key) => self.cbor_key_text(key).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The key that has just been read as text.
+    pub(super) fn cbor_key_text(&self, key: &'a [u8]) -> Result<&'a str, DataError> {
+        std::str::from_utf8(key).map_err(|_| self.error(Problem::Utf8))
+    }
+
+    /// The next key, which need not be UTF-8; one that is known is.
+    #[inline]
+    pub(super) fn cbor_next_key_bytes(
+        &mut self,
+        entries: &mut Entries<'a>,
+    ) -> Result<Option<&'a [u8]>, DataError> {
         let is_first = entries.first;
         if !self.cbor_next(entries) {
             return Ok(None);
         }
         let start = self.at;
-        let key = self.cbor_text()?;
-        let (last, this) = (entries.last_key, key.as_bytes());
-        if !is_first && (last.len(), last) >= (this.len(), this) {
-            let problem = if last == this {
-                Problem::Duplicate { field: key.into() }
+        let length = self.cbor_head(major::TEXT, "a string")?;
+        let key = self.cbor_take(length)?;
+        let last = entries.last_key;
+        if !is_first && (last.len(), last) >= (key.len(), key) {
+            let problem = if last == key {
+                Problem::Duplicate { field: String::from_utf8_lossy(key).into() }
             } else {
                 Problem::Cbor("the keys of a map do not ascend by length and then by bytes")
             };
             return Err(DataError::at(start, problem));
         }
-        entries.last_key = this;
+        entries.last_key = key;
         Ok(Some(key))
     }
 

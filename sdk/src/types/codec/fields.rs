@@ -6,7 +6,7 @@ use compact_str::CompactString;
 
 use super::{
     super::{Extra, Unknown},
-    About, DataError, Entries, FromData, Object, Problem, Reader,
+    About, DataError, Entries, Field, FromData, Object, Problem, Reader,
 };
 
 /// Reads the fields of one object; what generated code is written against.
@@ -57,10 +57,11 @@ impl<'r, 'a> FieldReader<'r, 'a> {
     pub fn next_field(&mut self) -> Result<Option<usize>, DataError> {
         loop {
             let key = if self.reader.is_cbor {
-                match self.reader.cbor_next_key(&mut self.entries)? {
-                    Some(key) => Cow::Borrowed(key),
-                    None => return Ok(None),
+                let Some(key) = self.reader.cbor_next_key_bytes(&mut self.entries)? else { return Ok(None) };
+                if let Some(index) = self.lookup(key) {
+                    return self.found(index).map(Some);
                 }
+                Cow::Borrowed(self.reader.cbor_key_text(key)?)
             } else {
                 if !self.reader.json_next_entry(&mut self.entries)? {
                     return Ok(None);
@@ -71,11 +72,11 @@ impl<'r, 'a> FieldReader<'r, 'a> {
                 }
                 let key = self.reader.json_text()?;
                 self.reader.json_colon()?;
+                if let Some(index) = self.lookup(key.as_bytes()) {
+                    return self.found(index).map(Some);
+                }
                 key
             };
-            if let Some(index) = self.about.fields.iter().position(|field| field.key == key) {
-                return self.found(index).map(Some);
-            }
             if key == "$type" {
                 self.type_field()?;
             } else {
@@ -84,19 +85,41 @@ impl<'r, 'a> FieldReader<'r, 'a> {
         }
     }
 
+    /// The number of the field behind the one at hand.
+    #[inline]
+    fn expected(&self) -> usize {
+        if self.current < self.about.fields.len() { self.current + 1 } else { 0 }
+    }
+
     /// Objects nearly always have their fields in the same order: the one behind the last one is tried without looking
     /// for the name's end.
     #[inline]
     fn expected_json_key(&mut self) -> Option<usize> {
-        let next = if self.current < self.about.fields.len() { self.current + 1 } else { 0 };
+        let next = self.expected();
         let key = self.about.fields.get(next)?.key.as_bytes();
         let rest = self.reader.bytes.get(self.reader.at + 1..)?;
-        let fits = rest.get(..key.len())? == key && rest.get(key.len()) == Some(&b'"');
+        let fits = rest.first() == key.first()
+            && rest.get(key.len()) == Some(&b'"')
+            && rest.get(..key.len())? == key;
         if !fits {
             return None;
         }
         self.reader.at += key.len() + 2;
         Some(next)
+    }
+
+    /// The number of a field, looked for from the expected one onwards.
+    #[inline]
+    fn lookup(&self, key: &[u8]) -> Option<usize> {
+        let fields = self.about.fields;
+        let (before, behind) = fields.split_at_checked(self.expected()).unwrap_or((fields, &[]));
+        // Length and first letter nearly always decide, and cost less than a call that compares all.
+        let fits = |field: &Field| {
+            let known = field.key.as_bytes();
+            known.len() == key.len() && known.first() == key.first() && known == key
+        };
+        let behind_at = behind.iter().position(fits).map(|at| before.len() + at);
+        behind_at.or_else(|| before.iter().position(fits))
     }
 
     #[inline]
