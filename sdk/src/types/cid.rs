@@ -4,10 +4,22 @@ use std::{fmt, str::FromStr};
 
 use sha2::{Digest as _, Sha256};
 
-use super::InvalidText;
+use super::{InvalidText, characters};
 
 /// The digits of base 32 in lower case (RFC 4648).
 const DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+/// In [`VALUES`], what is not a digit: a bit that no digit has.
+const NO_DIGIT: u8 = 0x80;
+/// What the digits stand for.
+const VALUES: [u8; 256] = {
+    let mut values = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < DIGITS.len() {
+        values[DIGITS[value] as usize] = value as u8;
+        value += 1;
+    }
+    values
+};
 /// The codec of records (multicodec).
 const DAG_CBOR: u8 = 0x71;
 /// The codec of blobs.
@@ -49,14 +61,18 @@ impl Cid {
         if let Some(bytes) = decode(text.as_bytes()) {
             return Ok(Self(Form::Blessed(bytes)));
         }
-        let fits = (8..=256).contains(&text.len())
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'=' | b'/' | b'_' | b'-'));
-        if fits {
-            Ok(Self(Form::Other(text.into())))
-        } else {
-            Err(InvalidText::new("CID", text, "it is not 8 to 256 letters and digits"))
+        match check_other(text) {
+            Ok(()) => Ok(Self(Form::Other(text.into()))),
+            Err(problem) => Err(InvalidText::new("CID", text, problem)),
+        }
+    }
+
+    /// What `cid!` comes down to; a bad text does not compile.
+    #[doc(hidden)]
+    pub const fn __literal(text: &'static str) -> Self {
+        match decode(text.as_bytes()) {
+            Some(bytes) => Self(Form::Blessed(bytes)),
+            None => panic!("it is not a CID of version 1 with DAG-CBOR or raw bytes, SHA-256 and base 32"),
         }
     }
 
@@ -113,35 +129,56 @@ impl Cid {
     }
 }
 
-/// The bytes of a blessed identifier's text; nothing for any other text.
-fn decode(text: &[u8]) -> Option<[u8; 36]> {
-    let digits = text.strip_prefix(b"b").filter(|_| text.len() == BLESSED_LENGTH)?;
-    let mut bytes = [0; 36];
-    let mut at = 0;
-    for group in digits.chunks(8) {
-        let mut bits: u64 = 0;
-        for digit in group {
-            let value = match digit {
-                b'a'..=b'z' => digit - b'a',
-                b'2'..=b'7' => digit - b'2' + 26,
-                _ => return None,
-            };
-            bits = bits << 5 | u64::from(value);
-        }
-        // Eight digits are five bytes; the last two digits are one byte and two bits that must be zero.
-        let spare = group.len() * 5 % 8;
-        if bits & ((1 << spare) - 1) != 0 {
-            return None;
-        }
-        let whole = (bits >> spare).to_be_bytes();
-        let count = group.len() * 5 / 8;
-        bytes.get_mut(at..at + count)?.copy_from_slice(&whole[8 - count..]);
-        at += count;
+/// What can be a CID in another form than the protocol's.
+fn check_other(text: &str) -> Result<(), &'static str> {
+    let bytes = text.as_bytes();
+    if !(8..=256).contains(&bytes.len()) || characters::run(bytes, 0, characters::CID) != bytes.len() {
+        return Err("it is not 8 to 256 letters and digits");
     }
-    is_blessed(&bytes).then_some(bytes)
+    if bytes.len() == 46 && text.starts_with("Qm") {
+        return Err("it is of version 0, which the protocol does not have");
+    }
+    Ok(())
 }
 
-fn is_blessed(bytes: &[u8; 36]) -> bool {
+/// The bytes of a blessed identifier's text; nothing for any other text.
+const fn decode(text: &[u8]) -> Option<[u8; 36]> {
+    if text.len() != BLESSED_LENGTH || text[0] != b'b' {
+        return None;
+    }
+    // It has as many characters, seen by the compiler.
+    let Some(text) = text.first_chunk::<BLESSED_LENGTH>() else { return None };
+    let mut bytes = [0; 36];
+    let mut seen = 0;
+    // Eight digits are five bytes.
+    let mut group = 0;
+    while group < 7 {
+        let mut bits: u64 = 0;
+        let mut digit = 0;
+        while digit < 8 {
+            let value = VALUES[text[1 + group * 8 + digit] as usize];
+            seen |= value;
+            bits = bits << 5 | value as u64;
+            digit += 1;
+        }
+        let whole = bits.to_be_bytes();
+        let mut byte = 0;
+        while byte < 5 {
+            bytes[group * 5 + byte] = whole[3 + byte];
+            byte += 1;
+        }
+        group += 1;
+    }
+    // The last two digits are one byte and two bits that must be zero.
+    let (high, low) = (VALUES[text[57] as usize], VALUES[text[58] as usize]);
+    bytes[35] = high << 3 | low >> 2;
+    if (seen | high | low) & NO_DIGIT != 0 || low & 3 != 0 || !is_blessed(&bytes) {
+        return None;
+    }
+    Some(bytes)
+}
+
+const fn is_blessed(bytes: &[u8; 36]) -> bool {
     bytes[0] == 1 && matches!(bytes[1], DAG_CBOR | RAW) && bytes[2] == SHA_256 && bytes[3] == 32
 }
 

@@ -361,7 +361,6 @@ fn d4_cids() {
     let valid = [
         "bafyreidfayvfuwqa7qlnopdjiqrxzs6blmoeu4rujcjtnci5beludirz2a",
         "bafkreibme22gw2h7y2h7tg2fhqotaqjucnbc24deqo72b6mkl2egezxhvy",
-        "QmbWqxBEKC3P8tqsKc98xmWNzrzDtRLMiMPL8wBuTGsMnR",
         "zb2rhe5P4gXftAwvA4eXQ5HJwsER2owDyS9sKaQRRVQPn93bA",
         "mBcDxtdWx0aWhlcw",
         "BAFYREIDFAYVFUWQA7",
@@ -370,7 +369,7 @@ fn d4_cids() {
         &valid,
         &["", "short", "has space in it", "example!!!!", "https://example.com", &long("a", 257), "ünïcödé12"],
     );
-    let blessed = [true, true, false, false, false, false];
+    let blessed = [true, true, false, false, false];
     for (text, blessed) in valid.iter().zip(blessed) {
         assert_eq!(Cid::new(text).unwrap().is_blessed(), blessed, "{text}");
     }
@@ -497,7 +496,6 @@ fn l4_uris() {
         "go:x",
         "dns:example.com",
         "http://[::1]:80/",
-        "https://ü.example/日本",
     ];
     let invalid = [
         "",

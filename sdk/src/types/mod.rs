@@ -6,6 +6,7 @@ mod at_identifier;
 mod at_uri;
 mod binary;
 mod blob;
+mod characters;
 mod cid;
 #[cfg(test)]
 mod data_tests;
@@ -17,6 +18,7 @@ mod format_tests;
 mod handle;
 mod known_string;
 mod language;
+mod literals;
 mod nsid;
 mod nullable;
 mod object;
