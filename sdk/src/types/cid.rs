@@ -143,39 +143,41 @@ fn check_other(text: &str) -> Result<(), &'static str> {
 
 /// The bytes of a blessed identifier's text; nothing for any other text.
 const fn decode(text: &[u8]) -> Option<[u8; 36]> {
-    if text.len() != BLESSED_LENGTH || text[0] != b'b' {
+    let [b'b', digits @ ..] = text else { return None };
+    if text.len() != BLESSED_LENGTH {
         return None;
     }
-    // It has as many characters, seen by the compiler.
-    let Some(text) = text.first_chunk::<BLESSED_LENGTH>() else { return None };
     let mut bytes = [0; 36];
     let mut seen = 0;
-    // Eight digits are five bytes.
-    let mut group = 0;
-    while group < 7 {
-        let mut bits: u64 = 0;
-        let mut digit = 0;
-        while digit < 8 {
-            let value = VALUES[text[1 + group * 8 + digit] as usize];
-            seen |= value;
-            bits = bits << 5 | value as u64;
-            digit += 1;
-        }
-        let whole = bits.to_be_bytes();
-        let mut byte = 0;
-        while byte < 5 {
-            bytes[group * 5 + byte] = whole[3 + byte];
-            byte += 1;
-        }
-        group += 1;
+    let mut rest = digits;
+    let mut at = 0;
+    // Eight digits are five bytes. Without a branch for each digit: nobody can foretell the digits of a hash.
+    while let Some((group, behind)) = rest.split_first_chunk::<8>() {
+        let [a, b, c, d, e, f, g, h] = *group;
+        let [a, b, c, d] = [value(a), value(b), value(c), value(d)];
+        let [e, f, g, h] = [value(e), value(f), value(g), value(h)];
+        seen |= a | b | c | d | e | f | g | h;
+        bytes[at] = a << 3 | b >> 2;
+        bytes[at + 1] = b << 6 | c << 1 | d >> 4;
+        bytes[at + 2] = d << 4 | e >> 1;
+        bytes[at + 3] = e << 7 | f << 2 | g >> 3;
+        bytes[at + 4] = g << 5 | h;
+        at += 5;
+        rest = behind;
     }
     // The last two digits are one byte and two bits that must be zero.
-    let (high, low) = (VALUES[text[57] as usize], VALUES[text[58] as usize]);
-    bytes[35] = high << 3 | low >> 2;
-    if (seen | high | low) & NO_DIGIT != 0 || low & 3 != 0 || !is_blessed(&bytes) {
+    let [a, b] = *rest else { return None };
+    let (a, b) = (value(a), value(b));
+    bytes[at] = a << 3 | b >> 2;
+    if (seen | a | b) & NO_DIGIT != 0 || b & 3 != 0 || !is_blessed(&bytes) {
         return None;
     }
     Some(bytes)
+}
+
+#[inline]
+const fn value(digit: u8) -> u8 {
+    VALUES[digit as usize]
 }
 
 const fn is_blessed(bytes: &[u8; 36]) -> bool {

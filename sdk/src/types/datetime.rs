@@ -69,11 +69,12 @@ const fn unix_micros(text: &str) -> Result<i64, &'static str> {
     if bytes.len() > 64 {
         return Err("it has more than 64 bytes");
     }
-    if !has_shape(bytes, b"dddd-dd-ddTdd:dd:dd") {
-        return Err("expected a form like `2026-01-02T03:04:05.678Z`");
-    }
-    let (year, month, day) = (number(bytes, 0, 4), number(bytes, 5, 7), number(bytes, 8, 10));
-    let (hour, minute, second) = (number(bytes, 11, 13), number(bytes, 14, 16), number(bytes, 17, 19));
+    let date = match bytes.first_chunk::<19>() {
+        Some(date) if has_shape(date, b"dddd-dd-ddTdd:dd:dd") => date,
+        _ => return Err("expected a form like `2026-01-02T03:04:05.678Z`"),
+    };
+    let (year, month, day) = (number(date, 0, 4), number(date, 5, 7), number(date, 8, 10));
+    let (hour, minute, second) = (number(date, 11, 13), number(date, 14, 16), number(date, 17, 19));
     if year == 0 || month < 1 || month > 12 || day < 1 || day > days_in(year, month) {
         return Err("there is no such day");
     }
@@ -102,21 +103,23 @@ const fn unix_micros(text: &str) -> Result<i64, &'static str> {
     Ok(seconds * 1_000_000 + micros)
 }
 
-/// Whether a text begins with a shape, in which `d` stands for any digit.
+/// Whether a text has a shape, in which `d` stands for any digit.
+#[inline]
 const fn has_shape(bytes: &[u8], shape: &[u8]) -> bool {
+    if bytes.len() != shape.len() {
+        return false;
+    }
+    let mut fits = true;
     let mut at = 0;
     while at < shape.len() {
-        let fits = at < bytes.len()
-            && if shape[at] == b'd' { bytes[at].is_ascii_digit() } else { bytes[at] == shape[at] };
-        if !fits {
-            return false;
-        }
+        fits &= if shape[at] == b'd' { bytes[at].is_ascii_digit() } else { bytes[at] == shape[at] };
         at += 1;
     }
-    true
+    fits
 }
 
 /// The number that digits between two positions stand for.
+#[inline]
 const fn number(bytes: &[u8], from: usize, to: usize) -> i64 {
     let mut value = 0;
     let mut at = from;
@@ -132,9 +135,7 @@ const fn offset_seconds(zone: &[u8]) -> Result<i64, &'static str> {
         b"Z" => Ok(0),
         b"" => Err("it has no zone, such as `Z`"),
         b"-00:00" => Err("the zone `-00:00` is not allowed"),
-        [sign @ (b'+' | b'-'), hours_and_minutes @ ..]
-            if zone.len() == 6 && has_shape(hours_and_minutes, b"dd:dd") =>
-        {
+        [sign @ (b'+' | b'-'), hours_and_minutes @ ..] if has_shape(hours_and_minutes, b"dd:dd") => {
             let (hours, minutes) = (number(zone, 1, 3), number(zone, 4, 6));
             if hours > 23 || minutes > 59 {
                 return Err("there is no such zone");
