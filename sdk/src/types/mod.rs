@@ -1,5 +1,9 @@
 //! The data types of the protocol: identifiers, links, blobs and values that are not decoded yet. No I/O.
 
+// Before the others, so that they can use its macros.
+#[macro_use]
+mod literals;
+
 pub mod codec;
 
 mod at_identifier;
@@ -18,7 +22,6 @@ mod format_tests;
 mod handle;
 mod known_string;
 mod language;
-mod literals;
 mod nsid;
 mod nullable;
 mod object;
