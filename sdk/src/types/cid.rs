@@ -69,6 +69,7 @@ impl Cid {
 
     /// What `cid!` comes down to; a bad text does not compile.
     #[doc(hidden)]
+    #[track_caller]
     pub const fn __literal(text: &'static str) -> Self {
         match decode(text.as_bytes()) {
             Some(bytes) => Self(Form::Blessed(bytes)),

@@ -102,6 +102,7 @@ macro_rules! text_type {
 
             /// What the macros for literals come down to; a bad text does not compile. Kept without a copy.
             #[doc(hidden)]
+            #[track_caller]
             pub const fn __literal(text: &'static str) -> Self {
                 match $check(text) {
                     Ok(()) => Self(compact_str::CompactString::const_new(text)),
