@@ -51,7 +51,10 @@ pub enum PasswordError {
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
-pub struct PasswordClient(Arc<Inner>);
+pub struct PasswordClient {
+    inner: Arc<Inner>,
+    validates_input: bool,
+}
 
 struct Inner {
     http: reqwest::Client,
@@ -92,29 +95,32 @@ impl PasswordClient {
                 .map_err(|error| PasswordError::SignIn(Box::new(error)))?;
         let account: Account = session.deserialize().map_err(PasswordError::Answer)?;
         let tokens: Tokens = session.deserialize().map_err(PasswordError::Answer)?;
-        Ok(Self(Arc::new(Inner {
+        let inner = Inner {
             http: service::client()?,
             origin: public.origin().to_owned(),
             did: account.did,
             handle: account.handle,
             tokens: RwLock::new(Arc::new(tokens)),
             refreshing: tokio::sync::Mutex::new(()),
-        })))
+        };
+        Ok(Self { inner: Arc::new(inner), validates_input: true })
     }
+
+    crate::accessor::input_validation!();
 
     /// The account.
     pub fn did(&self) -> &Did {
-        &self.0.did
+        &self.inner.did
     }
 
     /// The handle that the server gave at sign-in.
     pub fn handle(&self) -> Option<&Handle> {
-        self.0.handle.as_ref()
+        self.inner.handle.as_ref()
     }
 
     /// The service's address.
     pub fn origin(&self) -> &str {
-        &self.0.origin
+        &self.inner.origin
     }
 
     /// Ends the session at the server. The tokens of this client are of no use afterwards.
@@ -122,8 +128,8 @@ impl PasswordClient {
     /// # Errors
     /// When the server cannot be reached or refuses.
     pub async fn sign_out(&self) -> Result<(), TransportError> {
-        let tokens = self.0.tokens();
-        let response = self.0.post("com.atproto.server.deleteSession", &tokens.refresh).await?;
+        let tokens = self.inner.tokens();
+        let response = self.inner.post("com.atproto.server.deleteSession", &tokens.refresh).await?;
         if response.status.is_success() {
             Ok(())
         } else {
@@ -135,7 +141,7 @@ impl PasswordClient {
     /// Refreshes, unless the tokens are no longer the ones that were `used`. The refresh goes on if the caller's future
     /// is dropped: its answer replaces tokens that are used up.
     async fn refresh(&self, used: Arc<Tokens>) -> Result<(), TransportError> {
-        let inner = self.0.clone();
+        let inner = self.inner.clone();
         let refresh = tokio::spawn(async move {
             let _one_at_a_time = inner.refreshing.lock().await;
             if !Arc::ptr_eq(&inner.tokens(), &used) {
@@ -144,7 +150,7 @@ impl PasswordClient {
             inner.refresh(&used).await
         });
         refresh.await.unwrap_or_else(|error| {
-            Err(TransportError::Session { did: self.0.did.clone(), source: Arc::new(error) })
+            Err(TransportError::Session { did: self.inner.did.clone(), source: Arc::new(error) })
         })
     }
 }
@@ -204,13 +210,13 @@ impl Transport for PasswordClient {
     fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>> {
         Box::pin(async move {
             let again = request.try_clone();
-            let tokens = self.0.tokens();
-            let response = self.0.send_with(request, &tokens).await?;
+            let tokens = self.inner.tokens();
+            let response = self.inner.send_with(request, &tokens).await?;
             let (expired, response) = is_expired(response).await;
             match again {
                 Some(again) if expired => {
                     self.refresh(tokens).await?;
-                    self.0.send_with(again, &self.0.tokens()).await
+                    self.inner.send_with(again, &self.inner.tokens()).await
                 }
                 _ if expired => {
                     // A stream cannot be sent twice; the next call will find fresh tokens.
@@ -221,13 +227,17 @@ impl Transport for PasswordClient {
             }
         })
     }
+
+    fn validates_input(&self) -> bool {
+        self.validates_input
+    }
 }
 
 impl fmt::Debug for PasswordClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PasswordClient")
-            .field("did", &self.0.did)
-            .field("origin", &self.0.origin)
+            .field("did", &self.inner.did)
+            .field("origin", &self.inner.origin)
             .finish_non_exhaustive()
     }
 }

@@ -20,7 +20,10 @@ use crate::xrpc::{
 /// # Ok(()) }
 /// ```
 #[derive(Debug, Clone)]
-pub struct PublicClient(Arc<Inner>);
+pub struct PublicClient {
+    inner: Arc<Inner>,
+    validates_input: bool,
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -36,17 +39,23 @@ impl PublicClient {
     pub fn new(origin: &str) -> Result<Self, InvalidService> {
         let origin = service::origin(origin)?;
         let http = service::client()?;
-        Ok(Self(Arc::new(Inner { http, origin })))
+        Ok(Self { inner: Arc::new(Inner { http, origin }), validates_input: true })
     }
 
     /// The service's address.
     pub fn origin(&self) -> &str {
-        &self.0.origin
+        &self.inner.origin
     }
+
+    crate::accessor::input_validation!();
 }
 
 impl Transport for PublicClient {
     fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>> {
-        Box::pin(service::send(&self.0.http, &self.0.origin, request, None, HeaderMap::new()))
+        Box::pin(service::send(&self.inner.http, &self.inner.origin, request, None, HeaderMap::new()))
+    }
+
+    fn validates_input(&self) -> bool {
+        self.validates_input
     }
 }

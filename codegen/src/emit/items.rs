@@ -57,8 +57,7 @@ fn structure(it: &Struct, nsid: &str, home: &Home) -> TokenStream {
             pub extra: types::Extra,
         }
     });
-    let default =
-        it.fields.iter().all(|field| field.presence != Presence::Required).then(|| quote!(Default,));
+    let default = it.fields.iter().all(|field| field.presence != Presence::Required).then(|| quote!(Default));
     let behaviour = behaviour(it, home);
     let construction = construction(it, home);
     let record = match &it.kind {
@@ -72,7 +71,7 @@ fn structure(it: &Struct, nsid: &str, home: &Home) -> TokenStream {
     };
     quote! {
         #paragraphs
-        #[derive(Debug, Clone, #default PartialEq)]
+        #[derive(Clone, #default)]
         #[non_exhaustive]
         pub struct #name {
             #(#fields,)*
@@ -284,7 +283,7 @@ fn union(it: &Union, home: &Home) -> TokenStream {
     };
     quote! {
         #docs_of_union
-        #[derive(Debug, Clone, PartialEq)]
+        #[derive(Clone)]
         #[non_exhaustive]
         pub enum #name {
             #(#variants,)*

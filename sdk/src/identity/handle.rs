@@ -3,16 +3,11 @@
 use std::{fmt, net::SocketAddr, pin::pin, time::Duration};
 
 use futures_util::future::{Either, select};
-use hickory_resolver::{
-    TokioResolver,
-    config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig},
-    net::runtime::TokioRuntimeProvider,
-    proto::rr::RData,
-};
 
 use super::{
     did::parse_did,
     did_document::origin,
+    dns::Dns,
     error::{IdentityError, cut},
     http::{FetchError, StrangerHttp},
 };
@@ -52,7 +47,7 @@ impl fmt::Debug for HandleLookup {
 
 pub(super) struct PublicLookup {
     /// The reason in words where the system has no usable DNS configuration: the web server can still be asked.
-    pub(super) dns: Result<TokioResolver, String>,
+    pub(super) dns: Result<Dns, String>,
     pub(super) http: StrangerHttp,
     /// Where the handle's web server is asked, with `{handle}` in it; another one in tests only.
     pub(super) well_known: &'static str,
@@ -106,19 +101,13 @@ impl PublicLookup {
 
     async fn dns(&self, handle: &Handle) -> Result<Option<Did>, DnsProblem> {
         let dns = self.dns.as_ref().map_err(|problem| DnsProblem::Failed(problem.clone()))?;
-        // The dot at the end keeps the system's search domains out.
-        let name = format!("_atproto.{}.", handle.as_str());
-        let lookup = match tokio::time::timeout(DNS_TIMEOUT, dns.txt_lookup(name)).await {
-            Ok(Ok(lookup)) => lookup,
-            Ok(Err(e)) if e.is_no_records_found() => return Ok(None),
+        let name = format!("_atproto.{}", handle.as_str());
+        let texts = match tokio::time::timeout(DNS_TIMEOUT, dns.txt(&name)).await {
+            Ok(Ok(texts)) => texts,
             Ok(Err(e)) => return Err(DnsProblem::Failed(format!("could not be asked ({e})"))),
             Err(_) => return Err(DnsProblem::Failed(format!("gave no answer within {DNS_TIMEOUT:?}"))),
         };
-        let texts = lookup.answers().iter().filter_map(|record| match &record.data {
-            RData::TXT(txt) => Some(txt.txt_data.concat()),
-            _ => None,
-        });
-        did_in_records(handle, texts)
+        did_in_records(handle, &texts)
     }
 
     async fn well_known(&self, handle: &Handle) -> Result<Did, FetchError> {
@@ -138,14 +127,11 @@ enum DnsProblem {
 }
 
 /// The one DID in TXT records; those that do not start with `did=` are somebody else's.
-fn did_in_records(
-    handle: &Handle,
-    records: impl Iterator<Item = Vec<u8>>,
-) -> Result<Option<Did>, DnsProblem> {
+fn did_in_records(handle: &Handle, records: &[String]) -> Result<Option<Did>, DnsProblem> {
     let mut found: Option<String> = None;
     for record in records {
-        let Some(value) = record.strip_prefix(b"did=") else { continue };
-        let value = String::from_utf8_lossy(value).trim().to_owned();
+        let Some(value) = record.strip_prefix("did=") else { continue };
+        let value = value.trim().to_owned();
         match found {
             Some(first) if first != value => {
                 let (first, second) = (cut(&first), cut(&value));
@@ -191,7 +177,7 @@ pub(super) fn set_up(
 ) -> Result<HandleLookup, IdentityError> {
     match way {
         HandleResolver::DnsAndWellKnown => Ok(HandleLookup::Public(Box::new(PublicLookup {
-            dns: dns_client(name_server),
+            dns: Dns::new(name_server).map_err(|problem| format!("could not be asked ({problem})")),
             http: stranger,
             well_known: WELL_KNOWN,
         }))),
@@ -210,28 +196,6 @@ pub(super) fn configured_origin(url: &str, http: &StrangerHttp) -> Result<String
         Err(_) => Err(fail(cut(url), "it cannot be asked")),
         Ok(_) => origin(url).map_err(|problem| fail(cut(url), problem)),
     }
-}
-
-pub(super) fn dns_client(name_server: Option<SocketAddr>) -> Result<TokioResolver, String> {
-    let provider = TokioRuntimeProvider::default();
-    let mut builder = match name_server {
-        None => TokioResolver::builder(provider).map_err(|e| {
-            format!("could not be asked (the system's DNS configuration cannot be read: {e})")
-        })?,
-        Some(address) => {
-            let mut connections = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
-            connections.iter_mut().for_each(|connection| connection.port = address.port());
-            let server = NameServerConfig::new(address.ip(), true, connections);
-            TokioResolver::builder_with_config(ResolverConfig::from_name_servers(vec![server]), provider)
-        }
-    };
-    let options = builder.options_mut();
-    // Answers are kept by our own cache only: records may live for days, a sign-in's cache may not (O6).
-    options.cache_size = 0;
-    options.use_hosts_file = ResolveHosts::Never;
-    options.timeout = Duration::from_secs(2);
-    options.attempts = 2;
-    builder.build().map_err(|e| format!("could not be asked ({e})"))
 }
 
 /// Checks a handle and puts it in lower case (D5). What passes is safe to stand in a URL and in a DNS name.

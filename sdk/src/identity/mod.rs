@@ -17,6 +17,7 @@ mod address;
 mod cache;
 mod did;
 mod did_document;
+mod dns;
 mod error;
 mod handle;
 pub(crate) mod http;

@@ -35,6 +35,7 @@ const NONCE_AGE: Duration = Duration::from_secs(60);
 pub struct OAuthClient {
     shared: Arc<Shared>,
     live: Arc<Live>,
+    validates_input: bool,
 }
 
 impl fmt::Debug for OAuthClient {
@@ -74,13 +75,15 @@ impl OAuthClient {
     /// A client for a session; whether it exists shows with the first call.
     pub(crate) fn new(shared: Arc<Shared>, id: SessionId) -> Self {
         let live = shared.live(&id);
-        Self { shared, live }
+        Self { shared, live, validates_input: true }
     }
 
     /// What all sessions of the app share.
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
+
+    crate::accessor::input_validation!();
 
     /// The account.
     pub fn did(&self) -> &Did {
@@ -200,5 +203,9 @@ impl Transport for OAuthClient {
                 Err(_) => Err(TransportError::Timeout { host: self.live.host(), limit }),
             }
         })
+    }
+
+    fn validates_input(&self) -> bool {
+        self.validates_input
     }
 }

@@ -62,7 +62,7 @@ impl Blob {
 }
 
 /// Either form, as it is read; the legacy one, `{cid, mimeType}`, is told by its fields.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 struct Fields {
     link: Option<CidLink>,
     cid: Option<Cid>,

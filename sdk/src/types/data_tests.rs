@@ -4,7 +4,7 @@
 use super::{Extra, Nullable, Unknown};
 
 /// A post, by way of example.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 pub(super) struct Note {
     pub(super) text: String,
     pub(super) langs: Option<Vec<String>>,
@@ -22,7 +22,7 @@ crate::object! {
 }
 
 /// An object of a union.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 pub(super) struct Link {
     pub(super) uri: String,
     pub(super) extra: Extra,
@@ -30,14 +30,14 @@ pub(super) struct Link {
 crate::object! { Link, "com.example.embed#link", record: false, { 0 uri: "uri" required } }
 
 /// An object without fields.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 pub(super) struct Nothing {
     pub(super) extra: Extra,
 }
 crate::object! { Nothing, "com.example.embed#nothing", record: false, {} }
 
 /// An open union.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 pub(super) enum Embed {
     Link(Box<Link>),
     Nothing(Box<Nothing>),
@@ -46,7 +46,7 @@ pub(super) enum Embed {
 crate::union!(Embed, open { Link(Link) = "com.example.embed#link", Nothing(Nothing) = "com.example.embed#nothing" });
 
 /// A closed union.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 pub(super) enum Only {
     Link(Box<Link>),
 }

@@ -11,13 +11,11 @@ macro_rules! object {
     }) => {
         impl $crate::types::Data for $name {
             fn shape(&self) -> $crate::types::codec::Shape<'_> {
-                $crate::types::codec::Shape::Object(self)
-            }
-            fn about(&self) -> &'static $crate::types::codec::About {
-                <Self as $crate::types::Object>::ABOUT
-            }
-            fn extra_fields(&self) -> ::core::option::Option<&$crate::types::Extra> {
-                ::core::option::Option::Some(&self.extra)
+                $crate::types::codec::Shape::Object($crate::types::codec::Shown {
+                    about: <Self as $crate::types::Object>::ABOUT,
+                    extra: ::core::option::Option::Some(&self.extra),
+                    data: self,
+                })
             }
             #[allow(unused_variables)]
             fn each_field<'a>(&'a self, visit: &mut dyn FnMut(usize, &'a dyn $crate::types::Data)) {
@@ -55,11 +53,31 @@ macro_rules! object {
         }
 
         $crate::serde_data!($name);
+        $crate::compared!($name);
     };
     (@read optional $fields:ident) => { $fields.optional()? };
     (@read $presence:ident $fields:ident) => { ::core::option::Option::Some($fields.value()?) };
     (@finish required $fields:ident $index:literal $field:ident) => { $fields.required($field, $index)? };
     (@finish $presence:ident $fields:ident $index:literal $field:ident) => { $field };
+}
+
+/// Implements `Debug` and `PartialEq` for a generated type.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! compared {
+    ($name:ident) => {
+        impl ::core::fmt::Debug for $name {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                $crate::types::codec::debug(self, f)
+            }
+        }
+
+        impl ::core::cmp::PartialEq for $name {
+            fn eq(&self, other: &Self) -> bool {
+                $crate::types::codec::equal(self, other)
+            }
+        }
+    };
 }
 
 /// A field with its rules, and the default of a parameter.

@@ -29,6 +29,13 @@ macro_rules! text_type {
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(compact_str::CompactString);
 
+        impl $name {
+            #[allow(dead_code)]
+            fn shape_of(text: &str) -> $crate::types::codec::Shape<'_> {
+                $crate::types::codec::Shape::Text(text)
+            }
+        }
+
         $crate::types::text::text_type! { @common $name, $format, $check, $mode }
 
         impl PartialEq<str> for $name {
@@ -48,6 +55,12 @@ macro_rules! text_type {
         $(#[$doc])*
         #[derive(Clone)]
         pub struct $name(compact_str::CompactString);
+
+        impl $name {
+            fn shape_of(text: &str) -> $crate::types::codec::Shape<'_> {
+                $crate::types::codec::Shape::Handle(text)
+            }
+        }
 
         $crate::types::text::text_type! { @common $name, $format, $check, $mode }
 
@@ -184,7 +197,7 @@ macro_rules! text_type {
 
         impl $crate::types::Data for $name {
             fn shape(&self) -> $crate::types::codec::Shape<'_> {
-                $crate::types::codec::Shape::Text(self.as_str())
+                Self::shape_of(self.as_str())
             }
         }
     };

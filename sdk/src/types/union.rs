@@ -28,6 +28,7 @@ macro_rules! union {
         }
 
         $crate::serde_data!($name);
+        $crate::compared!($name);
 
         $(impl ::core::convert::From<$type> for $name {
             fn from(value: $type) -> Self {

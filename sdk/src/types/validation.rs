@@ -6,7 +6,7 @@ use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::{
     Blob, InvalidText,
-    codec::{Data, Shape},
+    codec::{Data, Shape, Shown},
 };
 
 /// A constraint of a lexicon, as generated code lists them.
@@ -166,7 +166,8 @@ impl Checker {
     fn check(&mut self, shape: Shape<'_>, rules: &[Rule]) {
         match shape {
             Shape::Absent | Shape::Null | Shape::Bytes(_) | Shape::Value(_) | Shape::Unknown(_) => {}
-            Shape::Text(_) | Shape::CidText(_) | Shape::Boolean(_) | Shape::Integer(_) => {}
+            Shape::Text(_) | Shape::Handle(_) | Shape::CidText(_) | Shape::Boolean(_) | Shape::Integer(_) => {
+            }
             Shape::Lenient(text, format, check) => {
                 if let Err(problem) = check(text) {
                     self.report(InvalidText::new(format, text, problem).into());
@@ -184,7 +185,8 @@ impl Checker {
                     self.report(Violated::Untyped);
                 }
             }
-            Shape::Object(object) | Shape::Tagged(_, object) => self.object(object),
+            Shape::Object(object) => self.object(object),
+            Shape::Tagged(_, data) => self.check(data.shape(), &[]),
             Shape::List(list) => {
                 let of_elements = rules.iter().find_map(|rule| match rule {
                     Rule::Each(rules) => Some(*rules),
@@ -207,8 +209,8 @@ impl Checker {
         }
     }
 
-    fn object(&mut self, object: &dyn Data) {
-        let fields = object.about().fields;
+    fn object(&mut self, object: Shown<'_>) {
+        let fields = object.about.fields;
         let length = self.path.len();
         let step = |path: &mut String, key: &str| {
             if !path.is_empty() {
@@ -216,14 +218,14 @@ impl Checker {
             }
             path.push_str(key);
         };
-        object.each_field(&mut |index, value| {
+        object.data.each_field(&mut |index, value| {
             let Some(field) = fields.get(index) else { return };
             step(&mut self.path, field.key);
             self.check(value.shape(), field.rules);
             self.path.truncate(length);
         });
         // A null that the lexicon does not allow was kept, to be written back.
-        for (key, value) in object.extra_fields().into_iter().flat_map(super::Extra::iter) {
+        for (key, value) in object.extra.into_iter().flat_map(super::Extra::iter) {
             if value.is_null() && fields.iter().any(|field| field.key == key) {
                 step(&mut self.path, key);
                 self.report(Violated::Null);
@@ -235,7 +237,7 @@ impl Checker {
 
 fn violated(shape: &Shape<'_>, rule: &Rule) -> Option<Violated> {
     match shape {
-        Shape::Text(text) | Shape::Lenient(text, ..) => text_violated(text, rule),
+        Shape::Text(text) | Shape::Handle(text) | Shape::Lenient(text, ..) => text_violated(text, rule),
         Shape::CidText(cid) => cid.with_text(|text| text_violated(text, rule)),
         Shape::Integer(value) => integer_violated(*value, rule),
         Shape::Boolean(value) => match rule {

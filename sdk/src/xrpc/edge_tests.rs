@@ -16,7 +16,7 @@ use tokio::{
     net::TcpListener,
 };
 
-use super::{ByteStream, DecodeError, Error, ErrorKind, Labeler, TransportError};
+use super::{ByteStream, DecodeError, Error, ErrorKind, InvalidRequest, Labeler, TransportError};
 use crate::{
     PublicClient,
     golden::com::example::{self as example, data},
@@ -269,6 +269,22 @@ async fn what_cannot_be_sent_is_told_before_it_is_sent() {
     let error = stub.client.com_example().ping().proxy("https://api.example.com").await.unwrap_err();
     assert!(error.to_string().contains("expected a DID and a service id"), "{error}");
     assert_eq!((error.kind(), stub.seen()), (ErrorKind::InvalidInput, 0));
+}
+
+#[tokio::test]
+async fn l5_what_breaks_the_lexicon_is_not_sent_unless_the_check_is_turned_off() {
+    let stub = Stub::answering(vec![json_answer("200 OK", json!({"notes": []}))]).await;
+    let client = stub.client.clone();
+    let params = params().limit(101);
+    let error = client.com_example().foo(params.clone()).await.unwrap_err();
+    let Error::InvalidRequest(InvalidRequest::Violations { nsid, source }) = &error else {
+        panic!("{error}")
+    };
+    assert_eq!((&**nsid, source.violations[0].path.as_str()), ("com.example.foo", "limit"));
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert_eq!(stub.seen(), 0);
+    client.validate_input(false).com_example().foo(params).await.unwrap();
+    assert!(stub.request(0).contains("limit=101"));
 }
 
 #[tokio::test]

@@ -74,7 +74,7 @@ pub struct NoParams;
 
 impl Data for NoParams {
     fn shape(&self) -> Shape<'_> {
-        Shape::Object(self)
+        Shape::Null
     }
 }
 

@@ -25,9 +25,9 @@ impl QueryString {
     /// The parameters of a method, with the defaults of absent ones.
     pub(super) fn of(params: &dyn Data) -> Self {
         let mut query = Self::default();
-        let fields = params.about().fields;
-        params.each_field(&mut |index, value| {
-            let Some(field) = fields.get(index) else { return };
+        let Shape::Object(object) = params.shape() else { return query };
+        object.data.each_field(&mut |index, value| {
+            let Some(field) = object.about.fields.get(index) else { return };
             match (value.shape(), field.default) {
                 (Shape::Absent, Some(Literal::Boolean(default))) => query.push(field.key, &default),
                 (Shape::Absent, Some(Literal::Integer(default))) => query.push(field.key, &default),
@@ -47,7 +47,7 @@ impl QueryString {
         match shape {
             Shape::Boolean(value) => self.push_text(name, if value { "true" } else { "false" }),
             Shape::Integer(value) => self.push_text(name, &value.to_string()),
-            Shape::Text(text) | Shape::Lenient(text, ..) => self.push_text(name, text),
+            Shape::Text(text) | Shape::Handle(text) | Shape::Lenient(text, ..) => self.push_text(name, text),
             Shape::CidText(cid) | Shape::Link(cid) => self.push_text(name, &cid.to_string()),
             // `unknown` parameters go as the text of a string, or as JSON.
             Shape::Unknown(value) | Shape::Other(value) => match value.decode::<String>() {
@@ -115,14 +115,15 @@ macro_rules! params {
     }) => {
         impl $crate::types::Data for $name {
             fn shape(&self) -> $crate::types::codec::Shape<'_> {
-                $crate::types::codec::Shape::Object(self)
-            }
-            fn about(&self) -> &'static $crate::types::codec::About {
-                const { &$crate::types::codec::About {
-                    id: "",
-                    record: false,
-                    fields: &[$($crate::field!($key, [$($($rule($($limit)*)),+)?] $(, $kind $default)?)),*],
-                } }
+                $crate::types::codec::Shape::Object($crate::types::codec::Shown {
+                    about: &$crate::types::codec::About {
+                        id: ::core::stringify!($name),
+                        record: false,
+                        fields: &[$($crate::field!($key, [$($($rule($($limit)*)),+)?] $(, $kind $default)?)),*],
+                    },
+                    extra: ::core::option::Option::None,
+                    data: self,
+                })
             }
             fn each_field<'a>(&'a self, visit: &mut dyn FnMut(usize, &'a dyn $crate::types::Data)) {
                 $(visit($index, &self.$field);)*
@@ -130,5 +131,6 @@ macro_rules! params {
         }
 
         impl $crate::xrpc::Params for $name {}
+        $crate::compared!($name);
     };
 }

@@ -2,16 +2,17 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod dns;
 mod net;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use net::{Web, answer_with, dns};
+use net::{Web, answer_with};
 use serde_json::{Value, json};
 
 use super::{
     cache,
-    handle::{HandleLookup, PublicLookup, dns_client},
+    handle::{HandleLookup, PublicLookup},
     http::{Lookup, StrangerHttp},
     *,
 };
@@ -57,7 +58,7 @@ fn handle_points_to(web: &Web, handle: &str, did: &str) {
 }
 
 async fn lookup(records: &[(&str, &[&str])], well_known: &'static str) -> HandleLookup {
-    let dns = dns_client(Some(dns(records).await));
+    let dns = super::dns::Dns::new(Some(net::dns(records).await));
     HandleLookup::Public(Box::new(PublicLookup { dns, http: http(true), well_known }))
 }
 

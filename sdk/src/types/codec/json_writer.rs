@@ -2,7 +2,7 @@
 
 use super::{
     super::{Blob, Cid, Unknown, Value, binary},
-    Data, DataError, List, MAX_DEPTH, Problem, Shape,
+    Data, DataError, List, MAX_DEPTH, Problem, Shape, Shown,
     json_reader::text_run,
 };
 
@@ -23,14 +23,17 @@ impl Writer {
             Shape::Absent | Shape::Null => self.out.push_str("null"),
             Shape::Boolean(value) => self.out.push_str(if value { "true" } else { "false" }),
             Shape::Integer(value) => self.integer(value),
-            Shape::Text(text) | Shape::Lenient(text, ..) => self.text(text),
+            Shape::Text(text) | Shape::Handle(text) | Shape::Lenient(text, ..) => self.text(text),
             Shape::CidText(cid) => self.cid(cid),
             Shape::Link(cid) => self.link(cid),
             Shape::Bytes(bytes) => self.bytes(bytes),
             Shape::Blob(blob) => self.blob(blob)?,
             Shape::List(list) => self.list(list)?,
-            Shape::Object(object) => self.object(None, object)?,
-            Shape::Tagged(tag, object) => self.object(Some(tag), object)?,
+            Shape::Object(object) => self.object(None, &object)?,
+            Shape::Tagged(tag, data) => match data.shape() {
+                Shape::Object(object) => self.object(Some(tag), &object)?,
+                shape => self.shape(shape)?,
+            },
             Shape::Unknown(value) | Shape::Other(value) => self.unknown(value)?,
             Shape::Value(value) => self.value(value)?,
         }
@@ -154,10 +157,9 @@ impl Writer {
         self.out.push(':');
     }
 
-    fn object(&mut self, tag: Option<&'static str>, object: &dyn Data) -> Result<(), DataError> {
+    fn object(&mut self, tag: Option<&'static str>, object: &Shown<'_>) -> Result<(), DataError> {
         self.open('{')?;
-        let about = object.about();
-        let tag = tag.or(about.record.then_some(about.id));
+        let tag = object.tag(tag);
         let mut is_first = true;
         if let Some(tag) = tag {
             self.out.push_str("\"$type\":");
@@ -166,12 +168,11 @@ impl Writer {
         }
         let mut written = 0_u128;
         let mut result = Ok(());
-        object.each_field(&mut |index, value| {
-            let shape = value.shape();
-            if result.is_err() || matches!(shape, Shape::Absent) {
+        object.each_present(|index, field, shape| {
+            if result.is_err() {
                 return;
             }
-            let key = about.fields[index].key;
+            let key = field.key;
             self.key(key, is_first);
             is_first = false;
             written |= 1_u128.checked_shl(index as u32).unwrap_or(0);

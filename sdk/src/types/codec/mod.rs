@@ -6,6 +6,7 @@
 
 mod cbor_reader;
 mod cbor_writer;
+mod compare;
 mod error;
 mod fields;
 mod json_reader;
@@ -18,6 +19,8 @@ use bytes::Bytes;
 
 use super::{Blob, Cid, Extra, Rule, Unknown, Value};
 
+#[doc(hidden)]
+pub use compare::{debug, equal};
 pub use error::{DataError, Problem};
 pub use fields::FieldReader;
 #[doc(hidden)]
@@ -46,18 +49,6 @@ pub trait Data {
     /// What the value looks like, one level deep.
     #[doc(hidden)]
     fn shape(&self) -> Shape<'_>;
-
-    /// What there is to know about an object.
-    #[doc(hidden)]
-    fn about(&self) -> &'static About {
-        &About::NOTHING
-    }
-
-    /// The fields that an object's lexicon does not name.
-    #[doc(hidden)]
-    fn extra_fields(&self) -> Option<&Extra> {
-        None
-    }
 
     /// Shows every field of an object with its number in [`About::fields`], absent ones too.
     #[doc(hidden)]
@@ -143,9 +134,30 @@ pub struct About {
     pub fields: &'static [Field],
 }
 
-impl About {
-    /// For what is no object.
-    pub const NOTHING: Self = Self { id: "", record: false, fields: &[] };
+/// An object that is being looked at.
+#[doc(hidden)]
+#[derive(Clone, Copy)]
+#[allow(missing_debug_implementations, reason = "lives for a moment, inside of writers")]
+pub struct Shown<'a> {
+    pub about: &'static About,
+    /// The fields that the lexicon does not name; parameters have none.
+    pub extra: Option<&'a Extra>,
+    pub data: &'a dyn Data,
+}
+
+impl<'a> Shown<'a> {
+    /// The `$type` to write, which a union may have chosen.
+    fn tag(&self, of_union: Option<&'static str>) -> Option<&'static str> {
+        of_union.or(self.about.record.then_some(self.about.id))
+    }
+
+    /// Shows the fields that are there.
+    fn each_present(&self, mut visit: impl FnMut(usize, &'static Field, Shape<'a>)) {
+        self.data.each_field(&mut |index, value| match (self.about.fields.get(index), value.shape()) {
+            (None, _) | (_, Shape::Absent) => {}
+            (Some(field), shape) => visit(index, field, shape),
+        });
+    }
 }
 
 /// A field of an object.
@@ -180,6 +192,8 @@ pub enum Shape<'a> {
     Integer(i64),
     /// A string; formats that are always checked included.
     Text(&'a str),
+    /// A handle, which is the same in upper and lower case, or what can be one.
+    Handle(&'a str),
     /// A string of a format that may be broken, with the format's check.
     Lenient(&'a str, &'static str, fn(&str) -> Result<(), &'static str>),
     /// A CID written as a string.
@@ -189,7 +203,7 @@ pub enum Shape<'a> {
     Bytes(&'a Bytes),
     Blob(&'a Blob),
     List(&'a dyn List),
-    Object(&'a dyn Data),
+    Object(Shown<'a>),
     /// An object in a union.
     Tagged(&'static str, &'a dyn Data),
     Unknown(&'a Unknown),
@@ -207,13 +221,17 @@ pub trait List {
 }
 
 /// The fields to write that the lexicon does not name: no second `$type`, and none that has got a value since.
-fn extra_of(object: &dyn Data, has_type: bool, written: u128) -> impl Iterator<Item = (&str, &Unknown)> {
-    let fields = object.about().fields;
+fn extra_of<'a>(
+    object: &Shown<'a>,
+    has_type: bool,
+    written: u128,
+) -> impl Iterator<Item = (&'a str, &'a Unknown)> + use<'a> {
+    let fields = object.about.fields;
     let is_written = move |key: &str| {
         let index = fields.iter().position(|field| field.key == key);
         index.is_some_and(|index| written & 1_u128.checked_shl(index as u32).unwrap_or(0) != 0)
     };
-    let extra = object.extra_fields().into_iter().flat_map(Extra::iter);
+    let extra = object.extra.into_iter().flat_map(Extra::iter);
     extra.filter(move |(key, _)| !(has_type && *key == "$type") && !is_written(key))
 }
 

@@ -10,22 +10,22 @@ use serde::{
 
 use super::{
     super::{Value, binary},
-    Data, FromData, List, Shape, from_json,
+    Data, FromData, List, Shape, Shown, from_json,
 };
 
 /// Writes data into any serializer.
 pub fn serialize<S: Serializer>(data: &dyn Data, serializer: S) -> Result<S::Ok, S::Error> {
-    Shown(data.shape()).serialize(serializer)
+    Written(data.shape()).serialize(serializer)
 }
 
-struct Shown<'a>(Shape<'a>);
+struct Written<'a>(Shape<'a>);
 
 /// An object with one field: bytes and links.
 struct Single<'a>(&'static str, Cow<'a, str>);
 
-struct ShownList<'a>(&'a dyn List);
+struct WrittenList<'a>(&'a dyn List);
 
-struct ShownObject<'a>(Option<&'static str>, &'a dyn Data);
+struct WrittenObject<'a>(Option<&'static str>, Shown<'a>);
 
 impl Serialize for Single<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -35,74 +35,76 @@ impl Serialize for Single<'_> {
     }
 }
 
-impl Serialize for ShownList<'_> {
+impl Serialize for WrittenList<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut list = serializer.serialize_seq(Some(self.0.len()))?;
         for item in (0..self.0.len()).filter_map(|index| self.0.get(index)) {
-            list.serialize_element(&Shown(item.shape()))?;
+            list.serialize_element(&Written(item.shape()))?;
         }
         list.end()
     }
 }
 
-impl Serialize for ShownObject<'_> {
+impl Serialize for WrittenObject<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(tag, object) = self;
-        let about = object.about();
-        let tag = tag.or(about.record.then_some(about.id));
+        let tag = object.tag(*tag);
         let mut map = serializer.serialize_map(None)?;
         if let Some(tag) = tag {
             map.serialize_entry("$type", tag)?;
         }
         let mut written = 0_u128;
         let mut result = Ok(());
-        object.each_field(&mut |index, value| {
-            let shape = value.shape();
-            if result.is_err() || matches!(shape, Shape::Absent) {
-                return;
+        object.each_present(|index, field, shape| {
+            if result.is_ok() {
+                written |= 1_u128.checked_shl(index as u32).unwrap_or(0);
+                result = map.serialize_entry(field.key, &Written(shape));
             }
-            written |= 1_u128.checked_shl(index as u32).unwrap_or(0);
-            result = map.serialize_entry(about.fields[index].key, &Shown(shape));
         });
         result?;
-        for (key, value) in super::extra_of(*object, tag.is_some(), written) {
-            map.serialize_entry(key, &Shown(value.shape()))?;
+        for (key, value) in super::extra_of(object, tag.is_some(), written) {
+            map.serialize_entry(key, &Written(value.shape()))?;
         }
         map.end()
     }
 }
 
-impl Serialize for Shown<'_> {
+impl Serialize for Written<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.0 {
             Shape::Absent | Shape::Null => serializer.serialize_none(),
             Shape::Boolean(value) => serializer.serialize_bool(*value),
             Shape::Integer(value) => serializer.serialize_i64(*value),
-            Shape::Text(text) | Shape::Lenient(text, ..) => serializer.serialize_str(text),
+            Shape::Text(text) | Shape::Handle(text) | Shape::Lenient(text, ..) => {
+                serializer.serialize_str(text)
+            }
             Shape::CidText(cid) => cid.with_text(|text| serializer.serialize_str(text)),
             Shape::Link(cid) => Single("$link", cid.to_string().into()).serialize(serializer),
             Shape::Bytes(bytes) => Single("$bytes", binary::to_base64(bytes).into()).serialize(serializer),
             Shape::Blob(blob) => {
                 let mut map = serializer.serialize_map(None)?;
                 map.serialize_entry("$type", "blob")?;
-                map.serialize_entry("ref", &Shown(Shape::Link(blob.cid())))?;
+                map.serialize_entry("ref", &Written(Shape::Link(blob.cid())))?;
                 map.serialize_entry("mimeType", blob.mime_type())?;
                 map.serialize_entry("size", &blob.written_size())?;
                 for (key, value) in blob.extra().iter() {
-                    map.serialize_entry(key, &Shown(value.shape()))?;
+                    map.serialize_entry(key, &Written(value.shape()))?;
                 }
                 map.end()
             }
-            Shape::List(list) => ShownList(*list).serialize(serializer),
-            Shape::Object(object) => ShownObject(None, *object).serialize(serializer),
-            Shape::Tagged(tag, object) => ShownObject(Some(tag), *object).serialize(serializer),
+            Shape::List(list) => WrittenList(*list).serialize(serializer),
+            Shape::Object(object) => WrittenObject(None, *object).serialize(serializer),
+            Shape::Tagged(tag, data) => match data.shape() {
+                Shape::Object(object) => WrittenObject(Some(tag), object).serialize(serializer),
+                shape => Written(shape).serialize(serializer),
+            },
             Shape::Unknown(value) | Shape::Other(value) => match value.kept_json() {
                 // What is kept may hold fractions, which `Value` does not.
                 Some(json) => serde_json::from_str::<serde_json::Value>(json)
                     .map_err(S::Error::custom)?
                     .serialize(serializer),
                 None => {
-                    Shown(Shape::Value(&value.to_value().map_err(S::Error::custom)?)).serialize(serializer)
+                    Written(Shape::Value(&value.to_value().map_err(S::Error::custom)?)).serialize(serializer)
                 }
             },
             Shape::Value(value) => serialize_value(value, serializer),
@@ -123,12 +125,12 @@ fn serialize_value<S: Serializer>(value: &Value, serializer: S) -> Result<S::Ok,
         Value::Map(entries) => {
             let mut map = serializer.serialize_map(Some(entries.len()))?;
             for (key, value) in entries {
-                map.serialize_entry(key, &Shown(value.shape()))?;
+                map.serialize_entry(key, &Written(value.shape()))?;
             }
             return map.end();
         }
     };
-    Shown(shape).serialize(serializer)
+    Written(shape).serialize(serializer)
 }
 
 /// Reads data from any deserializer.

@@ -7,7 +7,7 @@ use crate::types;
 /// Record in which an account publishes its key and contact address for encrypted messages through Germ.
 ///
 /// Record `com.germnetwork.declaration`, record key: `literal:self`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Declaration {
     /// Version of the declaration format.
@@ -68,7 +68,7 @@ crate::setters! {
 /// Where and to whom a contact button is offered.
 ///
 /// `com.germnetwork.declaration#messageMe`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct MessageMe {
     /// Address that opens a conversation; clients add the identities of both sides to it.

@@ -7,7 +7,7 @@ use crate::types;
 /// A short note.
 ///
 /// Record `com.example.note`, record key: `tid`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Note {
     /// `text`: At most 300 graphemes.

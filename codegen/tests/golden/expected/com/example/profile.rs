@@ -5,7 +5,7 @@
 use crate::types;
 
 /// Record `com.example.profile`, record key: `literal:self`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Profile {
     /// `name`.

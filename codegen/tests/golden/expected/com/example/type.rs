@@ -24,7 +24,7 @@ impl xrpc::Method for Type {
 impl xrpc::Procedure for Type {}
 
 /// The output of `com.example.type`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum Output {
     /// `com.example.foo#view`

@@ -28,7 +28,7 @@ impl xrpc::Subscription for Watch {
 }
 
 /// The parameters of `com.example.watch`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// `cursor`.
@@ -57,7 +57,7 @@ pub enum Error {
 crate::errors! { Error { FutureCursor = "FutureCursor" } }
 
 /// A message of `com.example.watch`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum Message {
     /// `com.example.watch#made`
@@ -76,7 +76,7 @@ crate::union! {
 }
 
 /// `com.example.watch#made`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Made {
     /// `seq`.
@@ -106,7 +106,7 @@ impl Made {
 }
 
 /// `com.example.watch#gone`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Gone {
     /// `seq`.

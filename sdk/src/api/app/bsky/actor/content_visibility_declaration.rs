@@ -7,7 +7,7 @@ use crate::types;
 /// Says whether the account wants to show up in content discovery.
 ///
 /// Record `app.bsky.actor.contentVisibilityDeclaration`, record key: `literal:self`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ContentVisibilityDeclaration {
     /// Whether the posts should stay out of recommendations; a missing record means false.

@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 
 /// `app.bsky.actor.defs#profileViewBasic`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ProfileViewBasic {
     /// `did`.
@@ -76,7 +76,7 @@ impl ProfileViewBasic {
 }
 
 /// `app.bsky.actor.defs#profileView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ProfileView {
     /// `did`.
@@ -154,7 +154,7 @@ impl ProfileView {
 }
 
 /// `app.bsky.actor.defs#profileViewDetailed`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ProfileViewDetailed {
     /// `did`.
@@ -262,7 +262,7 @@ impl ProfileViewDetailed {
 }
 
 /// `app.bsky.actor.defs#profileAssociated`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ProfileAssociated {
     /// `lists`.
@@ -312,7 +312,7 @@ impl ProfileAssociated {
 }
 
 /// `app.bsky.actor.defs#profileAssociatedChat`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ProfileAssociatedChat {
     /// From whom the account takes new conversations.
@@ -386,7 +386,7 @@ crate::open_string! {
 }
 
 /// `app.bsky.actor.defs#profileAssociatedGerm`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ProfileAssociatedGerm {
     /// `messageMeUrl`.
@@ -438,7 +438,7 @@ crate::open_string! {
 }
 
 /// `app.bsky.actor.defs#profileAssociatedActivitySubscription`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ProfileAssociatedActivitySubscription {
     /// Who may subscribe to the posts of the account.
@@ -492,7 +492,7 @@ crate::open_string! {
 /// What lies between the signed-in account and the account shown.
 ///
 /// `app.bsky.actor.defs#viewerState`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ViewerState {
     /// Whether the viewer has muted the account.
@@ -560,7 +560,7 @@ impl ViewerState {
 }
 
 /// `app.bsky.actor.defs#knownFollowers`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct KnownFollowers {
     /// Number of all of them; only some are listed.
@@ -592,7 +592,7 @@ impl KnownFollowers {
 /// Who vouches for the account, and whether the account may vouch for others.
 ///
 /// `app.bsky.actor.defs#verificationState`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct VerificationState {
     /// Verifications by trusted verifiers, also those that have become invalid.
@@ -674,7 +674,7 @@ crate::open_string! {
 }
 
 /// `app.bsky.actor.defs#verificationView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct VerificationView {
     /// `issuer`.
@@ -725,7 +725,7 @@ impl VerificationView {
 }
 
 /// Part of `app.bsky.actor.defs#preferences`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum PreferencesItem {
     /// `app.bsky.actor.defs#adultContentPref`
@@ -789,7 +789,7 @@ crate::union! {
 pub type Preferences = Vec<PreferencesItem>;
 
 /// `app.bsky.actor.defs#adultContentPref`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct AdultContentPref {
     /// `enabled`: `false` if absent.
@@ -815,7 +815,7 @@ impl AdultContentPref {
 }
 
 /// `app.bsky.actor.defs#contentLabelPref`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ContentLabelPref {
     /// The labeler whose label is meant; all of them if absent.
@@ -879,7 +879,7 @@ crate::open_string! {
 }
 
 /// `app.bsky.actor.defs#savedFeed`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct SavedFeed {
     /// `id`.
@@ -938,7 +938,7 @@ pub enum SavedFeedType {
 crate::open_string! { SavedFeedType { Feed = "feed", List = "list", Timeline = "timeline" } }
 
 /// `app.bsky.actor.defs#savedFeedsPrefV2`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct SavedFeedsPrefV2 {
     /// `items`.
@@ -966,7 +966,7 @@ impl SavedFeedsPrefV2 {
 /// The older form of saved feeds; the newer one keeps their order and kind.
 ///
 /// `app.bsky.actor.defs#savedFeedsPref`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct SavedFeedsPref {
     /// `pinned`.
@@ -1002,7 +1002,7 @@ impl SavedFeedsPref {
 crate::setters! { SavedFeedsPref { timeline_index = timeline_index: plain i64 } }
 
 /// `app.bsky.actor.defs#personalDetailsPref`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct PersonalDetailsPref {
     /// `birthDate`.
@@ -1030,7 +1030,7 @@ impl PersonalDetailsPref {
 crate::setters! { PersonalDetailsPref { birth_date = birth_date: plain types::Datetime } }
 
 /// `app.bsky.actor.defs#declaredAgePref`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct DeclaredAgePref {
     /// `isOverAge13`.
@@ -1072,7 +1072,7 @@ crate::setters! {
 }
 
 /// `app.bsky.actor.defs#feedViewPref`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct FeedViewPref {
     /// The feed that the choice is for: a feed generator's address or another name.
@@ -1134,7 +1134,7 @@ crate::setters! {
 }
 
 /// `app.bsky.actor.defs#threadViewPref`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ThreadViewPref {
     /// `sort`.
@@ -1190,7 +1190,7 @@ crate::open_string! {
 }
 
 /// `app.bsky.actor.defs#interestsPref`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct InterestsPref {
     /// `updatedAt`.
@@ -1236,7 +1236,7 @@ pub enum MutedWordTarget {
 crate::open_string! { MutedWordTarget { Content = "content", Tag = "tag" } }
 
 /// `app.bsky.actor.defs#mutedWord`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct MutedWord {
     /// `id`.
@@ -1306,7 +1306,7 @@ pub enum MutedWordActorTarget {
 crate::open_string! { MutedWordActorTarget { All = "all", ExcludeFollowing = "exclude-following" } }
 
 /// `app.bsky.actor.defs#mutedWordsPref`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct MutedWordsPref {
     /// `items`.
@@ -1332,7 +1332,7 @@ impl MutedWordsPref {
 }
 
 /// `app.bsky.actor.defs#hiddenPostsPref`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct HiddenPostsPref {
     /// `items`.
@@ -1358,7 +1358,7 @@ impl HiddenPostsPref {
 }
 
 /// `app.bsky.actor.defs#labelersPref`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct LabelersPref {
     /// `labelers`.
@@ -1384,7 +1384,7 @@ impl LabelersPref {
 }
 
 /// `app.bsky.actor.defs#labelerPrefItem`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct LabelerPrefItem {
     /// `did`.
@@ -1410,7 +1410,7 @@ impl LabelerPrefItem {
 }
 
 /// `app.bsky.actor.defs#bskyAppStatePref`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct BskyAppStatePref {
     /// `activeProgressGuide`.
@@ -1457,7 +1457,7 @@ crate::setters! {
 }
 
 /// `app.bsky.actor.defs#bskyAppProgressGuide`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct BskyAppProgressGuide {
     /// `guide`: At most 100 bytes.
@@ -1485,7 +1485,7 @@ impl BskyAppProgressGuide {
 /// One thing that new users are shown once.
 ///
 /// `app.bsky.actor.defs#nux`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Nux {
     /// `id`: At most 100 bytes.
@@ -1527,7 +1527,7 @@ impl Nux {
 crate::setters! { Nux { data = data: into String, expires_at = expires_at: plain types::Datetime } }
 
 /// `app.bsky.actor.defs#verificationPrefs`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct VerificationPrefs {
     /// `hideBadges`: `false` if absent.
@@ -1559,7 +1559,7 @@ impl VerificationPrefs {
 crate::setters! { VerificationPrefs { hide_badges = hide_badges: plain bool } }
 
 /// `app.bsky.actor.defs#liveEventPreferences`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct LiveEventPreferences {
     /// Events that the viewer has hidden.
@@ -1600,7 +1600,7 @@ crate::setters! {
 }
 
 /// `app.bsky.actor.defs#postInteractionSettingsPref`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct PostInteractionSettingsPref {
     /// Who may reply to new posts; everybody if absent, nobody if empty.
@@ -1645,7 +1645,7 @@ crate::setters! {
 }
 
 /// Part of `app.bsky.actor.defs#postInteractionSettingsPref`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum PostInteractionSettingsPrefThreadgateAllowRulesItem {
     /// `app.bsky.feed.threadgate#mentionRule`
@@ -1670,7 +1670,7 @@ crate::union! {
 }
 
 /// Part of `app.bsky.actor.defs#postInteractionSettingsPref`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum PostInteractionSettingsPrefPostgateEmbeddingRulesItem {
     /// `app.bsky.feed.postgate#disableRule`
@@ -1686,7 +1686,7 @@ crate::union! {
 }
 
 /// `app.bsky.actor.defs#statusView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct StatusView {
     /// `uri`.
@@ -1756,7 +1756,7 @@ pub enum StatusViewStatus {
 crate::open_string! { StatusViewStatus { Live = "app.bsky.actor.status#live" } }
 
 /// Part of `app.bsky.actor.defs#statusView`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum StatusViewEmbed {
     /// `app.bsky.embed.external#view`

@@ -26,7 +26,7 @@ impl xrpc::Method for GetProfile {
 impl xrpc::Query for GetProfile {}
 
 /// The parameters of `app.bsky.actor.getProfile`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `actor`.

@@ -26,7 +26,7 @@ impl xrpc::Method for GetProfiles {
 impl xrpc::Query for GetProfiles {}
 
 /// The parameters of `app.bsky.actor.getProfiles`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `actors`: At most 25 elements.
@@ -43,7 +43,7 @@ impl Params {
 }
 
 /// The output of `app.bsky.actor.getProfiles`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `profiles`.

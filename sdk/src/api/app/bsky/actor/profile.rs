@@ -8,7 +8,7 @@ use crate::types;
 /// The profile of an account: name, description, avatar and banner.
 ///
 /// Record `app.bsky.actor.profile`, record key: `literal:self`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Profile {
     /// `displayName`: At most 64 graphemes. At most 640 bytes.
@@ -92,7 +92,7 @@ crate::setters! {
 }
 
 /// Part of `app.bsky.actor.profile`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum ProfileLabels {
     /// `com.atproto.label.defs#selfLabels`

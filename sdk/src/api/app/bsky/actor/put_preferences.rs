@@ -26,7 +26,7 @@ impl xrpc::Method for PutPreferences {
 impl xrpc::Procedure for PutPreferences {}
 
 /// The input of `app.bsky.actor.putPreferences`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `preferences`.

@@ -39,7 +39,7 @@ impl xrpc::Paginated for SearchActors {
 }
 
 /// The parameters of `app.bsky.actor.searchActors`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// Older name of q.
@@ -83,7 +83,7 @@ crate::setters! {
 }
 
 /// The output of `app.bsky.actor.searchActors`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.

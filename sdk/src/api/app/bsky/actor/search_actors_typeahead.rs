@@ -26,7 +26,7 @@ impl xrpc::Method for SearchActorsTypeahead {
 impl xrpc::Query for SearchActorsTypeahead {}
 
 /// The parameters of `app.bsky.actor.searchActorsTypeahead`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// Older name of q.
@@ -65,7 +65,7 @@ crate::setters! {
 }
 
 /// The output of `app.bsky.actor.searchActorsTypeahead`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `actors`.

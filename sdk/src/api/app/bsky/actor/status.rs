@@ -8,7 +8,7 @@ use crate::types;
 /// What the account is doing at the moment, such as being live.
 ///
 /// Record `app.bsky.actor.status`, record key: `literal:self`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Status {
     /// `status`.
@@ -72,7 +72,7 @@ pub enum StatusStatus {
 crate::open_string! { StatusStatus { Live = "app.bsky.actor.status#live" } }
 
 /// Part of `app.bsky.actor.status`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum StatusEmbed {
     /// `app.bsky.embed.external`

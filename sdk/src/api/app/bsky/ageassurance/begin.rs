@@ -28,7 +28,7 @@ impl xrpc::Method for Begin {
 impl xrpc::Procedure for Begin {}
 
 /// The input of `app.bsky.ageassurance.begin`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `email`.

@@ -52,7 +52,7 @@ crate::open_string! {
 }
 
 /// `app.bsky.ageassurance.defs#state`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct State {
     /// `lastInitiatedAt`.
@@ -86,7 +86,7 @@ impl State {
 }
 
 /// `app.bsky.ageassurance.defs#stateMetadata`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct StateMetadata {
     /// `accountCreatedAt`.
@@ -114,7 +114,7 @@ impl StateMetadata {
 /// What is asked for, region by region.
 ///
 /// `app.bsky.ageassurance.defs#config`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Config {
     /// `regions`.
@@ -140,7 +140,7 @@ impl Config {
 }
 
 /// `app.bsky.ageassurance.defs#configRegion`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ConfigRegion {
     /// `platforms`.
@@ -220,7 +220,7 @@ pub enum ConfigRegionAdditionalVerificationMethodsItem {
 crate::open_string! { ConfigRegionAdditionalVerificationMethodsItem { Device = "device" } }
 
 /// Part of `app.bsky.ageassurance.defs#configRegion`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum ConfigRegionRulesItem {
     /// `app.bsky.ageassurance.defs#configRegionRuleDefault`
@@ -254,7 +254,7 @@ crate::union! {
 }
 
 /// `app.bsky.ageassurance.defs#configRegionRuleDefault`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ConfigRegionRuleDefault {
     /// `access`.
@@ -280,7 +280,7 @@ impl ConfigRegionRuleDefault {
 }
 
 /// `app.bsky.ageassurance.defs#configRegionRuleIfDeclaredOverAge`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ConfigRegionRuleIfDeclaredOverAge {
     /// In years; the age itself counts.
@@ -310,7 +310,7 @@ impl ConfigRegionRuleIfDeclaredOverAge {
 }
 
 /// `app.bsky.ageassurance.defs#configRegionRuleIfDeclaredUnderAge`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ConfigRegionRuleIfDeclaredUnderAge {
     /// In years; the age itself does not count.
@@ -340,7 +340,7 @@ impl ConfigRegionRuleIfDeclaredUnderAge {
 }
 
 /// `app.bsky.ageassurance.defs#configRegionRuleIfAssuredOverAge`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ConfigRegionRuleIfAssuredOverAge {
     /// `age`.
@@ -370,7 +370,7 @@ impl ConfigRegionRuleIfAssuredOverAge {
 }
 
 /// `app.bsky.ageassurance.defs#configRegionRuleIfAssuredUnderAge`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ConfigRegionRuleIfAssuredUnderAge {
     /// `age`.
@@ -400,7 +400,7 @@ impl ConfigRegionRuleIfAssuredUnderAge {
 }
 
 /// `app.bsky.ageassurance.defs#configRegionRuleIfAccountNewerThan`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ConfigRegionRuleIfAccountNewerThan {
     /// `date`.
@@ -430,7 +430,7 @@ impl ConfigRegionRuleIfAccountNewerThan {
 }
 
 /// `app.bsky.ageassurance.defs#configRegionRuleIfAccountOlderThan`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ConfigRegionRuleIfAccountOlderThan {
     /// `date`.
@@ -460,7 +460,7 @@ impl ConfigRegionRuleIfAccountOlderThan {
 }
 
 /// `app.bsky.ageassurance.defs#event`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Event {
     /// `createdAt`.

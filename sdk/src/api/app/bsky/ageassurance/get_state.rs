@@ -26,7 +26,7 @@ impl xrpc::Method for GetState {
 impl xrpc::Query for GetState {}
 
 /// The parameters of `app.bsky.ageassurance.getState`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `countryCode`.
@@ -50,7 +50,7 @@ impl Params {
 crate::setters! { Params { region_code = region_code: into String } }
 
 /// The output of `app.bsky.ageassurance.getState`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `state`.

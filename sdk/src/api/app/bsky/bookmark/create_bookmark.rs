@@ -27,7 +27,7 @@ impl xrpc::Method for CreateBookmark {
 impl xrpc::Procedure for CreateBookmark {}
 
 /// The input of `app.bsky.bookmark.createBookmark`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `uri`.

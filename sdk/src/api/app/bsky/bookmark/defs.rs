@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 
 /// `app.bsky.bookmark.defs#bookmark`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Bookmark {
     /// `subject`.
@@ -32,7 +32,7 @@ impl Bookmark {
 }
 
 /// `app.bsky.bookmark.defs#bookmarkView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct BookmarkView {
     /// `subject`.
@@ -69,7 +69,7 @@ impl BookmarkView {
 }
 
 /// Part of `app.bsky.bookmark.defs#bookmarkView`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum BookmarkViewItem {
     /// `app.bsky.feed.defs#blockedPost`

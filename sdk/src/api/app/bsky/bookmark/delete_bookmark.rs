@@ -27,7 +27,7 @@ impl xrpc::Method for DeleteBookmark {
 impl xrpc::Procedure for DeleteBookmark {}
 
 /// The input of `app.bsky.bookmark.deleteBookmark`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `uri`.

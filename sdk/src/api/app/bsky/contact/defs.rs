@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 
 /// `app.bsky.contact.defs#matchAndContactIndex`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct MatchAndContactIndex {
     /// `match`.
@@ -41,7 +41,7 @@ impl MatchAndContactIndex {
 }
 
 /// `app.bsky.contact.defs#syncStatus`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct SyncStatus {
     /// `syncedAt`.
@@ -71,7 +71,7 @@ impl SyncStatus {
 }
 
 /// `app.bsky.contact.defs#notification`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Notification {
     /// `from`.

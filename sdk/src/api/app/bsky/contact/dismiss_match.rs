@@ -27,7 +27,7 @@ impl xrpc::Method for DismissMatch {
 impl xrpc::Procedure for DismissMatch {}
 
 /// The input of `app.bsky.contact.dismissMatch`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `subject`.
@@ -53,7 +53,7 @@ impl Input {
 }
 
 /// The output of `app.bsky.contact.dismissMatch`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Output {
     /// Fields that the lexicon does not name.

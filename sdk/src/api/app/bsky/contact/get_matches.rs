@@ -41,7 +41,7 @@ impl xrpc::Paginated for GetMatches {
 }
 
 /// The parameters of `app.bsky.contact.getMatches`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// `limit`: 1 to 100. 50 if absent.
@@ -67,7 +67,7 @@ impl Params {
 crate::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
 
 /// The output of `app.bsky.contact.getMatches`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.

@@ -28,7 +28,7 @@ impl xrpc::Method for GetSyncStatus {
 impl xrpc::Query for GetSyncStatus {}
 
 /// The output of `app.bsky.contact.getSyncStatus`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Output {
     /// `syncStatus`.

@@ -28,7 +28,7 @@ impl xrpc::Method for ImportContacts {
 impl xrpc::Procedure for ImportContacts {}
 
 /// The input of `app.bsky.contact.importContacts`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// What verifyPhone has given for the same number.
@@ -60,7 +60,7 @@ impl Input {
 }
 
 /// The output of `app.bsky.contact.importContacts`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `matchesAndContactIndexes`.

@@ -27,7 +27,7 @@ impl xrpc::Method for RemoveData {
 impl xrpc::Procedure for RemoveData {}
 
 /// The input of `app.bsky.contact.removeData`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Input {
     /// Fields that the lexicon does not name.
@@ -46,7 +46,7 @@ impl Input {
 }
 
 /// The output of `app.bsky.contact.removeData`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Output {
     /// Fields that the lexicon does not name.

@@ -25,7 +25,7 @@ impl xrpc::Method for SendNotification {
 impl xrpc::Procedure for SendNotification {}
 
 /// The input of `app.bsky.contact.sendNotification`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `from`.
@@ -55,7 +55,7 @@ impl Input {
 }
 
 /// The output of `app.bsky.contact.sendNotification`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Output {
     /// Fields that the lexicon does not name.

@@ -27,7 +27,7 @@ impl xrpc::Method for StartPhoneVerification {
 impl xrpc::Procedure for StartPhoneVerification {}
 
 /// The input of `app.bsky.contact.startPhoneVerification`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// Phone number in the international form E.164.
@@ -53,7 +53,7 @@ impl Input {
 }
 
 /// The output of `app.bsky.contact.startPhoneVerification`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Output {
     /// Fields that the lexicon does not name.

@@ -27,7 +27,7 @@ impl xrpc::Method for VerifyPhone {
 impl xrpc::Procedure for VerifyPhone {}
 
 /// The input of `app.bsky.contact.verifyPhone`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `phone`.
@@ -57,7 +57,7 @@ impl Input {
 }
 
 /// The output of `app.bsky.contact.verifyPhone`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// Proves the number to importContacts.

@@ -28,7 +28,7 @@ impl xrpc::Method for CreateDraft {
 impl xrpc::Procedure for CreateDraft {}
 
 /// The input of `app.bsky.draft.createDraft`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `draft`.
@@ -50,7 +50,7 @@ impl Input {
 }
 
 /// The output of `app.bsky.draft.createDraft`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `id`.

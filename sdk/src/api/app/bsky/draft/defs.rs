@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 
 /// `app.bsky.draft.defs#draftWithId`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct DraftWithId {
     /// `id`.
@@ -36,7 +36,7 @@ impl DraftWithId {
 }
 
 /// `app.bsky.draft.defs#draft`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Draft {
     /// The device that has the draft's media; others cannot show them.
@@ -94,7 +94,7 @@ crate::setters! {
 }
 
 /// Part of `app.bsky.draft.defs#draft`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum DraftPostgateEmbeddingRulesItem {
     /// `app.bsky.feed.postgate#disableRule`
@@ -110,7 +110,7 @@ crate::union! {
 }
 
 /// Part of `app.bsky.draft.defs#draft`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum DraftThreadgateAllowItem {
     /// `app.bsky.feed.threadgate#mentionRule`
@@ -135,7 +135,7 @@ crate::union! {
 }
 
 /// `app.bsky.draft.defs#draftPost`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct DraftPost {
     /// `text`: At most 1000 graphemes. At most 10000 bytes.
@@ -196,7 +196,7 @@ crate::setters! {
 }
 
 /// Part of `app.bsky.draft.defs#draftPost`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum DraftPostLabels {
     /// `com.atproto.label.defs#selfLabels`
@@ -212,7 +212,7 @@ crate::union! {
 }
 
 /// `app.bsky.draft.defs#draftView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct DraftView {
     /// `id`.
@@ -255,7 +255,7 @@ impl DraftView {
 }
 
 /// `app.bsky.draft.defs#draftEmbedLocalRef`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct DraftEmbedLocalRef {
     /// Where the file is on the device.
@@ -283,7 +283,7 @@ impl DraftEmbedLocalRef {
 }
 
 /// `app.bsky.draft.defs#draftEmbedCaption`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct DraftEmbedCaption {
     /// `lang`.
@@ -313,7 +313,7 @@ impl DraftEmbedCaption {
 }
 
 /// `app.bsky.draft.defs#draftEmbedGallery`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct DraftEmbedGallery {
     /// `items`.
@@ -339,7 +339,7 @@ impl DraftEmbedGallery {
 }
 
 /// Part of `app.bsky.draft.defs#draftEmbedGalleryItems`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum DraftEmbedGalleryItemsItem {
     /// `app.bsky.draft.defs#draftEmbedImage`
@@ -360,7 +360,7 @@ crate::union! {
 pub type DraftEmbedGalleryItems = Vec<DraftEmbedGalleryItemsItem>;
 
 /// `app.bsky.draft.defs#draftEmbedImage`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct DraftEmbedImage {
     /// `localRef`.
@@ -392,7 +392,7 @@ impl DraftEmbedImage {
 crate::setters! { DraftEmbedImage { alt = alt: into String } }
 
 /// `app.bsky.draft.defs#draftEmbedVideo`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct DraftEmbedVideo {
     /// `localRef`.
@@ -433,7 +433,7 @@ crate::setters! {
 }
 
 /// `app.bsky.draft.defs#draftEmbedExternal`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct DraftEmbedExternal {
     /// `uri`.
@@ -459,7 +459,7 @@ impl DraftEmbedExternal {
 }
 
 /// `app.bsky.draft.defs#draftEmbedRecord`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct DraftEmbedRecord {
     /// `record`.

@@ -25,7 +25,7 @@ impl xrpc::Method for DeleteDraft {
 impl xrpc::Procedure for DeleteDraft {}
 
 /// The input of `app.bsky.draft.deleteDraft`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `id`.

@@ -26,7 +26,7 @@ impl xrpc::Method for UpdateDraft {
 impl xrpc::Procedure for UpdateDraft {}
 
 /// The input of `app.bsky.draft.updateDraft`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `draft`.

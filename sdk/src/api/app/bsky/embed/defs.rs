@@ -7,7 +7,7 @@ use crate::types;
 /// Width to height. Need not be the size in pixels.
 ///
 /// `app.bsky.embed.defs#aspectRatio`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct AspectRatio {
     /// `width`: At least 1.

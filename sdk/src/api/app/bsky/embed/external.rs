@@ -8,7 +8,7 @@ use crate::types;
 /// A card for a page on the web.
 ///
 /// `app.bsky.embed.external`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct External {
     /// `external`.
@@ -34,7 +34,7 @@ impl External {
 }
 
 /// `app.bsky.embed.external#external`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ExternalDef {
     /// `uri`.
@@ -87,7 +87,7 @@ crate::setters! {
 }
 
 /// `app.bsky.embed.external#view`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct View {
     /// `external`.
@@ -113,7 +113,7 @@ impl View {
 }
 
 /// `app.bsky.embed.external#viewExternal`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ViewExternal {
     /// `uri`.
@@ -183,7 +183,7 @@ impl ViewExternal {
 }
 
 /// `app.bsky.embed.external#viewExternalSource`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ViewExternalSource {
     /// `uri`.
@@ -225,7 +225,7 @@ impl ViewExternalSource {
 }
 
 /// `app.bsky.embed.external#viewExternalSourceTheme`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ViewExternalSourceTheme {
     /// `backgroundRGB`.
@@ -263,7 +263,7 @@ impl ViewExternalSourceTheme {
 }
 
 /// `app.bsky.embed.external#colorRGB`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ColorRgb {
     /// `r`: 0 to 255.

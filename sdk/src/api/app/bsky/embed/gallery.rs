@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 
 /// `app.bsky.embed.gallery`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Gallery {
     /// `items`: At most 20 elements.
@@ -32,7 +32,7 @@ impl Gallery {
 }
 
 /// Part of `app.bsky.embed.gallery`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum GalleryItemsItem {
     /// `app.bsky.embed.gallery#image`
@@ -44,7 +44,7 @@ pub enum GalleryItemsItem {
 crate::union! { GalleryItemsItem, open { Image(Image) = "app.bsky.embed.gallery#image" } }
 
 /// `app.bsky.embed.gallery#image`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Image {
     /// `image`: Accepts `image/*`. At most 2000000 bytes.
@@ -82,7 +82,7 @@ impl Image {
 }
 
 /// `app.bsky.embed.gallery#view`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct View {
     /// `items`.
@@ -104,7 +104,7 @@ impl View {
 }
 
 /// Part of `app.bsky.embed.gallery#view`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum ViewItemsItem {
     /// `app.bsky.embed.gallery#viewImage`
@@ -116,7 +116,7 @@ pub enum ViewItemsItem {
 crate::union! { ViewItemsItem, open { ViewImage(ViewImage) = "app.bsky.embed.gallery#viewImage" } }
 
 /// `app.bsky.embed.gallery#viewImage`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ViewImage {
     /// `thumbnail`.

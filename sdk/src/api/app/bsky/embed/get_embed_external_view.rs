@@ -26,7 +26,7 @@ impl xrpc::Method for GetEmbedExternalView {
 impl xrpc::Query for GetEmbedExternalView {}
 
 /// The parameters of `app.bsky.embed.getEmbedExternalView`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `url`.
@@ -45,7 +45,7 @@ impl Params {
 }
 
 /// The output of `app.bsky.embed.getEmbedExternalView`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Output {
     /// `view`.

@@ -8,7 +8,7 @@ use crate::types;
 /// Up to four pictures.
 ///
 /// `app.bsky.embed.images`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Images {
     /// `images`: At most 4 elements.
@@ -34,7 +34,7 @@ impl Images {
 }
 
 /// `app.bsky.embed.images#image`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Image {
     /// `image`: Accepts `image/*`. At most 2000000 bytes.
@@ -74,7 +74,7 @@ crate::setters! {
 }
 
 /// `app.bsky.embed.images#view`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct View {
     /// `images`: At most 4 elements.
@@ -100,7 +100,7 @@ impl View {
 }
 
 /// `app.bsky.embed.images#viewImage`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ViewImage {
     /// Address of a small version, for lists.

@@ -8,7 +8,7 @@ use crate::types;
 /// Another record: a quoted post, a feed, a list, a labeler or a starter pack.
 ///
 /// `app.bsky.embed.record`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Record {
     /// `record`.
@@ -30,7 +30,7 @@ impl Record {
 }
 
 /// `app.bsky.embed.record#view`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct View {
     /// `record`.
@@ -56,7 +56,7 @@ impl View {
 }
 
 /// Part of `app.bsky.embed.record#view`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum ViewRecord2 {
     /// `app.bsky.embed.record#viewRecord`
@@ -93,7 +93,7 @@ crate::union! {
 }
 
 /// `app.bsky.embed.record#viewRecord`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ViewRecord {
     /// `uri`.
@@ -165,7 +165,7 @@ impl ViewRecord {
 }
 
 /// Part of `app.bsky.embed.record#viewRecord`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum ViewRecordEmbedsItem {
     /// `app.bsky.embed.images#view`
@@ -196,7 +196,7 @@ crate::union! {
 }
 
 /// `app.bsky.embed.record#viewNotFound`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ViewNotFound {
     /// `uri`.
@@ -226,7 +226,7 @@ impl ViewNotFound {
 }
 
 /// `app.bsky.embed.record#viewBlocked`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ViewBlocked {
     /// `uri`.
@@ -265,7 +265,7 @@ impl ViewBlocked {
 /// A quoted post whose author has taken the quote off.
 ///
 /// `app.bsky.embed.record#viewDetached`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ViewDetached {
     /// `uri`.

@@ -8,7 +8,7 @@ use crate::types;
 /// A quoted post together with pictures, a video or a card.
 ///
 /// `app.bsky.embed.recordWithMedia`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct RecordWithMedia {
     /// `record`.
@@ -41,7 +41,7 @@ impl RecordWithMedia {
 }
 
 /// Part of `app.bsky.embed.recordWithMedia`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum RecordWithMediaMedia {
     /// `app.bsky.embed.images`
@@ -66,7 +66,7 @@ crate::union! {
 }
 
 /// `app.bsky.embed.recordWithMedia#view`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct View {
     /// `record`.
@@ -99,7 +99,7 @@ impl View {
 }
 
 /// Part of `app.bsky.embed.recordWithMedia#view`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum ViewMedia {
     /// `app.bsky.embed.images#view`

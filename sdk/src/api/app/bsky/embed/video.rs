@@ -8,7 +8,7 @@ use crate::types;
 /// A video.
 ///
 /// `app.bsky.embed.video`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Video {
     /// `video`: Accepts `video/mp4`. At most 300000000 bytes.
@@ -73,7 +73,7 @@ pub enum VideoPresentation {
 crate::open_string! { VideoPresentation { Default = "default", Gif = "gif" } }
 
 /// `app.bsky.embed.video#caption`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Caption {
     /// `lang`.
@@ -103,7 +103,7 @@ impl Caption {
 }
 
 /// `app.bsky.embed.video#view`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct View {
     /// `cid`.

@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 
 /// `app.bsky.feed.defs#postView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct PostView {
     /// `uri`.
@@ -94,7 +94,7 @@ impl PostView {
 }
 
 /// Part of `app.bsky.feed.defs#postView`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum PostViewEmbed {
     /// `app.bsky.embed.images#view`
@@ -127,7 +127,7 @@ crate::union! {
 /// What the signed-in account has done with the post, and may do with it.
 ///
 /// `app.bsky.feed.defs#viewerState`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ViewerState {
     /// Address of the viewer's repost record.
@@ -181,7 +181,7 @@ impl ViewerState {
 }
 
 /// `app.bsky.feed.defs#knownLikers`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct KnownLikers {
     /// `count`.
@@ -214,7 +214,7 @@ impl KnownLikers {
 }
 
 /// `app.bsky.feed.defs#threadContext`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ThreadContext {
     /// Address of the like by the author of the thread's first post.
@@ -240,7 +240,7 @@ impl ThreadContext {
 }
 
 /// `app.bsky.feed.defs#feedViewPost`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct FeedViewPost {
     /// `post`.
@@ -286,7 +286,7 @@ impl FeedViewPost {
 }
 
 /// Part of `app.bsky.feed.defs#feedViewPost`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum FeedViewPostReason {
     /// `app.bsky.feed.defs#reasonRepost`
@@ -305,7 +305,7 @@ crate::union! {
 }
 
 /// `app.bsky.feed.defs#replyRef`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ReplyRef {
     /// `root`.
@@ -342,7 +342,7 @@ impl ReplyRef {
 }
 
 /// Part of `app.bsky.feed.defs#replyRef`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum ReplyRefRoot {
     /// `app.bsky.feed.defs#postView`
@@ -364,7 +364,7 @@ crate::union! {
 }
 
 /// Part of `app.bsky.feed.defs#replyRef`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum ReplyRefParent {
     /// `app.bsky.feed.defs#postView`
@@ -386,7 +386,7 @@ crate::union! {
 }
 
 /// `app.bsky.feed.defs#reasonRepost`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ReasonRepost {
     /// `by`.
@@ -427,7 +427,7 @@ impl ReasonRepost {
 }
 
 /// `app.bsky.feed.defs#reasonPin`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ReasonPin {
     /// Fields that the lexicon does not name.
@@ -448,7 +448,7 @@ impl ReasonPin {
 /// A post with what it replies to and what replies to it.
 ///
 /// `app.bsky.feed.defs#threadViewPost`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ThreadViewPost {
     /// `post`.
@@ -486,7 +486,7 @@ impl ThreadViewPost {
 }
 
 /// Part of `app.bsky.feed.defs#threadViewPost`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum ThreadViewPostParent {
     /// `app.bsky.feed.defs#threadViewPost`
@@ -508,7 +508,7 @@ crate::union! {
 }
 
 /// Part of `app.bsky.feed.defs#threadViewPost`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum ThreadViewPostRepliesItem {
     /// `app.bsky.feed.defs#threadViewPost`
@@ -530,7 +530,7 @@ crate::union! {
 }
 
 /// `app.bsky.feed.defs#notFoundPost`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct NotFoundPost {
     /// `uri`.
@@ -560,7 +560,7 @@ impl NotFoundPost {
 }
 
 /// `app.bsky.feed.defs#blockedPost`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct BlockedPost {
     /// `uri`.
@@ -594,7 +594,7 @@ impl BlockedPost {
 }
 
 /// `app.bsky.feed.defs#blockedAuthor`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct BlockedAuthor {
     /// `did`.
@@ -624,7 +624,7 @@ impl BlockedAuthor {
 }
 
 /// `app.bsky.feed.defs#generatorView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct GeneratorView {
     /// `uri`.
@@ -728,7 +728,7 @@ crate::open_string! {
 }
 
 /// `app.bsky.feed.defs#generatorViewerState`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct GeneratorViewerState {
     /// `like`.
@@ -754,7 +754,7 @@ impl GeneratorViewerState {
 }
 
 /// `app.bsky.feed.defs#skeletonFeedPost`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct SkeletonFeedPost {
     /// `post`.
@@ -788,7 +788,7 @@ impl SkeletonFeedPost {
 }
 
 /// Part of `app.bsky.feed.defs#skeletonFeedPost`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum SkeletonFeedPostReason {
     /// `app.bsky.feed.defs#skeletonReasonRepost`
@@ -807,7 +807,7 @@ crate::union! {
 }
 
 /// `app.bsky.feed.defs#skeletonReasonRepost`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct SkeletonReasonRepost {
     /// `repost`.
@@ -833,7 +833,7 @@ impl SkeletonReasonRepost {
 }
 
 /// `app.bsky.feed.defs#skeletonReasonPin`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct SkeletonReasonPin {
     /// Fields that the lexicon does not name.
@@ -852,7 +852,7 @@ impl SkeletonReasonPin {
 }
 
 /// `app.bsky.feed.defs#threadgateView`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ThreadgateView {
     /// `uri`.
@@ -890,7 +890,7 @@ impl ThreadgateView {
 }
 
 /// `app.bsky.feed.defs#interaction`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Interaction {
     /// Address of the post.

@@ -25,7 +25,7 @@ impl xrpc::Method for DescribeFeedGenerator {
 impl xrpc::Query for DescribeFeedGenerator {}
 
 /// The output of `app.bsky.feed.describeFeedGenerator`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `did`.
@@ -59,7 +59,7 @@ impl Output {
 }
 
 /// `app.bsky.feed.describeFeedGenerator#feed`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Feed {
     /// `uri`.
@@ -85,7 +85,7 @@ impl Feed {
 }
 
 /// `app.bsky.feed.describeFeedGenerator#links`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Links {
     /// `privacyPolicy`.

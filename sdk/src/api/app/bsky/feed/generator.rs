@@ -8,7 +8,7 @@ use crate::types;
 /// Declares a feed generator and how it presents itself.
 ///
 /// Record `app.bsky.feed.generator`, record key: `any`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Generator {
     /// The service that makes the feed.
@@ -86,7 +86,7 @@ crate::setters! {
 }
 
 /// Part of `app.bsky.feed.generator`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum GeneratorLabels {
     /// `com.atproto.label.defs#selfLabels`

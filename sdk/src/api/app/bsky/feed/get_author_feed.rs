@@ -41,7 +41,7 @@ impl xrpc::Paginated for GetAuthorFeed {
 }
 
 /// The parameters of `app.bsky.feed.getAuthorFeed`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `actor`.
@@ -121,7 +121,7 @@ crate::open_string! {
 }
 
 /// The output of `app.bsky.feed.getAuthorFeed`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.

@@ -26,7 +26,7 @@ impl xrpc::Method for GetFeedGenerator {
 impl xrpc::Query for GetFeedGenerator {}
 
 /// The parameters of `app.bsky.feed.getFeedGenerator`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `feed`.
@@ -43,7 +43,7 @@ impl Params {
 }
 
 /// The output of `app.bsky.feed.getFeedGenerator`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `view`.

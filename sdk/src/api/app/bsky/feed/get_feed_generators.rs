@@ -26,7 +26,7 @@ impl xrpc::Method for GetFeedGenerators {
 impl xrpc::Query for GetFeedGenerators {}
 
 /// The parameters of `app.bsky.feed.getFeedGenerators`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `feeds`.
@@ -43,7 +43,7 @@ impl Params {
 }
 
 /// The output of `app.bsky.feed.getFeedGenerators`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `feeds`.

@@ -39,7 +39,7 @@ impl xrpc::Paginated for GetLikes {
 }
 
 /// The parameters of `app.bsky.feed.getLikes`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `uri`.
@@ -82,7 +82,7 @@ crate::setters! {
 }
 
 /// The output of `app.bsky.feed.getLikes`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `uri`.
@@ -120,7 +120,7 @@ impl Output {
 }
 
 /// `app.bsky.feed.getLikes#like`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Like {
     /// `indexedAt`.

@@ -28,7 +28,7 @@ impl xrpc::Method for GetPostThread {
 impl xrpc::Query for GetPostThread {}
 
 /// The parameters of `app.bsky.feed.getPostThread`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `uri`.
@@ -65,7 +65,7 @@ impl Params {
 crate::setters! { Params { depth = depth: plain i64, parent_height = parent_height: plain i64 } }
 
 /// The output of `app.bsky.feed.getPostThread`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `thread`.
@@ -95,7 +95,7 @@ impl Output {
 }
 
 /// Part of `app.bsky.feed.getPostThread`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum OutputThread {
     /// `app.bsky.feed.defs#threadViewPost`

@@ -39,7 +39,7 @@ impl xrpc::Paginated for GetQuotes {
 }
 
 /// The parameters of `app.bsky.feed.getQuotes`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `uri`.
@@ -82,7 +82,7 @@ crate::setters! {
 }
 
 /// The output of `app.bsky.feed.getQuotes`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `uri`.

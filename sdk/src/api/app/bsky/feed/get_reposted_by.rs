@@ -39,7 +39,7 @@ impl xrpc::Paginated for GetRepostedBy {
 }
 
 /// The parameters of `app.bsky.feed.getRepostedBy`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `uri`.
@@ -82,7 +82,7 @@ crate::setters! {
 }
 
 /// The output of `app.bsky.feed.getRepostedBy`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `uri`.

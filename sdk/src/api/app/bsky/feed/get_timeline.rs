@@ -39,7 +39,7 @@ impl xrpc::Paginated for GetTimeline {
 }
 
 /// The parameters of `app.bsky.feed.getTimeline`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// Which kind of timeline; left to the server.
@@ -78,7 +78,7 @@ crate::setters! {
 }
 
 /// The output of `app.bsky.feed.getTimeline`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.

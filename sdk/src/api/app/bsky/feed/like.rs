@@ -8,7 +8,7 @@ use crate::types;
 /// A like of a post, a feed or a list.
 ///
 /// Record `app.bsky.feed.like`, record key: `tid`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Like {
     /// `subject`.

@@ -8,7 +8,7 @@ use crate::types;
 /// A post: text with facets, embeds and its place in a thread.
 ///
 /// Record `app.bsky.feed.post`, record key: `tid`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Post {
     /// `text`: At most 300 graphemes. At most 3000 bytes.
@@ -87,7 +87,7 @@ crate::setters! {
 }
 
 /// Part of `app.bsky.feed.post`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum PostEmbed {
     /// `app.bsky.embed.images`
@@ -118,7 +118,7 @@ crate::union! {
 }
 
 /// Part of `app.bsky.feed.post`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum PostLabels {
     /// `com.atproto.label.defs#selfLabels`
@@ -134,7 +134,7 @@ crate::union! {
 }
 
 /// `app.bsky.feed.post#replyRef`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ReplyRef {
     /// The first post of the thread.
@@ -167,7 +167,7 @@ impl ReplyRef {
 }
 
 /// `app.bsky.feed.post#entity`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Entity {
     /// `index`.
@@ -205,7 +205,7 @@ impl Entity {
 }
 
 /// `app.bsky.feed.post#textSlice`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct TextSlice {
     /// `start`: At least 0.

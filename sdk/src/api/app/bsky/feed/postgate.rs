@@ -7,7 +7,7 @@ use crate::types;
 /// Rules for embedding one post in other posts.
 ///
 /// Record `app.bsky.feed.postgate`, record key: `tid`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Postgate {
     /// `createdAt`.
@@ -61,7 +61,7 @@ crate::setters! {
 }
 
 /// Part of `app.bsky.feed.postgate`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum PostgateEmbeddingRulesItem {
     /// `app.bsky.feed.postgate#disableRule`
@@ -77,7 +77,7 @@ crate::union! {
 }
 
 /// `app.bsky.feed.postgate#disableRule`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct DisableRule {
     /// Fields that the lexicon does not name.

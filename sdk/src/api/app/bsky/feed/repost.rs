@@ -8,7 +8,7 @@ use crate::types;
 /// A repost of a post.
 ///
 /// Record `app.bsky.feed.repost`, record key: `tid`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Repost {
     /// `subject`.

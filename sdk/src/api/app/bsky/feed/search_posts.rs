@@ -41,7 +41,7 @@ impl xrpc::Paginated for SearchPosts {
 }
 
 /// The parameters of `app.bsky.feed.searchPosts`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// Words to look for; may hold search operators.
@@ -140,7 +140,7 @@ pub enum ParamsSort {
 crate::open_string! { ParamsSort { Top = "top", Latest = "latest" } }
 
 /// The output of `app.bsky.feed.searchPosts`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.

@@ -28,7 +28,7 @@ impl xrpc::Method for SearchPostsV2 {
 impl xrpc::Query for SearchPostsV2 {}
 
 /// The parameters of `app.bsky.feed.searchPostsV2`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// `cursor`.
@@ -239,7 +239,7 @@ crate::open_string! {
 }
 
 /// The output of `app.bsky.feed.searchPostsV2`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.

@@ -26,7 +26,7 @@ impl xrpc::Method for SendInteractions {
 impl xrpc::Procedure for SendInteractions {}
 
 /// The input of `app.bsky.feed.sendInteractions`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `feed`.
@@ -58,7 +58,7 @@ impl Input {
 crate::setters! { Input { feed = feed: plain types::AtUri } }
 
 /// The output of `app.bsky.feed.sendInteractions`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Output {
     /// Fields that the lexicon does not name.

@@ -7,7 +7,7 @@ use crate::types;
 /// Rules for who may reply to a thread.
 ///
 /// Record `app.bsky.feed.threadgate`, record key: `tid`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Threadgate {
     /// `post`.
@@ -61,7 +61,7 @@ crate::setters! {
 }
 
 /// Part of `app.bsky.feed.threadgate`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum ThreadgateAllowItem {
     /// `app.bsky.feed.threadgate#mentionRule`
@@ -86,7 +86,7 @@ crate::union! {
 }
 
 /// `app.bsky.feed.threadgate#mentionRule`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct MentionRule {
     /// Fields that the lexicon does not name.
@@ -105,7 +105,7 @@ impl MentionRule {
 }
 
 /// `app.bsky.feed.threadgate#followerRule`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct FollowerRule {
     /// Fields that the lexicon does not name.
@@ -124,7 +124,7 @@ impl FollowerRule {
 }
 
 /// `app.bsky.feed.threadgate#followingRule`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct FollowingRule {
     /// Fields that the lexicon does not name.
@@ -143,7 +143,7 @@ impl FollowingRule {
 }
 
 /// `app.bsky.feed.threadgate#listRule`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ListRule {
     /// `list`.

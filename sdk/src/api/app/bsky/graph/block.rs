@@ -7,7 +7,7 @@ use crate::types;
 /// A block of another account; public like every record.
 ///
 /// Record `app.bsky.graph.block`, record key: `tid`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Block {
     /// `subject`.

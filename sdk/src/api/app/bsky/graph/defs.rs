@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 
 /// `app.bsky.graph.defs#listViewBasic`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ListViewBasic {
     /// `uri`.
@@ -69,7 +69,7 @@ impl ListViewBasic {
 }
 
 /// `app.bsky.graph.defs#listView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ListView {
     /// `uri`.
@@ -146,7 +146,7 @@ impl ListView {
 }
 
 /// `app.bsky.graph.defs#listItemView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ListItemView {
     /// `uri`.
@@ -183,7 +183,7 @@ impl ListItemView {
 }
 
 /// `app.bsky.graph.defs#starterPackView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct StarterPackView {
     /// `uri`.
@@ -257,7 +257,7 @@ impl StarterPackView {
 }
 
 /// `app.bsky.graph.defs#starterPackViewBasic`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct StarterPackViewBasic {
     /// `uri`.
@@ -358,7 +358,7 @@ pub const CURATELIST: &str = "app.bsky.graph.defs#curatelist";
 pub const REFERENCELIST: &str = "app.bsky.graph.defs#referencelist";
 
 /// `app.bsky.graph.defs#listViewerState`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ListViewerState {
     /// `muted`.
@@ -392,7 +392,7 @@ impl ListViewerState {
 }
 
 /// `app.bsky.graph.defs#notFoundActor`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct NotFoundActor {
     /// `actor`.
@@ -424,7 +424,7 @@ impl NotFoundActor {
 /// What lies between two accounts, as the addresses of their records.
 ///
 /// `app.bsky.graph.defs#relationship`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Relationship {
     /// `did`.

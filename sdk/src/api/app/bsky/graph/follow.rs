@@ -8,7 +8,7 @@ use crate::types;
 /// A follow of another account.
 ///
 /// Record `app.bsky.graph.follow`, record key: `tid`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Follow {
     /// `subject`.

@@ -39,7 +39,7 @@ impl xrpc::Paginated for GetFollowers {
 }
 
 /// The parameters of `app.bsky.graph.getFollowers`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `actor`.
@@ -96,7 +96,7 @@ pub enum ParamsSort {
 crate::open_string! { ParamsSort { Latest = "latest", Top = "top" } }
 
 /// The output of `app.bsky.graph.getFollowers`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `subject`.

@@ -39,7 +39,7 @@ impl xrpc::Paginated for GetLists {
 }
 
 /// The parameters of `app.bsky.graph.getLists`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `actor`.
@@ -96,7 +96,7 @@ pub enum ParamsPurposesItem {
 crate::open_string! { ParamsPurposesItem { Modlist = "modlist", Curatelist = "curatelist" } }
 
 /// The output of `app.bsky.graph.getLists`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.

@@ -28,7 +28,7 @@ impl xrpc::Method for GetRelationships {
 impl xrpc::Query for GetRelationships {}
 
 /// The parameters of `app.bsky.graph.getRelationships`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `actor`.
@@ -54,7 +54,7 @@ impl Params {
 crate::setters! { Params { others = others: plain Vec<types::AtIdentifier> } }
 
 /// The output of `app.bsky.graph.getRelationships`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `actor`.
@@ -84,7 +84,7 @@ impl Output {
 }
 
 /// Part of `app.bsky.graph.getRelationships`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum OutputRelationshipsItem {
     /// `app.bsky.graph.defs#relationship`

@@ -26,7 +26,7 @@ impl xrpc::Method for GetStarterPack {
 impl xrpc::Query for GetStarterPack {}
 
 /// The parameters of `app.bsky.graph.getStarterPack`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `starterPack`.
@@ -43,7 +43,7 @@ impl Params {
 }
 
 /// The output of `app.bsky.graph.getStarterPack`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `starterPack`.

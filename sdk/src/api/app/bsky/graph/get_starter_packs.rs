@@ -26,7 +26,7 @@ impl xrpc::Method for GetStarterPacks {
 impl xrpc::Query for GetStarterPacks {}
 
 /// The parameters of `app.bsky.graph.getStarterPacks`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `uris`: At most 25 elements.
@@ -43,7 +43,7 @@ impl Params {
 }
 
 /// The output of `app.bsky.graph.getStarterPacks`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `starterPacks`.

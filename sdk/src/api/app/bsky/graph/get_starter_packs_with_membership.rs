@@ -39,7 +39,7 @@ impl xrpc::Paginated for GetStarterPacksWithMembership {
 }
 
 /// The parameters of `app.bsky.graph.getStarterPacksWithMembership`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `actor`.
@@ -72,7 +72,7 @@ impl Params {
 crate::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
 
 /// The output of `app.bsky.graph.getStarterPacksWithMembership`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.
@@ -102,7 +102,7 @@ impl Output {
 }
 
 /// `app.bsky.graph.getStarterPacksWithMembership#starterPackWithMembership`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct StarterPackWithMembership {
     /// `starterPack`.

@@ -26,7 +26,7 @@ impl xrpc::Method for GetSuggestedFollowsByActor {
 impl xrpc::Query for GetSuggestedFollowsByActor {}
 
 /// The parameters of `app.bsky.graph.getSuggestedFollowsByActor`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `actor`.
@@ -43,7 +43,7 @@ impl Params {
 }
 
 /// The output of `app.bsky.graph.getSuggestedFollowsByActor`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `suggestions`.

@@ -8,7 +8,7 @@ use crate::types;
 /// A list of accounts, for moderation, for reading or as a reference.
 ///
 /// Record `app.bsky.graph.list`, record key: `tid`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct List {
     /// `purpose`.
@@ -76,7 +76,7 @@ crate::setters! {
 }
 
 /// Part of `app.bsky.graph.list`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum ListLabels {
     /// `com.atproto.label.defs#selfLabels`

@@ -7,7 +7,7 @@ use crate::types;
 /// A block of every account on a moderation list.
 ///
 /// Record `app.bsky.graph.listblock`, record key: `tid`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Listblock {
     /// `subject`.

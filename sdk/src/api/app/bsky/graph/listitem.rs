@@ -7,7 +7,7 @@ use crate::types;
 /// One account's place on a list.
 ///
 /// Record `app.bsky.graph.listitem`, record key: `tid`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Listitem {
     /// `subject`.

@@ -25,7 +25,7 @@ impl xrpc::Method for MuteActor {
 impl xrpc::Procedure for MuteActor {}
 
 /// The input of `app.bsky.graph.muteActor`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `actor`.

@@ -25,7 +25,7 @@ impl xrpc::Method for MuteActorList {
 impl xrpc::Procedure for MuteActorList {}
 
 /// The input of `app.bsky.graph.muteActorList`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `list`.

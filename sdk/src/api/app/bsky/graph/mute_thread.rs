@@ -25,7 +25,7 @@ impl xrpc::Method for MuteThread {
 impl xrpc::Procedure for MuteThread {}
 
 /// The input of `app.bsky.graph.muteThread`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// Address of the thread's first post.

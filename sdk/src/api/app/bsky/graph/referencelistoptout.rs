@@ -7,7 +7,7 @@ use crate::types;
 /// An account's wish not to be on a reference list.
 ///
 /// Record `app.bsky.graph.referencelistoptout`, record key: `tid`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Referencelistoptout {
     /// `subject`.

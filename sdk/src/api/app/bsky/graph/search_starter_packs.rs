@@ -41,7 +41,7 @@ impl xrpc::Paginated for SearchStarterPacks {
 }
 
 /// The parameters of `app.bsky.graph.searchStarterPacks`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `q`.
@@ -74,7 +74,7 @@ impl Params {
 crate::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
 
 /// The output of `app.bsky.graph.searchStarterPacks`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.

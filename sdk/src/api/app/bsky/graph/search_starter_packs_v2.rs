@@ -39,7 +39,7 @@ impl xrpc::Paginated for SearchStarterPacksV2 {
 }
 
 /// The parameters of `app.bsky.graph.searchStarterPacksV2`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `q`.
@@ -72,7 +72,7 @@ impl Params {
 crate::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
 
 /// The output of `app.bsky.graph.searchStarterPacksV2`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.

@@ -8,7 +8,7 @@ use crate::types;
 /// A starter pack: accounts and feeds for newcomers.
 ///
 /// Record `app.bsky.graph.starterpack`, record key: `tid`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Starterpack {
     /// `name`: At most 50 graphemes. 1 to 500 bytes.
@@ -71,7 +71,7 @@ crate::setters! {
 }
 
 /// `app.bsky.graph.starterpack#feedItem`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct FeedItem {
     /// `uri`.

@@ -25,7 +25,7 @@ impl xrpc::Method for UnmuteActor {
 impl xrpc::Procedure for UnmuteActor {}
 
 /// The input of `app.bsky.graph.unmuteActor`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `actor`.

@@ -25,7 +25,7 @@ impl xrpc::Method for UnmuteActorList {
 impl xrpc::Procedure for UnmuteActorList {}
 
 /// The input of `app.bsky.graph.unmuteActorList`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `list`.

@@ -25,7 +25,7 @@ impl xrpc::Method for UnmuteThread {
 impl xrpc::Procedure for UnmuteThread {}
 
 /// The input of `app.bsky.graph.unmuteThread`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// Address of the thread's first post.

@@ -7,7 +7,7 @@ use crate::types;
 /// A verifier's statement that an account is who it says it is.
 ///
 /// Record `app.bsky.graph.verification`, record key: `tid`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Verification {
     /// `subject`.

@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 
 /// `app.bsky.labeler.defs#labelerView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct LabelerView {
     /// `uri`.
@@ -61,7 +61,7 @@ impl LabelerView {
 }
 
 /// `app.bsky.labeler.defs#labelerViewDetailed`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct LabelerViewDetailed {
     /// `uri`.
@@ -133,7 +133,7 @@ impl LabelerViewDetailed {
 }
 
 /// `app.bsky.labeler.defs#labelerViewerState`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct LabelerViewerState {
     /// `like`.
@@ -159,7 +159,7 @@ impl LabelerViewerState {
 }
 
 /// `app.bsky.labeler.defs#labelerPolicies`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct LabelerPolicies {
     /// The labels that the service may set.

@@ -26,7 +26,7 @@ impl xrpc::Method for GetServices {
 impl xrpc::Query for GetServices {}
 
 /// The parameters of `app.bsky.labeler.getServices`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `dids`.
@@ -49,7 +49,7 @@ impl Params {
 crate::setters! { Params { detailed = detailed: plain bool } }
 
 /// The output of `app.bsky.labeler.getServices`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `views`.
@@ -75,7 +75,7 @@ impl Output {
 }
 
 /// Part of `app.bsky.labeler.getServices`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum OutputViewsItem {
     /// `app.bsky.labeler.defs#labelerView`

@@ -8,7 +8,7 @@ use crate::types;
 /// Declares a labeler and its policies.
 ///
 /// Record `app.bsky.labeler.service`, record key: `literal:self`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Service {
     /// `policies`.
@@ -71,7 +71,7 @@ crate::setters! {
 }
 
 /// Part of `app.bsky.labeler.service`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum ServiceLabels {
     /// `com.atproto.label.defs#selfLabels`

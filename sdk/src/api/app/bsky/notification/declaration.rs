@@ -7,7 +7,7 @@ use crate::types;
 /// Says whom the account allows to subscribe to its activity.
 ///
 /// Record `app.bsky.notification.declaration`, record key: `literal:self`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Declaration {
     /// `allowSubscriptions`.

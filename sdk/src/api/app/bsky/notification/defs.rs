@@ -5,7 +5,7 @@
 use crate::types;
 
 /// `app.bsky.notification.defs#recordDeleted`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct RecordDeleted {
     /// Fields that the lexicon does not name.
@@ -24,7 +24,7 @@ impl RecordDeleted {
 }
 
 /// `app.bsky.notification.defs#chatPreference`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ChatPreference {
     /// `include`.
@@ -68,7 +68,7 @@ pub enum ChatPreferenceInclude {
 crate::open_string! { ChatPreferenceInclude { All = "all", Accepted = "accepted" } }
 
 /// `app.bsky.notification.defs#filterablePreference`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct FilterablePreference {
     /// From whom such notifications are shown.
@@ -120,7 +120,7 @@ pub enum FilterablePreferenceInclude {
 crate::open_string! { FilterablePreferenceInclude { All = "all", Follows = "follows" } }
 
 /// `app.bsky.notification.defs#preference`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Preference {
     /// `list`.
@@ -150,7 +150,7 @@ impl Preference {
 }
 
 /// `app.bsky.notification.defs#preferences`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Preferences {
     /// `chat`.
@@ -238,7 +238,7 @@ impl Preferences {
 }
 
 /// `app.bsky.notification.defs#activitySubscription`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ActivitySubscription {
     /// `post`.
@@ -268,7 +268,7 @@ impl ActivitySubscription {
 }
 
 /// `app.bsky.notification.defs#subjectActivitySubscription`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct SubjectActivitySubscription {
     /// `subject`.

@@ -26,7 +26,7 @@ impl xrpc::Method for GetPreferences {
 impl xrpc::Query for GetPreferences {}
 
 /// The output of `app.bsky.notification.getPreferences`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `preferences`.

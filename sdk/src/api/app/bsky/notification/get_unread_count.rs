@@ -25,7 +25,7 @@ impl xrpc::Method for GetUnreadCount {
 impl xrpc::Query for GetUnreadCount {}
 
 /// The parameters of `app.bsky.notification.getUnreadCount`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// Whether only notifications from followed accounts count.
@@ -54,7 +54,7 @@ crate::setters! {
 }
 
 /// The output of `app.bsky.notification.getUnreadCount`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `count`.

@@ -39,7 +39,7 @@ impl xrpc::Paginated for ListActivitySubscriptions {
 }
 
 /// The parameters of `app.bsky.notification.listActivitySubscriptions`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// `limit`: 1 to 100. 50 if absent.
@@ -65,7 +65,7 @@ impl Params {
 crate::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
 
 /// The output of `app.bsky.notification.listActivitySubscriptions`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.

@@ -39,7 +39,7 @@ impl xrpc::Paginated for ListNotifications {
 }
 
 /// The parameters of `app.bsky.notification.listNotifications`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// Only notifications for these reasons.
@@ -88,7 +88,7 @@ crate::setters! {
 }
 
 /// The output of `app.bsky.notification.listNotifications`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.
@@ -126,7 +126,7 @@ impl Output {
 }
 
 /// `app.bsky.notification.listNotifications#notification`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Notification {
     /// `uri`.

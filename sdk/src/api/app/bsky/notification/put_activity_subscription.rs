@@ -26,7 +26,7 @@ impl xrpc::Method for PutActivitySubscription {
 impl xrpc::Procedure for PutActivitySubscription {}
 
 /// The input of `app.bsky.notification.putActivitySubscription`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `subject`.
@@ -59,7 +59,7 @@ impl Input {
 }
 
 /// The output of `app.bsky.notification.putActivitySubscription`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `subject`.

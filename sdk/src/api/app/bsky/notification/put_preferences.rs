@@ -25,7 +25,7 @@ impl xrpc::Method for PutPreferences {
 impl xrpc::Procedure for PutPreferences {}
 
 /// The input of `app.bsky.notification.putPreferences`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `priority`.

@@ -26,7 +26,7 @@ impl xrpc::Method for PutPreferencesV2 {
 impl xrpc::Procedure for PutPreferencesV2 {}
 
 /// The input of `app.bsky.notification.putPreferencesV2`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Input {
     /// `chat`.
@@ -122,7 +122,7 @@ crate::setters! {
 }
 
 /// The output of `app.bsky.notification.putPreferencesV2`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `preferences`.

@@ -25,7 +25,7 @@ impl xrpc::Method for RegisterPush {
 impl xrpc::Procedure for RegisterPush {}
 
 /// The input of `app.bsky.notification.registerPush`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `serviceDid`.

@@ -25,7 +25,7 @@ impl xrpc::Method for UnregisterPush {
 impl xrpc::Procedure for UnregisterPush {}
 
 /// The input of `app.bsky.notification.unregisterPush`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `serviceDid`.

@@ -25,7 +25,7 @@ impl xrpc::Method for UpdateSeen {
 impl xrpc::Procedure for UpdateSeen {}
 
 /// The input of `app.bsky.notification.updateSeen`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// Everything up to this time has been seen.

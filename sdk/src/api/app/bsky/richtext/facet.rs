@@ -7,7 +7,7 @@ use crate::types;
 /// A stretch of a text with a meaning: a mention, a link or a tag.
 ///
 /// `app.bsky.richtext.facet`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Facet {
     /// `index`.
@@ -37,7 +37,7 @@ impl Facet {
 }
 
 /// Part of `app.bsky.richtext.facet`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum FacetFeaturesItem {
     /// `app.bsky.richtext.facet#mention`
@@ -59,7 +59,7 @@ crate::union! {
 }
 
 /// `app.bsky.richtext.facet#mention`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Mention {
     /// `did`.
@@ -85,7 +85,7 @@ impl Mention {
 }
 
 /// `app.bsky.richtext.facet#link`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Link {
     /// `uri`.
@@ -107,7 +107,7 @@ impl Link {
 }
 
 /// `app.bsky.richtext.facet#tag`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Tag {
     /// The tag without the number sign.
@@ -137,7 +137,7 @@ impl Tag {
 /// A stretch of a text, counted in bytes of UTF-8 from 0.
 ///
 /// `app.bsky.richtext.facet#byteSlice`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ByteSlice {
     /// `byteStart`: At least 0.

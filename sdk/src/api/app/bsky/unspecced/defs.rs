@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 
 /// `app.bsky.unspecced.defs#skeletonSearchPost`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct SkeletonSearchPost {
     /// `uri`.
@@ -32,7 +32,7 @@ impl SkeletonSearchPost {
 }
 
 /// `app.bsky.unspecced.defs#skeletonSearchActor`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct SkeletonSearchActor {
     /// `did`.
@@ -58,7 +58,7 @@ impl SkeletonSearchActor {
 }
 
 /// `app.bsky.unspecced.defs#skeletonSearchStarterPack`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct SkeletonSearchStarterPack {
     /// `uri`.
@@ -84,7 +84,7 @@ impl SkeletonSearchStarterPack {
 }
 
 /// `app.bsky.unspecced.defs#trendingTopic`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct TrendingTopic {
     /// `topic`.
@@ -122,7 +122,7 @@ impl TrendingTopic {
 }
 
 /// `app.bsky.unspecced.defs#skeletonTrend`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct SkeletonTrend {
     /// `topic`.
@@ -199,7 +199,7 @@ pub enum SkeletonTrendStatus {
 crate::open_string! { SkeletonTrendStatus { Hot = "hot" } }
 
 /// `app.bsky.unspecced.defs#trendView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct TrendView {
     /// `topic`.
@@ -276,7 +276,7 @@ pub enum TrendViewStatus {
 crate::open_string! { TrendViewStatus { Hot = "hot" } }
 
 /// `app.bsky.unspecced.defs#threadItemPost`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ThreadItemPost {
     /// `post`.
@@ -337,7 +337,7 @@ impl ThreadItemPost {
 }
 
 /// `app.bsky.unspecced.defs#threadItemNoUnauthenticated`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ThreadItemNoUnauthenticated {
     /// Fields that the lexicon does not name.
@@ -356,7 +356,7 @@ impl ThreadItemNoUnauthenticated {
 }
 
 /// `app.bsky.unspecced.defs#threadItemNotFound`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ThreadItemNotFound {
     /// Fields that the lexicon does not name.
@@ -375,7 +375,7 @@ impl ThreadItemNotFound {
 }
 
 /// `app.bsky.unspecced.defs#threadItemBlocked`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ThreadItemBlocked {
     /// `author`.
@@ -401,7 +401,7 @@ impl ThreadItemBlocked {
 }
 
 /// `app.bsky.unspecced.defs#ageAssuranceState`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct AgeAssuranceState {
     /// `lastInitiatedAt`.
@@ -456,7 +456,7 @@ crate::open_string! {
 }
 
 /// `app.bsky.unspecced.defs#ageAssuranceEvent`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct AgeAssuranceEvent {
     /// `createdAt`.

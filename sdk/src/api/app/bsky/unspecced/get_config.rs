@@ -25,7 +25,7 @@ impl xrpc::Method for GetConfig {
 impl xrpc::Query for GetConfig {}
 
 /// The output of `app.bsky.unspecced.getConfig`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Output {
     /// `checkEmailConfirmed`.
@@ -55,7 +55,7 @@ impl Output {
 }
 
 /// `app.bsky.unspecced.getConfig#liveNowConfig`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct LiveNowConfig {
     /// `did`.

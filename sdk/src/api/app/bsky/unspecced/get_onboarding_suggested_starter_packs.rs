@@ -26,7 +26,7 @@ impl xrpc::Method for GetOnboardingSuggestedStarterPacks {
 impl xrpc::Query for GetOnboardingSuggestedStarterPacks {}
 
 /// The parameters of `app.bsky.unspecced.getOnboardingSuggestedStarterPacks`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// `limit`: 1 to 25. 10 if absent.
@@ -45,7 +45,7 @@ impl Params {
 crate::setters! { Params { limit = limit: plain i64 } }
 
 /// The output of `app.bsky.unspecced.getOnboardingSuggestedStarterPacks`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `starterPacks`.

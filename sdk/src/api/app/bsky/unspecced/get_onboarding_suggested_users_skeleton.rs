@@ -25,7 +25,7 @@ impl xrpc::Method for GetOnboardingSuggestedUsersSkeleton {
 impl xrpc::Query for GetOnboardingSuggestedUsersSkeleton {}
 
 /// The parameters of `app.bsky.unspecced.getOnboardingSuggestedUsersSkeleton`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// `viewer`.
@@ -64,7 +64,7 @@ crate::setters! {
 }
 
 /// The output of `app.bsky.unspecced.getOnboardingSuggestedUsersSkeleton`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `dids`.

@@ -39,7 +39,7 @@ impl xrpc::Paginated for GetPopularFeedGenerators {
 }
 
 /// The parameters of `app.bsky.unspecced.getPopularFeedGenerators`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// `limit`: 1 to 100. 50 if absent.
@@ -78,7 +78,7 @@ crate::setters! {
 }
 
 /// The output of `app.bsky.unspecced.getPopularFeedGenerators`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.

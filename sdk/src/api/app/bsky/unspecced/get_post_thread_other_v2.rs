@@ -26,7 +26,7 @@ impl xrpc::Method for GetPostThreadOtherV2 {
 impl xrpc::Query for GetPostThreadOtherV2 {}
 
 /// The parameters of `app.bsky.unspecced.getPostThreadOtherV2`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `anchor`.
@@ -43,7 +43,7 @@ impl Params {
 }
 
 /// The output of `app.bsky.unspecced.getPostThreadOtherV2`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `thread`.
@@ -69,7 +69,7 @@ impl Output {
 }
 
 /// `app.bsky.unspecced.getPostThreadOtherV2#threadItem`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ThreadItem {
     /// `uri`.
@@ -107,7 +107,7 @@ impl ThreadItem {
 }
 
 /// Part of `app.bsky.unspecced.getPostThreadOtherV2#threadItem`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum ThreadItemValue {
     /// `app.bsky.unspecced.defs#threadItemPost`

@@ -26,7 +26,7 @@ impl xrpc::Method for GetPostThreadV2 {
 impl xrpc::Query for GetPostThreadV2 {}
 
 /// The parameters of `app.bsky.unspecced.getPostThreadV2`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// Address of the post around which the thread is shown.
@@ -96,7 +96,7 @@ pub enum ParamsSort {
 crate::open_string! { ParamsSort { Newest = "newest", Oldest = "oldest", Top = "top" } }
 
 /// The output of `app.bsky.unspecced.getPostThreadV2`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `thread`.
@@ -130,7 +130,7 @@ impl Output {
 }
 
 /// `app.bsky.unspecced.getPostThreadV2#threadItem`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ThreadItem {
     /// `uri`.
@@ -168,7 +168,7 @@ impl ThreadItem {
 }
 
 /// Part of `app.bsky.unspecced.getPostThreadV2#threadItem`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum ThreadItemValue {
     /// `app.bsky.unspecced.defs#threadItemPost`

@@ -26,7 +26,7 @@ impl xrpc::Method for GetSuggestedUsersForDiscover {
 impl xrpc::Query for GetSuggestedUsersForDiscover {}
 
 /// The parameters of `app.bsky.unspecced.getSuggestedUsersForDiscover`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// `limit`: 1 to 50. 25 if absent.
@@ -45,7 +45,7 @@ impl Params {
 crate::setters! { Params { limit = limit: plain i64 } }
 
 /// The output of `app.bsky.unspecced.getSuggestedUsersForDiscover`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `actors`.

@@ -25,7 +25,7 @@ impl xrpc::Method for GetSuggestedUsersForDiscoverSkeleton {
 impl xrpc::Query for GetSuggestedUsersForDiscoverSkeleton {}
 
 /// The parameters of `app.bsky.unspecced.getSuggestedUsersForDiscoverSkeleton`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// `viewer`.
@@ -51,7 +51,7 @@ impl Params {
 crate::setters! { Params { viewer = viewer: plain types::Did, limit = limit: plain i64 } }
 
 /// The output of `app.bsky.unspecced.getSuggestedUsersForDiscoverSkeleton`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `dids`.

@@ -26,7 +26,7 @@ impl xrpc::Method for GetSuggestedUsersForExplore {
 impl xrpc::Query for GetSuggestedUsersForExplore {}
 
 /// The parameters of `app.bsky.unspecced.getSuggestedUsersForExplore`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// `category`.
@@ -55,7 +55,7 @@ impl Params {
 crate::setters! { Params { category = category: into String, limit = limit: plain i64 } }
 
 /// The output of `app.bsky.unspecced.getSuggestedUsersForExplore`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `actors`.

@@ -25,7 +25,7 @@ impl xrpc::Method for GetSuggestedUsersSkeleton {
 impl xrpc::Query for GetSuggestedUsersSkeleton {}
 
 /// The parameters of `app.bsky.unspecced.getSuggestedUsersSkeleton`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// `viewer`.
@@ -64,7 +64,7 @@ crate::setters! {
 }
 
 /// The output of `app.bsky.unspecced.getSuggestedUsersSkeleton`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `dids`.

@@ -41,7 +41,7 @@ impl xrpc::Paginated for GetSuggestionsSkeleton {
 }
 
 /// The parameters of `app.bsky.unspecced.getSuggestionsSkeleton`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// `viewer`.
@@ -85,7 +85,7 @@ crate::setters! {
 }
 
 /// The output of `app.bsky.unspecced.getSuggestionsSkeleton`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.

@@ -25,7 +25,7 @@ impl xrpc::Method for GetTaggedSuggestions {
 impl xrpc::Query for GetTaggedSuggestions {}
 
 /// The output of `app.bsky.unspecced.getTaggedSuggestions`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `suggestions`.
@@ -51,7 +51,7 @@ impl Output {
 }
 
 /// `app.bsky.unspecced.getTaggedSuggestions#suggestion`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Suggestion {
     /// `tag`.

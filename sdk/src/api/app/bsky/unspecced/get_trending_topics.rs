@@ -26,7 +26,7 @@ impl xrpc::Method for GetTrendingTopics {
 impl xrpc::Query for GetTrendingTopics {}
 
 /// The parameters of `app.bsky.unspecced.getTrendingTopics`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// `viewer`.
@@ -52,7 +52,7 @@ impl Params {
 crate::setters! { Params { viewer = viewer: plain types::Did, limit = limit: plain i64 } }
 
 /// The output of `app.bsky.unspecced.getTrendingTopics`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `topics`.

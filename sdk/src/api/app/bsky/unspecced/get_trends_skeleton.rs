@@ -26,7 +26,7 @@ impl xrpc::Method for GetTrendsSkeleton {
 impl xrpc::Query for GetTrendsSkeleton {}
 
 /// The parameters of `app.bsky.unspecced.getTrendsSkeleton`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// `viewer`.
@@ -52,7 +52,7 @@ impl Params {
 crate::setters! { Params { viewer = viewer: plain types::Did, limit = limit: plain i64 } }
 
 /// The output of `app.bsky.unspecced.getTrendsSkeleton`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `trends`.

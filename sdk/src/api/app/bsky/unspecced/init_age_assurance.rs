@@ -28,7 +28,7 @@ impl xrpc::Method for InitAgeAssurance {
 impl xrpc::Procedure for InitAgeAssurance {}
 
 /// The input of `app.bsky.unspecced.initAgeAssurance`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `email`.

@@ -43,7 +43,7 @@ impl xrpc::Paginated for SearchActorsSkeleton {
 }
 
 /// The parameters of `app.bsky.unspecced.searchActorsSkeleton`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `q`.
@@ -91,7 +91,7 @@ crate::setters! {
 }
 
 /// The output of `app.bsky.unspecced.searchActorsSkeleton`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.

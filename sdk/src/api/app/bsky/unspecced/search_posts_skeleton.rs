@@ -43,7 +43,7 @@ impl xrpc::Paginated for SearchPostsSkeleton {
 }
 
 /// The parameters of `app.bsky.unspecced.searchPostsSkeleton`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `q`.
@@ -145,7 +145,7 @@ pub enum ParamsSort {
 crate::open_string! { ParamsSort { Top = "top", Latest = "latest" } }
 
 /// The output of `app.bsky.unspecced.searchPostsSkeleton`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.

@@ -43,7 +43,7 @@ impl xrpc::Paginated for SearchStarterPacksSkeleton {
 }
 
 /// The parameters of `app.bsky.unspecced.searchStarterPacksSkeleton`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `q`.
@@ -86,7 +86,7 @@ crate::setters! {
 }
 
 /// The output of `app.bsky.unspecced.searchStarterPacksSkeleton`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.

@@ -27,7 +27,7 @@ impl xrpc::Method for AbortUpload {
 impl xrpc::Procedure for AbortUpload {}
 
 /// The input of `app.bsky.video.abortUpload`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `jobId`: 1 to 256 bytes.
@@ -53,7 +53,7 @@ impl Input {
 }
 
 /// The output of `app.bsky.video.abortUpload`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `state`: At most 32 bytes.

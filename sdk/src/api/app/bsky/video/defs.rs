@@ -5,7 +5,7 @@
 use crate::types;
 
 /// `app.bsky.video.defs#jobStatus`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct JobStatus {
     /// `jobId`.

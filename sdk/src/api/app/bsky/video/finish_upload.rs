@@ -29,7 +29,7 @@ impl xrpc::Method for FinishUpload {
 impl xrpc::Procedure for FinishUpload {}
 
 /// The input of `app.bsky.video.finishUpload`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `jobId`: 1 to 256 bytes.
@@ -55,7 +55,7 @@ impl Input {
 }
 
 /// The output of `app.bsky.video.finishUpload`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `completedJobId`: 1 to 256 bytes.

@@ -26,7 +26,7 @@ impl xrpc::Method for GetJobStatus {
 impl xrpc::Query for GetJobStatus {}
 
 /// The parameters of `app.bsky.video.getJobStatus`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `jobId`.
@@ -43,7 +43,7 @@ impl Params {
 }
 
 /// The output of `app.bsky.video.getJobStatus`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `jobStatus`.

@@ -25,7 +25,7 @@ impl xrpc::Method for GetUploadLimits {
 impl xrpc::Query for GetUploadLimits {}
 
 /// The output of `app.bsky.video.getUploadLimits`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `canUpload`.

@@ -28,7 +28,7 @@ impl xrpc::Method for GetUploadStatus {
 impl xrpc::Query for GetUploadStatus {}
 
 /// The parameters of `app.bsky.video.getUploadStatus`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `jobId`: 1 to 256 bytes.
@@ -45,7 +45,7 @@ impl Params {
 }
 
 /// The output of `app.bsky.video.getUploadStatus`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `jobId`: 1 to 256 bytes.

@@ -28,7 +28,7 @@ impl xrpc::Method for StartUpload {
 impl xrpc::Procedure for StartUpload {}
 
 /// The input of `app.bsky.video.startUpload`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `sizeBytes`: At least 1.
@@ -83,7 +83,7 @@ crate::setters! {
 }
 
 /// The output of `app.bsky.video.startUpload`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `jobId`: 1 to 256 bytes.

@@ -28,7 +28,7 @@ impl xrpc::Method for UploadPart {
 impl xrpc::Procedure for UploadPart {}
 
 /// The parameters of `app.bsky.video.uploadPart`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `jobId`: 1 to 256 bytes.
@@ -57,7 +57,7 @@ impl Params {
 }
 
 /// The output of `app.bsky.video.uploadPart`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `partNumber`: At least 1.

@@ -26,7 +26,7 @@ impl xrpc::Method for UploadVideo {
 impl xrpc::Procedure for UploadVideo {}
 
 /// The output of `app.bsky.video.uploadVideo`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `jobStatus`.

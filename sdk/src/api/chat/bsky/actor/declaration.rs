@@ -7,7 +7,7 @@ use crate::types;
 /// Record in which an account states who may start chats with it and who may invite it to groups.
 ///
 /// Record `chat.bsky.actor.declaration`, record key: `literal:self`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Declaration {
     /// Who may open a direct conversation with this account.

@@ -22,7 +22,7 @@ crate::open_string! { MemberRole { Owner = "owner", Standard = "standard" } }
 /// A short profile of an account as it appears inside chat.
 ///
 /// `chat.bsky.actor.defs#profileViewBasic`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ProfileViewBasic {
     /// `did`.
@@ -88,7 +88,7 @@ impl ProfileViewBasic {
 }
 
 /// Part of `chat.bsky.actor.defs#profileViewBasic`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum ProfileViewBasicKind {
     /// `chat.bsky.actor.defs#directConvoMember`
@@ -112,7 +112,7 @@ crate::union! {
 /// Marks a participant of a one-to-one conversation.
 ///
 /// `chat.bsky.actor.defs#directConvoMember`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct DirectConvoMember {
     /// Fields that the lexicon does not name.
@@ -133,7 +133,7 @@ impl DirectConvoMember {
 /// Marks a current member of a group, with role and origin.
 ///
 /// `chat.bsky.actor.defs#groupConvoMember`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct GroupConvoMember {
     /// The member who added this account; missing when the account came in another way, such as a join link.
@@ -165,7 +165,7 @@ impl GroupConvoMember {
 /// Marks an account that was once in the group but no longer is.
 ///
 /// `chat.bsky.actor.defs#pastGroupConvoMember`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct PastGroupConvoMember {
     /// Fields that the lexicon does not name.

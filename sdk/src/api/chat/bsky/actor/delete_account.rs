@@ -25,7 +25,7 @@ impl xrpc::Method for DeleteAccount {
 impl xrpc::Procedure for DeleteAccount {}
 
 /// The output of `chat.bsky.actor.deleteAccount`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Output {
     /// Fields that the lexicon does not name.

@@ -26,7 +26,7 @@ impl xrpc::Method for GetStatus {
 impl xrpc::Query for GetStatus {}
 
 /// The output of `chat.bsky.actor.getStatus`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// True when the account has been shut out of chat.

@@ -27,7 +27,7 @@ impl xrpc::Method for AcceptConvo {
 impl xrpc::Procedure for AcceptConvo {}
 
 /// The input of `chat.bsky.convo.acceptConvo`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `convoId`.
@@ -53,7 +53,7 @@ impl Input {
 }
 
 /// The output of `chat.bsky.convo.acceptConvo`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Output {
     /// Revision of the conversation after the change; missing when it was already accepted.

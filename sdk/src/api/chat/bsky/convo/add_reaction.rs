@@ -29,7 +29,7 @@ impl xrpc::Method for AddReaction {
 impl xrpc::Procedure for AddReaction {}
 
 /// The input of `chat.bsky.convo.addReaction`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `convoId`.
@@ -69,7 +69,7 @@ impl Input {
 }
 
 /// The output of `chat.bsky.convo.addReaction`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `message`.

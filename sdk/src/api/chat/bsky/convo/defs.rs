@@ -62,7 +62,7 @@ crate::open_string! { ConvoStatus { Request = "request", Accepted = "accepted" }
 /// Points at a conversation as seen by one of its members.
 ///
 /// `chat.bsky.convo.defs#convoRef`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ConvoRef {
     /// Member from whose side the conversation is seen.
@@ -94,7 +94,7 @@ impl ConvoRef {
 /// Points at a message as seen by one member of its conversation.
 ///
 /// `chat.bsky.convo.defs#messageRef`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct MessageRef {
     /// Member from whose side the message is seen.
@@ -134,7 +134,7 @@ impl MessageRef {
 /// The content of a message to be sent.
 ///
 /// `chat.bsky.convo.defs#messageInput`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct MessageInput {
     /// `text`: At most 1000 graphemes. At most 10000 bytes.
@@ -180,7 +180,7 @@ crate::setters! {
 }
 
 /// Part of `chat.bsky.convo.defs#messageInput`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum MessageInputEmbed {
     /// `app.bsky.embed.record`
@@ -199,7 +199,7 @@ crate::union! {
 }
 
 /// `chat.bsky.convo.defs#replyRef`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ReplyRef {
     /// `messageId`.
@@ -227,7 +227,7 @@ impl ReplyRef {
 /// A message as shown to a member of the conversation.
 ///
 /// `chat.bsky.convo.defs#messageView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct MessageView {
     /// `id`.
@@ -291,7 +291,7 @@ impl MessageView {
 }
 
 /// Part of `chat.bsky.convo.defs#messageView`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum MessageViewEmbed {
     /// `app.bsky.embed.record#view`
@@ -310,7 +310,7 @@ crate::union! {
 }
 
 /// Part of `chat.bsky.convo.defs#messageView`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum MessageViewReplyTo {
     /// `chat.bsky.convo.defs#messageView`
@@ -334,7 +334,7 @@ crate::union! {
 /// An account named in a system message.
 ///
 /// `chat.bsky.convo.defs#systemMessageReferredUser`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct SystemMessageReferredUser {
     /// `did`.
@@ -362,7 +362,7 @@ impl SystemMessageReferredUser {
 /// An automatic entry in the history of a group that tells of a change, such as a new member.
 ///
 /// `chat.bsky.convo.defs#systemMessageView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct SystemMessageView {
     /// `id`.
@@ -405,7 +405,7 @@ impl SystemMessageView {
 }
 
 /// Part of `chat.bsky.convo.defs#systemMessageView`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum SystemMessageViewData {
     /// `chat.bsky.convo.defs#systemMessageDataAddMember`
@@ -456,7 +456,7 @@ crate::union! {
 /// Tells that a member was added by another member.
 ///
 /// `chat.bsky.convo.defs#systemMessageDataAddMember`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct SystemMessageDataAddMember {
     /// `member`.
@@ -496,7 +496,7 @@ impl SystemMessageDataAddMember {
 /// Tells that a member was removed by someone else.
 ///
 /// `chat.bsky.convo.defs#systemMessageDataRemoveMember`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct SystemMessageDataRemoveMember {
     /// `member`.
@@ -531,7 +531,7 @@ impl SystemMessageDataRemoveMember {
 /// Tells that an account joined by itself, through a join link.
 ///
 /// `chat.bsky.convo.defs#systemMessageDataMemberJoin`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct SystemMessageDataMemberJoin {
     /// `member`.
@@ -570,7 +570,7 @@ impl SystemMessageDataMemberJoin {
 /// Tells that a member left of its own accord.
 ///
 /// `chat.bsky.convo.defs#systemMessageDataMemberLeave`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct SystemMessageDataMemberLeave {
     /// `member`.
@@ -598,7 +598,7 @@ impl SystemMessageDataMemberLeave {
 /// Tells that the group was locked against new messages.
 ///
 /// `chat.bsky.convo.defs#systemMessageDataLockConvo`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct SystemMessageDataLockConvo {
     /// `lockedBy`.
@@ -626,7 +626,7 @@ impl SystemMessageDataLockConvo {
 /// Tells that the group was opened for messages again.
 ///
 /// `chat.bsky.convo.defs#systemMessageDataUnlockConvo`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct SystemMessageDataUnlockConvo {
     /// `unlockedBy`.
@@ -654,7 +654,7 @@ impl SystemMessageDataUnlockConvo {
 /// Tells that the group was locked for good.
 ///
 /// `chat.bsky.convo.defs#systemMessageDataLockConvoPermanently`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct SystemMessageDataLockConvoPermanently {
     /// `lockedBy`.
@@ -682,7 +682,7 @@ impl SystemMessageDataLockConvoPermanently {
 /// Tells that the group details, such as its name, were changed.
 ///
 /// `chat.bsky.convo.defs#systemMessageDataEditGroup`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct SystemMessageDataEditGroup {
     /// `oldName`.
@@ -714,7 +714,7 @@ impl SystemMessageDataEditGroup {
 /// Tells that a join link was made.
 ///
 /// `chat.bsky.convo.defs#systemMessageDataCreateJoinLink`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct SystemMessageDataCreateJoinLink {
     /// Fields that the lexicon does not name.
@@ -735,7 +735,7 @@ impl SystemMessageDataCreateJoinLink {
 /// Tells that the settings of the join link were changed.
 ///
 /// `chat.bsky.convo.defs#systemMessageDataEditJoinLink`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct SystemMessageDataEditJoinLink {
     /// Fields that the lexicon does not name.
@@ -756,7 +756,7 @@ impl SystemMessageDataEditJoinLink {
 /// Tells that the join link was switched on again.
 ///
 /// `chat.bsky.convo.defs#systemMessageDataEnableJoinLink`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct SystemMessageDataEnableJoinLink {
     /// Fields that the lexicon does not name.
@@ -777,7 +777,7 @@ impl SystemMessageDataEnableJoinLink {
 /// Tells that the join link was switched off.
 ///
 /// `chat.bsky.convo.defs#systemMessageDataDisableJoinLink`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct SystemMessageDataDisableJoinLink {
     /// Fields that the lexicon does not name.
@@ -798,7 +798,7 @@ impl SystemMessageDataDisableJoinLink {
 /// Stands in for a message that the viewer has deleted.
 ///
 /// `chat.bsky.convo.defs#deletedMessageView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct DeletedMessageView {
     /// `id`.
@@ -843,7 +843,7 @@ impl DeletedMessageView {
 /// Stands in for a message older than the membership of the viewer, which is not shown.
 ///
 /// `chat.bsky.convo.defs#messageBeforeUserJoinedGroupView`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct MessageBeforeUserJoinedGroupView {
     /// Fields that the lexicon does not name.
@@ -862,7 +862,7 @@ impl MessageBeforeUserJoinedGroupView {
 }
 
 /// `chat.bsky.convo.defs#messageViewSender`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct MessageViewSender {
     /// `did`.
@@ -888,7 +888,7 @@ impl MessageViewSender {
 }
 
 /// `chat.bsky.convo.defs#reactionView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ReactionView {
     /// The emoji.
@@ -926,7 +926,7 @@ impl ReactionView {
 }
 
 /// `chat.bsky.convo.defs#reactionViewSender`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ReactionViewSender {
     /// `did`.
@@ -954,7 +954,7 @@ impl ReactionViewSender {
 /// A reaction together with the message it was given to.
 ///
 /// `chat.bsky.convo.defs#messageAndReactionView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct MessageAndReactionView {
     /// `message`.
@@ -986,7 +986,7 @@ impl MessageAndReactionView {
 /// A conversation as shown to one of its members.
 ///
 /// `chat.bsky.convo.defs#convoView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ConvoView {
     /// `id`.
@@ -1050,7 +1050,7 @@ impl ConvoView {
 }
 
 /// Part of `chat.bsky.convo.defs#convoView`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum ConvoViewLastMessage {
     /// `chat.bsky.convo.defs#messageView`
@@ -1072,7 +1072,7 @@ crate::union! {
 }
 
 /// Part of `chat.bsky.convo.defs#convoView`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum ConvoViewLastReaction {
     /// `chat.bsky.convo.defs#messageAndReactionView`
@@ -1088,7 +1088,7 @@ crate::union! {
 }
 
 /// Part of `chat.bsky.convo.defs#convoView`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum ConvoViewKind {
     /// `chat.bsky.convo.defs#directConvo`
@@ -1109,7 +1109,7 @@ crate::union! {
 /// Marks a one-to-one conversation.
 ///
 /// `chat.bsky.convo.defs#directConvo`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct DirectConvo {
     /// Fields that the lexicon does not name.
@@ -1130,7 +1130,7 @@ impl DirectConvo {
 /// Details that only group conversations have.
 ///
 /// `chat.bsky.convo.defs#groupConvo`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct GroupConvo {
     /// `createdAt`.
@@ -1197,7 +1197,7 @@ impl GroupConvo {
 /// Log entry: a conversation appeared for the viewer.
 ///
 /// `chat.bsky.convo.defs#logBeginConvo`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct LogBeginConvo {
     /// `rev`.
@@ -1229,7 +1229,7 @@ impl LogBeginConvo {
 /// Log entry: the viewer accepted a conversation request.
 ///
 /// `chat.bsky.convo.defs#logAcceptConvo`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct LogAcceptConvo {
     /// `rev`.
@@ -1261,7 +1261,7 @@ impl LogAcceptConvo {
 /// Log entry: the viewer left a conversation.
 ///
 /// `chat.bsky.convo.defs#logLeaveConvo`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct LogLeaveConvo {
     /// `rev`.
@@ -1293,7 +1293,7 @@ impl LogLeaveConvo {
 /// Log entry: the viewer muted a conversation.
 ///
 /// `chat.bsky.convo.defs#logMuteConvo`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct LogMuteConvo {
     /// `rev`.
@@ -1325,7 +1325,7 @@ impl LogMuteConvo {
 /// Log entry: the viewer unmuted a conversation.
 ///
 /// `chat.bsky.convo.defs#logUnmuteConvo`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct LogUnmuteConvo {
     /// `rev`.
@@ -1357,7 +1357,7 @@ impl LogUnmuteConvo {
 /// Log entry: a message was sent.
 ///
 /// `chat.bsky.convo.defs#logCreateMessage`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct LogCreateMessage {
     /// `rev`.
@@ -1399,7 +1399,7 @@ impl LogCreateMessage {
 }
 
 /// Part of `chat.bsky.convo.defs#logCreateMessage`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum LogCreateMessageMessage {
     /// `chat.bsky.convo.defs#messageView`
@@ -1420,7 +1420,7 @@ crate::union! {
 /// Log entry: the viewer deleted a message.
 ///
 /// `chat.bsky.convo.defs#logDeleteMessage`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct LogDeleteMessage {
     /// `rev`.
@@ -1458,7 +1458,7 @@ impl LogDeleteMessage {
 }
 
 /// Part of `chat.bsky.convo.defs#logDeleteMessage`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum LogDeleteMessageMessage {
     /// `chat.bsky.convo.defs#messageView`
@@ -1479,7 +1479,7 @@ crate::union! {
 /// Log entry: the viewer read up to a message; older form of the conversation read entry.
 ///
 /// `chat.bsky.convo.defs#logReadMessage`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct LogReadMessage {
     /// `rev`.
@@ -1517,7 +1517,7 @@ impl LogReadMessage {
 }
 
 /// Part of `chat.bsky.convo.defs#logReadMessage`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum LogReadMessageMessage {
     /// `chat.bsky.convo.defs#messageView`
@@ -1541,7 +1541,7 @@ crate::union! {
 /// Log entry: a reaction was added to a message.
 ///
 /// `chat.bsky.convo.defs#logAddReaction`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct LogAddReaction {
     /// `rev`.
@@ -1588,7 +1588,7 @@ impl LogAddReaction {
 }
 
 /// Part of `chat.bsky.convo.defs#logAddReaction`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum LogAddReactionMessage {
     /// `chat.bsky.convo.defs#messageView`
@@ -1609,7 +1609,7 @@ crate::union! {
 /// Log entry: a reaction was taken off a message.
 ///
 /// `chat.bsky.convo.defs#logRemoveReaction`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct LogRemoveReaction {
     /// `rev`.
@@ -1656,7 +1656,7 @@ impl LogRemoveReaction {
 }
 
 /// Part of `chat.bsky.convo.defs#logRemoveReaction`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum LogRemoveReactionMessage {
     /// `chat.bsky.convo.defs#messageView`
@@ -1677,7 +1677,7 @@ crate::union! {
 /// Log entry: the viewer marked a conversation as read up to a message.
 ///
 /// `chat.bsky.convo.defs#logReadConvo`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct LogReadConvo {
     /// `rev`.
@@ -1715,7 +1715,7 @@ impl LogReadConvo {
 }
 
 /// Part of `chat.bsky.convo.defs#logReadConvo`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum LogReadConvoMessage {
     /// `chat.bsky.convo.defs#messageView`
@@ -1739,7 +1739,7 @@ crate::union! {
 /// Log entry: a member was added to a group.
 ///
 /// `chat.bsky.convo.defs#logAddMember`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct LogAddMember {
     /// `rev`.
@@ -1784,7 +1784,7 @@ impl LogAddMember {
 /// Log entry: a member was removed from a group.
 ///
 /// `chat.bsky.convo.defs#logRemoveMember`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct LogRemoveMember {
     /// `rev`.
@@ -1829,7 +1829,7 @@ impl LogRemoveMember {
 /// Log entry: an account joined a group through a join link.
 ///
 /// `chat.bsky.convo.defs#logMemberJoin`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct LogMemberJoin {
     /// `rev`.
@@ -1874,7 +1874,7 @@ impl LogMemberJoin {
 /// Log entry: a member left a group.
 ///
 /// `chat.bsky.convo.defs#logMemberLeave`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct LogMemberLeave {
     /// `rev`.
@@ -1919,7 +1919,7 @@ impl LogMemberLeave {
 /// Log entry: a group was locked.
 ///
 /// `chat.bsky.convo.defs#logLockConvo`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct LogLockConvo {
     /// `rev`.
@@ -1964,7 +1964,7 @@ impl LogLockConvo {
 /// Log entry: a group was unlocked.
 ///
 /// `chat.bsky.convo.defs#logUnlockConvo`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct LogUnlockConvo {
     /// `rev`.
@@ -2009,7 +2009,7 @@ impl LogUnlockConvo {
 /// Log entry: a group was locked for good.
 ///
 /// `chat.bsky.convo.defs#logLockConvoPermanently`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct LogLockConvoPermanently {
     /// `rev`.
@@ -2054,7 +2054,7 @@ impl LogLockConvoPermanently {
 /// Log entry: the details of a group were changed.
 ///
 /// `chat.bsky.convo.defs#logEditGroup`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct LogEditGroup {
     /// `rev`.
@@ -2094,7 +2094,7 @@ impl LogEditGroup {
 /// Log entry: a join link was made for a group.
 ///
 /// `chat.bsky.convo.defs#logCreateJoinLink`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct LogCreateJoinLink {
     /// `rev`.
@@ -2134,7 +2134,7 @@ impl LogCreateJoinLink {
 /// Log entry: the settings of a join link were changed.
 ///
 /// `chat.bsky.convo.defs#logEditJoinLink`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct LogEditJoinLink {
     /// `rev`.
@@ -2174,7 +2174,7 @@ impl LogEditJoinLink {
 /// Log entry: a join link was switched on again.
 ///
 /// `chat.bsky.convo.defs#logEnableJoinLink`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct LogEnableJoinLink {
     /// `rev`.
@@ -2214,7 +2214,7 @@ impl LogEnableJoinLink {
 /// Log entry: a join link was switched off.
 ///
 /// `chat.bsky.convo.defs#logDisableJoinLink`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct LogDisableJoinLink {
     /// `rev`.
@@ -2254,7 +2254,7 @@ impl LogDisableJoinLink {
 /// Log entry: someone asked to join a group of the viewer.
 ///
 /// `chat.bsky.convo.defs#logIncomingJoinRequest`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct LogIncomingJoinRequest {
     /// `rev`.
@@ -2294,7 +2294,7 @@ impl LogIncomingJoinRequest {
 /// Log entry: a request to join a group of the viewer was granted.
 ///
 /// `chat.bsky.convo.defs#logApproveJoinRequest`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct LogApproveJoinRequest {
     /// `rev`.
@@ -2334,7 +2334,7 @@ impl LogApproveJoinRequest {
 /// Log entry: a request to join a group of the viewer was turned down.
 ///
 /// `chat.bsky.convo.defs#logRejectJoinRequest`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct LogRejectJoinRequest {
     /// `rev`.
@@ -2374,7 +2374,7 @@ impl LogRejectJoinRequest {
 /// Log entry: the viewer asked to join a group.
 ///
 /// `chat.bsky.convo.defs#logOutgoingJoinRequest`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct LogOutgoingJoinRequest {
     /// `rev`.
@@ -2406,7 +2406,7 @@ impl LogOutgoingJoinRequest {
 /// Log entry: someone took back a request to join a group of the viewer.
 ///
 /// `chat.bsky.convo.defs#logWithdrawIncomingJoinRequest`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct LogWithdrawIncomingJoinRequest {
     /// `rev`.
@@ -2446,7 +2446,7 @@ impl LogWithdrawIncomingJoinRequest {
 /// Log entry: the viewer took back a request to join a group.
 ///
 /// `chat.bsky.convo.defs#logWithdrawOutgoingJoinRequest`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct LogWithdrawOutgoingJoinRequest {
     /// `rev`.
@@ -2478,7 +2478,7 @@ impl LogWithdrawOutgoingJoinRequest {
 /// Log entry: the viewer marked the join requests of a group as read.
 ///
 /// `chat.bsky.convo.defs#logReadJoinRequests`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct LogReadJoinRequests {
     /// `rev`.

@@ -28,7 +28,7 @@ impl xrpc::Method for DeleteMessageForSelf {
 impl xrpc::Procedure for DeleteMessageForSelf {}
 
 /// The input of `chat.bsky.convo.deleteMessageForSelf`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `convoId`.

@@ -27,7 +27,7 @@ impl xrpc::Method for GetConvoAvailability {
 impl xrpc::Query for GetConvoAvailability {}
 
 /// The parameters of `chat.bsky.convo.getConvoAvailability`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `members`: 1 to 10 elements.
@@ -44,7 +44,7 @@ impl Params {
 }
 
 /// The output of `chat.bsky.convo.getConvoAvailability`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `canChat`.

@@ -30,7 +30,7 @@ impl xrpc::Method for GetConvoForMembers {
 impl xrpc::Query for GetConvoForMembers {}
 
 /// The parameters of `chat.bsky.convo.getConvoForMembers`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `members`: 1 to 10 elements.
@@ -47,7 +47,7 @@ impl Params {
 }
 
 /// The output of `chat.bsky.convo.getConvoForMembers`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `convo`.

@@ -43,7 +43,7 @@ impl xrpc::Paginated for GetConvoMembers {
 }
 
 /// The parameters of `chat.bsky.convo.getConvoMembers`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `convoId`.
@@ -76,7 +76,7 @@ impl Params {
 crate::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
 
 /// The output of `chat.bsky.convo.getConvoMembers`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.

@@ -40,7 +40,7 @@ impl xrpc::Paginated for GetLog {
 }
 
 /// The parameters of `chat.bsky.convo.getLog`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// Revision after which entries are returned; pass back the one from the last answer.
@@ -59,7 +59,7 @@ impl Params {
 crate::setters! { Params { cursor = cursor: into String } }
 
 /// The output of `chat.bsky.convo.getLog`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.
@@ -89,7 +89,7 @@ impl Output {
 }
 
 /// Part of `chat.bsky.convo.getLog`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum OutputLogsItem {
     /// `chat.bsky.convo.defs#logBeginConvo`

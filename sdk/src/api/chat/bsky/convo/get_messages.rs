@@ -28,7 +28,7 @@ impl xrpc::Method for GetMessages {
 impl xrpc::Query for GetMessages {}
 
 /// The parameters of `chat.bsky.convo.getMessages`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `convoId`.
@@ -61,7 +61,7 @@ impl Params {
 crate::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
 
 /// The output of `chat.bsky.convo.getMessages`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.
@@ -95,7 +95,7 @@ impl Output {
 }
 
 /// Part of `chat.bsky.convo.getMessages`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum OutputMessagesItem {
     /// `chat.bsky.convo.defs#messageView`

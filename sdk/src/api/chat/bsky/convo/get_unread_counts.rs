@@ -26,7 +26,7 @@ impl xrpc::Method for GetUnreadCounts {
 impl xrpc::Query for GetUnreadCounts {}
 
 /// The parameters of `chat.bsky.convo.getUnreadCounts`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// When false, group conversations are left out of the counts.
@@ -47,7 +47,7 @@ impl Params {
 crate::setters! { Params { include_group_chats = include_group_chats: plain bool } }
 
 /// The output of `chat.bsky.convo.getUnreadCounts`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `unreadAcceptedConvos`.

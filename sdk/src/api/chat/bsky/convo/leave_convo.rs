@@ -27,7 +27,7 @@ impl xrpc::Method for LeaveConvo {
 impl xrpc::Procedure for LeaveConvo {}
 
 /// The input of `chat.bsky.convo.leaveConvo`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `convoId`.
@@ -53,7 +53,7 @@ impl Input {
 }
 
 /// The output of `chat.bsky.convo.leaveConvo`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `convoId`.

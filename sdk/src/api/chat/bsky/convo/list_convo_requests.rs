@@ -40,7 +40,7 @@ impl xrpc::Paginated for ListConvoRequests {
 }
 
 /// The parameters of `chat.bsky.convo.listConvoRequests`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// `limit`: 1 to 100. 50 if absent.
@@ -66,7 +66,7 @@ impl Params {
 crate::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
 
 /// The output of `chat.bsky.convo.listConvoRequests`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.
@@ -96,7 +96,7 @@ impl Output {
 }
 
 /// Part of `chat.bsky.convo.listConvoRequests`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum OutputRequestsItem {
     /// `chat.bsky.convo.defs#convoView`

@@ -40,7 +40,7 @@ impl xrpc::Paginated for ListConvos {
 }
 
 /// The parameters of `chat.bsky.convo.listConvos`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// `limit`: 1 to 100. 50 if absent.
@@ -156,7 +156,7 @@ crate::open_string! {
 }
 
 /// The output of `chat.bsky.convo.listConvos`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.

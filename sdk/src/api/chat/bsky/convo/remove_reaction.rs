@@ -28,7 +28,7 @@ impl xrpc::Method for RemoveReaction {
 impl xrpc::Procedure for RemoveReaction {}
 
 /// The input of `chat.bsky.convo.removeReaction`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `convoId`.
@@ -68,7 +68,7 @@ impl Input {
 }
 
 /// The output of `chat.bsky.convo.removeReaction`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `message`.

@@ -28,7 +28,7 @@ impl xrpc::Method for SendMessage {
 impl xrpc::Procedure for SendMessage {}
 
 /// The input of `chat.bsky.convo.sendMessage`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `convoId`.

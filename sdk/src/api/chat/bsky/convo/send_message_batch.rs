@@ -28,7 +28,7 @@ impl xrpc::Method for SendMessageBatch {
 impl xrpc::Procedure for SendMessageBatch {}
 
 /// The input of `chat.bsky.convo.sendMessageBatch`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `items`: At most 100 elements.
@@ -54,7 +54,7 @@ impl Input {
 }
 
 /// The output of `chat.bsky.convo.sendMessageBatch`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `items`.
@@ -102,7 +102,7 @@ crate::errors! {
 /// One message and the conversation it goes to.
 ///
 /// `chat.bsky.convo.sendMessageBatch#batchItem`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct BatchItem {
     /// `convoId`.

@@ -28,7 +28,7 @@ impl xrpc::Method for UnlockConvo {
 impl xrpc::Procedure for UnlockConvo {}
 
 /// The input of `chat.bsky.convo.unlockConvo`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `convoId`.
@@ -54,7 +54,7 @@ impl Input {
 }
 
 /// The output of `chat.bsky.convo.unlockConvo`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `convo`.

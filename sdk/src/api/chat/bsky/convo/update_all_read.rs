@@ -25,7 +25,7 @@ impl xrpc::Method for UpdateAllRead {
 impl xrpc::Procedure for UpdateAllRead {}
 
 /// The input of `chat.bsky.convo.updateAllRead`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Input {
     /// `status`.
@@ -67,7 +67,7 @@ pub enum InputStatus {
 crate::open_string! { InputStatus { Request = "request", Accepted = "accepted" } }
 
 /// The output of `chat.bsky.convo.updateAllRead`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// Number of conversations that were changed.

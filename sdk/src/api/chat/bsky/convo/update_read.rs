@@ -28,7 +28,7 @@ impl xrpc::Method for UpdateRead {
 impl xrpc::Procedure for UpdateRead {}
 
 /// The input of `chat.bsky.convo.updateRead`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `convoId`.
@@ -60,7 +60,7 @@ impl Input {
 crate::setters! { Input { message_id = message_id: into String } }
 
 /// The output of `chat.bsky.convo.updateRead`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `convo`.

@@ -8,7 +8,7 @@ use crate::types;
 /// Embed in a chat message that carries an invitation link to a group.
 ///
 /// `chat.bsky.embed.joinLink`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct JoinLink {
     /// The code that identifies the join link.
@@ -32,7 +32,7 @@ impl JoinLink {
 /// The embed as shown to a reader, with a preview of the group.
 ///
 /// `chat.bsky.embed.joinLink#view`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct View {
     /// `joinLinkPreview`.
@@ -58,7 +58,7 @@ impl View {
 }
 
 /// Part of `chat.bsky.embed.joinLink#view`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum ViewJoinLinkPreview {
     /// `chat.bsky.group.defs#joinLinkPreviewView`

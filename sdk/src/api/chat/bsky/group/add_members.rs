@@ -29,7 +29,7 @@ impl xrpc::Method for AddMembers {
 impl xrpc::Procedure for AddMembers {}
 
 /// The input of `chat.bsky.group.addMembers`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `convoId`.
@@ -59,7 +59,7 @@ impl Input {
 }
 
 /// The output of `chat.bsky.group.addMembers`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `convo`.

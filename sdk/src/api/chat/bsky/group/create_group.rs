@@ -29,7 +29,7 @@ impl xrpc::Method for CreateGroup {
 impl xrpc::Procedure for CreateGroup {}
 
 /// The input of `chat.bsky.group.createGroup`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `members`: At most 10000 elements.
@@ -59,7 +59,7 @@ impl Input {
 }
 
 /// The output of `chat.bsky.group.createGroup`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `convo`.

@@ -28,7 +28,7 @@ impl xrpc::Method for CreateJoinLink {
 impl xrpc::Procedure for CreateJoinLink {}
 
 /// The input of `chat.bsky.group.createJoinLink`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `convoId`.
@@ -73,7 +73,7 @@ impl Input {
 crate::setters! { Input { require_approval = require_approval: plain bool } }
 
 /// The output of `chat.bsky.group.createJoinLink`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `joinLink`.

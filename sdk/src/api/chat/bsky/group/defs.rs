@@ -38,7 +38,7 @@ crate::open_string! { JoinRule { Anyone = "anyone", FollowedByOwner = "followedB
 /// A join link as shown to members of the group.
 ///
 /// `chat.bsky.group.defs#joinLinkView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct JoinLinkView {
     /// `code`.
@@ -88,7 +88,7 @@ impl JoinLinkView {
 /// What an invited person sees of a group before joining.
 ///
 /// `chat.bsky.group.defs#joinLinkPreviewView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct JoinLinkPreviewView {
     /// `convoId`.
@@ -161,7 +161,7 @@ impl JoinLinkPreviewView {
 /// Stands in for a join link that has been switched off.
 ///
 /// `chat.bsky.group.defs#disabledJoinLinkPreviewView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct DisabledJoinLinkPreviewView {
     /// `code`.
@@ -189,7 +189,7 @@ impl DisabledJoinLinkPreviewView {
 /// Stands in for a code that matches no join link.
 ///
 /// `chat.bsky.group.defs#invalidJoinLinkPreviewView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct InvalidJoinLinkPreviewView {
     /// `code`.
@@ -217,7 +217,7 @@ impl InvalidJoinLinkPreviewView {
 /// How the viewer relates to a group that can be joined by link.
 ///
 /// `chat.bsky.group.defs#joinLinkViewerState`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct JoinLinkViewerState {
     /// When the viewer asked to join; missing when no request is open.
@@ -245,7 +245,7 @@ impl JoinLinkViewerState {
 /// A request to join a group, as shown to those who can answer it.
 ///
 /// `chat.bsky.group.defs#joinRequestView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct JoinRequestView {
     /// `convoId`.
@@ -285,7 +285,7 @@ impl JoinRequestView {
 /// A group the viewer has asked to join, as shown to the viewer.
 ///
 /// `chat.bsky.group.defs#joinRequestConvoView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct JoinRequestConvoView {
     /// `convoId`.

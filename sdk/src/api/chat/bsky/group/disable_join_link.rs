@@ -28,7 +28,7 @@ impl xrpc::Method for DisableJoinLink {
 impl xrpc::Procedure for DisableJoinLink {}
 
 /// The input of `chat.bsky.group.disableJoinLink`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `convoId`.
@@ -54,7 +54,7 @@ impl Input {
 }
 
 /// The output of `chat.bsky.group.disableJoinLink`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `joinLink`.

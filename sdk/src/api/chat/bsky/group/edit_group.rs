@@ -28,7 +28,7 @@ impl xrpc::Method for EditGroup {
 impl xrpc::Procedure for EditGroup {}
 
 /// The input of `chat.bsky.group.editGroup`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `convoId`.
@@ -58,7 +58,7 @@ impl Input {
 }
 
 /// The output of `chat.bsky.group.editGroup`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `convo`.

@@ -28,7 +28,7 @@ impl xrpc::Method for EditJoinLink {
 impl xrpc::Procedure for EditJoinLink {}
 
 /// The input of `chat.bsky.group.editJoinLink`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `convoId`.
@@ -69,7 +69,7 @@ crate::setters! {
 }
 
 /// The output of `chat.bsky.group.editJoinLink`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `joinLink`.

@@ -28,7 +28,7 @@ impl xrpc::Method for EnableJoinLink {
 impl xrpc::Procedure for EnableJoinLink {}
 
 /// The input of `chat.bsky.group.enableJoinLink`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `convoId`.
@@ -54,7 +54,7 @@ impl Input {
 }
 
 /// The output of `chat.bsky.group.enableJoinLink`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `joinLink`.

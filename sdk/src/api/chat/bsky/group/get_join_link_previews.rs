@@ -26,7 +26,7 @@ impl xrpc::Method for GetJoinLinkPreviews {
 impl xrpc::Query for GetJoinLinkPreviews {}
 
 /// The parameters of `chat.bsky.group.getJoinLinkPreviews`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `codes`: 1 to 50 elements.
@@ -43,7 +43,7 @@ impl Params {
 }
 
 /// The output of `chat.bsky.group.getJoinLinkPreviews`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `joinLinkPreviews`.
@@ -69,7 +69,7 @@ impl Output {
 }
 
 /// Part of `chat.bsky.group.getJoinLinkPreviews`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum OutputJoinLinkPreviewsItem {
     /// `chat.bsky.group.defs#joinLinkPreviewView`

@@ -41,7 +41,7 @@ impl xrpc::Paginated for ListJoinRequests {
 }
 
 /// The parameters of `chat.bsky.group.listJoinRequests`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `convoId`.
@@ -74,7 +74,7 @@ impl Params {
 crate::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
 
 /// The output of `chat.bsky.group.listJoinRequests`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.

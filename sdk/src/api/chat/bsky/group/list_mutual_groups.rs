@@ -39,7 +39,7 @@ impl xrpc::Paginated for ListMutualGroups {
 }
 
 /// The parameters of `chat.bsky.group.listMutualGroups`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `subject`.
@@ -72,7 +72,7 @@ impl Params {
 crate::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
 
 /// The output of `chat.bsky.group.listMutualGroups`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.

@@ -27,7 +27,7 @@ impl xrpc::Method for RejectJoinRequest {
 impl xrpc::Procedure for RejectJoinRequest {}
 
 /// The input of `chat.bsky.group.rejectJoinRequest`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `convoId`.
@@ -57,7 +57,7 @@ impl Input {
 }
 
 /// The output of `chat.bsky.group.rejectJoinRequest`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Output {
     /// Fields that the lexicon does not name.

@@ -28,7 +28,7 @@ impl xrpc::Method for RemoveMembers {
 impl xrpc::Procedure for RemoveMembers {}
 
 /// The input of `chat.bsky.group.removeMembers`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `convoId`.
@@ -58,7 +58,7 @@ impl Input {
 }
 
 /// The output of `chat.bsky.group.removeMembers`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `convo`.

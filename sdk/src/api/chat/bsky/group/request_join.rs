@@ -28,7 +28,7 @@ impl xrpc::Method for RequestJoin {
 impl xrpc::Procedure for RequestJoin {}
 
 /// The input of `chat.bsky.group.requestJoin`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `code`.
@@ -50,7 +50,7 @@ impl Input {
 }
 
 /// The output of `chat.bsky.group.requestJoin`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// Whether the account is now a member or waits for approval.

@@ -27,7 +27,7 @@ impl xrpc::Method for UpdateJoinRequestsRead {
 impl xrpc::Procedure for UpdateJoinRequestsRead {}
 
 /// The input of `chat.bsky.group.updateJoinRequestsRead`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `convoId`.
@@ -53,7 +53,7 @@ impl Input {
 }
 
 /// The output of `chat.bsky.group.updateJoinRequestsRead`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Output {
     /// Fields that the lexicon does not name.

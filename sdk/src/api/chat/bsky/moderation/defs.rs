@@ -8,7 +8,7 @@ use crate::types;
 /// A conversation as shown to moderators, without viewer state.
 ///
 /// `chat.bsky.moderation.defs#convoView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ConvoView {
     /// `id`.
@@ -42,7 +42,7 @@ impl ConvoView {
 }
 
 /// Part of `chat.bsky.moderation.defs#convoView`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum ConvoViewKind {
     /// `chat.bsky.moderation.defs#directConvo`
@@ -63,7 +63,7 @@ crate::union! {
 /// Marks a one-to-one conversation.
 ///
 /// `chat.bsky.moderation.defs#directConvo`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct DirectConvo {
     /// Fields that the lexicon does not name.
@@ -84,7 +84,7 @@ impl DirectConvo {
 /// Details that only group conversations have.
 ///
 /// `chat.bsky.moderation.defs#groupConvo`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct GroupConvo {
     /// `createdAt`.

@@ -25,7 +25,7 @@ impl xrpc::Method for GetActorMetadata {
 impl xrpc::Query for GetActorMetadata {}
 
 /// The parameters of `chat.bsky.moderation.getActorMetadata`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `actor`.
@@ -42,7 +42,7 @@ impl Params {
 }
 
 /// The output of `chat.bsky.moderation.getActorMetadata`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// Counts for the last day.
@@ -78,7 +78,7 @@ impl Output {
 /// Chat activity counts over one period.
 ///
 /// `chat.bsky.moderation.getActorMetadata#metadata`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Metadata {
     /// `messagesSent`.

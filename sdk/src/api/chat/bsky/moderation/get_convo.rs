@@ -28,7 +28,7 @@ impl xrpc::Method for GetConvo {
 impl xrpc::Query for GetConvo {}
 
 /// The parameters of `chat.bsky.moderation.getConvo`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `convoId`.
@@ -45,7 +45,7 @@ impl Params {
 }
 
 /// The output of `chat.bsky.moderation.getConvo`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `convo`.

@@ -26,7 +26,7 @@ impl xrpc::Method for GetConvos {
 impl xrpc::Query for GetConvos {}
 
 /// The parameters of `chat.bsky.moderation.getConvos`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `convoIds`: 1 to 100 elements.
@@ -43,7 +43,7 @@ impl Params {
 }
 
 /// The output of `chat.bsky.moderation.getConvos`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `convos`.

@@ -26,7 +26,7 @@ impl xrpc::Method for GetMessageContext {
 impl xrpc::Query for GetMessageContext {}
 
 /// The parameters of `chat.bsky.moderation.getMessageContext`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// Conversation of the message; leave out to have it found from the message.
@@ -80,7 +80,7 @@ crate::setters! {
 }
 
 /// The output of `chat.bsky.moderation.getMessageContext`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `messages`.
@@ -106,7 +106,7 @@ impl Output {
 }
 
 /// Part of `chat.bsky.moderation.getMessageContext`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum OutputMessagesItem {
     /// `chat.bsky.convo.defs#messageView`

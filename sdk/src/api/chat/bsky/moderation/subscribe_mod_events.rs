@@ -30,7 +30,7 @@ impl xrpc::Subscription for SubscribeModEvents {
 }
 
 /// The parameters of `chat.bsky.moderation.subscribeModEvents`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// Position in the stream after which to resume.
@@ -61,7 +61,7 @@ pub enum Error {
 crate::errors! { Error { FutureCursor = "FutureCursor", ConsumerTooSlow = "ConsumerTooSlow" } }
 
 /// A message of `chat.bsky.moderation.subscribeModEvents`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum Message {
     /// `chat.bsky.moderation.subscribeModEvents#eventConvoFirstMessage`
@@ -109,7 +109,7 @@ crate::union! {
 /// The first message of a conversation was sent.
 ///
 /// `chat.bsky.moderation.subscribeModEvents#eventConvoFirstMessage`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct EventConvoFirstMessage {
     /// `convoId`.
@@ -163,7 +163,7 @@ impl EventConvoFirstMessage {
 /// A group was created.
 ///
 /// `chat.bsky.moderation.subscribeModEvents#eventGroupChatCreated`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct EventGroupChatCreated {
     /// `actorDid`.
@@ -233,7 +233,7 @@ impl EventGroupChatCreated {
 /// A member of a group added another account.
 ///
 /// `chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberAdded`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct EventGroupChatMemberAdded {
     /// The account that did the adding.
@@ -313,7 +313,7 @@ impl EventGroupChatMemberAdded {
 /// An account joined a group through a join link without approval.
 ///
 /// `chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberJoined`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct EventGroupChatMemberJoined {
     /// `actorDid`.
@@ -388,7 +388,7 @@ impl EventGroupChatMemberJoined {
 /// An account asked to join a group through a join link.
 ///
 /// `chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequest`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct EventGroupChatJoinRequest {
     /// `actorDid`.
@@ -463,7 +463,7 @@ impl EventGroupChatJoinRequest {
 /// A request to join a group was granted.
 ///
 /// `chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequestApproved`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct EventGroupChatJoinRequestApproved {
     /// `actorDid`.
@@ -533,7 +533,7 @@ impl EventGroupChatJoinRequestApproved {
 /// A request to join a group was turned down.
 ///
 /// `chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequestRejected`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct EventGroupChatJoinRequestRejected {
     /// `actorDid`.
@@ -603,7 +603,7 @@ impl EventGroupChatJoinRequestRejected {
 /// An account accepted a conversation request.
 ///
 /// `chat.bsky.moderation.subscribeModEvents#eventChatAccepted`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct EventChatAccepted {
     /// `actorDid`.
@@ -684,7 +684,7 @@ crate::open_string! { EventChatAcceptedMethod { Explicit = "explicit", Message =
 /// A member left a group or was removed.
 ///
 /// `chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberLeft`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct EventGroupChatMemberLeft {
     /// The account that caused the change; the same as the subject when it left by choice.
@@ -778,7 +778,7 @@ crate::open_string! {
 /// The name, lock or join link of a group changed.
 ///
 /// `chat.bsky.moderation.subscribeModEvents#eventGroupChatUpdated`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct EventGroupChatUpdated {
     /// `actorDid`.
@@ -943,7 +943,7 @@ crate::open_string! {
 /// An account hit a rate limit of the chat service.
 ///
 /// `chat.bsky.moderation.subscribeModEvents#eventRateLimitExceeded`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct EventRateLimitExceeded {
     /// `actorDid`.

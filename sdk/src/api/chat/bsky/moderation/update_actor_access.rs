@@ -25,7 +25,7 @@ impl xrpc::Method for UpdateActorAccess {
 impl xrpc::Procedure for UpdateActorAccess {}
 
 /// The input of `chat.bsky.moderation.updateActorAccess`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `actor`.

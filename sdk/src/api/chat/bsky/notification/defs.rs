@@ -7,7 +7,7 @@ use crate::types;
 /// Notification settings for accepted conversations and for requests.
 ///
 /// `chat.bsky.notification.defs#preferences`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Preferences {
     /// `chat`.
@@ -39,7 +39,7 @@ impl Preferences {
 /// Which messages notify, and whether they are also pushed to devices.
 ///
 /// `chat.bsky.notification.defs#chatPreference`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ChatPreference {
     /// Whose messages notify: everyone, or only accounts the viewer follows.

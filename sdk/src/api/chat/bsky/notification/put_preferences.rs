@@ -26,7 +26,7 @@ impl xrpc::Method for PutPreferences {
 impl xrpc::Procedure for PutPreferences {}
 
 /// The input of `chat.bsky.notification.putPreferences`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Input {
     /// `chat`.
@@ -63,7 +63,7 @@ crate::setters! {
 }
 
 /// The output of `chat.bsky.notification.putPreferences`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `preferences`.

@@ -8,7 +8,7 @@ use crate::types;
 /// Whether a measure is in force on a subject, with a reference.
 ///
 /// `com.atproto.admin.defs#statusAttr`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct StatusAttr {
     /// `applied`.
@@ -42,7 +42,7 @@ crate::setters! { StatusAttr { r#ref = r#ref: into String } }
 /// An account as shown to server administrators.
 ///
 /// `com.atproto.admin.defs#accountView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct AccountView {
     /// `did`.
@@ -118,7 +118,7 @@ impl AccountView {
 /// Points at a whole account.
 ///
 /// `com.atproto.admin.defs#repoRef`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct RepoRef {
     /// `did`.
@@ -146,7 +146,7 @@ impl RepoRef {
 /// Points at one blob of an account.
 ///
 /// `com.atproto.admin.defs#repoBlobRef`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct RepoBlobRef {
     /// `did`.
@@ -184,7 +184,7 @@ crate::setters! { RepoBlobRef { record_uri = record_uri: plain types::AtUri } }
 /// A named feature of an account that can be compared to spot related accounts.
 ///
 /// `com.atproto.admin.defs#threatSignature`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ThreatSignature {
     /// `property`.

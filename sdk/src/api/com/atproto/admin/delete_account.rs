@@ -25,7 +25,7 @@ impl xrpc::Method for DeleteAccount {
 impl xrpc::Procedure for DeleteAccount {}
 
 /// The input of `com.atproto.admin.deleteAccount`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `did`.

@@ -25,7 +25,7 @@ impl xrpc::Method for DisableAccountInvites {
 impl xrpc::Procedure for DisableAccountInvites {}
 
 /// The input of `com.atproto.admin.disableAccountInvites`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `account`.

@@ -25,7 +25,7 @@ impl xrpc::Method for DisableInviteCodes {
 impl xrpc::Procedure for DisableInviteCodes {}
 
 /// The input of `com.atproto.admin.disableInviteCodes`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Input {
     /// `codes`.

@@ -25,7 +25,7 @@ impl xrpc::Method for EnableAccountInvites {
 impl xrpc::Procedure for EnableAccountInvites {}
 
 /// The input of `com.atproto.admin.enableAccountInvites`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `account`.

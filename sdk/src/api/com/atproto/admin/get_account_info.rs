@@ -26,7 +26,7 @@ impl xrpc::Method for GetAccountInfo {
 impl xrpc::Query for GetAccountInfo {}
 
 /// The parameters of `com.atproto.admin.getAccountInfo`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `did`.

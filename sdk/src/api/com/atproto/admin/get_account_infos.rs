@@ -26,7 +26,7 @@ impl xrpc::Method for GetAccountInfos {
 impl xrpc::Query for GetAccountInfos {}
 
 /// The parameters of `com.atproto.admin.getAccountInfos`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `dids`.
@@ -43,7 +43,7 @@ impl Params {
 }
 
 /// The output of `com.atproto.admin.getAccountInfos`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `infos`.

@@ -39,7 +39,7 @@ impl xrpc::Paginated for GetInviteCodes {
 }
 
 /// The parameters of `com.atproto.admin.getInviteCodes`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// Order of the list: newest first, or most used first.
@@ -94,7 +94,7 @@ pub enum ParamsSort {
 crate::open_string! { ParamsSort { Recent = "recent", Usage = "usage" } }
 
 /// The output of `com.atproto.admin.getInviteCodes`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.

@@ -26,7 +26,7 @@ impl xrpc::Method for GetSubjectStatus {
 impl xrpc::Query for GetSubjectStatus {}
 
 /// The parameters of `com.atproto.admin.getSubjectStatus`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// Account to look at; with blob, the account that owns the blob.
@@ -59,7 +59,7 @@ crate::setters! {
 }
 
 /// The output of `com.atproto.admin.getSubjectStatus`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `subject`.
@@ -93,7 +93,7 @@ impl Output {
 }
 
 /// Part of `com.atproto.admin.getSubjectStatus`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum OutputSubject {
     /// `com.atproto.admin.defs#repoRef`

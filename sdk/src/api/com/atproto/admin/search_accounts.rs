@@ -39,7 +39,7 @@ impl xrpc::Paginated for SearchAccounts {
 }
 
 /// The parameters of `com.atproto.admin.searchAccounts`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// `email`.
@@ -78,7 +78,7 @@ crate::setters! {
 }
 
 /// The output of `com.atproto.admin.searchAccounts`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.

@@ -25,7 +25,7 @@ impl xrpc::Method for SendEmail {
 impl xrpc::Procedure for SendEmail {}
 
 /// The input of `com.atproto.admin.sendEmail`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `recipientDid`.
@@ -73,7 +73,7 @@ impl Input {
 crate::setters! { Input { subject = subject: into String, comment = comment: into String } }
 
 /// The output of `com.atproto.admin.sendEmail`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// Whether the mail was handed over for delivery.

@@ -25,7 +25,7 @@ impl xrpc::Method for UpdateAccountEmail {
 impl xrpc::Procedure for UpdateAccountEmail {}
 
 /// The input of `com.atproto.admin.updateAccountEmail`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `account`.

@@ -25,7 +25,7 @@ impl xrpc::Method for UpdateAccountHandle {
 impl xrpc::Procedure for UpdateAccountHandle {}
 
 /// The input of `com.atproto.admin.updateAccountHandle`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `did`.

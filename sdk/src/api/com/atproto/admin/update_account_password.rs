@@ -25,7 +25,7 @@ impl xrpc::Method for UpdateAccountPassword {
 impl xrpc::Procedure for UpdateAccountPassword {}
 
 /// The input of `com.atproto.admin.updateAccountPassword`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `did`.

@@ -25,7 +25,7 @@ impl xrpc::Method for UpdateAccountSigningKey {
 impl xrpc::Procedure for UpdateAccountSigningKey {}
 
 /// The input of `com.atproto.admin.updateAccountSigningKey`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `did`.

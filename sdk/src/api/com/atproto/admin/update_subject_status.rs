@@ -26,7 +26,7 @@ impl xrpc::Method for UpdateSubjectStatus {
 impl xrpc::Procedure for UpdateSubjectStatus {}
 
 /// The input of `com.atproto.admin.updateSubjectStatus`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `subject`.
@@ -67,7 +67,7 @@ crate::setters! {
 }
 
 /// Part of `com.atproto.admin.updateSubjectStatus`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum InputSubject {
     /// `com.atproto.admin.defs#repoRef`
@@ -89,7 +89,7 @@ crate::union! {
 }
 
 /// The output of `com.atproto.admin.updateSubjectStatus`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `subject`.
@@ -119,7 +119,7 @@ impl Output {
 }
 
 /// Part of `com.atproto.admin.updateSubjectStatus`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum OutputSubject {
     /// `com.atproto.admin.defs#repoRef`

@@ -7,7 +7,7 @@ use crate::types;
 /// A resolved identity: DID, handle and DID document.
 ///
 /// `com.atproto.identity.defs#identityInfo`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct IdentityInfo {
     /// `did`.

@@ -26,7 +26,7 @@ impl xrpc::Method for GetRecommendedDidCredentials {
 impl xrpc::Query for GetRecommendedDidCredentials {}
 
 /// The output of `com.atproto.identity.getRecommendedDidCredentials`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Output {
     /// Keys that may change the DID, most powerful first; for did:plc only.

@@ -28,7 +28,7 @@ impl xrpc::Method for RefreshIdentity {
 impl xrpc::Procedure for RefreshIdentity {}
 
 /// The input of `com.atproto.identity.refreshIdentity`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `identifier`.

@@ -27,7 +27,7 @@ impl xrpc::Method for ResolveDid {
 impl xrpc::Query for ResolveDid {}
 
 /// The parameters of `com.atproto.identity.resolveDid`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `did`.
@@ -44,7 +44,7 @@ impl Params {
 }
 
 /// The output of `com.atproto.identity.resolveDid`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `didDoc`.

@@ -27,7 +27,7 @@ impl xrpc::Method for ResolveHandle {
 impl xrpc::Query for ResolveHandle {}
 
 /// The parameters of `com.atproto.identity.resolveHandle`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `handle`.
@@ -44,7 +44,7 @@ impl Params {
 }
 
 /// The output of `com.atproto.identity.resolveHandle`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `did`.

@@ -28,7 +28,7 @@ impl xrpc::Method for ResolveIdentity {
 impl xrpc::Query for ResolveIdentity {}
 
 /// The parameters of `com.atproto.identity.resolveIdentity`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `identifier`.

@@ -25,7 +25,7 @@ impl xrpc::Method for SignPlcOperation {
 impl xrpc::Procedure for SignPlcOperation {}
 
 /// The input of `com.atproto.identity.signPlcOperation`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Input {
     /// Code from the email sent by requestPlcOperationSignature.
@@ -77,7 +77,7 @@ crate::setters! {
 }
 
 /// The output of `com.atproto.identity.signPlcOperation`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// The signed operation, ready to be submitted.

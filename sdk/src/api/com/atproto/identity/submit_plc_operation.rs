@@ -25,7 +25,7 @@ impl xrpc::Method for SubmitPlcOperation {
 impl xrpc::Procedure for SubmitPlcOperation {}
 
 /// The input of `com.atproto.identity.submitPlcOperation`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `operation`.

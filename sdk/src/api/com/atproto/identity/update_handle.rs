@@ -25,7 +25,7 @@ impl xrpc::Method for UpdateHandle {
 impl xrpc::Procedure for UpdateHandle {}
 
 /// The input of `com.atproto.identity.updateHandle`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `handle`.

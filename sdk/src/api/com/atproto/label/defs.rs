@@ -7,7 +7,7 @@ use crate::types;
 /// A signed statement by a labeler about an account or a piece of content.
 ///
 /// `com.atproto.label.defs#label`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Label {
     /// Version of the label format.
@@ -74,7 +74,7 @@ impl Label {
 /// Labels that the author of a record puts on it.
 ///
 /// `com.atproto.label.defs#selfLabels`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct SelfLabels {
     /// `values`: At most 10 elements.
@@ -102,7 +102,7 @@ impl SelfLabels {
 /// One label that an author puts on an own record.
 ///
 /// `com.atproto.label.defs#selfLabel`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct SelfLabel {
     /// `val`: At most 128 bytes.
@@ -130,7 +130,7 @@ impl SelfLabel {
 /// Describes a label that a labeler uses and how clients should act on it.
 ///
 /// `com.atproto.label.defs#labelValueDefinition`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct LabelValueDefinition {
     /// The label value that is being described.
@@ -266,7 +266,7 @@ crate::open_string! {
 /// Name and explanation of a label in one language.
 ///
 /// `com.atproto.label.defs#labelValueDefinitionStrings`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct LabelValueDefinitionStrings {
     /// `lang`.

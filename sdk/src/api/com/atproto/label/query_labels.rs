@@ -39,7 +39,7 @@ impl xrpc::Paginated for QueryLabels {
 }
 
 /// The parameters of `com.atproto.label.queryLabels`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// Subjects to match; a trailing star matches any continuation.
@@ -82,7 +82,7 @@ crate::setters! {
 }
 
 /// The output of `com.atproto.label.queryLabels`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.

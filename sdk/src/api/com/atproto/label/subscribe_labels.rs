@@ -30,7 +30,7 @@ impl xrpc::Subscription for SubscribeLabels {
 }
 
 /// The parameters of `com.atproto.label.subscribeLabels`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// Sequence number after which to resume.
@@ -59,7 +59,7 @@ pub enum Error {
 crate::errors! { Error { FutureCursor = "FutureCursor" } }
 
 /// A message of `com.atproto.label.subscribeLabels`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum Message {
     /// `com.atproto.label.subscribeLabels#labels`
@@ -80,7 +80,7 @@ crate::union! {
 /// A group of labels sent in one message.
 ///
 /// `com.atproto.label.subscribeLabels#labels`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Labels {
     /// `seq`.
@@ -112,7 +112,7 @@ impl Labels {
 /// A notice about the stream itself.
 ///
 /// `com.atproto.label.subscribeLabels#info`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Info {
     /// `name`.

@@ -28,7 +28,7 @@ impl xrpc::Method for ResolveLexicon {
 impl xrpc::Query for ResolveLexicon {}
 
 /// The parameters of `com.atproto.lexicon.resolveLexicon`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `nsid`.
@@ -45,7 +45,7 @@ impl Params {
 }
 
 /// The output of `com.atproto.lexicon.resolveLexicon`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cid`.

@@ -7,7 +7,7 @@ use crate::types;
 /// Record that publishes a lexicon; the NSID of the lexicon is the record key.
 ///
 /// Record `com.atproto.lexicon.schema`, record key: `nsid`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Schema {
     /// Version of the lexicon language.

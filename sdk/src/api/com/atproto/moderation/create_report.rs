@@ -26,7 +26,7 @@ impl xrpc::Method for CreateReport {
 impl xrpc::Procedure for CreateReport {}
 
 /// The input of `com.atproto.moderation.createReport`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `reasonType`.
@@ -71,7 +71,7 @@ impl Input {
 crate::setters! { Input { reason = reason: into String, mod_tool = mod_tool: boxed ModTool } }
 
 /// Part of `com.atproto.moderation.createReport`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum InputSubject {
     /// `com.atproto.admin.defs#repoRef`
@@ -90,7 +90,7 @@ crate::union! {
 }
 
 /// The output of `com.atproto.moderation.createReport`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// Number of the report at the moderation service.
@@ -142,7 +142,7 @@ impl Output {
 }
 
 /// Part of `com.atproto.moderation.createReport`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum OutputSubject {
     /// `com.atproto.admin.defs#repoRef`
@@ -163,7 +163,7 @@ crate::union! {
 /// The tool that made the report.
 ///
 /// `com.atproto.moderation.createReport#modTool`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ModTool {
     /// `name`.

@@ -28,7 +28,7 @@ impl xrpc::Method for ApplyWrites {
 impl xrpc::Procedure for ApplyWrites {}
 
 /// The input of `com.atproto.repo.applyWrites`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `repo`.
@@ -76,7 +76,7 @@ crate::setters! {
 }
 
 /// Part of `com.atproto.repo.applyWrites`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum InputWritesItem {
     /// `com.atproto.repo.applyWrites#create`
@@ -96,7 +96,7 @@ crate::union! {
 }
 
 /// The output of `com.atproto.repo.applyWrites`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Output {
     /// `commit`.
@@ -126,7 +126,7 @@ impl Output {
 }
 
 /// Part of `com.atproto.repo.applyWrites`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum OutputResultsItem {
     /// `com.atproto.repo.applyWrites#createResult`
@@ -158,7 +158,7 @@ crate::errors! { Error { InvalidSwap = "InvalidSwap" } }
 /// Adds a new record.
 ///
 /// `com.atproto.repo.applyWrites#create`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Create {
     /// `collection`.
@@ -198,7 +198,7 @@ crate::setters! { Create { rkey = rkey: plain types::RecordKey } }
 /// Replaces an existing record.
 ///
 /// `com.atproto.repo.applyWrites#update`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Update {
     /// `collection`.
@@ -238,7 +238,7 @@ impl Update {
 /// Removes a record.
 ///
 /// `com.atproto.repo.applyWrites#delete`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Delete {
     /// `collection`.
@@ -268,7 +268,7 @@ impl Delete {
 }
 
 /// `com.atproto.repo.applyWrites#createResult`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct CreateResult {
     /// `uri`.
@@ -316,7 +316,7 @@ pub enum CreateResultValidationStatus {
 crate::open_string! { CreateResultValidationStatus { Valid = "valid", Unknown = "unknown" } }
 
 /// `com.atproto.repo.applyWrites#updateResult`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct UpdateResult {
     /// `uri`.
@@ -364,7 +364,7 @@ pub enum UpdateResultValidationStatus {
 crate::open_string! { UpdateResultValidationStatus { Valid = "valid", Unknown = "unknown" } }
 
 /// `com.atproto.repo.applyWrites#deleteResult`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct DeleteResult {
     /// Fields that the lexicon does not name.

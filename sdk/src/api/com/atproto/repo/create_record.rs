@@ -28,7 +28,7 @@ impl xrpc::Method for CreateRecord {
 impl xrpc::Procedure for CreateRecord {}
 
 /// The input of `com.atproto.repo.createRecord`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `repo`.
@@ -88,7 +88,7 @@ crate::setters! {
 }
 
 /// The output of `com.atproto.repo.createRecord`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `uri`.

@@ -7,7 +7,7 @@ use crate::types;
 /// Identifies a commit of a repository.
 ///
 /// `com.atproto.repo.defs#commitMeta`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct CommitMeta {
     /// `cid`.

@@ -28,7 +28,7 @@ impl xrpc::Method for DeleteRecord {
 impl xrpc::Procedure for DeleteRecord {}
 
 /// The input of `com.atproto.repo.deleteRecord`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `repo`.
@@ -81,7 +81,7 @@ crate::setters! {
 }
 
 /// The output of `com.atproto.repo.deleteRecord`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Output {
     /// The new commit; missing when nothing was deleted.

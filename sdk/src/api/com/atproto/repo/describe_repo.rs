@@ -25,7 +25,7 @@ impl xrpc::Method for DescribeRepo {
 impl xrpc::Query for DescribeRepo {}
 
 /// The parameters of `com.atproto.repo.describeRepo`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `repo`.
@@ -42,7 +42,7 @@ impl Params {
 }
 
 /// The output of `com.atproto.repo.describeRepo`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `handle`.

@@ -27,7 +27,7 @@ impl xrpc::Method for GetRecord {
 impl xrpc::Query for GetRecord {}
 
 /// The parameters of `com.atproto.repo.getRecord`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `repo`.
@@ -68,7 +68,7 @@ impl Params {
 crate::setters! { Params { cid = cid: plain types::Cid } }
 
 /// The output of `com.atproto.repo.getRecord`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `uri`.

@@ -38,7 +38,7 @@ impl xrpc::Paginated for ListMissingBlobs {
 }
 
 /// The parameters of `com.atproto.repo.listMissingBlobs`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// `limit`: 1 to 1000. 500 if absent.
@@ -64,7 +64,7 @@ impl Params {
 crate::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
 
 /// The output of `com.atproto.repo.listMissingBlobs`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.
@@ -96,7 +96,7 @@ impl Output {
 /// A missing blob and a record that uses it.
 ///
 /// `com.atproto.repo.listMissingBlobs#recordBlob`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct RecordBlob {
     /// `cid`.

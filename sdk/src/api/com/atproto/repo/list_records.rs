@@ -38,7 +38,7 @@ impl xrpc::Paginated for ListRecords {
 }
 
 /// The parameters of `com.atproto.repo.listRecords`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `repo`.
@@ -85,7 +85,7 @@ crate::setters! {
 }
 
 /// The output of `com.atproto.repo.listRecords`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.
@@ -115,7 +115,7 @@ impl Output {
 }
 
 /// `com.atproto.repo.listRecords#record`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Record {
     /// `uri`.

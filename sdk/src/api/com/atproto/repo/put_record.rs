@@ -28,7 +28,7 @@ impl xrpc::Method for PutRecord {
 impl xrpc::Procedure for PutRecord {}
 
 /// The input of `com.atproto.repo.putRecord`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `repo`.
@@ -91,7 +91,7 @@ crate::setters! {
 }
 
 /// The output of `com.atproto.repo.putRecord`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `uri`.

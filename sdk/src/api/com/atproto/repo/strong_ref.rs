@@ -7,7 +7,7 @@ use crate::types;
 /// Points at one exact version of a record by address and content hash.
 ///
 /// `com.atproto.repo.strongRef`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct StrongRef {
     /// `uri`.

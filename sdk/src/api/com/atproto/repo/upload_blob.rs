@@ -25,7 +25,7 @@ impl xrpc::Method for UploadBlob {
 impl xrpc::Procedure for UploadBlob {}
 
 /// The output of `com.atproto.repo.uploadBlob`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// Reference to put into a record.

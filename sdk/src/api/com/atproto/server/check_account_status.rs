@@ -25,7 +25,7 @@ impl xrpc::Method for CheckAccountStatus {
 impl xrpc::Query for CheckAccountStatus {}
 
 /// The output of `com.atproto.server.checkAccountStatus`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `activated`.

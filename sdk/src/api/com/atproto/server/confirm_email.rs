@@ -27,7 +27,7 @@ impl xrpc::Method for ConfirmEmail {
 impl xrpc::Procedure for ConfirmEmail {}
 
 /// The input of `com.atproto.server.confirmEmail`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `email`.

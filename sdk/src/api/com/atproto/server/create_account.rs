@@ -28,7 +28,7 @@ impl xrpc::Method for CreateAccount {
 impl xrpc::Procedure for CreateAccount {}
 
 /// The input of `com.atproto.server.createAccount`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `email`.
@@ -99,7 +99,7 @@ crate::setters! {
 }
 
 /// The output of `com.atproto.server.createAccount`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `accessJwt`.

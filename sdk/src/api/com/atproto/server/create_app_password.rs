@@ -27,7 +27,7 @@ impl xrpc::Method for CreateAppPassword {
 impl xrpc::Procedure for CreateAppPassword {}
 
 /// The input of `com.atproto.server.createAppPassword`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// Label by which the password can be recognised and revoked.
@@ -72,7 +72,7 @@ pub enum Error {
 crate::errors! { Error { AccountTakedown = "AccountTakedown" } }
 
 /// `com.atproto.server.createAppPassword#appPassword`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct AppPassword {
     /// `name`.

@@ -25,7 +25,7 @@ impl xrpc::Method for CreateInviteCode {
 impl xrpc::Procedure for CreateInviteCode {}
 
 /// The input of `com.atproto.server.createInviteCode`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// How many times the code can be used.
@@ -57,7 +57,7 @@ impl Input {
 crate::setters! { Input { for_account = for_account: plain types::Did } }
 
 /// The output of `com.atproto.server.createInviteCode`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `code`.

@@ -25,7 +25,7 @@ impl xrpc::Method for CreateInviteCodes {
 impl xrpc::Procedure for CreateInviteCodes {}
 
 /// The input of `com.atproto.server.createInviteCodes`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// Number of codes for each account.
@@ -63,7 +63,7 @@ impl Input {
 crate::setters! { Input { for_accounts = for_accounts: plain Vec<types::Did> } }
 
 /// The output of `com.atproto.server.createInviteCodes`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `codes`.
@@ -91,7 +91,7 @@ impl Output {
 /// The codes made for one account.
 ///
 /// `com.atproto.server.createInviteCodes#accountCodes`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct AccountCodes {
     /// `account`.

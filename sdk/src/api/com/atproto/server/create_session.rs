@@ -27,7 +27,7 @@ impl xrpc::Method for CreateSession {
 impl xrpc::Procedure for CreateSession {}
 
 /// The input of `com.atproto.server.createSession`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// Handle, email address or other name that the server accepts.
@@ -72,7 +72,7 @@ crate::setters! {
 }
 
 /// The output of `com.atproto.server.createSession`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// Short-lived token for ordinary calls.

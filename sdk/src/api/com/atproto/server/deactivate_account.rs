@@ -25,7 +25,7 @@ impl xrpc::Method for DeactivateAccount {
 impl xrpc::Procedure for DeactivateAccount {}
 
 /// The input of `com.atproto.server.deactivateAccount`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Input {
     /// Hint to the server how long to keep the data before deleting it.

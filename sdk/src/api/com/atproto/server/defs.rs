@@ -7,7 +7,7 @@ use crate::types;
 /// An invite code with its owner and uses.
 ///
 /// `com.atproto.server.defs#inviteCode`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct InviteCode {
     /// `code`.
@@ -65,7 +65,7 @@ impl InviteCode {
 }
 
 /// `com.atproto.server.defs#inviteCodeUse`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct InviteCodeUse {
     /// `usedBy`.

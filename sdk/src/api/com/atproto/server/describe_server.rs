@@ -25,7 +25,7 @@ impl xrpc::Method for DescribeServer {
 impl xrpc::Query for DescribeServer {}
 
 /// The output of `com.atproto.server.describeServer`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `inviteCodeRequired`.
@@ -75,7 +75,7 @@ impl Output {
 }
 
 /// `com.atproto.server.describeServer#links`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Links {
     /// `privacyPolicy`.
@@ -105,7 +105,7 @@ impl Links {
 }
 
 /// `com.atproto.server.describeServer#contact`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Contact {
     /// `email`.

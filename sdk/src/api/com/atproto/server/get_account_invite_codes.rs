@@ -28,7 +28,7 @@ impl xrpc::Method for GetAccountInviteCodes {
 impl xrpc::Query for GetAccountInviteCodes {}
 
 /// The parameters of `com.atproto.server.getAccountInviteCodes`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// When false, codes without uses left are left out.
@@ -66,7 +66,7 @@ crate::setters! {
 }
 
 /// The output of `com.atproto.server.getAccountInviteCodes`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `codes`.

@@ -27,7 +27,7 @@ impl xrpc::Method for GetServiceAuth {
 impl xrpc::Query for GetServiceAuth {}
 
 /// The parameters of `com.atproto.server.getServiceAuth`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// DID of the service that is to receive the token.
@@ -56,7 +56,7 @@ impl Params {
 crate::setters! { Params { exp = exp: plain i64, lxm = lxm: plain types::Nsid } }
 
 /// The output of `com.atproto.server.getServiceAuth`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `token`.

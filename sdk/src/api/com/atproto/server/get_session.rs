@@ -25,7 +25,7 @@ impl xrpc::Method for GetSession {
 impl xrpc::Query for GetSession {}
 
 /// The output of `com.atproto.server.getSession`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `handle`.

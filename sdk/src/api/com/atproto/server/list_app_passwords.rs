@@ -27,7 +27,7 @@ impl xrpc::Method for ListAppPasswords {
 impl xrpc::Query for ListAppPasswords {}
 
 /// The output of `com.atproto.server.listAppPasswords`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `passwords`.
@@ -63,7 +63,7 @@ pub enum Error {
 crate::errors! { Error { AccountTakedown = "AccountTakedown" } }
 
 /// `com.atproto.server.listAppPasswords#appPassword`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct AppPassword {
     /// `name`.

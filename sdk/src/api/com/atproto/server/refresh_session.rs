@@ -27,7 +27,7 @@ impl xrpc::Method for RefreshSession {
 impl xrpc::Procedure for RefreshSession {}
 
 /// The output of `com.atproto.server.refreshSession`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `accessJwt`.

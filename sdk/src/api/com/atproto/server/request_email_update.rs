@@ -26,7 +26,7 @@ impl xrpc::Method for RequestEmailUpdate {
 impl xrpc::Procedure for RequestEmailUpdate {}
 
 /// The output of `com.atproto.server.requestEmailUpdate`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// Whether updateEmail will ask for the emailed code.

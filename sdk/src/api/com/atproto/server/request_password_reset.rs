@@ -25,7 +25,7 @@ impl xrpc::Method for RequestPasswordReset {
 impl xrpc::Procedure for RequestPasswordReset {}
 
 /// The input of `com.atproto.server.requestPasswordReset`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `email`.

@@ -25,7 +25,7 @@ impl xrpc::Method for ReserveSigningKey {
 impl xrpc::Procedure for ReserveSigningKey {}
 
 /// The input of `com.atproto.server.reserveSigningKey`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Input {
     /// DID that the key is meant for.
@@ -53,7 +53,7 @@ impl Input {
 crate::setters! { Input { did = did: plain types::Did } }
 
 /// The output of `com.atproto.server.reserveSigningKey`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// Public key in did:key form.

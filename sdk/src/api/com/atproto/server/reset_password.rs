@@ -27,7 +27,7 @@ impl xrpc::Method for ResetPassword {
 impl xrpc::Procedure for ResetPassword {}
 
 /// The input of `com.atproto.server.resetPassword`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `token`.

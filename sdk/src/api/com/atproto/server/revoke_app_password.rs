@@ -25,7 +25,7 @@ impl xrpc::Method for RevokeAppPassword {
 impl xrpc::Procedure for RevokeAppPassword {}
 
 /// The input of `com.atproto.server.revokeAppPassword`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `name`.

@@ -27,7 +27,7 @@ impl xrpc::Method for UpdateEmail {
 impl xrpc::Procedure for UpdateEmail {}
 
 /// The input of `com.atproto.server.updateEmail`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `email`.

@@ -27,7 +27,7 @@ impl xrpc::Method for GetBlob {
 impl xrpc::Query for GetBlob {}
 
 /// The parameters of `com.atproto.sync.getBlob`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `did`.

@@ -27,7 +27,7 @@ impl xrpc::Method for GetBlocks {
 impl xrpc::Query for GetBlocks {}
 
 /// The parameters of `com.atproto.sync.getBlocks`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `did`.

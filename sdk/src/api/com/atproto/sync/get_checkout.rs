@@ -25,7 +25,7 @@ impl xrpc::Method for GetCheckout {
 impl xrpc::Query for GetCheckout {}
 
 /// The parameters of `com.atproto.sync.getCheckout`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `did`.

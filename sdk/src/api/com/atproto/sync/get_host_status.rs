@@ -28,7 +28,7 @@ impl xrpc::Method for GetHostStatus {
 impl xrpc::Query for GetHostStatus {}
 
 /// The parameters of `com.atproto.sync.getHostStatus`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `hostname`.
@@ -45,7 +45,7 @@ impl Params {
 }
 
 /// The output of `com.atproto.sync.getHostStatus`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `hostname`.

@@ -27,7 +27,7 @@ impl xrpc::Method for GetRecord {
 impl xrpc::Query for GetRecord {}
 
 /// The parameters of `com.atproto.sync.getRecord`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `did`.

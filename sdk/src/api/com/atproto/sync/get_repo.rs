@@ -27,7 +27,7 @@ impl xrpc::Method for GetRepo {
 impl xrpc::Query for GetRepo {}
 
 /// The parameters of `com.atproto.sync.getRepo`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `did`.

@@ -27,7 +27,7 @@ impl xrpc::Method for GetRepoStatus {
 impl xrpc::Query for GetRepoStatus {}
 
 /// The parameters of `com.atproto.sync.getRepoStatus`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `did`.
@@ -44,7 +44,7 @@ impl Params {
 }
 
 /// The output of `com.atproto.sync.getRepoStatus`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `did`.

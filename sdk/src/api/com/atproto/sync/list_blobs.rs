@@ -40,7 +40,7 @@ impl xrpc::Paginated for ListBlobs {
 }
 
 /// The parameters of `com.atproto.sync.listBlobs`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `did`.
@@ -83,7 +83,7 @@ crate::setters! {
 }
 
 /// The output of `com.atproto.sync.listBlobs`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.

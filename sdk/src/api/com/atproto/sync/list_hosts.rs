@@ -39,7 +39,7 @@ impl xrpc::Paginated for ListHosts {
 }
 
 /// The parameters of `com.atproto.sync.listHosts`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// `limit`: 1 to 1000. 200 if absent.
@@ -65,7 +65,7 @@ impl Params {
 crate::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
 
 /// The output of `com.atproto.sync.listHosts`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.
@@ -97,7 +97,7 @@ impl Output {
 /// A server that the relay follows.
 ///
 /// `com.atproto.sync.listHosts#host`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Host {
     /// `hostname`.

@@ -38,7 +38,7 @@ impl xrpc::Paginated for ListRepos {
 }
 
 /// The parameters of `com.atproto.sync.listRepos`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// `limit`: 1 to 1000. 500 if absent.
@@ -64,7 +64,7 @@ impl Params {
 crate::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
 
 /// The output of `com.atproto.sync.listRepos`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.
@@ -94,7 +94,7 @@ impl Output {
 }
 
 /// `com.atproto.sync.listRepos#repo`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Repo {
     /// `did`.

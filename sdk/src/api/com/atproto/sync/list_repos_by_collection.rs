@@ -38,7 +38,7 @@ impl xrpc::Paginated for ListReposByCollection {
 }
 
 /// The parameters of `com.atproto.sync.listReposByCollection`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `collection`.
@@ -71,7 +71,7 @@ impl Params {
 crate::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
 
 /// The output of `com.atproto.sync.listReposByCollection`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.
@@ -101,7 +101,7 @@ impl Output {
 }
 
 /// `com.atproto.sync.listReposByCollection#repo`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Repo {
     /// `did`.

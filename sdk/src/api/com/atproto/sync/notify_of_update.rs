@@ -25,7 +25,7 @@ impl xrpc::Method for NotifyOfUpdate {
 impl xrpc::Procedure for NotifyOfUpdate {}
 
 /// The input of `com.atproto.sync.notifyOfUpdate`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `hostname`.

@@ -27,7 +27,7 @@ impl xrpc::Method for RequestCrawl {
 impl xrpc::Procedure for RequestCrawl {}
 
 /// The input of `com.atproto.sync.requestCrawl`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// Host name of the server that is to be followed.

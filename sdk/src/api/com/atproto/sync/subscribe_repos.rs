@@ -29,7 +29,7 @@ impl xrpc::Subscription for SubscribeRepos {
 }
 
 /// The parameters of `com.atproto.sync.subscribeRepos`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// Sequence number after which to resume.
@@ -60,7 +60,7 @@ pub enum Error {
 crate::errors! { Error { FutureCursor = "FutureCursor", ConsumerTooSlow = "ConsumerTooSlow" } }
 
 /// A message of `com.atproto.sync.subscribeRepos`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum Message {
     /// `com.atproto.sync.subscribeRepos#commit`
@@ -90,7 +90,7 @@ crate::union! {
 /// A change to the records of one repository.
 ///
 /// `com.atproto.sync.subscribeRepos#commit`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Commit {
     /// Position of the message in the stream.
@@ -178,7 +178,7 @@ impl Commit {
 /// Announces the present state of a repository when it cannot be given as a series of changes.
 ///
 /// `com.atproto.sync.subscribeRepos#sync`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct SyncDef {
     /// `seq`.
@@ -230,7 +230,7 @@ impl SyncDef {
 /// Tells that the DID document or handle of an account may have changed and should be resolved afresh.
 ///
 /// `com.atproto.sync.subscribeRepos#identity`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Identity {
     /// `seq`.
@@ -270,7 +270,7 @@ impl Identity {
 /// Tells that the state of an account on the sending host changed.
 ///
 /// `com.atproto.sync.subscribeRepos#account`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Account {
     /// `seq`.
@@ -345,7 +345,7 @@ crate::open_string! {
 /// A notice about the stream itself.
 ///
 /// `com.atproto.sync.subscribeRepos#info`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Info {
     /// `name`.
@@ -389,7 +389,7 @@ crate::open_string! { InfoName { OutdatedCursor = "OutdatedCursor" } }
 /// A change to one record within a commit.
 ///
 /// `com.atproto.sync.subscribeRepos#repoOp`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct RepoOp {
     /// `action`.

@@ -25,7 +25,7 @@ impl xrpc::Method for AddReservedHandle {
 impl xrpc::Procedure for AddReservedHandle {}
 
 /// The input of `com.atproto.temp.addReservedHandle`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `handle`.
@@ -51,7 +51,7 @@ impl Input {
 }
 
 /// The output of `com.atproto.temp.addReservedHandle`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Output {
     /// Fields that the lexicon does not name.

@@ -27,7 +27,7 @@ impl xrpc::Method for CheckHandleAvailability {
 impl xrpc::Query for CheckHandleAvailability {}
 
 /// The parameters of `com.atproto.temp.checkHandleAvailability`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `handle`.
@@ -59,7 +59,7 @@ crate::setters! {
 }
 
 /// The output of `com.atproto.temp.checkHandleAvailability`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `handle`.
@@ -89,7 +89,7 @@ impl Output {
 }
 
 /// Part of `com.atproto.temp.checkHandleAvailability`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum OutputResult {
     /// `com.atproto.temp.checkHandleAvailability#resultAvailable`
@@ -120,7 +120,7 @@ crate::errors! { Error { InvalidEmail = "InvalidEmail" } }
 /// The handle is free.
 ///
 /// `com.atproto.temp.checkHandleAvailability#resultAvailable`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ResultAvailable {
     /// Fields that the lexicon does not name.
@@ -141,7 +141,7 @@ impl ResultAvailable {
 /// The handle is taken or not allowed.
 ///
 /// `com.atproto.temp.checkHandleAvailability#resultUnavailable`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ResultUnavailable {
     /// `suggestions`.
@@ -167,7 +167,7 @@ impl ResultUnavailable {
 }
 
 /// `com.atproto.temp.checkHandleAvailability#suggestion`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Suggestion {
     /// `handle`.

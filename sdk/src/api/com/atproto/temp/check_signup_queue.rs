@@ -25,7 +25,7 @@ impl xrpc::Method for CheckSignupQueue {
 impl xrpc::Query for CheckSignupQueue {}
 
 /// The output of `com.atproto.temp.checkSignupQueue`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// Whether the account can be used already.

@@ -27,7 +27,7 @@ impl xrpc::Method for DereferenceScope {
 impl xrpc::Query for DereferenceScope {}
 
 /// The parameters of `com.atproto.temp.dereferenceScope`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// The reference, which begins with ref: and stands for a longer scope.
@@ -44,7 +44,7 @@ impl Params {
 }
 
 /// The output of `com.atproto.temp.dereferenceScope`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `scope`.

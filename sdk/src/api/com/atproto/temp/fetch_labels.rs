@@ -26,7 +26,7 @@ impl xrpc::Method for FetchLabels {
 impl xrpc::Query for FetchLabels {}
 
 /// The parameters of `com.atproto.temp.fetchLabels`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// Time after which labels are returned.
@@ -52,7 +52,7 @@ impl Params {
 crate::setters! { Params { since = since: plain i64, limit = limit: plain i64 } }
 
 /// The output of `com.atproto.temp.fetchLabels`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `labels`.

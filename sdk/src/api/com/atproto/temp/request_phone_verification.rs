@@ -25,7 +25,7 @@ impl xrpc::Method for RequestPhoneVerification {
 impl xrpc::Procedure for RequestPhoneVerification {}
 
 /// The input of `com.atproto.temp.requestPhoneVerification`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `phoneNumber`.

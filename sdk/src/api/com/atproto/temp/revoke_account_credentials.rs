@@ -26,7 +26,7 @@ impl xrpc::Method for RevokeAccountCredentials {
 impl xrpc::Procedure for RevokeAccountCredentials {}
 
 /// The input of `com.atproto.temp.revokeAccountCredentials`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `account`.

@@ -28,7 +28,7 @@ impl xrpc::Method for CreateTemplate {
 impl xrpc::Procedure for CreateTemplate {}
 
 /// The input of `tools.ozone.communication.createTemplate`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `name`.

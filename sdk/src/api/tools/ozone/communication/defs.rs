@@ -7,7 +7,7 @@ use crate::types;
 /// A stored template for messages to users.
 ///
 /// `tools.ozone.communication.defs#templateView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct TemplateView {
     /// `id`.

@@ -25,7 +25,7 @@ impl xrpc::Method for DeleteTemplate {
 impl xrpc::Procedure for DeleteTemplate {}
 
 /// The input of `tools.ozone.communication.deleteTemplate`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `id`.

@@ -26,7 +26,7 @@ impl xrpc::Method for ListTemplates {
 impl xrpc::Query for ListTemplates {}
 
 /// The output of `tools.ozone.communication.listTemplates`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `communicationTemplates`.

@@ -28,7 +28,7 @@ impl xrpc::Method for UpdateTemplate {
 impl xrpc::Procedure for UpdateTemplate {}
 
 /// The input of `tools.ozone.communication.updateTemplate`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `id`.

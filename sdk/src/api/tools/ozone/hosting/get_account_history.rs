@@ -38,7 +38,7 @@ impl xrpc::Paginated for GetAccountHistory {
 }
 
 /// The parameters of `tools.ozone.hosting.getAccountHistory`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `did`.
@@ -109,7 +109,7 @@ crate::open_string! {
 }
 
 /// The output of `tools.ozone.hosting.getAccountHistory`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.
@@ -139,7 +139,7 @@ impl Output {
 }
 
 /// `tools.ozone.hosting.getAccountHistory#event`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Event {
     /// `details`.
@@ -177,7 +177,7 @@ impl Event {
 }
 
 /// Part of `tools.ozone.hosting.getAccountHistory#event`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum EventDetails {
     /// `tools.ozone.hosting.getAccountHistory#accountCreated`
@@ -207,7 +207,7 @@ crate::union! {
 /// The account was created.
 ///
 /// `tools.ozone.hosting.getAccountHistory#accountCreated`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct AccountCreated {
     /// `email`.
@@ -239,7 +239,7 @@ impl AccountCreated {
 /// The email address was changed.
 ///
 /// `tools.ozone.hosting.getAccountHistory#emailUpdated`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct EmailUpdated {
     /// `email`.
@@ -267,7 +267,7 @@ impl EmailUpdated {
 /// The email address was confirmed.
 ///
 /// `tools.ozone.hosting.getAccountHistory#emailConfirmed`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct EmailConfirmed {
     /// `email`.
@@ -295,7 +295,7 @@ impl EmailConfirmed {
 /// The password was changed.
 ///
 /// `tools.ozone.hosting.getAccountHistory#passwordUpdated`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct PasswordUpdated {
     /// Fields that the lexicon does not name.
@@ -316,7 +316,7 @@ impl PasswordUpdated {
 /// The handle was changed.
 ///
 /// `tools.ozone.hosting.getAccountHistory#handleUpdated`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct HandleUpdated {
     /// `handle`.

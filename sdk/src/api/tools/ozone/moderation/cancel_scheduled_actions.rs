@@ -25,7 +25,7 @@ impl xrpc::Method for CancelScheduledActions {
 impl xrpc::Procedure for CancelScheduledActions {}
 
 /// The input of `tools.ozone.moderation.cancelScheduledActions`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `subjects`: At most 100 elements.
@@ -62,7 +62,7 @@ pub type Output = CancellationResults;
 /// Which accounts had their actions cancelled and which not.
 ///
 /// `tools.ozone.moderation.cancelScheduledActions#cancellationResults`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct CancellationResults {
     /// `succeeded`.
@@ -92,7 +92,7 @@ impl CancellationResults {
 }
 
 /// `tools.ozone.moderation.cancelScheduledActions#failedCancellation`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct FailedCancellation {
     /// `did`.

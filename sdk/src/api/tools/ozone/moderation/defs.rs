@@ -8,7 +8,7 @@ use crate::types;
 /// A moderation event with references to its subject.
 ///
 /// `tools.ozone.moderation.defs#modEventView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ModEventView {
     /// `id`.
@@ -73,7 +73,7 @@ impl ModEventView {
 }
 
 /// Part of `tools.ozone.moderation.defs#modEventView`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum ModEventViewEvent {
     /// `tools.ozone.moderation.defs#modEventTakedown`
@@ -161,7 +161,7 @@ crate::union! {
 }
 
 /// Part of `tools.ozone.moderation.defs#modEventView`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum ModEventViewSubject {
     /// `com.atproto.admin.defs#repoRef`
@@ -188,7 +188,7 @@ crate::union! {
 /// A moderation event with its subject and blobs in full.
 ///
 /// `tools.ozone.moderation.defs#modEventViewDetail`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ModEventViewDetail {
     /// `id`.
@@ -245,7 +245,7 @@ impl ModEventViewDetail {
 }
 
 /// Part of `tools.ozone.moderation.defs#modEventViewDetail`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum ModEventViewDetailEvent {
     /// `tools.ozone.moderation.defs#modEventTakedown`
@@ -333,7 +333,7 @@ crate::union! {
 }
 
 /// Part of `tools.ozone.moderation.defs#modEventViewDetail`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum ModEventViewDetailSubject {
     /// `tools.ozone.moderation.defs#repoView`
@@ -363,7 +363,7 @@ crate::union! {
 /// The present moderation state of an account, record, message or conversation.
 ///
 /// `tools.ozone.moderation.defs#subjectStatusView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct SubjectStatusView {
     /// `id`.
@@ -493,7 +493,7 @@ impl SubjectStatusView {
 }
 
 /// Part of `tools.ozone.moderation.defs#subjectStatusView`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum SubjectStatusViewSubject {
     /// `com.atproto.admin.defs#repoRef`
@@ -518,7 +518,7 @@ crate::union! {
 }
 
 /// Part of `tools.ozone.moderation.defs#subjectStatusView`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum SubjectStatusViewHosting {
     /// `tools.ozone.moderation.defs#accountHosting`
@@ -581,7 +581,7 @@ crate::open_string! { SubjectStatusViewAgeAssuranceUpdatedBy { Admin = "admin", 
 /// A subject with everything known about it.
 ///
 /// `tools.ozone.moderation.defs#subjectView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct SubjectView {
     /// `type`.
@@ -632,7 +632,7 @@ impl SubjectView {
 /// How often moderation events of each kind happened to an account.
 ///
 /// `tools.ozone.moderation.defs#accountStats`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct AccountStats {
     /// `reportCount`.
@@ -676,7 +676,7 @@ impl AccountStats {
 /// Moderation counts over all records of an account.
 ///
 /// `tools.ozone.moderation.defs#recordsStats`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct RecordsStats {
     /// Reports in total, several on one record counted each.
@@ -732,7 +732,7 @@ impl RecordsStats {
 /// Penalty points collected by an account.
 ///
 /// `tools.ozone.moderation.defs#accountStrike`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct AccountStrike {
     /// Points that have not expired.
@@ -819,7 +819,7 @@ pub const REVIEW_NONE: &str = "tools.ozone.moderation.defs#reviewNone";
 /// Takes a subject down, for good or for a time.
 ///
 /// `tools.ozone.moderation.defs#modEventTakedown`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ModEventTakedown {
     /// `comment`.
@@ -904,7 +904,7 @@ crate::open_string! { ModEventTakedownTargetServicesItem { Appview = "appview", 
 /// Lifts a takedown.
 ///
 /// `tools.ozone.moderation.defs#modEventReverseTakedown`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ModEventReverseTakedown {
     /// `comment`.
@@ -953,7 +953,7 @@ crate::setters! {
 /// Settles an appeal by the user.
 ///
 /// `tools.ozone.moderation.defs#modEventResolveAppeal`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ModEventResolveAppeal {
     /// `comment`.
@@ -983,7 +983,7 @@ crate::setters! { ModEventResolveAppeal { comment = comment: into String } }
 /// Adds a note for other moderators.
 ///
 /// `tools.ozone.moderation.defs#modEventComment`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ModEventComment {
     /// `comment`.
@@ -1017,7 +1017,7 @@ crate::setters! { ModEventComment { comment = comment: into String, sticky = sti
 /// Reports a subject to the moderation service.
 ///
 /// `tools.ozone.moderation.defs#modEventReport`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ModEventReport {
     /// `comment`.
@@ -1062,7 +1062,7 @@ crate::setters! {
 /// Puts labels on a subject or takes them off.
 ///
 /// `tools.ozone.moderation.defs#modEventLabel`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ModEventLabel {
     /// `comment`.
@@ -1109,7 +1109,7 @@ crate::setters! {
 /// Sets how urgent the review of a subject is.
 ///
 /// `tools.ozone.moderation.defs#modEventPriorityScore`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ModEventPriorityScore {
     /// `comment`.
@@ -1143,7 +1143,7 @@ crate::setters! { ModEventPriorityScore { comment = comment: into String } }
 /// A step in the age check of a user.
 ///
 /// `tools.ozone.moderation.defs#ageAssuranceEvent`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct AgeAssuranceEvent {
     /// `createdAt`.
@@ -1245,7 +1245,7 @@ crate::open_string! {
 /// Sets the age check state of a user by decision of a moderator.
 ///
 /// `tools.ozone.moderation.defs#ageAssuranceOverrideEvent`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct AgeAssuranceOverrideEvent {
     /// `status`.
@@ -1312,7 +1312,7 @@ crate::open_string! {
 /// Erases the stored age check data of a user.
 ///
 /// `tools.ozone.moderation.defs#ageAssurancePurgeEvent`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct AgeAssurancePurgeEvent {
     /// `comment`: At least 1 bytes.
@@ -1340,7 +1340,7 @@ impl AgeAssurancePurgeEvent {
 /// Revokes the credentials of an account so that its owner must recover it.
 ///
 /// `tools.ozone.moderation.defs#revokeAccountCredentialsEvent`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct RevokeAccountCredentialsEvent {
     /// `comment`: At least 1 bytes.
@@ -1368,7 +1368,7 @@ impl RevokeAccountCredentialsEvent {
 /// Closes the review of a subject.
 ///
 /// `tools.ozone.moderation.defs#modEventAcknowledge`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ModEventAcknowledge {
     /// `comment`.
@@ -1407,7 +1407,7 @@ crate::setters! {
 /// Passes a subject on for a more senior decision.
 ///
 /// `tools.ozone.moderation.defs#modEventEscalate`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ModEventEscalate {
     /// `comment`.
@@ -1437,7 +1437,7 @@ crate::setters! { ModEventEscalate { comment = comment: into String } }
 /// Keeps new reports from reopening the review of a subject for some time.
 ///
 /// `tools.ozone.moderation.defs#modEventMute`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ModEventMute {
     /// `comment`.
@@ -1471,7 +1471,7 @@ crate::setters! { ModEventMute { comment = comment: into String } }
 /// Lets reports reopen the review of a subject again.
 ///
 /// `tools.ozone.moderation.defs#modEventUnmute`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ModEventUnmute {
     /// `comment`.
@@ -1501,7 +1501,7 @@ crate::setters! { ModEventUnmute { comment = comment: into String } }
 /// Keeps reports made by an account from reopening reviews.
 ///
 /// `tools.ozone.moderation.defs#modEventMuteReporter`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ModEventMuteReporter {
     /// `comment`.
@@ -1540,7 +1540,7 @@ crate::setters! {
 /// Lets reports made by an account count again.
 ///
 /// `tools.ozone.moderation.defs#modEventUnmuteReporter`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ModEventUnmuteReporter {
     /// `comment`.
@@ -1570,7 +1570,7 @@ crate::setters! { ModEventUnmuteReporter { comment = comment: into String } }
 /// Sends an email to the user, or records that one was sent.
 ///
 /// `tools.ozone.moderation.defs#modEventEmail`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ModEventEmail {
     /// `subjectLine`.
@@ -1638,7 +1638,7 @@ crate::setters! {
 /// Sends the blobs of a subject to an outside service for further checks.
 ///
 /// `tools.ozone.moderation.defs#modEventDivert`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ModEventDivert {
     /// `comment`.
@@ -1668,7 +1668,7 @@ crate::setters! { ModEventDivert { comment = comment: into String } }
 /// Adds tags to a subject or removes them.
 ///
 /// `tools.ozone.moderation.defs#modEventTag`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ModEventTag {
     /// `add`.
@@ -1715,7 +1715,7 @@ crate::setters! {
 /// A change of account state reported by its server.
 ///
 /// `tools.ozone.moderation.defs#accountEvent`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct AccountEvent {
     /// `comment`.
@@ -1793,7 +1793,7 @@ crate::open_string! {
 /// A change of handle or DID document.
 ///
 /// `tools.ozone.moderation.defs#identityEvent`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct IdentityEvent {
     /// `comment`.
@@ -1846,7 +1846,7 @@ crate::setters! {
 /// A record was created, changed or deleted by its author.
 ///
 /// `tools.ozone.moderation.defs#recordEvent`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct RecordEvent {
     /// `comment`.
@@ -1904,7 +1904,7 @@ crate::open_string! { RecordEventOp { Create = "create", Update = "update", Dele
 /// Plans a takedown for later.
 ///
 /// `tools.ozone.moderation.defs#scheduleTakedownEvent`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ScheduleTakedownEvent {
     /// `comment`.
@@ -1953,7 +1953,7 @@ crate::setters! {
 /// Calls off a planned takedown.
 ///
 /// `tools.ozone.moderation.defs#cancelScheduledTakedownEvent`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct CancelScheduledTakedownEvent {
     /// `comment`.
@@ -1983,7 +1983,7 @@ crate::setters! { CancelScheduledTakedownEvent { comment = comment: into String 
 /// An account as shown to moderators.
 ///
 /// `tools.ozone.moderation.defs#repoView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct RepoView {
     /// `did`.
@@ -2057,7 +2057,7 @@ impl RepoView {
 /// An account as shown to moderators, with labels and invites.
 ///
 /// `tools.ozone.moderation.defs#repoViewDetail`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct RepoViewDetail {
     /// `did`.
@@ -2143,7 +2143,7 @@ impl RepoViewDetail {
 /// Stands in for an account that cannot be found.
 ///
 /// `tools.ozone.moderation.defs#repoViewNotFound`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct RepoViewNotFound {
     /// `did`.
@@ -2171,7 +2171,7 @@ impl RepoViewNotFound {
 /// A record as shown to moderators.
 ///
 /// `tools.ozone.moderation.defs#recordView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct RecordView {
     /// `uri`.
@@ -2231,7 +2231,7 @@ impl RecordView {
 /// A record as shown to moderators, with its blobs and labels in full.
 ///
 /// `tools.ozone.moderation.defs#recordViewDetail`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct RecordViewDetail {
     /// `uri`.
@@ -2295,7 +2295,7 @@ impl RecordViewDetail {
 /// Stands in for a record that cannot be found.
 ///
 /// `tools.ozone.moderation.defs#recordViewNotFound`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct RecordViewNotFound {
     /// `uri`.
@@ -2321,7 +2321,7 @@ impl RecordViewNotFound {
 }
 
 /// `tools.ozone.moderation.defs#convoView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ConvoView {
     /// `did`.
@@ -2351,7 +2351,7 @@ impl ConvoView {
 }
 
 /// `tools.ozone.moderation.defs#moderation`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Moderation {
     /// `subjectStatus`.
@@ -2377,7 +2377,7 @@ impl Moderation {
 }
 
 /// `tools.ozone.moderation.defs#moderationDetail`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ModerationDetail {
     /// `subjectStatus`.
@@ -2405,7 +2405,7 @@ impl ModerationDetail {
 /// A blob as shown to moderators.
 ///
 /// `tools.ozone.moderation.defs#blobView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct BlobView {
     /// `cid`.
@@ -2456,7 +2456,7 @@ impl BlobView {
 }
 
 /// Part of `tools.ozone.moderation.defs#blobView`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum BlobViewDetails {
     /// `tools.ozone.moderation.defs#imageDetails`
@@ -2475,7 +2475,7 @@ crate::union! {
 }
 
 /// `tools.ozone.moderation.defs#imageDetails`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ImageDetails {
     /// `width`.
@@ -2505,7 +2505,7 @@ impl ImageDetails {
 }
 
 /// `tools.ozone.moderation.defs#videoDetails`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct VideoDetails {
     /// `width`.
@@ -2541,7 +2541,7 @@ impl VideoDetails {
 /// State of an account on its own server.
 ///
 /// `tools.ozone.moderation.defs#accountHosting`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct AccountHosting {
     /// `status`.
@@ -2617,7 +2617,7 @@ crate::open_string! {
 /// State of a record on its own server.
 ///
 /// `tools.ozone.moderation.defs#recordHosting`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct RecordHosting {
     /// `status`.
@@ -2671,7 +2671,7 @@ crate::open_string! { RecordHostingStatus { Deleted = "deleted", Unknown = "unkn
 /// How often an account has reported others and what came of it.
 ///
 /// `tools.ozone.moderation.defs#reporterStats`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ReporterStats {
     /// `did`.
@@ -2741,7 +2741,7 @@ impl ReporterStats {
 /// The tool from which an action was taken.
 ///
 /// `tools.ozone.moderation.defs#modTool`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ModTool {
     /// `name`.
@@ -2790,7 +2790,7 @@ pub const TIMELINE_EVENT_PLC_TOMBSTONE: &str = "tools.ozone.moderation.defs#time
 /// A planned moderation action and its state.
 ///
 /// `tools.ozone.moderation.defs#scheduledActionView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ScheduledActionView {
     /// `id`.

@@ -28,7 +28,7 @@ impl xrpc::Method for EmitEvent {
 impl xrpc::Procedure for EmitEvent {}
 
 /// The input of `tools.ozone.moderation.emitEvent`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `event`.
@@ -91,7 +91,7 @@ crate::setters! {
 }
 
 /// Part of `tools.ozone.moderation.emitEvent`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum InputEvent {
     /// `tools.ozone.moderation.defs#modEventTakedown`
@@ -197,7 +197,7 @@ crate::union! {
 }
 
 /// Part of `tools.ozone.moderation.emitEvent`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum InputSubject {
     /// `com.atproto.admin.defs#repoRef`
@@ -238,7 +238,7 @@ crate::errors! {
 /// Selects the reports that an event settles, with a note for them.
 ///
 /// `tools.ozone.moderation.emitEvent#reportAction`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ReportAction {
     /// Reports selected by number.

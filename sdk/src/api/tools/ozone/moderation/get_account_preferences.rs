@@ -26,7 +26,7 @@ impl xrpc::Method for GetAccountPreferences {
 impl xrpc::Query for GetAccountPreferences {}
 
 /// The parameters of `tools.ozone.moderation.getAccountPreferences`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `did`.
@@ -43,7 +43,7 @@ impl Params {
 }
 
 /// The output of `tools.ozone.moderation.getAccountPreferences`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `preferences`.

@@ -27,7 +27,7 @@ impl xrpc::Method for GetAccountTimeline {
 impl xrpc::Query for GetAccountTimeline {}
 
 /// The parameters of `tools.ozone.moderation.getAccountTimeline`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `did`.
@@ -44,7 +44,7 @@ impl Params {
 }
 
 /// The output of `tools.ozone.moderation.getAccountTimeline`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `timeline`.
@@ -82,7 +82,7 @@ crate::errors! { Error { RepoNotFound = "RepoNotFound" } }
 /// What happened on one day.
 ///
 /// `tools.ozone.moderation.getAccountTimeline#timelineItem`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct TimelineItem {
     /// `day`.
@@ -114,7 +114,7 @@ impl TimelineItem {
 /// Number of events of one kind on one kind of subject.
 ///
 /// `tools.ozone.moderation.getAccountTimeline#timelineItemSummary`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct TimelineItemSummary {
     /// `eventSubjectType`.

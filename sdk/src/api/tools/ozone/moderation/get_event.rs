@@ -25,7 +25,7 @@ impl xrpc::Method for GetEvent {
 impl xrpc::Query for GetEvent {}
 
 /// The parameters of `tools.ozone.moderation.getEvent`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `id`.

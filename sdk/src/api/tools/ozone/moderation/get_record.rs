@@ -28,7 +28,7 @@ impl xrpc::Method for GetRecord {
 impl xrpc::Query for GetRecord {}
 
 /// The parameters of `tools.ozone.moderation.getRecord`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `uri`.

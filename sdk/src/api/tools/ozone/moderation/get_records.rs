@@ -26,7 +26,7 @@ impl xrpc::Method for GetRecords {
 impl xrpc::Query for GetRecords {}
 
 /// The parameters of `tools.ozone.moderation.getRecords`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `uris`: At most 100 elements.
@@ -43,7 +43,7 @@ impl Params {
 }
 
 /// The output of `tools.ozone.moderation.getRecords`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `records`.
@@ -69,7 +69,7 @@ impl Output {
 }
 
 /// Part of `tools.ozone.moderation.getRecords`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum OutputRecordsItem {
     /// `tools.ozone.moderation.defs#recordViewDetail`

@@ -28,7 +28,7 @@ impl xrpc::Method for GetRepo {
 impl xrpc::Query for GetRepo {}
 
 /// The parameters of `tools.ozone.moderation.getRepo`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `did`.

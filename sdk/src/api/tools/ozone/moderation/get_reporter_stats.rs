@@ -26,7 +26,7 @@ impl xrpc::Method for GetReporterStats {
 impl xrpc::Query for GetReporterStats {}
 
 /// The parameters of `tools.ozone.moderation.getReporterStats`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `dids`: At most 100 elements.
@@ -43,7 +43,7 @@ impl Params {
 }
 
 /// The output of `tools.ozone.moderation.getReporterStats`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `stats`.

@@ -26,7 +26,7 @@ impl xrpc::Method for GetRepos {
 impl xrpc::Query for GetRepos {}
 
 /// The parameters of `tools.ozone.moderation.getRepos`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `dids`: At most 100 elements.
@@ -43,7 +43,7 @@ impl Params {
 }
 
 /// The output of `tools.ozone.moderation.getRepos`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `repos`.
@@ -69,7 +69,7 @@ impl Output {
 }
 
 /// Part of `tools.ozone.moderation.getRepos`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum OutputReposItem {
     /// `tools.ozone.moderation.defs#repoViewDetail`

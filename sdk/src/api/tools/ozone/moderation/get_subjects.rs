@@ -26,7 +26,7 @@ impl xrpc::Method for GetSubjects {
 impl xrpc::Query for GetSubjects {}
 
 /// The parameters of `tools.ozone.moderation.getSubjects`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// DIDs or record addresses.
@@ -45,7 +45,7 @@ impl Params {
 }
 
 /// The output of `tools.ozone.moderation.getSubjects`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `subjects`.

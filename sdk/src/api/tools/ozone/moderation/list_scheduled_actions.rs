@@ -26,7 +26,7 @@ impl xrpc::Method for ListScheduledActions {
 impl xrpc::Procedure for ListScheduledActions {}
 
 /// The input of `tools.ozone.moderation.listScheduledActions`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// Only actions planned for after this time.
@@ -111,7 +111,7 @@ crate::open_string! {
 }
 
 /// The output of `tools.ozone.moderation.listScheduledActions`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `actions`.

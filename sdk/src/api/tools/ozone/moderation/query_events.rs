@@ -41,7 +41,7 @@ impl xrpc::Paginated for QueryEvents {
 }
 
 /// The parameters of `tools.ozone.moderation.queryEvents`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// Kinds of events as full type names; all when left out.
@@ -244,7 +244,7 @@ crate::open_string! {
 }
 
 /// The output of `tools.ozone.moderation.queryEvents`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.

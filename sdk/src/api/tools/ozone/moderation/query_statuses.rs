@@ -41,7 +41,7 @@ impl xrpc::Paginated for QueryStatuses {
 }
 
 /// The parameters of `tools.ozone.moderation.queryStatuses`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// Number of parts into which the results are split among reviewers.
@@ -362,7 +362,7 @@ crate::open_string! {
 }
 
 /// The output of `tools.ozone.moderation.queryStatuses`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.

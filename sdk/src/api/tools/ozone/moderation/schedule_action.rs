@@ -26,7 +26,7 @@ impl xrpc::Method for ScheduleAction {
 impl xrpc::Procedure for ScheduleAction {}
 
 /// The input of `tools.ozone.moderation.scheduleAction`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `action`.
@@ -79,7 +79,7 @@ crate::setters! {
 }
 
 /// Part of `tools.ozone.moderation.scheduleAction`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum InputAction {
     /// `tools.ozone.moderation.scheduleAction#takedown`
@@ -100,7 +100,7 @@ pub type Output = ScheduledActionResults;
 /// The takedown to carry out later.
 ///
 /// `tools.ozone.moderation.scheduleAction#takedown`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Takedown {
     /// `comment`.
@@ -174,7 +174,7 @@ crate::setters! {
 /// When to act: at an exact time or at some moment within a span.
 ///
 /// `tools.ozone.moderation.scheduleAction#schedulingConfig`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct SchedulingConfig {
     /// Exact time; not together with the other two.
@@ -218,7 +218,7 @@ crate::setters! {
 /// Which accounts the action was planned for and which not.
 ///
 /// `tools.ozone.moderation.scheduleAction#scheduledActionResults`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ScheduledActionResults {
     /// `succeeded`.
@@ -248,7 +248,7 @@ impl ScheduledActionResults {
 }
 
 /// `tools.ozone.moderation.scheduleAction#failedScheduling`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct FailedScheduling {
     /// `subject`.

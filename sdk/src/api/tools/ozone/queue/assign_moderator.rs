@@ -28,7 +28,7 @@ impl xrpc::Method for AssignModerator {
 impl xrpc::Procedure for AssignModerator {}
 
 /// The input of `tools.ozone.queue.assignModerator`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `queueId`.

@@ -28,7 +28,7 @@ impl xrpc::Method for CreateQueue {
 impl xrpc::Procedure for CreateQueue {}
 
 /// The input of `tools.ozone.queue.createQueue`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `name`.
@@ -111,7 +111,7 @@ crate::open_string! {
 }
 
 /// The output of `tools.ozone.queue.createQueue`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `queue`.

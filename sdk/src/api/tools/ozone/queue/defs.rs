@@ -8,7 +8,7 @@ use crate::types;
 /// A report queue with its rules and figures.
 ///
 /// `tools.ozone.queue.defs#queueView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct QueueView {
     /// `id`.
@@ -117,7 +117,7 @@ crate::open_string! {
 /// Present figures of a queue.
 ///
 /// `tools.ozone.queue.defs#queueStats`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct QueueStats {
     /// `pendingCount`.
@@ -169,7 +169,7 @@ impl QueueStats {
 /// The assignment of a moderator to a queue over a time.
 ///
 /// `tools.ozone.queue.defs#assignmentView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct AssignmentView {
     /// `id`.

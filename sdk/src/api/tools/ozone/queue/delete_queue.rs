@@ -25,7 +25,7 @@ impl xrpc::Method for DeleteQueue {
 impl xrpc::Procedure for DeleteQueue {}
 
 /// The input of `tools.ozone.queue.deleteQueue`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `queueId`.
@@ -57,7 +57,7 @@ impl Input {
 crate::setters! { Input { migrate_to_queue_id = migrate_to_queue_id: plain i64 } }
 
 /// The output of `tools.ozone.queue.deleteQueue`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `deleted`.

@@ -41,7 +41,7 @@ impl xrpc::Paginated for GetAssignments {
 }
 
 /// The parameters of `tools.ozone.queue.getAssignments`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// When true, assignments that have ended are left out.
@@ -92,7 +92,7 @@ crate::setters! {
 }
 
 /// The output of `tools.ozone.queue.getAssignments`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.

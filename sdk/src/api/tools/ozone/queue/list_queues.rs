@@ -39,7 +39,7 @@ impl xrpc::Paginated for ListQueues {
 }
 
 /// The parameters of `tools.ozone.queue.listQueues`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// `enabled`.
@@ -93,7 +93,7 @@ crate::setters! {
 }
 
 /// The output of `tools.ozone.queue.listQueues`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.

@@ -27,7 +27,7 @@ impl xrpc::Method for RouteReports {
 impl xrpc::Procedure for RouteReports {}
 
 /// The input of `tools.ozone.queue.routeReports`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// First report of the range, included.
@@ -57,7 +57,7 @@ impl Input {
 }
 
 /// The output of `tools.ozone.queue.routeReports`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// Number of reports that went into a queue.

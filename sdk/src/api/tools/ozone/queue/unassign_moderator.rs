@@ -27,7 +27,7 @@ impl xrpc::Method for UnassignModerator {
 impl xrpc::Procedure for UnassignModerator {}
 
 /// The input of `tools.ozone.queue.unassignModerator`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `queueId`.

@@ -28,7 +28,7 @@ impl xrpc::Method for UpdateQueue {
 impl xrpc::Procedure for UpdateQueue {}
 
 /// The input of `tools.ozone.queue.updateQueue`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `queueId`.
@@ -79,7 +79,7 @@ crate::setters! {
 }
 
 /// The output of `tools.ozone.queue.updateQueue`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `queue`.

@@ -28,7 +28,7 @@ impl xrpc::Method for AssignModerator {
 impl xrpc::Procedure for AssignModerator {}
 
 /// The input of `tools.ozone.report.assignModerator`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `reportId`.

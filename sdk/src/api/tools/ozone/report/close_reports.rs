@@ -25,7 +25,7 @@ impl xrpc::Method for CloseReports {
 impl xrpc::Procedure for CloseReports {}
 
 /// The input of `tools.ozone.report.closeReports`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `subject`.
@@ -77,7 +77,7 @@ crate::setters! {
 }
 
 /// The output of `tools.ozone.report.closeReports`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `closedCount`.

@@ -28,7 +28,7 @@ impl xrpc::Method for CreateActivity {
 impl xrpc::Procedure for CreateActivity {}
 
 /// The input of `tools.ozone.report.createActivity`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// Report to act on; give either this or eventId.
@@ -90,7 +90,7 @@ crate::setters! {
 }
 
 /// Part of `tools.ozone.report.createActivity`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum InputActivity {
     /// `tools.ozone.report.defs#queueActivity`
@@ -121,7 +121,7 @@ crate::union! {
 }
 
 /// The output of `tools.ozone.report.createActivity`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `activity`.

@@ -343,7 +343,7 @@ pub const REASON_SELF_HARM_OTHER: &str = "tools.ozone.report.defs#reasonSelfHarm
 /// Which moderator works on a report.
 ///
 /// `tools.ozone.report.defs#reportAssignment`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ReportAssignment {
     /// `did`.
@@ -379,7 +379,7 @@ impl ReportAssignment {
 /// A report as shown to moderators.
 ///
 /// `tools.ozone.report.defs#reportView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ReportView {
     /// `id`.
@@ -528,7 +528,7 @@ crate::open_string! {
 /// The report was put into a queue.
 ///
 /// `tools.ozone.report.defs#queueActivity`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct QueueActivity {
     /// `previousStatus`.
@@ -590,7 +590,7 @@ crate::open_string! {
 /// The report was assigned to a moderator.
 ///
 /// `tools.ozone.report.defs#assignmentActivity`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct AssignmentActivity {
     /// `previousStatus`.
@@ -652,7 +652,7 @@ crate::open_string! {
 /// The report was passed on for a more senior decision.
 ///
 /// `tools.ozone.report.defs#escalationActivity`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct EscalationActivity {
     /// `previousStatus`.
@@ -714,7 +714,7 @@ crate::open_string! {
 /// The report was closed.
 ///
 /// `tools.ozone.report.defs#closeActivity`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct CloseActivity {
     /// `previousStatus`.
@@ -776,7 +776,7 @@ crate::open_string! {
 /// A closed report was opened again.
 ///
 /// `tools.ozone.report.defs#reopenActivity`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ReopenActivity {
     /// `previousStatus`.
@@ -838,7 +838,7 @@ crate::open_string! {
 /// A note was left without a change of status.
 ///
 /// `tools.ozone.report.defs#noteActivity`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct NoteActivity {
     /// Fields that the lexicon does not name.
@@ -859,7 +859,7 @@ impl NoteActivity {
 /// One entry in the history of a report.
 ///
 /// `tools.ozone.report.defs#reportActivityView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ReportActivityView {
     /// `id`.
@@ -932,7 +932,7 @@ impl ReportActivityView {
 }
 
 /// Part of `tools.ozone.report.defs#reportActivityView`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum ReportActivityViewActivity {
     /// `tools.ozone.report.defs#queueActivity`
@@ -965,7 +965,7 @@ crate::union! {
 /// Report figures of the current period.
 ///
 /// `tools.ozone.report.defs#liveStats`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct LiveStats {
     /// `pendingCount`.
@@ -1017,7 +1017,7 @@ impl LiveStats {
 /// Report figures of one past day.
 ///
 /// `tools.ozone.report.defs#historicalStats`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct HistoricalStats {
     /// The day that the figures are for.
@@ -1073,7 +1073,7 @@ impl HistoricalStats {
 /// The assignment of a moderator to a report over a time.
 ///
 /// `tools.ozone.report.defs#assignmentView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct AssignmentView {
     /// `id`.

@@ -41,7 +41,7 @@ impl xrpc::Paginated for GetHistoricalStats {
 }
 
 /// The parameters of `tools.ozone.report.getHistoricalStats`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// `queueId`.
@@ -100,7 +100,7 @@ crate::setters! {
 }
 
 /// The output of `tools.ozone.report.getHistoricalStats`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `stats`.

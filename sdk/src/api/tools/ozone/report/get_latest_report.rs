@@ -28,7 +28,7 @@ impl xrpc::Method for GetLatestReport {
 impl xrpc::Query for GetLatestReport {}
 
 /// The output of `tools.ozone.report.getLatestReport`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `report`.

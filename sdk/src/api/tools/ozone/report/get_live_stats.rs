@@ -26,7 +26,7 @@ impl xrpc::Method for GetLiveStats {
 impl xrpc::Query for GetLiveStats {}
 
 /// The parameters of `tools.ozone.report.getLiveStats`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// `queueId`.
@@ -65,7 +65,7 @@ crate::setters! {
 }
 
 /// The output of `tools.ozone.report.getLiveStats`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `stats`.

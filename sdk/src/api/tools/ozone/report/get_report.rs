@@ -27,7 +27,7 @@ impl xrpc::Method for GetReport {
 impl xrpc::Query for GetReport {}
 
 /// The parameters of `tools.ozone.report.getReport`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `id`.

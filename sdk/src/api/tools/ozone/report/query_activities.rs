@@ -41,7 +41,7 @@ impl xrpc::Paginated for QueryActivities {
 }
 
 /// The parameters of `tools.ozone.report.queryActivities`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// `activityTypes`.
@@ -107,7 +107,7 @@ pub enum ParamsSortDirection {
 crate::closed_string! { ParamsSortDirection { Asc = "asc", Desc = "desc" } }
 
 /// The output of `tools.ozone.report.queryActivities`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `activities`.

@@ -39,7 +39,7 @@ impl xrpc::Paginated for QueryReports {
 }
 
 /// The parameters of `tools.ozone.report.queryReports`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `queueId`.
@@ -216,7 +216,7 @@ pub enum ParamsSortDirection {
 crate::closed_string! { ParamsSortDirection { Asc = "asc", Desc = "desc" } }
 
 /// The output of `tools.ozone.report.queryReports`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.

@@ -28,7 +28,7 @@ impl xrpc::Method for ReassignQueue {
 impl xrpc::Procedure for ReassignQueue {}
 
 /// The input of `tools.ozone.report.reassignQueue`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `reportId`.
@@ -64,7 +64,7 @@ impl Input {
 crate::setters! { Input { comment = comment: into String } }
 
 /// The output of `tools.ozone.report.reassignQueue`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `report`.

@@ -25,7 +25,7 @@ impl xrpc::Method for RefreshStats {
 impl xrpc::Procedure for RefreshStats {}
 
 /// The input of `tools.ozone.report.refreshStats`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// First day of the range.
@@ -61,7 +61,7 @@ impl Input {
 crate::setters! { Input { queue_ids = queue_ids: plain Vec<i64> } }
 
 /// The output of `tools.ozone.report.refreshStats`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Output {
     /// Fields that the lexicon does not name.

@@ -28,7 +28,7 @@ impl xrpc::Method for UnassignModerator {
 impl xrpc::Procedure for UnassignModerator {}
 
 /// The input of `tools.ozone.report.unassignModerator`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `reportId`.

@@ -28,7 +28,7 @@ impl xrpc::Method for AddRule {
 impl xrpc::Procedure for AddRule {}
 
 /// The input of `tools.ozone.safelink.addRule`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `url`.

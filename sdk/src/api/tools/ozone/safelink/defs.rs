@@ -7,7 +7,7 @@ use crate::types;
 /// A change made to the link rules.
 ///
 /// `tools.ozone.safelink.defs#event`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Event {
     /// `id`.
@@ -159,7 +159,7 @@ crate::open_string! {
 /// A rule for a link or domain that is now in force.
 ///
 /// `tools.ozone.safelink.defs#urlRule`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct UrlRule {
     /// The address or domain that the rule covers.

@@ -26,7 +26,7 @@ impl xrpc::Method for QueryEvents {
 impl xrpc::Procedure for QueryEvents {}
 
 /// The input of `tools.ozone.safelink.queryEvents`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Input {
     /// `cursor`.
@@ -100,7 +100,7 @@ pub enum InputSortDirection {
 crate::open_string! { InputSortDirection { Asc = "asc", Desc = "desc" } }
 
 /// The output of `tools.ozone.safelink.queryEvents`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.

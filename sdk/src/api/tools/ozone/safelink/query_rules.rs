@@ -26,7 +26,7 @@ impl xrpc::Method for QueryRules {
 impl xrpc::Procedure for QueryRules {}
 
 /// The input of `tools.ozone.safelink.queryRules`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Input {
     /// `cursor`.
@@ -115,7 +115,7 @@ pub enum InputSortDirection {
 crate::open_string! { InputSortDirection { Asc = "asc", Desc = "desc" } }
 
 /// The output of `tools.ozone.safelink.queryRules`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.

@@ -28,7 +28,7 @@ impl xrpc::Method for RemoveRule {
 impl xrpc::Procedure for RemoveRule {}
 
 /// The input of `tools.ozone.safelink.removeRule`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `url`.

@@ -28,7 +28,7 @@ impl xrpc::Method for UpdateRule {
 impl xrpc::Procedure for UpdateRule {}
 
 /// The input of `tools.ozone.safelink.updateRule`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `url`.

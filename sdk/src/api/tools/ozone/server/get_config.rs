@@ -25,7 +25,7 @@ impl xrpc::Method for GetConfig {
 impl xrpc::Query for GetConfig {}
 
 /// The output of `tools.ozone.server.getConfig`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Output {
     /// `appview`.
@@ -71,7 +71,7 @@ impl Output {
 }
 
 /// `tools.ozone.server.getConfig#serviceConfig`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ServiceConfig {
     /// `url`.
@@ -97,7 +97,7 @@ impl ServiceConfig {
 }
 
 /// `tools.ozone.server.getConfig#viewerConfig`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ViewerConfig {
     /// `role`.

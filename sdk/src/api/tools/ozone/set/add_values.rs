@@ -25,7 +25,7 @@ impl xrpc::Method for AddValues {
 impl xrpc::Procedure for AddValues {}
 
 /// The input of `tools.ozone.set.addValues`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `name`.

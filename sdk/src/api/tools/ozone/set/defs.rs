@@ -7,7 +7,7 @@ use crate::types;
 /// Name and description of a set of values.
 ///
 /// `tools.ozone.set.defs#set`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Set {
     /// `name`: 3 to 128 bytes.
@@ -41,7 +41,7 @@ crate::setters! { Set { description = description: into String } }
 /// A set of values with its size but without the values.
 ///
 /// `tools.ozone.set.defs#setView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct SetView {
     /// `name`: 3 to 128 bytes.

@@ -27,7 +27,7 @@ impl xrpc::Method for DeleteSet {
 impl xrpc::Procedure for DeleteSet {}
 
 /// The input of `tools.ozone.set.deleteSet`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `name`.
@@ -49,7 +49,7 @@ impl Input {
 }
 
 /// The output of `tools.ozone.set.deleteSet`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Output {
     /// Fields that the lexicon does not name.

@@ -27,7 +27,7 @@ impl xrpc::Method for DeleteValues {
 impl xrpc::Procedure for DeleteValues {}
 
 /// The input of `tools.ozone.set.deleteValues`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `name`.

@@ -41,7 +41,7 @@ impl xrpc::Paginated for GetValues {
 }
 
 /// The parameters of `tools.ozone.set.getValues`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `name`.
@@ -74,7 +74,7 @@ impl Params {
 crate::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
 
 /// The output of `tools.ozone.set.getValues`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `set`.

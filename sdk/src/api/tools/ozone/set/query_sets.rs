@@ -39,7 +39,7 @@ impl xrpc::Paginated for QuerySets {
 }
 
 /// The parameters of `tools.ozone.set.querySets`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// `limit`: 1 to 100. 50 if absent.
@@ -120,7 +120,7 @@ pub enum ParamsSortDirection {
 crate::closed_string! { ParamsSortDirection { Asc = "asc", Desc = "desc" } }
 
 /// The output of `tools.ozone.set.querySets`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `sets`.

@@ -7,7 +7,7 @@ use crate::types;
 /// A stored setting of the moderation service or of one moderator.
 ///
 /// `tools.ozone.setting.defs#option`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct OptionDef {
     /// Name of the setting in NSID form.

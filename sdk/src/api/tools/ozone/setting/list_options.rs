@@ -39,7 +39,7 @@ impl xrpc::Paginated for ListOptions {
 }
 
 /// The parameters of `tools.ozone.setting.listOptions`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// `limit`: 1 to 100. 50 if absent.
@@ -102,7 +102,7 @@ pub enum ParamsScope {
 crate::open_string! { ParamsScope { Instance = "instance", Personal = "personal" } }
 
 /// The output of `tools.ozone.setting.listOptions`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.

@@ -25,7 +25,7 @@ impl xrpc::Method for RemoveOptions {
 impl xrpc::Procedure for RemoveOptions {}
 
 /// The input of `tools.ozone.setting.removeOptions`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `keys`: 1 to 200 elements.
@@ -69,7 +69,7 @@ pub enum InputScope {
 crate::open_string! { InputScope { Instance = "instance", Personal = "personal" } }
 
 /// The output of `tools.ozone.setting.removeOptions`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Output {
     /// Fields that the lexicon does not name.

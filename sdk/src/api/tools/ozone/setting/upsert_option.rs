@@ -26,7 +26,7 @@ impl xrpc::Method for UpsertOption {
 impl xrpc::Procedure for UpsertOption {}
 
 /// The input of `tools.ozone.setting.upsertOption`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `key`.
@@ -118,7 +118,7 @@ crate::open_string! {
 }
 
 /// The output of `tools.ozone.setting.upsertOption`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `option`.

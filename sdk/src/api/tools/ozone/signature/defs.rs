@@ -7,7 +7,7 @@ use crate::types;
 /// A named feature that accounts can have in common.
 ///
 /// `tools.ozone.signature.defs#sigDetail`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct SigDetail {
     /// `property`.

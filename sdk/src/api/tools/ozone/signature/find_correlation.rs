@@ -26,7 +26,7 @@ impl xrpc::Method for FindCorrelation {
 impl xrpc::Query for FindCorrelation {}
 
 /// The parameters of `tools.ozone.signature.findCorrelation`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `dids`.
@@ -43,7 +43,7 @@ impl Params {
 }
 
 /// The output of `tools.ozone.signature.findCorrelation`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `details`.

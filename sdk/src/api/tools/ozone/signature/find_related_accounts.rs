@@ -39,7 +39,7 @@ impl xrpc::Paginated for FindRelatedAccounts {
 }
 
 /// The parameters of `tools.ozone.signature.findRelatedAccounts`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `did`.
@@ -72,7 +72,7 @@ impl Params {
 crate::setters! { Params { cursor = cursor: into String, limit = limit: plain i64 } }
 
 /// The output of `tools.ozone.signature.findRelatedAccounts`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.
@@ -102,7 +102,7 @@ impl Output {
 }
 
 /// `tools.ozone.signature.findRelatedAccounts#relatedAccount`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct RelatedAccount {
     /// `account`.

@@ -39,7 +39,7 @@ impl xrpc::Paginated for SearchAccounts {
 }
 
 /// The parameters of `tools.ozone.signature.searchAccounts`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `values`.
@@ -72,7 +72,7 @@ impl Params {
 crate::setters! { Params { cursor = cursor: into String, limit = limit: plain i64 } }
 
 /// The output of `tools.ozone.signature.searchAccounts`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.

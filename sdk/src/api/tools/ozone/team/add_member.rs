@@ -28,7 +28,7 @@ impl xrpc::Method for AddMember {
 impl xrpc::Procedure for AddMember {}
 
 /// The input of `tools.ozone.team.addMember`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `did`.

@@ -8,7 +8,7 @@ use crate::types;
 /// A member of the moderation team.
 ///
 /// `tools.ozone.team.defs#member`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Member {
     /// `did`.

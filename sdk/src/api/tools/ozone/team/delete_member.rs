@@ -27,7 +27,7 @@ impl xrpc::Method for DeleteMember {
 impl xrpc::Procedure for DeleteMember {}
 
 /// The input of `tools.ozone.team.deleteMember`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `did`.

@@ -39,7 +39,7 @@ impl xrpc::Paginated for ListMembers {
 }
 
 /// The parameters of `tools.ozone.team.listMembers`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// Words to look for in names and handles.
@@ -88,7 +88,7 @@ crate::setters! {
 }
 
 /// The output of `tools.ozone.team.listMembers`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.

@@ -28,7 +28,7 @@ impl xrpc::Method for UpdateMember {
 impl xrpc::Procedure for UpdateMember {}
 
 /// The input of `tools.ozone.team.updateMember`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `did`.

@@ -8,7 +8,7 @@ use crate::types;
 /// A verification issued for an account, with both sides and its state.
 ///
 /// `tools.ozone.verification.defs#verificationView`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct VerificationView {
     /// `issuer`.
@@ -89,7 +89,7 @@ impl VerificationView {
 }
 
 /// Part of `tools.ozone.verification.defs#verificationView`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum VerificationViewSubjectRepo {
     /// `tools.ozone.moderation.defs#repoViewDetail`
@@ -108,7 +108,7 @@ crate::union! {
 }
 
 /// Part of `tools.ozone.verification.defs#verificationView`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum VerificationViewIssuerRepo {
     /// `tools.ozone.moderation.defs#repoViewDetail`

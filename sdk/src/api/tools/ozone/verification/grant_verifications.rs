@@ -26,7 +26,7 @@ impl xrpc::Method for GrantVerifications {
 impl xrpc::Procedure for GrantVerifications {}
 
 /// The input of `tools.ozone.verification.grantVerifications`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `verifications`: At most 100 elements.
@@ -52,7 +52,7 @@ impl Input {
 }
 
 /// The output of `tools.ozone.verification.grantVerifications`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `verifications`.
@@ -85,7 +85,7 @@ impl Output {
 }
 
 /// `tools.ozone.verification.grantVerifications#verificationInput`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct VerificationInput {
     /// `subject`.
@@ -129,7 +129,7 @@ impl VerificationInput {
 crate::setters! { VerificationInput { created_at = created_at: plain types::Datetime } }
 
 /// `tools.ozone.verification.grantVerifications#grantError`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct GrantError {
     /// `error`.

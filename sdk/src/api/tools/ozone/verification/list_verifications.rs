@@ -41,7 +41,7 @@ impl xrpc::Paginated for ListVerifications {
 }
 
 /// The parameters of `tools.ozone.verification.listVerifications`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// `cursor`.
@@ -117,7 +117,7 @@ pub enum ParamsSortDirection {
 crate::closed_string! { ParamsSortDirection { Asc = "asc", Desc = "desc" } }
 
 /// The output of `tools.ozone.verification.listVerifications`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.

@@ -25,7 +25,7 @@ impl xrpc::Method for RevokeVerifications {
 impl xrpc::Procedure for RevokeVerifications {}
 
 /// The input of `tools.ozone.verification.revokeVerifications`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// Addresses of the verification records.
@@ -59,7 +59,7 @@ impl Input {
 crate::setters! { Input { revoke_reason = revoke_reason: into String } }
 
 /// The output of `tools.ozone.verification.revokeVerifications`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `revokedVerifications`.
@@ -92,7 +92,7 @@ impl Output {
 }
 
 /// `tools.ozone.verification.revokeVerifications#revokeError`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct RevokeError {
     /// `uri`.

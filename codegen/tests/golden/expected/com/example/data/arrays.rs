@@ -11,7 +11,7 @@ use crate::types;
 pub type Numbers = Vec<i64>;
 
 /// Part of `com.example.data.arrays#choices`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum ChoicesItem {
     /// `com.example.data.unions#view`
@@ -50,7 +50,7 @@ crate::open_string! { LevelsItem { Low = "low", High = "high" } }
 pub type Levels = Vec<LevelsItem>;
 
 /// `com.example.data.arrays#user`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct User {
     /// `numbers`.

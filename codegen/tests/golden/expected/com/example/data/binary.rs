@@ -5,7 +5,7 @@
 use crate::types;
 
 /// `com.example.data.binary`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Binary {
     /// `blob`: Accepts `image/*`. At most 1000 bytes.

@@ -5,7 +5,7 @@
 use crate::types;
 
 /// `com.example.data.names`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Names {
     /// `type`.
@@ -75,7 +75,7 @@ impl Names {
 }
 
 /// `com.example.data.names#option`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct OptionDef {
     /// `some`.
@@ -103,7 +103,7 @@ impl OptionDef {
 crate::setters! { OptionDef { some = some: into String } }
 
 /// `com.example.data.names#result`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ResultDef {
     /// Fields that the lexicon does not name.
@@ -122,7 +122,7 @@ impl ResultDef {
 }
 
 /// `com.example.data.names#string`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct StringDef {
     /// Fields that the lexicon does not name.
@@ -141,7 +141,7 @@ impl StringDef {
 }
 
 /// `com.example.data.names#vec`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct VecDef {
     /// Fields that the lexicon does not name.
@@ -160,7 +160,7 @@ impl VecDef {
 }
 
 /// `com.example.data.names#box`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct BoxDef {
     /// Fields that the lexicon does not name.
@@ -179,7 +179,7 @@ impl BoxDef {
 }
 
 /// `com.example.data.names#names`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct NamesDef {
     /// Fields that the lexicon does not name.
@@ -198,7 +198,7 @@ impl NamesDef {
 }
 
 /// `com.example.data.names#serialize`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Serialize {
     /// Fields that the lexicon does not name.
@@ -217,7 +217,7 @@ impl Serialize {
 }
 
 /// `com.example.data.names#object`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Object {
     /// Fields that the lexicon does not name.
@@ -236,7 +236,7 @@ impl Object {
 }
 
 /// `com.example.data.names#key`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Key {
     /// Fields that the lexicon does not name.
@@ -255,7 +255,7 @@ impl Key {
 }
 
 /// `com.example.data.names#field`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Field {
     /// Fields that the lexicon does not name.
@@ -274,7 +274,7 @@ impl Field {
 }
 
 /// `com.example.data.names#user`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct User {
     /// `option`.
@@ -316,7 +316,7 @@ impl User {
 }
 
 /// Part of `com.example.data.names#user`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum UserAny {
     /// `com.example.data.names#option`

@@ -5,7 +5,7 @@
 use crate::types;
 
 /// `com.example.data.numbers`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Numbers {
     /// `count`: 1 to 100.

@@ -5,7 +5,7 @@
 use crate::types;
 
 /// `com.example.data.presence`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Presence {
     /// `required`.
@@ -50,7 +50,7 @@ impl Presence {
 }
 
 /// Part of `com.example.data.presence`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct PresenceInline {
     /// `deep`.
@@ -76,7 +76,7 @@ impl PresenceInline {
 }
 
 /// Part of `com.example.data.presence`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct PresenceInlineDeep {
     /// `deeper`.

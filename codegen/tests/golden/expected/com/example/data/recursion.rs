@@ -6,7 +6,7 @@ use crate::golden as api;
 use crate::types;
 
 /// `com.example.data.recursion`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Recursion {
     /// `value`.
@@ -48,7 +48,7 @@ impl Recursion {
 }
 
 /// Part of `com.example.data.recursion`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum RecursionAny {
     /// `com.example.data.recursion`
@@ -67,7 +67,7 @@ crate::union! {
 }
 
 /// `com.example.data.recursion#ping`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Ping {
     /// `pong`.
@@ -93,7 +93,7 @@ impl Ping {
 }
 
 /// `com.example.data.recursion#pong`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Pong {
     /// `ping`.

@@ -5,7 +5,7 @@
 use crate::types;
 
 /// `com.example.data.strings`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Strings {
     /// With a description.

@@ -32,7 +32,7 @@ crate::open_string! {
 }
 
 /// `com.example.data.tokens#paint`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Paint {
     /// `colour`.

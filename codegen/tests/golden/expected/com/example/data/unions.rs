@@ -6,7 +6,7 @@ use crate::golden as api;
 use crate::types;
 
 /// `com.example.data.unions`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Unions {
     /// `open`.
@@ -48,7 +48,7 @@ impl Unions {
 }
 
 /// Part of `com.example.data.unions`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum UnionsOpen {
     /// `com.example.data.unions#view`
@@ -73,7 +73,7 @@ crate::union! {
 }
 
 /// Part of `com.example.data.unions`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum UnionsClosed {
     /// `com.example.data.unions#view`
@@ -83,7 +83,7 @@ pub enum UnionsClosed {
 crate::union! { UnionsClosed, closed { View(View) = "com.example.data.unions#view" } }
 
 /// Part of `com.example.data.unions`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum UnionsSingle {
     /// `com.example.data.unions#view`
@@ -95,7 +95,7 @@ pub enum UnionsSingle {
 crate::union! { UnionsSingle, open { View(View) = "com.example.data.unions#view" } }
 
 /// Part of `com.example.data.unions`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum UnionsManyItem {
     /// `com.example.data.unions#view`
@@ -114,7 +114,7 @@ crate::union! {
 }
 
 /// `com.example.data.unions#view`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct View {
     /// `url`.
@@ -136,7 +136,7 @@ impl View {
 }
 
 /// `com.example.data.unions#other`
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Other {
     /// Fields that the lexicon does not name.

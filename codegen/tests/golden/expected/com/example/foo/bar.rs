@@ -26,7 +26,7 @@ impl xrpc::Method for Bar {
 impl xrpc::Procedure for Bar {}
 
 /// The parameters of `com.example.foo.bar`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
     /// `dryRun`.
@@ -45,7 +45,7 @@ impl Params {
 crate::setters! { Params { dry_run = dry_run: plain bool } }
 
 /// The input of `com.example.foo.bar`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// `note`.

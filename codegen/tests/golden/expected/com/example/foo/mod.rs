@@ -65,7 +65,7 @@ impl xrpc::Paginated for Foo {
 }
 
 /// The parameters of `com.example.foo`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
     /// `author`.
@@ -132,7 +132,7 @@ pub enum ParamsOrder {
 crate::open_string! { ParamsOrder { New = "new", Old = "old" } }
 
 /// The output of `com.example.foo`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// `cursor`.
@@ -176,7 +176,7 @@ pub enum Error {
 crate::errors! { Error { AuthorNotFound = "AuthorNotFound", OtherValue = "Other" } }
 
 /// `com.example.foo#view`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct View {
     /// `uri`.

@@ -1,0 +1,87 @@
+//! Equality and `Debug` of generated types. One walk over the data for all of them: derived, they would be a good part of
+//! what a build of the SDK takes.
+
+use std::fmt::{self, Debug as _};
+
+use super::{Data, Shape, Shown};
+
+/// Fields that hold a secret: passwords, session tokens, the codes that servers send by mail.
+const SECRET: [&str; 6] = ["accessJwt", "refreshJwt", "password", "token", "authFactorToken", "recoveryKey"];
+
+/// Whether two values of the same type are equal.
+pub fn equal(a: &dyn Data, b: &dyn Data) -> bool {
+    match (a.shape(), b.shape()) {
+        (Shape::Absent, Shape::Absent) | (Shape::Null, Shape::Null) => true,
+        (Shape::Boolean(a), Shape::Boolean(b)) => a == b,
+        (Shape::Integer(a), Shape::Integer(b)) => a == b,
+        (Shape::Text(a), Shape::Text(b)) | (Shape::Lenient(a, ..), Shape::Lenient(b, ..)) => a == b,
+        (Shape::Handle(a), Shape::Handle(b)) => crate::types::handle::are_equal(a, b),
+        (Shape::CidText(a), Shape::CidText(b)) | (Shape::Link(a), Shape::Link(b)) => a == b,
+        (Shape::Bytes(a), Shape::Bytes(b)) => a == b,
+        (Shape::Blob(a), Shape::Blob(b)) => a == b,
+        (Shape::List(a), Shape::List(b)) => {
+            let same = |index| matches!((a.get(index), b.get(index)), (Some(a), Some(b)) if equal(a, b));
+            a.len() == b.len() && (0..a.len()).all(same)
+        }
+        (Shape::Object(a), Shape::Object(b)) => equal_objects(a, b),
+        (Shape::Tagged(a_tag, a), Shape::Tagged(b_tag, b)) => a_tag == b_tag && equal(a, b),
+        (Shape::Unknown(a), Shape::Unknown(b)) | (Shape::Other(a), Shape::Other(b)) => a == b,
+        (Shape::Value(a), Shape::Value(b)) => a == b,
+        _ => false,
+    }
+}
+
+fn equal_objects(a: Shown<'_>, b: Shown<'_>) -> bool {
+    let mut of_a: Vec<&dyn Data> = Vec::with_capacity(a.about.fields.len());
+    a.data.each_field(&mut |_, value| of_a.push(value));
+    let (mut of_a, mut same) = (of_a.into_iter(), true);
+    b.data.each_field(&mut |_, b| same = same && of_a.next().is_some_and(|a| equal(a, b)));
+    same && a.extra == b.extra
+}
+
+/// Shows data under the names that it has in the lexicon; absent fields are left out, secrets are hidden.
+pub fn debug(data: &dyn Data, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    Debugged(data.shape()).fmt(f)
+}
+
+struct Debugged<'a>(Shape<'a>);
+
+impl fmt::Debug for Debugged<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Shape::Absent | Shape::Null => f.write_str("null"),
+            Shape::Boolean(value) => value.fmt(f),
+            Shape::Integer(value) => value.fmt(f),
+            Shape::Text(text) | Shape::Handle(text) | Shape::Lenient(text, ..) => text.fmt(f),
+            Shape::CidText(cid) | Shape::Link(cid) => cid.fmt(f),
+            Shape::Bytes(bytes) => super::super::Bytes((*bytes).clone()).fmt(f),
+            Shape::Blob(blob) => blob.fmt(f),
+            Shape::List(list) => {
+                let items = (0..list.len()).filter_map(|index| list.get(index));
+                f.debug_list().entries(items.map(|item| Debugged(item.shape()))).finish()
+            }
+            Shape::Object(object) => debug_object(object, object.about.id, f),
+            Shape::Tagged(tag, data) => match data.shape() {
+                Shape::Object(object) => debug_object(&object, tag, f),
+                shape => Debugged(shape).fmt(f),
+            },
+            Shape::Unknown(value) | Shape::Other(value) => value.fmt(f),
+            Shape::Value(value) => value.fmt(f),
+        }
+    }
+}
+
+fn debug_object(object: &Shown<'_>, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut shown = f.debug_struct(name);
+    object.each_present(|_, field, shape| {
+        if SECRET.contains(&field.key) {
+            shown.field(field.key, &format_args!("(hidden)"));
+        } else {
+            shown.field(field.key, &Debugged(shape));
+        }
+    });
+    for (key, value) in object.extra.into_iter().flat_map(super::Extra::iter) {
+        shown.field(key, value);
+    }
+    shown.finish()
+}
