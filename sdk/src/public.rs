@@ -11,11 +11,11 @@ use crate::xrpc::{
 /// A client that is signed in nowhere, for services that answer everybody.
 ///
 /// ```no_run
-/// use atproto_sdk::{PublicClient, api::com::atproto::identity::resolve_handle, types::Handle};
+/// use atproto_sdk::{PublicClient, api::com::atproto::identity::resolve_handle, handle};
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let client = PublicClient::new("https://public.api.example.com")?;
-/// let params = resolve_handle::Params::new(Handle::new("alice.example.com")?);
+/// let params = resolve_handle::Params::new(handle!("alice.example.com"));
 /// let did = client.com_atproto_identity().resolve_handle(params).await?.did;
 /// # Ok(()) }
 /// ```

@@ -5,34 +5,16 @@ use std::sync::Arc;
 use super::{
     did_document::DidDocument,
     error::{IdentityError, cut},
-    handle::is_label,
     http::{FetchError, StrangerHttp},
 };
-use crate::types::Did;
+use crate::types::{Did, Handle};
 
 /// The public directory of `did:plc`.
 pub(super) const PLC_DIRECTORY: &str = "https://plc.directory";
 
 /// Checks the syntax of a DID of any method (D5).
 pub(super) fn parse_did(text: &str) -> Result<Did, IdentityError> {
-    let fail = |problem| Err(IdentityError::invalid_did(text, problem));
-    if text.len() > 2048 {
-        return fail("it is longer than 2048 bytes");
-    }
-    let mut parts = text.splitn(3, ':');
-    let (Some("did"), Some(method), Some(rest)) = (parts.next(), parts.next(), parts.next()) else {
-        return fail("it must have the form did:<method>:<identifier>");
-    };
-    if method.is_empty() || !method.bytes().all(|b| b.is_ascii_lowercase()) {
-        return fail("its method must be lower-case letters");
-    }
-    if rest.is_empty() || !rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:%-".contains(&b)) {
-        return fail("its identifier may hold only letters, digits and . _ : % -");
-    }
-    if rest.ends_with([':', '%']) {
-        return fail("it must not end with : or %");
-    }
-    Did::new(text).map_err(IdentityError::from_did_text)
+    Did::new(text).map_err(|error| IdentityError::invalid_did(text, error.problem))
 }
 
 /// Where documents come from.
@@ -48,15 +30,12 @@ pub(super) struct DidLookup {
 impl DidLookup {
     /// Fetches the document of a DID; its `id` is the DID.
     pub(super) async fn resolve(&self, did: &Did) -> Result<Arc<DidDocument>, IdentityError> {
-        // The type may have been made by somebody who did not check; a URL is built from it.
-        parse_did(did.as_str())?;
-        let (http, url) = match did.as_str().strip_prefix("did:").and_then(|rest| rest.split_once(':')) {
-            Some(("plc", id)) => (&self.plc_http, self.plc_url(did, id)?),
-            Some(("web", host)) => (&self.web_http, self.web_url(did, host)?),
-            Some((method, _)) => {
+        let (http, url) = match did.method() {
+            "plc" => (&self.plc_http, self.plc_url(did, did.identifier())?),
+            "web" => (&self.web_http, self.web_url(did, did.identifier())?),
+            method => {
                 return Err(IdentityError::UnsupportedMethod { did: did.clone(), method: method.to_owned() });
             }
-            None => return Err(IdentityError::invalid_did(did.as_str(), "it has no method")),
         };
         let document: DidDocument = match http.get_json_family(&url).await {
             Ok(document) => document,
@@ -109,10 +88,10 @@ impl DidLookup {
         if port.is_some() {
             return fail("a did:web may have a port on localhost only");
         }
-        let tld_is_number =
-            name.rsplit('.').next().is_none_or(|tld| tld.starts_with(|c: char| c.is_ascii_digit()));
-        if !name.contains('.') || tld_is_number || !name.split('.').all(is_label) {
-            return fail("a did:web must hold a full host name");
+        // The rules of a handle, which keep IP addresses out too.
+        let Ok(host) = Handle::new(name) else { return fail("a did:web must hold a full host name") };
+        if host.has_reserved_tld() && !(self.development && name.ends_with(".test")) {
+            return fail("its top-level domain is reserved");
         }
         Ok(format!("https://{name}/.well-known/did.json"))
     }

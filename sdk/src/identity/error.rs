@@ -1,7 +1,7 @@
 //! Why an identity could not be resolved.
 
 use super::http::FetchError;
-use crate::types::{Did, Handle, InvalidText};
+use crate::types::{Did, Handle};
 
 /// Why an identity could not be resolved.
 ///
@@ -172,14 +172,6 @@ impl IdentityError {
 
     pub(super) fn invalid_handle(text: &str, problem: &'static str) -> Self {
         Self::InvalidHandle { handle: cut(text), problem }
-    }
-
-    pub(super) fn from_did_text(error: InvalidText) -> Self {
-        Self::InvalidDid { did: error.text, problem: error.problem }
-    }
-
-    pub(super) fn from_handle_text(error: InvalidText) -> Self {
-        Self::InvalidHandle { handle: error.text, problem: error.problem }
     }
 }
 

@@ -17,9 +17,6 @@ use crate::types::{Did, Handle};
 const DNS_TIMEOUT: Duration = Duration::from_secs(6);
 /// Redirects followed from `/.well-known/atproto-did`.
 const REDIRECTS: u8 = 3;
-/// Top-level domains that never lead to an account. `.test` is for development only.
-const RESERVED_TLDS: [&str; 9] =
-    ["alt", "arpa", "example", "internal", "invalid", "local", "localhost", "onion", "test"];
 
 /// How handles are resolved.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -71,7 +68,8 @@ impl HandleLookup {
     fn check_tld(&self, handle: &Handle) -> Result<(), IdentityError> {
         let tld = handle.as_str().rsplit('.').next().unwrap_or_default();
         let development = matches!(self, Self::Xrpc { development: true, .. });
-        if !RESERVED_TLDS.contains(&tld) || (tld == "test" && development) {
+        // `.test` is for development only.
+        if !handle.has_reserved_tld() || (tld.eq_ignore_ascii_case("test") && development) {
             return Ok(());
         }
         Err(IdentityError::ReservedTld { handle: handle.clone(), tld: tld.to_owned() })
@@ -202,28 +200,8 @@ pub(super) fn configured_origin(url: &str, http: &StrangerHttp) -> Result<String
 
 /// Checks a handle and puts it in lower case (D5). What passes is safe to stand in a URL and in a DNS name.
 pub(super) fn parse_handle(text: &str) -> Result<Handle, IdentityError> {
-    let lower = text.to_ascii_lowercase();
-    let problem = if lower.len() > 253 {
-        Some("it is longer than 253 characters")
-    } else if !lower.contains('.') {
-        Some("it has no dot")
-    } else if !lower.split('.').all(is_label) {
-        Some("its parts must be 1 to 63 letters, digits and inner hyphens")
-    } else if lower.rsplit('.').next().is_some_and(|tld| tld.starts_with(|c: char| c.is_ascii_digit())) {
-        Some("its last part must not start with a digit")
-    } else {
-        None
-    };
-    match problem {
-        Some(problem) => Err(IdentityError::invalid_handle(text, problem)),
-        None => Handle::new(lower).map_err(IdentityError::from_handle_text),
+    match Handle::new(text) {
+        Ok(handle) => Ok(handle.to_lowercase()),
+        Err(error) => Err(IdentityError::invalid_handle(text, error.problem)),
     }
-}
-
-/// One part of a domain name in lower case.
-pub(super) fn is_label(label: &str) -> bool {
-    (1..=63).contains(&label.len())
-        && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        && !label.starts_with('-')
-        && !label.ends_with('-')
 }

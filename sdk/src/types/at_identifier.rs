@@ -3,7 +3,8 @@
 use super::{Did, Handle, did, handle, text::text_type};
 
 text_type! {
-    /// A DID or a handle.
+    folded
+    /// A DID or a handle. Upper and lower case of a handle are the same.
     ///
     /// ```
     /// use atproto_sdk::types::{AtIdentifier, Did};
@@ -15,8 +16,15 @@ text_type! {
     AtIdentifier, "DID or handle", check, checked
 }
 
-pub(super) fn check(text: &str) -> Result<(), &'static str> {
-    if text.starts_with("did:") { did::check(text) } else { handle::check(text) }
+#[inline]
+pub(super) const fn check(text: &str) -> Result<(), &'static str> {
+    if did::begins(text.as_bytes(), 0) { did::check(text) } else { handle::check(text) }
+}
+
+/// Where the DID or handle ends that begins at a position, alone or as a part of an AT-URI.
+#[inline]
+pub(super) const fn scan(bytes: &[u8], from: usize) -> Result<usize, &'static str> {
+    if did::begins(bytes, from) { did::scan(bytes, from) } else { handle::scan(bytes, from) }
 }
 
 impl AtIdentifier {

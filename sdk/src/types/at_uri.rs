@@ -1,6 +1,11 @@
 //! AT-URIs (D5).
 
-use super::{AtIdentifier, Did, Nsid, RecordKey, at_identifier, nsid, record_key, text::text_type};
+use super::{
+    AtIdentifier, Did, Handle, Nsid, RecordKey, at_identifier,
+    characters::{self, FRAGMENT},
+    nsid, record_key,
+    text::text_type,
+};
 
 text_type! {
     /// The address of a repository, a collection or a record.
@@ -11,42 +16,54 @@ text_type! {
     /// let uri = AtUri::new("at://did:web:example.com/app.bsky.feed.post/3jzfcijpj2z2a")?;
     /// assert_eq!(uri.collection().unwrap(), "app.bsky.feed.post");
     /// assert_eq!(uri.rkey().unwrap(), "3jzfcijpj2z2a");
+    /// assert_eq!(uri.did().unwrap(), "did:web:example.com");
+    /// assert_eq!((uri.handle(), uri.fragment()), (None, None));
     /// # Ok::<_, atproto_sdk::types::InvalidText>(())
     /// ```
     AtUri, "AT-URI", check, checked
 }
 
 /// `at://`, a DID or handle, then a collection, then a record key, then a fragment; at most 8 KB.
-fn check(text: &str) -> Result<(), &'static str> {
-    if text.len() > 8192 {
+pub(super) const fn check(text: &str) -> Result<(), &'static str> {
+    let bytes = text.as_bytes();
+    if bytes.len() > 8192 {
         return Err("it has more than 8192 bytes");
     }
-    let Some(rest) = text.strip_prefix("at://") else { return Err("it does not begin with `at://`") };
-    let (path, fragment) = match rest.split_once('#') {
-        Some((path, fragment)) => (path, Some(fragment)),
-        None => (rest, None),
+    let [b'a', b't', b':', b'/', b'/', ..] = bytes else { return Err("it does not begin with `at://`") };
+    if characters::part_ends(bytes, 5) {
+        return Err("it has no DID or handle");
+    }
+    let mut end = match at_identifier::scan(bytes, 5) {
+        Ok(end) => end,
+        Err(problem) => return Err(problem),
     };
-    let mut parts = path.split('/');
-    at_identifier::check(parts.next().unwrap_or_default())?;
-    if let Some(collection) = parts.next() {
-        nsid::check(collection)
-            .map_err(|problem| if collection.is_empty() { "it ends with a slash" } else { problem })?;
-    }
-    if let Some(rkey) = parts.next() {
-        record_key::check(rkey)
-            .map_err(|problem| if rkey.is_empty() { "it ends with a slash" } else { problem })?;
-    }
-    if parts.next().is_some() {
-        return Err("it has more parts than repository, collection and record key");
-    }
-    match fragment {
-        None => Ok(()),
-        Some(fragment) => {
-            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._~:@!$&')(*+,;=%[]/-".contains(&byte);
-            let fits = fragment.len() > 1 && fragment.starts_with('/') && fragment.bytes().all(allowed);
-            if fits { Ok(()) } else { Err("its fragment is not a path") }
+    // What stands behind a slash: a collection, then a record key.
+    let mut part = 0;
+    while end < bytes.len() && bytes[end] == b'/' {
+        let start = end + 1;
+        if characters::part_ends(bytes, start) {
+            return Err("it has a slash with nothing behind it");
         }
+        let scanned = match part {
+            0 => nsid::scan(bytes, start),
+            1 => record_key::scan(bytes, start),
+            _ => return Err("it has more parts than repository, collection and record key"),
+        };
+        end = match scanned {
+            Ok(end) => end,
+            Err(problem) => return Err(problem),
+        };
+        part += 1;
     }
+    if end == bytes.len() {
+        return Ok(());
+    }
+    // Here stands `#`.
+    let fragment = end + 1;
+    let is_path = fragment + 1 < bytes.len()
+        && bytes[fragment] == b'/'
+        && characters::run(bytes, fragment, FRAGMENT) == bytes.len();
+    if is_path { Ok(()) } else { Err("its fragment is not a path") }
 }
 
 impl AtUri {
@@ -68,6 +85,16 @@ impl AtUri {
     /// The repository as a checked value.
     pub fn repo(&self) -> Option<AtIdentifier> {
         AtIdentifier::new(self.authority()).ok()
+    }
+
+    /// The repository's DID, if it is named by one.
+    pub fn did(&self) -> Option<Did> {
+        Did::new(self.authority()).ok()
+    }
+
+    /// The repository's handle, if it is named by one.
+    pub fn handle(&self) -> Option<Handle> {
+        Handle::new(self.authority()).ok()
     }
 
     /// The collection's NSID, if it names one.

@@ -4,10 +4,22 @@ use std::{fmt, str::FromStr};
 
 use sha2::{Digest as _, Sha256};
 
-use super::InvalidText;
+use super::{InvalidText, characters};
 
 /// The digits of base 32 in lower case (RFC 4648).
 const DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+/// In [`VALUES`], what is not a digit: a bit that no digit has.
+const NO_DIGIT: u8 = 0x80;
+/// What the digits stand for.
+const VALUES: [u8; 256] = {
+    let mut values = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < DIGITS.len() {
+        values[DIGITS[value] as usize] = value as u8;
+        value += 1;
+    }
+    values
+};
 /// The codec of records (multicodec).
 const DAG_CBOR: u8 = 0x71;
 /// The codec of blobs.
@@ -49,14 +61,19 @@ impl Cid {
         if let Some(bytes) = decode(text.as_bytes()) {
             return Ok(Self(Form::Blessed(bytes)));
         }
-        let fits = (8..=256).contains(&text.len())
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'=' | b'/' | b'_' | b'-'));
-        if fits {
-            Ok(Self(Form::Other(text.into())))
-        } else {
-            Err(InvalidText::new("CID", text, "it is not 8 to 256 letters and digits"))
+        match check_other(text) {
+            Ok(()) => Ok(Self(Form::Other(text.into()))),
+            Err(problem) => Err(InvalidText::new("CID", text, problem)),
+        }
+    }
+
+    /// What `cid!` comes down to; a bad text does not compile.
+    #[doc(hidden)]
+    #[track_caller]
+    pub const fn __literal(text: &'static str) -> Self {
+        match decode(text.as_bytes()) {
+            Some(bytes) => Self(Form::Blessed(bytes)),
+            None => panic!("it is not a CID of version 1 with DAG-CBOR or raw bytes, SHA-256 and base 32"),
         }
     }
 
@@ -113,35 +130,58 @@ impl Cid {
     }
 }
 
-/// The bytes of a blessed identifier's text; nothing for any other text.
-fn decode(text: &[u8]) -> Option<[u8; 36]> {
-    let digits = text.strip_prefix(b"b").filter(|_| text.len() == BLESSED_LENGTH)?;
-    let mut bytes = [0; 36];
-    let mut at = 0;
-    for group in digits.chunks(8) {
-        let mut bits: u64 = 0;
-        for digit in group {
-            let value = match digit {
-                b'a'..=b'z' => digit - b'a',
-                b'2'..=b'7' => digit - b'2' + 26,
-                _ => return None,
-            };
-            bits = bits << 5 | u64::from(value);
-        }
-        // Eight digits are five bytes; the last two digits are one byte and two bits that must be zero.
-        let spare = group.len() * 5 % 8;
-        if bits & ((1 << spare) - 1) != 0 {
-            return None;
-        }
-        let whole = (bits >> spare).to_be_bytes();
-        let count = group.len() * 5 / 8;
-        bytes.get_mut(at..at + count)?.copy_from_slice(&whole[8 - count..]);
-        at += count;
+/// What can be a CID in another form than the protocol's.
+fn check_other(text: &str) -> Result<(), &'static str> {
+    let bytes = text.as_bytes();
+    if !(8..=256).contains(&bytes.len()) || characters::run(bytes, 0, characters::CID) != bytes.len() {
+        return Err("it is not 8 to 256 letters and digits");
     }
-    is_blessed(&bytes).then_some(bytes)
+    if bytes.len() == 46 && text.starts_with("Qm") {
+        return Err("it is of version 0, which the protocol does not have");
+    }
+    Ok(())
 }
 
-fn is_blessed(bytes: &[u8; 36]) -> bool {
+/// The bytes of a blessed identifier's text; nothing for any other text.
+const fn decode(text: &[u8]) -> Option<[u8; 36]> {
+    let [b'b', digits @ ..] = text else { return None };
+    if text.len() != BLESSED_LENGTH {
+        return None;
+    }
+    let mut bytes = [0; 36];
+    let mut seen = 0;
+    let mut rest = digits;
+    let mut at = 0;
+    // Eight digits are five bytes. Without a branch for each digit: nobody can foretell the digits of a hash.
+    while let Some((group, behind)) = rest.split_first_chunk::<8>() {
+        let [a, b, c, d, e, f, g, h] = *group;
+        let [a, b, c, d] = [value(a), value(b), value(c), value(d)];
+        let [e, f, g, h] = [value(e), value(f), value(g), value(h)];
+        seen |= a | b | c | d | e | f | g | h;
+        bytes[at] = a << 3 | b >> 2;
+        bytes[at + 1] = b << 6 | c << 1 | d >> 4;
+        bytes[at + 2] = d << 4 | e >> 1;
+        bytes[at + 3] = e << 7 | f << 2 | g >> 3;
+        bytes[at + 4] = g << 5 | h;
+        at += 5;
+        rest = behind;
+    }
+    // The last two digits are one byte and two bits that must be zero.
+    let [a, b] = *rest else { return None };
+    let (a, b) = (value(a), value(b));
+    bytes[at] = a << 3 | b >> 2;
+    if (seen | a | b) & NO_DIGIT != 0 || b & 3 != 0 || !is_blessed(&bytes) {
+        return None;
+    }
+    Some(bytes)
+}
+
+#[inline]
+const fn value(digit: u8) -> u8 {
+    VALUES[digit as usize]
+}
+
+const fn is_blessed(bytes: &[u8; 36]) -> bool {
     bytes[0] == 1 && matches!(bytes[1], DAG_CBOR | RAW) && bytes[2] == SHA_256 && bytes[3] == 32
 }
 

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::text::text_type;
+use super::{
+    characters::{self, DIGIT},
+    text::text_type,
+};
 
 text_type! {
     /// A point in time, kept as the text it came as. Decodes from any text.
@@ -21,8 +24,11 @@ text_type! {
     Datetime, "datetime", check, lenient
 }
 
-fn check(text: &str) -> Result<(), &'static str> {
-    unix_micros(text).map(drop)
+const fn check(text: &str) -> Result<(), &'static str> {
+    match unix_micros(text) {
+        Ok(_) => Ok(()),
+        Err(problem) => Err(problem),
+    }
 }
 
 impl Datetime {
@@ -58,69 +64,79 @@ impl Datetime {
 }
 
 /// RFC 3339 and ISO 8601 at once: `T`, seconds and a zone are required, `-00:00` is refused.
-fn unix_micros(text: &str) -> Result<i64, &'static str> {
+const fn unix_micros(text: &str) -> Result<i64, &'static str> {
     let bytes = text.as_bytes();
     if bytes.len() > 64 {
         return Err("it has more than 64 bytes");
     }
-    if bytes.len() < 20 {
-        return Err("expected a form like `2026-01-02T03:04:05.678Z`");
-    }
-    let (date, rest) = bytes.split_at(19);
-    let shape = b"dddd-dd-ddTdd:dd:dd";
-    let fits = date
-        .iter()
-        .zip(shape)
-        .all(|(byte, kind)| if *kind == b'd' { byte.is_ascii_digit() } else { byte == kind });
-    if !fits {
-        return Err("expected a form like `2026-01-02T03:04:05.678Z`");
-    }
-    let number =
-        |range: std::ops::Range<usize>| date[range].iter().fold(0, |n, byte| n * 10 + i64::from(byte - b'0'));
-    let (year, month, day) = (number(0..4), number(5..7), number(8..10));
-    let (hour, minute, second) = (number(11..13), number(14..16), number(17..19));
-    if year == 0 || !(1..=12).contains(&month) || day < 1 || day > days_in(year, month) {
+    let date = match bytes.first_chunk::<19>() {
+        Some(date) if has_shape(date, b"dddd-dd-ddTdd:dd:dd") => date,
+        _ => return Err("expected a form like `2026-01-02T03:04:05.678Z`"),
+    };
+    let (year, month, day) = (number(date, 0, 4), number(date, 5, 7), number(date, 8, 10));
+    let (hour, minute, second) = (number(date, 11, 13), number(date, 14, 16), number(date, 17, 19));
+    if year == 0 || month < 1 || month > 12 || day < 1 || day > days_in(year, month) {
         return Err("there is no such day");
     }
+    // Leap seconds are refused: no clock in use knows them.
     if hour > 23 || minute > 59 || second > 59 {
         return Err("there is no such time of day");
     }
-    let (micros, zone) = fraction(rest)?;
-    let offset = offset_seconds(zone)?;
+    let mut zone = 19;
+    let mut micros = 0;
+    if bytes.len() > 19 && bytes[19] == b'.' {
+        zone = characters::run(bytes, 20, DIGIT);
+        if zone == 20 {
+            return Err("there is no digit behind the point");
+        }
+        let mut at = 20;
+        while at < 26 {
+            micros = micros * 10 + if at < zone { (bytes[at] - b'0') as i64 } else { 0 };
+            at += 1;
+        }
+    }
+    let offset = match offset_seconds(bytes.split_at(zone).1) {
+        Ok(offset) => offset,
+        Err(problem) => return Err(problem),
+    };
     let seconds = days_before(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second - offset;
     Ok(seconds * 1_000_000 + micros)
 }
 
-/// The fraction of a second in microseconds, and what stands behind it.
-fn fraction(rest: &[u8]) -> Result<(i64, &[u8]), &'static str> {
-    let Some(digits) = rest.strip_prefix(b".") else { return Ok((0, rest)) };
-    let length = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    if length == 0 {
-        return Err("there is no digit behind the point");
+/// Whether a text has a shape, in which `d` stands for any digit.
+#[inline]
+const fn has_shape(bytes: &[u8], shape: &[u8]) -> bool {
+    if bytes.len() != shape.len() {
+        return false;
     }
-    let micros = (0..6).fold(0, |micros, at| {
-        let digit = if at < length { digits[at] - b'0' } else { 0 };
-        micros * 10 + i64::from(digit)
-    });
-    Ok((micros, &digits[length..]))
+    let mut fits = true;
+    let mut at = 0;
+    while at < shape.len() {
+        fits &= if shape[at] == b'd' { bytes[at].is_ascii_digit() } else { bytes[at] == shape[at] };
+        at += 1;
+    }
+    fits
 }
 
-fn offset_seconds(zone: &[u8]) -> Result<i64, &'static str> {
+/// The number that digits between two positions stand for.
+#[inline]
+const fn number(bytes: &[u8], from: usize, to: usize) -> i64 {
+    let mut value = 0;
+    let mut at = from;
+    while at < to {
+        value = value * 10 + (bytes[at] - b'0') as i64;
+        at += 1;
+    }
+    value
+}
+
+const fn offset_seconds(zone: &[u8]) -> Result<i64, &'static str> {
     match zone {
         b"Z" => Ok(0),
+        b"" => Err("it has no zone, such as `Z`"),
         b"-00:00" => Err("the zone `-00:00` is not allowed"),
-        [
-            sign @ (b'+' | b'-'),
-            h1 @ b'0'..=b'9',
-            h2 @ b'0'..=b'9',
-            b':',
-            m1 @ b'0'..=b'9',
-            m2 @ b'0'..=b'9',
-        ] => {
-            let (hours, minutes) = (
-                i64::from(h1 - b'0') * 10 + i64::from(h2 - b'0'),
-                i64::from(m1 - b'0') * 10 + i64::from(m2 - b'0'),
-            );
+        [sign @ (b'+' | b'-'), hours_and_minutes @ ..] if has_shape(hours_and_minutes, b"dd:dd") => {
+            let (hours, minutes) = (number(zone, 1, 3), number(zone, 4, 6));
             if hours > 23 || minutes > 59 {
                 return Err("there is no such zone");
             }
@@ -131,7 +147,7 @@ fn offset_seconds(zone: &[u8]) -> Result<i64, &'static str> {
     }
 }
 
-fn days_in(year: i64, month: i64) -> i64 {
+const fn days_in(year: i64, month: i64) -> i64 {
     match month {
         2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
         2 => 28,
@@ -141,7 +157,7 @@ fn days_in(year: i64, month: i64) -> i64 {
 }
 
 /// Days from 1970 to a date, counted in eras of 400 years that begin in March.
-fn days_before(year: i64, month: i64, day: i64) -> i64 {
+const fn days_before(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let year_of_era = year.rem_euclid(400);
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;

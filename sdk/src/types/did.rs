@@ -1,6 +1,9 @@
 //! Decentralised identifiers (D5).
 
-use super::text::text_type;
+use super::{
+    characters::{self, DID, LOWER},
+    text::text_type,
+};
 
 text_type! {
     /// A DID, the lasting name of an account or service.
@@ -16,29 +19,55 @@ text_type! {
     Did, "DID", check, checked
 }
 
+const BAD_CHARACTER: &str = "its identifier has a character other than letters, digits and `._:%-`";
+
 /// `did:`, a method in lower case, `:`, an identifier; at most 2048 bytes.
-pub(super) fn check(text: &str) -> Result<(), &'static str> {
-    let bytes = text.as_bytes();
-    if bytes.len() > 2048 {
-        return Err("it has more than 2048 bytes");
+#[inline]
+pub(super) const fn check(text: &str) -> Result<(), &'static str> {
+    match scan(text.as_bytes(), 0) {
+        Ok(end) if end == text.len() => Ok(()),
+        Ok(_) => Err(BAD_CHARACTER),
+        Err(problem) => Err(problem),
     }
-    let Some(rest) = bytes.strip_prefix(b"did:") else { return Err("it does not begin with `did:`") };
-    let Some(colon) = rest.iter().position(|byte| *byte == b':') else { return Err("it has no identifier") };
-    let (method, identifier) = (&rest[..colon], &rest[colon + 1..]);
-    if method.is_empty() || !method.iter().all(u8::is_ascii_lowercase) {
+}
+
+/// Where the DID ends that begins at a position, alone or as a part of an AT-URI.
+#[inline]
+pub(super) const fn scan(bytes: &[u8], from: usize) -> Result<usize, &'static str> {
+    if !begins(bytes, from) {
+        return Err("it does not begin with `did:`");
+    }
+    let colon = characters::run(bytes, from + 4, LOWER);
+    if colon == bytes.len() {
+        return Err("it has no identifier");
+    }
+    if colon == from + 4 || bytes[colon] != b':' {
         return Err("its method is not made of lower-case letters");
     }
-    if !identifier
-        .iter()
-        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b':' | b'%' | b'-'))
-    {
-        return Err("its identifier has a character other than letters, digits and `._:%-`");
+    let end = characters::run(bytes, colon + 1, DID);
+    if !characters::part_ends(bytes, end) {
+        return Err(BAD_CHARACTER);
     }
-    match identifier.last() {
-        None => Err("its identifier is empty"),
-        Some(b':' | b'%') => Err("it ends with `:` or `%`"),
-        Some(_) => Ok(()),
+    if end == colon + 1 {
+        return Err("its identifier is empty");
     }
+    if end - from > 2048 {
+        return Err("it has more than 2048 bytes");
+    }
+    if matches!(bytes[end - 1], b':' | b'%') {
+        return Err("it ends with `:` or `%`");
+    }
+    Ok(end)
+}
+
+/// Whether `did:` stands at a position.
+#[inline]
+pub(super) const fn begins(bytes: &[u8], from: usize) -> bool {
+    bytes.len() >= from + 4
+        && bytes[from] == b'd'
+        && bytes[from + 1] == b'i'
+        && bytes[from + 2] == b'd'
+        && bytes[from + 3] == b':'
 }
 
 impl Did {

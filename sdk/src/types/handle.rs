@@ -5,10 +5,13 @@ use std::{
     hash::{Hash, Hasher},
 };
 
-use super::text::text_type;
+use super::{
+    characters::{self, LABEL},
+    text::text_type,
+};
 
 text_type! {
-    incomparable
+    folded
     /// A handle, the name of an account that can change. Upper and lower case are the same.
     ///
     /// ```
@@ -21,39 +24,61 @@ text_type! {
     Handle, "handle", check, checked
 }
 
+const BAD_CHARACTER: &str = "it has a character other than letters, digits, hyphens and dots";
+
 /// A host name of at least two labels whose last does not begin with a digit; at most 253 bytes.
-pub(super) fn check(text: &str) -> Result<(), &'static str> {
-    if text.len() > 253 {
-        return Err("it has more than 253 bytes");
+#[inline]
+pub(super) const fn check(text: &str) -> Result<(), &'static str> {
+    match scan(text.as_bytes(), 0) {
+        Ok(end) if end == text.len() => Ok(()),
+        Ok(_) => Err(BAD_CHARACTER),
+        Err(problem) => Err(problem),
     }
-    let mut labels = 0;
-    let mut last = "";
-    for label in text.split('.') {
-        check_label(label)?;
-        labels += 1;
-        last = label;
-    }
-    if labels < 2 {
-        return Err("it has only one label, expected a name like `alice.example.com`");
-    }
-    if last.starts_with(|c: char| c.is_ascii_digit()) {
-        return Err("its last label begins with a digit");
-    }
-    Ok(())
 }
 
-/// A label of a host name.
-pub(super) fn check_label(label: &str) -> Result<(), &'static str> {
-    let bytes = label.as_bytes();
-    match (bytes.first(), bytes.last()) {
-        (None, _) | (_, None) => Err("it has an empty label"),
-        (Some(b'-'), _) | (_, Some(b'-')) => Err("a label begins or ends with a hyphen"),
-        _ if bytes.len() > 63 => Err("a label has more than 63 bytes"),
-        _ if !bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-') => {
-            Err("it has a character other than letters, digits, hyphens and dots")
+/// Where the handle ends that begins at a position, alone or as a part of an AT-URI.
+#[inline]
+pub(super) const fn scan(bytes: &[u8], from: usize) -> Result<usize, &'static str> {
+    let mut start = from;
+    loop {
+        let end = characters::run(bytes, start, LABEL);
+        let ends = characters::part_ends(bytes, end);
+        if !ends && bytes[end] != b'.' {
+            return Err(BAD_CHARACTER);
         }
-        _ => Ok(()),
+        if let Err(problem) = check_label(bytes, start, end) {
+            return Err(problem);
+        }
+        if !ends {
+            start = end + 1;
+            continue;
+        }
+        if end - from > 253 {
+            return Err("it has more than 253 bytes");
+        }
+        if start == from {
+            return Err("it has only one label, expected a name like `alice.example.com`");
+        }
+        if bytes[start].is_ascii_digit() {
+            return Err("its last label begins with a digit");
+        }
+        return Ok(end);
     }
+}
+
+/// A label of a host name that stands between two positions, made of the characters of one.
+#[inline]
+pub(super) const fn check_label(bytes: &[u8], start: usize, end: usize) -> Result<(), &'static str> {
+    if end == start {
+        return Err("it has an empty label");
+    }
+    if bytes[start] == b'-' || bytes[end - 1] == b'-' {
+        return Err("a label begins or ends with a hyphen");
+    }
+    if end - start > 63 {
+        return Err("a label has more than 63 bytes");
+    }
+    Ok(())
 }
 
 impl Handle {
@@ -77,36 +102,34 @@ impl Handle {
             ["alt", "arpa", "example", "internal", "invalid", "local", "localhost", "onion", "test"];
         reserved.iter().any(|name| tld.eq_ignore_ascii_case(name))
     }
-
-    fn lowered(&self) -> impl Iterator<Item = u8> {
-        self.as_str().bytes().map(|byte| byte.to_ascii_lowercase())
-    }
 }
 
-impl PartialEq for Handle {
-    fn eq(&self, other: &Self) -> bool {
-        self.as_str().eq_ignore_ascii_case(other.as_str())
-    }
+/// Compares handles without case; DIDs, which do have a case, as they are.
+pub(super) fn are_equal(one: &str, other: &str) -> bool {
+    one == other || (one.eq_ignore_ascii_case(other) && !one.starts_with("did:"))
 }
 
-impl Eq for Handle {}
-
-impl Hash for Handle {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        for byte in self.lowered() {
-            state.write_u8(byte);
-        }
-    }
+pub(super) fn compare(one: &str, other: &str) -> Ordering {
+    lowered(one).cmp(lowered(other))
 }
 
-impl Ord for Handle {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.lowered().cmp(other.lowered())
+pub(super) fn hash<H: Hasher>(text: &str, state: &mut H) {
+    if text.starts_with("did:") {
+        return text.hash(state);
     }
+    // In pieces, because a hasher is quicker with one of them than with its bytes.
+    for piece in text.as_bytes().chunks(32) {
+        let mut lowered = [0; 32];
+        let lowered = &mut lowered[..piece.len()];
+        lowered.copy_from_slice(piece);
+        lowered.make_ascii_lowercase();
+        state.write(lowered);
+    }
+    // As `str` does: what follows must not be taken for a part of the handle.
+    state.write_u8(0xff);
 }
 
-impl PartialOrd for Handle {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
+fn lowered(text: &str) -> impl Iterator<Item = u8> {
+    let fold = !text.starts_with("did:");
+    text.bytes().map(move |byte| if fold { byte.to_ascii_lowercase() } else { byte })
 }

@@ -1,11 +1,16 @@
 //! The data types of the protocol: identifiers, links, blobs and values that are not decoded yet. No I/O.
 
+// Before the others, so that they can use its macros.
+#[macro_use]
+mod literals;
+
 pub mod codec;
 
 mod at_identifier;
 mod at_uri;
 mod binary;
 mod blob;
+mod characters;
 mod cid;
 #[cfg(test)]
 mod data_tests;

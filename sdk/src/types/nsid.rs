@@ -1,6 +1,10 @@
 //! Namespaced identifiers (D5).
 
-use super::{handle::check_label, text::text_type};
+use super::{
+    characters::{self, ALPHANUMERIC, LABEL},
+    handle::check_label,
+    text::text_type,
+};
 
 text_type! {
     /// The name of a lexicon: a domain in reverse, then a name.
@@ -15,33 +19,55 @@ text_type! {
     Nsid, "NSID", check, checked
 }
 
+const BAD_CHARACTER: &str = "it has a character other than letters, digits, hyphens and dots";
+
 /// At least three segments; the last a name of letters and digits, the others labels of a domain; at most 317 bytes.
-pub(super) fn check(text: &str) -> Result<(), &'static str> {
-    if text.len() > 317 {
-        return Err("it has more than 317 bytes");
+#[inline]
+pub(super) const fn check(text: &str) -> Result<(), &'static str> {
+    match scan(text.as_bytes(), 0) {
+        Ok(end) if end == text.len() => Ok(()),
+        Ok(_) => Err(BAD_CHARACTER),
+        Err(problem) => Err(problem),
     }
-    let Some((authority, name)) = text.rsplit_once('.') else {
-        return Err("it has fewer than three segments");
+}
+
+/// Where the NSID ends that begins at a position, alone or as a part of an AT-URI.
+#[inline]
+pub(super) const fn scan(bytes: &[u8], from: usize) -> Result<usize, &'static str> {
+    let mut start = from;
+    let mut labels = 0;
+    // The labels of the domain; what stands behind the last dot is the name.
+    let end = loop {
+        let end = characters::run(bytes, start, LABEL);
+        if characters::part_ends(bytes, end) {
+            break end;
+        }
+        if bytes[end] != b'.' {
+            return Err(BAD_CHARACTER);
+        }
+        if let Err(problem) = check_label(bytes, start, end) {
+            return Err(problem);
+        }
+        labels += 1;
+        start = end + 1;
     };
-    if authority.len() > 253 {
+    if labels < 2 {
+        return Err("it has fewer than three segments");
+    }
+    if start - from > 254 {
         return Err("its domain has more than 253 bytes");
     }
-    if !authority.contains('.') {
-        return Err("it has fewer than three segments");
-    }
-    for label in authority.split('.') {
-        check_label(label)?;
-    }
-    if authority.starts_with(|c: char| c.is_ascii_digit()) {
+    if bytes[from].is_ascii_digit() {
         return Err("its first segment begins with a digit");
     }
-    if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+    if end == start || !bytes[start].is_ascii_alphabetic() {
         return Err("its name does not begin with a letter");
     }
-    if name.len() > 63 || !name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+    if end - start > 63 || characters::run(bytes, start, ALPHANUMERIC) != end {
         return Err("its name is not made of at most 63 letters and digits");
     }
-    Ok(())
+    // 253 bytes, a dot and 63 bytes are the 317 bytes that it may have at most.
+    Ok(end)
 }
 
 impl Nsid {

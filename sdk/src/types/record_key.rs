@@ -1,6 +1,10 @@
 //! Record keys (D5).
 
-use super::{Tid, text::text_type};
+use super::{
+    Tid,
+    characters::{self, KEY},
+    text::text_type,
+};
 
 text_type! {
     /// The key of a record in its collection.
@@ -14,16 +18,30 @@ text_type! {
     RecordKey, "record key", check, checked
 }
 
+const BAD_CHARACTER: &str = "it has a character other than letters, digits and `._~:-`";
+
 /// 1 to 512 letters, digits and `._~:-`, but not `.` or `..`.
-pub(super) fn check(text: &str) -> Result<(), &'static str> {
-    match text {
-        "" => Err("it is empty"),
-        "." | ".." => Err("`.` and `..` are not allowed"),
-        _ if text.len() > 512 => Err("it has more than 512 bytes"),
-        _ if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._~:-".contains(&byte)) => {
-            Err("it has a character other than letters, digits and `._~:-`")
-        }
-        _ => Ok(()),
+#[inline]
+pub(super) const fn check(text: &str) -> Result<(), &'static str> {
+    match scan(text.as_bytes(), 0) {
+        Ok(end) if end == text.len() => Ok(()),
+        Ok(_) => Err(BAD_CHARACTER),
+        Err(problem) => Err(problem),
+    }
+}
+
+/// Where the record key ends that begins at a position, alone or as a part of an AT-URI.
+#[inline]
+pub(super) const fn scan(bytes: &[u8], from: usize) -> Result<usize, &'static str> {
+    let end = characters::run(bytes, from, KEY);
+    if !characters::part_ends(bytes, end) {
+        return Err(BAD_CHARACTER);
+    }
+    match end - from {
+        0 => Err("it is empty"),
+        1 | 2 if bytes[from] == b'.' && bytes[end - 1] == b'.' => Err("`.` and `..` are not allowed"),
+        513.. => Err("it has more than 512 bytes"),
+        _ => Ok(end),
     }
 }
 

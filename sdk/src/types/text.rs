@@ -37,9 +37,21 @@ macro_rules! text_type {
         }
 
         $crate::types::text::text_type! { @common $name, $format, $check, $mode }
+
+        impl PartialEq<str> for $name {
+            fn eq(&self, other: &str) -> bool {
+                self.as_str() == other
+            }
+        }
+
+        impl PartialEq<&str> for $name {
+            fn eq(&self, other: &&str) -> bool {
+                self.as_str() == *other
+            }
+        }
     };
-    // For the one type that compares in a way of its own.
-    (incomparable $(#[$doc:meta])* $name:ident, $format:literal, $check:ident, $mode:ident) => {
+    // For types whose handles compare without case (D5).
+    (folded $(#[$doc:meta])* $name:ident, $format:literal, $check:ident, $mode:ident) => {
         $(#[$doc])*
         #[derive(Clone)]
         pub struct $name(compact_str::CompactString);
@@ -51,6 +63,44 @@ macro_rules! text_type {
         }
 
         $crate::types::text::text_type! { @common $name, $format, $check, $mode }
+
+        impl PartialEq for $name {
+            fn eq(&self, other: &Self) -> bool {
+                *self == *other.as_str()
+            }
+        }
+
+        impl Eq for $name {}
+
+        impl PartialEq<str> for $name {
+            fn eq(&self, other: &str) -> bool {
+                $crate::types::handle::are_equal(self.as_str(), other)
+            }
+        }
+
+        impl PartialEq<&str> for $name {
+            fn eq(&self, other: &&str) -> bool {
+                *self == **other
+            }
+        }
+
+        impl std::hash::Hash for $name {
+            fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+                $crate::types::handle::hash(self.as_str(), state);
+            }
+        }
+
+        impl Ord for $name {
+            fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+                $crate::types::handle::compare(self.as_str(), other.as_str())
+            }
+        }
+
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+                Some(self.cmp(other))
+            }
+        }
     };
     (@common $name:ident, $format:literal, $check:ident, $mode:ident) => {
         impl $name {
@@ -60,6 +110,16 @@ macro_rules! text_type {
                 match $check(text) {
                     Ok(()) => Ok(Self(compact_str::CompactString::new(text))),
                     Err(problem) => Err($crate::types::InvalidText::new($format, text, problem)),
+                }
+            }
+
+            /// What the macros for literals come down to; a bad text does not compile. Kept without a copy.
+            #[doc(hidden)]
+            #[track_caller]
+            pub const fn __literal(text: &'static str) -> Self {
+                match $check(text) {
+                    Ok(()) => Self(compact_str::CompactString::const_new(text)),
+                    Err(problem) => panic!("{}", problem),
                 }
             }
 
@@ -102,18 +162,6 @@ macro_rules! text_type {
         impl AsRef<str> for $name {
             fn as_ref(&self) -> &str {
                 &self.0
-            }
-        }
-
-        impl PartialEq<str> for $name {
-            fn eq(&self, other: &str) -> bool {
-                self.as_str() == other
-            }
-        }
-
-        impl PartialEq<&str> for $name {
-            fn eq(&self, other: &&str) -> bool {
-                self.as_str() == *other
             }
         }
 

@@ -9,7 +9,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use super::text::text_type;
+use super::{characters, text::text_type};
 
 /// Digits that sort as their values do.
 const DIGITS: &[u8; 32] = b"234567abcdefghijklmnopqrstuvwxyz";
@@ -30,12 +30,13 @@ text_type! {
 }
 
 /// 13 digits of base 32, the first of which leaves the top bit free.
-pub(super) fn check(text: &str) -> Result<(), &'static str> {
+#[inline]
+pub(super) const fn check(text: &str) -> Result<(), &'static str> {
     let bytes = text.as_bytes();
     if bytes.len() != 13 {
         return Err("it does not have 13 characters");
     }
-    if !bytes.iter().all(|byte| matches!(byte, b'2'..=b'7' | b'a'..=b'z')) {
+    if characters::run(bytes, 0, characters::TID) < 13 {
         return Err("it has a character other than `2` to `7` and `a` to `z`");
     }
     if bytes[0] > b'j' {

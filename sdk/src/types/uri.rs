@@ -1,9 +1,14 @@
 //! URIs of any scheme.
 
-use super::text::text_type;
+use super::{
+    characters::{self, SCHEME, URI},
+    text::text_type,
+};
 
 text_type! {
-    /// A URI of any scheme. Decodes from any text.
+    /// A URI of any scheme (RFC 3986). Decodes from any text.
+    ///
+    /// White space and what is not ASCII have to be percent-encoded, as the `url` crate and browsers do.
     ///
     /// ```
     /// use atproto_sdk::types::Uri;
@@ -14,21 +19,27 @@ text_type! {
     Uri, "URI", check, lenient
 }
 
-/// A scheme (RFC 3986, section 3.1), `:`, and something without white space; at most 8 KB.
-fn check(text: &str) -> Result<(), &'static str> {
-    if text.len() > 8192 {
+/// A scheme (RFC 3986, section 3.1), `:`, and something in printable ASCII; at most 8 KB.
+///
+/// Of the characters that RFC 3986 does not allow, `"`, `<` and `>` are refused and the others taken, because browsers
+/// leave those as they are.
+const fn check(text: &str) -> Result<(), &'static str> {
+    let bytes = text.as_bytes();
+    if bytes.len() > 8192 {
         return Err("it has more than 8192 bytes");
     }
-    let Some((scheme, rest)) = text.split_once(':') else { return Err("it has no scheme") };
-    let in_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+.-".contains(&byte);
-    if !scheme.starts_with(|c: char| c.is_ascii_alphabetic()) || !scheme.bytes().all(in_scheme) {
+    let colon = characters::run(bytes, 0, SCHEME);
+    if colon == bytes.len() {
+        return Err("it has no scheme");
+    }
+    if bytes[colon] != b':' || colon == 0 || !bytes[0].is_ascii_alphabetic() {
         return Err("its scheme is not a letter and then letters, digits and `+.-`");
     }
-    if rest.is_empty() || rest == "//" {
+    if matches!(bytes.split_at(colon + 1).1, b"" | b"//") {
         return Err("there is nothing behind its scheme");
     }
-    if rest.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Err("it has white space or a control character");
+    if characters::run(bytes, colon + 1, URI) != bytes.len() {
+        return Err("it has a character that has to be percent-encoded");
     }
     Ok(())
 }

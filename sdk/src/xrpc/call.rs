@@ -21,12 +21,11 @@ use crate::types::Data as _;
 ///
 /// ```no_run
 /// # use std::time::Duration;
-/// # use atproto_sdk::{PublicClient, api::app::bsky::actor::get_profile, types::Handle};
+/// # use atproto_sdk::{PublicClient, api::app::bsky::actor::get_profile, handle};
 /// # async fn example(client: PublicClient) -> Result<(), Box<dyn std::error::Error>> {
-/// let handle = Handle::new("alice.example.com")?;
 /// let profile = client
 ///     .app_bsky_actor()
-///     .get_profile(get_profile::Params::new(handle))
+///     .get_profile(get_profile::Params::new(handle!("alice.example.com")))
 ///     .timeout(Duration::from_secs(5))
 ///     .header("accept-language", "de")
 ///     .await?;

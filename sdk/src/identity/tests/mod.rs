@@ -202,6 +202,9 @@ async fn o4_three_different_errors() {
         "did:web:a.com%2Fb",
         "did:plc:a/../../x",
         "did:web:x",
+        "did:web:a.8",
+        "did:web:-a.com",
+        "did:web:a.internal",
     ]) {
         let error = resolver.resolve(bad).await.unwrap_err();
         assert!(matches!(error, IdentityError::InvalidDid { .. }), "{bad}: {error}");
@@ -237,8 +240,10 @@ async fn o4_did_web_is_read_from_its_host() {
     let found = xrpc_resolver(&web).resolve(&did).await.unwrap();
     assert_eq!((found.did.as_str(), found.handle), (did.as_str(), None));
     let strict = Resolver::builder().build().unwrap();
-    let error = strict.resolve(&did).await.unwrap_err();
-    assert!(matches!(error, IdentityError::InvalidDid { .. }), "{error}");
+    for development_only in [&did, "did:web:a.test"] {
+        let error = strict.resolve(development_only).await.unwrap_err();
+        assert!(matches!(error, IdentityError::InvalidDid { .. }), "{error}");
+    }
 }
 
 #[tokio::test]

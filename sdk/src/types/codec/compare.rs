@@ -15,7 +15,7 @@ pub fn equal(a: &dyn Data, b: &dyn Data) -> bool {
         (Shape::Boolean(a), Shape::Boolean(b)) => a == b,
         (Shape::Integer(a), Shape::Integer(b)) => a == b,
         (Shape::Text(a), Shape::Text(b)) | (Shape::Lenient(a, ..), Shape::Lenient(b, ..)) => a == b,
-        (Shape::Handle(a), Shape::Handle(b)) => a.eq_ignore_ascii_case(b),
+        (Shape::Handle(a), Shape::Handle(b)) => crate::types::handle::are_equal(a, b),
         (Shape::CidText(a), Shape::CidText(b)) | (Shape::Link(a), Shape::Link(b)) => a == b,
         (Shape::Bytes(a), Shape::Bytes(b)) => a == b,
         (Shape::Blob(a), Shape::Blob(b)) => a == b,

@@ -192,7 +192,7 @@ pub enum Shape<'a> {
     Integer(i64),
     /// A string; formats that are always checked included.
     Text(&'a str),
-    /// A handle, which is the same in upper and lower case.
+    /// A handle, which is the same in upper and lower case, or what can be one.
     Handle(&'a str),
     /// A string of a format that may be broken, with the format's check.
     Lenient(&'a str, &'static str, fn(&str) -> Result<(), &'static str>),
@@ -247,7 +247,7 @@ fn extra_of<'a>(
 /// assert_eq!((post.text.as_str(), post.extra.len()), ("hi", 1));
 ///
 /// let error = types::from_json::<Post>(r#"{"text":"hi","langs":["de",7]}"#).unwrap_err();
-/// assert_eq!(error.to_string(), "langs[1]: expected a string, found a number (at byte 26)");
+/// assert_eq!(error.to_string(), "langs[1]: expected a string, found a number (at byte 27)");
 /// # Ok::<_, types::DataError>(())
 /// ```
 pub fn from_json<T: FromData>(json: impl AsRef<[u8]>) -> Result<T, DataError> {
@@ -283,7 +283,7 @@ pub fn from_cbor<T: FromData>(cbor: &[u8]) -> Result<T, DataError> {
 /// use atproto_sdk::{api::app::bsky::actor::profile::Profile, types};
 ///
 /// let cid = types::cid_of(&Profile::new())?;
-/// assert_eq!(cid.to_string(), "bafyreibhvppn37ufanewvxvwendgzksh3jpwhk6sxrx2dh3m7s3t5t7noa");
+/// assert_eq!(cid.to_string(), "bafyreihgruwaqz6zoifwrfex67g7maftu63m2x7nlqpyssammcqshofkbq");
 /// # Ok::<_, types::DataError>(())
 /// ```
 pub fn cid_of<T: Data>(data: &T) -> Result<Cid, DataError> {
