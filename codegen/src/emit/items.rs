@@ -108,7 +108,12 @@ fn behaviour(it: &Struct, home: &Home) -> TokenStream {
         return quote!(#sdk::params! { #name { #(#fields),* } });
     }
     let typed = matches!(it.kind, StructKind::Record { .. });
-    let fields = it.fields.iter().enumerate().map(|(index, field)| {
+    let mut ordered: Vec<&Field> = it.fields.iter().collect();
+    if it.stored {
+        // The order of DAG-CBOR, in which the reader then expects them.
+        ordered.sort_by_key(|field| (field.key.len(), &field.key));
+    }
+    let fields = ordered.into_iter().enumerate().map(|(index, field)| {
         let (index, name, key) =
             (proc_macro2::Literal::usize_unsuffixed(index), ident(&field.ident), &field.key);
         let rules = bracketed_rules(&field.rules);

@@ -17,8 +17,8 @@ use crate::{
 pub fn lower(catalog: &Catalog) -> Model {
     let names = Names::choose(catalog);
     let containment = Containment::of(catalog);
-    let sent = reach::sent_definitions(catalog);
-    let context = Context { catalog, names: &names, containment: &containment, sent: &sent };
+    let (sent, stored) = (reach::sent_definitions(catalog), reach::stored_definitions(catalog));
+    let context = Context { catalog, names: &names, containment: &containment, sent: &sent, stored: &stored };
     let modules: Vec<Module> = catalog.documents().map(|document| context.module(document)).collect();
     let groups = groups(&modules);
     Model { modules, groups }
@@ -47,6 +47,7 @@ struct Context<'a> {
     names: &'a Names,
     containment: &'a Containment,
     sent: &'a HashSet<DefId>,
+    stored: &'a HashSet<DefId>,
 }
 
 impl<'a> Context<'a> {
@@ -184,8 +185,9 @@ impl ModuleBuilder<'_> {
         let at = self.items.len();
         let fields = self.fields(name, fields);
         let id = self.definition.to_string();
-        let sent = self.sent;
-        self.items.insert(at, Item::Struct(Struct { name: name.to_owned(), docs, id, kind, fields, sent }));
+        let (sent, stored) = (self.sent, self.context.stored.contains(&self.definition));
+        let item = Struct { name: name.to_owned(), docs, id, kind, fields, sent, stored };
+        self.items.insert(at, Item::Struct(item));
     }
 
     fn fields(&mut self, owner: &str, fields: Vec<(&String, &Schema, Presence, bool)>) -> Vec<Field> {
@@ -230,9 +232,11 @@ impl ModuleBuilder<'_> {
         let fields = self.fields("Params", fields);
         let mut docs = vec![format!("The parameters of `{}`.", self.document.id)];
         docs.extend(params.description.as_deref().map(docs::sentence));
-        let (id, kind, sent) = (self.definition.to_string(), StructKind::Params, true);
-        self.items
-            .insert(at, Item::Struct(Struct { name: "Params".to_owned(), docs, id, kind, fields, sent }));
+        let (id, kind, sent, stored) = (self.definition.to_string(), StructKind::Params, true, false);
+        self.items.insert(
+            at,
+            Item::Struct(Struct { name: "Params".to_owned(), docs, id, kind, fields, sent, stored }),
+        );
     }
 
     fn union(&mut self, name: &str, docs: Vec<String>, union: &document::Union) {

@@ -107,6 +107,8 @@ pub struct Struct {
     pub fields: Vec<Field>,
     /// Whether it is part of what callers send, and so gets setters.
     pub sent: bool,
+    /// Whether its data comes as DAG-CBOR, or as JSON made from it: its fields then stand in the order of DAG-CBOR.
+    pub stored: bool,
 }
 
 /// What a struct stands for.

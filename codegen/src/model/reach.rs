@@ -1,4 +1,5 @@
-//! Which definitions are part of what callers send: parameters, inputs and records, and all they refer to.
+//! Which definitions are part of what callers send (inputs and records) or of what is kept and streamed as DAG-CBOR
+//! (records and messages), and all they refer to.
 
 use std::collections::HashSet;
 
@@ -24,9 +25,32 @@ pub(super) fn sent_definitions(catalog: &Catalog) -> HashSet<DefId> {
             }
         }
     }
-    let mut sent = HashSet::new();
+    all_reached(catalog, open)
+}
+
+/// The definitions whose data comes as DAG-CBOR, or as JSON made from it: with the fields in the order of DAG-CBOR.
+pub(super) fn stored_definitions(catalog: &Catalog) -> HashSet<DefId> {
+    let mut open = Vec::new();
+    for document in catalog.documents() {
+        for (name, definition) in &document.defs {
+            match definition {
+                Definition::Record(_) => open.push(DefId { nsid: document.id.clone(), name: name.clone() }),
+                Definition::Subscription(subscription) => {
+                    let refs = subscription.message.iter().flat_map(|message| &message.schema.refs);
+                    open.extend(refs.map(|reference| reference.resolve(&document.id)));
+                }
+                _ => {}
+            }
+        }
+    }
+    all_reached(catalog, open)
+}
+
+/// The definitions and everything they refer to.
+fn all_reached(catalog: &Catalog, mut open: Vec<DefId>) -> HashSet<DefId> {
+    let mut reached = HashSet::new();
     while let Some(id) = open.pop() {
-        if sent.insert(id.clone()) {
+        if reached.insert(id.clone()) {
             match catalog.definition(&id) {
                 Some(Definition::Schema(schema)) => refs_of(&schema.ty, &id.nsid, &mut open),
                 Some(Definition::Record(record)) => refs_of_object(&record.object, &id.nsid, &mut open),
@@ -34,7 +58,7 @@ pub(super) fn sent_definitions(catalog: &Catalog) -> HashSet<DefId> {
             }
         }
     }
-    sent
+    reached
 }
 
 fn refs_of_body(body: Option<&Body>, here: &str, found: &mut Vec<DefId>) {

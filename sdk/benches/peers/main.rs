@@ -44,6 +44,11 @@ fn main() {
     compare("getTimeline, jacquard", || read::<JacquardTimeline>(&timeline), skip);
     let borrowed = || drop(black_box(serde_json::from_slice::<BorrowedTimeline<'_>>(&timeline)));
     compare("getTimeline, jacquard borrowed", borrowed, skip);
+    let atrium: AtriumTimeline = serde_json::from_slice(&timeline).expect("the page decodes");
+    compare("getTimeline, atrium encoding", || drop(black_box(serde_json::to_vec(&atrium))), skip);
+    let jacquard: JacquardTimeline = serde_json::from_slice(&timeline).expect("the page decodes");
+    compare("getTimeline, jacquard encoding", || drop(black_box(serde_json::to_vec(&jacquard))), skip);
+
     let skip = || read::<IgnoredAny>(&records);
     compare("listRecords, atrium", || read::<AtriumRecords>(&records), skip);
     compare("listRecords, jacquard", || read::<JacquardRecords>(&records), skip);

@@ -31,8 +31,8 @@ pub struct Declaration {
 crate::object! {
     Declaration, "com.germnetwork.declaration", record: true, {
         0 version: "version" required [MinBytes(5), MaxBytes(14)],
-        1 current_key: "currentKey" required,
-        2 message_me: "messageMe" optional,
+        1 message_me: "messageMe" optional,
+        2 current_key: "currentKey" required,
         3 key_package: "keyPackage" optional,
         4 continuity_proofs: "continuityProofs" optional [MaxLength(1000)],
     }

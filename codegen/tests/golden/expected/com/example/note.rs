@@ -24,10 +24,10 @@ pub struct Note {
 
 crate::object! {
     Note, "com.example.note", record: true, {
-        0 text: "text" required [MaxGraphemes(300)],
-        1 created_at: "createdAt" required,
+        0 tags: "tags" optional [MaxLength(8)],
+        1 text: "text" required [MaxGraphemes(300)],
         2 about: "about" optional,
-        3 tags: "tags" optional [MaxLength(8)],
+        3 created_at: "createdAt" required,
     }
 }
 

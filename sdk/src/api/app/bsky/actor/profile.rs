@@ -39,16 +39,16 @@ pub struct Profile {
 
 crate::object! {
     Profile, "app.bsky.actor.profile", record: true, {
-        0 display_name: "displayName" optional [MaxGraphemes(64), MaxBytes(640)],
-        1 description: "description" optional [MaxGraphemes(256), MaxBytes(2560)],
-        2 pronouns: "pronouns" optional [MaxGraphemes(20), MaxBytes(200)],
+        0 avatar: "avatar" optional [MaxSize(1000000), Accept(&["image/png", "image/jpeg"])],
+        1 banner: "banner" optional [MaxSize(1000000), Accept(&["image/png", "image/jpeg"])],
+        2 labels: "labels" optional,
         3 website: "website" optional,
-        4 avatar: "avatar" optional [MaxSize(1000000), Accept(&["image/png", "image/jpeg"])],
-        5 banner: "banner" optional [MaxSize(1000000), Accept(&["image/png", "image/jpeg"])],
-        6 labels: "labels" optional,
-        7 joined_via_starter_pack: "joinedViaStarterPack" optional,
-        8 pinned_post: "pinnedPost" optional,
-        9 created_at: "createdAt" optional,
+        4 pronouns: "pronouns" optional [MaxGraphemes(20), MaxBytes(200)],
+        5 created_at: "createdAt" optional,
+        6 pinned_post: "pinnedPost" optional,
+        7 description: "description" optional [MaxGraphemes(256), MaxBytes(2560)],
+        8 display_name: "displayName" optional [MaxGraphemes(64), MaxBytes(640)],
+        9 joined_via_starter_pack: "joinedViaStarterPack" optional,
     }
 }
 

@@ -27,10 +27,10 @@ pub struct Status {
 
 crate::object! {
     Status, "app.bsky.actor.status", record: true, {
-        0 status: "status" required,
-        1 embed: "embed" optional,
-        2 duration_minutes: "durationMinutes" optional [Minimum(1)],
-        3 created_at: "createdAt" required,
+        0 embed: "embed" optional,
+        1 status: "status" required,
+        2 created_at: "createdAt" required,
+        3 duration_minutes: "durationMinutes" optional [Minimum(1)],
     }
 }
 

@@ -54,9 +54,9 @@ pub struct ExternalDef {
 crate::object! {
     ExternalDef, "app.bsky.embed.external#external", record: false, {
         0 uri: "uri" required,
-        1 title: "title" required,
-        2 description: "description" required,
-        3 thumb: "thumb" optional [MaxSize(1000000), Accept(&["image/*"])],
+        1 thumb: "thumb" optional [MaxSize(1000000), Accept(&["image/*"])],
+        2 title: "title" required,
+        3 description: "description" required,
         4 associated_refs: "associatedRefs" optional,
     }
 }

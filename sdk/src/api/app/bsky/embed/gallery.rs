@@ -59,8 +59,8 @@ pub struct Image {
 
 crate::object! {
     Image, "app.bsky.embed.gallery#image", record: false, {
-        0 image: "image" required [MaxSize(2000000), Accept(&["image/*"])],
-        1 alt: "alt" required,
+        0 alt: "alt" required,
+        1 image: "image" required [MaxSize(2000000), Accept(&["image/*"])],
         2 aspect_ratio: "aspectRatio" required,
     }
 }

@@ -21,8 +21,8 @@ pub struct RecordWithMedia {
 
 crate::object! {
     RecordWithMedia, "app.bsky.embed.recordWithMedia", record: false, {
-        0 record: "record" required,
-        1 media: "media" required,
+        0 media: "media" required,
+        1 record: "record" required,
     }
 }
 

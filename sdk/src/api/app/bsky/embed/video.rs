@@ -27,9 +27,9 @@ pub struct Video {
 
 crate::object! {
     Video, "app.bsky.embed.video", record: false, {
-        0 video: "video" required [MaxSize(300000000), Accept(&["video/mp4"])],
-        1 captions: "captions" optional [MaxLength(20)],
-        2 alt: "alt" optional,
+        0 alt: "alt" optional,
+        1 video: "video" required [MaxSize(300000000), Accept(&["video/mp4"])],
+        2 captions: "captions" optional [MaxLength(20)],
         3 aspect_ratio: "aspectRatio" optional,
         4 presentation: "presentation" optional,
     }
@@ -86,8 +86,8 @@ pub struct Caption {
 
 crate::object! {
     Caption, "app.bsky.embed.video#caption", record: false, {
-        0 lang: "lang" required,
-        1 file: "file" required [MaxSize(20000), Accept(&["text/vtt"])],
+        0 file: "file" required [MaxSize(20000), Accept(&["text/vtt"])],
+        1 lang: "lang" required,
     }
 }
 

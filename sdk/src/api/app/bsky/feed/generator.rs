@@ -36,14 +36,14 @@ pub struct Generator {
 crate::object! {
     Generator, "app.bsky.feed.generator", record: true, {
         0 did: "did" required,
-        1 display_name: "displayName" required [MaxGraphemes(24), MaxBytes(240)],
-        2 description: "description" optional [MaxGraphemes(300), MaxBytes(3000)],
-        3 description_facets: "descriptionFacets" optional,
-        4 avatar: "avatar" optional [MaxSize(1000000), Accept(&["image/png", "image/jpeg"])],
-        5 accepts_interactions: "acceptsInteractions" optional,
-        6 labels: "labels" optional,
-        7 content_mode: "contentMode" optional,
-        8 created_at: "createdAt" required,
+        1 avatar: "avatar" optional [MaxSize(1000000), Accept(&["image/png", "image/jpeg"])],
+        2 labels: "labels" optional,
+        3 created_at: "createdAt" required,
+        4 content_mode: "contentMode" optional,
+        5 description: "description" optional [MaxGraphemes(300), MaxBytes(3000)],
+        6 display_name: "displayName" required [MaxGraphemes(24), MaxBytes(240)],
+        7 description_facets: "descriptionFacets" optional,
+        8 accepts_interactions: "acceptsInteractions" optional,
     }
 }
 

@@ -23,9 +23,9 @@ pub struct Like {
 
 crate::object! {
     Like, "app.bsky.feed.like", record: true, {
-        0 subject: "subject" required,
-        1 created_at: "createdAt" required,
-        2 via: "via" optional,
+        0 via: "via" optional,
+        1 subject: "subject" required,
+        2 created_at: "createdAt" required,
     }
 }
 

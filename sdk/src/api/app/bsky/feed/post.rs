@@ -39,14 +39,14 @@ pub struct Post {
 
 crate::object! {
     Post, "app.bsky.feed.post", record: true, {
-        0 text: "text" required [MaxGraphemes(300), MaxBytes(3000)],
-        1 entities: "entities" optional,
-        2 facets: "facets" optional,
-        3 reply: "reply" optional,
-        4 embed: "embed" optional,
-        5 langs: "langs" optional [MaxLength(3)],
+        0 tags: "tags" optional [MaxLength(8), Each(&[types::Rule::MaxGraphemes(64), types::Rule::MaxBytes(640)])],
+        1 text: "text" required [MaxGraphemes(300), MaxBytes(3000)],
+        2 embed: "embed" optional,
+        3 langs: "langs" optional [MaxLength(3)],
+        4 reply: "reply" optional,
+        5 facets: "facets" optional,
         6 labels: "labels" optional,
-        7 tags: "tags" optional [MaxLength(8), Each(&[types::Rule::MaxGraphemes(64), types::Rule::MaxBytes(640)])],
+        7 entities: "entities" optional,
         8 created_at: "createdAt" required,
     }
 }
@@ -182,8 +182,8 @@ pub struct Entity {
 
 crate::object! {
     Entity, "app.bsky.feed.post#entity", record: false, {
-        0 index: "index" required,
-        1 r#type: "type" required,
+        0 r#type: "type" required,
+        1 index: "index" required,
         2 value: "value" required,
     }
 }
@@ -218,8 +218,8 @@ pub struct TextSlice {
 
 crate::object! {
     TextSlice, "app.bsky.feed.post#textSlice", record: false, {
-        0 start: "start" required [Minimum(0)],
-        1 end: "end" required [Minimum(0)],
+        0 end: "end" required [Minimum(0)],
+        1 start: "start" required [Minimum(0)],
     }
 }
 

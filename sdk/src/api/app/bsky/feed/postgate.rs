@@ -28,10 +28,10 @@ pub struct Postgate {
 
 crate::object! {
     Postgate, "app.bsky.feed.postgate", record: true, {
-        0 created_at: "createdAt" required,
-        1 post: "post" required,
-        2 detached_embedding_uris: "detachedEmbeddingUris" optional [MaxLength(50)],
-        3 embedding_rules: "embeddingRules" optional [MaxLength(5)],
+        0 post: "post" required,
+        1 created_at: "createdAt" required,
+        2 embedding_rules: "embeddingRules" optional [MaxLength(5)],
+        3 detached_embedding_uris: "detachedEmbeddingUris" optional [MaxLength(50)],
     }
 }
 

@@ -23,9 +23,9 @@ pub struct Follow {
 
 crate::object! {
     Follow, "app.bsky.graph.follow", record: true, {
-        0 subject: "subject" required,
-        1 created_at: "createdAt" required,
-        2 via: "via" optional,
+        0 via: "via" optional,
+        1 subject: "subject" required,
+        2 created_at: "createdAt" required,
     }
 }
 

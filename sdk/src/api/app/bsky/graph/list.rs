@@ -31,13 +31,13 @@ pub struct List {
 
 crate::object! {
     List, "app.bsky.graph.list", record: true, {
-        0 purpose: "purpose" required,
-        1 name: "name" required [MinBytes(1), MaxBytes(64)],
-        2 description: "description" optional [MaxGraphemes(300), MaxBytes(3000)],
-        3 description_facets: "descriptionFacets" optional,
-        4 avatar: "avatar" optional [MaxSize(1000000), Accept(&["image/png", "image/jpeg"])],
-        5 labels: "labels" optional,
-        6 created_at: "createdAt" required,
+        0 name: "name" required [MinBytes(1), MaxBytes(64)],
+        1 avatar: "avatar" optional [MaxSize(1000000), Accept(&["image/png", "image/jpeg"])],
+        2 labels: "labels" optional,
+        3 purpose: "purpose" required,
+        4 created_at: "createdAt" required,
+        5 description: "description" optional [MaxGraphemes(300), MaxBytes(3000)],
+        6 description_facets: "descriptionFacets" optional,
     }
 }
 

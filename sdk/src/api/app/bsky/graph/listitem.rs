@@ -22,8 +22,8 @@ pub struct Listitem {
 
 crate::object! {
     Listitem, "app.bsky.graph.listitem", record: true, {
-        0 subject: "subject" required,
-        1 list: "list" required,
+        0 list: "list" required,
+        1 subject: "subject" required,
         2 created_at: "createdAt" required,
     }
 }

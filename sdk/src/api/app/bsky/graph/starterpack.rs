@@ -29,12 +29,12 @@ pub struct Starterpack {
 
 crate::object! {
     Starterpack, "app.bsky.graph.starterpack", record: true, {
-        0 name: "name" required [MaxGraphemes(50), MinBytes(1), MaxBytes(500)],
-        1 description: "description" optional [MaxGraphemes(300), MaxBytes(3000)],
-        2 description_facets: "descriptionFacets" optional,
-        3 list: "list" required,
-        4 feeds: "feeds" optional [MaxLength(3)],
-        5 created_at: "createdAt" required,
+        0 list: "list" required,
+        1 name: "name" required [MaxGraphemes(50), MinBytes(1), MaxBytes(500)],
+        2 feeds: "feeds" optional [MaxLength(3)],
+        3 created_at: "createdAt" required,
+        4 description: "description" optional [MaxGraphemes(300), MaxBytes(3000)],
+        5 description_facets: "descriptionFacets" optional,
     }
 }
 

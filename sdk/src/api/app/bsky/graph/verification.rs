@@ -24,10 +24,10 @@ pub struct Verification {
 
 crate::object! {
     Verification, "app.bsky.graph.verification", record: true, {
-        0 subject: "subject" required,
-        1 handle: "handle" required,
-        2 display_name: "displayName" required,
-        3 created_at: "createdAt" required,
+        0 handle: "handle" required,
+        1 subject: "subject" required,
+        2 created_at: "createdAt" required,
+        3 display_name: "displayName" required,
     }
 }
 

@@ -29,8 +29,8 @@ pub struct Service {
 
 crate::object! {
     Service, "app.bsky.labeler.service", record: true, {
-        0 policies: "policies" required,
-        1 labels: "labels" optional,
+        0 labels: "labels" optional,
+        1 policies: "policies" required,
         2 created_at: "createdAt" required,
         3 reason_types: "reasonTypes" optional,
         4 subject_types: "subjectTypes" optional,

@@ -152,8 +152,8 @@ pub struct ByteSlice {
 
 crate::object! {
     ByteSlice, "app.bsky.richtext.facet#byteSlice", record: false, {
-        0 byte_start: "byteStart" required [Minimum(0)],
-        1 byte_end: "byteEnd" required [Minimum(0)],
+        0 byte_end: "byteEnd" required [Minimum(0)],
+        1 byte_start: "byteStart" required [Minimum(0)],
     }
 }
 

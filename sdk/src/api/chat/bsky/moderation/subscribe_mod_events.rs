@@ -130,12 +130,12 @@ pub struct EventConvoFirstMessage {
 
 crate::object! {
     EventConvoFirstMessage, "chat.bsky.moderation.subscribeModEvents#eventConvoFirstMessage", record: false, {
-        0 convo_id: "convoId" required,
-        1 created_at: "createdAt" required,
-        2 message_id: "messageId" optional,
-        3 recipients: "recipients" required,
-        4 rev: "rev" required,
-        5 user: "user" required,
+        0 rev: "rev" required,
+        1 user: "user" required,
+        2 convo_id: "convoId" required,
+        3 created_at: "createdAt" required,
+        4 message_id: "messageId" optional,
+        5 recipients: "recipients" required,
     }
 }
 
@@ -190,15 +190,15 @@ pub struct EventGroupChatCreated {
 
 crate::object! {
     EventGroupChatCreated, "chat.bsky.moderation.subscribeModEvents#eventGroupChatCreated", record: false, {
-        0 actor_did: "actorDid" required,
-        1 convo_created_at: "convoCreatedAt" required,
-        2 convo_id: "convoId" required,
-        3 created_at: "createdAt" required,
-        4 group_member_count: "groupMemberCount" required,
+        0 rev: "rev" required,
+        1 convo_id: "convoId" required,
+        2 actor_did: "actorDid" required,
+        3 owner_did: "ownerDid" required,
+        4 created_at: "createdAt" required,
         5 group_name: "groupName" required,
-        6 initial_member_dids: "initialMemberDids" required,
-        7 owner_did: "ownerDid" required,
-        8 rev: "rev" required,
+        6 convo_created_at: "convoCreatedAt" required,
+        7 group_member_count: "groupMemberCount" required,
+        8 initial_member_dids: "initialMemberDids" required,
     }
 }
 
@@ -264,16 +264,16 @@ pub struct EventGroupChatMemberAdded {
 
 crate::object! {
     EventGroupChatMemberAdded, "chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberAdded", record: false, {
-        0 actor_did: "actorDid" required,
-        1 convo_created_at: "convoCreatedAt" required,
-        2 convo_id: "convoId" required,
-        3 created_at: "createdAt" required,
-        4 group_member_count: "groupMemberCount" required,
+        0 rev: "rev" required,
+        1 convo_id: "convoId" required,
+        2 actor_did: "actorDid" required,
+        3 owner_did: "ownerDid" required,
+        4 created_at: "createdAt" required,
         5 group_name: "groupName" required,
-        6 owner_did: "ownerDid" required,
-        7 request_members_count: "requestMembersCount" required,
-        8 rev: "rev" required,
-        9 subject_did: "subjectDid" required,
+        6 subject_did: "subjectDid" required,
+        7 convo_created_at: "convoCreatedAt" required,
+        8 group_member_count: "groupMemberCount" required,
+        9 request_members_count: "requestMembersCount" required,
         10 subject_follows_owner: "subjectFollowsOwner" required,
     }
 }
@@ -342,15 +342,15 @@ pub struct EventGroupChatMemberJoined {
 
 crate::object! {
     EventGroupChatMemberJoined, "chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberJoined", record: false, {
-        0 actor_did: "actorDid" required,
-        1 convo_created_at: "convoCreatedAt" required,
-        2 convo_id: "convoId" required,
-        3 created_at: "createdAt" required,
-        4 group_member_count: "groupMemberCount" required,
+        0 rev: "rev" required,
+        1 convo_id: "convoId" required,
+        2 actor_did: "actorDid" required,
+        3 owner_did: "ownerDid" required,
+        4 created_at: "createdAt" required,
         5 group_name: "groupName" required,
         6 join_link_code: "joinLinkCode" required,
-        7 owner_did: "ownerDid" required,
-        8 rev: "rev" required,
+        7 convo_created_at: "convoCreatedAt" required,
+        8 group_member_count: "groupMemberCount" required,
         9 subject_follows_owner: "subjectFollowsOwner" required,
     }
 }
@@ -417,15 +417,15 @@ pub struct EventGroupChatJoinRequest {
 
 crate::object! {
     EventGroupChatJoinRequest, "chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequest", record: false, {
-        0 actor_did: "actorDid" required,
-        1 convo_created_at: "convoCreatedAt" required,
-        2 convo_id: "convoId" required,
-        3 created_at: "createdAt" required,
-        4 group_member_count: "groupMemberCount" required,
+        0 rev: "rev" required,
+        1 convo_id: "convoId" required,
+        2 actor_did: "actorDid" required,
+        3 owner_did: "ownerDid" required,
+        4 created_at: "createdAt" required,
         5 group_name: "groupName" required,
         6 join_link_code: "joinLinkCode" required,
-        7 owner_did: "ownerDid" required,
-        8 rev: "rev" required,
+        7 convo_created_at: "convoCreatedAt" required,
+        8 group_member_count: "groupMemberCount" required,
         9 subject_follows_owner: "subjectFollowsOwner" required,
     }
 }
@@ -490,15 +490,15 @@ pub struct EventGroupChatJoinRequestApproved {
 
 crate::object! {
     EventGroupChatJoinRequestApproved, "chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequestApproved", record: false, {
-        0 actor_did: "actorDid" required,
-        1 convo_created_at: "convoCreatedAt" required,
-        2 convo_id: "convoId" required,
-        3 created_at: "createdAt" required,
-        4 group_member_count: "groupMemberCount" required,
+        0 rev: "rev" required,
+        1 convo_id: "convoId" required,
+        2 actor_did: "actorDid" required,
+        3 owner_did: "ownerDid" required,
+        4 created_at: "createdAt" required,
         5 group_name: "groupName" required,
-        6 owner_did: "ownerDid" required,
-        7 rev: "rev" required,
-        8 subject_did: "subjectDid" required,
+        6 subject_did: "subjectDid" required,
+        7 convo_created_at: "convoCreatedAt" required,
+        8 group_member_count: "groupMemberCount" required,
     }
 }
 
@@ -560,15 +560,15 @@ pub struct EventGroupChatJoinRequestRejected {
 
 crate::object! {
     EventGroupChatJoinRequestRejected, "chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequestRejected", record: false, {
-        0 actor_did: "actorDid" required,
-        1 convo_created_at: "convoCreatedAt" required,
-        2 convo_id: "convoId" required,
-        3 created_at: "createdAt" required,
-        4 group_member_count: "groupMemberCount" required,
+        0 rev: "rev" required,
+        1 convo_id: "convoId" required,
+        2 actor_did: "actorDid" required,
+        3 owner_did: "ownerDid" required,
+        4 created_at: "createdAt" required,
         5 group_name: "groupName" required,
-        6 owner_did: "ownerDid" required,
-        7 rev: "rev" required,
-        8 subject_did: "subjectDid" required,
+        6 subject_did: "subjectDid" required,
+        7 convo_created_at: "convoCreatedAt" required,
+        8 group_member_count: "groupMemberCount" required,
     }
 }
 
@@ -630,15 +630,15 @@ pub struct EventChatAccepted {
 
 crate::object! {
     EventChatAccepted, "chat.bsky.moderation.subscribeModEvents#eventChatAccepted", record: false, {
-        0 actor_did: "actorDid" required,
-        1 convo_created_at: "convoCreatedAt" required,
+        0 rev: "rev" required,
+        1 method: "method" required,
         2 convo_id: "convoId" required,
-        3 created_at: "createdAt" required,
-        4 group_member_count: "groupMemberCount" optional,
-        5 group_name: "groupName" optional,
-        6 method: "method" required,
-        7 owner_did: "ownerDid" optional,
-        8 rev: "rev" required,
+        3 actor_did: "actorDid" required,
+        4 owner_did: "ownerDid" optional,
+        5 created_at: "createdAt" required,
+        6 group_name: "groupName" optional,
+        7 convo_created_at: "convoCreatedAt" required,
+        8 group_member_count: "groupMemberCount" optional,
     }
 }
 
@@ -713,16 +713,16 @@ pub struct EventGroupChatMemberLeft {
 
 crate::object! {
     EventGroupChatMemberLeft, "chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberLeft", record: false, {
-        0 actor_did: "actorDid" required,
-        1 convo_created_at: "convoCreatedAt" required,
-        2 convo_id: "convoId" required,
-        3 created_at: "createdAt" required,
-        4 group_member_count: "groupMemberCount" required,
+        0 rev: "rev" required,
+        1 convo_id: "convoId" required,
+        2 actor_did: "actorDid" required,
+        3 owner_did: "ownerDid" required,
+        4 created_at: "createdAt" required,
         5 group_name: "groupName" required,
-        6 leave_method: "leaveMethod" required,
-        7 owner_did: "ownerDid" required,
-        8 rev: "rev" required,
-        9 subject_did: "subjectDid" required,
+        6 subject_did: "subjectDid" required,
+        7 leave_method: "leaveMethod" required,
+        8 convo_created_at: "convoCreatedAt" required,
+        9 group_member_count: "groupMemberCount" required,
     }
 }
 
@@ -817,21 +817,21 @@ pub struct EventGroupChatUpdated {
 
 crate::object! {
     EventGroupChatUpdated, "chat.bsky.moderation.subscribeModEvents#eventGroupChatUpdated", record: false, {
-        0 actor_did: "actorDid" required,
-        1 convo_created_at: "convoCreatedAt" required,
-        2 convo_id: "convoId" required,
-        3 created_at: "createdAt" required,
-        4 group_member_count: "groupMemberCount" required,
-        5 group_name: "groupName" required,
-        6 join_link_code: "joinLinkCode" optional,
-        7 join_link_followers_only: "joinLinkFollowersOnly" optional,
-        8 join_link_requires_approval: "joinLinkRequiresApproval" optional,
-        9 lock_reason: "lockReason" optional,
-        10 new_name: "newName" optional,
-        11 old_name: "oldName" optional,
-        12 owner_did: "ownerDid" required,
-        13 rev: "rev" required,
-        14 update_type: "updateType" required,
+        0 rev: "rev" required,
+        1 convo_id: "convoId" required,
+        2 new_name: "newName" optional,
+        3 old_name: "oldName" optional,
+        4 actor_did: "actorDid" required,
+        5 owner_did: "ownerDid" required,
+        6 created_at: "createdAt" required,
+        7 group_name: "groupName" required,
+        8 lock_reason: "lockReason" optional,
+        9 update_type: "updateType" required,
+        10 join_link_code: "joinLinkCode" optional,
+        11 convo_created_at: "convoCreatedAt" required,
+        12 group_member_count: "groupMemberCount" required,
+        13 join_link_followers_only: "joinLinkFollowersOnly" optional,
+        14 join_link_requires_approval: "joinLinkRequiresApproval" optional,
     }
 }
 
@@ -960,10 +960,10 @@ pub struct EventRateLimitExceeded {
 
 crate::object! {
     EventRateLimitExceeded, "chat.bsky.moderation.subscribeModEvents#eventRateLimitExceeded", record: false, {
-        0 actor_did: "actorDid" required,
-        1 created_at: "createdAt" required,
+        0 rev: "rev" required,
+        1 actor_did: "actorDid" required,
         2 endpoint: "endpoint" required,
-        3 rev: "rev" required,
+        3 created_at: "createdAt" required,
     }
 }
 

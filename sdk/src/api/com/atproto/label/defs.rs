@@ -36,15 +36,15 @@ pub struct Label {
 
 crate::object! {
     Label, "com.atproto.label.defs#label", record: false, {
-        0 ver: "ver" optional,
-        1 src: "src" required,
-        2 uri: "uri" required,
-        3 cid: "cid" optional,
-        4 val: "val" required [MaxBytes(128)],
-        5 neg: "neg" optional,
-        6 cts: "cts" required,
-        7 exp: "exp" optional,
-        8 sig: "sig" optional,
+        0 cid: "cid" optional,
+        1 cts: "cts" required,
+        2 exp: "exp" optional,
+        3 neg: "neg" optional,
+        4 sig: "sig" optional,
+        5 src: "src" required,
+        6 uri: "uri" required,
+        7 val: "val" required [MaxBytes(128)],
+        8 ver: "ver" optional,
     }
 }
 
@@ -155,12 +155,12 @@ pub struct LabelValueDefinition {
 
 crate::object! {
     LabelValueDefinition, "com.atproto.label.defs#labelValueDefinition", record: false, {
-        0 identifier: "identifier" required [MaxGraphemes(100), MaxBytes(100)],
-        1 severity: "severity" required,
-        2 blurs: "blurs" required,
-        3 default_setting: "defaultSetting" optional,
-        4 adult_only: "adultOnly" optional,
-        5 locales: "locales" required,
+        0 blurs: "blurs" required,
+        1 locales: "locales" required,
+        2 severity: "severity" required,
+        3 adult_only: "adultOnly" optional,
+        4 identifier: "identifier" required [MaxGraphemes(100), MaxBytes(100)],
+        5 default_setting: "defaultSetting" optional,
     }
 }
 

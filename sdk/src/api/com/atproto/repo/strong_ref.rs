@@ -20,8 +20,8 @@ pub struct StrongRef {
 
 crate::object! {
     StrongRef, "com.atproto.repo.strongRef", record: false, {
-        0 uri: "uri" required,
-        1 cid: "cid" required,
+        0 cid: "cid" required,
+        1 uri: "uri" required,
     }
 }
 

@@ -127,18 +127,18 @@ pub struct Commit {
 
 crate::object! {
     Commit, "com.atproto.sync.subscribeRepos#commit", record: false, {
-        0 seq: "seq" required,
-        1 rebase: "rebase" required,
-        2 too_big: "tooBig" required,
+        0 ops: "ops" required [MaxLength(200)],
+        1 rev: "rev" required,
+        2 seq: "seq" required,
         3 repo: "repo" required,
-        4 commit: "commit" required,
-        5 rev: "rev" required,
+        4 time: "time" required,
+        5 blobs: "blobs" required,
         6 since: "since" required,
         7 blocks: "blocks" required [MaxLength(2000000)],
-        8 ops: "ops" required [MaxLength(200)],
-        9 blobs: "blobs" required,
-        10 prev_data: "prevData" optional,
-        11 time: "time" required,
+        8 commit: "commit" required,
+        9 rebase: "rebase" required,
+        10 too_big: "tooBig" required,
+        11 prev_data: "prevData" optional,
     }
 }
 
@@ -199,11 +199,11 @@ pub struct SyncDef {
 
 crate::object! {
     SyncDef, "com.atproto.sync.subscribeRepos#sync", record: false, {
-        0 seq: "seq" required,
-        1 did: "did" required,
-        2 blocks: "blocks" required [MaxLength(10000)],
-        3 rev: "rev" required,
-        4 time: "time" required,
+        0 did: "did" required,
+        1 rev: "rev" required,
+        2 seq: "seq" required,
+        3 time: "time" required,
+        4 blocks: "blocks" required [MaxLength(10000)],
     }
 }
 
@@ -247,8 +247,8 @@ pub struct Identity {
 
 crate::object! {
     Identity, "com.atproto.sync.subscribeRepos#identity", record: false, {
-        0 seq: "seq" required,
-        1 did: "did" required,
+        0 did: "did" required,
+        1 seq: "seq" required,
         2 time: "time" required,
         3 handle: "handle" optional,
     }
@@ -289,8 +289,8 @@ pub struct Account {
 
 crate::object! {
     Account, "com.atproto.sync.subscribeRepos#account", record: false, {
-        0 seq: "seq" required,
-        1 did: "did" required,
+        0 did: "did" required,
+        1 seq: "seq" required,
         2 time: "time" required,
         3 active: "active" required,
         4 status: "status" optional,
@@ -406,10 +406,10 @@ pub struct RepoOp {
 
 crate::object! {
     RepoOp, "com.atproto.sync.subscribeRepos#repoOp", record: false, {
-        0 action: "action" required,
+        0 cid: "cid" required,
         1 path: "path" required,
-        2 cid: "cid" required,
-        3 prev: "prev" optional,
+        2 prev: "prev" optional,
+        3 action: "action" required,
     }
 }
 
