@@ -42,7 +42,7 @@ pub use binary::{Bytes, CidLink};
 pub use blob::Blob;
 pub use cid::Cid;
 pub use codec::{
-    Data, DataError, FromData, MAX_DEPTH, Object, Problem, Reader, Record, cid_of, from_cbor, from_json,
+    Data, DataError, FromData, MAX_DEPTH, Problem, Reader, Record, cid_of, from_cbor, from_json,
 };
 pub use datetime::Datetime;
 pub use did::Did;

@@ -1,6 +1,7 @@
 //! What generated structs are made of: one list of fields each.
 
-/// Implements [`Object`](crate::types::Object), [`Data`](crate::types::Data) and serde for a generated struct.
+/// Implements [`Data`](crate::types::Data), [`FromData`](crate::types::FromData), serde, `Debug` and `PartialEq` for a
+/// generated struct.
 ///
 /// An entry is `number field: "key" presence [rules]`.
 #[doc(hidden)]
@@ -12,7 +13,7 @@ macro_rules! object {
         impl $crate::types::Data for $name {
             fn shape(&self) -> $crate::types::codec::Shape<'_> {
                 $crate::types::codec::Shape::Object($crate::types::codec::Shown {
-                    about: <Self as $crate::types::Object>::ABOUT,
+                    about: <Self as $crate::types::FromData>::ABOUT,
                     extra: ::core::option::Option::Some(&self.extra),
                     data: self,
                 })
@@ -24,12 +25,6 @@ macro_rules! object {
         }
 
         impl $crate::types::FromData for $name {
-            fn read(reader: &mut $crate::types::codec::Reader<'_>) -> ::core::result::Result<Self, $crate::types::DataError> {
-                $crate::types::codec::object(reader)
-            }
-        }
-
-        impl $crate::types::Object for $name {
             const ABOUT: &'static $crate::types::codec::About = &$crate::types::codec::About {
                 id: $id,
                 record: $record,

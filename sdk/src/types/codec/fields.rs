@@ -6,7 +6,7 @@ use compact_str::CompactString;
 
 use super::{
     super::{Extra, Unknown},
-    About, DataError, Entries, Field, FromData, Object, Problem, Reader,
+    About, DataError, Entries, Field, FromData, Problem, Reader,
 };
 
 /// Reads the fields of one object; what generated code is written against.
@@ -28,9 +28,8 @@ pub struct FieldReader<'r, 'a> {
 }
 
 /// Reads an object that stands for itself.
-#[doc(hidden)]
 #[inline]
-pub fn object<T: Object>(reader: &mut Reader<'_>) -> Result<T, DataError> {
+pub(super) fn object<T: FromData>(reader: &mut Reader<'_>) -> Result<T, DataError> {
     let mut fields = FieldReader::enter(reader, T::ABOUT, false)?;
     T::read_fields(&mut fields)
 }
@@ -38,7 +37,7 @@ pub fn object<T: Object>(reader: &mut Reader<'_>) -> Result<T, DataError> {
 /// Reads an object whose `$type` a union has seen to.
 #[doc(hidden)]
 #[inline]
-pub fn tagged_object<T: Object>(reader: &mut Reader<'_>) -> Result<Box<T>, DataError> {
+pub fn tagged_object<T: FromData>(reader: &mut Reader<'_>) -> Result<Box<T>, DataError> {
     let mut fields = FieldReader::enter(reader, T::ABOUT, true)?;
     T::read_fields(&mut fields).map(Box::new)
 }
@@ -216,6 +215,12 @@ impl<'r, 'a> FieldReader<'r, 'a> {
     fn missing(&self, index: usize) -> DataError {
         let field = self.about.fields.get(index).map_or("", |field| field.key);
         self.reader.error(Problem::Missing { field, of: self.about.id })
+    }
+
+    /// The error for a type that is no object after all; the generator makes none.
+    #[cold]
+    pub(super) fn no_object(&self) -> DataError {
+        self.reader.error(Problem::Kind { expected: "another kind of value", found: "an object" })
     }
 
     /// The fields that the lexicon does not know.

@@ -24,7 +24,7 @@ pub use compare::{debug, equal};
 pub use error::{DataError, Problem};
 pub use fields::FieldReader;
 #[doc(hidden)]
-pub use fields::{object, tagged_object};
+pub use fields::tagged_object;
 pub use reader::Reader;
 pub(crate) use reader::{Entries, Kind};
 #[doc(hidden)]
@@ -91,26 +91,28 @@ pub trait Data {
 
 /// Data that can be read from JSON and DAG-CBOR.
 pub trait FromData: Sized {
+    /// What there is to know about an object; nothing for what is none.
+    #[doc(hidden)]
+    const ABOUT: &'static About = &About { id: "", record: false, fields: &[] };
+
     /// Reads one value.
     ///
     /// # Errors
     /// When the input is broken, or not of this type; the error names the path.
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DataError>;
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DataError> {
+        fields::object(reader)
+    }
+
+    /// Reads the fields of an object that has been entered. Generated structs have this in the place of
+    /// [`read`](Self::read), in one implementation: there are more than a thousand of them.
+    #[doc(hidden)]
+    fn read_fields(fields: &mut FieldReader<'_, '_>) -> Result<Self, DataError> {
+        Err(fields.no_object())
+    }
 }
 
-/// An object with fields: what generated structs are.
-pub trait Object: Data + FromData {
-    /// What there is to know about it.
-    #[doc(hidden)]
-    const ABOUT: &'static About;
-
-    /// Reads the fields of an object that has been entered.
-    #[doc(hidden)]
-    fn read_fields(fields: &mut FieldReader<'_, '_>) -> Result<Self, DataError>;
-}
-
-/// A record type: an [`Object`] with a collection of its own.
-pub trait Record: Object + Send + Sync + 'static {
+/// A record type: an object with a collection of its own.
+pub trait Record: Data + FromData + Send + Sync + 'static {
     /// The collection's NSID.
     const COLLECTION: &'static str;
     /// The kind of record key that the lexicon asks for: `tid`, `nsid`, `any` or `literal:<value>`.
