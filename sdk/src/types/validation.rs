@@ -193,7 +193,7 @@ impl Checker {
                     _ => None,
                 });
                 let length = self.path.len();
-                for index in 0..list.len() {
+                for index in 0..list.length() {
                     if let Some(item) = list.get(index) {
                         self.path.push_str(&format!("[{index}]"));
                         self.check(item.shape(), of_elements.unwrap_or_default());
@@ -246,7 +246,7 @@ fn violated(shape: &Shape<'_>, rule: &Rule) -> Option<Violated> {
             }
             _ => None,
         },
-        Shape::List(list) => length_violated(list.len() as u64, "elements", rule),
+        Shape::List(list) => length_violated(list.length() as u64, "elements", rule),
         Shape::Bytes(bytes) => length_violated(bytes.len() as u64, "bytes", rule),
         Shape::Blob(blob) => blob_violated(blob, rule),
         _ => None,

@@ -55,7 +55,7 @@ impl QueryString {
                 Err(_) => self.push_text(name, &value.as_json()),
             },
             Shape::List(list) => {
-                for value in (0..list.len()).filter_map(|index| list.get(index)) {
+                for value in (0..list.length()).filter_map(|index| list.get(index)) {
                     self.push_shape(name, value.shape());
                 }
             }

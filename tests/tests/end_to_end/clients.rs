@@ -45,8 +45,8 @@ async fn methods_can_be_called_by_their_nsid() {
     let client = world.sign_in().await;
     let record = json!({"repo": client.did(), "collection": "com.example.note", "record": {"$type": "com.example.note", "a": 1}});
     let made = client.post(&Nsid::new("com.atproto.repo.createRecord").unwrap(), &record).await.unwrap();
-    let uri = made.decode::<serde_json::Value>().unwrap()["uri"].clone();
+    let uri = made.deserialize::<serde_json::Value>().unwrap()["uri"].clone();
     let params = json!({"repo": client.did(), "collection": "com.example.note"});
     let listed = client.get(&Nsid::new("com.atproto.repo.listRecords").unwrap(), &params).await.unwrap();
-    assert_eq!(listed.decode::<serde_json::Value>().unwrap()["records"][0]["uri"], uri);
+    assert_eq!(listed.deserialize::<serde_json::Value>().unwrap()["records"][0]["uri"], uri);
 }

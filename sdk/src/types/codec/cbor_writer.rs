@@ -112,8 +112,8 @@ impl Writer {
 
     fn list(&mut self, list: &dyn List) -> Result<(), DataError> {
         self.enter()?;
-        self.head(4, list.len() as u64);
-        for index in 0..list.len() {
+        self.head(4, list.length() as u64);
+        for index in 0..list.length() {
             if let Some(item) = list.get(index) {
                 self.shape(item.shape()).map_err(|error| error.in_index(index))?;
             }

@@ -21,7 +21,7 @@ pub fn equal(a: &dyn Data, b: &dyn Data) -> bool {
         (Shape::Blob(a), Shape::Blob(b)) => a == b,
         (Shape::List(a), Shape::List(b)) => {
             let same = |index| matches!((a.get(index), b.get(index)), (Some(a), Some(b)) if equal(a, b));
-            a.len() == b.len() && (0..a.len()).all(same)
+            a.length() == b.length() && (0..a.length()).all(same)
         }
         (Shape::Object(a), Shape::Object(b)) => equal_objects(a, b),
         (Shape::Tagged(a_tag, a), Shape::Tagged(b_tag, b)) => a_tag == b_tag && equal(a, b),
@@ -57,7 +57,7 @@ impl fmt::Debug for Debugged<'_> {
             Shape::Bytes(bytes) => super::super::Bytes((*bytes).clone()).fmt(f),
             Shape::Blob(blob) => blob.fmt(f),
             Shape::List(list) => {
-                let items = (0..list.len()).filter_map(|index| list.get(index));
+                let items = (0..list.length()).filter_map(|index| list.get(index));
                 f.debug_list().entries(items.map(|item| Debugged(item.shape()))).finish()
             }
             Shape::Object(object) => debug_object(object, object.about.id, f),

@@ -217,7 +217,7 @@ pub enum Shape<'a> {
 /// A list of values.
 #[doc(hidden)]
 pub trait List {
-    fn len(&self) -> usize;
+    fn length(&self) -> usize;
     /// Nothing behind the end.
     fn get(&self, index: usize) -> Option<&dyn Data>;
 }
@@ -234,7 +234,7 @@ fn extra_of<'a>(
         index.is_some_and(|index| written & 1_u128.checked_shl(index as u32).unwrap_or(0) != 0)
     };
     let extra = object.extra.into_iter().flat_map(Extra::iter);
-    extra.filter(move |(key, _)| !(has_type && *key == "$type") && !is_written(key))
+    extra.filter(move |(key, _)| (!has_type || *key != "$type") && !is_written(key))
 }
 
 /// Reads a value from JSON.

@@ -160,7 +160,7 @@ impl<T: FromData> FromData for Vec<T> {
 }
 
 impl<T: Data> List for Vec<T> {
-    fn len(&self) -> usize {
+    fn length(&self) -> usize {
         self.as_slice().len()
     }
 

@@ -37,8 +37,8 @@ impl Serialize for Single<'_> {
 
 impl Serialize for WrittenList<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut list = serializer.serialize_seq(Some(self.0.len()))?;
-        for item in (0..self.0.len()).filter_map(|index| self.0.get(index)) {
+        let mut list = serializer.serialize_seq(Some(self.0.length()))?;
+        for item in (0..self.0.length()).filter_map(|index| self.0.get(index)) {
             list.serialize_element(&Written(item.shape()))?;
         }
         list.end()
