@@ -5,10 +5,14 @@
 //! serde, and the validation) does the rest. So generated code is a list of fields, compiled once for everything.
 
 mod cbor_reader;
+#[cfg(test)]
+mod cbor_tests;
 mod cbor_writer;
 mod compare;
 mod error;
 mod fields;
+#[cfg(test)]
+mod hostile_tests;
 mod json_reader;
 mod json_writer;
 mod primitives;
