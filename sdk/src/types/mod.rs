@@ -34,6 +34,8 @@ mod union;
 mod unknown;
 mod uri;
 mod validation;
+#[cfg(test)]
+mod validation_tests;
 mod value;
 
 pub use at_identifier::AtIdentifier;

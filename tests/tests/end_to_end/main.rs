@@ -3,7 +3,10 @@
 
 mod calls;
 mod clients;
+#[path = "../lossless/documents.rs"]
+mod documents;
 mod page;
+mod records;
 mod sessions;
 mod sign_in;
 
