@@ -132,14 +132,15 @@ impl fmt::Display for Violation {
 /// let post = Post::new("a".repeat(301), Datetime::now()).tags(vec!["ok".into(), "x".repeat(700)]);
 /// let error = post.validate().unwrap_err();
 /// assert_eq!(error.violations.len(), 3);
-/// assert_eq!(error.violations[0].to_string(), "`text` has 301 graphemes, at most 300 are allowed");
-/// assert_eq!(error.violations[1].path, "tags[1]");
+/// let of_tags = &error.violations[0];
+/// assert_eq!((of_tags.path.as_str(), of_tags.violated.to_string().as_str()), ("tags[1]", "has 700 graphemes, at most 64 are allowed"));
+/// assert!(error.to_string().contains("`text` has 301 graphemes, at most 300 are allowed"));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the data does not keep to its lexicon: {}", list(violations))]
 #[non_exhaustive]
 pub struct Violations {
-    /// One or more, in the order of the data.
+    /// One or more, object by object.
     pub violations: Vec<Violation>,
 }
 
