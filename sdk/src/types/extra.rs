@@ -44,6 +44,23 @@ impl Extra {
         }
     }
 
+    fn at(&self, index: usize) -> Option<(&str, &Unknown)> {
+        self.0.as_ref()?.get(index).map(|(key, value)| (key.as_str(), value))
+    }
+
+    /// Adds a field without looking whether there is one of that name.
+    pub(super) fn push(&mut self, name: CompactString, value: Unknown) {
+        self.0.get_or_insert_default().push((name, value));
+    }
+
+    /// A name that more than one field has. Not looked for while fields are added: somebody else says how many there are.
+    pub(super) fn repeated(&self) -> Option<&str> {
+        let fields = self.0.as_ref().filter(|fields| fields.len() > 1)?;
+        let mut names: Vec<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        names.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
+    }
+
     /// Takes a field out.
     pub fn remove(&mut self, name: &str) -> Option<Unknown> {
         let fields = self.0.as_mut()?;
@@ -70,6 +87,13 @@ impl fmt::Debug for Extra {
 /// Equal when the same fields have the same values, in whatever order.
 impl PartialEq for Extra {
     fn eq(&self, other: &Self) -> bool {
-        self.len() == other.len() && self.iter().all(|(key, value)| other.get(key) == Some(value))
+        let sorted = |extra: &Self| {
+            let mut order: Vec<usize> = (0..extra.len()).collect();
+            order.sort_by_key(|at| extra.at(*at).map(|(key, _)| key));
+            order
+        };
+        self.len() == other.len()
+            && (self.iter().eq(other.iter())
+                || sorted(self).into_iter().zip(sorted(other)).all(|(a, b)| self.at(a) == other.at(b)))
     }
 }

@@ -20,6 +20,8 @@ pub struct FieldReader<'r, 'a> {
     about: &'static About,
     /// Whether the `$type` has been seen to before, by a union.
     tagged: bool,
+    /// Whether the `$type` has been passed.
+    type_seen: bool,
     /// The field at hand, and so the best guess for the next one is the one behind it.
     current: usize,
     /// Fields read so far. Fields beyond the 128th are not watched; no lexicon comes near.
@@ -46,7 +48,16 @@ impl<'r, 'a> FieldReader<'r, 'a> {
     fn enter(reader: &'r mut Reader<'a>, about: &'static About, tagged: bool) -> Result<Self, DataError> {
         let entries = reader.enter_map()?;
         let current = about.fields.len();
-        Ok(Self { reader, entries, about, tagged, current, seen: 0, extra: Extra::default() })
+        Ok(Self {
+            reader,
+            entries,
+            about,
+            tagged,
+            type_seen: false,
+            current,
+            seen: 0,
+            extra: Extra::default(),
+        })
     }
 
     /// The number of the next field that the lexicon knows; its value is then to be read.
@@ -56,14 +67,16 @@ impl<'r, 'a> FieldReader<'r, 'a> {
     pub fn next_field(&mut self) -> Result<Option<usize>, DataError> {
         loop {
             let key = if self.reader.is_cbor {
-                let Some(key) = self.reader.cbor_next_key_bytes(&mut self.entries)? else { return Ok(None) };
+                let Some(key) = self.reader.cbor_next_key_bytes(&mut self.entries)? else {
+                    return self.end();
+                };
                 if let Some(index) = self.lookup(key) {
                     return self.found(index).map(Some);
                 }
                 Cow::Borrowed(self.reader.cbor_key_text(key)?)
             } else {
                 if !self.reader.json_next_entry(&mut self.entries)? {
-                    return Ok(None);
+                    return self.end();
                 }
                 if let Some(index) = self.expected_json_key() {
                     self.reader.json_colon()?;
@@ -81,6 +94,15 @@ impl<'r, 'a> FieldReader<'r, 'a> {
             } else {
                 self.keep(&key)?;
             }
+        }
+    }
+
+    /// The end of the object.
+    #[inline]
+    fn end(&self) -> Result<Option<usize>, DataError> {
+        match self.extra.repeated() {
+            None => Ok(None),
+            Some(key) => Err(self.twice(key)),
         }
     }
 
@@ -139,6 +161,9 @@ impl<'r, 'a> FieldReader<'r, 'a> {
 
     /// A record's `$type` must be its own; that of another object is kept, unless a union has it.
     fn type_field(&mut self) -> Result<(), DataError> {
+        if std::mem::replace(&mut self.type_seen, true) {
+            return Err(self.twice("$type"));
+        }
         if self.tagged {
             return self.reader.skip();
         }
@@ -156,10 +181,8 @@ impl<'r, 'a> FieldReader<'r, 'a> {
     #[cold]
     fn keep(&mut self, key: &str) -> Result<(), DataError> {
         let value = self.reader.unknown().map_err(|error| error.in_key(key))?;
-        match self.extra.insert(CompactString::new(key), value) {
-            None => Ok(()),
-            Some(_) => Err(self.twice(key)),
-        }
+        self.extra.push(CompactString::new(key), value);
+        Ok(())
     }
 
     /// The value of the field at hand.
@@ -196,7 +219,7 @@ impl<'r, 'a> FieldReader<'r, 'a> {
     #[cold]
     fn keep_null(&mut self) {
         let key = self.about.fields.get(self.current).map_or("", |field| field.key);
-        self.extra.insert(key, Unknown::null());
+        self.extra.push(CompactString::const_new(key), Unknown::null());
     }
 
     /// What has been read of a field that has to be there.

@@ -107,8 +107,27 @@ fn a_field_stands_there_once() {
     assert!(error.to_string().contains("the field `text` stands there twice"), "{error}");
     let error = refused::<Note>(r#"{"text":"","a":1,"a":2}"#);
     assert!(error.to_string().contains("the field `a` stands there twice"), "{error}");
+    for json in [
+        r#"{"$type":"com.example.note","text":"","$type":"com.example.note"}"#,
+        r#"{"text":"","embed":{"$type":"com.example.embed#link","uri":"x","$type":"com.example.embed#nothing"}}"#,
+    ] {
+        let error = refused::<Note>(json);
+        assert!(error.to_string().contains("the field `$type` stands there twice"), "{error}");
+    }
     let kept = Unknown::from_json(r#"{"a":{"b":1,"b":2}}"#).unwrap();
     assert_eq!(kept.to_value().unwrap_err().path(), "a");
+}
+
+#[test]
+fn very_many_fields_take_no_longer_than_they_have_to() {
+    let fields: Vec<String> = (0..200_000).map(|number| format!(r#""new{number}":{number}"#)).collect();
+    let json = format!(r#"{{"text":"",{}}}"#, fields.join(","));
+    let note: Note = from_json(&json).unwrap();
+    assert_eq!(note.extra.len(), 200_000);
+    let reversed: Vec<String> = fields.into_iter().rev().collect();
+    assert!(note == from_json(format!(r#"{{"text":"",{}}}"#, reversed.join(","))).unwrap());
+    let note = from_json::<Value>(note.to_json().unwrap()).unwrap();
+    assert_eq!(from_cbor::<Note>(&note.to_cbor().unwrap()).unwrap().extra.len(), 200_000);
 }
 
 #[test]
