@@ -120,14 +120,14 @@ fn a_field_stands_there_once() {
 
 #[test]
 fn very_many_fields_take_no_longer_than_they_have_to() {
-    let fields: Vec<String> = (0..200_000).map(|number| format!(r#""new{number}":{number}"#)).collect();
+    let fields: Vec<String> = (0..50_000).map(|number| format!(r#""new{number}":{number}"#)).collect();
     let json = format!(r#"{{"text":"",{}}}"#, fields.join(","));
     let note: Note = from_json(&json).unwrap();
-    assert_eq!(note.extra.len(), 200_000);
+    assert_eq!(note.extra.len(), 50_000);
     let reversed: Vec<String> = fields.into_iter().rev().collect();
     assert!(note == from_json(format!(r#"{{"text":"",{}}}"#, reversed.join(","))).unwrap());
     let note = from_json::<Value>(note.to_json().unwrap()).unwrap();
-    assert_eq!(from_cbor::<Note>(&note.to_cbor().unwrap()).unwrap().extra.len(), 200_000);
+    assert_eq!(from_cbor::<Note>(&note.to_cbor().unwrap()).unwrap().extra.len(), 50_000);
 }
 
 #[test]

@@ -262,7 +262,12 @@ pub fn from_json<T: FromData>(json: impl AsRef<[u8]>) -> Result<T, DataError> {
         Ok(text) => text,
         Err(error) => return Err(DataError::at(error.valid_up_to(), Problem::Utf8)),
     };
-    let mut reader = Reader::json(text);
+    from_json_text(text)
+}
+
+/// Reads a value from JSON that is known to be UTF-8.
+fn from_json_text<T: FromData>(json: &str) -> Result<T, DataError> {
+    let mut reader = Reader::json(json);
     let value = T::read(&mut reader)?;
     reader.finish()?;
     Ok(value)
