@@ -251,7 +251,7 @@ impl Documents<'_> {
             Format::Language if broken => "English!".to_owned(),
             Format::Uri if broken => "no uri".to_owned(),
             Format::AtIdentifier => {
-                if number % 2 == 0 {
+                if number.is_multiple_of(2) {
                     did
                 } else {
                     handle

@@ -234,10 +234,10 @@ fn broken_values(object: &Object, id: &DefId, catalog: &Catalog) -> Vec<(String,
                     let item = documents.value(&array.items.ty, &id.nsid, 9);
                     push(Value::List(vec![item; most as usize + 1]), "");
                 }
-                if let Type::String(text) = &array.items.ty {
-                    if let Some(most) = text.max_length {
-                        push(Value::List(vec![Value::from("x".repeat(most as usize + 1))]), "[0]");
-                    }
+                if let Type::String(text) = &array.items.ty
+                    && let Some(most) = text.max_length
+                {
+                    push(Value::List(vec![Value::from("x".repeat(most as usize + 1))]), "[0]");
                 }
             }
             Type::Blob(blob) => {
