@@ -26,22 +26,6 @@ macro_rules! accessor {
     };
 }
 
-/// The per-client switch of input validation.
-macro_rules! input_validation {
-    () => {
-        /// Turns the check of parameters and inputs against their lexicon on or off, for this client and the clones that are
-        /// made of it. It is on to begin with.
-        ///
-        /// Off, everything goes to the server, for one that knows a newer lexicon for example.
-        #[must_use]
-        pub fn validate_input(mut self, on: bool) -> Self {
-            self.validates_input = on;
-            self
-        }
-    };
-}
-pub(crate) use input_validation;
-
 macro_rules! untyped_calls {
     ($($client:ty)*) => { $(
         impl $client {

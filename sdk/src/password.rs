@@ -106,7 +106,7 @@ impl PasswordClient {
         Ok(Self { inner: Arc::new(inner), validates_input: true })
     }
 
-    crate::accessor::input_validation!();
+    crate::xrpc::input_validation!();
 
     /// The account.
     pub fn did(&self) -> &Did {

@@ -47,7 +47,7 @@ impl PublicClient {
         &self.inner.origin
     }
 
-    crate::accessor::input_validation!();
+    crate::xrpc::input_validation!();
 }
 
 impl Transport for PublicClient {

@@ -83,7 +83,7 @@ impl OAuthClient {
         &self.shared
     }
 
-    crate::accessor::input_validation!();
+    crate::xrpc::input_validation!();
 
     /// The account.
     pub fn did(&self) -> &Did {

@@ -39,6 +39,8 @@ pub use query_string::QueryString;
 pub use response::Response;
 #[cfg(feature = "client")]
 pub use service::InvalidService;
+#[cfg(feature = "client")]
+pub(crate) use transport::input_validation;
 pub use transport::{
     BoxFuture, Caller, Reauthenticate, ReauthenticateReason, Request, Transport, TransportError,
     TransportResponse,

@@ -74,6 +74,24 @@ pub trait Transport: Send + Sync {
     }
 }
 
+/// The per-client switch of input validation.
+#[cfg(feature = "client")]
+macro_rules! input_validation {
+    () => {
+        /// Turns the check of parameters and inputs against their lexicon on or off, for this client and the clones that are
+        /// made of it. It is on to begin with.
+        ///
+        /// Off, everything goes to the server, for one that knows a newer lexicon for example.
+        #[must_use]
+        pub fn validate_input(mut self, on: bool) -> Self {
+            self.validates_input = on;
+            self
+        }
+    };
+}
+#[cfg(feature = "client")]
+pub(crate) use input_validation;
+
 /// A borrowed transport, as namespace accessors hold it.
 #[derive(Clone, Copy)]
 pub struct Caller<'c>(&'c dyn Transport);
