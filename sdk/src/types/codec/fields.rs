@@ -129,11 +129,20 @@ impl<'r, 'a> FieldReader<'r, 'a> {
         Some(next)
     }
 
-    /// The number of a field, looked for from the expected one onwards.
+    /// The number of a field, which is nearly always the expected one.
     #[inline]
     fn lookup(&self, key: &[u8]) -> Option<usize> {
+        let expected = self.expected();
+        match self.about.fields.get(expected) {
+            Some(field) if field.key.as_bytes() == key => Some(expected),
+            _ => self.search(key, expected),
+        }
+    }
+
+    /// The number of a field, looked for from one onwards.
+    fn search(&self, key: &[u8], from: usize) -> Option<usize> {
         let fields = self.about.fields;
-        let (before, behind) = fields.split_at_checked(self.expected()).unwrap_or((fields, &[]));
+        let (before, behind) = fields.split_at_checked(from).unwrap_or((fields, &[]));
         // Length and first letter nearly always decide, and cost less than a call that compares all.
         let fits = |field: &Field| {
             let known = field.key.as_bytes();
@@ -145,7 +154,7 @@ impl<'r, 'a> FieldReader<'r, 'a> {
 
     #[inline]
     fn found(&mut self, index: usize) -> Result<usize, DataError> {
-        let bit = 1_u128.checked_shl(index as u32).unwrap_or(0);
+        let bit = if index < 128 { 1_u128 << index } else { 0 };
         if self.seen & bit != 0 {
             return Err(self.twice(self.about.fields[index].key));
         }
