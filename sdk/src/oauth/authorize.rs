@@ -170,7 +170,7 @@ impl std::fmt::Debug for Authorization {
 
 /// What the user typed.
 #[derive(Debug, PartialEq, Eq)]
-enum Start<'a> {
+pub(super) enum Start<'a> {
     Handle(Handle, &'a str),
     Did(Did, &'a str),
     Server(&'a str),
@@ -181,7 +181,7 @@ fn invalid_input(input: &str, problem: &str) -> AuthorizeError {
 }
 
 impl<'a> Start<'a> {
-    fn parse(input: &'a str) -> Result<Self, AuthorizeError> {
+    pub(super) fn parse(input: &'a str) -> Result<Self, AuthorizeError> {
         let text = input.trim();
         if text.contains("://") {
             return Ok(Self::Server(text));
@@ -225,6 +225,11 @@ impl OAuth {
         let scope = self.scope_of(&options)?;
         let redirect_uri = self.redirect_uri_of(&options)?;
         let target = self.find_server(input, &options).await?;
+        if let Some(prompt) = options.prompt.map(Prompt::as_str)
+            && !target.server.takes_prompt(prompt)
+        {
+            return Err(AuthorizeError::Prompt { issuer: target.server.issuer, prompt });
+        }
         let (verifier, state, key) = (Verifier::generate()?, random_text()?, DpopKey::generate()?);
         let challenge = verifier.challenge();
 
@@ -244,9 +249,10 @@ impl OAuth {
         ];
         form.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
         let nonces = NonceCache::default();
-        let answer =
-            push(&target.server, self.inner.shared.endpoint(&target.server.issuer, &key, &nonces), &form)
-                .await?;
+        let shared = &self.inner.shared;
+        let client = shared.newest_client();
+        let endpoint = shared.endpoint(&target.server.issuer, client, &key, &nonces);
+        let answer = push(&target.server, endpoint, &form).await?;
 
         let lifetime = pending::LIFETIME.min(Duration::from_secs(answer.expires_in));
         let nonce_origin = target.server.issuer.clone();
@@ -257,9 +263,11 @@ impl OAuth {
             did: target.did,
             pds: target.pds,
             redirect_uri: redirect_uri.to_owned(),
+            scope: scope.to_owned(),
             app_state: options.app_state.clone(),
             // The page may be opened in its last second; what the user then does takes time.
             expires_at: unix_now().saturating_add_unsigned(pending::LIFETIME.as_secs()),
+            client_key_id: client.key_id.map(str::to_owned),
             nonce: nonces.get(&nonce_origin).map(|nonce| (nonce_origin, nonce)),
             verifier: verifier.as_str().to_owned(),
             dpop_key: key.to_jwk(),
@@ -277,7 +285,7 @@ impl OAuth {
         })
     }
 
-    fn scope_of<'a>(&'a self, options: &'a AuthorizeOptions) -> Result<&'a str, AuthorizeError> {
+    pub(super) fn scope_of<'a>(&'a self, options: &'a AuthorizeOptions) -> Result<&'a str, AuthorizeError> {
         let scope = options.scope.as_deref().unwrap_or(self.inner.metadata.scopes());
         match self.inner.metadata.check_requested_scope(scope) {
             Ok(()) => Ok(scope),

@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use super::{
-    BuildError, ClientMetadata, MemoryStore, MissingNonce, OAuth, OAuthInner, shared::Shared, store::Store,
+    BuildError, ClientAuthentication, ClientMetadata, Keyset, MemoryStore, MissingNonce, OAuth, OAuthInner,
+    SessionEvent,
+    events::{Events, Listener},
+    shared::{Client, Shared},
+    store::Store,
 };
 use crate::identity::{Resolver, http::StrangerHttp};
 
@@ -14,6 +18,8 @@ pub struct OAuthBuilder {
     store: Option<Arc<dyn Store>>,
     resolver: Option<Resolver>,
     missing_nonce: MissingNonce,
+    keyset: Option<Keyset>,
+    listeners: Vec<Listener>,
     allow_loopback_http: bool,
 }
 
@@ -30,6 +36,8 @@ impl OAuthBuilder {
             store: None,
             resolver: None,
             missing_nonce: MissingNonce::default(),
+            keyset: None,
+            listeners: Vec::new(),
             allow_loopback_http: false,
         }
     }
@@ -44,6 +52,19 @@ impl OAuthBuilder {
     /// Sets a store that others hold too.
     pub fn shared_store(mut self, store: Arc<dyn Store>) -> Self {
         self.store = Some(store);
+        self
+    }
+
+    /// Sets the private keys of a confidential client, newest first.
+    pub fn keyset(mut self, keyset: Keyset) -> Self {
+        self.keyset = Some(keyset);
+        self
+    }
+
+    /// Adds a function that is called with everything that happens to sessions. It is called where it happens, and so
+    /// must be quick; for work that takes time, take [`OAuth::events`].
+    pub fn on_session_event(mut self, listener: impl Fn(&SessionEvent) + Send + Sync + 'static) -> Self {
+        self.listeners.push(Arc::new(listener));
         self
     }
 
@@ -68,6 +89,7 @@ impl OAuthBuilder {
     /// Checks the metadata and sets everything up.
     pub fn build(self) -> Result<OAuth, BuildError> {
         self.metadata.check()?;
+        self.check_keyset()?;
         let resolver = match self.resolver {
             Some(resolver) => resolver,
             None => Resolver::builder()
@@ -78,10 +100,11 @@ impl OAuthBuilder {
         let stranger = StrangerHttp::new(self.allow_loopback_http)
             .map_err(|e| BuildError::Http { problem: e.to_string() })?;
         let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
-        let client_id = self.metadata.client_id().to_owned();
+        let client = Client { client_id: self.metadata.client_id().to_owned(), keyset: self.keyset };
+        let events = Events::new(self.listeners);
         // Account and authorization servers are named by strangers, too (O9).
         let http = crate::identity::http::stranger_builder(self.allow_loopback_http);
-        let shared = Shared::new(http, Arc::clone(&store), client_id, self.missing_nonce)
+        let shared = Shared::new(http, Arc::clone(&store), client, events, self.missing_nonce)
             .map_err(|e| BuildError::Http { problem: e.to_string() })?;
         Ok(OAuth {
             inner: Arc::new(OAuthInner {
@@ -93,5 +116,22 @@ impl OAuthBuilder {
                 allow_loopback_http: self.allow_loopback_http,
             }),
         })
+    }
+
+    fn check_keyset(&self) -> Result<(), BuildError> {
+        let confidential = self.metadata.authentication() == ClientAuthentication::PrivateKeyJwt;
+        let keyset = match &self.keyset {
+            None if confidential => return Err(BuildError::NoKeyset),
+            Some(_) if !confidential => return Err(BuildError::UnusedKeyset),
+            None => return Ok(()),
+            Some(keyset) => keyset,
+        };
+        // Only the newest signs new requests; older ones may have been taken out of the document.
+        let newest = keyset.newest();
+        let public = serde_json::from_str(&newest.to_public_jwk()).unwrap_or_default();
+        match self.metadata.lists_key(&public) {
+            Some(false) => Err(BuildError::KeyNotInMetadata { kid: newest.kid().to_owned() }),
+            _ => Ok(()),
+        }
     }
 }

@@ -9,10 +9,12 @@ use super::{
     OAuth, OAuthClient,
     dpop::DpopKey,
     error::CallbackError,
+    events::SessionEvent,
     nonce::NonceCache,
     pending::{PendingSignIn, PendingSignIns, Taken},
-    server::TokenResponse,
+    server::{ServerEndpoint, TokenResponse},
     session::{Session, SessionId, SessionServers},
+    shared::ClientRef,
     sign_out::TokenToRevoke,
     store::Expected,
 };
@@ -88,12 +90,15 @@ pub struct SignedIn {
     pub client: OAuthClient,
     /// What the app gave for this sign-in.
     pub app_state: Option<String>,
+    /// Nobody had to sign in: the account had a session ([`OAuth::resume_or_sign_in`]).
+    pub resumed: bool,
 }
 
 impl OAuth {
     /// Ends a sign-in: checks the callback, gets tokens, checks whose they are, and stores the session.
     ///
-    /// Tokens that fail a check are revoked before the error returns. A web app must also make sure that
+    /// Tokens that fail a check are revoked before the error returns. Once the code has been sent, dropping the future
+    /// does not stop the exchange: its session is stored, or its tokens are revoked. A web app must also make sure that
     /// the callback reached the browser that was sent away, by keeping [`Authorization::state`] in a
     /// cookie and comparing it with [`CallbackParams::state`].
     ///
@@ -117,16 +122,21 @@ impl OAuth {
             }
         };
         let exchange = Exchange {
-            oauth: self,
+            oauth: self.clone(),
             key: DpopKey::from_jwk(&pending.dpop_key)?,
             nonces: NonceCache::default(),
-            pending: &pending,
+            pending,
         };
-        if let Some((origin, nonce)) = &pending.nonce {
+        if let Some((origin, nonce)) = &exchange.pending.nonce {
             exchange.nonces.put(origin, nonce.as_str());
         }
-        let client = exchange.run(code).await?;
-        Ok(SignedIn { client, app_state: pending.app_state.clone() })
+        let app_state = exchange.pending.app_state.clone();
+        let code = code.clone();
+        // In a task, so that tokens are stored or revoked even if this future is dropped: a browser that goes away drops
+        // the handler of its request.
+        let exchanged = tokio::spawn(async move { exchange.run(&code).await }).await;
+        let client = exchanged.unwrap_or(Err(CallbackError::Interrupted))?;
+        Ok(SignedIn { client, app_state, resumed: false })
     }
 }
 
@@ -138,24 +148,32 @@ fn refused(error: &str, description: Option<String>, app_state: Option<String>) 
 }
 
 /// From a code to a stored session.
-struct Exchange<'a> {
-    oauth: &'a OAuth,
-    pending: &'a PendingSignIn,
+struct Exchange {
+    oauth: OAuth,
+    pending: Box<PendingSignIn>,
     key: DpopKey,
     nonces: NonceCache,
 }
 
-impl Exchange<'_> {
+impl Exchange {
+    /// The server, with the client and the key that the sign-in was begun with (O13, O18).
+    fn endpoint(&self) -> ServerEndpoint<'_> {
+        let shared = &self.oauth.inner.shared;
+        let client =
+            ClientRef { client_id: &shared.client.client_id, key_id: self.pending.client_key_id.as_deref() };
+        shared.endpoint(&self.pending.issuer, client, &self.key, &self.nonces)
+    }
+
     async fn run(&self, code: &str) -> Result<OAuthClient, CallbackError> {
-        let pending = self.pending;
+        let pending = &self.pending;
         let form = [
             ("grant_type", "authorization_code"),
             ("code", code),
             ("redirect_uri", &pending.redirect_uri),
             ("code_verifier", &pending.verifier),
         ];
-        let endpoint = self.oauth.inner.shared.endpoint(&pending.issuer, &self.key, &self.nonces);
-        let response = endpoint
+        let response = self
+            .endpoint()
             .post_form(&pending.token_endpoint, &form)
             .await
             .map_err(|source| CallbackError::Token { issuer: pending.issuer.clone(), source })?;
@@ -174,7 +192,7 @@ impl Exchange<'_> {
 
     /// Checks whose tokens these are (O24), and stores the session.
     async fn accept(&self, tokens: &TokenResponse) -> Result<SessionId, CallbackError> {
-        let pending = self.pending;
+        let pending = &self.pending;
         let pds = match (&pending.did, &pending.pds) {
             (Some(expected), _) if *expected != tokens.sub => {
                 return Err(CallbackError::SubjectMismatch {
@@ -191,11 +209,14 @@ impl Exchange<'_> {
             revocation_endpoint: pending.revocation_endpoint.clone(),
             pds,
             client_id: self.oauth.inner.metadata.client_id().to_owned(),
+            client_key_id: pending.client_key_id.clone(),
         };
         let id = SessionId::generate(tokens.sub.clone())?;
-        let session = Session::new(id.clone(), servers, &self.key, tokens);
+        let mut session = Session::new(id.clone(), servers, &self.key, tokens);
+        session.requested_scope.clone_from(&pending.scope);
         let stored = self.oauth.inner.shared.sessions.put(&session, Expected::Absent).await;
         stored.map_err(|source| CallbackError::Store { did: tokens.sub.clone(), source })?;
+        self.oauth.inner.shared.events.emit(SessionEvent::SignedIn { id: id.clone() });
         Ok(id)
     }
 
@@ -225,8 +246,7 @@ impl Exchange<'_> {
             return;
         };
         let Some(url) = &self.pending.revocation_endpoint else { return };
-        let endpoint = self.oauth.inner.shared.endpoint(&self.pending.issuer, &self.key, &self.nonces);
-        if let Err(error) = token.revoke(&endpoint, url).await {
+        if let Err(error) = token.revoke(&self.endpoint(), url).await {
             tracing::warn!(issuer = self.pending.issuer, %error, "refused tokens could not be revoked");
         }
     }

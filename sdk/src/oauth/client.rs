@@ -1,16 +1,13 @@
 //! One signed-in account: signs, refreshes and repeats calls.
 
-use std::{
-    fmt,
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     live::{Live, Loaded},
     refresh::RefreshError,
     resource::{exchange, is_invalid_token, probe},
     session::SessionId,
+    session_info::SessionInfo,
     shared::Shared,
 };
 use crate::{
@@ -44,38 +41,16 @@ impl fmt::Debug for OAuthClient {
     }
 }
 
-/// What there is to know about a session; no secrets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SessionInfo {
-    /// The session.
-    pub id: SessionId,
-    /// Origin of the authorization server.
-    pub issuer: String,
-    /// Origin of the account's server.
-    pub pds: String,
-    /// The scopes that were granted.
-    pub scopes: Vec<String>,
-    /// When the access token ends; it is refreshed before.
-    pub expires_at: SystemTime,
-    /// When the user signed in.
-    pub created_at: SystemTime,
-    /// Whether the session outlives its access token.
-    pub can_refresh: bool,
-    /// Whether the account's server has sent a successful answer without `DPoP-Nonce`, against the protocol.
-    pub nonce_missing: bool,
-}
-
-fn time(unix: i64) -> SystemTime {
-    let since = Duration::from_secs(u64::try_from(unix).unwrap_or(0));
-    UNIX_EPOCH.checked_add(since).unwrap_or(UNIX_EPOCH)
-}
-
 impl OAuthClient {
     /// A client for a session; whether it exists shows with the first call.
     pub(crate) fn new(shared: Arc<Shared>, id: SessionId) -> Self {
         let live = shared.live(&id);
         Self { shared, live, validates_input: true }
+    }
+
+    /// The state of the session in this process.
+    pub(crate) fn live(&self) -> &Arc<Live> {
+        &self.live
     }
 
     /// What all sessions of the app share.
@@ -110,17 +85,7 @@ impl OAuthClient {
     }
 
     fn info(&self, loaded: &Loaded) -> SessionInfo {
-        let session = &loaded.session;
-        SessionInfo {
-            id: session.id.clone(),
-            issuer: session.issuer.clone(),
-            pds: session.pds.clone(),
-            scopes: session.scope.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect(),
-            expires_at: time(session.expires_at),
-            created_at: time(session.created_at),
-            can_refresh: session.refresh_token.is_some(),
-            nonce_missing: self.live.nonces.nonce_missing(&loaded.origin),
-        }
+        SessionInfo::of(&loaded.session, self.live.nonces.nonce_missing(&loaded.origin))
     }
 
     /// Sends a request and, if the token was refused, once more with another.

@@ -90,6 +90,15 @@ pub(crate) struct AuthorizationServer {
     pub(crate) par_endpoint: String,
     pub(crate) revocation_endpoint: Option<String>,
     protected_resources: Option<Vec<String>>,
+    /// What `prompt` may be, where the server says so (OpenID Connect).
+    prompts: Option<Vec<String>>,
+}
+
+impl AuthorizationServer {
+    /// Whether the server knows a value of `prompt`; one that says nothing is asked.
+    pub(crate) fn takes_prompt(&self, prompt: &str) -> bool {
+        self.prompts.as_ref().is_none_or(|known| known.iter().any(|known| known == prompt))
+    }
 }
 
 /// Fetches and checks the two metadata documents.
@@ -188,9 +197,9 @@ impl Discovery<'_> {
                 return Err(fields.wrong(field, format!("must contain `{needed}`")));
             }
         }
-        let protected_resources = match fields.0.get("protected_resources") {
-            Some(_) => Some(fields.texts("protected_resources")?.into_iter().map(str::to_owned).collect()),
-            None => None,
+        let list = |field: &'static str| match fields.0.get(field) {
+            Some(_) => fields.texts(field).map(|list| Some(list.into_iter().map(str::to_owned).collect())),
+            None => Ok(None),
         };
         let revocation_endpoint = match fields.0.get("revocation_endpoint") {
             Some(_) => Some(self.endpoint(&fields, "revocation_endpoint")?.into()),
@@ -202,7 +211,8 @@ impl Discovery<'_> {
             token_endpoint: self.endpoint(&fields, "token_endpoint")?.into(),
             par_endpoint: self.endpoint(&fields, "pushed_authorization_request_endpoint")?.into(),
             revocation_endpoint,
-            protected_resources,
+            protected_resources: list("protected_resources")?,
+            prompts: list("prompt_values_supported")?,
         })
     }
 

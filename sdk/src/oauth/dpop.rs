@@ -1,14 +1,15 @@
 //! Proof of possession (DPoP, RFC 9449): a session's key and the proofs that it signs (protocol O30, O31).
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use p256::ecdsa::{Signature, SigningKey, signature::Signer};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
-use zeroize::{Zeroize, Zeroizing};
 
-use super::session::unix_now;
+use super::{
+    session::unix_now,
+    signing_key::{self, SigningKey, SigningKeyError},
+};
 
 /// A DPoP key or proof could not be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,36 +43,23 @@ pub(crate) struct ProofClaims<'a> {
 }
 
 /// The P-256 key of one session. Cheap to clone; the secret is wiped with the last clone.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct DpopKey(Arc<KeyInner>);
 
+#[derive(Debug)]
 struct KeyInner {
-    /// Wipes itself when dropped.
     signing: SigningKey,
     /// The JOSE header in base64url: the same for every proof of a key.
     header: String,
-    x: String,
-    y: String,
 }
 
-impl fmt::Debug for DpopKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("DpopKey").field(&self.thumbprint()).finish()
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-struct Jwk {
-    kty: String,
-    crv: String,
-    x: String,
-    y: String,
-    d: String,
-}
-
-impl Drop for Jwk {
-    fn drop(&mut self) {
-        self.d.zeroize();
+impl From<SigningKeyError> for DpopError {
+    fn from(error: SigningKeyError) -> Self {
+        match error {
+            SigningKeyError::NoRandom(problem) => Self::NoRandom(problem),
+            SigningKeyError::BadKey(problem) => Self::BadKey { problem },
+            SigningKeyError::Signing => Self::Signing,
+        }
     }
 }
 
@@ -89,64 +77,39 @@ struct Claims<'a> {
 
 /// Bits from the operating system, in base64url.
 pub(crate) fn random_base64url<const BYTES: usize>() -> Result<String, DpopError> {
-    let mut bytes = [0_u8; BYTES];
-    getrandom::fill(&mut bytes).map_err(|e| DpopError::NoRandom(e.to_string()))?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
+    signing_key::random_base64url::<BYTES>().map_err(DpopError::NoRandom)
 }
 
 impl DpopKey {
     /// A fresh key.
     pub(crate) fn generate() -> Result<Self, DpopError> {
-        let mut bytes = Zeroizing::new([0_u8; 32]);
-        // Once in 2^32 times the bytes are not below the group's order.
-        for _ in 0..8 {
-            getrandom::fill(bytes.as_mut()).map_err(|e| DpopError::NoRandom(e.to_string()))?;
-            if let Ok(signing) = SigningKey::from_slice(bytes.as_ref()) {
-                return Ok(Self::new(signing));
-            }
-        }
-        Err(DpopError::NoRandom("the bytes are not random".into()))
+        Ok(Self::new(SigningKey::generate()?))
     }
 
     fn new(signing: SigningKey) -> Self {
-        let point = signing.verifying_key().to_sec1_point(false);
-        // An uncompressed point is the byte 4, 32 bytes of x, 32 bytes of y.
-        let (x, y) = point.as_bytes()[1..].split_at(32);
-        let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
-        let header = format!(
-            r#"{{"typ":"dpop+jwt","alg":"ES256","jwk":{{"kty":"EC","crv":"P-256","x":"{x}","y":"{y}"}}}}"#
-        );
-        Self(Arc::new(KeyInner { signing, header: URL_SAFE_NO_PAD.encode(header), x, y }))
+        let header = format!(r#"{{"typ":"dpop+jwt","alg":"ES256","jwk":{{{}}}}}"#, signing.public_members());
+        Self(Arc::new(KeyInner { signing, header: URL_SAFE_NO_PAD.encode(header) }))
     }
 
     /// The private key as JWK text: a secret, for the store only.
     pub(crate) fn to_jwk(&self) -> String {
-        let mut secret = self.0.signing.to_bytes();
-        let d = Zeroizing::new(URL_SAFE_NO_PAD.encode(&secret[..]));
-        secret[..].zeroize();
-        format!(r#"{{"kty":"EC","crv":"P-256","x":"{}","y":"{}","d":"{}"}}"#, self.0.x, self.0.y, d.as_str())
+        let members = self.0.signing.private_members();
+        let mut jwk = String::with_capacity(members.len() + 2);
+        jwk.push('{');
+        jwk.push_str(&members);
+        jwk.push('}');
+        jwk
     }
 
     /// Reads what [`to_jwk`](Self::to_jwk) wrote.
     pub(crate) fn from_jwk(jwk: &str) -> Result<Self, DpopError> {
-        let bad = |problem| DpopError::BadKey { problem };
-        let jwk: Jwk = serde_json::from_str(jwk).map_err(|_| bad("it is not a private JWK"))?;
-        if jwk.kty != "EC" || jwk.crv != "P-256" {
-            return Err(bad("it is not of type EC with curve P-256"));
-        }
-        let secret = Zeroizing::new(URL_SAFE_NO_PAD.decode(&jwk.d).map_err(|_| bad("`d` is not base64url"))?);
-        let signing = SigningKey::from_slice(&secret).map_err(|_| bad("`d` is not a P-256 scalar"))?;
-        let key = Self::new(signing);
-        if key.0.x != jwk.x || key.0.y != jwk.y {
-            return Err(bad("the public part does not belong to the private part"));
-        }
-        Ok(key)
+        Ok(Self::new(SigningKey::from_jwk(jwk)?))
     }
 
     /// The key's name (RFC 7638), as servers compute it; not a secret.
+    #[cfg(test)]
     pub(crate) fn thumbprint(&self) -> String {
-        let canonical = format!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, self.0.x, self.0.y);
-        URL_SAFE_NO_PAD.encode(Sha256::digest(canonical.as_bytes()))
+        self.0.signing.thumbprint()
     }
 
     /// A proof for one request; each request, also a repeat, needs its own.
@@ -162,16 +125,7 @@ impl DpopKey {
             nonce: claims.nonce,
             ath: ath.as_deref(),
         };
-        let payload = serde_json::to_vec(&payload).map_err(|_| DpopError::Signing)?;
-        let mut token = String::with_capacity(self.0.header.len() + payload.len() * 4 / 3 + 96);
-        token.push_str(&self.0.header);
-        token.push('.');
-        URL_SAFE_NO_PAD.encode_string(&payload, &mut token);
-        let signature: Signature =
-            self.0.signing.try_sign(token.as_bytes()).map_err(|_| DpopError::Signing)?;
-        token.push('.');
-        URL_SAFE_NO_PAD.encode_string(signature.to_bytes(), &mut token);
-        Ok(token)
+        Ok(self.0.signing.jwt(&self.0.header, &payload)?)
     }
 }
 
@@ -179,7 +133,7 @@ impl DpopKey {
 pub(crate) mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use p256::ecdsa::{VerifyingKey, signature::Verifier};
+    use p256::ecdsa::{Signature, VerifyingKey, signature::Verifier};
     use serde_json::Value;
 
     /// Checks the signature with the key in the header; gives header and claims.

@@ -27,6 +27,18 @@ pub enum BuildError {
         /// What the HTTP stack said.
         problem: String,
     },
+    /// The metadata is that of a confidential client, and there are no keys.
+    #[error("the metadata says `private_key_jwt`; give the private keys with `OAuthBuilder::keyset`")]
+    NoKeyset,
+    /// There are keys, and the metadata is that of a public client.
+    #[error("a keyset is for confidential clients; make the metadata with `ClientMetadata::confidential`")]
+    UnusedKeyset,
+    /// A key signs that servers do not find in the metadata.
+    #[error("the public key `{kid}` is not in the `jwks` of the metadata")]
+    KeyNotInMetadata {
+        /// The key's name.
+        kid: String,
+    },
     /// The default resolver could not be set up.
     #[error("the identity resolver could not be set up: {problem}")]
     Resolver {
@@ -48,6 +60,13 @@ pub enum ClientError {
     /// The store failed.
     #[error("the session store failed")]
     Store(#[from] SessionStoreError),
+}
+
+impl ClientError {
+    /// Whether the user has to sign in; otherwise the store failed.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::SessionNotFound { .. })
+    }
 }
 
 /// A sign-in could not be started; nobody has been sent anywhere.
@@ -81,6 +100,14 @@ pub enum AuthorizeError {
         scope: String,
         /// What is wrong.
         problem: String,
+    },
+    /// The server does not know what was asked for with `prompt`.
+    #[error("{issuer} does not know `prompt={prompt}`")]
+    Prompt {
+        /// The authorization server.
+        issuer: String,
+        /// The value.
+        prompt: &'static str,
     },
     /// The redirect URI is not in the client metadata.
     #[error("the redirect URI `{redirect_uri}` is not in the client metadata; add it there")]
@@ -218,6 +245,9 @@ pub enum CallbackError {
     /// The request could not be read from the store.
     #[error("the sign-in request could not be read")]
     Pending(#[from] PendingError),
+    /// The runtime ended the exchange.
+    #[error("the sign-in was interrupted, as the runtime it ran on was shut down")]
+    Interrupted,
     /// The session could not be stored. The tokens were revoked.
     #[error("the session of {did} could not be stored")]
     Store {
@@ -234,6 +264,13 @@ fn after_colon(text: Option<&String>) -> String {
 }
 
 impl CallbackError {
+    /// Whether the server would have had to ask the user, which `prompt=none` forbids: start a sign-in without it.
+    pub fn needs_interaction(&self) -> bool {
+        const CODES: [&str; 4] =
+            ["login_required", "consent_required", "interaction_required", "account_selection_required"];
+        matches!(self, Self::Authorization { error, .. } if CODES.contains(&error.as_str()))
+    }
+
     /// Whether the user said no.
     pub fn is_denied(&self) -> bool {
         matches!(self, Self::Denied { .. })
@@ -250,6 +287,9 @@ pub enum SignInError {
     /// The user came back, and is not signed in.
     #[error("sign-in was not completed")]
     Callback(#[from] CallbackError),
+    /// The sessions that are there could not be read.
+    #[error("the session store failed")]
+    Store(#[from] SessionStoreError),
     /// The client metadata has no redirect URI on a loopback address.
     #[error(
         "signing in through a local callback needs a redirect URI such as `http://127.0.0.1/callback` in the client metadata"
@@ -282,6 +322,15 @@ pub enum SignInError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignOutError {
+    /// The store failed, and the sessions of the account are not known.
+    #[error("the sessions of {did} could not be listed")]
+    List {
+        /// The account.
+        did: Did,
+        /// The cause.
+        #[source]
+        source: SessionStoreError,
+    },
     /// The store failed: the session may still be in it.
     #[error("the session {id} could not be removed from the store")]
     Store {

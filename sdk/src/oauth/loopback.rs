@@ -43,6 +43,8 @@ pub struct SignIn {
     limit: Duration,
     open_browser: bool,
     on_url: Option<OnUrl>,
+    /// Only where there is no session to go on with.
+    resume: bool,
 }
 
 impl std::fmt::Debug for SignIn {
@@ -70,6 +72,7 @@ impl OAuth {
             limit: LIFETIME,
             open_browser: true,
             on_url: None,
+            resume: false,
         }
     }
 }
@@ -117,7 +120,26 @@ impl SignIn {
         self
     }
 
+    /// Prints the page's URL on standard error before the browser opens, for command-line tools: the user can open it by
+    /// hand.
+    pub fn print_url(self) -> Self {
+        #[expect(clippy::print_stderr, reason = "printing is what this is for")]
+        self.on_url(|url| eprintln!("Sign in with your browser:\n\n  {url}\n"))
+    }
+
+    /// Goes on with a session where there is one.
+    pub(super) fn resuming(mut self) -> Self {
+        self.resume = true;
+        self
+    }
+
     async fn run(mut self) -> Result<SignedIn, SignInError> {
+        if self.resume {
+            let scope = self.oauth.scope_of(&self.options)?;
+            if let Some(resumed) = self.oauth.resume(&self.input, scope).await? {
+                return Ok(resumed);
+            }
+        }
         let registered =
             self.oauth.inner.metadata.loopback_redirect_uri().ok_or(SignInError::NoLoopbackRedirect)?;
         let server = CallbackServer::bind(registered, self.port).await?;

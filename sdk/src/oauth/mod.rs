@@ -3,6 +3,7 @@
 //! [`OAuth`] is the app: it starts sign-ins and finds sessions. [`OAuthClient`] is one signed-in account:
 //! it signs, refreshes and retries by itself.
 
+mod accounts;
 mod authorize;
 mod builder;
 mod callback;
@@ -12,8 +13,10 @@ mod client_metadata;
 mod discovery;
 mod dpop;
 mod error;
+mod events;
 #[cfg(test)]
 mod flow_tests;
+mod keyset;
 mod live;
 mod loopback;
 mod nonce;
@@ -22,13 +25,16 @@ mod pending;
 mod pkce;
 mod refresh;
 mod resource;
+mod resume;
 mod server;
 mod session;
+mod session_info;
 #[cfg(test)]
 mod session_tests;
 mod sessions;
 mod shared;
 mod sign_out;
+mod signing_key;
 pub mod store;
 
 use std::sync::Arc;
@@ -36,27 +42,29 @@ use std::sync::Arc;
 pub use authorize::{Authorization, AuthorizeOptions, Display, Prompt};
 pub use builder::OAuthBuilder;
 pub use callback::{CallbackParams, SignedIn};
-pub use client::{OAuthClient, SessionInfo};
-pub use client_metadata::{ApplicationType, ClientMetadata, ClientMetadataError};
+pub use client::OAuthClient;
+pub use client_metadata::{
+    ApplicationType, ClientAuthentication, ClientMetadata, ClientMetadataError, ReadMetadataError,
+};
 pub use discovery::DiscoveryError;
 pub use dpop::DpopError;
 pub use error::{AuthorizeError, BuildError, CallbackError, ClientError, SignInError, SignOutError};
+pub use events::{SessionEnd, SessionEvent, SessionEvents};
+pub use keyset::{ClientKey, ClientKeyError, Keyset};
 pub use loopback::SignIn;
 pub use pending::PendingError;
 pub use pkce::NoRandom;
 pub use refresh::RefreshError;
 pub use server::{MissingNonce, ServerError, TokenResponseError};
 pub use session::{InvalidSessionId, SessionFormatError, SessionId};
+pub use session_info::SessionInfo;
 pub use sessions::SessionStoreError;
 pub use sign_out::SignOut;
 #[cfg(feature = "sqlite")]
 pub use store::SqliteStore;
 pub use store::{FileStore, MemoryStore, Store, StoreError};
 
-use crate::{
-    identity::{Resolver, http::StrangerHttp},
-    types::Did,
-};
+use crate::identity::{Resolver, http::StrangerHttp};
 use shared::Shared;
 
 /// An app that signs users in. Cheap to clone; one per app is enough.
@@ -102,25 +110,14 @@ impl OAuth {
         &self.inner.metadata
     }
 
-    /// A client for the newest session of an account.
-    pub async fn client(&self, did: &Did) -> Result<OAuthClient, ClientError> {
-        match self.inner.shared.sessions.newest(did).await? {
-            Some(session) => Ok(self.client_of(&session.id, None)),
-            None => Err(ClientError::SessionNotFound { did: did.clone() }),
-        }
+    /// The public keys of a confidential client as a JWK set: what its `jwks_uri` serves.
+    pub fn jwks(&self) -> Option<String> {
+        self.inner.shared.client.keyset.as_ref().map(Keyset::to_jwks)
     }
 
-    /// A client for one session, such as that of one browser.
-    pub async fn client_for(&self, id: &SessionId) -> Result<OAuthClient, ClientError> {
-        match self.inner.shared.sessions.get(id).await? {
-            Some(_) => Ok(self.client_of(id, None)),
-            None => Err(ClientError::SessionNotFound { did: id.did().clone() }),
-        }
-    }
-
-    /// The sessions of an account, oldest first.
-    pub async fn sessions(&self, did: &Did) -> Result<Vec<SessionId>, ClientError> {
-        Ok(self.inner.shared.sessions.list(did).await?)
+    /// How accounts are resolved.
+    pub fn resolver(&self) -> &Resolver {
+        &self.inner.resolver
     }
 
     /// `nonces` are those that signing in has learned.

@@ -25,9 +25,15 @@ pub(crate) struct PendingSignIn {
     pub(crate) did: Option<Did>,
     pub(crate) pds: Option<String>,
     pub(crate) redirect_uri: String,
+    /// What was asked for.
+    #[serde(default)]
+    pub(crate) scope: String,
     pub(crate) app_state: Option<String>,
     /// Unix seconds.
     pub(crate) expires_at: i64,
+    /// The name of the key that a confidential client began with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) client_key_id: Option<String>,
     /// The authorization server's origin and last DPoP nonce, so that the code is exchanged at the first try.
     pub(crate) nonce: Option<(String, String)>,
     /// The PKCE verifier.

@@ -6,10 +6,12 @@ use std::{fmt, sync::Arc, time::Duration};
 use zeroize::Zeroizing;
 
 use super::{
+    events::{SessionEnd, SessionEvent},
     live::{Live, Loaded, Unsaved},
     resource,
     server::{Processed, ServerEndpoint, ServerError, TokenResponse, TokenResponseError},
     session::Session,
+    session_info,
     sessions::SessionStoreError,
     shared::Shared,
     store::Expected,
@@ -145,10 +147,8 @@ impl Refresh<'_> {
         Err(RefreshError::Interrupted)
     }
 
-    /// With the client that the user signed in to, even if the app has another by now.
     fn endpoint<'s>(&'s self, session: &'s Session, signer: &'s Loaded) -> ServerEndpoint<'s> {
-        let endpoint = self.shared.endpoint(&session.issuer, &signer.key, &self.live.nonces);
-        ServerEndpoint { client_id: &session.client_id, ..endpoint }
+        self.shared.endpoint(&session.issuer, session.client(), &signer.key, &self.live.nonces)
     }
 
     async fn post(
@@ -271,6 +271,8 @@ impl Refresh<'_> {
         let ended = Reauthenticate::new(self.live.id.did().clone(), reason, detail);
         tracing::debug!(did = %self.live.id.did(), reason = ?ended.reason, "the session has ended");
         self.live.end(ended.clone());
+        let reason = SessionEnd::Lost(ended.reason.clone());
+        self.shared.events.emit(SessionEvent::Ended { id: self.live.id.clone(), reason });
         self.shared.nonces.forget(&self.live.id);
         Err(ended.into())
     }
@@ -319,7 +321,13 @@ impl Refresh<'_> {
             };
             let (version, session) = if stored.access_token == *new.old_access_token {
                 match self.shared.sessions.put(&new.session, Expected::Version(version)).await {
-                    Ok(version) => (version, new.session.clone()),
+                    Ok(version) => {
+                        self.shared.events.emit(SessionEvent::Refreshed {
+                            id: self.live.id.clone(),
+                            expires_at: session_info::time(new.session.expires_at),
+                        });
+                        (version, new.session.clone())
+                    }
                     Err(error) if error.is_conflict() => {
                         conflict = error;
                         continue;

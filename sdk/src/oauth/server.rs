@@ -13,6 +13,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::{
     dpop::{DpopError, DpopKey, ProofClaims},
+    keyset::ClientKey,
     nonce::NonceCache,
 };
 use crate::types::Did;
@@ -95,6 +96,14 @@ pub enum ServerError {
         /// The text.
         url: String,
     },
+    /// The client key that the session or sign-in began with is no longer in the keyset.
+    #[error(
+        "the client key `{kid}` that this was begun with is not in the keyset; keep old keys there while sessions use them"
+    )]
+    ClientKeyMissing {
+        /// The key's name.
+        kid: String,
+    },
     /// No proof could be made.
     #[error(transparent)]
     Dpop(#[from] DpopError),
@@ -119,7 +128,9 @@ impl ServerError {
             Self::BadResponse { status, .. } if (300..500).contains(status) && *status != 408 => {
                 Processed::No
             }
-            Self::Connect { .. } | Self::Endpoint { .. } | Self::Dpop(_) => Processed::No,
+            Self::Connect { .. } | Self::Endpoint { .. } | Self::ClientKeyMissing { .. } | Self::Dpop(_) => {
+                Processed::No
+            }
             Self::MissingNonce { .. } => Processed::Yes,
             _ => Processed::Unknown,
         }
@@ -131,12 +142,24 @@ impl ServerError {
     }
 }
 
+/// How the client proves who it is (protocol O13).
+#[derive(Clone, Copy)]
+pub(crate) enum ClientProof<'a> {
+    /// Not at all: a public client.
+    None,
+    /// By assertions of this key.
+    Key(&'a ClientKey),
+    /// By a key of this name, which is not there.
+    Missing(&'a str),
+}
+
 /// An authorization server, as one session or sign-in sees it.
 pub(crate) struct ServerEndpoint<'a> {
     /// Follows no redirects.
     pub(crate) http: &'a reqwest::Client,
     pub(crate) issuer: &'a str,
     pub(crate) client_id: &'a str,
+    pub(crate) client_proof: ClientProof<'a>,
     pub(crate) key: &'a DpopKey,
     pub(crate) nonces: &'a NonceCache,
     pub(crate) missing_nonce: MissingNonce,
@@ -179,11 +202,12 @@ impl ServerEndpoint<'_> {
     ) -> Result<ServerResponse, ServerError> {
         let parsed = url::Url::parse(url).map_err(|_| ServerError::Endpoint { url: url.to_owned() })?;
         let origin = parsed.origin().ascii_serialization();
-        let body = encode(form, self.client_id);
         let (mut nonce_retried, mut clock_retried) = (false, false);
         loop {
             let offset = self.nonces.clock_offset(&origin);
-            let answer = self.exchange(&parsed, &origin, body.clone(), offset).await?;
+            // An assertion is good once, like a proof.
+            let body = self.encode(form, offset)?;
+            let answer = self.exchange(&parsed, &origin, body, offset).await?;
             let fresh_nonce = self.nonces.learn(&origin, &answer.headers);
             tracing::debug!(
                 issuer = self.issuer,
@@ -215,6 +239,23 @@ impl ServerEndpoint<'_> {
         }
     }
 
+    /// The form with what says and proves which client asks.
+    fn encode(&self, form: &[(&str, &str)], clock_offset: i64) -> Result<Bytes, ServerError> {
+        const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+        let mut body = url::form_urlencoded::Serializer::new(String::new());
+        body.extend_pairs(form).append_pair("client_id", self.client_id);
+        match self.client_proof {
+            ClientProof::None => {}
+            ClientProof::Key(key) => {
+                let assertion = key.assertion(self.client_id, self.issuer, clock_offset)?;
+                body.append_pair("client_assertion_type", ASSERTION_TYPE);
+                body.append_pair("client_assertion", &assertion);
+            }
+            ClientProof::Missing(kid) => return Err(ServerError::ClientKeyMissing { kid: kid.to_owned() }),
+        }
+        Ok(Bytes::from(body.finish().into_bytes()))
+    }
+
     async fn exchange(
         &self,
         url: &url::Url,
@@ -243,12 +284,6 @@ impl ServerEndpoint<'_> {
             Err(_) => Err(ServerError::Timeout { host: host(), limit: LIMIT }),
         }
     }
-}
-
-fn encode(form: &[(&str, &str)], client_id: &str) -> Bytes {
-    let mut body = url::form_urlencoded::Serializer::new(String::new());
-    body.extend_pairs(form).append_pair("client_id", client_id);
-    Bytes::from(body.finish().into_bytes())
 }
 
 async fn receive(request: reqwest::RequestBuilder, origin: &str) -> Result<Answer, ServerError> {

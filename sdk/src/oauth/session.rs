@@ -12,6 +12,7 @@ use zeroize::{Zeroize, Zeroizing};
 use super::{
     dpop::{DpopError, DpopKey, random_base64url},
     server::TokenResponse,
+    shared::ClientRef,
 };
 use crate::types::Did;
 
@@ -104,6 +105,7 @@ pub(crate) struct SessionServers {
     /// Origin of the PDS.
     pub(crate) pds: String,
     pub(crate) client_id: String,
+    pub(crate) client_key_id: Option<String>,
 }
 
 /// One session as it is stored. Tokens and key are wiped when it is dropped.
@@ -115,8 +117,14 @@ pub(crate) struct Session {
     pub(crate) revocation_endpoint: Option<String>,
     pub(crate) pds: String,
     pub(crate) client_id: String,
+    /// The name of the client key that the session was begun with, of a confidential client (O13).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) client_key_id: Option<String>,
     /// What was granted, space-separated.
     pub(crate) scope: String,
+    /// What was asked for; servers may grant less.
+    #[serde(default)]
+    pub(crate) requested_scope: String,
     pub(crate) access_token: String,
     pub(crate) refresh_token: Option<String>,
     /// When the access token ends by this machine's clock, Unix seconds.
@@ -194,7 +202,9 @@ impl Session {
             revocation_endpoint: servers.revocation_endpoint,
             pds: servers.pds,
             client_id: servers.client_id,
+            client_key_id: servers.client_key_id,
             scope: String::new(),
+            requested_scope: String::new(),
             access_token: String::new(),
             refresh_token: None,
             expires_at: 0,
@@ -221,6 +231,11 @@ impl Session {
         let lifetime = tokens.expires_in.unwrap_or(UNKNOWN_LIFETIME);
         self.expires_at = self.refreshed_at.saturating_add_unsigned(lifetime);
         self.refresh_in_doubt = false;
+    }
+
+    /// The client that the session belongs to, even if the app is another by now.
+    pub(crate) fn client(&self) -> ClientRef<'_> {
+        ClientRef { client_id: &self.client_id, key_id: self.client_key_id.as_deref() }
     }
 
     /// Whether the access token has ended by this machine's clock.
@@ -273,6 +288,7 @@ mod tests {
             revocation_endpoint: None,
             pds: "https://pds.example".into(),
             client_id: "https://app.example/client.json".into(),
+            client_key_id: None,
         };
         let id = SessionId::generate(tokens.sub.clone()).unwrap();
         Session::new(id, servers, &DpopKey::generate().unwrap(), &tokens)

@@ -109,7 +109,7 @@ impl Sessions {
 
     /// The sessions of an account, oldest first. One that cannot be read is skipped and logged: it must not
     /// keep the user from the others.
-    async fn all(&self, did: &Did) -> Result<Vec<Session>, SessionStoreError> {
+    pub(crate) async fn all(&self, did: &Did) -> Result<Vec<Session>, SessionStoreError> {
         let prefix = format!("session/{did}/");
         let mut sessions = Vec::new();
         for key in limited(LIMIT, self.store.list(&prefix)).await? {
@@ -126,9 +126,20 @@ impl Sessions {
         Ok(sessions)
     }
 
-    /// The names of an account's sessions, oldest first.
-    pub(crate) async fn list(&self, did: &Did) -> Result<Vec<SessionId>, SessionStoreError> {
-        Ok(self.all(did).await?.iter().map(|session| session.id.clone()).collect())
+    /// The names of an account's sessions, also of those that cannot be read.
+    pub(crate) async fn names(&self, did: &Did) -> Result<Vec<SessionId>, SessionStoreError> {
+        let keys = limited(LIMIT, self.store.list(&format!("session/{did}/"))).await?;
+        Ok(keys.iter().filter_map(|key| SessionId::from_store_key(key)).collect())
+    }
+
+    /// The accounts that have sessions.
+    pub(crate) async fn accounts(&self) -> Result<Vec<Did>, SessionStoreError> {
+        let keys = limited(LIMIT, self.store.list("session/")).await?;
+        let mut dids: Vec<Did> =
+            keys.iter().filter_map(|key| SessionId::from_store_key(key)).map(|id| id.did().clone()).collect();
+        dids.sort();
+        dids.dedup();
+        Ok(dids)
     }
 
     /// The session of an account that was signed in last.

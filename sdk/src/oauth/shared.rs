@@ -8,9 +8,11 @@ use std::{
 
 use super::{
     dpop::DpopKey,
+    events::{Events, SessionEnd, SessionEvent},
+    keyset::Keyset,
     live::Live,
     nonce::{NonceCache, SessionNonces},
-    server::{MissingNonce, ServerEndpoint},
+    server::{ClientProof, MissingNonce, ServerEndpoint},
     session::{Session, SessionId},
     sessions::{SessionStoreError, Sessions},
     store::Store,
@@ -19,11 +21,27 @@ use super::{
 /// Sessions that clients hold, by name. Each takes itself out when its last client is dropped.
 pub(crate) type LiveTable = Arc<Mutex<HashMap<SessionId, Weak<Live>>>>;
 
+/// The app as servers know it.
+pub(crate) struct Client {
+    pub(crate) client_id: String,
+    /// Of a confidential client.
+    pub(crate) keyset: Option<Keyset>,
+}
+
+/// As which client a session or a sign-in talks to servers: the one that it was begun with.
+#[derive(Clone, Copy)]
+pub(crate) struct ClientRef<'a> {
+    pub(crate) client_id: &'a str,
+    /// The name of its key, if it was confidential.
+    pub(crate) key_id: Option<&'a str>,
+}
+
 /// The connections, the store and the state of sessions in use.
 pub(crate) struct Shared {
     pub(crate) http: reqwest::Client,
     pub(crate) sessions: Sessions,
-    pub(crate) client_id: String,
+    pub(crate) client: Client,
+    pub(crate) events: Events,
     pub(crate) missing_nonce: MissingNonce,
     pub(crate) nonces: SessionNonces,
     pub(crate) lives: LiveTable,
@@ -35,7 +53,8 @@ impl Shared {
     pub(crate) fn new(
         http: reqwest::ClientBuilder,
         store: Arc<dyn Store>,
-        client_id: String,
+        client: Client,
+        events: Events,
         missing_nonce: MissingNonce,
     ) -> Result<Arc<Self>, reqwest::Error> {
         let http = http
@@ -45,7 +64,8 @@ impl Shared {
         Ok(Arc::new(Self {
             http,
             sessions: Sessions::new(store),
-            client_id,
+            client,
+            events,
             missing_nonce,
             nonces: SessionNonces::default(),
             lives: LiveTable::default(),
@@ -76,21 +96,38 @@ impl Shared {
         let unsaved = live.forget();
         let removed = self.sessions.delete(id).await?;
         self.nonces.forget(id);
+        if removed.is_some() {
+            self.events.emit(SessionEvent::Ended { id: id.clone(), reason: SessionEnd::SignedOut });
+        }
         // Tokens that could not be stored are newer than what was there.
         Ok(removed.map(|stored| unsaved.unwrap_or(stored)))
+    }
+
+    /// The client that a new sign-in is begun with: the newest key signs (O13).
+    pub(crate) fn newest_client(&self) -> ClientRef<'_> {
+        let Client { client_id, keyset } = &self.client;
+        ClientRef { client_id, key_id: keyset.as_ref().map(|keys| keys.newest().kid()) }
     }
 
     /// An authorization server as a session or sign-in sees it.
     pub(crate) fn endpoint<'a>(
         &'a self,
         issuer: &'a str,
+        client: ClientRef<'a>,
         key: &'a DpopKey,
         nonces: &'a NonceCache,
     ) -> ServerEndpoint<'a> {
         ServerEndpoint {
             http: &self.http,
             issuer,
-            client_id: &self.client_id,
+            client_id: client.client_id,
+            client_proof: match client.key_id {
+                None => ClientProof::None,
+                Some(kid) => match self.client.keyset.as_ref().and_then(|keys| keys.get(kid)) {
+                    Some(key) => ClientProof::Key(key),
+                    None => ClientProof::Missing(kid),
+                },
+            },
             key,
             nonces,
             missing_nonce: self.missing_nonce,

@@ -56,9 +56,7 @@ async fn revoke(shared: &Shared, session: &Session) -> Result<(), String> {
     let url = session.revocation_endpoint.as_deref().ok_or("the server has no revocation endpoint")?;
     let key = DpopKey::from_jwk(&session.dpop_key).map_err(|e| e.to_string())?;
     let nonces = NonceCache::default();
-    let endpoint = shared.endpoint(&session.issuer, &key, &nonces);
-    // The session may have been made for an earlier client of this app.
-    let endpoint = ServerEndpoint { client_id: &session.client_id, ..endpoint };
+    let endpoint = shared.endpoint(&session.issuer, session.client(), &key, &nonces);
     match TokenToRevoke::of(session.refresh_token.as_deref(), Some(&session.access_token)) {
         Some(token) => token.revoke(&endpoint, url).await.map_err(|e| e.to_string()),
         None => Ok(()),

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod confidential;
+mod sessions;
 mod stub;
 
 use std::sync::Arc;
@@ -11,12 +13,21 @@ use stub::{DID, OTHER_DID, RESOURCE, Reply, SERVER, Stub};
 
 use super::{
     AuthorizeError, AuthorizeOptions, CallbackError, CallbackParams, ClientError, ClientMetadata,
-    DiscoveryError, Display, MemoryStore, OAuth, Prompt, SignOut, SignedIn, store::Store,
+    DiscoveryError, Display, MemoryStore, OAuth, OAuthBuilder, Prompt, SignOut, SignedIn, store::Store,
 };
 use crate::{
     identity::{HandleResolver, Resolver},
     types::Did,
 };
+
+fn resolver(stub: &Stub) -> Resolver {
+    Resolver::builder()
+        .plc_directory(&stub.origin)
+        .handle_resolver(HandleResolver::Xrpc(stub.origin.clone()))
+        .allow_loopback_http(true)
+        .build()
+        .unwrap()
+}
 
 struct Net {
     stub: Stub,
@@ -26,20 +37,17 @@ struct Net {
 
 impl Net {
     async fn start() -> Self {
+        Self::with(|builder| builder).await
+    }
+
+    async fn with(change: impl FnOnce(OAuthBuilder) -> OAuthBuilder) -> Self {
         let stub = Stub::start().await;
-        let resolver = Resolver::builder()
-            .plc_directory(&stub.origin)
-            .handle_resolver(HandleResolver::Xrpc(stub.origin.clone()))
-            .allow_loopback_http(true)
-            .build()
-            .unwrap();
         let store = Arc::new(MemoryStore::new());
-        let oauth = OAuth::builder(ClientMetadata::loopback().scope("atproto transition:generic"))
+        let builder = OAuth::builder(ClientMetadata::loopback().scope("atproto transition:generic"))
             .shared_store(Arc::clone(&store) as Arc<dyn Store>)
-            .resolver(resolver)
-            .allow_loopback_http()
-            .build()
-            .unwrap();
+            .resolver(resolver(&stub))
+            .allow_loopback_http();
+        let oauth = change(builder).build().unwrap();
         Self { stub, oauth, store }
     }
 

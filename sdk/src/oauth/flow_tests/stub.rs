@@ -187,7 +187,8 @@ impl Stub {
 
     /// What a real token endpoint compares with the pushed request.
     fn fits(&self, pushed: &HashMap<String, String>, form: &HashMap<String, String>) -> bool {
-        let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(form["code_verifier"].as_bytes()));
+        let Some(verifier) = form.get("code_verifier") else { return false };
+        let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.as_bytes()));
         form["grant_type"] == "authorization_code"
             && form["code"] == "code-1"
             && form["redirect_uri"] == pushed["redirect_uri"]

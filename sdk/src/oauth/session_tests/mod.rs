@@ -18,9 +18,10 @@ use http::HeaderMap;
 use super::{
     OAuthClient, RefreshError,
     dpop::DpopKey,
+    events::Events,
     server::{MissingNonce, TokenResponse},
     session::{Session, SessionId, SessionServers, unix_now},
-    shared::Shared,
+    shared::{Client, Shared},
     store::{Entry, Expected, MemoryStore, Store, StoreError, StoreLock, Version},
 };
 use crate::{
@@ -75,8 +76,8 @@ struct World {
 
 fn shared(store: &Arc<dyn Store>) -> Arc<Shared> {
     let http = crate::http_client::builder().no_proxy();
-    Shared::new(http, Arc::clone(store), "https://other.example/client.json".into(), MissingNonce::default())
-        .unwrap()
+    let client = Client { client_id: "https://other.example/client.json".into(), keyset: None };
+    Shared::new(http, Arc::clone(store), client, Events::new(Vec::new()), MissingNonce::default()).unwrap()
 }
 
 impl World {
@@ -95,6 +96,7 @@ impl World {
             revocation_endpoint: Some(format!("{}/revoke", stub.origin)),
             pds: stub.origin.clone(),
             client_id: "http://localhost".into(),
+            client_key_id: None,
         };
         let tokens = TokenResponse::parse(body.as_bytes()).unwrap();
         let id = SessionId::generate(Did::new(DID).unwrap()).unwrap();

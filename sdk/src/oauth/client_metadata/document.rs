@@ -1,0 +1,125 @@
+//! Reading client metadata that was written elsewhere.
+
+use std::{path::Path, sync::Arc};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{ApplicationType, ClientAuthentication, ClientMetadata, ClientMetadataError, ReadMetadataError};
+use crate::identity::http::StrangerHttp;
+
+/// The document as it is found. What must be there is looked at afterwards, so that errors name it.
+#[derive(Deserialize)]
+struct Document {
+    client_id: Option<String>,
+    application_type: Option<String>,
+    client_name: Option<String>,
+    client_uri: Option<String>,
+    logo_uri: Option<String>,
+    tos_uri: Option<String>,
+    policy_uri: Option<String>,
+    grant_types: Option<Vec<String>>,
+    scope: Option<String>,
+    response_types: Option<Vec<String>>,
+    redirect_uris: Option<Vec<String>>,
+    token_endpoint_auth_method: Option<String>,
+    token_endpoint_auth_signing_alg: Option<String>,
+    jwks: Option<Value>,
+    jwks_uri: Option<String>,
+    dpop_bound_access_tokens: Option<bool>,
+}
+
+impl ClientMetadata {
+    /// Reads and checks a document, by the rules of [`check`](Self::check). Fields that are not of this protocol are
+    /// passed over.
+    ///
+    /// ```
+    /// use atproto_sdk::oauth::ClientMetadata;
+    ///
+    /// let written = ClientMetadata::web("https://app.example/client.json").redirect_uri("https://app.example/cb");
+    /// assert_eq!(ClientMetadata::from_json(&written.to_json())?, written);
+    /// # Ok::<(), atproto_sdk::oauth::ReadMetadataError>(())
+    /// ```
+    pub fn from_json(json: &str) -> Result<Self, ReadMetadataError> {
+        let document = serde_json::from_str::<Document>(json).map_err(|error| {
+            let text = error.to_string();
+            let problem = text.split(" at line ").next().unwrap_or_default().to_owned();
+            ReadMetadataError::Json { problem, line: error.line(), column: error.column() }
+        })?;
+        let metadata = document.into_metadata()?;
+        metadata.check()?;
+        Ok(metadata)
+    }
+
+    /// Reads and checks the document in a file.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ReadMetadataError> {
+        let path = path.as_ref();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ReadMetadataError::File { path: path.to_owned(), source: Arc::new(error) })?;
+        Self::from_json(&text)
+    }
+
+    /// Fetches the document that a `client_id` serves, as authorization servers do, and checks it.
+    ///
+    /// # Errors
+    /// Also when the document is served in a way that servers do not accept, such as through a redirect, or says that
+    /// it is another client's.
+    pub async fn fetch(client_id: &str) -> Result<Self, ReadMetadataError> {
+        let http = StrangerHttp::configured(false)
+            .map_err(|error| ReadMetadataError::Http { problem: error.to_string() })?;
+        Self::fetch_through(&http, client_id).await
+    }
+
+    pub(super) async fn fetch_through(http: &StrangerHttp, url: &str) -> Result<Self, ReadMetadataError> {
+        let document: Value = http.get_json(url).await?;
+        match document.get("client_id").and_then(Value::as_str) {
+            Some(client_id) if client_id != url => {
+                Err(ReadMetadataError::OtherClient { url: url.to_owned(), client_id: client_id.to_owned() })
+            }
+            _ => Self::from_json(&document.to_string()),
+        }
+    }
+}
+
+impl Document {
+    fn into_metadata(self) -> Result<ClientMetadata, ClientMetadataError> {
+        let missing = |field| ClientMetadataError::MissingField { field };
+        let wrong = |field, problem: String| ClientMetadataError::WrongField { field, problem };
+        // The defaults are those of RFC 7591, section 2.
+        let application_type = match self.application_type.as_deref() {
+            None | Some("web") => ApplicationType::Web,
+            Some("native") => ApplicationType::Native,
+            Some(other) => {
+                return Err(wrong("application_type", format!("is `{other}`, not `web` or `native`")));
+            }
+        };
+        let token_endpoint_auth_method = match self.token_endpoint_auth_method.as_deref() {
+            Some("none") => ClientAuthentication::None,
+            Some("private_key_jwt") => ClientAuthentication::PrivateKeyJwt,
+            None => return Err(missing("token_endpoint_auth_method")),
+            Some(other) => {
+                let problem = format!("is `{other}`, not `none` or `private_key_jwt`");
+                return Err(wrong("token_endpoint_auth_method", problem));
+            }
+        };
+        Ok(ClientMetadata {
+            client_id: self.client_id.ok_or(missing("client_id"))?,
+            application_type,
+            client_name: self.client_name,
+            client_uri: self.client_uri,
+            logo_uri: self.logo_uri,
+            tos_uri: self.tos_uri,
+            policy_uri: self.policy_uri,
+            grant_types: self.grant_types.ok_or(missing("grant_types"))?,
+            scope: self.scope.ok_or(missing("scope"))?,
+            response_types: self.response_types.ok_or(missing("response_types"))?,
+            redirect_uris: self.redirect_uris.ok_or(missing("redirect_uris"))?,
+            token_endpoint_auth_method,
+            token_endpoint_auth_signing_alg: self.token_endpoint_auth_signing_alg,
+            jwks: self.jwks,
+            jwks_uri: self.jwks_uri,
+            dpop_bound_access_tokens: self.dpop_bound_access_tokens.unwrap_or(false),
+            loopback: false,
+        })
+    }
+}

@@ -1,0 +1,142 @@
+//! Many sessions, what happens to them, and going on with one.
+
+use std::{future::IntoFuture as _, sync::Mutex};
+
+use super::*;
+use crate::oauth::{SessionEnd, SessionEvent};
+
+#[tokio::test]
+async fn sessions_are_listed_and_signed_out_one_or_all() {
+    let net = Net::start().await;
+    let did = Did::new(DID).unwrap();
+    assert!(net.oauth.accounts().await.unwrap().is_empty());
+    let first = net.sign_in("alice.example.com").await.unwrap().client;
+    let second = net.sign_in(DID).await.unwrap().client;
+    assert_eq!(net.oauth.accounts().await.unwrap(), std::slice::from_ref(&did));
+    let sessions = net.oauth.sessions(&did).await.unwrap();
+    assert_eq!(sessions.len(), 2);
+    assert!(sessions.iter().any(|info| info.id == *first.session_id()));
+    assert_eq!(sessions[0].scopes, ["atproto"]);
+    assert_eq!(sessions[0].requested_scope, "atproto transition:generic");
+    assert!(sessions[0].expires_at > std::time::SystemTime::now() && sessions[0].can_refresh);
+    first.sign_out().await.unwrap();
+    assert_eq!(net.oauth.client(&did).await.unwrap().session_id(), second.session_id());
+    net.sign_in(DID).await.unwrap();
+    let ended = net.oauth.sign_out_all(&did).await.unwrap();
+    assert_eq!(ended.len(), 2);
+    assert!(ended.iter().all(|(_, outcome)| *outcome == SignOut::Confirmed));
+    assert_eq!(net.stored("").await, 0);
+    assert!(net.oauth.sign_out_all(&did).await.unwrap().is_empty());
+    assert!(net.oauth.client(&did).await.unwrap_err().is_not_found());
+}
+
+#[tokio::test]
+async fn events_tell_sign_in_refresh_and_end_with_its_reason() {
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let listener = Arc::clone(&heard);
+    let net = Net::with(|builder| {
+        builder.on_session_event(move |event| listener.lock().unwrap().push(event.clone()))
+    })
+    .await;
+    let mut events = net.oauth.events();
+    let client = net.sign_in("alice.example.com").await.unwrap().client;
+    let id = client.session_id().clone();
+    let mut tokens = net.stub.tokens();
+    tokens["access_token"] = "access-2".into();
+    net.stub.answer("/token", Reply::json(200, tokens));
+    client.refresh().await.unwrap();
+    client.sign_out().await.unwrap();
+    drop(client);
+    assert_eq!(events.next().await, Some(SessionEvent::SignedIn { id: id.clone() }));
+    let Some(SessionEvent::Refreshed { id: refreshed, expires_at }) = events.next().await else { panic!() };
+    assert!(refreshed == id && expires_at > std::time::SystemTime::now());
+    assert_eq!(events.next().await, Some(SessionEvent::Ended { id, reason: SessionEnd::SignedOut }));
+
+    let client = net.sign_in("alice.example.com").await.unwrap().client;
+    net.stub.answer("/token", Reply::json(400, json!({ "error": "invalid_grant" })));
+    client.refresh().await.unwrap_err();
+    let reason = SessionEnd::Lost(crate::xrpc::ReauthenticateReason::Revoked);
+    let last = SessionEvent::Ended { id: client.session_id().clone(), reason };
+    assert!(matches!(events.next().await, Some(SessionEvent::SignedIn { .. })));
+    assert_eq!(events.next().await.as_ref(), Some(&last));
+    let heard = heard.lock().unwrap();
+    assert_eq!((heard.len(), heard.last()), (5, Some(&last)));
+    drop((net, client));
+    assert_eq!(events.next().await, None, "the app is gone");
+}
+
+#[tokio::test]
+async fn a_dropped_callback_still_stores_its_session() {
+    let net = Net::start().await;
+    net.authorize("alice.example.com").await.unwrap();
+    let params = CallbackParams::from_query(&net.stub.consent()).unwrap();
+    {
+        let mut callback = std::pin::pin!(net.oauth.callback(&params));
+        // As far as the first wait after the request has left.
+        while net.stub.requests("/token").is_empty() {
+            let once = std::future::poll_fn(|cx| std::task::Poll::Ready(callback.as_mut().poll(cx)));
+            assert!(once.await.is_pending());
+            tokio::task::yield_now().await;
+        }
+    }
+    for _ in 0..200 {
+        if net.stored("session/").await == 1 {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("the session was not stored");
+}
+
+#[tokio::test]
+async fn o19_a_prompt_that_the_server_does_not_know_is_refused_before_it_is_sent() {
+    let net = Net::start().await;
+    net.stub.change(SERVER, json!({ "prompt_values_supported": ["none", "login"] }));
+    let create = AuthorizeOptions::new().prompt(Prompt::Create);
+    let error = net.oauth.authorize(&net.stub.origin, create.clone()).await.unwrap_err();
+    assert!(matches!(error, AuthorizeError::Prompt { prompt: "create", .. }), "{error:?}");
+    assert!(net.stub.requests("/par").is_empty());
+    net.stub.change(SERVER, json!({ "prompt_values_supported": ["none", "create"] }));
+    net.oauth.authorize(&net.stub.origin, create).await.unwrap();
+    assert_eq!(net.stub.last("/par").form["prompt"], "create");
+}
+
+#[tokio::test]
+async fn o22_prompt_none_tells_that_the_user_has_to_be_asked() {
+    let net = Net::start().await;
+    net.oauth.authorize(DID, AuthorizeOptions::new().prompt(Prompt::None)).await.unwrap();
+    let query = net.stub.consent().replace("code=code-1", "error=login_required");
+    let error = net.callback(&query).await.unwrap_err();
+    assert!(error.needs_interaction() && !error.is_denied(), "{error}");
+}
+
+#[tokio::test]
+async fn a_session_is_resumed_and_its_end_leads_to_a_sign_in() {
+    let net = Net::start().await;
+    let first = net.sign_in("alice.example.com").await.unwrap().client;
+    let resume = || net.oauth.resume_or_sign_in("@alice.example.com").browser(false);
+    for input in ["alice.example.com", DID, &net.stub.origin] {
+        let resumed = net.oauth.resume_or_sign_in(input).browser(false).await.unwrap();
+        assert!(resumed.resumed && resumed.client.session_id() == first.session_id());
+    }
+    assert_eq!(net.stub.requests("/par").len(), 2, "nobody was sent anywhere");
+    first.sign_out().await.unwrap();
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let waiting = resume().on_url(move |url| drop(tell.send(url.to_owned())));
+    let outcome = tokio::spawn(waiting.into_future());
+    told.await.unwrap();
+    let redirect = net.stub.last("/par").form["redirect_uri"].clone();
+    let (origin, path) = redirect.split_at(redirect.rfind('/').unwrap());
+    plain_get(origin, &format!("{path}?{}", net.stub.consent())).await;
+    let signed_in = outcome.await.unwrap().unwrap();
+    assert!(!signed_in.resumed && signed_in.client.session_id() != first.session_id());
+}
+
+#[tokio::test]
+async fn a_session_of_fewer_scopes_is_not_resumed() {
+    let net = Net::start().await;
+    net.oauth.authorize(DID, AuthorizeOptions::new().scope("atproto")).await.unwrap();
+    net.callback(&net.stub.consent()).await.unwrap();
+    assert!(net.oauth.resume(DID, "atproto").await.unwrap().is_some());
+    assert!(net.oauth.resume(DID, "atproto transition:generic").await.unwrap().is_none());
+}

@@ -1,0 +1,393 @@
+//! The keys of a confidential client, and the assertions that they sign (protocol O13).
+
+use std::{fmt, sync::Arc};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::{
+    dpop::DpopError,
+    session::unix_now,
+    signing_key::{self, SigningKey, SigningKeyError},
+};
+
+/// How long an assertion is good, in seconds: enough for a slow exchange and a clock that is a little off.
+const ASSERTION_LIFETIME: i64 = 60;
+/// Longer names are a mistake.
+const MAX_KID: usize = 200;
+
+/// A client key cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientKeyError {
+    /// Not a P-256 private key.
+    #[error(
+        "this is no client key: {problem}; it has to be a P-256 private key (`ClientKey::generate` makes one)"
+    )]
+    NotAKey {
+        /// The rule that was broken; never the key.
+        problem: &'static str,
+    },
+    /// The environment variable is not there.
+    #[error("the environment variable `{name}` with the client keys is not set, or is not UTF-8")]
+    NoVariable {
+        /// The variable.
+        name: String,
+    },
+    /// The key's name is not usable.
+    #[error("the key id `{kid}` is empty, too long, or has characters beyond printable ASCII")]
+    Kid {
+        /// The name.
+        kid: String,
+    },
+    /// Two keys of a set have one name: servers could not tell which one signed.
+    #[error("two keys of the set are named `{kid}`")]
+    Duplicate {
+        /// The name.
+        kid: String,
+    },
+    /// A set without any key.
+    #[error("the keyset has no key")]
+    Empty,
+    /// Nothing secret can be made without random bytes.
+    #[error("the operating system gave no random bytes: {0}")]
+    NoRandom(String),
+}
+
+impl From<SigningKeyError> for ClientKeyError {
+    fn from(error: SigningKeyError) -> Self {
+        match error {
+            SigningKeyError::NoRandom(problem) => Self::NoRandom(problem),
+            SigningKeyError::BadKey(problem) => Self::NotAKey { problem },
+            SigningKeyError::Signing => Self::NotAKey { problem: "it does not sign" },
+        }
+    }
+}
+
+/// One private key of a confidential client (ES256). Cheap to clone; `Debug` shows its name only.
+///
+/// ```
+/// use atproto_sdk::oauth::ClientKey;
+///
+/// let key = ClientKey::generate()?;
+/// // Keep this text where the app keeps its secrets.
+/// let secret = key.to_jwk();
+/// assert_eq!(ClientKey::from_jwk(&secret)?.kid(), key.kid());
+/// # Ok::<(), atproto_sdk::oauth::ClientKeyError>(())
+/// ```
+#[derive(Clone)]
+pub struct ClientKey(Arc<KeyInner>);
+
+struct KeyInner {
+    signing: SigningKey,
+    kid: String,
+    /// The JOSE header of assertions, in base64url.
+    header: String,
+}
+
+/// What an assertion says (RFC 7523 section 3).
+#[derive(Serialize)]
+struct AssertionClaims<'a> {
+    iss: &'a str,
+    sub: &'a str,
+    aud: &'a str,
+    jti: &'a str,
+    iat: i64,
+    exp: i64,
+}
+
+impl ClientKey {
+    /// A new key, named by its thumbprint (RFC 7638).
+    pub fn generate() -> Result<Self, ClientKeyError> {
+        Self::named(SigningKey::generate()?, None)
+    }
+
+    /// Reads a private JWK. Its `kid` is the key's name; without one, the thumbprint is.
+    pub fn from_jwk(jwk: &str) -> Result<Self, ClientKeyError> {
+        #[derive(Deserialize)]
+        struct Name {
+            kid: Option<String>,
+        }
+        let signing = SigningKey::from_jwk(jwk)?;
+        let name: Name = serde_json::from_str(jwk)
+            .map_err(|_| ClientKeyError::NotAKey { problem: "`kid` is not a text" })?;
+        Self::named(signing, name.kid)
+    }
+
+    /// Reads a private key in PEM: PKCS #8 (`PRIVATE KEY`), as `openssl genpkey` writes it, or SEC 1
+    /// (`EC PRIVATE KEY`). It is named by its thumbprint; [`with_kid`](Self::with_kid) renames it.
+    #[cfg(feature = "pem")]
+    pub fn from_pem(pem: &str) -> Result<Self, ClientKeyError> {
+        use p256::pkcs8::DecodePrivateKey as _;
+        let secret = if pem.contains("BEGIN EC PRIVATE KEY") {
+            p256::SecretKey::from_sec1_pem(pem).ok().map(Into::into)
+        } else {
+            p256::ecdsa::SigningKey::from_pkcs8_pem(pem).ok()
+        };
+        let problem = "it is not PEM with an unencrypted P-256 key (PKCS #8 or SEC 1)";
+        Self::named(SigningKey::new(secret.ok_or(ClientKeyError::NotAKey { problem })?), None)
+    }
+
+    fn named(signing: SigningKey, kid: Option<String>) -> Result<Self, ClientKeyError> {
+        let kid = kid.unwrap_or_else(|| signing.thumbprint());
+        if kid.is_empty() || kid.len() > MAX_KID || !kid.bytes().all(|b| matches!(b, 0x20..=0x7e)) {
+            return Err(ClientKeyError::Kid { kid: kid.chars().take(MAX_KID).collect() });
+        }
+        let kid_text = serde_json::Value::from(kid.as_str()).to_string();
+        let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"typ":"JWT","alg":"ES256","kid":{kid_text}}}"#));
+        Ok(Self(Arc::new(KeyInner { signing, kid, header })))
+    }
+
+    /// The same key under another name.
+    pub fn with_kid(&self, kid: impl Into<String>) -> Result<Self, ClientKeyError> {
+        let members = self.0.signing.private_members();
+        let jwk = Zeroizing::new(format!("{{{}}}", members.as_str()));
+        Self::named(SigningKey::from_jwk(&jwk)?, Some(kid.into()))
+    }
+
+    /// The name by which servers find the public key.
+    pub fn kid(&self) -> &str {
+        &self.0.kid
+    }
+
+    /// The private key as a JWK: a secret, to be kept where the app keeps its secrets.
+    pub fn to_jwk(&self) -> Zeroizing<String> {
+        let kid = serde_json::Value::from(self.kid());
+        Zeroizing::new(format!(
+            r#"{{{},"kid":{kid},"alg":"ES256","use":"sig"}}"#,
+            self.0.signing.private_members().as_str()
+        ))
+    }
+
+    /// The public key, as it stands in the client metadata.
+    pub fn to_public_jwk(&self) -> String {
+        let kid = serde_json::Value::from(self.kid());
+        format!(r#"{{{},"kid":{kid},"alg":"ES256","use":"sig"}}"#, self.0.signing.public_members())
+    }
+
+    /// Proves to a server which client asks; each request, also a repeat, needs its own.
+    pub(crate) fn assertion(
+        &self,
+        client_id: &str,
+        issuer: &str,
+        clock_offset: i64,
+    ) -> Result<String, DpopError> {
+        let jti = signing_key::random_base64url::<16>().map_err(DpopError::NoRandom)?;
+        let iat = unix_now().saturating_add(clock_offset);
+        let exp = iat.saturating_add(ASSERTION_LIFETIME);
+        let claims = AssertionClaims { iss: client_id, sub: client_id, aud: issuer, jti: &jti, iat, exp };
+        Ok(self.0.signing.jwt(&self.0.header, &claims)?)
+    }
+}
+
+impl fmt::Debug for ClientKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ClientKey").field(&self.0.kid).finish()
+    }
+}
+
+/// The private keys of a confidential client, newest first.
+///
+/// New sign-ins use the newest key, and a session keeps the key that it began with. To rotate, put a new key in front
+/// and keep the old ones as long as there are sessions made with them: two weeks to three months, as the
+/// servers' sessions live. A session whose key is gone cannot be refreshed.
+///
+/// ```
+/// use atproto_sdk::oauth::{ClientKey, Keyset};
+///
+/// let old = Keyset::new([ClientKey::generate()?])?;
+/// let rotated = old.rotated(ClientKey::generate()?)?;
+/// assert_eq!(rotated.kids().nth(1), old.kids().next());
+/// # Ok::<(), atproto_sdk::oauth::ClientKeyError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Keyset(Vec<ClientKey>);
+
+impl Keyset {
+    /// A set of keys, newest first.
+    pub fn new(keys: impl IntoIterator<Item = ClientKey>) -> Result<Self, ClientKeyError> {
+        let keys: Vec<ClientKey> = keys.into_iter().collect();
+        if keys.is_empty() {
+            return Err(ClientKeyError::Empty);
+        }
+        for (place, key) in keys.iter().enumerate() {
+            if keys[..place].iter().any(|other| other.kid() == key.kid()) {
+                return Err(ClientKeyError::Duplicate { kid: key.kid().to_owned() });
+            }
+        }
+        Ok(Self(keys))
+    }
+
+    /// Reads a private JWK, a JSON array of them, or a JWK set (`{"keys": [..]}`), newest first.
+    pub fn from_json(json: &str) -> Result<Self, ClientKeyError> {
+        #[derive(Deserialize)]
+        struct Set<'a> {
+            #[serde(borrow)]
+            keys: Vec<&'a serde_json::value::RawValue>,
+        }
+        let list = serde_json::from_str::<Vec<&serde_json::value::RawValue>>(json)
+            .or_else(|_| serde_json::from_str::<Set<'_>>(json).map(|set| set.keys));
+        match list {
+            Ok(keys) => {
+                let keys: Result<Vec<ClientKey>, _> =
+                    keys.into_iter().map(|jwk| ClientKey::from_jwk(jwk.get())).collect();
+                Self::new(keys?)
+            }
+            Err(_) => Self::new([ClientKey::from_jwk(json)?]),
+        }
+    }
+
+    /// Reads the keys from an environment variable, in a form that [`from_json`](Self::from_json) reads or, with the
+    /// feature `pem`, one or more keys in PEM.
+    pub fn from_env(name: &str) -> Result<Self, ClientKeyError> {
+        let text = std::env::var(name).map_err(|_| ClientKeyError::NoVariable { name: name.to_owned() })?;
+        let text = Zeroizing::new(text);
+        #[cfg(feature = "pem")]
+        if text.contains("-----BEGIN ") {
+            return Self::from_pem(&text);
+        }
+        Self::from_json(&text)
+    }
+
+    /// Reads one or more keys in PEM, newest first.
+    #[cfg(feature = "pem")]
+    pub fn from_pem(text: &str) -> Result<Self, ClientKeyError> {
+        const END: &str = "PRIVATE KEY-----";
+        let mut keys = Vec::new();
+        let mut rest = text;
+        while let Some(begin) = rest.find("-----BEGIN ") {
+            // Twice: the end of the first line, and that of the last one.
+            let block = &rest[begin..];
+            let end = block.match_indices(END).nth(1).map_or(block.len(), |(at, _)| at + END.len());
+            keys.push(ClientKey::from_pem(&block[..end])?);
+            rest = &block[end..];
+        }
+        Self::new(keys)
+    }
+
+    /// The set with a new key in front.
+    pub fn rotated(&self, newest: ClientKey) -> Result<Self, ClientKeyError> {
+        Self::new(std::iter::once(newest).chain(self.0.iter().cloned()))
+    }
+
+    /// The names of the keys, newest first.
+    pub fn kids(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(ClientKey::kid)
+    }
+
+    /// The public keys as a JWK set: what the `jwks_uri` serves.
+    pub fn to_jwks(&self) -> String {
+        let keys: Vec<String> = self.0.iter().map(ClientKey::to_public_jwk).collect();
+        format!(r#"{{"keys":[{}]}}"#, keys.join(","))
+    }
+
+    pub(crate) fn newest(&self) -> &ClientKey {
+        // `new` refuses a set without keys, and nothing takes one out.
+        &self.0[0]
+    }
+
+    pub(crate) fn get(&self, kid: &str) -> Option<&ClientKey> {
+        self.0.iter().find(|key| key.kid() == kid)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    #![allow(clippy::unwrap_used)]
+    use p256::ecdsa::{Signature, VerifyingKey, signature::Verifier};
+    use serde_json::Value;
+
+    use super::*;
+
+    fn part(text: &str) -> Value {
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).unwrap()).unwrap()
+    }
+
+    /// Checks an assertion with the public key of that name; gives its claims.
+    pub(crate) fn verify(assertion: &str, jwks: &Value) -> (String, Value) {
+        let (signed, signature) = assertion.rsplit_once('.').unwrap();
+        let (header, claims) = signed.split_once('.').unwrap();
+        let header = part(header);
+        assert_eq!(header["alg"], "ES256");
+        let jwk = jwks["keys"].as_array().unwrap().iter().find(|key| key["kid"] == header["kid"]).unwrap();
+        assert!(jwk.get("d").is_none(), "the private part must stay here");
+        let mut point = vec![4];
+        for member in ["x", "y"] {
+            point.extend(URL_SAFE_NO_PAD.decode(jwk[member].as_str().unwrap()).unwrap());
+        }
+        let signature = Signature::from_slice(&URL_SAFE_NO_PAD.decode(signature).unwrap()).unwrap();
+        VerifyingKey::from_sec1_bytes(&point).unwrap().verify(signed.as_bytes(), &signature).unwrap();
+        (header["kid"].as_str().unwrap().to_owned(), part(claims))
+    }
+
+    #[test]
+    fn o13_assertions_name_client_server_and_key_and_are_never_equal() {
+        let keys = Keyset::new([ClientKey::generate().unwrap(), ClientKey::generate().unwrap()]).unwrap();
+        let jwks: Value = serde_json::from_str(&keys.to_jwks()).unwrap();
+        let mut ids = std::collections::HashSet::new();
+        for key in &keys.0 {
+            for offset in [0, -300] {
+                let assertion =
+                    key.assertion("https://app.example/c.json", "https://as.example", offset).unwrap();
+                let (kid, claims) = verify(&assertion, &jwks);
+                assert_eq!(kid, key.kid());
+                assert_eq!(claims["iss"], "https://app.example/c.json");
+                assert_eq!(claims["sub"], claims["iss"]);
+                assert_eq!(claims["aud"], "https://as.example");
+                let iat = claims["iat"].as_i64().unwrap();
+                assert!((iat - unix_now() - offset).abs() <= 1);
+                assert!(claims["exp"].as_i64().unwrap() - iat <= 60);
+                assert!(ids.insert(claims["jti"].to_string()));
+            }
+        }
+        assert_eq!(ids.len(), 4);
+    }
+
+    #[test]
+    fn keys_are_read_from_jwk_set_and_array() {
+        let (one, two) = (ClientKey::generate().unwrap(), ClientKey::generate().unwrap());
+        let named = one.with_kid("2026-11").unwrap();
+        let (a, b) = (named.to_jwk(), two.to_jwk());
+        for text in [format!("[{},{}]", *a, *b), format!("{{\"keys\":[{},{}]}}", *a, *b)] {
+            let keys = Keyset::from_json(&text).unwrap();
+            assert_eq!(keys.kids().collect::<Vec<_>>(), ["2026-11", two.kid()]);
+        }
+        assert_eq!(Keyset::from_json(&a).unwrap().newest().to_public_jwk(), named.to_public_jwk());
+        let twice = format!("[{0},{0}]", *a);
+        assert_eq!(
+            Keyset::from_json(&twice).unwrap_err(),
+            ClientKeyError::Duplicate { kid: "2026-11".into() }
+        );
+        assert_eq!(Keyset::from_json("[]").unwrap_err(), ClientKeyError::Empty);
+        assert!(matches!(one.with_kid("").unwrap_err(), ClientKeyError::Kid { .. }));
+    }
+
+    #[test]
+    fn no_secret_in_debug_and_errors() {
+        let key = ClientKey::generate().unwrap();
+        let jwk = key.to_jwk();
+        let d = serde_json::from_str::<Value>(&jwk).unwrap()["d"].as_str().unwrap().to_owned();
+        assert!(!format!("{key:?} {:?}", Keyset::new([key.clone()]).unwrap()).contains(&d));
+        for bad in [jwk.replace("P-256", "secp256k1"), jwk.replace(&d, &d[..40]), jwk[1..].to_owned()] {
+            let error = Keyset::from_json(&bad).unwrap_err();
+            assert!(matches!(error, ClientKeyError::NotAKey { .. }), "{error:?}");
+            assert!(!format!("{error} {error:?}").contains(&d[..40]));
+        }
+        assert!(matches!(Keyset::from_env("NO_SUCH_VARIABLE_HERE"), Err(ClientKeyError::NoVariable { .. })));
+    }
+
+    #[cfg(feature = "pem")]
+    #[test]
+    fn keys_are_read_from_pem() {
+        // Both of `openssl ecparam -name prime256v1 -genkey`, in its two forms; made for this test.
+        let (pkcs8, sec1) = (include_str!("keyset/pkcs8.pem"), include_str!("keyset/sec1.pem"));
+        let (one, two) = (ClientKey::from_pem(pkcs8).unwrap(), ClientKey::from_pem(sec1).unwrap());
+        assert_ne!(one.kid(), two.kid());
+        let both = Keyset::from_pem(&format!("{pkcs8}\n{sec1}")).unwrap();
+        assert_eq!(both.kids().collect::<Vec<_>>(), [one.kid(), two.kid()]);
+        let other_curve = pkcs8.replacen("MIGH", "MIGI", 1);
+        assert!(matches!(ClientKey::from_pem(&other_curve), Err(ClientKeyError::NotAKey { .. })));
+        assert!(matches!(Keyset::from_pem("nothing"), Err(ClientKeyError::Empty)));
+    }
+}

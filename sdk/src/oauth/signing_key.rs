@@ -1,0 +1,135 @@
+//! P-256 private keys and the JWTs that they sign (ES256): what a session's DPoP key and an app's client key
+//! have in common.
+
+use std::fmt;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use p256::ecdsa::{Signature, SigningKey as Secret, signature::Signer};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use zeroize::{Zeroize, Zeroizing};
+
+/// Why a private key or a signature could not be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum SigningKeyError {
+    /// The operating system gave no random bytes.
+    NoRandom(String),
+    /// What was read is not a P-256 private key.
+    BadKey(&'static str),
+    /// The claims could not be written or signed.
+    Signing,
+}
+
+/// A P-256 private key. The secret is wiped when it is dropped.
+pub(super) struct SigningKey {
+    /// Wipes itself when dropped.
+    secret: Secret,
+    x: String,
+    y: String,
+}
+
+/// A private JWK, with what else keysets may say about one.
+#[derive(Serialize, Deserialize)]
+struct PrivateJwk {
+    kty: String,
+    crv: String,
+    x: String,
+    y: String,
+    d: String,
+}
+
+impl Drop for PrivateJwk {
+    fn drop(&mut self) {
+        self.d.zeroize();
+    }
+}
+
+/// Bits from the operating system, in base64url.
+pub(super) fn random_base64url<const BYTES: usize>() -> Result<String, String> {
+    let mut bytes = [0_u8; BYTES];
+    getrandom::fill(&mut bytes).map_err(|e| e.to_string())?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+impl SigningKey {
+    pub(super) fn generate() -> Result<Self, SigningKeyError> {
+        let mut bytes = Zeroizing::new([0_u8; 32]);
+        // Once in 2^32 times the bytes are not below the group's order.
+        for _ in 0..8 {
+            getrandom::fill(bytes.as_mut()).map_err(|e| SigningKeyError::NoRandom(e.to_string()))?;
+            if let Ok(secret) = Secret::from_slice(bytes.as_ref()) {
+                return Ok(Self::new(secret));
+            }
+        }
+        Err(SigningKeyError::NoRandom("the bytes are not random".into()))
+    }
+
+    pub(super) fn new(secret: Secret) -> Self {
+        let point = secret.verifying_key().to_sec1_point(false);
+        // An uncompressed point is the byte 4, 32 bytes of x, 32 bytes of y.
+        let (x, y) = point.as_bytes()[1..].split_at(32);
+        let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
+        Self { secret, x, y }
+    }
+
+    /// The private key as the members of a JWK, without braces: a secret.
+    pub(super) fn private_members(&self) -> Zeroizing<String> {
+        let mut secret = self.secret.to_bytes();
+        let d = Zeroizing::new(URL_SAFE_NO_PAD.encode(&secret[..]));
+        secret[..].zeroize();
+        // Written in one go into a text that is long enough, so that no copy stays behind.
+        let mut text = Zeroizing::new(String::with_capacity(256));
+        for piece in [&self.public_members(), r#","d":""#, d.as_str(), "\""] {
+            text.push_str(piece);
+        }
+        text
+    }
+
+    /// The public key as the members of a JWK, without braces.
+    pub(super) fn public_members(&self) -> String {
+        format!(r#""kty":"EC","crv":"P-256","x":"{}","y":"{}""#, self.x, self.y)
+    }
+
+    /// Reads a private JWK; members that are not of the key are passed over.
+    pub(super) fn from_jwk(jwk: &str) -> Result<Self, SigningKeyError> {
+        let bad = SigningKeyError::BadKey;
+        let jwk: PrivateJwk = serde_json::from_str(jwk).map_err(|_| bad("it is not a private JWK"))?;
+        if jwk.kty != "EC" || jwk.crv != "P-256" {
+            return Err(bad("it is not of type EC with curve P-256"));
+        }
+        let secret = Zeroizing::new(URL_SAFE_NO_PAD.decode(&jwk.d).map_err(|_| bad("`d` is not base64url"))?);
+        let secret = Secret::from_slice(&secret).map_err(|_| bad("`d` is not a P-256 scalar"))?;
+        let key = Self::new(secret);
+        if key.x != jwk.x || key.y != jwk.y {
+            return Err(bad("the public part does not belong to the private part"));
+        }
+        Ok(key)
+    }
+
+    /// The key's name (RFC 7638), as servers compute it; not a secret.
+    pub(super) fn thumbprint(&self) -> String {
+        let canonical = format!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, self.x, self.y);
+        URL_SAFE_NO_PAD.encode(Sha256::digest(canonical.as_bytes()))
+    }
+
+    /// A JWT: the header comes in base64url, as it is the same for every token of a key.
+    pub(super) fn jwt(&self, header: &str, claims: &impl Serialize) -> Result<String, SigningKeyError> {
+        let payload = serde_json::to_vec(claims).map_err(|_| SigningKeyError::Signing)?;
+        let mut token = String::with_capacity(header.len() + payload.len() * 4 / 3 + 96);
+        token.push_str(header);
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(&payload, &mut token);
+        let signature: Signature =
+            self.secret.try_sign(token.as_bytes()).map_err(|_| SigningKeyError::Signing)?;
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature.to_bytes(), &mut token);
+        Ok(token)
+    }
+}
+
+/// Shows the key's name only.
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SigningKey").field(&self.thumbprint()).finish()
+    }
+}
