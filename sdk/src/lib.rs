@@ -4,6 +4,8 @@
 mod accessor;
 #[rustfmt::skip]
 pub mod api;
+#[cfg(feature = "axum")]
+pub mod axum;
 #[cfg(test)]
 #[allow(dead_code, unreachable_pub, reason = "the golden files are compiled for their tests alone")]
 #[rustfmt::skip]

@@ -20,6 +20,12 @@ impl OAuth {
         }
     }
 
+    /// A client for a session of that name, whether it exists or not: its calls tell.
+    #[cfg(feature = "axum")]
+    pub(crate) fn client_named(&self, id: &SessionId) -> OAuthClient {
+        self.client_of(id, None)
+    }
+
     /// The accounts that have sessions here, in the order of their DIDs.
     pub async fn accounts(&self) -> Result<Vec<Did>, ClientError> {
         Ok(self.inner.shared.sessions.accounts().await?)

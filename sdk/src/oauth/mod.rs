@@ -26,6 +26,8 @@ mod pkce;
 mod refresh;
 mod resource;
 mod resume;
+#[cfg(feature = "encryption")]
+mod sealing;
 mod server;
 mod session;
 mod session_info;
@@ -55,7 +57,11 @@ pub use loopback::SignIn;
 pub use pending::PendingError;
 pub use pkce::NoRandom;
 pub use refresh::RefreshError;
+#[cfg(feature = "encryption")]
+pub use sealing::{OpenError, SealingKey, SealingKeyError, SealingKeys};
 pub use server::{MissingNonce, ServerError, TokenResponseError};
+#[cfg(feature = "axum")]
+pub(crate) use session::unix_now;
 pub use session::{InvalidSessionId, SessionFormatError, SessionId};
 pub use session_info::SessionInfo;
 pub use sessions::SessionStoreError;

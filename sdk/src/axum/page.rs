@@ -1,0 +1,73 @@
+//! The plain pages of a site that brings none of its own.
+
+use axum::{
+    http::{
+        HeaderValue, StatusCode,
+        header::{
+            CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+        },
+    },
+    response::{IntoResponse, Response},
+};
+
+use super::WebError;
+
+const STYLE: &str = "body{font:1.05rem/1.5 system-ui,sans-serif;max-width:26rem;margin:18vh auto;padding:0 1rem;\
+    color-scheme:light dark}input,button{font:inherit;padding:.5rem .7rem;width:100%;box-sizing:border-box;\
+    margin:.3rem 0}label{display:block}";
+
+/// The form that asks who signs in.
+pub(super) fn login(action: &str, return_to: Option<&str>) -> Response {
+    let back = return_to
+        .map(|path| format!("<input type=\"hidden\" name=\"return_to\" value=\"{}\">\n", escape(path)))
+        .unwrap_or_default();
+    let body = format!(
+        "<form method=\"post\" action=\"{}\">\n<label for=\"identifier\">Your handle, or your account's server</label>\n\
+         <input id=\"identifier\" name=\"identifier\" required autofocus autocapitalize=\"none\" \
+         autocomplete=\"username\" spellcheck=\"false\" placeholder=\"alice.example.com\">\n{back}\
+         <button>Sign in</button>\n</form>",
+        escape(action)
+    );
+    page(StatusCode::OK, "Sign in", &body)
+}
+
+/// What went wrong, and the way back.
+pub(super) fn error(error: &WebError, login_path: &str) -> Response {
+    let title = match error {
+        WebError::Callback { source, .. } if source.is_denied() => "Access denied",
+        _ => "That did not work",
+    };
+    let body = format!(
+        "<p>{}</p>\n<p><a href=\"{}\">Sign in</a></p>",
+        escape(&error.user_message()),
+        escape(login_path)
+    );
+    page(error.status(), title, &body)
+}
+
+fn page(status: StatusCode, title: &str, body: &str) -> Response {
+    let html = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n<style>{STYLE}</style>\n\
+         <h1>{title}</h1>\n{body}\n</html>\n"
+    );
+    // No form-action: browsers hold redirects after a form to it, and these go to servers of any name.
+    const POLICY: &str =
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'";
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
+        (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    ];
+    (status, headers, html).into_response()
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
+}
