@@ -22,6 +22,7 @@ mod pending;
 mod pkce;
 mod refresh;
 mod resource;
+pub mod scopes;
 mod server;
 mod session;
 #[cfg(test)]
