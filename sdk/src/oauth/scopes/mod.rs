@@ -21,6 +21,8 @@ mod rpc;
 mod scope;
 mod set;
 mod syntax;
+#[cfg(test)]
+mod tests;
 
 pub use account::{AccountAction, AccountAttribute, IdentityAttribute};
 pub use audience::{Audience, Service};
