@@ -5,6 +5,8 @@ use std::collections::HashSet;
 use serde::Serialize;
 use url::{Host, Url};
 
+use super::scopes::Scope;
+
 /// The scope of a client that asks for none: the account's public data and writes to its repository.
 const DEFAULT_SCOPE: &str = "atproto transition:generic";
 /// Registered without a port: the server then accepts any port at sign-in (RFC 8252, section 7.3).
@@ -193,6 +195,7 @@ impl ClientMetadata {
     pub fn check(&self) -> Result<(), ClientMetadataError> {
         let host = if self.loopback { None } else { Some(check_client_id(&self.client_id)?) };
         check_scope(&self.scope)
+            .and_then(|()| check_permissions(&self.scope))
             .map_err(|problem| ClientMetadataError::Scope { scope: self.scope.clone(), problem })?;
         if self.redirect_uris().next().is_none() {
             return Err(ClientMetadataError::NoRedirectUri);
@@ -282,6 +285,12 @@ fn check_scope(scope: &str) -> Result<(), String> {
     if seen.contains("atproto") { Ok(()) } else { Err("must contain `atproto`".into()) }
 }
 
+/// A permission that breaks the rules of its resource (O41); servers would drop it without a word.
+fn check_permissions(scope: &str) -> Result<(), String> {
+    let invalid = scope.split(' ').find_map(|one| one.parse::<Scope>().err());
+    invalid.map_or(Ok(()), |error| Err(error.to_string()))
+}
+
 /// Gives the host of a good `client_id`.
 fn check_client_id(client_id: &str) -> Result<String, ClientMetadataError> {
     let fail = |problem| Err(ClientMetadataError::ClientId { client_id: client_id.to_owned(), problem });
@@ -336,6 +345,7 @@ fn same_but_for_port(listed: &str, asked: &str) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::oauth::scopes::{Scopes, Transition};
 
     const ID: &str = "https://app.example/client-metadata.json";
 
@@ -416,6 +426,22 @@ mod tests {
             let error = ClientMetadata::loopback().scope(scope).check().unwrap_err();
             assert!(error.to_string().contains(words), "{scope:?}: {error}");
         }
+    }
+
+    #[test]
+    fn o41_permissions_in_the_scope_must_be_valid() {
+        let check = |scope: &str| ClientMetadata::loopback().scope(scope).check();
+        check("atproto repo:a.b.c rpc:a.b.c?aud=* future:thing openid").unwrap();
+        for (scope, words) in [
+            ("atproto repo:a.b", "expected the NSID of a collection"),
+            ("atproto rpc:*?aud=*", "cannot both be `*`"),
+            ("atproto blob:image", "expected a MIME type"),
+        ] {
+            let error = check(scope).unwrap_err().to_string();
+            assert!(error.contains(words), "{scope}: {error}");
+        }
+        let scopes = Scopes::new().with(Transition::Generic);
+        assert_eq!(ClientMetadata::loopback().scope(scopes).scopes(), "atproto transition:generic");
     }
 
     #[test]
