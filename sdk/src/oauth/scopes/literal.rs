@@ -1,7 +1,7 @@
 //! Scopes that are put together while compiling.
 
 use super::{
-    minimal,
+    minimal::{self, Mark},
     need::{Kind, Need},
 };
 use crate::types::Nsid;
@@ -61,9 +61,13 @@ macro_rules! scopes {
             use $crate::oauth::scopes::needs::*;
             &[$($need),*]
         };
-        const WORDS: usize = $crate::oauth::scopes::__words_length(NEEDS);
+        const COUNT: usize = NEEDS.len();
+        // The compiler counts steps to find endless loops; a list of a hundred needs has many and an end.
+        #[allow(long_running_const_eval)]
+        const WORDS: usize = $crate::oauth::scopes::__words_length::<COUNT>(NEEDS);
         const LENGTH: usize = $crate::oauth::scopes::__text_length(WORDS);
-        const TEXT: [u8; LENGTH] = $crate::oauth::scopes::__text::<WORDS, LENGTH>(NEEDS);
+        #[allow(long_running_const_eval)]
+        const TEXT: [u8; LENGTH] = $crate::oauth::scopes::__text::<COUNT, WORDS, LENGTH>(NEEDS);
         const SCOPE: &str = $crate::oauth::scopes::__str(&TEXT);
         SCOPE
     }};
@@ -72,7 +76,7 @@ macro_rules! scopes {
 /// The length of the words of checked needs; a bad one does not compile.
 #[doc(hidden)]
 #[track_caller]
-pub const fn __words_length(needs: &'static [Need<'static>]) -> usize {
+pub const fn __words_length<const COUNT: usize>(needs: &'static [Need<'static>]) -> usize {
     let mut at = 0;
     while at < needs.len() {
         if let Err(problem) = minimal::check(&needs[at]) {
@@ -90,7 +94,13 @@ pub const fn __words_length(needs: &'static [Need<'static>]) -> usize {
         }
         at += 1;
     }
-    minimal::words_length(needs)
+    minimal::words_length(needs, &marks::<COUNT>(needs))
+}
+
+const fn marks<const COUNT: usize>(needs: &[Need<'_>]) -> [Mark; COUNT] {
+    let mut marks = [Mark::NONE; COUNT];
+    minimal::mark(needs, &mut marks);
+    marks
 }
 
 #[doc(hidden)]
@@ -99,9 +109,11 @@ pub const fn __text_length(words: usize) -> usize {
 }
 
 #[doc(hidden)]
-pub const fn __text<const WORDS: usize, const LENGTH: usize>(needs: &[Need<'_>]) -> [u8; LENGTH] {
+pub const fn __text<const COUNT: usize, const WORDS: usize, const LENGTH: usize>(
+    needs: &[Need<'_>],
+) -> [u8; LENGTH] {
     let (mut words, mut text) = ([0; WORDS], [0; LENGTH]);
-    minimal::write_words(needs, &mut words);
+    minimal::write_words(needs, &marks::<COUNT>(needs), &mut words);
     minimal::write_text(&words, &mut text);
     text
 }

@@ -71,10 +71,36 @@ impl Out<'_> {
     }
 }
 
+/// What is found out about a need once, so that the work stays small for long lists.
+#[derive(Clone, Copy)]
+pub(super) struct Mark {
+    /// Another need asks for as much or more.
+    covered: bool,
+    /// The actions on the collection of all needs together.
+    actions: Option<RepoActions>,
+}
+
+impl Mark {
+    /// Of a need that was not looked at.
+    pub(super) const NONE: Self = Self { covered: false, actions: None };
+}
+
+/// Fills in the marks, one for each need.
+pub(super) const fn mark(needs: &[Need<'_>], marks: &mut [Mark]) {
+    let mut at = 0;
+    while at < needs.len() {
+        marks[at].covered = is_covered(needs, at);
+        if let Kind::Repo { collection, .. } = needs[at].0 {
+            marks[at].actions = actions(needs, collection);
+        }
+        at += 1;
+    }
+}
+
 /// The length of the words, each with a space behind it, and so of the whole text without its first word.
-pub(super) const fn words_length(needs: &[Need<'_>]) -> usize {
+pub(super) const fn words_length(needs: &[Need<'_>], marks: &[Mark]) -> usize {
     let mut out = Out { buffer: &mut [], length: 0 };
-    words(needs, &mut out);
+    words(needs, marks, &mut out);
     out.length
 }
 
@@ -84,8 +110,8 @@ pub(super) const fn text_length(words: usize) -> usize {
 }
 
 /// Writes the words one after another, each with a space behind it.
-pub(super) const fn write_words(needs: &[Need<'_>], buffer: &mut [u8]) {
-    words(needs, &mut Out { buffer, length: 0 });
+pub(super) const fn write_words(needs: &[Need<'_>], marks: &[Mark], buffer: &mut [u8]) {
+    words(needs, marks, &mut Out { buffer, length: 0 });
 }
 
 /// Writes `atproto` and then the words in order.
@@ -135,11 +161,14 @@ const fn precedes(text: &[u8], one: (usize, usize), other: (usize, usize)) -> bo
 
 const fn same(a: &str, b: &str) -> bool {
     let (a, b) = (a.as_bytes(), b.as_bytes());
+    if a.len() != b.len() {
+        return false;
+    }
     let mut at = 0;
-    while at < a.len() && at < b.len() && a[at] == b[at] {
+    while at < a.len() && a[at] == b[at] {
         at += 1;
     }
-    at == a.len() && at == b.len()
+    at == a.len()
 }
 
 const fn less(a: &str, b: &str) -> bool {
@@ -152,12 +181,12 @@ const fn less(a: &str, b: &str) -> bool {
 }
 
 /// Writes a word for each need that is not covered by another, or for each group of such.
-const fn words(needs: &[Need<'_>], out: &mut Out<'_>) {
+const fn words(needs: &[Need<'_>], marks: &[Mark], out: &mut Out<'_>) {
     let mut at = 0;
     while at < needs.len() {
-        if !is_covered(needs, at) {
+        if !marks[at].covered {
             let before = out.length;
-            word(needs, at, out);
+            word(needs, marks, at, out);
             if out.length > before {
                 out.byte(b' ');
             }
@@ -236,10 +265,10 @@ const fn is_collection_covered(needs: &[Need<'_>], at: usize, of: &str) -> bool 
     }
 }
 
-const fn word(needs: &[Need<'_>], at: usize, out: &mut Out<'_>) {
+const fn word(needs: &[Need<'_>], marks: &[Mark], at: usize, out: &mut Out<'_>) {
     match needs[at].0 {
-        Kind::Repo { collection, .. } => repo(needs, at, collection, out),
-        Kind::Rpc { audience, .. } => rpc(needs, at, audience, out),
+        Kind::Repo { collection, .. } => repo(needs, marks, at, collection, out),
+        Kind::Rpc { audience, .. } => rpc(needs, marks, at, audience, out),
         Kind::Blob { accept } => {
             out.text("blob:");
             let bytes = accept.as_bytes();
@@ -274,15 +303,15 @@ const fn word(needs: &[Need<'_>], at: usize, out: &mut Out<'_>) {
 }
 
 /// One word for a collection, or one for all with the same actions where that is shorter.
-const fn repo(needs: &[Need<'_>], at: usize, collection: &str, out: &mut Out<'_>) {
-    let Some(these) = actions(needs, collection) else { return };
+const fn repo(needs: &[Need<'_>], marks: &[Mark], at: usize, collection: &str, out: &mut Out<'_>) {
+    let Some(these) = marks[at].actions else { return };
     let mut suffix = Out { buffer: &mut [], length: 0 };
     suffix.actions(these, b'?');
     let mut members = 0;
     let mut first = at;
     let mut other = 0;
     while other < needs.len() {
-        if is_member(needs, other, these) {
+        if is_member(needs, marks, other, these) {
             if members == 0 {
                 first = other;
             }
@@ -302,7 +331,7 @@ const fn repo(needs: &[Need<'_>], at: usize, collection: &str, out: &mut Out<'_>
     out.text("repo");
     let mut separator = b'?';
     let mut last = "";
-    while let Some(next) = next_collection(needs, these, last) {
+    while let Some(next) = next_collection(needs, marks, these, last) {
         out.byte(separator);
         out.text("collection=");
         out.escaped(next, true);
@@ -313,20 +342,25 @@ const fn repo(needs: &[Need<'_>], at: usize, collection: &str, out: &mut Out<'_>
 }
 
 /// Whether a need stands for its collection, and exactly these actions are needed on that.
-const fn is_member(needs: &[Need<'_>], at: usize, these: RepoActions) -> bool {
-    match needs[at].0 {
-        Kind::Repo { collection, .. } if !same(collection, "*") && !is_covered(needs, at) => {
-            matches!(actions(needs, collection), Some(all) if all.same(these))
+const fn is_member(needs: &[Need<'_>], marks: &[Mark], at: usize, these: RepoActions) -> bool {
+    match (needs[at].0, marks[at]) {
+        (Kind::Repo { collection, .. }, Mark { covered: false, actions: Some(all) }) => {
+            all.same(these) && !same(collection, "*")
         }
         _ => false,
     }
 }
 
-const fn next_collection<'a>(needs: &[Need<'a>], these: RepoActions, last: &str) -> Option<&'a str> {
+const fn next_collection<'a>(
+    needs: &[Need<'a>],
+    marks: &[Mark],
+    these: RepoActions,
+    last: &str,
+) -> Option<&'a str> {
     let (mut next, mut at) = (None, 0);
     while at < needs.len() {
         if let Kind::Repo { collection, .. } = needs[at].0
-            && is_member(needs, at, these)
+            && is_member(needs, marks, at, these)
         {
             next = smaller(next, collection, last);
         }
@@ -345,18 +379,18 @@ const fn smaller<'a>(found: Option<&'a str>, candidate: &'a str, last: &str) -> 
 }
 
 /// One word for all methods of an audience, which is always shorter than one for each.
-const fn rpc(needs: &[Need<'_>], at: usize, audience: &str, out: &mut Out<'_>) {
+const fn rpc(needs: &[Need<'_>], marks: &[Mark], at: usize, audience: &str, out: &mut Out<'_>) {
     let mut earlier = 0;
     while earlier < at {
-        if is_method_of(needs, earlier, audience).is_some() {
+        if is_method_of(needs, marks, earlier, audience).is_some() {
             return;
         }
         earlier += 1;
     }
     out.text("rpc");
-    let Some(first) = next_method(needs, audience, "") else { return };
+    let Some(first) = next_method(needs, marks, audience, "") else { return };
     let mut separator = b'?';
-    if next_method(needs, audience, first).is_none() {
+    if next_method(needs, marks, audience, first).is_none() {
         out.byte(b':');
         out.escaped(first, false);
     } else {
@@ -366,7 +400,7 @@ const fn rpc(needs: &[Need<'_>], at: usize, audience: &str, out: &mut Out<'_>) {
             out.text("lxm=");
             out.escaped(method, true);
             separator = b'&';
-            next = next_method(needs, audience, method);
+            next = next_method(needs, marks, audience, method);
         }
     }
     out.byte(separator);
@@ -374,17 +408,17 @@ const fn rpc(needs: &[Need<'_>], at: usize, audience: &str, out: &mut Out<'_>) {
     out.escaped(audience, true);
 }
 
-const fn is_method_of<'a>(needs: &[Need<'a>], at: usize, of: &str) -> Option<&'a str> {
+const fn is_method_of<'a>(needs: &[Need<'a>], marks: &[Mark], at: usize, of: &str) -> Option<&'a str> {
     match needs[at].0 {
-        Kind::Rpc { method, audience } if same(audience, of) && !is_covered(needs, at) => Some(method),
+        Kind::Rpc { method, audience } if !marks[at].covered && same(audience, of) => Some(method),
         _ => None,
     }
 }
 
-const fn next_method<'a>(needs: &[Need<'a>], of: &str, last: &str) -> Option<&'a str> {
+const fn next_method<'a>(needs: &[Need<'a>], marks: &[Mark], of: &str, last: &str) -> Option<&'a str> {
     let (mut next, mut at) = (None, 0);
     while at < needs.len() {
-        if let Some(method) = is_method_of(needs, at, of) {
+        if let Some(method) = is_method_of(needs, marks, at, of) {
             next = smaller(next, method, last);
         }
         at += 1;

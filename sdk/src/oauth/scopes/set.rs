@@ -102,8 +102,10 @@ pub(super) fn shortest_scope(need: &Need<'_>) -> String {
 }
 
 fn shortest(needs: &[Need<'_>]) -> String {
-    let mut words = vec![0; minimal::words_length(needs)];
-    minimal::write_words(needs, &mut words);
+    let mut marks = vec![minimal::Mark::NONE; needs.len()];
+    minimal::mark(needs, &mut marks);
+    let mut words = vec![0; minimal::words_length(needs, &marks)];
+    minimal::write_words(needs, &marks, &mut words);
     let mut text = vec![0; minimal::text_length(words.len())];
     minimal::write_text(&words, &mut text);
     String::from_utf8_lossy(&text).into_owned()

@@ -4,6 +4,7 @@ use super::super::{Need, Scopes, needs::*};
 use crate::{
     golden::com::example::{access::Access, foo::bar::Bar, note::Note, ping::Ping, profile::Profile},
     types::{PermissionSet as _, SetAudience, SetPermission},
+    xrpc::{Empty, Kind, Method, NoError, NoParams},
 };
 
 const SERVICE: &str = "did:web:example.com#x";
@@ -82,6 +83,37 @@ fn what_another_covers_is_left_out() {
         both![include::<Access>(), include_for::<Access>(SERVICE), transition(GENERIC)],
         "atproto include:com.example.access?aud=did:web:example.com%23x transition:generic"
     );
+}
+
+/// The compiler counts the steps of constants and refuses very long ones.
+#[test]
+#[allow(non_camel_case_types)]
+fn a_long_list_still_compiles() {
+    macro_rules! many {
+        ($($method:ident)*) => {{
+            $(
+                struct $method;
+                impl Method for $method {
+                    const NSID: &'static str = concat!("com.example.", stringify!($method));
+                    const KIND: Kind = Kind::Query;
+                    const INPUT: Option<&'static str> = None;
+                    const OUTPUT: Option<&'static str> = None;
+                    type Params = NoParams;
+                    type Input = Empty;
+                    type Output = Empty;
+                    type Error = NoError;
+                }
+            )*
+            const TEXT: &str = crate::scopes![$(call::<$method>(SERVICE), call::<$method>("did:web:b.example#x")),*];
+            TEXT
+        }};
+    }
+    let text = many! {
+        getAa getAb getAc getAd getAe getAf getAg getAh getAi getAj getAk getAl getAm getAn getAo getAp getAq getAr
+        getBa getBb getBc getBd getBe getBf getBg getBh getBi getBj getBk getBl getBm getBn getBo getBp getBq getBr
+        getCa getCb getCc getCd getCe getCf getCg getCh getCi getCj getCk getCl getCm getCn getCo getCp getCq getCr
+    };
+    assert_eq!((text.matches("lxm=").count(), text.matches("rpc?").count()), (108, 2));
 }
 
 #[test]
