@@ -7,6 +7,7 @@ use super::{
     Home,
     tokens::{argument, docs, ident, literal, takes_into, ty},
 };
+use crate::document::Permission;
 use crate::model::{
     Field, Item, Literal, NamedValue, Presence, Rule, RustType, Strings, Struct, StructKind, Union,
 };
@@ -30,14 +31,38 @@ pub(super) fn item(item: &Item, nsid: &str, home: &Home) -> TokenStream {
             quote!(#docs pub const #name: &str = #value;)
         }
         Item::Errors(values) => errors(values, home),
-        Item::PermissionSet { name, docs: paragraphs } => {
+        Item::PermissionSet { name, docs: paragraphs, permissions } => {
             let (name, docs) = (ident(name), docs(paragraphs));
+            let permissions = permissions.iter().map(permission);
             quote! {
                 #docs
                 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
                 pub struct #name;
                 impl types::PermissionSet for #name {
                     const NSID: &'static str = #nsid;
+                    const PERMISSIONS: &'static [types::SetPermission] = &[#(#permissions),*];
+                }
+            }
+        }
+    }
+}
+
+fn permission(permission: &Permission) -> TokenStream {
+    match permission {
+        Permission::Repo { collection, action } => quote! {
+            types::SetPermission::Repo { collections: &[#(#collection),*], actions: &[#(#action),*] }
+        },
+        Permission::Rpc { lxm, aud, inherit_aud } => {
+            let audience = match aud.as_deref() {
+                _ if *inherit_aud => quote!(Inherited),
+                Some("*") => quote!(Any),
+                Some(service) => quote!(Named(#service)),
+                None => quote!(Missing),
+            };
+            quote! {
+                types::SetPermission::Rpc {
+                    methods: &[#(#lxm),*],
+                    audience: types::SetAudience::#audience,
                 }
             }
         }

@@ -102,8 +102,9 @@ impl ModuleBuilder<'_> {
             match definition {
                 Definition::Record(record) => self.record(&type_name, docs, record),
                 Definition::Schema(schema) => self.schema(&type_name, docs, schema),
-                Definition::PermissionSet(_) => {
-                    self.items.push(Item::PermissionSet { name: type_name, docs })
+                Definition::PermissionSet(it) => {
+                    let permissions = it.permissions.clone();
+                    self.items.push(Item::PermissionSet { name: type_name, docs, permissions });
                 }
                 Definition::Query(it) => {
                     let output = it.output.as_ref();

@@ -15,6 +15,8 @@ pub use docs::sentence;
 pub use lower::lower;
 pub use names::{Names, is_keyword};
 
+use crate::document::Permission;
+
 /// All modules, sorted by NSID.
 #[derive(Debug)]
 pub struct Model {
@@ -89,6 +91,8 @@ pub enum Item {
         name: String,
         /// Paragraphs of documentation.
         docs: Vec<String>,
+        /// What it grants.
+        permissions: Vec<Permission>,
     },
 }
 

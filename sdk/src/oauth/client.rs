@@ -6,6 +6,7 @@ use super::{
     live::{Live, Loaded},
     refresh::RefreshError,
     resource::{exchange, is_invalid_token, probe},
+    scopes::{Needed, Scopes},
     session::SessionId,
     session_info::SessionInfo,
     shared::Shared,
@@ -33,6 +34,7 @@ pub struct OAuthClient {
     shared: Arc<Shared>,
     live: Arc<Live>,
     validates_input: bool,
+    checks_scopes: bool,
 }
 
 impl fmt::Debug for OAuthClient {
@@ -45,7 +47,7 @@ impl OAuthClient {
     /// A client for a session; whether it exists shows with the first call.
     pub(crate) fn new(shared: Arc<Shared>, id: SessionId) -> Self {
         let live = shared.live(&id);
-        Self { shared, live, validates_input: true }
+        Self { shared, live, validates_input: true, checks_scopes: true }
     }
 
     /// The state of the session in this process.
@@ -59,6 +61,44 @@ impl OAuthClient {
     }
 
     crate::xrpc::input_validation!();
+
+    /// Turns the check of calls against the granted scopes on or off, for this client and the clones that are made of
+    /// it. It is on to begin with: a call that the server would certainly refuse is not sent and fails with
+    /// [`TransportError::MissingScope`].
+    #[must_use]
+    pub fn check_scopes(mut self, on: bool) -> Self {
+        self.checks_scopes = on;
+        self
+    }
+
+    /// Whether the granted scopes allow something, by the generated types of [`needs`](super::scopes::needs) or by a
+    /// permission. `false` is certain; what cannot be known is `true`, see [`Scopes::allows`].
+    ///
+    /// ```no_run
+    /// # async fn example(client: atproto_sdk::oauth::OAuthClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// use atproto_sdk::{
+    ///     api::app::bsky::feed::{get_timeline::GetTimeline, post::Post},
+    ///     oauth::scopes::needs::{call, create},
+    /// };
+    ///
+    /// let can_post = client.allows(create::<Post>()).await?;
+    /// let can_read = client.allows(call::<GetTimeline>("did:web:api.bsky.app#bsky_appview")).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// When the session cannot be read or has ended.
+    pub async fn allows(&self, needed: impl Needed) -> Result<bool, RefreshError> {
+        Ok(self.live.current(&self.shared).await?.scopes.allows(needed))
+    }
+
+    /// The granted scopes, understood.
+    ///
+    /// # Errors
+    /// When the session cannot be read or has ended.
+    pub async fn scopes(&self) -> Result<Scopes, RefreshError> {
+        Ok(self.live.current(&self.shared).await?.scopes.clone())
+    }
 
     /// The account.
     pub fn did(&self) -> &Did {
@@ -91,6 +131,9 @@ impl OAuthClient {
     /// Sends a request and, if the token was refused, once more with another.
     async fn call(&self, request: Request) -> Result<TransportResponse, TransportError> {
         let mut loaded = self.ready().await?;
+        if self.checks_scopes {
+            loaded.scopes.check(&request)?;
+        }
         let again = repeat(&request);
         if again.is_none() {
             loaded = self.warm_up(loaded).await?;

@@ -14,6 +14,7 @@ use super::{
     dpop::DpopKey,
     nonce::NonceCache,
     refresh::{self, RefreshError},
+    scopes::Scopes,
     session::{Session, SessionId, unix_now},
     sessions::{SessionStoreError, decode},
     shared::{LiveTable, Shared},
@@ -36,6 +37,8 @@ pub(crate) struct Loaded {
     pub(crate) session: Session,
     pub(crate) version: Version,
     pub(crate) key: DpopKey,
+    /// What was granted.
+    pub(crate) scopes: Scopes,
     /// Of the PDS: what nonces are kept by.
     pub(crate) origin: String,
     /// Marked as sensitive.
@@ -56,6 +59,7 @@ impl Loaded {
         let margin = margin(session.expires_at.saturating_sub(session.refreshed_at));
         Ok(Self {
             refresh_at: session.expires_at.saturating_sub(margin),
+            scopes: Scopes::granted(&session.scope),
             session,
             version,
             key,

@@ -26,6 +26,7 @@ mod pkce;
 mod refresh;
 mod resource;
 mod resume;
+pub mod scopes;
 #[cfg(feature = "encryption")]
 mod sealing;
 mod server;

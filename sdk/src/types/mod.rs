@@ -53,7 +53,7 @@ pub use handle::Handle;
 pub use language::Language;
 pub use nsid::Nsid;
 pub use nullable::Nullable;
-pub use permission_set::PermissionSet;
+pub use permission_set::{PermissionSet, SetAudience, SetPermission};
 pub use record_key::RecordKey;
 pub use text::InvalidText;
 pub use tid::Tid;

@@ -75,11 +75,18 @@ impl<E: LexiconError> Error<E> {
         match self {
             Self::Reauthenticate(_) => ErrorKind::SignInAgain,
             Self::Lexicon { response, .. } | Self::Server(response) => response.kind(),
-            Self::Transport(TransportError::InvalidRequest { .. }) | Self::InvalidRequest(_) => {
-                ErrorKind::InvalidInput
-            }
+            Self::Transport(TransportError::InvalidRequest { .. } | TransportError::MissingScope { .. })
+            | Self::InvalidRequest(_) => ErrorKind::InvalidInput,
             Self::Transport(_) => ErrorKind::TryLater,
             Self::Decode(_) => ErrorKind::BadAnswer,
+        }
+    }
+
+    /// The scope that the session lacks, where the call was not sent for want of one.
+    pub fn missing_scope(&self) -> Option<&str> {
+        match self {
+            Self::Transport(TransportError::MissingScope { scope, .. }) => Some(scope),
+            _ => None,
         }
     }
 

@@ -189,6 +189,15 @@ pub enum TransportError {
         /// The cause.
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
+    /// The session lacks a scope that the call needs: the call was not sent. The user has to sign in once more, with
+    /// the scope asked for.
+    #[error("{nsid} needs the scope `{scope}`, which was not granted; the user has to sign in with it")]
+    MissingScope {
+        /// The method's NSID.
+        nsid: Arc<str>,
+        /// The scope, or one of those that are missing.
+        scope: String,
+    },
     /// The request cannot be sent as it is.
     #[error("the request cannot be sent: {problem}")]
     InvalidRequest {

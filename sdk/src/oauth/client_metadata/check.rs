@@ -6,12 +6,14 @@ use serde_json::Value;
 use url::{Host, Url};
 
 use super::{ApplicationType, ClientAuthentication, ClientMetadata, ClientMetadataError};
+use crate::oauth::scopes::Scope;
 
 impl ClientMetadata {
     /// Checks the rules that servers enforce (O10-O13), so that a mistake shows before the first sign-in.
     pub fn check(&self) -> Result<(), ClientMetadataError> {
         let host = if self.loopback { None } else { Some(check_client_id(&self.client_id)?) };
         check_scope(&self.scope)
+            .and_then(|()| check_permissions(&self.scope))
             .map_err(|problem| ClientMetadataError::Scope { scope: self.scope.clone(), problem })?;
         if self.redirect_uris().next().is_none() {
             return Err(ClientMetadataError::NoRedirectUri);
@@ -174,6 +176,12 @@ fn check_scope(scope: &str) -> Result<(), String> {
         }
     }
     if seen.contains("atproto") { Ok(()) } else { Err("must contain `atproto`".into()) }
+}
+
+/// A permission that breaks the rules of its resource (O41); servers would drop it without a word.
+fn check_permissions(scope: &str) -> Result<(), String> {
+    let invalid = scope.split(' ').find_map(|one| one.parse::<Scope>().err());
+    invalid.map_or(Ok(()), |error| Err(error.to_string()))
 }
 
 /// Gives the host of a good `client_id`.

@@ -4,6 +4,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::oauth::scopes::{Scopes, Transition};
 
 const ID: &str = "https://app.example/client-metadata.json";
 
@@ -227,4 +228,20 @@ async fn o10_a_fetched_document_is_that_of_its_address() {
     );
     // What servers would not fetch is not fetched here either.
     assert!(matches!(ClientMetadata::fetch(&url).await, Err(ReadMetadataError::Fetch(_))));
+}
+
+#[test]
+fn o41_permissions_in_the_scope_must_be_valid() {
+    let check = |scope: &str| ClientMetadata::loopback().scope(scope).check();
+    check("atproto repo:a.b.c rpc:a.b.c?aud=* future:thing openid").unwrap();
+    for (scope, words) in [
+        ("atproto repo:a.b", "expected the NSID of a collection"),
+        ("atproto rpc:*?aud=*", "cannot both be `*`"),
+        ("atproto blob:image", "expected a MIME type"),
+    ] {
+        let error = check(scope).unwrap_err().to_string();
+        assert!(error.contains(words), "{scope}: {error}");
+    }
+    let scopes = Scopes::new().with(Transition::Generic);
+    assert_eq!(ClientMetadata::loopback().scope(scopes).scopes(), "atproto transition:generic");
 }

@@ -1,6 +1,7 @@
 //! Sessions against a server that checks every proof and counts.
 #![allow(clippy::unwrap_used)]
 
+mod scopes;
 mod stub;
 
 use std::{

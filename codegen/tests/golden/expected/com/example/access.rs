@@ -10,4 +10,22 @@ pub struct Access;
 
 impl types::PermissionSet for Access {
     const NSID: &'static str = "com.example.access";
+    const PERMISSIONS: &'static [types::SetPermission] = &[
+        types::SetPermission::Repo {
+            collections: &["com.example.note"],
+            actions: &[],
+        },
+        types::SetPermission::Repo {
+            collections: &["com.example.profile"],
+            actions: &["create", "update"],
+        },
+        types::SetPermission::Rpc {
+            methods: &["com.example.foo.bar", "com.example.download"],
+            audience: types::SetAudience::Inherited,
+        },
+        types::SetPermission::Rpc {
+            methods: &["com.example.ping"],
+            audience: types::SetAudience::Any,
+        },
+    ];
 }

@@ -1,0 +1,68 @@
+//! Collections and methods: all, or those of a list.
+
+use super::error::ScopeProblem;
+use crate::types::Nsid;
+
+/// All, or some; a list is sorted, without duplicates and never empty.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Names {
+    All,
+    Listed(Vec<Nsid>),
+}
+
+impl Names {
+    pub(super) fn one(name: Nsid) -> Self {
+        Self::Listed(vec![name])
+    }
+
+    /// Adds one; nothing changes where all are there already.
+    pub(super) fn add(&mut self, name: Nsid) {
+        if let Self::Listed(list) = self
+            && let Err(at) = list.binary_search(&name)
+        {
+            list.insert(at, name);
+        }
+    }
+
+    pub(super) fn listed(&self) -> Option<&[Nsid]> {
+        match self {
+            Self::All => None,
+            Self::Listed(list) => Some(list),
+        }
+    }
+
+    /// `*` covers everything, itself included.
+    pub(super) fn covers(&self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Listed(list) => list.binary_search_by(|it| it.as_str().cmp(name)).is_ok(),
+        }
+    }
+
+    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+        let all = self.listed().is_none().then_some("*");
+        all.into_iter().chain(self.listed().unwrap_or_default().iter().map(Nsid::as_str))
+    }
+
+    /// `values` is not empty.
+    pub(super) fn parse(
+        values: &[&str],
+        name: &'static str,
+        expected: &'static str,
+    ) -> Result<Self, ScopeProblem> {
+        let mut list = Vec::with_capacity(values.len());
+        for value in values.iter().filter(|value| **value != "*") {
+            list.push(Nsid::new(value).map_err(|_| ScopeProblem::Value {
+                name,
+                value: (*value).to_owned(),
+                expected,
+            })?);
+        }
+        if values.contains(&"*") {
+            return Ok(Self::All);
+        }
+        list.sort_unstable();
+        list.dedup();
+        Ok(Self::Listed(list))
+    }
+}

@@ -1,0 +1,148 @@
+//! What an app may do, typed (O41).
+
+use std::{fmt, str::FromStr};
+
+use super::{
+    account::{AccountAction, AccountAttribute, IdentityAttribute, parse_account, parse_identity},
+    audience::Service,
+    blob::BlobPermission,
+    error::{InvalidScope, ScopeProblem},
+    repo::RepoPermission,
+    rpc::{self, RpcPermission},
+    scope::check_characters,
+    syntax::{self, Printer, Syntax},
+};
+use crate::types::Nsid;
+
+/// One permission. Whatever can be built is valid, and prints in the canonical form (O42).
+///
+/// ```
+/// use atproto_sdk::oauth::scopes::{AccountAction, AccountAttribute, Permission};
+///
+/// let permission: Permission = "account?attr=email&action=manage".parse()?;
+/// let (attr, action) = (AccountAttribute::Email, AccountAction::Manage);
+/// assert_eq!(permission, Permission::Account { attr, action });
+/// assert_eq!(permission.to_string(), "account:email?action=manage");
+/// # Ok::<_, atproto_sdk::oauth::scopes::InvalidScope>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Permission {
+    /// `repo:`: writing records.
+    Repo(RepoPermission),
+    /// `rpc:`: calling methods of other services as the user.
+    Rpc(RpcPermission),
+    /// `blob:`: uploading.
+    Blob(BlobPermission),
+    /// `account:`: a part of the account.
+    Account {
+        /// Which part.
+        attr: AccountAttribute,
+        /// What may be done with it.
+        action: AccountAction,
+    },
+    /// `identity:`: the handle or the whole identity.
+    Identity {
+        /// Which part.
+        attr: IdentityAttribute,
+    },
+    /// `include:`: what a published permission set lists, as far as it lies under the set's own NSID group (O43).
+    Include {
+        /// The set's NSID.
+        set: Nsid,
+        /// Where those calls of the set may go that inherit their audience; without one they are not included.
+        audience: Option<Service>,
+    },
+}
+
+const SET: &str = "the NSID of a permission set";
+const INCLUDE_AUDIENCE: &str = "a service like `did:web:api.example.com%23example`";
+
+impl Permission {
+    /// The permission in a text; nothing if the text is for no resource of the protocol.
+    pub(super) fn recognise(text: &str) -> Option<Result<Self, ScopeProblem>> {
+        type Parse = fn(&Syntax<'_>) -> Result<Permission, ScopeProblem>;
+        let (resource, parse): (_, Parse) = match syntax::resource(text) {
+            "repo" => ("repo", |it| RepoPermission::parse(it).map(Self::Repo)),
+            "rpc" => ("rpc", |it| RpcPermission::parse(it).map(Self::Rpc)),
+            "blob" => ("blob", |it| BlobPermission::parse(it).map(Self::Blob)),
+            "account" => {
+                ("account", |it| parse_account(it).map(|(attr, action)| Self::Account { attr, action }))
+            }
+            "identity" => ("identity", |it| parse_identity(it).map(|attr| Self::Identity { attr })),
+            "include" => ("include", include),
+            _ => return None,
+        };
+        Some(Syntax::parse(text, resource).and_then(|syntax| parse(&syntax)))
+    }
+}
+
+fn include(syntax: &Syntax<'_>) -> Result<Permission, ScopeProblem> {
+    syntax.only(&["nsid", "aud"], "`nsid` and `aud`")?;
+    let value = syntax.one_positional("nsid", SET)?;
+    let set = Nsid::new(value).map_err(|_| ScopeProblem::Value {
+        name: "nsid",
+        value: value.to_owned(),
+        expected: SET,
+    })?;
+    let audience = syntax.one("aud")?.map(|value| rpc::service(value, INCLUDE_AUDIENCE)).transpose()?;
+    Ok(Permission::Include { set, audience })
+}
+
+impl FromStr for Permission {
+    type Err = InvalidScope;
+
+    fn from_str(text: &str) -> Result<Self, InvalidScope> {
+        let parse = || {
+            check_characters(text)?;
+            Self::recognise(text).unwrap_or(Err(ScopeProblem::Value {
+                name: "resource",
+                value: syntax::resource(text).to_owned(),
+                expected: "`repo`, `rpc`, `blob`, `account`, `identity` or `include`",
+            }))
+        };
+        parse().map_err(|problem| InvalidScope::new(text, problem))
+    }
+}
+
+impl fmt::Display for Permission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Repo(it) => it.fmt(f),
+            Self::Rpc(it) => it.fmt(f),
+            Self::Blob(it) => it.fmt(f),
+            Self::Account { attr, action } => {
+                let mut printer = Printer::new(f, "account")?;
+                printer.positional(attr.as_str())?;
+                match action {
+                    AccountAction::Read => Ok(()),
+                    AccountAction::Manage => printer.parameter("action", action.as_str()),
+                }
+            }
+            Self::Identity { attr } => Printer::new(f, "identity")?.positional(attr.as_str()),
+            Self::Include { set, audience } => {
+                let mut printer = Printer::new(f, "include")?;
+                printer.positional(set.as_str())?;
+                audience.as_ref().map_or(Ok(()), |service| printer.parameter("aud", service.as_str()))
+            }
+        }
+    }
+}
+
+impl From<RepoPermission> for Permission {
+    fn from(permission: RepoPermission) -> Self {
+        Self::Repo(permission)
+    }
+}
+
+impl From<RpcPermission> for Permission {
+    fn from(permission: RpcPermission) -> Self {
+        Self::Rpc(permission)
+    }
+}
+
+impl From<BlobPermission> for Permission {
+    fn from(permission: BlobPermission) -> Self {
+        Self::Blob(permission)
+    }
+}

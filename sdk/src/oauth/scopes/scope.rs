@@ -1,0 +1,161 @@
+//! One scope of those that an app asks for or was granted (O40).
+
+use std::{fmt, str::FromStr};
+
+use super::{
+    audience::Service,
+    blob::BlobPermission,
+    error::{InvalidScope, ScopeProblem},
+    permission::Permission,
+    repo::RepoPermission,
+    rpc::RpcPermission,
+};
+use crate::types::{Nsid, PermissionSet};
+
+/// The broad scopes from before there were permissions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Transition {
+    /// `transition:generic`: all records, all blobs, and all calls but those of chat.
+    Generic,
+    /// `transition:chat.bsky`: calls of chat.
+    ChatBsky,
+    /// `transition:email`: reading the email address.
+    Email,
+}
+
+impl Transition {
+    const ALL: [Self; 3] = [Self::Generic, Self::ChatBsky, Self::Email];
+
+    /// The scope.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Generic => "transition:generic",
+            Self::ChatBsky => "transition:chat.bsky",
+            Self::Email => "transition:email",
+        }
+    }
+}
+
+/// One scope.
+///
+/// ```
+/// use atproto_sdk::oauth::scopes::Scope;
+///
+/// let scope: Scope = "repo?collection=com.example.note&action=delete&action=create".parse()?;
+/// assert_eq!(scope.to_string(), "repo:com.example.note?action=create&action=delete");
+/// let error = "repo:com.example.note?acton=create".parse::<Scope>().unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     "`repo:com.example.note?acton=create` is not a valid scope: \
+///      `repo` has no parameter `acton`, allowed are `collection` and `action`",
+/// );
+/// # Ok::<_, atproto_sdk::oauth::scopes::InvalidScope>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Scope {
+    /// `atproto`, which every session has.
+    Atproto,
+    /// `transition:generic` and the like.
+    Transition(Transition),
+    /// A permission.
+    Permission(Permission),
+    /// Something that this SDK does not know, kept as it is.
+    Unknown(UnknownScope),
+}
+
+/// The text of a scope that this SDK does not know.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnknownScope(String);
+
+impl UnknownScope {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(super) fn keep(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl Scope {
+    /// The scope of a generated permission set; with a service for the calls that inherit it.
+    pub fn include<S: PermissionSet>(audience: Option<Service>) -> Self {
+        Self::Permission(Permission::Include { set: Nsid::__literal(S::NSID), audience })
+    }
+}
+
+impl FromStr for Scope {
+    type Err = InvalidScope;
+
+    /// # Errors
+    /// When the text cannot be a scope, or breaks the rules of its resource. A text for no resource of the protocol
+    /// is [`Scope::Unknown`].
+    fn from_str(text: &str) -> Result<Self, InvalidScope> {
+        let failed = |problem| InvalidScope::new(text, problem);
+        check_characters(text).map_err(failed)?;
+        if text == "atproto" {
+            return Ok(Self::Atproto);
+        }
+        if let Some(transition) = Transition::ALL.into_iter().find(|it| it.as_str() == text) {
+            return Ok(Self::Transition(transition));
+        }
+        match Permission::recognise(text) {
+            Some(permission) => permission.map(Self::Permission).map_err(failed),
+            None => Ok(Self::Unknown(UnknownScope::keep(text))),
+        }
+    }
+}
+
+/// RFC 6749 section 3.3.
+pub(super) fn check_characters(text: &str) -> Result<(), ScopeProblem> {
+    if text.is_empty() {
+        return Err(ScopeProblem::Empty);
+    }
+    match text.char_indices().find(|(_, c)| !c.is_ascii_graphic() || matches!(c, '"' | '\\')) {
+        Some((at, found)) => Err(ScopeProblem::Character { found, at }),
+        None => Ok(()),
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Atproto => f.write_str("atproto"),
+            Self::Transition(it) => f.write_str(it.as_str()),
+            Self::Permission(it) => it.fmt(f),
+            Self::Unknown(it) => f.write_str(it.as_str()),
+        }
+    }
+}
+
+impl From<Permission> for Scope {
+    fn from(permission: Permission) -> Self {
+        Self::Permission(permission)
+    }
+}
+
+impl From<Transition> for Scope {
+    fn from(transition: Transition) -> Self {
+        Self::Transition(transition)
+    }
+}
+
+impl From<RepoPermission> for Scope {
+    fn from(permission: RepoPermission) -> Self {
+        Self::Permission(permission.into())
+    }
+}
+
+impl From<RpcPermission> for Scope {
+    fn from(permission: RpcPermission) -> Self {
+        Self::Permission(permission.into())
+    }
+}
+
+impl From<BlobPermission> for Scope {
+    fn from(permission: BlobPermission) -> Self {
+        Self::Permission(permission.into())
+    }
+}
