@@ -67,6 +67,12 @@ pub use session::{InvalidSessionId, SessionFormatError, SessionId};
 pub use session_info::SessionInfo;
 pub use sessions::SessionStoreError;
 pub use sign_out::SignOut;
+#[cfg(feature = "encryption")]
+pub use store::EncryptedStore;
+#[cfg(feature = "postgres")]
+pub use store::PostgresStore;
+#[cfg(feature = "redis")]
+pub use store::RedisStore;
 #[cfg(feature = "sqlite")]
 pub use store::SqliteStore;
 pub use store::{FileStore, MemoryStore, Store, StoreError};

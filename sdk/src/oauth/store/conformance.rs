@@ -1,5 +1,5 @@
 //! What every store has to do, run on each of them.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,15 +9,16 @@ const SOON: Duration = Duration::from_millis(60);
 const LATER: Duration = Duration::from_secs(20);
 
 /// Every rule, on a store that `open` opens; a second call gives another handle to the same store.
-async fn conforms(open: impl Fn() -> Arc<dyn Store>) {
-    put_and_get(&*open()).await;
-    compare_and_set(&*open()).await;
-    expiry(&*open()).await;
-    listing(&*open()).await;
-    single_use(open()).await;
-    racing_writers(open()).await;
-    locks(open(), open()).await;
-    shared(&*open(), &*open()).await;
+async fn conforms(open: impl AsyncFn() -> Arc<dyn Store>) {
+    put_and_get(&*open().await).await;
+    compare_and_set(&*open().await).await;
+    expiry(&*open().await).await;
+    listing(&*open().await).await;
+    single_use(open().await).await;
+    racing_writers(open().await).await;
+    locks(open().await, open().await).await;
+    many_locks(open().await).await;
+    shared(&*open().await, &*open().await).await;
 }
 
 async fn put_and_get(store: &dyn Store) {
@@ -29,6 +30,9 @@ async fn put_and_get(store: &dyn Store) {
     assert!(!format!("{entry:?}").contains("255"));
     assert_eq!(store.delete("session/a#ü'\"/%").await.unwrap().unwrap().version, version);
     assert!(store.delete("session/a#ü'\"/%").await.unwrap().is_none());
+    let large = vec![7; 1 << 20];
+    store.put("session/large", &large, None, Expected::Absent).await.unwrap();
+    assert!(store.delete("session/large").await.unwrap().unwrap().value.as_slice() == large);
 }
 
 async fn compare_and_set(store: &dyn Store) {
@@ -61,13 +65,18 @@ async fn expiry(store: &dyn Store) {
 }
 
 async fn listing(store: &dyn Store) {
-    for key in ["session/did:plc:a/1", "session/did:plc:a/2", "session/did:plc:ab/3", "session/did:plc:%/4"] {
+    let others =
+        ["session/did:plc:ab/3", "session/did:plc:%/4", "session/did:plc:_/5", "session/did:plc:[*?/6"];
+    for key in ["session/did:plc:a/1", "session/did:plc:a/2"].into_iter().chain(others) {
         store.put(key, b"x", None, Expected::Any).await.unwrap();
     }
     let mut keys = store.list("session/did:plc:a/").await.unwrap();
     keys.sort();
     assert_eq!(keys, ["session/did:plc:a/1", "session/did:plc:a/2"]);
-    assert_eq!(store.list("session/did:plc:%/").await.unwrap(), ["session/did:plc:%/4"]);
+    for one in others {
+        assert_eq!(store.list(&one[..one.len() - 1]).await.unwrap(), [one]);
+    }
+    assert_eq!(store.list("session/").await.unwrap().len(), 6);
     for key in store.list("").await.unwrap() {
         store.delete(&key).await.unwrap();
     }
@@ -129,6 +138,28 @@ async fn locks(one: Arc<dyn Store>, other: Arc<dyn Store>) {
     drop(one.lock("session/did:plc:lock/1", LATER).await.unwrap());
 }
 
+/// Many sessions are refreshed at once: each holder of a lock also reads and writes.
+async fn many_locks(store: Arc<dyn Store>) {
+    let holders: Vec<_> = (0..60)
+        .map(|number| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let key = format!("session/did:plc:{number}/x");
+                let lock = store.lock(&key, LATER).await.unwrap();
+                let version = store.put(&key, b"1", None, Expected::Absent).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                store.put(&key, b"2", None, Expected::Version(version)).await.unwrap();
+                drop(lock);
+                store.delete(&key).await.unwrap().unwrap()
+            })
+        })
+        .collect();
+    let mut versions = std::collections::HashSet::new();
+    for holder in holders {
+        assert!(versions.insert(holder.await.unwrap().version), "versions are never used twice");
+    }
+}
+
 async fn shared(one: &dyn Store, other: &dyn Store) {
     let version = one.put("session/shared", b"1", None, Expected::Any).await.unwrap();
     assert_eq!(other.get("session/shared").await.unwrap().unwrap().version, version);
@@ -140,20 +171,142 @@ async fn shared(one: &dyn Store, other: &dyn Store) {
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_store_conforms() {
     let store = Arc::new(MemoryStore::new());
-    conforms(|| store.clone()).await;
+    conforms(async || store.clone() as Arc<dyn Store>).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn file_store_conforms() {
     let folder = tempfile::tempdir().unwrap();
-    conforms(|| Arc::new(FileStore::open(folder.path().join("sessions.json")).unwrap())).await;
+    let path = folder.path().join("sessions.json");
+    conforms(async || Arc::new(FileStore::open(&path).unwrap()) as Arc<dyn Store>).await;
 }
 
 #[cfg(feature = "sqlite")]
 #[tokio::test(flavor = "multi_thread")]
 async fn sqlite_store_conforms() {
     let folder = tempfile::tempdir().unwrap();
-    conforms(|| Arc::new(super::SqliteStore::open(folder.path().join("sessions.db")).unwrap())).await;
+    let path = folder.path().join("sessions.db");
+    conforms(async || Arc::new(super::SqliteStore::open(&path).unwrap()) as Arc<dyn Store>).await;
+}
+
+#[cfg(feature = "postgres")]
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_store_conforms() {
+    let url = tests::PostgresServer::shared().unwrap().url();
+    conforms(async || super::connect(&url).await.unwrap()).await;
+}
+
+#[cfg(feature = "redis")]
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_store_conforms() {
+    let url = tests::RedisServer::start().unwrap();
+    conforms(async || super::connect(&url.url()).await.unwrap()).await;
+}
+
+#[cfg(feature = "encryption")]
+#[tokio::test(flavor = "multi_thread")]
+async fn encrypted_store_conforms() {
+    use crate::oauth::{SealingKey, SealingKeys};
+    let keys = SealingKeys::new([SealingKey::generate().unwrap()]).unwrap();
+    let store = Arc::new(super::EncryptedStore::new(MemoryStore::new(), keys));
+    conforms(async || store.clone() as Arc<dyn Store>).await;
+}
+
+/// A store, a lock of it held by another process, and that process killed: the lock has to be free soon.
+async fn a_lock_ends_with_its_process(url: &str) {
+    let mut holder = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([
+            "oauth::store::conformance::holds_a_lock_for_another_process",
+            "--exact",
+            "--ignored",
+            "--nocapture",
+        ])
+        .env("ATPROTO_TEST_STORE", url)
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = std::io::BufRead::lines(std::io::BufReader::new(holder.stdout.take().unwrap()));
+    assert!(lines.map_while(Result::ok).any(|line| line.contains("held")), "{url}");
+    let store = super::connect(url).await.unwrap();
+    assert!(store.lock("session/held", Duration::from_millis(300)).await.is_err(), "{url}");
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    drop(store.lock("session/held", Duration::from_secs(45)).await.unwrap());
+}
+
+#[tokio::test]
+#[ignore = "runs in the other process of the tests above"]
+async fn holds_a_lock_for_another_process() {
+    let Ok(url) = std::env::var("ATPROTO_TEST_STORE") else { return };
+    let _lock = super::connect(&url).await.unwrap().lock("session/held", LATER).await.unwrap();
+    println!("held");
+    tokio::time::sleep(Duration::from_secs(120)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn locks_of_a_killed_process_are_free() {
+    let folder = tempfile::tempdir().unwrap();
+    a_lock_ends_with_its_process(&format!("file:{}/sessions.json", folder.path().display())).await;
+    #[cfg(feature = "sqlite")]
+    a_lock_ends_with_its_process(&format!("sqlite:{}/sessions.db", folder.path().display())).await;
+    #[cfg(feature = "postgres")]
+    a_lock_ends_with_its_process(&tests::PostgresServer::shared().unwrap().url()).await;
+    #[cfg(feature = "redis")]
+    a_lock_ends_with_its_process(&tests::RedisServer::shared().unwrap().url()).await;
+}
+
+/// What was there before a restart of the server is there after it, without a new store.
+#[cfg(any(feature = "postgres", feature = "redis"))]
+async fn survives(store: &dyn Store, restart: impl FnOnce()) {
+    let version = store.put("session/kept", b"x", None, Expected::Any).await.unwrap();
+    drop(store.lock("session/kept", LATER).await.unwrap());
+    restart();
+    assert_eq!(store.get("session/kept").await.unwrap().unwrap().version, version);
+    store.put("session/kept", b"y", None, Expected::Version(version)).await.unwrap();
+    drop(store.lock("session/kept", LATER).await.unwrap());
+}
+
+#[cfg(feature = "postgres")]
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_may_restart_and_newer_tables_are_refused() {
+    let mut server = tests::PostgresServer::start().unwrap();
+    let url = server.url();
+    // Many that start at once make the tables once.
+    let starting: Vec<_> = (0..6).map(|_| super::PostgresStore::connect(&url)).collect();
+    let stores = futures_util::future::join_all(starting).await;
+    survives(stores[0].as_ref().unwrap(), || server.restart().unwrap()).await;
+    let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.batch_execute("UPDATE atproto_schema SET form = 99").await.unwrap();
+    let error = super::PostgresStore::connect(&url).await.unwrap_err();
+    assert!(matches!(error, StoreError::Schema { found: 99, known: 1 }), "{error}");
+    drop(server);
+    let error = super::connect(&url).await.err().unwrap();
+    assert!(matches!(error, StoreError::Backend { .. }), "{error}");
+}
+
+#[cfg(feature = "redis")]
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_may_restart_and_apps_share_it() {
+    let mut server = tests::RedisServer::start().unwrap();
+    let url = server.url();
+    let store = super::RedisStore::connect(&url).await.unwrap();
+    let other = super::RedisStore::connect_with_prefix(&url, "{other}:").await.unwrap();
+    other.put("session/kept", b"theirs", None, Expected::Any).await.unwrap();
+    survives(&store, || server.restart().unwrap()).await;
+    assert_eq!(other.list("").await.unwrap(), ["session/kept"]);
+    assert_eq!(other.get("session/kept").await.unwrap().unwrap().value.as_slice(), b"theirs");
+    // What ends by itself leaves nothing behind in the index.
+    for number in 0..3 {
+        store.put(&format!("pending/{number}"), b"x", Some(unix_now() + 1), Expected::Any).await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_millis(2100)).await;
+    assert_eq!(store.list("pending/").await.unwrap().len(), 0);
+    store.put("pending/new", b"x", Some(unix_now() + 60), Expected::Any).await.unwrap();
+    let mut connection = redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap();
+    let left: Vec<String> =
+        redis::cmd("ZRANGE").arg("{atproto}:keys").arg(0).arg(-1).query_async(&mut connection).await.unwrap();
+    assert_eq!(left, ["pending/new", "session/kept"]);
 }
 
 #[cfg(unix)]

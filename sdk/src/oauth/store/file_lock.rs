@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{StoreError, StoreLock};
+use super::{StoreError, StoreLock, key_hash};
 
 /// How many lock files there are. Keys that share one wait for each other, which costs time and nothing else: nobody
 /// takes two locks at once.
@@ -17,7 +17,7 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(15);
 
 /// Takes the lock of a key in the folder of lock files that belongs to a store.
 pub(super) async fn lock(folder: &Path, key: &str, wait: Duration) -> Result<StoreLock, StoreError> {
-    let path = folder.join(format!("{:02x}.lock", hash(key) % LOCK_FILES));
+    let path = folder.join(format!("{:02x}.lock", key_hash(key) % LOCK_FILES));
     let file = Arc::new(open(folder.to_owned(), path.clone()).await?);
     let begun = Instant::now();
     loop {
@@ -33,12 +33,6 @@ pub(super) async fn lock(folder: &Path, key: &str, wait: Duration) -> Result<Sto
             }
         }
     }
-}
-
-/// FNV-1a: the same in every process and with every compiler, which the standard library's hashes are not.
-fn hash(key: &str) -> u64 {
-    key.bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 async fn open(folder: PathBuf, path: PathBuf) -> Result<File, StoreError> {

@@ -5,9 +5,16 @@
 
 #[cfg(test)]
 mod conformance;
+mod connect;
+#[cfg(feature = "encryption")]
+mod encrypted;
 mod file;
 mod file_lock;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
@@ -15,8 +22,15 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use zeroize::Zeroizing;
 
+pub use connect::connect;
+#[cfg(feature = "encryption")]
+pub use encrypted::EncryptedStore;
 pub use file::FileStore;
 pub use memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresStore;
+#[cfg(feature = "redis")]
+pub use redis::RedisStore;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
 
@@ -157,6 +171,33 @@ pub enum StoreError {
         /// The cause.
         source: Arc<std::io::Error>,
     },
+    /// The store's URL is not usable.
+    #[error("the URL of the session store cannot be used: {problem}")]
+    Url {
+        /// What is wrong; never the URL, which may hold a password.
+        problem: String,
+    },
+    /// The database's tables are of another version than this library's.
+    #[error("the tables of the session store have form {found}, this program knows {known}; update it")]
+    Schema {
+        /// What is there.
+        found: i64,
+        /// What this library reads and writes.
+        known: i64,
+    },
+    /// A sealed value does not open.
+    #[cfg(feature = "encryption")]
+    #[error("a stored value cannot be opened: {source}; are all sealing keys there?")]
+    Sealed {
+        /// The cause.
+        source: super::OpenError,
+    },
+    /// What is behind the store did not answer.
+    #[error("the session store did not answer within {limit:?}")]
+    Timeout {
+        /// The limit.
+        limit: Duration,
+    },
     /// The database, the network or whatever else is behind the store failed.
     #[error("the session store failed")]
     Backend {
@@ -170,6 +211,25 @@ impl StoreError {
     pub fn backend(source: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Backend { source: Arc::new(source) }
     }
+}
+
+/// FNV-1a: the same in every process and with every compiler, which the standard library's hashes are not.
+fn key_hash(key: &str) -> u64 {
+    key.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// Up to half more by chance, so that those who wait do not ask all at once.
+#[cfg(any(feature = "postgres", feature = "redis"))]
+fn with_jitter(wait: Duration) -> Duration {
+    wait.mul_f64(1.0 + f64::from(getrandom::u32().unwrap_or(0)) / f64::from(u32::MAX) / 2.0)
+}
+
+/// Tells one holder of a lock from another.
+#[cfg(feature = "redis")]
+fn random_token() -> Result<Zeroizing<String>, StoreError> {
+    let random = super::signing_key::random_base64url::<16>();
+    random.map(Zeroizing::new).map_err(|problem| StoreError::backend(std::io::Error::other(problem)))
 }
 
 /// Seconds since 1970.

@@ -178,7 +178,7 @@ impl Store for SqliteStore {
         Box::pin(self.with_connection(move |connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT key FROM atproto_entries
-                 WHERE substr(key, 1, length(?1)) = ?1 AND (expires_at IS NULL OR expires_at > ?2)",
+                 WHERE key >= ?1 AND key < ?1 || char(1114111) AND substr(key, 1, length(?1)) = ?1 AND (expires_at IS NULL OR expires_at > ?2)",
             )?;
             let keys = statement
                 .query_map(params![prefix, unix_now()], |row| row.get(0))?

@@ -1,0 +1,167 @@
+//! Sessions that are sealed before they reach a store.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use super::{Entry, Expected, Store, StoreError, StoreLock, Version};
+use crate::{
+    oauth::sealing::{OpenError, SealingKeys},
+    xrpc::BoxFuture,
+};
+
+/// Seals every value before another store keeps it (XChaCha20-Poly1305), bound to its key in the store: whoever reads the
+/// file or the database can neither use sessions nor exchange them.
+///
+/// ```
+/// use atproto_sdk::oauth::{MemoryStore, SealingKey, SealingKeys, store::EncryptedStore};
+///
+/// let keys = SealingKeys::new([SealingKey::generate()?])?;
+/// let store = EncryptedStore::new(MemoryStore::new(), keys);
+/// # Ok::<(), atproto_sdk::oauth::SealingKeyError>(())
+/// ```
+///
+/// To rotate, start with the new key in front of the old one, run [`reencrypt`](Self::reencrypt), and take the old key
+/// away. Keys in the store and times of expiry are not sealed.
+#[derive(Clone)]
+pub struct EncryptedStore {
+    inner: Arc<dyn Store>,
+    keys: SealingKeys,
+    accept_plain: bool,
+}
+
+impl EncryptedStore {
+    /// Seals what is kept in `store`.
+    pub fn new(store: impl Store, keys: SealingKeys) -> Self {
+        Self::shared(Arc::new(store), keys)
+    }
+
+    /// Seals what is kept in a store that others hold, too.
+    pub fn shared(store: Arc<dyn Store>, keys: SealingKeys) -> Self {
+        Self { inner: store, keys, accept_plain: false }
+    }
+
+    /// Whether values that are not sealed are read as they are: to move a store that has been in use.
+    /// [`reencrypt`](Self::reencrypt) then seals them all; without this they are an error.
+    #[must_use]
+    pub fn accept_plain(mut self, accept: bool) -> Self {
+        self.accept_plain = accept;
+        self
+    }
+
+    /// Seals everything anew that is not sealed with the newest key, and says how many entries that were. Safe while
+    /// the store is in use. Entries that end by themselves are left to do so.
+    pub async fn reencrypt(&self) -> Result<usize, StoreError> {
+        let mut count = 0;
+        for key in self.inner.list("").await? {
+            // Sign-ins under way last minutes, and their end would be lost here.
+            if key.starts_with("pending/") {
+                continue;
+            }
+            let Some(entry) = self.inner.get(&key).await? else { continue };
+            if self.keys.is_newest(&entry.value) && self.keys.open(&entry.value, &key).is_ok() {
+                continue;
+            }
+            let sealed = self.seal(&key, &self.open(&key, entry.clone())?.value)?;
+            match self.inner.put(&key, &sealed, None, Expected::Version(entry.version)).await {
+                Ok(_) => count += 1,
+                // Somebody has just written it, with the newest key or to be found the next time.
+                Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(count)
+    }
+
+    fn seal(&self, key: &str, value: &[u8]) -> Result<Vec<u8>, StoreError> {
+        self.keys.seal(value, key).map_err(StoreError::backend)
+    }
+
+    fn open(&self, key: &str, entry: Entry) -> Result<Entry, StoreError> {
+        match self.keys.open(&entry.value, key) {
+            Ok(value) => Ok(Entry { value, version: entry.version }),
+            Err(OpenError::NotSealed) if self.accept_plain => Ok(entry),
+            Err(source) => Err(StoreError::Sealed { source }),
+        }
+    }
+}
+
+impl Store for EncryptedStore {
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+        Box::pin(async move { self.inner.get(key).await?.map(|entry| self.open(key, entry)).transpose() })
+    }
+
+    fn put<'a>(
+        &'a self,
+        key: &'a str,
+        value: &'a [u8],
+        expires_at: Option<i64>,
+        expected: Expected,
+    ) -> BoxFuture<'a, Result<Version, StoreError>> {
+        Box::pin(async move {
+            let sealed = self.seal(key, value)?;
+            self.inner.put(key, &sealed, expires_at, expected).await
+        })
+    }
+
+    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+        Box::pin(async move { self.inner.delete(key).await?.map(|entry| self.open(key, entry)).transpose() })
+    }
+
+    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
+        self.inner.list(prefix)
+    }
+
+    fn lock<'a>(&'a self, key: &'a str, wait: Duration) -> BoxFuture<'a, Result<StoreLock, StoreError>> {
+        self.inner.lock(key, wait)
+    }
+}
+
+impl fmt::Debug for EncryptedStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EncryptedStore").field("keys", &self.keys).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::oauth::{MemoryStore, SealingKey};
+
+    #[tokio::test]
+    async fn values_are_sealed_bound_to_their_key_and_rotate() {
+        let plain: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let old = SealingKeys::new([SealingKey::generate().unwrap()]).unwrap();
+        let store = EncryptedStore::shared(Arc::clone(&plain), old.clone());
+        store.put("session/a", b"secret", None, Expected::Absent).await.unwrap();
+        let kept = plain.get("session/a").await.unwrap().unwrap();
+        assert!(!kept.value.windows(6).any(|part| part == b"secret"));
+        // Copied to another account, it does not open.
+        plain.put("session/b", &kept.value, None, Expected::Any).await.unwrap();
+        let error = store.get("session/b").await.unwrap_err();
+        assert!(matches!(error, StoreError::Sealed { source: OpenError::Damaged }), "{error}");
+        plain.delete("session/b").await.unwrap();
+
+        let newest = SealingKey::generate().unwrap();
+        let rotated = EncryptedStore::shared(Arc::clone(&plain), old.rotated(newest.clone()));
+        assert_eq!(rotated.get("session/a").await.unwrap().unwrap().value.as_slice(), b"secret");
+        assert_eq!((rotated.reencrypt().await.unwrap(), rotated.reencrypt().await.unwrap()), (1, 0));
+        let error = store.get("session/a").await.unwrap_err();
+        assert!(matches!(error, StoreError::Sealed { source: OpenError::UnknownKey }), "{error}");
+        let alone = EncryptedStore::shared(Arc::clone(&plain), SealingKeys::new([newest]).unwrap());
+        assert_eq!(alone.get("session/a").await.unwrap().unwrap().value.as_slice(), b"secret");
+    }
+
+    #[tokio::test]
+    async fn a_store_in_use_is_moved() {
+        let plain: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        plain.put("session/a", b"{\"v\":1}", None, Expected::Any).await.unwrap();
+        let keys = SealingKeys::new([SealingKey::generate().unwrap()]).unwrap();
+        let strict = EncryptedStore::shared(Arc::clone(&plain), keys);
+        let error = strict.get("session/a").await.unwrap_err();
+        assert!(matches!(error, StoreError::Sealed { source: OpenError::NotSealed }), "{error}");
+        let moving = strict.clone().accept_plain(true);
+        assert_eq!(moving.get("session/a").await.unwrap().unwrap().value.as_slice(), b"{\"v\":1}");
+        assert_eq!(moving.reencrypt().await.unwrap(), 1);
+        assert!(strict.get("session/a").await.is_ok());
+    }
+}

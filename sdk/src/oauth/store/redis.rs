@@ -1,0 +1,311 @@
+//! Sessions in a Redis server, or one that speaks like it (Valkey).
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use redis::{
+    Client, RedisError, Script,
+    aio::{ConnectionManager, ConnectionManagerConfig},
+};
+use tokio::task::AbortHandle;
+use zeroize::Zeroizing;
+
+use super::{Entry, Expected, Store, StoreError, StoreLock, Version, random_token, unix_now, with_jitter};
+use crate::xrpc::BoxFuture;
+
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// The limit for an answer.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// A lock whose holder is gone ends after so long.
+const LOCK_LIFETIME: Duration = Duration::from_secs(30);
+/// How often its holder renews a lock.
+const RENEWAL: Duration = Duration::from_secs(8);
+const BETWEEN_TRIES: Duration = Duration::from_millis(20);
+/// What all keys begin with. The braces have a cluster keep them together, for scripts see one node only.
+const DEFAULT_PREFIX: &str = "{atproto}:";
+
+/// Keeps sessions in a Redis server: for services of several instances.
+///
+/// The server has to keep its data over a restart (`appendonly yes`) and must not evict any (`maxmemory-policy
+/// noeviction`), or users have to sign in again. A lock whose holder dies is free within half a minute.
+#[derive(Clone)]
+pub struct RedisStore {
+    connection: ConnectionManager,
+    scripts: Arc<Scripts>,
+    prefix: Arc<str>,
+}
+
+/// What has to happen at once on the server.
+struct Scripts {
+    put: Script,
+    delete: Script,
+    list: Script,
+    renew: Script,
+    release: Script,
+}
+
+/// Members of the index whose entries are over go in passing.
+const PUT: &str = "
+    local found = redis.call('HGET', KEYS[1], 'n')
+    if ARGV[3] == 'absent' then
+        if found then return false end
+    elseif ARGV[3] ~= 'any' and found ~= ARGV[3] then
+        return false
+    end
+    local version = redis.call('INCR', KEYS[3])
+    redis.call('DEL', KEYS[1])
+    redis.call('HSET', KEYS[1], 'v', ARGV[2], 'n', version)
+    redis.call('ZADD', KEYS[2], 0, ARGV[1])
+    if ARGV[4] == '' then
+        redis.call('ZREM', KEYS[4], ARGV[1])
+    else
+        redis.call('EXPIREAT', KEYS[1], ARGV[4])
+        redis.call('ZADD', KEYS[4], ARGV[4], ARGV[1])
+        local over = redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', ARGV[5], 'LIMIT', 0, 50)
+        for _, key in ipairs(over) do
+            if redis.call('EXISTS', ARGV[6] .. key) == 0 then
+                redis.call('ZREM', KEYS[2], key)
+                redis.call('ZREM', KEYS[4], key)
+            end
+        end
+    end
+    return version";
+
+const DELETE: &str = "
+    local found = redis.call('HMGET', KEYS[1], 'v', 'n')
+    redis.call('DEL', KEYS[1])
+    redis.call('ZREM', KEYS[2], ARGV[1])
+    redis.call('ZREM', KEYS[3], ARGV[1])
+    return found";
+
+/// A piece of the index, for servers do nothing else meanwhile: entries that are there, and the last key looked at.
+const LIST: &str = "
+    local keys = redis.call('ZRANGE', KEYS[1], ARGV[2], ARGV[3], 'BYLEX', 'LIMIT', 0, 500)
+    local there = {}
+    for _, key in ipairs(keys) do
+        if redis.call('EXISTS', ARGV[1] .. key) == 1 then there[#there + 1] = key end
+    end
+    return {keys[#keys] or false, there}";
+
+const RENEW: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0";
+
+const RELEASE: &str =
+    "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
+
+/// The driver's error without what it may quote.
+fn failed(error: RedisError) -> StoreError {
+    StoreError::backend(error)
+}
+
+impl RedisStore {
+    /// Connects to `redis://user:password@host/0`, or `rediss://` for TLS.
+    ///
+    /// # Errors
+    /// When the URL is not understood, or the server cannot be reached.
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        Self::connect_with_prefix(url, DEFAULT_PREFIX).await
+    }
+
+    /// Connects with a text of one's own that all keys begin with, so that apps can share a server. In a cluster it needs
+    /// a part in braces, as `{my-app}:` has.
+    pub async fn connect_with_prefix(url: &str, prefix: &str) -> Result<Self, StoreError> {
+        let refuse = |error: RedisError| StoreError::Url {
+            problem: format!("Redis does not understand it ({error})"),
+        };
+        let client = Client::open(url).map_err(refuse)?;
+        let config = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(CONNECT_LIMIT))
+            .set_response_timeout(Some(ANSWER_LIMIT))
+            .set_number_of_retries(3)
+            .set_max_delay(Duration::from_secs(2));
+        let connecting = ConnectionManager::new_with_config(client, config);
+        let connection = tokio::time::timeout(4 * CONNECT_LIMIT, connecting).await;
+        let connection =
+            connection.map_err(|_| StoreError::Timeout { limit: 4 * CONNECT_LIMIT })?.map_err(failed)?;
+        let scripts = Scripts {
+            put: Script::new(PUT),
+            delete: Script::new(DELETE),
+            list: Script::new(LIST),
+            renew: Script::new(RENEW),
+            release: Script::new(RELEASE),
+        };
+        Ok(Self { connection, scripts: Arc::new(scripts), prefix: prefix.into() })
+    }
+
+    fn entry(&self, key: &str) -> String {
+        format!("{}entry:{key}", self.prefix)
+    }
+
+    fn named(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    async fn read(&self, key: &str) -> Result<Option<Entry>, RedisError> {
+        let mut connection = self.connection.clone();
+        let mut command = redis::cmd("HMGET");
+        let (value, version) =
+            command.arg(self.entry(key)).arg("v").arg("n").query_async(&mut connection).await?;
+        Ok(entry_of(value, version))
+    }
+
+    async fn piece(&self, from: &[u8], to: &[u8]) -> Result<(Option<Vec<u8>>, Vec<String>), RedisError> {
+        let mut call = self.scripts.list.key(self.named("keys"));
+        call.arg(self.entry("")).arg(from).arg(to);
+        call.invoke_async(&mut self.connection.clone()).await
+    }
+}
+
+fn entry_of(value: Option<Vec<u8>>, version: Option<u64>) -> Option<Entry> {
+    Some(Entry::new(value?, Version(version?)))
+}
+
+/// Once more where the server was away for a moment: for what does no harm twice.
+async fn again<T, F: Future<Output = Result<T, RedisError>>>(work: impl Fn() -> F) -> Result<T, StoreError> {
+    match work().await {
+        Err(error) if error.is_io_error() || error.is_connection_dropped() => work().await.map_err(failed),
+        outcome => outcome.map_err(failed),
+    }
+}
+
+impl Store for RedisStore {
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+        Box::pin(again(move || self.read(key)))
+    }
+
+    fn put<'a>(
+        &'a self,
+        key: &'a str,
+        value: &'a [u8],
+        expires_at: Option<i64>,
+        expected: Expected,
+    ) -> BoxFuture<'a, Result<Version, StoreError>> {
+        Box::pin(async move {
+            let expected = match expected {
+                Expected::Any => "any".to_owned(),
+                Expected::Absent => "absent".to_owned(),
+                Expected::Version(Version(number)) => number.to_string(),
+            };
+            let mut call = self.scripts.put.key(self.entry(key));
+            call.key(self.named("keys")).key(self.named("version")).key(self.named("expiring"));
+            call.arg(key).arg(value).arg(expected);
+            call.arg(expires_at.map(|end| end.to_string()).unwrap_or_default());
+            call.arg(unix_now()).arg(self.entry(""));
+            let version: Option<u64> =
+                call.invoke_async(&mut self.connection.clone()).await.map_err(failed)?;
+            version.map(Version).ok_or(StoreError::Conflict)
+        })
+    }
+
+    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+        Box::pin(async move {
+            let mut call = self.scripts.delete.key(self.entry(key));
+            call.key(self.named("keys")).key(self.named("expiring")).arg(key);
+            let (value, version) = call.invoke_async(&mut self.connection.clone()).await.map_err(failed)?;
+            Ok(entry_of(value, version))
+        })
+    }
+
+    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
+        Box::pin(async move {
+            // No text has the byte 255.
+            let mut from = [b"[", prefix.as_bytes()].concat();
+            let to = [b"[", prefix.as_bytes(), b"\xff"].concat();
+            let mut found = Vec::new();
+            loop {
+                let (last, there) = again(|| self.piece(&from, &to)).await?;
+                found.extend(there);
+                match last {
+                    Some(last) => from = [b"(", last.as_slice()].concat(),
+                    None => return Ok(found),
+                }
+            }
+        })
+    }
+
+    fn lock<'a>(&'a self, key: &'a str, wait: Duration) -> BoxFuture<'a, Result<StoreLock, StoreError>> {
+        Box::pin(async move {
+            let token = random_token()?;
+            let name = self.named(&format!("lock:{key}"));
+            // From here on, also if this future is dropped: what may have been taken is given back.
+            let mut held = Held { store: self.clone(), name, token, renewal: None };
+            let waiting = async {
+                while !held.take().await.map_err(failed)? {
+                    tokio::time::sleep(with_jitter(BETWEEN_TRIES)).await;
+                }
+                Ok(())
+            };
+            match tokio::time::timeout(wait, waiting).await {
+                Ok(taken) => taken?,
+                Err(_) => return Err(StoreError::LockTimeout { waited: wait }),
+            }
+            held.renew();
+            Ok(StoreLock::new(held))
+        })
+    }
+}
+
+/// A lock that is waited for or held.
+struct Held {
+    store: RedisStore,
+    name: String,
+    /// Tells this holder from others.
+    token: Zeroizing<String>,
+    renewal: Option<AbortHandle>,
+}
+
+impl Held {
+    async fn take(&self) -> Result<bool, RedisError> {
+        let mut command = redis::cmd("SET");
+        command.arg(&self.name).arg(self.token.as_str()).arg("NX").arg("PX");
+        let lifetime = u64::try_from(LOCK_LIFETIME.as_millis()).unwrap_or(u64::MAX);
+        let answer: Option<String> =
+            command.arg(lifetime).query_async(&mut self.store.connection.clone()).await?;
+        Ok(answer.is_some())
+    }
+
+    /// Renews the lock as long as it is held; the task ends with it.
+    fn renew(&mut self) {
+        let (store, name, token) = (self.store.clone(), self.name.clone(), self.token.clone());
+        let task = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(RENEWAL).await;
+                let mut call = store.scripts.renew.key(&name);
+                call.arg(token.as_str()).arg(u64::try_from(LOCK_LIFETIME.as_millis()).unwrap_or(u64::MAX));
+                let renewed: Result<i64, RedisError> = call.invoke_async(&mut store.connection.clone()).await;
+                match renewed {
+                    Ok(0) => {
+                        tracing::warn!("a lock in Redis was lost before it was released");
+                        return;
+                    }
+                    Ok(_) => {}
+                    Err(error) => tracing::warn!(%error, "a lock in Redis could not be renewed"),
+                }
+            }
+        });
+        self.renewal = Some(task.abort_handle());
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(renewal) = &self.renewal {
+            renewal.abort();
+        }
+        // Without a runtime, the lock ends by its lifetime.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let (store, name, token) = (self.store.clone(), std::mem::take(&mut self.name), self.token.clone());
+        runtime.spawn(async move {
+            let mut call = store.scripts.release.key(name);
+            let released: Result<i64, RedisError> =
+                call.arg(token.as_str()).invoke_async(&mut store.connection.clone()).await;
+            if let Err(error) = released {
+                tracing::debug!(%error, "a lock in Redis ends by its lifetime");
+            }
+        });
+    }
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore").field("prefix", &self.prefix).finish_non_exhaustive()
+    }
+}
