@@ -9,6 +9,7 @@ import fs from 'node:fs'
 import http from 'node:http'
 import os from 'node:os'
 import path from 'node:path'
+import { oauthClientMetadataSchema } from '@atproto/oauth-types'
 import { API_ENDPOINT_PREFIX, CSRF_COOKIE_NAME, CSRF_HEADER_NAME } from '@atproto/oauth-provider-api'
 import { TestNetworkNoAppView, TestPds, mockNetworkUtilities } from '@atproto/dev-env'
 
@@ -28,6 +29,8 @@ settings.port = network.pds.port
 settings.didPlcUrl = network.plc.url
 
 let lifetime = null
+/** Where client documents of an origin are really fetched: {"https://app.example": "http://127.0.0.1:4000"}. */
+const served = {}
 const counts = { refreshes: 0, refusedRefreshes: 0, tokens: 0, requests: 0 }
 /** Requests by method and path: {"POST /oauth/token": 2}. */
 const requests = {}
@@ -57,6 +60,23 @@ function watch(pds) {
     if (expired.has(payload.jti)) throw new Error('Token expired')
     return loadTokenClaims(type, payload)
   }
+  const { clientManager } = provider
+  const elsewhere = (getter, read) => {
+    const get = getter.get.bind(getter)
+    getter.get = async (url, ...rest) => {
+      const at = served[new URL(url).origin]
+      if (!at) return get(url, ...rest)
+      const response = await fetch(url.replace(new URL(url).origin, at), { redirect: 'error' })
+      const type = response.headers.get('content-type')
+      if (response.status !== 200 || !type?.startsWith('application/json')) {
+        throw new Error(`${url} answered ${response.status} ${type}`)
+      }
+      return read(url, await response.json())
+    }
+  }
+  elsewhere(clientManager.metadataGetter, (url, document) =>
+    clientManager.validateClientMetadata(url, oauthClientMetadataSchema.parse(document)))
+  elsewhere(clientManager.jwks, (_, document) => document)
   pds.server.server.prependListener('request', ({ method, url }) => {
     counts.requests += 1
     const name = `${method} ${url.split('?', 1)[0]}`
@@ -177,6 +197,10 @@ const commands = {
     network.pds = await TestPds.create(settings)
     mockNetworkUtilities(network.pds)
     watch(network.pds)
+  },
+  /** Has documents of clients at an https origin fetched from a server on this machine. */
+  async serve({ origin, at }) {
+    served[origin] = at
   },
   async counts() {
     return counts

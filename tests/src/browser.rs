@@ -189,6 +189,11 @@ impl Browser {
         self.post("open the page", "/url", json!({ "url": url })).await.map(drop)
     }
 
+    /// Presses the back button, and waits until the page is loaded.
+    pub async fn back(&self) -> Result<(), BrowserError> {
+        self.post("go back", "/back", json!({})).await.map(drop)
+    }
+
     /// The address of the page.
     pub async fn address(&self) -> Result<String, BrowserError> {
         self.get("tell its address", "/url").await.map(text_of)

@@ -241,6 +241,12 @@ impl Network {
         Ok(self.command::<Answer>(command, json!({ "did": account.did })).await?.count)
     }
 
+    /// Has the documents of clients at an https origin, such as `https://app.example`, fetched from a server on this
+    /// machine instead: the metadata and the keys of a confidential client.
+    pub async fn serve_client(&self, origin: &str, at: &str) -> Result<(), NetworkError> {
+        self.command::<Value>("serve", json!({ "origin": origin, "at": at })).await.map(drop)
+    }
+
     /// Stops the PDS for a while and starts it again with the same data.
     pub async fn restart(&self, pause: Duration) -> Result<(), NetworkError> {
         let millis = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
