@@ -51,7 +51,7 @@ small { opacity: .7 } .active { font-weight: 600 }
 label { display: block; margin-bottom: .3rem }";
 
 #[derive(Clone)]
-pub struct Site {
+pub(crate) struct Site {
     web: WebAuth,
 }
 
@@ -62,7 +62,7 @@ impl FromRef<Site> for WebAuth {
 }
 
 /// The whole site.
-pub fn site(oauth: OAuth, keys: SealingKeys) -> Result<Router, Box<dyn Error>> {
+pub(crate) fn site(oauth: OAuth, keys: SealingKeys) -> Result<Router, Box<dyn Error>> {
     let web = WebAuth::builder(oauth, keys)
         .after_sign_in(|signed_in| async move { println!("{} signed in", signed_in.client.did()) })
         .after_sign_out(|session| async move { println!("{} signed out", session.did()) })
@@ -224,7 +224,7 @@ fn error_page(error: &WebError) -> Markup {
 }
 
 /// An app for a network on this machine.
-pub fn local_oauth(network: &Network, port: u16) -> Result<OAuth, Box<dyn Error>> {
+pub(crate) fn local_oauth(network: &Network, port: u16) -> Result<OAuth, Box<dyn Error>> {
     let resolver = Resolver::builder()
         .plc_directory(network.plc())
         .handle_resolver(HandleResolver::Xrpc(network.pds().to_owned()))

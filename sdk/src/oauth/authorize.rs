@@ -6,6 +6,7 @@ use std::{
 };
 
 use serde::Deserialize;
+use tracing::{Span, field::Empty};
 
 use super::{
     OAuth,
@@ -21,6 +22,7 @@ use super::{
 use crate::{
     identity::IdentityError,
     types::{Did, Handle},
+    xrpc::observed::observed,
 };
 
 /// What the server is to ask the user (OpenID Connect's `prompt`).
@@ -222,9 +224,27 @@ impl OAuth {
         input: &str,
         options: AuthorizeOptions,
     ) -> Result<Authorization, AuthorizeError> {
+        let span = tracing::info_span!(
+            "oauth_authorize",
+            issuer = Empty,
+            did = Empty,
+            outcome = Empty,
+            duration_ms = Empty
+        );
+        let outcome = |result: &Result<_, _>| if result.is_ok() { "pushed" } else { "failed" };
+        observed(span, "oauth_authorize", outcome, self.push_request(input, options)).await
+    }
+
+    async fn push_request(
+        &self,
+        input: &str,
+        options: AuthorizeOptions,
+    ) -> Result<Authorization, AuthorizeError> {
         let scope = self.scope_of(&options)?;
         let redirect_uri = self.redirect_uri_of(&options)?;
         let target = self.find_server(input, &options).await?;
+        let span = Span::current();
+        span.record("issuer", &target.server.issuer).record("did", target.did.as_ref().map(Did::as_str));
         if let Some(prompt) = options.prompt.map(Prompt::as_str)
             && !target.server.takes_prompt(prompt)
         {

@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use serde::Deserialize;
+use tracing::{Instrument as _, Span, field::Empty};
 use zeroize::Zeroize;
 
 use super::{
@@ -18,6 +19,7 @@ use super::{
     sign_out::TokenToRevoke,
     store::Expected,
 };
+use crate::xrpc::observed::observed;
 
 /// The parameters that a server sends the user back with.
 #[derive(Clone, PartialEq, Eq)]
@@ -104,11 +106,28 @@ impl OAuth {
     ///
     /// [`Authorization::state`]: super::Authorization::state
     pub async fn callback(&self, params: &CallbackParams) -> Result<SignedIn, CallbackError> {
+        let span = tracing::info_span!(
+            "oauth_callback",
+            issuer = Empty,
+            did = Empty,
+            outcome = Empty,
+            duration_ms = Empty
+        );
+        let outcome = |result: &Result<SignedIn, CallbackError>| match result {
+            Ok(_) => "signed_in",
+            Err(error) if error.is_denied() => "denied",
+            Err(_) => "failed",
+        };
+        observed(span, "oauth_callback", outcome, self.complete(params)).await
+    }
+
+    async fn complete(&self, params: &CallbackParams) -> Result<SignedIn, CallbackError> {
         let pending = match PendingSignIns(Arc::clone(&self.inner.store)).take(&params.state).await? {
             Taken::Found(pending) => pending,
             Taken::Expired => return Err(CallbackError::Expired),
             Taken::Unknown => return Err(CallbackError::UnknownState),
         };
+        Span::current().record("issuer", &pending.issuer);
         if params.iss.as_deref() != Some(&pending.issuer) {
             return Err(CallbackError::IssuerMismatch {
                 expected: pending.issuer.clone(),
@@ -134,8 +153,9 @@ impl OAuth {
         let code = code.clone();
         // In a task, so that tokens are stored or revoked even if this future is dropped: a browser that goes away drops
         // the handler of its request.
-        let exchanged = tokio::spawn(async move { exchange.run(&code).await }).await;
+        let exchanged = tokio::spawn(async move { exchange.run(&code).await }.in_current_span()).await;
         let client = exchanged.unwrap_or(Err(CallbackError::Interrupted))?;
+        Span::current().record("did", client.did().as_str());
         Ok(SignedIn { client, app_state, resumed: false })
     }
 }

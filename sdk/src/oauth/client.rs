@@ -203,6 +203,7 @@ impl Transport for OAuthClient {
                 let problem = "a query has no body".into();
                 return Err(TransportError::InvalidRequest { problem });
             }
+            tracing::Span::current().record("did", self.did().as_str());
             let limit = request.timeout.unwrap_or_else(|| default_limit(&request.body));
             request.timeout = Some(limit);
             // A refresh under way goes on without this call.

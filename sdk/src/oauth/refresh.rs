@@ -3,6 +3,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use tracing::{Span, field::Empty};
 use zeroize::Zeroizing;
 
 use super::{
@@ -16,7 +17,7 @@ use super::{
     shared::Shared,
     store::Expected,
 };
-use crate::xrpc::{Reauthenticate, ReauthenticateReason, TransportError};
+use crate::xrpc::{Reauthenticate, ReauthenticateReason, TransportError, observed::observed};
 
 /// How long another process may take from the server's answer to its put.
 const SETTLE: Duration = Duration::from_millis(300);
@@ -75,6 +76,24 @@ type Outcome = Result<Arc<Loaded>, RefreshError>;
 
 /// Replaces the access token `stale`, unless somebody has; stores what is unsaved.
 pub(super) async fn run(shared: &Arc<Shared>, live: &Arc<Live>, stale: Option<&str>) -> Outcome {
+    let span = tracing::info_span!(
+        "oauth_refresh",
+        did = live.id.did().as_str(),
+        issuer = Empty,
+        attempts = Empty,
+        outcome = Empty,
+        duration_ms = Empty,
+    );
+    let outcome = |result: &Outcome| match result {
+        Ok(loaded) if stale.is_some_and(|stale| loaded.session.access_token != stale) => "refreshed",
+        Ok(_) => "unchanged",
+        Err(RefreshError::Reauthenticate(_)) => "ended",
+        Err(_) => "failed",
+    };
+    observed(span, "oauth_refresh", outcome, locked(shared, live, stale)).await
+}
+
+async fn locked(shared: &Arc<Shared>, live: &Arc<Live>, stale: Option<&str>) -> Outcome {
     let _lock = shared.sessions.lock(&live.id).await?;
     let mut refresh = Refresh { shared, live, steps: Vec::new() };
     if let Some(unsaved) = live.take_unsaved() {
@@ -121,7 +140,9 @@ impl Refresh<'_> {
                 return Ok(theirs);
             }
         }
+        Span::current().record("issuer", &current.session.issuer);
         for left in (0..tries).rev() {
+            Span::current().record("attempts", tries - left);
             let error = match self.post(&current, refresh_token).await {
                 Ok(Ok(tokens)) => return self.accept(&current, tokens).await,
                 Ok(Err(problem)) => {

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use tracing::{Span, field::Empty};
+
 use super::{
     Caller, ErrorResponse, InvalidRequest, Kind, Request, RequestBody, TransportError, TransportResponse,
-    error::retry_after, options::CallOptions, retry,
+    error::retry_after, observed::observed, options::CallOptions, retry,
 };
 
 /// The most that is read of an error's body, in bytes.
@@ -28,6 +30,30 @@ pub(super) struct Outgoing {
 
 /// Sends a call until there is an answer or no reason to try again. Gives successful answers only.
 pub(super) async fn exchange(caller: Caller<'_>, call: Outgoing) -> Result<TransportResponse, Failure> {
+    let span = tracing::debug_span!(
+        "xrpc_call",
+        nsid = &*call.nsid,
+        did = Empty,
+        status = Empty,
+        attempts = Empty,
+        outcome = Empty,
+        duration_ms = Empty,
+    );
+    observed(span, "xrpc_call", outcome, attempts(caller, call)).await
+}
+
+fn outcome(result: &Result<TransportResponse, Failure>) -> &'static str {
+    match result {
+        Ok(_) => "answered",
+        Err(Failure::Invalid(_)) => "invalid",
+        Err(Failure::Response(_)) => "refused",
+        Err(Failure::Transport(TransportError::Reauthenticate(_))) => "reauthenticate",
+        Err(Failure::Transport(TransportError::Timeout { .. })) => "timeout",
+        Err(Failure::Transport(_)) => "not_answered",
+    }
+}
+
+async fn attempts(caller: Caller<'_>, call: Outgoing) -> Result<TransportResponse, Failure> {
     let Outgoing { kind, nsid, query, body, options } = call;
     if let Some(problem) = options.problem {
         return Err(Failure::Invalid(problem));
@@ -47,7 +73,13 @@ pub(super) async fn exchange(caller: Caller<'_>, call: Outgoing) -> Result<Trans
         };
         let may_repeat = again.is_some() && !options.never_retry;
         body = again;
-        let wait = match caller.transport().send(request).await {
+        let answer = caller.transport().send(request).await;
+        let span = Span::current();
+        span.record("attempts", attempt);
+        if let Ok(response) = &answer {
+            span.record("status", response.status.as_u16());
+        }
+        let wait = match answer {
             Ok(response) if response.status.is_success() => return Ok(response),
             Ok(response) => {
                 let asked = retry_after(&response.headers);

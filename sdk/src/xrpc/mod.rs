@@ -11,6 +11,8 @@ pub(crate) mod exchange;
 pub(crate) mod http_date;
 mod method;
 #[cfg(feature = "client")]
+pub(crate) mod observed;
+#[cfg(feature = "client")]
 mod options;
 #[cfg(feature = "client")]
 mod pages;

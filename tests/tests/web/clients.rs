@@ -4,7 +4,7 @@ use atproto_sdk::oauth::{ClientKey, Keyset, SessionId};
 
 use super::*;
 
-const PUBLIC: &str = "https://app.example";
+const PUBLIC: &str = "https://app.example.com";
 
 /// A web backend behind TLS, with these keys; `served` says that they have an address of their own.
 async fn backend(
@@ -22,7 +22,10 @@ async fn backend(
     }
     let store = atproto_sdk::oauth::SqliteStore::open(store).unwrap();
     let oauth = app(network, metadata).keyset(keyset.clone()).store(store).build().unwrap();
-    let web = WebAuth::builder(oauth, keys()).build().unwrap();
+    let told = |error: &atproto_sdk::axum::WebError| {
+        axum::response::IntoResponse::into_response((error.status(), format!("{error:?}")))
+    };
+    let web = WebAuth::builder(oauth, keys()).error_page(told).build().unwrap();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
     network.serve_client(PUBLIC, &origin).await.unwrap();

@@ -1,5 +1,7 @@
 //! Sessions by password (X11), for bots and tools that cannot show a sign-in page.
 
+mod session;
+
 use std::{
     fmt,
     sync::{Arc, PoisonError, RwLock},
@@ -10,7 +12,10 @@ use serde::Deserialize;
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use session::{Account, Kept, Tokens};
+
 use crate::{
+    oauth::{Store, StoreError, store::Expected},
     types::{Did, Handle, Nsid},
     xrpc::{
         self, BoxFuture, ByteStream, Caller, InvalidService, Reauthenticate, ReauthenticateReason, Request,
@@ -34,11 +39,15 @@ pub enum PasswordError {
     /// The server's answer is not a session.
     #[error("the server's answer is not a session")]
     Answer(#[source] serde_json::Error),
+    /// The store failed.
+    #[error("the session store failed")]
+    Store(#[from] StoreError),
 }
 
 /// A client that has signed in with a password, better an app password.
 ///
 /// The access token is refreshed when it has expired; many calls at once make one refresh. Clones share the session.
+/// A bot that is started again and again takes [`resume_or_sign_in`](Self::resume_or_sign_in), which keeps the session.
 ///
 /// ```no_run
 /// use atproto_sdk::{PasswordClient, api::com::atproto::repo::describe_repo};
@@ -64,21 +73,8 @@ struct Inner {
     tokens: RwLock<Arc<Tokens>>,
     /// Held while refreshing, never during calls.
     refreshing: tokio::sync::Mutex<()>,
-}
-
-/// The tokens, opaque to us.
-#[derive(Deserialize)]
-struct Tokens {
-    #[serde(rename = "accessJwt")]
-    access: Zeroizing<String>,
-    #[serde(rename = "refreshJwt")]
-    refresh: Zeroizing<String>,
-}
-
-#[derive(Deserialize)]
-struct Account {
-    did: Did,
-    handle: Option<Handle>,
+    /// A store, if the session is in one.
+    kept: Option<Kept>,
 }
 
 impl PasswordClient {
@@ -87,21 +83,67 @@ impl PasswordClient {
     /// # Errors
     /// [`PasswordError::SignIn`] with the server's answer for a wrong password.
     pub async fn sign_in(origin: &str, identifier: &str, password: &str) -> Result<Self, PasswordError> {
-        let public = crate::PublicClient::new(origin)?;
-        let input = json!({ "identifier": identifier, "password": password });
-        let session =
-            UntypedCall::post(Caller::new(&public), &nsid("com.atproto.server.createSession"), &input)
-                .await
-                .map_err(|error| PasswordError::SignIn(Box::new(error)))?;
-        let account: Account = session.deserialize().map_err(PasswordError::Answer)?;
-        let tokens: Tokens = session.deserialize().map_err(PasswordError::Answer)?;
+        let origin = service::origin(origin)?;
+        let (account, tokens) = create(&origin, identifier, password).await?;
+        Self::of(origin, account, tokens, None)
+    }
+
+    /// Goes on with the session that the store has for this account, or signs in and keeps the session there: for bots,
+    /// which start often, while servers count sign-ins.
+    ///
+    /// Processes that share the store share the session, and make one refresh. When a session can no longer be refreshed,
+    /// the client signs in once more by itself; it keeps the password in memory for that.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{PasswordClient, oauth::FileStore};
+    /// use std::sync::Arc;
+    ///
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let store = Arc::new(FileStore::open("bot-session.json")?);
+    /// let password = std::env::var("APP_PASSWORD")?;
+    /// let bot = PasswordClient::resume_or_sign_in(store, "https://pds.example.com", "bot.example.com", &password).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// When the store fails, and as [`sign_in`](Self::sign_in).
+    pub async fn resume_or_sign_in(
+        store: Arc<dyn Store>,
+        origin: &str,
+        identifier: &str,
+        password: &str,
+    ) -> Result<Self, PasswordError> {
+        let origin = service::origin(origin)?;
+        let kept = Kept::new(store, &origin, identifier, password);
+        if let Some((stored, _)) = kept.read().await? {
+            return Self::of(origin, stored.account, stored.tokens, Some(kept));
+        }
+        // Several that start at once make one session.
+        let lock = kept.lock().await?;
+        if let Some((stored, _)) = kept.read().await? {
+            return Self::of(origin, stored.account, stored.tokens, Some(kept));
+        }
+        let (account, tokens) = create(&origin, identifier, password).await?;
+        let again = Account { did: account.did.clone(), handle: account.handle.clone() };
+        kept.write(account, &tokens, Expected::Any).await?;
+        drop(lock);
+        Self::of(origin, again, tokens, Some(kept))
+    }
+
+    fn of(
+        origin: String,
+        account: Account,
+        tokens: Tokens,
+        kept: Option<Kept>,
+    ) -> Result<Self, PasswordError> {
         let inner = Inner {
             http: service::client()?,
-            origin: public.origin().to_owned(),
+            origin,
             did: account.did,
             handle: account.handle,
             tokens: RwLock::new(Arc::new(tokens)),
             refreshing: tokio::sync::Mutex::new(()),
+            kept,
         };
         Ok(Self { inner: Arc::new(inner), validates_input: true })
     }
@@ -123,11 +165,14 @@ impl PasswordClient {
         &self.inner.origin
     }
 
-    /// Ends the session at the server. The tokens of this client are of no use afterwards.
+    /// Ends the session at the server and takes it out of the store. The tokens of this client are of no use afterwards.
     ///
     /// # Errors
     /// When the server cannot be reached or refuses.
     pub async fn sign_out(&self) -> Result<(), TransportError> {
+        if let Some(kept) = &self.inner.kept {
+            kept.delete().await.map_err(|error| self.inner.failed(error))?;
+        }
         let tokens = self.inner.tokens();
         let response = self.inner.post("com.atproto.server.deleteSession", &tokens.refresh).await?;
         if response.status.is_success() {
@@ -147,7 +192,10 @@ impl PasswordClient {
             if !Arc::ptr_eq(&inner.tokens(), &used) {
                 return Ok(());
             }
-            inner.refresh(&used).await
+            match &inner.kept {
+                None => inner.refresh(&used).await.map(|tokens| inner.set(tokens)),
+                Some(kept) => inner.refresh_kept(kept, &used).await,
+            }
         });
         refresh.await.unwrap_or_else(|error| {
             Err(TransportError::Session { did: self.inner.did.clone(), source: Arc::new(error) })
@@ -160,17 +208,62 @@ impl Inner {
         self.tokens.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    async fn refresh(&self, used: &Tokens) -> Result<(), TransportError> {
+    fn set(&self, tokens: Tokens) {
+        *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tokens);
+    }
+
+    fn failed(&self, source: impl std::error::Error + Send + Sync + 'static) -> TransportError {
+        TransportError::Session { did: self.did.clone(), source: Arc::new(source) }
+    }
+
+    /// Refreshes under the lock of all processes, unless another one has.
+    async fn refresh_kept(&self, kept: &Kept, used: &Tokens) -> Result<(), TransportError> {
+        let _lock = kept.lock().await.map_err(|error| self.failed(error))?;
+        let Some((stored, version)) = kept.read().await.map_err(|error| self.failed(error))? else {
+            // Signed out meanwhile, by another process.
+            return Err(Reauthenticate::new(self.did.clone(), ReauthenticateReason::NotFound, None).into());
+        };
+        if stored.tokens.access != used.access {
+            self.set(stored.tokens);
+            return Ok(());
+        }
+        let tokens = match self.refresh(used).await {
+            Err(TransportError::Reauthenticate(ended)) => {
+                tracing::info!(did = %self.did, reason = ?ended.reason, "a password session has ended; signing in again");
+                match create(&self.origin, &kept.identifier, &kept.password).await {
+                    Ok((account, tokens)) if account.did == self.did => tokens,
+                    Ok(_) => return Err(ended.into()),
+                    Err(PasswordError::SignIn(error)) => match *error {
+                        xrpc::Error::Transport(error) => return Err(error),
+                        error if error.kind() == xrpc::ErrorKind::TryLater => return Err(self.failed(error)),
+                        // The password has been changed, for one.
+                        error => {
+                            let (did, reason) = (self.did.clone(), ended.reason);
+                            return Err(Reauthenticate::new(did, reason, Some(error.to_string())).into());
+                        }
+                    },
+                    Err(error) => return Err(self.failed(error)),
+                }
+            }
+            tokens => tokens?,
+        };
+        let account = Account { did: self.did.clone(), handle: self.handle.clone() };
+        if let Err(error) = kept.write(account, &tokens, Expected::Version(version)).await {
+            // The next start signs in anew.
+            tracing::warn!(did = %self.did, %error, "the refreshed tokens could not be stored");
+        }
+        self.set(tokens);
+        Ok(())
+    }
+
+    async fn refresh(&self, used: &Tokens) -> Result<Tokens, TransportError> {
         let response = self.post("com.atproto.server.refreshSession", &used.refresh).await?;
         let status = response.status;
         let body = response.body.bytes(MAX_ERROR_BODY).await.unwrap_or_default();
         if status.is_success() {
-            let tokens = serde_json::from_slice(&body).map_err(|error| TransportError::Session {
-                did: self.did.clone(),
-                source: Arc::new(error),
-            })?;
-            *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tokens);
-            return Ok(());
+            // The error's words could quote a token.
+            let not_tokens = |_| self.failed(std::io::Error::other("the server's answer has no tokens"));
+            return serde_json::from_slice(&body).map_err(not_tokens);
         }
         let name = error_name(&body);
         if status == StatusCode::UNAUTHORIZED
@@ -209,6 +302,7 @@ impl Inner {
 impl Transport for PasswordClient {
     fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>> {
         Box::pin(async move {
+            tracing::Span::current().record("did", self.did().as_str());
             let again = request.try_clone();
             let tokens = self.inner.tokens();
             let response = self.inner.send_with(request, &tokens).await?;
@@ -240,6 +334,17 @@ impl fmt::Debug for PasswordClient {
             .field("origin", &self.inner.origin)
             .finish_non_exhaustive()
     }
+}
+
+/// Begins a session at a server.
+async fn create(origin: &str, identifier: &str, password: &str) -> Result<(Account, Tokens), PasswordError> {
+    let public = crate::PublicClient::new(origin)?;
+    let input = json!({ "identifier": identifier, "password": password });
+    let session = UntypedCall::post(Caller::new(&public), &nsid("com.atproto.server.createSession"), &input)
+        .await
+        .map_err(|error| PasswordError::SignIn(Box::new(error)))?;
+    let account = session.deserialize().map_err(PasswordError::Answer)?;
+    Ok((account, session.deserialize().map_err(PasswordError::Answer)?))
 }
 
 /// Whether an answer says that the access token has expired: 401, or 400 with `ExpiredToken`. The body is read to know

@@ -1,0 +1,92 @@
+//! The tokens of a password session, and where they are kept.
+
+use std::{sync::Arc, time::Duration};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use crate::{
+    oauth::store::{Expected, Store, StoreError, StoreLock, Version},
+    types::{Did, Handle},
+};
+
+/// How long a lock is waited for: longer than a refresh and a sign-in take.
+const LOCK_LIMIT: Duration = Duration::from_secs(150);
+/// The form that is kept.
+const FORM: u32 = 1;
+
+/// The tokens, opaque to us.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Tokens {
+    #[serde(rename = "accessJwt")]
+    pub(super) access: Zeroizing<String>,
+    #[serde(rename = "refreshJwt")]
+    pub(super) refresh: Zeroizing<String>,
+}
+
+/// Whose session it is.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Account {
+    pub(super) did: Did,
+    pub(super) handle: Option<Handle>,
+}
+
+/// A session in a store.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Stored {
+    v: u32,
+    #[serde(flatten)]
+    pub(super) account: Account,
+    #[serde(flatten)]
+    pub(super) tokens: Tokens,
+}
+
+/// Where a session is kept, and what it takes to begin another one.
+pub(super) struct Kept {
+    store: Arc<dyn Store>,
+    key: String,
+    pub(super) identifier: String,
+    pub(super) password: Zeroizing<String>,
+}
+
+impl Kept {
+    pub(super) fn new(store: Arc<dyn Store>, origin: &str, identifier: &str, password: &str) -> Self {
+        // The identifier can be an e-mail address, which is nobody's business.
+        let name = URL_SAFE_NO_PAD.encode(Sha256::digest(format!("{origin} {identifier}").as_bytes()));
+        Self {
+            store,
+            key: format!("password/{name}"),
+            identifier: identifier.to_owned(),
+            password: Zeroizing::new(password.to_owned()),
+        }
+    }
+
+    pub(super) async fn lock(&self) -> Result<StoreLock, StoreError> {
+        self.store.lock(&self.key, LOCK_LIMIT).await
+    }
+
+    /// The session, and its version; what cannot be read counts as none.
+    pub(super) async fn read(&self) -> Result<Option<(Stored, Version)>, StoreError> {
+        let Some(entry) = self.store.get(&self.key).await? else { return Ok(None) };
+        let stored = serde_json::from_slice::<Stored>(&entry.value).ok().filter(|stored| stored.v == FORM);
+        Ok(stored.map(|stored| (stored, entry.version)))
+    }
+
+    pub(super) async fn write(
+        &self,
+        account: Account,
+        tokens: &Tokens,
+        expected: Expected,
+    ) -> Result<(), StoreError> {
+        let tokens = Tokens { access: tokens.access.clone(), refresh: tokens.refresh.clone() };
+        let json = serde_json::to_vec(&Stored { v: FORM, account, tokens });
+        let json = Zeroizing::new(json.map_err(|error| StoreError::backend(std::io::Error::other(error)))?);
+        self.store.put(&self.key, &json, None, expected).await.map(drop)
+    }
+
+    pub(super) async fn delete(&self) -> Result<(), StoreError> {
+        self.store.delete(&self.key).await.map(drop)
+    }
+}
