@@ -52,4 +52,4 @@ macro_rules! untyped_calls {
     )* };
 }
 
-untyped_calls! { crate::oauth::OAuthClient crate::PasswordClient crate::PublicClient }
+untyped_calls! { crate::AdminClient crate::oauth::OAuthClient crate::PasswordClient crate::PublicClient }

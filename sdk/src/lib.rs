@@ -2,6 +2,8 @@
 
 #[cfg(feature = "client")]
 mod accessor;
+#[cfg(feature = "client")]
+mod admin;
 #[rustfmt::skip]
 pub mod api;
 #[cfg(feature = "axum")]
@@ -28,6 +30,8 @@ pub mod records;
 pub mod types;
 pub mod xrpc;
 
+#[cfg(feature = "client")]
+pub use admin::AdminClient;
 #[cfg(feature = "client")]
 pub use password::{PasswordClient, PasswordError};
 #[cfg(feature = "client")]

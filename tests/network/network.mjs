@@ -13,6 +13,19 @@ import { oauthClientMetadataSchema } from '@atproto/oauth-types'
 import { API_ENDPOINT_PREFIX, CSRF_COOKIE_NAME, CSRF_HEADER_NAME } from '@atproto/oauth-provider-api'
 import { TestNetworkNoAppView, TestPds, mockNetworkUtilities } from '@atproto/dev-env'
 
+/** How far the servers' clocks are ahead. */
+let ahead = 0
+const RealDate = Date
+globalThis.Date = class extends RealDate {
+  constructor(...parts) {
+    if (parts.length === 0) super(RealDate.now() + ahead)
+    else super(...parts)
+  }
+  static now() {
+    return RealDate.now() + ahead
+  }
+}
+
 const folder = process.argv[2] ?? fs.mkdtempSync(path.join(os.tmpdir(), 'atproto-network-'))
 const settings = {
   dataDirectory: path.join(folder, 'data'),
@@ -169,6 +182,10 @@ const commands = {
   async lifetime({ millis }) {
     lifetime = millis
     network.pds.ctx.oauthProvider.tokenManager.tokenMaxAge = millis
+  },
+  /** Puts the servers' clocks forward. */
+  async clock({ millis }) {
+    ahead += millis
   },
   /** Makes every nonce that was given out so far worthless. */
   async rotateNonces() {

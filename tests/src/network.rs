@@ -212,6 +212,17 @@ impl Network {
         self.command::<Value>("lifetime", json!({ "millis": millis })).await.map(drop)
     }
 
+    /// Puts the servers' clocks forward: what lasts less long has expired then.
+    pub async fn forward(&self, time: Duration) -> Result<(), NetworkError> {
+        let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.command::<Value>("clock", json!({ "millis": millis })).await.map(drop)
+    }
+
+    /// The password of the PDS's administrator.
+    pub fn admin_password(&self) -> &'static str {
+        "admin-pass"
+    }
+
     /// Makes every DPoP nonce that was given out so far worthless.
     pub async fn rotate_nonces(&self) -> Result<(), NetworkError> {
         self.command::<Value>("rotateNonces", json!({})).await.map(drop)

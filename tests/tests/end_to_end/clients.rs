@@ -1,8 +1,13 @@
 //! The clients without OAuth, and untyped calls.
 
+use std::time::Duration;
+
 use atproto_sdk::{
-    PasswordClient, PasswordError, PublicClient,
-    api::{app::bsky::feed::post::Post, com::atproto::identity::resolve_handle},
+    AdminClient, PasswordClient, PasswordError, PublicClient,
+    api::{
+        app::bsky::feed::post::Post,
+        com::atproto::{admin::get_account_info, identity::resolve_handle},
+    },
     types::{Handle, Nsid},
     xrpc::ErrorKind,
 };
@@ -37,6 +42,70 @@ async fn x11_the_password_client_signs_in_writes_and_signs_out() {
     client.records::<Post>().create(&post("by password")).await.unwrap();
     assert_eq!(client.records::<Post>().list().next().await.unwrap().unwrap().value.text, "by password");
     client.sign_out().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn x11_an_expired_password_session_is_refreshed_once() {
+    let world = World::new().await;
+    let account = &world.account;
+    let client =
+        PasswordClient::sign_in(world.network.pds(), &account.handle, &account.password).await.unwrap();
+    // Access tokens live two hours there.
+    world.network.forward(Duration::from_secs(3 * 3600)).await.unwrap();
+    let calls = (0..20).map(|_| async { client.com_atproto_server().get_session().await.map(drop) });
+    for outcome in futures_util::future::join_all(calls).await {
+        outcome.unwrap();
+    }
+    let requests = world.network.requests().await.unwrap();
+    assert_eq!(requests["POST /xrpc/com.atproto.server.refreshSession"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn x11_a_bot_keeps_its_session_and_signs_in_again_by_itself() {
+    let world = World::new().await;
+    let (pds, account) = (world.network.pds(), &world.account);
+    let start =
+        || PasswordClient::resume_or_sign_in(world.store.clone(), pds, &account.handle, &account.password);
+    let requests = async |name: &str| {
+        let all = world.network.requests().await.unwrap();
+        all.get(&format!("POST /xrpc/com.atproto.server.{name}")).copied().unwrap_or(0)
+    };
+    // Two that start at once, and one later: one session.
+    let (one, two) = tokio::join!(start(), start());
+    let (one, two, later) = (one.unwrap(), two.unwrap(), start().await.unwrap());
+    assert_eq!(requests("createSession").await, 1);
+    world.network.forward(Duration::from_secs(3 * 3600)).await.unwrap();
+    for bot in [&one, &two, &later] {
+        bot.com_atproto_server().get_session().await.unwrap();
+    }
+    assert_eq!((requests("createSession").await, requests("refreshSession").await), (1, 1));
+    // Refresh tokens live ninety days: the bot signs in once more, and the others take what it has got.
+    world.network.forward(Duration::from_secs(100 * 24 * 3600)).await.unwrap();
+    for bot in [&one, &two] {
+        bot.records::<Post>().create(&post("still here")).await.unwrap();
+    }
+    assert_eq!((requests("createSession").await, requests("refreshSession").await), (2, 2));
+    let kept = world.store.list("password/").await.unwrap();
+    assert!(kept.len() == 1 && !kept[0].contains(&account.handle), "{kept:?}");
+    one.sign_out().await.unwrap();
+    assert!(world.store.list("").await.unwrap().is_empty());
+    world.network.forward(Duration::from_secs(3 * 3600)).await.unwrap();
+    let error = two.com_atproto_server().get_session().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::SignInAgain, "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn x12_the_administrator_sees_accounts() {
+    let world = World::new().await;
+    let pds = world.network.pds();
+    let admin = AdminClient::new(pds, world.network.admin_password()).unwrap();
+    let params = get_account_info::Params::new(world.did());
+    let info = admin.com_atproto_admin().get_account_info(params.clone()).await.unwrap();
+    assert_eq!(info.handle.as_str(), world.account.handle);
+    assert!(!format!("{admin:?}").contains(world.network.admin_password()));
+    let wrong = AdminClient::new(pds, "wrong").unwrap();
+    let error = wrong.com_atproto_admin().get_account_info(params).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::SignInAgain, "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -36,9 +36,13 @@ impl World {
     }
 
     async fn with_store(store: Arc<dyn Store>) -> Self {
+        Self::with_store_and_metadata(store, ClientMetadata::loopback()).await
+    }
+
+    async fn with_store_and_metadata(store: Arc<dyn Store>, metadata: ClientMetadata) -> Self {
         let network = Network::start(&|step| eprintln!("{step}")).await.unwrap();
         let account = network.account("alice").await.unwrap();
-        let oauth = app(&network, store.clone());
+        let oauth = app_with(&network, store.clone(), metadata);
         Self { network, account, store, oauth }
     }
 
@@ -60,18 +64,17 @@ impl World {
 
 /// The app, as it is after a start.
 fn app(network: &Network, store: Arc<dyn Store>) -> OAuth {
+    app_with(network, store, ClientMetadata::loopback())
+}
+
+fn app_with(network: &Network, store: Arc<dyn Store>, metadata: ClientMetadata) -> OAuth {
     let resolver = Resolver::builder()
         .plc_directory(network.plc())
         .handle_resolver(HandleResolver::Xrpc(network.pds().to_owned()))
         .allow_loopback_http(true)
         .build()
         .unwrap();
-    OAuth::builder(ClientMetadata::loopback())
-        .shared_store(store)
-        .resolver(resolver)
-        .allow_loopback_http()
-        .build()
-        .unwrap()
+    OAuth::builder(metadata).shared_store(store).resolver(resolver).allow_loopback_http().build().unwrap()
 }
 
 fn params(callback: &str) -> CallbackParams {

@@ -1,6 +1,13 @@
 //! Signing in and out.
 
-use atproto_sdk::oauth::{AuthorizeOptions, CallbackError, CallbackParams, ClientError, SignOut};
+use atproto_sdk::{
+    api::app::bsky::feed::post::Post,
+    oauth::{
+        AuthorizeOptions, CallbackError, CallbackParams, ClientError, ClientMetadata, Prompt, SignOut,
+        scopes::needs::{create, delete},
+    },
+    scopes,
+};
 
 use crate::{World, params};
 
@@ -93,4 +100,61 @@ async fn o27_the_local_session_goes_even_if_the_server_cannot_be_reached() {
     drop(world.network);
     assert!(matches!(client.sign_out().await.unwrap(), SignOut::NotConfirmed { .. }));
     assert!(world.store.list("session/").await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn o19_silent_sign_in_tells_that_the_user_has_to_be_asked() {
+    let world = World::new().await;
+    let silent = AuthorizeOptions::new().prompt(Prompt::None);
+    let authorization = world.oauth.authorize(&world.account.did, silent).await.unwrap();
+    // Nobody is signed in at the server in this browser: it comes back at once.
+    let callback = world.network.approve(&authorization.url, &world.account).await.unwrap();
+    let error = world.oauth.callback(&params(&callback)).await.unwrap_err();
+    assert!(error.needs_interaction(), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn o1_sign_up_starts_from_a_server() {
+    let world = World::new().await;
+    let sign_up = AuthorizeOptions::new().prompt(Prompt::Create).ui_locales("de");
+    let authorization = world.oauth.authorize(world.network.pds(), sign_up).await.unwrap();
+    assert!(authorization.url.starts_with(world.network.pds()), "{}", authorization.url);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn o40_a_session_has_the_scopes_that_it_was_granted_and_no_call_goes_beyond() {
+    let world = World::with_store_and_metadata(
+        std::sync::Arc::new(atproto_sdk::oauth::MemoryStore::new()),
+        ClientMetadata::loopback().scope(scopes![create::<Post>(), upload("image/*")]),
+    )
+    .await;
+    let client = world.sign_in().await;
+    let info = client.session_info().await.unwrap();
+    assert_eq!(info.scopes.join(" "), "atproto blob:image/* repo:app.bsky.feed.post?action=create");
+    assert!(
+        client.allows(create::<Post>()).await.unwrap() && !client.allows(delete::<Post>()).await.unwrap()
+    );
+    let made = client.records::<Post>().create(&crate::post("allowed")).await.unwrap();
+    let key = made.uri.record_key().unwrap();
+    let before = world.network.counts().await.unwrap().requests;
+    let error = client.records::<Post>().delete(&key, None).await.unwrap_err();
+    assert_eq!(error.missing_scope(), Some("repo:app.bsky.feed.post?action=delete"), "{error}");
+    assert_eq!(world.network.counts().await.unwrap().requests, before, "nothing was sent");
+    // The server is of the same opinion.
+    let unchecked = client.clone().check_scopes(false);
+    let error = unchecked.records::<Post>().delete(&key, None).await.unwrap_err();
+    assert_eq!(error.kind(), atproto_sdk::xrpc::ErrorKind::InvalidInput, "{error}");
+    let text = client.com_atproto_repo().upload_blob("text").content_type("text/plain").await.unwrap_err();
+    assert_eq!(text.missing_scope(), Some("blob:text/plain"), "{text}");
+    client.com_atproto_repo().upload_blob("not quite").content_type("image/png").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_is_resumed_by_name_without_asking_the_user() {
+    let world = World::new().await;
+    let client = world.sign_in().await;
+    for input in [&world.account.handle, &world.account.did, world.network.pds()] {
+        let resumed = world.oauth.resume_or_sign_in(input).browser(false).await.unwrap();
+        assert!(resumed.resumed && resumed.client.session_id() == client.session_id(), "{input}");
+    }
 }
