@@ -103,17 +103,6 @@ async fn o27_the_local_session_goes_even_if_the_server_cannot_be_reached() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn o19_silent_sign_in_tells_that_the_user_has_to_be_asked() {
-    let world = World::new().await;
-    let silent = AuthorizeOptions::new().prompt(Prompt::None);
-    let authorization = world.oauth.authorize(&world.account.did, silent).await.unwrap();
-    // Nobody is signed in at the server in this browser: it comes back at once.
-    let callback = world.network.approve(&authorization.url, &world.account).await.unwrap();
-    let error = world.oauth.callback(&params(&callback)).await.unwrap_err();
-    assert!(error.needs_interaction(), "{error:?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn o1_sign_up_starts_from_a_server() {
     let world = World::new().await;
     let sign_up = AuthorizeOptions::new().prompt(Prompt::Create).ui_locales("de");

@@ -1,6 +1,6 @@
 //! A confidential client, whose documents the site itself serves to the provider (O10, O11, O13).
 
-use atproto_sdk::oauth::{ClientKey, Keyset, SessionId};
+use atproto_sdk::oauth::{AuthorizeOptions, CallbackParams, ClientKey, Keyset, Prompt, SessionId};
 
 use super::*;
 
@@ -97,4 +97,21 @@ async fn o11_the_documents_are_served_as_servers_want_them() {
     let jwks = visitor.get("/auth/jwks.json").await;
     assert_eq!((jwks.status, jwks.header("content-type")), (200, "application/json"));
     assert!(jwks.body.contains(keyset.kids().next().unwrap()) && !jwks.body.contains("\"d\""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn o19_silent_sign_in_tells_that_the_user_has_to_be_asked() {
+    let network = Network::start(&|step| eprintln!("{step}")).await.unwrap();
+    let account = network.account("alice").await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let keyset = Keyset::new([ClientKey::generate().unwrap()]).unwrap();
+    let (web, _) = backend(&network, &keyset, false, &folder.path().join("s.db")).await;
+    // The provider allows it to confidential clients only.
+    let silent = AuthorizeOptions::new().prompt(Prompt::None);
+    let authorization = web.oauth().authorize(&account.did, silent).await.unwrap();
+    // Nobody is signed in at the server in this browser, so that it comes back at once.
+    let callback = network.approve(&authorization.url, &account).await.unwrap();
+    let params = CallbackParams::from_query(callback.split_once('?').unwrap().1).unwrap();
+    let error = web.oauth().callback(&params).await.unwrap_err();
+    assert!(error.needs_interaction(), "{error:?}");
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod dns;
+mod hostile;
 mod net;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod confidential;
+mod hostile;
 mod sessions;
 mod stub;
 

@@ -1,0 +1,59 @@
+//! Authorization servers that attack (protocol O9): what is posted to them goes through the same limits.
+
+use super::*;
+
+async fn pushed(net: &Net) -> String {
+    error_text(&net.authorize("alice.example.com").await.unwrap_err())
+}
+
+#[tokio::test]
+async fn o9_credentials_do_not_follow_redirects_of_the_server() {
+    let net = Net::start().await;
+    let mut moved = Reply::json(307, json!({}));
+    moved.headers.push(("Location", format!("{}/elsewhere", net.stub.origin)));
+    net.stub.answer("/par", moved.clone());
+    assert!(pushed(&net).await.contains("a redirect, which is not followed"));
+    assert!(net.stub.requests("/elsewhere").is_empty());
+    let net = Net::start().await;
+    net.authorize("alice.example.com").await.unwrap();
+    net.stub.answer("/token", moved);
+    net.callback(&net.stub.consent()).await.unwrap_err();
+    assert!(net.stub.requests("/elsewhere").is_empty());
+    assert_eq!(net.stored("session/").await, 0);
+}
+
+#[tokio::test]
+async fn o9_answers_of_the_server_are_bounded() {
+    let net = Net::start().await;
+    let mut large = Reply::json(201, json!({}));
+    large.body = " ".repeat(300 << 10);
+    net.stub.answer("/par", large);
+    assert!(pushed(&net).await.contains("longer than 256 KiB"));
+}
+
+#[tokio::test]
+async fn o9_endpoints_lead_to_no_private_address() {
+    for endpoint in
+        ["https://10.0.0.1/par", "https://[::1]/par", "http://example.com/par", "https://u:p@a.example/par"]
+    {
+        let net = Net::start().await;
+        net.stub.change(SERVER, json!({ "pushed_authorization_request_endpoint": endpoint }));
+        let text = pushed(&net).await;
+        let refused = text.contains("pushed_authorization_request_endpoint");
+        // In development this machine may be asked, and nobody is there.
+        assert!(refused || (endpoint.contains("[::1]") && text.contains("connect")), "{endpoint}: {text}");
+    }
+    // A public name that leads inside: refused when the connection is made, whatever was resolved before.
+    let http = crate::identity::http::stranger_builder(false).build().unwrap();
+    let error = http.get("https://localhost/").send().await.unwrap_err();
+    assert!(error_text(&error).contains("loopback"), "{}", error_text(&error));
+}
+
+#[tokio::test]
+async fn errors_of_the_server_show_its_words_and_not_without_end() {
+    let net = Net::start().await;
+    let words = json!({ "error": "invalid_request", "error_description": "x".repeat(10_000) });
+    net.stub.answer("/par", Reply::json(400, words));
+    let text = pushed(&net).await;
+    assert!(text.contains("invalid_request") && text.len() < 1500, "{}", text.len());
+}
