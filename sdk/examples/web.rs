@@ -178,7 +178,7 @@ async fn menu(site: &Site, accounts: &Accounts) -> Markup {
 
 /// The handle, where it is verified.
 async fn name_of(site: &Site, did: &Did) -> String {
-    match site.web.oauth().resolver().resolve(did.as_str()).await {
+    match site.web.oauth().resolver().resolve_for_display(did.as_str()).await {
         Ok(identity) => identity.handle.map_or_else(|| did.to_string(), |handle| handle.to_string()),
         Err(_) => did.to_string(),
     }

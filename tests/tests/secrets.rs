@@ -67,9 +67,6 @@ impl Secrets {
             if let Some(key) = value["dpop_key"].as_str() {
                 self.add("DPoP key", serde_json::from_str::<Value>(key).unwrap()["d"].as_str().unwrap());
             }
-            if let Some(state) = key.strip_prefix("pending/") {
-                self.add("state", state);
-            }
         }
     }
 }
@@ -121,10 +118,13 @@ async fn full_run(network: &Network, account: &Account, store: Arc<dyn Store>, s
     let callback = network.approve(leaving.location(), account).await.unwrap();
     let query: Vec<(String, String)> =
         url::Url::parse(&callback).unwrap().query_pairs().into_owned().collect();
-    secrets.add("code", &query.iter().find(|(name, _)| name == "code").unwrap().1);
+    for wanted in ["code", "state"] {
+        secrets.add(wanted, &query.iter().find(|(name, _)| name == wanted).unwrap().1);
+    }
     let back = visitor.get(&callback).await;
     secrets.add("cookie", back.set_cookie("__Host-atproto").unwrap().split([';', '=']).nth(1).unwrap());
-    assert!(visitor.get("/write").await.body.starts_with("at://"));
+    let written = visitor.get("/write").await;
+    assert!(written.status == 200 && written.body.starts_with("at://"), "{}", written.body);
     secrets.add_stored(&*store).await;
     let did = account.did.parse().unwrap();
     let client = oauth.client(&did).await.unwrap();

@@ -15,11 +15,16 @@ const CAPACITY: usize = 2_000;
 pub(super) const LONGEST: Duration = Duration::from_secs(590);
 /// The lifetime unless configured.
 pub(super) const DEFAULT: Duration = Duration::from_secs(300);
+/// The same for what is only shown.
+pub(super) const DEFAULT_DISPLAY: Duration = Duration::from_secs(3600);
 
 /// Documents by DID and DIDs by handle, for a short time. The lock is held for map operations only.
 #[derive(Debug)]
 pub(super) struct Cache {
-    lifetime: Duration,
+    /// How old what sign-in relies on may be.
+    pub(super) lifetime: Duration,
+    /// How old what is only shown may be.
+    pub(super) display_lifetime: Duration,
     maps: Mutex<Maps>,
 }
 
@@ -42,34 +47,40 @@ pub(super) struct Moment(u64);
 
 impl Cache {
     /// Lifetimes over the limit of O6 are cut to it; zero turns the cache off.
-    pub(super) fn new(lifetime: Duration) -> Self {
-        Self { lifetime: lifetime.min(LONGEST), maps: Mutex::default() }
+    pub(super) fn new(lifetime: Duration, display_lifetime: Duration) -> Self {
+        Self { lifetime: lifetime.min(LONGEST), display_lifetime, maps: Mutex::default() }
+    }
+
+    /// Kept for whoever takes the oldest.
+    fn kept(&self) -> Duration {
+        self.lifetime.max(self.display_lifetime)
     }
 
     pub(super) fn moment(&self) -> Moment {
         Moment(self.lock().invalidations)
     }
 
-    pub(super) fn document(&self, did: &Did) -> Option<Arc<DidDocument>> {
-        get(&self.lock().documents, did.as_str(), self.lifetime)
+    /// What is not older than `age`.
+    pub(super) fn document(&self, did: &Did, age: Duration) -> Option<Arc<DidDocument>> {
+        get(&self.lock().documents, did.as_str(), age)
     }
 
-    pub(super) fn did(&self, handle: &Handle) -> Option<Did> {
-        get(&self.lock().handles, handle.as_str(), self.lifetime)
+    pub(super) fn did(&self, handle: &Handle, age: Duration) -> Option<Did> {
+        get(&self.lock().handles, handle.as_str(), age)
     }
 
     pub(super) fn keep_document(&self, moment: Moment, document: &Arc<DidDocument>) {
         let mut maps = self.lock();
         if maps.invalidations == moment.0 {
             let key = document.id.as_str().to_owned();
-            put(&mut maps.documents, key, Arc::clone(document), self.lifetime);
+            put(&mut maps.documents, key, Arc::clone(document), self.kept());
         }
     }
 
     pub(super) fn keep_handle(&self, moment: Moment, handle: &Handle, did: &Did) {
         let mut maps = self.lock();
         if maps.invalidations == moment.0 {
-            put(&mut maps.handles, handle.as_str().to_owned(), did.clone(), self.lifetime);
+            put(&mut maps.handles, handle.as_str().to_owned(), did.clone(), self.kept());
         }
     }
 
@@ -123,33 +134,33 @@ mod tests {
 
     #[test]
     fn o6_entries_live_under_ten_minutes_whatever_is_asked_for() {
-        assert!(Cache::new(Duration::from_secs(86_400)).lifetime < Duration::from_secs(600));
-        let cache = Cache::new(Duration::from_millis(20));
+        assert!(Cache::new(Duration::from_secs(86_400), DEFAULT).lifetime < Duration::from_secs(600));
+        let cache = Cache::new(Duration::from_millis(20), Duration::from_millis(20));
         cache.keep_handle(cache.moment(), &handle(1), &did(1));
-        assert_eq!(cache.did(&handle(1)), Some(did(1)));
+        assert_eq!(cache.did(&handle(1), cache.lifetime), Some(did(1)));
         std::thread::sleep(Duration::from_millis(30));
-        assert_eq!(cache.did(&handle(1)), None);
+        assert_eq!(cache.did(&handle(1), cache.lifetime), None);
     }
 
     #[test]
     fn the_cache_does_not_grow_without_bound() {
-        let cache = Cache::new(DEFAULT);
+        let cache = Cache::new(DEFAULT, DEFAULT);
         for n in 0..CAPACITY * 2 {
             cache.keep_handle(cache.moment(), &handle(n), &did(n));
         }
         assert!(cache.lock().handles.len() <= CAPACITY);
         let newest = CAPACITY * 2 - 1;
-        assert_eq!(cache.did(&handle(newest)), Some(did(newest)));
+        assert_eq!(cache.did(&handle(newest), cache.lifetime), Some(did(newest)));
     }
 
     #[test]
     fn what_was_fetched_before_an_invalidation_is_not_kept_after_it() {
-        let cache = Cache::new(DEFAULT);
+        let cache = Cache::new(DEFAULT, DEFAULT);
         let before = cache.moment();
         cache.keep_handle(before, &handle(1), &did(1));
         cache.invalidate(&did(1));
-        assert_eq!(cache.did(&handle(1)), None);
+        assert_eq!(cache.did(&handle(1), cache.lifetime), None);
         cache.keep_handle(before, &handle(1), &did(1));
-        assert_eq!(cache.did(&handle(1)), None);
+        assert_eq!(cache.did(&handle(1), cache.lifetime), None);
     }
 }

@@ -31,7 +31,10 @@ pub use error::IdentityError;
 pub use handle::HandleResolver;
 pub use http::FetchError;
 
-use crate::types::{Did, Handle};
+use crate::{
+    types::{Did, Handle},
+    xrpc::BoxFuture,
+};
 use cache::Cache;
 use did::{DidLookup, PLC_DIRECTORY, parse_did};
 use handle::{HandleLookup, configured_origin, parse_handle};
@@ -45,10 +48,87 @@ pub struct Identity {
     pub did: Did,
     /// Its handle, verified both ways: it points to the DID, and the DID claims it.
     pub handle: Option<Handle>,
+    /// Why there is no verified handle; see [`shown_handle`](Self::shown_handle).
+    pub handle_problem: Option<String>,
     /// Origin of its PDS, without a slash at its end.
     pub pds: String,
     /// The DID document.
     pub document: Arc<DidDocument>,
+}
+
+impl Identity {
+    /// An identity, as a resolver of one's own makes it: from a DID document and a handle that has been verified both
+    /// ways.
+    ///
+    /// # Errors
+    /// When the document names no PDS.
+    pub fn new(document: DidDocument, handle: Option<Handle>) -> Result<Self, IdentityError> {
+        let handle_problem = handle.is_none().then(|| "the resolver gave no verified handle".to_owned());
+        let pds = document.pds()?;
+        Ok(Self { did: document.id.clone(), handle, handle_problem, pds, document: Arc::new(document) })
+    }
+
+    /// What is shown to users: the handle, or `handle.invalid` where it cannot be verified.
+    pub fn shown_handle(&self) -> &str {
+        self.handle.as_ref().map_or(INVALID_HANDLE, Handle::as_str)
+    }
+}
+
+/// What stands where a handle cannot be verified.
+const INVALID_HANDLE: &str = "handle.invalid";
+
+/// Finds out who accounts are: [`Resolver`], or something of one's own that an [`OAuth`](crate::oauth::OAuth) is built
+/// with, such as one that asks a directory inside a company first.
+///
+/// The addresses that an identity gives are checked by whoever uses them.
+///
+/// ```
+/// use atproto_sdk::{
+///     identity::{Identity, IdentityError, ResolveIdentity, Resolver},
+///     types::Did,
+///     xrpc::BoxFuture,
+/// };
+///
+/// /// Counts who is asked for.
+/// #[derive(Debug)]
+/// struct Counting(Resolver, std::sync::atomic::AtomicUsize);
+///
+/// impl ResolveIdentity for Counting {
+///     fn resolve<'a>(&'a self, input: &'a str) -> BoxFuture<'a, Result<Identity, IdentityError>> {
+///         self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+///         Box::pin(self.0.resolve(input))
+///     }
+///
+///     fn invalidate(&self, did: &Did) {
+///         self.0.invalidate(did);
+///     }
+/// }
+/// ```
+pub trait ResolveIdentity: Send + Sync + std::fmt::Debug + 'static {
+    /// Who a handle or a DID is, for signing in: not older than ten minutes (O6).
+    fn resolve<'a>(&'a self, input: &'a str) -> BoxFuture<'a, Result<Identity, IdentityError>>;
+
+    /// The same for showing names and the like, where an answer may be older.
+    fn resolve_for_display<'a>(&'a self, input: &'a str) -> BoxFuture<'a, Result<Identity, IdentityError>> {
+        self.resolve(input)
+    }
+
+    /// Forgets what is kept of a DID.
+    fn invalidate(&self, did: &Did);
+}
+
+impl ResolveIdentity for Resolver {
+    fn resolve<'a>(&'a self, input: &'a str) -> BoxFuture<'a, Result<Identity, IdentityError>> {
+        Box::pin(Self::resolve(self, input))
+    }
+
+    fn resolve_for_display<'a>(&'a self, input: &'a str) -> BoxFuture<'a, Result<Identity, IdentityError>> {
+        Box::pin(Self::resolve_for_display(self, input))
+    }
+
+    fn invalidate(&self, did: &Did) {
+        Self::invalidate(self, did);
+    }
 }
 
 /// Resolves handles and DIDs. Cheap to clone; clones share the cache.
@@ -75,34 +155,49 @@ impl Resolver {
             name_server: None,
             allow_loopback_http: false,
             cache_lifetime: cache::DEFAULT,
+            display_lifetime: cache::DEFAULT_DISPLAY,
         }
     }
 
     /// Resolves a handle (`alice.example.com`) or a DID.
     ///
     /// From a handle, the DID document has to claim the handle back, else [`IdentityError::HandleNotClaimed`] (O3).
-    /// From a DID, a handle that cannot be verified is left out.
+    /// From a DID, a handle that cannot be verified is left out, and [`Identity::handle_problem`] says why.
     pub async fn resolve(&self, input: &str) -> Result<Identity, IdentityError> {
+        self.resolve_within(input, self.inner.cache.lifetime).await
+    }
+
+    /// Resolves for showing names and the like: as [`resolve`](Self::resolve), and answers may be as old as
+    /// [`display_lifetime`](ResolverBuilder::display_lifetime) says.
+    pub async fn resolve_for_display(&self, input: &str) -> Result<Identity, IdentityError> {
+        self.resolve_within(input, self.inner.cache.display_lifetime).await
+    }
+
+    async fn resolve_within(&self, input: &str, age: Duration) -> Result<Identity, IdentityError> {
         if input.starts_with("did:") {
-            return self.identity_of(&parse_did(input)?).await;
+            return self.identity_of(&parse_did(input)?, age).await;
         }
         let handle = parse_handle(input)?;
-        let did = self.resolve_handle(&handle).await?;
-        let document = self.resolve_did(&did).await?;
+        let did = self.handle_within(&handle, age).await?;
+        let document = self.document_within(&did, age).await?;
         let claimed = document.handle();
         if claimed.as_ref() != Some(&handle) {
             return Err(IdentityError::HandleNotClaimed { handle, did, claimed });
         }
         let pds = self.pds(&document)?;
-        Ok(Identity { did, handle: Some(handle), pds, document })
+        Ok(Identity { did, handle: Some(handle), handle_problem: None, pds, document })
     }
 
     /// The DID that a handle points to. Whether the DID claims the handle back is not looked at:
     /// [`Self::resolve`] does that.
     pub async fn resolve_handle(&self, handle: &Handle) -> Result<Did, IdentityError> {
+        self.handle_within(handle, self.inner.cache.lifetime).await
+    }
+
+    async fn handle_within(&self, handle: &Handle, age: Duration) -> Result<Did, IdentityError> {
         // Handles compare in lower case (D5).
         let handle = parse_handle(handle.as_str())?;
-        if let Some(did) = self.inner.cache.did(&handle) {
+        if let Some(did) = self.inner.cache.did(&handle, age) {
             return Ok(did);
         }
         let moment = self.inner.cache.moment();
@@ -113,7 +208,11 @@ impl Resolver {
 
     /// The document of a DID.
     pub async fn resolve_did(&self, did: &Did) -> Result<Arc<DidDocument>, IdentityError> {
-        if let Some(document) = self.inner.cache.document(did) {
+        self.document_within(did, self.inner.cache.lifetime).await
+    }
+
+    async fn document_within(&self, did: &Did, age: Duration) -> Result<Arc<DidDocument>, IdentityError> {
+        if let Some(document) = self.inner.cache.document(did, age) {
             return Ok(document);
         }
         let moment = self.inner.cache.moment();
@@ -128,16 +227,18 @@ impl Resolver {
         self.inner.cache.invalidate(did);
     }
 
-    async fn identity_of(&self, did: &Did) -> Result<Identity, IdentityError> {
-        let document = self.resolve_did(did).await?;
+    async fn identity_of(&self, did: &Did, age: Duration) -> Result<Identity, IdentityError> {
+        let document = self.document_within(did, age).await?;
         let pds = self.pds(&document)?;
-        let handle = match document.handle() {
-            Some(claimed) if self.resolve_handle(&claimed).await.is_ok_and(|found| found == *did) => {
-                Some(claimed)
-            }
-            _ => None,
+        let (handle, handle_problem) = match document.handle() {
+            None => (None, Some("the DID document claims no handle".to_owned())),
+            Some(claimed) => match self.handle_within(&claimed, age).await {
+                Ok(found) if found == *did => (Some(claimed), None),
+                Ok(found) => (None, Some(format!("{claimed} leads to {found}"))),
+                Err(error) => (None, Some(error.to_string())),
+            },
         };
-        Ok(Identity { did: did.clone(), handle, pds, document })
+        Ok(Identity { did: did.clone(), handle, handle_problem, pds, document })
     }
 
     fn pds(&self, document: &DidDocument) -> Result<String, IdentityError> {
@@ -160,6 +261,7 @@ pub struct ResolverBuilder {
     name_server: Option<SocketAddr>,
     allow_loopback_http: bool,
     cache_lifetime: Duration,
+    display_lifetime: Duration,
 }
 
 impl ResolverBuilder {
@@ -188,7 +290,14 @@ impl ResolverBuilder {
         self
     }
 
-    /// Sets how long answers are kept: five minutes by default, at most just under ten (O6), zero for not at all.
+    /// Sets how old answers may be that [`Resolver::resolve_for_display`] gives: an hour by default.
+    pub fn display_lifetime(mut self, lifetime: Duration) -> Self {
+        self.display_lifetime = lifetime;
+        self
+    }
+
+    /// Sets how old answers may be that sign-in relies on: five minutes by default, at most just under ten (O6), zero for
+    /// none at all.
     pub fn cache_lifetime(mut self, lifetime: Duration) -> Self {
         self.cache_lifetime = lifetime;
         self
@@ -217,7 +326,7 @@ impl ResolverBuilder {
             configured,
             development,
         )?;
-        let cache = Cache::new(self.cache_lifetime);
+        let cache = Cache::new(self.cache_lifetime, self.display_lifetime);
         Ok(Resolver { inner: Arc::new(Inner { handles, dids, cache, stranger }) })
     }
 }

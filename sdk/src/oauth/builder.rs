@@ -9,14 +9,14 @@ use super::{
     shared::{Client, Shared},
     store::Store,
 };
-use crate::identity::{Resolver, http::StrangerHttp};
+use crate::identity::{ResolveIdentity, Resolver, http::StrangerHttp};
 
 /// Builds an [`OAuth`]; made by [`OAuth::builder`].
 #[must_use = "nothing is built before `build`"]
 pub struct OAuthBuilder {
     metadata: ClientMetadata,
     store: Option<Arc<dyn Store>>,
-    resolver: Option<Resolver>,
+    resolver: Option<Arc<dyn ResolveIdentity>>,
     missing_nonce: MissingNonce,
     keyset: Option<Keyset>,
     listeners: Vec<Listener>,
@@ -69,8 +69,8 @@ impl OAuthBuilder {
     }
 
     /// Sets how handles and DIDs are resolved; by default DNS, `.well-known` and the public PLC directory.
-    pub fn resolver(mut self, resolver: Resolver) -> Self {
-        self.resolver = Some(resolver);
+    pub fn resolver(mut self, resolver: impl ResolveIdentity) -> Self {
+        self.resolver = Some(Arc::new(resolver));
         self
     }
 
@@ -92,10 +92,10 @@ impl OAuthBuilder {
         self.check_keyset()?;
         let resolver = match self.resolver {
             Some(resolver) => resolver,
-            None => Resolver::builder()
-                .allow_loopback_http(self.allow_loopback_http)
-                .build()
-                .map_err(|e| BuildError::Resolver { problem: e.to_string() })?,
+            None => {
+                let resolver = Resolver::builder().allow_loopback_http(self.allow_loopback_http).build();
+                Arc::new(resolver.map_err(|e| BuildError::Resolver { problem: e.to_string() })?)
+            }
         };
         let stranger = StrangerHttp::new(self.allow_loopback_http)
             .map_err(|e| BuildError::Http { problem: e.to_string() })?;

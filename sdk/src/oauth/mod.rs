@@ -77,7 +77,7 @@ pub use store::RedisStore;
 pub use store::SqliteStore;
 pub use store::{FileStore, MemoryStore, Store, StoreError};
 
-use crate::identity::{Resolver, http::StrangerHttp};
+use crate::identity::{ResolveIdentity, http::StrangerHttp};
 use shared::Shared;
 
 /// An app that signs users in. Cheap to clone; one per app is enough.
@@ -98,7 +98,7 @@ pub struct OAuth {
 
 struct OAuthInner {
     metadata: ClientMetadata,
-    resolver: Resolver,
+    resolver: Arc<dyn ResolveIdentity>,
     /// For metadata at URLs that come from strangers.
     stranger: StrangerHttp,
     store: Arc<dyn Store>,
@@ -129,8 +129,8 @@ impl OAuth {
     }
 
     /// How accounts are resolved.
-    pub fn resolver(&self) -> &Resolver {
-        &self.inner.resolver
+    pub fn resolver(&self) -> &dyn ResolveIdentity {
+        &*self.inner.resolver
     }
 
     /// `nonces` are those that signing in has learned.

@@ -2,7 +2,9 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{
@@ -112,6 +114,7 @@ impl PendingSignIns {
     }
 }
 
+/// Of a hash: whoever reads the store's keys, or the log of a database, learns no `state`.
 fn key(state: &str) -> String {
-    format!("pending/{state}")
+    format!("pending/{}", URL_SAFE_NO_PAD.encode(Sha256::digest(state.as_bytes())))
 }

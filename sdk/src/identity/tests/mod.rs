@@ -181,7 +181,36 @@ async fn o1_o3_from_a_did_an_unverified_handle_is_left_out() {
     web.json(&format!("/{ALICE}"), &document(ALICE, "alice.example.com"));
     web.json(&format!("/{BOB}"), &document(BOB, "alice.example.com"));
     assert_eq!(resolver.resolve(ALICE).await.unwrap().handle, Some(alice_handle()));
-    assert_eq!(resolver.resolve(BOB).await.unwrap().handle, None);
+    let bob = resolver.resolve(BOB).await.unwrap();
+    assert_eq!((bob.handle.as_ref(), bob.shown_handle()), (None, "handle.invalid"));
+    assert_eq!(bob.handle_problem, Some(format!("alice.example.com leads to {ALICE}")));
+    web.json(&format!("/{BOB}"), &document(BOB, "nobody.example.com"));
+    resolver.invalidate(&Did::new(BOB).unwrap());
+    let problem = resolver.resolve(BOB).await.unwrap().handle_problem.unwrap();
+    assert!(problem.contains("nobody.example.com"), "{problem}");
+    assert_eq!(resolver.resolve(ALICE).await.unwrap().shown_handle(), "alice.example.com");
+}
+
+#[tokio::test]
+async fn o6_what_is_shown_may_be_older_than_what_sign_in_relies_on() {
+    let web = Web::start().await;
+    handle_points_to(&web, "alice.example.com", ALICE);
+    web.json(&format!("/{ALICE}"), &document(ALICE, "alice.example.com"));
+    let resolver = Resolver::builder()
+        .plc_directory(&web.origin)
+        .handle_resolver(HandleResolver::Xrpc(web.origin.clone()))
+        .allow_loopback_http(true)
+        .cache_lifetime(Duration::from_millis(150))
+        .build()
+        .unwrap();
+    resolver.resolve(ALICE).await.unwrap();
+    resolver.resolve(ALICE).await.unwrap();
+    assert_eq!(web.hits(), 2);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    resolver.resolve_for_display(ALICE).await.unwrap();
+    assert_eq!(web.hits(), 2, "old enough to be shown");
+    resolver.resolve(ALICE).await.unwrap();
+    assert_eq!(web.hits(), 4, "too old to sign in with");
 }
 
 #[tokio::test]
