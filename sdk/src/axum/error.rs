@@ -14,7 +14,7 @@ pub enum WebError {
     Authorize {
         /// The cause.
         #[source]
-        source: AuthorizeError,
+        source: Box<AuthorizeError>,
         /// What the user typed.
         identifier: String,
         /// Where the user wanted to go, a path of this site.
@@ -25,7 +25,7 @@ pub enum WebError {
     Callback {
         /// The cause.
         #[source]
-        source: CallbackError,
+        source: Box<CallbackError>,
         /// Where the user wanted to go, a path of this site.
         return_to: Option<String>,
     },
@@ -43,7 +43,7 @@ pub enum WebError {
     },
     /// A session could not be removed.
     #[error("signing out did not work")]
-    SignOut(#[from] SignOutError),
+    SignOut(#[source] Box<SignOutError>),
     /// The account that the browser asked for is not signed in here.
     #[error("this account is not signed in here")]
     UnknownAccount,
@@ -53,7 +53,7 @@ impl WebError {
     /// The HTTP status of the page that shows it.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::Authorize { source, .. } => match source {
+            Self::Authorize { source, .. } => match &**source {
                 AuthorizeError::Input { .. } => StatusCode::BAD_REQUEST,
                 AuthorizeError::Identity { source, .. } if !source.is_temporary() => StatusCode::BAD_REQUEST,
                 AuthorizeError::Pending(_) | AuthorizeError::Random(_) | AuthorizeError::Key(_) => {
@@ -64,7 +64,7 @@ impl WebError {
                 }
                 _ => StatusCode::BAD_GATEWAY,
             },
-            Self::Callback { source, .. } => match source {
+            Self::Callback { source, .. } => match &**source {
                 CallbackError::Store { .. } | CallbackError::Pending(_) | CallbackError::Interrupted => {
                     StatusCode::INTERNAL_SERVER_ERROR
                 }
@@ -80,8 +80,10 @@ impl WebError {
 
     /// What to tell the user, in a sentence without technical words.
     pub fn user_message(&self) -> String {
+        const STALE: &str = "This sign-in is no longer valid: it took too long, was used before, or was begun in \
+            another browser. Please start again.";
         let text = match self {
-            Self::Authorize { source, identifier, .. } => match source {
+            Self::Authorize { source, identifier, .. } => match &**source {
                 AuthorizeError::Input { .. } => {
                     return format!(
                         "“{identifier}” is not a name that can sign in. It looks like alice.example.com."
@@ -95,15 +97,14 @@ impl WebError {
             Self::Callback { source, .. } if source.is_denied() => {
                 "You did not allow the access, so you are not signed in. Nothing was changed."
             }
-            Self::Callback { source: CallbackError::Expired | CallbackError::UnknownState, .. }
-            | Self::OtherBrowser => {
-                "This sign-in is no longer valid: it took too long, was used before, or was begun in another browser. \
-                 Please start again."
-            }
-            Self::Callback { source: CallbackError::SubjectMismatch { .. }, .. } => {
-                "You signed in with another account than the one you had named. Please start again."
-            }
-            Self::Callback { .. } => "Signing in did not work. Please try again.",
+            Self::Callback { source, .. } => match &**source {
+                CallbackError::Expired | CallbackError::UnknownState => STALE,
+                CallbackError::SubjectMismatch { .. } => {
+                    "You signed in with another account than the one you had named. Please start again."
+                }
+                _ => "Signing in did not work. Please try again.",
+            },
+            Self::OtherBrowser => STALE,
             Self::CrossSite | Self::Form { .. } => "This request was not understood.",
             Self::SignOut(_) => "Signing out did not work. Please try again.",
             Self::UnknownAccount => "This account is no longer signed in here.",

@@ -98,6 +98,7 @@ impl WebAuth {
             Ok(authorization) => authorization,
             Err(source) => {
                 let identifier = identifier.chars().take(200).collect();
+                let source = Box::new(source);
                 return self.error(&WebError::Authorize { source, identifier, return_to });
             }
         };
@@ -112,7 +113,9 @@ impl WebAuth {
         let headers = request.headers();
         let params = match CallbackParams::from_query(request.uri().query().unwrap_or_default()) {
             Ok(params) => params,
-            Err(source) => return self.error(&WebError::Callback { source, return_to: None }),
+            Err(source) => {
+                return self.error(&WebError::Callback { source: Box::new(source), return_to: None });
+            }
         };
         // Somebody else's callback must not sign this browser in: it would then write into their account. The sign-in
         // itself goes on, in the browser that began it.
@@ -126,7 +129,7 @@ impl WebAuth {
             Ok(signed_in) => self.signed_in(headers, signed_in).await,
             Err(source) => {
                 let return_to = AppState::read(app_state(&source)).return_to;
-                self.error(&WebError::Callback { source, return_to })
+                self.error(&WebError::Callback { source: Box::new(source), return_to })
             }
         };
         response.headers_mut().extend(self.inner.jar.set_logins(&logins).map(|cookie| (SET_COOKIE, cookie)));

@@ -88,7 +88,10 @@ impl WebAuth {
                     }
                 }
                 match failed {
-                    Some(error) => self.with_sessions(self.error(&error.into()), &sessions),
+                    Some(error) => {
+                        let error = WebError::SignOut(Box::new(error));
+                        self.with_sessions(self.error(&error), &sessions)
+                    }
                     None => self.back(&fields, &sessions),
                 }
             }

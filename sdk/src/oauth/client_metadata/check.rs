@@ -51,7 +51,7 @@ impl ClientMetadata {
     fn check_links(&self, client_host: Option<&str>) -> Result<(), ClientMetadataError> {
         let https = |uri: &str| Url::parse(uri).ok().filter(|url| url.scheme() == "https");
         if let Some(uri) = &self.client_uri
-            && !https(uri).is_some_and(|url| url.host_str() == client_host)
+            && https(uri).is_none_or(|url| url.host_str() != client_host)
         {
             return Err(ClientMetadataError::ClientUri { client_uri: uri.clone() });
         }

@@ -59,7 +59,7 @@ async fn events_tell_sign_in_refresh_and_end_with_its_reason() {
     let last = SessionEvent::Ended { id: client.session_id().clone(), reason };
     assert!(matches!(events.next().await, Some(SessionEvent::SignedIn { .. })));
     assert_eq!(events.next().await.as_ref(), Some(&last));
-    let heard = heard.lock().unwrap();
+    let heard = heard.lock().unwrap().clone();
     assert_eq!((heard.len(), heard.last()), (5, Some(&last)));
     drop((net, client));
     assert_eq!(events.next().await, None, "the app is gone");
