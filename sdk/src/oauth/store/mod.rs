@@ -40,6 +40,8 @@ use crate::xrpc::BoxFuture;
 ///
 /// Keys are short ASCII texts, values are bytes that hold secrets. All operations are atomic, also between processes
 /// that share the store. An entry whose time is over is as good as gone.
+///
+#[doc = include_str!("example.md")]
 pub trait Store: Send + Sync + 'static {
     /// What is kept under a key.
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>>;
