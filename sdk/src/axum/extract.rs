@@ -86,12 +86,16 @@ impl WebAuth {
             sessions.sign_out(id);
             self.inner.jar.set_sessions(&sessions)
         });
-        let go = self.inner.settings.redirect_to_login && is_navigation(&parts.method, &parts.headers);
+        let go = self.inner.settings.redirect_to_login && is_navigation(&parts.headers);
         let location = go.then(|| self.login_with_way_back(parts)).flatten();
         AskToSignIn { location, cookie }
     }
 
+    /// A form that was posted cannot be come back to.
     fn login_with_way_back(&self, parts: &Parts) -> Option<HeaderValue> {
+        if !matches!(parts.method, Method::GET | Method::HEAD) {
+            return HeaderValue::try_from(self.login_path()).ok();
+        }
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
         let query =
             url::form_urlencoded::Serializer::new(String::new()).append_pair("return_to", path).finish();
@@ -117,13 +121,12 @@ impl WebAuth {
 }
 
 /// Whether a person waits for a page; a script could do nothing with it.
-fn is_navigation(method: &Method, headers: &HeaderMap) -> bool {
+fn is_navigation(headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let page = match text("sec-fetch-mode") {
+    match text("sec-fetch-mode") {
         Some(mode) => mode == "navigate",
         None => text(ACCEPT.as_str()).is_some_and(|accept| accept.contains("text/html")),
-    };
-    page && matches!(*method, Method::GET | Method::HEAD)
+    }
 }
 
 /// The account that the browser shows. Three outcomes, and no other: a client, [`NotSignedIn::NoSession`], or

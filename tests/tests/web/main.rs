@@ -78,7 +78,8 @@ fn router(web: &WebAuth) -> Router {
             get(async |client: OAuthClient| {
                 let session = client.com_atproto_server().get_session().await.unwrap();
                 format!("private: {}", session.handle)
-            }),
+            })
+            .post(async |_: OAuthClient| "posted"),
         )
         .route("/outcome", get(outcome))
         .merge(web.routes())

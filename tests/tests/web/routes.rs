@@ -186,6 +186,10 @@ async fn an_ended_session_asks_to_sign_in_again_and_scripts_get_401() {
     assert_eq!(visitor.get("/outcome").await.body, "again: NotFound");
     assert_eq!(visitor.get_with("/private", &[("sec-fetch-mode", "cors")]).await.status, 401);
 
+    // Nobody can come back to a form that was posted; who posts it is a person all the same.
+    let posted = visitor.post("/private", &[]).await;
+    assert_eq!((posted.status, posted.location()), (303, "/login"), "{}", posted.body);
+
     let api = Site::start(|builder| builder.answer_unauthorized()).await;
     assert_eq!(api.visitor().get("/private").await.status, 401);
 }

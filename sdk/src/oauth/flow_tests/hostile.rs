@@ -57,3 +57,52 @@ async fn errors_of_the_server_show_its_words_and_not_without_end() {
     let text = pushed(&net).await;
     assert!(text.contains("invalid_request") && text.len() < 1500, "{}", text.len());
 }
+
+/// A good answer without `DPoP-Nonce`.
+fn without_nonce(status: u16, body: Value) -> Reply {
+    let mut reply = Reply::json(status, body);
+    reply.headers.retain(|(name, _)| *name != "DPoP-Nonce");
+    reply
+}
+
+#[tokio::test]
+async fn o36_a_missing_nonce_is_refused_at_the_authorization_server_unless_told_otherwise() {
+    let pushed = without_nonce(201, json!({ "request_uri": "urn:req:1", "expires_in": 300 }));
+    let net = Net::start().await;
+    net.stub.answer("/par", pushed.clone());
+    let text = error_text(&net.authorize(DID).await.unwrap_err());
+    assert!(text.contains("DPoP-Nonce") && text.contains("MissingNonce::Accept"), "{text}");
+    // At the token endpoint the tokens that came are revoked, too.
+    let net = Net::start().await;
+    net.stub.answer("/token", without_nonce(200, net.stub.tokens()));
+    net.sign_in(DID).await.unwrap_err();
+    assert_eq!(net.stored("session/").await, 0);
+    let net = Net::with(|builder| builder.missing_nonce(crate::oauth::MissingNonce::Accept)).await;
+    net.stub.answer("/par", pushed);
+    net.sign_in(DID).await.unwrap();
+}
+
+#[tokio::test]
+async fn o36_a_missing_nonce_is_recorded_at_the_resource_server() {
+    let net = Net::start().await;
+    let client = net.sign_in(DID).await.unwrap().client;
+    let session = json!({ "handle": "alice.example.com", "did": DID });
+    net.stub.answer("/xrpc/com.atproto.server.getSession", Reply::json(200, session.clone()));
+    client.com_atproto_server().get_session().await.unwrap();
+    assert!(!client.session_info().await.unwrap().nonce_missing);
+    net.stub.answer("/xrpc/com.atproto.server.getSession", without_nonce(200, session));
+    client.com_atproto_server().get_session().await.unwrap();
+    assert!(client.session_info().await.unwrap().nonce_missing);
+}
+
+#[tokio::test]
+async fn o32_the_token_goes_with_the_scheme_dpop_and_a_proof() {
+    let net = Net::start().await;
+    let client = net.sign_in(DID).await.unwrap().client;
+    let session = json!({ "handle": "alice.example.com", "did": DID });
+    net.stub.answer("/xrpc/com.atproto.server.getSession", Reply::json(200, session));
+    client.com_atproto_server().get_session().await.unwrap();
+    let sent = net.stub.last("/xrpc/com.atproto.server.getSession").headers;
+    assert_eq!(sent["authorization"], "DPoP access-1");
+    assert_eq!(sent["dpop"].split('.').count(), 3);
+}

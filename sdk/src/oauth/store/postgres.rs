@@ -218,6 +218,18 @@ async fn limited<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result
     tokio::time::timeout(LIMIT, work).await.unwrap_or(Err(StoreError::Timeout { limit: LIMIT }))
 }
 
+/// A text behind all that begin with a prefix, as bytes are ordered. Keys are ASCII, and so is this then, which a database
+/// of any encoding knows.
+fn behind(prefix: &str) -> String {
+    let mut text = prefix.trim_end_matches('\u{7f}').to_owned();
+    match text.pop() {
+        Some(last) if last.is_ascii() => text.push(char::from(last as u8 + 1)),
+        Some(last) => text.extend([last, '\u{10ffff}']),
+        None => text.push('\u{7f}'),
+    }
+    text
+}
+
 /// Versions come from a sequence, which begins at 1.
 fn version_of(number: i64) -> Version {
     Version(number.unsigned_abs())
@@ -298,15 +310,17 @@ impl Store for PostgresStore {
     }
 
     fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
-        // The first two conditions are a range of the index; the third is for what sorts between.
+        // The first two conditions are a range of the index; the third is for whatever else sorts into it.
         const QUERY: &str = "SELECT key FROM atproto_entries
-            WHERE key >= $1 AND key < $1 || chr(1114111) AND starts_with(key, $1)
+            WHERE key >= $1 AND key < $3 AND starts_with(key, $1)
             AND (expires_at IS NULL OR expires_at > $2)";
         Box::pin(limited(async move {
             let client = self.client().await?;
             let statement = client.prepare_cached(QUERY).await.map_err(StoreError::backend)?;
-            let rows =
-                client.query(&statement, &[&prefix, &unix_now()]).await.map_err(StoreError::backend)?;
+            let rows = client
+                .query(&statement, &[&prefix, &unix_now(), &behind(prefix)])
+                .await
+                .map_err(StoreError::backend)?;
             Ok(rows.iter().map(|row| row.get(0)).collect())
         }))
     }
