@@ -317,8 +317,11 @@ impl Live {
                 let stale = stale.map(|stale| Zeroizing::new(stale.to_owned()));
                 tokio::spawn(async move {
                     let outcome = refresh::run(&shared, &live, stale.as_ref().map(|s| s.as_str())).await;
-                    sender.send_replace(Some(outcome));
+                    // Whoever hears the outcome finds nothing left of the work: with the last client the
+                    // session's state goes too.
                     live.state().flight = None;
+                    drop(live);
+                    sender.send_replace(Some(outcome));
                 });
                 flight
             }

@@ -479,6 +479,17 @@ async fn tables_do_not_grow() {
     assert_eq!(world.shared.lives.lock().unwrap().len(), 0);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_task_of_a_refresh_holds_nothing_once_its_outcome_is_heard() {
+    for _ in 0..50 {
+        let world = World::new(-10).await;
+        world.stub.answer(&[Answer::InvalidGrant]);
+        assert_eq!(reason(get(&world.client).await.unwrap_err()), ReauthenticateReason::Revoked);
+        drop(world.client);
+        assert_eq!(world.shared.lives.lock().unwrap().len(), 0);
+    }
+}
+
 #[tokio::test]
 async fn nothing_shown_holds_a_token() {
     let world = World::new(250).await;
