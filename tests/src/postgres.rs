@@ -7,7 +7,10 @@ use std::{
     sync::OnceLock,
 };
 
-use crate::server::{Recipe, Server, ServerError, find};
+use crate::{
+    certificates::ServerTls,
+    server::{Recipe, Server, ServerError, find},
+};
 
 const PROGRAM: &str = "postgres";
 const PACKAGE: &str = "postgresql";
@@ -19,12 +22,24 @@ pub struct PostgresServer(Server);
 impl PostgresServer {
     /// Makes a database in a temporary folder and starts a server on it. Takes a second or two.
     pub fn start() -> Result<Self, ServerError> {
+        Self::start_with(None)
+    }
+
+    /// One that takes connections over TLS only.
+    pub fn start_with_tls(tls: &ServerTls) -> Result<Self, ServerError> {
+        Self::start_with(Some(tls))
+    }
+
+    fn start_with(tls: Option<&ServerTls>) -> Result<Self, ServerError> {
         let failed = |source| ServerError::Start { program: PROGRAM, source };
         let program = |name: &'static str| {
             find(name, newest_first()).ok_or(ServerError::Missing { program: name, package: PACKAGE })
         };
         let (initdb, postgres, isready) = (program("initdb")?, program(PROGRAM)?, program("pg_isready")?);
         let folder = tempfile::Builder::new().prefix("atproto-postgres-").tempdir().map_err(failed)?;
+        if let Some(tls) = tls {
+            tls.write(folder.path()).map_err(failed)?;
+        }
         let user = as_other_user(&folder).map_err(failed)?;
         let data = folder.path().join("data").display().to_string();
         let mut making = user.clone();
@@ -47,6 +62,20 @@ impl PostgresServer {
         // Nothing here outlives a crash of the machine, so nothing waits for the disk.
         for setting in ["listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off"] {
             command.extend(["-c".into(), setting.into()]);
+        }
+        if let Some(tls) = tls {
+            let method = if tls.asks_clients { "cert" } else { "trust" };
+            let access = format!("hostssl all all 127.0.0.1/32 {method}\n");
+            fs::write(folder.path().join("data/pg_hba.conf"), access).map_err(failed)?;
+            let file = |name: &str| folder.path().join(name).display().to_string();
+            for (setting, value) in [
+                ("ssl", "on".to_owned()),
+                ("ssl_cert_file", file("server.crt")),
+                ("ssl_key_file", file("server.key")),
+                ("ssl_ca_file", file("authority.crt")),
+            ] {
+                command.extend(["-c".into(), format!("{setting}={value}")]);
+            }
         }
         let is_ready = Box::new(move |port: u16| {
             let mut asking = Command::new(&isready);
@@ -89,6 +118,6 @@ fn as_other_user(folder: &tempfile::TempDir) -> std::io::Result<Vec<String>> {
     if String::from_utf8_lossy(&id.stdout).trim() != "0" {
         return Ok(Vec::new());
     }
-    Command::new("chown").arg("postgres").arg(folder.path()).status()?;
+    Command::new("chown").args(["-R", "postgres"]).arg(folder.path()).status()?;
     Ok(["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"].map(Into::into).to_vec())
 }

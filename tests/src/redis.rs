@@ -7,17 +7,32 @@ use std::{
     time::Duration,
 };
 
-use crate::server::{Recipe, Server, ServerError, find};
+use crate::{
+    certificates::ServerTls,
+    server::{Recipe, Server, ServerError, find},
+};
 
 const PROGRAM: &str = "redis-server";
 
 /// A Redis server without data that keeps what it gets over a restart. Dropping it ends it.
 #[derive(Debug)]
-pub struct RedisServer(Server);
+pub struct RedisServer {
+    server: Server,
+    scheme: &'static str,
+}
 
 impl RedisServer {
     /// Starts a server.
     pub fn start() -> Result<Self, ServerError> {
+        Self::start_with(None)
+    }
+
+    /// One that takes connections over TLS only.
+    pub fn start_with_tls(tls: &ServerTls) -> Result<Self, ServerError> {
+        Self::start_with(Some(tls))
+    }
+
+    fn start_with(tls: Option<&ServerTls>) -> Result<Self, ServerError> {
         let failed = |source| ServerError::Start { program: PROGRAM, source };
         let program =
             find(PROGRAM, []).ok_or(ServerError::Missing { program: PROGRAM, package: "redis-server" })?;
@@ -27,10 +42,26 @@ impl RedisServer {
             command.extend([name.to_owned(), value.to_owned()]);
         }
         command.extend(["--dir".to_owned(), folder.path().display().to_string()]);
-        let is_ready = Box::new(|port: u16| pings(port).unwrap_or(false));
-        let recipe =
-            Recipe { program: PROGRAM, command, port_option: "--port", stop_signal: "TERM", is_ready };
-        Server::start(recipe, folder).map(Self)
+        let is_ready: Box<dyn Fn(u16) -> bool + Send + Sync> = if let Some(tls) = tls {
+            tls.write(folder.path()).map_err(failed)?;
+            let clients = if tls.asks_clients { "yes" } else { "no" };
+            for (name, value) in [
+                ("--port", "0"),
+                ("--tls-cert-file", "server.crt"),
+                ("--tls-key-file", "server.key"),
+                ("--tls-ca-cert-file", "authority.crt"),
+                ("--tls-auth-clients", clients),
+            ] {
+                command.extend([name.to_owned(), value.to_owned()]);
+            }
+            Box::new(|port| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok())
+        } else {
+            Box::new(|port| pings(port).unwrap_or(false))
+        };
+        let port_option = if tls.is_some() { "--tls-port" } else { "--port" };
+        let recipe = Recipe { program: PROGRAM, command, port_option, stop_signal: "TERM", is_ready };
+        Server::start(recipe, folder)
+            .map(|server| Self { server, scheme: if tls.is_some() { "rediss" } else { "redis" } })
     }
 
     /// The server of this process, started by whoever asks first. It ends with the process.
@@ -41,12 +72,12 @@ impl RedisServer {
 
     /// Its URL.
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}/0", self.0.port)
+        format!("{}://127.0.0.1:{}/0", self.scheme, self.server.port)
     }
 
     /// Ends it and starts it again with the same data.
     pub fn restart(&mut self) -> Result<(), ServerError> {
-        self.0.restart()
+        self.server.restart()
     }
 }
 

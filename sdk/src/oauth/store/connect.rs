@@ -14,6 +14,9 @@ use super::{FileStore, MemoryStore, Store, StoreError};
 /// | `postgres://user:password@host/database` | PostgreSQL | `postgres` |
 /// | `redis://host/0`, `rediss://user:password@host/0` | Redis, plain or with TLS | `redis` |
 ///
+/// The database servers' URLs can end in `?sslrootcert=authority.pem`, and in `sslcert=` and `sslkey=` for a certificate
+/// of one's own.
+///
 /// ```
 /// # async fn f() -> Result<(), atproto_sdk::oauth::StoreError> {
 /// let store = atproto_sdk::oauth::store::connect("memory:").await?;

@@ -17,6 +17,10 @@ mod postgres;
 mod redis;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod tls;
+#[cfg(all(test, any(feature = "postgres", feature = "redis")))]
+mod tls_handshakes;
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 

@@ -1,6 +1,6 @@
 //! Sessions in a PostgreSQL database.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
 use deadpool_postgres::{
     GenericClient as _, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts,
@@ -12,7 +12,7 @@ use tokio_postgres::{
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{Entry, Expected, Store, StoreError, StoreLock, Version, key_hash, unix_now};
+use super::{Entry, Expected, Store, StoreError, StoreLock, Version, key_hash, tls::TlsFiles, unix_now};
 use crate::xrpc::BoxFuture;
 
 /// The form of the tables.
@@ -44,12 +44,14 @@ pub struct PostgresStore {
 impl PostgresStore {
     /// Connects to `postgres://user:password@host/database`, and makes or migrates the tables.
     ///
-    /// `sslmode` can be `disable`, `prefer` or `require`, and certificates are always verified: by the system's
-    /// authorities, or by those in the PEM file that `sslrootcert` names. Without `sslmode`, it is `disable` for this
-    /// machine and `require` for others.
+    /// `sslmode` can be `disable`, `prefer`, `require` or `verify-full`. Certificates are always verified, name included:
+    /// by the system's authorities, or by those in the PEM file that `sslrootcert` names. `sslcert` and `sslkey` name the
+    /// PEM files of this client's own certificate, for servers that ask for one. Without `sslmode`, it is `disable` for
+    /// this machine and `require` for others.
     ///
     /// # Errors
-    /// When the URL is not understood, the database cannot be reached, or its tables are of a newer version.
+    /// When the URL is not understood, a file in it cannot be used, the database cannot be reached, or its tables are of a
+    /// newer version.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         let settings = Settings::parse(url)?;
         let pool = settings.pool(CONNECTIONS)?;
@@ -108,42 +110,37 @@ const TABLES: &str = "
 /// What a URL says.
 struct Settings {
     config: Config,
-    /// PEM file of authorities.
-    authorities: Option<String>,
+    tls_files: TlsFiles,
 }
 
 impl Settings {
     fn parse(url: &str) -> Result<Self, StoreError> {
         let refuse = |problem: String| StoreError::Url { problem };
-        let mut parsed =
-            url::Url::parse(url).map_err(|error| refuse(format!("it is not a URL ({error})")))?;
-        // The driver does not know this one.
-        let authorities =
-            parsed.query_pairs().find(|(name, _)| name == "sslrootcert").map(|(_, path)| path.into_owned());
-        let others: Vec<(String, String)> =
-            parsed.query_pairs().into_owned().filter(|(name, _)| name != "sslrootcert").collect();
-        let has_mode = others.iter().any(|(name, _)| name == "sslmode");
-        parsed.set_query(None);
-        if !others.is_empty() {
-            parsed.query_pairs_mut().extend_pairs(others);
+        if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+            return Err(refuse("it does not begin with `postgres://`".to_owned()));
         }
-        let mut config: Config = parsed
-            .as_str()
+        let (url, tls_files) = TlsFiles::take_from(url)?;
+        let (address, query) = url.split_once('?').unwrap_or((&url, ""));
+        let has_mode = query.split('&').any(|pair| pair.starts_with("sslmode="));
+        // Here certificates are verified whenever there are any, and so this is one word more for the same.
+        let query = query.replace("sslmode=verify-full", "sslmode=require");
+        let mut config: Config = format!("{address}?{query}")
             .parse()
-            .map_err(|error| refuse(format!("PostgreSQL does not understand it ({error})")))?;
+            .map_err(|error| refuse(format!("PostgreSQL does not understand it ({})", cause(&error))))?;
         if !has_mode {
             let here = config.get_hosts().iter().all(|host| match host {
                 Host::Tcp(name) => matches!(name.as_str(), "localhost" | "127.0.0.1" | "::1" | "[::1]"),
                 #[cfg(unix)]
                 Host::Unix(_) => true,
             });
-            config.ssl_mode(if here { SslMode::Disable } else { SslMode::Require });
+            let plain = here && tls_files.is_empty();
+            config.ssl_mode(if plain { SslMode::Disable } else { SslMode::Require });
         }
         if config.get_application_name().is_none() {
             config.application_name("atproto-sdk");
         }
         config.connect_timeout(CONNECT_LIMIT);
-        Ok(Self { config, authorities })
+        Ok(Self { config, tls_files })
     }
 
     fn pool(&self, size: usize) -> Result<Pool, StoreError> {
@@ -151,7 +148,7 @@ impl Settings {
         let manager = if self.config.get_ssl_mode() == SslMode::Disable {
             Manager::from_config(self.config.clone(), NoTls, recycling)
         } else {
-            let tls = MakeRustlsConnect::new(self.tls()?);
+            let tls = MakeRustlsConnect::new(self.tls_files.client_config()?);
             Manager::from_config(self.config.clone(), tls, recycling)
         };
         let timeouts = Timeouts {
@@ -163,30 +160,11 @@ impl Settings {
         let builder = Pool::builder(manager).max_size(size).timeouts(timeouts).runtime(Runtime::Tokio1);
         builder.build().map_err(StoreError::backend)
     }
+}
 
-    fn tls(&self) -> Result<rustls::ClientConfig, StoreError> {
-        use rustls::pki_types::{CertificateDer, pem::PemObject as _};
-        use rustls_platform_verifier::BuilderVerifierExt as _;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(StoreError::backend)?;
-        let Some(path) = &self.authorities else {
-            let verified = builder.with_platform_verifier().map_err(StoreError::backend)?;
-            return Ok(verified.with_no_client_auth());
-        };
-        let refuse =
-            |problem: String| StoreError::Url { problem: format!("`sslrootcert` {path}: {problem}") };
-        let mut roots = rustls::RootCertStore::empty();
-        for certificate in CertificateDer::pem_file_iter(path).map_err(|error| refuse(error.to_string()))? {
-            let certificate = certificate.map_err(|error| refuse(error.to_string()))?;
-            roots.add(certificate).map_err(|error| refuse(error.to_string()))?;
-        }
-        if roots.is_empty() {
-            return Err(refuse("there is no certificate in it".to_owned()));
-        }
-        Ok(builder.with_root_certificates(roots).with_no_client_auth())
-    }
+/// What the driver's parser says: the name of an option, and never its value.
+fn cause(error: &tokio_postgres::Error) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// A value on its way into the database. The driver can log parameters, and these are secrets.
@@ -406,16 +384,27 @@ mod tests {
         assert_eq!(mode("postgresql://app:secret@db.example/db"), SslMode::Require);
         assert_eq!(mode("postgres://app@db.example/db?sslmode=disable"), SslMode::Disable);
         assert_eq!(mode("postgres://app@localhost/db?sslmode=require"), SslMode::Require);
+        assert_eq!(mode("postgres://app@localhost/db?sslmode=verify-full"), SslMode::Require);
+        assert_eq!(mode("postgres://app@localhost/db?sslrootcert=/x.pem"), SslMode::Require);
+        let several =
+            Settings::parse("postgres://app@one.example:5433,two.example/db?connect_timeout=3").unwrap();
+        assert_eq!((several.config.get_hosts().len(), several.config.get_ports()), (2, &[5433, 5432][..]));
+        let socket = Settings::parse("postgres:///db?host=/run/postgresql&user=app").unwrap();
+        assert_eq!(socket.config.get_ssl_mode(), SslMode::Disable);
         let settings =
             Settings::parse("postgres://a@db.example/db?sslrootcert=/x.pem&sslmode=require").unwrap();
-        assert_eq!(settings.authorities.as_deref(), Some("/x.pem"));
-        let error = settings.tls().unwrap_err().to_string();
+        let error = settings.pool(1).unwrap_err().to_string();
         assert!(error.contains("/x.pem"), "{error}");
-        for bad in ["postgres://app:secret@db.example/db?nonsense=1", "nonsense secret"] {
+        for (bad, words) in [
+            ("postgres://app:secret@db.example/db?nonsense=1", "nonsense"),
+            ("postgres://app:secret@db.example/db?sslmode=verify-ca", "sslmode"),
+            ("nonsense secret", "does not begin with `postgres://`"),
+        ] {
             let error = Settings::parse(bad).err().unwrap();
-            assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
+            let text = format!("{error} {error:?}");
+            assert!(text.contains(words) && !text.contains("secret"), "{text}");
         }
-        Settings::parse("postgres://a@db.example/db").unwrap().tls().unwrap();
+        Settings::parse("postgres://a@db.example/db").unwrap().pool(1).unwrap();
     }
 
     #[test]

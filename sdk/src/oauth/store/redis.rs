@@ -3,13 +3,16 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use redis::{
-    Client, RedisError, Script,
+    Client, ClientTlsConfig, RedisError, Script, TlsCertificates,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
 use tokio::task::AbortHandle;
 use zeroize::Zeroizing;
 
-use super::{Entry, Expected, Store, StoreError, StoreLock, Version, random_token, unix_now, with_jitter};
+use super::{
+    Entry, Expected, Store, StoreError, StoreLock, Version, random_token, tls::TlsFiles, unix_now,
+    with_jitter,
+};
 use crate::xrpc::BoxFuture;
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -96,11 +99,41 @@ fn failed(error: RedisError) -> StoreError {
     StoreError::backend(error)
 }
 
+/// A client by a URL and the files that it names.
+fn client(url: &str) -> Result<Client, StoreError> {
+    let (url, tls_files) = TlsFiles::take_from(url)?;
+    let refuse =
+        |error: RedisError| StoreError::Url { problem: format!("Redis does not understand it ({error})") };
+    if !url.starts_with("rediss:") {
+        if !tls_files.is_empty() {
+            let problem = "files for TLS go with `rediss://`, and this is `redis://`, which is plain";
+            return Err(StoreError::Url { problem: problem.to_owned() });
+        }
+        return Client::open(url).map_err(refuse);
+    }
+    if url.ends_with("#insecure") {
+        let problem = "certificates are always verified; name the server's authority in `sslrootcert`";
+        return Err(StoreError::Url { problem: problem.to_owned() });
+    }
+    // The driver takes it for granted that there is one, and panics otherwise.
+    crate::http_client::choose_crypto();
+    let certificates = TlsCertificates {
+        client_tls: tls_files
+            .identity()?
+            .map(|own| ClientTlsConfig { client_cert: own.certificates, client_key: own.key.to_vec() }),
+        root_cert: tls_files.authorities()?.map(|(pem, _)| pem),
+    };
+    Client::build_with_tls(url, certificates).map_err(refuse)
+}
+
 impl RedisStore {
     /// Connects to `redis://user:password@host/0`, or `rediss://` for TLS.
     ///
+    /// Certificates are verified by the system's authorities, or by those in the PEM file that `?sslrootcert=` names.
+    /// `sslcert` and `sslkey` name the PEM files of this client's own certificate, for servers that ask for one.
+    ///
     /// # Errors
-    /// When the URL is not understood, or the server cannot be reached.
+    /// When the URL is not understood, a file in it cannot be used, or the server cannot be reached.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         Self::connect_with_prefix(url, DEFAULT_PREFIX).await
     }
@@ -108,10 +141,7 @@ impl RedisStore {
     /// Connects with a text of one's own that all keys begin with, so that apps can share a server. In a cluster it needs
     /// a part in braces, as `{my-app}:` has.
     pub async fn connect_with_prefix(url: &str, prefix: &str) -> Result<Self, StoreError> {
-        let refuse = |error: RedisError| StoreError::Url {
-            problem: format!("Redis does not understand it ({error})"),
-        };
-        let client = Client::open(url).map_err(refuse)?;
+        let client = client(url)?;
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(CONNECT_LIMIT))
             .set_response_timeout(Some(ANSWER_LIMIT))
