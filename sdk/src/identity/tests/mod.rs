@@ -200,13 +200,13 @@ async fn o6_what_is_shown_may_be_older_than_what_sign_in_relies_on() {
         .plc_directory(&web.origin)
         .handle_resolver(HandleResolver::Xrpc(web.origin.clone()))
         .allow_loopback_http(true)
-        .cache_lifetime(Duration::from_millis(150))
+        .cache_lifetime(Duration::from_secs(1))
         .build()
         .unwrap();
     resolver.resolve(ALICE).await.unwrap();
     resolver.resolve(ALICE).await.unwrap();
     assert_eq!(web.hits(), 2);
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    tokio::time::sleep(Duration::from_millis(1050)).await;
     resolver.resolve_for_display(ALICE).await.unwrap();
     assert_eq!(web.hits(), 2, "old enough to be shown");
     resolver.resolve(ALICE).await.unwrap();

@@ -260,10 +260,8 @@ async fn the_loser_of_two_refreshes_takes_the_winners_tokens() {
     let (sessions, id) = (Arc::clone(&world.shared), world.client.session_id().clone());
     let stub = world.stub.clone();
     let winner = tokio::spawn(async move {
-        while stub.with(|s| s.refreshes) == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        stub.has_refreshed().await;
+        tokio::time::sleep(Duration::from_millis(30)).await;
         stub.with(|s| s.generation = 7);
         let mut session = sessions.sessions.get(&id).await.unwrap().unwrap();
         (session.access_token, session.refresh_token) = ("a7".into(), Some("r7".into()));
@@ -299,8 +297,12 @@ async fn tokens_that_cannot_be_stored_are_stored_even_if_nobody_calls() {
     let id = client.session_id().clone();
     drop((client, first));
     fails.store(false, Ordering::SeqCst);
-    tokio::time::sleep(Duration::from_millis(1500)).await;
-    assert_eq!(shared(&store).sessions.get(&id).await.unwrap().unwrap().access_token, "a1");
+    let stored = async {
+        while shared(&store).sessions.get(&id).await.unwrap().unwrap().access_token != "a1" {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), stored).await.unwrap();
 }
 
 #[tokio::test]
@@ -433,7 +435,7 @@ async fn signing_out_during_a_refresh_is_not_undone_by_it() {
     world.stub.answer(&[Answer::Slow]);
     let call = get(&world.client);
     let out = async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        world.stub.has_refreshed().await;
         // As somebody without the lock does it.
         world.store.delete(&world.client.session_id().store_key()).await.unwrap();
     };
@@ -449,8 +451,7 @@ async fn a_refresh_killed_with_its_runtime_does_not_block_later_calls() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let client = world.client.clone();
     runtime.spawn(async move { get(&client).await });
-    tokio::time::sleep(Duration::from_millis(150)).await;
-    assert_eq!(world.refreshes(), 1);
+    world.stub.has_refreshed().await;
     runtime.shutdown_background();
     let outcome = tokio::time::timeout(Duration::from_secs(10), get(&world.client)).await.unwrap();
     // The new tokens died with the runtime.

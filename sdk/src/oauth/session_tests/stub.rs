@@ -96,6 +96,13 @@ impl Stub {
         f(&mut self.state.lock().unwrap())
     }
 
+    /// Waits for the first refresh, whose answer may be on its way still.
+    pub(super) async fn has_refreshed(&self) {
+        while self.with(|s| s.refreshes) == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     pub(super) fn answer(&self, answers: &[Answer]) {
         self.with(|s| s.answers.extend(answers));
     }
