@@ -13,7 +13,7 @@ use super::{
     server::{Processed, ServerEndpoint, ServerError, TokenResponse, TokenResponseError},
     session::Session,
     session_info,
-    sessions::SessionStoreError,
+    sessions::{Removed, SessionStoreError},
     shared::Shared,
     store::Expected,
 };
@@ -280,7 +280,7 @@ impl Refresh<'_> {
     async fn end(&mut self, current: &Loaded, reason: ReauthenticateReason) -> Outcome {
         match self.shared.sessions.delete(&self.live.id).await {
             // Written in the moment between: by somebody who does not keep to the lock, and newer.
-            Ok(Some(removed)) if removed.access_token != current.session.access_token => {
+            Ok(Removed::Session(removed)) if removed.access_token != current.session.access_token => {
                 self.step("somebody else has stored new tokens in this moment");
                 self.shared.sessions.put(&removed, Expected::Absent).await?;
                 return self.live.reload(self.shared).await;

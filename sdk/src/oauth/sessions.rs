@@ -67,6 +67,15 @@ impl SessionStoreError {
     }
 }
 
+/// What stood under the name of a session that was removed.
+#[derive(Debug)]
+pub(crate) enum Removed {
+    Nothing,
+    Session(Box<Session>),
+    /// It is gone too, and nobody can revoke its tokens.
+    Unreadable(SessionStoreError),
+}
+
 /// The sessions in a store.
 pub(crate) struct Sessions {
     store: Arc<dyn Store>,
@@ -159,13 +168,23 @@ impl Sessions {
         limited(LIMIT, self.store.put(&session.id.store_key(), &bytes, None, expected)).await
     }
 
-    /// Removes a session; gives what was there.
-    pub(crate) async fn delete(&self, id: &SessionId) -> Result<Option<Session>, SessionStoreError> {
+    /// Removes a session.
+    pub(crate) async fn delete(&self, id: &SessionId) -> Result<Removed, SessionStoreError> {
         let removed = limited(LIMIT, self.store.delete(&id.store_key())).await;
         // After the fact, and also after a failure: it may have happened.
         self.removals.fetch_add(1, Ordering::SeqCst);
-        // One that cannot be read is gone too.
-        Ok(removed?.and_then(|entry| decode(id, &entry).ok()))
+        match removed {
+            Ok(None) => Ok(Removed::Nothing),
+            Ok(Some(entry)) => Ok(match decode(id, &entry) {
+                Ok(session) => Removed::Session(Box::new(session)),
+                Err(error) => Removed::Unreadable(error),
+            }),
+            #[cfg(feature = "encryption")]
+            Err(error @ SessionStoreError::Store(StoreError::Sealed { .. })) => {
+                Ok(Removed::Unreadable(error))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// How many removals there were.

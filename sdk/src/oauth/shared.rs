@@ -13,8 +13,8 @@ use super::{
     live::Live,
     nonce::{NonceCache, SessionNonces},
     server::{ClientProof, MissingNonce, ServerEndpoint},
-    session::{Session, SessionId},
-    sessions::{SessionStoreError, Sessions},
+    session::SessionId,
+    sessions::{Removed, SessionStoreError, Sessions},
     store::Store,
 };
 
@@ -85,7 +85,7 @@ impl Shared {
 
     /// Takes a session out of the store and out of memory, after a refresh under way has ended; gives what
     /// was there, so that its tokens can be revoked.
-    pub(crate) async fn remove(&self, id: &SessionId) -> Result<Option<Session>, SessionStoreError> {
+    pub(crate) async fn remove(&self, id: &SessionId) -> Result<Removed, SessionStoreError> {
         // A lock that cannot be had does not keep the user signed in: a refresh under way writes only over
         // the version that it has read, and so cannot bring the session back.
         let lock = self.sessions.lock(id).await;
@@ -96,11 +96,14 @@ impl Shared {
         let unsaved = live.forget();
         let removed = self.sessions.delete(id).await?;
         self.nonces.forget(id);
-        if removed.is_some() {
+        if !matches!(removed, Removed::Nothing) {
             self.events.emit(SessionEvent::Ended { id: id.clone(), reason: SessionEnd::SignedOut });
         }
         // Tokens that could not be stored are newer than what was there.
-        Ok(removed.map(|stored| unsaved.unwrap_or(stored)))
+        Ok(match (removed, unsaved) {
+            (Removed::Session(_) | Removed::Unreadable(_), Some(newer)) => Removed::Session(Box::new(newer)),
+            (removed, _) => removed,
+        })
     }
 
     /// The client that a new sign-in is begun with: the newest key signs (O13).

@@ -7,6 +7,7 @@ use super::{
     nonce::NonceCache,
     server::{ServerEndpoint, ServerError},
     session::{Session, SessionId},
+    sessions::Removed,
     shared::Shared,
 };
 
@@ -44,12 +45,21 @@ impl OAuthClient {
 async fn sign_out(shared: &Shared, id: &SessionId) -> Result<SignOut, SignOutError> {
     let removed = shared.remove(id).await;
     match removed.map_err(|source| SignOutError::Store { id: id.clone(), source })? {
-        None => Ok(SignOut::NoSession),
-        Some(session) => Ok(match revoke(shared, &session).await {
+        Removed::Nothing => Ok(SignOut::NoSession),
+        Removed::Session(session) => Ok(match revoke(shared, &session).await {
             Ok(()) => SignOut::Confirmed,
             Err(problem) => SignOut::NotConfirmed { problem },
         }),
+        Removed::Unreadable(error) => {
+            let problem = format!("its tokens could not be read from the store: {}", cause(&error));
+            Ok(SignOut::NotConfirmed { problem })
+        }
     }
+}
+
+/// The innermost cause, in words.
+fn cause(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), cause)
 }
 
 async fn revoke(shared: &Shared, session: &Session) -> Result<(), String> {

@@ -14,7 +14,8 @@ use stub::{DID, OTHER_DID, RESOURCE, Reply, SERVER, Stub};
 
 use super::{
     AuthorizeError, AuthorizeOptions, CallbackError, CallbackParams, ClientError, ClientMetadata,
-    DiscoveryError, Display, MemoryStore, OAuth, OAuthBuilder, Prompt, SignOut, SignedIn, store::Store,
+    DiscoveryError, Display, MemoryStore, OAuth, OAuthBuilder, Prompt, SignOut, SignedIn,
+    store::{Expected, Store},
 };
 use crate::{
     identity::{HandleResolver, Resolver},
@@ -505,6 +506,17 @@ async fn o27_the_local_session_goes_without_the_server_too() {
     let outcome = net.oauth.sign_out(&id).await.unwrap();
     assert!(matches!(outcome, SignOut::NotConfirmed { .. }), "{outcome:?}");
     assert_eq!(net.stored("").await, 0);
+}
+
+#[tokio::test]
+async fn o27_a_session_that_cannot_be_read_is_signed_out_too() {
+    let net = Net::start().await;
+    let id = net.sign_in(DID).await.unwrap().client.session_id().clone();
+    net.store.put(&id.store_key(), b"{}", None, Expected::Any).await.unwrap();
+    let SignOut::NotConfirmed { problem } = net.oauth.sign_out(&id).await.unwrap() else { panic!() };
+    assert!(problem.contains("damaged"), "{problem}");
+    assert_eq!((net.stored("").await, net.stub.requests("/revoke").len()), (0, 0));
+    assert_eq!(net.oauth.sign_out(&id).await.unwrap(), SignOut::NoSession);
 }
 
 #[tokio::test]

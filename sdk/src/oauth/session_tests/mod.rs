@@ -22,6 +22,7 @@ use super::{
     events::Events,
     server::{MissingNonce, TokenResponse},
     session::{Session, SessionId, SessionServers, unix_now},
+    sessions::Removed,
     shared::{Client, Shared},
     store::{Entry, Expected, MemoryStore, Store, StoreError, StoreLock, Version},
 };
@@ -422,7 +423,8 @@ async fn a_signed_out_session_stays_signed_out() {
     ok(&world.client).await;
     let other = OAuthClient::new(shared(&world.store), world.client.session_id().clone());
     ok(&other).await;
-    assert!(world.shared.remove(world.client.session_id()).await.unwrap().is_some());
+    let removed = world.shared.remove(world.client.session_id()).await.unwrap();
+    assert!(matches!(removed, Removed::Session(_)));
     assert_eq!(reason(get(&world.client).await.unwrap_err()), ReauthenticateReason::NotFound);
     tokio::time::sleep(Duration::from_millis(1100)).await;
     assert_eq!(reason(get(&other).await.unwrap_err()), ReauthenticateReason::NotFound);
