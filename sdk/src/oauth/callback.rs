@@ -2,9 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use serde::Deserialize;
 use tracing::{Instrument as _, Span, field::Empty};
-use zeroize::Zeroize;
 
 use super::{
     OAuth, OAuthClient,
@@ -13,10 +11,10 @@ use super::{
     events::SessionEvent,
     nonce::NonceCache,
     pending::{PendingSignIn, PendingSignIns, Taken},
-    server::{ServerEndpoint, TokenResponse},
+    server::{RefusedTokens, ServerEndpoint, TokenResponse},
     session::{Session, SessionId, SessionServers},
     shared::ClientRef,
-    sign_out::TokenToRevoke,
+    sign_out::discard,
     store::Expected,
 };
 use crate::xrpc::observed::observed;
@@ -192,19 +190,20 @@ impl Exchange {
             ("redirect_uri", &pending.redirect_uri),
             ("code_verifier", &pending.verifier),
         ];
-        let response = self
-            .endpoint()
-            .post_form(&pending.token_endpoint, &form)
-            .await
-            .map_err(|source| CallbackError::Token { issuer: pending.issuer.clone(), source })?;
-        let accepted = match TokenResponse::parse(&response.body) {
+        let failed = |source| CallbackError::Token { issuer: pending.issuer.clone(), source };
+        let endpoint = self.endpoint();
+        let answer = endpoint.post_for_tokens(&pending.token_endpoint, &form).await.map_err(failed)?;
+        let accepted = match answer.tokens {
             Ok(tokens) => self.accept(&tokens).await,
-            Err(source) => Err(CallbackError::TokenResponse { issuer: pending.issuer.clone(), source }),
+            Err(RefusedTokens::Nonce(source)) => Err(failed(source)),
+            Err(RefusedTokens::Response(source)) => {
+                Err(CallbackError::TokenResponse { issuer: pending.issuer.clone(), source })
+            }
         };
         match accepted {
             Ok(id) => Ok(self.oauth.client_of(&id, Some(self.nonces.clone()))),
             Err(error) => {
-                self.discard(&response.body).await;
+                discard(&endpoint, pending.revocation_endpoint.as_deref(), &answer.body).await;
                 Err(error)
             }
         }
@@ -234,9 +233,15 @@ impl Exchange {
         let id = SessionId::generate(tokens.sub.clone())?;
         let mut session = Session::new(id.clone(), servers, &self.key, tokens);
         session.requested_scope.clone_from(&pending.scope);
-        let stored = self.oauth.inner.shared.sessions.put(&session, Expected::Absent).await;
-        stored.map_err(|source| CallbackError::Store { did: tokens.sub.clone(), source })?;
-        self.oauth.inner.shared.events.emit(SessionEvent::SignedIn { id: id.clone() });
+        let shared = &self.oauth.inner.shared;
+        if let Err(source) = shared.sessions.put(&session, Expected::Absent).await {
+            // A put that was not answered may have been done, and its tokens are going to be revoked.
+            if let Err(error) = shared.sessions.delete(&id).await {
+                tracing::debug!(session = %id, %error, "a session that could not be stored may be in the store");
+            }
+            return Err(CallbackError::Store { did: tokens.sub.clone(), source });
+        }
+        shared.events.emit(SessionEvent::SignedIn { id: id.clone() });
         Ok(id)
     }
 
@@ -256,32 +261,5 @@ impl Exchange {
             });
         }
         Ok(identity.pds)
-    }
-
-    /// Revokes what came with an answer that is not accepted, also where the rest of it is nonsense.
-    async fn discard(&self, body: &[u8]) {
-        let Ok(tokens) = serde_json::from_slice::<ReceivedTokens>(body) else { return };
-        let (refresh, access) = (tokens.refresh_token.as_deref(), tokens.access_token.as_deref());
-        let Some(token) = TokenToRevoke::of(refresh, access) else {
-            return;
-        };
-        let Some(url) = &self.pending.revocation_endpoint else { return };
-        if let Err(error) = token.revoke(&self.endpoint(), url).await {
-            tracing::warn!(issuer = self.pending.issuer, %error, "refused tokens could not be revoked");
-        }
-    }
-}
-
-/// All that revocation needs of a token response.
-#[derive(Deserialize)]
-struct ReceivedTokens {
-    access_token: Option<String>,
-    refresh_token: Option<String>,
-}
-
-impl Drop for ReceivedTokens {
-    fn drop(&mut self) {
-        self.access_token.zeroize();
-        self.refresh_token.zeroize();
     }
 }

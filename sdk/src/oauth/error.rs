@@ -331,6 +331,12 @@ pub enum SignOutError {
         #[source]
         source: SessionStoreError,
     },
+    /// The runtime ended the sign-out.
+    #[error("signing out of {id} was interrupted, as the runtime it ran on was shut down")]
+    Interrupted {
+        /// The session.
+        id: SessionId,
+    },
     /// The store failed: the session may still be in it.
     #[error("the session {id} could not be removed from the store")]
     Store {

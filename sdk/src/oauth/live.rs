@@ -16,9 +16,9 @@ use super::{
     refresh::{self, RefreshError},
     scopes::Scopes,
     session::{Session, SessionId, unix_now},
-    sessions::{SessionStoreError, decode},
+    sessions::{LIMIT, SessionStoreError, decode},
     shared::{LiveTable, Shared},
-    store::Version,
+    store::{StoreLock, Version},
 };
 use crate::xrpc::{Reauthenticate, ReauthenticateReason};
 
@@ -29,6 +29,13 @@ const RECHECK: Duration = Duration::from_secs(1);
 const WAIT: Duration = Duration::from_secs(400);
 /// After a refresh that could not be made, calls go on with a token that is still good for so long.
 const PAUSE: Duration = Duration::from_secs(5);
+/// After one that took so long to fail, none is tried for as long again, up to a limit.
+const SLOW: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How long a call whose token is still good waits for a new one.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// For how long a process keeps others from a session whose new tokens it could not store.
+const LOCK_KEPT: Duration = Duration::from_secs(120);
 /// A token is refreshed this many seconds before its end, or a tenth of its life if that is less.
 const MARGIN: i64 = 60;
 
@@ -86,6 +93,8 @@ pub(super) struct Unsaved {
     pub(super) session: Session,
     /// What the store had when they were received.
     pub(super) old_access_token: Zeroizing<String>,
+    /// When they were received.
+    pub(super) since: Instant,
 }
 
 type Outcome = Result<Arc<Loaded>, RefreshError>;
@@ -96,10 +105,18 @@ struct State {
     /// The refresh under way. Its sender lives in the task: when that ends in whatever way, this is over.
     flight: Option<watch::Receiver<Option<Outcome>>>,
     unsaved: Option<Unsaved>,
+    /// The session's lock, for as long as nobody else may use what the store has.
+    lock: Option<StoreLock>,
     /// A task offers the unsaved tokens to the store.
     saver: bool,
     ended: Option<Reauthenticate>,
-    pause_until: Option<Instant>,
+    pause: Option<Pause>,
+}
+
+/// After a refresh that could not be made.
+struct Pause {
+    until: Instant,
+    error: RefreshError,
 }
 
 struct Cached {
@@ -158,7 +175,10 @@ impl Live {
         if let Some(cached) = self.fresh(shared)? {
             return Ok(cached);
         }
-        let _reading = self.reading.lock().await;
+        // Behind a store that hangs, all give up when the first one does.
+        let Ok(_reading) = tokio::time::timeout(LIMIT, self.reading.lock()).await else {
+            return Err(SessionStoreError::Timeout { limit: LIMIT }.into());
+        };
         match self.fresh(shared)? {
             Some(cached) => Ok(cached),
             None => self.reload(shared).await,
@@ -203,7 +223,6 @@ impl Live {
     pub(super) fn set(&self, loaded: &Arc<Loaded>, removals: u64) {
         let mut state = self.state();
         state.cached = Some(Cached { loaded: Arc::clone(loaded), read_at: Instant::now(), removals });
-        state.pause_until = None;
     }
 
     /// The session has ended for good.
@@ -211,6 +230,7 @@ impl Live {
         let mut state = self.state();
         state.cached = None;
         state.unsaved = None;
+        state.lock = None;
         state.ended = Some(why);
     }
 
@@ -218,6 +238,7 @@ impl Live {
     pub(crate) fn forget(&self) -> Option<Session> {
         let mut state = self.state();
         state.cached = None;
+        state.lock = None;
         state.unsaved.take().map(|unsaved| unsaved.session)
     }
 
@@ -233,6 +254,27 @@ impl Live {
 
     pub(super) fn has_unsaved(&self) -> bool {
         self.state().unsaved.is_some()
+    }
+
+    /// The lock, if it is kept for unsaved tokens.
+    pub(super) fn take_lock(&self) -> Option<StoreLock> {
+        self.state().lock.take()
+    }
+
+    /// Keeps the lock if there are tokens that the store has not taken, for a while.
+    pub(super) fn keep_lock_while_unsaved(&self, lock: StoreLock) {
+        let mut state = self.state();
+        if state.unsaved.as_ref().is_some_and(|unsaved| unsaved.since.elapsed() < LOCK_KEPT) {
+            state.lock = Some(lock);
+        }
+    }
+
+    /// Drops a lock that has been kept long enough.
+    pub(super) fn give_up_old_lock(&self) {
+        let mut state = self.state();
+        if state.unsaved.as_ref().is_none_or(|unsaved| unsaved.since.elapsed() >= LOCK_KEPT) {
+            state.lock = None;
+        }
     }
 
     /// Whether the caller becomes the one that stores later; a saver that has died is no obstacle, for calls
@@ -251,22 +293,27 @@ impl Live {
         if !loaded.is_due() {
             return Ok(loaded);
         }
-        let usable = !loaded.session.is_expired() && !loaded.session.refresh_in_doubt;
+        let usable = !loaded.session.is_expired();
         if loaded.session.refresh_token.is_none() && usable {
             return Ok(loaded);
         }
-        let paused = self.state().pause_until.is_some_and(|until| Instant::now() < until);
-        if paused && usable {
-            return Ok(loaded);
+        if let Some(Pause { error, .. }) = self.state().pause.as_ref().filter(|p| Instant::now() < p.until) {
+            return if usable && !error.is_in_doubt() { Ok(loaded) } else { Err(error.clone()) };
         }
-        match self.refresh(shared, &loaded.session.access_token).await {
-            // Nothing has happened to the token, so it serves until its end.
-            Err(error @ RefreshError::Unavailable { in_doubt: false, .. }) if usable => {
+        let refreshing = self.refresh(shared, &loaded.session.access_token);
+        if !usable {
+            return refreshing.await;
+        }
+        match tokio::time::timeout(PATIENCE, refreshing).await {
+            Ok(Err(error)) if error.is_temporary() && !error.is_in_doubt() => {
+                // Nothing has happened to the token, so it serves until its end.
                 tracing::debug!(did = %self.id.did(), %error, "not refreshed; the token is still good");
-                self.state().pause_until = Some(Instant::now() + PAUSE);
+                self.state().pause = Some(Pause { until: Instant::now() + PAUSE, error });
                 Ok(loaded)
             }
-            outcome => outcome,
+            Ok(outcome) => outcome,
+            // It goes on. Should the server kill the token meanwhile, the call finds the new one.
+            Err(_) => Ok(loaded),
         }
     }
 
@@ -287,6 +334,17 @@ impl Live {
             // It ran on another caller's runtime and was killed with it; this caller's is alive.
             Err(RefreshError::Interrupted) => self.join_once(shared, stale).await,
             outcome => outcome,
+        }
+    }
+
+    /// After a server or a store that answered late and badly, calls do not wait for it one after the other.
+    fn pause_after(&self, outcome: &Outcome, took: Duration) {
+        if let Err(error) = outcome
+            && error.is_temporary()
+            && took >= SLOW
+        {
+            let until = Instant::now() + took.min(LONGEST_PAUSE);
+            self.state().pause = Some(Pause { until, error: error.clone() });
         }
     }
 
@@ -316,7 +374,9 @@ impl Live {
                 let (live, shared) = (Arc::clone(self), Arc::clone(shared));
                 let stale = stale.map(|stale| Zeroizing::new(stale.to_owned()));
                 tokio::spawn(async move {
+                    let begun = Instant::now();
                     let outcome = refresh::run(&shared, &live, stale.as_ref().map(|s| s.as_str())).await;
+                    live.pause_after(&outcome, begun.elapsed());
                     // Whoever hears the outcome finds nothing left of the work: with the last client the
                     // session's state goes too.
                     live.state().flight = None;

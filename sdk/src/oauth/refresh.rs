@@ -1,7 +1,11 @@
 //! Refreshing a session (protocol O25, O26, O28): once, under the lock of all processes, in a task that no
 //! caller can cancel, and with care where the outcome is not known.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tracing::{Span, field::Empty};
 use zeroize::Zeroizing;
@@ -10,11 +14,12 @@ use super::{
     events::{SessionEnd, SessionEvent},
     live::{Live, Loaded, Unsaved},
     resource,
-    server::{Processed, ServerEndpoint, ServerError, TokenResponse, TokenResponseError},
+    server::{Processed, RefusedTokens, ServerEndpoint, ServerError, TokenResponse, TokenResponseError},
     session::Session,
     session_info,
-    sessions::{Removed, SessionStoreError},
+    sessions::{LOCK_LIMIT, Removed, SessionStoreError},
     shared::Shared,
+    sign_out::discard,
     store::Expected,
 };
 use crate::xrpc::{Reauthenticate, ReauthenticateReason, TransportError, observed::observed};
@@ -63,6 +68,16 @@ pub enum RefreshError {
 }
 
 impl RefreshError {
+    /// Whether the same may go well later.
+    pub(super) fn is_temporary(&self) -> bool {
+        !matches!(self, Self::Reauthenticate(_) | Self::Interrupted)
+    }
+
+    /// Whether the server may have taken the refresh token.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        matches!(self, Self::Unavailable { in_doubt: true, .. } | Self::NotStored { .. })
+    }
+
     /// As a call reports it.
     pub(crate) fn into_transport(self, live: &Live) -> TransportError {
         match self {
@@ -94,7 +109,17 @@ pub(super) async fn run(shared: &Arc<Shared>, live: &Arc<Live>, stale: Option<&s
 }
 
 async fn locked(shared: &Arc<Shared>, live: &Arc<Live>, stale: Option<&str>) -> Outcome {
-    let _lock = shared.sessions.lock(&live.id).await?;
+    let lock = match live.take_lock() {
+        Some(lock) => lock,
+        None => shared.sessions.lock(&live.id, LOCK_LIMIT).await?,
+    };
+    let outcome = under_lock(shared, live, stale).await;
+    // Whoever got the lock now would find the old tokens and send them again, which ends the session.
+    live.keep_lock_while_unsaved(lock);
+    outcome
+}
+
+async fn under_lock(shared: &Arc<Shared>, live: &Arc<Live>, stale: Option<&str>) -> Outcome {
     let mut refresh = Refresh { shared, live, steps: Vec::new() };
     if let Some(unsaved) = live.take_unsaved() {
         let saved = refresh.store(unsaved).await?;
@@ -124,14 +149,14 @@ impl Refresh<'_> {
     }
 
     async fn refresh(&mut self, current: Arc<Loaded>) -> Outcome {
-        let Some(refresh_token) = current.session.refresh_token.as_deref() else {
+        if current.session.refresh_token.is_none() {
             return if current.session.is_expired() {
                 self.end(&current, ReauthenticateReason::NoRefreshToken).await
             } else {
                 let did = self.live.id.did().clone();
                 Err(Reauthenticate::new(did, ReauthenticateReason::NoRefreshToken, None).into())
             };
-        };
+        }
         let mut in_doubt = current.session.refresh_in_doubt;
         let tries = if in_doubt { 1 } else { 2 };
         if in_doubt {
@@ -140,15 +165,16 @@ impl Refresh<'_> {
                 return Ok(theirs);
             }
         }
+        let current = match self.announce(current).await? {
+            Announced::Noted(current) => current,
+            Announced::Theirs(theirs) => return Ok(theirs),
+        };
         Span::current().record("issuer", &current.session.issuer);
         for left in (0..tries).rev() {
             Span::current().record("attempts", tries - left);
-            let error = match self.post(&current, refresh_token).await {
-                Ok(Ok(tokens)) => return self.accept(&current, tokens).await,
-                Ok(Err(problem)) => {
-                    self.step(format_args!("the answer was not acceptable: {problem}"));
-                    return self.end(&current, ReauthenticateReason::InvalidRefresh).await;
-                }
+            let error = match self.post(&current).await {
+                Ok(Some(tokens)) => return self.accept(&current, tokens).await,
+                Ok(None) => return self.end(&current, ReauthenticateReason::InvalidRefresh).await,
                 Err(error) => error,
             };
             self.step(&error);
@@ -172,24 +198,60 @@ impl Refresh<'_> {
         self.shared.endpoint(&session.issuer, session.client(), &signer.key, &self.live.nonces)
     }
 
-    async fn post(
-        &mut self,
-        current: &Loaded,
-        refresh_token: &str,
-    ) -> Result<Result<TokenResponse, TokenResponseError>, ServerError> {
+    /// Writes into the store that a refresh is about to be sent. A store that does not take that would not take the new
+    /// tokens either, so nothing is sent then; and if this process dies, the next one knows that it has to ask first.
+    async fn announce(&mut self, mut current: Arc<Loaded>) -> Result<Announced, RefreshError> {
+        let mut conflict = SessionStoreError::Store(super::store::StoreError::Conflict);
+        for _ in 0..3 {
+            match self.note_doubt(&current, true).await {
+                Ok(noted) => return Ok(Announced::Noted(noted)),
+                Err(error) if error.is_conflict() => conflict = error,
+                Err(error) => return Err(error.into()),
+            }
+            let stored = self.live.reload(self.shared).await?;
+            if stored.session.access_token != current.session.access_token {
+                self.step("the store has tokens of somebody else's refresh");
+                return Ok(Announced::Theirs(stored));
+            }
+            current = stored;
+        }
+        Err(conflict.into())
+    }
+
+    /// Stores whether the server may have taken the refresh token.
+    async fn note_doubt(&self, current: &Loaded, in_doubt: bool) -> Result<Arc<Loaded>, SessionStoreError> {
+        let mut session = current.session.clone();
+        session.refresh_in_doubt = in_doubt;
+        let removals = self.shared.sessions.removals();
+        let version = self.shared.sessions.put(&session, Expected::Version(current.version)).await?;
+        let loaded = Arc::new(Loaded::new(session, version)?);
+        self.live.set(&loaded, removals);
+        Ok(loaded)
+    }
+
+    /// Tokens, or nothing if those that came are not acceptable; these are revoked.
+    async fn post(&mut self, current: &Loaded) -> Result<Option<TokenResponse>, ServerError> {
         let session = &current.session;
         let endpoint = self.endpoint(session, current);
+        let refresh_token = session.refresh_token.as_deref().unwrap_or_default();
         let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token)];
-        let response = endpoint.post_form(&session.token_endpoint, &form).await?;
-        match TokenResponse::parse(&response.body) {
+        let answer = endpoint.post_for_tokens(&session.token_endpoint, &form).await?;
+        let problem = match answer.tokens {
+            Ok(tokens) => return Ok(Some(tokens)),
             // Perhaps a proxy's page: it says nothing about what the server did.
-            Err(TokenResponseError::NotTokens) => Err(ServerError::BadResponse {
-                host: session.issuer.clone(),
-                status: response.status.as_u16(),
-                problem: "is not a token response",
-            }),
-            parsed => Ok(parsed),
-        }
+            Err(RefusedTokens::Response(TokenResponseError::NotTokens)) => {
+                return Err(ServerError::BadResponse {
+                    host: session.issuer.clone(),
+                    status: answer.status.as_u16(),
+                    problem: "is not a token response",
+                });
+            }
+            Err(RefusedTokens::Response(problem)) => problem.to_string(),
+            Err(RefusedTokens::Nonce(problem)) => problem.to_string(),
+        };
+        discard(&endpoint, session.revocation_endpoint.as_deref(), &answer.body).await;
+        self.step(format_args!("the answer was not acceptable: {problem}"));
+        Ok(None)
     }
 
     /// What the store has, if somebody else has refreshed meanwhile.
@@ -259,19 +321,9 @@ impl Refresh<'_> {
     }
 
     async fn unavailable(&mut self, current: &Loaded, error: ServerError, in_doubt: bool) -> RefreshError {
-        if in_doubt && !current.session.refresh_in_doubt {
-            // Other processes, and this one after a restart, must not send the refresh token blindly.
-            let mut session = current.session.clone();
-            session.refresh_in_doubt = true;
-            let removals = self.shared.sessions.removals();
-            match self.shared.sessions.put(&session, Expected::Version(current.version)).await {
-                Ok(version) => {
-                    if let Ok(loaded) = Loaded::new(session, version) {
-                        self.live.set(&Arc::new(loaded), removals);
-                    }
-                }
-                Err(error) => self.step(format_args!("that could not be noted in the store: {error}")),
-            }
+        if !in_doubt && let Err(error) = self.note_doubt(current, false).await {
+            // The next refresh asks before it sends, and that is all.
+            self.step(format_args!("that nothing was sent could not be noted in the store: {error}"));
         }
         RefreshError::Unavailable { steps: self.steps.join("; "), in_doubt, source: Arc::new(error) }
     }
@@ -308,7 +360,7 @@ impl Refresh<'_> {
             return self.end(current, ReauthenticateReason::InvalidRefresh).await;
         }
         let old_access_token = Zeroizing::new(current.session.access_token.clone());
-        self.store(Unsaved { session, old_access_token }).await
+        self.store(Unsaved { session, old_access_token, since: Instant::now() }).await
     }
 
     /// Stores new tokens over the old ones, and only then lets them be used.
@@ -377,6 +429,14 @@ impl Refresh<'_> {
     }
 }
 
+/// Whose turn it is.
+enum Announced {
+    /// Ours; the session as it is in the store now.
+    Noted(Arc<Loaded>),
+    /// Nobody's: somebody else has refreshed meanwhile.
+    Theirs(Arc<Loaded>),
+}
+
 /// Offers unsaved tokens to the store until it takes them; holds the session in memory for so long.
 fn store_later(shared: Arc<Shared>, live: Arc<Live>) {
     if !live.claim_saver() {
@@ -391,6 +451,7 @@ fn store_later(shared: Arc<Shared>, live: Arc<Live>) {
             if let Err(error) = live.join(&shared, None).await {
                 tracing::warn!(did = %live.id.did(), %error, "refreshed tokens are not stored yet");
             }
+            live.give_up_old_lock();
         }
         live.release_saver();
     });

@@ -172,6 +172,21 @@ pub(crate) struct ServerResponse {
     pub(crate) body: Zeroizing<Vec<u8>>,
 }
 
+/// A successful answer of the token endpoint.
+pub(crate) struct TokenAnswer {
+    pub(crate) status: StatusCode,
+    /// The tokens, if they are acceptable.
+    pub(crate) tokens: Result<TokenResponse, RefusedTokens>,
+    /// As it came: tokens that are not accepted have to be revoked.
+    pub(crate) body: Zeroizing<Vec<u8>>,
+}
+
+/// Why tokens are not accepted.
+pub(crate) enum RefusedTokens {
+    Nonce(ServerError),
+    Response(TokenResponseError),
+}
+
 impl fmt::Debug for ServerResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServerResponse").field("status", &self.status).finish_non_exhaustive()
@@ -200,6 +215,30 @@ impl ServerEndpoint<'_> {
         url: &str,
         form: &[(&str, &str)],
     ) -> Result<ServerResponse, ServerError> {
+        let (response, missing_nonce) = self.post(url, form).await?;
+        missing_nonce.map_or(Ok(response), Err)
+    }
+
+    /// Posts a form that tokens are the answer to.
+    pub(crate) async fn post_for_tokens(
+        &self,
+        url: &str,
+        form: &[(&str, &str)],
+    ) -> Result<TokenAnswer, ServerError> {
+        let (ServerResponse { status, body }, missing_nonce) = self.post(url, form).await?;
+        let tokens = match missing_nonce {
+            Some(error) => Err(RefusedTokens::Nonce(error)),
+            None => TokenResponse::parse(&body).map_err(RefusedTokens::Response),
+        };
+        Ok(TokenAnswer { status, tokens, body })
+    }
+
+    /// A successful answer, and what speaks against it.
+    async fn post(
+        &self,
+        url: &str,
+        form: &[(&str, &str)],
+    ) -> Result<(ServerResponse, Option<ServerError>), ServerError> {
         let parsed = url::Url::parse(url).map_err(|_| ServerError::Endpoint { url: url.to_owned() })?;
         let origin = parsed.origin().ascii_serialization();
         let (mut nonce_retried, mut clock_retried) = (false, false);
@@ -215,13 +254,13 @@ impl ServerEndpoint<'_> {
                 "authorization server answered"
             );
             if answer.status.is_success() {
-                if !fresh_nonce {
-                    self.nonces.note_missing(&origin);
-                    if self.missing_nonce == MissingNonce::RefuseAtAuthorizationServer {
-                        return Err(ServerError::MissingNonce { host: origin });
-                    }
+                let response = ServerResponse { status: answer.status, body: answer.body };
+                if fresh_nonce {
+                    return Ok((response, None));
                 }
-                return Ok(ServerResponse { status: answer.status, body: answer.body });
+                self.nonces.note_missing(&origin);
+                let refuses = self.missing_nonce == MissingNonce::RefuseAtAuthorizationServer;
+                return Ok((response, refuses.then_some(ServerError::MissingNonce { host: origin })));
             }
             let error = failure(&origin, &answer);
             if let ServerError::OAuth { status: 400 | 401, error: code, .. } = &error {

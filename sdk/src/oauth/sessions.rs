@@ -17,9 +17,9 @@ use super::{
 use crate::types::Did;
 
 /// The limit for one operation of a store.
-const LIMIT: Duration = Duration::from_secs(15);
+pub(crate) const LIMIT: Duration = Duration::from_secs(15);
 /// How long a lock is waited for: longer than a refresh with all its repeats takes.
-const LOCK_LIMIT: Duration = Duration::from_secs(150);
+pub(crate) const LOCK_LIMIT: Duration = Duration::from_secs(150);
 
 /// A session could not be read or written.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -61,6 +61,16 @@ pub enum SessionStoreError {
 }
 
 impl SessionStoreError {
+    /// Whether the store is well, and what it has of a session cannot be read.
+    pub(crate) fn is_unreadable(&self) -> bool {
+        match self {
+            Self::Format { .. } => true,
+            #[cfg(feature = "encryption")]
+            Self::Store(StoreError::Sealed { .. }) => true,
+            _ => false,
+        }
+    }
+
     /// Whether something else was in the store than expected.
     pub(crate) fn is_conflict(&self) -> bool {
         matches!(self, Self::Store(StoreError::Conflict))
@@ -125,7 +135,7 @@ impl Sessions {
             let Some(id) = SessionId::from_store_key(&key) else { continue };
             match self.get(&id).await {
                 Ok(session) => sessions.extend(session),
-                Err(error @ SessionStoreError::Format { .. }) => {
+                Err(error) if error.is_unreadable() => {
                     tracing::warn!(session = %id, %error, "a stored session is skipped");
                 }
                 Err(error) => return Err(error),
@@ -179,10 +189,7 @@ impl Sessions {
                 Ok(session) => Removed::Session(Box::new(session)),
                 Err(error) => Removed::Unreadable(error),
             }),
-            #[cfg(feature = "encryption")]
-            Err(error @ SessionStoreError::Store(StoreError::Sealed { .. })) => {
-                Ok(Removed::Unreadable(error))
-            }
+            Err(error) if error.is_unreadable() => Ok(Removed::Unreadable(error)),
             Err(error) => Err(error),
         }
     }
@@ -193,9 +200,9 @@ impl Sessions {
     }
 
     /// The session's lock, in all processes that share the store.
-    pub(crate) async fn lock(&self, id: &SessionId) -> Result<StoreLock, SessionStoreError> {
+    pub(crate) async fn lock(&self, id: &SessionId, wait: Duration) -> Result<StoreLock, SessionStoreError> {
         // The store has the limit itself; the outer one is for stores that do not keep it.
-        limited(LOCK_LIMIT + LIMIT, self.store.lock(&id.store_key(), LOCK_LIMIT)).await
+        limited(wait + LIMIT, self.store.lock(&id.store_key(), wait)).await
     }
 }
 

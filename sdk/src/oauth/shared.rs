@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError, Weak},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -14,8 +14,8 @@ use super::{
     nonce::{NonceCache, SessionNonces},
     server::{ClientProof, MissingNonce, ServerEndpoint},
     session::SessionId,
-    sessions::{Removed, SessionStoreError, Sessions},
-    store::Store,
+    sessions::{LOCK_LIMIT, Removed, SessionStoreError, Sessions},
+    store::{Store, StoreError, StoreLock},
 };
 
 /// Sessions that clients hold, by name. Each takes itself out when its last client is dropped.
@@ -88,22 +88,40 @@ impl Shared {
     pub(crate) async fn remove(&self, id: &SessionId) -> Result<Removed, SessionStoreError> {
         // A lock that cannot be had does not keep the user signed in: a refresh under way writes only over
         // the version that it has read, and so cannot bring the session back.
-        let lock = self.sessions.lock(id).await;
-        if let Err(error) = &lock {
-            tracing::warn!(session = %id, %error, "signing out without the lock");
-        }
         let live = self.live(id);
-        let unsaved = live.forget();
+        let _lock = self.lock_for_removal(&live).await;
+        // Tokens that could not be stored stay where they are until the session is gone from the store.
         let removed = self.sessions.delete(id).await?;
+        let unsaved = live.forget();
         self.nonces.forget(id);
         if !matches!(removed, Removed::Nothing) {
             self.events.emit(SessionEvent::Ended { id: id.clone(), reason: SessionEnd::SignedOut });
         }
         // Tokens that could not be stored are newer than what was there.
-        Ok(match (removed, unsaved) {
-            (Removed::Session(_) | Removed::Unreadable(_), Some(newer)) => Removed::Session(Box::new(newer)),
-            (removed, _) => removed,
+        Ok(match unsaved {
+            Some(newer) => Removed::Session(Box::new(newer)),
+            None => removed,
         })
+    }
+
+    /// The lock of a session, also if this process keeps it for tokens that it could not store.
+    async fn lock_for_removal(&self, live: &Live) -> Option<StoreLock> {
+        const SLICE: Duration = Duration::from_secs(1);
+        let begun = Instant::now();
+        loop {
+            if let Some(lock) = live.take_lock() {
+                return Some(lock);
+            }
+            match self.sessions.lock(&live.id, SLICE).await {
+                Ok(lock) => return Some(lock),
+                Err(SessionStoreError::Store(StoreError::LockTimeout { .. }))
+                    if begun.elapsed() < LOCK_LIMIT => {}
+                Err(error) => {
+                    tracing::warn!(session = %live.id, %error, "signing out without the lock");
+                    return None;
+                }
+            }
+        }
     }
 
     /// The client that a new sign-in is begun with: the newest key signs (O13).

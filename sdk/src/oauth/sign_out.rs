@@ -1,5 +1,11 @@
 //! The end of a session: revocation at the server (RFC 7009), and the stored session goes (protocol O27).
 
+use std::sync::Arc;
+
+use serde::Deserialize;
+use tracing::Instrument as _;
+use zeroize::Zeroize as _;
+
 use super::{
     OAuth, OAuthClient,
     dpop::DpopKey,
@@ -28,6 +34,8 @@ pub enum SignOut {
 
 impl OAuth {
     /// Ends a session: removes it from the store, and revokes its tokens at the server.
+    ///
+    /// Once begun it goes on even if this future is dropped.
     pub async fn sign_out(&self, id: &SessionId) -> Result<SignOut, SignOutError> {
         sign_out(&self.inner.shared, id).await
     }
@@ -40,9 +48,17 @@ impl OAuthClient {
     }
 }
 
+/// In a task, so that tokens that are out of the store are revoked even if the caller's future is dropped.
+async fn sign_out(shared: &Arc<Shared>, id: &SessionId) -> Result<SignOut, SignOutError> {
+    let (shared, session) = (Arc::clone(shared), id.clone());
+    let task = async move { remove_and_revoke(&shared, &session).await };
+    let outcome = tokio::spawn(task.in_current_span()).await;
+    outcome.unwrap_or_else(|_| Err(SignOutError::Interrupted { id: id.clone() }))
+}
+
 /// The session goes first: out of the store it cannot be used again, while a server that does not answer would
 /// keep it there.
-async fn sign_out(shared: &Shared, id: &SessionId) -> Result<SignOut, SignOutError> {
+async fn remove_and_revoke(shared: &Shared, id: &SessionId) -> Result<SignOut, SignOutError> {
     let removed = shared.remove(id).await;
     match removed.map_err(|source| SignOutError::Store { id: id.clone(), source })? {
         Removed::Nothing => Ok(SignOut::NoSession),
@@ -73,14 +89,38 @@ async fn revoke(shared: &Shared, session: &Session) -> Result<(), String> {
     }
 }
 
+/// All that revocation needs of a token response.
+#[derive(Deserialize)]
+struct ReceivedTokens {
+    access_token: Option<String>,
+    refresh_token: Option<String>,
+}
+
+impl Drop for ReceivedTokens {
+    fn drop(&mut self) {
+        self.access_token.zeroize();
+        self.refresh_token.zeroize();
+    }
+}
+
+/// Revokes what came with an answer that is not accepted (protocol O24), also where the rest of it is nonsense.
+pub(super) async fn discard(endpoint: &ServerEndpoint<'_>, url: Option<&str>, body: &[u8]) {
+    let (Some(url), Ok(tokens)) = (url, serde_json::from_slice::<ReceivedTokens>(body)) else { return };
+    let (refresh, access) = (tokens.refresh_token.as_deref(), tokens.access_token.as_deref());
+    let Some(token) = TokenToRevoke::of(refresh, access) else { return };
+    if let Err(error) = token.revoke(endpoint, url).await {
+        tracing::warn!(issuer = endpoint.issuer, %error, "refused tokens could not be revoked");
+    }
+}
+
 /// The token that ends a session at the server: the refresh token, or the access token where there is none.
-pub(super) struct TokenToRevoke<'a> {
+struct TokenToRevoke<'a> {
     token: &'a str,
     kind: &'static str,
 }
 
 impl<'a> TokenToRevoke<'a> {
-    pub(super) fn of(refresh: Option<&'a str>, access: Option<&'a str>) -> Option<Self> {
+    fn of(refresh: Option<&'a str>, access: Option<&'a str>) -> Option<Self> {
         match (refresh, access) {
             (Some(token), _) => Some(Self { token, kind: "refresh_token" }),
             (None, Some(token)) => Some(Self { token, kind: "access_token" }),
@@ -89,7 +129,7 @@ impl<'a> TokenToRevoke<'a> {
     }
 
     /// Any 2xx is a success (RFC 7009 section 2.2), also without a nonce: the token is gone either way.
-    pub(super) async fn revoke(&self, endpoint: &ServerEndpoint<'_>, url: &str) -> Result<(), ServerError> {
+    async fn revoke(&self, endpoint: &ServerEndpoint<'_>, url: &str) -> Result<(), ServerError> {
         let form = [("token", self.token), ("token_type_hint", self.kind)];
         match endpoint.post_form(url, &form).await {
             Ok(_) | Err(ServerError::MissingNonce { .. }) => Ok(()),

@@ -2,12 +2,13 @@
 #![allow(clippy::unwrap_used)]
 
 mod scopes;
+mod stores;
 mod stub;
 
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicI32, Ordering},
     },
     time::Duration,
 };
@@ -38,7 +39,8 @@ use stub::{Answer, DID, Stub};
 /// A store whose puts can be made to fail.
 struct Flaky {
     inner: MemoryStore,
-    fails: Arc<AtomicBool>,
+    /// How many puts still go well; a negative number counts nothing.
+    puts_left: Arc<AtomicI32>,
 }
 
 impl Store for Flaky {
@@ -52,7 +54,8 @@ impl Store for Flaky {
         expires_at: Option<i64>,
         expected: Expected,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
-        if self.fails.load(Ordering::SeqCst) {
+        let count = |left: i32| if left > 0 { Some(left - 1) } else { None };
+        if self.puts_left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, count) == Err(0) {
             return Box::pin(async { Err(StoreError::backend(std::io::Error::other("disk full"))) });
         }
         self.inner.put(key, value, expires_at, expected)
@@ -73,7 +76,7 @@ struct World {
     store: Arc<dyn Store>,
     shared: Arc<Shared>,
     client: OAuthClient,
-    fails: Arc<AtomicBool>,
+    puts_left: Arc<AtomicI32>,
 }
 
 fn shared(store: &Arc<dyn Store>) -> Arc<Shared> {
@@ -86,8 +89,9 @@ impl World {
     /// A session whose token ends in so many seconds.
     async fn new(expires_in: i64) -> Self {
         let stub = Stub::start(300).await;
-        let fails = Arc::new(AtomicBool::new(false));
-        let store: Arc<dyn Store> = Arc::new(Flaky { inner: MemoryStore::new(), fails: Arc::clone(&fails) });
+        let puts_left = Arc::new(AtomicI32::new(-1));
+        let store: Arc<dyn Store> =
+            Arc::new(Flaky { inner: MemoryStore::new(), puts_left: Arc::clone(&puts_left) });
         let shared = shared(&store);
         let body = format!(
             r#"{{"access_token":"a0","refresh_token":"r0","token_type":"DPoP","scope":"atproto","sub":"{DID}","expires_in":300}}"#
@@ -107,11 +111,21 @@ impl World {
         session.refreshed_at = session.expires_at - 300;
         shared.sessions.put(&session, Expected::Absent).await.unwrap();
         let client = OAuthClient::new(Arc::clone(&shared), id);
-        Self { stub, store, shared, client, fails }
+        Self { stub, store, shared, client, puts_left }
     }
 
     async fn stored(&self) -> Option<Session> {
         self.shared.sessions.get(self.client.session_id()).await.unwrap()
+    }
+
+    /// The store takes so many more values, or any number again.
+    fn puts_left(&self, count: impl Into<Option<i32>>) {
+        self.puts_left.store(count.into().unwrap_or(-1), Ordering::SeqCst);
+    }
+
+    /// Another process on the same store.
+    fn other_process(&self) -> OAuthClient {
+        OAuthClient::new(shared(&self.store), self.client.session_id().clone())
     }
 
     fn refreshes(&self) -> u32 {
@@ -160,7 +174,7 @@ async fn o25_a_thousand_calls_on_an_expired_session_make_one_refresh() {
 #[tokio::test(flavor = "multi_thread")]
 async fn o25_two_processes_make_one_refresh() {
     let world = World::new(-10).await;
-    let other = OAuthClient::new(shared(&world.store), world.client.session_id().clone());
+    let other = world.other_process();
     join_all((0..100).map(|n| ok(if n % 2 == 0 { &world.client } else { &other }))).await;
     assert_eq!(world.refreshes(), 1);
 }
@@ -185,7 +199,7 @@ async fn a_refused_token_is_replaced_and_the_repeat_carries_the_new_one() {
     let world = World::new(250).await;
     ok(&world.client).await;
     // Somebody else refreshes: the server kills the old token, the store has the new one.
-    let other = OAuthClient::new(shared(&world.store), world.client.session_id().clone());
+    let other = world.other_process();
     other.refresh().await.unwrap();
     ok(&world.client).await;
     assert_eq!(world.refreshes(), 1, "the store had the new token");
@@ -249,7 +263,7 @@ async fn an_unclear_outcome_is_remembered_and_not_blindly_repeated() {
     assert!(world.stored().await.unwrap().refresh_in_doubt);
     // Another process sees that too: it asks before it sends.
     world.stub.with(|s| s.probe_fails = false);
-    let other = OAuthClient::new(shared(&world.store), world.client.session_id().clone());
+    let other = world.other_process();
     let Err(RefreshError::Reauthenticate(ended)) = other.refresh().await else { panic!() };
     assert_eq!((ended.reason, world.refreshes()), (ReauthenticateReason::LostRefresh, 1));
 }
@@ -276,43 +290,13 @@ async fn the_loser_of_two_refreshes_takes_the_winners_tokens() {
 }
 
 #[tokio::test]
-async fn tokens_that_cannot_be_stored_are_kept_and_stored_later() {
-    let world = World::new(-10).await;
-    world.fails.store(true, Ordering::SeqCst);
-    let error = get(&world.client).await.unwrap_err();
-    assert!(
-        matches!(&error, TransportError::Session { source, .. } if source.to_string().contains("kept in memory"))
-    );
-    assert!(get(&world.client).await.is_err());
-    assert!(world.calls().is_empty(), "not used before they are stored");
-    world.fails.store(false, Ordering::SeqCst);
-    ok(&world.client).await;
-    assert_eq!((world.refreshes(), world.stored().await.unwrap().refresh_token.as_deref()), (1, Some("r1")));
-}
-
-#[tokio::test]
-async fn tokens_that_cannot_be_stored_are_stored_even_if_nobody_calls() {
-    let World { stub: _stub, store, shared: first, client, fails } = World::new(-10).await;
-    fails.store(true, Ordering::SeqCst);
-    get(&client).await.unwrap_err();
-    let id = client.session_id().clone();
-    drop((client, first));
-    fails.store(false, Ordering::SeqCst);
-    let stored = async {
-        while shared(&store).sessions.get(&id).await.unwrap().unwrap().access_token != "a1" {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), stored).await.unwrap();
-}
-
-#[tokio::test]
-async fn o26_tokens_of_another_account_end_the_session() {
+async fn o26_tokens_of_another_account_end_the_session_and_are_revoked() {
     for answer in [Answer::OtherSub, Answer::Bearer, Answer::NoNonce] {
         let world = World::new(-10).await;
         world.stub.answer(&[answer]);
         assert_eq!(reason(get(&world.client).await.unwrap_err()), ReauthenticateReason::InvalidRefresh);
         assert!(world.stored().await.is_none() && world.calls().is_empty());
+        assert_eq!(world.stub.with(|s| s.revoked.clone()), ["r1"], "{answer:?}");
     }
 }
 
@@ -392,7 +376,7 @@ async fn a_stream_is_sent_once_with_everything_fresh() {
     // The refresh brings a nonce for its origin, which here is that of the PDS: forget it.
     ok(&world.client).await;
     world.shared.nonces.forget(world.client.session_id());
-    let again = OAuthClient::new(shared(&world.store), world.client.session_id().clone());
+    let again = world.other_process();
     let response = again.send(request(Kind::Procedure, RequestBody::Stream(ByteStream::new(stream)))).await;
     assert_eq!(response.unwrap().status, 200);
     let calls = world.calls();
@@ -421,7 +405,7 @@ async fn a_network_error_is_not_the_end_of_the_session() {
 async fn a_signed_out_session_stays_signed_out() {
     let world = World::new(250).await;
     ok(&world.client).await;
-    let other = OAuthClient::new(shared(&world.store), world.client.session_id().clone());
+    let other = world.other_process();
     ok(&other).await;
     let removed = world.shared.remove(world.client.session_id()).await.unwrap();
     assert!(matches!(removed, Removed::Session(_)));
@@ -457,7 +441,7 @@ async fn a_refresh_killed_with_its_runtime_does_not_block_later_calls() {
     runtime.shutdown_background();
     let outcome = tokio::time::timeout(Duration::from_secs(10), get(&world.client)).await.unwrap();
     // The new tokens died with the runtime.
-    assert_eq!(reason(outcome.unwrap_err()), ReauthenticateReason::Revoked);
+    assert_eq!(reason(outcome.unwrap_err()), ReauthenticateReason::LostRefresh);
 }
 
 #[tokio::test]

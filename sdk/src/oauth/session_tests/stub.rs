@@ -50,6 +50,8 @@ pub(super) struct State {
     pub(super) clock: i64,
     pub(super) probe_fails: bool,
     pub(super) redirects: bool,
+    /// Tokens that somebody has revoked.
+    pub(super) revoked: Vec<String>,
     jtis: HashSet<String>,
 }
 
@@ -172,6 +174,7 @@ impl Stub {
         let field = |name: &str| &form.iter().find(|(n, _)| n == name).unwrap().1;
         assert_eq!(field("client_id"), "http://localhost");
         if incoming.path == "/revoke" {
+            s.revoked.push(field("token").clone());
             return (false, Some(text(s, 200, "", "")));
         }
         assert_eq!(field("grant_type"), "refresh_token");
