@@ -1,7 +1,10 @@
 //! What every store has to do, run on each of them.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use super::{Expected, FileStore, MemoryStore, Store, StoreError, unix_now};
 
@@ -17,6 +20,7 @@ async fn conforms(open: impl AsyncFn() -> Arc<dyn Store>) {
     single_use(open().await).await;
     racing_writers(open().await).await;
     locks(open().await, open().await).await;
+    locks_that_are_held_long(open().await).await;
     many_locks(open().await).await;
     shared(&*open().await, &*open().await).await;
 }
@@ -127,6 +131,23 @@ async fn locks(one: Arc<dyn Store>, other: Arc<dyn Store>) {
     assert!(!waiting.is_finished());
     drop(held);
     waiting.await.unwrap().unwrap();
+    // Nobody is inside together with somebody else.
+    let inside = Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let crowd = (0..6).map(|_| {
+        let (store, inside) = (one.clone(), inside.clone());
+        tokio::spawn(async move {
+            for _ in 0..5 {
+                let held = store.lock("session/did:plc:lock/2", LATER).await.unwrap();
+                assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
+                tokio::task::yield_now().await;
+                inside.fetch_sub(1, Ordering::SeqCst);
+                drop(held);
+            }
+        })
+    });
+    for one in crowd.collect::<Vec<_>>() {
+        one.await.unwrap();
+    }
     // A holder that is cancelled gives the lock back.
     let store = one.clone();
     let holder = tokio::spawn(async move {
@@ -136,6 +157,16 @@ async fn locks(one: Arc<dyn Store>, other: Arc<dyn Store>) {
     tokio::time::sleep(SOON).await;
     holder.abort();
     drop(one.lock("session/did:plc:lock/1", LATER).await.unwrap());
+}
+
+/// Sessions whose servers take their time keep nobody else from theirs.
+async fn locks_that_are_held_long(store: Arc<dyn Store>) {
+    let mut held = Vec::new();
+    for number in 0..100 {
+        let key = format!("session/did:web:tarpit.example/{number}");
+        held.push(tokio::time::timeout(LATER, store.lock(&key, LATER)).await.unwrap().unwrap());
+    }
+    drop(store.lock("session/did:plc:other/1", Duration::from_secs(5)).await.unwrap());
 }
 
 /// Many sessions are refreshed at once: each holder of a lock also reads and writes.
@@ -279,7 +310,12 @@ async fn postgres_may_restart_and_newer_tables_are_refused() {
     tokio::spawn(connection);
     client.batch_execute("UPDATE atproto_schema SET form = 99").await.unwrap();
     let error = super::PostgresStore::connect(&url).await.unwrap_err();
-    assert!(matches!(error, StoreError::Schema { found: 99, known: 1 }), "{error}");
+    assert!(matches!(error, StoreError::Schema { found: 99, known: 2 }), "{error}");
+    // Tables of the first form, with a session in them, are brought to the newest.
+    client.batch_execute("UPDATE atproto_schema SET form = 1; DROP TABLE atproto_locks").await.unwrap();
+    let migrated = super::PostgresStore::connect(&url).await.unwrap();
+    drop(migrated.lock("session/kept", LATER).await.unwrap());
+    assert_eq!(migrated.get("session/kept").await.unwrap().unwrap().value.as_slice(), b"y");
     drop(server);
     let error = super::connect(&url).await.err().unwrap();
     assert!(matches!(error, StoreError::Backend { .. }), "{error}");
@@ -329,6 +365,57 @@ async fn files_can_be_read_by_their_owner_only() {
     }
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_store_is_the_same_by_whatever_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let (real, link) = (folder.path().join("data"), folder.path().join("sessions"));
+    std::fs::create_dir(&real).unwrap();
+    for file in ["a.json", "a.db"] {
+        let path = real.join(file);
+        let open = |path: &std::path::Path| -> Arc<dyn Store> {
+            match file {
+                "a.json" => Arc::new(FileStore::open(path).unwrap()),
+                #[cfg(feature = "sqlite")]
+                _ => Arc::new(super::SqliteStore::open(path).unwrap()),
+                #[cfg(not(feature = "sqlite"))]
+                _ => Arc::new(FileStore::open(path).unwrap()),
+            }
+        };
+        open(&path).put("session/a", b"1", None, Expected::Any).await.unwrap();
+        let link = link.with_extension(file);
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let (by_link, by_path) = (open(&link), open(&path));
+        by_link.put("session/a", b"2", None, Expected::Any).await.unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(by_path.get("session/a").await.unwrap().unwrap().value.as_slice(), b"2");
+        let held = by_link.lock("session/a", SOON).await.unwrap();
+        assert!(by_path.lock("session/a", SOON).await.is_err());
+        drop(held);
+        // A lock leaves no file behind.
+        let locks = real.join(format!("{file}.locks"));
+        assert_eq!(std::fs::read_dir(locks).unwrap().count(), 0);
+    }
+}
+
+#[cfg(feature = "sqlite")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_sqlite_file_may_be_opened_by_many_at_once() {
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sessions.db");
+        let opening: Vec<_> = (0..4)
+            .map(|_| {
+                let path = path.clone();
+                tokio::task::spawn_blocking(move || super::SqliteStore::open(path).map(drop))
+            })
+            .collect();
+        for opened in opening {
+            opened.await.unwrap().unwrap();
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_foreign_file_is_refused_and_left_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
@@ -339,6 +426,12 @@ async fn a_foreign_file_is_refused_and_left_as_it_is() {
     #[cfg(feature = "sqlite")]
     assert!(matches!(super::SqliteStore::open(&path), Err(StoreError::Corrupt { .. })));
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "my notes");
+    for secret in [r#""SECRET""#, r#"{"form":1,"last_version":1,"entries":{"session/a":"SECRET"}}"#] {
+        std::fs::write(&path, secret).unwrap();
+        let error = FileStore::open(&path).unwrap_err();
+        let text = format!("{error} {error:?}");
+        assert!(text.contains("line 1, column") && !text.contains("SECRET"), "{text}");
+    }
     let missing = FileStore::open(folder.path().join("no/such/folder/s.json")).unwrap_err();
     assert!(missing.to_string().contains("cannot find the folder of"), "{missing}");
 }

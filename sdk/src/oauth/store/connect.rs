@@ -35,9 +35,15 @@ pub async fn connect(url: &str) -> Result<Arc<dyn Store>, StoreError> {
     };
     match scheme {
         "memory" => Ok(Arc::new(MemoryStore::new())),
-        "file" => Ok(Arc::new(FileStore::open(path(rest)?)?)),
+        "file" => {
+            let path = path(rest)?.to_owned();
+            Ok(Arc::new(super::blocking(move || FileStore::open(path)).await?))
+        }
         #[cfg(feature = "sqlite")]
-        "sqlite" => Ok(Arc::new(super::SqliteStore::open(path(rest)?)?)),
+        "sqlite" => {
+            let path = path(rest)?.to_owned();
+            Ok(Arc::new(super::blocking(move || super::SqliteStore::open(path)).await?))
+        }
         #[cfg(feature = "postgres")]
         "postgres" | "postgresql" => Ok(Arc::new(super::PostgresStore::connect(url).await?)),
         #[cfg(feature = "redis")]

@@ -19,8 +19,9 @@ use crate::{
 /// # Ok::<(), atproto_sdk::oauth::SealingKeyError>(())
 /// ```
 ///
-/// To rotate, start with the new key in front of the old one, run [`reencrypt`](Self::reencrypt), and take the old key
-/// away. Keys in the store and times of expiry are not sealed.
+/// To rotate, start with the new key in front of the old one, run [`reencrypt`](Self::reencrypt) until it finds nothing
+/// more to do, and take the old key away. A service of several instances first gets the new key behind the old one
+/// everywhere, so that no instance meets values that it cannot open. Keys in the store and times of expiry are not sealed.
 #[derive(Clone)]
 pub struct EncryptedStore {
     inner: Arc<dyn Store>,
@@ -49,8 +50,11 @@ impl EncryptedStore {
 
     /// Seals everything anew that is not sealed with the newest key, and says how many entries that were. Safe while
     /// the store is in use. Entries that end by themselves are left to do so.
+    ///
+    /// # Errors
+    /// When the store fails, or, after all others are done, for an entry that none of the keys opens.
     pub async fn reencrypt(&self) -> Result<usize, StoreError> {
-        let mut count = 0;
+        let (mut count, mut unopened) = (0, None);
         for key in self.inner.list("").await? {
             // Sign-ins under way last minutes, and their end would be lost here.
             if key.starts_with("pending/") {
@@ -60,7 +64,15 @@ impl EncryptedStore {
             if self.keys.is_newest(&entry.value) && self.keys.open(&entry.value, &key).is_ok() {
                 continue;
             }
-            let sealed = self.seal(&key, &self.open(&key, entry.clone())?.value)?;
+            let opened = match self.open(&key, entry.clone()) {
+                Ok(opened) => opened,
+                Err(error) => {
+                    tracing::warn!(key, %error, "a stored value is left as it is");
+                    unopened = Some(error);
+                    continue;
+                }
+            };
+            let sealed = self.seal(&key, &opened.value)?;
             match self.inner.put(&key, &sealed, None, Expected::Version(entry.version)).await {
                 Ok(_) => count += 1,
                 // Somebody has just written it, with the newest key or to be found the next time.
@@ -68,7 +80,7 @@ impl EncryptedStore {
                 Err(error) => return Err(error),
             }
         }
-        Ok(count)
+        unopened.map_or(Ok(count), Err)
     }
 
     fn seal(&self, key: &str, value: &[u8]) -> Result<Vec<u8>, StoreError> {
@@ -147,7 +159,14 @@ mod tests {
         assert_eq!((rotated.reencrypt().await.unwrap(), rotated.reencrypt().await.unwrap()), (1, 0));
         let error = store.get("session/a").await.unwrap_err();
         assert!(matches!(error, StoreError::Sealed { source: OpenError::UnknownKey }), "{error}");
+        // One that does not open is left, and told when the others are done.
+        store.put("session/b", b"other", None, Expected::Any).await.unwrap();
+        plain.put("session/c", &kept.value, None, Expected::Any).await.unwrap();
+        let error = rotated.reencrypt().await.unwrap_err();
+        assert!(matches!(error, StoreError::Sealed { .. }), "{error}");
+        plain.delete("session/c").await.unwrap();
         let alone = EncryptedStore::shared(Arc::clone(&plain), SealingKeys::new([newest]).unwrap());
+        assert_eq!(alone.get("session/b").await.unwrap().unwrap().value.as_slice(), b"other");
         assert_eq!(alone.get("session/a").await.unwrap().unwrap().value.as_slice(), b"secret");
     }
 

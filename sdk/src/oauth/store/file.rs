@@ -55,8 +55,7 @@ impl FileStore {
     /// # Errors
     /// When the folder is missing, or the file is there and is not a session store.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        let file =
-            std::path::absolute(path.as_ref()).map_err(|error| failed("find", path.as_ref(), error))?;
+        let file = file_lock::resolve(path.as_ref()).map_err(|error| failed("find", path.as_ref(), error))?;
         let mut lock = file.as_os_str().to_owned();
         lock.push(".lock");
         let paths = Paths { lock: lock.into(), locks: file_lock::folder_of(&file), file };
@@ -108,7 +107,11 @@ impl Paths {
             Err(error) => return Err(failed("read", &self.file, error)),
         }
         let corrupt = |problem| StoreError::Corrupt { path: self.file.clone(), problem };
-        let contents: Contents = serde_json::from_str(&text).map_err(|error| corrupt(error.to_string()))?;
+        // The message of serde_json can quote values, and values are secrets here.
+        let damaged = |error: serde_json::Error| {
+            corrupt(format!("it is damaged at line {}, column {}", error.line(), error.column()))
+        };
+        let contents: Contents = serde_json::from_str(&text).map_err(damaged)?;
         if contents.form == FORM {
             Ok(contents)
         } else {
@@ -130,7 +133,7 @@ impl Paths {
             _ => {}
         }
         let write = || -> std::io::Result<()> {
-            let mut file = file_lock::open_private(&new)?;
+            let mut file = file_lock::create_private(&new)?;
             file.write_all(&text)?;
             file.sync_all()?;
             fs::rename(&new, &self.file)?;

@@ -9,21 +9,19 @@ use std::{
 
 use super::{StoreError, StoreLock, key_hash};
 
-/// How many lock files there are. Keys that share one wait for each other, which costs time and nothing else: nobody
-/// takes two locks at once.
-const LOCK_FILES: u64 = 16;
 /// The wait between two tries.
 const BETWEEN_TRIES: Duration = Duration::from_millis(15);
 
 /// Takes the lock of a key in the folder of lock files that belongs to a store.
 pub(super) async fn lock(folder: &Path, key: &str, wait: Duration) -> Result<StoreLock, StoreError> {
-    let path = folder.join(format!("{:02x}.lock", key_hash(key) % LOCK_FILES));
-    let file = Arc::new(open(folder.to_owned(), path.clone()).await?);
+    let path = folder.join(name_of(key));
     let begun = Instant::now();
+    let mut file = open(folder.to_owned(), path.clone()).await?;
     loop {
         match file.try_lock() {
-            // Closing the file ends the lock.
-            Ok(()) => return Ok(StoreLock::new(file)),
+            Ok(()) if is_at(&file, &path) => return Ok(StoreLock::new(Held { file, path })),
+            // The last holder has removed it.
+            Ok(()) => file = open(folder.to_owned(), path.clone()).await?,
             Err(TryLockError::WouldBlock) if begun.elapsed() < wait => {
                 tokio::time::sleep(BETWEEN_TRIES).await
             }
@@ -31,6 +29,44 @@ pub(super) async fn lock(folder: &Path, key: &str, wait: Duration) -> Result<Sto
             Err(TryLockError::Error(error)) => {
                 return Err(StoreError::File { action: "lock", path, source: Arc::new(error) });
             }
+        }
+    }
+}
+
+/// The file of a key. Where files that are open can be removed each key has its own, so that nobody waits for another
+/// one's server; elsewhere they would become ever more, and many keys share one.
+fn name_of(key: &str) -> String {
+    let number = if cfg!(unix) { key_hash(key) } else { key_hash(key) % 1024 };
+    format!("{number:016x}.lock")
+}
+
+/// Whether a file is the one that has this name now.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    match (file.metadata(), std::fs::metadata(path)) {
+        (Ok(ours), Ok(named)) => (ours.dev(), ours.ino()) == (named.dev(), named.ino()),
+        _ => false,
+    }
+}
+
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> bool {
+    true
+}
+
+/// A lock that is held. It ends when the file is closed, in whatever way.
+struct Held {
+    #[allow(dead_code, reason = "it is the lock")]
+    file: File,
+    path: PathBuf,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // Before the lock ends: whoever takes it afterwards sees that this is no longer the file of that name.
+        if cfg!(unix) {
+            let _ = std::fs::remove_file(&self.path);
         }
     }
 }
@@ -54,6 +90,27 @@ pub(super) fn open_private(path: &Path) -> std::io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
+}
+
+/// Makes a file for reading and writing that only its owner can read; one that is there is an error.
+pub(super) fn create_private(path: &Path) -> std::io::Result<File> {
+    let mut options = File::options();
+    options.read(true).write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// Where a file really is, or will be: locks and new versions stand beside it, for all who name it in whatever way.
+pub(super) fn resolve(path: &Path) -> std::io::Result<PathBuf> {
+    let path = std::path::absolute(path)?;
+    if let Ok(real) = path.canonicalize() {
+        return Ok(real);
+    }
+    match (path.parent().map(Path::canonicalize), path.file_name()) {
+        (Some(Ok(folder)), Some(name)) => Ok(folder.join(name)),
+        _ => Ok(path),
+    }
 }
 
 fn create_private_folder(path: &Path) -> std::io::Result<()> {

@@ -10,6 +10,8 @@ mod connect;
 mod encrypted;
 mod file;
 mod file_lock;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod lease;
 mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -232,7 +234,7 @@ fn with_jitter(wait: Duration) -> Duration {
 }
 
 /// Tells one holder of a lock from another.
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "postgres", feature = "redis"))]
 fn random_token() -> Result<Zeroizing<String>, StoreError> {
     let random = super::signing_key::random_base64url::<16>();
     random.map(Zeroizing::new).map_err(|problem| StoreError::backend(std::io::Error::other(problem)))

@@ -2,43 +2,38 @@
 
 use std::{fmt, time::Duration};
 
-use deadpool_postgres::{
-    GenericClient as _, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts,
-};
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
 use tokio_postgres::{
-    Config, NoTls, SimpleQueryMessage,
+    Config, NoTls, Row,
     config::{Host, SslMode},
     types::{IsNull, ToSql, Type, private::BytesMut, to_sql_checked},
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{Entry, Expected, Store, StoreError, StoreLock, Version, key_hash, tls::TlsFiles, unix_now};
+use super::{
+    Entry, Expected, Store, StoreError, StoreLock, Version, key_hash,
+    lease::{self, Leases},
+    tls::TlsFiles,
+    unix_now,
+};
 use crate::xrpc::BoxFuture;
 
-/// The form of the tables.
-const FORM: i32 = 1;
-/// Connections for reading and writing.
+/// Connections; each is held for a single statement only.
 const CONNECTIONS: usize = 8;
-/// Connections that hold locks: so many sessions can be refreshed at once. They are apart, because whoever holds a lock
-/// reads and writes, too: with one pool, the holders of locks could wait for each other's connections without end.
-const LOCK_CONNECTIONS: usize = 16;
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// The limit for an operation.
 const LIMIT: Duration = Duration::from_secs(12);
-/// The wait between two tries for a lock; up to half of it more by chance.
-const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 /// What the lock of the tables' making is called.
 const SETUP_LOCK: &str = "atproto-sdk tables";
 
 /// Keeps sessions in a PostgreSQL database: for services of several instances.
 ///
-/// The tables `atproto_entries` and `atproto_schema` and the sequence `atproto_versions` are made in the connection's
-/// schema when they are not there. Locks are advisory locks of a transaction, and so work through PgBouncer; one whose
-/// holder dies is free within half a minute.
+/// The tables `atproto_entries`, `atproto_locks` and `atproto_schema` and the sequence `atproto_versions` are made in the
+/// connection's schema when they are not there. Statements are not prepared and nothing lasts longer than a transaction,
+/// so that a pooler like PgBouncer can be in between. A lock whose holder dies is free within half a minute.
 #[derive(Clone)]
 pub struct PostgresStore {
     pool: Pool,
-    lock_pool: Pool,
 }
 
 impl PostgresStore {
@@ -53,50 +48,62 @@ impl PostgresStore {
     /// When the URL is not understood, a file in it cannot be used, the database cannot be reached, or its tables are of a
     /// newer version.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
-        let settings = Settings::parse(url)?;
-        let pool = settings.pool(CONNECTIONS)?;
-        let lock_pool = settings.pool(LOCK_CONNECTIONS)?;
-        let store = Self { pool, lock_pool };
+        let store = Self { pool: Settings::parse(url)?.pool()? };
         limited(store.prepare()).await?;
         Ok(store)
     }
 
     /// Makes or migrates the tables. Processes that start at once wait for each other.
     async fn prepare(&self) -> Result<(), StoreError> {
-        let mut client = self.client().await?;
-        let transaction = client.transaction().await.map_err(StoreError::backend)?;
-        let lock = key_hash(SETUP_LOCK).cast_signed();
-        transaction
-            .execute("SELECT pg_advisory_xact_lock($1)", &[&lock])
-            .await
-            .map_err(StoreError::backend)?;
-        // Asked first: a role that may use tables need not have the right to make any.
-        let there = transaction
-            .query_one("SELECT to_regclass('atproto_schema') IS NOT NULL", &[])
-            .await
-            .map_err(StoreError::backend)?;
-        if !there.get::<_, bool>(0) {
-            transaction.batch_execute(TABLES).await.map_err(StoreError::backend)?;
+        let mut connection = Connection(Some(self.pool.get().await.map_err(StoreError::backend)?));
+        let Some(client) = &mut connection.0 else { return Ok(()) };
+        let form = prepare(client).await;
+        connection.give_back();
+        let known = i32::try_from(STEPS.len()).unwrap_or(i32::MAX);
+        match form.map_err(StoreError::backend)? {
+            form if form > known => Err(StoreError::Schema { found: form.into(), known: known.into() }),
+            _ => Ok(()),
         }
-        let form: i32 = transaction
-            .query_one("SELECT form FROM atproto_schema", &[])
-            .await
-            .map_err(StoreError::backend)?
-            .get(0);
-        if form != FORM {
-            return Err(StoreError::Schema { found: form.into(), known: FORM.into() });
-        }
-        transaction.commit().await.map_err(StoreError::backend)
     }
 
-    async fn client(&self) -> Result<Object, StoreError> {
-        self.pool.get().await.map_err(StoreError::backend)
+    /// What a statement gives.
+    async fn rows(
+        &self,
+        statement: &str,
+        parameters: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<Vec<Row>, StoreError> {
+        limited(async {
+            let connection = Connection(Some(self.pool.get().await.map_err(StoreError::backend)?));
+            let Some(client) = &connection.0 else { return Ok(Vec::new()) };
+            let rows = client.query_typed(statement, parameters).await;
+            connection.give_back();
+            rows.map_err(StoreError::backend)
+        })
+        .await
     }
 }
 
-/// The first form. Later ones are steps from the one before, in `prepare`.
-const TABLES: &str = "
-    CREATE TABLE atproto_entries (
+/// A connection of the pool. One that is dropped before its answer is there, because it took too long, does not go back:
+/// what is wrong with it would be wrong for the next one, too.
+struct Connection(Option<Object>);
+
+impl Connection {
+    fn give_back(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if let Some(client) = self.0.take() {
+            drop(Object::take(client));
+        }
+    }
+}
+
+/// Steps from each form of the tables to the next; the first makes them.
+const STEPS: [&str; 2] = [
+    "CREATE TABLE atproto_entries (
         key TEXT COLLATE \"C\" PRIMARY KEY,
         value BYTEA NOT NULL,
         version BIGINT NOT NULL,
@@ -105,7 +112,37 @@ const TABLES: &str = "
     CREATE INDEX atproto_entries_expiry ON atproto_entries (expires_at) WHERE expires_at IS NOT NULL;
     CREATE SEQUENCE atproto_versions;
     CREATE TABLE atproto_schema (form INTEGER NOT NULL);
-    INSERT INTO atproto_schema VALUES (1);";
+    INSERT INTO atproto_schema VALUES (1);",
+    "CREATE TABLE atproto_locks (
+        key TEXT COLLATE \"C\" PRIMARY KEY,
+        holder TEXT NOT NULL,
+        ends_at TIMESTAMPTZ NOT NULL
+    );",
+];
+
+/// Gives the form that the tables have, or would have if it is not known here.
+async fn prepare(client: &mut tokio_postgres::Client) -> Result<i32, tokio_postgres::Error> {
+    let transaction = client.transaction().await?;
+    let lock = key_hash(SETUP_LOCK).cast_signed();
+    transaction.execute_typed("SELECT pg_advisory_xact_lock($1)", &[(&lock, Type::INT8)]).await?;
+    // Asked first: a role that may use tables need not have the right to make any.
+    let there = transaction.query_typed("SELECT to_regclass('atproto_schema') IS NOT NULL", &[]).await?;
+    let mut form = 0;
+    if there.first().is_some_and(|row| row.get(0)) {
+        let found = transaction.query_typed("SELECT form FROM atproto_schema", &[]).await?;
+        form = found.first().map_or(0, |row| row.get(0));
+    }
+    let done = usize::try_from(form).unwrap_or(0);
+    if done < STEPS.len() {
+        for step in &STEPS[done..] {
+            transaction.batch_execute(step).await?;
+        }
+        form = i32::try_from(STEPS.len()).unwrap_or(i32::MAX);
+        transaction.execute_typed("UPDATE atproto_schema SET form = $1", &[(&form, Type::INT4)]).await?;
+    }
+    transaction.commit().await?;
+    Ok(form)
+}
 
 /// What a URL says.
 struct Settings {
@@ -128,22 +165,31 @@ impl Settings {
             .parse()
             .map_err(|error| refuse(format!("PostgreSQL does not understand it ({})", cause(&error))))?;
         if !has_mode {
-            let here = config.get_hosts().iter().all(|host| match host {
-                Host::Tcp(name) => matches!(name.as_str(), "localhost" | "127.0.0.1" | "::1" | "[::1]"),
-                #[cfg(unix)]
-                Host::Unix(_) => true,
-            });
+            // The driver connects to addresses, if there are any, and takes names for TLS then.
+            let here = config.get_hostaddrs().iter().all(std::net::IpAddr::is_loopback)
+                && config.get_hosts().iter().all(|host| match host {
+                    Host::Tcp(name) => matches!(name.as_str(), "localhost" | "127.0.0.1" | "::1" | "[::1]"),
+                    #[cfg(unix)]
+                    Host::Unix(_) => true,
+                });
             let plain = here && tls_files.is_empty();
             config.ssl_mode(if plain { SslMode::Disable } else { SslMode::Require });
         }
         if config.get_application_name().is_none() {
             config.application_name("atproto-sdk");
         }
-        config.connect_timeout(CONNECT_LIMIT);
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT_LIMIT);
+        }
+        // A machine that is gone without a word is noticed.
+        if config.get_tcp_user_timeout().is_none() {
+            config.tcp_user_timeout(LIMIT);
+        }
+        config.keepalives_idle(Duration::from_secs(30));
         Ok(Self { config, tls_files })
     }
 
-    fn pool(&self, size: usize) -> Result<Pool, StoreError> {
+    fn pool(&self) -> Result<Pool, StoreError> {
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = if self.config.get_ssl_mode() == SslMode::Disable {
             Manager::from_config(self.config.clone(), NoTls, recycling)
@@ -157,7 +203,8 @@ impl Settings {
             create: Some(CONNECT_LIMIT),
             recycle: Some(CONNECT_LIMIT),
         };
-        let builder = Pool::builder(manager).max_size(size).timeouts(timeouts).runtime(Runtime::Tokio1);
+        let builder =
+            Pool::builder(manager).max_size(CONNECTIONS).timeouts(timeouts).runtime(Runtime::Tokio1);
         builder.build().map_err(StoreError::backend)
     }
 }
@@ -217,17 +264,19 @@ fn number_of(version: Version) -> i64 {
     i64::try_from(version.0).unwrap_or(i64::MAX)
 }
 
+/// An entry of a row that begins with value and version.
+fn entry_of(row: &Row) -> Entry {
+    Entry::new(row.get(0), version_of(row.get(1)))
+}
+
 impl Store for PostgresStore {
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
         const QUERY: &str = "SELECT value, version FROM atproto_entries
             WHERE key = $1 AND (expires_at IS NULL OR expires_at > $2)";
-        Box::pin(limited(async move {
-            let client = self.client().await?;
-            let statement = client.prepare_cached(QUERY).await.map_err(StoreError::backend)?;
-            let row =
-                client.query_opt(&statement, &[&key, &unix_now()]).await.map_err(StoreError::backend)?;
-            Ok(row.map(|row| Entry::new(row.get(0), version_of(row.get(1)))))
-        }))
+        Box::pin(async move {
+            let rows = self.rows(QUERY, &[(&key, Type::TEXT), (&unix_now(), Type::INT8)]).await?;
+            Ok(rows.first().map(entry_of))
+        })
     }
 
     fn put<'a>(
@@ -250,12 +299,10 @@ impl Store for PostgresStore {
             WHERE key = $1 AND version = $5 AND (expires_at IS NULL OR expires_at > $4) RETURNING version";
         const SWEEP: &str = "DELETE FROM atproto_entries WHERE key IN
             (SELECT key FROM atproto_entries WHERE expires_at <= $1 LIMIT 100)";
-        Box::pin(limited(async move {
-            let client = self.client().await?;
+        Box::pin(async move {
             let (now, value) = (unix_now(), Secret(value));
             if expires_at.is_some() {
-                let sweep = client.prepare_cached(SWEEP).await.map_err(StoreError::backend)?;
-                client.execute(&sweep, &[&now]).await.map_err(StoreError::backend)?;
+                self.rows(SWEEP, &[(&now, Type::INT8)]).await?;
             }
             let number = match expected {
                 Expected::Version(version) => number_of(version),
@@ -266,25 +313,25 @@ impl Store for PostgresStore {
                 Expected::Absent => (ABSENT, 4),
                 Expected::Version(_) => (VERSION, 5),
             };
-            let statement = client.prepare_cached(query).await.map_err(StoreError::backend)?;
-            let parameters: [&(dyn ToSql + Sync); 5] = [&key, &value, &expires_at, &now, &number];
-            let row =
-                client.query_opt(&statement, &parameters[..count]).await.map_err(StoreError::backend)?;
-            row.map(|row| version_of(row.get(0))).ok_or(StoreError::Conflict)
-        }))
+            let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
+                (&key, Type::TEXT),
+                (&value, Type::BYTEA),
+                (&expires_at, Type::INT8),
+                (&now, Type::INT8),
+                (&number, Type::INT8),
+            ];
+            let rows = self.rows(query, &parameters[..count]).await?;
+            rows.first().map(|row| version_of(row.get(0))).ok_or(StoreError::Conflict)
+        })
     }
 
     fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
         const QUERY: &str = "DELETE FROM atproto_entries WHERE key = $1
             RETURNING value, version, expires_at IS NULL OR expires_at > $2";
-        Box::pin(limited(async move {
-            let client = self.client().await?;
-            let statement = client.prepare_cached(QUERY).await.map_err(StoreError::backend)?;
-            let row =
-                client.query_opt(&statement, &[&key, &unix_now()]).await.map_err(StoreError::backend)?;
-            let valid = row.filter(|row| row.get(2));
-            Ok(valid.map(|row| Entry::new(row.get(0), version_of(row.get(1)))))
-        }))
+        Box::pin(async move {
+            let rows = self.rows(QUERY, &[(&key, Type::TEXT), (&unix_now(), Type::INT8)]).await?;
+            Ok(rows.first().filter(|row| row.get(2)).map(entry_of))
+        })
     }
 
     fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
@@ -292,76 +339,45 @@ impl Store for PostgresStore {
         const QUERY: &str = "SELECT key FROM atproto_entries
             WHERE key >= $1 AND key < $3 AND starts_with(key, $1)
             AND (expires_at IS NULL OR expires_at > $2)";
-        Box::pin(limited(async move {
-            let client = self.client().await?;
-            let statement = client.prepare_cached(QUERY).await.map_err(StoreError::backend)?;
-            let rows = client
-                .query(&statement, &[&prefix, &unix_now(), &behind(prefix)])
-                .await
-                .map_err(StoreError::backend)?;
+        Box::pin(async move {
+            let (now, end) = (unix_now(), behind(prefix));
+            let rows =
+                self.rows(QUERY, &[(&prefix, Type::TEXT), (&now, Type::INT8), (&end, Type::TEXT)]).await?;
             Ok(rows.iter().map(|row| row.get(0)).collect())
-        }))
+        })
     }
 
     fn lock<'a>(&'a self, key: &'a str, wait: Duration) -> BoxFuture<'a, Result<StoreLock, StoreError>> {
-        Box::pin(async move {
-            let waiting = async {
-                loop {
-                    if let Some(lock) = self.try_lock(key).await? {
-                        return Ok(lock);
-                    }
-                    tokio::time::sleep(super::with_jitter(BETWEEN_TRIES)).await;
-                }
-            };
-            let waited = tokio::time::timeout(wait, waiting).await;
-            waited.unwrap_or(Err(StoreError::LockTimeout { waited: wait }))
-        })
+        Box::pin(lease::lock(self.clone(), key, wait))
+    }
+}
+
+/// By the server's clock, which is the same for everybody.
+impl Leases for PostgresStore {
+    async fn take(&self, key: &str, holder: &str) -> Result<bool, StoreError> {
+        const QUERY: &str = "INSERT INTO atproto_locks AS old (key, holder, ends_at)
+            VALUES ($1, $2, clock_timestamp() + $3 * interval '1 second') ON CONFLICT (key) DO UPDATE
+            SET holder = excluded.holder, ends_at = excluded.ends_at
+            WHERE old.ends_at <= clock_timestamp() RETURNING 1";
+        Ok(!self.lease(QUERY, key, holder).await?.is_empty())
+    }
+
+    async fn renew(&self, key: &str, holder: &str) -> Result<bool, StoreError> {
+        const QUERY: &str = "UPDATE atproto_locks SET ends_at = clock_timestamp() + $3 * interval '1 second'
+            WHERE key = $1 AND holder = $2 RETURNING 1";
+        Ok(!self.lease(QUERY, key, holder).await?.is_empty())
+    }
+
+    async fn release(&self, key: &str, holder: &str) -> Result<(), StoreError> {
+        const QUERY: &str = "DELETE FROM atproto_locks WHERE key = $1 AND holder = $2 AND $3::float8 > 0";
+        self.lease(QUERY, key, holder).await.map(drop)
     }
 }
 
 impl PostgresStore {
-    /// Begins a transaction and takes the lock in it, unless somebody else holds it.
-    async fn try_lock(&self, key: &str) -> Result<Option<StoreLock>, StoreError> {
-        let client = self.lock_pool.get().await.map_err(StoreError::backend)?;
-        // From here on the transaction ends when this is dropped, wherever that happens.
-        let holder = LockHolder { client: Some(client) };
-        let Some(client) = &holder.client else { return Ok(None) };
-        // The server finds out within half a minute that a machine is gone, and frees its locks.
-        let begin = format!(
-            "BEGIN; SET LOCAL tcp_keepalives_idle = 10; SET LOCAL tcp_keepalives_interval = 5; \
-             SET LOCAL tcp_keepalives_count = 3; SET LOCAL idle_in_transaction_session_timeout = 240000; \
-             SELECT pg_try_advisory_xact_lock({})",
-            key_hash(key).cast_signed()
-        );
-        let answered = tokio::time::timeout(LIMIT, client.simple_query(&begin)).await;
-        let messages = answered.map_err(|_| StoreError::Timeout { limit: LIMIT })?;
-        let is_held = messages
-            .map_err(StoreError::backend)?
-            .iter()
-            .any(|message| matches!(message, SimpleQueryMessage::Row(row) if row.get(0) == Some("t")));
-        Ok(is_held.then(|| StoreLock::new(holder)))
-    }
-}
-
-/// A connection with a transaction that may hold a lock.
-struct LockHolder {
-    client: Option<Object>,
-}
-
-impl Drop for LockHolder {
-    fn drop(&mut self) {
-        let Some(client) = self.client.take() else { return };
-        match tokio::runtime::Handle::try_current() {
-            // Back into the pool once the transaction has ended. The task ends by its limit.
-            Ok(runtime) => drop(runtime.spawn(async move {
-                let ended = tokio::time::timeout(LIMIT, client.batch_execute("ROLLBACK")).await;
-                if !matches!(ended, Ok(Ok(()))) {
-                    drop(Object::take(client));
-                }
-            })),
-            // Without a runtime, closing the connection ends it.
-            Err(_) => drop(Object::take(client)),
-        }
+    async fn lease(&self, query: &str, key: &str, holder: &str) -> Result<Vec<Row>, StoreError> {
+        let lifetime = lease::LIFETIME.as_secs_f64();
+        self.rows(query, &[(&key, Type::TEXT), (&holder, Type::TEXT), (&lifetime, Type::FLOAT8)]).await
     }
 }
 
@@ -389,11 +405,15 @@ mod tests {
         let several =
             Settings::parse("postgres://app@one.example:5433,two.example/db?connect_timeout=3").unwrap();
         assert_eq!((several.config.get_hosts().len(), several.config.get_ports()), (2, &[5433, 5432][..]));
+        assert_eq!(mode("postgres:///db?user=app&hostaddr=10.0.0.5"), SslMode::Require);
+        assert_eq!(mode("postgres://app@localhost/db?hostaddr=10.0.0.5"), SslMode::Require);
+        let patience = several.config.get_connect_timeout().copied();
+        assert_eq!(patience, Some(Duration::from_secs(3)), "what the URL says counts");
         let socket = Settings::parse("postgres:///db?host=/run/postgresql&user=app").unwrap();
         assert_eq!(socket.config.get_ssl_mode(), SslMode::Disable);
         let settings =
             Settings::parse("postgres://a@db.example/db?sslrootcert=/x.pem&sslmode=require").unwrap();
-        let error = settings.pool(1).unwrap_err().to_string();
+        let error = settings.pool().unwrap_err().to_string();
         assert!(error.contains("/x.pem"), "{error}");
         for (bad, words) in [
             ("postgres://app:secret@db.example/db?nonsense=1", "nonsense"),
@@ -404,7 +424,7 @@ mod tests {
             let text = format!("{error} {error:?}");
             assert!(text.contains(words) && !text.contains("secret"), "{text}");
         }
-        Settings::parse("postgres://a@db.example/db").unwrap().pool(1).unwrap();
+        Settings::parse("postgres://a@db.example/db").unwrap().pool().unwrap();
     }
 
     #[test]

@@ -6,23 +6,18 @@ use redis::{
     Client, ClientTlsConfig, RedisError, Script, TlsCertificates,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
-use tokio::task::AbortHandle;
-use zeroize::Zeroizing;
 
 use super::{
-    Entry, Expected, Store, StoreError, StoreLock, Version, random_token, tls::TlsFiles, unix_now,
-    with_jitter,
+    Entry, Expected, Store, StoreError, StoreLock, Version,
+    lease::{self, Leases},
+    tls::TlsFiles,
+    unix_now,
 };
 use crate::xrpc::BoxFuture;
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// The limit for an answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
-/// A lock whose holder is gone ends after so long.
-const LOCK_LIFETIME: Duration = Duration::from_secs(30);
-/// How often its holder renews a lock.
-const RENEWAL: Duration = Duration::from_secs(8);
-const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 /// What all keys begin with. The braces have a cluster keep them together, for scripts see one node only.
 const DEFAULT_PREFIX: &str = "{atproto}:";
 
@@ -94,7 +89,6 @@ const RENEW: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.
 const RELEASE: &str =
     "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
 
-/// The driver's error without what it may quote.
 fn failed(error: RedisError) -> StoreError {
     StoreError::backend(error)
 }
@@ -163,6 +157,10 @@ impl RedisStore {
 
     fn entry(&self, key: &str) -> String {
         format!("{}entry:{key}", self.prefix)
+    }
+
+    fn lock_key(&self, key: &str) -> String {
+        format!("{}lock:{key}", self.prefix)
     }
 
     fn named(&self, name: &str) -> String {
@@ -252,86 +250,36 @@ impl Store for RedisStore {
     }
 
     fn lock<'a>(&'a self, key: &'a str, wait: Duration) -> BoxFuture<'a, Result<StoreLock, StoreError>> {
-        Box::pin(async move {
-            let token = random_token()?;
-            let name = self.named(&format!("lock:{key}"));
-            // From here on, also if this future is dropped: what may have been taken is given back.
-            let mut held = Held { store: self.clone(), name, token, renewal: None };
-            let waiting = async {
-                while !held.take().await.map_err(failed)? {
-                    tokio::time::sleep(with_jitter(BETWEEN_TRIES)).await;
-                }
-                Ok(())
-            };
-            match tokio::time::timeout(wait, waiting).await {
-                Ok(taken) => taken?,
-                Err(_) => return Err(StoreError::LockTimeout { waited: wait }),
-            }
-            held.renew();
-            Ok(StoreLock::new(held))
-        })
+        Box::pin(lease::lock(self.clone(), key, wait))
     }
 }
 
-/// A lock that is waited for or held.
-struct Held {
-    store: RedisStore,
-    name: String,
-    /// Tells this holder from others.
-    token: Zeroizing<String>,
-    renewal: Option<AbortHandle>,
-}
-
-impl Held {
-    async fn take(&self) -> Result<bool, RedisError> {
+impl Leases for RedisStore {
+    async fn take(&self, key: &str, holder: &str) -> Result<bool, StoreError> {
         let mut command = redis::cmd("SET");
-        command.arg(&self.name).arg(self.token.as_str()).arg("NX").arg("PX");
-        let lifetime = u64::try_from(LOCK_LIFETIME.as_millis()).unwrap_or(u64::MAX);
+        command.arg(self.lock_key(key)).arg(holder).arg("NX").arg("PX").arg(lifetime());
         let answer: Option<String> =
-            command.arg(lifetime).query_async(&mut self.store.connection.clone()).await?;
+            command.query_async(&mut self.connection.clone()).await.map_err(failed)?;
         Ok(answer.is_some())
     }
 
-    /// Renews the lock as long as it is held; the task ends with it.
-    fn renew(&mut self) {
-        let (store, name, token) = (self.store.clone(), self.name.clone(), self.token.clone());
-        let task = tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(RENEWAL).await;
-                let mut call = store.scripts.renew.key(&name);
-                call.arg(token.as_str()).arg(u64::try_from(LOCK_LIFETIME.as_millis()).unwrap_or(u64::MAX));
-                let renewed: Result<i64, RedisError> = call.invoke_async(&mut store.connection.clone()).await;
-                match renewed {
-                    Ok(0) => {
-                        tracing::warn!("a lock in Redis was lost before it was released");
-                        return;
-                    }
-                    Ok(_) => {}
-                    Err(error) => tracing::warn!(%error, "a lock in Redis could not be renewed"),
-                }
-            }
-        });
-        self.renewal = Some(task.abort_handle());
+    async fn renew(&self, key: &str, holder: &str) -> Result<bool, StoreError> {
+        let mut call = self.scripts.renew.key(self.lock_key(key));
+        call.arg(holder).arg(lifetime());
+        let renewed: i64 = call.invoke_async(&mut self.connection.clone()).await.map_err(failed)?;
+        Ok(renewed != 0)
+    }
+
+    async fn release(&self, key: &str, holder: &str) -> Result<(), StoreError> {
+        let mut call = self.scripts.release.key(self.lock_key(key));
+        let _: i64 = call.arg(holder).invoke_async(&mut self.connection.clone()).await.map_err(failed)?;
+        Ok(())
     }
 }
 
-impl Drop for Held {
-    fn drop(&mut self) {
-        if let Some(renewal) = &self.renewal {
-            renewal.abort();
-        }
-        // Without a runtime, the lock ends by its lifetime.
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let (store, name, token) = (self.store.clone(), std::mem::take(&mut self.name), self.token.clone());
-        runtime.spawn(async move {
-            let mut call = store.scripts.release.key(name);
-            let released: Result<i64, RedisError> =
-                call.arg(token.as_str()).invoke_async(&mut store.connection.clone()).await;
-            if let Err(error) = released {
-                tracing::debug!(%error, "a lock in Redis ends by its lifetime");
-            }
-        });
-    }
+/// Milliseconds.
+fn lifetime() -> u64 {
+    u64::try_from(lease::LIFETIME.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl fmt::Debug for RedisStore {

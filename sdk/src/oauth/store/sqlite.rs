@@ -4,7 +4,7 @@ use std::{
     fmt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
@@ -14,6 +14,8 @@ use crate::xrpc::BoxFuture;
 
 /// The form of the tables, `user_version` of the database.
 const FORM: i64 = 1;
+/// How long others that open the file are waited for.
+const OPEN_LIMIT: Duration = Duration::from_secs(10);
 
 /// Keeps sessions in an SQLite file that only its owner can read: the default for everything on one machine.
 ///
@@ -33,8 +35,7 @@ impl SqliteStore {
     /// # Errors
     /// When the file cannot be opened, is not a database, or is of a newer form.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        let path =
-            std::path::absolute(path.as_ref()).map_err(|error| failed("find", path.as_ref(), error))?;
+        let path = file_lock::resolve(path.as_ref()).map_err(|error| failed("find", path.as_ref(), error))?;
         // Made here, because SQLite would let everybody read it.
         file_lock::open_private(&path).map_err(|error| failed("open", &path, error))?;
         let mut connection = Connection::open(&path).map_err(StoreError::backend)?;
@@ -60,7 +61,7 @@ impl SqliteStore {
 /// Settings and tables.
 fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     let setup = |connection: &mut Connection| -> rusqlite::Result<i64> {
-        connection.busy_timeout(Duration::from_secs(10))?;
+        connection.busy_timeout(OPEN_LIMIT)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         // A refreshed token that is lost in a power cut is a session that is lost.
         connection.pragma_update(None, "synchronous", "FULL")?;
@@ -83,7 +84,14 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
         transaction.commit()?;
         Ok(form)
     };
-    match setup(connection) {
+    // SQLite does not wait for others that are changing a new file to WAL at the same moment.
+    let begun = Instant::now();
+    let mut outcome = setup(connection);
+    while begun.elapsed() < OPEN_LIMIT && outcome.as_ref().is_err_and(is_busy) {
+        std::thread::sleep(Duration::from_millis(20));
+        outcome = setup(connection);
+    }
+    match outcome {
         Ok(0 | FORM) => Ok(()),
         Ok(form) => Err(StoreError::Corrupt {
             path: path.to_owned(),
@@ -94,6 +102,11 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
         }
         Err(error) => Err(StoreError::backend(error)),
     }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error_code();
+    matches!(code, Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked))
 }
 
 fn failed(action: &'static str, path: &Path, error: std::io::Error) -> StoreError {
@@ -158,7 +171,9 @@ impl Store for SqliteStore {
         let key = key.to_owned();
         Box::pin(self.with_connection(move |connection| {
             let now = unix_now();
-            let found = connection
+            // A statement alone would commit where its result is not looked at.
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let found = transaction
                 .query_row(
                     "DELETE FROM atproto_entries WHERE key = ?1 RETURNING value, version, expires_at",
                     [&key],
@@ -168,6 +183,7 @@ impl Store for SqliteStore {
                     },
                 )
                 .optional()?;
+            transaction.commit()?;
             let valid = found.filter(|(_, expires_at)| expires_at.is_none_or(|end| end > now));
             Ok(Ok(valid.map(|(entry, _)| entry)))
         }))
