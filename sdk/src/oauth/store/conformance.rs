@@ -280,9 +280,17 @@ async fn locks_of_a_killed_process_are_free() {
     a_lock_ends_with_its_process(&format!("file:{}/sessions.json", folder.path().display())).await;
     #[cfg(feature = "sqlite")]
     a_lock_ends_with_its_process(&format!("sqlite:{}/sessions.db", folder.path().display())).await;
-    #[cfg(feature = "postgres")]
+}
+
+#[cfg(feature = "postgres")]
+#[tokio::test(flavor = "multi_thread")]
+async fn locks_of_a_killed_process_are_free_in_postgres() {
     a_lock_ends_with_its_process(&tests::PostgresServer::shared().unwrap().url()).await;
-    #[cfg(feature = "redis")]
+}
+
+#[cfg(feature = "redis")]
+#[tokio::test(flavor = "multi_thread")]
+async fn locks_of_a_killed_process_are_free_in_redis() {
     a_lock_ends_with_its_process(&tests::RedisServer::shared().unwrap().url()).await;
 }
 
@@ -363,6 +371,68 @@ async fn files_can_be_read_by_their_owner_only() {
             assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", file.path());
         }
     }
+}
+
+/// In front of a server; connections that are made before it is told to hang pass nothing on any more.
+#[cfg(any(feature = "postgres", feature = "redis"))]
+struct Proxy {
+    address: std::net::SocketAddr,
+    hang: tokio::sync::watch::Sender<bool>,
+}
+
+#[cfg(any(feature = "postgres", feature = "redis"))]
+impl Proxy {
+    async fn start(port: u16) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (hang, hangs) = tokio::sync::watch::channel(false);
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let mut hangs = hangs.clone();
+                hangs.mark_unchanged();
+                tokio::spawn(async move {
+                    let mut server = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
+                        _ = hangs.changed() => std::future::pending().await,
+                    }
+                });
+            }
+        });
+        Self { address, hang }
+    }
+
+    /// A URL that leads through it.
+    async fn before(url: &str) -> (Self, String) {
+        let url = url::Url::parse(url).unwrap();
+        let proxy = Self::start(url.port().unwrap()).await;
+        let port = format!(":{}", url.port().unwrap());
+        (Self { ..proxy }, url.as_str().replace(&port, &format!(":{}", proxy.address.port())))
+    }
+}
+
+#[cfg(any(feature = "postgres", feature = "redis"))]
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_hang_are_given_up() {
+    let urls = [
+        #[cfg(feature = "postgres")]
+        tests::PostgresServer::shared().unwrap().url(),
+        #[cfg(feature = "redis")]
+        tests::RedisServer::shared().unwrap().url(),
+    ];
+    let all = urls.map(|url| async move {
+        let (proxy, url) = Proxy::before(&url).await;
+        let store = super::connect(&url).await.unwrap();
+        let put = store.put("hangs/1", b"x", None, Expected::Any).await.unwrap();
+        proxy.hang.send_replace(true);
+        let begun = std::time::Instant::now();
+        let error = store.delete("hangs/1").await.unwrap_err();
+        assert!(begun.elapsed() < LATER, "{url} {error}");
+        // The next one does not use that connection. The deletion has not arrived.
+        let again = tokio::time::timeout(Duration::from_secs(5), store.get("hangs/1")).await;
+        assert_eq!(again.unwrap().unwrap().unwrap().version, put, "{url}");
+    });
+    futures_util::future::join_all(all).await;
 }
 
 #[cfg(unix)]

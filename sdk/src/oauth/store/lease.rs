@@ -17,6 +17,9 @@ const RENEWAL: Duration = Duration::from_secs(8);
 /// The wait between two tries; up to half of it more by chance.
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
+/// How often, a second apart, it is tried to give a lock back. In the end it ends by itself.
+const RELEASES: std::ops::Range<u32> = 0..10;
+
 /// What a server has to do for leases. `holder` tells holders apart.
 pub(super) trait Leases: Clone + Send + Sync + 'static {
     /// Takes a lock for [`LIFETIME`]; says whether it was free.
@@ -86,8 +89,10 @@ impl<L: Leases> Drop for Held<L> {
         let (leases, key) = (self.leases.clone(), std::mem::take(&mut self.key));
         let holder = std::mem::take(&mut self.holder);
         runtime.spawn(async move {
-            if let Err(error) = leases.release(&key, &holder).await {
-                tracing::debug!(%error, "a lock ends by its lifetime");
+            for _ in RELEASES {
+                let Err(error) = leases.release(&key, &holder).await else { return };
+                tracing::debug!(%error, "a lock could not be given back yet");
+                tokio::time::sleep(Duration::from_secs(1)).await;
             }
         });
     }

@@ -1,10 +1,15 @@
 //! Sessions in a Redis server, or one that speaks like it (Valkey).
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use redis::{
-    Client, ClientTlsConfig, RedisError, Script, TlsCertificates,
+    Client, ClientTlsConfig, Cmd, FromRedisValue, RedisError, Script, ScriptInvocation, TlsCertificates,
     aio::{ConnectionManager, ConnectionManagerConfig},
+    io::tcp::TcpSettings,
 };
 
 use super::{
@@ -27,9 +32,41 @@ const DEFAULT_PREFIX: &str = "{atproto}:";
 /// noeviction`), or users have to sign in again. A lock whose holder dies is free within half a minute.
 #[derive(Clone)]
 pub struct RedisStore {
-    connection: ConnectionManager,
+    link: Arc<Link>,
     scripts: Arc<Scripts>,
     prefix: Arc<str>,
+}
+
+/// The connection, which all share.
+struct Link {
+    client: Client,
+    config: ConnectionManagerConfig,
+    manager: Mutex<ConnectionManager>,
+}
+
+impl Link {
+    async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisError> {
+        self.checked(command.query_async(&mut self.manager()).await)
+    }
+
+    async fn invoke<T: FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> Result<T, RedisError> {
+        self.checked(call.invoke_async(&mut self.manager()).await)
+    }
+
+    fn manager(&self) -> ConnectionManager {
+        self.manager.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The driver makes a new connection when the old one has ended, and not when its answers do not come any more.
+    fn checked<T>(&self, result: Result<T, RedisError>) -> Result<T, RedisError> {
+        if result.as_ref().is_err_and(RedisError::is_timeout)
+            && let Ok(fresh) =
+                ConnectionManager::new_lazy_with_config(self.client.clone(), self.config.clone())
+        {
+            *self.manager.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
+        }
+        result
+    }
 }
 
 /// What has to happen at once on the server.
@@ -120,6 +157,14 @@ fn client(url: &str) -> Result<Client, StoreError> {
     Client::build_with_tls(url, certificates).map_err(refuse)
 }
 
+/// The driver keeps a connection whose answers do not come; with these limits the system ends it.
+fn with_limits(client: Client) -> Result<Client, RedisError> {
+    let tcp = TcpSettings::default().set_nodelay(true);
+    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+    let tcp = tcp.set_user_timeout(ANSWER_LIMIT);
+    Client::open(client.get_connection_info().clone().set_tcp_settings(tcp))
+}
+
 impl RedisStore {
     /// Connects to `redis://user:password@host/0`, or `rediss://` for TLS.
     ///
@@ -135,16 +180,17 @@ impl RedisStore {
     /// Connects with a text of one's own that all keys begin with, so that apps can share a server. In a cluster it needs
     /// a part in braces, as `{my-app}:` has.
     pub async fn connect_with_prefix(url: &str, prefix: &str) -> Result<Self, StoreError> {
-        let client = client(url)?;
+        let client = with_limits(client(url)?).map_err(failed)?;
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(CONNECT_LIMIT))
             .set_response_timeout(Some(ANSWER_LIMIT))
             .set_number_of_retries(3)
             .set_max_delay(Duration::from_secs(2));
-        let connecting = ConnectionManager::new_with_config(client, config);
-        let connection = tokio::time::timeout(4 * CONNECT_LIMIT, connecting).await;
-        let connection =
-            connection.map_err(|_| StoreError::Timeout { limit: 4 * CONNECT_LIMIT })?.map_err(failed)?;
+        let connecting = ConnectionManager::new_with_config(client.clone(), config.clone());
+        let manager = tokio::time::timeout(4 * CONNECT_LIMIT, connecting).await;
+        let manager =
+            manager.map_err(|_| StoreError::Timeout { limit: 4 * CONNECT_LIMIT })?.map_err(failed)?;
+        let link = Arc::new(Link { client, config, manager: Mutex::new(manager) });
         let scripts = Scripts {
             put: Script::new(PUT),
             delete: Script::new(DELETE),
@@ -152,7 +198,7 @@ impl RedisStore {
             renew: Script::new(RENEW),
             release: Script::new(RELEASE),
         };
-        Ok(Self { connection, scripts: Arc::new(scripts), prefix: prefix.into() })
+        Ok(Self { link, scripts: Arc::new(scripts), prefix: prefix.into() })
     }
 
     fn entry(&self, key: &str) -> String {
@@ -168,17 +214,16 @@ impl RedisStore {
     }
 
     async fn read(&self, key: &str) -> Result<Option<Entry>, RedisError> {
-        let mut connection = self.connection.clone();
         let mut command = redis::cmd("HMGET");
-        let (value, version) =
-            command.arg(self.entry(key)).arg("v").arg("n").query_async(&mut connection).await?;
+        command.arg(self.entry(key)).arg("v").arg("n");
+        let (value, version) = self.link.query(&command).await?;
         Ok(entry_of(value, version))
     }
 
     async fn piece(&self, from: &[u8], to: &[u8]) -> Result<(Option<Vec<u8>>, Vec<String>), RedisError> {
         let mut call = self.scripts.list.key(self.named("keys"));
         call.arg(self.entry("")).arg(from).arg(to);
-        call.invoke_async(&mut self.connection.clone()).await
+        self.link.invoke(&call).await
     }
 }
 
@@ -217,8 +262,7 @@ impl Store for RedisStore {
             call.arg(key).arg(value).arg(expected);
             call.arg(expires_at.map(|end| end.to_string()).unwrap_or_default());
             call.arg(unix_now()).arg(self.entry(""));
-            let version: Option<u64> =
-                call.invoke_async(&mut self.connection.clone()).await.map_err(failed)?;
+            let version: Option<u64> = self.link.invoke(&call).await.map_err(failed)?;
             version.map(Version).ok_or(StoreError::Conflict)
         })
     }
@@ -227,7 +271,7 @@ impl Store for RedisStore {
         Box::pin(async move {
             let mut call = self.scripts.delete.key(self.entry(key));
             call.key(self.named("keys")).key(self.named("expiring")).arg(key);
-            let (value, version) = call.invoke_async(&mut self.connection.clone()).await.map_err(failed)?;
+            let (value, version) = self.link.invoke(&call).await.map_err(failed)?;
             Ok(entry_of(value, version))
         })
     }
@@ -258,22 +302,21 @@ impl Leases for RedisStore {
     async fn take(&self, key: &str, holder: &str) -> Result<bool, StoreError> {
         let mut command = redis::cmd("SET");
         command.arg(self.lock_key(key)).arg(holder).arg("NX").arg("PX").arg(lifetime());
-        let answer: Option<String> =
-            command.query_async(&mut self.connection.clone()).await.map_err(failed)?;
+        let answer: Option<String> = self.link.query(&command).await.map_err(failed)?;
         Ok(answer.is_some())
     }
 
     async fn renew(&self, key: &str, holder: &str) -> Result<bool, StoreError> {
         let mut call = self.scripts.renew.key(self.lock_key(key));
         call.arg(holder).arg(lifetime());
-        let renewed: i64 = call.invoke_async(&mut self.connection.clone()).await.map_err(failed)?;
+        let renewed: i64 = self.link.invoke(&call).await.map_err(failed)?;
         Ok(renewed != 0)
     }
 
     async fn release(&self, key: &str, holder: &str) -> Result<(), StoreError> {
         let mut call = self.scripts.release.key(self.lock_key(key));
-        let _: i64 = call.arg(holder).invoke_async(&mut self.connection.clone()).await.map_err(failed)?;
-        Ok(())
+        call.arg(holder);
+        self.link.invoke::<i64>(&call).await.map(drop).map_err(failed)
     }
 }
 
