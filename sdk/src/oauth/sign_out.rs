@@ -52,8 +52,10 @@ impl OAuthClient {
 async fn sign_out(shared: &Arc<Shared>, id: &SessionId) -> Result<SignOut, SignOutError> {
     let (shared, session) = (Arc::clone(shared), id.clone());
     let task = async move { remove_and_revoke(&shared, &session).await };
-    let outcome = tokio::spawn(task.in_current_span()).await;
-    outcome.unwrap_or_else(|_| Err(SignOutError::Interrupted { id: id.clone() }))
+    match tokio::spawn(task.in_current_span()).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(SignOutError::Interrupted { id: id.clone() }),
+    }
 }
 
 /// The session goes first: out of the store it cannot be used again, while a server that does not answer would
