@@ -11,10 +11,10 @@ use super::{
     events::SessionEvent,
     nonce::NonceCache,
     pending::{PendingSignIn, PendingSignIns, Taken},
+    revocation::discard,
     server::{RefusedTokens, ServerEndpoint, TokenResponse},
     session::{Session, SessionId, SessionServers},
     shared::ClientRef,
-    sign_out::discard,
     store::Expected,
 };
 use crate::xrpc::observed::observed;

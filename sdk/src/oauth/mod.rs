@@ -26,6 +26,7 @@ mod pkce;
 mod refresh;
 mod resource;
 mod resume;
+mod revocation;
 pub mod scopes;
 #[cfg(feature = "encryption")]
 mod sealing;

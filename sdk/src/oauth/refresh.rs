@@ -14,12 +14,12 @@ use super::{
     events::{SessionEnd, SessionEvent},
     live::{Live, Loaded, Unsaved},
     resource,
+    revocation::discard,
     server::{Processed, RefusedTokens, ServerEndpoint, ServerError, TokenResponse, TokenResponseError},
     session::Session,
     session_info,
     sessions::{LOCK_LIMIT, Removed, SessionStoreError},
     shared::Shared,
-    sign_out::discard,
     store::Expected,
 };
 use crate::xrpc::{Reauthenticate, ReauthenticateReason, TransportError, observed::observed};

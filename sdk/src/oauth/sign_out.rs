@@ -2,16 +2,14 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
 use tracing::Instrument as _;
-use zeroize::Zeroize as _;
 
 use super::{
     OAuth, OAuthClient,
     dpop::DpopKey,
     error::SignOutError,
     nonce::NonceCache,
-    server::{ServerEndpoint, ServerError},
+    revocation::TokenToRevoke,
     session::{Session, SessionId},
     sessions::Removed,
     shared::Shared,
@@ -88,54 +86,5 @@ async fn revoke(shared: &Shared, session: &Session) -> Result<(), String> {
     match TokenToRevoke::of(session.refresh_token.as_deref(), Some(&session.access_token)) {
         Some(token) => token.revoke(&endpoint, url).await.map_err(|e| e.to_string()),
         None => Ok(()),
-    }
-}
-
-/// All that revocation needs of a token response.
-#[derive(Deserialize)]
-struct ReceivedTokens {
-    access_token: Option<String>,
-    refresh_token: Option<String>,
-}
-
-impl Drop for ReceivedTokens {
-    fn drop(&mut self) {
-        self.access_token.zeroize();
-        self.refresh_token.zeroize();
-    }
-}
-
-/// Revokes what came with an answer that is not accepted (protocol O24), also where the rest of it is nonsense.
-pub(super) async fn discard(endpoint: &ServerEndpoint<'_>, url: Option<&str>, body: &[u8]) {
-    let (Some(url), Ok(tokens)) = (url, serde_json::from_slice::<ReceivedTokens>(body)) else { return };
-    let (refresh, access) = (tokens.refresh_token.as_deref(), tokens.access_token.as_deref());
-    let Some(token) = TokenToRevoke::of(refresh, access) else { return };
-    if let Err(error) = token.revoke(endpoint, url).await {
-        tracing::warn!(issuer = endpoint.issuer, %error, "refused tokens could not be revoked");
-    }
-}
-
-/// The token that ends a session at the server: the refresh token, or the access token where there is none.
-struct TokenToRevoke<'a> {
-    token: &'a str,
-    kind: &'static str,
-}
-
-impl<'a> TokenToRevoke<'a> {
-    fn of(refresh: Option<&'a str>, access: Option<&'a str>) -> Option<Self> {
-        match (refresh, access) {
-            (Some(token), _) => Some(Self { token, kind: "refresh_token" }),
-            (None, Some(token)) => Some(Self { token, kind: "access_token" }),
-            (None, None) => None,
-        }
-    }
-
-    /// Any 2xx is a success (RFC 7009 section 2.2), also without a nonce: the token is gone either way.
-    async fn revoke(&self, endpoint: &ServerEndpoint<'_>, url: &str) -> Result<(), ServerError> {
-        let form = [("token", self.token), ("token_type_hint", self.kind)];
-        match endpoint.post_form(url, &form).await {
-            Ok(_) | Err(ServerError::MissingNonce { .. }) => Ok(()),
-            Err(error) => Err(error),
-        }
     }
 }
