@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     did_document::DidDocument,
     error::{IdentityError, cut},
-    http::{FetchError, StrangerHttp},
+    http::{FetchError, UntrustedHttp},
 };
 use crate::types::{Did, Handle};
 
@@ -22,8 +22,8 @@ pub(super) fn parse_did(text: &str) -> Result<Did, IdentityError> {
 pub(super) struct DidLookup {
     /// An origin.
     pub(super) plc_directory: String,
-    pub(super) plc_http: StrangerHttp,
-    pub(super) web_http: StrangerHttp,
+    pub(super) plc_http: UntrustedHttp,
+    pub(super) web_http: UntrustedHttp,
     pub(super) development: bool,
 }
 

@@ -9,7 +9,7 @@ use super::{
     did_document::origin,
     dns::Dns,
     error::{IdentityError, cut},
-    http::{FetchError, StrangerHttp},
+    http::{FetchError, UntrustedHttp},
 };
 use crate::types::{Did, Handle};
 
@@ -33,7 +33,7 @@ pub enum HandleResolver {
 /// The ways to a DID, set up.
 pub(super) enum HandleLookup {
     Public(Box<PublicLookup>),
-    Xrpc { origin: String, http: StrangerHttp, development: bool },
+    Xrpc { origin: String, http: UntrustedHttp, development: bool },
 }
 
 impl fmt::Debug for HandleLookup {
@@ -48,7 +48,7 @@ impl fmt::Debug for HandleLookup {
 pub(super) struct PublicLookup {
     /// The reason in words where the system has no usable DNS configuration: the web server can still be asked.
     pub(super) dns: Result<Dns, String>,
-    pub(super) http: StrangerHttp,
+    pub(super) http: UntrustedHttp,
     /// Where the handle's web server is asked, with `{handle}` in it; another one in tests only.
     pub(super) well_known: &'static str,
 }
@@ -154,7 +154,7 @@ struct Resolved {
 
 async fn resolve_at_service(
     origin: &str,
-    http: &StrangerHttp,
+    http: &UntrustedHttp,
     handle: &Handle,
 ) -> Result<Did, IdentityError> {
     let url = format!("{origin}/xrpc/com.atproto.identity.resolveHandle?handle={}", handle.as_str());
@@ -171,14 +171,14 @@ async fn resolve_at_service(
 pub(super) fn set_up(
     way: HandleResolver,
     name_server: Option<SocketAddr>,
-    stranger: StrangerHttp,
-    configured: StrangerHttp,
+    untrusted: UntrustedHttp,
+    configured: UntrustedHttp,
     development: bool,
 ) -> Result<HandleLookup, IdentityError> {
     match way {
         HandleResolver::DnsAndWellKnown => Ok(HandleLookup::Public(Box::new(PublicLookup {
             dns: Dns::new(name_server).map_err(|problem| format!("could not be asked ({problem})")),
-            http: stranger,
+            http: untrusted,
             well_known: WELL_KNOWN,
         }))),
         HandleResolver::Xrpc(url) => {
@@ -189,7 +189,7 @@ pub(super) fn set_up(
 }
 
 /// A URL from the developer's configuration.
-pub(super) fn configured_origin(url: &str, http: &StrangerHttp) -> Result<String, IdentityError> {
+pub(super) fn configured_origin(url: &str, http: &UntrustedHttp) -> Result<String, IdentityError> {
     let fail = |value: String, problem| IdentityError::Configuration { value, problem };
     match http.check_url(url) {
         Err(FetchError::InsecureUrl { url, problem }) => Err(fail(url, problem)),

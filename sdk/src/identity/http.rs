@@ -218,7 +218,7 @@ fn checked_builder(rule: AddressRule, lookup: Lookup) -> reqwest::ClientBuilder 
 }
 
 /// A client for the servers that strangers' accounts live at: names that lead to private addresses are refused (O9).
-pub(crate) fn stranger_builder(allow_loopback_http: bool) -> reqwest::ClientBuilder {
+pub(crate) fn untrusted_builder(allow_loopback_http: bool) -> reqwest::ClientBuilder {
     let rule = if allow_loopback_http { AddressRule::PublicOrLoopback } else { AddressRule::Public };
     checked_builder(rule, system_lookup())
 }
@@ -239,20 +239,20 @@ enum Expect {
 /// no redirects unless asked for, bounded time and size. It goes through no proxy: behind one, the addresses could
 /// not be checked.
 #[derive(Clone)]
-pub(crate) struct StrangerHttp {
+pub(crate) struct UntrustedHttp {
     client: reqwest::Client,
     rule: AddressRule,
     allow_loopback_http: bool,
     timeout: Duration,
 }
 
-impl fmt::Debug for StrangerHttp {
+impl fmt::Debug for UntrustedHttp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StrangerHttp").field("rule", &self.rule).finish_non_exhaustive()
+        f.debug_struct("UntrustedHttp").field("rule", &self.rule).finish_non_exhaustive()
     }
 }
 
-impl StrangerHttp {
+impl UntrustedHttp {
     /// `allow_loopback_http` is the development switch.
     pub(crate) fn new(allow_loopback_http: bool) -> Result<Self, reqwest::Error> {
         let rule = if allow_loopback_http { AddressRule::PublicOrLoopback } else { AddressRule::Public };

@@ -38,7 +38,7 @@ use crate::{
 use cache::Cache;
 use did::{DidLookup, PLC_DIRECTORY, parse_did};
 use handle::{HandleLookup, configured_origin, parse_handle};
-use http::StrangerHttp;
+use http::UntrustedHttp;
 
 /// Who an account is and where its data lives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,7 +143,7 @@ struct Inner {
     dids: DidLookup,
     cache: Cache,
     /// Says which URLs may be asked at all.
-    stranger: StrangerHttp,
+    untrusted: UntrustedHttp,
 }
 
 impl Resolver {
@@ -243,7 +243,7 @@ impl Resolver {
 
     fn pds(&self, document: &DidDocument) -> Result<String, IdentityError> {
         let pds = document.pds()?;
-        let problem = match self.inner.stranger.check_url(&pds) {
+        let problem = match self.inner.untrusted.check_url(&pds) {
             Ok(_) => return Ok(pds),
             Err(FetchError::InsecureUrl { problem, .. }) => problem,
             Err(_) => "its address is not public",
@@ -306,27 +306,27 @@ impl ResolverBuilder {
     /// Checks the configuration and sets up the clients.
     pub fn build(self) -> Result<Resolver, IdentityError> {
         let development = self.allow_loopback_http;
-        let stranger = StrangerHttp::new(development).map_err(IdentityError::Setup)?;
-        self.build_with(stranger)
+        let untrusted = UntrustedHttp::new(development).map_err(IdentityError::Setup)?;
+        self.build_with(untrusted)
     }
 
-    fn build_with(self, stranger: StrangerHttp) -> Result<Resolver, IdentityError> {
+    fn build_with(self, untrusted: UntrustedHttp) -> Result<Resolver, IdentityError> {
         let development = self.allow_loopback_http;
-        let configured = StrangerHttp::configured(development).map_err(IdentityError::Setup)?;
+        let configured = UntrustedHttp::configured(development).map_err(IdentityError::Setup)?;
         let dids = DidLookup {
             plc_directory: configured_origin(&self.plc_directory, &configured)?,
             plc_http: configured.clone(),
-            web_http: stranger.clone(),
+            web_http: untrusted.clone(),
             development,
         };
         let handles = handle::set_up(
             self.handle_resolver,
             self.name_server,
-            stranger.clone(),
+            untrusted.clone(),
             configured,
             development,
         )?;
         let cache = Cache::new(self.cache_lifetime, self.display_lifetime);
-        Ok(Resolver { inner: Arc::new(Inner { handles, dids, cache, stranger }) })
+        Ok(Resolver { inner: Arc::new(Inner { handles, dids, cache, untrusted }) })
     }
 }

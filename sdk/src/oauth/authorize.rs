@@ -324,7 +324,7 @@ impl OAuth {
     }
 
     pub(super) fn discovery(&self) -> Discovery<'_> {
-        Discovery { http: &self.inner.stranger, allow_loopback_http: self.inner.allow_loopback_http }
+        Discovery { http: &self.inner.untrusted, allow_loopback_http: self.inner.allow_loopback_http }
     }
 
     async fn find_server(&self, input: &str, options: &AuthorizeOptions) -> Result<Target, AuthorizeError> {

@@ -9,7 +9,7 @@ use super::{
     shared::{Client, Shared},
     store::Store,
 };
-use crate::identity::{ResolveIdentity, Resolver, http::StrangerHttp};
+use crate::identity::{ResolveIdentity, Resolver, http::UntrustedHttp};
 
 /// Builds an [`OAuth`]; made by [`OAuth::builder`].
 #[must_use = "nothing is built before `build`"]
@@ -97,20 +97,20 @@ impl OAuthBuilder {
                 Arc::new(resolver.map_err(|e| BuildError::Resolver { problem: e.to_string() })?)
             }
         };
-        let stranger = StrangerHttp::new(self.allow_loopback_http)
+        let untrusted = UntrustedHttp::new(self.allow_loopback_http)
             .map_err(|e| BuildError::Http { problem: e.to_string() })?;
         let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
         let client = Client { client_id: self.metadata.client_id().to_owned(), keyset: self.keyset };
         let events = Events::new(self.listeners);
         // Account and authorization servers are named by strangers, too (O9).
-        let http = crate::identity::http::stranger_builder(self.allow_loopback_http);
+        let http = crate::identity::http::untrusted_builder(self.allow_loopback_http);
         let shared = Shared::new(http, Arc::clone(&store), client, events, self.missing_nonce)
             .map_err(|e| BuildError::Http { problem: e.to_string() })?;
         Ok(OAuth {
             inner: Arc::new(OAuthInner {
                 metadata: self.metadata,
                 resolver,
-                stranger,
+                untrusted,
                 store,
                 shared,
                 allow_loopback_http: self.allow_loopback_http,

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use url::{Host, Url};
 
-use crate::identity::{FetchError, http::StrangerHttp};
+use crate::identity::{FetchError, http::UntrustedHttp};
 
 /// Why a server cannot be signed in at.
 #[derive(Debug, thiserror::Error)]
@@ -104,7 +104,7 @@ impl AuthorizationServer {
 /// Fetches and checks the two metadata documents.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Discovery<'a> {
-    pub(crate) http: &'a StrangerHttp,
+    pub(crate) http: &'a UntrustedHttp,
     /// Development: `http` is good for loopback hosts.
     pub(crate) allow_loopback_http: bool,
 }

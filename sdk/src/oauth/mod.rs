@@ -78,7 +78,7 @@ pub use store::RedisStore;
 pub use store::SqliteStore;
 pub use store::{FileStore, MemoryStore, Store, StoreError};
 
-use crate::identity::{ResolveIdentity, http::StrangerHttp};
+use crate::identity::{ResolveIdentity, http::UntrustedHttp};
 use shared::Shared;
 
 /// An app that signs users in. Cheap to clone; one per app is enough.
@@ -101,7 +101,7 @@ struct OAuthInner {
     metadata: ClientMetadata,
     resolver: Arc<dyn ResolveIdentity>,
     /// For metadata at URLs that come from strangers.
-    stranger: StrangerHttp,
+    untrusted: UntrustedHttp,
     store: Arc<dyn Store>,
     shared: Arc<Shared>,
     allow_loopback_http: bool,

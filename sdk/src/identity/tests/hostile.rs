@@ -33,9 +33,9 @@ fn chunk(bytes: &[u8]) -> Vec<u8> {
 const CHUNKED: &str =
     "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
 
-fn patient(limit: Duration) -> StrangerHttp {
+fn patient(limit: Duration) -> UntrustedHttp {
     let lookup: Lookup = Arc::new(|_| Box::pin(async { Ok(vec![IpAddr::from([127, 0, 0, 1])]) }));
-    StrangerHttp::for_tests(true, lookup, limit).unwrap()
+    UntrustedHttp::for_tests(true, lookup, limit).unwrap()
 }
 
 #[tokio::test]
@@ -100,7 +100,7 @@ async fn o9_redirects_lead_to_no_address_that_could_not_be_asked_itself() {
         Box::pin(async move { Ok(vec![IpAddr::from(address)]) })
     });
     web.redirect("/", "https://inside.example.com/");
-    let http = StrangerHttp::for_tests(true, lookup, Duration::from_secs(5)).unwrap();
+    let http = UntrustedHttp::for_tests(true, lookup, Duration::from_secs(5)).unwrap();
     let error = http.get_text(&web.origin, 3).await.unwrap_err();
     assert!(matches!(error, FetchError::ForbiddenAddress { range: "private", .. }), "{error:?}");
     // Metadata follows none, wherever it leads.

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{
     cache,
     handle::{HandleLookup, PublicLookup},
-    http::{Lookup, StrangerHttp},
+    http::{Lookup, UntrustedHttp},
     *,
 };
 
@@ -32,16 +32,16 @@ fn document(did: &str, handle: &str) -> Value {
     })
 }
 
-fn http(development: bool) -> StrangerHttp {
-    StrangerHttp::new(development).unwrap()
+fn http(development: bool) -> UntrustedHttp {
+    UntrustedHttp::new(development).unwrap()
 }
 
 /// A client in whose world every name has the given addresses.
-fn http_where_names_are(addresses: &'static [&'static str]) -> StrangerHttp {
+fn http_where_names_are(addresses: &'static [&'static str]) -> UntrustedHttp {
     let lookup: Lookup = Arc::new(move |_| {
         Box::pin(async move { Ok(addresses.iter().map(|a| a.parse().unwrap()).collect()) })
     });
-    StrangerHttp::for_tests(false, lookup, Duration::from_secs(2)).unwrap()
+    UntrustedHttp::for_tests(false, lookup, Duration::from_secs(2)).unwrap()
 }
 
 fn xrpc_resolver(web: &Web) -> Resolver {
@@ -349,7 +349,7 @@ async fn o9_the_whole_fetch_is_bounded_in_time() {
     let web = Web::start().await;
     web.raw("/hang", "hang");
     let lookup: Lookup = Arc::new(|_| Box::pin(async { Ok(vec![IpAddr::from([127, 0, 0, 1])]) }));
-    let http = StrangerHttp::for_tests(true, lookup, Duration::from_millis(200)).unwrap();
+    let http = UntrustedHttp::for_tests(true, lookup, Duration::from_millis(200)).unwrap();
     let error = http.get_text(&format!("{}/hang", web.origin), 0).await.unwrap_err();
     assert!(matches!(error, FetchError::Timeout { .. }) && error.is_temporary(), "{error:?}");
 }
@@ -402,7 +402,7 @@ async fn o9_urls_are_checked_before_anything_is_sent() {
 #[tokio::test]
 async fn o9_localhost_that_strays_from_this_machine_is_refused() {
     let lookup: Lookup = Arc::new(|_| Box::pin(async { Ok(vec![IpAddr::from([1, 1, 1, 1])]) }));
-    let http = StrangerHttp::for_tests(true, lookup, Duration::from_secs(2)).unwrap();
+    let http = UntrustedHttp::for_tests(true, lookup, Duration::from_secs(2)).unwrap();
     let error = http.get_text("http://localhost/", 0).await.unwrap_err();
     assert!(matches!(error, FetchError::ForbiddenAddress { range: "not loopback", .. }), "{error:?}");
 }

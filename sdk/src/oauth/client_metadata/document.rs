@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{ApplicationType, ClientAuthentication, ClientMetadata, ClientMetadataError, ReadMetadataError};
-use crate::identity::http::StrangerHttp;
+use crate::identity::http::UntrustedHttp;
 
 /// The document as it is found. What must be there is looked at afterwards, so that errors name it.
 #[derive(Deserialize)]
@@ -65,12 +65,12 @@ impl ClientMetadata {
     /// Also when the document is served in a way that servers do not accept, such as through a redirect, or says that
     /// it is another client's.
     pub async fn fetch(client_id: &str) -> Result<Self, ReadMetadataError> {
-        let http = StrangerHttp::configured(false)
+        let http = UntrustedHttp::configured(false)
             .map_err(|error| ReadMetadataError::Http { problem: error.to_string() })?;
         Self::fetch_through(&http, client_id).await
     }
 
-    pub(super) async fn fetch_through(http: &StrangerHttp, url: &str) -> Result<Self, ReadMetadataError> {
+    pub(super) async fn fetch_through(http: &UntrustedHttp, url: &str) -> Result<Self, ReadMetadataError> {
         let document: Value = http.get_json(url).await?;
         match document.get("client_id").and_then(Value::as_str) {
             Some(client_id) if client_id != url => {
