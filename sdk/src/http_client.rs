@@ -1,6 +1,6 @@
 //! How every HTTP client of this crate is set up.
 
-use std::time::Duration;
+use crate::limits;
 
 /// Chooses `ring` for whatever uses TLS in this process. Another part of the program may have chosen already; then
 /// that serves.
@@ -13,5 +13,5 @@ pub(crate) fn builder() -> reqwest::ClientBuilder {
     choose_crypto();
     reqwest::Client::builder()
         .user_agent(concat!("atproto-sdk/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(Duration::from_secs(10))
+        .connect_timeout(limits::CONNECT)
 }

@@ -2,12 +2,14 @@
 
 #[cfg(feature = "client")]
 mod accessor;
-#[cfg(feature = "client")]
-mod admin;
 #[rustfmt::skip]
 pub mod api;
 #[cfg(feature = "axum")]
 pub mod axum;
+#[cfg(feature = "client")]
+mod clients;
+#[cfg(feature = "client")]
+mod clock;
 #[cfg(test)]
 #[allow(dead_code, unreachable_pub, reason = "the golden files are compiled for their tests alone")]
 #[rustfmt::skip]
@@ -20,22 +22,29 @@ mod http_client;
 #[cfg(feature = "client")]
 pub mod identity;
 #[cfg(feature = "client")]
+mod limits;
+#[cfg(feature = "client")]
 pub mod oauth;
 #[cfg(feature = "client")]
-mod password;
-#[cfg(feature = "client")]
-mod public;
+mod random;
 #[cfg(feature = "client")]
 pub mod records;
+#[cfg(feature = "client")]
+pub mod scopes;
+#[cfg(feature = "client")]
+mod signing_key;
+#[cfg(feature = "client")]
+pub mod store;
 pub mod types;
 pub mod xrpc;
 
 #[cfg(feature = "client")]
-pub use admin::AdminClient;
+pub use clients::{
+    AdminClient, AdminClientBuilder, PasswordClient, PasswordClientBuilder, PasswordError, PublicClient,
+    PublicClientBuilder,
+};
 #[cfg(feature = "client")]
-pub use password::{PasswordClient, PasswordError};
-#[cfg(feature = "client")]
-pub use public::PublicClient;
+pub use random::NoRandom;
 
 /// What generated code names; not for users.
 #[doc(hidden)]

@@ -9,11 +9,13 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::random::{self, NoRandom};
+
 /// Why a private key or a signature could not be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum SigningKeyError {
-    /// The operating system gave no random bytes.
-    NoRandom(String),
+pub(crate) enum SigningKeyError {
+    /// No key could be generated.
+    NoRandom(NoRandom),
     /// What was read is not a P-256 private key.
     BadKey(&'static str),
     /// The claims could not be written or signed.
@@ -21,7 +23,7 @@ pub(super) enum SigningKeyError {
 }
 
 /// A P-256 private key. The secret is wiped when it is dropped.
-pub(super) struct SigningKey {
+pub(crate) struct SigningKey {
     /// Wipes itself when dropped.
     secret: Secret,
     x: String,
@@ -44,27 +46,20 @@ impl Drop for PrivateJwk {
     }
 }
 
-/// Bits from the operating system, in base64url.
-pub(super) fn random_base64url<const BYTES: usize>() -> Result<String, String> {
-    let mut bytes = [0_u8; BYTES];
-    getrandom::fill(&mut bytes).map_err(|e| e.to_string())?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
-}
-
 impl SigningKey {
-    pub(super) fn generate() -> Result<Self, SigningKeyError> {
+    pub(crate) fn generate() -> Result<Self, SigningKeyError> {
         let mut bytes = Zeroizing::new([0_u8; 32]);
         // Once in 2^32 times the bytes are not below the group's order.
         for _ in 0..8 {
-            getrandom::fill(bytes.as_mut()).map_err(|e| SigningKeyError::NoRandom(e.to_string()))?;
+            random::fill(bytes.as_mut()).map_err(SigningKeyError::NoRandom)?;
             if let Ok(secret) = Secret::from_slice(bytes.as_ref()) {
                 return Ok(Self::new(secret));
             }
         }
-        Err(SigningKeyError::NoRandom("the bytes are not random".into()))
+        Err(SigningKeyError::NoRandom(NoRandom::new("its bytes are not random")))
     }
 
-    pub(super) fn new(secret: Secret) -> Self {
+    pub(crate) fn new(secret: Secret) -> Self {
         let point = secret.verifying_key().to_sec1_point(false);
         // An uncompressed point is the byte 4, 32 bytes of x, 32 bytes of y.
         let (x, y) = point.as_bytes()[1..].split_at(32);
@@ -73,7 +68,7 @@ impl SigningKey {
     }
 
     /// The private key as the members of a JWK, without braces: a secret.
-    pub(super) fn private_members(&self) -> Zeroizing<String> {
+    pub(crate) fn private_members(&self) -> Zeroizing<String> {
         let mut secret = self.secret.to_bytes();
         let d = Zeroizing::new(URL_SAFE_NO_PAD.encode(&secret[..]));
         secret[..].zeroize();
@@ -86,12 +81,12 @@ impl SigningKey {
     }
 
     /// The public key as the members of a JWK, without braces.
-    pub(super) fn public_members(&self) -> String {
+    pub(crate) fn public_members(&self) -> String {
         format!(r#""kty":"EC","crv":"P-256","x":"{}","y":"{}""#, self.x, self.y)
     }
 
     /// Reads a private JWK; members that are not of the key are passed over.
-    pub(super) fn from_jwk(jwk: &str) -> Result<Self, SigningKeyError> {
+    pub(crate) fn from_jwk(jwk: &str) -> Result<Self, SigningKeyError> {
         let bad = SigningKeyError::BadKey;
         let jwk: PrivateJwk = serde_json::from_str(jwk).map_err(|_| bad("it is not a private JWK"))?;
         if jwk.kty != "EC" || jwk.crv != "P-256" {
@@ -107,13 +102,13 @@ impl SigningKey {
     }
 
     /// The key's name (RFC 7638), as servers compute it; not a secret.
-    pub(super) fn thumbprint(&self) -> String {
+    pub(crate) fn thumbprint(&self) -> String {
         let canonical = format!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, self.x, self.y);
         URL_SAFE_NO_PAD.encode(Sha256::digest(canonical.as_bytes()))
     }
 
     /// A JWT: the header comes in base64url, as it is the same for every token of a key.
-    pub(super) fn jwt(&self, header: &str, claims: &impl Serialize) -> Result<String, SigningKeyError> {
+    pub(crate) fn jwt(&self, header: &str, claims: &impl Serialize) -> Result<String, SigningKeyError> {
         let payload = serde_json::to_vec(claims).map_err(|_| SigningKeyError::Signing)?;
         let mut token = String::with_capacity(header.len() + payload.len() * 4 / 3 + 96);
         token.push_str(header);

@@ -6,7 +6,10 @@ use axum::response::Response;
 use url::Url;
 
 use super::{Hook, Inner, WebAuth, WebError, cookie::Jar, return_to};
-use crate::oauth::{AuthorizeOptions, OAuth, SealingKeys, SessionId, SignedIn};
+use crate::{
+    oauth::{AuthorizeOptions, OAuth, SessionId, SignedIn},
+    store::SealingKeys,
+};
 
 /// How long a browser stays signed in without signing in again.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);

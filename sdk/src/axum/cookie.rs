@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    oauth::{SealingKeys, SessionId, unix_now},
+    clock::unix_now,
+    oauth::SessionId,
+    store::SealingKeys,
     types::Did,
 };
 
@@ -190,7 +192,7 @@ fn find<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::oauth::SealingKey;
+    use crate::store::SealingKey;
 
     fn id(name: &str, part: char) -> SessionId {
         format!("did:web:{name}.example#{}", part.to_string().repeat(22)).parse().unwrap()

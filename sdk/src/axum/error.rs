@@ -56,7 +56,7 @@ impl WebError {
             Self::Authorize { source, .. } => match &**source {
                 AuthorizeError::Input { .. } => StatusCode::BAD_REQUEST,
                 AuthorizeError::Identity { source, .. } if !source.is_temporary() => StatusCode::BAD_REQUEST,
-                AuthorizeError::Pending(_) | AuthorizeError::Random(_) | AuthorizeError::Key(_) => {
+                AuthorizeError::Pending(_) | AuthorizeError::NoRandom(_) | AuthorizeError::Key(_) => {
                     StatusCode::INTERNAL_SERVER_ERROR
                 }
                 AuthorizeError::Scope { .. } | AuthorizeError::RedirectUri { .. } => {

@@ -12,7 +12,7 @@ use axum::{
 
 use super::WebAuth;
 use crate::{
-    oauth::{OAuthClient, RefreshError, SessionId},
+    oauth::{OAuthClient, SessionError, SessionId},
     xrpc::Reauthenticate,
 };
 
@@ -108,7 +108,7 @@ impl WebAuth {
         let client = self.oauth().client_named(id);
         match client.session_info().await {
             Ok(_) => Ok(client),
-            Err(RefreshError::Reauthenticate(ended)) => {
+            Err(SessionError::Reauthenticate(ended)) => {
                 Err(NotSignedIn::SignInAgain(SignInAgain { ended, ask: self.ask(parts, Some(id)) }))
             }
             // A store that fails is no reason to sign anybody out; the first call tells.

@@ -6,7 +6,8 @@
 //! ```no_run
 //! use atproto_sdk::{
 //!     axum::WebAuth,
-//!     oauth::{ClientMetadata, OAuth, OAuthClient, SealingKeys},
+//!     oauth::{ClientMetadata, OAuth, OAuthClient},
+//!     store::SealingKeys,
 //! };
 //! use axum::{Router, extract::FromRef, routing::get};
 //!
@@ -91,7 +92,7 @@ type Hook<T> = Arc<dyn Fn(T) -> BoxFuture<'static, ()> + Send + Sync>;
 impl WebAuth {
     /// Starts to set up sign-in with an app and the keys that seal its cookies. All instances of a site need the same
     /// keys.
-    pub fn builder(oauth: OAuth, keys: crate::oauth::SealingKeys) -> WebAuthBuilder {
+    pub fn builder(oauth: OAuth, keys: crate::store::SealingKeys) -> WebAuthBuilder {
         WebAuthBuilder::new(oauth, keys)
     }
 

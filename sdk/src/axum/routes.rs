@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// How long a browser waits for a server to confirm a sign-out; here it counts at once.
-const SIGN_OUT_LIMIT: Duration = Duration::from_secs(5);
+const SIGN_OUT_LIMIT: Duration = crate::limits::WEB_SIGN_OUT;
 
 impl WebAuth {
     /// The routes, under the path that the redirect URI has: merge them into the site's router.

@@ -1,20 +1,15 @@
-//! Calls as the administrator of a server (X12).
+//! Calls as the administrator of a server (protocol X12).
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use http::{HeaderMap, HeaderValue};
+use http::HeaderValue;
 use zeroize::Zeroizing;
 
-use crate::{
-    api::com::atproto::{admin::ComAtprotoAdmin, server::ComAtprotoServer},
-    xrpc::{BoxFuture, InvalidService, Request, Transport, TransportError, TransportResponse, service},
-};
+use super::plain::{HttpOptions, PlainClient};
+use crate::xrpc::{BoxFuture, InvalidService, Request, Transport, TransportError, TransportResponse};
 
-/// A client with the administrator's password of a PDS (HTTP Basic, user `admin`).
-///
-/// Typed methods beside those of `com.atproto.admin` and `com.atproto.server` are called through the accessor's `over`,
-/// as in `ComAtprotoSync::over(&admin)`.
+/// A client with the administrator's password of a PDS (HTTP Basic, user `admin`). Cheap to clone.
 ///
 /// ```no_run
 /// use atproto_sdk::{AdminClient, api::com::atproto::admin::get_account_info, did};
@@ -27,15 +22,10 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct AdminClient {
-    inner: Arc<Inner>,
-    validates_input: bool,
-}
-
-struct Inner {
-    http: reqwest::Client,
-    origin: String,
+    plain: PlainClient,
     /// Marked as sensitive.
     authorization: HeaderValue,
+    validates_input: bool,
 }
 
 impl AdminClient {
@@ -44,45 +34,31 @@ impl AdminClient {
     /// # Errors
     /// When `origin` is not an http(s) address without path, or the TLS configuration of the system cannot be used.
     pub fn new(origin: &str, password: &str) -> Result<Self, InvalidService> {
-        let origin = service::origin(origin)?;
+        Self::builder(origin, password).build()
+    }
+
+    /// Starts to build a client of the server at `origin`.
+    pub fn builder(origin: impl Into<String>, password: &str) -> AdminClientBuilder {
         let pair = Zeroizing::new(format!("admin:{password}"));
         let text = Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())));
         // Base64 is ASCII, which a header can always carry.
         let mut authorization =
             HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("Basic"));
         authorization.set_sensitive(true);
-        let inner = Inner { http: service::client()?, origin, authorization };
-        Ok(Self { inner: Arc::new(inner), validates_input: true })
+        AdminClientBuilder { origin: origin.into(), authorization, http: HttpOptions::default() }
     }
 
     crate::xrpc::input_validation!();
 
     /// The server's address.
     pub fn origin(&self) -> &str {
-        &self.inner.origin
-    }
-
-    /// The methods of `com.atproto.admin`.
-    pub fn com_atproto_admin(&self) -> ComAtprotoAdmin<'_> {
-        ComAtprotoAdmin::over(self)
-    }
-
-    /// The methods of `com.atproto.server`, such as those that make invite codes.
-    pub fn com_atproto_server(&self) -> ComAtprotoServer<'_> {
-        ComAtprotoServer::over(self)
+        self.plain.origin()
     }
 }
 
 impl Transport for AdminClient {
     fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>> {
-        let authorization = Some(self.inner.authorization.clone());
-        Box::pin(service::send(
-            &self.inner.http,
-            &self.inner.origin,
-            request,
-            authorization,
-            HeaderMap::new(),
-        ))
+        Box::pin(self.plain.send(request, Some(self.authorization.clone())))
     }
 
     fn validates_input(&self) -> bool {
@@ -92,6 +68,47 @@ impl Transport for AdminClient {
 
 impl fmt::Debug for AdminClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AdminClient").field("origin", &self.inner.origin).finish_non_exhaustive()
+        f.debug_struct("AdminClient").field("origin", &self.plain.origin()).finish_non_exhaustive()
+    }
+}
+
+/// Builds an [`AdminClient`]; made by [`AdminClient::builder`].
+///
+/// ```
+/// use atproto_sdk::AdminClient;
+///
+/// let proxy = reqwest::Proxy::all("http://proxy.example.com:3128")?;
+/// let admin = AdminClient::builder("https://pds.example.com", "password").proxy(proxy).build()?;
+/// assert_eq!(admin.origin(), "https://pds.example.com");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "nothing is built before `build`"]
+pub struct AdminClientBuilder {
+    origin: String,
+    authorization: HeaderValue,
+    http: HttpOptions,
+}
+
+impl AdminClientBuilder {
+    /// Sends everything through a proxy, instead of through the one that the system's settings name. Redirects are not
+    /// followed in any case: the password stays with the server that it belongs to.
+    pub fn proxy(mut self, proxy: reqwest::Proxy) -> Self {
+        self.http.set_proxy(proxy);
+        self
+    }
+
+    /// Builds the client.
+    ///
+    /// # Errors
+    /// When the origin is not an http(s) address without path, or the TLS configuration of the system cannot be used.
+    pub fn build(self) -> Result<AdminClient, InvalidService> {
+        let plain = PlainClient::new(&self.origin, self.http)?;
+        Ok(AdminClient { plain, authorization: self.authorization, validates_input: true })
+    }
+}
+
+impl fmt::Debug for AdminClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AdminClientBuilder").field("origin", &self.origin).finish_non_exhaustive()
     }
 }

@@ -1,14 +1,9 @@
 //! Calls without signing in.
 
-use std::sync::Arc;
+use super::plain::{HttpOptions, PlainClient};
+use crate::xrpc::{BoxFuture, InvalidService, Request, Transport, TransportError, TransportResponse};
 
-use http::HeaderMap;
-
-use crate::xrpc::{
-    BoxFuture, InvalidService, Request, Transport, TransportError, TransportResponse, service,
-};
-
-/// A client that is signed in nowhere, for services that answer everybody.
+/// A client without a session, for services that answer everybody. Cheap to clone.
 ///
 /// ```no_run
 /// use atproto_sdk::{PublicClient, api::com::atproto::identity::resolve_handle, handle};
@@ -21,14 +16,8 @@ use crate::xrpc::{
 /// ```
 #[derive(Debug, Clone)]
 pub struct PublicClient {
-    inner: Arc<Inner>,
+    plain: PlainClient,
     validates_input: bool,
-}
-
-#[derive(Debug)]
-struct Inner {
-    http: reqwest::Client,
-    origin: String,
 }
 
 impl PublicClient {
@@ -37,14 +26,17 @@ impl PublicClient {
     /// # Errors
     /// When `origin` is not an http(s) address without path, or the TLS configuration of the system cannot be used.
     pub fn new(origin: &str) -> Result<Self, InvalidService> {
-        let origin = service::origin(origin)?;
-        let http = service::client()?;
-        Ok(Self { inner: Arc::new(Inner { http, origin }), validates_input: true })
+        Self::builder(origin).build()
+    }
+
+    /// Starts to build a client of the service at `origin`.
+    pub fn builder(origin: impl Into<String>) -> PublicClientBuilder {
+        PublicClientBuilder { origin: origin.into(), http: HttpOptions::default() }
     }
 
     /// The service's address.
     pub fn origin(&self) -> &str {
-        &self.inner.origin
+        self.plain.origin()
     }
 
     crate::xrpc::input_validation!();
@@ -52,10 +44,51 @@ impl PublicClient {
 
 impl Transport for PublicClient {
     fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>> {
-        Box::pin(service::send(&self.inner.http, &self.inner.origin, request, None, HeaderMap::new()))
+        Box::pin(self.plain.send(request, None))
     }
 
     fn validates_input(&self) -> bool {
         self.validates_input
+    }
+}
+
+/// Builds a [`PublicClient`]; made by [`PublicClient::builder`].
+///
+/// ```
+/// use atproto_sdk::PublicClient;
+///
+/// // One pool of connections for the whole program.
+/// let http = reqwest::Client::builder().user_agent("example/1.0").build()?;
+/// let client = PublicClient::builder("https://public.api.example.com").http_client(http).build()?;
+/// assert_eq!(client.origin(), "https://public.api.example.com");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "nothing is built before `build`"]
+pub struct PublicClientBuilder {
+    origin: String,
+    http: HttpOptions,
+}
+
+impl PublicClientBuilder {
+    /// Sends everything through a proxy, instead of through the one that the system's settings name.
+    pub fn proxy(mut self, proxy: reqwest::Proxy) -> Self {
+        self.http.set_proxy(proxy);
+        self
+    }
+
+    /// Uses an HTTP client of the app's own, with its connections, time limits and redirect policy. That is safe here,
+    /// because a public client sends no credentials; clients that do take a [`proxy`](Self::proxy) only.
+    pub fn http_client(mut self, client: reqwest::Client) -> Self {
+        self.http.set_client(client);
+        self
+    }
+
+    /// Builds the client.
+    ///
+    /// # Errors
+    /// When the origin is not an http(s) address without path, or the TLS configuration of the system cannot be used.
+    pub fn build(self) -> Result<PublicClient, InvalidService> {
+        Ok(PublicClient { plain: PlainClient::new(&self.origin, self.http)?, validates_input: true })
     }
 }

@@ -3,13 +3,49 @@
 use std::sync::Arc;
 
 use super::{
-    BuildError, ClientAuthentication, ClientMetadata, Keyset, MemoryStore, MissingNonce, OAuth, OAuthInner,
-    SessionEvent,
-    events::{Events, Listener},
-    shared::{Client, Shared},
-    store::Store,
+    OAuth,
+    app::{Client, ClientAuthentication, ClientMetadata, ClientMetadataError, Keyset},
+    session::{AppContext, Events, Listener, SessionEvent},
+    sign_in::{PendingSignIns, SignInContext},
+    wire::MissingNoncePolicy,
 };
-use crate::identity::{ResolveIdentity, Resolver, http::UntrustedHttp};
+use crate::{
+    identity::{ResolveIdentity, Resolver, http::UntrustedHttp},
+    store::{MemoryStore, Store},
+};
+
+/// An [`OAuth`](super::OAuth) cannot be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The client metadata breaks a rule.
+    #[error("the client metadata is not acceptable")]
+    Metadata(#[from] ClientMetadataError),
+    /// The HTTP clients could not be set up.
+    #[error("the HTTP client could not be set up: {problem}")]
+    Http {
+        /// What the HTTP stack said.
+        problem: String,
+    },
+    /// The metadata is that of a confidential client, and there are no keys.
+    #[error("the metadata says `private_key_jwt`; give the private keys with `OAuthBuilder::keyset`")]
+    NoKeyset,
+    /// There are keys, and the metadata is that of a public client.
+    #[error("a keyset is for confidential clients; make the metadata with `ClientMetadata::confidential`")]
+    UnusedKeyset,
+    /// A key signs that servers do not find in the metadata.
+    #[error("the public key `{kid}` is not in the `jwks` of the metadata")]
+    KeyNotInMetadata {
+        /// The key's name.
+        kid: String,
+    },
+    /// The default resolver could not be set up.
+    #[error("the identity resolver could not be set up: {problem}")]
+    Resolver {
+        /// What is wrong.
+        problem: String,
+    },
+}
 
 /// Builds an [`OAuth`]; made by [`OAuth::builder`].
 #[must_use = "nothing is built before `build`"]
@@ -17,7 +53,7 @@ pub struct OAuthBuilder {
     metadata: ClientMetadata,
     store: Option<Arc<dyn Store>>,
     resolver: Option<Arc<dyn ResolveIdentity>>,
-    missing_nonce: MissingNonce,
+    missing_nonce: MissingNoncePolicy,
     keyset: Option<Keyset>,
     listeners: Vec<Listener>,
     allow_loopback_http: bool,
@@ -35,7 +71,7 @@ impl OAuthBuilder {
             metadata,
             store: None,
             resolver: None,
-            missing_nonce: MissingNonce::default(),
+            missing_nonce: MissingNoncePolicy::default(),
             keyset: None,
             listeners: Vec::new(),
             allow_loopback_http: false,
@@ -75,7 +111,7 @@ impl OAuthBuilder {
     }
 
     /// Sets what is done with answers that carry no `DPoP-Nonce`.
-    pub fn missing_nonce(mut self, missing_nonce: MissingNonce) -> Self {
+    pub fn missing_nonce(mut self, missing_nonce: MissingNoncePolicy) -> Self {
         self.missing_nonce = missing_nonce;
         self
     }
@@ -102,17 +138,17 @@ impl OAuthBuilder {
         let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
         let client = Client { client_id: self.metadata.client_id().to_owned(), keyset: self.keyset };
         let events = Events::new(self.listeners);
-        // Account and authorization servers are named by strangers, too (O9).
+        // Account and authorization servers are named by untrusted documents, too (O9).
         let http = crate::identity::http::untrusted_builder(self.allow_loopback_http);
-        let shared = Shared::new(http, Arc::clone(&store), client, events, self.missing_nonce)
+        let app = AppContext::new(http, Arc::clone(&store), client, events, self.missing_nonce)
             .map_err(|e| BuildError::Http { problem: e.to_string() })?;
         Ok(OAuth {
-            inner: Arc::new(OAuthInner {
+            context: Arc::new(SignInContext {
                 metadata: self.metadata,
                 resolver,
                 untrusted,
-                store,
-                shared,
+                pending: PendingSignIns(store),
+                app,
                 allow_loopback_http: self.allow_loopback_http,
             }),
         })

@@ -3,27 +3,40 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
-    live::{Live, Loaded},
-    refresh::RefreshError,
-    resource::{exchange, is_invalid_token, probe},
-    scopes::{Needed, Scopes},
-    session::SessionId,
-    session_info::SessionInfo,
-    shared::Shared,
+    session::{
+        AppContext, CachedSession, SessionError, SessionHandle, SessionId, SessionInfo, SessionStoreError, SignOut,
+        SignOutError, sign_out,
+    },
+    wire::{NonceCache, is_invalid_token},
 };
 use crate::{
+    limits,
+    scopes::{Needed, Scopes},
     types::Did,
     xrpc::{BoxFuture, Kind, Request, RequestBody, Transport, TransportError, TransportResponse},
 };
 
-/// The limit for an answer to begin, with everything that has to happen before, unless a call has its own.
-const LIMIT: Duration = Duration::from_secs(30);
-/// The same for a body that is streamed, whose length is not known and which goes up before the answer.
-const STREAM_LIMIT: Duration = Duration::from_secs(600);
-/// A body of bytes gets a second more for so many of them.
-const BYTES_PER_SECOND: usize = 32 * 1024;
-/// A nonce older than this may be refused; servers change them every few minutes.
-const NONCE_AGE: Duration = Duration::from_secs(60);
+/// There is no client for a session.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// Nobody has signed in, or they have signed out: start a sign-in.
+    #[error("{did} has no session here; sign in first")]
+    SessionNotFound {
+        /// The account.
+        did: Did,
+    },
+    /// The store failed.
+    #[error("the session store failed")]
+    Store(#[from] SessionStoreError),
+}
+
+impl ClientError {
+    /// Whether the user has to sign in; otherwise the store failed.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::SessionNotFound { .. })
+    }
+}
 
 /// Makes calls as a signed-in account. Cheap to clone; clones share the session.
 ///
@@ -31,33 +44,28 @@ const NONCE_AGE: Duration = Duration::from_secs(60);
 /// call fails with [`TransportError::Reauthenticate`].
 #[derive(Clone)]
 pub struct OAuthClient {
-    shared: Arc<Shared>,
-    live: Arc<Live>,
+    session: SessionHandle,
     validates_input: bool,
     checks_scopes: bool,
 }
 
 impl fmt::Debug for OAuthClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OAuthClient").field("session", &self.live.id).finish_non_exhaustive()
+        f.debug_struct("OAuthClient").field("session", self.session.id()).finish_non_exhaustive()
     }
 }
 
 impl OAuthClient {
     /// A client for a session; whether it exists shows with the first call.
-    pub(crate) fn new(shared: Arc<Shared>, id: SessionId) -> Self {
-        let live = shared.live(&id);
-        Self { shared, live, validates_input: true, checks_scopes: true }
+    pub(crate) fn new(context: &Arc<AppContext>, id: &SessionId) -> Self {
+        let session = SessionHandle::new(Arc::clone(context), id);
+        Self { session, validates_input: true, checks_scopes: true }
     }
 
-    /// The state of the session in this process.
-    pub(crate) fn live(&self) -> &Arc<Live> {
-        &self.live
-    }
-
-    /// What all sessions of the app share.
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.shared
+    /// A client for a session whose sign-in has learned nonces.
+    pub(crate) fn with_nonces(context: &Arc<AppContext>, id: &SessionId, nonces: NonceCache) -> Self {
+        context.nonces.adopt(id, nonces);
+        Self::new(context, id)
     }
 
     crate::xrpc::input_validation!();
@@ -71,14 +79,14 @@ impl OAuthClient {
         self
     }
 
-    /// Whether the granted scopes allow something, by the generated types of [`needs`](super::scopes::needs) or by a
+    /// Whether the granted scopes allow something, by the generated types of [`needs`](crate::scopes::needs) or by a
     /// permission. `false` is certain; what cannot be known is `true`, see [`Scopes::allows`].
     ///
     /// ```no_run
     /// # async fn example(client: atproto_sdk::oauth::OAuthClient) -> Result<(), Box<dyn std::error::Error>> {
     /// use atproto_sdk::{
     ///     api::app::bsky::feed::{get_timeline::GetTimeline, post::Post},
-    ///     oauth::scopes::needs::{call, create},
+    ///     scopes::needs::{call, create},
     /// };
     ///
     /// let can_post = client.allows(create::<Post>()).await?;
@@ -88,128 +96,107 @@ impl OAuthClient {
     ///
     /// # Errors
     /// When the session cannot be read or has ended.
-    pub async fn allows(&self, needed: impl Needed) -> Result<bool, RefreshError> {
-        Ok(self.live.current(&self.shared).await?.scopes.allows(needed))
+    pub async fn allows(&self, needed: impl Needed) -> Result<bool, SessionError> {
+        Ok(self.session.current().await?.scopes.allows(needed))
     }
 
     /// The granted scopes, understood.
     ///
     /// # Errors
     /// When the session cannot be read or has ended.
-    pub async fn scopes(&self) -> Result<Scopes, RefreshError> {
-        Ok(self.live.current(&self.shared).await?.scopes.clone())
+    pub async fn scopes(&self) -> Result<Scopes, SessionError> {
+        Ok(self.session.current().await?.scopes.clone())
     }
 
     /// The account.
     pub fn did(&self) -> &Did {
-        self.live.id.did()
+        self.session.id().did()
     }
 
     /// The session.
     pub fn session_id(&self) -> &SessionId {
-        &self.live.id
+        self.session.id()
     }
 
     /// Scopes, expiry and servers of the session.
-    pub async fn session_info(&self) -> Result<SessionInfo, RefreshError> {
-        Ok(self.info(&*self.live.current(&self.shared).await?))
-    }
-
-    /// Gets new tokens now. There is no need to: calls do it in time.
     ///
-    /// Joins a refresh that is under way.
-    pub async fn refresh(&self) -> Result<SessionInfo, RefreshError> {
-        let current = self.live.current(&self.shared).await?;
-        let loaded = self.live.refresh(&self.shared, &current.session.access_token).await?;
-        Ok(self.info(&loaded))
+    /// # Errors
+    /// When the session cannot be read or has ended.
+    pub async fn session_info(&self) -> Result<SessionInfo, SessionError> {
+        Ok(self.info(&*self.session.current().await?))
     }
 
-    fn info(&self, loaded: &Loaded) -> SessionInfo {
-        SessionInfo::of(&loaded.session, self.live.nonces.nonce_missing(&loaded.origin))
+    /// Refreshes the tokens now. Calls do that when it is needed, so apps rarely have to.
+    ///
+    /// Joins a refresh in progress.
+    ///
+    /// # Errors
+    /// When the session cannot be refreshed; [`SessionError::Reauthenticate`] if it has ended.
+    pub async fn refresh(&self) -> Result<SessionInfo, SessionError> {
+        let current = self.session.current().await?;
+        Ok(self.info(&*self.session.refresh(&current.record.access_token).await?))
+    }
+
+    /// Ends the session, as [`OAuth::sign_out`](super::OAuth::sign_out) does; this client and its clones then have none.
+    ///
+    /// # Errors
+    /// When the session cannot be removed from the store.
+    pub async fn sign_out(&self) -> Result<SignOut, SignOutError> {
+        sign_out(self.session.context(), self.session.id()).await
+    }
+
+    /// Makes sure that the session can be used, with a refresh if one is due.
+    pub(crate) async fn make_ready(&self) -> Result<(), SessionError> {
+        self.session.ready().await.map(drop)
+    }
+
+    fn info(&self, cached: &CachedSession) -> SessionInfo {
+        SessionInfo::of(&cached.record, self.session.nonce_missing(cached))
     }
 
     /// Sends a request and, if the token was refused, once more with another.
     async fn call(&self, request: Request) -> Result<TransportResponse, TransportError> {
-        let mut loaded = self.ready().await?;
+        let failed = |error: SessionError| error.into_transport(self.did());
+        let mut cached = self.session.ready().await.map_err(failed)?;
         if self.checks_scopes {
-            loaded.scopes.check(&request)?;
+            cached.scopes.check(&request)?;
         }
-        let again = repeat(&request);
+        let again = request.try_clone();
         if again.is_none() {
-            loaded = self.warm_up(loaded).await?;
+            cached = self.session.warm_up(cached).await?;
         }
-        let response = exchange(&self.shared, &self.live.nonces, &loaded, request).await?;
+        let response = self.session.send_signed(&cached, request).await?;
         let Some(again) = again.filter(|_| is_invalid_token(&response)) else { return Ok(response) };
         drop(response);
-        let loaded = self.replace(&loaded).await?;
-        exchange(&self.shared, &self.live.nonces, &loaded, again).await
+        let cached = self.session.replace(&cached).await.map_err(failed)?;
+        self.session.send_signed(&cached, again).await
     }
-
-    async fn ready(&self) -> Result<Arc<Loaded>, TransportError> {
-        self.live.ready(&self.shared).await.map_err(|error| error.into_transport(&self.live))
-    }
-
-    /// Another token in place of a refused one: the store's if it has another, a new one if not.
-    async fn replace(&self, refused: &Loaded) -> Result<Arc<Loaded>, TransportError> {
-        let failed = |error: RefreshError| error.into_transport(&self.live);
-        let stored = self.live.reload(&self.shared).await.map_err(failed)?;
-        if stored.session.access_token != refused.session.access_token {
-            tracing::debug!(did = %self.did(), "the token was refused and has been refreshed meanwhile");
-            return Ok(stored);
-        }
-        self.live.refresh(&self.shared, &refused.session.access_token).await.map_err(failed)
-    }
-
-    /// Makes sure that the token and the nonce will be accepted, before a body that can be sent only once.
-    async fn warm_up(&self, loaded: Arc<Loaded>) -> Result<Arc<Loaded>, TransportError> {
-        if self.live.nonces.age(&loaded.origin).is_some_and(|age| age < NONCE_AGE) {
-            return Ok(loaded);
-        }
-        let response = exchange(&self.shared, &self.live.nonces, &loaded, probe()).await?;
-        if is_invalid_token(&response) { self.replace(&loaded).await } else { Ok(loaded) }
-    }
-}
-
-/// The same request again, unless its body can be sent only once.
-fn repeat(request: &Request) -> Option<Request> {
-    Some(Request {
-        kind: request.kind,
-        nsid: Arc::clone(&request.nsid),
-        query: request.query.clone(),
-        headers: request.headers.clone(),
-        body: request.body.try_clone()?,
-        timeout: request.timeout,
-    })
 }
 
 fn default_limit(body: &RequestBody) -> Duration {
     match body {
-        RequestBody::Empty => LIMIT,
+        RequestBody::Empty => limits::SESSION_CALL,
         RequestBody::Bytes(bytes) => {
-            LIMIT + Duration::from_secs(u64::try_from(bytes.len() / BYTES_PER_SECOND).unwrap_or(0))
+            let more = u64::try_from(bytes.len() / limits::UPLOAD_BYTES_PER_SECOND).unwrap_or(0);
+            limits::SESSION_CALL + Duration::from_secs(more)
         }
-        RequestBody::Stream(_) => STREAM_LIMIT,
+        RequestBody::Stream(_) => limits::STREAMED_SESSION_CALL,
     }
 }
 
 impl Transport for OAuthClient {
-    fn send<'a>(&'a self, mut request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>> {
+    fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>> {
         Box::pin(async move {
-            if request.kind == Kind::Subscription {
-                let problem = "subscriptions are not HTTP exchanges".into();
-                return Err(TransportError::InvalidRequest { problem });
-            }
-            if request.kind == Kind::Query && !matches!(request.body, RequestBody::Empty) {
+            if request.kind() == Kind::Query && !matches!(request.body(), RequestBody::Empty) {
                 let problem = "a query has no body".into();
                 return Err(TransportError::InvalidRequest { problem });
             }
             tracing::Span::current().record("did", self.did().as_str());
-            let limit = request.timeout.unwrap_or_else(|| default_limit(&request.body));
-            request.timeout = Some(limit);
-            // A refresh under way goes on without this call.
-            match tokio::time::timeout(limit, self.call(request)).await {
+            let limit = request.timeout().unwrap_or_else(|| default_limit(request.body()));
+            // A refresh in progress goes on without this call.
+            match tokio::time::timeout(limit, self.call(request.with_timeout(limit))).await {
                 Ok(answer) => answer,
-                Err(_) => Err(TransportError::Timeout { host: self.live.host(), limit }),
+                Err(_) => Err(TransportError::Timeout { host: self.session.host(), limit }),
             }
         })
     }

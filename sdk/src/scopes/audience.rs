@@ -9,7 +9,7 @@ use crate::types::{Did, InvalidText};
 /// The DID is of one of the methods of the protocol, `plc` or `web`, and the latter without a path.
 ///
 /// ```
-/// use atproto_sdk::oauth::scopes::Service;
+/// use atproto_sdk::scopes::Service;
 ///
 /// let service = Service::new("did:web:api.bsky.app#bsky_appview")?;
 /// assert_eq!((service.did().method(), service.id()), ("web", "bsky_appview"));

@@ -11,7 +11,7 @@ use super::{
 /// Uploads of blobs of some types.
 ///
 /// ```
-/// use atproto_sdk::oauth::scopes::{BlobPermission, MimePattern};
+/// use atproto_sdk::scopes::{BlobPermission, MimePattern};
 ///
 /// let blobs = BlobPermission::new(MimePattern::new("image/png")?)
 ///     .and(MimePattern::new("video/mp4")?)

@@ -83,7 +83,7 @@ impl Scopes {
     /// Whether something is allowed, not allowed, or that cannot be known.
     ///
     /// ```
-    /// use atproto_sdk::{nsid, oauth::scopes::{Grant, RepoAction, RepoPermission, Scopes}};
+    /// use atproto_sdk::{nsid, scopes::{Grant, RepoAction, RepoPermission, Scopes}};
     ///
     /// let scopes = Scopes::granted("atproto repo:com.example.note?action=create include:org.example.set");
     /// let notes = |action| RepoPermission::of(nsid!("com.example.note"), action);

@@ -10,7 +10,7 @@ use crate::types::Nsid;
 ///
 /// It begins with `atproto`, is canonical and as short as it can be: what another permission covers is left out, the
 /// actions on one collection become one permission, and so do several methods of one service. The functions of
-/// [`needs`](crate::oauth::scopes::needs) say what there is; inside of the macro they need no import.
+/// [`needs`](crate::scopes::needs) say what there is; inside of the macro they need no import.
 ///
 /// ```
 /// use atproto_sdk::{
@@ -56,19 +56,19 @@ use crate::types::Nsid;
 #[macro_export]
 macro_rules! scopes {
     ($($need:expr),* $(,)?) => {{
-        const NEEDS: &[$crate::oauth::scopes::Need<'static>] = {
+        const NEEDS: &[$crate::scopes::Need<'static>] = {
             #[allow(unused_imports)]
-            use $crate::oauth::scopes::needs::*;
+            use $crate::scopes::needs::*;
             &[$($need),*]
         };
         const COUNT: usize = NEEDS.len();
         // The compiler counts steps to find endless loops; a list of a hundred needs has many and an end.
         #[allow(long_running_const_eval)]
-        const WORDS: usize = $crate::oauth::scopes::__words_length::<COUNT>(NEEDS);
-        const LENGTH: usize = $crate::oauth::scopes::__text_length(WORDS);
+        const WORDS: usize = $crate::scopes::__words_length::<COUNT>(NEEDS);
+        const LENGTH: usize = $crate::scopes::__text_length(WORDS);
         #[allow(long_running_const_eval)]
-        const TEXT: [u8; LENGTH] = $crate::oauth::scopes::__text::<COUNT, WORDS, LENGTH>(NEEDS);
-        const SCOPE: &str = $crate::oauth::scopes::__str(&TEXT);
+        const TEXT: [u8; LENGTH] = $crate::scopes::__text::<COUNT, WORDS, LENGTH>(NEEDS);
+        const SCOPE: &str = $crate::scopes::__str(&TEXT);
         SCOPE
     }};
 }

@@ -7,7 +7,7 @@ use crate::types::InvalidText;
 /// A MIME type without parameters, all types of a kind such as `image/*`, or `*/*`. In lower case.
 ///
 /// ```
-/// use atproto_sdk::oauth::scopes::MimePattern;
+/// use atproto_sdk::scopes::MimePattern;
 ///
 /// let images = MimePattern::new("image/*")?;
 /// assert!(images.covers("image/png") && !images.covers("video/mp4"));

@@ -53,7 +53,7 @@ pub(super) enum Kind<'a> {
 pub mod needs {
     use super::{AccountAction, AccountAttribute, IdentityAttribute, Kind, Need, RepoActions, Transition};
     use crate::{
-        oauth::scopes::RepoAction,
+        scopes::RepoAction,
         types::{PermissionSet, Record},
         xrpc::Method,
     };

@@ -17,13 +17,13 @@ use crate::types::Nsid;
 /// One permission. Whatever can be built is valid, and prints in the canonical form (O42).
 ///
 /// ```
-/// use atproto_sdk::oauth::scopes::{AccountAction, AccountAttribute, Permission};
+/// use atproto_sdk::scopes::{AccountAction, AccountAttribute, Permission};
 ///
 /// let permission: Permission = "account?attr=email&action=manage".parse()?;
 /// let (attr, action) = (AccountAttribute::Email, AccountAction::Manage);
 /// assert_eq!(permission, Permission::Account { attr, action });
 /// assert_eq!(permission.to_string(), "account:email?action=manage");
-/// # Ok::<_, atproto_sdk::oauth::scopes::InvalidScope>(())
+/// # Ok::<_, atproto_sdk::scopes::InvalidScope>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]

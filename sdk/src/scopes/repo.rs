@@ -97,7 +97,7 @@ impl fmt::Debug for RepoActions {
 /// Some actions on the records of some collections, or of all.
 ///
 /// ```
-/// use atproto_sdk::{nsid, oauth::scopes::{RepoAction, RepoActions, RepoPermission}};
+/// use atproto_sdk::{nsid, scopes::{RepoAction, RepoActions, RepoPermission}};
 ///
 /// let notes = RepoPermission::of(nsid!("com.example.note"), RepoAction::Create);
 /// assert_eq!(notes.to_string(), "repo:com.example.note?action=create");

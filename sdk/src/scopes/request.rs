@@ -1,6 +1,6 @@
 //! What a request needs, as the reference server demands it. Where that is not certain, nothing is demanded here.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use http::{HeaderMap, header::CONTENT_TYPE};
 use serde::Deserialize;
@@ -35,9 +35,9 @@ struct Writes<'a> {
 impl Scopes {
     /// Refuses a request that the server would certainly refuse for want of a scope.
     pub(crate) fn check(&self, request: &Request) -> Result<(), TransportError> {
-        let nsid = &*request.nsid;
+        let nsid = request.nsid();
         let missing = match nsid.strip_prefix("com.atproto.") {
-            Some(name) if request.headers.contains_key("atproto-proxy") => {
+            Some(name) if request.headers().contains_key("atproto-proxy") => {
                 // Servers answer their own methods themselves, whatever the header says, or pass them on.
                 if name == "moderation.createReport" { self.missing_call(request) } else { None }
             }
@@ -47,7 +47,7 @@ impl Scopes {
         match missing {
             Some(scope) => {
                 tracing::debug!(nsid, scope, "the call was not sent, the scope was not granted");
-                Err(TransportError::MissingScope { nsid: request.nsid.clone(), scope })
+                Err(TransportError::MissingScope { nsid: Arc::clone(request.shared_nsid()), scope })
             }
             None => Ok(()),
         }
@@ -71,13 +71,13 @@ impl Scopes {
             "repo.deleteRecord" => self.missing_write(request, RepoActions::only(RepoAction::Delete)),
             "repo.applyWrites" => self.missing_writes(request),
             "repo.uploadBlob" => {
-                let accept = mime_type(&request.headers)?;
+                let accept = mime_type(request.headers())?;
                 self.missing(Kind::Blob { accept })
             }
             "repo.importRepo" => account(AccountAttribute::Repo),
             "server.deactivateAccount" => account(AccountAttribute::Status),
             "server.requestEmailConfirmation" | "server.confirmEmail" => account(AccountAttribute::Email),
-            "server.getServiceAuth" => self.missing_service_auth(&request.query),
+            "server.getServiceAuth" => self.missing_service_auth(request.query()),
             "identity.updateHandle" => identity(IdentityAttribute::Handle),
             "identity.requestPlcOperationSignature"
             | "identity.signPlcOperation"
@@ -90,7 +90,7 @@ impl Scopes {
     /// Looks into the body, unless everything is granted anyway; a body that cannot be read is the server's to refuse.
     fn body_to_check<'r>(&self, request: &'r Request) -> Option<&'r [u8]> {
         let everything = Kind::Repo { collection: "*", actions: RepoActions::ALL };
-        match &request.body {
+        match request.body() {
             RequestBody::Bytes(bytes) if self.grant(Need(everything)) != Grant::Granted => Some(bytes),
             _ => None,
         }
@@ -129,8 +129,8 @@ impl Scopes {
     /// Calls that the server passes on: to the service of the header, or to one that it chooses. Without the header
     /// it may answer what is not of Bluesky itself.
     fn missing_call(&self, request: &Request) -> Option<String> {
-        let method = &*request.nsid;
-        let header = match request.headers.get("atproto-proxy") {
+        let method = request.nsid();
+        let header = match request.headers().get("atproto-proxy") {
             Some(value) => Some(value.to_str().ok()?),
             None => None,
         };

@@ -14,7 +14,7 @@ use crate::{types::Nsid, xrpc::Method};
 /// one service. All methods of any service is what cannot be had (O43), so there is no way to build it.
 ///
 /// ```
-/// use atproto_sdk::{nsid, oauth::scopes::{Audience, RpcPermission, Service}};
+/// use atproto_sdk::{nsid, scopes::{Audience, RpcPermission, Service}};
 ///
 /// let service = Service::new("did:web:api.example.com#example")?;
 /// let calls = RpcPermission::of(nsid!("com.example.getThing"), service.clone());

@@ -39,7 +39,7 @@ impl Transition {
 /// One scope.
 ///
 /// ```
-/// use atproto_sdk::oauth::scopes::Scope;
+/// use atproto_sdk::scopes::Scope;
 ///
 /// let scope: Scope = "repo?collection=com.example.note&action=delete&action=create".parse()?;
 /// assert_eq!(scope.to_string(), "repo:com.example.note?action=create&action=delete");
@@ -49,7 +49,7 @@ impl Transition {
 ///     "`repo:com.example.note?acton=create` is not a valid scope: \
 ///      `repo` has no parameter `acton`, allowed are `collection` and `action`",
 /// );
-/// # Ok::<_, atproto_sdk::oauth::scopes::InvalidScope>(())
+/// # Ok::<_, atproto_sdk::scopes::InvalidScope>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]

@@ -26,7 +26,7 @@ use super::{
 /// assert_eq!(built, scopes.minimal());
 /// assert!(built.allows(RepoPermission::of(nsid!("com.example.note"), RepoAction::Delete)));
 /// let metadata = ClientMetadata::loopback().scope(built);
-/// # Ok::<_, atproto_sdk::oauth::scopes::InvalidScope>(())
+/// # Ok::<_, atproto_sdk::scopes::InvalidScope>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Scopes {

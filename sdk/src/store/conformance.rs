@@ -6,7 +6,8 @@ use std::{
     time::Duration,
 };
 
-use super::{Expected, FileStore, MemoryStore, Store, StoreError, unix_now};
+use super::{Expected, FileStore, MemoryStore, Store, StoreError};
+use crate::clock::unix_now;
 
 const SOON: Duration = Duration::from_millis(60);
 const LATER: Duration = Duration::from_secs(20);
@@ -237,7 +238,7 @@ async fn redis_store_conforms() {
 #[cfg(feature = "encryption")]
 #[tokio::test(flavor = "multi_thread")]
 async fn encrypted_store_conforms() {
-    use crate::oauth::{SealingKey, SealingKeys};
+    use super::{SealingKey, SealingKeys};
     let keys = SealingKeys::new([SealingKey::generate().unwrap()]).unwrap();
     let store = Arc::new(super::EncryptedStore::new(MemoryStore::new(), keys));
     conforms(async || store.clone() as Arc<dyn Store>).await;
@@ -247,7 +248,7 @@ async fn encrypted_store_conforms() {
 async fn a_lock_ends_with_its_process(url: &str) {
     let mut holder = std::process::Command::new(std::env::current_exe().unwrap())
         .args([
-            "oauth::store::conformance::holds_a_lock_for_another_process",
+            "store::conformance::holds_a_lock_for_another_process",
             "--exact",
             "--ignored",
             "--nocapture",

@@ -18,8 +18,8 @@ use super::{FileStore, MemoryStore, Store, StoreError};
 /// of one's own.
 ///
 /// ```
-/// # async fn f() -> Result<(), atproto_sdk::oauth::StoreError> {
-/// let store = atproto_sdk::oauth::store::connect("memory:").await?;
+/// # async fn f() -> Result<(), atproto_sdk::store::StoreError> {
+/// let store = atproto_sdk::store::connect("memory:").await?;
 /// assert!(store.list("").await?.is_empty());
 /// # Ok(()) }
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(f()).unwrap();

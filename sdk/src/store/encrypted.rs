@@ -2,21 +2,20 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{Entry, Expected, Store, StoreError, StoreLock, Version};
-use crate::{
-    oauth::sealing::{OpenError, SealingKeys},
-    xrpc::BoxFuture,
+use super::{
+    Entry, Expected, OpenError, SealingKeys, Store, StoreError, StoreLock, Version,
 };
+use crate::xrpc::BoxFuture;
 
 /// Seals every value before another store keeps it (XChaCha20-Poly1305), bound to its key in the store: whoever reads the
 /// file or the database can neither use sessions nor exchange them.
 ///
 /// ```
-/// use atproto_sdk::oauth::{MemoryStore, SealingKey, SealingKeys, store::EncryptedStore};
+/// use atproto_sdk::store::{EncryptedStore, MemoryStore, SealingKey, SealingKeys};
 ///
 /// let keys = SealingKeys::new([SealingKey::generate()?])?;
 /// let store = EncryptedStore::new(MemoryStore::new(), keys);
-/// # Ok::<(), atproto_sdk::oauth::SealingKeyError>(())
+/// # Ok::<(), atproto_sdk::store::SealingKeyError>(())
 /// ```
 ///
 /// To rotate, start with the new key in front of the old one, run [`reencrypt`](Self::reencrypt) until it finds nothing
@@ -106,7 +105,7 @@ impl Store for EncryptedStore {
         key: &'a str,
         value: &'a [u8],
         expires_at: Option<i64>,
-        expected: Expected,
+        expected: Expected<Version>,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         Box::pin(async move {
             let sealed = self.seal(key, value)?;
@@ -137,7 +136,7 @@ impl fmt::Debug for EncryptedStore {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::oauth::{MemoryStore, SealingKey};
+    use crate::store::{MemoryStore, SealingKey};
 
     #[tokio::test]
     async fn values_are_sealed_bound_to_their_key_and_rotate() {
@@ -182,23 +181,5 @@ mod tests {
         assert_eq!(moving.get("session/a").await.unwrap().unwrap().value.as_slice(), b"{\"v\":1}");
         assert_eq!(moving.reencrypt().await.unwrap(), 1);
         assert!(strict.get("session/a").await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn a_session_under_a_lost_key_can_be_signed_out() {
-        use crate::oauth::{ClientMetadata, OAuth, SessionId, SignOut};
-        let inner: Arc<dyn Store> = Arc::new(MemoryStore::new());
-        let keys = || SealingKeys::new([SealingKey::generate().unwrap()]).unwrap();
-        let before = EncryptedStore::shared(Arc::clone(&inner), keys());
-        let id: SessionId = "did:web:a.example#0123456789abcdefghijkl".parse().unwrap();
-        before.put(&id.store_key(), b"{}", None, Expected::Any).await.unwrap();
-        let oauth = OAuth::builder(ClientMetadata::loopback())
-            .store(EncryptedStore::shared(Arc::clone(&inner), keys()))
-            .build()
-            .unwrap();
-        let outcome = oauth.sign_out(&id).await.unwrap();
-        let SignOut::NotConfirmed { problem } = &outcome else { panic!("{outcome:?}") };
-        assert!(problem.contains("key"), "{problem}");
-        assert!(inner.list("").await.unwrap().is_empty());
     }
 }

@@ -14,8 +14,8 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{Entry, Expected, Store, StoreError, StoreLock, Version, blocking, file_lock, unix_now};
-use crate::xrpc::BoxFuture;
+use super::{Entry, Expected, Store, StoreError, StoreLock, Version, blocking, file_lock};
+use crate::{clock::unix_now, xrpc::BoxFuture};
 
 /// The form of the file that this version writes.
 const FORM: u32 = 1;
@@ -171,11 +171,11 @@ impl Store for FileStore {
         key: &'a str,
         value: &'a [u8],
         expires_at: Option<i64>,
-        expected: Expected,
+        expected: Expected<Version>,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         let (key, value) = (key.to_owned(), Zeroizing::new(BASE64_STANDARD.encode(value)));
         Box::pin(self.with_contents(move |contents| {
-            if !expected.fits(contents.entries.get(&key).map(|slot| Version(slot.version))) {
+            if !expected.matches(contents.entries.get(&key).map(|slot| Version(slot.version))) {
                 return Err(StoreError::Conflict);
             }
             contents.last_version += 1;

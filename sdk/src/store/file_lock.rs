@@ -8,9 +8,7 @@ use std::{
 };
 
 use super::{StoreError, StoreLock, key_hash};
-
-/// The wait between two tries.
-const BETWEEN_TRIES: Duration = Duration::from_millis(15);
+use crate::limits;
 
 /// Takes the lock of a key in the folder of lock files that belongs to a store.
 pub(super) async fn lock(folder: &Path, key: &str, wait: Duration) -> Result<StoreLock, StoreError> {
@@ -23,7 +21,7 @@ pub(super) async fn lock(folder: &Path, key: &str, wait: Duration) -> Result<Sto
             // The last holder has removed it.
             Ok(()) => file = open(folder.to_owned(), path.clone()).await?,
             Err(TryLockError::WouldBlock) if begun.elapsed() < wait => {
-                tokio::time::sleep(BETWEEN_TRIES).await
+                tokio::time::sleep(limits::FILE_LOCK_TRY).await
             }
             Err(TryLockError::WouldBlock) => return Err(StoreError::LockTimeout { waited: wait }),
             Err(TryLockError::Error(error)) => {

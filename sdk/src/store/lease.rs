@@ -8,28 +8,27 @@ use std::{future::Future, time::Duration};
 use tokio::task::AbortHandle;
 use zeroize::Zeroizing;
 
-use super::{StoreError, StoreLock, random_token, with_jitter};
-
-/// A lock whose holder is gone ends after so long.
-pub(super) const LIFETIME: Duration = Duration::from_secs(30);
-/// How often its holder puts off its end.
-const RENEWAL: Duration = Duration::from_secs(8);
-/// The wait between two tries; up to half of it more by chance.
-const BETWEEN_TRIES: Duration = Duration::from_millis(20);
+use super::{StoreError, StoreLock};
+use crate::{limits, random};
 
 /// How often, a second apart, it is tried to give a lock back. In the end it ends by itself.
 const RELEASES: std::ops::Range<u32> = 0..10;
 
 /// What a server has to do for leases. `holder` tells holders apart.
 pub(super) trait Leases: Clone + Send + Sync + 'static {
-    /// Takes a lock for [`LIFETIME`]; says whether it was free.
+    /// Takes a lock for [`limits::LEASE`]; returns whether it was free.
     fn take(&self, key: &str, holder: &str) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Puts off its end to a [`LIFETIME`] from now; says whether it was held still.
+    /// Extends it to a [`limits::LEASE`] from now; returns whether it was still held.
     fn renew(&self, key: &str, holder: &str) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// Gives it back, if it is held.
     fn release(&self, key: &str, holder: &str) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// Tells one holder of a lock from another.
+fn random_token() -> Result<Zeroizing<String>, StoreError> {
+    random::base64url::<16>().map_err(StoreError::backend)
 }
 
 /// Takes the lock of a key, waiting for at most so long.
@@ -38,7 +37,7 @@ pub(super) async fn lock(leases: impl Leases, key: &str, wait: Duration) -> Resu
     let mut held = Held { leases, key: key.to_owned(), holder: random_token()?, renewal: None };
     let waiting = async {
         while !held.leases.take(&held.key, &held.holder).await? {
-            tokio::time::sleep(with_jitter(BETWEEN_TRIES)).await;
+            tokio::time::sleep(limits::LEASE_TRY + random::part_of(limits::LEASE_TRY / 2)).await;
         }
         Ok(())
     };
@@ -64,7 +63,7 @@ impl<L: Leases> Held<L> {
         let (leases, key, holder) = (self.leases.clone(), self.key.clone(), self.holder.clone());
         let task = tokio::spawn(async move {
             loop {
-                tokio::time::sleep(RENEWAL).await;
+                tokio::time::sleep(limits::LEASE_RENEWAL).await;
                 match leases.renew(&key, &holder).await {
                     Ok(true) => {}
                     Ok(false) => {
@@ -92,7 +91,7 @@ impl<L: Leases> Drop for Held<L> {
             for _ in RELEASES {
                 let Err(error) = leases.release(&key, &holder).await else { return };
                 tracing::debug!(%error, "a lock could not be given back yet");
-                tokio::time::sleep(Duration::from_secs(1)).await;
+                tokio::time::sleep(limits::LEASE_RELEASE).await;
             }
         });
     }

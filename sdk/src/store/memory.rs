@@ -9,8 +9,8 @@ use std::{
 
 use zeroize::Zeroizing;
 
-use super::{Entry, Expected, Store, StoreError, StoreLock, Version, unix_now};
-use crate::xrpc::BoxFuture;
+use super::{Entry, Expected, Store, StoreError, StoreLock, Version};
+use crate::{clock::unix_now, xrpc::BoxFuture};
 
 /// Keeps sessions in memory: for tests, and for programs that sign in anew every time. Clones share the sessions.
 #[derive(Clone, Default)]
@@ -76,12 +76,12 @@ impl Store for MemoryStore {
         key: &'a str,
         value: &'a [u8],
         expires_at: Option<i64>,
-        expected: Expected,
+        expected: Expected<Version>,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         Box::pin(async move {
             let mut inner = self.inner();
             inner.sweep();
-            if !expected.fits(inner.entries.get(key).map(|slot| slot.version)) {
+            if !expected.matches(inner.entries.get(key).map(|slot| slot.version)) {
                 return Err(StoreError::Conflict);
             }
             inner.last_version += 1;

@@ -17,6 +17,8 @@ mod memory;
 mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(feature = "encryption")]
+mod sealing;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(any(feature = "postgres", feature = "redis"))]
@@ -37,9 +39,12 @@ pub use memory::MemoryStore;
 pub use postgres::PostgresStore;
 #[cfg(feature = "redis")]
 pub use redis::RedisStore;
+#[cfg(feature = "encryption")]
+pub use sealing::{OpenError, SealingKey, SealingKeyError, SealingKeys};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
 
+pub use crate::types::Expected;
 use crate::xrpc::BoxFuture;
 
 /// A place for sessions and for sign-ins that are under way.
@@ -62,7 +67,7 @@ pub trait Store: Send + Sync + 'static {
         key: &'a str,
         value: &'a [u8],
         expires_at: Option<i64>,
-        expected: Expected,
+        expected: Expected<Version>,
     ) -> BoxFuture<'a, Result<Version, StoreError>>;
 
     /// Removes a key and gives what was there. Of many that remove a key at once, one gets the entry.
@@ -106,28 +111,6 @@ impl fmt::Debug for Entry {
 /// The version of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Version(pub u64);
-
-/// What has to be under a key for a put to go through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Expected {
-    /// Whatever.
-    Any,
-    /// Nothing.
-    Absent,
-    /// The entry of this version.
-    Version(Version),
-}
-
-impl Expected {
-    /// Whether an entry of this version, or none, is what is expected.
-    pub fn fits(self, found: Option<Version>) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Absent => found.is_none(),
-            Self::Version(version) => found == Some(version),
-        }
-    }
-}
 
 /// A lock that ends when it is dropped.
 #[must_use = "the lock ends when this is dropped"]
@@ -198,7 +181,7 @@ pub enum StoreError {
     #[error("a stored value cannot be opened: {source}; are all sealing keys there?")]
     Sealed {
         /// The cause.
-        source: super::OpenError,
+        source: OpenError,
     },
     /// What is behind the store did not answer.
     #[error("the session store did not answer within {limit:?}")]
@@ -225,25 +208,6 @@ impl StoreError {
 fn key_hash(key: &str) -> u64 {
     key.bytes()
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
-}
-
-/// Up to half more by chance, so that those who wait do not ask all at once.
-#[cfg(any(feature = "postgres", feature = "redis"))]
-fn with_jitter(wait: Duration) -> Duration {
-    wait.mul_f64(1.0 + f64::from(getrandom::u32().unwrap_or(0)) / f64::from(u32::MAX) / 2.0)
-}
-
-/// Tells one holder of a lock from another.
-#[cfg(any(feature = "postgres", feature = "redis"))]
-fn random_token() -> Result<Zeroizing<String>, StoreError> {
-    let random = super::signing_key::random_base64url::<16>();
-    random.map(Zeroizing::new).map_err(|problem| StoreError::backend(std::io::Error::other(problem)))
-}
-
-/// Seconds since 1970.
-fn unix_now() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// Runs work that blocks where blocking is allowed. It is done to its end even if the caller's future is dropped.

@@ -14,15 +14,11 @@ use super::{
     Entry, Expected, Store, StoreError, StoreLock, Version, key_hash,
     lease::{self, Leases},
     tls::TlsFiles,
-    unix_now,
 };
-use crate::xrpc::BoxFuture;
+use crate::{clock::unix_now, limits, xrpc::BoxFuture};
 
 /// Connections; each is held for a single statement only.
 const CONNECTIONS: usize = 8;
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
-/// The limit for an operation.
-const LIMIT: Duration = Duration::from_secs(12);
 /// What the lock of the tables' making is called.
 const SETUP_LOCK: &str = "atproto-sdk tables";
 
@@ -179,13 +175,13 @@ impl Settings {
             config.application_name("atproto-sdk");
         }
         if config.get_connect_timeout().is_none() {
-            config.connect_timeout(CONNECT_LIMIT);
+            config.connect_timeout(limits::POSTGRES_CONNECT);
         }
         // A machine that is gone without a word is noticed.
         if config.get_tcp_user_timeout().is_none() {
-            config.tcp_user_timeout(LIMIT);
+            config.tcp_user_timeout(limits::POSTGRES_OPERATION);
         }
-        config.keepalives_idle(Duration::from_secs(30));
+        config.keepalives_idle(limits::POSTGRES_KEEPALIVE);
         Ok(Self { config, tls_files })
     }
 
@@ -200,8 +196,8 @@ impl Settings {
         let timeouts = Timeouts {
             // Whoever waits for a connection has a limit of their own.
             wait: None,
-            create: Some(CONNECT_LIMIT),
-            recycle: Some(CONNECT_LIMIT),
+            create: Some(limits::POSTGRES_CONNECT),
+            recycle: Some(limits::POSTGRES_CONNECT),
         };
         let builder =
             Pool::builder(manager).max_size(CONNECTIONS).timeouts(timeouts).runtime(Runtime::Tokio1);
@@ -240,7 +236,7 @@ impl ToSql for Secret<'_> {
 }
 
 async fn limited<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    tokio::time::timeout(LIMIT, work).await.unwrap_or(Err(StoreError::Timeout { limit: LIMIT }))
+    tokio::time::timeout(limits::POSTGRES_OPERATION, work).await.unwrap_or(Err(StoreError::Timeout { limit: limits::POSTGRES_OPERATION }))
 }
 
 /// A text behind all that begin with a prefix, as bytes are ordered. Keys are ASCII, and so is this then, which a database
@@ -284,7 +280,7 @@ impl Store for PostgresStore {
         key: &'a str,
         value: &'a [u8],
         expires_at: Option<i64>,
-        expected: Expected,
+        expected: Expected<Version>,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         const ANY: &str = "INSERT INTO atproto_entries AS old (key, value, version, expires_at)
             VALUES ($1, $2, nextval('atproto_versions'), $3) ON CONFLICT (key) DO UPDATE
@@ -298,7 +294,7 @@ impl Store for PostgresStore {
             SET value = $2, version = nextval('atproto_versions'), expires_at = $3
             WHERE key = $1 AND version = $5 AND (expires_at IS NULL OR expires_at > $4) RETURNING version";
         const SWEEP: &str = "DELETE FROM atproto_entries WHERE key IN
-            (SELECT key FROM atproto_entries WHERE expires_at <= $1 LIMIT 100)";
+            (SELECT key FROM atproto_entries WHERE expires_at <= $1 limits::POSTGRES_OPERATION 100)";
         Box::pin(async move {
             let (now, value) = (unix_now(), Secret(value));
             if expires_at.is_some() {
@@ -376,7 +372,7 @@ impl Leases for PostgresStore {
 
 impl PostgresStore {
     async fn lease(&self, query: &str, key: &str, holder: &str) -> Result<Vec<Row>, StoreError> {
-        let lifetime = lease::LIFETIME.as_secs_f64();
+        let lifetime = limits::LEASE.as_secs_f64();
         self.rows(query, &[(&key, Type::TEXT), (&holder, Type::TEXT), (&lifetime, Type::FLOAT8)]).await
     }
 }

@@ -16,13 +16,9 @@ use super::{
     Entry, Expected, Store, StoreError, StoreLock, Version,
     lease::{self, Leases},
     tls::TlsFiles,
-    unix_now,
 };
-use crate::xrpc::BoxFuture;
+use crate::{clock::unix_now, limits, xrpc::BoxFuture};
 
-const CONNECT_LIMIT: Duration = Duration::from_secs(5);
-/// The limit for an answer.
-const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 /// What all keys begin with. The braces have a cluster keep them together, for scripts see one node only.
 const DEFAULT_PREFIX: &str = "{atproto}:";
 
@@ -161,7 +157,7 @@ fn client(url: &str) -> Result<Client, StoreError> {
 fn with_limits(client: Client) -> Result<Client, RedisError> {
     let tcp = TcpSettings::default().set_nodelay(true);
     #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
-    let tcp = tcp.set_user_timeout(ANSWER_LIMIT);
+    let tcp = tcp.set_user_timeout(limits::REDIS_ANSWER);
     Client::open(client.get_connection_info().clone().set_tcp_settings(tcp))
 }
 
@@ -182,14 +178,14 @@ impl RedisStore {
     pub async fn connect_with_prefix(url: &str, prefix: &str) -> Result<Self, StoreError> {
         let client = with_limits(client(url)?).map_err(failed)?;
         let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(CONNECT_LIMIT))
-            .set_response_timeout(Some(ANSWER_LIMIT))
+            .set_connection_timeout(Some(limits::REDIS_CONNECT))
+            .set_response_timeout(Some(limits::REDIS_ANSWER))
             .set_number_of_retries(3)
-            .set_max_delay(Duration::from_secs(2));
+            .set_max_delay(limits::REDIS_RECONNECT);
         let connecting = ConnectionManager::new_with_config(client.clone(), config.clone());
-        let manager = tokio::time::timeout(4 * CONNECT_LIMIT, connecting).await;
+        let manager = tokio::time::timeout(4 * limits::REDIS_CONNECT, connecting).await;
         let manager =
-            manager.map_err(|_| StoreError::Timeout { limit: 4 * CONNECT_LIMIT })?.map_err(failed)?;
+            manager.map_err(|_| StoreError::Timeout { limit: 4 * limits::REDIS_CONNECT })?.map_err(failed)?;
         let link = Arc::new(Link { client, config, manager: Mutex::new(manager) });
         let scripts = Scripts {
             put: Script::new(PUT),
@@ -249,7 +245,7 @@ impl Store for RedisStore {
         key: &'a str,
         value: &'a [u8],
         expires_at: Option<i64>,
-        expected: Expected,
+        expected: Expected<Version>,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         Box::pin(async move {
             let expected = match expected {
@@ -322,7 +318,7 @@ impl Leases for RedisStore {
 
 /// Milliseconds.
 fn lifetime() -> u64 {
-    u64::try_from(lease::LIFETIME.as_millis()).unwrap_or(u64::MAX)
+    u64::try_from(limits::LEASE.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl fmt::Debug for RedisStore {

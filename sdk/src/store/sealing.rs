@@ -13,6 +13,8 @@ use chacha20poly1305::{
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::random::{self, NoRandom};
+
 /// The first byte of what is sealed in this way.
 const FORMAT: u8 = 1;
 const ID_LEN: usize = 4;
@@ -35,9 +37,9 @@ pub enum SealingKeyError {
     /// A set without any key.
     #[error("there is no sealing key")]
     Empty,
-    /// Nothing secret can be made without random bytes.
-    #[error("the operating system gave no random bytes: {0}")]
-    NoRandom(String),
+    /// A key or a nonce could not be generated.
+    #[error(transparent)]
+    NoRandom(#[from] NoRandom),
 }
 
 /// A sealed value does not open.
@@ -66,7 +68,7 @@ impl SealingKey {
     /// A new key.
     pub fn generate() -> Result<Self, SealingKeyError> {
         let mut bytes = Zeroizing::new([0_u8; 32]);
-        getrandom::fill(bytes.as_mut()).map_err(|e| SealingKeyError::NoRandom(e.to_string()))?;
+        random::fill(bytes.as_mut())?;
         Ok(Self::from_bytes(*bytes))
     }
 
@@ -109,7 +111,7 @@ impl fmt::Debug for SealingKey {
 /// Sealing keys, newest first: the first one seals, all of them open.
 ///
 /// ```
-/// use atproto_sdk::oauth::{SealingKey, SealingKeys};
+/// use atproto_sdk::store::{SealingKey, SealingKeys};
 ///
 /// let old = SealingKeys::new([SealingKey::generate()?])?;
 /// let sealed = old.seal(b"secret", "here")?;
@@ -117,7 +119,7 @@ impl fmt::Debug for SealingKey {
 /// let keys = old.rotated(SealingKey::generate()?);
 /// assert_eq!(keys.open(&sealed, "here").unwrap().as_slice(), b"secret");
 /// assert!(keys.open(&sealed, "there").is_err());
-/// # Ok::<(), atproto_sdk::oauth::SealingKeyError>(())
+/// # Ok::<(), atproto_sdk::store::SealingKeyError>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct SealingKeys(Vec<SealingKey>);
@@ -148,7 +150,7 @@ impl SealingKeys {
         // `new` refuses to be without keys, and nothing takes one out.
         let key = &self.0[0];
         let mut nonce = [0_u8; NONCE_LEN];
-        getrandom::fill(&mut nonce).map_err(|e| SealingKeyError::NoRandom(e.to_string()))?;
+        random::fill(&mut nonce)?;
         let payload = Payload { msg: plain, aad: context.as_bytes() };
         let sealed = key.cipher().encrypt(&XNonce::from(nonce), payload);
         // Only texts of more than 256 GiB cannot be sealed.

@@ -9,13 +9,11 @@ use std::{
 
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 
-use super::{Entry, Expected, Store, StoreError, StoreLock, Version, blocking, file_lock, unix_now};
-use crate::xrpc::BoxFuture;
+use super::{Entry, Expected, Store, StoreError, StoreLock, Version, blocking, file_lock};
+use crate::{clock::unix_now, limits, xrpc::BoxFuture};
 
 /// The form of the tables, `user_version` of the database.
 const FORM: i64 = 1;
-/// How long others that open the file are waited for.
-const OPEN_LIMIT: Duration = Duration::from_secs(10);
 
 /// Keeps sessions in an SQLite file that only its owner can read: the default for everything on one machine.
 ///
@@ -61,7 +59,7 @@ impl SqliteStore {
 /// Settings and tables.
 fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     let setup = |connection: &mut Connection| -> rusqlite::Result<i64> {
-        connection.busy_timeout(OPEN_LIMIT)?;
+        connection.busy_timeout(limits::SQLITE_OPEN)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         // A refreshed token that is lost in a power cut is a session that is lost.
         connection.pragma_update(None, "synchronous", "FULL")?;
@@ -87,8 +85,8 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     // SQLite does not wait for others that are changing a new file to WAL at the same moment.
     let begun = Instant::now();
     let mut outcome = setup(connection);
-    while begun.elapsed() < OPEN_LIMIT && outcome.as_ref().is_err_and(is_busy) {
-        std::thread::sleep(Duration::from_millis(20));
+    while begun.elapsed() < limits::SQLITE_OPEN && outcome.as_ref().is_err_and(is_busy) {
+        std::thread::sleep(limits::SQLITE_OPEN_TRY);
         outcome = setup(connection);
     }
     match outcome {
@@ -140,7 +138,7 @@ impl Store for SqliteStore {
         key: &'a str,
         value: &'a [u8],
         expires_at: Option<i64>,
-        expected: Expected,
+        expected: Expected<Version>,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         let (key, value) = (key.to_owned(), zeroize::Zeroizing::new(value.to_vec()));
         Box::pin(self.with_connection(move |connection| {
@@ -149,7 +147,7 @@ impl Store for SqliteStore {
             let found = transaction
                 .query_row("SELECT version FROM atproto_entries WHERE key = ?1", [&key], |row| row.get(0))
                 .optional()?;
-            if !expected.fits(found.map(version_of)) {
+            if !expected.matches(found.map(version_of)) {
                 return Ok(Err(StoreError::Conflict));
             }
             let version: i64 = transaction.query_row(

@@ -16,6 +16,7 @@ mod cid;
 mod data_tests;
 mod datetime;
 mod did;
+mod expected;
 mod extra;
 #[cfg(test)]
 mod format_tests;
@@ -48,6 +49,7 @@ pub use codec::{
 };
 pub use datetime::Datetime;
 pub use did::Did;
+pub use expected::Expected;
 pub use extra::Extra;
 pub use handle::Handle;
 pub use language::Language;

@@ -15,7 +15,7 @@ pub trait PermissionSet {
     /// The scope that asks for the set, with the service for those of its calls that inherit it.
     ///
     /// ```
-    /// use atproto_sdk::{oauth::scopes::Service, types::{PermissionSet, SetPermission}};
+    /// use atproto_sdk::{scopes::Service, types::{PermissionSet, SetPermission}};
     ///
     /// struct Notes;
     ///
@@ -29,11 +29,11 @@ pub trait PermissionSet {
     /// # Ok::<_, atproto_sdk::types::InvalidText>(())
     /// ```
     #[cfg(feature = "client")]
-    fn include_scope(service: crate::oauth::scopes::Service) -> crate::oauth::scopes::Scope
+    fn include_scope(service: crate::scopes::Service) -> crate::scopes::Scope
     where
         Self: Sized,
     {
-        crate::oauth::scopes::Scope::include::<Self>(Some(service))
+        crate::scopes::Scope::include::<Self>(Some(service))
     }
 }
 

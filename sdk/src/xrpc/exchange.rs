@@ -58,54 +58,44 @@ async fn attempts(caller: Caller<'_>, call: Outgoing) -> Result<TransportRespons
     if let Some(problem) = options.problem {
         return Err(Failure::Invalid(problem));
     }
-    let mut body = Some(body);
+    let mut request =
+        Request::new(kind, Arc::clone(&nsid)).with_query(query).with_headers(options.headers).with_body(body);
+    if let Some(limit) = options.timeout {
+        request = request.with_timeout(limit);
+    }
     let mut attempt = 0;
     loop {
         attempt += 1;
-        let again = body.as_ref().and_then(RequestBody::try_clone);
-        let request = Request {
-            kind,
-            nsid: nsid.clone(),
-            query: query.clone(),
-            headers: options.headers.clone(),
-            body: body.take().unwrap_or(RequestBody::Empty),
-            timeout: options.timeout,
-        };
-        let may_repeat = again.is_some() && !options.never_retry;
-        body = again;
+        let again = if options.never_retry { None } else { request.try_clone() };
         let answer = caller.transport().send(request).await;
         let span = Span::current();
         span.record("attempts", attempt);
         if let Ok(response) = &answer {
             span.record("status", response.status.as_u16());
         }
-        let wait = match answer {
+        let (wait, next) = match answer {
             Ok(response) if response.status.is_success() => return Ok(response),
             Ok(response) => {
-                let asked = retry_after(&response.headers);
-                match retry::after_status(kind, response.status, asked, attempt) {
-                    Some(wait) if may_repeat => {
-                        tracing::debug!(
-                            nsid = &*nsid,
-                            status = response.status.as_u16(),
-                            attempt,
-                            ?wait,
-                            "call is repeated"
-                        );
-                        wait
+                let (status, asked) = (response.status, retry_after(&response.headers));
+                match (retry::after_status(kind, status, asked, attempt), again) {
+                    (Some(wait), Some(next)) => {
+                        let status = status.as_u16();
+                        tracing::debug!(nsid = &*nsid, status, attempt, ?wait, "call is repeated");
+                        (wait, next)
                     }
                     _ => return Err(Failure::Response(Box::new(read_error(nsid, response).await))),
                 }
             }
-            Err(error) => match retry::after_failure(kind, &error, attempt) {
-                Some(wait) if may_repeat => {
+            Err(error) => match (retry::after_failure(kind, &error, attempt), again) {
+                (Some(wait), Some(next)) => {
                     tracing::debug!(nsid = &*nsid, %error, attempt, ?wait, "call is repeated");
-                    wait
+                    (wait, next)
                 }
                 _ => return Err(Failure::Transport(error)),
             },
         };
         tokio::time::sleep(wait).await;
+        request = next;
     }
 }
 

@@ -17,6 +17,7 @@ mod options;
 #[cfg(feature = "client")]
 mod pages;
 mod query_string;
+mod request;
 mod response;
 #[cfg(feature = "client")]
 mod retry;
@@ -38,14 +39,14 @@ pub use options::Labeler;
 #[cfg(feature = "client")]
 pub use pages::{items, pages};
 pub use query_string::QueryString;
+pub use request::Request;
 pub use response::Response;
 #[cfg(feature = "client")]
 pub use service::InvalidService;
 #[cfg(feature = "client")]
 pub(crate) use transport::input_validation;
 pub use transport::{
-    BoxFuture, Caller, Reauthenticate, ReauthenticateReason, Request, Transport, TransportError,
-    TransportResponse,
+    BoxFuture, Caller, Reauthenticate, ReauthenticateReason, Transport, TransportError, TransportResponse,
 };
 #[cfg(feature = "client")]
 pub use untyped::UntypedCall;

@@ -5,14 +5,11 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::{Kind, TransportError};
+use crate::{limits, random};
+
 
 /// How often a call is sent at most.
 pub(super) const MAX_ATTEMPTS: u32 = 4;
-/// The longest wait before another attempt; a server that asks for more gets no other attempt.
-const MAX_WAIT: Duration = Duration::from_secs(30);
-/// The first wait, before chance; it doubles with every attempt.
-const FIRST_WAIT: Duration = Duration::from_millis(250);
-
 /// The wait before the next attempt after an answer with this status; nothing if there should be none.
 pub(super) fn after_status(
     kind: Kind,
@@ -29,8 +26,8 @@ pub(super) fn after_status(
         return None;
     }
     match asked {
-        Some(asked) if asked > MAX_WAIT => None,
-        Some(asked) => Some(asked + spread(FIRST_WAIT)),
+        Some(asked) if asked > limits::LONGEST_RETRY => None,
+        Some(asked) => Some(asked + random::part_of(limits::FIRST_RETRY)),
         None => Some(backoff(attempt)),
     }
 }
@@ -49,18 +46,8 @@ pub(super) fn after_failure(kind: Kind, error: &TransportError, attempt: u32) ->
 
 /// Doubling waits, each between half and all of its length, so that many clients do not come back at once.
 fn backoff(attempt: u32) -> Duration {
-    let full = FIRST_WAIT.saturating_mul(1 << attempt.clamp(1, 10)).min(MAX_WAIT);
-    full / 2 + spread(full / 2)
-}
-
-/// A random part of a duration.
-fn spread(of: Duration) -> Duration {
-    let mut random = [0; 4];
-    // Without random bits the wait is just not spread.
-    if getrandom::fill(&mut random).is_err() {
-        return of;
-    }
-    of.mul_f64(f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX))
+    let full = limits::FIRST_RETRY.saturating_mul(1 << attempt.clamp(1, 10)).min(limits::LONGEST_RETRY);
+    full / 2 + random::part_of(full / 2)
 }
 
 #[cfg(test)]
@@ -120,7 +107,7 @@ mod tests {
     fn x5_waits_grow_and_are_bounded() {
         for attempt in 1..40 {
             let wait = backoff(attempt);
-            assert!(wait >= FIRST_WAIT && wait <= MAX_WAIT, "{attempt}: {wait:?}");
+            assert!(wait >= limits::FIRST_RETRY && wait <= limits::LONGEST_RETRY, "{attempt}: {wait:?}");
         }
     }
 }

@@ -3,14 +3,10 @@
 use std::{error::Error as _, sync::Arc, time::Duration};
 
 use futures_util::StreamExt as _;
-use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
+use http::HeaderMap;
 
 use super::{ByteStream, Kind, Request, RequestBody, TransportError, TransportResponse};
-
-/// The limit for an answer to begin, unless a call has its own.
-pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(60);
-/// The limit for the next piece of a body to come.
-pub(crate) const IDLE_LIMIT: Duration = Duration::from_secs(60);
+use crate::limits;
 
 /// Why a client of a service cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -41,39 +37,44 @@ pub(crate) fn origin(address: &str) -> Result<String, InvalidService> {
 }
 
 /// An HTTP client that follows no redirects, because what it sends may be a secret.
-pub(crate) fn client() -> Result<reqwest::Client, InvalidService> {
-    crate::http_client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .map_err(InvalidService::Tls)
+pub(crate) fn client(proxy: Option<reqwest::Proxy>) -> Result<reqwest::Client, InvalidService> {
+    let mut builder = crate::http_client::builder().redirect(reqwest::redirect::Policy::none());
+    if let Some(proxy) = proxy {
+        builder = builder.proxy(proxy);
+    }
+    builder.build().map_err(InvalidService::Tls)
 }
 
-/// Sends a request to a service at `origin`.
+/// Sends a request to a service at `origin`, with credentials that take the place of the caller's own headers.
 pub(crate) async fn send(
     http: &reqwest::Client,
     origin: &str,
     request: Request,
-    authorization: Option<HeaderValue>,
-    extra: HeaderMap,
+    credentials: HeaderMap,
 ) -> Result<TransportResponse, TransportError> {
-    let Request { kind, nsid, query, headers, body, timeout } = request;
-    let url = url(origin, &nsid, &query);
-    let method = if kind == Kind::Query { http::Method::GET } else { http::Method::POST };
-    let mut outgoing = http.request(method, &url).headers(headers).headers(extra);
-    if let Some(authorization) = authorization {
-        outgoing = outgoing.header(AUTHORIZATION, authorization);
-    }
-    outgoing = match body {
+    let (host, limit) = (origin.to_owned(), request.timeout().unwrap_or(limits::PLAIN_CALL));
+    let url = url(origin, request.nsid(), request.query());
+    let mut outgoing = http
+        .request(method_of(request.kind()), url)
+        .headers(request.headers().clone())
+        .headers(credentials);
+    outgoing = match request.into_body() {
         RequestBody::Empty => outgoing,
         RequestBody::Bytes(bytes) => outgoing.body(bytes),
         RequestBody::Stream(stream) => outgoing.body(reqwest::Body::wrap_stream(stream)),
     };
-    let host = origin.to_owned();
-    let limit = timeout.unwrap_or(ANSWER_LIMIT);
     match tokio::time::timeout(limit, outgoing.send()).await {
         Err(_) => Err(TransportError::Timeout { host, limit }),
         Ok(Err(error)) => Err(classify(host, limit, error)),
         Ok(Ok(response)) => Ok(received(host, response)),
+    }
+}
+
+/// The HTTP method of a kind of call.
+pub(crate) fn method_of(kind: Kind) -> http::Method {
+    match kind {
+        Kind::Query => http::Method::GET,
+        _ => http::Method::POST,
     }
 }
 
@@ -109,8 +110,9 @@ fn received(host: String, response: reqwest::Response) -> TransportResponse {
         async move {
             // After an error there is nothing more.
             let mut stream = stream?;
-            match tokio::time::timeout(IDLE_LIMIT, stream.next()).await {
-                Err(_) => Some((Err(TransportError::Timeout { host, limit: IDLE_LIMIT }), None)),
+            let limit = limits::BODY_IDLE;
+            match tokio::time::timeout(limit, stream.next()).await {
+                Err(_) => Some((Err(TransportError::Timeout { host, limit }), None)),
                 Ok(None) => None,
                 Ok(Some(Ok(bytes))) => Some((Ok(bytes), Some(stream))),
                 Ok(Some(Err(error))) => {

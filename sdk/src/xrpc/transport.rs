@@ -4,42 +4,11 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use http::{HeaderMap, StatusCode};
 
-use super::{ByteStream, Kind, RequestBody};
+use super::{ByteStream, Request};
 use crate::types::Did;
 
 /// A future on the heap.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// One HTTP exchange of an XRPC call, without authorization.
-#[derive(Debug)]
-pub struct Request {
-    /// `GET` for queries, `POST` for procedures.
-    pub kind: Kind,
-    /// The method's NSID.
-    pub nsid: Arc<str>,
-    /// The query string without `?`.
-    pub query: String,
-    /// Headers: content type, accept, proxy, labelers, the caller's own.
-    pub headers: HeaderMap,
-    /// The body.
-    pub body: RequestBody,
-    /// Limit of the whole exchange up to the end of the headers; the client's own where absent.
-    pub timeout: Option<Duration>,
-}
-
-impl Request {
-    /// The same request again; nothing if its body is a stream.
-    pub fn try_clone(&self) -> Option<Self> {
-        Some(Self {
-            kind: self.kind,
-            nsid: self.nsid.clone(),
-            query: self.query.clone(),
-            headers: self.headers.clone(),
-            body: self.body.try_clone()?,
-            timeout: self.timeout,
-        })
-    }
-}
 
 /// An answer whose body is still to be read.
 #[derive(Debug)]

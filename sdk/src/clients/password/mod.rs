@@ -1,32 +1,34 @@
-//! Sessions by password (X11), for bots and tools that cannot show a sign-in page.
+//! Sessions by password (protocol X11), for bots and tools that cannot show a sign-in page.
 
-mod session;
+mod builder;
+mod stored;
 
 use std::{
     fmt,
     sync::{Arc, PoisonError, RwLock},
 };
 
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode};
 use serde::Deserialize;
-use serde_json::json;
 use zeroize::Zeroizing;
 
-use session::{Account, Kept, Tokens};
-
+use super::plain::PlainClient;
 use crate::{
-    oauth::{Store, StoreError, store::Expected},
-    types::{Did, Handle, Nsid},
+    api::com::atproto::server::{ComAtprotoServer, create_session},
+    store::{Expected, Store, StoreError},
+    types::{Did, Handle},
     xrpc::{
-        self, BoxFuture, ByteStream, Caller, InvalidService, Reauthenticate, ReauthenticateReason, Request,
-        RequestBody, Transport, TransportError, TransportResponse, UntypedCall, service,
+        self, BoxFuture, ByteStream, InvalidService, Kind, Reauthenticate, ReauthenticateReason, Request,
+        Transport, TransportError, TransportResponse,
     },
 };
+pub use builder::PasswordClientBuilder;
+use stored::{Account, SessionSlot, Tokens};
 
-/// The most that is kept of an error's body to find its name, in bytes.
+/// The most that is read of an error's body to find its name, in bytes.
 const MAX_ERROR_BODY: usize = 64 << 10;
 
-/// Why a password session could not begin.
+/// A password session could not begin, or not be ended.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PasswordError {
@@ -35,10 +37,16 @@ pub enum PasswordError {
     Service(#[from] InvalidService),
     /// The server refused, or did not answer.
     #[error("cannot sign in with a password")]
-    SignIn(#[source] Box<xrpc::Error>),
-    /// The server's answer is not a session.
-    #[error("the server's answer is not a session")]
-    Answer(#[source] serde_json::Error),
+    SignIn(#[source] Box<xrpc::Error<create_session::Error>>),
+    /// The server could not be reached for the sign-out.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// The server did not confirm the sign-out: its tokens may work until they expire.
+    #[error("the server answered {status} to the sign-out; its tokens may work until they expire")]
+    SignOut {
+        /// The HTTP status.
+        status: u16,
+    },
     /// The store failed.
     #[error("the session store failed")]
     Store(#[from] StoreError),
@@ -47,7 +55,7 @@ pub enum PasswordError {
 /// A client that has signed in with a password, better an app password.
 ///
 /// The access token is refreshed when it has expired; many calls at once make one refresh. Clones share the session.
-/// A bot that is started again and again takes [`resume_or_sign_in`](Self::resume_or_sign_in), which keeps the session.
+/// A bot that is started often should use [`resume_or_sign_in`](Self::resume_or_sign_in), which stores the session.
 ///
 /// ```no_run
 /// use atproto_sdk::{PasswordClient, api::com::atproto::repo::describe_repo};
@@ -66,15 +74,14 @@ pub struct PasswordClient {
 }
 
 struct Inner {
-    http: reqwest::Client,
-    origin: String,
+    plain: PlainClient,
     did: Did,
     handle: Option<Handle>,
     tokens: RwLock<Arc<Tokens>>,
     /// Held while refreshing, never during calls.
     refreshing: tokio::sync::Mutex<()>,
-    /// A store, if the session is in one.
-    kept: Option<Kept>,
+    /// Where the session is stored, if it is.
+    slot: Option<SessionSlot>,
 }
 
 impl PasswordClient {
@@ -83,9 +90,12 @@ impl PasswordClient {
     /// # Errors
     /// [`PasswordError::SignIn`] with the server's answer for a wrong password.
     pub async fn sign_in(origin: &str, identifier: &str, password: &str) -> Result<Self, PasswordError> {
-        let origin = service::origin(origin)?;
-        let (account, tokens) = create(&origin, identifier, password).await?;
-        Self::of(origin, account, tokens, None)
+        Self::builder(origin).sign_in(identifier, password).await
+    }
+
+    /// Starts to build a client of the PDS at `origin`, such as `https://pds.example.com`.
+    pub fn builder(origin: impl Into<String>) -> PasswordClientBuilder {
+        PasswordClientBuilder::new(origin.into())
     }
 
     /// Goes on with the session that the store has for this account, or signs in and keeps the session there: for bots,
@@ -95,7 +105,7 @@ impl PasswordClient {
     /// the client signs in once more by itself; it keeps the password in memory for that.
     ///
     /// ```no_run
-    /// use atproto_sdk::{PasswordClient, oauth::FileStore};
+    /// use atproto_sdk::{PasswordClient, store::FileStore};
     /// use std::sync::Arc;
     ///
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -113,39 +123,19 @@ impl PasswordClient {
         identifier: &str,
         password: &str,
     ) -> Result<Self, PasswordError> {
-        let origin = service::origin(origin)?;
-        let kept = Kept::new(store, &origin, identifier, password);
-        if let Some((stored, _)) = kept.read().await? {
-            return Self::of(origin, stored.account, stored.tokens, Some(kept));
-        }
-        // Several that start at once make one session.
-        let lock = kept.lock().await?;
-        if let Some((stored, _)) = kept.read().await? {
-            return Self::of(origin, stored.account, stored.tokens, Some(kept));
-        }
-        let (account, tokens) = create(&origin, identifier, password).await?;
-        let again = Account { did: account.did.clone(), handle: account.handle.clone() };
-        kept.write(account, &tokens, Expected::Any).await?;
-        drop(lock);
-        Self::of(origin, again, tokens, Some(kept))
+        Self::builder(origin).shared_store(store).resume_or_sign_in(identifier, password).await
     }
 
-    fn of(
-        origin: String,
-        account: Account,
-        tokens: Tokens,
-        kept: Option<Kept>,
-    ) -> Result<Self, PasswordError> {
+    fn new(plain: PlainClient, account: Account, tokens: Tokens, slot: Option<SessionSlot>) -> Self {
         let inner = Inner {
-            http: service::client()?,
-            origin,
+            plain,
             did: account.did,
             handle: account.handle,
             tokens: RwLock::new(Arc::new(tokens)),
             refreshing: tokio::sync::Mutex::new(()),
-            kept,
+            slot,
         };
-        Ok(Self { inner: Arc::new(inner), validates_input: true })
+        Self { inner: Arc::new(inner), validates_input: true }
     }
 
     crate::xrpc::input_validation!();
@@ -162,24 +152,23 @@ impl PasswordClient {
 
     /// The service's address.
     pub fn origin(&self) -> &str {
-        &self.inner.origin
+        self.inner.plain.origin()
     }
 
-    /// Ends the session at the server and takes it out of the store. The tokens of this client are of no use afterwards.
+    /// Ends the session at the server and removes it from the store. The tokens of this client are of no use afterwards.
     ///
     /// # Errors
-    /// When the server cannot be reached or refuses.
-    pub async fn sign_out(&self) -> Result<(), TransportError> {
-        if let Some(kept) = &self.inner.kept {
-            kept.delete().await.map_err(|error| self.inner.failed(error))?;
+    /// When the store fails, and when the server cannot be reached or refuses.
+    pub async fn sign_out(&self) -> Result<(), PasswordError> {
+        if let Some(slot) = &self.inner.slot {
+            slot.delete().await?;
         }
         let tokens = self.inner.tokens();
         let response = self.inner.post("com.atproto.server.deleteSession", &tokens.refresh).await?;
         if response.status.is_success() {
             Ok(())
         } else {
-            let problem = format!("the server answered {} to the sign-out", response.status);
-            Err(TransportError::InvalidRequest { problem })
+            Err(PasswordError::SignOut { status: response.status.as_u16() })
         }
     }
 
@@ -192,9 +181,9 @@ impl PasswordClient {
             if !Arc::ptr_eq(&inner.tokens(), &used) {
                 return Ok(());
             }
-            match &inner.kept {
+            match &inner.slot {
                 None => inner.refresh(&used).await.map(|tokens| inner.set(tokens)),
-                Some(kept) => inner.refresh_kept(kept, &used).await,
+                Some(slot) => inner.refresh_stored(slot, &used).await,
             }
         });
         refresh.await.unwrap_or_else(|error| {
@@ -217,9 +206,9 @@ impl Inner {
     }
 
     /// Refreshes under the lock of all processes, unless another one has.
-    async fn refresh_kept(&self, kept: &Kept, used: &Tokens) -> Result<(), TransportError> {
-        let _lock = kept.lock().await.map_err(|error| self.failed(error))?;
-        let Some((stored, version)) = kept.read().await.map_err(|error| self.failed(error))? else {
+    async fn refresh_stored(&self, slot: &SessionSlot, used: &Tokens) -> Result<(), TransportError> {
+        let _lock = slot.lock().await.map_err(|error| self.failed(error))?;
+        let Some((stored, version)) = slot.read().await.map_err(|error| self.failed(error))? else {
             // Signed out meanwhile, by another process.
             return Err(Reauthenticate::new(self.did.clone(), ReauthenticateReason::NotFound, None).into());
         };
@@ -230,7 +219,7 @@ impl Inner {
         let tokens = match self.refresh(used).await {
             Err(TransportError::Reauthenticate(ended)) => {
                 tracing::info!(did = %self.did, reason = ?ended.reason, "a password session has ended; signing in again");
-                match create(&self.origin, &kept.identifier, &kept.password).await {
+                match create(&self.plain, &slot.identifier, &slot.password).await {
                     Ok((account, tokens)) if account.did == self.did => tokens,
                     Ok(_) => return Err(ended.into()),
                     Err(PasswordError::SignIn(error)) => match *error {
@@ -248,7 +237,7 @@ impl Inner {
             tokens => tokens?,
         };
         let account = Account { did: self.did.clone(), handle: self.handle.clone() };
-        if let Err(error) = kept.write(account, &tokens, Expected::Version(version)).await {
+        if let Err(error) = slot.write(account, &tokens, Expected::Version(version)).await {
             // The next start signs in anew.
             tracing::warn!(did = %self.did, %error, "the refreshed tokens could not be stored");
         }
@@ -276,17 +265,9 @@ impl Inner {
         Err(TransportError::Session { did: self.did.clone(), source: Arc::new(problem) })
     }
 
-    /// A procedure without a body, with a token of one's choice.
-    async fn post(&self, nsid: &str, token: &str) -> Result<TransportResponse, TransportError> {
-        let request = Request {
-            kind: xrpc::Kind::Procedure,
-            nsid: nsid.into(),
-            query: String::new(),
-            headers: HeaderMap::new(),
-            body: RequestBody::Empty,
-            timeout: None,
-        };
-        service::send(&self.http, &self.origin, request, Some(bearer(token)?), HeaderMap::new()).await
+    /// Calls a procedure without a body, with one of the tokens.
+    async fn post(&self, nsid: &'static str, token: &str) -> Result<TransportResponse, TransportError> {
+        self.plain.send(Request::new(Kind::Procedure, nsid), Some(bearer(token)?)).await
     }
 
     async fn send_with(
@@ -294,8 +275,7 @@ impl Inner {
         request: Request,
         tokens: &Tokens,
     ) -> Result<TransportResponse, TransportError> {
-        service::send(&self.http, &self.origin, request, Some(bearer(&tokens.access)?), HeaderMap::new())
-            .await
+        self.plain.send(request, Some(bearer(&tokens.access)?)).await
     }
 }
 
@@ -331,20 +311,23 @@ impl fmt::Debug for PasswordClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PasswordClient")
             .field("did", &self.inner.did)
-            .field("origin", &self.inner.origin)
+            .field("origin", &self.inner.plain.origin())
             .finish_non_exhaustive()
     }
 }
 
 /// Begins a session at a server.
-async fn create(origin: &str, identifier: &str, password: &str) -> Result<(Account, Tokens), PasswordError> {
-    let public = crate::PublicClient::new(origin)?;
-    let input = json!({ "identifier": identifier, "password": password });
-    let session = UntypedCall::post(Caller::new(&public), &nsid("com.atproto.server.createSession"), &input)
-        .await
-        .map_err(|error| PasswordError::SignIn(Box::new(error)))?;
-    let account = session.deserialize().map_err(PasswordError::Answer)?;
-    Ok((account, session.deserialize().map_err(PasswordError::Answer)?))
+async fn create(
+    plain: &PlainClient,
+    identifier: &str,
+    password: &str,
+) -> Result<(Account, Tokens), PasswordError> {
+    let input = create_session::Input::new(identifier, password);
+    let session = ComAtprotoServer::over(plain).create_session(input).await;
+    let session = session.map_err(|error| PasswordError::SignIn(Box::new(error)))?;
+    let account = Account { did: session.did, handle: Some(session.handle) };
+    let (access, refresh) = (Zeroizing::new(session.access_jwt), Zeroizing::new(session.refresh_jwt));
+    Ok((account, Tokens { access, refresh }))
 }
 
 /// Whether an answer says that the access token has expired: 401, or 400 with `ExpiredToken`. The body is read to know
@@ -376,10 +359,4 @@ fn bearer(token: &str) -> Result<HeaderValue, TransportError> {
     })?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-/// An NSID that is written in this file.
-fn nsid(text: &str) -> Nsid {
-    // Called with constants of valid form only.
-    Nsid::new(text).expect("a constant NSID is valid")
 }

@@ -1,53 +1,43 @@
-//! What all sessions of an app share.
+//! What all sessions and sign-ins of an app share.
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, Weak},
-    time::{Duration, Instant},
+    sync::Arc,
+    time::Instant,
 };
 
 use super::{
-    dpop::DpopKey,
-    events::{Events, SessionEnd, SessionEvent},
-    keyset::Keyset,
-    live::Live,
-    nonce::{NonceCache, SessionNonces},
-    server::{ClientProof, MissingNonce, ServerEndpoint},
-    session::SessionId,
-    sessions::{LOCK_LIMIT, Removed, SessionStoreError, Sessions},
+    SessionEnd, SessionEvent, SessionId, SessionStoreError,
+    active::{ActiveSession, ActiveSessions},
+    cached::CachedSession,
+    events::Events,
+    nonces::SessionNonces,
+    record::SessionRecord,
+    repository::{Removed, SessionRepository},
+};
+use crate::{
+    limits,
+    oauth::{
+        app::{Client, ClientRef},
+        wire::{
+            DpopError, DpopKey, MissingNoncePolicy, NonceCache, ResourceServer, ServerEndpoint, ServerError,
+            TokenToRevoke,
+        },
+    },
     store::{Store, StoreError, StoreLock},
 };
 
-/// Sessions that clients hold, by name. Each takes itself out when its last client is dropped.
-pub(crate) type LiveTable = Arc<Mutex<HashMap<SessionId, Weak<Live>>>>;
-
-/// The app as servers know it.
-pub(crate) struct Client {
-    pub(crate) client_id: String,
-    /// Of a confidential client.
-    pub(crate) keyset: Option<Keyset>,
-}
-
-/// As which client a session or a sign-in talks to servers: the one that it was begun with.
-#[derive(Clone, Copy)]
-pub(crate) struct ClientRef<'a> {
-    pub(crate) client_id: &'a str,
-    /// The name of its key, if it was confidential.
-    pub(crate) key_id: Option<&'a str>,
-}
-
-/// The connections, the store and the state of sessions in use.
-pub(crate) struct Shared {
+/// The connections, the stored sessions, and the sessions in use of an app.
+pub(crate) struct AppContext {
     pub(crate) http: reqwest::Client,
-    pub(crate) sessions: Sessions,
+    pub(crate) sessions: SessionRepository,
     pub(crate) client: Client,
     pub(crate) events: Events,
-    pub(crate) missing_nonce: MissingNonce,
+    pub(crate) missing_nonce: MissingNoncePolicy,
     pub(crate) nonces: SessionNonces,
-    pub(crate) lives: LiveTable,
+    active: ActiveSessions,
 }
 
-impl Shared {
+impl AppContext {
     /// Takes a client builder with its TLS set up; redirects are turned off here, for credentials must not
     /// follow them.
     pub(crate) fn new(
@@ -55,44 +45,44 @@ impl Shared {
         store: Arc<dyn Store>,
         client: Client,
         events: Events,
-        missing_nonce: MissingNonce,
+        missing_nonce: MissingNoncePolicy,
     ) -> Result<Arc<Self>, reqwest::Error> {
         let http = http
             .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(Duration::from_secs(10))
+            .connect_timeout(limits::CONNECT)
             .build()?;
         Ok(Arc::new(Self {
             http,
-            sessions: Sessions::new(store),
+            sessions: SessionRepository::new(store),
             client,
             events,
             missing_nonce,
             nonces: SessionNonces::default(),
-            lives: LiveTable::default(),
+            active: ActiveSessions::default(),
         }))
     }
 
     /// The state of a session, one for all its clients in this process.
-    pub(crate) fn live(&self, id: &SessionId) -> Arc<Live> {
-        let mut lives = self.lives.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(live) = lives.get(id).and_then(Weak::upgrade) {
-            return live;
-        }
-        let live = Arc::new(Live::new(id.clone(), self.nonces.of(id), Arc::clone(&self.lives)));
-        lives.insert(id.clone(), Arc::downgrade(&live));
-        live
+    pub(crate) fn active(&self, id: &SessionId) -> Arc<ActiveSession> {
+        self.active.get(id, || self.nonces.of(id))
     }
 
-    /// Takes a session out of the store and out of memory, after a refresh under way has ended; gives what
+    /// How many sessions clients hold.
+    #[cfg(test)]
+    pub(crate) fn active_count(&self) -> usize {
+        self.active.count()
+    }
+
+    /// Takes a session out of the store and out of memory, after a refresh in progress has ended; returns what
     /// was there, so that its tokens can be revoked.
     pub(crate) async fn remove(&self, id: &SessionId) -> Result<Removed, SessionStoreError> {
-        // A lock that cannot be had does not keep the user signed in: a refresh under way writes only over
+        // A lock that cannot be had does not keep the user signed in: a refresh in progress writes only over
         // the version that it has read, and so cannot bring the session back.
-        let live = self.live(id);
-        let _lock = self.lock_for_removal(&live).await;
+        let active = self.active(id);
+        let _lock = self.lock_for_removal(&active).await;
         // Tokens that could not be stored stay where they are until the session is gone from the store.
         let removed = self.sessions.delete(id).await?;
-        let unsaved = live.forget();
+        let unsaved = active.with_state(|state| state.forget());
         self.nonces.forget(id);
         if !matches!(removed, Removed::Nothing) {
             self.events.emit(SessionEvent::Ended { id: id.clone(), reason: SessionEnd::SignedOut });
@@ -105,29 +95,23 @@ impl Shared {
     }
 
     /// The lock of a session, also if this process keeps it for tokens that it could not store.
-    async fn lock_for_removal(&self, live: &Live) -> Option<StoreLock> {
-        const SLICE: Duration = Duration::from_secs(1);
+    async fn lock_for_removal(&self, active: &ActiveSession) -> Option<StoreLock> {
         let begun = Instant::now();
         loop {
-            if let Some(lock) = live.take_lock() {
-                return Some(lock);
+            let kept = active.with_state(|state| state.take_lock());
+            if kept.is_some() {
+                return kept;
             }
-            match self.sessions.lock(&live.id, SLICE).await {
+            match self.sessions.lock(&active.id, limits::STORE_LOCK_SLICE).await {
                 Ok(lock) => return Some(lock),
                 Err(SessionStoreError::Store(StoreError::LockTimeout { .. }))
-                    if begun.elapsed() < LOCK_LIMIT => {}
+                    if begun.elapsed() < limits::STORE_LOCK => {}
                 Err(error) => {
-                    tracing::warn!(session = %live.id, %error, "signing out without the lock");
+                    tracing::warn!(session = %active.id, %error, "signing out without the lock");
                     return None;
                 }
             }
         }
-    }
-
-    /// The client that a new sign-in is begun with: the newest key signs (O13).
-    pub(crate) fn newest_client(&self) -> ClientRef<'_> {
-        let Client { client_id, keyset } = &self.client;
-        ClientRef { client_id, key_id: keyset.as_ref().map(|keys| keys.newest().kid()) }
     }
 
     /// An authorization server as a session or sign-in sees it.
@@ -142,16 +126,53 @@ impl Shared {
             http: &self.http,
             issuer,
             client_id: client.client_id,
-            client_proof: match client.key_id {
-                None => ClientProof::None,
-                Some(kid) => match self.client.keyset.as_ref().and_then(|keys| keys.get(kid)) {
-                    Some(key) => ClientProof::Key(key),
-                    None => ClientProof::Missing(kid),
-                },
-            },
+            client_proof: self.client.proof(client),
             key,
             nonces,
             missing_nonce: self.missing_nonce,
         }
     }
+
+    /// The account's server, as a session sees it with one of its tokens.
+    pub(super) fn resource_server<'a>(
+        &'a self,
+        active: &'a ActiveSession,
+        cached: &'a CachedSession,
+    ) -> ResourceServer<'a> {
+        ResourceServer {
+            http: &self.http,
+            origin: &cached.origin,
+            did: active.id.did(),
+            key: &cached.key,
+            access_token: &cached.record.access_token,
+            authorization: &cached.authorization,
+            nonces: &active.nonces,
+        }
+    }
+
+    /// Ends the tokens of a session at the server.
+    pub(super) async fn revoke(
+        &self,
+        session: &SessionRecord,
+        nonces: &NonceCache,
+    ) -> Result<(), RevocationError> {
+        let url = session.revocation_endpoint.as_deref().ok_or(RevocationError::NoEndpoint)?;
+        let key = DpopKey::from_jwk(&session.dpop_key)?;
+        let endpoint = self.endpoint(&session.issuer, session.client(), &key, nonces);
+        match TokenToRevoke::of(session.refresh_token.as_deref(), Some(&session.access_token)) {
+            Some(token) => Ok(token.revoke(&endpoint, url).await?),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why tokens may still work at the server.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RevocationError {
+    #[error("the server has no revocation endpoint")]
+    NoEndpoint,
+    #[error(transparent)]
+    Key(#[from] DpopError),
+    #[error(transparent)]
+    Server(#[from] ServerError),
 }

@@ -11,7 +11,7 @@ use std::{
 use futures_core::Stream;
 use tokio::sync::broadcast::{self, error::RecvError};
 
-use super::{OAuth, SessionId};
+use super::SessionId;
 use crate::xrpc::{BoxFuture, ReauthenticateReason};
 
 /// So many events are kept for a stream that does not keep up.
@@ -57,7 +57,7 @@ pub enum SessionEnd {
     Lost(ReauthenticateReason),
 }
 
-pub(super) type Listener = Arc<dyn Fn(&SessionEvent) + Send + Sync>;
+pub(crate) type Listener = Arc<dyn Fn(&SessionEvent) + Send + Sync>;
 
 /// Where events go.
 pub(crate) struct Events {
@@ -66,12 +66,17 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    pub(super) fn new(listeners: Vec<Listener>) -> Self {
+    pub(crate) fn new(listeners: Vec<Listener>) -> Self {
         Self { sender: broadcast::Sender::new(KEPT), listeners }
     }
 
+    /// The events from now on.
+    pub(crate) fn subscribe(&self) -> SessionEvents {
+        SessionEvents { state: State::Idle(self.sender.subscribe()) }
+    }
+
     /// Tells everybody. No lock of a mutex is held here, for listeners are the app's code.
-    pub(super) fn emit(&self, event: SessionEvent) {
+    pub(crate) fn emit(&self, event: SessionEvent) {
         for listener in &self.listeners {
             listener(&event);
         }
@@ -80,30 +85,7 @@ impl Events {
     }
 }
 
-impl OAuth {
-    /// The events of all sessions from now on, as a stream that does not end before the app does.
-    ///
-    /// Sign-ins, refreshes and ends in this process; what other processes do on the same store is not told. For a
-    /// function that is called instead, see [`OAuthBuilder::on_session_event`](super::OAuthBuilder::on_session_event).
-    ///
-    /// ```no_run
-    /// # async fn f(oauth: atproto_sdk::oauth::OAuth) {
-    /// use atproto_sdk::oauth::SessionEvent;
-    ///
-    /// let mut events = oauth.events();
-    /// while let Some(event) = events.next().await {
-    ///     if let SessionEvent::Ended { id, reason } = event {
-    ///         println!("{id} has ended: {reason:?}");
-    ///     }
-    /// }
-    /// # }
-    /// ```
-    pub fn events(&self) -> SessionEvents {
-        SessionEvents { state: State::Idle(self.inner.shared.events.sender.subscribe()) }
-    }
-}
-
-/// The events of all sessions; see [`OAuth::events`].
+/// The events of all sessions; see [`OAuth::events`](crate::oauth::OAuth::events).
 pub struct SessionEvents {
     state: State,
 }
@@ -117,7 +99,7 @@ enum State {
 }
 
 impl SessionEvents {
-    /// The next event; none when the app's [`OAuth`] is gone. Nothing is lost if the future is dropped.
+    /// The next event; none when the app's [`OAuth`](crate::oauth::OAuth) is gone. Nothing is lost if the future is dropped.
     pub async fn next(&mut self) -> Option<SessionEvent> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }

@@ -1,8 +1,9 @@
 //! What an app may know about a session.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
-use super::session::{Session, SessionId};
+use super::{SessionId, record::SessionRecord};
+use crate::clock::system_time;
 
 /// What there is to know about a session; no secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +30,7 @@ pub struct SessionInfo {
 }
 
 impl SessionInfo {
-    pub(super) fn of(session: &Session, nonce_missing: bool) -> Self {
+    pub(crate) fn of(session: &SessionRecord, nonce_missing: bool) -> Self {
         let scopes = session.scope.split(' ').filter(|scope| !scope.is_empty());
         Self {
             id: session.id.clone(),
@@ -37,16 +38,10 @@ impl SessionInfo {
             pds: session.pds.clone(),
             scopes: scopes.map(str::to_owned).collect(),
             requested_scope: session.requested_scope.clone(),
-            expires_at: time(session.expires_at),
-            created_at: time(session.created_at),
+            expires_at: system_time(session.expires_at),
+            created_at: system_time(session.created_at),
             can_refresh: session.refresh_token.is_some(),
             nonce_missing,
         }
     }
-}
-
-/// Unix seconds as a time.
-pub(super) fn time(unix: i64) -> SystemTime {
-    let since = Duration::from_secs(u64::try_from(unix).unwrap_or(0));
-    UNIX_EPOCH.checked_add(since).unwrap_or(UNIX_EPOCH)
 }

@@ -1,99 +1,18 @@
-//! A signed-in account: tokens, key, and what is needed to refresh them without looking anything up.
+//! The record of a session as it is stored: tokens, key, and what is needed to refresh them without a lookup.
 
-use std::{
-    fmt,
-    str::FromStr,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{
-    dpop::{DpopError, DpopKey, random_base64url},
-    server::TokenResponse,
-    shared::ClientRef,
+use super::{SessionFormatError, SessionId};
+use crate::{
+    clock::unix_now,
+    oauth::{
+        app::ClientRef,
+        wire::{DpopKey, TokenResponse},
+    },
 };
-use crate::types::Did;
-
-/// Seconds since 1970.
-pub(crate) fn unix_now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
-}
-
-/// Names one session of an account: `did:plc:abc#<random>`. An account has one per device or browser.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SessionId {
-    did: Did,
-    random: String,
-}
-
-/// A text that names no session.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not a session id ({problem}); it looks like `did:plc:abc#0123456789abcdefghijkl`")]
-pub struct InvalidSessionId {
-    problem: &'static str,
-}
-
-impl SessionId {
-    /// A new name, with 128 random bits.
-    pub(crate) fn generate(did: Did) -> Result<Self, DpopError> {
-        Ok(Self { did, random: random_base64url::<16>()? })
-    }
-
-    /// The account.
-    pub fn did(&self) -> &Did {
-        &self.did
-    }
-
-    /// What tells the account's sessions apart.
-    pub fn random(&self) -> &str {
-        &self.random
-    }
-
-    /// The key in the store.
-    pub(crate) fn store_key(&self) -> String {
-        format!("session/{}/{}", self.did, self.random)
-    }
-
-    /// The reverse of [`store_key`](Self::store_key).
-    pub(crate) fn from_store_key(key: &str) -> Option<Self> {
-        let (did, random) = key.strip_prefix("session/")?.rsplit_once('/')?;
-        format!("{did}#{random}").parse().ok()
-    }
-}
-
-impl fmt::Display for SessionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}#{}", self.did, self.random)
-    }
-}
-
-impl FromStr for SessionId {
-    type Err = InvalidSessionId;
-    fn from_str(text: &str) -> Result<Self, InvalidSessionId> {
-        let (did, random) = text.rsplit_once('#').ok_or(InvalidSessionId { problem: "there is no `#`" })?;
-        let did = Did::new(did).map_err(|_| InvalidSessionId { problem: "it does not begin with a DID" })?;
-        let is_part = |c: u8| c.is_ascii_alphanumeric() || c == b'-' || c == b'_';
-        if random.len() != 22 || !random.bytes().all(is_part) {
-            return Err(InvalidSessionId { problem: "the part after `#` is not 22 characters of base64url" });
-        }
-        Ok(Self { did, random: random.to_owned() })
-    }
-}
-
-impl Serialize for SessionId {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for SessionId {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
-}
 
 /// The servers of a session and the client it was made for: fixed for its life.
 #[derive(Debug, Clone)]
@@ -110,7 +29,7 @@ pub(crate) struct SessionServers {
 
 /// One session as it is stored. Tokens and key are wiped when it is dropped.
 #[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Session {
+pub(crate) struct SessionRecord {
     pub(crate) id: SessionId,
     pub(crate) issuer: String,
     pub(crate) token_endpoint: String,
@@ -140,7 +59,7 @@ pub(crate) struct Session {
     pub(crate) refresh_in_doubt: bool,
 }
 
-impl Drop for Session {
+impl Drop for SessionRecord {
     fn drop(&mut self) {
         self.access_token.zeroize();
         self.refresh_token.zeroize();
@@ -148,9 +67,9 @@ impl Drop for Session {
     }
 }
 
-impl fmt::Debug for Session {
+impl fmt::Debug for SessionRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session")
+        f.debug_struct("SessionRecord")
             .field("id", &self.id)
             .field("issuer", &self.issuer)
             .field("pds", &self.pds)
@@ -160,39 +79,12 @@ impl fmt::Debug for Session {
     }
 }
 
-/// A stored session cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SessionFormatError {
-    /// Not JSON of the form that this library writes.
-    #[error("it is damaged (line {line}, column {column})")]
-    Damaged {
-        /// Line, from 1.
-        line: usize,
-        /// Column, from 1.
-        column: usize,
-    },
-    /// Written by a later version of this library.
-    #[error("it has format {found}, this library reads format 1; update it")]
-    Version {
-        /// The format's number.
-        found: u32,
-    },
-}
-
-impl From<serde_json::Error> for SessionFormatError {
-    // The message of serde_json can quote values, and values are secrets here.
-    fn from(error: serde_json::Error) -> Self {
-        Self::Damaged { line: error.line(), column: error.column() }
-    }
-}
-
 const FORMAT: u32 = 1;
 
 /// A token that gives no lifetime is taken to live so long; a wrong guess costs one refused call.
 const UNKNOWN_LIFETIME: u64 = 600;
 
-impl Session {
+impl SessionRecord {
     /// A session from the tokens of a sign-in.
     pub(crate) fn new(id: SessionId, servers: SessionServers, key: &DpopKey, tokens: &TokenResponse) -> Self {
         let mut session = Self {
@@ -249,7 +141,7 @@ impl Session {
         struct Versioned<'a> {
             v: u32,
             #[serde(flatten)]
-            session: &'a Session,
+            session: &'a SessionRecord,
         }
         // Room enough that the text does not move and leave copies behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(
@@ -278,7 +170,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn session() -> Session {
+    fn session() -> SessionRecord {
         let body = br#"{"access_token":"SECRET-a","refresh_token":"SECRET-r","token_type":"DPoP",
             "scope":"atproto","sub":"did:plc:ewvi7nxzyoun6zhxrhs64oiz","expires_in":300}"#;
         let tokens = TokenResponse::parse(body).unwrap();
@@ -291,7 +183,7 @@ mod tests {
             client_key_id: None,
         };
         let id = SessionId::generate(tokens.sub.clone()).unwrap();
-        Session::new(id, servers, &DpopKey::generate().unwrap(), &tokens)
+        SessionRecord::new(id, servers, &DpopKey::generate().unwrap(), &tokens)
     }
 
     #[test]
@@ -299,15 +191,15 @@ mod tests {
         let session = session();
         let bytes = session.to_bytes().unwrap();
         assert!(bytes.starts_with(br#"{"v":1,"#));
-        let again = Session::from_bytes(&bytes).unwrap();
+        let again = SessionRecord::from_bytes(&bytes).unwrap();
         assert_eq!(again.to_bytes().unwrap(), bytes);
         assert_eq!(again.expires_at - again.refreshed_at, 300);
         let later = String::from_utf8(bytes.to_vec()).unwrap().replacen("\"v\":1", "\"v\":2", 1);
         assert_eq!(
-            Session::from_bytes(later.as_bytes()).unwrap_err(),
+            SessionRecord::from_bytes(later.as_bytes()).unwrap_err(),
             SessionFormatError::Version { found: 2 }
         );
-        assert!(matches!(Session::from_bytes(b"{\"v\":1}"), Err(SessionFormatError::Damaged { .. })));
+        assert!(matches!(SessionRecord::from_bytes(b"{\"v\":1}"), Err(SessionFormatError::Damaged { .. })));
     }
 
     #[test]
@@ -316,21 +208,7 @@ mod tests {
         let text = format!("{session:?}");
         assert!(!text.contains("SECRET") && !text.contains("\"d\""), "{text}");
         let error =
-            Session::from_bytes(br#"{"v":1,"access_token":"SECRET","expires_at":"SECRET"}"#).unwrap_err();
+            SessionRecord::from_bytes(br#"{"v":1,"access_token":"SECRET","expires_at":"SECRET"}"#).unwrap_err();
         assert!(!format!("{error} {error:?}").contains("SECRET"));
-    }
-
-    #[test]
-    fn ids_are_random_and_read_back() {
-        let did = Did::new("did:web:pds.example%3A8080").unwrap();
-        let id = SessionId::generate(did.clone()).unwrap();
-        assert_ne!(SessionId::generate(did).unwrap(), id);
-        assert_eq!(id.to_string().parse::<SessionId>().unwrap(), id);
-        assert_eq!(SessionId::from_store_key(&id.store_key()), Some(id));
-        for bad in
-            ["", "did:plc:abc", "did:plc:abc#", "did:plc:abc#../../../../etc/passwd", "did:plc:abc#short"]
-        {
-            assert!(bad.parse::<SessionId>().is_err(), "{bad}");
-        }
     }
 }

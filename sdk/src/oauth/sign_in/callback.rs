@@ -5,19 +5,20 @@ use std::{fmt, sync::Arc};
 use tracing::{Instrument as _, Span, field::Empty};
 
 use super::{
-    OAuth, OAuthClient,
-    dpop::DpopKey,
-    error::CallbackError,
-    events::SessionEvent,
-    nonce::NonceCache,
-    pending::{PendingSignIn, PendingSignIns, Taken},
-    revocation::discard,
-    server::{RefusedTokens, ServerEndpoint, TokenResponse},
-    session::{Session, SessionId, SessionServers},
-    shared::ClientRef,
-    store::Expected,
+    CallbackError,
+    context::SignInContext,
+    pending::{PendingSignIn, Taken},
 };
-use crate::xrpc::observed::observed;
+use crate::{
+    oauth::{
+        app::ClientRef,
+        client::OAuthClient,
+        session::{SessionEvent, SessionId, SessionRecord, SessionServers},
+        wire::{DpopKey, NonceCache, RefusedTokens, ServerEndpoint, TokenResponse, discard},
+    },
+    store::Expected,
+    xrpc::observed::observed,
+};
 
 /// The parameters that a server sends the user back with.
 #[derive(Clone, PartialEq, Eq)]
@@ -90,20 +91,16 @@ pub struct SignedIn {
     pub client: OAuthClient,
     /// What the app gave for this sign-in.
     pub app_state: Option<String>,
-    /// Nobody had to sign in: the account had a session ([`OAuth::resume_or_sign_in`]).
+    /// Nobody had to sign in: the account had a session ([`OAuth::resume_or_sign_in`](crate::oauth::OAuth::resume_or_sign_in)).
     pub resumed: bool,
 }
 
-impl OAuth {
-    /// Ends a sign-in: checks the callback, gets tokens, checks whose they are, and stores the session.
-    ///
-    /// Tokens that fail a check are revoked before the error returns. Once the code has been sent, dropping the future
-    /// does not stop the exchange: its session is stored, or its tokens are revoked. A web app must also make sure that
-    /// the callback reached the browser that was sent away, by keeping [`Authorization::state`] in a
-    /// cookie and comparing it with [`CallbackParams::state`].
-    ///
-    /// [`Authorization::state`]: super::Authorization::state
-    pub async fn callback(&self, params: &CallbackParams) -> Result<SignedIn, CallbackError> {
+impl SignInContext {
+    /// Completes a sign-in: checks the callback, gets tokens, checks whose they are, and stores the session.
+    pub(crate) async fn callback(
+        self: &Arc<Self>,
+        params: &CallbackParams,
+    ) -> Result<SignedIn, CallbackError> {
         let span = tracing::info_span!(
             "oauth_callback",
             issuer = Empty,
@@ -119,8 +116,8 @@ impl OAuth {
         observed(span, "oauth_callback", outcome, self.complete(params)).await
     }
 
-    async fn complete(&self, params: &CallbackParams) -> Result<SignedIn, CallbackError> {
-        let pending = match PendingSignIns(Arc::clone(&self.inner.store)).take(&params.state).await? {
+    async fn complete(self: &Arc<Self>, params: &CallbackParams) -> Result<SignedIn, CallbackError> {
+        let pending = match self.pending.take(&params.state).await? {
             Taken::Found(pending) => pending,
             Taken::Expired => return Err(CallbackError::Expired),
             Taken::Unknown => return Err(CallbackError::UnknownState),
@@ -138,8 +135,8 @@ impl OAuth {
                 return Err(refused(error, description.clone(), pending.app_state.clone()));
             }
         };
-        let exchange = Exchange {
-            oauth: self.clone(),
+        let exchange = CodeExchange {
+            context: Arc::clone(self),
             key: DpopKey::from_jwk(&pending.dpop_key)?,
             nonces: NonceCache::default(),
             pending,
@@ -166,20 +163,20 @@ fn refused(error: &str, description: Option<String>, app_state: Option<String>) 
 }
 
 /// From a code to a stored session.
-struct Exchange {
-    oauth: OAuth,
+struct CodeExchange {
+    context: Arc<SignInContext>,
     pending: Box<PendingSignIn>,
     key: DpopKey,
     nonces: NonceCache,
 }
 
-impl Exchange {
+impl CodeExchange {
     /// The server, with the client and the key that the sign-in was begun with (O13, O18).
     fn endpoint(&self) -> ServerEndpoint<'_> {
-        let shared = &self.oauth.inner.shared;
-        let client =
-            ClientRef { client_id: &shared.client.client_id, key_id: self.pending.client_key_id.as_deref() };
-        shared.endpoint(&self.pending.issuer, client, &self.key, &self.nonces)
+        let app = &self.context.app;
+        let key_id = self.pending.client_key_id.as_deref();
+        let client = ClientRef { client_id: &app.client.client_id, key_id };
+        app.endpoint(&self.pending.issuer, client, &self.key, &self.nonces)
     }
 
     async fn run(&self, code: &str) -> Result<OAuthClient, CallbackError> {
@@ -201,7 +198,7 @@ impl Exchange {
             }
         };
         match accepted {
-            Ok(id) => Ok(self.oauth.client_of(&id, Some(self.nonces.clone()))),
+            Ok(id) => Ok(OAuthClient::with_nonces(&self.context.app, &id, self.nonces.clone())),
             Err(error) => {
                 discard(&endpoint, pending.revocation_endpoint.as_deref(), &answer.body).await;
                 Err(error)
@@ -220,38 +217,38 @@ impl Exchange {
                 });
             }
             (Some(_), Some(pds)) => pds.clone(),
-            _ => self.lead_back(tokens).await?,
+            _ => self.verify_issuer(tokens).await?,
         };
         let servers = SessionServers {
             issuer: pending.issuer.clone(),
             token_endpoint: pending.token_endpoint.clone(),
             revocation_endpoint: pending.revocation_endpoint.clone(),
             pds,
-            client_id: self.oauth.inner.metadata.client_id().to_owned(),
+            client_id: self.context.metadata.client_id().to_owned(),
             client_key_id: pending.client_key_id.clone(),
         };
         let id = SessionId::generate(tokens.sub.clone())?;
-        let mut session = Session::new(id.clone(), servers, &self.key, tokens);
+        let mut session = SessionRecord::new(id.clone(), servers, &self.key, tokens);
         session.requested_scope.clone_from(&pending.scope);
-        let shared = &self.oauth.inner.shared;
-        if let Err(source) = shared.sessions.put(&session, Expected::Absent).await {
+        let app = &self.context.app;
+        if let Err(source) = app.sessions.put(&session, Expected::Absent).await {
             // A put that was not answered may have been done, and its tokens are going to be revoked.
-            if let Err(error) = shared.sessions.delete(&id).await {
+            if let Err(error) = app.sessions.delete(&id).await {
                 tracing::debug!(session = %id, %error, "a session that could not be stored may be in the store");
             }
             return Err(CallbackError::Store { did: tokens.sub.clone(), source });
         }
-        shared.events.emit(SessionEvent::SignedIn { id: id.clone() });
+        app.events.emit(SessionEvent::SignedIn { id: id.clone() });
         Ok(id)
     }
 
-    /// Sign-in started from a server, which may say anything about whom it signed in: the account itself must
-    /// lead back to it. Gives the account's PDS.
-    async fn lead_back(&self, tokens: &TokenResponse) -> Result<String, CallbackError> {
+    /// Sign-in started from a server, which may say anything about whom it signed in: the server must be the issuer that
+    /// the account itself names. Returns the account's PDS.
+    async fn verify_issuer(&self, tokens: &TokenResponse) -> Result<String, CallbackError> {
         let did = || tokens.sub.clone();
-        let identity = self.oauth.inner.resolver.resolve(tokens.sub.as_str()).await;
+        let identity = self.context.resolver.resolve(tokens.sub.as_str()).await;
         let identity = identity.map_err(|source| CallbackError::Identity { did: did(), source })?;
-        let server = self.oauth.discovery().of_pds(&identity.pds).await;
+        let server = self.context.discovery().of_pds(&identity.pds).await;
         let server = server.map_err(|source| CallbackError::Discovery { did: did(), source })?;
         if server.issuer != self.pending.issuer {
             return Err(CallbackError::WrongServer {

@@ -5,6 +5,7 @@ use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     pin::{Pin, pin},
+    sync::Arc,
     time::Duration,
 };
 
@@ -17,26 +18,23 @@ use tokio::{
 use url::Url;
 
 use super::{
-    AuthorizeOptions, CallbackParams, OAuth, Prompt,
-    callback::SignedIn,
-    error::{CallbackError, SignInError},
+    AuthorizeOptions, CallbackError, CallbackParams, Prompt, SignInError, SignedIn,
+    context::SignInContext,
     page::{self, Page},
-    pending::LIFETIME,
 };
+use crate::limits;
 
 /// Longer request heads are not from a browser that comes back.
 const MAX_HEAD: usize = 16 * 1024;
-/// Browsers open connections in advance and send nothing on them.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 type OnUrl = Box<dyn FnOnce(&str) + Send>;
 
-/// Signs a user in through their browser on this machine; made by [`OAuth::sign_in`], runs when awaited.
+/// Signs a user in through their browser on this machine; made by [`OAuth::sign_in`](crate::oauth::OAuth::sign_in), runs when awaited.
 ///
 /// Dropping the future closes the callback server.
 #[must_use = "nothing happens before this is awaited"]
 pub struct SignIn {
-    oauth: OAuth,
+    context: Arc<SignInContext>,
     input: String,
     options: AuthorizeOptions,
     port: Option<u16>,
@@ -53,31 +51,20 @@ impl std::fmt::Debug for SignIn {
     }
 }
 
-impl OAuth {
-    /// Signs a user in from a handle, a DID or a server's URL: opens their browser and waits for them.
-    ///
-    /// The client metadata needs a redirect URI on a loopback address, as `ClientMetadata::loopback()` has.
-    ///
-    /// ```no_run
-    /// # async fn f(oauth: atproto_sdk::oauth::OAuth) -> Result<(), atproto_sdk::oauth::SignInError> {
-    /// let client = oauth.sign_in("alice.example").on_url(|url| eprintln!("Open {url}")).await?.client;
-    /// # Ok(()) }
-    /// ```
-    pub fn sign_in(&self, input: impl Into<String>) -> SignIn {
-        SignIn {
-            oauth: self.clone(),
-            input: input.into(),
+impl SignIn {
+    pub(crate) fn new(context: Arc<SignInContext>, input: String) -> Self {
+        Self {
+            context,
+            input,
             options: AuthorizeOptions::new(),
             port: None,
-            limit: LIFETIME,
+            limit: limits::SIGN_IN,
             open_browser: true,
             on_url: None,
             resume: false,
         }
     }
-}
 
-impl SignIn {
     /// Sets the scope to ask for; all of the metadata's by default.
     pub fn scope(mut self, scope: impl Into<String>) -> Self {
         self.options.scope = Some(scope.into());
@@ -104,7 +91,7 @@ impl SignIn {
 
     /// Sets how long to wait for the user; ten minutes by default and at most.
     pub fn timeout(mut self, limit: Duration) -> Self {
-        self.limit = limit.min(LIFETIME);
+        self.limit = limit.min(limits::SIGN_IN);
         self
     }
 
@@ -128,23 +115,23 @@ impl SignIn {
     }
 
     /// Goes on with a session where there is one.
-    pub(super) fn resuming(mut self) -> Self {
+    pub(crate) fn resuming(mut self) -> Self {
         self.resume = true;
         self
     }
 
     async fn run(mut self) -> Result<SignedIn, SignInError> {
         if self.resume {
-            let scope = self.oauth.scope_of(&self.options)?;
-            if let Some(resumed) = self.oauth.resume(&self.input, scope).await? {
+            let scope = self.context.scope_of(&self.options)?;
+            if let Some(resumed) = self.context.resume(&self.input, scope).await? {
                 return Ok(resumed);
             }
         }
         let registered =
-            self.oauth.inner.metadata.loopback_redirect_uri().ok_or(SignInError::NoLoopbackRedirect)?;
+            self.context.metadata.loopback_redirect_uri().ok_or(SignInError::NoLoopbackRedirect)?;
         let server = CallbackServer::bind(registered, self.port).await?;
         self.options.redirect_uri = Some(server.redirect_uri.to_string());
-        let authorization = self.oauth.authorize(&self.input, self.options).await?;
+        let authorization = self.context.authorize(&self.input, self.options).await?;
 
         let told = self.on_url.is_some();
         if let Some(on_url) = self.on_url {
@@ -167,7 +154,7 @@ impl SignIn {
         let Ok(received) = received else { return Err(SignInError::Timeout { limit: self.limit }) };
         let (params, browser) = received;
         let result = match params {
-            Ok(params) => self.oauth.callback(&params).await,
+            Ok(params) => self.context.callback(&params).await,
             Err(error) => Err(error),
         };
         answer(browser, &page::of_result(result.as_ref().map(|signed_in| signed_in.client.did()))).await;
@@ -224,7 +211,7 @@ impl CallbackServer {
     }
 
     /// The first callback with this `state`. Everything else is answered and forgotten, so that neither a
-    /// silent connection nor a stranger's request keeps the user from coming back.
+    /// silent connection nor an unrelated request keeps the user from coming back.
     async fn receive(self, state: &str) -> (Result<CallbackParams, CallbackError>, TcpStream) {
         let mut visits = JoinSet::new();
         loop {
@@ -235,7 +222,7 @@ impl CallbackServer {
                         visits.spawn(async move { visit(stream, &path, &state).await });
                     }
                     // Out of file descriptors, for one: do not spin.
-                    Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+                    Err(_) => tokio::time::sleep(limits::CALLBACK_PAUSE).await,
                 },
                 Some(done) = visits.join_next() => {
                     if let Ok(Visit::Callback(params, browser)) = done {
@@ -248,7 +235,7 @@ impl CallbackServer {
 }
 
 async fn visit(mut stream: TcpStream, path: &str, state: &str) -> Visit {
-    let Ok(Some(head)) = timeout(HEAD_TIMEOUT, read_head(&mut stream)).await else { return Visit::Other };
+    let Ok(Some(head)) = timeout(limits::CALLBACK_HEAD, read_head(&mut stream)).await else { return Visit::Other };
     let page = match target_of(&head) {
         Some(target) => match target.split_once('?') {
             Some((found, query)) if found == path => {
@@ -299,7 +286,7 @@ async fn answer(mut stream: TcpStream, page: &Page) {
         while stream.read(&mut rest).await? > 0 {}
         io::Result::Ok(())
     };
-    let _ = timeout(Duration::from_secs(2), sending).await;
+    let _ = timeout(limits::CALLBACK_PAGE, sending).await;
 }
 
 #[cfg(test)]

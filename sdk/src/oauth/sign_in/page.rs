@@ -1,6 +1,6 @@
 //! What the user's browser shows at the end of a sign-in through the local callback.
 
-use super::error::CallbackError;
+use super::CallbackError;
 use crate::types::Did;
 
 /// A small HTML page with its HTTP status.
@@ -37,7 +37,7 @@ impl Page {
         Self {
             status: "400 Bad Request",
             title: "Unknown sign-in",
-            text: "This callback belongs to no sign-in that is under way here.".into(),
+            text: "This callback does not belong to a sign-in in progress here.".into(),
         }
     }
 

@@ -1,23 +1,22 @@
-//! What is kept between sending the user to the server and their return (protocol O16, O20).
+//! Sign-ins in progress: what is stored between sending the user to the server and their return (protocol O16, O20).
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{
-    pkce::RANDOM_TEXT_LEN,
-    session::unix_now,
+use crate::{
+    clock::unix_now,
     store::{Expected, Store, StoreError},
+    types::Did,
 };
-use crate::types::Did;
 
-/// How long a user has to come back.
-pub(crate) const LIFETIME: Duration = Duration::from_secs(600);
+/// Length of a `state`: 256 random bits in base64url.
+const STATE_LEN: usize = 43;
 
-/// One sign-in under way, stored under its `state`.
+/// One sign-in in progress, stored under its `state`.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct PendingSignIn {
     pub(crate) issuer: String,
@@ -61,7 +60,7 @@ impl fmt::Debug for PendingSignIn {
     }
 }
 
-/// A request could not be kept or found again.
+/// A sign-in in progress could not be stored or read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PendingError {
@@ -83,7 +82,7 @@ pub(crate) enum Taken {
     Expired,
 }
 
-/// Requests under way in a store.
+/// The sign-ins in progress in a store.
 #[derive(Clone)]
 pub(crate) struct PendingSignIns(pub(crate) Arc<dyn Store>);
 
@@ -97,8 +96,8 @@ impl PendingSignIns {
 
     /// Takes a request out, so that a `state` is good once.
     pub(crate) async fn take(&self, state: &str) -> Result<Taken, PendingError> {
-        // A stranger's text does not become a key.
-        let ours = state.len() == RANDOM_TEXT_LEN
+        // Untrusted text does not become a key.
+        let ours = state.len() == STATE_LEN
             && state.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         if !ours {
             return Ok(Taken::Unknown);

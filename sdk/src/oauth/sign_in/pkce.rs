@@ -1,34 +1,19 @@
-//! Proof key for code exchange (RFC 7636), method S256 (protocol O15), and the random texts of a sign-in.
+//! Proof key for code exchange (RFC 7636), method S256 (protocol O15).
 
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
-/// The system gave no random bytes; nothing secret can be made.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("the operating system gave no random bytes: {0}")]
-pub struct NoRandom(String);
-
-/// 256 random bits as 43 characters of base64url.
-pub(crate) fn random_text() -> Result<Zeroizing<String>, NoRandom> {
-    let mut bytes = [0_u8; 32];
-    getrandom::fill(&mut bytes).map_err(|e| NoRandom(e.to_string()))?;
-    let text = Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes));
-    bytes.zeroize();
-    Ok(text)
-}
-
-/// Length of what [`random_text`] makes.
-pub(crate) const RANDOM_TEXT_LEN: usize = 43;
+use crate::random::{self, NoRandom};
 
 /// The verifier of one authorization request; its challenge goes to the server first.
 pub(crate) struct Verifier(Zeroizing<String>);
 
 impl Verifier {
     pub(crate) fn generate() -> Result<Self, NoRandom> {
-        random_text().map(Self)
+        random::base64url::<32>().map(Self)
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -64,6 +49,6 @@ mod tests {
     fn o15_verifiers_are_fresh_and_long_enough() {
         let (a, b) = (Verifier::generate().unwrap(), Verifier::generate().unwrap());
         assert_ne!(a.as_str(), b.as_str());
-        assert_eq!(a.as_str().len(), RANDOM_TEXT_LEN);
+        assert_eq!(a.as_str().len(), 43);
     }
 }

@@ -6,18 +6,19 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::{
-    session::unix_now,
-    signing_key::{self, SigningKey, SigningKeyError},
+use crate::{
+    clock::unix_now,
+    random::{self, NoRandom},
+    signing_key::{SigningKey, SigningKeyError},
 };
 
 /// A DPoP key or proof could not be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DpopError {
-    /// Nothing secret can be made without random bytes.
-    #[error("the operating system gave no random bytes: {0}")]
-    NoRandom(String),
+    /// No key and no unique id of a proof could be generated.
+    #[error(transparent)]
+    NoRandom(#[from] NoRandom),
     /// A stored key is not a P-256 private JWK.
     #[error("the stored DPoP key is not usable: {problem}")]
     BadKey {
@@ -56,7 +57,7 @@ struct KeyInner {
 impl From<SigningKeyError> for DpopError {
     fn from(error: SigningKeyError) -> Self {
         match error {
-            SigningKeyError::NoRandom(problem) => Self::NoRandom(problem),
+            SigningKeyError::NoRandom(error) => Self::NoRandom(error),
             SigningKeyError::BadKey(problem) => Self::BadKey { problem },
             SigningKeyError::Signing => Self::Signing,
         }
@@ -73,11 +74,6 @@ struct Claims<'a> {
     nonce: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ath: Option<&'a str>,
-}
-
-/// Bits from the operating system, in base64url.
-pub(crate) fn random_base64url<const BYTES: usize>() -> Result<String, DpopError> {
-    signing_key::random_base64url::<BYTES>().map_err(DpopError::NoRandom)
 }
 
 impl DpopKey {
@@ -114,7 +110,7 @@ impl DpopKey {
 
     /// A proof for one request; each request, also a repeat, needs its own.
     pub(crate) fn proof(&self, claims: ProofClaims<'_>) -> Result<String, DpopError> {
-        let jti = random_base64url::<16>()?;
+        let jti = random::base64url::<16>()?;
         let end = claims.url.find(['?', '#']).unwrap_or(claims.url.len());
         let ath = claims.access_token.map(|token| URL_SAFE_NO_PAD.encode(Sha256::digest(token.as_bytes())));
         let payload = Claims {

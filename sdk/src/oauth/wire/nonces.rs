@@ -8,13 +8,10 @@ use std::{
 
 use http::{HeaderMap, header::DATE};
 
-use super::session::{SessionId, unix_now};
-use crate::xrpc::http_date;
+use crate::{clock::unix_now, xrpc::http_date};
 
 /// Servers that one session talks to: its authorization server, its PDS, and what it was moved from.
 const MAX_ORIGINS: usize = 16;
-/// Sessions whose nonces are remembered while nobody holds a client of them.
-const MAX_SESSIONS: usize = 10_000;
 /// Longer than any server has a use for.
 const MAX_NONCE_LEN: usize = 1024;
 /// A difference that a proof is refused for, beyond the rounding of `Date`.
@@ -112,51 +109,10 @@ impl NonceCache {
     }
 }
 
-fn evict<K: Clone + Eq + std::hash::Hash, V>(map: &mut HashMap<K, V>, used: impl Fn(&V) -> u64) {
+/// Removes the entry that was used least recently.
+pub(crate) fn evict<K: Clone + Eq + std::hash::Hash, V>(map: &mut HashMap<K, V>, used: impl Fn(&V) -> u64) {
     if let Some(oldest) = map.iter().min_by_key(|(_, entry)| used(entry)).map(|(key, _)| key.clone()) {
         map.remove(&oldest);
-    }
-}
-
-/// The nonce caches of sessions used lately: a web backend makes a client per request, and each would
-/// otherwise begin with a refused proof.
-#[derive(Debug, Default)]
-pub(crate) struct SessionNonces(Mutex<Recent>);
-
-#[derive(Debug, Default)]
-struct Recent {
-    caches: HashMap<SessionId, (NonceCache, u64)>,
-    tick: u64,
-}
-
-impl SessionNonces {
-    /// The cache of a session.
-    pub(crate) fn of(&self, id: &SessionId) -> NonceCache {
-        let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        recent.tick += 1;
-        let tick = recent.tick;
-        if let Some((cache, used)) = recent.caches.get_mut(id) {
-            *used = tick;
-            return cache.clone();
-        }
-        if recent.caches.len() >= MAX_SESSIONS {
-            evict(&mut recent.caches, |(_, used)| *used);
-        }
-        recent.caches.entry(id.clone()).or_insert((NonceCache::default(), tick)).0.clone()
-    }
-
-    /// Makes a sign-in's cache that of the session that came out of it.
-    pub(crate) fn adopt(&self, id: &SessionId, cache: NonceCache) {
-        drop(self.of(id));
-        let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(entry) = recent.caches.get_mut(id) {
-            entry.0 = cache;
-        }
-    }
-
-    /// Drops the cache of a session that has ended.
-    pub(crate) fn forget(&self, id: &SessionId) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).caches.remove(id);
     }
 }
 

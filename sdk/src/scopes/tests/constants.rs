@@ -50,7 +50,7 @@ fn collections_are_joined_where_that_is_shorter() {
         both![put::<Profile>(), put::<Note>()],
         "atproto repo?collection=com.example.note&collection=com.example.profile&action=create&action=update"
     );
-    assert_eq!(both![write_all(crate::oauth::scopes::RepoActions::ALL), create::<Note>()], "atproto repo:*");
+    assert_eq!(both![write_all(crate::scopes::RepoActions::ALL), create::<Note>()], "atproto repo:*");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde_json::Value;
 use url::{Host, Url};
 
 use super::{ApplicationType, ClientAuthentication, ClientMetadata, ClientMetadataError};
-use crate::oauth::scopes::Scope;
+use crate::scopes::Scope;
 
 impl ClientMetadata {
     /// Checks the rules that servers enforce (O10-O13), so that a mistake shows before the first sign-in.

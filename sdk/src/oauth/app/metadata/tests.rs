@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::oauth::scopes::{Scopes, Transition};
+use crate::scopes::{Scopes, Transition};
 
 const ID: &str = "https://app.example/client-metadata.json";
 

@@ -15,19 +15,16 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use http::HeaderMap;
 
-use super::{
-    OAuthClient, RefreshError,
-    dpop::DpopKey,
-    events::Events,
-    server::{MissingNonce, TokenResponse},
-    session::{Session, SessionId, SessionServers, unix_now},
-    sessions::Removed,
-    shared::{Client, Shared},
-    store::{Entry, Expected, MemoryStore, Store, StoreError, StoreLock, Version},
-};
 use crate::{
+    clock::unix_now,
+    oauth::{
+        MissingNoncePolicy, OAuthClient, SessionError, SessionId,
+        app::Client,
+        session::{AppContext, Events, Removed, SessionRecord, SessionServers},
+        wire::{DpopKey, TokenResponse},
+    },
+    store::{Entry, Expected, MemoryStore, Store, StoreError, StoreLock, Version},
     types::Did,
     xrpc::{
         BoxFuture, ByteStream, Kind, ReauthenticateReason, Request, RequestBody, Transport, TransportError,
@@ -52,7 +49,7 @@ impl Store for Flaky {
         key: &'a str,
         value: &'a [u8],
         expires_at: Option<i64>,
-        expected: Expected,
+        expected: Expected<Version>,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         let count = |left: i32| if left > 0 { Some(left - 1) } else { None };
         if self.puts_left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, count) == Err(0) {
@@ -74,15 +71,15 @@ impl Store for Flaky {
 struct World {
     stub: Stub,
     store: Arc<dyn Store>,
-    shared: Arc<Shared>,
+    shared: Arc<AppContext>,
     client: OAuthClient,
     puts_left: Arc<AtomicI32>,
 }
 
-fn shared(store: &Arc<dyn Store>) -> Arc<Shared> {
+fn shared(store: &Arc<dyn Store>) -> Arc<AppContext> {
     let http = crate::http_client::builder().no_proxy();
     let client = Client { client_id: "https://other.example/client.json".into(), keyset: None };
-    Shared::new(http, Arc::clone(store), client, Events::new(Vec::new()), MissingNonce::default()).unwrap()
+    AppContext::new(http, Arc::clone(store), client, Events::new(Vec::new()), MissingNoncePolicy::default()).unwrap()
 }
 
 impl World {
@@ -106,15 +103,15 @@ impl World {
         };
         let tokens = TokenResponse::parse(body.as_bytes()).unwrap();
         let id = SessionId::generate(Did::new(DID).unwrap()).unwrap();
-        let mut session = Session::new(id.clone(), servers, &DpopKey::generate().unwrap(), &tokens);
+        let mut session = SessionRecord::new(id.clone(), servers, &DpopKey::generate().unwrap(), &tokens);
         session.expires_at = unix_now() + expires_in;
         session.refreshed_at = session.expires_at - 300;
         shared.sessions.put(&session, Expected::Absent).await.unwrap();
-        let client = OAuthClient::new(Arc::clone(&shared), id);
+        let client = OAuthClient::new(&shared, &id);
         Self { stub, store, shared, client, puts_left }
     }
 
-    async fn stored(&self) -> Option<Session> {
+    async fn stored(&self) -> Option<SessionRecord> {
         self.shared.sessions.get(self.client.session_id()).await.unwrap()
     }
 
@@ -125,7 +122,7 @@ impl World {
 
     /// Another process on the same store.
     fn other_process(&self) -> OAuthClient {
-        OAuthClient::new(shared(&self.store), self.client.session_id().clone())
+        OAuthClient::new(&shared(&self.store), self.client.session_id())
     }
 
     fn refreshes(&self) -> u32 {
@@ -138,8 +135,7 @@ impl World {
 }
 
 fn request(kind: Kind, body: RequestBody) -> Request {
-    let query = "x=1".to_owned();
-    Request { kind, nsid: "a.b.c".into(), query, headers: HeaderMap::new(), body, timeout: None }
+    Request::new(kind, "a.b.c").with_query("x=1").with_body(body)
 }
 
 async fn get(client: &OAuthClient) -> Result<TransportResponse, TransportError> {
@@ -244,7 +240,7 @@ async fn lost_answer_and_rotated_tokens_end_the_session_with_that_reason() {
     for (expires_in, sent) in [(200, 1), (-10, 2)] {
         let world = World::new(expires_in).await;
         world.stub.answer(&[Answer::CloseRotated]);
-        let Err(RefreshError::Reauthenticate(ended)) = world.client.refresh().await else { panic!() };
+        let Err(SessionError::Reauthenticate(ended)) = world.client.refresh().await else { panic!() };
         assert_eq!(ended.reason, ReauthenticateReason::LostRefresh);
         assert!(ended.detail.unwrap().contains("broke off"));
         assert_eq!(world.refreshes(), sent);
@@ -259,12 +255,12 @@ async fn an_unclear_outcome_is_remembered_and_not_blindly_repeated() {
     world.stub.with(|s| s.probe_fails = true);
     world.stub.answer(&[Answer::CloseRotated]);
     let error = world.client.refresh().await.unwrap_err();
-    assert!(matches!(error, RefreshError::Unavailable { in_doubt: true, .. }), "{error:?}");
+    assert!(matches!(error, SessionError::Unavailable { in_doubt: true, .. }), "{error:?}");
     assert!(world.stored().await.unwrap().refresh_in_doubt);
     // Another process sees that too: it asks before it sends.
     world.stub.with(|s| s.probe_fails = false);
     let other = world.other_process();
-    let Err(RefreshError::Reauthenticate(ended)) = other.refresh().await else { panic!() };
+    let Err(SessionError::Reauthenticate(ended)) = other.refresh().await else { panic!() };
     assert_eq!((ended.reason, world.refreshes()), (ReauthenticateReason::LostRefresh, 1));
 }
 
@@ -351,7 +347,7 @@ async fn o33_o34_nonces_are_followed_at_both_servers() {
     world.client.refresh().await.unwrap();
     assert_eq!(world.refreshes(), 1);
     // A new client does not begin with an empty cache.
-    let again = OAuthClient::new(Arc::clone(&world.shared), world.client.session_id().clone());
+    let again = OAuthClient::new(&world.shared, world.client.session_id());
     let before = world.stub.with(|s| s.requests);
     ok(&again).await;
     assert_eq!(world.stub.with(|s| s.requests), before + 1);
@@ -456,14 +452,14 @@ async fn credentials_do_not_follow_redirects() {
 async fn tables_do_not_grow() {
     let world = World::new(250).await;
     ok(&world.client).await;
-    assert_eq!(world.shared.lives.lock().unwrap().len(), 1);
+    assert_eq!(world.shared.active_count(), 1);
     drop(world.client);
     for n in 0..10 {
         let did = Did::new(DID).unwrap();
-        let client = OAuthClient::new(Arc::clone(&world.shared), SessionId::generate(did).unwrap());
+        let client = OAuthClient::new(&world.shared, &SessionId::generate(did).unwrap());
         assert_eq!(reason(get(&client).await.unwrap_err()), ReauthenticateReason::NotFound, "{n}");
     }
-    assert_eq!(world.shared.lives.lock().unwrap().len(), 0);
+    assert_eq!(world.shared.active_count(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -473,7 +469,7 @@ async fn the_task_of_a_refresh_holds_nothing_once_its_outcome_is_heard() {
         world.stub.answer(&[Answer::InvalidGrant]);
         assert_eq!(reason(get(&world.client).await.unwrap_err()), ReauthenticateReason::Revoked);
         drop(world.client);
-        assert_eq!(world.shared.lives.lock().unwrap().len(), 0);
+        assert_eq!(world.shared.active_count(), 0);
     }
 }
 

@@ -7,11 +7,9 @@ use super::{World, get};
 use crate::{
     api::com::atproto::repo::{create_record, delete_record},
     golden::com::example::{note::Note, ping::Ping, profile::Profile},
-    oauth::{
-        OAuthClient, RefreshError,
-        scopes::needs::{call, create, delete},
-        store::Expected,
-    },
+    oauth::{OAuthClient, SessionError},
+    scopes::needs::{call, create, delete},
+    store::Expected,
     types::RecordKey,
     xrpc::{Error, ErrorKind, Kind, Request, RequestBody, Transport, TransportError},
 };
@@ -37,7 +35,7 @@ fn request(nsid: &str, headers: &[(&'static str, &str)], body: &str) -> Request 
         "" => RequestBody::Empty,
         body => RequestBody::Bytes(Bytes::copy_from_slice(body.as_bytes())),
     };
-    Request { kind, nsid: path.into(), query: query.into(), headers: map, body, timeout: None }
+    Request::new(kind, path).with_query(query).with_headers(map).with_body(body)
 }
 
 /// The scope that is missing, where the call was not sent.
@@ -228,7 +226,7 @@ async fn clients_tell_what_is_allowed() {
     assert_eq!(world.stub.with(|s| s.requests), 0);
     world.shared.remove(client.session_id()).await.unwrap();
     let ended = client.allows(create::<Profile>()).await;
-    assert!(matches!(ended, Err(RefreshError::Reauthenticate(_))), "{ended:?}");
+    assert!(matches!(ended, Err(SessionError::Reauthenticate(_))), "{ended:?}");
 }
 
 #[tokio::test]

@@ -113,3 +113,25 @@ async fn a_server_that_is_slow_to_fail_is_left_alone_for_a_while() {
     tokio::time::sleep(Duration::from_millis(1500)).await;
     ok(&world.client).await;
 }
+
+#[cfg(feature = "encryption")]
+#[tokio::test]
+async fn a_session_under_a_lost_key_can_be_signed_out() {
+    use crate::{
+        oauth::{ClientMetadata, OAuth, SignOut},
+        store::{EncryptedStore, SealingKey, SealingKeys},
+    };
+    let inner: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let keys = || SealingKeys::new([SealingKey::generate().unwrap()]).unwrap();
+    let before = EncryptedStore::shared(Arc::clone(&inner), keys());
+    let id: SessionId = "did:web:a.example#0123456789abcdefghijkl".parse().unwrap();
+    before.put(&id.store_key(), b"{}", None, Expected::Any).await.unwrap();
+    let oauth = OAuth::builder(ClientMetadata::loopback())
+        .store(EncryptedStore::shared(Arc::clone(&inner), keys()))
+        .build()
+        .unwrap();
+    let outcome = oauth.sign_out(&id).await.unwrap();
+    let SignOut::NotConfirmed { problem } = &outcome else { panic!("{outcome:?}") };
+    assert!(problem.contains("key"), "{problem}");
+    assert!(inner.list("").await.unwrap().is_empty());
+}

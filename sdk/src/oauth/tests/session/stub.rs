@@ -13,7 +13,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use super::super::{dpop::tests::verify, session::unix_now};
+use crate::{clock::unix_now, oauth::wire::dpop_tests::verify};
 
 pub(super) const DID: &str = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::*;
-use crate::oauth::{BuildError, ClientKey, Keyset, keyset::tests::verify};
+use crate::oauth::{BuildError, ClientKey, Keyset, app::keyset::tests::verify};
 
 const CLIENT_ID: &str = "https://app.example/client-metadata.json";
 

@@ -78,7 +78,7 @@ async fn o36_a_missing_nonce_is_refused_at_the_authorization_server_unless_told_
     net.sign_in(DID).await.unwrap_err();
     assert_eq!(net.stored("session/").await, 0);
     assert_eq!(net.stub.last("/revoke").form["token"], "refresh-1");
-    let net = Net::with(|builder| builder.missing_nonce(crate::oauth::MissingNonce::Accept)).await;
+    let net = Net::with(|builder| builder.missing_nonce(crate::oauth::MissingNoncePolicy::Accept)).await;
     net.stub.answer("/par", pushed);
     net.sign_in(DID).await.unwrap();
 }

@@ -12,13 +12,13 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use stub::{DID, OTHER_DID, RESOURCE, Reply, SERVER, Stub};
 
-use super::{
-    AuthorizeError, AuthorizeOptions, CallbackError, CallbackParams, ClientError, ClientMetadata,
-    DiscoveryError, Display, MemoryStore, OAuth, OAuthBuilder, Prompt, SignOut, SignedIn,
-    store::{Expected, Store},
-};
 use crate::{
     identity::{HandleResolver, Resolver},
+    oauth::{
+        Authorization, AuthorizeError, AuthorizeOptions, CallbackError, CallbackParams, ClientError, ClientMetadata,
+        DiscoveryError, Display, OAuth, OAuthBuilder, Prompt, SignOut, SignedIn,
+    },
+    store::{Expected, MemoryStore, Store},
     types::Did,
 };
 
@@ -53,7 +53,7 @@ impl Net {
         Self { stub, oauth, store }
     }
 
-    async fn authorize(&self, input: &str) -> Result<super::Authorization, AuthorizeError> {
+    async fn authorize(&self, input: &str) -> Result<Authorization, AuthorizeError> {
         self.oauth.authorize(input, AuthorizeOptions::new().app_state("basket")).await
     }
 
@@ -273,11 +273,11 @@ async fn o16_a_pending_sign_in_expires() {
     assert!(!key.contains(&authorization.state), "whoever reads the store learns no state");
     let entry = net.store.get(&key).await.unwrap().unwrap();
     let mut pending: Value = serde_json::from_slice(&entry.value).unwrap();
-    let expiry = pending["expires_at"].as_i64().unwrap() - super::session::unix_now();
+    let expiry = pending["expires_at"].as_i64().unwrap() - crate::clock::unix_now();
     assert!((595..=600).contains(&expiry), "{expiry}");
     pending["expires_at"] = 1.into();
     let value = pending.to_string();
-    net.store.put(&key, value.as_bytes(), None, super::store::Expected::Any).await.unwrap();
+    net.store.put(&key, value.as_bytes(), None, Expected::Any).await.unwrap();
     assert!(matches!(net.callback(&net.stub.consent()).await, Err(CallbackError::Expired)));
     assert!(net.stub.requests("/token").is_empty());
 }

@@ -137,6 +137,6 @@ async fn a_session_of_fewer_scopes_is_not_resumed() {
     let net = Net::start().await;
     net.oauth.authorize(DID, AuthorizeOptions::new().scope("atproto")).await.unwrap();
     net.callback(&net.stub.consent()).await.unwrap();
-    assert!(net.oauth.resume(DID, "atproto").await.unwrap().is_some());
-    assert!(net.oauth.resume(DID, "atproto transition:generic").await.unwrap().is_none());
+    assert!(net.oauth.context.resume(DID, "atproto").await.unwrap().is_some());
+    assert!(net.oauth.context.resume(DID, "atproto transition:generic").await.unwrap().is_none());
 }

@@ -1,73 +1,17 @@
-//! What can go wrong between a user's name and a signed-in client.
+//! What can go wrong between the name that a user types and a signed-in client.
 
 use std::{io, time::Duration};
 
-use super::{
-    client_metadata::ClientMetadataError,
-    discovery::DiscoveryError,
-    dpop::DpopError,
-    pending::PendingError,
-    pkce::NoRandom,
-    server::{ServerError, TokenResponseError},
-    session::SessionId,
-    sessions::SessionStoreError,
+use super::{DiscoveryError, PendingError};
+use crate::{
+    identity::IdentityError,
+    oauth::{
+        session::SessionStoreError,
+        wire::{DpopError, ServerError, TokenResponseError},
+    },
+    random::NoRandom,
+    types::Did,
 };
-use crate::{identity::IdentityError, types::Did};
-
-/// An [`OAuth`](super::OAuth) cannot be built.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// The client metadata breaks a rule.
-    #[error("the client metadata is not acceptable")]
-    Metadata(#[from] ClientMetadataError),
-    /// The HTTP clients could not be set up.
-    #[error("the HTTP client could not be set up: {problem}")]
-    Http {
-        /// What the HTTP stack said.
-        problem: String,
-    },
-    /// The metadata is that of a confidential client, and there are no keys.
-    #[error("the metadata says `private_key_jwt`; give the private keys with `OAuthBuilder::keyset`")]
-    NoKeyset,
-    /// There are keys, and the metadata is that of a public client.
-    #[error("a keyset is for confidential clients; make the metadata with `ClientMetadata::confidential`")]
-    UnusedKeyset,
-    /// A key signs that servers do not find in the metadata.
-    #[error("the public key `{kid}` is not in the `jwks` of the metadata")]
-    KeyNotInMetadata {
-        /// The key's name.
-        kid: String,
-    },
-    /// The default resolver could not be set up.
-    #[error("the identity resolver could not be set up: {problem}")]
-    Resolver {
-        /// What is wrong.
-        problem: String,
-    },
-}
-
-/// There is no client for a session.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ClientError {
-    /// Nobody has signed in, or they have signed out: start a sign-in.
-    #[error("{did} has no session here; sign in first")]
-    SessionNotFound {
-        /// The account.
-        did: Did,
-    },
-    /// The store failed.
-    #[error("the session store failed")]
-    Store(#[from] SessionStoreError),
-}
-
-impl ClientError {
-    /// Whether the user has to sign in; otherwise the store failed.
-    pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::SessionNotFound { .. })
-    }
-}
 
 /// A sign-in could not be started; nobody has been sent anywhere.
 #[derive(Debug, thiserror::Error)]
@@ -132,9 +76,9 @@ pub enum AuthorizeError {
         /// What is wrong.
         problem: &'static str,
     },
-    /// No secret could be made.
+    /// No secret could be generated.
     #[error(transparent)]
-    Random(#[from] NoRandom),
+    NoRandom(#[from] NoRandom),
     /// The DPoP key could not be made.
     #[error("the DPoP key could not be made")]
     Key(#[from] DpopError),
@@ -239,9 +183,12 @@ pub enum CallbackError {
         /// The server that the account's PDS names.
         found: String,
     },
-    /// The DPoP key could not be read back, or no session id be made.
-    #[error("the secrets of the sign-in could not be used")]
+    /// The DPoP key could not be read back.
+    #[error("the DPoP key of the sign-in could not be used")]
     Key(#[from] DpopError),
+    /// No session id could be generated.
+    #[error(transparent)]
+    NoRandom(#[from] NoRandom),
     /// The request could not be read from the store.
     #[error("the sign-in request could not be read")]
     Pending(#[from] PendingError),
@@ -315,35 +262,5 @@ pub enum SignInError {
     Timeout {
         /// The limit.
         limit: Duration,
-    },
-}
-
-/// A session could not be removed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SignOutError {
-    /// The store failed, and the sessions of the account are not known.
-    #[error("the sessions of {did} could not be listed")]
-    List {
-        /// The account.
-        did: Did,
-        /// The cause.
-        #[source]
-        source: SessionStoreError,
-    },
-    /// The runtime ended the sign-out.
-    #[error("signing out of {id} was interrupted, as the runtime it ran on was shut down")]
-    Interrupted {
-        /// The session.
-        id: SessionId,
-    },
-    /// The store failed: the session may still be in it.
-    #[error("the session {id} could not be removed from the store")]
-    Store {
-        /// The session.
-        id: SessionId,
-        /// The cause.
-        #[source]
-        source: SessionStoreError,
     },
 }

@@ -1,6 +1,6 @@
-//! The tokens of a password session, and where they are kept.
+//! The tokens of a password session, and the store that they are in.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
@@ -8,14 +8,13 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::{
-    oauth::store::{Expected, Store, StoreError, StoreLock, Version},
+    limits,
+    store::{Expected, Store, StoreError, StoreLock, Version},
     types::{Did, Handle},
 };
 
-/// How long a lock is waited for: longer than a refresh and a sign-in take.
-const LOCK_LIMIT: Duration = Duration::from_secs(150);
-/// The form that is kept.
-const FORM: u32 = 1;
+/// The format of stored sessions.
+const FORMAT: u32 = 1;
 
 /// The tokens, opaque to us.
 #[derive(Serialize, Deserialize)]
@@ -43,15 +42,15 @@ pub(super) struct Stored {
     pub(super) tokens: Tokens,
 }
 
-/// Where a session is kept, and what it takes to begin another one.
-pub(super) struct Kept {
+/// Where a session is stored, and what it takes to begin another one.
+pub(super) struct SessionSlot {
     store: Arc<dyn Store>,
     key: String,
     pub(super) identifier: String,
     pub(super) password: Zeroizing<String>,
 }
 
-impl Kept {
+impl SessionSlot {
     pub(super) fn new(store: Arc<dyn Store>, origin: &str, identifier: &str, password: &str) -> Self {
         // The identifier can be an e-mail address, which is nobody's business.
         let name = URL_SAFE_NO_PAD.encode(Sha256::digest(format!("{origin} {identifier}").as_bytes()));
@@ -64,13 +63,13 @@ impl Kept {
     }
 
     pub(super) async fn lock(&self) -> Result<StoreLock, StoreError> {
-        self.store.lock(&self.key, LOCK_LIMIT).await
+        self.store.lock(&self.key, limits::STORE_LOCK).await
     }
 
-    /// The session, and its version; what cannot be read counts as none.
+    /// The session and its version. A session that cannot be read counts as none.
     pub(super) async fn read(&self) -> Result<Option<(Stored, Version)>, StoreError> {
         let Some(entry) = self.store.get(&self.key).await? else { return Ok(None) };
-        let stored = serde_json::from_slice::<Stored>(&entry.value).ok().filter(|stored| stored.v == FORM);
+        let stored = serde_json::from_slice::<Stored>(&entry.value).ok().filter(|stored| stored.v == FORMAT);
         Ok(stored.map(|stored| (stored, entry.version)))
     }
 
@@ -78,10 +77,10 @@ impl Kept {
         &self,
         account: Account,
         tokens: &Tokens,
-        expected: Expected,
+        expected: Expected<Version>,
     ) -> Result<(), StoreError> {
         let tokens = Tokens { access: tokens.access.clone(), refresh: tokens.refresh.clone() };
-        let json = serde_json::to_vec(&Stored { v: FORM, account, tokens });
+        let json = serde_json::to_vec(&Stored { v: FORMAT, account, tokens });
         let json = Zeroizing::new(json.map_err(|error| StoreError::backend(std::io::Error::other(error)))?);
         self.store.put(&self.key, &json, None, expected).await.map(drop)
     }

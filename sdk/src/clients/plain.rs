@@ -1,0 +1,74 @@
+//! A client of one service without OAuth: what public, administrator's and password clients have in common.
+
+use std::{fmt, sync::Arc};
+
+use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
+
+use crate::xrpc::{BoxFuture, InvalidService, Request, Transport, TransportError, TransportResponse, service};
+
+/// How the HTTP client of a service is made.
+#[derive(Default)]
+pub(super) struct HttpOptions {
+    proxy: Option<reqwest::Proxy>,
+    client: Option<reqwest::Client>,
+}
+
+impl HttpOptions {
+    pub(super) fn set_proxy(&mut self, proxy: reqwest::Proxy) {
+        self.proxy = Some(proxy);
+    }
+
+    pub(super) fn set_client(&mut self, client: reqwest::Client) {
+        self.client = Some(client);
+    }
+
+    fn build(self) -> Result<reqwest::Client, InvalidService> {
+        match self.client {
+            Some(client) => Ok(client),
+            None => service::client(self.proxy),
+        }
+    }
+}
+
+impl fmt::Debug for HttpOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A proxy's address can hold a password.
+        f.debug_struct("HttpOptions").field("has_proxy", &self.proxy.is_some()).finish_non_exhaustive()
+    }
+}
+
+/// Sends requests to one service.
+#[derive(Debug, Clone)]
+pub(super) struct PlainClient {
+    http: reqwest::Client,
+    origin: Arc<str>,
+}
+
+impl PlainClient {
+    pub(super) fn new(origin: &str, http: HttpOptions) -> Result<Self, InvalidService> {
+        let origin = service::origin(origin)?.into();
+        Ok(Self { http: http.build()?, origin })
+    }
+
+    pub(super) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// Sends a request; an `authorization` takes the place of the caller's own header.
+    pub(super) async fn send(
+        &self,
+        request: Request,
+        authorization: Option<HeaderValue>,
+    ) -> Result<TransportResponse, TransportError> {
+        let credentials = authorization.map(|value| (AUTHORIZATION, value));
+        let credentials: HeaderMap = credentials.into_iter().collect();
+        service::send(&self.http, &self.origin, request, credentials).await
+    }
+}
+
+/// For calls that have no credentials yet.
+impl Transport for PlainClient {
+    fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>> {
+        Box::pin(self.send(request, None))
+    }
+}

@@ -1,0 +1,13 @@
+//! Who an app is: its client metadata and its keys. Everything above signs and asks as this client.
+
+mod client;
+mod client_key;
+pub(crate) mod keyset;
+mod metadata;
+
+pub(crate) use client::{Client, ClientProof, ClientRef};
+pub use client_key::{ClientKey, ClientKeyError};
+pub use keyset::Keyset;
+pub use metadata::{
+    ApplicationType, ClientAuthentication, ClientMetadata, ClientMetadataError, ReadMetadataError,
+};

@@ -1,0 +1,87 @@
+//! A session in memory, with everything that a call needs.
+
+use std::time::Duration;
+
+use http::HeaderValue;
+use zeroize::Zeroizing;
+
+use super::{SessionStoreError, record::SessionRecord};
+use crate::{
+    clock::unix_now,
+    limits, random,
+    oauth::wire::DpopKey,
+    scopes::Scopes,
+    store::Version,
+};
+
+/// The copy of a stored session that calls use.
+pub(crate) struct CachedSession {
+    pub(crate) record: SessionRecord,
+    pub(crate) version: Version,
+    pub(crate) key: DpopKey,
+    /// What was granted.
+    pub(crate) scopes: Scopes,
+    /// Of the PDS: what nonces are remembered by.
+    pub(crate) origin: String,
+    /// Marked as sensitive.
+    pub(crate) authorization: HeaderValue,
+    /// From when on the token is refreshed, in Unix seconds.
+    refresh_at: i64,
+}
+
+impl CachedSession {
+    pub(crate) fn new(record: SessionRecord, version: Version) -> Result<Self, SessionStoreError> {
+        let unusable = |field| SessionStoreError::Unusable { id: record.id.clone(), field };
+        let key = DpopKey::from_jwk(&record.dpop_key)
+            .map_err(|source| SessionStoreError::Key { id: record.id.clone(), source })?;
+        let url = url::Url::parse(&record.pds).map_err(|_| unusable("PDS address"))?;
+        let text = Zeroizing::new(format!("DPoP {}", record.access_token));
+        let mut authorization = HeaderValue::from_str(&text).map_err(|_| unusable("access token"))?;
+        authorization.set_sensitive(true);
+        let margin = margin(record.expires_at.saturating_sub(record.refreshed_at));
+        Ok(Self {
+            refresh_at: record.expires_at.saturating_sub(margin),
+            scopes: Scopes::granted(&record.scope),
+            record,
+            version,
+            key,
+            origin: url.origin().ascii_serialization(),
+            authorization,
+        })
+    }
+
+    /// Whether the token is so near its expiry that it is to be refreshed.
+    pub(super) fn is_due(&self) -> bool {
+        unix_now() >= self.refresh_at
+    }
+
+    /// Whether this has another access token than `stale`.
+    pub(crate) fn differs_from(&self, stale: &str) -> bool {
+        self.record.access_token != stale
+    }
+}
+
+/// The seconds before the expiry at which a token with this lifetime is refreshed; up to a quarter less by chance, so that
+/// the sessions of a backend that started together are not refreshed together.
+fn margin(lifetime: i64) -> i64 {
+    let longest = i64::try_from(limits::REFRESH_MARGIN.as_secs()).unwrap_or(i64::MAX);
+    let margin = u64::try_from(longest.min(lifetime / 10)).unwrap_or(0);
+    // Seconds are coarse: without the one more, the last of them would never be chosen.
+    let sooner = random::part_of(Duration::from_secs(margin / 4 + 1)).as_secs().min(margin / 4);
+    i64::try_from(margin - sooner).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::margin;
+
+    #[test]
+    fn five_minute_tokens_are_not_refreshed_on_every_call() {
+        for _ in 0..1000 {
+            assert!((45..=60).contains(&margin(3600)));
+            assert!((22..=30).contains(&margin(300)));
+            assert_eq!(margin(5), 0);
+            assert_eq!(margin(-5), 0);
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Sessions: the record in the store, its copy in memory, the refresh, and the end.
+//!
+//! From the ground up: [`record`] is what is stored, [`repository`] finds it, [`cached`] is the copy that calls use,
+//! [`state`] says what may happen next, [`active`] is the one state of a session in this process, [`context`] what all
+//! sessions share, [`refresher`] gets new tokens, and [`handle`] is what clients hold.
+
+mod active;
+mod cached;
+mod context;
+mod error;
+mod events;
+mod handle;
+mod id;
+mod info;
+mod nonces;
+mod record;
+mod refresher;
+mod repository;
+mod sign_out;
+mod state;
+
+pub(crate) use cached::CachedSession;
+pub(crate) use context::AppContext;
+pub use error::{SessionError, SessionFormatError, SessionStoreError};
+pub(crate) use events::{Events, Listener};
+pub use events::{SessionEnd, SessionEvent, SessionEvents};
+pub(crate) use handle::SessionHandle;
+pub use id::{InvalidSessionId, SessionId};
+pub use info::SessionInfo;
+pub(crate) use record::{SessionRecord, SessionServers};
+#[cfg(test)]
+pub(crate) use repository::Removed;
+pub use sign_out::{SignOut, SignOutError};
+pub(crate) use sign_out::{sign_out, sign_out_all};

@@ -1,0 +1,27 @@
+//! Signed exchanges with servers: DPoP proofs and nonces, authorization and resource servers, revocation.
+//!
+//! Knows tokens and keys, and neither sessions nor stores.
+
+mod authorization_server;
+mod challenge;
+mod dpop;
+mod error;
+mod nonces;
+mod proof_signer;
+mod resource_server;
+mod revocation;
+mod token_response;
+
+pub use authorization_server::MissingNoncePolicy;
+pub(crate) use authorization_server::{RefusedTokens, ServerEndpoint};
+#[cfg(test)]
+pub(crate) use dpop::tests as dpop_tests;
+pub use dpop::DpopError;
+pub(crate) use dpop::DpopKey;
+pub(crate) use error::Processed;
+pub use error::ServerError;
+pub(crate) use nonces::{NonceCache, evict};
+pub(crate) use resource_server::{ResourceServer, is_invalid_token, probe};
+pub(crate) use revocation::{TokenToRevoke, discard};
+pub(crate) use token_response::TokenResponse;
+pub use token_response::TokenResponseError;

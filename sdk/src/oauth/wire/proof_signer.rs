@@ -1,0 +1,105 @@
+//! The proofs of one request, and when a request whose proof was refused is signed again: the one rule for both kinds of
+//! servers.
+
+use http::HeaderMap;
+
+use super::{
+    DpopError, DpopKey, NonceCache,
+    dpop::ProofClaims,
+};
+
+/// Signs a request, and signs it again at most once with a new nonce and once with the server's clock (protocol O31, O34,
+/// O35). In both cases the server has refused the proof, and so has not looked at the request.
+pub(super) struct ProofSigner<'a> {
+    key: &'a DpopKey,
+    nonces: &'a NonceCache,
+    origin: &'a str,
+    /// Of the last proof.
+    clock_offset: i64,
+    /// Whether the last answer brought a nonce.
+    fresh_nonce: bool,
+    nonce_retried: bool,
+    clock_retried: bool,
+}
+
+impl<'a> ProofSigner<'a> {
+    pub(super) fn new(key: &'a DpopKey, nonces: &'a NonceCache, origin: &'a str) -> Self {
+        Self {
+            key,
+            nonces,
+            origin,
+            clock_offset: 0,
+            fresh_nonce: false,
+            nonce_retried: false,
+            clock_retried: false,
+        }
+    }
+
+    /// A proof for the next attempt; the access token is for resource servers only.
+    pub(super) fn sign(
+        &mut self,
+        method: &str,
+        url: &str,
+        access_token: Option<&str>,
+    ) -> Result<String, DpopError> {
+        self.clock_offset = self.nonces.clock_offset(self.origin);
+        let nonce = self.nonces.get(self.origin);
+        let clock_offset = self.clock_offset;
+        self.key.proof(ProofClaims { method, url, nonce: nonce.as_deref(), access_token, clock_offset })
+    }
+
+    /// Seconds that the last proof was dated ahead of this machine's clock.
+    pub(super) fn clock_offset(&self) -> i64 {
+        self.clock_offset
+    }
+
+    /// Takes the nonce of an answer, whatever its status; returns whether there was one.
+    pub(super) fn learn(&mut self, headers: &HeaderMap) -> bool {
+        self.fresh_nonce = self.nonces.learn(self.origin, headers);
+        self.fresh_nonce
+    }
+
+    /// Whether a request that was refused with this error is worth another proof.
+    pub(super) fn may_sign_again(&mut self, error: &str, headers: &HeaderMap) -> bool {
+        match error {
+            "use_dpop_nonce" if self.fresh_nonce && !self.nonce_retried => {
+                self.nonce_retried = true;
+                true
+            }
+            "invalid_dpop_proof"
+                if !self.clock_retried && self.nonces.learn_clock(self.origin, headers, self.clock_offset) =>
+            {
+                self.clock_retried = true;
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn o34_o35_a_request_is_signed_again_once_for_each_reason() {
+        let (key, nonces) = (DpopKey::generate().unwrap(), NonceCache::default());
+        let mut signer = ProofSigner::new(&key, &nonces, "https://pds.example");
+        signer.sign("GET", "https://pds.example/", None).unwrap();
+        let mut headers = HeaderMap::new();
+        assert!(!signer.learn(&headers));
+        assert!(!signer.may_sign_again("use_dpop_nonce", &headers), "there is no other nonce");
+        assert!(!signer.may_sign_again("invalid_dpop_proof", &headers), "there is no other clock");
+        headers.insert("dpop-nonce", "1".parse().unwrap());
+        headers.insert("date", "Sun, 06 Nov 1994 08:49:37 GMT".parse().unwrap());
+        assert!(signer.learn(&headers));
+        assert!(!signer.may_sign_again("invalid_token", &headers));
+        assert!(signer.may_sign_again("use_dpop_nonce", &headers));
+        assert!(!signer.may_sign_again("use_dpop_nonce", &headers), "once");
+        assert!(signer.may_sign_again("invalid_dpop_proof", &headers));
+        signer.sign("GET", "https://pds.example/", None).unwrap();
+        assert!(signer.clock_offset() < 0);
+        assert!(!signer.may_sign_again("invalid_dpop_proof", &headers), "once");
+    }
+}

@@ -1,0 +1,61 @@
+//! Random bytes of the operating system, for secrets and for jitter.
+
+use std::time::Duration;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use zeroize::{Zeroize as _, Zeroizing};
+
+/// The operating system gave no random bytes, without which no secret can be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the operating system gave no random bytes: {problem}")]
+pub struct NoRandom {
+    problem: String,
+}
+
+impl NoRandom {
+    pub(crate) fn new(problem: impl ToString) -> Self {
+        Self { problem: problem.to_string() }
+    }
+}
+
+/// Fills a buffer with bytes that nobody can predict.
+pub(crate) fn fill(bytes: &mut [u8]) -> Result<(), NoRandom> {
+    getrandom::fill(bytes).map_err(NoRandom::new)
+}
+
+/// So many random bytes in base64url.
+pub(crate) fn base64url<const BYTES: usize>() -> Result<Zeroizing<String>, NoRandom> {
+    let mut bytes = [0_u8; BYTES];
+    fill(&mut bytes)?;
+    let text = Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes));
+    bytes.zeroize();
+    Ok(text)
+}
+
+/// A random part of a duration, so that those who wait for the same thing do not all come back at once. All of it where
+/// there are no random bytes: a wait that is not spread does no harm.
+pub(crate) fn part_of(duration: Duration) -> Duration {
+    let part = getrandom::u32().unwrap_or(u32::MAX);
+    duration.mul_f64(f64::from(part) / f64::from(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn texts_are_as_long_as_asked_and_differ() {
+        let (a, b) = (base64url::<16>().unwrap(), base64url::<16>().unwrap());
+        assert_eq!((a.len(), base64url::<32>().unwrap().len()), (22, 43));
+        assert_ne!(a, b);
+    }
+
+    #[test]
+    fn parts_stay_within_and_differ() {
+        let whole = Duration::from_secs(1000);
+        let parts: std::collections::HashSet<Duration> = (0..50).map(|_| part_of(whole)).collect();
+        assert!(parts.len() > 10 && parts.iter().all(|part| *part <= whole));
+        assert_eq!(part_of(Duration::ZERO), Duration::ZERO);
+    }
+}
