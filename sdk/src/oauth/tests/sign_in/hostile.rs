@@ -71,7 +71,7 @@ async fn o36_a_missing_nonce_is_refused_at_the_authorization_server_unless_told_
     let net = Net::start().await;
     net.stub.answer("/par", pushed.clone());
     let text = error_text(&net.authorize(DID).await.unwrap_err());
-    assert!(text.contains("DPoP-Nonce") && text.contains("MissingNonce::Accept"), "{text}");
+    assert!(text.contains("DPoP-Nonce") && text.contains("MissingNoncePolicy::Accept"), "{text}");
     // At the token endpoint the tokens that came are revoked, too.
     let net = Net::start().await;
     net.stub.answer("/token", without_nonce(200, net.stub.tokens()));
