@@ -1,4 +1,4 @@
-//! Strings with named values: open sets (`knownValues`) and closed ones (`enum`).
+//! Strings with named values: open sets (`knownValues`) and closed sets (`enum`).
 
 /// Implements the conversions of a generated enum of known values that takes any other string too.
 #[doc(hidden)]
@@ -7,7 +7,7 @@ macro_rules! open_string {
     ($name:ident { $($variant:ident = $text:literal),* $(,)? }) => {
         const _: () = {
             impl $name {
-                /// The text as it goes over the wire.
+                /// Returns the value as it is encoded.
                 pub fn as_str(&self) -> &str {
                     match self {
                         $(Self::$variant => $text,)*
@@ -68,7 +68,7 @@ macro_rules! closed_string {
     ($name:ident { $($variant:ident = $text:literal),* $(,)? }) => {
         const _: () = {
             impl $name {
-                /// The text as it goes over the wire.
+                /// Returns the value as it is encoded.
                 pub fn as_str(&self) -> &'static str {
                     match self {
                         $(Self::$variant => $text,)*

@@ -1,9 +1,9 @@
-//! What generated structs are made of: one list of fields each.
+//! The implementation of generated structs, each from a list of its fields.
 
 /// Implements [`Data`](crate::types::Data), [`FromData`](crate::types::FromData), serde, `Debug` and `PartialEq` for a
 /// generated struct.
 ///
-/// An entry is `number field: "key" presence [rules]`.
+/// An entry is `index field: "key" presence [rules]`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! object {

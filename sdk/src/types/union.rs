@@ -1,5 +1,5 @@
-//! What generated unions are made of: one list of variants each. `$type` chooses the variant, wherever it stands in
-//! the object.
+//! The implementation of generated unions, each from a list of its variants. `$type` selects the variant, wherever it
+//! occurs in the object.
 
 /// Implements [`Data`](crate::types::Data), [`FromData`](crate::types::FromData), serde and `From` of every variant for
 /// a generated enum.

@@ -1,4 +1,4 @@
-//! Writes JSON.
+//! Encodes JSON.
 
 use super::{
     super::{Blob, Cid, Unknown, Value, binary},
@@ -69,7 +69,7 @@ impl Writer {
         if value < 0 {
             self.out.push('-');
         }
-        // Digits only.
+        // Digits are ASCII, so this never fails.
         self.out.push_str(std::str::from_utf8(&digits[at..]).unwrap_or_default());
     }
 
@@ -189,7 +189,7 @@ impl Writer {
     }
 
     fn unknown(&mut self, value: &Unknown) -> Result<(), DataError> {
-        match value.kept_json() {
+        match value.raw_json() {
             Some(json) => {
                 self.out.push_str(json);
                 Ok(())
