@@ -4,7 +4,7 @@ use super::{Did, Handle, did, handle, text::text_type};
 
 text_type! {
     folded
-    /// A [DID](Did) or a [handle](Handle): whatever identifies an account.
+    /// A [DID](Did) or a [handle](Handle), the two kinds of identifiers of an account.
     ///
     /// Handles compare case-insensitively; DIDs are case-sensitive.
     ///

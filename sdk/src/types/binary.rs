@@ -31,6 +31,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// # Ok::<_, atproto_sdk::types::DataError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[expect(clippy::exhaustive_structs, reason = "a wrapper of its contents and nothing else")]
 pub struct Bytes(pub bytes::Bytes);
 
 /// A link to other data by its CID, `{"$link": "<cid>"}` in JSON.
@@ -49,6 +50,7 @@ pub struct Bytes(pub bytes::Bytes);
 /// # Ok::<_, atproto_sdk::types::DataError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "a wrapper of its contents and nothing else")]
 pub struct CidLink(pub Cid);
 
 /// Decodes base64, with or without padding.

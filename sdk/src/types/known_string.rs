@@ -1,6 +1,6 @@
 //! Strings with named values: open sets (`knownValues`) and closed sets (`enum`).
 
-/// Implements the conversions of a generated enum of known values that takes any other string too.
+/// Implements the conversions of a generated enum of known values that accepts any other string too.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! open_string {
@@ -61,7 +61,7 @@ macro_rules! open_string {
     };
 }
 
-/// Implements the conversions of a generated enum of strings that takes no others.
+/// Implements the conversions of a generated enum of strings that accepts no others.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! closed_string {
