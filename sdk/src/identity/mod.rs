@@ -265,10 +265,10 @@ impl Resolver {
     /// # async fn example(resolver: Resolver) {
     /// match resolver.resolve("alice.example.com").await {
     ///     Ok(identity) => println!("{}", identity.did),
+    ///     Err(error) if error.is_temporary() => println!("Try again later: {error}"),
     ///     Err(IdentityError::InvalidHandle { .. } | IdentityError::HandleUnresolved { .. }) => {
     ///         println!("There is no such account. Is the handle spelled correctly?");
     ///     }
-    ///     Err(error) if error.is_temporary() => println!("Try again later: {error}"),
     ///     Err(error) => println!("{error}"),
     /// }
     /// # }

@@ -76,7 +76,7 @@ pub use uri::Uri;
 pub use validation::{Rule, Violation, ViolationKind, Violations};
 pub use value::Value;
 
-/// A string that is stored inline, without an allocation, if it is short (at most 24 bytes).
+/// A string that is stored inline, without an allocation, if it is short (up to 24 bytes on 64-bit platforms).
 ///
 /// ```
 /// use atproto_sdk::types::SmallString;
