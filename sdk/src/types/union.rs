@@ -51,6 +51,6 @@ macro_rules! union {
         $crate::types::FromData::read($reader).map(Self::Other)
     };
     (@read_other closed $reader:ident $tag:ident $name:ident) => {
-        ::core::result::Result::Err($reader.foreign_variant(::core::stringify!($name), &$tag))
+        ::core::result::Result::Err($reader.unknown_variant(::core::stringify!($name), &$tag))
     };
 }

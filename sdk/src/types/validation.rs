@@ -6,7 +6,7 @@ use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::{
     Blob, InvalidText,
-    codec::{Data, Shape, Shown},
+    codec::{Data, ObjectView, Shape},
 };
 
 /// A constraint that a lexicon places on a field. Generated code lists them; [`Data::validate`] checks them.
@@ -213,8 +213,8 @@ impl Checker {
         }
     }
 
-    fn object(&mut self, object: Shown<'_>) {
-        let fields = object.about.fields;
+    fn object(&mut self, object: ObjectView<'_>) {
+        let fields = object.schema.fields;
         let length = self.path.len();
         let step = |path: &mut String, key: &str| {
             if !path.is_empty() {

@@ -2,7 +2,7 @@
 
 use super::{
     super::{Blob, Cid, Unknown, Value},
-    Data, DataError, List, MAX_DEPTH, Problem, Shape, Shown,
+    Data, DataError, List, MAX_DEPTH, ObjectView, Problem, Shape,
 };
 
 pub(super) fn write(data: &dyn Data) -> Result<Vec<u8>, DataError> {
@@ -191,7 +191,7 @@ impl Writer {
         self.close(&open)
     }
 
-    fn object(&mut self, tag: Option<&'static str>, object: &Shown<'_>) -> Result<(), DataError> {
+    fn object(&mut self, tag: Option<&'static str>, object: &ObjectView<'_>) -> Result<(), DataError> {
         let open = self.open()?;
         let tag = object.tag(tag);
         if let Some(tag) = tag {

@@ -3,7 +3,7 @@
 
 use std::fmt::{self, Debug as _};
 
-use super::{Data, Shape, Shown};
+use super::{Data, ObjectView, Shape};
 
 /// Fields that hold a secret: passwords, session tokens, and confirmation codes that servers send by email.
 const SECRET: [&str; 6] = ["accessJwt", "refreshJwt", "password", "token", "authFactorToken", "recoveryKey"];
@@ -31,8 +31,8 @@ pub fn equal(a: &dyn Data, b: &dyn Data) -> bool {
     }
 }
 
-fn equal_objects(a: Shown<'_>, b: Shown<'_>) -> bool {
-    let mut of_a: Vec<&dyn Data> = Vec::with_capacity(a.about.fields.len());
+fn equal_objects(a: ObjectView<'_>, b: ObjectView<'_>) -> bool {
+    let mut of_a: Vec<&dyn Data> = Vec::with_capacity(a.schema.fields.len());
     a.data.each_field(&mut |_, value| of_a.push(value));
     let (mut of_a, mut same) = (of_a.into_iter(), true);
     b.data.each_field(&mut |_, b| same = same && of_a.next().is_some_and(|a| equal(a, b)));
@@ -60,7 +60,7 @@ impl fmt::Debug for DebugShape<'_> {
                 let items = (0..list.length()).filter_map(|index| list.get(index));
                 f.debug_list().entries(items.map(|item| DebugShape(item.shape()))).finish()
             }
-            Shape::Object(object) => debug_object(object, object.about.id, f),
+            Shape::Object(object) => debug_object(object, object.schema.id, f),
             Shape::Tagged(tag, data) => match data.shape() {
                 Shape::Object(object) => debug_object(&object, tag, f),
                 shape => DebugShape(shape).fmt(f),
@@ -71,7 +71,7 @@ impl fmt::Debug for DebugShape<'_> {
     }
 }
 
-fn debug_object(object: &Shown<'_>, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn debug_object(object: &ObjectView<'_>, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut shown = f.debug_struct(name);
     object.each_present(|_, field, shape| {
         if SECRET.contains(&field.key) {

@@ -6,7 +6,7 @@ use compact_str::CompactString;
 
 use super::{
     super::{Extra, Unknown},
-    About, DataError, Entries, Field, FromData, Problem, Reader,
+    DataError, Entries, Field, FromData, ObjectSchema, Problem, Reader,
 };
 
 /// Decodes the fields of one object; used by generated code.
@@ -17,7 +17,7 @@ use super::{
 pub struct FieldReader<'r, 'a> {
     reader: &'r mut Reader<'a>,
     entries: Entries<'a>,
-    about: &'static About,
+    schema: &'static ObjectSchema,
     /// Whether a union has already processed the `$type`.
     tagged: bool,
     /// Whether the `$type` has been read.
@@ -32,7 +32,7 @@ pub struct FieldReader<'r, 'a> {
 /// Decodes an object outside of a union.
 #[inline]
 pub(super) fn object<T: FromData>(reader: &mut Reader<'_>) -> Result<T, DataError> {
-    let mut fields = FieldReader::enter(reader, T::ABOUT, false)?;
+    let mut fields = FieldReader::enter(reader, T::SCHEMA, false)?;
     T::read_fields(&mut fields)
 }
 
@@ -40,18 +40,22 @@ pub(super) fn object<T: FromData>(reader: &mut Reader<'_>) -> Result<T, DataErro
 #[doc(hidden)]
 #[inline]
 pub fn tagged_object<T: FromData>(reader: &mut Reader<'_>) -> Result<Box<T>, DataError> {
-    let mut fields = FieldReader::enter(reader, T::ABOUT, true)?;
+    let mut fields = FieldReader::enter(reader, T::SCHEMA, true)?;
     T::read_fields(&mut fields).map(Box::new)
 }
 
 impl<'r, 'a> FieldReader<'r, 'a> {
-    fn enter(reader: &'r mut Reader<'a>, about: &'static About, tagged: bool) -> Result<Self, DataError> {
+    fn enter(
+        reader: &'r mut Reader<'a>,
+        schema: &'static ObjectSchema,
+        tagged: bool,
+    ) -> Result<Self, DataError> {
         let entries = reader.enter_map()?;
-        let current = about.fields.len();
+        let current = schema.fields.len();
         Ok(Self {
             reader,
             entries,
-            about,
+            schema,
             tagged,
             type_seen: false,
             current,
@@ -111,7 +115,7 @@ impl<'r, 'a> FieldReader<'r, 'a> {
     /// The index of the field after the current one.
     #[inline]
     fn expected(&self) -> usize {
-        if self.current < self.about.fields.len() { self.current + 1 } else { 0 }
+        if self.current < self.schema.fields.len() { self.current + 1 } else { 0 }
     }
 
     /// Objects nearly always have their fields in the same order, so the next one is tried before the end of the name is
@@ -119,7 +123,7 @@ impl<'r, 'a> FieldReader<'r, 'a> {
     #[inline]
     fn expected_json_key(&mut self) -> Option<usize> {
         let next = self.expected();
-        let key = self.about.fields.get(next)?.key.as_bytes();
+        let key = self.schema.fields.get(next)?.key.as_bytes();
         let rest = self.reader.bytes.get(self.reader.at + 1..)?;
         let fits = rest.first() == key.first()
             && rest.get(key.len()) == Some(&b'"')
@@ -135,7 +139,7 @@ impl<'r, 'a> FieldReader<'r, 'a> {
     #[inline]
     fn lookup(&self, key: &[u8]) -> Option<usize> {
         let expected = self.expected();
-        match self.about.fields.get(expected) {
+        match self.schema.fields.get(expected) {
             Some(field) if field.key.as_bytes() == key => Some(expected),
             _ => self.search(key, expected),
         }
@@ -143,7 +147,7 @@ impl<'r, 'a> FieldReader<'r, 'a> {
 
     /// Searches for the index of a field, starting at `from`.
     fn search(&self, key: &[u8], from: usize) -> Option<usize> {
-        let fields = self.about.fields;
+        let fields = self.schema.fields;
         let (before, behind) = fields.split_at_checked(from).unwrap_or((fields, &[]));
         // Length and first byte nearly always decide, and cost less than a call that compares everything.
         let fits = |field: &Field| {
@@ -158,7 +162,7 @@ impl<'r, 'a> FieldReader<'r, 'a> {
     fn found(&mut self, index: usize) -> Result<usize, DataError> {
         let bit = if index < 128 { 1_u128 << index } else { 0 };
         if self.seen & bit != 0 {
-            return Err(self.duplicate(self.about.fields[index].key));
+            return Err(self.duplicate(self.schema.fields[index].key));
         }
         self.seen |= bit;
         self.current = index;
@@ -179,15 +183,15 @@ impl<'r, 'a> FieldReader<'r, 'a> {
         if self.tagged {
             return self.reader.skip();
         }
-        if !self.about.record {
+        if !self.schema.record {
             return self.add_extra("$type");
         }
         let found = self.reader.text().map_err(|error| error.in_key("$type"))?;
-        if found == self.about.id {
+        if found == self.schema.id {
             return Ok(());
         }
         let found = found.chars().take(200).collect::<String>().into();
-        Err(self.reader.error(Problem::Type { expected: self.about.id, found }))
+        Err(self.reader.error(Problem::Type { expected: self.schema.id, found }))
     }
 
     #[cold]
@@ -212,7 +216,7 @@ impl<'r, 'a> FieldReader<'r, 'a> {
 
     #[cold]
     fn in_field(&self, error: DataError) -> DataError {
-        error.in_key(self.about.fields.get(self.current).map_or("", |field| field.key))
+        error.in_key(self.schema.fields.get(self.current).map_or("", |field| field.key))
     }
 
     /// Decodes the value of the current field, which is optional. A `null` that the lexicon does not allow counts as
@@ -232,7 +236,7 @@ impl<'r, 'a> FieldReader<'r, 'a> {
 
     #[cold]
     fn add_extra_null(&mut self) {
-        let key = self.about.fields.get(self.current).map_or("", |field| field.key);
+        let key = self.schema.fields.get(self.current).map_or("", |field| field.key);
         self.extra.push(CompactString::const_new(key), Unknown::null());
     }
 
@@ -251,8 +255,8 @@ impl<'r, 'a> FieldReader<'r, 'a> {
 
     #[cold]
     fn missing(&self, index: usize) -> DataError {
-        let field = self.about.fields.get(index).map_or("", |field| field.key);
-        self.reader.error(Problem::Missing { field, of: self.about.id })
+        let field = self.schema.fields.get(index).map_or("", |field| field.key);
+        self.reader.error(Problem::Missing { field, of: self.schema.id })
     }
 
     /// The error for a type that is not an object. The generator does not create one.

@@ -2,7 +2,7 @@
 
 use super::{
     super::{Blob, Cid, Unknown, Value, binary},
-    Data, DataError, List, MAX_DEPTH, Problem, Shape, Shown,
+    Data, DataError, List, MAX_DEPTH, ObjectView, Problem, Shape,
     json_reader::text_run,
 };
 
@@ -157,7 +157,7 @@ impl Writer {
         self.out.push(':');
     }
 
-    fn object(&mut self, tag: Option<&'static str>, object: &Shown<'_>) -> Result<(), DataError> {
+    fn object(&mut self, tag: Option<&'static str>, object: &ObjectView<'_>) -> Result<(), DataError> {
         self.open('{')?;
         let tag = object.tag(tag);
         let mut is_first = true;

@@ -58,7 +58,7 @@ pub trait Data {
     #[doc(hidden)]
     fn shape(&self) -> Shape<'_>;
 
-    /// Visits every field of an object with its index in [`About::fields`], including absent ones.
+    /// Visits every field of an object with its index in [`ObjectSchema::fields`], including absent ones.
     #[doc(hidden)]
     fn each_field<'a>(&'a self, _visit: &mut dyn FnMut(usize, &'a dyn Data)) {}
 
@@ -147,7 +147,7 @@ pub trait Data {
 pub trait FromData: Sized {
     /// The schema of an object; empty for other types.
     #[doc(hidden)]
-    const ABOUT: &'static About = &About { id: "", record: false, fields: &[] };
+    const SCHEMA: &'static ObjectSchema = &ObjectSchema { id: "", record: false, fields: &[] };
 
     /// Decodes one value.
     ///
@@ -200,8 +200,9 @@ pub trait Record: Data + FromData + Send + Sync + 'static {
 
 /// The schema of an object type, for use by generated code.
 #[doc(hidden)]
+#[expect(clippy::exhaustive_structs, reason = "generated code in other crates creates it")]
 #[derive(Debug)]
-pub struct About {
+pub struct ObjectSchema {
     /// The name of the definition, such as `app.bsky.feed.defs#postView`, or the NSID alone for `main`.
     pub id: &'static str,
     /// Whether `$type` is part of the data even outside of unions, as in records.
@@ -212,24 +213,25 @@ pub struct About {
 
 /// A view of an object: its schema and its data.
 #[doc(hidden)]
+#[expect(clippy::exhaustive_structs, reason = "generated code in other crates creates it")]
 #[derive(Clone, Copy)]
-#[allow(missing_debug_implementations, reason = "lives for a moment, inside of writers")]
-pub struct Shown<'a> {
-    pub about: &'static About,
+#[allow(missing_debug_implementations, reason = "exists only while it is being encoded")]
+pub struct ObjectView<'a> {
+    pub schema: &'static ObjectSchema,
     /// The fields that the lexicon does not define; parameters have none.
     pub extra: Option<&'a Extra>,
     pub data: &'a dyn Data,
 }
 
-impl<'a> Shown<'a> {
+impl<'a> ObjectView<'a> {
     /// The `$type` to encode, which a union may have set.
     fn tag(&self, of_union: Option<&'static str>) -> Option<&'static str> {
-        of_union.or(self.about.record.then_some(self.about.id))
+        of_union.or(self.schema.record.then_some(self.schema.id))
     }
 
     /// Visits the fields that are present.
     fn each_present(&self, mut visit: impl FnMut(usize, &'static Field, Shape<'a>)) {
-        self.data.each_field(&mut |index, value| match (self.about.fields.get(index), value.shape()) {
+        self.data.each_field(&mut |index, value| match (self.schema.fields.get(index), value.shape()) {
             (None, _) | (_, Shape::Absent) => {}
             (Some(field), shape) => visit(index, field, shape),
         });
@@ -238,6 +240,7 @@ impl<'a> Shown<'a> {
 
 /// A field of an object.
 #[doc(hidden)]
+#[expect(clippy::exhaustive_structs, reason = "generated code in other crates creates it")]
 #[derive(Debug)]
 pub struct Field {
     /// The name of the field in the data.
@@ -250,6 +253,7 @@ pub struct Field {
 
 /// The default value of a parameter.
 #[doc(hidden)]
+#[expect(clippy::exhaustive_enums, reason = "generated code in other crates creates it")]
 #[derive(Debug, Clone, Copy)]
 pub enum Literal {
     Boolean(bool),
@@ -259,7 +263,8 @@ pub enum Literal {
 
 /// A description of a value, one level deep.
 #[doc(hidden)]
-#[allow(missing_debug_implementations, reason = "lives for a moment, inside of writers")]
+#[expect(clippy::exhaustive_enums, reason = "generated code in other crates creates it")]
+#[allow(missing_debug_implementations, reason = "exists only while it is being encoded")]
 pub enum Shape<'a> {
     /// An optional field that is absent.
     Absent,
@@ -279,7 +284,7 @@ pub enum Shape<'a> {
     Bytes(&'a Bytes),
     Blob(&'a Blob),
     List(&'a dyn List),
-    Object(Shown<'a>),
+    Object(ObjectView<'a>),
     /// An object in a union.
     Tagged(&'static str, &'a dyn Data),
     Unknown(&'a Unknown),
@@ -298,11 +303,11 @@ pub trait List {
 
 /// The extra fields to encode: not a second `$type`, and not a field that the object itself has encoded.
 fn extra_of<'a>(
-    object: &Shown<'a>,
+    object: &ObjectView<'a>,
     has_type: bool,
     written: u128,
 ) -> impl Iterator<Item = (&'a str, &'a Unknown)> + use<'a> {
-    let fields = object.about.fields;
+    let fields = object.schema.fields;
     let is_written = move |key: &str| {
         let index = fields.iter().position(|field| field.key == key);
         index.is_some_and(|index| written & 1_u128.checked_shl(index as u32).unwrap_or(0) != 0)

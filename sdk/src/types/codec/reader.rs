@@ -271,7 +271,7 @@ impl<'a> Reader<'a> {
     /// The error for a variant that a closed union does not define.
     #[doc(hidden)]
     #[cold]
-    pub fn foreign_variant(&self, union: &'static str, tag: &str) -> DataError {
+    pub fn unknown_variant(&self, union: &'static str, tag: &str) -> DataError {
         let found = tag.chars().take(200).collect::<String>().into();
         self.error(Problem::Type { expected: union, found })
     }

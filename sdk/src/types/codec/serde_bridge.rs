@@ -10,7 +10,7 @@ use serde::{
 
 use super::{
     super::{Value, binary},
-    Data, FromData, List, Shape, Shown, from_json_text,
+    Data, FromData, List, ObjectView, Shape, from_json_text,
 };
 
 /// Serializes data into any serializer.
@@ -25,7 +25,7 @@ struct SingleField<'a>(&'static str, Cow<'a, str>);
 
 struct SerializeList<'a>(&'a dyn List);
 
-struct SerializeObject<'a>(Option<&'static str>, Shown<'a>);
+struct SerializeObject<'a>(Option<&'static str>, ObjectView<'a>);
 
 impl Serialize for SingleField<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
