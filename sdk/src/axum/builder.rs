@@ -1,4 +1,4 @@
-//! Setting up sign-in for a site.
+//! The builder of [`WebAuth`].
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
@@ -11,52 +11,52 @@ use crate::{
     store::SealingKeys,
 };
 
-/// How long a browser stays signed in without signing in again.
+/// The default lifetime of the session cookie.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// Sign-in for a site cannot be set up.
+/// The error returned by [`WebAuthBuilder::build`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WebBuildError {
-    /// The redirect URI does not lead to the callback route.
+    /// The client metadata has no redirect URI that points to the callback route.
     #[error(
-        "the redirect URI `{redirect_uri}` does not end in `/callback`, which is the route that takes the user back; \
+        "the redirect URI `{redirect_uri}` does not end with `/callback`, the route that completes a sign-in; \
          the client metadata needs one such as `https://app.example/callback`"
     )]
     RedirectUri {
         /// The redirect URI.
         redirect_uri: String,
     },
-    /// The path is not one that routes can be under.
+    /// The path of the routes is invalid.
     #[error(
-        "`{path}` is not a path such as `/auth`: it begins with `/`, does not end with one, and is plain ASCII"
+        "`{path}` is not a valid path such as `/auth`, which begins with `/`, does not end with `/`, and is plain ASCII"
     )]
     Path {
         /// The path.
         path: String,
     },
-    /// A path to go to is not one of this site.
+    /// The home path is not a path of this site.
     #[error("`{path}` is not a path of this site")]
     Home {
         /// The path.
         path: String,
     },
-    /// The cookie's name has characters that cookies' names cannot have.
-    #[error("`{name}` cannot be the name of a cookie")]
+    /// The name of the cookie is empty or contains invalid characters.
+    #[error("`{name}` is not a valid cookie name")]
     CookieName {
         /// The name.
         name: String,
     },
 }
 
-/// What the routes and extractors go by.
+/// The configuration of the routes and extractors.
 pub(super) struct Settings {
-    /// Scheme, host and port under which browsers know the site.
+    /// The scheme, host and port of the site as browsers see it.
     pub(super) origin: Url,
     pub(super) redirect_uri: String,
-    /// What stands before the routes for browsers, such as `/auth`; empty at the root.
+    /// The path prefix of the routes as browsers see it, such as `/auth`; empty at the root.
     pub(super) prefix: String,
-    /// The same behind a proxy that takes a part of the path away.
+    /// The path prefix of the routes in the router, which differs behind a proxy that strips a part of the path.
     pub(super) mounted_at: String,
     pub(super) home: String,
     pub(super) redirect_to_login: bool,
@@ -70,8 +70,25 @@ pub(super) struct Settings {
 pub(super) type LoginPage = Arc<dyn Fn(Option<&str>) -> Response + Send + Sync>;
 pub(super) type ErrorPage = Arc<dyn Fn(&WebError) -> Response + Send + Sync>;
 
-/// Sets up a [`WebAuth`]; made by [`WebAuth::builder`].
-#[must_use = "nothing is set up before `build`"]
+/// Builds a [`WebAuth`]. Created by [`WebAuth::builder`].
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use atproto_sdk::{
+///     axum::WebAuth,
+///     oauth::OAuth,
+///     store::SealingKeys,
+/// };
+///
+/// # fn example(oauth: OAuth) -> Result<WebAuth, Box<dyn std::error::Error>> {
+/// let web = WebAuth::builder(oauth, SealingKeys::from_env("COOKIE_KEYS")?)
+///     .cookie_lifetime(Duration::from_secs(7 * 24 * 3600))
+///     .home("/timeline")
+///     .build()?;
+/// # Ok(web) }
+/// ```
+#[must_use = "a builder does nothing until `build` is called"]
 pub struct WebAuthBuilder {
     oauth: OAuth,
     keys: SealingKeys,
@@ -105,45 +122,96 @@ impl WebAuthBuilder {
         }
     }
 
-    /// Sets how long a browser stays signed in without signing in again; 30 days by default.
+    /// Sets how long a browser stays signed in after a sign-in. The default is 30 days.
     pub fn cookie_lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = lifetime;
         self
     }
 
-    /// Sets the cookie's name, `atproto` by default; browsers know it as `__Host-atproto` on sites with TLS. Two sites on
-    /// ports of one host need two names.
+    /// Sets the name of the cookie. The default is `atproto`.
+    ///
+    /// On sites with TLS, the name is prefixed with `__Host-`. Two apps on different ports of the same host need different
+    /// names, because browsers do not separate cookies by port.
     pub fn cookie_name(mut self, name: impl Into<String>) -> Self {
         self.cookie_name = name.into();
         self
     }
 
-    /// Sets the path under which the routes are mounted, where a proxy in front takes a part of the path away. Otherwise
-    /// it is that of the redirect URI without `/callback`.
+    /// Sets the path of the routes in the router, for apps behind a proxy that strips a part of the path. The default is
+    /// the path of the redirect URI without `/callback`.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{
+    ///     axum::WebAuth,
+    ///     oauth::{ClientMetadata, OAuth},
+    ///     store::SealingKeys,
+    /// };
+    ///
+    /// # fn example(keys: SealingKeys) -> Result<(), Box<dyn std::error::Error>> {
+    /// // The proxy forwards `https://example.com/app/..` as `/..`.
+    /// let metadata = ClientMetadata::web("https://example.com/app/client-metadata.json")
+    ///     .redirect_uri("https://example.com/app/callback");
+    /// let web = WebAuth::builder(OAuth::builder(metadata).build()?, keys).mounted_at("").build()?;
+    /// assert_eq!(web.login_path(), "/app/login");
+    /// # Ok(()) }
+    /// ```
     pub fn mounted_at(mut self, path: impl Into<String>) -> Self {
         self.mounted_at = Some(path.into());
         self
     }
 
-    /// Sets where users go who wanted to go nowhere in particular; `/` by default.
+    /// Sets the path that users are redirected to after a sign-in or sign-out without `return_to`. The default is `/`.
     pub fn home(mut self, path: impl Into<String>) -> Self {
         self.home = path.into();
         self
     }
 
-    /// Answers requests that need a signed-in user with 401 instead of sending browsers to the sign-in page; for APIs.
+    /// Rejects requests that require a signed-in user with 401, instead of redirecting browsers to the sign-in page.
+    ///
+    /// For apps whose pages call an API and handle the response themselves. Requests that are not navigations, such as
+    /// those made with `fetch`, get 401 in any case.
+    ///
+    /// ```no_run
+    /// # use atproto_sdk::{axum::{WebAuth, WebBuildError}, oauth::OAuth, store::SealingKeys};
+    /// # fn example(oauth: OAuth, keys: SealingKeys) -> Result<WebAuth, WebBuildError> {
+    /// WebAuth::builder(oauth, keys).answer_unauthorized().build()
+    /// # }
+    /// ```
     pub fn answer_unauthorized(mut self) -> Self {
         self.redirect_to_login = false;
         self
     }
 
-    /// Sets what sign-ins ask for beyond their defaults. The redirect URI and the app's state are the routes' own.
+    /// Sets the options of all sign-ins, such as the scope or the languages of the user interface.
+    ///
+    /// The routes set the redirect URI themselves. The app state is returned to the
+    /// [`after_sign_in`](Self::after_sign_in) hooks.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::oauth::{AuthorizeOptions, Prompt};
+    ///
+    /// # fn example(builder: atproto_sdk::axum::WebAuthBuilder) -> atproto_sdk::axum::WebAuthBuilder {
+    /// builder.authorize_options(AuthorizeOptions::new().prompt(Prompt::SelectAccount).ui_locales("de en"))
+    /// # }
+    /// ```
     pub fn authorize_options(mut self, options: AuthorizeOptions) -> Self {
         self.options = options;
         self
     }
 
-    /// Is called after each sign-in, before the browser goes on: to make the user's row in a database, for example.
+    /// Adds a hook that is called after each sign-in, before the browser is redirected. Use it to create the user in a
+    /// database, for example.
+    ///
+    /// Hooks are called in the order in which they were added.
+    ///
+    /// ```no_run
+    /// # async fn create_user(_: &str) {}
+    /// # fn example(builder: atproto_sdk::axum::WebAuthBuilder) -> atproto_sdk::axum::WebAuthBuilder {
+    /// builder.after_sign_in(|signed_in| async move {
+    ///     create_user(signed_in.client.did().as_str()).await;
+    /// })
+    /// # }
+    /// ```
     pub fn after_sign_in<F>(mut self, hook: impl Fn(SignedIn) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
@@ -152,7 +220,16 @@ impl WebAuthBuilder {
         self
     }
 
-    /// Is called after each sign-out through the routes.
+    /// Adds a hook that is called after each sign-out through the routes.
+    ///
+    /// It is also called when a session is replaced, because the account signed in again or because the browser has too
+    /// many accounts.
+    ///
+    /// ```no_run
+    /// # fn example(builder: atproto_sdk::axum::WebAuthBuilder) -> atproto_sdk::axum::WebAuthBuilder {
+    /// builder.after_sign_out(|session| async move { println!("{} signed out", session.did()) })
+    /// # }
+    /// ```
     pub fn after_sign_out<F>(mut self, hook: impl Fn(SessionId) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
@@ -161,20 +238,54 @@ impl WebAuthBuilder {
         self
     }
 
-    /// Sets the page that asks who signs in, with the path to come back to. Its form posts `identifier` and `return_to` to
-    /// [`WebAuth::login_path`].
+    /// Sets the sign-in page. The function is passed the path to return to, if there is one.
+    ///
+    /// The page must contain a form that posts `identifier`, and `return_to` if there is one, to
+    /// [`WebAuth::login_path`]. The path must be escaped like any other text.
+    ///
+    /// ```no_run
+    /// use axum::response::{Html, IntoResponse as _};
+    ///
+    /// # fn escape(text: &str) -> String { text.to_owned() }
+    /// # fn example(builder: atproto_sdk::axum::WebAuthBuilder) -> atproto_sdk::axum::WebAuthBuilder {
+    /// builder.login_page(|return_to| {
+    ///     Html(format!(
+    ///         r#"<form method="post" action="/login">
+    ///             <input name="identifier" placeholder="alice.example.com">
+    ///             <input name="return_to" type="hidden" value="{}">
+    ///             <button>Sign in</button>
+    ///         </form>"#,
+    ///         escape(return_to.unwrap_or("/")),
+    ///     ))
+    ///     .into_response()
+    /// })
+    /// # }
+    /// ```
     pub fn login_page(mut self, page: impl Fn(Option<&str>) -> Response + Send + Sync + 'static) -> Self {
         self.login_page = Some(Arc::new(page));
         self
     }
 
-    /// Sets the page that tells what went wrong. Its status is the page's own affair; [`WebError::status`] has one.
+    /// Sets the error page. The function also chooses the status code; [`WebError::status`] returns a suitable one.
+    ///
+    /// ```no_run
+    /// use axum::response::IntoResponse as _;
+    ///
+    /// # fn example(builder: atproto_sdk::axum::WebAuthBuilder) -> atproto_sdk::axum::WebAuthBuilder {
+    /// builder.error_page(|error| (error.status(), error.user_message()).into_response())
+    /// # }
+    /// ```
     pub fn error_page(mut self, page: impl Fn(&WebError) -> Response + Send + Sync + 'static) -> Self {
         self.error_page = Some(Arc::new(page));
         self
     }
 
-    /// Checks everything and sets up sign-in.
+    /// Validates the configuration and builds the [`WebAuth`].
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the client metadata has no redirect URI that ends with `/callback`, or if a path or the name of
+    /// the cookie is invalid.
     pub fn build(self) -> Result<WebAuth, WebBuildError> {
         let uris: Vec<&str> = self.oauth.metadata().redirect_uris().collect();
         let callback = uris.iter().find_map(|uri| {
@@ -200,7 +311,7 @@ impl WebAuthBuilder {
         if self.cookie_name.is_empty() || !self.cookie_name.bytes().all(token) {
             return Err(WebBuildError::CookieName { name: self.cookie_name });
         }
-        // A redirect URI without TLS is on loopback, or the metadata would have been refused.
+        // A redirect URI without TLS is on loopback, or the metadata would have been rejected.
         let secure = origin.scheme() == "https";
         let jar = Jar { keys: self.keys, secure, lifetime: self.lifetime, name: self.cookie_name };
         let settings = Settings {

@@ -1,4 +1,4 @@
-//! The two cookies: which sessions a browser has, and which sign-ins it has begun.
+//! The two cookies: the sessions of a browser, and the sign-ins that it has in progress.
 
 use std::time::Duration;
 
@@ -14,19 +14,19 @@ use crate::{
     types::Did,
 };
 
-/// So many accounts can be signed in at once in a browser; the oldest goes for one more.
+/// The maximum number of accounts that are signed in at once in a browser; one more replaces the oldest.
 const MAX_ACCOUNTS: usize = 16;
-/// So many sign-ins can be under way in a browser, in tabs for example.
+/// The maximum number of sign-ins in progress in a browser, in several tabs for example.
 const MAX_LOGINS: usize = 8;
-/// As long as a sign-in may take.
+/// The time limit of a sign-in.
 const LOGIN_LIFETIME: Duration = Duration::from_secs(600);
 
 /// The sessions of a browser.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Sessions {
-    /// The order in which accounts were signed in; one per account.
+    /// One session per account, in the order in which the accounts signed in.
     ids: Vec<SessionId>,
-    /// The account that is shown.
+    /// The active account.
     active: Option<Did>,
 }
 
@@ -44,7 +44,7 @@ impl Sessions {
         &self.ids
     }
 
-    /// Puts a session in front; gives those that have to make room, to be signed out.
+    /// Adds a session and makes it active. Returns the sessions that it replaces, which must be signed out.
     pub(super) fn sign_in(&mut self, id: SessionId) -> Vec<SessionId> {
         let (mut gone, mut kept): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.ids).into_iter().partition(|other| other.did() == id.did());
@@ -55,7 +55,7 @@ impl Sessions {
         gone
     }
 
-    /// Takes a session out; the account that was signed in before is shown then.
+    /// Removes a session. If it was active, the most recent remaining one becomes active.
     pub(super) fn sign_out(&mut self, id: &SessionId) {
         self.ids.retain(|other| other != id);
         if self.active().is_none() {
@@ -63,7 +63,7 @@ impl Sessions {
         }
     }
 
-    /// Shows another account; says whether it is signed in.
+    /// Makes another account active; returns whether it is signed in.
     pub(super) fn switch(&mut self, did: &Did) -> bool {
         let known = self.get(did).is_some();
         if known {
@@ -73,7 +73,7 @@ impl Sessions {
     }
 }
 
-/// The sign-ins that a browser has begun, by a hash of their `state` each: the cookie alone ends none of them.
+/// The sign-ins in progress in a browser, each as a hash of its `state`, so that the cookie alone cannot complete one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Logins(Vec<String>);
 
@@ -83,7 +83,7 @@ impl Logins {
         self.0.drain(..self.0.len().saturating_sub(MAX_LOGINS));
     }
 
-    /// Takes a sign-in out; says whether this browser had begun it.
+    /// Removes a sign-in; returns whether this browser had started it.
     pub(super) fn end(&mut self, state: &str) -> bool {
         let (hash, before) = (hash(state), self.0.len());
         self.0.retain(|begun| *begun != hash);
@@ -99,27 +99,27 @@ fn hash(state: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(state.as_bytes()))
 }
 
-/// A sealed value with its end.
+/// A sealed value with its expiry.
 #[derive(Serialize, Deserialize)]
 struct Sealed<T> {
     v: T,
-    /// Unix seconds: browsers may keep a cookie for longer than they are told.
+    /// Unix seconds. Checked here, because browsers may store a cookie for longer than they are told to.
     e: i64,
 }
 
 /// Reads and writes the cookies.
 pub(super) struct Jar {
     pub(super) keys: SealingKeys,
-    /// Off only where the site is on loopback without TLS.
+    /// `false` only if the site is on loopback without TLS.
     pub(super) secure: bool,
-    /// How long the sessions of a browser are remembered.
+    /// The lifetime of the session cookie.
     pub(super) lifetime: Duration,
-    /// Tells sites on one host apart.
+    /// The base name, which distinguishes apps on the same host.
     pub(super) name: String,
 }
 
 impl Jar {
-    /// `__Host-` has browsers hold the cookie to this host, whole and over TLS.
+    /// `__Host-` makes browsers restrict the cookie to this host, all of its paths, and TLS.
     fn full_name(&self, kind: &str) -> String {
         format!("{}{}{kind}", if self.secure { "__Host-" } else { "" }, self.name)
     }
@@ -133,7 +133,7 @@ impl Jar {
     }
 
     /// Whether a request comes from a browser that has sessions.
-    pub(super) fn is_there(&self, headers: &HeaderMap) -> bool {
+    pub(super) fn has_sessions(&self, headers: &HeaderMap) -> bool {
         find(headers, &self.full_name("")).is_some()
     }
 
@@ -147,19 +147,19 @@ impl Jar {
         self.write("-login", logins, lifetime)
     }
 
-    /// What does not open, or is over, is as good as not there: the user signs in again.
+    /// A cookie that cannot be opened or has expired counts as absent: the user signs in again.
     fn read<T: DeserializeOwned>(&self, headers: &HeaderMap, kind: &str) -> Option<T> {
         let name = self.full_name(kind);
         let sealed = URL_SAFE_NO_PAD.decode(find(headers, &name)?).ok()?;
         let opened = self.keys.open(&sealed, &name);
         if let Err(error) = &opened {
-            tracing::debug!(cookie = name, %error, "a cookie is passed over");
+            tracing::debug!(cookie = name, %error, "ignoring a cookie that cannot be opened");
         }
         let sealed: Sealed<T> = serde_json::from_slice(&opened.ok()?).ok()?;
         (sealed.e > unix_now()).then_some(sealed.v)
     }
 
-    /// The header that sets a cookie, or removes it where the lifetime is zero.
+    /// Returns the header that sets a cookie, or removes it if the lifetime is zero.
     fn write<T: Serialize>(&self, kind: &str, value: &T, lifetime: Duration) -> Option<HeaderValue> {
         let name = self.full_name(kind);
         let seconds = lifetime.as_secs();
@@ -178,7 +178,7 @@ impl Jar {
     }
 }
 
-/// The value of a cookie; of several of one name, the first.
+/// Returns the value of the first cookie with the given name.
 fn find<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok()).find_map(|line| {
         line.split(';').find_map(|pair| {

@@ -1,56 +1,69 @@
-//! What can go wrong on the sign-in routes.
+//! The errors of the sign-in routes.
 
 use axum::http::StatusCode;
 
 use crate::oauth::{AuthorizeError, CallbackError, SignOutError};
 
-/// Why a sign-in route did not do what it was asked. The page that shows it can be the app's own
-/// ([`WebAuthBuilder::error_page`](super::WebAuthBuilder::error_page)).
+/// The error of a sign-in route.
+///
+/// It is passed to the [error page](super::WebAuthBuilder::error_page).
+///
+/// ```no_run
+/// use atproto_sdk::axum::WebError;
+///
+/// fn title(error: &WebError) -> &'static str {
+///     match error {
+///         WebError::Callback { source, .. } if source.is_denied() => "Access denied",
+///         WebError::Authorize { .. } => "Sign-in could not be started",
+///         _ => "Something went wrong",
+///     }
+/// }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WebError {
-    /// Sign-in could not be started: a name that does not exist, or a server that does not answer.
-    #[error("sign-in could not be started")]
+    /// The sign-in could not be started, because the account does not exist or a server did not respond, for example.
+    #[error("the sign-in could not be started")]
     Authorize {
         /// The cause.
         #[source]
         source: Box<AuthorizeError>,
-        /// What the user typed.
+        /// The identifier that the user entered, truncated to 200 characters.
         identifier: String,
-        /// Where the user wanted to go, a path of this site.
+        /// The path to return to, if there is one.
         return_to: Option<String>,
     },
-    /// The user came back and is not signed in; with [`CallbackError::is_denied`] because they did not want to.
-    #[error("sign-in was not completed")]
+    /// The sign-in was started but not completed. [`CallbackError::is_denied`] tells whether the user denied access.
+    #[error("the sign-in was not completed")]
     Callback {
         /// The cause.
         #[source]
         source: Box<CallbackError>,
-        /// Where the user wanted to go, a path of this site.
+        /// The path to return to, if there is one.
         return_to: Option<String>,
     },
-    /// The callback ends a sign-in that another browser began, or that this one began too long ago.
-    #[error("this sign-in was not begun in this browser, or too long ago; start it again")]
+    /// The sign-in was started in another browser, or in this one too long ago.
+    #[error("the sign-in was started in another browser or too long ago; start it again")]
     OtherBrowser,
-    /// Another site had this browser send a form here.
+    /// The form was sent by another site (cross-site request forgery).
     #[error("the form was sent by another site")]
     CrossSite,
-    /// A form lacks a field, or is too long.
-    #[error("the form is not understood: {problem}")]
+    /// The form lacks a required field or is too long.
+    #[error("the form is invalid: {problem}")]
     Form {
         /// What is wrong.
         problem: &'static str,
     },
-    /// A session could not be removed.
-    #[error("signing out did not work")]
+    /// The session could not be removed from the store.
+    #[error("the sign-out failed")]
     SignOut(#[source] Box<SignOutError>),
-    /// The account that the browser asked for is not signed in here.
-    #[error("this account is not signed in here")]
+    /// The requested account is not signed in in this browser.
+    #[error("the account is not signed in in this browser")]
     UnknownAccount,
 }
 
 impl WebError {
-    /// The HTTP status of the page that shows it.
+    /// Returns a suitable HTTP status for the error page.
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Authorize { source, .. } => match &**source {
@@ -78,41 +91,43 @@ impl WebError {
         }
     }
 
-    /// What to tell the user, in a sentence without technical words.
+    /// Returns a message for the user, in English and without technical terms.
+    ///
+    /// It may contain the identifier that the user entered, so it must be escaped in HTML.
     pub fn user_message(&self) -> String {
-        const STALE: &str = "This sign-in is no longer valid: it took too long, was used before, or was begun in \
+        const STALE: &str = "This sign-in is no longer valid: it took too long, was used before, or was started in \
             another browser. Please start again.";
         let text = match self {
             Self::Authorize { source, identifier, .. } => match &**source {
                 AuthorizeError::Input { .. } => {
                     return format!(
-                        "“{identifier}” is not a name that can sign in. It looks like alice.example.com."
+                        "“{identifier}” is not a valid handle. A handle looks like alice.example.com."
                     );
                 }
                 AuthorizeError::Identity { source, .. } if !source.is_temporary() => {
-                    return format!("There is no account “{identifier}”. Is the name spelled right?");
+                    return format!("There is no account “{identifier}”. Is the handle spelled correctly?");
                 }
                 _ => "Your account's server could not be reached. Please try again in a moment.",
             },
             Self::Callback { source, .. } if source.is_denied() => {
-                "You did not allow the access, so you are not signed in. Nothing was changed."
+                "You did not allow access, so you are not signed in. Nothing was changed."
             }
             Self::Callback { source, .. } => match &**source {
                 CallbackError::Expired | CallbackError::UnknownState => STALE,
                 CallbackError::SubjectMismatch { .. } => {
-                    "You signed in with another account than the one you had named. Please start again."
+                    "You signed in with a different account than the one you entered. Please start again."
                 }
-                _ => "Signing in did not work. Please try again.",
+                _ => "Sign-in failed. Please try again.",
             },
             Self::OtherBrowser => STALE,
-            Self::CrossSite | Self::Form { .. } => "This request was not understood.",
-            Self::SignOut(_) => "Signing out did not work. Please try again.",
+            Self::CrossSite | Self::Form { .. } => "This request could not be processed.",
+            Self::SignOut(_) => "Sign-out failed. Please try again.",
             Self::UnknownAccount => "This account is no longer signed in here.",
         };
         text.to_owned()
     }
 
-    /// Where the user wanted to go, if that is known.
+    /// Returns the path that the user was to return to, if it is known.
     pub fn return_to(&self) -> Option<&str> {
         match self {
             Self::Authorize { return_to, .. } | Self::Callback { return_to, .. } => return_to.as_deref(),

@@ -1,4 +1,4 @@
-//! The signed-in user of a request, as an argument of handlers.
+//! The extractor of the signed-in user's client.
 
 use axum::{
     extract::{FromRef, FromRequestParts, OptionalFromRequestParts},
@@ -16,35 +16,56 @@ use crate::{
     xrpc::Reauthenticate,
 };
 
-/// Why a request has no client. As a response it is what the site does about it: browsers go to the sign-in page and come
-/// back afterwards, everything else gets 401.
+/// The rejection of the [`OAuthClient`] extractor: the user is not signed in.
+///
+/// As a response, it redirects browsers to the sign-in page and back afterwards. All other clients, such as scripts, get
+/// 401.
+///
+/// Take a `Result` to handle the cases in the handler:
+///
+/// ```no_run
+/// use atproto_sdk::{axum::NotSignedIn, oauth::OAuthClient};
+/// use axum::response::{IntoResponse as _, Response};
+///
+/// async fn home(user: Result<OAuthClient, NotSignedIn>) -> Response {
+///     match user {
+///         Ok(client) => format!("Hello {}", client.did()).into_response(),
+///         Err(NotSignedIn::NoSession(_)) => "Welcome!".into_response(),
+///         Err(NotSignedIn::SignInAgain(rejection)) => rejection.ask.into_response(),
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, thiserror::Error)]
+#[expect(clippy::exhaustive_enums, reason = "a browser has no session, or has one that is no longer usable")]
 pub enum NotSignedIn {
-    /// Nobody is signed in in this browser.
-    #[error("nobody is signed in")]
+    /// No account is signed in in this browser.
+    #[error("no account is signed in")]
     NoSession(AskToSignIn),
-    /// Somebody was, and their session has ended.
+    /// An account was signed in, but its session has ended.
     #[error(transparent)]
     SignInAgain(SignInAgain),
 }
 
-/// A session that a browser still has and that has ended.
+/// The session of the active account has ended, so the user must sign in again.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{ended}")]
 #[non_exhaustive]
 pub struct SignInAgain {
-    /// Whose session, and why it ended.
+    /// The account, and the reason why its session has ended.
     pub ended: Reauthenticate,
-    /// What to answer.
+    /// The response to send.
     pub ask: AskToSignIn,
 }
 
-/// The response that asks for a sign-in.
+/// The response that asks the user to sign in: a redirect for browsers, 401 for all other clients.
+///
+/// It also removes an ended session from the browser. Created by [`WebAuth::ask_to_sign_in`] or contained in
+/// [`NotSignedIn`].
 #[derive(Debug, Clone)]
 pub struct AskToSignIn {
-    /// The sign-in page with the way back, for browsers.
+    /// The sign-in page with `return_to`, for browsers.
     location: Option<HeaderValue>,
-    /// Without the session that has ended.
+    /// The cookie without the session that has ended.
     cookie: Option<HeaderValue>,
 }
 
@@ -73,8 +94,27 @@ impl IntoResponse for NotSignedIn {
 }
 
 impl WebAuth {
-    /// The answer that asks the user of a request to sign in: for handlers that find out by a call's
-    /// [`Error::Reauthenticate`](crate::xrpc::Error::Reauthenticate) that the session has just ended.
+    /// Returns the response that asks the user to sign in again.
+    ///
+    /// Use it if a call fails with [`Error::Reauthenticate`](crate::xrpc::Error::Reauthenticate): the session was usable
+    /// when the request arrived, and has ended since.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{axum::WebAuth, oauth::OAuthClient, xrpc};
+    /// use axum::{
+    ///     extract::State,
+    ///     http::{StatusCode, request::Parts},
+    ///     response::{IntoResponse as _, Response},
+    /// };
+    ///
+    /// async fn email(client: OAuthClient, State(web): State<WebAuth>, parts: Parts) -> Response {
+    ///     match client.com_atproto_server().get_session().await {
+    ///         Ok(session) => session.email.unwrap_or_default().into_response(),
+    ///         Err(xrpc::Error::Reauthenticate(_)) => web.ask_to_sign_in(&parts).into_response(),
+    ///         Err(error) => (StatusCode::BAD_GATEWAY, error.to_string()).into_response(),
+    ///     }
+    /// }
+    /// ```
     pub fn ask_to_sign_in(&self, parts: &Parts) -> AskToSignIn {
         let sessions = self.inner.jar.sessions(&parts.headers);
         self.ask(parts, sessions.active())
@@ -87,12 +127,12 @@ impl WebAuth {
             self.inner.jar.set_sessions(&sessions)
         });
         let go = self.inner.settings.redirect_to_login && is_navigation(&parts.headers);
-        let location = go.then(|| self.login_with_way_back(parts)).flatten();
+        let location = go.then(|| self.login_with_return_to(parts)).flatten();
         AskToSignIn { location, cookie }
     }
 
-    /// A form that was posted cannot be come back to.
-    fn login_with_way_back(&self, parts: &Parts) -> Option<HeaderValue> {
+    /// The sign-in page, with the path of the request to return to unless it is a posted form.
+    fn login_with_return_to(&self, parts: &Parts) -> Option<HeaderValue> {
         if !matches!(parts.method, Method::GET | Method::HEAD) {
             return HeaderValue::try_from(self.login_path()).ok();
         }
@@ -111,16 +151,16 @@ impl WebAuth {
             Err(SessionError::Reauthenticate(ended)) => {
                 Err(NotSignedIn::SignInAgain(SignInAgain { ended, ask: self.ask(parts, Some(id)) }))
             }
-            // A store that fails is no reason to sign anybody out; the first call tells.
+            // A store that fails must not sign anybody out; the handler's first call reports the error.
             Err(error) => {
-                tracing::warn!(session = %id, %error, "a session could not be read");
+                tracing::warn!(session = %id, %error, "the session could not be read");
                 Ok(client)
             }
         }
     }
 }
 
-/// Whether a person waits for a page; a script could do nothing with it.
+/// Whether the browser navigates to a page; a script cannot make use of a redirect to one.
 fn is_navigation(headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     match text("sec-fetch-mode") {
@@ -129,8 +169,23 @@ fn is_navigation(headers: &HeaderMap) -> bool {
     }
 }
 
-/// The account that the browser shows. Three outcomes, and no other: a client, [`NotSignedIn::NoSession`], or
-/// [`NotSignedIn::SignInAgain`].
+/// Extracts the client of the active account. Rejects the request with [`NotSignedIn`] if there is none.
+///
+/// ```no_run
+/// use atproto_sdk::{
+///     api::app::bsky::feed::post::Post,
+///     oauth::OAuthClient,
+///     types::Datetime,
+/// };
+/// use axum::http::StatusCode;
+///
+/// async fn publish(client: OAuthClient, text: String) -> StatusCode {
+///     match client.records::<Post>().create(&Post::new(text, Datetime::now())).await {
+///         Ok(_) => StatusCode::CREATED,
+///         Err(_) => StatusCode::BAD_GATEWAY,
+///     }
+/// }
+/// ```
 impl<S> FromRequestParts<S> for OAuthClient
 where
     S: Send + Sync,
@@ -143,7 +198,15 @@ where
     }
 }
 
-/// `Option<OAuthClient>`: none for whoever is not signed in, or no longer.
+/// Extracts an `Option<OAuthClient>`, which is `None` if the user is not signed in or their session has ended.
+///
+/// ```no_run
+/// use atproto_sdk::oauth::OAuthClient;
+///
+/// async fn home(user: Option<OAuthClient>) -> String {
+///     user.map_or_else(|| "Hello".to_owned(), |client| format!("Hello {}", client.did()))
+/// }
+/// ```
 impl<S> OptionalFromRequestParts<S> for OAuthClient
 where
     S: Send + Sync,

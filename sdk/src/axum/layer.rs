@@ -1,4 +1,4 @@
-//! Keeps the pages of a signed-in user out of every cache, that of the back button included.
+//! A layer that keeps pages of signed-in users out of caches, including the browser's history cache.
 
 use std::{
     fmt,
@@ -19,15 +19,27 @@ use tower_service::Service;
 use super::WebAuth;
 use crate::xrpc::BoxFuture;
 
-/// Adds `Cache-Control: no-store` to what a signed-in browser gets, where the handler has set no rule of its own: after
-/// signing out, the back button then shows no page of the user before. Made by [`WebAuth::layer`].
+/// A layer that prevents caching of responses to signed-in browsers. Created by [`WebAuth::layer`].
+///
+/// It adds `Cache-Control: no-store`, unless the handler has set `Cache-Control` itself, so that the back button does not
+/// show pages of a user who has signed out. It also adds `Vary: Cookie` to all responses, so that a shared cache does not
+/// serve one user's page to another.
 #[derive(Debug, Clone)]
 pub struct SignedInLayer {
     web: WebAuth,
 }
 
 impl WebAuth {
-    /// The layer for a site's router; see [`SignedInLayer`].
+    /// Creates a layer for the app's router that prevents caching of responses to signed-in browsers.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::axum::WebAuth;
+    /// use axum::{Router, routing::get};
+    ///
+    /// # fn example(web: WebAuth) -> Router {
+    /// Router::new().route("/", get(|| async { "Hello" })).merge(web.routes()).layer(web.layer())
+    /// # }
+    /// ```
     pub fn layer(&self) -> SignedInLayer {
         SignedInLayer { web: self.clone() }
     }
@@ -68,14 +80,14 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let signed_in = self.web.inner.jar.is_there(request.headers());
+        let signed_in = self.web.inner.jar.has_sessions(request.headers());
         let answer = self.inner.call(request);
         Box::pin(async move {
             let mut response = answer.await?;
             if signed_in && !response.headers().contains_key(CACHE_CONTROL) {
                 response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
             }
-            // A shared cache in front must not give one user's page to another.
+            // A shared cache must not serve one user's page to another.
             response.headers_mut().append(VARY, HeaderValue::from_static("cookie"));
             Ok(response)
         })

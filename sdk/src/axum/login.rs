@@ -1,4 +1,4 @@
-//! The way to the server and back, for a browser.
+//! The sign-in and callback routes.
 
 use axum::{
     extract::Request,
@@ -17,12 +17,12 @@ use super::{
 };
 use crate::oauth::{CallbackError, CallbackParams, SignedIn};
 
-/// What is kept with a sign-in under way.
+/// The app state of a sign-in in progress.
 #[derive(Serialize, Deserialize)]
 struct AppState {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     return_to: Option<String>,
-    /// What the app has put into the options of all sign-ins.
+    /// The app state from the options of all sign-ins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     app: Option<String>,
 }
@@ -33,7 +33,7 @@ impl AppState {
     }
 }
 
-/// A redirect after which the browser sends a GET, also after a form.
+/// A redirect that the browser follows with a GET, even after posting a form.
 pub(super) fn see_other(to: &str) -> Response {
     (StatusCode::SEE_OTHER, [(LOCATION, to), (CACHE_CONTROL, "no-store")]).into_response()
 }
@@ -42,7 +42,7 @@ impl WebAuth {
     pub(super) async fn get_login(self, request: Request) -> Response {
         let fields = Fields::of_query(request.uri().query());
         if other_loopback_name(request.headers(), &self.inner.settings.origin) {
-            return self.to_the_right_name(&fields);
+            return self.redirect_to_origin(&fields);
         }
         match fields.identifier {
             Some(identifier) => self.start(request.headers(), &identifier, fields.return_to.as_deref()).await,
@@ -66,7 +66,7 @@ impl WebAuth {
             Err(error) => return self.error(&error),
         };
         if other_loopback_name(&parts.headers, &self.inner.settings.origin) {
-            return self.to_the_right_name(&fields);
+            return self.redirect_to_origin(&fields);
         }
         match &fields.identifier {
             Some(identifier) => self.start(&parts.headers, identifier, fields.return_to.as_deref()).await,
@@ -74,8 +74,8 @@ impl WebAuth {
         }
     }
 
-    /// The same page under the name that the redirect URI has, so that the cookie is there on the way back.
-    fn to_the_right_name(&self, fields: &Fields) -> Response {
+    /// Redirects to the same page at the host of the redirect URI, so that the callback receives the cookie.
+    fn redirect_to_origin(&self, fields: &Fields) -> Response {
         let mut url = self.inner.settings.origin.clone();
         url.set_path(&self.login_path());
         url.set_query(None);
@@ -117,8 +117,8 @@ impl WebAuth {
                 return self.error(&WebError::Callback { source: Box::new(source), return_to: None });
             }
         };
-        // Somebody else's callback must not sign this browser in: it would then write into their account. The sign-in
-        // itself goes on, in the browser that began it.
+        // A callback of another browser's sign-in must not sign this browser in, which would then write to an attacker's
+        // account. The sign-in remains valid in the browser that started it.
         let mut logins = self.inner.jar.logins(headers);
         if !logins.has(params.state()) {
             return self.error(&WebError::OtherBrowser);
@@ -140,7 +140,7 @@ impl WebAuth {
         let state = AppState::read(signed_in.app_state.as_deref());
         signed_in.app_state = state.app;
         let mut sessions = self.inner.jar.sessions(headers);
-        // Earlier sessions of the account in this browser have no cookie any more; nobody could sign them out.
+        // No cookie contains earlier sessions of the account anymore, so nobody could sign them out later.
         for old in sessions.sign_in(signed_in.client.session_id().clone()) {
             self.end(&old).await;
         }
@@ -158,7 +158,9 @@ impl WebAuth {
     pub(super) fn error(&self, error: &WebError) -> Response {
         match error.status().is_server_error() {
             true => tracing::warn!(error = error as &dyn std::error::Error, "a sign-in route failed"),
-            false => tracing::debug!(error = error as &dyn std::error::Error, "a sign-in route refused"),
+            false => {
+                tracing::debug!(error = error as &dyn std::error::Error, "a sign-in route rejected a request")
+            }
         }
         match &self.inner.settings.error_page {
             Some(page) => page(error),

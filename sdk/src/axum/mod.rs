@@ -1,7 +1,8 @@
-//! Signing users in on a web site that is built with [axum](https://docs.rs/axum).
+//! Sign-in for web apps built with [axum](https://docs.rs/axum).
 //!
-//! [`WebAuth`] brings the routes (`/login`, `/callback`, `/logout`, `/switch`, `/client-metadata.json`, `/jwks.json`), and
-//! handlers take an [`OAuthClient`](crate::oauth::OAuthClient) as an argument: the signed-in user of the request.
+//! [`WebAuth`] provides the routes (`/login`, `/callback`, `/logout`, `/switch`, `/client-metadata.json`, `/jwks.json`).
+//! Handlers that take an [`OAuthClient`](crate::oauth::OAuthClient) as an argument receive the client of the signed-in
+//! user.
 //!
 //! ```no_run
 //! use atproto_sdk::{
@@ -29,7 +30,7 @@
 //!     }
 //! }
 //!
-//! // Only for users who are signed in; others are sent to `/login` and come back.
+//! // For signed-in users only; others are redirected to `/login`, and back here afterwards.
 //! async fn settings(client: OAuthClient) -> String {
 //!     format!("Settings of {}", client.did())
 //! }
@@ -48,8 +49,22 @@
 //! # Ok(()) }
 //! ```
 //!
-//! What the browser keeps is one sealed cookie with the names of its sessions, nothing else: `HttpOnly`, `SameSite=Lax`,
-//! `Secure` except on loopback. A callback counts only in the browser whose sign-in it ends.
+//! # Extractors
+//!
+//! | argument of a handler | if the user is not signed in |
+//! | --- | --- |
+//! | [`OAuthClient`](crate::oauth::OAuthClient) | the handler is not called; browsers are redirected to `/login`, other clients get 401 |
+//! | `Option<OAuthClient>` | `None` |
+//! | `Result<OAuthClient, `[`NotSignedIn`]`>` | an error that says why |
+//! | [`Accounts`] | empty |
+//!
+//! The state of the router must provide the [`WebAuth`] through [`FromRef`](axum::extract::FromRef), as above.
+//!
+//! # Cookies
+//!
+//! A browser stores one encrypted cookie that contains the identifiers of its sessions; tokens stay on the server. The
+//! cookie is `HttpOnly`, `SameSite=Lax`, and `Secure` except on loopback. A second one, which lives for ten minutes, binds
+//! each sign-in to the browser that started it.
 
 mod builder;
 mod cookie;
@@ -75,7 +90,9 @@ use crate::{oauth::OAuth, xrpc::BoxFuture};
 use builder::Settings;
 use cookie::Jar;
 
-/// Sign-in for a web site. Cheap to clone; one per site.
+/// Sign-in for a web app. Cheap to clone; create one per app.
+///
+/// See the [module documentation](self) for a complete example.
 #[derive(Clone)]
 pub struct WebAuth {
     inner: Arc<Inner>,
@@ -90,29 +107,62 @@ struct Inner {
 type Hook<T> = Arc<dyn Fn(T) -> BoxFuture<'static, ()> + Send + Sync>;
 
 impl WebAuth {
-    /// Starts to set up sign-in with an app and the keys that seal its cookies. All instances of a site need the same
-    /// keys.
+    /// Creates a builder from an OAuth app and the keys that encrypt its cookies.
+    ///
+    /// All instances of the app need the same keys. To rotate the keys, put a new one first and keep the old ones until
+    /// the cookies that they encrypted have expired.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{
+    ///     axum::WebAuth,
+    ///     oauth::OAuth,
+    ///     store::{SealingKey, SealingKeys},
+    /// };
+    ///
+    /// # fn example(oauth: OAuth, new: &str, old: &str) -> Result<WebAuth, Box<dyn std::error::Error>> {
+    /// let keys = SealingKeys::new([SealingKey::from_base64(new)?, SealingKey::from_base64(old)?])?;
+    /// let web = WebAuth::builder(oauth, keys).build()?;
+    /// # Ok(web) }
+    /// ```
     pub fn builder(oauth: OAuth, keys: crate::store::SealingKeys) -> WebAuthBuilder {
         WebAuthBuilder::new(oauth, keys)
     }
 
-    /// The app.
+    /// Returns the OAuth app.
     pub fn oauth(&self) -> &OAuth {
         &self.inner.oauth
     }
 
-    /// The path of the sign-in page, such as `/login`. With `?identifier=` it goes on to the user's server at once, with
-    /// `&return_to=` it comes back to a path of this site.
+    /// Returns the path of the sign-in page, such as `/login`.
+    ///
+    /// With the query parameter `identifier`, the page redirects to the user's server immediately. With `return_to`, the
+    /// user returns to that path afterwards.
+    ///
+    /// ```no_run
+    /// # fn example(web: atproto_sdk::axum::WebAuth) -> String {
+    /// format!(r#"<a href="{}?return_to=/settings">Sign in</a>"#, web.login_path())
+    /// # }
+    /// ```
     pub fn login_path(&self) -> String {
         format!("{}/login", self.inner.settings.prefix)
     }
 
-    /// The path that a form posts to in order to sign out: the account shown, one named by `did`, or with `all=true` all.
+    /// Returns the path that a form must be posted to in order to sign out, such as `/logout`.
+    ///
+    /// This signs out the active account; with the field `did` the account with that DID, and with `all=true` all
+    /// accounts of the browser.
+    ///
+    /// ```no_run
+    /// # fn example(web: atproto_sdk::axum::WebAuth) -> String {
+    /// format!(r#"<form method="post" action="{}"><button>Sign out</button></form>"#, web.logout_path())
+    /// # }
+    /// ```
     pub fn logout_path(&self) -> String {
         format!("{}/logout", self.inner.settings.prefix)
     }
 
-    /// The path that a form posts a `did` to in order to switch to another account of this browser.
+    /// Returns the path that a form must be posted to, with the field `did`, in order to switch to another account of the
+    /// browser, such as `/switch`. See [`Accounts`] for an example.
     pub fn switch_path(&self) -> String {
         format!("{}/switch", self.inner.settings.prefix)
     }

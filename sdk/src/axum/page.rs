@@ -1,4 +1,4 @@
-//! The plain pages of a site that brings none of its own.
+//! The default pages, for apps that do not set their own.
 
 use axum::{
     http::{
@@ -16,13 +16,13 @@ const STYLE: &str = "body{font:1.05rem/1.5 system-ui,sans-serif;max-width:26rem;
     color-scheme:light dark}input,button{font:inherit;padding:.5rem .7rem;width:100%;box-sizing:border-box;\
     margin:.3rem 0}label{display:block}";
 
-/// The form that asks who signs in.
+/// The sign-in form.
 pub(super) fn login(action: &str, return_to: Option<&str>) -> Response {
     let back = return_to
         .map(|path| format!("<input type=\"hidden\" name=\"return_to\" value=\"{}\">\n", escape(path)))
         .unwrap_or_default();
     let body = format!(
-        "<form method=\"post\" action=\"{}\">\n<label for=\"identifier\">Your handle, or your account's server</label>\n\
+        "<form method=\"post\" action=\"{}\">\n<label for=\"identifier\">Your handle, or the server of your account</label>\n\
          <input id=\"identifier\" name=\"identifier\" required autofocus autocapitalize=\"none\" \
          autocomplete=\"username\" spellcheck=\"false\" placeholder=\"alice.example.com\">\n{back}\
          <button>Sign in</button>\n</form>",
@@ -31,11 +31,11 @@ pub(super) fn login(action: &str, return_to: Option<&str>) -> Response {
     page(StatusCode::OK, "Sign in", &body)
 }
 
-/// What went wrong, and the way back.
+/// The error page, with a link to the sign-in form.
 pub(super) fn error(error: &WebError, login_path: &str) -> Response {
     let title = match error {
         WebError::Callback { source, .. } if source.is_denied() => "Access denied",
-        _ => "That did not work",
+        _ => "Something went wrong",
     };
     let body = format!(
         "<p>{}</p>\n<p><a href=\"{}\">Sign in</a></p>",
@@ -51,7 +51,7 @@ fn page(status: StatusCode, title: &str, body: &str) -> Response {
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n<style>{STYLE}</style>\n\
          <h1>{title}</h1>\n{body}\n</html>\n"
     );
-    // No form-action: browsers hold redirects after a form to it, and these go to servers of any name.
+    // No form-action: browsers apply it to redirects after a form too, and these go to arbitrary servers.
     const POLICY: &str =
         "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'";
     let headers = [

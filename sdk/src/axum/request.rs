@@ -1,4 +1,4 @@
-//! What the routes read of a request: small forms, and who had the browser send them.
+//! The parts of a request that the routes use: small forms, and the site that sent them.
 
 use axum::{
     body::{Body, to_bytes},
@@ -9,10 +9,10 @@ use url::Url;
 
 use super::WebError;
 
-/// Forms have three short fields.
+/// The maximum size of a form. Forms have a few short fields.
 const MAX_FORM: usize = 16 * 1024;
 
-/// The fields of a form or a query string that the routes know.
+/// The known fields of a form or a query string.
 #[derive(Debug, Default)]
 pub(super) struct Fields {
     pub(super) identifier: Option<String>,
@@ -26,10 +26,10 @@ impl Fields {
         Self::parse(query.unwrap_or_default().as_bytes())
     }
 
-    /// The fields of a form that was posted.
+    /// The fields of a posted form.
     pub(super) async fn of_form(body: Body) -> Result<Self, WebError> {
         let bytes = to_bytes(body, MAX_FORM).await;
-        Ok(Self::parse(&bytes.map_err(|_| WebError::Form { problem: "it is too long, or broke off" })?))
+        Ok(Self::parse(&bytes.map_err(|_| WebError::Form { problem: "it is too long or incomplete" })?))
     }
 
     fn parse(bytes: &[u8]) -> Self {
@@ -47,8 +47,8 @@ impl Fields {
     }
 }
 
-/// Refuses a form that another site had the browser send. `SameSite=Lax` keeps the cookie from such requests already; this
-/// is for browsers and cookies of an older kind, and for sites that share a domain.
+/// Rejects a form that another site made the browser send. `SameSite=Lax` already withholds the cookie from such requests;
+/// this protects older browsers and cookies, and sites that share a domain.
 pub(super) fn same_site(request: &Request, origin: &Url) -> Result<(), WebError> {
     let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     let trusted = match (text("sec-fetch-site"), text("origin")) {
@@ -56,7 +56,7 @@ pub(super) fn same_site(request: &Request, origin: &Url) -> Result<(), WebError>
         (None, Some(from)) => {
             same_host(from, request.headers()) || from == origin.origin().ascii_serialization()
         }
-        // No browser of the last years sends a form without either.
+        // Every recent browser sends at least one of them with a form.
         (None, None) => true,
     };
     if trusted { Ok(()) } else { Err(WebError::CrossSite) }
@@ -67,8 +67,8 @@ fn same_host(from: &str, headers: &HeaderMap) -> bool {
     from.split_once("://").is_some_and(|(_, from)| Some(from) == host)
 }
 
-/// Whether a browser came by another name for this machine than the redirect URI has. `localhost` and `127.0.0.1` are two
-/// hosts to browsers, and the cookie of one does not reach the other.
+/// Whether the browser uses another name for this machine than the redirect URI. To browsers, `localhost` and `127.0.0.1`
+/// are different hosts that do not share cookies.
 pub(super) fn other_loopback_name(headers: &HeaderMap, origin: &Url) -> bool {
     let Some(host) = headers.get(HOST).and_then(|value| value.to_str().ok()) else { return false };
     let Ok(asked) = Url::parse(&format!("http://{host}")) else { return false };

@@ -1,17 +1,18 @@
-//! Where a user goes after signing in or out: a path of this site, and nothing else.
+//! The path that a user returns to after a sign-in or sign-out, which must be on this site.
 
 use url::Url;
 
-/// Longer ones are a mistake.
+/// The maximum length; a longer path is a mistake.
 const MAX_LEN: usize = 2000;
 
-/// A path on this site, with its query; anything that a browser could take for another site is refused.
+/// Returns the text if it is a path on this site, possibly with a query. Rejects anything that a browser might interpret as
+/// another site.
 pub(super) fn safe(text: &str) -> Option<&str> {
     let harmless = |c: char| !c.is_control() && c != '\\' && !c.is_whitespace();
     if text.len() > MAX_LEN || !text.starts_with('/') || !text.chars().all(harmless) {
         return None;
     }
-    // What it would be on a site of which nobody knows: still there?
+    // Resolved against a placeholder site, it must stay on that site.
     let base = Url::parse("https://site.invalid").ok()?;
     let url = base.join(text).ok()?;
     (url.origin() == base.origin() && url.username().is_empty()).then_some(text)

@@ -1,4 +1,4 @@
-//! The routes.
+//! The router of the sign-in routes.
 
 use std::time::Duration;
 
@@ -21,25 +21,42 @@ use super::{
     return_to,
 };
 use crate::{
+    limits,
     oauth::{SessionId, SignOutError},
     types::Did,
 };
 
-/// How long a browser waits for a server to confirm a sign-out; here it counts at once.
-const SIGN_OUT_LIMIT: Duration = crate::limits::WEB_SIGN_OUT;
+/// How long a browser waits for the server to confirm a sign-out, which takes effect locally at once.
+const SIGN_OUT_LIMIT: Duration = limits::WEB_SIGN_OUT;
 
 impl WebAuth {
-    /// The routes, under the path that the redirect URI has: merge them into the site's router.
+    /// Returns the sign-in routes, to be merged into the app's router.
     ///
-    /// | route | what |
+    /// They are at the path of the redirect URI: if that is `https://app.example/auth/callback`, the sign-in page is
+    /// `/auth/login`.
+    ///
+    /// | route | description |
     /// | --- | --- |
-    /// | `GET /login` | a form, or with `identifier` straight on to the user's server; `return_to` is a path to come back to |
-    /// | `POST /login` | the same from a form |
-    /// | `GET /callback` | the way back |
-    /// | `POST /logout` | signs out the account shown, the one of `did`, or with `all=true` all of this browser |
-    /// | `POST /switch` | shows the account of `did` |
-    /// | `GET /client-metadata.json` | the client metadata, for clients that need one |
-    /// | `GET /jwks.json` | the public keys of a confidential client |
+    /// | `GET /login` | the sign-in form; with `identifier`, redirects to the user's server. `return_to` is the path to return to |
+    /// | `POST /login` | starts a sign-in from the form |
+    /// | `GET /callback` | completes a sign-in |
+    /// | `POST /logout` | signs out the active account, the account `did`, or all accounts of the browser if `all=true` |
+    /// | `POST /switch` | makes the account `did` the active one |
+    /// | `GET /client-metadata.json` | the client metadata; 404 for the development client, which has none |
+    /// | `GET /jwks.json` | the public keys of a confidential client; 404 for other clients |
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{axum::WebAuth, oauth::OAuthClient};
+    /// use axum::{Router, routing::get};
+    ///
+    /// # fn example(web: WebAuth) -> Router {
+    /// Router::new()
+    ///     .route("/me", get(|client: OAuthClient| async move { client.did().to_string() }))
+    ///     .merge(web.routes())
+    ///     .layer(web.layer())
+    ///     .with_state(web)
+    /// # }
+    /// ```
     pub fn routes<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
         let (login, login_form, callback) = (self.clone(), self.clone(), self.clone());
         let (logout, switch, metadata, jwks) = (self.clone(), self.clone(), self.clone(), self.clone());
@@ -57,7 +74,7 @@ impl WebAuth {
             .route(&at("/jwks.json"), get(move || std::future::ready(jwks.jwks())))
     }
 
-    /// The document that the `client_id` serves. The development client has none.
+    /// The document that `client_id` points to. The development client has none.
     fn metadata(&self) -> Response {
         let metadata = self.oauth().metadata();
         if metadata.is_loopback() {
@@ -81,7 +98,7 @@ impl WebAuth {
                 };
                 let mut failed = None;
                 for id in ending {
-                    // Where the store fails the session stays in the cookie, so that the user can try again.
+                    // If the store fails, the session stays in the cookie so that the user can try again.
                     match self.end(&id).await {
                         Some(error) => failed = Some(error),
                         None => sessions.sign_out(&id),
@@ -98,10 +115,11 @@ impl WebAuth {
         }
     }
 
-    /// Signs a session out, here at once and at its server if that answers soon; gives what went wrong here.
+    /// Signs a session out, locally and, without waiting for long, at its server. Returns an error if the session could not
+    /// be removed locally.
     pub(super) async fn end(&self, id: &SessionId) -> Option<SignOutError> {
         let (oauth, ending) = (self.oauth().clone(), id.clone());
-        // In a task, which ends by the limits of its requests: the browser does not wait for all of them.
+        // In a task that continues until its requests time out, because the browser does not wait that long.
         let task = tokio::spawn(async move { oauth.sign_out(&ending).await });
         let failed = match tokio::time::timeout(SIGN_OUT_LIMIT, task).await {
             Ok(Ok(outcome)) => outcome.err(),
@@ -152,7 +170,7 @@ fn find(sessions: &Sessions, did: &str) -> Option<SessionId> {
     Did::new(did).ok().and_then(|did| sessions.get(&did).cloned())
 }
 
-/// For servers, and for tools that run in a browser.
+/// A public document, for servers and for tools that run in a browser.
 fn public_json(json: String) -> Response {
     let headers = [
         (CONTENT_TYPE, "application/json"),

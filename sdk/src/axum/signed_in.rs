@@ -1,4 +1,4 @@
-//! All accounts that a browser has signed in.
+//! The extractor of all accounts that are signed in in a browser.
 
 use axum::{
     extract::{FromRef, FromRequestParts},
@@ -8,35 +8,52 @@ use axum::{
 use super::WebAuth;
 use crate::{oauth::SessionId, types::Did};
 
-/// The accounts that are signed in in the browser of a request, in the order in which they came: for a menu to switch
-/// between them. An extractor that never fails; whether each of their sessions still works is not looked at.
+/// An extractor of all accounts that are signed in in the browser, in the order in which they signed in.
+///
+/// It never rejects a request; if no account is signed in, it is empty. It does not check whether the sessions are still
+/// usable.
+///
+/// ```no_run
+/// use atproto_sdk::axum::Accounts;
+///
+/// /// A menu to switch between accounts.
+/// async fn menu(accounts: Accounts) -> String {
+///     let item = |did, is_active| match is_active {
+///         true => format!("<b>{did}</b>"),
+///         false => format!(
+///             r#"<form method="post" action="/switch"><button name="did" value="{did}">{did}</button></form>"#
+///         ),
+///     };
+///     accounts.iter().map(|account| item(account.did(), account.is_active)).collect()
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Accounts(Vec<SignedInAccount>);
 
-/// One of the accounts of a browser.
+/// An account in [`Accounts`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SignedInAccount {
-    /// Its session.
+    /// The session of the account.
     pub session: SessionId,
-    /// Whether it is the one that handlers get.
+    /// Whether the account is the active one, whose client handlers receive.
     pub is_active: bool,
 }
 
 impl SignedInAccount {
-    /// The account.
+    /// Returns the DID of the account.
     pub fn did(&self) -> &Did {
         self.session.did()
     }
 }
 
 impl Accounts {
-    /// The accounts.
+    /// Iterates over the accounts.
     pub fn iter(&self) -> std::slice::Iter<'_, SignedInAccount> {
         self.0.iter()
     }
 
-    /// The account that handlers get.
+    /// Returns the active account, whose client handlers receive.
     pub fn active(&self) -> Option<&SignedInAccount> {
         self.0.iter().find(|account| account.is_active)
     }

@@ -1,10 +1,11 @@
-//! Which network addresses a stranger may make this program connect to (O9).
+//! The network addresses that an untrusted party may make this program connect to (O9).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Names the range that keeps an address off the public internet; `None` when it is public.
+/// Returns the name of the special-purpose range that an address belongs to, or `None` if the address is public.
 ///
-/// IPv6 addresses that carry an IPv4 address (mapped, NAT64, 6to4) are judged by that address: the packets end there.
+/// An IPv6 address that embeds an IPv4 address (mapped, NAT64, 6to4) is classified by that address, where the packets
+/// are delivered.
 pub(super) fn forbidden_range(address: IpAddr) -> Option<&'static str> {
     match address {
         IpAddr::V4(v4) => forbidden_v4(v4),
@@ -12,12 +13,12 @@ pub(super) fn forbidden_range(address: IpAddr) -> Option<&'static str> {
     }
 }
 
-/// Whether an address is this machine's own, also when it is an IPv4 address mapped into IPv6.
+/// Whether an address is a loopback address, possibly an IPv4 address mapped into IPv6.
 pub(super) fn is_loopback(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }
 
-/// The special-purpose registry of IPv4 (RFC 6890 and its successors).
+/// The IPv4 special-purpose address registry (RFC 6890 and its successors).
 fn forbidden_v4(address: Ipv4Addr) -> Option<&'static str> {
     let [a, b, c, _] = address.octets();
     match (a, b, c) {
@@ -48,7 +49,7 @@ fn forbidden_v6(address: Ipv6Addr) -> Option<&'static str> {
         [0, 0, 0, 0, 0, 0xffff | 0, hi, lo] | [0x64, 0xff9b, 0, 0, 0, 0, hi, lo] => {
             forbidden_v4(embedded(hi, lo))
         }
-        // 6to4 carries the IPv4 address of its gateway.
+        // 6to4 embeds the IPv4 address of its gateway.
         [0x2002, hi, lo, ..] => forbidden_v4(embedded(hi, lo)),
         [0xfc00..=0xfdff, ..] => Some("unique-local"),
         [0xfe80..=0xfebf, ..] => Some("link-local"),
@@ -57,7 +58,7 @@ fn forbidden_v6(address: Ipv6Addr) -> Option<&'static str> {
         [0x2001, 0xdb8, ..] | [0x3fff, 0..=0x0fff, ..] => Some("documentation"),
         // Teredo, ORCHID, benchmarking and the other protocol assignments of 2001::/23.
         [0x2001, 0..=0x01ff, ..] => Some("protocol assignment"),
-        // Public addresses are given out of 2000::/3 only.
+        // Public addresses are allocated from 2000::/3 only.
         [0x2000..=0x3fff, ..] => None,
         _ => Some("reserved"),
     }

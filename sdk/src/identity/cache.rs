@@ -1,4 +1,4 @@
-//! What was resolved a moment ago (O6).
+//! The cache of resolved handles and DIDs (O6).
 
 use std::{
     collections::HashMap,
@@ -9,58 +9,59 @@ use std::{
 use super::did_document::DidDocument;
 use crate::types::{Did, Handle};
 
-/// Entries of each kind; beyond, the oldest go.
+/// The maximum number of entries of each kind; the oldest are evicted.
 const CAPACITY: usize = 2_000;
-/// Sign-in may not rely on anything older than 10 minutes (O6).
-pub(super) const LONGEST: Duration = Duration::from_secs(590);
-/// The lifetime unless configured.
+/// Sign-in must not use results that are 10 minutes old or older (O6).
+pub(super) const MAX_LIFETIME: Duration = Duration::from_secs(590);
+/// The default lifetime.
 pub(super) const DEFAULT: Duration = Duration::from_secs(300);
-/// The same for what is only shown.
+/// The default lifetime of results for display.
 pub(super) const DEFAULT_DISPLAY: Duration = Duration::from_secs(3600);
 
-/// Documents by DID and DIDs by handle, for a short time. The lock is held for map operations only.
+/// Documents by DID and DIDs by handle. The lock is held for map operations only.
 #[derive(Debug)]
 pub(super) struct Cache {
-    /// How old what sign-in relies on may be.
+    /// The maximum age of results that sign-in uses.
     pub(super) lifetime: Duration,
-    /// How old what is only shown may be.
+    /// The maximum age of results for display.
     pub(super) display_lifetime: Duration,
     maps: Mutex<Maps>,
 }
 
 #[derive(Debug, Default)]
 struct Maps {
-    documents: HashMap<String, Kept<Arc<DidDocument>>>,
-    handles: HashMap<String, Kept<Did>>,
+    documents: HashMap<String, Entry<Arc<DidDocument>>>,
+    handles: HashMap<String, Entry<Did>>,
     invalidations: u64,
 }
 
 #[derive(Debug)]
-struct Kept<T> {
+struct Entry<T> {
     value: T,
     since: Instant,
 }
 
-/// Taken before a fetch: what was fetched before an invalidation does not come back after it.
+/// The number of invalidations at the start of a fetch, so that a result fetched before an invalidation is not inserted
+/// after it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Moment(u64);
+pub(super) struct Generation(u64);
 
 impl Cache {
-    /// Lifetimes over the limit of O6 are cut to it; zero turns the cache off.
+    /// `lifetime` is limited to [`MAX_LIFETIME`]; zero disables the cache.
     pub(super) fn new(lifetime: Duration, display_lifetime: Duration) -> Self {
-        Self { lifetime: lifetime.min(LONGEST), display_lifetime, maps: Mutex::default() }
+        Self { lifetime: lifetime.min(MAX_LIFETIME), display_lifetime, maps: Mutex::default() }
     }
 
-    /// Kept for whoever takes the oldest.
-    fn kept(&self) -> Duration {
+    /// How long entries are stored: as long as any caller may use them.
+    fn retention(&self) -> Duration {
         self.lifetime.max(self.display_lifetime)
     }
 
-    pub(super) fn moment(&self) -> Moment {
-        Moment(self.lock().invalidations)
+    pub(super) fn generation(&self) -> Generation {
+        Generation(self.lock().invalidations)
     }
 
-    /// What is not older than `age`.
+    /// Returns a document that is not older than `age`.
     pub(super) fn document(&self, did: &Did, age: Duration) -> Option<Arc<DidDocument>> {
         get(&self.lock().documents, did.as_str(), age)
     }
@@ -69,54 +70,54 @@ impl Cache {
         get(&self.lock().handles, handle.as_str(), age)
     }
 
-    pub(super) fn keep_document(&self, moment: Moment, document: &Arc<DidDocument>) {
+    pub(super) fn insert_document(&self, generation: Generation, document: &Arc<DidDocument>) {
         let mut maps = self.lock();
-        if maps.invalidations == moment.0 {
+        if maps.invalidations == generation.0 {
             let key = document.id.as_str().to_owned();
-            put(&mut maps.documents, key, Arc::clone(document), self.kept());
+            put(&mut maps.documents, key, Arc::clone(document), self.retention());
         }
     }
 
-    pub(super) fn keep_handle(&self, moment: Moment, handle: &Handle, did: &Did) {
+    pub(super) fn insert_handle(&self, generation: Generation, handle: &Handle, did: &Did) {
         let mut maps = self.lock();
-        if maps.invalidations == moment.0 {
-            put(&mut maps.handles, handle.as_str().to_owned(), did.clone(), self.kept());
+        if maps.invalidations == generation.0 {
+            put(&mut maps.handles, handle.as_str().to_owned(), did.clone(), self.retention());
         }
     }
 
-    /// Forgets a DID and every handle that led to it.
+    /// Removes a DID and all handles that resolved to it.
     pub(super) fn invalidate(&self, did: &Did) {
         let mut maps = self.lock();
         maps.invalidations = maps.invalidations.wrapping_add(1);
         maps.documents.remove(did.as_str());
-        maps.handles.retain(|_, kept| kept.value != *did);
+        maps.handles.retain(|_, entry| entry.value != *did);
     }
 
     fn lock(&self) -> MutexGuard<'_, Maps> {
-        // Maps are whole between any two operations, so a panic elsewhere leaves them usable.
+        // No operation leaves the maps inconsistent, so they are usable even after a panic.
         self.maps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn get<T: Clone>(map: &HashMap<String, Kept<T>>, key: &str, lifetime: Duration) -> Option<T> {
-    map.get(key).filter(|kept| kept.since.elapsed() < lifetime).map(|kept| kept.value.clone())
+fn get<T: Clone>(map: &HashMap<String, Entry<T>>, key: &str, lifetime: Duration) -> Option<T> {
+    map.get(key).filter(|entry| entry.since.elapsed() < lifetime).map(|entry| entry.value.clone())
 }
 
-fn put<T>(map: &mut HashMap<String, Kept<T>>, key: String, value: T, lifetime: Duration) {
+fn put<T>(map: &mut HashMap<String, Entry<T>>, key: String, value: T, lifetime: Duration) {
     if lifetime.is_zero() {
         return;
     }
     if map.len() >= CAPACITY && !map.contains_key(&key) {
-        map.retain(|_, kept| kept.since.elapsed() < lifetime);
+        map.retain(|_, entry| entry.since.elapsed() < lifetime);
         if map.len() >= CAPACITY {
-            // A tenth goes at once, so that a flood of new names does not sort the map each time.
-            let mut ages: Vec<Instant> = map.values().map(|kept| kept.since).collect();
+            // Evicts a tenth at once, so that a flood of new names does not scan the map each time.
+            let mut ages: Vec<Instant> = map.values().map(|entry| entry.since).collect();
             let (_, edge, _) = ages.select_nth_unstable(CAPACITY / 10);
             let edge = *edge;
-            map.retain(|_, kept| kept.since > edge);
+            map.retain(|_, entry| entry.since > edge);
         }
     }
-    map.insert(key, Kept { value, since: Instant::now() });
+    map.insert(key, Entry { value, since: Instant::now() });
 }
 
 #[cfg(test)]
@@ -136,7 +137,7 @@ mod tests {
     fn o6_entries_live_under_ten_minutes_whatever_is_asked_for() {
         assert!(Cache::new(Duration::from_secs(86_400), DEFAULT).lifetime < Duration::from_secs(600));
         let cache = Cache::new(Duration::from_secs(1), Duration::from_secs(1));
-        cache.keep_handle(cache.moment(), &handle(1), &did(1));
+        cache.insert_handle(cache.generation(), &handle(1), &did(1));
         assert_eq!(cache.did(&handle(1), cache.lifetime), Some(did(1)));
         std::thread::sleep(Duration::from_millis(1050));
         assert_eq!(cache.did(&handle(1), cache.lifetime), None);
@@ -146,7 +147,7 @@ mod tests {
     fn the_cache_does_not_grow_without_bound() {
         let cache = Cache::new(DEFAULT, DEFAULT);
         for n in 0..CAPACITY * 2 {
-            cache.keep_handle(cache.moment(), &handle(n), &did(n));
+            cache.insert_handle(cache.generation(), &handle(n), &did(n));
         }
         assert!(cache.lock().handles.len() <= CAPACITY);
         let newest = CAPACITY * 2 - 1;
@@ -156,11 +157,11 @@ mod tests {
     #[test]
     fn what_was_fetched_before_an_invalidation_is_not_kept_after_it() {
         let cache = Cache::new(DEFAULT, DEFAULT);
-        let before = cache.moment();
-        cache.keep_handle(before, &handle(1), &did(1));
+        let before = cache.generation();
+        cache.insert_handle(before, &handle(1), &did(1));
         cache.invalidate(&did(1));
         assert_eq!(cache.did(&handle(1), cache.lifetime), None);
-        cache.keep_handle(before, &handle(1), &did(1));
+        cache.insert_handle(before, &handle(1), &did(1));
         assert_eq!(cache.did(&handle(1), cache.lifetime), None);
     }
 }

@@ -1,10 +1,10 @@
-//! From a DID to its document (O4).
+//! Resolution of a DID to its document (O4).
 
 use std::sync::Arc;
 
 use super::{
     did_document::DidDocument,
-    error::{IdentityError, cut},
+    error::{IdentityError, excerpt},
     http::{FetchError, UntrustedHttp},
 };
 use crate::types::{Did, Handle};
@@ -12,15 +12,10 @@ use crate::types::{Did, Handle};
 /// The public directory of `did:plc`.
 pub(super) const PLC_DIRECTORY: &str = "https://plc.directory";
 
-/// Checks the syntax of a DID of any method (D5).
-pub(super) fn parse_did(text: &str) -> Result<Did, IdentityError> {
-    Did::new(text).map_err(|error| IdentityError::invalid_did(text, error.problem))
-}
-
-/// Where documents come from.
+/// The sources of DID documents.
 #[derive(Debug)]
 pub(super) struct DidLookup {
-    /// An origin.
+    /// The origin of the directory.
     pub(super) plc_directory: String,
     pub(super) plc_http: UntrustedHttp,
     pub(super) web_http: UntrustedHttp,
@@ -28,7 +23,7 @@ pub(super) struct DidLookup {
 }
 
 impl DidLookup {
-    /// Fetches the document of a DID; its `id` is the DID.
+    /// Fetches the document of a DID and checks that its `id` is the DID.
     pub(super) async fn resolve(&self, did: &Did) -> Result<Arc<DidDocument>, IdentityError> {
         let (http, url) = match did.method() {
             "plc" => (&self.plc_http, self.plc_url(did, did.identifier())?),
@@ -48,7 +43,10 @@ impl DidLookup {
             Err(source) => return Err(IdentityError::DidUnresolved { did: did.clone(), source }),
         };
         if document.id != *did {
-            return Err(IdentityError::WrongDocument { did: did.clone(), found: cut(document.id.as_str()) });
+            return Err(IdentityError::WrongDocument {
+                did: did.clone(),
+                found: excerpt(document.id.as_str()),
+            });
         }
         Ok(Arc::new(document))
     }
@@ -57,17 +55,17 @@ impl DidLookup {
         if id.len() != 24 || !id.bytes().all(|b| matches!(b, b'a'..=b'z' | b'2'..=b'7')) {
             return Err(IdentityError::invalid_did(
                 did.as_str(),
-                "a did:plc has 24 characters of a-z and 2-7 after its method",
+                "the identifier of a did:plc must have 24 characters from a-z and 2-7",
             ));
         }
         Ok(format!("{}/{}", self.plc_directory, did.as_str()))
     }
 
-    /// A host name and nothing else; for development also `localhost` with a port.
+    /// The identifier must be a host name, or in development `localhost` with an optional port.
     fn web_url(&self, did: &Did, host: &str) -> Result<String, IdentityError> {
         let fail = |problem| Err(IdentityError::invalid_did(did.as_str(), problem));
         if host.contains(':') {
-            return fail("a did:web must be a host name without a path");
+            return fail("the identifier of a did:web must be a host name without a path");
         }
         let lower = host.to_ascii_lowercase();
         let (name, port) = match lower.split_once("%3a") {
@@ -76,20 +74,22 @@ impl DidLookup {
         };
         if name == "localhost" {
             if !self.development {
-                return fail("localhost is for development (`allow_loopback_http`)");
+                return fail("localhost is allowed in development only (`allow_loopback_http`)");
             }
             let port = match port.map(str::parse::<u16>) {
                 None => String::new(),
                 Some(Ok(port)) => format!(":{port}"),
-                Some(Err(_)) => return fail("its port is no number"),
+                Some(Err(_)) => return fail("its port is not a valid number"),
             };
             return Ok(format!("http://localhost{port}/.well-known/did.json"));
         }
         if port.is_some() {
-            return fail("a did:web may have a port on localhost only");
+            return fail("a did:web may have a port only on localhost");
         }
-        // The rules of a handle, which keep IP addresses out too.
-        let Ok(host) = Handle::new(name) else { return fail("a did:web must hold a full host name") };
+        // The rules for handles, which exclude IP addresses too.
+        let Ok(host) = Handle::new(name) else {
+            return fail("the identifier of a did:web must be a full host name");
+        };
         if host.has_reserved_tld() && !(self.development && name.ends_with(".test")) {
             return fail("its top-level domain is reserved");
         }

@@ -1,26 +1,49 @@
-//! The DID document: what a DID says of its handle, keys and services (O5).
+//! DID documents: the handle, keys and services of a DID (O5).
 
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
-use url::Url;
 
-use super::{error::IdentityError, handle::parse_handle};
+use super::{
+    error::{IdentityError, excerpt},
+    syntax::{parse_handle, parse_origin},
+};
 use crate::types::{Did, Handle};
 
-/// A DID document, as far as the protocol uses it. Unknown fields and entries of another shape are left out.
+/// A [DID document](https://atproto.com/specs/did#did-documents), restricted to the parts that the protocol uses.
+///
+/// Deserialization ignores unknown fields, and entries whose form it does not support.
+///
+/// ```
+/// use atproto_sdk::{handle, identity::DidDocument};
+///
+/// let document: DidDocument = serde_json::from_str(
+///     r##"{
+///         "id": "did:web:example.com",
+///         "alsoKnownAs": ["at://alice.example.com"],
+///         "service": [{
+///             "id": "#atproto_pds",
+///             "type": "AtprotoPersonalDataServer",
+///             "serviceEndpoint": "https://pds.example.com"
+///         }]
+///     }"##,
+/// )?;
+/// assert_eq!(document.handle(), Some(handle!("alice.example.com")));
+/// assert_eq!(document.pds()?, "https://pds.example.com");
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct DidDocument {
-    /// The DID that the document is of.
+    /// The DID that the document describes.
     pub id: Did,
-    /// Names that the DID claims; handles stand here as `at://<handle>`.
-    #[serde(default, deserialize_with = "readable")]
+    /// The names that the DID claims; handles have the form `at://<handle>`.
+    #[serde(default, deserialize_with = "supported_entries")]
     pub also_known_as: Vec<String>,
-    /// Public keys.
-    #[serde(default, deserialize_with = "readable")]
+    /// The public keys.
+    #[serde(default, deserialize_with = "supported_entries")]
     pub verification_method: Vec<VerificationMethod>,
-    /// Services, the PDS among them.
-    #[serde(default, deserialize_with = "readable")]
+    /// The services, including the PDS.
+    #[serde(default, deserialize_with = "supported_entries")]
     pub service: Vec<Service>,
 }
 
@@ -29,15 +52,15 @@ pub struct DidDocument {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct VerificationMethod {
-    /// `#<name>`, or the same with the DID in front.
+    /// The identifier: `#<name>`, or the same preceded by the DID.
     pub id: String,
-    /// The kind of key, `Multikey` today.
+    /// The type of key, currently `Multikey`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The DID that holds the private key.
+    /// The DID that controls the private key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub controller: Option<String>,
-    /// The key in multibase.
+    /// The key in multibase encoding.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_key_multibase: Option<String>,
 }
@@ -47,72 +70,86 @@ pub struct VerificationMethod {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Service {
-    /// `#<name>`, or the same with the DID in front.
+    /// The identifier: `#<name>`, or the same preceded by the DID.
     pub id: String,
-    /// The kind of service, such as `AtprotoPersonalDataServer`.
+    /// The type of service, such as `AtprotoPersonalDataServer`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Its URL.
+    /// The URL of the service.
     pub service_endpoint: String,
 }
 
 impl DidDocument {
-    /// Origin of the PDS, without a slash at its end (O5).
+    /// Returns the origin of the PDS (the service `#atproto_pds`), without a trailing slash.
     ///
-    /// Whether it may be asked (https, a public address) is checked when it is. Errors: [`IdentityError::NoPds`],
-    /// [`IdentityError::InvalidPds`].
+    /// Whether connecting to it is allowed (https, a public address) is checked when a connection is made.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`IdentityError::NoPds`] if the document has no such service, and [`IdentityError::InvalidPds`] if its URL
+    /// is not an origin.
     pub fn pds(&self) -> Result<String, IdentityError> {
         let service = self.service("atproto_pds").filter(|s| s.kind == "AtprotoPersonalDataServer");
         let service = service.ok_or_else(|| IdentityError::NoPds { did: self.id.clone() })?;
-        origin(&service.service_endpoint).map_err(|problem| IdentityError::InvalidPds {
+        parse_origin(&service.service_endpoint).map_err(|problem| IdentityError::InvalidPds {
             did: self.id.clone(),
-            // Cut, because a stranger chose it.
-            url: service.service_endpoint.chars().filter(|c| !c.is_control()).take(200).collect(),
+            url: excerpt(&service.service_endpoint),
             problem,
         })
     }
 
-    /// The handle that the document claims: the first valid one (O5). It counts only once it leads back to the DID.
+    /// Returns the handle that the document claims, which is the first valid one.
+    ///
+    /// It must not be used before it has been resolved and found to point to this DID; [`Resolver`](super::Resolver)
+    /// does that.
     pub fn handle(&self) -> Option<Handle> {
         self.also_known_as.iter().find_map(|name| parse_handle(name.strip_prefix("at://")?).ok())
     }
 
-    /// The account's signing key (`#atproto`, type `Multikey`) in multibase.
+    /// Returns the signing key of the account (`#atproto`, of type `Multikey`) in multibase encoding.
+    ///
+    /// ```
+    /// # use atproto_sdk::identity::DidDocument;
+    /// let document: DidDocument = serde_json::from_str(
+    ///     r##"{"id":"did:web:example.com","verificationMethod":[{"id":"#atproto",
+    ///     "type":"Multikey","publicKeyMultibase":"zQ3shXjHeiBuRCKmM36cuYnm7YEMzhGnCmCyW92sRJ9pribSF"}]}"##,
+    /// )?;
+    /// assert!(document.signing_key().unwrap().starts_with("zQ3sh")); // secp256k1
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     pub fn signing_key(&self) -> Option<&str> {
         let key = self.verification_method.iter().find(|method| self.is_named(&method.id, "atproto"))?;
         if key.kind == "Multikey" { key.public_key_multibase.as_deref() } else { None }
     }
 
-    /// The first service of a name, given without `#`, such as `bsky_labeler`.
+    /// Returns the first service with the given name, without the `#`, such as `atproto_labeler`.
+    ///
+    /// ```
+    /// # use atproto_sdk::identity::DidDocument;
+    /// let document: DidDocument = serde_json::from_str(
+    ///     r##"{"id":"did:web:labels.example.com","service":[{"id":"#atproto_labeler",
+    ///     "type":"AtprotoLabeler","serviceEndpoint":"https://labels.example.com"}]}"##,
+    /// )?;
+    /// let labeler = document.service("atproto_labeler").unwrap();
+    /// assert_eq!(labeler.service_endpoint, "https://labels.example.com");
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     pub fn service(&self, name: &str) -> Option<&Service> {
         self.service.iter().find(|service| self.is_named(&service.id, name))
     }
 
-    /// Ids stand relative (`#name`) or with the DID in front.
+    /// Identifiers are relative (`#name`) or preceded by the DID.
     fn is_named(&self, id: &str, name: &str) -> bool {
         let fragment = id.strip_prefix(self.id.as_str()).unwrap_or(id);
         fragment.strip_prefix('#') == Some(name)
     }
 }
 
-/// A URL that is nothing but an origin, in its canonical form.
-pub(super) fn origin(text: &str) -> Result<String, &'static str> {
-    let url = Url::parse(text).map_err(|_| "it is not an absolute URL")?;
-    if !matches!(url.scheme(), "https" | "http") {
-        return Err("it must be https");
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("it carries credentials");
-    }
-    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-        return Err("it must be an origin: no path, query or fragment");
-    }
-    Ok(url.origin().ascii_serialization())
-}
-
-/// Reads the entries that have the shape used here; one of another shape (an endpoint that is a map, say) is no
-/// reason to lose the document.
-fn readable<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Vec<T>, D::Error> {
+/// Deserializes the entries of a supported form. An entry of another form (such as an endpoint that is a map) does not
+/// make the document unusable.
+fn supported_entries<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
     let entries = Option::<Vec<serde_json::Value>>::deserialize(deserializer)?.unwrap_or_default();
     Ok(entries.into_iter().filter_map(|entry| serde_json::from_value(entry).ok()).collect())
 }

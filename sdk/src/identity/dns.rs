@@ -1,7 +1,7 @@
-//! TXT records, asked of the system's name servers.
+//! A DNS client for TXT records.
 //!
-//! A question over UDP, repeated over TCP where the answer does not fit: all that the lookup of a handle needs. A whole
-//! resolver would cost every user's build some 25 crates.
+//! It sends a query over UDP and repeats it over TCP if the response is truncated, which is all that resolving a handle
+//! needs. A full resolver would add about 25 crates to every user's build.
 
 use std::{
     io,
@@ -16,13 +16,13 @@ use tokio::{
     time::timeout,
 };
 
-/// How long one server may take for one answer.
+/// The time limit for a response of one server.
 const SERVER_TIMEOUT: Duration = Duration::from_secs(2);
-/// How often the servers are gone through.
+/// How many times each server is tried.
 const ROUNDS: usize = 2;
-/// Most answers that are not ours which are passed over while waiting for ours.
-const STRAY_ANSWERS: usize = 16;
-/// Asked where the system says nothing (outside of Unix): public resolvers of three operators.
+/// The maximum number of unrelated responses that are ignored while waiting for ours.
+const MAX_UNRELATED: usize = 16;
+/// Queried where the system's configuration is not available (outside of Unix): public resolvers of three operators.
 #[cfg(not(unix))]
 const PUBLIC: [IpAddr; 3] = [
     IpAddr::V4(Ipv4Addr::new(1, 1, 1, 1)),
@@ -30,34 +30,35 @@ const PUBLIC: [IpAddr; 3] = [
     IpAddr::V4(Ipv4Addr::new(9, 9, 9, 9)),
 ];
 
-/// Asks name servers for TXT records. Keeps nothing: records may live for days, a sign-in's cache may not (O6).
+/// Queries name servers for TXT records. It does not cache: records may live for days, which is too long for sign-in (O6).
 #[derive(Debug, Clone)]
 pub(super) struct Dns {
     servers: Vec<SocketAddr>,
 }
 
-/// Why a name server's answer is of no use.
+/// Why a DNS query failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DnsError {
-    #[error("{server} gave no answer within {SERVER_TIMEOUT:?}")]
+    #[error("{server} did not respond within {SERVER_TIMEOUT:?}")]
     Timeout { server: SocketAddr },
     #[error("{server} cannot be reached: {source}")]
     Io { server: SocketAddr, source: io::Error },
-    #[error("{server} answered with an error ({code:?})")]
+    #[error("{server} responded with an error ({code:?})")]
     Refused { server: SocketAddr, code: RCODE },
-    #[error("{server} gave an answer that is not valid")]
+    #[error("{server} sent an invalid response")]
     Broken { server: SocketAddr },
-    #[error("the name cannot be asked for")]
+    #[error("the name cannot be queried")]
     Name,
-    #[error("there is no source of randomness")]
+    #[error("no source of randomness is available")]
     Random,
 }
 
 impl Dns {
-    /// The system's name servers; `server` takes their place.
+    /// Uses `server`, or the system's name servers if it is `None`.
     ///
     /// # Errors
-    /// In words, when the system has no usable configuration.
+    ///
+    /// Returns a message if the system has no usable configuration.
     pub(super) fn new(server: Option<SocketAddr>) -> Result<Self, String> {
         let servers = match server {
             Some(server) => vec![server],
@@ -66,14 +67,14 @@ impl Dns {
         Ok(Self { servers })
     }
 
-    /// The TXT records of a name, each put together from its parts; none if there is no such name. Records that are not
-    /// text are left out.
+    /// Returns the TXT records of a name, each with its strings concatenated. The result is empty if the name does not
+    /// exist. Records that are not valid UTF-8 are ignored.
     pub(super) async fn txt(&self, name: &str) -> Result<Vec<String>, DnsError> {
         let mut failure = DnsError::Name;
         for _ in 0..ROUNDS {
             for server in &self.servers {
-                let asked = timeout(SERVER_TIMEOUT, ask(*server, name)).await;
-                match asked.unwrap_or(Err(DnsError::Timeout { server: *server })) {
+                let response = timeout(SERVER_TIMEOUT, query(*server, name)).await;
+                match response.unwrap_or(Err(DnsError::Timeout { server: *server })) {
                     Ok(records) => return Ok(records),
                     Err(error @ (DnsError::Name | DnsError::Random)) => return Err(error),
                     Err(error) => failure = error,
@@ -91,7 +92,7 @@ fn system_servers() -> Result<Vec<SocketAddr>, String> {
     let config = resolv_conf::Config::parse(text).map_err(|error| format!("{FILE}: {error}"))?;
     let servers = config.nameservers.into_iter().map(|server| SocketAddr::new(server.into(), 53));
     let servers: Vec<SocketAddr> = servers.collect();
-    // What the system's own resolver does then (resolv.conf(5)).
+    // The same default as the system's resolver (resolv.conf(5)).
     Ok(if servers.is_empty() { vec![SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 53)] } else { servers })
 }
 
@@ -100,8 +101,8 @@ fn system_servers() -> Result<Vec<SocketAddr>, String> {
     Ok(PUBLIC.into_iter().map(|server| SocketAddr::new(server, 53)).collect())
 }
 
-/// One question to one server.
-async fn ask(server: SocketAddr, name: &str) -> Result<Vec<String>, DnsError> {
+/// Sends one query to one server.
+async fn query(server: SocketAddr, name: &str) -> Result<Vec<String>, DnsError> {
     let io = |source| DnsError::Io { server, source };
     let mut random = [0; 2];
     getrandom::fill(&mut random).map_err(|_| DnsError::Random)?;
@@ -110,24 +111,24 @@ async fn ask(server: SocketAddr, name: &str) -> Result<Vec<String>, DnsError> {
 
     let any: IpAddr =
         if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    // Connected, so that only this server's answers come in, on a port that nobody can foretell.
+    // Connected, so that only responses of this server are received, on an unpredictable port.
     let socket = UdpSocket::bind((any, 0)).await.map_err(io)?;
     socket.connect(server).await.map_err(io)?;
     socket.send(&question).await.map_err(io)?;
     let mut buffer = vec![0; 4096];
-    for _ in 0..STRAY_ANSWERS {
+    for _ in 0..MAX_UNRELATED {
         let length = socket.recv(&mut buffer).await.map_err(io)?;
-        match read_answer(id, name, &buffer[..length]) {
-            Answer::Stray => {}
-            Answer::Records(records) => return Ok(records),
-            Answer::Refused(code) => return Err(DnsError::Refused { server, code }),
-            Answer::Truncated => return ask_over_tcp(server, id, name, &question).await,
+        match read_response(id, name, &buffer[..length]) {
+            Response::Unrelated => {}
+            Response::Records(records) => return Ok(records),
+            Response::Refused(code) => return Err(DnsError::Refused { server, code }),
+            Response::Truncated => return query_over_tcp(server, id, name, &question).await,
         }
     }
     Err(DnsError::Broken { server })
 }
 
-async fn ask_over_tcp(
+async fn query_over_tcp(
     server: SocketAddr,
     id: u16,
     name: &str,
@@ -138,12 +139,12 @@ async fn ask_over_tcp(
     let length = u16::try_from(question.len()).map_err(|_| DnsError::Name)?;
     stream.write_all(&[&length.to_be_bytes(), question].concat()).await.map_err(io)?;
     let length = stream.read_u16().await.map_err(io)?;
-    let mut answer = vec![0; usize::from(length)];
-    stream.read_exact(&mut answer).await.map_err(io)?;
-    match read_answer(id, name, &answer) {
-        Answer::Records(records) => Ok(records),
-        Answer::Refused(code) => Err(DnsError::Refused { server, code }),
-        Answer::Stray | Answer::Truncated => Err(DnsError::Broken { server }),
+    let mut response = vec![0; usize::from(length)];
+    stream.read_exact(&mut response).await.map_err(io)?;
+    match read_response(id, name, &response) {
+        Response::Records(records) => Ok(records),
+        Response::Refused(code) => Err(DnsError::Refused { server, code }),
+        Response::Unrelated | Response::Truncated => Err(DnsError::Broken { server }),
     }
 }
 
@@ -155,30 +156,30 @@ fn question(id: u16, name: &str) -> Option<Vec<u8>> {
     packet.build_bytes_vec().ok()
 }
 
-enum Answer {
+enum Response {
     Records(Vec<String>),
     Truncated,
     Refused(RCODE),
-    /// Not an answer to our question.
-    Stray,
+    /// Not a response to our query.
+    Unrelated,
 }
 
-fn read_answer(id: u16, name: &str, bytes: &[u8]) -> Answer {
-    let Ok(packet) = Packet::parse(bytes) else { return Answer::Stray };
-    let asked = packet.questions.first().is_some_and(|question| {
+fn read_response(id: u16, name: &str, bytes: &[u8]) -> Response {
+    let Ok(packet) = Packet::parse(bytes) else { return Response::Unrelated };
+    let is_ours = packet.questions.first().is_some_and(|question| {
         question.qtype == QTYPE::TYPE(TYPE::TXT)
             && question.qclass == QCLASS::CLASS(CLASS::IN)
             && question.qname.to_string().eq_ignore_ascii_case(name)
     });
-    if packet.id() != id || !packet.has_flags(PacketFlag::RESPONSE) || !asked {
-        return Answer::Stray;
+    if packet.id() != id || !packet.has_flags(PacketFlag::RESPONSE) || !is_ours {
+        return Response::Unrelated;
     }
     match packet.rcode() {
-        RCODE::NoError if packet.has_flags(PacketFlag::TRUNCATION) => Answer::Truncated,
-        // A resolver follows aliases by itself, and the records then have another name.
-        RCODE::NoError => Answer::Records(packet.answers.into_iter().filter_map(text).collect()),
-        RCODE::NameError => Answer::Records(Vec::new()),
-        code => Answer::Refused(code),
+        RCODE::NoError if packet.has_flags(PacketFlag::TRUNCATION) => Response::Truncated,
+        // The name server follows aliases, so the records may have another name.
+        RCODE::NoError => Response::Records(packet.answers.into_iter().filter_map(text).collect()),
+        RCODE::NameError => Response::Records(Vec::new()),
+        code => Response::Refused(code),
     }
 }
 

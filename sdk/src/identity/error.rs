@@ -1,56 +1,71 @@
-//! Why an identity could not be resolved.
+//! The errors of identity resolution.
 
 use super::http::FetchError;
 use crate::types::{Did, Handle};
 
-/// Why an identity could not be resolved.
+/// The error returned when a handle or a DID cannot be resolved.
 ///
-/// A DID fails in three ways that ask for different answers (O4): it is no DID ([`Self::InvalidDid`]), its method is
-/// not supported ([`Self::UnsupportedMethod`]), or it could not be resolved (the others).
+/// As [specified](https://atproto.com/specs/did), a DID can fail in three ways: it is not a valid DID
+/// ([`InvalidDid`](Self::InvalidDid)), its method is not supported ([`UnsupportedMethod`](Self::UnsupportedMethod)), or it
+/// cannot be resolved (the other variants).
+///
+/// ```
+/// use atproto_sdk::identity::{IdentityError, Resolver};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let resolver = Resolver::builder().build()?;
+/// // Fails before any request is made.
+/// let error = resolver.resolve("alice").await.unwrap_err();
+/// assert!(matches!(error, IdentityError::InvalidHandle { .. }));
+/// assert!(!error.is_temporary());
+/// # Ok(()) }
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(example())?;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdentityError {
-    /// The text is no DID.
+    /// The text is not a valid DID.
     #[error("`{did}` is not a valid DID: {problem}")]
     InvalidDid {
-        /// The text, cut to 200 characters.
+        /// The text, truncated to 200 characters.
         did: String,
         /// What is wrong.
         problem: &'static str,
     },
-    /// The DID's method is none of those that the protocol uses.
-    #[error("the DID method `{method}` of {did} is not supported; did:plc and did:web are")]
+    /// The method of the DID is not supported by the protocol.
+    #[error("the method `{method}` of {did} is not supported; only did:plc and did:web are")]
     UnsupportedMethod {
         /// The DID.
         did: Did,
         /// The method.
         method: String,
     },
-    /// The text is no handle.
+    /// The text is not a valid handle.
     #[error(
         "`{handle}` is not a valid handle ({problem}); a handle is a domain name such as alice.example.com"
     )]
     InvalidHandle {
-        /// The text, cut to 200 characters.
+        /// The text, truncated to 200 characters.
         handle: String,
         /// What is wrong.
         problem: &'static str,
     },
-    /// The handle ends in a domain that is never used on the public network (O2).
+    /// The top-level domain of the handle is reserved, so the handle never resolves on the public network.
     #[error("{handle} cannot be resolved: the top-level domain `.{tld}` is reserved")]
     ReservedTld {
         /// The handle.
         handle: Handle,
-        /// Its last part.
+        /// The top-level domain.
         tld: String,
     },
-    /// The handle resolves to no DID.
+    /// The service that resolves handles does not know the handle.
     #[error("the handle {handle} was not found; check its spelling")]
     HandleNotFound {
         /// The handle.
         handle: Handle,
     },
-    /// Neither DNS nor the handle's web server gives a DID.
+    /// The handle resolves neither through DNS nor through HTTPS.
     #[error(
         "the handle {handle} does not resolve: DNS TXT _atproto.{handle} {}, and {well_known}",
         dns.as_deref().unwrap_or("has no `did=` record")
@@ -58,25 +73,25 @@ pub enum IdentityError {
     HandleUnresolved {
         /// The handle.
         handle: Handle,
-        /// Why DNS could not be asked or is unusable; `None` when it has no record for the handle.
+        /// Why the DNS lookup failed; `None` if it succeeded but found no record for the handle.
         dns: Option<String>,
-        /// Why the web server gave none.
+        /// Why the HTTPS lookup failed.
         #[source]
         well_known: Box<FetchError>,
     },
-    /// DNS names several DIDs for the handle: its owner has to leave one (O2).
+    /// DNS has records with different DIDs for the handle. Its owner must remove all but one.
     #[error(
-        "the handle {handle} has TXT records for two different DIDs, {first} and {second}; one has to go"
+        "the handle {handle} has TXT records for two different DIDs, {first} and {second}; one must be removed"
     )]
     HandleAmbiguous {
         /// The handle.
         handle: Handle,
-        /// One of them.
+        /// One of the DIDs.
         first: String,
-        /// Another.
+        /// Another one.
         second: String,
     },
-    /// The service that resolves handles could not be asked.
+    /// The request to the service that resolves handles failed.
     #[error("the handle {handle} could not be looked up at the configured service")]
     HandleService {
         /// The handle.
@@ -84,34 +99,36 @@ pub enum IdentityError {
         /// The cause.
         source: FetchError,
     },
-    /// The handle points to a DID whose document does not claim it back (O3).
+    /// The handle resolves to a DID whose document does not [claim the handle back].
+    ///
+    /// [claim the handle back]: https://atproto.com/specs/handle#handle-resolution
     #[error(
-        "the handle {handle} points to {did}, whose document names {} instead; sign in with that or with the DID",
+        "the handle {handle} resolves to {did}, whose document claims {} instead; use that or the DID",
         claimed.as_ref().map_or("no handle", Handle::as_str)
     )]
     HandleNotClaimed {
         /// The handle.
         handle: Handle,
-        /// The DID that it points to.
+        /// The DID that it resolves to.
         did: Did,
-        /// The handle in the document.
+        /// The handle that the document claims, if any.
         claimed: Option<Handle>,
     },
-    /// Nobody knows the DID.
-    #[error("{did} is not known at {url}")]
+    /// The DID does not exist.
+    #[error("{did} was not found at {url}")]
     DidNotFound {
         /// The DID.
         did: Did,
         /// Where it was looked up.
         url: String,
     },
-    /// The DID has been given up for good by its owner.
-    #[error("{did} was deleted by its owner (a tombstone); it cannot be used any more")]
+    /// The DID was permanently deleted by its owner.
+    #[error("{did} was deleted by its owner and cannot be used anymore")]
     DidDeleted {
         /// The DID.
         did: Did,
     },
-    /// The DID's document could not be fetched or read.
+    /// The document of the DID could not be fetched or decoded.
     #[error("the document of {did} could not be fetched")]
     DidUnresolved {
         /// The DID.
@@ -119,45 +136,45 @@ pub enum IdentityError {
         /// The cause.
         source: FetchError,
     },
-    /// What was served for the DID is the document of another one (O4).
+    /// The document served for the DID is that of another DID.
     #[error("the document served for {did} is that of {found}")]
     WrongDocument {
         /// The DID.
         did: Did,
-        /// The `id` in the document, cut to 200 characters.
+        /// The `id` in the document, truncated to 200 characters.
         found: String,
     },
-    /// The document names no PDS: the account has no data in the network.
-    #[error("the document of {did} names no PDS (service `#atproto_pds`)")]
+    /// The document does not contain a PDS.
+    #[error("the document of {did} does not contain a PDS (the service `#atproto_pds`)")]
     NoPds {
         /// The DID.
         did: Did,
     },
-    /// The document names a PDS at an impossible URL.
-    #[error("the document of {did} names the PDS `{url}`: {problem}")]
+    /// The document contains a PDS whose URL is not acceptable.
+    #[error("the document of {did} contains the PDS `{url}`, which is not acceptable: {problem}")]
     InvalidPds {
         /// The DID.
         did: Did,
-        /// The URL, cut to 200 characters.
+        /// The URL, truncated to 200 characters.
         url: String,
         /// What is wrong.
         problem: &'static str,
     },
-    /// The resolver's configuration is wrong.
+    /// The configuration of the resolver is invalid.
     #[error("the identity resolver cannot use `{value}`: {problem}")]
     Configuration {
-        /// The setting.
+        /// The configured value.
         value: String,
         /// What is wrong.
         problem: &'static str,
     },
-    /// The HTTP client could not be set up (TLS).
-    #[error("the HTTP client of the identity resolver could not be set up")]
+    /// The HTTP client could not be created.
+    #[error("the HTTP client of the identity resolver could not be created")]
     Setup(#[source] reqwest::Error),
 }
 
 impl IdentityError {
-    /// Whether the same question may be answered later: the network or a server failed, nothing is wrong with the input.
+    /// Returns `true` if a later attempt may succeed, because the network or a server failed.
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::HandleUnresolved { dns, well_known, .. } => dns.is_some() || well_known.is_temporary(),
@@ -167,15 +184,15 @@ impl IdentityError {
     }
 
     pub(super) fn invalid_did(text: &str, problem: &'static str) -> Self {
-        Self::InvalidDid { did: cut(text), problem }
+        Self::InvalidDid { did: excerpt(text), problem }
     }
 
     pub(super) fn invalid_handle(text: &str, problem: &'static str) -> Self {
-        Self::InvalidHandle { handle: cut(text), problem }
+        Self::InvalidHandle { handle: excerpt(text), problem }
     }
 }
 
-/// A stranger's text for a message.
-pub(super) fn cut(text: &str) -> String {
+/// Prepares untrusted text for a message: without control characters, truncated to 200 characters.
+pub(super) fn excerpt(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(200).collect()
 }

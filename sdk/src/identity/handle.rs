@@ -1,36 +1,49 @@
-//! From a handle to a DID (O2).
+//! Resolution of a handle to a DID (O2).
 
 use std::{fmt, net::SocketAddr, pin::pin, time::Duration};
 
 use futures_util::future::{Either, select};
 
 use super::{
-    did::parse_did,
-    did_document::origin,
     dns::Dns,
-    error::{IdentityError, cut},
+    error::{IdentityError, excerpt},
     http::{FetchError, UntrustedHttp},
+    syntax::{parse_did, parse_origin},
 };
 use crate::types::{Did, Handle};
 
-/// Limit of one DNS question, retries included.
+/// The time limit of a DNS lookup, including retries.
 const DNS_TIMEOUT: Duration = Duration::from_secs(6);
-/// Redirects followed from `/.well-known/atproto-did`.
+/// The maximum number of redirects followed from `/.well-known/atproto-did`.
 const REDIRECTS: u8 = 3;
 
-/// How handles are resolved.
+/// How handles are [resolved](https://atproto.com/specs/handle#handle-resolution).
+///
+/// ```
+/// use atproto_sdk::identity::{HandleResolver, Resolver};
+///
+/// # fn main() -> Result<(), atproto_sdk::identity::IdentityError> {
+/// // In an environment without DNS.
+/// let resolver = Resolver::builder()
+///     .handle_resolver(HandleResolver::Xrpc("https://pds.example.com".to_owned()))
+///     .build()?;
+/// # let _ = resolver;
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum HandleResolver {
-    /// DNS TXT and `/.well-known/atproto-did`, asked at the same time; DNS wins.
+    /// Through DNS TXT records and `/.well-known/atproto-did`, concurrently. DNS takes precedence.
     #[default]
     DnsAndWellKnown,
-    /// `com.atproto.identity.resolveHandle` at a service, given by its origin: where DNS cannot be asked, and in
-    /// development. That service is trusted with the answer, and learns who signs in.
+    /// Through `com.atproto.identity.resolveHandle` at the service with the given origin.
+    ///
+    /// For development, and for environments without DNS. The service must be trusted: it determines the results, and it
+    /// learns who signs in.
     Xrpc(String),
 }
 
-/// The ways to a DID, set up.
+/// A configured [`HandleResolver`].
 pub(super) enum HandleLookup {
     Public(Box<PublicLookup>),
     Xrpc { origin: String, http: UntrustedHttp, development: bool },
@@ -46,17 +59,17 @@ impl fmt::Debug for HandleLookup {
 }
 
 pub(super) struct PublicLookup {
-    /// The reason in words where the system has no usable DNS configuration: the web server can still be asked.
+    /// `Err` if the system has no usable DNS configuration, in which case HTTPS may still work.
     pub(super) dns: Result<Dns, String>,
     pub(super) http: UntrustedHttp,
-    /// Where the handle's web server is asked, with `{handle}` in it; another one in tests only.
+    /// The URL at the handle's web server, with the placeholder `{handle}`; different in tests only.
     pub(super) well_known: &'static str,
 }
 
 pub(super) const WELL_KNOWN: &str = "https://{handle}/.well-known/atproto-did";
 
 impl HandleLookup {
-    /// The DID that a handle points to; whether the DID claims it back is for the caller to see.
+    /// Resolves a handle. Whether the DID claims it back is for the caller to check.
     pub(super) async fn resolve(&self, handle: &Handle) -> Result<Did, IdentityError> {
         self.check_tld(handle)?;
         match self {
@@ -80,7 +93,7 @@ impl PublicLookup {
     async fn resolve(&self, handle: &Handle) -> Result<Did, IdentityError> {
         let (dns, well_known) = (pin!(self.dns(handle)), pin!(self.well_known(handle)));
         let (dns, well_known) = match select(dns, well_known).await {
-            // DNS wins, so there is nothing left to wait for.
+            // DNS takes precedence, so there is no need to wait for HTTPS.
             Either::Left((Ok(Some(did)), _)) => return Ok(did),
             Either::Left((Err(DnsProblem::Ambiguous(e)), _)) => return Err(e),
             Either::Left((dns, well_known)) => (dns, well_known.await),
@@ -104,8 +117,8 @@ impl PublicLookup {
         let name = format!("_atproto.{}", handle.as_str());
         let texts = match tokio::time::timeout(DNS_TIMEOUT, dns.txt(&name)).await {
             Ok(Ok(texts)) => texts,
-            Ok(Err(e)) => return Err(DnsProblem::Failed(format!("could not be asked ({e})"))),
-            Err(_) => return Err(DnsProblem::Failed(format!("gave no answer within {DNS_TIMEOUT:?}"))),
+            Ok(Err(e)) => return Err(DnsProblem::Failed(format!("could not be queried ({e})"))),
+            Err(_) => return Err(DnsProblem::Failed(format!("did not respond within {DNS_TIMEOUT:?}"))),
         };
         did_in_records(handle, &texts)
     }
@@ -113,20 +126,20 @@ impl PublicLookup {
     async fn well_known(&self, handle: &Handle) -> Result<Did, FetchError> {
         let url = self.well_known.replace("{handle}", handle.as_str());
         let text = self.http.get_text(&url, REDIRECTS).await?;
-        let problem = "is not a DID; the file has to hold the account's DID and nothing else";
+        let problem = "is not a DID; the file must contain nothing but the account's DID";
         parse_did(text.trim()).map_err(|_| FetchError::Text { url, problem })
     }
 }
 
 #[derive(Debug)]
 enum DnsProblem {
-    /// The lookup as a whole fails.
+    /// The lookup fails as a whole.
     Ambiguous(IdentityError),
-    /// DNS is of no use for this handle; the web server may be.
+    /// DNS cannot resolve this handle; HTTPS may.
     Failed(String),
 }
 
-/// The one DID in TXT records; those that do not start with `did=` are somebody else's.
+/// Returns the one DID in TXT records. Records that do not start with `did=` belong to other protocols.
 fn did_in_records(handle: &Handle, records: &[String]) -> Result<Option<Did>, DnsProblem> {
     let mut found: Option<String> = None;
     for record in records {
@@ -134,7 +147,7 @@ fn did_in_records(handle: &Handle, records: &[String]) -> Result<Option<Did>, Dn
         let value = value.trim().to_owned();
         match found {
             Some(first) if first != value => {
-                let (first, second) = (cut(&first), cut(&value));
+                let (first, second) = (excerpt(&first), excerpt(&value));
                 let handle = handle.clone();
                 return Err(DnsProblem::Ambiguous(IdentityError::HandleAmbiguous { handle, first, second }));
             }
@@ -143,7 +156,7 @@ fn did_in_records(handle: &Handle, records: &[String]) -> Result<Option<Did>, Dn
     }
     let Some(text) = found else { return Ok(None) };
     let did = parse_did(&text)
-        .map_err(|_| DnsProblem::Failed(format!("holds `{}`, which is no DID", cut(&text))))?;
+        .map_err(|_| DnsProblem::Failed(format!("contains `{}`, which is not a DID", excerpt(&text))))?;
     Ok(Some(did))
 }
 
@@ -167,17 +180,17 @@ async fn resolve_at_service(
     }
 }
 
-/// Sets the lookup up; `name_server` takes the place of the system's.
+/// Creates the lookup; `name_server` replaces the system's name servers.
 pub(super) fn set_up(
-    way: HandleResolver,
+    resolver: HandleResolver,
     name_server: Option<SocketAddr>,
     untrusted: UntrustedHttp,
     configured: UntrustedHttp,
     development: bool,
 ) -> Result<HandleLookup, IdentityError> {
-    match way {
+    match resolver {
         HandleResolver::DnsAndWellKnown => Ok(HandleLookup::Public(Box::new(PublicLookup {
-            dns: Dns::new(name_server).map_err(|problem| format!("could not be asked ({problem})")),
+            dns: Dns::new(name_server).map_err(|problem| format!("could not be queried ({problem})")),
             http: untrusted,
             well_known: WELL_KNOWN,
         }))),
@@ -188,20 +201,12 @@ pub(super) fn set_up(
     }
 }
 
-/// A URL from the developer's configuration.
+/// Checks a URL from the developer's configuration, which must be an origin.
 pub(super) fn configured_origin(url: &str, http: &UntrustedHttp) -> Result<String, IdentityError> {
     let fail = |value: String, problem| IdentityError::Configuration { value, problem };
     match http.check_url(url) {
         Err(FetchError::InsecureUrl { url, problem }) => Err(fail(url, problem)),
-        Err(_) => Err(fail(cut(url), "it cannot be asked")),
-        Ok(_) => origin(url).map_err(|problem| fail(cut(url), problem)),
-    }
-}
-
-/// Checks a handle and puts it in lower case (D5). What passes is safe to stand in a URL and in a DNS name.
-pub(super) fn parse_handle(text: &str) -> Result<Handle, IdentityError> {
-    match Handle::new(text) {
-        Ok(handle) => Ok(handle.to_lowercase()),
-        Err(error) => Err(IdentityError::invalid_handle(text, error.problem)),
+        Err(_) => Err(fail(excerpt(url), "it cannot be used")),
+        Ok(_) => parse_origin(url).map_err(|problem| fail(excerpt(url), problem)),
     }
 }

@@ -1,4 +1,4 @@
-//! HTTP for URLs that strangers control: what a handle, a DID document or a server's metadata points to (O9).
+//! HTTP for untrusted URLs: those that a handle, a DID document or a server's metadata points to (O9).
 
 use std::{
     error::Error as StdError,
@@ -20,124 +20,124 @@ use url::{Host, Url};
 use super::address::{forbidden_range, is_loopback};
 use crate::xrpc::BoxFuture;
 
-/// Limit of a fetch from its start to the end of the body, redirects included.
+/// The time limit of a fetch, from its start to the end of the body, including redirects.
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(15);
-/// The largest JSON document that is read, after decompression.
+/// The maximum size of a JSON document, after decompression.
 const JSON_LIMIT: usize = 256 * 1024;
-/// The largest text that is read: a DID has at most 2048 bytes.
+/// The maximum size of a text: a DID has at most 2048 bytes.
 const TEXT_LIMIT: usize = 8 * 1024;
 
-/// Every client of the SDK starts from this: `ring` TLS with the platform's trusted roots, the SDK's user agent.
+/// The basis of every client of the SDK: TLS by `ring` with the platform's trusted roots, and the SDK's user agent.
 pub(crate) fn client_builder() -> reqwest::ClientBuilder {
     crate::http_client::builder()
 }
 
-/// Why a URL that came from somebody else could not be fetched.
+/// The error returned when a document of an untrusted server could not be fetched.
 ///
-/// Messages show the URL without credentials.
+/// Messages contain the URL without credentials.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FetchError {
-    /// The URL is refused as it stands: nothing was sent.
-    #[error("{url} is not fetched: {problem}")]
+    /// The URL is not acceptable. No request was sent.
+    #[error("{url} was not fetched: {problem}")]
     InsecureUrl {
         /// The URL, without credentials.
         url: String,
-        /// The rule that it breaks.
+        /// Why it is not acceptable.
         problem: &'static str,
     },
-    /// The host has no address on the public internet.
+    /// The host has no address on the public internet. No request was sent.
     #[error(
-        "{url} is not fetched: its host has the {range} address {address}, and only public ones are allowed"
+        "{url} was not fetched: its host has the {range} address {address}, and only public addresses are allowed"
     )]
     ForbiddenAddress {
         /// The URL.
         url: String,
         /// The address.
         address: IpAddr,
-        /// The range that the address is of, such as `private`.
+        /// The range that the address belongs to, such as `private`.
         range: &'static str,
     },
-    /// The server sends elsewhere, and no (more) redirects are followed.
+    /// The server responded with a redirect, and no redirect or no further redirect is followed.
     #[error(
-        "{url} answers with a redirect ({status}), which is not followed; the document must be there itself"
+        "{url} responded with a redirect ({status}), which is not followed; the document must be served at this URL"
     )]
     Redirect {
         /// The URL.
         url: String,
-        /// The status, 3xx.
+        /// The status code, 3xx.
         status: u16,
-        /// Where the server sends to.
+        /// The target of the redirect.
         location: Option<String>,
     },
-    /// The status is not 200.
-    #[error("{url} answers with status {status} instead of 200")]
+    /// The status code of the response is not 200.
+    #[error("{url} responded with status {status} instead of 200")]
     Status {
         /// The URL.
         url: String,
-        /// The status.
+        /// The status code.
         status: u16,
     },
-    /// The answer is not of the kind asked for.
-    #[error("{url} answers with content type `{}`, it must be JSON", found.as_deref().unwrap_or("(none)"))]
+    /// The content type of the response is not JSON.
+    #[error("{url} responded with content type `{}` instead of JSON", found.as_deref().unwrap_or("(none)"))]
     ContentType {
         /// The URL.
         url: String,
-        /// The header, cut to 100 characters.
+        /// The `Content-Type` header, truncated to 100 characters.
         found: Option<String>,
     },
-    /// The body is larger than any honest one.
-    #[error("{url} answers with more than {limit} bytes")]
+    /// The body exceeds the size limit.
+    #[error("{url} responded with more than {limit} bytes")]
     TooLarge {
         /// The URL.
         url: String,
-        /// The limit in bytes, after decompression.
+        /// The limit in bytes, which applies after decompression.
         limit: usize,
     },
-    /// There was no whole answer in time. Try later.
-    #[error("{url} gave no whole answer within {limit:?}; try later")]
+    /// There was no complete response within the time limit.
+    #[error("{url} did not respond completely within {limit:?}; try again later")]
     Timeout {
         /// The URL.
         url: String,
-        /// The limit.
+        /// The time limit.
         limit: Duration,
     },
-    /// No connection could be made (name, network, TLS).
-    #[error("cannot connect to {url}; check the name, or try later")]
+    /// No connection could be established: the name does not resolve, or the network or TLS failed.
+    #[error("could not connect to {url}; check the name or try again later")]
     Connect {
         /// The URL.
         url: String,
         /// The cause.
         source: reqwest::Error,
     },
-    /// The connection broke off.
-    #[error("the exchange with {url} broke off; try later")]
+    /// The connection was interrupted.
+    #[error("the connection to {url} was interrupted; try again later")]
     Exchange {
         /// The URL.
         url: String,
         /// The cause.
         source: reqwest::Error,
     },
-    /// The body is not the JSON expected.
-    #[error("{url} answers with JSON that cannot be read")]
+    /// The body is not the expected JSON.
+    #[error("{url} responded with JSON that could not be decoded")]
     Json {
         /// The URL.
         url: String,
         /// The cause.
         source: serde_json::Error,
     },
-    /// The body is not the text expected.
-    #[error("{url} answers with a text that {problem}")]
+    /// The body is not the expected text.
+    #[error("{url} responded with a text that {problem}")]
     Text {
         /// The URL.
         url: String,
-        /// What is wrong with it.
+        /// What is wrong with the text.
         problem: &'static str,
     },
 }
 
 impl FetchError {
-    /// Whether the same fetch may work later: the network or an overloaded server, not a refusal or a wrong document.
+    /// Returns `true` if a later attempt may succeed, because the network failed or the server was overloaded.
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::Timeout { .. } | Self::Connect { .. } | Self::Exchange { .. } => true,
@@ -147,10 +147,10 @@ impl FetchError {
     }
 }
 
-/// Gives the addresses of a host name.
+/// Looks up the addresses of a host name.
 pub(super) type Lookup = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync>;
 
-/// Which addresses a host may have.
+/// The addresses that a host may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum AddressRule {
     Public,
@@ -169,7 +169,7 @@ impl AddressRule {
     }
 }
 
-/// A host that was found to be only where it may not be; travels through `reqwest` as a source.
+/// A host that has only forbidden addresses. It passes through `reqwest` as the source of an error.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("{range} address {address}")]
 struct Refused {
@@ -177,8 +177,8 @@ struct Refused {
     range: &'static str,
 }
 
-/// The hook in `reqwest` between looking a name up and connecting: what passes here is what is connected to, so a
-/// name that changes its address in between gains nothing.
+/// The hook in `reqwest` between name resolution and connecting. Only the addresses that it returns are connected to, so
+/// changing the address of a name in the meantime (DNS rebinding) has no effect.
 struct CheckedAddresses {
     rule: AddressRule,
     lookup: Lookup,
@@ -192,7 +192,7 @@ impl Resolve for CheckedAddresses {
             let mut refused = None;
             let mut passed = Vec::new();
             for address in looked_up.await? {
-                // `http` is allowed to these names because they stay on this machine: hold them to it.
+                // `http` is allowed for these names because they are local, so they must not resolve elsewhere.
                 let strayed = only_loopback && !is_loopback(address);
                 match rule.check(address) {
                     Ok(()) if !strayed => passed.push(SocketAddr::new(address, 0)),
@@ -217,13 +217,13 @@ fn checked_builder(rule: AddressRule, lookup: Lookup) -> reqwest::ClientBuilder 
         .dns_resolver(Arc::new(CheckedAddresses { rule, lookup }))
 }
 
-/// A client for the servers that strangers' accounts live at: names that lead to private addresses are refused (O9).
+/// A client for servers that any account can choose. Names that resolve to private addresses are rejected (O9).
 pub(crate) fn untrusted_builder(allow_loopback_http: bool) -> reqwest::ClientBuilder {
     let rule = if allow_loopback_http { AddressRule::PublicOrLoopback } else { AddressRule::Public };
     checked_builder(rule, system_lookup())
 }
 
-/// What a body has to be.
+/// The content type that a response must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expect {
     /// `application/json`.
@@ -233,11 +233,11 @@ enum Expect {
     Anything,
 }
 
-/// A client for URLs that strangers control.
+/// A client for untrusted URLs.
 ///
-/// https only (http to this machine in development), no credentials, public addresses only after name resolution,
-/// no redirects unless asked for, bounded time and size. It goes through no proxy: behind one, the addresses could
-/// not be checked.
+/// It allows https only (and http to loopback in development), no credentials, and public addresses only, which it checks
+/// after name resolution. It follows no redirects by default and limits time and size. It does not use a proxy, behind
+/// which it could not check addresses.
 #[derive(Clone)]
 pub(crate) struct UntrustedHttp {
     client: reqwest::Client,
@@ -253,14 +253,14 @@ impl fmt::Debug for UntrustedHttp {
 }
 
 impl UntrustedHttp {
-    /// `allow_loopback_http` is the development switch.
+    /// `allow_loopback_http` is for development.
     pub(crate) fn new(allow_loopback_http: bool) -> Result<Self, reqwest::Error> {
         let rule = if allow_loopback_http { AddressRule::PublicOrLoopback } else { AddressRule::Public };
         Self::build(rule, allow_loopback_http, system_lookup(), TOTAL_TIMEOUT)
     }
 
-    /// For URLs that the developer configured: the same limits, but any address, so that a service inside the
-    /// company's network can be named.
+    /// For URLs that the developer configured: the same limits, but any address, so that they can point to a service
+    /// inside a private network.
     pub(crate) fn configured(allow_loopback_http: bool) -> Result<Self, reqwest::Error> {
         Self::build(AddressRule::Any, allow_loopback_http, system_lookup(), TOTAL_TIMEOUT)
     }
@@ -285,7 +285,7 @@ impl UntrustedHttp {
         Ok(Self { client, rule, allow_loopback_http, timeout })
     }
 
-    /// A JSON document: status exactly 200, content type `application/json`, no redirect.
+    /// Fetches a JSON document: status exactly 200, content type `application/json`, no redirects.
     pub(crate) async fn get_json<T: DeserializeOwned>(&self, url: &str) -> Result<T, FetchError> {
         self.json(url, Expect::Json).await
     }
@@ -295,29 +295,29 @@ impl UntrustedHttp {
         self.json(url, Expect::JsonFamily).await
     }
 
-    /// A short text of any content type, with status exactly 200. Follows at most `redirects` redirects, each one
-    /// checked like the first URL.
+    /// Fetches a short text of any content type, with status exactly 200. Follows at most `redirects` redirects, whose
+    /// targets are checked like the first URL.
     pub(crate) async fn get_text(&self, url: &str, redirects: u8) -> Result<String, FetchError> {
         let (url, body) = self.fetch(url, redirects, Expect::Anything, TEXT_LIMIT).await?;
         String::from_utf8(body).map_err(|_| FetchError::Text { url: url.into(), problem: "is not UTF-8" })
     }
 
-    /// Whether a URL would be asked at all: its scheme, its credentials, and its host where that is an address.
+    /// Checks whether a URL may be fetched: its scheme, credentials, and its host if that is an address.
     pub(crate) fn check_url(&self, text: &str) -> Result<Url, FetchError> {
         let Ok(url) = Url::parse(text) else {
-            // What cannot be parsed cannot be stripped of credentials either.
-            let shown =
+            // Credentials cannot be removed from a URL that cannot be parsed.
+            let excerpt =
                 if text.contains('@') { "(hidden)".to_owned() } else { text.chars().take(200).collect() };
-            return Err(FetchError::InsecureUrl { url: shown, problem: "it is not an absolute URL" });
+            return Err(FetchError::InsecureUrl { url: excerpt, problem: "it is not an absolute URL" });
         };
         self.check_parsed(&url)?;
         Ok(url)
     }
 
     fn check_parsed(&self, url: &Url) -> Result<(), FetchError> {
-        let refuse = |problem| Err(FetchError::InsecureUrl { url: shown(url), problem });
+        let refuse = |problem| Err(FetchError::InsecureUrl { url: redacted(url), problem });
         if !url.username().is_empty() || url.password().is_some() {
-            return refuse("it carries credentials");
+            return refuse("it contains credentials");
         }
         let on_this_machine = match url.host() {
             None => return refuse("it has no host"),
@@ -335,12 +335,12 @@ impl UntrustedHttp {
         }
     }
 
-    /// Whether an address that stands in a URL is loopback; an error if it may not be asked.
+    /// Returns whether an address in a URL is a loopback address, or an error if it is forbidden.
     fn check_address(&self, url: &Url, address: IpAddr) -> Result<bool, FetchError> {
         match self.rule.check(address) {
             Ok(()) => Ok(is_loopback(address)),
             Err(Refused { address, range }) => {
-                Err(FetchError::ForbiddenAddress { url: shown(url), address, range })
+                Err(FetchError::ForbiddenAddress { url: redacted(url), address, range })
             }
         }
     }
@@ -358,7 +358,7 @@ impl UntrustedHttp {
         limit: usize,
     ) -> Result<(Url, Vec<u8>), FetchError> {
         let url = self.check_url(url)?;
-        let asked = shown(&url);
+        let asked = redacted(&url);
         match tokio::time::timeout(self.timeout, self.exchange(url, redirects, expect, limit)).await {
             Ok(result) => result,
             Err(_) => Err(FetchError::Timeout { url: asked, limit: self.timeout }),
@@ -392,14 +392,14 @@ impl UntrustedHttp {
         }
     }
 
-    /// Reads a body that says or shows at most `limit` bytes; counted while it comes in, after decompression.
+    /// Reads a body of at most `limit` bytes, checked against its declared length and counted after decompression.
     async fn body(
         &self,
         url: &Url,
         mut response: reqwest::Response,
         limit: usize,
     ) -> Result<Vec<u8>, FetchError> {
-        let too_large = || FetchError::TooLarge { url: shown(url), limit };
+        let too_large = || FetchError::TooLarge { url: redacted(url), limit };
         if response.content_length().is_some_and(|length| length > limit as u64) {
             return Err(too_large());
         }
@@ -414,7 +414,7 @@ impl UntrustedHttp {
     }
 
     fn failed(&self, url: &Url, error: reqwest::Error) -> FetchError {
-        let url = shown(url);
+        let url = redacted(url);
         let mut cause: Option<&(dyn StdError + 'static)> = Some(&error);
         while let Some(e) = cause {
             if let Some(&Refused { address, range }) = e.downcast_ref::<Refused>() {
@@ -422,7 +422,7 @@ impl UntrustedHttp {
             }
             cause = e.source();
         }
-        // The URL stands in our own message.
+        // Our own message contains the URL.
         let source = error.without_url();
         if source.is_timeout() {
             FetchError::Timeout { url, limit: self.timeout }
@@ -434,14 +434,16 @@ impl UntrustedHttp {
     }
 }
 
-/// Where a redirect leads, if it may be followed.
+/// Returns the target of a redirect if it may be followed.
 fn follow(url: &Url, response: &reqwest::Response, redirects: u8) -> Result<Url, FetchError> {
     let status = response.status().as_u16();
     let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
     let target = location.and_then(|location| url.join(location).ok());
     match target {
         Some(target) if redirects > 0 && matches!(status, 301 | 302 | 303 | 307 | 308) => Ok(target),
-        target => Err(FetchError::Redirect { url: shown(url), status, location: target.as_ref().map(shown) }),
+        target => {
+            Err(FetchError::Redirect { url: redacted(url), status, location: target.as_ref().map(redacted) })
+        }
     }
 }
 
@@ -459,19 +461,19 @@ fn check_content_type(url: &Url, response: &reqwest::Response, expect: Expect) -
         return Ok(());
     }
     Err(FetchError::ContentType {
-        url: shown(url),
+        url: redacted(url),
         found: header.map(|text| text.chars().take(100).collect()),
     })
 }
 
-/// `localhost` and what lies under it (RFC 6761).
+/// Whether a name is `localhost` or one of its subdomains (RFC 6761).
 fn is_loopback_name(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
     name == "localhost" || name.ends_with(".localhost")
 }
 
-/// A URL for messages.
-fn shown(url: &Url) -> String {
+/// A URL without credentials, for messages.
+fn redacted(url: &Url) -> String {
     let mut url = url.clone();
     // These fail only for URLs that cannot have credentials.
     let _ = url.set_username("");
@@ -479,7 +481,7 @@ fn shown(url: &Url) -> String {
     url.into()
 }
 
-/// The system's own name resolution, hosts file included.
+/// The system's name resolution, including the hosts file.
 fn system_lookup() -> Lookup {
     Arc::new(|name| {
         Box::pin(async move {

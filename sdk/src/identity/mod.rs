@@ -1,7 +1,8 @@
 //! Handle and DID resolution.
 //!
-//! A [`Resolver`] turns what a user types, a handle or a DID, into an [`Identity`]: the DID, the handle if it is
-//! verified both ways, and the PDS. Answers are kept for five minutes unless told otherwise, never for ten.
+//! A [`Resolver`] turns a handle or a DID into an [`Identity`]: the DID, the handle if it has been verified in both
+//! directions, and the account's personal data server (PDS). See the specifications of
+//! [handles](https://atproto.com/specs/handle) and [DIDs](https://atproto.com/specs/did).
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), atproto_sdk::identity::IdentityError> {
@@ -9,9 +10,21 @@
 //!
 //! let resolver = Resolver::builder().build()?;
 //! let alice = resolver.resolve("alice.example.com").await?;
-//! println!("{} lives at {}", alice.did, alice.pds);
+//! println!("{} is hosted at {}", alice.did, alice.pds);
 //! # Ok(()) }
 //! ```
+//!
+//! # Caching
+//!
+//! Results are cached in memory for [five minutes by default](ResolverBuilder::cache_lifetime), and never for ten minutes
+//! or longer, because sign-in relies on them. Results that are [only displayed](Resolver::resolve_for_display) may be
+//! older.
+//!
+//! # Untrusted servers
+//!
+//! A handle or a DID document makes the resolver connect to hosts that anybody can choose. It therefore accepts only
+//! https and public addresses, checks addresses after name resolution, limits redirects, time and size, and does not use
+//! a proxy, behind which it could not check addresses.
 
 mod address;
 mod cache;
@@ -21,6 +34,7 @@ mod dns;
 mod error;
 mod handle;
 pub(crate) mod http;
+mod syntax;
 #[cfg(test)]
 mod tests;
 
@@ -36,51 +50,79 @@ use crate::{
     xrpc::BoxFuture,
 };
 use cache::Cache;
-use did::{DidLookup, PLC_DIRECTORY, parse_did};
-use handle::{HandleLookup, configured_origin, parse_handle};
+use did::{DidLookup, PLC_DIRECTORY};
+use handle::{HandleLookup, configured_origin};
 use http::UntrustedHttp;
+use syntax::{parse_did, parse_handle};
 
-/// Who an account is and where its data lives.
+/// An account: its DID, its verified handle and its PDS.
+///
+/// ```no_run
+/// # async fn example(resolver: atproto_sdk::identity::Resolver) -> Result<(), atproto_sdk::identity::IdentityError> {
+/// let identity = resolver.resolve("did:plc:z72i7hdynmk6r22z27h6tvur").await?;
+/// println!("{} ({}) at {}", identity.display_handle(), identity.did, identity.pds);
+/// if let Some(problem) = &identity.handle_problem {
+///     println!("no verified handle: {problem}");
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Identity {
-    /// The account.
+    /// The DID of the account.
     pub did: Did,
-    /// Its handle, verified both ways: it points to the DID, and the DID claims it.
+    /// The handle, verified in both directions: it resolves to the DID, and the DID document claims it.
     pub handle: Option<Handle>,
-    /// Why there is no verified handle; see [`shown_handle`](Self::shown_handle).
+    /// Why there is no verified handle; `None` if there is one.
     pub handle_problem: Option<String>,
-    /// Origin of its PDS, without a slash at its end.
+    /// The origin of the PDS, without a trailing slash.
     pub pds: String,
     /// The DID document.
     pub document: Arc<DidDocument>,
 }
 
 impl Identity {
-    /// An identity, as a resolver of one's own makes it: from a DID document and a handle that has been verified both
-    /// ways.
+    /// Creates an identity, for implementations of [`ResolveIdentity`].
+    ///
+    /// `handle` must have been verified in both directions.
     ///
     /// # Errors
-    /// When the document names no PDS.
+    ///
+    /// Returns an error if the document does not contain a valid PDS.
+    ///
+    /// ```
+    /// use atproto_sdk::{handle, identity::{DidDocument, Identity}};
+    ///
+    /// let document: DidDocument = serde_json::from_str(
+    ///     r##"{"id":"did:web:example.com","service":[{"id":"#atproto_pds",
+    ///     "type":"AtprotoPersonalDataServer","serviceEndpoint":"https://pds.example.com"}]}"##,
+    /// )?;
+    /// let identity = Identity::new(document, Some(handle!("alice.example.com")))?;
+    /// assert_eq!(identity.pds, "https://pds.example.com");
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(document: DidDocument, handle: Option<Handle>) -> Result<Self, IdentityError> {
-        let handle_problem = handle.is_none().then(|| "the resolver gave no verified handle".to_owned());
+        let handle_problem = handle.is_none().then(|| "the resolver returned no verified handle".to_owned());
         let pds = document.pds()?;
         Ok(Self { did: document.id.clone(), handle, handle_problem, pds, document: Arc::new(document) })
     }
 
-    /// What is shown to users: the handle, or `handle.invalid` where it cannot be verified.
-    pub fn shown_handle(&self) -> &str {
-        self.handle.as_ref().map_or(INVALID_HANDLE, Handle::as_str)
+    /// Returns the handle to display to users: the verified handle, or `handle.invalid` if there is none.
+    pub fn display_handle(&self) -> &str {
+        self.handle.as_ref().map_or(Handle::INVALID, Handle::as_str)
     }
 }
 
-/// What stands where a handle cannot be verified.
-const INVALID_HANDLE: &str = "handle.invalid";
-
-/// Finds out who accounts are: [`Resolver`], or something of one's own that an [`OAuth`](crate::oauth::OAuth) is built
-/// with, such as one that asks a directory inside a company first.
+/// Resolves accounts.
 ///
-/// The addresses that an identity gives are checked by whoever uses them.
+/// Implemented by [`Resolver`]. Implement it to resolve accounts differently, such as through a directory inside your
+/// organization, and pass it to [`OAuthBuilder::resolver`](crate::oauth::OAuthBuilder::resolver).
+///
+/// Whoever connects to the PDS of an [`Identity`] checks its address, so an implementation need not.
+///
+/// # Examples
+///
+/// Adding metrics to a [`Resolver`]:
 ///
 /// ```
 /// use atproto_sdk::{
@@ -89,7 +131,7 @@ const INVALID_HANDLE: &str = "handle.invalid";
 ///     xrpc::BoxFuture,
 /// };
 ///
-/// /// Counts who is asked for.
+/// /// Counts lookups.
 /// #[derive(Debug)]
 /// struct Counting(Resolver, std::sync::atomic::AtomicUsize);
 ///
@@ -104,16 +146,49 @@ const INVALID_HANDLE: &str = "handle.invalid";
 ///     }
 /// }
 /// ```
+///
+/// A fixed set of accounts, for tests:
+///
+/// ```
+/// use std::collections::HashMap;
+///
+/// use atproto_sdk::{
+///     handle,
+///     identity::{Identity, IdentityError, ResolveIdentity},
+///     types::Did,
+///     xrpc::BoxFuture,
+/// };
+///
+/// #[derive(Debug)]
+/// struct Fixed(HashMap<String, Identity>);
+///
+/// impl ResolveIdentity for Fixed {
+///     fn resolve<'a>(&'a self, input: &'a str) -> BoxFuture<'a, Result<Identity, IdentityError>> {
+///         let found = self.0.get(input).cloned();
+///         Box::pin(std::future::ready(
+///             found.ok_or(IdentityError::HandleNotFound { handle: handle!("unknown.test") }),
+///         ))
+///     }
+///
+///     fn invalidate(&self, _: &Did) {}
+/// }
+/// ```
 pub trait ResolveIdentity: Send + Sync + std::fmt::Debug + 'static {
-    /// Who a handle or a DID is, for signing in: not older than ten minutes (O6).
+    /// Resolves a handle or a DID for signing in.
+    ///
+    /// The result must be less than [ten minutes] old.
+    ///
+    /// [ten minutes]: https://atproto.com/specs/oauth#identity-authentication
     fn resolve<'a>(&'a self, input: &'a str) -> BoxFuture<'a, Result<Identity, IdentityError>>;
 
-    /// The same for showing names and the like, where an answer may be older.
+    /// Resolves a handle or a DID for display, where an older result is acceptable.
+    ///
+    /// The default implementation calls [`resolve`](Self::resolve).
     fn resolve_for_display<'a>(&'a self, input: &'a str) -> BoxFuture<'a, Result<Identity, IdentityError>> {
         self.resolve(input)
     }
 
-    /// Forgets what is kept of a DID.
+    /// Removes a DID from the cache.
     fn invalidate(&self, did: &Did);
 }
 
@@ -131,7 +206,20 @@ impl ResolveIdentity for Resolver {
     }
 }
 
-/// Resolves handles and DIDs. Cheap to clone; clones share the cache.
+/// Resolves handles and DIDs.
+///
+/// Cloning is cheap, and clones share the cache. See the [module documentation](self) for what it caches and how it
+/// treats untrusted servers.
+///
+/// ```
+/// use atproto_sdk::identity::Resolver;
+///
+/// # fn main() -> Result<(), atproto_sdk::identity::IdentityError> {
+/// let resolver = Resolver::builder().build()?;
+/// let for_another_task = resolver.clone();
+/// # let _ = for_another_task;
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Resolver {
     inner: Arc<Inner>,
@@ -142,12 +230,13 @@ struct Inner {
     handles: HandleLookup,
     dids: DidLookup,
     cache: Cache,
-    /// Says which URLs may be asked at all.
+    /// Decides which URLs may be requested.
     untrusted: UntrustedHttp,
 }
 
 impl Resolver {
-    /// Starts a resolver: DNS and `.well-known` for handles, the public PLC directory.
+    /// Creates a builder. By default, handles are resolved through DNS and HTTPS, and `did:plc` through the public
+    /// directory.
     pub fn builder() -> ResolverBuilder {
         ResolverBuilder {
             plc_directory: PLC_DIRECTORY.to_owned(),
@@ -159,16 +248,51 @@ impl Resolver {
         }
     }
 
-    /// Resolves a handle (`alice.example.com`) or a DID.
+    /// Resolves a handle (such as `alice.example.com`) or a DID.
     ///
-    /// From a handle, the DID document has to claim the handle back, else [`IdentityError::HandleNotClaimed`] (O3).
-    /// From a DID, a handle that cannot be verified is left out, and [`Identity::handle_problem`] says why.
+    /// If `input` is a DID whose handle cannot be verified, the result has no handle, and
+    /// [`Identity::handle_problem`] contains the reason.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`IdentityError::HandleNotClaimed`] if `input` is a handle that the DID document does not
+    /// [claim back](https://atproto.com/specs/handle#handle-resolution), and other errors if the account cannot be
+    /// resolved.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::identity::{IdentityError, Resolver};
+    ///
+    /// # async fn example(resolver: Resolver) {
+    /// match resolver.resolve("alice.example.com").await {
+    ///     Ok(identity) => println!("{}", identity.did),
+    ///     Err(error) if error.is_temporary() => println!("Try again later: {error}"),
+    ///     Err(IdentityError::InvalidHandle { .. } | IdentityError::HandleUnresolved { .. }) => {
+    ///         println!("There is no such account. Is the handle spelled correctly?");
+    ///     }
+    ///     Err(error) => println!("{error}"),
+    /// }
+    /// # }
+    /// ```
     pub async fn resolve(&self, input: &str) -> Result<Identity, IdentityError> {
         self.resolve_within(input, self.inner.cache.lifetime).await
     }
 
-    /// Resolves for showing names and the like: as [`resolve`](Self::resolve), and answers may be as old as
-    /// [`display_lifetime`](ResolverBuilder::display_lifetime) says.
+    /// Resolves a handle or a DID for display. Like [`resolve`](Self::resolve), but the result may be as old as
+    /// [`display_lifetime`](ResolverBuilder::display_lifetime).
+    ///
+    /// # Errors
+    ///
+    /// See [`resolve`](Self::resolve).
+    ///
+    /// ```no_run
+    /// # use atproto_sdk::{identity::Resolver, types::Did};
+    /// async fn name_of(resolver: &Resolver, did: &Did) -> String {
+    ///     match resolver.resolve_for_display(did.as_str()).await {
+    ///         Ok(identity) => identity.display_handle().to_owned(),
+    ///         Err(_) => did.to_string(),
+    ///     }
+    /// }
+    /// ```
     pub async fn resolve_for_display(&self, input: &str) -> Result<Identity, IdentityError> {
         self.resolve_within(input, self.inner.cache.display_lifetime).await
     }
@@ -188,25 +312,55 @@ impl Resolver {
         Ok(Identity { did, handle: Some(handle), handle_problem: None, pds, document })
     }
 
-    /// The DID that a handle points to. Whether the DID claims the handle back is not looked at:
-    /// [`Self::resolve`] does that.
+    /// Resolves a handle to the DID that it points to, without checking that the DID document claims the handle back.
+    ///
+    /// Use [`resolve`](Self::resolve) unless that has been checked elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the handle does not resolve to exactly one DID.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::handle;
+    ///
+    /// # async fn example(resolver: atproto_sdk::identity::Resolver) -> Result<(), atproto_sdk::identity::IdentityError> {
+    /// let did = resolver.resolve_handle(&handle!("alice.example.com")).await?;
+    /// println!("{did}");
+    /// # Ok(()) }
+    /// ```
     pub async fn resolve_handle(&self, handle: &Handle) -> Result<Did, IdentityError> {
         self.handle_within(handle, self.inner.cache.lifetime).await
     }
 
     async fn handle_within(&self, handle: &Handle, age: Duration) -> Result<Did, IdentityError> {
-        // Handles compare in lower case (D5).
+        // The cache's keys are in lowercase (D5).
         let handle = parse_handle(handle.as_str())?;
         if let Some(did) = self.inner.cache.did(&handle, age) {
             return Ok(did);
         }
-        let moment = self.inner.cache.moment();
+        let generation = self.inner.cache.generation();
         let did = self.inner.handles.resolve(&handle).await?;
-        self.inner.cache.keep_handle(moment, &handle, &did);
+        self.inner.cache.insert_handle(generation, &handle, &did);
         Ok(did)
     }
 
-    /// The document of a DID.
+    /// Resolves a DID to its document.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the DID's method is not supported, or if the document cannot be fetched or is not that of the
+    /// DID.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::did;
+    ///
+    /// # async fn example(resolver: atproto_sdk::identity::Resolver) -> Result<(), atproto_sdk::identity::IdentityError> {
+    /// let document = resolver.resolve_did(&did!("did:plc:ar7c4by46qjdydhdevvrndac")).await?;
+    /// if let Some(labeler) = document.service("atproto_labeler") {
+    ///     println!("labels are published at {}", labeler.service_endpoint);
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub async fn resolve_did(&self, did: &Did) -> Result<Arc<DidDocument>, IdentityError> {
         self.document_within(did, self.inner.cache.lifetime).await
     }
@@ -215,14 +369,23 @@ impl Resolver {
         if let Some(document) = self.inner.cache.document(did, age) {
             return Ok(document);
         }
-        let moment = self.inner.cache.moment();
+        let generation = self.inner.cache.generation();
         let document = self.inner.dids.resolve(did).await?;
-        self.inner.cache.keep_document(moment, &document);
+        self.inner.cache.insert_document(generation, &document);
         Ok(document)
     }
 
-    /// Forgets what is kept of a DID, so that the next question is asked anew: after the account moved, or when its
-    /// PDS does not know it.
+    /// Removes a DID and its handles from the cache, so that the next lookup is made anew. Call it when an account's PDS
+    /// reports that it does not host the account, for example.
+    ///
+    /// ```
+    /// use atproto_sdk::{did, identity::Resolver};
+    ///
+    /// # fn main() -> Result<(), atproto_sdk::identity::IdentityError> {
+    /// let resolver = Resolver::builder().build()?;
+    /// resolver.invalidate(&did!("did:web:example.com"));
+    /// # Ok(()) }
+    /// ```
     pub fn invalidate(&self, did: &Did) {
         self.inner.cache.invalidate(did);
     }
@@ -231,10 +394,10 @@ impl Resolver {
         let document = self.document_within(did, age).await?;
         let pds = self.pds(&document)?;
         let (handle, handle_problem) = match document.handle() {
-            None => (None, Some("the DID document claims no handle".to_owned())),
+            None => (None, Some("the DID document does not claim a handle".to_owned())),
             Some(claimed) => match self.handle_within(&claimed, age).await {
                 Ok(found) if found == *did => (Some(claimed), None),
-                Ok(found) => (None, Some(format!("{claimed} leads to {found}"))),
+                Ok(found) => (None, Some(format!("{claimed} resolves to {found} instead"))),
                 Err(error) => (None, Some(error.to_string())),
             },
         };
@@ -252,9 +415,24 @@ impl Resolver {
     }
 }
 
-/// Builds a [`Resolver`].
+/// Builds a [`Resolver`]. Created by [`Resolver::builder`].
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use atproto_sdk::identity::Resolver;
+///
+/// # fn main() -> Result<(), atproto_sdk::identity::IdentityError> {
+/// let resolver = Resolver::builder()
+///     .plc_directory("https://plc.example.com")
+///     .name_server("192.0.2.53:53".parse().expect("a valid address"))
+///     .cache_lifetime(Duration::from_secs(60))
+///     .build()?;
+/// # let _ = resolver;
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone)]
-#[must_use = "nothing is built before `build`"]
+#[must_use = "a builder does nothing until `build` is called"]
 pub struct ResolverBuilder {
     plc_directory: String,
     handle_resolver: HandleResolver,
@@ -265,45 +443,76 @@ pub struct ResolverBuilder {
 }
 
 impl ResolverBuilder {
-    /// Sets the directory that `did:plc` is looked up in, by its origin; `https://plc.directory` by default.
+    /// Sets the origin of the directory that resolves `did:plc`. The default is `https://plc.directory`.
+    ///
+    /// It may have a private address, so that a mirror inside your network can be used.
     pub fn plc_directory(mut self, url: impl Into<String>) -> Self {
         self.plc_directory = url.into();
         self
     }
 
-    /// Sets how handles are resolved.
-    pub fn handle_resolver(mut self, way: HandleResolver) -> Self {
-        self.handle_resolver = way;
+    /// Sets how handles are resolved. The default is [`HandleResolver::DnsAndWellKnown`].
+    pub fn handle_resolver(mut self, resolver: HandleResolver) -> Self {
+        self.handle_resolver = resolver;
         self
     }
 
-    /// Sets the DNS server asked for TXT records, over UDP and TCP; by default the system's.
+    /// Sets the name server that is queried for TXT records, over UDP and TCP. The default is the system's.
     pub fn name_server(mut self, address: SocketAddr) -> Self {
         self.name_server = Some(address);
         self
     }
 
-    /// Development: allows http to this machine, its loopback addresses, `did:web:localhost`, and handles under
-    /// `.test` through [`HandleResolver::Xrpc`]. Never for an app that others use.
+    /// Allows http to loopback addresses, `did:web:localhost`, and handles under `.test` with [`HandleResolver::Xrpc`].
+    ///
+    /// For development only: in an app that others use, it lets them reach services on your machine.
+    ///
+    /// ```
+    /// use atproto_sdk::identity::{HandleResolver, Resolver};
+    ///
+    /// # fn main() -> Result<(), atproto_sdk::identity::IdentityError> {
+    /// let resolver = Resolver::builder()
+    ///     .plc_directory("http://localhost:2582")
+    ///     .handle_resolver(HandleResolver::Xrpc("http://localhost:2583".to_owned()))
+    ///     .allow_loopback_http(true)
+    ///     .build()?;
+    /// # let _ = resolver;
+    /// # Ok(()) }
+    /// ```
     pub fn allow_loopback_http(mut self, allow: bool) -> Self {
         self.allow_loopback_http = allow;
         self
     }
 
-    /// Sets how old answers may be that [`Resolver::resolve_for_display`] gives: an hour by default.
+    /// Sets how old the results of [`Resolver::resolve_for_display`] may be. The default is one hour.
     pub fn display_lifetime(mut self, lifetime: Duration) -> Self {
         self.display_lifetime = lifetime;
         self
     }
 
-    /// Sets how old answers may be that sign-in relies on: five minutes by default, at most just under ten (O6), zero for
-    /// none at all.
+    /// Sets how old the results of the other methods may be. The default is five minutes.
+    ///
+    /// Values of ten minutes or more are reduced to just under ten minutes, the limit for
+    /// [identities used in sign-in](https://atproto.com/specs/oauth#identity-authentication). With zero, these methods do
+    /// not use the cache.
     pub fn cache_lifetime(mut self, lifetime: Duration) -> Self {
         self.cache_lifetime = lifetime;
         self
     }
 
-    /// Checks the configuration and sets up the clients.
+    /// Builds the resolver.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`IdentityError::Configuration`] if a configured URL is not usable, and [`IdentityError::Setup`] if the
+    /// HTTP client cannot be created.
+    ///
+    /// ```
+    /// use atproto_sdk::identity::{IdentityError, Resolver};
+    ///
+    /// let result = Resolver::builder().plc_directory("http://plc.example.com").build();
+    /// assert!(matches!(result, Err(IdentityError::Configuration { problem: "it must be https", .. })));
+    /// ```
     pub fn build(self) -> Result<Resolver, IdentityError> {
         let development = self.allow_loopback_http;
         let untrusted = UntrustedHttp::new(development).map_err(IdentityError::Setup)?;

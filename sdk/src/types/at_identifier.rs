@@ -4,13 +4,16 @@ use super::{Did, Handle, did, handle, text::text_type};
 
 text_type! {
     folded
-    /// A DID or a handle. Upper and lower case of a handle are the same.
+    /// A [DID](Did) or a [handle](Handle), the two kinds of identifiers of an account.
+    ///
+    /// Handles compare case-insensitively; DIDs are case-sensitive.
     ///
     /// ```
-    /// use atproto_sdk::types::{AtIdentifier, Did};
+    /// use atproto_sdk::types::AtIdentifier;
     ///
-    /// let did = Did::new("did:web:example.com")?;
-    /// assert_eq!(AtIdentifier::from(&did).did(), Some(did));
+    /// let account = AtIdentifier::new("alice.example.com")?;
+    /// assert!(account.handle().is_some() && account.did().is_none());
+    /// assert_eq!(account, AtIdentifier::new("Alice.Example.COM")?);
     /// # Ok::<_, atproto_sdk::types::InvalidText>(())
     /// ```
     AtIdentifier, "DID or handle", check, checked
@@ -21,19 +24,27 @@ pub(super) const fn check(text: &str) -> Result<(), &'static str> {
     if did::begins(text.as_bytes(), 0) { did::check(text) } else { handle::check(text) }
 }
 
-/// Where the DID or handle ends that begins at a position, alone or as a part of an AT-URI.
+/// Returns the end of the DID or handle that starts at `from`, on its own or within an AT URI.
 #[inline]
 pub(super) const fn scan(bytes: &[u8], from: usize) -> Result<usize, &'static str> {
     if did::begins(bytes, from) { did::scan(bytes, from) } else { handle::scan(bytes, from) }
 }
 
 impl AtIdentifier {
-    /// The DID, if it is one.
+    /// Returns the DID, or `None` if this is a handle.
+    ///
+    /// ```
+    /// use atproto_sdk::{did, types::AtIdentifier};
+    ///
+    /// let account = AtIdentifier::from(did!("did:web:example.com"));
+    /// assert_eq!(account.did(), Some(did!("did:web:example.com")));
+    /// # Ok::<_, atproto_sdk::types::InvalidText>(())
+    /// ```
     pub fn did(&self) -> Option<Did> {
         Did::new(self).ok()
     }
 
-    /// The handle, if it is one.
+    /// Returns the handle, or `None` if this is a DID.
     pub fn handle(&self) -> Option<Handle> {
         Handle::new(self).ok()
     }

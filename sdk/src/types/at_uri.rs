@@ -1,4 +1,4 @@
-//! AT-URIs (D5).
+//! AT URIs (D5).
 
 use super::{
     AtIdentifier, Did, Handle, Nsid, RecordKey, at_identifier,
@@ -8,7 +8,10 @@ use super::{
 };
 
 text_type! {
-    /// The address of a repository, a collection or a record.
+    /// An [AT URI](https://atproto.com/specs/at-uri-scheme): the address of a repository, a collection or a record.
+    ///
+    /// AT URIs compare as text, so one that names the repository by its handle is not equal to one that names it by its
+    /// DID.
     ///
     /// ```
     /// use atproto_sdk::types::AtUri;
@@ -23,7 +26,7 @@ text_type! {
     AtUri, "AT-URI", check, checked
 }
 
-/// `at://`, a DID or handle, then a collection, then a record key, then a fragment; at most 8 KB.
+/// `at://`, a DID or handle, and optionally a collection, a record key and a fragment; at most 8 KiB.
 pub(super) const fn check(text: &str) -> Result<(), &'static str> {
     let bytes = text.as_bytes();
     if bytes.len() > 8192 {
@@ -37,17 +40,17 @@ pub(super) const fn check(text: &str) -> Result<(), &'static str> {
         Ok(end) => end,
         Err(problem) => return Err(problem),
     };
-    // What stands behind a slash: a collection, then a record key.
+    // The path: a collection, then a record key.
     let mut part = 0;
     while end < bytes.len() && bytes[end] == b'/' {
         let start = end + 1;
         if characters::part_ends(bytes, start) {
-            return Err("it has a slash with nothing behind it");
+            return Err("it has an empty path segment");
         }
         let scanned = match part {
             0 => nsid::scan(bytes, start),
             1 => record_key::scan(bytes, start),
-            _ => return Err("it has more parts than repository, collection and record key"),
+            _ => return Err("it has more segments than repository, collection and record key"),
         };
         end = match scanned {
             Ok(end) => end,
@@ -58,7 +61,7 @@ pub(super) const fn check(text: &str) -> Result<(), &'static str> {
     if end == bytes.len() {
         return Ok(());
     }
-    // Here stands `#`.
+    // `bytes[end]` is `#`.
     let fragment = end + 1;
     let is_path = fragment + 1 < bytes.len()
         && bytes[fragment] == b'/'
@@ -67,7 +70,18 @@ pub(super) const fn check(text: &str) -> Result<(), &'static str> {
 }
 
 impl AtUri {
-    /// The address of a record.
+    /// Creates the address of a record.
+    ///
+    /// ```
+    /// use atproto_sdk::{did, nsid, record_key, types::AtUri};
+    ///
+    /// let uri = AtUri::record(
+    ///     &did!("did:web:example.com"),
+    ///     &nsid!("app.bsky.actor.profile"),
+    ///     &record_key!("self"),
+    /// );
+    /// assert_eq!(uri, "at://did:web:example.com/app.bsky.actor.profile/self");
+    /// ```
     pub fn record(repo: &Did, collection: &Nsid, rkey: &RecordKey) -> Self {
         Self(compact_str::format_compact!("at://{repo}/{collection}/{rkey}"))
     }
@@ -77,42 +91,57 @@ impl AtUri {
         path.trim_start_matches("at://").split('/')
     }
 
-    /// The repository, a DID or a handle.
+    /// Returns the authority: the DID or handle of the repository.
     pub fn authority(&self) -> &str {
         self.parts().next().unwrap_or_default()
     }
 
-    /// The repository as a checked value.
+    /// Returns the authority as a typed identifier.
+    ///
+    /// ```
+    /// use atproto_sdk::{at_uri, types::AtIdentifier};
+    ///
+    /// let uri = at_uri!("at://alice.example.com/app.bsky.feed.post");
+    /// assert_eq!(uri.repo(), Some(AtIdentifier::new("alice.example.com")?));
+    /// # Ok::<_, atproto_sdk::types::InvalidText>(())
+    /// ```
     pub fn repo(&self) -> Option<AtIdentifier> {
         AtIdentifier::new(self.authority()).ok()
     }
 
-    /// The repository's DID, if it is named by one.
+    /// Returns the authority if it is a DID.
     pub fn did(&self) -> Option<Did> {
         Did::new(self.authority()).ok()
     }
 
-    /// The repository's handle, if it is named by one.
+    /// Returns the authority if it is a handle.
     pub fn handle(&self) -> Option<Handle> {
         Handle::new(self.authority()).ok()
     }
 
-    /// The collection's NSID, if it names one.
+    /// Returns the NSID of the collection, if the URI has one.
     pub fn collection(&self) -> Option<&str> {
         self.parts().nth(1)
     }
 
-    /// The record key, if it names one.
+    /// Returns the record key as a string, if the URI has one.
     pub fn rkey(&self) -> Option<&str> {
         self.parts().nth(2)
     }
 
-    /// The record key as a checked value.
+    /// Returns the record key as a typed value, if the URI has one.
+    ///
+    /// ```
+    /// use atproto_sdk::{at_uri, record_key};
+    ///
+    /// let uri = at_uri!("at://did:web:example.com/app.bsky.actor.profile/self");
+    /// assert_eq!(uri.record_key(), Some(record_key!("self")));
+    /// ```
     pub fn record_key(&self) -> Option<RecordKey> {
         RecordKey::new(self.rkey()?).ok()
     }
 
-    /// What stands behind `#`.
+    /// Returns the fragment, without the `#`.
     pub fn fragment(&self) -> Option<&str> {
         self.as_str().split_once('#').map(|(_, fragment)| fragment)
     }

@@ -1,4 +1,4 @@
-//! Bytes and links as JSON holds them (D2): objects with a single key.
+//! Byte strings and links (D2), which JSON represents as objects with a single key.
 
 use std::{fmt, ops::Deref};
 
@@ -10,7 +10,7 @@ use base64::{
 
 use super::Cid;
 
-/// Written without padding, read with or without.
+/// Encodes without padding; decodes with or without.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new()
@@ -18,25 +18,52 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Bytes, `{"$bytes": "..."}` in JSON.
+/// A byte string, `{"$bytes": "<base64>"}` in JSON.
+///
+/// Dereferences to `[u8]`. See [data types](https://atproto.com/specs/data-model#data-types).
+///
+/// ```
+/// use atproto_sdk::types::{Bytes, Data as _};
+///
+/// let bytes = Bytes::from(b"hello".to_vec());
+/// assert_eq!(bytes.to_json()?, r#"{"$bytes":"aGVsbG8"}"#);
+/// assert!(bytes.starts_with(b"he"));
+/// # Ok::<_, atproto_sdk::types::DataError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[expect(clippy::exhaustive_structs, reason = "a wrapper of its contents and nothing else")]
 pub struct Bytes(pub bytes::Bytes);
 
-/// A link to data, `{"$link": "..."}` in JSON.
+/// A link to other data by its CID, `{"$link": "<cid>"}` in JSON.
+///
+/// A field of the string format `cid`, in contrast, is a plain [`Cid`]. See
+/// [data types](https://atproto.com/specs/data-model#data-types).
+///
+/// ```
+/// use atproto_sdk::{cid, types::{CidLink, Data as _}};
+///
+/// let link = CidLink::from(cid!("bafyreidfayvfuwqa7qlnopdjiqrxzs6blmoeu4rujcjtnci5beludirz2a"));
+/// assert_eq!(
+///     link.to_json()?,
+///     r#"{"$link":"bafyreidfayvfuwqa7qlnopdjiqrxzs6blmoeu4rujcjtnci5beludirz2a"}"#,
+/// );
+/// # Ok::<_, atproto_sdk::types::DataError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "a wrapper of its contents and nothing else")]
 pub struct CidLink(pub Cid);
 
-/// The bytes of a base64 text, with or without padding.
+/// Decodes base64, with or without padding.
 pub(super) fn from_base64(text: &str) -> Option<Vec<u8>> {
     BASE64.decode(text).ok()
 }
 
-/// Base64 without padding.
+/// Encodes as base64 without padding.
 pub(super) fn to_base64(bytes: &[u8]) -> String {
     BASE64.encode(bytes)
 }
 
-/// Base64 without padding, behind what there is.
+/// Appends base64 without padding.
 pub(super) fn append_base64(bytes: &[u8], text: &mut String) {
     BASE64.encode_string(bytes, text);
 }

@@ -5,7 +5,10 @@ use super::{
     codec::{FromData, Problem, Reader},
 };
 
-/// A reference to a blob: an image or a video, say, that a server keeps beside the records.
+/// A reference to a blob, such as an image or a video, that is stored separately from the record.
+///
+/// Both the current form and the deprecated one without a size are decoded, and are encoded as they were. See
+/// [`blob` type](https://atproto.com/specs/data-model#blob-type).
 ///
 /// ```
 /// use atproto_sdk::types::Blob;
@@ -19,34 +22,45 @@ use super::{
 pub struct Blob {
     link: CidLink,
     mime_type: String,
-    /// Negative for a legacy reference, which does not tell.
+    /// Negative for a legacy reference, which has no size.
     size: i64,
     extra: Extra,
 }
 
 impl Blob {
-    /// A reference to a blob of so many bytes.
+    /// Creates a reference to a blob of `size` bytes.
+    ///
+    /// References usually come from the output of `com.atproto.repo.uploadBlob`; a server rejects a record that refers
+    /// to a blob it does not have.
+    ///
+    /// ```
+    /// use atproto_sdk::types::{Blob, Cid};
+    ///
+    /// let image = b"...";
+    /// let blob = Blob::new(Cid::of_raw(image), "image/png", image.len() as u64);
+    /// assert_eq!(blob.size(), Some(3));
+    /// ```
     pub fn new(cid: Cid, mime_type: impl Into<String>, size: u64) -> Self {
         let size = i64::try_from(size).unwrap_or(i64::MAX);
         Self { link: CidLink(cid), mime_type: mime_type.into(), size, extra: Extra::default() }
     }
 
-    /// The blob's CID.
+    /// Returns the CID of the blob's content.
     pub fn cid(&self) -> &Cid {
         &self.link.0
     }
 
-    /// The blob's type.
+    /// Returns the MIME type, as its uploader declared it.
     pub fn mime_type(&self) -> &str {
         &self.mime_type
     }
 
-    /// The blob's size in bytes; nothing for a legacy reference.
+    /// Returns the size in bytes, or `None` for a legacy reference, which has none.
     pub fn size(&self) -> Option<u64> {
         u64::try_from(self.size).ok()
     }
 
-    /// The size as it is written: the form in use always has one, a legacy reference is written with -1.
+    /// The size to encode: always present in the current form, -1 for a legacy reference.
     pub(super) fn written_size(&self) -> i64 {
         self.size
     }
@@ -55,13 +69,13 @@ impl Blob {
         &mut self.extra
     }
 
-    /// Fields that the specification does not name.
+    /// Returns the fields that the specification does not define.
     pub fn extra(&self) -> &Extra {
         &self.extra
     }
 }
 
-/// Either form, as it is read; the legacy one, `{cid, mimeType}`, is told by its fields.
+/// Either form as it is read. The legacy form, `{cid, mimeType}`, has no `$type` and is recognized by its fields.
 #[derive(Clone)]
 struct Fields {
     link: Option<CidLink>,
@@ -86,7 +100,10 @@ impl FromData for Blob {
         match (link, cid, size) {
             (Some(link), None, Some(size)) => Ok(Self { link, mime_type, size, extra }),
             (None, Some(cid), None) => Ok(Self { link: CidLink(cid), mime_type, size: -1, extra }),
-            _ => Err(reader.error(Problem::Form("expected a blob with `ref`, `mimeType` and `size`"))),
+            _ => {
+                Err(reader
+                    .error(Problem::Form("expected a blob with the fields `ref`, `mimeType` and `size`")))
+            }
         }
     }
 }

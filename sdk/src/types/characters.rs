@@ -1,4 +1,4 @@
-//! Which characters the string formats allow, as one table: a check looks each byte up once, at compile time too.
+//! The character classes of the string formats in one table: each check looks a byte up once, in `const` contexts too.
 
 pub(super) const LOWER: u16 = 1;
 const UPPER: u16 = 1 << 1;
@@ -11,7 +11,7 @@ const SCHEME_SIGN: u16 = 1 << 7;
 const CID_SIGN: u16 = 1 << 8;
 /// The digits of a TID.
 pub(super) const TID: u16 = 1 << 9;
-/// What may stand in a URI.
+/// The characters of a URI.
 pub(super) const URI: u16 = 1 << 10;
 
 pub(super) const LETTER: u16 = LOWER | UPPER;
@@ -38,13 +38,13 @@ const CLASSES: [u16; 256] = {
             | class(byte.is_ascii_uppercase(), UPPER)
             | class(byte.is_ascii_digit(), DIGIT)
             | class(byte == b'-', HYPHEN)
-            | class(stands_in(byte, b"._:%-"), DID_SIGN)
-            | class(stands_in(byte, b"._~:-"), KEY_SIGN)
-            | class(stands_in(byte, b"._~:@!$&')(*+,;=%[]/-"), FRAGMENT_SIGN)
-            | class(stands_in(byte, b"+.-"), SCHEME_SIGN)
-            | class(stands_in(byte, b"+=/_-"), CID_SIGN)
+            | class(contains(byte, b"._:%-"), DID_SIGN)
+            | class(contains(byte, b"._~:-"), KEY_SIGN)
+            | class(contains(byte, b"._~:@!$&')(*+,;=%[]/-"), FRAGMENT_SIGN)
+            | class(contains(byte, b"+.-"), SCHEME_SIGN)
+            | class(contains(byte, b"+=/_-"), CID_SIGN)
             | class(matches!(byte, b'2'..=b'7' | b'a'..=b'z'), TID)
-            | class(byte.is_ascii_graphic() && !stands_in(byte, b"\"<>"), URI);
+            | class(byte.is_ascii_graphic() && !contains(byte, b"\"<>"), URI);
         code += 1;
     }
     classes
@@ -54,7 +54,7 @@ const fn class(belongs: bool, class: u16) -> u16 {
     if belongs { class } else { 0 }
 }
 
-const fn stands_in(byte: u8, list: &[u8]) -> bool {
+const fn contains(byte: u8, list: &[u8]) -> bool {
     let mut at = 0;
     while at < list.len() {
         if list[at] == byte {
@@ -71,7 +71,7 @@ pub(super) const fn is(byte: u8, classes: u16) -> bool {
     CLASSES[byte as usize] & classes != 0
 }
 
-/// Where the bytes that belong to the classes end, counted from a position on.
+/// Returns the end of the run of bytes in the given classes that starts at `from`.
 #[inline]
 pub(super) const fn run(bytes: &[u8], from: usize, classes: u16) -> usize {
     let mut at = from;
@@ -81,7 +81,7 @@ pub(super) const fn run(bytes: &[u8], from: usize, classes: u16) -> usize {
     at
 }
 
-/// Whether a part of an AT-URI can end at a position: the text ends, or a sign stands there that parts it.
+/// Whether a component of an AT URI can end at a position: at the end of the text or at a delimiter.
 #[inline]
 pub(super) const fn part_ends(bytes: &[u8], at: usize) -> bool {
     at == bytes.len() || bytes[at] == b'/' || bytes[at] == b'#'

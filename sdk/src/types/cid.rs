@@ -8,9 +8,9 @@ use super::{InvalidText, characters};
 
 /// The digits of base 32 in lower case (RFC 4648).
 const DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-/// In [`VALUES`], what is not a digit: a bit that no digit has.
+/// Marks characters that are not digits in [`VALUES`]: a bit that no digit's value has.
 const NO_DIGIT: u8 = 0x80;
-/// What the digits stand for.
+/// The values of the digits.
 const VALUES: [u8; 256] = {
     let mut values = [NO_DIGIT; 256];
     let mut value = 0;
@@ -26,13 +26,14 @@ const DAG_CBOR: u8 = 0x71;
 const RAW: u8 = 0x55;
 /// The hash function (multihash).
 const SHA_256: u8 = 0x12;
-/// The characters of a blessed identifier: the multibase sign and 58 digits.
+/// The length of a blessed CID's text: the multibase prefix and 58 digits.
 const BLESSED_LENGTH: usize = 59;
 
-/// The identifier of a piece of data, made from its hash.
+/// A content identifier (CID), which identifies data by its hash.
 ///
-/// The protocol's form (version 1, DAG-CBOR or raw, SHA-256, base 32) is kept as its 36 bytes. Other forms are found in
-/// the wild; they are kept as text and [`is_blessed`](Self::is_blessed) tells them apart.
+/// The protocol's own ["blessed" form](https://atproto.com/specs/data-model#link-and-cid-formats) (version 1, DAG-CBOR
+/// or raw, SHA-256, base 32) is stored as 36 bytes. Other forms occur in existing data; they are stored as text, and
+/// [`is_blessed`](Self::is_blessed) tells them apart.
 ///
 /// ```
 /// use atproto_sdk::types::Cid;
@@ -52,10 +53,11 @@ enum Form {
 }
 
 impl Cid {
-    /// Reads a CID's text.
+    /// Parses a CID.
     ///
     /// # Errors
-    /// When the text cannot be a CID of any form.
+    ///
+    /// Returns an error if the text cannot be a CID of any form.
     pub fn new(text: impl AsRef<str>) -> Result<Self, InvalidText> {
         let text = text.as_ref();
         if let Some(bytes) = decode(text.as_bytes()) {
@@ -67,22 +69,43 @@ impl Cid {
         }
     }
 
-    /// What `cid!` comes down to; a bad text does not compile.
+    /// The implementation of `cid!`; an invalid literal fails to compile.
     #[doc(hidden)]
     #[track_caller]
     pub const fn __literal(text: &'static str) -> Self {
         match decode(text.as_bytes()) {
             Some(bytes) => Self(Form::Blessed(bytes)),
-            None => panic!("it is not a CID of version 1 with DAG-CBOR or raw bytes, SHA-256 and base 32"),
+            None => panic!("it is not a CID of version 1 with DAG-CBOR or raw, SHA-256 and base 32"),
         }
     }
 
-    /// The CID of DAG-CBOR: what repositories and links between records use.
+    /// Computes the CID of DAG-CBOR data, as repositories and links between records use it.
+    ///
+    /// [`cid_of`](super::cid_of) computes the CID of typed data.
+    ///
+    /// ```
+    /// use atproto_sdk::{cid, types::Cid};
+    ///
+    /// let empty_map = [0xa0];
+    /// assert_eq!(
+    ///     Cid::of_cbor(&empty_map),
+    ///     cid!("bafyreigbtj4x7ip5legnfznufuopl4sg4knzc2cof6duas4b3q2fy6swua"),
+    /// );
+    /// ```
     pub fn of_cbor(cbor: &[u8]) -> Self {
         Self::of(DAG_CBOR, cbor)
     }
 
-    /// The CID of raw bytes: what blobs have.
+    /// Computes the CID of raw bytes, as blobs use it.
+    ///
+    /// ```
+    /// use atproto_sdk::types::Cid;
+    ///
+    /// // Verifies a download against the CID that a record refers to.
+    /// let expected: Cid = "bafkreibm6jg3ux5qumhcn2b3flc3tyu6dmlb4xa7u5bf44yegnrjhc4yeq".parse()?;
+    /// assert_eq!(Cid::of_raw(b"hello"), expected);
+    /// # Ok::<_, atproto_sdk::types::InvalidText>(())
+    /// ```
     pub fn of_raw(bytes: &[u8]) -> Self {
         Self::of(RAW, bytes)
     }
@@ -94,18 +117,27 @@ impl Cid {
         Self(Form::Blessed(bytes))
     }
 
-    /// The CID that 36 bytes of the protocol's form stand for; nothing for any others.
+    /// Creates a CID from the 36 bytes of the blessed form. Returns `None` if the bytes have any other form.
+    ///
+    /// ```
+    /// use atproto_sdk::types::Cid;
+    ///
+    /// let cid = Cid::of_raw(b"hello");
+    /// let bytes = cid.as_bytes().unwrap();
+    /// assert_eq!(Cid::from_bytes(bytes), Some(cid));
+    /// assert_eq!(Cid::from_bytes(b"hello"), None);
+    /// ```
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let bytes: [u8; 36] = bytes.try_into().ok()?;
         is_blessed(&bytes).then_some(Self(Form::Blessed(bytes)))
     }
 
-    /// Whether it has the protocol's form: version 1, codec 0x71 or 0x55, SHA-256, base 32 in lower case.
+    /// Returns `true` if the CID has the blessed form: version 1, codec 0x71 or 0x55, SHA-256, lowercase base 32.
     pub fn is_blessed(&self) -> bool {
         matches!(self.0, Form::Blessed(_))
     }
 
-    /// The 36 bytes of the protocol's form.
+    /// Returns the 36 bytes of a blessed CID, or `None` if the CID has another form.
     pub fn as_bytes(&self) -> Option<&[u8; 36]> {
         match &self.0 {
             Form::Blessed(bytes) => Some(bytes),
@@ -113,36 +145,37 @@ impl Cid {
         }
     }
 
-    /// The codec of the protocol's form: 0x71 for DAG-CBOR, 0x55 for raw bytes.
+    /// Returns the codec of a blessed CID, 0x71 for DAG-CBOR or 0x55 for raw bytes; `None` if it has another form.
     pub fn codec(&self) -> Option<u8> {
         self.as_bytes().map(|bytes| bytes[1])
     }
 
+    /// Calls a function with the text, which for a blessed CID lives on the stack.
     pub(super) fn with_text<T>(&self, take: impl FnOnce(&str) -> T) -> T {
         match &self.0 {
             Form::Other(text) => take(text),
             Form::Blessed(bytes) => {
                 let text = encode(bytes);
-                // Made of base 32 digits only.
+                // Base 32 digits are ASCII, so this never fails.
                 take(std::str::from_utf8(&text).unwrap_or_default())
             }
         }
     }
 }
 
-/// What can be a CID in another form than the protocol's.
+/// Checks what can be a CID in a form other than the blessed one.
 fn check_other(text: &str) -> Result<(), &'static str> {
     let bytes = text.as_bytes();
     if !(8..=256).contains(&bytes.len()) || characters::run(bytes, 0, characters::CID) != bytes.len() {
-        return Err("it is not 8 to 256 letters and digits");
+        return Err("it is not made of 8 to 256 letters and digits");
     }
     if bytes.len() == 46 && text.starts_with("Qm") {
-        return Err("it is of version 0, which the protocol does not have");
+        return Err("CIDs of version 0 are not supported");
     }
     Ok(())
 }
 
-/// The bytes of a blessed identifier's text; nothing for any other text.
+/// Decodes the text of a blessed CID; `None` for any other text.
 const fn decode(text: &[u8]) -> Option<[u8; 36]> {
     let [b'b', digits @ ..] = text else { return None };
     if text.len() != BLESSED_LENGTH {
@@ -152,7 +185,7 @@ const fn decode(text: &[u8]) -> Option<[u8; 36]> {
     let mut seen = 0;
     let mut rest = digits;
     let mut at = 0;
-    // Eight digits are five bytes. Without a branch for each digit: nobody can foretell the digits of a hash.
+    // Eight digits are five bytes. No branch for each digit: the digits of a hash are unpredictable.
     while let Some((group, behind)) = rest.split_first_chunk::<8>() {
         let [a, b, c, d, e, f, g, h] = *group;
         let [a, b, c, d] = [value(a), value(b), value(c), value(d)];
@@ -166,7 +199,7 @@ const fn decode(text: &[u8]) -> Option<[u8; 36]> {
         at += 5;
         rest = behind;
     }
-    // The last two digits are one byte and two bits that must be zero.
+    // The last two digits are one byte and two bits, which must be zero.
     let [a, b] = *rest else { return None };
     let (a, b) = (value(a), value(b));
     bytes[at] = a << 3 | b >> 2;

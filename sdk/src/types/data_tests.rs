@@ -107,7 +107,7 @@ fn l6_closed_unions_reject_others_and_all_want_a_type() {
     let error = serde_json::from_str::<Only>(r#"{"$type":"com.example.new"}"#).unwrap_err().to_string();
     assert!(error.contains("expected `$type` Only, found com.example.new"), "{error}");
     let error = serde_json::from_str::<Embed>(r#"{"uri":"x:y"}"#).unwrap_err().to_string();
-    assert!(error.contains("there is no `$type`"), "{error}");
+    assert!(error.contains("the object has no `$type`"), "{error}");
 }
 
 #[test]

@@ -8,9 +8,13 @@ use super::{
 };
 
 text_type! {
-    /// A point in time, kept as the text it came as. Decodes from any text.
+    /// A [timestamp](https://atproto.com/specs/lexicon#datetime), stored as its original text.
     ///
-    /// Compares as text; [`unix_micros`](Self::unix_micros) is what to sort by across zones.
+    /// Decodes from any string, because invalid timestamps are common in existing records;
+    /// [`is_valid`](Self::is_valid) tells. [`new`](Self::new) accepts only valid ones.
+    ///
+    /// Timestamps compare as text. To sort timestamps from different time zones, compare
+    /// [`unix_micros`](Self::unix_micros).
     ///
     /// ```
     /// use atproto_sdk::types::Datetime;
@@ -32,13 +36,26 @@ const fn check(text: &str) -> Result<(), &'static str> {
 }
 
 impl Datetime {
-    /// This moment in UTC, with milliseconds.
+    /// Returns the current time in UTC with millisecond precision.
+    ///
+    /// ```
+    /// use atproto_sdk::{api::app::bsky::feed::post::Post, types::Datetime};
+    ///
+    /// let post = Post::new("Hello", Datetime::now());
+    /// assert!(post.created_at.is_valid());
+    /// ```
     pub fn now() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self::from_unix_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
 
-    /// A time in milliseconds since 1970, in UTC. Times outside of the years 1 to 9999 become the nearest one inside.
+    /// Creates a timestamp in UTC from milliseconds since the Unix epoch, clamped to the years 1 to 9999.
+    ///
+    /// ```
+    /// use atproto_sdk::types::Datetime;
+    ///
+    /// assert_eq!(Datetime::from_unix_millis(1_767_323_045_678), "2026-01-02T03:04:05.678Z");
+    /// ```
     pub fn from_unix_millis(millis: i64) -> Self {
         let millis = millis.clamp(-62_135_596_800_000, 253_402_300_799_999);
         let (days, rest) = (millis.div_euclid(86_400_000), millis.rem_euclid(86_400_000));
@@ -50,12 +67,28 @@ impl Datetime {
         ))
     }
 
-    /// Microseconds since 1970; nothing if the text is not valid. What is finer is cut off.
+    /// Returns the microseconds since the Unix epoch, or `None` if the text is not valid. Finer digits are truncated.
+    ///
+    /// ```
+    /// use atproto_sdk::datetime;
+    ///
+    /// // Two time zones, one moment.
+    /// let (vienna, utc) = (datetime!("2026-01-02T04:04:05+01:00"), datetime!("2026-01-02T03:04:05Z"));
+    /// assert_ne!(vienna, utc);
+    /// assert_eq!(vienna.unix_micros(), utc.unix_micros());
+    /// ```
     pub fn unix_micros(&self) -> Option<i64> {
         unix_micros(self.as_str()).ok()
     }
 
-    /// The time; nothing if the text is not valid.
+    /// Returns the time, or `None` if the text is not valid.
+    ///
+    /// ```
+    /// use atproto_sdk::datetime;
+    ///
+    /// let created = datetime!("2026-01-02T03:04:05Z").to_system_time().unwrap();
+    /// assert!(created.elapsed().is_ok());
+    /// ```
     pub fn to_system_time(&self) -> Option<SystemTime> {
         let micros = self.unix_micros()?;
         let distance = Duration::from_micros(micros.unsigned_abs());
@@ -63,31 +96,31 @@ impl Datetime {
     }
 }
 
-/// RFC 3339 and ISO 8601 at once: `T`, seconds and a zone are required, `-00:00` is refused.
+/// The intersection of RFC 3339 and ISO 8601: `T`, seconds and a time zone are required, `-00:00` is rejected.
 const fn unix_micros(text: &str) -> Result<i64, &'static str> {
     let bytes = text.as_bytes();
     if bytes.len() > 64 {
         return Err("it has more than 64 bytes");
     }
     let date = match bytes.first_chunk::<19>() {
-        Some(date) if has_shape(date, b"dddd-dd-ddTdd:dd:dd") => date,
+        Some(date) if matches_pattern(date, b"dddd-dd-ddTdd:dd:dd") => date,
         _ => return Err("expected a form like `2026-01-02T03:04:05.678Z`"),
     };
     let (year, month, day) = (number(date, 0, 4), number(date, 5, 7), number(date, 8, 10));
     let (hour, minute, second) = (number(date, 11, 13), number(date, 14, 16), number(date, 17, 19));
     if year == 0 || month < 1 || month > 12 || day < 1 || day > days_in(year, month) {
-        return Err("there is no such day");
+        return Err("its date does not exist");
     }
-    // Leap seconds are refused: no clock in use knows them.
+    // Leap seconds are rejected: no system clock represents them.
     if hour > 23 || minute > 59 || second > 59 {
-        return Err("there is no such time of day");
+        return Err("its time of day does not exist");
     }
     let mut zone = 19;
     let mut micros = 0;
     if bytes.len() > 19 && bytes[19] == b'.' {
         zone = characters::run(bytes, 20, DIGIT);
         if zone == 20 {
-            return Err("there is no digit behind the point");
+            return Err("its decimal point is not followed by a digit");
         }
         let mut at = 20;
         while at < 26 {
@@ -103,22 +136,22 @@ const fn unix_micros(text: &str) -> Result<i64, &'static str> {
     Ok(seconds * 1_000_000 + micros)
 }
 
-/// Whether a text has a shape, in which `d` stands for any digit.
+/// Whether a text matches a pattern in which `d` matches any digit.
 #[inline]
-const fn has_shape(bytes: &[u8], shape: &[u8]) -> bool {
-    if bytes.len() != shape.len() {
+const fn matches_pattern(bytes: &[u8], pattern: &[u8]) -> bool {
+    if bytes.len() != pattern.len() {
         return false;
     }
     let mut fits = true;
     let mut at = 0;
-    while at < shape.len() {
-        fits &= if shape[at] == b'd' { bytes[at].is_ascii_digit() } else { bytes[at] == shape[at] };
+    while at < pattern.len() {
+        fits &= if pattern[at] == b'd' { bytes[at].is_ascii_digit() } else { bytes[at] == pattern[at] };
         at += 1;
     }
     fits
 }
 
-/// The number that digits between two positions stand for.
+/// Parses the digits between two positions.
 #[inline]
 const fn number(bytes: &[u8], from: usize, to: usize) -> i64 {
     let mut value = 0;
@@ -133,17 +166,17 @@ const fn number(bytes: &[u8], from: usize, to: usize) -> i64 {
 const fn offset_seconds(zone: &[u8]) -> Result<i64, &'static str> {
     match zone {
         b"Z" => Ok(0),
-        b"" => Err("it has no zone, such as `Z`"),
-        b"-00:00" => Err("the zone `-00:00` is not allowed"),
-        [sign @ (b'+' | b'-'), hours_and_minutes @ ..] if has_shape(hours_and_minutes, b"dd:dd") => {
+        b"" => Err("it has no time zone, such as `Z`"),
+        b"-00:00" => Err("the time zone `-00:00` is not allowed"),
+        [sign @ (b'+' | b'-'), hours_and_minutes @ ..] if matches_pattern(hours_and_minutes, b"dd:dd") => {
             let (hours, minutes) = (number(zone, 1, 3), number(zone, 4, 6));
             if hours > 23 || minutes > 59 {
-                return Err("there is no such zone");
+                return Err("its time zone does not exist");
             }
             let seconds = hours * 3600 + minutes * 60;
             Ok(if *sign == b'+' { seconds } else { -seconds })
         }
-        _ => Err("its zone is neither `Z` nor like `+01:00`"),
+        _ => Err("its time zone is neither `Z` nor like `+01:00`"),
     }
 }
 
@@ -165,7 +198,7 @@ const fn days_before(year: i64, month: i64, day: i64) -> i64 {
         - 719_468
 }
 
-/// The date that is so many days from 1970.
+/// Returns the date that is `days` days after 1970-01-01.
 fn date_of(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let day_of_era = days.rem_euclid(146_097);

@@ -1,4 +1,4 @@
-//! Decentralised identifiers (D5).
+//! Decentralized identifiers (D5).
 
 use super::{
     characters::{self, DID, LOWER},
@@ -6,7 +6,9 @@ use super::{
 };
 
 text_type! {
-    /// A DID, the lasting name of an account or service.
+    /// A [DID](https://atproto.com/specs/did), the permanent identifier of an account or service.
+    ///
+    /// Any DID method is accepted; resolving a DID supports `did:plc` and `did:web` only.
     ///
     /// ```
     /// use atproto_sdk::types::Did;
@@ -21,7 +23,7 @@ text_type! {
 
 const BAD_CHARACTER: &str = "its identifier has a character other than letters, digits and `._:%-`";
 
-/// `did:`, a method in lower case, `:`, an identifier; at most 2048 bytes.
+/// `did:`, a lowercase method, `:`, an identifier; at most 2048 bytes.
 #[inline]
 pub(super) const fn check(text: &str) -> Result<(), &'static str> {
     match scan(text.as_bytes(), 0) {
@@ -31,7 +33,7 @@ pub(super) const fn check(text: &str) -> Result<(), &'static str> {
     }
 }
 
-/// Where the DID ends that begins at a position, alone or as a part of an AT-URI.
+/// Returns the end of the DID that starts at `from`, on its own or within an AT URI.
 #[inline]
 pub(super) const fn scan(bytes: &[u8], from: usize) -> Result<usize, &'static str> {
     if !begins(bytes, from) {
@@ -42,7 +44,7 @@ pub(super) const fn scan(bytes: &[u8], from: usize) -> Result<usize, &'static st
         return Err("it has no identifier");
     }
     if colon == from + 4 || bytes[colon] != b':' {
-        return Err("its method is not made of lower-case letters");
+        return Err("its method is not made of lowercase letters");
     }
     let end = characters::run(bytes, colon + 1, DID);
     if !characters::part_ends(bytes, end) {
@@ -60,7 +62,7 @@ pub(super) const fn scan(bytes: &[u8], from: usize) -> Result<usize, &'static st
     Ok(end)
 }
 
-/// Whether `did:` stands at a position.
+/// Whether the text at `from` starts with `did:`.
 #[inline]
 pub(super) const fn begins(bytes: &[u8], from: usize) -> bool {
     bytes.len() >= from + 4
@@ -71,12 +73,19 @@ pub(super) const fn begins(bytes: &[u8], from: usize) -> bool {
 }
 
 impl Did {
-    /// The method, such as `plc` or `web`.
+    /// Returns the method, such as `plc` or `web`.
     pub fn method(&self) -> &str {
         self.as_str().split(':').nth(1).unwrap_or_default()
     }
 
-    /// What stands behind the method.
+    /// Returns the method-specific identifier: everything after the method.
+    ///
+    /// ```
+    /// use atproto_sdk::did;
+    ///
+    /// let did = did!("did:web:example.com");
+    /// assert_eq!((did.method(), did.identifier()), ("web", "example.com"));
+    /// ```
     pub fn identifier(&self) -> &str {
         self.as_str().splitn(3, ':').nth(2).unwrap_or_default()
     }

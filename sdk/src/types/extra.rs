@@ -1,4 +1,4 @@
-//! The fields of an object that its lexicon does not name.
+//! The fields of an object that its lexicon does not define.
 
 use std::fmt;
 
@@ -6,32 +6,56 @@ use compact_str::CompactString;
 
 use super::Unknown;
 
-/// Fields that came with an object and that its lexicon does not name; they are written back as they came.
+/// The fields of an object that its lexicon does not define.
 ///
-/// Costs one pointer, and nothing else, as long as there are none.
+/// They are encoded again with the object, so a record that is read, modified and written back loses nothing. An empty
+/// `Extra` is the size of a pointer and does not allocate.
+///
+/// ```
+/// use atproto_sdk::{api::app::bsky::feed::post::Post, types::{Data as _, from_json}};
+///
+/// let mut post: Post = from_json(
+///     r#"{"text":"hi","createdAt":"2026-01-02T03:04:05Z","com.example.mood":"calm"}"#,
+/// )?;
+/// assert_eq!(post.extra.get("com.example.mood").unwrap().as_json(), "\"calm\"");
+///
+/// post.text = "hello".into();
+/// assert!(post.to_json()?.contains(r#""com.example.mood":"calm""#));
+/// # Ok::<_, atproto_sdk::types::DataError>(())
+/// ```
 #[derive(Clone, Default)]
 #[allow(clippy::box_collection, reason = "one pointer, in every object, for what is nearly always absent")]
 pub struct Extra(Option<Box<Vec<(CompactString, Unknown)>>>);
 
 impl Extra {
-    /// How many fields there are.
+    /// Returns the number of fields.
     pub fn len(&self) -> usize {
         self.0.as_ref().map_or(0, |fields| fields.len())
     }
 
-    /// Whether there are none.
+    /// Returns `true` if there are no fields.
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
-    /// The field of that name.
+    /// Returns the field with the given name, if there is one.
     pub fn get(&self, name: &str) -> Option<&Unknown> {
         self.iter().find(|(key, _)| *key == name).map(|(_, value)| value)
     }
 
-    /// Sets a field and gives what it was before.
+    /// Sets a field and returns its previous value.
     ///
-    /// A name that the lexicon does know does not belong here: it would be written twice.
+    /// A field that the lexicon defines must be set on the object itself. If it is set here too, the object's own value
+    /// takes precedence.
+    ///
+    /// ```
+    /// use atproto_sdk::{api::app::bsky::actor::profile::Profile, types::{Data as _, Unknown}};
+    ///
+    /// let mut profile = Profile::new();
+    /// profile.extra.insert("com.example.mood", Unknown::from("calm"));
+    /// assert_eq!(profile.to_json()?, r#"{"$type":"app.bsky.actor.profile","com.example.mood":"calm"}"#);
+    /// # Ok::<_, atproto_sdk::types::DataError>(())
+    /// ```
     pub fn insert(&mut self, name: impl Into<CompactString>, value: Unknown) -> Option<Unknown> {
         let name = name.into();
         let fields = self.0.get_or_insert_default();
@@ -48,12 +72,13 @@ impl Extra {
         self.0.as_ref()?.get(index).map(|(key, value)| (key.as_str(), value))
     }
 
-    /// Adds a field without looking whether there is one of that name.
+    /// Adds a field without checking whether there already is one with that name.
     pub(super) fn push(&mut self, name: CompactString, value: Unknown) {
         self.0.get_or_insert_default().push((name, value));
     }
 
-    /// A name that more than one field has. Not looked for while fields are added: somebody else says how many there are.
+    /// Returns a name that occurs more than once. Checked at the end, in one pass: a hostile sender chooses how many
+    /// fields there are, and a search for each of them would take quadratic time.
     pub(super) fn repeated(&self) -> Option<&str> {
         let fields = self.0.as_ref().filter(|fields| fields.len() > 1)?;
         let mut names: Vec<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
@@ -61,7 +86,7 @@ impl Extra {
         names.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
     }
 
-    /// Takes a field out.
+    /// Removes a field and returns its value.
     pub fn remove(&mut self, name: &str) -> Option<Unknown> {
         let fields = self.0.as_mut()?;
         let at = fields.iter().position(|(key, _)| key == name)?;
@@ -72,7 +97,7 @@ impl Extra {
         Some(value)
     }
 
-    /// The fields in the order in which they came.
+    /// Iterates over the fields in the order in which they were read or inserted.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Unknown)> {
         self.0.iter().flat_map(|fields| fields.iter()).map(|(key, value)| (key.as_str(), value))
     }
@@ -84,7 +109,7 @@ impl fmt::Debug for Extra {
     }
 }
 
-/// Equal when the same fields have the same values, in whatever order.
+/// Compares fields by name, regardless of their order.
 impl PartialEq for Extra {
     fn eq(&self, other: &Self) -> bool {
         let sorted = |extra: &Self| {

@@ -12,7 +12,10 @@ use super::{
 
 text_type! {
     folded
-    /// A handle, the name of an account that can change. Upper and lower case are the same.
+    /// A [handle](https://atproto.com/specs/handle): the domain name of an account, which can change.
+    ///
+    /// Handles compare case-insensitively. A handle says nothing about an account until it has been resolved to a DID
+    /// whose document claims the handle back, which is what `identity::Resolver` does.
     ///
     /// ```
     /// use atproto_sdk::types::Handle;
@@ -26,7 +29,7 @@ text_type! {
 
 const BAD_CHARACTER: &str = "it has a character other than letters, digits, hyphens and dots";
 
-/// A host name of at least two labels whose last does not begin with a digit; at most 253 bytes.
+/// A host name with at least two labels, the last of which does not begin with a digit; at most 253 bytes.
 #[inline]
 pub(super) const fn check(text: &str) -> Result<(), &'static str> {
     match scan(text.as_bytes(), 0) {
@@ -36,7 +39,7 @@ pub(super) const fn check(text: &str) -> Result<(), &'static str> {
     }
 }
 
-/// Where the handle ends that begins at a position, alone or as a part of an AT-URI.
+/// Returns the end of the handle that starts at `from`, on its own or within an AT URI.
 #[inline]
 pub(super) const fn scan(bytes: &[u8], from: usize) -> Result<usize, &'static str> {
     let mut start = from;
@@ -66,7 +69,7 @@ pub(super) const fn scan(bytes: &[u8], from: usize) -> Result<usize, &'static st
     }
 }
 
-/// A label of a host name that stands between two positions, made of the characters of one.
+/// Checks the host name label between two positions, whose characters have been checked already.
 #[inline]
 pub(super) const fn check_label(bytes: &[u8], start: usize, end: usize) -> Result<(), &'static str> {
     if end == start {
@@ -82,20 +85,42 @@ pub(super) const fn check_label(bytes: &[u8], start: usize, end: usize) -> Resul
 }
 
 impl Handle {
-    /// What stands for a handle that could not be verified.
+    /// The handle that servers report for an account whose handle cannot be verified, `handle.invalid`.
     pub const INVALID: &'static str = "handle.invalid";
 
-    /// Whether this is [`INVALID`](Self::INVALID).
+    /// Returns `true` if this is the placeholder [`INVALID`](Self::INVALID).
+    ///
+    /// ```
+    /// use atproto_sdk::types::Handle;
+    ///
+    /// assert!(Handle::new(Handle::INVALID)?.is_invalid());
+    /// # Ok::<_, atproto_sdk::types::InvalidText>(())
+    /// ```
     pub fn is_invalid(&self) -> bool {
         self.as_str().eq_ignore_ascii_case(Self::INVALID)
     }
 
-    /// The handle in lower case.
+    /// Returns the handle in lowercase, its canonical form.
+    ///
+    /// ```
+    /// use atproto_sdk::handle;
+    ///
+    /// assert_eq!(handle!("Alice.Example.com").to_lowercase().as_str(), "alice.example.com");
+    /// ```
     pub fn to_lowercase(&self) -> Self {
         Self(self.0.to_ascii_lowercase())
     }
 
-    /// Whether the top-level domain is one that never resolves (O2). `.test` is reserved too and serves development.
+    /// Returns `true` if the top-level domain is reserved, so that the handle never resolves on the public network.
+    ///
+    /// `.test` is one of these and is meant for development. See <https://atproto.com/specs/handle>.
+    ///
+    /// ```
+    /// use atproto_sdk::handle;
+    ///
+    /// assert!(handle!("alice.localhost").has_reserved_tld());
+    /// assert!(!handle!("alice.example.com").has_reserved_tld());
+    /// ```
     pub fn has_reserved_tld(&self) -> bool {
         let tld = self.as_str().rsplit('.').next().unwrap_or_default();
         let reserved =
@@ -104,7 +129,7 @@ impl Handle {
     }
 }
 
-/// Compares handles without case; DIDs, which do have a case, as they are.
+/// Compares handles case-insensitively, and DIDs case-sensitively.
 pub(super) fn are_equal(one: &str, other: &str) -> bool {
     one == other || (one.eq_ignore_ascii_case(other) && !one.starts_with("did:"))
 }
@@ -117,7 +142,7 @@ pub(super) fn hash<H: Hasher>(text: &str, state: &mut H) {
     if text.starts_with("did:") {
         return text.hash(state);
     }
-    // In pieces, because a hasher is quicker with one of them than with its bytes.
+    // In chunks, because hashing one is faster than hashing its bytes one by one.
     for piece in text.as_bytes().chunks(32) {
         let mut lowered = [0; 32];
         let lowered = &mut lowered[..piece.len()];
@@ -125,7 +150,7 @@ pub(super) fn hash<H: Hasher>(text: &str, state: &mut H) {
         lowered.make_ascii_lowercase();
         state.write(lowered);
     }
-    // As `str` does: what follows must not be taken for a part of the handle.
+    // As `str` does, so that what is hashed next cannot be confused with a part of the handle.
     state.write_u8(0xff);
 }
 

@@ -1,13 +1,13 @@
-//! Strings with named values: open sets (`knownValues`) and closed ones (`enum`).
+//! Strings with named values: open sets (`knownValues`) and closed sets (`enum`).
 
-/// Implements the conversions of a generated enum of known values that takes any other string too.
+/// Implements the conversions of a generated enum of known values that accepts any other string too.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! open_string {
     ($name:ident { $($variant:ident = $text:literal),* $(,)? }) => {
         const _: () = {
             impl $name {
-                /// The text as it goes over the wire.
+                /// Returns the value as it is encoded.
                 pub fn as_str(&self) -> &str {
                     match self {
                         $(Self::$variant => $text,)*
@@ -61,14 +61,14 @@ macro_rules! open_string {
     };
 }
 
-/// Implements the conversions of a generated enum of strings that takes no others.
+/// Implements the conversions of a generated enum of strings that accepts no others.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! closed_string {
     ($name:ident { $($variant:ident = $text:literal),* $(,)? }) => {
         const _: () = {
             impl $name {
-                /// The text as it goes over the wire.
+                /// Returns the value as it is encoded.
                 pub fn as_str(&self) -> &'static str {
                     match self {
                         $(Self::$variant => $text,)*

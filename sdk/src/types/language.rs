@@ -6,7 +6,9 @@ use super::{
 };
 
 text_type! {
-    /// A language tag (BCP 47), such as `de-AT`. Decodes from any text.
+    /// A [language tag](https://atproto.com/specs/lexicon#language) (BCP 47), such as `de-AT`.
+    ///
+    /// Decodes from any string; [`is_valid`](Self::is_valid) tells whether the tag is well-formed.
     ///
     /// ```
     /// use atproto_sdk::types::Language;
@@ -19,7 +21,7 @@ text_type! {
     Language, "language tag", check, lenient
 }
 
-/// The tags that are in use although they do not have the form (RFC 5646, section 2.1, "irregular").
+/// The grandfathered tags that do not match the grammar (RFC 5646, section 2.1, "irregular").
 const IRREGULAR: [&[u8]; 17] = [
     b"en-gb-oed",
     b"i-ami",
@@ -40,8 +42,8 @@ const IRREGULAR: [&[u8]; 17] = [
     b"sgn-ch-de",
 ];
 
-/// Well-formed in the sense of RFC 5646: language, script, region, variants, extensions, private use, in that order.
-/// Whether the subtags are registered is not looked at.
+/// Well-formed as defined by RFC 5646: language, script, region, variants, extensions, private use, in that order.
+/// Subtags need not be registered.
 const fn check(text: &str) -> Result<(), &'static str> {
     let bytes = text.as_bytes();
     let mut known = 0;
@@ -96,14 +98,14 @@ const fn check(text: &str) -> Result<(), &'static str> {
     if !at.is_made_of(bytes, ALPHANUMERIC) {
         return Err("a subtag has a character other than letters and digits");
     }
-    Err("a subtag is too long or out of place; expected is an order like `zh-Hant-TW`")
+    Err("a subtag is too long or out of order; expected a tag like `zh-Hant-TW`")
 }
 
-/// `x` at a position, and subtags that mean what their users agreed on.
+/// `x` followed by private-use subtags.
 const fn private_use(bytes: &[u8], x: Subtag) -> Result<(), &'static str> {
     let mut at = x.next(bytes);
     if at.is_missing(bytes) {
-        return Err("it has nothing behind `x`");
+        return Err("no subtag follows `x`");
     }
     while !at.is_missing(bytes) {
         if at.length() < 1 || at.length() > 8 || !at.is_made_of(bytes, ALPHANUMERIC) {
@@ -114,7 +116,7 @@ const fn private_use(bytes: &[u8], x: Subtag) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// A part of a tag between hyphens. Behind the last one comes one that begins after the end of the text.
+/// A part of a tag between hyphens. After the last one comes an empty one that starts past the end of the text.
 #[derive(Clone, Copy)]
 struct Subtag {
     start: usize,

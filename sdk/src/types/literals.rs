@@ -1,11 +1,12 @@
-//! Macros for literals, which are checked when they are compiled.
+//! Macros for identifier literals, validated at compile time.
 
-/// Makes a macro for a type of [`crate::types`].
+/// Defines the macro for a type of [`crate::types`].
 macro_rules! literal {
-    ($dollar:tt $macro:ident, $type:ident, $format:literal, $valid:literal, $invalid:literal) => {
-        #[doc = concat!("A literal ", $format, ", checked when it is compiled.")]
+    ($dollar:tt $macro:ident, $type:ident, $valid:literal, $invalid:literal) => {
+        #[doc = concat!("Creates a [`", stringify!($type), "`](crate::types::", stringify!($type), ") from a literal, validated at compile time.")]
         ///
-        /// A bad one is a compile error that says why. A good one is kept without a copy, and can stand in a `const`.
+        /// An invalid literal is a compile error that names the problem. The result does not allocate and can be used in
+        /// a `const`.
         ///
         /// ```
         #[doc = concat!("use atproto_sdk::{", stringify!($macro), ", types::", stringify!($type), "};")]
@@ -21,7 +22,7 @@ macro_rules! literal {
         /// ```
         #[macro_export]
         macro_rules! $macro {
-            // An item, because `cargo check` leaves `const { .. }` alone.
+            // An item, because `cargo check` does not evaluate `const { .. }`.
             ($dollar text:expr) => {{
                 const CHECKED_LITERAL: $crate::types::$type = $crate::types::$type::__literal($dollar text);
                 CHECKED_LITERAL
@@ -30,22 +31,22 @@ macro_rules! literal {
     };
 }
 
-literal! { $ did, Did, "DID", "did:plc:z72i7hdynmk6r22z27h6tvur", "did:PLC:abc" }
-literal! { $ handle, Handle, "handle", "alice.example.com", "alice" }
-literal! { $ at_identifier, AtIdentifier, "DID or handle", "alice.example.com", "@alice.example.com" }
-literal! { $ nsid, Nsid, "NSID", "com.atproto.repo.listRecords", "com.example" }
-literal! { $ record_key, RecordKey, "record key", "self", "a/b" }
-literal! { $ tid, Tid, "TID", "3jzfcijpj2z2a", "3jzfcijpj2z21" }
+literal! { $ did, Did, "did:plc:z72i7hdynmk6r22z27h6tvur", "did:PLC:abc" }
+literal! { $ handle, Handle, "alice.example.com", "alice" }
+literal! { $ at_identifier, AtIdentifier, "alice.example.com", "@alice.example.com" }
+literal! { $ nsid, Nsid, "com.atproto.repo.listRecords", "com.example" }
+literal! { $ record_key, RecordKey, "self", "a/b" }
+literal! { $ tid, Tid, "3jzfcijpj2z2a", "3jzfcijpj2z21" }
 literal! {
-    $ at_uri, AtUri, "AT-URI",
+    $ at_uri, AtUri,
     "at://alice.example.com/app.bsky.feed.post/3jzfcijpj2z2a",
     "at://alice.example.com/"
 }
 literal! {
-    $ cid, Cid, "CID of the protocol's form",
+    $ cid, Cid,
     "bafyreidfayvfuwqa7qlnopdjiqrxzs6blmoeu4rujcjtnci5beludirz2a",
     "QmbWqxBEKC3P8tqsKc98xmWNzrzDtRLMiMPL8wBuTGsMnR"
 }
-literal! { $ datetime, Datetime, "datetime", "2026-01-02T03:04:05.678Z", "2026-02-29T00:00:00Z" }
-literal! { $ language, Language, "language tag", "pt-BR", "pt_BR" }
-literal! { $ uri, Uri, "URI", "https://example.com/?q=1", "example.com" }
+literal! { $ datetime, Datetime, "2026-01-02T03:04:05.678Z", "2026-02-29T00:00:00Z" }
+literal! { $ language, Language, "pt-BR", "pt_BR" }
+literal! { $ uri, Uri, "https://example.com/?q=1", "example.com" }

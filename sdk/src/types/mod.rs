@@ -1,6 +1,20 @@
-//! The data types of the protocol: identifiers, links, blobs and values that are not decoded yet. No I/O.
+//! The protocol's data types: identifiers, timestamps, links, blobs, and data that has not been decoded yet.
+//!
+//! Nothing in this module performs I/O, and it is available without the `client` feature.
+//!
+//! | If you have | use |
+//! | --- | --- |
+//! | an identifier as a string | [`Did`], [`Handle`], [`AtIdentifier`], [`Nsid`], [`AtUri`], [`RecordKey`], [`Tid`], [`Cid`] |
+//! | an identifier in your source code | [`did!`](crate::did), [`handle!`](crate::handle), [`nsid!`](crate::nsid), [`at_uri!`](crate::at_uri), and so on |
+//! | JSON or DAG-CBOR of a known type | [`from_json`], [`from_cbor`] |
+//! | a field of type `unknown` | [`Unknown`], which [decodes](Unknown::decode) on demand |
+//! | data of arbitrary shape to inspect or build | [`Value`] |
+//! | typed data to encode, hash or validate | the methods of [`Data`], and [`cid_of`] |
+//!
+//! Identifiers are validated when they are parsed and when they are decoded. [`Datetime`], [`Language`] and [`Uri`]
+//! decode from any string, because invalid ones are common in existing records; their `is_valid` methods tell.
 
-// Before the others, so that they can use its macros.
+// First, so that the other modules can use its macros.
 #[macro_use]
 mod literals;
 
@@ -61,8 +75,15 @@ pub use text::InvalidText;
 pub use tid::Tid;
 pub use unknown::Unknown;
 pub use uri::Uri;
-pub use validation::{Rule, Violated, Violation, Violations};
+pub use validation::{Rule, Violation, ViolationKind, Violations};
 pub use value::Value;
 
-/// A string that is kept in place as long as it is short.
+/// A string that is stored inline, without an allocation, if it is short (up to 24 bytes on 64-bit platforms).
+///
+/// ```
+/// use atproto_sdk::types::SmallString;
+///
+/// let cursor = SmallString::new("3jzfcijpj2z2a");
+/// assert!(!cursor.is_heap_allocated());
+/// ```
 pub use compact_str::CompactString as SmallString;

@@ -7,7 +7,8 @@ use super::{
 };
 
 text_type! {
-    /// The name of a lexicon: a domain in reverse, then a name.
+    /// A [namespaced identifier](https://atproto.com/specs/nsid) (NSID), the name of a lexicon: a domain name in reverse,
+    /// followed by a name.
     ///
     /// ```
     /// use atproto_sdk::types::Nsid;
@@ -21,7 +22,7 @@ text_type! {
 
 const BAD_CHARACTER: &str = "it has a character other than letters, digits, hyphens and dots";
 
-/// At least three segments; the last a name of letters and digits, the others labels of a domain; at most 317 bytes.
+/// At least three segments: domain labels, followed by a name of letters and digits; at most 317 bytes.
 #[inline]
 pub(super) const fn check(text: &str) -> Result<(), &'static str> {
     match scan(text.as_bytes(), 0) {
@@ -31,12 +32,12 @@ pub(super) const fn check(text: &str) -> Result<(), &'static str> {
     }
 }
 
-/// Where the NSID ends that begins at a position, alone or as a part of an AT-URI.
+/// Returns the end of the NSID that starts at `from`, on its own or within an AT URI.
 #[inline]
 pub(super) const fn scan(bytes: &[u8], from: usize) -> Result<usize, &'static str> {
     let mut start = from;
     let mut labels = 0;
-    // The labels of the domain; what stands behind the last dot is the name.
+    // The labels of the domain; what follows the last dot is the name.
     let end = loop {
         let end = characters::run(bytes, start, LABEL);
         if characters::part_ends(bytes, end) {
@@ -66,22 +67,28 @@ pub(super) const fn scan(bytes: &[u8], from: usize) -> Result<usize, &'static st
     if end - start > 63 || characters::run(bytes, start, ALPHANUMERIC) != end {
         return Err("its name is not made of at most 63 letters and digits");
     }
-    // 253 bytes, a dot and 63 bytes are the 317 bytes that it may have at most.
+    // 253 bytes, a dot and 63 bytes are the limit of 317 bytes.
     Ok(end)
 }
 
 impl Nsid {
-    /// A text that the generator has checked.
+    /// An NSID that the generator has checked.
     pub(super) fn known(text: &'static str) -> Self {
         Self(compact_str::CompactString::const_new(text))
     }
 
-    /// The domain in reverse.
+    /// Returns everything before the last segment: the domain name in reverse order.
     pub fn authority(&self) -> &str {
         self.as_str().rsplit_once('.').map_or("", |(authority, _)| authority)
     }
 
-    /// The last segment.
+    /// Returns the last segment.
+    ///
+    /// ```
+    /// use atproto_sdk::nsid;
+    ///
+    /// assert_eq!(nsid!("app.bsky.feed.post").name(), "post");
+    /// ```
     pub fn name(&self) -> &str {
         self.as_str().rsplit_once('.').map_or("", |(_, name)| name)
     }

@@ -2,10 +2,25 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A field that the lexicon allows to be `null`, which is not the same as its absence.
+/// The value of a field that may be `null`, which is [different from an absent field].
 ///
-/// An optional nullable field is an `Option<Nullable<T>>`: `None` is absent, `Some(Nullable::Null)` is `null`.
+/// An optional nullable field is an `Option<Nullable<T>>`: `None` if it is absent, `Some(Nullable::Null)` if it is
+/// `null`. Both are encoded as they were read.
+///
+/// ```
+/// use atproto_sdk::types::Nullable;
+///
+/// let absent: Option<Nullable<i64>> = None;
+/// let null = Some(Nullable::<i64>::Null);
+/// let seven = Some(Nullable::from(7));
+///
+/// assert_ne!(absent, null);
+/// assert_eq!(seven.and_then(Nullable::into_value), Some(7));
+/// ```
+///
+/// [different from an absent field]: https://atproto.com/specs/data-model#nullable-and-false-y
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::exhaustive_enums, reason = "a value is `null` or it is not")]
 pub enum Nullable<T> {
     /// `null`.
     #[default]
@@ -15,7 +30,7 @@ pub enum Nullable<T> {
 }
 
 impl<T> Nullable<T> {
-    /// The value, unless it is `null`.
+    /// Returns a reference to the value, or `None` if it is `null`.
     pub fn value(&self) -> Option<&T> {
         match self {
             Self::Null => None,
@@ -23,7 +38,7 @@ impl<T> Nullable<T> {
         }
     }
 
-    /// Takes the value out, unless it is `null`.
+    /// Returns the value, or `None` if it is `null`.
     pub fn into_value(self) -> Option<T> {
         match self {
             Self::Null => None,

@@ -1,9 +1,9 @@
-//! What generated structs are made of: one list of fields each.
+//! The implementation of generated structs, each from a list of its fields.
 
 /// Implements [`Data`](crate::types::Data), [`FromData`](crate::types::FromData), serde, `Debug` and `PartialEq` for a
 /// generated struct.
 ///
-/// An entry is `number field: "key" presence [rules]`.
+/// An entry is `index field: "key" presence [rules]`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! object {
@@ -12,8 +12,8 @@ macro_rules! object {
     }) => {
         impl $crate::types::Data for $name {
             fn shape(&self) -> $crate::types::codec::Shape<'_> {
-                $crate::types::codec::Shape::Object($crate::types::codec::Shown {
-                    about: <Self as $crate::types::FromData>::ABOUT,
+                $crate::types::codec::Shape::Object($crate::types::codec::ObjectView {
+                    schema: <Self as $crate::types::FromData>::SCHEMA,
                     extra: ::core::option::Option::Some(&self.extra),
                     data: self,
                 })
@@ -25,7 +25,7 @@ macro_rules! object {
         }
 
         impl $crate::types::FromData for $name {
-            const ABOUT: &'static $crate::types::codec::About = &$crate::types::codec::About {
+            const SCHEMA: &'static $crate::types::codec::ObjectSchema = &$crate::types::codec::ObjectSchema {
                 id: $id,
                 record: $record,
                 fields: &[$($crate::field!($key, [$($($rule($($limit)*)),+)?])),*],

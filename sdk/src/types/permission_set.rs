@@ -1,18 +1,40 @@
-//! Permission sets (L11).
+//! Permission sets.
 
-/// A bundle of permissions that an OAuth scope can include.
+/// A [permission set](https://atproto.com/specs/permission): a named bundle of permissions that an OAuth scope can
+/// include.
+///
+/// Implemented by the types generated from lexicons of type `permission-set`.
+///
+/// ```
+/// use atproto_sdk::types::{PermissionSet, SetPermission};
+///
+/// struct Notes;
+///
+/// impl PermissionSet for Notes {
+///     const NSID: &'static str = "com.example.notes";
+///     const PERMISSIONS: &'static [SetPermission] =
+///         &[SetPermission::Repo { collections: &["com.example.note"], actions: &["create"] }];
+/// }
+///
+/// assert_eq!(Notes::scope(), "include:com.example.notes");
+/// ```
 pub trait PermissionSet {
-    /// The set's NSID.
+    /// The NSID of the set.
     const NSID: &'static str;
-    /// What the set listed when the bindings were generated. Servers go by what it lists when a user signs in.
+    /// The permissions that the set listed when the bindings were generated.
+    ///
+    /// An authorization server uses the set as published when the user signs in, which may differ.
     const PERMISSIONS: &'static [SetPermission];
 
-    /// The scope that asks for the set, but for those of its calls that inherit their service.
+    /// Returns the scope that requests the set.
+    ///
+    /// It does not grant the calls whose audience is [inherited](SetAudience::Inherited); a scope that names the service
+    /// does.
     fn scope() -> String {
         format!("include:{}", Self::NSID)
     }
 
-    /// The scope that asks for the set, with the service for those of its calls that inherit it.
+    /// Returns the scope that requests the set, with `service` as the audience of the calls that inherit it.
     ///
     /// ```
     /// use atproto_sdk::{scopes::Service, types::{PermissionSet, SetPermission}};
@@ -37,34 +59,52 @@ pub trait PermissionSet {
     }
 }
 
-/// One permission of a set.
+/// A permission in a [`PermissionSet`].
+///
+/// ```
+/// use atproto_sdk::types::SetPermission;
+///
+/// /// Lists the collections that a set grants write access to.
+/// fn collections(permissions: &[SetPermission]) -> Vec<&'static str> {
+///     let of = |permission: &SetPermission| match *permission {
+///         SetPermission::Repo { collections, .. } => collections,
+///         _ => &[],
+///     };
+///     permissions.iter().flat_map(of).copied().collect()
+/// }
+///
+/// let permissions = [SetPermission::Repo { collections: &["com.example.note"], actions: &[] }];
+/// assert_eq!(collections(&permissions), ["com.example.note"]);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SetPermission {
-    /// Writing records.
+    /// Write access to records.
     Repo {
         /// The NSIDs of the collections.
         collections: &'static [&'static str],
-        /// `create`, `update`, `delete`; all of them where it is empty.
+        /// The permitted actions, `create`, `update` and `delete`. Empty if all of them are permitted.
         actions: &'static [&'static str],
     },
-    /// Calling methods of other services.
+    /// Access to methods of other services, through the account's server.
     Rpc {
         /// The NSIDs of the methods.
         methods: &'static [&'static str],
-        /// Where the calls may go.
+        /// The services that may be called.
         audience: SetAudience,
     },
 }
 
-/// Where the calls of a permission set may go.
+/// The services that the calls of a permission set may be sent to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SetAudience {
-    /// To any service.
+    /// Any service.
     Any,
-    /// To the service that the scope names which includes the set.
+    /// The service named by the scope that includes the set.
     Inherited,
-    /// To the service that the set itself names, which servers do not follow.
+    /// A service named by the set itself, which authorization servers do not honor.
     Named(&'static str),
-    /// Nowhere: the set says nothing about it.
+    /// No service, because the set does not specify an audience.
     Missing,
 }

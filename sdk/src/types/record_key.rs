@@ -7,13 +7,23 @@ use super::{
 };
 
 text_type! {
-    /// The key of a record in its collection.
+    /// A [record key](https://atproto.com/specs/record-key): the name of a record within its collection.
+    ///
+    /// Most collections use [TIDs](super::Tid) as keys; a [`Tid`](super::Tid) converts into a record key.
     ///
     /// ```
     /// use atproto_sdk::types::RecordKey;
     ///
     /// assert!(RecordKey::new("self").is_ok());
     /// assert!(RecordKey::new("a/b").is_err());
+    /// ```
+    ///
+    /// ```
+    /// use atproto_sdk::types::{RecordKey, Tid};
+    ///
+    /// // A new key, later than all earlier ones.
+    /// let key = RecordKey::from(Tid::now());
+    /// assert_eq!(key.as_str().len(), 13);
     /// ```
     RecordKey, "record key", check, checked
 }
@@ -30,7 +40,7 @@ pub(super) const fn check(text: &str) -> Result<(), &'static str> {
     }
 }
 
-/// Where the record key ends that begins at a position, alone or as a part of an AT-URI.
+/// Returns the end of the record key that starts at `from`, on its own or within an AT URI.
 #[inline]
 pub(super) const fn scan(bytes: &[u8], from: usize) -> Result<usize, &'static str> {
     let end = characters::run(bytes, from, KEY);

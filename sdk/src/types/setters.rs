@@ -1,6 +1,6 @@
-//! Chainable setters of generated structs.
+//! The chainable setters of generated structs.
 
-/// Implements a chainable setter per optional field.
+/// Implements a chainable setter for each optional field.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! setters {

@@ -1,28 +1,37 @@
-//! What all string formats have in common.
+//! The macro that defines the types of the string formats.
 
-/// A text that is not of the format asked for.
+/// The error returned when a string is not of the expected format.
+///
+/// ```
+/// use atproto_sdk::types::Handle;
+///
+/// let error = Handle::new("alice").unwrap_err();
+/// assert_eq!((error.format, error.text.as_str()), ("handle", "alice"));
+/// assert_eq!(error.problem, "it has only one label, expected a name like `alice.example.com`");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a valid {format}: {problem}")]
 #[non_exhaustive]
 pub struct InvalidText {
-    /// Name of the format, such as `DID`.
+    /// The name of the format, such as `DID`.
     pub format: &'static str,
-    /// The offending text, cut to 200 characters.
+    /// The string, truncated to 200 characters.
     pub text: String,
-    /// The rule that was broken.
+    /// What is wrong with the string.
     pub problem: &'static str,
 }
 
 impl InvalidText {
-    /// A text that breaks a rule of a format.
+    /// Creates an error for a string that is not of the given format. `problem` completes the sentence
+    /// "`<text>` is not a valid `<format>`: ...".
     #[cold]
     pub fn new(format: &'static str, text: &str, problem: &'static str) -> Self {
         Self { format, text: text.chars().take(200).collect(), problem }
     }
 }
 
-/// A type for a string format. `checked` ones refuse bad data when they are decoded; `lenient` ones take any text and
-/// say whether it is valid, because what is common and broken in the wild must not make a whole answer undecodable.
+/// Defines the type of a string format. `checked` types reject invalid data when they are decoded. `lenient` types accept
+/// any string and report whether it is valid: one broken timestamp must not make a whole response undecodable.
 macro_rules! text_type {
     ($(#[$doc:meta])* $name:ident, $format:literal, $check:ident, $mode:ident) => {
         $(#[$doc])*
@@ -50,7 +59,7 @@ macro_rules! text_type {
             }
         }
     };
-    // For types whose handles compare without case (D5).
+    // For types whose handles compare case-insensitively (D5).
     (folded $(#[$doc:meta])* $name:ident, $format:literal, $check:ident, $mode:ident) => {
         $(#[$doc])*
         #[derive(Clone)]
@@ -104,7 +113,7 @@ macro_rules! text_type {
     };
     (@common $name:ident, $format:literal, $check:ident, $mode:ident) => {
         impl $name {
-            #[doc = concat!("Checks and takes a text.\n\n# Errors\nWhen the text is not a valid ", $format, ".")]
+            #[doc = concat!("Validates and copies a string.\n\n# Errors\n\nReturns an error if the string is not a valid ", $format, ".")]
             pub fn new(text: impl AsRef<str>) -> Result<Self, $crate::types::InvalidText> {
                 let text = text.as_ref();
                 match $check(text) {
@@ -113,7 +122,7 @@ macro_rules! text_type {
                 }
             }
 
-            /// What the macros for literals come down to; a bad text does not compile. Kept without a copy.
+            /// The implementation of the literal macros; an invalid literal fails to compile.
             #[doc(hidden)]
             #[track_caller]
             pub const fn __literal(text: &'static str) -> Self {
@@ -123,7 +132,7 @@ macro_rules! text_type {
                 }
             }
 
-            /// The text.
+            /// Returns the string.
             #[inline]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -208,7 +217,7 @@ macro_rules! text_type {
                 Ok(Self(compact_str::CompactString::new(text)))
             }
 
-            #[doc = concat!("Whether the text is a valid ", $format, "; what came from elsewhere need not be.")]
+            #[doc = concat!("Returns `true` if the string is a valid ", $format, ". A decoded value need not be.")]
             pub fn is_valid(&self) -> bool {
                 $check(&self.0).is_ok()
             }

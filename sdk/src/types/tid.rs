@@ -11,25 +11,24 @@ use std::{
 
 use super::{characters, text::text_type};
 
-/// Digits that sort as their values do.
+/// The digits of base 32 in an order that sorts like their values.
 const DIGITS: &[u8; 32] = b"234567abcdefghijklmnopqrstuvwxyz";
 
 text_type! {
-    /// An identifier made of a time and a clock, which sorts by its time.
+    /// A [timestamp identifier](https://atproto.com/specs/tid) (TID), which consists of a time and a clock identifier.
+    ///
+    /// TIDs sort chronologically as text. They are the usual record keys.
     ///
     /// ```
     /// use atproto_sdk::types::Tid;
     ///
     /// let (first, second) = (Tid::now(), Tid::now());
     /// assert!(first < second);
-    /// # let tid = Tid::new("3jzfcijpj2z2a")?;
-    /// # assert_eq!(Tid::from_parts(tid.unix_micros(), tid.clock()), tid);
-    /// # Ok::<_, atproto_sdk::types::InvalidText>(())
     /// ```
     Tid, "TID", check, checked
 }
 
-/// 13 digits of base 32, the first of which leaves the top bit free.
+/// 13 digits of base 32, of which the first leaves the topmost bit zero.
 #[inline]
 pub(super) const fn check(text: &str) -> Result<(), &'static str> {
     let bytes = text.as_bytes();
@@ -46,19 +45,27 @@ pub(super) const fn check(text: &str) -> Result<(), &'static str> {
 }
 
 impl Tid {
-    /// An identifier of this moment, later than every one that this process has made before.
+    /// Returns an identifier for the current time, greater than every one that this process has created before.
     pub fn now() -> Self {
         static LAST: AtomicU64 = AtomicU64::new(0);
         static CLOCK: LazyLock<u16> = LazyLock::new(|| (RandomState::new().hash_one("clock") & 0x3ff) as u16);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
         let now = u64::try_from(now).unwrap_or(u64::MAX >> 11);
         let before = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(now.max(last + 1)));
-        // The update always gives a value, so it never fails.
+        // The closure always returns a value, so this never fails.
         let before = before.unwrap_or_else(|last| last);
         Self::from_parts(now.max(before + 1), *CLOCK)
     }
 
-    /// The identifier of a time in microseconds since 1970 (53 bits are used) and a clock (10 bits are used).
+    /// Creates an identifier from the microseconds since the Unix epoch (the low 53 bits are used) and a clock
+    /// identifier (the low 10 bits are used).
+    ///
+    /// ```
+    /// use atproto_sdk::types::Tid;
+    ///
+    /// let tid = Tid::from_parts(1_767_323_045_678_000, 7);
+    /// assert_eq!((tid.unix_micros(), tid.clock()), (1_767_323_045_678_000, 7));
+    /// ```
     pub fn from_parts(unix_micros: u64, clock: u16) -> Self {
         let value = (unix_micros & ((1 << 53) - 1)) << 10 | u64::from(clock & 0x3ff);
         let mut text = compact_str::CompactString::default();
@@ -75,12 +82,12 @@ impl Tid {
         })
     }
 
-    /// The time in microseconds since 1970.
+    /// Returns the time in microseconds since the Unix epoch.
     pub fn unix_micros(&self) -> u64 {
         self.value() >> 10
     }
 
-    /// The clock that made it, 0 to 1023.
+    /// Returns the clock identifier, 0 to 1023.
     pub fn clock(&self) -> u16 {
         (self.value() & 0x3ff) as u16
     }

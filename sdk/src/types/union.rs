@@ -1,5 +1,5 @@
-//! What generated unions are made of: one list of variants each. `$type` chooses the variant, wherever it stands in
-//! the object.
+//! The implementation of generated unions, each from a list of its variants. `$type` selects the variant, wherever it
+//! occurs in the object.
 
 /// Implements [`Data`](crate::types::Data), [`FromData`](crate::types::FromData), serde and `From` of every variant for
 /// a generated enum.
@@ -51,6 +51,6 @@ macro_rules! union {
         $crate::types::FromData::read($reader).map(Self::Other)
     };
     (@read_other closed $reader:ident $tag:ident $name:ident) => {
-        ::core::result::Result::Err($reader.foreign_variant(::core::stringify!($name), &$tag))
+        ::core::result::Result::Err($reader.unknown_variant(::core::stringify!($name), &$tag))
     };
 }

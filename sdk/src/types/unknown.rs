@@ -1,4 +1,4 @@
-//! Values that stay undecoded until somebody asks.
+//! Values that are decoded on demand.
 
 use std::{borrow::Cow, fmt};
 
@@ -10,10 +10,10 @@ use super::{
     value::{PathStep, path_steps},
 };
 
-/// A value whose shape the lexicon does not say, kept as the JSON or DAG-CBOR it came as until it is asked for.
+/// A value of a type that the lexicon does not specify, stored as its original JSON or DAG-CBOR and decoded on demand.
 ///
-/// Lexicon `unknown` fields (the `value` of a repository record, say), variants that an open union does not know
-/// and fields that a lexicon does not name are all of this type.
+/// This is the type of lexicon `unknown` fields (such as the `value` of a repository record), of the variants that an
+/// open union does not define, and of the fields that an object's lexicon does not define.
 ///
 /// ```
 /// use atproto_sdk::{api::app::bsky::feed::post::Post, types::Unknown};
@@ -26,79 +26,142 @@ use super::{
 /// # Ok::<_, atproto_sdk::types::DataError>(())
 /// ```
 #[derive(Clone)]
-pub struct Unknown(Kept);
+pub struct Unknown(Encoded);
 
-/// Well-formed, which is seen to when the value is made.
+/// Well-formed data; every constructor checks that.
 #[derive(Clone)]
-enum Kept {
+enum Encoded {
     Json(Box<str>),
     Cbor(Box<[u8]>),
 }
 
 impl Unknown {
-    /// Keeps a JSON text.
+    /// Creates a value from JSON.
     ///
     /// # Errors
-    /// When it is not JSON.
+    ///
+    /// Returns an error if the input is not valid JSON.
     pub fn from_json(json: impl AsRef<[u8]>) -> Result<Self, DataError> {
         from_json(json)
     }
 
-    /// Keeps DAG-CBOR.
+    /// Creates a value from DAG-CBOR.
     ///
     /// # Errors
-    /// When it is not DAG-CBOR in its valid form.
+    ///
+    /// Returns an error if the input is not valid DAG-CBOR (see [`from_cbor`](super::from_cbor)).
     pub fn from_cbor(cbor: &[u8]) -> Result<Self, DataError> {
         from_cbor(cbor)
     }
 
-    /// Keeps what typed data is.
+    /// Creates a value from typed data.
     ///
     /// # Errors
+    ///
     /// See [`Data::to_json`].
+    ///
+    /// ```
+    /// use atproto_sdk::{api::app::bsky::feed::post::Post, types::{Datetime, Unknown}};
+    ///
+    /// let record = Unknown::encode(&Post::new("hi", Datetime::now()))?;
+    /// assert_eq!(record.type_name().as_deref(), Some("app.bsky.feed.post"));
+    /// # Ok::<_, atproto_sdk::types::DataError>(())
+    /// ```
     pub fn encode(data: &impl Data) -> Result<Self, DataError> {
-        data.to_json().map(|json| Self(Kept::Json(json.into())))
+        data.to_json().map(|json| Self(Encoded::Json(json.into())))
     }
 
-    /// Keeps what a value of any serde type is as JSON.
+    /// Creates a value from any type that implements [`serde::Serialize`].
     ///
     /// # Errors
-    /// When it cannot be written as JSON, such as a map whose keys are not strings.
+    ///
+    /// Returns an error if the value cannot be represented as JSON, such as a map whose keys are not strings.
+    ///
+    /// ```
+    /// use atproto_sdk::types::Unknown;
+    ///
+    /// let settings = Unknown::from_serde(&("dark", 3))?;
+    /// assert_eq!(settings.as_json(), r#"["dark",3]"#);
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     pub fn from_serde(value: &(impl Serialize + ?Sized)) -> Result<Self, serde_json::Error> {
-        serde_json::to_string(value).map(|json| Self(Kept::Json(json.into())))
+        serde_json::to_string(value).map(|json| Self(Encoded::Json(json.into())))
     }
 
-    /// Decodes into a generated type, or any other type of data.
+    /// Decodes the value into a generated type or any other type that implements [`FromData`].
     ///
     /// # Errors
-    /// When the value is not of that type; the error names the path.
+    ///
+    /// Returns an error that names the path if the value is not of that type. A record type also requires its own
+    /// `$type`.
+    ///
+    /// ```
+    /// use atproto_sdk::{
+    ///     api::app::bsky::feed::{like::Like, post::Post},
+    ///     types::Unknown,
+    /// };
+    ///
+    /// let value = Unknown::from_json(
+    ///     r#"{"$type":"app.bsky.feed.post","text":"hi","createdAt":"2026-01-02T03:04:05Z"}"#,
+    /// )?;
+    /// assert!(value.decode::<Post>().is_ok());
+    /// assert!(value.decode::<Like>().is_err());
+    /// # Ok::<_, atproto_sdk::types::DataError>(())
+    /// ```
     pub fn decode<T: FromData>(&self) -> Result<T, DataError> {
-        // Checked when it was made, so there is nothing behind the value.
+        // Well-formed, so nothing follows the value.
         T::read(&mut self.reader())
     }
 
-    /// Decodes into a serde type of your own.
+    /// Deserializes the value into any type that implements [`serde::Deserialize`].
     ///
     /// # Errors
-    /// When the value is not of that type.
+    ///
+    /// Returns an error if the value is not of that type.
+    ///
+    /// ```
+    /// use atproto_sdk::types::Unknown;
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Mood {
+    ///     level: f64, // Typed data cannot hold a fraction, but a serde type can.
+    /// }
+    ///
+    /// let mood: Mood = Unknown::from_json(r#"{"level":0.5}"#).unwrap().deserialize()?;
+    /// assert_eq!(mood.level, 0.5);
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     pub fn deserialize<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_str(&self.as_json())
     }
 
-    /// The value as a tree.
+    /// Decodes the value into a tree.
     ///
     /// # Errors
-    /// When it holds what the data model does not have: fractions, integers beyond 64 bits, the same field twice.
+    ///
+    /// Returns an error if the value contains something that the data model does not allow: a fraction, an integer that
+    /// exceeds 64 bits, or a duplicate field.
     pub fn to_value(&self) -> Result<Value, DataError> {
         self.decode()
     }
 
-    /// The `$type` of an object, wherever it stands among the fields; nothing for other values.
+    /// Returns the `$type` of an object. Returns `None` if the value has none, or is not an object.
     pub fn type_name(&self) -> Option<Cow<'_, str>> {
         self.reader().peek_type().ok().flatten()
     }
 
-    /// What stands at a path such as `embed.images[0].alt`; nothing if there is nothing.
+    /// Returns the value at a path such as `embed.images[0].alt`, or `None` if there is none.
+    ///
+    /// Only the path is decoded, so this is cheaper than [`to_value`](Self::to_value) for a single lookup.
+    ///
+    /// ```
+    /// use atproto_sdk::types::Unknown;
+    ///
+    /// let record = Unknown::from_json(r#"{"embed":{"images":[{"alt":"a cat"}]}}"#)?;
+    /// assert_eq!(record.get("embed.images[0].alt"), Some(Unknown::from("a cat")));
+    /// assert_eq!(record.get("embed.images[1]"), None);
+    /// # Ok::<_, atproto_sdk::types::DataError>(())
+    /// ```
     pub fn get(&self, path: &str) -> Option<Self> {
         let mut reader = self.reader();
         for step in path_steps(path) {
@@ -133,50 +196,50 @@ impl Unknown {
         reader.unknown().ok()
     }
 
-    /// Whether it is `null`.
+    /// Returns `true` if the value is `null`.
     pub fn is_null(&self) -> bool {
         self.reader().null().unwrap_or(false)
     }
 
-    /// The JSON text: as it came, or made from DAG-CBOR.
+    /// Returns the value as JSON: the original text, or a conversion from DAG-CBOR.
     pub fn as_json(&self) -> Cow<'_, str> {
         match &self.0 {
-            Kept::Json(json) => Cow::Borrowed(json),
-            // What is valid DAG-CBOR can always be written as JSON.
-            Kept::Cbor(_) => Cow::Owned(Data::to_json(self).unwrap_or_else(|_| "null".to_owned())),
+            Encoded::Json(json) => Cow::Borrowed(json),
+            // Valid DAG-CBOR can always be represented as JSON.
+            Encoded::Cbor(_) => Cow::Owned(Data::to_json(self).unwrap_or_else(|_| "null".to_owned())),
         }
     }
 
     fn reader(&self) -> Reader<'_> {
         match &self.0 {
-            Kept::Json(json) => Reader::json(json),
-            Kept::Cbor(cbor) => Reader::cbor(cbor),
+            Encoded::Json(json) => Reader::json(json),
+            Encoded::Cbor(cbor) => Reader::cbor(cbor),
         }
     }
 
-    /// The JSON, if it came as that.
-    pub(super) fn kept_json(&self) -> Option<&str> {
-        if let Kept::Json(json) = &self.0 { Some(json) } else { None }
+    /// Returns the original JSON, if the value was created from JSON.
+    pub(super) fn raw_json(&self) -> Option<&str> {
+        if let Encoded::Json(json) = &self.0 { Some(json) } else { None }
     }
 
-    /// The DAG-CBOR, if it came as that.
-    pub(super) fn kept_cbor(&self) -> Option<&[u8]> {
-        if let Kept::Cbor(cbor) = &self.0 { Some(cbor) } else { None }
+    /// Returns the original DAG-CBOR, if the value was created from DAG-CBOR.
+    pub(super) fn raw_cbor(&self) -> Option<&[u8]> {
+        if let Encoded::Cbor(cbor) = &self.0 { Some(cbor) } else { None }
     }
 
-    /// Takes what a reader has passed over.
-    pub(super) fn keep_json(json: &str) -> Self {
-        Self(Kept::Json(json.into()))
+    /// Creates a value from JSON that a reader has checked.
+    pub(super) fn from_raw_json(json: &str) -> Self {
+        Self(Encoded::Json(json.into()))
     }
 
-    /// Takes what a reader has passed over.
-    pub(super) fn keep_cbor(cbor: &[u8]) -> Self {
-        Self(Kept::Cbor(cbor.into()))
+    /// Creates a value from DAG-CBOR that a reader has checked.
+    pub(super) fn from_raw_cbor(cbor: &[u8]) -> Self {
+        Self(Encoded::Cbor(cbor.into()))
     }
 
-    /// `null`
+    /// Returns the value `null`.
     pub fn null() -> Self {
-        Self::keep_json("null")
+        Self::from_raw_json("null")
     }
 }
 
@@ -186,19 +249,19 @@ impl fmt::Debug for Unknown {
     }
 }
 
-/// Equal when they mean the same: format, order of fields and white space do not count.
+/// Compares the data, regardless of its format, the order of its fields and whitespace.
 impl PartialEq for Unknown {
     fn eq(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
-            (Kept::Json(a), Kept::Json(b)) if a == b => return true,
-            // There is one form only.
-            (Kept::Cbor(a), Kept::Cbor(b)) => return a == b,
+            (Encoded::Json(a), Encoded::Json(b)) if a == b => return true,
+            // DAG-CBOR has one form only.
+            (Encoded::Cbor(a), Encoded::Cbor(b)) => return a == b,
             _ => {}
         }
         match (self.to_value(), other.to_value()) {
             (Ok(a), Ok(b)) => a == b,
             (Err(_), Err(_)) => {
-                // Beyond the data model, fractions for example, but JSON all the same.
+                // Not valid in the data model (a fraction, for example), but JSON nonetheless.
                 let parse = |value: &Self| value.deserialize::<serde_json::Value>().ok();
                 parse(self).is_some_and(|value| Some(value) == parse(other))
             }
@@ -209,7 +272,7 @@ impl PartialEq for Unknown {
 
 impl From<Value> for Unknown {
     fn from(value: Value) -> Self {
-        // Fails for trees only that are nested deeper than anything that can be read.
+        // Fails only for trees that are nested too deeply to have been read.
         Self::encode(&value).unwrap_or_else(|_| Self::null())
     }
 }
@@ -222,7 +285,7 @@ impl From<&str> for Unknown {
 
 impl From<serde_json::Value> for Unknown {
     fn from(value: serde_json::Value) -> Self {
-        Self(Kept::Json(value.to_string().into()))
+        Self(Encoded::Json(value.to_string().into()))
     }
 }
 

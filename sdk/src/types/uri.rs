@@ -6,9 +6,10 @@ use super::{
 };
 
 text_type! {
-    /// A URI of any scheme (RFC 3986). Decodes from any text.
+    /// A [URI](https://atproto.com/specs/lexicon#uri) of any scheme (RFC 3986), stored as its original text.
     ///
-    /// White space and what is not ASCII have to be percent-encoded, as the `url` crate and browsers do.
+    /// Decodes from any string; [`is_valid`](Self::is_valid) tells. Whitespace and non-ASCII characters must be
+    /// percent-encoded, as the `url` crate and browsers do.
     ///
     /// ```
     /// use atproto_sdk::types::Uri;
@@ -19,10 +20,10 @@ text_type! {
     Uri, "URI", check, lenient
 }
 
-/// A scheme (RFC 3986, section 3.1), `:`, and something in printable ASCII; at most 8 KB.
+/// A scheme (RFC 3986, section 3.1), `:`, and at least one printable ASCII character; at most 8 KiB.
 ///
-/// Of the characters that RFC 3986 does not allow, `"`, `<` and `>` are refused and the others taken, because browsers
-/// leave those as they are.
+/// Of the characters that RFC 3986 does not allow, only `"`, `<` and `>` are rejected, because browsers do not encode the
+/// others.
 const fn check(text: &str) -> Result<(), &'static str> {
     let bytes = text.as_bytes();
     if bytes.len() > 8192 {
@@ -36,10 +37,10 @@ const fn check(text: &str) -> Result<(), &'static str> {
         return Err("its scheme is not a letter and then letters, digits and `+.-`");
     }
     if matches!(bytes.split_at(colon + 1).1, b"" | b"//") {
-        return Err("there is nothing behind its scheme");
+        return Err("nothing follows its scheme");
     }
     if characters::run(bytes, colon + 1, URI) != bytes.len() {
-        return Err("it has a character that has to be percent-encoded");
+        return Err("it has a character that must be percent-encoded");
     }
     Ok(())
 }

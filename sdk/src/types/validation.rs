@@ -1,4 +1,4 @@
-//! Checking data against the constraints of its lexicon (L4, L5).
+//! Validation of data against the constraints of its lexicon (L4, L5).
 
 use std::fmt;
 
@@ -6,125 +6,128 @@ use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::{
     Blob, InvalidText,
-    codec::{Data, Shape, Shown},
+    codec::{Data, ObjectView, Shape},
 };
 
-/// A constraint of a lexicon, as generated code lists them.
+/// A constraint that a lexicon places on a field. Generated code lists them; [`Data::validate`] checks them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rule {
-    /// The least length of a string in UTF-8 bytes.
+    /// The minimum length of a string in UTF-8 bytes.
     MinBytes(u64),
-    /// The greatest length of a string in UTF-8 bytes.
+    /// The maximum length of a string in UTF-8 bytes.
     MaxBytes(u64),
-    /// The least length of a string in grapheme clusters.
+    /// The minimum length of a string in grapheme clusters.
     MinGraphemes(u64),
-    /// The greatest length of a string in grapheme clusters.
+    /// The maximum length of a string in grapheme clusters.
     MaxGraphemes(u64),
-    /// The least number of elements of a list, or of bytes.
+    /// The minimum number of elements of a list, or of bytes of a byte string.
     MinLength(u64),
-    /// The greatest number of elements of a list, or of bytes.
+    /// The maximum number of elements of a list, or of bytes of a byte string.
     MaxLength(u64),
-    /// The smallest integer.
+    /// The minimum of an integer.
     Minimum(i64),
-    /// The largest integer.
+    /// The maximum of an integer.
     Maximum(i64),
-    /// The strings that are allowed.
+    /// The allowed strings.
     OneOf(&'static [&'static str]),
-    /// The integers that are allowed.
+    /// The allowed integers.
     OneOfIntegers(&'static [i64]),
-    /// The only string that is allowed.
+    /// The only allowed string.
     ConstText(&'static str),
-    /// The only integer that is allowed.
+    /// The only allowed integer.
     ConstInteger(i64),
-    /// The only boolean that is allowed.
+    /// The only allowed boolean.
     ConstBoolean(bool),
-    /// The MIME types that a blob may have, with `*` for any part.
+    /// The allowed MIME types of a blob, where `*` matches any type or subtype.
     Accept(&'static [&'static str]),
-    /// The greatest size of a blob in bytes.
+    /// The maximum size of a blob in bytes.
     MaxSize(u64),
-    /// What every element of a list has to keep to.
+    /// The constraints on each element of a list.
     Each(&'static [Rule]),
 }
 
-/// What data does not keep to.
+/// The kind of a [`Violation`].
+///
+/// ```
+/// use atproto_sdk::{api::app::bsky::feed::post::Post, types::{Data as _, Datetime, ViolationKind}};
+///
+/// let error = Post::new("a".repeat(301), Datetime::now()).validate().unwrap_err();
+/// assert_eq!(error.violations[0].kind, ViolationKind::TooLong { found: 301, most: 300, unit: "graphemes" });
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Violated {
-    /// Too short.
-    #[error("has {found} {unit}, at least {least} are asked for")]
+pub enum ViolationKind {
+    /// The value is too short.
+    #[error("has {found} {unit}, at least {least} are required")]
     TooShort {
-        /// What there is.
+        /// The length found.
         found: u64,
-        /// What is asked for.
+        /// The minimum length.
         least: u64,
-        /// What is counted: `bytes`, `graphemes` or `elements`.
+        /// The unit of the lengths: `bytes`, `graphemes` or `elements`.
         unit: &'static str,
     },
-    /// Too long.
+    /// The value is too long.
     #[error("has {found} {unit}, at most {most} are allowed")]
     TooLong {
-        /// What there is.
+        /// The length found.
         found: u64,
-        /// What is allowed.
+        /// The maximum length.
         most: u64,
-        /// What is counted: `bytes`, `graphemes` or `elements`.
+        /// The unit of the lengths: `bytes`, `graphemes` or `elements`.
         unit: &'static str,
     },
-    /// An integer outside of its range.
-    #[error("is {found}, {limit} is the {}", if found < limit { "minimum" } else { "maximum" })]
+    /// An integer is out of range.
+    #[error("is {found}, the {} is {limit}", if found < limit { "minimum" } else { "maximum" })]
     OutOfRange {
-        /// What there is.
+        /// The integer found.
         found: i64,
-        /// The limit that it passes.
+        /// The limit that it exceeds: the minimum if it is greater than `found`, else the maximum.
         limit: i64,
     },
-    /// Not one of the values that are allowed.
-    #[error("is not one of the values that are allowed: {allowed}")]
+    /// The value is not one of the allowed values.
+    #[error("is not one of the allowed values: {allowed}")]
     NotAllowed {
-        /// What is allowed, separated by commas.
+        /// The allowed values, separated by commas.
         allowed: String,
     },
-    /// A string that is not of its format.
+    /// A string is not of the required format.
     #[error(transparent)]
     Format(#[from] InvalidText),
-    /// A blob of a type that is not accepted.
-    #[error("is a blob of type `{found}`, accepted are {accepted}")]
+    /// The MIME type of a blob is not accepted.
+    #[error("is a blob of type `{found}`, the accepted types are {accepted}")]
     MimeType {
-        /// What there is.
+        /// The MIME type found.
         found: String,
-        /// What is accepted, separated by commas.
+        /// The accepted types, separated by commas.
         accepted: String,
     },
-    /// `null` where the lexicon does not allow it.
+    /// A value is `null` where the lexicon does not allow it.
     #[error("is null, which the lexicon does not allow here")]
     Null,
-    /// A variant that the union does not know, and that does not say what it is.
+    /// An unknown variant of an open union has no `$type`.
     #[error("is a variant of an open union without `$type`")]
     Untyped,
 }
 
-/// A constraint that data does not keep to, and where.
+/// A violated constraint and its location. See [`Violations`] for an example.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Violation {
-    /// The path in the data, such as `tags[2]`; empty for the whole.
+    /// The path in the data, such as `tags[2]`; empty if the value as a whole is concerned.
     pub path: String,
     /// What is wrong.
-    pub violated: Violated,
+    pub kind: ViolationKind,
 }
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.path.is_empty() {
-            self.violated.fmt(f)
-        } else {
-            write!(f, "`{}` {}", self.path, self.violated)
-        }
+        if self.path.is_empty() { self.kind.fmt(f) } else { write!(f, "`{}` {}", self.path, self.kind) }
     }
 }
 
-/// Everything in some data that its lexicon does not allow.
+/// The error of [`Data::validate`]: every constraint that the data violates.
 ///
 /// ```
 /// use atproto_sdk::{api::app::bsky::feed::post::Post, types::{Data as _, Datetime}};
@@ -133,14 +136,14 @@ impl fmt::Display for Violation {
 /// let error = post.validate().unwrap_err();
 /// assert_eq!(error.violations.len(), 3);
 /// let of_tags = &error.violations[0];
-/// assert_eq!((of_tags.path.as_str(), of_tags.violated.to_string().as_str()), ("tags[1]", "has 700 graphemes, at most 64 are allowed"));
+/// assert_eq!((of_tags.path.as_str(), of_tags.kind.to_string().as_str()), ("tags[1]", "has 700 graphemes, at most 64 are allowed"));
 /// assert!(error.to_string().contains("`text` has 301 graphemes, at most 300 are allowed"));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the data does not keep to its lexicon: {}", list(violations))]
+#[error("the data does not conform to its lexicon: {}", list(violations))]
 #[non_exhaustive]
 pub struct Violations {
-    /// One or more, object by object.
+    /// The violations, at least one, in the order of the fields.
     pub violations: Vec<Violation>,
 }
 
@@ -160,8 +163,8 @@ struct Checker {
 }
 
 impl Checker {
-    fn report(&mut self, violated: Violated) {
-        self.violations.push(Violation { path: self.path.clone(), violated });
+    fn report(&mut self, kind: ViolationKind) {
+        self.violations.push(Violation { path: self.path.clone(), kind });
     }
 
     fn check(&mut self, shape: Shape<'_>, rules: &[Rule]) {
@@ -176,14 +179,14 @@ impl Checker {
             }
             Shape::Link(cid) => {
                 if !cid.is_blessed() {
-                    let problem = "a link is of version 1, with SHA-256, DAG-CBOR or raw";
+                    let problem = "a link must be a CID of version 1 with SHA-256 and DAG-CBOR or raw";
                     self.report(InvalidText::new("link", &cid.to_string(), problem).into());
                 }
             }
             Shape::Blob(blob) => self.check(Shape::Link(blob.cid()), &[]),
             Shape::Other(value) => {
                 if value.type_name().is_none() {
-                    self.report(Violated::Untyped);
+                    self.report(ViolationKind::Untyped);
                 }
             }
             Shape::Object(object) => self.object(object),
@@ -204,14 +207,14 @@ impl Checker {
             }
         }
         for rule in rules {
-            if let Some(violated) = violated(&shape, rule) {
-                self.report(violated);
+            if let Some(kind) = violation(&shape, rule) {
+                self.report(kind);
             }
         }
     }
 
-    fn object(&mut self, object: Shown<'_>) {
-        let fields = object.about.fields;
+    fn object(&mut self, object: ObjectView<'_>) {
+        let fields = object.schema.fields;
         let length = self.path.len();
         let step = |path: &mut String, key: &str| {
             if !path.is_empty() {
@@ -225,44 +228,44 @@ impl Checker {
             self.check(value.shape(), field.rules);
             self.path.truncate(length);
         });
-        // A null that the lexicon does not allow was kept, to be written back.
+        // A `null` that the lexicon does not allow is stored among the extra fields, to be written back.
         for (key, value) in object.extra.into_iter().flat_map(super::Extra::iter) {
             if value.is_null() && fields.iter().any(|field| field.key == key) {
                 step(&mut self.path, key);
-                self.report(Violated::Null);
+                self.report(ViolationKind::Null);
                 self.path.truncate(length);
             }
         }
     }
 }
 
-fn violated(shape: &Shape<'_>, rule: &Rule) -> Option<Violated> {
+fn violation(shape: &Shape<'_>, rule: &Rule) -> Option<ViolationKind> {
     match shape {
-        Shape::Text(text) | Shape::Handle(text) | Shape::Lenient(text, ..) => text_violated(text, rule),
-        Shape::CidText(cid) => cid.with_text(|text| text_violated(text, rule)),
-        Shape::Integer(value) => integer_violated(*value, rule),
+        Shape::Text(text) | Shape::Handle(text) | Shape::Lenient(text, ..) => text_violation(text, rule),
+        Shape::CidText(cid) => cid.with_text(|text| text_violation(text, rule)),
+        Shape::Integer(value) => integer_violation(*value, rule),
         Shape::Boolean(value) => match rule {
             Rule::ConstBoolean(only) if only != value => {
-                Some(Violated::NotAllowed { allowed: only.to_string() })
+                Some(ViolationKind::NotAllowed { allowed: only.to_string() })
             }
             _ => None,
         },
-        Shape::List(list) => length_violated(list.length() as u64, "elements", rule),
-        Shape::Bytes(bytes) => length_violated(bytes.len() as u64, "bytes", rule),
-        Shape::Blob(blob) => blob_violated(blob, rule),
+        Shape::List(list) => length_violation(list.length() as u64, "elements", rule),
+        Shape::Bytes(bytes) => length_violation(bytes.len() as u64, "bytes", rule),
+        Shape::Blob(blob) => blob_violation(blob, rule),
         _ => None,
     }
 }
 
-fn at_least(found: u64, least: u64, unit: &'static str) -> Option<Violated> {
-    (found < least).then_some(Violated::TooShort { found, least, unit })
+fn at_least(found: u64, least: u64, unit: &'static str) -> Option<ViolationKind> {
+    (found < least).then_some(ViolationKind::TooShort { found, least, unit })
 }
 
-fn at_most(found: u64, most: u64, unit: &'static str) -> Option<Violated> {
-    (found > most).then_some(Violated::TooLong { found, most, unit })
+fn at_most(found: u64, most: u64, unit: &'static str) -> Option<ViolationKind> {
+    (found > most).then_some(ViolationKind::TooLong { found, most, unit })
 }
 
-fn length_violated(found: u64, unit: &'static str, rule: &Rule) -> Option<Violated> {
+fn length_violation(found: u64, unit: &'static str, rule: &Rule) -> Option<ViolationKind> {
     match rule {
         Rule::MinLength(least) => at_least(found, *least, unit),
         Rule::MaxLength(most) => at_most(found, *most, unit),
@@ -270,7 +273,7 @@ fn length_violated(found: u64, unit: &'static str, rule: &Rule) -> Option<Violat
     }
 }
 
-fn text_violated(text: &str, rule: &Rule) -> Option<Violated> {
+fn text_violation(text: &str, rule: &Rule) -> Option<ViolationKind> {
     let graphemes = || text.graphemes(true).count() as u64;
     match rule {
         Rule::MinBytes(least) => at_least(text.len() as u64, *least, "bytes"),
@@ -279,40 +282,42 @@ fn text_violated(text: &str, rule: &Rule) -> Option<Violated> {
         // There are never more graphemes than bytes.
         Rule::MaxGraphemes(most) if text.len() as u64 > *most => at_most(graphemes(), *most, "graphemes"),
         Rule::OneOf(allowed) if !allowed.contains(&text) => {
-            Some(Violated::NotAllowed { allowed: allowed.join(", ") })
+            Some(ViolationKind::NotAllowed { allowed: allowed.join(", ") })
         }
-        Rule::ConstText(only) if *only != text => Some(Violated::NotAllowed { allowed: (*only).to_owned() }),
+        Rule::ConstText(only) if *only != text => {
+            Some(ViolationKind::NotAllowed { allowed: (*only).to_owned() })
+        }
         _ => None,
     }
 }
 
-fn integer_violated(found: i64, rule: &Rule) -> Option<Violated> {
+fn integer_violation(found: i64, rule: &Rule) -> Option<ViolationKind> {
     match rule {
-        Rule::Minimum(limit) if found < *limit => Some(Violated::OutOfRange { found, limit: *limit }),
-        Rule::Maximum(limit) if found > *limit => Some(Violated::OutOfRange { found, limit: *limit }),
+        Rule::Minimum(limit) if found < *limit => Some(ViolationKind::OutOfRange { found, limit: *limit }),
+        Rule::Maximum(limit) if found > *limit => Some(ViolationKind::OutOfRange { found, limit: *limit }),
         Rule::OneOfIntegers(allowed) if !allowed.contains(&found) => {
             let allowed: Vec<String> = allowed.iter().map(ToString::to_string).collect();
-            Some(Violated::NotAllowed { allowed: allowed.join(", ") })
+            Some(ViolationKind::NotAllowed { allowed: allowed.join(", ") })
         }
         Rule::ConstInteger(only) if *only != found => {
-            Some(Violated::NotAllowed { allowed: only.to_string() })
+            Some(ViolationKind::NotAllowed { allowed: only.to_string() })
         }
         _ => None,
     }
 }
 
-fn blob_violated(blob: &Blob, rule: &Rule) -> Option<Violated> {
+fn blob_violation(blob: &Blob, rule: &Rule) -> Option<ViolationKind> {
     match rule {
         Rule::Accept(accepted) if !accepted.iter().any(|pattern| accepts(pattern, blob.mime_type())) => {
             let found = blob.mime_type().chars().take(100).collect();
-            Some(Violated::MimeType { found, accepted: accepted.join(", ") })
+            Some(ViolationKind::MimeType { found, accepted: accepted.join(", ") })
         }
         Rule::MaxSize(most) => at_most(blob.size().unwrap_or(0), *most, "bytes"),
         _ => None,
     }
 }
 
-/// Whether a MIME type fits a pattern such as `image/*` (L5). Parameters of the type do not count.
+/// Whether a MIME type matches a pattern such as `image/*` (L5). Parameters of the type are ignored.
 fn accepts(pattern: &str, mime_type: &str) -> bool {
     let essence = mime_type.split(';').next().unwrap_or_default().trim();
     match pattern.strip_suffix('*') {

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::{
-    Blob, Bytes, Cid, CidLink, Data as _, Datetime, Extra, Language, Rule, Uri, Violated, Violations,
+    Blob, Bytes, Cid, CidLink, Data as _, Datetime, Extra, Language, Rule, Uri, ViolationKind, Violations,
     data_tests::{Embed, Note},
     from_json,
 };
@@ -73,8 +73,8 @@ fn l4_lengths_of_strings_in_bytes_and_graphemes() {
     // Three graphemes, 25 and more bytes.
     fine(r#"{"text":"👩‍🚀éa"}"#);
     assert_eq!(only(r#"{"text":"abcd"}"#), "`text` has 4 graphemes, at most 3 are allowed");
-    assert_eq!(only(r#"{"text":"水"}"#), "`text` has 1 graphemes, at least 2 are asked for");
-    assert_eq!(only(r#"{"text":"ab"}"#), "`text` has 2 bytes, at least 3 are asked for");
+    assert_eq!(only(r#"{"text":"水"}"#), "`text` has 1 graphemes, at least 2 are required");
+    assert_eq!(only(r#"{"text":"ab"}"#), "`text` has 2 bytes, at least 3 are required");
     let long = format!(r#"{{"text":"{}"}}"#, "👩‍🚀".repeat(3));
     assert_eq!(only(&long), "`text` has 33 bytes, at most 30 are allowed");
     assert_eq!(violations(r#"{"text":""}"#).violations.len(), 2);
@@ -83,22 +83,22 @@ fn l4_lengths_of_strings_in_bytes_and_graphemes() {
 #[test]
 fn l4_closed_sets_and_constants() {
     fine(r#"{"closed":"a","fixed":"always","only":7,"yes":true,"choice":10}"#);
-    assert_eq!(only(r#"{"closed":"c"}"#), "`closed` is not one of the values that are allowed: a, b");
-    assert_eq!(only(r#"{"fixed":"never"}"#), "`fixed` is not one of the values that are allowed: always");
-    assert_eq!(only(r#"{"only":8}"#), "`only` is not one of the values that are allowed: 7");
-    assert_eq!(only(r#"{"yes":false}"#), "`yes` is not one of the values that are allowed: true");
-    assert_eq!(only(r#"{"choice":2}"#), "`choice` is not one of the values that are allowed: 1, 10");
+    assert_eq!(only(r#"{"closed":"c"}"#), "`closed` is not one of the allowed values: a, b");
+    assert_eq!(only(r#"{"fixed":"never"}"#), "`fixed` is not one of the allowed values: always");
+    assert_eq!(only(r#"{"only":8}"#), "`only` is not one of the allowed values: 7");
+    assert_eq!(only(r#"{"yes":false}"#), "`yes` is not one of the allowed values: true");
+    assert_eq!(only(r#"{"choice":2}"#), "`choice` is not one of the allowed values: 1, 10");
 }
 
 #[test]
 fn l5_ranges_and_lengths() {
     fine(r#"{"number":-5,"list":["a","b"],"bytes":{"$bytes":"AQI"}}"#);
-    assert_eq!(only(r#"{"number":6}"#), "`number` is 6, 5 is the maximum");
-    assert_eq!(only(r#"{"number":-6}"#), "`number` is -6, -5 is the minimum");
-    assert_eq!(only(r#"{"list":[]}"#), "`list` has 0 elements, at least 1 are asked for");
+    assert_eq!(only(r#"{"number":6}"#), "`number` is 6, the maximum is 5");
+    assert_eq!(only(r#"{"number":-6}"#), "`number` is -6, the minimum is -5");
+    assert_eq!(only(r#"{"list":[]}"#), "`list` has 0 elements, at least 1 are required");
     assert_eq!(only(r#"{"list":["a","b","c"]}"#), "`list` has 3 elements, at most 2 are allowed");
     assert_eq!(only(r#"{"list":["a","bc"]}"#), "`list[1]` has 2 bytes, at most 1 are allowed");
-    assert_eq!(only(r#"{"bytes":{"$bytes":"AQ"}}"#), "`bytes` has 1 bytes, at least 2 are asked for");
+    assert_eq!(only(r#"{"bytes":{"$bytes":"AQ"}}"#), "`bytes` has 1 bytes, at least 2 are required");
     assert_eq!(only(r#"{"bytes":{"$bytes":"AQIDBA"}}"#), "`bytes` has 4 bytes, at most 3 are allowed");
 }
 
@@ -113,7 +113,8 @@ fn l5_blobs_have_a_type_and_a_size() {
         assert_eq!(check("image", blob(mime, 100)), Ok(()), "{mime}");
     }
     for mime in ["video/webm", "imag", "", "images/png"] {
-        let expected = format!("`image` is a blob of type `{mime}`, accepted are image/*, video/mp4");
+        let expected =
+            format!("`image` is a blob of type `{mime}`, the accepted types are image/*, video/mp4");
         assert_eq!(check("image", blob(mime, 1)), Err(expected));
     }
     assert_eq!(check("any", blob("whatever", u64::MAX)), Ok(()));
@@ -129,10 +130,12 @@ fn d6_formats_that_are_decoded_leniently_are_reported() {
     let found = violations(r#"{"time":"yesterday","languages":["de","English!"],"uri":"no uri"}"#);
     let paths: Vec<&str> = found.violations.iter().map(|violation| violation.path.as_str()).collect();
     assert_eq!(paths, ["time", "languages[1]", "uri"]);
-    assert!(matches!(&found.violations[0].violated, Violated::Format(error) if error.format == "datetime"));
+    assert!(matches!(&found.violations[0].kind, ViolationKind::Format(error) if error.format == "datetime"));
     let text = found.to_string();
     assert!(
-        text.starts_with("the data does not keep to its lexicon: `time` `yesterday` is not a valid datetime"),
+        text.starts_with(
+            "the data does not conform to its lexicon: `time` `yesterday` is not a valid datetime"
+        ),
         "{text}"
     );
     let link = r#"{"link":{"$link":"zb2rhe5P4gXftAwvA4eXQ5HJwsER2owDyS9sKaQRRVQPn93bA"}}"#;

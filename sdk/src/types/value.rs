@@ -1,4 +1,4 @@
-//! Data of any shape as a tree.
+//! Data of arbitrary shape as a tree.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +7,10 @@ use super::{
     codec::{FromData, Kind, Problem, Reader},
 };
 
-/// Any value of the data model, as a tree that can be looked at and built.
+/// Any value of the [data model](https://atproto.com/specs/data-model#data-types), as a tree that can be inspected and
+/// built.
 ///
-/// There are no fractions in the data model (D1), so reading one is an error.
+/// The data model has no floating-point numbers, so decoding one is an error.
 ///
 /// ```
 /// use atproto_sdk::types::{Data as _, Value, from_json};
@@ -19,9 +20,23 @@ use super::{
 /// assert_eq!(value.to_cbor()?.len(), 19);
 /// # Ok::<_, atproto_sdk::types::DataError>(())
 /// ```
+///
+/// Arrays and the usual scalar types convert into a value:
+///
+/// ```
+/// use atproto_sdk::types::{Data as _, Value};
+///
+/// let value = Value::from([
+///     ("text", Value::from("hi")),
+///     ("tags", vec![Value::from("a"), Value::from("b")].into()),
+/// ]);
+/// assert_eq!(value.to_json()?, r#"{"tags":["a","b"],"text":"hi"}"#);
+/// # Ok::<_, atproto_sdk::types::DataError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Default)]
+#[expect(clippy::exhaustive_enums, reason = "the data model has these kinds of values and no others")]
 pub enum Value {
-    /// `null`
+    /// `null`.
     #[default]
     Null,
     /// A boolean.
@@ -30,7 +45,7 @@ pub enum Value {
     Integer(i64),
     /// A string.
     Text(String),
-    /// Bytes, `{"$bytes": ".."}` in JSON.
+    /// A byte string, `{"$bytes": ".."}` in JSON.
     Bytes(Bytes),
     /// A link, `{"$link": ".."}` in JSON.
     Link(Cid),
@@ -43,32 +58,41 @@ pub enum Value {
 }
 
 impl Value {
-    /// The boolean, if it is one.
+    /// Returns the boolean, or `None` if the value is of another kind.
     pub fn as_bool(&self) -> Option<bool> {
         if let Self::Boolean(value) = self { Some(*value) } else { None }
     }
 
-    /// The integer, if it is one.
+    /// Returns the integer, or `None` if the value is of another kind.
     pub fn as_i64(&self) -> Option<i64> {
         if let Self::Integer(value) = self { Some(*value) } else { None }
     }
 
-    /// The string, if it is one.
+    /// Returns the string, or `None` if the value is of another kind.
     pub fn as_str(&self) -> Option<&str> {
         if let Self::Text(text) = self { Some(text) } else { None }
     }
 
-    /// The list, if it is one.
+    /// Returns the elements of the list, or `None` if the value is of another kind.
     pub fn as_list(&self) -> Option<&[Value]> {
         if let Self::List(list) = self { Some(list) } else { None }
     }
 
-    /// The object, if it is one.
+    /// Returns the fields of the object, or `None` if the value is of another kind.
     pub fn as_map(&self) -> Option<&BTreeMap<String, Value>> {
         if let Self::Map(map) = self { Some(map) } else { None }
     }
 
-    /// What stands at a path such as `embed.images[0].alt`; nothing if there is nothing.
+    /// Returns the value at a path such as `embed.images[0].alt`, or `None` if there is none.
+    ///
+    /// ```
+    /// use atproto_sdk::types::{Value, from_json};
+    ///
+    /// let record: Value = from_json(r#"{"embed":{"images":[{"alt":"a cat"}]}}"#)?;
+    /// assert_eq!(record.get("embed.images[0].alt").and_then(Value::as_str), Some("a cat"));
+    /// assert_eq!(record.get("embed.video"), None);
+    /// # Ok::<_, atproto_sdk::types::DataError>(())
+    /// ```
     pub fn get(&self, path: &str) -> Option<&Self> {
         path_steps(path).try_fold(self, |value, step| match (value, step) {
             (Self::Map(map), PathStep::Key(key)) => map.get(key),
@@ -116,7 +140,7 @@ fn read_map(reader: &mut Reader<'_>) -> Result<Value, DataError> {
     let mut entries = reader.enter_map()?;
     let mut map = BTreeMap::new();
     while let Some(key) = reader.next_key(&mut entries)? {
-        // The forms that JSON has for bytes and links, which have one field only.
+        // The JSON forms of bytes and links, which are objects with a single field.
         if let (Some(start), "$link" | "$bytes") = (&mut special, &*key) {
             let value = if key == "$link" {
                 start.link().map(Value::Link)
@@ -134,7 +158,7 @@ fn read_map(reader: &mut Reader<'_>) -> Result<Value, DataError> {
     Ok(blob(&mut map).map_or_else(|| Value::Map(map), |blob| Value::Blob(Box::new(blob))))
 }
 
-/// The blob that a map stands for; what only looks like one stays a map.
+/// Takes the fields of a map that is a blob; leaves any other map as it is.
 fn blob(map: &mut BTreeMap<String, Value>) -> Option<Blob> {
     let fields = (map.get("$type"), map.get("ref"), map.get("mimeType"), map.get("size"));
     let (Some(Value::Text(tag)), Some(Value::Link(_)), Some(Value::Text(_)), Some(Value::Integer(0..))) =

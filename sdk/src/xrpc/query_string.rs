@@ -27,7 +27,7 @@ impl QueryString {
         let mut query = Self::default();
         let Shape::Object(object) = params.shape() else { return query };
         object.data.each_field(&mut |index, value| {
-            let Some(field) = object.about.fields.get(index) else { return };
+            let Some(field) = object.schema.fields.get(index) else { return };
             match (value.shape(), field.default) {
                 (Shape::Absent, Some(Literal::Boolean(default))) => query.push(field.key, &default),
                 (Shape::Absent, Some(Literal::Integer(default))) => query.push(field.key, &default),
@@ -115,8 +115,8 @@ macro_rules! params {
     }) => {
         impl $crate::types::Data for $name {
             fn shape(&self) -> $crate::types::codec::Shape<'_> {
-                $crate::types::codec::Shape::Object($crate::types::codec::Shown {
-                    about: &$crate::types::codec::About {
+                $crate::types::codec::Shape::Object($crate::types::codec::ObjectView {
+                    schema: &$crate::types::codec::ObjectSchema {
                         id: ::core::stringify!($name),
                         record: false,
                         fields: &[$($crate::field!($key, [$($($rule($($limit)*)),+)?] $(, $kind $default)?)),*],

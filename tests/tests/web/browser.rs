@@ -90,7 +90,7 @@ async fn deny_access_leads_back_to_the_site() {
     browser.click("//button[text()='Deny access']").await.unwrap();
     browser.find("//h2[text()='Access denied']").await.unwrap();
     let text = browser.text().await.unwrap();
-    assert!(text.contains("You did not allow the access"), "{text}");
+    assert!(text.contains("You did not allow access"), "{text}");
     // And from there in after all.
     world.sign_in(&world.alice).await;
 }

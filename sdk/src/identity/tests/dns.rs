@@ -99,7 +99,7 @@ async fn o2_a_server_that_fails_is_told_apart_from_a_name_that_does_not_exist() 
     let failing =
         server(|question| vec![answer(question, |packet| *packet.rcode_mut() = RCODE::ServerFailure)]).await;
     let error = ask(failing).await.unwrap_err();
-    assert!(error.to_string().contains("answered with an error (ServerFailure)"), "{error}");
+    assert!(error.to_string().contains("responded with an error (ServerFailure)"), "{error}");
     let missing = server(|question| {
         vec![answer(question, |packet| {
             packet.answers.clear();

@@ -182,13 +182,13 @@ async fn o1_o3_from_a_did_an_unverified_handle_is_left_out() {
     web.json(&format!("/{BOB}"), &document(BOB, "alice.example.com"));
     assert_eq!(resolver.resolve(ALICE).await.unwrap().handle, Some(alice_handle()));
     let bob = resolver.resolve(BOB).await.unwrap();
-    assert_eq!((bob.handle.as_ref(), bob.shown_handle()), (None, "handle.invalid"));
-    assert_eq!(bob.handle_problem, Some(format!("alice.example.com leads to {ALICE}")));
+    assert_eq!((bob.handle.as_ref(), bob.display_handle()), (None, "handle.invalid"));
+    assert_eq!(bob.handle_problem, Some(format!("alice.example.com resolves to {ALICE} instead")));
     web.json(&format!("/{BOB}"), &document(BOB, "nobody.example.com"));
     resolver.invalidate(&Did::new(BOB).unwrap());
     let problem = resolver.resolve(BOB).await.unwrap().handle_problem.unwrap();
     assert!(problem.contains("nobody.example.com"), "{problem}");
-    assert_eq!(resolver.resolve(ALICE).await.unwrap().shown_handle(), "alice.example.com");
+    assert_eq!(resolver.resolve(ALICE).await.unwrap().display_handle(), "alice.example.com");
 }
 
 #[tokio::test]
@@ -305,7 +305,7 @@ async fn o6_answers_are_kept_until_invalidated() {
     resolver.invalidate(&Did::new(ALICE).unwrap());
     resolver.resolve("alice.example.com").await.unwrap();
     assert_eq!(web.hits(), 4);
-    assert!(cache::LONGEST < Duration::from_secs(600));
+    assert!(cache::MAX_LIFETIME < Duration::from_secs(600));
 }
 
 #[tokio::test]

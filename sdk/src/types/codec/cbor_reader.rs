@@ -1,4 +1,4 @@
-//! The DAG-CBOR half of the reader (D3): definite lengths, shortest heads, ascending keys, no floats, links under tag 42.
+//! The DAG-CBOR half of the reader (D3): definite lengths, shortest heads, ascending keys, no floats, links with tag 42.
 
 use super::{super::Cid, DataError, Entries, Kind, Problem, Reader};
 
@@ -32,12 +32,12 @@ impl<'a> Reader<'a> {
                 FALSE | TRUE => Kind::Boolean,
                 NULL => Kind::Null,
                 0xf9..=0xfb => return Err(self.error(Problem::Float)),
-                _ => return Err(self.error(Problem::Cbor("there is no such simple value"))),
+                _ => return Err(self.error(Problem::Cbor("unsupported simple value"))),
             },
         })
     }
 
-    /// The argument of the next head, if it is of that major type; the head is passed.
+    /// Reads the next head, which must be of the given major type, and returns its argument.
     #[inline]
     fn cbor_head(&mut self, major: u8, expected: &'static str) -> Result<u64, DataError> {
         let Some(&byte) = self.bytes.get(self.at) else { return Err(self.error(Problem::End)) };
@@ -59,13 +59,13 @@ impl<'a> Reader<'a> {
             25 => rest.first_chunk().map(|bytes| (u64::from(u16::from_be_bytes(*bytes)), 1 << 8, 2)),
             26 => rest.first_chunk().map(|bytes| (u64::from(u32::from_be_bytes(*bytes)), 1 << 16, 4)),
             27 => rest.first_chunk().map(|bytes| (u64::from_be_bytes(*bytes), 1 << 32, 8)),
-            31 => return Err(self.error(Problem::Cbor("the length is not given in advance"))),
-            _ => return Err(self.error(Problem::Cbor("there is no such head"))),
+            31 => return Err(self.error(Problem::Cbor("indefinite lengths are not allowed"))),
+            _ => return Err(self.error(Problem::Cbor("reserved additional information"))),
         };
         match argument {
             None => Err(self.error(Problem::End)),
             Some((value, least, _)) if value < least => {
-                Err(self.error(Problem::Cbor("a number is not written in its shortest form")))
+                Err(self.error(Problem::Cbor("a number is not in its shortest form")))
             }
             Some((value, _, length)) => {
                 self.at += 1 + length;
@@ -74,7 +74,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// As many bytes as the head before says.
+    /// Reads as many bytes as the preceding head specifies.
     #[inline]
     fn cbor_take(&mut self, length: u64) -> Result<&'a [u8], DataError> {
         let rest = &self.bytes[self.at..];
@@ -131,7 +131,7 @@ impl<'a> Reader<'a> {
         let start = self.at;
         let tag = self.cbor_head(major::TAG, "a link")?;
         if tag != 42 {
-            return Err(DataError::at(start, Problem::Cbor("there is no tag but 42")));
+            return Err(DataError::at(start, Problem::Cbor("the only tag allowed is 42")));
         }
         let bytes = self.cbor_bytes()?;
         let cid = bytes.strip_prefix(&[0]).and_then(Cid::from_bytes);
@@ -146,7 +146,7 @@ impl<'a> Reader<'a> {
     #[inline]
     fn cbor_enter(&mut self, count: u64, least: u64) -> Result<Entries<'a>, DataError> {
         self.enter()?;
-        // Every element takes a byte at least; what promises more is refused before anything is made for it.
+        // Every element takes at least one byte: a count that cannot be true is rejected before anything is allocated.
         let remaining = (self.bytes.len() - self.at) as u64;
         if count > remaining / least {
             return Err(self.error(Problem::End));
@@ -167,8 +167,8 @@ impl<'a> Reader<'a> {
         self.cbor_enter(count, 2)
     }
 
-    /// Whether there is another element. The depth goes down when the last one has been asked for, so that an empty list
-    /// costs nothing.
+    /// Returns whether there is another element. The depth decreases after the last one has been read, so that an empty
+    /// list costs nothing.
     #[inline]
     pub(super) fn cbor_next(&mut self, entries: &mut Entries<'a>) -> bool {
         if entries.left == 0 {
@@ -189,12 +189,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The key that has just been read as text.
+    /// Checks a key that has just been read for UTF-8.
     pub(super) fn cbor_key_text(&self, key: &'a [u8]) -> Result<&'a str, DataError> {
         std::str::from_utf8(key).map_err(|_| self.error(Problem::Utf8))
     }
 
-    /// The next key, which need not be UTF-8; one that is known is.
+    /// Returns the next key, which is not checked for UTF-8: a key that the lexicon defines is compared by its bytes.
     #[inline]
     pub(super) fn cbor_next_key_bytes(
         &mut self,
@@ -212,7 +212,7 @@ impl<'a> Reader<'a> {
             let problem = if last == key {
                 Problem::Duplicate { field: String::from_utf8_lossy(key).into() }
             } else {
-                Problem::Cbor("the keys of a map do not ascend by length and then by bytes")
+                Problem::Cbor("the keys of a map are not in ascending order of length and bytes")
             };
             return Err(DataError::at(start, problem));
         }

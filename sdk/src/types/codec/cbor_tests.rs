@@ -72,11 +72,11 @@ fn d3_what_is_not_the_one_form_is_refused() {
     let hash = "0".repeat(64);
     let link = |head: &str| format!("d82a 5825 {head} {hash}");
     let cases = [
-        // Lengths that are not given in advance.
-        ("9f 01 ff".into(), "not given in advance"),
-        ("bf 6161 01 ff".into(), "not given in advance"),
-        ("7f 6161 ff".into(), "not given in advance"),
-        ("5f 4101 ff".into(), "not given in advance"),
+        // Indefinite lengths.
+        ("9f 01 ff".into(), "indefinite lengths are not allowed"),
+        ("bf 6161 01 ff".into(), "indefinite lengths are not allowed"),
+        ("7f 6161 ff".into(), "indefinite lengths are not allowed"),
+        ("5f 4101 ff".into(), "indefinite lengths are not allowed"),
         // Heads longer than need be.
         ("18 17".into(), "shortest form"),
         ("19 00ff".into(), "shortest form"),
@@ -87,15 +87,15 @@ fn d3_what_is_not_the_one_form_is_refused() {
         ("98 01 01".into(), "shortest form"),
         ("b8 01 6161 01".into(), "shortest form"),
         // Keys.
-        ("a2 6162 01 6161 02".into(), "do not ascend"),
-        ("a2 626161 01 6162 02".into(), "do not ascend"),
-        ("a2 6161 01 6161 02".into(), "`a` stands there twice"),
+        ("a2 6162 01 6161 02".into(), "not in ascending order"),
+        ("a2 626161 01 6162 02".into(), "not in ascending order"),
+        ("a2 6161 01 6161 02".into(), "`a` occurs twice"),
         ("a1 01 02".into(), "expected a string, found a number"),
         ("a1 4161 02".into(), "expected a string, found bytes"),
         // Tags, and links that are none.
-        ("c0 6161".into(), "no tag but 42"),
-        ("c2 4101".into(), "no tag but 42"),
-        ("d82b 4101".into(), "no tag but 42"),
+        ("c0 6161".into(), "only tag allowed is 42"),
+        ("c2 4101".into(), "only tag allowed is 42"),
+        ("d82b 4101".into(), "only tag allowed is 42"),
         ("d82a 6161".into(), "expected bytes"),
         ("d82a 40".into(), "a link is not a CID"),
         (link("01 01711220"), "a link is not a CID"),
@@ -107,22 +107,22 @@ fn d3_what_is_not_the_one_form_is_refused() {
         ("f9 3c00".into(), "not an integer"),
         ("fa 3f800000".into(), "not an integer"),
         ("fb 3ff0000000000000".into(), "not an integer"),
-        ("f7".into(), "no such simple value"),
-        ("f0".into(), "no such simple value"),
-        ("f8 20".into(), "no such simple value"),
-        ("ff".into(), "no such simple value"),
+        ("f7".into(), "unsupported simple value"),
+        ("f0".into(), "unsupported simple value"),
+        ("f8 20".into(), "unsupported simple value"),
+        ("ff".into(), "unsupported simple value"),
         // Integers beyond 64 bits with sign.
         ("1b 8000000000000000".into(), "64 bits"),
         ("3b 8000000000000000".into(), "64 bits"),
         // Reserved heads, bad text, too little, too much.
-        ("1c".into(), "no such head"),
+        ("1c".into(), "reserved additional information"),
         ("61 ff".into(), "not valid UTF-8"),
         ("63 eda080".into(), "not valid UTF-8"),
         ("a1 61ff 01".into(), "not valid UTF-8"),
-        ("62 61".into(), "ends in the middle"),
-        ("82 01".into(), "ends in the middle"),
-        ("".into(), "ends in the middle"),
-        ("01 01".into(), "something behind"),
+        ("62 61".into(), "unexpected end of input"),
+        ("82 01".into(), "unexpected end of input"),
+        ("".into(), "unexpected end of input"),
+        ("01 01".into(), "unexpected input after"),
     ];
     for (hex, problem) in cases {
         let cbor = bytes(&hex);
@@ -139,9 +139,9 @@ fn d3_typed_data_is_held_to_the_same() {
         from_cbor(&bytes("a2 64 74657874 61 61 65 24747970 65 70 636f6d2e6578616d706c652e6e6f7465")).unwrap();
     assert_eq!(note.text, "a");
     let text_twice = bytes("a2 64 74657874 61 61 64 74657874 61 61");
-    assert!(from_cbor::<Note>(&text_twice).unwrap_err().to_string().contains("`text` stands there twice"));
+    assert!(from_cbor::<Note>(&text_twice).unwrap_err().to_string().contains("`text` occurs twice"));
     let unsorted = bytes("a2 65 24747970 65 70 636f6d2e6578616d706c652e6e6f7465 64 74657874 61 61");
-    assert!(from_cbor::<Note>(&unsorted).unwrap_err().to_string().contains("do not ascend"));
+    assert!(from_cbor::<Note>(&unsorted).unwrap_err().to_string().contains("not in ascending order"));
 }
 
 #[test]

@@ -1,8 +1,8 @@
-//! Writes DAG-CBOR in its one valid form (D3).
+//! Encodes DAG-CBOR in its canonical form (D3).
 
 use super::{
     super::{Blob, Cid, Unknown, Value},
-    Data, DataError, List, MAX_DEPTH, Problem, Shape, Shown,
+    Data, DataError, List, MAX_DEPTH, ObjectView, Problem, Shape,
 };
 
 pub(super) fn write(data: &dyn Data) -> Result<Vec<u8>, DataError> {
@@ -14,14 +14,14 @@ pub(super) fn write(data: &dyn Data) -> Result<Vec<u8>, DataError> {
 
 struct Writer {
     out: Vec<u8>,
-    /// The entries of the maps that are open, innermost last.
+    /// The entries of the open maps, innermost last.
     entries: Vec<Entry>,
-    /// Room for putting entries into their order.
+    /// A buffer for sorting entries.
     sorted: Vec<u8>,
     depth: u8,
 }
 
-/// Where an entry of a map stands in the output; it ends where the next one begins.
+/// The position of a map's entry in the output; it ends where the next one begins.
 #[derive(Clone, Copy)]
 struct Entry {
     start: usize,
@@ -29,7 +29,7 @@ struct Entry {
     value: usize,
 }
 
-/// A map that is being written.
+/// A map that is being encoded.
 struct Open {
     start: usize,
     first_entry: usize,
@@ -93,7 +93,7 @@ impl Writer {
     }
 
     fn link(&mut self, cid: &Cid) -> Result<(), DataError> {
-        let problem = Problem::Form("only a CID of version 1 with SHA-256, DAG-CBOR or raw, can be a link");
+        let problem = Problem::Form("only a CID of version 1 with SHA-256 and DAG-CBOR or raw can be a link");
         let bytes = cid.as_bytes().ok_or_else(|| DataError::new(problem))?;
         self.head(6, 42);
         self.head(2, bytes.len() as u64 + 1);
@@ -125,7 +125,7 @@ impl Writer {
     fn open(&mut self) -> Result<Open, DataError> {
         self.enter()?;
         let open = Open { start: self.out.len(), first_entry: self.entries.len() };
-        // Room for the head of a small map.
+        // A placeholder for the head of a small map.
         self.out.push(0);
         Ok(open)
     }
@@ -137,7 +137,7 @@ impl Writer {
         self.entries.push(Entry { start, key: value - key.len(), value });
     }
 
-    /// Writes the head, and puts the entries into the order of their keys: by length, then by bytes.
+    /// Writes the head and sorts the entries by their keys: by length, then by bytes.
     fn close(&mut self, open: &Open) -> Result<(), DataError> {
         self.depth -= 1;
         let (out, entries) = (&mut self.out, &self.entries[open.first_entry..]);
@@ -191,7 +191,7 @@ impl Writer {
         self.close(&open)
     }
 
-    fn object(&mut self, tag: Option<&'static str>, object: &Shown<'_>) -> Result<(), DataError> {
+    fn object(&mut self, tag: Option<&'static str>, object: &ObjectView<'_>) -> Result<(), DataError> {
         let open = self.open()?;
         let tag = object.tag(tag);
         if let Some(tag) = tag {
@@ -218,7 +218,7 @@ impl Writer {
     }
 
     fn unknown(&mut self, value: &Unknown) -> Result<(), DataError> {
-        match value.kept_cbor() {
+        match value.raw_cbor() {
             Some(cbor) => {
                 self.out.extend_from_slice(cbor);
                 Ok(())

@@ -1,11 +1,11 @@
-//! Equality and `Debug` of generated types. One walk over the data for all of them: derived, they would be a good part of
-//! what a build of the SDK takes.
+//! Equality and `Debug` of generated types, in one traversal that serves all of them: derived implementations would make up
+//! a large part of the SDK's build time.
 
 use std::fmt::{self, Debug as _};
 
-use super::{Data, Shape, Shown};
+use super::{Data, ObjectView, Shape};
 
-/// Fields that hold a secret: passwords, session tokens, the codes that servers send by mail.
+/// Fields that hold a secret: passwords, session tokens, and confirmation codes that servers send by email.
 const SECRET: [&str; 6] = ["accessJwt", "refreshJwt", "password", "token", "authFactorToken", "recoveryKey"];
 
 /// Whether two values of the same type are equal.
@@ -31,22 +31,22 @@ pub fn equal(a: &dyn Data, b: &dyn Data) -> bool {
     }
 }
 
-fn equal_objects(a: Shown<'_>, b: Shown<'_>) -> bool {
-    let mut of_a: Vec<&dyn Data> = Vec::with_capacity(a.about.fields.len());
+fn equal_objects(a: ObjectView<'_>, b: ObjectView<'_>) -> bool {
+    let mut of_a: Vec<&dyn Data> = Vec::with_capacity(a.schema.fields.len());
     a.data.each_field(&mut |_, value| of_a.push(value));
     let (mut of_a, mut same) = (of_a.into_iter(), true);
     b.data.each_field(&mut |_, b| same = same && of_a.next().is_some_and(|a| equal(a, b)));
     same && a.extra == b.extra
 }
 
-/// Shows data under the names that it has in the lexicon; absent fields are left out, secrets are hidden.
+/// Formats data under its lexicon's names. Absent fields are omitted and secrets are hidden.
 pub fn debug(data: &dyn Data, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    Debugged(data.shape()).fmt(f)
+    DebugShape(data.shape()).fmt(f)
 }
 
-struct Debugged<'a>(Shape<'a>);
+struct DebugShape<'a>(Shape<'a>);
 
-impl fmt::Debug for Debugged<'_> {
+impl fmt::Debug for DebugShape<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Shape::Absent | Shape::Null => f.write_str("null"),
@@ -58,12 +58,12 @@ impl fmt::Debug for Debugged<'_> {
             Shape::Blob(blob) => blob.fmt(f),
             Shape::List(list) => {
                 let items = (0..list.length()).filter_map(|index| list.get(index));
-                f.debug_list().entries(items.map(|item| Debugged(item.shape()))).finish()
+                f.debug_list().entries(items.map(|item| DebugShape(item.shape()))).finish()
             }
-            Shape::Object(object) => debug_object(object, object.about.id, f),
+            Shape::Object(object) => debug_object(object, object.schema.id, f),
             Shape::Tagged(tag, data) => match data.shape() {
                 Shape::Object(object) => debug_object(&object, tag, f),
-                shape => Debugged(shape).fmt(f),
+                shape => DebugShape(shape).fmt(f),
             },
             Shape::Unknown(value) | Shape::Other(value) => value.fmt(f),
             Shape::Value(value) => value.fmt(f),
@@ -71,13 +71,13 @@ impl fmt::Debug for Debugged<'_> {
     }
 }
 
-fn debug_object(object: &Shown<'_>, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn debug_object(object: &ObjectView<'_>, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut shown = f.debug_struct(name);
     object.each_present(|_, field, shape| {
         if SECRET.contains(&field.key) {
             shown.field(field.key, &format_args!("(hidden)"));
         } else {
-            shown.field(field.key, &Debugged(shape));
+            shown.field(field.key, &DebugShape(shape));
         }
     });
     for (key, value) in object.extra.into_iter().flat_map(super::Extra::iter) {

@@ -1,11 +1,19 @@
-//! What can be wrong with data.
+//! The error of decoding and encoding.
 
 use std::fmt;
 
-/// Why data could not be read or written.
+/// The error returned when data cannot be decoded or encoded.
 ///
-/// Names the path in the data, such as `feed[3].post.author.did`, and the place in the input. Never holds the values
-/// themselves, except identifiers that are not valid, cut short.
+/// It names the path in the data, such as `feed[3].post.author.did`, and the position in the input. It contains no values
+/// of the data other than invalid identifiers, which are truncated, so it can be logged.
+///
+/// ```
+/// use atproto_sdk::{api::com::atproto::repo::strong_ref::StrongRef, types::{Problem, from_json}};
+///
+/// let error = from_json::<Vec<StrongRef>>(r#"[{"uri":"at://alice.example.com"}]"#).unwrap_err();
+/// assert_eq!(error.path(), "[0]");
+/// assert!(matches!(error.problem(), Problem::Missing { field: "cid", .. }));
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct DataError(Box<Inner>);
 
@@ -23,74 +31,76 @@ enum Step {
     Index(usize),
 }
 
-/// What is wrong.
+/// The kind of a [`DataError`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
-    /// Another kind of value than the type asks for.
+    /// The value is not of the expected kind.
     #[error("expected {expected}, found {found}")]
     Kind {
-        /// What the type asks for.
+        /// The kind of value that the type requires.
         expected: &'static str,
-        /// What there is.
+        /// The kind of value found.
         found: &'static str,
     },
-    /// A field that has to be there is absent.
+    /// A required field is missing.
     #[error("the field `{field}` of {of} is missing")]
     Missing {
-        /// The field.
+        /// The name of the field.
         field: &'static str,
-        /// The object.
+        /// The definition of the object.
         of: &'static str,
     },
-    /// A field stands there twice.
-    #[error("the field `{field}` stands there twice")]
+    /// An object has the same field twice.
+    #[error("the field `{field}` occurs twice")]
     Duplicate {
-        /// The field.
+        /// The name of the field.
         field: Box<str>,
     },
-    /// A string that is not of its format.
+    /// A string is not of the required format.
     #[error(transparent)]
     Text(#[from] super::super::InvalidText),
     /// An object in a union has no `$type`.
-    #[error("there is no `$type`, which says what the object is; expected one of {union}")]
+    #[error("the object has no `$type`, which is required to select a variant of {union}")]
     Untyped {
-        /// The union.
+        /// The name of the union.
         union: &'static str,
     },
-    /// The `$type` is not the one that belongs there.
+    /// The `$type` is not the expected one.
     #[error("expected `$type` {expected}, found {found}")]
     Type {
-        /// The type, or what the closed union is called.
+        /// The type of the record, or the name of the closed union.
         expected: &'static str,
-        /// What there is.
+        /// The `$type` found, truncated to 200 characters.
         found: Box<str>,
     },
-    /// An integer beyond 64 bits.
-    #[error("the integer does not fit into 64 bits with sign")]
+    /// An integer does not fit into an `i64`.
+    #[error("the integer does not fit into 64 bits")]
     IntegerRange,
-    /// A fraction or a number with exponent: the data model has integers only (D1).
-    #[error("the number is not an integer; there are no others in the data model")]
+    /// A number is not an integer. The [data model] has no floating-point numbers.
+    ///
+    /// [data model]: https://atproto.com/specs/data-model#data-types
+    #[error("the number is not an integer; the data model has no floating-point numbers")]
     Float,
-    /// Nested deeper than [`MAX_DEPTH`](super::MAX_DEPTH).
+    /// The data is nested deeper than [`MAX_DEPTH`](super::MAX_DEPTH).
     #[error("nested deeper than {} levels", super::MAX_DEPTH)]
     Depth,
-    /// The input ends too early.
-    #[error("the input ends in the middle of a value")]
+    /// The input ends within a value.
+    #[error("unexpected end of input")]
     End,
-    /// Something behind the value.
-    #[error("there is something behind the value")]
+    /// The value is followed by further input.
+    #[error("unexpected input after the value")]
     Trailing,
-    /// Text that is not UTF-8.
+    /// The input or a string in it is not valid UTF-8.
     #[error("the text is not valid UTF-8")]
     Utf8,
-    /// The input is not JSON.
-    #[error("the JSON is broken: {0}")]
+    /// The input is not valid JSON.
+    #[error("invalid JSON: {0}")]
     Json(&'static str),
-    /// The input is not DAG-CBOR.
-    #[error("this is not DAG-CBOR: {0}")]
+    /// The input is not valid DAG-CBOR.
+    #[error("invalid DAG-CBOR: {0}")]
     Cbor(&'static str),
-    /// A special form of the data model, such as `$link`, is not as it has to be.
+    /// A special form of the data model, such as `$link`, is malformed.
     #[error("{0}")]
     Form(&'static str),
 }
@@ -106,7 +116,7 @@ impl DataError {
         Self(Box::new(Inner { steps: Vec::new(), offset: None, problem }))
     }
 
-    /// Adds the field that the error is in.
+    /// Adds the field that the error occurred in.
     #[cold]
     #[must_use]
     pub(crate) fn in_key(mut self, key: &str) -> Self {
@@ -114,7 +124,7 @@ impl DataError {
         self
     }
 
-    /// Adds the element that the error is in.
+    /// Adds the element that the error occurred in.
     #[cold]
     #[must_use]
     pub(crate) fn in_index(mut self, index: usize) -> Self {
@@ -122,7 +132,7 @@ impl DataError {
         self
     }
 
-    /// Where in the data, such as `feed[3].post`; empty for the whole.
+    /// Returns the path in the data, such as `feed[3].post`; empty if the value as a whole is concerned.
     pub fn path(&self) -> String {
         let mut path = String::new();
         for step in self.0.steps.iter().rev() {
@@ -139,12 +149,12 @@ impl DataError {
         path
     }
 
-    /// What is wrong.
+    /// Returns the kind of the error.
     pub fn problem(&self) -> &Problem {
         &self.0.problem
     }
 
-    /// The byte in the input where it was noticed, counted from 0; nothing when writing.
+    /// Returns the byte offset in the input at which the error was detected, or `None` if it occurred in encoding.
     pub fn offset(&self) -> Option<usize> {
         self.0.offset
     }
@@ -176,7 +186,7 @@ impl fmt::Debug for DataError {
 
 impl std::error::Error for DataError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        // Its text is part of this error's own.
+        // Its text is part of this error's own text.
         None
     }
 }

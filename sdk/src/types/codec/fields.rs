@@ -1,4 +1,4 @@
-//! Reading the fields of an object straight into place.
+//! Decodes the fields of an object straight into place.
 
 use std::borrow::Cow;
 
@@ -6,52 +6,56 @@ use compact_str::CompactString;
 
 use super::{
     super::{Extra, Unknown},
-    About, DataError, Entries, Field, FromData, Problem, Reader,
+    DataError, Entries, Field, FromData, ObjectSchema, Problem, Reader,
 };
 
-/// Reads the fields of one object; what generated code is written against.
+/// Decodes the fields of one object; used by generated code.
 ///
-/// Names that the lexicon does not know land in [`Extra`]. A field may stand there once only: which of two would count
-/// differs from one implementation to the next.
+/// Fields that the lexicon does not define are collected in [`Extra`]. Duplicate fields are an error, because
+/// implementations differ in which of the two they use.
 #[derive(Debug)]
 pub struct FieldReader<'r, 'a> {
     reader: &'r mut Reader<'a>,
     entries: Entries<'a>,
-    about: &'static About,
-    /// Whether the `$type` has been seen to before, by a union.
+    schema: &'static ObjectSchema,
+    /// Whether a union has already processed the `$type`.
     tagged: bool,
-    /// Whether the `$type` has been passed.
+    /// Whether the `$type` has been read.
     type_seen: bool,
-    /// The field at hand, and so the best guess for the next one is the one behind it.
+    /// The index of the current field; the one after it is the best guess for the next.
     current: usize,
-    /// Fields read so far. Fields beyond the 128th are not watched; no lexicon comes near.
+    /// A bit for each field read so far. Fields beyond the 128th are not tracked; no lexicon has nearly as many.
     seen: u128,
     extra: Extra,
 }
 
-/// Reads an object that stands for itself.
+/// Decodes an object outside of a union.
 #[inline]
 pub(super) fn object<T: FromData>(reader: &mut Reader<'_>) -> Result<T, DataError> {
-    let mut fields = FieldReader::enter(reader, T::ABOUT, false)?;
+    let mut fields = FieldReader::enter(reader, T::SCHEMA, false)?;
     T::read_fields(&mut fields)
 }
 
-/// Reads an object whose `$type` a union has seen to.
+/// Decodes an object whose `$type` a union has processed.
 #[doc(hidden)]
 #[inline]
 pub fn tagged_object<T: FromData>(reader: &mut Reader<'_>) -> Result<Box<T>, DataError> {
-    let mut fields = FieldReader::enter(reader, T::ABOUT, true)?;
+    let mut fields = FieldReader::enter(reader, T::SCHEMA, true)?;
     T::read_fields(&mut fields).map(Box::new)
 }
 
 impl<'r, 'a> FieldReader<'r, 'a> {
-    fn enter(reader: &'r mut Reader<'a>, about: &'static About, tagged: bool) -> Result<Self, DataError> {
+    fn enter(
+        reader: &'r mut Reader<'a>,
+        schema: &'static ObjectSchema,
+        tagged: bool,
+    ) -> Result<Self, DataError> {
         let entries = reader.enter_map()?;
-        let current = about.fields.len();
+        let current = schema.fields.len();
         Ok(Self {
             reader,
             entries,
-            about,
+            schema,
             tagged,
             type_seen: false,
             current,
@@ -60,10 +64,12 @@ impl<'r, 'a> FieldReader<'r, 'a> {
         })
     }
 
-    /// The number of the next field that the lexicon knows; its value is then to be read.
+    /// Returns the index of the next field that the lexicon defines, whose value must be read next, or `None` at the end
+    /// of the object.
     ///
     /// # Errors
-    /// When the input is broken, or a field stands there twice.
+    ///
+    /// Returns an error if the input is malformed or a field occurs twice.
     pub fn next_field(&mut self) -> Result<Option<usize>, DataError> {
         loop {
             let key = if self.reader.is_cbor {
@@ -92,32 +98,32 @@ impl<'r, 'a> FieldReader<'r, 'a> {
             if key == "$type" {
                 self.type_field()?;
             } else {
-                self.keep(&key)?;
+                self.add_extra(&key)?;
             }
         }
     }
 
-    /// The end of the object.
+    /// Ends the object.
     #[inline]
     fn end(&self) -> Result<Option<usize>, DataError> {
         match self.extra.repeated() {
             None => Ok(None),
-            Some(key) => Err(self.twice(key)),
+            Some(key) => Err(self.duplicate(key)),
         }
     }
 
-    /// The number of the field behind the one at hand.
+    /// The index of the field after the current one.
     #[inline]
     fn expected(&self) -> usize {
-        if self.current < self.about.fields.len() { self.current + 1 } else { 0 }
+        if self.current < self.schema.fields.len() { self.current + 1 } else { 0 }
     }
 
-    /// Objects nearly always have their fields in the same order: the one behind the last one is tried without looking
-    /// for the name's end.
+    /// Objects nearly always have their fields in the same order, so the next one is tried before the end of the name is
+    /// searched for.
     #[inline]
     fn expected_json_key(&mut self) -> Option<usize> {
         let next = self.expected();
-        let key = self.about.fields.get(next)?.key.as_bytes();
+        let key = self.schema.fields.get(next)?.key.as_bytes();
         let rest = self.reader.bytes.get(self.reader.at + 1..)?;
         let fits = rest.first() == key.first()
             && rest.get(key.len()) == Some(&b'"')
@@ -129,21 +135,21 @@ impl<'r, 'a> FieldReader<'r, 'a> {
         Some(next)
     }
 
-    /// The number of a field, which is nearly always the expected one.
+    /// The index of a field, which is nearly always the expected one.
     #[inline]
     fn lookup(&self, key: &[u8]) -> Option<usize> {
         let expected = self.expected();
-        match self.about.fields.get(expected) {
+        match self.schema.fields.get(expected) {
             Some(field) if field.key.as_bytes() == key => Some(expected),
             _ => self.search(key, expected),
         }
     }
 
-    /// The number of a field, looked for from one onwards.
+    /// Searches for the index of a field, starting at `from`.
     fn search(&self, key: &[u8], from: usize) -> Option<usize> {
-        let fields = self.about.fields;
+        let fields = self.schema.fields;
         let (before, behind) = fields.split_at_checked(from).unwrap_or((fields, &[]));
-        // Length and first letter nearly always decide, and cost less than a call that compares all.
+        // Length and first byte nearly always decide, and cost less than a call that compares everything.
         let fits = |field: &Field| {
             let known = field.key.as_bytes();
             known.len() == key.len() && known.first() == key.first() && known == key
@@ -156,7 +162,7 @@ impl<'r, 'a> FieldReader<'r, 'a> {
     fn found(&mut self, index: usize) -> Result<usize, DataError> {
         let bit = if index < 128 { 1_u128 << index } else { 0 };
         if self.seen & bit != 0 {
-            return Err(self.twice(self.about.fields[index].key));
+            return Err(self.duplicate(self.schema.fields[index].key));
         }
         self.seen |= bit;
         self.current = index;
@@ -164,40 +170,42 @@ impl<'r, 'a> FieldReader<'r, 'a> {
     }
 
     #[cold]
-    fn twice(&self, field: &str) -> DataError {
+    fn duplicate(&self, field: &str) -> DataError {
         self.reader.error(Problem::Duplicate { field: field.into() })
     }
 
-    /// A record's `$type` must be its own; that of another object is kept, unless a union has it.
+    /// The `$type` of a record must be its own. That of any other object is an extra field, unless a union has processed
+    /// it.
     fn type_field(&mut self) -> Result<(), DataError> {
         if std::mem::replace(&mut self.type_seen, true) {
-            return Err(self.twice("$type"));
+            return Err(self.duplicate("$type"));
         }
         if self.tagged {
             return self.reader.skip();
         }
-        if !self.about.record {
-            return self.keep("$type");
+        if !self.schema.record {
+            return self.add_extra("$type");
         }
         let found = self.reader.text().map_err(|error| error.in_key("$type"))?;
-        if found == self.about.id {
+        if found == self.schema.id {
             return Ok(());
         }
         let found = found.chars().take(200).collect::<String>().into();
-        Err(self.reader.error(Problem::Type { expected: self.about.id, found }))
+        Err(self.reader.error(Problem::Type { expected: self.schema.id, found }))
     }
 
     #[cold]
-    fn keep(&mut self, key: &str) -> Result<(), DataError> {
+    fn add_extra(&mut self, key: &str) -> Result<(), DataError> {
         let value = self.reader.unknown().map_err(|error| error.in_key(key))?;
         self.extra.push(CompactString::new(key), value);
         Ok(())
     }
 
-    /// The value of the field at hand.
+    /// Decodes the value of the current field.
     ///
     /// # Errors
-    /// When it is not of the type.
+    ///
+    /// Returns an error if the value is not of type `T`.
     #[inline]
     pub fn value<T: FromData>(&mut self) -> Result<T, DataError> {
         match T::read(self.reader) {
@@ -208,33 +216,35 @@ impl<'r, 'a> FieldReader<'r, 'a> {
 
     #[cold]
     fn in_field(&self, error: DataError) -> DataError {
-        error.in_key(self.about.fields.get(self.current).map_or("", |field| field.key))
+        error.in_key(self.schema.fields.get(self.current).map_or("", |field| field.key))
     }
 
-    /// The value of the field at hand, which need not be there. A `null` that the lexicon does not allow counts as
-    /// absent and is kept, so that it is written back.
+    /// Decodes the value of the current field, which is optional. A `null` that the lexicon does not allow counts as
+    /// absent; it is stored as an extra field, so that it is encoded again.
     ///
     /// # Errors
-    /// When it is not of the type.
+    ///
+    /// Returns an error if the value is not of type `T`.
     #[inline]
     pub fn optional<T: FromData>(&mut self) -> Result<Option<T>, DataError> {
         if self.reader.null()? {
-            self.keep_null();
+            self.add_extra_null();
             return Ok(None);
         }
         self.value().map(Some)
     }
 
     #[cold]
-    fn keep_null(&mut self) {
-        let key = self.about.fields.get(self.current).map_or("", |field| field.key);
+    fn add_extra_null(&mut self) {
+        let key = self.schema.fields.get(self.current).map_or("", |field| field.key);
         self.extra.push(CompactString::const_new(key), Unknown::null());
     }
 
-    /// What has been read of a field that has to be there.
+    /// Returns the value of a required field.
     ///
     /// # Errors
-    /// When it was absent.
+    ///
+    /// Returns an error if the field was absent.
     #[inline]
     pub fn required<T>(&self, value: Option<T>, index: usize) -> Result<T, DataError> {
         match value {
@@ -245,17 +255,17 @@ impl<'r, 'a> FieldReader<'r, 'a> {
 
     #[cold]
     fn missing(&self, index: usize) -> DataError {
-        let field = self.about.fields.get(index).map_or("", |field| field.key);
-        self.reader.error(Problem::Missing { field, of: self.about.id })
+        let field = self.schema.fields.get(index).map_or("", |field| field.key);
+        self.reader.error(Problem::Missing { field, of: self.schema.id })
     }
 
-    /// The error for a type that is no object after all; the generator makes none.
+    /// The error for a type that is not an object. The generator does not create one.
     #[cold]
-    pub(super) fn no_object(&self) -> DataError {
+    pub(super) fn not_an_object(&self) -> DataError {
         self.reader.error(Problem::Kind { expected: "another kind of value", found: "an object" })
     }
 
-    /// The fields that the lexicon does not know.
+    /// Returns the fields that the lexicon does not define.
     #[inline]
     pub fn take_extra(&mut self) -> Extra {
         std::mem::take(&mut self.extra)

@@ -23,7 +23,7 @@ fn interruptions(word: u64) -> u64 {
     found & TOPS
 }
 
-/// Where the next byte stands that ends or interrupts a string; the end, if there is none.
+/// Returns the position of the next byte that ends or interrupts a string, or the end if there is none.
 #[inline]
 pub(super) fn text_run(bytes: &[u8], mut at: usize) -> usize {
     while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
@@ -56,13 +56,13 @@ impl<'a> Reader<'a> {
             b'"' => Kind::Text,
             b'[' => Kind::List,
             b'{' => Kind::Map,
-            _ => return Err(self.json_broken("this begins no value")),
+            _ => return Err(self.json_malformed("expected a value")),
         })
     }
 
-    /// Broken JSON, or JSON that ends.
+    /// The error for malformed or truncated JSON.
     #[cold]
-    fn json_broken(&self, problem: &'static str) -> DataError {
+    fn json_malformed(&self, problem: &'static str) -> DataError {
         self.error(if self.at >= self.bytes.len() { Problem::End } else { Problem::Json(problem) })
     }
 
@@ -72,7 +72,7 @@ impl<'a> Reader<'a> {
             self.at += word.len();
             Ok(())
         } else {
-            Err(self.json_broken("expected `null`, `true` or `false`"))
+            Err(self.json_malformed("expected `null`, `true` or `false`"))
         }
     }
 
@@ -109,7 +109,7 @@ impl<'a> Reader<'a> {
         let mut value: i64 = 0;
         let mut fits = true;
         while let digit @ b'0'..=b'9' = self.byte() {
-            // Counted downwards, because there is one negative number more than there are positive ones.
+            // Counted downwards, because there is one more negative number than there are positive ones.
             let next = value.checked_mul(10).and_then(|value| value.checked_sub(i64::from(digit - b'0')));
             fits &= next.is_some();
             value = next.unwrap_or(0);
@@ -139,11 +139,11 @@ impl<'a> Reader<'a> {
     fn json_number_error(&mut self) -> DataError {
         match self.json_number() {
             Err(error) => error,
-            Ok(()) => self.error(Problem::Json("this is no number")),
+            Ok(()) => self.error(Problem::Json("invalid number")),
         }
     }
 
-    /// Passes over any number.
+    /// Skips any number.
     fn json_number(&mut self) -> Result<(), DataError> {
         if self.byte() == b'-' {
             self.at += 1;
@@ -152,7 +152,7 @@ impl<'a> Reader<'a> {
             b'0' => {
                 self.at += 1;
                 if self.byte().is_ascii_digit() {
-                    return Err(self.json_broken("a number begins with a superfluous zero"));
+                    return Err(self.json_malformed("a number has a leading zero"));
                 }
             }
             _ => self.json_digits()?,
@@ -174,7 +174,7 @@ impl<'a> Reader<'a> {
     #[inline]
     fn json_digits(&mut self) -> Result<(), DataError> {
         if !self.byte().is_ascii_digit() {
-            return Err(self.json_broken("a digit is missing in a number"));
+            return Err(self.json_malformed("a number lacks a digit"));
         }
         while self.byte().is_ascii_digit() {
             self.at += 1;
@@ -218,7 +218,7 @@ impl<'a> Reader<'a> {
                     let character = self.json_escape()?;
                     text.push(character);
                 }
-                _ => return Err(self.json_broken("a control character stands in a string unescaped")),
+                _ => return Err(self.json_malformed("a string contains an unescaped control character")),
             }
             let start = self.at;
             self.json_text_run();
@@ -238,13 +238,13 @@ impl<'a> Reader<'a> {
             b'r' => '\r',
             b't' => '\t',
             b'u' => return self.json_unicode(),
-            _ => return Err(self.json_broken("there is no such escape in a string")),
+            _ => return Err(self.json_malformed("invalid escape sequence in a string")),
         };
         self.at += 1;
         Ok(character)
     }
 
-    /// `\uXXXX`, and the second half of a surrogate pair.
+    /// `\uXXXX`, with the second half of a surrogate pair if there is one.
     fn json_unicode(&mut self) -> Result<char, DataError> {
         let at = self.at - 1;
         let mut code = self.json_hex()?;
@@ -258,9 +258,8 @@ impl<'a> Reader<'a> {
                 code = 0x1_0000 + ((code - 0xd800) << 10) + (low - 0xdc00);
             }
         }
-        char::from_u32(code).ok_or_else(|| {
-            DataError::at(at, Problem::Json("an escape is half of a surrogate pair without the other half"))
-        })
+        char::from_u32(code)
+            .ok_or_else(|| DataError::at(at, Problem::Json("an escape sequence is an unpaired surrogate")))
     }
 
     fn json_hex(&mut self) -> Result<u32, DataError> {
@@ -269,7 +268,7 @@ impl<'a> Reader<'a> {
         for _ in 0..4 {
             let digit = char::from(self.byte()).to_digit(16);
             let Some(digit) = digit else {
-                return Err(self.json_broken("an escape does not have four digits"));
+                return Err(self.json_malformed("a `\\u` escape sequence does not have four digits"));
             };
             code = code << 4 | digit;
             self.at += 1;
@@ -299,7 +298,7 @@ impl<'a> Reader<'a> {
         if found {
             self.json_space();
             if self.byte() != b'"' {
-                return Err(self.json_broken("expected the name of a field"));
+                return Err(self.json_malformed("expected a field name"));
             }
         }
         Ok(found)
@@ -327,7 +326,7 @@ impl<'a> Reader<'a> {
             entries.first = false;
             return Ok(true);
         }
-        Err(self.json_broken(problem))
+        Err(self.json_malformed(problem))
     }
 
     #[inline]
@@ -335,14 +334,14 @@ impl<'a> Reader<'a> {
         if self.byte() != b':' {
             self.json_space();
             if self.byte() != b':' {
-                return Err(self.json_broken("expected `:`"));
+                return Err(self.json_malformed("expected `:`"));
             }
         }
         self.at += 1;
         Ok(())
     }
 
-    /// The value of the only field of an object.
+    /// Reads an object with a single field and returns its value.
     fn json_single(&mut self, name: &'static str, problem: &'static str) -> Result<Cow<'a, str>, DataError> {
         let start = self.at;
         let mut entries = self.enter_map()?;
@@ -358,17 +357,17 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn json_byte_string(&mut self) -> Result<Vec<u8>, DataError> {
-        let text = self.json_single("$bytes", "expected bytes, an object with the field `$bytes` alone")?;
+        let text = self.json_single("$bytes", "expected bytes, an object with the single field `$bytes`")?;
         binary::from_base64(&text)
-            .ok_or_else(|| self.error(Problem::Form("`$bytes` is not base64")).in_key("$bytes"))
+            .ok_or_else(|| self.error(Problem::Form("`$bytes` is not valid base64")).in_key("$bytes"))
     }
 
     pub(super) fn json_link(&mut self) -> Result<Cid, DataError> {
-        let text = self.json_single("$link", "expected a link, an object with the field `$link` alone")?;
+        let text = self.json_single("$link", "expected a link, an object with the single field `$link`")?;
         Cid::new(&text).map_err(|error| self.error(error.into()).in_key("$link"))
     }
 
-    /// Not recursive: what is open stands in a bit set, ones for objects.
+    /// Not recursive: an array records for each open level whether it is an object.
     pub(super) fn json_skip(&mut self) -> Result<(), DataError> {
         const LEVELS: usize = super::MAX_DEPTH as usize + 1;
         let mut is_map = [false; LEVELS];
@@ -397,9 +396,9 @@ impl<'a> Reader<'a> {
                         continue;
                     }
                 }
-                _ => return Err(self.json_broken("this begins no value")),
+                _ => return Err(self.json_malformed("expected a value")),
             }
-            // A value has ended: close what ends with it, and go on behind the next comma.
+            // A value has ended: close the levels that end with it, and continue after the next comma.
             loop {
                 if self.depth == outside {
                     return Ok(());
@@ -416,7 +415,7 @@ impl<'a> Reader<'a> {
                     }
                     b'}' if in_map => {}
                     b']' if !in_map => {}
-                    _ => return Err(self.json_broken("expected `,` or the end of a list or object")),
+                    _ => return Err(self.json_malformed("expected `,` or the end of a list or object")),
                 }
                 self.at += 1;
                 self.leave();
@@ -428,7 +427,7 @@ impl<'a> Reader<'a> {
     fn json_skip_key(&mut self) -> Result<(), DataError> {
         self.json_space();
         if self.byte() != b'"' {
-            return Err(self.json_broken("expected the name of a field"));
+            return Err(self.json_malformed("expected a field name"));
         }
         self.json_skip_text()?;
         self.json_colon()
@@ -447,7 +446,7 @@ impl<'a> Reader<'a> {
                 b'\\' => {
                     self.json_escape()?;
                 }
-                _ => return Err(self.json_broken("a control character stands in a string unescaped")),
+                _ => return Err(self.json_malformed("a string contains an unescaped control character")),
             }
         }
     }

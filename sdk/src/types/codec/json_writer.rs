@@ -1,8 +1,8 @@
-//! Writes JSON.
+//! Encodes JSON.
 
 use super::{
     super::{Blob, Cid, Unknown, Value, binary},
-    Data, DataError, List, MAX_DEPTH, Problem, Shape, Shown,
+    Data, DataError, List, MAX_DEPTH, ObjectView, Problem, Shape,
     json_reader::text_run,
 };
 
@@ -69,7 +69,7 @@ impl Writer {
         if value < 0 {
             self.out.push('-');
         }
-        // Digits only.
+        // Digits are ASCII, so this never fails.
         self.out.push_str(std::str::from_utf8(&digits[at..]).unwrap_or_default());
     }
 
@@ -157,7 +157,7 @@ impl Writer {
         self.out.push(':');
     }
 
-    fn object(&mut self, tag: Option<&'static str>, object: &Shown<'_>) -> Result<(), DataError> {
+    fn object(&mut self, tag: Option<&'static str>, object: &ObjectView<'_>) -> Result<(), DataError> {
         self.open('{')?;
         let tag = object.tag(tag);
         let mut is_first = true;
@@ -189,7 +189,7 @@ impl Writer {
     }
 
     fn unknown(&mut self, value: &Unknown) -> Result<(), DataError> {
-        match value.kept_json() {
+        match value.raw_json() {
             Some(json) => {
                 self.out.push_str(json);
                 Ok(())

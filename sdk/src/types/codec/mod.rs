@@ -1,8 +1,9 @@
-//! How typed data is read and written: JSON and DAG-CBOR, from the same generated types.
+//! Decoding and encoding of typed data, as JSON and as DAG-CBOR, from the same generated types.
 //!
-//! Reading is driven by the types: a [`Reader`] walks over the input and a type takes from it what it needs
-//! ([`FromData`]). Writing is driven by the data: a type only shows its [`Shape`], and one writer a format (and one for
-//! serde, and the validation) does the rest. So generated code is a list of fields, compiled once for everything.
+//! Decoding is driven by the types: a [`Reader`] steps through the input, and a type takes what it needs from it
+//! ([`FromData`]). Encoding is driven by the data: a type describes its own shape ([`Data`]), and the JSON and DAG-CBOR
+//! writers, the serde bridge and the validator interpret it. Generated code is therefore a list of fields that is
+//! compiled once and serves all of them.
 
 mod cbor_reader;
 #[cfg(test)]
@@ -34,10 +35,13 @@ pub(crate) use reader::{Entries, Kind};
 #[doc(hidden)]
 pub use serde_bridge::{deserialize, serialize};
 
-/// The deepest nesting of lists and maps that is read or written.
+/// The maximum nesting depth of lists and maps, both in decoding and in encoding.
 pub const MAX_DEPTH: u8 = 128;
 
-/// Data of the protocol's model: everything that can be written as JSON and DAG-CBOR, generated types above all.
+/// Data that can be encoded as JSON and DAG-CBOR and validated.
+///
+/// Implemented by all generated types, by the types of [`types`](super), and by the primitives, lists and options that
+/// they consist of. It is not meant to be implemented by hand.
 ///
 /// ```
 /// use atproto_sdk::{api::com::atproto::repo::strong_ref::StrongRef, types::{AtUri, Cid, Data as _}};
@@ -50,18 +54,30 @@ pub const MAX_DEPTH: u8 = 128;
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 pub trait Data {
-    /// What the value looks like, one level deep.
+    /// Describes the value, one level deep.
     #[doc(hidden)]
     fn shape(&self) -> Shape<'_>;
 
-    /// Shows every field of an object with its number in [`About::fields`], absent ones too.
+    /// Visits every field of an object with its index in [`ObjectSchema::fields`], including absent ones.
     #[doc(hidden)]
     fn each_field<'a>(&'a self, _visit: &mut dyn FnMut(usize, &'a dyn Data)) {}
 
-    /// Writes JSON.
+    /// Encodes the value as JSON.
     ///
     /// # Errors
-    /// When there is something in it that JSON cannot hold: data nested deeper than [`MAX_DEPTH`].
+    ///
+    /// Returns an error if the data is nested deeper than [`MAX_DEPTH`].
+    ///
+    /// ```
+    /// use atproto_sdk::{api::app::bsky::feed::post::Post, datetime, types::Data as _};
+    ///
+    /// let post = Post::new("hi", datetime!("2026-01-02T03:04:05Z"));
+    /// assert_eq!(
+    ///     post.to_json()?,
+    ///     r#"{"$type":"app.bsky.feed.post","text":"hi","createdAt":"2026-01-02T03:04:05Z"}"#,
+    /// );
+    /// # Ok::<_, atproto_sdk::types::DataError>(())
+    /// ```
     fn to_json(&self) -> Result<String, DataError>
     where
         Self: Sized,
@@ -69,11 +85,21 @@ pub trait Data {
         json_writer::write(self)
     }
 
-    /// Writes DAG-CBOR in its only valid form (DRISL): what is hashed, signed and sent in event streams.
+    /// Encodes the value as DAG-CBOR in its only valid form ([DRISL](https://dasl.ing/drisl.html)), the form that is
+    /// hashed, signed and sent in event streams.
     ///
     /// # Errors
-    /// When there is something in it that DAG-CBOR cannot hold, such as a fraction in a field that the lexicon does not
-    /// name.
+    ///
+    /// Returns an error if the data cannot be represented in DAG-CBOR, such as a fraction in a field that the lexicon
+    /// does not define, or if it is nested deeper than [`MAX_DEPTH`].
+    ///
+    /// ```
+    /// use atproto_sdk::{api::app::bsky::feed::post::Post, types::{Data as _, Datetime, from_cbor}};
+    ///
+    /// let post = Post::new("hi", Datetime::now());
+    /// assert_eq!(from_cbor::<Post>(&post.to_cbor()?)?, post);
+    /// # Ok::<_, atproto_sdk::types::DataError>(())
+    /// ```
     fn to_cbor(&self) -> Result<Vec<u8>, DataError>
     where
         Self: Sized,
@@ -81,10 +107,22 @@ pub trait Data {
         cbor_writer::write(self)
     }
 
-    /// Checks every constraint of the lexicon: lengths, ranges, allowed values, formats.
+    /// Checks the value against every constraint of its lexicon: lengths, ranges, allowed values and formats.
+    ///
+    /// Inputs of calls are validated before they are sent, unless the client is configured otherwise. Decoding does not
+    /// validate.
     ///
     /// # Errors
-    /// All violations, each with its path.
+    ///
+    /// Returns all violations, each with its path.
+    ///
+    /// ```
+    /// use atproto_sdk::{api::app::bsky::actor::profile::Profile, types::Data as _};
+    ///
+    /// let profile = Profile::new().display_name("a".repeat(65));
+    /// let error = profile.validate().unwrap_err();
+    /// assert_eq!(error.violations[0].path, "displayName");
+    /// ```
     fn validate(&self) -> Result<(), super::Violations>
     where
         Self: Sized,
@@ -93,73 +131,107 @@ pub trait Data {
     }
 }
 
-/// Data that can be read from JSON and DAG-CBOR.
+/// Data that can be decoded from JSON and DAG-CBOR.
+///
+/// This is the bound of functions that decode, such as [`from_json`]. It is not meant to be implemented by hand.
+///
+/// ```
+/// use atproto_sdk::{api::app::bsky::actor::profile::Profile, types::{FromData, from_json}};
+///
+/// fn load<T: FromData>(path: &std::path::Path) -> Result<T, Box<dyn std::error::Error>> {
+///     Ok(from_json(std::fs::read(path)?)?)
+/// }
+///
+/// assert!(load::<Profile>("no such file".as_ref()).is_err());
+/// ```
 pub trait FromData: Sized {
-    /// What there is to know about an object; nothing for what is none.
+    /// The schema of an object; empty for other types.
     #[doc(hidden)]
-    const ABOUT: &'static About = &About { id: "", record: false, fields: &[] };
+    const SCHEMA: &'static ObjectSchema = &ObjectSchema { id: "", record: false, fields: &[] };
 
-    /// Reads one value.
+    /// Decodes one value.
     ///
     /// # Errors
-    /// When the input is broken, or not of this type; the error names the path.
+    ///
+    /// Returns an error that names the path if the input is malformed or not of this type.
     fn read(reader: &mut Reader<'_>) -> Result<Self, DataError> {
         fields::object(reader)
     }
 
-    /// Reads the fields of an object that has been entered. Generated structs have this in the place of
-    /// [`read`](Self::read), in one implementation: there are more than a thousand of them.
+    /// Decodes the fields of an object that has been entered. Generated structs implement this instead of
+    /// [`read`](Self::read), which keeps the code of each of them small: there are more than a thousand.
     #[doc(hidden)]
     fn read_fields(fields: &mut FieldReader<'_, '_>) -> Result<Self, DataError> {
-        Err(fields.no_object())
+        Err(fields.not_an_object())
     }
 }
 
-/// A record type: an object with a collection of its own.
+/// A [record](https://atproto.com/specs/lexicon) type: an object that is stored in a collection of its own.
+///
+/// ```
+/// use atproto_sdk::{api::app::bsky::feed::post::Post, nsid, types::Record};
+///
+/// /// Returns the directory that a backup stores records of a type in.
+/// fn directory<R: Record>() -> String {
+///     format!("backup/{}", R::COLLECTION)
+/// }
+///
+/// assert_eq!(directory::<Post>(), "backup/app.bsky.feed.post");
+/// assert_eq!(Post::KEY, "tid");
+/// ```
 pub trait Record: Data + FromData + Send + Sync + 'static {
-    /// The collection's NSID.
+    /// The NSID of the collection.
     const COLLECTION: &'static str;
-    /// The kind of record key that the lexicon asks for: `tid`, `nsid`, `any` or `literal:<value>`.
+    /// The kind of [record key](https://atproto.com/specs/record-key) that the lexicon requires: `tid`, `nsid`, `any` or
+    /// `literal:<value>`.
     const KEY: &'static str;
 
-    /// The collection's NSID as a checked value.
+    /// Returns the NSID of the collection as a typed identifier.
+    ///
+    /// ```
+    /// use atproto_sdk::{api::app::bsky::feed::post::Post, nsid, types::Record as _};
+    ///
+    /// assert_eq!(Post::collection(), nsid!("app.bsky.feed.post"));
+    /// ```
     fn collection() -> super::Nsid {
         super::Nsid::known(Self::COLLECTION)
     }
 }
 
-/// What there is to know about an object, before there is one.
+/// The schema of an object type, for use by generated code.
 #[doc(hidden)]
+#[expect(clippy::exhaustive_structs, reason = "generated code in other crates creates it")]
 #[derive(Debug)]
-pub struct About {
-    /// The definition's name, such as `app.bsky.feed.defs#postView` or, for a `main`, the NSID alone.
+pub struct ObjectSchema {
+    /// The name of the definition, such as `app.bsky.feed.defs#postView`, or the NSID alone for `main`.
     pub id: &'static str,
-    /// Whether `$type` is part of the data even outside of unions, which is so for records.
+    /// Whether `$type` is part of the data even outside of unions, as in records.
     pub record: bool,
     /// The fields.
     pub fields: &'static [Field],
 }
 
-/// An object that is being looked at.
+/// A view of an object: its schema and its data.
 #[doc(hidden)]
+#[expect(clippy::exhaustive_structs, reason = "generated code in other crates creates it")]
 #[derive(Clone, Copy)]
-#[allow(missing_debug_implementations, reason = "lives for a moment, inside of writers")]
-pub struct Shown<'a> {
-    pub about: &'static About,
-    /// The fields that the lexicon does not name; parameters have none.
+#[allow(missing_debug_implementations, reason = "exists only while it is being encoded")]
+pub struct ObjectView<'a> {
+    pub schema: &'static ObjectSchema,
+    /// The fields that the lexicon does not define; parameters have none.
     pub extra: Option<&'a Extra>,
     pub data: &'a dyn Data,
 }
 
-impl<'a> Shown<'a> {
-    /// The `$type` to write, which a union may have chosen.
+impl<'a> ObjectView<'a> {
+    /// The `$type` to encode, which a union may have set.
     fn tag(&self, of_union: Option<&'static str>) -> Option<&'static str> {
-        of_union.or(self.about.record.then_some(self.about.id))
+        of_union.or(self.schema.record.then_some(self.schema.id))
     }
 
-    /// Shows the fields that are there.
+    /// Visits the fields that are present.
     fn each_present(&self, mut visit: impl FnMut(usize, &'static Field, Shape<'a>)) {
-        self.data.each_field(&mut |index, value| match (self.about.fields.get(index), value.shape()) {
+        self.data.each_field(&mut |index, value| match (self.schema.fields.get(index), value.shape()) {
             (None, _) | (_, Shape::Absent) => {}
             (Some(field), shape) => visit(index, field, shape),
         });
@@ -168,18 +240,20 @@ impl<'a> Shown<'a> {
 
 /// A field of an object.
 #[doc(hidden)]
+#[expect(clippy::exhaustive_structs, reason = "generated code in other crates creates it")]
 #[derive(Debug)]
 pub struct Field {
-    /// The name in the data.
+    /// The name of the field in the data.
     pub key: &'static str,
-    /// What the lexicon asks of its value.
+    /// The lexicon's constraints on its value.
     pub rules: &'static [Rule],
-    /// What is sent for an absent parameter.
+    /// The value that is sent if the parameter is absent.
     pub default: Option<Literal>,
 }
 
-/// The default of a parameter.
+/// The default value of a parameter.
 #[doc(hidden)]
+#[expect(clippy::exhaustive_enums, reason = "generated code in other crates creates it")]
 #[derive(Debug, Clone, Copy)]
 pub enum Literal {
     Boolean(bool),
@@ -187,33 +261,34 @@ pub enum Literal {
     Text(&'static str),
 }
 
-/// What a value looks like, one level deep.
+/// A description of a value, one level deep.
 #[doc(hidden)]
-#[allow(missing_debug_implementations, reason = "lives for a moment, inside of writers")]
+#[expect(clippy::exhaustive_enums, reason = "generated code in other crates creates it")]
+#[allow(missing_debug_implementations, reason = "exists only while it is being encoded")]
 pub enum Shape<'a> {
-    /// An optional field that is not there.
+    /// An optional field that is absent.
     Absent,
     Null,
     Boolean(bool),
     Integer(i64),
-    /// A string; formats that are always checked included.
+    /// A string, of no format or of one that is checked when it is decoded.
     Text(&'a str),
-    /// A handle, which is the same in upper and lower case, or what can be one.
+    /// A handle or an identifier that may be one, which compares case-insensitively.
     Handle(&'a str),
-    /// A string of a format that may be broken, with the format's check.
+    /// A string of a format that is not checked when it is decoded, with the name of the format and its check.
     Lenient(&'a str, &'static str, fn(&str) -> Result<(), &'static str>),
-    /// A CID written as a string.
+    /// A CID encoded as a string.
     CidText(&'a Cid),
-    /// A CID written as a link.
+    /// A CID encoded as a link.
     Link(&'a Cid),
     Bytes(&'a Bytes),
     Blob(&'a Blob),
     List(&'a dyn List),
-    Object(Shown<'a>),
+    Object(ObjectView<'a>),
     /// An object in a union.
     Tagged(&'static str, &'a dyn Data),
     Unknown(&'a Unknown),
-    /// A variant that an open union does not know.
+    /// A variant that an open union does not define.
     Other(&'a Unknown),
     Value(&'a Value),
 }
@@ -222,17 +297,17 @@ pub enum Shape<'a> {
 #[doc(hidden)]
 pub trait List {
     fn length(&self) -> usize;
-    /// Nothing behind the end.
+    /// Returns `None` past the end.
     fn get(&self, index: usize) -> Option<&dyn Data>;
 }
 
-/// The fields to write that the lexicon does not name: no second `$type`, and none that has got a value since.
+/// The extra fields to encode: not a second `$type`, and not a field that the object itself has encoded.
 fn extra_of<'a>(
-    object: &Shown<'a>,
+    object: &ObjectView<'a>,
     has_type: bool,
     written: u128,
 ) -> impl Iterator<Item = (&'a str, &'a Unknown)> + use<'a> {
-    let fields = object.about.fields;
+    let fields = object.schema.fields;
     let is_written = move |key: &str| {
         let index = fields.iter().position(|field| field.key == key);
         index.is_some_and(|index| written & 1_u128.checked_shl(index as u32).unwrap_or(0) != 0)
@@ -241,10 +316,14 @@ fn extra_of<'a>(
     extra.filter(move |(key, _)| (!has_type || *key != "$type") && !is_written(key))
 }
 
-/// Reads a value from JSON.
+/// Decodes a value from JSON.
 ///
 /// # Errors
-/// When the text is not JSON, is followed by something, or is not of the type; the error names path and place.
+///
+/// Returns an error if the input is not valid JSON, if anything but whitespace follows the value, or if the value is not
+/// of type `T`. The error names the path in the data and the position in the input.
+///
+/// # Examples
 ///
 /// ```
 /// use atproto_sdk::{api::app::bsky::feed::post::Post, types};
@@ -265,7 +344,7 @@ pub fn from_json<T: FromData>(json: impl AsRef<[u8]>) -> Result<T, DataError> {
     from_json_text(text)
 }
 
-/// Reads a value from JSON that is known to be UTF-8.
+/// Decodes a value from JSON that is known to be UTF-8.
 fn from_json_text<T: FromData>(json: &str) -> Result<T, DataError> {
     let mut reader = Reader::json(json);
     let value = T::read(&mut reader)?;
@@ -273,11 +352,29 @@ fn from_json_text<T: FromData>(json: &str) -> Result<T, DataError> {
     Ok(value)
 }
 
-/// Reads a value from DAG-CBOR. Accepts nothing but the one valid form of the data (DRISL), so that what is read has the
-/// hash that it came with.
+/// Decodes a value from DAG-CBOR.
+///
+/// Only the canonical form ([DRISL](https://dasl.ing/drisl.html)) is accepted, so a value that is decoded and encoded
+/// again has the same bytes and the same CID.
 ///
 /// # Errors
-/// When the bytes are not DAG-CBOR, are followed by something, or are not of the type; the error names path and place.
+///
+/// Returns an error if the input is not canonical DAG-CBOR, if anything follows the value, or if the value is not of type
+/// `T`. The error names the path in the data and the position in the input.
+///
+/// # Examples
+///
+/// ```
+/// use atproto_sdk::types::{Value, from_cbor};
+///
+/// let value: Value = from_cbor(b"\xa1\x61a\x01")?;
+/// assert_eq!(value.get("a"), Some(&Value::Integer(1)));
+///
+/// // The same number in a longer form has another hash, so it is rejected.
+/// let error = from_cbor::<Value>(b"\xa1\x61a\x18\x01").unwrap_err();
+/// assert_eq!((error.path().as_str(), error.offset()), ("a", Some(3)));
+/// # Ok::<_, atproto_sdk::types::DataError>(())
+/// ```
 pub fn from_cbor<T: FromData>(cbor: &[u8]) -> Result<T, DataError> {
     let mut reader = Reader::cbor(cbor);
     let value = T::read(&mut reader)?;
@@ -285,10 +382,13 @@ pub fn from_cbor<T: FromData>(cbor: &[u8]) -> Result<T, DataError> {
     Ok(value)
 }
 
-/// The CID of a record, or of any other data, as a repository computes it.
+/// Computes the CID of a record, or of any other data, as a repository does.
 ///
 /// # Errors
+///
 /// See [`Data::to_cbor`].
+///
+/// # Examples
 ///
 /// ```
 /// use atproto_sdk::{api::app::bsky::actor::profile::Profile, types};
@@ -301,7 +401,7 @@ pub fn cid_of<T: Data>(data: &T) -> Result<Cid, DataError> {
     data.to_cbor().map(|cbor| Cid::of_cbor(&cbor))
 }
 
-/// Implements what every type of data has for a generated type: reading, writing, serde.
+/// Implements the serde traits for a type of data.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! serde_data {

@@ -1,4 +1,4 @@
-//! Data that is not generated: booleans, integers, strings, lists, what may be absent or null.
+//! Data that is not generated: booleans, integers, strings, lists, optional and nullable values.
 
 use super::{
     super::{Blob, Bytes, Cid, CidLink, Nullable, Unknown, Value},

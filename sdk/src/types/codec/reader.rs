@@ -1,4 +1,4 @@
-//! One reader for both formats, so that generated code is compiled once.
+//! A single reader for both formats, so that generated code is compiled only once.
 
 use std::borrow::Cow;
 
@@ -7,9 +7,23 @@ use super::{
     DataError, MAX_DEPTH, Problem,
 };
 
-/// Walks over JSON or DAG-CBOR.
+/// Steps through JSON or DAG-CBOR, value by value.
 ///
-/// Types take what they need through [`FromData`](super::FromData). The input is borrowed; texts without escapes are not copied.
+/// Types decode themselves from it through [`FromData`](super::FromData). The input is borrowed, and strings without
+/// escapes are not copied.
+///
+/// ```
+/// use atproto_sdk::types::{FromData as _, Reader, Value};
+///
+/// // Two values in a row, such as the header and the body of an event stream frame.
+/// let mut reader = Reader::cbor(b"\xa1\x62op\x01\xa0");
+/// let header = Value::read(&mut reader)?;
+/// assert_eq!(header.get("op").and_then(Value::as_i64), Some(1));
+/// let body = Value::read(&mut reader)?;
+/// assert_eq!(body, Value::Map(Default::default()));
+/// reader.finish()?;
+/// # Ok::<_, atproto_sdk::types::DataError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Reader<'a> {
     /// The JSON text; empty for CBOR.
@@ -20,17 +34,17 @@ pub struct Reader<'a> {
     pub(super) is_cbor: bool,
 }
 
-/// What comes next.
+/// The kind of the next value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Null,
     Boolean,
-    /// A number; JSON cannot tell an integer before it is read.
+    /// A number; in JSON, whether it is an integer is not known before it is read.
     Number,
     Text,
-    /// CBOR only; JSON has a map with `$bytes`.
+    /// CBOR only; in JSON, bytes are a map with `$bytes`.
     Bytes,
-    /// CBOR only; JSON has a map with `$link`.
+    /// CBOR only; in JSON, a link is a map with `$link`.
     Link,
     List,
     Map,
@@ -51,24 +65,24 @@ impl Kind {
     }
 }
 
-/// How far a list or map has been read.
+/// The progress within a list or map.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Entries<'a> {
-    /// CBOR: how many are left.
+    /// CBOR: the number of entries left.
     pub(super) left: u64,
     /// JSON: whether none has been read yet.
     pub(super) first: bool,
-    /// CBOR: the key before, to see that keys ascend.
+    /// CBOR: the previous key, because keys must ascend.
     pub(super) last_key: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    /// Reads JSON.
+    /// Creates a reader of JSON.
     pub fn json(text: &'a str) -> Self {
         Self { text, bytes: text.as_bytes(), at: 0, depth: 0, is_cbor: false }
     }
 
-    /// Reads DAG-CBOR.
+    /// Creates a reader of DAG-CBOR.
     pub fn cbor(bytes: &'a [u8]) -> Self {
         Self { text: "", bytes, at: 0, depth: 0, is_cbor: true }
     }
@@ -77,12 +91,12 @@ impl<'a> Reader<'a> {
         self.is_cbor
     }
 
-    /// Goes to where another reader of the same map stands, behind its end.
+    /// Moves to the position of another reader, which has read the same map to its end.
     pub(crate) fn leave_map_at(&mut self, other: &Self) {
         *self = other.clone();
     }
 
-    /// Where the reader stands, in bytes.
+    /// Returns the position in the input, in bytes.
     pub fn offset(&self) -> usize {
         self.at
     }
@@ -101,7 +115,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The next byte; zero at the end, which begins no JSON value.
+    /// The next byte, or zero at the end: no JSON value starts with a zero byte.
     #[inline]
     pub(super) fn byte(&self) -> u8 {
         self.bytes.get(self.at).copied().unwrap_or(0)
@@ -121,10 +135,11 @@ impl<'a> Reader<'a> {
         self.depth -= 1;
     }
 
-    /// Makes sure that nothing follows.
+    /// Checks that the input ends here.
     ///
     /// # Errors
-    /// When something does.
+    ///
+    /// Returns an error if anything but whitespace follows.
     pub fn finish(&mut self) -> Result<(), DataError> {
         if !self.is_cbor {
             self.json_space();
@@ -132,12 +147,12 @@ impl<'a> Reader<'a> {
         if self.at < self.bytes.len() { Err(self.error(Problem::Trailing)) } else { Ok(()) }
     }
 
-    /// What comes next.
+    /// Returns the kind of the next value.
     pub(crate) fn peek(&mut self) -> Result<Kind, DataError> {
         if self.is_cbor { self.cbor_peek() } else { self.json_peek() }
     }
 
-    /// Reads `null`, if it comes next.
+    /// Reads `null` if it is the next value; returns whether it was.
     #[inline]
     pub(crate) fn null(&mut self) -> Result<bool, DataError> {
         if self.is_cbor { Ok(self.cbor_null()) } else { self.json_null() }
@@ -156,7 +171,8 @@ impl<'a> Reader<'a> {
     /// Reads a string.
     ///
     /// # Errors
-    /// When there is something else.
+    ///
+    /// Returns an error if the next value is not a string.
     #[inline]
     pub fn text(&mut self) -> Result<Cow<'a, str>, DataError> {
         if self.is_cbor { self.cbor_text().map(Cow::Borrowed) } else { self.json_text() }
@@ -177,7 +193,7 @@ impl<'a> Reader<'a> {
         if self.is_cbor { self.cbor_enter_list() } else { self.json_enter(b'[', "a list") }
     }
 
-    /// Whether there is another element, which is then to be read.
+    /// Returns whether there is another element, which must be read next.
     #[inline]
     pub(crate) fn next_item(&mut self, entries: &mut Entries<'a>) -> Result<bool, DataError> {
         if self.is_cbor { Ok(self.cbor_next(entries)) } else { self.json_next_item(entries) }
@@ -188,7 +204,7 @@ impl<'a> Reader<'a> {
         if self.is_cbor { self.cbor_enter_map() } else { self.json_enter(b'{', "an object") }
     }
 
-    /// The key of the next entry, whose value is then to be read.
+    /// Returns the key of the next entry, whose value must be read next.
     #[inline]
     pub(crate) fn next_key(&mut self, entries: &mut Entries<'a>) -> Result<Option<Cow<'a, str>>, DataError> {
         if self.is_cbor {
@@ -202,15 +218,16 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Passes over one value, which is checked for its syntax.
+    /// Skips one value after checking its syntax.
     ///
     /// # Errors
-    /// When the input is broken.
+    ///
+    /// Returns an error if the input is malformed.
     pub fn skip(&mut self) -> Result<(), DataError> {
         if self.is_cbor { self.cbor_skip() } else { self.json_skip() }
     }
 
-    /// Keeps one value undecoded.
+    /// Reads one value without decoding it.
     pub(crate) fn unknown(&mut self) -> Result<Unknown, DataError> {
         if !self.is_cbor {
             self.json_space();
@@ -218,13 +235,13 @@ impl<'a> Reader<'a> {
         let start = self.at;
         self.skip()?;
         Ok(if self.is_cbor {
-            Unknown::keep_cbor(&self.bytes[start..self.at])
+            Unknown::from_raw_cbor(&self.bytes[start..self.at])
         } else {
-            Unknown::keep_json(&self.text[start..self.at])
+            Unknown::from_raw_json(&self.text[start..self.at])
         })
     }
 
-    /// The `$type` of the object that comes next, wherever it stands; the reader stays where it is.
+    /// Returns the `$type` of the next object, wherever in the object it is, without moving the reader.
     pub(crate) fn peek_type(&mut self) -> Result<Option<Cow<'a, str>>, DataError> {
         let mut ahead = self.clone();
         let mut entries = ahead.enter_map()?;
@@ -237,10 +254,11 @@ impl<'a> Reader<'a> {
         Ok(None)
     }
 
-    /// The `$type` of the variant of a union that comes next.
+    /// Returns the `$type` of the next object, a variant of a union.
     ///
     /// # Errors
-    /// When there is none.
+    ///
+    /// Returns an error if the object has none.
     #[doc(hidden)]
     #[inline]
     pub fn union_tag(&mut self, union: &'static str) -> Result<Cow<'a, str>, DataError> {
@@ -250,15 +268,15 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The error for a variant that a closed union does not have.
+    /// The error for a variant that a closed union does not define.
     #[doc(hidden)]
     #[cold]
-    pub fn foreign_variant(&self, union: &'static str, tag: &str) -> DataError {
+    pub fn unknown_variant(&self, union: &'static str, tag: &str) -> DataError {
         let found = tag.chars().take(200).collect::<String>().into();
         self.error(Problem::Type { expected: union, found })
     }
 
-    /// The error for a string that is not of its format.
+    /// The error for a string that is not of the required format.
     #[doc(hidden)]
     #[cold]
     pub fn invalid(&self, error: super::super::InvalidText) -> DataError {

@@ -1,4 +1,4 @@
-//! Every type of data works with serde too, in the data model's JSON form.
+//! The serde implementations of all data types, in the JSON form of the data model.
 
 use std::{borrow::Cow, fmt, marker::PhantomData};
 
@@ -10,24 +10,24 @@ use serde::{
 
 use super::{
     super::{Value, binary},
-    Data, FromData, List, Shape, Shown, from_json_text,
+    Data, FromData, List, ObjectView, Shape, from_json_text,
 };
 
-/// Writes data into any serializer.
+/// Serializes data into any serializer.
 pub fn serialize<S: Serializer>(data: &dyn Data, serializer: S) -> Result<S::Ok, S::Error> {
-    Written(data.shape()).serialize(serializer)
+    SerializeShape(data.shape()).serialize(serializer)
 }
 
-struct Written<'a>(Shape<'a>);
+struct SerializeShape<'a>(Shape<'a>);
 
-/// An object with one field: bytes and links.
-struct Single<'a>(&'static str, Cow<'a, str>);
+/// An object with a single field: bytes and links.
+struct SingleField<'a>(&'static str, Cow<'a, str>);
 
-struct WrittenList<'a>(&'a dyn List);
+struct SerializeList<'a>(&'a dyn List);
 
-struct WrittenObject<'a>(Option<&'static str>, Shown<'a>);
+struct SerializeObject<'a>(Option<&'static str>, ObjectView<'a>);
 
-impl Serialize for Single<'_> {
+impl Serialize for SingleField<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(1))?;
         map.serialize_entry(self.0, &self.1)?;
@@ -35,17 +35,17 @@ impl Serialize for Single<'_> {
     }
 }
 
-impl Serialize for WrittenList<'_> {
+impl Serialize for SerializeList<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut list = serializer.serialize_seq(Some(self.0.length()))?;
         for item in (0..self.0.length()).filter_map(|index| self.0.get(index)) {
-            list.serialize_element(&Written(item.shape()))?;
+            list.serialize_element(&SerializeShape(item.shape()))?;
         }
         list.end()
     }
 }
 
-impl Serialize for WrittenObject<'_> {
+impl Serialize for SerializeObject<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(tag, object) = self;
         let tag = object.tag(*tag);
@@ -58,18 +58,18 @@ impl Serialize for WrittenObject<'_> {
         object.each_present(|index, field, shape| {
             if result.is_ok() {
                 written |= 1_u128.checked_shl(index as u32).unwrap_or(0);
-                result = map.serialize_entry(field.key, &Written(shape));
+                result = map.serialize_entry(field.key, &SerializeShape(shape));
             }
         });
         result?;
         for (key, value) in super::extra_of(object, tag.is_some(), written) {
-            map.serialize_entry(key, &Written(value.shape()))?;
+            map.serialize_entry(key, &SerializeShape(value.shape()))?;
         }
         map.end()
     }
 }
 
-impl Serialize for Written<'_> {
+impl Serialize for SerializeShape<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.0 {
             Shape::Absent | Shape::Null => serializer.serialize_none(),
@@ -79,33 +79,34 @@ impl Serialize for Written<'_> {
                 serializer.serialize_str(text)
             }
             Shape::CidText(cid) => cid.with_text(|text| serializer.serialize_str(text)),
-            Shape::Link(cid) => Single("$link", cid.to_string().into()).serialize(serializer),
-            Shape::Bytes(bytes) => Single("$bytes", binary::to_base64(bytes).into()).serialize(serializer),
+            Shape::Link(cid) => SingleField("$link", cid.to_string().into()).serialize(serializer),
+            Shape::Bytes(bytes) => {
+                SingleField("$bytes", binary::to_base64(bytes).into()).serialize(serializer)
+            }
             Shape::Blob(blob) => {
                 let mut map = serializer.serialize_map(None)?;
                 map.serialize_entry("$type", "blob")?;
-                map.serialize_entry("ref", &Written(Shape::Link(blob.cid())))?;
+                map.serialize_entry("ref", &SerializeShape(Shape::Link(blob.cid())))?;
                 map.serialize_entry("mimeType", blob.mime_type())?;
                 map.serialize_entry("size", &blob.written_size())?;
                 for (key, value) in blob.extra().iter() {
-                    map.serialize_entry(key, &Written(value.shape()))?;
+                    map.serialize_entry(key, &SerializeShape(value.shape()))?;
                 }
                 map.end()
             }
-            Shape::List(list) => WrittenList(*list).serialize(serializer),
-            Shape::Object(object) => WrittenObject(None, *object).serialize(serializer),
+            Shape::List(list) => SerializeList(*list).serialize(serializer),
+            Shape::Object(object) => SerializeObject(None, *object).serialize(serializer),
             Shape::Tagged(tag, data) => match data.shape() {
-                Shape::Object(object) => WrittenObject(Some(tag), object).serialize(serializer),
-                shape => Written(shape).serialize(serializer),
+                Shape::Object(object) => SerializeObject(Some(tag), object).serialize(serializer),
+                shape => SerializeShape(shape).serialize(serializer),
             },
-            Shape::Unknown(value) | Shape::Other(value) => match value.kept_json() {
-                // What is kept may hold fractions, which `Value` does not.
+            Shape::Unknown(value) | Shape::Other(value) => match value.raw_json() {
+                // The original JSON may contain fractions, which `Value` does not support.
                 Some(json) => serde_json::from_str::<serde_json::Value>(json)
                     .map_err(S::Error::custom)?
                     .serialize(serializer),
-                None => {
-                    Written(Shape::Value(&value.to_value().map_err(S::Error::custom)?)).serialize(serializer)
-                }
+                None => SerializeShape(Shape::Value(&value.to_value().map_err(S::Error::custom)?))
+                    .serialize(serializer),
             },
             Shape::Value(value) => serialize_value(value, serializer),
         }
@@ -125,20 +126,19 @@ fn serialize_value<S: Serializer>(value: &Value, serializer: S) -> Result<S::Ok,
         Value::Map(entries) => {
             let mut map = serializer.serialize_map(Some(entries.len()))?;
             for (key, value) in entries {
-                map.serialize_entry(key, &Written(value.shape()))?;
+                map.serialize_entry(key, &SerializeShape(value.shape()))?;
             }
             return map.end();
         }
     };
-    Written(shape).serialize(serializer)
+    SerializeShape(shape).serialize(serializer)
 }
 
-/// Reads data from any deserializer.
+/// Deserializes data from any deserializer.
 ///
-/// `serde_json` is asked for the raw text, which is then read as fast as it can be. Other formats are read into a tree
-/// first.
+/// `serde_json` provides the raw text, which is then decoded directly. Other formats are decoded into a tree first.
 pub fn deserialize<'de, T: FromData, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
-    /// How `serde_json` knows a request for raw text; another deserializer takes it for a newtype's name like any other.
+    /// How `serde_json` recognizes a request for the raw text; to any other deserializer it is the name of a newtype.
     const RAW: &str = "$serde_json::private::RawValue";
     deserializer.deserialize_newtype_struct(RAW, RawVisitor(PhantomData))
 }

@@ -61,7 +61,7 @@ impl<T> Format for T where
 fn check<T: Format>(format: &str, valid: &[&str], invalid: &[&str]) {
     for (cases, kind) in [(valid, "valid"), (invalid, "invalid")] {
         let different: HashSet<_> = cases.iter().collect();
-        assert_eq!(different.len(), cases.len(), "a {kind} case of {format} stands there twice");
+        assert_eq!(different.len(), cases.len(), "a {kind} case of {format} occurs twice");
         assert!(cases.len() >= 20, "{format} has only {} {kind} cases", cases.len());
     }
     for text in valid {
