@@ -112,7 +112,7 @@ async fn install_locked(
     if let Some(node) = installed(folder, &description(source)?) {
         return Ok(node);
     }
-    progress("installing the local network: a PLC directory and a PDS (once; about three minutes)");
+    progress("installing the local network: a PLC directory and a PDS (once; one to two minutes)");
     let node = run_installer(source, folder, progress).await?;
     let done = folder.join("done");
     fs::write(&done, format!("{}\n{}", node.display(), description(source)?))
@@ -131,7 +131,7 @@ fn installed(folder: &Path, wanted: &str) -> Option<PathBuf> {
 /// Everything that decides what is installed.
 fn description(source: &Path) -> Result<String, InstallError> {
     let mut text = String::new();
-    for name in ["package-lock.json", "runtime/package-lock.json", "install.sh"] {
+    for name in ["package-lock.json", "driver/package-lock.json", "runtime/package-lock.json", "install.sh"] {
         let path = source.join(name);
         File::open(&path)
             .and_then(|mut file| file.read_to_string(&mut text))
