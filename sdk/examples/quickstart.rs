@@ -15,7 +15,7 @@ use atproto_sdk::{
     oauth::{AuthorizeOptions, CallbackParams, ClientMetadata, MemoryStore, OAuth, OAuthClient, SignOut},
     types::{Datetime, Record as _, Unknown},
 };
-use tests::Network;
+use local_network::Network;
 
 const USAGE: &str = "\
 Usage: cargo run --example quickstart [-- --handle HANDLE]
@@ -117,7 +117,7 @@ async fn on_this_machine() -> Result<(), Box<dyn Error>> {
 }
 
 /// Does in a moment what a user does in the browser.
-async fn sign_in(network: &Network, account: &tests::Account) -> Result<OAuthClient, Box<dyn Error>> {
+async fn sign_in(network: &Network, account: &local_network::Account) -> Result<OAuthClient, Box<dyn Error>> {
     let resolver = Resolver::builder()
         .plc_directory(network.plc())
         .handle_resolver(HandleResolver::Xrpc(network.pds().to_owned()))

@@ -25,8 +25,8 @@ use axum::{
     routing::{get, post},
 };
 use futures_util::{StreamExt as _, TryStreamExt as _};
+use local_network::Network;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use tests::Network;
 use tokio::net::TcpListener;
 
 /// All that this site ever does: minimal, and put together while compiling.

@@ -1,4 +1,5 @@
 //! Typed AT Protocol calls over OAuth sessions that sign and refresh by themselves.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "client")]
 mod accessor;

@@ -11,11 +11,10 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use local_network::client;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
-
-use crate::http;
 
 /// The limit for ChromeDriver to listen.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -144,7 +143,7 @@ impl Browser {
             .ok()
             .and_then(Result::ok)
             .ok_or(BrowserError::Start { problem: no_port })?;
-        let http = http::client(COMMAND_LIMIT).map_err(BrowserError::Driver)?;
+        let http = client(COMMAND_LIMIT).map_err(BrowserError::Driver)?;
         let base = format!("http://127.0.0.1:{}", driver.port);
         let mut browser = Self { http, base, driver };
         browser.open_session(&chromium).await?;

@@ -1,9 +1,13 @@
-//! The HTTP client of the harness: to this machine only, without proxy and redirects.
+//! The HTTP client for servers on this machine, without proxies and redirects.
 
 use std::time::Duration;
 
-/// A client that gives up after `limit`. It keeps no connections: it may be used from the runtimes of several tests.
-pub(crate) fn client(limit: Duration) -> Result<reqwest::Client, reqwest::Error> {
+/// A client for servers on this machine that gives up after `limit`. It keeps no connections: the runtimes of several
+/// tests may share it.
+///
+/// # Errors
+/// If no client can be built.
+pub fn client(limit: Duration) -> Result<reqwest::Client, reqwest::Error> {
     // reqwest wants a provider for http, too. Another part of the program may have chosen one already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()

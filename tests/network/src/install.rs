@@ -43,13 +43,13 @@ pub enum InstallError {
 
 /// Where the network is described.
 fn source_folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("network")
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// Where the network is installed: below the build folder, which is not part of the source.
 pub fn install_folder() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
-    target.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target")).join("network")
+    target.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target")).join("network")
 }
 
 /// Puts the network's program beside its packages, because that is where Node looks for them, and gives its path.
@@ -57,7 +57,7 @@ pub fn install_folder() -> PathBuf {
 /// The name tells the content: another program that starts the network at the same time, maybe of another version, finds
 /// a whole file.
 pub(crate) fn program() -> Result<PathBuf, InstallError> {
-    const PROGRAM: &str = include_str!("../network/network.mjs");
+    const PROGRAM: &str = include_str!("../network.mjs");
     static WRITTEN: AtomicU32 = AtomicU32::new(0);
     // FNV-1a: the same in every Rust version.
     let hash = PROGRAM.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
@@ -112,7 +112,7 @@ async fn install_locked(
     if let Some(node) = installed(folder, &description(source)?) {
         return Ok(node);
     }
-    progress("installing the local network: a PLC directory and a PDS (once; about three minutes)");
+    progress("installing the local network: a PLC directory and a PDS (once; one to two minutes)");
     let node = run_installer(source, folder, progress).await?;
     let done = folder.join("done");
     fs::write(&done, format!("{}\n{}", node.display(), description(source)?))
@@ -131,7 +131,7 @@ fn installed(folder: &Path, wanted: &str) -> Option<PathBuf> {
 /// Everything that decides what is installed.
 fn description(source: &Path) -> Result<String, InstallError> {
     let mut text = String::new();
-    for name in ["package-lock.json", "runtime/package-lock.json", "install.sh"] {
+    for name in ["package-lock.json", "driver/package-lock.json", "runtime/package-lock.json", "install.sh"] {
         let path = source.join(name);
         File::open(&path)
             .and_then(|mut file| file.read_to_string(&mut text))

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match tests::install(&|step| eprintln!("{step}")).await {
+    match local_network::install(&|step| eprintln!("{step}")).await {
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
