@@ -12,7 +12,8 @@ use atproto_sdk::{
         com::atproto::repo::{create_record, list_records},
     },
     identity::{HandleResolver, Resolver},
-    oauth::{AuthorizeOptions, CallbackParams, ClientMetadata, MemoryStore, OAuth, OAuthClient, SignOut},
+    oauth::{AuthorizeOptions, CallbackParams, ClientMetadata, OAuth, OAuthClient, SignOut},
+    store::MemoryStore,
     types::{Datetime, Record as _, Unknown},
 };
 use local_network::Network;

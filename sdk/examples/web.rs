@@ -11,9 +11,10 @@ use atproto_sdk::{
     api::app::bsky::feed::post::Post,
     axum::{Accounts, WebAuth, WebError},
     identity::{HandleResolver, Resolver},
-    oauth::{ClientMetadata, OAuth, OAuthClient, SealingKey, SealingKeys},
+    oauth::{ClientMetadata, OAuth, OAuthClient},
     records::Entry,
     scopes,
+    store::{SealingKey, SealingKeys},
     types::{Datetime, Did, RecordKey},
     xrpc,
 };

@@ -15,3 +15,31 @@ pub(crate) fn builder() -> reqwest::ClientBuilder {
         .user_agent(concat!("atproto-sdk/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(limits::CONNECT)
 }
+
+/// The address of a proxy cannot be used. It is not shown, for it may hold a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the address of the proxy cannot be used, expected one like `http://proxy.example.com:3128`")]
+#[non_exhaustive]
+pub struct InvalidProxy;
+
+/// A proxy that everything goes through: nothing is sent past it, whatever its scheme and host.
+pub(crate) fn proxy(url: &str) -> Result<reqwest::Proxy, InvalidProxy> {
+    let usable =
+        url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    if usable { reqwest::Proxy::all(url).map_err(|_| InvalidProxy) } else { Err(InvalidProxy) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proxies_are_addresses() {
+        assert!(proxy("http://user:secret@127.0.0.1:3128").is_ok());
+        for bad in
+            ["", "proxy.example.com:3128", "socks5://proxy.example.com", "http://", "ftp://proxy.example.com"]
+        {
+            assert_eq!(proxy(bad).err(), Some(InvalidProxy), "{bad}");
+        }
+    }
+}

@@ -45,6 +45,8 @@ pub use clients::{
     PublicClientBuilder,
 };
 #[cfg(feature = "client")]
+pub use http_client::InvalidProxy;
+#[cfg(feature = "client")]
 pub use random::NoRandom;
 
 /// What generated code names; not for users.

@@ -186,7 +186,9 @@ mod tests {
 
     #[test]
     fn o6_identities_that_sign_in_relies_on_are_younger_than_ten_minutes() {
-        assert!(IDENTITY_CACHE <= LONGEST_IDENTITY_CACHE && LONGEST_IDENTITY_CACHE < Duration::from_secs(600));
+        assert!(
+            IDENTITY_CACHE <= LONGEST_IDENTITY_CACHE && LONGEST_IDENTITY_CACHE < Duration::from_secs(600)
+        );
         assert!(NONCE_AGE < Duration::from_secs(180));
     }
 }

@@ -16,10 +16,8 @@ use atproto_sdk::{
     api::app::bsky::feed::post::Post,
     axum::WebAuth,
     identity::{HandleResolver, Resolver},
-    oauth::{
-        ClientKey, ClientMetadata, EncryptedStore, Keyset, OAuth, OAuthClient, SealingKey, SealingKeys,
-        Store, store,
-    },
+    oauth::{ClientKey, ClientMetadata, Keyset, OAuth, OAuthClient},
+    store::{self, EncryptedStore, SealingKey, SealingKeys, Store},
     types::Datetime,
 };
 use axum::{Router, extract::FromRef, routing::get};

@@ -77,8 +77,9 @@ impl fmt::Debug for AdminClient {
 /// ```
 /// use atproto_sdk::AdminClient;
 ///
-/// let proxy = reqwest::Proxy::all("http://proxy.example.com:3128")?;
-/// let admin = AdminClient::builder("https://pds.example.com", "password").proxy(proxy).build()?;
+/// let admin = AdminClient::builder("https://pds.example.com", "password")
+///     .proxy("http://proxy.example.com:3128")
+///     .build()?;
 /// assert_eq!(admin.origin(), "https://pds.example.com");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -90,10 +91,11 @@ pub struct AdminClientBuilder {
 }
 
 impl AdminClientBuilder {
-    /// Sends everything through a proxy, instead of through the one that the system's settings name. Redirects are not
+    /// Sends everything through a proxy, such as `http://proxy.example.com:3128`, instead of through the one that the
+    /// environment names. Redirects are not
     /// followed in any case: the password stays with the server that it belongs to.
-    pub fn proxy(mut self, proxy: reqwest::Proxy) -> Self {
-        self.http.set_proxy(proxy);
+    pub fn proxy(mut self, url: impl Into<String>) -> Self {
+        self.http.set_proxy(url.into());
         self
     }
 

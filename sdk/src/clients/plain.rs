@@ -4,18 +4,20 @@ use std::{fmt, sync::Arc};
 
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 
-use crate::xrpc::{BoxFuture, InvalidService, Request, Transport, TransportError, TransportResponse, service};
+use crate::xrpc::{
+    BoxFuture, InvalidService, Request, Transport, TransportError, TransportResponse, service,
+};
 
 /// How the HTTP client of a service is made.
 #[derive(Default)]
 pub(super) struct HttpOptions {
-    proxy: Option<reqwest::Proxy>,
+    proxy: Option<String>,
     client: Option<reqwest::Client>,
 }
 
 impl HttpOptions {
-    pub(super) fn set_proxy(&mut self, proxy: reqwest::Proxy) {
-        self.proxy = Some(proxy);
+    pub(super) fn set_proxy(&mut self, url: String) {
+        self.proxy = Some(url);
     }
 
     pub(super) fn set_client(&mut self, client: reqwest::Client) {
@@ -25,7 +27,7 @@ impl HttpOptions {
     fn build(self) -> Result<reqwest::Client, InvalidService> {
         match self.client {
             Some(client) => Ok(client),
-            None => service::client(self.proxy),
+            None => service::client(self.proxy.as_deref()),
         }
     }
 }

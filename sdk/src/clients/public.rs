@@ -71,9 +71,10 @@ pub struct PublicClientBuilder {
 }
 
 impl PublicClientBuilder {
-    /// Sends everything through a proxy, instead of through the one that the system's settings name.
-    pub fn proxy(mut self, proxy: reqwest::Proxy) -> Self {
-        self.http.set_proxy(proxy);
+    /// Sends everything through a proxy, such as `http://proxy.example.com:3128`, instead of through the one that the
+    /// environment names.
+    pub fn proxy(mut self, url: impl Into<String>) -> Self {
+        self.http.set_proxy(url.into());
         self
     }
 

@@ -7,16 +7,13 @@ use std::{
 };
 
 use super::did_document::DidDocument;
-use crate::types::{Did, Handle};
+use crate::{
+    limits,
+    types::{Did, Handle},
+};
 
 /// The maximum number of entries of each kind; the oldest are evicted.
 const CAPACITY: usize = 2_000;
-/// Sign-in must not use results that are 10 minutes old or older (O6).
-pub(super) const MAX_LIFETIME: Duration = Duration::from_secs(590);
-/// The default lifetime.
-pub(super) const DEFAULT: Duration = Duration::from_secs(300);
-/// The default lifetime of results for display.
-pub(super) const DEFAULT_DISPLAY: Duration = Duration::from_secs(3600);
 
 /// Documents by DID and DIDs by handle. The lock is held for map operations only.
 #[derive(Debug)]
@@ -47,9 +44,13 @@ struct Entry<T> {
 pub(super) struct Generation(u64);
 
 impl Cache {
-    /// `lifetime` is limited to [`MAX_LIFETIME`]; zero disables the cache.
+    /// `lifetime` is limited to [`limits::LONGEST_IDENTITY_CACHE`]; zero disables the cache.
     pub(super) fn new(lifetime: Duration, display_lifetime: Duration) -> Self {
-        Self { lifetime: lifetime.min(MAX_LIFETIME), display_lifetime, maps: Mutex::default() }
+        Self {
+            lifetime: lifetime.min(limits::LONGEST_IDENTITY_CACHE),
+            display_lifetime,
+            maps: Mutex::default(),
+        }
     }
 
     /// How long entries are stored: as long as any caller may use them.
@@ -135,7 +136,10 @@ mod tests {
 
     #[test]
     fn o6_entries_live_under_ten_minutes_whatever_is_asked_for() {
-        assert!(Cache::new(Duration::from_secs(86_400), DEFAULT).lifetime < Duration::from_secs(600));
+        assert!(
+            Cache::new(Duration::from_secs(86_400), limits::IDENTITY_CACHE).lifetime
+                < Duration::from_secs(600)
+        );
         let cache = Cache::new(Duration::from_secs(1), Duration::from_secs(1));
         cache.insert_handle(cache.generation(), &handle(1), &did(1));
         assert_eq!(cache.did(&handle(1), cache.lifetime), Some(did(1)));
@@ -145,7 +149,7 @@ mod tests {
 
     #[test]
     fn the_cache_does_not_grow_without_bound() {
-        let cache = Cache::new(DEFAULT, DEFAULT);
+        let cache = Cache::new(limits::IDENTITY_CACHE, limits::IDENTITY_CACHE);
         for n in 0..CAPACITY * 2 {
             cache.insert_handle(cache.generation(), &handle(n), &did(n));
         }
@@ -156,7 +160,7 @@ mod tests {
 
     #[test]
     fn what_was_fetched_before_an_invalidation_is_not_kept_after_it() {
-        let cache = Cache::new(DEFAULT, DEFAULT);
+        let cache = Cache::new(limits::IDENTITY_CACHE, limits::IDENTITY_CACHE);
         let before = cache.generation();
         cache.insert_handle(before, &handle(1), &did(1));
         cache.invalidate(&did(1));

@@ -6,7 +6,6 @@
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    time::Duration,
 };
 
 use simple_dns::{CLASS, Name, Packet, PacketFlag, QCLASS, QTYPE, Question, RCODE, TYPE, rdata::RData};
@@ -16,8 +15,8 @@ use tokio::{
     time::timeout,
 };
 
-/// The time limit for a response of one server.
-const SERVER_TIMEOUT: Duration = Duration::from_secs(2);
+use crate::{limits, random};
+
 /// How many times each server is tried.
 const ROUNDS: usize = 2;
 /// The maximum number of unrelated responses that are ignored while waiting for ours.
@@ -39,7 +38,7 @@ pub(super) struct Dns {
 /// Why a DNS query failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DnsError {
-    #[error("{server} did not respond within {SERVER_TIMEOUT:?}")]
+    #[error("{server} did not respond within {:?}", limits::NAME_SERVER)]
     Timeout { server: SocketAddr },
     #[error("{server} cannot be reached: {source}")]
     Io { server: SocketAddr, source: io::Error },
@@ -73,7 +72,7 @@ impl Dns {
         let mut failure = DnsError::Name;
         for _ in 0..ROUNDS {
             for server in &self.servers {
-                let response = timeout(SERVER_TIMEOUT, query(*server, name)).await;
+                let response = timeout(limits::NAME_SERVER, query(*server, name)).await;
                 match response.unwrap_or(Err(DnsError::Timeout { server: *server })) {
                     Ok(records) => return Ok(records),
                     Err(error @ (DnsError::Name | DnsError::Random)) => return Err(error),
@@ -104,9 +103,9 @@ fn system_servers() -> Result<Vec<SocketAddr>, String> {
 /// Sends one query to one server.
 async fn query(server: SocketAddr, name: &str) -> Result<Vec<String>, DnsError> {
     let io = |source| DnsError::Io { server, source };
-    let mut random = [0; 2];
-    getrandom::fill(&mut random).map_err(|_| DnsError::Random)?;
-    let id = u16::from_be_bytes(random);
+    let mut id = [0; 2];
+    random::fill(&mut id).map_err(|_| DnsError::Random)?;
+    let id = u16::from_be_bytes(id);
     let question = question(id, name).ok_or(DnsError::Name)?;
 
     let any: IpAddr =

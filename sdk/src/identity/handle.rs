@@ -1,6 +1,6 @@
 //! Resolution of a handle to a DID (O2).
 
-use std::{fmt, net::SocketAddr, pin::pin, time::Duration};
+use std::{fmt, net::SocketAddr, pin::pin};
 
 use futures_util::future::{Either, select};
 
@@ -10,10 +10,11 @@ use super::{
     http::{FetchError, UntrustedHttp},
     syntax::{parse_did, parse_origin},
 };
-use crate::types::{Did, Handle};
+use crate::{
+    limits,
+    types::{Did, Handle},
+};
 
-/// The time limit of a DNS lookup, including retries.
-const DNS_TIMEOUT: Duration = Duration::from_secs(6);
 /// The maximum number of redirects followed from `/.well-known/atproto-did`.
 const REDIRECTS: u8 = 3;
 
@@ -115,10 +116,12 @@ impl PublicLookup {
     async fn dns(&self, handle: &Handle) -> Result<Option<Did>, DnsProblem> {
         let dns = self.dns.as_ref().map_err(|problem| DnsProblem::Failed(problem.clone()))?;
         let name = format!("_atproto.{}", handle.as_str());
-        let texts = match tokio::time::timeout(DNS_TIMEOUT, dns.txt(&name)).await {
+        let texts = match tokio::time::timeout(limits::NAME_LOOKUP, dns.txt(&name)).await {
             Ok(Ok(texts)) => texts,
             Ok(Err(e)) => return Err(DnsProblem::Failed(format!("could not be queried ({e})"))),
-            Err(_) => return Err(DnsProblem::Failed(format!("did not respond within {DNS_TIMEOUT:?}"))),
+            Err(_) => {
+                return Err(DnsProblem::Failed(format!("did not respond within {:?}", limits::NAME_LOOKUP)));
+            }
         };
         did_in_records(handle, &texts)
     }

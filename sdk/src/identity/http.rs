@@ -18,10 +18,8 @@ use serde::de::DeserializeOwned;
 use url::{Host, Url};
 
 use super::address::{forbidden_range, is_loopback};
-use crate::xrpc::BoxFuture;
+use crate::{limits, xrpc::BoxFuture};
 
-/// The time limit of a fetch, from its start to the end of the body, including redirects.
-const TOTAL_TIMEOUT: Duration = Duration::from_secs(15);
 /// The maximum size of a JSON document, after decompression.
 const JSON_LIMIT: usize = 256 * 1024;
 /// The maximum size of a text: a DID has at most 2048 bytes.
@@ -209,18 +207,34 @@ impl Resolve for CheckedAddresses {
     }
 }
 
-fn checked_builder(rule: AddressRule, lookup: Lookup) -> reqwest::ClientBuilder {
-    client_builder()
-        .redirect(Policy::none())
-        .no_proxy()
-        .referer(false)
-        .dns_resolver(Arc::new(CheckedAddresses { rule, lookup }))
+/// How this process reaches servers that it does not trust.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Egress {
+    /// For development.
+    pub(crate) allow_loopback_http: bool,
+    /// Then it is the proxy that resolves names, and that has to refuse private addresses.
+    pub(crate) proxy: Option<reqwest::Proxy>,
 }
 
-/// A client for servers that any account can choose. Names that resolve to private addresses are rejected (O9).
-pub(crate) fn untrusted_builder(allow_loopback_http: bool) -> reqwest::ClientBuilder {
-    let rule = if allow_loopback_http { AddressRule::PublicOrLoopback } else { AddressRule::Public };
-    checked_builder(rule, system_lookup())
+impl Egress {
+    fn rule(&self) -> AddressRule {
+        if self.allow_loopback_http { AddressRule::PublicOrLoopback } else { AddressRule::Public }
+    }
+
+    fn builder(&self, rule: AddressRule, lookup: Lookup) -> reqwest::ClientBuilder {
+        // The proxies that the environment names are not used: addresses could not be checked behind them, and nobody
+        // has said that they do it.
+        let builder = client_builder().redirect(Policy::none()).referer(false).no_proxy();
+        match &self.proxy {
+            Some(proxy) => builder.proxy(proxy.clone()),
+            None => builder.dns_resolver(Arc::new(CheckedAddresses { rule, lookup })),
+        }
+    }
+
+    /// A client for servers that any account can choose. Names that resolve to private addresses are rejected (O9).
+    pub(crate) fn untrusted_builder(&self) -> reqwest::ClientBuilder {
+        self.builder(self.rule(), system_lookup())
+    }
 }
 
 /// The content type that a response must have.
@@ -236,8 +250,8 @@ enum Expect {
 /// A client for untrusted URLs.
 ///
 /// It allows https only (and http to loopback in development), no credentials, and public addresses only, which it checks
-/// after name resolution. It follows no redirects by default and limits time and size. It does not use a proxy, behind
-/// which it could not check addresses.
+/// after name resolution. It follows no redirects by default and limits time and size. It uses no proxy but the one that
+/// the app names, behind which addresses in URLs are still checked, and names are not.
 #[derive(Clone)]
 pub(crate) struct UntrustedHttp {
     client: reqwest::Client,
@@ -253,16 +267,14 @@ impl fmt::Debug for UntrustedHttp {
 }
 
 impl UntrustedHttp {
-    /// `allow_loopback_http` is for development.
-    pub(crate) fn new(allow_loopback_http: bool) -> Result<Self, reqwest::Error> {
-        let rule = if allow_loopback_http { AddressRule::PublicOrLoopback } else { AddressRule::Public };
-        Self::build(rule, allow_loopback_http, system_lookup(), TOTAL_TIMEOUT)
+    pub(crate) fn new(egress: &Egress) -> Result<Self, reqwest::Error> {
+        Self::build(egress.rule(), egress, system_lookup(), limits::FETCH)
     }
 
     /// For URLs that the developer configured: the same limits, but any address, so that they can point to a service
     /// inside a private network.
-    pub(crate) fn configured(allow_loopback_http: bool) -> Result<Self, reqwest::Error> {
-        Self::build(AddressRule::Any, allow_loopback_http, system_lookup(), TOTAL_TIMEOUT)
+    pub(crate) fn configured(egress: &Egress) -> Result<Self, reqwest::Error> {
+        Self::build(AddressRule::Any, egress, system_lookup(), limits::FETCH)
     }
 
     #[cfg(test)]
@@ -271,18 +283,18 @@ impl UntrustedHttp {
         lookup: Lookup,
         timeout: Duration,
     ) -> Result<Self, reqwest::Error> {
-        let rule = if development { AddressRule::PublicOrLoopback } else { AddressRule::Public };
-        Self::build(rule, development, lookup, timeout)
+        let egress = Egress { allow_loopback_http: development, proxy: None };
+        Self::build(egress.rule(), &egress, lookup, timeout)
     }
 
     fn build(
         rule: AddressRule,
-        allow_loopback_http: bool,
+        egress: &Egress,
         lookup: Lookup,
         timeout: Duration,
     ) -> Result<Self, reqwest::Error> {
-        let client = checked_builder(rule, lookup).build()?;
-        Ok(Self { client, rule, allow_loopback_http, timeout })
+        let client = egress.builder(rule, lookup).build()?;
+        Ok(Self { client, rule, allow_loopback_http: egress.allow_loopback_http, timeout })
     }
 
     /// Fetches a JSON document: status exactly 200, content type `application/json`, no redirects.

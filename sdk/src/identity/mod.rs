@@ -27,6 +27,7 @@
 //! a proxy, behind which it could not check addresses.
 
 mod address;
+mod builder;
 mod cache;
 mod did;
 mod did_document;
@@ -38,8 +39,9 @@ mod syntax;
 #[cfg(test)]
 mod tests;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
+pub use builder::ResolverBuilder;
 pub use did_document::{DidDocument, Service, VerificationMethod};
 pub use error::IdentityError;
 pub use handle::HandleResolver;
@@ -50,8 +52,8 @@ use crate::{
     xrpc::BoxFuture,
 };
 use cache::Cache;
-use did::{DidLookup, PLC_DIRECTORY};
-use handle::{HandleLookup, configured_origin};
+use did::DidLookup;
+use handle::HandleLookup;
 use http::UntrustedHttp;
 use syntax::{parse_did, parse_handle};
 
@@ -238,14 +240,7 @@ impl Resolver {
     /// Creates a builder. By default, handles are resolved through DNS and HTTPS, and `did:plc` through the public
     /// directory.
     pub fn builder() -> ResolverBuilder {
-        ResolverBuilder {
-            plc_directory: PLC_DIRECTORY.to_owned(),
-            handle_resolver: HandleResolver::default(),
-            name_server: None,
-            allow_loopback_http: false,
-            cache_lifetime: cache::DEFAULT,
-            display_lifetime: cache::DEFAULT_DISPLAY,
-        }
+        ResolverBuilder::new()
     }
 
     /// Resolves a handle (such as `alice.example.com`) or a DID.
@@ -412,130 +407,5 @@ impl Resolver {
             Err(_) => "its address is not public",
         };
         Err(IdentityError::InvalidPds { did: document.id.clone(), url: pds, problem })
-    }
-}
-
-/// Builds a [`Resolver`]. Created by [`Resolver::builder`].
-///
-/// ```
-/// use std::time::Duration;
-///
-/// use atproto_sdk::identity::Resolver;
-///
-/// # fn main() -> Result<(), atproto_sdk::identity::IdentityError> {
-/// let resolver = Resolver::builder()
-///     .plc_directory("https://plc.example.com")
-///     .name_server("192.0.2.53:53".parse().expect("a valid address"))
-///     .cache_lifetime(Duration::from_secs(60))
-///     .build()?;
-/// # let _ = resolver;
-/// # Ok(()) }
-/// ```
-#[derive(Debug, Clone)]
-#[must_use = "a builder does nothing until `build` is called"]
-pub struct ResolverBuilder {
-    plc_directory: String,
-    handle_resolver: HandleResolver,
-    name_server: Option<SocketAddr>,
-    allow_loopback_http: bool,
-    cache_lifetime: Duration,
-    display_lifetime: Duration,
-}
-
-impl ResolverBuilder {
-    /// Sets the origin of the directory that resolves `did:plc`. The default is `https://plc.directory`.
-    ///
-    /// It may have a private address, so that a mirror inside your network can be used.
-    pub fn plc_directory(mut self, url: impl Into<String>) -> Self {
-        self.plc_directory = url.into();
-        self
-    }
-
-    /// Sets how handles are resolved. The default is [`HandleResolver::DnsAndWellKnown`].
-    pub fn handle_resolver(mut self, resolver: HandleResolver) -> Self {
-        self.handle_resolver = resolver;
-        self
-    }
-
-    /// Sets the name server that is queried for TXT records, over UDP and TCP. The default is the system's.
-    pub fn name_server(mut self, address: SocketAddr) -> Self {
-        self.name_server = Some(address);
-        self
-    }
-
-    /// Allows http to loopback addresses, `did:web:localhost`, and handles under `.test` with [`HandleResolver::Xrpc`].
-    ///
-    /// For development only: in an app that others use, it lets them reach services on your machine.
-    ///
-    /// ```
-    /// use atproto_sdk::identity::{HandleResolver, Resolver};
-    ///
-    /// # fn main() -> Result<(), atproto_sdk::identity::IdentityError> {
-    /// let resolver = Resolver::builder()
-    ///     .plc_directory("http://localhost:2582")
-    ///     .handle_resolver(HandleResolver::Xrpc("http://localhost:2583".to_owned()))
-    ///     .allow_loopback_http(true)
-    ///     .build()?;
-    /// # let _ = resolver;
-    /// # Ok(()) }
-    /// ```
-    pub fn allow_loopback_http(mut self, allow: bool) -> Self {
-        self.allow_loopback_http = allow;
-        self
-    }
-
-    /// Sets how old the results of [`Resolver::resolve_for_display`] may be. The default is one hour.
-    pub fn display_lifetime(mut self, lifetime: Duration) -> Self {
-        self.display_lifetime = lifetime;
-        self
-    }
-
-    /// Sets how old the results of the other methods may be. The default is five minutes.
-    ///
-    /// Values of ten minutes or more are reduced to just under ten minutes, the limit for
-    /// [identities used in sign-in](https://atproto.com/specs/oauth#identity-authentication). With zero, these methods do
-    /// not use the cache.
-    pub fn cache_lifetime(mut self, lifetime: Duration) -> Self {
-        self.cache_lifetime = lifetime;
-        self
-    }
-
-    /// Builds the resolver.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`IdentityError::Configuration`] if a configured URL is not usable, and [`IdentityError::Setup`] if the
-    /// HTTP client cannot be created.
-    ///
-    /// ```
-    /// use atproto_sdk::identity::{IdentityError, Resolver};
-    ///
-    /// let result = Resolver::builder().plc_directory("http://plc.example.com").build();
-    /// assert!(matches!(result, Err(IdentityError::Configuration { problem: "it must be https", .. })));
-    /// ```
-    pub fn build(self) -> Result<Resolver, IdentityError> {
-        let development = self.allow_loopback_http;
-        let untrusted = UntrustedHttp::new(development).map_err(IdentityError::Setup)?;
-        self.build_with(untrusted)
-    }
-
-    fn build_with(self, untrusted: UntrustedHttp) -> Result<Resolver, IdentityError> {
-        let development = self.allow_loopback_http;
-        let configured = UntrustedHttp::configured(development).map_err(IdentityError::Setup)?;
-        let dids = DidLookup {
-            plc_directory: configured_origin(&self.plc_directory, &configured)?,
-            plc_http: configured.clone(),
-            web_http: untrusted.clone(),
-            development,
-        };
-        let handles = handle::set_up(
-            self.handle_resolver,
-            self.name_server,
-            untrusted.clone(),
-            configured,
-            development,
-        )?;
-        let cache = Cache::new(self.cache_lifetime, self.display_lifetime);
-        Ok(Resolver { inner: Arc::new(Inner { handles, dids, cache, untrusted }) })
     }
 }

@@ -10,7 +10,11 @@ use super::{
     wire::MissingNoncePolicy,
 };
 use crate::{
-    identity::{ResolveIdentity, Resolver, http::UntrustedHttp},
+    http_client::{self, InvalidProxy},
+    identity::{
+        ResolveIdentity, Resolver,
+        http::{Egress, UntrustedHttp},
+    },
     store::{MemoryStore, Store},
 };
 
@@ -27,6 +31,9 @@ pub enum BuildError {
         /// What the HTTP stack said.
         problem: String,
     },
+    /// The address of the proxy cannot be used.
+    #[error(transparent)]
+    Proxy(#[from] InvalidProxy),
     /// The metadata is that of a confidential client, and there are no keys.
     #[error("the metadata says `private_key_jwt`; give the private keys with `OAuthBuilder::keyset`")]
     NoKeyset,
@@ -57,6 +64,7 @@ pub struct OAuthBuilder {
     keyset: Option<Keyset>,
     listeners: Vec<Listener>,
     allow_loopback_http: bool,
+    proxy: Option<String>,
 }
 
 impl std::fmt::Debug for OAuthBuilder {
@@ -75,6 +83,7 @@ impl OAuthBuilder {
             keyset: None,
             listeners: Vec::new(),
             allow_loopback_http: false,
+            proxy: None,
         }
     }
 
@@ -116,6 +125,17 @@ impl OAuthBuilder {
         self
     }
 
+    /// Sends every HTTP request through a proxy, such as `http://proxy.example.com:3128`; the default resolver's, too. By
+    /// default there is none, whatever the environment says.
+    ///
+    /// Accounts name the servers that are asked, so without a proxy every address is checked after its name has been
+    /// resolved. Behind a proxy it is the proxy that resolves names, and that has to refuse private addresses. What is
+    /// checked here in any case: addresses in URLs, schemes, redirects (none are followed), times and sizes.
+    pub fn proxy(mut self, url: impl Into<String>) -> Self {
+        self.proxy = Some(url.into());
+        self
+    }
+
     /// Development: also talks http to servers on this machine. Never for an app that others use.
     pub fn allow_loopback_http(mut self) -> Self {
         self.allow_loopback_http = true;
@@ -129,19 +149,24 @@ impl OAuthBuilder {
         let resolver = match self.resolver {
             Some(resolver) => resolver,
             None => {
-                let resolver = Resolver::builder().allow_loopback_http(self.allow_loopback_http).build();
-                Arc::new(resolver.map_err(|e| BuildError::Resolver { problem: e.to_string() })?)
+                let mut builder = Resolver::builder().allow_loopback_http(self.allow_loopback_http);
+                if let Some(proxy) = &self.proxy {
+                    builder = builder.proxy(proxy);
+                }
+                Arc::new(builder.build().map_err(|e| BuildError::Resolver { problem: e.to_string() })?)
             }
         };
-        let untrusted = UntrustedHttp::new(self.allow_loopback_http)
-            .map_err(|e| BuildError::Http { problem: e.to_string() })?;
+        let proxy = self.proxy.as_deref().map(http_client::proxy).transpose()?;
+        // Account and authorization servers are named by untrusted documents (O9).
+        let egress = Egress { allow_loopback_http: self.allow_loopback_http, proxy };
+        let failed = |e: reqwest::Error| BuildError::Http { problem: e.to_string() };
+        let untrusted = UntrustedHttp::new(&egress).map_err(failed)?;
         let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
         let client = Client { client_id: self.metadata.client_id().to_owned(), keyset: self.keyset };
         let events = Events::new(self.listeners);
-        // Account and authorization servers are named by untrusted documents, too (O9).
-        let http = crate::identity::http::untrusted_builder(self.allow_loopback_http);
-        let app = AppContext::new(http, Arc::clone(&store), client, events, self.missing_nonce)
-            .map_err(|e| BuildError::Http { problem: e.to_string() })?;
+        let http = egress.untrusted_builder();
+        let app =
+            AppContext::new(http, Arc::clone(&store), client, events, self.missing_nonce).map_err(failed)?;
         Ok(OAuth {
             context: Arc::new(SignInContext {
                 metadata: self.metadata,

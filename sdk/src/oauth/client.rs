@@ -4,8 +4,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     session::{
-        AppContext, CachedSession, SessionError, SessionHandle, SessionId, SessionInfo, SessionStoreError, SignOut,
-        SignOutError, sign_out,
+        AppContext, CachedSession, SessionError, SessionHandle, SessionId, SessionInfo, SessionStoreError,
+        SignOut, SignOutError, sign_out,
     },
     wire::{NonceCache, is_invalid_token},
 };

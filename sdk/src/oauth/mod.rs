@@ -18,8 +18,8 @@ mod wire;
 use std::{fmt, sync::Arc};
 
 pub use app::{
-    ApplicationType, ClientAuthentication, ClientKey, ClientKeyError, ClientMetadata, ClientMetadataError, Keyset,
-    ReadMetadataError,
+    ApplicationType, ClientAuthentication, ClientKey, ClientKeyError, ClientMetadata, ClientMetadataError,
+    Keyset, ReadMetadataError,
 };
 pub use builder::{BuildError, OAuthBuilder};
 pub use client::{ClientError, OAuthClient};

@@ -247,12 +247,7 @@ async fn encrypted_store_conforms() {
 /// A store, a lock of it held by another process, and that process killed: the lock has to be free soon.
 async fn a_lock_ends_with_its_process(url: &str) {
     let mut holder = std::process::Command::new(std::env::current_exe().unwrap())
-        .args([
-            "store::conformance::holds_a_lock_for_another_process",
-            "--exact",
-            "--ignored",
-            "--nocapture",
-        ])
+        .args(["store::conformance::holds_a_lock_for_another_process", "--exact", "--ignored", "--nocapture"])
         .env("ATPROTO_TEST_STORE", url)
         .stdout(std::process::Stdio::piped())
         .spawn()

@@ -2,9 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{
-    Entry, Expected, OpenError, SealingKeys, Store, StoreError, StoreLock, Version,
-};
+use super::{Entry, Expected, OpenError, SealingKeys, Store, StoreError, StoreLock, Version};
 use crate::xrpc::BoxFuture;
 
 /// Seals every value before another store keeps it (XChaCha20-Poly1305), bound to its key in the store: whoever reads the

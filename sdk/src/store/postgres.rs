@@ -236,7 +236,9 @@ impl ToSql for Secret<'_> {
 }
 
 async fn limited<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    tokio::time::timeout(limits::POSTGRES_OPERATION, work).await.unwrap_or(Err(StoreError::Timeout { limit: limits::POSTGRES_OPERATION }))
+    tokio::time::timeout(limits::POSTGRES_OPERATION, work)
+        .await
+        .unwrap_or(Err(StoreError::Timeout { limit: limits::POSTGRES_OPERATION }))
 }
 
 /// A text behind all that begin with a prefix, as bytes are ordered. Keys are ASCII, and so is this then, which a database

@@ -7,7 +7,6 @@ use http::StatusCode;
 use super::{Kind, TransportError};
 use crate::{limits, random};
 
-
 /// How often a call is sent at most.
 pub(super) const MAX_ATTEMPTS: u32 = 4;
 /// The wait before the next attempt after an answer with this status; nothing if there should be none.

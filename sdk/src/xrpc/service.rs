@@ -18,6 +18,9 @@ pub enum InvalidService {
         /// What was given.
         address: String,
     },
+    /// The address of the proxy cannot be used.
+    #[error(transparent)]
+    Proxy(#[from] crate::http_client::InvalidProxy),
     /// The system's TLS configuration cannot be used.
     #[error("TLS cannot be set up")]
     Tls(#[source] reqwest::Error),
@@ -37,10 +40,10 @@ pub(crate) fn origin(address: &str) -> Result<String, InvalidService> {
 }
 
 /// An HTTP client that follows no redirects, because what it sends may be a secret.
-pub(crate) fn client(proxy: Option<reqwest::Proxy>) -> Result<reqwest::Client, InvalidService> {
+pub(crate) fn client(proxy: Option<&str>) -> Result<reqwest::Client, InvalidService> {
     let mut builder = crate::http_client::builder().redirect(reqwest::redirect::Policy::none());
     if let Some(proxy) = proxy {
-        builder = builder.proxy(proxy);
+        builder = builder.proxy(crate::http_client::proxy(proxy)?);
     }
     builder.build().map_err(InvalidService::Tls)
 }
@@ -54,10 +57,8 @@ pub(crate) async fn send(
 ) -> Result<TransportResponse, TransportError> {
     let (host, limit) = (origin.to_owned(), request.timeout().unwrap_or(limits::PLAIN_CALL));
     let url = url(origin, request.nsid(), request.query());
-    let mut outgoing = http
-        .request(method_of(request.kind()), url)
-        .headers(request.headers().clone())
-        .headers(credentials);
+    let mut outgoing =
+        http.request(method_of(request.kind()), url).headers(request.headers().clone()).headers(credentials);
     outgoing = match request.into_body() {
         RequestBody::Empty => outgoing,
         RequestBody::Bytes(bytes) => outgoing.body(bytes),

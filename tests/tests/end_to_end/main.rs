@@ -14,10 +14,8 @@ use std::sync::Arc;
 
 use atproto_sdk::{
     identity::{HandleResolver, Resolver},
-    oauth::{
-        AuthorizeOptions, CallbackError, CallbackParams, ClientMetadata, MemoryStore, OAuth, OAuthClient,
-        Store,
-    },
+    oauth::{AuthorizeOptions, CallbackError, CallbackParams, ClientMetadata, OAuth, OAuthClient},
+    store::{MemoryStore, Store},
     types::{Datetime, Did},
 };
 use tests::{Account, Network};

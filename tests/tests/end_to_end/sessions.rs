@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use atproto_sdk::{
     api::{app::bsky::feed::post::Post, com::atproto::repo::list_records},
-    oauth::{ClientError, OAuthClient, SqliteStore},
+    oauth::{ClientError, OAuthClient},
+    store::SqliteStore,
     types::Record as _,
     xrpc::{Error, ReauthenticateReason},
 };

@@ -2,11 +2,9 @@
 
 use atproto_sdk::{
     api::app::bsky::feed::post::Post,
-    oauth::{
-        AuthorizeOptions, CallbackError, CallbackParams, ClientError, ClientMetadata, Prompt, SignOut,
-        scopes::needs::{create, delete},
-    },
+    oauth::{AuthorizeOptions, CallbackError, CallbackParams, ClientError, ClientMetadata, Prompt, SignOut},
     scopes,
+    scopes::needs::{create, delete},
 };
 
 use crate::{World, params};
@@ -113,7 +111,7 @@ async fn o1_sign_up_starts_from_a_server() {
 #[tokio::test(flavor = "multi_thread")]
 async fn o40_a_session_has_the_scopes_that_it_was_granted_and_no_call_goes_beyond() {
     let world = World::with_store_and_metadata(
-        std::sync::Arc::new(atproto_sdk::oauth::MemoryStore::new()),
+        std::sync::Arc::new(atproto_sdk::store::MemoryStore::new()),
         ClientMetadata::loopback().scope(scopes![create::<Post>(), upload("image/*")]),
     )
     .await;

@@ -9,7 +9,8 @@ use std::{
 
 use atproto_sdk::{
     identity::{HandleResolver, Resolver},
-    oauth::{AuthorizeOptions, CallbackParams, ClientMetadata, OAuth, store},
+    oauth::{AuthorizeOptions, CallbackParams, ClientMetadata, OAuth},
+    store,
     types::Did,
 };
 use futures_util::{StreamExt as _, stream};

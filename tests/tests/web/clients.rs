@@ -20,7 +20,7 @@ async fn backend(
     if served {
         metadata = metadata.jwks_uri(format!("{PUBLIC}/auth/jwks.json"));
     }
-    let store = atproto_sdk::oauth::SqliteStore::open(store).unwrap();
+    let store = atproto_sdk::store::SqliteStore::open(store).unwrap();
     let oauth = app(network, metadata).keyset(keyset.clone()).store(store).build().unwrap();
     let told = |error: &atproto_sdk::axum::WebError| {
         axum::response::IntoResponse::into_response((error.status(), format!("{error:?}")))

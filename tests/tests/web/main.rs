@@ -13,7 +13,8 @@ use std::net::Ipv4Addr;
 use atproto_sdk::{
     axum::{NotSignedIn, WebAuth, WebAuthBuilder},
     identity::{HandleResolver, Resolver},
-    oauth::{ClientMetadata, OAuth, OAuthBuilder, OAuthClient, SealingKey, SealingKeys},
+    oauth::{ClientMetadata, OAuth, OAuthBuilder, OAuthClient},
+    store::{SealingKey, SealingKeys},
     types::Did,
 };
 use axum::{

@@ -2,7 +2,10 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{PasswordClient, PasswordError, create, stored::{Account, SessionSlot}};
+use super::{
+    PasswordClient, PasswordError, create,
+    stored::{Account, SessionSlot},
+};
 use crate::{
     clients::plain::{HttpOptions, PlainClient},
     store::{Expected, Store},
@@ -15,7 +18,7 @@ use crate::{
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let bot = PasswordClient::builder("https://pds.example.com")
-///     .proxy(reqwest::Proxy::all("http://proxy.example.com:3128")?)
+///     .proxy("http://proxy.example.com:3128")
 ///     .store(FileStore::open("bot-session.json")?)
 ///     .resume_or_sign_in("bot.example.com", &std::env::var("APP_PASSWORD")?)
 ///     .await?;
@@ -33,10 +36,11 @@ impl PasswordClientBuilder {
         Self { origin, http: HttpOptions::default(), store: None }
     }
 
-    /// Sends everything through a proxy, instead of through the one that the system's settings name. Redirects are not
+    /// Sends everything through a proxy, such as `http://proxy.example.com:3128`, instead of through the one that the
+    /// environment names. Redirects are not
     /// followed in any case: password and tokens stay with the server that they belong to.
-    pub fn proxy(mut self, proxy: reqwest::Proxy) -> Self {
-        self.http.set_proxy(proxy);
+    pub fn proxy(mut self, url: impl Into<String>) -> Self {
+        self.http.set_proxy(url.into());
         self
     }
 

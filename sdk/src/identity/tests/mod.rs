@@ -33,7 +33,7 @@ fn document(did: &str, handle: &str) -> Value {
 }
 
 fn http(development: bool) -> UntrustedHttp {
-    UntrustedHttp::new(development).unwrap()
+    UntrustedHttp::new(&http::Egress { allow_loopback_http: development, proxy: None }).unwrap()
 }
 
 /// A client in whose world every name has the given addresses.

@@ -6,13 +6,7 @@ use http::HeaderValue;
 use zeroize::Zeroizing;
 
 use super::{SessionStoreError, record::SessionRecord};
-use crate::{
-    clock::unix_now,
-    limits, random,
-    oauth::wire::DpopKey,
-    scopes::Scopes,
-    store::Version,
-};
+use crate::{clock::unix_now, limits, oauth::wire::DpopKey, random, scopes::Scopes, store::Version};
 
 /// The copy of a stored session that calls use.
 pub(crate) struct CachedSession {

@@ -1,9 +1,6 @@
 //! What all sessions and sign-ins of an app share.
 
-use std::{
-    sync::Arc,
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
 use super::{
     SessionEnd, SessionEvent, SessionId, SessionStoreError,
@@ -47,10 +44,8 @@ impl AppContext {
         events: Events,
         missing_nonce: MissingNoncePolicy,
     ) -> Result<Arc<Self>, reqwest::Error> {
-        let http = http
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(limits::CONNECT)
-            .build()?;
+        let http =
+            http.redirect(reqwest::redirect::Policy::none()).connect_timeout(limits::CONNECT).build()?;
         Ok(Arc::new(Self {
             http,
             sessions: SessionRepository::new(store),

@@ -207,8 +207,8 @@ mod tests {
         let session = session();
         let text = format!("{session:?}");
         assert!(!text.contains("SECRET") && !text.contains("\"d\""), "{text}");
-        let error =
-            SessionRecord::from_bytes(br#"{"v":1,"access_token":"SECRET","expires_at":"SECRET"}"#).unwrap_err();
+        let error = SessionRecord::from_bytes(br#"{"v":1,"access_token":"SECRET","expires_at":"SECRET"}"#)
+            .unwrap_err();
         assert!(!format!("{error} {error:?}").contains("SECRET"));
     }
 }

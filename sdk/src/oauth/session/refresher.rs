@@ -1,7 +1,11 @@
 //! Refreshing a session (protocol O25, O26, O28): once, under the lock of all processes, in a task that no
 //! caller can cancel, and with care where the outcome is not known.
 
-use std::{fmt, sync::Arc, time::{Duration, Instant}};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tracing::{Span, field::Empty};
 use zeroize::Zeroizing;
@@ -19,7 +23,8 @@ use crate::{
     clock::system_time,
     limits,
     oauth::wire::{
-        Processed, RefusedTokens, ServerError, TokenResponse, TokenResponseError, discard, is_invalid_token, probe,
+        Processed, RefusedTokens, ServerError, TokenResponse, TokenResponseError, discard, is_invalid_token,
+        probe,
     },
     store::{Expected, StoreError},
     xrpc::{Reauthenticate, ReauthenticateReason, observed::observed},
@@ -152,7 +157,11 @@ impl Refresher<'_> {
     }
 
     /// Stores whether the server may have taken the refresh token.
-    async fn record_doubt(&self, current: &CachedSession, in_doubt: bool) -> Result<Arc<CachedSession>, SessionStoreError> {
+    async fn record_doubt(
+        &self,
+        current: &CachedSession,
+        in_doubt: bool,
+    ) -> Result<Arc<CachedSession>, SessionStoreError> {
         let mut session = current.record.clone();
         session.refresh_in_doubt = in_doubt;
         let removals = self.context.sessions.removals();
@@ -188,7 +197,10 @@ impl Refresher<'_> {
     }
 
     /// What the store has, if another process has refreshed meanwhile.
-    async fn refreshed_elsewhere(&mut self, current: &CachedSession) -> Result<Option<Arc<CachedSession>>, SessionError> {
+    async fn refreshed_elsewhere(
+        &mut self,
+        current: &CachedSession,
+    ) -> Result<Option<Arc<CachedSession>>, SessionError> {
         let stored = self.active.reload(&self.context.sessions).await?;
         if stored.record.access_token == current.record.access_token {
             return Ok(None);
@@ -253,7 +265,12 @@ impl Refresher<'_> {
         self.end(current, reason).await
     }
 
-    async fn unavailable(&mut self, current: &CachedSession, error: ServerError, in_doubt: bool) -> SessionError {
+    async fn unavailable(
+        &mut self,
+        current: &CachedSession,
+        error: ServerError,
+        in_doubt: bool,
+    ) -> SessionError {
         if !in_doubt && let Err(error) = self.record_doubt(current, false).await {
             // The next refresh asks before it sends, and that is all.
             self.step(format_args!("that nothing was sent could not be recorded in the store: {error}"));
@@ -315,7 +332,10 @@ impl Refresher<'_> {
     }
 
     /// Returns what is in the store in the end, or `None` if the session is gone from it.
-    async fn try_store(&mut self, new: &UnsavedTokens) -> Result<Option<Arc<CachedSession>>, SessionStoreError> {
+    async fn try_store(
+        &mut self,
+        new: &UnsavedTokens,
+    ) -> Result<Option<Arc<CachedSession>>, SessionStoreError> {
         let mut conflict = SessionStoreError::Store(StoreError::Conflict);
         for _ in 0..3 {
             let removals = self.context.sessions.removals();

@@ -53,7 +53,10 @@ impl SessionRepository {
     }
 
     /// A session and its version.
-    pub(crate) async fn read(&self, id: &SessionId) -> Result<Option<(SessionRecord, Version)>, SessionStoreError> {
+    pub(crate) async fn read(
+        &self,
+        id: &SessionId,
+    ) -> Result<Option<(SessionRecord, Version)>, SessionStoreError> {
         match self.entry(id).await? {
             Some(entry) => Ok(Some((decode(id, &entry)?, entry.version))),
             None => Ok(None),
@@ -114,7 +117,8 @@ impl SessionRepository {
         let bytes = session
             .to_bytes()
             .map_err(|source| SessionStoreError::Format { id: session.id.clone(), source })?;
-        limited(limits::STORE_OPERATION, self.store.put(&session.id.store_key(), &bytes, None, expected)).await
+        limited(limits::STORE_OPERATION, self.store.put(&session.id.store_key(), &bytes, None, expected))
+            .await
     }
 
     /// Removes a session.
@@ -146,5 +150,6 @@ impl SessionRepository {
 }
 
 pub(crate) fn decode(id: &SessionId, entry: &Entry) -> Result<SessionRecord, SessionStoreError> {
-    SessionRecord::from_bytes(&entry.value).map_err(|source| SessionStoreError::Format { id: id.clone(), source })
+    SessionRecord::from_bytes(&entry.value)
+        .map_err(|source| SessionStoreError::Format { id: id.clone(), source })
 }

@@ -219,11 +219,7 @@ impl State {
         }
         match &self.phase {
             Phase::Usable { pause: Some(pause), .. } if Instant::now() < pause.until => {
-                if usable && !pause.error.is_in_doubt() {
-                    Step::Use
-                } else {
-                    Step::Fail(pause.error.clone())
-                }
+                if usable && !pause.error.is_in_doubt() { Step::Use } else { Step::Fail(pause.error.clone()) }
             }
             _ => Step::Refresh { usable },
         }

@@ -89,7 +89,8 @@ impl SignInContext {
         {
             return Err(AuthorizeError::Prompt { issuer: target.server.issuer, prompt });
         }
-        let (verifier, state, key) = (Verifier::generate()?, random::base64url::<32>()?, DpopKey::generate()?);
+        let (verifier, state, key) =
+            (Verifier::generate()?, random::base64url::<32>()?, DpopKey::generate()?);
         let challenge = verifier.challenge();
 
         let mut form = vec![

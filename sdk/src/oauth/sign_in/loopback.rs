@@ -235,7 +235,9 @@ impl CallbackServer {
 }
 
 async fn visit(mut stream: TcpStream, path: &str, state: &str) -> Visit {
-    let Ok(Some(head)) = timeout(limits::CALLBACK_HEAD, read_head(&mut stream)).await else { return Visit::Other };
+    let Ok(Some(head)) = timeout(limits::CALLBACK_HEAD, read_head(&mut stream)).await else {
+        return Visit::Other;
+    };
     let page = match target_of(&head) {
         Some(target) => match target.split_once('?') {
             Some((found, query)) if found == path => {

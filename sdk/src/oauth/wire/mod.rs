@@ -14,10 +14,10 @@ mod token_response;
 
 pub use authorization_server::MissingNoncePolicy;
 pub(crate) use authorization_server::{RefusedTokens, ServerEndpoint};
-#[cfg(test)]
-pub(crate) use dpop::tests as dpop_tests;
 pub use dpop::DpopError;
 pub(crate) use dpop::DpopKey;
+#[cfg(test)]
+pub(crate) use dpop::tests as dpop_tests;
 pub(crate) use error::Processed;
 pub use error::ServerError;
 pub(crate) use nonces::{NonceCache, evict};

@@ -3,10 +3,7 @@
 
 use http::HeaderMap;
 
-use super::{
-    DpopError, DpopKey, NonceCache,
-    dpop::ProofClaims,
-};
+use super::{DpopError, DpopKey, NonceCache, dpop::ProofClaims};
 
 /// Signs a request, and signs it again at most once with a new nonce and once with the server's clock (protocol O31, O34,
 /// O35). In both cases the server has refused the proof, and so has not looked at the request.
@@ -67,7 +64,8 @@ impl<'a> ProofSigner<'a> {
                 true
             }
             "invalid_dpop_proof"
-                if !self.clock_retried && self.nonces.learn_clock(self.origin, headers, self.clock_offset) =>
+                if !self.clock_retried
+                    && self.nonces.learn_clock(self.origin, headers, self.clock_offset) =>
             {
                 self.clock_retried = true;
                 true

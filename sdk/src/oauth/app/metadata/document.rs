@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{ApplicationType, ClientAuthentication, ClientMetadata, ClientMetadataError, ReadMetadataError};
-use crate::identity::http::UntrustedHttp;
+use crate::identity::http::{Egress, UntrustedHttp};
 
 /// The document as it is found. What must be there is looked at afterwards, so that errors name it.
 #[derive(Deserialize)]
@@ -65,7 +65,7 @@ impl ClientMetadata {
     /// Also when the document is served in a way that servers do not accept, such as through a redirect, or says that
     /// it is another client's.
     pub async fn fetch(client_id: &str) -> Result<Self, ReadMetadataError> {
-        let http = UntrustedHttp::configured(false)
+        let http = UntrustedHttp::configured(&Egress::default())
             .map_err(|error| ReadMetadataError::Http { problem: error.to_string() })?;
         Self::fetch_through(&http, client_id).await
     }

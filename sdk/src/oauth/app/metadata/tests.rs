@@ -220,7 +220,11 @@ async fn o10_a_fetched_document_is_that_of_its_address() {
             let _ = stream.write_all((head + &body).as_bytes()).await;
         }
     });
-    let http = crate::identity::http::UntrustedHttp::configured(true).unwrap();
+    let http = crate::identity::http::UntrustedHttp::configured(&crate::identity::http::Egress {
+        allow_loopback_http: true,
+        proxy: None,
+    })
+    .unwrap();
     let error = ClientMetadata::fetch_through(&http, &url).await.unwrap_err();
     assert!(
         matches!(&error, ReadMetadataError::OtherClient { client_id, .. } if client_id == ID),

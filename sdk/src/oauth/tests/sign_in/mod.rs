@@ -15,8 +15,8 @@ use stub::{DID, OTHER_DID, RESOURCE, Reply, SERVER, Stub};
 use crate::{
     identity::{HandleResolver, Resolver},
     oauth::{
-        Authorization, AuthorizeError, AuthorizeOptions, CallbackError, CallbackParams, ClientError, ClientMetadata,
-        DiscoveryError, Display, OAuth, OAuthBuilder, Prompt, SignOut, SignedIn,
+        Authorization, AuthorizeError, AuthorizeOptions, CallbackError, CallbackParams, ClientError,
+        ClientMetadata, DiscoveryError, Display, OAuth, OAuthBuilder, Prompt, SignOut, SignedIn,
     },
     store::{Expected, MemoryStore, Store},
     types::Did,
