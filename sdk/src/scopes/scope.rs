@@ -9,6 +9,7 @@ use super::{
     permission::Permission,
     repo::RepoPermission,
     rpc::RpcPermission,
+    syntax::check_characters,
 };
 use crate::types::{Nsid, PermissionSet};
 
@@ -124,17 +125,6 @@ impl FromStr for Scope {
             Some(permission) => permission.map(Self::Permission).map_err(failed),
             None => Ok(Self::Unknown(UnknownScope::keep(text))),
         }
-    }
-}
-
-/// RFC 6749 section 3.3.
-pub(super) fn check_characters(text: &str) -> Result<(), ScopeProblem> {
-    if text.is_empty() {
-        return Err(ScopeProblem::Empty);
-    }
-    match text.char_indices().find(|(_, c)| !c.is_ascii_graphic() || matches!(c, '"' | '\\')) {
-        Some((at, found)) => Err(ScopeProblem::Character { found, at }),
-        None => Ok(()),
     }
 }
 
