@@ -9,8 +9,7 @@ use super::{
     error::{InvalidScope, ScopeProblem},
     repo::RepoPermission,
     rpc::{self, RpcPermission},
-    scope::check_characters,
-    syntax::{self, Printer, Syntax},
+    syntax::{self, Printer, Syntax, check_characters},
 };
 use crate::types::Nsid;
 

@@ -9,6 +9,7 @@ use super::{
     permission::Permission,
     repo::RepoPermission,
     rpc::RpcPermission,
+    syntax::check_characters,
 };
 use crate::types::{Nsid, PermissionSet};
 
@@ -80,7 +81,26 @@ impl UnknownScope {
 }
 
 impl Scope {
-    /// The scope of a generated permission set; with a service for the calls that inherit it.
+    /// Returns the scope that requests a generated permission set. `audience` is the service that those of its calls are
+    /// for which inherit their audience; without one, these calls are not granted.
+    ///
+    /// ```
+    /// use atproto_sdk::{
+    ///     scopes::{Scope, Service},
+    ///     types::{PermissionSet, SetPermission},
+    /// };
+    ///
+    /// struct Notes;
+    ///
+    /// impl PermissionSet for Notes {
+    ///     const NSID: &'static str = "com.example.notes";
+    ///     const PERMISSIONS: &'static [SetPermission] = &[];
+    /// }
+    ///
+    /// let scope = Scope::include::<Notes>(Some(Service::new("did:web:example.com#notes")?));
+    /// assert_eq!(scope.to_string(), "include:com.example.notes?aud=did:web:example.com%23notes");
+    /// # Ok::<_, atproto_sdk::types::InvalidText>(())
+    /// ```
     pub fn include<S: PermissionSet>(audience: Option<Service>) -> Self {
         Self::Permission(Permission::Include { set: Nsid::__literal(S::NSID), audience })
     }
@@ -105,17 +125,6 @@ impl FromStr for Scope {
             Some(permission) => permission.map(Self::Permission).map_err(failed),
             None => Ok(Self::Unknown(UnknownScope::keep(text))),
         }
-    }
-}
-
-/// RFC 6749 section 3.3.
-pub(super) fn check_characters(text: &str) -> Result<(), ScopeProblem> {
-    if text.is_empty() {
-        return Err(ScopeProblem::Empty);
-    }
-    match text.char_indices().find(|(_, c)| !c.is_ascii_graphic() || matches!(c, '"' | '\\')) {
-        Some((at, found)) => Err(ScopeProblem::Character { found, at }),
-        None => Ok(()),
     }
 }
 

@@ -16,6 +16,17 @@ pub(super) fn resource(text: &str) -> &str {
     text.split([':', '?']).next().unwrap_or_default()
 }
 
+/// Checks that a text has only the characters of a scope (RFC 6749 section 3.3).
+pub(super) fn check_characters(text: &str) -> Result<(), ScopeProblem> {
+    if text.is_empty() {
+        return Err(ScopeProblem::Empty);
+    }
+    match text.char_indices().find(|(_, c)| !c.is_ascii_graphic() || matches!(c, '"' | '\\')) {
+        Some((at, found)) => Err(ScopeProblem::Character { found, at }),
+        None => Ok(()),
+    }
+}
+
 impl<'a> Syntax<'a> {
     /// `resource` is what the text begins with.
     pub(super) fn parse(text: &'a str, resource: &'static str) -> Result<Self, ScopeProblem> {

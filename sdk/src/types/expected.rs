@@ -1,7 +1,7 @@
 //! What a conditional write expects to find.
 
-/// What must be in the place that is written to for a write to go through: in a [`Store`], under a key, and in a
-/// repository, under a record key.
+/// What must be in the place that is written to for a write to go through: in a session store,
+/// under a key, and in a repository, under a record key.
 ///
 /// It is exhaustive, because a store has to handle every case.
 ///
@@ -12,9 +12,6 @@
 /// assert!(Expected::Absent.matches(None::<i32>));
 /// assert!(!Expected::Version(8).matches(Some(7)));
 /// ```
-///
-#[cfg_attr(feature = "client", doc = "[`Store`]: crate::store::Store")]
-#[cfg_attr(not(feature = "client"), doc = "[`Store`]: https://docs.rs/atproto-sdk")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a store has to handle every case")]
 pub enum Expected<V> {

@@ -29,33 +29,9 @@ pub trait PermissionSet {
     /// Returns the scope that requests the set.
     ///
     /// It does not grant the calls whose audience is [inherited](SetAudience::Inherited); a scope that names the service
-    /// does.
+    /// does, see `scopes::Scope::include`.
     fn scope() -> String {
         format!("include:{}", Self::NSID)
-    }
-
-    /// Returns the scope that requests the set, with `service` as the audience of the calls that inherit it.
-    ///
-    /// ```
-    /// use atproto_sdk::{scopes::Service, types::{PermissionSet, SetPermission}};
-    ///
-    /// struct Notes;
-    ///
-    /// impl PermissionSet for Notes {
-    ///     const NSID: &'static str = "com.example.notes";
-    ///     const PERMISSIONS: &'static [SetPermission] = &[];
-    /// }
-    ///
-    /// let scope = Notes::include_scope(Service::new("did:web:example.com#notes")?);
-    /// assert_eq!(scope.to_string(), "include:com.example.notes?aud=did:web:example.com%23notes");
-    /// # Ok::<_, atproto_sdk::types::InvalidText>(())
-    /// ```
-    #[cfg(feature = "client")]
-    fn include_scope(service: crate::scopes::Service) -> crate::scopes::Scope
-    where
-        Self: Sized,
-    {
-        crate::scopes::Scope::include::<Self>(Some(service))
     }
 }
 

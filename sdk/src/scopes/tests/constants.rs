@@ -131,6 +131,6 @@ fn l11_permission_sets_say_what_they_list() {
     let audience = SetAudience::Inherited;
     let methods = &["com.example.foo.bar", "com.example.download"];
     assert_eq!(Access::PERMISSIONS[2], SetPermission::Rpc { methods, audience });
-    let scope = Access::include_scope(super::Service::new(SERVICE).unwrap());
+    let scope = super::Scope::include::<Access>(Some(super::Service::new(SERVICE).unwrap()));
     assert_eq!(scope.to_string(), "include:com.example.access?aud=did:web:example.com%23x");
 }
