@@ -14,7 +14,7 @@ use crate::{
         app::ClientRef,
         client::OAuthClient,
         session::{SessionEvent, SessionId, SessionRecord, SessionServers},
-        wire::{DpopKey, NonceCache, RefusedTokens, ServerEndpoint, TokenResponse, discard},
+        wire::{DpopKey, NonceCache, RejectedTokens, ServerEndpoint, TokenResponse, discard},
     },
     store::Expected,
     xrpc::observed::observed,
@@ -220,8 +220,8 @@ impl CodeExchange {
         let answer = endpoint.post_for_tokens(&pending.token_endpoint, &form).await.map_err(failed)?;
         let accepted = match answer.tokens {
             Ok(tokens) => self.accept(&tokens).await,
-            Err(RefusedTokens::Nonce(source)) => Err(failed(source)),
-            Err(RefusedTokens::Response(source)) => {
+            Err(RejectedTokens::Nonce(source)) => Err(failed(source)),
+            Err(RejectedTokens::Response(source)) => {
                 Err(CallbackError::TokenResponse { issuer: pending.issuer.clone(), source })
             }
         };
