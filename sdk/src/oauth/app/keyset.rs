@@ -9,8 +9,8 @@ use super::{ClientKey, ClientKeyError};
 ///
 /// New sign-ins use the newest key, and each session [continues to use the key](https://atproto.com/specs/oauth#confidential-client-authentication)
 /// that it was created with. To rotate the keys, insert a new one at the front with [`rotated`](Self::rotated), and keep
-/// the old ones until all sessions created with them have expired, which takes up to three months. A session whose key
-/// has been removed can no longer be refreshed.
+/// the old ones until all sessions created with them have ended, which can take months. A session whose key has been
+/// removed can no longer be refreshed.
 ///
 /// ```
 /// use atproto_sdk::oauth::{ClientKey, Keyset};
