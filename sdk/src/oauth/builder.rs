@@ -38,7 +38,9 @@ pub enum BuildError {
     #[error("the metadata contains `private_key_jwt`; set the private keys with `OAuthBuilder::keyset`")]
     NoKeyset,
     /// A keyset was set, but the metadata describes a public client.
-    #[error("a keyset requires a confidential client; create the metadata with `ClientMetadata::confidential`")]
+    #[error(
+        "a keyset requires a confidential client; create the metadata with `ClientMetadata::confidential`"
+    )]
     UnusedKeyset,
     /// The newest key of the keyset is missing from the metadata, so servers could not verify its signatures.
     #[error("the public key `{kid}` is missing from the `jwks` of the metadata")]

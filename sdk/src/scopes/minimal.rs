@@ -430,7 +430,9 @@ const fn next_method<'a>(needs: &[Need<'a>], marks: &[Mark], of: &str, last: &st
 pub(super) const fn check(need: &Need<'_>) -> Result<(), &'static str> {
     match need.0 {
         Kind::Rpc { method, audience } => match (same(method, "*"), same(audience, "*")) {
-            (true, true) => Err("all methods of any service cannot be granted; name the methods or the service"),
+            (true, true) => {
+                Err("all methods of any service cannot be granted; name the methods or the service")
+            }
             (false, true) => Ok(()),
             (_, false) => audience::check(audience),
         },

@@ -211,7 +211,9 @@ pub enum StoreError {
         problem: String,
     },
     /// The tables of the database were created by a newer version of this crate.
-    #[error("the tables of the session store have version {found}, but this version of atproto-sdk supports {known}; update atproto-sdk")]
+    #[error(
+        "the tables of the session store have version {found}, but this version of atproto-sdk supports {known}; update atproto-sdk"
+    )]
     Schema {
         /// The version of the tables.
         found: i64,

@@ -153,7 +153,8 @@ fn client(url: &str) -> Result<Client, StoreError> {
         return Client::open(url).map_err(refuse);
     }
     if url.ends_with("#insecure") {
-        let problem = "certificates are always verified; set `sslrootcert` to the certificate authority of the server";
+        let problem =
+            "certificates are always verified; set `sslrootcert` to the certificate authority of the server";
         return Err(StoreError::Url { problem: problem.to_owned() });
     }
     // The driver panics if no crypto provider is installed.

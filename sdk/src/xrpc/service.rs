@@ -13,7 +13,9 @@ use crate::limits;
 #[non_exhaustive]
 pub enum InvalidService {
     /// The URL is not an origin.
-    #[error("`{address}` is not the origin of a service, expected a URL without a path like `https://pds.example.com`")]
+    #[error(
+        "`{address}` is not the origin of a service, expected a URL without a path like `https://pds.example.com`"
+    )]
     Address {
         /// The invalid URL.
         address: String,

@@ -221,7 +221,9 @@ pub enum TransportError {
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
     /// The call was not sent, because it requires a scope that was not granted. The user must sign in again with this scope.
-    #[error("{nsid} requires the scope `{scope}`, which was not granted; the user must sign in again with this scope")]
+    #[error(
+        "{nsid} requires the scope `{scope}`, which was not granted; the user must sign in again with this scope"
+    )]
     MissingScope {
         /// The NSID of the method.
         nsid: Arc<str>,

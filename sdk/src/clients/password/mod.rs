@@ -284,7 +284,8 @@ impl Inner {
         let body = response.body.bytes(MAX_ERROR_BODY).await.unwrap_or_default();
         if status.is_success() {
             // The message of the parse error could quote a token.
-            let not_tokens = |_| self.failed(std::io::Error::other("the response of the server contains no tokens"));
+            let not_tokens =
+                |_| self.failed(std::io::Error::other("the response of the server contains no tokens"));
             return serde_json::from_slice(&body).map_err(not_tokens);
         }
         let name = error_name(&body);

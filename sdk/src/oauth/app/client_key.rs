@@ -22,9 +22,7 @@ const MAX_KID: usize = 200;
 #[non_exhaustive]
 pub enum ClientKeyError {
     /// The input is not a P-256 private key.
-    #[error(
-        "not a client key: {problem}; expected a P-256 private key (`ClientKey::generate` creates one)"
-    )]
+    #[error("not a client key: {problem}; expected a P-256 private key (`ClientKey::generate` creates one)")]
     NotAKey {
         /// The problem. Never contains the key.
         problem: &'static str,

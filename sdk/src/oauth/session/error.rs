@@ -23,7 +23,9 @@ pub enum SessionFormatError {
         column: usize,
     },
     /// It was written by a newer version of this crate.
-    #[error("it has format {found}, but this version of atproto-sdk supports only format 1; update atproto-sdk")]
+    #[error(
+        "it has format {found}, but this version of atproto-sdk supports only format 1; update atproto-sdk"
+    )]
     Version {
         /// The number of the format.
         found: u32,

@@ -232,7 +232,9 @@ impl Refresher<'_> {
                 Ok(None)
             }
             Ok(r) if is_invalid_token(&r) => {
-                self.step("the old access token is rejected, so the tokens were rotated and the new ones lost");
+                self.step(
+                    "the old access token is rejected, so the tokens were rotated and the new ones lost",
+                );
                 if let Some(refreshed) = self.refreshed_elsewhere(current).await? {
                     return Ok(Some(refreshed));
                 }

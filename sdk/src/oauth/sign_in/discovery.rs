@@ -165,7 +165,8 @@ impl Discovery<'_> {
         match self.origin("an authorization server", issuer)? {
             origin if origin == *issuer => Ok(origin),
             origin => {
-                Err(fields.wrong("authorization_servers", format!("must contain an origin, such as {origin}")))
+                Err(fields
+                    .wrong("authorization_servers", format!("must contain an origin, such as {origin}")))
             }
         }
     }

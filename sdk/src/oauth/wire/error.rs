@@ -82,9 +82,7 @@ pub enum ServerError {
         url: String,
     },
     /// The client key that the session or sign-in was created with is no longer in the keyset.
-    #[error(
-        "the client key `{kid}` is no longer in the keyset; keep old keys as long as sessions use them"
-    )]
+    #[error("the client key `{kid}` is no longer in the keyset; keep old keys as long as sessions use them")]
     ClientKeyMissing {
         /// The key ID.
         kid: String,

@@ -184,7 +184,10 @@ fn check_scope(scope: &str) -> Result<(), String> {
             return Err("scopes must be separated by exactly one space".into());
         }
         if !one.bytes().all(|b| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e)) {
-            return Err(format!("`{}` contains characters that are not allowed in a scope", one.escape_debug()));
+            return Err(format!(
+                "`{}` contains characters that are not allowed in a scope",
+                one.escape_debug()
+            ));
         }
         if !seen.insert(one) {
             return Err(format!("`{one}` occurs twice"));
