@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use super::{
     audience::Service,
     blob::BlobPermission,
-    error::{InvalidScope, ScopeProblem},
+    error::InvalidScope,
     permission::Permission,
     repo::RepoPermission,
     rpc::RpcPermission,

@@ -305,7 +305,7 @@ async fn o6_answers_are_kept_until_invalidated() {
     resolver.invalidate(&Did::new(ALICE).unwrap());
     resolver.resolve("alice.example.com").await.unwrap();
     assert_eq!(web.hits(), 4);
-    assert!(cache::MAX_LIFETIME < Duration::from_secs(600));
+    assert!(crate::limits::LONGEST_IDENTITY_CACHE < Duration::from_secs(600));
 }
 
 #[tokio::test]

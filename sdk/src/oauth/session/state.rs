@@ -40,7 +40,7 @@ enum Phase {
     /// The store has the newest tokens.
     Usable { copy: Option<Copy>, pause: Option<Pause> },
     /// The newest tokens are here alone. The lock keeps others from the used-up ones in the store.
-    Unsaved { tokens: UnsavedTokens, lock: Option<StoreLock> },
+    Unsaved { tokens: Box<UnsavedTokens>, lock: Option<StoreLock> },
     /// It has ended for good.
     Ended(Reauthenticate),
 }
@@ -157,13 +157,13 @@ impl State {
     }
 
     pub(super) fn keep_unsaved(&mut self, tokens: UnsavedTokens) {
-        self.phase = Phase::Unsaved { tokens, lock: None };
+        self.phase = Phase::Unsaved { tokens: Box::new(tokens), lock: None };
     }
 
     /// The unsaved tokens, to be stored or kept again. Their lock has to be taken before.
     pub(super) fn take_unsaved(&mut self) -> Option<UnsavedTokens> {
         match std::mem::replace(&mut self.phase, Phase::nothing_cached()) {
-            Phase::Unsaved { tokens, .. } => Some(tokens),
+            Phase::Unsaved { tokens, .. } => Some(*tokens),
             other => {
                 self.phase = other;
                 None
