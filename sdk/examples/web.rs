@@ -91,7 +91,7 @@ async fn home(
     let listed: Result<Vec<_>, _> = client.records::<Post>().list().take(30).try_collect().await;
     match listed {
         Ok(listed) => page("Notes", Some(&menu(&site, &accounts).await), &notes(&listed)).into_response(),
-        Err(error) => failed(&site, &parts, error),
+        Err(error) => failed(&site, &parts, error.erase()),
     }
 }
 

@@ -7,14 +7,10 @@ use http::{HeaderMap, HeaderValue};
 use zeroize::Zeroizing;
 
 use crate::{
-    api::com::atproto::{admin::ComAtprotoAdmin, server::ComAtprotoServer},
     xrpc::{BoxFuture, InvalidService, Request, Transport, TransportError, TransportResponse, service},
 };
 
 /// A client with the administrator's password of a PDS (HTTP Basic, user `admin`).
-///
-/// Typed methods beside those of `com.atproto.admin` and `com.atproto.server` are called through the accessor's `over`,
-/// as in `ComAtprotoSync::over(&admin)`.
 ///
 /// ```no_run
 /// use atproto_sdk::{AdminClient, api::com::atproto::admin::get_account_info, did};
@@ -60,16 +56,6 @@ impl AdminClient {
     /// The server's address.
     pub fn origin(&self) -> &str {
         &self.inner.origin
-    }
-
-    /// The methods of `com.atproto.admin`.
-    pub fn com_atproto_admin(&self) -> ComAtprotoAdmin<'_> {
-        ComAtprotoAdmin::over(self)
-    }
-
-    /// The methods of `com.atproto.server`, such as those that make invite codes.
-    pub fn com_atproto_server(&self) -> ComAtprotoServer<'_> {
-        ComAtprotoServer::over(self)
     }
 }
 

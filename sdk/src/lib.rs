@@ -8,13 +8,6 @@ mod admin;
 pub mod api;
 #[cfg(feature = "axum")]
 pub mod axum;
-#[cfg(test)]
-#[allow(dead_code, unreachable_pub, reason = "the golden files are compiled for their tests alone")]
-#[rustfmt::skip]
-#[path = "../../codegen/tests/golden/expected/mod.rs"]
-mod golden;
-#[cfg(test)]
-mod golden_tests;
 #[cfg(feature = "client")]
 mod http_client;
 #[cfg(feature = "client")]
@@ -27,6 +20,8 @@ mod password;
 mod public;
 #[cfg(feature = "client")]
 pub mod records;
+#[cfg(all(test, feature = "client"))]
+mod test_lexicons;
 pub mod types;
 pub mod xrpc;
 
@@ -37,12 +32,8 @@ pub use password::{PasswordClient, PasswordError};
 #[cfg(feature = "client")]
 pub use public::PublicClient;
 
-/// What generated code names; not for users.
 #[doc(hidden)]
-pub mod __private {
-    pub use compact_str::CompactString;
-    pub use serde::{Deserialize, Deserializer, Serialize, Serializer};
-}
+pub mod __v1;
 
 #[cfg(all(doctest, feature = "client"))]
 #[doc = include_str!("../../README.md")]

@@ -8,7 +8,7 @@ use futures_util::StreamExt as _;
 use crate::{
     api::com::atproto::repo::{create_record, delete_record, get_record, list_records, put_record},
     types::{AtIdentifier, AtUri, Cid, Nullable, Record, RecordKey, Unknown},
-    xrpc::{Call, Caller, DecodeError, Error, InvalidRequest, LexiconError, Method as _, NoError, NoParams},
+    xrpc::{Call, Caller, DecodeError, Error, InvalidRequest, LexiconError, Method as _},
 };
 
 /// The records of one type in one repository.
@@ -63,11 +63,13 @@ impl<'c, R: Record> Records<'c, R> {
     /// All records, newest first, page by page as they are asked for.
     ///
     /// A record that does not fit its lexicon gives an error in its place; the ones behind it still come.
-    pub fn list(&self) -> impl Stream<Item = Result<Entry<R>, Error>> + Send + Unpin + use<'c, R> {
+    pub fn list(
+        &self,
+    ) -> impl Stream<Item = Result<Entry<R>, Error<list_records::Error>>> + Send + Unpin + use<'c, R> {
         let params = list_records::Params::new(self.repo.clone(), R::collection()).limit(100);
         Call::<list_records::ListRecords>::new(self.caller, params, ()).items().map(|item| {
             let item = item?;
-            let value = decode::<R, NoError>(list_records::ListRecords::NSID, &item.value)?;
+            let value = decode(list_records::ListRecords::NSID, &item.value)?;
             Ok(Entry { uri: item.uri, cid: Some(item.cid), value })
         })
     }
@@ -90,7 +92,7 @@ impl<'c, R: Record> Records<'c, R> {
     pub async fn create(&self, record: &R) -> Result<create_record::Output, Error<create_record::Error>> {
         let record = encode(self.caller, create_record::CreateRecord::NSID, record)?;
         let input = create_record::Input::new(self.repo.clone(), R::collection(), record);
-        Call::<create_record::CreateRecord>::new(self.caller, NoParams, input).await
+        Call::<create_record::CreateRecord>::new(self.caller, create_record::Params::new(), input).await
     }
 
     /// Makes or replaces the record under a key, if what is there is as expected.
@@ -110,7 +112,7 @@ impl<'c, R: Record> Records<'c, R> {
             Swap::Absent => Some(Nullable::Null),
             Swap::Version(cid) => Some(Nullable::Value(cid.clone())),
         };
-        Call::<put_record::PutRecord>::new(self.caller, NoParams, input).await
+        Call::<put_record::PutRecord>::new(self.caller, put_record::Params::new(), input).await
     }
 
     /// Deletes a record; nothing happens if it is not there. With a version, only if it is that one.
@@ -124,7 +126,7 @@ impl<'c, R: Record> Records<'c, R> {
     ) -> Result<delete_record::Output, Error<delete_record::Error>> {
         let mut input = delete_record::Input::new(self.repo.clone(), R::collection(), rkey.clone());
         input.swap_record = version.cloned();
-        Call::<delete_record::DeleteRecord>::new(self.caller, NoParams, input).await
+        Call::<delete_record::DeleteRecord>::new(self.caller, delete_record::Params::new(), input).await
     }
 }
 

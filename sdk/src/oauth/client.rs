@@ -195,10 +195,6 @@ fn default_limit(body: &RequestBody) -> Duration {
 impl Transport for OAuthClient {
     fn send<'a>(&'a self, mut request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>> {
         Box::pin(async move {
-            if request.kind == Kind::Subscription {
-                let problem = "subscriptions are not HTTP exchanges".into();
-                return Err(TransportError::InvalidRequest { problem });
-            }
             if request.kind == Kind::Query && !matches!(request.body, RequestBody::Empty) {
                 let problem = "a query has no body".into();
                 return Err(TransportError::InvalidRequest { problem });

@@ -71,7 +71,7 @@ struct Fields {
     extra: Extra,
 }
 
-crate::object! {
+crate::__object! {
     Fields, "blob", record: true, {
         0 link: "ref" optional,
         1 mime_type: "mimeType" required,
@@ -91,4 +91,4 @@ impl FromData for Blob {
     }
 }
 
-crate::serde_data!(Blob);
+crate::__serde_data!(Blob);

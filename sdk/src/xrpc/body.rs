@@ -190,13 +190,15 @@ impl Body for Raw {
     }
 }
 
-/// No body. What a server sends all the same is not read.
+/// No body. If the server sends one anyway, it is not read.
+///
+/// `T` is what a caller receives in its place: the generated `Output` of a method without an output, or `()`.
 #[derive(Debug)]
-pub struct Empty;
+pub struct Empty<T = ()>(std::marker::PhantomData<fn() -> T>);
 
-impl Body for Empty {
+impl<T: Default + Send + 'static> Body for Empty<T> {
     type Sent = ();
-    type Received = ();
+    type Received = T;
 
     fn encode((): ()) -> Result<RequestBody, DataError> {
         Ok(RequestBody::Empty)
@@ -206,8 +208,8 @@ impl Body for Empty {
         _: Arc<str>,
         _: Option<&'static str>,
         _: TransportResponse,
-    ) -> BoxFuture<'static, Result<(), ReadError>> {
-        Box::pin(async { Ok(()) })
+    ) -> BoxFuture<'static, Result<T, ReadError>> {
+        Box::pin(async { Ok(T::default()) })
     }
 }
 

@@ -42,9 +42,27 @@ pub struct Call<'c, M: Method> {
 }
 
 impl<'c, M: Method> Call<'c, M> {
-    /// A call of a method; namespace accessors are the short way to one.
+    /// Creates a call of a method. Namespace accessors, such as `client.com_atproto_repo()`, are the short way to one.
     pub fn new(caller: Caller<'c>, params: M::Params, input: <M::Input as Body>::Sent) -> Self {
         Self { caller, params, input, options: CallOptions::default() }
+    }
+
+    /// Sets the query parameters.
+    ///
+    /// A method takes its parameters as an argument if at least one of them is required. Those of other methods are
+    /// optional, and set here:
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{PublicClient, api::com::atproto::sync::list_repos};
+    ///
+    /// # async fn example(client: PublicClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// let all = client.com_atproto_sync().list_repos().await?;
+    /// let few = client.com_atproto_sync().list_repos().params(list_repos::Params::new().limit(10)).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn params(mut self, params: M::Params) -> Self {
+        self.params = params;
+        self
     }
 
     call_options!();

@@ -6,12 +6,12 @@ use http::{HeaderMap, HeaderValue};
 use super::{World, get};
 use crate::{
     api::com::atproto::repo::{create_record, delete_record},
-    golden::com::example::{note::Note, ping::Ping, profile::Profile},
     oauth::{
         OAuthClient, RefreshError,
         scopes::needs::{call, create, delete},
         store::Expected,
     },
+    test_lexicons::{Note, Ping, Profile},
     types::RecordKey,
     xrpc::{Error, ErrorKind, Kind, Request, RequestBody, Transport, TransportError},
 };
