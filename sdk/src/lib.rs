@@ -11,13 +11,6 @@ pub mod axum;
 mod clients;
 #[cfg(feature = "client")]
 mod clock;
-#[cfg(test)]
-#[allow(dead_code, unreachable_pub, reason = "the golden files are compiled for their tests alone")]
-#[rustfmt::skip]
-#[path = "../../codegen/tests/golden/expected/mod.rs"]
-mod golden;
-#[cfg(test)]
-mod golden_tests;
 #[cfg(feature = "client")]
 mod http_client;
 #[cfg(feature = "client")]
@@ -36,6 +29,8 @@ pub mod scopes;
 mod signing_key;
 #[cfg(feature = "client")]
 pub mod store;
+#[cfg(all(test, feature = "client"))]
+mod test_lexicons;
 pub mod types;
 pub mod xrpc;
 
@@ -49,12 +44,8 @@ pub use http_client::InvalidProxy;
 #[cfg(feature = "client")]
 pub use random::NoRandom;
 
-/// What generated code names; not for users.
 #[doc(hidden)]
-pub mod __private {
-    pub use compact_str::CompactString;
-    pub use serde::{Deserialize, Deserializer, Serialize, Serializer};
-}
+pub mod __v1;
 
 #[cfg(all(doctest, feature = "client"))]
 #[doc = include_str!("../../README.md")]

@@ -3,13 +3,8 @@
 use std::{fmt, str::FromStr};
 
 use super::{
-    audience::Service,
-    blob::BlobPermission,
-    error::InvalidScope,
-    permission::Permission,
-    repo::RepoPermission,
-    rpc::RpcPermission,
-    syntax::check_characters,
+    audience::Service, blob::BlobPermission, error::InvalidScope, permission::Permission,
+    repo::RepoPermission, rpc::RpcPermission, syntax::check_characters,
 };
 use crate::types::{Nsid, PermissionSet};
 

@@ -374,6 +374,11 @@ pub enum InvalidRequest {
         /// Why.
         source: Arc<serde_json::Error>,
     },
+    /// A record that is expected to be absent cannot be deleted.
+    #[error(
+        "the delete was not sent: it expects that there is no record, and there would be nothing to delete"
+    )]
+    DeleteOfAbsent,
     /// Untyped parameters are not an object of strings, numbers, booleans and arrays of them.
     #[error("the parameter `{name}` of {nsid} cannot stand in a query string")]
     Parameter {
