@@ -36,7 +36,11 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         println!("the version went back");
         return Ok(ExitCode::FAILURE);
     }
-    if breaking == 0 || significant(old_version) != significant(new_version) {
+    if significant(old_version) != significant(new_version) {
+        println!("the version allows that; once it has landed, .ci/baseline moves there");
+        return Ok(ExitCode::SUCCESS);
+    }
+    if breaking == 0 {
         return Ok(ExitCode::SUCCESS);
     }
     for item in &diff.removed {
