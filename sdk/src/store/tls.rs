@@ -1,5 +1,6 @@
 //! TLS of connections to databases, as their URLs set it.
 
+#[cfg(feature = "postgres")]
 use std::sync::Arc;
 
 use rustls::{
