@@ -296,7 +296,7 @@ impl Store for PostgresStore {
             SET value = $2, version = nextval('atproto_versions'), expires_at = $3
             WHERE key = $1 AND version = $5 AND (expires_at IS NULL OR expires_at > $4) RETURNING version";
         const SWEEP: &str = "DELETE FROM atproto_entries WHERE key IN
-            (SELECT key FROM atproto_entries WHERE expires_at <= $1 limits::POSTGRES_OPERATION 100)";
+            (SELECT key FROM atproto_entries WHERE expires_at <= $1 LIMIT 100)";
         Box::pin(async move {
             let (now, value) = (unix_now(), Secret(value));
             if expires_at.is_some() {
