@@ -125,7 +125,6 @@ pub mod api;
 pub mod axum;
 #[cfg(feature = "client")]
 mod clients;
-#[cfg(feature = "client")]
 mod clock;
 #[cfg(feature = "client")]
 mod http_client;

@@ -14,7 +14,7 @@ const MAX_ACCOUNTS: usize = 16;
 /// The maximum number of sign-ins in progress in a browser, in several tabs for example.
 const MAX_LOGINS: usize = 8;
 /// The time limit of a sign-in.
-const LOGIN_LIFETIME: Duration = Duration::from_secs(600);
+const LOGIN_LIFETIME: Duration = limits::SIGN_IN;
 
 /// The sessions of a browser.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

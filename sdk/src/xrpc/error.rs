@@ -6,7 +6,10 @@ use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
 use serde::Deserialize;
 
 use super::{LexiconError, NoError, Reauthenticate, TransportError};
-use crate::types::{DataError, Violations};
+use crate::{
+    clock,
+    types::{DataError, Violations},
+};
 
 /// Why a call failed.
 ///
@@ -239,8 +242,7 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
         Err(_) => {
             let until = super::http_date::parse(text)?;
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok()?.as_secs();
-            Some(Duration::from_secs(until.saturating_sub(now)))
+            Some(Duration::from_secs(until).saturating_sub(clock::since_1970()))
         }
     }
 }
