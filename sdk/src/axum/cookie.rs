@@ -7,7 +7,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
-use crate::{clock::unix_now, oauth::SessionId, store::SealingKeys, types::Did};
+use crate::{clock::unix_now, limits, oauth::SessionId, store::SealingKeys, types::Did};
 
 /// The maximum number of accounts that are signed in at once in a browser; one more replaces the oldest.
 const MAX_ACCOUNTS: usize = 16;
