@@ -26,7 +26,7 @@ pub(super) fn text(call: &Macro) -> String {
         return format!("{path}! {{ {head} {{}} }}\n");
     }
     let line = format!("{path}! {{ {head} {{ {} }} }}\n", entries.join(" ").trim_end_matches(','));
-    if line.len() <= LINE_WIDTH {
+    if line.len() <= LINE_WIDTH && !line.trim_end().contains('\n') {
         return line;
     }
     let lines: String = entries.iter().map(|entry| format!("        {entry}\n")).collect();
@@ -47,15 +47,23 @@ fn entries(tokens: TokenStream) -> Vec<String> {
             _ => {}
         }
         if matches!(sign, ',' | ';') && angles == 0 {
-            entries.push(format!("{}{sign}", print(entry.drain(..).collect())));
+            entries.push(format!("{}{sign}", self::entry(&mut entry)));
         } else {
             entry.push(tree);
         }
     }
     if !entry.is_empty() {
-        entries.push(format!("{},", print(entry.into_iter().collect())));
+        entries.push(format!("{},", self::entry(&mut entry)));
     }
     entries
+}
+
+/// One entry, its attribute on a line of its own.
+fn entry(trees: &mut Vec<TokenTree>) -> String {
+    let has_attribute = matches!(trees.first(), Some(TokenTree::Punct(sign)) if sign.as_char() == '#');
+    let attribute: TokenStream = trees.drain(..if has_attribute { 2 } else { 0 }).collect();
+    let rest = print(trees.drain(..).collect());
+    if has_attribute { format!("{}\n        {rest}", print(attribute)) } else { rest }
 }
 
 /// Tokens with the spaces that a person would set.

@@ -31,11 +31,14 @@ pub(super) fn names<'o>(
         StructKind::Record { .. } => "record",
     };
     let is_hiding = |ident: &str| {
-        ident == "new" || TRAIT_METHODS.lines().any(|line| line.split_once(' ') == Some((kind, ident)))
+        // What the methods of other fields may be called, now or later, is out of the question too.
+        let bare = ident.trim_start_matches("with_");
+        bare == "new"
+            || bare.ends_with("_or_default")
+            || TRAIT_METHODS.lines().any(|line| line.split_once(' ') == Some((kind, bare)))
     };
     let mut keys: Vec<&str> = object.properties.keys().map(String::as_str).collect();
-    // Names that need no change are not taken away by those that do.
-    keys.sort_by_key(|key| (is_hiding(&idents[key]), by_spelling(key)));
+    keys.sort_by_key(|key| by_spelling(key));
     let mut taken = BTreeSet::from(["new".to_owned()]);
     let mut names: HashMap<&str, Accessors> = HashMap::new();
     for key in &keys {

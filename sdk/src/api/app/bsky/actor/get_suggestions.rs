@@ -72,6 +72,7 @@ crate::__v1::setters! { Params { limit = limit: plain i64, cursor = cursor: into
 pub struct Output {
     pub cursor: Option<String>,
     pub actors: Vec<api::app::bsky::actor::defs::ProfileView>,
+    #[deprecated(note = "read `recIdStr`, which holds the same identifier as text.")]
     pub rec_id: Option<i64>,
     /// Name of this set of recommendations, for measuring what comes of them.
     pub rec_id_str: Option<String>,

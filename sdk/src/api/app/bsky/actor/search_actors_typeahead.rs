@@ -29,7 +29,7 @@ impl xrpc::Query for SearchActorsTypeahead {}
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
-    /// Older name of q.
+    #[deprecated(note = "`q` takes its place.")]
     pub term: Option<String>,
     /// The beginning of a name; need not be a whole word.
     pub q: Option<String>,
@@ -58,6 +58,7 @@ impl Params {
 
 crate::__v1::setters! {
     Params {
+        #[deprecated(note = "`q` takes its place.")]
         term = term: into String,
         q = q: into String,
         limit = limit: plain i64,

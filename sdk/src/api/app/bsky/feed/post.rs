@@ -13,7 +13,7 @@ use crate::types;
 pub struct Post {
     /// At most 300 graphemes. At most 3000 bytes.
     pub text: String,
-    /// Older form of facets; not written any more.
+    #[deprecated(note = "`facets` take their place; new posts have none of these.")]
     pub entities: Option<Vec<Entity>>,
     /// What stretches of the text mean: mentions, links, tags.
     pub facets: Option<Vec<api::app::bsky::richtext::facet::Facet>>,
@@ -74,6 +74,7 @@ impl Post {
 
 crate::__v1::setters! {
     Post {
+        #[deprecated(note = "`facets` take their place; new posts have none of these.")]
         entities = entities: plain Vec<Entity>,
         facets = facets: plain Vec<api::app::bsky::richtext::facet::Facet>,
         reply = reply: boxed ReplyRef,
@@ -165,6 +166,7 @@ impl ReplyRef {
 }
 
 /// `app.bsky.feed.post#entity`
+#[deprecated(note = "app.bsky.richtext.facet takes its place.")]
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Entity {
@@ -201,6 +203,9 @@ impl Entity {
 }
 
 /// `app.bsky.feed.post#textSlice`
+#[deprecated(
+    note = "app.bsky.richtext.facet takes its place. A range of the text, the end excluded, counted in UTF-16 units."
+)]
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct TextSlice {

@@ -47,10 +47,12 @@ impl Params {
 pub struct Output {
     pub suggestions: Vec<api::app::bsky::actor::defs::ProfileView>,
     pub rec_id_str: Option<String>,
-    /// Whether these are general suggestions, for want of fitting ones.
-    ///
     /// Defaults to `false`.
+    #[deprecated(
+        note = "servers leave it out. It once told that the suggestions were general ones, since none fit the actor."
+    )]
     pub is_fallback: Option<bool>,
+    #[deprecated(note = "read `recIdStr`, which holds the same identifier as text.")]
     pub rec_id: Option<i64>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -78,6 +80,9 @@ impl Output {
     }
 
     /// Returns `isFallback`, or its default in the lexicon if it is absent.
+    #[deprecated(
+        note = "servers leave it out. It once told that the suggestions were general ones, since none fit the actor."
+    )]
     pub fn is_fallback_or_default(&self) -> bool {
         self.is_fallback.unwrap_or(false)
     }

@@ -24,6 +24,9 @@ impl RecordDeleted {
 }
 
 /// `app.bsky.notification.defs#chatPreference`
+#[deprecated(
+    note = "the preferences of chat.bsky.notification take its place; servers return the default values here."
+)]
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ChatPreference {
@@ -149,6 +152,9 @@ impl Preference {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Preferences {
+    #[deprecated(
+        note = "the preferences of chat.bsky.notification take its place; servers return the default values here."
+    )]
     pub chat: ChatPreference,
     pub follow: FilterablePreference,
     pub like: FilterablePreference,

@@ -43,6 +43,9 @@ impl Params {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Input {
+    #[deprecated(
+        note = "the preferences of chat.bsky.notification take its place; servers ignore what is set here."
+    )]
     pub chat: Option<Box<api::app::bsky::notification::defs::ChatPreference>>,
     pub follow: Option<Box<api::app::bsky::notification::defs::FilterablePreference>>,
     pub like: Option<Box<api::app::bsky::notification::defs::FilterablePreference>>,
@@ -106,6 +109,7 @@ impl Input {
 
 crate::__v1::setters! {
     Input {
+        #[deprecated(note = "the preferences of chat.bsky.notification take its place; servers ignore what is set here.")]
         chat = chat: boxed api::app::bsky::notification::defs::ChatPreference,
         follow = follow: boxed api::app::bsky::notification::defs::FilterablePreference,
         like = like: boxed api::app::bsky::notification::defs::FilterablePreference,

@@ -66,6 +66,7 @@ crate::__v1::setters! {
 #[non_exhaustive]
 pub struct Output {
     pub dids: Vec<types::Did>,
+    #[deprecated(note = "read `recIdStr`, which holds the same identifier as text.")]
     pub rec_id: Option<String>,
     pub rec_id_str: Option<String>,
     /// Fields that the lexicon does not define.

@@ -58,6 +58,7 @@ crate::__v1::setters! { Params { category = category: into String, limit = limit
 #[non_exhaustive]
 pub struct Output {
     pub actors: Vec<api::app::bsky::actor::defs::ProfileView>,
+    #[deprecated(note = "read `recIdStr`, which holds the same identifier as text.")]
     pub rec_id: Option<String>,
     pub rec_id_str: Option<String>,
     /// Fields that the lexicon does not define.

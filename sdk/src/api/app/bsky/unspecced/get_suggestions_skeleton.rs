@@ -91,6 +91,7 @@ pub struct Output {
     pub cursor: Option<String>,
     pub actors: Vec<api::app::bsky::unspecced::defs::SkeletonSearchActor>,
     pub relative_to_did: Option<types::Did>,
+    #[deprecated(note = "read `recIdStr`, which holds the same identifier as text.")]
     pub rec_id: Option<i64>,
     pub rec_id_str: Option<String>,
     /// Fields that the lexicon does not define.

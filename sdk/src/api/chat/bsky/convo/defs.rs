@@ -1435,9 +1435,10 @@ crate::__v1::union! {
     }
 }
 
-/// Log entry: the viewer read up to a message; older form of the conversation read entry.
-///
 /// `chat.bsky.convo.defs#logReadMessage`
+#[deprecated(
+    note = "`logReadConvo` takes its place. A log entry: the viewer read up to a message."
+)]
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LogReadMessage {

@@ -5,9 +5,10 @@
 use crate::types;
 use crate::xrpc;
 
-/// Downloads a repository as a CAR file; deprecated, getRepo takes its place.
-///
 /// `com.atproto.sync.getCheckout`
+#[deprecated(
+    note = "com.atproto.sync.getRepo takes its place. Downloads a repository as a CAR file."
+)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetCheckout;
 

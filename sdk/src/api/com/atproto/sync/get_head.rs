@@ -5,11 +5,12 @@
 use crate::types;
 use crate::xrpc;
 
-/// Returns the CID of the current commit of a repository; deprecated, getLatestCommit takes its place.
-///
 /// `com.atproto.sync.getHead`
 ///
 /// Errors: `HeadNotFound`; see [`Error`].
+#[deprecated(
+    note = "com.atproto.sync.getLatestCommit takes its place. Returns the CID of the current commit of a repository."
+)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetHead;
 

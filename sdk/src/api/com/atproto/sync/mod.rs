@@ -64,11 +64,12 @@ impl<'c> ComAtprotoSync<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Downloads a repository as a CAR file; deprecated, getRepo takes its place.
-    ///
     /// `com.atproto.sync.getCheckout`
     ///
     /// Returns [`Output`](get_checkout::Output).
+    #[deprecated(
+        note = "com.atproto.sync.getRepo takes its place. Downloads a repository as a CAR file."
+    )]
     pub fn get_checkout(
         &self,
         params: get_checkout::Params,
@@ -76,11 +77,12 @@ impl<'c> ComAtprotoSync<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Returns the CID of the current commit of a repository; deprecated, getLatestCommit takes its place.
-    ///
     /// `com.atproto.sync.getHead`
     ///
     /// Returns [`Output`](get_head::Output). Errors: `HeadNotFound`; see [`Error`](get_head::Error).
+    #[deprecated(
+        note = "com.atproto.sync.getLatestCommit takes its place. Returns the CID of the current commit of a repository."
+    )]
     pub fn get_head(
         &self,
         params: get_head::Params,
@@ -196,11 +198,12 @@ impl<'c> ComAtprotoSync<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Tells a crawling service that a server has new data; deprecated, requestCrawl takes its place.
-    ///
     /// `com.atproto.sync.notifyOfUpdate`
     ///
     /// Returns [`Output`](notify_of_update::Output).
+    #[deprecated(
+        note = "com.atproto.sync.requestCrawl takes its place. Tells a crawling service that a server has new data."
+    )]
     pub fn notify_of_update(
         &self,
         input: notify_of_update::Input,

@@ -5,9 +5,10 @@
 use crate::types;
 use crate::xrpc;
 
-/// Tells a crawling service that a server has new data; deprecated, requestCrawl takes its place.
-///
 /// `com.atproto.sync.notifyOfUpdate`
+#[deprecated(
+    note = "com.atproto.sync.requestCrawl takes its place. Tells a crawling service that a server has new data."
+)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotifyOfUpdate;
 

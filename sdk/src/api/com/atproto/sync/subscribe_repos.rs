@@ -12,9 +12,11 @@ use crate::types;
 pub struct Commit {
     /// Position of the message in the stream.
     pub seq: i64,
-    /// No longer used.
+    #[deprecated(note = "not used any longer.")]
     pub rebase: bool,
-    /// No longer used; once told that the change was too large to be included.
+    #[deprecated(
+        note = "large changes come as a `sync` message. It once told that a commit was too large to be included."
+    )]
     pub too_big: bool,
     pub repo: types::Did,
     pub commit: types::CidLink,
@@ -30,7 +32,9 @@ pub struct Commit {
     ///
     /// At most 200 elements.
     pub ops: Vec<RepoOp>,
-    /// No longer used; once listed the new blobs of the commit.
+    #[deprecated(
+        note = "expect it to be empty. It once listed the new blobs of the commit."
+    )]
     pub blobs: Vec<types::CidLink>,
     /// Root of the record tree before the change, for checking the operations.
     pub prev_data: Option<types::CidLink>,

@@ -6,9 +6,10 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Returns labels by time of issue; deprecated, queryLabels and subscribeLabels take its place.
-///
 /// `com.atproto.temp.fetchLabels`
+#[deprecated(
+    note = "com.atproto.label.queryLabels and com.atproto.label.subscribeLabels take its place. Returns labels by their time of creation."
+)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FetchLabels;
 

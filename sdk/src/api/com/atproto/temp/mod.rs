@@ -77,12 +77,13 @@ impl<'c> ComAtprotoTemp<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Returns labels by time of issue; deprecated, queryLabels and subscribeLabels take its place.
-    ///
     /// `com.atproto.temp.fetchLabels`
     ///
     /// Optional parameters: [`Params`](fetch_labels::Params), set with [`params`](xrpc::Call::params). Returns
     /// [`Output`](fetch_labels::Output).
+    #[deprecated(
+        note = "com.atproto.label.queryLabels and com.atproto.label.subscribeLabels take its place. Returns labels by their time of creation."
+    )]
     pub fn fetch_labels(&self) -> xrpc::Call<'c, fetch_labels::FetchLabels> {
         xrpc::Call::new(self.0, fetch_labels::Params::new(), ())
     }

@@ -45,7 +45,7 @@ impl xrpc::Paginated for SearchRepos {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
-    /// Older name of q.
+    #[deprecated(note = "`q` takes its place.")]
     pub term: Option<String>,
     pub q: Option<String>,
     /// Between 1 and 100. Defaults to 50.
@@ -76,6 +76,7 @@ impl Params {
 
 crate::__v1::setters! {
     Params {
+        #[deprecated(note = "`q` takes its place.")]
         term = term: into String,
         q = q: into String,
         limit = limit: plain i64,
