@@ -1,4 +1,4 @@
-//! Building an [`OAuth`].
+//! The builder of [`OAuth`].
 
 use std::sync::Arc;
 
@@ -18,44 +18,65 @@ use crate::{
     store::{MemoryStore, Store},
 };
 
-/// An [`OAuth`](super::OAuth) cannot be built.
+/// Why an [`OAuth`](super::OAuth) could not be built.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// The client metadata breaks a rule.
-    #[error("the client metadata is not acceptable")]
+    /// The client metadata is invalid.
+    #[error("invalid client metadata")]
     Metadata(#[from] ClientMetadataError),
-    /// The HTTP clients could not be set up.
-    #[error("the HTTP client could not be set up: {problem}")]
+    /// The HTTP client could not be created.
+    #[error("the HTTP client could not be created: {problem}")]
     Http {
-        /// What the HTTP stack said.
+        /// The message of the HTTP library.
         problem: String,
     },
-    /// The address of the proxy cannot be used.
+    /// The URL of the proxy is invalid.
     #[error(transparent)]
     Proxy(#[from] InvalidProxy),
-    /// The metadata is that of a confidential client, and there are no keys.
-    #[error("the metadata says `private_key_jwt`; give the private keys with `OAuthBuilder::keyset`")]
+    /// The metadata describes a confidential client, but no keyset was set.
+    #[error("the metadata contains `private_key_jwt`; set the private keys with `OAuthBuilder::keyset`")]
     NoKeyset,
-    /// There are keys, and the metadata is that of a public client.
-    #[error("a keyset is for confidential clients; make the metadata with `ClientMetadata::confidential`")]
+    /// A keyset was set, but the metadata describes a public client.
+    #[error(
+        "a keyset requires a confidential client; create the metadata with `ClientMetadata::confidential`"
+    )]
     UnusedKeyset,
-    /// A key signs that servers do not find in the metadata.
-    #[error("the public key `{kid}` is not in the `jwks` of the metadata")]
+    /// The newest key of the keyset is missing from the metadata, so servers could not verify its signatures.
+    #[error("the public key `{kid}` is missing from the `jwks` of the metadata")]
     KeyNotInMetadata {
-        /// The key's name.
+        /// The key ID.
         kid: String,
     },
-    /// The default resolver could not be set up.
-    #[error("the identity resolver could not be set up: {problem}")]
+    /// The default resolver could not be created.
+    #[error("the identity resolver could not be created: {problem}")]
     Resolver {
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
 }
 
-/// Builds an [`OAuth`]; made by [`OAuth::builder`].
-#[must_use = "nothing is built before `build`"]
+/// Configures and builds an [`OAuth`]. Created by [`OAuth::builder`].
+///
+/// ```no_run
+/// use atproto_sdk::{
+///     oauth::{ClientMetadata, Keyset, OAuth},
+///     store,
+/// };
+///
+/// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+/// let keys = Keyset::from_env("CLIENT_KEYS")?;
+/// let metadata = ClientMetadata::confidential("https://app.example/client-metadata.json", &keys)
+///     .redirect_uri("https://app.example/callback")
+///     .name("Example");
+/// let oauth = OAuth::builder(metadata)
+///     .keyset(keys)
+///     .shared_store(store::connect(&std::env::var("SESSIONS_URL")?).await?)
+///     .on_session_event(|event| println!("{event:?}"))
+///     .build()?;
+/// # Ok(()) }
+/// ```
+#[must_use = "call `build` to create the `OAuth`"]
 pub struct OAuthBuilder {
     metadata: ClientMetadata,
     store: Option<Arc<dyn Store>>,
@@ -87,62 +108,174 @@ impl OAuthBuilder {
         }
     }
 
-    /// Sets where sessions and sign-ins under way are kept.
+    /// Sets the store of sessions and of sign-ins in progress.
     ///
-    /// Without it they are in memory, and gone when the process ends.
+    /// By default they are stored in memory and lost when the process exits.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{
+    ///     oauth::{ClientMetadata, OAuth},
+    ///     store::FileStore,
+    /// };
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let oauth = OAuth::builder(ClientMetadata::loopback()).store(FileStore::open("sessions.json")?).build()?;
+    /// # Ok(()) }
+    /// ```
     pub fn store(self, store: impl Store) -> Self {
         self.shared_store(Arc::new(store))
     }
 
-    /// Sets a store that others hold too.
+    /// Sets a store that is also used elsewhere in the program, or whose type is only known at run time.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use atproto_sdk::{
+    ///     oauth::{ClientMetadata, OAuth},
+    ///     store::{MemoryStore, Store},
+    /// };
+    ///
+    /// let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    /// let oauth = OAuth::builder(ClientMetadata::loopback()).shared_store(Arc::clone(&store)).build()?;
+    /// # Ok::<(), atproto_sdk::oauth::BuildError>(())
+    /// ```
     pub fn shared_store(mut self, store: Arc<dyn Store>) -> Self {
         self.store = Some(store);
         self
     }
 
     /// Sets the private keys of a confidential client, newest first.
+    ///
+    /// The newest key must be listed in the metadata, unless the metadata has a
+    /// [`jwks_uri`](ClientMetadata::jwks_uri).
+    ///
+    /// ```
+    /// use atproto_sdk::oauth::{BuildError, ClientKey, ClientMetadata, Keyset, OAuth};
+    ///
+    /// let keys = Keyset::new([ClientKey::generate()?])?;
+    /// let metadata = ClientMetadata::confidential("https://app.example/client-metadata.json", &keys)
+    ///     .redirect_uri("https://app.example/callback");
+    /// assert!(matches!(OAuth::builder(metadata.clone()).build(), Err(BuildError::NoKeyset)));
+    /// let oauth = OAuth::builder(metadata).keyset(keys).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn keyset(mut self, keyset: Keyset) -> Self {
         self.keyset = Some(keyset);
         self
     }
 
-    /// Adds a function that is called with everything that happens to sessions. It is called where it happens, and so
-    /// must be quick; for work that takes time, take [`OAuth::events`].
+    /// Adds a callback for session events. It can be called several times to add several callbacks.
+    ///
+    /// The callback runs inside the operation that causes the event, so it must return quickly. For longer work, use
+    /// [`OAuth::events`].
+    ///
+    /// ```
+    /// use std::sync::{
+    ///     Arc,
+    ///     atomic::{AtomicU64, Ordering},
+    /// };
+    ///
+    /// use atproto_sdk::oauth::{ClientMetadata, OAuth, SessionEvent};
+    ///
+    /// let refreshes = Arc::new(AtomicU64::new(0));
+    /// let counter = Arc::clone(&refreshes);
+    /// let oauth = OAuth::builder(ClientMetadata::loopback())
+    ///     .on_session_event(move |event| {
+    ///         if let SessionEvent::Refreshed { .. } = event {
+    ///             counter.fetch_add(1, Ordering::Relaxed);
+    ///         }
+    ///     })
+    ///     .build()?;
+    /// # Ok::<(), atproto_sdk::oauth::BuildError>(())
+    /// ```
     pub fn on_session_event(mut self, listener: impl Fn(&SessionEvent) + Send + Sync + 'static) -> Self {
         self.listeners.push(Arc::new(listener));
         self
     }
 
-    /// Sets how handles and DIDs are resolved; by default DNS, `.well-known` and the public PLC directory.
+    /// Sets the resolver of handles and DIDs. The default one uses DNS, HTTPS and the public PLC directory.
+    ///
+    /// ```
+    /// use atproto_sdk::{
+    ///     identity::Resolver,
+    ///     oauth::{ClientMetadata, OAuth},
+    /// };
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let resolver = Resolver::builder().plc_directory("https://plc.example.com").build()?;
+    /// let oauth = OAuth::builder(ClientMetadata::loopback()).resolver(resolver).build()?;
+    /// # Ok(()) }
+    /// ```
     pub fn resolver(mut self, resolver: impl ResolveIdentity) -> Self {
         self.resolver = Some(Arc::new(resolver));
         self
     }
 
-    /// Sets what is done with answers that carry no `DPoP-Nonce`.
+    /// Sets how to treat a successful response without a `DPoP-Nonce` header. By default, such a response is rejected if
+    /// it comes from an authorization server.
+    ///
+    /// ```
+    /// use atproto_sdk::oauth::{ClientMetadata, MissingNoncePolicy, OAuth};
+    ///
+    /// // For a server that omits the header.
+    /// let oauth =
+    ///     OAuth::builder(ClientMetadata::loopback()).missing_nonce(MissingNoncePolicy::Accept).build()?;
+    /// # Ok::<(), atproto_sdk::oauth::BuildError>(())
+    /// ```
     pub fn missing_nonce(mut self, missing_nonce: MissingNoncePolicy) -> Self {
         self.missing_nonce = missing_nonce;
         self
     }
 
-    /// Sends every HTTP request through a proxy, such as `http://proxy.example.com:3128`; the default resolver's, too. By
-    /// default there is none, whatever the environment says.
+    /// Sends all HTTP requests, including those of the default resolver, through a proxy such as
+    /// `http://proxy.example.com:3128`. By default no proxy is used, and the environment variables for proxies are
+    /// ignored.
     ///
-    /// Accounts name the servers that are asked, so without a proxy every address is checked after its name has been
-    /// resolved. Behind a proxy it is the proxy that resolves names, and that has to refuse private addresses. What is
-    /// checked here in any case: addresses in URLs, schemes, redirects (none are followed), times and sizes.
+    /// The servers to connect to are chosen by the accounts that sign in, so they are untrusted. Without a proxy, every
+    /// address is checked after name resolution. With a proxy, names are resolved by the proxy, which must reject private
+    /// addresses itself. IP addresses in URLs, schemes, redirects (none are followed), time and size are checked in both
+    /// cases.
+    ///
+    /// ```
+    /// use atproto_sdk::oauth::{ClientMetadata, OAuth};
+    ///
+    /// let oauth = OAuth::builder(ClientMetadata::loopback()).proxy("http://proxy.example.com:3128").build()?;
+    /// # Ok::<(), atproto_sdk::oauth::BuildError>(())
+    /// ```
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
         self.proxy = Some(url.into());
         self
     }
 
-    /// Development: also talks http to servers on this machine. Never for an app that others use.
+    /// Allows plain http to servers on this machine, for development only.
+    ///
+    /// ```
+    /// use atproto_sdk::{
+    ///     identity::{HandleResolver, Resolver},
+    ///     oauth::{ClientMetadata, OAuth},
+    /// };
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let resolver = Resolver::builder()
+    ///     .plc_directory("http://localhost:2582")
+    ///     .handle_resolver(HandleResolver::Xrpc("http://localhost:2583".to_owned()))
+    ///     .allow_loopback_http(true)
+    ///     .build()?;
+    /// let oauth = OAuth::builder(ClientMetadata::loopback()).resolver(resolver).allow_loopback_http().build()?;
+    /// # Ok(()) }
+    /// ```
     pub fn allow_loopback_http(mut self) -> Self {
         self.allow_loopback_http = true;
         self
     }
 
-    /// Checks the metadata and sets everything up.
+    /// Validates the settings and builds the [`OAuth`]. Does not connect to any server.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the client metadata breaks a rule that servers enforce, if the keyset does not fit the
+    /// metadata, or if the HTTP client cannot be created.
     pub fn build(self) -> Result<OAuth, BuildError> {
         self.metadata.check()?;
         self.check_keyset()?;
@@ -157,7 +290,7 @@ impl OAuthBuilder {
             }
         };
         let proxy = self.proxy.as_deref().map(http_client::proxy).transpose()?;
-        // Account and authorization servers are named by untrusted documents (O9).
+        // The URLs of account and authorization servers come from untrusted documents (O9).
         let egress = Egress { allow_loopback_http: self.allow_loopback_http, proxy };
         let failed = |e: reqwest::Error| BuildError::Http { problem: e.to_string() };
         let untrusted = UntrustedHttp::new(&egress).map_err(failed)?;
@@ -187,7 +320,7 @@ impl OAuthBuilder {
             None => return Ok(()),
             Some(keyset) => keyset,
         };
-        // Only the newest signs new requests; older ones may have been taken out of the document.
+        // Only the newest key signs new requests; older keys may have been removed from the document.
         let newest = keyset.newest();
         let public = serde_json::from_str(&newest.to_public_jwk()).unwrap_or_default();
         match self.metadata.lists_key(&public) {

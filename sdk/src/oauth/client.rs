@@ -1,4 +1,4 @@
-//! One signed-in account: signs, refreshes and repeats calls.
+//! The client of a signed-in account: signs calls, refreshes tokens, repeats rejected calls.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -16,12 +16,24 @@ use crate::{
     xrpc::{BoxFuture, Kind, Request, RequestBody, Transport, TransportError, TransportResponse},
 };
 
-/// There is no client for a session.
+/// Why [`OAuth::client`](super::OAuth::client) did not return a client.
+///
+/// ```no_run
+/// # async fn f(oauth: atproto_sdk::oauth::OAuth) -> Result<(), Box<dyn std::error::Error>> {
+/// use atproto_sdk::did;
+///
+/// match oauth.client(&did!("did:plc:ewvi7nxzyoun6zhxrhs64oiz")).await {
+///     Ok(client) => println!("{} is signed in", client.did()),
+///     Err(error) if error.is_not_found() => println!("the user must sign in"),
+///     Err(error) => println!("try again later: {error}"),
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientError {
-    /// Nobody has signed in, or they have signed out: start a sign-in.
-    #[error("{did} has no session here; sign in first")]
+    /// The account has no session: it has never signed in, or it has signed out. The user must sign in.
+    #[error("{did} has no session; sign in first")]
     SessionNotFound {
         /// The account.
         did: Did,
@@ -32,7 +44,7 @@ pub enum ClientError {
 }
 
 impl ClientError {
-    /// Whether the user has to sign in; otherwise the store failed.
+    /// Returns `true` if the user must sign in, and `false` if the store failed.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::SessionNotFound { .. })
     }
@@ -40,8 +52,20 @@ impl ClientError {
 
 /// Makes calls as a signed-in account. Cheap to clone; clones share the session.
 ///
-/// Tokens are refreshed when they come to their end or are refused. When that is no longer possible, every
-/// call fails with [`TransportError::Reauthenticate`].
+/// The access token is refreshed shortly before it expires, or when the server rejects it. Once the session can no longer
+/// be refreshed, all calls fail with [`TransportError::Reauthenticate`].
+///
+/// ```no_run
+/// # async fn f(client: atproto_sdk::oauth::OAuthClient) -> Result<(), Box<dyn std::error::Error>> {
+/// use atproto_sdk::{
+///     api::{app::bsky::feed::post::Post, com::atproto::repo::describe_repo},
+///     types::Datetime,
+/// };
+///
+/// let repo = client.com_atproto_repo().describe_repo(describe_repo::Params::new(client.did())).await?;
+/// client.records::<Post>().create(&Post::new("Hello", Datetime::now())).await?;
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct OAuthClient {
     session: SessionHandle,
@@ -56,13 +80,13 @@ impl fmt::Debug for OAuthClient {
 }
 
 impl OAuthClient {
-    /// A client for a session; whether it exists shows with the first call.
+    /// A client for a session. If the session does not exist, the first call fails.
     pub(crate) fn new(context: &Arc<AppContext>, id: &SessionId) -> Self {
         let session = SessionHandle::new(Arc::clone(context), id);
         Self { session, validates_input: true, checks_scopes: true }
     }
 
-    /// A client for a session whose sign-in has learned nonces.
+    /// A client for a new session, with the nonces that were received during the sign-in.
     pub(crate) fn with_nonces(context: &Arc<AppContext>, id: &SessionId, nonces: NonceCache) -> Self {
         context.nonces.adopt(id, nonces);
         Self::new(context, id)
@@ -70,17 +94,28 @@ impl OAuthClient {
 
     crate::xrpc::input_validation!();
 
-    /// Turns the check of calls against the granted scopes on or off, for this client and the clones that are made of
-    /// it. It is on to begin with: a call that the server would certainly refuse is not sent and fails with
-    /// [`TransportError::MissingScope`].
+    /// Sets whether calls are checked against the granted scopes before they are sent. The default is `true`.
+    ///
+    /// If enabled, a call that the server would certainly reject is not sent and fails with
+    /// [`TransportError::MissingScope`]. The setting applies to this client and to clones made from it.
+    ///
+    /// ```no_run
+    /// # fn f(client: atproto_sdk::oauth::OAuthClient) {
+    /// let unchecked = client.clone().check_scopes(false);
+    /// # let _ = unchecked;
+    /// # }
+    /// ```
     #[must_use]
     pub fn check_scopes(mut self, on: bool) -> Self {
         self.checks_scopes = on;
         self
     }
 
-    /// Whether the granted scopes allow something, by the generated types of [`needs`](crate::scopes::needs) or by a
-    /// permission. `false` is certain; what cannot be known is `true`, see [`Scopes::allows`].
+    /// Returns whether the granted scopes allow an operation, given by a function of [`needs`](crate::scopes::needs) or
+    /// as a permission.
+    ///
+    /// `false` means that the server will certainly reject the operation. If only the server can decide, the result is
+    /// `true`; see [`Scopes::allows`].
     ///
     /// ```no_run
     /// # async fn example(client: atproto_sdk::oauth::OAuthClient) -> Result<(), Box<dyn std::error::Error>> {
@@ -95,57 +130,85 @@ impl OAuthClient {
     /// ```
     ///
     /// # Errors
-    /// When the session cannot be read or has ended.
+    ///
+    /// Returns an error if the session cannot be read or has ended.
     pub async fn allows(&self, needed: impl Needed) -> Result<bool, SessionError> {
         Ok(self.session.current().await?.scopes.allows(needed))
     }
 
-    /// The granted scopes, understood.
+    /// Returns the granted scopes.
+    ///
+    /// ```no_run
+    /// # async fn f(client: atproto_sdk::oauth::OAuthClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// for scope in client.scopes().await? {
+    ///     println!("{scope}");
+    /// }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// When the session cannot be read or has ended.
+    ///
+    /// Returns an error if the session cannot be read or has ended.
     pub async fn scopes(&self) -> Result<Scopes, SessionError> {
         Ok(self.session.current().await?.scopes.clone())
     }
 
-    /// The account.
+    /// Returns the DID of the account.
     pub fn did(&self) -> &Did {
         self.session.id().did()
     }
 
-    /// The session.
+    /// Returns the id of the session.
     pub fn session_id(&self) -> &SessionId {
         self.session.id()
     }
 
-    /// Scopes, expiry and servers of the session.
+    /// Returns the scopes, expiry and servers of the session.
+    ///
+    /// ```no_run
+    /// # async fn f(client: atproto_sdk::oauth::OAuthClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// let info = client.session_info().await?;
+    /// println!("hosted at {}, signed in through {}", info.pds, info.issuer);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// When the session cannot be read or has ended.
+    ///
+    /// Returns an error if the session cannot be read or has ended.
     pub async fn session_info(&self) -> Result<SessionInfo, SessionError> {
         Ok(self.info(&*self.session.current().await?))
     }
 
-    /// Refreshes the tokens now. Calls do that when it is needed, so apps rarely have to.
+    /// Refreshes the tokens now. Calls refresh them when necessary, so apps rarely need this.
     ///
-    /// Joins a refresh in progress.
+    /// If a refresh is already in progress, waits for it instead of starting another one.
     ///
     /// # Errors
-    /// When the session cannot be refreshed; [`SessionError::Reauthenticate`] if it has ended.
+    ///
+    /// Returns [`SessionError::Reauthenticate`] if the session has ended, and other errors if it cannot be refreshed at the
+    /// moment.
     pub async fn refresh(&self) -> Result<SessionInfo, SessionError> {
         let current = self.session.current().await?;
         Ok(self.info(&*self.session.refresh(&current.record.access_token).await?))
     }
 
-    /// Ends the session, as [`OAuth::sign_out`](super::OAuth::sign_out) does; this client and its clones then have none.
+    /// Ends the session, like [`OAuth::sign_out`](super::OAuth::sign_out). All further calls of this client and its clones
+    /// fail.
+    ///
+    /// ```no_run
+    /// # async fn f(client: atproto_sdk::oauth::OAuthClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// client.sign_out().await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// When the session cannot be removed from the store.
+    ///
+    /// Returns an error if the session cannot be removed from the store.
     pub async fn sign_out(&self) -> Result<SignOut, SignOutError> {
         sign_out(self.session.context(), self.session.id()).await
     }
 
-    /// Makes sure that the session can be used, with a refresh if one is due.
+    /// Makes sure that the session can be used, and refreshes it if necessary.
     pub(crate) async fn make_ready(&self) -> Result<(), SessionError> {
         self.session.ready().await.map(drop)
     }
@@ -154,7 +217,7 @@ impl OAuthClient {
         SessionInfo::of(&cached.record, self.session.nonce_missing(cached))
     }
 
-    /// Sends a request and, if the token was refused, once more with another.
+    /// Sends a request, and once more with a new token if the server rejects the current one.
     async fn call(&self, request: Request) -> Result<TransportResponse, TransportError> {
         let failed = |error: SessionError| error.into_transport(self.did());
         let mut cached = self.session.ready().await.map_err(failed)?;
@@ -188,12 +251,12 @@ impl Transport for OAuthClient {
     fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>> {
         Box::pin(async move {
             if request.kind() == Kind::Query && !matches!(request.body(), RequestBody::Empty) {
-                let problem = "a query has no body".into();
+                let problem = "a query cannot have a body".into();
                 return Err(TransportError::InvalidRequest { problem });
             }
             tracing::Span::current().record("did", self.did().as_str());
             let limit = request.timeout().unwrap_or_else(|| default_limit(request.body()));
-            // A refresh in progress goes on without this call.
+            // A refresh in progress continues even if this call times out.
             match tokio::time::timeout(limit, self.call(request.with_timeout(limit))).await {
                 Ok(answer) => answer,
                 Err(_) => Err(TransportError::Timeout { host: self.session.host(), limit }),

@@ -1,11 +1,63 @@
-//! OAuth: signing users in, and the clients that make calls as them.
+//! OAuth: signing users in, and making calls on their behalf.
 //!
-//! [`OAuth`] is the app: it starts sign-ins and finds sessions. [`OAuthClient`] is one signed-in account:
-//! it signs, refreshes and retries by itself.
+//! [`OAuth`] is the app. It starts and completes sign-ins and finds sessions in the store. [`OAuthClient`] makes calls as
+//! one signed-in account: it signs every request with the session's key, refreshes the tokens before they expire, and
+//! repeats a request that was rejected because of an old nonce or token.
 //!
-//! [`OAuth`] and its builder stand on `sign_in`, that on the client and its `session`, that on `wire` (signed exchanges),
-//! and that on `app` (metadata and keys).
+//! The implementation follows the [OAuth profile of the AT Protocol](https://atproto.com/specs/oauth): pushed
+//! authorization requests ([RFC 9126](https://www.rfc-editor.org/rfc/rfc9126)), PKCE
+//! ([RFC 7636](https://www.rfc-editor.org/rfc/rfc7636)) and DPoP ([RFC 9449](https://www.rfc-editor.org/rfc/rfc9449)) for
+//! every client, and signed assertions ([RFC 7523](https://www.rfc-editor.org/rfc/rfc7523)) for confidential clients.
+//!
+//! # Command-line and desktop apps
+//!
+//! [`OAuth::resume_or_sign_in`] reuses a stored session or opens the user's browser:
+//!
+//! ```no_run
+//! use atproto_sdk::{
+//!     oauth::{ClientMetadata, OAuth},
+//!     store::FileStore,
+//! };
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let oauth = OAuth::builder(ClientMetadata::loopback()).store(FileStore::open("sessions.json")?).build()?;
+//! let client = oauth.resume_or_sign_in("alice.example.com").print_url().await?.client;
+//! println!("Signed in as {}", client.did());
+//! # Ok(()) }
+//! ```
+//!
+//! # Web apps
+//!
+//! A web app redirects the browser to [`Authorization::url`] and passes the query string of the redirect URI to
+//! [`OAuth::callback`]. With the `axum` feature, the `axum` module of this crate does both.
+//!
+//! ```no_run
+//! use atproto_sdk::oauth::{AuthorizeOptions, CallbackParams, OAuth, OAuthClient};
+//!
+//! # type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+//! /// `GET /login?handle=..`: returns the URL to redirect to and the value of a cookie.
+//! async fn login(oauth: &OAuth, handle: &str) -> Result<(String, String)> {
+//!     let authorization = oauth.authorize(handle, AuthorizeOptions::new()).await?;
+//!     Ok((authorization.url, authorization.state))
+//! }
+//!
+//! /// `GET /callback?..`
+//! async fn callback(oauth: &OAuth, query: &str, cookie: &str) -> Result<OAuthClient> {
+//!     let params = CallbackParams::from_query(query)?;
+//!     if params.state() != cookie {
+//!         return Err("this sign-in was started in another browser".into());
+//!     }
+//!     Ok(oauth.callback(&params).await?.client)
+//! }
+//! ```
+//!
+//! # Sessions
+//!
+//! Sessions are persisted in a [store](crate::store). Any number of processes can share a store; a lock in it makes sure
+//! that only one of them refreshes a session at a time. [`OAuth::client`] returns a client for a stored session.
 
+// The layers, from top to bottom: `OAuth` and its builder, `sign_in`, `client` and `session`, `wire` (signed requests),
+// `app` (metadata and keys). Each uses only those below it.
 mod app;
 mod builder;
 mod client;
@@ -37,17 +89,19 @@ use crate::{identity::ResolveIdentity, types::Did};
 use session::{sign_out, sign_out_all};
 use sign_in::SignInContext;
 
-/// An app that signs users in. Cheap to clone; one per app is enough.
+/// An app that signs users in. Cheap to clone; create one per app.
 ///
 /// ```no_run
 /// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
 /// use atproto_sdk::oauth::{ClientMetadata, OAuth};
 ///
 /// let oauth = OAuth::builder(ClientMetadata::loopback()).build()?;
-/// let signed_in = oauth.sign_in("alice.example").await?;
+/// let signed_in = oauth.sign_in("alice.example.com").await?;
 /// println!("{} is signed in", signed_in.client.did());
 /// # Ok(()) }
 /// ```
+///
+/// See the [module documentation](self) for web apps.
 #[derive(Clone)]
 pub struct OAuth {
     context: Arc<SignInContext>,
@@ -60,22 +114,54 @@ impl fmt::Debug for OAuth {
 }
 
 impl OAuth {
-    /// Starts to build an app from its client metadata.
+    /// Creates a builder from the client metadata of the app.
     pub fn builder(metadata: ClientMetadata) -> OAuthBuilder {
         OAuthBuilder::new(metadata)
     }
 
-    /// The client metadata; serializes to the document that the `client_id` serves.
+    /// Returns the client metadata. It serializes to the document that must be served at the `client_id`.
+    ///
+    /// ```
+    /// use atproto_sdk::oauth::{ClientMetadata, OAuth};
+    ///
+    /// let metadata = ClientMetadata::native("https://app.example/client-metadata.json")
+    ///     .redirect_uri("example.app:/callback");
+    /// let oauth = OAuth::builder(metadata).build()?;
+    /// // Serve this with the content type `application/json`.
+    /// let document = oauth.metadata().to_json();
+    /// assert!(document.contains(r#""dpop_bound_access_tokens": true"#));
+    /// # Ok::<(), atproto_sdk::oauth::BuildError>(())
+    /// ```
     pub fn metadata(&self) -> &ClientMetadata {
         &self.context.metadata
     }
 
-    /// The public keys of a confidential client as a JWK set: what its `jwks_uri` serves. `None` for other clients.
+    /// Returns the public keys of a confidential client as a JWK set, to be served at its `jwks_uri`. Returns `None` if
+    /// this is a public client.
+    ///
+    /// ```
+    /// use atproto_sdk::oauth::{ClientKey, ClientMetadata, Keyset, OAuth};
+    ///
+    /// let keys = Keyset::new([ClientKey::generate()?])?;
+    /// let metadata = ClientMetadata::confidential("https://app.example/client-metadata.json", &keys)
+    ///     .jwks_uri("https://app.example/jwks.json")
+    ///     .redirect_uri("https://app.example/callback");
+    /// let oauth = OAuth::builder(metadata).keyset(keys).build()?;
+    /// assert!(oauth.jwks().is_some_and(|document| document.starts_with(r#"{"keys":["#)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn jwks(&self) -> Option<String> {
         self.context.app.client.keyset.as_ref().map(Keyset::to_jwks)
     }
 
-    /// How accounts are resolved.
+    /// Returns the resolver of handles and DIDs.
+    ///
+    /// ```no_run
+    /// # async fn f(oauth: atproto_sdk::oauth::OAuth, did: atproto_sdk::types::Did) -> Result<(), Box<dyn std::error::Error>> {
+    /// let identity = oauth.resolver().resolve_for_display(did.as_str()).await?;
+    /// println!("Signed in as {}", identity.display_handle());
+    /// # Ok(()) }
+    /// ```
     pub fn resolver(&self) -> &dyn ResolveIdentity {
         &*self.context.resolver
     }
@@ -83,25 +169,27 @@ impl OAuth {
 
 /// Signing in.
 impl OAuth {
-    /// Signs a user in from a handle, a DID or a server's URL: opens their browser and waits for them.
+    /// Signs a user in through the browser on this machine, and waits until they have returned.
     ///
-    /// The client metadata needs a redirect URI on a loopback address, as [`ClientMetadata::loopback`] has.
+    /// `input` is a handle, a DID, or the URL of a server. The client metadata must contain a redirect URI with a loopback
+    /// address, as that of [`ClientMetadata::loopback`] does.
     ///
     /// ```no_run
     /// # async fn f(oauth: atproto_sdk::oauth::OAuth) -> Result<(), atproto_sdk::oauth::SignInError> {
-    /// let client = oauth.sign_in("alice.example").on_url(|url| eprintln!("Open {url}")).await?.client;
+    /// let client = oauth.sign_in("alice.example.com").on_url(|url| eprintln!("Open {url}")).await?.client;
     /// # Ok(()) }
     /// ```
     pub fn sign_in(&self, input: impl Into<String>) -> SignIn {
         SignIn::new(Arc::clone(&self.context), input.into())
     }
 
-    /// Returns a client for the account that `input` names (a handle, a DID or a server's URL): that of its newest session
-    /// if the session still works and was asked for all scopes that are needed now, or that of a new sign-in through the
-    /// user's browser.
+    /// Returns a client for a stored session of the account, or signs the user in through the browser if there is none.
     ///
-    /// The one call that a command-line tool makes at its start. [`SignedIn::resumed`] tells which of both it was. A
-    /// session whose server cannot be reached counts as one that works.
+    /// `input` is a handle, a DID, or the URL of a server. The newest session that can still be used and that was
+    /// requested with all scopes requested now is resumed; [`SignedIn::resumed`] is then `true`. If the server of a session
+    /// cannot be reached, the session is assumed to be usable.
+    ///
+    /// This is the call for a command-line tool to make on startup:
     ///
     /// ```no_run
     /// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
@@ -112,30 +200,34 @@ impl OAuth {
     ///
     /// let store = FileStore::open("sessions.json")?;
     /// let oauth = OAuth::builder(ClientMetadata::loopback()).store(store).build()?;
-    /// let client = oauth.resume_or_sign_in("alice.example").print_url().await?.client;
+    /// let client = oauth.resume_or_sign_in("alice.example.com").print_url().await?.client;
     /// # Ok(()) }
     /// ```
     pub fn resume_or_sign_in(&self, input: impl Into<String>) -> SignIn {
         self.sign_in(input).resuming()
     }
 
-    /// Starts a sign-in from a handle (with or without `@`), a DID, or the URL of a server.
+    /// Starts a sign-in with a [pushed authorization request].
     ///
-    /// Send the user to [`Authorization::url`]; what comes back at the redirect URI goes to
+    /// `input` is a handle (with or without `@`), a DID, or the URL of a server. Redirect the user to
+    /// [`Authorization::url`]. The server sends them back to the redirect URI, whose query string you pass to
     /// [`callback`](Self::callback).
     ///
     /// ```no_run
     /// # async fn f(oauth: atproto_sdk::oauth::OAuth) -> Result<(), Box<dyn std::error::Error>> {
     /// use atproto_sdk::oauth::AuthorizeOptions;
     ///
-    /// let authorization = oauth.authorize("alice.example", AuthorizeOptions::new()).await?;
-    /// // Keep `authorization.state` in a cookie of this browser, and redirect it to:
+    /// let authorization = oauth.authorize("alice.example.com", AuthorizeOptions::new()).await?;
+    /// // Set a cookie with `authorization.state`, and redirect the browser to this URL:
     /// println!("{}", authorization.url);
     /// # Ok(()) }
     /// ```
     ///
     /// # Errors
-    /// When the account or its server cannot be found, or the server does not accept the request.
+    ///
+    /// Returns an error if the account or its authorization server cannot be found, or if the server rejects the request.
+    ///
+    /// [pushed authorization request]: https://atproto.com/specs/oauth#authorization-requests
     pub async fn authorize(
         &self,
         input: &str,
@@ -144,12 +236,14 @@ impl OAuth {
         self.context.authorize(input, options).await
     }
 
-    /// Completes a sign-in: checks the callback, gets tokens, checks whose they are, and stores the session.
+    /// Completes a sign-in: verifies the callback, exchanges the code for tokens, verifies which account they belong to,
+    /// and stores the session.
     ///
-    /// Tokens that fail a check are revoked before the error returns. Once the code has been sent, dropping the future
-    /// does not stop the exchange: its session is stored, or its tokens are revoked. A web app must also make sure that
-    /// the callback reached the browser that was sent away, by keeping [`Authorization::state`] in a
-    /// cookie and comparing it with [`CallbackParams::state`].
+    /// If a check fails, the tokens are revoked before the error is returned. Once the code has been sent, dropping the
+    /// future does not cancel the exchange: either the session is stored, or its tokens are revoked.
+    ///
+    /// A web app must make sure that the browser is the one that started the sign-in: set a cookie with
+    /// [`Authorization::state`] and compare it with [`CallbackParams::state`].
     ///
     /// ```no_run
     /// # async fn f(oauth: atproto_sdk::oauth::OAuth, query: &str, cookie: &str) -> Result<(), Box<dyn std::error::Error>> {
@@ -157,15 +251,16 @@ impl OAuth {
     ///
     /// let params = CallbackParams::from_query(query)?;
     /// if params.state() != cookie {
-    ///     return Err("another browser started this sign-in".into());
+    ///     return Err("this sign-in was started in another browser".into());
     /// }
     /// let client = oauth.callback(&params).await?.client;
     /// # Ok(()) }
     /// ```
     ///
     /// # Errors
-    /// When the user refused ([`CallbackError::Denied`]), when the callback does not belong to a sign-in in progress, and
-    /// when a check fails. No session is stored then.
+    ///
+    /// Returns [`CallbackError::Denied`] if the user denied access, and other errors if the callback does not belong to a
+    /// sign-in in progress or a check fails. No session is stored in these cases.
     pub async fn callback(&self, params: &CallbackParams) -> Result<SignedIn, CallbackError> {
         self.context.callback(params).await
     }
@@ -181,14 +276,16 @@ impl OAuth {
     ///
     /// match oauth.client(&did!("did:plc:ewvi7nxzyoun6zhxrhs64oiz")).await {
     ///     Ok(client) => println!("{:?}", client.session_info().await?),
-    ///     Err(ClientError::SessionNotFound { did }) => println!("{did} has to sign in"),
+    ///     Err(ClientError::SessionNotFound { did }) => println!("{did} must sign in"),
     ///     Err(error) => return Err(error.into()),
     /// }
     /// # Ok(()) }
     /// ```
     ///
     /// # Errors
-    /// [`ClientError::SessionNotFound`] if the account has no session.
+    ///
+    /// Returns [`ClientError::SessionNotFound`] if the account has no session, and [`ClientError::Store`] if the store
+    /// fails.
     pub async fn client(&self, did: &Did) -> Result<OAuthClient, ClientError> {
         match self.context.app.sessions.newest(did).await? {
             Some(session) => Ok(self.client_named(&session.id)),
@@ -196,10 +293,21 @@ impl OAuth {
         }
     }
 
-    /// Returns a client for one session, such as that of one browser.
+    /// Returns a client for a specific session, such as the session of one browser.
+    ///
+    /// ```no_run
+    /// # async fn f(oauth: atproto_sdk::oauth::OAuth, cookie: &str) -> Result<(), Box<dyn std::error::Error>> {
+    /// use atproto_sdk::oauth::SessionId;
+    ///
+    /// let id: SessionId = cookie.parse()?;
+    /// let client = oauth.client_for(&id).await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// [`ClientError::SessionNotFound`] if there is no such session.
+    ///
+    /// Returns [`ClientError::SessionNotFound`] if the session does not exist, and [`ClientError::Store`] if the store
+    /// fails.
     pub async fn client_for(&self, id: &SessionId) -> Result<OAuthClient, ClientError> {
         match self.context.app.sessions.get(id).await? {
             Some(_) => Ok(self.client_named(id)),
@@ -207,20 +315,23 @@ impl OAuth {
         }
     }
 
-    /// A client for a session of that name, whether it exists or not: its calls tell.
+    /// A client for the session with this id. Calls fail if the session does not exist.
     pub(crate) fn client_named(&self, id: &SessionId) -> OAuthClient {
         OAuthClient::new(&self.context.app, id)
     }
 
-    /// Returns the accounts that have sessions in the store, in the order of their DIDs.
+    /// Returns the accounts that have sessions in the store, sorted by DID.
     ///
     /// # Errors
-    /// When the store fails.
+    ///
+    /// Returns an error if the store fails.
     pub async fn accounts(&self) -> Result<Vec<Did>, ClientError> {
         Ok(self.context.app.sessions.accounts().await?)
     }
 
-    /// Returns the sessions of an account, one per device or browser, oldest first.
+    /// Returns the sessions of an account, oldest first. An account has one session per device or browser.
+    ///
+    /// A session that cannot be read is skipped and logged.
     ///
     /// ```no_run
     /// # async fn f(oauth: atproto_sdk::oauth::OAuth) -> Result<(), Box<dyn std::error::Error>> {
@@ -233,16 +344,18 @@ impl OAuth {
     /// ```
     ///
     /// # Errors
-    /// When the store fails. A session that cannot be read is left out and logged.
+    ///
+    /// Returns an error if the store fails.
     pub async fn sessions(&self, did: &Did) -> Result<Vec<SessionInfo>, ClientError> {
         let sessions = self.context.app.sessions.all(did).await?;
         Ok(sessions.iter().map(|session| SessionInfo::of(session, false)).collect())
     }
 
-    /// Returns the events of all sessions from now on, as a stream that does not end before the app does.
+    /// Returns a stream of the future events of all sessions: sign-ins, refreshes, and sessions that end.
     ///
-    /// These are the sign-ins, refreshes and ends in this process; what other processes do with the same store is not
-    /// reported. For a function that is called instead, see [`OAuthBuilder::on_session_event`].
+    /// Only events in this process are reported, not those of other processes that share the store. The stream ends when
+    /// the last clone of this `OAuth` and the last of its clients are dropped. To register a callback instead, see
+    /// [`OAuthBuilder::on_session_event`].
     ///
     /// ```no_run
     /// # async fn f(oauth: atproto_sdk::oauth::OAuth) {
@@ -260,31 +373,42 @@ impl OAuth {
         self.context.app.events.subscribe()
     }
 
-    /// Ends a session: removes it from the store, and revokes its tokens at the server.
+    /// Ends a session: removes it from the store and [revokes](https://www.rfc-editor.org/rfc/rfc7009) its tokens.
     ///
-    /// Once begun it goes on even if this future is dropped.
+    /// Once started, the sign-out completes even if the future is dropped.
     ///
     /// ```no_run
     /// # async fn f(oauth: atproto_sdk::oauth::OAuth, id: atproto_sdk::oauth::SessionId) -> Result<(), Box<dyn std::error::Error>> {
     /// use atproto_sdk::oauth::SignOut;
     ///
     /// if let SignOut::NotConfirmed { problem } = oauth.sign_out(&id).await? {
-    ///     println!("the session is gone here; the server did not confirm it: {problem}");
+    ///     println!("The session was removed, but its tokens may still be valid: {problem}");
     /// }
     /// # Ok(()) }
     /// ```
     ///
     /// # Errors
-    /// When the session cannot be removed from the store. That the server does not confirm is not an error.
+    ///
+    /// Returns an error if the session cannot be removed from the store. If only the revocation fails, the result is
+    /// [`SignOut::NotConfirmed`].
     pub async fn sign_out(&self, id: &SessionId) -> Result<SignOut, SignOutError> {
         sign_out(&self.context.app, id).await
     }
 
-    /// Ends every session of an account, as [`sign_out`](Self::sign_out) does one. One that cannot be removed does not
-    /// keep the others.
+    /// Ends all sessions of an account, as if by calling [`sign_out`](Self::sign_out) for each of them.
+    ///
+    /// ```no_run
+    /// # async fn f(oauth: atproto_sdk::oauth::OAuth) -> Result<(), Box<dyn std::error::Error>> {
+    /// use atproto_sdk::did;
+    ///
+    /// let ended = oauth.sign_out_all(&did!("did:plc:ewvi7nxzyoun6zhxrhs64oiz")).await?;
+    /// println!("{} sessions were removed", ended.len());
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// The first failure to remove a session, after all have been tried.
+    ///
+    /// Returns the first failure to remove a session, after trying to remove all of them.
     pub async fn sign_out_all(&self, did: &Did) -> Result<Vec<(SessionId, SignOut)>, SignOutError> {
         sign_out_all(&self.context.app, did).await
     }

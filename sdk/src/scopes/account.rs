@@ -1,22 +1,31 @@
-//! `account:` and `identity:`, what belongs to the account itself.
+//! The `account:` and `identity:` permissions.
 
 use super::{error::ScopeProblem, syntax::Syntax};
 
-/// A part of an account.
+/// An attribute of an account, for [`account`](https://atproto.com/specs/permission#account) permissions.
+///
+/// ```
+/// use atproto_sdk::scopes::{AccountAction, AccountAttribute, Permission};
+///
+/// let email = Permission::Account { attr: AccountAttribute::Email, action: AccountAction::Read };
+/// assert_eq!(email.to_string(), "account:email");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum AccountAttribute {
     /// The email address.
     Email,
-    /// The repository as a whole: importing one.
+    /// The whole repository: importing it.
     Repo,
-    /// Whether the account is active. Known to the reference implementation, not to the specification (O43).
+    /// The status: whether the account is active. Supported by the reference implementation, but not part of the
+    /// specification.
     Status,
 }
 
 impl AccountAttribute {
     const ALL: [Self; 3] = [Self::Email, Self::Repo, Self::Status];
 
-    /// The name in a scope.
+    /// Returns the name of the attribute in a scope.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Email => "email",
@@ -26,17 +35,18 @@ impl AccountAttribute {
     }
 }
 
-/// What can be done with a part of an account.
+/// An action on an attribute of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum AccountAction {
-    /// Looking at it.
+    /// Reading it.
     Read,
-    /// Changing it, and looking at it.
+    /// Reading and changing it.
     Manage,
 }
 
 impl AccountAction {
-    /// The name in a scope.
+    /// Returns the name of the action in a scope.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Read => "read",
@@ -45,17 +55,25 @@ impl AccountAction {
     }
 }
 
-/// A part of an identity.
+/// An attribute of an identity, for [`identity`](https://atproto.com/specs/permission#identity) permissions.
+///
+/// ```
+/// use atproto_sdk::scopes::{IdentityAttribute, Permission};
+///
+/// let handle = Permission::Identity { attr: IdentityAttribute::Handle };
+/// assert_eq!(handle.to_string(), "identity:handle");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum IdentityAttribute {
     /// The handle.
     Handle,
-    /// The whole DID document, keys and services included.
+    /// The whole DID document, including its keys and services.
     Everything,
 }
 
 impl IdentityAttribute {
-    /// The name in a scope.
+    /// Returns the name of the attribute in a scope.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Handle => "handle",
@@ -63,7 +81,7 @@ impl IdentityAttribute {
         }
     }
 
-    /// Whether who has this has the other as well.
+    /// Whether permission for this attribute includes permission for the other one.
     pub(super) const fn covers(self, other: Self) -> bool {
         matches!((self, other), (Self::Everything, _) | (Self::Handle, Self::Handle))
     }
@@ -73,7 +91,7 @@ const ACCOUNT: &str = "`email`, `repo` or `status`";
 const ACTION: &str = "`read` or `manage`";
 const IDENTITY: &str = "`handle` or `*`";
 
-/// Reading is part of managing, so of several actions the greatest counts.
+/// `manage` includes `read`, so the greatest of several actions is used.
 pub(super) fn parse_account(syntax: &Syntax<'_>) -> Result<(AccountAttribute, AccountAction), ScopeProblem> {
     syntax.only(&["attr", "action"], "`attr` and `action`")?;
     let value = syntax.one_positional("attr", ACCOUNT)?;

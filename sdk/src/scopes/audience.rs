@@ -1,12 +1,12 @@
-//! Whom a call may be passed on to.
+//! The audience of `rpc:` permissions.
 
 use std::{fmt, str::FromStr};
 
 use crate::types::{Did, InvalidText};
 
-/// A service of a DID, `did:web:api.example.com#example`.
+/// A reference to a service of a DID, such as `did:web:api.example.com#example`.
 ///
-/// The DID is of one of the methods of the protocol, `plc` or `web`, and the latter without a path.
+/// The DID is a `did:plc`, or a `did:web` without a path.
 ///
 /// ```
 /// use atproto_sdk::scopes::Service;
@@ -23,10 +23,11 @@ pub struct Service {
 }
 
 impl Service {
-    /// Checks and takes a text.
+    /// Parses a service reference.
     ///
     /// # Errors
-    /// When it is not such a DID with a service id behind `#`.
+    ///
+    /// Returns an error if `text` is not such a DID, followed by `#` and a service id.
     pub fn new(text: impl AsRef<str>) -> Result<Self, InvalidText> {
         let text = text.as_ref();
         check(text).map_err(|problem| InvalidText::new("service", text, problem))?;
@@ -34,25 +35,34 @@ impl Service {
         Ok(Self { text: text.to_owned(), did })
     }
 
-    /// The service of an id, such as `bsky_appview`, of a DID.
+    /// Creates a reference to the service with an id such as `bsky_appview` of a DID.
+    ///
+    /// ```
+    /// use atproto_sdk::{did, scopes::Service};
+    ///
+    /// let service = Service::of(&did!("did:web:api.bsky.app"), "bsky_appview")?;
+    /// assert_eq!(service.as_str(), "did:web:api.bsky.app#bsky_appview");
+    /// # Ok::<_, atproto_sdk::types::InvalidText>(())
+    /// ```
     ///
     /// # Errors
-    /// When the DID or the id cannot stand in a scope.
+    ///
+    /// Returns an error if the DID or the id is not allowed in a scope.
     pub fn of(did: &Did, id: &str) -> Result<Self, InvalidText> {
         Self::new(format!("{did}#{id}"))
     }
 
-    /// The text.
+    /// Returns the reference as a string.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The DID.
+    /// Returns the DID.
     pub fn did(&self) -> &Did {
         &self.did
     }
 
-    /// What stands behind `#`.
+    /// Returns the service id, which is the part after `#`.
     pub fn id(&self) -> &str {
         self.text.split_once('#').map_or("", |(_, id)| id)
     }
@@ -77,8 +87,9 @@ impl FromStr for Service {
     }
 }
 
-/// The services that calls may go to.
+/// The services that an [`RpcPermission`](super::RpcPermission) applies to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "an audience is a service or a wildcard, by the specification")]
 pub enum Audience {
     /// Any service.
     Any,
@@ -87,7 +98,7 @@ pub enum Audience {
 }
 
 impl Audience {
-    /// `*` for any service, the service otherwise.
+    /// Returns `*` for [`Any`](Self::Any), and the reference of a service otherwise.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Any => "*",
@@ -102,7 +113,7 @@ impl From<Service> for Audience {
     }
 }
 
-/// `did:plc:...#id` or `did:web:...#id`, as the reference implementation takes them.
+/// Checks that a text has the form `did:plc:...#id` or `did:web:...#id`, like the reference implementation.
 pub(super) const fn check(text: &str) -> Result<(), &'static str> {
     let bytes = text.as_bytes();
     let mut hash = 0;
@@ -110,7 +121,7 @@ pub(super) const fn check(text: &str) -> Result<(), &'static str> {
         hash += 1;
     }
     if hash == bytes.len() {
-        return Err("it has no service id: `#` and a name, as in `did:web:api.example.com#example`");
+        return Err("it has no service id, expected `#` and a name as in `did:web:api.example.com#example`");
     }
     if let Err(problem) = check_did(bytes, hash) {
         return Err(problem);
@@ -135,19 +146,19 @@ const fn begins(bytes: &[u8], start: &[u8]) -> bool {
 const fn check_did(bytes: &[u8], end: usize) -> Result<(), &'static str> {
     if begins(bytes, b"did:plc:") {
         if end != 32 {
-            return Err("its `did:plc:` is not followed by 24 characters");
+            return Err("`did:plc:` is not followed by exactly 24 characters");
         }
         let mut at = 8;
         while at < end {
             if !matches!(bytes[at], b'a'..=b'z' | b'2'..=b'7') {
-                return Err("its `did:plc:` has a character other than `a` to `z` and `2` to `7`");
+                return Err("its `did:plc` contains a character other than `a` to `z` and `2` to `7`");
             }
             at += 1;
         }
         return Ok(());
     }
     if !begins(bytes, b"did:web:") {
-        return Err("it does not begin with `did:plc:` or `did:web:`");
+        return Err("it does not start with `did:plc:` or `did:web:`");
     }
     let local = b"did:web:localhost%3A";
     if begins(bytes, local) && end <= local.len() + 5 {
@@ -160,21 +171,21 @@ const fn check_did(bytes: &[u8], end: usize) -> Result<(), &'static str> {
     check_host(bytes, 8, end)
 }
 
-/// Labels between dots; the last one does not begin with a digit, so that it is no address.
+/// Checks a host name. The last label must not start with a digit, so that it is not an IP address.
 const fn check_host(bytes: &[u8], from: usize, end: usize) -> Result<(), &'static str> {
     let mut start = from;
     let mut at = from;
     while at <= end {
         if at == end || bytes[at] == b'.' {
             if at == start {
-                return Err("its `did:web:` has an empty part in the host name");
+                return Err("the host name of its `did:web` contains an empty label");
             }
             if at == end && bytes[start].is_ascii_digit() {
-                return Err("its `did:web:` is followed by an address, expected a host name");
+                return Err("its `did:web` contains an IP address, expected a host name");
             }
             start = at + 1;
         } else if !bytes[at].is_ascii_alphanumeric() && bytes[at] != b'-' {
-            return Err("its `did:web:` is followed by more than a host name");
+            return Err("its `did:web` contains more than a host name");
         }
         at += 1;
     }
@@ -194,7 +205,7 @@ const fn check_fragment(bytes: &[u8], from: usize) -> Result<(), &'static str> {
             b'%' if at + 2 < bytes.len()
                 && bytes[at + 1].is_ascii_hexdigit()
                 && bytes[at + 2].is_ascii_hexdigit() => {}
-            _ => return Err("its service id has a character that a fragment cannot have"),
+            _ => return Err("its service id contains a character that is not allowed in a fragment"),
         }
         at += 1;
     }

@@ -1,4 +1,4 @@
-//! `blob:`, uploading.
+//! The `blob:` permission.
 
 use std::fmt;
 
@@ -8,7 +8,8 @@ use super::{
     syntax::{Printer, Syntax},
 };
 
-/// Uploads of blobs of some types.
+/// Permission to upload blobs with certain MIME types: a
+/// [`blob`](https://atproto.com/specs/permission#blob) permission.
 ///
 /// ```
 /// use atproto_sdk::scopes::{BlobPermission, MimePattern};
@@ -28,12 +29,12 @@ pub struct BlobPermission {
 const ACCEPT: &str = "a MIME type like `image/png`, a pattern like `image/*`, or `*/*`";
 
 impl BlobPermission {
-    /// The types of one pattern.
+    /// Creates a permission for the types that match a pattern.
     pub fn new(pattern: MimePattern) -> Self {
         Self { accept: vec![pattern] }
     }
 
-    /// The types of one pattern more.
+    /// Adds the types that match another pattern.
     #[must_use]
     pub fn and(mut self, pattern: MimePattern) -> Self {
         if !self.covers(pattern.as_str()) {
@@ -44,12 +45,12 @@ impl BlobPermission {
         self
     }
 
-    /// The patterns, sorted.
+    /// Returns the patterns, sorted.
     pub fn accept(&self) -> &[MimePattern] {
         &self.accept
     }
 
-    /// Whether a type or all types of a pattern are among them.
+    /// Returns `true` if this permission includes a MIME type, or all types that match a pattern.
     pub fn covers(&self, mime: &str) -> bool {
         self.accept.iter().any(|pattern| pattern.covers(mime))
     }

@@ -1,13 +1,21 @@
-//! What is wrong with a scope.
+//! Errors of scopes.
 
-/// A text that is not a scope, or one of a resource of the protocol that breaks the resource's rules (O41, O43).
+/// A string that is not a valid scope, by its [syntax](https://atproto.com/specs/permission#scope-string-syntax) or by the
+/// rules of its resource.
+///
+/// ```
+/// use atproto_sdk::scopes::{Scope, ScopeProblem};
+///
+/// let error = "rpc:*?aud=*".parse::<Scope>().unwrap_err();
+/// assert_eq!(error.problem, ScopeProblem::EveryCall);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{scope}` is not a valid scope: {problem}")]
 #[non_exhaustive]
 pub struct InvalidScope {
-    /// The offending scope, cut to 200 characters.
+    /// The invalid scope, truncated to 200 characters.
     pub scope: String,
-    /// The rule that was broken.
+    /// The rule that it breaks.
     pub problem: ScopeProblem,
 }
 
@@ -18,67 +26,67 @@ impl InvalidScope {
     }
 }
 
-/// Which rule a scope breaks.
+/// The rule that a scope breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ScopeProblem {
-    /// There is nothing.
+    /// It is empty.
     #[error("it is empty")]
     Empty,
-    /// A character that no scope may have, such as a space or a quotation mark.
-    #[error("`{}` (byte {at}) cannot stand in a scope", found.escape_debug())]
+    /// It contains a character that is not allowed in scopes, such as a space or a quotation mark.
+    #[error("the character `{}` at byte {at} is not allowed in a scope", found.escape_debug())]
     Character {
         /// The character.
         found: char,
-        /// Where it stands, in bytes.
+        /// The position of the character, in bytes.
         at: usize,
     },
-    /// A `%` without two hexadecimal digits, or bytes that are no text.
-    #[error("the percent-encoding in `{part}` is broken, expected `%` and two hexadecimal digits")]
+    /// It contains a `%` without two hexadecimal digits, or bytes that are not UTF-8.
+    #[error("the percent-encoding in `{part}` is invalid, expected `%` and two hexadecimal digits")]
     Encoding {
         /// The part that cannot be decoded.
         part: String,
     },
-    /// A parameter that the resource does not have.
+    /// It contains a parameter that the resource does not have.
     #[error("`{resource}` has no parameter `{name}`, allowed are {allowed}")]
     UnknownParameter {
         /// The resource.
         resource: &'static str,
-        /// The parameter.
+        /// The name of the parameter.
         name: String,
-        /// The parameters that the resource has.
+        /// The parameters of the resource.
         allowed: &'static str,
     },
-    /// A parameter that is needed and not there.
+    /// A required parameter is missing.
     #[error("`{name}` is missing, expected {expected}")]
     Missing {
-        /// The parameter.
+        /// The name of the parameter.
         name: &'static str,
-        /// What may stand there.
+        /// The allowed values.
         expected: &'static str,
     },
-    /// A parameter that is there more than once, or behind the colon and in the query as well.
+    /// A parameter is given more than once, or both after the colon and in the query.
     #[error("`{name}` is given more than once")]
     Repeated {
-        /// The parameter.
+        /// The name of the parameter.
         name: &'static str,
     },
-    /// A parameter with a value that it cannot have.
-    #[error("`{value}` cannot be the `{name}`, expected {expected}{}", hint(value))]
+    /// A parameter has an invalid value.
+    #[error("`{value}` is not a valid `{name}`, expected {expected}{}", hint(value))]
     Value {
-        /// The parameter.
+        /// The name of the parameter.
         name: &'static str,
-        /// The value, decoded.
+        /// The decoded value.
         value: String,
-        /// What may stand there.
+        /// The allowed values.
         expected: &'static str,
     },
-    /// All methods of all services, which nobody can be given.
+    /// It is for all methods of all services, which cannot be granted.
     #[error("`lxm` and `aud` cannot both be `*`; name the methods or the service")]
     EveryCall,
 }
 
-/// A plus sign in a query is a space, which is seldom what was meant.
+/// A plus sign in a query is decoded as a space, which is rarely intended.
 fn hint(value: &str) -> &'static str {
     if value.contains(' ') { " (a `+` in a query stands for a space, write `%2B`)" } else { "" }
 }

@@ -1,4 +1,4 @@
-//! Whether granted scopes allow something.
+//! Checking whether granted scopes allow an operation.
 
 use super::{
     account::AccountAction,
@@ -13,22 +13,37 @@ use super::{
 };
 use crate::types::{SetAudience, SetPermission};
 
-/// What granted scopes say about a need.
+/// Whether granted scopes allow an operation. Returned by [`Scopes::grant`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "yes, no and unknown are all possible answers")]
 pub enum Grant {
-    /// The server will refuse.
+    /// Not allowed: the server will reject it.
     Missing,
-    /// It cannot be known: a permission set may list it, which only the server has read, or a scope that this
-    /// SDK does not know may mean it.
+    /// Only the server can decide: the operation may be part of a permission set, or of a scope that this crate does not
+    /// know.
     Unknown,
-    /// The server will not refuse for want of a scope.
+    /// Allowed: the server will not reject it because of a missing scope.
     Granted,
 }
 
-/// What can be asked whether it is allowed: a need of [`needs`](super::needs), a permission, a scope; or several, which
-/// then have to be allowed all.
+/// Something that may require permission: the result of a function in [`needs`](super::needs), a permission, a scope, or
+/// several of these, all of which must be allowed.
+///
+/// This trait is sealed.
+///
+/// ```
+/// use atproto_sdk::{
+///     api::app::bsky::feed::post::Post,
+///     scopes::{MimePattern, Permission, BlobPermission, Scopes, needs::{create, upload}},
+/// };
+///
+/// let scopes = Scopes::granted("atproto repo:app.bsky.feed.post blob:image/*");
+/// assert!(scopes.allows(create::<Post>()));
+/// assert!(scopes.allows([create::<Post>(), upload("image/png")]));
+/// assert!(!scopes.allows(BlobPermission::new(MimePattern::any())));
+/// ```
 pub trait Needed: sealed::Sealed {
-    /// What the scopes say about it.
+    /// Whether `scopes` allow it.
     #[doc(hidden)]
     fn grant(&self, scopes: &Scopes) -> Grant;
 }
@@ -72,15 +87,22 @@ fn all<N: Needed>(needs: &[N], scopes: &Scopes) -> Grant {
 }
 
 impl Scopes {
-    /// Whether something is allowed, as far as can be known: `false` is certain, and what cannot be known is `true`.
-    /// [`grant`](Self::grant) tells the two apart.
+    /// Returns `false` if an operation is certainly not allowed, and `true` if it is allowed or only the server can decide.
     ///
-    /// The broad transition scopes mean what they mean for the reference server.
+    /// Use [`grant`](Self::grant) to distinguish the last two. Transitional scopes have the same meaning as for the
+    /// reference server.
+    ///
+    /// ```
+    /// use atproto_sdk::{api::app::bsky::feed::post::Post, scopes::{Scopes, needs}};
+    ///
+    /// assert!(Scopes::granted("atproto transition:generic").allows(needs::write::<Post>()));
+    /// assert!(!Scopes::granted("atproto").allows(needs::write::<Post>()));
+    /// ```
     pub fn allows(&self, needed: impl Needed) -> bool {
         self.grant(needed) != Grant::Missing
     }
 
-    /// Whether something is allowed, not allowed, or that cannot be known.
+    /// Returns whether an operation is allowed, not allowed, or whether only the server can decide.
     ///
     /// ```
     /// use atproto_sdk::{nsid, scopes::{Grant, RepoAction, RepoPermission, Scopes}};
@@ -89,7 +111,7 @@ impl Scopes {
     /// let notes = |action| RepoPermission::of(nsid!("com.example.note"), action);
     /// assert_eq!(scopes.grant(notes(RepoAction::Create)), Grant::Granted);
     /// assert_eq!(scopes.grant(notes(RepoAction::Delete)), Grant::Missing);
-    /// // A set can list what is in its own group.
+    /// // A permission set can contain only permissions for its own namespace.
     /// let likes = RepoPermission::of(nsid!("org.example.like"), RepoAction::Create);
     /// assert_eq!(scopes.grant(likes), Grant::Unknown);
     /// ```
@@ -100,12 +122,12 @@ impl Scopes {
 
 fn grant(scopes: &Scopes, need: Kind<'_>) -> Grant {
     match need {
-        // Each action may come from another permission.
+        // Each action may be allowed by a different permission.
         Kind::Repo { collection, actions } => {
             let one = |action| Kind::Repo { collection, actions: RepoActions::only(action) };
             actions.iter().map(|action| best(scopes, one(action))).min().unwrap_or(Grant::Missing)
         }
-        // Servers put what a set lists in place of the set.
+        // Servers replace a set by the permissions in it.
         Kind::Include { set, audience, permissions } => {
             let listed = || listed(scopes, set, audience, permissions);
             best(scopes, need).max(if permissions.is_empty() { Grant::Unknown } else { listed() })
@@ -118,7 +140,7 @@ fn best(scopes: &Scopes, need: Kind<'_>) -> Grant {
     scopes.iter().map(|scope| gives(scope, need)).max().unwrap_or(Grant::Missing)
 }
 
-/// What a single scope says.
+/// Whether a single scope allows an operation.
 fn gives(scope: &Scope, need: Kind<'_>) -> Grant {
     let certain = |granted| if granted { Grant::Granted } else { Grant::Missing };
     match scope {
@@ -132,7 +154,7 @@ fn gives(scope: &Scope, need: Kind<'_>) -> Grant {
     }
 }
 
-/// As in the reference server.
+/// Like the reference server.
 fn transition_gives(scope: Transition, need: Kind<'_>) -> bool {
     if let Kind::Transition(it) = need {
         return it == scope;
@@ -181,12 +203,12 @@ fn permission_gives(permission: &Permission, need: Kind<'_>) -> Grant {
     if granted { Grant::Granted } else { Grant::Missing }
 }
 
-/// Whether an NSID lies under the group of a permission set (O43); `*` does not.
+/// Whether an NSID is in the namespace of a permission set (O43). `*` is not.
 fn is_in_group(group: &str, name: &str) -> bool {
     name.strip_prefix(group).is_some_and(|rest| rest.len() > 1 && rest.starts_with('.'))
 }
 
-/// A scope for a resource of the protocol that cannot be understood concerns that resource only.
+/// An invalid scope for a known resource can only affect that resource.
 fn unknown_gives(text: &str, need: Kind<'_>) -> Grant {
     let concerns = match syntax::resource(text) {
         "repo" => matches!(need, Kind::Repo { .. }),
@@ -200,7 +222,7 @@ fn unknown_gives(text: &str, need: Kind<'_>) -> Grant {
     if concerns { Grant::Unknown } else { Grant::Missing }
 }
 
-/// Whether everything that a set lists, and that lies under its group, is there.
+/// Whether all permissions in a set that are in its namespace are granted.
 fn listed(scopes: &Scopes, set: &str, audience: &str, permissions: &[SetPermission]) -> Grant {
     let group = set.rsplit_once('.').map_or("", |(group, _)| group);
     let inside = |names: &[&str]| names.iter().all(|name| is_in_group(group, name));

@@ -1,4 +1,4 @@
-//! Scopes that are put together while compiling.
+//! Scopes that are computed at compile time.
 
 use super::{
     minimal::{self, Mark},
@@ -6,11 +6,11 @@ use super::{
 };
 use crate::types::Nsid;
 
-/// The scope for an app, put together from what the app does while it is compiled: a `&'static str`.
+/// Computes the minimal scope for the operations of an app, at compile time. Returns a `&'static str`.
 ///
-/// It begins with `atproto`, is canonical and as short as it can be: what another permission covers is left out, the
-/// actions on one collection become one permission, and so do several methods of one service. The functions of
-/// [`needs`](crate::scopes::needs) say what there is; inside of the macro they need no import.
+/// The operations are given by the functions of [`needs`](crate::scopes::needs), which need not be imported. The scope starts
+/// with `atproto`, has the canonical form, and is as short as possible: permissions that others include are omitted, and
+/// permissions for the same collection or the same service are merged.
 ///
 /// ```
 /// use atproto_sdk::{
@@ -35,20 +35,20 @@ use crate::types::Nsid;
 /// let metadata = ClientMetadata::loopback().scope(SCOPE);
 /// ```
 ///
-/// What is wrong does not compile: a service without an id,
+/// Invalid operations do not compile, such as a service without an id,
 ///
 /// ```compile_fail,E0080
 /// use atproto_sdk::{api::app::bsky::feed::get_timeline::GetTimeline, scopes};
 /// const SCOPE: &str = scopes![call::<GetTimeline>("did:web:api.bsky.app")];
 /// ```
 ///
-/// a pattern that no MIME type has,
+/// an invalid MIME type pattern,
 ///
 /// ```compile_fail,E0080
 /// const SCOPE: &str = atproto_sdk::scopes![upload("*/png")];
 /// ```
 ///
-/// or all calls of any service.
+/// or all methods of all services.
 ///
 /// ```compile_fail,E0080
 /// const SCOPE: &str = atproto_sdk::scopes![call_all(ANY)];
@@ -62,7 +62,7 @@ macro_rules! scopes {
             &[$($need),*]
         };
         const COUNT: usize = NEEDS.len();
-        // The compiler counts steps to find endless loops; a list of a hundred needs has many and an end.
+        // The compiler limits the number of steps to detect endless loops. A hundred needs take more, but terminate.
         #[allow(long_running_const_eval)]
         const WORDS: usize = $crate::scopes::__words_length::<COUNT>(NEEDS);
         const LENGTH: usize = $crate::scopes::__text_length(WORDS);
@@ -73,7 +73,7 @@ macro_rules! scopes {
     }};
 }
 
-/// The length of the words of checked needs; a bad one does not compile.
+/// Checks the needs, and returns the length of their words. An invalid need does not compile.
 #[doc(hidden)]
 #[track_caller]
 pub const fn __words_length<const COUNT: usize>(needs: &'static [Need<'static>]) -> usize {
@@ -88,7 +88,7 @@ pub const fn __words_length<const COUNT: usize>(needs: &'static [Need<'static>])
             Kind::Include { set, .. } => set,
             _ => "*",
         };
-        // Generated types have good ones; this is for types made by hand.
+        // Generated types have valid NSIDs. This is for types that were written by hand.
         if nsid.len() != 1 {
             std::mem::forget(Nsid::__literal(nsid));
         }
@@ -122,6 +122,6 @@ pub const fn __text<const COUNT: usize, const WORDS: usize, const LENGTH: usize>
 pub const fn __str(text: &'static [u8]) -> &'static str {
     match std::str::from_utf8(text) {
         Ok(text) => text,
-        Err(_) => panic!("the scope is not text"),
+        Err(_) => panic!("the scope is not valid UTF-8"),
     }
 }

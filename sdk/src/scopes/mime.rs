@@ -1,10 +1,10 @@
-//! Which types of blobs may be uploaded.
+//! Patterns of MIME types.
 
 use std::{fmt, str::FromStr};
 
 use crate::types::InvalidText;
 
-/// A MIME type without parameters, all types of a kind such as `image/*`, or `*/*`. In lower case.
+/// A MIME type without parameters, or a pattern: `image/*` or `*/*`. Always in lower case.
 ///
 /// ```
 /// use atproto_sdk::scopes::MimePattern;
@@ -18,10 +18,11 @@ use crate::types::InvalidText;
 pub struct MimePattern(String);
 
 impl MimePattern {
-    /// Checks and takes a text.
+    /// Parses a MIME type or pattern.
     ///
     /// # Errors
-    /// When it is not of the form `type/subtype`, `type/*` or `*/*`.
+    ///
+    /// Returns an error if `text` does not have the form `type/subtype`, `type/*` or `*/*`.
     pub fn new(text: impl AsRef<str>) -> Result<Self, InvalidText> {
         let text = text.as_ref();
         match check(text) {
@@ -30,17 +31,17 @@ impl MimePattern {
         }
     }
 
-    /// All types.
+    /// Returns `*/*`, which matches all types.
     pub fn any() -> Self {
         Self(ANY.to_owned())
     }
 
-    /// The text.
+    /// Returns the type or pattern as a string.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether a type, or all types of another pattern, are among those of this one.
+    /// Returns `true` if this pattern matches a type, or all types that another pattern matches.
     pub fn covers(&self, mime: &str) -> bool {
         covers(&self.0, mime)
     }
@@ -65,10 +66,10 @@ impl FromStr for MimePattern {
     }
 }
 
-/// The pattern of all types.
+/// Matches all types.
 pub(super) const ANY: &str = "*/*";
 
-/// Whether all that the second pattern covers is covered by the first. Without case.
+/// Whether the first pattern matches everything that the second one matches. Ignores case.
 pub(super) const fn covers(pattern: &str, mime: &str) -> bool {
     let (pattern, mime) = (pattern.as_bytes(), mime.as_bytes());
     if pattern.eq_ignore_ascii_case(ANY.as_bytes()) || pattern.eq_ignore_ascii_case(mime) {
@@ -84,7 +85,7 @@ pub(super) const fn covers(pattern: &str, mime: &str) -> bool {
     kind.eq_ignore_ascii_case(same)
 }
 
-/// RFC 6838 names, and `*` for all of a kind or of all kinds.
+/// Checks names by RFC 6838, and wildcards.
 pub(super) const fn check(text: &str) -> Result<(), &'static str> {
     let bytes = text.as_bytes();
     let (mut at, mut slash, mut stars) = (0, None, 0);
@@ -95,19 +96,19 @@ pub(super) const fn check(text: &str) -> Result<(), &'static str> {
             b'*' => stars += 1,
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => {}
             b'!' | b'#' | b'$' | b'&' | b'-' | b'^' | b'_' | b'.' | b'+' => {}
-            _ => return Err("it has a character that a MIME type without parameters cannot have"),
+            _ => return Err("it contains a character that is not allowed in a MIME type without parameters"),
         }
         at += 1;
     }
     let Some(slash) = slash else { return Err("it has no slash") };
     if slash == 0 || slash + 1 == bytes.len() {
-        return Err("nothing stands before or behind its slash");
+        return Err("its type or subtype is empty");
     }
     let all_of_a_kind = slash + 2 == bytes.len() && bytes[slash + 1] == b'*';
     match stars {
         0 => Ok(()),
         1 if all_of_a_kind => Ok(()),
         2 if all_of_a_kind && slash == 1 && bytes[0] == b'*' => Ok(()),
-        _ => Err("a `*` stands only for all that is behind the slash, as in `image/*`, or in `*/*`"),
+        _ => Err("a `*` is allowed only as the whole subtype, as in `image/*`, or in `*/*`"),
     }
 }

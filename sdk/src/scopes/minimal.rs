@@ -1,5 +1,5 @@
-//! The shortest text that asks for given needs. All of it can run while compiling, which is why it is written
-//! with loops over bytes; at run time [`Scopes::minimal`](super::Scopes::minimal) uses the same.
+//! Computes the shortest scope for given needs. All functions are `const` so that they can run at compile time, which is why
+//! they loop over bytes. [`Scopes::minimal`](super::Scopes::minimal) uses them at run time.
 
 use super::{
     account::AccountAction,
@@ -9,10 +9,10 @@ use super::{
     syntax::{hex, is_plain},
 };
 
-/// Every text begins with it, and it is a whole text if nothing is needed.
+/// Every scope starts with it.
 const ATPROTO: &[u8] = b"atproto";
 
-/// A buffer that only counts what does not fit.
+/// A buffer that counts bytes even if they do not fit.
 struct Out<'b> {
     buffer: &'b mut [u8],
     length: usize,
@@ -56,7 +56,7 @@ impl Out<'_> {
         self.byte(hex(byte & 15));
     }
 
-    /// `action=create` and so on, unless that is all of them. Begins with the separator.
+    /// Writes the separator and `action=create` and so on, unless all actions are included.
     const fn actions(&mut self, actions: RepoActions, mut separator: u8) {
         let mut at = 0;
         while at < 3 && !actions.same(RepoActions::ALL) {
@@ -71,21 +71,21 @@ impl Out<'_> {
     }
 }
 
-/// What is found out about a need once, so that the work stays small for long lists.
+/// Properties of a need that are computed once, so that the work remains small for long lists.
 #[derive(Clone, Copy)]
 pub(super) struct Mark {
-    /// Another need asks for as much or more.
+    /// Whether another need includes it.
     covered: bool,
-    /// The actions on the collection of all needs together.
+    /// The actions on its collection in all needs.
     actions: Option<RepoActions>,
 }
 
 impl Mark {
-    /// Of a need that was not looked at.
+    /// The mark before it is computed.
     pub(super) const NONE: Self = Self { covered: false, actions: None };
 }
 
-/// Fills in the marks, one for each need.
+/// Computes the marks, one for each need.
 pub(super) const fn mark(needs: &[Need<'_>], marks: &mut [Mark]) {
     let mut at = 0;
     while at < needs.len() {
@@ -97,30 +97,30 @@ pub(super) const fn mark(needs: &[Need<'_>], marks: &mut [Mark]) {
     }
 }
 
-/// The length of the words, each with a space behind it, and so of the whole text without its first word.
+/// The length of the words, each followed by a space. This is the length of the scope without `atproto`.
 pub(super) const fn words_length(needs: &[Need<'_>], marks: &[Mark]) -> usize {
     let mut out = Out { buffer: &mut [], length: 0 };
     words(needs, marks, &mut out);
     out.length
 }
 
-/// The length of the text whose words have that length.
+/// The length of the scope whose words have this length.
 pub(super) const fn text_length(words: usize) -> usize {
     ATPROTO.len() + words
 }
 
-/// Writes the words one after another, each with a space behind it.
+/// Writes the words, each followed by a space.
 pub(super) const fn write_words(needs: &[Need<'_>], marks: &[Mark], buffer: &mut [u8]) {
     words(needs, marks, &mut Out { buffer, length: 0 });
 }
 
-/// Writes `atproto` and then the words in order.
+/// Writes `atproto` and the sorted words.
 pub(super) const fn write_text(words: &[u8], buffer: &mut [u8]) {
     let mut out = Out { buffer, length: 0 };
     out.bytes(ATPROTO);
     let (mut from, mut to) = (0, 0);
     loop {
-        // The smallest of those that are greater than the last one; none is there twice.
+        // The smallest word that is greater than the last one. There are no duplicates.
         let (last_from, last_to) = (from, to);
         let (mut found, mut at) = (false, 0);
         while at < words.len() {
@@ -146,7 +146,7 @@ pub(super) const fn write_text(words: &[u8], buffer: &mut [u8]) {
     }
 }
 
-/// Whether a word stands before another, both as ranges of a text.
+/// Whether a word sorts before another. Both are ranges of a text.
 const fn precedes(text: &[u8], one: (usize, usize), other: (usize, usize)) -> bool {
     let mut at = 0;
     while one.0 + at < one.1 && other.0 + at < other.1 {
@@ -180,7 +180,7 @@ const fn less(a: &str, b: &str) -> bool {
     if at < a.len() && at < b.len() { a[at] < b[at] } else { a.len() < b.len() }
 }
 
-/// Writes a word for each need that is not covered by another, or for each group of such.
+/// Writes a word for each need, or group of needs, that is not covered by another.
 const fn words(needs: &[Need<'_>], marks: &[Mark], out: &mut Out<'_>) {
     let mut at = 0;
     while at < needs.len() {
@@ -195,7 +195,7 @@ const fn words(needs: &[Need<'_>], marks: &[Mark], out: &mut Out<'_>) {
     }
 }
 
-/// Whether another need asks for as much or more; of equal ones the first stays.
+/// Whether another need includes this one. Of equal needs, the first one is not covered.
 const fn is_covered(needs: &[Need<'_>], at: usize) -> bool {
     if let Kind::Repo { collection, .. } = needs[at].0 {
         return is_collection_covered(needs, at, collection);
@@ -211,7 +211,7 @@ const fn is_covered(needs: &[Need<'_>], at: usize) -> bool {
     false
 }
 
-/// For all but `repo`.
+/// Whether a need includes another one, for all resources except `repo`.
 const fn covers(more: Kind<'_>, one: Kind<'_>) -> bool {
     match (more, one) {
         (Kind::Rpc { method: m, audience: a }, Kind::Rpc { method, audience }) => {
@@ -231,7 +231,7 @@ const fn covers(more: Kind<'_>, one: Kind<'_>) -> bool {
     }
 }
 
-/// The actions on a collection of all needs together; nothing if there are none.
+/// The actions on a collection in all needs, or `None` if there are none.
 const fn actions(needs: &[Need<'_>], of: &str) -> Option<RepoActions> {
     let (mut all, mut at) = (None, 0);
     while at < needs.len() {
@@ -248,7 +248,7 @@ const fn actions(needs: &[Need<'_>], of: &str) -> Option<RepoActions> {
     all
 }
 
-/// Whether an earlier need has the same collection, or `*` has all that is done with it.
+/// Whether an earlier need has the same collection, or `*` includes all actions on it.
 const fn is_collection_covered(needs: &[Need<'_>], at: usize, of: &str) -> bool {
     let mut earlier = 0;
     while earlier < at {
@@ -302,7 +302,7 @@ const fn word(needs: &[Need<'_>], marks: &[Mark], at: usize, out: &mut Out<'_>) 
     }
 }
 
-/// One word for a collection, or one for all with the same actions where that is shorter.
+/// Writes a word for a collection, or for all collections with the same actions if that is shorter.
 const fn repo(needs: &[Need<'_>], marks: &[Mark], at: usize, collection: &str, out: &mut Out<'_>) {
     let Some(these) = marks[at].actions else { return };
     let mut suffix = Out { buffer: &mut [], length: 0 };
@@ -319,7 +319,7 @@ const fn repo(needs: &[Need<'_>], marks: &[Mark], at: usize, collection: &str, o
         }
         other += 1;
     }
-    // Alone each has `repo:` and the actions, together they have `repo?` and the actions once and each `collection=`.
+    // Separately, each needs `repo:` and the actions. Together, they need `repo?` and the actions once, and `collection=` each.
     if members < 2 || members * (5 + suffix.length) <= 5 + members * 11 + suffix.length {
         out.text("repo:");
         out.escaped(collection, false);
@@ -341,7 +341,7 @@ const fn repo(needs: &[Need<'_>], marks: &[Mark], at: usize, collection: &str, o
     out.actions(these, b'&');
 }
 
-/// Whether a need stands for its collection, and exactly these actions are needed on that.
+/// Whether a need represents its collection, and the actions on that are exactly these.
 const fn is_member(needs: &[Need<'_>], marks: &[Mark], at: usize, these: RepoActions) -> bool {
     match (needs[at].0, marks[at]) {
         (Kind::Repo { collection, .. }, Mark { covered: false, actions: Some(all) }) => {
@@ -369,7 +369,7 @@ const fn next_collection<'a>(
     next
 }
 
-/// The smaller one of those that are greater than the last.
+/// The smaller of two names, of which `candidate` counts only if it is greater than `last`.
 const fn smaller<'a>(found: Option<&'a str>, candidate: &'a str, last: &str) -> Option<&'a str> {
     match found {
         _ if !less(last, candidate) => found,
@@ -378,7 +378,7 @@ const fn smaller<'a>(found: Option<&'a str>, candidate: &'a str, last: &str) -> 
     }
 }
 
-/// One word for all methods of an audience, which is always shorter than one for each.
+/// Writes one word for all methods with an audience, which is always shorter than one for each.
 const fn rpc(needs: &[Need<'_>], marks: &[Mark], at: usize, audience: &str, out: &mut Out<'_>) {
     let mut earlier = 0;
     while earlier < at {
@@ -426,11 +426,13 @@ const fn next_method<'a>(needs: &[Need<'a>], marks: &[Mark], of: &str, last: &st
     next
 }
 
-/// What is wrong with a need that a literal was given to.
+/// Checks the strings in a need.
 pub(super) const fn check(need: &Need<'_>) -> Result<(), &'static str> {
     match need.0 {
         Kind::Rpc { method, audience } => match (same(method, "*"), same(audience, "*")) {
-            (true, true) => Err("all methods of any service cannot be had; name the methods or the service"),
+            (true, true) => {
+                Err("all methods of any service cannot be granted; name the methods or the service")
+            }
             (false, true) => Ok(()),
             (_, false) => audience::check(audience),
         },

@@ -1,8 +1,27 @@
-//! Scopes: what an app asks for, what it was granted, and what that allows (O40-O43).
+//! OAuth scopes: what an app requests, what it was granted, and what that allows.
 //!
-//! - [`scopes!`](crate::scopes!) puts the scope of an app together from what the app does, while it is compiled.
-//! - [`Scope`], [`Permission`] and [`Scopes`] are the same at run time: parsed, built and printed.
-//! - [`Scopes::allows`] and [`OAuthClient::allows`](crate::oauth::OAuthClient::allows) tell what was granted.
+//! See the specification of [permissions](https://atproto.com/specs/permission).
+//!
+//! - [`scopes!`](crate::scopes!) derives the scope of an app from its operations, at compile time.
+//! - [`Scope`], [`Permission`] and [`Scopes`] are used at run time. They can be parsed, built and displayed.
+//! - [`Scopes::allows`] and [`OAuthClient::allows`](crate::oauth::OAuthClient::allows) check what was granted.
+//!
+//! ```
+//! use atproto_sdk::{
+//!     api::app::bsky::feed::{like::Like, post::Post},
+//!     scopes,
+//!     scopes::{Scopes, needs},
+//! };
+//!
+//! // What the app requests:
+//! const SCOPE: &str = scopes![write::<Post>(), create::<Like>()];
+//! assert_eq!(SCOPE, "atproto repo:app.bsky.feed.like?action=create repo:app.bsky.feed.post");
+//!
+//! // What the user granted:
+//! let granted = Scopes::granted("atproto repo:app.bsky.feed.post");
+//! assert!(granted.allows(needs::delete::<Post>()));
+//! assert!(!granted.allows(needs::create::<Like>()));
+//! ```
 
 mod account;
 mod audience;

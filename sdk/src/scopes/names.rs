@@ -1,9 +1,9 @@
-//! Collections and methods: all, or those of a list.
+//! A list of collections or methods, or all of them.
 
 use super::error::ScopeProblem;
 use crate::types::Nsid;
 
-/// All, or some; a list is sorted, without duplicates and never empty.
+/// All names, or those in a list, which is sorted, without duplicates and never empty.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Names {
     All,
@@ -15,7 +15,7 @@ impl Names {
         Self::Listed(vec![name])
     }
 
-    /// Adds one; nothing changes where all are there already.
+    /// Adds a name. Has no effect on `All`.
     pub(super) fn add(&mut self, name: Nsid) {
         if let Self::Listed(list) = self
             && let Err(at) = list.binary_search(&name)
@@ -31,7 +31,7 @@ impl Names {
         }
     }
 
-    /// `*` covers everything, itself included.
+    /// Whether a name is included. `All` includes everything, even `*`.
     pub(super) fn covers(&self, name: &str) -> bool {
         match self {
             Self::All => true,
@@ -44,7 +44,7 @@ impl Names {
         all.into_iter().chain(self.listed().unwrap_or_default().iter().map(Nsid::as_str))
     }
 
-    /// `values` is not empty.
+    /// `values` must not be empty.
     pub(super) fn parse(
         values: &[&str],
         name: &'static str,

@@ -1,4 +1,4 @@
-//! What an app does, as constants that `scopes!` and [`allows`](super::Scopes::allows) take.
+//! The operations of an app, as arguments of `scopes!` and [`allows`](super::Scopes::allows).
 
 use super::{
     account::{AccountAction, AccountAttribute, IdentityAttribute},
@@ -8,18 +8,18 @@ use super::{
 };
 use crate::types::SetPermission;
 
-/// One thing that an app does and needs a permission for. The functions of [`needs`] make them.
+/// An operation that requires permission. Created by the functions in [`needs`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Need<'a>(pub(super) Kind<'a>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind<'a> {
-    /// `*` stands for all collections.
+    /// `*` means all collections.
     Repo {
         collection: &'a str,
         actions: RepoActions,
     },
-    /// `*` stands for all methods or services, nothing for a service that the account's server chooses.
+    /// `*` means all methods or services. An empty audience means that the PDS chooses the service.
     Rpc {
         method: &'a str,
         audience: &'a str,
@@ -34,20 +34,36 @@ pub(super) enum Kind<'a> {
     Identity {
         attr: IdentityAttribute,
     },
-    /// The audience is empty where there is none.
+    /// The audience is empty if there is none.
     Include {
         set: &'a str,
         audience: &'a str,
         permissions: &'static [SetPermission],
     },
     Transition(Transition),
-    /// A scope that is not known, as it is.
+    /// An unknown scope.
     Verbatim(&'a str),
 }
 
-/// What apps do, by the generated types: for [`scopes!`](crate::scopes!) and [`OAuthClient::allows`].
+/// Operations that require permission, by their generated types: the arguments of [`scopes!`](crate::scopes!),
+/// [`Scopes::allows`](super::Scopes::allows) and [`OAuthClient::allows`].
 ///
-/// Everything here is `const`. In `scopes!` the names need not be imported.
+/// All functions are `const`. Inside `scopes!` they need not be imported.
+///
+/// ```
+/// use atproto_sdk::{
+///     api::{app::bsky::feed::post::Post, com::atproto::moderation::create_report::CreateReport},
+///     scopes::{Scopes, needs::{ANY, EMAIL, account, call, put, upload}},
+/// };
+///
+/// let scopes = Scopes::of(&[put::<Post>(), call::<CreateReport>(ANY), upload("image/*"), account(EMAIL)])?;
+/// assert_eq!(
+///     scopes.to_string(),
+///     "atproto account:email blob:image/* repo:app.bsky.feed.post?action=create&action=update \
+///      rpc:com.atproto.moderation.createReport?aud=*",
+/// );
+/// # Ok::<_, atproto_sdk::scopes::InvalidScope>(())
+/// ```
 ///
 /// [`OAuthClient::allows`]: crate::oauth::OAuthClient::allows
 pub mod needs {
@@ -60,34 +76,34 @@ pub mod needs {
 
     /// Any service.
     pub const ANY: &str = "*";
-    /// The service that the account's server passes a call on to when the call names none. Not for `scopes!`: ask
-    /// for the service or for [`ANY`].
+    /// The service that the PDS forwards a call to if the call does not name one. Not allowed in `scopes!`: request a
+    /// specific service or [`ANY`].
     pub const CHOSEN_BY_SERVER: &str = "";
-    /// The email address.
+    /// The email address of the account.
     pub const EMAIL: AccountAttribute = AccountAttribute::Email;
-    /// The repository as a whole.
+    /// The whole repository of the account.
     pub const REPO: AccountAttribute = AccountAttribute::Repo;
-    /// Whether the account is active.
+    /// The status of the account: whether it is active.
     pub const STATUS: AccountAttribute = AccountAttribute::Status;
     /// The handle.
     pub const HANDLE: IdentityAttribute = IdentityAttribute::Handle;
     /// The whole identity.
     pub const EVERYTHING: IdentityAttribute = IdentityAttribute::Everything;
-    /// All records, blobs and calls but those of chat.
+    /// All records, all blobs, and all calls except those of chat.
     pub const GENERIC: Transition = Transition::Generic;
-    /// Calls of chat.
+    /// The calls of chat.
     pub const CHAT_BSKY: Transition = Transition::ChatBsky;
 
     const fn repo<R: Record>(actions: RepoActions) -> Need<'static> {
         Need(Kind::Repo { collection: R::COLLECTION, actions })
     }
 
-    /// Making records of a type.
+    /// Creating records of a type.
     pub const fn create<R: Record>() -> Need<'static> {
         repo::<R>(RepoActions::only(RepoAction::Create))
     }
 
-    /// Replacing records of a type.
+    /// Updating records of a type.
     pub const fn update<R: Record>() -> Need<'static> {
         repo::<R>(RepoActions::only(RepoAction::Update))
     }
@@ -97,17 +113,17 @@ pub mod needs {
         repo::<R>(RepoActions::only(RepoAction::Delete))
     }
 
-    /// Making or replacing records of a type, which `putRecord` needs both.
+    /// Creating and updating records of a type, both of which `putRecord` requires.
     pub const fn put<R: Record>() -> Need<'static> {
         repo::<R>(RepoActions::only(RepoAction::Create).and(RepoAction::Update))
     }
 
-    /// Making, replacing and deleting records of a type.
+    /// Creating, updating and deleting records of a type.
     pub const fn write<R: Record>() -> Need<'static> {
         repo::<R>(RepoActions::ALL)
     }
 
-    /// Some actions on the records of all types.
+    /// Certain actions on records of all types.
     pub const fn write_all(actions: RepoActions) -> Need<'static> {
         Need(Kind::Repo { collection: "*", actions })
     }
@@ -122,43 +138,43 @@ pub mod needs {
         Need(Kind::Rpc { method: "*", audience: service })
     }
 
-    /// Uploading blobs of a type such as `image/png` or of a pattern such as `image/*`.
+    /// Uploading blobs with a MIME type such as `image/png`, or with all types of a pattern such as `image/*`.
     pub const fn upload(mime: &str) -> Need<'_> {
         Need(Kind::Blob { accept: mime })
     }
 
-    /// Looking at a part of the account.
+    /// Reading an attribute of the account.
     pub const fn account(attr: AccountAttribute) -> Need<'static> {
         Need(Kind::Account { attr, action: AccountAction::Read })
     }
 
-    /// Changing a part of the account.
+    /// Reading and changing an attribute of the account.
     pub const fn manage(attr: AccountAttribute) -> Need<'static> {
         Need(Kind::Account { attr, action: AccountAction::Manage })
     }
 
-    /// Changing a part of the identity.
+    /// Changing an attribute of the identity.
     pub const fn identity(attr: IdentityAttribute) -> Need<'static> {
         Need(Kind::Identity { attr })
     }
 
-    /// What a permission set lists, but for calls that inherit their service.
+    /// The permissions in a permission set, except calls that inherit their audience.
     pub const fn include<S: PermissionSet>() -> Need<'static> {
         include_for::<S>("")
     }
 
-    /// What a permission set lists, with the service for those calls that inherit it.
+    /// The permissions in a permission set, with `service` as the audience of calls that inherit it.
     pub const fn include_for<S: PermissionSet>(service: &str) -> Need<'_> {
         Need(Kind::Include { set: S::NSID, audience: service, permissions: S::PERMISSIONS })
     }
 
-    /// A broad scope from before there were permissions.
+    /// A transitional scope.
     pub const fn transition(scope: Transition) -> Need<'static> {
         Need(Kind::Transition(scope))
     }
 }
 
-/// The single needs that a scope stands for; of `atproto`, none.
+/// The individual needs of a scope. `atproto` has none.
 pub(super) fn of_scope(scope: &Scope) -> Vec<Need<'_>> {
     match scope {
         Scope::Atproto => Vec::new(),

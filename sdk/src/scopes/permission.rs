@@ -1,4 +1,4 @@
-//! What an app may do, typed (O41).
+//! Typed permissions (O41).
 
 use std::{fmt, str::FromStr};
 
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::types::Nsid;
 
-/// One permission. Whatever can be built is valid, and prints in the canonical form (O42).
+/// A [permission](https://atproto.com/specs/permission). All values are valid. `Display` writes the canonical form.
 ///
 /// ```
 /// use atproto_sdk::scopes::{AccountAction, AccountAttribute, Permission};
@@ -29,27 +29,29 @@ use crate::types::Nsid;
 pub enum Permission {
     /// `repo:`: writing records.
     Repo(RepoPermission),
-    /// `rpc:`: calling methods of other services as the user.
+    /// `rpc:`: calling methods of other services on behalf of the user.
     Rpc(RpcPermission),
-    /// `blob:`: uploading.
+    /// `blob:`: uploading blobs.
     Blob(BlobPermission),
-    /// `account:`: a part of the account.
+    /// `account:`: reading or changing an attribute of the account.
     Account {
-        /// Which part.
+        /// The attribute.
         attr: AccountAttribute,
-        /// What may be done with it.
+        /// The action.
         action: AccountAction,
     },
-    /// `identity:`: the handle or the whole identity.
+    /// `identity:`: changing the handle or the whole identity.
     Identity {
-        /// Which part.
+        /// The attribute.
         attr: IdentityAttribute,
     },
-    /// `include:`: what a published permission set lists, as far as it lies under the set's own NSID group (O43).
+    /// `include:`: the permissions in a published
+    /// [permission set](https://atproto.com/specs/permission#permission-sets). Only permissions in the namespace of the set
+    /// are granted.
     Include {
-        /// The set's NSID.
+        /// The NSID of the set.
         set: Nsid,
-        /// Where those calls of the set may go that inherit their audience; without one they are not included.
+        /// The audience of the calls in the set that inherit it. If `None`, these calls are not granted.
         audience: Option<Service>,
     },
 }
@@ -58,7 +60,7 @@ const SET: &str = "the NSID of a permission set";
 const INCLUDE_AUDIENCE: &str = "a service like `did:web:api.example.com%23example`";
 
 impl Permission {
-    /// The permission in a text; nothing if the text is for no resource of the protocol.
+    /// Parses a permission. Returns `None` if the resource is unknown.
     pub(super) fn recognise(text: &str) -> Option<Result<Self, ScopeProblem>> {
         type Parse = fn(&Syntax<'_>) -> Result<Permission, ScopeProblem>;
         let (resource, parse): (_, Parse) = match syntax::resource(text) {
@@ -91,6 +93,11 @@ fn include(syntax: &Syntax<'_>) -> Result<Permission, ScopeProblem> {
 impl FromStr for Permission {
     type Err = InvalidScope;
 
+    /// Parses a permission.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if `text` is not a valid permission, or if its resource is unknown.
     fn from_str(text: &str) -> Result<Self, InvalidScope> {
         let parse = || {
             check_characters(text)?;

@@ -1,4 +1,4 @@
-//! `repo:`, writing records.
+//! The `repo:` permission.
 
 use std::fmt;
 
@@ -9,22 +9,23 @@ use super::{
 };
 use crate::types::{Nsid, Record};
 
-/// What can be done with records.
+/// An action on records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum RepoAction {
-    /// Making new ones.
+    /// Creating records.
     Create,
-    /// Replacing.
+    /// Updating records.
     Update,
-    /// Deleting.
+    /// Deleting records.
     Delete,
 }
 
 impl RepoAction {
-    /// All of them, in canonical order.
+    /// All actions, in canonical order.
     pub const ALL: [Self; 3] = [Self::Create, Self::Update, Self::Delete];
 
-    /// The name in a scope.
+    /// Returns the name of the action in a scope.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Create => "create",
@@ -38,20 +39,28 @@ impl RepoAction {
     }
 }
 
-/// One or more of the actions.
+/// A set of one or more actions on records.
+///
+/// ```
+/// use atproto_sdk::scopes::{RepoAction, RepoActions};
+///
+/// let actions = RepoActions::only(RepoAction::Create).and(RepoAction::Delete);
+/// assert!(actions.contains(RepoAction::Delete));
+/// assert!(RepoActions::ALL.covers(actions));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RepoActions(u8);
 
 impl RepoActions {
-    /// Create, update and delete.
+    /// All actions: create, update and delete.
     pub const ALL: Self = Self(0b111);
 
-    /// One action.
+    /// Creates a set with a single action.
     pub const fn only(action: RepoAction) -> Self {
         Self(action.bit())
     }
 
-    /// One action more.
+    /// Adds an action.
     #[must_use]
     pub const fn and(self, action: RepoAction) -> Self {
         Self(self.0 | action.bit())
@@ -62,12 +71,12 @@ impl RepoActions {
         Self(self.0 | other.0)
     }
 
-    /// Whether an action is among them.
+    /// Returns `true` if the set contains an action.
     pub const fn contains(self, action: RepoAction) -> bool {
         self.0 & action.bit() != 0
     }
 
-    /// Whether all of the others are among them.
+    /// Returns `true` if the set contains all actions of another set.
     pub const fn covers(self, other: Self) -> bool {
         other.0 & !self.0 == 0
     }
@@ -76,7 +85,7 @@ impl RepoActions {
         self.0 == other.0
     }
 
-    /// The actions in canonical order.
+    /// Returns the actions in canonical order.
     pub fn iter(self) -> impl Iterator<Item = RepoAction> {
         RepoAction::ALL.into_iter().filter(move |action| self.contains(*action))
     }
@@ -94,7 +103,8 @@ impl fmt::Debug for RepoActions {
     }
 }
 
-/// Some actions on the records of some collections, or of all.
+/// Permission for actions on the records of certain collections, or of all: a
+/// [`repo`](https://atproto.com/specs/permission#repo) permission.
 ///
 /// ```
 /// use atproto_sdk::{nsid, scopes::{RepoAction, RepoActions, RepoPermission}};
@@ -114,34 +124,41 @@ const COLLECTION: &str = "the NSID of a collection or `*`";
 const ACTION: &str = "`create`, `update` or `delete`";
 
 impl RepoPermission {
-    /// The records of all collections.
+    /// Creates a permission for the records of all collections.
     pub fn all(actions: impl Into<RepoActions>) -> Self {
         Self { collections: Names::All, actions: actions.into() }
     }
 
-    /// The records of one collection.
+    /// Creates a permission for the records of a collection.
     pub fn of(collection: Nsid, actions: impl Into<RepoActions>) -> Self {
         Self { collections: Names::one(collection), actions: actions.into() }
     }
 
-    /// The records of a generated type.
+    /// Creates a permission for the records of a generated type.
+    ///
+    /// ```
+    /// use atproto_sdk::{api::app::bsky::feed::post::Post, nsid, scopes::{RepoActions, RepoPermission}};
+    ///
+    /// let permission = RepoPermission::records::<Post>(RepoActions::ALL).and(nsid!("com.example.note"));
+    /// assert_eq!(permission.to_string(), "repo?collection=app.bsky.feed.post&collection=com.example.note");
+    /// ```
     pub fn records<R: Record>(actions: impl Into<RepoActions>) -> Self {
         Self::of(R::collection(), actions)
     }
 
-    /// The records of one collection more.
+    /// Adds another collection.
     #[must_use]
     pub fn and(mut self, collection: Nsid) -> Self {
         self.collections.add(collection);
         self
     }
 
-    /// The collections, sorted; nothing stands for all.
+    /// Returns the collections, sorted, or `None` for all collections.
     pub fn collections(&self) -> Option<&[Nsid]> {
         self.collections.listed()
     }
 
-    /// The actions.
+    /// Returns the actions.
     pub fn actions(&self) -> RepoActions {
         self.actions
     }

@@ -1,4 +1,4 @@
-//! What a request needs, as the reference server demands it. Where that is not certain, nothing is demanded here.
+//! The permissions that a request requires, like in the reference server. If that is uncertain, none are required here.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::xrpc::{Request, RequestBody, TransportError};
 
-/// Collections and actions of a write.
+/// The collection and the action of a write.
 #[derive(Deserialize)]
 struct Write<'a> {
     #[serde(borrow)]
@@ -33,12 +33,12 @@ struct Writes<'a> {
 }
 
 impl Scopes {
-    /// Refuses a request that the server would certainly refuse for want of a scope.
+    /// Rejects a request if the server would certainly reject it because of a missing scope.
     pub(crate) fn check(&self, request: &Request) -> Result<(), TransportError> {
         let nsid = request.nsid();
         let missing = match nsid.strip_prefix("com.atproto.") {
             Some(name) if request.headers().contains_key("atproto-proxy") => {
-                // Servers answer their own methods themselves, whatever the header says, or pass them on.
+                // A server may handle its own methods itself despite the header, or forward them.
                 if name == "moderation.createReport" { self.missing_call(request) } else { None }
             }
             Some(name) => self.missing_at_server(name, request),
@@ -46,25 +46,25 @@ impl Scopes {
         };
         match missing {
             Some(scope) => {
-                tracing::debug!(nsid, scope, "the call was not sent, the scope was not granted");
+                tracing::debug!(nsid, scope, "call not sent, because a scope is missing");
                 Err(TransportError::MissingScope { nsid: Arc::clone(request.shared_nsid()), scope })
             }
             None => Ok(()),
         }
     }
 
-    /// The scope to ask for, if a need is certainly not granted.
+    /// The scope to request, if a need is certainly not granted.
     fn missing(&self, kind: Kind<'_>) -> Option<String> {
         (self.grant(Need(kind)) == Grant::Missing).then(|| shortest_scope(&Need(kind)))
     }
 
-    /// Methods that the account's server answers itself; those that are not here need no permission.
+    /// For methods that the PDS implements itself. Methods that are not listed require no permission.
     fn missing_at_server(&self, name: &str, request: &Request) -> Option<String> {
         let account = |attr| self.missing(Kind::Account { attr, action: AccountAction::Manage });
         let identity = |attr| self.missing(Kind::Identity { attr });
         match name {
             "repo.createRecord" => self.missing_write(request, RepoActions::only(RepoAction::Create)),
-            // The server asks for both before it looks whether there is a record.
+            // The server requires both, before it checks whether the record exists.
             "repo.putRecord" => {
                 self.missing_write(request, RepoActions::only(RepoAction::Create).and(RepoAction::Update))
             }
@@ -87,7 +87,7 @@ impl Scopes {
         }
     }
 
-    /// Looks into the body, unless everything is granted anyway; a body that cannot be read is the server's to refuse.
+    /// The body, unless all writes are granted. A body that cannot be parsed is left to the server to reject.
     fn body_to_check<'r>(&self, request: &'r Request) -> Option<&'r [u8]> {
         let everything = Kind::Repo { collection: "*", actions: RepoActions::ALL };
         match request.body() {
@@ -116,18 +116,18 @@ impl Scopes {
         })
     }
 
-    /// A token for calling a service directly needs what the call would need.
+    /// A token for calling a service directly requires the same permission as the call.
     fn missing_service_auth(&self, query: &str) -> Option<String> {
         let value = |wanted| url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == wanted);
         let (_, method) = value("lxm")?;
         let (_, audience) = value("aud")?;
-        // A DID without a service may be that of a service in the scopes.
+        // A DID without a service id may be the DID of a service in the scopes.
         let audience = if audience::check(&audience).is_ok() { &*audience } else { "" };
         self.missing(Kind::Rpc { method: &method, audience })
     }
 
-    /// Calls that the server passes on: to the service of the header, or to one that it chooses. Without the header
-    /// it may answer what is not of Bluesky itself.
+    /// For calls that the PDS forwards, to the service in the header or to one that it chooses. Without the header, it may
+    /// handle methods other than those of Bluesky itself.
     fn missing_call(&self, request: &Request) -> Option<String> {
         let method = request.nsid();
         let header = match request.headers().get("atproto-proxy") {
@@ -135,10 +135,10 @@ impl Scopes {
             None => None,
         };
         let audience = match header {
-            // The service stands in the body of these, and the header is not looked at.
+            // These contain the service in their body, and the header is ignored.
             _ if method.starts_with("app.bsky.notification.") && method.ends_with("registerPush") => "",
             Some(service) if audience::check(service).is_ok() => service,
-            // No scope can name such a service, but it is the server that says so.
+            // No scope can contain such a service, but that is left to the server to reject.
             Some(_) => return None,
             None if ["app.bsky.", "chat.bsky.", "com.atproto."].iter().any(|it| method.starts_with(it)) => "",
             None => return None,
@@ -147,7 +147,7 @@ impl Scopes {
     }
 }
 
-/// The type of a body without its parameters.
+/// The MIME type of a body, without parameters.
 fn mime_type(headers: &HeaderMap) -> Option<&str> {
     let mime = headers.get(CONTENT_TYPE)?.to_str().ok()?.split(';').next()?.trim();
     (mime::check(mime).is_ok() && !mime.contains('*')).then_some(mime)

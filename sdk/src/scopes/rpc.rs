@@ -1,4 +1,4 @@
-//! `rpc:`, calling methods of other services.
+//! The `rpc:` permission.
 
 use std::fmt;
 
@@ -10,8 +10,11 @@ use super::{
 };
 use crate::{types::Nsid, xrpc::Method};
 
-/// Calls of some methods, which the account's server passes on to one service or to any; or of all methods of
-/// one service. All methods of any service is what cannot be had (O43), so there is no way to build it.
+/// Permission to call methods of other services through the PDS: an
+/// [`rpc`](https://atproto.com/specs/permission#rpc) permission.
+///
+/// It is for certain methods of one or any service, or for all methods of one service. All methods of any service cannot be
+/// granted, so such a permission cannot be created.
 ///
 /// ```
 /// use atproto_sdk::{nsid, scopes::{Audience, RpcPermission, Service}};
@@ -33,34 +36,45 @@ const METHOD: &str = "the NSID of a method or `*`";
 const AUDIENCE: &str = "a service like `did:web:api.example.com%23example` or `*`";
 
 impl RpcPermission {
-    /// All methods of a service.
+    /// Creates a permission for all methods of a service.
     pub fn all(service: Service) -> Self {
         Self { methods: Names::All, audience: Audience::Service(service) }
     }
 
-    /// One method.
+    /// Creates a permission for a method.
     pub fn of(method: Nsid, audience: impl Into<Audience>) -> Self {
         Self { methods: Names::one(method), audience: audience.into() }
     }
 
-    /// A generated method.
+    /// Creates a permission for a generated method.
+    ///
+    /// ```
+    /// use atproto_sdk::{
+    ///     api::app::bsky::feed::get_timeline::GetTimeline,
+    ///     nsid,
+    ///     scopes::{Audience, RpcPermission},
+    /// };
+    ///
+    /// let permission = RpcPermission::method::<GetTimeline>(Audience::Any).and(nsid!("app.bsky.feed.getFeed"));
+    /// assert_eq!(permission.to_string(), "rpc?lxm=app.bsky.feed.getFeed&lxm=app.bsky.feed.getTimeline&aud=*");
+    /// ```
     pub fn method<M: Method>(audience: impl Into<Audience>) -> Self {
         Self::of(Nsid::__literal(M::NSID), audience)
     }
 
-    /// One method more.
+    /// Adds another method.
     #[must_use]
     pub fn and(mut self, method: Nsid) -> Self {
         self.methods.add(method);
         self
     }
 
-    /// The methods, sorted; nothing stands for all.
+    /// Returns the methods, sorted, or `None` for all methods.
     pub fn methods(&self) -> Option<&[Nsid]> {
         self.methods.listed()
     }
 
-    /// Where calls may go.
+    /// Returns the audience: the services that the methods can be called on.
     pub fn audience(&self) -> &Audience {
         &self.audience
     }

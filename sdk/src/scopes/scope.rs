@@ -1,4 +1,4 @@
-//! One scope of those that an app asks for or was granted (O40).
+//! A single scope (O40).
 
 use std::{fmt, str::FromStr};
 
@@ -8,12 +8,20 @@ use super::{
 };
 use crate::types::{Nsid, PermissionSet};
 
-/// The broad scopes from before there were permissions.
+/// A [transitional scope](https://atproto.com/specs/oauth#authorization-scopes), which was in use before permissions.
+///
+/// ```
+/// use atproto_sdk::scopes::{Scopes, Transition};
+///
+/// let scopes = Scopes::new().with(Transition::Generic).with(Transition::ChatBsky);
+/// assert_eq!(scopes.to_string(), "atproto transition:chat.bsky transition:generic");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Transition {
-    /// `transition:generic`: all records, all blobs, and all calls but those of chat.
+    /// `transition:generic`: all records, all blobs, and all calls except those of chat.
     Generic,
-    /// `transition:chat.bsky`: calls of chat.
+    /// `transition:chat.bsky`: the calls of chat.
     ChatBsky,
     /// `transition:email`: reading the email address.
     Email,
@@ -22,7 +30,7 @@ pub enum Transition {
 impl Transition {
     const ALL: [Self; 3] = [Self::Generic, Self::ChatBsky, Self::Email];
 
-    /// The scope.
+    /// Returns the scope as a string.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Generic => "transition:generic",
@@ -32,7 +40,7 @@ impl Transition {
     }
 }
 
-/// One scope.
+/// A single scope.
 ///
 /// ```
 /// use atproto_sdk::scopes::Scope;
@@ -50,22 +58,30 @@ impl Transition {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Scope {
-    /// `atproto`, which every session has.
+    /// `atproto`, which every session requires.
     Atproto,
-    /// `transition:generic` and the like.
+    /// A transitional scope such as `transition:generic`.
     Transition(Transition),
     /// A permission.
     Permission(Permission),
-    /// Something that this SDK does not know, kept as it is.
+    /// A scope that this crate does not know, unchanged.
     Unknown(UnknownScope),
 }
 
-/// The text of a scope that this SDK does not know.
+/// A scope that this crate does not know.
+///
+/// ```
+/// use atproto_sdk::scopes::Scope;
+///
+/// let scope: Scope = "openid".parse()?;
+/// assert!(matches!(scope, Scope::Unknown(text) if text.as_str() == "openid"));
+/// # Ok::<_, atproto_sdk::scopes::InvalidScope>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnknownScope(String);
 
 impl UnknownScope {
-    /// The text.
+    /// Returns the scope as a string.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -76,8 +92,8 @@ impl UnknownScope {
 }
 
 impl Scope {
-    /// Returns the scope that requests a generated permission set. `audience` is the service that those of its calls are
-    /// for which inherit their audience; without one, these calls are not granted.
+    /// Returns the scope that requests a generated permission set. `audience` is the service for the calls in the set that
+    /// inherit their audience. If `None`, these calls are not granted.
     ///
     /// ```
     /// use atproto_sdk::{
@@ -104,9 +120,11 @@ impl Scope {
 impl FromStr for Scope {
     type Err = InvalidScope;
 
+    /// Parses a scope. A scope for an unknown resource is [`Scope::Unknown`].
+    ///
     /// # Errors
-    /// When the text cannot be a scope, or breaks the rules of its resource. A text for no resource of the protocol
-    /// is [`Scope::Unknown`].
+    ///
+    /// Returns an error if `text` contains characters that are not allowed in a scope, or breaks the rules of its resource.
     fn from_str(text: &str) -> Result<Self, InvalidScope> {
         let failed = |problem| InvalidScope::new(text, problem);
         check_characters(text).map_err(failed)?;

@@ -1,4 +1,4 @@
-//! The scopes that an app asks for or was granted.
+//! A set of scopes.
 
 use std::{fmt, str::FromStr};
 
@@ -9,14 +9,16 @@ use super::{
     scope::{Scope, UnknownScope},
 };
 
-/// A set of scopes. Prints with spaces in between and in a fixed order: `atproto` first, the others by their text.
+/// A set of scopes, as an app requests them or a user grants them.
 ///
-/// Whatever takes the scope of an app takes this too.
+/// `Display` writes them separated by spaces, `atproto` first and the others sorted. A `Scopes` can be passed to all functions
+/// that expect a scope as a string.
 ///
 /// ```
 /// use atproto_sdk::{
 ///     nsid,
-///     oauth::{ClientMetadata, scopes::{Permission, RepoAction, RepoActions, RepoPermission, Scopes}},
+///     oauth::ClientMetadata,
+///     scopes::{RepoAction, RepoActions, RepoPermission, Scopes},
 /// };
 ///
 /// let scopes: Scopes = "repo:com.example.note atproto repo:com.example.note?action=create".parse()?;
@@ -30,34 +32,55 @@ use super::{
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Scopes {
-    /// Without duplicates, in order of printing.
+    /// Without duplicates, in the order of `Display`.
     list: Vec<Scope>,
 }
 
 impl Scopes {
-    /// `atproto` alone, which has to be there always.
-    #[expect(clippy::new_without_default, reason = "a default would rather be the empty set")]
+    /// Creates a set that contains only `atproto`, which is always required.
+    #[expect(clippy::new_without_default, reason = "the default would be expected to be empty")]
     pub fn new() -> Self {
         Self { list: vec![Scope::Atproto] }
     }
 
-    /// One scope or permission more.
+    /// Adds a scope or permission.
     #[must_use]
     pub fn with(mut self, scope: impl Into<Scope>) -> Self {
         self.list.push(scope.into());
         self.sorted()
     }
 
-    /// The scopes that needs of [`needs`](super::needs) stand for, with `atproto`, as short as they can be.
+    /// Returns `atproto` and the minimal scopes for operations from [`needs`](super::needs). This is the run-time equivalent
+    /// of [`scopes!`](crate::scopes!).
+    ///
+    /// ```
+    /// use atproto_sdk::{api::app::bsky::feed::post::Post, scopes::{Scopes, needs}};
+    ///
+    /// let mut needed = vec![needs::create::<Post>()];
+    /// let uploads = true;
+    /// if uploads {
+    ///     needed.push(needs::upload("image/*"));
+    /// }
+    /// let scopes = Scopes::of(&needed)?;
+    /// assert_eq!(scopes.to_string(), "atproto blob:image/* repo:app.bsky.feed.post?action=create");
+    /// # Ok::<_, atproto_sdk::scopes::InvalidScope>(())
+    /// ```
     ///
     /// # Errors
-    /// When a service or a MIME type in them is not valid.
+    ///
+    /// Returns an error if a service or a MIME type is invalid.
     pub fn of(needs: &[Need<'_>]) -> Result<Self, InvalidScope> {
         shortest(needs).parse()
     }
 
-    /// The scopes that a server has granted. Nothing is refused: what cannot be understood is kept as
-    /// [`Scope::Unknown`].
+    /// Parses the scopes that a server has granted. This never fails: an invalid scope becomes [`Scope::Unknown`].
+    ///
+    /// ```
+    /// use atproto_sdk::scopes::Scopes;
+    ///
+    /// let scopes = Scopes::granted("atproto repo:invalid");
+    /// assert_eq!(scopes.to_string(), "atproto repo:invalid");
+    /// ```
     pub fn granted(text: &str) -> Self {
         let keep = |text: &str| match text.parse() {
             Ok(scope) => scope,
@@ -72,18 +95,27 @@ impl Scopes {
         self
     }
 
-    /// The scopes in order.
+    /// Returns the scopes in the order of `Display`.
     pub fn iter(&self) -> std::slice::Iter<'_, Scope> {
         self.list.iter()
     }
 
-    /// Whether exactly this scope is there, whatever others cover.
+    /// Returns `true` if the set contains exactly this scope. Use [`allows`](Self::allows) to check whether other scopes
+    /// include it.
     pub fn contains(&self, scope: &Scope) -> bool {
         self.list.contains(scope)
     }
 
-    /// The same in as few characters as possible, with `atproto`: what others cover is left out, and what
-    /// can be one permission becomes one.
+    /// Returns the shortest equivalent set, with `atproto`: scopes that others include are omitted, and permissions are
+    /// merged where possible.
+    ///
+    /// ```
+    /// use atproto_sdk::scopes::Scopes;
+    ///
+    /// let scopes: Scopes = "atproto blob:image/png blob:image/* repo:a.b.c?action=create repo:*".parse()?;
+    /// assert_eq!(scopes.minimal().to_string(), "atproto blob:image/* repo:*");
+    /// # Ok::<_, atproto_sdk::scopes::InvalidScope>(())
+    /// ```
     #[must_use]
     pub fn minimal(&self) -> Self {
         let needs: Vec<Need<'_>> = self.list.iter().flat_map(need::of_scope).collect();
@@ -91,7 +123,7 @@ impl Scopes {
     }
 }
 
-/// The scope of one need; a service that is not known is any.
+/// The scope for a single need. An unknown service becomes any service.
 pub(super) fn shortest_scope(need: &Need<'_>) -> String {
     let need = match need.0 {
         Kind::Rpc { method, audience: "" } => Need(Kind::Rpc { method, audience: "*" }),
@@ -132,8 +164,11 @@ impl fmt::Debug for Scopes {
 impl FromStr for Scopes {
     type Err = InvalidScope;
 
+    /// Parses scopes that are separated by single spaces.
+    ///
     /// # Errors
-    /// When one of the scopes, which are separated by one space each, is not valid.
+    ///
+    /// Returns an error if one of the scopes is invalid.
     fn from_str(text: &str) -> Result<Self, InvalidScope> {
         if text.is_empty() {
             return Ok(Self { list: Vec::new() });

@@ -1,22 +1,22 @@
-//! The text form of scopes (O40): `resource[:positional][?name=value&name=value]`.
+//! The syntax of scopes (O40): `resource[:positional][?name=value&name=value]`.
 
 use std::{borrow::Cow, fmt};
 
 use super::error::ScopeProblem;
 
-/// A scope taken apart and decoded.
+/// A scope, parsed and decoded.
 pub(super) struct Syntax<'a> {
     resource: &'static str,
     positional: Option<Cow<'a, str>>,
     parameters: Vec<(Cow<'a, str>, Cow<'a, str>)>,
 }
 
-/// The resource that a text is for; all of it if nothing follows.
+/// The resource of a scope.
 pub(super) fn resource(text: &str) -> &str {
     text.split([':', '?']).next().unwrap_or_default()
 }
 
-/// Checks that a text has only the characters of a scope (RFC 6749 section 3.3).
+/// Checks that a text contains only characters that are allowed in a scope (RFC 6749, section 3.3).
 pub(super) fn check_characters(text: &str) -> Result<(), ScopeProblem> {
     if text.is_empty() {
         return Err(ScopeProblem::Empty);
@@ -28,7 +28,7 @@ pub(super) fn check_characters(text: &str) -> Result<(), ScopeProblem> {
 }
 
 impl<'a> Syntax<'a> {
-    /// `resource` is what the text begins with.
+    /// The text must start with `resource`.
     pub(super) fn parse(text: &'a str, resource: &'static str) -> Result<Self, ScopeProblem> {
         let rest = text.get(resource.len()..).unwrap_or_default();
         let (head, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -44,7 +44,7 @@ impl<'a> Syntax<'a> {
         Ok(Self { resource, positional, parameters })
     }
 
-    /// Refuses parameters of other names (O43). `allowed` is how the message lists them.
+    /// Rejects parameters with other names (O43). `allowed` lists the names in the error message.
     pub(super) fn only(&self, names: &[&str], allowed: &'static str) -> Result<(), ScopeProblem> {
         match self.parameters.iter().find(|(name, _)| !names.contains(&&**name)) {
             Some((name, _)) => Err(ScopeProblem::UnknownParameter {
@@ -65,14 +65,14 @@ impl<'a> Syntax<'a> {
         self.named(name)
     }
 
-    /// The value of a parameter that stands there at most once.
+    /// The value of a parameter that may occur at most once.
     pub(super) fn one(&self, name: &'static str) -> Result<Option<&str>, ScopeProblem> {
         let mut values = self.named(name);
         let first = values.next();
         if values.next().is_some() { Err(ScopeProblem::Repeated { name }) } else { Ok(first) }
     }
 
-    /// The values of the parameter that may stand behind the colon; at least one.
+    /// The values of the positional parameter. There must be at least one.
     pub(super) fn many_positional(
         &self,
         name: &'static str,
@@ -87,7 +87,7 @@ impl<'a> Syntax<'a> {
         }
     }
 
-    /// The value of the parameter that may stand behind the colon.
+    /// The value of the positional parameter.
     pub(super) fn one_positional(
         &self,
         name: &'static str,
@@ -100,7 +100,7 @@ impl<'a> Syntax<'a> {
     }
 }
 
-/// In a query a plus sign is a space.
+/// Decodes percent-encoding. In a query, a plus sign is decoded as a space.
 fn decode(part: &str, in_query: bool) -> Result<Cow<'_, str>, ScopeProblem> {
     if !part.contains(['%', '+']) {
         return Ok(Cow::Borrowed(part));
@@ -123,8 +123,8 @@ fn decode(part: &str, in_query: bool) -> Result<Cow<'_, str>, ScopeProblem> {
     String::from_utf8(bytes).map(Cow::Owned).map_err(|_| broken())
 }
 
-/// Whether a byte stands for itself. The same as in the reference implementation but for `%` and, in a query,
-/// `+`: it writes those bare and cannot read them back.
+/// Whether a byte need not be encoded. This differs from the reference implementation for `%` and, in a query, `+`, which it
+/// does not encode and therefore cannot read back.
 pub(super) const fn is_plain(byte: u8, in_query: bool) -> bool {
     match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' => true,
@@ -134,7 +134,7 @@ pub(super) const fn is_plain(byte: u8, in_query: bool) -> bool {
     }
 }
 
-/// A digit of base 16 for a number below 16.
+/// The hexadecimal digit of a number below 16.
 pub(super) const fn hex(number: u8) -> u8 {
     if number < 10 { b'0' + number } else { b'A' + number - 10 }
 }
@@ -162,7 +162,7 @@ impl<'f, 'g> Printer<'f, 'g> {
         self.escaped(value, true)
     }
 
-    /// One value stands behind the colon, several are parameters.
+    /// Writes a single value after the colon, or several values as parameters.
     pub(super) fn list<'v>(&mut self, name: &str, values: impl Iterator<Item = &'v str>) -> fmt::Result {
         let mut values = values.peekable();
         let Some(first) = values.next() else { return Ok(()) };

@@ -1,21 +1,21 @@
-//! A store by its URL, as services are configured.
+//! Opening a store by its URL.
 
 use std::sync::Arc;
 
 use super::{FileStore, MemoryStore, Store, StoreError};
 
-/// Opens the store that a URL names.
+/// Opens the store with the given URL.
 ///
 /// | URL | store | feature |
 /// | --- | --- | --- |
-/// | `memory:` | in memory, gone when the process ends | |
+/// | `memory:` | in memory, lost when the process exits | |
 /// | `file:sessions.json`, `file:///var/lib/app/sessions.json` | a file | |
 /// | `sqlite:sessions.db`, `sqlite:///var/lib/app/sessions.db` | an SQLite file | `sqlite` |
 /// | `postgres://user:password@host/database` | PostgreSQL | `postgres` |
 /// | `redis://host/0`, `rediss://user:password@host/0` | Redis, plain or with TLS | `redis` |
 ///
-/// The database servers' URLs can end in `?sslrootcert=authority.pem`, and in `sslcert=` and `sslkey=` for a certificate
-/// of one's own.
+/// For PostgreSQL and Redis, the parameter `sslrootcert` names a PEM file with the certificate authorities to trust, and
+/// `sslcert` and `sslkey` name the PEM files of a client certificate.
 ///
 /// ```
 /// # async fn f() -> Result<(), atproto_sdk::store::StoreError> {
@@ -26,12 +26,13 @@ use super::{FileStore, MemoryStore, Store, StoreError};
 /// ```
 ///
 /// # Errors
-/// When the URL names no store, or one whose feature is off, or when that store cannot be opened. Errors do not show
-/// the URL, for it may hold a password.
+///
+/// Returns an error if the URL is invalid, if the feature of the store is disabled, or if the store cannot be opened. Errors
+/// do not contain the URL, because it may contain a password.
 pub async fn connect(url: &str) -> Result<Arc<dyn Store>, StoreError> {
     let refuse = |problem: String| Err(StoreError::Url { problem });
     let Some((scheme, rest)) = url.split_once(':') else {
-        return refuse("it has no scheme; `file:sessions.json` is a store in a file".to_owned());
+        return refuse("it has no scheme; expected a URL such as `file:sessions.json`".to_owned());
     };
     match scheme {
         "memory" => Ok(Arc::new(MemoryStore::new())),
@@ -48,17 +49,17 @@ pub async fn connect(url: &str) -> Result<Arc<dyn Store>, StoreError> {
         "postgres" | "postgresql" => Ok(Arc::new(super::PostgresStore::connect(url).await?)),
         #[cfg(feature = "redis")]
         "redis" | "rediss" => Ok(Arc::new(super::RedisStore::connect(url).await?)),
-        #[allow(unreachable_patterns, reason = "reached for those whose feature is off")]
+        #[allow(unreachable_patterns, reason = "reachable for stores whose feature is disabled")]
         "sqlite" | "postgres" | "postgresql" | "redis" | "rediss" => {
             let feature = match scheme {
                 "sqlite" => "sqlite",
                 "redis" | "rediss" => "redis",
                 _ => "postgres",
             };
-            refuse(format!("`{scheme}:` needs the feature `{feature}` of atproto-sdk"))
+            refuse(format!("`{scheme}:` requires the feature `{feature}` of atproto-sdk"))
         }
         _ => refuse(format!(
-            "`{}:` is no store; known are memory, file, sqlite, postgres and redis",
+            "`{}:` is not a store; supported are memory, file, sqlite, postgres and redis",
             scheme.chars().take(20).collect::<String>()
         )),
     }
@@ -87,7 +88,7 @@ mod tests {
         for (url, words) in [
             ("sessions.json", "no scheme"),
             ("file:", "path"),
-            ("mysql://root:secret@host", "`mysql:` is no store"),
+            ("mysql://root:secret@host", "`mysql:` is not a store"),
             #[cfg(not(feature = "postgres"))]
             ("postgresql://root:secret@host", "the feature `postgres`"),
             #[cfg(not(feature = "redis"))]

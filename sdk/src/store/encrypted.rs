@@ -1,12 +1,14 @@
-//! Sessions that are sealed before they reach a store.
+//! A store that encrypts the values in another store.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{Entry, Expected, OpenError, SealingKeys, Store, StoreError, StoreLock, Version};
 use crate::xrpc::BoxFuture;
 
-/// Seals every value before another store keeps it (XChaCha20-Poly1305), bound to its key in the store: whoever reads the
-/// file or the database can neither use sessions nor exchange them.
+/// Encrypts the values in another store, with XChaCha20-Poly1305.
+///
+/// Each value is bound to its key in the store. Somebody with access to the file or database can neither use the sessions
+/// nor swap them between accounts. Keys and expiry times are not encrypted.
 ///
 /// ```
 /// use atproto_sdk::store::{EncryptedStore, MemoryStore, SealingKey, SealingKeys};
@@ -16,9 +18,26 @@ use crate::xrpc::BoxFuture;
 /// # Ok::<(), atproto_sdk::store::SealingKeyError>(())
 /// ```
 ///
-/// To rotate, start with the new key in front of the old one, run [`reencrypt`](Self::reencrypt) until it finds nothing
-/// more to do, and take the old key away. A service of several instances first gets the new key behind the old one
-/// everywhere, so that no instance meets values that it cannot open. Keys in the store and times of expiry are not sealed.
+/// # Rotating the keys
+///
+/// Insert a new key in front of the old one, run [`reencrypt`](Self::reencrypt) until it returns 0, and then remove the old
+/// key. For a service with several instances, first append the new key behind the old one on all instances, so that every
+/// instance can decrypt all values.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use atproto_sdk::store::{EncryptedStore, MemoryStore, SealingKey, SealingKeys, Store};
+///
+/// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+/// # let inner: Arc<dyn Store> = Arc::new(MemoryStore::new());
+/// # let old = SealingKeys::new([SealingKey::generate()?])?;
+/// let keys = old.rotated(SealingKey::generate()?);
+/// let store = EncryptedStore::shared(inner, keys);
+/// while store.reencrypt().await? > 0 {}
+/// # Ok(()) }
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(f()).unwrap();
+/// ```
 #[derive(Clone)]
 pub struct EncryptedStore {
     inner: Arc<dyn Store>,
@@ -27,33 +46,60 @@ pub struct EncryptedStore {
 }
 
 impl EncryptedStore {
-    /// Seals what is kept in `store`.
+    /// Encrypts the values in `store`.
     pub fn new(store: impl Store, keys: SealingKeys) -> Self {
         Self::shared(Arc::new(store), keys)
     }
 
-    /// Seals what is kept in a store that others hold, too.
+    /// Encrypts the values in a store that is shared, or whose type is only known at run time.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::store::{self, EncryptedStore, SealingKeys};
+    ///
+    /// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+    /// let inner = store::connect("sqlite:sessions.db").await?;
+    /// let store = EncryptedStore::shared(inner, SealingKeys::from_env("STORE_KEYS")?);
+    /// # Ok(()) }
+    /// ```
     pub fn shared(store: Arc<dyn Store>, keys: SealingKeys) -> Self {
         Self { inner: store, keys, accept_plain: false }
     }
 
-    /// Whether values that are not sealed are read as they are: to move a store that has been in use.
-    /// [`reencrypt`](Self::reencrypt) then seals them all; without this they are an error.
+    /// Sets whether to accept values that are not encrypted. The default is `false`: they are an error.
+    ///
+    /// Enable this to add encryption to an existing store, and call [`reencrypt`](Self::reencrypt) to encrypt its values.
+    ///
+    /// ```
+    /// use atproto_sdk::store::{EncryptedStore, Expected, MemoryStore, SealingKey, SealingKeys, Store};
+    ///
+    /// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+    /// let existing = MemoryStore::new();
+    /// existing.put("session/a", b"secret", None, Expected::Absent).await?;
+    /// let keys = SealingKeys::new([SealingKey::generate()?])?;
+    /// let store = EncryptedStore::new(existing.clone(), keys).accept_plain(true);
+    /// assert_eq!(store.reencrypt().await?, 1);
+    /// assert_ne!(existing.get("session/a").await?.unwrap().value.as_slice(), b"secret");
+    /// # Ok(()) }
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(f()).unwrap();
+    /// ```
     #[must_use]
     pub fn accept_plain(mut self, accept: bool) -> Self {
         self.accept_plain = accept;
         self
     }
 
-    /// Seals everything anew that is not sealed with the newest key, and says how many entries that were. Safe while
-    /// the store is in use. Entries that end by themselves are left to do so.
+    /// Encrypts all values that are not encrypted with the newest key, and returns how many there were.
+    ///
+    /// This can be called while the store is in use. Sign-ins in progress are skipped, because they expire within minutes.
     ///
     /// # Errors
-    /// When the store fails, or, after all others are done, for an entry that none of the keys opens.
+    ///
+    /// Returns an error if the store fails. If a value cannot be decrypted with any of the keys, returns an error after all
+    /// others have been processed.
     pub async fn reencrypt(&self) -> Result<usize, StoreError> {
         let (mut count, mut unopened) = (0, None);
         for key in self.inner.list("").await? {
-            // Sign-ins under way last minutes, and their end would be lost here.
+            // Sign-ins in progress expire within minutes, and their expiry would be lost here.
             if key.starts_with("pending/") {
                 continue;
             }
@@ -64,7 +110,7 @@ impl EncryptedStore {
             let opened = match self.open(&key, entry.clone()) {
                 Ok(opened) => opened,
                 Err(error) => {
-                    tracing::warn!(key, %error, "a stored value is left as it is");
+                    tracing::warn!(key, %error, "a stored value cannot be decrypted and was skipped");
                     unopened = Some(error);
                     continue;
                 }
@@ -72,7 +118,7 @@ impl EncryptedStore {
             let sealed = self.seal(&key, &opened.value)?;
             match self.inner.put(&key, &sealed, None, Expected::Version(entry.version)).await {
                 Ok(_) => count += 1,
-                // Somebody has just written it, with the newest key or to be found the next time.
+                // It was written concurrently: with the newest key, or the next run will find it.
                 Err(StoreError::Conflict) => {}
                 Err(error) => return Err(error),
             }
@@ -156,7 +202,7 @@ mod tests {
         assert_eq!((rotated.reencrypt().await.unwrap(), rotated.reencrypt().await.unwrap()), (1, 0));
         let error = store.get("session/a").await.unwrap_err();
         assert!(matches!(error, StoreError::Sealed { source: OpenError::UnknownKey }), "{error}");
-        // One that does not open is left, and told when the others are done.
+        // A value that cannot be decrypted is skipped, and reported after the others.
         store.put("session/b", b"other", None, Expected::Any).await.unwrap();
         plain.put("session/c", &kept.value, None, Expected::Any).await.unwrap();
         let error = rotated.reencrypt().await.unwrap_err();

@@ -1,4 +1,4 @@
-//! Sessions in one file.
+//! Sessions in a JSON file.
 
 use std::{
     collections::BTreeMap,
@@ -17,13 +17,27 @@ use zeroize::Zeroizing;
 use super::{Entry, Expected, Store, StoreError, StoreLock, Version, blocking, file_lock};
 use crate::{clock::unix_now, xrpc::BoxFuture};
 
-/// The form of the file that this version writes.
+/// The version of the file format. It is called `form` in the file.
 const FORM: u32 = 1;
 
-/// Keeps sessions in a file that only its owner can read: for command-line tools and small bots.
+/// Stores sessions in a file that only its owner can read, for command-line tools and small bots.
 ///
-/// The file is replaced as a whole, so that it is never half-written; a lock file beside it keeps processes apart. Every
-/// operation reads the file, so a server with many users better takes SQLite.
+/// The file is replaced atomically, so it is never incomplete. Several processes can share it: a lock file next to it
+/// synchronizes them. Every operation reads the whole file, so use SQLite for a server with many users.
+///
+/// ```
+/// use atproto_sdk::{
+///     oauth::{ClientMetadata, OAuth},
+///     store::FileStore,
+/// };
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("sessions.json");
+/// let store = FileStore::open(&path)?;
+/// let oauth = OAuth::builder(ClientMetadata::loopback()).store(store).build()?;
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct FileStore(Arc<Paths>);
 
@@ -33,7 +47,7 @@ struct Paths {
     locks: PathBuf,
 }
 
-/// What stands in the file.
+/// The contents of the file.
 #[derive(Serialize, Deserialize)]
 struct Contents {
     form: u32,
@@ -50,10 +64,11 @@ struct Slot {
 }
 
 impl FileStore {
-    /// The store in the file at `path`, which is made with the first session. The folder has to be there.
+    /// Opens the store in the file at `path`. The file is created with the first session; its directory must exist.
     ///
     /// # Errors
-    /// When the folder is missing, or the file is there and is not a session store.
+    ///
+    /// Returns an error if the directory does not exist, or if the file exists but is not a session store.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let file = file_lock::resolve(path.as_ref()).map_err(|error| failed("find", path.as_ref(), error))?;
         let mut lock = file.as_os_str().to_owned();
@@ -71,7 +86,7 @@ impl FileStore {
         blocking(move || {
             let lock =
                 file_lock::open_private(&paths.lock).map_err(|error| failed("open", &paths.lock, error))?;
-            // Held by others for single reads and writes only.
+            // Other processes hold it only for a single operation.
             lock.lock().map_err(|error| failed("lock", &paths.lock, error))?;
             let mut contents = paths.read()?;
             let now = unix_now();
@@ -107,7 +122,7 @@ impl Paths {
             Err(error) => return Err(failed("read", &self.file, error)),
         }
         let corrupt = |problem| StoreError::Corrupt { path: self.file.clone(), problem };
-        // The message of serde_json can quote values, and values are secrets here.
+        // The message of serde_json can quote values, which are secrets here.
         let damaged = |error: serde_json::Error| {
             corrupt(format!("it is damaged at line {}, column {}", error.line(), error.column()))
         };
@@ -115,17 +130,17 @@ impl Paths {
         if contents.form == FORM {
             Ok(contents)
         } else {
-            Err(corrupt(format!("its form is {}, this program knows {FORM}", contents.form)))
+            Err(corrupt(format!("its format is {}, but this program supports only {FORM}", contents.form)))
         }
     }
 
-    /// Writes a new file beside the old one and puts it in its place.
+    /// Writes a new file next to the old one, and then replaces the old one.
     fn write(&self, contents: &Contents) -> Result<(), StoreError> {
         let text = Zeroizing::new(serde_json::to_vec(contents).map_err(StoreError::backend)?);
         let mut new = self.file.as_os_str().to_owned();
         new.push(".new");
         let new = PathBuf::from(new);
-        // One left behind by a crash may have other rights.
+        // A file that was left behind by a crash may have other permissions.
         match fs::remove_file(&new) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(failed("remove", &new, error));
@@ -137,7 +152,7 @@ impl Paths {
             file.write_all(&text)?;
             file.sync_all()?;
             fs::rename(&new, &self.file)?;
-            // The new name has to survive a power cut as well. Not every system can sync a folder.
+            // The new name must survive a power failure as well. Not every system can sync a directory.
             if let Some(folder) = self.file.parent().and_then(|folder| File::open(folder).ok()) {
                 let _ = folder.sync_all();
             }

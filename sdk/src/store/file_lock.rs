@@ -1,4 +1,4 @@
-//! Locks between processes, by files that the operating system locks and frees when their holder dies.
+//! Locks among processes with files, which the operating system unlocks when the process dies.
 
 use std::{
     fs::{File, TryLockError},
@@ -10,7 +10,7 @@ use std::{
 use super::{StoreError, StoreLock, key_hash};
 use crate::limits;
 
-/// Takes the lock of a key in the folder of lock files that belongs to a store.
+/// Acquires the lock of a key, in the directory with the lock files of a store.
 pub(super) async fn lock(folder: &Path, key: &str, wait: Duration) -> Result<StoreLock, StoreError> {
     let path = folder.join(name_of(key));
     let begun = Instant::now();
@@ -18,7 +18,7 @@ pub(super) async fn lock(folder: &Path, key: &str, wait: Duration) -> Result<Sto
     loop {
         match file.try_lock() {
             Ok(()) if is_at(&file, &path) => return Ok(StoreLock::new(Held { file, path })),
-            // The last holder has removed it.
+            // The previous holder has removed the file.
             Ok(()) => file = open(folder.to_owned(), path.clone()).await?,
             Err(TryLockError::WouldBlock) if begun.elapsed() < wait => {
                 tokio::time::sleep(limits::FILE_LOCK_TRY).await
@@ -31,14 +31,14 @@ pub(super) async fn lock(folder: &Path, key: &str, wait: Duration) -> Result<Sto
     }
 }
 
-/// The file of a key. Where files that are open can be removed each key has its own, so that nobody waits for another
-/// one's server; elsewhere they would become ever more, and many keys share one.
+/// The name of the lock file of a key. On systems where open files can be removed, each key has its own file, so that
+/// sessions do not wait for each other. On others, the number of files would grow without limit, so keys share 1024 files.
 fn name_of(key: &str) -> String {
     let number = if cfg!(unix) { key_hash(key) } else { key_hash(key) % 1024 };
     format!("{number:016x}.lock")
 }
 
-/// Whether a file is the one that has this name now.
+/// Whether an open file is still the one with this name.
 #[cfg(unix)]
 fn is_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
@@ -53,7 +53,7 @@ fn is_at(_: &File, _: &Path) -> bool {
     true
 }
 
-/// A lock that is held. It ends when the file is closed, in whatever way.
+/// A lock that is held. It is released when the file is closed.
 struct Held {
     #[allow(dead_code, reason = "it is the lock")]
     file: File,
@@ -62,7 +62,7 @@ struct Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        // Before the lock ends: whoever takes it afterwards sees that this is no longer the file of that name.
+        // Before the file is unlocked. The next holder notices that it is no longer the file with this name.
         if cfg!(unix) {
             let _ = std::fs::remove_file(&self.path);
         }
@@ -81,7 +81,7 @@ async fn open(folder: PathBuf, path: PathBuf) -> Result<File, StoreError> {
     .await
 }
 
-/// Opens a file for reading and writing, made if need be, which only its owner can read.
+/// Opens a file for reading and writing. Creates it if necessary, so that only its owner can read it.
 pub(super) fn open_private(path: &Path) -> std::io::Result<File> {
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(false);
@@ -90,7 +90,7 @@ pub(super) fn open_private(path: &Path) -> std::io::Result<File> {
     options.open(path)
 }
 
-/// Makes a file for reading and writing that only its owner can read; one that is there is an error.
+/// Creates a file for reading and writing that only its owner can read. Fails if it exists.
 pub(super) fn create_private(path: &Path) -> std::io::Result<File> {
     let mut options = File::options();
     options.read(true).write(true).create_new(true);
@@ -99,7 +99,8 @@ pub(super) fn create_private(path: &Path) -> std::io::Result<File> {
     options.open(path)
 }
 
-/// Where a file really is, or will be: locks and new versions stand beside it, for all who name it in whatever way.
+/// The real path of a file that exists or will be created, so that all processes use the same lock file, however they refer
+/// to the file.
 pub(super) fn resolve(path: &Path) -> std::io::Result<PathBuf> {
     let path = std::path::absolute(path)?;
     if let Ok(real) = path.canonicalize() {
@@ -119,7 +120,7 @@ fn create_private_folder(path: &Path) -> std::io::Result<()> {
     builder.create(path)
 }
 
-/// The folder of lock files that belongs to a store at `path`.
+/// The directory with the lock files of a store at `path`.
 pub(super) fn folder_of(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".locks");

@@ -1,7 +1,7 @@
-//! Locks as leases: for stores on servers, where a lock is an entry with an end that its holder puts off again and again.
+//! Locks as leases, for stores on database servers: a lock is an entry with an expiry that its holder extends repeatedly.
 //!
-//! A connection per lock would be a lock that ends at once with its holder, and there are too few connections for that:
-//! the servers that sessions are refreshed at can be anybody's, and take their time.
+//! A lock that is tied to a connection would be released at once when its holder dies. But a refresh depends on servers that
+//! can be arbitrarily slow, and each would occupy one of a few connections in the meantime.
 
 use std::{future::Future, time::Duration};
 
@@ -11,29 +11,29 @@ use zeroize::Zeroizing;
 use super::{StoreError, StoreLock};
 use crate::{limits, random};
 
-/// How often, a second apart, it is tried to give a lock back. In the end it ends by itself.
+/// How often releasing a lock is attempted. If all attempts fail, the lock expires.
 const RELEASES: std::ops::Range<u32> = 0..10;
 
-/// What a server has to do for leases. `holder` tells holders apart.
+/// The operations on leases. `holder` identifies the holder of a lock.
 pub(super) trait Leases: Clone + Send + Sync + 'static {
-    /// Takes a lock for [`limits::LEASE`]; returns whether it was free.
+    /// Acquires a lock for [`limits::LEASE`]; returns whether it was free.
     fn take(&self, key: &str, holder: &str) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Extends it to a [`limits::LEASE`] from now; returns whether it was still held.
+    /// Extends a lock to [`limits::LEASE`] from now; returns whether it was still held.
     fn renew(&self, key: &str, holder: &str) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Gives it back, if it is held.
+    /// Releases a lock if it is held.
     fn release(&self, key: &str, holder: &str) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
-/// Tells one holder of a lock from another.
+/// Generates an id for the holder of a lock.
 fn random_token() -> Result<Zeroizing<String>, StoreError> {
     random::base64url::<16>().map_err(StoreError::backend)
 }
 
-/// Takes the lock of a key, waiting for at most so long.
+/// Acquires the lock of a key; waits for it up to `wait`.
 pub(super) async fn lock(leases: impl Leases, key: &str, wait: Duration) -> Result<StoreLock, StoreError> {
-    // From here on, also if this future is dropped: what may have been taken is given back.
+    // Created first, so that a lock that may have been acquired is released even if this future is dropped.
     let mut held = Held { leases, key: key.to_owned(), holder: random_token()?, renewal: None };
     let waiting = async {
         while !held.leases.take(&held.key, &held.holder).await? {
@@ -49,7 +49,7 @@ pub(super) async fn lock(leases: impl Leases, key: &str, wait: Duration) -> Resu
     Ok(StoreLock::new(held))
 }
 
-/// A lock that is waited for or held.
+/// A lock that is being acquired or held.
 struct Held<L: Leases> {
     leases: L,
     key: String,
@@ -58,7 +58,7 @@ struct Held<L: Leases> {
 }
 
 impl<L: Leases> Held<L> {
-    /// Puts off the end of the lock as long as it is held; the task ends with it.
+    /// Starts a task that extends the lock until it is released.
     fn renew(&mut self) {
         let (leases, key, holder) = (self.leases.clone(), self.key.clone(), self.holder.clone());
         let task = tokio::spawn(async move {
@@ -67,10 +67,10 @@ impl<L: Leases> Held<L> {
                 match leases.renew(&key, &holder).await {
                     Ok(true) => {}
                     Ok(false) => {
-                        tracing::warn!("a lock was lost before it was released");
+                        tracing::warn!("a lock of the session store expired while it was held");
                         return;
                     }
-                    Err(error) => tracing::warn!(%error, "a lock could not be renewed"),
+                    Err(error) => tracing::warn!(%error, "a lock of the session store could not be renewed"),
                 }
             }
         });
@@ -83,14 +83,14 @@ impl<L: Leases> Drop for Held<L> {
         if let Some(renewal) = &self.renewal {
             renewal.abort();
         }
-        // Without a runtime, the lock ends by its lifetime.
+        // Without a runtime, the lock is not released but expires.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let (leases, key) = (self.leases.clone(), std::mem::take(&mut self.key));
         let holder = std::mem::take(&mut self.holder);
         runtime.spawn(async move {
             for _ in RELEASES {
                 let Err(error) = leases.release(&key, &holder).await else { return };
-                tracing::debug!(%error, "a lock could not be given back yet");
+                tracing::debug!(%error, "a lock of the session store could not be released, will retry");
                 tokio::time::sleep(limits::LEASE_RELEASE).await;
             }
         });

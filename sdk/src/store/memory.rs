@@ -1,4 +1,4 @@
-//! Sessions that end with the process.
+//! Sessions in memory.
 
 use std::{
     collections::HashMap,
@@ -12,7 +12,18 @@ use zeroize::Zeroizing;
 use super::{Entry, Expected, Store, StoreError, StoreLock, Version};
 use crate::{clock::unix_now, xrpc::BoxFuture};
 
-/// Keeps sessions in memory: for tests, and for programs that sign in anew every time. Clones share the sessions.
+/// Stores sessions in memory, for tests and for programs that sign in every time. Clones share the sessions.
+///
+/// ```
+/// use atproto_sdk::store::{Expected, MemoryStore, Store};
+///
+/// # async fn f() -> Result<(), atproto_sdk::store::StoreError> {
+/// let store = MemoryStore::new();
+/// store.put("key", b"value", None, Expected::Absent).await?;
+/// assert_eq!(store.clone().list("").await?, ["key"]);
+/// # Ok(()) }
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(f()).unwrap();
+/// ```
 #[derive(Clone, Default)]
 pub struct MemoryStore(Arc<Mutex<Inner>>);
 
@@ -30,17 +41,17 @@ struct Slot {
 }
 
 impl MemoryStore {
-    /// An empty store.
+    /// Creates an empty store.
     pub fn new() -> Self {
         Self::default()
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        // Nothing panics while the lock is held, and every change is a single one.
+        // No code panics while the lock is held, and every change is a single operation.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The lock of a key; those that nobody uses any more are forgotten.
+    /// Returns the lock of a key. Removes locks that are no longer used.
     fn lock_of(&self, key: &str) -> Arc<tokio::sync::Mutex<()>> {
         let mut inner = self.inner();
         inner.locks.retain(|_, lock| lock.strong_count() > 0);
@@ -54,7 +65,7 @@ impl MemoryStore {
 }
 
 impl Inner {
-    /// Forgets what is over.
+    /// Removes expired entries.
     fn sweep(&mut self) {
         let now = unix_now();
         self.entries.retain(|_, slot| slot.expires_at.is_none_or(|end| end > now));

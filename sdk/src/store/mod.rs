@@ -1,7 +1,30 @@
-//! Where sessions are kept.
+//! Stores of sessions.
 //!
-//! A store keeps bytes under keys, with a version each; what the bytes mean is the business of the layers above. That
-//! makes a store of your own short: see [`Store`].
+//! | store | for | feature |
+//! | --- | --- | --- |
+//! | [`MemoryStore`] | tests, and programs that sign in every time | |
+//! | [`FileStore`] | command-line tools and small bots | |
+//! | `SqliteStore` | everything else on a single machine | `sqlite` |
+//! | `PostgresStore` | services with several instances | `postgres` |
+//! | `RedisStore` | services with several instances | `redis` |
+//! | `EncryptedStore` | encrypts the values in any of the others | `encryption` |
+//!
+//! [`connect`] opens the store in a URL, for services that are configured by their environment:
+//!
+//! ```no_run
+//! use atproto_sdk::{
+//!     oauth::{ClientMetadata, OAuth},
+//!     store,
+//! };
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! // Such as `sqlite:sessions.db` or `postgres://app@db.example.com/app`.
+//! let store = store::connect(&std::env::var("SESSIONS_URL")?).await?;
+//! let oauth = OAuth::builder(ClientMetadata::loopback()).shared_store(store).build()?;
+//! # Ok(()) }
+//! ```
+//!
+//! A store maps keys to bytes, and knows nothing about their meaning. To use another database, implement [`Store`].
 
 #[cfg(test)]
 mod conformance;
@@ -47,21 +70,22 @@ pub use sqlite::SqliteStore;
 pub use crate::types::Expected;
 use crate::xrpc::BoxFuture;
 
-/// A place for sessions and for sign-ins that are under way.
+/// A store of sessions and of sign-ins in progress.
 ///
-/// Keys are short ASCII texts, values are bytes that hold secrets. All operations are atomic, also between processes
-/// that share the store. An entry whose time is over is as good as gone.
+/// Keys are short ASCII strings. Values are bytes, which contain secrets. All operations must be atomic, even among
+/// processes that share the store. An entry that has expired must be treated as absent.
 ///
 #[doc = include_str!("example.md")]
 pub trait Store: Send + Sync + 'static {
-    /// What is kept under a key.
+    /// Returns the entry of a key, or `None` if there is none.
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>>;
 
-    /// Keeps a value under a key if what is there is as `expected`, and gives its new version, which no earlier value of
-    /// the key has had. `expires_at` counts seconds since 1970.
+    /// Writes an entry if the current one is as `expected`, and returns its new version, which must differ from all
+    /// earlier versions of this key. `expires_at` is in seconds since the Unix epoch.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if something else is there; nothing has changed then.
+    ///
+    /// Returns [`StoreError::Conflict`], and changes nothing, if the current entry is not as `expected`.
     fn put<'a>(
         &'a self,
         key: &'a str,
@@ -70,38 +94,39 @@ pub trait Store: Send + Sync + 'static {
         expected: Expected<Version>,
     ) -> BoxFuture<'a, Result<Version, StoreError>>;
 
-    /// Removes a key and gives what was there. Of many that remove a key at once, one gets the entry.
+    /// Removes an entry and returns it. If it is removed several times concurrently, only one call returns the entry.
     fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>>;
 
-    /// The keys that begin with a text, in any order.
+    /// Returns the keys that start with `prefix`, in any order.
     fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>>;
 
-    /// Takes the lock of a key, in this process and all others that share the store, and waits for it at most this long.
-    /// The lock ends when the guard is dropped and when its holder dies.
+    /// Acquires the lock of a key among all processes that share the store, and waits up to `wait` for it.
+    ///
+    /// The lock is released when the guard is dropped, and when the process that holds it dies.
     ///
     /// # Errors
-    /// [`StoreError::LockTimeout`] if somebody else holds it all that time.
+    ///
+    /// Returns [`StoreError::LockTimeout`] if the lock is still held by another task or process after `wait`.
     fn lock<'a>(&'a self, key: &'a str, wait: Duration) -> BoxFuture<'a, Result<StoreLock, StoreError>>;
 }
 
-/// What is kept under a key.
+/// An entry of a store. `Debug` shows only the version.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Entry {
-    /// The bytes.
+    /// The value.
     pub value: Zeroizing<Vec<u8>>,
-    /// Changes with every put.
+    /// The version, which changes with every [`put`](Store::put).
     pub version: Version,
 }
 
 impl Entry {
-    /// An entry, as a store makes it.
+    /// Creates an entry, for implementations of [`Store`].
     pub fn new(value: Vec<u8>, version: Version) -> Self {
         Self { value: Zeroizing::new(value), version }
     }
 }
 
-/// Shows the version only.
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Entry").field("version", &self.version).finish_non_exhaustive()
@@ -110,16 +135,33 @@ impl fmt::Debug for Entry {
 
 /// The version of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "stores create versions, and nothing can be added to a number")]
 pub struct Version(pub u64);
 
-/// A lock that ends when it is dropped.
-#[must_use = "the lock ends when this is dropped"]
+/// A lock that is released when it is dropped.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use atproto_sdk::store::{MemoryStore, Store, StoreError};
+///
+/// # async fn f() -> Result<(), StoreError> {
+/// let store = MemoryStore::new();
+/// let lock = store.lock("key", Duration::from_secs(1)).await?;
+/// let second = store.lock("key", Duration::from_millis(10)).await;
+/// assert!(matches!(second, Err(StoreError::LockTimeout { .. })));
+/// drop(lock);
+/// let lock = store.lock("key", Duration::from_millis(10)).await?;
+/// # Ok(()) }
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(f()).unwrap();
+/// ```
+#[must_use = "the lock is released when this is dropped"]
 pub struct StoreLock {
     _guard: Box<dyn Send + Sync>,
 }
 
 impl StoreLock {
-    /// A lock that ends when `guard` is dropped.
+    /// Creates a lock that is released when `guard` is dropped, for implementations of [`Store`].
     pub fn new(guard: impl Send + Sync + 'static) -> Self {
         Self { _guard: Box::new(guard) }
     }
@@ -131,65 +173,67 @@ impl fmt::Debug for StoreLock {
     }
 }
 
-/// Why a store did not do what it should.
+/// Why an operation of a store failed.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// Something else is under the key than expected.
-    #[error("the entry has been changed by somebody else")]
+    /// The current entry is not the expected one.
+    #[error("the entry was changed concurrently")]
     Conflict,
-    /// Somebody else holds the lock.
-    #[error("somebody else holds the lock, waited {waited:?}")]
+    /// The lock is held by another task or process.
+    #[error("the lock is still held by another task or process after {waited:?}")]
     LockTimeout {
-        /// How long it was waited for.
+        /// How long the call waited.
         waited: Duration,
     },
-    /// A file is not what this store writes. It has not been touched.
-    #[error("{} is not a session store: {problem}; move it away or give another path", path.display())]
+    /// A file was not written by this store. It has not been changed.
+    #[error("{} is not a session store: {problem}; move it away or choose another path", path.display())]
     Corrupt {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
-    /// A file cannot be read or written.
+    /// A file operation failed.
     #[error("cannot {action} {}", path.display())]
     File {
-        /// What was tried.
+        /// The operation.
         action: &'static str,
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// The cause.
         source: Arc<std::io::Error>,
     },
-    /// The store's URL is not usable.
-    #[error("the URL of the session store cannot be used: {problem}")]
+    /// The URL of the store is invalid.
+    #[error("the URL of the session store is invalid: {problem}")]
     Url {
-        /// What is wrong; never the URL, which may hold a password.
+        /// The problem. Never contains the URL, which may contain a password.
         problem: String,
     },
-    /// The database's tables are of another version than this library's.
-    #[error("the tables of the session store have form {found}, this program knows {known}; update it")]
+    /// The tables of the database were created by a newer version of this crate.
+    #[error(
+        "the tables of the session store have version {found}, but this version of atproto-sdk supports {known}; update atproto-sdk"
+    )]
     Schema {
-        /// What is there.
+        /// The version of the tables.
         found: i64,
-        /// What this library reads and writes.
+        /// The newest supported version.
         known: i64,
     },
-    /// A sealed value does not open.
+    /// A value cannot be decrypted.
     #[cfg(feature = "encryption")]
-    #[error("a stored value cannot be opened: {source}; are all sealing keys there?")]
+    #[error("a stored value cannot be decrypted: {source}; are all sealing keys present?")]
     Sealed {
         /// The cause.
         source: OpenError,
     },
-    /// What is behind the store did not answer.
-    #[error("the session store did not answer within {limit:?}")]
+    /// The store did not respond in time.
+    #[error("the session store did not respond within {limit:?}")]
     Timeout {
-        /// The limit.
+        /// The time limit.
         limit: Duration,
     },
-    /// The database, the network or whatever else is behind the store failed.
+    /// The database or the connection to it failed.
     #[error("the session store failed")]
     Backend {
         /// The cause.
@@ -198,19 +242,26 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// A failure of what is behind a store.
+    /// Creates a [`Backend`](Self::Backend) error, for implementations of [`Store`].
+    ///
+    /// ```
+    /// use atproto_sdk::store::StoreError;
+    ///
+    /// let result = std::fs::read("/no/such/file").map_err(StoreError::backend);
+    /// assert!(matches!(result, Err(StoreError::Backend { .. })));
+    /// ```
     pub fn backend(source: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Backend { source: Arc::new(source) }
     }
 }
 
-/// FNV-1a: the same in every process and with every compiler, which the standard library's hashes are not.
+/// FNV-1a, which is the same in every process and with every compiler, unlike the hashes of the standard library.
 fn key_hash(key: &str) -> u64 {
     key.bytes()
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// Runs work that blocks where blocking is allowed. It is done to its end even if the caller's future is dropped.
+/// Runs blocking work on a blocking thread. It completes even if the future is dropped.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {

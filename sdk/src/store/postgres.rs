@@ -17,39 +17,53 @@ use super::{
 };
 use crate::{clock::unix_now, limits, xrpc::BoxFuture};
 
-/// Connections; each is held for a single statement only.
+/// The size of the connection pool. A connection is used for a single statement at a time.
 const CONNECTIONS: usize = 8;
-/// What the lock of the tables' making is called.
+/// The name of the lock for creating the tables.
 const SETUP_LOCK: &str = "atproto-sdk tables";
 
-/// Keeps sessions in a PostgreSQL database: for services of several instances.
+/// Stores sessions in a PostgreSQL database, for services with several instances.
 ///
-/// The tables `atproto_entries`, `atproto_locks` and `atproto_schema` and the sequence `atproto_versions` are made in the
-/// connection's schema when they are not there. Statements are not prepared and nothing lasts longer than a transaction,
-/// so that a pooler like PgBouncer can be in between. A lock whose holder dies is free within half a minute.
+/// It uses the tables `atproto_entries`, `atproto_locks` and `atproto_schema` and the sequence `atproto_versions`, and
+/// creates them if they do not exist. Statements are not prepared, and no state is kept longer than a transaction, so
+/// connections can go through a pooler such as PgBouncer. If a process dies, its locks expire within 30 seconds.
+///
+/// ```no_run
+/// use atproto_sdk::{
+///     oauth::{ClientMetadata, OAuth},
+///     store::PostgresStore,
+/// };
+///
+/// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+/// let url = "postgres://app:password@db.example.com/app?sslrootcert=authority.pem";
+/// let store = PostgresStore::connect(url).await?;
+/// let oauth = OAuth::builder(ClientMetadata::loopback()).store(store).build()?;
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct PostgresStore {
     pool: Pool,
 }
 
 impl PostgresStore {
-    /// Connects to `postgres://user:password@host/database`, and makes or migrates the tables.
+    /// Connects to the database at `postgres://user:password@host/database`, and creates or migrates the tables.
     ///
-    /// `sslmode` can be `disable`, `prefer`, `require` or `verify-full`. Certificates are always verified, name included:
-    /// by the system's authorities, or by those in the PEM file that `sslrootcert` names. `sslcert` and `sslkey` name the
-    /// PEM files of this client's own certificate, for servers that ask for one. Without `sslmode`, it is `disable` for
-    /// this machine and `require` for others.
+    /// The URL parameter `sslmode` can be `disable`, `prefer`, `require` or `verify-full`. The default is `disable` for this
+    /// machine and `require` for others. Certificates and host names are always verified: with the certificate authorities of
+    /// the system, or those in the PEM file in `sslrootcert`. `sslcert` and `sslkey` name the PEM files of a client
+    /// certificate.
     ///
     /// # Errors
-    /// When the URL is not understood, a file in it cannot be used, the database cannot be reached, or its tables are of a
-    /// newer version.
+    ///
+    /// Returns an error if the URL is invalid, if a file in its parameters cannot be used, if the database cannot be reached,
+    /// or if its tables were created by a newer version of this crate.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         let store = Self { pool: Settings::parse(url)?.pool()? };
         limited(store.prepare()).await?;
         Ok(store)
     }
 
-    /// Makes or migrates the tables. Processes that start at once wait for each other.
+    /// Creates or migrates the tables. Processes that start at the same time wait for each other.
     async fn prepare(&self) -> Result<(), StoreError> {
         let mut connection = Connection(Some(self.pool.get().await.map_err(StoreError::backend)?));
         let Some(client) = &mut connection.0 else { return Ok(()) };
@@ -62,7 +76,7 @@ impl PostgresStore {
         }
     }
 
-    /// What a statement gives.
+    /// Executes a statement and returns its rows.
     async fn rows(
         &self,
         statement: &str,
@@ -79,8 +93,8 @@ impl PostgresStore {
     }
 }
 
-/// A connection of the pool. One that is dropped before its answer is there, because it took too long, does not go back:
-/// what is wrong with it would be wrong for the next one, too.
+/// A connection of the pool. If it is dropped before its response has been received, because of a timeout, it is closed
+/// instead of being reused.
 struct Connection(Option<Object>);
 
 impl Connection {
@@ -97,7 +111,7 @@ impl Drop for Connection {
     }
 }
 
-/// Steps from each form of the tables to the next; the first makes them.
+/// The migrations from each version of the tables to the next. The first one creates them.
 const STEPS: [&str; 2] = [
     "CREATE TABLE atproto_entries (
         key TEXT COLLATE \"C\" PRIMARY KEY,
@@ -116,12 +130,12 @@ const STEPS: [&str; 2] = [
     );",
 ];
 
-/// Gives the form that the tables have, or would have if it is not known here.
+/// Creates or migrates the tables, and returns their version. Does nothing if they have an unknown newer version.
 async fn prepare(client: &mut tokio_postgres::Client) -> Result<i32, tokio_postgres::Error> {
     let transaction = client.transaction().await?;
     let lock = key_hash(SETUP_LOCK).cast_signed();
     transaction.execute_typed("SELECT pg_advisory_xact_lock($1)", &[(&lock, Type::INT8)]).await?;
-    // Asked first: a role that may use tables need not have the right to make any.
+    // Checked first, because the role may not have the privilege to create tables.
     let there = transaction.query_typed("SELECT to_regclass('atproto_schema') IS NOT NULL", &[]).await?;
     let mut form = 0;
     if there.first().is_some_and(|row| row.get(0)) {
@@ -140,7 +154,7 @@ async fn prepare(client: &mut tokio_postgres::Client) -> Result<i32, tokio_postg
     Ok(form)
 }
 
-/// What a URL says.
+/// The settings in a URL.
 struct Settings {
     config: Config,
     tls_files: TlsFiles,
@@ -150,18 +164,18 @@ impl Settings {
     fn parse(url: &str) -> Result<Self, StoreError> {
         let refuse = |problem: String| StoreError::Url { problem };
         if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-            return Err(refuse("it does not begin with `postgres://`".to_owned()));
+            return Err(refuse("it does not start with `postgres://`".to_owned()));
         }
         let (url, tls_files) = TlsFiles::take_from(url)?;
         let (address, query) = url.split_once('?').unwrap_or((&url, ""));
         let has_mode = query.split('&').any(|pair| pair.starts_with("sslmode="));
-        // Here certificates are verified whenever there are any, and so this is one word more for the same.
+        // The driver does not know `verify-full`, but here `require` verifies certificates as well.
         let query = query.replace("sslmode=verify-full", "sslmode=require");
         let mut config: Config = format!("{address}?{query}")
             .parse()
-            .map_err(|error| refuse(format!("PostgreSQL does not understand it ({})", cause(&error))))?;
+            .map_err(|error| refuse(format!("it is not a valid PostgreSQL URL ({})", cause(&error))))?;
         if !has_mode {
-            // The driver connects to addresses, if there are any, and takes names for TLS then.
+            // If there are addresses, the driver connects to them and uses the names only for TLS.
             let here = config.get_hostaddrs().iter().all(std::net::IpAddr::is_loopback)
                 && config.get_hosts().iter().all(|host| match host {
                     Host::Tcp(name) => matches!(name.as_str(), "localhost" | "127.0.0.1" | "::1" | "[::1]"),
@@ -177,7 +191,7 @@ impl Settings {
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(limits::POSTGRES_CONNECT);
         }
-        // A machine that is gone without a word is noticed.
+        // Detects a server that disappears without closing the connection.
         if config.get_tcp_user_timeout().is_none() {
             config.tcp_user_timeout(limits::POSTGRES_OPERATION);
         }
@@ -194,7 +208,7 @@ impl Settings {
             Manager::from_config(self.config.clone(), tls, recycling)
         };
         let timeouts = Timeouts {
-            // Whoever waits for a connection has a limit of their own.
+            // The caller has its own time limit.
             wait: None,
             create: Some(limits::POSTGRES_CONNECT),
             recycle: Some(limits::POSTGRES_CONNECT),
@@ -205,12 +219,12 @@ impl Settings {
     }
 }
 
-/// What the driver's parser says: the name of an option, and never its value.
+/// The message of the driver's parser. It contains the name of an option, but never its value.
 fn cause(error: &tokio_postgres::Error) -> String {
     std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
-/// A value on its way into the database. The driver can log parameters, and these are secrets.
+/// A secret parameter. The driver may log parameters with `Debug`.
 struct Secret<'a>(&'a [u8]);
 
 impl fmt::Debug for Secret<'_> {
@@ -241,8 +255,8 @@ async fn limited<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result
         .unwrap_or(Err(StoreError::Timeout { limit: limits::POSTGRES_OPERATION }))
 }
 
-/// A text behind all that begin with a prefix, as bytes are ordered. Keys are ASCII, and so is this then, which a database
-/// of any encoding knows.
+/// A string that is greater than all strings with a prefix, in byte order. For ASCII keys it is ASCII as well, which databases
+/// of every encoding support.
 fn behind(prefix: &str) -> String {
     let mut text = prefix.trim_end_matches('\u{7f}').to_owned();
     match text.pop() {
@@ -253,7 +267,7 @@ fn behind(prefix: &str) -> String {
     text
 }
 
-/// Versions come from a sequence, which begins at 1.
+/// Versions come from a sequence, which starts at 1.
 fn version_of(number: i64) -> Version {
     Version(number.unsigned_abs())
 }
@@ -262,7 +276,7 @@ fn number_of(version: Version) -> i64 {
     i64::try_from(version.0).unwrap_or(i64::MAX)
 }
 
-/// An entry of a row that begins with value and version.
+/// The entry in a row that starts with value and version.
 fn entry_of(row: &Row) -> Entry {
     Entry::new(row.get(0), version_of(row.get(1)))
 }
@@ -333,7 +347,7 @@ impl Store for PostgresStore {
     }
 
     fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
-        // The first two conditions are a range of the index; the third is for whatever else sorts into it.
+        // The first two conditions are a range of the index. The third excludes other keys in that range.
         const QUERY: &str = "SELECT key FROM atproto_entries
             WHERE key >= $1 AND key < $3 AND starts_with(key, $1)
             AND (expires_at IS NULL OR expires_at > $2)";
@@ -350,7 +364,7 @@ impl Store for PostgresStore {
     }
 }
 
-/// By the server's clock, which is the same for everybody.
+/// Uses the clock of the server, which all processes share.
 impl Leases for PostgresStore {
     async fn take(&self, key: &str, holder: &str) -> Result<bool, StoreError> {
         const QUERY: &str = "INSERT INTO atproto_locks AS old (key, holder, ends_at)
@@ -416,7 +430,7 @@ mod tests {
         for (bad, words) in [
             ("postgres://app:secret@db.example/db?nonsense=1", "nonsense"),
             ("postgres://app:secret@db.example/db?sslmode=verify-ca", "sslmode"),
-            ("nonsense secret", "does not begin with `postgres://`"),
+            ("nonsense secret", "does not start with `postgres://`"),
         ] {
             let error = Settings::parse(bad).err().unwrap();
             let text = format!("{error} {error:?}");

@@ -1,4 +1,4 @@
-//! Sessions in a Redis server, or one that speaks like it (Valkey).
+//! Sessions in a Redis server, or a compatible one such as Valkey.
 
 use std::{
     fmt,
@@ -19,13 +19,26 @@ use super::{
 };
 use crate::{clock::unix_now, limits, xrpc::BoxFuture};
 
-/// What all keys begin with. The braces have a cluster keep them together, for scripts see one node only.
+/// The prefix of all keys. The braces are a hash tag: a cluster must store all keys on one node, because the scripts access
+/// several of them.
 const DEFAULT_PREFIX: &str = "{atproto}:";
 
-/// Keeps sessions in a Redis server: for services of several instances.
+/// Stores sessions in a Redis server (or a compatible one such as Valkey), for services with several instances.
 ///
-/// The server has to keep its data over a restart (`appendonly yes`) and must not evict any (`maxmemory-policy
-/// noeviction`), or users have to sign in again. A lock whose holder dies is free within half a minute.
+/// The server must persist its data (`appendonly yes`) and must not evict any (`maxmemory-policy noeviction`). Otherwise
+/// users must sign in again. If a process dies, its locks expire within 30 seconds.
+///
+/// ```no_run
+/// use atproto_sdk::{
+///     oauth::{ClientMetadata, OAuth},
+///     store::RedisStore,
+/// };
+///
+/// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = RedisStore::connect("rediss://app:password@redis.example.com/0").await?;
+/// let oauth = OAuth::builder(ClientMetadata::loopback()).store(store).build()?;
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct RedisStore {
     link: Arc<Link>,
@@ -33,7 +46,7 @@ pub struct RedisStore {
     prefix: Arc<str>,
 }
 
-/// The connection, which all share.
+/// The connection, which all clones share.
 struct Link {
     client: Client,
     config: ConnectionManagerConfig,
@@ -53,7 +66,7 @@ impl Link {
         self.manager.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The driver makes a new connection when the old one has ended, and not when its answers do not come any more.
+    /// Replaces the connection after a timeout. The driver reconnects when a connection is closed, but not when it hangs.
     fn checked<T>(&self, result: Result<T, RedisError>) -> Result<T, RedisError> {
         if result.as_ref().is_err_and(RedisError::is_timeout)
             && let Ok(fresh) =
@@ -65,7 +78,7 @@ impl Link {
     }
 }
 
-/// What has to happen at once on the server.
+/// Scripts, which the server executes atomically.
 struct Scripts {
     put: Script,
     delete: Script,
@@ -74,7 +87,7 @@ struct Scripts {
     release: Script,
 }
 
-/// Members of the index whose entries are over go in passing.
+/// Also removes some expired entries from the index.
 const PUT: &str = "
     local found = redis.call('HGET', KEYS[1], 'n')
     if ARGV[3] == 'absent' then
@@ -108,7 +121,8 @@ const DELETE: &str = "
     redis.call('ZREM', KEYS[3], ARGV[1])
     return found";
 
-/// A piece of the index, for servers do nothing else meanwhile: entries that are there, and the last key looked at.
+/// Reads a limited part of the index, because the server executes nothing else in the meantime. Returns the existing entries
+/// and the last key of this part.
 const LIST: &str = "
     local keys = redis.call('ZRANGE', KEYS[1], ARGV[2], ARGV[3], 'BYLEX', 'LIMIT', 0, 500)
     local there = {}
@@ -126,23 +140,24 @@ fn failed(error: RedisError) -> StoreError {
     StoreError::backend(error)
 }
 
-/// A client by a URL and the files that it names.
+/// Creates a client from a URL and the files in its parameters.
 fn client(url: &str) -> Result<Client, StoreError> {
     let (url, tls_files) = TlsFiles::take_from(url)?;
     let refuse =
-        |error: RedisError| StoreError::Url { problem: format!("Redis does not understand it ({error})") };
+        |error: RedisError| StoreError::Url { problem: format!("it is not a valid Redis URL ({error})") };
     if !url.starts_with("rediss:") {
         if !tls_files.is_empty() {
-            let problem = "files for TLS go with `rediss://`, and this is `redis://`, which is plain";
+            let problem = "files for TLS require `rediss://`, because `redis://` is not encrypted";
             return Err(StoreError::Url { problem: problem.to_owned() });
         }
         return Client::open(url).map_err(refuse);
     }
     if url.ends_with("#insecure") {
-        let problem = "certificates are always verified; name the server's authority in `sslrootcert`";
+        let problem =
+            "certificates are always verified; set `sslrootcert` to the certificate authority of the server";
         return Err(StoreError::Url { problem: problem.to_owned() });
     }
-    // The driver takes it for granted that there is one, and panics otherwise.
+    // The driver panics if no crypto provider is installed.
     crate::http_client::choose_crypto();
     let certificates = TlsCertificates {
         client_tls: tls_files
@@ -153,7 +168,7 @@ fn client(url: &str) -> Result<Client, StoreError> {
     Client::build_with_tls(url, certificates).map_err(refuse)
 }
 
-/// The driver keeps a connection whose answers do not come; with these limits the system ends it.
+/// Sets limits with which the operating system closes a connection that hangs, because the driver does not.
 fn with_limits(client: Client) -> Result<Client, RedisError> {
     let tcp = TcpSettings::default().set_nodelay(true);
     #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
@@ -162,19 +177,33 @@ fn with_limits(client: Client) -> Result<Client, RedisError> {
 }
 
 impl RedisStore {
-    /// Connects to `redis://user:password@host/0`, or `rediss://` for TLS.
+    /// Connects to a server at `redis://user:password@host/0`, or `rediss://` for TLS.
     ///
-    /// Certificates are verified by the system's authorities, or by those in the PEM file that `?sslrootcert=` names.
-    /// `sslcert` and `sslkey` name the PEM files of this client's own certificate, for servers that ask for one.
+    /// Certificates are always verified: with the certificate authorities of the system, or those in the PEM file in the URL
+    /// parameter `sslrootcert`. `sslcert` and `sslkey` name the PEM files of a client certificate.
     ///
     /// # Errors
-    /// When the URL is not understood, a file in it cannot be used, or the server cannot be reached.
+    ///
+    /// Returns an error if the URL is invalid, if a file in its parameters cannot be used, or if the server cannot be
+    /// reached.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         Self::connect_with_prefix(url, DEFAULT_PREFIX).await
     }
 
-    /// Connects with a text of one's own that all keys begin with, so that apps can share a server. In a cluster it needs
-    /// a part in braces, as `{my-app}:` has.
+    /// Connects like [`connect`](Self::connect), and sets the prefix of all keys, so that several apps can share a server.
+    /// In a cluster, the prefix must contain a part in braces.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::store::RedisStore;
+    ///
+    /// # async fn f() -> Result<(), atproto_sdk::store::StoreError> {
+    /// let store = RedisStore::connect_with_prefix("redis://localhost/0", "{my-app}:").await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`connect`](Self::connect).
     pub async fn connect_with_prefix(url: &str, prefix: &str) -> Result<Self, StoreError> {
         let client = with_limits(client(url)?).map_err(failed)?;
         let config = ConnectionManagerConfig::new()
@@ -227,7 +256,7 @@ fn entry_of(value: Option<Vec<u8>>, version: Option<u64>) -> Option<Entry> {
     Some(Entry::new(value?, Version(version?)))
 }
 
-/// Once more where the server was away for a moment: for what does no harm twice.
+/// Repeats an idempotent operation once if the connection was lost.
 async fn again<T, F: Future<Output = Result<T, RedisError>>>(work: impl Fn() -> F) -> Result<T, StoreError> {
     match work().await {
         Err(error) if error.is_io_error() || error.is_connection_dropped() => work().await.map_err(failed),
@@ -274,7 +303,7 @@ impl Store for RedisStore {
 
     fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
         Box::pin(async move {
-            // No text has the byte 255.
+            // No key contains the byte 255.
             let mut from = [b"[", prefix.as_bytes()].concat();
             let to = [b"[", prefix.as_bytes(), b"\xff"].concat();
             let mut found = Vec::new();
@@ -316,7 +345,7 @@ impl Leases for RedisStore {
     }
 }
 
-/// Milliseconds.
+/// In milliseconds.
 fn lifetime() -> u64 {
     u64::try_from(limits::LEASE.as_millis()).unwrap_or(u64::MAX)
 }

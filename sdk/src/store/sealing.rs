@@ -1,4 +1,4 @@
-//! Values that only the holder of a key can read or make: sessions at rest, and cookies.
+//! Authenticated encryption of sessions at rest and of cookies.
 
 use std::fmt;
 
@@ -15,49 +15,72 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::random::{self, NoRandom};
 
-/// The first byte of what is sealed in this way.
+/// The first byte of a sealed value.
 const FORMAT: u8 = 1;
 const ID_LEN: usize = 4;
 const NONCE_LEN: usize = 24;
 const HEADER_LEN: usize = 1 + ID_LEN + NONCE_LEN;
 
-/// A key is not usable.
+/// Why a sealing key is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SealingKeyError {
-    /// Not 32 bytes in base64.
-    #[error("a sealing key is 32 random bytes in base64; `openssl rand -base64 32` makes one")]
+    /// It is not the base64 encoding of 32 bytes.
+    #[error("a sealing key must be 32 random bytes in base64; `openssl rand -base64 32` generates one")]
     NotAKey,
-    /// The environment variable is not there.
+    /// The environment variable is not set, or not valid UTF-8.
     #[error("the environment variable `{name}` with the sealing keys is not set, or is not UTF-8")]
     NoVariable {
-        /// The variable.
+        /// The name of the variable.
         name: String,
     },
-    /// A set without any key.
+    /// The list of keys is empty.
     #[error("there is no sealing key")]
     Empty,
-    /// A key or a nonce could not be generated.
+    /// The operating system provided no random bytes.
     #[error(transparent)]
     NoRandom(#[from] NoRandom),
 }
 
-/// A sealed value does not open.
+/// Why a sealed value cannot be opened.
+///
+/// ```
+/// use atproto_sdk::store::{OpenError, SealingKey, SealingKeys};
+///
+/// let (one, other) = (SealingKeys::new([SealingKey::generate()?])?, SealingKeys::new([SealingKey::generate()?])?);
+/// let sealed = one.seal(b"secret", "context")?;
+/// assert_eq!(other.open(&sealed, "context").unwrap_err(), OpenError::UnknownKey);
+/// assert_eq!(one.open(&sealed, "another context").unwrap_err(), OpenError::Damaged);
+/// assert_eq!(one.open(b"plain", "context").unwrap_err(), OpenError::NotSealed);
+/// # Ok::<(), atproto_sdk::store::SealingKeyError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// It was not sealed, or by something else.
+    /// It is not a sealed value.
     #[error("it is not sealed")]
     NotSealed,
-    /// It was sealed with a key that is not among the keys.
-    #[error("it was sealed with another key")]
+    /// It was sealed with a key that is not in the set.
+    #[error("it was sealed with an unknown key")]
     UnknownKey,
-    /// It was changed, or belongs somewhere else.
-    #[error("it is damaged, or was made for another place")]
+    /// It was modified, or sealed with a different context.
+    #[error("it was modified, or sealed with a different context")]
     Damaged,
 }
 
-/// A secret of 32 bytes that seals and opens values (XChaCha20-Poly1305). Wiped when dropped; `Debug` shows its id only.
+/// A 256-bit key for authenticated encryption with XChaCha20-Poly1305.
+///
+/// It is zeroized on drop. `Debug` shows only its id.
+///
+/// ```
+/// use atproto_sdk::store::SealingKey;
+///
+/// let key = SealingKey::generate()?;
+/// // Store this with the other secrets of the app.
+/// let secret = key.to_base64();
+/// let again = SealingKey::from_base64(&secret)?;
+/// # Ok::<(), atproto_sdk::store::SealingKeyError>(())
+/// ```
 #[derive(Clone)]
 pub struct SealingKey {
     bytes: Zeroizing<[u8; 32]>,
@@ -65,16 +88,20 @@ pub struct SealingKey {
 }
 
 impl SealingKey {
-    /// A new key.
+    /// Generates a new key.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the operating system provides no random bytes.
     pub fn generate() -> Result<Self, SealingKeyError> {
         let mut bytes = Zeroizing::new([0_u8; 32]);
         random::fill(bytes.as_mut())?;
         Ok(Self::from_bytes(*bytes))
     }
 
-    /// A key of 32 random bytes.
+    /// Creates a key from 32 random bytes.
     pub fn from_bytes(mut bytes: [u8; 32]) -> Self {
-        // The id must not help to guess the key: it is of a hash that serves nothing else.
+        // The id must not reveal anything about the key, so it is part of a hash that is used for nothing else.
         let digest = Sha256::new_with_prefix(b"atproto-sdk sealing key id").chain_update(bytes).finalize();
         let mut id = [0; ID_LEN];
         id.copy_from_slice(&digest[..ID_LEN]);
@@ -83,7 +110,11 @@ impl SealingKey {
         key
     }
 
-    /// Reads 32 bytes in base64, of either alphabet.
+    /// Parses 32 bytes in base64 or base64url.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`SealingKeyError::NotAKey`] if `text` is not the encoding of 32 bytes.
     pub fn from_base64(text: &str) -> Result<Self, SealingKeyError> {
         let text = text.trim();
         let decoded = STANDARD.decode(text).or_else(|_| URL_SAFE_NO_PAD.decode(text));
@@ -92,7 +123,7 @@ impl SealingKey {
         Ok(Self::from_bytes(bytes))
     }
 
-    /// The key in base64: a secret, to be kept where the app keeps its secrets.
+    /// Returns the key in base64. This is a secret.
     pub fn to_base64(&self) -> Zeroizing<String> {
         Zeroizing::new(STANDARD.encode(*self.bytes))
     }
@@ -108,14 +139,14 @@ impl fmt::Debug for SealingKey {
     }
 }
 
-/// Sealing keys, newest first: the first one seals, all of them open.
+/// A set of sealing keys, newest first. The first one seals values, and all of them open values.
 ///
 /// ```
 /// use atproto_sdk::store::{SealingKey, SealingKeys};
 ///
 /// let old = SealingKeys::new([SealingKey::generate()?])?;
 /// let sealed = old.seal(b"secret", "here")?;
-/// // Rotation: the new key in front, the old one as long as there are values of it.
+/// // To rotate, add a new key in front, and keep the old one as long as there are values sealed with it.
 /// let keys = old.rotated(SealingKey::generate()?);
 /// assert_eq!(keys.open(&sealed, "here").unwrap().as_slice(), b"secret");
 /// assert!(keys.open(&sealed, "there").is_err());
@@ -125,13 +156,30 @@ impl fmt::Debug for SealingKey {
 pub struct SealingKeys(Vec<SealingKey>);
 
 impl SealingKeys {
-    /// Keys, newest first.
+    /// Creates a set from keys, newest first.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`SealingKeyError::Empty`] if there are no keys.
     pub fn new(keys: impl IntoIterator<Item = SealingKey>) -> Result<Self, SealingKeyError> {
         let keys: Vec<SealingKey> = keys.into_iter().collect();
         if keys.is_empty() { Err(SealingKeyError::Empty) } else { Ok(Self(keys)) }
     }
 
-    /// Reads keys in base64 from an environment variable, newest first, with commas or spaces between.
+    /// Reads base64 keys from an environment variable, newest first, separated by commas or spaces.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::store::{EncryptedStore, FileStore, SealingKeys};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let keys = SealingKeys::from_env("STORE_KEYS")?;
+    /// let store = EncryptedStore::new(FileStore::open("sessions.json")?, keys);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the variable is not set, or if it contains no keys or an invalid one.
     pub fn from_env(name: &str) -> Result<Self, SealingKeyError> {
         let text = std::env::var(name).map_err(|_| SealingKeyError::NoVariable { name: name.to_owned() })?;
         let text = Zeroizing::new(text);
@@ -139,21 +187,25 @@ impl SealingKeys {
         Self::new(keys.collect::<Result<Vec<_>, _>>()?)
     }
 
-    /// The keys with a new one in front.
+    /// Returns a set with a new key in front of the existing ones.
     #[must_use]
     pub fn rotated(&self, newest: SealingKey) -> Self {
         Self(std::iter::once(newest).chain(self.0.iter().cloned()).collect())
     }
 
-    /// Seals a value for one place: opened with another `context`, it counts as damaged.
+    /// Encrypts a value with the newest key. It can be opened only with the same `context`, such as the name of a cookie.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the operating system provides no random bytes.
     pub fn seal(&self, plain: &[u8], context: &str) -> Result<Vec<u8>, SealingKeyError> {
-        // `new` refuses to be without keys, and nothing takes one out.
+        // `new` rejects an empty set, and no method removes a key.
         let key = &self.0[0];
         let mut nonce = [0_u8; NONCE_LEN];
         random::fill(&mut nonce)?;
         let payload = Payload { msg: plain, aad: context.as_bytes() };
         let sealed = key.cipher().encrypt(&XNonce::from(nonce), payload);
-        // Only texts of more than 256 GiB cannot be sealed.
+        // Fails only for values of more than 256 GiB.
         let sealed = sealed.map_err(|_| SealingKeyError::NotAKey)?;
         let mut bytes = Vec::with_capacity(HEADER_LEN + sealed.len());
         bytes.push(FORMAT);
@@ -163,7 +215,11 @@ impl SealingKeys {
         Ok(bytes)
     }
 
-    /// Opens what [`seal`](Self::seal) made with one of the keys for the same place.
+    /// Decrypts a value that was [sealed](Self::seal) with one of the keys and the same `context`.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the value was sealed with another key or context, or was modified.
     pub fn open(&self, sealed: &[u8], context: &str) -> Result<Zeroizing<Vec<u8>>, OpenError> {
         let (header, ciphertext) = sealed.split_at_checked(HEADER_LEN).ok_or(OpenError::NotSealed)?;
         if header[0] != FORMAT {
@@ -182,7 +238,7 @@ impl SealingKeys {
         Err(if known { OpenError::Damaged } else { OpenError::UnknownKey })
     }
 
-    /// Whether a value was sealed with the newest key.
+    /// Returns `true` if a value was sealed with the newest key. Does not verify the value.
     pub fn is_newest(&self, sealed: &[u8]) -> bool {
         sealed.get(1..=ID_LEN).is_some_and(|id| id == self.0[0].id)
     }

@@ -1,4 +1,4 @@
-//! Sessions in an SQLite file.
+//! Sessions in an SQLite database.
 
 use std::{
     fmt,
@@ -12,12 +12,24 @@ use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use super::{Entry, Expected, Store, StoreError, StoreLock, Version, blocking, file_lock};
 use crate::{clock::unix_now, limits, xrpc::BoxFuture};
 
-/// The form of the tables, `user_version` of the database.
+/// The version of the tables, which is the `user_version` of the database.
 const FORM: i64 = 1;
 
-/// Keeps sessions in an SQLite file that only its owner can read: the default for everything on one machine.
+/// Stores sessions in an SQLite file that only its owner can read. The recommended store on a single machine.
 ///
 /// Several processes can share the file.
+///
+/// ```no_run
+/// use atproto_sdk::{
+///     oauth::{ClientMetadata, OAuth},
+///     store::SqliteStore,
+/// };
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = SqliteStore::open("/var/lib/app/sessions.db")?;
+/// let oauth = OAuth::builder(ClientMetadata::loopback()).store(store).build()?;
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct SqliteStore(Arc<Inner>);
 
@@ -28,13 +40,15 @@ struct Inner {
 }
 
 impl SqliteStore {
-    /// The store in the file at `path`, which is made if it is not there. The folder has to be there.
+    /// Opens the store in the file at `path`, and creates the file if necessary. Its directory must exist.
     ///
     /// # Errors
-    /// When the file cannot be opened, is not a database, or is of a newer form.
+    ///
+    /// Returns an error if the file cannot be opened, is not an SQLite database, or was created by a newer version of this
+    /// crate.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = file_lock::resolve(path.as_ref()).map_err(|error| failed("find", path.as_ref(), error))?;
-        // Made here, because SQLite would let everybody read it.
+        // Created here, because SQLite would create a file that everybody can read.
         file_lock::open_private(&path).map_err(|error| failed("open", &path, error))?;
         let mut connection = Connection::open(&path).map_err(StoreError::backend)?;
         prepare(&mut connection, &path)?;
@@ -48,7 +62,7 @@ impl SqliteStore {
     ) -> Result<T, StoreError> {
         let inner = self.0.clone();
         blocking(move || {
-            // Transactions of a panicked holder have been rolled back.
+            // If a previous holder panicked, its transaction has been rolled back.
             let mut connection = inner.connection.lock().unwrap_or_else(PoisonError::into_inner);
             work(&mut connection).map_err(StoreError::backend)?
         })
@@ -61,7 +75,7 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     let setup = |connection: &mut Connection| -> rusqlite::Result<i64> {
         connection.busy_timeout(limits::SQLITE_OPEN)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
-        // A refreshed token that is lost in a power cut is a session that is lost.
+        // If a refreshed token were lost in a power failure, the session would be lost.
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "secure_delete", "ON")?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -82,7 +96,7 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
         transaction.commit()?;
         Ok(form)
     };
-    // SQLite does not wait for others that are changing a new file to WAL at the same moment.
+    // SQLite does not wait for other processes that are switching a new file to WAL at the same time.
     let begun = Instant::now();
     let mut outcome = setup(connection);
     while begun.elapsed() < limits::SQLITE_OPEN && outcome.as_ref().is_err_and(is_busy) {
@@ -93,7 +107,7 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
         Ok(0 | FORM) => Ok(()),
         Ok(form) => Err(StoreError::Corrupt {
             path: path.to_owned(),
-            problem: format!("its form is {form}, this program knows {FORM}"),
+            problem: format!("its tables have version {form}, but this program supports only {FORM}"),
         }),
         Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) => {
             Err(StoreError::Corrupt { path: path.to_owned(), problem: error.to_string() })
@@ -111,7 +125,7 @@ fn failed(action: &'static str, path: &Path, error: std::io::Error) -> StoreErro
     StoreError::File { action, path: path.to_owned(), source: Arc::new(error) }
 }
 
-/// Versions fit into SQLite's signed integers: they count single puts.
+/// Versions count writes, so they fit into the signed integers of SQLite.
 fn version_of(row: i64) -> Version {
     Version(row.unsigned_abs())
 }
@@ -169,7 +183,7 @@ impl Store for SqliteStore {
         let key = key.to_owned();
         Box::pin(self.with_connection(move |connection| {
             let now = unix_now();
-            // A statement alone would commit where its result is not looked at.
+            // Without a transaction, the statement would be committed even if its result could not be read.
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let found = transaction
                 .query_row(

@@ -1,4 +1,4 @@
-//! TLS of connections to databases, as their URLs set it.
+//! TLS settings in the URLs of databases.
 
 #[cfg(feature = "postgres")]
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::StoreError;
 
-/// The files that a URL names in `sslrootcert`, `sslcert` and `sslkey`. The drivers do not know these.
+/// The files in the URL parameters `sslrootcert`, `sslcert` and `sslkey`, which the drivers do not support.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct TlsFiles {
     authorities: Option<String>,
@@ -19,14 +19,14 @@ pub(super) struct TlsFiles {
     key: Option<String>,
 }
 
-/// What a client shows to a server that wants to know who it is.
+/// A client certificate and its key.
 pub(super) struct Identity {
     pub(super) certificates: Vec<u8>,
     pub(super) key: Zeroizing<Vec<u8>>,
 }
 
 impl TlsFiles {
-    /// Takes the files out of a URL's query and leaves everything else as it is.
+    /// Removes the parameters from a URL, and returns the rest of the URL unchanged.
     pub(super) fn take_from(url: &str) -> Result<(String, Self), StoreError> {
         let (start, fragment) = url.split_at(url.find('#').unwrap_or(url.len()));
         let mut files = Self::default();
@@ -46,7 +46,7 @@ impl TlsFiles {
             *place = parsed.map(|(_, path)| path.into_owned());
         }
         if files.certificate.is_some() != files.key.is_some() {
-            let problem = "`sslcert` and `sslkey` belong together; one of them is missing";
+            let problem = "`sslcert` and `sslkey` must be used together; one of them is missing";
             return Err(StoreError::Url { problem: problem.to_owned() });
         }
         let query = if others.is_empty() { String::new() } else { format!("?{}", others.join("&")) };
@@ -57,7 +57,7 @@ impl TlsFiles {
         *self == Self::default()
     }
 
-    /// The certificates of the authorities that sign servers' certificates, in PEM, and read.
+    /// The trusted certificate authorities, in PEM format and parsed.
     pub(super) fn authorities(&self) -> Result<Option<(Vec<u8>, RootCertStore)>, StoreError> {
         let Some(path) = &self.authorities else { return Ok(None) };
         let refuse = |problem: String| refuse("sslrootcert", path, &problem);
@@ -69,7 +69,7 @@ impl TlsFiles {
         Ok(Some((pem, roots)))
     }
 
-    /// The certificate and the key of this client, in PEM.
+    /// The client certificate and its key, in PEM format.
     pub(super) fn identity(&self) -> Result<Option<Identity>, StoreError> {
         let (Some(path), Some(key_path)) = (&self.certificate, &self.key) else { return Ok(None) };
         let pem = std::fs::read(path).map_err(|error| refuse("sslcert", path, &error.to_string()))?;
@@ -77,12 +77,12 @@ impl TlsFiles {
         let key = std::fs::read(key_path).map(Zeroizing::new);
         let key = key.map_err(|error| refuse("sslkey", key_path, &error.to_string()))?;
         if PrivateKeyDer::from_pem_slice(&key).is_err() {
-            return Err(refuse("sslkey", key_path, "there is no private key in PEM in it"));
+            return Err(refuse("sslkey", key_path, "it contains no private key in PEM format"));
         }
         Ok(Some(Identity { certificates: pem, key }))
     }
 
-    /// Settings for drivers that take a finished one. Without authorities in the URL those of the system count.
+    /// A TLS configuration, for drivers that accept one. Without `sslrootcert`, the authorities of the system are trusted.
     #[cfg(feature = "postgres")]
     pub(super) fn client_config(&self) -> Result<rustls::ClientConfig, StoreError> {
         use rustls_platform_verifier::BuilderVerifierExt as _;
@@ -101,16 +101,16 @@ impl TlsFiles {
         let key = PrivateKeyDer::from_pem_slice(&identity.key).map_err(StoreError::backend)?;
         verified
             .with_client_auth_cert(chain, key)
-            .map_err(|error| refuse("sslcert", path, &format!("it does not go with `sslkey` ({error})")))
+            .map_err(|error| refuse("sslcert", path, &format!("it does not match `sslkey` ({error})")))
     }
 }
 
-/// The certificates in a file's text, of which there has to be one at least.
+/// Parses the certificates in a PEM file. There must be at least one.
 fn certificates(setting: &str, path: &str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, StoreError> {
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match found {
         Ok(found) if !found.is_empty() => Ok(found),
-        Ok(_) => Err(refuse(setting, path, "there is no certificate in PEM in it")),
+        Ok(_) => Err(refuse(setting, path, "it contains no certificate in PEM format")),
         Err(error) => Err(refuse(setting, path, &error.to_string())),
     }
 }
@@ -158,11 +158,11 @@ mod tests {
         let (pem, text, damaged) = (pem.display(), text.display(), damaged.display());
         for (query, words) in [
             ("sslrootcert=/none.pem".to_owned(), "`sslrootcert` /none.pem: No such file"),
-            (format!("sslrootcert={text}"), "no certificate in PEM"),
+            (format!("sslrootcert={text}"), "no certificate in PEM format"),
             (format!("sslrootcert={damaged}"), "damaged.pem: "),
             ("sslcert=/none.pem&sslkey=/none.key".to_owned(), "`sslcert` /none.pem"),
             (format!("sslcert={pem}&sslkey=/none.key"), "`sslkey` /none.key"),
-            (format!("sslcert={pem}&sslkey={text}"), "no private key in PEM"),
+            (format!("sslcert={pem}&sslkey={text}"), "no private key in PEM format"),
         ] {
             let (_, files) = TlsFiles::take_from(&format!("postgres://h/db?{query}")).unwrap();
             let error = files.authorities().map(drop).and_then(|()| files.identity().map(drop)).unwrap_err();

@@ -1,41 +1,41 @@
-//! The app as authorization servers know it: a client with an id and, if it is confidential, keys.
+//! The app as an OAuth client: its id and, if it is confidential, its keys.
 
 use super::{ClientKey, Keyset};
 
-/// The client that an app is.
+/// The OAuth client of an app.
 pub(crate) struct Client {
     pub(crate) client_id: String,
-    /// Of a confidential client.
+    /// `None` for a public client.
     pub(crate) keyset: Option<Keyset>,
 }
 
-/// The client that a sign-in or a session was begun with, which it stays with for its life.
+/// The client that started a sign-in or a session. It remains the client of that session until the session ends.
 #[derive(Clone, Copy)]
 pub(crate) struct ClientRef<'a> {
     pub(crate) client_id: &'a str,
-    /// The name of its key, if it was confidential.
+    /// The id of its key, if it was confidential.
     pub(crate) key_id: Option<&'a str>,
 }
 
-/// How a client proves to a server who it is (protocol O13).
+/// How a client authenticates to a server (O13).
 #[derive(Clone, Copy)]
 pub(crate) enum ClientProof<'a> {
-    /// Not at all: a public client.
+    /// No authentication: a public client.
     None,
-    /// By assertions of this key.
+    /// Assertions signed with this key.
     Key(&'a ClientKey),
-    /// By a key of this name, which is no longer in the keyset.
+    /// The key with this id, which is no longer in the keyset.
     Missing(&'a str),
 }
 
 impl Client {
-    /// What a new sign-in begins with: the newest key signs.
+    /// The client for a new sign-in, with the newest key.
     pub(crate) fn newest(&self) -> ClientRef<'_> {
         let key_id = self.keyset.as_ref().map(|keys| keys.newest().kid());
         ClientRef { client_id: &self.client_id, key_id }
     }
 
-    /// How this app proves that it is the client of a sign-in or a session.
+    /// How this app authenticates as the client of a sign-in or a session.
     pub(crate) fn proof<'a>(&'a self, client: ClientRef<'a>) -> ClientProof<'a> {
         match client.key_id {
             None => ClientProof::None,

@@ -1,4 +1,4 @@
-//! A private key of a confidential client, and the assertions that it signs (protocol O13).
+//! A private key of a confidential client, and the assertions that it signs (O13).
 
 use std::{fmt, sync::Arc};
 
@@ -12,43 +12,41 @@ use crate::{
     signing_key::{SigningKey, SigningKeyError},
 };
 
-/// How long an assertion is good, in seconds: enough for a slow exchange and a clock that is a little off.
+/// The lifetime of an assertion in seconds: enough for a slow request and a slightly inaccurate clock.
 const ASSERTION_LIFETIME: i64 = 60;
-/// Longer names are a mistake.
+/// A longer key id is a mistake.
 const MAX_KID: usize = 200;
 
-/// A client key cannot be used.
+/// Why a client key or a keyset is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientKeyError {
-    /// Not a P-256 private key.
-    #[error(
-        "this is no client key: {problem}; it has to be a P-256 private key (`ClientKey::generate` makes one)"
-    )]
+    /// The input is not a P-256 private key.
+    #[error("not a client key: {problem}; expected a P-256 private key (`ClientKey::generate` creates one)")]
     NotAKey {
-        /// The rule that was broken; never the key.
+        /// The problem. Never contains the key.
         problem: &'static str,
     },
-    /// The environment variable is not there.
+    /// The environment variable is not set, or not valid UTF-8.
     #[error("the environment variable `{name}` with the client keys is not set, or is not UTF-8")]
     NoVariable {
-        /// The variable.
+        /// The name of the variable.
         name: String,
     },
-    /// The key's name is not usable.
-    #[error("the key id `{kid}` is empty, too long, or has characters beyond printable ASCII")]
+    /// The key id (`kid`) is invalid.
+    #[error("the key id `{kid}` is empty, too long, or contains characters other than printable ASCII")]
     Kid {
-        /// The name.
+        /// The key id.
         kid: String,
     },
-    /// Two keys of a set have one name: servers could not tell which one signed.
-    #[error("two keys of the set are named `{kid}`")]
+    /// Two keys have the same id, so servers could not tell which of them made a signature.
+    #[error("two keys have the id `{kid}`")]
     Duplicate {
-        /// The name.
+        /// The key id.
         kid: String,
     },
-    /// A set without any key.
-    #[error("the keyset has no key")]
+    /// The keyset is empty.
+    #[error("the keyset contains no key")]
     Empty,
     /// A key could not be generated.
     #[error(transparent)]
@@ -60,18 +58,20 @@ impl From<SigningKeyError> for ClientKeyError {
         match error {
             SigningKeyError::NoRandom(error) => Self::NoRandom(error),
             SigningKeyError::BadKey(problem) => Self::NotAKey { problem },
-            SigningKeyError::Signing => Self::NotAKey { problem: "it does not sign" },
+            SigningKeyError::Signing => Self::NotAKey { problem: "it cannot be used to sign" },
         }
     }
 }
 
-/// One private key of a confidential client (ES256). Cheap to clone; `Debug` shows its name only.
+/// A private key of a confidential client, for ES256 signatures.
+///
+/// Cheap to clone. `Debug` shows only the key id.
 ///
 /// ```
 /// use atproto_sdk::oauth::ClientKey;
 ///
 /// let key = ClientKey::generate()?;
-/// // Keep this text where the app keeps its secrets.
+/// // Store this with the other secrets of the app.
 /// let secret = key.to_jwk();
 /// assert_eq!(ClientKey::from_jwk(&secret)?.kid(), key.kid());
 /// # Ok::<(), atproto_sdk::oauth::ClientKeyError>(())
@@ -86,7 +86,7 @@ struct KeyInner {
     header: String,
 }
 
-/// What an assertion says (RFC 7523 section 3).
+/// The claims of an assertion (RFC 7523, section 3).
 #[derive(Serialize)]
 struct AssertionClaims<'a> {
     iss: &'a str,
@@ -98,12 +98,20 @@ struct AssertionClaims<'a> {
 }
 
 impl ClientKey {
-    /// A new key, named by its thumbprint (RFC 7638).
+    /// Generates a new key. Its id is its [thumbprint](https://www.rfc-editor.org/rfc/rfc7638).
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the operating system provides no random bytes.
     pub fn generate() -> Result<Self, ClientKeyError> {
         Self::named(SigningKey::generate()?, None)
     }
 
-    /// Reads a private JWK. Its `kid` is the key's name; without one, the thumbprint is.
+    /// Reads a private JWK. If it has no `kid`, the id of the key is its thumbprint.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if `jwk` is not a P-256 private key, or its `kid` is invalid.
     pub fn from_jwk(jwk: &str) -> Result<Self, ClientKeyError> {
         #[derive(Deserialize)]
         struct Name {
@@ -111,12 +119,26 @@ impl ClientKey {
         }
         let signing = SigningKey::from_jwk(jwk)?;
         let name: Name = serde_json::from_str(jwk)
-            .map_err(|_| ClientKeyError::NotAKey { problem: "`kid` is not a text" })?;
+            .map_err(|_| ClientKeyError::NotAKey { problem: "`kid` is not a string" })?;
         Self::named(signing, name.kid)
     }
 
-    /// Reads a private key in PEM: PKCS #8 (`PRIVATE KEY`), as `openssl genpkey` writes it, or SEC 1
-    /// (`EC PRIVATE KEY`). It is named by its thumbprint; [`with_kid`](Self::with_kid) renames it.
+    /// Reads a private key in PEM format: PKCS #8 (`PRIVATE KEY`), as written by `openssl genpkey`, or SEC 1
+    /// (`EC PRIVATE KEY`).
+    ///
+    /// The id of the key is its thumbprint. Use [`with_kid`](Self::with_kid) to set another one.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::oauth::ClientKey;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let key = ClientKey::from_pem(&std::fs::read_to_string("client-key.pem")?)?.with_kid("2026-01")?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if `pem` does not contain an unencrypted P-256 private key.
     #[cfg(feature = "pem")]
     pub fn from_pem(pem: &str) -> Result<Self, ClientKeyError> {
         use p256::pkcs8::DecodePrivateKey as _;
@@ -125,7 +147,7 @@ impl ClientKey {
         } else {
             p256::ecdsa::SigningKey::from_pkcs8_pem(pem).ok()
         };
-        let problem = "it is not PEM with an unencrypted P-256 key (PKCS #8 or SEC 1)";
+        let problem = "it is not an unencrypted P-256 key in PEM format (PKCS #8 or SEC 1)";
         Self::named(SigningKey::new(secret.ok_or(ClientKeyError::NotAKey { problem })?), None)
     }
 
@@ -139,19 +161,31 @@ impl ClientKey {
         Ok(Self(Arc::new(KeyInner { signing, kid, header })))
     }
 
-    /// The same key under another name.
+    /// Returns the same key with another id.
+    ///
+    /// ```
+    /// use atproto_sdk::oauth::ClientKey;
+    ///
+    /// let key = ClientKey::generate()?.with_kid("2026-01")?;
+    /// assert_eq!(key.kid(), "2026-01");
+    /// # Ok::<(), atproto_sdk::oauth::ClientKeyError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if `kid` is empty, longer than 200 bytes, or contains characters other than printable ASCII.
     pub fn with_kid(&self, kid: impl Into<String>) -> Result<Self, ClientKeyError> {
         let members = self.0.signing.private_members();
         let jwk = Zeroizing::new(format!("{{{}}}", members.as_str()));
         Self::named(SigningKey::from_jwk(&jwk)?, Some(kid.into()))
     }
 
-    /// The name by which servers find the public key.
+    /// Returns the key id (`kid`), by which servers find the public key.
     pub fn kid(&self) -> &str {
         &self.0.kid
     }
 
-    /// The private key as a JWK: a secret, to be kept where the app keeps its secrets.
+    /// Returns the private key as a JWK. This is a secret.
     pub fn to_jwk(&self) -> Zeroizing<String> {
         let kid = serde_json::Value::from(self.kid());
         Zeroizing::new(format!(
@@ -160,13 +194,21 @@ impl ClientKey {
         ))
     }
 
-    /// The public key, as it stands in the client metadata.
+    /// Returns the public key as a JWK, in the form used in the client metadata.
+    ///
+    /// ```
+    /// use atproto_sdk::oauth::ClientKey;
+    ///
+    /// let key = ClientKey::generate()?;
+    /// assert!(!key.to_public_jwk().contains(r#""d":"#));
+    /// # Ok::<(), atproto_sdk::oauth::ClientKeyError>(())
+    /// ```
     pub fn to_public_jwk(&self) -> String {
         let kid = serde_json::Value::from(self.kid());
         format!(r#"{{{},"kid":{kid},"alg":"ES256","use":"sig"}}"#, self.0.signing.public_members())
     }
 
-    /// Proves to a server which client asks; each request, also a repeat, needs its own.
+    /// Signs an assertion that authenticates the client to a server. Every request needs its own, including a repeated one.
     pub(crate) fn assertion(
         &self,
         client_id: &str,

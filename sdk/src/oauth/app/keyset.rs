@@ -1,4 +1,4 @@
-//! The private keys of a confidential client (protocol O13).
+//! The private keys of a confidential client (O13).
 
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -7,9 +7,10 @@ use super::{ClientKey, ClientKeyError};
 
 /// The private keys of a confidential client, newest first.
 ///
-/// New sign-ins use the newest key, and a session keeps the key that it began with. To rotate, put a new key in front
-/// and keep the old ones as long as there are sessions made with them: two weeks to three months, as the
-/// servers' sessions live. A session whose key is gone cannot be refreshed.
+/// New sign-ins use the newest key, and each session [continues to use the key](https://atproto.com/specs/oauth#confidential-client-authentication)
+/// that it was created with. To rotate the keys, insert a new one at the front with [`rotated`](Self::rotated), and keep
+/// the old ones until all sessions created with them have ended, which can take months. A session whose key has been
+/// removed can no longer be refreshed.
 ///
 /// ```
 /// use atproto_sdk::oauth::{ClientKey, Keyset};
@@ -23,7 +24,11 @@ use super::{ClientKey, ClientKeyError};
 pub struct Keyset(Vec<ClientKey>);
 
 impl Keyset {
-    /// A set of keys, newest first.
+    /// Creates a keyset from keys, newest first.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if there are no keys, or if two keys have the same id.
     pub fn new(keys: impl IntoIterator<Item = ClientKey>) -> Result<Self, ClientKeyError> {
         let keys: Vec<ClientKey> = keys.into_iter().collect();
         if keys.is_empty() {
@@ -37,7 +42,20 @@ impl Keyset {
         Ok(Self(keys))
     }
 
-    /// Reads a private JWK, a JSON array of them, or a JWK set (`{"keys": [..]}`), newest first.
+    /// Reads a private JWK, a JSON array of private JWKs, or a JWK set (`{"keys": [..]}`), newest first.
+    ///
+    /// ```
+    /// use atproto_sdk::oauth::{ClientKey, Keyset};
+    ///
+    /// let (new, old) = (ClientKey::generate()?, ClientKey::generate()?);
+    /// let keys = Keyset::from_json(&format!("[{}, {}]", *new.to_jwk(), *old.to_jwk()))?;
+    /// assert_eq!(keys.kids().collect::<Vec<_>>(), [new.kid(), old.kid()]);
+    /// # Ok::<(), atproto_sdk::oauth::ClientKeyError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a key is invalid, if there are no keys, or if two keys have the same id.
     pub fn from_json(json: &str) -> Result<Self, ClientKeyError> {
         #[derive(Deserialize)]
         struct Set<'a> {
@@ -56,8 +74,24 @@ impl Keyset {
         }
     }
 
-    /// Reads the keys from an environment variable, in a form that [`from_json`](Self::from_json) reads or, with the
-    /// feature `pem`, one or more keys in PEM.
+    /// Reads the keys from an environment variable, in a format that [`from_json`](Self::from_json) accepts or, with the
+    /// `pem` feature, in PEM format.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::oauth::{ClientMetadata, Keyset, OAuth};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let keys = Keyset::from_env("CLIENT_KEYS")?;
+    /// let metadata = ClientMetadata::confidential("https://app.example/client-metadata.json", &keys)
+    ///     .redirect_uri("https://app.example/callback");
+    /// let oauth = OAuth::builder(metadata).keyset(keys).build()?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ClientKeyError::NoVariable`] if the variable is not set, and the errors of
+    /// [`from_json`](Self::from_json).
     pub fn from_env(name: &str) -> Result<Self, ClientKeyError> {
         let text = std::env::var(name).map_err(|_| ClientKeyError::NoVariable { name: name.to_owned() })?;
         let text = Zeroizing::new(text);
@@ -68,14 +102,18 @@ impl Keyset {
         Self::from_json(&text)
     }
 
-    /// Reads one or more keys in PEM, newest first.
+    /// Reads one or more keys in PEM format, newest first.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a key is invalid, if there are no keys, or if two keys have the same id.
     #[cfg(feature = "pem")]
     pub fn from_pem(text: &str) -> Result<Self, ClientKeyError> {
         const END: &str = "PRIVATE KEY-----";
         let mut keys = Vec::new();
         let mut rest = text;
         while let Some(begin) = rest.find("-----BEGIN ") {
-            // Twice: the end of the first line, and that of the last one.
+            // The marker occurs twice: at the end of the first line and at the end of the last line.
             let block = &rest[begin..];
             let end = block.match_indices(END).nth(1).map_or(block.len(), |(at, _)| at + END.len());
             keys.push(ClientKey::from_pem(&block[..end])?);
@@ -84,24 +122,37 @@ impl Keyset {
         Self::new(keys)
     }
 
-    /// The set with a new key in front.
+    /// Returns a keyset with a new key in front of the existing ones.
+    ///
+    /// ```
+    /// use atproto_sdk::oauth::{ClientKey, Keyset};
+    ///
+    /// let keys = Keyset::new([ClientKey::generate()?.with_kid("2026-01")?])?;
+    /// let keys = keys.rotated(ClientKey::generate()?.with_kid("2026-07")?)?;
+    /// assert_eq!(keys.kids().collect::<Vec<_>>(), ["2026-07", "2026-01"]);
+    /// # Ok::<(), atproto_sdk::oauth::ClientKeyError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ClientKeyError::Duplicate`] if the keyset already contains a key with the same id.
     pub fn rotated(&self, newest: ClientKey) -> Result<Self, ClientKeyError> {
         Self::new(std::iter::once(newest).chain(self.0.iter().cloned()))
     }
 
-    /// The names of the keys, newest first.
+    /// Returns the ids of the keys, newest first.
     pub fn kids(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(ClientKey::kid)
     }
 
-    /// The public keys as a JWK set: what the `jwks_uri` serves.
+    /// Returns the public keys as a JWK set, to be served at the `jwks_uri`.
     pub fn to_jwks(&self) -> String {
         let keys: Vec<String> = self.0.iter().map(ClientKey::to_public_jwk).collect();
         format!(r#"{{"keys":[{}]}}"#, keys.join(","))
     }
 
     pub(crate) fn newest(&self) -> &ClientKey {
-        // `new` refuses a set without keys, and nothing takes one out.
+        // `new` rejects an empty keyset, and no method removes a key.
         &self.0[0]
     }
 
@@ -124,14 +175,14 @@ pub(crate) mod tests {
         serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).unwrap()).unwrap()
     }
 
-    /// Checks an assertion with the public key of that name; gives its claims.
+    /// Verifies an assertion with the public key that it names; returns the key id and the claims.
     pub(crate) fn verify(assertion: &str, jwks: &Value) -> (String, Value) {
         let (signed, signature) = assertion.rsplit_once('.').unwrap();
         let (header, claims) = signed.split_once('.').unwrap();
         let header = part(header);
         assert_eq!(header["alg"], "ES256");
         let jwk = jwks["keys"].as_array().unwrap().iter().find(|key| key["kid"] == header["kid"]).unwrap();
-        assert!(jwk.get("d").is_none(), "the private part must stay here");
+        assert!(jwk.get("d").is_none(), "the private part must not be published");
         let mut point = vec![4];
         for member in ["x", "y"] {
             point.extend(URL_SAFE_NO_PAD.decode(jwk[member].as_str().unwrap()).unwrap());
@@ -200,7 +251,7 @@ pub(crate) mod tests {
     #[cfg(feature = "pem")]
     #[test]
     fn keys_are_read_from_pem() {
-        // Both of `openssl ecparam -name prime256v1 -genkey`, in its two forms; made for this test.
+        // Generated for this test with `openssl ecparam -name prime256v1 -genkey`, in both formats.
         let (pkcs8, sec1) = (include_str!("keyset/pkcs8.pem"), include_str!("keyset/sec1.pem"));
         let (one, two) = (ClientKey::from_pem(pkcs8).unwrap(), ClientKey::from_pem(sec1).unwrap());
         assert_ne!(one.kid(), two.kid());

@@ -1,4 +1,4 @@
-//! Who an app is: its client metadata and its keys. Everything above signs and asks as this client.
+//! The identity of an app towards servers: its client metadata and its keys.
 
 mod client;
 mod client_key;

@@ -1,4 +1,4 @@
-//! A session in use: the one state that all its clients in this process share.
+//! Active sessions: the state that all clients of a session in this process share.
 
 use std::{
     collections::HashMap,
@@ -18,12 +18,12 @@ use crate::{
     xrpc::{Reauthenticate, ReauthenticateReason},
 };
 
-/// The sessions that clients hold, by name. Each takes itself out when its last client is dropped.
+/// The active sessions by id. Each removes itself when its last client is dropped.
 #[derive(Clone, Default)]
 pub(super) struct ActiveSessions(Arc<Mutex<HashMap<SessionId, Weak<ActiveSession>>>>);
 
 impl ActiveSessions {
-    /// The session of that name, one for all its clients.
+    /// Returns the active session with this id, which all its clients share.
     pub(super) fn get(&self, id: &SessionId, nonces: impl FnOnce() -> NonceCache) -> Arc<ActiveSession> {
         let mut table = self.table();
         if let Some(active) = table.get(id).and_then(Weak::upgrade) {
@@ -50,12 +50,12 @@ impl ActiveSessions {
     }
 }
 
-/// A session that clients hold.
+/// A session with at least one client.
 pub(crate) struct ActiveSession {
     pub(crate) id: SessionId,
     pub(crate) nonces: NonceCache,
     state: Mutex<State>,
-    /// One reader of the store at a time; the others find what it read.
+    /// Held while reading from the store. Concurrent callers wait for it and then find the cached copy.
     pub(super) reading: tokio::sync::Mutex<()>,
     table: ActiveSessions,
 }
@@ -69,7 +69,7 @@ impl fmt::Debug for ActiveSession {
 impl Drop for ActiveSession {
     fn drop(&mut self) {
         let mut table = self.table.table();
-        // A successor may stand there already.
+        // A new session with the same id may have been inserted already.
         if table.get(&self.id).is_some_and(|active| active.strong_count() == 0) {
             table.remove(&self.id);
         }
@@ -77,18 +77,18 @@ impl Drop for ActiveSession {
 }
 
 impl ActiveSession {
-    /// Looks at the state or changes it. A closure, so that the lock cannot be held across an await.
+    /// Accesses the state. Takes a closure, so that the lock cannot be held across an await.
     pub(super) fn with_state<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
         work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Where calls go, for messages: the PDS, or the account while it is not known.
+    /// The destination of calls, for messages: the PDS, or the account if that is not known yet.
     pub(crate) fn host(&self) -> String {
         let origin = self.with_state(|state| state.cached().map(|cached| cached.origin.clone()));
         origin.unwrap_or_else(|| self.id.did().to_string())
     }
 
-    /// The session as the store has it now.
+    /// Reads the session from the store.
     pub(super) async fn reload(&self, repository: &SessionRepository) -> Outcome {
         let (read_at, removals) = (Instant::now(), repository.removals());
         let Some(entry) = repository.entry(&self.id).await? else {
@@ -104,7 +104,7 @@ impl ActiveSession {
         Ok(cached)
     }
 
-    /// The end of a session that is not in the store.
+    /// The error for a session that is not in the store.
     pub(super) fn not_found(&self) -> Reauthenticate {
         Reauthenticate::new(self.id.did().clone(), ReauthenticateReason::NotFound, None)
     }

@@ -1,4 +1,4 @@
-//! A session in memory, with everything that a call needs.
+//! The cached copy of a session, with everything that a call needs.
 
 use std::time::Duration;
 
@@ -8,18 +8,18 @@ use zeroize::Zeroizing;
 use super::{SessionStoreError, record::SessionRecord};
 use crate::{clock::unix_now, limits, oauth::wire::DpopKey, random, scopes::Scopes, store::Version};
 
-/// The copy of a stored session that calls use.
+/// The cached copy of a stored session.
 pub(crate) struct CachedSession {
     pub(crate) record: SessionRecord,
     pub(crate) version: Version,
     pub(crate) key: DpopKey,
-    /// What was granted.
+    /// The granted scopes.
     pub(crate) scopes: Scopes,
-    /// Of the PDS: what nonces are remembered by.
+    /// The origin of the PDS, which is the key of its nonces.
     pub(crate) origin: String,
     /// Marked as sensitive.
     pub(crate) authorization: HeaderValue,
-    /// From when on the token is refreshed, in Unix seconds.
+    /// When to refresh the token, in Unix seconds.
     refresh_at: i64,
 }
 
@@ -44,23 +44,23 @@ impl CachedSession {
         })
     }
 
-    /// Whether the token is so near its expiry that it is to be refreshed.
+    /// Whether the token should be refreshed, because it expires soon.
     pub(super) fn is_due(&self) -> bool {
         unix_now() >= self.refresh_at
     }
 
-    /// Whether this has another access token than `stale`.
+    /// Whether the access token differs from `stale`.
     pub(crate) fn differs_from(&self, stale: &str) -> bool {
         self.record.access_token != stale
     }
 }
 
-/// The seconds before the expiry at which a token with this lifetime is refreshed; up to a quarter less by chance, so that
-/// the sessions of a backend that started together are not refreshed together.
+/// How many seconds before its expiry a token with this lifetime is refreshed. Reduced by a random part of up to a quarter,
+/// so that sessions that were created at the same time are not refreshed at the same time.
 fn margin(lifetime: i64) -> i64 {
     let longest = i64::try_from(limits::REFRESH_MARGIN.as_secs()).unwrap_or(i64::MAX);
     let margin = u64::try_from(longest.min(lifetime / 10)).unwrap_or(0);
-    // Seconds are coarse: without the one more, the last of them would never be chosen.
+    // One second is added, because otherwise the last one would never be chosen.
     let sooner = random::part_of(Duration::from_secs(margin / 4 + 1)).as_secs().min(margin / 4);
     i64::try_from(margin - sooner).unwrap_or(i64::MAX)
 }

@@ -1,4 +1,4 @@
-//! What all sessions and sign-ins of an app share.
+//! The context that all sessions and sign-ins of an app share.
 
 use std::{sync::Arc, time::Instant};
 
@@ -23,7 +23,7 @@ use crate::{
     store::{Store, StoreError, StoreLock},
 };
 
-/// The connections, the stored sessions, and the sessions in use of an app.
+/// The HTTP client, the stored sessions and the active sessions of an app.
 pub(crate) struct AppContext {
     pub(crate) http: reqwest::Client,
     pub(crate) sessions: SessionRepository,
@@ -35,8 +35,8 @@ pub(crate) struct AppContext {
 }
 
 impl AppContext {
-    /// Takes a client builder with its TLS set up; redirects are turned off here, for credentials must not
-    /// follow them.
+    /// Creates the context from an HTTP client builder with TLS configured. Disables redirects, because credentials must
+    /// not be sent to other servers.
     pub(crate) fn new(
         http: reqwest::ClientBuilder,
         store: Arc<dyn Store>,
@@ -57,59 +57,59 @@ impl AppContext {
         }))
     }
 
-    /// The state of a session, one for all its clients in this process.
+    /// The active session, which all its clients in this process share.
     pub(crate) fn active(&self, id: &SessionId) -> Arc<ActiveSession> {
         self.active.get(id, || self.nonces.of(id))
     }
 
-    /// How many sessions clients hold.
+    /// The number of active sessions.
     #[cfg(test)]
     pub(crate) fn active_count(&self) -> usize {
         self.active.count()
     }
 
-    /// Takes a session out of the store and out of memory, after a refresh in progress has ended; returns what
-    /// was there, so that its tokens can be revoked.
+    /// Removes a session from the store and from memory, after a refresh in progress has completed. Returns the removed
+    /// session, so that its tokens can be revoked.
     pub(crate) async fn remove(&self, id: &SessionId) -> Result<Removed, SessionStoreError> {
-        // A lock that cannot be had does not keep the user signed in: a refresh in progress writes only over
-        // the version that it has read, and so cannot bring the session back.
+        // If the lock cannot be acquired, the session is removed without it. A refresh in progress only overwrites the
+        // version that it has read, so it cannot restore the session.
         let active = self.active(id);
         let _lock = self.lock_for_removal(&active).await;
-        // Tokens that could not be stored stay where they are until the session is gone from the store.
+        // Unsaved tokens remain in memory until the session has been removed from the store.
         let removed = self.sessions.delete(id).await?;
         let unsaved = active.with_state(|state| state.forget());
         self.nonces.forget(id);
         if !matches!(removed, Removed::Nothing) {
             self.events.emit(SessionEvent::Ended { id: id.clone(), reason: SessionEnd::SignedOut });
         }
-        // Tokens that could not be stored are newer than what was there.
+        // Unsaved tokens are newer than the removed ones.
         Ok(match unsaved {
             Some(newer) => Removed::Session(Box::new(newer)),
             None => removed,
         })
     }
 
-    /// The lock of a session, also if this process keeps it for tokens that it could not store.
+    /// Acquires the lock of a session, or takes it over if this process holds it for unsaved tokens.
     async fn lock_for_removal(&self, active: &ActiveSession) -> Option<StoreLock> {
         let begun = Instant::now();
         loop {
-            let kept = active.with_state(|state| state.take_lock());
-            if kept.is_some() {
-                return kept;
+            let held = active.with_state(|state| state.take_lock());
+            if held.is_some() {
+                return held;
             }
             match self.sessions.lock(&active.id, limits::STORE_LOCK_SLICE).await {
                 Ok(lock) => return Some(lock),
                 Err(SessionStoreError::Store(StoreError::LockTimeout { .. }))
                     if begun.elapsed() < limits::STORE_LOCK => {}
                 Err(error) => {
-                    tracing::warn!(session = %active.id, %error, "signing out without the lock");
+                    tracing::warn!(session = %active.id, %error, "signing out without the lock of the session");
                     return None;
                 }
             }
         }
     }
 
-    /// An authorization server as a session or sign-in sees it.
+    /// The authorization server of a session or sign-in.
     pub(crate) fn endpoint<'a>(
         &'a self,
         issuer: &'a str,
@@ -128,7 +128,7 @@ impl AppContext {
         }
     }
 
-    /// The account's server, as a session sees it with one of its tokens.
+    /// The resource server (PDS) of a session.
     pub(super) fn resource_server<'a>(
         &'a self,
         active: &'a ActiveSession,
@@ -145,7 +145,7 @@ impl AppContext {
         }
     }
 
-    /// Ends the tokens of a session at the server.
+    /// Revokes the tokens of a session.
     pub(super) async fn revoke(
         &self,
         session: &SessionRecord,
@@ -161,7 +161,7 @@ impl AppContext {
     }
 }
 
-/// Why tokens may still work at the server.
+/// Why the tokens of a session could not be revoked.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RevocationError {
     #[error("the server has no revocation endpoint")]

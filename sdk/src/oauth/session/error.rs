@@ -1,4 +1,4 @@
-//! Why a session cannot be read, used or refreshed.
+//! Errors of sessions.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,74 +10,76 @@ use crate::{
     xrpc::{Reauthenticate, TransportError},
 };
 
-/// A stored session cannot be read.
+/// Why a stored session cannot be decoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionFormatError {
-    /// Not JSON of the form that this library writes.
+    /// It is not valid JSON, or does not have the expected fields.
     #[error("it is damaged (line {line}, column {column})")]
     Damaged {
-        /// Line, from 1.
+        /// The line, starting at 1.
         line: usize,
-        /// Column, from 1.
+        /// The column, starting at 1.
         column: usize,
     },
-    /// Written by a later version of this library.
-    #[error("it has format {found}, this library reads format 1; update it")]
+    /// It was written by a newer version of this crate.
+    #[error(
+        "it has format {found}, but this version of atproto-sdk supports only format 1; update atproto-sdk"
+    )]
     Version {
-        /// The format's number.
+        /// The number of the format.
         found: u32,
     },
 }
 
 impl From<serde_json::Error> for SessionFormatError {
-    // The message of serde_json can quote values, and values are secrets here.
+    // The message of serde_json can quote values, which are secrets here.
     fn from(error: serde_json::Error) -> Self {
         Self::Damaged { line: error.line(), column: error.column() }
     }
 }
 
-/// A session could not be read or written.
+/// Why a session could not be read from the store or written to it.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionStoreError {
     /// The store failed.
     #[error("the session store failed")]
     Store(#[from] StoreError),
-    /// The store did not answer.
-    #[error("the session store did not answer within {limit:?}")]
+    /// The store did not respond in time.
+    #[error("the session store did not respond within {limit:?}")]
     Timeout {
-        /// The limit.
+        /// The time limit.
         limit: Duration,
     },
-    /// What is stored is not a session.
-    #[error("the stored session {id} cannot be read")]
+    /// The stored session cannot be decoded.
+    #[error("the stored session {id} cannot be decoded")]
     Format {
         /// The session.
         id: SessionId,
         /// The cause.
         source: SessionFormatError,
     },
-    /// The stored key cannot be used.
-    #[error("the stored session {id} cannot be used")]
+    /// The DPoP key of the stored session is invalid.
+    #[error("the DPoP key of the stored session {id} is invalid")]
     Key {
         /// The session.
         id: SessionId,
         /// The cause.
         source: DpopError,
     },
-    /// The stored session has a token or an address that no request can carry.
-    #[error("the stored session {id} has an unusable {field}")]
+    /// The stored session contains an invalid token or URL.
+    #[error("the stored session {id} has an invalid {field}")]
     Unusable {
         /// The session.
         id: SessionId,
-        /// Which field.
+        /// The invalid field.
         field: &'static str,
     },
 }
 
 impl SessionStoreError {
-    /// Whether the store is well, and what it has of a session cannot be read.
+    /// Whether the store works, but the stored session cannot be read.
     pub(crate) fn is_unreadable(&self) -> bool {
         match self {
             Self::Format { .. } => true,
@@ -87,62 +89,81 @@ impl SessionStoreError {
         }
     }
 
-    /// Whether something else was in the store than expected.
+    /// Whether the store did not contain the expected version.
     pub(crate) fn is_conflict(&self) -> bool {
         matches!(self, Self::Store(StoreError::Conflict))
     }
 }
 
-/// A session could not be used: it could not be read, or not be refreshed.
+/// Why a session cannot be used: it has ended, could not be read, or could not be refreshed.
+///
+/// ```no_run
+/// # async fn f(client: atproto_sdk::oauth::OAuthClient) {
+/// use atproto_sdk::oauth::SessionError;
+///
+/// match client.session_info().await {
+///     Ok(info) => println!("expires at {:?}", info.expires_at),
+///     // Only these need the user.
+///     Err(SessionError::Reauthenticate(ended)) => println!("{} must sign in again", ended.did),
+///     // The new tokens are in memory and will be saved when the store works again.
+///     Err(SessionError::NotStored { source }) => println!("check the store: {source}"),
+///     // The session still exists.
+///     Err(error) => println!("try again later: {error}"),
+/// }
+/// # }
+/// ```
+///
+/// Calls report these errors as [`TransportError::Reauthenticate`] and [`TransportError::Session`].
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
-    /// It has ended; the user has to sign in again.
+    /// The session has ended. The user must sign in again.
     #[error(transparent)]
     Reauthenticate(#[from] Reauthenticate),
-    /// The session could not be read.
+    /// The session could not be read from the store.
     #[error(transparent)]
     Store(#[from] SessionStoreError),
-    /// The server could not be asked, or refused for a reason that does not end the session. Try later.
-    #[error("the session could not be refreshed just now and still exists ({steps})")]
+    /// The tokens could not be refreshed, but the session has not ended: the server could not be reached or returned a
+    /// temporary error. Try again later.
+    #[error("the session could not be refreshed at the moment, but it still exists ({steps})")]
     Unavailable {
-        /// What was done, in order. Holds no secret.
+        /// The steps of the refresh, in order. Contains no secrets.
         steps: String,
-        /// Whether the server may have taken the refresh token all the same. The next refresh finds out.
+        /// Whether the server may have processed the refresh. The next refresh finds out.
         in_doubt: bool,
         /// The cause.
         source: Arc<ServerError>,
     },
-    /// The server gave new tokens and the store did not take them. They are kept in memory, and stored with
-    /// the next call or by themselves.
-    #[error("the new tokens could not be stored; they are kept in memory and will be stored again")]
+    /// The server issued new tokens, but they could not be stored. They remain in memory, and storing them is retried in
+    /// the background and with the next call.
+    #[error("the new tokens could not be stored; they remain in memory and storing them will be retried")]
     NotStored {
         /// The cause.
         source: Arc<SessionStoreError>,
     },
-    /// The runtime ended the refresh.
-    #[error("the refresh was interrupted, as the runtime it ran on was shut down")]
+    /// The Tokio runtime was shut down during the refresh.
+    #[error("the refresh was interrupted because the runtime was shut down")]
     Interrupted,
-    /// The refresh goes on, and was not waited for any longer.
-    #[error("the refresh did not end within {limit:?}")]
+    /// The refresh did not complete in time. It continues in the background.
+    #[error("the refresh did not complete within {limit:?}")]
     Timeout {
-        /// The limit.
+        /// The time limit.
         limit: Duration,
     },
 }
 
 impl SessionError {
-    /// Whether the same may go well later.
+    /// Whether a later attempt may succeed.
     pub(super) fn is_temporary(&self) -> bool {
         !matches!(self, Self::Reauthenticate(_) | Self::Interrupted)
     }
 
-    /// Whether the server may have taken the refresh token.
+    /// Whether the server may have processed a refresh whose tokens are not stored.
     pub(super) fn is_in_doubt(&self) -> bool {
         matches!(self, Self::Unavailable { in_doubt: true, .. } | Self::NotStored { .. })
     }
 
-    /// As a call of the account reports it.
+    /// The error of a call that failed for this reason.
     pub(crate) fn into_transport(self, did: &Did) -> TransportError {
         match self {
             Self::Reauthenticate(ended) => TransportError::Reauthenticate(ended),

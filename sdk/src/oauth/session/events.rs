@@ -1,4 +1,4 @@
-//! What happens to sessions, for apps that want to know.
+//! Session events.
 
 use std::{
     fmt,
@@ -14,10 +14,25 @@ use tokio::sync::broadcast::{self, error::RecvError};
 use super::SessionId;
 use crate::xrpc::{BoxFuture, ReauthenticateReason};
 
-/// So many events are kept for a stream that does not keep up.
-const KEPT: usize = 256;
+/// How many events are buffered for a slow stream.
+const BUFFERED: usize = 256;
 
-/// Something that happened to a session in this process.
+/// An event in the life of a session. Only events in this process are reported.
+///
+/// ```
+/// use atproto_sdk::oauth::{SessionEnd, SessionEvent};
+///
+/// fn log(event: &SessionEvent) {
+///     match event {
+///         SessionEvent::SignedIn { id } => println!("{id} signed in"),
+///         SessionEvent::Refreshed { id, expires_at } => println!("{id} refreshed until {expires_at:?}"),
+///         SessionEvent::Ended { id, reason: SessionEnd::SignedOut } => println!("{id} signed out"),
+///         SessionEvent::Ended { id, reason } => println!("{id} must sign in again: {reason:?}"),
+///         SessionEvent::Missed { count } => println!("{count} events were missed"),
+///         _ => {}
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SessionEvent {
@@ -26,23 +41,23 @@ pub enum SessionEvent {
         /// The new session.
         id: SessionId,
     },
-    /// The session has new tokens, and they are stored.
+    /// The tokens of the session were refreshed and stored.
     Refreshed {
         /// The session.
         id: SessionId,
-        /// When the new access token ends.
+        /// When the new access token expires.
         expires_at: SystemTime,
     },
-    /// The session has ended and is no longer in the store.
+    /// The session ended and was removed from the store.
     Ended {
         /// The session.
         id: SessionId,
-        /// Why.
+        /// Why it ended.
         reason: SessionEnd,
     },
-    /// The stream did not keep up, and so many events are lost to it.
+    /// The stream was too slow, and missed events.
     Missed {
-        /// How many.
+        /// The number of missed events.
         count: u64,
     },
 }
@@ -51,15 +66,15 @@ pub enum SessionEvent {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SessionEnd {
-    /// The app signed it out.
+    /// The app ended it with a sign-out.
     SignedOut,
-    /// It can no longer be refreshed: the user has to sign in again.
+    /// It can no longer be refreshed. The user must sign in again.
     Lost(ReauthenticateReason),
 }
 
 pub(crate) type Listener = Arc<dyn Fn(&SessionEvent) + Send + Sync>;
 
-/// Where events go.
+/// Distributes events.
 pub(crate) struct Events {
     sender: broadcast::Sender<SessionEvent>,
     listeners: Vec<Listener>,
@@ -67,25 +82,45 @@ pub(crate) struct Events {
 
 impl Events {
     pub(crate) fn new(listeners: Vec<Listener>) -> Self {
-        Self { sender: broadcast::Sender::new(KEPT), listeners }
+        Self { sender: broadcast::Sender::new(BUFFERED), listeners }
     }
 
-    /// The events from now on.
+    /// A stream of future events.
     pub(crate) fn subscribe(&self) -> SessionEvents {
         SessionEvents { state: State::Idle(self.sender.subscribe()) }
     }
 
-    /// Tells everybody. No lock of a mutex is held here, for listeners are the app's code.
+    /// Sends an event to all listeners and streams. Must not be called with a mutex locked, because listeners are code of
+    /// the app.
     pub(crate) fn emit(&self, event: SessionEvent) {
         for listener in &self.listeners {
             listener(&event);
         }
-        // Nobody listens: that is no failure.
+        // Fails if there are no streams, which is fine.
         let _ = self.sender.send(event);
     }
 }
 
-/// The events of all sessions; see [`OAuth::events`](crate::oauth::OAuth::events).
+/// A stream of the events of all sessions. Returned by [`OAuth::events`](crate::oauth::OAuth::events).
+///
+/// ```no_run
+/// use atproto_sdk::oauth::{OAuth, SessionEvent};
+/// use futures_util::StreamExt as _;
+///
+/// # fn f(oauth: OAuth) {
+/// let mut ended = oauth.events().filter(|event| {
+///     std::future::ready(matches!(event, SessionEvent::Ended { .. }))
+/// });
+/// tokio::spawn(async move {
+///     while let Some(event) = ended.next().await {
+///         println!("{event:?}");
+///     }
+/// });
+/// # }
+/// ```
+///
+/// Up to 256 events are buffered for a stream that is not polled. After that, the oldest events are dropped, and the stream
+/// yields [`SessionEvent::Missed`].
 pub struct SessionEvents {
     state: State,
 }
@@ -99,7 +134,18 @@ enum State {
 }
 
 impl SessionEvents {
-    /// The next event; none when the app's [`OAuth`](crate::oauth::OAuth) is gone. Nothing is lost if the future is dropped.
+    /// Returns the next event, or `None` if the [`OAuth`](crate::oauth::OAuth) and all of its clients have been dropped.
+    ///
+    /// This is cancel safe: no event is lost if the future is dropped.
+    ///
+    /// ```no_run
+    /// # async fn f(oauth: atproto_sdk::oauth::OAuth) {
+    /// let mut events = oauth.events();
+    /// while let Some(event) = events.next().await {
+    ///     println!("{event:?}");
+    /// }
+    /// # }
+    /// ```
     pub async fn next(&mut self) -> Option<SessionEvent> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }

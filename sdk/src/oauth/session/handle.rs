@@ -1,4 +1,4 @@
-//! A session as its clients hold it: tokens that are fresh, and one refresh at a time.
+//! The handle of a session that clients hold: provides valid tokens, and runs one refresh at a time.
 
 use std::{
     sync::Arc,
@@ -21,10 +21,10 @@ use crate::{
     xrpc::{Request, TransportError, TransportResponse},
 };
 
-/// How often unsaved tokens are offered to a store that fails: for about half an hour.
+/// How often storing unsaved tokens is retried: for about half an hour.
 const STORE_ATTEMPTS: u32 = 36;
 
-/// A session in use. Cheap to clone; all handles of a session in a process share its state.
+/// A handle to an active session. Cheap to clone; all handles of a session in a process share its state.
 #[derive(Clone)]
 pub(crate) struct SessionHandle {
     context: Arc<AppContext>,
@@ -32,7 +32,7 @@ pub(crate) struct SessionHandle {
 }
 
 impl SessionHandle {
-    /// A handle on the session of that name; whether it exists shows when it is used.
+    /// A handle to the session with this id. If the session does not exist, using the handle fails.
     pub(crate) fn new(context: Arc<AppContext>, id: &SessionId) -> Self {
         let active = context.active(id);
         Self { context, active }
@@ -46,17 +46,17 @@ impl SessionHandle {
         &self.active.id
     }
 
-    /// Where calls go, for messages.
+    /// The destination of calls, for messages.
     pub(crate) fn host(&self) -> String {
         self.active.host()
     }
 
-    /// Whether the account's server has sent a successful answer without a nonce.
+    /// Whether the PDS has sent a successful response without a nonce.
     pub(crate) fn nonce_missing(&self, cached: &CachedSession) -> bool {
         self.active.nonces.nonce_missing(&cached.origin)
     }
 
-    /// The session, not older than the store's by more than [`limits::SESSION_RECHECK`].
+    /// The session as of at most [`limits::SESSION_RECHECK`] ago.
     pub(crate) async fn current(&self) -> Outcome {
         if self.active.with_state(|state| state.has_unsaved()) {
             return self.join(None).await;
@@ -64,7 +64,7 @@ impl SessionHandle {
         if let Some(cached) = self.fresh()? {
             return Ok(cached);
         }
-        // Behind a store that hangs, all give up when the first one does.
+        // If the store hangs, all waiting callers give up at the same time as the first one.
         let limit = limits::STORE_OPERATION;
         let Ok(_reading) = tokio::time::timeout(limit, self.active.reading.lock()).await else {
             return Err(SessionStoreError::Timeout { limit }.into());
@@ -83,7 +83,7 @@ impl SessionHandle {
         self.active.reload(&self.context.sessions).await
     }
 
-    /// The session with a token that has not expired and is not about to.
+    /// The session, with a token that neither has expired nor is about to expire.
     pub(crate) async fn ready(&self) -> Outcome {
         let current = self.current().await?;
         let usable = match self.active.with_state(|state| state.next_step(&current)) {
@@ -97,38 +97,38 @@ impl SessionHandle {
         }
         match tokio::time::timeout(limits::REFRESH_PATIENCE, refreshing).await {
             Ok(Err(error)) if error.is_temporary() && !error.is_in_doubt() => {
-                // Nothing has happened to the token, so it serves until it expires.
-                tracing::debug!(did = %self.id().did(), %error, "not refreshed; the token is still good");
+                // The refresh had no effect, so the token can be used until it expires.
+                tracing::debug!(did = %self.id().did(), %error, "refresh failed, the current token is still valid");
                 self.active.with_state(|state| state.pause(limits::REFRESH_PAUSE, error));
                 Ok(current)
             }
             Ok(outcome) => outcome,
-            // It goes on. Should the server revoke the token meanwhile, the call finds the new one.
+            // The refresh continues. If the server revokes the token in the meantime, the call uses the new one.
             Err(_) => Ok(current),
         }
     }
 
-    /// Replaces an access token, unless that has happened already.
+    /// Refreshes an access token, unless it has already been replaced.
     pub(crate) async fn refresh(&self, stale: &str) -> Outcome {
         let first = self.join(Some(stale)).await?;
         if first.differs_from(stale) {
             return Ok(first);
         }
-        // That was the end of something else than a refresh of this token.
+        // The work in progress was not a refresh of this token.
         self.join(Some(stale)).await
     }
 
-    /// Another token in place of a refused one: the store's if it has another, a new one if not.
+    /// Replaces a rejected token: with the one in the store if that differs, otherwise with a refreshed one.
     pub(crate) async fn replace(&self, refused: &CachedSession) -> Outcome {
         let stored = self.reload().await?;
         if stored.differs_from(&refused.record.access_token) {
-            tracing::debug!(did = %self.id().did(), "the token was refused and has been refreshed meanwhile");
+            tracing::debug!(did = %self.id().did(), "the rejected token has already been refreshed");
             return Ok(stored);
         }
         self.refresh(&refused.record.access_token).await
     }
 
-    /// Makes sure that the token and the nonce will be accepted, before a body that can be sent only once.
+    /// Makes sure that the token and the nonce will be accepted, before sending a body that can be sent only once.
     pub(crate) async fn warm_up(
         &self,
         cached: Arc<CachedSession>,
@@ -143,7 +143,7 @@ impl SessionHandle {
         self.replace(&cached).await.map_err(|error| error.into_transport(self.id().did()))
     }
 
-    /// Sends a request that is signed with the session's key and carries its token.
+    /// Sends a request, signed with the session's key and with its token.
     pub(crate) async fn send_signed(
         &self,
         cached: &CachedSession,
@@ -152,11 +152,11 @@ impl SessionHandle {
         self.context.resource_server(&self.active, cached).send_signed(request).await
     }
 
-    /// Waits for the work in progress, or starts it in a task of its own: a caller that is dropped does not
-    /// take it along. Without a stale token only what is unsaved is stored.
+    /// Waits for the work in progress, or starts it in a task of its own, so that it is not cancelled with the caller.
+    /// Without a stale token, only unsaved tokens are stored.
     async fn join(&self, stale: Option<&str>) -> Outcome {
         match self.join_once(stale).await {
-            // It ran on another caller's runtime and was killed with it; this caller's is alive.
+            // It ran on the runtime of another caller, which has been shut down. The runtime of this caller is alive.
             Err(SessionError::Interrupted) => self.join_once(stale).await,
             outcome => outcome,
         }
@@ -191,15 +191,14 @@ impl SessionHandle {
             if matches!(outcome, Err(SessionError::NotStored { .. })) {
                 handle.store_later();
             }
-            // Whoever hears the outcome finds nothing left of the work: with the last client the
-            // session's state goes too.
+            // Clean up before sending the outcome: when the last client is dropped, no task must keep the session's state.
             handle.active.with_state(|state| state.land());
             drop(handle);
             sender.send_replace(Some(outcome));
         });
     }
 
-    /// Offers unsaved tokens to the store until it takes them; holds the session in memory for so long.
+    /// Retries to store unsaved tokens until it succeeds. Keeps the session in memory in the meantime.
     fn store_later(&self) {
         if !self.active.with_state(|state| state.claim_saver()) {
             return;
@@ -213,7 +212,7 @@ impl SessionHandle {
                     break;
                 }
                 if let Err(error) = handle.join(None).await {
-                    tracing::warn!(did = %handle.id().did(), %error, "refreshed tokens are not stored yet");
+                    tracing::warn!(did = %handle.id().did(), %error, "storing refreshed tokens failed, will retry");
                 }
                 handle.active.with_state(|state| state.give_up_old_lock());
             }

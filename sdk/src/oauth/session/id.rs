@@ -1,4 +1,4 @@
-//! The name of a session.
+//! The id of a session.
 
 use std::{fmt, str::FromStr};
 
@@ -9,14 +9,26 @@ use crate::{
     types::Did,
 };
 
-/// Names one session of an account: `did:plc:abc#<random>`. An account has one per device or browser.
+/// The id of a session: `did:plc:abc#<random>`. An account has one session per device or browser.
+///
+/// It contains no token, but 128 random bits. A web app that identifies its users by it, for example in a cookie, must treat
+/// it as a secret.
+///
+/// ```
+/// use atproto_sdk::oauth::SessionId;
+///
+/// let id: SessionId = "did:plc:ewvi7nxzyoun6zhxrhs64oiz#0123456789abcdefghijkl".parse()?;
+/// assert_eq!(id.did().as_str(), "did:plc:ewvi7nxzyoun6zhxrhs64oiz");
+/// assert_eq!(id.to_string().parse::<SessionId>()?, id);
+/// # Ok::<(), atproto_sdk::oauth::InvalidSessionId>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId {
     did: Did,
     random: String,
 }
 
-/// A text that names no session.
+/// A string that is not a [`SessionId`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not a session id ({problem}); it looks like `did:plc:abc#0123456789abcdefghijkl`")]
 pub struct InvalidSessionId {
@@ -24,17 +36,17 @@ pub struct InvalidSessionId {
 }
 
 impl SessionId {
-    /// A new name, with 128 random bits.
+    /// Generates an id with 128 random bits.
     pub(crate) fn generate(did: Did) -> Result<Self, NoRandom> {
         Ok(Self { did, random: random::base64url::<16>()?.to_string() })
     }
 
-    /// The account.
+    /// Returns the DID of the account.
     pub fn did(&self) -> &Did {
         &self.did
     }
 
-    /// What tells the account's sessions apart.
+    /// Returns the random part, which distinguishes the sessions of an account.
     pub fn random(&self) -> &str {
         &self.random
     }
@@ -60,8 +72,8 @@ impl fmt::Display for SessionId {
 impl FromStr for SessionId {
     type Err = InvalidSessionId;
     fn from_str(text: &str) -> Result<Self, InvalidSessionId> {
-        let (did, random) = text.rsplit_once('#').ok_or(InvalidSessionId { problem: "there is no `#`" })?;
-        let did = Did::new(did).map_err(|_| InvalidSessionId { problem: "it does not begin with a DID" })?;
+        let (did, random) = text.rsplit_once('#').ok_or(InvalidSessionId { problem: "`#` is missing" })?;
+        let did = Did::new(did).map_err(|_| InvalidSessionId { problem: "it does not start with a DID" })?;
         let is_part = |c: u8| c.is_ascii_alphanumeric() || c == b'-' || c == b'_';
         if random.len() != 22 || !random.bytes().all(is_part) {
             return Err(InvalidSessionId { problem: "the part after `#` is not 22 characters of base64url" });

@@ -1,31 +1,42 @@
-//! What an app may know about a session.
+//! The information about a session that is available to apps.
 
 use std::time::SystemTime;
 
 use super::{SessionId, record::SessionRecord};
 use crate::clock::system_time;
 
-/// What there is to know about a session; no secrets.
+/// Information about a session. Contains no secrets.
+///
+/// ```no_run
+/// # async fn f(client: atproto_sdk::oauth::OAuthClient) -> Result<(), Box<dyn std::error::Error>> {
+/// let info = client.session_info().await?;
+/// println!("{} can use {}", info.id.did(), info.scopes.join(", "));
+/// if !info.can_refresh {
+///     println!("The session expires at {:?}", info.expires_at);
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionInfo {
-    /// The session.
+    /// The id of the session.
     pub id: SessionId,
-    /// Origin of the authorization server.
+    /// The origin of the authorization server.
     pub issuer: String,
-    /// Origin of the account's server.
+    /// The origin of the account's PDS.
     pub pds: String,
-    /// The scopes that were granted.
+    /// The granted scopes.
     pub scopes: Vec<String>,
-    /// The scopes that were asked for, space-separated.
+    /// The requested scopes, separated by spaces. A server may grant fewer.
     pub requested_scope: String,
-    /// When the access token ends; it is refreshed before.
+    /// When the access token expires. It is refreshed before that.
     pub expires_at: SystemTime,
     /// When the user signed in.
     pub created_at: SystemTime,
-    /// Whether the session outlives its access token.
+    /// Whether the session has a refresh token. If not, it ends when the access token expires.
     pub can_refresh: bool,
-    /// Whether the account's server has sent a successful answer without `DPoP-Nonce`, against the protocol.
+    /// Whether the PDS has sent a successful response without a `DPoP-Nonce` header, which the
+    /// [specification](https://atproto.com/specs/oauth) requires.
     pub nonce_missing: bool,
 }
 

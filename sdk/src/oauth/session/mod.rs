@@ -1,8 +1,9 @@
-//! Sessions: the record in the store, its copy in memory, the refresh, and the end.
+//! Sessions: the stored record, its cached copy, the refresh, and sign-out.
 //!
-//! From the ground up: [`record`] is what is stored, [`repository`] finds it, [`cached`] is the copy that calls use,
-//! [`state`] says what may happen next, [`active`] is the one state of a session in this process, [`context`] what all
-//! sessions share, [`refresher`] gets new tokens, and [`handle`] is what clients hold.
+//! From the bottom up: [`record`] is the stored form, [`repository`] reads and writes it, [`cached`] is the copy that calls
+//! use, [`state`] is the state machine of a session, [`active`] holds the state that all clients of a session in this
+//! process share, [`context`] contains what all sessions share, [`refresher`] refreshes the tokens, and [`handle`] is what
+//! clients hold.
 
 mod active;
 mod cached;

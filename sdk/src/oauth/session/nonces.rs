@@ -1,4 +1,4 @@
-//! The nonce caches of sessions, also between two clients of a session.
+//! The nonce caches of sessions, which outlive their clients.
 
 use std::{
     collections::HashMap,
@@ -8,11 +8,11 @@ use std::{
 use super::SessionId;
 use crate::oauth::wire::{NonceCache, evict};
 
-/// Sessions whose nonces are remembered while nobody holds a client of them.
+/// How many sessions have their nonces cached.
 const MAX_SESSIONS: usize = 10_000;
 
-/// The nonce caches of sessions used lately: a web backend makes a client per request, and each would
-/// otherwise begin with a refused proof.
+/// The nonce caches of recently used sessions. A web backend creates a client per request, and without this cache the first
+/// proof of each client would be rejected.
 #[derive(Debug, Default)]
 pub(crate) struct SessionNonces(Mutex<Recent>);
 
@@ -23,7 +23,7 @@ struct Recent {
 }
 
 impl SessionNonces {
-    /// The cache of a session.
+    /// Returns the cache of a session.
     pub(crate) fn of(&self, id: &SessionId) -> NonceCache {
         let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         recent.tick += 1;
@@ -38,7 +38,7 @@ impl SessionNonces {
         recent.caches.entry(id.clone()).or_insert((NonceCache::default(), tick)).0.clone()
     }
 
-    /// Makes a sign-in's cache that of the session that came out of it.
+    /// Uses the cache of a sign-in for its new session.
     pub(crate) fn adopt(&self, id: &SessionId, cache: NonceCache) {
         drop(self.of(id));
         let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -47,7 +47,7 @@ impl SessionNonces {
         }
     }
 
-    /// Drops the cache of a session that has ended.
+    /// Removes the cache of a session that has ended.
     pub(crate) fn forget(&self, id: &SessionId) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).caches.remove(id);
     }

@@ -1,4 +1,4 @@
-//! The record of a session as it is stored: tokens, key, and what is needed to refresh them without a lookup.
+//! The stored form of a session: its tokens and key, and the servers that are needed to refresh it.
 
 use std::fmt;
 
@@ -14,20 +14,20 @@ use crate::{
     },
 };
 
-/// The servers of a session and the client it was made for: fixed for its life.
+/// The servers and the client of a session, which never change.
 #[derive(Debug, Clone)]
 pub(crate) struct SessionServers {
-    /// Origin of the authorization server.
+    /// The origin of the authorization server.
     pub(crate) issuer: String,
     pub(crate) token_endpoint: String,
     pub(crate) revocation_endpoint: Option<String>,
-    /// Origin of the PDS.
+    /// The origin of the PDS.
     pub(crate) pds: String,
     pub(crate) client_id: String,
     pub(crate) client_key_id: Option<String>,
 }
 
-/// One session as it is stored. Tokens and key are wiped when it is dropped.
+/// The stored form of a session. Tokens and key are zeroized on drop.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct SessionRecord {
     pub(crate) id: SessionId,
@@ -36,25 +36,25 @@ pub(crate) struct SessionRecord {
     pub(crate) revocation_endpoint: Option<String>,
     pub(crate) pds: String,
     pub(crate) client_id: String,
-    /// The name of the client key that the session was begun with, of a confidential client (O13).
+    /// The id of the key that the session was created with, for a confidential client (O13).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) client_key_id: Option<String>,
-    /// What was granted, space-separated.
+    /// The granted scopes, separated by spaces.
     pub(crate) scope: String,
-    /// What was asked for; servers may grant less.
+    /// The requested scopes. A server may grant fewer.
     #[serde(default)]
     pub(crate) requested_scope: String,
     pub(crate) access_token: String,
     pub(crate) refresh_token: Option<String>,
-    /// When the access token ends by this machine's clock, Unix seconds.
+    /// When the access token expires according to the local clock, in Unix seconds.
     pub(crate) expires_at: i64,
-    /// When the access token was received, Unix seconds.
+    /// When the access token was received, in Unix seconds.
     pub(crate) refreshed_at: i64,
-    /// When the user signed in, Unix seconds.
+    /// When the user signed in, in Unix seconds.
     pub(crate) created_at: i64,
     /// The private JWK, as JSON text.
     pub(crate) dpop_key: String,
-    /// A refresh was sent and it is not known whether the server rotated the tokens.
+    /// Whether a refresh was sent whose outcome is unknown: the server may have rotated the tokens.
     #[serde(default)]
     pub(crate) refresh_in_doubt: bool,
 }
@@ -81,11 +81,11 @@ impl fmt::Debug for SessionRecord {
 
 const FORMAT: u32 = 1;
 
-/// A token that gives no lifetime is taken to live so long; a wrong guess costs one refused call.
+/// The assumed lifetime in seconds of a token without `expires_in`. A wrong guess costs one rejected call.
 const UNKNOWN_LIFETIME: u64 = 600;
 
 impl SessionRecord {
-    /// A session from the tokens of a sign-in.
+    /// Creates a session from the tokens of a sign-in.
     pub(crate) fn new(id: SessionId, servers: SessionServers, key: &DpopKey, tokens: &TokenResponse) -> Self {
         let mut session = Self {
             id,
@@ -109,12 +109,12 @@ impl SessionRecord {
         session
     }
 
-    /// Puts new tokens in place of the old ones.
+    /// Replaces the tokens.
     pub(crate) fn take_tokens(&mut self, tokens: &TokenResponse) {
         self.access_token.zeroize();
         self.access_token.push_str(&tokens.access_token);
         if let Some(token) = &tokens.refresh_token {
-            // Absent means that the old one stays good (RFC 6749 section 6).
+            // If absent, the old one remains valid (RFC 6749, section 6).
             self.refresh_token.zeroize();
             self.refresh_token = Some(token.clone());
         }
@@ -125,12 +125,12 @@ impl SessionRecord {
         self.refresh_in_doubt = false;
     }
 
-    /// The client that the session belongs to, even if the app is another by now.
+    /// The client that the session was created with, which may differ from the current one of the app.
     pub(crate) fn client(&self) -> ClientRef<'_> {
         ClientRef { client_id: &self.client_id, key_id: self.client_key_id.as_deref() }
     }
 
-    /// Whether the access token has ended by this machine's clock.
+    /// Whether the access token has expired according to the local clock.
     pub(crate) fn is_expired(&self) -> bool {
         unix_now() >= self.expires_at
     }
@@ -143,7 +143,7 @@ impl SessionRecord {
             #[serde(flatten)]
             session: &'a SessionRecord,
         }
-        // Room enough that the text does not move and leave copies behind.
+        // Large enough that it is not reallocated, which would leave copies of secrets in memory.
         let mut bytes = Zeroizing::new(Vec::with_capacity(
             2048 + 2 * (self.access_token.len() + self.scope.len())
                 + 2 * self.refresh_token.as_ref().map_or(0, String::len),

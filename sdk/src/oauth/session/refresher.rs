@@ -1,5 +1,5 @@
-//! Refreshing a session (protocol O25, O26, O28): once, under the lock of all processes, in a task that no
-//! caller can cancel, and with care where the outcome is not known.
+//! Refreshing a session (O25, O26, O28): once, under a lock shared by all processes, in a task that callers cannot cancel,
+//! and with care if the outcome is unknown.
 
 use std::{
     fmt,
@@ -23,14 +23,14 @@ use crate::{
     clock::system_time,
     limits,
     oauth::wire::{
-        Processed, RefusedTokens, ServerError, TokenResponse, TokenResponseError, discard, is_invalid_token,
+        Processed, RejectedTokens, ServerError, TokenResponse, TokenResponseError, discard, is_invalid_token,
         probe,
     },
     store::{Expected, StoreError},
     xrpc::{Reauthenticate, ReauthenticateReason, observed::observed},
 };
 
-/// Replaces the access token `stale`, unless somebody has; stores what is unsaved.
+/// Replaces the access token `stale`, unless it has already been replaced. Stores unsaved tokens first.
 pub(super) async fn run(context: &AppContext, active: &ActiveSession, stale: Option<&str>) -> Outcome {
     let span = tracing::info_span!(
         "oauth_refresh",
@@ -55,7 +55,7 @@ async fn locked(context: &AppContext, active: &ActiveSession, stale: Option<&str
         None => context.sessions.lock(&active.id, limits::STORE_LOCK).await?,
     };
     let outcome = under_lock(context, active, stale).await;
-    // Whoever got the lock now would find the old tokens and send them again, which ends the session.
+    // If tokens are unsaved, the next holder of the lock would reuse the old ones from the store, which ends the session.
     active.with_state(|state| state.keep_lock(lock));
     outcome
 }
@@ -101,7 +101,7 @@ impl Refresher<'_> {
         let mut in_doubt = current.record.refresh_in_doubt;
         let mut left = if in_doubt { 1 } else { limits::REFRESH_ATTEMPTS };
         if in_doubt {
-            self.step("an earlier refresh was sent and its outcome is not known");
+            self.step("the outcome of an earlier refresh is unknown");
             if let Some(refreshed) = self.reconcile(&current, None).await? {
                 return Ok(refreshed);
             }
@@ -136,8 +136,8 @@ impl Refresher<'_> {
         }
     }
 
-    /// Writes into the store that a refresh is about to be sent. A store that does not take that would not take the new
-    /// tokens either, so nothing is sent then; and if this process dies, the next one knows that it has to ask first.
+    /// Records in the store that a refresh is about to be sent (a write-ahead intent). If this fails, storing the new tokens
+    /// would fail as well, so no refresh is sent. If this process dies, the next one knows that it must reconcile first.
     async fn record_intent(&mut self, mut current: Arc<CachedSession>) -> Result<Intent, SessionError> {
         let mut conflict = SessionStoreError::Store(StoreError::Conflict);
         for _ in 0..3 {
@@ -148,7 +148,7 @@ impl Refresher<'_> {
             }
             let stored = self.active.reload(&self.context.sessions).await?;
             if stored.record.access_token != current.record.access_token {
-                self.step("the store has tokens of somebody else's refresh");
+                self.step("the session was refreshed concurrently");
                 return Ok(Intent::Superseded(stored));
             }
             current = stored;
@@ -156,7 +156,7 @@ impl Refresher<'_> {
         Err(conflict.into())
     }
 
-    /// Stores whether the server may have taken the refresh token.
+    /// Records whether the server may have processed the refresh.
     async fn record_doubt(
         &self,
         current: &CachedSession,
@@ -171,7 +171,7 @@ impl Refresher<'_> {
         Ok(cached)
     }
 
-    /// Returns the new tokens, or `None` if those that came are not acceptable; these are revoked.
+    /// Returns the new tokens, or `None` if they are invalid and have been revoked.
     async fn post(&mut self, current: &CachedSession) -> Result<Option<TokenResponse>, ServerError> {
         let (session, nonces) = (&current.record, &self.active.nonces);
         let endpoint = self.context.endpoint(&session.issuer, session.client(), &current.key, nonces);
@@ -180,23 +180,23 @@ impl Refresher<'_> {
         let answer = endpoint.post_for_tokens(&session.token_endpoint, &form).await?;
         let problem = match answer.tokens {
             Ok(tokens) => return Ok(Some(tokens)),
-            // Perhaps a proxy's page: it says nothing about what the server did.
-            Err(RefusedTokens::Response(TokenResponseError::NotTokens)) => {
+            // Possibly the page of a proxy, which says nothing about what the server did.
+            Err(RejectedTokens::Response(TokenResponseError::NotTokens)) => {
                 return Err(ServerError::BadResponse {
                     host: session.issuer.clone(),
                     status: answer.status.as_u16(),
                     problem: "is not a token response",
                 });
             }
-            Err(RefusedTokens::Response(problem)) => problem.to_string(),
-            Err(RefusedTokens::Nonce(problem)) => problem.to_string(),
+            Err(RejectedTokens::Response(problem)) => problem.to_string(),
+            Err(RejectedTokens::Nonce(problem)) => problem.to_string(),
         };
         discard(&endpoint, session.revocation_endpoint.as_deref(), &answer.body).await;
-        self.step(format_args!("the answer was not acceptable: {problem}"));
+        self.step(format_args!("the token response was invalid: {problem}"));
         Ok(None)
     }
 
-    /// What the store has, if another process has refreshed meanwhile.
+    /// Returns the session in the store, if another process has refreshed it in the meantime.
     async fn refreshed_elsewhere(
         &mut self,
         current: &CachedSession,
@@ -205,12 +205,12 @@ impl Refresher<'_> {
         if stored.record.access_token == current.record.access_token {
             return Ok(None);
         }
-        self.step("the store has tokens of somebody else's refresh");
+        self.step("the session was refreshed concurrently");
         Ok(Some(stored))
     }
 
-    /// After an outcome that is not known: returns tokens that another process got, or `None` if another refresh does no
-    /// harm.
+    /// Reconciles after an unknown outcome: returns tokens that another process has received, or `None` if it is safe to
+    /// refresh again.
     async fn reconcile(
         &mut self,
         current: &CachedSession,
@@ -223,16 +223,18 @@ impl Refresher<'_> {
             }
         }
         if current.record.is_expired() {
-            self.step("the old access token has expired, so there is nothing to lose by another try");
+            self.step("the old access token has expired, so another attempt is safe");
             return Ok(None);
         }
         match self.context.resource_server(self.active, current).send_signed(probe()).await {
             Ok(r) if r.status.is_success() || r.status == http::StatusCode::FORBIDDEN => {
-                self.step("the old access token is still accepted: nothing was rotated");
+                self.step("the old access token is still accepted, so the tokens were not rotated");
                 Ok(None)
             }
             Ok(r) if is_invalid_token(&r) => {
-                self.step("the old access token is refused: the tokens were rotated and the new ones lost");
+                self.step(
+                    "the old access token is rejected, so the tokens were rotated and the new ones lost",
+                );
                 if let Some(refreshed) = self.refreshed_elsewhere(current).await? {
                     return Ok(Some(refreshed));
                 }
@@ -243,20 +245,18 @@ impl Refresher<'_> {
                     Ok(response) => format!("status {}", response.status.as_u16()),
                     Err(error) => error.to_string(),
                 };
-                self.step(format_args!(
-                    "whether the old access token is still accepted is not known: {answer}"
-                ));
+                self.step(format_args!("it is unknown whether the old access token is accepted: {answer}"));
                 let error = error.unwrap_or_else(|| ServerError::BadResponse {
                     host: current.origin.clone(),
                     status: 0,
-                    problem: "does not tell whether the old access token is accepted",
+                    problem: "does not show whether the old access token is accepted",
                 });
                 Err(self.unavailable(current, error, true).await)
             }
         }
     }
 
-    /// The refresh token is not accepted (protocol O28).
+    /// The refresh token was rejected (O28).
     async fn refused(&mut self, current: &CachedSession, in_doubt: bool) -> Outcome {
         if let Some(refreshed) = self.refreshed_elsewhere(current).await? {
             return Ok(refreshed);
@@ -272,27 +272,27 @@ impl Refresher<'_> {
         in_doubt: bool,
     ) -> SessionError {
         if !in_doubt && let Err(error) = self.record_doubt(current, false).await {
-            // The next refresh asks before it sends, and that is all.
-            self.step(format_args!("that nothing was sent could not be recorded in the store: {error}"));
+            // Harmless: the next refresh reconciles first.
+            self.step(format_args!("the intent to refresh could not be cleared in the store: {error}"));
         }
         SessionError::Unavailable { steps: self.steps.join("; "), in_doubt, source: Arc::new(error) }
     }
 
-    /// Removes the session for good.
+    /// Ends the session permanently.
     async fn end(&mut self, current: &CachedSession, reason: ReauthenticateReason) -> Outcome {
         match self.context.sessions.delete(&self.active.id).await {
-            // Written in the moment between: by somebody who does not keep to the lock, and newer.
+            // Written concurrently by a process that ignores the lock. These tokens are newer.
             Ok(Removed::Session(removed)) if removed.access_token != current.record.access_token => {
-                self.step("somebody else has stored new tokens in this moment");
+                self.step("new tokens were stored concurrently");
                 self.context.sessions.put(&removed, Expected::Absent).await?;
                 return self.active.reload(&self.context.sessions).await;
             }
             Ok(_) => {}
-            Err(error) => self.step(format_args!("it could not be removed from the store: {error}")),
+            Err(error) => self.step(format_args!("the session could not be removed from the store: {error}")),
         }
         let detail = (!self.steps.is_empty()).then(|| self.steps.join("; "));
         let ended = Reauthenticate::new(self.active.id.did().clone(), reason, detail);
-        tracing::debug!(did = %self.active.id.did(), reason = ?ended.reason, "the session has ended");
+        tracing::debug!(did = %self.active.id.did(), reason = ?ended.reason, "session ended");
         self.active.with_state(|state| state.end(ended.clone()));
         let reason = SessionEnd::Lost(ended.reason.clone());
         self.context.events.emit(SessionEvent::Ended { id: self.active.id.clone(), reason });
@@ -313,7 +313,7 @@ impl Refresher<'_> {
         self.store(UnsavedTokens { record: session, old_access_token, since: Instant::now() }).await
     }
 
-    /// Stores new tokens over the old ones, and only then lets them be used.
+    /// Replaces the tokens in the store. Only then may the new ones be used.
     async fn store(&mut self, new: UnsavedTokens) -> Outcome {
         match self.try_store(&new).await {
             Ok(Some(cached)) => Ok(cached),
@@ -331,7 +331,7 @@ impl Refresher<'_> {
         }
     }
 
-    /// Returns what is in the store in the end, or `None` if the session is gone from it.
+    /// Returns the session that is in the store afterwards, or `None` if it has been removed.
     async fn try_store(
         &mut self,
         new: &UnsavedTokens,
@@ -358,7 +358,7 @@ impl Refresher<'_> {
                     Err(error) => return Err(error),
                 }
             } else {
-                // A put that seemed to fail, or somebody else's tokens.
+                // An earlier write succeeded although it returned an error, or another process has refreshed.
                 (version, stored)
             };
             let cached = Arc::new(CachedSession::new(session, version)?);
@@ -368,7 +368,7 @@ impl Refresher<'_> {
         Err(conflict)
     }
 
-    /// Ends tokens that nobody will use, as far as the server can be reached.
+    /// Revokes tokens that will not be used. Failures are only recorded.
     async fn revoke(&mut self, session: &SessionRecord) {
         if let Err(error) = self.context.revoke(session, &self.active.nonces).await {
             self.step(format_args!("the new tokens could not be revoked: {error}"));
@@ -376,10 +376,10 @@ impl Refresher<'_> {
     }
 }
 
-/// Whether a refresh is about to be sent.
+/// The result of recording the intent to refresh.
 enum Intent {
-    /// Yes; the session as it is in the store now.
+    /// It is recorded; contains the session in the store.
     Recorded(Arc<CachedSession>),
-    /// No, another process has refreshed meanwhile.
+    /// Another process has refreshed the session in the meantime.
     Superseded(Arc<CachedSession>),
 }

@@ -16,19 +16,20 @@ use crate::{
     types::Did,
 };
 
-/// What stood under the name of a session that was removed.
+/// What was removed.
 #[derive(Debug)]
 pub(crate) enum Removed {
+    /// The session did not exist.
     Nothing,
     Session(Box<SessionRecord>),
-    /// It is gone too, and nobody can revoke its tokens.
+    /// An entry that cannot be read, so that its tokens cannot be revoked.
     Unreadable(SessionStoreError),
 }
 
 /// The sessions in a store.
 pub(crate) struct SessionRepository {
     store: Arc<dyn Store>,
-    /// Counts removals by this process: what is cached from before one is read again.
+    /// The number of removals by this process. A copy that was cached before the last removal is read again.
     removals: AtomicU64,
 }
 
@@ -47,12 +48,12 @@ impl SessionRepository {
         Self { store, removals: AtomicU64::new(0) }
     }
 
-    /// What is stored, undecoded.
+    /// Reads the entry of a session.
     pub(crate) async fn entry(&self, id: &SessionId) -> Result<Option<Entry>, SessionStoreError> {
         limited(limits::STORE_OPERATION, self.store.get(&id.store_key())).await
     }
 
-    /// A session and its version.
+    /// Reads a session and its version.
     pub(crate) async fn read(
         &self,
         id: &SessionId,
@@ -63,13 +64,13 @@ impl SessionRepository {
         }
     }
 
-    /// A session.
+    /// Reads a session.
     pub(crate) async fn get(&self, id: &SessionId) -> Result<Option<SessionRecord>, SessionStoreError> {
         Ok(self.read(id).await?.map(|(session, _)| session))
     }
 
-    /// The sessions of an account, oldest first. One that cannot be read is skipped and logged: it must not
-    /// keep the user from the others.
+    /// Returns the sessions of an account, oldest first. A session that cannot be read is skipped and logged, so that it
+    /// does not block the others.
     pub(crate) async fn all(&self, did: &Did) -> Result<Vec<SessionRecord>, SessionStoreError> {
         let prefix = format!("session/{did}/");
         let mut sessions = Vec::new();
@@ -78,7 +79,7 @@ impl SessionRepository {
             match self.get(&id).await {
                 Ok(session) => sessions.extend(session),
                 Err(error) if error.is_unreadable() => {
-                    tracing::warn!(session = %id, %error, "a stored session is skipped");
+                    tracing::warn!(session = %id, %error, "skipping an unreadable session");
                 }
                 Err(error) => return Err(error),
             }
@@ -87,13 +88,13 @@ impl SessionRepository {
         Ok(sessions)
     }
 
-    /// The names of an account's sessions, also of those that cannot be read.
-    pub(crate) async fn names(&self, did: &Did) -> Result<Vec<SessionId>, SessionStoreError> {
+    /// Returns the ids of an account's sessions, including those that cannot be read.
+    pub(crate) async fn ids(&self, did: &Did) -> Result<Vec<SessionId>, SessionStoreError> {
         let keys = limited(limits::STORE_OPERATION, self.store.list(&format!("session/{did}/"))).await?;
         Ok(keys.iter().filter_map(|key| SessionId::from_store_key(key)).collect())
     }
 
-    /// The accounts that have sessions.
+    /// Returns the accounts that have sessions.
     pub(crate) async fn accounts(&self) -> Result<Vec<Did>, SessionStoreError> {
         let keys = limited(limits::STORE_OPERATION, self.store.list("session/")).await?;
         let mut dids: Vec<Did> =
@@ -103,7 +104,7 @@ impl SessionRepository {
         Ok(dids)
     }
 
-    /// The session of an account that was signed in last.
+    /// Returns the newest session of an account.
     pub(crate) async fn newest(&self, did: &Did) -> Result<Option<SessionRecord>, SessionStoreError> {
         Ok(self.all(did).await?.pop())
     }
@@ -124,7 +125,7 @@ impl SessionRepository {
     /// Removes a session.
     pub(crate) async fn delete(&self, id: &SessionId) -> Result<Removed, SessionStoreError> {
         let removed = limited(limits::STORE_OPERATION, self.store.delete(&id.store_key())).await;
-        // After the fact, and also after a failure: it may have happened.
+        // Counted afterwards, and even after a failure, because the entry may have been removed.
         self.removals.fetch_add(1, Ordering::SeqCst);
         match removed {
             Ok(None) => Ok(Removed::Nothing),
@@ -137,14 +138,14 @@ impl SessionRepository {
         }
     }
 
-    /// How many removals there were.
+    /// The number of removals so far.
     pub(crate) fn removals(&self) -> u64 {
         self.removals.load(Ordering::SeqCst)
     }
 
-    /// The session's lock, in all processes that share the store.
+    /// Acquires the lock of a session among all processes that share the store.
     pub(crate) async fn lock(&self, id: &SessionId, wait: Duration) -> Result<StoreLock, SessionStoreError> {
-        // The store has the limit itself; the outer one is for stores that do not keep it.
+        // The store enforces `wait`. The outer limit is for stores that fail to do so.
         limited(wait + limits::STORE_OPERATION, self.store.lock(&id.store_key(), wait)).await
     }
 }

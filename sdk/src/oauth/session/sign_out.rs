@@ -1,4 +1,4 @@
-//! The end of a session: the stored session goes, and its tokens are revoked at the server (protocol O27).
+//! Sign-out: removes a session from the store and revokes its tokens (O27).
 
 use std::sync::Arc;
 
@@ -7,26 +7,38 @@ use tracing::Instrument as _;
 use super::{SessionId, SessionStoreError, context::AppContext, repository::Removed};
 use crate::{oauth::wire::NonceCache, types::Did};
 
-/// What became of a session that was signed out. In every case it is no longer in the store.
+/// The result of a sign-out. In every case, the session is no longer in the store.
+///
+/// ```no_run
+/// # async fn f(client: atproto_sdk::oauth::OAuthClient) -> Result<(), Box<dyn std::error::Error>> {
+/// use atproto_sdk::oauth::SignOut;
+///
+/// match client.sign_out().await? {
+///     SignOut::Confirmed => println!("Signed out"),
+///     SignOut::NotConfirmed { problem } => println!("Signed out, but the tokens were not revoked: {problem}"),
+///     _ => println!("There was no session"),
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SignOut {
-    /// The server has revoked its tokens.
+    /// The server has revoked the tokens.
     Confirmed,
-    /// The server did not confirm: its tokens may work until they expire.
+    /// The tokens could not be revoked. They may remain valid until they expire.
     NotConfirmed {
-        /// The reason, for people.
+        /// The reason, in human-readable form.
         problem: String,
     },
-    /// There was no such session.
+    /// The session did not exist.
     NoSession,
 }
 
-/// A session could not be removed.
+/// Why a session could not be removed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignOutError {
-    /// The store failed, and the sessions of the account are not known.
+    /// The store failed to list the sessions of the account.
     #[error("the sessions of {did} could not be listed")]
     List {
         /// The account.
@@ -35,13 +47,13 @@ pub enum SignOutError {
         #[source]
         source: SessionStoreError,
     },
-    /// The runtime was shut down during the sign-out.
-    #[error("signing out of {id} was interrupted, as the runtime it ran on was shut down")]
+    /// The Tokio runtime was shut down during the sign-out.
+    #[error("signing out {id} was interrupted because the runtime was shut down")]
     Interrupted {
         /// The session.
         id: SessionId,
     },
-    /// The store failed: the session may still be in it.
+    /// The store failed to remove the session, which may still exist.
     #[error("the session {id} could not be removed from the store")]
     Store {
         /// The session.
@@ -52,7 +64,7 @@ pub enum SignOutError {
     },
 }
 
-/// Ends a session, in a task, so that tokens that are out of the store are revoked even if the caller's future is dropped.
+/// Ends a session. Runs in a task of its own, so that the tokens are revoked even if the future of the caller is dropped.
 pub(crate) async fn sign_out(context: &Arc<AppContext>, id: &SessionId) -> Result<SignOut, SignOutError> {
     let (context, session) = (Arc::clone(context), id.clone());
     let task = async move { remove_and_revoke(&context, &session).await };
@@ -62,16 +74,15 @@ pub(crate) async fn sign_out(context: &Arc<AppContext>, id: &SessionId) -> Resul
     }
 }
 
-/// Ends every session of an account. One that cannot be removed does not keep the others; the first such failure is the
-/// error, after all have been tried.
+/// Ends all sessions of an account. Tries to remove all of them, and then returns the first failure.
 pub(crate) async fn sign_out_all(
     context: &Arc<AppContext>,
     did: &Did,
 ) -> Result<Vec<(SessionId, SignOut)>, SignOutError> {
-    let names = context.sessions.names(did).await;
-    let names = names.map_err(|source| SignOutError::List { did: did.clone(), source })?;
+    let ids = context.sessions.ids(did).await;
+    let ids = ids.map_err(|source| SignOutError::List { did: did.clone(), source })?;
     let (mut ended, mut failed) = (Vec::new(), None);
-    for id in names {
+    for id in ids {
         match sign_out(context, &id).await {
             Ok(outcome) => ended.push((id, outcome)),
             Err(error) => failed = failed.or(Some(error)),
@@ -80,8 +91,7 @@ pub(crate) async fn sign_out_all(
     failed.map_or(Ok(ended), Err)
 }
 
-/// The session goes first: out of the store it cannot be used again, while a server that does not answer would
-/// keep it there.
+/// Removes the session first, so that it cannot be used any more even if the server does not respond.
 async fn remove_and_revoke(context: &AppContext, id: &SessionId) -> Result<SignOut, SignOutError> {
     let removed = context.remove(id).await;
     match removed.map_err(|source| SignOutError::Store { id: id.clone(), source })? {
@@ -91,13 +101,13 @@ async fn remove_and_revoke(context: &AppContext, id: &SessionId) -> Result<SignO
             Err(error) => SignOut::NotConfirmed { problem: error.to_string() },
         }),
         Removed::Unreadable(error) => {
-            let problem = format!("its tokens could not be read from the store: {}", innermost(&error));
+            let problem = format!("the tokens could not be read from the store: {}", innermost(&error));
             Ok(SignOut::NotConfirmed { problem })
         }
     }
 }
 
-/// The text of the innermost cause.
+/// The message of the innermost cause.
 fn innermost(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), innermost)
 }

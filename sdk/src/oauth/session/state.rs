@@ -1,4 +1,4 @@
-//! What this process knows about a session, and the rules for refreshing it: no I/O.
+//! The state of a session in this process, and the rules for refreshing it. Performs no I/O.
 
 use std::{
     sync::Arc,
@@ -11,16 +11,16 @@ use zeroize::Zeroizing;
 use super::{SessionError, cached::CachedSession, record::SessionRecord};
 use crate::{limits, store::StoreLock, xrpc::Reauthenticate};
 
-/// How a refresh, or a look at the store, ended.
+/// The result of a refresh or of reading the store.
 pub(super) type Outcome = Result<Arc<CachedSession>, SessionError>;
 
-/// Hears the outcome of the refresh in progress.
+/// Receives the outcome of the refresh in progress.
 pub(super) type Flight = watch::Receiver<Option<Outcome>>;
 
-/// New tokens that the store did not take.
+/// New tokens that could not be stored.
 pub(super) struct UnsavedTokens {
     pub(super) record: SessionRecord,
-    /// What the store had when they were received.
+    /// The access token in the store when they were received.
     pub(super) old_access_token: Zeroizing<String>,
     /// When they were received.
     pub(super) since: Instant,
@@ -29,53 +29,53 @@ pub(super) struct UnsavedTokens {
 /// The state of a session.
 pub(super) struct State {
     phase: Phase,
-    /// The refresh in progress. Its sender lives in the task: when that ends in whatever way, this is over.
+    /// The refresh in progress. The task owns the sender, so this is closed when the task ends in any way.
     flight: Option<Flight>,
-    /// Whether a task offers unsaved tokens to the store.
+    /// Whether a background task retries to store unsaved tokens.
     saver: bool,
 }
 
-/// What can be true of a session at a time.
+/// The phases in the life of a session.
 enum Phase {
-    /// The store has the newest tokens.
+    /// The store contains the newest tokens.
     Usable { copy: Option<Copy>, pause: Option<Pause> },
-    /// The newest tokens are here alone. The lock keeps others from the used-up ones in the store.
+    /// The newest tokens exist only in memory. The lock prevents other processes from using the old ones in the store.
     Unsaved { tokens: Box<UnsavedTokens>, lock: Option<StoreLock> },
-    /// It has ended for good.
+    /// The session has ended permanently.
     Ended(Reauthenticate),
 }
 
-/// What the store had, and when.
+/// A copy of the session in the store.
 struct Copy {
     cached: Arc<CachedSession>,
     read_at: Instant,
-    /// How many sessions this process had removed by then: a copy from before a removal is read again.
+    /// The number of sessions that this process had removed when it was read. A copy from before a removal is read again.
     removals: u64,
 }
 
-/// After a refresh that failed.
+/// A pause after a failed refresh.
 struct Pause {
     until: Instant,
     error: SessionError,
 }
 
-/// What a caller that needs a usable token does next.
+/// The next step of a caller that needs a usable token.
 pub(super) enum Step {
-    /// Uses the token that there is.
+    /// Use the current token.
     Use,
-    /// Refreshes; whether the old token is good meanwhile.
+    /// Refresh. `usable` is whether the current token is still valid.
     Refresh { usable: bool },
-    /// Fails, as a refresh has just done.
+    /// Fail with the error of the last refresh.
     Fail(SessionError),
 }
 
-/// How a caller takes part in a refresh.
+/// How a caller joins a refresh.
 pub(super) enum Join {
-    /// There is no need to.
+    /// No refresh is necessary.
     Done(Outcome),
-    /// One is in progress.
+    /// A refresh is in progress.
     Wait(Flight),
-    /// The caller starts one, and sends its outcome.
+    /// The caller must start a refresh, and send its outcome.
     Start(watch::Sender<Option<Outcome>>, Flight),
 }
 
@@ -92,7 +92,7 @@ impl Phase {
 }
 
 impl State {
-    /// The copy in memory, however old.
+    /// The cached copy, regardless of its age.
     pub(super) fn cached(&self) -> Option<&Arc<CachedSession>> {
         match &self.phase {
             Phase::Usable { copy, .. } => copy.as_ref().map(|copy| &copy.cached),
@@ -100,7 +100,7 @@ impl State {
         }
     }
 
-    /// The copy in memory if it is young enough to be used without a look at the store.
+    /// The cached copy, if it is recent enough to be used without reading the store.
     pub(super) fn fresh(&self, removals: u64) -> Result<Option<Arc<CachedSession>>, SessionError> {
         match &self.phase {
             Phase::Ended(ended) => Err(ended.clone().into()),
@@ -114,7 +114,7 @@ impl State {
         }
     }
 
-    /// Takes what was read from the store, unless a refresh has put something newer here meanwhile.
+    /// Caches what was read from the store, unless a refresh has cached something newer in the meantime.
     pub(super) fn take_read(&mut self, cached: &Arc<CachedSession>, read_at: Instant, removals: u64) {
         if let Phase::Usable { copy, .. } = &mut self.phase
             && copy.as_ref().is_none_or(|copy| copy.read_at <= read_at)
@@ -123,7 +123,7 @@ impl State {
         }
     }
 
-    /// Takes what was written to the store. `removals` is from before that.
+    /// Caches what was written to the store. `removals` is the count before the write.
     pub(super) fn take_written(&mut self, cached: &Arc<CachedSession>, removals: u64) {
         self.take_read(cached, Instant::now(), removals);
     }
@@ -140,7 +140,7 @@ impl State {
         self.phase = Phase::Ended(why);
     }
 
-    /// Drops what is in memory; returns tokens that were not stored.
+    /// Drops the cached copy, and returns unsaved tokens.
     pub(super) fn forget(&mut self) -> Option<SessionRecord> {
         match std::mem::replace(&mut self.phase, Phase::nothing_cached()) {
             Phase::Usable { .. } => None,
@@ -160,7 +160,7 @@ impl State {
         self.phase = Phase::Unsaved { tokens: Box::new(tokens), lock: None };
     }
 
-    /// The unsaved tokens, to be stored or kept again. Their lock has to be taken before.
+    /// Takes the unsaved tokens, to store them or to put them back. Their lock must be taken first.
     pub(super) fn take_unsaved(&mut self) -> Option<UnsavedTokens> {
         match std::mem::replace(&mut self.phase, Phase::nothing_cached()) {
             Phase::Unsaved { tokens, .. } => Some(*tokens),
@@ -171,7 +171,7 @@ impl State {
         }
     }
 
-    /// The lock, if it is kept for unsaved tokens.
+    /// Takes the lock, if it is held for unsaved tokens.
     pub(super) fn take_lock(&mut self) -> Option<StoreLock> {
         match &mut self.phase {
             Phase::Unsaved { lock, .. } => lock.take(),
@@ -179,7 +179,7 @@ impl State {
         }
     }
 
-    /// Keeps the lock if there are unsaved tokens, for a while. Otherwise it is dropped.
+    /// Holds the lock for a limited time if there are unsaved tokens. Otherwise releases it.
     pub(super) fn keep_lock(&mut self, held: StoreLock) {
         if let Phase::Unsaved { tokens, lock } = &mut self.phase
             && tokens.since.elapsed() < limits::UNSAVED_LOCK
@@ -188,7 +188,7 @@ impl State {
         }
     }
 
-    /// Drops a lock that has been kept long enough.
+    /// Releases a lock that has been held for too long.
     pub(super) fn give_up_old_lock(&mut self) {
         if let Phase::Unsaved { tokens, lock } = &mut self.phase
             && tokens.since.elapsed() >= limits::UNSAVED_LOCK
@@ -197,8 +197,8 @@ impl State {
         }
     }
 
-    /// Returns whether the caller becomes the one that stores the tokens later. A saver that has died is no obstacle, for
-    /// calls store too.
+    /// Returns whether the caller should start the task that retries to store the tokens. If such a task has died, the tokens
+    /// are still stored by the next call.
     pub(super) fn claim_saver(&mut self) -> bool {
         !std::mem::replace(&mut self.saver, true)
     }
@@ -207,8 +207,8 @@ impl State {
         self.saver = false;
     }
 
-    /// What to do about the expiry of a token, so that calls use it as long as it is good and do not wait, one after the
-    /// other, for a server that has just failed.
+    /// Decides what to do about the expiry of a token. Calls use a token until it expires, and do not wait one after another
+    /// for a server that has just failed.
     pub(super) fn next_step(&self, current: &CachedSession) -> Step {
         if !current.is_due() {
             return Step::Use;
@@ -225,14 +225,14 @@ impl State {
         }
     }
 
-    /// Has calls go on for a while without another refresh.
+    /// Prevents another refresh for a while.
     pub(super) fn pause(&mut self, length: Duration, error: SessionError) {
         if let Phase::Usable { pause, .. } = &mut self.phase {
             *pause = Some(Pause { until: Instant::now() + length, error });
         }
     }
 
-    /// After a server or a store that answered late and badly, calls do not wait for it one after the other.
+    /// Pauses after a slow failure of a server or store, so that calls do not wait for it one after another.
     pub(super) fn pause_after(&mut self, outcome: &Outcome, took: Duration) {
         if let Err(error) = outcome
             && error.is_temporary()
@@ -242,12 +242,12 @@ impl State {
         }
     }
 
-    /// Takes part in the refresh of the token `stale`, or in storing unsaved tokens: there is one at a time.
+    /// Joins or starts the refresh of the token `stale`, or the storing of unsaved tokens. Only one runs at a time.
     pub(super) fn join(&mut self, stale: Option<&str>, removals: u64) -> Join {
         if let Phase::Ended(ended) = &self.phase {
             return Join::Done(Err(ended.clone().into()));
         }
-        // A sender that is gone without a word was a task that was killed.
+        // If the sender was dropped without a value, its task was killed.
         let running = |flight: &&Flight| flight.borrow().is_none() && flight.has_changed().is_ok();
         if let Some(flight) = self.flight.as_ref().filter(running) {
             return Join::Wait(flight.clone());
@@ -264,7 +264,7 @@ impl State {
         Join::Start(sender, flight)
     }
 
-    /// The refresh in progress is over.
+    /// The refresh in progress has completed.
     pub(super) fn land(&mut self) {
         self.flight = None;
     }

@@ -1,4 +1,4 @@
-//! The way to the server: who signs in, where, and the pushed authorization request (protocol O1, O14-O19).
+//! Starting a sign-in: the account, its authorization server, and the pushed authorization request (O1, O14-O19).
 
 use std::time::{Duration, SystemTime};
 
@@ -23,26 +23,37 @@ use crate::{
     xrpc::observed::observed,
 };
 
-/// Where to send the user.
+/// A sign-in that has been started: where to send the user.
+///
+/// `Debug` does not show the URL and the state, which are secrets until they have been used.
+///
+/// ```no_run
+/// # async fn f(oauth: atproto_sdk::oauth::OAuth) -> Result<(), Box<dyn std::error::Error>> {
+/// use atproto_sdk::oauth::AuthorizeOptions;
+///
+/// let authorization = oauth.authorize("alice.example.com", AuthorizeOptions::new()).await?;
+/// let cookie = format!("sign-in={}; HttpOnly; Secure; SameSite=Lax; Max-Age=600", authorization.state);
+/// println!("HTTP/1.1 303 See Other\r\nSet-Cookie: {cookie}\r\nLocation: {}\r\n\r\n", authorization.url);
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Authorization {
-    /// The page to open in the user's browser. It can be used once.
+    /// The URL to open in the user's browser. It can be used once.
     pub url: String,
-    /// The request's `state`. A web app binds it to the user's browser, in a cookie.
+    /// The `state` of the request. A web app must bind it to the browser, with a cookie.
     pub state: String,
-    /// When the page stops working.
+    /// When the URL expires.
     pub expires_at: SystemTime,
 }
 
-/// Leaves out `state`, which is a secret until it is used.
 impl std::fmt::Debug for Authorization {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Authorization").field("expires_at", &self.expires_at).finish_non_exhaustive()
     }
 }
 
-/// Where sign-in leads, and for whom.
+/// The authorization server and, if known, the account.
 struct Target {
     server: AuthorizationServer,
     did: Option<Did>,
@@ -85,7 +96,7 @@ impl SignInContext {
         let span = Span::current();
         span.record("issuer", &target.server.issuer).record("did", target.did.as_ref().map(Did::as_str));
         if let Some(prompt) = options.prompt.map(Prompt::as_str)
-            && !target.server.takes_prompt(prompt)
+            && !target.server.may_support_prompt(prompt)
         {
             return Err(AuthorizeError::Prompt { issuer: target.server.issuer, prompt });
         }
@@ -124,7 +135,7 @@ impl SignInContext {
             redirect_uri: redirect_uri.to_owned(),
             scope: scope.to_owned(),
             app_state: options.app_state.clone(),
-            // The page may be opened in its last second; what the user then does takes time.
+            // The page may be opened just before it expires, and the user still needs time then.
             expires_at: unix_now().saturating_add_unsigned(limits::SIGN_IN.as_secs()),
             client_key_id: client.key_id.map(str::to_owned),
             nonce: nonces.get(&nonce_origin).map(|nonce| (nonce_origin, nonce)),
@@ -157,7 +168,7 @@ impl SignInContext {
         match options.redirect_uri.as_deref() {
             Some(uri) if metadata.accepts_redirect_uri(uri) => Ok(uri),
             Some(uri) => Err(AuthorizeError::RedirectUri { redirect_uri: uri.to_owned() }),
-            // Metadata without any was refused when this was built.
+            // Metadata without a redirect URI was rejected by `OAuthBuilder::build`.
             None => Ok(metadata.redirect_uris().next().unwrap_or_default()),
         }
     }
@@ -168,7 +179,7 @@ impl SignInContext {
 
     async fn find_server(&self, input: &str, options: &AuthorizeOptions) -> Result<Target, AuthorizeError> {
         let identity_error = |source| match source {
-            // Also what only the resolver's stricter look refuses is a mistake of typing.
+            // The resolver is stricter than the parser. What only it rejects is invalid input as well.
             IdentityError::InvalidHandle { problem, .. } | IdentityError::InvalidDid { problem, .. } => {
                 invalid_input(input, problem)
             }
@@ -207,10 +218,10 @@ async fn push(
         .map_err(|source| AuthorizeError::Server { issuer: issuer(), source })?;
     let answer: ParAnswer = serde_json::from_slice(&response.body).map_err(|_| AuthorizeError::Answer {
         issuer: issuer(),
-        problem: "lacks `request_uri` or `expires_in`",
+        problem: "does not contain `request_uri` and `expires_in`",
     })?;
     if answer.request_uri.is_empty() {
-        return Err(AuthorizeError::Answer { issuer: issuer(), problem: "has an empty `request_uri`" });
+        return Err(AuthorizeError::Answer { issuer: issuer(), problem: "contains an empty `request_uri`" });
     }
     Ok(answer)
 }

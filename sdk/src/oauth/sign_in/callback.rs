@@ -1,4 +1,4 @@
-//! The user's return: the callback's checks, tokens, and the session (protocol O20-O24).
+//! Completing a sign-in: the checks of the callback, the tokens and the session (O20-O24).
 
 use std::{fmt, sync::Arc};
 
@@ -14,13 +14,23 @@ use crate::{
         app::ClientRef,
         client::OAuthClient,
         session::{SessionEvent, SessionId, SessionRecord, SessionServers},
-        wire::{DpopKey, NonceCache, RefusedTokens, ServerEndpoint, TokenResponse, discard},
+        wire::{DpopKey, NonceCache, RejectedTokens, ServerEndpoint, TokenResponse, discard},
     },
     store::Expected,
     xrpc::observed::observed,
 };
 
-/// The parameters that a server sends the user back with.
+/// The parameters of a callback: what the server appended to the redirect URI.
+///
+/// `Debug` shows neither the code nor the state, which are secrets until they have been used.
+///
+/// ```
+/// use atproto_sdk::oauth::CallbackParams;
+///
+/// let params = CallbackParams::from_query("?state=abc&iss=https%3A%2F%2Fpds.example.com&code=xyz")?;
+/// assert_eq!(params.state(), "abc");
+/// # Ok::<(), atproto_sdk::oauth::CallbackError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct CallbackParams {
     state: String,
@@ -34,7 +44,6 @@ enum Outcome {
     Error { error: String, description: Option<String> },
 }
 
-/// Shows neither code nor state: both are secrets until they are used.
 impl fmt::Debug for CallbackParams {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let outcome = match &self.outcome {
@@ -49,9 +58,19 @@ impl fmt::Debug for CallbackParams {
 }
 
 impl CallbackParams {
-    /// Reads the query string of the redirect URI, with or without `?` in front.
+    /// Parses the query string of a callback, with or without a leading `?`. Unknown parameters are ignored.
     ///
-    /// A callback has `state` and either `code` or `error`, none of them twice (RFC 6749 section 3.1).
+    /// ```
+    /// use atproto_sdk::oauth::CallbackParams;
+    ///
+    /// assert!(CallbackParams::from_query("state=abc&error=access_denied").is_ok());
+    /// assert!(CallbackParams::from_query("state=abc").is_err());
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns [`CallbackError::Malformed`] unless the query contains `state` and one of `code` and `error`, and each
+    /// parameter [at most once](https://www.rfc-editor.org/rfc/rfc6749#section-3.1).
     pub fn from_query(query: &str) -> Result<Self, CallbackError> {
         let query = query.strip_prefix('?').unwrap_or(query);
         let [mut state, mut iss, mut code, mut error, mut description] = [const { None }; 5];
@@ -65,7 +84,7 @@ impl CallbackParams {
                 _ => continue,
             };
             if slot.replace(value.into_owned()).is_some() {
-                return Err(CallbackError::Malformed { problem: "a parameter stands there twice" });
+                return Err(CallbackError::Malformed { problem: "a parameter occurs twice" });
             }
         }
         let state = state.ok_or(CallbackError::Malformed { problem: "`state` is missing" })?;
@@ -77,26 +96,35 @@ impl CallbackParams {
         Ok(Self { state, iss, outcome })
     }
 
-    /// The `state`: what a web app compares with the one it bound to the user's browser.
+    /// Returns the `state`, which a web app must compare with the cookie of the browser.
     pub fn state(&self) -> &str {
         &self.state
     }
 }
 
-/// A user who came back signed in.
+/// The result of a successful sign-in.
+///
+/// ```no_run
+/// # async fn f(oauth: atproto_sdk::oauth::OAuth) -> Result<(), atproto_sdk::oauth::SignInError> {
+/// let signed_in = oauth.resume_or_sign_in("alice.example.com").await?;
+/// let action = if signed_in.resumed { "Welcome back" } else { "Signed in as" };
+/// println!("{action} {}", signed_in.client.did());
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SignedIn {
-    /// Makes calls as the user; its session is in the store.
+    /// A client for the session of the user, which is in the store.
     pub client: OAuthClient,
-    /// What the app gave for this sign-in.
+    /// The [`app_state`](super::AuthorizeOptions::app_state) of this sign-in.
     pub app_state: Option<String>,
-    /// Nobody had to sign in: the account had a session ([`OAuth::resume_or_sign_in`](crate::oauth::OAuth::resume_or_sign_in)).
+    /// Whether [`OAuth::resume_or_sign_in`](crate::oauth::OAuth::resume_or_sign_in) reused an existing session.
     pub resumed: bool,
 }
 
 impl SignInContext {
-    /// Completes a sign-in: checks the callback, gets tokens, checks whose they are, and stores the session.
+    /// Completes a sign-in: verifies the callback, exchanges the code for tokens, verifies the account, and stores the
+    /// session.
     pub(crate) async fn callback(
         self: &Arc<Self>,
         params: &CallbackParams,
@@ -146,8 +174,8 @@ impl SignInContext {
         }
         let app_state = exchange.pending.app_state.clone();
         let code = code.clone();
-        // In a task, so that tokens are stored or revoked even if this future is dropped: a browser that goes away drops
-        // the handler of its request.
+        // In a task of its own, so that tokens are stored or revoked even if this future is dropped. Web servers drop the
+        // handler of a request when the browser disconnects.
         let exchanged = tokio::spawn(async move { exchange.run(&code).await }.in_current_span()).await;
         let client = exchanged.unwrap_or(Err(CallbackError::Interrupted))?;
         Span::current().record("did", client.did().as_str());
@@ -162,7 +190,7 @@ fn refused(error: &str, description: Option<String>, app_state: Option<String>) 
     }
 }
 
-/// From a code to a stored session.
+/// Exchanges a code for a stored session.
 struct CodeExchange {
     context: Arc<SignInContext>,
     pending: Box<PendingSignIn>,
@@ -171,7 +199,7 @@ struct CodeExchange {
 }
 
 impl CodeExchange {
-    /// The server, with the client and the key that the sign-in was begun with (O13, O18).
+    /// The server, with the client and the key that started the sign-in (O13, O18).
     fn endpoint(&self) -> ServerEndpoint<'_> {
         let app = &self.context.app;
         let key_id = self.pending.client_key_id.as_deref();
@@ -192,8 +220,8 @@ impl CodeExchange {
         let answer = endpoint.post_for_tokens(&pending.token_endpoint, &form).await.map_err(failed)?;
         let accepted = match answer.tokens {
             Ok(tokens) => self.accept(&tokens).await,
-            Err(RefusedTokens::Nonce(source)) => Err(failed(source)),
-            Err(RefusedTokens::Response(source)) => {
+            Err(RejectedTokens::Nonce(source)) => Err(failed(source)),
+            Err(RejectedTokens::Response(source)) => {
                 Err(CallbackError::TokenResponse { issuer: pending.issuer.clone(), source })
             }
         };
@@ -206,7 +234,7 @@ impl CodeExchange {
         }
     }
 
-    /// Checks whose tokens these are (O24), and stores the session.
+    /// Verifies which account the tokens belong to (O24), and stores the session.
     async fn accept(&self, tokens: &TokenResponse) -> Result<SessionId, CallbackError> {
         let pending = &self.pending;
         let pds = match (&pending.did, &pending.pds) {
@@ -232,9 +260,9 @@ impl CodeExchange {
         session.requested_scope.clone_from(&pending.scope);
         let app = &self.context.app;
         if let Err(source) = app.sessions.put(&session, Expected::Absent).await {
-            // A put that was not answered may have been done, and its tokens are going to be revoked.
+            // The write may have succeeded even if it returned an error, and the tokens are about to be revoked.
             if let Err(error) = app.sessions.delete(&id).await {
-                tracing::debug!(session = %id, %error, "a session that could not be stored may be in the store");
+                tracing::debug!(session = %id, %error, "a revoked session could not be removed from the store");
             }
             return Err(CallbackError::Store { did: tokens.sub.clone(), source });
         }
@@ -242,8 +270,8 @@ impl CodeExchange {
         Ok(id)
     }
 
-    /// Sign-in started from a server, which may say anything about whom it signed in: the server must be the issuer that
-    /// the account itself names. Returns the account's PDS.
+    /// Verifies the issuer of a sign-in that started from the URL of a server. Such a server could return any account, so
+    /// it must be the authorization server of that account. Returns the PDS of the account.
     async fn verify_issuer(&self, tokens: &TokenResponse) -> Result<String, CallbackError> {
         let did = || tokens.sub.clone();
         let identity = self.context.resolver.resolve(tokens.sub.as_str()).await;

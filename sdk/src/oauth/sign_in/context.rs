@@ -1,4 +1,4 @@
-//! What sign-ins need beside the sessions that come out of them.
+//! The dependencies of sign-ins.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::{
 pub(crate) struct SignInContext {
     pub(crate) metadata: ClientMetadata,
     pub(crate) resolver: Arc<dyn ResolveIdentity>,
-    /// For metadata at URLs that come from untrusted documents.
+    /// Fetches metadata from URLs in untrusted documents.
     pub(crate) untrusted: UntrustedHttp,
     pub(crate) pending: PendingSignIns,
     pub(crate) app: Arc<AppContext>,

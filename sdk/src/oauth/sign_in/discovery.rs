@@ -1,111 +1,114 @@
-//! From a PDS or an issuer to the authorization server's checked metadata (protocol O7 and O8).
+//! Discovery of the authorization server of a PDS, and validation of its metadata (O7, O8).
 
 use serde_json::{Map, Value};
 use url::{Host, Url};
 
 use crate::identity::{FetchError, http::UntrustedHttp};
 
-/// Why a server cannot be signed in at.
+/// Why the authorization server could not be determined, or cannot be used.
+///
+/// It must serve the two metadata documents that the
+/// [specification](https://atproto.com/specs/oauth#server-metadata) requires.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DiscoveryError {
-    /// A URL is not one that may be asked.
+    /// A URL is invalid, or not allowed.
     #[error("`{url}` cannot be used as {what}: {problem}")]
     Url {
-        /// What the URL was to be.
+        /// The purpose of the URL.
         what: &'static str,
         /// The URL.
         url: String,
-        /// The rule it breaks.
+        /// The rule that it breaks.
         problem: &'static str,
     },
-    /// The document could not be fetched as it has to be: status 200, JSON, no redirect.
+    /// A document could not be fetched. It must be served with status 200, as JSON, and without a redirect.
     #[error("the metadata of {server} could not be fetched")]
     Fetch {
-        /// Origin of the server.
+        /// The origin of the server.
         server: String,
         /// The cause.
         #[source]
         source: FetchError,
     },
-    /// The document is not a JSON object.
+    /// A document is not a JSON object.
     #[error("{document} is not a JSON object")]
     NotAnObject {
-        /// URL of the document.
+        /// The URL of the document.
         document: String,
     },
-    /// A field that has to be there is not.
-    #[error("{document} lacks `{field}`")]
+    /// A required field is missing.
+    #[error("`{field}` is missing from {document}")]
     MissingField {
-        /// URL of the document.
+        /// The URL of the document.
         document: String,
-        /// The field.
+        /// The name of the field.
         field: &'static str,
     },
-    /// A field does not say what it has to.
+    /// A field has an invalid value.
     #[error("`{field}` of {document} {problem}")]
     WrongField {
-        /// URL of the document.
+        /// The URL of the document.
         document: String,
-        /// The field.
+        /// The name of the field.
         field: &'static str,
-        /// What is wrong with it.
+        /// The rule that the value breaks.
         problem: String,
     },
-    /// The document names another issuer than the server asked.
-    #[error("the authorization server {asked} says that it is `{found}`")]
+    /// The `issuer` in the metadata is not the server that the metadata was fetched from.
+    #[error("the metadata of the authorization server {asked} has the issuer `{found}`")]
     Issuer {
-        /// The origin that was asked.
+        /// The origin of the server.
         asked: String,
-        /// What `issuer` says.
+        /// The `issuer` in the metadata.
         found: String,
     },
-    /// The authorization server lists what it protects, and the PDS is not among it.
+    /// The authorization server has a list of the servers that it protects, and the PDS is not in it.
     #[error("the authorization server {issuer} does not protect {pds}")]
     NotProtected {
         /// The authorization server.
         issuer: String,
-        /// The PDS that pointed to it.
+        /// The PDS that names this authorization server.
         pds: String,
     },
-    /// A server that sign-in started from is neither a PDS nor an authorization server.
+    /// The sign-in started from the URL of a server that is neither a PDS nor an authorization server.
     #[error("{server} is neither a PDS ({resource}) nor an authorization server ({issuer})")]
     NotAServer {
-        /// Origin of the server.
+        /// The origin of the server.
         server: String,
-        /// What is wrong with it as a PDS.
+        /// Why it is not a PDS.
         resource: Box<DiscoveryError>,
-        /// What is wrong with it as an authorization server.
+        /// Why it is not an authorization server.
         issuer: Box<DiscoveryError>,
     },
 }
 
-/// What sign-in needs to know of an authorization server, after every check of O8.
+/// The validated metadata of an authorization server (O8).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AuthorizationServer {
-    /// An origin without a slash at its end.
+    /// An origin without a trailing slash.
     pub(crate) issuer: String,
     pub(crate) authorization_endpoint: Url,
     pub(crate) token_endpoint: String,
     pub(crate) par_endpoint: String,
     pub(crate) revocation_endpoint: Option<String>,
     protected_resources: Option<Vec<String>>,
-    /// What `prompt` may be, where the server says so (OpenID Connect).
+    /// The supported values of `prompt`, if the server lists them (OpenID Connect).
     prompts: Option<Vec<String>>,
 }
 
 impl AuthorizationServer {
-    /// Whether the server knows a value of `prompt`; one that says nothing is asked.
-    pub(crate) fn takes_prompt(&self, prompt: &str) -> bool {
+    /// Whether the server may support a value of `prompt`: it lists the value, or has no list.
+    pub(crate) fn may_support_prompt(&self, prompt: &str) -> bool {
         self.prompts.as_ref().is_none_or(|known| known.iter().any(|known| known == prompt))
     }
 }
 
-/// Fetches and checks the two metadata documents.
+/// Fetches and validates the two metadata documents.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Discovery<'a> {
     pub(crate) http: &'a UntrustedHttp,
-    /// Development: `http` is good for loopback hosts.
+    /// For development: allows http to loopback hosts.
     pub(crate) allow_loopback_http: bool,
 }
 
@@ -129,7 +132,8 @@ impl Discovery<'_> {
         self.parse_server(&issuer, &url, &document)
     }
 
-    /// From a server that the user named: a PDS, or an authorization server such as an entryway (O1).
+    /// The authorization server for a URL that the user typed: that of a PDS, or of an authorization server such as an
+    /// entryway (O1).
     pub(crate) async fn of_server(&self, url: &str) -> Result<AuthorizationServer, DiscoveryError> {
         let server = self.origin("the server to sign in at", url)?;
         match self.of_pds(&server).await {
@@ -149,19 +153,20 @@ impl Discovery<'_> {
         let url = format!("{pds}/.well-known/oauth-protected-resource");
         let document = self.fetch(pds, &url).await?;
         let fields = Fields::of(&url, &document)?;
-        // RFC 9728 section 3.3; a document that names nobody is taken for the one that was asked for.
+        // RFC 9728, section 3.3. A document without `resource` is accepted.
         if fields.0.contains_key("resource") && fields.text("resource")? != pds {
             return Err(fields.wrong("resource", format!("must be {pds}")));
         }
         let servers = fields.texts("authorization_servers")?;
         let [issuer] = servers.as_slice() else {
-            let problem = format!("must have exactly one entry, it has {}", servers.len());
+            let problem = format!("must have exactly one entry, but has {}", servers.len());
             return Err(fields.wrong("authorization_servers", problem));
         };
         match self.origin("an authorization server", issuer)? {
             origin if origin == *issuer => Ok(origin),
             origin => {
-                Err(fields.wrong("authorization_servers", format!("must name an origin, such as {origin}")))
+                Err(fields
+                    .wrong("authorization_servers", format!("must contain an origin, such as {origin}")))
             }
         }
     }
@@ -220,12 +225,12 @@ impl Discovery<'_> {
         let text = fields.text(field)?;
         let refused = |problem: &dyn std::fmt::Display| fields.wrong(field, format!("({text}) {problem}"));
         let url = check_url(text, self.allow_loopback_http).map_err(|problem| refused(&problem))?;
-        // Addresses in private networks too: what is posted there goes through another client.
+        // Also rejects private addresses, because requests to this URL are sent by another HTTP client.
         self.http.check_url(text).map_err(|error| refused(&error))?;
         Ok(url)
     }
 
-    /// The origin of a URL that has to be one, without a slash at its end.
+    /// Checks that a URL is an origin, and returns it without a trailing slash.
     fn origin(&self, what: &'static str, text: &str) -> Result<String, DiscoveryError> {
         let fail = |problem| DiscoveryError::Url { what, url: text.to_owned(), problem };
         let url = check_url(text, self.allow_loopback_http).map_err(fail)?;
@@ -236,19 +241,20 @@ impl Discovery<'_> {
     }
 }
 
-/// A URL that may be asked: https, or http to a loopback host in development; no credentials (O9).
+/// Checks that requests to a URL are allowed: it must use https, or http with a loopback host in development, and not contain
+/// credentials (O9).
 fn check_url(text: &str, allow_loopback_http: bool) -> Result<Url, &'static str> {
     let url = Url::parse(text).map_err(|_| "is not a URL")?;
     match url.scheme() {
         "https" => {}
         "http" if allow_loopback_http && is_loopback(&url) => {}
         "http" if is_loopback(&url) => {
-            return Err("must be https (development on loopback: `allow_loopback_http`)");
+            return Err("must use https (for development on loopback, set `allow_loopback_http`)");
         }
-        _ => return Err("must be https"),
+        _ => return Err("must use https"),
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("must not carry credentials");
+        return Err("must not contain credentials");
     }
     if url.fragment().is_some() {
         return Err("must not have a fragment");
@@ -265,7 +271,7 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// The fields of a document, with its URL for the errors.
+/// The fields of a document, and its URL for error messages.
 struct Fields<'a>(&'a Map<String, Value>, &'a str);
 
 impl<'a> Fields<'a> {

@@ -1,4 +1,4 @@
-//! What can go wrong between the name that a user types and a signed-in client.
+//! Errors of sign-ins.
 
 use std::{io, time::Duration};
 
@@ -13,53 +13,66 @@ use crate::{
     types::Did,
 };
 
-/// A sign-in could not be started; nobody has been sent anywhere.
+/// Why a sign-in could not be started.
+///
+/// ```no_run
+/// # async fn f(oauth: atproto_sdk::oauth::OAuth, typed: &str) -> Result<String, Box<dyn std::error::Error>> {
+/// use atproto_sdk::oauth::{AuthorizeError, AuthorizeOptions};
+///
+/// match oauth.authorize(typed, AuthorizeOptions::new()).await {
+///     Ok(authorization) => Ok(authorization.url),
+///     // Show these next to the input field.
+///     Err(error @ (AuthorizeError::Input { .. } | AuthorizeError::Identity { .. })) => Ok(format!("/login?error={error}")),
+///     Err(error) => Err(error.into()),
+/// }
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthorizeError {
-    /// The text is not a handle, a DID or a server's URL.
+    /// The input is not a handle, a DID or the URL of a server.
     #[error("`{input}` is not a handle, a DID or the URL of a server: {problem}")]
     Input {
-        /// The text.
+        /// The input, truncated to 200 characters.
         input: String,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
-    /// The account was not found.
+    /// The account could not be resolved.
     #[error("the account `{input}` could not be resolved")]
     Identity {
-        /// The text.
+        /// The input.
         input: String,
         /// The cause.
         #[source]
         source: IdentityError,
     },
-    /// The server cannot be signed in at.
+    /// The authorization server could not be determined, or does not support the AT Protocol.
     #[error("the authorization server could not be determined")]
     Discovery(#[from] DiscoveryError),
-    /// The scope asked for is not acceptable.
-    #[error("the scope `{scope}` cannot be asked for: {problem}")]
+    /// The requested scope is invalid, or not a subset of the scope in the client metadata.
+    #[error("the scope `{scope}` cannot be requested: {problem}")]
     Scope {
-        /// The scope.
+        /// The requested scope.
         scope: String,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
-    /// The server does not know what was asked for with `prompt`.
-    #[error("{issuer} does not know `prompt={prompt}`")]
+    /// The server does not support the requested [`Prompt`](super::Prompt).
+    #[error("{issuer} does not support `prompt={prompt}`")]
     Prompt {
         /// The authorization server.
         issuer: String,
-        /// The value.
+        /// The requested value.
         prompt: &'static str,
     },
-    /// The redirect URI is not in the client metadata.
+    /// The redirect URI is not listed in the client metadata.
     #[error("the redirect URI `{redirect_uri}` is not in the client metadata; add it there")]
     RedirectUri {
         /// The redirect URI.
         redirect_uri: String,
     },
-    /// The server did not take the pushed authorization request.
+    /// The pushed authorization request failed.
     #[error("{issuer} did not accept the authorization request")]
     Server {
         /// The authorization server.
@@ -68,69 +81,84 @@ pub enum AuthorizeError {
         #[source]
         source: ServerError,
     },
-    /// The server took the request and its answer makes no sense.
-    #[error("the answer of {issuer} to the authorization request {problem}")]
+    /// The response to the pushed authorization request is invalid.
+    #[error("the response of {issuer} to the authorization request {problem}")]
     Answer {
         /// The authorization server.
         issuer: String,
-        /// What is wrong.
+        /// The problem.
         problem: &'static str,
     },
     /// No secret could be generated.
     #[error(transparent)]
     NoRandom(#[from] NoRandom),
-    /// The DPoP key could not be made.
-    #[error("the DPoP key could not be made")]
+    /// The DPoP key could not be generated.
+    #[error("the DPoP key could not be generated")]
     Key(#[from] DpopError),
-    /// The request could not be stored.
-    #[error("the sign-in request could not be stored")]
+    /// The sign-in could not be saved in the store.
+    #[error("the sign-in could not be saved in the store")]
     Pending(#[from] PendingError),
 }
 
-/// The user came back, and is not signed in. No session was stored.
+/// Why a sign-in could not be completed. No session has been stored.
+///
+/// ```no_run
+/// # async fn f(oauth: atproto_sdk::oauth::OAuth, query: &str) -> Result<(), Box<dyn std::error::Error>> {
+/// use atproto_sdk::oauth::{CallbackError, CallbackParams};
+///
+/// match oauth.callback(&CallbackParams::from_query(query)?).await {
+///     Ok(signed_in) => println!("Welcome, {}", signed_in.client.did()),
+///     Err(error) if error.is_denied() => println!("You did not allow access."),
+///     Err(error) if error.needs_interaction() => println!("Start a sign-in without `Prompt::None`."),
+///     Err(CallbackError::UnknownState | CallbackError::Expired) => println!("Please sign in again."),
+///     Err(error) => return Err(error.into()),
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallbackError {
-    /// The query string of the callback is not one that a server sends.
+    /// The query string is not a valid callback.
     #[error("the callback is malformed: {problem}")]
     Malformed {
-        /// What is wrong.
+        /// The problem.
         problem: &'static str,
     },
-    /// The `state` belongs to no request: never made here, or used before (O20).
-    #[error("the callback belongs to no sign-in that is under way; start signing in again")]
+    /// The `state` does not belong to a sign-in in progress: it is unknown, or it has already been used.
+    #[error("the callback does not belong to a sign-in in progress; start a new sign-in")]
     UnknownState,
-    /// The user took longer than ten minutes.
-    #[error("the sign-in took too long; start signing in again")]
+    /// The user returned after more than ten minutes.
+    #[error("the sign-in has expired; start a new sign-in")]
     Expired,
-    /// The callback is from another server than the one the user was sent to, or does not say (O21).
-    #[error("the callback is from {}, and sign-in went to {expected}", found.as_deref().unwrap_or("nobody (`iss` is missing)"))]
+    /// The callback comes from another authorization server than expected, or does not name its issuer
+    /// ([RFC 9207](https://www.rfc-editor.org/rfc/rfc9207)).
+    #[error("the callback must come from {expected}, but {}", found.as_deref().map_or("`iss` is missing".to_owned(), |found| format!("comes from {found}")))]
     IssuerMismatch {
         /// The server that the user was sent to.
         expected: String,
-        /// `iss` of the callback.
+        /// The `iss` parameter of the callback.
         found: Option<String>,
     },
-    /// The user said no (`access_denied`).
-    #[error("the user did not give access{}", after_colon(description.as_ref()))]
+    /// The user denied access (`access_denied`).
+    #[error("the user denied access{}", after_colon(description.as_ref()))]
     Denied {
-        /// The server's words.
+        /// The description by the server.
         description: Option<String>,
-        /// What the app gave for this sign-in.
+        /// The [`app_state`](super::AuthorizeOptions::app_state) of the sign-in.
         app_state: Option<String>,
     },
-    /// The server gave another error (O22).
-    #[error("the authorization server says `{error}`{}", after_colon(description.as_ref()))]
+    /// The server returned [another error](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2.1).
+    #[error("the authorization server returned `{error}`{}", after_colon(description.as_ref()))]
     Authorization {
         /// The error code, such as `login_required` or `server_error`.
         error: String,
-        /// The server's words.
+        /// The description by the server.
         description: Option<String>,
-        /// What the app gave for this sign-in.
+        /// The [`app_state`](super::AuthorizeOptions::app_state) of the sign-in.
         app_state: Option<String>,
     },
     /// The code could not be exchanged for tokens.
-    #[error("{issuer} gave no acceptable tokens")]
+    #[error("the code could not be exchanged for tokens at {issuer}")]
     Token {
         /// The authorization server.
         issuer: String,
@@ -138,64 +166,65 @@ pub enum CallbackError {
         #[source]
         source: ServerError,
     },
-    /// The token response breaks a rule (O23). Its tokens were revoked.
-    #[error("the token response of {issuer} is not acceptable")]
+    /// The token response is invalid. Its tokens have been revoked.
+    #[error("the token response of {issuer} is invalid")]
     TokenResponse {
         /// The authorization server.
         issuer: String,
-        /// The rule.
+        /// The cause.
         #[source]
         source: TokenResponseError,
     },
-    /// The tokens are for another account than the one that sign-in started from (O24). They were revoked.
-    #[error("sign-in was for {expected}, and the server signed {found} in")]
+    /// The tokens belong to another account than the one that the sign-in started from. They have been revoked.
+    #[error("the sign-in was started for {expected}, but the server signed in {found}")]
     SubjectMismatch {
-        /// The account that sign-in started from.
+        /// The account that the sign-in started from.
         expected: Did,
-        /// `sub` of the tokens.
+        /// The account of the tokens (`sub`).
         found: Did,
     },
-    /// The account that was signed in could not be resolved to check it (O24). The tokens were revoked.
-    #[error("the account {did} that was signed in could not be resolved")]
+    /// The account of the tokens could not be resolved, so its issuer could not be verified. The tokens have been revoked.
+    #[error("the signed-in account {did} could not be resolved")]
     Identity {
-        /// `sub` of the tokens.
+        /// The account of the tokens (`sub`).
         did: Did,
         /// The cause.
         #[source]
         source: IdentityError,
     },
-    /// The authorization server of the account could not be determined (O24). The tokens were revoked.
+    /// The authorization server of the account could not be determined, so the issuer could not be verified. The tokens
+    /// have been revoked.
     #[error("the authorization server of {did} could not be determined")]
     Discovery {
-        /// `sub` of the tokens.
+        /// The account of the tokens (`sub`).
         did: Did,
         /// The cause.
         #[source]
         source: DiscoveryError,
     },
-    /// The account belongs to another authorization server (O24). The tokens were revoked.
-    #[error("{expected} signed {did} in, whose authorization server is {found}")]
+    /// The server is not the authorization server of the account. The tokens have been revoked.
+    #[error("{expected} signed in {did}, whose authorization server is {found}")]
     WrongServer {
-        /// `sub` of the tokens.
+        /// The account of the tokens (`sub`).
         did: Did,
-        /// The server that gave the tokens.
+        /// The server that issued the tokens.
         expected: String,
-        /// The server that the account's PDS names.
+        /// The authorization server of the account.
         found: String,
     },
-    /// The DPoP key could not be read back.
-    #[error("the DPoP key of the sign-in could not be used")]
+    /// The saved DPoP key is invalid.
+    #[error("the DPoP key of the sign-in is invalid")]
     Key(#[from] DpopError),
     /// No session id could be generated.
     #[error(transparent)]
     NoRandom(#[from] NoRandom),
-    /// The request could not be read from the store.
-    #[error("the sign-in request could not be read")]
+    /// The sign-in could not be read from the store.
+    #[error("the sign-in could not be read from the store")]
     Pending(#[from] PendingError),
-    /// The runtime ended the exchange.
-    #[error("the sign-in was interrupted, as the runtime it ran on was shut down")]
+    /// The Tokio runtime was shut down during the exchange.
+    #[error("the sign-in was interrupted because the runtime was shut down")]
     Interrupted,
-    /// The session could not be stored. The tokens were revoked.
+    /// The session could not be stored. The tokens have been revoked.
     #[error("the session of {did} could not be stored")]
     Store {
         /// The account.
@@ -211,56 +240,86 @@ fn after_colon(text: Option<&String>) -> String {
 }
 
 impl CallbackError {
-    /// Whether the server would have had to ask the user, which `prompt=none` forbids: start a sign-in without it.
+    /// Returns `true` if the server needed to interact with the user, which [`Prompt::None`](super::Prompt::None) forbids.
+    /// Start a sign-in without it.
+    ///
+    /// ```
+    /// use atproto_sdk::oauth::CallbackError;
+    ///
+    /// fn silent_sign_in_failed(error: &CallbackError) -> &'static str {
+    ///     if error.needs_interaction() { "/login?prompt=default" } else { "/error" }
+    /// }
+    /// ```
     pub fn needs_interaction(&self) -> bool {
         const CODES: [&str; 4] =
             ["login_required", "consent_required", "interaction_required", "account_selection_required"];
         matches!(self, Self::Authorization { error, .. } if CODES.contains(&error.as_str()))
     }
 
-    /// Whether the user said no.
+    /// Returns `true` if the user denied access.
+    ///
+    /// ```
+    /// use atproto_sdk::oauth::CallbackError;
+    ///
+    /// fn message(error: &CallbackError) -> String {
+    ///     if error.is_denied() { "You did not allow access.".to_owned() } else { error.to_string() }
+    /// }
+    /// ```
     pub fn is_denied(&self) -> bool {
         matches!(self, Self::Denied { .. })
     }
 }
 
-/// Signing in through the user's browser failed.
+/// Why a sign-in through the browser on this machine failed.
+///
+/// ```no_run
+/// # async fn f(oauth: atproto_sdk::oauth::OAuth) {
+/// use atproto_sdk::oauth::SignInError;
+///
+/// match oauth.sign_in("alice.example.com").await {
+///     Ok(signed_in) => println!("Signed in as {}", signed_in.client.did()),
+///     Err(SignInError::NoBrowser { .. }) => println!("Run this on a machine with a browser."),
+///     Err(SignInError::Callback(error)) if error.is_denied() => println!("You did not allow access."),
+///     Err(error) => println!("The sign-in failed: {error}"),
+/// }
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignInError {
-    /// It could not be started.
-    #[error("sign-in could not be started")]
+    /// The sign-in could not be started.
+    #[error("the sign-in could not be started")]
     Authorize(#[from] AuthorizeError),
-    /// The user came back, and is not signed in.
-    #[error("sign-in was not completed")]
+    /// The sign-in could not be completed.
+    #[error("the sign-in could not be completed")]
     Callback(#[from] CallbackError),
-    /// The sessions that are there could not be read.
+    /// The stored sessions could not be read.
     #[error("the session store failed")]
     Store(#[from] SessionStoreError),
-    /// The client metadata has no redirect URI on a loopback address.
+    /// The client metadata contains no redirect URI with a loopback address.
     #[error(
-        "signing in through a local callback needs a redirect URI such as `http://127.0.0.1/callback` in the client metadata"
+        "a sign-in through the local browser requires a redirect URI such as `http://127.0.0.1/callback` in the client metadata"
     )]
     NoLoopbackRedirect,
     /// The local callback server could not be started.
     #[error("the local callback server could not listen on {address}")]
     Listen {
-        /// Address and port.
+        /// The address and port.
         address: String,
         /// The cause.
         #[source]
         source: io::Error,
     },
-    /// No browser could be opened, and nobody was told the URL.
-    #[error("no browser could be opened ({problem}); show the URL yourself with `on_url`")]
+    /// No browser could be opened, and no callback was set with [`SignIn::on_url`](super::SignIn::on_url).
+    #[error("no browser could be opened ({problem}); display the URL with `on_url`")]
     NoBrowser {
-        /// What the system said.
+        /// The message of the operating system.
         problem: String,
     },
-    /// The user did not come back in time.
-    #[error("nobody came back from the browser within {limit:?}")]
+    /// The user did not return in time.
+    #[error("the user did not return from the browser within {limit:?}")]
     Timeout {
-        /// The limit.
+        /// The time limit.
         limit: Duration,
     },
 }

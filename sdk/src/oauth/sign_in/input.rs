@@ -1,4 +1,4 @@
-//! What a user types to sign in: a handle, a DID or the URL of a server (protocol O1).
+//! What a user types to sign in: a handle, a DID or the URL of a server (O1).
 
 use super::AuthorizeError;
 use crate::types::{Did, Handle};
@@ -25,8 +25,8 @@ impl<'a> Start<'a> {
             let did = Did::new(text).map_err(|e| invalid_input(input, e.problem))?;
             return Ok(Self::Did(did, text));
         }
-        // People write the @ that they see in front of names; it is no part of a handle, and servers
-        // refuse a hint with it.
+        // Users often type the `@` that apps show in front of handles. It is not part of the handle, and servers reject a
+        // `login_hint` that contains it.
         let text = text.strip_prefix('@').unwrap_or(text);
         let handle = Handle::new(text).map_err(|e| invalid_input(input, e.problem))?;
         Ok(Self::Handle(handle, text))

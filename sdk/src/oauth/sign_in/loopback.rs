@@ -1,4 +1,4 @@
-//! Signing in through the user's browser, with a callback server of one use on the loopback address.
+//! Signing in through the browser on this machine, with a callback server on the loopback address.
 
 use std::{
     future::{Future, IntoFuture},
@@ -24,15 +24,30 @@ use super::{
 };
 use crate::limits;
 
-/// Longer request heads are not from a browser that comes back.
+/// The maximum length of a request head.
 const MAX_HEAD: usize = 16 * 1024;
 
 type OnUrl = Box<dyn FnOnce(&str) + Send>;
 
-/// Signs a user in through their browser on this machine; made by [`OAuth::sign_in`](crate::oauth::OAuth::sign_in), runs when awaited.
+/// A sign-in through the browser on this machine, which runs when awaited. Created by
+/// [`OAuth::sign_in`](crate::oauth::OAuth::sign_in) and
+/// [`OAuth::resume_or_sign_in`](crate::oauth::OAuth::resume_or_sign_in).
 ///
-/// Dropping the future closes the callback server.
-#[must_use = "nothing happens before this is awaited"]
+/// It starts a server on the loopback address that receives the callback. Dropping the future stops the server.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// # async fn f(oauth: atproto_sdk::oauth::OAuth) -> Result<(), atproto_sdk::oauth::SignInError> {
+/// let signed_in = oauth
+///     .sign_in("alice.example.com")
+///     .scope("atproto")
+///     .timeout(Duration::from_secs(120))
+///     .print_url()
+///     .await?;
+/// # Ok(()) }
+/// ```
+#[must_use = "the sign-in does not start until it is awaited"]
 pub struct SignIn {
     context: Arc<SignInContext>,
     input: String,
@@ -41,7 +56,7 @@ pub struct SignIn {
     limit: Duration,
     open_browser: bool,
     on_url: Option<OnUrl>,
-    /// Only where there is no session to go on with.
+    /// Whether to reuse a stored session.
     resume: bool,
 }
 
@@ -65,56 +80,76 @@ impl SignIn {
         }
     }
 
-    /// Sets the scope to ask for; all of the metadata's by default.
+    /// Sets the scope to request. The default is the scope in the client metadata.
     pub fn scope(mut self, scope: impl Into<String>) -> Self {
         self.options.scope = Some(scope.into());
         self
     }
 
-    /// Sets what the server is to ask the user.
+    /// Sets what the server asks the user for.
     pub fn prompt(mut self, prompt: Prompt) -> Self {
         self.options.prompt = Some(prompt);
         self
     }
 
-    /// Sets every option of the authorization request. The redirect URI is this sign-in's own in any case.
+    /// Sets all options of the authorization request, replacing those set before. The redirect URI is ignored.
+    ///
+    /// ```no_run
+    /// # async fn f(oauth: atproto_sdk::oauth::OAuth) -> Result<(), atproto_sdk::oauth::SignInError> {
+    /// use atproto_sdk::oauth::{AuthorizeOptions, Prompt};
+    ///
+    /// let options = AuthorizeOptions::new().prompt(Prompt::Create).ui_locales("fr");
+    /// let client = oauth.sign_in("https://pds.example.com").options(options).await?.client;
+    /// # Ok(()) }
+    /// ```
     pub fn options(mut self, options: AuthorizeOptions) -> Self {
         self.options = options;
         self
     }
 
-    /// Sets the port of the callback; the registered one or any free one by default.
+    /// Sets the port of the callback server. The default is the port of the redirect URI in the client metadata, or any
+    /// free port if that has none.
     pub fn port(mut self, port: u16) -> Self {
         self.port = Some(port);
         self
     }
 
-    /// Sets how long to wait for the user; ten minutes by default and at most.
+    /// Sets how long to wait for the user. The default and the maximum are ten minutes.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.limit = limit.min(limits::SIGN_IN);
         self
     }
 
-    /// Whether to open the browser; without it, [`on_url`](Self::on_url) has to bring the user to the page.
+    /// Sets whether to open the browser. The default is `true`. If `false`, display the URL with
+    /// [`on_url`](Self::on_url).
     pub fn browser(mut self, open: bool) -> Self {
         self.open_browser = open;
         self
     }
 
-    /// Is told the page's URL before the browser opens. With it, a machine without a browser is no error.
+    /// Sets a callback that receives the URL of the sign-in page before the browser is opened.
+    ///
+    /// If it is set, the sign-in does not fail when no browser can be opened.
+    ///
+    /// ```no_run
+    /// # async fn f(oauth: atproto_sdk::oauth::OAuth) -> Result<(), atproto_sdk::oauth::SignInError> {
+    /// let sign_in = oauth.sign_in("alice.example.com").browser(false);
+    /// let client = sign_in.on_url(|url| println!("Open this link: {url}")).await?.client;
+    /// # Ok(()) }
+    /// ```
     pub fn on_url(mut self, told: impl FnOnce(&str) + Send + 'static) -> Self {
         self.on_url = Some(Box::new(told));
         self
     }
 
-    /// Prints the page's URL on standard error before the browser opens, for command-line tools: the user can open it by
-    /// hand.
+    /// Prints the URL of the sign-in page to standard error before the browser is opened, so that the user of a
+    /// command-line tool can open it manually.
     pub fn print_url(self) -> Self {
         #[expect(clippy::print_stderr, reason = "printing is what this is for")]
         self.on_url(|url| eprintln!("Sign in with your browser:\n\n  {url}\n"))
     }
 
-    /// Goes on with a session where there is one.
+    /// Reuses a stored session if there is one.
     pub(crate) fn resuming(mut self) -> Self {
         self.resume = true;
         self
@@ -140,7 +175,7 @@ impl SignIn {
         let mut waiting = pin!(timeout(self.limit, server.receive(&authorization.state)));
         let received = if self.open_browser {
             let mut opening = pin!(open_browser(authorization.url));
-            // A text browser in the terminal runs until the user is done: wait for both at once.
+            // A text browser in the terminal runs until the user has finished, so wait for both.
             tokio::select! {
                 received = &mut waiting => received,
                 opened = &mut opening => match opened {
@@ -170,26 +205,26 @@ impl IntoFuture for SignIn {
     }
 }
 
-/// Opening a browser starts processes and can block, so it gets a thread of its own.
+/// Opening a browser starts processes and can block, so it runs on a blocking thread.
 async fn open_browser(url: String) -> Result<(), String> {
     match tokio::task::spawn_blocking(move || webbrowser::open(&url)).await {
         Ok(result) => result.map_err(|e| e.to_string()),
-        Err(_) => Err("opening it failed".to_owned()),
+        Err(_) => Err("opening it panicked".to_owned()),
     }
 }
 
-/// Waits for the user's browser on a loopback address.
+/// Receives the callback on a loopback address.
 struct CallbackServer {
     listener: TcpListener,
-    /// With the port that is listened on.
+    /// With the port of the listener.
     redirect_uri: Url,
 }
 
-/// What a connection turned out to be.
+/// The purpose of a connection.
 enum Visit {
-    /// The browser comes back; it still waits for its answer.
+    /// The callback. The browser still waits for the response.
     Callback(Result<CallbackParams, CallbackError>, TcpStream),
-    /// Something else, already answered.
+    /// Something else. The response has been sent.
     Other,
 }
 
@@ -204,14 +239,14 @@ impl CallbackServer {
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let port = listener.local_addr().map_err(failed)?.port();
         if redirect_uri.set_port(Some(port)).is_err() {
-            // Only URLs without a host refuse a port, and this one's host was looked at above.
+            // Only URLs without a host reject a port.
             return Err(failed(io::ErrorKind::InvalidInput.into()));
         }
         Ok(Self { listener, redirect_uri })
     }
 
-    /// The first callback with this `state`. Everything else is answered and forgotten, so that neither a
-    /// silent connection nor an unrelated request keeps the user from coming back.
+    /// Waits for the first callback with this `state`. Other connections are handled concurrently, so that neither an idle
+    /// connection nor an unrelated request delays the callback.
     async fn receive(self, state: &str) -> (Result<CallbackParams, CallbackError>, TcpStream) {
         let mut visits = JoinSet::new();
         loop {
@@ -221,7 +256,7 @@ impl CallbackServer {
                         let (path, state) = (self.redirect_uri.path().to_owned(), state.to_owned());
                         visits.spawn(async move { visit(stream, &path, &state).await });
                     }
-                    // Out of file descriptors, for one: do not spin.
+                    // For example, out of file descriptors: do not spin.
                     Err(_) => tokio::time::sleep(limits::CALLBACK_PAUSE).await,
                 },
                 Some(done) = visits.join_next() => {
@@ -244,7 +279,7 @@ async fn visit(mut stream: TcpStream, path: &str, state: &str) -> Visit {
                 let params = CallbackParams::from_query(query);
                 match &params {
                     Ok(known) if known.state() == state => return Visit::Callback(params, stream),
-                    // Malformed, and yet the server's answer to this request.
+                    // Malformed, but it is the callback of this sign-in.
                     Err(_) if query.contains(state) => return Visit::Callback(params, stream),
                     _ => Page::unknown(),
                 }
@@ -257,7 +292,7 @@ async fn visit(mut stream: TcpStream, path: &str, state: &str) -> Visit {
     Visit::Other
 }
 
-/// Everything up to the empty line; none where the peer stops, or goes on for too long.
+/// Reads up to the empty line. Returns `None` if the peer stops earlier or sends too much.
 async fn read_head(stream: &mut TcpStream) -> Option<Vec<u8>> {
     let mut head = Vec::with_capacity(1024);
     while !head.windows(4).any(|four| four == b"\r\n\r\n") {
@@ -278,12 +313,12 @@ fn target_of(head: &[u8]) -> Option<&str> {
     }
 }
 
-/// Sends a page and closes. A browser that has gone does not matter: the sign-in's result stands.
+/// Sends a page and closes the connection. If the browser has disconnected, the result of the sign-in is still valid.
 async fn answer(mut stream: TcpStream, page: &Page) {
     let sending = async {
         stream.write_all(&page.to_http()).await?;
         stream.shutdown().await?;
-        // Closing with unread bytes resets the connection, and the browser would show that instead.
+        // Closing a connection with unread bytes resets it, and the browser would show an error instead.
         let mut rest = [0_u8; 1024];
         while stream.read(&mut rest).await? > 0 {}
         io::Result::Ok(())

@@ -1,7 +1,7 @@
 //! Signing in: from what a user types to a stored session.
 //!
-//! [`authorize`] finds the server and pushes the request, [`callback`] completes it; [`loopback`] does both through the
-//! user's browser, and [`resume`] goes on with a session that is there.
+//! [`authorize`] finds the server and pushes the request, and [`callback`] completes the sign-in. [`loopback`] does both
+//! through the browser on this machine, and [`resume`] reuses a stored session.
 
 mod authorize;
 mod callback;

@@ -1,18 +1,29 @@
-//! What a sign-in asks for beyond its defaults (protocol O19).
+//! The options of a sign-in (O19).
 
-/// What the server is to ask the user (OpenID Connect's `prompt`).
+/// What the authorization server asks the user for, as the `prompt` parameter of
+/// [OpenID Connect](https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest).
+///
+/// ```
+/// use atproto_sdk::oauth::{AuthorizeOptions, Prompt};
+///
+/// // "Create an account"
+/// let sign_up = AuthorizeOptions::new().prompt(Prompt::Create);
+/// // "Add another account"
+/// let add_account = AuthorizeOptions::new().prompt(Prompt::SelectAccount);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Prompt {
-    /// Nothing: fails with `login_required` or `consent_required` where it would have to.
+    /// Nothing. If the server needs to interact with the user, it fails with `login_required` or `consent_required`;
+    /// see [`CallbackError::needs_interaction`](super::CallbackError::needs_interaction).
     None,
-    /// The password, also of somebody who is signed in at the server.
+    /// The credentials, even if the user is already signed in at the server.
     Login,
-    /// Consent, also if it was given before.
+    /// Consent, even if it has been given before.
     Consent,
-    /// Which account.
+    /// The account to use.
     SelectAccount,
-    /// To make a new account.
+    /// To create a new account.
     Create,
 }
 
@@ -28,15 +39,22 @@ impl Prompt {
     }
 }
 
-/// How the server is to show its pages (OpenID Connect's `display`).
+/// How the authorization server displays its pages, as the `display` parameter of
+/// [OpenID Connect](https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest).
+///
+/// ```
+/// use atproto_sdk::oauth::{AuthorizeOptions, Display};
+///
+/// let in_popup = AuthorizeOptions::new().display(Display::Popup);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Display {
-    /// A full page.
+    /// On a full page.
     Page,
-    /// A small window.
+    /// In a popup window.
     Popup,
-    /// A touch screen.
+    /// On a device with a touch screen.
     Touch,
 }
 
@@ -50,33 +68,54 @@ impl Display {
     }
 }
 
-/// What a sign-in asks for beyond its defaults.
+/// The options of a sign-in.
+///
+/// ```
+/// use atproto_sdk::oauth::{AuthorizeOptions, Prompt};
+///
+/// let options = AuthorizeOptions::new()
+///     .scope("atproto")
+///     .prompt(Prompt::Login)
+///     .ui_locales("de en")
+///     .app_state("/settings");
+/// ```
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct AuthorizeOptions {
-    /// The scope to ask for: contains `atproto` and is a subset of the metadata's, which is the default.
+    /// The scope to request. It must contain `atproto` and be a subset of the scope in the client metadata, which is the
+    /// default.
     pub scope: Option<String>,
-    /// What the server is to ask the user.
+    /// What the server asks the user for. By default, the server decides.
     pub prompt: Option<Prompt>,
-    /// The user's languages, best first, separated by spaces (BCP 47).
+    /// The preferred languages of the user, as [BCP 47](https://www.rfc-editor.org/info/bcp47) tags separated by spaces,
+    /// in order of preference.
     pub ui_locales: Option<String>,
-    /// How the server is to show its pages.
+    /// How the server displays its pages.
     pub display: Option<Display>,
-    /// Where to return to; the first one of the metadata by default.
+    /// The redirect URI. The default is the first one in the client metadata.
     pub redirect_uri: Option<String>,
-    /// Anything that the app wants to have back with the callback; it is kept in the store, not sent.
+    /// Any data that the app needs after the callback. It is saved in the store and not sent to the server.
     pub app_state: Option<String>,
-    /// Whom the sign-in page suggests, if sign-in starts from a server; from a handle or a DID it is that one.
+    /// The account that the sign-in page suggests if the sign-in starts from the URL of a server. If it starts from a
+    /// handle or a DID, that is the hint.
     pub login_hint: Option<String>,
 }
 
 impl AuthorizeOptions {
-    /// The defaults.
+    /// Creates the default options.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Sets [`scope`](Self::scope).
+    ///
+    /// ```
+    /// use atproto_sdk::{api::app::bsky::feed::like::Like, oauth::AuthorizeOptions, scopes};
+    ///
+    /// // Request fewer permissions now, and others in a later sign-in.
+    /// let options = AuthorizeOptions::new().scope(scopes![create::<Like>()]);
+    /// assert_eq!(options.scope.as_deref(), Some("atproto repo:app.bsky.feed.like?action=create"));
+    /// ```
     #[must_use]
     pub fn scope(mut self, scope: impl Into<String>) -> Self {
         self.scope = Some(scope.into());
@@ -112,6 +151,18 @@ impl AuthorizeOptions {
     }
 
     /// Sets [`app_state`](Self::app_state).
+    ///
+    /// ```no_run
+    /// # async fn f(oauth: atproto_sdk::oauth::OAuth, query: &str) -> Result<(), Box<dyn std::error::Error>> {
+    /// use atproto_sdk::oauth::{AuthorizeOptions, CallbackParams};
+    ///
+    /// let options = AuthorizeOptions::new().app_state("/settings");
+    /// let authorization = oauth.authorize("alice.example.com", options).await?;
+    /// // When the user returns:
+    /// let signed_in = oauth.callback(&CallbackParams::from_query(query)?).await?;
+    /// assert_eq!(signed_in.app_state.as_deref(), Some("/settings"));
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn app_state(mut self, state: impl Into<String>) -> Self {
         self.app_state = Some(state.into());
@@ -119,6 +170,15 @@ impl AuthorizeOptions {
     }
 
     /// Sets [`login_hint`](Self::login_hint).
+    ///
+    /// ```no_run
+    /// # async fn f(oauth: atproto_sdk::oauth::OAuth) -> Result<(), Box<dyn std::error::Error>> {
+    /// use atproto_sdk::oauth::AuthorizeOptions;
+    ///
+    /// let options = AuthorizeOptions::new().login_hint("alice@example.com");
+    /// let authorization = oauth.authorize("https://pds.example.com", options).await?;
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn login_hint(mut self, hint: impl Into<String>) -> Self {
         self.login_hint = Some(hint.into());

@@ -1,4 +1,4 @@
-//! What the user's browser shows at the end of a sign-in through the local callback.
+//! The pages of the local callback server.
 
 use super::CallbackError;
 use crate::types::Did;
@@ -11,23 +11,23 @@ pub(super) struct Page {
     text: String,
 }
 
-/// The page for a sign-in's result.
+/// The page for the result of a sign-in.
 pub(super) fn of_result(result: Result<&Did, &CallbackError>) -> Page {
     match result {
         Ok(did) => Page {
             status: "200 OK",
             title: "Signed in",
-            text: format!("You are signed in as {did}. You can close this window and go back to the app."),
+            text: format!("You are signed in as {did}. You can close this window and return to the app."),
         },
         Err(CallbackError::Denied { .. }) => Page {
             status: "200 OK",
             title: "Access denied",
-            text: "You did not give access, and nothing was changed. You can close this window.".into(),
+            text: "You did not allow access, and nothing was changed. You can close this window.".into(),
         },
         Err(error) => Page {
             status: "400 Bad Request",
             title: "Sign-in failed",
-            text: format!("{error}. Close this window, go back to the app and try again."),
+            text: format!("{error}. Close this window, return to the app and try again."),
         },
     }
 }
@@ -46,11 +46,11 @@ impl Page {
     }
 
     pub(super) fn not_understood() -> Self {
-        Self { status: "400 Bad Request", title: "Bad request", text: "Only GET is understood here.".into() }
+        Self { status: "400 Bad Request", title: "Bad request", text: "Only GET is supported.".into() }
     }
 
-    /// The whole HTTP/1.1 response. Nothing is cached, no script runs, and the URL with its code goes
-    /// nowhere as a referrer.
+    /// The whole HTTP/1.1 response. It forbids caching and scripts, and keeps the URL, which contains the code, out of
+    /// `Referer` headers.
     pub(super) fn to_http(&self) -> Vec<u8> {
         let (title, text) = (self.title, escape(&self.text));
         let body = format!(

@@ -1,4 +1,4 @@
-//! Sign-ins in progress: what is stored between sending the user to the server and their return (protocol O16, O20).
+//! Sign-ins in progress: what is stored until the user returns from the authorization server (O16, O20).
 
 use std::{fmt, sync::Arc};
 
@@ -13,7 +13,7 @@ use crate::{
     types::Did,
 };
 
-/// Length of a `state`: 256 random bits in base64url.
+/// The length of a `state`: 256 random bits in base64url.
 const STATE_LEN: usize = 43;
 
 /// One sign-in in progress, stored under its `state`.
@@ -22,20 +22,20 @@ pub(crate) struct PendingSignIn {
     pub(crate) issuer: String,
     pub(crate) token_endpoint: String,
     pub(crate) revocation_endpoint: Option<String>,
-    /// The account that sign-in started from; none when it started from a server.
+    /// The account that the sign-in started from. `None` if it started from the URL of a server.
     pub(crate) did: Option<Did>,
     pub(crate) pds: Option<String>,
     pub(crate) redirect_uri: String,
-    /// What was asked for.
+    /// The requested scope.
     #[serde(default)]
     pub(crate) scope: String,
     pub(crate) app_state: Option<String>,
     /// Unix seconds.
     pub(crate) expires_at: i64,
-    /// The name of the key that a confidential client began with.
+    /// The id of the key of a confidential client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) client_key_id: Option<String>,
-    /// The authorization server's origin and last DPoP nonce, so that the code is exchanged at the first try.
+    /// The origin and the last DPoP nonce of the authorization server, so that the first token request is accepted.
     pub(crate) nonce: Option<(String, String)>,
     /// The PKCE verifier.
     pub(crate) verifier: String,
@@ -60,25 +60,25 @@ impl fmt::Debug for PendingSignIn {
     }
 }
 
-/// A sign-in in progress could not be stored or read.
+/// Why a sign-in in progress could not be saved or read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PendingError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The stored request is not one that this version writes.
-    #[error("the stored sign-in request is unreadable; start signing in again")]
+    /// The saved sign-in is not in the format of this version.
+    #[error("the saved sign-in cannot be read; start a new sign-in")]
     Unreadable,
 }
 
-/// What a `state` led to.
+/// The sign-in for a `state`.
 pub(crate) enum Taken {
-    /// The request; it is no longer in the store.
+    /// The sign-in, which has been removed from the store.
     Found(Box<PendingSignIn>),
-    /// Nothing: never made here, or used before.
+    /// Unknown, or already used.
     Unknown,
-    /// There was one, and its time is over.
+    /// It has expired.
     Expired,
 }
 
@@ -88,15 +88,15 @@ pub(crate) struct PendingSignIns(pub(crate) Arc<dyn Store>);
 
 impl PendingSignIns {
     pub(crate) async fn put(&self, state: &str, pending: &PendingSignIn) -> Result<(), PendingError> {
-        // The error's cause is left out here and below: it can quote what it could not write or read.
+        // The cause of the error is omitted here and below, because it can quote secrets.
         let json = Zeroizing::new(serde_json::to_vec(pending).map_err(|_| PendingError::Unreadable)?);
         self.0.put(&key(state), &json, Some(pending.expires_at), Expected::Absent).await?;
         Ok(())
     }
 
-    /// Takes a request out, so that a `state` is good once.
+    /// Removes and returns a sign-in, so that a `state` can be used only once.
     pub(crate) async fn take(&self, state: &str) -> Result<Taken, PendingError> {
-        // Untrusted text does not become a key.
+        // Untrusted input must not be used as a key.
         let ours = state.len() == STATE_LEN
             && state.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         if !ours {
@@ -113,7 +113,7 @@ impl PendingSignIns {
     }
 }
 
-/// Of a hash: whoever reads the store's keys, or the log of a database, learns no `state`.
+/// A hash, so that the keys of the store and the logs of a database do not reveal the `state`.
 fn key(state: &str) -> String {
     format!("pending/{}", URL_SAFE_NO_PAD.encode(Sha256::digest(state.as_bytes())))
 }

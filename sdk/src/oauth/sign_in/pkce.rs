@@ -1,4 +1,4 @@
-//! Proof key for code exchange (RFC 7636), method S256 (protocol O15).
+//! Proof Key for Code Exchange (RFC 7636), method S256 (O15).
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::random::{self, NoRandom};
 
-/// The verifier of one authorization request; its challenge goes to the server first.
+/// The code verifier of an authorization request. The request contains only its challenge.
 pub(crate) struct Verifier(Zeroizing<String>);
 
 impl Verifier {

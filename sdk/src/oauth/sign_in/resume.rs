@@ -1,4 +1,4 @@
-//! Going on with a session that is there, so that users sign in only where there is none.
+//! Resuming a stored session, so that users need not sign in every time.
 
 use super::{AuthorizeError, SignInError, SignedIn, context::SignInContext, input::Start};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl SignInContext {
-    /// The newest session of whom `input` names that works and was asked for all of `scope`.
+    /// The newest session of the account in `input` that is usable and was requested with all of `scope`.
     pub(crate) async fn resume(&self, input: &str, scope: &str) -> Result<Option<SignedIn>, SignInError> {
         for session in self.sessions_of(input).await?.into_iter().rev() {
             if !covers(&session, scope) {
@@ -56,8 +56,8 @@ impl SignInContext {
     }
 }
 
-/// Whether a session was asked for everything that is asked for now. What was granted does not tell: a server that
-/// always grants less would be asked again at each start.
+/// Whether a session was requested with all scopes that are requested now. The granted scopes are not compared: if a server
+/// always grants fewer, the user would have to sign in at every start.
 fn covers(session: &SessionRecord, scope: &str) -> bool {
     let asked = match session.requested_scope.as_str() {
         "" => session.scope.as_str(),

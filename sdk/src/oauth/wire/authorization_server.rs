@@ -1,4 +1,4 @@
-//! Requests to an authorization server: pushed requests, tokens, revocation (protocol O23, O30-O36).
+//! Requests to an authorization server: pushed requests, tokens, revocation (O23, O30-O36).
 
 use std::{fmt, sync::Arc};
 
@@ -16,21 +16,25 @@ use super::{
 };
 use crate::{limits, oauth::app::ClientProof};
 
-/// Answers of an authorization server are a few kilobytes.
+/// The maximum size of a response. Usually they have a few kilobytes.
 const MAX_BODY: usize = 256 * 1024;
 
-/// What is done with a successful answer that carries no `DPoP-Nonce` (protocol O36).
+/// How to treat a successful response without a `DPoP-Nonce` header, which the
+/// [specification](https://atproto.com/specs/oauth) requires.
+///
+/// Set with [`OAuthBuilder::missing_nonce`](crate::oauth::OAuthBuilder::missing_nonce).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum MissingNoncePolicy {
-    /// Taken everywhere, as the reference client does.
+    /// Accept it from all servers, like the reference client.
     Accept,
-    /// Refused from authorization servers, only noted from resource servers.
+    /// Reject it from authorization servers. From resource servers, accept it and set
+    /// [`SessionInfo::nonce_missing`](crate::oauth::SessionInfo::nonce_missing).
     #[default]
     RefuseAtAuthorizationServer,
 }
 
-/// An authorization server, as one session or sign-in sees it.
+/// The authorization server of a session or sign-in.
 pub(crate) struct ServerEndpoint<'a> {
     /// Follows no redirects.
     pub(crate) http: &'a reqwest::Client,
@@ -42,24 +46,24 @@ pub(crate) struct ServerEndpoint<'a> {
     pub(crate) missing_nonce: MissingNoncePolicy,
 }
 
-/// A successful answer.
+/// A successful response.
 pub(crate) struct ServerResponse {
     pub(crate) status: StatusCode,
-    /// May hold tokens.
+    /// May contain tokens.
     pub(crate) body: Zeroizing<Vec<u8>>,
 }
 
-/// A successful answer of the token endpoint.
+/// A successful response of the token endpoint.
 pub(crate) struct TokenAnswer {
     pub(crate) status: StatusCode,
-    /// The tokens, if they are acceptable.
-    pub(crate) tokens: Result<TokenResponse, RefusedTokens>,
-    /// As it came: tokens that are not accepted have to be revoked.
+    /// The tokens, if they are valid.
+    pub(crate) tokens: Result<TokenResponse, RejectedTokens>,
+    /// The raw body: invalid tokens must be revoked.
     pub(crate) body: Zeroizing<Vec<u8>>,
 }
 
-/// Why tokens are not accepted.
-pub(crate) enum RefusedTokens {
+/// Why tokens are rejected.
+pub(crate) enum RejectedTokens {
     Nonce(ServerError),
     Response(TokenResponseError),
 }
@@ -83,10 +87,10 @@ struct ErrorBody {
 }
 
 impl ServerEndpoint<'_> {
-    /// Posts a form, signed; `client_id` is added.
+    /// Posts a signed form; adds the `client_id`.
     ///
-    /// Repeats once with a new nonce and once with the server's clock, each with a new proof: in both cases
-    /// the server has refused the proof and so not looked at the request.
+    /// The request is repeated at most once with a new nonce and once with the clock of the server, each time with a new
+    /// proof. In both cases the server has rejected the proof, and therefore not processed the request.
     pub(crate) async fn post_form(
         &self,
         url: &str,
@@ -96,7 +100,7 @@ impl ServerEndpoint<'_> {
         missing_nonce.map_or(Ok(response), Err)
     }
 
-    /// Posts a form that tokens are the answer to.
+    /// Posts a form whose response contains tokens.
     pub(crate) async fn post_for_tokens(
         &self,
         url: &str,
@@ -104,13 +108,13 @@ impl ServerEndpoint<'_> {
     ) -> Result<TokenAnswer, ServerError> {
         let (ServerResponse { status, body }, missing_nonce) = self.post(url, form).await?;
         let tokens = match missing_nonce {
-            Some(error) => Err(RefusedTokens::Nonce(error)),
-            None => TokenResponse::parse(&body).map_err(RefusedTokens::Response),
+            Some(error) => Err(RejectedTokens::Nonce(error)),
+            None => TokenResponse::parse(&body).map_err(RejectedTokens::Response),
         };
         Ok(TokenAnswer { status, tokens, body })
     }
 
-    /// A successful answer, and what speaks against it.
+    /// Returns a successful response, and an error if its nonce is missing and that is not acceptable.
     async fn post(
         &self,
         url: &str,
@@ -121,14 +125,14 @@ impl ServerEndpoint<'_> {
         let mut signer = ProofSigner::new(self.key, self.nonces, &origin);
         loop {
             let proof = signer.sign("POST", parsed.as_str(), None)?;
-            // An assertion is good once, like a proof.
+            // Like a proof, an assertion can be used only once.
             let body = self.encode(form, signer.clock_offset())?;
             let answer = self.post_once(&parsed, &origin, body, proof).await?;
             let fresh_nonce = signer.learn(&answer.headers);
             tracing::debug!(
                 issuer = self.issuer,
                 status = answer.status.as_u16(),
-                "authorization server answered"
+                "authorization server responded"
             );
             if answer.status.is_success() {
                 let response = ServerResponse { status: answer.status, body: answer.body };
@@ -148,7 +152,7 @@ impl ServerEndpoint<'_> {
         }
     }
 
-    /// The form with what says and proves which client asks.
+    /// Encodes the form with the `client_id` and the authentication of the client.
     fn encode(&self, form: &[(&str, &str)], clock_offset: i64) -> Result<Bytes, ServerError> {
         const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
         let mut body = url::form_urlencoded::Serializer::new(String::new());
@@ -190,7 +194,7 @@ impl ServerEndpoint<'_> {
 async fn receive(request: reqwest::RequestBuilder, origin: &str) -> Result<Answer, ServerError> {
     let host = || origin.to_owned();
     let broken = |error: reqwest::Error| {
-        // The address could hold what was sent in it.
+        // The URL could contain secrets.
         let error = error.without_url();
         if error.is_connect() {
             ServerError::Connect { host: host(), source: Arc::new(error) }
@@ -231,13 +235,13 @@ fn failure(origin: &str, answer: &Answer) -> ServerError {
             problem: if answer.status.is_redirection() {
                 "is a redirect, which is not followed"
             } else {
-                "is an error, and not in the form of OAuth"
+                "is an error that is not in the format of OAuth"
             },
         },
     }
 }
 
-/// Cuts a server's words to what fits into a message.
+/// Truncates a message of a server.
 fn cut(text: String) -> String {
     if text.len() <= 500 { text } else { text.chars().take(500).collect() }
 }

@@ -1,8 +1,8 @@
-//! `WWW-Authenticate` of resource servers (RFC 9110 section 11.6.1, protocol O34).
+//! The `WWW-Authenticate` header of resource servers (RFC 9110, section 11.6.1; O34).
 
 use http::{HeaderMap, header::WWW_AUTHENTICATE};
 
-/// The `error` of a DPoP challenge, wherever it stands among the challenges and their parameters.
+/// The `error` of a DPoP challenge, at any position among the challenges and their parameters.
 pub(crate) fn dpop_error(headers: &HeaderMap) -> Option<String> {
     headers
         .get_all(WWW_AUTHENTICATE)
@@ -19,7 +19,7 @@ fn error_of(text: &str) -> Option<String> {
         }
         let (name, after) = rest.split_at(rest.find([' ', '\t', ',', '=', '"']).unwrap_or(rest.len()));
         if name.is_empty() {
-            // A character that cannot begin anything; a quoted text is skipped whole.
+            // Skip a quoted string, or a character that cannot start a token.
             rest = if rest.starts_with('"') { read_value(rest).1 } else { &rest[1..] };
         } else if let Some(value) = after.trim_start_matches([' ', '\t']).strip_prefix('=') {
             let (value, next) = read_value(value.trim_start_matches([' ', '\t']));
@@ -28,14 +28,14 @@ fn error_of(text: &str) -> Option<String> {
             }
             rest = next;
         } else {
-            // A word without a value begins the next challenge.
+            // A token without a value starts the next challenge.
             in_dpop = name.eq_ignore_ascii_case("DPoP");
             rest = after;
         }
     }
 }
 
-/// A token or a quoted text, and what follows it.
+/// Reads a token or a quoted string. Returns its value and the remaining text.
 fn read_value(text: &str) -> (String, &str) {
     let Some(quoted) = text.strip_prefix('"') else {
         let (value, rest) = text.split_at(text.find([' ', '\t', ',']).unwrap_or(text.len()));

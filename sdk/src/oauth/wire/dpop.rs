@@ -1,4 +1,4 @@
-//! Proof of possession (DPoP, RFC 9449): a session's key and the proofs that it signs (protocol O30, O31).
+//! Demonstrating proof of possession (DPoP, RFC 9449): the key of a session and the proofs that it signs (O30, O31).
 
 use std::sync::Arc;
 
@@ -12,45 +12,45 @@ use crate::{
     signing_key::{SigningKey, SigningKeyError},
 };
 
-/// A DPoP key or proof could not be made.
+/// Why a [DPoP](https://www.rfc-editor.org/rfc/rfc9449) key or proof could not be created.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DpopError {
-    /// No key and no unique id of a proof could be generated.
+    /// The operating system provided no random bytes.
     #[error(transparent)]
     NoRandom(#[from] NoRandom),
     /// A stored key is not a P-256 private JWK.
-    #[error("the stored DPoP key is not usable: {problem}")]
+    #[error("the stored DPoP key is invalid: {problem}")]
     BadKey {
-        /// The rule that was broken; never the key.
+        /// The problem. Never contains the key.
         problem: &'static str,
     },
-    /// The signature could not be computed, or the claims not be written.
+    /// The signature could not be computed, or the claims could not be serialized.
     #[error("the DPoP proof could not be signed")]
     Signing,
 }
 
-/// What a proof says about its request.
+/// The request that a proof is for.
 #[derive(Clone, Copy)]
 pub(crate) struct ProofClaims<'a> {
     pub(crate) method: &'a str,
-    /// Query and fragment are cut off.
+    /// The query and the fragment are ignored.
     pub(crate) url: &'a str,
     pub(crate) nonce: Option<&'a str>,
-    /// At resource servers only.
+    /// For resource servers only.
     pub(crate) access_token: Option<&'a str>,
-    /// Seconds that the server's clock is ahead of this one.
+    /// How many seconds the clock of the server is ahead of the local clock.
     pub(crate) clock_offset: i64,
 }
 
-/// The P-256 key of one session. Cheap to clone; the secret is wiped with the last clone.
+/// The P-256 key of a session. Cheap to clone; the secret is zeroized when the last clone is dropped.
 #[derive(Debug, Clone)]
 pub(crate) struct DpopKey(Arc<KeyInner>);
 
 #[derive(Debug)]
 struct KeyInner {
     signing: SigningKey,
-    /// The JOSE header in base64url: the same for every proof of a key.
+    /// The JOSE header in base64url, which is the same for all proofs of a key.
     header: String,
 }
 
@@ -77,7 +77,7 @@ struct Claims<'a> {
 }
 
 impl DpopKey {
-    /// A fresh key.
+    /// Generates a new key.
     pub(crate) fn generate() -> Result<Self, DpopError> {
         Ok(Self::new(SigningKey::generate()?))
     }
@@ -87,7 +87,7 @@ impl DpopKey {
         Self(Arc::new(KeyInner { signing, header: URL_SAFE_NO_PAD.encode(header) }))
     }
 
-    /// The private key as JWK text: a secret, for the store only.
+    /// The private key as a JWK. This is a secret, for the store only.
     pub(crate) fn to_jwk(&self) -> String {
         let members = self.0.signing.private_members();
         let mut jwk = String::with_capacity(members.len() + 2);
@@ -97,18 +97,18 @@ impl DpopKey {
         jwk
     }
 
-    /// Reads what [`to_jwk`](Self::to_jwk) wrote.
+    /// Parses the result of [`to_jwk`](Self::to_jwk).
     pub(crate) fn from_jwk(jwk: &str) -> Result<Self, DpopError> {
         Ok(Self::new(SigningKey::from_jwk(jwk)?))
     }
 
-    /// The key's name (RFC 7638), as servers compute it; not a secret.
+    /// The thumbprint (RFC 7638) of the key. Not a secret.
     #[cfg(test)]
     pub(crate) fn thumbprint(&self) -> String {
         self.0.signing.thumbprint()
     }
 
-    /// A proof for one request; each request, also a repeat, needs its own.
+    /// Signs a proof for a request. Every request needs its own, including a repeated one.
     pub(crate) fn proof(&self, claims: ProofClaims<'_>) -> Result<String, DpopError> {
         let jti = random::base64url::<16>()?;
         let end = claims.url.find(['?', '#']).unwrap_or(claims.url.len());
@@ -132,7 +132,7 @@ pub(crate) mod tests {
     use p256::ecdsa::{Signature, VerifyingKey, signature::Verifier};
     use serde_json::Value;
 
-    /// Checks the signature with the key in the header; gives header and claims.
+    /// Verifies the signature with the key in the header; returns the header and the claims.
     pub(crate) fn verify(proof: &str) -> (Value, Value) {
         let (signed, signature) = proof.rsplit_once('.').unwrap();
         let (header, payload) = signed.split_once('.').unwrap();
@@ -162,7 +162,7 @@ pub(crate) mod tests {
         let key = DpopKey::generate().unwrap();
         let (header, payload) = verify(&key.proof(claims()).unwrap());
         assert_eq!((header["typ"].as_str(), header["alg"].as_str()), (Some("dpop+jwt"), Some("ES256")));
-        assert!(header["jwk"].get("d").is_none(), "the private part must stay here");
+        assert!(header["jwk"].get("d").is_none(), "the private part must not be sent");
         assert_eq!(payload["htu"], "https://pds.example/xrpc/a.b.c");
         assert_eq!(payload["htm"], "GET");
         assert!((payload["iat"].as_i64().unwrap() - unix_now()).abs() <= 1);

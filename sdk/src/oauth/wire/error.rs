@@ -1,97 +1,110 @@
-//! Why an exchange with an authorization server failed, and what that says about the request.
+//! Errors of requests to authorization servers, and whether the request was processed.
 
 use std::{sync::Arc, time::Duration};
 
 use super::DpopError;
 
-/// A request to an authorization server failed.
+/// Why a request to an authorization server failed.
+///
+/// ```
+/// use atproto_sdk::oauth::{AuthorizeError, ServerError};
+///
+/// fn explain(error: &AuthorizeError) -> String {
+///     match error {
+///         // For example, `invalid_client_metadata`, with a description of the problem.
+///         AuthorizeError::Server { source: ServerError::OAuth { error, description, .. }, .. } => {
+///             format!("{error}: {}", description.as_deref().unwrap_or("no description"))
+///         }
+///         AuthorizeError::Server { source: ServerError::Connect { host, .. }, .. } => format!("{host} is down"),
+///         other => other.to_string(),
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServerError {
-    /// The server refused, in the words of OAuth.
+    /// The server returned an [OAuth error](https://www.rfc-editor.org/rfc/rfc6749#section-5.2).
     #[error("the server answered {status} `{error}`{}", description.as_deref().map(|d| format!(": {d}")).unwrap_or_default())]
     OAuth {
-        /// HTTP status.
+        /// The HTTP status.
         status: u16,
-        /// The code, such as `invalid_grant`.
+        /// The error code, such as `invalid_grant`.
         error: String,
-        /// The server's own words.
+        /// The description by the server.
         description: Option<String>,
     },
-    /// No connection: the request was certainly not processed.
+    /// The connection could not be established. The request was not processed.
     #[error("cannot connect to {host}")]
     Connect {
-        /// Origin of the server.
+        /// The origin of the server.
         host: String,
         /// The cause.
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
-    /// The exchange broke off or took too long: the request may have been processed.
-    #[error("the exchange with {host} broke off")]
+    /// The connection failed during the exchange. The request may have been processed.
+    #[error("the connection to {host} failed during the exchange")]
     Exchange {
-        /// Origin of the server.
+        /// The origin of the server.
         host: String,
         /// The cause.
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
-    /// No answer in time: the request may have been processed.
-    #[error("no answer from {host} within {limit:?}")]
+    /// The server did not respond in time. The request may have been processed.
+    #[error("no response from {host} within {limit:?}")]
     Timeout {
-        /// Origin of the server.
+        /// The origin of the server.
         host: String,
-        /// The limit.
+        /// The time limit.
         limit: Duration,
     },
-    /// An answer that is not one of an authorization server.
-    #[error("the answer of {host} (status {status}) {problem}")]
+    /// The response is not that of an authorization server.
+    #[error("the response of {host} (status {status}) {problem}")]
     BadResponse {
-        /// Origin of the server.
+        /// The origin of the server.
         host: String,
-        /// HTTP status.
+        /// The HTTP status.
         status: u16,
-        /// What is wrong.
+        /// The problem.
         problem: &'static str,
     },
-    /// A successful answer without `DPoP-Nonce`.
+    /// A successful response contains no `DPoP-Nonce` header.
     #[error(
-        "{host} sent no `DPoP-Nonce`, which the protocol demands; `MissingNoncePolicy::Accept` takes such answers"
+        "{host} sent no `DPoP-Nonce`, which the specification requires; set `MissingNoncePolicy::Accept` to accept such responses"
     )]
     MissingNonce {
-        /// Origin of the server.
+        /// The origin of the server.
         host: String,
     },
-    /// The endpoint is not a URL.
+    /// The URL of the endpoint is invalid.
     #[error("`{url}` is not the URL of an endpoint")]
     Endpoint {
-        /// The text.
+        /// The invalid URL.
         url: String,
     },
-    /// The client key that the session or sign-in began with is no longer in the keyset.
-    #[error(
-        "the client key `{kid}` that this was begun with is not in the keyset; keep old keys there while sessions use them"
-    )]
+    /// The client key that the session or sign-in was created with is no longer in the keyset.
+    #[error("the client key `{kid}` is no longer in the keyset; keep old keys as long as sessions use them")]
     ClientKeyMissing {
-        /// The key's name.
+        /// The key ID.
         kid: String,
     },
-    /// No proof could be made.
+    /// The DPoP proof could not be created.
     #[error(transparent)]
     Dpop(#[from] DpopError),
 }
 
-/// What a failure says about the request.
+/// Whether the server processed a request that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Processed {
-    /// It had no effect.
+    /// It was not processed.
     No,
-    /// It may have had its effect.
+    /// It may have been processed.
     Unknown,
-    /// It had its effect, and the answer is not acceptable.
+    /// It was processed, but the response is invalid.
     Yes,
 }
 
 impl ServerError {
-    /// Whether the request may have had its effect.
+    /// Whether the server processed the request.
     pub(crate) fn processed(&self) -> Processed {
         match self {
             Self::OAuth { status, .. } if *status < 500 => Processed::No,
@@ -106,7 +119,7 @@ impl ServerError {
         }
     }
 
-    /// Whether the server says that a grant or refresh token is no longer good.
+    /// Whether the server rejected the grant or refresh token.
     pub(crate) fn is_invalid_grant(&self) -> bool {
         matches!(self, Self::OAuth { status, error, .. } if *status < 500 && error == "invalid_grant")
     }

@@ -1,6 +1,6 @@
-//! Signed exchanges with servers: DPoP proofs and nonces, authorization and resource servers, revocation.
+//! Signed requests to servers: DPoP proofs and nonces, authorization and resource servers, revocation.
 //!
-//! Knows tokens and keys, and neither sessions nor stores.
+//! This layer handles tokens and keys, but neither sessions nor stores.
 
 mod authorization_server;
 mod challenge;
@@ -13,7 +13,7 @@ mod revocation;
 mod token_response;
 
 pub use authorization_server::MissingNoncePolicy;
-pub(crate) use authorization_server::{RefusedTokens, ServerEndpoint};
+pub(crate) use authorization_server::{RejectedTokens, ServerEndpoint};
 pub use dpop::DpopError;
 pub(crate) use dpop::DpopKey;
 #[cfg(test)]

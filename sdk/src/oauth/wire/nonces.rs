@@ -1,4 +1,4 @@
-//! What servers tell a session with every answer: the next DPoP nonce, and their clock (protocol O33, O35).
+//! The DPoP nonces and clocks of servers, as learned from their responses (O33, O35).
 
 use std::{
     collections::HashMap,
@@ -10,23 +10,23 @@ use http::{HeaderMap, header::DATE};
 
 use crate::{clock::unix_now, xrpc::http_date};
 
-/// Servers that one session talks to: its authorization server, its PDS, and what it was moved from.
+/// The maximum number of servers per session: its authorization server, its PDS, and previous ones.
 const MAX_ORIGINS: usize = 16;
-/// Longer than any server has a use for.
+/// Longer nonces are ignored.
 const MAX_NONCE_LEN: usize = 1024;
-/// A difference that a proof is refused for, beyond the rounding of `Date`.
+/// The smallest clock difference in seconds that can cause a proof to be rejected, given the resolution of `Date`.
 const SKEW: i64 = 2;
 
 #[derive(Debug, Default, Clone)]
 struct Origin {
     nonce: Option<(String, Instant)>,
     clock_offset: i64,
-    /// A successful answer came without a nonce (protocol O36).
+    /// Whether a successful response contained no nonce (O36).
     nonce_missing: bool,
     used: u64,
 }
 
-/// The nonces and clocks of the servers of one session, by origin. Clones share them.
+/// The nonces and clocks of the servers of a session, by origin. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct NonceCache(Arc<Mutex<HashMap<String, Origin>>>);
 
@@ -49,7 +49,7 @@ impl NonceCache {
         }
     }
 
-    /// Takes the nonce of an answer, whatever its status; says whether there was one.
+    /// Saves the nonce of a response with any status. Returns whether there was one.
     pub(crate) fn learn(&self, origin: &str, headers: &HeaderMap) -> bool {
         match headers.get("dpop-nonce").and_then(|value| value.to_str().ok()) {
             Some(nonce) if !nonce.is_empty() => {
@@ -60,25 +60,25 @@ impl NonceCache {
         }
     }
 
-    /// Notes a successful answer without a nonce.
+    /// Records a successful response without a nonce.
     pub(crate) fn note_missing(&self, origin: &str) {
         if !self.nonce_missing(origin) {
             self.change(origin, |entry| entry.nonce_missing = true);
         }
     }
 
-    /// Whether a successful answer came without a nonce.
+    /// Whether a successful response contained no nonce.
     pub(crate) fn nonce_missing(&self, origin: &str) -> bool {
         self.locked().get(origin).is_some_and(|entry| entry.nonce_missing)
     }
 
-    /// Seconds to add to this clock to get the server's.
+    /// How many seconds the clock of the server is ahead of the local clock.
     pub(crate) fn clock_offset(&self, origin: &str) -> i64 {
         self.locked().get(origin).map_or(0, |entry| entry.clock_offset)
     }
 
-    /// After a refused proof: takes the server's time, if that is far enough from the one that was used to
-    /// be the reason. Gives whether a repeat makes sense.
+    /// After a rejected proof: saves the time of the server, if it differs enough from the one that was used to explain the
+    /// rejection. Returns whether it does, so that the request can be repeated.
     pub(crate) fn learn_clock(&self, origin: &str, headers: &HeaderMap, used: i64) -> bool {
         let Some(date) = headers.get(DATE).and_then(|value| value.to_str().ok()).and_then(http_date::parse)
         else {
@@ -148,7 +148,7 @@ mod tests {
         assert!(cache.learn_clock("o", &headers, 0));
         let offset = cache.clock_offset("o");
         assert!((unix_now() + offset - 784_111_777).abs() <= 1);
-        assert!(!cache.learn_clock("o", &headers, offset), "the same clock does not explain a refusal");
+        assert!(!cache.learn_clock("o", &headers, offset), "the same clock does not explain a rejection");
         assert_eq!(cache.clock_offset("p"), 0);
     }
 }

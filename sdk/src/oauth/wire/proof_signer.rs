@@ -1,19 +1,18 @@
-//! The proofs of one request, and when a request whose proof was refused is signed again: the one rule for both kinds of
-//! servers.
+//! The proofs of a request, and the rule for signing it again after its proof was rejected, for both kinds of servers.
 
 use http::HeaderMap;
 
 use super::{DpopError, DpopKey, NonceCache, dpop::ProofClaims};
 
-/// Signs a request, and signs it again at most once with a new nonce and once with the server's clock (protocol O31, O34,
-/// O35). In both cases the server has refused the proof, and so has not looked at the request.
+/// Signs a request, and signs it again at most once with a new nonce and once with the clock of the server (O31, O34, O35).
+/// In both cases the server has rejected the proof, and therefore not processed the request.
 pub(super) struct ProofSigner<'a> {
     key: &'a DpopKey,
     nonces: &'a NonceCache,
     origin: &'a str,
-    /// Of the last proof.
+    /// The clock offset of the last proof.
     clock_offset: i64,
-    /// Whether the last answer brought a nonce.
+    /// Whether the last response contained a nonce.
     fresh_nonce: bool,
     nonce_retried: bool,
     clock_retried: bool,
@@ -32,7 +31,7 @@ impl<'a> ProofSigner<'a> {
         }
     }
 
-    /// A proof for the next attempt; the access token is for resource servers only.
+    /// Signs a proof for the next attempt. The access token is for resource servers only.
     pub(super) fn sign(
         &mut self,
         method: &str,
@@ -45,18 +44,18 @@ impl<'a> ProofSigner<'a> {
         self.key.proof(ProofClaims { method, url, nonce: nonce.as_deref(), access_token, clock_offset })
     }
 
-    /// Seconds that the last proof was dated ahead of this machine's clock.
+    /// How many seconds the time of the last proof was ahead of the local clock.
     pub(super) fn clock_offset(&self) -> i64 {
         self.clock_offset
     }
 
-    /// Takes the nonce of an answer, whatever its status; returns whether there was one.
+    /// Saves the nonce of a response with any status. Returns whether there was one.
     pub(super) fn learn(&mut self, headers: &HeaderMap) -> bool {
         self.fresh_nonce = self.nonces.learn(self.origin, headers);
         self.fresh_nonce
     }
 
-    /// Whether a request that was refused with this error is worth another proof.
+    /// Whether a request that was rejected with this error should be repeated with a new proof.
     pub(super) fn may_sign_again(&mut self, error: &str, headers: &HeaderMap) -> bool {
         match error {
             "use_dpop_nonce" if self.fresh_nonce && !self.nonce_retried => {

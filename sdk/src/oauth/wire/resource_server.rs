@@ -1,4 +1,4 @@
-//! Signed requests to a resource server, which for an account is its PDS (protocol O30-O36).
+//! Signed requests to a resource server, which is the PDS of the account (O30-O36).
 
 use http::{HeaderMap, HeaderValue, StatusCode, header::AUTHORIZATION};
 
@@ -12,21 +12,21 @@ use crate::{
     },
 };
 
-/// What tells cheaply whether a token is accepted, and brings a nonce.
+/// A cheap method that shows whether a token is accepted, and returns a nonce.
 const PROBE: &str = "com.atproto.server.getSession";
 
-/// A request that changes nothing.
+/// A request without side effects.
 pub(crate) fn probe() -> Request {
     Request::new(Kind::Query, PROBE).with_timeout(limits::PROBE)
 }
 
-/// Whether an answer says that the access token is not accepted.
+/// Whether a response says that the access token was rejected.
 pub(crate) fn is_invalid_token(response: &TransportResponse) -> bool {
     response.status == StatusCode::UNAUTHORIZED
         && challenge::dpop_error(&response.headers).as_deref() == Some("invalid_token")
 }
 
-/// A resource server, as one session sees it.
+/// The resource server of a session.
 pub(crate) struct ResourceServer<'a> {
     /// Follows no redirects.
     pub(crate) http: &'a reqwest::Client,
@@ -34,14 +34,14 @@ pub(crate) struct ResourceServer<'a> {
     pub(crate) did: &'a Did,
     pub(crate) key: &'a DpopKey,
     pub(crate) access_token: &'a str,
-    /// The access token as a header, marked as sensitive.
+    /// The access token as a header value, marked as sensitive.
     pub(crate) authorization: &'a HeaderValue,
     pub(crate) nonces: &'a NonceCache,
 }
 
 impl ResourceServer<'_> {
-    /// Sends a request with a proof. Where the proof is refused, the request is signed and sent again by the rule of
-    /// [`ProofSigner`], if its body can be sent again.
+    /// Sends a request with a proof. If the proof is rejected and the body can be sent again, the request is repeated
+    /// according to [`ProofSigner`].
     pub(crate) async fn send_signed(
         &self,
         mut request: Request,
@@ -55,7 +55,7 @@ impl ResourceServer<'_> {
             let (nsid, did) = (request.nsid().to_owned(), self.did);
             let response = service::send(self.http, self.origin, request, credentials).await?;
             let status = response.status;
-            tracing::debug!(nsid, %did, status = status.as_u16(), attempt, "call answered");
+            tracing::debug!(nsid, %did, status = status.as_u16(), attempt, "resource server responded");
             if !signer.learn(&response.headers) && status.is_success() {
                 self.nonces.note_missing(self.origin);
             }
@@ -78,7 +78,7 @@ impl ResourceServer<'_> {
         let proof = signer.sign(method.as_str(), &url, Some(self.access_token));
         let proof = proof.map_err(|error| failed(error.to_string()))?;
         let mut proof =
-            HeaderValue::try_from(proof).map_err(|_| failed("the proof fits no header".to_owned()))?;
+            HeaderValue::try_from(proof).map_err(|_| failed("the proof is not a valid header".to_owned()))?;
         proof.set_sensitive(true);
         let mut credentials = HeaderMap::with_capacity(2);
         credentials.insert(AUTHORIZATION, self.authorization.clone());

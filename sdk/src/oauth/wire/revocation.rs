@@ -1,11 +1,11 @@
-//! Revocation of tokens (RFC 7009): of a session that is signed out, and of tokens that are not accepted.
+//! Revocation of tokens (RFC 7009), after a sign-out or for tokens that were rejected.
 
 use serde::Deserialize;
 use zeroize::Zeroize as _;
 
 use super::{ServerEndpoint, ServerError};
 
-/// All that revocation needs of a token response.
+/// The part of a token response that revocation needs.
 #[derive(Deserialize)]
 struct ReceivedTokens {
     access_token: Option<String>,
@@ -19,17 +19,17 @@ impl Drop for ReceivedTokens {
     }
 }
 
-/// Revokes what came with an answer that is not accepted (protocol O24), also where the rest of it is nonsense.
+/// Revokes the tokens in a rejected response (O24), even if the rest of the response is invalid.
 pub(crate) async fn discard(endpoint: &ServerEndpoint<'_>, url: Option<&str>, body: &[u8]) {
     let (Some(url), Ok(tokens)) = (url, serde_json::from_slice::<ReceivedTokens>(body)) else { return };
     let (refresh, access) = (tokens.refresh_token.as_deref(), tokens.access_token.as_deref());
     let Some(token) = TokenToRevoke::of(refresh, access) else { return };
     if let Err(error) = token.revoke(endpoint, url).await {
-        tracing::warn!(issuer = endpoint.issuer, %error, "refused tokens could not be revoked");
+        tracing::warn!(issuer = endpoint.issuer, %error, "rejected tokens could not be revoked");
     }
 }
 
-/// The token that ends a session at the server: the refresh token, or the access token where there is none.
+/// The token to revoke in order to end a session: the refresh token, or the access token if there is none.
 pub(crate) struct TokenToRevoke<'a> {
     token: &'a str,
     kind: &'static str,
@@ -44,7 +44,7 @@ impl<'a> TokenToRevoke<'a> {
         }
     }
 
-    /// Any 2xx is a success (RFC 7009 section 2.2), also without a nonce: the token is gone either way.
+    /// Any 2xx status is a success (RFC 7009, section 2.2), even without a nonce, because the token has been revoked.
     pub(crate) async fn revoke(&self, endpoint: &ServerEndpoint<'_>, url: &str) -> Result<(), ServerError> {
         let form = [("token", self.token), ("token_type_hint", self.kind)];
         match endpoint.post_form(url, &form).await {

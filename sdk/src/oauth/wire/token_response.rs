@@ -1,4 +1,4 @@
-//! The answer of a token endpoint, checked (protocol O23).
+//! The validated response of a token endpoint (O23).
 
 use std::fmt;
 
@@ -7,11 +7,11 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::types::Did;
 
-/// The tokens of a sign-in or a refresh, checked (protocol O23).
+/// The validated tokens of a sign-in or a refresh (O23).
 pub(crate) struct TokenResponse {
     pub(crate) access_token: String,
     pub(crate) refresh_token: Option<String>,
-    /// Seconds.
+    /// In seconds.
     pub(crate) expires_in: Option<u64>,
     pub(crate) scope: String,
     pub(crate) sub: Did,
@@ -34,29 +34,29 @@ impl fmt::Debug for TokenResponse {
     }
 }
 
-/// A token response breaks the rules.
+/// Why a token response is invalid, by the [specification](https://atproto.com/specs/oauth#tokens-and-session-lifetime).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenResponseError {
-    /// Not a JSON object with the fields of a token response: perhaps not from the server at all.
+    /// It is not a JSON object with the fields of a token response, and possibly not from the server at all.
     #[error("it is not a token response")]
     NotTokens,
-    /// Tokens that are not bound to the key.
+    /// The tokens are not bound to the DPoP key.
     #[error("`token_type` must be `DPoP`")]
     TokenType,
-    /// The grant is not one for the AT Protocol.
-    #[error("`scope` is missing or lacks `atproto`")]
+    /// The granted scopes do not include `atproto`.
+    #[error("`scope` is missing or does not contain `atproto`")]
     Scope,
-    /// Not said whose tokens these are.
+    /// It does not name the account.
     #[error("`sub` is missing or not a DID")]
     Sub,
-    /// A token that no header can carry.
-    #[error("a token is empty or has characters that tokens cannot have")]
+    /// A token is not valid in a header.
+    #[error("a token is empty or contains characters that are not allowed")]
     Token,
 }
 
 impl TokenResponse {
-    /// Reads and checks a token response.
+    /// Parses and validates a token response.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, TokenResponseError> {
         #[derive(Deserialize)]
         struct Raw {
@@ -67,7 +67,7 @@ impl TokenResponse {
             scope: Option<String>,
             sub: Option<String>,
         }
-        // The message of serde_json can quote values, and values are secrets here.
+        // The message of serde_json can quote values, which are secrets here.
         let raw: Raw = serde_json::from_slice(body).map_err(|_| TokenResponseError::NotTokens)?;
         if !raw.token_type.is_some_and(|kind| kind.eq_ignore_ascii_case("DPoP")) {
             return Err(TokenResponseError::TokenType);
@@ -85,7 +85,7 @@ impl TokenResponse {
             return Err(TokenResponseError::Token);
         }
         let seconds = |n: serde_json::Number| {
-            // Servers exist that write 3600.0; a float is cast, and saturates.
+            // Some servers send `3600.0`. The cast of a float saturates.
             n.as_u64().or_else(|| n.as_f64().filter(|n| *n >= 0.0).map(|n| n as u64))
         };
         Ok(Self {
@@ -98,7 +98,7 @@ impl TokenResponse {
     }
 }
 
-/// A secret text while a response is being checked.
+/// A secret string in a response that is being validated.
 struct SecretText(Zeroizing<String>);
 
 impl<'de> Deserialize<'de> for SecretText {

@@ -1,4 +1,4 @@
-//! The rules that servers enforce on client metadata (protocol O10-O13, O17).
+//! The rules that servers enforce on client metadata (O10-O13, O17).
 
 use std::collections::HashSet;
 
@@ -9,7 +9,22 @@ use super::{ApplicationType, ClientAuthentication, ClientMetadata, ClientMetadat
 use crate::scopes::Scope;
 
 impl ClientMetadata {
-    /// Checks the rules that servers enforce (O10-O13), so that a mistake shows before the first sign-in.
+    /// Checks the [rules that servers enforce](https://atproto.com/specs/oauth#client-id-metadata-document), so that
+    /// mistakes are found before the first sign-in.
+    ///
+    /// ```
+    /// use atproto_sdk::oauth::ClientMetadata;
+    ///
+    /// let metadata = ClientMetadata::web("https://app.example/client-metadata.json")
+    ///     .redirect_uri("https://app.example/callback");
+    /// assert!(metadata.check().is_ok());
+    /// // Every scope includes `atproto`.
+    /// assert!(metadata.scope("transition:generic").check().is_err());
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns the first rule that is broken.
     pub fn check(&self) -> Result<(), ClientMetadataError> {
         let host = if self.loopback { None } else { Some(check_client_id(&self.client_id)?) };
         check_scope(&self.scope)
@@ -37,7 +52,7 @@ impl ClientMetadata {
             return wrong("grant_types", "must contain `authorization_code`");
         }
         if let Some(grant) = self.grant_types.iter().find(|grant| !known.contains(&grant.as_str())) {
-            return wrong("grant_types", &format!("has `{grant}`, which servers refuse"));
+            return wrong("grant_types", &format!("contains `{grant}`, which servers do not accept"));
         }
         if self.response_types != ["code"] {
             return wrong("response_types", "must be `[\"code\"]`");
@@ -81,14 +96,14 @@ impl ClientMetadata {
         if self.application_type == ApplicationType::Native {
             return Err(wrong(
                 "token_endpoint_auth_method",
-                "must be `none` for a native client: it can keep no secret",
+                "must be `none` for a native client, which cannot keep a secret",
             ));
         }
         if algorithm != Some("ES256") {
             return Err(wrong("token_endpoint_auth_signing_alg", "must be `ES256`"));
         }
         match (&self.jwks, &self.jwks_uri) {
-            (Some(_), Some(_)) => keys("`jwks` and `jwks_uri` exclude each other"),
+            (Some(_), Some(_)) => keys("`jwks` and `jwks_uri` are mutually exclusive"),
             (None, None) => keys("`private_key_jwt` needs `jwks` or `jwks_uri`"),
             (Some(jwks), None) => check_jwks(jwks),
             (None, Some(uri)) => match Url::parse(uri) {
@@ -101,7 +116,7 @@ impl ClientMetadata {
     fn check_redirect_uri(&self, uri: &str, client_host: Option<&str>) -> Result<(), String> {
         let url = Url::parse(uri).map_err(|e| format!("not a URL ({e})"))?;
         if !url.username().is_empty() || url.password().is_some() {
-            return Err("must not carry credentials".into());
+            return Err("must not contain credentials".into());
         }
         if url.fragment().is_some() {
             return Err("must not have a fragment".into());
@@ -109,23 +124,23 @@ impl ClientMetadata {
         match (url.scheme(), self.application_type) {
             ("http", ApplicationType::Native) if is_loopback_ip(&url) => Ok(()),
             ("http", ApplicationType::Native) => Err(
-                "http is for the addresses 127.0.0.1 and [::1] only (not `localhost`, RFC 8252 section 8.3)"
+                "http is allowed for the addresses 127.0.0.1 and [::1] only (not `localhost`, RFC 8252 section 8.3)"
                     .into(),
             ),
-            ("http", ApplicationType::Web) => Err("a web client returns to https only".into()),
+            ("http", ApplicationType::Web) => Err("a web client can use https only".into()),
             (scheme, _) if self.loopback => Err(format!(
-                "a development client returns to http://127.0.0.1 or http://[::1], not `{scheme}:`"
+                "a development client must use http://127.0.0.1 or http://[::1], not `{scheme}:`"
             )),
             ("https", _) if is_public_name(&url) => Ok(()),
-            ("https", _) => Err("https needs a public host name".into()),
+            ("https", _) => Err("https requires a public host name".into()),
             (scheme, ApplicationType::Native) => check_custom_scheme(scheme, uri, client_host),
             (scheme, ApplicationType::Web) => {
-                Err(format!("a web client returns to https only, not `{scheme}:`"))
+                Err(format!("a web client can use https only, not `{scheme}:`"))
             }
         }
     }
 
-    /// Checks what one sign-in asks for against the document (O17).
+    /// Checks the scope that a sign-in requests against the document (O17).
     pub(crate) fn check_requested_scope(&self, scope: &str) -> Result<(), String> {
         check_scope(scope)?;
         let known: HashSet<&str> = self.scope.split(' ').collect();
@@ -142,16 +157,16 @@ fn check_jwks(jwks: &Value) -> Result<(), ClientMetadataError> {
         return fail("`jwks` must be a JWK set, `{\"keys\": [..]}`");
     };
     if keys.is_empty() {
-        return fail("`jwks` has no key");
+        return fail("`jwks` contains no key");
     }
     let mut names = HashSet::new();
     for key in keys {
         if key.get("d").is_some() {
-            return fail("`jwks` has a private key; take it out, and use that key no more");
+            return fail("`jwks` contains a private key; remove it, and stop using that key");
         }
         let Some(kid) = key.get("kid").and_then(Value::as_str) else { return fail("each key needs a `kid`") };
         if !names.insert(kid) {
-            return Err(ClientMetadataError::Keys { problem: format!("two keys are named `{kid}`") });
+            return Err(ClientMetadataError::Keys { problem: format!("two keys have the id `{kid}`") });
         }
     }
     Ok(())
@@ -161,30 +176,33 @@ fn is_public_name(url: &Url) -> bool {
     matches!(url.host(), Some(Host::Domain(host)) if host != "localhost" && !host.ends_with(".localhost"))
 }
 
-/// RFC 6749 section 3.3, with the `atproto` scope present.
+/// The syntax of RFC 6749, section 3.3, and the `atproto` scope.
 fn check_scope(scope: &str) -> Result<(), String> {
     let mut seen = HashSet::new();
     for one in scope.split(' ') {
         if one.is_empty() {
-            return Err("scopes are separated by exactly one space".into());
+            return Err("scopes must be separated by exactly one space".into());
         }
         if !one.bytes().all(|b| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e)) {
-            return Err(format!("`{}` has characters that a scope cannot have", one.escape_debug()));
+            return Err(format!(
+                "`{}` contains characters that are not allowed in a scope",
+                one.escape_debug()
+            ));
         }
         if !seen.insert(one) {
-            return Err(format!("`{one}` stands there twice"));
+            return Err(format!("`{one}` occurs twice"));
         }
     }
     if seen.contains("atproto") { Ok(()) } else { Err("must contain `atproto`".into()) }
 }
 
-/// A permission that breaks the rules of its resource (O41); servers would drop it without a word.
+/// Finds permissions that break the rules of their resource (O41). Servers would silently ignore them.
 fn check_permissions(scope: &str) -> Result<(), String> {
     let invalid = scope.split(' ').find_map(|one| one.parse::<Scope>().err());
     invalid.map_or(Ok(()), |error| Err(error.to_string()))
 }
 
-/// Gives the host of a good `client_id`.
+/// Returns the host of a valid `client_id`.
 fn check_client_id(client_id: &str) -> Result<String, ClientMetadataError> {
     let fail = |problem| Err(ClientMetadataError::ClientId { client_id: client_id.to_owned(), problem });
     let Ok(url) = Url::parse(client_id) else { return fail("not a URL") };
@@ -192,17 +210,17 @@ fn check_client_id(client_id: &str) -> Result<String, ClientMetadataError> {
         return fail("must be an https URL (for development without one use `ClientMetadata::loopback`)");
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return fail("must not carry credentials");
+        return fail("must not contain credentials");
     }
     if url.fragment().is_some() {
         return fail("must not have a fragment");
     }
-    let Some(Host::Domain(host)) = url.host() else { return fail("needs a host name, not an address") };
+    let Some(Host::Domain(host)) = url.host() else { return fail("must have a host name, not an address") };
     if host == "localhost" || host.ends_with(".localhost") {
         return fail("servers cannot fetch a document from localhost");
     }
     if url.path() == "/" || url.path().ends_with('/') {
-        return fail("needs a path that does not end in `/`, such as `/client-metadata.json`");
+        return fail("must have a path that does not end in `/`, such as `/client-metadata.json`");
     }
     if url.as_str() != client_id {
         return fail("is not in canonical form (lower-case host, no default port, no dot segments)");
@@ -215,12 +233,12 @@ fn check_custom_scheme(scheme: &str, uri: &str, client_host: Option<&str>) -> Re
     if wanted.as_deref() != Some(scheme) {
         let wanted = wanted.unwrap_or_default();
         return Err(format!(
-            "a scheme of the app's own is the reversed host of the client_id: `{wanted}:/...`"
+            "a custom scheme must be the reversed host name of the client_id: `{wanted}:/...`"
         ));
     }
     let rest = uri.get(scheme.len() + 1..).unwrap_or_default();
     if !rest.starts_with('/') || rest.starts_with("//") {
-        return Err("a scheme of the app's own is followed by exactly one slash".into());
+        return Err("a custom scheme must be followed by exactly one slash".into());
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Reading client metadata that was written elsewhere.
+//! Reading client metadata from JSON, from a file or from the web.
 
 use std::{path::Path, sync::Arc};
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{ApplicationType, ClientAuthentication, ClientMetadata, ClientMetadataError, ReadMetadataError};
 use crate::identity::http::{Egress, UntrustedHttp};
 
-/// The document as it is found. What must be there is looked at afterwards, so that errors name it.
+/// The document as it was found. Required fields are checked afterwards, so that errors can name them.
 #[derive(Deserialize)]
 struct Document {
     client_id: Option<String>,
@@ -30,8 +30,7 @@ struct Document {
 }
 
 impl ClientMetadata {
-    /// Reads and checks a document, by the rules of [`check`](Self::check). Fields that are not of this protocol are
-    /// passed over.
+    /// Parses a document and [checks](Self::check) it. Unknown fields are ignored.
     ///
     /// ```
     /// use atproto_sdk::oauth::ClientMetadata;
@@ -40,6 +39,10 @@ impl ClientMetadata {
     /// assert_eq!(ClientMetadata::from_json(&written.to_json())?, written);
     /// # Ok::<(), atproto_sdk::oauth::ReadMetadataError>(())
     /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if `json` is not a client metadata document, or breaks a rule that servers enforce.
     pub fn from_json(json: &str) -> Result<Self, ReadMetadataError> {
         let document = serde_json::from_str::<Document>(json).map_err(|error| {
             let text = error.to_string();
@@ -51,7 +54,19 @@ impl ClientMetadata {
         Ok(metadata)
     }
 
-    /// Reads and checks the document in a file.
+    /// Reads a document from a file and [checks](Self::check) it.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::oauth::{ClientMetadata, OAuth};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let oauth = OAuth::builder(ClientMetadata::from_file("client-metadata.json")?).build()?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the file cannot be read, and the errors of [`from_json`](Self::from_json).
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ReadMetadataError> {
         let path = path.as_ref();
         let text = std::fs::read_to_string(path)
@@ -59,11 +74,23 @@ impl ClientMetadata {
         Self::from_json(&text)
     }
 
-    /// Fetches the document that a `client_id` serves, as authorization servers do, and checks it.
+    /// Fetches the document from a `client_id` URL, in the same way as authorization servers do, and
+    /// [checks](Self::check) it.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::oauth::ClientMetadata;
+    ///
+    /// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+    /// // After a deployment: is the document published correctly?
+    /// let metadata = ClientMetadata::fetch("https://app.example/client-metadata.json").await?;
+    /// println!("scope: {}", metadata.scopes());
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// Also when the document is served in a way that servers do not accept, such as through a redirect, or says that
-    /// it is another client's.
+    ///
+    /// Returns an error if servers would not accept the document: if it is not served with status 200 and as JSON, if
+    /// there is a redirect, if its `client_id` differs from its URL, or if it breaks a rule of [`check`](Self::check).
     pub async fn fetch(client_id: &str) -> Result<Self, ReadMetadataError> {
         let http = UntrustedHttp::configured(&Egress::default())
             .map_err(|error| ReadMetadataError::Http { problem: error.to_string() })?;

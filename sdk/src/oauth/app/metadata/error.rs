@@ -1,116 +1,125 @@
-//! What can be wrong with client metadata.
+//! Errors of client metadata.
 
 use std::{path::PathBuf, sync::Arc};
 
 use crate::identity::FetchError;
 
-/// Which rule client metadata broke.
+/// The rule that client metadata breaks.
+///
+/// ```
+/// use atproto_sdk::oauth::{ClientMetadata, ClientMetadataError};
+///
+/// let metadata = ClientMetadata::web("https://app.example/client-metadata.json")
+///     .redirect_uri("http://app.example/callback");
+/// let error = metadata.check().unwrap_err();
+/// assert!(matches!(error, ClientMetadataError::RedirectUri { .. }));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientMetadataError {
-    /// The `client_id` is not a URL that a server would fetch.
+    /// The `client_id` is not a URL that servers accept.
     #[error("client_id `{client_id}`: {problem}")]
     ClientId {
-        /// The offending value.
+        /// The invalid value.
         client_id: String,
-        /// The rule.
+        /// The rule that it breaks.
         problem: &'static str,
     },
-    /// A redirect URI that servers refuse for this kind of client.
+    /// Servers do not accept a redirect URI for this kind of client.
     #[error("redirect URI `{redirect_uri}`: {problem}")]
     RedirectUri {
-        /// The offending value.
+        /// The invalid value.
         redirect_uri: String,
-        /// The rule.
+        /// The rule that it breaks.
         problem: String,
     },
-    /// There is nowhere to return to.
-    #[error("client metadata needs at least one redirect URI; add it with `redirect_uri`")]
+    /// There is no redirect URI.
+    #[error("client metadata needs at least one redirect URI; add one with `redirect_uri`")]
     NoRedirectUri,
-    /// The scope is not acceptable.
+    /// The scope is invalid.
     #[error("scope `{scope}`: {problem}")]
     Scope {
-        /// The offending value.
+        /// The invalid value.
         scope: String,
-        /// The rule.
+        /// The rule that it breaks.
         problem: String,
     },
-    /// The home page is not on the host of the `client_id`.
-    #[error("client_uri `{client_uri}` must be an https URL on the host of the client_id")]
+    /// The home page does not have the same host as the `client_id`.
+    #[error("client_uri `{client_uri}` must be an https URL with the host of the client_id")]
     ClientUri {
-        /// The offending value.
+        /// The invalid value.
         client_uri: String,
     },
-    /// A link to a logo, to terms or to a policy is not one that a server shows.
+    /// The URL of the logo, the terms of service or the privacy policy is invalid.
     #[error("{field} `{uri}` must be an https URL")]
     Link {
-        /// The field.
+        /// The name of the field.
         field: &'static str,
-        /// The offending value.
+        /// The invalid value.
         uri: String,
     },
-    /// A field is not there.
-    #[error("client metadata lacks `{field}`")]
+    /// A required field is missing.
+    #[error("`{field}` is missing from the client metadata")]
     MissingField {
-        /// The field.
+        /// The name of the field.
         field: &'static str,
     },
-    /// A field does not say what it has to.
+    /// A field has an invalid value.
     #[error("`{field}` of the client metadata {problem}")]
     WrongField {
-        /// The field.
+        /// The name of the field.
         field: &'static str,
-        /// The rule.
+        /// The rule that it breaks.
         problem: String,
     },
-    /// The public keys of a confidential client are not usable.
+    /// The public keys of a confidential client are invalid.
     #[error("the keys of the client metadata: {problem}")]
     Keys {
-        /// The rule.
+        /// The rule that they break.
         problem: String,
     },
 }
 
-/// Client metadata could not be read.
+/// Why client metadata could not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadMetadataError {
     /// The file cannot be read.
     #[error("cannot read {}", path.display())]
     File {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// The cause.
         source: Arc<std::io::Error>,
     },
-    /// The document cannot be fetched as servers fetch it: https, status 200, JSON, no redirect.
-    #[error("the client metadata could not be fetched; servers could not either")]
+    /// The document could not be fetched in the way that servers require: https, status 200, JSON, no redirect.
+    #[error("the client metadata could not be fetched, so servers could not fetch it either")]
     Fetch(#[from] FetchError),
-    /// The HTTP client could not be set up.
-    #[error("the HTTP client could not be set up: {problem}")]
+    /// The HTTP client could not be created.
+    #[error("the HTTP client could not be created: {problem}")]
     Http {
-        /// What the HTTP stack said.
+        /// The message of the HTTP library.
         problem: String,
     },
-    /// The text is not a JSON object of the right form.
-    #[error("this is no client metadata: {problem} (line {line}, column {column})")]
+    /// The text is not valid JSON, or a field has the wrong type.
+    #[error("not a client metadata document: {problem} (line {line}, column {column})")]
     Json {
-        /// What is wrong.
+        /// The problem.
         problem: String,
-        /// Line, from 1.
+        /// The line, starting at 1.
         line: usize,
-        /// Column, from 1.
+        /// The column, starting at 1.
         column: usize,
     },
-    /// The document is that of another client than its address says (O10).
-    #[error("the document at {url} is that of `{client_id}`: its `client_id` has to be its address")]
+    /// The `client_id` in the document differs from the URL of the document.
+    #[error("the document at {url} has the `client_id` `{client_id}`; it must be the URL of the document")]
     OtherClient {
-        /// Where it was fetched.
+        /// The URL of the document.
         url: String,
-        /// What it says.
+        /// The `client_id` in the document.
         client_id: String,
     },
-    /// It breaks a rule.
+    /// The document breaks a rule that servers enforce.
     #[error(transparent)]
     Rule(#[from] ClientMetadataError),
 }

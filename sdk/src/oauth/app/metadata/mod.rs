@@ -1,4 +1,4 @@
-//! Who the app is towards authorization servers: the client metadata document (protocol O10-O13).
+//! The client metadata document (O10-O13).
 
 mod check;
 mod document;
@@ -15,44 +15,44 @@ use check::{is_loopback_ip, same_but_for_port};
 
 pub use error::{ClientMetadataError, ReadMetadataError};
 
-/// The scope of a client that asks for none: the account's public data and writes to its repository.
+/// The default scope: the public data of the account, and writes to its repository.
 const DEFAULT_SCOPE: &str = "atproto transition:generic";
-/// Registered without a port: the server then accepts any port at sign-in (RFC 8252, section 7.3).
+/// Registered without a port, so that the server accepts any port at sign-in (RFC 8252, section 7.3).
 const DEFAULT_LOOPBACK_REDIRECT: &str = "http://127.0.0.1/callback";
 
-/// What `application_type` says about an app.
+/// The kind of an app (`application_type`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum ApplicationType {
-    /// Runs in a browser or on a web server; its redirect URIs are https only.
+    /// Runs in a browser or on a web server. All redirect URIs must use https.
     Web,
-    /// Runs on the user's device; may take the callback on a loopback address or a scheme of its own.
+    /// Runs on the user's device. A redirect URI can have a loopback address or a custom scheme.
     Native,
 }
 
-/// How a client proves to servers who it is (`token_endpoint_auth_method`).
+/// How a client authenticates to servers (`token_endpoint_auth_method`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ClientAuthentication {
-    /// Not at all: a public client. Servers give it shorter sessions.
+    /// No authentication: a public client. Its sessions have a shorter lifetime.
     None,
-    /// By assertions that it signs with a private key (O13): a confidential client.
+    /// Assertions signed with a private key ([RFC 7523](https://www.rfc-editor.org/rfc/rfc7523)): a confidential client.
     PrivateKeyJwt,
 }
 
-/// The client metadata document of an app.
+/// The [client metadata document](https://atproto.com/specs/oauth#client-id-metadata-document) of an app.
 ///
-/// Serializes to the JSON document that the `client_id` URL has to serve. It is checked when an
-/// [`OAuth`](super::OAuth) is built from it, or by [`check`](Self::check).
+/// It serializes to the JSON document that must be served at the `client_id` URL. It is validated by
+/// [`check`](Self::check), which is also called when an [`OAuth`](super::OAuth) is built.
 ///
-/// | kind | made by | proves itself by |
+/// | kind of app | constructor | authentication |
 /// | --- | --- | --- |
-/// | development, nothing to serve | [`loopback`](Self::loopback) | nothing |
-/// | desktop, mobile, command line | [`native`](Self::native) | nothing |
-/// | web site without a secret | [`web`](Self::web) | nothing |
-/// | web backend | [`confidential`](Self::confidential) | its [`Keyset`] |
+/// | development, without a published document | [`loopback`](Self::loopback) | none |
+/// | desktop, mobile, command line | [`native`](Self::native) | none |
+/// | web site without a backend | [`web`](Self::web) | none |
+/// | web backend | [`confidential`](Self::confidential) | a key of its [`Keyset`] |
 ///
 /// ```
 /// use atproto_sdk::oauth::{ClientKey, ClientMetadata, Keyset};
@@ -65,7 +65,7 @@ pub enum ClientAuthentication {
 /// let keys = Keyset::new([ClientKey::generate()?])?;
 /// let backend = ClientMetadata::confidential("https://app.example/client-metadata.json", &keys)
 ///     .redirect_uri("https://app.example/callback")
-///     .name("The app");
+///     .name("Example");
 /// backend.check()?;
 /// println!("{}", backend.to_json());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -97,41 +97,89 @@ pub struct ClientMetadata {
     #[serde(skip_serializing_if = "Option::is_none")]
     jwks_uri: Option<String>,
     dpop_bound_access_tokens: bool,
-    /// The `client_id` is then made of the other fields.
+    /// If set, the `client_id` is derived from the other fields.
     #[serde(skip)]
     loopback: bool,
 }
 
 impl ClientMetadata {
-    /// The development client: needs no document on the web, and takes its callback on `127.0.0.1`.
+    /// Creates the metadata of a [development client], which needs no published document. Its default redirect URI is
+    /// `http://127.0.0.1/callback`, with any port.
     ///
-    /// Servers give such clients short sessions. For an app that others use, serve a document and take
+    /// Sessions of such clients have a short lifetime. For an app that other people use, publish a document and use
     /// [`native`](Self::native), [`web`](Self::web) or [`confidential`](Self::confidential).
+    ///
+    /// ```
+    /// use atproto_sdk::oauth::ClientMetadata;
+    ///
+    /// let metadata = ClientMetadata::loopback().redirect_uri("http://127.0.0.1:3000/callback").scope("atproto");
+    /// assert_eq!(
+    ///     metadata.client_id(),
+    ///     "http://localhost?redirect_uri=http%3A%2F%2F127.0.0.1%3A3000%2Fcallback&scope=atproto",
+    /// );
+    /// metadata.check()?;
+    /// # Ok::<(), atproto_sdk::oauth::ClientMetadataError>(())
+    /// ```
+    ///
+    /// [development client]: https://atproto.com/specs/oauth#localhost-client-development
     pub fn loopback() -> Self {
         let mut metadata = Self::public(String::new(), ApplicationType::Native, true);
         metadata.client_id = metadata.loopback_client_id();
         metadata
     }
 
-    /// A public client on the user's device, whose document is served at `client_id`.
+    /// Creates the metadata of a public client on the user's device, whose document is served at `client_id`.
+    ///
+    /// ```
+    /// use atproto_sdk::oauth::ClientMetadata;
+    ///
+    /// // The scheme of the redirect URI is the reversed host name of the `client_id`.
+    /// ClientMetadata::native("https://app.example/client-metadata.json")
+    ///     .redirect_uri("example.app:/callback")
+    ///     .redirect_uri("http://127.0.0.1/callback")
+    ///     .check()?;
+    /// # Ok::<(), atproto_sdk::oauth::ClientMetadataError>(())
+    /// ```
     pub fn native(client_id: impl Into<String>) -> Self {
         Self::public(client_id.into(), ApplicationType::Native, false)
     }
 
-    /// A public client on the web, whose document is served at `client_id`.
+    /// Creates the metadata of a public client on the web, whose document is served at `client_id`.
+    ///
+    /// ```
+    /// use atproto_sdk::oauth::ClientMetadata;
+    ///
+    /// ClientMetadata::web("https://app.example/client-metadata.json")
+    ///     .redirect_uri("https://app.example/callback")
+    ///     .home_page("https://app.example/")
+    ///     .terms("https://app.example/terms")
+    ///     .privacy_policy("https://app.example/privacy")
+    ///     .check()?;
+    /// # Ok::<(), atproto_sdk::oauth::ClientMetadataError>(())
+    /// ```
     pub fn web(client_id: impl Into<String>) -> Self {
         Self::public(client_id.into(), ApplicationType::Web, false)
     }
 
-    /// A confidential client, such as a web backend, whose document is served at `client_id`.
+    /// Creates the metadata of a confidential client, such as a web backend, whose document is served at `client_id`.
     ///
-    /// The public keys stand in the document; [`jwks_uri`](Self::jwks_uri) moves them to an address of their own. The
-    /// private ones go to [`OAuthBuilder::keyset`](super::OAuthBuilder::keyset).
+    /// The document contains the public keys, unless [`jwks_uri`](Self::jwks_uri) is set. Pass the private keys to
+    /// [`OAuthBuilder::keyset`](crate::oauth::OAuthBuilder::keyset).
+    ///
+    /// ```
+    /// use atproto_sdk::oauth::{ClientKey, ClientMetadata, Keyset, OAuth};
+    ///
+    /// let keys = Keyset::new([ClientKey::generate()?])?;
+    /// let metadata = ClientMetadata::confidential("https://app.example/client-metadata.json", &keys)
+    ///     .redirect_uri("https://app.example/callback");
+    /// let oauth = OAuth::builder(metadata).keyset(keys).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn confidential(client_id: impl Into<String>, keys: &Keyset) -> Self {
         let mut metadata = Self::public(client_id.into(), ApplicationType::Web, false);
         metadata.token_endpoint_auth_method = ClientAuthentication::PrivateKeyJwt;
         metadata.token_endpoint_auth_signing_alg = Some("ES256".to_owned());
-        // What a keyset writes is JSON.
+        // A keyset always serializes to valid JSON.
         metadata.jwks = serde_json::from_str(&keys.to_jwks()).ok();
         metadata
     }
@@ -158,57 +206,79 @@ impl ClientMetadata {
         }
     }
 
-    /// Sets everything that the app may ever ask for; a sign-in asks for this or for a part of it.
+    /// Sets the scope: everything that the app may request. A sign-in requests all of it, or a subset.
+    ///
+    /// The default is `atproto transition:generic`. Use [`scopes!`](crate::scopes!) to derive a minimal scope from the
+    /// operations of the app.
+    ///
+    /// ```
+    /// use atproto_sdk::{api::app::bsky::feed::post::Post, oauth::ClientMetadata, scopes};
+    ///
+    /// let metadata = ClientMetadata::loopback().scope(scopes![create::<Post>()]);
+    /// assert_eq!(metadata.scopes(), "atproto repo:app.bsky.feed.post?action=create");
+    /// ```
     #[must_use]
     pub fn scope(mut self, scope: impl Into<String>) -> Self {
         self.scope = scope.into();
         self.renamed()
     }
 
-    /// Adds a redirect URI; the first one is taken where a sign-in names none.
+    /// Adds a redirect URI. The first one is the default of a sign-in.
     #[must_use]
     pub fn redirect_uri(mut self, uri: impl Into<String>) -> Self {
         self.redirect_uris.push(uri.into());
         self.renamed()
     }
 
-    /// Sets the name that the server shows to the user.
+    /// Sets the name of the app that servers may display to the user.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.client_name = Some(name.into());
         self
     }
 
-    /// Sets the app's home page; it must be on the host of the `client_id`.
+    /// Sets the home page of the app. It must have the same host as the `client_id`.
     #[must_use]
     pub fn home_page(mut self, uri: impl Into<String>) -> Self {
         self.client_uri = Some(uri.into());
         self
     }
 
-    /// Sets the address of the app's logo.
+    /// Sets the URL of the logo.
     #[must_use]
     pub fn logo(mut self, uri: impl Into<String>) -> Self {
         self.logo_uri = Some(uri.into());
         self
     }
 
-    /// Sets the address of the app's terms of service.
+    /// Sets the URL of the terms of service.
     #[must_use]
     pub fn terms(mut self, uri: impl Into<String>) -> Self {
         self.tos_uri = Some(uri.into());
         self
     }
 
-    /// Sets the address of the app's privacy policy.
+    /// Sets the URL of the privacy policy.
     #[must_use]
     pub fn privacy_policy(mut self, uri: impl Into<String>) -> Self {
         self.policy_uri = Some(uri.into());
         self
     }
 
-    /// Serves the public keys of a confidential client at an address of their own, not in the document. What it has to
-    /// serve is [`Keyset::to_jwks`]; a new key then needs no new document.
+    /// Sets the URL where the public keys of a confidential client are served, and removes them from the document.
+    ///
+    /// Serve [`Keyset::to_jwks`] there. The document then does not change when a key is added.
+    ///
+    /// ```
+    /// use atproto_sdk::oauth::{ClientKey, ClientMetadata, Keyset};
+    ///
+    /// let keys = Keyset::new([ClientKey::generate()?])?;
+    /// let metadata = ClientMetadata::confidential("https://app.example/client-metadata.json", &keys)
+    ///     .jwks_uri("https://app.example/jwks.json")
+    ///     .redirect_uri("https://app.example/callback");
+    /// assert!(!metadata.to_json().contains(r#""jwks":"#));
+    /// # Ok::<(), atproto_sdk::oauth::ClientKeyError>(())
+    /// ```
     #[must_use]
     pub fn jwks_uri(mut self, uri: impl Into<String>) -> Self {
         self.jwks_uri = Some(uri.into());
@@ -216,35 +286,43 @@ impl ClientMetadata {
         self
     }
 
-    /// The `client_id`.
+    /// Returns the `client_id`.
     pub fn client_id(&self) -> &str {
         &self.client_id
     }
 
-    /// The scope that the app may ask for, separated by spaces.
+    /// Returns the scopes that the app may request, separated by spaces.
     pub fn scopes(&self) -> &str {
         &self.scope
     }
 
-    /// The redirect URIs; of a development client without any, the one it has by default.
+    /// Returns the redirect URIs. For a development client without any, this is its default one.
     pub fn redirect_uris(&self) -> impl Iterator<Item = &str> {
         let default = (self.loopback && self.redirect_uris.is_empty()).then_some(DEFAULT_LOOPBACK_REDIRECT);
         default.into_iter().chain(self.redirect_uris.iter().map(String::as_str))
     }
 
-    /// How the client proves who it is.
+    /// Returns how the client authenticates to servers.
     pub fn authentication(&self) -> ClientAuthentication {
         self.token_endpoint_auth_method
     }
 
-    /// Whether this is the development client, which has no document on the web.
+    /// Returns `true` if this is a development client, which has no published document.
     pub fn is_loopback(&self) -> bool {
         self.loopback
     }
 
-    /// The document, as the `client_id` has to serve it with the content type `application/json`.
+    /// Returns the JSON document that must be served at the `client_id`, with the content type `application/json`.
+    ///
+    /// ```
+    /// use atproto_sdk::oauth::ClientMetadata;
+    ///
+    /// let metadata = ClientMetadata::web("https://app.example/client-metadata.json")
+    ///     .redirect_uri("https://app.example/callback");
+    /// assert!(metadata.to_json().contains(r#""client_id": "https://app.example/client-metadata.json""#));
+    /// ```
     pub fn to_json(&self) -> String {
-        // Texts and lists of texts always become JSON.
+        // Strings and lists of strings always serialize.
         serde_json::to_string_pretty(self).unwrap_or_default()
     }
 
@@ -263,7 +341,7 @@ impl ClientMetadata {
         format!("http://localhost?{}", query.append_pair("scope", &self.scope).finish())
     }
 
-    /// Whether the public key of that name stands in the document; nothing is known where it is served elsewhere.
+    /// Whether the document contains a public key. `None` if the keys are served elsewhere.
     pub(crate) fn lists_key(&self, public_jwk: &Value) -> Option<bool> {
         let keys = self.jwks.as_ref()?.get("keys")?.as_array()?;
         Some(
@@ -271,13 +349,13 @@ impl ClientMetadata {
         )
     }
 
-    /// Whether a sign-in may return to `uri`: one of the list, or a loopback one with another port where
-    /// the listed one has none.
+    /// Whether a sign-in may return to `uri`: it must be listed, or be a loopback URI that differs only in its port from a
+    /// listed one without a port.
     pub(crate) fn accepts_redirect_uri(&self, uri: &str) -> bool {
         self.redirect_uris().any(|listed| listed == uri || same_but_for_port(listed, uri))
     }
 
-    /// The first redirect URI on a loopback address, for the one-shot callback server.
+    /// The first redirect URI with a loopback address, for the local callback server.
     pub(crate) fn loopback_redirect_uri(&self) -> Option<Url> {
         self.redirect_uris()
             .filter_map(|uri| Url::parse(uri).ok())

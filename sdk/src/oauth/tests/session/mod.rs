@@ -243,7 +243,7 @@ async fn lost_answer_and_rotated_tokens_end_the_session_with_that_reason() {
         world.stub.answer(&[Answer::CloseRotated]);
         let Err(SessionError::Reauthenticate(ended)) = world.client.refresh().await else { panic!() };
         assert_eq!(ended.reason, ReauthenticateReason::LostRefresh);
-        assert!(ended.detail.unwrap().contains("broke off"));
+        assert!(ended.detail.unwrap().contains("failed during the exchange"));
         assert_eq!(world.refreshes(), sent);
         assert!(world.stored().await.is_none());
         assert_eq!(reason(get(&world.client).await.unwrap_err()), ReauthenticateReason::LostRefresh);

@@ -14,9 +14,9 @@ async fn tokens_that_cannot_be_stored_are_kept_and_stored_later() {
     let world = World::new(-10).await;
     world.puts_left(1);
     let error = get(&world.client).await.unwrap_err();
-    assert!(told(&error).contains("kept in memory"), "{error:?}");
+    assert!(told(&error).contains("remain in memory"), "{error:?}");
     assert!(get(&world.client).await.is_err());
-    assert!(world.calls().is_empty(), "not used before they are stored");
+    assert!(world.calls().is_empty(), "not used until they are stored");
     world.puts_left(None);
     ok(&world.client).await;
     assert_eq!((world.refreshes(), world.stored().await.unwrap().refresh_token.as_deref()), (1, Some("r1")));
