@@ -157,7 +157,7 @@ impl Cli {
     fn plan(&self, err: &mut dyn Write) -> Result<(Catalog, Plan), CliError> {
         let catalog = Catalog::load(&self.lexicons()?)?;
         lines(err, catalog.warnings());
-        let files = generate(&catalog, &Home::default())?;
+        let files = generate(&catalog, &Home::sdk())?;
         let plan = Plan::for_rust(&self.out()?, files)?;
         Ok((catalog, plan))
     }

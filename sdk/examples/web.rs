@@ -15,7 +15,7 @@ use atproto_sdk::{
     records::Entry,
     scopes,
     store::{SealingKey, SealingKeys},
-    types::{Datetime, Did, RecordKey},
+    types::{Datetime, Did, Expected, RecordKey},
     xrpc,
 };
 use axum::{
@@ -92,7 +92,7 @@ async fn home(
     let listed: Result<Vec<_>, _> = client.records::<Post>().list().take(30).try_collect().await;
     match listed {
         Ok(listed) => page("Notes", Some(&menu(&site, &accounts).await), &notes(&listed)).into_response(),
-        Err(error) => failed(&site, &parts, error),
+        Err(error) => failed(&site, &parts, error.erase()),
     }
 }
 
@@ -113,7 +113,7 @@ async fn delete(client: OAuthClient, State(site): State<Site>, parts: Parts, bod
         return (StatusCode::BAD_REQUEST, page("Not found", None, &html! { p { "There is no such note." } }))
             .into_response();
     };
-    match client.records::<Post>().delete(&key, None).await {
+    match client.records::<Post>().delete(&key, Expected::Any).await {
         Ok(_) => Redirect::to("/").into_response(),
         Err(error) => failed(&site, &parts, error.erase()),
     }

@@ -1,24 +1,18 @@
 //! What every client has: a method per namespace, and untyped calls.
 
-/// Gives every client a namespace accessor.
+/// Gives every client of this crate a namespace accessor. Bindings in other crates have a trait in its place.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! accessor {
+macro_rules! __accessor {
     ($accessor:ident, $name:ident, $nsid:literal) => {
-        $crate::accessor! { @for $accessor, $name, $nsid, $crate::oauth::OAuthClient }
-        $crate::accessor! { @for $accessor, $name, $nsid, $crate::PasswordClient }
-        $crate::accessor! { @for $accessor, $name, $nsid, $crate::PublicClient }
-
-        impl<'c> $name<'c> {
-            #[doc = concat!("The methods of `", $nsid, "` over any transport.")]
-            pub fn over(transport: &'c dyn $crate::xrpc::Transport) -> Self {
-                Self($crate::xrpc::Caller::new(transport))
-            }
-        }
+        $crate::__accessor! { @for $accessor, $name, $nsid, $crate::AdminClient }
+        $crate::__accessor! { @for $accessor, $name, $nsid, $crate::oauth::OAuthClient }
+        $crate::__accessor! { @for $accessor, $name, $nsid, $crate::PasswordClient }
+        $crate::__accessor! { @for $accessor, $name, $nsid, $crate::PublicClient }
     };
     (@for $accessor:ident, $name:ident, $nsid:literal, $client:ty) => {
         impl $client {
-            #[doc = concat!("The methods of `", $nsid, "`.")]
+            #[doc = concat!("Returns the methods of `", $nsid, "`.")]
             pub fn $accessor(&self) -> $name<'_> {
                 $name::over(self)
             }

@@ -1,4 +1,120 @@
-//! Typed AT Protocol calls over OAuth sessions that sign and refresh by themselves.
+//! A Rust SDK for the [AT Protocol](https://atproto.com): typed calls, and OAuth sessions that sign and refresh their
+//! requests on their own.
+//!
+//! Every method of a [Lexicon](https://atproto.com/specs/lexicon) is a typed method on every client, and every record is a
+//! struct. Types and methods are generated; how calls are signed, refreshed, repeated and decoded is in this crate's runtime.
+//!
+//! # A first program
+//!
+//! ```no_run
+//! # #[cfg(all(feature = "client", feature = "app-bsky"))]
+//! # mod example {
+//! use atproto_sdk::{
+//!     api::app::bsky::feed::post::Post,
+//!     oauth::{ClientMetadata, OAuth},
+//!     store::FileStore,
+//!     types::Datetime,
+//! };
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let store = FileStore::open("sessions.json")?;
+//! let oauth = OAuth::builder(ClientMetadata::loopback()).store(store).build()?;
+//!
+//! // Opens the browser the first time; later runs find the session in the store.
+//! let client = oauth.resume_or_sign_in("alice.example.com").print_url().await?.client;
+//!
+//! let post = Post::new("Hello from Rust", Datetime::now());
+//! let created = client.records::<Post>().create(&post).await?;
+//! println!("{}", created.uri);
+//! # Ok(()) }
+//! # }
+//! ```
+//!
+//! # Choosing a client
+//!
+//! | for | client |
+//! | --- | --- |
+//! | users who sign in with OAuth | [`oauth::OAuthClient`], from [`oauth::OAuth`] |
+//! | a web site on axum | the same, as an extractor: module `axum` |
+//! | a bot with an app password | [`PasswordClient`] |
+//! | services that answer everybody | [`PublicClient`] |
+//! | administrators of a PDS | [`AdminClient`] |
+//! | anything else | your own [`xrpc::Transport`] |
+//!
+//! All of them have the same methods: `client.com_atproto_repo().list_records(params)`. A method takes its parameters as an
+//! argument if one of them is required; optional ones are set on the call, which is sent when it is awaited:
+//!
+//! ```no_run
+//! # #[cfg(all(feature = "client", feature = "app-bsky"))]
+//! # mod example {
+//! use std::time::Duration;
+//!
+//! use atproto_sdk::{
+//!     PublicClient,
+//!     api::app::bsky::{actor::search_actors, feed::get_author_feed},
+//!     handle,
+//! };
+//!
+//! # async fn example(client: PublicClient) -> Result<(), Box<dyn std::error::Error>> {
+//! let params = get_author_feed::Params::new(handle!("alice.example.com")).limit(10);
+//! let feed = client.app_bsky_feed().get_author_feed(params).timeout(Duration::from_secs(5)).await?;
+//!
+//! let found = client.app_bsky_actor().search_actors().params(search_actors::Params::new().q("rust")).await?;
+//! # let _ = (feed, found);
+//! # Ok(()) }
+//! # }
+//! ```
+//!
+//! # The modules
+//!
+//! | module | what is in it |
+//! | --- | --- |
+//! | [`api`] | the generated bindings, one module per Lexicon document |
+//! | [`types`] | identifiers, dates, links, blobs, undecoded values; JSON and DAG-CBOR, validation |
+//! | [`xrpc`] | calls and their options, responses, errors, pages; [`xrpc::Transport`] for clients of your own |
+//! | [`records`] | typed records: list, get, create, put, delete |
+//! | [`oauth`] | signing in, sessions, client metadata and keys |
+//! | [`scopes`] | permissions: [`scopes!`] builds a scope at compile time |
+//! | [`store`] | where sessions are stored: memory, file, SQLite, PostgreSQL, Redis, encrypted |
+//! | [`identity`] | resolving handles and DIDs |
+//!
+//! # Errors
+//!
+//! A call fails with [`xrpc::Error`]. Errors that the method's lexicon names are variants of its own enum, found with
+//! [`Error::lexicon_error`](xrpc::Error::lexicon_error); [`Error::kind`](xrpc::Error::kind) says what to do about any other,
+//! the same way for every method:
+//!
+//! | kind | what to do |
+//! | --- | --- |
+//! | [`SignInAgain`](xrpc::ErrorKind::SignInAgain) | send the user to sign in: the session has ended |
+//! | [`TryLater`](xrpc::ErrorKind::TryLater) | network, overload, or a store that failed: the same call may succeed later |
+//! | [`InvalidInput`](xrpc::ErrorKind::InvalidInput) | change the call; if [`Error::missing_scope`](xrpc::Error::missing_scope) names a scope, sign in with it |
+//! | [`BadAnswer`](xrpc::ErrorKind::BadAnswer) | the server broke the protocol: report it |
+//!
+//! Queries have already been repeated by then, where that is safe. Errors never contain tokens, keys or passwords.
+//!
+//! # Features
+//!
+//! | feature | what it adds | default |
+//! | --- | --- | --- |
+//! | `client` | clients, OAuth, identity, stores; without it there are types and bindings only, and no HTTP | yes |
+//! | `app-bsky`, `chat-bsky`, `tools-ozone` | the bindings of these namespaces; `com.atproto` is always included | `app-bsky` |
+//! | `http2` | HTTP/2, for many concurrent calls over one connection | no |
+//! | `sqlite`, `postgres`, `redis` | session stores in these databases | no |
+//! | `encryption` | encryption of stored sessions | no |
+//! | `axum` | sign-in for web sites: routes, cookies, extractors | no |
+//! | `pem` | client keys in PEM | no |
+//!
+//! # Runtime and TLS
+//!
+//! Clients need a [tokio](https://tokio.rs) runtime with time and I/O enabled; `current_thread` is enough. Refreshes run in
+//! tasks of their own, so that a request that is dropped does not lose tokens.
+//!
+//! TLS is [rustls](https://docs.rs/rustls) with the `ring` provider and the trusted roots of the system. The provider is
+//! installed for the process unless the program has installed another one before.
+//!
+//! Nothing is sent anywhere but to the servers that accounts and apps name. Events and spans go through
+//! [tracing](https://docs.rs/tracing).
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "client")]
@@ -9,15 +125,7 @@ pub mod api;
 pub mod axum;
 #[cfg(feature = "client")]
 mod clients;
-#[cfg(feature = "client")]
 mod clock;
-#[cfg(test)]
-#[allow(dead_code, unreachable_pub, reason = "the golden files are compiled for their tests alone")]
-#[rustfmt::skip]
-#[path = "../../codegen/tests/golden/expected/mod.rs"]
-mod golden;
-#[cfg(test)]
-mod golden_tests;
 #[cfg(feature = "client")]
 mod http_client;
 #[cfg(feature = "client")]
@@ -36,6 +144,8 @@ pub mod scopes;
 mod signing_key;
 #[cfg(feature = "client")]
 pub mod store;
+#[cfg(all(test, feature = "client"))]
+mod test_lexicons;
 pub mod types;
 pub mod xrpc;
 
@@ -49,12 +159,8 @@ pub use http_client::InvalidProxy;
 #[cfg(feature = "client")]
 pub use random::NoRandom;
 
-/// What generated code names; not for users.
 #[doc(hidden)]
-pub mod __private {
-    pub use compact_str::CompactString;
-    pub use serde::{Deserialize, Deserializer, Serialize, Serializer};
-}
+pub mod __v1;
 
 #[cfg(all(doctest, feature = "client"))]
 #[doc = include_str!("../../README.md")]

@@ -1,17 +1,27 @@
-//! Records of one collection, typed: what one does with them most, in few words.
+//! The records of one collection, typed.
 
-use std::marker::PhantomData;
+use std::{
+    fmt,
+    future::IntoFuture,
+    marker::PhantomData,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use futures_core::Stream;
 use futures_util::StreamExt as _;
 
 use crate::{
     api::com::atproto::repo::{create_record, delete_record, get_record, list_records, put_record},
-    types::{AtIdentifier, AtUri, Cid, Nullable, Record, RecordKey, Unknown},
-    xrpc::{Call, Caller, DecodeError, Error, InvalidRequest, LexiconError, Method as _, NoError, NoParams},
+    types::{AtIdentifier, AtUri, Cid, Expected, Nullable, Record, RecordKey, Unknown},
+    xrpc::{BoxFuture, Call, Caller, DecodeError, Error, InvalidRequest, Labeler, LexiconError, Method as _},
 };
 
-/// The records of one type in one repository.
+/// The records of one type in one repository; made by `client.records::<R>()` and `client.records_of::<R>(repo)`.
+///
+/// What its methods return are [`Call`]s, or behave like them: they are sent when they are awaited, and take the options of
+/// a single call before that.
 ///
 /// ```no_run
 /// use atproto_sdk::{api::app::bsky::feed::like::Like, oauth::OAuthClient};
@@ -37,110 +47,130 @@ pub struct Records<'c, R> {
 pub struct Entry<R> {
     /// The address.
     pub uri: AtUri,
-    /// The version; a server may leave it out for a single record.
+    /// The version; servers may leave it out for a single record.
     pub cid: Option<Cid>,
     /// The record.
     pub value: R,
 }
 
-/// What has to be in the place of a record for it to be replaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Swap<'a> {
-    /// Whatever.
-    Whatever,
-    /// Nothing: the record must be new.
-    Absent,
-    /// The record of this version.
-    Version(&'a Cid),
-}
-
 impl<'c, R: Record> Records<'c, R> {
-    /// The records in a repository, over any transport.
+    /// The records in a repository, over any [`Transport`](crate::xrpc::Transport).
     pub fn new(caller: Caller<'c>, repo: impl Into<AtIdentifier>) -> Self {
         Self { caller, repo: repo.into(), record: PhantomData }
     }
 
-    /// All records, newest first, page by page as they are asked for.
+    /// Lists all records, newest first, and fetches a page at a time.
     ///
     /// A record that does not fit its lexicon gives an error in its place; the ones behind it still come.
-    pub fn list(&self) -> impl Stream<Item = Result<Entry<R>, Error>> + Send + Unpin + use<'c, R> {
+    pub fn list(&self) -> List<'c, R> {
         let params = list_records::Params::new(self.repo.clone(), R::collection()).limit(100);
-        Call::<list_records::ListRecords>::new(self.caller, params, ()).items().map(|item| {
-            let item = item?;
-            let value = decode::<R, NoError>(list_records::ListRecords::NSID, &item.value)?;
-            Ok(Entry { uri: item.uri, cid: Some(item.cid), value })
-        })
+        List { state: ListState::Ready(Box::new(Call::new(self.caller, params, ()))), record: PhantomData }
     }
 
-    /// One record.
+    /// Gets one record.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{api::{app::bsky::actor::profile::Profile, com::atproto::repo::get_record}, record_key};
+    ///
+    /// # async fn example(client: atproto_sdk::PublicClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// let profiles = client.records_of::<Profile>(atproto_sdk::handle!("alice.example.com"));
+    /// match profiles.get(&record_key!("self")).await {
+    ///     Ok(profile) => println!("{:?}", profile.value.display_name),
+    ///     Err(error) if error.lexicon_error() == Some(get_record::Error::RecordNotFound) => println!("no profile yet"),
+    ///     Err(error) => return Err(error.into()),
+    /// }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
-    /// [`get_record::Error::RecordNotFound`] if it is not there.
-    pub async fn get(&self, rkey: &RecordKey) -> Result<Entry<R>, Error<get_record::Error>> {
+    /// [`get_record::Error::RecordNotFound`] if there is no such record.
+    pub fn get(&self, rkey: &RecordKey) -> Get<'c, R> {
         let params = get_record::Params::new(self.repo.clone(), R::collection(), rkey.clone());
-        let output = Call::<get_record::GetRecord>::new(self.caller, params, ()).await?;
-        let value = decode(get_record::GetRecord::NSID, &output.value)?;
-        Ok(Entry { uri: output.uri, cid: output.cid, value })
+        Get { call: Call::new(self.caller, params, ()), record: PhantomData }
     }
 
-    /// Makes a record under a key that the server chooses.
+    /// Creates a record under a key that the server chooses.
     ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn create(&self, record: &R) -> Result<create_record::Output, Error<create_record::Error>> {
-        let record = encode(self.caller, create_record::CreateRecord::NSID, record)?;
+    /// ```no_run
+    /// use atproto_sdk::{api::app::bsky::feed::post::Post, oauth::OAuthClient, types::Datetime};
+    ///
+    /// # async fn example(client: OAuthClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// let post = Post::new("Hello", Datetime::now());
+    /// let created = client.records::<Post>().create(&post).await?;
+    /// println!("{}", created.uri);
+    /// # Ok(()) }
+    /// ```
+    pub fn create(&self, record: &R) -> Call<'c, create_record::CreateRecord> {
+        let (record, problem) = encode(self.caller, create_record::CreateRecord::NSID, record);
         let input = create_record::Input::new(self.repo.clone(), R::collection(), record);
-        Call::<create_record::CreateRecord>::new(self.caller, NoParams, input).await
+        Call::new(self.caller, create_record::Params::new(), input).with_problem(problem)
     }
 
-    /// Makes or replaces the record under a key, if what is there is as expected.
+    /// Creates or replaces the record under a key, if what is there is as expected.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{api::app::bsky::actor::profile::Profile, oauth::OAuthClient, record_key, types::Expected};
+    ///
+    /// # async fn example(client: OAuthClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// let (profiles, key) = (client.records::<Profile>(), record_key!("self"));
+    /// let mut profile = profiles.get(&key).await?;
+    /// profile.value.description = Some("Builds things".into());
+    /// // Only if nobody has changed it meanwhile.
+    /// let expected = profile.cid.as_ref().map_or(Expected::Any, Expected::Version);
+    /// profiles.put(&key, &profile.value, expected).await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// [`put_record::Error::InvalidSwap`] if something else is there.
-    pub async fn put(
+    pub fn put(
         &self,
         rkey: &RecordKey,
         record: &R,
-        swap: Swap<'_>,
-    ) -> Result<put_record::Output, Error<put_record::Error>> {
-        let record = encode(self.caller, put_record::PutRecord::NSID, record)?;
+        expected: Expected<&Cid>,
+    ) -> Call<'c, put_record::PutRecord> {
+        let (record, problem) = encode(self.caller, put_record::PutRecord::NSID, record);
         let mut input = put_record::Input::new(self.repo.clone(), R::collection(), rkey.clone(), record);
-        input.swap_record = match swap {
-            Swap::Whatever => None,
-            Swap::Absent => Some(Nullable::Null),
-            Swap::Version(cid) => Some(Nullable::Value(cid.clone())),
+        input.swap_record = match expected {
+            Expected::Any => None,
+            Expected::Absent => Some(Nullable::Null),
+            Expected::Version(cid) => Some(Nullable::Value(cid.clone())),
         };
-        Call::<put_record::PutRecord>::new(self.caller, NoParams, input).await
+        Call::new(self.caller, put_record::Params::new(), input).with_problem(problem)
     }
 
-    /// Deletes a record; nothing happens if it is not there. With a version, only if it is that one.
+    /// Deletes the record under a key, if what is there is as expected. It is not an error if there is none.
     ///
     /// # Errors
-    /// [`delete_record::Error::InvalidSwap`] if it is another version.
-    pub async fn delete(
+    /// [`delete_record::Error::InvalidSwap`] if another version is there, and [`Error::InvalidRequest`], before anything is
+    /// sent, for [`Expected::Absent`]: there would be nothing to delete.
+    pub fn delete(
         &self,
         rkey: &RecordKey,
-        version: Option<&Cid>,
-    ) -> Result<delete_record::Output, Error<delete_record::Error>> {
+        expected: Expected<&Cid>,
+    ) -> Call<'c, delete_record::DeleteRecord> {
         let mut input = delete_record::Input::new(self.repo.clone(), R::collection(), rkey.clone());
-        input.swap_record = version.cloned();
-        Call::<delete_record::DeleteRecord>::new(self.caller, NoParams, input).await
+        let mut problem = None;
+        match expected {
+            Expected::Any => {}
+            Expected::Version(cid) => input.swap_record = Some(cid.clone()),
+            Expected::Absent => problem = Some(InvalidRequest::DeleteOfAbsent),
+        }
+        Call::new(self.caller, delete_record::Params::new(), input).with_problem(problem)
     }
 }
 
 /// Checks and encodes a record; in the input it is a value of any shape, which would not be checked.
-fn encode<R: Record, E: LexiconError>(
-    caller: Caller<'_>,
-    nsid: &str,
-    record: &R,
-) -> Result<Unknown, Error<E>> {
-    if caller.transport().validates_input() {
-        record.validate().map_err(|source| {
-            Error::InvalidRequest(InvalidRequest::Violations { nsid: nsid.into(), source })
-        })?;
+fn encode<R: Record>(caller: Caller<'_>, nsid: &str, record: &R) -> (Unknown, Option<InvalidRequest>) {
+    if caller.transport().validates_input()
+        && let Err(source) = record.validate()
+    {
+        return (Unknown::null(), Some(InvalidRequest::Violations { nsid: nsid.into(), source }));
     }
-    Unknown::encode(record)
-        .map_err(|source| Error::InvalidRequest(InvalidRequest::Input { nsid: nsid.into(), source }))
+    match Unknown::encode(record) {
+        Ok(record) => (record, None),
+        Err(source) => (Unknown::null(), Some(InvalidRequest::Input { nsid: nsid.into(), source })),
+    }
 }
 
 fn decode<R: Record, E: LexiconError>(nsid: &str, value: &Unknown) -> Result<R, Error<E>> {
@@ -149,33 +179,158 @@ fn decode<R: Record, E: LexiconError>(nsid: &str, value: &Unknown) -> Result<R, 
     })
 }
 
-impl crate::oauth::OAuthClient {
-    /// The records of a type in the user's own repository.
-    pub fn records<R: Record>(&self) -> Records<'_, R> {
-        Records::new(Caller::new(self), self.did())
+/// The options of a single call, passed on to the call inside.
+macro_rules! call_options {
+    ($change:ident) => {
+        /// Sends a header with this call, as [`Call::header`].
+        pub fn header(self, name: &str, value: &str) -> Self {
+            self.$change(|call| call.header(name, value))
+        }
+
+        /// Has the server forward the call to another service, as [`Call::proxy`].
+        pub fn proxy(self, service: &str) -> Self {
+            self.$change(|call| call.proxy(service))
+        }
+
+        /// Asks for the labels of these labelers, as [`Call::labelers`].
+        pub fn labelers<L: Into<Labeler>>(self, labelers: impl IntoIterator<Item = L>) -> Self {
+            self.$change(|call| call.labelers(labelers))
+        }
+
+        /// Limits the time until the answer begins, as [`Call::timeout`].
+        pub fn timeout(self, limit: Duration) -> Self {
+            self.$change(|call| call.timeout(limit))
+        }
+
+        /// Sends the call once only, as [`Call::without_retry`].
+        pub fn without_retry(self) -> Self {
+            self.$change(Call::without_retry)
+        }
+    };
+}
+
+/// A call for one record; made by [`Records::get`].
+#[must_use = "a call is not sent until it is awaited"]
+pub struct Get<'c, R> {
+    call: Call<'c, get_record::GetRecord>,
+    record: PhantomData<fn() -> R>,
+}
+
+impl<'c, R> Get<'c, R> {
+    fn with_call(
+        self,
+        change: impl FnOnce(Call<'c, get_record::GetRecord>) -> Call<'c, get_record::GetRecord>,
+    ) -> Self {
+        Self { call: change(self.call), record: PhantomData }
     }
 
-    /// The records of a type in any repository.
-    pub fn records_of<R: Record>(&self, repo: impl Into<AtIdentifier>) -> Records<'_, R> {
-        Records::new(Caller::new(self), repo)
+    call_options!(with_call);
+}
+
+impl<'c, R: Record> IntoFuture for Get<'c, R> {
+    type Output = Result<Entry<R>, Error<get_record::Error>>;
+    type IntoFuture = BoxFuture<'c, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let output = self.call.await?;
+            let value = decode(get_record::GetRecord::NSID, &output.value)?;
+            Ok(Entry { uri: output.uri, cid: output.cid, value })
+        })
     }
 }
 
-impl crate::PasswordClient {
-    /// The records of a type in the user's own repository.
-    pub fn records<R: Record>(&self) -> Records<'_, R> {
-        Records::new(Caller::new(self), self.did())
-    }
-
-    /// The records of a type in any repository.
-    pub fn records_of<R: Record>(&self, repo: impl Into<AtIdentifier>) -> Records<'_, R> {
-        Records::new(Caller::new(self), repo)
+impl<R> fmt::Debug for Get<'_, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Get").field(&self.call).finish()
     }
 }
 
-impl crate::PublicClient {
-    /// The records of a type in a repository.
-    pub fn records_of<R: Record>(&self, repo: impl Into<AtIdentifier>) -> Records<'_, R> {
-        Records::new(Caller::new(self), repo)
+/// The records of a collection, as a stream of [`Entry`]s; made by [`Records::list`].
+///
+/// Options have to be set before the first record is asked for, and apply to the call of every page.
+#[must_use = "nothing is listed until this is polled"]
+pub struct List<'c, R> {
+    state: ListState<'c>,
+    record: PhantomData<fn() -> R>,
+}
+
+type Items<'c> =
+    Pin<Box<dyn Stream<Item = Result<list_records::Record, Error<list_records::Error>>> + Send + 'c>>;
+
+enum ListState<'c> {
+    Ready(Box<Call<'c, list_records::ListRecords>>),
+    Listing(Items<'c>),
+    Ended,
+}
+
+impl<'c, R> List<'c, R> {
+    fn with_call(
+        self,
+        change: impl FnOnce(Call<'c, list_records::ListRecords>) -> Call<'c, list_records::ListRecords>,
+    ) -> Self {
+        let state = match self.state {
+            ListState::Ready(call) => ListState::Ready(Box::new(change(*call))),
+            begun => begun,
+        };
+        Self { state, record: PhantomData }
+    }
+
+    call_options!(with_call);
+}
+
+impl<R: Record> Stream for List<'_, R> {
+    type Item = Result<Entry<R>, Error<list_records::Error>>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let mut items = match std::mem::replace(&mut self.state, ListState::Ended) {
+            ListState::Ready(call) => Box::pin(call.items()),
+            ListState::Listing(items) => items,
+            ListState::Ended => return Poll::Ready(None),
+        };
+        let polled = items.poll_next_unpin(cx);
+        if !matches!(polled, Poll::Ready(None)) {
+            self.state = ListState::Listing(items);
+        }
+        polled.map(|item| {
+            Some(item?.and_then(|item| {
+                let value = decode::<R, _>(list_records::ListRecords::NSID, &item.value)?;
+                Ok(Entry { uri: item.uri, cid: Some(item.cid), value })
+            }))
+        })
     }
 }
+
+impl<R> fmt::Debug for List<'_, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("List(..)")
+    }
+}
+
+/// The records of any repository, on every client.
+macro_rules! records_of {
+    ($($client:ty)*) => { $(
+        impl $client {
+            /// The records of a type in any repository, which public clients and administrators can read as well.
+            pub fn records_of<R: Record>(&self, repo: impl Into<AtIdentifier>) -> Records<'_, R> {
+                Records::new(Caller::new(self), repo)
+            }
+        }
+    )* };
+}
+
+records_of! { crate::AdminClient crate::oauth::OAuthClient crate::PasswordClient crate::PublicClient }
+
+/// The records of the client's own account.
+macro_rules! own_records {
+    ($($client:ty)*) => { $(
+        impl $client {
+            /// The records of a type in the user's own repository.
+            pub fn records<R: Record>(&self) -> Records<'_, R> {
+                Records::new(Caller::new(self), self.did())
+            }
+        }
+    )* };
+}
+
+own_records! { crate::oauth::OAuthClient crate::PasswordClient }

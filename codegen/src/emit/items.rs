@@ -1,20 +1,16 @@
 //! Types and constants.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use quote::quote;
 
 use super::{
     Home,
-    tokens::{argument, docs, ident, literal, takes_into, ty},
+    tokens::{argument, deprecated, docs, ident, literal, takes_into, ty},
 };
 use crate::document::Permission;
 use crate::model::{
-    Field, Item, Literal, NamedValue, Presence, Rule, RustType, Strings, Struct, StructKind, Union,
+    Docs, Field, Item, Literal, NamedValue, Presence, Rule, RustType, Strings, Struct, StructKind, Union,
 };
-
-/// Names that a setter must not have, because it would hide something of every type.
-const HIDING: &[&str] =
-    &["new", "default", "clone", "eq", "ne", "fmt", "from", "into", "try_from", "try_into", "to_owned"];
 
 /// One item.
 pub(super) fn item(item: &Item, nsid: &str, home: &Home) -> TokenStream {
@@ -22,17 +18,26 @@ pub(super) fn item(item: &Item, nsid: &str, home: &Home) -> TokenStream {
         Item::Struct(it) => structure(it, nsid, home),
         Item::Union(it) => union(it, home),
         Item::Strings(it) => strings(it, home),
-        Item::Alias { name, docs: paragraphs, ty: target } => {
-            let (name, docs, target) = (ident(name), docs(paragraphs), ty(target));
+        Item::Alias { name, docs: about, ty: target } => {
+            let (name, docs, target) = (ident(name), docs(about), ty(target));
             quote!(#docs pub type #name = #target;)
         }
-        Item::Token { name, docs: paragraphs, value } => {
-            let (name, docs) = (ident(name), docs(paragraphs));
+        Item::Token { name, docs: about, value } => {
+            let (name, docs) = (ident(name), docs(about));
             quote!(#docs pub const #name: &str = #value;)
         }
-        Item::Errors(values) => errors(values, home),
-        Item::PermissionSet { name, docs: paragraphs, permissions } => {
-            let (name, docs) = (ident(name), docs(paragraphs));
+        Item::Errors { docs, values } => errors(docs, values, home),
+        Item::NoOutput { docs: about } => {
+            let docs = docs(about);
+            quote! {
+                #docs
+                #[derive(Debug, Clone, Default, PartialEq)]
+                #[non_exhaustive]
+                pub struct Output {}
+            }
+        }
+        Item::PermissionSet { name, docs: about, permissions } => {
+            let (name, docs) = (ident(name), docs(about));
             let permissions = permissions.iter().map(permission);
             quote! {
                 #docs
@@ -70,7 +75,7 @@ fn permission(permission: &Permission) -> TokenStream {
 }
 
 fn structure(it: &Struct, nsid: &str, home: &Home) -> TokenStream {
-    let (name, paragraphs) = (ident(&it.name), docs(&it.docs));
+    let (name, about) = (ident(&it.name), docs(&it.docs));
     let fields = it.fields.iter().map(|field| {
         let (docs, name, ty) = (docs(&field.docs), ident(&field.ident), field_type(field));
         quote!(#docs pub #name: #ty)
@@ -78,7 +83,7 @@ fn structure(it: &Struct, nsid: &str, home: &Home) -> TokenStream {
     let is_params = it.kind == StructKind::Params;
     let extra = (!is_params).then(|| {
         quote! {
-            /// Fields that the lexicon does not name.
+            /// Fields that the lexicon does not define.
             pub extra: types::Extra,
         }
     });
@@ -95,7 +100,7 @@ fn structure(it: &Struct, nsid: &str, home: &Home) -> TokenStream {
         _ => TokenStream::new(),
     };
     quote! {
-        #paragraphs
+        #about
         #[derive(Clone, #default)]
         #[non_exhaustive]
         pub struct #name {
@@ -130,7 +135,7 @@ fn behaviour(it: &Struct, home: &Home) -> TokenStream {
                 _ => quote!(#index #name: #key #rules),
             }
         });
-        return quote!(#sdk::params! { #name { #(#fields),* } });
+        return quote!(#sdk::__v1::params! { #name { #(#fields),* } });
     }
     let typed = matches!(it.kind, StructKind::Record { .. });
     let mut ordered: Vec<&Field> = it.fields.iter().collect();
@@ -149,7 +154,7 @@ fn behaviour(it: &Struct, home: &Home) -> TokenStream {
         };
         quote!(#index #name: #key #presence #rules)
     });
-    quote!(#sdk::object! { #name, #id, record: #typed, { #(#fields),* } })
+    quote!(#sdk::__v1::object! { #name, #id, record: #typed, { #(#fields),* } })
 }
 
 fn param_default(default: &Literal) -> TokenStream {
@@ -198,41 +203,26 @@ fn rule(rule: &Rule) -> TokenStream {
     }
 }
 
-/// `new` with the required fields in lexicon order, setters for the others, and what absent fields stand for.
+/// `new` with the required fields, setters for the others, and what absent fields stand for.
 fn construction(it: &Struct, home: &Home) -> TokenStream {
     let name = ident(&it.name);
-    let mut arguments = Vec::new();
-    let mut values = Vec::new();
-    for field in &it.fields {
-        let field_name = ident(&field.ident);
-        match (field.presence, &field.constant) {
-            (Presence::Required, Some(constant)) => {
-                let value = literal(constant, &field.ty);
-                values.push(quote!(#field_name: #value));
-            }
-            (Presence::Required, None) => {
-                let (argument, value) = argument(&field.ty, &field_name);
-                arguments.push(quote!(#field_name: #argument));
-                values.push(if field_name == value.to_string() {
-                    quote!(#field_name)
-                } else {
-                    quote!(#field_name: #value)
-                });
-            }
-            _ => values.push(quote!(#field_name: None)),
-        }
-    }
+    let arguments = it.arguments.iter().filter_map(|at| it.fields.get(*at)).map(|field| {
+        let name = ident(&field.ident);
+        let (ty, _) = argument(&field.ty, &name);
+        quote!(#name: #ty)
+    });
+    let mut values: Vec<TokenStream> = it.fields.iter().map(initial_value).collect();
     if it.kind != StructKind::Params {
         values.push(quote!(extra: types::Extra::default()));
     }
-    let doc = if arguments.is_empty() { " With nothing set." } else { " With the required fields." };
+    let docs = docs(&constructor_docs(it));
     // The server does it for parameters, and the runtime sends them with every call.
     let readable = it.fields.iter().filter(|_| it.kind != StructKind::Params);
     let defaults = readable.filter_map(default_value);
     let setters = setters(it, home);
     quote! {
         impl #name {
-            #[doc = #doc]
+            #docs
             pub fn new(#(#arguments),*) -> Self {
                 Self { #(#values),* }
             }
@@ -242,28 +232,71 @@ fn construction(it: &Struct, home: &Home) -> TokenStream {
     }
 }
 
+/// What a field is initialized with: an argument, its only possible value, or nothing.
+fn initial_value(field: &Field) -> TokenStream {
+    let name = ident(&field.ident);
+    match (field.presence, &field.constant) {
+        (Presence::Required, Some(constant)) => {
+            let value = literal(constant, &field.ty);
+            quote!(#name: #value)
+        }
+        (Presence::Required, None) => {
+            let (_, value) = argument(&field.ty, &name);
+            if name == value.to_string() { quote!(#name) } else { quote!(#name: #value) }
+        }
+        _ => quote!(#name: None),
+    }
+}
+
+fn constructor_docs(it: &Struct) -> Docs {
+    let link = |field: &Field| format!("[`{0}`](field@Self::{0})", field.ident);
+    let arguments: Vec<String> = it.arguments.iter().filter_map(|at| it.fields.get(*at)).map(link).collect();
+    let constants: Vec<String> = it
+        .fields
+        .iter()
+        .filter(|field| field.presence == Presence::Required && field.constant.is_some())
+        .map(link)
+        .collect();
+    let name = &it.name;
+    let mut text = match arguments.split_last() {
+        None => format!("Creates `{name}` without any of its optional fields."),
+        Some((field, [])) => format!("Creates `{name}` with its required field, {field}."),
+        Some((last, others)) => {
+            format!("Creates `{name}` with its required fields: {} and {last}.", others.join(", "))
+        }
+    };
+    if !constants.is_empty() {
+        text.push_str(&format!(" {} has the only value that the lexicon allows.", constants.join(", ")));
+    }
+    if it.fields.is_empty() {
+        text = format!("Creates `{name}`, which has no fields in the lexicon.");
+    }
+    Docs { paragraphs: vec![text], deprecated: None }
+}
+
 fn setters(it: &Struct, home: &Home) -> TokenStream {
     let sdk = &home.sdk;
-    let setters =
-        it.fields.iter().filter(|field| it.sent && field.presence != Presence::Required).map(|field| {
-            let (name, target) = (ident(&field.ident), ty(&field.ty));
-            let setter = if HIDING.contains(&field.ident.as_str()) {
-                format_ident!("with_{}", field.ident)
-            } else {
-                name.clone()
-            };
+    let optional = it.fields.iter().filter(|field| it.sent && field.presence != Presence::Required);
+    let setters: Vec<TokenStream> = optional
+        .map(|field| {
+            let (name, setter, target) = (ident(&field.ident), ident(&field.setter), ty(&field.ty));
+            let deprecated = deprecated(&field.docs);
             match &field.ty {
-                target_type if takes_into(target_type) => quote!(#setter = #name: into #target),
+                target_type if takes_into(target_type) => quote!(#deprecated #setter = #name: into #target),
                 RustType::Boxed(inner) => {
                     let inner = ty(inner);
-                    quote!(#setter = #name: boxed #inner)
+                    quote!(#deprecated #setter = #name: boxed #inner)
                 }
-                _ => quote!(#setter = #name: plain #target),
+                _ => quote!(#deprecated #setter = #name: plain #target),
             }
-        });
-    let setters: Vec<TokenStream> = setters.collect();
+        })
+        .collect();
     let name = ident(&it.name);
-    if setters.is_empty() { TokenStream::new() } else { quote!(#sdk::setters! { #name { #(#setters),* } }) }
+    if setters.is_empty() {
+        TokenStream::new()
+    } else {
+        quote!(#sdk::__v1::setters! { #name { #(#setters),* } })
+    }
 }
 
 /// A method that gives the default of an absent field.
@@ -273,8 +306,9 @@ fn default_value(field: &Field) -> Option<TokenStream> {
         return None;
     }
     let (name, ty) = (ident(&field.ident), ty(&field.ty));
-    let method = format_ident!("{}_or_default", field.ident);
-    let doc = format!(" `{}`, or what the lexicon says that its absence means.", field.key);
+    let method = ident(field.or_default.as_deref()?);
+    let doc = format!(" Returns `{}`, or its default in the lexicon if it is absent.", field.key);
+    let deprecated = deprecated(&field.docs);
     let copied = matches!(field.ty, RustType::Bool | RustType::Integer);
     let read = if copied { quote!(self.#name) } else { quote!(self.#name.clone()) };
     let fallback = match (default, &field.ty) {
@@ -285,6 +319,7 @@ fn default_value(field: &Field) -> Option<TokenStream> {
         if copied { quote!(#read.unwrap_or(#fallback)) } else { quote!(#read.unwrap_or_else(|| #fallback)) };
     Some(quote! {
         #[doc = #doc]
+        #deprecated
         pub fn #method(&self) -> #ty {
             #body
         }
@@ -295,8 +330,8 @@ fn union(it: &Union, home: &Home) -> TokenStream {
     let sdk = &home.sdk;
     let (name, docs_of_union) = (ident(&it.name), docs(&it.docs));
     let variants = it.variants.iter().map(|variant| {
-        let (name, ty, doc) = (ident(&variant.name), ty(&variant.ty), docs(&[format!("`{}`", variant.tag)]));
-        quote!(#doc #name(Box<#ty>))
+        let (name, ty, doc) = (ident(&variant.name), ty(&variant.ty), format!(" `{}`", variant.tag));
+        quote!(#[doc = #doc] #name(Box<#ty>))
     });
     let tags = it.variants.iter().map(|variant| {
         let (name, ty, tag) = (ident(&variant.name), ty(&variant.ty), &variant.tag);
@@ -306,7 +341,7 @@ fn union(it: &Union, home: &Home) -> TokenStream {
         (quote!(closed), TokenStream::new())
     } else {
         let other = quote! {
-            /// A variant that the lexicon does not name.
+            /// Any other variant.
             Other(types::Unknown),
         };
         (quote!(open), other)
@@ -319,7 +354,7 @@ fn union(it: &Union, home: &Home) -> TokenStream {
             #(#variants,)*
             #other
         }
-        #sdk::union! { #name, #openness { #(#tags),* } }
+        #sdk::__v1::union! { #name, #openness { #(#tags),* } }
     }
 }
 
@@ -336,7 +371,7 @@ fn strings(it: &Strings, home: &Home) -> TokenStream {
     });
     let other = (!it.closed).then(|| {
         quote! {
-            /// A value that the lexicon does not name.
+            /// Any other value.
             Other(types::SmallString),
         }
     });
@@ -349,12 +384,12 @@ fn strings(it: &Strings, home: &Home) -> TokenStream {
             #(#variants,)*
             #other
         }
-        #sdk::#implement! { #name { #(#values),* } }
+        #sdk::__v1::#implement! { #name { #(#values),* } }
     }
 }
 
-fn errors(values: &[NamedValue], home: &Home) -> TokenStream {
-    let sdk = &home.sdk;
+fn errors(about: &Docs, values: &[NamedValue], home: &Home) -> TokenStream {
+    let (sdk, about) = (&home.sdk, docs(about));
     let variants = values.iter().map(|value| {
         let (docs, name) = (docs(&value.docs), ident(&value.name));
         quote!(#docs #name)
@@ -364,12 +399,12 @@ fn errors(values: &[NamedValue], home: &Home) -> TokenStream {
         quote!(#name = #text)
     });
     quote! {
-        /// The errors that the lexicon names.
+        #about
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Error {
             #(#variants,)*
         }
-        #sdk::errors! { Error { #(#names),* } }
+        #sdk::__v1::errors! { Error { #(#names),* } }
     }
 }

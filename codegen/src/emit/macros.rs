@@ -1,38 +1,16 @@
 //! The layout of the runtime's macros, which the formatter does not know: one entry a line.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
-use syn::{File, Item};
-
-/// How a line begins that stands for a macro.
-pub(super) const PLACEHOLDER: &str = "const __MACRO_";
+use quote::ToTokens as _;
+use syn::Macro;
 
 /// The width within which a macro stays on one line.
 const LINE_WIDTH: usize = 100;
 
-/// Replaces every macro of a file by a line that stands for it and gives the macros' texts.
-pub(super) fn take_out(file: &mut File) -> Vec<String> {
-    let mut texts = Vec::new();
-    for item in &mut file.items {
-        let Item::Macro(it) = item else { continue };
-        let path: Vec<String> =
-            it.mac.path.segments.iter().map(|segment| segment.ident.to_string()).collect();
-        let name = quote::format_ident!("__MACRO_{}", texts.len());
-        texts.push(text(&path.join("::"), it.mac.tokens.clone()));
-        let attributes = &it.attrs;
-        *item = syn::parse_quote!(#(#attributes)* const #name: () = (););
-    }
-    texts
-}
-
-/// The macro that a line stands for.
-pub(super) fn put_back<'t>(texts: &'t [String], line: &str) -> Option<&'t str> {
-    let number = line.strip_prefix(PLACEHOLDER)?.split(':').next()?;
-    texts.get(number.parse::<usize>().ok()?).map(String::as_str)
-}
-
 /// `path! { head { entries } }`, with the entries on lines of their own where they are many.
-fn text(path: &str, tokens: TokenStream) -> String {
-    let mut trees: Vec<TokenTree> = tokens.into_iter().collect();
+pub(super) fn text(call: &Macro) -> String {
+    let path = print(call.path.to_token_stream());
+    let mut trees: Vec<TokenTree> = call.tokens.clone().into_iter().collect();
     let body = match trees.last() {
         Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace => {
             let body = group.stream();
@@ -42,40 +20,50 @@ fn text(path: &str, tokens: TokenStream) -> String {
         _ => None,
     };
     let head = print(trees.into_iter().collect());
-    let Some(body) = body else { return format!("{path}! {{ {head} }}") };
-    let entries: Vec<String> = entries(body).into_iter().map(print).collect();
+    let Some(body) = body else { return format!("{path}! {{ {head} }}\n") };
+    let entries = entries(body);
     if entries.is_empty() {
-        return format!("{path}! {{ {head} {{}} }}");
+        return format!("{path}! {{ {head} {{}} }}\n");
     }
-    let line = format!("{path}! {{ {head} {{ {} }} }}", entries.join(", "));
-    if line.len() <= LINE_WIDTH {
+    let line = format!("{path}! {{ {head} {{ {} }} }}\n", entries.join(" ").trim_end_matches(','));
+    if line.len() <= LINE_WIDTH && !line.trim_end().contains('\n') {
         return line;
     }
-    let lines: String = entries.iter().map(|entry| format!("        {entry},\n")).collect();
-    format!("{path}! {{\n    {head} {{\n{lines}    }}\n}}")
+    let lines: String = entries.iter().map(|entry| format!("        {entry}\n")).collect();
+    format!("{path}! {{\n    {head} {{\n{lines}    }}\n}}\n")
 }
 
-/// Splits at the commas that stand in no brackets, angle brackets included.
-fn entries(tokens: TokenStream) -> Vec<TokenStream> {
-    let mut entries = vec![Vec::new()];
+/// The entries of a list with the commas or semicolons behind them. Those in brackets, angle brackets included, divide
+/// nothing.
+fn entries(tokens: TokenStream) -> Vec<String> {
+    let mut entries = Vec::new();
+    let mut entry = Vec::new();
     let mut angles = 0_u32;
     for tree in tokens {
-        if let TokenTree::Punct(punct) = &tree {
-            match punct.as_char() {
-                '<' => angles += 1,
-                '>' => angles = angles.saturating_sub(1),
-                ',' if angles == 0 => {
-                    entries.push(Vec::new());
-                    continue;
-                }
-                _ => {}
-            }
+        let sign = if let TokenTree::Punct(punct) = &tree { punct.as_char() } else { ' ' };
+        match sign {
+            '<' => angles += 1,
+            '>' => angles = angles.saturating_sub(1),
+            _ => {}
         }
-        if let Some(entry) = entries.last_mut() {
+        if matches!(sign, ',' | ';') && angles == 0 {
+            entries.push(format!("{}{sign}", self::entry(&mut entry)));
+        } else {
             entry.push(tree);
         }
     }
-    entries.into_iter().filter(|entry| !entry.is_empty()).map(|entry| entry.into_iter().collect()).collect()
+    if !entry.is_empty() {
+        entries.push(format!("{},", self::entry(&mut entry)));
+    }
+    entries
+}
+
+/// One entry, its attribute on a line of its own.
+fn entry(trees: &mut Vec<TokenTree>) -> String {
+    let has_attribute = matches!(trees.first(), Some(TokenTree::Punct(sign)) if sign.as_char() == '#');
+    let attribute: TokenStream = trees.drain(..if has_attribute { 2 } else { 0 }).collect();
+    let rest = print(trees.drain(..).collect());
+    if has_attribute { format!("{}\n        {rest}", print(attribute)) } else { rest }
 }
 
 /// Tokens with the spaces that a person would set.
@@ -93,7 +81,7 @@ fn print(tokens: TokenStream) -> String {
                 ':' => (":".to_owned(), true, std::mem::take(&mut in_path)),
                 '<' => ("<".to_owned(), true, true),
                 '>' | ',' => (punct.to_string(), true, false),
-                '&' | '-' => (punct.to_string(), false, true),
+                '&' | '-' | '#' => (punct.to_string(), false, true),
                 other => (other.to_string(), false, false),
             },
             TokenTree::Group(group) if group.delimiter() == Delimiter::Parenthesis => {

@@ -2,18 +2,14 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
 use super::{
-    Home, items, method,
+    FORMAT, Home, accessor, items, method,
     tokens::{ident, inner_docs},
 };
-use crate::model::{Item, Model, Module};
-
-/// Namespaces that a feature of the crate switches on, by their first two segments.
-const FEATURES: &[(&str, &str)] =
-    &[("app.bsky", "app-bsky"), ("chat.bsky", "chat-bsky"), ("tools.ozone", "tools-ozone")];
+use crate::model::{Docs, Model, Module};
 
 /// A folder or file of the module tree.
 #[derive(Default)]
@@ -53,35 +49,23 @@ impl Tree<'_> {
     fn write(&self, node: &Node<'_>, path: &mut Vec<String>, files: &mut Vec<(PathBuf, TokenStream)>) {
         let Self { model, home } = *self;
         let children = node.children.iter().map(|(name, child)| {
-            let name = ident(name);
-            let feature = FEATURES
-                .iter()
-                .find(|(nsid, _)| *nsid == child.nsid)
-                .map(|(_, feature)| quote!(#[cfg(feature = #feature)]));
+            let (name, feature) = (ident(name), home.feature(&child.nsid));
             quote!(#feature pub mod #name;)
         });
-        let accessor =
-            model.groups.get(&node.nsid).map(|group| method::accessor(model, home, &node.nsid, group));
-        let title = match (node.module, path.is_empty()) {
-            (Some(module), _) => inner_docs(&module.docs),
-            (None, true) => inner_docs(&["The bindings, one module a Lexicon document.".to_owned()]),
-            (None, false) => inner_docs(&[format!("`{}`", node.nsid)]),
-        };
-        let contents = node.module.map(|module| contents(module, home)).unwrap_or_default();
-        let body = quote!(#(#children)* #accessor #contents);
-        let imports = imports(&body, home, node.module.is_none());
-        let file: PathBuf = if node.children.is_empty() && !path.is_empty() {
-            let (name, folders) =
-                path.split_last().map_or(("mod", &[][..]), |(name, folders)| (name.as_str(), folders));
-            folders.iter().collect::<PathBuf>().join(format!("{name}.rs"))
+        if path.is_empty() {
+            files.push(("mod.rs".into(), root(home, children.collect())));
         } else {
-            path.iter().collect::<PathBuf>().join("mod.rs")
-        };
-        // Constructors take what the lexicon requires, and variants are called what it calls them.
-        let lints = path
-            .is_empty()
-            .then(|| quote!(#![allow(clippy::too_many_arguments, clippy::enum_variant_names)]));
-        files.push((file, quote!(#title #lints #imports #body)));
+            let accessor =
+                model.groups.get(&node.nsid).map(|group| accessor::accessor(model, home, &node.nsid, group));
+            let title = match node.module {
+                Some(module) => inner_docs(&module.docs),
+                None => inner_docs(&Docs { paragraphs: vec![format!("`{}`", node.nsid)], deprecated: None }),
+            };
+            let contents = node.module.map(|module| contents(module, home)).unwrap_or_default();
+            let body = quote!(#(#children)* #accessor #contents);
+            let imports = imports(&body, home, node.module.is_none());
+            files.push((file(node, path), quote!(#title #imports #body)));
+        }
         for (name, child) in &node.children {
             path.push(name.clone());
             self.write(child, path, files);
@@ -90,29 +74,50 @@ impl Tree<'_> {
     }
 }
 
-/// The types of a document, its method last.
+/// The file of a module: a folder's `mod.rs` if there are modules below it.
+fn file(node: &Node<'_>, path: &[String]) -> PathBuf {
+    match path.split_last() {
+        Some((name, folders)) if node.children.is_empty() => {
+            folders.iter().collect::<PathBuf>().join(format!("{name}.rs"))
+        }
+        _ => path.iter().collect::<PathBuf>().join("mod.rs"),
+    }
+}
+
+/// The root: what all files have in common.
+fn root(home: &Home, modules: TokenStream) -> TokenStream {
+    let (sdk, format) = (&home.sdk, Literal::u16_unsuffixed(FORMAT));
+    let docs = inner_docs(&Docs {
+        paragraphs: vec![
+            "Types and methods generated from Lexicon documents: one module for each document, called by its NSID \
+             in snake case."
+                .to_owned(),
+            "The lists of fields in `object!` follow the order in which data comes, so that decoding finds each \
+             field where it expects it: for records and what is in them the order of DAG-CBOR (shorter names \
+             first), for everything else the order of the document."
+                .to_owned(),
+        ],
+        deprecated: None,
+    });
+    quote! {
+        #docs
+        #![allow(missing_docs, reason = "not everything has a description in its lexicon")]
+        #![allow(deprecated, reason = "what is deprecated must be decoded and encoded all the same")]
+        #![allow(clippy::exhaustive_structs, reason = "the structs of methods and permission sets have no fields")]
+        #![allow(clippy::too_many_arguments, reason = "constructors take what the lexicon requires")]
+        #![allow(clippy::enum_variant_names, reason = "variants are named as in the lexicon")]
+        #sdk::__generated! { format: #format, { #modules } }
+    }
+}
+
+/// The types of a document, behind its method.
 fn contents(module: &Module, home: &Home) -> TokenStream {
     let items = module.items.iter().map(|item| items::item(item, &module.nsid, home));
-    let method = module.method.as_ref().map(|it| method::method(module, it, &method_docs(module)));
+    let method = module.method.as_ref().map(|it| method::method(&module.nsid, it));
     quote!(#method #(#items)*)
 }
 
-/// What a method's struct and accessor say.
-pub(super) fn method_docs(module: &Module) -> Vec<String> {
-    let mut paragraphs = module.main_docs.clone();
-    let errors = module.items.iter().find_map(|item| match item {
-        Item::Errors(values) => Some(values),
-        _ => None,
-    });
-    if let Some(values) = errors {
-        let names: Vec<String> = values.iter().map(|value| format!("`{}`", value.text)).collect();
-        paragraphs.push(format!("Errors: {}.", names.join(", ")));
-    }
-    paragraphs
-}
-
-/// Imports of the crate's modules that the tokens name; a folder names them in its accessor only, which needs the
-/// clients.
+/// Imports of the crate's modules that the tokens name; a folder names them in its accessor only.
 fn imports(body: &TokenStream, home: &Home, for_accessor: bool) -> TokenStream {
     let text = body.to_string();
     let names = ["api", "types", "xrpc"].into_iter().filter(|name| {
@@ -124,8 +129,8 @@ fn imports(body: &TokenStream, home: &Home, for_accessor: bool) -> TokenStream {
     });
     names
         .map(|name| {
-            let condition = for_accessor.then(|| quote!(#[cfg(feature = "client")]));
-            let Home { sdk, api } = home;
+            let condition = if for_accessor { home.accessor_condition() } else { TokenStream::new() };
+            let Home { sdk, api, .. } = home;
             let is_named_api = api.to_string().ends_with(":: api");
             match name {
                 "api" if is_named_api => quote!(#condition use #api;),

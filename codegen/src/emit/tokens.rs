@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 
-use crate::model::{self, Literal, RustType};
+use crate::model::{self, Docs, Literal, RustType};
 
 /// Width at which documentation is broken.
 const DOC_WIDTH: usize = 108;
@@ -17,14 +17,22 @@ pub(super) fn ident(name: &str) -> Ident {
     }
 }
 
-/// Doc comments: paragraphs with an empty line between them, broken at the width.
-pub(super) fn docs(paragraphs: &[String]) -> TokenStream {
-    doc_lines(paragraphs).into_iter().map(|line| quote!(#[doc = #line])).collect()
+/// Doc comments, paragraphs with an empty line between them, and whether the item is deprecated.
+pub(super) fn docs(docs: &Docs) -> TokenStream {
+    let lines = doc_lines(&docs.paragraphs);
+    let deprecated = deprecated(docs);
+    quote!(#(#[doc = #lines])* #deprecated)
 }
 
 /// Doc comments for the file or module itself.
-pub(super) fn inner_docs(paragraphs: &[String]) -> TokenStream {
-    doc_lines(paragraphs).into_iter().map(|line| quote!(#![doc = #line])).collect()
+pub(super) fn inner_docs(docs: &Docs) -> TokenStream {
+    doc_lines(&docs.paragraphs).into_iter().map(|line| quote!(#![doc = #line])).collect()
+}
+
+/// The attribute of a deprecated item.
+pub(super) fn deprecated(docs: &Docs) -> Option<TokenStream> {
+    let note = docs.deprecated.as_ref()?;
+    Some(if note.is_empty() { quote!(#[deprecated]) } else { quote!(#[deprecated(note = #note)]) })
 }
 
 fn doc_lines(paragraphs: &[String]) -> Vec<String> {
@@ -58,6 +66,7 @@ pub(super) fn ty(ty: &RustType) -> TokenStream {
             let name = ident(name);
             quote!(types::#name)
         }
+        RustType::ByteStream => quote!(xrpc::ByteStream),
         RustType::Generated { module, name, .. } => {
             let name = ident(name);
             match module {

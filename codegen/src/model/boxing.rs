@@ -7,7 +7,8 @@ use crate::{
     document::{DefId, Definition, Object, Type},
 };
 
-/// The refs by value between definitions. Arrays and unions keep their elements on the heap and end every recursion.
+/// The refs by value between definitions: those of required fields. Arrays and unions keep their elements on the heap and
+/// end every recursion, and optional structs are boxed in any case, so that a new optional field boxes no other one.
 #[derive(Debug, Default)]
 pub(super) struct Containment {
     edges: HashMap<DefId, Vec<DefId>>,
@@ -48,8 +49,10 @@ impl Containment {
 }
 
 fn of_object(object: &Object, here: &str, targets: &mut Vec<DefId>) {
-    for property in object.properties.values() {
-        of_type(&property.ty, here, targets);
+    for key in &object.required {
+        if let Some(property) = object.properties.get(key) {
+            of_type(&property.ty, here, targets);
+        }
     }
 }
 

@@ -2,18 +2,25 @@
 //!
 //! The model knows Rust's types and names but no tokens; [`crate::emit`] turns it into text.
 
+mod accessors;
 mod boxing;
+mod build;
 mod docs;
 mod lower;
+mod method;
 mod names;
+mod places;
+mod plain;
 mod reach;
 mod rules;
+mod spelling;
 
 use std::collections::BTreeMap;
 
-pub use docs::sentence;
+pub use docs::{Docs, sentence};
 pub use lower::lower;
-pub use names::{Names, is_keyword};
+pub use names::Names;
+pub use spelling::is_keyword;
 
 use crate::document::Permission;
 
@@ -33,13 +40,11 @@ pub struct Module {
     pub nsid: String,
     /// The module's path below `api`, one identifier a segment, raw ones without `r#`.
     pub path: Vec<String>,
-    /// Paragraphs of documentation.
-    pub docs: Vec<String>,
-    /// Paragraphs of documentation of the method.
-    pub main_docs: Vec<String>,
+    /// Its documentation.
+    pub docs: Docs,
     /// Types and constants in document order.
     pub items: Vec<Item>,
-    /// The query, procedure or subscription, if `main` is one.
+    /// The query or procedure, if `main` is one.
     pub method: Option<Method>,
 }
 
@@ -52,7 +57,7 @@ pub struct Group {
     pub accessor: String,
     /// The struct's name, such as `ComAtprotoRepo`.
     pub name: String,
-    /// Queries and procedures: index into [`Model::modules`] and the Rust name, by method name.
+    /// Queries and procedures: index into [`Model::modules`] and the Rust name, by NSID.
     pub methods: Vec<(usize, String)>,
 }
 
@@ -69,8 +74,8 @@ pub enum Item {
     Alias {
         /// Its name.
         name: String,
-        /// Paragraphs of documentation.
-        docs: Vec<String>,
+        /// Its documentation.
+        docs: Docs,
         /// What it stands for.
         ty: RustType,
     },
@@ -78,19 +83,29 @@ pub enum Item {
     Token {
         /// Its name.
         name: String,
-        /// Paragraphs of documentation.
-        docs: Vec<String>,
+        /// Its documentation.
+        docs: Docs,
         /// `nsid#name`.
         value: String,
     },
-    /// The errors that a method names.
-    Errors(Vec<NamedValue>),
+    /// The errors of a method; without values where the lexicon names none.
+    Errors {
+        /// Their documentation.
+        docs: Docs,
+        /// The names.
+        values: Vec<NamedValue>,
+    },
+    /// The output of a method that has none: a struct without fields, which gains them with the lexicon.
+    NoOutput {
+        /// Its documentation.
+        docs: Docs,
+    },
     /// A permission set.
     PermissionSet {
         /// Its name.
         name: String,
-        /// Paragraphs of documentation.
-        docs: Vec<String>,
+        /// Its documentation.
+        docs: Docs,
         /// What it grants.
         permissions: Vec<Permission>,
     },
@@ -101,14 +116,16 @@ pub enum Item {
 pub struct Struct {
     /// Its name.
     pub name: String,
-    /// Paragraphs of documentation.
-    pub docs: Vec<String>,
+    /// Its documentation.
+    pub docs: Docs,
     /// The definition it stands for, such as `app.bsky.feed.defs#postView`.
     pub id: String,
     /// Object, record or parameters.
     pub kind: StructKind,
     /// The fields in document order.
     pub fields: Vec<Field>,
+    /// The arguments of the constructor: indices into `fields`, in the order of the lexicon's `required`.
+    pub arguments: Vec<usize>,
     /// Whether it is part of what callers send, and so gets setters.
     pub sent: bool,
     /// Whether its data comes as DAG-CBOR, or as JSON made from it: its fields then stand in the order of DAG-CBOR.
@@ -134,10 +151,14 @@ pub enum StructKind {
 pub struct Field {
     /// The Rust name, raw ones without `r#`.
     pub ident: String,
+    /// The name of its setter.
+    pub setter: String,
+    /// The name of the method that gives its default, if the lexicon has one.
+    pub or_default: Option<String>,
     /// The name in the data.
     pub key: String,
-    /// Paragraphs of documentation.
-    pub docs: Vec<String>,
+    /// Its documentation.
+    pub docs: Docs,
     /// The type of a present value.
     pub ty: RustType,
     /// Whether it has to be there.
@@ -200,6 +221,8 @@ pub enum RustType {
     String,
     /// A type of the runtime's `types` module.
     Runtime(&'static str),
+    /// The runtime's stream of bytes.
+    ByteStream,
     /// A generated type; `into` says whether constructors take anything that converts.
     Generated {
         /// The module's path below `api`; nothing for the module at hand.
@@ -222,8 +245,8 @@ pub enum RustType {
 pub struct Union {
     /// Its name.
     pub name: String,
-    /// Paragraphs of documentation.
-    pub docs: Vec<String>,
+    /// Its documentation.
+    pub docs: Docs,
     /// Whether anything but the variants is refused.
     pub closed: bool,
     /// The variants in document order.
@@ -246,8 +269,8 @@ pub struct Variant {
 pub struct Strings {
     /// Its name.
     pub name: String,
-    /// Paragraphs of documentation.
-    pub docs: Vec<String>,
+    /// Its documentation.
+    pub docs: Docs,
     /// Whether other strings are refused.
     pub closed: bool,
     /// The values.
@@ -261,25 +284,27 @@ pub struct NamedValue {
     pub name: String,
     /// The text.
     pub text: String,
-    /// Paragraphs of documentation.
-    pub docs: Vec<String>,
+    /// Its documentation.
+    pub docs: Docs,
 }
 
-/// A query, procedure or subscription.
+/// A query or procedure. Its module has the types `Params`, `Output` and `Error` in any case.
 #[derive(Debug)]
 pub struct Method {
     /// The method struct's name.
     pub name: String,
-    /// Query, procedure or subscription.
+    /// Its documentation.
+    pub docs: Docs,
+    /// Query or procedure.
     pub kind: MethodKind,
-    /// Whether there is a `Params` struct.
-    pub has_params: bool,
+    /// Whether the method has parameters, and whether callers must give some.
+    pub params: Arity,
     /// The request body.
     pub input: Body,
     /// The response body.
     pub output: Body,
-    /// Whether there is an `Error` enum.
-    pub has_errors: bool,
+    /// The names of its errors.
+    pub errors: Vec<String>,
     /// How pages are followed, for paginated queries.
     pub pages: Option<Pages>,
 }
@@ -291,8 +316,17 @@ pub enum MethodKind {
     Query,
     /// `POST`
     Procedure,
-    /// WebSocket
-    Subscription,
+}
+
+/// Whether a method has parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arity {
+    /// None today.
+    None,
+    /// Optional ones only.
+    Optional,
+    /// At least one that is required.
+    Required,
 }
 
 /// A request or response body.

@@ -7,14 +7,14 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
-use crate::{clock::unix_now, oauth::SessionId, store::SealingKeys, types::Did};
+use crate::{clock::unix_now, limits, oauth::SessionId, store::SealingKeys, types::Did};
 
 /// The maximum number of accounts that are signed in at once in a browser; one more replaces the oldest.
 const MAX_ACCOUNTS: usize = 16;
 /// The maximum number of sign-ins in progress in a browser, in several tabs for example.
 const MAX_LOGINS: usize = 8;
 /// The time limit of a sign-in.
-const LOGIN_LIFETIME: Duration = Duration::from_secs(600);
+const LOGIN_LIFETIME: Duration = limits::SIGN_IN;
 
 /// The sessions of a browser.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

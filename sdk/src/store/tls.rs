@@ -1,5 +1,6 @@
 //! TLS settings in the URLs of databases.
 
+#[cfg(feature = "postgres")]
 use std::sync::Arc;
 
 use rustls::{

@@ -68,8 +68,8 @@ pub(super) fn append_base64(bytes: &[u8], text: &mut String) {
     BASE64.encode_string(bytes, text);
 }
 
-crate::serde_data!(Bytes);
-crate::serde_data!(CidLink);
+crate::__serde_data!(Bytes);
+crate::__serde_data!(CidLink);
 
 impl Deref for Bytes {
     type Target = [u8];

@@ -85,7 +85,7 @@ struct Fields {
     extra: Extra,
 }
 
-crate::object! {
+crate::__object! {
     Fields, "blob", record: true, {
         0 link: "ref" optional,
         1 mime_type: "mimeType" required,
@@ -108,4 +108,4 @@ impl FromData for Blob {
     }
 }
 
-crate::serde_data!(Blob);
+crate::__serde_data!(Blob);

@@ -270,4 +270,4 @@ impl From<Cid> for String {
     }
 }
 
-crate::serde_data!(Cid);
+crate::__serde_data!(Cid);

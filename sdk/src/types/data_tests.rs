@@ -12,7 +12,7 @@ pub(super) struct Note {
     pub(super) embed: Option<Embed>,
     pub(super) extra: Extra,
 }
-crate::object! {
+crate::__object! {
     Note, "com.example.note", record: true, {
         0 text: "text" required [MaxGraphemes(5), MaxBytes(20)],
         1 langs: "langs" optional [MaxLength(2), Each(&[crate::types::Rule::MinBytes(1)])],
@@ -27,14 +27,14 @@ pub(super) struct Link {
     pub(super) uri: String,
     pub(super) extra: Extra,
 }
-crate::object! { Link, "com.example.embed#link", record: false, { 0 uri: "uri" required } }
+crate::__object! { Link, "com.example.embed#link", record: false, { 0 uri: "uri" required } }
 
 /// An object without fields.
 #[derive(Clone)]
 pub(super) struct Nothing {
     pub(super) extra: Extra,
 }
-crate::object! { Nothing, "com.example.embed#nothing", record: false, {} }
+crate::__object! { Nothing, "com.example.embed#nothing", record: false, {} }
 
 /// An open union.
 #[derive(Clone)]
@@ -43,14 +43,14 @@ pub(super) enum Embed {
     Nothing(Box<Nothing>),
     Other(Unknown),
 }
-crate::union!(Embed, open { Link(Link) = "com.example.embed#link", Nothing(Nothing) = "com.example.embed#nothing" });
+crate::__union!(Embed, open { Link(Link) = "com.example.embed#link", Nothing(Nothing) = "com.example.embed#nothing" });
 
 /// A closed union.
 #[derive(Clone)]
 pub(super) enum Only {
     Link(Box<Link>),
 }
-crate::union!(Only, closed { Link(Link) = "com.example.embed#link" });
+crate::__union!(Only, closed { Link(Link) = "com.example.embed#link" });
 
 fn round_trip<T: serde::Serialize + serde::de::DeserializeOwned>(json: &str) -> T {
     let value: T = serde_json::from_str(json).unwrap();

@@ -6,6 +6,7 @@ use super::{
     characters::{self, DIGIT},
     text::text_type,
 };
+use crate::clock;
 
 text_type! {
     /// A [timestamp](https://atproto.com/specs/lexicon#datetime), stored as its original text.
@@ -45,8 +46,7 @@ impl Datetime {
     /// assert!(post.created_at.is_valid());
     /// ```
     pub fn now() -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self::from_unix_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+        Self::from_unix_millis(i64::try_from(clock::since_1970().as_millis()).unwrap_or(i64::MAX))
     }
 
     /// Creates a timestamp in UTC from milliseconds since the Unix epoch, clamped to the years 1 to 9999.

@@ -3,7 +3,7 @@
 /// Implements the conversions of a generated enum of known values that accepts any other string too.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! open_string {
+macro_rules! __open_string {
     ($name:ident { $($variant:ident = $text:literal),* $(,)? }) => {
         const _: () = {
             impl $name {
@@ -20,7 +20,7 @@ macro_rules! open_string {
                 fn from(text: &str) -> Self {
                     match text {
                         $($text => Self::$variant,)*
-                        _ => Self::Other($crate::__private::CompactString::new(text)),
+                        _ => Self::Other($crate::__v1::CompactString::new(text)),
                     }
                 }
             }
@@ -56,7 +56,7 @@ macro_rules! open_string {
                 }
             }
 
-            $crate::serde_data!($name);
+            $crate::__serde_data!($name);
         };
     };
 }
@@ -64,7 +64,7 @@ macro_rules! open_string {
 /// Implements the conversions of a generated enum of strings that accepts no others.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! closed_string {
+macro_rules! __closed_string {
     ($name:ident { $($variant:ident = $text:literal),* $(,)? }) => {
         const _: () = {
             impl $name {
@@ -122,7 +122,7 @@ macro_rules! closed_string {
                 }
             }
 
-            $crate::serde_data!($name);
+            $crate::__serde_data!($name);
         };
     };
 }

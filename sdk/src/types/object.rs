@@ -6,7 +6,7 @@
 /// An entry is `index field: "key" presence [rules]`.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! object {
+macro_rules! __object {
     ($name:ident, $id:literal, record: $record:literal, {
         $($index:literal $field:ident : $key:literal $presence:ident $([$($rule:ident($($limit:tt)*)),+])?),* $(,)?
     }) => {
@@ -28,7 +28,7 @@ macro_rules! object {
             const SCHEMA: &'static $crate::types::codec::ObjectSchema = &$crate::types::codec::ObjectSchema {
                 id: $id,
                 record: $record,
-                fields: &[$($crate::field!($key, [$($($rule($($limit)*)),+)?])),*],
+                fields: &[$($crate::__field!($key, [$($($rule($($limit)*)),+)?])),*],
             };
 
             #[allow(clippy::never_loop)]
@@ -36,19 +36,19 @@ macro_rules! object {
                 $(let mut $field = ::core::option::Option::None;)*
                 while let ::core::option::Option::Some(index) = fields.next_field()? {
                     match index {
-                        $($index => $field = $crate::object!(@read $presence fields),)*
+                        $($index => $field = $crate::__object!(@read $presence fields),)*
                         _ => {}
                     }
                 }
                 ::core::result::Result::Ok(Self {
-                    $($field: $crate::object!(@finish $presence fields $index $field),)*
+                    $($field: $crate::__object!(@finish $presence fields $index $field),)*
                     extra: fields.take_extra(),
                 })
             }
         }
 
-        $crate::serde_data!($name);
-        $crate::compared!($name);
+        $crate::__serde_data!($name);
+        $crate::__compared!($name);
     };
     (@read optional $fields:ident) => { $fields.optional()? };
     (@read $presence:ident $fields:ident) => { ::core::option::Option::Some($fields.value()?) };
@@ -59,7 +59,7 @@ macro_rules! object {
 /// Implements `Debug` and `PartialEq` for a generated type.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! compared {
+macro_rules! __compared {
     ($name:ident) => {
         impl ::core::fmt::Debug for $name {
             fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
@@ -78,12 +78,12 @@ macro_rules! compared {
 /// A field with its rules, and the default of a parameter.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! field {
+macro_rules! __field {
     ($key:literal, [$($rule:ident($($limit:tt)*)),*] $(, $kind:ident $default:literal)?) => {
         $crate::types::codec::Field {
             key: $key,
             rules: &[$($crate::types::Rule::$rule($($limit)*)),*],
-            default: $crate::field!(@default $($kind $default)?),
+            default: $crate::__field!(@default $($kind $default)?),
         }
     };
     (@default) => { ::core::option::Option::None };

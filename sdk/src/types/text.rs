@@ -194,7 +194,7 @@ macro_rules! text_type {
             }
         }
 
-        $crate::serde_data!($name);
+        $crate::__serde_data!($name);
     };
     (@checked $name:ident, $format:literal, $check:ident) => {
         impl $name {

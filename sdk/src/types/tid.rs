@@ -6,10 +6,10 @@ use std::{
         LazyLock,
         atomic::{AtomicU64, Ordering},
     },
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use super::{characters, text::text_type};
+use crate::clock;
 
 /// The digits of base 32 in an order that sorts like their values.
 const DIGITS: &[u8; 32] = b"234567abcdefghijklmnopqrstuvwxyz";
@@ -49,8 +49,7 @@ impl Tid {
     pub fn now() -> Self {
         static LAST: AtomicU64 = AtomicU64::new(0);
         static CLOCK: LazyLock<u16> = LazyLock::new(|| (RandomState::new().hash_one("clock") & 0x3ff) as u16);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
-        let now = u64::try_from(now).unwrap_or(u64::MAX >> 11);
+        let now = u64::try_from(clock::since_1970().as_micros()).unwrap_or(u64::MAX >> 11);
         let before = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(now.max(last + 1)));
         // The closure always returns a value, so this never fails.
         let before = before.unwrap_or_else(|last| last);

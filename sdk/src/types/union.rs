@@ -5,14 +5,14 @@
 /// a generated enum.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! union {
+macro_rules! __union {
     ($name:ident, $openness:ident { $($variant:ident($type:ty) = $tag:literal),* $(,)? }) => {
         impl $crate::types::Data for $name {
             fn shape(&self) -> $crate::types::codec::Shape<'_> {
                 match self {
                     $(Self::$variant(value) => $crate::types::codec::Shape::Tagged($tag, &**value),)*
                     #[allow(unreachable_patterns)]
-                    other => $crate::union!(@other_shape $openness other),
+                    other => $crate::__union!(@other_shape $openness other),
                 }
             }
         }
@@ -22,13 +22,13 @@ macro_rules! union {
                 let tag = reader.union_tag(::core::stringify!($name))?;
                 match &*tag {
                     $($tag => $crate::types::codec::tagged_object(reader).map(Self::$variant),)*
-                    _ => $crate::union!(@read_other $openness reader tag $name),
+                    _ => $crate::__union!(@read_other $openness reader tag $name),
                 }
             }
         }
 
-        $crate::serde_data!($name);
-        $crate::compared!($name);
+        $crate::__serde_data!($name);
+        $crate::__compared!($name);
 
         $(impl ::core::convert::From<$type> for $name {
             fn from(value: $type) -> Self {

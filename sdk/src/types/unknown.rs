@@ -289,4 +289,4 @@ impl From<serde_json::Value> for Unknown {
     }
 }
 
-crate::serde_data!(Unknown);
+crate::__serde_data!(Unknown);

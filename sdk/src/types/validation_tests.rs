@@ -30,7 +30,7 @@ struct Ruled {
     extra: Extra,
 }
 
-crate::object! {
+crate::__object! {
     Ruled, "com.example.ruled", record: false, {
         0 text: "text" optional [MinGraphemes(2), MaxGraphemes(3), MinBytes(3), MaxBytes(30)],
         1 closed: "closed" optional [OneOf(&["a", "b"])],

@@ -213,4 +213,4 @@ impl<K: Into<String>, const N: usize> From<[(K, Value); N]> for Value {
     }
 }
 
-crate::serde_data!(Value);
+crate::__serde_data!(Value);

@@ -2,7 +2,7 @@
 
 use std::{fmt, future::poll_fn, pin::Pin, sync::Arc, task::Context, task::Poll};
 
-use super::{BoxFuture, DecodeError, ReadError, TransportError, TransportResponse};
+use super::{BoxFuture, DecodeError, ReadError, TransportError};
 use crate::types::{Data, DataError, FromData, Violations, from_json};
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
@@ -185,12 +185,8 @@ pub trait Body: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Reads the body of a response.
-    fn receive(
-        nsid: Arc<str>,
-        mime: Option<&'static str>,
-        response: TransportResponse,
-    ) -> BoxFuture<'static, Result<Self::Received, ReadError>>;
+    /// Reads the body of a response, whose content type has been checked.
+    fn receive(nsid: Arc<str>, body: ByteStream) -> BoxFuture<'static, Result<Self::Received, ReadError>>;
 }
 
 /// A JSON body.
@@ -209,13 +205,9 @@ impl<T: Data + FromData + Send + 'static> Body for Json<T> {
         sent.validate()
     }
 
-    fn receive(
-        nsid: Arc<str>,
-        mime: Option<&'static str>,
-        response: TransportResponse,
-    ) -> BoxFuture<'static, Result<T, ReadError>> {
+    fn receive(nsid: Arc<str>, body: ByteStream) -> BoxFuture<'static, Result<T, ReadError>> {
         Box::pin(async move {
-            let body = read_json(&nsid, mime, response).await?;
+            let body = read_json(&nsid, body).await?;
             from_json(&body).map_err(|source| DecodeError::Json { nsid, source }.into())
         })
     }
@@ -233,47 +225,33 @@ impl Body for Raw {
         Ok(sent)
     }
 
-    fn receive(
-        nsid: Arc<str>,
-        mime: Option<&'static str>,
-        response: TransportResponse,
-    ) -> BoxFuture<'static, Result<ByteStream, ReadError>> {
-        Box::pin(async move {
-            check_content_type(&nsid, mime, &response.headers)?;
-            Ok(response.body)
-        })
+    fn receive(_: Arc<str>, body: ByteStream) -> BoxFuture<'static, Result<ByteStream, ReadError>> {
+        Box::pin(async { Ok(body) })
     }
 }
 
 /// No body. If a server sends one nevertheless, it is ignored.
+///
+/// `T` is the type that a caller receives instead: the generated `Output` of a method without an output, or `()`.
 #[derive(Debug)]
-pub struct Empty;
+pub struct Empty<T = ()>(std::marker::PhantomData<fn() -> T>);
 
-impl Body for Empty {
+impl<T: Default + Send + 'static> Body for Empty<T> {
     type Sent = ();
-    type Received = ();
+    type Received = T;
 
     fn encode((): ()) -> Result<RequestBody, DataError> {
         Ok(RequestBody::Empty)
     }
 
-    fn receive(
-        _: Arc<str>,
-        _: Option<&'static str>,
-        _: TransportResponse,
-    ) -> BoxFuture<'static, Result<(), ReadError>> {
-        Box::pin(async { Ok(()) })
+    fn receive(_: Arc<str>, _: ByteStream) -> BoxFuture<'static, Result<T, ReadError>> {
+        Box::pin(async { Ok(T::default()) })
     }
 }
 
 /// Reads the body of a JSON response. Not generic, so that it is compiled only once.
-pub(super) async fn read_json(
-    nsid: &str,
-    mime: Option<&'static str>,
-    response: TransportResponse,
-) -> Result<Bytes, ReadError> {
-    check_content_type(nsid, mime, &response.headers)?;
-    let body = response.body.bytes(MAX_BUFFERED_BODY).await?;
+pub(super) async fn read_json(nsid: &str, body: ByteStream) -> Result<Bytes, ReadError> {
+    let body = body.bytes(MAX_BUFFERED_BODY).await?;
     if body.is_empty() {
         return Err(DecodeError::Empty { nsid: nsid.into() }.into());
     }
@@ -281,7 +259,7 @@ pub(super) async fn read_json(
 }
 
 /// Checks that the response has the content type in the lexicon (X9). A response without a content type is accepted.
-fn check_content_type(
+pub(super) fn check_content_type(
     nsid: &str,
     expected: Option<&'static str>,
     headers: &HeaderMap,

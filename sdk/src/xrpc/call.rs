@@ -9,6 +9,8 @@ use http::{
 
 use super::{
     Body, BoxFuture, Caller, Error, InvalidRequest, Method, Paginated, Params as _, Procedure, Raw, Response,
+    TransportResponse,
+    body::check_content_type,
     exchange::{Failure, Outgoing, exchange},
     options::{CallOptions, call_options},
     pages,
@@ -42,9 +44,27 @@ pub struct Call<'c, M: Method> {
 }
 
 impl<'c, M: Method> Call<'c, M> {
-    /// A call of a method; namespace accessors are the short way to one.
+    /// Creates a call of a method. Namespace accessors, such as `client.com_atproto_repo()`, are the short way to one.
     pub fn new(caller: Caller<'c>, params: M::Params, input: <M::Input as Body>::Sent) -> Self {
         Self { caller, params, input, options: CallOptions::default() }
+    }
+
+    /// Sets the query parameters.
+    ///
+    /// A method takes its parameters as an argument if at least one of them is required. Those of other methods are
+    /// optional, and set here:
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{PublicClient, api::com::atproto::sync::list_repos};
+    ///
+    /// # async fn example(client: PublicClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// let all = client.com_atproto_sync().list_repos().await?;
+    /// let few = client.com_atproto_sync().list_repos().params(list_repos::Params::new().limit(10)).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn params(mut self, params: M::Params) -> Self {
+        self.params = params;
+        self
     }
 
     call_options!();
@@ -54,7 +74,10 @@ impl<'c, M: Method> Call<'c, M> {
     /// # Errors
     /// See [`Error`]; [`Error::kind`] tells what to do about it.
     pub async fn send(self) -> Result<Response<<M::Output as Body>::Received>, Error<M::Error>> {
-        let Self { caller, params, input, options } = self;
+        let Self { caller, params, input, mut options } = self;
+        if let Some(problem) = options.problem.take() {
+            return Err(Error::InvalidRequest(problem));
+        }
         let nsid: Arc<str> = M::NSID.into();
         if caller.transport().validates_input() {
             let checked = params.validate().and_then(|()| M::Input::validate(&input));
@@ -68,9 +91,15 @@ impl<'c, M: Method> Call<'c, M> {
         let mut call = Outgoing { kind: M::KIND, nsid: nsid.clone(), query, body, options };
         add_types(&mut call.options, M::INPUT, M::OUTPUT);
         let response = exchange(caller, call).await.map_err(Error::from)?;
-        let (status, headers) = (response.status, response.headers.clone());
-        let output = M::Output::receive(nsid, M::OUTPUT, response).await?;
-        Ok(Response::new(status, headers, output))
+        check_content_type(M::NSID, M::OUTPUT, &response.headers)?;
+        let TransportResponse { status, headers, body, .. } = response;
+        Ok(Response::new(status, headers, M::Output::receive(nsid, body).await?))
+    }
+
+    /// Has the call fail before it is sent, if there is a problem.
+    pub(crate) fn with_problem(mut self, problem: Option<InvalidRequest>) -> Self {
+        self.options.problem = self.options.problem.or(problem);
+        self
     }
 }
 

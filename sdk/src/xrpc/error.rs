@@ -6,7 +6,10 @@ use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
 use serde::Deserialize;
 
 use super::{LexiconError, NoError, Reauthenticate, TransportError};
-use crate::types::{DataError, Violations};
+use crate::{
+    clock,
+    types::{DataError, Violations},
+};
 
 /// Why a call failed. `E` is the type of the errors in the lexicon of the method.
 ///
@@ -301,8 +304,7 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
         Err(_) => {
             let until = super::http_date::parse(text)?;
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok()?.as_secs();
-            Some(Duration::from_secs(until.saturating_sub(now)))
+            Some(Duration::from_secs(until).saturating_sub(clock::since_1970()))
         }
     }
 }
@@ -446,6 +448,9 @@ pub enum InvalidRequest {
         /// The cause.
         source: Arc<serde_json::Error>,
     },
+    /// A record that is expected to be absent cannot be deleted.
+    #[error("the delete was not sent: a record that is expected to be absent cannot be deleted")]
+    DeleteOfAbsent,
     /// Untyped parameters are not an object that contains only strings, numbers, booleans and arrays of these.
     #[error("the parameter `{name}` of {nsid} cannot be used in a query string")]
     Parameter {

@@ -3,36 +3,38 @@
 use std::fmt;
 
 use super::{Body, QueryString};
-use crate::types::{Data, FromData, codec::Shape};
+use crate::types::Data;
 
-/// Whether a method reads, writes or streams.
+/// Whether a method reads or writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Kind {
-    /// `GET`, may be repeated.
+    /// A `GET` request, which may be repeated.
     Query,
-    /// `POST`, may change something.
+    /// A `POST` request, which may change something.
     Procedure,
-    /// A WebSocket.
-    Subscription,
 }
 
 /// The data of one XRPC method, implemented by the generated method structs.
+///
+/// Every generated module of a method has types called `Params`, `Output` and `Error`, also where the lexicon names no
+/// parameters, output or errors today: code that uses them compiles unchanged when the lexicon gains some.
 pub trait Method: Send + Sync + 'static {
     /// The method's NSID.
     const NSID: &'static str;
-    /// Query, procedure or subscription.
+    /// Query or procedure.
     const KIND: Kind;
     /// MIME type of the request body, if there is one.
     const INPUT: Option<&'static str>;
     /// MIME type of the response body, if there is one.
     const OUTPUT: Option<&'static str>;
-    /// The query parameters.
+    /// The query parameters; a struct without fields if the lexicon has none.
     type Params: Params;
     /// The request body: [`Json`](super::Json), [`Raw`](super::Raw) or [`Empty`](super::Empty).
     type Input: Body;
     /// The response body: [`Json`](super::Json), [`Raw`](super::Raw) or [`Empty`](super::Empty).
     type Output: Body;
-    /// The errors that the lexicon names, or [`NoError`].
+    /// The errors that the lexicon names; an enum without variants if it names none.
     type Error: LexiconError;
 }
 
@@ -41,12 +43,6 @@ pub trait Query: Method {}
 
 /// A method that may change something.
 pub trait Procedure: Method {}
-
-/// A stream of typed messages.
-pub trait Subscription: Method {
-    /// One message of the stream.
-    type Message: FromData + Send;
-}
 
 /// A query whose answer comes in pages: a `cursor` on both sides and one array in the output.
 pub trait Paginated: Query {
@@ -68,18 +64,6 @@ pub trait Params: Data + Clone + Send + Sync {
     }
 }
 
-/// No parameters.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct NoParams;
-
-impl Data for NoParams {
-    fn shape(&self) -> Shape<'_> {
-        Shape::Null
-    }
-}
-
-impl Params for NoParams {}
-
 /// The errors that a lexicon names for a method.
 pub trait LexiconError: fmt::Debug + fmt::Display + Clone + Copy + PartialEq + Send + Sync + 'static {
     /// The error of that name, if the lexicon has it.
@@ -88,8 +72,9 @@ pub trait LexiconError: fmt::Debug + fmt::Display + Clone + Copy + PartialEq + S
     fn name(&self) -> &'static str;
 }
 
-/// For methods whose lexicon names no errors.
+/// The named errors of untyped calls, whose lexicon is not known: there are none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "it has no variants, and never will")]
 pub enum NoError {}
 
 impl fmt::Display for NoError {
@@ -110,7 +95,7 @@ impl LexiconError for NoError {
 /// Implements [`LexiconError`] for a generated enum of errors.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! errors {
+macro_rules! __errors {
     ($name:ident { $($variant:ident = $text:literal),* $(,)? }) => {
         impl $crate::xrpc::LexiconError for $name {
             fn from_name(name: &str) -> ::core::option::Option<Self> {
@@ -121,7 +106,7 @@ macro_rules! errors {
             }
 
             fn name(&self) -> &'static str {
-                match self {
+                match *self {
                     $(Self::$variant => $text,)*
                 }
             }

@@ -3,8 +3,6 @@
 mod body;
 #[cfg(feature = "client")]
 mod call;
-#[cfg(all(test, feature = "client"))]
-mod edge_tests;
 mod error;
 #[cfg(feature = "client")]
 pub(crate) mod exchange;
@@ -31,9 +29,7 @@ pub use body::{Body, ByteStream, Empty, Json, MAX_BUFFERED_BODY, Raw, RequestBod
 #[cfg(feature = "client")]
 pub use call::Call;
 pub use error::{DecodeError, Error, ErrorKind, ErrorResponse, InvalidRequest, RateLimit, ReadError};
-pub use method::{
-    Kind, LexiconError, Method, NoError, NoParams, Paginated, Params, Procedure, Query, Subscription,
-};
+pub use method::{Kind, LexiconError, Method, NoError, Paginated, Params, Procedure, Query};
 #[cfg(feature = "client")]
 pub use options::Labeler;
 #[cfg(feature = "client")]

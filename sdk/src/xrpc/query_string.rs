@@ -110,7 +110,7 @@ impl QueryString {
 /// caller's value or as the default.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! params {
+macro_rules! __params {
     ($name:ident {
         $($index:literal $field:ident : $key:literal $([$($rule:ident($($limit:tt)*)),+])? $(= $kind:ident($default:literal))?),* $(,)?
     }) => {
@@ -120,18 +120,19 @@ macro_rules! params {
                     schema: &$crate::types::codec::ObjectSchema {
                         id: ::core::stringify!($name),
                         record: false,
-                        fields: &[$($crate::field!($key, [$($($rule($($limit)*)),+)?] $(, $kind $default)?)),*],
+                        fields: &[$($crate::__field!($key, [$($($rule($($limit)*)),+)?] $(, $kind $default)?)),*],
                     },
                     extra: ::core::option::Option::None,
                     data: self,
                 })
             }
+            #[allow(unused_variables)]
             fn each_field<'a>(&'a self, visit: &mut dyn FnMut(usize, &'a dyn $crate::types::Data)) {
                 $(visit($index, &self.$field);)*
             }
         }
 
         impl $crate::xrpc::Params for $name {}
-        $crate::compared!($name);
+        $crate::__compared!($name);
     };
 }

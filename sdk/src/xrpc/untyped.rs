@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::{
     BoxFuture, Caller, DecodeError, Error, InvalidRequest, Kind, NoError, QueryString, RequestBody, Response,
-    body::read_json,
+    TransportResponse,
+    body::{check_content_type, read_json},
     call::add_types,
     exchange::{Outgoing, exchange},
     options::{CallOptions, call_options},
@@ -66,8 +67,9 @@ impl<'c> UntypedCall<'c> {
         let Self { caller, kind, nsid, query, body, options } = self;
         let call = Outgoing { kind, nsid: nsid.clone(), query, body, options };
         let response = exchange(caller, call).await.map_err(Error::<NoError>::from)?;
-        let (status, headers) = (response.status, response.headers.clone());
-        let output = match read_json(&nsid, Some("application/json"), response).await {
+        check_content_type(&nsid, Some("application/json"), &response.headers)?;
+        let TransportResponse { status, headers, body, .. } = response;
+        let output = match read_json(&nsid, body).await {
             Err(super::ReadError::Decode(DecodeError::Empty { .. })) => Unknown::null(),
             Err(error) => return Err(error.into()),
             Ok(body) => Unknown::from_json(&body).map_err(|source| DecodeError::Json { nsid, source })?,

@@ -8,8 +8,7 @@ use atproto_sdk::{
             sync::get_blob,
         },
     },
-    records::Swap,
-    types::{Record as _, RecordKey, Unknown},
+    types::{Expected, Record as _, RecordKey, Unknown},
     xrpc::{ErrorKind, MAX_BUFFERED_BODY},
 };
 use futures_util::StreamExt as _;
@@ -91,17 +90,17 @@ async fn typed_records_of_a_collection() {
     let client = world.sign_in().await;
     let posts = client.records::<Post>();
     let key = RecordKey::from(atproto_sdk::types::Tid::now());
-    let first = posts.put(&key, &post("one"), Swap::Absent).await.unwrap();
-    let error = posts.put(&key, &post("two"), Swap::Absent).await.unwrap_err();
+    let first = posts.put(&key, &post("one"), Expected::Absent).await.unwrap();
+    let error = posts.put(&key, &post("two"), Expected::Absent).await.unwrap_err();
     assert_eq!(error.lexicon_error(), Some(put_record::Error::InvalidSwap), "{error}");
-    let second = posts.put(&key, &post("two"), Swap::Version(&first.cid)).await.unwrap();
+    let second = posts.put(&key, &post("two"), Expected::Version(&first.cid)).await.unwrap();
     assert_eq!(posts.get(&key).await.unwrap().value.text, "two");
     let all: Vec<_> = posts.list().collect().await;
     assert_eq!((all.len(), all[0].as_ref().unwrap().cid.as_ref()), (1, Some(&second.cid)));
-    posts.delete(&key, Some(&second.cid)).await.unwrap();
+    posts.delete(&key, Expected::Version(&second.cid)).await.unwrap();
     assert_eq!(posts.get(&key).await.unwrap_err().lexicon_error(), Some(get_record::Error::RecordNotFound));
     // Deleting what is not there is no error.
-    posts.delete(&key, None).await.unwrap();
+    posts.delete(&key, Expected::Any).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,7 +121,7 @@ async fn x7_blobs_go_up_with_their_type_and_come_down_as_a_stream() {
     use atproto_sdk::api::app::bsky::actor::profile::Profile;
     let profile = Profile::new().avatar(uploaded.blob.clone());
     let key = RecordKey::new("self").unwrap();
-    client.records::<Profile>().put(&key, &profile, Swap::Whatever).await.unwrap();
+    client.records::<Profile>().put(&key, &profile, Expected::Any).await.unwrap();
     let params = get_blob::Params::new(world.did(), uploaded.blob.cid().clone());
     let mut body = client.com_atproto_sync().get_blob(params.clone()).await.unwrap();
     let mut pieces = 0;

@@ -88,7 +88,8 @@ async fn agrees<T: Record + PartialEq + Debug>(client: &PasswordClient, catalog:
             Unknown::encode(&record).unwrap(),
         );
         // The server checks what it likes; here it is about the bytes of whatever stands in a record.
-        let made = client.com_atproto_repo().create_record(input.rkey(rkey.clone()).validate(false)).await;
+        let made =
+            client.com_atproto_repo().create_record(input.rkey(rkey.clone()).with_validate(false)).await;
         let made = made.unwrap_or_else(|error| panic!("{}: {error}\n{document:?}", T::COLLECTION));
         assert_eq!(made.cid, cid_of(&record).unwrap(), "{}\n{document:?}", T::COLLECTION);
         let kept = kept_bytes(client, T::COLLECTION, &rkey, &made.cid).await;
@@ -138,7 +139,7 @@ async fn d4_records_that_the_pds_checks_have_the_same_cid_too() {
     let profile =
         bsky::actor::profile::Profile::new().display_name("Alice").avatar(blob).created_at(Datetime::now());
     let key = RecordKey::new("self").unwrap();
-    let put = client.records().put(&key, &profile, atproto_sdk::records::Swap::Whatever).await.unwrap();
+    let put = client.records().put(&key, &profile, atproto_sdk::types::Expected::Any).await.unwrap();
     assert_eq!(put.cid, cid_of(&profile).unwrap());
     let read = client.records::<bsky::actor::profile::Profile>().get(&key).await.unwrap();
     assert_eq!((read.value, read.cid), (profile, Some(put.cid)));

@@ -15,7 +15,7 @@ use crate::{World, app};
 
 async fn list(client: &OAuthClient) -> Result<(), Error> {
     let params = list_records::Params::new(client.did(), Post::collection());
-    client.com_atproto_repo().list_records(params).await.map(drop)
+    client.com_atproto_repo().list_records(params).await.map(drop).map_err(Error::erase)
 }
 
 /// A call that only the signed-in user may make.

@@ -5,6 +5,7 @@ use atproto_sdk::{
     oauth::{AuthorizeOptions, CallbackError, CallbackParams, ClientError, ClientMetadata, Prompt, SignOut},
     scopes,
     scopes::needs::{create, delete},
+    types::Expected,
 };
 
 use crate::{World, params};
@@ -124,12 +125,12 @@ async fn o40_a_session_has_the_scopes_that_it_was_granted_and_no_call_goes_beyon
     let made = client.records::<Post>().create(&crate::post("allowed")).await.unwrap();
     let key = made.uri.record_key().unwrap();
     let before = world.network.counts().await.unwrap().requests;
-    let error = client.records::<Post>().delete(&key, None).await.unwrap_err();
+    let error = client.records::<Post>().delete(&key, Expected::Any).await.unwrap_err();
     assert_eq!(error.missing_scope(), Some("repo:app.bsky.feed.post?action=delete"), "{error}");
     assert_eq!(world.network.counts().await.unwrap().requests, before, "nothing was sent");
     // The server is of the same opinion.
     let unchecked = client.clone().check_scopes(false);
-    let error = unchecked.records::<Post>().delete(&key, None).await.unwrap_err();
+    let error = unchecked.records::<Post>().delete(&key, Expected::Any).await.unwrap_err();
     assert_eq!(error.kind(), atproto_sdk::xrpc::ErrorKind::InvalidInput, "{error}");
     let text = client.com_atproto_repo().upload_blob("text").content_type("text/plain").await.unwrap_err();
     assert_eq!(text.missing_scope(), Some("blob:text/plain"), "{text}");

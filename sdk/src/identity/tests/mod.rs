@@ -12,7 +12,6 @@ use net::{Web, answer_with};
 use serde_json::{Value, json};
 
 use super::{
-    cache,
     handle::{HandleLookup, PublicLookup},
     http::{Lookup, UntrustedHttp},
     *,

@@ -40,7 +40,7 @@ enum Phase {
     /// The store contains the newest tokens.
     Usable { copy: Option<Copy>, pause: Option<Pause> },
     /// The newest tokens exist only in memory. The lock prevents other processes from using the old ones in the store.
-    Unsaved { tokens: UnsavedTokens, lock: Option<StoreLock> },
+    Unsaved { tokens: Box<UnsavedTokens>, lock: Option<StoreLock> },
     /// The session has ended permanently.
     Ended(Reauthenticate),
 }
@@ -157,13 +157,13 @@ impl State {
     }
 
     pub(super) fn keep_unsaved(&mut self, tokens: UnsavedTokens) {
-        self.phase = Phase::Unsaved { tokens, lock: None };
+        self.phase = Phase::Unsaved { tokens: Box::new(tokens), lock: None };
     }
 
     /// Takes the unsaved tokens, to store them or to put them back. Their lock must be taken first.
     pub(super) fn take_unsaved(&mut self) -> Option<UnsavedTokens> {
         match std::mem::replace(&mut self.phase, Phase::nothing_cached()) {
-            Phase::Unsaved { tokens, .. } => Some(tokens),
+            Phase::Unsaved { tokens, .. } => Some(*tokens),
             other => {
                 self.phase = other;
                 None

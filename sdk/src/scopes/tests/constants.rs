@@ -2,9 +2,9 @@
 
 use super::super::{Need, Scopes, needs::*};
 use crate::{
-    golden::com::example::{access::Access, foo::bar::Bar, note::Note, ping::Ping, profile::Profile},
+    test_lexicons::{Access, Bar, NoErrors, NoParams, Note, Ping, Profile},
     types::{PermissionSet as _, SetAudience, SetPermission},
-    xrpc::{Empty, Kind, Method, NoError, NoParams},
+    xrpc::{Empty, Kind, Method},
 };
 
 const SERVICE: &str = "did:web:example.com#x";
@@ -101,7 +101,7 @@ fn a_long_list_still_compiles() {
                     type Params = NoParams;
                     type Input = Empty;
                     type Output = Empty;
-                    type Error = NoError;
+                    type Error = NoErrors;
                 }
             )*
             const TEXT: &str = crate::scopes![$(call::<$method>(SERVICE), call::<$method>("did:web:b.example#x")),*];

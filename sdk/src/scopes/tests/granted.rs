@@ -1,9 +1,7 @@
 //! What granted scopes allow.
 
 use super::super::{Grant, Need, Scopes, needs::*};
-use crate::golden::com::example::{
-    access::Access, download::Download, note::Note, ping::Ping, profile::Profile,
-};
+use crate::test_lexicons::{Access, Download, Note, Ping, Profile};
 
 const SERVICE: &str = "did:web:example.com#x";
 

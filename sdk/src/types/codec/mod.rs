@@ -404,10 +404,10 @@ pub fn cid_of<T: Data>(data: &T) -> Result<Cid, DataError> {
 /// Implements the serde traits for a type of data.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! serde_data {
+macro_rules! __serde_data {
     ($name:ident) => {
-        impl $crate::__private::Serialize for $name {
-            fn serialize<S: $crate::__private::Serializer>(
+        impl $crate::__v1::Serialize for $name {
+            fn serialize<S: $crate::__v1::Serializer>(
                 &self,
                 serializer: S,
             ) -> ::core::result::Result<S::Ok, S::Error> {
@@ -415,8 +415,8 @@ macro_rules! serde_data {
             }
         }
 
-        impl<'de> $crate::__private::Deserialize<'de> for $name {
-            fn deserialize<D: $crate::__private::Deserializer<'de>>(
+        impl<'de> $crate::__v1::Deserialize<'de> for $name {
+            fn deserialize<D: $crate::__v1::Deserializer<'de>>(
                 deserializer: D,
             ) -> ::core::result::Result<Self, D::Error> {
                 $crate::types::codec::deserialize(deserializer)

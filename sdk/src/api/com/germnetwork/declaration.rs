@@ -6,13 +6,13 @@ use crate::types;
 
 /// Record in which an account publishes its key and contact address for encrypted messages through Germ.
 ///
-/// Record `com.germnetwork.declaration`, record key: `literal:self`.
+/// The record `com.germnetwork.declaration`, with record keys of the type `literal:self`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Declaration {
     /// Version of the declaration format.
     ///
-    /// 5 to 14 bytes.
+    /// Between 5 and 14 bytes.
     pub version: String,
     /// Public key that the account uses now, with a prefix for the key type.
     pub current_key: types::Bytes,
@@ -24,11 +24,11 @@ pub struct Declaration {
     ///
     /// At most 1000 elements.
     pub continuity_proofs: Option<Vec<types::Bytes>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Declaration, "com.germnetwork.declaration", record: true, {
         0 version: "version" required [MinBytes(5), MaxBytes(14)],
         1 message_me: "messageMe" optional,
@@ -44,7 +44,8 @@ impl types::Record for Declaration {
 }
 
 impl Declaration {
-    /// With the required fields.
+    /// Creates `Declaration` with its required fields: [`version`](field@Self::version) and
+    /// [`current_key`](field@Self::current_key).
     pub fn new(version: impl Into<String>, current_key: types::Bytes) -> Self {
         Self {
             version: version.into(),
@@ -57,7 +58,7 @@ impl Declaration {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Declaration {
         message_me = message_me: boxed MessageMe,
         key_package = key_package: plain types::Bytes,
@@ -73,17 +74,17 @@ crate::setters! {
 pub struct MessageMe {
     /// Address that opens a conversation; clients add the identities of both sides to it.
     ///
-    /// 1 to 2047 bytes.
+    /// Between 1 and 2047 bytes.
     pub message_me_url: types::Uri,
     /// Who gets to see the contact button.
     ///
-    /// 1 to 100 bytes.
+    /// Between 1 and 100 bytes.
     pub show_button_to: MessageMeShowButtonTo,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     MessageMe, "com.germnetwork.declaration#messageMe", record: false, {
         0 message_me_url: "messageMeUrl" required [MinBytes(1), MaxBytes(2047)],
         1 show_button_to: "showButtonTo" required [MinBytes(1), MaxBytes(100)],
@@ -91,10 +92,11 @@ crate::object! {
 }
 
 impl MessageMe {
-    /// With the required fields.
+    /// Creates `MessageMe` with its required fields: [`show_button_to`](field@Self::show_button_to) and
+    /// [`message_me_url`](field@Self::message_me_url).
     pub fn new(
-        message_me_url: types::Uri,
         show_button_to: impl Into<MessageMeShowButtonTo>,
+        message_me_url: types::Uri,
     ) -> Self {
         Self {
             message_me_url,
@@ -114,11 +116,11 @@ pub enum MessageMeShowButtonTo {
     UsersIFollow,
     /// `everyone`
     Everyone,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     MessageMeShowButtonTo {
         None = "none",
         UsersIFollow = "usersIFollow",

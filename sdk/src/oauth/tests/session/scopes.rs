@@ -6,10 +6,10 @@ use http::{HeaderMap, HeaderValue};
 use super::{World, get};
 use crate::{
     api::com::atproto::repo::{create_record, delete_record},
-    golden::com::example::{note::Note, ping::Ping, profile::Profile},
     oauth::{OAuthClient, SessionError},
     scopes::needs::{call, create, delete},
     store::Expected,
+    test_lexicons::{Note, Ping, Profile},
     types::RecordKey,
     xrpc::{Error, ErrorKind, Kind, Request, RequestBody, Transport, TransportError},
 };
@@ -195,7 +195,7 @@ async fn a_forbidden_call_names_the_scope_and_is_not_repeated() {
     let world = world("atproto repo:com.example.profile").await;
     let key = RecordKey::new("x").unwrap();
     let error: Error<delete_record::Error> =
-        world.client.records::<Note>().delete(&key, None).await.unwrap_err();
+        world.client.records::<Note>().delete(&key, Expected::Any).await.unwrap_err();
     assert_eq!(error.missing_scope(), Some("repo:com.example.note?action=delete"));
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert_eq!(

@@ -6,17 +6,17 @@ use crate::types;
 
 /// Says whether the account wants to show up in content discovery.
 ///
-/// Record `app.bsky.actor.contentVisibilityDeclaration`, record key: `literal:self`.
+/// The record `app.bsky.actor.contentVisibilityDeclaration`, with record keys of the type `literal:self`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ContentVisibilityDeclaration {
     /// Whether the posts should stay out of recommendations; a missing record means false.
     pub hide_from_algorithmic_recommendations: bool,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ContentVisibilityDeclaration, "app.bsky.actor.contentVisibilityDeclaration", record: true, {
         0 hide_from_algorithmic_recommendations: "hideFromAlgorithmicRecommendations" required,
     }
@@ -28,7 +28,8 @@ impl types::Record for ContentVisibilityDeclaration {
 }
 
 impl ContentVisibilityDeclaration {
-    /// With the required fields.
+    /// Creates `ContentVisibilityDeclaration` with its required field,
+    /// [`hide_from_algorithmic_recommendations`](field@Self::hide_from_algorithmic_recommendations).
     pub fn new(hide_from_algorithmic_recommendations: bool) -> Self {
         Self {
             hide_from_algorithmic_recommendations,

@@ -9,35 +9,26 @@ use crate::types;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ProfileViewBasic {
-    /// `did`.
     pub did: types::Did,
-    /// `handle`.
     pub handle: types::Handle,
-    /// `displayName`: At most 64 graphemes. At most 640 bytes.
+    /// At most 64 graphemes. At most 640 bytes.
     pub display_name: Option<String>,
-    /// `pronouns`.
     pub pronouns: Option<String>,
-    /// `avatar`.
     pub avatar: Option<types::Uri>,
     /// What else belongs to the account: feeds, lists, a labeler, chat settings.
     pub associated: Option<Box<ProfileAssociated>>,
-    /// `viewer`.
     pub viewer: Option<Box<ViewerState>>,
-    /// `labels`.
     pub labels: Option<Vec<api::com::atproto::label::defs::Label>>,
-    /// `createdAt`.
     pub created_at: Option<types::Datetime>,
-    /// `verification`.
     pub verification: Option<Box<VerificationState>>,
-    /// `status`.
     pub status: Option<Box<StatusView>>,
     /// Internal information of the server; not meant for apps.
     pub debug: Option<types::Unknown>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ProfileViewBasic, "app.bsky.actor.defs#profileViewBasic", record: false, {
         0 did: "did" required,
         1 handle: "handle" required,
@@ -55,7 +46,8 @@ crate::object! {
 }
 
 impl ProfileViewBasic {
-    /// With the required fields.
+    /// Creates `ProfileViewBasic` with its required fields: [`did`](field@Self::did) and
+    /// [`handle`](field@Self::handle).
     pub fn new(did: types::Did, handle: types::Handle) -> Self {
         Self {
             did,
@@ -79,39 +71,28 @@ impl ProfileViewBasic {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ProfileView {
-    /// `did`.
     pub did: types::Did,
-    /// `handle`.
     pub handle: types::Handle,
-    /// `displayName`: At most 64 graphemes. At most 640 bytes.
+    /// At most 64 graphemes. At most 640 bytes.
     pub display_name: Option<String>,
-    /// `pronouns`.
     pub pronouns: Option<String>,
-    /// `description`: At most 256 graphemes. At most 2560 bytes.
+    /// At most 256 graphemes. At most 2560 bytes.
     pub description: Option<String>,
-    /// `avatar`.
     pub avatar: Option<types::Uri>,
-    /// `associated`.
     pub associated: Option<Box<ProfileAssociated>>,
-    /// `indexedAt`.
     pub indexed_at: Option<types::Datetime>,
-    /// `createdAt`.
     pub created_at: Option<types::Datetime>,
-    /// `viewer`.
     pub viewer: Option<Box<ViewerState>>,
-    /// `labels`.
     pub labels: Option<Vec<api::com::atproto::label::defs::Label>>,
-    /// `verification`.
     pub verification: Option<Box<VerificationState>>,
-    /// `status`.
     pub status: Option<Box<StatusView>>,
     /// Internal information of the server; not meant for apps.
     pub debug: Option<types::Unknown>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ProfileView, "app.bsky.actor.defs#profileView", record: false, {
         0 did: "did" required,
         1 handle: "handle" required,
@@ -131,7 +112,7 @@ crate::object! {
 }
 
 impl ProfileView {
-    /// With the required fields.
+    /// Creates `ProfileView` with its required fields: [`did`](field@Self::did) and [`handle`](field@Self::handle).
     pub fn new(did: types::Did, handle: types::Handle) -> Self {
         Self {
             did,
@@ -157,55 +138,38 @@ impl ProfileView {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ProfileViewDetailed {
-    /// `did`.
     pub did: types::Did,
-    /// `handle`.
     pub handle: types::Handle,
-    /// `displayName`: At most 64 graphemes. At most 640 bytes.
+    /// At most 64 graphemes. At most 640 bytes.
     pub display_name: Option<String>,
-    /// `description`: At most 256 graphemes. At most 2560 bytes.
+    /// At most 256 graphemes. At most 2560 bytes.
     pub description: Option<String>,
-    /// `pronouns`.
     pub pronouns: Option<String>,
-    /// `website`.
     pub website: Option<types::Uri>,
-    /// `avatar`.
     pub avatar: Option<types::Uri>,
-    /// `banner`.
     pub banner: Option<types::Uri>,
-    /// `followersCount`.
     pub followers_count: Option<i64>,
-    /// `followsCount`.
     pub follows_count: Option<i64>,
-    /// `postsCount`.
     pub posts_count: Option<i64>,
-    /// `associated`.
     pub associated: Option<Box<ProfileAssociated>>,
     /// The starter pack through which the account signed up.
     pub joined_via_starter_pack: Option<
         Box<api::app::bsky::graph::defs::StarterPackViewBasic>,
     >,
-    /// `indexedAt`.
     pub indexed_at: Option<types::Datetime>,
-    /// `createdAt`.
     pub created_at: Option<types::Datetime>,
-    /// `viewer`.
     pub viewer: Option<Box<ViewerState>>,
-    /// `labels`.
     pub labels: Option<Vec<api::com::atproto::label::defs::Label>>,
-    /// `pinnedPost`.
     pub pinned_post: Option<Box<api::com::atproto::repo::strong_ref::StrongRef>>,
-    /// `verification`.
     pub verification: Option<Box<VerificationState>>,
-    /// `status`.
     pub status: Option<Box<StatusView>>,
     /// Internal information of the server; not meant for apps.
     pub debug: Option<types::Unknown>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ProfileViewDetailed, "app.bsky.actor.defs#profileViewDetailed", record: false, {
         0 did: "did" required,
         1 handle: "handle" required,
@@ -232,7 +196,8 @@ crate::object! {
 }
 
 impl ProfileViewDetailed {
-    /// With the required fields.
+    /// Creates `ProfileViewDetailed` with its required fields: [`did`](field@Self::did) and
+    /// [`handle`](field@Self::handle).
     pub fn new(did: types::Did, handle: types::Handle) -> Self {
         Self {
             did,
@@ -265,25 +230,20 @@ impl ProfileViewDetailed {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ProfileAssociated {
-    /// `lists`.
     pub lists: Option<i64>,
     /// Number of feed generators that the account has published.
     pub feedgens: Option<i64>,
-    /// `starterPacks`.
     pub starter_packs: Option<i64>,
     /// Whether the account runs a labeler.
     pub labeler: Option<bool>,
-    /// `chat`.
     pub chat: Option<Box<ProfileAssociatedChat>>,
-    /// `activitySubscription`.
     pub activity_subscription: Option<Box<ProfileAssociatedActivitySubscription>>,
-    /// `germ`.
     pub germ: Option<Box<ProfileAssociatedGerm>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ProfileAssociated, "app.bsky.actor.defs#profileAssociated", record: false, {
         0 lists: "lists" optional,
         1 feedgens: "feedgens" optional,
@@ -296,7 +256,7 @@ crate::object! {
 }
 
 impl ProfileAssociated {
-    /// With nothing set.
+    /// Creates `ProfileAssociated` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             lists: None,
@@ -319,11 +279,11 @@ pub struct ProfileAssociatedChat {
     pub allow_incoming: ProfileAssociatedChatAllowIncoming,
     /// From whom the account takes invitations to groups.
     pub allow_group_invites: Option<ProfileAssociatedChatAllowGroupInvites>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ProfileAssociatedChat, "app.bsky.actor.defs#profileAssociatedChat", record: false, {
         0 allow_incoming: "allowIncoming" required,
         1 allow_group_invites: "allowGroupInvites" optional,
@@ -331,7 +291,7 @@ crate::object! {
 }
 
 impl ProfileAssociatedChat {
-    /// With the required fields.
+    /// Creates `ProfileAssociatedChat` with its required field, [`allow_incoming`](field@Self::allow_incoming).
     pub fn new(allow_incoming: impl Into<ProfileAssociatedChatAllowIncoming>) -> Self {
         Self {
             allow_incoming: allow_incoming.into(),
@@ -351,11 +311,11 @@ pub enum ProfileAssociatedChatAllowIncoming {
     None,
     /// `following`
     Following,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     ProfileAssociatedChatAllowIncoming {
         All = "all",
         None = "none",
@@ -373,11 +333,11 @@ pub enum ProfileAssociatedChatAllowGroupInvites {
     None,
     /// `following`
     Following,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     ProfileAssociatedChatAllowGroupInvites {
         All = "all",
         None = "none",
@@ -389,15 +349,13 @@ crate::open_string! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ProfileAssociatedGerm {
-    /// `messageMeUrl`.
     pub message_me_url: types::Uri,
-    /// `showButtonTo`.
     pub show_button_to: ProfileAssociatedGermShowButtonTo,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ProfileAssociatedGerm, "app.bsky.actor.defs#profileAssociatedGerm", record: false, {
         0 message_me_url: "messageMeUrl" required,
         1 show_button_to: "showButtonTo" required,
@@ -405,10 +363,11 @@ crate::object! {
 }
 
 impl ProfileAssociatedGerm {
-    /// With the required fields.
+    /// Creates `ProfileAssociatedGerm` with its required fields: [`show_button_to`](field@Self::show_button_to) and
+    /// [`message_me_url`](field@Self::message_me_url).
     pub fn new(
-        message_me_url: types::Uri,
         show_button_to: impl Into<ProfileAssociatedGermShowButtonTo>,
+        message_me_url: types::Uri,
     ) -> Self {
         Self {
             message_me_url,
@@ -426,11 +385,11 @@ pub enum ProfileAssociatedGermShowButtonTo {
     UsersIFollow,
     /// `everyone`
     Everyone,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     ProfileAssociatedGermShowButtonTo {
         UsersIFollow = "usersIFollow",
         Everyone = "everyone",
@@ -443,18 +402,19 @@ crate::open_string! {
 pub struct ProfileAssociatedActivitySubscription {
     /// Who may subscribe to the posts of the account.
     pub allow_subscriptions: ProfileAssociatedActivitySubscriptionAllowSubscriptions,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ProfileAssociatedActivitySubscription, "app.bsky.actor.defs#profileAssociatedActivitySubscription", record: false, {
         0 allow_subscriptions: "allowSubscriptions" required,
     }
 }
 
 impl ProfileAssociatedActivitySubscription {
-    /// With the required fields.
+    /// Creates `ProfileAssociatedActivitySubscription` with its required field,
+    /// [`allow_subscriptions`](field@Self::allow_subscriptions).
     pub fn new(
         allow_subscriptions: impl Into<
             ProfileAssociatedActivitySubscriptionAllowSubscriptions,
@@ -477,11 +437,11 @@ pub enum ProfileAssociatedActivitySubscriptionAllowSubscriptions {
     Mutuals,
     /// `none`
     None,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     ProfileAssociatedActivitySubscriptionAllowSubscriptions {
         Followers = "followers",
         Mutuals = "mutuals",
@@ -497,9 +457,7 @@ crate::open_string! {
 pub struct ViewerState {
     /// Whether the viewer has muted the account.
     pub muted: Option<bool>,
-    /// `mutedOnlyReposts`.
     pub muted_only_reposts: Option<bool>,
-    /// `mutedOnlyQuoteposts`.
     pub muted_only_quoteposts: Option<bool>,
     /// The list through which the viewer mutes the account.
     pub muted_by_list: Option<Box<api::app::bsky::graph::defs::ListViewBasic>>,
@@ -515,15 +473,14 @@ pub struct ViewerState {
     pub followed_by: Option<types::AtUri>,
     /// Followers of the account that the viewer follows.
     pub known_followers: Option<Box<KnownFollowers>>,
-    /// `activitySubscription`.
     pub activity_subscription: Option<
         Box<api::app::bsky::notification::defs::ActivitySubscription>,
     >,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ViewerState, "app.bsky.actor.defs#viewerState", record: false, {
         0 muted: "muted" optional,
         1 muted_only_reposts: "mutedOnlyReposts" optional,
@@ -540,7 +497,7 @@ crate::object! {
 }
 
 impl ViewerState {
-    /// With nothing set.
+    /// Creates `ViewerState` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             muted: None,
@@ -565,13 +522,13 @@ impl ViewerState {
 pub struct KnownFollowers {
     /// Number of all of them; only some are listed.
     pub count: i64,
-    /// `followers`: 0 to 5 elements.
+    /// Between 0 and 5 elements.
     pub followers: Vec<ProfileViewBasic>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     KnownFollowers, "app.bsky.actor.defs#knownFollowers", record: false, {
         0 count: "count" required,
         1 followers: "followers" required [MinLength(0), MaxLength(5)],
@@ -579,7 +536,8 @@ crate::object! {
 }
 
 impl KnownFollowers {
-    /// With the required fields.
+    /// Creates `KnownFollowers` with its required fields: [`count`](field@Self::count) and
+    /// [`followers`](field@Self::followers).
     pub fn new(count: i64, followers: Vec<ProfileViewBasic>) -> Self {
         Self {
             count,
@@ -597,15 +555,13 @@ impl KnownFollowers {
 pub struct VerificationState {
     /// Verifications by trusted verifiers, also those that have become invalid.
     pub verifications: Vec<VerificationView>,
-    /// `verifiedStatus`.
     pub verified_status: VerificationStateVerifiedStatus,
-    /// `trustedVerifierStatus`.
     pub trusted_verifier_status: VerificationStateTrustedVerifierStatus,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     VerificationState, "app.bsky.actor.defs#verificationState", record: false, {
         0 verifications: "verifications" required,
         1 verified_status: "verifiedStatus" required,
@@ -614,7 +570,9 @@ crate::object! {
 }
 
 impl VerificationState {
-    /// With the required fields.
+    /// Creates `VerificationState` with its required fields: [`verifications`](field@Self::verifications),
+    /// [`verified_status`](field@Self::verified_status) and
+    /// [`trusted_verifier_status`](field@Self::trusted_verifier_status).
     pub fn new(
         verifications: Vec<VerificationView>,
         verified_status: impl Into<VerificationStateVerifiedStatus>,
@@ -639,11 +597,11 @@ pub enum VerificationStateVerifiedStatus {
     Invalid,
     /// `none`
     None,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     VerificationStateVerifiedStatus {
         Valid = "valid",
         Invalid = "invalid",
@@ -661,11 +619,11 @@ pub enum VerificationStateTrustedVerifierStatus {
     Invalid,
     /// `none`
     None,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     VerificationStateTrustedVerifierStatus {
         Valid = "valid",
         Invalid = "invalid",
@@ -677,23 +635,18 @@ crate::open_string! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct VerificationView {
-    /// `issuer`.
     pub issuer: types::Did,
-    /// `issuerDisplayName`.
     pub issuer_display_name: Option<String>,
-    /// `issuerHandle`.
     pub issuer_handle: Option<types::Handle>,
-    /// `uri`.
     pub uri: types::AtUri,
     /// False once handle or display name differ from what was verified.
     pub is_valid: bool,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     VerificationView, "app.bsky.actor.defs#verificationView", record: false, {
         0 issuer: "issuer" required,
         1 issuer_display_name: "issuerDisplayName" optional,
@@ -705,7 +658,8 @@ crate::object! {
 }
 
 impl VerificationView {
-    /// With the required fields.
+    /// Creates `VerificationView` with its required fields: [`issuer`](field@Self::issuer),
+    /// [`uri`](field@Self::uri), [`is_valid`](field@Self::is_valid) and [`created_at`](field@Self::created_at).
     pub fn new(
         issuer: types::Did,
         uri: types::AtUri,
@@ -760,11 +714,11 @@ pub enum PreferencesItem {
     VerificationPrefs(Box<VerificationPrefs>),
     /// `app.bsky.actor.defs#liveEventPreferences`
     LiveEventPreferences(Box<LiveEventPreferences>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     PreferencesItem, open {
         AdultContentPref(AdultContentPref) = "app.bsky.actor.defs#adultContentPref",
         ContentLabelPref(ContentLabelPref) = "app.bsky.actor.defs#contentLabelPref",
@@ -792,20 +746,20 @@ pub type Preferences = Vec<PreferencesItem>;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct AdultContentPref {
-    /// `enabled`: `false` if absent.
+    /// Defaults to `false`.
     pub enabled: bool,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     AdultContentPref, "app.bsky.actor.defs#adultContentPref", record: false, {
         0 enabled: "enabled" required,
     }
 }
 
 impl AdultContentPref {
-    /// With the required fields.
+    /// Creates `AdultContentPref` with its required field, [`enabled`](field@Self::enabled).
     pub fn new(enabled: bool) -> Self {
         Self {
             enabled,
@@ -820,15 +774,13 @@ impl AdultContentPref {
 pub struct ContentLabelPref {
     /// The labeler whose label is meant; all of them if absent.
     pub labeler_did: Option<types::Did>,
-    /// `label`.
     pub label: String,
-    /// `visibility`.
     pub visibility: ContentLabelPrefVisibility,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ContentLabelPref, "app.bsky.actor.defs#contentLabelPref", record: false, {
         0 labeler_did: "labelerDid" optional,
         1 label: "label" required,
@@ -837,7 +789,8 @@ crate::object! {
 }
 
 impl ContentLabelPref {
-    /// With the required fields.
+    /// Creates `ContentLabelPref` with its required fields: [`label`](field@Self::label) and
+    /// [`visibility`](field@Self::visibility).
     pub fn new(
         label: impl Into<String>,
         visibility: impl Into<ContentLabelPrefVisibility>,
@@ -851,7 +804,7 @@ impl ContentLabelPref {
     }
 }
 
-crate::setters! { ContentLabelPref { labeler_did = labeler_did: plain types::Did } }
+crate::__v1::setters! { ContentLabelPref { labeler_did = labeler_did: plain types::Did } }
 
 /// Part of `app.bsky.actor.defs#contentLabelPref`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -865,11 +818,11 @@ pub enum ContentLabelPrefVisibility {
     Warn,
     /// `hide`
     Hide,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     ContentLabelPrefVisibility {
         Ignore = "ignore",
         Show = "show",
@@ -882,19 +835,16 @@ crate::open_string! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SavedFeed {
-    /// `id`.
     pub id: String,
-    /// `type`.
     pub r#type: SavedFeedType,
     /// A feed generator's address, a list's address, or the name of a timeline.
     pub value: String,
-    /// `pinned`.
     pub pinned: bool,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     SavedFeed, "app.bsky.actor.defs#savedFeed", record: false, {
         0 id: "id" required,
         1 r#type: "type" required,
@@ -904,7 +854,8 @@ crate::object! {
 }
 
 impl SavedFeed {
-    /// With the required fields.
+    /// Creates `SavedFeed` with its required fields: [`id`](field@Self::id), [`type`](field@Self::type),
+    /// [`value`](field@Self::value) and [`pinned`](field@Self::pinned).
     pub fn new(
         id: impl Into<String>,
         r#type: impl Into<SavedFeedType>,
@@ -931,30 +882,29 @@ pub enum SavedFeedType {
     List,
     /// `timeline`
     Timeline,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { SavedFeedType { Feed = "feed", List = "list", Timeline = "timeline" } }
+crate::__v1::open_string! { SavedFeedType { Feed = "feed", List = "list", Timeline = "timeline" } }
 
 /// `app.bsky.actor.defs#savedFeedsPrefV2`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SavedFeedsPrefV2 {
-    /// `items`.
     pub items: Vec<SavedFeed>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     SavedFeedsPrefV2, "app.bsky.actor.defs#savedFeedsPrefV2", record: false, {
         0 items: "items" required,
     }
 }
 
 impl SavedFeedsPrefV2 {
-    /// With the required fields.
+    /// Creates `SavedFeedsPrefV2` with its required field, [`items`](field@Self::items).
     pub fn new(items: Vec<SavedFeed>) -> Self {
         Self {
             items,
@@ -969,17 +919,14 @@ impl SavedFeedsPrefV2 {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SavedFeedsPref {
-    /// `pinned`.
     pub pinned: Vec<types::AtUri>,
-    /// `saved`.
     pub saved: Vec<types::AtUri>,
-    /// `timelineIndex`.
     pub timeline_index: Option<i64>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     SavedFeedsPref, "app.bsky.actor.defs#savedFeedsPref", record: false, {
         0 pinned: "pinned" required,
         1 saved: "saved" required,
@@ -988,7 +935,8 @@ crate::object! {
 }
 
 impl SavedFeedsPref {
-    /// With the required fields.
+    /// Creates `SavedFeedsPref` with its required fields: [`pinned`](field@Self::pinned) and
+    /// [`saved`](field@Self::saved).
     pub fn new(pinned: Vec<types::AtUri>, saved: Vec<types::AtUri>) -> Self {
         Self {
             pinned,
@@ -999,26 +947,25 @@ impl SavedFeedsPref {
     }
 }
 
-crate::setters! { SavedFeedsPref { timeline_index = timeline_index: plain i64 } }
+crate::__v1::setters! { SavedFeedsPref { timeline_index = timeline_index: plain i64 } }
 
 /// `app.bsky.actor.defs#personalDetailsPref`
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct PersonalDetailsPref {
-    /// `birthDate`.
     pub birth_date: Option<types::Datetime>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     PersonalDetailsPref, "app.bsky.actor.defs#personalDetailsPref", record: false, {
         0 birth_date: "birthDate" optional,
     }
 }
 
 impl PersonalDetailsPref {
-    /// With nothing set.
+    /// Creates `PersonalDetailsPref` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             birth_date: None,
@@ -1027,23 +974,20 @@ impl PersonalDetailsPref {
     }
 }
 
-crate::setters! { PersonalDetailsPref { birth_date = birth_date: plain types::Datetime } }
+crate::__v1::setters! { PersonalDetailsPref { birth_date = birth_date: plain types::Datetime } }
 
 /// `app.bsky.actor.defs#declaredAgePref`
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct DeclaredAgePref {
-    /// `isOverAge13`.
     pub is_over_age13: Option<bool>,
-    /// `isOverAge16`.
     pub is_over_age16: Option<bool>,
-    /// `isOverAge18`.
     pub is_over_age18: Option<bool>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     DeclaredAgePref, "app.bsky.actor.defs#declaredAgePref", record: false, {
         0 is_over_age13: "isOverAge13" optional,
         1 is_over_age16: "isOverAge16" optional,
@@ -1052,7 +996,7 @@ crate::object! {
 }
 
 impl DeclaredAgePref {
-    /// With nothing set.
+    /// Creates `DeclaredAgePref` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             is_over_age13: None,
@@ -1063,7 +1007,7 @@ impl DeclaredAgePref {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     DeclaredAgePref {
         is_over_age13 = is_over_age13: plain bool,
         is_over_age16 = is_over_age16: plain bool,
@@ -1077,23 +1021,20 @@ crate::setters! {
 pub struct FeedViewPref {
     /// The feed that the choice is for: a feed generator's address or another name.
     pub feed: String,
-    /// `hideReplies`.
     pub hide_replies: Option<bool>,
     /// Hides replies to accounts that the viewer does not follow.
     ///
-    /// `true` if absent.
+    /// Defaults to `true`.
     pub hide_replies_by_unfollowed: Option<bool>,
     /// Hides replies with fewer likes than this.
     pub hide_replies_by_like_count: Option<i64>,
-    /// `hideReposts`.
     pub hide_reposts: Option<bool>,
-    /// `hideQuotePosts`.
     pub hide_quote_posts: Option<bool>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     FeedViewPref, "app.bsky.actor.defs#feedViewPref", record: false, {
         0 feed: "feed" required,
         1 hide_replies: "hideReplies" optional,
@@ -1105,7 +1046,7 @@ crate::object! {
 }
 
 impl FeedViewPref {
-    /// With the required fields.
+    /// Creates `FeedViewPref` with its required field, [`feed`](field@Self::feed).
     pub fn new(feed: impl Into<String>) -> Self {
         Self {
             feed: feed.into(),
@@ -1117,13 +1058,14 @@ impl FeedViewPref {
             extra: types::Extra::default(),
         }
     }
-    /// `hideRepliesByUnfollowed`, or what the lexicon says that its absence means.
+
+    /// Returns `hideRepliesByUnfollowed`, or its default in the lexicon if it is absent.
     pub fn hide_replies_by_unfollowed_or_default(&self) -> bool {
         self.hide_replies_by_unfollowed.unwrap_or(true)
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     FeedViewPref {
         hide_replies = hide_replies: plain bool,
         hide_replies_by_unfollowed = hide_replies_by_unfollowed: plain bool,
@@ -1137,20 +1079,19 @@ crate::setters! {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ThreadViewPref {
-    /// `sort`.
     pub sort: Option<ThreadViewPrefSort>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ThreadViewPref, "app.bsky.actor.defs#threadViewPref", record: false, {
         0 sort: "sort" optional,
     }
 }
 
 impl ThreadViewPref {
-    /// With nothing set.
+    /// Creates `ThreadViewPref` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             sort: None,
@@ -1159,7 +1100,7 @@ impl ThreadViewPref {
     }
 }
 
-crate::setters! { ThreadViewPref { sort = sort: into ThreadViewPrefSort } }
+crate::__v1::setters! { ThreadViewPref { sort = sort: into ThreadViewPrefSort } }
 
 /// Part of `app.bsky.actor.defs#threadViewPref`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -1175,11 +1116,11 @@ pub enum ThreadViewPrefSort {
     Random,
     /// `hotness`
     Hotness,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     ThreadViewPrefSort {
         Oldest = "oldest",
         Newest = "newest",
@@ -1193,15 +1134,14 @@ crate::open_string! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct InterestsPref {
-    /// `updatedAt`.
     pub updated_at: Option<types::Datetime>,
-    /// `tags`: At most 100 elements. Each: At most 64 graphemes. At most 640 bytes.
+    /// At most 100 elements. Each element: At most 64 graphemes. At most 640 bytes.
     pub tags: Vec<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     InterestsPref, "app.bsky.actor.defs#interestsPref", record: false, {
         0 updated_at: "updatedAt" optional,
         1 tags: "tags" required [MaxLength(100), Each(&[types::Rule::MaxGraphemes(64), types::Rule::MaxBytes(640)])],
@@ -1209,7 +1149,7 @@ crate::object! {
 }
 
 impl InterestsPref {
-    /// With the required fields.
+    /// Creates `InterestsPref` with its required field, [`tags`](field@Self::tags).
     pub fn new(tags: Vec<String>) -> Self {
         Self {
             updated_at: None,
@@ -1219,7 +1159,7 @@ impl InterestsPref {
     }
 }
 
-crate::setters! { InterestsPref { updated_at = updated_at: plain types::Datetime } }
+crate::__v1::setters! { InterestsPref { updated_at = updated_at: plain types::Datetime } }
 
 /// `app.bsky.actor.defs#mutedWordTarget`
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -1229,33 +1169,32 @@ pub enum MutedWordTarget {
     Content,
     /// `tag`
     Tag,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { MutedWordTarget { Content = "content", Tag = "tag" } }
+crate::__v1::open_string! { MutedWordTarget { Content = "content", Tag = "tag" } }
 
 /// `app.bsky.actor.defs#mutedWord`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct MutedWord {
-    /// `id`.
     pub id: Option<String>,
-    /// `value`: At most 1000 graphemes. At most 10000 bytes.
+    /// At most 1000 graphemes. At most 10000 bytes.
     pub value: String,
     /// Where the word is looked for.
     pub targets: Vec<MutedWordTarget>,
     /// Whose posts are looked at.
     ///
-    /// `all` if absent.
+    /// Defaults to `all`.
     pub actor_target: Option<MutedWordActorTarget>,
     /// When the word stops being muted; never if absent.
     pub expires_at: Option<types::Datetime>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     MutedWord, "app.bsky.actor.defs#mutedWord", record: false, {
         0 id: "id" optional,
         1 value: "value" required [MaxGraphemes(1000), MaxBytes(10000)],
@@ -1266,7 +1205,8 @@ crate::object! {
 }
 
 impl MutedWord {
-    /// With the required fields.
+    /// Creates `MutedWord` with its required fields: [`value`](field@Self::value) and
+    /// [`targets`](field@Self::targets).
     pub fn new(value: impl Into<String>, targets: Vec<MutedWordTarget>) -> Self {
         Self {
             id: None,
@@ -1277,13 +1217,14 @@ impl MutedWord {
             extra: types::Extra::default(),
         }
     }
-    /// `actorTarget`, or what the lexicon says that its absence means.
+
+    /// Returns `actorTarget`, or its default in the lexicon if it is absent.
     pub fn actor_target_or_default(&self) -> MutedWordActorTarget {
         self.actor_target.clone().unwrap_or_else(|| <MutedWordActorTarget>::from("all"))
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     MutedWord {
         id = id: into String,
         actor_target = actor_target: into MutedWordActorTarget,
@@ -1299,30 +1240,34 @@ pub enum MutedWordActorTarget {
     All,
     /// `exclude-following`
     ExcludeFollowing,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { MutedWordActorTarget { All = "all", ExcludeFollowing = "exclude-following" } }
+crate::__v1::open_string! {
+    MutedWordActorTarget {
+        All = "all",
+        ExcludeFollowing = "exclude-following",
+    }
+}
 
 /// `app.bsky.actor.defs#mutedWordsPref`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct MutedWordsPref {
-    /// `items`.
     pub items: Vec<MutedWord>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     MutedWordsPref, "app.bsky.actor.defs#mutedWordsPref", record: false, {
         0 items: "items" required,
     }
 }
 
 impl MutedWordsPref {
-    /// With the required fields.
+    /// Creates `MutedWordsPref` with its required field, [`items`](field@Self::items).
     pub fn new(items: Vec<MutedWord>) -> Self {
         Self {
             items,
@@ -1335,20 +1280,19 @@ impl MutedWordsPref {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct HiddenPostsPref {
-    /// `items`.
     pub items: Vec<types::AtUri>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     HiddenPostsPref, "app.bsky.actor.defs#hiddenPostsPref", record: false, {
         0 items: "items" required,
     }
 }
 
 impl HiddenPostsPref {
-    /// With the required fields.
+    /// Creates `HiddenPostsPref` with its required field, [`items`](field@Self::items).
     pub fn new(items: Vec<types::AtUri>) -> Self {
         Self {
             items,
@@ -1361,20 +1305,19 @@ impl HiddenPostsPref {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LabelersPref {
-    /// `labelers`.
     pub labelers: Vec<LabelerPrefItem>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LabelersPref, "app.bsky.actor.defs#labelersPref", record: false, {
         0 labelers: "labelers" required,
     }
 }
 
 impl LabelersPref {
-    /// With the required fields.
+    /// Creates `LabelersPref` with its required field, [`labelers`](field@Self::labelers).
     pub fn new(labelers: Vec<LabelerPrefItem>) -> Self {
         Self {
             labelers,
@@ -1387,20 +1330,19 @@ impl LabelersPref {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LabelerPrefItem {
-    /// `did`.
     pub did: types::Did,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LabelerPrefItem, "app.bsky.actor.defs#labelerPrefItem", record: false, {
         0 did: "did" required,
     }
 }
 
 impl LabelerPrefItem {
-    /// With the required fields.
+    /// Creates `LabelerPrefItem` with its required field, [`did`](field@Self::did).
     pub fn new(did: types::Did) -> Self {
         Self {
             did,
@@ -1413,19 +1355,17 @@ impl LabelerPrefItem {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct BskyAppStatePref {
-    /// `activeProgressGuide`.
     pub active_progress_guide: Option<Box<BskyAppProgressGuide>>,
-    /// `isBetaUser`.
     pub is_beta_user: Option<bool>,
-    /// `queuedNudges`: At most 1000 elements. Each: At most 100 bytes.
+    /// At most 1000 elements. Each element: At most 100 bytes.
     pub queued_nudges: Option<Vec<String>>,
-    /// `nuxs`: At most 100 elements.
+    /// At most 100 elements.
     pub nuxs: Option<Vec<Nux>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     BskyAppStatePref, "app.bsky.actor.defs#bskyAppStatePref", record: false, {
         0 active_progress_guide: "activeProgressGuide" optional,
         1 is_beta_user: "isBetaUser" optional,
@@ -1435,7 +1375,7 @@ crate::object! {
 }
 
 impl BskyAppStatePref {
-    /// With nothing set.
+    /// Creates `BskyAppStatePref` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             active_progress_guide: None,
@@ -1447,7 +1387,7 @@ impl BskyAppStatePref {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     BskyAppStatePref {
         active_progress_guide = active_progress_guide: boxed BskyAppProgressGuide,
         is_beta_user = is_beta_user: plain bool,
@@ -1460,20 +1400,20 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct BskyAppProgressGuide {
-    /// `guide`: At most 100 bytes.
+    /// At most 100 bytes.
     pub guide: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     BskyAppProgressGuide, "app.bsky.actor.defs#bskyAppProgressGuide", record: false, {
         0 guide: "guide" required [MaxBytes(100)],
     }
 }
 
 impl BskyAppProgressGuide {
-    /// With the required fields.
+    /// Creates `BskyAppProgressGuide` with its required field, [`guide`](field@Self::guide).
     pub fn new(guide: impl Into<String>) -> Self {
         Self {
             guide: guide.into(),
@@ -1488,21 +1428,20 @@ impl BskyAppProgressGuide {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Nux {
-    /// `id`: At most 100 bytes.
+    /// At most 100 bytes.
     pub id: String,
-    /// `completed`: `false` if absent.
+    /// Defaults to `false`.
     pub completed: bool,
     /// What the app wants to remember about it.
     ///
     /// At most 300 graphemes. At most 3000 bytes.
     pub data: Option<String>,
-    /// `expiresAt`.
     pub expires_at: Option<types::Datetime>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Nux, "app.bsky.actor.defs#nux", record: false, {
         0 id: "id" required [MaxBytes(100)],
         1 completed: "completed" required,
@@ -1512,7 +1451,7 @@ crate::object! {
 }
 
 impl Nux {
-    /// With the required fields.
+    /// Creates `Nux` with its required fields: [`id`](field@Self::id) and [`completed`](field@Self::completed).
     pub fn new(id: impl Into<String>, completed: bool) -> Self {
         Self {
             id: id.into(),
@@ -1524,39 +1463,45 @@ impl Nux {
     }
 }
 
-crate::setters! { Nux { data = data: into String, expires_at = expires_at: plain types::Datetime } }
+crate::__v1::setters! {
+    Nux {
+        data = data: into String,
+        expires_at = expires_at: plain types::Datetime,
+    }
+}
 
 /// `app.bsky.actor.defs#verificationPrefs`
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct VerificationPrefs {
-    /// `hideBadges`: `false` if absent.
+    /// Defaults to `false`.
     pub hide_badges: Option<bool>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     VerificationPrefs, "app.bsky.actor.defs#verificationPrefs", record: false, {
         0 hide_badges: "hideBadges" optional,
     }
 }
 
 impl VerificationPrefs {
-    /// With nothing set.
+    /// Creates `VerificationPrefs` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             hide_badges: None,
             extra: types::Extra::default(),
         }
     }
-    /// `hideBadges`, or what the lexicon says that its absence means.
+
+    /// Returns `hideBadges`, or its default in the lexicon if it is absent.
     pub fn hide_badges_or_default(&self) -> bool {
         self.hide_badges.unwrap_or(false)
     }
 }
 
-crate::setters! { VerificationPrefs { hide_badges = hide_badges: plain bool } }
+crate::__v1::setters! { VerificationPrefs { hide_badges = hide_badges: plain bool } }
 
 /// `app.bsky.actor.defs#liveEventPreferences`
 #[derive(Clone, Default)]
@@ -1564,13 +1509,13 @@ crate::setters! { VerificationPrefs { hide_badges = hide_badges: plain bool } }
 pub struct LiveEventPreferences {
     /// Events that the viewer has hidden.
     pub hidden_feed_ids: Option<Vec<String>>,
-    /// `hideAllFeeds`: `false` if absent.
+    /// Defaults to `false`.
     pub hide_all_feeds: Option<bool>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LiveEventPreferences, "app.bsky.actor.defs#liveEventPreferences", record: false, {
         0 hidden_feed_ids: "hiddenFeedIds" optional,
         1 hide_all_feeds: "hideAllFeeds" optional,
@@ -1578,7 +1523,7 @@ crate::object! {
 }
 
 impl LiveEventPreferences {
-    /// With nothing set.
+    /// Creates `LiveEventPreferences` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             hidden_feed_ids: None,
@@ -1586,13 +1531,14 @@ impl LiveEventPreferences {
             extra: types::Extra::default(),
         }
     }
-    /// `hideAllFeeds`, or what the lexicon says that its absence means.
+
+    /// Returns `hideAllFeeds`, or its default in the lexicon if it is absent.
     pub fn hide_all_feeds_or_default(&self) -> bool {
         self.hide_all_feeds.unwrap_or(false)
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     LiveEventPreferences {
         hidden_feed_ids = hidden_feed_ids: plain Vec<String>,
         hide_all_feeds = hide_all_feeds: plain bool,
@@ -1615,11 +1561,11 @@ pub struct PostInteractionSettingsPref {
     pub postgate_embedding_rules: Option<
         Vec<PostInteractionSettingsPrefPostgateEmbeddingRulesItem>,
     >,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     PostInteractionSettingsPref, "app.bsky.actor.defs#postInteractionSettingsPref", record: false, {
         0 threadgate_allow_rules: "threadgateAllowRules" optional [MaxLength(5)],
         1 postgate_embedding_rules: "postgateEmbeddingRules" optional [MaxLength(5)],
@@ -1627,7 +1573,7 @@ crate::object! {
 }
 
 impl PostInteractionSettingsPref {
-    /// With nothing set.
+    /// Creates `PostInteractionSettingsPref` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             threadgate_allow_rules: None,
@@ -1637,7 +1583,7 @@ impl PostInteractionSettingsPref {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     PostInteractionSettingsPref {
         threadgate_allow_rules = threadgate_allow_rules: plain Vec<PostInteractionSettingsPrefThreadgateAllowRulesItem>,
         postgate_embedding_rules = postgate_embedding_rules: plain Vec<PostInteractionSettingsPrefPostgateEmbeddingRulesItem>,
@@ -1656,11 +1602,11 @@ pub enum PostInteractionSettingsPrefThreadgateAllowRulesItem {
     ThreadgateFollowingRule(Box<api::app::bsky::feed::threadgate::FollowingRule>),
     /// `app.bsky.feed.threadgate#listRule`
     ThreadgateListRule(Box<api::app::bsky::feed::threadgate::ListRule>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     PostInteractionSettingsPrefThreadgateAllowRulesItem, open {
         ThreadgateMentionRule(api::app::bsky::feed::threadgate::MentionRule) = "app.bsky.feed.threadgate#mentionRule",
         ThreadgateFollowerRule(api::app::bsky::feed::threadgate::FollowerRule) = "app.bsky.feed.threadgate#followerRule",
@@ -1675,11 +1621,11 @@ crate::union! {
 pub enum PostInteractionSettingsPrefPostgateEmbeddingRulesItem {
     /// `app.bsky.feed.postgate#disableRule`
     PostgateDisableRule(Box<api::app::bsky::feed::postgate::DisableRule>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     PostInteractionSettingsPrefPostgateEmbeddingRulesItem, open {
         PostgateDisableRule(api::app::bsky::feed::postgate::DisableRule) = "app.bsky.feed.postgate#disableRule",
     }
@@ -1689,29 +1635,22 @@ crate::union! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct StatusView {
-    /// `uri`.
     pub uri: Option<types::AtUri>,
-    /// `cid`.
     pub cid: Option<types::Cid>,
-    /// `status`.
     pub status: StatusViewStatus,
-    /// `record`.
     pub record: types::Unknown,
-    /// `embed`.
     pub embed: Option<StatusViewEmbed>,
-    /// `labels`.
     pub labels: Option<Vec<api::com::atproto::label::defs::Label>>,
-    /// `expiresAt`.
     pub expires_at: Option<types::Datetime>,
     /// Whether the status has not expired yet.
     pub is_active: Option<bool>,
     /// Whether moderators have switched the status off.
     pub is_disabled: Option<bool>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     StatusView, "app.bsky.actor.defs#statusView", record: false, {
         0 uri: "uri" optional,
         1 cid: "cid" optional,
@@ -1726,7 +1665,8 @@ crate::object! {
 }
 
 impl StatusView {
-    /// With the required fields.
+    /// Creates `StatusView` with its required fields: [`status`](field@Self::status) and
+    /// [`record`](field@Self::record).
     pub fn new(status: impl Into<StatusViewStatus>, record: types::Unknown) -> Self {
         Self {
             uri: None,
@@ -1747,13 +1687,15 @@ impl StatusView {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StatusViewStatus {
+    /// The account is streaming live.
+    ///
     /// `app.bsky.actor.status#live`
     Live,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { StatusViewStatus { Live = "app.bsky.actor.status#live" } }
+crate::__v1::open_string! { StatusViewStatus { Live = "app.bsky.actor.status#live" } }
 
 /// Part of `app.bsky.actor.defs#statusView`.
 #[derive(Clone)]
@@ -1761,11 +1703,11 @@ crate::open_string! { StatusViewStatus { Live = "app.bsky.actor.status#live" } }
 pub enum StatusViewEmbed {
     /// `app.bsky.embed.external#view`
     ExternalView(Box<api::app::bsky::embed::external::View>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     StatusViewEmbed, open {
         ExternalView(api::app::bsky::embed::external::View) = "app.bsky.embed.external#view",
     }

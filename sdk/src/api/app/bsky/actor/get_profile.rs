@@ -20,7 +20,7 @@ impl xrpc::Method for GetProfile {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetProfile {}
@@ -29,14 +29,13 @@ impl xrpc::Query for GetProfile {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `actor`.
     pub actor: types::AtIdentifier,
 }
 
-crate::params! { Params { 0 actor: "actor" } }
+crate::__v1::params! { Params { 0 actor: "actor" } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`actor`](field@Self::actor).
     pub fn new(actor: impl Into<types::AtIdentifier>) -> Self {
         Self { actor: actor.into() }
     }
@@ -44,3 +43,10 @@ impl Params {
 
 /// The output of `app.bsky.actor.getProfile`.
 pub type Output = api::app::bsky::actor::defs::ProfileViewDetailed;
+
+/// The errors of `app.bsky.actor.getProfile`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -20,7 +20,7 @@ impl xrpc::Method for GetProfiles {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetProfiles {}
@@ -29,14 +29,14 @@ impl xrpc::Query for GetProfiles {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `actors`: At most 25 elements.
+    /// At most 25 elements.
     pub actors: Vec<types::AtIdentifier>,
 }
 
-crate::params! { Params { 0 actors: "actors" [MaxLength(25)] } }
+crate::__v1::params! { Params { 0 actors: "actors" [MaxLength(25)] } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`actors`](field@Self::actors).
     pub fn new(actors: Vec<types::AtIdentifier>) -> Self {
         Self { actors }
     }
@@ -46,20 +46,19 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `profiles`.
     pub profiles: Vec<api::app::bsky::actor::defs::ProfileViewDetailed>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.actor.getProfiles", record: false, {
         0 profiles: "profiles" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`profiles`](field@Self::profiles).
     pub fn new(profiles: Vec<api::app::bsky::actor::defs::ProfileViewDetailed>) -> Self {
         Self {
             profiles,
@@ -67,3 +66,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `app.bsky.actor.getProfiles`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

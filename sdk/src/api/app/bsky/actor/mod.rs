@@ -23,68 +23,89 @@ pub mod status;
 pub struct AppBskyActor<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! { app_bsky_actor, AppBskyActor, "app.bsky.actor" }
+crate::__v1::accessor! { app_bsky_actor, AppBskyActor, "app.bsky.actor" }
 
 #[cfg(feature = "client")]
 impl<'c> AppBskyActor<'c> {
+    /// Returns the methods of `app.bsky.actor` over any transport.
+    pub fn over(transport: &'c dyn xrpc::Transport) -> Self {
+        Self(xrpc::Caller::new(transport))
+    }
+
     /// Gets the private preferences of the signed-in account.
     ///
     /// `app.bsky.actor.getPreferences`
+    ///
+    /// Returns [`Output`](get_preferences::Output).
     pub fn get_preferences(&self) -> xrpc::Call<'c, get_preferences::GetPreferences> {
-        xrpc::Call::new(self.0, xrpc::NoParams, ())
+        xrpc::Call::new(self.0, get_preferences::Params::new(), ())
     }
+
     /// Gets the detailed profile of one account.
     ///
     /// `app.bsky.actor.getProfile`
+    ///
+    /// Returns [`Output`](get_profile::Output).
     pub fn get_profile(
         &self,
         params: get_profile::Params,
     ) -> xrpc::Call<'c, get_profile::GetProfile> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Gets the detailed profiles of several accounts at once.
     ///
     /// `app.bsky.actor.getProfiles`
+    ///
+    /// Returns [`Output`](get_profiles::Output).
     pub fn get_profiles(
         &self,
         params: get_profiles::Params,
     ) -> xrpc::Call<'c, get_profiles::GetProfiles> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Suggests accounts to follow.
     ///
     /// `app.bsky.actor.getSuggestions`
-    pub fn get_suggestions(
-        &self,
-        params: get_suggestions::Params,
-    ) -> xrpc::Call<'c, get_suggestions::GetSuggestions> {
-        xrpc::Call::new(self.0, params, ())
+    ///
+    /// Optional parameters: [`Params`](get_suggestions::Params), set with [`params`](xrpc::Call::params). Returns
+    /// [`Output`](get_suggestions::Output).
+    pub fn get_suggestions(&self) -> xrpc::Call<'c, get_suggestions::GetSuggestions> {
+        xrpc::Call::new(self.0, get_suggestions::Params::new(), ())
     }
+
     /// Replaces all private preferences of the signed-in account.
     ///
     /// `app.bsky.actor.putPreferences`
+    ///
+    /// Returns [`Output`](put_preferences::Output).
     pub fn put_preferences(
         &self,
         input: put_preferences::Input,
     ) -> xrpc::Call<'c, put_preferences::PutPreferences> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, put_preferences::Params::new(), input)
     }
+
     /// Searches accounts by handle, name and profile text.
     ///
     /// `app.bsky.actor.searchActors`
-    pub fn search_actors(
-        &self,
-        params: search_actors::Params,
-    ) -> xrpc::Call<'c, search_actors::SearchActors> {
-        xrpc::Call::new(self.0, params, ())
+    ///
+    /// Optional parameters: [`Params`](search_actors::Params), set with [`params`](xrpc::Call::params). Returns
+    /// [`Output`](search_actors::Output).
+    pub fn search_actors(&self) -> xrpc::Call<'c, search_actors::SearchActors> {
+        xrpc::Call::new(self.0, search_actors::Params::new(), ())
     }
+
     /// Finds accounts by the beginning of a handle or name, for suggestions while typing.
     ///
     /// `app.bsky.actor.searchActorsTypeahead`
+    ///
+    /// Optional parameters: [`Params`](search_actors_typeahead::Params), set with [`params`](xrpc::Call::params).
+    /// Returns [`Output`](search_actors_typeahead::Output).
     pub fn search_actors_typeahead(
         &self,
-        params: search_actors_typeahead::Params,
     ) -> xrpc::Call<'c, search_actors_typeahead::SearchActorsTypeahead> {
-        xrpc::Call::new(self.0, params, ())
+        xrpc::Call::new(self.0, search_actors_typeahead::Params::new(), ())
     }
 }

@@ -7,37 +7,33 @@ use crate::types;
 
 /// The profile of an account: name, description, avatar and banner.
 ///
-/// Record `app.bsky.actor.profile`, record key: `literal:self`.
+/// The record `app.bsky.actor.profile`, with record keys of the type `literal:self`.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Profile {
-    /// `displayName`: At most 64 graphemes. At most 640 bytes.
+    /// At most 64 graphemes. At most 640 bytes.
     pub display_name: Option<String>,
-    /// `description`: At most 256 graphemes. At most 2560 bytes.
+    /// At most 256 graphemes. At most 2560 bytes.
     pub description: Option<String>,
-    /// `pronouns`: At most 20 graphemes. At most 200 bytes.
+    /// At most 20 graphemes. At most 200 bytes.
     pub pronouns: Option<String>,
-    /// `website`.
     pub website: Option<types::Uri>,
-    /// `avatar`: Accepts `image/png`, `image/jpeg`. At most 1000000 bytes.
+    /// Accepts `image/png`, `image/jpeg`. At most 1000000 bytes.
     pub avatar: Option<types::Blob>,
-    /// `banner`: Accepts `image/png`, `image/jpeg`. At most 1000000 bytes.
+    /// Accepts `image/png`, `image/jpeg`. At most 1000000 bytes.
     pub banner: Option<types::Blob>,
-    /// `labels`.
     pub labels: Option<ProfileLabels>,
     /// The starter pack through which the account signed up.
     pub joined_via_starter_pack: Option<
         Box<api::com::atproto::repo::strong_ref::StrongRef>,
     >,
-    /// `pinnedPost`.
     pub pinned_post: Option<Box<api::com::atproto::repo::strong_ref::StrongRef>>,
-    /// `createdAt`.
     pub created_at: Option<types::Datetime>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Profile, "app.bsky.actor.profile", record: true, {
         0 avatar: "avatar" optional [MaxSize(1000000), Accept(&["image/png", "image/jpeg"])],
         1 banner: "banner" optional [MaxSize(1000000), Accept(&["image/png", "image/jpeg"])],
@@ -58,7 +54,7 @@ impl types::Record for Profile {
 }
 
 impl Profile {
-    /// With nothing set.
+    /// Creates `Profile` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             display_name: None,
@@ -76,7 +72,7 @@ impl Profile {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Profile {
         display_name = display_name: into String,
         description = description: into String,
@@ -97,11 +93,11 @@ crate::setters! {
 pub enum ProfileLabels {
     /// `com.atproto.label.defs#selfLabels`
     SelfLabels(Box<api::com::atproto::label::defs::SelfLabels>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     ProfileLabels, open {
         SelfLabels(api::com::atproto::label::defs::SelfLabels) = "com.atproto.label.defs#selfLabels",
     }

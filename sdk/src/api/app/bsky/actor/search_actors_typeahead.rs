@@ -20,7 +20,7 @@ impl xrpc::Method for SearchActorsTypeahead {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for SearchActorsTypeahead {}
@@ -29,15 +29,15 @@ impl xrpc::Query for SearchActorsTypeahead {}
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
-    /// Older name of q.
+    #[deprecated(note = "`q` takes its place.")]
     pub term: Option<String>,
     /// The beginning of a name; need not be a whole word.
     pub q: Option<String>,
-    /// `limit`: 1 to 100. 10 if absent.
+    /// Between 1 and 100. Defaults to 10.
     pub limit: Option<i64>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 term: "term",
         1 q: "q",
@@ -46,7 +46,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With nothing set.
+    /// Creates `Params` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             term: None,
@@ -56,8 +56,9 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
+        #[deprecated(note = "`q` takes its place.")]
         term = term: into String,
         q = q: into String,
         limit = limit: plain i64,
@@ -68,20 +69,19 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `actors`.
     pub actors: Vec<api::app::bsky::actor::defs::ProfileViewBasic>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.actor.searchActorsTypeahead", record: false, {
         0 actors: "actors" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`actors`](field@Self::actors).
     pub fn new(actors: Vec<api::app::bsky::actor::defs::ProfileViewBasic>) -> Self {
         Self {
             actors,
@@ -89,3 +89,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `app.bsky.actor.searchActorsTypeahead`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

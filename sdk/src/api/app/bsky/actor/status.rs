@@ -7,25 +7,22 @@ use crate::types;
 
 /// What the account is doing at the moment, such as being live.
 ///
-/// Record `app.bsky.actor.status`, record key: `literal:self`.
+/// The record `app.bsky.actor.status`, with record keys of the type `literal:self`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Status {
-    /// `status`.
     pub status: StatusStatus,
-    /// `embed`.
     pub embed: Option<StatusEmbed>,
     /// How long the status holds, counted from its creation.
     ///
     /// At least 1.
     pub duration_minutes: Option<i64>,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Status, "app.bsky.actor.status", record: true, {
         0 embed: "embed" optional,
         1 status: "status" required,
@@ -40,7 +37,8 @@ impl types::Record for Status {
 }
 
 impl Status {
-    /// With the required fields.
+    /// Creates `Status` with its required fields: [`status`](field@Self::status) and
+    /// [`created_at`](field@Self::created_at).
     pub fn new(status: impl Into<StatusStatus>, created_at: types::Datetime) -> Self {
         Self {
             status: status.into(),
@@ -52,7 +50,7 @@ impl Status {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Status {
         embed = embed: into StatusEmbed,
         duration_minutes = duration_minutes: plain i64,
@@ -63,13 +61,15 @@ crate::setters! {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StatusStatus {
+    /// The account is streaming live.
+    ///
     /// `app.bsky.actor.status#live`
     Live,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { StatusStatus { Live = "app.bsky.actor.status#live" } }
+crate::__v1::open_string! { StatusStatus { Live = "app.bsky.actor.status#live" } }
 
 /// Part of `app.bsky.actor.status`.
 #[derive(Clone)]
@@ -77,11 +77,11 @@ crate::open_string! { StatusStatus { Live = "app.bsky.actor.status#live" } }
 pub enum StatusEmbed {
     /// `app.bsky.embed.external`
     External(Box<api::app::bsky::embed::external::External>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     StatusEmbed, open {
         External(api::app::bsky::embed::external::External) = "app.bsky.embed.external",
     }

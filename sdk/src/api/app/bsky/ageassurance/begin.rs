@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `app.bsky.ageassurance.begin`
 ///
-/// Errors: `InvalidEmail`, `DidTooLong`, `InvalidInitiation`, `RegionNotSupported`.
+/// Errors: `InvalidEmail`, `DidTooLong`, `InvalidInitiation`, `RegionNotSupported`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Begin;
 
@@ -19,7 +19,7 @@ impl xrpc::Method for Begin {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -27,11 +27,24 @@ impl xrpc::Method for Begin {
 
 impl xrpc::Procedure for Begin {}
 
+/// The parameters of `app.bsky.ageassurance.begin`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `app.bsky.ageassurance.begin`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `email`.
     pub email: String,
     /// Language of the messages to the user.
     pub language: String,
@@ -39,11 +52,11 @@ pub struct Input {
     pub country_code: String,
     /// Part of the country, ISO 3166-2.
     pub region_code: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "app.bsky.ageassurance.begin", record: false, {
         0 email: "email" required,
         1 language: "language" required,
@@ -53,7 +66,8 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`email`](field@Self::email), [`language`](field@Self::language)
+    /// and [`country_code`](field@Self::country_code).
     pub fn new(
         email: impl Into<String>,
         language: impl Into<String>,
@@ -69,12 +83,12 @@ impl Input {
     }
 }
 
-crate::setters! { Input { region_code = region_code: into String } }
+crate::__v1::setters! { Input { region_code = region_code: into String } }
 
 /// The output of `app.bsky.ageassurance.begin`.
 pub type Output = api::app::bsky::ageassurance::defs::State;
 
-/// The errors that the lexicon names.
+/// The errors of `app.bsky.ageassurance.begin`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -88,7 +102,7 @@ pub enum Error {
     RegionNotSupported,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         InvalidEmail = "InvalidEmail",
         DidTooLong = "DidTooLong",

@@ -18,11 +18,18 @@ pub enum Access {
     Safe,
     /// `full`
     Full,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { Access { Unknown = "unknown", None = "none", Safe = "safe", Full = "full" } }
+crate::__v1::open_string! {
+    Access {
+        Unknown = "unknown",
+        None = "none",
+        Safe = "safe",
+        Full = "full",
+    }
+}
 
 /// How far the age check has come.
 ///
@@ -38,11 +45,11 @@ pub enum Status {
     Assured,
     /// `blocked`
     Blocked,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     Status {
         Unknown = "unknown",
         Pending = "pending",
@@ -55,17 +62,14 @@ crate::open_string! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct State {
-    /// `lastInitiatedAt`.
     pub last_initiated_at: Option<types::Datetime>,
-    /// `status`.
     pub status: Status,
-    /// `access`.
     pub access: Access,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     State, "app.bsky.ageassurance.defs#state", record: false, {
         0 last_initiated_at: "lastInitiatedAt" optional,
         1 status: "status" required,
@@ -74,7 +78,7 @@ crate::object! {
 }
 
 impl State {
-    /// With the required fields.
+    /// Creates `State` with its required fields: [`status`](field@Self::status) and [`access`](field@Self::access).
     pub fn new(status: impl Into<Status>, access: impl Into<Access>) -> Self {
         Self {
             last_initiated_at: None,
@@ -89,20 +93,19 @@ impl State {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct StateMetadata {
-    /// `accountCreatedAt`.
     pub account_created_at: Option<types::Datetime>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     StateMetadata, "app.bsky.ageassurance.defs#stateMetadata", record: false, {
         0 account_created_at: "accountCreatedAt" optional,
     }
 }
 
 impl StateMetadata {
-    /// With nothing set.
+    /// Creates `StateMetadata` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             account_created_at: None,
@@ -117,20 +120,19 @@ impl StateMetadata {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Config {
-    /// `regions`.
     pub regions: Vec<ConfigRegion>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Config, "app.bsky.ageassurance.defs#config", record: false, {
         0 regions: "regions" required,
     }
 }
 
 impl Config {
-    /// With the required fields.
+    /// Creates `Config` with its required field, [`regions`](field@Self::regions).
     pub fn new(regions: Vec<ConfigRegion>) -> Self {
         Self {
             regions,
@@ -143,25 +145,21 @@ impl Config {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ConfigRegion {
-    /// `platforms`.
     pub platforms: Option<Vec<ConfigRegionPlatformsItem>>,
-    /// `countryCode`.
     pub country_code: String,
-    /// `regionCode`.
     pub region_code: Option<String>,
     /// Youngest age, in years, at which the app may be used there at all.
     pub min_access_age: i64,
-    /// `additionalVerificationMethods`.
     pub additional_verification_methods: Option<
         Vec<ConfigRegionAdditionalVerificationMethodsItem>,
     >,
     /// Tried in order; the first one that fits decides.
     pub rules: Vec<ConfigRegionRulesItem>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ConfigRegion, "app.bsky.ageassurance.defs#configRegion", record: false, {
         0 platforms: "platforms" optional,
         1 country_code: "countryCode" required,
@@ -173,7 +171,8 @@ crate::object! {
 }
 
 impl ConfigRegion {
-    /// With the required fields.
+    /// Creates `ConfigRegion` with its required fields: [`country_code`](field@Self::country_code),
+    /// [`min_access_age`](field@Self::min_access_age) and [`rules`](field@Self::rules).
     pub fn new(
         country_code: impl Into<String>,
         min_access_age: i64,
@@ -201,11 +200,17 @@ pub enum ConfigRegionPlatformsItem {
     Ios,
     /// `android`
     Android,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { ConfigRegionPlatformsItem { Web = "web", Ios = "ios", Android = "android" } }
+crate::__v1::open_string! {
+    ConfigRegionPlatformsItem {
+        Web = "web",
+        Ios = "ios",
+        Android = "android",
+    }
+}
 
 /// Part of `app.bsky.ageassurance.defs#configRegion`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -213,11 +218,11 @@ crate::open_string! { ConfigRegionPlatformsItem { Web = "web", Ios = "ios", Andr
 pub enum ConfigRegionAdditionalVerificationMethodsItem {
     /// `device`
     Device,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { ConfigRegionAdditionalVerificationMethodsItem { Device = "device" } }
+crate::__v1::open_string! { ConfigRegionAdditionalVerificationMethodsItem { Device = "device" } }
 
 /// Part of `app.bsky.ageassurance.defs#configRegion`.
 #[derive(Clone)]
@@ -237,11 +242,11 @@ pub enum ConfigRegionRulesItem {
     ConfigRegionRuleIfAccountNewerThan(Box<ConfigRegionRuleIfAccountNewerThan>),
     /// `app.bsky.ageassurance.defs#configRegionRuleIfAccountOlderThan`
     ConfigRegionRuleIfAccountOlderThan(Box<ConfigRegionRuleIfAccountOlderThan>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     ConfigRegionRulesItem, open {
         ConfigRegionRuleDefault(ConfigRegionRuleDefault) = "app.bsky.ageassurance.defs#configRegionRuleDefault",
         ConfigRegionRuleIfDeclaredOverAge(ConfigRegionRuleIfDeclaredOverAge) = "app.bsky.ageassurance.defs#configRegionRuleIfDeclaredOverAge",
@@ -257,20 +262,19 @@ crate::union! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ConfigRegionRuleDefault {
-    /// `access`.
     pub access: Access,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ConfigRegionRuleDefault, "app.bsky.ageassurance.defs#configRegionRuleDefault", record: false, {
         0 access: "access" required,
     }
 }
 
 impl ConfigRegionRuleDefault {
-    /// With the required fields.
+    /// Creates `ConfigRegionRuleDefault` with its required field, [`access`](field@Self::access).
     pub fn new(access: impl Into<Access>) -> Self {
         Self {
             access: access.into(),
@@ -285,13 +289,12 @@ impl ConfigRegionRuleDefault {
 pub struct ConfigRegionRuleIfDeclaredOverAge {
     /// In years; the age itself counts.
     pub age: i64,
-    /// `access`.
     pub access: Access,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ConfigRegionRuleIfDeclaredOverAge, "app.bsky.ageassurance.defs#configRegionRuleIfDeclaredOverAge", record: false, {
         0 age: "age" required,
         1 access: "access" required,
@@ -299,7 +302,8 @@ crate::object! {
 }
 
 impl ConfigRegionRuleIfDeclaredOverAge {
-    /// With the required fields.
+    /// Creates `ConfigRegionRuleIfDeclaredOverAge` with its required fields: [`age`](field@Self::age) and
+    /// [`access`](field@Self::access).
     pub fn new(age: i64, access: impl Into<Access>) -> Self {
         Self {
             age,
@@ -315,13 +319,12 @@ impl ConfigRegionRuleIfDeclaredOverAge {
 pub struct ConfigRegionRuleIfDeclaredUnderAge {
     /// In years; the age itself does not count.
     pub age: i64,
-    /// `access`.
     pub access: Access,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ConfigRegionRuleIfDeclaredUnderAge, "app.bsky.ageassurance.defs#configRegionRuleIfDeclaredUnderAge", record: false, {
         0 age: "age" required,
         1 access: "access" required,
@@ -329,7 +332,8 @@ crate::object! {
 }
 
 impl ConfigRegionRuleIfDeclaredUnderAge {
-    /// With the required fields.
+    /// Creates `ConfigRegionRuleIfDeclaredUnderAge` with its required fields: [`age`](field@Self::age) and
+    /// [`access`](field@Self::access).
     pub fn new(age: i64, access: impl Into<Access>) -> Self {
         Self {
             age,
@@ -343,15 +347,13 @@ impl ConfigRegionRuleIfDeclaredUnderAge {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ConfigRegionRuleIfAssuredOverAge {
-    /// `age`.
     pub age: i64,
-    /// `access`.
     pub access: Access,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ConfigRegionRuleIfAssuredOverAge, "app.bsky.ageassurance.defs#configRegionRuleIfAssuredOverAge", record: false, {
         0 age: "age" required,
         1 access: "access" required,
@@ -359,7 +361,8 @@ crate::object! {
 }
 
 impl ConfigRegionRuleIfAssuredOverAge {
-    /// With the required fields.
+    /// Creates `ConfigRegionRuleIfAssuredOverAge` with its required fields: [`age`](field@Self::age) and
+    /// [`access`](field@Self::access).
     pub fn new(age: i64, access: impl Into<Access>) -> Self {
         Self {
             age,
@@ -373,15 +376,13 @@ impl ConfigRegionRuleIfAssuredOverAge {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ConfigRegionRuleIfAssuredUnderAge {
-    /// `age`.
     pub age: i64,
-    /// `access`.
     pub access: Access,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ConfigRegionRuleIfAssuredUnderAge, "app.bsky.ageassurance.defs#configRegionRuleIfAssuredUnderAge", record: false, {
         0 age: "age" required,
         1 access: "access" required,
@@ -389,7 +390,8 @@ crate::object! {
 }
 
 impl ConfigRegionRuleIfAssuredUnderAge {
-    /// With the required fields.
+    /// Creates `ConfigRegionRuleIfAssuredUnderAge` with its required fields: [`age`](field@Self::age) and
+    /// [`access`](field@Self::access).
     pub fn new(age: i64, access: impl Into<Access>) -> Self {
         Self {
             age,
@@ -403,15 +405,13 @@ impl ConfigRegionRuleIfAssuredUnderAge {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ConfigRegionRuleIfAccountNewerThan {
-    /// `date`.
     pub date: types::Datetime,
-    /// `access`.
     pub access: Access,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ConfigRegionRuleIfAccountNewerThan, "app.bsky.ageassurance.defs#configRegionRuleIfAccountNewerThan", record: false, {
         0 date: "date" required,
         1 access: "access" required,
@@ -419,7 +419,8 @@ crate::object! {
 }
 
 impl ConfigRegionRuleIfAccountNewerThan {
-    /// With the required fields.
+    /// Creates `ConfigRegionRuleIfAccountNewerThan` with its required fields: [`date`](field@Self::date) and
+    /// [`access`](field@Self::access).
     pub fn new(date: types::Datetime, access: impl Into<Access>) -> Self {
         Self {
             date,
@@ -433,15 +434,13 @@ impl ConfigRegionRuleIfAccountNewerThan {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ConfigRegionRuleIfAccountOlderThan {
-    /// `date`.
     pub date: types::Datetime,
-    /// `access`.
     pub access: Access,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ConfigRegionRuleIfAccountOlderThan, "app.bsky.ageassurance.defs#configRegionRuleIfAccountOlderThan", record: false, {
         0 date: "date" required,
         1 access: "access" required,
@@ -449,7 +448,8 @@ crate::object! {
 }
 
 impl ConfigRegionRuleIfAccountOlderThan {
-    /// With the required fields.
+    /// Creates `ConfigRegionRuleIfAccountOlderThan` with its required fields: [`date`](field@Self::date) and
+    /// [`access`](field@Self::access).
     pub fn new(date: types::Datetime, access: impl Into<Access>) -> Self {
         Self {
             date,
@@ -463,33 +463,25 @@ impl ConfigRegionRuleIfAccountOlderThan {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Event {
-    /// `createdAt`.
     pub created_at: types::Datetime,
     /// The same for all events of one attempt.
     pub attempt_id: String,
-    /// `status`.
     pub status: EventStatus,
-    /// `access`.
     pub access: EventAccess,
-    /// `countryCode`.
     pub country_code: String,
-    /// `regionCode`.
     pub region_code: Option<String>,
-    /// `email`.
     pub email: Option<String>,
     /// Network address from which the attempt was begun.
     pub init_ip: Option<String>,
-    /// `initUa`.
     pub init_ua: Option<String>,
     /// Network address from which the attempt was ended.
     pub complete_ip: Option<String>,
-    /// `completeUa`.
     pub complete_ua: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Event, "app.bsky.ageassurance.defs#event", record: false, {
         0 created_at: "createdAt" required,
         1 attempt_id: "attemptId" required,
@@ -506,12 +498,14 @@ crate::object! {
 }
 
 impl Event {
-    /// With the required fields.
+    /// Creates `Event` with its required fields: [`created_at`](field@Self::created_at),
+    /// [`status`](field@Self::status), [`access`](field@Self::access), [`attempt_id`](field@Self::attempt_id) and
+    /// [`country_code`](field@Self::country_code).
     pub fn new(
         created_at: types::Datetime,
-        attempt_id: impl Into<String>,
         status: impl Into<EventStatus>,
         access: impl Into<EventAccess>,
+        attempt_id: impl Into<String>,
         country_code: impl Into<String>,
     ) -> Self {
         Self {
@@ -543,11 +537,11 @@ pub enum EventStatus {
     Assured,
     /// `blocked`
     Blocked,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     EventStatus {
         Unknown = "unknown",
         Pending = "pending",
@@ -568,11 +562,11 @@ pub enum EventAccess {
     Safe,
     /// `full`
     Full,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     EventAccess {
         Unknown = "unknown",
         None = "none",

@@ -20,7 +20,7 @@ impl xrpc::Method for GetState {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetState {}
@@ -29,16 +29,14 @@ impl xrpc::Query for GetState {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `countryCode`.
     pub country_code: String,
-    /// `regionCode`.
     pub region_code: Option<String>,
 }
 
-crate::params! { Params { 0 country_code: "countryCode", 1 region_code: "regionCode" } }
+crate::__v1::params! { Params { 0 country_code: "countryCode", 1 region_code: "regionCode" } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`country_code`](field@Self::country_code).
     pub fn new(country_code: impl Into<String>) -> Self {
         Self {
             country_code: country_code.into(),
@@ -47,21 +45,19 @@ impl Params {
     }
 }
 
-crate::setters! { Params { region_code = region_code: into String } }
+crate::__v1::setters! { Params { region_code = region_code: into String } }
 
 /// The output of `app.bsky.ageassurance.getState`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `state`.
     pub state: api::app::bsky::ageassurance::defs::State,
-    /// `metadata`.
     pub metadata: api::app::bsky::ageassurance::defs::StateMetadata,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.ageassurance.getState", record: false, {
         0 state: "state" required,
         1 metadata: "metadata" required,
@@ -69,7 +65,8 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required fields: [`state`](field@Self::state) and
+    /// [`metadata`](field@Self::metadata).
     pub fn new(
         state: api::app::bsky::ageassurance::defs::State,
         metadata: api::app::bsky::ageassurance::defs::StateMetadata,
@@ -81,3 +78,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `app.bsky.ageassurance.getState`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

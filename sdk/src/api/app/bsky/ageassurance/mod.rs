@@ -16,27 +16,39 @@ pub mod get_state;
 pub struct AppBskyAgeassurance<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! { app_bsky_ageassurance, AppBskyAgeassurance, "app.bsky.ageassurance" }
+crate::__v1::accessor! { app_bsky_ageassurance, AppBskyAgeassurance, "app.bsky.ageassurance" }
 
 #[cfg(feature = "client")]
 impl<'c> AppBskyAgeassurance<'c> {
+    /// Returns the methods of `app.bsky.ageassurance` over any transport.
+    pub fn over(transport: &'c dyn xrpc::Transport) -> Self {
+        Self(xrpc::Caller::new(transport))
+    }
+
     /// Starts age assurance for the signed-in account.
     ///
     /// `app.bsky.ageassurance.begin`
     ///
-    /// Errors: `InvalidEmail`, `DidTooLong`, `InvalidInitiation`, `RegionNotSupported`.
+    /// Returns [`Output`](begin::Output). Errors: `InvalidEmail`, `DidTooLong`, `InvalidInitiation`,
+    /// `RegionNotSupported`; see [`Error`](begin::Error).
     pub fn begin(&self, input: begin::Input) -> xrpc::Call<'c, begin::Begin> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, begin::Params::new(), input)
     }
+
     /// Gets the age assurance rules by region.
     ///
     /// `app.bsky.ageassurance.getConfig`
+    ///
+    /// Returns [`Output`](get_config::Output).
     pub fn get_config(&self) -> xrpc::Call<'c, get_config::GetConfig> {
-        xrpc::Call::new(self.0, xrpc::NoParams, ())
+        xrpc::Call::new(self.0, get_config::Params::new(), ())
     }
+
     /// Gets how far the signed-in account is with age assurance.
     ///
     /// `app.bsky.ageassurance.getState`
+    ///
+    /// Returns [`Output`](get_state::Output).
     pub fn get_state(
         &self,
         params: get_state::Params,

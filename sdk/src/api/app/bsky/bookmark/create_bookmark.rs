@@ -9,7 +9,7 @@ use crate::xrpc;
 ///
 /// `app.bsky.bookmark.createBookmark`
 ///
-/// Errors: `UnsupportedCollection`.
+/// Errors: `UnsupportedCollection`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CreateBookmark;
 
@@ -18,27 +18,39 @@ impl xrpc::Method for CreateBookmark {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = None;
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
-    type Output = xrpc::Empty;
+    type Output = xrpc::Empty<Output>;
     type Error = Error;
 }
 
 impl xrpc::Procedure for CreateBookmark {}
 
+/// The parameters of `app.bsky.bookmark.createBookmark`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `app.bsky.bookmark.createBookmark`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `uri`.
     pub uri: types::AtUri,
-    /// `cid`.
     pub cid: types::Cid,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "app.bsky.bookmark.createBookmark", record: false, {
         0 uri: "uri" required,
         1 cid: "cid" required,
@@ -46,7 +58,7 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`uri`](field@Self::uri) and [`cid`](field@Self::cid).
     pub fn new(uri: types::AtUri, cid: types::Cid) -> Self {
         Self {
             uri,
@@ -56,7 +68,14 @@ impl Input {
     }
 }
 
-/// The errors that the lexicon names.
+/// The output of `app.bsky.bookmark.createBookmark`.
+///
+/// The lexicon defines none: if the server sends a body, it is not read.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Output {}
+
+/// The errors of `app.bsky.bookmark.createBookmark`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -64,4 +83,4 @@ pub enum Error {
     UnsupportedCollection,
 }
 
-crate::errors! { Error { UnsupportedCollection = "UnsupportedCollection" } }
+crate::__v1::errors! { Error { UnsupportedCollection = "UnsupportedCollection" } }

@@ -9,20 +9,19 @@ use crate::types;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Bookmark {
-    /// `subject`.
     pub subject: api::com::atproto::repo::strong_ref::StrongRef,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Bookmark, "app.bsky.bookmark.defs#bookmark", record: false, {
         0 subject: "subject" required,
     }
 }
 
 impl Bookmark {
-    /// With the required fields.
+    /// Creates `Bookmark` with its required field, [`subject`](field@Self::subject).
     pub fn new(subject: api::com::atproto::repo::strong_ref::StrongRef) -> Self {
         Self {
             subject,
@@ -35,17 +34,15 @@ impl Bookmark {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct BookmarkView {
-    /// `subject`.
     pub subject: api::com::atproto::repo::strong_ref::StrongRef,
-    /// `createdAt`.
     pub created_at: Option<types::Datetime>,
     /// The post, or why it cannot be shown.
     pub item: BookmarkViewItem,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     BookmarkView, "app.bsky.bookmark.defs#bookmarkView", record: false, {
         0 subject: "subject" required,
         1 created_at: "createdAt" optional,
@@ -54,7 +51,8 @@ crate::object! {
 }
 
 impl BookmarkView {
-    /// With the required fields.
+    /// Creates `BookmarkView` with its required fields: [`subject`](field@Self::subject) and
+    /// [`item`](field@Self::item).
     pub fn new(
         subject: api::com::atproto::repo::strong_ref::StrongRef,
         item: impl Into<BookmarkViewItem>,
@@ -78,11 +76,11 @@ pub enum BookmarkViewItem {
     NotFoundPost(Box<api::app::bsky::feed::defs::NotFoundPost>),
     /// `app.bsky.feed.defs#postView`
     PostView(Box<api::app::bsky::feed::defs::PostView>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     BookmarkViewItem, open {
         BlockedPost(api::app::bsky::feed::defs::BlockedPost) = "app.bsky.feed.defs#blockedPost",
         NotFoundPost(api::app::bsky::feed::defs::NotFoundPost) = "app.bsky.feed.defs#notFoundPost",

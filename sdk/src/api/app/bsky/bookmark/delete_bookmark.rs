@@ -9,7 +9,7 @@ use crate::xrpc;
 ///
 /// `app.bsky.bookmark.deleteBookmark`
 ///
-/// Errors: `UnsupportedCollection`.
+/// Errors: `UnsupportedCollection`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeleteBookmark;
 
@@ -18,32 +18,45 @@ impl xrpc::Method for DeleteBookmark {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = None;
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
-    type Output = xrpc::Empty;
+    type Output = xrpc::Empty<Output>;
     type Error = Error;
 }
 
 impl xrpc::Procedure for DeleteBookmark {}
 
+/// The parameters of `app.bsky.bookmark.deleteBookmark`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `app.bsky.bookmark.deleteBookmark`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `uri`.
     pub uri: types::AtUri,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "app.bsky.bookmark.deleteBookmark", record: false, {
         0 uri: "uri" required,
     }
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`uri`](field@Self::uri).
     pub fn new(uri: types::AtUri) -> Self {
         Self {
             uri,
@@ -52,7 +65,14 @@ impl Input {
     }
 }
 
-/// The errors that the lexicon names.
+/// The output of `app.bsky.bookmark.deleteBookmark`.
+///
+/// The lexicon defines none: if the server sends a body, it is not read.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Output {}
+
+/// The errors of `app.bsky.bookmark.deleteBookmark`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -60,4 +80,4 @@ pub enum Error {
     UnsupportedCollection,
 }
 
-crate::errors! { Error { UnsupportedCollection = "UnsupportedCollection" } }
+crate::__v1::errors! { Error { UnsupportedCollection = "UnsupportedCollection" } }

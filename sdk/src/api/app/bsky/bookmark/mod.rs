@@ -16,39 +16,48 @@ pub mod get_bookmarks;
 pub struct AppBskyBookmark<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! { app_bsky_bookmark, AppBskyBookmark, "app.bsky.bookmark" }
+crate::__v1::accessor! { app_bsky_bookmark, AppBskyBookmark, "app.bsky.bookmark" }
 
 #[cfg(feature = "client")]
 impl<'c> AppBskyBookmark<'c> {
+    /// Returns the methods of `app.bsky.bookmark` over any transport.
+    pub fn over(transport: &'c dyn xrpc::Transport) -> Self {
+        Self(xrpc::Caller::new(transport))
+    }
+
     /// Bookmarks a post privately.
     ///
     /// `app.bsky.bookmark.createBookmark`
     ///
-    /// Errors: `UnsupportedCollection`.
+    /// Returns [`Output`](create_bookmark::Output). Errors: `UnsupportedCollection`; see
+    /// [`Error`](create_bookmark::Error).
     pub fn create_bookmark(
         &self,
         input: create_bookmark::Input,
     ) -> xrpc::Call<'c, create_bookmark::CreateBookmark> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, create_bookmark::Params::new(), input)
     }
+
     /// Removes a private bookmark.
     ///
     /// `app.bsky.bookmark.deleteBookmark`
     ///
-    /// Errors: `UnsupportedCollection`.
+    /// Returns [`Output`](delete_bookmark::Output). Errors: `UnsupportedCollection`; see
+    /// [`Error`](delete_bookmark::Error).
     pub fn delete_bookmark(
         &self,
         input: delete_bookmark::Input,
     ) -> xrpc::Call<'c, delete_bookmark::DeleteBookmark> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, delete_bookmark::Params::new(), input)
     }
+
     /// Lists the private bookmarks of the signed-in account.
     ///
     /// `app.bsky.bookmark.getBookmarks`
-    pub fn get_bookmarks(
-        &self,
-        params: get_bookmarks::Params,
-    ) -> xrpc::Call<'c, get_bookmarks::GetBookmarks> {
-        xrpc::Call::new(self.0, params, ())
+    ///
+    /// Optional parameters: [`Params`](get_bookmarks::Params), set with [`params`](xrpc::Call::params). Returns
+    /// [`Output`](get_bookmarks::Output).
+    pub fn get_bookmarks(&self) -> xrpc::Call<'c, get_bookmarks::GetBookmarks> {
+        xrpc::Call::new(self.0, get_bookmarks::Params::new(), ())
     }
 }

@@ -9,17 +9,16 @@ use crate::types;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct MatchAndContactIndex {
-    /// `match`.
     pub r#match: api::app::bsky::actor::defs::ProfileView,
     /// Place of the contact in the list that was sent, counted from 0.
     ///
-    /// 0 to 999.
+    /// Between 0 and 999.
     pub contact_index: i64,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     MatchAndContactIndex, "app.bsky.contact.defs#matchAndContactIndex", record: false, {
         0 r#match: "match" required,
         1 contact_index: "contactIndex" required [Minimum(0), Maximum(999)],
@@ -27,7 +26,8 @@ crate::object! {
 }
 
 impl MatchAndContactIndex {
-    /// With the required fields.
+    /// Creates `MatchAndContactIndex` with its required fields: [`match`](field@Self::match) and
+    /// [`contact_index`](field@Self::contact_index).
     pub fn new(
         r#match: api::app::bsky::actor::defs::ProfileView,
         contact_index: i64,
@@ -44,15 +44,14 @@ impl MatchAndContactIndex {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SyncStatus {
-    /// `syncedAt`.
     pub synced_at: types::Datetime,
-    /// `matchesCount`: At least 0.
+    /// At least 0.
     pub matches_count: i64,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     SyncStatus, "app.bsky.contact.defs#syncStatus", record: false, {
         0 synced_at: "syncedAt" required,
         1 matches_count: "matchesCount" required [Minimum(0)],
@@ -60,7 +59,8 @@ crate::object! {
 }
 
 impl SyncStatus {
-    /// With the required fields.
+    /// Creates `SyncStatus` with its required fields: [`synced_at`](field@Self::synced_at) and
+    /// [`matches_count`](field@Self::matches_count).
     pub fn new(synced_at: types::Datetime, matches_count: i64) -> Self {
         Self {
             synced_at,
@@ -74,15 +74,13 @@ impl SyncStatus {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Notification {
-    /// `from`.
     pub from: types::Did,
-    /// `to`.
     pub to: types::Did,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Notification, "app.bsky.contact.defs#notification", record: false, {
         0 from: "from" required,
         1 to: "to" required,
@@ -90,7 +88,7 @@ crate::object! {
 }
 
 impl Notification {
-    /// With the required fields.
+    /// Creates `Notification` with its required fields: [`from`](field@Self::from) and [`to`](field@Self::to).
     pub fn new(from: types::Did, to: types::Did) -> Self {
         Self {
             from,

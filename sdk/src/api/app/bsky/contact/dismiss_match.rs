@@ -9,7 +9,7 @@ use crate::xrpc;
 ///
 /// `app.bsky.contact.dismissMatch`
 ///
-/// Errors: `InvalidDid`, `InternalError`.
+/// Errors: `InvalidDid`, `InternalError`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DismissMatch;
 
@@ -18,7 +18,7 @@ impl xrpc::Method for DismissMatch {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -26,24 +26,37 @@ impl xrpc::Method for DismissMatch {
 
 impl xrpc::Procedure for DismissMatch {}
 
+/// The parameters of `app.bsky.contact.dismissMatch`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `app.bsky.contact.dismissMatch`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `subject`.
     pub subject: types::Did,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "app.bsky.contact.dismissMatch", record: false, {
         0 subject: "subject" required,
     }
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`subject`](field@Self::subject).
     pub fn new(subject: types::Did) -> Self {
         Self {
             subject,
@@ -56,14 +69,14 @@ impl Input {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Output {
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "app.bsky.contact.dismissMatch", record: false, {} }
+crate::__v1::object! { Output, "app.bsky.contact.dismissMatch", record: false, {} }
 
 impl Output {
-    /// With nothing set.
+    /// Creates `Output`, which has no fields in the lexicon.
     pub fn new() -> Self {
         Self {
             extra: types::Extra::default(),
@@ -71,7 +84,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `app.bsky.contact.dismissMatch`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -81,4 +94,4 @@ pub enum Error {
     InternalError,
 }
 
-crate::errors! { Error { InvalidDid = "InvalidDid", InternalError = "InternalError" } }
+crate::__v1::errors! { Error { InvalidDid = "InvalidDid", InternalError = "InternalError" } }

@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `app.bsky.contact.getMatches`
 ///
-/// Errors: `InvalidDid`, `InvalidLimit`, `InvalidCursor`, `InternalError`.
+/// Errors: `InvalidDid`, `InvalidLimit`, `InvalidCursor`, `InternalError`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetMatches;
 
@@ -29,12 +29,15 @@ impl xrpc::Query for GetMatches {}
 
 impl xrpc::Paginated for GetMatches {
     type Item = api::app::bsky::actor::defs::ProfileView;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(output: Output) -> Vec<api::app::bsky::actor::defs::ProfileView> {
         output.matches
     }
@@ -44,13 +47,12 @@ impl xrpc::Paginated for GetMatches {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
         1 cursor: "cursor",
@@ -58,27 +60,25 @@ crate::params! {
 }
 
 impl Params {
-    /// With nothing set.
+    /// Creates `Params` without any of its optional fields.
     pub fn new() -> Self {
         Self { limit: None, cursor: None }
     }
 }
 
-crate::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
+crate::__v1::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
 
 /// The output of `app.bsky.contact.getMatches`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `matches`.
     pub matches: Vec<api::app::bsky::actor::defs::ProfileView>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.contact.getMatches", record: false, {
         0 cursor: "cursor" optional,
         1 matches: "matches" required,
@@ -86,7 +86,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`matches`](field@Self::matches).
     pub fn new(matches: Vec<api::app::bsky::actor::defs::ProfileView>) -> Self {
         Self {
             cursor: None,
@@ -96,7 +96,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `app.bsky.contact.getMatches`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -110,7 +110,7 @@ pub enum Error {
     InternalError,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         InvalidDid = "InvalidDid",
         InvalidLimit = "InvalidLimit",

@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `app.bsky.contact.getSyncStatus`
 ///
-/// Errors: `InvalidDid`, `InternalError`.
+/// Errors: `InvalidDid`, `InternalError`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetSyncStatus;
 
@@ -19,7 +19,7 @@ impl xrpc::Method for GetSyncStatus {
     const KIND: xrpc::Kind = xrpc::Kind::Query;
     const INPUT: Option<&'static str> = None;
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -27,24 +27,37 @@ impl xrpc::Method for GetSyncStatus {
 
 impl xrpc::Query for GetSyncStatus {}
 
+/// The parameters of `app.bsky.contact.getSyncStatus`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The output of `app.bsky.contact.getSyncStatus`.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Output {
-    /// `syncStatus`.
     pub sync_status: Option<Box<api::app::bsky::contact::defs::SyncStatus>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.contact.getSyncStatus", record: false, {
         0 sync_status: "syncStatus" optional,
     }
 }
 
 impl Output {
-    /// With nothing set.
+    /// Creates `Output` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             sync_status: None,
@@ -53,7 +66,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `app.bsky.contact.getSyncStatus`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -63,4 +76,4 @@ pub enum Error {
     InternalError,
 }
 
-crate::errors! { Error { InvalidDid = "InvalidDid", InternalError = "InternalError" } }
+crate::__v1::errors! { Error { InvalidDid = "InvalidDid", InternalError = "InternalError" } }

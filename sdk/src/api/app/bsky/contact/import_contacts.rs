@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `app.bsky.contact.importContacts`
 ///
-/// Errors: `InvalidDid`, `InvalidContacts`, `TooManyContacts`, `InvalidToken`, `InternalError`.
+/// Errors: `InvalidDid`, `InvalidContacts`, `TooManyContacts`, `InvalidToken`, `InternalError`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImportContacts;
 
@@ -19,13 +19,27 @@ impl xrpc::Method for ImportContacts {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
 }
 
 impl xrpc::Procedure for ImportContacts {}
+
+/// The parameters of `app.bsky.contact.importContacts`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `app.bsky.contact.importContacts`.
 #[derive(Clone)]
@@ -35,13 +49,13 @@ pub struct Input {
     pub token: String,
     /// Phone numbers in the international form E.164.
     ///
-    /// 1 to 1000 elements.
+    /// Between 1 and 1000 elements.
     pub contacts: Vec<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "app.bsky.contact.importContacts", record: false, {
         0 token: "token" required,
         1 contacts: "contacts" required [MinLength(1), MaxLength(1000)],
@@ -49,7 +63,8 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`token`](field@Self::token) and
+    /// [`contacts`](field@Self::contacts).
     pub fn new(token: impl Into<String>, contacts: Vec<String>) -> Self {
         Self {
             token: token.into(),
@@ -63,22 +78,22 @@ impl Input {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `matchesAndContactIndexes`.
     pub matches_and_contact_indexes: Vec<
         api::app::bsky::contact::defs::MatchAndContactIndex,
     >,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.contact.importContacts", record: false, {
         0 matches_and_contact_indexes: "matchesAndContactIndexes" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field,
+    /// [`matches_and_contact_indexes`](field@Self::matches_and_contact_indexes).
     pub fn new(
         matches_and_contact_indexes: Vec<
             api::app::bsky::contact::defs::MatchAndContactIndex,
@@ -91,7 +106,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `app.bsky.contact.importContacts`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -107,7 +122,7 @@ pub enum Error {
     InternalError,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         InvalidDid = "InvalidDid",
         InvalidContacts = "InvalidContacts",

@@ -21,91 +21,110 @@ pub mod verify_phone;
 pub struct AppBskyContact<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! { app_bsky_contact, AppBskyContact, "app.bsky.contact" }
+crate::__v1::accessor! { app_bsky_contact, AppBskyContact, "app.bsky.contact" }
 
 #[cfg(feature = "client")]
 impl<'c> AppBskyContact<'c> {
+    /// Returns the methods of `app.bsky.contact` over any transport.
+    pub fn over(transport: &'c dyn xrpc::Transport) -> Self {
+        Self(xrpc::Caller::new(transport))
+    }
+
     /// Removes a match from the contacts found, so that it is not shown again.
     ///
     /// `app.bsky.contact.dismissMatch`
     ///
-    /// Errors: `InvalidDid`, `InternalError`.
+    /// Returns [`Output`](dismiss_match::Output). Errors: `InvalidDid`, `InternalError`; see
+    /// [`Error`](dismiss_match::Error).
     pub fn dismiss_match(
         &self,
         input: dismiss_match::Input,
     ) -> xrpc::Call<'c, dismiss_match::DismissMatch> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, dismiss_match::Params::new(), input)
     }
+
     /// Lists the accounts found through imported contacts.
     ///
     /// `app.bsky.contact.getMatches`
     ///
-    /// Errors: `InvalidDid`, `InvalidLimit`, `InvalidCursor`, `InternalError`.
-    pub fn get_matches(
-        &self,
-        params: get_matches::Params,
-    ) -> xrpc::Call<'c, get_matches::GetMatches> {
-        xrpc::Call::new(self.0, params, ())
+    /// Optional parameters: [`Params`](get_matches::Params), set with [`params`](xrpc::Call::params). Returns
+    /// [`Output`](get_matches::Output). Errors: `InvalidDid`, `InvalidLimit`, `InvalidCursor`, `InternalError`; see
+    /// [`Error`](get_matches::Error).
+    pub fn get_matches(&self) -> xrpc::Call<'c, get_matches::GetMatches> {
+        xrpc::Call::new(self.0, get_matches::Params::new(), ())
     }
+
     /// Tells whether and when contacts were imported.
     ///
     /// `app.bsky.contact.getSyncStatus`
     ///
-    /// Errors: `InvalidDid`, `InternalError`.
+    /// Returns [`Output`](get_sync_status::Output). Errors: `InvalidDid`, `InternalError`; see
+    /// [`Error`](get_sync_status::Error).
     pub fn get_sync_status(&self) -> xrpc::Call<'c, get_sync_status::GetSyncStatus> {
-        xrpc::Call::new(self.0, xrpc::NoParams, ())
+        xrpc::Call::new(self.0, get_sync_status::Params::new(), ())
     }
+
     /// Uploads phone numbers of contacts and gives the accounts that match.
     ///
     /// `app.bsky.contact.importContacts`
     ///
-    /// Errors: `InvalidDid`, `InvalidContacts`, `TooManyContacts`, `InvalidToken`, `InternalError`.
+    /// Returns [`Output`](import_contacts::Output). Errors: `InvalidDid`, `InvalidContacts`, `TooManyContacts`,
+    /// `InvalidToken`, `InternalError`; see [`Error`](import_contacts::Error).
     pub fn import_contacts(
         &self,
         input: import_contacts::Input,
     ) -> xrpc::Call<'c, import_contacts::ImportContacts> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, import_contacts::Params::new(), input)
     }
+
     /// Deletes everything stored about imported contacts.
     ///
     /// `app.bsky.contact.removeData`
     ///
-    /// Errors: `InvalidDid`, `InternalError`.
+    /// Returns [`Output`](remove_data::Output). Errors: `InvalidDid`, `InternalError`; see
+    /// [`Error`](remove_data::Error).
     pub fn remove_data(
         &self,
         input: remove_data::Input,
     ) -> xrpc::Call<'c, remove_data::RemoveData> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, remove_data::Params::new(), input)
     }
+
     /// Tells an account that one of its contacts has joined; for use by the service.
     ///
     /// `app.bsky.contact.sendNotification`
+    ///
+    /// Returns [`Output`](send_notification::Output).
     pub fn send_notification(
         &self,
         input: send_notification::Input,
     ) -> xrpc::Call<'c, send_notification::SendNotification> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, send_notification::Params::new(), input)
     }
+
     /// Sends a verification code to a phone number.
     ///
     /// `app.bsky.contact.startPhoneVerification`
     ///
-    /// Errors: `RateLimitExceeded`, `InvalidDid`, `InvalidPhone`, `InternalError`.
+    /// Returns [`Output`](start_phone_verification::Output). Errors: `RateLimitExceeded`, `InvalidDid`,
+    /// `InvalidPhone`, `InternalError`; see [`Error`](start_phone_verification::Error).
     pub fn start_phone_verification(
         &self,
         input: start_phone_verification::Input,
     ) -> xrpc::Call<'c, start_phone_verification::StartPhoneVerification> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, start_phone_verification::Params::new(), input)
     }
+
     /// Confirms a phone number with the code sent to it, and gives a token for the import.
     ///
     /// `app.bsky.contact.verifyPhone`
     ///
-    /// Errors: `RateLimitExceeded`, `InvalidDid`, `InvalidPhone`, `InvalidCode`, `InternalError`.
+    /// Returns [`Output`](verify_phone::Output). Errors: `RateLimitExceeded`, `InvalidDid`, `InvalidPhone`,
+    /// `InvalidCode`, `InternalError`; see [`Error`](verify_phone::Error).
     pub fn verify_phone(
         &self,
         input: verify_phone::Input,
     ) -> xrpc::Call<'c, verify_phone::VerifyPhone> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, verify_phone::Params::new(), input)
     }
 }

@@ -9,7 +9,7 @@ use crate::xrpc;
 ///
 /// `app.bsky.contact.removeData`
 ///
-/// Errors: `InvalidDid`, `InternalError`.
+/// Errors: `InvalidDid`, `InternalError`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RemoveData;
 
@@ -18,7 +18,7 @@ impl xrpc::Method for RemoveData {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -26,18 +26,32 @@ impl xrpc::Method for RemoveData {
 
 impl xrpc::Procedure for RemoveData {}
 
+/// The parameters of `app.bsky.contact.removeData`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `app.bsky.contact.removeData`.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Input {
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { Input, "app.bsky.contact.removeData", record: false, {} }
+crate::__v1::object! { Input, "app.bsky.contact.removeData", record: false, {} }
 
 impl Input {
-    /// With nothing set.
+    /// Creates `Input`, which has no fields in the lexicon.
     pub fn new() -> Self {
         Self {
             extra: types::Extra::default(),
@@ -49,14 +63,14 @@ impl Input {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Output {
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "app.bsky.contact.removeData", record: false, {} }
+crate::__v1::object! { Output, "app.bsky.contact.removeData", record: false, {} }
 
 impl Output {
-    /// With nothing set.
+    /// Creates `Output`, which has no fields in the lexicon.
     pub fn new() -> Self {
         Self {
             extra: types::Extra::default(),
@@ -64,7 +78,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `app.bsky.contact.removeData`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -74,4 +88,4 @@ pub enum Error {
     InternalError,
 }
 
-crate::errors! { Error { InvalidDid = "InvalidDid", InternalError = "InternalError" } }
+crate::__v1::errors! { Error { InvalidDid = "InvalidDid", InternalError = "InternalError" } }

@@ -16,27 +16,39 @@ impl xrpc::Method for SendNotification {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for SendNotification {}
+
+/// The parameters of `app.bsky.contact.sendNotification`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `app.bsky.contact.sendNotification`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `from`.
     pub from: types::Did,
-    /// `to`.
     pub to: types::Did,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "app.bsky.contact.sendNotification", record: false, {
         0 from: "from" required,
         1 to: "to" required,
@@ -44,7 +56,7 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`from`](field@Self::from) and [`to`](field@Self::to).
     pub fn new(from: types::Did, to: types::Did) -> Self {
         Self {
             from,
@@ -58,17 +70,24 @@ impl Input {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Output {
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "app.bsky.contact.sendNotification", record: false, {} }
+crate::__v1::object! { Output, "app.bsky.contact.sendNotification", record: false, {} }
 
 impl Output {
-    /// With nothing set.
+    /// Creates `Output`, which has no fields in the lexicon.
     pub fn new() -> Self {
         Self {
             extra: types::Extra::default(),
         }
     }
 }
+
+/// The errors of `app.bsky.contact.sendNotification`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -9,7 +9,7 @@ use crate::xrpc;
 ///
 /// `app.bsky.contact.startPhoneVerification`
 ///
-/// Errors: `RateLimitExceeded`, `InvalidDid`, `InvalidPhone`, `InternalError`.
+/// Errors: `RateLimitExceeded`, `InvalidDid`, `InvalidPhone`, `InternalError`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StartPhoneVerification;
 
@@ -18,7 +18,7 @@ impl xrpc::Method for StartPhoneVerification {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -26,24 +26,38 @@ impl xrpc::Method for StartPhoneVerification {
 
 impl xrpc::Procedure for StartPhoneVerification {}
 
+/// The parameters of `app.bsky.contact.startPhoneVerification`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `app.bsky.contact.startPhoneVerification`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// Phone number in the international form E.164.
     pub phone: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "app.bsky.contact.startPhoneVerification", record: false, {
         0 phone: "phone" required,
     }
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`phone`](field@Self::phone).
     pub fn new(phone: impl Into<String>) -> Self {
         Self {
             phone: phone.into(),
@@ -56,14 +70,14 @@ impl Input {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Output {
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "app.bsky.contact.startPhoneVerification", record: false, {} }
+crate::__v1::object! { Output, "app.bsky.contact.startPhoneVerification", record: false, {} }
 
 impl Output {
-    /// With nothing set.
+    /// Creates `Output`, which has no fields in the lexicon.
     pub fn new() -> Self {
         Self {
             extra: types::Extra::default(),
@@ -71,7 +85,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `app.bsky.contact.startPhoneVerification`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -85,7 +99,7 @@ pub enum Error {
     InternalError,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         RateLimitExceeded = "RateLimitExceeded",
         InvalidDid = "InvalidDid",

@@ -9,7 +9,7 @@ use crate::xrpc;
 ///
 /// `app.bsky.contact.verifyPhone`
 ///
-/// Errors: `RateLimitExceeded`, `InvalidDid`, `InvalidPhone`, `InvalidCode`, `InternalError`.
+/// Errors: `RateLimitExceeded`, `InvalidDid`, `InvalidPhone`, `InvalidCode`, `InternalError`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VerifyPhone;
 
@@ -18,7 +18,7 @@ impl xrpc::Method for VerifyPhone {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -26,19 +26,32 @@ impl xrpc::Method for VerifyPhone {
 
 impl xrpc::Procedure for VerifyPhone {}
 
+/// The parameters of `app.bsky.contact.verifyPhone`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `app.bsky.contact.verifyPhone`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `phone`.
     pub phone: String,
     /// The code from the text message.
     pub code: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "app.bsky.contact.verifyPhone", record: false, {
         0 phone: "phone" required,
         1 code: "code" required,
@@ -46,7 +59,7 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`phone`](field@Self::phone) and [`code`](field@Self::code).
     pub fn new(phone: impl Into<String>, code: impl Into<String>) -> Self {
         Self {
             phone: phone.into(),
@@ -62,18 +75,18 @@ impl Input {
 pub struct Output {
     /// Proves the number to importContacts.
     pub token: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.contact.verifyPhone", record: false, {
         0 token: "token" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`token`](field@Self::token).
     pub fn new(token: impl Into<String>) -> Self {
         Self {
             token: token.into(),
@@ -82,7 +95,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `app.bsky.contact.verifyPhone`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -98,7 +111,7 @@ pub enum Error {
     InternalError,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         RateLimitExceeded = "RateLimitExceeded",
         InvalidDid = "InvalidDid",

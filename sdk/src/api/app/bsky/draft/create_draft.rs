@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `app.bsky.draft.createDraft`
 ///
-/// Errors: `DraftLimitReached`.
+/// Errors: `DraftLimitReached`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CreateDraft;
 
@@ -19,7 +19,7 @@ impl xrpc::Method for CreateDraft {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -27,20 +27,37 @@ impl xrpc::Method for CreateDraft {
 
 impl xrpc::Procedure for CreateDraft {}
 
+/// The parameters of `app.bsky.draft.createDraft`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `app.bsky.draft.createDraft`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `draft`.
     pub draft: api::app::bsky::draft::defs::Draft,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { Input, "app.bsky.draft.createDraft", record: false, { 0 draft: "draft" required } }
+crate::__v1::object! {
+    Input, "app.bsky.draft.createDraft", record: false, {
+        0 draft: "draft" required,
+    }
+}
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`draft`](field@Self::draft).
     pub fn new(draft: api::app::bsky::draft::defs::Draft) -> Self {
         Self {
             draft,
@@ -53,16 +70,19 @@ impl Input {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `id`.
     pub id: types::Tid,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "app.bsky.draft.createDraft", record: false, { 0 id: "id" required } }
+crate::__v1::object! {
+    Output, "app.bsky.draft.createDraft", record: false, {
+        0 id: "id" required,
+    }
+}
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`id`](field@Self::id).
     pub fn new(id: types::Tid) -> Self {
         Self {
             id,
@@ -71,7 +91,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `app.bsky.draft.createDraft`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -79,4 +99,4 @@ pub enum Error {
     DraftLimitReached,
 }
 
-crate::errors! { Error { DraftLimitReached = "DraftLimitReached" } }
+crate::__v1::errors! { Error { DraftLimitReached = "DraftLimitReached" } }

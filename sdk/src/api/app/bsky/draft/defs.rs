@@ -9,15 +9,13 @@ use crate::types;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct DraftWithId {
-    /// `id`.
     pub id: types::Tid,
-    /// `draft`.
     pub draft: Draft,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     DraftWithId, "app.bsky.draft.defs#draftWithId", record: false, {
         0 id: "id" required,
         1 draft: "draft" required,
@@ -25,7 +23,7 @@ crate::object! {
 }
 
 impl DraftWithId {
-    /// With the required fields.
+    /// Creates `DraftWithId` with its required fields: [`id`](field@Self::id) and [`draft`](field@Self::draft).
     pub fn new(id: types::Tid, draft: Draft) -> Self {
         Self {
             id,
@@ -43,21 +41,21 @@ pub struct Draft {
     ///
     /// At most 100 bytes.
     pub device_id: Option<String>,
-    /// `deviceName`: At most 100 bytes.
+    /// At most 100 bytes.
     pub device_name: Option<String>,
-    /// `posts`: 1 to 100 elements.
+    /// Between 1 and 100 elements.
     pub posts: Vec<DraftPost>,
-    /// `langs`: At most 3 elements.
+    /// At most 3 elements.
     pub langs: Option<Vec<types::Language>>,
-    /// `postgateEmbeddingRules`: At most 5 elements.
+    /// At most 5 elements.
     pub postgate_embedding_rules: Option<Vec<DraftPostgateEmbeddingRulesItem>>,
-    /// `threadgateAllow`: At most 5 elements.
+    /// At most 5 elements.
     pub threadgate_allow: Option<Vec<DraftThreadgateAllowItem>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Draft, "app.bsky.draft.defs#draft", record: false, {
         0 device_id: "deviceId" optional [MaxBytes(100)],
         1 device_name: "deviceName" optional [MaxBytes(100)],
@@ -69,7 +67,7 @@ crate::object! {
 }
 
 impl Draft {
-    /// With the required fields.
+    /// Creates `Draft` with its required field, [`posts`](field@Self::posts).
     pub fn new(posts: Vec<DraftPost>) -> Self {
         Self {
             device_id: None,
@@ -83,7 +81,7 @@ impl Draft {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Draft {
         device_id = device_id: into String,
         device_name = device_name: into String,
@@ -99,11 +97,11 @@ crate::setters! {
 pub enum DraftPostgateEmbeddingRulesItem {
     /// `app.bsky.feed.postgate#disableRule`
     PostgateDisableRule(Box<api::app::bsky::feed::postgate::DisableRule>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     DraftPostgateEmbeddingRulesItem, open {
         PostgateDisableRule(api::app::bsky::feed::postgate::DisableRule) = "app.bsky.feed.postgate#disableRule",
     }
@@ -121,11 +119,11 @@ pub enum DraftThreadgateAllowItem {
     ThreadgateFollowingRule(Box<api::app::bsky::feed::threadgate::FollowingRule>),
     /// `app.bsky.feed.threadgate#listRule`
     ThreadgateListRule(Box<api::app::bsky::feed::threadgate::ListRule>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     DraftThreadgateAllowItem, open {
         ThreadgateMentionRule(api::app::bsky::feed::threadgate::MentionRule) = "app.bsky.feed.threadgate#mentionRule",
         ThreadgateFollowerRule(api::app::bsky::feed::threadgate::FollowerRule) = "app.bsky.feed.threadgate#followerRule",
@@ -138,25 +136,23 @@ crate::union! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct DraftPost {
-    /// `text`: At most 1000 graphemes. At most 10000 bytes.
+    /// At most 1000 graphemes. At most 10000 bytes.
     pub text: String,
-    /// `labels`.
     pub labels: Option<DraftPostLabels>,
-    /// `embedImages`: At most 4 elements.
+    /// At most 4 elements.
     pub embed_images: Option<Vec<DraftEmbedImage>>,
-    /// `embedGallery`.
     pub embed_gallery: Option<Box<DraftEmbedGallery>>,
-    /// `embedVideos`: At most 1 elements.
+    /// At most 1 elements.
     pub embed_videos: Option<Vec<DraftEmbedVideo>>,
-    /// `embedExternals`: At most 1 elements.
+    /// At most 1 elements.
     pub embed_externals: Option<Vec<DraftEmbedExternal>>,
-    /// `embedRecords`: At most 1 elements.
+    /// At most 1 elements.
     pub embed_records: Option<Vec<DraftEmbedRecord>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     DraftPost, "app.bsky.draft.defs#draftPost", record: false, {
         0 text: "text" required [MaxGraphemes(1000), MaxBytes(10000)],
         1 labels: "labels" optional,
@@ -169,7 +165,7 @@ crate::object! {
 }
 
 impl DraftPost {
-    /// With the required fields.
+    /// Creates `DraftPost` with its required field, [`text`](field@Self::text).
     pub fn new(text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
@@ -184,7 +180,7 @@ impl DraftPost {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     DraftPost {
         labels = labels: into DraftPostLabels,
         embed_images = embed_images: plain Vec<DraftEmbedImage>,
@@ -201,11 +197,11 @@ crate::setters! {
 pub enum DraftPostLabels {
     /// `com.atproto.label.defs#selfLabels`
     SelfLabels(Box<api::com::atproto::label::defs::SelfLabels>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     DraftPostLabels, open {
         SelfLabels(api::com::atproto::label::defs::SelfLabels) = "com.atproto.label.defs#selfLabels",
     }
@@ -215,19 +211,15 @@ crate::union! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct DraftView {
-    /// `id`.
     pub id: types::Tid,
-    /// `draft`.
     pub draft: Draft,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// `updatedAt`.
     pub updated_at: types::Datetime,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     DraftView, "app.bsky.draft.defs#draftView", record: false, {
         0 id: "id" required,
         1 draft: "draft" required,
@@ -237,7 +229,8 @@ crate::object! {
 }
 
 impl DraftView {
-    /// With the required fields.
+    /// Creates `DraftView` with its required fields: [`id`](field@Self::id), [`draft`](field@Self::draft),
+    /// [`created_at`](field@Self::created_at) and [`updated_at`](field@Self::updated_at).
     pub fn new(
         id: types::Tid,
         draft: Draft,
@@ -260,20 +253,20 @@ impl DraftView {
 pub struct DraftEmbedLocalRef {
     /// Where the file is on the device.
     ///
-    /// 1 to 1024 bytes.
+    /// Between 1 and 1024 bytes.
     pub path: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     DraftEmbedLocalRef, "app.bsky.draft.defs#draftEmbedLocalRef", record: false, {
         0 path: "path" required [MinBytes(1), MaxBytes(1024)],
     }
 }
 
 impl DraftEmbedLocalRef {
-    /// With the required fields.
+    /// Creates `DraftEmbedLocalRef` with its required field, [`path`](field@Self::path).
     pub fn new(path: impl Into<String>) -> Self {
         Self {
             path: path.into(),
@@ -286,15 +279,14 @@ impl DraftEmbedLocalRef {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct DraftEmbedCaption {
-    /// `lang`.
     pub lang: types::Language,
-    /// `content`: At most 10000 bytes.
+    /// At most 10000 bytes.
     pub content: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     DraftEmbedCaption, "app.bsky.draft.defs#draftEmbedCaption", record: false, {
         0 lang: "lang" required,
         1 content: "content" required [MaxBytes(10000)],
@@ -302,7 +294,8 @@ crate::object! {
 }
 
 impl DraftEmbedCaption {
-    /// With the required fields.
+    /// Creates `DraftEmbedCaption` with its required fields: [`lang`](field@Self::lang) and
+    /// [`content`](field@Self::content).
     pub fn new(lang: types::Language, content: impl Into<String>) -> Self {
         Self {
             lang,
@@ -316,20 +309,19 @@ impl DraftEmbedCaption {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct DraftEmbedGallery {
-    /// `items`.
     pub items: DraftEmbedGalleryItems,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     DraftEmbedGallery, "app.bsky.draft.defs#draftEmbedGallery", record: false, {
         0 items: "items" required [MaxLength(20)],
     }
 }
 
 impl DraftEmbedGallery {
-    /// With the required fields.
+    /// Creates `DraftEmbedGallery` with its required field, [`items`](field@Self::items).
     pub fn new(items: DraftEmbedGalleryItems) -> Self {
         Self {
             items,
@@ -344,11 +336,11 @@ impl DraftEmbedGallery {
 pub enum DraftEmbedGalleryItemsItem {
     /// `app.bsky.draft.defs#draftEmbedImage`
     DraftEmbedImage(Box<DraftEmbedImage>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     DraftEmbedGalleryItemsItem, open {
         DraftEmbedImage(DraftEmbedImage) = "app.bsky.draft.defs#draftEmbedImage",
     }
@@ -363,15 +355,14 @@ pub type DraftEmbedGalleryItems = Vec<DraftEmbedGalleryItemsItem>;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct DraftEmbedImage {
-    /// `localRef`.
     pub local_ref: DraftEmbedLocalRef,
-    /// `alt`: At most 2000 graphemes.
+    /// At most 2000 graphemes.
     pub alt: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     DraftEmbedImage, "app.bsky.draft.defs#draftEmbedImage", record: false, {
         0 local_ref: "localRef" required,
         1 alt: "alt" optional [MaxGraphemes(2000)],
@@ -379,7 +370,7 @@ crate::object! {
 }
 
 impl DraftEmbedImage {
-    /// With the required fields.
+    /// Creates `DraftEmbedImage` with its required field, [`local_ref`](field@Self::local_ref).
     pub fn new(local_ref: DraftEmbedLocalRef) -> Self {
         Self {
             local_ref,
@@ -389,23 +380,22 @@ impl DraftEmbedImage {
     }
 }
 
-crate::setters! { DraftEmbedImage { alt = alt: into String } }
+crate::__v1::setters! { DraftEmbedImage { alt = alt: into String } }
 
 /// `app.bsky.draft.defs#draftEmbedVideo`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct DraftEmbedVideo {
-    /// `localRef`.
     pub local_ref: DraftEmbedLocalRef,
-    /// `alt`: At most 2000 graphemes.
+    /// At most 2000 graphemes.
     pub alt: Option<String>,
-    /// `captions`: At most 20 elements.
+    /// At most 20 elements.
     pub captions: Option<Vec<DraftEmbedCaption>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     DraftEmbedVideo, "app.bsky.draft.defs#draftEmbedVideo", record: false, {
         0 local_ref: "localRef" required,
         1 alt: "alt" optional [MaxGraphemes(2000)],
@@ -414,7 +404,7 @@ crate::object! {
 }
 
 impl DraftEmbedVideo {
-    /// With the required fields.
+    /// Creates `DraftEmbedVideo` with its required field, [`local_ref`](field@Self::local_ref).
     pub fn new(local_ref: DraftEmbedLocalRef) -> Self {
         Self {
             local_ref,
@@ -425,7 +415,7 @@ impl DraftEmbedVideo {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     DraftEmbedVideo {
         alt = alt: into String,
         captions = captions: plain Vec<DraftEmbedCaption>,
@@ -436,20 +426,19 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct DraftEmbedExternal {
-    /// `uri`.
     pub uri: types::Uri,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     DraftEmbedExternal, "app.bsky.draft.defs#draftEmbedExternal", record: false, {
         0 uri: "uri" required,
     }
 }
 
 impl DraftEmbedExternal {
-    /// With the required fields.
+    /// Creates `DraftEmbedExternal` with its required field, [`uri`](field@Self::uri).
     pub fn new(uri: types::Uri) -> Self {
         Self {
             uri,
@@ -462,20 +451,19 @@ impl DraftEmbedExternal {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct DraftEmbedRecord {
-    /// `record`.
     pub record: api::com::atproto::repo::strong_ref::StrongRef,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     DraftEmbedRecord, "app.bsky.draft.defs#draftEmbedRecord", record: false, {
         0 record: "record" required,
     }
 }
 
 impl DraftEmbedRecord {
-    /// With the required fields.
+    /// Creates `DraftEmbedRecord` with its required field, [`record`](field@Self::record).
     pub fn new(record: api::com::atproto::repo::strong_ref::StrongRef) -> Self {
         Self {
             record,

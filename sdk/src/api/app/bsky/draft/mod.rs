@@ -17,46 +17,58 @@ pub mod update_draft;
 pub struct AppBskyDraft<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! { app_bsky_draft, AppBskyDraft, "app.bsky.draft" }
+crate::__v1::accessor! { app_bsky_draft, AppBskyDraft, "app.bsky.draft" }
 
 #[cfg(feature = "client")]
 impl<'c> AppBskyDraft<'c> {
+    /// Returns the methods of `app.bsky.draft` over any transport.
+    pub fn over(transport: &'c dyn xrpc::Transport) -> Self {
+        Self(xrpc::Caller::new(transport))
+    }
+
     /// Stores a draft of a post or thread privately.
     ///
     /// `app.bsky.draft.createDraft`
     ///
-    /// Errors: `DraftLimitReached`.
+    /// Returns [`Output`](create_draft::Output). Errors: `DraftLimitReached`; see [`Error`](create_draft::Error).
     pub fn create_draft(
         &self,
         input: create_draft::Input,
     ) -> xrpc::Call<'c, create_draft::CreateDraft> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, create_draft::Params::new(), input)
     }
+
     /// Deletes a stored draft.
     ///
     /// `app.bsky.draft.deleteDraft`
+    ///
+    /// Returns [`Output`](delete_draft::Output).
     pub fn delete_draft(
         &self,
         input: delete_draft::Input,
     ) -> xrpc::Call<'c, delete_draft::DeleteDraft> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, delete_draft::Params::new(), input)
     }
+
     /// Lists the stored drafts of the signed-in account.
     ///
     /// `app.bsky.draft.getDrafts`
-    pub fn get_drafts(
-        &self,
-        params: get_drafts::Params,
-    ) -> xrpc::Call<'c, get_drafts::GetDrafts> {
-        xrpc::Call::new(self.0, params, ())
+    ///
+    /// Optional parameters: [`Params`](get_drafts::Params), set with [`params`](xrpc::Call::params). Returns
+    /// [`Output`](get_drafts::Output).
+    pub fn get_drafts(&self) -> xrpc::Call<'c, get_drafts::GetDrafts> {
+        xrpc::Call::new(self.0, get_drafts::Params::new(), ())
     }
+
     /// Replaces the content of a stored draft.
     ///
     /// `app.bsky.draft.updateDraft`
+    ///
+    /// Returns [`Output`](update_draft::Output).
     pub fn update_draft(
         &self,
         input: update_draft::Input,
     ) -> xrpc::Call<'c, update_draft::UpdateDraft> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, update_draft::Params::new(), input)
     }
 }

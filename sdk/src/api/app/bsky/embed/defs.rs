@@ -10,15 +10,15 @@ use crate::types;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct AspectRatio {
-    /// `width`: At least 1.
+    /// At least 1.
     pub width: i64,
-    /// `height`: At least 1.
+    /// At least 1.
     pub height: i64,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     AspectRatio, "app.bsky.embed.defs#aspectRatio", record: false, {
         0 width: "width" required [Minimum(1)],
         1 height: "height" required [Minimum(1)],
@@ -26,7 +26,8 @@ crate::object! {
 }
 
 impl AspectRatio {
-    /// With the required fields.
+    /// Creates `AspectRatio` with its required fields: [`width`](field@Self::width) and
+    /// [`height`](field@Self::height).
     pub fn new(width: i64, height: i64) -> Self {
         Self {
             width,

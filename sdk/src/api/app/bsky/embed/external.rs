@@ -11,20 +11,19 @@ use crate::types;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct External {
-    /// `external`.
     pub external: ExternalDef,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     External, "app.bsky.embed.external", record: false, {
         0 external: "external" required,
     }
 }
 
 impl External {
-    /// With the required fields.
+    /// Creates `External` with its required field, [`external`](field@Self::external).
     pub fn new(external: ExternalDef) -> Self {
         Self {
             external,
@@ -37,21 +36,17 @@ impl External {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ExternalDef {
-    /// `uri`.
     pub uri: types::Uri,
-    /// `title`.
     pub title: String,
-    /// `description`.
     pub description: String,
-    /// `thumb`: Accepts `image/*`. At most 1000000 bytes.
+    /// Accepts `image/*`. At most 1000000 bytes.
     pub thumb: Option<types::Blob>,
-    /// `associatedRefs`.
     pub associated_refs: Option<Vec<api::com::atproto::repo::strong_ref::StrongRef>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ExternalDef, "app.bsky.embed.external#external", record: false, {
         0 uri: "uri" required,
         1 thumb: "thumb" optional [MaxSize(1000000), Accept(&["image/*"])],
@@ -62,7 +57,8 @@ crate::object! {
 }
 
 impl ExternalDef {
-    /// With the required fields.
+    /// Creates `ExternalDef` with its required fields: [`uri`](field@Self::uri), [`title`](field@Self::title) and
+    /// [`description`](field@Self::description).
     pub fn new(
         uri: types::Uri,
         title: impl Into<String>,
@@ -79,7 +75,7 @@ impl ExternalDef {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     ExternalDef {
         thumb = thumb: plain types::Blob,
         associated_refs = associated_refs: plain Vec<api::com::atproto::repo::strong_ref::StrongRef>,
@@ -90,20 +86,19 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct View {
-    /// `external`.
     pub external: ViewExternal,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     View, "app.bsky.embed.external#view", record: false, {
         0 external: "external" required,
     }
 }
 
 impl View {
-    /// With the required fields.
+    /// Creates `View` with its required field, [`external`](field@Self::external).
     pub fn new(external: ViewExternal) -> Self {
         Self {
             external,
@@ -116,33 +111,23 @@ impl View {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ViewExternal {
-    /// `uri`.
     pub uri: types::Uri,
-    /// `title`.
     pub title: String,
-    /// `description`.
     pub description: String,
-    /// `thumb`.
     pub thumb: Option<types::Uri>,
-    /// `createdAt`.
     pub created_at: Option<types::Datetime>,
-    /// `updatedAt`.
     pub updated_at: Option<types::Datetime>,
     /// Estimated time to read the page.
     pub reading_time: Option<i64>,
-    /// `labels`.
     pub labels: Option<Vec<api::com::atproto::label::defs::Label>>,
-    /// `source`.
     pub source: Option<Box<ViewExternalSource>>,
-    /// `associatedRefs`.
     pub associated_refs: Option<Vec<api::com::atproto::repo::strong_ref::StrongRef>>,
-    /// `associatedProfiles`.
     pub associated_profiles: Option<Vec<api::app::bsky::actor::defs::ProfileViewBasic>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ViewExternal, "app.bsky.embed.external#viewExternal", record: false, {
         0 uri: "uri" required,
         1 title: "title" required,
@@ -159,7 +144,8 @@ crate::object! {
 }
 
 impl ViewExternal {
-    /// With the required fields.
+    /// Creates `ViewExternal` with its required fields: [`uri`](field@Self::uri), [`title`](field@Self::title) and
+    /// [`description`](field@Self::description).
     pub fn new(
         uri: types::Uri,
         title: impl Into<String>,
@@ -186,21 +172,16 @@ impl ViewExternal {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ViewExternalSource {
-    /// `uri`.
     pub uri: types::Uri,
-    /// `icon`.
     pub icon: Option<types::Uri>,
-    /// `title`.
     pub title: String,
-    /// `description`.
     pub description: Option<String>,
-    /// `theme`.
     pub theme: Option<Box<ViewExternalSourceTheme>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ViewExternalSource, "app.bsky.embed.external#viewExternalSource", record: false, {
         0 uri: "uri" required,
         1 icon: "icon" optional,
@@ -211,7 +192,8 @@ crate::object! {
 }
 
 impl ViewExternalSource {
-    /// With the required fields.
+    /// Creates `ViewExternalSource` with its required fields: [`uri`](field@Self::uri) and
+    /// [`title`](field@Self::title).
     pub fn new(uri: types::Uri, title: impl Into<String>) -> Self {
         Self {
             uri,
@@ -228,19 +210,15 @@ impl ViewExternalSource {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ViewExternalSourceTheme {
-    /// `backgroundRGB`.
     pub background_rgb: Option<Box<ColorRgb>>,
-    /// `foregroundRGB`.
     pub foreground_rgb: Option<Box<ColorRgb>>,
-    /// `accentRGB`.
     pub accent_rgb: Option<Box<ColorRgb>>,
-    /// `accentForegroundRGB`.
     pub accent_foreground_rgb: Option<Box<ColorRgb>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ViewExternalSourceTheme, "app.bsky.embed.external#viewExternalSourceTheme", record: false, {
         0 background_rgb: "backgroundRGB" optional,
         1 foreground_rgb: "foregroundRGB" optional,
@@ -250,7 +228,7 @@ crate::object! {
 }
 
 impl ViewExternalSourceTheme {
-    /// With nothing set.
+    /// Creates `ViewExternalSourceTheme` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             background_rgb: None,
@@ -266,17 +244,17 @@ impl ViewExternalSourceTheme {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ColorRgb {
-    /// `r`: 0 to 255.
+    /// Between 0 and 255.
     pub r: i64,
-    /// `g`: 0 to 255.
+    /// Between 0 and 255.
     pub g: i64,
-    /// `b`: 0 to 255.
+    /// Between 0 and 255.
     pub b: i64,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ColorRgb, "app.bsky.embed.external#colorRGB", record: false, {
         0 r: "r" required [Minimum(0), Maximum(255)],
         1 g: "g" required [Minimum(0), Maximum(255)],
@@ -285,7 +263,8 @@ crate::object! {
 }
 
 impl ColorRgb {
-    /// With the required fields.
+    /// Creates `ColorRgb` with its required fields: [`r`](field@Self::r), [`g`](field@Self::g) and
+    /// [`b`](field@Self::b).
     pub fn new(r: i64, g: i64, b: i64) -> Self {
         Self {
             r,

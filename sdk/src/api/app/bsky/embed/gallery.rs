@@ -9,20 +9,20 @@ use crate::types;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Gallery {
-    /// `items`: At most 20 elements.
+    /// At most 20 elements.
     pub items: Vec<GalleryItemsItem>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Gallery, "app.bsky.embed.gallery", record: false, {
         0 items: "items" required [MaxLength(20)],
     }
 }
 
 impl Gallery {
-    /// With the required fields.
+    /// Creates `Gallery` with its required field, [`items`](field@Self::items).
     pub fn new(items: Vec<GalleryItemsItem>) -> Self {
         Self {
             items,
@@ -37,27 +37,25 @@ impl Gallery {
 pub enum GalleryItemsItem {
     /// `app.bsky.embed.gallery#image`
     Image(Box<Image>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! { GalleryItemsItem, open { Image(Image) = "app.bsky.embed.gallery#image" } }
+crate::__v1::union! { GalleryItemsItem, open { Image(Image) = "app.bsky.embed.gallery#image" } }
 
 /// `app.bsky.embed.gallery#image`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Image {
-    /// `image`: Accepts `image/*`. At most 2000000 bytes.
+    /// Accepts `image/*`. At most 2000000 bytes.
     pub image: types::Blob,
-    /// `alt`.
     pub alt: String,
-    /// `aspectRatio`.
     pub aspect_ratio: api::app::bsky::embed::defs::AspectRatio,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Image, "app.bsky.embed.gallery#image", record: false, {
         0 alt: "alt" required,
         1 image: "image" required [MaxSize(2000000), Accept(&["image/*"])],
@@ -66,7 +64,8 @@ crate::object! {
 }
 
 impl Image {
-    /// With the required fields.
+    /// Creates `Image` with its required fields: [`image`](field@Self::image), [`alt`](field@Self::alt) and
+    /// [`aspect_ratio`](field@Self::aspect_ratio).
     pub fn new(
         image: types::Blob,
         alt: impl Into<String>,
@@ -85,16 +84,19 @@ impl Image {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct View {
-    /// `items`.
     pub items: Vec<ViewItemsItem>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { View, "app.bsky.embed.gallery#view", record: false, { 0 items: "items" required } }
+crate::__v1::object! {
+    View, "app.bsky.embed.gallery#view", record: false, {
+        0 items: "items" required,
+    }
+}
 
 impl View {
-    /// With the required fields.
+    /// Creates `View` with its required field, [`items`](field@Self::items).
     pub fn new(items: Vec<ViewItemsItem>) -> Self {
         Self {
             items,
@@ -109,29 +111,29 @@ impl View {
 pub enum ViewItemsItem {
     /// `app.bsky.embed.gallery#viewImage`
     ViewImage(Box<ViewImage>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! { ViewItemsItem, open { ViewImage(ViewImage) = "app.bsky.embed.gallery#viewImage" } }
+crate::__v1::union! {
+    ViewItemsItem, open {
+        ViewImage(ViewImage) = "app.bsky.embed.gallery#viewImage",
+    }
+}
 
 /// `app.bsky.embed.gallery#viewImage`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ViewImage {
-    /// `thumbnail`.
     pub thumbnail: types::Uri,
-    /// `fullsize`.
     pub fullsize: types::Uri,
-    /// `alt`.
     pub alt: String,
-    /// `aspectRatio`.
     pub aspect_ratio: api::app::bsky::embed::defs::AspectRatio,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ViewImage, "app.bsky.embed.gallery#viewImage", record: false, {
         0 thumbnail: "thumbnail" required,
         1 fullsize: "fullsize" required,
@@ -141,7 +143,8 @@ crate::object! {
 }
 
 impl ViewImage {
-    /// With the required fields.
+    /// Creates `ViewImage` with its required fields: [`thumbnail`](field@Self::thumbnail),
+    /// [`fullsize`](field@Self::fullsize), [`alt`](field@Self::alt) and [`aspect_ratio`](field@Self::aspect_ratio).
     pub fn new(
         thumbnail: types::Uri,
         fullsize: types::Uri,

@@ -20,7 +20,7 @@ impl xrpc::Method for GetEmbedExternalView {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetEmbedExternalView {}
@@ -29,16 +29,15 @@ impl xrpc::Query for GetEmbedExternalView {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `url`.
     pub url: types::Uri,
-    /// `uris`: At most 4 elements.
+    /// At most 4 elements.
     pub uris: Vec<types::AtUri>,
 }
 
-crate::params! { Params { 0 url: "url", 1 uris: "uris" [MaxLength(4)] } }
+crate::__v1::params! { Params { 0 url: "url", 1 uris: "uris" [MaxLength(4)] } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required fields: [`url`](field@Self::url) and [`uris`](field@Self::uris).
     pub fn new(url: types::Uri, uris: Vec<types::AtUri>) -> Self {
         Self { url, uris }
     }
@@ -48,17 +47,14 @@ impl Params {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Output {
-    /// `view`.
     pub view: Option<Box<api::app::bsky::embed::external::View>>,
-    /// `associatedRefs`.
     pub associated_refs: Option<Vec<api::com::atproto::repo::strong_ref::StrongRef>>,
-    /// `associatedRecords`.
     pub associated_records: Option<Vec<types::Unknown>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.embed.getEmbedExternalView", record: false, {
         0 view: "view" optional,
         1 associated_refs: "associatedRefs" optional,
@@ -67,7 +63,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With nothing set.
+    /// Creates `Output` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             view: None,
@@ -77,3 +73,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `app.bsky.embed.getEmbedExternalView`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

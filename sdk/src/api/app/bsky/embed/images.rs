@@ -11,20 +11,20 @@ use crate::types;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Images {
-    /// `images`: At most 4 elements.
+    /// At most 4 elements.
     pub images: Vec<Image>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Images, "app.bsky.embed.images", record: false, {
         0 images: "images" required [MaxLength(4)],
     }
 }
 
 impl Images {
-    /// With the required fields.
+    /// Creates `Images` with its required field, [`images`](field@Self::images).
     pub fn new(images: Vec<Image>) -> Self {
         Self {
             images,
@@ -37,17 +37,15 @@ impl Images {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Image {
-    /// `image`: Accepts `image/*`. At most 2000000 bytes.
+    /// Accepts `image/*`. At most 2000000 bytes.
     pub image: types::Blob,
-    /// `alt`.
     pub alt: String,
-    /// `aspectRatio`.
     pub aspect_ratio: Option<Box<api::app::bsky::embed::defs::AspectRatio>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Image, "app.bsky.embed.images#image", record: false, {
         0 alt: "alt" required,
         1 image: "image" required [MaxSize(2000000), Accept(&["image/*"])],
@@ -56,7 +54,7 @@ crate::object! {
 }
 
 impl Image {
-    /// With the required fields.
+    /// Creates `Image` with its required fields: [`image`](field@Self::image) and [`alt`](field@Self::alt).
     pub fn new(image: types::Blob, alt: impl Into<String>) -> Self {
         Self {
             image,
@@ -67,7 +65,7 @@ impl Image {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Image {
         aspect_ratio = aspect_ratio: boxed api::app::bsky::embed::defs::AspectRatio,
     }
@@ -77,20 +75,20 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct View {
-    /// `images`: At most 4 elements.
+    /// At most 4 elements.
     pub images: Vec<ViewImage>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     View, "app.bsky.embed.images#view", record: false, {
         0 images: "images" required [MaxLength(4)],
     }
 }
 
 impl View {
-    /// With the required fields.
+    /// Creates `View` with its required field, [`images`](field@Self::images).
     pub fn new(images: Vec<ViewImage>) -> Self {
         Self {
             images,
@@ -107,15 +105,13 @@ pub struct ViewImage {
     pub thumb: types::Uri,
     /// Address of the large version.
     pub fullsize: types::Uri,
-    /// `alt`.
     pub alt: String,
-    /// `aspectRatio`.
     pub aspect_ratio: Option<Box<api::app::bsky::embed::defs::AspectRatio>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ViewImage, "app.bsky.embed.images#viewImage", record: false, {
         0 thumb: "thumb" required,
         1 fullsize: "fullsize" required,
@@ -125,7 +121,8 @@ crate::object! {
 }
 
 impl ViewImage {
-    /// With the required fields.
+    /// Creates `ViewImage` with its required fields: [`thumb`](field@Self::thumb),
+    /// [`fullsize`](field@Self::fullsize) and [`alt`](field@Self::alt).
     pub fn new(thumb: types::Uri, fullsize: types::Uri, alt: impl Into<String>) -> Self {
         Self {
             thumb,

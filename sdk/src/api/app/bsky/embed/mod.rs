@@ -20,13 +20,20 @@ pub mod video;
 pub struct AppBskyEmbed<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! { app_bsky_embed, AppBskyEmbed, "app.bsky.embed" }
+crate::__v1::accessor! { app_bsky_embed, AppBskyEmbed, "app.bsky.embed" }
 
 #[cfg(feature = "client")]
 impl<'c> AppBskyEmbed<'c> {
+    /// Returns the methods of `app.bsky.embed` over any transport.
+    pub fn over(transport: &'c dyn xrpc::Transport) -> Self {
+        Self(xrpc::Caller::new(transport))
+    }
+
     /// Resolves a URL into the view of an external embed.
     ///
     /// `app.bsky.embed.getEmbedExternalView`
+    ///
+    /// Returns [`Output`](get_embed_external_view::Output).
     pub fn get_embed_external_view(
         &self,
         params: get_embed_external_view::Params,

@@ -11,16 +11,19 @@ use crate::types;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Record {
-    /// `record`.
     pub record: api::com::atproto::repo::strong_ref::StrongRef,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { Record, "app.bsky.embed.record", record: false, { 0 record: "record" required } }
+crate::__v1::object! {
+    Record, "app.bsky.embed.record", record: false, {
+        0 record: "record" required,
+    }
+}
 
 impl Record {
-    /// With the required fields.
+    /// Creates `Record` with its required field, [`record`](field@Self::record).
     pub fn new(record: api::com::atproto::repo::strong_ref::StrongRef) -> Self {
         Self {
             record,
@@ -33,20 +36,19 @@ impl Record {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct View {
-    /// `record`.
     pub record: ViewRecord2,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     View, "app.bsky.embed.record#view", record: false, {
         0 record: "record" required,
     }
 }
 
 impl View {
-    /// With the required fields.
+    /// Creates `View` with its required field, [`record`](field@Self::record).
     pub fn new(record: impl Into<ViewRecord2>) -> Self {
         Self {
             record: record.into(),
@@ -75,11 +77,11 @@ pub enum ViewRecord2 {
     LabelerView(Box<api::app::bsky::labeler::defs::LabelerView>),
     /// `app.bsky.graph.defs#starterPackViewBasic`
     StarterPackViewBasic(Box<api::app::bsky::graph::defs::StarterPackViewBasic>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     ViewRecord2, open {
         ViewRecord(ViewRecord) = "app.bsky.embed.record#viewRecord",
         ViewNotFound(ViewNotFound) = "app.bsky.embed.record#viewNotFound",
@@ -96,33 +98,23 @@ crate::union! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ViewRecord {
-    /// `uri`.
     pub uri: types::AtUri,
-    /// `cid`.
     pub cid: types::Cid,
-    /// `author`.
     pub author: api::app::bsky::actor::defs::ProfileViewBasic,
     /// The record itself.
     pub value: types::Unknown,
-    /// `labels`.
     pub labels: Option<Vec<api::com::atproto::label::defs::Label>>,
-    /// `replyCount`.
     pub reply_count: Option<i64>,
-    /// `repostCount`.
     pub repost_count: Option<i64>,
-    /// `likeCount`.
     pub like_count: Option<i64>,
-    /// `quoteCount`.
     pub quote_count: Option<i64>,
-    /// `embeds`.
     pub embeds: Option<Vec<ViewRecordEmbedsItem>>,
-    /// `indexedAt`.
     pub indexed_at: types::Datetime,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ViewRecord, "app.bsky.embed.record#viewRecord", record: false, {
         0 uri: "uri" required,
         1 cid: "cid" required,
@@ -139,7 +131,8 @@ crate::object! {
 }
 
 impl ViewRecord {
-    /// With the required fields.
+    /// Creates `ViewRecord` with its required fields: [`uri`](field@Self::uri), [`cid`](field@Self::cid),
+    /// [`author`](field@Self::author), [`value`](field@Self::value) and [`indexed_at`](field@Self::indexed_at).
     pub fn new(
         uri: types::AtUri,
         cid: types::Cid,
@@ -180,11 +173,11 @@ pub enum ViewRecordEmbedsItem {
     View(Box<View>),
     /// `app.bsky.embed.recordWithMedia#view`
     RecordWithMediaView(Box<api::app::bsky::embed::record_with_media::View>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     ViewRecordEmbedsItem, open {
         ImagesView(api::app::bsky::embed::images::View) = "app.bsky.embed.images#view",
         VideoView(api::app::bsky::embed::video::View) = "app.bsky.embed.video#view",
@@ -199,15 +192,14 @@ crate::union! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ViewNotFound {
-    /// `uri`.
     pub uri: types::AtUri,
-    /// `notFound`: Always `true`.
+    /// Always `true`.
     pub not_found: bool,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ViewNotFound, "app.bsky.embed.record#viewNotFound", record: false, {
         0 uri: "uri" required,
         1 not_found: "notFound" required [ConstBoolean(true)],
@@ -215,7 +207,8 @@ crate::object! {
 }
 
 impl ViewNotFound {
-    /// With the required fields.
+    /// Creates `ViewNotFound` with its required field, [`uri`](field@Self::uri).
+    /// [`not_found`](field@Self::not_found) has the only value that the lexicon allows.
     pub fn new(uri: types::AtUri) -> Self {
         Self {
             uri,
@@ -229,17 +222,15 @@ impl ViewNotFound {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ViewBlocked {
-    /// `uri`.
     pub uri: types::AtUri,
-    /// `blocked`: Always `true`.
+    /// Always `true`.
     pub blocked: bool,
-    /// `author`.
     pub author: api::app::bsky::feed::defs::BlockedAuthor,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ViewBlocked, "app.bsky.embed.record#viewBlocked", record: false, {
         0 uri: "uri" required,
         1 blocked: "blocked" required [ConstBoolean(true)],
@@ -248,7 +239,8 @@ crate::object! {
 }
 
 impl ViewBlocked {
-    /// With the required fields.
+    /// Creates `ViewBlocked` with its required fields: [`uri`](field@Self::uri) and [`author`](field@Self::author).
+    /// [`blocked`](field@Self::blocked) has the only value that the lexicon allows.
     pub fn new(
         uri: types::AtUri,
         author: api::app::bsky::feed::defs::BlockedAuthor,
@@ -268,15 +260,14 @@ impl ViewBlocked {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ViewDetached {
-    /// `uri`.
     pub uri: types::AtUri,
-    /// `detached`: Always `true`.
+    /// Always `true`.
     pub detached: bool,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ViewDetached, "app.bsky.embed.record#viewDetached", record: false, {
         0 uri: "uri" required,
         1 detached: "detached" required [ConstBoolean(true)],
@@ -284,7 +275,8 @@ crate::object! {
 }
 
 impl ViewDetached {
-    /// With the required fields.
+    /// Creates `ViewDetached` with its required field, [`uri`](field@Self::uri). [`detached`](field@Self::detached)
+    /// has the only value that the lexicon allows.
     pub fn new(uri: types::AtUri) -> Self {
         Self {
             uri,

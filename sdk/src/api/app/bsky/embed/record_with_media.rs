@@ -11,15 +11,13 @@ use crate::types;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct RecordWithMedia {
-    /// `record`.
     pub record: api::app::bsky::embed::record::Record,
-    /// `media`.
     pub media: RecordWithMediaMedia,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     RecordWithMedia, "app.bsky.embed.recordWithMedia", record: false, {
         0 media: "media" required,
         1 record: "record" required,
@@ -27,7 +25,8 @@ crate::object! {
 }
 
 impl RecordWithMedia {
-    /// With the required fields.
+    /// Creates `RecordWithMedia` with its required fields: [`record`](field@Self::record) and
+    /// [`media`](field@Self::media).
     pub fn new(
         record: api::app::bsky::embed::record::Record,
         media: impl Into<RecordWithMediaMedia>,
@@ -52,11 +51,11 @@ pub enum RecordWithMediaMedia {
     Gallery(Box<api::app::bsky::embed::gallery::Gallery>),
     /// `app.bsky.embed.external`
     External(Box<api::app::bsky::embed::external::External>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     RecordWithMediaMedia, open {
         Images(api::app::bsky::embed::images::Images) = "app.bsky.embed.images",
         Video(api::app::bsky::embed::video::Video) = "app.bsky.embed.video",
@@ -69,15 +68,13 @@ crate::union! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct View {
-    /// `record`.
     pub record: api::app::bsky::embed::record::View,
-    /// `media`.
     pub media: ViewMedia,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     View, "app.bsky.embed.recordWithMedia#view", record: false, {
         0 record: "record" required,
         1 media: "media" required,
@@ -85,7 +82,7 @@ crate::object! {
 }
 
 impl View {
-    /// With the required fields.
+    /// Creates `View` with its required fields: [`record`](field@Self::record) and [`media`](field@Self::media).
     pub fn new(
         record: api::app::bsky::embed::record::View,
         media: impl Into<ViewMedia>,
@@ -110,11 +107,11 @@ pub enum ViewMedia {
     GalleryView(Box<api::app::bsky::embed::gallery::View>),
     /// `app.bsky.embed.external#view`
     ExternalView(Box<api::app::bsky::embed::external::View>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     ViewMedia, open {
         ImagesView(api::app::bsky::embed::images::View) = "app.bsky.embed.images#view",
         VideoView(api::app::bsky::embed::video::View) = "app.bsky.embed.video#view",

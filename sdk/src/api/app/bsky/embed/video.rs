@@ -11,21 +11,19 @@ use crate::types;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Video {
-    /// `video`: Accepts `video/mp4`. At most 300000000 bytes.
+    /// Accepts `video/mp4`. At most 300000000 bytes.
     pub video: types::Blob,
-    /// `captions`: At most 20 elements.
+    /// At most 20 elements.
     pub captions: Option<Vec<Caption>>,
-    /// `alt`.
     pub alt: Option<String>,
-    /// `aspectRatio`.
     pub aspect_ratio: Option<Box<api::app::bsky::embed::defs::AspectRatio>>,
     /// A hint for how to show it.
     pub presentation: Option<VideoPresentation>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Video, "app.bsky.embed.video", record: false, {
         0 alt: "alt" optional,
         1 video: "video" required [MaxSize(300000000), Accept(&["video/mp4"])],
@@ -36,7 +34,7 @@ crate::object! {
 }
 
 impl Video {
-    /// With the required fields.
+    /// Creates `Video` with its required field, [`video`](field@Self::video).
     pub fn new(video: types::Blob) -> Self {
         Self {
             video,
@@ -49,7 +47,7 @@ impl Video {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Video {
         captions = captions: plain Vec<Caption>,
         alt = alt: into String,
@@ -66,25 +64,24 @@ pub enum VideoPresentation {
     Default,
     /// `gif`
     Gif,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { VideoPresentation { Default = "default", Gif = "gif" } }
+crate::__v1::open_string! { VideoPresentation { Default = "default", Gif = "gif" } }
 
 /// `app.bsky.embed.video#caption`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Caption {
-    /// `lang`.
     pub lang: types::Language,
-    /// `file`: Accepts `text/vtt`. At most 20000 bytes.
+    /// Accepts `text/vtt`. At most 20000 bytes.
     pub file: types::Blob,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Caption, "app.bsky.embed.video#caption", record: false, {
         0 file: "file" required [MaxSize(20000), Accept(&["text/vtt"])],
         1 lang: "lang" required,
@@ -92,7 +89,7 @@ crate::object! {
 }
 
 impl Caption {
-    /// With the required fields.
+    /// Creates `Caption` with its required fields: [`lang`](field@Self::lang) and [`file`](field@Self::file).
     pub fn new(lang: types::Language, file: types::Blob) -> Self {
         Self {
             lang,
@@ -106,23 +103,18 @@ impl Caption {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct View {
-    /// `cid`.
     pub cid: types::Cid,
     /// Address of the HLS playlist.
     pub playlist: types::Uri,
-    /// `thumbnail`.
     pub thumbnail: Option<types::Uri>,
-    /// `alt`.
     pub alt: Option<String>,
-    /// `aspectRatio`.
     pub aspect_ratio: Option<Box<api::app::bsky::embed::defs::AspectRatio>>,
-    /// `presentation`.
     pub presentation: Option<ViewPresentation>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     View, "app.bsky.embed.video#view", record: false, {
         0 cid: "cid" required,
         1 playlist: "playlist" required,
@@ -134,7 +126,7 @@ crate::object! {
 }
 
 impl View {
-    /// With the required fields.
+    /// Creates `View` with its required fields: [`cid`](field@Self::cid) and [`playlist`](field@Self::playlist).
     pub fn new(cid: types::Cid, playlist: types::Uri) -> Self {
         Self {
             cid,
@@ -156,8 +148,8 @@ pub enum ViewPresentation {
     Default,
     /// `gif`
     Gif,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { ViewPresentation { Default = "default", Gif = "gif" } }
+crate::__v1::open_string! { ViewPresentation { Default = "default", Gif = "gif" } }

@@ -9,41 +9,27 @@ use crate::types;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct PostView {
-    /// `uri`.
     pub uri: types::AtUri,
-    /// `cid`.
     pub cid: types::Cid,
-    /// `author`.
     pub author: api::app::bsky::actor::defs::ProfileViewBasic,
     /// The post record as its author wrote it.
     pub record: types::Unknown,
-    /// `embed`.
     pub embed: Option<PostViewEmbed>,
-    /// `bookmarkCount`.
     pub bookmark_count: Option<i64>,
-    /// `replyCount`.
     pub reply_count: Option<i64>,
-    /// `repostCount`.
     pub repost_count: Option<i64>,
-    /// `likeCount`.
     pub like_count: Option<i64>,
-    /// `quoteCount`.
     pub quote_count: Option<i64>,
-    /// `indexedAt`.
     pub indexed_at: types::Datetime,
-    /// `viewer`.
     pub viewer: Option<Box<ViewerState>>,
-    /// `labels`.
     pub labels: Option<Vec<api::com::atproto::label::defs::Label>>,
-    /// `threadgate`.
     pub threadgate: Option<Box<ThreadgateView>>,
-    /// `debug`.
     pub debug: Option<types::Unknown>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     PostView, "app.bsky.feed.defs#postView", record: false, {
         0 uri: "uri" required,
         1 cid: "cid" required,
@@ -64,7 +50,8 @@ crate::object! {
 }
 
 impl PostView {
-    /// With the required fields.
+    /// Creates `PostView` with its required fields: [`uri`](field@Self::uri), [`cid`](field@Self::cid),
+    /// [`author`](field@Self::author), [`record`](field@Self::record) and [`indexed_at`](field@Self::indexed_at).
     pub fn new(
         uri: types::AtUri,
         cid: types::Cid,
@@ -109,11 +96,11 @@ pub enum PostViewEmbed {
     RecordView(Box<api::app::bsky::embed::record::View>),
     /// `app.bsky.embed.recordWithMedia#view`
     RecordWithMediaView(Box<api::app::bsky::embed::record_with_media::View>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     PostViewEmbed, open {
         ImagesView(api::app::bsky::embed::images::View) = "app.bsky.embed.images#view",
         VideoView(api::app::bsky::embed::video::View) = "app.bsky.embed.video#view",
@@ -134,23 +121,19 @@ pub struct ViewerState {
     pub repost: Option<types::AtUri>,
     /// Address of the viewer's like record.
     pub like: Option<types::AtUri>,
-    /// `bookmarked`.
     pub bookmarked: Option<bool>,
-    /// `threadMuted`.
     pub thread_muted: Option<bool>,
     /// Whether the viewer may not reply.
     pub reply_disabled: Option<bool>,
     /// Whether the viewer may not quote the post.
     pub embedding_disabled: Option<bool>,
-    /// `pinned`.
     pub pinned: Option<bool>,
-    /// `knownLikers`.
     pub known_likers: Option<Box<KnownLikers>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ViewerState, "app.bsky.feed.defs#viewerState", record: false, {
         0 repost: "repost" optional,
         1 like: "like" optional,
@@ -164,7 +147,7 @@ crate::object! {
 }
 
 impl ViewerState {
-    /// With nothing set.
+    /// Creates `ViewerState` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             repost: None,
@@ -184,15 +167,14 @@ impl ViewerState {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct KnownLikers {
-    /// `count`.
     pub count: i64,
-    /// `actors`: 0 to 5 elements.
+    /// Between 0 and 5 elements.
     pub actors: Vec<api::app::bsky::actor::defs::ProfileViewBasic>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     KnownLikers, "app.bsky.feed.defs#knownLikers", record: false, {
         0 count: "count" required,
         1 actors: "actors" required [MinLength(0), MaxLength(5)],
@@ -200,7 +182,8 @@ crate::object! {
 }
 
 impl KnownLikers {
-    /// With the required fields.
+    /// Creates `KnownLikers` with its required fields: [`count`](field@Self::count) and
+    /// [`actors`](field@Self::actors).
     pub fn new(
         count: i64,
         actors: Vec<api::app::bsky::actor::defs::ProfileViewBasic>,
@@ -219,18 +202,18 @@ impl KnownLikers {
 pub struct ThreadContext {
     /// Address of the like by the author of the thread's first post.
     pub root_author_like: Option<types::AtUri>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ThreadContext, "app.bsky.feed.defs#threadContext", record: false, {
         0 root_author_like: "rootAuthorLike" optional,
     }
 }
 
 impl ThreadContext {
-    /// With nothing set.
+    /// Creates `ThreadContext` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             root_author_like: None,
@@ -243,9 +226,7 @@ impl ThreadContext {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct FeedViewPost {
-    /// `post`.
     pub post: PostView,
-    /// `reply`.
     pub reply: Option<Box<ReplyRef>>,
     /// Why the post is in the feed, unless its author put it there.
     pub reason: Option<FeedViewPostReason>,
@@ -257,11 +238,11 @@ pub struct FeedViewPost {
     ///
     /// At most 100 bytes.
     pub req_id: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     FeedViewPost, "app.bsky.feed.defs#feedViewPost", record: false, {
         0 post: "post" required,
         1 reply: "reply" optional,
@@ -272,7 +253,7 @@ crate::object! {
 }
 
 impl FeedViewPost {
-    /// With the required fields.
+    /// Creates `FeedViewPost` with its required field, [`post`](field@Self::post).
     pub fn new(post: PostView) -> Self {
         Self {
             post,
@@ -293,11 +274,11 @@ pub enum FeedViewPostReason {
     ReasonRepost(Box<ReasonRepost>),
     /// `app.bsky.feed.defs#reasonPin`
     ReasonPin(Box<ReasonPin>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     FeedViewPostReason, open {
         ReasonRepost(ReasonRepost) = "app.bsky.feed.defs#reasonRepost",
         ReasonPin(ReasonPin) = "app.bsky.feed.defs#reasonPin",
@@ -308,17 +289,15 @@ crate::union! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ReplyRef {
-    /// `root`.
     pub root: ReplyRefRoot,
-    /// `parent`.
     pub parent: ReplyRefParent,
     /// Who wrote the post to which the parent replies.
     pub grandparent_author: Option<Box<api::app::bsky::actor::defs::ProfileViewBasic>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ReplyRef, "app.bsky.feed.defs#replyRef", record: false, {
         0 root: "root" required,
         1 parent: "parent" required,
@@ -327,7 +306,7 @@ crate::object! {
 }
 
 impl ReplyRef {
-    /// With the required fields.
+    /// Creates `ReplyRef` with its required fields: [`root`](field@Self::root) and [`parent`](field@Self::parent).
     pub fn new(
         root: impl Into<ReplyRefRoot>,
         parent: impl Into<ReplyRefParent>,
@@ -351,11 +330,11 @@ pub enum ReplyRefRoot {
     NotFoundPost(Box<NotFoundPost>),
     /// `app.bsky.feed.defs#blockedPost`
     BlockedPost(Box<BlockedPost>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     ReplyRefRoot, open {
         PostView(PostView) = "app.bsky.feed.defs#postView",
         NotFoundPost(NotFoundPost) = "app.bsky.feed.defs#notFoundPost",
@@ -373,11 +352,11 @@ pub enum ReplyRefParent {
     NotFoundPost(Box<NotFoundPost>),
     /// `app.bsky.feed.defs#blockedPost`
     BlockedPost(Box<BlockedPost>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     ReplyRefParent, open {
         PostView(PostView) = "app.bsky.feed.defs#postView",
         NotFoundPost(NotFoundPost) = "app.bsky.feed.defs#notFoundPost",
@@ -389,19 +368,15 @@ crate::union! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ReasonRepost {
-    /// `by`.
     pub by: api::app::bsky::actor::defs::ProfileViewBasic,
-    /// `uri`.
     pub uri: Option<types::AtUri>,
-    /// `cid`.
     pub cid: Option<types::Cid>,
-    /// `indexedAt`.
     pub indexed_at: types::Datetime,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ReasonRepost, "app.bsky.feed.defs#reasonRepost", record: false, {
         0 by: "by" required,
         1 uri: "uri" optional,
@@ -411,7 +386,8 @@ crate::object! {
 }
 
 impl ReasonRepost {
-    /// With the required fields.
+    /// Creates `ReasonRepost` with its required fields: [`by`](field@Self::by) and
+    /// [`indexed_at`](field@Self::indexed_at).
     pub fn new(
         by: api::app::bsky::actor::defs::ProfileViewBasic,
         indexed_at: types::Datetime,
@@ -430,14 +406,14 @@ impl ReasonRepost {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ReasonPin {
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { ReasonPin, "app.bsky.feed.defs#reasonPin", record: false, {} }
+crate::__v1::object! { ReasonPin, "app.bsky.feed.defs#reasonPin", record: false, {} }
 
 impl ReasonPin {
-    /// With nothing set.
+    /// Creates `ReasonPin`, which has no fields in the lexicon.
     pub fn new() -> Self {
         Self {
             extra: types::Extra::default(),
@@ -451,19 +427,15 @@ impl ReasonPin {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ThreadViewPost {
-    /// `post`.
     pub post: PostView,
-    /// `parent`.
     pub parent: Option<ThreadViewPostParent>,
-    /// `replies`.
     pub replies: Option<Vec<ThreadViewPostRepliesItem>>,
-    /// `threadContext`.
     pub thread_context: Option<Box<ThreadContext>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ThreadViewPost, "app.bsky.feed.defs#threadViewPost", record: false, {
         0 post: "post" required,
         1 parent: "parent" optional,
@@ -473,7 +445,7 @@ crate::object! {
 }
 
 impl ThreadViewPost {
-    /// With the required fields.
+    /// Creates `ThreadViewPost` with its required field, [`post`](field@Self::post).
     pub fn new(post: PostView) -> Self {
         Self {
             post,
@@ -495,11 +467,11 @@ pub enum ThreadViewPostParent {
     NotFoundPost(Box<NotFoundPost>),
     /// `app.bsky.feed.defs#blockedPost`
     BlockedPost(Box<BlockedPost>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     ThreadViewPostParent, open {
         ThreadViewPost(ThreadViewPost) = "app.bsky.feed.defs#threadViewPost",
         NotFoundPost(NotFoundPost) = "app.bsky.feed.defs#notFoundPost",
@@ -517,11 +489,11 @@ pub enum ThreadViewPostRepliesItem {
     NotFoundPost(Box<NotFoundPost>),
     /// `app.bsky.feed.defs#blockedPost`
     BlockedPost(Box<BlockedPost>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     ThreadViewPostRepliesItem, open {
         ThreadViewPost(ThreadViewPost) = "app.bsky.feed.defs#threadViewPost",
         NotFoundPost(NotFoundPost) = "app.bsky.feed.defs#notFoundPost",
@@ -533,15 +505,14 @@ crate::union! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct NotFoundPost {
-    /// `uri`.
     pub uri: types::AtUri,
-    /// `notFound`: Always `true`.
+    /// Always `true`.
     pub not_found: bool,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     NotFoundPost, "app.bsky.feed.defs#notFoundPost", record: false, {
         0 uri: "uri" required,
         1 not_found: "notFound" required [ConstBoolean(true)],
@@ -549,7 +520,8 @@ crate::object! {
 }
 
 impl NotFoundPost {
-    /// With the required fields.
+    /// Creates `NotFoundPost` with its required field, [`uri`](field@Self::uri).
+    /// [`not_found`](field@Self::not_found) has the only value that the lexicon allows.
     pub fn new(uri: types::AtUri) -> Self {
         Self {
             uri,
@@ -563,17 +535,15 @@ impl NotFoundPost {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct BlockedPost {
-    /// `uri`.
     pub uri: types::AtUri,
-    /// `blocked`: Always `true`.
+    /// Always `true`.
     pub blocked: bool,
-    /// `author`.
     pub author: BlockedAuthor,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     BlockedPost, "app.bsky.feed.defs#blockedPost", record: false, {
         0 uri: "uri" required,
         1 blocked: "blocked" required [ConstBoolean(true)],
@@ -582,7 +552,8 @@ crate::object! {
 }
 
 impl BlockedPost {
-    /// With the required fields.
+    /// Creates `BlockedPost` with its required fields: [`uri`](field@Self::uri) and [`author`](field@Self::author).
+    /// [`blocked`](field@Self::blocked) has the only value that the lexicon allows.
     pub fn new(uri: types::AtUri, author: BlockedAuthor) -> Self {
         Self {
             uri,
@@ -597,15 +568,13 @@ impl BlockedPost {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct BlockedAuthor {
-    /// `did`.
     pub did: types::Did,
-    /// `viewer`.
     pub viewer: Option<Box<api::app::bsky::actor::defs::ViewerState>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     BlockedAuthor, "app.bsky.feed.defs#blockedAuthor", record: false, {
         0 did: "did" required,
         1 viewer: "viewer" optional,
@@ -613,7 +582,7 @@ crate::object! {
 }
 
 impl BlockedAuthor {
-    /// With the required fields.
+    /// Creates `BlockedAuthor` with its required field, [`did`](field@Self::did).
     pub fn new(did: types::Did) -> Self {
         Self {
             did,
@@ -627,39 +596,29 @@ impl BlockedAuthor {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct GeneratorView {
-    /// `uri`.
     pub uri: types::AtUri,
-    /// `cid`.
     pub cid: types::Cid,
     /// The service that makes the feed, not its creator.
     pub did: types::Did,
-    /// `creator`.
     pub creator: api::app::bsky::actor::defs::ProfileView,
-    /// `displayName`.
     pub display_name: String,
-    /// `description`: At most 300 graphemes. At most 3000 bytes.
+    /// At most 300 graphemes. At most 3000 bytes.
     pub description: Option<String>,
-    /// `descriptionFacets`.
     pub description_facets: Option<Vec<api::app::bsky::richtext::facet::Facet>>,
-    /// `avatar`.
     pub avatar: Option<types::Uri>,
-    /// `likeCount`: At least 0.
+    /// At least 0.
     pub like_count: Option<i64>,
     /// Whether the generator takes interactions.
     pub accepts_interactions: Option<bool>,
-    /// `labels`.
     pub labels: Option<Vec<api::com::atproto::label::defs::Label>>,
-    /// `viewer`.
     pub viewer: Option<Box<GeneratorViewerState>>,
-    /// `contentMode`.
     pub content_mode: Option<GeneratorViewContentMode>,
-    /// `indexedAt`.
     pub indexed_at: types::Datetime,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     GeneratorView, "app.bsky.feed.defs#generatorView", record: false, {
         0 uri: "uri" required,
         1 cid: "cid" required,
@@ -679,7 +638,9 @@ crate::object! {
 }
 
 impl GeneratorView {
-    /// With the required fields.
+    /// Creates `GeneratorView` with its required fields: [`uri`](field@Self::uri), [`cid`](field@Self::cid),
+    /// [`did`](field@Self::did), [`creator`](field@Self::creator), [`display_name`](field@Self::display_name) and
+    /// [`indexed_at`](field@Self::indexed_at).
     pub fn new(
         uri: types::AtUri,
         cid: types::Cid,
@@ -712,15 +673,19 @@ impl GeneratorView {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GeneratorViewContentMode {
+    /// The feed holds posts of all kinds.
+    ///
     /// `app.bsky.feed.defs#contentModeUnspecified`
     ContentModeUnspecified,
+    /// The feed is meant for watching videos.
+    ///
     /// `app.bsky.feed.defs#contentModeVideo`
     ContentModeVideo,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     GeneratorViewContentMode {
         ContentModeUnspecified = "app.bsky.feed.defs#contentModeUnspecified",
         ContentModeVideo = "app.bsky.feed.defs#contentModeVideo",
@@ -731,20 +696,19 @@ crate::open_string! {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct GeneratorViewerState {
-    /// `like`.
     pub like: Option<types::AtUri>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     GeneratorViewerState, "app.bsky.feed.defs#generatorViewerState", record: false, {
         0 like: "like" optional,
     }
 }
 
 impl GeneratorViewerState {
-    /// With nothing set.
+    /// Creates `GeneratorViewerState` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             like: None,
@@ -757,17 +721,15 @@ impl GeneratorViewerState {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SkeletonFeedPost {
-    /// `post`.
     pub post: types::AtUri,
-    /// `reason`.
     pub reason: Option<SkeletonFeedPostReason>,
-    /// `feedContext`: At most 2000 bytes.
+    /// At most 2000 bytes.
     pub feed_context: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     SkeletonFeedPost, "app.bsky.feed.defs#skeletonFeedPost", record: false, {
         0 post: "post" required,
         1 reason: "reason" optional,
@@ -776,7 +738,7 @@ crate::object! {
 }
 
 impl SkeletonFeedPost {
-    /// With the required fields.
+    /// Creates `SkeletonFeedPost` with its required field, [`post`](field@Self::post).
     pub fn new(post: types::AtUri) -> Self {
         Self {
             post,
@@ -795,11 +757,11 @@ pub enum SkeletonFeedPostReason {
     SkeletonReasonRepost(Box<SkeletonReasonRepost>),
     /// `app.bsky.feed.defs#skeletonReasonPin`
     SkeletonReasonPin(Box<SkeletonReasonPin>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     SkeletonFeedPostReason, open {
         SkeletonReasonRepost(SkeletonReasonRepost) = "app.bsky.feed.defs#skeletonReasonRepost",
         SkeletonReasonPin(SkeletonReasonPin) = "app.bsky.feed.defs#skeletonReasonPin",
@@ -810,20 +772,19 @@ crate::union! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SkeletonReasonRepost {
-    /// `repost`.
     pub repost: types::AtUri,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     SkeletonReasonRepost, "app.bsky.feed.defs#skeletonReasonRepost", record: false, {
         0 repost: "repost" required,
     }
 }
 
 impl SkeletonReasonRepost {
-    /// With the required fields.
+    /// Creates `SkeletonReasonRepost` with its required field, [`repost`](field@Self::repost).
     pub fn new(repost: types::AtUri) -> Self {
         Self {
             repost,
@@ -836,14 +797,14 @@ impl SkeletonReasonRepost {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct SkeletonReasonPin {
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { SkeletonReasonPin, "app.bsky.feed.defs#skeletonReasonPin", record: false, {} }
+crate::__v1::object! { SkeletonReasonPin, "app.bsky.feed.defs#skeletonReasonPin", record: false, {} }
 
 impl SkeletonReasonPin {
-    /// With nothing set.
+    /// Creates `SkeletonReasonPin`, which has no fields in the lexicon.
     pub fn new() -> Self {
         Self {
             extra: types::Extra::default(),
@@ -855,19 +816,15 @@ impl SkeletonReasonPin {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ThreadgateView {
-    /// `uri`.
     pub uri: Option<types::AtUri>,
-    /// `cid`.
     pub cid: Option<types::Cid>,
-    /// `record`.
     pub record: Option<types::Unknown>,
-    /// `lists`.
     pub lists: Option<Vec<api::app::bsky::graph::defs::ListViewBasic>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ThreadgateView, "app.bsky.feed.defs#threadgateView", record: false, {
         0 uri: "uri" optional,
         1 cid: "cid" optional,
@@ -877,7 +834,7 @@ crate::object! {
 }
 
 impl ThreadgateView {
-    /// With nothing set.
+    /// Creates `ThreadgateView` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             uri: None,
@@ -895,17 +852,16 @@ impl ThreadgateView {
 pub struct Interaction {
     /// Address of the post.
     pub item: Option<types::AtUri>,
-    /// `event`.
     pub event: Option<InteractionEvent>,
-    /// `feedContext`: At most 2000 bytes.
+    /// At most 2000 bytes.
     pub feed_context: Option<String>,
-    /// `reqId`: At most 100 bytes.
+    /// At most 100 bytes.
     pub req_id: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Interaction, "app.bsky.feed.defs#interaction", record: false, {
         0 item: "item" optional,
         1 event: "event" optional,
@@ -915,7 +871,7 @@ crate::object! {
 }
 
 impl Interaction {
-    /// With nothing set.
+    /// Creates `Interaction` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             item: None,
@@ -927,7 +883,7 @@ impl Interaction {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Interaction {
         item = item: plain types::AtUri,
         event = event: into InteractionEvent,
@@ -940,35 +896,59 @@ crate::setters! {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum InteractionEvent {
+    /// The user wants less of this.
+    ///
     /// `app.bsky.feed.defs#requestLess`
     RequestLess,
+    /// The user wants more of this.
+    ///
     /// `app.bsky.feed.defs#requestMore`
     RequestMore,
+    /// The user has opened the post.
+    ///
     /// `app.bsky.feed.defs#clickthroughItem`
     ClickthroughItem,
+    /// The user has opened the author's profile.
+    ///
     /// `app.bsky.feed.defs#clickthroughAuthor`
     ClickthroughAuthor,
+    /// The user has opened the profile of who reposted.
+    ///
     /// `app.bsky.feed.defs#clickthroughReposter`
     ClickthroughReposter,
+    /// The user has opened what the post embeds.
+    ///
     /// `app.bsky.feed.defs#clickthroughEmbed`
     ClickthroughEmbed,
+    /// The post was on the user's screen.
+    ///
     /// `app.bsky.feed.defs#interactionSeen`
     InteractionSeen,
+    /// The user has liked the post.
+    ///
     /// `app.bsky.feed.defs#interactionLike`
     InteractionLike,
+    /// The user has reposted the post.
+    ///
     /// `app.bsky.feed.defs#interactionRepost`
     InteractionRepost,
+    /// The user has replied to the post.
+    ///
     /// `app.bsky.feed.defs#interactionReply`
     InteractionReply,
+    /// The user has quoted the post.
+    ///
     /// `app.bsky.feed.defs#interactionQuote`
     InteractionQuote,
+    /// The user has shared the post.
+    ///
     /// `app.bsky.feed.defs#interactionShare`
     InteractionShare,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     InteractionEvent {
         RequestLess = "app.bsky.feed.defs#requestLess",
         RequestMore = "app.bsky.feed.defs#requestMore",

@@ -16,29 +16,40 @@ impl xrpc::Method for DescribeFeedGenerator {
     const KIND: xrpc::Kind = xrpc::Kind::Query;
     const INPUT: Option<&'static str> = None;
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for DescribeFeedGenerator {}
+
+/// The parameters of `app.bsky.feed.describeFeedGenerator`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The output of `app.bsky.feed.describeFeedGenerator`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `did`.
     pub did: types::Did,
-    /// `feeds`.
     pub feeds: Vec<Feed>,
-    /// `links`.
     pub links: Option<Box<Links>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.feed.describeFeedGenerator", record: false, {
         0 did: "did" required,
         1 feeds: "feeds" required,
@@ -47,7 +58,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required fields: [`did`](field@Self::did) and [`feeds`](field@Self::feeds).
     pub fn new(did: types::Did, feeds: Vec<Feed>) -> Self {
         Self {
             did,
@@ -58,24 +69,30 @@ impl Output {
     }
 }
 
+/// The errors of `app.bsky.feed.describeFeedGenerator`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }
+
 /// `app.bsky.feed.describeFeedGenerator#feed`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Feed {
-    /// `uri`.
     pub uri: types::AtUri,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Feed, "app.bsky.feed.describeFeedGenerator#feed", record: false, {
         0 uri: "uri" required,
     }
 }
 
 impl Feed {
-    /// With the required fields.
+    /// Creates `Feed` with its required field, [`uri`](field@Self::uri).
     pub fn new(uri: types::AtUri) -> Self {
         Self {
             uri,
@@ -88,15 +105,13 @@ impl Feed {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Links {
-    /// `privacyPolicy`.
     pub privacy_policy: Option<String>,
-    /// `termsOfService`.
     pub terms_of_service: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Links, "app.bsky.feed.describeFeedGenerator#links", record: false, {
         0 privacy_policy: "privacyPolicy" optional,
         1 terms_of_service: "termsOfService" optional,
@@ -104,7 +119,7 @@ crate::object! {
 }
 
 impl Links {
-    /// With nothing set.
+    /// Creates `Links` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             privacy_policy: None,

@@ -7,33 +7,28 @@ use crate::types;
 
 /// Declares a feed generator and how it presents itself.
 ///
-/// Record `app.bsky.feed.generator`, record key: `any`.
+/// The record `app.bsky.feed.generator`, with record keys of the type `any`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Generator {
     /// The service that makes the feed.
     pub did: types::Did,
-    /// `displayName`: At most 24 graphemes. At most 240 bytes.
+    /// At most 24 graphemes. At most 240 bytes.
     pub display_name: String,
-    /// `description`: At most 300 graphemes. At most 3000 bytes.
+    /// At most 300 graphemes. At most 3000 bytes.
     pub description: Option<String>,
-    /// `descriptionFacets`.
     pub description_facets: Option<Vec<api::app::bsky::richtext::facet::Facet>>,
-    /// `avatar`: Accepts `image/png`, `image/jpeg`. At most 1000000 bytes.
+    /// Accepts `image/png`, `image/jpeg`. At most 1000000 bytes.
     pub avatar: Option<types::Blob>,
-    /// `acceptsInteractions`.
     pub accepts_interactions: Option<bool>,
-    /// `labels`.
     pub labels: Option<GeneratorLabels>,
-    /// `contentMode`.
     pub content_mode: Option<GeneratorContentMode>,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Generator, "app.bsky.feed.generator", record: true, {
         0 did: "did" required,
         1 avatar: "avatar" optional [MaxSize(1000000), Accept(&["image/png", "image/jpeg"])],
@@ -53,7 +48,8 @@ impl types::Record for Generator {
 }
 
 impl Generator {
-    /// With the required fields.
+    /// Creates `Generator` with its required fields: [`did`](field@Self::did),
+    /// [`display_name`](field@Self::display_name) and [`created_at`](field@Self::created_at).
     pub fn new(
         did: types::Did,
         display_name: impl Into<String>,
@@ -74,7 +70,7 @@ impl Generator {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Generator {
         description = description: into String,
         description_facets = description_facets: plain Vec<api::app::bsky::richtext::facet::Facet>,
@@ -91,11 +87,11 @@ crate::setters! {
 pub enum GeneratorLabels {
     /// `com.atproto.label.defs#selfLabels`
     SelfLabels(Box<api::com::atproto::label::defs::SelfLabels>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     GeneratorLabels, open {
         SelfLabels(api::com::atproto::label::defs::SelfLabels) = "com.atproto.label.defs#selfLabels",
     }
@@ -105,15 +101,19 @@ crate::union! {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GeneratorContentMode {
+    /// The feed holds posts of all kinds.
+    ///
     /// `app.bsky.feed.defs#contentModeUnspecified`
     ContentModeUnspecified,
+    /// The feed is meant for watching videos.
+    ///
     /// `app.bsky.feed.defs#contentModeVideo`
     ContentModeVideo,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     GeneratorContentMode {
         ContentModeUnspecified = "app.bsky.feed.defs#contentModeUnspecified",
         ContentModeVideo = "app.bsky.feed.defs#contentModeVideo",

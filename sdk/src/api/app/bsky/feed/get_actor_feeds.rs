@@ -20,19 +20,22 @@ impl xrpc::Method for GetActorFeeds {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetActorFeeds {}
 
 impl xrpc::Paginated for GetActorFeeds {
     type Item = api::app::bsky::feed::defs::GeneratorView;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(output: Output) -> Vec<api::app::bsky::feed::defs::GeneratorView> {
         output.feeds
     }
@@ -42,15 +45,13 @@ impl xrpc::Paginated for GetActorFeeds {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `actor`.
     pub actor: types::AtIdentifier,
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 actor: "actor",
         1 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
@@ -59,7 +60,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`actor`](field@Self::actor).
     pub fn new(actor: impl Into<types::AtIdentifier>) -> Self {
         Self {
             actor: actor.into(),
@@ -69,21 +70,19 @@ impl Params {
     }
 }
 
-crate::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
+crate::__v1::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
 
 /// The output of `app.bsky.feed.getActorFeeds`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `feeds`.
     pub feeds: Vec<api::app::bsky::feed::defs::GeneratorView>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.feed.getActorFeeds", record: false, {
         0 cursor: "cursor" optional,
         1 feeds: "feeds" required,
@@ -91,7 +90,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`feeds`](field@Self::feeds).
     pub fn new(feeds: Vec<api::app::bsky::feed::defs::GeneratorView>) -> Self {
         Self {
             cursor: None,
@@ -100,3 +99,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `app.bsky.feed.getActorFeeds`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

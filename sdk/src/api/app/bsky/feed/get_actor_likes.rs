@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `app.bsky.feed.getActorLikes`
 ///
-/// Errors: `BlockedActor`, `BlockedByActor`.
+/// Errors: `BlockedActor`, `BlockedByActor`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetActorLikes;
 
@@ -29,12 +29,15 @@ impl xrpc::Query for GetActorLikes {}
 
 impl xrpc::Paginated for GetActorLikes {
     type Item = api::app::bsky::feed::defs::FeedViewPost;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(output: Output) -> Vec<api::app::bsky::feed::defs::FeedViewPost> {
         output.feed
     }
@@ -44,15 +47,13 @@ impl xrpc::Paginated for GetActorLikes {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `actor`.
     pub actor: types::AtIdentifier,
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 actor: "actor",
         1 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
@@ -61,7 +62,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`actor`](field@Self::actor).
     pub fn new(actor: impl Into<types::AtIdentifier>) -> Self {
         Self {
             actor: actor.into(),
@@ -71,21 +72,19 @@ impl Params {
     }
 }
 
-crate::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
+crate::__v1::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
 
 /// The output of `app.bsky.feed.getActorLikes`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `feed`.
     pub feed: Vec<api::app::bsky::feed::defs::FeedViewPost>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.feed.getActorLikes", record: false, {
         0 cursor: "cursor" optional,
         1 feed: "feed" required,
@@ -93,7 +92,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`feed`](field@Self::feed).
     pub fn new(feed: Vec<api::app::bsky::feed::defs::FeedViewPost>) -> Self {
         Self {
             cursor: None,
@@ -103,7 +102,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `app.bsky.feed.getActorLikes`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -113,4 +112,4 @@ pub enum Error {
     BlockedByActor,
 }
 
-crate::errors! { Error { BlockedActor = "BlockedActor", BlockedByActor = "BlockedByActor" } }
+crate::__v1::errors! { Error { BlockedActor = "BlockedActor", BlockedByActor = "BlockedByActor" } }

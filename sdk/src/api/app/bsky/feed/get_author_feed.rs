@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `app.bsky.feed.getAuthorFeed`
 ///
-/// Errors: `BlockedActor`, `BlockedByActor`.
+/// Errors: `BlockedActor`, `BlockedByActor`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetAuthorFeed;
 
@@ -29,12 +29,15 @@ impl xrpc::Query for GetAuthorFeed {}
 
 impl xrpc::Paginated for GetAuthorFeed {
     type Item = api::app::bsky::feed::defs::FeedViewPost;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(output: Output) -> Vec<api::app::bsky::feed::defs::FeedViewPost> {
         output.feed
     }
@@ -44,23 +47,21 @@ impl xrpc::Paginated for GetAuthorFeed {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `actor`.
     pub actor: types::AtIdentifier,
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
     /// Which posts to list.
     ///
-    /// `posts_with_replies` if absent.
+    /// Defaults to `posts_with_replies`.
     pub filter: Option<ParamsFilter>,
     /// Whether the pinned post comes first.
     ///
-    /// `false` if absent.
+    /// Defaults to `false`.
     pub include_pins: Option<bool>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 actor: "actor",
         1 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
@@ -71,7 +72,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`actor`](field@Self::actor).
     pub fn new(actor: impl Into<types::AtIdentifier>) -> Self {
         Self {
             actor: actor.into(),
@@ -83,7 +84,7 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
         limit = limit: plain i64,
         cursor = cursor: into String,
@@ -106,11 +107,11 @@ pub enum ParamsFilter {
     PostsAndAuthorThreads,
     /// `posts_with_video`
     PostsWithVideo,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     ParamsFilter {
         PostsWithReplies = "posts_with_replies",
         PostsNoReplies = "posts_no_replies",
@@ -124,15 +125,13 @@ crate::open_string! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `feed`.
     pub feed: Vec<api::app::bsky::feed::defs::FeedViewPost>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.feed.getAuthorFeed", record: false, {
         0 cursor: "cursor" optional,
         1 feed: "feed" required,
@@ -140,7 +139,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`feed`](field@Self::feed).
     pub fn new(feed: Vec<api::app::bsky::feed::defs::FeedViewPost>) -> Self {
         Self {
             cursor: None,
@@ -150,7 +149,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `app.bsky.feed.getAuthorFeed`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -160,4 +159,4 @@ pub enum Error {
     BlockedByActor,
 }
 
-crate::errors! { Error { BlockedActor = "BlockedActor", BlockedByActor = "BlockedByActor" } }
+crate::__v1::errors! { Error { BlockedActor = "BlockedActor", BlockedByActor = "BlockedByActor" } }

@@ -20,7 +20,7 @@ impl xrpc::Method for GetFeedGenerator {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetFeedGenerator {}
@@ -29,14 +29,13 @@ impl xrpc::Query for GetFeedGenerator {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `feed`.
     pub feed: types::AtUri,
 }
 
-crate::params! { Params { 0 feed: "feed" } }
+crate::__v1::params! { Params { 0 feed: "feed" } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`feed`](field@Self::feed).
     pub fn new(feed: types::AtUri) -> Self {
         Self { feed }
     }
@@ -46,17 +45,16 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `view`.
     pub view: api::app::bsky::feed::defs::GeneratorView,
     /// Whether the service has answered lately.
     pub is_online: bool,
     /// Whether the service's answers can be used.
     pub is_valid: bool,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.feed.getFeedGenerator", record: false, {
         0 view: "view" required,
         1 is_online: "isOnline" required,
@@ -65,7 +63,8 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required fields: [`view`](field@Self::view), [`is_online`](field@Self::is_online)
+    /// and [`is_valid`](field@Self::is_valid).
     pub fn new(
         view: api::app::bsky::feed::defs::GeneratorView,
         is_online: bool,
@@ -79,3 +78,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `app.bsky.feed.getFeedGenerator`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -20,7 +20,7 @@ impl xrpc::Method for GetFeedGenerators {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetFeedGenerators {}
@@ -29,14 +29,13 @@ impl xrpc::Query for GetFeedGenerators {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `feeds`.
     pub feeds: Vec<types::AtUri>,
 }
 
-crate::params! { Params { 0 feeds: "feeds" } }
+crate::__v1::params! { Params { 0 feeds: "feeds" } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`feeds`](field@Self::feeds).
     pub fn new(feeds: Vec<types::AtUri>) -> Self {
         Self { feeds }
     }
@@ -46,20 +45,19 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `feeds`.
     pub feeds: Vec<api::app::bsky::feed::defs::GeneratorView>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.feed.getFeedGenerators", record: false, {
         0 feeds: "feeds" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`feeds`](field@Self::feeds).
     pub fn new(feeds: Vec<api::app::bsky::feed::defs::GeneratorView>) -> Self {
         Self {
             feeds,
@@ -67,3 +65,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `app.bsky.feed.getFeedGenerators`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

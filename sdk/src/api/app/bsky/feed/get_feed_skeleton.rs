@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `app.bsky.feed.getFeedSkeleton`
 ///
-/// Errors: `UnknownFeed`.
+/// Errors: `UnknownFeed`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetFeedSkeleton;
 
@@ -29,12 +29,15 @@ impl xrpc::Query for GetFeedSkeleton {}
 
 impl xrpc::Paginated for GetFeedSkeleton {
     type Item = api::app::bsky::feed::defs::SkeletonFeedPost;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(output: Output) -> Vec<api::app::bsky::feed::defs::SkeletonFeedPost> {
         output.feed
     }
@@ -44,15 +47,13 @@ impl xrpc::Paginated for GetFeedSkeleton {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `feed`.
     pub feed: types::AtUri,
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 feed: "feed",
         1 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
@@ -61,7 +62,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`feed`](field@Self::feed).
     pub fn new(feed: types::AtUri) -> Self {
         Self {
             feed,
@@ -71,23 +72,21 @@ impl Params {
     }
 }
 
-crate::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
+crate::__v1::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
 
 /// The output of `app.bsky.feed.getFeedSkeleton`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `feed`.
     pub feed: Vec<api::app::bsky::feed::defs::SkeletonFeedPost>,
-    /// `reqId`: At most 100 bytes.
+    /// At most 100 bytes.
     pub req_id: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.feed.getFeedSkeleton", record: false, {
         0 cursor: "cursor" optional,
         1 feed: "feed" required,
@@ -96,7 +95,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`feed`](field@Self::feed).
     pub fn new(feed: Vec<api::app::bsky::feed::defs::SkeletonFeedPost>) -> Self {
         Self {
             cursor: None,
@@ -107,7 +106,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `app.bsky.feed.getFeedSkeleton`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -115,4 +114,4 @@ pub enum Error {
     UnknownFeed,
 }
 
-crate::errors! { Error { UnknownFeed = "UnknownFeed" } }
+crate::__v1::errors! { Error { UnknownFeed = "UnknownFeed" } }

@@ -20,19 +20,22 @@ impl xrpc::Method for GetLikes {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetLikes {}
 
 impl xrpc::Paginated for GetLikes {
     type Item = Like;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(output: Output) -> Vec<Like> {
         output.likes
     }
@@ -42,17 +45,14 @@ impl xrpc::Paginated for GetLikes {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `uri`.
     pub uri: types::AtUri,
-    /// `cid`.
     pub cid: Option<types::Cid>,
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 uri: "uri",
         1 cid: "cid",
@@ -62,7 +62,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`uri`](field@Self::uri).
     pub fn new(uri: types::AtUri) -> Self {
         Self {
             uri,
@@ -73,7 +73,7 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
         cid = cid: plain types::Cid,
         limit = limit: plain i64,
@@ -85,19 +85,15 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `uri`.
     pub uri: types::AtUri,
-    /// `cid`.
     pub cid: Option<types::Cid>,
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `likes`.
     pub likes: Vec<Like>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.feed.getLikes", record: false, {
         0 uri: "uri" required,
         1 cid: "cid" optional,
@@ -107,7 +103,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required fields: [`uri`](field@Self::uri) and [`likes`](field@Self::likes).
     pub fn new(uri: types::AtUri, likes: Vec<Like>) -> Self {
         Self {
             uri,
@@ -119,21 +115,25 @@ impl Output {
     }
 }
 
+/// The errors of `app.bsky.feed.getLikes`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }
+
 /// `app.bsky.feed.getLikes#like`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Like {
-    /// `indexedAt`.
     pub indexed_at: types::Datetime,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// `actor`.
     pub actor: api::app::bsky::actor::defs::ProfileView,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Like, "app.bsky.feed.getLikes#like", record: false, {
         0 indexed_at: "indexedAt" required,
         1 created_at: "createdAt" required,
@@ -142,7 +142,8 @@ crate::object! {
 }
 
 impl Like {
-    /// With the required fields.
+    /// Creates `Like` with its required fields: [`indexed_at`](field@Self::indexed_at),
+    /// [`created_at`](field@Self::created_at) and [`actor`](field@Self::actor).
     pub fn new(
         indexed_at: types::Datetime,
         created_at: types::Datetime,

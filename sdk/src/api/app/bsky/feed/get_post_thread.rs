@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `app.bsky.feed.getPostThread`
 ///
-/// Errors: `NotFound`.
+/// Errors: `NotFound`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetPostThread;
 
@@ -31,19 +31,18 @@ impl xrpc::Query for GetPostThread {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `uri`.
     pub uri: types::AtUri,
     /// How many levels of replies to include.
     ///
-    /// 0 to 1000. 6 if absent.
+    /// Between 0 and 1000. Defaults to 6.
     pub depth: Option<i64>,
     /// How many levels of parents to include.
     ///
-    /// 0 to 1000. 80 if absent.
+    /// Between 0 and 1000. Defaults to 80.
     pub parent_height: Option<i64>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 uri: "uri",
         1 depth: "depth" [Minimum(0), Maximum(1000)] = Integer(6),
@@ -52,7 +51,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`uri`](field@Self::uri).
     pub fn new(uri: types::AtUri) -> Self {
         Self {
             uri,
@@ -62,21 +61,24 @@ impl Params {
     }
 }
 
-crate::setters! { Params { depth = depth: plain i64, parent_height = parent_height: plain i64 } }
+crate::__v1::setters! {
+    Params {
+        depth = depth: plain i64,
+        parent_height = parent_height: plain i64,
+    }
+}
 
 /// The output of `app.bsky.feed.getPostThread`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `thread`.
     pub thread: OutputThread,
-    /// `threadgate`.
     pub threadgate: Option<Box<api::app::bsky::feed::defs::ThreadgateView>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.feed.getPostThread", record: false, {
         0 thread: "thread" required,
         1 threadgate: "threadgate" optional,
@@ -84,7 +86,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`thread`](field@Self::thread).
     pub fn new(thread: impl Into<OutputThread>) -> Self {
         Self {
             thread: thread.into(),
@@ -104,11 +106,11 @@ pub enum OutputThread {
     NotFoundPost(Box<api::app::bsky::feed::defs::NotFoundPost>),
     /// `app.bsky.feed.defs#blockedPost`
     BlockedPost(Box<api::app::bsky::feed::defs::BlockedPost>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     OutputThread, open {
         ThreadViewPost(api::app::bsky::feed::defs::ThreadViewPost) = "app.bsky.feed.defs#threadViewPost",
         NotFoundPost(api::app::bsky::feed::defs::NotFoundPost) = "app.bsky.feed.defs#notFoundPost",
@@ -116,7 +118,7 @@ crate::union! {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `app.bsky.feed.getPostThread`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -124,4 +126,4 @@ pub enum Error {
     NotFound,
 }
 
-crate::errors! { Error { NotFound = "NotFound" } }
+crate::__v1::errors! { Error { NotFound = "NotFound" } }

@@ -20,7 +20,7 @@ impl xrpc::Method for GetPosts {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetPosts {}
@@ -29,14 +29,14 @@ impl xrpc::Query for GetPosts {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `uris`: At most 25 elements.
+    /// At most 25 elements.
     pub uris: Vec<types::AtUri>,
 }
 
-crate::params! { Params { 0 uris: "uris" [MaxLength(25)] } }
+crate::__v1::params! { Params { 0 uris: "uris" [MaxLength(25)] } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`uris`](field@Self::uris).
     pub fn new(uris: Vec<types::AtUri>) -> Self {
         Self { uris }
     }
@@ -46,16 +46,19 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `posts`.
     pub posts: Vec<api::app::bsky::feed::defs::PostView>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "app.bsky.feed.getPosts", record: false, { 0 posts: "posts" required } }
+crate::__v1::object! {
+    Output, "app.bsky.feed.getPosts", record: false, {
+        0 posts: "posts" required,
+    }
+}
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`posts`](field@Self::posts).
     pub fn new(posts: Vec<api::app::bsky::feed::defs::PostView>) -> Self {
         Self {
             posts,
@@ -63,3 +66,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `app.bsky.feed.getPosts`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

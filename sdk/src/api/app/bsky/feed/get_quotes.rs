@@ -20,19 +20,22 @@ impl xrpc::Method for GetQuotes {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetQuotes {}
 
 impl xrpc::Paginated for GetQuotes {
     type Item = api::app::bsky::feed::defs::PostView;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(output: Output) -> Vec<api::app::bsky::feed::defs::PostView> {
         output.posts
     }
@@ -42,17 +45,14 @@ impl xrpc::Paginated for GetQuotes {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `uri`.
     pub uri: types::AtUri,
-    /// `cid`.
     pub cid: Option<types::Cid>,
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 uri: "uri",
         1 cid: "cid",
@@ -62,7 +62,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`uri`](field@Self::uri).
     pub fn new(uri: types::AtUri) -> Self {
         Self {
             uri,
@@ -73,7 +73,7 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
         cid = cid: plain types::Cid,
         limit = limit: plain i64,
@@ -85,19 +85,15 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `uri`.
     pub uri: types::AtUri,
-    /// `cid`.
     pub cid: Option<types::Cid>,
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `posts`.
     pub posts: Vec<api::app::bsky::feed::defs::PostView>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.feed.getQuotes", record: false, {
         0 uri: "uri" required,
         1 cid: "cid" optional,
@@ -107,7 +103,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required fields: [`uri`](field@Self::uri) and [`posts`](field@Self::posts).
     pub fn new(
         uri: types::AtUri,
         posts: Vec<api::app::bsky::feed::defs::PostView>,
@@ -121,3 +117,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `app.bsky.feed.getQuotes`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -20,19 +20,22 @@ impl xrpc::Method for GetRepostedBy {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetRepostedBy {}
 
 impl xrpc::Paginated for GetRepostedBy {
     type Item = api::app::bsky::actor::defs::ProfileView;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(output: Output) -> Vec<api::app::bsky::actor::defs::ProfileView> {
         output.reposted_by
     }
@@ -42,17 +45,14 @@ impl xrpc::Paginated for GetRepostedBy {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `uri`.
     pub uri: types::AtUri,
-    /// `cid`.
     pub cid: Option<types::Cid>,
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 uri: "uri",
         1 cid: "cid",
@@ -62,7 +62,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`uri`](field@Self::uri).
     pub fn new(uri: types::AtUri) -> Self {
         Self {
             uri,
@@ -73,7 +73,7 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
         cid = cid: plain types::Cid,
         limit = limit: plain i64,
@@ -85,19 +85,15 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `uri`.
     pub uri: types::AtUri,
-    /// `cid`.
     pub cid: Option<types::Cid>,
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `repostedBy`.
     pub reposted_by: Vec<api::app::bsky::actor::defs::ProfileView>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.feed.getRepostedBy", record: false, {
         0 uri: "uri" required,
         1 cid: "cid" optional,
@@ -107,7 +103,8 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required fields: [`uri`](field@Self::uri) and
+    /// [`reposted_by`](field@Self::reposted_by).
     pub fn new(
         uri: types::AtUri,
         reposted_by: Vec<api::app::bsky::actor::defs::ProfileView>,
@@ -121,3 +118,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `app.bsky.feed.getRepostedBy`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -20,19 +20,22 @@ impl xrpc::Method for GetTimeline {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetTimeline {}
 
 impl xrpc::Paginated for GetTimeline {
     type Item = api::app::bsky::feed::defs::FeedViewPost;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(output: Output) -> Vec<api::app::bsky::feed::defs::FeedViewPost> {
         output.feed
     }
@@ -44,13 +47,12 @@ impl xrpc::Paginated for GetTimeline {
 pub struct Params {
     /// Which kind of timeline; left to the server.
     pub algorithm: Option<String>,
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 algorithm: "algorithm",
         1 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
@@ -59,7 +61,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With nothing set.
+    /// Creates `Params` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             algorithm: None,
@@ -69,7 +71,7 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
         algorithm = algorithm: into String,
         limit = limit: plain i64,
@@ -81,15 +83,13 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `feed`.
     pub feed: Vec<api::app::bsky::feed::defs::FeedViewPost>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.feed.getTimeline", record: false, {
         0 cursor: "cursor" optional,
         1 feed: "feed" required,
@@ -97,7 +97,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`feed`](field@Self::feed).
     pub fn new(feed: Vec<api::app::bsky::feed::defs::FeedViewPost>) -> Self {
         Self {
             cursor: None,
@@ -106,3 +106,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `app.bsky.feed.getTimeline`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -38,194 +38,238 @@ pub mod threadgate;
 pub struct AppBskyFeed<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! { app_bsky_feed, AppBskyFeed, "app.bsky.feed" }
+crate::__v1::accessor! { app_bsky_feed, AppBskyFeed, "app.bsky.feed" }
 
 #[cfg(feature = "client")]
 impl<'c> AppBskyFeed<'c> {
+    /// Returns the methods of `app.bsky.feed` over any transport.
+    pub fn over(transport: &'c dyn xrpc::Transport) -> Self {
+        Self(xrpc::Caller::new(transport))
+    }
+
     /// Describes the feeds and policies of a feed generator; answered by the generator itself.
     ///
     /// `app.bsky.feed.describeFeedGenerator`
+    ///
+    /// Returns [`Output`](describe_feed_generator::Output).
     pub fn describe_feed_generator(
         &self,
     ) -> xrpc::Call<'c, describe_feed_generator::DescribeFeedGenerator> {
-        xrpc::Call::new(self.0, xrpc::NoParams, ())
+        xrpc::Call::new(self.0, describe_feed_generator::Params::new(), ())
     }
+
     /// Lists the feed generators of one account.
     ///
     /// `app.bsky.feed.getActorFeeds`
+    ///
+    /// Returns [`Output`](get_actor_feeds::Output).
     pub fn get_actor_feeds(
         &self,
         params: get_actor_feeds::Params,
     ) -> xrpc::Call<'c, get_actor_feeds::GetActorFeeds> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Lists the posts that an account liked; only for that account itself.
     ///
     /// `app.bsky.feed.getActorLikes`
     ///
-    /// Errors: `BlockedActor`, `BlockedByActor`.
+    /// Returns [`Output`](get_actor_likes::Output). Errors: `BlockedActor`, `BlockedByActor`; see
+    /// [`Error`](get_actor_likes::Error).
     pub fn get_actor_likes(
         &self,
         params: get_actor_likes::Params,
     ) -> xrpc::Call<'c, get_actor_likes::GetActorLikes> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Gets the posts and reposts of one account.
     ///
     /// `app.bsky.feed.getAuthorFeed`
     ///
-    /// Errors: `BlockedActor`, `BlockedByActor`.
+    /// Returns [`Output`](get_author_feed::Output). Errors: `BlockedActor`, `BlockedByActor`; see
+    /// [`Error`](get_author_feed::Error).
     pub fn get_author_feed(
         &self,
         params: get_author_feed::Params,
     ) -> xrpc::Call<'c, get_author_feed::GetAuthorFeed> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Gets the posts of a feed generator, hydrated for the reader.
     ///
     /// `app.bsky.feed.getFeed`
     ///
-    /// Errors: `UnknownFeed`.
+    /// Returns [`Output`](get_feed::Output). Errors: `UnknownFeed`; see [`Error`](get_feed::Error).
     pub fn get_feed(
         &self,
         params: get_feed::Params,
     ) -> xrpc::Call<'c, get_feed::GetFeed> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Gets one feed generator and whether it works at the moment.
     ///
     /// `app.bsky.feed.getFeedGenerator`
+    ///
+    /// Returns [`Output`](get_feed_generator::Output).
     pub fn get_feed_generator(
         &self,
         params: get_feed_generator::Params,
     ) -> xrpc::Call<'c, get_feed_generator::GetFeedGenerator> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Gets several feed generators at once.
     ///
     /// `app.bsky.feed.getFeedGenerators`
+    ///
+    /// Returns [`Output`](get_feed_generators::Output).
     pub fn get_feed_generators(
         &self,
         params: get_feed_generators::Params,
     ) -> xrpc::Call<'c, get_feed_generators::GetFeedGenerators> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Gets the bare post references of a feed; answered by the feed generator.
     ///
     /// `app.bsky.feed.getFeedSkeleton`
     ///
-    /// Errors: `UnknownFeed`.
+    /// Returns [`Output`](get_feed_skeleton::Output). Errors: `UnknownFeed`; see
+    /// [`Error`](get_feed_skeleton::Error).
     pub fn get_feed_skeleton(
         &self,
         params: get_feed_skeleton::Params,
     ) -> xrpc::Call<'c, get_feed_skeleton::GetFeedSkeleton> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Lists the likes of one subject.
     ///
     /// `app.bsky.feed.getLikes`
+    ///
+    /// Returns [`Output`](get_likes::Output).
     pub fn get_likes(
         &self,
         params: get_likes::Params,
     ) -> xrpc::Call<'c, get_likes::GetLikes> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Gets recent posts of the members of a list.
     ///
     /// `app.bsky.feed.getListFeed`
     ///
-    /// Errors: `UnknownList`.
+    /// Returns [`Output`](get_list_feed::Output). Errors: `UnknownList`; see [`Error`](get_list_feed::Error).
     pub fn get_list_feed(
         &self,
         params: get_list_feed::Params,
     ) -> xrpc::Call<'c, get_list_feed::GetListFeed> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Gets a post with its parents and replies.
     ///
     /// `app.bsky.feed.getPostThread`
     ///
-    /// Errors: `NotFound`.
+    /// Returns [`Output`](get_post_thread::Output). Errors: `NotFound`; see [`Error`](get_post_thread::Error).
     pub fn get_post_thread(
         &self,
         params: get_post_thread::Params,
     ) -> xrpc::Call<'c, get_post_thread::GetPostThread> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Gets several posts at once by their URIs.
     ///
     /// `app.bsky.feed.getPosts`
+    ///
+    /// Returns [`Output`](get_posts::Output).
     pub fn get_posts(
         &self,
         params: get_posts::Params,
     ) -> xrpc::Call<'c, get_posts::GetPosts> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Lists the posts that quote one post.
     ///
     /// `app.bsky.feed.getQuotes`
+    ///
+    /// Returns [`Output`](get_quotes::Output).
     pub fn get_quotes(
         &self,
         params: get_quotes::Params,
     ) -> xrpc::Call<'c, get_quotes::GetQuotes> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Lists the accounts that reposted one post.
     ///
     /// `app.bsky.feed.getRepostedBy`
+    ///
+    /// Returns [`Output`](get_reposted_by::Output).
     pub fn get_reposted_by(
         &self,
         params: get_reposted_by::Params,
     ) -> xrpc::Call<'c, get_reposted_by::GetRepostedBy> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Suggests feed generators.
     ///
     /// `app.bsky.feed.getSuggestedFeeds`
+    ///
+    /// Optional parameters: [`Params`](get_suggested_feeds::Params), set with [`params`](xrpc::Call::params).
+    /// Returns [`Output`](get_suggested_feeds::Output).
     pub fn get_suggested_feeds(
         &self,
-        params: get_suggested_feeds::Params,
     ) -> xrpc::Call<'c, get_suggested_feeds::GetSuggestedFeeds> {
-        xrpc::Call::new(self.0, params, ())
+        xrpc::Call::new(self.0, get_suggested_feeds::Params::new(), ())
     }
+
     /// Gets the home timeline of the signed-in account.
     ///
     /// `app.bsky.feed.getTimeline`
-    pub fn get_timeline(
-        &self,
-        params: get_timeline::Params,
-    ) -> xrpc::Call<'c, get_timeline::GetTimeline> {
-        xrpc::Call::new(self.0, params, ())
+    ///
+    /// Optional parameters: [`Params`](get_timeline::Params), set with [`params`](xrpc::Call::params). Returns
+    /// [`Output`](get_timeline::Output).
+    pub fn get_timeline(&self) -> xrpc::Call<'c, get_timeline::GetTimeline> {
+        xrpc::Call::new(self.0, get_timeline::Params::new(), ())
     }
+
     /// Searches posts, with filters for author, language, time and more.
     ///
     /// `app.bsky.feed.searchPosts`
     ///
-    /// Errors: `BadQueryString`.
+    /// Returns [`Output`](search_posts::Output). Errors: `BadQueryString`; see [`Error`](search_posts::Error).
     pub fn search_posts(
         &self,
         params: search_posts::Params,
     ) -> xrpc::Call<'c, search_posts::SearchPosts> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Searches posts with the newer set of filters.
     ///
     /// `app.bsky.feed.searchPostsV2`
     ///
-    /// Errors: `BadQueryString`.
-    pub fn search_posts_v2(
-        &self,
-        params: search_posts_v2::Params,
-    ) -> xrpc::Call<'c, search_posts_v2::SearchPostsV2> {
-        xrpc::Call::new(self.0, params, ())
+    /// Optional parameters: [`Params`](search_posts_v2::Params), set with [`params`](xrpc::Call::params). Returns
+    /// [`Output`](search_posts_v2::Output). Errors: `BadQueryString`; see [`Error`](search_posts_v2::Error).
+    pub fn search_posts_v2(&self) -> xrpc::Call<'c, search_posts_v2::SearchPostsV2> {
+        xrpc::Call::new(self.0, search_posts_v2::Params::new(), ())
     }
+
     /// Reports to a feed generator how a reader dealt with its items.
     ///
     /// `app.bsky.feed.sendInteractions`
+    ///
+    /// Returns [`Output`](send_interactions::Output).
     pub fn send_interactions(
         &self,
         input: send_interactions::Input,
     ) -> xrpc::Call<'c, send_interactions::SendInteractions> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, send_interactions::Params::new(), input)
     }
 }

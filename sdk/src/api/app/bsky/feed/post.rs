@@ -7,37 +7,34 @@ use crate::types;
 
 /// A post: text with facets, embeds and its place in a thread.
 ///
-/// Record `app.bsky.feed.post`, record key: `tid`.
+/// The record `app.bsky.feed.post`, with record keys of the type `tid`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Post {
-    /// `text`: At most 300 graphemes. At most 3000 bytes.
+    /// At most 300 graphemes. At most 3000 bytes.
     pub text: String,
-    /// Older form of facets; not written any more.
+    #[deprecated(note = "`facets` take their place; new posts have none of these.")]
     pub entities: Option<Vec<Entity>>,
     /// What stretches of the text mean: mentions, links, tags.
     pub facets: Option<Vec<api::app::bsky::richtext::facet::Facet>>,
-    /// `reply`.
     pub reply: Option<Box<ReplyRef>>,
-    /// `embed`.
     pub embed: Option<PostEmbed>,
     /// Languages of the text.
     ///
     /// At most 3 elements.
     pub langs: Option<Vec<types::Language>>,
-    /// `labels`.
     pub labels: Option<PostLabels>,
     /// Tags that do not stand in the text.
     ///
-    /// At most 8 elements. Each: At most 64 graphemes. At most 640 bytes.
+    /// At most 8 elements. Each element: At most 64 graphemes. At most 640 bytes.
     pub tags: Option<Vec<String>>,
     /// When the author says that it was written.
     pub created_at: types::Datetime,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Post, "app.bsky.feed.post", record: true, {
         0 tags: "tags" optional [MaxLength(8), Each(&[types::Rule::MaxGraphemes(64), types::Rule::MaxBytes(640)])],
         1 text: "text" required [MaxGraphemes(300), MaxBytes(3000)],
@@ -57,7 +54,8 @@ impl types::Record for Post {
 }
 
 impl Post {
-    /// With the required fields.
+    /// Creates `Post` with its required fields: [`text`](field@Self::text) and
+    /// [`created_at`](field@Self::created_at).
     pub fn new(text: impl Into<String>, created_at: types::Datetime) -> Self {
         Self {
             text: text.into(),
@@ -74,8 +72,9 @@ impl Post {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Post {
+        #[deprecated(note = "`facets` take their place; new posts have none of these.")]
         entities = entities: plain Vec<Entity>,
         facets = facets: plain Vec<api::app::bsky::richtext::facet::Facet>,
         reply = reply: boxed ReplyRef,
@@ -102,11 +101,11 @@ pub enum PostEmbed {
     Record(Box<api::app::bsky::embed::record::Record>),
     /// `app.bsky.embed.recordWithMedia`
     RecordWithMedia(Box<api::app::bsky::embed::record_with_media::RecordWithMedia>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     PostEmbed, open {
         Images(api::app::bsky::embed::images::Images) = "app.bsky.embed.images",
         Video(api::app::bsky::embed::video::Video) = "app.bsky.embed.video",
@@ -123,11 +122,11 @@ crate::union! {
 pub enum PostLabels {
     /// `com.atproto.label.defs#selfLabels`
     SelfLabels(Box<api::com::atproto::label::defs::SelfLabels>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     PostLabels, open {
         SelfLabels(api::com::atproto::label::defs::SelfLabels) = "com.atproto.label.defs#selfLabels",
     }
@@ -141,11 +140,11 @@ pub struct ReplyRef {
     pub root: api::com::atproto::repo::strong_ref::StrongRef,
     /// The post that is replied to.
     pub parent: api::com::atproto::repo::strong_ref::StrongRef,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ReplyRef, "app.bsky.feed.post#replyRef", record: false, {
         0 root: "root" required,
         1 parent: "parent" required,
@@ -153,7 +152,7 @@ crate::object! {
 }
 
 impl ReplyRef {
-    /// With the required fields.
+    /// Creates `ReplyRef` with its required fields: [`root`](field@Self::root) and [`parent`](field@Self::parent).
     pub fn new(
         root: api::com::atproto::repo::strong_ref::StrongRef,
         parent: api::com::atproto::repo::strong_ref::StrongRef,
@@ -167,20 +166,18 @@ impl ReplyRef {
 }
 
 /// `app.bsky.feed.post#entity`
+#[deprecated(note = "app.bsky.richtext.facet takes its place.")]
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Entity {
-    /// `index`.
     pub index: TextSlice,
-    /// `type`.
     pub r#type: String,
-    /// `value`.
     pub value: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Entity, "app.bsky.feed.post#entity", record: false, {
         0 r#type: "type" required,
         1 index: "index" required,
@@ -189,7 +186,8 @@ crate::object! {
 }
 
 impl Entity {
-    /// With the required fields.
+    /// Creates `Entity` with its required fields: [`index`](field@Self::index), [`type`](field@Self::type) and
+    /// [`value`](field@Self::value).
     pub fn new(
         index: TextSlice,
         r#type: impl Into<String>,
@@ -205,18 +203,21 @@ impl Entity {
 }
 
 /// `app.bsky.feed.post#textSlice`
+#[deprecated(
+    note = "app.bsky.richtext.facet takes its place. A range of the text, the end excluded, counted in UTF-16 units."
+)]
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct TextSlice {
-    /// `start`: At least 0.
+    /// At least 0.
     pub start: i64,
-    /// `end`: At least 0.
+    /// At least 0.
     pub end: i64,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     TextSlice, "app.bsky.feed.post#textSlice", record: false, {
         0 end: "end" required [Minimum(0)],
         1 start: "start" required [Minimum(0)],
@@ -224,7 +225,7 @@ crate::object! {
 }
 
 impl TextSlice {
-    /// With the required fields.
+    /// Creates `TextSlice` with its required fields: [`start`](field@Self::start) and [`end`](field@Self::end).
     pub fn new(start: i64, end: i64) -> Self {
         Self {
             start,

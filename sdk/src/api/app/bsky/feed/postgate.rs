@@ -6,13 +6,11 @@ use crate::types;
 
 /// Rules for embedding one post in other posts.
 ///
-/// Record `app.bsky.feed.postgate`, record key: `tid`.
+/// The record `app.bsky.feed.postgate`, with record keys of the type `tid`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Postgate {
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// `post`.
     pub post: types::AtUri,
     /// Posts whose quote of this one was taken off.
     ///
@@ -22,11 +20,11 @@ pub struct Postgate {
     ///
     /// At most 5 elements.
     pub embedding_rules: Option<Vec<PostgateEmbeddingRulesItem>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Postgate, "app.bsky.feed.postgate", record: true, {
         0 post: "post" required,
         1 created_at: "createdAt" required,
@@ -41,8 +39,9 @@ impl types::Record for Postgate {
 }
 
 impl Postgate {
-    /// With the required fields.
-    pub fn new(created_at: types::Datetime, post: types::AtUri) -> Self {
+    /// Creates `Postgate` with its required fields: [`post`](field@Self::post) and
+    /// [`created_at`](field@Self::created_at).
+    pub fn new(post: types::AtUri, created_at: types::Datetime) -> Self {
         Self {
             created_at,
             post,
@@ -53,7 +52,7 @@ impl Postgate {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Postgate {
         detached_embedding_uris = detached_embedding_uris: plain Vec<types::AtUri>,
         embedding_rules = embedding_rules: plain Vec<PostgateEmbeddingRulesItem>,
@@ -66,11 +65,11 @@ crate::setters! {
 pub enum PostgateEmbeddingRulesItem {
     /// `app.bsky.feed.postgate#disableRule`
     DisableRule(Box<DisableRule>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     PostgateEmbeddingRulesItem, open {
         DisableRule(DisableRule) = "app.bsky.feed.postgate#disableRule",
     }
@@ -80,14 +79,14 @@ crate::union! {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct DisableRule {
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { DisableRule, "app.bsky.feed.postgate#disableRule", record: false, {} }
+crate::__v1::object! { DisableRule, "app.bsky.feed.postgate#disableRule", record: false, {} }
 
 impl DisableRule {
-    /// With nothing set.
+    /// Creates `DisableRule`, which has no fields in the lexicon.
     pub fn new() -> Self {
         Self {
             extra: types::Extra::default(),

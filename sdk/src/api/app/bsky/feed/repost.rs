@@ -7,21 +7,19 @@ use crate::types;
 
 /// A repost of a post.
 ///
-/// Record `app.bsky.feed.repost`, record key: `tid`.
+/// The record `app.bsky.feed.repost`, with record keys of the type `tid`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Repost {
-    /// `subject`.
     pub subject: api::com::atproto::repo::strong_ref::StrongRef,
-    /// `createdAt`.
     pub created_at: types::Datetime,
     /// The repost through which the post was found.
     pub via: Option<Box<api::com::atproto::repo::strong_ref::StrongRef>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Repost, "app.bsky.feed.repost", record: true, {
         0 via: "via" optional,
         1 subject: "subject" required,
@@ -35,7 +33,8 @@ impl types::Record for Repost {
 }
 
 impl Repost {
-    /// With the required fields.
+    /// Creates `Repost` with its required fields: [`subject`](field@Self::subject) and
+    /// [`created_at`](field@Self::created_at).
     pub fn new(
         subject: api::com::atproto::repo::strong_ref::StrongRef,
         created_at: types::Datetime,
@@ -49,4 +48,8 @@ impl Repost {
     }
 }
 
-crate::setters! { Repost { via = via: boxed api::com::atproto::repo::strong_ref::StrongRef } }
+crate::__v1::setters! {
+    Repost {
+        via = via: boxed api::com::atproto::repo::strong_ref::StrongRef,
+    }
+}

@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `app.bsky.feed.searchPostsV2`
 ///
-/// Errors: `BadQueryString`.
+/// Errors: `BadQueryString`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SearchPostsV2;
 
@@ -27,71 +27,61 @@ impl xrpc::Method for SearchPostsV2 {
 
 impl xrpc::Query for SearchPostsV2 {}
 
+impl xrpc::Paginated for SearchPostsV2 {
+    type Item = api::app::bsky::feed::defs::PostView;
+
+    fn set_cursor(params: &mut Params, cursor: String) {
+        params.cursor = Some(cursor);
+    }
+
+    fn cursor(output: &Output) -> Option<&str> {
+        output.cursor.as_deref()
+    }
+
+    fn into_items(output: Output) -> Vec<api::app::bsky::feed::defs::PostView> {
+        output.posts
+    }
+}
+
 /// The parameters of `app.bsky.feed.searchPostsV2`.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `limit`: 1 to 100. 25 if absent.
+    /// Between 1 and 100. Defaults to 25.
     pub limit: Option<i64>,
-    /// `query`.
     pub query: Option<String>,
-    /// `sort`.
     pub sort: Option<ParamsSort>,
-    /// `authors`.
     pub authors: Option<Vec<types::AtIdentifier>>,
-    /// `mentions`.
     pub mentions: Option<Vec<types::AtIdentifier>>,
-    /// `domains`.
     pub domains: Option<Vec<String>>,
-    /// `urls`.
     pub urls: Option<Vec<types::Uri>>,
-    /// `embeddedAtUris`.
     pub embedded_at_uris: Option<Vec<types::AtUri>>,
-    /// `hashtags`: Each: At most 64 graphemes. At most 640 bytes.
+    /// Each element: At most 64 graphemes. At most 640 bytes.
     pub hashtags: Option<Vec<String>>,
-    /// `excludeAuthors`.
     pub exclude_authors: Option<Vec<types::AtIdentifier>>,
-    /// `excludeMentions`.
     pub exclude_mentions: Option<Vec<types::AtIdentifier>>,
-    /// `excludeDomains`.
     pub exclude_domains: Option<Vec<String>>,
-    /// `excludeUrls`.
     pub exclude_urls: Option<Vec<types::Uri>>,
-    /// `excludeEmbeddedAtUris`.
     pub exclude_embedded_at_uris: Option<Vec<types::AtUri>>,
-    /// `excludeHashtags`: Each: At most 64 graphemes. At most 640 bytes.
+    /// Each element: At most 64 graphemes. At most 640 bytes.
     pub exclude_hashtags: Option<Vec<String>>,
-    /// `since`.
     pub since: Option<String>,
-    /// `until`.
     pub until: Option<String>,
-    /// `allTime`.
     pub all_time: Option<bool>,
-    /// `languages`.
     pub languages: Option<Vec<types::Language>>,
-    /// `excludeLanguages`.
     pub exclude_languages: Option<Vec<types::Language>>,
-    /// `hasMedia`.
     pub has_media: Option<bool>,
-    /// `hasVideo`.
     pub has_video: Option<bool>,
-    /// `replyParentUri`.
     pub reply_parent_uri: Option<types::AtUri>,
-    /// `threadRootUri`.
     pub thread_root_uri: Option<types::AtUri>,
-    /// `excludeReplies`.
     pub exclude_replies: Option<bool>,
-    /// `repliesOnly`.
     pub replies_only: Option<bool>,
-    /// `following`.
     pub following: Option<bool>,
-    /// `queryLanguage`.
     pub query_language: Option<ParamsQueryLanguage>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 cursor: "cursor",
         1 limit: "limit" [Minimum(1), Maximum(100)] = Integer(25),
@@ -126,7 +116,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With nothing set.
+    /// Creates `Params` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             cursor: None,
@@ -162,11 +152,11 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
         cursor = cursor: into String,
         limit = limit: plain i64,
-        query = query: into String,
+        with_query = query: into String,
         sort = sort: into ParamsSort,
         authors = authors: plain Vec<types::AtIdentifier>,
         mentions = mentions: plain Vec<types::AtIdentifier>,
@@ -204,11 +194,11 @@ pub enum ParamsSort {
     Recent,
     /// `top`
     Top,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { ParamsSort { Recent = "recent", Top = "top" } }
+crate::__v1::open_string! { ParamsSort { Recent = "recent", Top = "top" } }
 
 /// Part of `app.bsky.feed.searchPostsV2`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -224,11 +214,11 @@ pub enum ParamsQueryLanguage {
     Th,
     /// `ar`
     Ar,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     ParamsQueryLanguage {
         Ja = "ja",
         Zh = "zh",
@@ -242,19 +232,15 @@ crate::open_string! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `hitsTotal`.
     pub hits_total: Option<i64>,
-    /// `posts`.
     pub posts: Vec<api::app::bsky::feed::defs::PostView>,
-    /// `detectedQueryLanguages`.
     pub detected_query_languages: Option<Vec<OutputDetectedQueryLanguagesItem>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.feed.searchPostsV2", record: false, {
         0 cursor: "cursor" optional,
         1 hits_total: "hitsTotal" optional,
@@ -264,7 +250,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`posts`](field@Self::posts).
     pub fn new(posts: Vec<api::app::bsky::feed::defs::PostView>) -> Self {
         Self {
             cursor: None,
@@ -290,11 +276,11 @@ pub enum OutputDetectedQueryLanguagesItem {
     Th,
     /// `ar`
     Ar,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     OutputDetectedQueryLanguagesItem {
         Ja = "ja",
         Zh = "zh",
@@ -304,7 +290,7 @@ crate::open_string! {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `app.bsky.feed.searchPostsV2`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -312,4 +298,4 @@ pub enum Error {
     BadQueryString,
 }
 
-crate::errors! { Error { BadQueryString = "BadQueryString" } }
+crate::__v1::errors! { Error { BadQueryString = "BadQueryString" } }

@@ -17,27 +17,39 @@ impl xrpc::Method for SendInteractions {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for SendInteractions {}
+
+/// The parameters of `app.bsky.feed.sendInteractions`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `app.bsky.feed.sendInteractions`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `feed`.
     pub feed: Option<types::AtUri>,
-    /// `interactions`.
     pub interactions: Vec<api::app::bsky::feed::defs::Interaction>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "app.bsky.feed.sendInteractions", record: false, {
         0 feed: "feed" optional,
         1 interactions: "interactions" required,
@@ -45,7 +57,7 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`interactions`](field@Self::interactions).
     pub fn new(interactions: Vec<api::app::bsky::feed::defs::Interaction>) -> Self {
         Self {
             feed: None,
@@ -55,23 +67,30 @@ impl Input {
     }
 }
 
-crate::setters! { Input { feed = feed: plain types::AtUri } }
+crate::__v1::setters! { Input { feed = feed: plain types::AtUri } }
 
 /// The output of `app.bsky.feed.sendInteractions`.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Output {
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "app.bsky.feed.sendInteractions", record: false, {} }
+crate::__v1::object! { Output, "app.bsky.feed.sendInteractions", record: false, {} }
 
 impl Output {
-    /// With nothing set.
+    /// Creates `Output`, which has no fields in the lexicon.
     pub fn new() -> Self {
         Self {
             extra: types::Extra::default(),
         }
     }
 }
+
+/// The errors of `app.bsky.feed.sendInteractions`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

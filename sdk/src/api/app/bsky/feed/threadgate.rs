@@ -6,27 +6,25 @@ use crate::types;
 
 /// Rules for who may reply to a thread.
 ///
-/// Record `app.bsky.feed.threadgate`, record key: `tid`.
+/// The record `app.bsky.feed.threadgate`, with record keys of the type `tid`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Threadgate {
-    /// `post`.
     pub post: types::AtUri,
     /// Who may reply; everybody if absent, nobody if empty.
     ///
     /// At most 5 elements.
     pub allow: Option<Vec<ThreadgateAllowItem>>,
-    /// `createdAt`.
     pub created_at: types::Datetime,
     /// Replies that the author has hidden.
     ///
     /// At most 300 elements.
     pub hidden_replies: Option<Vec<types::AtUri>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Threadgate, "app.bsky.feed.threadgate", record: true, {
         0 post: "post" required,
         1 allow: "allow" optional [MaxLength(5)],
@@ -41,7 +39,8 @@ impl types::Record for Threadgate {
 }
 
 impl Threadgate {
-    /// With the required fields.
+    /// Creates `Threadgate` with its required fields: [`post`](field@Self::post) and
+    /// [`created_at`](field@Self::created_at).
     pub fn new(post: types::AtUri, created_at: types::Datetime) -> Self {
         Self {
             post,
@@ -53,7 +52,7 @@ impl Threadgate {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Threadgate {
         allow = allow: plain Vec<ThreadgateAllowItem>,
         hidden_replies = hidden_replies: plain Vec<types::AtUri>,
@@ -72,11 +71,11 @@ pub enum ThreadgateAllowItem {
     FollowingRule(Box<FollowingRule>),
     /// `app.bsky.feed.threadgate#listRule`
     ListRule(Box<ListRule>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     ThreadgateAllowItem, open {
         MentionRule(MentionRule) = "app.bsky.feed.threadgate#mentionRule",
         FollowerRule(FollowerRule) = "app.bsky.feed.threadgate#followerRule",
@@ -89,14 +88,14 @@ crate::union! {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct MentionRule {
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { MentionRule, "app.bsky.feed.threadgate#mentionRule", record: false, {} }
+crate::__v1::object! { MentionRule, "app.bsky.feed.threadgate#mentionRule", record: false, {} }
 
 impl MentionRule {
-    /// With nothing set.
+    /// Creates `MentionRule`, which has no fields in the lexicon.
     pub fn new() -> Self {
         Self {
             extra: types::Extra::default(),
@@ -108,14 +107,14 @@ impl MentionRule {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct FollowerRule {
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { FollowerRule, "app.bsky.feed.threadgate#followerRule", record: false, {} }
+crate::__v1::object! { FollowerRule, "app.bsky.feed.threadgate#followerRule", record: false, {} }
 
 impl FollowerRule {
-    /// With nothing set.
+    /// Creates `FollowerRule`, which has no fields in the lexicon.
     pub fn new() -> Self {
         Self {
             extra: types::Extra::default(),
@@ -127,14 +126,14 @@ impl FollowerRule {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct FollowingRule {
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { FollowingRule, "app.bsky.feed.threadgate#followingRule", record: false, {} }
+crate::__v1::object! { FollowingRule, "app.bsky.feed.threadgate#followingRule", record: false, {} }
 
 impl FollowingRule {
-    /// With nothing set.
+    /// Creates `FollowingRule`, which has no fields in the lexicon.
     pub fn new() -> Self {
         Self {
             extra: types::Extra::default(),
@@ -146,20 +145,19 @@ impl FollowingRule {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ListRule {
-    /// `list`.
     pub list: types::AtUri,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ListRule, "app.bsky.feed.threadgate#listRule", record: false, {
         0 list: "list" required,
     }
 }
 
 impl ListRule {
-    /// With the required fields.
+    /// Creates `ListRule` with its required field, [`list`](field@Self::list).
     pub fn new(list: types::AtUri) -> Self {
         Self {
             list,

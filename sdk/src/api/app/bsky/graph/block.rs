@@ -6,19 +6,17 @@ use crate::types;
 
 /// A block of another account; public like every record.
 ///
-/// Record `app.bsky.graph.block`, record key: `tid`.
+/// The record `app.bsky.graph.block`, with record keys of the type `tid`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Block {
-    /// `subject`.
     pub subject: types::Did,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Block, "app.bsky.graph.block", record: true, {
         0 subject: "subject" required,
         1 created_at: "createdAt" required,
@@ -31,7 +29,8 @@ impl types::Record for Block {
 }
 
 impl Block {
-    /// With the required fields.
+    /// Creates `Block` with its required fields: [`subject`](field@Self::subject) and
+    /// [`created_at`](field@Self::created_at).
     pub fn new(subject: types::Did, created_at: types::Datetime) -> Self {
         Self {
             subject,

@@ -9,29 +9,22 @@ use crate::types;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ListViewBasic {
-    /// `uri`.
     pub uri: types::AtUri,
-    /// `cid`.
     pub cid: types::Cid,
-    /// `name`: 1 to 64 bytes.
+    /// Between 1 and 64 bytes.
     pub name: String,
-    /// `purpose`.
     pub purpose: ListPurpose,
-    /// `avatar`.
     pub avatar: Option<types::Uri>,
-    /// `listItemCount`: At least 0.
+    /// At least 0.
     pub list_item_count: Option<i64>,
-    /// `labels`.
     pub labels: Option<Vec<api::com::atproto::label::defs::Label>>,
-    /// `viewer`.
     pub viewer: Option<Box<ListViewerState>>,
-    /// `indexedAt`.
     pub indexed_at: Option<types::Datetime>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ListViewBasic, "app.bsky.graph.defs#listViewBasic", record: false, {
         0 uri: "uri" required,
         1 cid: "cid" required,
@@ -46,7 +39,8 @@ crate::object! {
 }
 
 impl ListViewBasic {
-    /// With the required fields.
+    /// Creates `ListViewBasic` with its required fields: [`uri`](field@Self::uri), [`cid`](field@Self::cid),
+    /// [`name`](field@Self::name) and [`purpose`](field@Self::purpose).
     pub fn new(
         uri: types::AtUri,
         cid: types::Cid,
@@ -72,35 +66,26 @@ impl ListViewBasic {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ListView {
-    /// `uri`.
     pub uri: types::AtUri,
-    /// `cid`.
     pub cid: types::Cid,
-    /// `creator`.
     pub creator: api::app::bsky::actor::defs::ProfileView,
-    /// `name`: 1 to 64 bytes.
+    /// Between 1 and 64 bytes.
     pub name: String,
-    /// `purpose`.
     pub purpose: ListPurpose,
-    /// `description`: At most 300 graphemes. At most 3000 bytes.
+    /// At most 300 graphemes. At most 3000 bytes.
     pub description: Option<String>,
-    /// `descriptionFacets`.
     pub description_facets: Option<Vec<api::app::bsky::richtext::facet::Facet>>,
-    /// `avatar`.
     pub avatar: Option<types::Uri>,
-    /// `listItemCount`: At least 0.
+    /// At least 0.
     pub list_item_count: Option<i64>,
-    /// `labels`.
     pub labels: Option<Vec<api::com::atproto::label::defs::Label>>,
-    /// `viewer`.
     pub viewer: Option<Box<ListViewerState>>,
-    /// `indexedAt`.
     pub indexed_at: types::Datetime,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ListView, "app.bsky.graph.defs#listView", record: false, {
         0 uri: "uri" required,
         1 cid: "cid" required,
@@ -118,7 +103,9 @@ crate::object! {
 }
 
 impl ListView {
-    /// With the required fields.
+    /// Creates `ListView` with its required fields: [`uri`](field@Self::uri), [`cid`](field@Self::cid),
+    /// [`creator`](field@Self::creator), [`name`](field@Self::name), [`purpose`](field@Self::purpose) and
+    /// [`indexed_at`](field@Self::indexed_at).
     pub fn new(
         uri: types::AtUri,
         cid: types::Cid,
@@ -149,17 +136,15 @@ impl ListView {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ListItemView {
-    /// `uri`.
     pub uri: types::AtUri,
-    /// `subject`.
     pub subject: api::app::bsky::actor::defs::ProfileView,
-    /// `subjectOptedOut`: Always `true`.
+    /// Always `true`.
     pub subject_opted_out: Option<bool>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ListItemView, "app.bsky.graph.defs#listItemView", record: false, {
         0 uri: "uri" required,
         1 subject: "subject" required,
@@ -168,7 +153,8 @@ crate::object! {
 }
 
 impl ListItemView {
-    /// With the required fields.
+    /// Creates `ListItemView` with its required fields: [`uri`](field@Self::uri) and
+    /// [`subject`](field@Self::subject).
     pub fn new(
         uri: types::AtUri,
         subject: api::app::bsky::actor::defs::ProfileView,
@@ -186,35 +172,28 @@ impl ListItemView {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct StarterPackView {
-    /// `uri`.
     pub uri: types::AtUri,
-    /// `cid`.
     pub cid: types::Cid,
-    /// `record`.
     pub record: types::Unknown,
-    /// `creator`.
     pub creator: api::app::bsky::actor::defs::ProfileViewBasic,
-    /// `list`.
     pub list: Option<Box<ListViewBasic>>,
-    /// `listItemsSample`: At most 12 elements.
+    /// At most 12 elements.
     pub list_items_sample: Option<Vec<ListItemView>>,
-    /// `feeds`: At most 3 elements.
+    /// At most 3 elements.
     pub feeds: Option<Vec<api::app::bsky::feed::defs::GeneratorView>>,
     /// Accounts that have signed up through it in the last week.
     ///
     /// At least 0.
     pub joined_week_count: Option<i64>,
-    /// `joinedAllTimeCount`: At least 0.
+    /// At least 0.
     pub joined_all_time_count: Option<i64>,
-    /// `labels`.
     pub labels: Option<Vec<api::com::atproto::label::defs::Label>>,
-    /// `indexedAt`.
     pub indexed_at: types::Datetime,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     StarterPackView, "app.bsky.graph.defs#starterPackView", record: false, {
         0 uri: "uri" required,
         1 cid: "cid" required,
@@ -231,7 +210,8 @@ crate::object! {
 }
 
 impl StarterPackView {
-    /// With the required fields.
+    /// Creates `StarterPackView` with its required fields: [`uri`](field@Self::uri), [`cid`](field@Self::cid),
+    /// [`record`](field@Self::record), [`creator`](field@Self::creator) and [`indexed_at`](field@Self::indexed_at).
     pub fn new(
         uri: types::AtUri,
         cid: types::Cid,
@@ -260,29 +240,23 @@ impl StarterPackView {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct StarterPackViewBasic {
-    /// `uri`.
     pub uri: types::AtUri,
-    /// `cid`.
     pub cid: types::Cid,
-    /// `record`.
     pub record: types::Unknown,
-    /// `creator`.
     pub creator: api::app::bsky::actor::defs::ProfileViewBasic,
-    /// `listItemCount`: At least 0.
+    /// At least 0.
     pub list_item_count: Option<i64>,
-    /// `joinedWeekCount`: At least 0.
+    /// At least 0.
     pub joined_week_count: Option<i64>,
-    /// `joinedAllTimeCount`: At least 0.
+    /// At least 0.
     pub joined_all_time_count: Option<i64>,
-    /// `labels`.
     pub labels: Option<Vec<api::com::atproto::label::defs::Label>>,
-    /// `indexedAt`.
     pub indexed_at: types::Datetime,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     StarterPackViewBasic, "app.bsky.graph.defs#starterPackViewBasic", record: false, {
         0 uri: "uri" required,
         1 cid: "cid" required,
@@ -297,7 +271,8 @@ crate::object! {
 }
 
 impl StarterPackViewBasic {
-    /// With the required fields.
+    /// Creates `StarterPackViewBasic` with its required fields: [`uri`](field@Self::uri), [`cid`](field@Self::cid),
+    /// [`record`](field@Self::record), [`creator`](field@Self::creator) and [`indexed_at`](field@Self::indexed_at).
     pub fn new(
         uri: types::AtUri,
         cid: types::Cid,
@@ -324,17 +299,23 @@ impl StarterPackViewBasic {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ListPurpose {
+    /// A list for muting or blocking the accounts on it.
+    ///
     /// `app.bsky.graph.defs#modlist`
     Modlist,
+    /// A list for showing the posts of the accounts on it.
+    ///
     /// `app.bsky.graph.defs#curatelist`
     Curatelist,
+    /// A list that other things refer to, such as a starter pack.
+    ///
     /// `app.bsky.graph.defs#referencelist`
     Referencelist,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     ListPurpose {
         Modlist = "app.bsky.graph.defs#modlist",
         Curatelist = "app.bsky.graph.defs#curatelist",
@@ -361,17 +342,15 @@ pub const REFERENCELIST: &str = "app.bsky.graph.defs#referencelist";
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ListViewerState {
-    /// `muted`.
     pub muted: Option<bool>,
     /// Address of the viewer's record that blocks the list.
     pub blocked: Option<types::AtUri>,
-    /// `referenceListOptOut`.
     pub reference_list_opt_out: Option<types::AtUri>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ListViewerState, "app.bsky.graph.defs#listViewerState", record: false, {
         0 muted: "muted" optional,
         1 blocked: "blocked" optional,
@@ -380,7 +359,7 @@ crate::object! {
 }
 
 impl ListViewerState {
-    /// With nothing set.
+    /// Creates `ListViewerState` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             muted: None,
@@ -395,15 +374,14 @@ impl ListViewerState {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct NotFoundActor {
-    /// `actor`.
     pub actor: types::AtIdentifier,
-    /// `notFound`: Always `true`.
+    /// Always `true`.
     pub not_found: bool,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     NotFoundActor, "app.bsky.graph.defs#notFoundActor", record: false, {
         0 actor: "actor" required,
         1 not_found: "notFound" required [ConstBoolean(true)],
@@ -411,7 +389,8 @@ crate::object! {
 }
 
 impl NotFoundActor {
-    /// With the required fields.
+    /// Creates `NotFoundActor` with its required field, [`actor`](field@Self::actor).
+    /// [`not_found`](field@Self::not_found) has the only value that the lexicon allows.
     pub fn new(actor: impl Into<types::AtIdentifier>) -> Self {
         Self {
             actor: actor.into(),
@@ -427,25 +406,18 @@ impl NotFoundActor {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Relationship {
-    /// `did`.
     pub did: types::Did,
-    /// `following`.
     pub following: Option<types::AtUri>,
-    /// `followedBy`.
     pub followed_by: Option<types::AtUri>,
-    /// `blocking`.
     pub blocking: Option<types::AtUri>,
-    /// `blockedBy`.
     pub blocked_by: Option<types::AtUri>,
-    /// `blockingByList`.
     pub blocking_by_list: Option<types::AtUri>,
-    /// `blockedByList`.
     pub blocked_by_list: Option<types::AtUri>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Relationship, "app.bsky.graph.defs#relationship", record: false, {
         0 did: "did" required,
         1 following: "following" optional,
@@ -458,7 +430,7 @@ crate::object! {
 }
 
 impl Relationship {
-    /// With the required fields.
+    /// Creates `Relationship` with its required field, [`did`](field@Self::did).
     pub fn new(did: types::Did) -> Self {
         Self {
             did,

@@ -7,21 +7,19 @@ use crate::types;
 
 /// A follow of another account.
 ///
-/// Record `app.bsky.graph.follow`, record key: `tid`.
+/// The record `app.bsky.graph.follow`, with record keys of the type `tid`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Follow {
-    /// `subject`.
     pub subject: types::Did,
-    /// `createdAt`.
     pub created_at: types::Datetime,
     /// The record through which the account was found, a starter pack for example.
     pub via: Option<Box<api::com::atproto::repo::strong_ref::StrongRef>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Follow, "app.bsky.graph.follow", record: true, {
         0 via: "via" optional,
         1 subject: "subject" required,
@@ -35,7 +33,8 @@ impl types::Record for Follow {
 }
 
 impl Follow {
-    /// With the required fields.
+    /// Creates `Follow` with its required fields: [`subject`](field@Self::subject) and
+    /// [`created_at`](field@Self::created_at).
     pub fn new(subject: types::Did, created_at: types::Datetime) -> Self {
         Self {
             subject,
@@ -46,4 +45,8 @@ impl Follow {
     }
 }
 
-crate::setters! { Follow { via = via: boxed api::com::atproto::repo::strong_ref::StrongRef } }
+crate::__v1::setters! {
+    Follow {
+        via = via: boxed api::com::atproto::repo::strong_ref::StrongRef,
+    }
+}

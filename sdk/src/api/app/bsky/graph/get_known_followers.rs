@@ -20,19 +20,22 @@ impl xrpc::Method for GetKnownFollowers {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetKnownFollowers {}
 
 impl xrpc::Paginated for GetKnownFollowers {
     type Item = api::app::bsky::actor::defs::ProfileView;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(output: Output) -> Vec<api::app::bsky::actor::defs::ProfileView> {
         output.followers
     }
@@ -42,15 +45,13 @@ impl xrpc::Paginated for GetKnownFollowers {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `actor`.
     pub actor: types::AtIdentifier,
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 actor: "actor",
         1 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
@@ -59,7 +60,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`actor`](field@Self::actor).
     pub fn new(actor: impl Into<types::AtIdentifier>) -> Self {
         Self {
             actor: actor.into(),
@@ -69,23 +70,20 @@ impl Params {
     }
 }
 
-crate::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
+crate::__v1::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
 
 /// The output of `app.bsky.graph.getKnownFollowers`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `subject`.
     pub subject: api::app::bsky::actor::defs::ProfileView,
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `followers`.
     pub followers: Vec<api::app::bsky::actor::defs::ProfileView>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.graph.getKnownFollowers", record: false, {
         0 subject: "subject" required,
         1 cursor: "cursor" optional,
@@ -94,7 +92,8 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required fields: [`subject`](field@Self::subject) and
+    /// [`followers`](field@Self::followers).
     pub fn new(
         subject: api::app::bsky::actor::defs::ProfileView,
         followers: Vec<api::app::bsky::actor::defs::ProfileView>,
@@ -107,3 +106,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `app.bsky.graph.getKnownFollowers`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -20,19 +20,22 @@ impl xrpc::Method for GetList {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetList {}
 
 impl xrpc::Paginated for GetList {
     type Item = api::app::bsky::graph::defs::ListItemView;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(output: Output) -> Vec<api::app::bsky::graph::defs::ListItemView> {
         output.items
     }
@@ -42,15 +45,13 @@ impl xrpc::Paginated for GetList {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `list`.
     pub list: types::AtUri,
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 list: "list",
         1 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
@@ -59,7 +60,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`list`](field@Self::list).
     pub fn new(list: types::AtUri) -> Self {
         Self {
             list,
@@ -69,23 +70,20 @@ impl Params {
     }
 }
 
-crate::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
+crate::__v1::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
 
 /// The output of `app.bsky.graph.getList`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `list`.
     pub list: api::app::bsky::graph::defs::ListView,
-    /// `items`.
     pub items: Vec<api::app::bsky::graph::defs::ListItemView>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.graph.getList", record: false, {
         0 cursor: "cursor" optional,
         1 list: "list" required,
@@ -94,7 +92,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required fields: [`list`](field@Self::list) and [`items`](field@Self::items).
     pub fn new(
         list: api::app::bsky::graph::defs::ListView,
         items: Vec<api::app::bsky::graph::defs::ListItemView>,
@@ -107,3 +105,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `app.bsky.graph.getList`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -20,19 +20,22 @@ impl xrpc::Method for GetLists {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetLists {}
 
 impl xrpc::Paginated for GetLists {
     type Item = api::app::bsky::graph::defs::ListView;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(output: Output) -> Vec<api::app::bsky::graph::defs::ListView> {
         output.lists
     }
@@ -42,17 +45,14 @@ impl xrpc::Paginated for GetLists {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `actor`.
     pub actor: types::AtIdentifier,
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `purposes`.
     pub purposes: Option<Vec<ParamsPurposesItem>>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 actor: "actor",
         1 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
@@ -62,7 +62,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`actor`](field@Self::actor).
     pub fn new(actor: impl Into<types::AtIdentifier>) -> Self {
         Self {
             actor: actor.into(),
@@ -73,7 +73,7 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
         limit = limit: plain i64,
         cursor = cursor: into String,
@@ -89,25 +89,23 @@ pub enum ParamsPurposesItem {
     Modlist,
     /// `curatelist`
     Curatelist,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { ParamsPurposesItem { Modlist = "modlist", Curatelist = "curatelist" } }
+crate::__v1::open_string! { ParamsPurposesItem { Modlist = "modlist", Curatelist = "curatelist" } }
 
 /// The output of `app.bsky.graph.getLists`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `lists`.
     pub lists: Vec<api::app::bsky::graph::defs::ListView>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.graph.getLists", record: false, {
         0 cursor: "cursor" optional,
         1 lists: "lists" required,
@@ -115,7 +113,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`lists`](field@Self::lists).
     pub fn new(lists: Vec<api::app::bsky::graph::defs::ListView>) -> Self {
         Self {
             cursor: None,
@@ -124,3 +122,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `app.bsky.graph.getLists`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -20,19 +20,22 @@ impl xrpc::Method for GetListsWithMembership {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetListsWithMembership {}
 
 impl xrpc::Paginated for GetListsWithMembership {
     type Item = ListWithMembership;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(output: Output) -> Vec<ListWithMembership> {
         output.lists_with_membership
     }
@@ -42,17 +45,14 @@ impl xrpc::Paginated for GetListsWithMembership {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `actor`.
     pub actor: types::AtIdentifier,
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `purposes`.
     pub purposes: Option<Vec<ParamsPurposesItem>>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 actor: "actor",
         1 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
@@ -62,7 +62,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`actor`](field@Self::actor).
     pub fn new(actor: impl Into<types::AtIdentifier>) -> Self {
         Self {
             actor: actor.into(),
@@ -73,7 +73,7 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
         limit = limit: plain i64,
         cursor = cursor: into String,
@@ -89,25 +89,23 @@ pub enum ParamsPurposesItem {
     Modlist,
     /// `curatelist`
     Curatelist,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { ParamsPurposesItem { Modlist = "modlist", Curatelist = "curatelist" } }
+crate::__v1::open_string! { ParamsPurposesItem { Modlist = "modlist", Curatelist = "curatelist" } }
 
 /// The output of `app.bsky.graph.getListsWithMembership`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `listsWithMembership`.
     pub lists_with_membership: Vec<ListWithMembership>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.graph.getListsWithMembership", record: false, {
         0 cursor: "cursor" optional,
         1 lists_with_membership: "listsWithMembership" required,
@@ -115,7 +113,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`lists_with_membership`](field@Self::lists_with_membership).
     pub fn new(lists_with_membership: Vec<ListWithMembership>) -> Self {
         Self {
             cursor: None,
@@ -125,19 +123,24 @@ impl Output {
     }
 }
 
+/// The errors of `app.bsky.graph.getListsWithMembership`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }
+
 /// `app.bsky.graph.getListsWithMembership#listWithMembership`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ListWithMembership {
-    /// `list`.
     pub list: api::app::bsky::graph::defs::ListView,
-    /// `listItem`.
     pub list_item: Option<Box<api::app::bsky::graph::defs::ListItemView>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ListWithMembership, "app.bsky.graph.getListsWithMembership#listWithMembership", record: false, {
         0 list: "list" required,
         1 list_item: "listItem" optional,
@@ -145,7 +148,7 @@ crate::object! {
 }
 
 impl ListWithMembership {
-    /// With the required fields.
+    /// Creates `ListWithMembership` with its required field, [`list`](field@Self::list).
     pub fn new(list: api::app::bsky::graph::defs::ListView) -> Self {
         Self {
             list,

@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `app.bsky.graph.getRelationships`
 ///
-/// Errors: `ActorNotFound`.
+/// Errors: `ActorNotFound`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetRelationships;
 
@@ -31,7 +31,6 @@ impl xrpc::Query for GetRelationships {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `actor`.
     pub actor: types::AtIdentifier,
     /// The accounts to compare with.
     ///
@@ -39,10 +38,10 @@ pub struct Params {
     pub others: Option<Vec<types::AtIdentifier>>,
 }
 
-crate::params! { Params { 0 actor: "actor", 1 others: "others" [MaxLength(30)] } }
+crate::__v1::params! { Params { 0 actor: "actor", 1 others: "others" [MaxLength(30)] } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`actor`](field@Self::actor).
     pub fn new(actor: impl Into<types::AtIdentifier>) -> Self {
         Self {
             actor: actor.into(),
@@ -51,21 +50,19 @@ impl Params {
     }
 }
 
-crate::setters! { Params { others = others: plain Vec<types::AtIdentifier> } }
+crate::__v1::setters! { Params { others = others: plain Vec<types::AtIdentifier> } }
 
 /// The output of `app.bsky.graph.getRelationships`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `actor`.
     pub actor: Option<types::Did>,
-    /// `relationships`.
     pub relationships: Vec<OutputRelationshipsItem>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.graph.getRelationships", record: false, {
         0 actor: "actor" optional,
         1 relationships: "relationships" required,
@@ -73,7 +70,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`relationships`](field@Self::relationships).
     pub fn new(relationships: Vec<OutputRelationshipsItem>) -> Self {
         Self {
             actor: None,
@@ -91,18 +88,18 @@ pub enum OutputRelationshipsItem {
     Relationship(Box<api::app::bsky::graph::defs::Relationship>),
     /// `app.bsky.graph.defs#notFoundActor`
     NotFoundActor(Box<api::app::bsky::graph::defs::NotFoundActor>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     OutputRelationshipsItem, open {
         Relationship(api::app::bsky::graph::defs::Relationship) = "app.bsky.graph.defs#relationship",
         NotFoundActor(api::app::bsky::graph::defs::NotFoundActor) = "app.bsky.graph.defs#notFoundActor",
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `app.bsky.graph.getRelationships`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -110,4 +107,4 @@ pub enum Error {
     ActorNotFound,
 }
 
-crate::errors! { Error { ActorNotFound = "ActorNotFound" } }
+crate::__v1::errors! { Error { ActorNotFound = "ActorNotFound" } }

@@ -20,7 +20,7 @@ impl xrpc::Method for GetStarterPack {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetStarterPack {}
@@ -29,14 +29,13 @@ impl xrpc::Query for GetStarterPack {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `starterPack`.
     pub starter_pack: types::AtUri,
 }
 
-crate::params! { Params { 0 starter_pack: "starterPack" } }
+crate::__v1::params! { Params { 0 starter_pack: "starterPack" } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`starter_pack`](field@Self::starter_pack).
     pub fn new(starter_pack: types::AtUri) -> Self {
         Self { starter_pack }
     }
@@ -46,20 +45,19 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `starterPack`.
     pub starter_pack: api::app::bsky::graph::defs::StarterPackView,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.graph.getStarterPack", record: false, {
         0 starter_pack: "starterPack" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`starter_pack`](field@Self::starter_pack).
     pub fn new(starter_pack: api::app::bsky::graph::defs::StarterPackView) -> Self {
         Self {
             starter_pack,
@@ -67,3 +65,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `app.bsky.graph.getStarterPack`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -20,7 +20,7 @@ impl xrpc::Method for GetStarterPacks {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetStarterPacks {}
@@ -29,14 +29,14 @@ impl xrpc::Query for GetStarterPacks {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `uris`: At most 25 elements.
+    /// At most 25 elements.
     pub uris: Vec<types::AtUri>,
 }
 
-crate::params! { Params { 0 uris: "uris" [MaxLength(25)] } }
+crate::__v1::params! { Params { 0 uris: "uris" [MaxLength(25)] } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`uris`](field@Self::uris).
     pub fn new(uris: Vec<types::AtUri>) -> Self {
         Self { uris }
     }
@@ -46,20 +46,19 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `starterPacks`.
     pub starter_packs: Vec<api::app::bsky::graph::defs::StarterPackViewBasic>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.graph.getStarterPacks", record: false, {
         0 starter_packs: "starterPacks" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`starter_packs`](field@Self::starter_packs).
     pub fn new(
         starter_packs: Vec<api::app::bsky::graph::defs::StarterPackViewBasic>,
     ) -> Self {
@@ -69,3 +68,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `app.bsky.graph.getStarterPacks`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

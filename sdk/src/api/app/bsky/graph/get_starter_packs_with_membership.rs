@@ -20,19 +20,22 @@ impl xrpc::Method for GetStarterPacksWithMembership {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetStarterPacksWithMembership {}
 
 impl xrpc::Paginated for GetStarterPacksWithMembership {
     type Item = StarterPackWithMembership;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(output: Output) -> Vec<StarterPackWithMembership> {
         output.starter_packs_with_membership
     }
@@ -42,15 +45,13 @@ impl xrpc::Paginated for GetStarterPacksWithMembership {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `actor`.
     pub actor: types::AtIdentifier,
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 actor: "actor",
         1 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
@@ -59,7 +60,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`actor`](field@Self::actor).
     pub fn new(actor: impl Into<types::AtIdentifier>) -> Self {
         Self {
             actor: actor.into(),
@@ -69,21 +70,19 @@ impl Params {
     }
 }
 
-crate::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
+crate::__v1::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
 
 /// The output of `app.bsky.graph.getStarterPacksWithMembership`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `starterPacksWithMembership`.
     pub starter_packs_with_membership: Vec<StarterPackWithMembership>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.graph.getStarterPacksWithMembership", record: false, {
         0 cursor: "cursor" optional,
         1 starter_packs_with_membership: "starterPacksWithMembership" required,
@@ -91,7 +90,8 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field,
+    /// [`starter_packs_with_membership`](field@Self::starter_packs_with_membership).
     pub fn new(starter_packs_with_membership: Vec<StarterPackWithMembership>) -> Self {
         Self {
             cursor: None,
@@ -101,19 +101,24 @@ impl Output {
     }
 }
 
+/// The errors of `app.bsky.graph.getStarterPacksWithMembership`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }
+
 /// `app.bsky.graph.getStarterPacksWithMembership#starterPackWithMembership`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct StarterPackWithMembership {
-    /// `starterPack`.
     pub starter_pack: api::app::bsky::graph::defs::StarterPackView,
-    /// `listItem`.
     pub list_item: Option<Box<api::app::bsky::graph::defs::ListItemView>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     StarterPackWithMembership, "app.bsky.graph.getStarterPacksWithMembership#starterPackWithMembership", record: false, {
         0 starter_pack: "starterPack" required,
         1 list_item: "listItem" optional,
@@ -121,7 +126,7 @@ crate::object! {
 }
 
 impl StarterPackWithMembership {
-    /// With the required fields.
+    /// Creates `StarterPackWithMembership` with its required field, [`starter_pack`](field@Self::starter_pack).
     pub fn new(starter_pack: api::app::bsky::graph::defs::StarterPackView) -> Self {
         Self {
             starter_pack,

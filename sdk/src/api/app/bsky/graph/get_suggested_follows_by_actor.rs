@@ -20,7 +20,7 @@ impl xrpc::Method for GetSuggestedFollowsByActor {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetSuggestedFollowsByActor {}
@@ -29,14 +29,13 @@ impl xrpc::Query for GetSuggestedFollowsByActor {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `actor`.
     pub actor: types::AtIdentifier,
 }
 
-crate::params! { Params { 0 actor: "actor" } }
+crate::__v1::params! { Params { 0 actor: "actor" } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`actor`](field@Self::actor).
     pub fn new(actor: impl Into<types::AtIdentifier>) -> Self {
         Self { actor: actor.into() }
     }
@@ -46,21 +45,20 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `suggestions`.
     pub suggestions: Vec<api::app::bsky::actor::defs::ProfileView>,
-    /// `recIdStr`.
     pub rec_id_str: Option<String>,
-    /// Whether these are general suggestions, for want of fitting ones.
-    ///
-    /// `false` if absent.
+    /// Defaults to `false`.
+    #[deprecated(
+        note = "servers leave it out. It once told that the suggestions were general ones, since none fit the actor."
+    )]
     pub is_fallback: Option<bool>,
-    /// `recId`.
+    #[deprecated(note = "read `recIdStr`, which holds the same identifier as text.")]
     pub rec_id: Option<i64>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.graph.getSuggestedFollowsByActor", record: false, {
         0 suggestions: "suggestions" required,
         1 rec_id_str: "recIdStr" optional,
@@ -70,7 +68,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`suggestions`](field@Self::suggestions).
     pub fn new(suggestions: Vec<api::app::bsky::actor::defs::ProfileView>) -> Self {
         Self {
             suggestions,
@@ -80,8 +78,19 @@ impl Output {
             extra: types::Extra::default(),
         }
     }
-    /// `isFallback`, or what the lexicon says that its absence means.
+
+    /// Returns `isFallback`, or its default in the lexicon if it is absent.
+    #[deprecated(
+        note = "servers leave it out. It once told that the suggestions were general ones, since none fit the actor."
+    )]
     pub fn is_fallback_or_default(&self) -> bool {
         self.is_fallback.unwrap_or(false)
     }
 }
+
+/// The errors of `app.bsky.graph.getSuggestedFollowsByActor`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

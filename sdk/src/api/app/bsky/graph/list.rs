@@ -7,29 +7,25 @@ use crate::types;
 
 /// A list of accounts, for moderation, for reading or as a reference.
 ///
-/// Record `app.bsky.graph.list`, record key: `tid`.
+/// The record `app.bsky.graph.list`, with record keys of the type `tid`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct List {
-    /// `purpose`.
     pub purpose: api::app::bsky::graph::defs::ListPurpose,
-    /// `name`: 1 to 64 bytes.
+    /// Between 1 and 64 bytes.
     pub name: String,
-    /// `description`: At most 300 graphemes. At most 3000 bytes.
+    /// At most 300 graphemes. At most 3000 bytes.
     pub description: Option<String>,
-    /// `descriptionFacets`.
     pub description_facets: Option<Vec<api::app::bsky::richtext::facet::Facet>>,
-    /// `avatar`: Accepts `image/png`, `image/jpeg`. At most 1000000 bytes.
+    /// Accepts `image/png`, `image/jpeg`. At most 1000000 bytes.
     pub avatar: Option<types::Blob>,
-    /// `labels`.
     pub labels: Option<ListLabels>,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     List, "app.bsky.graph.list", record: true, {
         0 name: "name" required [MinBytes(1), MaxBytes(64)],
         1 avatar: "avatar" optional [MaxSize(1000000), Accept(&["image/png", "image/jpeg"])],
@@ -47,10 +43,11 @@ impl types::Record for List {
 }
 
 impl List {
-    /// With the required fields.
+    /// Creates `List` with its required fields: [`name`](field@Self::name), [`purpose`](field@Self::purpose) and
+    /// [`created_at`](field@Self::created_at).
     pub fn new(
-        purpose: impl Into<api::app::bsky::graph::defs::ListPurpose>,
         name: impl Into<String>,
+        purpose: impl Into<api::app::bsky::graph::defs::ListPurpose>,
         created_at: types::Datetime,
     ) -> Self {
         Self {
@@ -66,7 +63,7 @@ impl List {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     List {
         description = description: into String,
         description_facets = description_facets: plain Vec<api::app::bsky::richtext::facet::Facet>,
@@ -81,11 +78,11 @@ crate::setters! {
 pub enum ListLabels {
     /// `com.atproto.label.defs#selfLabels`
     SelfLabels(Box<api::com::atproto::label::defs::SelfLabels>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     ListLabels, open {
         SelfLabels(api::com::atproto::label::defs::SelfLabels) = "com.atproto.label.defs#selfLabels",
     }

@@ -6,19 +6,17 @@ use crate::types;
 
 /// A block of every account on a moderation list.
 ///
-/// Record `app.bsky.graph.listblock`, record key: `tid`.
+/// The record `app.bsky.graph.listblock`, with record keys of the type `tid`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Listblock {
-    /// `subject`.
     pub subject: types::AtUri,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Listblock, "app.bsky.graph.listblock", record: true, {
         0 subject: "subject" required,
         1 created_at: "createdAt" required,
@@ -31,7 +29,8 @@ impl types::Record for Listblock {
 }
 
 impl Listblock {
-    /// With the required fields.
+    /// Creates `Listblock` with its required fields: [`subject`](field@Self::subject) and
+    /// [`created_at`](field@Self::created_at).
     pub fn new(subject: types::AtUri, created_at: types::Datetime) -> Self {
         Self {
             subject,

@@ -6,21 +6,18 @@ use crate::types;
 
 /// One account's place on a list.
 ///
-/// Record `app.bsky.graph.listitem`, record key: `tid`.
+/// The record `app.bsky.graph.listitem`, with record keys of the type `tid`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Listitem {
-    /// `subject`.
     pub subject: types::Did,
-    /// `list`.
     pub list: types::AtUri,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Listitem, "app.bsky.graph.listitem", record: true, {
         0 list: "list" required,
         1 subject: "subject" required,
@@ -34,7 +31,8 @@ impl types::Record for Listitem {
 }
 
 impl Listitem {
-    /// With the required fields.
+    /// Creates `Listitem` with its required fields: [`subject`](field@Self::subject), [`list`](field@Self::list)
+    /// and [`created_at`](field@Self::created_at).
     pub fn new(
         subject: types::Did,
         list: types::AtUri,

@@ -45,141 +45,181 @@ pub mod verification;
 pub struct AppBskyGraph<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! { app_bsky_graph, AppBskyGraph, "app.bsky.graph" }
+crate::__v1::accessor! { app_bsky_graph, AppBskyGraph, "app.bsky.graph" }
 
 #[cfg(feature = "client")]
 impl<'c> AppBskyGraph<'c> {
+    /// Returns the methods of `app.bsky.graph` over any transport.
+    pub fn over(transport: &'c dyn xrpc::Transport) -> Self {
+        Self(xrpc::Caller::new(transport))
+    }
+
     /// Lists the starter packs of one account.
     ///
     /// `app.bsky.graph.getActorStarterPacks`
+    ///
+    /// Returns [`Output`](get_actor_starter_packs::Output).
     pub fn get_actor_starter_packs(
         &self,
         params: get_actor_starter_packs::Params,
     ) -> xrpc::Call<'c, get_actor_starter_packs::GetActorStarterPacks> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Lists the accounts that the signed-in account blocks.
     ///
     /// `app.bsky.graph.getBlocks`
-    pub fn get_blocks(
-        &self,
-        params: get_blocks::Params,
-    ) -> xrpc::Call<'c, get_blocks::GetBlocks> {
-        xrpc::Call::new(self.0, params, ())
+    ///
+    /// Optional parameters: [`Params`](get_blocks::Params), set with [`params`](xrpc::Call::params). Returns
+    /// [`Output`](get_blocks::Output).
+    pub fn get_blocks(&self) -> xrpc::Call<'c, get_blocks::GetBlocks> {
+        xrpc::Call::new(self.0, get_blocks::Params::new(), ())
     }
+
     /// Lists the followers of one account.
     ///
     /// `app.bsky.graph.getFollowers`
+    ///
+    /// Returns [`Output`](get_followers::Output).
     pub fn get_followers(
         &self,
         params: get_followers::Params,
     ) -> xrpc::Call<'c, get_followers::GetFollowers> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Lists the accounts that one account follows.
     ///
     /// `app.bsky.graph.getFollows`
+    ///
+    /// Returns [`Output`](get_follows::Output).
     pub fn get_follows(
         &self,
         params: get_follows::Params,
     ) -> xrpc::Call<'c, get_follows::GetFollows> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Lists those followers of an account whom the signed-in account follows too.
     ///
     /// `app.bsky.graph.getKnownFollowers`
+    ///
+    /// Returns [`Output`](get_known_followers::Output).
     pub fn get_known_followers(
         &self,
         params: get_known_followers::Params,
     ) -> xrpc::Call<'c, get_known_followers::GetKnownFollowers> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Gets a list and its members.
     ///
     /// `app.bsky.graph.getList`
+    ///
+    /// Returns [`Output`](get_list::Output).
     pub fn get_list(
         &self,
         params: get_list::Params,
     ) -> xrpc::Call<'c, get_list::GetList> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Lists the moderation lists that the signed-in account blocks.
     ///
     /// `app.bsky.graph.getListBlocks`
-    pub fn get_list_blocks(
-        &self,
-        params: get_list_blocks::Params,
-    ) -> xrpc::Call<'c, get_list_blocks::GetListBlocks> {
-        xrpc::Call::new(self.0, params, ())
+    ///
+    /// Optional parameters: [`Params`](get_list_blocks::Params), set with [`params`](xrpc::Call::params). Returns
+    /// [`Output`](get_list_blocks::Output).
+    pub fn get_list_blocks(&self) -> xrpc::Call<'c, get_list_blocks::GetListBlocks> {
+        xrpc::Call::new(self.0, get_list_blocks::Params::new(), ())
     }
+
     /// Lists the moderation lists that the signed-in account mutes.
     ///
     /// `app.bsky.graph.getListMutes`
-    pub fn get_list_mutes(
-        &self,
-        params: get_list_mutes::Params,
-    ) -> xrpc::Call<'c, get_list_mutes::GetListMutes> {
-        xrpc::Call::new(self.0, params, ())
+    ///
+    /// Optional parameters: [`Params`](get_list_mutes::Params), set with [`params`](xrpc::Call::params). Returns
+    /// [`Output`](get_list_mutes::Output).
+    pub fn get_list_mutes(&self) -> xrpc::Call<'c, get_list_mutes::GetListMutes> {
+        xrpc::Call::new(self.0, get_list_mutes::Params::new(), ())
     }
+
     /// Lists the lists of one account.
     ///
     /// `app.bsky.graph.getLists`
+    ///
+    /// Returns [`Output`](get_lists::Output).
     pub fn get_lists(
         &self,
         params: get_lists::Params,
     ) -> xrpc::Call<'c, get_lists::GetLists> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Lists one's own lists, each with whether a given account is on it.
     ///
     /// `app.bsky.graph.getListsWithMembership`
+    ///
+    /// Returns [`Output`](get_lists_with_membership::Output).
     pub fn get_lists_with_membership(
         &self,
         params: get_lists_with_membership::Params,
     ) -> xrpc::Call<'c, get_lists_with_membership::GetListsWithMembership> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Lists the accounts that the signed-in account mutes.
     ///
     /// `app.bsky.graph.getMutes`
-    pub fn get_mutes(
-        &self,
-        params: get_mutes::Params,
-    ) -> xrpc::Call<'c, get_mutes::GetMutes> {
-        xrpc::Call::new(self.0, params, ())
+    ///
+    /// Optional parameters: [`Params`](get_mutes::Params), set with [`params`](xrpc::Call::params). Returns
+    /// [`Output`](get_mutes::Output).
+    pub fn get_mutes(&self) -> xrpc::Call<'c, get_mutes::GetMutes> {
+        xrpc::Call::new(self.0, get_mutes::Params::new(), ())
     }
+
     /// Tells how one account is related to several others.
     ///
     /// `app.bsky.graph.getRelationships`
     ///
-    /// Errors: `ActorNotFound`.
+    /// Returns [`Output`](get_relationships::Output). Errors: `ActorNotFound`; see
+    /// [`Error`](get_relationships::Error).
     pub fn get_relationships(
         &self,
         params: get_relationships::Params,
     ) -> xrpc::Call<'c, get_relationships::GetRelationships> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Gets one starter pack.
     ///
     /// `app.bsky.graph.getStarterPack`
+    ///
+    /// Returns [`Output`](get_starter_pack::Output).
     pub fn get_starter_pack(
         &self,
         params: get_starter_pack::Params,
     ) -> xrpc::Call<'c, get_starter_pack::GetStarterPack> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Gets several starter packs at once.
     ///
     /// `app.bsky.graph.getStarterPacks`
+    ///
+    /// Returns [`Output`](get_starter_packs::Output).
     pub fn get_starter_packs(
         &self,
         params: get_starter_packs::Params,
     ) -> xrpc::Call<'c, get_starter_packs::GetStarterPacks> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Lists one's own starter packs, each with whether a given account is in it.
     ///
     /// `app.bsky.graph.getStarterPacksWithMembership`
+    ///
+    /// Returns [`Output`](get_starter_packs_with_membership::Output).
     pub fn get_starter_packs_with_membership(
         &self,
         params: get_starter_packs_with_membership::Params,
@@ -189,85 +229,112 @@ impl<'c> AppBskyGraph<'c> {
     > {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Suggests accounts similar to one account.
     ///
     /// `app.bsky.graph.getSuggestedFollowsByActor`
+    ///
+    /// Returns [`Output`](get_suggested_follows_by_actor::Output).
     pub fn get_suggested_follows_by_actor(
         &self,
         params: get_suggested_follows_by_actor::Params,
     ) -> xrpc::Call<'c, get_suggested_follows_by_actor::GetSuggestedFollowsByActor> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Mutes an account privately.
     ///
     /// `app.bsky.graph.muteActor`
+    ///
+    /// Returns [`Output`](mute_actor::Output).
     pub fn mute_actor(
         &self,
         input: mute_actor::Input,
     ) -> xrpc::Call<'c, mute_actor::MuteActor> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, mute_actor::Params::new(), input)
     }
+
     /// Mutes every account on a list privately.
     ///
     /// `app.bsky.graph.muteActorList`
+    ///
+    /// Returns [`Output`](mute_actor_list::Output).
     pub fn mute_actor_list(
         &self,
         input: mute_actor_list::Input,
     ) -> xrpc::Call<'c, mute_actor_list::MuteActorList> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, mute_actor_list::Params::new(), input)
     }
+
     /// Mutes the notifications of a thread privately.
     ///
     /// `app.bsky.graph.muteThread`
+    ///
+    /// Returns [`Output`](mute_thread::Output).
     pub fn mute_thread(
         &self,
         input: mute_thread::Input,
     ) -> xrpc::Call<'c, mute_thread::MuteThread> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, mute_thread::Params::new(), input)
     }
+
     /// Searches starter packs.
     ///
     /// `app.bsky.graph.searchStarterPacks`
+    ///
+    /// Returns [`Output`](search_starter_packs::Output).
     pub fn search_starter_packs(
         &self,
         params: search_starter_packs::Params,
     ) -> xrpc::Call<'c, search_starter_packs::SearchStarterPacks> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Searches starter packs with the newer set of filters.
     ///
     /// `app.bsky.graph.searchStarterPacksV2`
+    ///
+    /// Returns [`Output`](search_starter_packs_v2::Output).
     pub fn search_starter_packs_v2(
         &self,
         params: search_starter_packs_v2::Params,
     ) -> xrpc::Call<'c, search_starter_packs_v2::SearchStarterPacksV2> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Ends the mute of an account.
     ///
     /// `app.bsky.graph.unmuteActor`
+    ///
+    /// Returns [`Output`](unmute_actor::Output).
     pub fn unmute_actor(
         &self,
         input: unmute_actor::Input,
     ) -> xrpc::Call<'c, unmute_actor::UnmuteActor> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, unmute_actor::Params::new(), input)
     }
+
     /// Ends the mute of a list.
     ///
     /// `app.bsky.graph.unmuteActorList`
+    ///
+    /// Returns [`Output`](unmute_actor_list::Output).
     pub fn unmute_actor_list(
         &self,
         input: unmute_actor_list::Input,
     ) -> xrpc::Call<'c, unmute_actor_list::UnmuteActorList> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, unmute_actor_list::Params::new(), input)
     }
+
     /// Ends the mute of a thread.
     ///
     /// `app.bsky.graph.unmuteThread`
+    ///
+    /// Returns [`Output`](unmute_thread::Output).
     pub fn unmute_thread(
         &self,
         input: unmute_thread::Input,
     ) -> xrpc::Call<'c, unmute_thread::UnmuteThread> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, unmute_thread::Params::new(), input)
     }
 }

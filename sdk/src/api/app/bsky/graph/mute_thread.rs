@@ -16,13 +16,27 @@ impl xrpc::Method for MuteThread {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = None;
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
-    type Output = xrpc::Empty;
-    type Error = xrpc::NoError;
+    type Output = xrpc::Empty<Output>;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for MuteThread {}
+
+/// The parameters of `app.bsky.graph.muteThread`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `app.bsky.graph.muteThread`.
 #[derive(Clone)]
@@ -30,14 +44,18 @@ impl xrpc::Procedure for MuteThread {}
 pub struct Input {
     /// Address of the thread's first post.
     pub root: types::AtUri,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { Input, "app.bsky.graph.muteThread", record: false, { 0 root: "root" required } }
+crate::__v1::object! {
+    Input, "app.bsky.graph.muteThread", record: false, {
+        0 root: "root" required,
+    }
+}
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`root`](field@Self::root).
     pub fn new(root: types::AtUri) -> Self {
         Self {
             root,
@@ -45,3 +63,17 @@ impl Input {
         }
     }
 }
+
+/// The output of `app.bsky.graph.muteThread`.
+///
+/// The lexicon defines none: if the server sends a body, it is not read.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Output {}
+
+/// The errors of `app.bsky.graph.muteThread`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -6,19 +6,17 @@ use crate::types;
 
 /// An account's wish not to be on a reference list.
 ///
-/// Record `app.bsky.graph.referencelistoptout`, record key: `tid`.
+/// The record `app.bsky.graph.referencelistoptout`, with record keys of the type `tid`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Referencelistoptout {
-    /// `subject`.
     pub subject: types::AtUri,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Referencelistoptout, "app.bsky.graph.referencelistoptout", record: true, {
         0 subject: "subject" required,
         1 created_at: "createdAt" required,
@@ -31,7 +29,8 @@ impl types::Record for Referencelistoptout {
 }
 
 impl Referencelistoptout {
-    /// With the required fields.
+    /// Creates `Referencelistoptout` with its required fields: [`subject`](field@Self::subject) and
+    /// [`created_at`](field@Self::created_at).
     pub fn new(subject: types::AtUri, created_at: types::Datetime) -> Self {
         Self {
             subject,

@@ -20,19 +20,22 @@ impl xrpc::Method for SearchStarterPacks {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for SearchStarterPacks {}
 
 impl xrpc::Paginated for SearchStarterPacks {
     type Item = api::app::bsky::graph::defs::StarterPackViewBasic;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(
         output: Output,
     ) -> Vec<api::app::bsky::graph::defs::StarterPackViewBasic> {
@@ -44,15 +47,13 @@ impl xrpc::Paginated for SearchStarterPacks {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `q`.
     pub q: String,
-    /// `limit`: 1 to 100. 25 if absent.
+    /// Between 1 and 100. Defaults to 25.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 q: "q",
         1 limit: "limit" [Minimum(1), Maximum(100)] = Integer(25),
@@ -61,7 +62,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`q`](field@Self::q).
     pub fn new(q: impl Into<String>) -> Self {
         Self {
             q: q.into(),
@@ -71,21 +72,19 @@ impl Params {
     }
 }
 
-crate::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
+crate::__v1::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
 
 /// The output of `app.bsky.graph.searchStarterPacks`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `starterPacks`.
     pub starter_packs: Vec<api::app::bsky::graph::defs::StarterPackViewBasic>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.graph.searchStarterPacks", record: false, {
         0 cursor: "cursor" optional,
         1 starter_packs: "starterPacks" required,
@@ -93,7 +92,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`starter_packs`](field@Self::starter_packs).
     pub fn new(
         starter_packs: Vec<api::app::bsky::graph::defs::StarterPackViewBasic>,
     ) -> Self {
@@ -104,3 +103,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `app.bsky.graph.searchStarterPacks`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

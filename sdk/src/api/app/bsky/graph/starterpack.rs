@@ -7,27 +7,24 @@ use crate::types;
 
 /// A starter pack: accounts and feeds for newcomers.
 ///
-/// Record `app.bsky.graph.starterpack`, record key: `tid`.
+/// The record `app.bsky.graph.starterpack`, with record keys of the type `tid`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Starterpack {
-    /// `name`: At most 50 graphemes. 1 to 500 bytes.
+    /// At most 50 graphemes. Between 1 and 500 bytes.
     pub name: String,
-    /// `description`: At most 300 graphemes. At most 3000 bytes.
+    /// At most 300 graphemes. At most 3000 bytes.
     pub description: Option<String>,
-    /// `descriptionFacets`.
     pub description_facets: Option<Vec<api::app::bsky::richtext::facet::Facet>>,
-    /// `list`.
     pub list: types::AtUri,
-    /// `feeds`: At most 3 elements.
+    /// At most 3 elements.
     pub feeds: Option<Vec<FeedItem>>,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Starterpack, "app.bsky.graph.starterpack", record: true, {
         0 list: "list" required,
         1 name: "name" required [MaxGraphemes(50), MinBytes(1), MaxBytes(500)],
@@ -44,7 +41,8 @@ impl types::Record for Starterpack {
 }
 
 impl Starterpack {
-    /// With the required fields.
+    /// Creates `Starterpack` with its required fields: [`name`](field@Self::name), [`list`](field@Self::list) and
+    /// [`created_at`](field@Self::created_at).
     pub fn new(
         name: impl Into<String>,
         list: types::AtUri,
@@ -62,7 +60,7 @@ impl Starterpack {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Starterpack {
         description = description: into String,
         description_facets = description_facets: plain Vec<api::app::bsky::richtext::facet::Facet>,
@@ -74,20 +72,19 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct FeedItem {
-    /// `uri`.
     pub uri: types::AtUri,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     FeedItem, "app.bsky.graph.starterpack#feedItem", record: false, {
         0 uri: "uri" required,
     }
 }
 
 impl FeedItem {
-    /// With the required fields.
+    /// Creates `FeedItem` with its required field, [`uri`](field@Self::uri).
     pub fn new(uri: types::AtUri) -> Self {
         Self {
             uri,

@@ -6,23 +6,21 @@ use crate::types;
 
 /// A verifier's statement that an account is who it says it is.
 ///
-/// Record `app.bsky.graph.verification`, record key: `tid`.
+/// The record `app.bsky.graph.verification`, with record keys of the type `tid`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Verification {
-    /// `subject`.
     pub subject: types::Did,
     /// The handle at the time; another one makes the verification invalid.
     pub handle: types::Handle,
     /// The display name at the time; another one makes the verification invalid.
     pub display_name: String,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Verification, "app.bsky.graph.verification", record: true, {
         0 handle: "handle" required,
         1 subject: "subject" required,
@@ -37,7 +35,9 @@ impl types::Record for Verification {
 }
 
 impl Verification {
-    /// With the required fields.
+    /// Creates `Verification` with its required fields: [`subject`](field@Self::subject),
+    /// [`handle`](field@Self::handle), [`display_name`](field@Self::display_name) and
+    /// [`created_at`](field@Self::created_at).
     pub fn new(
         subject: types::Did,
         handle: types::Handle,

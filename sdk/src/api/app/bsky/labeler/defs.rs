@@ -9,25 +9,19 @@ use crate::types;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LabelerView {
-    /// `uri`.
     pub uri: types::AtUri,
-    /// `cid`.
     pub cid: types::Cid,
-    /// `creator`.
     pub creator: api::app::bsky::actor::defs::ProfileView,
-    /// `likeCount`: At least 0.
+    /// At least 0.
     pub like_count: Option<i64>,
-    /// `viewer`.
     pub viewer: Option<Box<LabelerViewerState>>,
-    /// `indexedAt`.
     pub indexed_at: types::Datetime,
-    /// `labels`.
     pub labels: Option<Vec<api::com::atproto::label::defs::Label>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LabelerView, "app.bsky.labeler.defs#labelerView", record: false, {
         0 uri: "uri" required,
         1 cid: "cid" required,
@@ -40,7 +34,8 @@ crate::object! {
 }
 
 impl LabelerView {
-    /// With the required fields.
+    /// Creates `LabelerView` with its required fields: [`uri`](field@Self::uri), [`cid`](field@Self::cid),
+    /// [`creator`](field@Self::creator) and [`indexed_at`](field@Self::indexed_at).
     pub fn new(
         uri: types::AtUri,
         cid: types::Cid,
@@ -64,33 +59,23 @@ impl LabelerView {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LabelerViewDetailed {
-    /// `uri`.
     pub uri: types::AtUri,
-    /// `cid`.
     pub cid: types::Cid,
-    /// `creator`.
     pub creator: api::app::bsky::actor::defs::ProfileView,
-    /// `policies`.
     pub policies: LabelerPolicies,
-    /// `likeCount`: At least 0.
+    /// At least 0.
     pub like_count: Option<i64>,
-    /// `viewer`.
     pub viewer: Option<Box<LabelerViewerState>>,
-    /// `indexedAt`.
     pub indexed_at: types::Datetime,
-    /// `labels`.
     pub labels: Option<Vec<api::com::atproto::label::defs::Label>>,
-    /// `reasonTypes`.
     pub reason_types: Option<Vec<api::com::atproto::moderation::defs::ReasonType>>,
-    /// `subjectTypes`.
     pub subject_types: Option<Vec<api::com::atproto::moderation::defs::SubjectType>>,
-    /// `subjectCollections`.
     pub subject_collections: Option<Vec<types::Nsid>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LabelerViewDetailed, "app.bsky.labeler.defs#labelerViewDetailed", record: false, {
         0 uri: "uri" required,
         1 cid: "cid" required,
@@ -107,7 +92,9 @@ crate::object! {
 }
 
 impl LabelerViewDetailed {
-    /// With the required fields.
+    /// Creates `LabelerViewDetailed` with its required fields: [`uri`](field@Self::uri), [`cid`](field@Self::cid),
+    /// [`creator`](field@Self::creator), [`policies`](field@Self::policies) and
+    /// [`indexed_at`](field@Self::indexed_at).
     pub fn new(
         uri: types::AtUri,
         cid: types::Cid,
@@ -136,20 +123,19 @@ impl LabelerViewDetailed {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct LabelerViewerState {
-    /// `like`.
     pub like: Option<types::AtUri>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LabelerViewerState, "app.bsky.labeler.defs#labelerViewerState", record: false, {
         0 like: "like" optional,
     }
 }
 
 impl LabelerViewerState {
-    /// With nothing set.
+    /// Creates `LabelerViewerState` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             like: None,
@@ -168,11 +154,11 @@ pub struct LabelerPolicies {
     pub label_value_definitions: Option<
         Vec<api::com::atproto::label::defs::LabelValueDefinition>,
     >,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LabelerPolicies, "app.bsky.labeler.defs#labelerPolicies", record: false, {
         0 label_values: "labelValues" required,
         1 label_value_definitions: "labelValueDefinitions" optional,
@@ -180,7 +166,7 @@ crate::object! {
 }
 
 impl LabelerPolicies {
-    /// With the required fields.
+    /// Creates `LabelerPolicies` with its required field, [`label_values`](field@Self::label_values).
     pub fn new(label_values: Vec<api::com::atproto::label::defs::LabelValue>) -> Self {
         Self {
             label_values,
@@ -190,7 +176,7 @@ impl LabelerPolicies {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     LabelerPolicies {
         label_value_definitions = label_value_definitions: plain Vec<api::com::atproto::label::defs::LabelValueDefinition>,
     }

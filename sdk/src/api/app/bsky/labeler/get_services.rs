@@ -20,7 +20,7 @@ impl xrpc::Method for GetServices {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetServices {}
@@ -29,43 +29,41 @@ impl xrpc::Query for GetServices {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `dids`.
     pub dids: Vec<types::Did>,
     /// Whether to include the policies.
     ///
-    /// `false` if absent.
+    /// Defaults to `false`.
     pub detailed: Option<bool>,
 }
 
-crate::params! { Params { 0 dids: "dids", 1 detailed: "detailed" = Boolean(false) } }
+crate::__v1::params! { Params { 0 dids: "dids", 1 detailed: "detailed" = Boolean(false) } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`dids`](field@Self::dids).
     pub fn new(dids: Vec<types::Did>) -> Self {
         Self { dids, detailed: None }
     }
 }
 
-crate::setters! { Params { detailed = detailed: plain bool } }
+crate::__v1::setters! { Params { detailed = detailed: plain bool } }
 
 /// The output of `app.bsky.labeler.getServices`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `views`.
     pub views: Vec<OutputViewsItem>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.labeler.getServices", record: false, {
         0 views: "views" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`views`](field@Self::views).
     pub fn new(views: Vec<OutputViewsItem>) -> Self {
         Self {
             views,
@@ -82,13 +80,20 @@ pub enum OutputViewsItem {
     LabelerView(Box<api::app::bsky::labeler::defs::LabelerView>),
     /// `app.bsky.labeler.defs#labelerViewDetailed`
     LabelerViewDetailed(Box<api::app::bsky::labeler::defs::LabelerViewDetailed>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     OutputViewsItem, open {
         LabelerView(api::app::bsky::labeler::defs::LabelerView) = "app.bsky.labeler.defs#labelerView",
         LabelerViewDetailed(api::app::bsky::labeler::defs::LabelerViewDetailed) = "app.bsky.labeler.defs#labelerViewDetailed",
     }
 }
+
+/// The errors of `app.bsky.labeler.getServices`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -15,13 +15,20 @@ pub mod service;
 pub struct AppBskyLabeler<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! { app_bsky_labeler, AppBskyLabeler, "app.bsky.labeler" }
+crate::__v1::accessor! { app_bsky_labeler, AppBskyLabeler, "app.bsky.labeler" }
 
 #[cfg(feature = "client")]
 impl<'c> AppBskyLabeler<'c> {
+    /// Returns the methods of `app.bsky.labeler` over any transport.
+    pub fn over(transport: &'c dyn xrpc::Transport) -> Self {
+        Self(xrpc::Caller::new(transport))
+    }
+
     /// Gets information about several labelers.
     ///
     /// `app.bsky.labeler.getServices`
+    ///
+    /// Returns [`Output`](get_services::Output).
     pub fn get_services(
         &self,
         params: get_services::Params,

@@ -7,27 +7,22 @@ use crate::types;
 
 /// Declares a labeler and its policies.
 ///
-/// Record `app.bsky.labeler.service`, record key: `literal:self`.
+/// The record `app.bsky.labeler.service`, with record keys of the type `literal:self`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Service {
-    /// `policies`.
     pub policies: api::app::bsky::labeler::defs::LabelerPolicies,
-    /// `labels`.
     pub labels: Option<ServiceLabels>,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// `reasonTypes`.
     pub reason_types: Option<Vec<api::com::atproto::moderation::defs::ReasonType>>,
-    /// `subjectTypes`.
     pub subject_types: Option<Vec<api::com::atproto::moderation::defs::SubjectType>>,
     /// Collections whose records can be reported; all if absent.
     pub subject_collections: Option<Vec<types::Nsid>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Service, "app.bsky.labeler.service", record: true, {
         0 labels: "labels" optional,
         1 policies: "policies" required,
@@ -44,7 +39,8 @@ impl types::Record for Service {
 }
 
 impl Service {
-    /// With the required fields.
+    /// Creates `Service` with its required fields: [`policies`](field@Self::policies) and
+    /// [`created_at`](field@Self::created_at).
     pub fn new(
         policies: api::app::bsky::labeler::defs::LabelerPolicies,
         created_at: types::Datetime,
@@ -61,7 +57,7 @@ impl Service {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Service {
         labels = labels: into ServiceLabels,
         reason_types = reason_types: plain Vec<api::com::atproto::moderation::defs::ReasonType>,
@@ -76,11 +72,11 @@ crate::setters! {
 pub enum ServiceLabels {
     /// `com.atproto.label.defs#selfLabels`
     SelfLabels(Box<api::com::atproto::label::defs::SelfLabels>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     ServiceLabels, open {
         SelfLabels(api::com::atproto::label::defs::SelfLabels) = "com.atproto.label.defs#selfLabels",
     }

@@ -6,17 +6,16 @@ use crate::types;
 
 /// Says whom the account allows to subscribe to its activity.
 ///
-/// Record `app.bsky.notification.declaration`, record key: `literal:self`.
+/// The record `app.bsky.notification.declaration`, with record keys of the type `literal:self`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Declaration {
-    /// `allowSubscriptions`.
     pub allow_subscriptions: DeclarationAllowSubscriptions,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Declaration, "app.bsky.notification.declaration", record: true, {
         0 allow_subscriptions: "allowSubscriptions" required,
     }
@@ -28,7 +27,7 @@ impl types::Record for Declaration {
 }
 
 impl Declaration {
-    /// With the required fields.
+    /// Creates `Declaration` with its required field, [`allow_subscriptions`](field@Self::allow_subscriptions).
     pub fn new(allow_subscriptions: impl Into<DeclarationAllowSubscriptions>) -> Self {
         Self {
             allow_subscriptions: allow_subscriptions.into(),
@@ -47,11 +46,11 @@ pub enum DeclarationAllowSubscriptions {
     Mutuals,
     /// `none`
     None,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     DeclarationAllowSubscriptions {
         Followers = "followers",
         Mutuals = "mutuals",

@@ -8,14 +8,14 @@ use crate::types;
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct RecordDeleted {
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { RecordDeleted, "app.bsky.notification.defs#recordDeleted", record: false, {} }
+crate::__v1::object! { RecordDeleted, "app.bsky.notification.defs#recordDeleted", record: false, {} }
 
 impl RecordDeleted {
-    /// With nothing set.
+    /// Creates `RecordDeleted`, which has no fields in the lexicon.
     pub fn new() -> Self {
         Self {
             extra: types::Extra::default(),
@@ -24,18 +24,19 @@ impl RecordDeleted {
 }
 
 /// `app.bsky.notification.defs#chatPreference`
+#[deprecated(
+    note = "the preferences of chat.bsky.notification take its place; servers return the default values here."
+)]
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ChatPreference {
-    /// `include`.
     pub include: ChatPreferenceInclude,
-    /// `push`.
     pub push: bool,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ChatPreference, "app.bsky.notification.defs#chatPreference", record: false, {
         0 include: "include" required,
         1 push: "push" required,
@@ -43,7 +44,8 @@ crate::object! {
 }
 
 impl ChatPreference {
-    /// With the required fields.
+    /// Creates `ChatPreference` with its required fields: [`include`](field@Self::include) and
+    /// [`push`](field@Self::push).
     pub fn new(include: impl Into<ChatPreferenceInclude>, push: bool) -> Self {
         Self {
             include: include.into(),
@@ -61,11 +63,11 @@ pub enum ChatPreferenceInclude {
     All,
     /// `accepted`
     Accepted,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { ChatPreferenceInclude { All = "all", Accepted = "accepted" } }
+crate::__v1::open_string! { ChatPreferenceInclude { All = "all", Accepted = "accepted" } }
 
 /// `app.bsky.notification.defs#filterablePreference`
 #[derive(Clone)]
@@ -73,15 +75,13 @@ crate::open_string! { ChatPreferenceInclude { All = "all", Accepted = "accepted"
 pub struct FilterablePreference {
     /// From whom such notifications are shown.
     pub include: FilterablePreferenceInclude,
-    /// `list`.
     pub list: bool,
-    /// `push`.
     pub push: bool,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     FilterablePreference, "app.bsky.notification.defs#filterablePreference", record: false, {
         0 include: "include" required,
         1 list: "list" required,
@@ -90,7 +90,8 @@ crate::object! {
 }
 
 impl FilterablePreference {
-    /// With the required fields.
+    /// Creates `FilterablePreference` with its required fields: [`include`](field@Self::include),
+    /// [`list`](field@Self::list) and [`push`](field@Self::push).
     pub fn new(
         include: impl Into<FilterablePreferenceInclude>,
         list: bool,
@@ -113,25 +114,23 @@ pub enum FilterablePreferenceInclude {
     All,
     /// `follows`
     Follows,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { FilterablePreferenceInclude { All = "all", Follows = "follows" } }
+crate::__v1::open_string! { FilterablePreferenceInclude { All = "all", Follows = "follows" } }
 
 /// `app.bsky.notification.defs#preference`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Preference {
-    /// `list`.
     pub list: bool,
-    /// `push`.
     pub push: bool,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Preference, "app.bsky.notification.defs#preference", record: false, {
         0 list: "list" required,
         1 push: "push" required,
@@ -139,7 +138,7 @@ crate::object! {
 }
 
 impl Preference {
-    /// With the required fields.
+    /// Creates `Preference` with its required fields: [`list`](field@Self::list) and [`push`](field@Self::push).
     pub fn new(list: bool, push: bool) -> Self {
         Self {
             list,
@@ -153,37 +152,27 @@ impl Preference {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Preferences {
-    /// `chat`.
+    #[deprecated(
+        note = "the preferences of chat.bsky.notification take its place; servers return the default values here."
+    )]
     pub chat: ChatPreference,
-    /// `follow`.
     pub follow: FilterablePreference,
-    /// `like`.
     pub like: FilterablePreference,
-    /// `likeViaRepost`.
     pub like_via_repost: FilterablePreference,
-    /// `mention`.
     pub mention: FilterablePreference,
-    /// `quote`.
     pub quote: FilterablePreference,
-    /// `reply`.
     pub reply: FilterablePreference,
-    /// `repost`.
     pub repost: FilterablePreference,
-    /// `repostViaRepost`.
     pub repost_via_repost: FilterablePreference,
-    /// `starterpackJoined`.
     pub starterpack_joined: Preference,
-    /// `subscribedPost`.
     pub subscribed_post: Preference,
-    /// `unverified`.
     pub unverified: Preference,
-    /// `verified`.
     pub verified: Preference,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Preferences, "app.bsky.notification.defs#preferences", record: false, {
         0 chat: "chat" required,
         1 follow: "follow" required,
@@ -202,7 +191,12 @@ crate::object! {
 }
 
 impl Preferences {
-    /// With the required fields.
+    /// Creates `Preferences` with its required fields: [`chat`](field@Self::chat), [`follow`](field@Self::follow),
+    /// [`like`](field@Self::like), [`like_via_repost`](field@Self::like_via_repost),
+    /// [`mention`](field@Self::mention), [`quote`](field@Self::quote), [`reply`](field@Self::reply),
+    /// [`repost`](field@Self::repost), [`repost_via_repost`](field@Self::repost_via_repost),
+    /// [`starterpack_joined`](field@Self::starterpack_joined), [`subscribed_post`](field@Self::subscribed_post),
+    /// [`unverified`](field@Self::unverified) and [`verified`](field@Self::verified).
     pub fn new(
         chat: ChatPreference,
         follow: FilterablePreference,
@@ -241,15 +235,13 @@ impl Preferences {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ActivitySubscription {
-    /// `post`.
     pub post: bool,
-    /// `reply`.
     pub reply: bool,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ActivitySubscription, "app.bsky.notification.defs#activitySubscription", record: false, {
         0 post: "post" required,
         1 reply: "reply" required,
@@ -257,7 +249,8 @@ crate::object! {
 }
 
 impl ActivitySubscription {
-    /// With the required fields.
+    /// Creates `ActivitySubscription` with its required fields: [`post`](field@Self::post) and
+    /// [`reply`](field@Self::reply).
     pub fn new(post: bool, reply: bool) -> Self {
         Self {
             post,
@@ -271,15 +264,13 @@ impl ActivitySubscription {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SubjectActivitySubscription {
-    /// `subject`.
     pub subject: types::Did,
-    /// `activitySubscription`.
     pub activity_subscription: ActivitySubscription,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     SubjectActivitySubscription, "app.bsky.notification.defs#subjectActivitySubscription", record: false, {
         0 subject: "subject" required,
         1 activity_subscription: "activitySubscription" required,
@@ -287,7 +278,8 @@ crate::object! {
 }
 
 impl SubjectActivitySubscription {
-    /// With the required fields.
+    /// Creates `SubjectActivitySubscription` with its required fields: [`subject`](field@Self::subject) and
+    /// [`activity_subscription`](field@Self::activity_subscription).
     pub fn new(
         subject: types::Did,
         activity_subscription: ActivitySubscription,

@@ -19,7 +19,7 @@ impl xrpc::Method for GetUnreadCount {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetUnreadCount {}
@@ -30,14 +30,13 @@ impl xrpc::Query for GetUnreadCount {}
 pub struct Params {
     /// Whether only notifications from followed accounts count.
     pub priority: Option<bool>,
-    /// `seenAt`.
     pub seen_at: Option<types::Datetime>,
 }
 
-crate::params! { Params { 0 priority: "priority", 1 seen_at: "seenAt" } }
+crate::__v1::params! { Params { 0 priority: "priority", 1 seen_at: "seenAt" } }
 
 impl Params {
-    /// With nothing set.
+    /// Creates `Params` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             priority: None,
@@ -46,7 +45,7 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
         priority = priority: plain bool,
         seen_at = seen_at: plain types::Datetime,
@@ -57,20 +56,19 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `count`.
     pub count: i64,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.notification.getUnreadCount", record: false, {
         0 count: "count" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`count`](field@Self::count).
     pub fn new(count: i64) -> Self {
         Self {
             count,
@@ -78,3 +76,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `app.bsky.notification.getUnreadCount`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -20,19 +20,22 @@ impl xrpc::Method for ListActivitySubscriptions {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for ListActivitySubscriptions {}
 
 impl xrpc::Paginated for ListActivitySubscriptions {
     type Item = api::app::bsky::actor::defs::ProfileView;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(output: Output) -> Vec<api::app::bsky::actor::defs::ProfileView> {
         output.subscriptions
     }
@@ -42,13 +45,12 @@ impl xrpc::Paginated for ListActivitySubscriptions {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
         1 cursor: "cursor",
@@ -56,27 +58,25 @@ crate::params! {
 }
 
 impl Params {
-    /// With nothing set.
+    /// Creates `Params` without any of its optional fields.
     pub fn new() -> Self {
         Self { limit: None, cursor: None }
     }
 }
 
-crate::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
+crate::__v1::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
 
 /// The output of `app.bsky.notification.listActivitySubscriptions`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `subscriptions`.
     pub subscriptions: Vec<api::app::bsky::actor::defs::ProfileView>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.notification.listActivitySubscriptions", record: false, {
         0 cursor: "cursor" optional,
         1 subscriptions: "subscriptions" required,
@@ -84,7 +84,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`subscriptions`](field@Self::subscriptions).
     pub fn new(subscriptions: Vec<api::app::bsky::actor::defs::ProfileView>) -> Self {
         Self {
             cursor: None,
@@ -93,3 +93,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `app.bsky.notification.listActivitySubscriptions`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -20,19 +20,22 @@ impl xrpc::Method for ListNotifications {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for ListNotifications {}
 
 impl xrpc::Paginated for ListNotifications {
     type Item = Notification;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(output: Output) -> Vec<Notification> {
         output.notifications
     }
@@ -44,17 +47,14 @@ impl xrpc::Paginated for ListNotifications {
 pub struct Params {
     /// Only notifications for these reasons.
     pub reasons: Option<Vec<String>>,
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
-    /// `priority`.
     pub priority: Option<bool>,
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `seenAt`.
     pub seen_at: Option<types::Datetime>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 reasons: "reasons",
         1 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
@@ -65,7 +65,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With nothing set.
+    /// Creates `Params` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             reasons: None,
@@ -77,7 +77,7 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
         reasons = reasons: plain Vec<String>,
         limit = limit: plain i64,
@@ -91,19 +91,15 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `notifications`.
     pub notifications: Vec<Notification>,
-    /// `priority`.
     pub priority: Option<bool>,
-    /// `seenAt`.
     pub seen_at: Option<types::Datetime>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.notification.listNotifications", record: false, {
         0 cursor: "cursor" optional,
         1 notifications: "notifications" required,
@@ -113,7 +109,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`notifications`](field@Self::notifications).
     pub fn new(notifications: Vec<Notification>) -> Self {
         Self {
             cursor: None,
@@ -125,35 +121,33 @@ impl Output {
     }
 }
 
+/// The errors of `app.bsky.notification.listNotifications`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }
+
 /// `app.bsky.notification.listNotifications#notification`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Notification {
-    /// `uri`.
     pub uri: types::AtUri,
-    /// `cid`.
     pub cid: types::Cid,
-    /// `author`.
     pub author: api::app::bsky::actor::defs::ProfileView,
-    /// `reason`.
     pub reason: NotificationReason,
     /// The record that the notification is about, the liked post for example.
     pub reason_subject: Option<types::AtUri>,
-    /// `record`.
     pub record: types::Unknown,
-    /// `starterPack`.
     pub starter_pack: Option<Box<api::app::bsky::graph::defs::StarterPackViewBasic>>,
-    /// `isRead`.
     pub is_read: bool,
-    /// `indexedAt`.
     pub indexed_at: types::Datetime,
-    /// `labels`.
     pub labels: Option<Vec<api::com::atproto::label::defs::Label>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Notification, "app.bsky.notification.listNotifications#notification", record: false, {
         0 uri: "uri" required,
         1 cid: "cid" required,
@@ -169,7 +163,9 @@ crate::object! {
 }
 
 impl Notification {
-    /// With the required fields.
+    /// Creates `Notification` with its required fields: [`uri`](field@Self::uri), [`cid`](field@Self::cid),
+    /// [`author`](field@Self::author), [`reason`](field@Self::reason), [`record`](field@Self::record),
+    /// [`is_read`](field@Self::is_read) and [`indexed_at`](field@Self::indexed_at).
     pub fn new(
         uri: types::AtUri,
         cid: types::Cid,
@@ -225,11 +221,11 @@ pub enum NotificationReason {
     SubscribedPost,
     /// `contact-match`
     ContactMatch,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     NotificationReason {
         Like = "like",
         Repost = "repost",

@@ -24,95 +24,127 @@ pub mod update_seen;
 pub struct AppBskyNotification<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! { app_bsky_notification, AppBskyNotification, "app.bsky.notification" }
+crate::__v1::accessor! { app_bsky_notification, AppBskyNotification, "app.bsky.notification" }
 
 #[cfg(feature = "client")]
 impl<'c> AppBskyNotification<'c> {
+    /// Returns the methods of `app.bsky.notification` over any transport.
+    pub fn over(transport: &'c dyn xrpc::Transport) -> Self {
+        Self(xrpc::Caller::new(transport))
+    }
+
     /// Gets the notification preferences of the signed-in account.
     ///
     /// `app.bsky.notification.getPreferences`
+    ///
+    /// Returns [`Output`](get_preferences::Output).
     pub fn get_preferences(&self) -> xrpc::Call<'c, get_preferences::GetPreferences> {
-        xrpc::Call::new(self.0, xrpc::NoParams, ())
+        xrpc::Call::new(self.0, get_preferences::Params::new(), ())
     }
+
     /// Counts unread notifications.
     ///
     /// `app.bsky.notification.getUnreadCount`
-    pub fn get_unread_count(
-        &self,
-        params: get_unread_count::Params,
-    ) -> xrpc::Call<'c, get_unread_count::GetUnreadCount> {
-        xrpc::Call::new(self.0, params, ())
+    ///
+    /// Optional parameters: [`Params`](get_unread_count::Params), set with [`params`](xrpc::Call::params). Returns
+    /// [`Output`](get_unread_count::Output).
+    pub fn get_unread_count(&self) -> xrpc::Call<'c, get_unread_count::GetUnreadCount> {
+        xrpc::Call::new(self.0, get_unread_count::Params::new(), ())
     }
+
     /// Lists the accounts whose activity is subscribed to.
     ///
     /// `app.bsky.notification.listActivitySubscriptions`
+    ///
+    /// Optional parameters: [`Params`](list_activity_subscriptions::Params), set with
+    /// [`params`](xrpc::Call::params). Returns [`Output`](list_activity_subscriptions::Output).
     pub fn list_activity_subscriptions(
         &self,
-        params: list_activity_subscriptions::Params,
     ) -> xrpc::Call<'c, list_activity_subscriptions::ListActivitySubscriptions> {
-        xrpc::Call::new(self.0, params, ())
+        xrpc::Call::new(self.0, list_activity_subscriptions::Params::new(), ())
     }
+
     /// Lists the notifications of the signed-in account.
     ///
     /// `app.bsky.notification.listNotifications`
+    ///
+    /// Optional parameters: [`Params`](list_notifications::Params), set with [`params`](xrpc::Call::params).
+    /// Returns [`Output`](list_notifications::Output).
     pub fn list_notifications(
         &self,
-        params: list_notifications::Params,
     ) -> xrpc::Call<'c, list_notifications::ListNotifications> {
-        xrpc::Call::new(self.0, params, ())
+        xrpc::Call::new(self.0, list_notifications::Params::new(), ())
     }
+
     /// Sets the subscription to one account's activity.
     ///
     /// `app.bsky.notification.putActivitySubscription`
+    ///
+    /// Returns [`Output`](put_activity_subscription::Output).
     pub fn put_activity_subscription(
         &self,
         input: put_activity_subscription::Input,
     ) -> xrpc::Call<'c, put_activity_subscription::PutActivitySubscription> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, put_activity_subscription::Params::new(), input)
     }
+
     /// Sets notification preferences; superseded by the second version.
     ///
     /// `app.bsky.notification.putPreferences`
+    ///
+    /// Returns [`Output`](put_preferences::Output).
     pub fn put_preferences(
         &self,
         input: put_preferences::Input,
     ) -> xrpc::Call<'c, put_preferences::PutPreferences> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, put_preferences::Params::new(), input)
     }
+
     /// Sets notification preferences by kind.
     ///
     /// `app.bsky.notification.putPreferencesV2`
+    ///
+    /// Returns [`Output`](put_preferences_v2::Output).
     pub fn put_preferences_v2(
         &self,
         input: put_preferences_v2::Input,
     ) -> xrpc::Call<'c, put_preferences_v2::PutPreferencesV2> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, put_preferences_v2::Params::new(), input)
     }
+
     /// Registers a device for push notifications.
     ///
     /// `app.bsky.notification.registerPush`
+    ///
+    /// Returns [`Output`](register_push::Output).
     pub fn register_push(
         &self,
         input: register_push::Input,
     ) -> xrpc::Call<'c, register_push::RegisterPush> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, register_push::Params::new(), input)
     }
+
     /// Removes a device from push notifications.
     ///
     /// `app.bsky.notification.unregisterPush`
+    ///
+    /// Returns [`Output`](unregister_push::Output).
     pub fn unregister_push(
         &self,
         input: unregister_push::Input,
     ) -> xrpc::Call<'c, unregister_push::UnregisterPush> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, unregister_push::Params::new(), input)
     }
+
     /// Marks notifications as seen up to a point in time.
     ///
     /// `app.bsky.notification.updateSeen`
+    ///
+    /// Returns [`Output`](update_seen::Output).
     pub fn update_seen(
         &self,
         input: update_seen::Input,
     ) -> xrpc::Call<'c, update_seen::UpdateSeen> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, update_seen::Params::new(), input)
     }
 }

@@ -17,27 +17,39 @@ impl xrpc::Method for PutActivitySubscription {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for PutActivitySubscription {}
+
+/// The parameters of `app.bsky.notification.putActivitySubscription`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `app.bsky.notification.putActivitySubscription`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `subject`.
     pub subject: types::Did,
-    /// `activitySubscription`.
     pub activity_subscription: api::app::bsky::notification::defs::ActivitySubscription,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "app.bsky.notification.putActivitySubscription", record: false, {
         0 subject: "subject" required,
         1 activity_subscription: "activitySubscription" required,
@@ -45,7 +57,8 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`subject`](field@Self::subject) and
+    /// [`activity_subscription`](field@Self::activity_subscription).
     pub fn new(
         subject: types::Did,
         activity_subscription: api::app::bsky::notification::defs::ActivitySubscription,
@@ -62,17 +75,15 @@ impl Input {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `subject`.
     pub subject: types::Did,
-    /// `activitySubscription`.
     pub activity_subscription: Option<
         Box<api::app::bsky::notification::defs::ActivitySubscription>,
     >,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.notification.putActivitySubscription", record: false, {
         0 subject: "subject" required,
         1 activity_subscription: "activitySubscription" optional,
@@ -80,7 +91,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`subject`](field@Self::subject).
     pub fn new(subject: types::Did) -> Self {
         Self {
             subject,
@@ -89,3 +100,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `app.bsky.notification.putActivitySubscription`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -17,53 +17,57 @@ impl xrpc::Method for PutPreferencesV2 {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for PutPreferencesV2 {}
+
+/// The parameters of `app.bsky.notification.putPreferencesV2`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `app.bsky.notification.putPreferencesV2`.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Input {
-    /// `chat`.
+    #[deprecated(
+        note = "the preferences of chat.bsky.notification take its place; servers ignore what is set here."
+    )]
     pub chat: Option<Box<api::app::bsky::notification::defs::ChatPreference>>,
-    /// `follow`.
     pub follow: Option<Box<api::app::bsky::notification::defs::FilterablePreference>>,
-    /// `like`.
     pub like: Option<Box<api::app::bsky::notification::defs::FilterablePreference>>,
-    /// `likeViaRepost`.
     pub like_via_repost: Option<
         Box<api::app::bsky::notification::defs::FilterablePreference>,
     >,
-    /// `mention`.
     pub mention: Option<Box<api::app::bsky::notification::defs::FilterablePreference>>,
-    /// `quote`.
     pub quote: Option<Box<api::app::bsky::notification::defs::FilterablePreference>>,
-    /// `reply`.
     pub reply: Option<Box<api::app::bsky::notification::defs::FilterablePreference>>,
-    /// `repost`.
     pub repost: Option<Box<api::app::bsky::notification::defs::FilterablePreference>>,
-    /// `repostViaRepost`.
     pub repost_via_repost: Option<
         Box<api::app::bsky::notification::defs::FilterablePreference>,
     >,
-    /// `starterpackJoined`.
     pub starterpack_joined: Option<Box<api::app::bsky::notification::defs::Preference>>,
-    /// `subscribedPost`.
     pub subscribed_post: Option<Box<api::app::bsky::notification::defs::Preference>>,
-    /// `unverified`.
     pub unverified: Option<Box<api::app::bsky::notification::defs::Preference>>,
-    /// `verified`.
     pub verified: Option<Box<api::app::bsky::notification::defs::Preference>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "app.bsky.notification.putPreferencesV2", record: false, {
         0 chat: "chat" optional,
         1 follow: "follow" optional,
@@ -82,7 +86,7 @@ crate::object! {
 }
 
 impl Input {
-    /// With nothing set.
+    /// Creates `Input` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             chat: None,
@@ -103,8 +107,9 @@ impl Input {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Input {
+        #[deprecated(note = "the preferences of chat.bsky.notification take its place; servers ignore what is set here.")]
         chat = chat: boxed api::app::bsky::notification::defs::ChatPreference,
         follow = follow: boxed api::app::bsky::notification::defs::FilterablePreference,
         like = like: boxed api::app::bsky::notification::defs::FilterablePreference,
@@ -125,20 +130,19 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `preferences`.
     pub preferences: api::app::bsky::notification::defs::Preferences,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.notification.putPreferencesV2", record: false, {
         0 preferences: "preferences" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`preferences`](field@Self::preferences).
     pub fn new(preferences: api::app::bsky::notification::defs::Preferences) -> Self {
         Self {
             preferences,
@@ -146,3 +150,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `app.bsky.notification.putPreferencesV2`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

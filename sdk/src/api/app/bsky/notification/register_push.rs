@@ -16,33 +16,44 @@ impl xrpc::Method for RegisterPush {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = None;
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
-    type Output = xrpc::Empty;
-    type Error = xrpc::NoError;
+    type Output = xrpc::Empty<Output>;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for RegisterPush {}
+
+/// The parameters of `app.bsky.notification.registerPush`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `app.bsky.notification.registerPush`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `serviceDid`.
     pub service_did: types::Did,
     /// The device's token at the push service.
     pub token: String,
-    /// `platform`.
     pub platform: InputPlatform,
     /// The app's name at the push service.
     pub app_id: String,
-    /// `ageRestricted`.
     pub age_restricted: Option<bool>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "app.bsky.notification.registerPush", record: false, {
         0 service_did: "serviceDid" required,
         1 token: "token" required,
@@ -53,7 +64,8 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`service_did`](field@Self::service_did),
+    /// [`token`](field@Self::token), [`platform`](field@Self::platform) and [`app_id`](field@Self::app_id).
     pub fn new(
         service_did: types::Did,
         token: impl Into<String>,
@@ -71,7 +83,7 @@ impl Input {
     }
 }
 
-crate::setters! { Input { age_restricted = age_restricted: plain bool } }
+crate::__v1::setters! { Input { age_restricted = age_restricted: plain bool } }
 
 /// Part of `app.bsky.notification.registerPush`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -83,8 +95,22 @@ pub enum InputPlatform {
     Android,
     /// `web`
     Web,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { InputPlatform { Ios = "ios", Android = "android", Web = "web" } }
+crate::__v1::open_string! { InputPlatform { Ios = "ios", Android = "android", Web = "web" } }
+
+/// The output of `app.bsky.notification.registerPush`.
+///
+/// The lexicon defines none: if the server sends a body, it is not read.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Output {}
+
+/// The errors of `app.bsky.notification.registerPush`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

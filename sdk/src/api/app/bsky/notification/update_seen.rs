@@ -16,13 +16,27 @@ impl xrpc::Method for UpdateSeen {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = None;
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
-    type Output = xrpc::Empty;
-    type Error = xrpc::NoError;
+    type Output = xrpc::Empty<Output>;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for UpdateSeen {}
+
+/// The parameters of `app.bsky.notification.updateSeen`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `app.bsky.notification.updateSeen`.
 #[derive(Clone)]
@@ -30,18 +44,18 @@ impl xrpc::Procedure for UpdateSeen {}
 pub struct Input {
     /// Everything up to this time has been seen.
     pub seen_at: types::Datetime,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "app.bsky.notification.updateSeen", record: false, {
         0 seen_at: "seenAt" required,
     }
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`seen_at`](field@Self::seen_at).
     pub fn new(seen_at: types::Datetime) -> Self {
         Self {
             seen_at,
@@ -49,3 +63,17 @@ impl Input {
         }
     }
 }
+
+/// The output of `app.bsky.notification.updateSeen`.
+///
+/// The lexicon defines none: if the server sends a body, it is not read.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Output {}
+
+/// The errors of `app.bsky.notification.updateSeen`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

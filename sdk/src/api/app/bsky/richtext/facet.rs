@@ -10,15 +10,14 @@ use crate::types;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Facet {
-    /// `index`.
     pub index: ByteSlice,
     /// What the stretch means; several can apply.
     pub features: Vec<FacetFeaturesItem>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Facet, "app.bsky.richtext.facet", record: false, {
         0 index: "index" required,
         1 features: "features" required,
@@ -26,7 +25,8 @@ crate::object! {
 }
 
 impl Facet {
-    /// With the required fields.
+    /// Creates `Facet` with its required fields: [`index`](field@Self::index) and
+    /// [`features`](field@Self::features).
     pub fn new(index: ByteSlice, features: Vec<FacetFeaturesItem>) -> Self {
         Self {
             index,
@@ -46,11 +46,11 @@ pub enum FacetFeaturesItem {
     Link(Box<Link>),
     /// `app.bsky.richtext.facet#tag`
     Tag(Box<Tag>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     FacetFeaturesItem, open {
         Mention(Mention) = "app.bsky.richtext.facet#mention",
         Link(Link) = "app.bsky.richtext.facet#link",
@@ -62,20 +62,19 @@ crate::union! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Mention {
-    /// `did`.
     pub did: types::Did,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Mention, "app.bsky.richtext.facet#mention", record: false, {
         0 did: "did" required,
     }
 }
 
 impl Mention {
-    /// With the required fields.
+    /// Creates `Mention` with its required field, [`did`](field@Self::did).
     pub fn new(did: types::Did) -> Self {
         Self {
             did,
@@ -88,16 +87,19 @@ impl Mention {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Link {
-    /// `uri`.
     pub uri: types::Uri,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { Link, "app.bsky.richtext.facet#link", record: false, { 0 uri: "uri" required } }
+crate::__v1::object! {
+    Link, "app.bsky.richtext.facet#link", record: false, {
+        0 uri: "uri" required,
+    }
+}
 
 impl Link {
-    /// With the required fields.
+    /// Creates `Link` with its required field, [`uri`](field@Self::uri).
     pub fn new(uri: types::Uri) -> Self {
         Self {
             uri,
@@ -114,18 +116,18 @@ pub struct Tag {
     ///
     /// At most 64 graphemes. At most 640 bytes.
     pub tag: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Tag, "app.bsky.richtext.facet#tag", record: false, {
         0 tag: "tag" required [MaxGraphemes(64), MaxBytes(640)],
     }
 }
 
 impl Tag {
-    /// With the required fields.
+    /// Creates `Tag` with its required field, [`tag`](field@Self::tag).
     pub fn new(tag: impl Into<String>) -> Self {
         Self {
             tag: tag.into(),
@@ -140,17 +142,17 @@ impl Tag {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ByteSlice {
-    /// `byteStart`: At least 0.
+    /// At least 0.
     pub byte_start: i64,
     /// The byte behind the last one.
     ///
     /// At least 0.
     pub byte_end: i64,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ByteSlice, "app.bsky.richtext.facet#byteSlice", record: false, {
         0 byte_end: "byteEnd" required [Minimum(0)],
         1 byte_start: "byteStart" required [Minimum(0)],
@@ -158,7 +160,8 @@ crate::object! {
 }
 
 impl ByteSlice {
-    /// With the required fields.
+    /// Creates `ByteSlice` with its required fields: [`byte_start`](field@Self::byte_start) and
+    /// [`byte_end`](field@Self::byte_end).
     pub fn new(byte_start: i64, byte_end: i64) -> Self {
         Self {
             byte_start,

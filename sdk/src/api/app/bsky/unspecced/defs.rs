@@ -9,20 +9,19 @@ use crate::types;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SkeletonSearchPost {
-    /// `uri`.
     pub uri: types::AtUri,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     SkeletonSearchPost, "app.bsky.unspecced.defs#skeletonSearchPost", record: false, {
         0 uri: "uri" required,
     }
 }
 
 impl SkeletonSearchPost {
-    /// With the required fields.
+    /// Creates `SkeletonSearchPost` with its required field, [`uri`](field@Self::uri).
     pub fn new(uri: types::AtUri) -> Self {
         Self {
             uri,
@@ -35,20 +34,19 @@ impl SkeletonSearchPost {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SkeletonSearchActor {
-    /// `did`.
     pub did: types::Did,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     SkeletonSearchActor, "app.bsky.unspecced.defs#skeletonSearchActor", record: false, {
         0 did: "did" required,
     }
 }
 
 impl SkeletonSearchActor {
-    /// With the required fields.
+    /// Creates `SkeletonSearchActor` with its required field, [`did`](field@Self::did).
     pub fn new(did: types::Did) -> Self {
         Self {
             did,
@@ -61,20 +59,19 @@ impl SkeletonSearchActor {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SkeletonSearchStarterPack {
-    /// `uri`.
     pub uri: types::AtUri,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     SkeletonSearchStarterPack, "app.bsky.unspecced.defs#skeletonSearchStarterPack", record: false, {
         0 uri: "uri" required,
     }
 }
 
 impl SkeletonSearchStarterPack {
-    /// With the required fields.
+    /// Creates `SkeletonSearchStarterPack` with its required field, [`uri`](field@Self::uri).
     pub fn new(uri: types::AtUri) -> Self {
         Self {
             uri,
@@ -87,19 +84,15 @@ impl SkeletonSearchStarterPack {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct TrendingTopic {
-    /// `topic`.
     pub topic: String,
-    /// `displayName`.
     pub display_name: Option<String>,
-    /// `description`.
     pub description: Option<String>,
-    /// `link`.
     pub link: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     TrendingTopic, "app.bsky.unspecced.defs#trendingTopic", record: false, {
         0 topic: "topic" required,
         1 display_name: "displayName" optional,
@@ -109,7 +102,8 @@ crate::object! {
 }
 
 impl TrendingTopic {
-    /// With the required fields.
+    /// Creates `TrendingTopic` with its required fields: [`topic`](field@Self::topic) and
+    /// [`link`](field@Self::link).
     pub fn new(topic: impl Into<String>, link: impl Into<String>) -> Self {
         Self {
             topic: topic.into(),
@@ -125,29 +119,20 @@ impl TrendingTopic {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SkeletonTrend {
-    /// `topic`.
     pub topic: String,
-    /// `displayName`.
     pub display_name: String,
-    /// `description`.
     pub description: Option<String>,
-    /// `link`.
     pub link: String,
-    /// `startedAt`.
     pub started_at: types::Datetime,
-    /// `postCount`.
     pub post_count: i64,
-    /// `status`.
     pub status: Option<SkeletonTrendStatus>,
-    /// `category`.
     pub category: Option<String>,
-    /// `dids`.
     pub dids: Vec<types::Did>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     SkeletonTrend, "app.bsky.unspecced.defs#skeletonTrend", record: false, {
         0 topic: "topic" required,
         1 display_name: "displayName" required,
@@ -162,7 +147,10 @@ crate::object! {
 }
 
 impl SkeletonTrend {
-    /// With the required fields.
+    /// Creates `SkeletonTrend` with its required fields: [`topic`](field@Self::topic),
+    /// [`display_name`](field@Self::display_name), [`link`](field@Self::link),
+    /// [`started_at`](field@Self::started_at), [`post_count`](field@Self::post_count) and
+    /// [`dids`](field@Self::dids).
     pub fn new(
         topic: impl Into<String>,
         display_name: impl Into<String>,
@@ -192,39 +180,30 @@ impl SkeletonTrend {
 pub enum SkeletonTrendStatus {
     /// `hot`
     Hot,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { SkeletonTrendStatus { Hot = "hot" } }
+crate::__v1::open_string! { SkeletonTrendStatus { Hot = "hot" } }
 
 /// `app.bsky.unspecced.defs#trendView`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct TrendView {
-    /// `topic`.
     pub topic: String,
-    /// `displayName`.
     pub display_name: String,
-    /// `description`.
     pub description: Option<String>,
-    /// `link`.
     pub link: String,
-    /// `startedAt`.
     pub started_at: types::Datetime,
-    /// `postCount`.
     pub post_count: i64,
-    /// `status`.
     pub status: Option<TrendViewStatus>,
-    /// `category`.
     pub category: Option<String>,
-    /// `actors`.
     pub actors: Vec<api::app::bsky::actor::defs::ProfileViewBasic>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     TrendView, "app.bsky.unspecced.defs#trendView", record: false, {
         0 topic: "topic" required,
         1 display_name: "displayName" required,
@@ -239,7 +218,10 @@ crate::object! {
 }
 
 impl TrendView {
-    /// With the required fields.
+    /// Creates `TrendView` with its required fields: [`topic`](field@Self::topic),
+    /// [`display_name`](field@Self::display_name), [`link`](field@Self::link),
+    /// [`started_at`](field@Self::started_at), [`post_count`](field@Self::post_count) and
+    /// [`actors`](field@Self::actors).
     pub fn new(
         topic: impl Into<String>,
         display_name: impl Into<String>,
@@ -269,17 +251,16 @@ impl TrendView {
 pub enum TrendViewStatus {
     /// `hot`
     Hot,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { TrendViewStatus { Hot = "hot" } }
+crate::__v1::open_string! { TrendViewStatus { Hot = "hot" } }
 
 /// `app.bsky.unspecced.defs#threadItemPost`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ThreadItemPost {
-    /// `post`.
     pub post: api::app::bsky::feed::defs::PostView,
     /// Whether there are parents that are not included.
     pub more_parents: bool,
@@ -287,19 +268,15 @@ pub struct ThreadItemPost {
     pub more_replies: i64,
     /// Whether the post is one of a row by the thread's own author.
     pub op_thread: bool,
-    /// `opThreadPostIndex`.
     pub op_thread_post_index: Option<i64>,
-    /// `opThreadPostCount`.
     pub op_thread_post_count: Option<i64>,
-    /// `hiddenByThreadgate`.
     pub hidden_by_threadgate: bool,
-    /// `mutedByViewer`.
     pub muted_by_viewer: bool,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ThreadItemPost, "app.bsky.unspecced.defs#threadItemPost", record: false, {
         0 post: "post" required,
         1 more_parents: "moreParents" required,
@@ -313,7 +290,10 @@ crate::object! {
 }
 
 impl ThreadItemPost {
-    /// With the required fields.
+    /// Creates `ThreadItemPost` with its required fields: [`post`](field@Self::post),
+    /// [`more_parents`](field@Self::more_parents), [`more_replies`](field@Self::more_replies),
+    /// [`op_thread`](field@Self::op_thread), [`hidden_by_threadgate`](field@Self::hidden_by_threadgate) and
+    /// [`muted_by_viewer`](field@Self::muted_by_viewer).
     pub fn new(
         post: api::app::bsky::feed::defs::PostView,
         more_parents: bool,
@@ -340,14 +320,14 @@ impl ThreadItemPost {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ThreadItemNoUnauthenticated {
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { ThreadItemNoUnauthenticated, "app.bsky.unspecced.defs#threadItemNoUnauthenticated", record: false, {} }
+crate::__v1::object! { ThreadItemNoUnauthenticated, "app.bsky.unspecced.defs#threadItemNoUnauthenticated", record: false, {} }
 
 impl ThreadItemNoUnauthenticated {
-    /// With nothing set.
+    /// Creates `ThreadItemNoUnauthenticated`, which has no fields in the lexicon.
     pub fn new() -> Self {
         Self {
             extra: types::Extra::default(),
@@ -359,14 +339,14 @@ impl ThreadItemNoUnauthenticated {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ThreadItemNotFound {
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { ThreadItemNotFound, "app.bsky.unspecced.defs#threadItemNotFound", record: false, {} }
+crate::__v1::object! { ThreadItemNotFound, "app.bsky.unspecced.defs#threadItemNotFound", record: false, {} }
 
 impl ThreadItemNotFound {
-    /// With nothing set.
+    /// Creates `ThreadItemNotFound`, which has no fields in the lexicon.
     pub fn new() -> Self {
         Self {
             extra: types::Extra::default(),
@@ -378,20 +358,19 @@ impl ThreadItemNotFound {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ThreadItemBlocked {
-    /// `author`.
     pub author: api::app::bsky::feed::defs::BlockedAuthor,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ThreadItemBlocked, "app.bsky.unspecced.defs#threadItemBlocked", record: false, {
         0 author: "author" required,
     }
 }
 
 impl ThreadItemBlocked {
-    /// With the required fields.
+    /// Creates `ThreadItemBlocked` with its required field, [`author`](field@Self::author).
     pub fn new(author: api::app::bsky::feed::defs::BlockedAuthor) -> Self {
         Self {
             author,
@@ -404,15 +383,13 @@ impl ThreadItemBlocked {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct AgeAssuranceState {
-    /// `lastInitiatedAt`.
     pub last_initiated_at: Option<types::Datetime>,
-    /// `status`.
     pub status: AgeAssuranceStateStatus,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     AgeAssuranceState, "app.bsky.unspecced.defs#ageAssuranceState", record: false, {
         0 last_initiated_at: "lastInitiatedAt" optional,
         1 status: "status" required,
@@ -420,7 +397,7 @@ crate::object! {
 }
 
 impl AgeAssuranceState {
-    /// With the required fields.
+    /// Creates `AgeAssuranceState` with its required field, [`status`](field@Self::status).
     pub fn new(status: impl Into<AgeAssuranceStateStatus>) -> Self {
         Self {
             last_initiated_at: None,
@@ -442,11 +419,11 @@ pub enum AgeAssuranceStateStatus {
     Assured,
     /// `blocked`
     Blocked,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     AgeAssuranceStateStatus {
         Unknown = "unknown",
         Pending = "pending",
@@ -459,27 +436,19 @@ crate::open_string! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct AgeAssuranceEvent {
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// `status`.
     pub status: AgeAssuranceEventStatus,
-    /// `attemptId`.
     pub attempt_id: String,
-    /// `email`.
     pub email: Option<String>,
-    /// `initIp`.
     pub init_ip: Option<String>,
-    /// `initUa`.
     pub init_ua: Option<String>,
-    /// `completeIp`.
     pub complete_ip: Option<String>,
-    /// `completeUa`.
     pub complete_ua: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     AgeAssuranceEvent, "app.bsky.unspecced.defs#ageAssuranceEvent", record: false, {
         0 created_at: "createdAt" required,
         1 status: "status" required,
@@ -493,7 +462,8 @@ crate::object! {
 }
 
 impl AgeAssuranceEvent {
-    /// With the required fields.
+    /// Creates `AgeAssuranceEvent` with its required fields: [`created_at`](field@Self::created_at),
+    /// [`status`](field@Self::status) and [`attempt_id`](field@Self::attempt_id).
     pub fn new(
         created_at: types::Datetime,
         status: impl Into<AgeAssuranceEventStatus>,
@@ -523,11 +493,11 @@ pub enum AgeAssuranceEventStatus {
     Pending,
     /// `assured`
     Assured,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     AgeAssuranceEventStatus {
         Unknown = "unknown",
         Pending = "pending",

@@ -16,27 +16,39 @@ impl xrpc::Method for GetConfig {
     const KIND: xrpc::Kind = xrpc::Kind::Query;
     const INPUT: Option<&'static str> = None;
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetConfig {}
+
+/// The parameters of `app.bsky.unspecced.getConfig`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The output of `app.bsky.unspecced.getConfig`.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Output {
-    /// `checkEmailConfirmed`.
     pub check_email_confirmed: Option<bool>,
-    /// `liveNow`.
     pub live_now: Option<Vec<LiveNowConfig>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.unspecced.getConfig", record: false, {
         0 check_email_confirmed: "checkEmailConfirmed" optional,
         1 live_now: "liveNow" optional,
@@ -44,7 +56,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With nothing set.
+    /// Creates `Output` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             check_email_confirmed: None,
@@ -54,19 +66,24 @@ impl Output {
     }
 }
 
+/// The errors of `app.bsky.unspecced.getConfig`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }
+
 /// `app.bsky.unspecced.getConfig#liveNowConfig`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LiveNowConfig {
-    /// `did`.
     pub did: types::Did,
-    /// `domains`.
     pub domains: Vec<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LiveNowConfig, "app.bsky.unspecced.getConfig#liveNowConfig", record: false, {
         0 did: "did" required,
         1 domains: "domains" required,
@@ -74,7 +91,8 @@ crate::object! {
 }
 
 impl LiveNowConfig {
-    /// With the required fields.
+    /// Creates `LiveNowConfig` with its required fields: [`did`](field@Self::did) and
+    /// [`domains`](field@Self::domains).
     pub fn new(did: types::Did, domains: Vec<String>) -> Self {
         Self {
             did,

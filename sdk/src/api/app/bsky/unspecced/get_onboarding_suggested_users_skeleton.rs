@@ -19,7 +19,7 @@ impl xrpc::Method for GetOnboardingSuggestedUsersSkeleton {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetOnboardingSuggestedUsersSkeleton {}
@@ -28,15 +28,13 @@ impl xrpc::Query for GetOnboardingSuggestedUsersSkeleton {}
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
-    /// `viewer`.
     pub viewer: Option<types::Did>,
-    /// `category`.
     pub category: Option<String>,
-    /// `limit`: 1 to 50. 25 if absent.
+    /// Between 1 and 50. Defaults to 25.
     pub limit: Option<i64>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 viewer: "viewer",
         1 category: "category",
@@ -45,7 +43,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With nothing set.
+    /// Creates `Params` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             viewer: None,
@@ -55,7 +53,7 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
         viewer = viewer: plain types::Did,
         category = category: into String,
@@ -67,17 +65,15 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `dids`.
     pub dids: Vec<types::Did>,
-    /// `recId`.
+    #[deprecated(note = "read `recIdStr`, which holds the same identifier as text.")]
     pub rec_id: Option<String>,
-    /// `recIdStr`.
     pub rec_id_str: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.unspecced.getOnboardingSuggestedUsersSkeleton", record: false, {
         0 dids: "dids" required,
         1 rec_id: "recId" optional,
@@ -86,7 +82,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`dids`](field@Self::dids).
     pub fn new(dids: Vec<types::Did>) -> Self {
         Self {
             dids,
@@ -96,3 +92,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `app.bsky.unspecced.getOnboardingSuggestedUsersSkeleton`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -20,19 +20,22 @@ impl xrpc::Method for GetPopularFeedGenerators {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetPopularFeedGenerators {}
 
 impl xrpc::Paginated for GetPopularFeedGenerators {
     type Item = api::app::bsky::feed::defs::GeneratorView;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(output: Output) -> Vec<api::app::bsky::feed::defs::GeneratorView> {
         output.feeds
     }
@@ -42,15 +45,13 @@ impl xrpc::Paginated for GetPopularFeedGenerators {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `query`.
     pub query: Option<String>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
         1 cursor: "cursor",
@@ -59,7 +60,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With nothing set.
+    /// Creates `Params` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             limit: None,
@@ -69,11 +70,11 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
         limit = limit: plain i64,
         cursor = cursor: into String,
-        query = query: into String,
+        with_query = query: into String,
     }
 }
 
@@ -81,15 +82,13 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `feeds`.
     pub feeds: Vec<api::app::bsky::feed::defs::GeneratorView>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.unspecced.getPopularFeedGenerators", record: false, {
         0 cursor: "cursor" optional,
         1 feeds: "feeds" required,
@@ -97,7 +96,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`feeds`](field@Self::feeds).
     pub fn new(feeds: Vec<api::app::bsky::feed::defs::GeneratorView>) -> Self {
         Self {
             cursor: None,
@@ -106,3 +105,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `app.bsky.unspecced.getPopularFeedGenerators`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

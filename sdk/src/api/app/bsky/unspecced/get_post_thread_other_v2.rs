@@ -20,7 +20,7 @@ impl xrpc::Method for GetPostThreadOtherV2 {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetPostThreadOtherV2 {}
@@ -29,14 +29,13 @@ impl xrpc::Query for GetPostThreadOtherV2 {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `anchor`.
     pub anchor: types::AtUri,
 }
 
-crate::params! { Params { 0 anchor: "anchor" } }
+crate::__v1::params! { Params { 0 anchor: "anchor" } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`anchor`](field@Self::anchor).
     pub fn new(anchor: types::AtUri) -> Self {
         Self { anchor }
     }
@@ -46,20 +45,19 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `thread`.
     pub thread: Vec<ThreadItem>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.unspecced.getPostThreadOtherV2", record: false, {
         0 thread: "thread" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`thread`](field@Self::thread).
     pub fn new(thread: Vec<ThreadItem>) -> Self {
         Self {
             thread,
@@ -68,21 +66,25 @@ impl Output {
     }
 }
 
+/// The errors of `app.bsky.unspecced.getPostThreadOtherV2`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }
+
 /// `app.bsky.unspecced.getPostThreadOtherV2#threadItem`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ThreadItem {
-    /// `uri`.
     pub uri: types::AtUri,
-    /// `depth`.
     pub depth: i64,
-    /// `value`.
     pub value: ThreadItemValue,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ThreadItem, "app.bsky.unspecced.getPostThreadOtherV2#threadItem", record: false, {
         0 uri: "uri" required,
         1 depth: "depth" required,
@@ -91,7 +93,8 @@ crate::object! {
 }
 
 impl ThreadItem {
-    /// With the required fields.
+    /// Creates `ThreadItem` with its required fields: [`uri`](field@Self::uri), [`depth`](field@Self::depth) and
+    /// [`value`](field@Self::value).
     pub fn new(
         uri: types::AtUri,
         depth: i64,
@@ -112,11 +115,11 @@ impl ThreadItem {
 pub enum ThreadItemValue {
     /// `app.bsky.unspecced.defs#threadItemPost`
     ThreadItemPost(Box<api::app::bsky::unspecced::defs::ThreadItemPost>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     ThreadItemValue, open {
         ThreadItemPost(api::app::bsky::unspecced::defs::ThreadItemPost) = "app.bsky.unspecced.defs#threadItemPost",
     }

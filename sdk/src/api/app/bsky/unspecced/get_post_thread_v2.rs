@@ -20,7 +20,7 @@ impl xrpc::Method for GetPostThreadV2 {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetPostThreadV2 {}
@@ -33,21 +33,21 @@ pub struct Params {
     pub anchor: types::AtUri,
     /// Whether to include parents.
     ///
-    /// `true` if absent.
+    /// Defaults to `true`.
     pub above: Option<bool>,
     /// How many levels of replies to include.
     ///
-    /// 0 to 20. 6 if absent.
+    /// Between 0 and 20. Defaults to 6.
     pub below: Option<i64>,
     /// How many replies to include a level.
     ///
-    /// 0 to 100. 10 if absent.
+    /// Between 0 and 100. Defaults to 10.
     pub branching_factor: Option<i64>,
-    /// `sort`: `oldest` if absent.
+    /// Defaults to `oldest`.
     pub sort: Option<ParamsSort>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 anchor: "anchor",
         1 above: "above" = Boolean(true),
@@ -58,7 +58,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`anchor`](field@Self::anchor).
     pub fn new(anchor: types::AtUri) -> Self {
         Self {
             anchor,
@@ -70,7 +70,7 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
         above = above: plain bool,
         below = below: plain i64,
@@ -89,27 +89,24 @@ pub enum ParamsSort {
     Oldest,
     /// `top`
     Top,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { ParamsSort { Newest = "newest", Oldest = "oldest", Top = "top" } }
+crate::__v1::open_string! { ParamsSort { Newest = "newest", Oldest = "oldest", Top = "top" } }
 
 /// The output of `app.bsky.unspecced.getPostThreadV2`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `thread`.
     pub thread: Vec<ThreadItem>,
-    /// `threadgate`.
     pub threadgate: Option<Box<api::app::bsky::feed::defs::ThreadgateView>>,
-    /// `hasOtherReplies`.
     pub has_other_replies: bool,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.unspecced.getPostThreadV2", record: false, {
         0 thread: "thread" required,
         1 threadgate: "threadgate" optional,
@@ -118,7 +115,8 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required fields: [`thread`](field@Self::thread) and
+    /// [`has_other_replies`](field@Self::has_other_replies).
     pub fn new(thread: Vec<ThreadItem>, has_other_replies: bool) -> Self {
         Self {
             thread,
@@ -129,21 +127,26 @@ impl Output {
     }
 }
 
+/// The errors of `app.bsky.unspecced.getPostThreadV2`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }
+
 /// `app.bsky.unspecced.getPostThreadV2#threadItem`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ThreadItem {
-    /// `uri`.
     pub uri: types::AtUri,
     /// 0 for the anchor, negative above it, positive below.
     pub depth: i64,
-    /// `value`.
     pub value: ThreadItemValue,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ThreadItem, "app.bsky.unspecced.getPostThreadV2#threadItem", record: false, {
         0 uri: "uri" required,
         1 depth: "depth" required,
@@ -152,7 +155,8 @@ crate::object! {
 }
 
 impl ThreadItem {
-    /// With the required fields.
+    /// Creates `ThreadItem` with its required fields: [`uri`](field@Self::uri), [`depth`](field@Self::depth) and
+    /// [`value`](field@Self::value).
     pub fn new(
         uri: types::AtUri,
         depth: i64,
@@ -181,11 +185,11 @@ pub enum ThreadItemValue {
     ThreadItemNotFound(Box<api::app::bsky::unspecced::defs::ThreadItemNotFound>),
     /// `app.bsky.unspecced.defs#threadItemBlocked`
     ThreadItemBlocked(Box<api::app::bsky::unspecced::defs::ThreadItemBlocked>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     ThreadItemValue, open {
         ThreadItemPost(api::app::bsky::unspecced::defs::ThreadItemPost) = "app.bsky.unspecced.defs#threadItemPost",
         ThreadItemNoUnauthenticated(api::app::bsky::unspecced::defs::ThreadItemNoUnauthenticated) = "app.bsky.unspecced.defs#threadItemNoUnauthenticated",

@@ -20,7 +20,7 @@ impl xrpc::Method for GetSuggestedFeeds {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetSuggestedFeeds {}
@@ -29,39 +29,38 @@ impl xrpc::Query for GetSuggestedFeeds {}
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
-    /// `limit`: 1 to 25. 10 if absent.
+    /// Between 1 and 25. Defaults to 10.
     pub limit: Option<i64>,
 }
 
-crate::params! { Params { 0 limit: "limit" [Minimum(1), Maximum(25)] = Integer(10) } }
+crate::__v1::params! { Params { 0 limit: "limit" [Minimum(1), Maximum(25)] = Integer(10) } }
 
 impl Params {
-    /// With nothing set.
+    /// Creates `Params` without any of its optional fields.
     pub fn new() -> Self {
         Self { limit: None }
     }
 }
 
-crate::setters! { Params { limit = limit: plain i64 } }
+crate::__v1::setters! { Params { limit = limit: plain i64 } }
 
 /// The output of `app.bsky.unspecced.getSuggestedFeeds`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `feeds`.
     pub feeds: Vec<api::app::bsky::feed::defs::GeneratorView>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.unspecced.getSuggestedFeeds", record: false, {
         0 feeds: "feeds" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`feeds`](field@Self::feeds).
     pub fn new(feeds: Vec<api::app::bsky::feed::defs::GeneratorView>) -> Self {
         Self {
             feeds,
@@ -69,3 +68,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `app.bsky.unspecced.getSuggestedFeeds`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

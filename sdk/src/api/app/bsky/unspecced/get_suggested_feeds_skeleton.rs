@@ -19,7 +19,7 @@ impl xrpc::Method for GetSuggestedFeedsSkeleton {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetSuggestedFeedsSkeleton {}
@@ -28,13 +28,12 @@ impl xrpc::Query for GetSuggestedFeedsSkeleton {}
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
-    /// `viewer`.
     pub viewer: Option<types::Did>,
-    /// `limit`: 1 to 25. 10 if absent.
+    /// Between 1 and 25. Defaults to 10.
     pub limit: Option<i64>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 viewer: "viewer",
         1 limit: "limit" [Minimum(1), Maximum(25)] = Integer(10),
@@ -42,32 +41,31 @@ crate::params! {
 }
 
 impl Params {
-    /// With nothing set.
+    /// Creates `Params` without any of its optional fields.
     pub fn new() -> Self {
         Self { viewer: None, limit: None }
     }
 }
 
-crate::setters! { Params { viewer = viewer: plain types::Did, limit = limit: plain i64 } }
+crate::__v1::setters! { Params { viewer = viewer: plain types::Did, limit = limit: plain i64 } }
 
 /// The output of `app.bsky.unspecced.getSuggestedFeedsSkeleton`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `feeds`.
     pub feeds: Vec<types::AtUri>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.unspecced.getSuggestedFeedsSkeleton", record: false, {
         0 feeds: "feeds" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`feeds`](field@Self::feeds).
     pub fn new(feeds: Vec<types::AtUri>) -> Self {
         Self {
             feeds,
@@ -75,3 +73,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `app.bsky.unspecced.getSuggestedFeedsSkeleton`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

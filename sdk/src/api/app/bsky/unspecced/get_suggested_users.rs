@@ -20,7 +20,7 @@ impl xrpc::Method for GetSuggestedUsers {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetSuggestedUsers {}
@@ -29,13 +29,12 @@ impl xrpc::Query for GetSuggestedUsers {}
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
-    /// `category`.
     pub category: Option<String>,
-    /// `limit`: 1 to 50. 25 if absent.
+    /// Between 1 and 50. Defaults to 25.
     pub limit: Option<i64>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 category: "category",
         1 limit: "limit" [Minimum(1), Maximum(50)] = Integer(25),
@@ -43,7 +42,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With nothing set.
+    /// Creates `Params` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             category: None,
@@ -52,23 +51,21 @@ impl Params {
     }
 }
 
-crate::setters! { Params { category = category: into String, limit = limit: plain i64 } }
+crate::__v1::setters! { Params { category = category: into String, limit = limit: plain i64 } }
 
 /// The output of `app.bsky.unspecced.getSuggestedUsers`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `actors`.
     pub actors: Vec<api::app::bsky::actor::defs::ProfileView>,
-    /// `recId`.
+    #[deprecated(note = "read `recIdStr`, which holds the same identifier as text.")]
     pub rec_id: Option<String>,
-    /// `recIdStr`.
     pub rec_id_str: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.unspecced.getSuggestedUsers", record: false, {
         0 actors: "actors" required,
         1 rec_id: "recId" optional,
@@ -77,7 +74,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`actors`](field@Self::actors).
     pub fn new(actors: Vec<api::app::bsky::actor::defs::ProfileView>) -> Self {
         Self {
             actors,
@@ -87,3 +84,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `app.bsky.unspecced.getSuggestedUsers`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -19,7 +19,7 @@ impl xrpc::Method for GetSuggestedUsersForDiscoverSkeleton {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetSuggestedUsersForDiscoverSkeleton {}
@@ -28,13 +28,12 @@ impl xrpc::Query for GetSuggestedUsersForDiscoverSkeleton {}
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
-    /// `viewer`.
     pub viewer: Option<types::Did>,
-    /// `limit`: 1 to 50. 25 if absent.
+    /// Between 1 and 50. Defaults to 25.
     pub limit: Option<i64>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 viewer: "viewer",
         1 limit: "limit" [Minimum(1), Maximum(50)] = Integer(25),
@@ -42,27 +41,25 @@ crate::params! {
 }
 
 impl Params {
-    /// With nothing set.
+    /// Creates `Params` without any of its optional fields.
     pub fn new() -> Self {
         Self { viewer: None, limit: None }
     }
 }
 
-crate::setters! { Params { viewer = viewer: plain types::Did, limit = limit: plain i64 } }
+crate::__v1::setters! { Params { viewer = viewer: plain types::Did, limit = limit: plain i64 } }
 
 /// The output of `app.bsky.unspecced.getSuggestedUsersForDiscoverSkeleton`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `dids`.
     pub dids: Vec<types::Did>,
-    /// `recIdStr`.
     pub rec_id_str: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.unspecced.getSuggestedUsersForDiscoverSkeleton", record: false, {
         0 dids: "dids" required,
         1 rec_id_str: "recIdStr" optional,
@@ -70,7 +67,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`dids`](field@Self::dids).
     pub fn new(dids: Vec<types::Did>) -> Self {
         Self {
             dids,
@@ -79,3 +76,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `app.bsky.unspecced.getSuggestedUsersForDiscoverSkeleton`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -20,7 +20,7 @@ impl xrpc::Method for GetSuggestedUsersForExplore {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetSuggestedUsersForExplore {}
@@ -29,13 +29,12 @@ impl xrpc::Query for GetSuggestedUsersForExplore {}
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
-    /// `category`.
     pub category: Option<String>,
-    /// `limit`: 1 to 50. 25 if absent.
+    /// Between 1 and 50. Defaults to 25.
     pub limit: Option<i64>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 category: "category",
         1 limit: "limit" [Minimum(1), Maximum(50)] = Integer(25),
@@ -43,7 +42,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With nothing set.
+    /// Creates `Params` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             category: None,
@@ -52,21 +51,19 @@ impl Params {
     }
 }
 
-crate::setters! { Params { category = category: into String, limit = limit: plain i64 } }
+crate::__v1::setters! { Params { category = category: into String, limit = limit: plain i64 } }
 
 /// The output of `app.bsky.unspecced.getSuggestedUsersForExplore`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `actors`.
     pub actors: Vec<api::app::bsky::actor::defs::ProfileView>,
-    /// `recIdStr`.
     pub rec_id_str: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.unspecced.getSuggestedUsersForExplore", record: false, {
         0 actors: "actors" required,
         1 rec_id_str: "recIdStr" optional,
@@ -74,7 +71,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`actors`](field@Self::actors).
     pub fn new(actors: Vec<api::app::bsky::actor::defs::ProfileView>) -> Self {
         Self {
             actors,
@@ -83,3 +80,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `app.bsky.unspecced.getSuggestedUsersForExplore`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -20,19 +20,22 @@ impl xrpc::Method for GetSuggestionsSkeleton {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetSuggestionsSkeleton {}
 
 impl xrpc::Paginated for GetSuggestionsSkeleton {
     type Item = api::app::bsky::unspecced::defs::SkeletonSearchActor;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(
         output: Output,
     ) -> Vec<api::app::bsky::unspecced::defs::SkeletonSearchActor> {
@@ -44,17 +47,14 @@ impl xrpc::Paginated for GetSuggestionsSkeleton {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
-    /// `viewer`.
     pub viewer: Option<types::Did>,
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `relativeToDid`.
     pub relative_to_did: Option<types::Did>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 viewer: "viewer",
         1 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
@@ -64,7 +64,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With nothing set.
+    /// Creates `Params` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             viewer: None,
@@ -75,7 +75,7 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
         viewer = viewer: plain types::Did,
         limit = limit: plain i64,
@@ -88,21 +88,17 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `actors`.
     pub actors: Vec<api::app::bsky::unspecced::defs::SkeletonSearchActor>,
-    /// `relativeToDid`.
     pub relative_to_did: Option<types::Did>,
-    /// `recId`.
+    #[deprecated(note = "read `recIdStr`, which holds the same identifier as text.")]
     pub rec_id: Option<i64>,
-    /// `recIdStr`.
     pub rec_id_str: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.unspecced.getSuggestionsSkeleton", record: false, {
         0 cursor: "cursor" optional,
         1 actors: "actors" required,
@@ -113,7 +109,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`actors`](field@Self::actors).
     pub fn new(
         actors: Vec<api::app::bsky::unspecced::defs::SkeletonSearchActor>,
     ) -> Self {
@@ -127,3 +123,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `app.bsky.unspecced.getSuggestionsSkeleton`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

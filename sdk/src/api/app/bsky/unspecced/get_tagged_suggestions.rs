@@ -16,32 +16,45 @@ impl xrpc::Method for GetTaggedSuggestions {
     const KIND: xrpc::Kind = xrpc::Kind::Query;
     const INPUT: Option<&'static str> = None;
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetTaggedSuggestions {}
+
+/// The parameters of `app.bsky.unspecced.getTaggedSuggestions`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The output of `app.bsky.unspecced.getTaggedSuggestions`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `suggestions`.
     pub suggestions: Vec<Suggestion>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.unspecced.getTaggedSuggestions", record: false, {
         0 suggestions: "suggestions" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`suggestions`](field@Self::suggestions).
     pub fn new(suggestions: Vec<Suggestion>) -> Self {
         Self {
             suggestions,
@@ -50,21 +63,26 @@ impl Output {
     }
 }
 
+/// The errors of `app.bsky.unspecced.getTaggedSuggestions`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }
+
 /// `app.bsky.unspecced.getTaggedSuggestions#suggestion`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Suggestion {
-    /// `tag`.
     pub tag: String,
-    /// `subjectType`.
     pub subject_type: SuggestionSubjectType,
     /// An account's or a feed's address.
     pub subject: types::Uri,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Suggestion, "app.bsky.unspecced.getTaggedSuggestions#suggestion", record: false, {
         0 tag: "tag" required,
         1 subject_type: "subjectType" required,
@@ -73,7 +91,8 @@ crate::object! {
 }
 
 impl Suggestion {
-    /// With the required fields.
+    /// Creates `Suggestion` with its required fields: [`tag`](field@Self::tag),
+    /// [`subject_type`](field@Self::subject_type) and [`subject`](field@Self::subject).
     pub fn new(
         tag: impl Into<String>,
         subject_type: impl Into<SuggestionSubjectType>,
@@ -96,8 +115,8 @@ pub enum SuggestionSubjectType {
     Actor,
     /// `feed`
     Feed,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { SuggestionSubjectType { Actor = "actor", Feed = "feed" } }
+crate::__v1::open_string! { SuggestionSubjectType { Actor = "actor", Feed = "feed" } }

@@ -20,7 +20,7 @@ impl xrpc::Method for GetTrendingTopics {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetTrendingTopics {}
@@ -29,13 +29,12 @@ impl xrpc::Query for GetTrendingTopics {}
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
-    /// `viewer`.
     pub viewer: Option<types::Did>,
-    /// `limit`: 1 to 25. 10 if absent.
+    /// Between 1 and 25. Defaults to 10.
     pub limit: Option<i64>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 viewer: "viewer",
         1 limit: "limit" [Minimum(1), Maximum(25)] = Integer(10),
@@ -43,27 +42,25 @@ crate::params! {
 }
 
 impl Params {
-    /// With nothing set.
+    /// Creates `Params` without any of its optional fields.
     pub fn new() -> Self {
         Self { viewer: None, limit: None }
     }
 }
 
-crate::setters! { Params { viewer = viewer: plain types::Did, limit = limit: plain i64 } }
+crate::__v1::setters! { Params { viewer = viewer: plain types::Did, limit = limit: plain i64 } }
 
 /// The output of `app.bsky.unspecced.getTrendingTopics`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `topics`.
     pub topics: Vec<api::app::bsky::unspecced::defs::TrendingTopic>,
-    /// `suggested`.
     pub suggested: Vec<api::app::bsky::unspecced::defs::TrendingTopic>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.unspecced.getTrendingTopics", record: false, {
         0 topics: "topics" required,
         1 suggested: "suggested" required,
@@ -71,7 +68,8 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required fields: [`topics`](field@Self::topics) and
+    /// [`suggested`](field@Self::suggested).
     pub fn new(
         topics: Vec<api::app::bsky::unspecced::defs::TrendingTopic>,
         suggested: Vec<api::app::bsky::unspecced::defs::TrendingTopic>,
@@ -83,3 +81,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `app.bsky.unspecced.getTrendingTopics`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `app.bsky.unspecced.initAgeAssurance`
 ///
-/// Errors: `InvalidEmail`, `DidTooLong`, `InvalidInitiation`.
+/// Errors: `InvalidEmail`, `DidTooLong`, `InvalidInitiation`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InitAgeAssurance;
 
@@ -19,7 +19,7 @@ impl xrpc::Method for InitAgeAssurance {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -27,21 +27,32 @@ impl xrpc::Method for InitAgeAssurance {
 
 impl xrpc::Procedure for InitAgeAssurance {}
 
+/// The parameters of `app.bsky.unspecced.initAgeAssurance`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `app.bsky.unspecced.initAgeAssurance`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `email`.
     pub email: String,
-    /// `language`.
     pub language: String,
-    /// `countryCode`.
     pub country_code: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "app.bsky.unspecced.initAgeAssurance", record: false, {
         0 email: "email" required,
         1 language: "language" required,
@@ -50,7 +61,8 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`email`](field@Self::email), [`language`](field@Self::language)
+    /// and [`country_code`](field@Self::country_code).
     pub fn new(
         email: impl Into<String>,
         language: impl Into<String>,
@@ -68,7 +80,7 @@ impl Input {
 /// The output of `app.bsky.unspecced.initAgeAssurance`.
 pub type Output = api::app::bsky::unspecced::defs::AgeAssuranceState;
 
-/// The errors that the lexicon names.
+/// The errors of `app.bsky.unspecced.initAgeAssurance`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -80,7 +92,7 @@ pub enum Error {
     InvalidInitiation,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         InvalidEmail = "InvalidEmail",
         DidTooLong = "DidTooLong",

@@ -43,298 +43,410 @@ pub mod search_starter_packs_skeleton;
 pub struct AppBskyUnspecced<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! { app_bsky_unspecced, AppBskyUnspecced, "app.bsky.unspecced" }
+crate::__v1::accessor! { app_bsky_unspecced, AppBskyUnspecced, "app.bsky.unspecced" }
 
 #[cfg(feature = "client")]
 impl<'c> AppBskyUnspecced<'c> {
+    /// Returns the methods of `app.bsky.unspecced` over any transport.
+    pub fn over(transport: &'c dyn xrpc::Transport) -> Self {
+        Self(xrpc::Caller::new(transport))
+    }
+
     /// Gets how far the signed-in account is with age assurance.
     ///
     /// `app.bsky.unspecced.getAgeAssuranceState`
+    ///
+    /// Returns [`Output`](get_age_assurance_state::Output).
     pub fn get_age_assurance_state(
         &self,
     ) -> xrpc::Call<'c, get_age_assurance_state::GetAgeAssuranceState> {
-        xrpc::Call::new(self.0, xrpc::NoParams, ())
+        xrpc::Call::new(self.0, get_age_assurance_state::Params::new(), ())
     }
+
     /// Gets configuration that the service has for apps.
     ///
     /// `app.bsky.unspecced.getConfig`
+    ///
+    /// Returns [`Output`](get_config::Output).
     pub fn get_config(&self) -> xrpc::Call<'c, get_config::GetConfig> {
-        xrpc::Call::new(self.0, xrpc::NoParams, ())
+        xrpc::Call::new(self.0, get_config::Params::new(), ())
     }
+
     /// Suggests starter packs during onboarding.
     ///
     /// `app.bsky.unspecced.getOnboardingSuggestedStarterPacks`
+    ///
+    /// Optional parameters: [`Params`](get_onboarding_suggested_starter_packs::Params), set with
+    /// [`params`](xrpc::Call::params). Returns [`Output`](get_onboarding_suggested_starter_packs::Output).
     pub fn get_onboarding_suggested_starter_packs(
         &self,
-        params: get_onboarding_suggested_starter_packs::Params,
     ) -> xrpc::Call<
         'c,
         get_onboarding_suggested_starter_packs::GetOnboardingSuggestedStarterPacks,
     > {
-        xrpc::Call::new(self.0, params, ())
+        xrpc::Call::new(
+            self.0,
+            get_onboarding_suggested_starter_packs::Params::new(),
+            (),
+        )
     }
+
     /// Suggests starter packs during onboarding, as bare references.
     ///
     /// `app.bsky.unspecced.getOnboardingSuggestedStarterPacksSkeleton`
+    ///
+    /// Optional parameters: [`Params`](get_onboarding_suggested_starter_packs_skeleton::Params), set with
+    /// [`params`](xrpc::Call::params). Returns [`Output`](get_onboarding_suggested_starter_packs_skeleton::Output).
     pub fn get_onboarding_suggested_starter_packs_skeleton(
         &self,
-        params: get_onboarding_suggested_starter_packs_skeleton::Params,
     ) -> xrpc::Call<
         'c,
         get_onboarding_suggested_starter_packs_skeleton::GetOnboardingSuggestedStarterPacksSkeleton,
     > {
-        xrpc::Call::new(self.0, params, ())
+        xrpc::Call::new(
+            self.0,
+            get_onboarding_suggested_starter_packs_skeleton::Params::new(),
+            (),
+        )
     }
+
     /// Suggests accounts during onboarding, as bare references.
     ///
     /// `app.bsky.unspecced.getOnboardingSuggestedUsersSkeleton`
+    ///
+    /// Optional parameters: [`Params`](get_onboarding_suggested_users_skeleton::Params), set with
+    /// [`params`](xrpc::Call::params). Returns [`Output`](get_onboarding_suggested_users_skeleton::Output).
     pub fn get_onboarding_suggested_users_skeleton(
         &self,
-        params: get_onboarding_suggested_users_skeleton::Params,
     ) -> xrpc::Call<
         'c,
         get_onboarding_suggested_users_skeleton::GetOnboardingSuggestedUsersSkeleton,
     > {
-        xrpc::Call::new(self.0, params, ())
+        xrpc::Call::new(
+            self.0,
+            get_onboarding_suggested_users_skeleton::Params::new(),
+            (),
+        )
     }
+
     /// Lists popular feed generators.
     ///
     /// `app.bsky.unspecced.getPopularFeedGenerators`
+    ///
+    /// Optional parameters: [`Params`](get_popular_feed_generators::Params), set with
+    /// [`params`](xrpc::Call::params). Returns [`Output`](get_popular_feed_generators::Output).
     pub fn get_popular_feed_generators(
         &self,
-        params: get_popular_feed_generators::Params,
     ) -> xrpc::Call<'c, get_popular_feed_generators::GetPopularFeedGenerators> {
-        xrpc::Call::new(self.0, params, ())
+        xrpc::Call::new(self.0, get_popular_feed_generators::Params::new(), ())
     }
+
     /// Gets the replies of a thread that are hidden at first.
     ///
     /// `app.bsky.unspecced.getPostThreadOtherV2`
+    ///
+    /// Returns [`Output`](get_post_thread_other_v2::Output).
     pub fn get_post_thread_other_v2(
         &self,
         params: get_post_thread_other_v2::Params,
     ) -> xrpc::Call<'c, get_post_thread_other_v2::GetPostThreadOtherV2> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Gets a thread as a flat list with depths.
     ///
     /// `app.bsky.unspecced.getPostThreadV2`
+    ///
+    /// Returns [`Output`](get_post_thread_v2::Output).
     pub fn get_post_thread_v2(
         &self,
         params: get_post_thread_v2::Params,
     ) -> xrpc::Call<'c, get_post_thread_v2::GetPostThreadV2> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Suggests feeds.
     ///
     /// `app.bsky.unspecced.getSuggestedFeeds`
+    ///
+    /// Optional parameters: [`Params`](get_suggested_feeds::Params), set with [`params`](xrpc::Call::params).
+    /// Returns [`Output`](get_suggested_feeds::Output).
     pub fn get_suggested_feeds(
         &self,
-        params: get_suggested_feeds::Params,
     ) -> xrpc::Call<'c, get_suggested_feeds::GetSuggestedFeeds> {
-        xrpc::Call::new(self.0, params, ())
+        xrpc::Call::new(self.0, get_suggested_feeds::Params::new(), ())
     }
+
     /// Suggests feeds, as bare references.
     ///
     /// `app.bsky.unspecced.getSuggestedFeedsSkeleton`
+    ///
+    /// Optional parameters: [`Params`](get_suggested_feeds_skeleton::Params), set with
+    /// [`params`](xrpc::Call::params). Returns [`Output`](get_suggested_feeds_skeleton::Output).
     pub fn get_suggested_feeds_skeleton(
         &self,
-        params: get_suggested_feeds_skeleton::Params,
     ) -> xrpc::Call<'c, get_suggested_feeds_skeleton::GetSuggestedFeedsSkeleton> {
-        xrpc::Call::new(self.0, params, ())
+        xrpc::Call::new(self.0, get_suggested_feeds_skeleton::Params::new(), ())
     }
+
     /// Suggests accounts during onboarding.
     ///
     /// `app.bsky.unspecced.getSuggestedOnboardingUsers`
+    ///
+    /// Optional parameters: [`Params`](get_suggested_onboarding_users::Params), set with
+    /// [`params`](xrpc::Call::params). Returns [`Output`](get_suggested_onboarding_users::Output).
     pub fn get_suggested_onboarding_users(
         &self,
-        params: get_suggested_onboarding_users::Params,
     ) -> xrpc::Call<'c, get_suggested_onboarding_users::GetSuggestedOnboardingUsers> {
-        xrpc::Call::new(self.0, params, ())
+        xrpc::Call::new(self.0, get_suggested_onboarding_users::Params::new(), ())
     }
+
     /// Suggests starter packs.
     ///
     /// `app.bsky.unspecced.getSuggestedStarterPacks`
+    ///
+    /// Optional parameters: [`Params`](get_suggested_starter_packs::Params), set with
+    /// [`params`](xrpc::Call::params). Returns [`Output`](get_suggested_starter_packs::Output).
     pub fn get_suggested_starter_packs(
         &self,
-        params: get_suggested_starter_packs::Params,
     ) -> xrpc::Call<'c, get_suggested_starter_packs::GetSuggestedStarterPacks> {
-        xrpc::Call::new(self.0, params, ())
+        xrpc::Call::new(self.0, get_suggested_starter_packs::Params::new(), ())
     }
+
     /// Suggests starter packs, as bare references.
     ///
     /// `app.bsky.unspecced.getSuggestedStarterPacksSkeleton`
+    ///
+    /// Optional parameters: [`Params`](get_suggested_starter_packs_skeleton::Params), set with
+    /// [`params`](xrpc::Call::params). Returns [`Output`](get_suggested_starter_packs_skeleton::Output).
     pub fn get_suggested_starter_packs_skeleton(
         &self,
-        params: get_suggested_starter_packs_skeleton::Params,
     ) -> xrpc::Call<
         'c,
         get_suggested_starter_packs_skeleton::GetSuggestedStarterPacksSkeleton,
     > {
-        xrpc::Call::new(self.0, params, ())
+        xrpc::Call::new(self.0, get_suggested_starter_packs_skeleton::Params::new(), ())
     }
+
     /// Suggests accounts.
     ///
     /// `app.bsky.unspecced.getSuggestedUsers`
+    ///
+    /// Optional parameters: [`Params`](get_suggested_users::Params), set with [`params`](xrpc::Call::params).
+    /// Returns [`Output`](get_suggested_users::Output).
     pub fn get_suggested_users(
         &self,
-        params: get_suggested_users::Params,
     ) -> xrpc::Call<'c, get_suggested_users::GetSuggestedUsers> {
-        xrpc::Call::new(self.0, params, ())
+        xrpc::Call::new(self.0, get_suggested_users::Params::new(), ())
     }
+
     /// Suggests accounts for the Discover page.
     ///
     /// `app.bsky.unspecced.getSuggestedUsersForDiscover`
+    ///
+    /// Optional parameters: [`Params`](get_suggested_users_for_discover::Params), set with
+    /// [`params`](xrpc::Call::params). Returns [`Output`](get_suggested_users_for_discover::Output).
     pub fn get_suggested_users_for_discover(
         &self,
-        params: get_suggested_users_for_discover::Params,
     ) -> xrpc::Call<'c, get_suggested_users_for_discover::GetSuggestedUsersForDiscover> {
-        xrpc::Call::new(self.0, params, ())
+        xrpc::Call::new(self.0, get_suggested_users_for_discover::Params::new(), ())
     }
+
     /// Suggests accounts for the Discover page, as bare references.
     ///
     /// `app.bsky.unspecced.getSuggestedUsersForDiscoverSkeleton`
+    ///
+    /// Optional parameters: [`Params`](get_suggested_users_for_discover_skeleton::Params), set with
+    /// [`params`](xrpc::Call::params). Returns [`Output`](get_suggested_users_for_discover_skeleton::Output).
     pub fn get_suggested_users_for_discover_skeleton(
         &self,
-        params: get_suggested_users_for_discover_skeleton::Params,
     ) -> xrpc::Call<
         'c,
         get_suggested_users_for_discover_skeleton::GetSuggestedUsersForDiscoverSkeleton,
     > {
-        xrpc::Call::new(self.0, params, ())
+        xrpc::Call::new(
+            self.0,
+            get_suggested_users_for_discover_skeleton::Params::new(),
+            (),
+        )
     }
+
     /// Suggests accounts for the Explore page.
     ///
     /// `app.bsky.unspecced.getSuggestedUsersForExplore`
+    ///
+    /// Optional parameters: [`Params`](get_suggested_users_for_explore::Params), set with
+    /// [`params`](xrpc::Call::params). Returns [`Output`](get_suggested_users_for_explore::Output).
     pub fn get_suggested_users_for_explore(
         &self,
-        params: get_suggested_users_for_explore::Params,
     ) -> xrpc::Call<'c, get_suggested_users_for_explore::GetSuggestedUsersForExplore> {
-        xrpc::Call::new(self.0, params, ())
+        xrpc::Call::new(self.0, get_suggested_users_for_explore::Params::new(), ())
     }
+
     /// Suggests accounts for the Explore page, as bare references.
     ///
     /// `app.bsky.unspecced.getSuggestedUsersForExploreSkeleton`
+    ///
+    /// Optional parameters: [`Params`](get_suggested_users_for_explore_skeleton::Params), set with
+    /// [`params`](xrpc::Call::params). Returns [`Output`](get_suggested_users_for_explore_skeleton::Output).
     pub fn get_suggested_users_for_explore_skeleton(
         &self,
-        params: get_suggested_users_for_explore_skeleton::Params,
     ) -> xrpc::Call<
         'c,
         get_suggested_users_for_explore_skeleton::GetSuggestedUsersForExploreSkeleton,
     > {
-        xrpc::Call::new(self.0, params, ())
+        xrpc::Call::new(
+            self.0,
+            get_suggested_users_for_explore_skeleton::Params::new(),
+            (),
+        )
     }
+
     /// Suggests accounts for the page behind "see more".
     ///
     /// `app.bsky.unspecced.getSuggestedUsersForSeeMore`
+    ///
+    /// Optional parameters: [`Params`](get_suggested_users_for_see_more::Params), set with
+    /// [`params`](xrpc::Call::params). Returns [`Output`](get_suggested_users_for_see_more::Output).
     pub fn get_suggested_users_for_see_more(
         &self,
-        params: get_suggested_users_for_see_more::Params,
     ) -> xrpc::Call<'c, get_suggested_users_for_see_more::GetSuggestedUsersForSeeMore> {
-        xrpc::Call::new(self.0, params, ())
+        xrpc::Call::new(self.0, get_suggested_users_for_see_more::Params::new(), ())
     }
+
     /// Suggests accounts for the page behind "see more", as bare references.
     ///
     /// `app.bsky.unspecced.getSuggestedUsersForSeeMoreSkeleton`
+    ///
+    /// Optional parameters: [`Params`](get_suggested_users_for_see_more_skeleton::Params), set with
+    /// [`params`](xrpc::Call::params). Returns [`Output`](get_suggested_users_for_see_more_skeleton::Output).
     pub fn get_suggested_users_for_see_more_skeleton(
         &self,
-        params: get_suggested_users_for_see_more_skeleton::Params,
     ) -> xrpc::Call<
         'c,
         get_suggested_users_for_see_more_skeleton::GetSuggestedUsersForSeeMoreSkeleton,
     > {
-        xrpc::Call::new(self.0, params, ())
+        xrpc::Call::new(
+            self.0,
+            get_suggested_users_for_see_more_skeleton::Params::new(),
+            (),
+        )
     }
+
     /// Suggests accounts, as bare references.
     ///
     /// `app.bsky.unspecced.getSuggestedUsersSkeleton`
+    ///
+    /// Optional parameters: [`Params`](get_suggested_users_skeleton::Params), set with
+    /// [`params`](xrpc::Call::params). Returns [`Output`](get_suggested_users_skeleton::Output).
     pub fn get_suggested_users_skeleton(
         &self,
-        params: get_suggested_users_skeleton::Params,
     ) -> xrpc::Call<'c, get_suggested_users_skeleton::GetSuggestedUsersSkeleton> {
-        xrpc::Call::new(self.0, params, ())
+        xrpc::Call::new(self.0, get_suggested_users_skeleton::Params::new(), ())
     }
+
     /// Suggests accounts to follow, as bare references.
     ///
     /// `app.bsky.unspecced.getSuggestionsSkeleton`
+    ///
+    /// Optional parameters: [`Params`](get_suggestions_skeleton::Params), set with [`params`](xrpc::Call::params).
+    /// Returns [`Output`](get_suggestions_skeleton::Output).
     pub fn get_suggestions_skeleton(
         &self,
-        params: get_suggestions_skeleton::Params,
     ) -> xrpc::Call<'c, get_suggestions_skeleton::GetSuggestionsSkeleton> {
-        xrpc::Call::new(self.0, params, ())
+        xrpc::Call::new(self.0, get_suggestions_skeleton::Params::new(), ())
     }
+
     /// Suggests accounts and feeds, grouped by tag.
     ///
     /// `app.bsky.unspecced.getTaggedSuggestions`
+    ///
+    /// Returns [`Output`](get_tagged_suggestions::Output).
     pub fn get_tagged_suggestions(
         &self,
     ) -> xrpc::Call<'c, get_tagged_suggestions::GetTaggedSuggestions> {
-        xrpc::Call::new(self.0, xrpc::NoParams, ())
+        xrpc::Call::new(self.0, get_tagged_suggestions::Params::new(), ())
     }
+
     /// Lists trending topics.
     ///
     /// `app.bsky.unspecced.getTrendingTopics`
+    ///
+    /// Optional parameters: [`Params`](get_trending_topics::Params), set with [`params`](xrpc::Call::params).
+    /// Returns [`Output`](get_trending_topics::Output).
     pub fn get_trending_topics(
         &self,
-        params: get_trending_topics::Params,
     ) -> xrpc::Call<'c, get_trending_topics::GetTrendingTopics> {
-        xrpc::Call::new(self.0, params, ())
+        xrpc::Call::new(self.0, get_trending_topics::Params::new(), ())
     }
+
     /// Lists trends with the accounts that take part.
     ///
     /// `app.bsky.unspecced.getTrends`
-    pub fn get_trends(
-        &self,
-        params: get_trends::Params,
-    ) -> xrpc::Call<'c, get_trends::GetTrends> {
-        xrpc::Call::new(self.0, params, ())
+    ///
+    /// Optional parameters: [`Params`](get_trends::Params), set with [`params`](xrpc::Call::params). Returns
+    /// [`Output`](get_trends::Output).
+    pub fn get_trends(&self) -> xrpc::Call<'c, get_trends::GetTrends> {
+        xrpc::Call::new(self.0, get_trends::Params::new(), ())
     }
+
     /// Lists trends, as bare references.
     ///
     /// `app.bsky.unspecced.getTrendsSkeleton`
+    ///
+    /// Optional parameters: [`Params`](get_trends_skeleton::Params), set with [`params`](xrpc::Call::params).
+    /// Returns [`Output`](get_trends_skeleton::Output).
     pub fn get_trends_skeleton(
         &self,
-        params: get_trends_skeleton::Params,
     ) -> xrpc::Call<'c, get_trends_skeleton::GetTrendsSkeleton> {
-        xrpc::Call::new(self.0, params, ())
+        xrpc::Call::new(self.0, get_trends_skeleton::Params::new(), ())
     }
+
     /// Starts age assurance for the signed-in account.
     ///
     /// `app.bsky.unspecced.initAgeAssurance`
     ///
-    /// Errors: `InvalidEmail`, `DidTooLong`, `InvalidInitiation`.
+    /// Returns [`Output`](init_age_assurance::Output). Errors: `InvalidEmail`, `DidTooLong`, `InvalidInitiation`;
+    /// see [`Error`](init_age_assurance::Error).
     pub fn init_age_assurance(
         &self,
         input: init_age_assurance::Input,
     ) -> xrpc::Call<'c, init_age_assurance::InitAgeAssurance> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, init_age_assurance::Params::new(), input)
     }
+
     /// Searches accounts and gives bare references.
     ///
     /// `app.bsky.unspecced.searchActorsSkeleton`
     ///
-    /// Errors: `BadQueryString`.
+    /// Returns [`Output`](search_actors_skeleton::Output). Errors: `BadQueryString`; see
+    /// [`Error`](search_actors_skeleton::Error).
     pub fn search_actors_skeleton(
         &self,
         params: search_actors_skeleton::Params,
     ) -> xrpc::Call<'c, search_actors_skeleton::SearchActorsSkeleton> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Searches posts and gives bare references.
     ///
     /// `app.bsky.unspecced.searchPostsSkeleton`
     ///
-    /// Errors: `BadQueryString`.
+    /// Returns [`Output`](search_posts_skeleton::Output). Errors: `BadQueryString`; see
+    /// [`Error`](search_posts_skeleton::Error).
     pub fn search_posts_skeleton(
         &self,
         params: search_posts_skeleton::Params,
     ) -> xrpc::Call<'c, search_posts_skeleton::SearchPostsSkeleton> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Searches starter packs and gives bare references.
     ///
     /// `app.bsky.unspecced.searchStarterPacksSkeleton`
     ///
-    /// Errors: `BadQueryString`.
+    /// Returns [`Output`](search_starter_packs_skeleton::Output). Errors: `BadQueryString`; see
+    /// [`Error`](search_starter_packs_skeleton::Error).
     pub fn search_starter_packs_skeleton(
         &self,
         params: search_starter_packs_skeleton::Params,

@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `app.bsky.unspecced.searchActorsSkeleton`
 ///
-/// Errors: `BadQueryString`.
+/// Errors: `BadQueryString`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SearchActorsSkeleton;
 
@@ -29,12 +29,15 @@ impl xrpc::Query for SearchActorsSkeleton {}
 
 impl xrpc::Paginated for SearchActorsSkeleton {
     type Item = api::app::bsky::unspecced::defs::SkeletonSearchActor;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(
         output: Output,
     ) -> Vec<api::app::bsky::unspecced::defs::SkeletonSearchActor> {
@@ -46,19 +49,15 @@ impl xrpc::Paginated for SearchActorsSkeleton {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `q`.
     pub q: String,
-    /// `viewer`.
     pub viewer: Option<types::Did>,
-    /// `typeahead`.
     pub typeahead: Option<bool>,
-    /// `limit`: 1 to 100. 25 if absent.
+    /// Between 1 and 100. Defaults to 25.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 q: "q",
         1 viewer: "viewer",
@@ -69,7 +68,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`q`](field@Self::q).
     pub fn new(q: impl Into<String>) -> Self {
         Self {
             q: q.into(),
@@ -81,7 +80,7 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
         viewer = viewer: plain types::Did,
         typeahead = typeahead: plain bool,
@@ -94,17 +93,14 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `hitsTotal`.
     pub hits_total: Option<i64>,
-    /// `actors`.
     pub actors: Vec<api::app::bsky::unspecced::defs::SkeletonSearchActor>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.unspecced.searchActorsSkeleton", record: false, {
         0 cursor: "cursor" optional,
         1 hits_total: "hitsTotal" optional,
@@ -113,7 +109,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`actors`](field@Self::actors).
     pub fn new(
         actors: Vec<api::app::bsky::unspecced::defs::SkeletonSearchActor>,
     ) -> Self {
@@ -126,7 +122,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `app.bsky.unspecced.searchActorsSkeleton`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -134,4 +130,4 @@ pub enum Error {
     BadQueryString,
 }
 
-crate::errors! { Error { BadQueryString = "BadQueryString" } }
+crate::__v1::errors! { Error { BadQueryString = "BadQueryString" } }

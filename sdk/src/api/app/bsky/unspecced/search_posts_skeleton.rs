@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `app.bsky.unspecced.searchPostsSkeleton`
 ///
-/// Errors: `BadQueryString`.
+/// Errors: `BadQueryString`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SearchPostsSkeleton;
 
@@ -29,12 +29,15 @@ impl xrpc::Query for SearchPostsSkeleton {}
 
 impl xrpc::Paginated for SearchPostsSkeleton {
     type Item = api::app::bsky::unspecced::defs::SkeletonSearchPost;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(
         output: Output,
     ) -> Vec<api::app::bsky::unspecced::defs::SkeletonSearchPost> {
@@ -46,35 +49,25 @@ impl xrpc::Paginated for SearchPostsSkeleton {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `q`.
     pub q: String,
-    /// `sort`: `latest` if absent.
+    /// Defaults to `latest`.
     pub sort: Option<ParamsSort>,
-    /// `since`.
     pub since: Option<String>,
-    /// `until`.
     pub until: Option<String>,
-    /// `mentions`.
     pub mentions: Option<types::AtIdentifier>,
-    /// `author`.
     pub author: Option<types::AtIdentifier>,
-    /// `lang`.
     pub lang: Option<types::Language>,
-    /// `domain`.
     pub domain: Option<String>,
-    /// `url`.
     pub url: Option<types::Uri>,
-    /// `tag`: Each: At most 64 graphemes. At most 640 bytes.
+    /// Each element: At most 64 graphemes. At most 640 bytes.
     pub tag: Option<Vec<String>>,
-    /// `viewer`.
     pub viewer: Option<types::Did>,
-    /// `limit`: 1 to 100. 25 if absent.
+    /// Between 1 and 100. Defaults to 25.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 q: "q",
         1 sort: "sort" = Text("latest"),
@@ -93,7 +86,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`q`](field@Self::q).
     pub fn new(q: impl Into<String>) -> Self {
         Self {
             q: q.into(),
@@ -113,7 +106,7 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
         sort = sort: into ParamsSort,
         since = since: into String,
@@ -138,27 +131,24 @@ pub enum ParamsSort {
     Top,
     /// `latest`
     Latest,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { ParamsSort { Top = "top", Latest = "latest" } }
+crate::__v1::open_string! { ParamsSort { Top = "top", Latest = "latest" } }
 
 /// The output of `app.bsky.unspecced.searchPostsSkeleton`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `hitsTotal`.
     pub hits_total: Option<i64>,
-    /// `posts`.
     pub posts: Vec<api::app::bsky::unspecced::defs::SkeletonSearchPost>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.unspecced.searchPostsSkeleton", record: false, {
         0 cursor: "cursor" optional,
         1 hits_total: "hitsTotal" optional,
@@ -167,7 +157,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`posts`](field@Self::posts).
     pub fn new(posts: Vec<api::app::bsky::unspecced::defs::SkeletonSearchPost>) -> Self {
         Self {
             cursor: None,
@@ -178,7 +168,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `app.bsky.unspecced.searchPostsSkeleton`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -186,4 +176,4 @@ pub enum Error {
     BadQueryString,
 }
 
-crate::errors! { Error { BadQueryString = "BadQueryString" } }
+crate::__v1::errors! { Error { BadQueryString = "BadQueryString" } }

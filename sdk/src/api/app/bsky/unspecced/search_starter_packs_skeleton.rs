@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `app.bsky.unspecced.searchStarterPacksSkeleton`
 ///
-/// Errors: `BadQueryString`.
+/// Errors: `BadQueryString`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SearchStarterPacksSkeleton;
 
@@ -29,12 +29,15 @@ impl xrpc::Query for SearchStarterPacksSkeleton {}
 
 impl xrpc::Paginated for SearchStarterPacksSkeleton {
     type Item = api::app::bsky::unspecced::defs::SkeletonSearchStarterPack;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(
         output: Output,
     ) -> Vec<api::app::bsky::unspecced::defs::SkeletonSearchStarterPack> {
@@ -46,17 +49,14 @@ impl xrpc::Paginated for SearchStarterPacksSkeleton {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `q`.
     pub q: String,
-    /// `viewer`.
     pub viewer: Option<types::Did>,
-    /// `limit`: 1 to 100. 25 if absent.
+    /// Between 1 and 100. Defaults to 25.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 q: "q",
         1 viewer: "viewer",
@@ -66,7 +66,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`q`](field@Self::q).
     pub fn new(q: impl Into<String>) -> Self {
         Self {
             q: q.into(),
@@ -77,7 +77,7 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
         viewer = viewer: plain types::Did,
         limit = limit: plain i64,
@@ -89,17 +89,14 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `hitsTotal`.
     pub hits_total: Option<i64>,
-    /// `starterPacks`.
     pub starter_packs: Vec<api::app::bsky::unspecced::defs::SkeletonSearchStarterPack>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.unspecced.searchStarterPacksSkeleton", record: false, {
         0 cursor: "cursor" optional,
         1 hits_total: "hitsTotal" optional,
@@ -108,7 +105,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`starter_packs`](field@Self::starter_packs).
     pub fn new(
         starter_packs: Vec<api::app::bsky::unspecced::defs::SkeletonSearchStarterPack>,
     ) -> Self {
@@ -121,7 +118,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `app.bsky.unspecced.searchStarterPacksSkeleton`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -129,4 +126,4 @@ pub enum Error {
     BadQueryString,
 }
 
-crate::errors! { Error { BadQueryString = "BadQueryString" } }
+crate::__v1::errors! { Error { BadQueryString = "BadQueryString" } }

@@ -9,7 +9,7 @@ use crate::xrpc;
 ///
 /// `app.bsky.video.abortUpload`
 ///
-/// Errors: `UploadNotFound`, `UploadNotReady`.
+/// Errors: `UploadNotFound`, `UploadNotReady`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AbortUpload;
 
@@ -18,7 +18,7 @@ impl xrpc::Method for AbortUpload {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -26,24 +26,38 @@ impl xrpc::Method for AbortUpload {
 
 impl xrpc::Procedure for AbortUpload {}
 
+/// The parameters of `app.bsky.video.abortUpload`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `app.bsky.video.abortUpload`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `jobId`: 1 to 256 bytes.
+    /// Between 1 and 256 bytes.
     pub job_id: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "app.bsky.video.abortUpload", record: false, {
         0 job_id: "jobId" required [MinBytes(1), MaxBytes(256)],
     }
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`job_id`](field@Self::job_id).
     pub fn new(job_id: impl Into<String>) -> Self {
         Self {
             job_id: job_id.into(),
@@ -56,17 +70,17 @@ impl Input {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `state`: At most 32 bytes.
+    /// At most 32 bytes.
     pub state: OutputState,
-    /// `completedJobId`: 1 to 256 bytes.
+    /// Between 1 and 256 bytes.
     pub completed_job_id: Option<String>,
-    /// `failureReason`: At most 1024 bytes.
+    /// At most 1024 bytes.
     pub failure_reason: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.video.abortUpload", record: false, {
         0 state: "state" required [MaxBytes(32)],
         1 completed_job_id: "completedJobId" optional [MinBytes(1), MaxBytes(256)],
@@ -75,7 +89,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`state`](field@Self::state).
     pub fn new(state: impl Into<OutputState>) -> Self {
         Self {
             state: state.into(),
@@ -98,11 +112,11 @@ pub enum OutputState {
     Failed,
     /// `expired`
     Expired,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     OutputState {
         Aborted = "aborted",
         Completed = "completed",
@@ -111,7 +125,7 @@ crate::open_string! {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `app.bsky.video.abortUpload`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -121,4 +135,9 @@ pub enum Error {
     UploadNotReady,
 }
 
-crate::errors! { Error { UploadNotFound = "UploadNotFound", UploadNotReady = "UploadNotReady" } }
+crate::__v1::errors! {
+    Error {
+        UploadNotFound = "UploadNotFound",
+        UploadNotReady = "UploadNotReady",
+    }
+}

@@ -8,29 +8,23 @@ use crate::types;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct JobStatus {
-    /// `jobId`.
     pub job_id: String,
-    /// `did`.
     pub did: types::Did,
-    /// `state`.
     pub state: JobStatusState,
     /// How far the video has been worked on, 0 to 100.
     ///
-    /// 0 to 100.
+    /// Between 0 and 100.
     pub progress: Option<i64>,
     /// The finished video, to be embedded.
     pub blob: Option<types::Blob>,
-    /// `error`.
     pub error: Option<String>,
-    /// `failureCode`.
     pub failure_code: Option<JobStatusFailureCode>,
-    /// `message`.
     pub message: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     JobStatus, "app.bsky.video.defs#jobStatus", record: false, {
         0 job_id: "jobId" required,
         1 did: "did" required,
@@ -44,7 +38,8 @@ crate::object! {
 }
 
 impl JobStatus {
-    /// With the required fields.
+    /// Creates `JobStatus` with its required fields: [`job_id`](field@Self::job_id), [`did`](field@Self::did) and
+    /// [`state`](field@Self::state).
     pub fn new(
         job_id: impl Into<String>,
         did: types::Did,
@@ -86,11 +81,11 @@ pub enum JobStatusState {
     JobStateCompleted,
     /// `JOB_STATE_FAILED`
     JobStateFailed,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     JobStatusState {
         JobStateCreated = "JOB_STATE_CREATED",
         JobStateEncoding = "JOB_STATE_ENCODING",
@@ -118,11 +113,11 @@ pub enum JobStatusFailureCode {
     PdsUploadUnsupportedBlobSize,
     /// `generic_failure`
     GenericFailure,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     JobStatusFailureCode {
         ValidationFailure = "validation_failure",
         EncodingFailure = "encoding_failure",

@@ -11,7 +11,7 @@ use crate::xrpc;
 /// `app.bsky.video.finishUpload`
 ///
 /// Errors: `UploadNotFound`, `UploadExpired`, `MissingParts`, `UploadNotReady`, `UnsupportedContentType`,
-/// `UploadFailed`, `UploadAborted`, `ServiceOverloaded`.
+/// `UploadFailed`, `UploadAborted`, `ServiceOverloaded`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FinishUpload;
 
@@ -20,7 +20,7 @@ impl xrpc::Method for FinishUpload {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -28,24 +28,38 @@ impl xrpc::Method for FinishUpload {
 
 impl xrpc::Procedure for FinishUpload {}
 
+/// The parameters of `app.bsky.video.finishUpload`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `app.bsky.video.finishUpload`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `jobId`: 1 to 256 bytes.
+    /// Between 1 and 256 bytes.
     pub job_id: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "app.bsky.video.finishUpload", record: false, {
         0 job_id: "jobId" required [MinBytes(1), MaxBytes(256)],
     }
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`job_id`](field@Self::job_id).
     pub fn new(job_id: impl Into<String>) -> Self {
         Self {
             job_id: job_id.into(),
@@ -58,15 +72,14 @@ impl Input {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `completedJobId`: 1 to 256 bytes.
+    /// Between 1 and 256 bytes.
     pub completed_job_id: String,
-    /// `jobStatus`.
     pub job_status: api::app::bsky::video::defs::JobStatus,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.video.finishUpload", record: false, {
         0 completed_job_id: "completedJobId" required [MinBytes(1), MaxBytes(256)],
         1 job_status: "jobStatus" required,
@@ -74,7 +87,8 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required fields: [`completed_job_id`](field@Self::completed_job_id) and
+    /// [`job_status`](field@Self::job_status).
     pub fn new(
         completed_job_id: impl Into<String>,
         job_status: api::app::bsky::video::defs::JobStatus,
@@ -87,7 +101,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `app.bsky.video.finishUpload`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -109,7 +123,7 @@ pub enum Error {
     ServiceOverloaded,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         UploadNotFound = "UploadNotFound",
         UploadExpired = "UploadExpired",

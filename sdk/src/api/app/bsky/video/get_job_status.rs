@@ -20,7 +20,7 @@ impl xrpc::Method for GetJobStatus {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetJobStatus {}
@@ -29,14 +29,13 @@ impl xrpc::Query for GetJobStatus {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `jobId`.
     pub job_id: String,
 }
 
-crate::params! { Params { 0 job_id: "jobId" } }
+crate::__v1::params! { Params { 0 job_id: "jobId" } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`job_id`](field@Self::job_id).
     pub fn new(job_id: impl Into<String>) -> Self {
         Self { job_id: job_id.into() }
     }
@@ -46,20 +45,19 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `jobStatus`.
     pub job_status: api::app::bsky::video::defs::JobStatus,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.video.getJobStatus", record: false, {
         0 job_status: "jobStatus" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`job_status`](field@Self::job_status).
     pub fn new(job_status: api::app::bsky::video::defs::JobStatus) -> Self {
         Self {
             job_status,
@@ -67,3 +65,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `app.bsky.video.getJobStatus`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -16,33 +16,43 @@ impl xrpc::Method for GetUploadLimits {
     const KIND: xrpc::Kind = xrpc::Kind::Query;
     const INPUT: Option<&'static str> = None;
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetUploadLimits {}
+
+/// The parameters of `app.bsky.video.getUploadLimits`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The output of `app.bsky.video.getUploadLimits`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `canUpload`.
     pub can_upload: bool,
-    /// `remainingDailyVideos`.
     pub remaining_daily_videos: Option<i64>,
     /// Bytes that can still be sent today.
     pub remaining_daily_bytes: Option<i64>,
-    /// `message`.
     pub message: Option<String>,
-    /// `error`.
     pub error: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.video.getUploadLimits", record: false, {
         0 can_upload: "canUpload" required,
         1 remaining_daily_videos: "remainingDailyVideos" optional,
@@ -53,7 +63,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`can_upload`](field@Self::can_upload).
     pub fn new(can_upload: bool) -> Self {
         Self {
             can_upload,
@@ -65,3 +75,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `app.bsky.video.getUploadLimits`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `app.bsky.video.getUploadStatus`
 ///
-/// Errors: `UploadNotFound`.
+/// Errors: `UploadNotFound`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetUploadStatus;
 
@@ -31,14 +31,14 @@ impl xrpc::Query for GetUploadStatus {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `jobId`: 1 to 256 bytes.
+    /// Between 1 and 256 bytes.
     pub job_id: String,
 }
 
-crate::params! { Params { 0 job_id: "jobId" [MinBytes(1), MaxBytes(256)] } }
+crate::__v1::params! { Params { 0 job_id: "jobId" [MinBytes(1), MaxBytes(256)] } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`job_id`](field@Self::job_id).
     pub fn new(job_id: impl Into<String>) -> Self {
         Self { job_id: job_id.into() }
     }
@@ -48,29 +48,25 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `jobId`: 1 to 256 bytes.
+    /// Between 1 and 256 bytes.
     pub job_id: String,
-    /// `partSizeBytes`.
     pub part_size_bytes: i64,
-    /// `partCount`.
     pub part_count: i64,
-    /// `receivedParts`: Each: At least 1.
+    /// Each element: At least 1.
     pub received_parts: Vec<i64>,
-    /// `expiresAt`.
     pub expires_at: types::Datetime,
-    /// `state`: At most 32 bytes.
+    /// At most 32 bytes.
     pub state: OutputState,
-    /// `completedJobId`: 1 to 256 bytes.
+    /// Between 1 and 256 bytes.
     pub completed_job_id: Option<String>,
-    /// `jobStatus`.
     pub job_status: Option<Box<api::app::bsky::video::defs::JobStatus>>,
-    /// `failureReason`: At most 1024 bytes.
+    /// At most 1024 bytes.
     pub failure_reason: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.video.getUploadStatus", record: false, {
         0 job_id: "jobId" required [MinBytes(1), MaxBytes(256)],
         1 part_size_bytes: "partSizeBytes" required,
@@ -85,7 +81,10 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required fields: [`job_id`](field@Self::job_id),
+    /// [`part_size_bytes`](field@Self::part_size_bytes), [`part_count`](field@Self::part_count),
+    /// [`received_parts`](field@Self::received_parts), [`expires_at`](field@Self::expires_at) and
+    /// [`state`](field@Self::state).
     pub fn new(
         job_id: impl Into<String>,
         part_size_bytes: i64,
@@ -125,11 +124,11 @@ pub enum OutputState {
     Aborted,
     /// `expired`
     Expired,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     OutputState {
         Created = "created",
         Finishing = "finishing",
@@ -140,7 +139,7 @@ crate::open_string! {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `app.bsky.video.getUploadStatus`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -148,4 +147,4 @@ pub enum Error {
     UploadNotFound,
 }
 
-crate::errors! { Error { UploadNotFound = "UploadNotFound" } }
+crate::__v1::errors! { Error { UploadNotFound = "UploadNotFound" } }

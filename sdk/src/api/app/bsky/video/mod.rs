@@ -21,79 +21,99 @@ pub mod upload_video;
 pub struct AppBskyVideo<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! { app_bsky_video, AppBskyVideo, "app.bsky.video" }
+crate::__v1::accessor! { app_bsky_video, AppBskyVideo, "app.bsky.video" }
 
 #[cfg(feature = "client")]
 impl<'c> AppBskyVideo<'c> {
+    /// Returns the methods of `app.bsky.video` over any transport.
+    pub fn over(transport: &'c dyn xrpc::Transport) -> Self {
+        Self(xrpc::Caller::new(transport))
+    }
+
     /// Gives up an upload in parts.
     ///
     /// `app.bsky.video.abortUpload`
     ///
-    /// Errors: `UploadNotFound`, `UploadNotReady`.
+    /// Returns [`Output`](abort_upload::Output). Errors: `UploadNotFound`, `UploadNotReady`; see
+    /// [`Error`](abort_upload::Error).
     pub fn abort_upload(
         &self,
         input: abort_upload::Input,
     ) -> xrpc::Call<'c, abort_upload::AbortUpload> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, abort_upload::Params::new(), input)
     }
+
     /// Completes an upload in parts and starts processing.
     ///
     /// `app.bsky.video.finishUpload`
     ///
-    /// Errors: `UploadNotFound`, `UploadExpired`, `MissingParts`, `UploadNotReady`, `UnsupportedContentType`,
-    /// `UploadFailed`, `UploadAborted`, `ServiceOverloaded`.
+    /// Returns [`Output`](finish_upload::Output). Errors: `UploadNotFound`, `UploadExpired`, `MissingParts`,
+    /// `UploadNotReady`, `UnsupportedContentType`, `UploadFailed`, `UploadAborted`, `ServiceOverloaded`; see
+    /// [`Error`](finish_upload::Error).
     pub fn finish_upload(
         &self,
         input: finish_upload::Input,
     ) -> xrpc::Call<'c, finish_upload::FinishUpload> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, finish_upload::Params::new(), input)
     }
+
     /// Gets how far the processing of a video is.
     ///
     /// `app.bsky.video.getJobStatus`
+    ///
+    /// Returns [`Output`](get_job_status::Output).
     pub fn get_job_status(
         &self,
         params: get_job_status::Params,
     ) -> xrpc::Call<'c, get_job_status::GetJobStatus> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Gets how much the account may still upload.
     ///
     /// `app.bsky.video.getUploadLimits`
+    ///
+    /// Returns [`Output`](get_upload_limits::Output).
     pub fn get_upload_limits(
         &self,
     ) -> xrpc::Call<'c, get_upload_limits::GetUploadLimits> {
-        xrpc::Call::new(self.0, xrpc::NoParams, ())
+        xrpc::Call::new(self.0, get_upload_limits::Params::new(), ())
     }
+
     /// Gets how far an upload in parts is.
     ///
     /// `app.bsky.video.getUploadStatus`
     ///
-    /// Errors: `UploadNotFound`.
+    /// Returns [`Output`](get_upload_status::Output). Errors: `UploadNotFound`; see
+    /// [`Error`](get_upload_status::Error).
     pub fn get_upload_status(
         &self,
         params: get_upload_status::Params,
     ) -> xrpc::Call<'c, get_upload_status::GetUploadStatus> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Starts an upload in parts.
     ///
     /// `app.bsky.video.startUpload`
     ///
-    /// Errors: `UnsupportedContentType`, `VideoTooLarge`, `VideoTooLong`, `BadAspectRatio`, `DailyLimitExceeded`,
-    /// `TooManyOpenUploads`, `UploadForbidden`, `ServiceOverloaded`.
+    /// Returns [`Output`](start_upload::Output). Errors: `UnsupportedContentType`, `VideoTooLarge`, `VideoTooLong`,
+    /// `BadAspectRatio`, `DailyLimitExceeded`, `TooManyOpenUploads`, `UploadForbidden`, `ServiceOverloaded`; see
+    /// [`Error`](start_upload::Error).
     pub fn start_upload(
         &self,
         input: start_upload::Input,
     ) -> xrpc::Call<'c, start_upload::StartUpload> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, start_upload::Params::new(), input)
     }
+
     /// Uploads one part of a video.
     ///
     /// `app.bsky.video.uploadPart`
     ///
-    /// Errors: `UploadNotFound`, `UploadExpired`, `InvalidPartNumber`, `PartSizeMismatch`, `UploadNotReady`,
-    /// `UploadFailed`, `UploadAborted`, `UploadAlreadyCompleted`, `ServiceOverloaded`.
+    /// Returns [`Output`](upload_part::Output). Errors: `UploadNotFound`, `UploadExpired`, `InvalidPartNumber`,
+    /// `PartSizeMismatch`, `UploadNotReady`, `UploadFailed`, `UploadAborted`, `UploadAlreadyCompleted`,
+    /// `ServiceOverloaded`; see [`Error`](upload_part::Error).
     pub fn upload_part(
         &self,
         params: upload_part::Params,
@@ -101,13 +121,16 @@ impl<'c> AppBskyVideo<'c> {
     ) -> xrpc::Call<'c, upload_part::UploadPart> {
         xrpc::Call::new(self.0, params, body.into())
     }
+
     /// Uploads a video in one request and starts processing.
     ///
     /// `app.bsky.video.uploadVideo`
+    ///
+    /// Returns [`Output`](upload_video::Output).
     pub fn upload_video(
         &self,
         body: impl Into<xrpc::RequestBody>,
     ) -> xrpc::Call<'c, upload_video::UploadVideo> {
-        xrpc::Call::new(self.0, xrpc::NoParams, body.into())
+        xrpc::Call::new(self.0, upload_video::Params::new(), body.into())
     }
 }

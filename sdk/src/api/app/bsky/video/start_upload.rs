@@ -10,7 +10,7 @@ use crate::xrpc;
 /// `app.bsky.video.startUpload`
 ///
 /// Errors: `UnsupportedContentType`, `VideoTooLarge`, `VideoTooLong`, `BadAspectRatio`, `DailyLimitExceeded`,
-/// `TooManyOpenUploads`, `UploadForbidden`, `ServiceOverloaded`.
+/// `TooManyOpenUploads`, `UploadForbidden`, `ServiceOverloaded`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StartUpload;
 
@@ -19,7 +19,7 @@ impl xrpc::Method for StartUpload {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -27,27 +27,38 @@ impl xrpc::Method for StartUpload {
 
 impl xrpc::Procedure for StartUpload {}
 
+/// The parameters of `app.bsky.video.startUpload`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `app.bsky.video.startUpload`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `sizeBytes`: At least 1.
+    /// At least 1.
     pub size_bytes: i64,
-    /// `mimeType`: 3 to 255 bytes.
+    /// Between 3 and 255 bytes.
     pub mime_type: String,
-    /// `name`: At most 256 bytes.
+    /// At most 256 bytes.
     pub name: Option<String>,
-    /// `durationMs`.
     pub duration_ms: Option<i64>,
-    /// `width`.
     pub width: Option<i64>,
-    /// `height`.
     pub height: Option<i64>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "app.bsky.video.startUpload", record: false, {
         0 size_bytes: "sizeBytes" required [Minimum(1)],
         1 mime_type: "mimeType" required [MinBytes(3), MaxBytes(255)],
@@ -59,7 +70,8 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`size_bytes`](field@Self::size_bytes) and
+    /// [`mime_type`](field@Self::mime_type).
     pub fn new(size_bytes: i64, mime_type: impl Into<String>) -> Self {
         Self {
             size_bytes,
@@ -73,7 +85,7 @@ impl Input {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Input {
         name = name: into String,
         duration_ms = duration_ms: plain i64,
@@ -86,19 +98,17 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `jobId`: 1 to 256 bytes.
+    /// Between 1 and 256 bytes.
     pub job_id: String,
     /// Size of every part but the last.
     pub part_size_bytes: i64,
-    /// `partCount`.
     pub part_count: i64,
-    /// `expiresAt`.
     pub expires_at: types::Datetime,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.video.startUpload", record: false, {
         0 job_id: "jobId" required [MinBytes(1), MaxBytes(256)],
         1 part_size_bytes: "partSizeBytes" required,
@@ -108,7 +118,9 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required fields: [`job_id`](field@Self::job_id),
+    /// [`part_size_bytes`](field@Self::part_size_bytes), [`part_count`](field@Self::part_count) and
+    /// [`expires_at`](field@Self::expires_at).
     pub fn new(
         job_id: impl Into<String>,
         part_size_bytes: i64,
@@ -125,7 +137,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `app.bsky.video.startUpload`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -147,7 +159,7 @@ pub enum Error {
     ServiceOverloaded,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         UnsupportedContentType = "UnsupportedContentType",
         VideoTooLarge = "VideoTooLarge",

@@ -10,7 +10,7 @@ use crate::xrpc;
 /// `app.bsky.video.uploadPart`
 ///
 /// Errors: `UploadNotFound`, `UploadExpired`, `InvalidPartNumber`, `PartSizeMismatch`, `UploadNotReady`,
-/// `UploadFailed`, `UploadAborted`, `UploadAlreadyCompleted`, `ServiceOverloaded`.
+/// `UploadFailed`, `UploadAborted`, `UploadAlreadyCompleted`, `ServiceOverloaded`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UploadPart;
 
@@ -31,7 +31,7 @@ impl xrpc::Procedure for UploadPart {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `jobId`: 1 to 256 bytes.
+    /// Between 1 and 256 bytes.
     pub job_id: String,
     /// Which part this is.
     ///
@@ -39,7 +39,7 @@ pub struct Params {
     pub part_number: i64,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 job_id: "jobId" [MinBytes(1), MaxBytes(256)],
         1 part_number: "partNumber" [Minimum(1)],
@@ -47,7 +47,8 @@ crate::params! {
 }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required fields: [`job_id`](field@Self::job_id) and
+    /// [`part_number`](field@Self::part_number).
     pub fn new(job_id: impl Into<String>, part_number: i64) -> Self {
         Self {
             job_id: job_id.into(),
@@ -60,15 +61,14 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `partNumber`: At least 1.
+    /// At least 1.
     pub part_number: i64,
-    /// `sizeBytes`.
     pub size_bytes: i64,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.video.uploadPart", record: false, {
         0 part_number: "partNumber" required [Minimum(1)],
         1 size_bytes: "sizeBytes" required,
@@ -76,7 +76,8 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required fields: [`part_number`](field@Self::part_number) and
+    /// [`size_bytes`](field@Self::size_bytes).
     pub fn new(part_number: i64, size_bytes: i64) -> Self {
         Self {
             part_number,
@@ -86,7 +87,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `app.bsky.video.uploadPart`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -110,7 +111,7 @@ pub enum Error {
     ServiceOverloaded,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         UploadNotFound = "UploadNotFound",
         UploadExpired = "UploadExpired",

@@ -17,32 +17,45 @@ impl xrpc::Method for UploadVideo {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("video/mp4");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Raw;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for UploadVideo {}
+
+/// The parameters of `app.bsky.video.uploadVideo`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The output of `app.bsky.video.uploadVideo`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `jobStatus`.
     pub job_status: api::app::bsky::video::defs::JobStatus,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "app.bsky.video.uploadVideo", record: false, {
         0 job_status: "jobStatus" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`job_status`](field@Self::job_status).
     pub fn new(job_status: api::app::bsky::video::defs::JobStatus) -> Self {
         Self {
             job_status,
@@ -50,3 +63,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `app.bsky.video.uploadVideo`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

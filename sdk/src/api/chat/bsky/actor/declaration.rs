@@ -6,7 +6,7 @@ use crate::types;
 
 /// Record in which an account states who may start chats with it and who may invite it to groups.
 ///
-/// Record `chat.bsky.actor.declaration`, record key: `literal:self`.
+/// The record `chat.bsky.actor.declaration`, with record keys of the type `literal:self`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Declaration {
@@ -14,11 +14,11 @@ pub struct Declaration {
     pub allow_incoming: DeclarationAllowIncoming,
     /// Who may add this account to a group conversation.
     pub allow_group_invites: Option<DeclarationAllowGroupInvites>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Declaration, "chat.bsky.actor.declaration", record: true, {
         0 allow_incoming: "allowIncoming" required,
         1 allow_group_invites: "allowGroupInvites" optional,
@@ -31,7 +31,7 @@ impl types::Record for Declaration {
 }
 
 impl Declaration {
-    /// With the required fields.
+    /// Creates `Declaration` with its required field, [`allow_incoming`](field@Self::allow_incoming).
     pub fn new(allow_incoming: impl Into<DeclarationAllowIncoming>) -> Self {
         Self {
             allow_incoming: allow_incoming.into(),
@@ -41,7 +41,7 @@ impl Declaration {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Declaration {
         allow_group_invites = allow_group_invites: into DeclarationAllowGroupInvites,
     }
@@ -57,11 +57,11 @@ pub enum DeclarationAllowIncoming {
     None,
     /// `following`
     Following,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     DeclarationAllowIncoming {
         All = "all",
         None = "none",
@@ -79,11 +79,11 @@ pub enum DeclarationAllowGroupInvites {
     None,
     /// `following`
     Following,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     DeclarationAllowGroupInvites {
         All = "all",
         None = "none",

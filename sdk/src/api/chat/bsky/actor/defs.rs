@@ -13,11 +13,11 @@ pub enum MemberRole {
     Owner,
     /// `standard`
     Standard,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { MemberRole { Owner = "owner", Standard = "standard" } }
+crate::__v1::open_string! { MemberRole { Owner = "owner", Standard = "standard" } }
 
 /// A short profile of an account as it appears inside chat.
 ///
@@ -25,33 +25,25 @@ crate::open_string! { MemberRole { Owner = "owner", Standard = "standard" } }
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ProfileViewBasic {
-    /// `did`.
     pub did: types::Did,
-    /// `handle`.
     pub handle: types::Handle,
-    /// `displayName`: At most 64 graphemes. At most 640 bytes.
+    /// At most 64 graphemes. At most 640 bytes.
     pub display_name: Option<String>,
-    /// `avatar`.
     pub avatar: Option<types::Uri>,
-    /// `associated`.
     pub associated: Option<Box<api::app::bsky::actor::defs::ProfileAssociated>>,
-    /// `viewer`.
     pub viewer: Option<Box<api::app::bsky::actor::defs::ViewerState>>,
-    /// `labels`.
     pub labels: Option<Vec<api::com::atproto::label::defs::Label>>,
-    /// `createdAt`.
     pub created_at: Option<types::Datetime>,
     /// True when the account cannot take part in conversations.
     pub chat_disabled: Option<bool>,
-    /// `verification`.
     pub verification: Option<Box<api::app::bsky::actor::defs::VerificationState>>,
     /// How the account relates to the conversation the profile is shown for.
     pub kind: Option<ProfileViewBasicKind>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ProfileViewBasic, "chat.bsky.actor.defs#profileViewBasic", record: false, {
         0 did: "did" required,
         1 handle: "handle" required,
@@ -68,7 +60,8 @@ crate::object! {
 }
 
 impl ProfileViewBasic {
-    /// With the required fields.
+    /// Creates `ProfileViewBasic` with its required fields: [`did`](field@Self::did) and
+    /// [`handle`](field@Self::handle).
     pub fn new(did: types::Did, handle: types::Handle) -> Self {
         Self {
             did,
@@ -97,11 +90,11 @@ pub enum ProfileViewBasicKind {
     GroupConvoMember(Box<GroupConvoMember>),
     /// `chat.bsky.actor.defs#pastGroupConvoMember`
     PastGroupConvoMember(Box<PastGroupConvoMember>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     ProfileViewBasicKind, open {
         DirectConvoMember(DirectConvoMember) = "chat.bsky.actor.defs#directConvoMember",
         GroupConvoMember(GroupConvoMember) = "chat.bsky.actor.defs#groupConvoMember",
@@ -115,14 +108,14 @@ crate::union! {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct DirectConvoMember {
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { DirectConvoMember, "chat.bsky.actor.defs#directConvoMember", record: false, {} }
+crate::__v1::object! { DirectConvoMember, "chat.bsky.actor.defs#directConvoMember", record: false, {} }
 
 impl DirectConvoMember {
-    /// With nothing set.
+    /// Creates `DirectConvoMember`, which has no fields in the lexicon.
     pub fn new() -> Self {
         Self {
             extra: types::Extra::default(),
@@ -138,13 +131,12 @@ impl DirectConvoMember {
 pub struct GroupConvoMember {
     /// The member who added this account; missing when the account came in another way, such as a join link.
     pub added_by: Option<Box<ProfileViewBasic>>,
-    /// `role`.
     pub role: MemberRole,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     GroupConvoMember, "chat.bsky.actor.defs#groupConvoMember", record: false, {
         0 added_by: "addedBy" optional,
         1 role: "role" required,
@@ -152,7 +144,7 @@ crate::object! {
 }
 
 impl GroupConvoMember {
-    /// With the required fields.
+    /// Creates `GroupConvoMember` with its required field, [`role`](field@Self::role).
     pub fn new(role: impl Into<MemberRole>) -> Self {
         Self {
             added_by: None,
@@ -168,14 +160,14 @@ impl GroupConvoMember {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct PastGroupConvoMember {
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { PastGroupConvoMember, "chat.bsky.actor.defs#pastGroupConvoMember", record: false, {} }
+crate::__v1::object! { PastGroupConvoMember, "chat.bsky.actor.defs#pastGroupConvoMember", record: false, {} }
 
 impl PastGroupConvoMember {
-    /// With nothing set.
+    /// Creates `PastGroupConvoMember`, which has no fields in the lexicon.
     pub fn new() -> Self {
         Self {
             extra: types::Extra::default(),

@@ -16,29 +16,50 @@ impl xrpc::Method for DeleteAccount {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = None;
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for DeleteAccount {}
+
+/// The parameters of `chat.bsky.actor.deleteAccount`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The output of `chat.bsky.actor.deleteAccount`.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Output {
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "chat.bsky.actor.deleteAccount", record: false, {} }
+crate::__v1::object! { Output, "chat.bsky.actor.deleteAccount", record: false, {} }
 
 impl Output {
-    /// With nothing set.
+    /// Creates `Output`, which has no fields in the lexicon.
     pub fn new() -> Self {
         Self {
             extra: types::Extra::default(),
         }
     }
 }
+
+/// The errors of `chat.bsky.actor.deleteAccount`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -15,10 +15,36 @@ impl xrpc::Method for ExportAccountData {
     const KIND: xrpc::Kind = xrpc::Kind::Query;
     const INPUT: Option<&'static str> = None;
     const OUTPUT: Option<&'static str> = Some("application/jsonl");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Raw;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for ExportAccountData {}
+
+/// The parameters of `chat.bsky.actor.exportAccountData`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
+/// The output of `chat.bsky.actor.exportAccountData`.
+///
+/// A stream of bytes of the type `application/jsonl`.
+pub type Output = xrpc::ByteStream;
+
+/// The errors of `chat.bsky.actor.exportAccountData`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -17,13 +17,27 @@ impl xrpc::Method for GetStatus {
     const KIND: xrpc::Kind = xrpc::Kind::Query;
     const INPUT: Option<&'static str> = None;
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetStatus {}
+
+/// The parameters of `chat.bsky.actor.getStatus`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The output of `chat.bsky.actor.getStatus`.
 #[derive(Clone)]
@@ -31,15 +45,14 @@ impl xrpc::Query for GetStatus {}
 pub struct Output {
     /// True when the account has been shut out of chat.
     pub chat_disabled: bool,
-    /// `canCreateGroups`.
     pub can_create_groups: bool,
     /// Largest number of members a group of this account may hold.
     pub group_member_limit: i64,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "chat.bsky.actor.getStatus", record: false, {
         0 chat_disabled: "chatDisabled" required,
         1 can_create_groups: "canCreateGroups" required,
@@ -48,7 +61,9 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required fields: [`chat_disabled`](field@Self::chat_disabled),
+    /// [`can_create_groups`](field@Self::can_create_groups) and
+    /// [`group_member_limit`](field@Self::group_member_limit).
     pub fn new(
         chat_disabled: bool,
         can_create_groups: bool,
@@ -62,3 +77,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `chat.bsky.actor.getStatus`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

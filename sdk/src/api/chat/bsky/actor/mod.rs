@@ -17,29 +17,42 @@ pub mod get_status;
 pub struct ChatBskyActor<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! { chat_bsky_actor, ChatBskyActor, "chat.bsky.actor" }
+crate::__v1::accessor! { chat_bsky_actor, ChatBskyActor, "chat.bsky.actor" }
 
 #[cfg(feature = "client")]
 impl<'c> ChatBskyActor<'c> {
+    /// Returns the methods of `chat.bsky.actor` over any transport.
+    pub fn over(transport: &'c dyn xrpc::Transport) -> Self {
+        Self(xrpc::Caller::new(transport))
+    }
+
     /// Deletes the chat data of the signed-in account from the chat service.
     ///
     /// `chat.bsky.actor.deleteAccount`
+    ///
+    /// Returns [`Output`](delete_account::Output).
     pub fn delete_account(&self) -> xrpc::Call<'c, delete_account::DeleteAccount> {
-        xrpc::Call::new(self.0, xrpc::NoParams, ())
+        xrpc::Call::new(self.0, delete_account::Params::new(), ())
     }
+
     /// Downloads the chat data of the signed-in account as JSON lines, one item per line.
     ///
     /// `chat.bsky.actor.exportAccountData`
+    ///
+    /// Returns [`Output`](export_account_data::Output).
     pub fn export_account_data(
         &self,
     ) -> xrpc::Call<'c, export_account_data::ExportAccountData> {
-        xrpc::Call::new(self.0, xrpc::NoParams, ())
+        xrpc::Call::new(self.0, export_account_data::Params::new(), ())
     }
+
     /// Tells the signed-in account whether it can chat, whether it can create groups, and how large its groups may
     /// be.
     ///
     /// `chat.bsky.actor.getStatus`
+    ///
+    /// Returns [`Output`](get_status::Output).
     pub fn get_status(&self) -> xrpc::Call<'c, get_status::GetStatus> {
-        xrpc::Call::new(self.0, xrpc::NoParams, ())
+        xrpc::Call::new(self.0, get_status::Params::new(), ())
     }
 }

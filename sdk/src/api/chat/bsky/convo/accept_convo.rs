@@ -9,7 +9,7 @@ use crate::xrpc;
 ///
 /// `chat.bsky.convo.acceptConvo`
 ///
-/// Errors: `InvalidConvo`.
+/// Errors: `InvalidConvo`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AcceptConvo;
 
@@ -18,7 +18,7 @@ impl xrpc::Method for AcceptConvo {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -26,24 +26,37 @@ impl xrpc::Method for AcceptConvo {
 
 impl xrpc::Procedure for AcceptConvo {}
 
+/// The parameters of `chat.bsky.convo.acceptConvo`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `chat.bsky.convo.acceptConvo`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `convoId`.
     pub convo_id: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "chat.bsky.convo.acceptConvo", record: false, {
         0 convo_id: "convoId" required,
     }
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`convo_id`](field@Self::convo_id).
     pub fn new(convo_id: impl Into<String>) -> Self {
         Self {
             convo_id: convo_id.into(),
@@ -58,14 +71,18 @@ impl Input {
 pub struct Output {
     /// Revision of the conversation after the change; missing when it was already accepted.
     pub rev: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "chat.bsky.convo.acceptConvo", record: false, { 0 rev: "rev" optional } }
+crate::__v1::object! {
+    Output, "chat.bsky.convo.acceptConvo", record: false, {
+        0 rev: "rev" optional,
+    }
+}
 
 impl Output {
-    /// With nothing set.
+    /// Creates `Output` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             rev: None,
@@ -74,7 +91,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `chat.bsky.convo.acceptConvo`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -82,4 +99,4 @@ pub enum Error {
     InvalidConvo,
 }
 
-crate::errors! { Error { InvalidConvo = "InvalidConvo" } }
+crate::__v1::errors! { Error { InvalidConvo = "InvalidConvo" } }

@@ -13,11 +13,11 @@ pub enum ConvoKind {
     Direct,
     /// `group`
     Group,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { ConvoKind { Direct = "direct", Group = "group" } }
+crate::__v1::open_string! { ConvoKind { Direct = "direct", Group = "group" } }
 
 /// Whether new messages can be sent to a group, and whether a lock can be undone.
 ///
@@ -31,11 +31,11 @@ pub enum ConvoLockStatus {
     Locked,
     /// `locked-permanently`
     LockedPermanently,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     ConvoLockStatus {
         Unlocked = "unlocked",
         Locked = "locked",
@@ -53,11 +53,11 @@ pub enum ConvoStatus {
     Request,
     /// `accepted`
     Accepted,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { ConvoStatus { Request = "request", Accepted = "accepted" } }
+crate::__v1::open_string! { ConvoStatus { Request = "request", Accepted = "accepted" } }
 
 /// Points at a conversation as seen by one of its members.
 ///
@@ -67,13 +67,12 @@ crate::open_string! { ConvoStatus { Request = "request", Accepted = "accepted" }
 pub struct ConvoRef {
     /// Member from whose side the conversation is seen.
     pub did: types::Did,
-    /// `convoId`.
     pub convo_id: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ConvoRef, "chat.bsky.convo.defs#convoRef", record: false, {
         0 did: "did" required,
         1 convo_id: "convoId" required,
@@ -81,7 +80,8 @@ crate::object! {
 }
 
 impl ConvoRef {
-    /// With the required fields.
+    /// Creates `ConvoRef` with its required fields: [`did`](field@Self::did) and
+    /// [`convo_id`](field@Self::convo_id).
     pub fn new(did: types::Did, convo_id: impl Into<String>) -> Self {
         Self {
             did,
@@ -99,15 +99,13 @@ impl ConvoRef {
 pub struct MessageRef {
     /// Member from whose side the message is seen.
     pub did: types::Did,
-    /// `convoId`.
     pub convo_id: String,
-    /// `messageId`.
     pub message_id: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     MessageRef, "chat.bsky.convo.defs#messageRef", record: false, {
         0 did: "did" required,
         1 convo_id: "convoId" required,
@@ -116,11 +114,12 @@ crate::object! {
 }
 
 impl MessageRef {
-    /// With the required fields.
+    /// Creates `MessageRef` with its required fields: [`did`](field@Self::did),
+    /// [`message_id`](field@Self::message_id) and [`convo_id`](field@Self::convo_id).
     pub fn new(
         did: types::Did,
-        convo_id: impl Into<String>,
         message_id: impl Into<String>,
+        convo_id: impl Into<String>,
     ) -> Self {
         Self {
             did,
@@ -137,19 +136,17 @@ impl MessageRef {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct MessageInput {
-    /// `text`: At most 1000 graphemes. At most 10000 bytes.
+    /// At most 1000 graphemes. At most 10000 bytes.
     pub text: String,
     /// Ranges of the text that carry links, mentions or tags.
     pub facets: Option<Vec<api::app::bsky::richtext::facet::Facet>>,
-    /// `embed`.
     pub embed: Option<MessageInputEmbed>,
-    /// `replyTo`.
     pub reply_to: Option<Box<ReplyRef>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     MessageInput, "chat.bsky.convo.defs#messageInput", record: false, {
         0 text: "text" required [MaxGraphemes(1000), MaxBytes(10000)],
         1 facets: "facets" optional,
@@ -159,7 +156,7 @@ crate::object! {
 }
 
 impl MessageInput {
-    /// With the required fields.
+    /// Creates `MessageInput` with its required field, [`text`](field@Self::text).
     pub fn new(text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
@@ -171,7 +168,7 @@ impl MessageInput {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     MessageInput {
         facets = facets: plain Vec<api::app::bsky::richtext::facet::Facet>,
         embed = embed: into MessageInputEmbed,
@@ -187,11 +184,11 @@ pub enum MessageInputEmbed {
     Record(Box<api::app::bsky::embed::record::Record>),
     /// `chat.bsky.embed.joinLink`
     JoinLink(Box<api::chat::bsky::embed::join_link::JoinLink>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     MessageInputEmbed, open {
         Record(api::app::bsky::embed::record::Record) = "app.bsky.embed.record",
         JoinLink(api::chat::bsky::embed::join_link::JoinLink) = "chat.bsky.embed.joinLink",
@@ -202,20 +199,19 @@ crate::union! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ReplyRef {
-    /// `messageId`.
     pub message_id: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ReplyRef, "chat.bsky.convo.defs#replyRef", record: false, {
         0 message_id: "messageId" required,
     }
 }
 
 impl ReplyRef {
-    /// With the required fields.
+    /// Creates `ReplyRef` with its required field, [`message_id`](field@Self::message_id).
     pub fn new(message_id: impl Into<String>) -> Self {
         Self {
             message_id: message_id.into(),
@@ -230,29 +226,23 @@ impl ReplyRef {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct MessageView {
-    /// `id`.
     pub id: String,
     /// Revision of the conversation at which the message last changed; sorts in order of change.
     pub rev: String,
-    /// `text`: At most 1000 graphemes. At most 10000 bytes.
+    /// At most 1000 graphemes. At most 10000 bytes.
     pub text: String,
-    /// `facets`.
     pub facets: Option<Vec<api::app::bsky::richtext::facet::Facet>>,
-    /// `embed`.
     pub embed: Option<MessageViewEmbed>,
-    /// `reactions`.
     pub reactions: Option<Vec<ReactionView>>,
     /// The message this one answers, or a placeholder when it cannot be shown.
     pub reply_to: Option<MessageViewReplyTo>,
-    /// `sender`.
     pub sender: MessageViewSender,
-    /// `sentAt`.
     pub sent_at: types::Datetime,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     MessageView, "chat.bsky.convo.defs#messageView", record: false, {
         0 id: "id" required,
         1 rev: "rev" required,
@@ -267,7 +257,8 @@ crate::object! {
 }
 
 impl MessageView {
-    /// With the required fields.
+    /// Creates `MessageView` with its required fields: [`id`](field@Self::id), [`rev`](field@Self::rev),
+    /// [`text`](field@Self::text), [`sender`](field@Self::sender) and [`sent_at`](field@Self::sent_at).
     pub fn new(
         id: impl Into<String>,
         rev: impl Into<String>,
@@ -298,11 +289,11 @@ pub enum MessageViewEmbed {
     RecordView(Box<api::app::bsky::embed::record::View>),
     /// `chat.bsky.embed.joinLink#view`
     JoinLinkView(Box<api::chat::bsky::embed::join_link::View>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     MessageViewEmbed, open {
         RecordView(api::app::bsky::embed::record::View) = "app.bsky.embed.record#view",
         JoinLinkView(api::chat::bsky::embed::join_link::View) = "chat.bsky.embed.joinLink#view",
@@ -319,11 +310,11 @@ pub enum MessageViewReplyTo {
     DeletedMessageView(Box<DeletedMessageView>),
     /// `chat.bsky.convo.defs#messageBeforeUserJoinedGroupView`
     MessageBeforeUserJoinedGroupView(Box<MessageBeforeUserJoinedGroupView>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     MessageViewReplyTo, open {
         MessageView(MessageView) = "chat.bsky.convo.defs#messageView",
         DeletedMessageView(DeletedMessageView) = "chat.bsky.convo.defs#deletedMessageView",
@@ -337,20 +328,19 @@ crate::union! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SystemMessageReferredUser {
-    /// `did`.
     pub did: types::Did,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     SystemMessageReferredUser, "chat.bsky.convo.defs#systemMessageReferredUser", record: false, {
         0 did: "did" required,
     }
 }
 
 impl SystemMessageReferredUser {
-    /// With the required fields.
+    /// Creates `SystemMessageReferredUser` with its required field, [`did`](field@Self::did).
     pub fn new(did: types::Did) -> Self {
         Self {
             did,
@@ -365,19 +355,15 @@ impl SystemMessageReferredUser {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SystemMessageView {
-    /// `id`.
     pub id: String,
-    /// `rev`.
     pub rev: String,
-    /// `sentAt`.
     pub sent_at: types::Datetime,
-    /// `data`.
     pub data: SystemMessageViewData,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     SystemMessageView, "chat.bsky.convo.defs#systemMessageView", record: false, {
         0 id: "id" required,
         1 rev: "rev" required,
@@ -387,7 +373,8 @@ crate::object! {
 }
 
 impl SystemMessageView {
-    /// With the required fields.
+    /// Creates `SystemMessageView` with its required fields: [`id`](field@Self::id), [`rev`](field@Self::rev),
+    /// [`sent_at`](field@Self::sent_at) and [`data`](field@Self::data).
     pub fn new(
         id: impl Into<String>,
         rev: impl Into<String>,
@@ -432,11 +419,11 @@ pub enum SystemMessageViewData {
     SystemMessageDataEnableJoinLink(Box<SystemMessageDataEnableJoinLink>),
     /// `chat.bsky.convo.defs#systemMessageDataDisableJoinLink`
     SystemMessageDataDisableJoinLink(Box<SystemMessageDataDisableJoinLink>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     SystemMessageViewData, open {
         SystemMessageDataAddMember(SystemMessageDataAddMember) = "chat.bsky.convo.defs#systemMessageDataAddMember",
         SystemMessageDataRemoveMember(SystemMessageDataRemoveMember) = "chat.bsky.convo.defs#systemMessageDataRemoveMember",
@@ -459,17 +446,14 @@ crate::union! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SystemMessageDataAddMember {
-    /// `member`.
     pub member: SystemMessageReferredUser,
-    /// `role`.
     pub role: api::chat::bsky::actor::defs::MemberRole,
-    /// `addedBy`.
     pub added_by: SystemMessageReferredUser,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     SystemMessageDataAddMember, "chat.bsky.convo.defs#systemMessageDataAddMember", record: false, {
         0 member: "member" required,
         1 role: "role" required,
@@ -478,7 +462,8 @@ crate::object! {
 }
 
 impl SystemMessageDataAddMember {
-    /// With the required fields.
+    /// Creates `SystemMessageDataAddMember` with its required fields: [`member`](field@Self::member),
+    /// [`role`](field@Self::role) and [`added_by`](field@Self::added_by).
     pub fn new(
         member: SystemMessageReferredUser,
         role: impl Into<api::chat::bsky::actor::defs::MemberRole>,
@@ -499,15 +484,13 @@ impl SystemMessageDataAddMember {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SystemMessageDataRemoveMember {
-    /// `member`.
     pub member: SystemMessageReferredUser,
-    /// `removedBy`.
     pub removed_by: SystemMessageReferredUser,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     SystemMessageDataRemoveMember, "chat.bsky.convo.defs#systemMessageDataRemoveMember", record: false, {
         0 member: "member" required,
         1 removed_by: "removedBy" required,
@@ -515,7 +498,8 @@ crate::object! {
 }
 
 impl SystemMessageDataRemoveMember {
-    /// With the required fields.
+    /// Creates `SystemMessageDataRemoveMember` with its required fields: [`member`](field@Self::member) and
+    /// [`removed_by`](field@Self::removed_by).
     pub fn new(
         member: SystemMessageReferredUser,
         removed_by: SystemMessageReferredUser,
@@ -534,17 +518,15 @@ impl SystemMessageDataRemoveMember {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SystemMessageDataMemberJoin {
-    /// `member`.
     pub member: SystemMessageReferredUser,
-    /// `role`.
     pub role: api::chat::bsky::actor::defs::MemberRole,
     /// Who let the account in, when the join link asks for approval.
     pub approved_by: Option<Box<SystemMessageReferredUser>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     SystemMessageDataMemberJoin, "chat.bsky.convo.defs#systemMessageDataMemberJoin", record: false, {
         0 member: "member" required,
         1 role: "role" required,
@@ -553,7 +535,8 @@ crate::object! {
 }
 
 impl SystemMessageDataMemberJoin {
-    /// With the required fields.
+    /// Creates `SystemMessageDataMemberJoin` with its required fields: [`member`](field@Self::member) and
+    /// [`role`](field@Self::role).
     pub fn new(
         member: SystemMessageReferredUser,
         role: impl Into<api::chat::bsky::actor::defs::MemberRole>,
@@ -573,20 +556,19 @@ impl SystemMessageDataMemberJoin {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SystemMessageDataMemberLeave {
-    /// `member`.
     pub member: SystemMessageReferredUser,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     SystemMessageDataMemberLeave, "chat.bsky.convo.defs#systemMessageDataMemberLeave", record: false, {
         0 member: "member" required,
     }
 }
 
 impl SystemMessageDataMemberLeave {
-    /// With the required fields.
+    /// Creates `SystemMessageDataMemberLeave` with its required field, [`member`](field@Self::member).
     pub fn new(member: SystemMessageReferredUser) -> Self {
         Self {
             member,
@@ -601,20 +583,19 @@ impl SystemMessageDataMemberLeave {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SystemMessageDataLockConvo {
-    /// `lockedBy`.
     pub locked_by: SystemMessageReferredUser,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     SystemMessageDataLockConvo, "chat.bsky.convo.defs#systemMessageDataLockConvo", record: false, {
         0 locked_by: "lockedBy" required,
     }
 }
 
 impl SystemMessageDataLockConvo {
-    /// With the required fields.
+    /// Creates `SystemMessageDataLockConvo` with its required field, [`locked_by`](field@Self::locked_by).
     pub fn new(locked_by: SystemMessageReferredUser) -> Self {
         Self {
             locked_by,
@@ -629,20 +610,19 @@ impl SystemMessageDataLockConvo {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SystemMessageDataUnlockConvo {
-    /// `unlockedBy`.
     pub unlocked_by: SystemMessageReferredUser,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     SystemMessageDataUnlockConvo, "chat.bsky.convo.defs#systemMessageDataUnlockConvo", record: false, {
         0 unlocked_by: "unlockedBy" required,
     }
 }
 
 impl SystemMessageDataUnlockConvo {
-    /// With the required fields.
+    /// Creates `SystemMessageDataUnlockConvo` with its required field, [`unlocked_by`](field@Self::unlocked_by).
     pub fn new(unlocked_by: SystemMessageReferredUser) -> Self {
         Self {
             unlocked_by,
@@ -657,20 +637,20 @@ impl SystemMessageDataUnlockConvo {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SystemMessageDataLockConvoPermanently {
-    /// `lockedBy`.
     pub locked_by: SystemMessageReferredUser,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     SystemMessageDataLockConvoPermanently, "chat.bsky.convo.defs#systemMessageDataLockConvoPermanently", record: false, {
         0 locked_by: "lockedBy" required,
     }
 }
 
 impl SystemMessageDataLockConvoPermanently {
-    /// With the required fields.
+    /// Creates `SystemMessageDataLockConvoPermanently` with its required field,
+    /// [`locked_by`](field@Self::locked_by).
     pub fn new(locked_by: SystemMessageReferredUser) -> Self {
         Self {
             locked_by,
@@ -685,15 +665,13 @@ impl SystemMessageDataLockConvoPermanently {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct SystemMessageDataEditGroup {
-    /// `oldName`.
     pub old_name: Option<String>,
-    /// `newName`.
     pub new_name: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     SystemMessageDataEditGroup, "chat.bsky.convo.defs#systemMessageDataEditGroup", record: false, {
         0 old_name: "oldName" optional,
         1 new_name: "newName" optional,
@@ -701,7 +679,7 @@ crate::object! {
 }
 
 impl SystemMessageDataEditGroup {
-    /// With nothing set.
+    /// Creates `SystemMessageDataEditGroup` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             old_name: None,
@@ -717,14 +695,14 @@ impl SystemMessageDataEditGroup {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct SystemMessageDataCreateJoinLink {
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { SystemMessageDataCreateJoinLink, "chat.bsky.convo.defs#systemMessageDataCreateJoinLink", record: false, {} }
+crate::__v1::object! { SystemMessageDataCreateJoinLink, "chat.bsky.convo.defs#systemMessageDataCreateJoinLink", record: false, {} }
 
 impl SystemMessageDataCreateJoinLink {
-    /// With nothing set.
+    /// Creates `SystemMessageDataCreateJoinLink`, which has no fields in the lexicon.
     pub fn new() -> Self {
         Self {
             extra: types::Extra::default(),
@@ -738,14 +716,14 @@ impl SystemMessageDataCreateJoinLink {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct SystemMessageDataEditJoinLink {
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { SystemMessageDataEditJoinLink, "chat.bsky.convo.defs#systemMessageDataEditJoinLink", record: false, {} }
+crate::__v1::object! { SystemMessageDataEditJoinLink, "chat.bsky.convo.defs#systemMessageDataEditJoinLink", record: false, {} }
 
 impl SystemMessageDataEditJoinLink {
-    /// With nothing set.
+    /// Creates `SystemMessageDataEditJoinLink`, which has no fields in the lexicon.
     pub fn new() -> Self {
         Self {
             extra: types::Extra::default(),
@@ -759,14 +737,14 @@ impl SystemMessageDataEditJoinLink {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct SystemMessageDataEnableJoinLink {
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { SystemMessageDataEnableJoinLink, "chat.bsky.convo.defs#systemMessageDataEnableJoinLink", record: false, {} }
+crate::__v1::object! { SystemMessageDataEnableJoinLink, "chat.bsky.convo.defs#systemMessageDataEnableJoinLink", record: false, {} }
 
 impl SystemMessageDataEnableJoinLink {
-    /// With nothing set.
+    /// Creates `SystemMessageDataEnableJoinLink`, which has no fields in the lexicon.
     pub fn new() -> Self {
         Self {
             extra: types::Extra::default(),
@@ -780,14 +758,14 @@ impl SystemMessageDataEnableJoinLink {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct SystemMessageDataDisableJoinLink {
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { SystemMessageDataDisableJoinLink, "chat.bsky.convo.defs#systemMessageDataDisableJoinLink", record: false, {} }
+crate::__v1::object! { SystemMessageDataDisableJoinLink, "chat.bsky.convo.defs#systemMessageDataDisableJoinLink", record: false, {} }
 
 impl SystemMessageDataDisableJoinLink {
-    /// With nothing set.
+    /// Creates `SystemMessageDataDisableJoinLink`, which has no fields in the lexicon.
     pub fn new() -> Self {
         Self {
             extra: types::Extra::default(),
@@ -801,19 +779,15 @@ impl SystemMessageDataDisableJoinLink {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct DeletedMessageView {
-    /// `id`.
     pub id: String,
-    /// `rev`.
     pub rev: String,
-    /// `sender`.
     pub sender: MessageViewSender,
-    /// `sentAt`.
     pub sent_at: types::Datetime,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     DeletedMessageView, "chat.bsky.convo.defs#deletedMessageView", record: false, {
         0 id: "id" required,
         1 rev: "rev" required,
@@ -823,7 +797,8 @@ crate::object! {
 }
 
 impl DeletedMessageView {
-    /// With the required fields.
+    /// Creates `DeletedMessageView` with its required fields: [`id`](field@Self::id), [`rev`](field@Self::rev),
+    /// [`sender`](field@Self::sender) and [`sent_at`](field@Self::sent_at).
     pub fn new(
         id: impl Into<String>,
         rev: impl Into<String>,
@@ -846,14 +821,14 @@ impl DeletedMessageView {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct MessageBeforeUserJoinedGroupView {
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { MessageBeforeUserJoinedGroupView, "chat.bsky.convo.defs#messageBeforeUserJoinedGroupView", record: false, {} }
+crate::__v1::object! { MessageBeforeUserJoinedGroupView, "chat.bsky.convo.defs#messageBeforeUserJoinedGroupView", record: false, {} }
 
 impl MessageBeforeUserJoinedGroupView {
-    /// With nothing set.
+    /// Creates `MessageBeforeUserJoinedGroupView`, which has no fields in the lexicon.
     pub fn new() -> Self {
         Self {
             extra: types::Extra::default(),
@@ -865,20 +840,19 @@ impl MessageBeforeUserJoinedGroupView {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct MessageViewSender {
-    /// `did`.
     pub did: types::Did,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     MessageViewSender, "chat.bsky.convo.defs#messageViewSender", record: false, {
         0 did: "did" required,
     }
 }
 
 impl MessageViewSender {
-    /// With the required fields.
+    /// Creates `MessageViewSender` with its required field, [`did`](field@Self::did).
     pub fn new(did: types::Did) -> Self {
         Self {
             did,
@@ -893,15 +867,13 @@ impl MessageViewSender {
 pub struct ReactionView {
     /// The emoji.
     pub value: String,
-    /// `sender`.
     pub sender: ReactionViewSender,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ReactionView, "chat.bsky.convo.defs#reactionView", record: false, {
         0 value: "value" required,
         1 sender: "sender" required,
@@ -910,7 +882,8 @@ crate::object! {
 }
 
 impl ReactionView {
-    /// With the required fields.
+    /// Creates `ReactionView` with its required fields: [`value`](field@Self::value),
+    /// [`sender`](field@Self::sender) and [`created_at`](field@Self::created_at).
     pub fn new(
         value: impl Into<String>,
         sender: ReactionViewSender,
@@ -929,20 +902,19 @@ impl ReactionView {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ReactionViewSender {
-    /// `did`.
     pub did: types::Did,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ReactionViewSender, "chat.bsky.convo.defs#reactionViewSender", record: false, {
         0 did: "did" required,
     }
 }
 
 impl ReactionViewSender {
-    /// With the required fields.
+    /// Creates `ReactionViewSender` with its required field, [`did`](field@Self::did).
     pub fn new(did: types::Did) -> Self {
         Self {
             did,
@@ -957,15 +929,13 @@ impl ReactionViewSender {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct MessageAndReactionView {
-    /// `message`.
     pub message: MessageView,
-    /// `reaction`.
     pub reaction: ReactionView,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     MessageAndReactionView, "chat.bsky.convo.defs#messageAndReactionView", record: false, {
         0 message: "message" required,
         1 reaction: "reaction" required,
@@ -973,7 +943,8 @@ crate::object! {
 }
 
 impl MessageAndReactionView {
-    /// With the required fields.
+    /// Creates `MessageAndReactionView` with its required fields: [`message`](field@Self::message) and
+    /// [`reaction`](field@Self::reaction).
     pub fn new(message: MessageView, reaction: ReactionView) -> Self {
         Self {
             message,
@@ -989,29 +960,25 @@ impl MessageAndReactionView {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ConvoView {
-    /// `id`.
     pub id: String,
     /// Revision of the conversation; grows with every change.
     pub rev: String,
     /// Profiles of members; for large groups this can be only some of them.
     pub members: Vec<api::chat::bsky::actor::defs::ProfileViewBasic>,
-    /// `lastMessage`.
     pub last_message: Option<ConvoViewLastMessage>,
     /// Newest reaction in the conversation with its message.
     pub last_reaction: Option<ConvoViewLastReaction>,
     /// True when the viewer has silenced notifications for this conversation.
     pub muted: bool,
-    /// `status`.
     pub status: Option<ConvoStatus>,
-    /// `unreadCount`.
     pub unread_count: i64,
     /// Whether the conversation is direct or a group, with the details that apply.
     pub kind: Option<ConvoViewKind>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ConvoView, "chat.bsky.convo.defs#convoView", record: false, {
         0 id: "id" required,
         1 rev: "rev" required,
@@ -1026,7 +993,9 @@ crate::object! {
 }
 
 impl ConvoView {
-    /// With the required fields.
+    /// Creates `ConvoView` with its required fields: [`id`](field@Self::id), [`rev`](field@Self::rev),
+    /// [`members`](field@Self::members), [`muted`](field@Self::muted) and
+    /// [`unread_count`](field@Self::unread_count).
     pub fn new(
         id: impl Into<String>,
         rev: impl Into<String>,
@@ -1059,11 +1028,11 @@ pub enum ConvoViewLastMessage {
     DeletedMessageView(Box<DeletedMessageView>),
     /// `chat.bsky.convo.defs#systemMessageView`
     SystemMessageView(Box<SystemMessageView>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     ConvoViewLastMessage, open {
         MessageView(MessageView) = "chat.bsky.convo.defs#messageView",
         DeletedMessageView(DeletedMessageView) = "chat.bsky.convo.defs#deletedMessageView",
@@ -1077,11 +1046,11 @@ crate::union! {
 pub enum ConvoViewLastReaction {
     /// `chat.bsky.convo.defs#messageAndReactionView`
     MessageAndReactionView(Box<MessageAndReactionView>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     ConvoViewLastReaction, open {
         MessageAndReactionView(MessageAndReactionView) = "chat.bsky.convo.defs#messageAndReactionView",
     }
@@ -1095,11 +1064,11 @@ pub enum ConvoViewKind {
     DirectConvo(Box<DirectConvo>),
     /// `chat.bsky.convo.defs#groupConvo`
     GroupConvo(Box<GroupConvo>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     ConvoViewKind, open {
         DirectConvo(DirectConvo) = "chat.bsky.convo.defs#directConvo",
         GroupConvo(GroupConvo) = "chat.bsky.convo.defs#groupConvo",
@@ -1112,14 +1081,14 @@ crate::union! {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct DirectConvo {
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { DirectConvo, "chat.bsky.convo.defs#directConvo", record: false, {} }
+crate::__v1::object! { DirectConvo, "chat.bsky.convo.defs#directConvo", record: false, {} }
 
 impl DirectConvo {
-    /// With nothing set.
+    /// Creates `DirectConvo`, which has no fields in the lexicon.
     pub fn new() -> Self {
         Self {
             extra: types::Extra::default(),
@@ -1133,29 +1102,24 @@ impl DirectConvo {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct GroupConvo {
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// `joinLink`.
     pub join_link: Option<Box<api::chat::bsky::group::defs::JoinLinkView>>,
     /// Number of open requests to join; shown only to those who can answer them.
     pub join_request_count: Option<i64>,
-    /// `lockStatus`.
     pub lock_status: ConvoLockStatus,
     /// True when moderators imposed the lock, so that the owner cannot lift it.
     pub lock_status_moderation_override: bool,
-    /// `memberCount`.
     pub member_count: i64,
-    /// `memberLimit`.
     pub member_limit: i64,
-    /// `name`: At most 50 graphemes. At most 500 bytes.
+    /// At most 50 graphemes. At most 500 bytes.
     pub name: String,
     /// Number of join requests the viewer has not looked at yet.
     pub unread_join_request_count: Option<i64>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     GroupConvo, "chat.bsky.convo.defs#groupConvo", record: false, {
         0 created_at: "createdAt" required,
         1 join_link: "joinLink" optional,
@@ -1170,7 +1134,11 @@ crate::object! {
 }
 
 impl GroupConvo {
-    /// With the required fields.
+    /// Creates `GroupConvo` with its required fields: [`created_at`](field@Self::created_at),
+    /// [`lock_status`](field@Self::lock_status),
+    /// [`lock_status_moderation_override`](field@Self::lock_status_moderation_override),
+    /// [`member_count`](field@Self::member_count), [`member_limit`](field@Self::member_limit) and
+    /// [`name`](field@Self::name).
     pub fn new(
         created_at: types::Datetime,
         lock_status: impl Into<ConvoLockStatus>,
@@ -1200,15 +1168,13 @@ impl GroupConvo {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LogBeginConvo {
-    /// `rev`.
     pub rev: String,
-    /// `convoId`.
     pub convo_id: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LogBeginConvo, "chat.bsky.convo.defs#logBeginConvo", record: false, {
         0 rev: "rev" required,
         1 convo_id: "convoId" required,
@@ -1216,7 +1182,8 @@ crate::object! {
 }
 
 impl LogBeginConvo {
-    /// With the required fields.
+    /// Creates `LogBeginConvo` with its required fields: [`rev`](field@Self::rev) and
+    /// [`convo_id`](field@Self::convo_id).
     pub fn new(rev: impl Into<String>, convo_id: impl Into<String>) -> Self {
         Self {
             rev: rev.into(),
@@ -1232,15 +1199,13 @@ impl LogBeginConvo {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LogAcceptConvo {
-    /// `rev`.
     pub rev: String,
-    /// `convoId`.
     pub convo_id: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LogAcceptConvo, "chat.bsky.convo.defs#logAcceptConvo", record: false, {
         0 rev: "rev" required,
         1 convo_id: "convoId" required,
@@ -1248,7 +1213,8 @@ crate::object! {
 }
 
 impl LogAcceptConvo {
-    /// With the required fields.
+    /// Creates `LogAcceptConvo` with its required fields: [`rev`](field@Self::rev) and
+    /// [`convo_id`](field@Self::convo_id).
     pub fn new(rev: impl Into<String>, convo_id: impl Into<String>) -> Self {
         Self {
             rev: rev.into(),
@@ -1264,15 +1230,13 @@ impl LogAcceptConvo {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LogLeaveConvo {
-    /// `rev`.
     pub rev: String,
-    /// `convoId`.
     pub convo_id: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LogLeaveConvo, "chat.bsky.convo.defs#logLeaveConvo", record: false, {
         0 rev: "rev" required,
         1 convo_id: "convoId" required,
@@ -1280,7 +1244,8 @@ crate::object! {
 }
 
 impl LogLeaveConvo {
-    /// With the required fields.
+    /// Creates `LogLeaveConvo` with its required fields: [`rev`](field@Self::rev) and
+    /// [`convo_id`](field@Self::convo_id).
     pub fn new(rev: impl Into<String>, convo_id: impl Into<String>) -> Self {
         Self {
             rev: rev.into(),
@@ -1296,15 +1261,13 @@ impl LogLeaveConvo {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LogMuteConvo {
-    /// `rev`.
     pub rev: String,
-    /// `convoId`.
     pub convo_id: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LogMuteConvo, "chat.bsky.convo.defs#logMuteConvo", record: false, {
         0 rev: "rev" required,
         1 convo_id: "convoId" required,
@@ -1312,7 +1275,8 @@ crate::object! {
 }
 
 impl LogMuteConvo {
-    /// With the required fields.
+    /// Creates `LogMuteConvo` with its required fields: [`rev`](field@Self::rev) and
+    /// [`convo_id`](field@Self::convo_id).
     pub fn new(rev: impl Into<String>, convo_id: impl Into<String>) -> Self {
         Self {
             rev: rev.into(),
@@ -1328,15 +1292,13 @@ impl LogMuteConvo {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LogUnmuteConvo {
-    /// `rev`.
     pub rev: String,
-    /// `convoId`.
     pub convo_id: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LogUnmuteConvo, "chat.bsky.convo.defs#logUnmuteConvo", record: false, {
         0 rev: "rev" required,
         1 convo_id: "convoId" required,
@@ -1344,7 +1306,8 @@ crate::object! {
 }
 
 impl LogUnmuteConvo {
-    /// With the required fields.
+    /// Creates `LogUnmuteConvo` with its required fields: [`rev`](field@Self::rev) and
+    /// [`convo_id`](field@Self::convo_id).
     pub fn new(rev: impl Into<String>, convo_id: impl Into<String>) -> Self {
         Self {
             rev: rev.into(),
@@ -1360,19 +1323,16 @@ impl LogUnmuteConvo {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LogCreateMessage {
-    /// `rev`.
     pub rev: String,
-    /// `convoId`.
     pub convo_id: String,
-    /// `message`.
     pub message: LogCreateMessageMessage,
     /// Profiles of the accounts mentioned in the entry.
     pub related_profiles: Option<Vec<api::chat::bsky::actor::defs::ProfileViewBasic>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LogCreateMessage, "chat.bsky.convo.defs#logCreateMessage", record: false, {
         0 rev: "rev" required,
         1 convo_id: "convoId" required,
@@ -1382,7 +1342,8 @@ crate::object! {
 }
 
 impl LogCreateMessage {
-    /// With the required fields.
+    /// Creates `LogCreateMessage` with its required fields: [`rev`](field@Self::rev),
+    /// [`convo_id`](field@Self::convo_id) and [`message`](field@Self::message).
     pub fn new(
         rev: impl Into<String>,
         convo_id: impl Into<String>,
@@ -1406,11 +1367,11 @@ pub enum LogCreateMessageMessage {
     MessageView(Box<MessageView>),
     /// `chat.bsky.convo.defs#deletedMessageView`
     DeletedMessageView(Box<DeletedMessageView>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     LogCreateMessageMessage, open {
         MessageView(MessageView) = "chat.bsky.convo.defs#messageView",
         DeletedMessageView(DeletedMessageView) = "chat.bsky.convo.defs#deletedMessageView",
@@ -1423,17 +1384,14 @@ crate::union! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LogDeleteMessage {
-    /// `rev`.
     pub rev: String,
-    /// `convoId`.
     pub convo_id: String,
-    /// `message`.
     pub message: LogDeleteMessageMessage,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LogDeleteMessage, "chat.bsky.convo.defs#logDeleteMessage", record: false, {
         0 rev: "rev" required,
         1 convo_id: "convoId" required,
@@ -1442,7 +1400,8 @@ crate::object! {
 }
 
 impl LogDeleteMessage {
-    /// With the required fields.
+    /// Creates `LogDeleteMessage` with its required fields: [`rev`](field@Self::rev),
+    /// [`convo_id`](field@Self::convo_id) and [`message`](field@Self::message).
     pub fn new(
         rev: impl Into<String>,
         convo_id: impl Into<String>,
@@ -1465,34 +1424,32 @@ pub enum LogDeleteMessageMessage {
     MessageView(Box<MessageView>),
     /// `chat.bsky.convo.defs#deletedMessageView`
     DeletedMessageView(Box<DeletedMessageView>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     LogDeleteMessageMessage, open {
         MessageView(MessageView) = "chat.bsky.convo.defs#messageView",
         DeletedMessageView(DeletedMessageView) = "chat.bsky.convo.defs#deletedMessageView",
     }
 }
 
-/// Log entry: the viewer read up to a message; older form of the conversation read entry.
-///
 /// `chat.bsky.convo.defs#logReadMessage`
+#[deprecated(
+    note = "`logReadConvo` takes its place. A log entry: the viewer read up to a message."
+)]
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LogReadMessage {
-    /// `rev`.
     pub rev: String,
-    /// `convoId`.
     pub convo_id: String,
-    /// `message`.
     pub message: LogReadMessageMessage,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LogReadMessage, "chat.bsky.convo.defs#logReadMessage", record: false, {
         0 rev: "rev" required,
         1 convo_id: "convoId" required,
@@ -1501,7 +1458,8 @@ crate::object! {
 }
 
 impl LogReadMessage {
-    /// With the required fields.
+    /// Creates `LogReadMessage` with its required fields: [`rev`](field@Self::rev),
+    /// [`convo_id`](field@Self::convo_id) and [`message`](field@Self::message).
     pub fn new(
         rev: impl Into<String>,
         convo_id: impl Into<String>,
@@ -1526,11 +1484,11 @@ pub enum LogReadMessageMessage {
     DeletedMessageView(Box<DeletedMessageView>),
     /// `chat.bsky.convo.defs#systemMessageView`
     SystemMessageView(Box<SystemMessageView>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     LogReadMessageMessage, open {
         MessageView(MessageView) = "chat.bsky.convo.defs#messageView",
         DeletedMessageView(DeletedMessageView) = "chat.bsky.convo.defs#deletedMessageView",
@@ -1544,21 +1502,16 @@ crate::union! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LogAddReaction {
-    /// `rev`.
     pub rev: String,
-    /// `convoId`.
     pub convo_id: String,
-    /// `message`.
     pub message: LogAddReactionMessage,
-    /// `reaction`.
     pub reaction: ReactionView,
-    /// `relatedProfiles`.
     pub related_profiles: Option<Vec<api::chat::bsky::actor::defs::ProfileViewBasic>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LogAddReaction, "chat.bsky.convo.defs#logAddReaction", record: false, {
         0 rev: "rev" required,
         1 convo_id: "convoId" required,
@@ -1569,7 +1522,8 @@ crate::object! {
 }
 
 impl LogAddReaction {
-    /// With the required fields.
+    /// Creates `LogAddReaction` with its required fields: [`rev`](field@Self::rev),
+    /// [`convo_id`](field@Self::convo_id), [`message`](field@Self::message) and [`reaction`](field@Self::reaction).
     pub fn new(
         rev: impl Into<String>,
         convo_id: impl Into<String>,
@@ -1595,11 +1549,11 @@ pub enum LogAddReactionMessage {
     MessageView(Box<MessageView>),
     /// `chat.bsky.convo.defs#deletedMessageView`
     DeletedMessageView(Box<DeletedMessageView>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     LogAddReactionMessage, open {
         MessageView(MessageView) = "chat.bsky.convo.defs#messageView",
         DeletedMessageView(DeletedMessageView) = "chat.bsky.convo.defs#deletedMessageView",
@@ -1612,21 +1566,16 @@ crate::union! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LogRemoveReaction {
-    /// `rev`.
     pub rev: String,
-    /// `convoId`.
     pub convo_id: String,
-    /// `message`.
     pub message: LogRemoveReactionMessage,
-    /// `reaction`.
     pub reaction: ReactionView,
-    /// `relatedProfiles`.
     pub related_profiles: Option<Vec<api::chat::bsky::actor::defs::ProfileViewBasic>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LogRemoveReaction, "chat.bsky.convo.defs#logRemoveReaction", record: false, {
         0 rev: "rev" required,
         1 convo_id: "convoId" required,
@@ -1637,7 +1586,8 @@ crate::object! {
 }
 
 impl LogRemoveReaction {
-    /// With the required fields.
+    /// Creates `LogRemoveReaction` with its required fields: [`rev`](field@Self::rev),
+    /// [`convo_id`](field@Self::convo_id), [`message`](field@Self::message) and [`reaction`](field@Self::reaction).
     pub fn new(
         rev: impl Into<String>,
         convo_id: impl Into<String>,
@@ -1663,11 +1613,11 @@ pub enum LogRemoveReactionMessage {
     MessageView(Box<MessageView>),
     /// `chat.bsky.convo.defs#deletedMessageView`
     DeletedMessageView(Box<DeletedMessageView>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     LogRemoveReactionMessage, open {
         MessageView(MessageView) = "chat.bsky.convo.defs#messageView",
         DeletedMessageView(DeletedMessageView) = "chat.bsky.convo.defs#deletedMessageView",
@@ -1680,17 +1630,14 @@ crate::union! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LogReadConvo {
-    /// `rev`.
     pub rev: String,
-    /// `convoId`.
     pub convo_id: String,
-    /// `message`.
     pub message: LogReadConvoMessage,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LogReadConvo, "chat.bsky.convo.defs#logReadConvo", record: false, {
         0 rev: "rev" required,
         1 convo_id: "convoId" required,
@@ -1699,7 +1646,8 @@ crate::object! {
 }
 
 impl LogReadConvo {
-    /// With the required fields.
+    /// Creates `LogReadConvo` with its required fields: [`rev`](field@Self::rev),
+    /// [`convo_id`](field@Self::convo_id) and [`message`](field@Self::message).
     pub fn new(
         rev: impl Into<String>,
         convo_id: impl Into<String>,
@@ -1724,11 +1672,11 @@ pub enum LogReadConvoMessage {
     DeletedMessageView(Box<DeletedMessageView>),
     /// `chat.bsky.convo.defs#systemMessageView`
     SystemMessageView(Box<SystemMessageView>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     LogReadConvoMessage, open {
         MessageView(MessageView) = "chat.bsky.convo.defs#messageView",
         DeletedMessageView(DeletedMessageView) = "chat.bsky.convo.defs#deletedMessageView",
@@ -1742,19 +1690,15 @@ crate::union! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LogAddMember {
-    /// `rev`.
     pub rev: String,
-    /// `convoId`.
     pub convo_id: String,
-    /// `message`.
     pub message: SystemMessageView,
-    /// `relatedProfiles`.
     pub related_profiles: Vec<api::chat::bsky::actor::defs::ProfileViewBasic>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LogAddMember, "chat.bsky.convo.defs#logAddMember", record: false, {
         0 rev: "rev" required,
         1 convo_id: "convoId" required,
@@ -1764,7 +1708,9 @@ crate::object! {
 }
 
 impl LogAddMember {
-    /// With the required fields.
+    /// Creates `LogAddMember` with its required fields: [`rev`](field@Self::rev),
+    /// [`convo_id`](field@Self::convo_id), [`message`](field@Self::message) and
+    /// [`related_profiles`](field@Self::related_profiles).
     pub fn new(
         rev: impl Into<String>,
         convo_id: impl Into<String>,
@@ -1787,19 +1733,15 @@ impl LogAddMember {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LogRemoveMember {
-    /// `rev`.
     pub rev: String,
-    /// `convoId`.
     pub convo_id: String,
-    /// `message`.
     pub message: SystemMessageView,
-    /// `relatedProfiles`.
     pub related_profiles: Vec<api::chat::bsky::actor::defs::ProfileViewBasic>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LogRemoveMember, "chat.bsky.convo.defs#logRemoveMember", record: false, {
         0 rev: "rev" required,
         1 convo_id: "convoId" required,
@@ -1809,7 +1751,9 @@ crate::object! {
 }
 
 impl LogRemoveMember {
-    /// With the required fields.
+    /// Creates `LogRemoveMember` with its required fields: [`rev`](field@Self::rev),
+    /// [`convo_id`](field@Self::convo_id), [`message`](field@Self::message) and
+    /// [`related_profiles`](field@Self::related_profiles).
     pub fn new(
         rev: impl Into<String>,
         convo_id: impl Into<String>,
@@ -1832,19 +1776,15 @@ impl LogRemoveMember {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LogMemberJoin {
-    /// `rev`.
     pub rev: String,
-    /// `convoId`.
     pub convo_id: String,
-    /// `message`.
     pub message: SystemMessageView,
-    /// `relatedProfiles`.
     pub related_profiles: Vec<api::chat::bsky::actor::defs::ProfileViewBasic>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LogMemberJoin, "chat.bsky.convo.defs#logMemberJoin", record: false, {
         0 rev: "rev" required,
         1 convo_id: "convoId" required,
@@ -1854,7 +1794,9 @@ crate::object! {
 }
 
 impl LogMemberJoin {
-    /// With the required fields.
+    /// Creates `LogMemberJoin` with its required fields: [`rev`](field@Self::rev),
+    /// [`convo_id`](field@Self::convo_id), [`message`](field@Self::message) and
+    /// [`related_profiles`](field@Self::related_profiles).
     pub fn new(
         rev: impl Into<String>,
         convo_id: impl Into<String>,
@@ -1877,19 +1819,15 @@ impl LogMemberJoin {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LogMemberLeave {
-    /// `rev`.
     pub rev: String,
-    /// `convoId`.
     pub convo_id: String,
-    /// `message`.
     pub message: SystemMessageView,
-    /// `relatedProfiles`.
     pub related_profiles: Vec<api::chat::bsky::actor::defs::ProfileViewBasic>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LogMemberLeave, "chat.bsky.convo.defs#logMemberLeave", record: false, {
         0 rev: "rev" required,
         1 convo_id: "convoId" required,
@@ -1899,7 +1837,9 @@ crate::object! {
 }
 
 impl LogMemberLeave {
-    /// With the required fields.
+    /// Creates `LogMemberLeave` with its required fields: [`rev`](field@Self::rev),
+    /// [`convo_id`](field@Self::convo_id), [`message`](field@Self::message) and
+    /// [`related_profiles`](field@Self::related_profiles).
     pub fn new(
         rev: impl Into<String>,
         convo_id: impl Into<String>,
@@ -1922,19 +1862,15 @@ impl LogMemberLeave {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LogLockConvo {
-    /// `rev`.
     pub rev: String,
-    /// `convoId`.
     pub convo_id: String,
-    /// `message`.
     pub message: SystemMessageView,
-    /// `relatedProfiles`.
     pub related_profiles: Vec<api::chat::bsky::actor::defs::ProfileViewBasic>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LogLockConvo, "chat.bsky.convo.defs#logLockConvo", record: false, {
         0 rev: "rev" required,
         1 convo_id: "convoId" required,
@@ -1944,7 +1880,9 @@ crate::object! {
 }
 
 impl LogLockConvo {
-    /// With the required fields.
+    /// Creates `LogLockConvo` with its required fields: [`rev`](field@Self::rev),
+    /// [`convo_id`](field@Self::convo_id), [`message`](field@Self::message) and
+    /// [`related_profiles`](field@Self::related_profiles).
     pub fn new(
         rev: impl Into<String>,
         convo_id: impl Into<String>,
@@ -1967,19 +1905,15 @@ impl LogLockConvo {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LogUnlockConvo {
-    /// `rev`.
     pub rev: String,
-    /// `convoId`.
     pub convo_id: String,
-    /// `message`.
     pub message: SystemMessageView,
-    /// `relatedProfiles`.
     pub related_profiles: Vec<api::chat::bsky::actor::defs::ProfileViewBasic>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LogUnlockConvo, "chat.bsky.convo.defs#logUnlockConvo", record: false, {
         0 rev: "rev" required,
         1 convo_id: "convoId" required,
@@ -1989,7 +1923,9 @@ crate::object! {
 }
 
 impl LogUnlockConvo {
-    /// With the required fields.
+    /// Creates `LogUnlockConvo` with its required fields: [`rev`](field@Self::rev),
+    /// [`convo_id`](field@Self::convo_id), [`message`](field@Self::message) and
+    /// [`related_profiles`](field@Self::related_profiles).
     pub fn new(
         rev: impl Into<String>,
         convo_id: impl Into<String>,
@@ -2012,19 +1948,15 @@ impl LogUnlockConvo {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LogLockConvoPermanently {
-    /// `rev`.
     pub rev: String,
-    /// `convoId`.
     pub convo_id: String,
-    /// `message`.
     pub message: SystemMessageView,
-    /// `relatedProfiles`.
     pub related_profiles: Vec<api::chat::bsky::actor::defs::ProfileViewBasic>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LogLockConvoPermanently, "chat.bsky.convo.defs#logLockConvoPermanently", record: false, {
         0 rev: "rev" required,
         1 convo_id: "convoId" required,
@@ -2034,7 +1966,9 @@ crate::object! {
 }
 
 impl LogLockConvoPermanently {
-    /// With the required fields.
+    /// Creates `LogLockConvoPermanently` with its required fields: [`rev`](field@Self::rev),
+    /// [`convo_id`](field@Self::convo_id), [`message`](field@Self::message) and
+    /// [`related_profiles`](field@Self::related_profiles).
     pub fn new(
         rev: impl Into<String>,
         convo_id: impl Into<String>,
@@ -2057,17 +1991,14 @@ impl LogLockConvoPermanently {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LogEditGroup {
-    /// `rev`.
     pub rev: String,
-    /// `convoId`.
     pub convo_id: String,
-    /// `message`.
     pub message: SystemMessageView,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LogEditGroup, "chat.bsky.convo.defs#logEditGroup", record: false, {
         0 rev: "rev" required,
         1 convo_id: "convoId" required,
@@ -2076,7 +2007,8 @@ crate::object! {
 }
 
 impl LogEditGroup {
-    /// With the required fields.
+    /// Creates `LogEditGroup` with its required fields: [`rev`](field@Self::rev),
+    /// [`convo_id`](field@Self::convo_id) and [`message`](field@Self::message).
     pub fn new(
         rev: impl Into<String>,
         convo_id: impl Into<String>,
@@ -2097,17 +2029,14 @@ impl LogEditGroup {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LogCreateJoinLink {
-    /// `rev`.
     pub rev: String,
-    /// `convoId`.
     pub convo_id: String,
-    /// `message`.
     pub message: SystemMessageView,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LogCreateJoinLink, "chat.bsky.convo.defs#logCreateJoinLink", record: false, {
         0 rev: "rev" required,
         1 convo_id: "convoId" required,
@@ -2116,7 +2045,8 @@ crate::object! {
 }
 
 impl LogCreateJoinLink {
-    /// With the required fields.
+    /// Creates `LogCreateJoinLink` with its required fields: [`rev`](field@Self::rev),
+    /// [`convo_id`](field@Self::convo_id) and [`message`](field@Self::message).
     pub fn new(
         rev: impl Into<String>,
         convo_id: impl Into<String>,
@@ -2137,17 +2067,14 @@ impl LogCreateJoinLink {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LogEditJoinLink {
-    /// `rev`.
     pub rev: String,
-    /// `convoId`.
     pub convo_id: String,
-    /// `message`.
     pub message: SystemMessageView,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LogEditJoinLink, "chat.bsky.convo.defs#logEditJoinLink", record: false, {
         0 rev: "rev" required,
         1 convo_id: "convoId" required,
@@ -2156,7 +2083,8 @@ crate::object! {
 }
 
 impl LogEditJoinLink {
-    /// With the required fields.
+    /// Creates `LogEditJoinLink` with its required fields: [`rev`](field@Self::rev),
+    /// [`convo_id`](field@Self::convo_id) and [`message`](field@Self::message).
     pub fn new(
         rev: impl Into<String>,
         convo_id: impl Into<String>,
@@ -2177,17 +2105,14 @@ impl LogEditJoinLink {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LogEnableJoinLink {
-    /// `rev`.
     pub rev: String,
-    /// `convoId`.
     pub convo_id: String,
-    /// `message`.
     pub message: SystemMessageView,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LogEnableJoinLink, "chat.bsky.convo.defs#logEnableJoinLink", record: false, {
         0 rev: "rev" required,
         1 convo_id: "convoId" required,
@@ -2196,7 +2121,8 @@ crate::object! {
 }
 
 impl LogEnableJoinLink {
-    /// With the required fields.
+    /// Creates `LogEnableJoinLink` with its required fields: [`rev`](field@Self::rev),
+    /// [`convo_id`](field@Self::convo_id) and [`message`](field@Self::message).
     pub fn new(
         rev: impl Into<String>,
         convo_id: impl Into<String>,
@@ -2217,17 +2143,14 @@ impl LogEnableJoinLink {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LogDisableJoinLink {
-    /// `rev`.
     pub rev: String,
-    /// `convoId`.
     pub convo_id: String,
-    /// `message`.
     pub message: SystemMessageView,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LogDisableJoinLink, "chat.bsky.convo.defs#logDisableJoinLink", record: false, {
         0 rev: "rev" required,
         1 convo_id: "convoId" required,
@@ -2236,7 +2159,8 @@ crate::object! {
 }
 
 impl LogDisableJoinLink {
-    /// With the required fields.
+    /// Creates `LogDisableJoinLink` with its required fields: [`rev`](field@Self::rev),
+    /// [`convo_id`](field@Self::convo_id) and [`message`](field@Self::message).
     pub fn new(
         rev: impl Into<String>,
         convo_id: impl Into<String>,
@@ -2257,17 +2181,14 @@ impl LogDisableJoinLink {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LogIncomingJoinRequest {
-    /// `rev`.
     pub rev: String,
-    /// `convoId`.
     pub convo_id: String,
-    /// `member`.
     pub member: api::chat::bsky::actor::defs::ProfileViewBasic,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LogIncomingJoinRequest, "chat.bsky.convo.defs#logIncomingJoinRequest", record: false, {
         0 rev: "rev" required,
         1 convo_id: "convoId" required,
@@ -2276,7 +2197,8 @@ crate::object! {
 }
 
 impl LogIncomingJoinRequest {
-    /// With the required fields.
+    /// Creates `LogIncomingJoinRequest` with its required fields: [`rev`](field@Self::rev),
+    /// [`convo_id`](field@Self::convo_id) and [`member`](field@Self::member).
     pub fn new(
         rev: impl Into<String>,
         convo_id: impl Into<String>,
@@ -2297,17 +2219,14 @@ impl LogIncomingJoinRequest {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LogApproveJoinRequest {
-    /// `rev`.
     pub rev: String,
-    /// `convoId`.
     pub convo_id: String,
-    /// `member`.
     pub member: api::chat::bsky::actor::defs::ProfileViewBasic,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LogApproveJoinRequest, "chat.bsky.convo.defs#logApproveJoinRequest", record: false, {
         0 rev: "rev" required,
         1 convo_id: "convoId" required,
@@ -2316,7 +2235,8 @@ crate::object! {
 }
 
 impl LogApproveJoinRequest {
-    /// With the required fields.
+    /// Creates `LogApproveJoinRequest` with its required fields: [`rev`](field@Self::rev),
+    /// [`convo_id`](field@Self::convo_id) and [`member`](field@Self::member).
     pub fn new(
         rev: impl Into<String>,
         convo_id: impl Into<String>,
@@ -2337,17 +2257,14 @@ impl LogApproveJoinRequest {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LogRejectJoinRequest {
-    /// `rev`.
     pub rev: String,
-    /// `convoId`.
     pub convo_id: String,
-    /// `member`.
     pub member: api::chat::bsky::actor::defs::ProfileViewBasic,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LogRejectJoinRequest, "chat.bsky.convo.defs#logRejectJoinRequest", record: false, {
         0 rev: "rev" required,
         1 convo_id: "convoId" required,
@@ -2356,7 +2273,8 @@ crate::object! {
 }
 
 impl LogRejectJoinRequest {
-    /// With the required fields.
+    /// Creates `LogRejectJoinRequest` with its required fields: [`rev`](field@Self::rev),
+    /// [`convo_id`](field@Self::convo_id) and [`member`](field@Self::member).
     pub fn new(
         rev: impl Into<String>,
         convo_id: impl Into<String>,
@@ -2377,15 +2295,13 @@ impl LogRejectJoinRequest {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LogOutgoingJoinRequest {
-    /// `rev`.
     pub rev: String,
-    /// `convoId`.
     pub convo_id: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LogOutgoingJoinRequest, "chat.bsky.convo.defs#logOutgoingJoinRequest", record: false, {
         0 rev: "rev" required,
         1 convo_id: "convoId" required,
@@ -2393,7 +2309,8 @@ crate::object! {
 }
 
 impl LogOutgoingJoinRequest {
-    /// With the required fields.
+    /// Creates `LogOutgoingJoinRequest` with its required fields: [`rev`](field@Self::rev) and
+    /// [`convo_id`](field@Self::convo_id).
     pub fn new(rev: impl Into<String>, convo_id: impl Into<String>) -> Self {
         Self {
             rev: rev.into(),
@@ -2409,17 +2326,14 @@ impl LogOutgoingJoinRequest {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LogWithdrawIncomingJoinRequest {
-    /// `rev`.
     pub rev: String,
-    /// `convoId`.
     pub convo_id: String,
-    /// `member`.
     pub member: api::chat::bsky::actor::defs::ProfileViewBasic,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LogWithdrawIncomingJoinRequest, "chat.bsky.convo.defs#logWithdrawIncomingJoinRequest", record: false, {
         0 rev: "rev" required,
         1 convo_id: "convoId" required,
@@ -2428,7 +2342,8 @@ crate::object! {
 }
 
 impl LogWithdrawIncomingJoinRequest {
-    /// With the required fields.
+    /// Creates `LogWithdrawIncomingJoinRequest` with its required fields: [`rev`](field@Self::rev),
+    /// [`convo_id`](field@Self::convo_id) and [`member`](field@Self::member).
     pub fn new(
         rev: impl Into<String>,
         convo_id: impl Into<String>,
@@ -2449,15 +2364,13 @@ impl LogWithdrawIncomingJoinRequest {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LogWithdrawOutgoingJoinRequest {
-    /// `rev`.
     pub rev: String,
-    /// `convoId`.
     pub convo_id: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LogWithdrawOutgoingJoinRequest, "chat.bsky.convo.defs#logWithdrawOutgoingJoinRequest", record: false, {
         0 rev: "rev" required,
         1 convo_id: "convoId" required,
@@ -2465,7 +2378,8 @@ crate::object! {
 }
 
 impl LogWithdrawOutgoingJoinRequest {
-    /// With the required fields.
+    /// Creates `LogWithdrawOutgoingJoinRequest` with its required fields: [`rev`](field@Self::rev) and
+    /// [`convo_id`](field@Self::convo_id).
     pub fn new(rev: impl Into<String>, convo_id: impl Into<String>) -> Self {
         Self {
             rev: rev.into(),
@@ -2481,15 +2395,13 @@ impl LogWithdrawOutgoingJoinRequest {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LogReadJoinRequests {
-    /// `rev`.
     pub rev: String,
-    /// `convoId`.
     pub convo_id: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LogReadJoinRequests, "chat.bsky.convo.defs#logReadJoinRequests", record: false, {
         0 rev: "rev" required,
         1 convo_id: "convoId" required,
@@ -2497,7 +2409,8 @@ crate::object! {
 }
 
 impl LogReadJoinRequests {
-    /// With the required fields.
+    /// Creates `LogReadJoinRequests` with its required fields: [`rev`](field@Self::rev) and
+    /// [`convo_id`](field@Self::convo_id).
     pub fn new(rev: impl Into<String>, convo_id: impl Into<String>) -> Self {
         Self {
             rev: rev.into(),

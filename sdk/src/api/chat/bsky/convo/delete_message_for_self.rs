@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `chat.bsky.convo.deleteMessageForSelf`
 ///
-/// Errors: `InvalidConvo`, `MessageDeleteNotAllowed`.
+/// Errors: `InvalidConvo`, `MessageDeleteNotAllowed`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeleteMessageForSelf;
 
@@ -19,7 +19,7 @@ impl xrpc::Method for DeleteMessageForSelf {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -27,19 +27,31 @@ impl xrpc::Method for DeleteMessageForSelf {
 
 impl xrpc::Procedure for DeleteMessageForSelf {}
 
+/// The parameters of `chat.bsky.convo.deleteMessageForSelf`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `chat.bsky.convo.deleteMessageForSelf`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `convoId`.
     pub convo_id: String,
-    /// `messageId`.
     pub message_id: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "chat.bsky.convo.deleteMessageForSelf", record: false, {
         0 convo_id: "convoId" required,
         1 message_id: "messageId" required,
@@ -47,7 +59,8 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`convo_id`](field@Self::convo_id) and
+    /// [`message_id`](field@Self::message_id).
     pub fn new(convo_id: impl Into<String>, message_id: impl Into<String>) -> Self {
         Self {
             convo_id: convo_id.into(),
@@ -60,7 +73,7 @@ impl Input {
 /// The output of `chat.bsky.convo.deleteMessageForSelf`.
 pub type Output = api::chat::bsky::convo::defs::DeletedMessageView;
 
-/// The errors that the lexicon names.
+/// The errors of `chat.bsky.convo.deleteMessageForSelf`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -70,7 +83,7 @@ pub enum Error {
     MessageDeleteNotAllowed,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         InvalidConvo = "InvalidConvo",
         MessageDeleteNotAllowed = "MessageDeleteNotAllowed",

@@ -21,7 +21,7 @@ impl xrpc::Method for GetConvoAvailability {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetConvoAvailability {}
@@ -30,14 +30,14 @@ impl xrpc::Query for GetConvoAvailability {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `members`: 1 to 10 elements.
+    /// Between 1 and 10 elements.
     pub members: Vec<types::Did>,
 }
 
-crate::params! { Params { 0 members: "members" [MinLength(1), MaxLength(10)] } }
+crate::__v1::params! { Params { 0 members: "members" [MinLength(1), MaxLength(10)] } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`members`](field@Self::members).
     pub fn new(members: Vec<types::Did>) -> Self {
         Self { members }
     }
@@ -47,15 +47,14 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `canChat`.
     pub can_chat: bool,
     /// The existing conversation with these members, if there is one.
     pub convo: Option<Box<api::chat::bsky::convo::defs::ConvoView>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "chat.bsky.convo.getConvoAvailability", record: false, {
         0 can_chat: "canChat" required,
         1 convo: "convo" optional,
@@ -63,7 +62,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`can_chat`](field@Self::can_chat).
     pub fn new(can_chat: bool) -> Self {
         Self {
             can_chat,
@@ -72,3 +71,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `chat.bsky.convo.getConvoAvailability`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -12,7 +12,7 @@ use crate::xrpc;
 /// `chat.bsky.convo.getConvoForMembers`
 ///
 /// Errors: `AccountSuspended`, `BlockedActor`, `BlockedSubject`, `MessagesDisabled`, `NotFollowedBySender`,
-/// `RecipientNotFound`.
+/// `RecipientNotFound`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetConvoForMembers;
 
@@ -33,14 +33,14 @@ impl xrpc::Query for GetConvoForMembers {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `members`: 1 to 10 elements.
+    /// Between 1 and 10 elements.
     pub members: Vec<types::Did>,
 }
 
-crate::params! { Params { 0 members: "members" [MinLength(1), MaxLength(10)] } }
+crate::__v1::params! { Params { 0 members: "members" [MinLength(1), MaxLength(10)] } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`members`](field@Self::members).
     pub fn new(members: Vec<types::Did>) -> Self {
         Self { members }
     }
@@ -50,20 +50,19 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `convo`.
     pub convo: api::chat::bsky::convo::defs::ConvoView,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "chat.bsky.convo.getConvoForMembers", record: false, {
         0 convo: "convo" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`convo`](field@Self::convo).
     pub fn new(convo: api::chat::bsky::convo::defs::ConvoView) -> Self {
         Self {
             convo,
@@ -72,7 +71,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `chat.bsky.convo.getConvoForMembers`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -90,7 +89,7 @@ pub enum Error {
     RecipientNotFound,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         AccountSuspended = "AccountSuspended",
         BlockedActor = "BlockedActor",

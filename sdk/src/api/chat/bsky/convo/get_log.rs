@@ -21,19 +21,22 @@ impl xrpc::Method for GetLog {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetLog {}
 
 impl xrpc::Paginated for GetLog {
     type Item = OutputLogsItem;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(output: Output) -> Vec<OutputLogsItem> {
         output.logs
     }
@@ -47,30 +50,28 @@ pub struct Params {
     pub cursor: Option<String>,
 }
 
-crate::params! { Params { 0 cursor: "cursor" } }
+crate::__v1::params! { Params { 0 cursor: "cursor" } }
 
 impl Params {
-    /// With nothing set.
+    /// Creates `Params` without any of its optional fields.
     pub fn new() -> Self {
         Self { cursor: None }
     }
 }
 
-crate::setters! { Params { cursor = cursor: into String } }
+crate::__v1::setters! { Params { cursor = cursor: into String } }
 
 /// The output of `chat.bsky.convo.getLog`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `logs`.
     pub logs: Vec<OutputLogsItem>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "chat.bsky.convo.getLog", record: false, {
         0 cursor: "cursor" optional,
         1 logs: "logs" required,
@@ -78,7 +79,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`logs`](field@Self::logs).
     pub fn new(logs: Vec<OutputLogsItem>) -> Self {
         Self {
             cursor: None,
@@ -156,11 +157,11 @@ pub enum OutputLogsItem {
     ),
     /// `chat.bsky.convo.defs#logReadJoinRequests`
     LogReadJoinRequests(Box<api::chat::bsky::convo::defs::LogReadJoinRequests>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     OutputLogsItem, open {
         LogBeginConvo(api::chat::bsky::convo::defs::LogBeginConvo) = "chat.bsky.convo.defs#logBeginConvo",
         LogAcceptConvo(api::chat::bsky::convo::defs::LogAcceptConvo) = "chat.bsky.convo.defs#logAcceptConvo",
@@ -194,3 +195,10 @@ crate::union! {
         LogReadJoinRequests(api::chat::bsky::convo::defs::LogReadJoinRequests) = "chat.bsky.convo.defs#logReadJoinRequests",
     }
 }
+
+/// The errors of `chat.bsky.convo.getLog`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

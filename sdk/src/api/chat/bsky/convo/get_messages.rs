@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `chat.bsky.convo.getMessages`
 ///
-/// Errors: `InvalidConvo`.
+/// Errors: `InvalidConvo`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetMessages;
 
@@ -27,19 +27,33 @@ impl xrpc::Method for GetMessages {
 
 impl xrpc::Query for GetMessages {}
 
+impl xrpc::Paginated for GetMessages {
+    type Item = OutputMessagesItem;
+
+    fn set_cursor(params: &mut Params, cursor: String) {
+        params.cursor = Some(cursor);
+    }
+
+    fn cursor(output: &Output) -> Option<&str> {
+        output.cursor.as_deref()
+    }
+
+    fn into_items(output: Output) -> Vec<OutputMessagesItem> {
+        output.messages
+    }
+}
+
 /// The parameters of `chat.bsky.convo.getMessages`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `convoId`.
     pub convo_id: String,
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 convo_id: "convoId",
         1 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
@@ -48,7 +62,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`convo_id`](field@Self::convo_id).
     pub fn new(convo_id: impl Into<String>) -> Self {
         Self {
             convo_id: convo_id.into(),
@@ -58,23 +72,21 @@ impl Params {
     }
 }
 
-crate::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
+crate::__v1::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
 
 /// The output of `chat.bsky.convo.getMessages`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `messages`.
     pub messages: Vec<OutputMessagesItem>,
     /// Profiles of accounts that the messages refer to, including past members.
     pub related_profiles: Option<Vec<api::chat::bsky::actor::defs::ProfileViewBasic>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "chat.bsky.convo.getMessages", record: false, {
         0 cursor: "cursor" optional,
         1 messages: "messages" required,
@@ -83,7 +95,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`messages`](field@Self::messages).
     pub fn new(messages: Vec<OutputMessagesItem>) -> Self {
         Self {
             cursor: None,
@@ -104,11 +116,11 @@ pub enum OutputMessagesItem {
     DeletedMessageView(Box<api::chat::bsky::convo::defs::DeletedMessageView>),
     /// `chat.bsky.convo.defs#systemMessageView`
     SystemMessageView(Box<api::chat::bsky::convo::defs::SystemMessageView>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     OutputMessagesItem, open {
         MessageView(api::chat::bsky::convo::defs::MessageView) = "chat.bsky.convo.defs#messageView",
         DeletedMessageView(api::chat::bsky::convo::defs::DeletedMessageView) = "chat.bsky.convo.defs#deletedMessageView",
@@ -116,7 +128,7 @@ crate::union! {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `chat.bsky.convo.getMessages`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -124,4 +136,4 @@ pub enum Error {
     InvalidConvo,
 }
 
-crate::errors! { Error { InvalidConvo = "InvalidConvo" } }
+crate::__v1::errors! { Error { InvalidConvo = "InvalidConvo" } }

@@ -20,7 +20,7 @@ impl xrpc::Method for GetUnreadCounts {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetUnreadCounts {}
@@ -31,34 +31,32 @@ impl xrpc::Query for GetUnreadCounts {}
 pub struct Params {
     /// When false, group conversations are left out of the counts.
     ///
-    /// `true` if absent.
+    /// Defaults to `true`.
     pub include_group_chats: Option<bool>,
 }
 
-crate::params! { Params { 0 include_group_chats: "includeGroupChats" = Boolean(true) } }
+crate::__v1::params! { Params { 0 include_group_chats: "includeGroupChats" = Boolean(true) } }
 
 impl Params {
-    /// With nothing set.
+    /// Creates `Params` without any of its optional fields.
     pub fn new() -> Self {
         Self { include_group_chats: None }
     }
 }
 
-crate::setters! { Params { include_group_chats = include_group_chats: plain bool } }
+crate::__v1::setters! { Params { include_group_chats = include_group_chats: plain bool } }
 
 /// The output of `chat.bsky.convo.getUnreadCounts`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `unreadAcceptedConvos`.
     pub unread_accepted_convos: i64,
-    /// `unreadRequestConvos`.
     pub unread_request_convos: i64,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "chat.bsky.convo.getUnreadCounts", record: false, {
         0 unread_accepted_convos: "unreadAcceptedConvos" required,
         1 unread_request_convos: "unreadRequestConvos" required,
@@ -66,7 +64,8 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required fields: [`unread_accepted_convos`](field@Self::unread_accepted_convos)
+    /// and [`unread_request_convos`](field@Self::unread_request_convos).
     pub fn new(unread_accepted_convos: i64, unread_request_convos: i64) -> Self {
         Self {
             unread_accepted_convos,
@@ -75,3 +74,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `chat.bsky.convo.getUnreadCounts`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -9,7 +9,7 @@ use crate::xrpc;
 ///
 /// `chat.bsky.convo.leaveConvo`
 ///
-/// Errors: `InvalidConvo`, `OwnerCannotLeave`.
+/// Errors: `InvalidConvo`, `OwnerCannotLeave`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LeaveConvo;
 
@@ -18,7 +18,7 @@ impl xrpc::Method for LeaveConvo {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -26,24 +26,37 @@ impl xrpc::Method for LeaveConvo {
 
 impl xrpc::Procedure for LeaveConvo {}
 
+/// The parameters of `chat.bsky.convo.leaveConvo`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `chat.bsky.convo.leaveConvo`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `convoId`.
     pub convo_id: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "chat.bsky.convo.leaveConvo", record: false, {
         0 convo_id: "convoId" required,
     }
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`convo_id`](field@Self::convo_id).
     pub fn new(convo_id: impl Into<String>) -> Self {
         Self {
             convo_id: convo_id.into(),
@@ -56,15 +69,13 @@ impl Input {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `convoId`.
     pub convo_id: String,
-    /// `rev`.
     pub rev: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "chat.bsky.convo.leaveConvo", record: false, {
         0 convo_id: "convoId" required,
         1 rev: "rev" required,
@@ -72,7 +83,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required fields: [`convo_id`](field@Self::convo_id) and [`rev`](field@Self::rev).
     pub fn new(convo_id: impl Into<String>, rev: impl Into<String>) -> Self {
         Self {
             convo_id: convo_id.into(),
@@ -82,7 +93,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `chat.bsky.convo.leaveConvo`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -92,4 +103,9 @@ pub enum Error {
     OwnerCannotLeave,
 }
 
-crate::errors! { Error { InvalidConvo = "InvalidConvo", OwnerCannotLeave = "OwnerCannotLeave" } }
+crate::__v1::errors! {
+    Error {
+        InvalidConvo = "InvalidConvo",
+        OwnerCannotLeave = "OwnerCannotLeave",
+    }
+}

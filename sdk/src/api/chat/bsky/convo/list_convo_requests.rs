@@ -21,19 +21,22 @@ impl xrpc::Method for ListConvoRequests {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for ListConvoRequests {}
 
 impl xrpc::Paginated for ListConvoRequests {
     type Item = OutputRequestsItem;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(output: Output) -> Vec<OutputRequestsItem> {
         output.requests
     }
@@ -43,13 +46,12 @@ impl xrpc::Paginated for ListConvoRequests {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
         1 cursor: "cursor",
@@ -57,27 +59,25 @@ crate::params! {
 }
 
 impl Params {
-    /// With nothing set.
+    /// Creates `Params` without any of its optional fields.
     pub fn new() -> Self {
         Self { limit: None, cursor: None }
     }
 }
 
-crate::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
+crate::__v1::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
 
 /// The output of `chat.bsky.convo.listConvoRequests`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `requests`.
     pub requests: Vec<OutputRequestsItem>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "chat.bsky.convo.listConvoRequests", record: false, {
         0 cursor: "cursor" optional,
         1 requests: "requests" required,
@@ -85,7 +85,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`requests`](field@Self::requests).
     pub fn new(requests: Vec<OutputRequestsItem>) -> Self {
         Self {
             cursor: None,
@@ -103,13 +103,20 @@ pub enum OutputRequestsItem {
     ConvoView(Box<api::chat::bsky::convo::defs::ConvoView>),
     /// `chat.bsky.group.defs#joinRequestConvoView`
     JoinRequestConvoView(Box<api::chat::bsky::group::defs::JoinRequestConvoView>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     OutputRequestsItem, open {
         ConvoView(api::chat::bsky::convo::defs::ConvoView) = "chat.bsky.convo.defs#convoView",
         JoinRequestConvoView(api::chat::bsky::group::defs::JoinRequestConvoView) = "chat.bsky.group.defs#joinRequestConvoView",
     }
 }
+
+/// The errors of `chat.bsky.convo.listConvoRequests`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

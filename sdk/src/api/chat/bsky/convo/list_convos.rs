@@ -21,19 +21,22 @@ impl xrpc::Method for ListConvos {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for ListConvos {}
 
 impl xrpc::Paginated for ListConvos {
     type Item = api::chat::bsky::convo::defs::ConvoView;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(output: Output) -> Vec<api::chat::bsky::convo::defs::ConvoView> {
         output.convos
     }
@@ -43,21 +46,17 @@ impl xrpc::Paginated for ListConvos {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
     /// Set to unread to get only conversations with unread messages.
     pub read_state: Option<ParamsReadState>,
-    /// `status`.
     pub status: Option<ParamsStatus>,
-    /// `kind`.
     pub kind: Option<ParamsKind>,
-    /// `lockStatus`.
     pub lock_status: Option<ParamsLockStatus>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
         1 cursor: "cursor",
@@ -69,7 +68,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With nothing set.
+    /// Creates `Params` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             limit: None,
@@ -82,7 +81,7 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
         limit = limit: plain i64,
         cursor = cursor: into String,
@@ -99,11 +98,11 @@ crate::setters! {
 pub enum ParamsReadState {
     /// `unread`
     Unread,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { ParamsReadState { Unread = "unread" } }
+crate::__v1::open_string! { ParamsReadState { Unread = "unread" } }
 
 /// Part of `chat.bsky.convo.listConvos`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -113,11 +112,11 @@ pub enum ParamsStatus {
     Request,
     /// `accepted`
     Accepted,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { ParamsStatus { Request = "request", Accepted = "accepted" } }
+crate::__v1::open_string! { ParamsStatus { Request = "request", Accepted = "accepted" } }
 
 /// Part of `chat.bsky.convo.listConvos`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -127,11 +126,11 @@ pub enum ParamsKind {
     Direct,
     /// `group`
     Group,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { ParamsKind { Direct = "direct", Group = "group" } }
+crate::__v1::open_string! { ParamsKind { Direct = "direct", Group = "group" } }
 
 /// Part of `chat.bsky.convo.listConvos`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -143,11 +142,11 @@ pub enum ParamsLockStatus {
     Locked,
     /// `locked-permanently`
     LockedPermanently,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     ParamsLockStatus {
         Unlocked = "unlocked",
         Locked = "locked",
@@ -159,15 +158,13 @@ crate::open_string! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `convos`.
     pub convos: Vec<api::chat::bsky::convo::defs::ConvoView>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "chat.bsky.convo.listConvos", record: false, {
         0 cursor: "cursor" optional,
         1 convos: "convos" required,
@@ -175,7 +172,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`convos`](field@Self::convos).
     pub fn new(convos: Vec<api::chat::bsky::convo::defs::ConvoView>) -> Self {
         Self {
             cursor: None,
@@ -184,3 +181,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `chat.bsky.convo.listConvos`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

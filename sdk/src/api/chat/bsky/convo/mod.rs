@@ -35,243 +35,290 @@ pub mod update_read;
 pub struct ChatBskyConvo<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! { chat_bsky_convo, ChatBskyConvo, "chat.bsky.convo" }
+crate::__v1::accessor! { chat_bsky_convo, ChatBskyConvo, "chat.bsky.convo" }
 
 #[cfg(feature = "client")]
 impl<'c> ChatBskyConvo<'c> {
+    /// Returns the methods of `chat.bsky.convo` over any transport.
+    pub fn over(transport: &'c dyn xrpc::Transport) -> Self {
+        Self(xrpc::Caller::new(transport))
+    }
+
     /// Accepts a pending conversation request, moving it into the main conversation list of the signed-in account.
     ///
     /// `chat.bsky.convo.acceptConvo`
     ///
-    /// Errors: `InvalidConvo`.
+    /// Returns [`Output`](accept_convo::Output). Errors: `InvalidConvo`; see [`Error`](accept_convo::Error).
     pub fn accept_convo(
         &self,
         input: accept_convo::Input,
     ) -> xrpc::Call<'c, accept_convo::AcceptConvo> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, accept_convo::Params::new(), input)
     }
+
     /// Adds an emoji reaction by the signed-in account to a message in one of its conversations.
     ///
     /// `chat.bsky.convo.addReaction`
     ///
-    /// Errors: `InvalidConvo`, `ReactionNotAllowed`, `ReactionMessageDeleted`, `ReactionLimitReached`,
-    /// `ReactionInvalidValue`.
+    /// Returns [`Output`](add_reaction::Output). Errors: `InvalidConvo`, `ReactionNotAllowed`,
+    /// `ReactionMessageDeleted`, `ReactionLimitReached`, `ReactionInvalidValue`; see
+    /// [`Error`](add_reaction::Error).
     pub fn add_reaction(
         &self,
         input: add_reaction::Input,
     ) -> xrpc::Call<'c, add_reaction::AddReaction> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, add_reaction::Params::new(), input)
     }
+
     /// Hides a message from the signed-in account only; the other members of the conversation still see it.
     ///
     /// `chat.bsky.convo.deleteMessageForSelf`
     ///
-    /// Errors: `InvalidConvo`, `MessageDeleteNotAllowed`.
+    /// Returns [`Output`](delete_message_for_self::Output). Errors: `InvalidConvo`, `MessageDeleteNotAllowed`; see
+    /// [`Error`](delete_message_for_self::Error).
     pub fn delete_message_for_self(
         &self,
         input: delete_message_for_self::Input,
     ) -> xrpc::Call<'c, delete_message_for_self::DeleteMessageForSelf> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, delete_message_for_self::Params::new(), input)
     }
+
     /// Returns one conversation of the signed-in account by its identifier.
     ///
     /// `chat.bsky.convo.getConvo`
     ///
-    /// Errors: `InvalidConvo`.
+    /// Returns [`Output`](get_convo::Output). Errors: `InvalidConvo`; see [`Error`](get_convo::Error).
     pub fn get_convo(
         &self,
         params: get_convo::Params,
     ) -> xrpc::Call<'c, get_convo::GetConvo> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Tells whether the signed-in account can chat with the given accounts, and returns the conversation if one
     /// exists.
     ///
     /// `chat.bsky.convo.getConvoAvailability`
+    ///
+    /// Returns [`Output`](get_convo_availability::Output).
     pub fn get_convo_availability(
         &self,
         params: get_convo_availability::Params,
     ) -> xrpc::Call<'c, get_convo_availability::GetConvoAvailability> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Returns the direct conversation between the signed-in account and the given members, creating it when it
     /// does not exist yet.
     ///
     /// `chat.bsky.convo.getConvoForMembers`
     ///
-    /// Errors: `AccountSuspended`, `BlockedActor`, `BlockedSubject`, `MessagesDisabled`, `NotFollowedBySender`,
-    /// `RecipientNotFound`.
+    /// Returns [`Output`](get_convo_for_members::Output). Errors: `AccountSuspended`, `BlockedActor`,
+    /// `BlockedSubject`, `MessagesDisabled`, `NotFollowedBySender`, `RecipientNotFound`; see
+    /// [`Error`](get_convo_for_members::Error).
     pub fn get_convo_for_members(
         &self,
         params: get_convo_for_members::Params,
     ) -> xrpc::Call<'c, get_convo_for_members::GetConvoForMembers> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Lists the members of a conversation that the signed-in account takes part in.
     ///
     /// `chat.bsky.convo.getConvoMembers`
     ///
-    /// Errors: `InvalidConvo`.
+    /// Returns [`Output`](get_convo_members::Output). Errors: `InvalidConvo`; see
+    /// [`Error`](get_convo_members::Error).
     pub fn get_convo_members(
         &self,
         params: get_convo_members::Params,
     ) -> xrpc::Call<'c, get_convo_members::GetConvoMembers> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Returns what changed in the conversations of the signed-in account since a point in the log, for keeping
     /// clients in step.
     ///
     /// `chat.bsky.convo.getLog`
-    pub fn get_log(&self, params: get_log::Params) -> xrpc::Call<'c, get_log::GetLog> {
-        xrpc::Call::new(self.0, params, ())
+    ///
+    /// Optional parameters: [`Params`](get_log::Params), set with [`params`](xrpc::Call::params). Returns
+    /// [`Output`](get_log::Output).
+    pub fn get_log(&self) -> xrpc::Call<'c, get_log::GetLog> {
+        xrpc::Call::new(self.0, get_log::Params::new(), ())
     }
+
     /// Lists the messages of a conversation of the signed-in account, newest first.
     ///
     /// `chat.bsky.convo.getMessages`
     ///
-    /// Errors: `InvalidConvo`.
+    /// Returns [`Output`](get_messages::Output). Errors: `InvalidConvo`; see [`Error`](get_messages::Error).
     pub fn get_messages(
         &self,
         params: get_messages::Params,
     ) -> xrpc::Call<'c, get_messages::GetMessages> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Counts the conversations of the signed-in account that hold unread messages, split into accepted ones and
     /// requests.
     ///
     /// `chat.bsky.convo.getUnreadCounts`
+    ///
+    /// Optional parameters: [`Params`](get_unread_counts::Params), set with [`params`](xrpc::Call::params). Returns
+    /// [`Output`](get_unread_counts::Output).
     pub fn get_unread_counts(
         &self,
-        params: get_unread_counts::Params,
     ) -> xrpc::Call<'c, get_unread_counts::GetUnreadCounts> {
-        xrpc::Call::new(self.0, params, ())
+        xrpc::Call::new(self.0, get_unread_counts::Params::new(), ())
     }
+
     /// Takes the signed-in account out of a conversation; the owner of a group may be refused.
     ///
     /// `chat.bsky.convo.leaveConvo`
     ///
-    /// Errors: `InvalidConvo`, `OwnerCannotLeave`.
+    /// Returns [`Output`](leave_convo::Output). Errors: `InvalidConvo`, `OwnerCannotLeave`; see
+    /// [`Error`](leave_convo::Error).
     pub fn leave_convo(
         &self,
         input: leave_convo::Input,
     ) -> xrpc::Call<'c, leave_convo::LeaveConvo> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, leave_convo::Params::new(), input)
     }
+
     /// Lists the open requests of the signed-in account: conversations it has not accepted and groups it has asked
     /// to join.
     ///
     /// `chat.bsky.convo.listConvoRequests`
+    ///
+    /// Optional parameters: [`Params`](list_convo_requests::Params), set with [`params`](xrpc::Call::params).
+    /// Returns [`Output`](list_convo_requests::Output).
     pub fn list_convo_requests(
         &self,
-        params: list_convo_requests::Params,
     ) -> xrpc::Call<'c, list_convo_requests::ListConvoRequests> {
-        xrpc::Call::new(self.0, params, ())
+        xrpc::Call::new(self.0, list_convo_requests::Params::new(), ())
     }
+
     /// Lists the conversations of the signed-in account, most recently active first, with filters by state and
     /// kind.
     ///
     /// `chat.bsky.convo.listConvos`
-    pub fn list_convos(
-        &self,
-        params: list_convos::Params,
-    ) -> xrpc::Call<'c, list_convos::ListConvos> {
-        xrpc::Call::new(self.0, params, ())
+    ///
+    /// Optional parameters: [`Params`](list_convos::Params), set with [`params`](xrpc::Call::params). Returns
+    /// [`Output`](list_convos::Output).
+    pub fn list_convos(&self) -> xrpc::Call<'c, list_convos::ListConvos> {
+        xrpc::Call::new(self.0, list_convos::Params::new(), ())
     }
+
     /// Locks a group so that nobody can send messages to it; needs the owner role.
     ///
     /// `chat.bsky.convo.lockConvo`
     ///
-    /// Errors: `ConvoLocked`, `InvalidConvo`, `InsufficientRole`.
+    /// Returns [`Output`](lock_convo::Output). Errors: `ConvoLocked`, `InvalidConvo`, `InsufficientRole`; see
+    /// [`Error`](lock_convo::Error).
     pub fn lock_convo(
         &self,
         input: lock_convo::Input,
     ) -> xrpc::Call<'c, lock_convo::LockConvo> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, lock_convo::Params::new(), input)
     }
+
     /// Silences notifications from a conversation for the signed-in account.
     ///
     /// `chat.bsky.convo.muteConvo`
     ///
-    /// Errors: `InvalidConvo`.
+    /// Returns [`Output`](mute_convo::Output). Errors: `InvalidConvo`; see [`Error`](mute_convo::Error).
     pub fn mute_convo(
         &self,
         input: mute_convo::Input,
     ) -> xrpc::Call<'c, mute_convo::MuteConvo> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, mute_convo::Params::new(), input)
     }
+
     /// Removes a reaction that the signed-in account gave to a message.
     ///
     /// `chat.bsky.convo.removeReaction`
     ///
-    /// Errors: `InvalidConvo`, `ReactionNotAllowed`, `ReactionMessageDeleted`, `ReactionInvalidValue`.
+    /// Returns [`Output`](remove_reaction::Output). Errors: `InvalidConvo`, `ReactionNotAllowed`,
+    /// `ReactionMessageDeleted`, `ReactionInvalidValue`; see [`Error`](remove_reaction::Error).
     pub fn remove_reaction(
         &self,
         input: remove_reaction::Input,
     ) -> xrpc::Call<'c, remove_reaction::RemoveReaction> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, remove_reaction::Params::new(), input)
     }
+
     /// Sends a message from the signed-in account to one of its conversations.
     ///
     /// `chat.bsky.convo.sendMessage`
     ///
-    /// Errors: `ConvoLocked`, `InvalidConvo`, `ReplyTargetNotFound`.
+    /// Returns [`Output`](send_message::Output). Errors: `ConvoLocked`, `InvalidConvo`, `ReplyTargetNotFound`; see
+    /// [`Error`](send_message::Error).
     pub fn send_message(
         &self,
         input: send_message::Input,
     ) -> xrpc::Call<'c, send_message::SendMessage> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, send_message::Params::new(), input)
     }
+
     /// Sends several messages from the signed-in account in one call, possibly to different conversations.
     ///
     /// `chat.bsky.convo.sendMessageBatch`
     ///
-    /// Errors: `ConvoLocked`, `InvalidConvo`, `ReplyTargetNotFound`.
+    /// Returns [`Output`](send_message_batch::Output). Errors: `ConvoLocked`, `InvalidConvo`,
+    /// `ReplyTargetNotFound`; see [`Error`](send_message_batch::Error).
     pub fn send_message_batch(
         &self,
         input: send_message_batch::Input,
     ) -> xrpc::Call<'c, send_message_batch::SendMessageBatch> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, send_message_batch::Params::new(), input)
     }
+
     /// Opens a locked group for messages again; needs the owner role and fails when moderators imposed the lock.
     ///
     /// `chat.bsky.convo.unlockConvo`
     ///
-    /// Errors: `InvalidConvo`, `InsufficientRole`, `ConvoLockedByModeration`.
+    /// Returns [`Output`](unlock_convo::Output). Errors: `InvalidConvo`, `InsufficientRole`,
+    /// `ConvoLockedByModeration`; see [`Error`](unlock_convo::Error).
     pub fn unlock_convo(
         &self,
         input: unlock_convo::Input,
     ) -> xrpc::Call<'c, unlock_convo::UnlockConvo> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, unlock_convo::Params::new(), input)
     }
+
     /// Turns notifications from a muted conversation back on for the signed-in account.
     ///
     /// `chat.bsky.convo.unmuteConvo`
     ///
-    /// Errors: `InvalidConvo`.
+    /// Returns [`Output`](unmute_convo::Output). Errors: `InvalidConvo`; see [`Error`](unmute_convo::Error).
     pub fn unmute_convo(
         &self,
         input: unmute_convo::Input,
     ) -> xrpc::Call<'c, unmute_convo::UnmuteConvo> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, unmute_convo::Params::new(), input)
     }
+
     /// Marks all conversations of the signed-in account as read, or only those with a given status.
     ///
     /// `chat.bsky.convo.updateAllRead`
+    ///
+    /// Returns [`Output`](update_all_read::Output).
     pub fn update_all_read(
         &self,
         input: update_all_read::Input,
     ) -> xrpc::Call<'c, update_all_read::UpdateAllRead> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, update_all_read::Params::new(), input)
     }
+
     /// Marks a conversation of the signed-in account as read, up to a given message or to the end.
     ///
     /// `chat.bsky.convo.updateRead`
     ///
-    /// Errors: `InvalidConvo`.
+    /// Returns [`Output`](update_read::Output). Errors: `InvalidConvo`; see [`Error`](update_read::Error).
     pub fn update_read(
         &self,
         input: update_read::Input,
     ) -> xrpc::Call<'c, update_read::UpdateRead> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, update_read::Params::new(), input)
     }
 }

@@ -10,7 +10,8 @@ use crate::xrpc;
 ///
 /// `chat.bsky.convo.removeReaction`
 ///
-/// Errors: `InvalidConvo`, `ReactionNotAllowed`, `ReactionMessageDeleted`, `ReactionInvalidValue`.
+/// Errors: `InvalidConvo`, `ReactionNotAllowed`, `ReactionMessageDeleted`, `ReactionInvalidValue`; see
+/// [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RemoveReaction;
 
@@ -19,7 +20,7 @@ impl xrpc::Method for RemoveReaction {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -27,23 +28,35 @@ impl xrpc::Method for RemoveReaction {
 
 impl xrpc::Procedure for RemoveReaction {}
 
+/// The parameters of `chat.bsky.convo.removeReaction`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `chat.bsky.convo.removeReaction`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `convoId`.
     pub convo_id: String,
-    /// `messageId`.
     pub message_id: String,
     /// The emoji that was given.
     ///
-    /// Exactly 1 graphemes. 1 to 64 bytes.
+    /// Exactly 1 graphemes. Between 1 and 64 bytes.
     pub value: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "chat.bsky.convo.removeReaction", record: false, {
         0 convo_id: "convoId" required,
         1 message_id: "messageId" required,
@@ -52,7 +65,8 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`convo_id`](field@Self::convo_id),
+    /// [`message_id`](field@Self::message_id) and [`value`](field@Self::value).
     pub fn new(
         convo_id: impl Into<String>,
         message_id: impl Into<String>,
@@ -71,20 +85,19 @@ impl Input {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `message`.
     pub message: api::chat::bsky::convo::defs::MessageView,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "chat.bsky.convo.removeReaction", record: false, {
         0 message: "message" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`message`](field@Self::message).
     pub fn new(message: api::chat::bsky::convo::defs::MessageView) -> Self {
         Self {
             message,
@@ -93,7 +106,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `chat.bsky.convo.removeReaction`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -107,7 +120,7 @@ pub enum Error {
     ReactionInvalidValue,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         InvalidConvo = "InvalidConvo",
         ReactionNotAllowed = "ReactionNotAllowed",

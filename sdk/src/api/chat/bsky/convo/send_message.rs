@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `chat.bsky.convo.sendMessage`
 ///
-/// Errors: `ConvoLocked`, `InvalidConvo`, `ReplyTargetNotFound`.
+/// Errors: `ConvoLocked`, `InvalidConvo`, `ReplyTargetNotFound`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SendMessage;
 
@@ -19,7 +19,7 @@ impl xrpc::Method for SendMessage {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -27,19 +27,31 @@ impl xrpc::Method for SendMessage {
 
 impl xrpc::Procedure for SendMessage {}
 
+/// The parameters of `chat.bsky.convo.sendMessage`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `chat.bsky.convo.sendMessage`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `convoId`.
     pub convo_id: String,
-    /// `message`.
     pub message: api::chat::bsky::convo::defs::MessageInput,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "chat.bsky.convo.sendMessage", record: false, {
         0 convo_id: "convoId" required,
         1 message: "message" required,
@@ -47,7 +59,8 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`convo_id`](field@Self::convo_id) and
+    /// [`message`](field@Self::message).
     pub fn new(
         convo_id: impl Into<String>,
         message: api::chat::bsky::convo::defs::MessageInput,
@@ -63,7 +76,7 @@ impl Input {
 /// The output of `chat.bsky.convo.sendMessage`.
 pub type Output = api::chat::bsky::convo::defs::MessageView;
 
-/// The errors that the lexicon names.
+/// The errors of `chat.bsky.convo.sendMessage`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -75,7 +88,7 @@ pub enum Error {
     ReplyTargetNotFound,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         ConvoLocked = "ConvoLocked",
         InvalidConvo = "InvalidConvo",

@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `chat.bsky.convo.sendMessageBatch`
 ///
-/// Errors: `ConvoLocked`, `InvalidConvo`, `ReplyTargetNotFound`.
+/// Errors: `ConvoLocked`, `InvalidConvo`, `ReplyTargetNotFound`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SendMessageBatch;
 
@@ -19,7 +19,7 @@ impl xrpc::Method for SendMessageBatch {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -27,24 +27,38 @@ impl xrpc::Method for SendMessageBatch {
 
 impl xrpc::Procedure for SendMessageBatch {}
 
+/// The parameters of `chat.bsky.convo.sendMessageBatch`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `chat.bsky.convo.sendMessageBatch`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `items`: At most 100 elements.
+    /// At most 100 elements.
     pub items: Vec<BatchItem>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "chat.bsky.convo.sendMessageBatch", record: false, {
         0 items: "items" required [MaxLength(100)],
     }
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`items`](field@Self::items).
     pub fn new(items: Vec<BatchItem>) -> Self {
         Self {
             items,
@@ -57,20 +71,19 @@ impl Input {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `items`.
     pub items: Vec<api::chat::bsky::convo::defs::MessageView>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "chat.bsky.convo.sendMessageBatch", record: false, {
         0 items: "items" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`items`](field@Self::items).
     pub fn new(items: Vec<api::chat::bsky::convo::defs::MessageView>) -> Self {
         Self {
             items,
@@ -79,7 +92,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `chat.bsky.convo.sendMessageBatch`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -91,7 +104,7 @@ pub enum Error {
     ReplyTargetNotFound,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         ConvoLocked = "ConvoLocked",
         InvalidConvo = "InvalidConvo",
@@ -105,15 +118,13 @@ crate::errors! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct BatchItem {
-    /// `convoId`.
     pub convo_id: String,
-    /// `message`.
     pub message: api::chat::bsky::convo::defs::MessageInput,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     BatchItem, "chat.bsky.convo.sendMessageBatch#batchItem", record: false, {
         0 convo_id: "convoId" required,
         1 message: "message" required,
@@ -121,7 +132,8 @@ crate::object! {
 }
 
 impl BatchItem {
-    /// With the required fields.
+    /// Creates `BatchItem` with its required fields: [`convo_id`](field@Self::convo_id) and
+    /// [`message`](field@Self::message).
     pub fn new(
         convo_id: impl Into<String>,
         message: api::chat::bsky::convo::defs::MessageInput,

@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `chat.bsky.convo.unlockConvo`
 ///
-/// Errors: `InvalidConvo`, `InsufficientRole`, `ConvoLockedByModeration`.
+/// Errors: `InvalidConvo`, `InsufficientRole`, `ConvoLockedByModeration`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnlockConvo;
 
@@ -19,7 +19,7 @@ impl xrpc::Method for UnlockConvo {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -27,24 +27,37 @@ impl xrpc::Method for UnlockConvo {
 
 impl xrpc::Procedure for UnlockConvo {}
 
+/// The parameters of `chat.bsky.convo.unlockConvo`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `chat.bsky.convo.unlockConvo`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `convoId`.
     pub convo_id: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "chat.bsky.convo.unlockConvo", record: false, {
         0 convo_id: "convoId" required,
     }
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`convo_id`](field@Self::convo_id).
     pub fn new(convo_id: impl Into<String>) -> Self {
         Self {
             convo_id: convo_id.into(),
@@ -57,20 +70,19 @@ impl Input {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `convo`.
     pub convo: api::chat::bsky::convo::defs::ConvoView,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "chat.bsky.convo.unlockConvo", record: false, {
         0 convo: "convo" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`convo`](field@Self::convo).
     pub fn new(convo: api::chat::bsky::convo::defs::ConvoView) -> Self {
         Self {
             convo,
@@ -79,7 +91,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `chat.bsky.convo.unlockConvo`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -91,7 +103,7 @@ pub enum Error {
     ConvoLockedByModeration,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         InvalidConvo = "InvalidConvo",
         InsufficientRole = "InsufficientRole",

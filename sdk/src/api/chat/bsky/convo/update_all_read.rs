@@ -16,32 +16,45 @@ impl xrpc::Method for UpdateAllRead {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for UpdateAllRead {}
+
+/// The parameters of `chat.bsky.convo.updateAllRead`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `chat.bsky.convo.updateAllRead`.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Input {
-    /// `status`.
     pub status: Option<InputStatus>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "chat.bsky.convo.updateAllRead", record: false, {
         0 status: "status" optional,
     }
 }
 
 impl Input {
-    /// With nothing set.
+    /// Creates `Input` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             status: None,
@@ -50,7 +63,7 @@ impl Input {
     }
 }
 
-crate::setters! { Input { status = status: into InputStatus } }
+crate::__v1::setters! { Input { status = status: into InputStatus } }
 
 /// Part of `chat.bsky.convo.updateAllRead`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -60,11 +73,11 @@ pub enum InputStatus {
     Request,
     /// `accepted`
     Accepted,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { InputStatus { Request = "request", Accepted = "accepted" } }
+crate::__v1::open_string! { InputStatus { Request = "request", Accepted = "accepted" } }
 
 /// The output of `chat.bsky.convo.updateAllRead`.
 #[derive(Clone)]
@@ -72,18 +85,18 @@ crate::open_string! { InputStatus { Request = "request", Accepted = "accepted" }
 pub struct Output {
     /// Number of conversations that were changed.
     pub updated_count: i64,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "chat.bsky.convo.updateAllRead", record: false, {
         0 updated_count: "updatedCount" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`updated_count`](field@Self::updated_count).
     pub fn new(updated_count: i64) -> Self {
         Self {
             updated_count,
@@ -91,3 +104,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `chat.bsky.convo.updateAllRead`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

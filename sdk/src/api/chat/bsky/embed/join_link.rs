@@ -13,14 +13,18 @@ use crate::types;
 pub struct JoinLink {
     /// The code that identifies the join link.
     pub code: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { JoinLink, "chat.bsky.embed.joinLink", record: false, { 0 code: "code" required } }
+crate::__v1::object! {
+    JoinLink, "chat.bsky.embed.joinLink", record: false, {
+        0 code: "code" required,
+    }
+}
 
 impl JoinLink {
-    /// With the required fields.
+    /// Creates `JoinLink` with its required field, [`code`](field@Self::code).
     pub fn new(code: impl Into<String>) -> Self {
         Self {
             code: code.into(),
@@ -35,20 +39,19 @@ impl JoinLink {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct View {
-    /// `joinLinkPreview`.
     pub join_link_preview: ViewJoinLinkPreview,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     View, "chat.bsky.embed.joinLink#view", record: false, {
         0 join_link_preview: "joinLinkPreview" required,
     }
 }
 
 impl View {
-    /// With the required fields.
+    /// Creates `View` with its required field, [`join_link_preview`](field@Self::join_link_preview).
     pub fn new(join_link_preview: impl Into<ViewJoinLinkPreview>) -> Self {
         Self {
             join_link_preview: join_link_preview.into(),
@@ -71,11 +74,11 @@ pub enum ViewJoinLinkPreview {
     InvalidJoinLinkPreviewView(
         Box<api::chat::bsky::group::defs::InvalidJoinLinkPreviewView>,
     ),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     ViewJoinLinkPreview, open {
         JoinLinkPreviewView(api::chat::bsky::group::defs::JoinLinkPreviewView) = "chat.bsky.group.defs#joinLinkPreviewView",
         DisabledJoinLinkPreviewView(api::chat::bsky::group::defs::DisabledJoinLinkPreviewView) = "chat.bsky.group.defs#disabledJoinLinkPreviewView",

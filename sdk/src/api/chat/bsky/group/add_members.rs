@@ -11,7 +11,8 @@ use crate::xrpc;
 /// `chat.bsky.group.addMembers`
 ///
 /// Errors: `AccountSuspended`, `BlockedActor`, `BlockedSubject`, `ConvoLocked`, `InsufficientRole`,
-/// `InvalidConvo`, `MemberLimitReached`, `NotFollowedBySender`, `RecipientNotFound`, `UserForbidsGroups`.
+/// `InvalidConvo`, `MemberLimitReached`, `NotFollowedBySender`, `RecipientNotFound`, `UserForbidsGroups`; see
+/// [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AddMembers;
 
@@ -20,7 +21,7 @@ impl xrpc::Method for AddMembers {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -28,19 +29,32 @@ impl xrpc::Method for AddMembers {
 
 impl xrpc::Procedure for AddMembers {}
 
+/// The parameters of `chat.bsky.group.addMembers`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `chat.bsky.group.addMembers`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `convoId`.
     pub convo_id: String,
-    /// `members`: At least 1 elements.
+    /// At least 1 elements.
     pub members: Vec<types::Did>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "chat.bsky.group.addMembers", record: false, {
         0 convo_id: "convoId" required,
         1 members: "members" required [MinLength(1)],
@@ -48,7 +62,8 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`convo_id`](field@Self::convo_id) and
+    /// [`members`](field@Self::members).
     pub fn new(convo_id: impl Into<String>, members: Vec<types::Did>) -> Self {
         Self {
             convo_id: convo_id.into(),
@@ -62,15 +77,14 @@ impl Input {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `convo`.
     pub convo: api::chat::bsky::convo::defs::ConvoView,
     /// Profiles of the accounts that this call brought in.
     pub added_members: Option<Vec<api::chat::bsky::actor::defs::ProfileViewBasic>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "chat.bsky.group.addMembers", record: false, {
         0 convo: "convo" required,
         1 added_members: "addedMembers" optional,
@@ -78,7 +92,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`convo`](field@Self::convo).
     pub fn new(convo: api::chat::bsky::convo::defs::ConvoView) -> Self {
         Self {
             convo,
@@ -88,7 +102,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `chat.bsky.group.addMembers`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -114,7 +128,7 @@ pub enum Error {
     UserForbidsGroups,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         AccountSuspended = "AccountSuspended",
         BlockedActor = "BlockedActor",

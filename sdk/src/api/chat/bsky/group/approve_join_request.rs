@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `chat.bsky.group.approveJoinRequest`
 ///
-/// Errors: `InvalidConvo`, `InsufficientRole`, `MemberLimitReached`.
+/// Errors: `InvalidConvo`, `InsufficientRole`, `MemberLimitReached`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ApproveJoinRequest;
 
@@ -19,7 +19,7 @@ impl xrpc::Method for ApproveJoinRequest {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -27,19 +27,31 @@ impl xrpc::Method for ApproveJoinRequest {
 
 impl xrpc::Procedure for ApproveJoinRequest {}
 
+/// The parameters of `chat.bsky.group.approveJoinRequest`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `chat.bsky.group.approveJoinRequest`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `convoId`.
     pub convo_id: String,
-    /// `member`.
     pub member: types::Did,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "chat.bsky.group.approveJoinRequest", record: false, {
         0 convo_id: "convoId" required,
         1 member: "member" required,
@@ -47,7 +59,8 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`convo_id`](field@Self::convo_id) and
+    /// [`member`](field@Self::member).
     pub fn new(convo_id: impl Into<String>, member: types::Did) -> Self {
         Self {
             convo_id: convo_id.into(),
@@ -61,20 +74,19 @@ impl Input {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `convo`.
     pub convo: api::chat::bsky::convo::defs::ConvoView,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "chat.bsky.group.approveJoinRequest", record: false, {
         0 convo: "convo" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`convo`](field@Self::convo).
     pub fn new(convo: api::chat::bsky::convo::defs::ConvoView) -> Self {
         Self {
             convo,
@@ -83,7 +95,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `chat.bsky.group.approveJoinRequest`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -95,7 +107,7 @@ pub enum Error {
     MemberLimitReached,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         InvalidConvo = "InvalidConvo",
         InsufficientRole = "InsufficientRole",

@@ -11,7 +11,7 @@ use crate::xrpc;
 /// `chat.bsky.group.createGroup`
 ///
 /// Errors: `AccountSuspended`, `BlockedActor`, `BlockedSubject`, `NewAccountCannotCreateGroup`,
-/// `NotFollowedBySender`, `RecipientNotFound`, `UserForbidsGroups`.
+/// `NotFollowedBySender`, `RecipientNotFound`, `UserForbidsGroups`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CreateGroup;
 
@@ -20,7 +20,7 @@ impl xrpc::Method for CreateGroup {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -28,19 +28,33 @@ impl xrpc::Method for CreateGroup {
 
 impl xrpc::Procedure for CreateGroup {}
 
+/// The parameters of `chat.bsky.group.createGroup`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `chat.bsky.group.createGroup`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `members`: At most 10000 elements.
+    /// At most 10000 elements.
     pub members: Vec<types::Did>,
-    /// `name`: At most 50 graphemes. 1 to 500 bytes.
+    /// At most 50 graphemes. Between 1 and 500 bytes.
     pub name: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "chat.bsky.group.createGroup", record: false, {
         0 members: "members" required [MaxLength(10000)],
         1 name: "name" required [MaxGraphemes(50), MinBytes(1), MaxBytes(500)],
@@ -48,7 +62,7 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`members`](field@Self::members) and [`name`](field@Self::name).
     pub fn new(members: Vec<types::Did>, name: impl Into<String>) -> Self {
         Self {
             members,
@@ -62,20 +76,19 @@ impl Input {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `convo`.
     pub convo: api::chat::bsky::convo::defs::ConvoView,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "chat.bsky.group.createGroup", record: false, {
         0 convo: "convo" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`convo`](field@Self::convo).
     pub fn new(convo: api::chat::bsky::convo::defs::ConvoView) -> Self {
         Self {
             convo,
@@ -84,7 +97,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `chat.bsky.group.createGroup`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -104,7 +117,7 @@ pub enum Error {
     UserForbidsGroups,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         AccountSuspended = "AccountSuspended",
         BlockedActor = "BlockedActor",

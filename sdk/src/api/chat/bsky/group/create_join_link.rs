@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `chat.bsky.group.createJoinLink`
 ///
-/// Errors: `EnabledJoinLinkAlreadyExists`, `InvalidConvo`, `InsufficientRole`.
+/// Errors: `EnabledJoinLinkAlreadyExists`, `InvalidConvo`, `InsufficientRole`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CreateJoinLink;
 
@@ -19,7 +19,7 @@ impl xrpc::Method for CreateJoinLink {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -27,23 +27,35 @@ impl xrpc::Method for CreateJoinLink {
 
 impl xrpc::Procedure for CreateJoinLink {}
 
+/// The parameters of `chat.bsky.group.createJoinLink`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `chat.bsky.group.createJoinLink`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `convoId`.
     pub convo_id: String,
     /// When true, people who follow the link must be let in by the owner.
     ///
-    /// `false` if absent.
+    /// Defaults to `false`.
     pub require_approval: Option<bool>,
-    /// `joinRule`.
     pub join_rule: api::chat::bsky::group::defs::JoinRule,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "chat.bsky.group.createJoinLink", record: false, {
         0 convo_id: "convoId" required,
         1 require_approval: "requireApproval" optional,
@@ -52,7 +64,8 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`convo_id`](field@Self::convo_id) and
+    /// [`join_rule`](field@Self::join_rule).
     pub fn new(
         convo_id: impl Into<String>,
         join_rule: impl Into<api::chat::bsky::group::defs::JoinRule>,
@@ -64,32 +77,32 @@ impl Input {
             extra: types::Extra::default(),
         }
     }
-    /// `requireApproval`, or what the lexicon says that its absence means.
+
+    /// Returns `requireApproval`, or its default in the lexicon if it is absent.
     pub fn require_approval_or_default(&self) -> bool {
         self.require_approval.unwrap_or(false)
     }
 }
 
-crate::setters! { Input { require_approval = require_approval: plain bool } }
+crate::__v1::setters! { Input { require_approval = require_approval: plain bool } }
 
 /// The output of `chat.bsky.group.createJoinLink`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `joinLink`.
     pub join_link: api::chat::bsky::group::defs::JoinLinkView,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "chat.bsky.group.createJoinLink", record: false, {
         0 join_link: "joinLink" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`join_link`](field@Self::join_link).
     pub fn new(join_link: api::chat::bsky::group::defs::JoinLinkView) -> Self {
         Self {
             join_link,
@@ -98,7 +111,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `chat.bsky.group.createJoinLink`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -110,7 +123,7 @@ pub enum Error {
     InsufficientRole,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         EnabledJoinLinkAlreadyExists = "EnabledJoinLinkAlreadyExists",
         InvalidConvo = "InvalidConvo",

@@ -13,11 +13,11 @@ pub enum LinkEnabledStatus {
     Enabled,
     /// `disabled`
     Disabled,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { LinkEnabledStatus { Enabled = "enabled", Disabled = "disabled" } }
+crate::__v1::open_string! { LinkEnabledStatus { Enabled = "enabled", Disabled = "disabled" } }
 
 /// Who may use a join link: anyone, or only accounts the owner follows.
 ///
@@ -29,11 +29,11 @@ pub enum JoinRule {
     Anyone,
     /// `followedByOwner`
     FollowedByOwner,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { JoinRule { Anyone = "anyone", FollowedByOwner = "followedByOwner" } }
+crate::__v1::open_string! { JoinRule { Anyone = "anyone", FollowedByOwner = "followedByOwner" } }
 
 /// A join link as shown to members of the group.
 ///
@@ -41,21 +41,16 @@ crate::open_string! { JoinRule { Anyone = "anyone", FollowedByOwner = "followedB
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct JoinLinkView {
-    /// `code`.
     pub code: String,
-    /// `enabledStatus`.
     pub enabled_status: LinkEnabledStatus,
-    /// `requireApproval`.
     pub require_approval: bool,
-    /// `joinRule`.
     pub join_rule: JoinRule,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     JoinLinkView, "chat.bsky.group.defs#joinLinkView", record: false, {
         0 code: "code" required,
         1 enabled_status: "enabledStatus" required,
@@ -66,7 +61,9 @@ crate::object! {
 }
 
 impl JoinLinkView {
-    /// With the required fields.
+    /// Creates `JoinLinkView` with its required fields: [`code`](field@Self::code),
+    /// [`enabled_status`](field@Self::enabled_status), [`require_approval`](field@Self::require_approval),
+    /// [`join_rule`](field@Self::join_rule) and [`created_at`](field@Self::created_at).
     pub fn new(
         code: impl Into<String>,
         enabled_status: impl Into<LinkEnabledStatus>,
@@ -91,31 +88,22 @@ impl JoinLinkView {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct JoinLinkPreviewView {
-    /// `convoId`.
     pub convo_id: String,
-    /// `code`.
     pub code: String,
-    /// `name`.
     pub name: String,
-    /// `owner`.
     pub owner: api::chat::bsky::actor::defs::ProfileViewBasic,
-    /// `memberCount`.
     pub member_count: i64,
-    /// `memberLimit`.
     pub member_limit: i64,
-    /// `requireApproval`.
     pub require_approval: bool,
-    /// `joinRule`.
     pub join_rule: JoinRule,
     /// The full conversation, only when the viewer is already a member.
     pub convo: Option<Box<api::chat::bsky::convo::defs::ConvoView>>,
-    /// `viewer`.
     pub viewer: Option<Box<JoinLinkViewerState>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     JoinLinkPreviewView, "chat.bsky.group.defs#joinLinkPreviewView", record: false, {
         0 convo_id: "convoId" required,
         1 code: "code" required,
@@ -131,7 +119,10 @@ crate::object! {
 }
 
 impl JoinLinkPreviewView {
-    /// With the required fields.
+    /// Creates `JoinLinkPreviewView` with its required fields: [`convo_id`](field@Self::convo_id),
+    /// [`code`](field@Self::code), [`name`](field@Self::name), [`owner`](field@Self::owner),
+    /// [`member_count`](field@Self::member_count), [`member_limit`](field@Self::member_limit),
+    /// [`require_approval`](field@Self::require_approval) and [`join_rule`](field@Self::join_rule).
     pub fn new(
         convo_id: impl Into<String>,
         code: impl Into<String>,
@@ -164,20 +155,19 @@ impl JoinLinkPreviewView {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct DisabledJoinLinkPreviewView {
-    /// `code`.
     pub code: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     DisabledJoinLinkPreviewView, "chat.bsky.group.defs#disabledJoinLinkPreviewView", record: false, {
         0 code: "code" required,
     }
 }
 
 impl DisabledJoinLinkPreviewView {
-    /// With the required fields.
+    /// Creates `DisabledJoinLinkPreviewView` with its required field, [`code`](field@Self::code).
     pub fn new(code: impl Into<String>) -> Self {
         Self {
             code: code.into(),
@@ -192,20 +182,19 @@ impl DisabledJoinLinkPreviewView {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct InvalidJoinLinkPreviewView {
-    /// `code`.
     pub code: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     InvalidJoinLinkPreviewView, "chat.bsky.group.defs#invalidJoinLinkPreviewView", record: false, {
         0 code: "code" required,
     }
 }
 
 impl InvalidJoinLinkPreviewView {
-    /// With the required fields.
+    /// Creates `InvalidJoinLinkPreviewView` with its required field, [`code`](field@Self::code).
     pub fn new(code: impl Into<String>) -> Self {
         Self {
             code: code.into(),
@@ -222,18 +211,18 @@ impl InvalidJoinLinkPreviewView {
 pub struct JoinLinkViewerState {
     /// When the viewer asked to join; missing when no request is open.
     pub requested_at: Option<types::Datetime>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     JoinLinkViewerState, "chat.bsky.group.defs#joinLinkViewerState", record: false, {
         0 requested_at: "requestedAt" optional,
     }
 }
 
 impl JoinLinkViewerState {
-    /// With nothing set.
+    /// Creates `JoinLinkViewerState` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             requested_at: None,
@@ -248,17 +237,14 @@ impl JoinLinkViewerState {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct JoinRequestView {
-    /// `convoId`.
     pub convo_id: String,
-    /// `requestedBy`.
     pub requested_by: api::chat::bsky::actor::defs::ProfileViewBasic,
-    /// `requestedAt`.
     pub requested_at: types::Datetime,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     JoinRequestView, "chat.bsky.group.defs#joinRequestView", record: false, {
         0 convo_id: "convoId" required,
         1 requested_by: "requestedBy" required,
@@ -267,7 +253,8 @@ crate::object! {
 }
 
 impl JoinRequestView {
-    /// With the required fields.
+    /// Creates `JoinRequestView` with its required fields: [`convo_id`](field@Self::convo_id),
+    /// [`requested_by`](field@Self::requested_by) and [`requested_at`](field@Self::requested_at).
     pub fn new(
         convo_id: impl Into<String>,
         requested_by: api::chat::bsky::actor::defs::ProfileViewBasic,
@@ -288,23 +275,17 @@ impl JoinRequestView {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct JoinRequestConvoView {
-    /// `convoId`.
     pub convo_id: String,
-    /// `name`.
     pub name: String,
-    /// `owner`.
     pub owner: api::chat::bsky::actor::defs::ProfileViewBasic,
-    /// `memberCount`.
     pub member_count: i64,
-    /// `memberLimit`.
     pub member_limit: i64,
-    /// `viewer`.
     pub viewer: JoinLinkViewerState,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     JoinRequestConvoView, "chat.bsky.group.defs#joinRequestConvoView", record: false, {
         0 convo_id: "convoId" required,
         1 name: "name" required,
@@ -316,7 +297,9 @@ crate::object! {
 }
 
 impl JoinRequestConvoView {
-    /// With the required fields.
+    /// Creates `JoinRequestConvoView` with its required fields: [`convo_id`](field@Self::convo_id),
+    /// [`name`](field@Self::name), [`owner`](field@Self::owner), [`member_count`](field@Self::member_count),
+    /// [`member_limit`](field@Self::member_limit) and [`viewer`](field@Self::viewer).
     pub fn new(
         convo_id: impl Into<String>,
         name: impl Into<String>,

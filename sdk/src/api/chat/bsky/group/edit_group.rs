@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `chat.bsky.group.editGroup`
 ///
-/// Errors: `ConvoLocked`, `InvalidConvo`, `InsufficientRole`.
+/// Errors: `ConvoLocked`, `InvalidConvo`, `InsufficientRole`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EditGroup;
 
@@ -19,7 +19,7 @@ impl xrpc::Method for EditGroup {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -27,19 +27,32 @@ impl xrpc::Method for EditGroup {
 
 impl xrpc::Procedure for EditGroup {}
 
+/// The parameters of `chat.bsky.group.editGroup`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `chat.bsky.group.editGroup`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `convoId`.
     pub convo_id: String,
-    /// `name`: At most 50 graphemes. 1 to 500 bytes.
+    /// At most 50 graphemes. Between 1 and 500 bytes.
     pub name: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "chat.bsky.group.editGroup", record: false, {
         0 convo_id: "convoId" required,
         1 name: "name" required [MaxGraphemes(50), MinBytes(1), MaxBytes(500)],
@@ -47,7 +60,7 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`convo_id`](field@Self::convo_id) and [`name`](field@Self::name).
     pub fn new(convo_id: impl Into<String>, name: impl Into<String>) -> Self {
         Self {
             convo_id: convo_id.into(),
@@ -61,16 +74,19 @@ impl Input {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `convo`.
     pub convo: api::chat::bsky::convo::defs::ConvoView,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "chat.bsky.group.editGroup", record: false, { 0 convo: "convo" required } }
+crate::__v1::object! {
+    Output, "chat.bsky.group.editGroup", record: false, {
+        0 convo: "convo" required,
+    }
+}
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`convo`](field@Self::convo).
     pub fn new(convo: api::chat::bsky::convo::defs::ConvoView) -> Self {
         Self {
             convo,
@@ -79,7 +95,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `chat.bsky.group.editGroup`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -91,7 +107,7 @@ pub enum Error {
     InsufficientRole,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         ConvoLocked = "ConvoLocked",
         InvalidConvo = "InvalidConvo",

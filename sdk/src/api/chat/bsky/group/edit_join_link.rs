@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `chat.bsky.group.editJoinLink`
 ///
-/// Errors: `InvalidConvo`, `InsufficientRole`, `NoJoinLink`.
+/// Errors: `InvalidConvo`, `InsufficientRole`, `NoJoinLink`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EditJoinLink;
 
@@ -19,7 +19,7 @@ impl xrpc::Method for EditJoinLink {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -27,21 +27,32 @@ impl xrpc::Method for EditJoinLink {
 
 impl xrpc::Procedure for EditJoinLink {}
 
+/// The parameters of `chat.bsky.group.editJoinLink`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `chat.bsky.group.editJoinLink`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `convoId`.
     pub convo_id: String,
-    /// `requireApproval`.
     pub require_approval: Option<bool>,
-    /// `joinRule`.
     pub join_rule: Option<api::chat::bsky::group::defs::JoinRule>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "chat.bsky.group.editJoinLink", record: false, {
         0 convo_id: "convoId" required,
         1 require_approval: "requireApproval" optional,
@@ -50,7 +61,7 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`convo_id`](field@Self::convo_id).
     pub fn new(convo_id: impl Into<String>) -> Self {
         Self {
             convo_id: convo_id.into(),
@@ -61,7 +72,7 @@ impl Input {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Input {
         require_approval = require_approval: plain bool,
         join_rule = join_rule: into api::chat::bsky::group::defs::JoinRule,
@@ -72,20 +83,19 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `joinLink`.
     pub join_link: api::chat::bsky::group::defs::JoinLinkView,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "chat.bsky.group.editJoinLink", record: false, {
         0 join_link: "joinLink" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`join_link`](field@Self::join_link).
     pub fn new(join_link: api::chat::bsky::group::defs::JoinLinkView) -> Self {
         Self {
             join_link,
@@ -94,7 +104,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `chat.bsky.group.editJoinLink`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -106,7 +116,7 @@ pub enum Error {
     NoJoinLink,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         InvalidConvo = "InvalidConvo",
         InsufficientRole = "InsufficientRole",

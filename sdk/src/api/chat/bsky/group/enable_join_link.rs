@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `chat.bsky.group.enableJoinLink`
 ///
-/// Errors: `InvalidConvo`, `InsufficientRole`, `NoJoinLink`, `LinkAlreadyEnabled`.
+/// Errors: `InvalidConvo`, `InsufficientRole`, `NoJoinLink`, `LinkAlreadyEnabled`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EnableJoinLink;
 
@@ -19,7 +19,7 @@ impl xrpc::Method for EnableJoinLink {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -27,24 +27,37 @@ impl xrpc::Method for EnableJoinLink {
 
 impl xrpc::Procedure for EnableJoinLink {}
 
+/// The parameters of `chat.bsky.group.enableJoinLink`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `chat.bsky.group.enableJoinLink`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `convoId`.
     pub convo_id: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "chat.bsky.group.enableJoinLink", record: false, {
         0 convo_id: "convoId" required,
     }
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`convo_id`](field@Self::convo_id).
     pub fn new(convo_id: impl Into<String>) -> Self {
         Self {
             convo_id: convo_id.into(),
@@ -57,20 +70,19 @@ impl Input {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `joinLink`.
     pub join_link: api::chat::bsky::group::defs::JoinLinkView,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "chat.bsky.group.enableJoinLink", record: false, {
         0 join_link: "joinLink" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`join_link`](field@Self::join_link).
     pub fn new(join_link: api::chat::bsky::group::defs::JoinLinkView) -> Self {
         Self {
             join_link,
@@ -79,7 +91,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `chat.bsky.group.enableJoinLink`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -93,7 +105,7 @@ pub enum Error {
     LinkAlreadyEnabled,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         InvalidConvo = "InvalidConvo",
         InsufficientRole = "InsufficientRole",

@@ -20,7 +20,7 @@ impl xrpc::Method for GetJoinLinkPreviews {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetJoinLinkPreviews {}
@@ -29,14 +29,14 @@ impl xrpc::Query for GetJoinLinkPreviews {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `codes`: 1 to 50 elements.
+    /// Between 1 and 50 elements.
     pub codes: Vec<String>,
 }
 
-crate::params! { Params { 0 codes: "codes" [MinLength(1), MaxLength(50)] } }
+crate::__v1::params! { Params { 0 codes: "codes" [MinLength(1), MaxLength(50)] } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`codes`](field@Self::codes).
     pub fn new(codes: Vec<String>) -> Self {
         Self { codes }
     }
@@ -46,20 +46,19 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `joinLinkPreviews`.
     pub join_link_previews: Vec<OutputJoinLinkPreviewsItem>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "chat.bsky.group.getJoinLinkPreviews", record: false, {
         0 join_link_previews: "joinLinkPreviews" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`join_link_previews`](field@Self::join_link_previews).
     pub fn new(join_link_previews: Vec<OutputJoinLinkPreviewsItem>) -> Self {
         Self {
             join_link_previews,
@@ -82,14 +81,21 @@ pub enum OutputJoinLinkPreviewsItem {
     InvalidJoinLinkPreviewView(
         Box<api::chat::bsky::group::defs::InvalidJoinLinkPreviewView>,
     ),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     OutputJoinLinkPreviewsItem, open {
         JoinLinkPreviewView(api::chat::bsky::group::defs::JoinLinkPreviewView) = "chat.bsky.group.defs#joinLinkPreviewView",
         DisabledJoinLinkPreviewView(api::chat::bsky::group::defs::DisabledJoinLinkPreviewView) = "chat.bsky.group.defs#disabledJoinLinkPreviewView",
         InvalidJoinLinkPreviewView(api::chat::bsky::group::defs::InvalidJoinLinkPreviewView) = "chat.bsky.group.defs#invalidJoinLinkPreviewView",
     }
 }
+
+/// The errors of `chat.bsky.group.getJoinLinkPreviews`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

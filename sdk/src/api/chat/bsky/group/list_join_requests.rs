@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `chat.bsky.group.listJoinRequests`
 ///
-/// Errors: `InvalidConvo`, `InsufficientRole`.
+/// Errors: `InvalidConvo`, `InsufficientRole`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListJoinRequests;
 
@@ -29,12 +29,15 @@ impl xrpc::Query for ListJoinRequests {}
 
 impl xrpc::Paginated for ListJoinRequests {
     type Item = api::chat::bsky::group::defs::JoinRequestView;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(output: Output) -> Vec<api::chat::bsky::group::defs::JoinRequestView> {
         output.requests
     }
@@ -44,15 +47,13 @@ impl xrpc::Paginated for ListJoinRequests {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `convoId`.
     pub convo_id: String,
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 convo_id: "convoId",
         1 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
@@ -61,7 +62,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`convo_id`](field@Self::convo_id).
     pub fn new(convo_id: impl Into<String>) -> Self {
         Self {
             convo_id: convo_id.into(),
@@ -71,21 +72,19 @@ impl Params {
     }
 }
 
-crate::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
+crate::__v1::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
 
 /// The output of `chat.bsky.group.listJoinRequests`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `requests`.
     pub requests: Vec<api::chat::bsky::group::defs::JoinRequestView>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "chat.bsky.group.listJoinRequests", record: false, {
         0 cursor: "cursor" optional,
         1 requests: "requests" required,
@@ -93,7 +92,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`requests`](field@Self::requests).
     pub fn new(requests: Vec<api::chat::bsky::group::defs::JoinRequestView>) -> Self {
         Self {
             cursor: None,
@@ -103,7 +102,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `chat.bsky.group.listJoinRequests`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -113,4 +112,9 @@ pub enum Error {
     InsufficientRole,
 }
 
-crate::errors! { Error { InvalidConvo = "InvalidConvo", InsufficientRole = "InsufficientRole" } }
+crate::__v1::errors! {
+    Error {
+        InvalidConvo = "InvalidConvo",
+        InsufficientRole = "InsufficientRole",
+    }
+}

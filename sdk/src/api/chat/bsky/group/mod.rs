@@ -29,182 +29,220 @@ pub mod withdraw_join_request;
 pub struct ChatBskyGroup<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! { chat_bsky_group, ChatBskyGroup, "chat.bsky.group" }
+crate::__v1::accessor! { chat_bsky_group, ChatBskyGroup, "chat.bsky.group" }
 
 #[cfg(feature = "client")]
 impl<'c> ChatBskyGroup<'c> {
+    /// Returns the methods of `chat.bsky.group` over any transport.
+    pub fn over(transport: &'c dyn xrpc::Transport) -> Self {
+        Self(xrpc::Caller::new(transport))
+    }
+
     /// Adds accounts to a group of the signed-in account; needs the owner role.
     ///
     /// `chat.bsky.group.addMembers`
     ///
-    /// Errors: `AccountSuspended`, `BlockedActor`, `BlockedSubject`, `ConvoLocked`, `InsufficientRole`,
-    /// `InvalidConvo`, `MemberLimitReached`, `NotFollowedBySender`, `RecipientNotFound`, `UserForbidsGroups`.
+    /// Returns [`Output`](add_members::Output). Errors: `AccountSuspended`, `BlockedActor`, `BlockedSubject`,
+    /// `ConvoLocked`, `InsufficientRole`, `InvalidConvo`, `MemberLimitReached`, `NotFollowedBySender`,
+    /// `RecipientNotFound`, `UserForbidsGroups`; see [`Error`](add_members::Error).
     pub fn add_members(
         &self,
         input: add_members::Input,
     ) -> xrpc::Call<'c, add_members::AddMembers> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, add_members::Params::new(), input)
     }
+
     /// Lets an account that asked to join into the group; needs the owner role.
     ///
     /// `chat.bsky.group.approveJoinRequest`
     ///
-    /// Errors: `InvalidConvo`, `InsufficientRole`, `MemberLimitReached`.
+    /// Returns [`Output`](approve_join_request::Output). Errors: `InvalidConvo`, `InsufficientRole`,
+    /// `MemberLimitReached`; see [`Error`](approve_join_request::Error).
     pub fn approve_join_request(
         &self,
         input: approve_join_request::Input,
     ) -> xrpc::Call<'c, approve_join_request::ApproveJoinRequest> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, approve_join_request::Params::new(), input)
     }
+
     /// Creates a group conversation owned by the signed-in account, with a name and first members.
     ///
     /// `chat.bsky.group.createGroup`
     ///
-    /// Errors: `AccountSuspended`, `BlockedActor`, `BlockedSubject`, `NewAccountCannotCreateGroup`,
-    /// `NotFollowedBySender`, `RecipientNotFound`, `UserForbidsGroups`.
+    /// Returns [`Output`](create_group::Output). Errors: `AccountSuspended`, `BlockedActor`, `BlockedSubject`,
+    /// `NewAccountCannotCreateGroup`, `NotFollowedBySender`, `RecipientNotFound`, `UserForbidsGroups`; see
+    /// [`Error`](create_group::Error).
     pub fn create_group(
         &self,
         input: create_group::Input,
     ) -> xrpc::Call<'c, create_group::CreateGroup> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, create_group::Params::new(), input)
     }
+
     /// Creates a link through which others can join a group; needs the owner role and no other active link.
     ///
     /// `chat.bsky.group.createJoinLink`
     ///
-    /// Errors: `EnabledJoinLinkAlreadyExists`, `InvalidConvo`, `InsufficientRole`.
+    /// Returns [`Output`](create_join_link::Output). Errors: `EnabledJoinLinkAlreadyExists`, `InvalidConvo`,
+    /// `InsufficientRole`; see [`Error`](create_join_link::Error).
     pub fn create_join_link(
         &self,
         input: create_join_link::Input,
     ) -> xrpc::Call<'c, create_join_link::CreateJoinLink> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, create_join_link::Params::new(), input)
     }
+
     /// Switches off the join link of a group so that it no longer lets anyone in; needs the owner role.
     ///
     /// `chat.bsky.group.disableJoinLink`
     ///
-    /// Errors: `InvalidConvo`, `InsufficientRole`, `NoJoinLink`.
+    /// Returns [`Output`](disable_join_link::Output). Errors: `InvalidConvo`, `InsufficientRole`, `NoJoinLink`; see
+    /// [`Error`](disable_join_link::Error).
     pub fn disable_join_link(
         &self,
         input: disable_join_link::Input,
     ) -> xrpc::Call<'c, disable_join_link::DisableJoinLink> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, disable_join_link::Params::new(), input)
     }
+
     /// Changes the name of a group; needs the owner role.
     ///
     /// `chat.bsky.group.editGroup`
     ///
-    /// Errors: `ConvoLocked`, `InvalidConvo`, `InsufficientRole`.
+    /// Returns [`Output`](edit_group::Output). Errors: `ConvoLocked`, `InvalidConvo`, `InsufficientRole`; see
+    /// [`Error`](edit_group::Error).
     pub fn edit_group(
         &self,
         input: edit_group::Input,
     ) -> xrpc::Call<'c, edit_group::EditGroup> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, edit_group::Params::new(), input)
     }
+
     /// Changes the rules of the join link of a group; needs the owner role.
     ///
     /// `chat.bsky.group.editJoinLink`
     ///
-    /// Errors: `InvalidConvo`, `InsufficientRole`, `NoJoinLink`.
+    /// Returns [`Output`](edit_join_link::Output). Errors: `InvalidConvo`, `InsufficientRole`, `NoJoinLink`; see
+    /// [`Error`](edit_join_link::Error).
     pub fn edit_join_link(
         &self,
         input: edit_join_link::Input,
     ) -> xrpc::Call<'c, edit_join_link::EditJoinLink> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, edit_join_link::Params::new(), input)
     }
+
     /// Switches a disabled join link of a group back on; needs the owner role.
     ///
     /// `chat.bsky.group.enableJoinLink`
     ///
-    /// Errors: `InvalidConvo`, `InsufficientRole`, `NoJoinLink`, `LinkAlreadyEnabled`.
+    /// Returns [`Output`](enable_join_link::Output). Errors: `InvalidConvo`, `InsufficientRole`, `NoJoinLink`,
+    /// `LinkAlreadyEnabled`; see [`Error`](enable_join_link::Error).
     pub fn enable_join_link(
         &self,
         input: enable_join_link::Input,
     ) -> xrpc::Call<'c, enable_join_link::EnableJoinLink> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, enable_join_link::Params::new(), input)
     }
+
     /// Returns previews of the groups behind the given join link codes, including placeholders for dead links.
     ///
     /// `chat.bsky.group.getJoinLinkPreviews`
+    ///
+    /// Returns [`Output`](get_join_link_previews::Output).
     pub fn get_join_link_previews(
         &self,
         params: get_join_link_previews::Params,
     ) -> xrpc::Call<'c, get_join_link_previews::GetJoinLinkPreviews> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Lists the open requests to join a group; needs the owner role.
     ///
     /// `chat.bsky.group.listJoinRequests`
     ///
-    /// Errors: `InvalidConvo`, `InsufficientRole`.
+    /// Returns [`Output`](list_join_requests::Output). Errors: `InvalidConvo`, `InsufficientRole`; see
+    /// [`Error`](list_join_requests::Error).
     pub fn list_join_requests(
         &self,
         params: list_join_requests::Params,
     ) -> xrpc::Call<'c, list_join_requests::ListJoinRequests> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Lists the groups that the signed-in account and another account are both members of.
     ///
     /// `chat.bsky.group.listMutualGroups`
+    ///
+    /// Returns [`Output`](list_mutual_groups::Output).
     pub fn list_mutual_groups(
         &self,
         params: list_mutual_groups::Params,
     ) -> xrpc::Call<'c, list_mutual_groups::ListMutualGroups> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Turns down a request to join a group; needs the owner role.
     ///
     /// `chat.bsky.group.rejectJoinRequest`
     ///
-    /// Errors: `InvalidConvo`, `InsufficientRole`.
+    /// Returns [`Output`](reject_join_request::Output). Errors: `InvalidConvo`, `InsufficientRole`; see
+    /// [`Error`](reject_join_request::Error).
     pub fn reject_join_request(
         &self,
         input: reject_join_request::Input,
     ) -> xrpc::Call<'c, reject_join_request::RejectJoinRequest> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, reject_join_request::Params::new(), input)
     }
+
     /// Removes accounts from a group; needs the owner role.
     ///
     /// `chat.bsky.group.removeMembers`
     ///
-    /// Errors: `InvalidConvo`, `InsufficientRole`.
+    /// Returns [`Output`](remove_members::Output). Errors: `InvalidConvo`, `InsufficientRole`; see
+    /// [`Error`](remove_members::Error).
     pub fn remove_members(
         &self,
         input: remove_members::Input,
     ) -> xrpc::Call<'c, remove_members::RemoveMembers> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, remove_members::Params::new(), input)
     }
+
     /// Joins a group through a join link code, or files a request when the link asks for approval.
     ///
     /// `chat.bsky.group.requestJoin`
     ///
-    /// Errors: `ConvoLocked`, `FollowRequired`, `InvalidCode`, `LinkDisabled`, `MemberLimitReached`, `UserKicked`.
+    /// Returns [`Output`](request_join::Output). Errors: `ConvoLocked`, `FollowRequired`, `InvalidCode`,
+    /// `LinkDisabled`, `MemberLimitReached`, `UserKicked`; see [`Error`](request_join::Error).
     pub fn request_join(
         &self,
         input: request_join::Input,
     ) -> xrpc::Call<'c, request_join::RequestJoin> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, request_join::Params::new(), input)
     }
+
     /// Marks the join requests of a group as seen; needs the owner role.
     ///
     /// `chat.bsky.group.updateJoinRequestsRead`
     ///
-    /// Errors: `InvalidConvo`, `InsufficientRole`.
+    /// Returns [`Output`](update_join_requests_read::Output). Errors: `InvalidConvo`, `InsufficientRole`; see
+    /// [`Error`](update_join_requests_read::Error).
     pub fn update_join_requests_read(
         &self,
         input: update_join_requests_read::Input,
     ) -> xrpc::Call<'c, update_join_requests_read::UpdateJoinRequestsRead> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, update_join_requests_read::Params::new(), input)
     }
+
     /// Takes back an open request of the signed-in account to join a group.
     ///
     /// `chat.bsky.group.withdrawJoinRequest`
     ///
-    /// Errors: `InvalidJoinRequest`.
+    /// Returns [`Output`](withdraw_join_request::Output). Errors: `InvalidJoinRequest`; see
+    /// [`Error`](withdraw_join_request::Error).
     pub fn withdraw_join_request(
         &self,
         input: withdraw_join_request::Input,
     ) -> xrpc::Call<'c, withdraw_join_request::WithdrawJoinRequest> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, withdraw_join_request::Params::new(), input)
     }
 }

@@ -9,7 +9,7 @@ use crate::xrpc;
 ///
 /// `chat.bsky.group.rejectJoinRequest`
 ///
-/// Errors: `InvalidConvo`, `InsufficientRole`.
+/// Errors: `InvalidConvo`, `InsufficientRole`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RejectJoinRequest;
 
@@ -18,7 +18,7 @@ impl xrpc::Method for RejectJoinRequest {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -26,19 +26,31 @@ impl xrpc::Method for RejectJoinRequest {
 
 impl xrpc::Procedure for RejectJoinRequest {}
 
+/// The parameters of `chat.bsky.group.rejectJoinRequest`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `chat.bsky.group.rejectJoinRequest`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `convoId`.
     pub convo_id: String,
-    /// `member`.
     pub member: types::Did,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "chat.bsky.group.rejectJoinRequest", record: false, {
         0 convo_id: "convoId" required,
         1 member: "member" required,
@@ -46,7 +58,8 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`convo_id`](field@Self::convo_id) and
+    /// [`member`](field@Self::member).
     pub fn new(convo_id: impl Into<String>, member: types::Did) -> Self {
         Self {
             convo_id: convo_id.into(),
@@ -60,14 +73,14 @@ impl Input {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Output {
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "chat.bsky.group.rejectJoinRequest", record: false, {} }
+crate::__v1::object! { Output, "chat.bsky.group.rejectJoinRequest", record: false, {} }
 
 impl Output {
-    /// With nothing set.
+    /// Creates `Output`, which has no fields in the lexicon.
     pub fn new() -> Self {
         Self {
             extra: types::Extra::default(),
@@ -75,7 +88,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `chat.bsky.group.rejectJoinRequest`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -85,4 +98,9 @@ pub enum Error {
     InsufficientRole,
 }
 
-crate::errors! { Error { InvalidConvo = "InvalidConvo", InsufficientRole = "InsufficientRole" } }
+crate::__v1::errors! {
+    Error {
+        InvalidConvo = "InvalidConvo",
+        InsufficientRole = "InsufficientRole",
+    }
+}

@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `chat.bsky.group.removeMembers`
 ///
-/// Errors: `InvalidConvo`, `InsufficientRole`.
+/// Errors: `InvalidConvo`, `InsufficientRole`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RemoveMembers;
 
@@ -19,7 +19,7 @@ impl xrpc::Method for RemoveMembers {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -27,19 +27,32 @@ impl xrpc::Method for RemoveMembers {
 
 impl xrpc::Procedure for RemoveMembers {}
 
+/// The parameters of `chat.bsky.group.removeMembers`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `chat.bsky.group.removeMembers`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `convoId`.
     pub convo_id: String,
-    /// `members`: At least 1 elements.
+    /// At least 1 elements.
     pub members: Vec<types::Did>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "chat.bsky.group.removeMembers", record: false, {
         0 convo_id: "convoId" required,
         1 members: "members" required [MinLength(1)],
@@ -47,7 +60,8 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`convo_id`](field@Self::convo_id) and
+    /// [`members`](field@Self::members).
     pub fn new(convo_id: impl Into<String>, members: Vec<types::Did>) -> Self {
         Self {
             convo_id: convo_id.into(),
@@ -61,20 +75,19 @@ impl Input {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `convo`.
     pub convo: api::chat::bsky::convo::defs::ConvoView,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "chat.bsky.group.removeMembers", record: false, {
         0 convo: "convo" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`convo`](field@Self::convo).
     pub fn new(convo: api::chat::bsky::convo::defs::ConvoView) -> Self {
         Self {
             convo,
@@ -83,7 +96,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `chat.bsky.group.removeMembers`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -93,4 +106,9 @@ pub enum Error {
     InsufficientRole,
 }
 
-crate::errors! { Error { InvalidConvo = "InvalidConvo", InsufficientRole = "InsufficientRole" } }
+crate::__v1::errors! {
+    Error {
+        InvalidConvo = "InvalidConvo",
+        InsufficientRole = "InsufficientRole",
+    }
+}

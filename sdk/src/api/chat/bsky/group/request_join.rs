@@ -10,7 +10,8 @@ use crate::xrpc;
 ///
 /// `chat.bsky.group.requestJoin`
 ///
-/// Errors: `ConvoLocked`, `FollowRequired`, `InvalidCode`, `LinkDisabled`, `MemberLimitReached`, `UserKicked`.
+/// Errors: `ConvoLocked`, `FollowRequired`, `InvalidCode`, `LinkDisabled`, `MemberLimitReached`, `UserKicked`;
+/// see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestJoin;
 
@@ -19,7 +20,7 @@ impl xrpc::Method for RequestJoin {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -27,20 +28,37 @@ impl xrpc::Method for RequestJoin {
 
 impl xrpc::Procedure for RequestJoin {}
 
+/// The parameters of `chat.bsky.group.requestJoin`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `chat.bsky.group.requestJoin`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `code`.
     pub code: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { Input, "chat.bsky.group.requestJoin", record: false, { 0 code: "code" required } }
+crate::__v1::object! {
+    Input, "chat.bsky.group.requestJoin", record: false, {
+        0 code: "code" required,
+    }
+}
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`code`](field@Self::code).
     pub fn new(code: impl Into<String>) -> Self {
         Self {
             code: code.into(),
@@ -57,11 +75,11 @@ pub struct Output {
     pub status: OutputStatus,
     /// The group, when the account joined at once.
     pub convo: Option<Box<api::chat::bsky::convo::defs::ConvoView>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "chat.bsky.group.requestJoin", record: false, {
         0 status: "status" required,
         1 convo: "convo" optional,
@@ -69,7 +87,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`status`](field@Self::status).
     pub fn new(status: impl Into<OutputStatus>) -> Self {
         Self {
             status: status.into(),
@@ -87,13 +105,13 @@ pub enum OutputStatus {
     Joined,
     /// `pending`
     Pending,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { OutputStatus { Joined = "joined", Pending = "pending" } }
+crate::__v1::open_string! { OutputStatus { Joined = "joined", Pending = "pending" } }
 
-/// The errors that the lexicon names.
+/// The errors of `chat.bsky.group.requestJoin`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -111,7 +129,7 @@ pub enum Error {
     UserKicked,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         ConvoLocked = "ConvoLocked",
         FollowRequired = "FollowRequired",

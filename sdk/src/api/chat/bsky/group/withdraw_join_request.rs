@@ -9,7 +9,7 @@ use crate::xrpc;
 ///
 /// `chat.bsky.group.withdrawJoinRequest`
 ///
-/// Errors: `InvalidJoinRequest`.
+/// Errors: `InvalidJoinRequest`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WithdrawJoinRequest;
 
@@ -18,7 +18,7 @@ impl xrpc::Method for WithdrawJoinRequest {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -26,24 +26,37 @@ impl xrpc::Method for WithdrawJoinRequest {
 
 impl xrpc::Procedure for WithdrawJoinRequest {}
 
+/// The parameters of `chat.bsky.group.withdrawJoinRequest`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `chat.bsky.group.withdrawJoinRequest`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `convoId`.
     pub convo_id: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "chat.bsky.group.withdrawJoinRequest", record: false, {
         0 convo_id: "convoId" required,
     }
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`convo_id`](field@Self::convo_id).
     pub fn new(convo_id: impl Into<String>) -> Self {
         Self {
             convo_id: convo_id.into(),
@@ -56,14 +69,14 @@ impl Input {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Output {
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "chat.bsky.group.withdrawJoinRequest", record: false, {} }
+crate::__v1::object! { Output, "chat.bsky.group.withdrawJoinRequest", record: false, {} }
 
 impl Output {
-    /// With nothing set.
+    /// Creates `Output`, which has no fields in the lexicon.
     pub fn new() -> Self {
         Self {
             extra: types::Extra::default(),
@@ -71,7 +84,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `chat.bsky.group.withdrawJoinRequest`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -79,4 +92,4 @@ pub enum Error {
     InvalidJoinRequest,
 }
 
-crate::errors! { Error { InvalidJoinRequest = "InvalidJoinRequest" } }
+crate::__v1::errors! { Error { InvalidJoinRequest = "InvalidJoinRequest" } }

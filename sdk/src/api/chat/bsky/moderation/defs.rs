@@ -11,17 +11,14 @@ use crate::types;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ConvoView {
-    /// `id`.
     pub id: String,
-    /// `rev`.
     pub rev: String,
-    /// `kind`.
     pub kind: Option<ConvoViewKind>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ConvoView, "chat.bsky.moderation.defs#convoView", record: false, {
         0 id: "id" required,
         1 rev: "rev" required,
@@ -30,7 +27,7 @@ crate::object! {
 }
 
 impl ConvoView {
-    /// With the required fields.
+    /// Creates `ConvoView` with its required fields: [`id`](field@Self::id) and [`rev`](field@Self::rev).
     pub fn new(id: impl Into<String>, rev: impl Into<String>) -> Self {
         Self {
             id: id.into(),
@@ -49,11 +46,11 @@ pub enum ConvoViewKind {
     DirectConvo(Box<DirectConvo>),
     /// `chat.bsky.moderation.defs#groupConvo`
     GroupConvo(Box<GroupConvo>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     ConvoViewKind, open {
         DirectConvo(DirectConvo) = "chat.bsky.moderation.defs#directConvo",
         GroupConvo(GroupConvo) = "chat.bsky.moderation.defs#groupConvo",
@@ -66,14 +63,14 @@ crate::union! {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct DirectConvo {
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { DirectConvo, "chat.bsky.moderation.defs#directConvo", record: false, {} }
+crate::__v1::object! { DirectConvo, "chat.bsky.moderation.defs#directConvo", record: false, {} }
 
 impl DirectConvo {
-    /// With nothing set.
+    /// Creates `DirectConvo`, which has no fields in the lexicon.
     pub fn new() -> Self {
         Self {
             extra: types::Extra::default(),
@@ -87,25 +84,19 @@ impl DirectConvo {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct GroupConvo {
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// `joinLink`.
     pub join_link: Option<Box<api::chat::bsky::group::defs::JoinLinkView>>,
-    /// `joinRequestCount`.
     pub join_request_count: i64,
-    /// `lockStatus`.
     pub lock_status: api::chat::bsky::convo::defs::ConvoLockStatus,
-    /// `memberCount`.
     pub member_count: i64,
-    /// `memberLimit`.
     pub member_limit: i64,
-    /// `name`: At most 50 graphemes. At most 500 bytes.
+    /// At most 50 graphemes. At most 500 bytes.
     pub name: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     GroupConvo, "chat.bsky.moderation.defs#groupConvo", record: false, {
         0 created_at: "createdAt" required,
         1 join_link: "joinLink" optional,
@@ -118,7 +109,10 @@ crate::object! {
 }
 
 impl GroupConvo {
-    /// With the required fields.
+    /// Creates `GroupConvo` with its required fields: [`created_at`](field@Self::created_at),
+    /// [`join_request_count`](field@Self::join_request_count), [`lock_status`](field@Self::lock_status),
+    /// [`member_count`](field@Self::member_count), [`member_limit`](field@Self::member_limit) and
+    /// [`name`](field@Self::name).
     pub fn new(
         created_at: types::Datetime,
         join_request_count: i64,

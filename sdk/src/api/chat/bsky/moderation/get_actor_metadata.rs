@@ -19,7 +19,7 @@ impl xrpc::Method for GetActorMetadata {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetActorMetadata {}
@@ -28,14 +28,13 @@ impl xrpc::Query for GetActorMetadata {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `actor`.
     pub actor: types::Did,
 }
 
-crate::params! { Params { 0 actor: "actor" } }
+crate::__v1::params! { Params { 0 actor: "actor" } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`actor`](field@Self::actor).
     pub fn new(actor: types::Did) -> Self {
         Self { actor }
     }
@@ -51,11 +50,11 @@ pub struct Output {
     pub month: Metadata,
     /// Counts since the account first chatted.
     pub all: Metadata,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "chat.bsky.moderation.getActorMetadata", record: false, {
         0 day: "day" required,
         1 month: "month" required,
@@ -64,7 +63,8 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required fields: [`day`](field@Self::day), [`month`](field@Self::month) and
+    /// [`all`](field@Self::all).
     pub fn new(day: Metadata, month: Metadata, all: Metadata) -> Self {
         Self {
             day,
@@ -75,25 +75,29 @@ impl Output {
     }
 }
 
+/// The errors of `chat.bsky.moderation.getActorMetadata`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }
+
 /// Chat activity counts over one period.
 ///
 /// `chat.bsky.moderation.getActorMetadata#metadata`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Metadata {
-    /// `messagesSent`.
     pub messages_sent: i64,
-    /// `messagesReceived`.
     pub messages_received: i64,
-    /// `convos`.
     pub convos: i64,
     /// Conversations that the account itself opened.
     pub convos_started: i64,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Metadata, "chat.bsky.moderation.getActorMetadata#metadata", record: false, {
         0 messages_sent: "messagesSent" required,
         1 messages_received: "messagesReceived" required,
@@ -103,7 +107,9 @@ crate::object! {
 }
 
 impl Metadata {
-    /// With the required fields.
+    /// Creates `Metadata` with its required fields: [`messages_sent`](field@Self::messages_sent),
+    /// [`messages_received`](field@Self::messages_received), [`convos`](field@Self::convos) and
+    /// [`convos_started`](field@Self::convos_started).
     pub fn new(
         messages_sent: i64,
         messages_received: i64,

@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `chat.bsky.moderation.getConvo`
 ///
-/// Errors: `InvalidConvo`.
+/// Errors: `InvalidConvo`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetConvo;
 
@@ -31,14 +31,13 @@ impl xrpc::Query for GetConvo {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `convoId`.
     pub convo_id: String,
 }
 
-crate::params! { Params { 0 convo_id: "convoId" } }
+crate::__v1::params! { Params { 0 convo_id: "convoId" } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`convo_id`](field@Self::convo_id).
     pub fn new(convo_id: impl Into<String>) -> Self {
         Self { convo_id: convo_id.into() }
     }
@@ -48,20 +47,19 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `convo`.
     pub convo: api::chat::bsky::moderation::defs::ConvoView,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "chat.bsky.moderation.getConvo", record: false, {
         0 convo: "convo" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`convo`](field@Self::convo).
     pub fn new(convo: api::chat::bsky::moderation::defs::ConvoView) -> Self {
         Self {
             convo,
@@ -70,7 +68,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `chat.bsky.moderation.getConvo`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -78,4 +76,4 @@ pub enum Error {
     InvalidConvo,
 }
 
-crate::errors! { Error { InvalidConvo = "InvalidConvo" } }
+crate::__v1::errors! { Error { InvalidConvo = "InvalidConvo" } }

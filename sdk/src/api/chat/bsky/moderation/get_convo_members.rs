@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `chat.bsky.moderation.getConvoMembers`
 ///
-/// Errors: `InvalidConvo`.
+/// Errors: `InvalidConvo`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetConvoMembers;
 
@@ -29,12 +29,15 @@ impl xrpc::Query for GetConvoMembers {}
 
 impl xrpc::Paginated for GetConvoMembers {
     type Item = api::chat::bsky::actor::defs::ProfileViewBasic;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(
         output: Output,
     ) -> Vec<api::chat::bsky::actor::defs::ProfileViewBasic> {
@@ -46,15 +49,13 @@ impl xrpc::Paginated for GetConvoMembers {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `convoId`.
     pub convo_id: String,
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 convo_id: "convoId",
         1 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
@@ -63,7 +64,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`convo_id`](field@Self::convo_id).
     pub fn new(convo_id: impl Into<String>) -> Self {
         Self {
             convo_id: convo_id.into(),
@@ -73,21 +74,19 @@ impl Params {
     }
 }
 
-crate::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
+crate::__v1::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
 
 /// The output of `chat.bsky.moderation.getConvoMembers`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `members`.
     pub members: Vec<api::chat::bsky::actor::defs::ProfileViewBasic>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "chat.bsky.moderation.getConvoMembers", record: false, {
         0 cursor: "cursor" optional,
         1 members: "members" required,
@@ -95,7 +94,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`members`](field@Self::members).
     pub fn new(members: Vec<api::chat::bsky::actor::defs::ProfileViewBasic>) -> Self {
         Self {
             cursor: None,
@@ -105,7 +104,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `chat.bsky.moderation.getConvoMembers`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -113,4 +112,4 @@ pub enum Error {
     InvalidConvo,
 }
 
-crate::errors! { Error { InvalidConvo = "InvalidConvo" } }
+crate::__v1::errors! { Error { InvalidConvo = "InvalidConvo" } }

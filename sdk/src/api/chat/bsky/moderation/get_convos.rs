@@ -20,7 +20,7 @@ impl xrpc::Method for GetConvos {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetConvos {}
@@ -29,14 +29,14 @@ impl xrpc::Query for GetConvos {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `convoIds`: 1 to 100 elements.
+    /// Between 1 and 100 elements.
     pub convo_ids: Vec<String>,
 }
 
-crate::params! { Params { 0 convo_ids: "convoIds" [MinLength(1), MaxLength(100)] } }
+crate::__v1::params! { Params { 0 convo_ids: "convoIds" [MinLength(1), MaxLength(100)] } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`convo_ids`](field@Self::convo_ids).
     pub fn new(convo_ids: Vec<String>) -> Self {
         Self { convo_ids }
     }
@@ -46,20 +46,19 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `convos`.
     pub convos: Vec<api::chat::bsky::moderation::defs::ConvoView>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "chat.bsky.moderation.getConvos", record: false, {
         0 convos: "convos" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`convos`](field@Self::convos).
     pub fn new(convos: Vec<api::chat::bsky::moderation::defs::ConvoView>) -> Self {
         Self {
             convos,
@@ -67,3 +66,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `chat.bsky.moderation.getConvos`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

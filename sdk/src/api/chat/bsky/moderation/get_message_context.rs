@@ -20,7 +20,7 @@ impl xrpc::Method for GetMessageContext {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetMessageContext {}
@@ -31,23 +31,22 @@ impl xrpc::Query for GetMessageContext {}
 pub struct Params {
     /// Conversation of the message; leave out to have it found from the message.
     pub convo_id: Option<String>,
-    /// `messageId`.
     pub message_id: String,
     /// Number of messages to return before the given one.
     ///
-    /// 5 if absent.
+    /// Defaults to 5.
     pub before: Option<i64>,
     /// Number of messages to return after the given one.
     ///
-    /// 5 if absent.
+    /// Defaults to 5.
     pub after: Option<i64>,
     /// Most system messages to include among the ordinary ones.
     ///
-    /// 0 to 1000. 10 if absent.
+    /// Between 0 and 1000. Defaults to 10.
     pub max_interleaved_system_messages: Option<i64>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 convo_id: "convoId",
         1 message_id: "messageId",
@@ -58,7 +57,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`message_id`](field@Self::message_id).
     pub fn new(message_id: impl Into<String>) -> Self {
         Self {
             convo_id: None,
@@ -70,7 +69,7 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
         convo_id = convo_id: into String,
         before = before: plain i64,
@@ -83,20 +82,19 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `messages`.
     pub messages: Vec<OutputMessagesItem>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "chat.bsky.moderation.getMessageContext", record: false, {
         0 messages: "messages" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`messages`](field@Self::messages).
     pub fn new(messages: Vec<OutputMessagesItem>) -> Self {
         Self {
             messages,
@@ -113,13 +111,20 @@ pub enum OutputMessagesItem {
     MessageView(Box<api::chat::bsky::convo::defs::MessageView>),
     /// `chat.bsky.convo.defs#systemMessageView`
     SystemMessageView(Box<api::chat::bsky::convo::defs::SystemMessageView>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     OutputMessagesItem, open {
         MessageView(api::chat::bsky::convo::defs::MessageView) = "chat.bsky.convo.defs#messageView",
         SystemMessageView(api::chat::bsky::convo::defs::SystemMessageView) = "chat.bsky.convo.defs#systemMessageView",
     }
 }
+
+/// The errors of `chat.bsky.moderation.getMessageContext`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -20,66 +20,85 @@ pub mod update_actor_access;
 pub struct ChatBskyModeration<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! { chat_bsky_moderation, ChatBskyModeration, "chat.bsky.moderation" }
+crate::__v1::accessor! { chat_bsky_moderation, ChatBskyModeration, "chat.bsky.moderation" }
 
 #[cfg(feature = "client")]
 impl<'c> ChatBskyModeration<'c> {
+    /// Returns the methods of `chat.bsky.moderation` over any transport.
+    pub fn over(transport: &'c dyn xrpc::Transport) -> Self {
+        Self(xrpc::Caller::new(transport))
+    }
+
     /// Returns message and conversation counts of an account for a day, a month and all time; moderators only.
     ///
     /// `chat.bsky.moderation.getActorMetadata`
+    ///
+    /// Returns [`Output`](get_actor_metadata::Output).
     pub fn get_actor_metadata(
         &self,
         params: get_actor_metadata::Params,
     ) -> xrpc::Call<'c, get_actor_metadata::GetActorMetadata> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Returns one conversation by its identifier without being a member of it; moderators only.
     ///
     /// `chat.bsky.moderation.getConvo`
     ///
-    /// Errors: `InvalidConvo`.
+    /// Returns [`Output`](get_convo::Output). Errors: `InvalidConvo`; see [`Error`](get_convo::Error).
     pub fn get_convo(
         &self,
         params: get_convo::Params,
     ) -> xrpc::Call<'c, get_convo::GetConvo> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Lists the members of any conversation; moderators only.
     ///
     /// `chat.bsky.moderation.getConvoMembers`
     ///
-    /// Errors: `InvalidConvo`.
+    /// Returns [`Output`](get_convo_members::Output). Errors: `InvalidConvo`; see
+    /// [`Error`](get_convo_members::Error).
     pub fn get_convo_members(
         &self,
         params: get_convo_members::Params,
     ) -> xrpc::Call<'c, get_convo_members::GetConvoMembers> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Returns several conversations by identifier in one call; moderators only.
     ///
     /// `chat.bsky.moderation.getConvos`
+    ///
+    /// Returns [`Output`](get_convos::Output).
     pub fn get_convos(
         &self,
         params: get_convos::Params,
     ) -> xrpc::Call<'c, get_convos::GetConvos> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Returns a message with the messages around it, so that a report can be judged in context; moderators only.
     ///
     /// `chat.bsky.moderation.getMessageContext`
+    ///
+    /// Returns [`Output`](get_message_context::Output).
     pub fn get_message_context(
         &self,
         params: get_message_context::Params,
     ) -> xrpc::Call<'c, get_message_context::GetMessageContext> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Grants or withdraws the right of an account to use chat; moderators only.
     ///
     /// `chat.bsky.moderation.updateActorAccess`
+    ///
+    /// Returns [`Output`](update_actor_access::Output).
     pub fn update_actor_access(
         &self,
         input: update_actor_access::Input,
     ) -> xrpc::Call<'c, update_actor_access::UpdateActorAccess> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, update_actor_access::Params::new(), input)
     }
 }

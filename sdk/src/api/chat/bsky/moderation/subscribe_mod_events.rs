@@ -3,108 +3,6 @@
 //! `chat.bsky.moderation.subscribeModEvents`
 
 use crate::types;
-use crate::xrpc;
-
-/// Streams chat events of interest to moderation services, such as first messages, group changes and rate limit
-/// hits.
-///
-/// `chat.bsky.moderation.subscribeModEvents`
-///
-/// Errors: `FutureCursor`, `ConsumerTooSlow`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SubscribeModEvents;
-
-impl xrpc::Method for SubscribeModEvents {
-    const NSID: &'static str = "chat.bsky.moderation.subscribeModEvents";
-    const KIND: xrpc::Kind = xrpc::Kind::Subscription;
-    const INPUT: Option<&'static str> = None;
-    const OUTPUT: Option<&'static str> = None;
-    type Params = Params;
-    type Input = xrpc::Empty;
-    type Output = xrpc::Empty;
-    type Error = Error;
-}
-
-impl xrpc::Subscription for SubscribeModEvents {
-    type Message = Message;
-}
-
-/// The parameters of `chat.bsky.moderation.subscribeModEvents`.
-#[derive(Clone, Default)]
-#[non_exhaustive]
-pub struct Params {
-    /// Position in the stream after which to resume.
-    pub cursor: Option<String>,
-}
-
-crate::params! { Params { 0 cursor: "cursor" } }
-
-impl Params {
-    /// With nothing set.
-    pub fn new() -> Self {
-        Self { cursor: None }
-    }
-}
-
-crate::setters! { Params { cursor = cursor: into String } }
-
-/// The errors that the lexicon names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Error {
-    /// `FutureCursor`
-    FutureCursor,
-    /// `ConsumerTooSlow`
-    ConsumerTooSlow,
-}
-
-crate::errors! { Error { FutureCursor = "FutureCursor", ConsumerTooSlow = "ConsumerTooSlow" } }
-
-/// A message of `chat.bsky.moderation.subscribeModEvents`.
-#[derive(Clone)]
-#[non_exhaustive]
-pub enum Message {
-    /// `chat.bsky.moderation.subscribeModEvents#eventConvoFirstMessage`
-    EventConvoFirstMessage(Box<EventConvoFirstMessage>),
-    /// `chat.bsky.moderation.subscribeModEvents#eventGroupChatCreated`
-    EventGroupChatCreated(Box<EventGroupChatCreated>),
-    /// `chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberAdded`
-    EventGroupChatMemberAdded(Box<EventGroupChatMemberAdded>),
-    /// `chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberJoined`
-    EventGroupChatMemberJoined(Box<EventGroupChatMemberJoined>),
-    /// `chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequest`
-    EventGroupChatJoinRequest(Box<EventGroupChatJoinRequest>),
-    /// `chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequestApproved`
-    EventGroupChatJoinRequestApproved(Box<EventGroupChatJoinRequestApproved>),
-    /// `chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequestRejected`
-    EventGroupChatJoinRequestRejected(Box<EventGroupChatJoinRequestRejected>),
-    /// `chat.bsky.moderation.subscribeModEvents#eventChatAccepted`
-    EventChatAccepted(Box<EventChatAccepted>),
-    /// `chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberLeft`
-    EventGroupChatMemberLeft(Box<EventGroupChatMemberLeft>),
-    /// `chat.bsky.moderation.subscribeModEvents#eventGroupChatUpdated`
-    EventGroupChatUpdated(Box<EventGroupChatUpdated>),
-    /// `chat.bsky.moderation.subscribeModEvents#eventRateLimitExceeded`
-    EventRateLimitExceeded(Box<EventRateLimitExceeded>),
-    /// A variant that the lexicon does not name.
-    Other(types::Unknown),
-}
-
-crate::union! {
-    Message, open {
-        EventConvoFirstMessage(EventConvoFirstMessage) = "chat.bsky.moderation.subscribeModEvents#eventConvoFirstMessage",
-        EventGroupChatCreated(EventGroupChatCreated) = "chat.bsky.moderation.subscribeModEvents#eventGroupChatCreated",
-        EventGroupChatMemberAdded(EventGroupChatMemberAdded) = "chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberAdded",
-        EventGroupChatMemberJoined(EventGroupChatMemberJoined) = "chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberJoined",
-        EventGroupChatJoinRequest(EventGroupChatJoinRequest) = "chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequest",
-        EventGroupChatJoinRequestApproved(EventGroupChatJoinRequestApproved) = "chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequestApproved",
-        EventGroupChatJoinRequestRejected(EventGroupChatJoinRequestRejected) = "chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequestRejected",
-        EventChatAccepted(EventChatAccepted) = "chat.bsky.moderation.subscribeModEvents#eventChatAccepted",
-        EventGroupChatMemberLeft(EventGroupChatMemberLeft) = "chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberLeft",
-        EventGroupChatUpdated(EventGroupChatUpdated) = "chat.bsky.moderation.subscribeModEvents#eventGroupChatUpdated",
-        EventRateLimitExceeded(EventRateLimitExceeded) = "chat.bsky.moderation.subscribeModEvents#eventRateLimitExceeded",
-    }
-}
 
 /// The first message of a conversation was sent.
 ///
@@ -112,23 +10,18 @@ crate::union! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct EventConvoFirstMessage {
-    /// `convoId`.
     pub convo_id: String,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// `messageId`.
     pub message_id: Option<String>,
-    /// `recipients`.
     pub recipients: Vec<types::Did>,
-    /// `rev`.
     pub rev: String,
     /// The account that sent the message.
     pub user: types::Did,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     EventConvoFirstMessage, "chat.bsky.moderation.subscribeModEvents#eventConvoFirstMessage", record: false, {
         0 rev: "rev" required,
         1 user: "user" required,
@@ -140,13 +33,15 @@ crate::object! {
 }
 
 impl EventConvoFirstMessage {
-    /// With the required fields.
+    /// Creates `EventConvoFirstMessage` with its required fields: [`created_at`](field@Self::created_at),
+    /// [`rev`](field@Self::rev), [`convo_id`](field@Self::convo_id), [`user`](field@Self::user) and
+    /// [`recipients`](field@Self::recipients).
     pub fn new(
-        convo_id: impl Into<String>,
         created_at: types::Datetime,
-        recipients: Vec<types::Did>,
         rev: impl Into<String>,
+        convo_id: impl Into<String>,
         user: types::Did,
+        recipients: Vec<types::Did>,
     ) -> Self {
         Self {
             convo_id: convo_id.into(),
@@ -166,29 +61,20 @@ impl EventConvoFirstMessage {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct EventGroupChatCreated {
-    /// `actorDid`.
     pub actor_did: types::Did,
-    /// `convoCreatedAt`.
     pub convo_created_at: types::Datetime,
-    /// `convoId`.
     pub convo_id: String,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// `groupMemberCount`.
     pub group_member_count: i64,
-    /// `groupName`.
     pub group_name: String,
-    /// `initialMemberDids`.
     pub initial_member_dids: Vec<types::Did>,
-    /// `ownerDid`.
     pub owner_did: types::Did,
-    /// `rev`.
     pub rev: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     EventGroupChatCreated, "chat.bsky.moderation.subscribeModEvents#eventGroupChatCreated", record: false, {
         0 rev: "rev" required,
         1 convo_id: "convoId" required,
@@ -203,7 +89,11 @@ crate::object! {
 }
 
 impl EventGroupChatCreated {
-    /// With the required fields.
+    /// Creates `EventGroupChatCreated` with its required fields: [`actor_did`](field@Self::actor_did),
+    /// [`convo_created_at`](field@Self::convo_created_at), [`convo_id`](field@Self::convo_id),
+    /// [`created_at`](field@Self::created_at), [`group_member_count`](field@Self::group_member_count),
+    /// [`group_name`](field@Self::group_name), [`initial_member_dids`](field@Self::initial_member_dids),
+    /// [`owner_did`](field@Self::owner_did) and [`rev`](field@Self::rev).
     pub fn new(
         actor_did: types::Did,
         convo_created_at: types::Datetime,
@@ -238,31 +128,24 @@ impl EventGroupChatCreated {
 pub struct EventGroupChatMemberAdded {
     /// The account that did the adding.
     pub actor_did: types::Did,
-    /// `convoCreatedAt`.
     pub convo_created_at: types::Datetime,
-    /// `convoId`.
     pub convo_id: String,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// `groupMemberCount`.
     pub group_member_count: i64,
-    /// `groupName`.
     pub group_name: String,
-    /// `ownerDid`.
     pub owner_did: types::Did,
     /// Number of accounts added by the same call.
     pub request_members_count: i64,
-    /// `rev`.
     pub rev: String,
     /// The account that was added.
     pub subject_did: types::Did,
     /// Whether the added account follows the owner of the group.
     pub subject_follows_owner: bool,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     EventGroupChatMemberAdded, "chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberAdded", record: false, {
         0 rev: "rev" required,
         1 convo_id: "convoId" required,
@@ -279,7 +162,12 @@ crate::object! {
 }
 
 impl EventGroupChatMemberAdded {
-    /// With the required fields.
+    /// Creates `EventGroupChatMemberAdded` with its required fields: [`actor_did`](field@Self::actor_did),
+    /// [`convo_created_at`](field@Self::convo_created_at), [`convo_id`](field@Self::convo_id),
+    /// [`created_at`](field@Self::created_at), [`group_member_count`](field@Self::group_member_count),
+    /// [`group_name`](field@Self::group_name), [`owner_did`](field@Self::owner_did),
+    /// [`request_members_count`](field@Self::request_members_count), [`rev`](field@Self::rev),
+    /// [`subject_did`](field@Self::subject_did) and [`subject_follows_owner`](field@Self::subject_follows_owner).
     pub fn new(
         actor_did: types::Did,
         convo_created_at: types::Datetime,
@@ -316,31 +204,22 @@ impl EventGroupChatMemberAdded {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct EventGroupChatMemberJoined {
-    /// `actorDid`.
     pub actor_did: types::Did,
-    /// `convoCreatedAt`.
     pub convo_created_at: types::Datetime,
-    /// `convoId`.
     pub convo_id: String,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// `groupMemberCount`.
     pub group_member_count: i64,
-    /// `groupName`.
     pub group_name: String,
-    /// `joinLinkCode`.
     pub join_link_code: String,
-    /// `ownerDid`.
     pub owner_did: types::Did,
-    /// `rev`.
     pub rev: String,
     /// Whether the joining account follows the owner of the group.
     pub subject_follows_owner: bool,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     EventGroupChatMemberJoined, "chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberJoined", record: false, {
         0 rev: "rev" required,
         1 convo_id: "convoId" required,
@@ -356,7 +235,12 @@ crate::object! {
 }
 
 impl EventGroupChatMemberJoined {
-    /// With the required fields.
+    /// Creates `EventGroupChatMemberJoined` with its required fields: [`actor_did`](field@Self::actor_did),
+    /// [`convo_created_at`](field@Self::convo_created_at), [`convo_id`](field@Self::convo_id),
+    /// [`created_at`](field@Self::created_at), [`group_member_count`](field@Self::group_member_count),
+    /// [`group_name`](field@Self::group_name), [`join_link_code`](field@Self::join_link_code),
+    /// [`owner_did`](field@Self::owner_did), [`rev`](field@Self::rev) and
+    /// [`subject_follows_owner`](field@Self::subject_follows_owner).
     pub fn new(
         actor_did: types::Did,
         convo_created_at: types::Datetime,
@@ -391,31 +275,22 @@ impl EventGroupChatMemberJoined {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct EventGroupChatJoinRequest {
-    /// `actorDid`.
     pub actor_did: types::Did,
-    /// `convoCreatedAt`.
     pub convo_created_at: types::Datetime,
-    /// `convoId`.
     pub convo_id: String,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// `groupMemberCount`.
     pub group_member_count: i64,
-    /// `groupName`.
     pub group_name: String,
-    /// `joinLinkCode`.
     pub join_link_code: String,
-    /// `ownerDid`.
     pub owner_did: types::Did,
-    /// `rev`.
     pub rev: String,
     /// Whether the asking account follows the owner of the group.
     pub subject_follows_owner: bool,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     EventGroupChatJoinRequest, "chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequest", record: false, {
         0 rev: "rev" required,
         1 convo_id: "convoId" required,
@@ -431,7 +306,12 @@ crate::object! {
 }
 
 impl EventGroupChatJoinRequest {
-    /// With the required fields.
+    /// Creates `EventGroupChatJoinRequest` with its required fields: [`actor_did`](field@Self::actor_did),
+    /// [`convo_created_at`](field@Self::convo_created_at), [`convo_id`](field@Self::convo_id),
+    /// [`created_at`](field@Self::created_at), [`group_member_count`](field@Self::group_member_count),
+    /// [`group_name`](field@Self::group_name), [`join_link_code`](field@Self::join_link_code),
+    /// [`owner_did`](field@Self::owner_did), [`rev`](field@Self::rev) and
+    /// [`subject_follows_owner`](field@Self::subject_follows_owner).
     pub fn new(
         actor_did: types::Did,
         convo_created_at: types::Datetime,
@@ -466,29 +346,21 @@ impl EventGroupChatJoinRequest {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct EventGroupChatJoinRequestApproved {
-    /// `actorDid`.
     pub actor_did: types::Did,
-    /// `convoCreatedAt`.
     pub convo_created_at: types::Datetime,
-    /// `convoId`.
     pub convo_id: String,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// `groupMemberCount`.
     pub group_member_count: i64,
-    /// `groupName`.
     pub group_name: String,
-    /// `ownerDid`.
     pub owner_did: types::Did,
-    /// `rev`.
     pub rev: String,
     /// The account that was let in.
     pub subject_did: types::Did,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     EventGroupChatJoinRequestApproved, "chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequestApproved", record: false, {
         0 rev: "rev" required,
         1 convo_id: "convoId" required,
@@ -503,7 +375,11 @@ crate::object! {
 }
 
 impl EventGroupChatJoinRequestApproved {
-    /// With the required fields.
+    /// Creates `EventGroupChatJoinRequestApproved` with its required fields: [`actor_did`](field@Self::actor_did),
+    /// [`convo_created_at`](field@Self::convo_created_at), [`convo_id`](field@Self::convo_id),
+    /// [`created_at`](field@Self::created_at), [`group_member_count`](field@Self::group_member_count),
+    /// [`group_name`](field@Self::group_name), [`owner_did`](field@Self::owner_did), [`rev`](field@Self::rev) and
+    /// [`subject_did`](field@Self::subject_did).
     pub fn new(
         actor_did: types::Did,
         convo_created_at: types::Datetime,
@@ -536,29 +412,21 @@ impl EventGroupChatJoinRequestApproved {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct EventGroupChatJoinRequestRejected {
-    /// `actorDid`.
     pub actor_did: types::Did,
-    /// `convoCreatedAt`.
     pub convo_created_at: types::Datetime,
-    /// `convoId`.
     pub convo_id: String,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// `groupMemberCount`.
     pub group_member_count: i64,
-    /// `groupName`.
     pub group_name: String,
-    /// `ownerDid`.
     pub owner_did: types::Did,
-    /// `rev`.
     pub rev: String,
     /// The account that was turned down.
     pub subject_did: types::Did,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     EventGroupChatJoinRequestRejected, "chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequestRejected", record: false, {
         0 rev: "rev" required,
         1 convo_id: "convoId" required,
@@ -573,7 +441,11 @@ crate::object! {
 }
 
 impl EventGroupChatJoinRequestRejected {
-    /// With the required fields.
+    /// Creates `EventGroupChatJoinRequestRejected` with its required fields: [`actor_did`](field@Self::actor_did),
+    /// [`convo_created_at`](field@Self::convo_created_at), [`convo_id`](field@Self::convo_id),
+    /// [`created_at`](field@Self::created_at), [`group_member_count`](field@Self::group_member_count),
+    /// [`group_name`](field@Self::group_name), [`owner_did`](field@Self::owner_did), [`rev`](field@Self::rev) and
+    /// [`subject_did`](field@Self::subject_did).
     pub fn new(
         actor_did: types::Did,
         convo_created_at: types::Datetime,
@@ -606,29 +478,22 @@ impl EventGroupChatJoinRequestRejected {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct EventChatAccepted {
-    /// `actorDid`.
     pub actor_did: types::Did,
-    /// `convoCreatedAt`.
     pub convo_created_at: types::Datetime,
-    /// `convoId`.
     pub convo_id: String,
-    /// `createdAt`.
     pub created_at: types::Datetime,
     /// Number of members; only for groups.
     pub group_member_count: Option<i64>,
-    /// `groupName`.
     pub group_name: Option<String>,
     /// Whether the request was accepted by a call of its own or by sending a message.
     pub method: EventChatAcceptedMethod,
-    /// `ownerDid`.
     pub owner_did: Option<types::Did>,
-    /// `rev`.
     pub rev: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     EventChatAccepted, "chat.bsky.moderation.subscribeModEvents#eventChatAccepted", record: false, {
         0 rev: "rev" required,
         1 method: "method" required,
@@ -643,7 +508,9 @@ crate::object! {
 }
 
 impl EventChatAccepted {
-    /// With the required fields.
+    /// Creates `EventChatAccepted` with its required fields: [`actor_did`](field@Self::actor_did),
+    /// [`convo_created_at`](field@Self::convo_created_at), [`convo_id`](field@Self::convo_id),
+    /// [`created_at`](field@Self::created_at), [`method`](field@Self::method) and [`rev`](field@Self::rev).
     pub fn new(
         actor_did: types::Did,
         convo_created_at: types::Datetime,
@@ -675,11 +542,16 @@ pub enum EventChatAcceptedMethod {
     Explicit,
     /// `message`
     Message,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { EventChatAcceptedMethod { Explicit = "explicit", Message = "message" } }
+crate::__v1::open_string! {
+    EventChatAcceptedMethod {
+        Explicit = "explicit",
+        Message = "message",
+    }
+}
 
 /// A member left a group or was removed.
 ///
@@ -689,29 +561,21 @@ crate::open_string! { EventChatAcceptedMethod { Explicit = "explicit", Message =
 pub struct EventGroupChatMemberLeft {
     /// The account that caused the change; the same as the subject when it left by choice.
     pub actor_did: types::Did,
-    /// `convoCreatedAt`.
     pub convo_created_at: types::Datetime,
-    /// `convoId`.
     pub convo_id: String,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// `groupMemberCount`.
     pub group_member_count: i64,
-    /// `groupName`.
     pub group_name: String,
-    /// `leaveMethod`.
     pub leave_method: EventGroupChatMemberLeftLeaveMethod,
-    /// `ownerDid`.
     pub owner_did: types::Did,
-    /// `rev`.
     pub rev: String,
     /// The account that is no longer a member.
     pub subject_did: types::Did,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     EventGroupChatMemberLeft, "chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberLeft", record: false, {
         0 rev: "rev" required,
         1 convo_id: "convoId" required,
@@ -727,7 +591,11 @@ crate::object! {
 }
 
 impl EventGroupChatMemberLeft {
-    /// With the required fields.
+    /// Creates `EventGroupChatMemberLeft` with its required fields: [`actor_did`](field@Self::actor_did),
+    /// [`convo_created_at`](field@Self::convo_created_at), [`convo_id`](field@Self::convo_id),
+    /// [`created_at`](field@Self::created_at), [`group_member_count`](field@Self::group_member_count),
+    /// [`group_name`](field@Self::group_name), [`leave_method`](field@Self::leave_method),
+    /// [`owner_did`](field@Self::owner_did), [`rev`](field@Self::rev) and [`subject_did`](field@Self::subject_did).
     pub fn new(
         actor_did: types::Did,
         convo_created_at: types::Datetime,
@@ -764,11 +632,11 @@ pub enum EventGroupChatMemberLeftLeaveMethod {
     Voluntary,
     /// `kicked`
     Kicked,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     EventGroupChatMemberLeftLeaveMethod {
         Voluntary = "voluntary",
         Kicked = "kicked",
@@ -781,23 +649,15 @@ crate::open_string! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct EventGroupChatUpdated {
-    /// `actorDid`.
     pub actor_did: types::Did,
-    /// `convoCreatedAt`.
     pub convo_created_at: types::Datetime,
-    /// `convoId`.
     pub convo_id: String,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// `groupMemberCount`.
     pub group_member_count: i64,
-    /// `groupName`.
     pub group_name: String,
-    /// `joinLinkCode`.
     pub join_link_code: Option<String>,
     /// Whether the link is limited by a follow relation with the owner; only for join link changes.
     pub join_link_followers_only: Option<bool>,
-    /// `joinLinkRequiresApproval`.
     pub join_link_requires_approval: Option<bool>,
     /// Why the group was locked; only for lock changes.
     pub lock_reason: Option<EventGroupChatUpdatedLockReason>,
@@ -805,17 +665,14 @@ pub struct EventGroupChatUpdated {
     pub new_name: Option<String>,
     /// Name before the change; only for name changes.
     pub old_name: Option<String>,
-    /// `ownerDid`.
     pub owner_did: types::Did,
-    /// `rev`.
     pub rev: String,
-    /// `updateType`.
     pub update_type: EventGroupChatUpdatedUpdateType,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     EventGroupChatUpdated, "chat.bsky.moderation.subscribeModEvents#eventGroupChatUpdated", record: false, {
         0 rev: "rev" required,
         1 convo_id: "convoId" required,
@@ -836,7 +693,11 @@ crate::object! {
 }
 
 impl EventGroupChatUpdated {
-    /// With the required fields.
+    /// Creates `EventGroupChatUpdated` with its required fields: [`actor_did`](field@Self::actor_did),
+    /// [`convo_created_at`](field@Self::convo_created_at), [`convo_id`](field@Self::convo_id),
+    /// [`created_at`](field@Self::created_at), [`group_member_count`](field@Self::group_member_count),
+    /// [`group_name`](field@Self::group_name), [`owner_did`](field@Self::owner_did), [`rev`](field@Self::rev) and
+    /// [`update_type`](field@Self::update_type).
     pub fn new(
         actor_did: types::Did,
         convo_created_at: types::Datetime,
@@ -889,11 +750,11 @@ pub enum EventGroupChatUpdatedLockReason {
     LabelApplied,
     /// `convo_taken_down`
     ConvoTakenDown,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     EventGroupChatUpdatedLockReason {
         OwnerAction = "owner_action",
         OwnerLeft = "owner_left",
@@ -924,11 +785,11 @@ pub enum EventGroupChatUpdatedUpdateType {
     JoinLinkDisabled,
     /// `join_link_settings_changed`
     JoinLinkSettingsChanged,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     EventGroupChatUpdatedUpdateType {
         NameChanged = "name_changed",
         Locked = "locked",
@@ -946,19 +807,16 @@ crate::open_string! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct EventRateLimitExceeded {
-    /// `actorDid`.
     pub actor_did: types::Did,
-    /// `createdAt`.
     pub created_at: types::Datetime,
     /// Name of the method whose limit was hit.
     pub endpoint: String,
-    /// `rev`.
     pub rev: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     EventRateLimitExceeded, "chat.bsky.moderation.subscribeModEvents#eventRateLimitExceeded", record: false, {
         0 rev: "rev" required,
         1 actor_did: "actorDid" required,
@@ -968,7 +826,8 @@ crate::object! {
 }
 
 impl EventRateLimitExceeded {
-    /// With the required fields.
+    /// Creates `EventRateLimitExceeded` with its required fields: [`actor_did`](field@Self::actor_did),
+    /// [`created_at`](field@Self::created_at), [`endpoint`](field@Self::endpoint) and [`rev`](field@Self::rev).
     pub fn new(
         actor_did: types::Did,
         created_at: types::Datetime,

@@ -16,29 +16,41 @@ impl xrpc::Method for UpdateActorAccess {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = None;
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
-    type Output = xrpc::Empty;
-    type Error = xrpc::NoError;
+    type Output = xrpc::Empty<Output>;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for UpdateActorAccess {}
+
+/// The parameters of `chat.bsky.moderation.updateActorAccess`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `chat.bsky.moderation.updateActorAccess`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `actor`.
     pub actor: types::Did,
-    /// `allowAccess`.
     pub allow_access: bool,
     /// Free reference to the moderation action behind the change.
     pub r#ref: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "chat.bsky.moderation.updateActorAccess", record: false, {
         0 actor: "actor" required,
         1 allow_access: "allowAccess" required,
@@ -47,7 +59,8 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`actor`](field@Self::actor) and
+    /// [`allow_access`](field@Self::allow_access).
     pub fn new(actor: types::Did, allow_access: bool) -> Self {
         Self {
             actor,
@@ -58,4 +71,18 @@ impl Input {
     }
 }
 
-crate::setters! { Input { r#ref = r#ref: into String } }
+crate::__v1::setters! { Input { r#ref = r#ref: into String } }
+
+/// The output of `chat.bsky.moderation.updateActorAccess`.
+///
+/// The lexicon defines none: if the server sends a body, it is not read.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Output {}
+
+/// The errors of `chat.bsky.moderation.updateActorAccess`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

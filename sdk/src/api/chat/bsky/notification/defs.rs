@@ -10,15 +10,13 @@ use crate::types;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Preferences {
-    /// `chat`.
     pub chat: ChatPreference,
-    /// `chatRequest`.
     pub chat_request: ChatPreference,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Preferences, "chat.bsky.notification.defs#preferences", record: false, {
         0 chat: "chat" required,
         1 chat_request: "chatRequest" required,
@@ -26,7 +24,8 @@ crate::object! {
 }
 
 impl Preferences {
-    /// With the required fields.
+    /// Creates `Preferences` with its required fields: [`chat`](field@Self::chat) and
+    /// [`chat_request`](field@Self::chat_request).
     pub fn new(chat: ChatPreference, chat_request: ChatPreference) -> Self {
         Self {
             chat,
@@ -46,11 +45,11 @@ pub struct ChatPreference {
     pub include: ChatPreferenceInclude,
     /// Whether notifications are also sent to devices.
     pub push: bool,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ChatPreference, "chat.bsky.notification.defs#chatPreference", record: false, {
         0 include: "include" required,
         1 push: "push" required,
@@ -58,7 +57,8 @@ crate::object! {
 }
 
 impl ChatPreference {
-    /// With the required fields.
+    /// Creates `ChatPreference` with its required fields: [`include`](field@Self::include) and
+    /// [`push`](field@Self::push).
     pub fn new(include: impl Into<ChatPreferenceInclude>, push: bool) -> Self {
         Self {
             include: include.into(),
@@ -76,8 +76,8 @@ pub enum ChatPreferenceInclude {
     All,
     /// `follows`
     Follows,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { ChatPreferenceInclude { All = "all", Follows = "follows" } }
+crate::__v1::open_string! { ChatPreferenceInclude { All = "all", Follows = "follows" } }

@@ -17,32 +17,45 @@ impl xrpc::Method for GetPreferences {
     const KIND: xrpc::Kind = xrpc::Kind::Query;
     const INPUT: Option<&'static str> = None;
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetPreferences {}
+
+/// The parameters of `chat.bsky.notification.getPreferences`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The output of `chat.bsky.notification.getPreferences`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `preferences`.
     pub preferences: api::chat::bsky::notification::defs::Preferences,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "chat.bsky.notification.getPreferences", record: false, {
         0 preferences: "preferences" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`preferences`](field@Self::preferences).
     pub fn new(preferences: api::chat::bsky::notification::defs::Preferences) -> Self {
         Self {
             preferences,
@@ -50,3 +63,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `chat.bsky.notification.getPreferences`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -15,23 +15,33 @@ pub mod put_preferences;
 pub struct ChatBskyNotification<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! { chat_bsky_notification, ChatBskyNotification, "chat.bsky.notification" }
+crate::__v1::accessor! { chat_bsky_notification, ChatBskyNotification, "chat.bsky.notification" }
 
 #[cfg(feature = "client")]
 impl<'c> ChatBskyNotification<'c> {
+    /// Returns the methods of `chat.bsky.notification` over any transport.
+    pub fn over(transport: &'c dyn xrpc::Transport) -> Self {
+        Self(xrpc::Caller::new(transport))
+    }
+
     /// Returns the chat notification settings of the signed-in account.
     ///
     /// `chat.bsky.notification.getPreferences`
+    ///
+    /// Returns [`Output`](get_preferences::Output).
     pub fn get_preferences(&self) -> xrpc::Call<'c, get_preferences::GetPreferences> {
-        xrpc::Call::new(self.0, xrpc::NoParams, ())
+        xrpc::Call::new(self.0, get_preferences::Params::new(), ())
     }
+
     /// Sets the chat notification settings of the signed-in account; a part left out stays as it was.
     ///
     /// `chat.bsky.notification.putPreferences`
+    ///
+    /// Returns [`Output`](put_preferences::Output).
     pub fn put_preferences(
         &self,
         input: put_preferences::Input,
     ) -> xrpc::Call<'c, put_preferences::PutPreferences> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, put_preferences::Params::new(), input)
     }
 }

@@ -17,27 +17,39 @@ impl xrpc::Method for PutPreferences {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for PutPreferences {}
+
+/// The parameters of `chat.bsky.notification.putPreferences`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `chat.bsky.notification.putPreferences`.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Input {
-    /// `chat`.
     pub chat: Option<Box<api::chat::bsky::notification::defs::ChatPreference>>,
-    /// `chatRequest`.
     pub chat_request: Option<Box<api::chat::bsky::notification::defs::ChatPreference>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "chat.bsky.notification.putPreferences", record: false, {
         0 chat: "chat" optional,
         1 chat_request: "chatRequest" optional,
@@ -45,7 +57,7 @@ crate::object! {
 }
 
 impl Input {
-    /// With nothing set.
+    /// Creates `Input` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             chat: None,
@@ -55,7 +67,7 @@ impl Input {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Input {
         chat = chat: boxed api::chat::bsky::notification::defs::ChatPreference,
         chat_request = chat_request: boxed api::chat::bsky::notification::defs::ChatPreference,
@@ -66,20 +78,19 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `preferences`.
     pub preferences: api::chat::bsky::notification::defs::Preferences,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "chat.bsky.notification.putPreferences", record: false, {
         0 preferences: "preferences" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`preferences`](field@Self::preferences).
     pub fn new(preferences: api::chat::bsky::notification::defs::Preferences) -> Self {
         Self {
             preferences,
@@ -87,3 +98,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `chat.bsky.notification.putPreferences`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -11,15 +11,14 @@ use crate::types;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct StatusAttr {
-    /// `applied`.
     pub applied: bool,
     /// Free reference to the decision behind the measure.
     pub r#ref: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     StatusAttr, "com.atproto.admin.defs#statusAttr", record: false, {
         0 applied: "applied" required,
         1 r#ref: "ref" optional,
@@ -27,7 +26,7 @@ crate::object! {
 }
 
 impl StatusAttr {
-    /// With the required fields.
+    /// Creates `StatusAttr` with its required field, [`applied`](field@Self::applied).
     pub fn new(applied: bool) -> Self {
         Self {
             applied,
@@ -37,7 +36,7 @@ impl StatusAttr {
     }
 }
 
-crate::setters! { StatusAttr { r#ref = r#ref: into String } }
+crate::__v1::setters! { StatusAttr { r#ref = r#ref: into String } }
 
 /// An account as shown to server administrators.
 ///
@@ -45,15 +44,11 @@ crate::setters! { StatusAttr { r#ref = r#ref: into String } }
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct AccountView {
-    /// `did`.
     pub did: types::Did,
-    /// `handle`.
     pub handle: types::Handle,
-    /// `email`.
     pub email: Option<String>,
     /// Records that help to judge the account, such as its profile.
     pub related_records: Option<Vec<types::Unknown>>,
-    /// `indexedAt`.
     pub indexed_at: types::Datetime,
     /// The invite code with which the account was created.
     pub invited_by: Option<Box<api::com::atproto::server::defs::InviteCode>>,
@@ -61,19 +56,16 @@ pub struct AccountView {
     pub invites: Option<Vec<api::com::atproto::server::defs::InviteCode>>,
     /// True when the account gets no new invite codes.
     pub invites_disabled: Option<bool>,
-    /// `emailConfirmedAt`.
     pub email_confirmed_at: Option<types::Datetime>,
     /// Note left by an administrator when invites were switched on or off.
     pub invite_note: Option<String>,
-    /// `deactivatedAt`.
     pub deactivated_at: Option<types::Datetime>,
-    /// `threatSignatures`.
     pub threat_signatures: Option<Vec<ThreatSignature>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     AccountView, "com.atproto.admin.defs#accountView", record: false, {
         0 did: "did" required,
         1 handle: "handle" required,
@@ -91,7 +83,8 @@ crate::object! {
 }
 
 impl AccountView {
-    /// With the required fields.
+    /// Creates `AccountView` with its required fields: [`did`](field@Self::did), [`handle`](field@Self::handle) and
+    /// [`indexed_at`](field@Self::indexed_at).
     pub fn new(
         did: types::Did,
         handle: types::Handle,
@@ -121,20 +114,19 @@ impl AccountView {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct RepoRef {
-    /// `did`.
     pub did: types::Did,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     RepoRef, "com.atproto.admin.defs#repoRef", record: false, {
         0 did: "did" required,
     }
 }
 
 impl RepoRef {
-    /// With the required fields.
+    /// Creates `RepoRef` with its required field, [`did`](field@Self::did).
     pub fn new(did: types::Did) -> Self {
         Self {
             did,
@@ -149,17 +141,15 @@ impl RepoRef {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct RepoBlobRef {
-    /// `did`.
     pub did: types::Did,
-    /// `cid`.
     pub cid: types::Cid,
     /// Record in which the blob is used.
     pub record_uri: Option<types::AtUri>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     RepoBlobRef, "com.atproto.admin.defs#repoBlobRef", record: false, {
         0 did: "did" required,
         1 cid: "cid" required,
@@ -168,7 +158,7 @@ crate::object! {
 }
 
 impl RepoBlobRef {
-    /// With the required fields.
+    /// Creates `RepoBlobRef` with its required fields: [`did`](field@Self::did) and [`cid`](field@Self::cid).
     pub fn new(did: types::Did, cid: types::Cid) -> Self {
         Self {
             did,
@@ -179,7 +169,7 @@ impl RepoBlobRef {
     }
 }
 
-crate::setters! { RepoBlobRef { record_uri = record_uri: plain types::AtUri } }
+crate::__v1::setters! { RepoBlobRef { record_uri = record_uri: plain types::AtUri } }
 
 /// A named feature of an account that can be compared to spot related accounts.
 ///
@@ -187,15 +177,13 @@ crate::setters! { RepoBlobRef { record_uri = record_uri: plain types::AtUri } }
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ThreatSignature {
-    /// `property`.
     pub property: String,
-    /// `value`.
     pub value: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ThreatSignature, "com.atproto.admin.defs#threatSignature", record: false, {
         0 property: "property" required,
         1 value: "value" required,
@@ -203,7 +191,8 @@ crate::object! {
 }
 
 impl ThreatSignature {
-    /// With the required fields.
+    /// Creates `ThreatSignature` with its required fields: [`property`](field@Self::property) and
+    /// [`value`](field@Self::value).
     pub fn new(property: impl Into<String>, value: impl Into<String>) -> Self {
         Self {
             property: property.into(),

@@ -16,27 +16,40 @@ impl xrpc::Method for DisableAccountInvites {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = None;
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
-    type Output = xrpc::Empty;
-    type Error = xrpc::NoError;
+    type Output = xrpc::Empty<Output>;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for DisableAccountInvites {}
+
+/// The parameters of `com.atproto.admin.disableAccountInvites`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `com.atproto.admin.disableAccountInvites`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `account`.
     pub account: types::Did,
     /// Reason for the change, kept with the account.
     pub note: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "com.atproto.admin.disableAccountInvites", record: false, {
         0 account: "account" required,
         1 note: "note" optional,
@@ -44,7 +57,7 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`account`](field@Self::account).
     pub fn new(account: types::Did) -> Self {
         Self {
             account,
@@ -54,4 +67,18 @@ impl Input {
     }
 }
 
-crate::setters! { Input { note = note: into String } }
+crate::__v1::setters! { Input { note = note: into String } }
+
+/// The output of `com.atproto.admin.disableAccountInvites`.
+///
+/// The lexicon defines none: if the server sends a body, it is not read.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Output {}
+
+/// The errors of `com.atproto.admin.disableAccountInvites`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

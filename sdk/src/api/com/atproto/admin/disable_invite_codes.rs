@@ -16,27 +16,40 @@ impl xrpc::Method for DisableInviteCodes {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = None;
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
-    type Output = xrpc::Empty;
-    type Error = xrpc::NoError;
+    type Output = xrpc::Empty<Output>;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for DisableInviteCodes {}
+
+/// The parameters of `com.atproto.admin.disableInviteCodes`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `com.atproto.admin.disableInviteCodes`.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Input {
-    /// `codes`.
     pub codes: Option<Vec<String>>,
     /// Accounts all of whose codes are to be disabled.
     pub accounts: Option<Vec<String>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "com.atproto.admin.disableInviteCodes", record: false, {
         0 codes: "codes" optional,
         1 accounts: "accounts" optional,
@@ -44,7 +57,7 @@ crate::object! {
 }
 
 impl Input {
-    /// With nothing set.
+    /// Creates `Input` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             codes: None,
@@ -54,9 +67,23 @@ impl Input {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Input {
         codes = codes: plain Vec<String>,
         accounts = accounts: plain Vec<String>,
     }
 }
+
+/// The output of `com.atproto.admin.disableInviteCodes`.
+///
+/// The lexicon defines none: if the server sends a body, it is not read.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Output {}
+
+/// The errors of `com.atproto.admin.disableInviteCodes`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -20,7 +20,7 @@ impl xrpc::Method for GetAccountInfo {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetAccountInfo {}
@@ -29,14 +29,13 @@ impl xrpc::Query for GetAccountInfo {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `did`.
     pub did: types::Did,
 }
 
-crate::params! { Params { 0 did: "did" } }
+crate::__v1::params! { Params { 0 did: "did" } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`did`](field@Self::did).
     pub fn new(did: types::Did) -> Self {
         Self { did }
     }
@@ -44,3 +43,10 @@ impl Params {
 
 /// The output of `com.atproto.admin.getAccountInfo`.
 pub type Output = api::com::atproto::admin::defs::AccountView;
+
+/// The errors of `com.atproto.admin.getAccountInfo`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

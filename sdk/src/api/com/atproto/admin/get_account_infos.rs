@@ -20,7 +20,7 @@ impl xrpc::Method for GetAccountInfos {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetAccountInfos {}
@@ -29,14 +29,13 @@ impl xrpc::Query for GetAccountInfos {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `dids`.
     pub dids: Vec<types::Did>,
 }
 
-crate::params! { Params { 0 dids: "dids" } }
+crate::__v1::params! { Params { 0 dids: "dids" } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`dids`](field@Self::dids).
     pub fn new(dids: Vec<types::Did>) -> Self {
         Self { dids }
     }
@@ -46,20 +45,19 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `infos`.
     pub infos: Vec<api::com::atproto::admin::defs::AccountView>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.admin.getAccountInfos", record: false, {
         0 infos: "infos" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`infos`](field@Self::infos).
     pub fn new(infos: Vec<api::com::atproto::admin::defs::AccountView>) -> Self {
         Self {
             infos,
@@ -67,3 +65,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `com.atproto.admin.getAccountInfos`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

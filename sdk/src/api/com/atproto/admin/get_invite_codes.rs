@@ -20,19 +20,22 @@ impl xrpc::Method for GetInviteCodes {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetInviteCodes {}
 
 impl xrpc::Paginated for GetInviteCodes {
     type Item = api::com::atproto::server::defs::InviteCode;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(output: Output) -> Vec<api::com::atproto::server::defs::InviteCode> {
         output.codes
     }
@@ -44,15 +47,14 @@ impl xrpc::Paginated for GetInviteCodes {
 pub struct Params {
     /// Order of the list: newest first, or most used first.
     ///
-    /// `recent` if absent.
+    /// Defaults to `recent`.
     pub sort: Option<ParamsSort>,
-    /// `limit`: 1 to 500. 100 if absent.
+    /// Between 1 and 500. Defaults to 100.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 sort: "sort" = Text("recent"),
         1 limit: "limit" [Minimum(1), Maximum(500)] = Integer(100),
@@ -61,7 +63,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With nothing set.
+    /// Creates `Params` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             sort: None,
@@ -71,7 +73,7 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
         sort = sort: into ParamsSort,
         limit = limit: plain i64,
@@ -87,25 +89,23 @@ pub enum ParamsSort {
     Recent,
     /// `usage`
     Usage,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { ParamsSort { Recent = "recent", Usage = "usage" } }
+crate::__v1::open_string! { ParamsSort { Recent = "recent", Usage = "usage" } }
 
 /// The output of `com.atproto.admin.getInviteCodes`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `codes`.
     pub codes: Vec<api::com::atproto::server::defs::InviteCode>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.admin.getInviteCodes", record: false, {
         0 cursor: "cursor" optional,
         1 codes: "codes" required,
@@ -113,7 +113,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`codes`](field@Self::codes).
     pub fn new(codes: Vec<api::com::atproto::server::defs::InviteCode>) -> Self {
         Self {
             cursor: None,
@@ -122,3 +122,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `com.atproto.admin.getInviteCodes`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

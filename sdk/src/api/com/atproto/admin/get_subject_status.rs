@@ -20,7 +20,7 @@ impl xrpc::Method for GetSubjectStatus {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetSubjectStatus {}
@@ -37,10 +37,10 @@ pub struct Params {
     pub blob: Option<types::Cid>,
 }
 
-crate::params! { Params { 0 did: "did", 1 uri: "uri", 2 blob: "blob" } }
+crate::__v1::params! { Params { 0 did: "did", 1 uri: "uri", 2 blob: "blob" } }
 
 impl Params {
-    /// With nothing set.
+    /// Creates `Params` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             did: None,
@@ -50,7 +50,7 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
         did = did: plain types::Did,
         uri = uri: plain types::AtUri,
@@ -62,17 +62,14 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `subject`.
     pub subject: OutputSubject,
-    /// `takedown`.
     pub takedown: Option<Box<api::com::atproto::admin::defs::StatusAttr>>,
-    /// `deactivated`.
     pub deactivated: Option<Box<api::com::atproto::admin::defs::StatusAttr>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.admin.getSubjectStatus", record: false, {
         0 subject: "subject" required,
         1 takedown: "takedown" optional,
@@ -81,7 +78,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`subject`](field@Self::subject).
     pub fn new(subject: impl Into<OutputSubject>) -> Self {
         Self {
             subject: subject.into(),
@@ -102,14 +99,21 @@ pub enum OutputSubject {
     StrongRef(Box<api::com::atproto::repo::strong_ref::StrongRef>),
     /// `com.atproto.admin.defs#repoBlobRef`
     RepoBlobRef(Box<api::com::atproto::admin::defs::RepoBlobRef>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     OutputSubject, open {
         RepoRef(api::com::atproto::admin::defs::RepoRef) = "com.atproto.admin.defs#repoRef",
         StrongRef(api::com::atproto::repo::strong_ref::StrongRef) = "com.atproto.repo.strongRef",
         RepoBlobRef(api::com::atproto::admin::defs::RepoBlobRef) = "com.atproto.admin.defs#repoBlobRef",
     }
 }
+
+/// The errors of `com.atproto.admin.getSubjectStatus`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

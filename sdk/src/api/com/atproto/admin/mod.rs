@@ -28,143 +28,188 @@ pub mod update_subject_status;
 pub struct ComAtprotoAdmin<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! { com_atproto_admin, ComAtprotoAdmin, "com.atproto.admin" }
+crate::__v1::accessor! { com_atproto_admin, ComAtprotoAdmin, "com.atproto.admin" }
 
 #[cfg(feature = "client")]
 impl<'c> ComAtprotoAdmin<'c> {
+    /// Returns the methods of `com.atproto.admin` over any transport.
+    pub fn over(transport: &'c dyn xrpc::Transport) -> Self {
+        Self(xrpc::Caller::new(transport))
+    }
+
     /// Deletes an account and its data from the server for good; needs admin rights.
     ///
     /// `com.atproto.admin.deleteAccount`
+    ///
+    /// Returns [`Output`](delete_account::Output).
     pub fn delete_account(
         &self,
         input: delete_account::Input,
     ) -> xrpc::Call<'c, delete_account::DeleteAccount> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, delete_account::Params::new(), input)
     }
+
     /// Stops an account from receiving and handing out invite codes; needs admin rights.
     ///
     /// `com.atproto.admin.disableAccountInvites`
+    ///
+    /// Returns [`Output`](disable_account_invites::Output).
     pub fn disable_account_invites(
         &self,
         input: disable_account_invites::Input,
     ) -> xrpc::Call<'c, disable_account_invites::DisableAccountInvites> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, disable_account_invites::Params::new(), input)
     }
+
     /// Disables invite codes by code or by the accounts that own them; needs admin rights.
     ///
     /// `com.atproto.admin.disableInviteCodes`
+    ///
+    /// Returns [`Output`](disable_invite_codes::Output).
     pub fn disable_invite_codes(
         &self,
         input: disable_invite_codes::Input,
     ) -> xrpc::Call<'c, disable_invite_codes::DisableInviteCodes> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, disable_invite_codes::Params::new(), input)
     }
+
     /// Lets an account receive and hand out invite codes again; needs admin rights.
     ///
     /// `com.atproto.admin.enableAccountInvites`
+    ///
+    /// Returns [`Output`](enable_account_invites::Output).
     pub fn enable_account_invites(
         &self,
         input: enable_account_invites::Input,
     ) -> xrpc::Call<'c, enable_account_invites::EnableAccountInvites> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, enable_account_invites::Params::new(), input)
     }
+
     /// Returns the administrative details of one account; needs admin rights.
     ///
     /// `com.atproto.admin.getAccountInfo`
+    ///
+    /// Returns [`Output`](get_account_info::Output).
     pub fn get_account_info(
         &self,
         params: get_account_info::Params,
     ) -> xrpc::Call<'c, get_account_info::GetAccountInfo> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Returns the administrative details of several accounts in one call; needs admin rights.
     ///
     /// `com.atproto.admin.getAccountInfos`
+    ///
+    /// Returns [`Output`](get_account_infos::Output).
     pub fn get_account_infos(
         &self,
         params: get_account_infos::Params,
     ) -> xrpc::Call<'c, get_account_infos::GetAccountInfos> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Lists the invite codes known to the server with their uses; needs admin rights.
     ///
     /// `com.atproto.admin.getInviteCodes`
-    pub fn get_invite_codes(
-        &self,
-        params: get_invite_codes::Params,
-    ) -> xrpc::Call<'c, get_invite_codes::GetInviteCodes> {
-        xrpc::Call::new(self.0, params, ())
+    ///
+    /// Optional parameters: [`Params`](get_invite_codes::Params), set with [`params`](xrpc::Call::params). Returns
+    /// [`Output`](get_invite_codes::Output).
+    pub fn get_invite_codes(&self) -> xrpc::Call<'c, get_invite_codes::GetInviteCodes> {
+        xrpc::Call::new(self.0, get_invite_codes::Params::new(), ())
     }
+
     /// Returns whether an account, record or blob is taken down or deactivated; needs admin rights.
     ///
     /// `com.atproto.admin.getSubjectStatus`
+    ///
+    /// Optional parameters: [`Params`](get_subject_status::Params), set with [`params`](xrpc::Call::params).
+    /// Returns [`Output`](get_subject_status::Output).
     pub fn get_subject_status(
         &self,
-        params: get_subject_status::Params,
     ) -> xrpc::Call<'c, get_subject_status::GetSubjectStatus> {
-        xrpc::Call::new(self.0, params, ())
+        xrpc::Call::new(self.0, get_subject_status::Params::new(), ())
     }
+
     /// Lists the accounts on the server, optionally only those with a given email address; needs admin rights.
     ///
     /// `com.atproto.admin.searchAccounts`
-    pub fn search_accounts(
-        &self,
-        params: search_accounts::Params,
-    ) -> xrpc::Call<'c, search_accounts::SearchAccounts> {
-        xrpc::Call::new(self.0, params, ())
+    ///
+    /// Optional parameters: [`Params`](search_accounts::Params), set with [`params`](xrpc::Call::params). Returns
+    /// [`Output`](search_accounts::Output).
+    pub fn search_accounts(&self) -> xrpc::Call<'c, search_accounts::SearchAccounts> {
+        xrpc::Call::new(self.0, search_accounts::Params::new(), ())
     }
+
     /// Sends an email to the address of an account on the server; needs admin rights.
     ///
     /// `com.atproto.admin.sendEmail`
+    ///
+    /// Returns [`Output`](send_email::Output).
     pub fn send_email(
         &self,
         input: send_email::Input,
     ) -> xrpc::Call<'c, send_email::SendEmail> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, send_email::Params::new(), input)
     }
+
     /// Sets the email address of an account; needs admin rights.
     ///
     /// `com.atproto.admin.updateAccountEmail`
+    ///
+    /// Returns [`Output`](update_account_email::Output).
     pub fn update_account_email(
         &self,
         input: update_account_email::Input,
     ) -> xrpc::Call<'c, update_account_email::UpdateAccountEmail> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, update_account_email::Params::new(), input)
     }
+
     /// Sets the handle of an account; needs admin rights.
     ///
     /// `com.atproto.admin.updateAccountHandle`
+    ///
+    /// Returns [`Output`](update_account_handle::Output).
     pub fn update_account_handle(
         &self,
         input: update_account_handle::Input,
     ) -> xrpc::Call<'c, update_account_handle::UpdateAccountHandle> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, update_account_handle::Params::new(), input)
     }
+
     /// Sets a new password for an account; needs admin rights.
     ///
     /// `com.atproto.admin.updateAccountPassword`
+    ///
+    /// Returns [`Output`](update_account_password::Output).
     pub fn update_account_password(
         &self,
         input: update_account_password::Input,
     ) -> xrpc::Call<'c, update_account_password::UpdateAccountPassword> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, update_account_password::Params::new(), input)
     }
+
     /// Sets the key with which the repository of an account is signed, in its DID document; needs admin rights.
     ///
     /// `com.atproto.admin.updateAccountSigningKey`
+    ///
+    /// Returns [`Output`](update_account_signing_key::Output).
     pub fn update_account_signing_key(
         &self,
         input: update_account_signing_key::Input,
     ) -> xrpc::Call<'c, update_account_signing_key::UpdateAccountSigningKey> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, update_account_signing_key::Params::new(), input)
     }
+
     /// Takes down, restores, deactivates or reactivates an account, record or blob; needs admin rights.
     ///
     /// `com.atproto.admin.updateSubjectStatus`
+    ///
+    /// Returns [`Output`](update_subject_status::Output).
     pub fn update_subject_status(
         &self,
         input: update_subject_status::Input,
     ) -> xrpc::Call<'c, update_subject_status::UpdateSubjectStatus> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, update_subject_status::Params::new(), input)
     }
 }

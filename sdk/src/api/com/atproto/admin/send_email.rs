@@ -16,33 +16,44 @@ impl xrpc::Method for SendEmail {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for SendEmail {}
+
+/// The parameters of `com.atproto.admin.sendEmail`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `com.atproto.admin.sendEmail`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `recipientDid`.
     pub recipient_did: types::Did,
-    /// `content`.
     pub content: String,
-    /// `subject`.
     pub subject: Option<String>,
     /// Account on whose behalf the mail is sent.
     pub sender_did: types::Did,
     /// Note for other administrators, not part of the mail.
     pub comment: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "com.atproto.admin.sendEmail", record: false, {
         0 recipient_did: "recipientDid" required,
         1 content: "content" required,
@@ -53,7 +64,8 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`recipient_did`](field@Self::recipient_did),
+    /// [`content`](field@Self::content) and [`sender_did`](field@Self::sender_did).
     pub fn new(
         recipient_did: types::Did,
         content: impl Into<String>,
@@ -70,7 +82,7 @@ impl Input {
     }
 }
 
-crate::setters! { Input { subject = subject: into String, comment = comment: into String } }
+crate::__v1::setters! { Input { subject = subject: into String, comment = comment: into String } }
 
 /// The output of `com.atproto.admin.sendEmail`.
 #[derive(Clone)]
@@ -78,14 +90,18 @@ crate::setters! { Input { subject = subject: into String, comment = comment: int
 pub struct Output {
     /// Whether the mail was handed over for delivery.
     pub sent: bool,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "com.atproto.admin.sendEmail", record: false, { 0 sent: "sent" required } }
+crate::__v1::object! {
+    Output, "com.atproto.admin.sendEmail", record: false, {
+        0 sent: "sent" required,
+    }
+}
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`sent`](field@Self::sent).
     pub fn new(sent: bool) -> Self {
         Self {
             sent,
@@ -93,3 +109,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `com.atproto.admin.sendEmail`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

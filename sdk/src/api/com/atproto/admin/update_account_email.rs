@@ -16,27 +16,39 @@ impl xrpc::Method for UpdateAccountEmail {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = None;
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
-    type Output = xrpc::Empty;
-    type Error = xrpc::NoError;
+    type Output = xrpc::Empty<Output>;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for UpdateAccountEmail {}
+
+/// The parameters of `com.atproto.admin.updateAccountEmail`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `com.atproto.admin.updateAccountEmail`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `account`.
     pub account: types::AtIdentifier,
-    /// `email`.
     pub email: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "com.atproto.admin.updateAccountEmail", record: false, {
         0 account: "account" required,
         1 email: "email" required,
@@ -44,7 +56,7 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`account`](field@Self::account) and [`email`](field@Self::email).
     pub fn new(
         account: impl Into<types::AtIdentifier>,
         email: impl Into<String>,
@@ -56,3 +68,17 @@ impl Input {
         }
     }
 }
+
+/// The output of `com.atproto.admin.updateAccountEmail`.
+///
+/// The lexicon defines none: if the server sends a body, it is not read.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Output {}
+
+/// The errors of `com.atproto.admin.updateAccountEmail`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -17,29 +17,42 @@ impl xrpc::Method for UpdateSubjectStatus {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for UpdateSubjectStatus {}
+
+/// The parameters of `com.atproto.admin.updateSubjectStatus`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `com.atproto.admin.updateSubjectStatus`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `subject`.
     pub subject: InputSubject,
     /// Takedown state to set; leave out to keep it.
     pub takedown: Option<Box<api::com::atproto::admin::defs::StatusAttr>>,
     /// Deactivation state to set, for accounts; leave out to keep it.
     pub deactivated: Option<Box<api::com::atproto::admin::defs::StatusAttr>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "com.atproto.admin.updateSubjectStatus", record: false, {
         0 subject: "subject" required,
         1 takedown: "takedown" optional,
@@ -48,7 +61,7 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`subject`](field@Self::subject).
     pub fn new(subject: impl Into<InputSubject>) -> Self {
         Self {
             subject: subject.into(),
@@ -59,7 +72,7 @@ impl Input {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Input {
         takedown = takedown: boxed api::com::atproto::admin::defs::StatusAttr,
         deactivated = deactivated: boxed api::com::atproto::admin::defs::StatusAttr,
@@ -76,11 +89,11 @@ pub enum InputSubject {
     StrongRef(Box<api::com::atproto::repo::strong_ref::StrongRef>),
     /// `com.atproto.admin.defs#repoBlobRef`
     RepoBlobRef(Box<api::com::atproto::admin::defs::RepoBlobRef>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     InputSubject, open {
         RepoRef(api::com::atproto::admin::defs::RepoRef) = "com.atproto.admin.defs#repoRef",
         StrongRef(api::com::atproto::repo::strong_ref::StrongRef) = "com.atproto.repo.strongRef",
@@ -92,15 +105,13 @@ crate::union! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `subject`.
     pub subject: OutputSubject,
-    /// `takedown`.
     pub takedown: Option<Box<api::com::atproto::admin::defs::StatusAttr>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.admin.updateSubjectStatus", record: false, {
         0 subject: "subject" required,
         1 takedown: "takedown" optional,
@@ -108,7 +119,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`subject`](field@Self::subject).
     pub fn new(subject: impl Into<OutputSubject>) -> Self {
         Self {
             subject: subject.into(),
@@ -128,14 +139,21 @@ pub enum OutputSubject {
     StrongRef(Box<api::com::atproto::repo::strong_ref::StrongRef>),
     /// `com.atproto.admin.defs#repoBlobRef`
     RepoBlobRef(Box<api::com::atproto::admin::defs::RepoBlobRef>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     OutputSubject, open {
         RepoRef(api::com::atproto::admin::defs::RepoRef) = "com.atproto.admin.defs#repoRef",
         StrongRef(api::com::atproto::repo::strong_ref::StrongRef) = "com.atproto.repo.strongRef",
         RepoBlobRef(api::com::atproto::admin::defs::RepoBlobRef) = "com.atproto.admin.defs#repoBlobRef",
     }
 }
+
+/// The errors of `com.atproto.admin.updateSubjectStatus`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -10,17 +10,16 @@ use crate::types;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct IdentityInfo {
-    /// `did`.
     pub did: types::Did,
     /// The handle, checked in both directions; handle.invalid when the check fails.
     pub handle: types::Handle,
     /// The complete DID document.
     pub did_doc: types::Unknown,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     IdentityInfo, "com.atproto.identity.defs#identityInfo", record: false, {
         0 did: "did" required,
         1 handle: "handle" required,
@@ -29,7 +28,8 @@ crate::object! {
 }
 
 impl IdentityInfo {
-    /// With the required fields.
+    /// Creates `IdentityInfo` with its required fields: [`did`](field@Self::did), [`handle`](field@Self::handle)
+    /// and [`did_doc`](field@Self::did_doc).
     pub fn new(did: types::Did, handle: types::Handle, did_doc: types::Unknown) -> Self {
         Self {
             did,

@@ -17,13 +17,27 @@ impl xrpc::Method for GetRecommendedDidCredentials {
     const KIND: xrpc::Kind = xrpc::Kind::Query;
     const INPUT: Option<&'static str> = None;
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetRecommendedDidCredentials {}
+
+/// The parameters of `com.atproto.identity.getRecommendedDidCredentials`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The output of `com.atproto.identity.getRecommendedDidCredentials`.
 #[derive(Clone, Default)]
@@ -31,17 +45,16 @@ impl xrpc::Query for GetRecommendedDidCredentials {}
 pub struct Output {
     /// Keys that may change the DID, most powerful first; for did:plc only.
     pub rotation_keys: Option<Vec<String>>,
-    /// `alsoKnownAs`.
     pub also_known_as: Option<Vec<String>>,
     /// Named public keys for the DID document, among them the repository signing key.
     pub verification_methods: Option<types::Unknown>,
     /// Named service entries for the DID document, among them the personal data server.
     pub services: Option<types::Unknown>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.identity.getRecommendedDidCredentials", record: false, {
         0 rotation_keys: "rotationKeys" optional,
         1 also_known_as: "alsoKnownAs" optional,
@@ -51,7 +64,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With nothing set.
+    /// Creates `Output` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             rotation_keys: None,
@@ -62,3 +75,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `com.atproto.identity.getRecommendedDidCredentials`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -22,96 +22,122 @@ pub mod update_handle;
 pub struct ComAtprotoIdentity<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! { com_atproto_identity, ComAtprotoIdentity, "com.atproto.identity" }
+crate::__v1::accessor! { com_atproto_identity, ComAtprotoIdentity, "com.atproto.identity" }
 
 #[cfg(feature = "client")]
 impl<'c> ComAtprotoIdentity<'c> {
+    /// Returns the methods of `com.atproto.identity` over any transport.
+    pub fn over(transport: &'c dyn xrpc::Transport) -> Self {
+        Self(xrpc::Caller::new(transport))
+    }
+
     /// Returns the keys, aliases and services that the server suggests for the DID document of the signed-in
     /// account.
     ///
     /// `com.atproto.identity.getRecommendedDidCredentials`
+    ///
+    /// Returns [`Output`](get_recommended_did_credentials::Output).
     pub fn get_recommended_did_credentials(
         &self,
     ) -> xrpc::Call<'c, get_recommended_did_credentials::GetRecommendedDidCredentials> {
-        xrpc::Call::new(self.0, xrpc::NoParams, ())
+        xrpc::Call::new(self.0, get_recommended_did_credentials::Params::new(), ())
     }
+
     /// Asks the server to resolve a DID or handle afresh, discarding what it had cached.
     ///
     /// `com.atproto.identity.refreshIdentity`
     ///
-    /// Errors: `HandleNotFound`, `DidNotFound`, `DidDeactivated`.
+    /// Returns [`Output`](refresh_identity::Output). Errors: `HandleNotFound`, `DidNotFound`, `DidDeactivated`; see
+    /// [`Error`](refresh_identity::Error).
     pub fn refresh_identity(
         &self,
         input: refresh_identity::Input,
     ) -> xrpc::Call<'c, refresh_identity::RefreshIdentity> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, refresh_identity::Params::new(), input)
     }
+
     /// Sends the signed-in account an email with a code needed to sign a PLC operation.
     ///
     /// `com.atproto.identity.requestPlcOperationSignature`
+    ///
+    /// Returns [`Output`](request_plc_operation_signature::Output).
     pub fn request_plc_operation_signature(
         &self,
     ) -> xrpc::Call<'c, request_plc_operation_signature::RequestPlcOperationSignature> {
-        xrpc::Call::new(self.0, xrpc::NoParams, ())
+        xrpc::Call::new(self.0, request_plc_operation_signature::Params::new(), ())
     }
+
     /// Returns the DID document of a DID without checking its handle.
     ///
     /// `com.atproto.identity.resolveDid`
     ///
-    /// Errors: `DidNotFound`, `DidDeactivated`.
+    /// Returns [`Output`](resolve_did::Output). Errors: `DidNotFound`, `DidDeactivated`; see
+    /// [`Error`](resolve_did::Error).
     pub fn resolve_did(
         &self,
         params: resolve_did::Params,
     ) -> xrpc::Call<'c, resolve_did::ResolveDid> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Returns the DID that a handle points to, without checking that the DID points back.
     ///
     /// `com.atproto.identity.resolveHandle`
     ///
-    /// Errors: `HandleNotFound`.
+    /// Returns [`Output`](resolve_handle::Output). Errors: `HandleNotFound`; see [`Error`](resolve_handle::Error).
     pub fn resolve_handle(
         &self,
         params: resolve_handle::Params,
     ) -> xrpc::Call<'c, resolve_handle::ResolveHandle> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Resolves a DID or handle to a complete identity, checking that handle and DID point at each other.
     ///
     /// `com.atproto.identity.resolveIdentity`
     ///
-    /// Errors: `HandleNotFound`, `DidNotFound`, `DidDeactivated`.
+    /// Returns [`Output`](resolve_identity::Output). Errors: `HandleNotFound`, `DidNotFound`, `DidDeactivated`; see
+    /// [`Error`](resolve_identity::Error).
     pub fn resolve_identity(
         &self,
         params: resolve_identity::Params,
     ) -> xrpc::Call<'c, resolve_identity::ResolveIdentity> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Has the server sign a change to the PLC entry of the signed-in account; fields left out keep their values.
     ///
     /// `com.atproto.identity.signPlcOperation`
+    ///
+    /// Returns [`Output`](sign_plc_operation::Output).
     pub fn sign_plc_operation(
         &self,
         input: sign_plc_operation::Input,
     ) -> xrpc::Call<'c, sign_plc_operation::SignPlcOperation> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, sign_plc_operation::Params::new(), input)
     }
+
     /// Checks a signed PLC operation for the signed-in account and passes it on to the PLC directory.
     ///
     /// `com.atproto.identity.submitPlcOperation`
+    ///
+    /// Returns [`Output`](submit_plc_operation::Output).
     pub fn submit_plc_operation(
         &self,
         input: submit_plc_operation::Input,
     ) -> xrpc::Call<'c, submit_plc_operation::SubmitPlcOperation> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, submit_plc_operation::Params::new(), input)
     }
+
     /// Changes the handle of the signed-in account after checking that it may use the new one.
     ///
     /// `com.atproto.identity.updateHandle`
+    ///
+    /// Returns [`Output`](update_handle::Output).
     pub fn update_handle(
         &self,
         input: update_handle::Input,
     ) -> xrpc::Call<'c, update_handle::UpdateHandle> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, update_handle::Params::new(), input)
     }
 }

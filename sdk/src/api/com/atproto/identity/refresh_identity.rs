@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `com.atproto.identity.refreshIdentity`
 ///
-/// Errors: `HandleNotFound`, `DidNotFound`, `DidDeactivated`.
+/// Errors: `HandleNotFound`, `DidNotFound`, `DidDeactivated`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RefreshIdentity;
 
@@ -19,7 +19,7 @@ impl xrpc::Method for RefreshIdentity {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -27,24 +27,37 @@ impl xrpc::Method for RefreshIdentity {
 
 impl xrpc::Procedure for RefreshIdentity {}
 
+/// The parameters of `com.atproto.identity.refreshIdentity`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `com.atproto.identity.refreshIdentity`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `identifier`.
     pub identifier: types::AtIdentifier,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "com.atproto.identity.refreshIdentity", record: false, {
         0 identifier: "identifier" required,
     }
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`identifier`](field@Self::identifier).
     pub fn new(identifier: impl Into<types::AtIdentifier>) -> Self {
         Self {
             identifier: identifier.into(),
@@ -56,7 +69,7 @@ impl Input {
 /// The output of `com.atproto.identity.refreshIdentity`.
 pub type Output = api::com::atproto::identity::defs::IdentityInfo;
 
-/// The errors that the lexicon names.
+/// The errors of `com.atproto.identity.refreshIdentity`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -68,7 +81,7 @@ pub enum Error {
     DidDeactivated,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         HandleNotFound = "HandleNotFound",
         DidNotFound = "DidNotFound",

@@ -9,7 +9,7 @@ use crate::xrpc;
 ///
 /// `com.atproto.identity.resolveDid`
 ///
-/// Errors: `DidNotFound`, `DidDeactivated`.
+/// Errors: `DidNotFound`, `DidDeactivated`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ResolveDid;
 
@@ -30,14 +30,13 @@ impl xrpc::Query for ResolveDid {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `did`.
     pub did: types::Did,
 }
 
-crate::params! { Params { 0 did: "did" } }
+crate::__v1::params! { Params { 0 did: "did" } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`did`](field@Self::did).
     pub fn new(did: types::Did) -> Self {
         Self { did }
     }
@@ -47,20 +46,19 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `didDoc`.
     pub did_doc: types::Unknown,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.identity.resolveDid", record: false, {
         0 did_doc: "didDoc" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`did_doc`](field@Self::did_doc).
     pub fn new(did_doc: types::Unknown) -> Self {
         Self {
             did_doc,
@@ -69,7 +67,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `com.atproto.identity.resolveDid`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -79,4 +77,4 @@ pub enum Error {
     DidDeactivated,
 }
 
-crate::errors! { Error { DidNotFound = "DidNotFound", DidDeactivated = "DidDeactivated" } }
+crate::__v1::errors! { Error { DidNotFound = "DidNotFound", DidDeactivated = "DidDeactivated" } }

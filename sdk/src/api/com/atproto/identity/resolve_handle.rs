@@ -9,7 +9,7 @@ use crate::xrpc;
 ///
 /// `com.atproto.identity.resolveHandle`
 ///
-/// Errors: `HandleNotFound`.
+/// Errors: `HandleNotFound`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ResolveHandle;
 
@@ -30,14 +30,13 @@ impl xrpc::Query for ResolveHandle {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `handle`.
     pub handle: types::Handle,
 }
 
-crate::params! { Params { 0 handle: "handle" } }
+crate::__v1::params! { Params { 0 handle: "handle" } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`handle`](field@Self::handle).
     pub fn new(handle: types::Handle) -> Self {
         Self { handle }
     }
@@ -47,20 +46,19 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `did`.
     pub did: types::Did,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.identity.resolveHandle", record: false, {
         0 did: "did" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`did`](field@Self::did).
     pub fn new(did: types::Did) -> Self {
         Self {
             did,
@@ -69,7 +67,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `com.atproto.identity.resolveHandle`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -77,4 +75,4 @@ pub enum Error {
     HandleNotFound,
 }
 
-crate::errors! { Error { HandleNotFound = "HandleNotFound" } }
+crate::__v1::errors! { Error { HandleNotFound = "HandleNotFound" } }

@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `com.atproto.identity.resolveIdentity`
 ///
-/// Errors: `HandleNotFound`, `DidNotFound`, `DidDeactivated`.
+/// Errors: `HandleNotFound`, `DidNotFound`, `DidDeactivated`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ResolveIdentity;
 
@@ -31,14 +31,13 @@ impl xrpc::Query for ResolveIdentity {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `identifier`.
     pub identifier: types::AtIdentifier,
 }
 
-crate::params! { Params { 0 identifier: "identifier" } }
+crate::__v1::params! { Params { 0 identifier: "identifier" } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`identifier`](field@Self::identifier).
     pub fn new(identifier: impl Into<types::AtIdentifier>) -> Self {
         Self {
             identifier: identifier.into(),
@@ -49,7 +48,7 @@ impl Params {
 /// The output of `com.atproto.identity.resolveIdentity`.
 pub type Output = api::com::atproto::identity::defs::IdentityInfo;
 
-/// The errors that the lexicon names.
+/// The errors of `com.atproto.identity.resolveIdentity`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -61,7 +60,7 @@ pub enum Error {
     DidDeactivated,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         HandleNotFound = "HandleNotFound",
         DidNotFound = "DidNotFound",

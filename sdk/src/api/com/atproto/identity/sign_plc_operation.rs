@@ -16,13 +16,27 @@ impl xrpc::Method for SignPlcOperation {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for SignPlcOperation {}
+
+/// The parameters of `com.atproto.identity.signPlcOperation`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `com.atproto.identity.signPlcOperation`.
 #[derive(Clone, Default)]
@@ -34,15 +48,13 @@ pub struct Input {
     pub rotation_keys: Option<Vec<String>>,
     /// Aliases of the account, with its handle as an at:// URI.
     pub also_known_as: Option<Vec<String>>,
-    /// `verificationMethods`.
     pub verification_methods: Option<types::Unknown>,
-    /// `services`.
     pub services: Option<types::Unknown>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "com.atproto.identity.signPlcOperation", record: false, {
         0 token: "token" optional,
         1 rotation_keys: "rotationKeys" optional,
@@ -53,7 +65,7 @@ crate::object! {
 }
 
 impl Input {
-    /// With nothing set.
+    /// Creates `Input` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             token: None,
@@ -66,7 +78,7 @@ impl Input {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Input {
         token = token: into String,
         rotation_keys = rotation_keys: plain Vec<String>,
@@ -82,18 +94,18 @@ crate::setters! {
 pub struct Output {
     /// The signed operation, ready to be submitted.
     pub operation: types::Unknown,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.identity.signPlcOperation", record: false, {
         0 operation: "operation" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`operation`](field@Self::operation).
     pub fn new(operation: types::Unknown) -> Self {
         Self {
             operation,
@@ -101,3 +113,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `com.atproto.identity.signPlcOperation`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

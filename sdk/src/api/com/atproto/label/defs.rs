@@ -30,11 +30,11 @@ pub struct Label {
     pub exp: Option<types::Datetime>,
     /// Signature over the label in DAG-CBOR form.
     pub sig: Option<types::Bytes>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Label, "com.atproto.label.defs#label", record: false, {
         0 cid: "cid" optional,
         1 cts: "cts" required,
@@ -49,7 +49,8 @@ crate::object! {
 }
 
 impl Label {
-    /// With the required fields.
+    /// Creates `Label` with its required fields: [`src`](field@Self::src), [`uri`](field@Self::uri),
+    /// [`val`](field@Self::val) and [`cts`](field@Self::cts).
     pub fn new(
         src: types::Did,
         uri: types::Uri,
@@ -77,20 +78,20 @@ impl Label {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SelfLabels {
-    /// `values`: At most 10 elements.
+    /// At most 10 elements.
     pub values: Vec<SelfLabel>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     SelfLabels, "com.atproto.label.defs#selfLabels", record: false, {
         0 values: "values" required [MaxLength(10)],
     }
 }
 
 impl SelfLabels {
-    /// With the required fields.
+    /// Creates `SelfLabels` with its required field, [`values`](field@Self::values).
     pub fn new(values: Vec<SelfLabel>) -> Self {
         Self {
             values,
@@ -105,20 +106,20 @@ impl SelfLabels {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SelfLabel {
-    /// `val`: At most 128 bytes.
+    /// At most 128 bytes.
     pub val: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     SelfLabel, "com.atproto.label.defs#selfLabel", record: false, {
         0 val: "val" required [MaxBytes(128)],
     }
 }
 
 impl SelfLabel {
-    /// With the required fields.
+    /// Creates `SelfLabel` with its required field, [`val`](field@Self::val).
     pub fn new(val: impl Into<String>) -> Self {
         Self {
             val: val.into(),
@@ -143,17 +144,16 @@ pub struct LabelValueDefinition {
     pub blurs: LabelValueDefinitionBlurs,
     /// What happens for users who have not chosen a setting.
     ///
-    /// `warn` if absent.
+    /// Defaults to `warn`.
     pub default_setting: Option<LabelValueDefinitionDefaultSetting>,
     /// When true, the content is shown only to users who have enabled adult content.
     pub adult_only: Option<bool>,
-    /// `locales`.
     pub locales: Vec<LabelValueDefinitionStrings>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LabelValueDefinition, "com.atproto.label.defs#labelValueDefinition", record: false, {
         0 blurs: "blurs" required,
         1 locales: "locales" required,
@@ -165,7 +165,8 @@ crate::object! {
 }
 
 impl LabelValueDefinition {
-    /// With the required fields.
+    /// Creates `LabelValueDefinition` with its required fields: [`identifier`](field@Self::identifier),
+    /// [`severity`](field@Self::severity), [`blurs`](field@Self::blurs) and [`locales`](field@Self::locales).
     pub fn new(
         identifier: impl Into<String>,
         severity: impl Into<LabelValueDefinitionSeverity>,
@@ -182,7 +183,8 @@ impl LabelValueDefinition {
             extra: types::Extra::default(),
         }
     }
-    /// `defaultSetting`, or what the lexicon says that its absence means.
+
+    /// Returns `defaultSetting`, or its default in the lexicon if it is absent.
     pub fn default_setting_or_default(&self) -> LabelValueDefinitionDefaultSetting {
         self.default_setting
             .clone()
@@ -190,7 +192,7 @@ impl LabelValueDefinition {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     LabelValueDefinition {
         default_setting = default_setting: into LabelValueDefinitionDefaultSetting,
         adult_only = adult_only: plain bool,
@@ -207,11 +209,11 @@ pub enum LabelValueDefinitionSeverity {
     Alert,
     /// `none`
     None,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     LabelValueDefinitionSeverity {
         Inform = "inform",
         Alert = "alert",
@@ -229,11 +231,11 @@ pub enum LabelValueDefinitionBlurs {
     Media,
     /// `none`
     None,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     LabelValueDefinitionBlurs {
         Content = "content",
         Media = "media",
@@ -251,11 +253,11 @@ pub enum LabelValueDefinitionDefaultSetting {
     Warn,
     /// `hide`
     Hide,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     LabelValueDefinitionDefaultSetting {
         Ignore = "ignore",
         Warn = "warn",
@@ -269,17 +271,16 @@ crate::open_string! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LabelValueDefinitionStrings {
-    /// `lang`.
     pub lang: types::Language,
-    /// `name`: At most 64 graphemes. At most 640 bytes.
+    /// At most 64 graphemes. At most 640 bytes.
     pub name: String,
-    /// `description`: At most 10000 graphemes. At most 100000 bytes.
+    /// At most 10000 graphemes. At most 100000 bytes.
     pub description: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LabelValueDefinitionStrings, "com.atproto.label.defs#labelValueDefinitionStrings", record: false, {
         0 lang: "lang" required,
         1 name: "name" required [MaxGraphemes(64), MaxBytes(640)],
@@ -288,7 +289,8 @@ crate::object! {
 }
 
 impl LabelValueDefinitionStrings {
-    /// With the required fields.
+    /// Creates `LabelValueDefinitionStrings` with its required fields: [`lang`](field@Self::lang),
+    /// [`name`](field@Self::name) and [`description`](field@Self::description).
     pub fn new(
         lang: types::Language,
         name: impl Into<String>,
@@ -325,11 +327,11 @@ pub enum LabelValue {
     GraphicMedia,
     /// `bot`
     Bot,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     LabelValue {
         BangHide = "!hide",
         BangWarn = "!warn",

@@ -15,13 +15,20 @@ pub mod subscribe_labels;
 pub struct ComAtprotoLabel<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! { com_atproto_label, ComAtprotoLabel, "com.atproto.label" }
+crate::__v1::accessor! { com_atproto_label, ComAtprotoLabel, "com.atproto.label" }
 
 #[cfg(feature = "client")]
 impl<'c> ComAtprotoLabel<'c> {
+    /// Returns the methods of `com.atproto.label` over any transport.
+    pub fn over(transport: &'c dyn xrpc::Transport) -> Self {
+        Self(xrpc::Caller::new(transport))
+    }
+
     /// Finds labels by subject and by the labelers that issued them; no sign-in needed.
     ///
     /// `com.atproto.label.queryLabels`
+    ///
+    /// Returns [`Output`](query_labels::Output).
     pub fn query_labels(
         &self,
         params: query_labels::Params,

@@ -20,19 +20,22 @@ impl xrpc::Method for QueryLabels {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for QueryLabels {}
 
 impl xrpc::Paginated for QueryLabels {
     type Item = api::com::atproto::label::defs::Label;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(output: Output) -> Vec<api::com::atproto::label::defs::Label> {
         output.labels
     }
@@ -46,13 +49,12 @@ pub struct Params {
     pub uri_patterns: Vec<String>,
     /// DIDs of labelers; leave out for any.
     pub sources: Option<Vec<types::Did>>,
-    /// `limit`: 1 to 250. 50 if absent.
+    /// Between 1 and 250. Defaults to 50.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 uri_patterns: "uriPatterns",
         1 sources: "sources",
@@ -62,7 +64,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`uri_patterns`](field@Self::uri_patterns).
     pub fn new(uri_patterns: Vec<String>) -> Self {
         Self {
             uri_patterns,
@@ -73,7 +75,7 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
         sources = sources: plain Vec<types::Did>,
         limit = limit: plain i64,
@@ -85,15 +87,13 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `labels`.
     pub labels: Vec<api::com::atproto::label::defs::Label>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.label.queryLabels", record: false, {
         0 cursor: "cursor" optional,
         1 labels: "labels" required,
@@ -101,7 +101,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`labels`](field@Self::labels).
     pub fn new(labels: Vec<api::com::atproto::label::defs::Label>) -> Self {
         Self {
             cursor: None,
@@ -110,3 +110,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `com.atproto.label.queryLabels`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

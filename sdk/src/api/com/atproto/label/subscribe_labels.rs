@@ -4,78 +4,6 @@
 
 use crate::api;
 use crate::types;
-use crate::xrpc;
-
-/// Streams the labels and label withdrawals of a labeler as they are issued.
-///
-/// `com.atproto.label.subscribeLabels`
-///
-/// Errors: `FutureCursor`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SubscribeLabels;
-
-impl xrpc::Method for SubscribeLabels {
-    const NSID: &'static str = "com.atproto.label.subscribeLabels";
-    const KIND: xrpc::Kind = xrpc::Kind::Subscription;
-    const INPUT: Option<&'static str> = None;
-    const OUTPUT: Option<&'static str> = None;
-    type Params = Params;
-    type Input = xrpc::Empty;
-    type Output = xrpc::Empty;
-    type Error = Error;
-}
-
-impl xrpc::Subscription for SubscribeLabels {
-    type Message = Message;
-}
-
-/// The parameters of `com.atproto.label.subscribeLabels`.
-#[derive(Clone, Default)]
-#[non_exhaustive]
-pub struct Params {
-    /// Sequence number after which to resume.
-    pub cursor: Option<i64>,
-}
-
-crate::params! { Params { 0 cursor: "cursor" } }
-
-impl Params {
-    /// With nothing set.
-    pub fn new() -> Self {
-        Self { cursor: None }
-    }
-}
-
-crate::setters! { Params { cursor = cursor: plain i64 } }
-
-/// The errors that the lexicon names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Error {
-    /// `FutureCursor`
-    FutureCursor,
-}
-
-crate::errors! { Error { FutureCursor = "FutureCursor" } }
-
-/// A message of `com.atproto.label.subscribeLabels`.
-#[derive(Clone)]
-#[non_exhaustive]
-pub enum Message {
-    /// `com.atproto.label.subscribeLabels#labels`
-    Labels(Box<Labels>),
-    /// `com.atproto.label.subscribeLabels#info`
-    Info(Box<Info>),
-    /// A variant that the lexicon does not name.
-    Other(types::Unknown),
-}
-
-crate::union! {
-    Message, open {
-        Labels(Labels) = "com.atproto.label.subscribeLabels#labels",
-        Info(Info) = "com.atproto.label.subscribeLabels#info",
-    }
-}
 
 /// A group of labels sent in one message.
 ///
@@ -83,15 +11,13 @@ crate::union! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Labels {
-    /// `seq`.
     pub seq: i64,
-    /// `labels`.
     pub labels: Vec<api::com::atproto::label::defs::Label>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Labels, "com.atproto.label.subscribeLabels#labels", record: false, {
         0 seq: "seq" required,
         1 labels: "labels" required,
@@ -99,7 +25,7 @@ crate::object! {
 }
 
 impl Labels {
-    /// With the required fields.
+    /// Creates `Labels` with its required fields: [`seq`](field@Self::seq) and [`labels`](field@Self::labels).
     pub fn new(seq: i64, labels: Vec<api::com::atproto::label::defs::Label>) -> Self {
         Self {
             seq,
@@ -115,15 +41,13 @@ impl Labels {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Info {
-    /// `name`.
     pub name: InfoName,
-    /// `message`.
     pub message: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Info, "com.atproto.label.subscribeLabels#info", record: false, {
         0 name: "name" required,
         1 message: "message" optional,
@@ -131,7 +55,7 @@ crate::object! {
 }
 
 impl Info {
-    /// With the required fields.
+    /// Creates `Info` with its required field, [`name`](field@Self::name).
     pub fn new(name: impl Into<InfoName>) -> Self {
         Self {
             name: name.into(),
@@ -147,8 +71,8 @@ impl Info {
 pub enum InfoName {
     /// `OutdatedCursor`
     OutdatedCursor,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { InfoName { OutdatedCursor = "OutdatedCursor" } }
+crate::__v1::open_string! { InfoName { OutdatedCursor = "OutdatedCursor" } }

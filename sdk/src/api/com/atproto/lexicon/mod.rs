@@ -14,15 +14,21 @@ pub mod schema;
 pub struct ComAtprotoLexicon<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! { com_atproto_lexicon, ComAtprotoLexicon, "com.atproto.lexicon" }
+crate::__v1::accessor! { com_atproto_lexicon, ComAtprotoLexicon, "com.atproto.lexicon" }
 
 #[cfg(feature = "client")]
 impl<'c> ComAtprotoLexicon<'c> {
+    /// Returns the methods of `com.atproto.lexicon` over any transport.
+    pub fn over(transport: &'c dyn xrpc::Transport) -> Self {
+        Self(xrpc::Caller::new(transport))
+    }
+
     /// Finds the published schema for an NSID through its domain and returns it with its address.
     ///
     /// `com.atproto.lexicon.resolveLexicon`
     ///
-    /// Errors: `LexiconNotFound`.
+    /// Returns [`Output`](resolve_lexicon::Output). Errors: `LexiconNotFound`; see
+    /// [`Error`](resolve_lexicon::Error).
     pub fn resolve_lexicon(
         &self,
         params: resolve_lexicon::Params,

@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `com.atproto.lexicon.resolveLexicon`
 ///
-/// Errors: `LexiconNotFound`.
+/// Errors: `LexiconNotFound`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ResolveLexicon;
 
@@ -31,14 +31,13 @@ impl xrpc::Query for ResolveLexicon {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `nsid`.
     pub nsid: types::Nsid,
 }
 
-crate::params! { Params { 0 nsid: "nsid" } }
+crate::__v1::params! { Params { 0 nsid: "nsid" } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`nsid`](field@Self::nsid).
     pub fn new(nsid: types::Nsid) -> Self {
         Self { nsid }
     }
@@ -48,17 +47,14 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cid`.
     pub cid: types::Cid,
-    /// `schema`.
     pub schema: api::com::atproto::lexicon::schema::Schema,
-    /// `uri`.
     pub uri: types::AtUri,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.lexicon.resolveLexicon", record: false, {
         0 cid: "cid" required,
         1 schema: "schema" required,
@@ -67,11 +63,12 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required fields: [`uri`](field@Self::uri), [`cid`](field@Self::cid) and
+    /// [`schema`](field@Self::schema).
     pub fn new(
+        uri: types::AtUri,
         cid: types::Cid,
         schema: api::com::atproto::lexicon::schema::Schema,
-        uri: types::AtUri,
     ) -> Self {
         Self {
             cid,
@@ -82,7 +79,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `com.atproto.lexicon.resolveLexicon`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -90,4 +87,4 @@ pub enum Error {
     LexiconNotFound,
 }
 
-crate::errors! { Error { LexiconNotFound = "LexiconNotFound" } }
+crate::__v1::errors! { Error { LexiconNotFound = "LexiconNotFound" } }

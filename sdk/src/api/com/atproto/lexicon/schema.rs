@@ -6,17 +6,17 @@ use crate::types;
 
 /// Record that publishes a lexicon; the NSID of the lexicon is the record key.
 ///
-/// Record `com.atproto.lexicon.schema`, record key: `nsid`.
+/// The record `com.atproto.lexicon.schema`, with record keys of the type `nsid`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Schema {
     /// Version of the lexicon language.
     pub lexicon: i64,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Schema, "com.atproto.lexicon.schema", record: true, {
         0 lexicon: "lexicon" required,
     }
@@ -28,7 +28,7 @@ impl types::Record for Schema {
 }
 
 impl Schema {
-    /// With the required fields.
+    /// Creates `Schema` with its required field, [`lexicon`](field@Self::lexicon).
     pub fn new(lexicon: i64) -> Self {
         Self {
             lexicon,

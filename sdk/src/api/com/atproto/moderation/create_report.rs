@@ -17,33 +17,45 @@ impl xrpc::Method for CreateReport {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for CreateReport {}
+
+/// The parameters of `com.atproto.moderation.createReport`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `com.atproto.moderation.createReport`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `reasonType`.
     pub reason_type: api::com::atproto::moderation::defs::ReasonType,
     /// Explanation in the words of the reporter.
     ///
     /// At most 2000 graphemes. At most 20000 bytes.
     pub reason: Option<String>,
-    /// `subject`.
     pub subject: InputSubject,
     /// Tool from which the report was made.
     pub mod_tool: Option<Box<ModTool>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "com.atproto.moderation.createReport", record: false, {
         0 reason_type: "reasonType" required,
         1 reason: "reason" optional [MaxGraphemes(2000), MaxBytes(20000)],
@@ -53,7 +65,8 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`reason_type`](field@Self::reason_type) and
+    /// [`subject`](field@Self::subject).
     pub fn new(
         reason_type: impl Into<api::com::atproto::moderation::defs::ReasonType>,
         subject: impl Into<InputSubject>,
@@ -68,7 +81,12 @@ impl Input {
     }
 }
 
-crate::setters! { Input { reason = reason: into String, mod_tool = mod_tool: boxed ModTool } }
+crate::__v1::setters! {
+    Input {
+        reason = reason: into String,
+        mod_tool = mod_tool: boxed ModTool,
+    }
+}
 
 /// Part of `com.atproto.moderation.createReport`.
 #[derive(Clone)]
@@ -78,11 +96,11 @@ pub enum InputSubject {
     RepoRef(Box<api::com::atproto::admin::defs::RepoRef>),
     /// `com.atproto.repo.strongRef`
     StrongRef(Box<api::com::atproto::repo::strong_ref::StrongRef>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     InputSubject, open {
         RepoRef(api::com::atproto::admin::defs::RepoRef) = "com.atproto.admin.defs#repoRef",
         StrongRef(api::com::atproto::repo::strong_ref::StrongRef) = "com.atproto.repo.strongRef",
@@ -95,21 +113,17 @@ crate::union! {
 pub struct Output {
     /// Number of the report at the moderation service.
     pub id: i64,
-    /// `reasonType`.
     pub reason_type: api::com::atproto::moderation::defs::ReasonType,
-    /// `reason`: At most 2000 graphemes. At most 20000 bytes.
+    /// At most 2000 graphemes. At most 20000 bytes.
     pub reason: Option<String>,
-    /// `subject`.
     pub subject: OutputSubject,
-    /// `reportedBy`.
     pub reported_by: types::Did,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.moderation.createReport", record: false, {
         0 id: "id" required,
         1 reason_type: "reasonType" required,
@@ -121,7 +135,9 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required fields: [`id`](field@Self::id), [`reason_type`](field@Self::reason_type),
+    /// [`subject`](field@Self::subject), [`reported_by`](field@Self::reported_by) and
+    /// [`created_at`](field@Self::created_at).
     pub fn new(
         id: i64,
         reason_type: impl Into<api::com::atproto::moderation::defs::ReasonType>,
@@ -149,16 +165,23 @@ pub enum OutputSubject {
     RepoRef(Box<api::com::atproto::admin::defs::RepoRef>),
     /// `com.atproto.repo.strongRef`
     StrongRef(Box<api::com::atproto::repo::strong_ref::StrongRef>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     OutputSubject, open {
         RepoRef(api::com::atproto::admin::defs::RepoRef) = "com.atproto.admin.defs#repoRef",
         StrongRef(api::com::atproto::repo::strong_ref::StrongRef) = "com.atproto.repo.strongRef",
     }
 }
+
+/// The errors of `com.atproto.moderation.createReport`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }
 
 /// The tool that made the report.
 ///
@@ -166,15 +189,14 @@ crate::union! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ModTool {
-    /// `name`.
     pub name: String,
     /// Free extra data about how the tool was used.
     pub meta: Option<types::Unknown>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ModTool, "com.atproto.moderation.createReport#modTool", record: false, {
         0 name: "name" required,
         1 meta: "meta" optional,
@@ -182,7 +204,7 @@ crate::object! {
 }
 
 impl ModTool {
-    /// With the required fields.
+    /// Creates `ModTool` with its required field, [`name`](field@Self::name).
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -192,4 +214,4 @@ impl ModTool {
     }
 }
 
-crate::setters! { ModTool { meta = meta: plain types::Unknown } }
+crate::__v1::setters! { ModTool { meta = meta: plain types::Unknown } }

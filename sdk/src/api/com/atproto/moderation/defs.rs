@@ -10,105 +10,199 @@ use crate::types;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ReasonType {
+    /// Unwanted bulk messages, excessive mentions or replies; older, general form.
+    ///
     /// `com.atproto.moderation.defs#reasonSpam`
     ReasonSpam,
+    /// Breaks the law or the rules of the service; older, general form.
+    ///
     /// `com.atproto.moderation.defs#reasonViolation`
     ReasonViolation,
+    /// False identity or misleading claims; older, general form.
+    ///
     /// `com.atproto.moderation.defs#reasonMisleading`
     ReasonMisleading,
+    /// Sexual content that is unwanted or not labeled; older, general form.
+    ///
     /// `com.atproto.moderation.defs#reasonSexual`
     ReasonSexual,
+    /// Rude, harassing or hostile conduct; older, general form.
+    ///
     /// `com.atproto.moderation.defs#reasonRude`
     ReasonRude,
+    /// Anything that no other reason covers; older, general form.
+    ///
     /// `com.atproto.moderation.defs#reasonOther`
     ReasonOther,
+    /// Asks for an earlier moderation decision to be looked at again.
+    ///
     /// `com.atproto.moderation.defs#reasonAppeal`
     ReasonAppeal,
+    /// Asks for an earlier moderation decision to be looked at again.
+    ///
     /// `tools.ozone.report.defs#reasonAppeal`
     ToolsOzoneReportDefsReasonAppeal,
+    /// Anything that no other reason covers.
+    ///
     /// `tools.ozone.report.defs#reasonOther`
     ToolsOzoneReportDefsReasonOther,
+    /// Cruelty to animals.
+    ///
     /// `tools.ozone.report.defs#reasonViolenceAnimal`
     ReasonViolenceAnimal,
+    /// Threats of violence or calls for it.
+    ///
     /// `tools.ozone.report.defs#reasonViolenceThreats`
     ReasonViolenceThreats,
+    /// Graphic pictures or accounts of violence.
+    ///
     /// `tools.ozone.report.defs#reasonViolenceGraphicContent`
     ReasonViolenceGraphicContent,
+    /// Praise of violence or of those who commit it.
+    ///
     /// `tools.ozone.report.defs#reasonViolenceGlorification`
     ReasonViolenceGlorification,
+    /// Content by or in support of extremist or terrorist groups.
+    ///
     /// `tools.ozone.report.defs#reasonViolenceExtremistContent`
     ReasonViolenceExtremistContent,
+    /// Trade in human beings or their exploitation.
+    ///
     /// `tools.ozone.report.defs#reasonViolenceTrafficking`
     ReasonViolenceTrafficking,
+    /// Violent content of another kind.
+    ///
     /// `tools.ozone.report.defs#reasonViolenceOther`
     ReasonViolenceOther,
+    /// Sexual abuse of adults.
+    ///
     /// `tools.ozone.report.defs#reasonSexualAbuseContent`
     ReasonSexualAbuseContent,
+    /// Intimate pictures shared without consent.
+    ///
     /// `tools.ozone.report.defs#reasonSexualNCII`
     ReasonSexualNcii,
+    /// Artificially made sexual pictures of a real person.
+    ///
     /// `tools.ozone.report.defs#reasonSexualDeepfake`
     ReasonSexualDeepfake,
+    /// Sexual acts with animals.
+    ///
     /// `tools.ozone.report.defs#reasonSexualAnimal`
     ReasonSexualAnimal,
+    /// Adult content that lacks a label.
+    ///
     /// `tools.ozone.report.defs#reasonSexualUnlabeled`
     ReasonSexualUnlabeled,
+    /// Sexual content of another kind.
+    ///
     /// `tools.ozone.report.defs#reasonSexualOther`
     ReasonSexualOther,
+    /// Sexual abuse material that shows children.
+    ///
     /// `tools.ozone.report.defs#reasonChildSafetyCSAM`
     ReasonChildSafetyCsam,
+    /// Grooming or other predatory approaches to children.
+    ///
     /// `tools.ozone.report.defs#reasonChildSafetyGroom`
     ReasonChildSafetyGroom,
+    /// Private details of a child.
+    ///
     /// `tools.ozone.report.defs#reasonChildSafetyPrivacy`
     ReasonChildSafetyPrivacy,
+    /// Bullying or harassment of a child.
+    ///
     /// `tools.ozone.report.defs#reasonChildSafetyHarassment`
     ReasonChildSafetyHarassment,
+    /// Harm to children of another kind.
+    ///
     /// `tools.ozone.report.defs#reasonChildSafetyOther`
     ReasonChildSafetyOther,
+    /// Deliberate provocation of others.
+    ///
     /// `tools.ozone.report.defs#reasonHarassmentTroll`
     ReasonHarassmentTroll,
+    /// Repeated hostility against a particular person.
+    ///
     /// `tools.ozone.report.defs#reasonHarassmentTargeted`
     ReasonHarassmentTargeted,
+    /// Hatred against people for what they are.
+    ///
     /// `tools.ozone.report.defs#reasonHarassmentHateSpeech`
     ReasonHarassmentHateSpeech,
+    /// Publishing private details of a person.
+    ///
     /// `tools.ozone.report.defs#reasonHarassmentDoxxing`
     ReasonHarassmentDoxxing,
+    /// Harassing or hateful conduct of another kind.
+    ///
     /// `tools.ozone.report.defs#reasonHarassmentOther`
     ReasonHarassmentOther,
+    /// Automated account that does not say so.
+    ///
     /// `tools.ozone.report.defs#reasonMisleadingBot`
     ReasonMisleadingBot,
+    /// Pretending to be another person or organisation.
+    ///
     /// `tools.ozone.report.defs#reasonMisleadingImpersonation`
     ReasonMisleadingImpersonation,
+    /// Unwanted bulk content.
+    ///
     /// `tools.ozone.report.defs#reasonMisleadingSpam`
     ReasonMisleadingSpam,
+    /// Fraud or attempts at it.
+    ///
     /// `tools.ozone.report.defs#reasonMisleadingScam`
     ReasonMisleadingScam,
+    /// False information about elections or voting.
+    ///
     /// `tools.ozone.report.defs#reasonMisleadingElections`
     ReasonMisleadingElections,
+    /// Misleading content of another kind.
+    ///
     /// `tools.ozone.report.defs#reasonMisleadingOther`
     ReasonMisleadingOther,
+    /// Hacking, attacks on systems or other dangers to security.
+    ///
     /// `tools.ozone.report.defs#reasonRuleSiteSecurity`
     ReasonRuleSiteSecurity,
+    /// Offering banned goods or services.
+    ///
     /// `tools.ozone.report.defs#reasonRuleProhibitedSales`
     ReasonRuleProhibitedSales,
+    /// New account of someone who was banned.
+    ///
     /// `tools.ozone.report.defs#reasonRuleBanEvasion`
     ReasonRuleBanEvasion,
+    /// Breach of another rule of the service.
+    ///
     /// `tools.ozone.report.defs#reasonRuleOther`
     ReasonRuleOther,
+    /// Content that shows or encourages self-harm.
+    ///
     /// `tools.ozone.report.defs#reasonSelfHarmContent`
     ReasonSelfHarmContent,
+    /// Content that encourages eating disorders.
+    ///
     /// `tools.ozone.report.defs#reasonSelfHarmED`
     ReasonSelfHarmEd,
+    /// Dangerous challenges or stunts.
+    ///
     /// `tools.ozone.report.defs#reasonSelfHarmStunts`
     ReasonSelfHarmStunts,
+    /// Encouraging dangerous use of drugs or other substances.
+    ///
     /// `tools.ozone.report.defs#reasonSelfHarmSubstances`
     ReasonSelfHarmSubstances,
+    /// Dangerous conduct toward oneself of another kind.
+    ///
     /// `tools.ozone.report.defs#reasonSelfHarmOther`
     ReasonSelfHarmOther,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     ReasonType {
         ReasonSpam = "com.atproto.moderation.defs#reasonSpam",
         ReasonViolation = "com.atproto.moderation.defs#reasonViolation",
@@ -205,8 +299,8 @@ pub enum SubjectType {
     Record,
     /// `chat`
     Chat,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { SubjectType { Account = "account", Record = "record", Chat = "chat" } }
+crate::__v1::open_string! { SubjectType { Account = "account", Record = "record", Chat = "chat" } }

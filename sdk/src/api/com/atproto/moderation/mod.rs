@@ -14,17 +14,24 @@ pub mod defs;
 pub struct ComAtprotoModeration<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! { com_atproto_moderation, ComAtprotoModeration, "com.atproto.moderation" }
+crate::__v1::accessor! { com_atproto_moderation, ComAtprotoModeration, "com.atproto.moderation" }
 
 #[cfg(feature = "client")]
 impl<'c> ComAtprotoModeration<'c> {
+    /// Returns the methods of `com.atproto.moderation` over any transport.
+    pub fn over(transport: &'c dyn xrpc::Transport) -> Self {
+        Self(xrpc::Caller::new(transport))
+    }
+
     /// Files a report about an account or record with a moderation service; normally needs sign-in.
     ///
     /// `com.atproto.moderation.createReport`
+    ///
+    /// Returns [`Output`](create_report::Output).
     pub fn create_report(
         &self,
         input: create_report::Input,
     ) -> xrpc::Call<'c, create_report::CreateReport> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, create_report::Params::new(), input)
     }
 }

@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `com.atproto.repo.applyWrites`
 ///
-/// Errors: `InvalidSwap`.
+/// Errors: `InvalidSwap`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ApplyWrites;
 
@@ -19,7 +19,7 @@ impl xrpc::Method for ApplyWrites {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -27,23 +27,35 @@ impl xrpc::Method for ApplyWrites {
 
 impl xrpc::Procedure for ApplyWrites {}
 
+/// The parameters of `com.atproto.repo.applyWrites`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `com.atproto.repo.applyWrites`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `repo`.
     pub repo: types::AtIdentifier,
     /// True forces schema checks, false skips them; left out, records with a known schema are checked.
     pub validate: Option<bool>,
-    /// `writes`.
     pub writes: Vec<InputWritesItem>,
     /// Makes the call fail unless this is still the current commit of the repository.
     pub swap_commit: Option<types::Cid>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "com.atproto.repo.applyWrites", record: false, {
         0 repo: "repo" required,
         1 validate: "validate" optional,
@@ -53,7 +65,7 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`repo`](field@Self::repo) and [`writes`](field@Self::writes).
     pub fn new(
         repo: impl Into<types::AtIdentifier>,
         writes: Vec<InputWritesItem>,
@@ -68,9 +80,9 @@ impl Input {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Input {
-        validate = validate: plain bool,
+        with_validate = validate: plain bool,
         swap_commit = swap_commit: plain types::Cid,
     }
 }
@@ -87,7 +99,7 @@ pub enum InputWritesItem {
     Delete(Box<Delete>),
 }
 
-crate::union! {
+crate::__v1::union! {
     InputWritesItem, closed {
         Create(Create) = "com.atproto.repo.applyWrites#create",
         Update(Update) = "com.atproto.repo.applyWrites#update",
@@ -99,15 +111,14 @@ crate::union! {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Output {
-    /// `commit`.
     pub commit: Option<Box<api::com::atproto::repo::defs::CommitMeta>>,
     /// One result per write, in the same order.
     pub results: Option<Vec<OutputResultsItem>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.repo.applyWrites", record: false, {
         0 commit: "commit" optional,
         1 results: "results" optional,
@@ -115,7 +126,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With nothing set.
+    /// Creates `Output` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             commit: None,
@@ -137,7 +148,7 @@ pub enum OutputResultsItem {
     DeleteResult(Box<DeleteResult>),
 }
 
-crate::union! {
+crate::__v1::union! {
     OutputResultsItem, closed {
         CreateResult(CreateResult) = "com.atproto.repo.applyWrites#createResult",
         UpdateResult(UpdateResult) = "com.atproto.repo.applyWrites#updateResult",
@@ -145,7 +156,7 @@ crate::union! {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `com.atproto.repo.applyWrites`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -153,7 +164,7 @@ pub enum Error {
     InvalidSwap,
 }
 
-crate::errors! { Error { InvalidSwap = "InvalidSwap" } }
+crate::__v1::errors! { Error { InvalidSwap = "InvalidSwap" } }
 
 /// Adds a new record.
 ///
@@ -161,19 +172,17 @@ crate::errors! { Error { InvalidSwap = "InvalidSwap" } }
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Create {
-    /// `collection`.
     pub collection: types::Nsid,
     /// Record key; the server picks one when left out.
     ///
     /// At most 512 bytes.
     pub rkey: Option<types::RecordKey>,
-    /// `value`.
     pub value: types::Unknown,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Create, "com.atproto.repo.applyWrites#create", record: false, {
         0 collection: "collection" required,
         1 rkey: "rkey" optional [MaxBytes(512)],
@@ -182,7 +191,8 @@ crate::object! {
 }
 
 impl Create {
-    /// With the required fields.
+    /// Creates `Create` with its required fields: [`collection`](field@Self::collection) and
+    /// [`value`](field@Self::value).
     pub fn new(collection: types::Nsid, value: types::Unknown) -> Self {
         Self {
             collection,
@@ -193,7 +203,7 @@ impl Create {
     }
 }
 
-crate::setters! { Create { rkey = rkey: plain types::RecordKey } }
+crate::__v1::setters! { Create { rkey = rkey: plain types::RecordKey } }
 
 /// Replaces an existing record.
 ///
@@ -201,17 +211,14 @@ crate::setters! { Create { rkey = rkey: plain types::RecordKey } }
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Update {
-    /// `collection`.
     pub collection: types::Nsid,
-    /// `rkey`.
     pub rkey: types::RecordKey,
-    /// `value`.
     pub value: types::Unknown,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Update, "com.atproto.repo.applyWrites#update", record: false, {
         0 collection: "collection" required,
         1 rkey: "rkey" required,
@@ -220,7 +227,8 @@ crate::object! {
 }
 
 impl Update {
-    /// With the required fields.
+    /// Creates `Update` with its required fields: [`collection`](field@Self::collection),
+    /// [`rkey`](field@Self::rkey) and [`value`](field@Self::value).
     pub fn new(
         collection: types::Nsid,
         rkey: types::RecordKey,
@@ -241,15 +249,13 @@ impl Update {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Delete {
-    /// `collection`.
     pub collection: types::Nsid,
-    /// `rkey`.
     pub rkey: types::RecordKey,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Delete, "com.atproto.repo.applyWrites#delete", record: false, {
         0 collection: "collection" required,
         1 rkey: "rkey" required,
@@ -257,7 +263,8 @@ crate::object! {
 }
 
 impl Delete {
-    /// With the required fields.
+    /// Creates `Delete` with its required fields: [`collection`](field@Self::collection) and
+    /// [`rkey`](field@Self::rkey).
     pub fn new(collection: types::Nsid, rkey: types::RecordKey) -> Self {
         Self {
             collection,
@@ -271,17 +278,15 @@ impl Delete {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct CreateResult {
-    /// `uri`.
     pub uri: types::AtUri,
-    /// `cid`.
     pub cid: types::Cid,
     /// Whether the record matched its schema or the schema was not known.
     pub validation_status: Option<CreateResultValidationStatus>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     CreateResult, "com.atproto.repo.applyWrites#createResult", record: false, {
         0 uri: "uri" required,
         1 cid: "cid" required,
@@ -290,7 +295,7 @@ crate::object! {
 }
 
 impl CreateResult {
-    /// With the required fields.
+    /// Creates `CreateResult` with its required fields: [`uri`](field@Self::uri) and [`cid`](field@Self::cid).
     pub fn new(uri: types::AtUri, cid: types::Cid) -> Self {
         Self {
             uri,
@@ -309,27 +314,25 @@ pub enum CreateResultValidationStatus {
     Valid,
     /// `unknown`
     Unknown,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { CreateResultValidationStatus { Valid = "valid", Unknown = "unknown" } }
+crate::__v1::open_string! { CreateResultValidationStatus { Valid = "valid", Unknown = "unknown" } }
 
 /// `com.atproto.repo.applyWrites#updateResult`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct UpdateResult {
-    /// `uri`.
     pub uri: types::AtUri,
-    /// `cid`.
     pub cid: types::Cid,
     /// Whether the record matched its schema or the schema was not known.
     pub validation_status: Option<UpdateResultValidationStatus>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     UpdateResult, "com.atproto.repo.applyWrites#updateResult", record: false, {
         0 uri: "uri" required,
         1 cid: "cid" required,
@@ -338,7 +341,7 @@ crate::object! {
 }
 
 impl UpdateResult {
-    /// With the required fields.
+    /// Creates `UpdateResult` with its required fields: [`uri`](field@Self::uri) and [`cid`](field@Self::cid).
     pub fn new(uri: types::AtUri, cid: types::Cid) -> Self {
         Self {
             uri,
@@ -357,24 +360,24 @@ pub enum UpdateResultValidationStatus {
     Valid,
     /// `unknown`
     Unknown,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { UpdateResultValidationStatus { Valid = "valid", Unknown = "unknown" } }
+crate::__v1::open_string! { UpdateResultValidationStatus { Valid = "valid", Unknown = "unknown" } }
 
 /// `com.atproto.repo.applyWrites#deleteResult`
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct DeleteResult {
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { DeleteResult, "com.atproto.repo.applyWrites#deleteResult", record: false, {} }
+crate::__v1::object! { DeleteResult, "com.atproto.repo.applyWrites#deleteResult", record: false, {} }
 
 impl DeleteResult {
-    /// With nothing set.
+    /// Creates `DeleteResult`, which has no fields in the lexicon.
     pub fn new() -> Self {
         Self {
             extra: types::Extra::default(),

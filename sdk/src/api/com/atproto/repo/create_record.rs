@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `com.atproto.repo.createRecord`
 ///
-/// Errors: `InvalidSwap`.
+/// Errors: `InvalidSwap`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CreateRecord;
 
@@ -19,7 +19,7 @@ impl xrpc::Method for CreateRecord {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -27,13 +27,25 @@ impl xrpc::Method for CreateRecord {
 
 impl xrpc::Procedure for CreateRecord {}
 
+/// The parameters of `com.atproto.repo.createRecord`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `com.atproto.repo.createRecord`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `repo`.
     pub repo: types::AtIdentifier,
-    /// `collection`.
     pub collection: types::Nsid,
     /// Record key; the server picks one when left out.
     ///
@@ -41,15 +53,14 @@ pub struct Input {
     pub rkey: Option<types::RecordKey>,
     /// True forces a schema check, false skips it; left out, the record is checked if its schema is known.
     pub validate: Option<bool>,
-    /// `record`.
     pub record: types::Unknown,
     /// Makes the call fail unless this is still the current commit of the repository.
     pub swap_commit: Option<types::Cid>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "com.atproto.repo.createRecord", record: false, {
         0 repo: "repo" required,
         1 collection: "collection" required,
@@ -61,7 +72,8 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`repo`](field@Self::repo), [`collection`](field@Self::collection)
+    /// and [`record`](field@Self::record).
     pub fn new(
         repo: impl Into<types::AtIdentifier>,
         collection: types::Nsid,
@@ -79,10 +91,10 @@ impl Input {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Input {
         rkey = rkey: plain types::RecordKey,
-        validate = validate: plain bool,
+        with_validate = validate: plain bool,
         swap_commit = swap_commit: plain types::Cid,
     }
 }
@@ -91,19 +103,16 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `uri`.
     pub uri: types::AtUri,
-    /// `cid`.
     pub cid: types::Cid,
-    /// `commit`.
     pub commit: Option<Box<api::com::atproto::repo::defs::CommitMeta>>,
     /// Whether the record matched its schema or the schema was not known.
     pub validation_status: Option<OutputValidationStatus>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.repo.createRecord", record: false, {
         0 uri: "uri" required,
         1 cid: "cid" required,
@@ -113,7 +122,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required fields: [`uri`](field@Self::uri) and [`cid`](field@Self::cid).
     pub fn new(uri: types::AtUri, cid: types::Cid) -> Self {
         Self {
             uri,
@@ -133,13 +142,13 @@ pub enum OutputValidationStatus {
     Valid,
     /// `unknown`
     Unknown,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { OutputValidationStatus { Valid = "valid", Unknown = "unknown" } }
+crate::__v1::open_string! { OutputValidationStatus { Valid = "valid", Unknown = "unknown" } }
 
-/// The errors that the lexicon names.
+/// The errors of `com.atproto.repo.createRecord`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -147,4 +156,4 @@ pub enum Error {
     InvalidSwap,
 }
 
-crate::errors! { Error { InvalidSwap = "InvalidSwap" } }
+crate::__v1::errors! { Error { InvalidSwap = "InvalidSwap" } }

@@ -10,15 +10,14 @@ use crate::types;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct CommitMeta {
-    /// `cid`.
     pub cid: types::Cid,
     /// Revision of the repository at this commit; later revisions sort higher.
     pub rev: types::Tid,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     CommitMeta, "com.atproto.repo.defs#commitMeta", record: false, {
         0 cid: "cid" required,
         1 rev: "rev" required,
@@ -26,7 +25,7 @@ crate::object! {
 }
 
 impl CommitMeta {
-    /// With the required fields.
+    /// Creates `CommitMeta` with its required fields: [`cid`](field@Self::cid) and [`rev`](field@Self::rev).
     pub fn new(cid: types::Cid, rev: types::Tid) -> Self {
         Self {
             cid,

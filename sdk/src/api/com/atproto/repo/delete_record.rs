@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `com.atproto.repo.deleteRecord`
 ///
-/// Errors: `InvalidSwap`.
+/// Errors: `InvalidSwap`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeleteRecord;
 
@@ -19,7 +19,7 @@ impl xrpc::Method for DeleteRecord {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -27,25 +27,36 @@ impl xrpc::Method for DeleteRecord {
 
 impl xrpc::Procedure for DeleteRecord {}
 
+/// The parameters of `com.atproto.repo.deleteRecord`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `com.atproto.repo.deleteRecord`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `repo`.
     pub repo: types::AtIdentifier,
-    /// `collection`.
     pub collection: types::Nsid,
-    /// `rkey`.
     pub rkey: types::RecordKey,
     /// Makes the call fail unless the record still has this CID.
     pub swap_record: Option<types::Cid>,
     /// Makes the call fail unless this is still the current commit of the repository.
     pub swap_commit: Option<types::Cid>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "com.atproto.repo.deleteRecord", record: false, {
         0 repo: "repo" required,
         1 collection: "collection" required,
@@ -56,7 +67,8 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`repo`](field@Self::repo), [`collection`](field@Self::collection)
+    /// and [`rkey`](field@Self::rkey).
     pub fn new(
         repo: impl Into<types::AtIdentifier>,
         collection: types::Nsid,
@@ -73,7 +85,7 @@ impl Input {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Input {
         swap_record = swap_record: plain types::Cid,
         swap_commit = swap_commit: plain types::Cid,
@@ -86,18 +98,18 @@ crate::setters! {
 pub struct Output {
     /// The new commit; missing when nothing was deleted.
     pub commit: Option<Box<api::com::atproto::repo::defs::CommitMeta>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.repo.deleteRecord", record: false, {
         0 commit: "commit" optional,
     }
 }
 
 impl Output {
-    /// With nothing set.
+    /// Creates `Output` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             commit: None,
@@ -106,7 +118,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `com.atproto.repo.deleteRecord`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -114,4 +126,4 @@ pub enum Error {
     InvalidSwap,
 }
 
-crate::errors! { Error { InvalidSwap = "InvalidSwap" } }
+crate::__v1::errors! { Error { InvalidSwap = "InvalidSwap" } }

@@ -19,7 +19,7 @@ impl xrpc::Method for DescribeRepo {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for DescribeRepo {}
@@ -28,14 +28,13 @@ impl xrpc::Query for DescribeRepo {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `repo`.
     pub repo: types::AtIdentifier,
 }
 
-crate::params! { Params { 0 repo: "repo" } }
+crate::__v1::params! { Params { 0 repo: "repo" } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`repo`](field@Self::repo).
     pub fn new(repo: impl Into<types::AtIdentifier>) -> Self {
         Self { repo: repo.into() }
     }
@@ -45,21 +44,18 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `handle`.
     pub handle: types::Handle,
-    /// `did`.
     pub did: types::Did,
-    /// `didDoc`.
     pub did_doc: types::Unknown,
     /// Collections that hold at least one record.
     pub collections: Vec<types::Nsid>,
     /// Whether handle and DID point at each other.
     pub handle_is_correct: bool,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.repo.describeRepo", record: false, {
         0 handle: "handle" required,
         1 did: "did" required,
@@ -70,7 +66,9 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required fields: [`handle`](field@Self::handle), [`did`](field@Self::did),
+    /// [`did_doc`](field@Self::did_doc), [`collections`](field@Self::collections) and
+    /// [`handle_is_correct`](field@Self::handle_is_correct).
     pub fn new(
         handle: types::Handle,
         did: types::Did,
@@ -88,3 +86,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `com.atproto.repo.describeRepo`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

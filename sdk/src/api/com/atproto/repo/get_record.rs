@@ -9,7 +9,7 @@ use crate::xrpc;
 ///
 /// `com.atproto.repo.getRecord`
 ///
-/// Errors: `RecordNotFound`.
+/// Errors: `RecordNotFound`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetRecord;
 
@@ -30,17 +30,14 @@ impl xrpc::Query for GetRecord {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `repo`.
     pub repo: types::AtIdentifier,
-    /// `collection`.
     pub collection: types::Nsid,
-    /// `rkey`.
     pub rkey: types::RecordKey,
     /// Version wanted; the newest when left out.
     pub cid: Option<types::Cid>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 repo: "repo",
         1 collection: "collection",
@@ -50,7 +47,8 @@ crate::params! {
 }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required fields: [`repo`](field@Self::repo),
+    /// [`collection`](field@Self::collection) and [`rkey`](field@Self::rkey).
     pub fn new(
         repo: impl Into<types::AtIdentifier>,
         collection: types::Nsid,
@@ -65,23 +63,20 @@ impl Params {
     }
 }
 
-crate::setters! { Params { cid = cid: plain types::Cid } }
+crate::__v1::setters! { Params { cid = cid: plain types::Cid } }
 
 /// The output of `com.atproto.repo.getRecord`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `uri`.
     pub uri: types::AtUri,
-    /// `cid`.
     pub cid: Option<types::Cid>,
-    /// `value`.
     pub value: types::Unknown,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.repo.getRecord", record: false, {
         0 uri: "uri" required,
         1 cid: "cid" optional,
@@ -90,7 +85,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required fields: [`uri`](field@Self::uri) and [`value`](field@Self::value).
     pub fn new(uri: types::AtUri, value: types::Unknown) -> Self {
         Self {
             uri,
@@ -101,7 +96,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `com.atproto.repo.getRecord`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -109,4 +104,4 @@ pub enum Error {
     RecordNotFound,
 }
 
-crate::errors! { Error { RecordNotFound = "RecordNotFound" } }
+crate::__v1::errors! { Error { RecordNotFound = "RecordNotFound" } }

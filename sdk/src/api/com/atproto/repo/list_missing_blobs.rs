@@ -19,19 +19,22 @@ impl xrpc::Method for ListMissingBlobs {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for ListMissingBlobs {}
 
 impl xrpc::Paginated for ListMissingBlobs {
     type Item = RecordBlob;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(output: Output) -> Vec<RecordBlob> {
         output.blobs
     }
@@ -41,13 +44,12 @@ impl xrpc::Paginated for ListMissingBlobs {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
-    /// `limit`: 1 to 1000. 500 if absent.
+    /// Between 1 and 1000. Defaults to 500.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 limit: "limit" [Minimum(1), Maximum(1000)] = Integer(500),
         1 cursor: "cursor",
@@ -55,27 +57,25 @@ crate::params! {
 }
 
 impl Params {
-    /// With nothing set.
+    /// Creates `Params` without any of its optional fields.
     pub fn new() -> Self {
         Self { limit: None, cursor: None }
     }
 }
 
-crate::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
+crate::__v1::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
 
 /// The output of `com.atproto.repo.listMissingBlobs`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `blobs`.
     pub blobs: Vec<RecordBlob>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.repo.listMissingBlobs", record: false, {
         0 cursor: "cursor" optional,
         1 blobs: "blobs" required,
@@ -83,7 +83,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`blobs`](field@Self::blobs).
     pub fn new(blobs: Vec<RecordBlob>) -> Self {
         Self {
             cursor: None,
@@ -93,21 +93,26 @@ impl Output {
     }
 }
 
+/// The errors of `com.atproto.repo.listMissingBlobs`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }
+
 /// A missing blob and a record that uses it.
 ///
 /// `com.atproto.repo.listMissingBlobs#recordBlob`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct RecordBlob {
-    /// `cid`.
     pub cid: types::Cid,
-    /// `recordUri`.
     pub record_uri: types::AtUri,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     RecordBlob, "com.atproto.repo.listMissingBlobs#recordBlob", record: false, {
         0 cid: "cid" required,
         1 record_uri: "recordUri" required,
@@ -115,7 +120,8 @@ crate::object! {
 }
 
 impl RecordBlob {
-    /// With the required fields.
+    /// Creates `RecordBlob` with its required fields: [`cid`](field@Self::cid) and
+    /// [`record_uri`](field@Self::record_uri).
     pub fn new(cid: types::Cid, record_uri: types::AtUri) -> Self {
         Self {
             cid,

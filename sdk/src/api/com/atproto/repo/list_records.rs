@@ -19,19 +19,22 @@ impl xrpc::Method for ListRecords {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for ListRecords {}
 
 impl xrpc::Paginated for ListRecords {
     type Item = Record;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(output: Output) -> Vec<Record> {
         output.records
     }
@@ -41,19 +44,16 @@ impl xrpc::Paginated for ListRecords {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `repo`.
     pub repo: types::AtIdentifier,
-    /// `collection`.
     pub collection: types::Nsid,
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
     /// Turns the order of the list around.
     pub reverse: Option<bool>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 repo: "repo",
         1 collection: "collection",
@@ -64,7 +64,8 @@ crate::params! {
 }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required fields: [`repo`](field@Self::repo) and
+    /// [`collection`](field@Self::collection).
     pub fn new(repo: impl Into<types::AtIdentifier>, collection: types::Nsid) -> Self {
         Self {
             repo: repo.into(),
@@ -76,7 +77,7 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
         limit = limit: plain i64,
         cursor = cursor: into String,
@@ -88,15 +89,13 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `records`.
     pub records: Vec<Record>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.repo.listRecords", record: false, {
         0 cursor: "cursor" optional,
         1 records: "records" required,
@@ -104,7 +103,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`records`](field@Self::records).
     pub fn new(records: Vec<Record>) -> Self {
         Self {
             cursor: None,
@@ -114,21 +113,25 @@ impl Output {
     }
 }
 
+/// The errors of `com.atproto.repo.listRecords`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }
+
 /// `com.atproto.repo.listRecords#record`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Record {
-    /// `uri`.
     pub uri: types::AtUri,
-    /// `cid`.
     pub cid: types::Cid,
-    /// `value`.
     pub value: types::Unknown,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Record, "com.atproto.repo.listRecords#record", record: false, {
         0 uri: "uri" required,
         1 cid: "cid" required,
@@ -137,7 +140,8 @@ crate::object! {
 }
 
 impl Record {
-    /// With the required fields.
+    /// Creates `Record` with its required fields: [`uri`](field@Self::uri), [`cid`](field@Self::cid) and
+    /// [`value`](field@Self::value).
     pub fn new(uri: types::AtUri, cid: types::Cid, value: types::Unknown) -> Self {
         Self {
             uri,

@@ -24,108 +24,132 @@ pub mod upload_blob;
 pub struct ComAtprotoRepo<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! { com_atproto_repo, ComAtprotoRepo, "com.atproto.repo" }
+crate::__v1::accessor! { com_atproto_repo, ComAtprotoRepo, "com.atproto.repo" }
 
 #[cfg(feature = "client")]
 impl<'c> ComAtprotoRepo<'c> {
+    /// Returns the methods of `com.atproto.repo` over any transport.
+    pub fn over(transport: &'c dyn xrpc::Transport) -> Self {
+        Self(xrpc::Caller::new(transport))
+    }
+
     /// Makes several record changes in one commit to the repository of the signed-in account, all or none.
     ///
     /// `com.atproto.repo.applyWrites`
     ///
-    /// Errors: `InvalidSwap`.
+    /// Returns [`Output`](apply_writes::Output). Errors: `InvalidSwap`; see [`Error`](apply_writes::Error).
     pub fn apply_writes(
         &self,
         input: apply_writes::Input,
     ) -> xrpc::Call<'c, apply_writes::ApplyWrites> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, apply_writes::Params::new(), input)
     }
+
     /// Adds a new record to the repository of the signed-in account.
     ///
     /// `com.atproto.repo.createRecord`
     ///
-    /// Errors: `InvalidSwap`.
+    /// Returns [`Output`](create_record::Output). Errors: `InvalidSwap`; see [`Error`](create_record::Error).
     pub fn create_record(
         &self,
         input: create_record::Input,
     ) -> xrpc::Call<'c, create_record::CreateRecord> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, create_record::Params::new(), input)
     }
+
     /// Deletes a record of the signed-in account; does nothing when the record does not exist.
     ///
     /// `com.atproto.repo.deleteRecord`
     ///
-    /// Errors: `InvalidSwap`.
+    /// Returns [`Output`](delete_record::Output). Errors: `InvalidSwap`; see [`Error`](delete_record::Error).
     pub fn delete_record(
         &self,
         input: delete_record::Input,
     ) -> xrpc::Call<'c, delete_record::DeleteRecord> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, delete_record::Params::new(), input)
     }
+
     /// Describes an account and its repository, with the collections that hold records; no sign-in needed.
     ///
     /// `com.atproto.repo.describeRepo`
+    ///
+    /// Returns [`Output`](describe_repo::Output).
     pub fn describe_repo(
         &self,
         params: describe_repo::Params,
     ) -> xrpc::Call<'c, describe_repo::DescribeRepo> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Returns one record by repository, collection and record key; no sign-in needed.
     ///
     /// `com.atproto.repo.getRecord`
     ///
-    /// Errors: `RecordNotFound`.
+    /// Returns [`Output`](get_record::Output). Errors: `RecordNotFound`; see [`Error`](get_record::Error).
     pub fn get_record(
         &self,
         params: get_record::Params,
     ) -> xrpc::Call<'c, get_record::GetRecord> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Loads a repository from a CAR file into the signed-in account, as a step of moving between servers.
     ///
     /// `com.atproto.repo.importRepo`
+    ///
+    /// Returns [`Output`](import_repo::Output).
     pub fn import_repo(
         &self,
         body: impl Into<xrpc::RequestBody>,
     ) -> xrpc::Call<'c, import_repo::ImportRepo> {
-        xrpc::Call::new(self.0, xrpc::NoParams, body.into())
+        xrpc::Call::new(self.0, import_repo::Params::new(), body.into())
     }
+
     /// Lists the blobs that records of the signed-in account use but that the server lacks, for account migration.
     ///
     /// `com.atproto.repo.listMissingBlobs`
+    ///
+    /// Optional parameters: [`Params`](list_missing_blobs::Params), set with [`params`](xrpc::Call::params).
+    /// Returns [`Output`](list_missing_blobs::Output).
     pub fn list_missing_blobs(
         &self,
-        params: list_missing_blobs::Params,
     ) -> xrpc::Call<'c, list_missing_blobs::ListMissingBlobs> {
-        xrpc::Call::new(self.0, params, ())
+        xrpc::Call::new(self.0, list_missing_blobs::Params::new(), ())
     }
+
     /// Lists the records of one collection in a repository; no sign-in needed.
     ///
     /// `com.atproto.repo.listRecords`
+    ///
+    /// Returns [`Output`](list_records::Output).
     pub fn list_records(
         &self,
         params: list_records::Params,
     ) -> xrpc::Call<'c, list_records::ListRecords> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Writes a record under a given key in the repository of the signed-in account, creating or replacing it.
     ///
     /// `com.atproto.repo.putRecord`
     ///
-    /// Errors: `InvalidSwap`.
+    /// Returns [`Output`](put_record::Output). Errors: `InvalidSwap`; see [`Error`](put_record::Error).
     pub fn put_record(
         &self,
         input: put_record::Input,
     ) -> xrpc::Call<'c, put_record::PutRecord> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, put_record::Params::new(), input)
     }
+
     /// Uploads a file for the signed-in account; it is dropped later unless a record comes to use it.
     ///
     /// `com.atproto.repo.uploadBlob`
+    ///
+    /// Returns [`Output`](upload_blob::Output).
     pub fn upload_blob(
         &self,
         body: impl Into<xrpc::RequestBody>,
     ) -> xrpc::Call<'c, upload_blob::UploadBlob> {
-        xrpc::Call::new(self.0, xrpc::NoParams, body.into())
+        xrpc::Call::new(self.0, upload_blob::Params::new(), body.into())
     }
 }

@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `com.atproto.repo.putRecord`
 ///
-/// Errors: `InvalidSwap`.
+/// Errors: `InvalidSwap`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PutRecord;
 
@@ -19,7 +19,7 @@ impl xrpc::Method for PutRecord {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -27,29 +27,40 @@ impl xrpc::Method for PutRecord {
 
 impl xrpc::Procedure for PutRecord {}
 
+/// The parameters of `com.atproto.repo.putRecord`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `com.atproto.repo.putRecord`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `repo`.
     pub repo: types::AtIdentifier,
-    /// `collection`.
     pub collection: types::Nsid,
-    /// `rkey`: At most 512 bytes.
+    /// At most 512 bytes.
     pub rkey: types::RecordKey,
     /// True forces a schema check, false skips it; left out, the record is checked if its schema is known.
     pub validate: Option<bool>,
-    /// `record`.
     pub record: types::Unknown,
     /// Makes the call fail unless the record still has this CID; null means it must not exist yet.
     pub swap_record: Option<types::Nullable<types::Cid>>,
     /// Makes the call fail unless this is still the current commit of the repository.
     pub swap_commit: Option<types::Cid>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "com.atproto.repo.putRecord", record: false, {
         0 repo: "repo" required,
         1 collection: "collection" required,
@@ -62,7 +73,8 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`repo`](field@Self::repo),
+    /// [`collection`](field@Self::collection), [`rkey`](field@Self::rkey) and [`record`](field@Self::record).
     pub fn new(
         repo: impl Into<types::AtIdentifier>,
         collection: types::Nsid,
@@ -82,9 +94,9 @@ impl Input {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Input {
-        validate = validate: plain bool,
+        with_validate = validate: plain bool,
         swap_record = swap_record: into types::Nullable<types::Cid>,
         swap_commit = swap_commit: plain types::Cid,
     }
@@ -94,19 +106,16 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `uri`.
     pub uri: types::AtUri,
-    /// `cid`.
     pub cid: types::Cid,
-    /// `commit`.
     pub commit: Option<Box<api::com::atproto::repo::defs::CommitMeta>>,
     /// Whether the record matched its schema or the schema was not known.
     pub validation_status: Option<OutputValidationStatus>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.repo.putRecord", record: false, {
         0 uri: "uri" required,
         1 cid: "cid" required,
@@ -116,7 +125,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required fields: [`uri`](field@Self::uri) and [`cid`](field@Self::cid).
     pub fn new(uri: types::AtUri, cid: types::Cid) -> Self {
         Self {
             uri,
@@ -136,13 +145,13 @@ pub enum OutputValidationStatus {
     Valid,
     /// `unknown`
     Unknown,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { OutputValidationStatus { Valid = "valid", Unknown = "unknown" } }
+crate::__v1::open_string! { OutputValidationStatus { Valid = "valid", Unknown = "unknown" } }
 
-/// The errors that the lexicon names.
+/// The errors of `com.atproto.repo.putRecord`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -150,4 +159,4 @@ pub enum Error {
     InvalidSwap,
 }
 
-crate::errors! { Error { InvalidSwap = "InvalidSwap" } }
+crate::__v1::errors! { Error { InvalidSwap = "InvalidSwap" } }

@@ -10,15 +10,13 @@ use crate::types;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct StrongRef {
-    /// `uri`.
     pub uri: types::AtUri,
-    /// `cid`.
     pub cid: types::Cid,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     StrongRef, "com.atproto.repo.strongRef", record: false, {
         0 cid: "cid" required,
         1 uri: "uri" required,
@@ -26,7 +24,7 @@ crate::object! {
 }
 
 impl StrongRef {
-    /// With the required fields.
+    /// Creates `StrongRef` with its required fields: [`uri`](field@Self::uri) and [`cid`](field@Self::cid).
     pub fn new(uri: types::AtUri, cid: types::Cid) -> Self {
         Self {
             uri,

@@ -16,13 +16,27 @@ impl xrpc::Method for UploadBlob {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("*/*");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Raw;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for UploadBlob {}
+
+/// The parameters of `com.atproto.repo.uploadBlob`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The output of `com.atproto.repo.uploadBlob`.
 #[derive(Clone)]
@@ -30,14 +44,18 @@ impl xrpc::Procedure for UploadBlob {}
 pub struct Output {
     /// Reference to put into a record.
     pub blob: types::Blob,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "com.atproto.repo.uploadBlob", record: false, { 0 blob: "blob" required } }
+crate::__v1::object! {
+    Output, "com.atproto.repo.uploadBlob", record: false, {
+        0 blob: "blob" required,
+    }
+}
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`blob`](field@Self::blob).
     pub fn new(blob: types::Blob) -> Self {
         Self {
             blob,
@@ -45,3 +63,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `com.atproto.repo.uploadBlob`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -16,29 +16,39 @@ impl xrpc::Method for CheckAccountStatus {
     const KIND: xrpc::Kind = xrpc::Kind::Query;
     const INPUT: Option<&'static str> = None;
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for CheckAccountStatus {}
+
+/// The parameters of `com.atproto.server.checkAccountStatus`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The output of `com.atproto.server.checkAccountStatus`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `activated`.
     pub activated: bool,
     /// Whether the DID document points at this server as it should.
     pub valid_did: bool,
-    /// `repoCommit`.
     pub repo_commit: types::Cid,
-    /// `repoRev`.
     pub repo_rev: String,
     /// Number of blocks in the repository.
     pub repo_blocks: i64,
-    /// `indexedRecords`.
     pub indexed_records: i64,
     /// Number of private values stored, such as preferences.
     pub private_state_values: i64,
@@ -46,11 +56,11 @@ pub struct Output {
     pub expected_blobs: i64,
     /// Number of blobs present on the server.
     pub imported_blobs: i64,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.server.checkAccountStatus", record: false, {
         0 activated: "activated" required,
         1 valid_did: "validDid" required,
@@ -65,7 +75,12 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required fields: [`activated`](field@Self::activated),
+    /// [`valid_did`](field@Self::valid_did), [`repo_commit`](field@Self::repo_commit),
+    /// [`repo_rev`](field@Self::repo_rev), [`repo_blocks`](field@Self::repo_blocks),
+    /// [`indexed_records`](field@Self::indexed_records),
+    /// [`private_state_values`](field@Self::private_state_values), [`expected_blobs`](field@Self::expected_blobs)
+    /// and [`imported_blobs`](field@Self::imported_blobs).
     pub fn new(
         activated: bool,
         valid_did: bool,
@@ -91,3 +106,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `com.atproto.server.checkAccountStatus`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

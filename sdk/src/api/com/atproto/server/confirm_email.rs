@@ -9,7 +9,7 @@ use crate::xrpc;
 ///
 /// `com.atproto.server.confirmEmail`
 ///
-/// Errors: `AccountNotFound`, `ExpiredToken`, `InvalidToken`, `InvalidEmail`.
+/// Errors: `AccountNotFound`, `ExpiredToken`, `InvalidToken`, `InvalidEmail`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConfirmEmail;
 
@@ -18,27 +18,39 @@ impl xrpc::Method for ConfirmEmail {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = None;
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
-    type Output = xrpc::Empty;
+    type Output = xrpc::Empty<Output>;
     type Error = Error;
 }
 
 impl xrpc::Procedure for ConfirmEmail {}
 
+/// The parameters of `com.atproto.server.confirmEmail`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `com.atproto.server.confirmEmail`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `email`.
     pub email: String,
-    /// `token`.
     pub token: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "com.atproto.server.confirmEmail", record: false, {
         0 email: "email" required,
         1 token: "token" required,
@@ -46,7 +58,7 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`email`](field@Self::email) and [`token`](field@Self::token).
     pub fn new(email: impl Into<String>, token: impl Into<String>) -> Self {
         Self {
             email: email.into(),
@@ -56,7 +68,14 @@ impl Input {
     }
 }
 
-/// The errors that the lexicon names.
+/// The output of `com.atproto.server.confirmEmail`.
+///
+/// The lexicon defines none: if the server sends a body, it is not read.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Output {}
+
+/// The errors of `com.atproto.server.confirmEmail`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -70,7 +89,7 @@ pub enum Error {
     InvalidEmail,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         AccountNotFound = "AccountNotFound",
         ExpiredToken = "ExpiredToken",

@@ -10,7 +10,7 @@ use crate::xrpc;
 /// `com.atproto.server.createAccount`
 ///
 /// Errors: `InvalidHandle`, `InvalidPassword`, `InvalidInviteCode`, `HandleNotAvailable`, `UnsupportedDomain`,
-/// `UnresolvableDid`, `IncompatibleDidDoc`.
+/// `UnresolvableDid`, `IncompatibleDidDoc`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CreateAccount;
 
@@ -19,7 +19,7 @@ impl xrpc::Method for CreateAccount {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -27,33 +27,42 @@ impl xrpc::Method for CreateAccount {
 
 impl xrpc::Procedure for CreateAccount {}
 
+/// The parameters of `com.atproto.server.createAccount`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `com.atproto.server.createAccount`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `email`.
     pub email: Option<String>,
-    /// `handle`.
     pub handle: types::Handle,
     /// Existing DID to bring in when moving from another server.
     pub did: Option<types::Did>,
-    /// `inviteCode`.
     pub invite_code: Option<String>,
     /// Code received by phone, where the server asks for it.
     pub verification_code: Option<String>,
-    /// `verificationPhone`.
     pub verification_phone: Option<String>,
-    /// `password`.
     pub password: Option<String>,
     /// Public did:key that is put among the rotation keys of the new DID.
     pub recovery_key: Option<String>,
     /// Signed PLC operation to use when bringing in or creating a DID.
     pub plc_op: Option<types::Unknown>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "com.atproto.server.createAccount", record: false, {
         0 email: "email" optional,
         1 handle: "handle" required,
@@ -68,7 +77,7 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`handle`](field@Self::handle).
     pub fn new(handle: types::Handle) -> Self {
         Self {
             email: None,
@@ -85,7 +94,7 @@ impl Input {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Input {
         email = email: into String,
         did = did: plain types::Did,
@@ -102,21 +111,16 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `accessJwt`.
     pub access_jwt: String,
-    /// `refreshJwt`.
     pub refresh_jwt: String,
-    /// `handle`.
     pub handle: types::Handle,
-    /// `did`.
     pub did: types::Did,
-    /// `didDoc`.
     pub did_doc: Option<types::Unknown>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.server.createAccount", record: false, {
         0 access_jwt: "accessJwt" required,
         1 refresh_jwt: "refreshJwt" required,
@@ -127,7 +131,8 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required fields: [`access_jwt`](field@Self::access_jwt),
+    /// [`refresh_jwt`](field@Self::refresh_jwt), [`handle`](field@Self::handle) and [`did`](field@Self::did).
     pub fn new(
         access_jwt: impl Into<String>,
         refresh_jwt: impl Into<String>,
@@ -145,7 +150,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `com.atproto.server.createAccount`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -165,7 +170,7 @@ pub enum Error {
     IncompatibleDidDoc,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         InvalidHandle = "InvalidHandle",
         InvalidPassword = "InvalidPassword",

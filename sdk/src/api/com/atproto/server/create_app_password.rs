@@ -9,7 +9,7 @@ use crate::xrpc;
 ///
 /// `com.atproto.server.createAppPassword`
 ///
-/// Errors: `AccountTakedown`.
+/// Errors: `AccountTakedown`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CreateAppPassword;
 
@@ -18,13 +18,27 @@ impl xrpc::Method for CreateAppPassword {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
 }
 
 impl xrpc::Procedure for CreateAppPassword {}
+
+/// The parameters of `com.atproto.server.createAppPassword`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `com.atproto.server.createAppPassword`.
 #[derive(Clone)]
@@ -34,11 +48,11 @@ pub struct Input {
     pub name: String,
     /// When true, the password also gives access to sensitive parts such as chat.
     pub privileged: Option<bool>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "com.atproto.server.createAppPassword", record: false, {
         0 name: "name" required,
         1 privileged: "privileged" optional,
@@ -46,7 +60,7 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`name`](field@Self::name).
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -56,12 +70,12 @@ impl Input {
     }
 }
 
-crate::setters! { Input { privileged = privileged: plain bool } }
+crate::__v1::setters! { Input { privileged = privileged: plain bool } }
 
 /// The output of `com.atproto.server.createAppPassword`.
 pub type Output = AppPassword;
 
-/// The errors that the lexicon names.
+/// The errors of `com.atproto.server.createAppPassword`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -69,25 +83,22 @@ pub enum Error {
     AccountTakedown,
 }
 
-crate::errors! { Error { AccountTakedown = "AccountTakedown" } }
+crate::__v1::errors! { Error { AccountTakedown = "AccountTakedown" } }
 
 /// `com.atproto.server.createAppPassword#appPassword`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct AppPassword {
-    /// `name`.
     pub name: String,
     /// The new password; shown only this once.
     pub password: String,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// `privileged`.
     pub privileged: Option<bool>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     AppPassword, "com.atproto.server.createAppPassword#appPassword", record: false, {
         0 name: "name" required,
         1 password: "password" required,
@@ -97,7 +108,8 @@ crate::object! {
 }
 
 impl AppPassword {
-    /// With the required fields.
+    /// Creates `AppPassword` with its required fields: [`name`](field@Self::name),
+    /// [`password`](field@Self::password) and [`created_at`](field@Self::created_at).
     pub fn new(
         name: impl Into<String>,
         password: impl Into<String>,

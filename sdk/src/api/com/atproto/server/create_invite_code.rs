@@ -16,13 +16,27 @@ impl xrpc::Method for CreateInviteCode {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for CreateInviteCode {}
+
+/// The parameters of `com.atproto.server.createInviteCode`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `com.atproto.server.createInviteCode`.
 #[derive(Clone)]
@@ -32,11 +46,11 @@ pub struct Input {
     pub use_count: i64,
     /// Account that will own the code.
     pub for_account: Option<types::Did>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "com.atproto.server.createInviteCode", record: false, {
         0 use_count: "useCount" required,
         1 for_account: "forAccount" optional,
@@ -44,7 +58,7 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`use_count`](field@Self::use_count).
     pub fn new(use_count: i64) -> Self {
         Self {
             use_count,
@@ -54,26 +68,25 @@ impl Input {
     }
 }
 
-crate::setters! { Input { for_account = for_account: plain types::Did } }
+crate::__v1::setters! { Input { for_account = for_account: plain types::Did } }
 
 /// The output of `com.atproto.server.createInviteCode`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `code`.
     pub code: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.server.createInviteCode", record: false, {
         0 code: "code" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`code`](field@Self::code).
     pub fn new(code: impl Into<String>) -> Self {
         Self {
             code: code.into(),
@@ -81,3 +94,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `com.atproto.server.createInviteCode`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -16,13 +16,27 @@ impl xrpc::Method for CreateInviteCodes {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for CreateInviteCodes {}
+
+/// The parameters of `com.atproto.server.createInviteCodes`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `com.atproto.server.createInviteCodes`.
 #[derive(Clone)]
@@ -30,17 +44,16 @@ impl xrpc::Procedure for CreateInviteCodes {}
 pub struct Input {
     /// Number of codes for each account.
     ///
-    /// 1 if absent.
+    /// Defaults to 1.
     pub code_count: i64,
     /// How many times each code can be used.
     pub use_count: i64,
-    /// `forAccounts`.
     pub for_accounts: Option<Vec<types::Did>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "com.atproto.server.createInviteCodes", record: false, {
         0 code_count: "codeCount" required,
         1 use_count: "useCount" required,
@@ -49,7 +62,8 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`code_count`](field@Self::code_count) and
+    /// [`use_count`](field@Self::use_count).
     pub fn new(code_count: i64, use_count: i64) -> Self {
         Self {
             code_count,
@@ -60,26 +74,25 @@ impl Input {
     }
 }
 
-crate::setters! { Input { for_accounts = for_accounts: plain Vec<types::Did> } }
+crate::__v1::setters! { Input { for_accounts = for_accounts: plain Vec<types::Did> } }
 
 /// The output of `com.atproto.server.createInviteCodes`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `codes`.
     pub codes: Vec<AccountCodes>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.server.createInviteCodes", record: false, {
         0 codes: "codes" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`codes`](field@Self::codes).
     pub fn new(codes: Vec<AccountCodes>) -> Self {
         Self {
             codes,
@@ -88,21 +101,26 @@ impl Output {
     }
 }
 
+/// The errors of `com.atproto.server.createInviteCodes`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }
+
 /// The codes made for one account.
 ///
 /// `com.atproto.server.createInviteCodes#accountCodes`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct AccountCodes {
-    /// `account`.
     pub account: String,
-    /// `codes`.
     pub codes: Vec<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     AccountCodes, "com.atproto.server.createInviteCodes#accountCodes", record: false, {
         0 account: "account" required,
         1 codes: "codes" required,
@@ -110,7 +128,8 @@ crate::object! {
 }
 
 impl AccountCodes {
-    /// With the required fields.
+    /// Creates `AccountCodes` with its required fields: [`account`](field@Self::account) and
+    /// [`codes`](field@Self::codes).
     pub fn new(account: impl Into<String>, codes: Vec<String>) -> Self {
         Self {
             account: account.into(),

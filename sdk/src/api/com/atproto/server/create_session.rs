@@ -9,7 +9,7 @@ use crate::xrpc;
 ///
 /// `com.atproto.server.createSession`
 ///
-/// Errors: `AccountTakedown`, `AuthFactorTokenRequired`.
+/// Errors: `AccountTakedown`, `AuthFactorTokenRequired`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CreateSession;
 
@@ -18,7 +18,7 @@ impl xrpc::Method for CreateSession {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -26,23 +26,36 @@ impl xrpc::Method for CreateSession {
 
 impl xrpc::Procedure for CreateSession {}
 
+/// The parameters of `com.atproto.server.createSession`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `com.atproto.server.createSession`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
     /// Handle, email address or other name that the server accepts.
     pub identifier: String,
-    /// `password`.
     pub password: String,
     /// Code sent by email, when a second factor is switched on.
     pub auth_factor_token: Option<String>,
     /// When true, an account that is taken down gets a limited session instead of an error.
     pub allow_takendown: Option<bool>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "com.atproto.server.createSession", record: false, {
         0 identifier: "identifier" required,
         1 password: "password" required,
@@ -52,7 +65,8 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`identifier`](field@Self::identifier) and
+    /// [`password`](field@Self::password).
     pub fn new(identifier: impl Into<String>, password: impl Into<String>) -> Self {
         Self {
             identifier: identifier.into(),
@@ -64,7 +78,7 @@ impl Input {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Input {
         auth_factor_token = auth_factor_token: into String,
         allow_takendown = allow_takendown: plain bool,
@@ -79,27 +93,21 @@ pub struct Output {
     pub access_jwt: String,
     /// Long-lived token that is only good for refreshSession and deleteSession.
     pub refresh_jwt: String,
-    /// `handle`.
     pub handle: types::Handle,
-    /// `did`.
     pub did: types::Did,
-    /// `didDoc`.
     pub did_doc: Option<types::Unknown>,
-    /// `email`.
     pub email: Option<String>,
-    /// `emailConfirmed`.
     pub email_confirmed: Option<bool>,
     /// Whether signing in needs a code sent by email.
     pub email_auth_factor: Option<bool>,
-    /// `active`.
     pub active: Option<bool>,
     /// Why the account is not active.
     pub status: Option<OutputStatus>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.server.createSession", record: false, {
         0 access_jwt: "accessJwt" required,
         1 refresh_jwt: "refreshJwt" required,
@@ -115,7 +123,8 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required fields: [`access_jwt`](field@Self::access_jwt),
+    /// [`refresh_jwt`](field@Self::refresh_jwt), [`handle`](field@Self::handle) and [`did`](field@Self::did).
     pub fn new(
         access_jwt: impl Into<String>,
         refresh_jwt: impl Into<String>,
@@ -148,11 +157,11 @@ pub enum OutputStatus {
     Suspended,
     /// `deactivated`
     Deactivated,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     OutputStatus {
         Takendown = "takendown",
         Suspended = "suspended",
@@ -160,7 +169,7 @@ crate::open_string! {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `com.atproto.server.createSession`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -170,7 +179,7 @@ pub enum Error {
     AuthFactorTokenRequired,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         AccountTakedown = "AccountTakedown",
         AuthFactorTokenRequired = "AuthFactorTokenRequired",

@@ -16,13 +16,27 @@ impl xrpc::Method for DeactivateAccount {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = None;
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
-    type Output = xrpc::Empty;
-    type Error = xrpc::NoError;
+    type Output = xrpc::Empty<Output>;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for DeactivateAccount {}
+
+/// The parameters of `com.atproto.server.deactivateAccount`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `com.atproto.server.deactivateAccount`.
 #[derive(Clone, Default)]
@@ -30,18 +44,18 @@ impl xrpc::Procedure for DeactivateAccount {}
 pub struct Input {
     /// Hint to the server how long to keep the data before deleting it.
     pub delete_after: Option<types::Datetime>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "com.atproto.server.deactivateAccount", record: false, {
         0 delete_after: "deleteAfter" optional,
     }
 }
 
 impl Input {
-    /// With nothing set.
+    /// Creates `Input` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             delete_after: None,
@@ -50,4 +64,18 @@ impl Input {
     }
 }
 
-crate::setters! { Input { delete_after = delete_after: plain types::Datetime } }
+crate::__v1::setters! { Input { delete_after = delete_after: plain types::Datetime } }
+
+/// The output of `com.atproto.server.deactivateAccount`.
+///
+/// The lexicon defines none: if the server sends a body, it is not read.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Output {}
+
+/// The errors of `com.atproto.server.deactivateAccount`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

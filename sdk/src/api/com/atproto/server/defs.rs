@@ -10,25 +10,20 @@ use crate::types;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct InviteCode {
-    /// `code`.
     pub code: String,
     /// Number of uses that the code was given.
     pub available: i64,
-    /// `disabled`.
     pub disabled: bool,
-    /// `forAccount`.
     pub for_account: String,
     /// Who made the code: an account or the administrator.
     pub created_by: String,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// `uses`.
     pub uses: Vec<InviteCodeUse>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     InviteCode, "com.atproto.server.defs#inviteCode", record: false, {
         0 code: "code" required,
         1 available: "available" required,
@@ -41,7 +36,10 @@ crate::object! {
 }
 
 impl InviteCode {
-    /// With the required fields.
+    /// Creates `InviteCode` with its required fields: [`code`](field@Self::code),
+    /// [`available`](field@Self::available), [`disabled`](field@Self::disabled),
+    /// [`for_account`](field@Self::for_account), [`created_by`](field@Self::created_by),
+    /// [`created_at`](field@Self::created_at) and [`uses`](field@Self::uses).
     pub fn new(
         code: impl Into<String>,
         available: i64,
@@ -68,15 +66,13 @@ impl InviteCode {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct InviteCodeUse {
-    /// `usedBy`.
     pub used_by: types::Did,
-    /// `usedAt`.
     pub used_at: types::Datetime,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     InviteCodeUse, "com.atproto.server.defs#inviteCodeUse", record: false, {
         0 used_by: "usedBy" required,
         1 used_at: "usedAt" required,
@@ -84,7 +80,8 @@ crate::object! {
 }
 
 impl InviteCodeUse {
-    /// With the required fields.
+    /// Creates `InviteCodeUse` with its required fields: [`used_by`](field@Self::used_by) and
+    /// [`used_at`](field@Self::used_at).
     pub fn new(used_by: types::Did, used_at: types::Datetime) -> Self {
         Self {
             used_by,

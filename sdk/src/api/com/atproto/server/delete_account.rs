@@ -9,7 +9,7 @@ use crate::xrpc;
 ///
 /// `com.atproto.server.deleteAccount`
 ///
-/// Errors: `ExpiredToken`, `InvalidToken`.
+/// Errors: `ExpiredToken`, `InvalidToken`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeleteAccount;
 
@@ -18,29 +18,40 @@ impl xrpc::Method for DeleteAccount {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = None;
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
-    type Output = xrpc::Empty;
+    type Output = xrpc::Empty<Output>;
     type Error = Error;
 }
 
 impl xrpc::Procedure for DeleteAccount {}
 
+/// The parameters of `com.atproto.server.deleteAccount`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `com.atproto.server.deleteAccount`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `did`.
     pub did: types::Did,
-    /// `password`.
     pub password: String,
-    /// `token`.
     pub token: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "com.atproto.server.deleteAccount", record: false, {
         0 did: "did" required,
         1 password: "password" required,
@@ -49,7 +60,8 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`did`](field@Self::did), [`password`](field@Self::password) and
+    /// [`token`](field@Self::token).
     pub fn new(
         did: types::Did,
         password: impl Into<String>,
@@ -64,7 +76,14 @@ impl Input {
     }
 }
 
-/// The errors that the lexicon names.
+/// The output of `com.atproto.server.deleteAccount`.
+///
+/// The lexicon defines none: if the server sends a body, it is not read.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Output {}
+
+/// The errors of `com.atproto.server.deleteAccount`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -74,4 +93,4 @@ pub enum Error {
     InvalidToken,
 }
 
-crate::errors! { Error { ExpiredToken = "ExpiredToken", InvalidToken = "InvalidToken" } }
+crate::__v1::errors! { Error { ExpiredToken = "ExpiredToken", InvalidToken = "InvalidToken" } }

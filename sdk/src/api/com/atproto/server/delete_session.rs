@@ -8,7 +8,7 @@ use crate::xrpc;
 ///
 /// `com.atproto.server.deleteSession`
 ///
-/// Errors: `InvalidToken`, `ExpiredToken`.
+/// Errors: `InvalidToken`, `ExpiredToken`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeleteSession;
 
@@ -17,15 +17,36 @@ impl xrpc::Method for DeleteSession {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = None;
     const OUTPUT: Option<&'static str> = None;
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Empty;
-    type Output = xrpc::Empty;
+    type Output = xrpc::Empty<Output>;
     type Error = Error;
 }
 
 impl xrpc::Procedure for DeleteSession {}
 
-/// The errors that the lexicon names.
+/// The parameters of `com.atproto.server.deleteSession`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
+/// The output of `com.atproto.server.deleteSession`.
+///
+/// The lexicon defines none: if the server sends a body, it is not read.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Output {}
+
+/// The errors of `com.atproto.server.deleteSession`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -35,4 +56,4 @@ pub enum Error {
     ExpiredToken,
 }
 
-crate::errors! { Error { InvalidToken = "InvalidToken", ExpiredToken = "ExpiredToken" } }
+crate::__v1::errors! { Error { InvalidToken = "InvalidToken", ExpiredToken = "ExpiredToken" } }

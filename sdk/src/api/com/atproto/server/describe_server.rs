@@ -16,37 +16,47 @@ impl xrpc::Method for DescribeServer {
     const KIND: xrpc::Kind = xrpc::Kind::Query;
     const INPUT: Option<&'static str> = None;
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for DescribeServer {}
+
+/// The parameters of `com.atproto.server.describeServer`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The output of `com.atproto.server.describeServer`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `inviteCodeRequired`.
     pub invite_code_required: Option<bool>,
-    /// `phoneVerificationRequired`.
     pub phone_verification_required: Option<bool>,
     /// Largest accepted upload in bytes.
     pub blob_upload_limit: Option<i64>,
     /// Suffixes under which new handles can be made.
     pub available_user_domains: Vec<String>,
-    /// `links`.
     pub links: Option<Box<Links>>,
-    /// `contact`.
     pub contact: Option<Box<Contact>>,
     /// DID of the server itself.
     pub did: types::Did,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.server.describeServer", record: false, {
         0 invite_code_required: "inviteCodeRequired" optional,
         1 phone_verification_required: "phoneVerificationRequired" optional,
@@ -59,8 +69,9 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
-    pub fn new(available_user_domains: Vec<String>, did: types::Did) -> Self {
+    /// Creates `Output` with its required fields: [`did`](field@Self::did) and
+    /// [`available_user_domains`](field@Self::available_user_domains).
+    pub fn new(did: types::Did, available_user_domains: Vec<String>) -> Self {
         Self {
             invite_code_required: None,
             phone_verification_required: None,
@@ -74,19 +85,24 @@ impl Output {
     }
 }
 
+/// The errors of `com.atproto.server.describeServer`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }
+
 /// `com.atproto.server.describeServer#links`
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Links {
-    /// `privacyPolicy`.
     pub privacy_policy: Option<types::Uri>,
-    /// `termsOfService`.
     pub terms_of_service: Option<types::Uri>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Links, "com.atproto.server.describeServer#links", record: false, {
         0 privacy_policy: "privacyPolicy" optional,
         1 terms_of_service: "termsOfService" optional,
@@ -94,7 +110,7 @@ crate::object! {
 }
 
 impl Links {
-    /// With nothing set.
+    /// Creates `Links` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             privacy_policy: None,
@@ -108,20 +124,19 @@ impl Links {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Contact {
-    /// `email`.
     pub email: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Contact, "com.atproto.server.describeServer#contact", record: false, {
         0 email: "email" optional,
     }
 }
 
 impl Contact {
-    /// With nothing set.
+    /// Creates `Contact` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             email: None,

@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `com.atproto.server.getAccountInviteCodes`
 ///
-/// Errors: `DuplicateCreate`.
+/// Errors: `DuplicateCreate`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetAccountInviteCodes;
 
@@ -33,15 +33,15 @@ impl xrpc::Query for GetAccountInviteCodes {}
 pub struct Params {
     /// When false, codes without uses left are left out.
     ///
-    /// `true` if absent.
+    /// Defaults to `true`.
     pub include_used: Option<bool>,
     /// When true, codes the account has earned but not received are made now.
     ///
-    /// `true` if absent.
+    /// Defaults to `true`.
     pub create_available: Option<bool>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 include_used: "includeUsed" = Boolean(true),
         1 create_available: "createAvailable" = Boolean(true),
@@ -49,7 +49,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With nothing set.
+    /// Creates `Params` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             include_used: None,
@@ -58,7 +58,7 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
         include_used = include_used: plain bool,
         create_available = create_available: plain bool,
@@ -69,20 +69,19 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `codes`.
     pub codes: Vec<api::com::atproto::server::defs::InviteCode>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.server.getAccountInviteCodes", record: false, {
         0 codes: "codes" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`codes`](field@Self::codes).
     pub fn new(codes: Vec<api::com::atproto::server::defs::InviteCode>) -> Self {
         Self {
             codes,
@@ -91,7 +90,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `com.atproto.server.getAccountInviteCodes`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -99,4 +98,4 @@ pub enum Error {
     DuplicateCreate,
 }
 
-crate::errors! { Error { DuplicateCreate = "DuplicateCreate" } }
+crate::__v1::errors! { Error { DuplicateCreate = "DuplicateCreate" } }

@@ -9,7 +9,7 @@ use crate::xrpc;
 ///
 /// `com.atproto.server.getServiceAuth`
 ///
-/// Errors: `BadExpiration`.
+/// Errors: `BadExpiration`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetServiceAuth;
 
@@ -40,10 +40,10 @@ pub struct Params {
     pub lxm: Option<types::Nsid>,
 }
 
-crate::params! { Params { 0 aud: "aud" [MaxBytes(2048)], 1 exp: "exp", 2 lxm: "lxm" } }
+crate::__v1::params! { Params { 0 aud: "aud" [MaxBytes(2048)], 1 exp: "exp", 2 lxm: "lxm" } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`aud`](field@Self::aud).
     pub fn new(aud: impl Into<String>) -> Self {
         Self {
             aud: aud.into(),
@@ -53,26 +53,25 @@ impl Params {
     }
 }
 
-crate::setters! { Params { exp = exp: plain i64, lxm = lxm: plain types::Nsid } }
+crate::__v1::setters! { Params { exp = exp: plain i64, lxm = lxm: plain types::Nsid } }
 
 /// The output of `com.atproto.server.getServiceAuth`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `token`.
     pub token: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.server.getServiceAuth", record: false, {
         0 token: "token" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`token`](field@Self::token).
     pub fn new(token: impl Into<String>) -> Self {
         Self {
             token: token.into(),
@@ -81,7 +80,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `com.atproto.server.getServiceAuth`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -89,4 +88,4 @@ pub enum Error {
     BadExpiration,
 }
 
-crate::errors! { Error { BadExpiration = "BadExpiration" } }
+crate::__v1::errors! { Error { BadExpiration = "BadExpiration" } }

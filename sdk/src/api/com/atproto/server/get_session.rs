@@ -16,39 +16,47 @@ impl xrpc::Method for GetSession {
     const KIND: xrpc::Kind = xrpc::Kind::Query;
     const INPUT: Option<&'static str> = None;
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetSession {}
+
+/// The parameters of `com.atproto.server.getSession`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The output of `com.atproto.server.getSession`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `handle`.
     pub handle: types::Handle,
-    /// `did`.
     pub did: types::Did,
-    /// `didDoc`.
     pub did_doc: Option<types::Unknown>,
-    /// `email`.
     pub email: Option<String>,
-    /// `emailConfirmed`.
     pub email_confirmed: Option<bool>,
     /// Whether signing in needs a code sent by email.
     pub email_auth_factor: Option<bool>,
-    /// `active`.
     pub active: Option<bool>,
     /// Why the account is not active.
     pub status: Option<OutputStatus>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.server.getSession", record: false, {
         0 handle: "handle" required,
         1 did: "did" required,
@@ -62,7 +70,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required fields: [`handle`](field@Self::handle) and [`did`](field@Self::did).
     pub fn new(handle: types::Handle, did: types::Did) -> Self {
         Self {
             handle,
@@ -88,14 +96,21 @@ pub enum OutputStatus {
     Suspended,
     /// `deactivated`
     Deactivated,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     OutputStatus {
         Takendown = "takendown",
         Suspended = "suspended",
         Deactivated = "deactivated",
     }
 }
+
+/// The errors of `com.atproto.server.getSession`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -9,7 +9,7 @@ use crate::xrpc;
 ///
 /// `com.atproto.server.listAppPasswords`
 ///
-/// Errors: `AccountTakedown`.
+/// Errors: `AccountTakedown`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListAppPasswords;
 
@@ -18,7 +18,7 @@ impl xrpc::Method for ListAppPasswords {
     const KIND: xrpc::Kind = xrpc::Kind::Query;
     const INPUT: Option<&'static str> = None;
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -26,24 +26,37 @@ impl xrpc::Method for ListAppPasswords {
 
 impl xrpc::Query for ListAppPasswords {}
 
+/// The parameters of `com.atproto.server.listAppPasswords`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The output of `com.atproto.server.listAppPasswords`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `passwords`.
     pub passwords: Vec<AppPassword>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.server.listAppPasswords", record: false, {
         0 passwords: "passwords" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`passwords`](field@Self::passwords).
     pub fn new(passwords: Vec<AppPassword>) -> Self {
         Self {
             passwords,
@@ -52,7 +65,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `com.atproto.server.listAppPasswords`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -60,23 +73,21 @@ pub enum Error {
     AccountTakedown,
 }
 
-crate::errors! { Error { AccountTakedown = "AccountTakedown" } }
+crate::__v1::errors! { Error { AccountTakedown = "AccountTakedown" } }
 
 /// `com.atproto.server.listAppPasswords#appPassword`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct AppPassword {
-    /// `name`.
     pub name: String,
-    /// `createdAt`.
     pub created_at: types::Datetime,
     /// Whether the password also gives access to sensitive parts such as chat.
     pub privileged: Option<bool>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     AppPassword, "com.atproto.server.listAppPasswords#appPassword", record: false, {
         0 name: "name" required,
         1 created_at: "createdAt" required,
@@ -85,7 +96,8 @@ crate::object! {
 }
 
 impl AppPassword {
-    /// With the required fields.
+    /// Creates `AppPassword` with its required fields: [`name`](field@Self::name) and
+    /// [`created_at`](field@Self::created_at).
     pub fn new(name: impl Into<String>, created_at: types::Datetime) -> Self {
         Self {
             name: name.into(),

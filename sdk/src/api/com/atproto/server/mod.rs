@@ -38,239 +38,306 @@ pub mod update_email;
 pub struct ComAtprotoServer<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! { com_atproto_server, ComAtprotoServer, "com.atproto.server" }
+crate::__v1::accessor! { com_atproto_server, ComAtprotoServer, "com.atproto.server" }
 
 #[cfg(feature = "client")]
 impl<'c> ComAtprotoServer<'c> {
+    /// Returns the methods of `com.atproto.server` over any transport.
+    pub fn over(transport: &'c dyn xrpc::Transport) -> Self {
+        Self(xrpc::Caller::new(transport))
+    }
+
     /// Activates the deactivated account that is signed in, for example at the end of a move between servers.
     ///
     /// `com.atproto.server.activateAccount`
+    ///
+    /// Returns [`Output`](activate_account::Output).
     pub fn activate_account(&self) -> xrpc::Call<'c, activate_account::ActivateAccount> {
-        xrpc::Call::new(self.0, xrpc::NoParams, ())
+        xrpc::Call::new(self.0, activate_account::Params::new(), ())
     }
+
     /// Returns how complete the signed-in account is on this server, to watch over a migration.
     ///
     /// `com.atproto.server.checkAccountStatus`
+    ///
+    /// Returns [`Output`](check_account_status::Output).
     pub fn check_account_status(
         &self,
     ) -> xrpc::Call<'c, check_account_status::CheckAccountStatus> {
-        xrpc::Call::new(self.0, xrpc::NoParams, ())
+        xrpc::Call::new(self.0, check_account_status::Params::new(), ())
     }
+
     /// Confirms the email address of the signed-in account with a code sent by requestEmailConfirmation.
     ///
     /// `com.atproto.server.confirmEmail`
     ///
-    /// Errors: `AccountNotFound`, `ExpiredToken`, `InvalidToken`, `InvalidEmail`.
+    /// Returns [`Output`](confirm_email::Output). Errors: `AccountNotFound`, `ExpiredToken`, `InvalidToken`,
+    /// `InvalidEmail`; see [`Error`](confirm_email::Error).
     pub fn confirm_email(
         &self,
         input: confirm_email::Input,
     ) -> xrpc::Call<'c, confirm_email::ConfirmEmail> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, confirm_email::Params::new(), input)
     }
+
     /// Creates an account on the server and starts a session for it; may need an invite code.
     ///
     /// `com.atproto.server.createAccount`
     ///
-    /// Errors: `InvalidHandle`, `InvalidPassword`, `InvalidInviteCode`, `HandleNotAvailable`, `UnsupportedDomain`,
-    /// `UnresolvableDid`, `IncompatibleDidDoc`.
+    /// Returns [`Output`](create_account::Output). Errors: `InvalidHandle`, `InvalidPassword`, `InvalidInviteCode`,
+    /// `HandleNotAvailable`, `UnsupportedDomain`, `UnresolvableDid`, `IncompatibleDidDoc`; see
+    /// [`Error`](create_account::Error).
     pub fn create_account(
         &self,
         input: create_account::Input,
     ) -> xrpc::Call<'c, create_account::CreateAccount> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, create_account::Params::new(), input)
     }
+
     /// Creates a separate password for an app, with fewer rights than the main password; needs sign-in.
     ///
     /// `com.atproto.server.createAppPassword`
     ///
-    /// Errors: `AccountTakedown`.
+    /// Returns [`Output`](create_app_password::Output). Errors: `AccountTakedown`; see
+    /// [`Error`](create_app_password::Error).
     pub fn create_app_password(
         &self,
         input: create_app_password::Input,
     ) -> xrpc::Call<'c, create_app_password::CreateAppPassword> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, create_app_password::Params::new(), input)
     }
+
     /// Creates one invite code that can be used a set number of times; needs admin rights.
     ///
     /// `com.atproto.server.createInviteCode`
+    ///
+    /// Returns [`Output`](create_invite_code::Output).
     pub fn create_invite_code(
         &self,
         input: create_invite_code::Input,
     ) -> xrpc::Call<'c, create_invite_code::CreateInviteCode> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, create_invite_code::Params::new(), input)
     }
+
     /// Creates several invite codes for one or more accounts; needs admin rights.
     ///
     /// `com.atproto.server.createInviteCodes`
+    ///
+    /// Returns [`Output`](create_invite_codes::Output).
     pub fn create_invite_codes(
         &self,
         input: create_invite_codes::Input,
     ) -> xrpc::Call<'c, create_invite_codes::CreateInviteCodes> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, create_invite_codes::Params::new(), input)
     }
+
     /// Signs in with an identifier and a password and returns the tokens of a new session.
     ///
     /// `com.atproto.server.createSession`
     ///
-    /// Errors: `AccountTakedown`, `AuthFactorTokenRequired`.
+    /// Returns [`Output`](create_session::Output). Errors: `AccountTakedown`, `AuthFactorTokenRequired`; see
+    /// [`Error`](create_session::Error).
     pub fn create_session(
         &self,
         input: create_session::Input,
     ) -> xrpc::Call<'c, create_session::CreateSession> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, create_session::Params::new(), input)
     }
+
     /// Deactivates the signed-in account, so that its content is no longer served until it is activated again.
     ///
     /// `com.atproto.server.deactivateAccount`
+    ///
+    /// Returns [`Output`](deactivate_account::Output).
     pub fn deactivate_account(
         &self,
         input: deactivate_account::Input,
     ) -> xrpc::Call<'c, deactivate_account::DeactivateAccount> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, deactivate_account::Params::new(), input)
     }
+
     /// Deletes an account for good, given its password and a code sent by requestAccountDelete.
     ///
     /// `com.atproto.server.deleteAccount`
     ///
-    /// Errors: `ExpiredToken`, `InvalidToken`.
+    /// Returns [`Output`](delete_account::Output). Errors: `ExpiredToken`, `InvalidToken`; see
+    /// [`Error`](delete_account::Error).
     pub fn delete_account(
         &self,
         input: delete_account::Input,
     ) -> xrpc::Call<'c, delete_account::DeleteAccount> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, delete_account::Params::new(), input)
     }
+
     /// Ends a session; needs its refresh token rather than the access token.
     ///
     /// `com.atproto.server.deleteSession`
     ///
-    /// Errors: `InvalidToken`, `ExpiredToken`.
+    /// Returns [`Output`](delete_session::Output). Errors: `InvalidToken`, `ExpiredToken`; see
+    /// [`Error`](delete_session::Error).
     pub fn delete_session(&self) -> xrpc::Call<'c, delete_session::DeleteSession> {
-        xrpc::Call::new(self.0, xrpc::NoParams, ())
+        xrpc::Call::new(self.0, delete_session::Params::new(), ())
     }
+
     /// Describes the server: sign-up conditions, handle domains, legal links and contact; no sign-in needed.
     ///
     /// `com.atproto.server.describeServer`
+    ///
+    /// Returns [`Output`](describe_server::Output).
     pub fn describe_server(&self) -> xrpc::Call<'c, describe_server::DescribeServer> {
-        xrpc::Call::new(self.0, xrpc::NoParams, ())
+        xrpc::Call::new(self.0, describe_server::Params::new(), ())
     }
+
     /// Lists the invite codes that belong to the signed-in account; not available to app passwords.
     ///
     /// `com.atproto.server.getAccountInviteCodes`
     ///
-    /// Errors: `DuplicateCreate`.
+    /// Optional parameters: [`Params`](get_account_invite_codes::Params), set with [`params`](xrpc::Call::params).
+    /// Returns [`Output`](get_account_invite_codes::Output). Errors: `DuplicateCreate`; see
+    /// [`Error`](get_account_invite_codes::Error).
     pub fn get_account_invite_codes(
         &self,
-        params: get_account_invite_codes::Params,
     ) -> xrpc::Call<'c, get_account_invite_codes::GetAccountInviteCodes> {
-        xrpc::Call::new(self.0, params, ())
+        xrpc::Call::new(self.0, get_account_invite_codes::Params::new(), ())
     }
+
     /// Returns a short-lived signed token with which the signed-in account can call another service.
     ///
     /// `com.atproto.server.getServiceAuth`
     ///
-    /// Errors: `BadExpiration`.
+    /// Returns [`Output`](get_service_auth::Output). Errors: `BadExpiration`; see
+    /// [`Error`](get_service_auth::Error).
     pub fn get_service_auth(
         &self,
         params: get_service_auth::Params,
     ) -> xrpc::Call<'c, get_service_auth::GetServiceAuth> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Returns the account behind the session that is signed in, with its state.
     ///
     /// `com.atproto.server.getSession`
+    ///
+    /// Returns [`Output`](get_session::Output).
     pub fn get_session(&self) -> xrpc::Call<'c, get_session::GetSession> {
-        xrpc::Call::new(self.0, xrpc::NoParams, ())
+        xrpc::Call::new(self.0, get_session::Params::new(), ())
     }
+
     /// Lists the app passwords of the signed-in account by name, without the passwords themselves.
     ///
     /// `com.atproto.server.listAppPasswords`
     ///
-    /// Errors: `AccountTakedown`.
+    /// Returns [`Output`](list_app_passwords::Output). Errors: `AccountTakedown`; see
+    /// [`Error`](list_app_passwords::Error).
     pub fn list_app_passwords(
         &self,
     ) -> xrpc::Call<'c, list_app_passwords::ListAppPasswords> {
-        xrpc::Call::new(self.0, xrpc::NoParams, ())
+        xrpc::Call::new(self.0, list_app_passwords::Params::new(), ())
     }
+
     /// Exchanges a refresh token for a new pair of tokens; the request carries the refresh token as its credential.
     ///
     /// `com.atproto.server.refreshSession`
     ///
-    /// Errors: `AccountTakedown`, `InvalidToken`, `ExpiredToken`.
+    /// Returns [`Output`](refresh_session::Output). Errors: `AccountTakedown`, `InvalidToken`, `ExpiredToken`; see
+    /// [`Error`](refresh_session::Error).
     pub fn refresh_session(&self) -> xrpc::Call<'c, refresh_session::RefreshSession> {
-        xrpc::Call::new(self.0, xrpc::NoParams, ())
+        xrpc::Call::new(self.0, refresh_session::Params::new(), ())
     }
+
     /// Sends the signed-in account an email with a code that is needed to delete the account.
     ///
     /// `com.atproto.server.requestAccountDelete`
+    ///
+    /// Returns [`Output`](request_account_delete::Output).
     pub fn request_account_delete(
         &self,
     ) -> xrpc::Call<'c, request_account_delete::RequestAccountDelete> {
-        xrpc::Call::new(self.0, xrpc::NoParams, ())
+        xrpc::Call::new(self.0, request_account_delete::Params::new(), ())
     }
+
     /// Sends the signed-in account an email with a code that confirms its address.
     ///
     /// `com.atproto.server.requestEmailConfirmation`
+    ///
+    /// Returns [`Output`](request_email_confirmation::Output).
     pub fn request_email_confirmation(
         &self,
     ) -> xrpc::Call<'c, request_email_confirmation::RequestEmailConfirmation> {
-        xrpc::Call::new(self.0, xrpc::NoParams, ())
+        xrpc::Call::new(self.0, request_email_confirmation::Params::new(), ())
     }
+
     /// Starts a change of email address for the signed-in account, sending a code to the present address when
     /// needed.
     ///
     /// `com.atproto.server.requestEmailUpdate`
+    ///
+    /// Returns [`Output`](request_email_update::Output).
     pub fn request_email_update(
         &self,
     ) -> xrpc::Call<'c, request_email_update::RequestEmailUpdate> {
-        xrpc::Call::new(self.0, xrpc::NoParams, ())
+        xrpc::Call::new(self.0, request_email_update::Params::new(), ())
     }
+
     /// Sends an email with a code for choosing a new password; no sign-in needed.
     ///
     /// `com.atproto.server.requestPasswordReset`
+    ///
+    /// Returns [`Output`](request_password_reset::Output).
     pub fn request_password_reset(
         &self,
         input: request_password_reset::Input,
     ) -> xrpc::Call<'c, request_password_reset::RequestPasswordReset> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, request_password_reset::Params::new(), input)
     }
+
     /// Reserves a repository signing key on the server ahead of creating an account, for use in its DID document.
     ///
     /// `com.atproto.server.reserveSigningKey`
+    ///
+    /// Returns [`Output`](reserve_signing_key::Output).
     pub fn reserve_signing_key(
         &self,
         input: reserve_signing_key::Input,
     ) -> xrpc::Call<'c, reserve_signing_key::ReserveSigningKey> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, reserve_signing_key::Params::new(), input)
     }
+
     /// Sets a new password with a code sent by requestPasswordReset; no sign-in needed.
     ///
     /// `com.atproto.server.resetPassword`
     ///
-    /// Errors: `ExpiredToken`, `InvalidToken`.
+    /// Returns [`Output`](reset_password::Output). Errors: `ExpiredToken`, `InvalidToken`; see
+    /// [`Error`](reset_password::Error).
     pub fn reset_password(
         &self,
         input: reset_password::Input,
     ) -> xrpc::Call<'c, reset_password::ResetPassword> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, reset_password::Params::new(), input)
     }
+
     /// Revokes an app password of the signed-in account by its name.
     ///
     /// `com.atproto.server.revokeAppPassword`
+    ///
+    /// Returns [`Output`](revoke_app_password::Output).
     pub fn revoke_app_password(
         &self,
         input: revoke_app_password::Input,
     ) -> xrpc::Call<'c, revoke_app_password::RevokeAppPassword> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, revoke_app_password::Params::new(), input)
     }
+
     /// Changes the email address of the signed-in account, with a code when the present address is confirmed.
     ///
     /// `com.atproto.server.updateEmail`
     ///
-    /// Errors: `ExpiredToken`, `InvalidToken`, `TokenRequired`.
+    /// Returns [`Output`](update_email::Output). Errors: `ExpiredToken`, `InvalidToken`, `TokenRequired`; see
+    /// [`Error`](update_email::Error).
     pub fn update_email(
         &self,
         input: update_email::Input,
     ) -> xrpc::Call<'c, update_email::UpdateEmail> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, update_email::Params::new(), input)
     }
 }

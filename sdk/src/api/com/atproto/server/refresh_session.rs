@@ -9,7 +9,7 @@ use crate::xrpc;
 ///
 /// `com.atproto.server.refreshSession`
 ///
-/// Errors: `AccountTakedown`, `InvalidToken`, `ExpiredToken`.
+/// Errors: `AccountTakedown`, `InvalidToken`, `ExpiredToken`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RefreshSession;
 
@@ -18,7 +18,7 @@ impl xrpc::Method for RefreshSession {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = None;
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -26,35 +26,40 @@ impl xrpc::Method for RefreshSession {
 
 impl xrpc::Procedure for RefreshSession {}
 
+/// The parameters of `com.atproto.server.refreshSession`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The output of `com.atproto.server.refreshSession`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `accessJwt`.
     pub access_jwt: String,
-    /// `refreshJwt`.
     pub refresh_jwt: String,
-    /// `handle`.
     pub handle: types::Handle,
-    /// `did`.
     pub did: types::Did,
-    /// `didDoc`.
     pub did_doc: Option<types::Unknown>,
-    /// `email`.
     pub email: Option<String>,
-    /// `emailConfirmed`.
     pub email_confirmed: Option<bool>,
-    /// `emailAuthFactor`.
     pub email_auth_factor: Option<bool>,
-    /// `active`.
     pub active: Option<bool>,
     /// Why the account is not active.
     pub status: Option<OutputStatus>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.server.refreshSession", record: false, {
         0 access_jwt: "accessJwt" required,
         1 refresh_jwt: "refreshJwt" required,
@@ -70,7 +75,8 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required fields: [`access_jwt`](field@Self::access_jwt),
+    /// [`refresh_jwt`](field@Self::refresh_jwt), [`handle`](field@Self::handle) and [`did`](field@Self::did).
     pub fn new(
         access_jwt: impl Into<String>,
         refresh_jwt: impl Into<String>,
@@ -103,11 +109,11 @@ pub enum OutputStatus {
     Suspended,
     /// `deactivated`
     Deactivated,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     OutputStatus {
         Takendown = "takendown",
         Suspended = "suspended",
@@ -115,7 +121,7 @@ crate::open_string! {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `com.atproto.server.refreshSession`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -127,7 +133,7 @@ pub enum Error {
     ExpiredToken,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         AccountTakedown = "AccountTakedown",
         InvalidToken = "InvalidToken",

@@ -15,10 +15,38 @@ impl xrpc::Method for RequestEmailConfirmation {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = None;
     const OUTPUT: Option<&'static str> = None;
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Empty;
-    type Output = xrpc::Empty;
-    type Error = xrpc::NoError;
+    type Output = xrpc::Empty<Output>;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for RequestEmailConfirmation {}
+
+/// The parameters of `com.atproto.server.requestEmailConfirmation`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
+/// The output of `com.atproto.server.requestEmailConfirmation`.
+///
+/// The lexicon defines none: if the server sends a body, it is not read.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Output {}
+
+/// The errors of `com.atproto.server.requestEmailConfirmation`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -17,13 +17,27 @@ impl xrpc::Method for RequestEmailUpdate {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = None;
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for RequestEmailUpdate {}
+
+/// The parameters of `com.atproto.server.requestEmailUpdate`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The output of `com.atproto.server.requestEmailUpdate`.
 #[derive(Clone)]
@@ -31,18 +45,18 @@ impl xrpc::Procedure for RequestEmailUpdate {}
 pub struct Output {
     /// Whether updateEmail will ask for the emailed code.
     pub token_required: bool,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.server.requestEmailUpdate", record: false, {
         0 token_required: "tokenRequired" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`token_required`](field@Self::token_required).
     pub fn new(token_required: bool) -> Self {
         Self {
             token_required,
@@ -50,3 +64,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `com.atproto.server.requestEmailUpdate`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

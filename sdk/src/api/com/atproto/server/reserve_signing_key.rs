@@ -16,13 +16,27 @@ impl xrpc::Method for ReserveSigningKey {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for ReserveSigningKey {}
+
+/// The parameters of `com.atproto.server.reserveSigningKey`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `com.atproto.server.reserveSigningKey`.
 #[derive(Clone, Default)]
@@ -30,18 +44,18 @@ impl xrpc::Procedure for ReserveSigningKey {}
 pub struct Input {
     /// DID that the key is meant for.
     pub did: Option<types::Did>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "com.atproto.server.reserveSigningKey", record: false, {
         0 did: "did" optional,
     }
 }
 
 impl Input {
-    /// With nothing set.
+    /// Creates `Input` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             did: None,
@@ -50,7 +64,7 @@ impl Input {
     }
 }
 
-crate::setters! { Input { did = did: plain types::Did } }
+crate::__v1::setters! { Input { did = did: plain types::Did } }
 
 /// The output of `com.atproto.server.reserveSigningKey`.
 #[derive(Clone)]
@@ -58,18 +72,18 @@ crate::setters! { Input { did = did: plain types::Did } }
 pub struct Output {
     /// Public key in did:key form.
     pub signing_key: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.server.reserveSigningKey", record: false, {
         0 signing_key: "signingKey" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`signing_key`](field@Self::signing_key).
     pub fn new(signing_key: impl Into<String>) -> Self {
         Self {
             signing_key: signing_key.into(),
@@ -77,3 +91,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `com.atproto.server.reserveSigningKey`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

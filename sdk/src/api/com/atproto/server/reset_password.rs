@@ -9,7 +9,7 @@ use crate::xrpc;
 ///
 /// `com.atproto.server.resetPassword`
 ///
-/// Errors: `ExpiredToken`, `InvalidToken`.
+/// Errors: `ExpiredToken`, `InvalidToken`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ResetPassword;
 
@@ -18,27 +18,39 @@ impl xrpc::Method for ResetPassword {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = None;
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
-    type Output = xrpc::Empty;
+    type Output = xrpc::Empty<Output>;
     type Error = Error;
 }
 
 impl xrpc::Procedure for ResetPassword {}
 
+/// The parameters of `com.atproto.server.resetPassword`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `com.atproto.server.resetPassword`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `token`.
     pub token: String,
-    /// `password`.
     pub password: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "com.atproto.server.resetPassword", record: false, {
         0 token: "token" required,
         1 password: "password" required,
@@ -46,7 +58,8 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`token`](field@Self::token) and
+    /// [`password`](field@Self::password).
     pub fn new(token: impl Into<String>, password: impl Into<String>) -> Self {
         Self {
             token: token.into(),
@@ -56,7 +69,14 @@ impl Input {
     }
 }
 
-/// The errors that the lexicon names.
+/// The output of `com.atproto.server.resetPassword`.
+///
+/// The lexicon defines none: if the server sends a body, it is not read.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Output {}
+
+/// The errors of `com.atproto.server.resetPassword`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -66,4 +86,4 @@ pub enum Error {
     InvalidToken,
 }
 
-crate::errors! { Error { ExpiredToken = "ExpiredToken", InvalidToken = "InvalidToken" } }
+crate::__v1::errors! { Error { ExpiredToken = "ExpiredToken", InvalidToken = "InvalidToken" } }

@@ -9,7 +9,7 @@ use crate::xrpc;
 ///
 /// `com.atproto.server.updateEmail`
 ///
-/// Errors: `ExpiredToken`, `InvalidToken`, `TokenRequired`.
+/// Errors: `ExpiredToken`, `InvalidToken`, `TokenRequired`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UpdateEmail;
 
@@ -18,29 +18,42 @@ impl xrpc::Method for UpdateEmail {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = None;
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
-    type Output = xrpc::Empty;
+    type Output = xrpc::Empty<Output>;
     type Error = Error;
 }
 
 impl xrpc::Procedure for UpdateEmail {}
 
+/// The parameters of `com.atproto.server.updateEmail`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `com.atproto.server.updateEmail`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `email`.
     pub email: String,
     /// Whether signing in shall need a code sent by email.
     pub email_auth_factor: Option<bool>,
     /// Code sent by requestEmailUpdate.
     pub token: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "com.atproto.server.updateEmail", record: false, {
         0 email: "email" required,
         1 email_auth_factor: "emailAuthFactor" optional,
@@ -49,7 +62,7 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`email`](field@Self::email).
     pub fn new(email: impl Into<String>) -> Self {
         Self {
             email: email.into(),
@@ -60,14 +73,21 @@ impl Input {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Input {
         email_auth_factor = email_auth_factor: plain bool,
         token = token: into String,
     }
 }
 
-/// The errors that the lexicon names.
+/// The output of `com.atproto.server.updateEmail`.
+///
+/// The lexicon defines none: if the server sends a body, it is not read.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Output {}
+
+/// The errors of `com.atproto.server.updateEmail`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -79,7 +99,7 @@ pub enum Error {
     TokenRequired,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         ExpiredToken = "ExpiredToken",
         InvalidToken = "InvalidToken",

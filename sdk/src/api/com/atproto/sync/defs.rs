@@ -20,11 +20,11 @@ pub enum HostStatus {
     Throttled,
     /// `banned`
     Banned,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     HostStatus {
         Active = "active",
         Idle = "idle",

@@ -9,7 +9,7 @@ use crate::xrpc;
 ///
 /// `com.atproto.sync.getBlob`
 ///
-/// Errors: `BlobNotFound`, `RepoNotFound`, `RepoTakendown`, `RepoSuspended`, `RepoDeactivated`.
+/// Errors: `BlobNotFound`, `RepoNotFound`, `RepoTakendown`, `RepoSuspended`, `RepoDeactivated`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetBlob;
 
@@ -30,22 +30,25 @@ impl xrpc::Query for GetBlob {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `did`.
     pub did: types::Did,
-    /// `cid`.
     pub cid: types::Cid,
 }
 
-crate::params! { Params { 0 did: "did", 1 cid: "cid" } }
+crate::__v1::params! { Params { 0 did: "did", 1 cid: "cid" } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required fields: [`did`](field@Self::did) and [`cid`](field@Self::cid).
     pub fn new(did: types::Did, cid: types::Cid) -> Self {
         Self { did, cid }
     }
 }
 
-/// The errors that the lexicon names.
+/// The output of `com.atproto.sync.getBlob`.
+///
+/// A stream of bytes of the type `*/*`.
+pub type Output = xrpc::ByteStream;
+
+/// The errors of `com.atproto.sync.getBlob`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -61,7 +64,7 @@ pub enum Error {
     RepoDeactivated,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         BlobNotFound = "BlobNotFound",
         RepoNotFound = "RepoNotFound",

@@ -9,7 +9,7 @@ use crate::xrpc;
 ///
 /// `com.atproto.sync.getBlocks`
 ///
-/// Errors: `BlockNotFound`, `RepoNotFound`, `RepoTakendown`, `RepoSuspended`, `RepoDeactivated`.
+/// Errors: `BlockNotFound`, `RepoNotFound`, `RepoTakendown`, `RepoSuspended`, `RepoDeactivated`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetBlocks;
 
@@ -30,22 +30,25 @@ impl xrpc::Query for GetBlocks {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `did`.
     pub did: types::Did,
-    /// `cids`.
     pub cids: Vec<types::Cid>,
 }
 
-crate::params! { Params { 0 did: "did", 1 cids: "cids" } }
+crate::__v1::params! { Params { 0 did: "did", 1 cids: "cids" } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required fields: [`did`](field@Self::did) and [`cids`](field@Self::cids).
     pub fn new(did: types::Did, cids: Vec<types::Cid>) -> Self {
         Self { did, cids }
     }
 }
 
-/// The errors that the lexicon names.
+/// The output of `com.atproto.sync.getBlocks`.
+///
+/// A stream of bytes of the type `application/vnd.ipld.car`.
+pub type Output = xrpc::ByteStream;
+
+/// The errors of `com.atproto.sync.getBlocks`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -61,7 +64,7 @@ pub enum Error {
     RepoDeactivated,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         BlockNotFound = "BlockNotFound",
         RepoNotFound = "RepoNotFound",

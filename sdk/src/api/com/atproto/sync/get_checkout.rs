@@ -5,9 +5,10 @@
 use crate::types;
 use crate::xrpc;
 
-/// Downloads a repository as a CAR file; deprecated, getRepo takes its place.
-///
 /// `com.atproto.sync.getCheckout`
+#[deprecated(
+    note = "com.atproto.sync.getRepo takes its place. Downloads a repository as a CAR file."
+)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetCheckout;
 
@@ -19,7 +20,7 @@ impl xrpc::Method for GetCheckout {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Raw;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetCheckout {}
@@ -28,15 +29,26 @@ impl xrpc::Query for GetCheckout {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `did`.
     pub did: types::Did,
 }
 
-crate::params! { Params { 0 did: "did" } }
+crate::__v1::params! { Params { 0 did: "did" } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`did`](field@Self::did).
     pub fn new(did: types::Did) -> Self {
         Self { did }
     }
 }
+
+/// The output of `com.atproto.sync.getCheckout`.
+///
+/// A stream of bytes of the type `application/vnd.ipld.car`.
+pub type Output = xrpc::ByteStream;
+
+/// The errors of `com.atproto.sync.getCheckout`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

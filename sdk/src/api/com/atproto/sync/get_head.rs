@@ -5,11 +5,12 @@
 use crate::types;
 use crate::xrpc;
 
-/// Returns the CID of the current commit of a repository; deprecated, getLatestCommit takes its place.
-///
 /// `com.atproto.sync.getHead`
 ///
-/// Errors: `HeadNotFound`.
+/// Errors: `HeadNotFound`; see [`Error`].
+#[deprecated(
+    note = "com.atproto.sync.getLatestCommit takes its place. Returns the CID of the current commit of a repository."
+)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetHead;
 
@@ -30,14 +31,13 @@ impl xrpc::Query for GetHead {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `did`.
     pub did: types::Did,
 }
 
-crate::params! { Params { 0 did: "did" } }
+crate::__v1::params! { Params { 0 did: "did" } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`did`](field@Self::did).
     pub fn new(did: types::Did) -> Self {
         Self { did }
     }
@@ -47,16 +47,19 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `root`.
     pub root: types::Cid,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "com.atproto.sync.getHead", record: false, { 0 root: "root" required } }
+crate::__v1::object! {
+    Output, "com.atproto.sync.getHead", record: false, {
+        0 root: "root" required,
+    }
+}
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`root`](field@Self::root).
     pub fn new(root: types::Cid) -> Self {
         Self {
             root,
@@ -65,7 +68,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `com.atproto.sync.getHead`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -73,4 +76,4 @@ pub enum Error {
     HeadNotFound,
 }
 
-crate::errors! { Error { HeadNotFound = "HeadNotFound" } }
+crate::__v1::errors! { Error { HeadNotFound = "HeadNotFound" } }

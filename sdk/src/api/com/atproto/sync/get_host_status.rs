@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `com.atproto.sync.getHostStatus`
 ///
-/// Errors: `HostNotFound`.
+/// Errors: `HostNotFound`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetHostStatus;
 
@@ -31,14 +31,13 @@ impl xrpc::Query for GetHostStatus {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `hostname`.
     pub hostname: String,
 }
 
-crate::params! { Params { 0 hostname: "hostname" } }
+crate::__v1::params! { Params { 0 hostname: "hostname" } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`hostname`](field@Self::hostname).
     pub fn new(hostname: impl Into<String>) -> Self {
         Self { hostname: hostname.into() }
     }
@@ -48,19 +47,17 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `hostname`.
     pub hostname: String,
     /// Sequence number of the last event received from the server.
     pub seq: Option<i64>,
     /// Number of accounts on the server that the relay knows of.
     pub account_count: Option<i64>,
-    /// `status`.
     pub status: Option<api::com::atproto::sync::defs::HostStatus>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.sync.getHostStatus", record: false, {
         0 hostname: "hostname" required,
         1 seq: "seq" optional,
@@ -70,7 +67,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`hostname`](field@Self::hostname).
     pub fn new(hostname: impl Into<String>) -> Self {
         Self {
             hostname: hostname.into(),
@@ -82,7 +79,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `com.atproto.sync.getHostStatus`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -90,4 +87,4 @@ pub enum Error {
     HostNotFound,
 }
 
-crate::errors! { Error { HostNotFound = "HostNotFound" } }
+crate::__v1::errors! { Error { HostNotFound = "HostNotFound" } }

@@ -9,7 +9,7 @@ use crate::xrpc;
 ///
 /// `com.atproto.sync.getLatestCommit`
 ///
-/// Errors: `RepoNotFound`, `RepoTakendown`, `RepoSuspended`, `RepoDeactivated`.
+/// Errors: `RepoNotFound`, `RepoTakendown`, `RepoSuspended`, `RepoDeactivated`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetLatestCommit;
 
@@ -30,14 +30,13 @@ impl xrpc::Query for GetLatestCommit {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `did`.
     pub did: types::Did,
 }
 
-crate::params! { Params { 0 did: "did" } }
+crate::__v1::params! { Params { 0 did: "did" } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`did`](field@Self::did).
     pub fn new(did: types::Did) -> Self {
         Self { did }
     }
@@ -47,15 +46,13 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cid`.
     pub cid: types::Cid,
-    /// `rev`.
     pub rev: types::Tid,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.sync.getLatestCommit", record: false, {
         0 cid: "cid" required,
         1 rev: "rev" required,
@@ -63,7 +60,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required fields: [`cid`](field@Self::cid) and [`rev`](field@Self::rev).
     pub fn new(cid: types::Cid, rev: types::Tid) -> Self {
         Self {
             cid,
@@ -73,7 +70,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `com.atproto.sync.getLatestCommit`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -87,7 +84,7 @@ pub enum Error {
     RepoDeactivated,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         RepoNotFound = "RepoNotFound",
         RepoTakendown = "RepoTakendown",

@@ -9,7 +9,8 @@ use crate::xrpc;
 ///
 /// `com.atproto.sync.getRecord`
 ///
-/// Errors: `RecordNotFound`, `RepoNotFound`, `RepoTakendown`, `RepoSuspended`, `RepoDeactivated`.
+/// Errors: `RecordNotFound`, `RepoNotFound`, `RepoTakendown`, `RepoSuspended`, `RepoDeactivated`; see
+/// [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetRecord;
 
@@ -30,18 +31,16 @@ impl xrpc::Query for GetRecord {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `did`.
     pub did: types::Did,
-    /// `collection`.
     pub collection: types::Nsid,
-    /// `rkey`.
     pub rkey: types::RecordKey,
 }
 
-crate::params! { Params { 0 did: "did", 1 collection: "collection", 2 rkey: "rkey" } }
+crate::__v1::params! { Params { 0 did: "did", 1 collection: "collection", 2 rkey: "rkey" } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required fields: [`did`](field@Self::did), [`collection`](field@Self::collection)
+    /// and [`rkey`](field@Self::rkey).
     pub fn new(
         did: types::Did,
         collection: types::Nsid,
@@ -51,7 +50,12 @@ impl Params {
     }
 }
 
-/// The errors that the lexicon names.
+/// The output of `com.atproto.sync.getRecord`.
+///
+/// A stream of bytes of the type `application/vnd.ipld.car`.
+pub type Output = xrpc::ByteStream;
+
+/// The errors of `com.atproto.sync.getRecord`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -67,7 +71,7 @@ pub enum Error {
     RepoDeactivated,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         RecordNotFound = "RecordNotFound",
         RepoNotFound = "RepoNotFound",

@@ -9,7 +9,7 @@ use crate::xrpc;
 ///
 /// `com.atproto.sync.getRepo`
 ///
-/// Errors: `RepoNotFound`, `RepoTakendown`, `RepoSuspended`, `RepoDeactivated`.
+/// Errors: `RepoNotFound`, `RepoTakendown`, `RepoSuspended`, `RepoDeactivated`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetRepo;
 
@@ -30,24 +30,28 @@ impl xrpc::Query for GetRepo {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `did`.
     pub did: types::Did,
     /// Revision that the caller already has; only newer blocks are returned.
     pub since: Option<types::Tid>,
 }
 
-crate::params! { Params { 0 did: "did", 1 since: "since" } }
+crate::__v1::params! { Params { 0 did: "did", 1 since: "since" } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`did`](field@Self::did).
     pub fn new(did: types::Did) -> Self {
         Self { did, since: None }
     }
 }
 
-crate::setters! { Params { since = since: plain types::Tid } }
+crate::__v1::setters! { Params { since = since: plain types::Tid } }
 
-/// The errors that the lexicon names.
+/// The output of `com.atproto.sync.getRepo`.
+///
+/// A stream of bytes of the type `application/vnd.ipld.car`.
+pub type Output = xrpc::ByteStream;
+
+/// The errors of `com.atproto.sync.getRepo`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -61,7 +65,7 @@ pub enum Error {
     RepoDeactivated,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         RepoNotFound = "RepoNotFound",
         RepoTakendown = "RepoTakendown",

@@ -9,7 +9,7 @@ use crate::xrpc;
 ///
 /// `com.atproto.sync.getRepoStatus`
 ///
-/// Errors: `RepoNotFound`.
+/// Errors: `RepoNotFound`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetRepoStatus;
 
@@ -30,14 +30,13 @@ impl xrpc::Query for GetRepoStatus {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `did`.
     pub did: types::Did,
 }
 
-crate::params! { Params { 0 did: "did" } }
+crate::__v1::params! { Params { 0 did: "did" } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`did`](field@Self::did).
     pub fn new(did: types::Did) -> Self {
         Self { did }
     }
@@ -47,19 +46,17 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `did`.
     pub did: types::Did,
-    /// `active`.
     pub active: bool,
     /// Why the repository is not active.
     pub status: Option<OutputStatus>,
     /// Current revision, while the repository is active.
     pub rev: Option<types::Tid>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.sync.getRepoStatus", record: false, {
         0 did: "did" required,
         1 active: "active" required,
@@ -69,7 +66,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required fields: [`did`](field@Self::did) and [`active`](field@Self::active).
     pub fn new(did: types::Did, active: bool) -> Self {
         Self {
             did,
@@ -97,11 +94,11 @@ pub enum OutputStatus {
     Desynchronized,
     /// `throttled`
     Throttled,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     OutputStatus {
         Takendown = "takendown",
         Suspended = "suspended",
@@ -112,7 +109,7 @@ crate::open_string! {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `com.atproto.sync.getRepoStatus`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -120,4 +117,4 @@ pub enum Error {
     RepoNotFound,
 }
 
-crate::errors! { Error { RepoNotFound = "RepoNotFound" } }
+crate::__v1::errors! { Error { RepoNotFound = "RepoNotFound" } }

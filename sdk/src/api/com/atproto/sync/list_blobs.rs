@@ -9,7 +9,7 @@ use crate::xrpc;
 ///
 /// `com.atproto.sync.listBlobs`
 ///
-/// Errors: `RepoNotFound`, `RepoTakendown`, `RepoSuspended`, `RepoDeactivated`.
+/// Errors: `RepoNotFound`, `RepoTakendown`, `RepoSuspended`, `RepoDeactivated`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListBlobs;
 
@@ -28,12 +28,15 @@ impl xrpc::Query for ListBlobs {}
 
 impl xrpc::Paginated for ListBlobs {
     type Item = types::Cid;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(output: Output) -> Vec<types::Cid> {
         output.cids
     }
@@ -43,17 +46,15 @@ impl xrpc::Paginated for ListBlobs {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `did`.
     pub did: types::Did,
     /// Revision after which blobs are listed.
     pub since: Option<types::Tid>,
-    /// `limit`: 1 to 1000. 500 if absent.
+    /// Between 1 and 1000. Defaults to 500.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 did: "did",
         1 since: "since",
@@ -63,7 +64,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`did`](field@Self::did).
     pub fn new(did: types::Did) -> Self {
         Self {
             did,
@@ -74,7 +75,7 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
         since = since: plain types::Tid,
         limit = limit: plain i64,
@@ -86,15 +87,13 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `cids`.
     pub cids: Vec<types::Cid>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.sync.listBlobs", record: false, {
         0 cursor: "cursor" optional,
         1 cids: "cids" required,
@@ -102,7 +101,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`cids`](field@Self::cids).
     pub fn new(cids: Vec<types::Cid>) -> Self {
         Self {
             cursor: None,
@@ -112,7 +111,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `com.atproto.sync.listBlobs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -126,7 +125,7 @@ pub enum Error {
     RepoDeactivated,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         RepoNotFound = "RepoNotFound",
         RepoTakendown = "RepoTakendown",

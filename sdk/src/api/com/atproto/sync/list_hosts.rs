@@ -20,19 +20,22 @@ impl xrpc::Method for ListHosts {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for ListHosts {}
 
 impl xrpc::Paginated for ListHosts {
     type Item = Host;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(output: Output) -> Vec<Host> {
         output.hosts
     }
@@ -42,13 +45,12 @@ impl xrpc::Paginated for ListHosts {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
-    /// `limit`: 1 to 1000. 200 if absent.
+    /// Between 1 and 1000. Defaults to 200.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 limit: "limit" [Minimum(1), Maximum(1000)] = Integer(200),
         1 cursor: "cursor",
@@ -56,27 +58,25 @@ crate::params! {
 }
 
 impl Params {
-    /// With nothing set.
+    /// Creates `Params` without any of its optional fields.
     pub fn new() -> Self {
         Self { limit: None, cursor: None }
     }
 }
 
-crate::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
+crate::__v1::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
 
 /// The output of `com.atproto.sync.listHosts`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `hosts`.
     pub hosts: Vec<Host>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.sync.listHosts", record: false, {
         0 cursor: "cursor" optional,
         1 hosts: "hosts" required,
@@ -84,7 +84,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`hosts`](field@Self::hosts).
     pub fn new(hosts: Vec<Host>) -> Self {
         Self {
             cursor: None,
@@ -94,25 +94,29 @@ impl Output {
     }
 }
 
+/// The errors of `com.atproto.sync.listHosts`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }
+
 /// A server that the relay follows.
 ///
 /// `com.atproto.sync.listHosts#host`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Host {
-    /// `hostname`.
     pub hostname: String,
     /// Sequence number of the last event received from the server.
     pub seq: Option<i64>,
-    /// `accountCount`.
     pub account_count: Option<i64>,
-    /// `status`.
     pub status: Option<api::com::atproto::sync::defs::HostStatus>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Host, "com.atproto.sync.listHosts#host", record: false, {
         0 hostname: "hostname" required,
         1 seq: "seq" optional,
@@ -122,7 +126,7 @@ crate::object! {
 }
 
 impl Host {
-    /// With the required fields.
+    /// Creates `Host` with its required field, [`hostname`](field@Self::hostname).
     pub fn new(hostname: impl Into<String>) -> Self {
         Self {
             hostname: hostname.into(),

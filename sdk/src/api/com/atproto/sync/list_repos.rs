@@ -19,19 +19,22 @@ impl xrpc::Method for ListRepos {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for ListRepos {}
 
 impl xrpc::Paginated for ListRepos {
     type Item = Repo;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(output: Output) -> Vec<Repo> {
         output.repos
     }
@@ -41,13 +44,12 @@ impl xrpc::Paginated for ListRepos {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
-    /// `limit`: 1 to 1000. 500 if absent.
+    /// Between 1 and 1000. Defaults to 500.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 limit: "limit" [Minimum(1), Maximum(1000)] = Integer(500),
         1 cursor: "cursor",
@@ -55,27 +57,25 @@ crate::params! {
 }
 
 impl Params {
-    /// With nothing set.
+    /// Creates `Params` without any of its optional fields.
     pub fn new() -> Self {
         Self { limit: None, cursor: None }
     }
 }
 
-crate::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
+crate::__v1::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
 
 /// The output of `com.atproto.sync.listRepos`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `repos`.
     pub repos: Vec<Repo>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.sync.listRepos", record: false, {
         0 cursor: "cursor" optional,
         1 repos: "repos" required,
@@ -83,7 +83,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`repos`](field@Self::repos).
     pub fn new(repos: Vec<Repo>) -> Self {
         Self {
             cursor: None,
@@ -93,25 +93,29 @@ impl Output {
     }
 }
 
+/// The errors of `com.atproto.sync.listRepos`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }
+
 /// `com.atproto.sync.listRepos#repo`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Repo {
-    /// `did`.
     pub did: types::Did,
     /// CID of the current commit.
     pub head: types::Cid,
-    /// `rev`.
     pub rev: types::Tid,
-    /// `active`.
     pub active: Option<bool>,
     /// Why the repository is not active.
     pub status: Option<RepoStatus>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Repo, "com.atproto.sync.listRepos#repo", record: false, {
         0 did: "did" required,
         1 head: "head" required,
@@ -122,7 +126,8 @@ crate::object! {
 }
 
 impl Repo {
-    /// With the required fields.
+    /// Creates `Repo` with its required fields: [`did`](field@Self::did), [`head`](field@Self::head) and
+    /// [`rev`](field@Self::rev).
     pub fn new(did: types::Did, head: types::Cid, rev: types::Tid) -> Self {
         Self {
             did,
@@ -151,11 +156,11 @@ pub enum RepoStatus {
     Desynchronized,
     /// `throttled`
     Throttled,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     RepoStatus {
         Takendown = "takendown",
         Suspended = "suspended",

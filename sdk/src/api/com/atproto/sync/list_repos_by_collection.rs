@@ -19,19 +19,22 @@ impl xrpc::Method for ListReposByCollection {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for ListReposByCollection {}
 
 impl xrpc::Paginated for ListReposByCollection {
     type Item = Repo;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(output: Output) -> Vec<Repo> {
         output.repos
     }
@@ -41,15 +44,13 @@ impl xrpc::Paginated for ListReposByCollection {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `collection`.
     pub collection: types::Nsid,
-    /// `limit`: 1 to 2000. 500 if absent.
+    /// Between 1 and 2000. Defaults to 500.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 collection: "collection",
         1 limit: "limit" [Minimum(1), Maximum(2000)] = Integer(500),
@@ -58,7 +59,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`collection`](field@Self::collection).
     pub fn new(collection: types::Nsid) -> Self {
         Self {
             collection,
@@ -68,21 +69,19 @@ impl Params {
     }
 }
 
-crate::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
+crate::__v1::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
 
 /// The output of `com.atproto.sync.listReposByCollection`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `repos`.
     pub repos: Vec<Repo>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.sync.listReposByCollection", record: false, {
         0 cursor: "cursor" optional,
         1 repos: "repos" required,
@@ -90,7 +89,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`repos`](field@Self::repos).
     pub fn new(repos: Vec<Repo>) -> Self {
         Self {
             cursor: None,
@@ -100,24 +99,30 @@ impl Output {
     }
 }
 
+/// The errors of `com.atproto.sync.listReposByCollection`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }
+
 /// `com.atproto.sync.listReposByCollection#repo`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Repo {
-    /// `did`.
     pub did: types::Did,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Repo, "com.atproto.sync.listReposByCollection#repo", record: false, {
         0 did: "did" required,
     }
 }
 
 impl Repo {
-    /// With the required fields.
+    /// Creates `Repo` with its required field, [`did`](field@Self::did).
     pub fn new(did: types::Did) -> Self {
         Self {
             did,

@@ -29,163 +29,197 @@ pub mod subscribe_repos;
 pub struct ComAtprotoSync<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! { com_atproto_sync, ComAtprotoSync, "com.atproto.sync" }
+crate::__v1::accessor! { com_atproto_sync, ComAtprotoSync, "com.atproto.sync" }
 
 #[cfg(feature = "client")]
 impl<'c> ComAtprotoSync<'c> {
+    /// Returns the methods of `com.atproto.sync` over any transport.
+    pub fn over(transport: &'c dyn xrpc::Transport) -> Self {
+        Self(xrpc::Caller::new(transport))
+    }
+
     /// Downloads a blob of an account in its original form; no sign-in needed.
     ///
     /// `com.atproto.sync.getBlob`
     ///
-    /// Errors: `BlobNotFound`, `RepoNotFound`, `RepoTakendown`, `RepoSuspended`, `RepoDeactivated`.
+    /// Returns [`Output`](get_blob::Output). Errors: `BlobNotFound`, `RepoNotFound`, `RepoTakendown`,
+    /// `RepoSuspended`, `RepoDeactivated`; see [`Error`](get_blob::Error).
     pub fn get_blob(
         &self,
         params: get_blob::Params,
     ) -> xrpc::Call<'c, get_blob::GetBlob> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Downloads selected blocks of a repository by CID as a CAR file; no sign-in needed.
     ///
     /// `com.atproto.sync.getBlocks`
     ///
-    /// Errors: `BlockNotFound`, `RepoNotFound`, `RepoTakendown`, `RepoSuspended`, `RepoDeactivated`.
+    /// Returns [`Output`](get_blocks::Output). Errors: `BlockNotFound`, `RepoNotFound`, `RepoTakendown`,
+    /// `RepoSuspended`, `RepoDeactivated`; see [`Error`](get_blocks::Error).
     pub fn get_blocks(
         &self,
         params: get_blocks::Params,
     ) -> xrpc::Call<'c, get_blocks::GetBlocks> {
         xrpc::Call::new(self.0, params, ())
     }
-    /// Downloads a repository as a CAR file; deprecated, getRepo takes its place.
-    ///
+
     /// `com.atproto.sync.getCheckout`
+    ///
+    /// Returns [`Output`](get_checkout::Output).
+    #[deprecated(
+        note = "com.atproto.sync.getRepo takes its place. Downloads a repository as a CAR file."
+    )]
     pub fn get_checkout(
         &self,
         params: get_checkout::Params,
     ) -> xrpc::Call<'c, get_checkout::GetCheckout> {
         xrpc::Call::new(self.0, params, ())
     }
-    /// Returns the CID of the current commit of a repository; deprecated, getLatestCommit takes its place.
-    ///
+
     /// `com.atproto.sync.getHead`
     ///
-    /// Errors: `HeadNotFound`.
+    /// Returns [`Output`](get_head::Output). Errors: `HeadNotFound`; see [`Error`](get_head::Error).
+    #[deprecated(
+        note = "com.atproto.sync.getLatestCommit takes its place. Returns the CID of the current commit of a repository."
+    )]
     pub fn get_head(
         &self,
         params: get_head::Params,
     ) -> xrpc::Call<'c, get_head::GetHead> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Returns what a relay knows about one of the servers it follows; no sign-in needed.
     ///
     /// `com.atproto.sync.getHostStatus`
     ///
-    /// Errors: `HostNotFound`.
+    /// Returns [`Output`](get_host_status::Output). Errors: `HostNotFound`; see [`Error`](get_host_status::Error).
     pub fn get_host_status(
         &self,
         params: get_host_status::Params,
     ) -> xrpc::Call<'c, get_host_status::GetHostStatus> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Returns the CID and revision of the current commit of a repository; no sign-in needed.
     ///
     /// `com.atproto.sync.getLatestCommit`
     ///
-    /// Errors: `RepoNotFound`, `RepoTakendown`, `RepoSuspended`, `RepoDeactivated`.
+    /// Returns [`Output`](get_latest_commit::Output). Errors: `RepoNotFound`, `RepoTakendown`, `RepoSuspended`,
+    /// `RepoDeactivated`; see [`Error`](get_latest_commit::Error).
     pub fn get_latest_commit(
         &self,
         params: get_latest_commit::Params,
     ) -> xrpc::Call<'c, get_latest_commit::GetLatestCommit> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Downloads the blocks that prove that a record is or is not in a repository; no sign-in needed.
     ///
     /// `com.atproto.sync.getRecord`
     ///
-    /// Errors: `RecordNotFound`, `RepoNotFound`, `RepoTakendown`, `RepoSuspended`, `RepoDeactivated`.
+    /// Returns [`Output`](get_record::Output). Errors: `RecordNotFound`, `RepoNotFound`, `RepoTakendown`,
+    /// `RepoSuspended`, `RepoDeactivated`; see [`Error`](get_record::Error).
     pub fn get_record(
         &self,
         params: get_record::Params,
     ) -> xrpc::Call<'c, get_record::GetRecord> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Downloads a repository as a CAR file, whole or only what changed after a revision; no sign-in needed.
     ///
     /// `com.atproto.sync.getRepo`
     ///
-    /// Errors: `RepoNotFound`, `RepoTakendown`, `RepoSuspended`, `RepoDeactivated`.
+    /// Returns [`Output`](get_repo::Output). Errors: `RepoNotFound`, `RepoTakendown`, `RepoSuspended`,
+    /// `RepoDeactivated`; see [`Error`](get_repo::Error).
     pub fn get_repo(
         &self,
         params: get_repo::Params,
     ) -> xrpc::Call<'c, get_repo::GetRepo> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Returns whether a repository is served by this host and at which revision; no sign-in needed.
     ///
     /// `com.atproto.sync.getRepoStatus`
     ///
-    /// Errors: `RepoNotFound`.
+    /// Returns [`Output`](get_repo_status::Output). Errors: `RepoNotFound`; see [`Error`](get_repo_status::Error).
     pub fn get_repo_status(
         &self,
         params: get_repo_status::Params,
     ) -> xrpc::Call<'c, get_repo_status::GetRepoStatus> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Lists the CIDs of the blobs of an account, optionally only those added after a revision; no sign-in needed.
     ///
     /// `com.atproto.sync.listBlobs`
     ///
-    /// Errors: `RepoNotFound`, `RepoTakendown`, `RepoSuspended`, `RepoDeactivated`.
+    /// Returns [`Output`](list_blobs::Output). Errors: `RepoNotFound`, `RepoTakendown`, `RepoSuspended`,
+    /// `RepoDeactivated`; see [`Error`](list_blobs::Error).
     pub fn list_blobs(
         &self,
         params: list_blobs::Params,
     ) -> xrpc::Call<'c, list_blobs::ListBlobs> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Lists the servers that a relay receives data from; no sign-in needed.
     ///
     /// `com.atproto.sync.listHosts`
-    pub fn list_hosts(
-        &self,
-        params: list_hosts::Params,
-    ) -> xrpc::Call<'c, list_hosts::ListHosts> {
-        xrpc::Call::new(self.0, params, ())
+    ///
+    /// Optional parameters: [`Params`](list_hosts::Params), set with [`params`](xrpc::Call::params). Returns
+    /// [`Output`](list_hosts::Output).
+    pub fn list_hosts(&self) -> xrpc::Call<'c, list_hosts::ListHosts> {
+        xrpc::Call::new(self.0, list_hosts::Params::new(), ())
     }
+
     /// Lists the repositories on the host with revision and state; no sign-in needed.
     ///
     /// `com.atproto.sync.listRepos`
-    pub fn list_repos(
-        &self,
-        params: list_repos::Params,
-    ) -> xrpc::Call<'c, list_repos::ListRepos> {
-        xrpc::Call::new(self.0, params, ())
+    ///
+    /// Optional parameters: [`Params`](list_repos::Params), set with [`params`](xrpc::Call::params). Returns
+    /// [`Output`](list_repos::Output).
+    pub fn list_repos(&self) -> xrpc::Call<'c, list_repos::ListRepos> {
+        xrpc::Call::new(self.0, list_repos::Params::new(), ())
     }
+
     /// Lists the accounts that have records in a given collection; no sign-in needed.
     ///
     /// `com.atproto.sync.listReposByCollection`
+    ///
+    /// Returns [`Output`](list_repos_by_collection::Output).
     pub fn list_repos_by_collection(
         &self,
         params: list_repos_by_collection::Params,
     ) -> xrpc::Call<'c, list_repos_by_collection::ListReposByCollection> {
         xrpc::Call::new(self.0, params, ())
     }
-    /// Tells a crawling service that a server has new data; deprecated, requestCrawl takes its place.
-    ///
+
     /// `com.atproto.sync.notifyOfUpdate`
+    ///
+    /// Returns [`Output`](notify_of_update::Output).
+    #[deprecated(
+        note = "com.atproto.sync.requestCrawl takes its place. Tells a crawling service that a server has new data."
+    )]
     pub fn notify_of_update(
         &self,
         input: notify_of_update::Input,
     ) -> xrpc::Call<'c, notify_of_update::NotifyOfUpdate> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, notify_of_update::Params::new(), input)
     }
+
     /// Asks a relay to start or resume following a server; usually sent by that server itself.
     ///
     /// `com.atproto.sync.requestCrawl`
     ///
-    /// Errors: `HostBanned`.
+    /// Returns [`Output`](request_crawl::Output). Errors: `HostBanned`; see [`Error`](request_crawl::Error).
     pub fn request_crawl(
         &self,
         input: request_crawl::Input,
     ) -> xrpc::Call<'c, request_crawl::RequestCrawl> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, request_crawl::Params::new(), input)
     }
 }

@@ -5,9 +5,10 @@
 use crate::types;
 use crate::xrpc;
 
-/// Tells a crawling service that a server has new data; deprecated, requestCrawl takes its place.
-///
 /// `com.atproto.sync.notifyOfUpdate`
+#[deprecated(
+    note = "com.atproto.sync.requestCrawl takes its place. Tells a crawling service that a server has new data."
+)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotifyOfUpdate;
 
@@ -16,32 +17,45 @@ impl xrpc::Method for NotifyOfUpdate {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = None;
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
-    type Output = xrpc::Empty;
-    type Error = xrpc::NoError;
+    type Output = xrpc::Empty<Output>;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for NotifyOfUpdate {}
+
+/// The parameters of `com.atproto.sync.notifyOfUpdate`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `com.atproto.sync.notifyOfUpdate`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `hostname`.
     pub hostname: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "com.atproto.sync.notifyOfUpdate", record: false, {
         0 hostname: "hostname" required,
     }
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`hostname`](field@Self::hostname).
     pub fn new(hostname: impl Into<String>) -> Self {
         Self {
             hostname: hostname.into(),
@@ -49,3 +63,17 @@ impl Input {
         }
     }
 }
+
+/// The output of `com.atproto.sync.notifyOfUpdate`.
+///
+/// The lexicon defines none: if the server sends a body, it is not read.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Output {}
+
+/// The errors of `com.atproto.sync.notifyOfUpdate`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -9,7 +9,7 @@ use crate::xrpc;
 ///
 /// `com.atproto.sync.requestCrawl`
 ///
-/// Errors: `HostBanned`.
+/// Errors: `HostBanned`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestCrawl;
 
@@ -18,13 +18,27 @@ impl xrpc::Method for RequestCrawl {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = None;
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
-    type Output = xrpc::Empty;
+    type Output = xrpc::Empty<Output>;
     type Error = Error;
 }
 
 impl xrpc::Procedure for RequestCrawl {}
+
+/// The parameters of `com.atproto.sync.requestCrawl`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `com.atproto.sync.requestCrawl`.
 #[derive(Clone)]
@@ -32,18 +46,18 @@ impl xrpc::Procedure for RequestCrawl {}
 pub struct Input {
     /// Host name of the server that is to be followed.
     pub hostname: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "com.atproto.sync.requestCrawl", record: false, {
         0 hostname: "hostname" required,
     }
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`hostname`](field@Self::hostname).
     pub fn new(hostname: impl Into<String>) -> Self {
         Self {
             hostname: hostname.into(),
@@ -52,7 +66,14 @@ impl Input {
     }
 }
 
-/// The errors that the lexicon names.
+/// The output of `com.atproto.sync.requestCrawl`.
+///
+/// The lexicon defines none: if the server sends a body, it is not read.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Output {}
+
+/// The errors of `com.atproto.sync.requestCrawl`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -60,4 +81,4 @@ pub enum Error {
     HostBanned,
 }
 
-crate::errors! { Error { HostBanned = "HostBanned" } }
+crate::__v1::errors! { Error { HostBanned = "HostBanned" } }

@@ -3,89 +3,6 @@
 //! `com.atproto.sync.subscribeRepos`
 
 use crate::types;
-use crate::xrpc;
-
-/// Streams commits, identity changes and account changes of all repositories on the host; no sign-in needed.
-///
-/// `com.atproto.sync.subscribeRepos`
-///
-/// Errors: `FutureCursor`, `ConsumerTooSlow`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SubscribeRepos;
-
-impl xrpc::Method for SubscribeRepos {
-    const NSID: &'static str = "com.atproto.sync.subscribeRepos";
-    const KIND: xrpc::Kind = xrpc::Kind::Subscription;
-    const INPUT: Option<&'static str> = None;
-    const OUTPUT: Option<&'static str> = None;
-    type Params = Params;
-    type Input = xrpc::Empty;
-    type Output = xrpc::Empty;
-    type Error = Error;
-}
-
-impl xrpc::Subscription for SubscribeRepos {
-    type Message = Message;
-}
-
-/// The parameters of `com.atproto.sync.subscribeRepos`.
-#[derive(Clone, Default)]
-#[non_exhaustive]
-pub struct Params {
-    /// Sequence number after which to resume.
-    pub cursor: Option<i64>,
-}
-
-crate::params! { Params { 0 cursor: "cursor" } }
-
-impl Params {
-    /// With nothing set.
-    pub fn new() -> Self {
-        Self { cursor: None }
-    }
-}
-
-crate::setters! { Params { cursor = cursor: plain i64 } }
-
-/// The errors that the lexicon names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Error {
-    /// `FutureCursor`
-    FutureCursor,
-    /// `ConsumerTooSlow`
-    ConsumerTooSlow,
-}
-
-crate::errors! { Error { FutureCursor = "FutureCursor", ConsumerTooSlow = "ConsumerTooSlow" } }
-
-/// A message of `com.atproto.sync.subscribeRepos`.
-#[derive(Clone)]
-#[non_exhaustive]
-pub enum Message {
-    /// `com.atproto.sync.subscribeRepos#commit`
-    Commit(Box<Commit>),
-    /// `com.atproto.sync.subscribeRepos#sync`
-    Sync(Box<SyncDef>),
-    /// `com.atproto.sync.subscribeRepos#identity`
-    Identity(Box<Identity>),
-    /// `com.atproto.sync.subscribeRepos#account`
-    Account(Box<Account>),
-    /// `com.atproto.sync.subscribeRepos#info`
-    Info(Box<Info>),
-    /// A variant that the lexicon does not name.
-    Other(types::Unknown),
-}
-
-crate::union! {
-    Message, open {
-        Commit(Commit) = "com.atproto.sync.subscribeRepos#commit",
-        Sync(SyncDef) = "com.atproto.sync.subscribeRepos#sync",
-        Identity(Identity) = "com.atproto.sync.subscribeRepos#identity",
-        Account(Account) = "com.atproto.sync.subscribeRepos#account",
-        Info(Info) = "com.atproto.sync.subscribeRepos#info",
-    }
-}
 
 /// A change to the records of one repository.
 ///
@@ -95,13 +12,13 @@ crate::union! {
 pub struct Commit {
     /// Position of the message in the stream.
     pub seq: i64,
-    /// No longer used.
+    #[deprecated(note = "not used any longer.")]
     pub rebase: bool,
-    /// No longer used; once told that the change was too large to be included.
+    #[deprecated(
+        note = "large changes come as a `sync` message. It once told that a commit was too large to be included."
+    )]
     pub too_big: bool,
-    /// `repo`.
     pub repo: types::Did,
-    /// `commit`.
     pub commit: types::CidLink,
     /// Revision of the repository after the change.
     pub rev: types::Tid,
@@ -115,17 +32,18 @@ pub struct Commit {
     ///
     /// At most 200 elements.
     pub ops: Vec<RepoOp>,
-    /// No longer used; once listed the new blobs of the commit.
+    #[deprecated(
+        note = "expect it to be empty. It once listed the new blobs of the commit."
+    )]
     pub blobs: Vec<types::CidLink>,
     /// Root of the record tree before the change, for checking the operations.
     pub prev_data: Option<types::CidLink>,
-    /// `time`.
     pub time: types::Datetime,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Commit, "com.atproto.sync.subscribeRepos#commit", record: false, {
         0 ops: "ops" required [MaxLength(200)],
         1 rev: "rev" required,
@@ -143,7 +61,10 @@ crate::object! {
 }
 
 impl Commit {
-    /// With the required fields.
+    /// Creates `Commit` with its required fields: [`seq`](field@Self::seq), [`rebase`](field@Self::rebase),
+    /// [`too_big`](field@Self::too_big), [`repo`](field@Self::repo), [`commit`](field@Self::commit),
+    /// [`rev`](field@Self::rev), [`since`](field@Self::since), [`blocks`](field@Self::blocks),
+    /// [`ops`](field@Self::ops), [`blobs`](field@Self::blobs) and [`time`](field@Self::time).
     pub fn new(
         seq: i64,
         rebase: bool,
@@ -181,9 +102,7 @@ impl Commit {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SyncDef {
-    /// `seq`.
     pub seq: i64,
-    /// `did`.
     pub did: types::Did,
     /// The signed commit block as a CAR file.
     ///
@@ -191,13 +110,12 @@ pub struct SyncDef {
     pub blocks: types::Bytes,
     /// Revision of the repository at that commit.
     pub rev: String,
-    /// `time`.
     pub time: types::Datetime,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     SyncDef, "com.atproto.sync.subscribeRepos#sync", record: false, {
         0 did: "did" required,
         1 rev: "rev" required,
@@ -208,7 +126,8 @@ crate::object! {
 }
 
 impl SyncDef {
-    /// With the required fields.
+    /// Creates `SyncDef` with its required fields: [`seq`](field@Self::seq), [`did`](field@Self::did),
+    /// [`blocks`](field@Self::blocks), [`rev`](field@Self::rev) and [`time`](field@Self::time).
     pub fn new(
         seq: i64,
         did: types::Did,
@@ -233,19 +152,16 @@ impl SyncDef {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Identity {
-    /// `seq`.
     pub seq: i64,
-    /// `did`.
     pub did: types::Did,
-    /// `time`.
     pub time: types::Datetime,
     /// The present handle as a hint, which still has to be checked.
     pub handle: Option<types::Handle>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Identity, "com.atproto.sync.subscribeRepos#identity", record: false, {
         0 did: "did" required,
         1 seq: "seq" required,
@@ -255,7 +171,8 @@ crate::object! {
 }
 
 impl Identity {
-    /// With the required fields.
+    /// Creates `Identity` with its required fields: [`seq`](field@Self::seq), [`did`](field@Self::did) and
+    /// [`time`](field@Self::time).
     pub fn new(seq: i64, did: types::Did, time: types::Datetime) -> Self {
         Self {
             seq,
@@ -273,21 +190,18 @@ impl Identity {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Account {
-    /// `seq`.
     pub seq: i64,
-    /// `did`.
     pub did: types::Did,
-    /// `time`.
     pub time: types::Datetime,
     /// Whether the content of the account may be served.
     pub active: bool,
     /// Why the account is not active.
     pub status: Option<AccountStatus>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Account, "com.atproto.sync.subscribeRepos#account", record: false, {
         0 did: "did" required,
         1 seq: "seq" required,
@@ -298,7 +212,8 @@ crate::object! {
 }
 
 impl Account {
-    /// With the required fields.
+    /// Creates `Account` with its required fields: [`seq`](field@Self::seq), [`did`](field@Self::did),
+    /// [`time`](field@Self::time) and [`active`](field@Self::active).
     pub fn new(seq: i64, did: types::Did, time: types::Datetime, active: bool) -> Self {
         Self {
             seq,
@@ -327,11 +242,11 @@ pub enum AccountStatus {
     Desynchronized,
     /// `throttled`
     Throttled,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     AccountStatus {
         Takendown = "takendown",
         Suspended = "suspended",
@@ -348,15 +263,13 @@ crate::open_string! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Info {
-    /// `name`.
     pub name: InfoName,
-    /// `message`.
     pub message: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Info, "com.atproto.sync.subscribeRepos#info", record: false, {
         0 name: "name" required,
         1 message: "message" optional,
@@ -364,7 +277,7 @@ crate::object! {
 }
 
 impl Info {
-    /// With the required fields.
+    /// Creates `Info` with its required field, [`name`](field@Self::name).
     pub fn new(name: impl Into<InfoName>) -> Self {
         Self {
             name: name.into(),
@@ -380,11 +293,11 @@ impl Info {
 pub enum InfoName {
     /// `OutdatedCursor`
     OutdatedCursor,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { InfoName { OutdatedCursor = "OutdatedCursor" } }
+crate::__v1::open_string! { InfoName { OutdatedCursor = "OutdatedCursor" } }
 
 /// A change to one record within a commit.
 ///
@@ -392,7 +305,6 @@ crate::open_string! { InfoName { OutdatedCursor = "OutdatedCursor" } }
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct RepoOp {
-    /// `action`.
     pub action: RepoOpAction,
     /// Collection and record key, joined by a slash.
     pub path: String,
@@ -400,11 +312,11 @@ pub struct RepoOp {
     pub cid: types::Nullable<types::CidLink>,
     /// The record before the change, for updates and deletions.
     pub prev: Option<types::CidLink>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     RepoOp, "com.atproto.sync.subscribeRepos#repoOp", record: false, {
         0 cid: "cid" required,
         1 path: "path" required,
@@ -414,7 +326,8 @@ crate::object! {
 }
 
 impl RepoOp {
-    /// With the required fields.
+    /// Creates `RepoOp` with its required fields: [`action`](field@Self::action), [`path`](field@Self::path) and
+    /// [`cid`](field@Self::cid).
     pub fn new(
         action: impl Into<RepoOpAction>,
         path: impl Into<String>,
@@ -440,8 +353,14 @@ pub enum RepoOpAction {
     Update,
     /// `delete`
     Delete,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { RepoOpAction { Create = "create", Update = "update", Delete = "delete" } }
+crate::__v1::open_string! {
+    RepoOpAction {
+        Create = "create",
+        Update = "update",
+        Delete = "delete",
+    }
+}

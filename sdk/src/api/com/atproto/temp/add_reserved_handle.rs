@@ -16,32 +16,45 @@ impl xrpc::Method for AddReservedHandle {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for AddReservedHandle {}
+
+/// The parameters of `com.atproto.temp.addReservedHandle`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `com.atproto.temp.addReservedHandle`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `handle`.
     pub handle: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "com.atproto.temp.addReservedHandle", record: false, {
         0 handle: "handle" required,
     }
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`handle`](field@Self::handle).
     pub fn new(handle: impl Into<String>) -> Self {
         Self {
             handle: handle.into(),
@@ -54,17 +67,24 @@ impl Input {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Output {
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "com.atproto.temp.addReservedHandle", record: false, {} }
+crate::__v1::object! { Output, "com.atproto.temp.addReservedHandle", record: false, {} }
 
 impl Output {
-    /// With nothing set.
+    /// Creates `Output`, which has no fields in the lexicon.
     pub fn new() -> Self {
         Self {
             extra: types::Extra::default(),
         }
     }
 }
+
+/// The errors of `com.atproto.temp.addReservedHandle`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -9,7 +9,7 @@ use crate::xrpc;
 ///
 /// `com.atproto.temp.checkHandleAvailability`
 ///
-/// Errors: `InvalidEmail`.
+/// Errors: `InvalidEmail`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CheckHandleAvailability;
 
@@ -30,7 +30,6 @@ impl xrpc::Query for CheckHandleAvailability {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `handle`.
     pub handle: types::Handle,
     /// Address of the future user, used for better suggestions.
     pub email: Option<String>,
@@ -38,10 +37,10 @@ pub struct Params {
     pub birth_date: Option<types::Datetime>,
 }
 
-crate::params! { Params { 0 handle: "handle", 1 email: "email", 2 birth_date: "birthDate" } }
+crate::__v1::params! { Params { 0 handle: "handle", 1 email: "email", 2 birth_date: "birthDate" } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`handle`](field@Self::handle).
     pub fn new(handle: types::Handle) -> Self {
         Self {
             handle,
@@ -51,7 +50,7 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
         email = email: into String,
         birth_date = birth_date: plain types::Datetime,
@@ -62,15 +61,13 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `handle`.
     pub handle: types::Handle,
-    /// `result`.
     pub result: OutputResult,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.temp.checkHandleAvailability", record: false, {
         0 handle: "handle" required,
         1 result: "result" required,
@@ -78,7 +75,8 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required fields: [`handle`](field@Self::handle) and
+    /// [`result`](field@Self::result).
     pub fn new(handle: types::Handle, result: impl Into<OutputResult>) -> Self {
         Self {
             handle,
@@ -96,18 +94,18 @@ pub enum OutputResult {
     ResultAvailable(Box<ResultAvailable>),
     /// `com.atproto.temp.checkHandleAvailability#resultUnavailable`
     ResultUnavailable(Box<ResultUnavailable>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     OutputResult, open {
         ResultAvailable(ResultAvailable) = "com.atproto.temp.checkHandleAvailability#resultAvailable",
         ResultUnavailable(ResultUnavailable) = "com.atproto.temp.checkHandleAvailability#resultUnavailable",
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `com.atproto.temp.checkHandleAvailability`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -115,7 +113,7 @@ pub enum Error {
     InvalidEmail,
 }
 
-crate::errors! { Error { InvalidEmail = "InvalidEmail" } }
+crate::__v1::errors! { Error { InvalidEmail = "InvalidEmail" } }
 
 /// The handle is free.
 ///
@@ -123,14 +121,14 @@ crate::errors! { Error { InvalidEmail = "InvalidEmail" } }
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ResultAvailable {
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { ResultAvailable, "com.atproto.temp.checkHandleAvailability#resultAvailable", record: false, {} }
+crate::__v1::object! { ResultAvailable, "com.atproto.temp.checkHandleAvailability#resultAvailable", record: false, {} }
 
 impl ResultAvailable {
-    /// With nothing set.
+    /// Creates `ResultAvailable`, which has no fields in the lexicon.
     pub fn new() -> Self {
         Self {
             extra: types::Extra::default(),
@@ -144,20 +142,19 @@ impl ResultAvailable {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ResultUnavailable {
-    /// `suggestions`.
     pub suggestions: Vec<Suggestion>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ResultUnavailable, "com.atproto.temp.checkHandleAvailability#resultUnavailable", record: false, {
         0 suggestions: "suggestions" required,
     }
 }
 
 impl ResultUnavailable {
-    /// With the required fields.
+    /// Creates `ResultUnavailable` with its required field, [`suggestions`](field@Self::suggestions).
     pub fn new(suggestions: Vec<Suggestion>) -> Self {
         Self {
             suggestions,
@@ -170,15 +167,14 @@ impl ResultUnavailable {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Suggestion {
-    /// `handle`.
     pub handle: types::Handle,
     /// Name of the way in which the suggestion was made.
     pub method: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Suggestion, "com.atproto.temp.checkHandleAvailability#suggestion", record: false, {
         0 handle: "handle" required,
         1 method: "method" required,
@@ -186,7 +182,8 @@ crate::object! {
 }
 
 impl Suggestion {
-    /// With the required fields.
+    /// Creates `Suggestion` with its required fields: [`handle`](field@Self::handle) and
+    /// [`method`](field@Self::method).
     pub fn new(handle: types::Handle, method: impl Into<String>) -> Self {
         Self {
             handle,

@@ -16,13 +16,27 @@ impl xrpc::Method for CheckSignupQueue {
     const KIND: xrpc::Kind = xrpc::Kind::Query;
     const INPUT: Option<&'static str> = None;
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for CheckSignupQueue {}
+
+/// The parameters of `com.atproto.temp.checkSignupQueue`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The output of `com.atproto.temp.checkSignupQueue`.
 #[derive(Clone)]
@@ -30,15 +44,14 @@ impl xrpc::Query for CheckSignupQueue {}
 pub struct Output {
     /// Whether the account can be used already.
     pub activated: bool,
-    /// `placeInQueue`.
     pub place_in_queue: Option<i64>,
     /// Expected waiting time in milliseconds.
     pub estimated_time_ms: Option<i64>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.temp.checkSignupQueue", record: false, {
         0 activated: "activated" required,
         1 place_in_queue: "placeInQueue" optional,
@@ -47,7 +60,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`activated`](field@Self::activated).
     pub fn new(activated: bool) -> Self {
         Self {
             activated,
@@ -57,3 +70,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `com.atproto.temp.checkSignupQueue`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -9,7 +9,7 @@ use crate::xrpc;
 ///
 /// `com.atproto.temp.dereferenceScope`
 ///
-/// Errors: `InvalidScopeReference`.
+/// Errors: `InvalidScopeReference`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DereferenceScope;
 
@@ -34,10 +34,10 @@ pub struct Params {
     pub scope: String,
 }
 
-crate::params! { Params { 0 scope: "scope" } }
+crate::__v1::params! { Params { 0 scope: "scope" } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`scope`](field@Self::scope).
     pub fn new(scope: impl Into<String>) -> Self {
         Self { scope: scope.into() }
     }
@@ -47,20 +47,19 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `scope`.
     pub scope: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.temp.dereferenceScope", record: false, {
         0 scope: "scope" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`scope`](field@Self::scope).
     pub fn new(scope: impl Into<String>) -> Self {
         Self {
             scope: scope.into(),
@@ -69,7 +68,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `com.atproto.temp.dereferenceScope`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -77,4 +76,4 @@ pub enum Error {
     InvalidScopeReference,
 }
 
-crate::errors! { Error { InvalidScopeReference = "InvalidScopeReference" } }
+crate::__v1::errors! { Error { InvalidScopeReference = "InvalidScopeReference" } }

@@ -6,9 +6,10 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Returns labels by time of issue; deprecated, queryLabels and subscribeLabels take its place.
-///
 /// `com.atproto.temp.fetchLabels`
+#[deprecated(
+    note = "com.atproto.label.queryLabels and com.atproto.label.subscribeLabels take its place. Returns labels by their time of creation."
+)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FetchLabels;
 
@@ -20,7 +21,7 @@ impl xrpc::Method for FetchLabels {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for FetchLabels {}
@@ -31,11 +32,11 @@ impl xrpc::Query for FetchLabels {}
 pub struct Params {
     /// Time after which labels are returned.
     pub since: Option<i64>,
-    /// `limit`: 1 to 250. 50 if absent.
+    /// Between 1 and 250. Defaults to 50.
     pub limit: Option<i64>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 since: "since",
         1 limit: "limit" [Minimum(1), Maximum(250)] = Integer(50),
@@ -43,32 +44,31 @@ crate::params! {
 }
 
 impl Params {
-    /// With nothing set.
+    /// Creates `Params` without any of its optional fields.
     pub fn new() -> Self {
         Self { since: None, limit: None }
     }
 }
 
-crate::setters! { Params { since = since: plain i64, limit = limit: plain i64 } }
+crate::__v1::setters! { Params { since = since: plain i64, limit = limit: plain i64 } }
 
 /// The output of `com.atproto.temp.fetchLabels`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `labels`.
     pub labels: Vec<api::com::atproto::label::defs::Label>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "com.atproto.temp.fetchLabels", record: false, {
         0 labels: "labels" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`labels`](field@Self::labels).
     pub fn new(labels: Vec<api::com::atproto::label::defs::Label>) -> Self {
         Self {
             labels,
@@ -76,3 +76,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `com.atproto.temp.fetchLabels`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -19,75 +19,97 @@ pub mod revoke_account_credentials;
 pub struct ComAtprotoTemp<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! { com_atproto_temp, ComAtprotoTemp, "com.atproto.temp" }
+crate::__v1::accessor! { com_atproto_temp, ComAtprotoTemp, "com.atproto.temp" }
 
 #[cfg(feature = "client")]
 impl<'c> ComAtprotoTemp<'c> {
+    /// Returns the methods of `com.atproto.temp` over any transport.
+    pub fn over(transport: &'c dyn xrpc::Transport) -> Self {
+        Self(xrpc::Caller::new(transport))
+    }
+
     /// Puts a handle on the list of names that cannot be registered; needs admin rights.
     ///
     /// `com.atproto.temp.addReservedHandle`
+    ///
+    /// Returns [`Output`](add_reserved_handle::Output).
     pub fn add_reserved_handle(
         &self,
         input: add_reserved_handle::Input,
     ) -> xrpc::Call<'c, add_reserved_handle::AddReservedHandle> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, add_reserved_handle::Params::new(), input)
     }
+
     /// Tells whether a handle is free for a new account and suggests others when it is not.
     ///
     /// `com.atproto.temp.checkHandleAvailability`
     ///
-    /// Errors: `InvalidEmail`.
+    /// Returns [`Output`](check_handle_availability::Output). Errors: `InvalidEmail`; see
+    /// [`Error`](check_handle_availability::Error).
     pub fn check_handle_availability(
         &self,
         params: check_handle_availability::Params,
     ) -> xrpc::Call<'c, check_handle_availability::CheckHandleAvailability> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Tells the signed-in account whether it is through the sign-up queue, and otherwise its place in it.
     ///
     /// `com.atproto.temp.checkSignupQueue`
+    ///
+    /// Returns [`Output`](check_signup_queue::Output).
     pub fn check_signup_queue(
         &self,
     ) -> xrpc::Call<'c, check_signup_queue::CheckSignupQueue> {
-        xrpc::Call::new(self.0, xrpc::NoParams, ())
+        xrpc::Call::new(self.0, check_signup_queue::Params::new(), ())
     }
+
     /// Returns the full OAuth scope behind a short scope reference.
     ///
     /// `com.atproto.temp.dereferenceScope`
     ///
-    /// Errors: `InvalidScopeReference`.
+    /// Returns [`Output`](dereference_scope::Output). Errors: `InvalidScopeReference`; see
+    /// [`Error`](dereference_scope::Error).
     pub fn dereference_scope(
         &self,
         params: dereference_scope::Params,
     ) -> xrpc::Call<'c, dereference_scope::DereferenceScope> {
         xrpc::Call::new(self.0, params, ())
     }
-    /// Returns labels by time of issue; deprecated, queryLabels and subscribeLabels take its place.
-    ///
+
     /// `com.atproto.temp.fetchLabels`
-    pub fn fetch_labels(
-        &self,
-        params: fetch_labels::Params,
-    ) -> xrpc::Call<'c, fetch_labels::FetchLabels> {
-        xrpc::Call::new(self.0, params, ())
+    ///
+    /// Optional parameters: [`Params`](fetch_labels::Params), set with [`params`](xrpc::Call::params). Returns
+    /// [`Output`](fetch_labels::Output).
+    #[deprecated(
+        note = "com.atproto.label.queryLabels and com.atproto.label.subscribeLabels take its place. Returns labels by their time of creation."
+    )]
+    pub fn fetch_labels(&self) -> xrpc::Call<'c, fetch_labels::FetchLabels> {
+        xrpc::Call::new(self.0, fetch_labels::Params::new(), ())
     }
+
     /// Sends a verification code to a phone number, for servers that ask for one at sign-up.
     ///
     /// `com.atproto.temp.requestPhoneVerification`
+    ///
+    /// Returns [`Output`](request_phone_verification::Output).
     pub fn request_phone_verification(
         &self,
         input: request_phone_verification::Input,
     ) -> xrpc::Call<'c, request_phone_verification::RequestPhoneVerification> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, request_phone_verification::Params::new(), input)
     }
+
     /// Revokes the sessions, password and app passwords of an account so that it must be recovered; needs admin
     /// rights.
     ///
     /// `com.atproto.temp.revokeAccountCredentials`
+    ///
+    /// Returns [`Output`](revoke_account_credentials::Output).
     pub fn revoke_account_credentials(
         &self,
         input: revoke_account_credentials::Input,
     ) -> xrpc::Call<'c, revoke_account_credentials::RevokeAccountCredentials> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, revoke_account_credentials::Params::new(), input)
     }
 }

@@ -17,32 +17,45 @@ impl xrpc::Method for RevokeAccountCredentials {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = None;
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
-    type Output = xrpc::Empty;
-    type Error = xrpc::NoError;
+    type Output = xrpc::Empty<Output>;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for RevokeAccountCredentials {}
+
+/// The parameters of `com.atproto.temp.revokeAccountCredentials`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `com.atproto.temp.revokeAccountCredentials`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `account`.
     pub account: types::AtIdentifier,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "com.atproto.temp.revokeAccountCredentials", record: false, {
         0 account: "account" required,
     }
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`account`](field@Self::account).
     pub fn new(account: impl Into<types::AtIdentifier>) -> Self {
         Self {
             account: account.into(),
@@ -50,3 +63,17 @@ impl Input {
         }
     }
 }
+
+/// The output of `com.atproto.temp.revokeAccountCredentials`.
+///
+/// The lexicon defines none: if the server sends a body, it is not read.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Output {}
+
+/// The errors of `com.atproto.temp.revokeAccountCredentials`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

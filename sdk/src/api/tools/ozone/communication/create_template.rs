@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `tools.ozone.communication.createTemplate`
 ///
-/// Errors: `DuplicateTemplateName`.
+/// Errors: `DuplicateTemplateName`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CreateTemplate;
 
@@ -19,7 +19,7 @@ impl xrpc::Method for CreateTemplate {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -27,25 +27,36 @@ impl xrpc::Method for CreateTemplate {
 
 impl xrpc::Procedure for CreateTemplate {}
 
+/// The parameters of `tools.ozone.communication.createTemplate`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `tools.ozone.communication.createTemplate`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `name`.
     pub name: String,
     /// Body of the message in Markdown, with placeholders to fill in.
     pub content_markdown: String,
-    /// `subject`.
     pub subject: String,
-    /// `lang`.
     pub lang: Option<types::Language>,
     /// Moderator who is recorded as the author.
     pub created_by: Option<types::Did>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "tools.ozone.communication.createTemplate", record: false, {
         0 name: "name" required,
         1 content_markdown: "contentMarkdown" required,
@@ -56,11 +67,12 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`subject`](field@Self::subject),
+    /// [`content_markdown`](field@Self::content_markdown) and [`name`](field@Self::name).
     pub fn new(
-        name: impl Into<String>,
-        content_markdown: impl Into<String>,
         subject: impl Into<String>,
+        content_markdown: impl Into<String>,
+        name: impl Into<String>,
     ) -> Self {
         Self {
             name: name.into(),
@@ -73,7 +85,7 @@ impl Input {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Input {
         lang = lang: plain types::Language,
         created_by = created_by: plain types::Did,
@@ -83,7 +95,7 @@ crate::setters! {
 /// The output of `tools.ozone.communication.createTemplate`.
 pub type Output = api::tools::ozone::communication::defs::TemplateView;
 
-/// The errors that the lexicon names.
+/// The errors of `tools.ozone.communication.createTemplate`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -91,4 +103,4 @@ pub enum Error {
     DuplicateTemplateName,
 }
 
-crate::errors! { Error { DuplicateTemplateName = "DuplicateTemplateName" } }
+crate::__v1::errors! { Error { DuplicateTemplateName = "DuplicateTemplateName" } }

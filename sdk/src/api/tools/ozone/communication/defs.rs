@@ -10,29 +10,21 @@ use crate::types;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct TemplateView {
-    /// `id`.
     pub id: String,
-    /// `name`.
     pub name: String,
-    /// `subject`.
     pub subject: Option<String>,
-    /// `contentMarkdown`.
     pub content_markdown: String,
     /// True when the template is no longer offered to moderators.
     pub disabled: bool,
-    /// `lang`.
     pub lang: Option<types::Language>,
-    /// `lastUpdatedBy`.
     pub last_updated_by: types::Did,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// `updatedAt`.
     pub updated_at: types::Datetime,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     TemplateView, "tools.ozone.communication.defs#templateView", record: false, {
         0 id: "id" required,
         1 name: "name" required,
@@ -47,7 +39,10 @@ crate::object! {
 }
 
 impl TemplateView {
-    /// With the required fields.
+    /// Creates `TemplateView` with its required fields: [`id`](field@Self::id), [`name`](field@Self::name),
+    /// [`content_markdown`](field@Self::content_markdown), [`disabled`](field@Self::disabled),
+    /// [`last_updated_by`](field@Self::last_updated_by), [`created_at`](field@Self::created_at) and
+    /// [`updated_at`](field@Self::updated_at).
     pub fn new(
         id: impl Into<String>,
         name: impl Into<String>,

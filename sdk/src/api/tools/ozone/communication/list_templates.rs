@@ -17,34 +17,47 @@ impl xrpc::Method for ListTemplates {
     const KIND: xrpc::Kind = xrpc::Kind::Query;
     const INPUT: Option<&'static str> = None;
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for ListTemplates {}
+
+/// The parameters of `tools.ozone.communication.listTemplates`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The output of `tools.ozone.communication.listTemplates`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `communicationTemplates`.
     pub communication_templates: Vec<
         api::tools::ozone::communication::defs::TemplateView,
     >,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.communication.listTemplates", record: false, {
         0 communication_templates: "communicationTemplates" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`communication_templates`](field@Self::communication_templates).
     pub fn new(
         communication_templates: Vec<
             api::tools::ozone::communication::defs::TemplateView,
@@ -56,3 +69,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `tools.ozone.communication.listTemplates`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -17,45 +17,59 @@ pub mod update_template;
 pub struct ToolsOzoneCommunication<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! { tools_ozone_communication, ToolsOzoneCommunication, "tools.ozone.communication" }
+crate::__v1::accessor! { tools_ozone_communication, ToolsOzoneCommunication, "tools.ozone.communication" }
 
 #[cfg(feature = "client")]
 impl<'c> ToolsOzoneCommunication<'c> {
+    /// Returns the methods of `tools.ozone.communication` over any transport.
+    pub fn over(transport: &'c dyn xrpc::Transport) -> Self {
+        Self(xrpc::Caller::new(transport))
+    }
+
     /// Creates a template for messages from moderators to users; moderators only.
     ///
     /// `tools.ozone.communication.createTemplate`
     ///
-    /// Errors: `DuplicateTemplateName`.
+    /// Returns [`Output`](create_template::Output). Errors: `DuplicateTemplateName`; see
+    /// [`Error`](create_template::Error).
     pub fn create_template(
         &self,
         input: create_template::Input,
     ) -> xrpc::Call<'c, create_template::CreateTemplate> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, create_template::Params::new(), input)
     }
+
     /// Deletes a template for messages from moderators to users; needs admin rights.
     ///
     /// `tools.ozone.communication.deleteTemplate`
+    ///
+    /// Returns [`Output`](delete_template::Output).
     pub fn delete_template(
         &self,
         input: delete_template::Input,
     ) -> xrpc::Call<'c, delete_template::DeleteTemplate> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, delete_template::Params::new(), input)
     }
+
     /// Lists the message templates of the moderation service; moderators only.
     ///
     /// `tools.ozone.communication.listTemplates`
+    ///
+    /// Returns [`Output`](list_templates::Output).
     pub fn list_templates(&self) -> xrpc::Call<'c, list_templates::ListTemplates> {
-        xrpc::Call::new(self.0, xrpc::NoParams, ())
+        xrpc::Call::new(self.0, list_templates::Params::new(), ())
     }
+
     /// Changes a message template; fields left out stay as they were; needs admin rights.
     ///
     /// `tools.ozone.communication.updateTemplate`
     ///
-    /// Errors: `DuplicateTemplateName`.
+    /// Returns [`Output`](update_template::Output). Errors: `DuplicateTemplateName`; see
+    /// [`Error`](update_template::Error).
     pub fn update_template(
         &self,
         input: update_template::Input,
     ) -> xrpc::Call<'c, update_template::UpdateTemplate> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, update_template::Params::new(), input)
     }
 }

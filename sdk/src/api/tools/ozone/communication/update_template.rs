@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `tools.ozone.communication.updateTemplate`
 ///
-/// Errors: `DuplicateTemplateName`.
+/// Errors: `DuplicateTemplateName`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UpdateTemplate;
 
@@ -19,7 +19,7 @@ impl xrpc::Method for UpdateTemplate {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -27,29 +27,36 @@ impl xrpc::Method for UpdateTemplate {
 
 impl xrpc::Procedure for UpdateTemplate {}
 
+/// The parameters of `tools.ozone.communication.updateTemplate`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `tools.ozone.communication.updateTemplate`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `id`.
     pub id: String,
-    /// `name`.
     pub name: Option<String>,
-    /// `lang`.
     pub lang: Option<types::Language>,
-    /// `contentMarkdown`.
     pub content_markdown: Option<String>,
-    /// `subject`.
     pub subject: Option<String>,
-    /// `updatedBy`.
     pub updated_by: Option<types::Did>,
-    /// `disabled`.
     pub disabled: Option<bool>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "tools.ozone.communication.updateTemplate", record: false, {
         0 id: "id" required,
         1 name: "name" optional,
@@ -62,7 +69,7 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`id`](field@Self::id).
     pub fn new(id: impl Into<String>) -> Self {
         Self {
             id: id.into(),
@@ -77,7 +84,7 @@ impl Input {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Input {
         name = name: into String,
         lang = lang: plain types::Language,
@@ -91,7 +98,7 @@ crate::setters! {
 /// The output of `tools.ozone.communication.updateTemplate`.
 pub type Output = api::tools::ozone::communication::defs::TemplateView;
 
-/// The errors that the lexicon names.
+/// The errors of `tools.ozone.communication.updateTemplate`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -99,4 +106,4 @@ pub enum Error {
     DuplicateTemplateName,
 }
 
-crate::errors! { Error { DuplicateTemplateName = "DuplicateTemplateName" } }
+crate::__v1::errors! { Error { DuplicateTemplateName = "DuplicateTemplateName" } }

@@ -19,19 +19,22 @@ impl xrpc::Method for GetAccountHistory {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetAccountHistory {}
 
 impl xrpc::Paginated for GetAccountHistory {
     type Item = Event;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(output: Output) -> Vec<Event> {
         output.events
     }
@@ -41,17 +44,15 @@ impl xrpc::Paginated for GetAccountHistory {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `did`.
     pub did: types::Did,
     /// Kinds of changes to include; all when left out.
     pub events: Option<Vec<ParamsEventsItem>>,
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 did: "did",
         1 events: "events",
@@ -61,7 +62,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`did`](field@Self::did).
     pub fn new(did: types::Did) -> Self {
         Self {
             did,
@@ -72,7 +73,7 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
         events = events: plain Vec<ParamsEventsItem>,
         cursor = cursor: into String,
@@ -94,11 +95,11 @@ pub enum ParamsEventsItem {
     PasswordUpdated,
     /// `handleUpdated`
     HandleUpdated,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     ParamsEventsItem {
         AccountCreated = "accountCreated",
         EmailUpdated = "emailUpdated",
@@ -112,15 +113,13 @@ crate::open_string! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `events`.
     pub events: Vec<Event>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.hosting.getAccountHistory", record: false, {
         0 cursor: "cursor" optional,
         1 events: "events" required,
@@ -128,7 +127,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`events`](field@Self::events).
     pub fn new(events: Vec<Event>) -> Self {
         Self {
             cursor: None,
@@ -138,21 +137,25 @@ impl Output {
     }
 }
 
+/// The errors of `tools.ozone.hosting.getAccountHistory`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }
+
 /// `tools.ozone.hosting.getAccountHistory#event`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Event {
-    /// `details`.
     pub details: EventDetails,
-    /// `createdBy`.
     pub created_by: String,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Event, "tools.ozone.hosting.getAccountHistory#event", record: false, {
         0 details: "details" required,
         1 created_by: "createdBy" required,
@@ -161,7 +164,8 @@ crate::object! {
 }
 
 impl Event {
-    /// With the required fields.
+    /// Creates `Event` with its required fields: [`details`](field@Self::details),
+    /// [`created_by`](field@Self::created_by) and [`created_at`](field@Self::created_at).
     pub fn new(
         details: impl Into<EventDetails>,
         created_by: impl Into<String>,
@@ -190,11 +194,11 @@ pub enum EventDetails {
     PasswordUpdated(Box<PasswordUpdated>),
     /// `tools.ozone.hosting.getAccountHistory#handleUpdated`
     HandleUpdated(Box<HandleUpdated>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     EventDetails, open {
         AccountCreated(AccountCreated) = "tools.ozone.hosting.getAccountHistory#accountCreated",
         EmailUpdated(EmailUpdated) = "tools.ozone.hosting.getAccountHistory#emailUpdated",
@@ -210,15 +214,13 @@ crate::union! {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct AccountCreated {
-    /// `email`.
     pub email: Option<String>,
-    /// `handle`.
     pub handle: Option<types::Handle>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     AccountCreated, "tools.ozone.hosting.getAccountHistory#accountCreated", record: false, {
         0 email: "email" optional,
         1 handle: "handle" optional,
@@ -226,7 +228,7 @@ crate::object! {
 }
 
 impl AccountCreated {
-    /// With nothing set.
+    /// Creates `AccountCreated` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             email: None,
@@ -242,20 +244,19 @@ impl AccountCreated {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct EmailUpdated {
-    /// `email`.
     pub email: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     EmailUpdated, "tools.ozone.hosting.getAccountHistory#emailUpdated", record: false, {
         0 email: "email" required,
     }
 }
 
 impl EmailUpdated {
-    /// With the required fields.
+    /// Creates `EmailUpdated` with its required field, [`email`](field@Self::email).
     pub fn new(email: impl Into<String>) -> Self {
         Self {
             email: email.into(),
@@ -270,20 +271,19 @@ impl EmailUpdated {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct EmailConfirmed {
-    /// `email`.
     pub email: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     EmailConfirmed, "tools.ozone.hosting.getAccountHistory#emailConfirmed", record: false, {
         0 email: "email" required,
     }
 }
 
 impl EmailConfirmed {
-    /// With the required fields.
+    /// Creates `EmailConfirmed` with its required field, [`email`](field@Self::email).
     pub fn new(email: impl Into<String>) -> Self {
         Self {
             email: email.into(),
@@ -298,14 +298,14 @@ impl EmailConfirmed {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct PasswordUpdated {
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { PasswordUpdated, "tools.ozone.hosting.getAccountHistory#passwordUpdated", record: false, {} }
+crate::__v1::object! { PasswordUpdated, "tools.ozone.hosting.getAccountHistory#passwordUpdated", record: false, {} }
 
 impl PasswordUpdated {
-    /// With nothing set.
+    /// Creates `PasswordUpdated`, which has no fields in the lexicon.
     pub fn new() -> Self {
         Self {
             extra: types::Extra::default(),
@@ -319,20 +319,19 @@ impl PasswordUpdated {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct HandleUpdated {
-    /// `handle`.
     pub handle: types::Handle,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     HandleUpdated, "tools.ozone.hosting.getAccountHistory#handleUpdated", record: false, {
         0 handle: "handle" required,
     }
 }
 
 impl HandleUpdated {
-    /// With the required fields.
+    /// Creates `HandleUpdated` with its required field, [`handle`](field@Self::handle).
     pub fn new(handle: types::Handle) -> Self {
         Self {
             handle,

@@ -13,13 +13,20 @@ pub mod get_account_history;
 pub struct ToolsOzoneHosting<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! { tools_ozone_hosting, ToolsOzoneHosting, "tools.ozone.hosting" }
+crate::__v1::accessor! { tools_ozone_hosting, ToolsOzoneHosting, "tools.ozone.hosting" }
 
 #[cfg(feature = "client")]
 impl<'c> ToolsOzoneHosting<'c> {
+    /// Returns the methods of `tools.ozone.hosting` over any transport.
+    pub fn over(transport: &'c dyn xrpc::Transport) -> Self {
+        Self(xrpc::Caller::new(transport))
+    }
+
     /// Lists changes to an account on its hosting server, such as new handle, email or password; moderators only.
     ///
     /// `tools.ozone.hosting.getAccountHistory`
+    ///
+    /// Returns [`Output`](get_account_history::Output).
     pub fn get_account_history(
         &self,
         params: get_account_history::Params,

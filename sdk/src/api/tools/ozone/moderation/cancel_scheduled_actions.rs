@@ -16,27 +16,40 @@ impl xrpc::Method for CancelScheduledActions {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for CancelScheduledActions {}
+
+/// The parameters of `tools.ozone.moderation.cancelScheduledActions`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `tools.ozone.moderation.cancelScheduledActions`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `subjects`: At most 100 elements.
+    /// At most 100 elements.
     pub subjects: Vec<types::Did>,
-    /// `comment`.
     pub comment: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "tools.ozone.moderation.cancelScheduledActions", record: false, {
         0 subjects: "subjects" required [MaxLength(100)],
         1 comment: "comment" optional,
@@ -44,7 +57,7 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`subjects`](field@Self::subjects).
     pub fn new(subjects: Vec<types::Did>) -> Self {
         Self {
             subjects,
@@ -54,10 +67,17 @@ impl Input {
     }
 }
 
-crate::setters! { Input { comment = comment: into String } }
+crate::__v1::setters! { Input { comment = comment: into String } }
 
 /// The output of `tools.ozone.moderation.cancelScheduledActions`.
 pub type Output = CancellationResults;
+
+/// The errors of `tools.ozone.moderation.cancelScheduledActions`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }
 
 /// Which accounts had their actions cancelled and which not.
 ///
@@ -65,15 +85,13 @@ pub type Output = CancellationResults;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct CancellationResults {
-    /// `succeeded`.
     pub succeeded: Vec<types::Did>,
-    /// `failed`.
     pub failed: Vec<FailedCancellation>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     CancellationResults, "tools.ozone.moderation.cancelScheduledActions#cancellationResults", record: false, {
         0 succeeded: "succeeded" required,
         1 failed: "failed" required,
@@ -81,7 +99,8 @@ crate::object! {
 }
 
 impl CancellationResults {
-    /// With the required fields.
+    /// Creates `CancellationResults` with its required fields: [`succeeded`](field@Self::succeeded) and
+    /// [`failed`](field@Self::failed).
     pub fn new(succeeded: Vec<types::Did>, failed: Vec<FailedCancellation>) -> Self {
         Self {
             succeeded,
@@ -95,17 +114,14 @@ impl CancellationResults {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct FailedCancellation {
-    /// `did`.
     pub did: types::Did,
-    /// `error`.
     pub error: String,
-    /// `errorCode`.
     pub error_code: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     FailedCancellation, "tools.ozone.moderation.cancelScheduledActions#failedCancellation", record: false, {
         0 did: "did" required,
         1 error: "error" required,
@@ -114,7 +130,8 @@ crate::object! {
 }
 
 impl FailedCancellation {
-    /// With the required fields.
+    /// Creates `FailedCancellation` with its required fields: [`did`](field@Self::did) and
+    /// [`error`](field@Self::error).
     pub fn new(did: types::Did, error: impl Into<String>) -> Self {
         Self {
             did,

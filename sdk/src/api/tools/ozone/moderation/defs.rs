@@ -11,29 +11,21 @@ use crate::types;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ModEventView {
-    /// `id`.
     pub id: i64,
-    /// `event`.
     pub event: ModEventViewEvent,
-    /// `subject`.
     pub subject: ModEventViewSubject,
     /// Blobs of the subject that the event applies to.
     pub subject_blob_cids: Vec<String>,
-    /// `createdBy`.
     pub created_by: types::Did,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// `creatorHandle`.
     pub creator_handle: Option<String>,
-    /// `subjectHandle`.
     pub subject_handle: Option<String>,
-    /// `modTool`.
     pub mod_tool: Option<Box<ModTool>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ModEventView, "tools.ozone.moderation.defs#modEventView", record: false, {
         0 id: "id" required,
         1 event: "event" required,
@@ -48,7 +40,9 @@ crate::object! {
 }
 
 impl ModEventView {
-    /// With the required fields.
+    /// Creates `ModEventView` with its required fields: [`id`](field@Self::id), [`event`](field@Self::event),
+    /// [`subject`](field@Self::subject), [`subject_blob_cids`](field@Self::subject_blob_cids),
+    /// [`created_by`](field@Self::created_by) and [`created_at`](field@Self::created_at).
     pub fn new(
         id: i64,
         event: impl Into<ModEventViewEvent>,
@@ -126,11 +120,11 @@ pub enum ModEventViewEvent {
     ScheduleTakedownEvent(Box<ScheduleTakedownEvent>),
     /// `tools.ozone.moderation.defs#cancelScheduledTakedownEvent`
     CancelScheduledTakedownEvent(Box<CancelScheduledTakedownEvent>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     ModEventViewEvent, open {
         ModEventTakedown(ModEventTakedown) = "tools.ozone.moderation.defs#modEventTakedown",
         ModEventReverseTakedown(ModEventReverseTakedown) = "tools.ozone.moderation.defs#modEventReverseTakedown",
@@ -172,11 +166,11 @@ pub enum ModEventViewSubject {
     MessageRef(Box<api::chat::bsky::convo::defs::MessageRef>),
     /// `chat.bsky.convo.defs#convoRef`
     ConvoRef(Box<api::chat::bsky::convo::defs::ConvoRef>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     ModEventViewSubject, open {
         RepoRef(api::com::atproto::admin::defs::RepoRef) = "com.atproto.admin.defs#repoRef",
         StrongRef(api::com::atproto::repo::strong_ref::StrongRef) = "com.atproto.repo.strongRef",
@@ -191,25 +185,18 @@ crate::union! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ModEventViewDetail {
-    /// `id`.
     pub id: i64,
-    /// `event`.
     pub event: ModEventViewDetailEvent,
-    /// `subject`.
     pub subject: ModEventViewDetailSubject,
-    /// `subjectBlobs`.
     pub subject_blobs: Vec<BlobView>,
-    /// `createdBy`.
     pub created_by: types::Did,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// `modTool`.
     pub mod_tool: Option<Box<ModTool>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ModEventViewDetail, "tools.ozone.moderation.defs#modEventViewDetail", record: false, {
         0 id: "id" required,
         1 event: "event" required,
@@ -222,7 +209,9 @@ crate::object! {
 }
 
 impl ModEventViewDetail {
-    /// With the required fields.
+    /// Creates `ModEventViewDetail` with its required fields: [`id`](field@Self::id), [`event`](field@Self::event),
+    /// [`subject`](field@Self::subject), [`subject_blobs`](field@Self::subject_blobs),
+    /// [`created_by`](field@Self::created_by) and [`created_at`](field@Self::created_at).
     pub fn new(
         id: i64,
         event: impl Into<ModEventViewDetailEvent>,
@@ -298,11 +287,11 @@ pub enum ModEventViewDetailEvent {
     ScheduleTakedownEvent(Box<ScheduleTakedownEvent>),
     /// `tools.ozone.moderation.defs#cancelScheduledTakedownEvent`
     CancelScheduledTakedownEvent(Box<CancelScheduledTakedownEvent>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     ModEventViewDetailEvent, open {
         ModEventTakedown(ModEventTakedown) = "tools.ozone.moderation.defs#modEventTakedown",
         ModEventReverseTakedown(ModEventReverseTakedown) = "tools.ozone.moderation.defs#modEventReverseTakedown",
@@ -346,11 +335,11 @@ pub enum ModEventViewDetailSubject {
     RecordViewNotFound(Box<RecordViewNotFound>),
     /// `tools.ozone.moderation.defs#convoView`
     ConvoView(Box<ConvoView>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     ModEventViewDetailSubject, open {
         RepoView(RepoView) = "tools.ozone.moderation.defs#repoView",
         RepoViewNotFound(RepoViewNotFound) = "tools.ozone.moderation.defs#repoViewNotFound",
@@ -366,63 +355,48 @@ crate::union! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SubjectStatusView {
-    /// `id`.
     pub id: i64,
-    /// `subject`.
     pub subject: SubjectStatusViewSubject,
     /// State of the subject on its own server.
     pub hosting: Option<SubjectStatusViewHosting>,
-    /// `subjectBlobCids`.
     pub subject_blob_cids: Option<Vec<types::Cid>>,
-    /// `subjectRepoHandle`.
     pub subject_repo_handle: Option<String>,
-    /// `updatedAt`.
     pub updated_at: types::Datetime,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// `reviewState`.
     pub review_state: SubjectReviewState,
     /// Lasting note that was left on the subject.
     pub comment: Option<String>,
     /// Urgency of review; higher comes first.
     ///
-    /// 0 to 100.
+    /// Between 0 and 100.
     pub priority_score: Option<i64>,
     /// Until when new reports about the subject do not reopen its review.
     pub mute_until: Option<types::Datetime>,
     /// Until when reports made by the subject do not reopen reviews.
     pub mute_reporting_until: Option<types::Datetime>,
-    /// `lastReviewedBy`.
     pub last_reviewed_by: Option<types::Did>,
-    /// `lastReviewedAt`.
     pub last_reviewed_at: Option<types::Datetime>,
-    /// `lastReportedAt`.
     pub last_reported_at: Option<types::Datetime>,
-    /// `lastAppealedAt`.
     pub last_appealed_at: Option<types::Datetime>,
-    /// `takendown`.
     pub takendown: Option<bool>,
     /// True while an appeal waits for an answer, false once it is settled, missing without an appeal.
     pub appealed: Option<bool>,
     /// End of a takedown that was given for a limited time.
     pub suspend_until: Option<types::Datetime>,
-    /// `tags`.
     pub tags: Option<Vec<String>>,
     /// Counts of moderation events on the account itself.
     pub account_stats: Option<Box<AccountStats>>,
     /// Counts of moderation events on the records of the account.
     pub records_stats: Option<Box<RecordsStats>>,
-    /// `accountStrike`.
     pub account_strike: Option<Box<AccountStrike>>,
-    /// `ageAssuranceState`.
     pub age_assurance_state: Option<SubjectStatusViewAgeAssuranceState>,
     /// Whether the age state was last changed by the user or by a moderator.
     pub age_assurance_updated_by: Option<SubjectStatusViewAgeAssuranceUpdatedBy>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     SubjectStatusView, "tools.ozone.moderation.defs#subjectStatusView", record: false, {
         0 id: "id" required,
         1 subject: "subject" required,
@@ -453,12 +427,14 @@ crate::object! {
 }
 
 impl SubjectStatusView {
-    /// With the required fields.
+    /// Creates `SubjectStatusView` with its required fields: [`id`](field@Self::id),
+    /// [`subject`](field@Self::subject), [`created_at`](field@Self::created_at),
+    /// [`updated_at`](field@Self::updated_at) and [`review_state`](field@Self::review_state).
     pub fn new(
         id: i64,
         subject: impl Into<SubjectStatusViewSubject>,
-        updated_at: types::Datetime,
         created_at: types::Datetime,
+        updated_at: types::Datetime,
         review_state: impl Into<SubjectReviewState>,
     ) -> Self {
         Self {
@@ -504,11 +480,11 @@ pub enum SubjectStatusViewSubject {
     MessageRef(Box<api::chat::bsky::convo::defs::MessageRef>),
     /// `chat.bsky.convo.defs#convoRef`
     ConvoRef(Box<api::chat::bsky::convo::defs::ConvoRef>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     SubjectStatusViewSubject, open {
         RepoRef(api::com::atproto::admin::defs::RepoRef) = "com.atproto.admin.defs#repoRef",
         StrongRef(api::com::atproto::repo::strong_ref::StrongRef) = "com.atproto.repo.strongRef",
@@ -525,11 +501,11 @@ pub enum SubjectStatusViewHosting {
     AccountHosting(Box<AccountHosting>),
     /// `tools.ozone.moderation.defs#recordHosting`
     RecordHosting(Box<RecordHosting>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     SubjectStatusViewHosting, open {
         AccountHosting(AccountHosting) = "tools.ozone.moderation.defs#accountHosting",
         RecordHosting(RecordHosting) = "tools.ozone.moderation.defs#recordHosting",
@@ -550,11 +526,11 @@ pub enum SubjectStatusViewAgeAssuranceState {
     Reset,
     /// `blocked`
     Blocked,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     SubjectStatusViewAgeAssuranceState {
         Pending = "pending",
         Assured = "assured",
@@ -572,11 +548,16 @@ pub enum SubjectStatusViewAgeAssuranceUpdatedBy {
     Admin,
     /// `user`
     User,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { SubjectStatusViewAgeAssuranceUpdatedBy { Admin = "admin", User = "user" } }
+crate::__v1::open_string! {
+    SubjectStatusViewAgeAssuranceUpdatedBy {
+        Admin = "admin",
+        User = "user",
+    }
+}
 
 /// A subject with everything known about it.
 ///
@@ -584,23 +565,18 @@ crate::open_string! { SubjectStatusViewAgeAssuranceUpdatedBy { Admin = "admin", 
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SubjectView {
-    /// `type`.
     pub r#type: api::com::atproto::moderation::defs::SubjectType,
     /// DID or address of the subject.
     pub subject: String,
-    /// `status`.
     pub status: Option<Box<SubjectStatusView>>,
-    /// `repo`.
     pub repo: Option<Box<RepoViewDetail>>,
-    /// `profile`.
     pub profile: Option<types::Unknown>,
-    /// `record`.
     pub record: Option<Box<RecordViewDetail>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     SubjectView, "tools.ozone.moderation.defs#subjectView", record: false, {
         0 r#type: "type" required,
         1 subject: "subject" required,
@@ -612,7 +588,8 @@ crate::object! {
 }
 
 impl SubjectView {
-    /// With the required fields.
+    /// Creates `SubjectView` with its required fields: [`type`](field@Self::type) and
+    /// [`subject`](field@Self::subject).
     pub fn new(
         r#type: impl Into<api::com::atproto::moderation::defs::SubjectType>,
         subject: impl Into<String>,
@@ -635,21 +612,17 @@ impl SubjectView {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct AccountStats {
-    /// `reportCount`.
     pub report_count: Option<i64>,
-    /// `appealCount`.
     pub appeal_count: Option<i64>,
     /// Number of takedowns for a limited time.
     pub suspend_count: Option<i64>,
-    /// `escalateCount`.
     pub escalate_count: Option<i64>,
-    /// `takedownCount`.
     pub takedown_count: Option<i64>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     AccountStats, "tools.ozone.moderation.defs#accountStats", record: false, {
         0 report_count: "reportCount" optional,
         1 appeal_count: "appealCount" optional,
@@ -660,7 +633,7 @@ crate::object! {
 }
 
 impl AccountStats {
-    /// With nothing set.
+    /// Creates `AccountStats` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             report_count: None,
@@ -683,9 +656,7 @@ pub struct RecordsStats {
     pub total_reports: Option<i64>,
     /// Number of records reported at least once.
     pub reported_count: Option<i64>,
-    /// `escalatedCount`.
     pub escalated_count: Option<i64>,
-    /// `appealedCount`.
     pub appealed_count: Option<i64>,
     /// Number of records known to moderation.
     pub subject_count: Option<i64>,
@@ -693,13 +664,12 @@ pub struct RecordsStats {
     pub pending_count: Option<i64>,
     /// Number of records whose review is over.
     pub processed_count: Option<i64>,
-    /// `takendownCount`.
     pub takendown_count: Option<i64>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     RecordsStats, "tools.ozone.moderation.defs#recordsStats", record: false, {
         0 total_reports: "totalReports" optional,
         1 reported_count: "reportedCount" optional,
@@ -713,7 +683,7 @@ crate::object! {
 }
 
 impl RecordsStats {
-    /// With nothing set.
+    /// Creates `RecordsStats` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             total_reports: None,
@@ -739,15 +709,13 @@ pub struct AccountStrike {
     pub active_strike_count: Option<i64>,
     /// Points ever given, expired ones included.
     pub total_strike_count: Option<i64>,
-    /// `firstStrikeAt`.
     pub first_strike_at: Option<types::Datetime>,
-    /// `lastStrikeAt`.
     pub last_strike_at: Option<types::Datetime>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     AccountStrike, "tools.ozone.moderation.defs#accountStrike", record: false, {
         0 active_strike_count: "activeStrikeCount" optional,
         1 total_strike_count: "totalStrikeCount" optional,
@@ -757,7 +725,7 @@ crate::object! {
 }
 
 impl AccountStrike {
-    /// With nothing set.
+    /// Creates `AccountStrike` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             active_strike_count: None,
@@ -775,19 +743,27 @@ impl AccountStrike {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SubjectReviewState {
+    /// The subject waits for review.
+    ///
     /// `tools.ozone.moderation.defs#reviewOpen`
     ReviewOpen,
+    /// The subject needs a decision by someone more senior.
+    ///
     /// `tools.ozone.moderation.defs#reviewEscalated`
     ReviewEscalated,
+    /// The review of the subject is finished.
+    ///
     /// `tools.ozone.moderation.defs#reviewClosed`
     ReviewClosed,
+    /// The subject has events but nothing that calls for review.
+    ///
     /// `tools.ozone.moderation.defs#reviewNone`
     ReviewNone,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     SubjectReviewState {
         ReviewOpen = "tools.ozone.moderation.defs#reviewOpen",
         ReviewEscalated = "tools.ozone.moderation.defs#reviewEscalated",
@@ -822,7 +798,6 @@ pub const REVIEW_NONE: &str = "tools.ozone.moderation.defs#reviewNone";
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ModEventTakedown {
-    /// `comment`.
     pub comment: Option<String>,
     /// Length of the takedown in hours; without it there is no end.
     pub duration_in_hours: Option<i64>,
@@ -840,11 +815,11 @@ pub struct ModEventTakedown {
     pub strike_count: Option<i64>,
     /// When these points stop counting.
     pub strike_expires_at: Option<types::Datetime>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ModEventTakedown, "tools.ozone.moderation.defs#modEventTakedown", record: false, {
         0 comment: "comment" optional,
         1 duration_in_hours: "durationInHours" optional,
@@ -858,7 +833,7 @@ crate::object! {
 }
 
 impl ModEventTakedown {
-    /// With nothing set.
+    /// Creates `ModEventTakedown` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             comment: None,
@@ -874,7 +849,7 @@ impl ModEventTakedown {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     ModEventTakedown {
         comment = comment: into String,
         duration_in_hours = duration_in_hours: plain i64,
@@ -895,11 +870,16 @@ pub enum ModEventTakedownTargetServicesItem {
     Appview,
     /// `pds`
     Pds,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { ModEventTakedownTargetServicesItem { Appview = "appview", Pds = "pds" } }
+crate::__v1::open_string! {
+    ModEventTakedownTargetServicesItem {
+        Appview = "appview",
+        Pds = "pds",
+    }
+}
 
 /// Lifts a takedown.
 ///
@@ -907,19 +887,17 @@ crate::open_string! { ModEventTakedownTargetServicesItem { Appview = "appview", 
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ModEventReverseTakedown {
-    /// `comment`.
     pub comment: Option<String>,
-    /// `policies`: At most 5 elements.
+    /// At most 5 elements.
     pub policies: Option<Vec<String>>,
-    /// `severityLevel`.
     pub severity_level: Option<String>,
     /// Penalty points taken back with the reversal.
     pub strike_count: Option<i64>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ModEventReverseTakedown, "tools.ozone.moderation.defs#modEventReverseTakedown", record: false, {
         0 comment: "comment" optional,
         1 policies: "policies" optional [MaxLength(5)],
@@ -929,7 +907,7 @@ crate::object! {
 }
 
 impl ModEventReverseTakedown {
-    /// With nothing set.
+    /// Creates `ModEventReverseTakedown` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             comment: None,
@@ -941,7 +919,7 @@ impl ModEventReverseTakedown {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     ModEventReverseTakedown {
         comment = comment: into String,
         policies = policies: plain Vec<String>,
@@ -956,20 +934,19 @@ crate::setters! {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ModEventResolveAppeal {
-    /// `comment`.
     pub comment: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ModEventResolveAppeal, "tools.ozone.moderation.defs#modEventResolveAppeal", record: false, {
         0 comment: "comment" optional,
     }
 }
 
 impl ModEventResolveAppeal {
-    /// With nothing set.
+    /// Creates `ModEventResolveAppeal` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             comment: None,
@@ -978,7 +955,7 @@ impl ModEventResolveAppeal {
     }
 }
 
-crate::setters! { ModEventResolveAppeal { comment = comment: into String } }
+crate::__v1::setters! { ModEventResolveAppeal { comment = comment: into String } }
 
 /// Adds a note for other moderators.
 ///
@@ -986,15 +963,14 @@ crate::setters! { ModEventResolveAppeal { comment = comment: into String } }
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ModEventComment {
-    /// `comment`.
     pub comment: Option<String>,
     /// When true, the note stays attached to the subject until it is replaced.
     pub sticky: Option<bool>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ModEventComment, "tools.ozone.moderation.defs#modEventComment", record: false, {
         0 comment: "comment" optional,
         1 sticky: "sticky" optional,
@@ -1002,7 +978,7 @@ crate::object! {
 }
 
 impl ModEventComment {
-    /// With nothing set.
+    /// Creates `ModEventComment` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             comment: None,
@@ -1012,7 +988,12 @@ impl ModEventComment {
     }
 }
 
-crate::setters! { ModEventComment { comment = comment: into String, sticky = sticky: plain bool } }
+crate::__v1::setters! {
+    ModEventComment {
+        comment = comment: into String,
+        sticky = sticky: plain bool,
+    }
+}
 
 /// Reports a subject to the moderation service.
 ///
@@ -1020,17 +1001,15 @@ crate::setters! { ModEventComment { comment = comment: into String, sticky = sti
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ModEventReport {
-    /// `comment`.
     pub comment: Option<String>,
     /// True when reports by this account are set not to reopen reviews.
     pub is_reporter_muted: Option<bool>,
-    /// `reportType`.
     pub report_type: api::com::atproto::moderation::defs::ReasonType,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ModEventReport, "tools.ozone.moderation.defs#modEventReport", record: false, {
         0 comment: "comment" optional,
         1 is_reporter_muted: "isReporterMuted" optional,
@@ -1039,7 +1018,7 @@ crate::object! {
 }
 
 impl ModEventReport {
-    /// With the required fields.
+    /// Creates `ModEventReport` with its required field, [`report_type`](field@Self::report_type).
     pub fn new(
         report_type: impl Into<api::com::atproto::moderation::defs::ReasonType>,
     ) -> Self {
@@ -1052,7 +1031,7 @@ impl ModEventReport {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     ModEventReport {
         comment = comment: into String,
         is_reporter_muted = is_reporter_muted: plain bool,
@@ -1065,19 +1044,17 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ModEventLabel {
-    /// `comment`.
     pub comment: Option<String>,
-    /// `createLabelVals`.
     pub create_label_vals: Vec<String>,
     /// Labels to take off.
     pub negate_label_vals: Vec<String>,
     /// Hours after which the labels lapse; without it they stay.
     pub duration_in_hours: Option<i64>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ModEventLabel, "tools.ozone.moderation.defs#modEventLabel", record: false, {
         0 comment: "comment" optional,
         1 create_label_vals: "createLabelVals" required,
@@ -1087,7 +1064,8 @@ crate::object! {
 }
 
 impl ModEventLabel {
-    /// With the required fields.
+    /// Creates `ModEventLabel` with its required fields: [`create_label_vals`](field@Self::create_label_vals) and
+    /// [`negate_label_vals`](field@Self::negate_label_vals).
     pub fn new(create_label_vals: Vec<String>, negate_label_vals: Vec<String>) -> Self {
         Self {
             comment: None,
@@ -1099,7 +1077,7 @@ impl ModEventLabel {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     ModEventLabel {
         comment = comment: into String,
         duration_in_hours = duration_in_hours: plain i64,
@@ -1112,15 +1090,14 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ModEventPriorityScore {
-    /// `comment`.
     pub comment: Option<String>,
-    /// `score`: 0 to 100.
+    /// Between 0 and 100.
     pub score: i64,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ModEventPriorityScore, "tools.ozone.moderation.defs#modEventPriorityScore", record: false, {
         0 comment: "comment" optional,
         1 score: "score" required [Minimum(0), Maximum(100)],
@@ -1128,7 +1105,7 @@ crate::object! {
 }
 
 impl ModEventPriorityScore {
-    /// With the required fields.
+    /// Creates `ModEventPriorityScore` with its required field, [`score`](field@Self::score).
     pub fn new(score: i64) -> Self {
         Self {
             comment: None,
@@ -1138,7 +1115,7 @@ impl ModEventPriorityScore {
     }
 }
 
-crate::setters! { ModEventPriorityScore { comment = comment: into String } }
+crate::__v1::setters! { ModEventPriorityScore { comment = comment: into String } }
 
 /// A step in the age check of a user.
 ///
@@ -1146,31 +1123,24 @@ crate::setters! { ModEventPriorityScore { comment = comment: into String } }
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct AgeAssuranceEvent {
-    /// `createdAt`.
     pub created_at: types::Datetime,
     /// Identifies one attempt, across its steps.
     pub attempt_id: String,
-    /// `status`.
     pub status: AgeAssuranceEventStatus,
-    /// `access`.
     pub access: Option<api::app::bsky::ageassurance::defs::Access>,
-    /// `countryCode`.
     pub country_code: Option<String>,
-    /// `regionCode`.
     pub region_code: Option<String>,
-    /// `initIp`.
     pub init_ip: Option<String>,
     /// User agent with which the check was started.
     pub init_ua: Option<String>,
-    /// `completeIp`.
     pub complete_ip: Option<String>,
     /// User agent with which the check was finished.
     pub complete_ua: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     AgeAssuranceEvent, "tools.ozone.moderation.defs#ageAssuranceEvent", record: false, {
         0 created_at: "createdAt" required,
         1 attempt_id: "attemptId" required,
@@ -1186,11 +1156,12 @@ crate::object! {
 }
 
 impl AgeAssuranceEvent {
-    /// With the required fields.
+    /// Creates `AgeAssuranceEvent` with its required fields: [`created_at`](field@Self::created_at),
+    /// [`status`](field@Self::status) and [`attempt_id`](field@Self::attempt_id).
     pub fn new(
         created_at: types::Datetime,
-        attempt_id: impl Into<String>,
         status: impl Into<AgeAssuranceEventStatus>,
+        attempt_id: impl Into<String>,
     ) -> Self {
         Self {
             created_at,
@@ -1208,7 +1179,7 @@ impl AgeAssuranceEvent {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     AgeAssuranceEvent {
         access = access: into api::app::bsky::ageassurance::defs::Access,
         country_code = country_code: into String,
@@ -1230,11 +1201,11 @@ pub enum AgeAssuranceEventStatus {
     Pending,
     /// `assured`
     Assured,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     AgeAssuranceEventStatus {
         Unknown = "unknown",
         Pending = "pending",
@@ -1248,17 +1219,15 @@ crate::open_string! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct AgeAssuranceOverrideEvent {
-    /// `status`.
     pub status: AgeAssuranceOverrideEventStatus,
-    /// `access`.
     pub access: Option<api::app::bsky::ageassurance::defs::Access>,
-    /// `comment`: At least 1 bytes.
+    /// At least 1 bytes.
     pub comment: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     AgeAssuranceOverrideEvent, "tools.ozone.moderation.defs#ageAssuranceOverrideEvent", record: false, {
         0 status: "status" required,
         1 access: "access" optional,
@@ -1267,10 +1236,11 @@ crate::object! {
 }
 
 impl AgeAssuranceOverrideEvent {
-    /// With the required fields.
+    /// Creates `AgeAssuranceOverrideEvent` with its required fields: [`comment`](field@Self::comment) and
+    /// [`status`](field@Self::status).
     pub fn new(
-        status: impl Into<AgeAssuranceOverrideEventStatus>,
         comment: impl Into<String>,
+        status: impl Into<AgeAssuranceOverrideEventStatus>,
     ) -> Self {
         Self {
             status: status.into(),
@@ -1281,7 +1251,7 @@ impl AgeAssuranceOverrideEvent {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     AgeAssuranceOverrideEvent {
         access = access: into api::app::bsky::ageassurance::defs::Access,
     }
@@ -1297,11 +1267,11 @@ pub enum AgeAssuranceOverrideEventStatus {
     Reset,
     /// `blocked`
     Blocked,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     AgeAssuranceOverrideEventStatus {
         Assured = "assured",
         Reset = "reset",
@@ -1315,20 +1285,20 @@ crate::open_string! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct AgeAssurancePurgeEvent {
-    /// `comment`: At least 1 bytes.
+    /// At least 1 bytes.
     pub comment: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     AgeAssurancePurgeEvent, "tools.ozone.moderation.defs#ageAssurancePurgeEvent", record: false, {
         0 comment: "comment" required [MinBytes(1)],
     }
 }
 
 impl AgeAssurancePurgeEvent {
-    /// With the required fields.
+    /// Creates `AgeAssurancePurgeEvent` with its required field, [`comment`](field@Self::comment).
     pub fn new(comment: impl Into<String>) -> Self {
         Self {
             comment: comment.into(),
@@ -1343,20 +1313,20 @@ impl AgeAssurancePurgeEvent {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct RevokeAccountCredentialsEvent {
-    /// `comment`: At least 1 bytes.
+    /// At least 1 bytes.
     pub comment: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     RevokeAccountCredentialsEvent, "tools.ozone.moderation.defs#revokeAccountCredentialsEvent", record: false, {
         0 comment: "comment" required [MinBytes(1)],
     }
 }
 
 impl RevokeAccountCredentialsEvent {
-    /// With the required fields.
+    /// Creates `RevokeAccountCredentialsEvent` with its required field, [`comment`](field@Self::comment).
     pub fn new(comment: impl Into<String>) -> Self {
         Self {
             comment: comment.into(),
@@ -1371,15 +1341,14 @@ impl RevokeAccountCredentialsEvent {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ModEventAcknowledge {
-    /// `comment`.
     pub comment: Option<String>,
     /// When true, open reviews of all content of the account are closed too.
     pub acknowledge_account_subjects: Option<bool>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ModEventAcknowledge, "tools.ozone.moderation.defs#modEventAcknowledge", record: false, {
         0 comment: "comment" optional,
         1 acknowledge_account_subjects: "acknowledgeAccountSubjects" optional,
@@ -1387,7 +1356,7 @@ crate::object! {
 }
 
 impl ModEventAcknowledge {
-    /// With nothing set.
+    /// Creates `ModEventAcknowledge` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             comment: None,
@@ -1397,7 +1366,7 @@ impl ModEventAcknowledge {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     ModEventAcknowledge {
         comment = comment: into String,
         acknowledge_account_subjects = acknowledge_account_subjects: plain bool,
@@ -1410,20 +1379,19 @@ crate::setters! {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ModEventEscalate {
-    /// `comment`.
     pub comment: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ModEventEscalate, "tools.ozone.moderation.defs#modEventEscalate", record: false, {
         0 comment: "comment" optional,
     }
 }
 
 impl ModEventEscalate {
-    /// With nothing set.
+    /// Creates `ModEventEscalate` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             comment: None,
@@ -1432,7 +1400,7 @@ impl ModEventEscalate {
     }
 }
 
-crate::setters! { ModEventEscalate { comment = comment: into String } }
+crate::__v1::setters! { ModEventEscalate { comment = comment: into String } }
 
 /// Keeps new reports from reopening the review of a subject for some time.
 ///
@@ -1440,15 +1408,13 @@ crate::setters! { ModEventEscalate { comment = comment: into String } }
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ModEventMute {
-    /// `comment`.
     pub comment: Option<String>,
-    /// `durationInHours`.
     pub duration_in_hours: i64,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ModEventMute, "tools.ozone.moderation.defs#modEventMute", record: false, {
         0 comment: "comment" optional,
         1 duration_in_hours: "durationInHours" required,
@@ -1456,7 +1422,7 @@ crate::object! {
 }
 
 impl ModEventMute {
-    /// With the required fields.
+    /// Creates `ModEventMute` with its required field, [`duration_in_hours`](field@Self::duration_in_hours).
     pub fn new(duration_in_hours: i64) -> Self {
         Self {
             comment: None,
@@ -1466,7 +1432,7 @@ impl ModEventMute {
     }
 }
 
-crate::setters! { ModEventMute { comment = comment: into String } }
+crate::__v1::setters! { ModEventMute { comment = comment: into String } }
 
 /// Lets reports reopen the review of a subject again.
 ///
@@ -1474,20 +1440,19 @@ crate::setters! { ModEventMute { comment = comment: into String } }
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ModEventUnmute {
-    /// `comment`.
     pub comment: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ModEventUnmute, "tools.ozone.moderation.defs#modEventUnmute", record: false, {
         0 comment: "comment" optional,
     }
 }
 
 impl ModEventUnmute {
-    /// With nothing set.
+    /// Creates `ModEventUnmute` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             comment: None,
@@ -1496,7 +1461,7 @@ impl ModEventUnmute {
     }
 }
 
-crate::setters! { ModEventUnmute { comment = comment: into String } }
+crate::__v1::setters! { ModEventUnmute { comment = comment: into String } }
 
 /// Keeps reports made by an account from reopening reviews.
 ///
@@ -1504,15 +1469,14 @@ crate::setters! { ModEventUnmute { comment = comment: into String } }
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ModEventMuteReporter {
-    /// `comment`.
     pub comment: Option<String>,
     /// Length in hours; without it there is no end.
     pub duration_in_hours: Option<i64>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ModEventMuteReporter, "tools.ozone.moderation.defs#modEventMuteReporter", record: false, {
         0 comment: "comment" optional,
         1 duration_in_hours: "durationInHours" optional,
@@ -1520,7 +1484,7 @@ crate::object! {
 }
 
 impl ModEventMuteReporter {
-    /// With nothing set.
+    /// Creates `ModEventMuteReporter` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             comment: None,
@@ -1530,7 +1494,7 @@ impl ModEventMuteReporter {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     ModEventMuteReporter {
         comment = comment: into String,
         duration_in_hours = duration_in_hours: plain i64,
@@ -1543,20 +1507,19 @@ crate::setters! {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ModEventUnmuteReporter {
-    /// `comment`.
     pub comment: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ModEventUnmuteReporter, "tools.ozone.moderation.defs#modEventUnmuteReporter", record: false, {
         0 comment: "comment" optional,
     }
 }
 
 impl ModEventUnmuteReporter {
-    /// With nothing set.
+    /// Creates `ModEventUnmuteReporter` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             comment: None,
@@ -1565,7 +1528,7 @@ impl ModEventUnmuteReporter {
     }
 }
 
-crate::setters! { ModEventUnmuteReporter { comment = comment: into String } }
+crate::__v1::setters! { ModEventUnmuteReporter { comment = comment: into String } }
 
 /// Sends an email to the user, or records that one was sent.
 ///
@@ -1573,27 +1536,21 @@ crate::setters! { ModEventUnmuteReporter { comment = comment: into String } }
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ModEventEmail {
-    /// `subjectLine`.
     pub subject_line: String,
-    /// `content`.
     pub content: Option<String>,
-    /// `comment`.
     pub comment: Option<String>,
-    /// `policies`: At most 5 elements.
+    /// At most 5 elements.
     pub policies: Option<Vec<String>>,
-    /// `severityLevel`.
     pub severity_level: Option<String>,
-    /// `strikeCount`.
     pub strike_count: Option<i64>,
-    /// `strikeExpiresAt`.
     pub strike_expires_at: Option<types::Datetime>,
     /// Whether the mail was delivered.
     pub is_delivered: Option<bool>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ModEventEmail, "tools.ozone.moderation.defs#modEventEmail", record: false, {
         0 subject_line: "subjectLine" required,
         1 content: "content" optional,
@@ -1607,7 +1564,7 @@ crate::object! {
 }
 
 impl ModEventEmail {
-    /// With the required fields.
+    /// Creates `ModEventEmail` with its required field, [`subject_line`](field@Self::subject_line).
     pub fn new(subject_line: impl Into<String>) -> Self {
         Self {
             subject_line: subject_line.into(),
@@ -1623,7 +1580,7 @@ impl ModEventEmail {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     ModEventEmail {
         content = content: into String,
         comment = comment: into String,
@@ -1641,20 +1598,19 @@ crate::setters! {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ModEventDivert {
-    /// `comment`.
     pub comment: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ModEventDivert, "tools.ozone.moderation.defs#modEventDivert", record: false, {
         0 comment: "comment" optional,
     }
 }
 
 impl ModEventDivert {
-    /// With nothing set.
+    /// Creates `ModEventDivert` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             comment: None,
@@ -1663,7 +1619,7 @@ impl ModEventDivert {
     }
 }
 
-crate::setters! { ModEventDivert { comment = comment: into String } }
+crate::__v1::setters! { ModEventDivert { comment = comment: into String } }
 
 /// Adds tags to a subject or removes them.
 ///
@@ -1671,19 +1627,16 @@ crate::setters! { ModEventDivert { comment = comment: into String } }
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ModEventTag {
-    /// `add`.
     pub add: Vec<String>,
-    /// `remove`.
     pub remove: Vec<String>,
-    /// `comment`.
     pub comment: Option<String>,
     /// Hours after which added tags are removed again.
     pub duration_in_hours: Option<i64>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ModEventTag, "tools.ozone.moderation.defs#modEventTag", record: false, {
         0 add: "add" required,
         1 remove: "remove" required,
@@ -1693,7 +1646,7 @@ crate::object! {
 }
 
 impl ModEventTag {
-    /// With the required fields.
+    /// Creates `ModEventTag` with its required fields: [`add`](field@Self::add) and [`remove`](field@Self::remove).
     pub fn new(add: Vec<String>, remove: Vec<String>) -> Self {
         Self {
             add,
@@ -1705,7 +1658,7 @@ impl ModEventTag {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     ModEventTag {
         comment = comment: into String,
         duration_in_hours = duration_in_hours: plain i64,
@@ -1718,19 +1671,15 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct AccountEvent {
-    /// `comment`.
     pub comment: Option<String>,
-    /// `active`.
     pub active: bool,
-    /// `status`.
     pub status: Option<AccountEventStatus>,
-    /// `timestamp`.
     pub timestamp: types::Datetime,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     AccountEvent, "tools.ozone.moderation.defs#accountEvent", record: false, {
         0 comment: "comment" optional,
         1 active: "active" required,
@@ -1740,8 +1689,9 @@ crate::object! {
 }
 
 impl AccountEvent {
-    /// With the required fields.
-    pub fn new(active: bool, timestamp: types::Datetime) -> Self {
+    /// Creates `AccountEvent` with its required fields: [`timestamp`](field@Self::timestamp) and
+    /// [`active`](field@Self::active).
+    pub fn new(timestamp: types::Datetime, active: bool) -> Self {
         Self {
             comment: None,
             active,
@@ -1752,7 +1702,7 @@ impl AccountEvent {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     AccountEvent {
         comment = comment: into String,
         status = status: into AccountEventStatus,
@@ -1775,11 +1725,11 @@ pub enum AccountEventStatus {
     Suspended,
     /// `tombstoned`
     Tombstoned,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     AccountEventStatus {
         Unknown = "unknown",
         Deactivated = "deactivated",
@@ -1796,21 +1746,17 @@ crate::open_string! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct IdentityEvent {
-    /// `comment`.
     pub comment: Option<String>,
-    /// `handle`.
     pub handle: Option<types::Handle>,
-    /// `pdsHost`.
     pub pds_host: Option<types::Uri>,
     /// True when the DID was retired for good.
     pub tombstone: Option<bool>,
-    /// `timestamp`.
     pub timestamp: types::Datetime,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     IdentityEvent, "tools.ozone.moderation.defs#identityEvent", record: false, {
         0 comment: "comment" optional,
         1 handle: "handle" optional,
@@ -1821,7 +1767,7 @@ crate::object! {
 }
 
 impl IdentityEvent {
-    /// With the required fields.
+    /// Creates `IdentityEvent` with its required field, [`timestamp`](field@Self::timestamp).
     pub fn new(timestamp: types::Datetime) -> Self {
         Self {
             comment: None,
@@ -1834,7 +1780,7 @@ impl IdentityEvent {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     IdentityEvent {
         comment = comment: into String,
         handle = handle: plain types::Handle,
@@ -1849,19 +1795,15 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct RecordEvent {
-    /// `comment`.
     pub comment: Option<String>,
-    /// `op`.
     pub op: RecordEventOp,
-    /// `cid`.
     pub cid: Option<types::Cid>,
-    /// `timestamp`.
     pub timestamp: types::Datetime,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     RecordEvent, "tools.ozone.moderation.defs#recordEvent", record: false, {
         0 comment: "comment" optional,
         1 op: "op" required,
@@ -1871,8 +1813,9 @@ crate::object! {
 }
 
 impl RecordEvent {
-    /// With the required fields.
-    pub fn new(op: impl Into<RecordEventOp>, timestamp: types::Datetime) -> Self {
+    /// Creates `RecordEvent` with its required fields: [`timestamp`](field@Self::timestamp) and
+    /// [`op`](field@Self::op).
+    pub fn new(timestamp: types::Datetime, op: impl Into<RecordEventOp>) -> Self {
         Self {
             comment: None,
             op: op.into(),
@@ -1883,7 +1826,12 @@ impl RecordEvent {
     }
 }
 
-crate::setters! { RecordEvent { comment = comment: into String, cid = cid: plain types::Cid } }
+crate::__v1::setters! {
+    RecordEvent {
+        comment = comment: into String,
+        cid = cid: plain types::Cid,
+    }
+}
 
 /// Part of `tools.ozone.moderation.defs#recordEvent`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -1895,11 +1843,17 @@ pub enum RecordEventOp {
     Update,
     /// `delete`
     Delete,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { RecordEventOp { Create = "create", Update = "update", Delete = "delete" } }
+crate::__v1::open_string! {
+    RecordEventOp {
+        Create = "create",
+        Update = "update",
+        Delete = "delete",
+    }
+}
 
 /// Plans a takedown for later.
 ///
@@ -1907,7 +1861,6 @@ crate::open_string! { RecordEventOp { Create = "create", Update = "update", Dele
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ScheduleTakedownEvent {
-    /// `comment`.
     pub comment: Option<String>,
     /// Exact time; not together with executeAfter and executeUntil.
     pub execute_at: Option<types::Datetime>,
@@ -1915,11 +1868,11 @@ pub struct ScheduleTakedownEvent {
     pub execute_after: Option<types::Datetime>,
     /// End of the time span in which to act.
     pub execute_until: Option<types::Datetime>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ScheduleTakedownEvent, "tools.ozone.moderation.defs#scheduleTakedownEvent", record: false, {
         0 comment: "comment" optional,
         1 execute_at: "executeAt" optional,
@@ -1929,7 +1882,7 @@ crate::object! {
 }
 
 impl ScheduleTakedownEvent {
-    /// With nothing set.
+    /// Creates `ScheduleTakedownEvent` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             comment: None,
@@ -1941,7 +1894,7 @@ impl ScheduleTakedownEvent {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     ScheduleTakedownEvent {
         comment = comment: into String,
         execute_at = execute_at: plain types::Datetime,
@@ -1956,20 +1909,19 @@ crate::setters! {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct CancelScheduledTakedownEvent {
-    /// `comment`.
     pub comment: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     CancelScheduledTakedownEvent, "tools.ozone.moderation.defs#cancelScheduledTakedownEvent", record: false, {
         0 comment: "comment" optional,
     }
 }
 
 impl CancelScheduledTakedownEvent {
-    /// With nothing set.
+    /// Creates `CancelScheduledTakedownEvent` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             comment: None,
@@ -1978,7 +1930,7 @@ impl CancelScheduledTakedownEvent {
     }
 }
 
-crate::setters! { CancelScheduledTakedownEvent { comment = comment: into String } }
+crate::__v1::setters! { CancelScheduledTakedownEvent { comment = comment: into String } }
 
 /// An account as shown to moderators.
 ///
@@ -1986,33 +1938,22 @@ crate::setters! { CancelScheduledTakedownEvent { comment = comment: into String 
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct RepoView {
-    /// `did`.
     pub did: types::Did,
-    /// `handle`.
     pub handle: types::Handle,
-    /// `email`.
     pub email: Option<String>,
-    /// `relatedRecords`.
     pub related_records: Vec<types::Unknown>,
-    /// `indexedAt`.
     pub indexed_at: types::Datetime,
-    /// `moderation`.
     pub moderation: Moderation,
-    /// `invitedBy`.
     pub invited_by: Option<Box<api::com::atproto::server::defs::InviteCode>>,
-    /// `invitesDisabled`.
     pub invites_disabled: Option<bool>,
-    /// `inviteNote`.
     pub invite_note: Option<String>,
-    /// `deactivatedAt`.
     pub deactivated_at: Option<types::Datetime>,
-    /// `threatSignatures`.
     pub threat_signatures: Option<Vec<api::com::atproto::admin::defs::ThreatSignature>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     RepoView, "tools.ozone.moderation.defs#repoView", record: false, {
         0 did: "did" required,
         1 handle: "handle" required,
@@ -2029,7 +1970,9 @@ crate::object! {
 }
 
 impl RepoView {
-    /// With the required fields.
+    /// Creates `RepoView` with its required fields: [`did`](field@Self::did), [`handle`](field@Self::handle),
+    /// [`related_records`](field@Self::related_records), [`indexed_at`](field@Self::indexed_at) and
+    /// [`moderation`](field@Self::moderation).
     pub fn new(
         did: types::Did,
         handle: types::Handle,
@@ -2060,39 +2003,25 @@ impl RepoView {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct RepoViewDetail {
-    /// `did`.
     pub did: types::Did,
-    /// `handle`.
     pub handle: types::Handle,
-    /// `email`.
     pub email: Option<String>,
-    /// `relatedRecords`.
     pub related_records: Vec<types::Unknown>,
-    /// `indexedAt`.
     pub indexed_at: types::Datetime,
-    /// `moderation`.
     pub moderation: ModerationDetail,
-    /// `labels`.
     pub labels: Option<Vec<api::com::atproto::label::defs::Label>>,
-    /// `invitedBy`.
     pub invited_by: Option<Box<api::com::atproto::server::defs::InviteCode>>,
-    /// `invites`.
     pub invites: Option<Vec<api::com::atproto::server::defs::InviteCode>>,
-    /// `invitesDisabled`.
     pub invites_disabled: Option<bool>,
-    /// `inviteNote`.
     pub invite_note: Option<String>,
-    /// `emailConfirmedAt`.
     pub email_confirmed_at: Option<types::Datetime>,
-    /// `deactivatedAt`.
     pub deactivated_at: Option<types::Datetime>,
-    /// `threatSignatures`.
     pub threat_signatures: Option<Vec<api::com::atproto::admin::defs::ThreatSignature>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     RepoViewDetail, "tools.ozone.moderation.defs#repoViewDetail", record: false, {
         0 did: "did" required,
         1 handle: "handle" required,
@@ -2112,7 +2041,9 @@ crate::object! {
 }
 
 impl RepoViewDetail {
-    /// With the required fields.
+    /// Creates `RepoViewDetail` with its required fields: [`did`](field@Self::did), [`handle`](field@Self::handle),
+    /// [`related_records`](field@Self::related_records), [`indexed_at`](field@Self::indexed_at) and
+    /// [`moderation`](field@Self::moderation).
     pub fn new(
         did: types::Did,
         handle: types::Handle,
@@ -2146,20 +2077,19 @@ impl RepoViewDetail {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct RepoViewNotFound {
-    /// `did`.
     pub did: types::Did,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     RepoViewNotFound, "tools.ozone.moderation.defs#repoViewNotFound", record: false, {
         0 did: "did" required,
     }
 }
 
 impl RepoViewNotFound {
-    /// With the required fields.
+    /// Creates `RepoViewNotFound` with its required field, [`did`](field@Self::did).
     pub fn new(did: types::Did) -> Self {
         Self {
             did,
@@ -2174,25 +2104,18 @@ impl RepoViewNotFound {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct RecordView {
-    /// `uri`.
     pub uri: types::AtUri,
-    /// `cid`.
     pub cid: types::Cid,
-    /// `value`.
     pub value: types::Unknown,
-    /// `blobCids`.
     pub blob_cids: Vec<types::Cid>,
-    /// `indexedAt`.
     pub indexed_at: types::Datetime,
-    /// `moderation`.
     pub moderation: Moderation,
-    /// `repo`.
     pub repo: RepoView,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     RecordView, "tools.ozone.moderation.defs#recordView", record: false, {
         0 uri: "uri" required,
         1 cid: "cid" required,
@@ -2205,7 +2128,9 @@ crate::object! {
 }
 
 impl RecordView {
-    /// With the required fields.
+    /// Creates `RecordView` with its required fields: [`uri`](field@Self::uri), [`cid`](field@Self::cid),
+    /// [`value`](field@Self::value), [`blob_cids`](field@Self::blob_cids), [`indexed_at`](field@Self::indexed_at),
+    /// [`moderation`](field@Self::moderation) and [`repo`](field@Self::repo).
     pub fn new(
         uri: types::AtUri,
         cid: types::Cid,
@@ -2234,27 +2159,19 @@ impl RecordView {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct RecordViewDetail {
-    /// `uri`.
     pub uri: types::AtUri,
-    /// `cid`.
     pub cid: types::Cid,
-    /// `value`.
     pub value: types::Unknown,
-    /// `blobs`.
     pub blobs: Vec<BlobView>,
-    /// `labels`.
     pub labels: Option<Vec<api::com::atproto::label::defs::Label>>,
-    /// `indexedAt`.
     pub indexed_at: types::Datetime,
-    /// `moderation`.
     pub moderation: ModerationDetail,
-    /// `repo`.
     pub repo: RepoView,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     RecordViewDetail, "tools.ozone.moderation.defs#recordViewDetail", record: false, {
         0 uri: "uri" required,
         1 cid: "cid" required,
@@ -2268,7 +2185,9 @@ crate::object! {
 }
 
 impl RecordViewDetail {
-    /// With the required fields.
+    /// Creates `RecordViewDetail` with its required fields: [`uri`](field@Self::uri), [`cid`](field@Self::cid),
+    /// [`value`](field@Self::value), [`blobs`](field@Self::blobs), [`indexed_at`](field@Self::indexed_at),
+    /// [`moderation`](field@Self::moderation) and [`repo`](field@Self::repo).
     pub fn new(
         uri: types::AtUri,
         cid: types::Cid,
@@ -2298,20 +2217,19 @@ impl RecordViewDetail {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct RecordViewNotFound {
-    /// `uri`.
     pub uri: types::AtUri,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     RecordViewNotFound, "tools.ozone.moderation.defs#recordViewNotFound", record: false, {
         0 uri: "uri" required,
     }
 }
 
 impl RecordViewNotFound {
-    /// With the required fields.
+    /// Creates `RecordViewNotFound` with its required field, [`uri`](field@Self::uri).
     pub fn new(uri: types::AtUri) -> Self {
         Self {
             uri,
@@ -2324,15 +2242,13 @@ impl RecordViewNotFound {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ConvoView {
-    /// `did`.
     pub did: types::Did,
-    /// `convoId`.
     pub convo_id: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ConvoView, "tools.ozone.moderation.defs#convoView", record: false, {
         0 did: "did" required,
         1 convo_id: "convoId" required,
@@ -2340,7 +2256,8 @@ crate::object! {
 }
 
 impl ConvoView {
-    /// With the required fields.
+    /// Creates `ConvoView` with its required fields: [`did`](field@Self::did) and
+    /// [`convo_id`](field@Self::convo_id).
     pub fn new(did: types::Did, convo_id: impl Into<String>) -> Self {
         Self {
             did,
@@ -2354,20 +2271,19 @@ impl ConvoView {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Moderation {
-    /// `subjectStatus`.
     pub subject_status: Option<Box<SubjectStatusView>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Moderation, "tools.ozone.moderation.defs#moderation", record: false, {
         0 subject_status: "subjectStatus" optional,
     }
 }
 
 impl Moderation {
-    /// With nothing set.
+    /// Creates `Moderation` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             subject_status: None,
@@ -2380,20 +2296,19 @@ impl Moderation {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ModerationDetail {
-    /// `subjectStatus`.
     pub subject_status: Option<Box<SubjectStatusView>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ModerationDetail, "tools.ozone.moderation.defs#moderationDetail", record: false, {
         0 subject_status: "subjectStatus" optional,
     }
 }
 
 impl ModerationDetail {
-    /// With nothing set.
+    /// Creates `ModerationDetail` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             subject_status: None,
@@ -2408,23 +2323,18 @@ impl ModerationDetail {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct BlobView {
-    /// `cid`.
     pub cid: types::Cid,
-    /// `mimeType`.
     pub mime_type: String,
     /// Size in bytes.
     pub size: i64,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// `details`.
     pub details: Option<BlobViewDetails>,
-    /// `moderation`.
     pub moderation: Option<Box<Moderation>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     BlobView, "tools.ozone.moderation.defs#blobView", record: false, {
         0 cid: "cid" required,
         1 mime_type: "mimeType" required,
@@ -2436,7 +2346,8 @@ crate::object! {
 }
 
 impl BlobView {
-    /// With the required fields.
+    /// Creates `BlobView` with its required fields: [`cid`](field@Self::cid), [`mime_type`](field@Self::mime_type),
+    /// [`size`](field@Self::size) and [`created_at`](field@Self::created_at).
     pub fn new(
         cid: types::Cid,
         mime_type: impl Into<String>,
@@ -2463,11 +2374,11 @@ pub enum BlobViewDetails {
     ImageDetails(Box<ImageDetails>),
     /// `tools.ozone.moderation.defs#videoDetails`
     VideoDetails(Box<VideoDetails>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     BlobViewDetails, open {
         ImageDetails(ImageDetails) = "tools.ozone.moderation.defs#imageDetails",
         VideoDetails(VideoDetails) = "tools.ozone.moderation.defs#videoDetails",
@@ -2478,15 +2389,13 @@ crate::union! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ImageDetails {
-    /// `width`.
     pub width: i64,
-    /// `height`.
     pub height: i64,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ImageDetails, "tools.ozone.moderation.defs#imageDetails", record: false, {
         0 width: "width" required,
         1 height: "height" required,
@@ -2494,7 +2403,8 @@ crate::object! {
 }
 
 impl ImageDetails {
-    /// With the required fields.
+    /// Creates `ImageDetails` with its required fields: [`width`](field@Self::width) and
+    /// [`height`](field@Self::height).
     pub fn new(width: i64, height: i64) -> Self {
         Self {
             width,
@@ -2508,17 +2418,15 @@ impl ImageDetails {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct VideoDetails {
-    /// `width`.
     pub width: i64,
-    /// `height`.
     pub height: i64,
     /// Running time of the video.
     pub length: i64,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     VideoDetails, "tools.ozone.moderation.defs#videoDetails", record: false, {
         0 width: "width" required,
         1 height: "height" required,
@@ -2527,7 +2435,8 @@ crate::object! {
 }
 
 impl VideoDetails {
-    /// With the required fields.
+    /// Creates `VideoDetails` with its required fields: [`width`](field@Self::width),
+    /// [`height`](field@Self::height) and [`length`](field@Self::length).
     pub fn new(width: i64, height: i64, length: i64) -> Self {
         Self {
             width,
@@ -2544,23 +2453,17 @@ impl VideoDetails {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct AccountHosting {
-    /// `status`.
     pub status: AccountHostingStatus,
-    /// `updatedAt`.
     pub updated_at: Option<types::Datetime>,
-    /// `createdAt`.
     pub created_at: Option<types::Datetime>,
-    /// `deletedAt`.
     pub deleted_at: Option<types::Datetime>,
-    /// `deactivatedAt`.
     pub deactivated_at: Option<types::Datetime>,
-    /// `reactivatedAt`.
     pub reactivated_at: Option<types::Datetime>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     AccountHosting, "tools.ozone.moderation.defs#accountHosting", record: false, {
         0 status: "status" required,
         1 updated_at: "updatedAt" optional,
@@ -2572,7 +2475,7 @@ crate::object! {
 }
 
 impl AccountHosting {
-    /// With the required fields.
+    /// Creates `AccountHosting` with its required field, [`status`](field@Self::status).
     pub fn new(status: impl Into<AccountHostingStatus>) -> Self {
         Self {
             status: status.into(),
@@ -2600,11 +2503,11 @@ pub enum AccountHostingStatus {
     Deactivated,
     /// `unknown`
     Unknown,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     AccountHostingStatus {
         Takendown = "takendown",
         Suspended = "suspended",
@@ -2620,19 +2523,15 @@ crate::open_string! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct RecordHosting {
-    /// `status`.
     pub status: RecordHostingStatus,
-    /// `updatedAt`.
     pub updated_at: Option<types::Datetime>,
-    /// `createdAt`.
     pub created_at: Option<types::Datetime>,
-    /// `deletedAt`.
     pub deleted_at: Option<types::Datetime>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     RecordHosting, "tools.ozone.moderation.defs#recordHosting", record: false, {
         0 status: "status" required,
         1 updated_at: "updatedAt" optional,
@@ -2642,7 +2541,7 @@ crate::object! {
 }
 
 impl RecordHosting {
-    /// With the required fields.
+    /// Creates `RecordHosting` with its required field, [`status`](field@Self::status).
     pub fn new(status: impl Into<RecordHostingStatus>) -> Self {
         Self {
             status: status.into(),
@@ -2662,11 +2561,11 @@ pub enum RecordHostingStatus {
     Deleted,
     /// `unknown`
     Unknown,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { RecordHostingStatus { Deleted = "deleted", Unknown = "unknown" } }
+crate::__v1::open_string! { RecordHostingStatus { Deleted = "deleted", Unknown = "unknown" } }
 
 /// How often an account has reported others and what came of it.
 ///
@@ -2674,7 +2573,6 @@ crate::open_string! { RecordHostingStatus { Deleted = "deleted", Unknown = "unkn
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ReporterStats {
-    /// `did`.
     pub did: types::Did,
     /// Reports that the account made about accounts.
     pub account_report_count: i64,
@@ -2692,11 +2590,11 @@ pub struct ReporterStats {
     pub labeled_account_count: i64,
     /// Reported records that were then labeled.
     pub labeled_record_count: i64,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ReporterStats, "tools.ozone.moderation.defs#reporterStats", record: false, {
         0 did: "did" required,
         1 account_report_count: "accountReportCount" required,
@@ -2711,7 +2609,15 @@ crate::object! {
 }
 
 impl ReporterStats {
-    /// With the required fields.
+    /// Creates `ReporterStats` with its required fields: [`did`](field@Self::did),
+    /// [`account_report_count`](field@Self::account_report_count),
+    /// [`record_report_count`](field@Self::record_report_count),
+    /// [`reported_account_count`](field@Self::reported_account_count),
+    /// [`reported_record_count`](field@Self::reported_record_count),
+    /// [`takendown_account_count`](field@Self::takendown_account_count),
+    /// [`takendown_record_count`](field@Self::takendown_record_count),
+    /// [`labeled_account_count`](field@Self::labeled_account_count) and
+    /// [`labeled_record_count`](field@Self::labeled_record_count).
     pub fn new(
         did: types::Did,
         account_report_count: i64,
@@ -2744,15 +2650,14 @@ impl ReporterStats {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ModTool {
-    /// `name`.
     pub name: String,
     /// Free extra data, such as the identifier of a batch.
     pub meta: Option<types::Unknown>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ModTool, "tools.ozone.moderation.defs#modTool", record: false, {
         0 name: "name" required,
         1 meta: "meta" optional,
@@ -2760,7 +2665,7 @@ crate::object! {
 }
 
 impl ModTool {
-    /// With the required fields.
+    /// Creates `ModTool` with its required field, [`name`](field@Self::name).
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -2770,7 +2675,7 @@ impl ModTool {
     }
 }
 
-crate::setters! { ModTool { meta = meta: plain types::Unknown } }
+crate::__v1::setters! { ModTool { meta = meta: plain types::Unknown } }
 
 /// The DID of the account was created in the PLC directory.
 ///
@@ -2793,41 +2698,29 @@ pub const TIMELINE_EVENT_PLC_TOMBSTONE: &str = "tools.ozone.moderation.defs#time
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ScheduledActionView {
-    /// `id`.
     pub id: i64,
-    /// `action`.
     pub action: ScheduledActionViewAction,
     /// Details that the event will carry when it is emitted.
     pub event_data: Option<types::Unknown>,
-    /// `did`.
     pub did: types::Did,
-    /// `executeAt`.
     pub execute_at: Option<types::Datetime>,
-    /// `executeAfter`.
     pub execute_after: Option<types::Datetime>,
-    /// `executeUntil`.
     pub execute_until: Option<types::Datetime>,
     /// True when the time is picked at random within the span.
     pub randomize_execution: Option<bool>,
-    /// `createdBy`.
     pub created_by: types::Did,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// `updatedAt`.
     pub updated_at: Option<types::Datetime>,
-    /// `status`.
     pub status: ScheduledActionViewStatus,
-    /// `lastExecutedAt`.
     pub last_executed_at: Option<types::Datetime>,
-    /// `lastFailureReason`.
     pub last_failure_reason: Option<String>,
     /// Moderation event that came out of the action.
     pub execution_event_id: Option<i64>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ScheduledActionView, "tools.ozone.moderation.defs#scheduledActionView", record: false, {
         0 id: "id" required,
         1 action: "action" required,
@@ -2848,7 +2741,9 @@ crate::object! {
 }
 
 impl ScheduledActionView {
-    /// With the required fields.
+    /// Creates `ScheduledActionView` with its required fields: [`id`](field@Self::id),
+    /// [`action`](field@Self::action), [`did`](field@Self::did), [`created_by`](field@Self::created_by),
+    /// [`created_at`](field@Self::created_at) and [`status`](field@Self::status).
     pub fn new(
         id: i64,
         action: impl Into<ScheduledActionViewAction>,
@@ -2884,11 +2779,11 @@ impl ScheduledActionView {
 pub enum ScheduledActionViewAction {
     /// `takedown`
     Takedown,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { ScheduledActionViewAction { Takedown = "takedown" } }
+crate::__v1::open_string! { ScheduledActionViewAction { Takedown = "takedown" } }
 
 /// Part of `tools.ozone.moderation.defs#scheduledActionView`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -2902,11 +2797,11 @@ pub enum ScheduledActionViewStatus {
     Cancelled,
     /// `failed`
     Failed,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     ScheduledActionViewStatus {
         Pending = "pending",
         Executed = "executed",

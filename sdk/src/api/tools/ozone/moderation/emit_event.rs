@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `tools.ozone.moderation.emitEvent`
 ///
-/// Errors: `SubjectHasAction`, `DuplicateExternalId`.
+/// Errors: `SubjectHasAction`, `DuplicateExternalId`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EmitEvent;
 
@@ -19,7 +19,7 @@ impl xrpc::Method for EmitEvent {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -27,29 +27,40 @@ impl xrpc::Method for EmitEvent {
 
 impl xrpc::Procedure for EmitEvent {}
 
+/// The parameters of `tools.ozone.moderation.emitEvent`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `tools.ozone.moderation.emitEvent`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `event`.
     pub event: InputEvent,
-    /// `subject`.
     pub subject: InputSubject,
     /// Blobs of the subject that the action applies to.
     pub subject_blob_cids: Option<Vec<types::Cid>>,
     /// Moderator in whose name the event is recorded.
     pub created_by: types::Did,
-    /// `modTool`.
     pub mod_tool: Option<Box<api::tools::ozone::moderation::defs::ModTool>>,
     /// Identifier given by the caller, with which repeated events are refused.
     pub external_id: Option<String>,
     /// Which reports this event answers.
     pub report_action: Option<Box<ReportAction>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "tools.ozone.moderation.emitEvent", record: false, {
         0 event: "event" required,
         1 subject: "subject" required,
@@ -62,7 +73,8 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`event`](field@Self::event), [`subject`](field@Self::subject) and
+    /// [`created_by`](field@Self::created_by).
     pub fn new(
         event: impl Into<InputEvent>,
         subject: impl Into<InputSubject>,
@@ -81,7 +93,7 @@ impl Input {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Input {
         subject_blob_cids = subject_blob_cids: plain Vec<types::Cid>,
         mod_tool = mod_tool: boxed api::tools::ozone::moderation::defs::ModTool,
@@ -162,11 +174,11 @@ pub enum InputEvent {
     CancelScheduledTakedownEvent(
         Box<api::tools::ozone::moderation::defs::CancelScheduledTakedownEvent>,
     ),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     InputEvent, open {
         ModEventTakedown(api::tools::ozone::moderation::defs::ModEventTakedown) = "tools.ozone.moderation.defs#modEventTakedown",
         ModEventAcknowledge(api::tools::ozone::moderation::defs::ModEventAcknowledge) = "tools.ozone.moderation.defs#modEventAcknowledge",
@@ -204,11 +216,11 @@ pub enum InputSubject {
     RepoRef(Box<api::com::atproto::admin::defs::RepoRef>),
     /// `com.atproto.repo.strongRef`
     StrongRef(Box<api::com::atproto::repo::strong_ref::StrongRef>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     InputSubject, open {
         RepoRef(api::com::atproto::admin::defs::RepoRef) = "com.atproto.admin.defs#repoRef",
         StrongRef(api::com::atproto::repo::strong_ref::StrongRef) = "com.atproto.repo.strongRef",
@@ -218,7 +230,7 @@ crate::union! {
 /// The output of `tools.ozone.moderation.emitEvent`.
 pub type Output = api::tools::ozone::moderation::defs::ModEventView;
 
-/// The errors that the lexicon names.
+/// The errors of `tools.ozone.moderation.emitEvent`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -228,7 +240,7 @@ pub enum Error {
     DuplicateExternalId,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         SubjectHasAction = "SubjectHasAction",
         DuplicateExternalId = "DuplicateExternalId",
@@ -247,13 +259,12 @@ pub struct ReportAction {
     pub types: Option<Vec<String>>,
     /// When true, every open report on the subject is selected.
     pub all: Option<bool>,
-    /// `note`.
     pub note: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ReportAction, "tools.ozone.moderation.emitEvent#reportAction", record: false, {
         0 ids: "ids" optional,
         1 types: "types" optional,
@@ -263,7 +274,7 @@ crate::object! {
 }
 
 impl ReportAction {
-    /// With nothing set.
+    /// Creates `ReportAction` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             ids: None,
@@ -275,7 +286,7 @@ impl ReportAction {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     ReportAction {
         ids = ids: plain Vec<i64>,
         types = types: plain Vec<String>,

@@ -20,7 +20,7 @@ impl xrpc::Method for GetAccountPreferences {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetAccountPreferences {}
@@ -29,14 +29,13 @@ impl xrpc::Query for GetAccountPreferences {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `did`.
     pub did: types::Did,
 }
 
-crate::params! { Params { 0 did: "did" } }
+crate::__v1::params! { Params { 0 did: "did" } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`did`](field@Self::did).
     pub fn new(did: types::Did) -> Self {
         Self { did }
     }
@@ -46,20 +45,19 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `preferences`.
     pub preferences: api::app::bsky::actor::defs::Preferences,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.moderation.getAccountPreferences", record: false, {
         0 preferences: "preferences" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`preferences`](field@Self::preferences).
     pub fn new(preferences: api::app::bsky::actor::defs::Preferences) -> Self {
         Self {
             preferences,
@@ -67,3 +65,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `tools.ozone.moderation.getAccountPreferences`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

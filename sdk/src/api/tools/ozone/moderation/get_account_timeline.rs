@@ -9,7 +9,7 @@ use crate::xrpc;
 ///
 /// `tools.ozone.moderation.getAccountTimeline`
 ///
-/// Errors: `RepoNotFound`.
+/// Errors: `RepoNotFound`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetAccountTimeline;
 
@@ -30,14 +30,13 @@ impl xrpc::Query for GetAccountTimeline {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `did`.
     pub did: types::Did,
 }
 
-crate::params! { Params { 0 did: "did" } }
+crate::__v1::params! { Params { 0 did: "did" } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`did`](field@Self::did).
     pub fn new(did: types::Did) -> Self {
         Self { did }
     }
@@ -47,20 +46,19 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `timeline`.
     pub timeline: Vec<TimelineItem>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.moderation.getAccountTimeline", record: false, {
         0 timeline: "timeline" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`timeline`](field@Self::timeline).
     pub fn new(timeline: Vec<TimelineItem>) -> Self {
         Self {
             timeline,
@@ -69,7 +67,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `tools.ozone.moderation.getAccountTimeline`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -77,7 +75,7 @@ pub enum Error {
     RepoNotFound,
 }
 
-crate::errors! { Error { RepoNotFound = "RepoNotFound" } }
+crate::__v1::errors! { Error { RepoNotFound = "RepoNotFound" } }
 
 /// What happened on one day.
 ///
@@ -85,15 +83,13 @@ crate::errors! { Error { RepoNotFound = "RepoNotFound" } }
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct TimelineItem {
-    /// `day`.
     pub day: String,
-    /// `summary`.
     pub summary: Vec<TimelineItemSummary>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     TimelineItem, "tools.ozone.moderation.getAccountTimeline#timelineItem", record: false, {
         0 day: "day" required,
         1 summary: "summary" required,
@@ -101,7 +97,8 @@ crate::object! {
 }
 
 impl TimelineItem {
-    /// With the required fields.
+    /// Creates `TimelineItem` with its required fields: [`day`](field@Self::day) and
+    /// [`summary`](field@Self::summary).
     pub fn new(day: impl Into<String>, summary: Vec<TimelineItemSummary>) -> Self {
         Self {
             day: day.into(),
@@ -117,17 +114,14 @@ impl TimelineItem {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct TimelineItemSummary {
-    /// `eventSubjectType`.
     pub event_subject_type: TimelineItemSummaryEventSubjectType,
-    /// `eventType`.
     pub event_type: TimelineItemSummaryEventType,
-    /// `count`.
     pub count: i64,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     TimelineItemSummary, "tools.ozone.moderation.getAccountTimeline#timelineItemSummary", record: false, {
         0 event_subject_type: "eventSubjectType" required,
         1 event_type: "eventType" required,
@@ -136,7 +130,9 @@ crate::object! {
 }
 
 impl TimelineItemSummary {
-    /// With the required fields.
+    /// Creates `TimelineItemSummary` with its required fields:
+    /// [`event_subject_type`](field@Self::event_subject_type), [`event_type`](field@Self::event_type) and
+    /// [`count`](field@Self::count).
     pub fn new(
         event_subject_type: impl Into<TimelineItemSummaryEventSubjectType>,
         event_type: impl Into<TimelineItemSummaryEventType>,
@@ -161,11 +157,11 @@ pub enum TimelineItemSummaryEventSubjectType {
     Record,
     /// `chat`
     Chat,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     TimelineItemSummaryEventSubjectType {
         Account = "account",
         Record = "record",
@@ -177,73 +173,135 @@ crate::open_string! {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TimelineItemSummaryEventType {
+    /// Takes a subject down, for good or for a time.
+    ///
     /// `tools.ozone.moderation.defs#modEventTakedown`
     ModEventTakedown,
+    /// Lifts a takedown.
+    ///
     /// `tools.ozone.moderation.defs#modEventReverseTakedown`
     ModEventReverseTakedown,
+    /// Adds a note for other moderators.
+    ///
     /// `tools.ozone.moderation.defs#modEventComment`
     ModEventComment,
+    /// Reports a subject to the moderation service.
+    ///
     /// `tools.ozone.moderation.defs#modEventReport`
     ModEventReport,
+    /// Puts labels on a subject or takes them off.
+    ///
     /// `tools.ozone.moderation.defs#modEventLabel`
     ModEventLabel,
+    /// Closes the review of a subject.
+    ///
     /// `tools.ozone.moderation.defs#modEventAcknowledge`
     ModEventAcknowledge,
+    /// Passes a subject on for a more senior decision.
+    ///
     /// `tools.ozone.moderation.defs#modEventEscalate`
     ModEventEscalate,
+    /// Keeps new reports from reopening the review of a subject for some time.
+    ///
     /// `tools.ozone.moderation.defs#modEventMute`
     ModEventMute,
+    /// Lets reports reopen the review of a subject again.
+    ///
     /// `tools.ozone.moderation.defs#modEventUnmute`
     ModEventUnmute,
+    /// Keeps reports made by an account from reopening reviews.
+    ///
     /// `tools.ozone.moderation.defs#modEventMuteReporter`
     ModEventMuteReporter,
+    /// Lets reports made by an account count again.
+    ///
     /// `tools.ozone.moderation.defs#modEventUnmuteReporter`
     ModEventUnmuteReporter,
+    /// Sends an email to the user, or records that one was sent.
+    ///
     /// `tools.ozone.moderation.defs#modEventEmail`
     ModEventEmail,
+    /// Settles an appeal by the user.
+    ///
     /// `tools.ozone.moderation.defs#modEventResolveAppeal`
     ModEventResolveAppeal,
+    /// Sends the blobs of a subject to an outside service for further checks.
+    ///
     /// `tools.ozone.moderation.defs#modEventDivert`
     ModEventDivert,
+    /// Adds tags to a subject or removes them.
+    ///
     /// `tools.ozone.moderation.defs#modEventTag`
     ModEventTag,
+    /// A change of account state reported by its server.
+    ///
     /// `tools.ozone.moderation.defs#accountEvent`
     AccountEvent,
+    /// A change of handle or DID document.
+    ///
     /// `tools.ozone.moderation.defs#identityEvent`
     IdentityEvent,
+    /// A record was created, changed or deleted by its author.
+    ///
     /// `tools.ozone.moderation.defs#recordEvent`
     RecordEvent,
+    /// Sets how urgent the review of a subject is.
+    ///
     /// `tools.ozone.moderation.defs#modEventPriorityScore`
     ModEventPriorityScore,
+    /// Revokes the credentials of an account so that its owner must recover it.
+    ///
     /// `tools.ozone.moderation.defs#revokeAccountCredentialsEvent`
     RevokeAccountCredentialsEvent,
+    /// A step in the age check of a user.
+    ///
     /// `tools.ozone.moderation.defs#ageAssuranceEvent`
     AgeAssuranceEvent,
+    /// Sets the age check state of a user by decision of a moderator.
+    ///
     /// `tools.ozone.moderation.defs#ageAssuranceOverrideEvent`
     AgeAssuranceOverrideEvent,
+    /// The DID of the account was created in the PLC directory.
+    ///
     /// `tools.ozone.moderation.defs#timelineEventPlcCreate`
     TimelineEventPlcCreate,
+    /// The PLC entry of the account was changed.
+    ///
     /// `tools.ozone.moderation.defs#timelineEventPlcOperation`
     TimelineEventPlcOperation,
+    /// The DID of the account was retired in the PLC directory.
+    ///
     /// `tools.ozone.moderation.defs#timelineEventPlcTombstone`
     TimelineEventPlcTombstone,
+    /// The account was created.
+    ///
     /// `tools.ozone.hosting.getAccountHistory#accountCreated`
     AccountCreated,
+    /// The email address was confirmed.
+    ///
     /// `tools.ozone.hosting.getAccountHistory#emailConfirmed`
     EmailConfirmed,
+    /// The password was changed.
+    ///
     /// `tools.ozone.hosting.getAccountHistory#passwordUpdated`
     PasswordUpdated,
+    /// The handle was changed.
+    ///
     /// `tools.ozone.hosting.getAccountHistory#handleUpdated`
     HandleUpdated,
+    /// Plans a takedown for later.
+    ///
     /// `tools.ozone.moderation.defs#scheduleTakedownEvent`
     ScheduleTakedownEvent,
+    /// Calls off a planned takedown.
+    ///
     /// `tools.ozone.moderation.defs#cancelScheduledTakedownEvent`
     CancelScheduledTakedownEvent,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     TimelineItemSummaryEventType {
         ModEventTakedown = "tools.ozone.moderation.defs#modEventTakedown",
         ModEventReverseTakedown = "tools.ozone.moderation.defs#modEventReverseTakedown",

@@ -19,7 +19,7 @@ impl xrpc::Method for GetEvent {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetEvent {}
@@ -28,14 +28,13 @@ impl xrpc::Query for GetEvent {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `id`.
     pub id: i64,
 }
 
-crate::params! { Params { 0 id: "id" } }
+crate::__v1::params! { Params { 0 id: "id" } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`id`](field@Self::id).
     pub fn new(id: i64) -> Self {
         Self { id }
     }
@@ -43,3 +42,10 @@ impl Params {
 
 /// The output of `tools.ozone.moderation.getEvent`.
 pub type Output = api::tools::ozone::moderation::defs::ModEventViewDetail;
+
+/// The errors of `tools.ozone.moderation.getEvent`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `tools.ozone.moderation.getRecord`
 ///
-/// Errors: `RecordNotFound`.
+/// Errors: `RecordNotFound`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetRecord;
 
@@ -31,27 +31,26 @@ impl xrpc::Query for GetRecord {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `uri`.
     pub uri: types::AtUri,
     /// Version wanted; the newest when left out.
     pub cid: Option<types::Cid>,
 }
 
-crate::params! { Params { 0 uri: "uri", 1 cid: "cid" } }
+crate::__v1::params! { Params { 0 uri: "uri", 1 cid: "cid" } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`uri`](field@Self::uri).
     pub fn new(uri: types::AtUri) -> Self {
         Self { uri, cid: None }
     }
 }
 
-crate::setters! { Params { cid = cid: plain types::Cid } }
+crate::__v1::setters! { Params { cid = cid: plain types::Cid } }
 
 /// The output of `tools.ozone.moderation.getRecord`.
 pub type Output = api::tools::ozone::moderation::defs::RecordViewDetail;
 
-/// The errors that the lexicon names.
+/// The errors of `tools.ozone.moderation.getRecord`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -59,4 +58,4 @@ pub enum Error {
     RecordNotFound,
 }
 
-crate::errors! { Error { RecordNotFound = "RecordNotFound" } }
+crate::__v1::errors! { Error { RecordNotFound = "RecordNotFound" } }

@@ -20,7 +20,7 @@ impl xrpc::Method for GetRecords {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetRecords {}
@@ -29,14 +29,14 @@ impl xrpc::Query for GetRecords {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `uris`: At most 100 elements.
+    /// At most 100 elements.
     pub uris: Vec<types::AtUri>,
 }
 
-crate::params! { Params { 0 uris: "uris" [MaxLength(100)] } }
+crate::__v1::params! { Params { 0 uris: "uris" [MaxLength(100)] } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`uris`](field@Self::uris).
     pub fn new(uris: Vec<types::AtUri>) -> Self {
         Self { uris }
     }
@@ -46,20 +46,19 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `records`.
     pub records: Vec<OutputRecordsItem>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.moderation.getRecords", record: false, {
         0 records: "records" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`records`](field@Self::records).
     pub fn new(records: Vec<OutputRecordsItem>) -> Self {
         Self {
             records,
@@ -76,13 +75,20 @@ pub enum OutputRecordsItem {
     RecordViewDetail(Box<api::tools::ozone::moderation::defs::RecordViewDetail>),
     /// `tools.ozone.moderation.defs#recordViewNotFound`
     RecordViewNotFound(Box<api::tools::ozone::moderation::defs::RecordViewNotFound>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     OutputRecordsItem, open {
         RecordViewDetail(api::tools::ozone::moderation::defs::RecordViewDetail) = "tools.ozone.moderation.defs#recordViewDetail",
         RecordViewNotFound(api::tools::ozone::moderation::defs::RecordViewNotFound) = "tools.ozone.moderation.defs#recordViewNotFound",
     }
 }
+
+/// The errors of `tools.ozone.moderation.getRecords`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `tools.ozone.moderation.getRepo`
 ///
-/// Errors: `RepoNotFound`.
+/// Errors: `RepoNotFound`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetRepo;
 
@@ -31,14 +31,13 @@ impl xrpc::Query for GetRepo {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `did`.
     pub did: types::Did,
 }
 
-crate::params! { Params { 0 did: "did" } }
+crate::__v1::params! { Params { 0 did: "did" } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`did`](field@Self::did).
     pub fn new(did: types::Did) -> Self {
         Self { did }
     }
@@ -47,7 +46,7 @@ impl Params {
 /// The output of `tools.ozone.moderation.getRepo`.
 pub type Output = api::tools::ozone::moderation::defs::RepoViewDetail;
 
-/// The errors that the lexicon names.
+/// The errors of `tools.ozone.moderation.getRepo`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -55,4 +54,4 @@ pub enum Error {
     RepoNotFound,
 }
 
-crate::errors! { Error { RepoNotFound = "RepoNotFound" } }
+crate::__v1::errors! { Error { RepoNotFound = "RepoNotFound" } }

@@ -20,7 +20,7 @@ impl xrpc::Method for GetReporterStats {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetReporterStats {}
@@ -29,14 +29,14 @@ impl xrpc::Query for GetReporterStats {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `dids`: At most 100 elements.
+    /// At most 100 elements.
     pub dids: Vec<types::Did>,
 }
 
-crate::params! { Params { 0 dids: "dids" [MaxLength(100)] } }
+crate::__v1::params! { Params { 0 dids: "dids" [MaxLength(100)] } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`dids`](field@Self::dids).
     pub fn new(dids: Vec<types::Did>) -> Self {
         Self { dids }
     }
@@ -46,20 +46,19 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `stats`.
     pub stats: Vec<api::tools::ozone::moderation::defs::ReporterStats>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.moderation.getReporterStats", record: false, {
         0 stats: "stats" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`stats`](field@Self::stats).
     pub fn new(stats: Vec<api::tools::ozone::moderation::defs::ReporterStats>) -> Self {
         Self {
             stats,
@@ -67,3 +66,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `tools.ozone.moderation.getReporterStats`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

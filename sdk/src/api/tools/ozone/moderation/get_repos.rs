@@ -20,7 +20,7 @@ impl xrpc::Method for GetRepos {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetRepos {}
@@ -29,14 +29,14 @@ impl xrpc::Query for GetRepos {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `dids`: At most 100 elements.
+    /// At most 100 elements.
     pub dids: Vec<types::Did>,
 }
 
-crate::params! { Params { 0 dids: "dids" [MaxLength(100)] } }
+crate::__v1::params! { Params { 0 dids: "dids" [MaxLength(100)] } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`dids`](field@Self::dids).
     pub fn new(dids: Vec<types::Did>) -> Self {
         Self { dids }
     }
@@ -46,20 +46,19 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `repos`.
     pub repos: Vec<OutputReposItem>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.moderation.getRepos", record: false, {
         0 repos: "repos" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`repos`](field@Self::repos).
     pub fn new(repos: Vec<OutputReposItem>) -> Self {
         Self {
             repos,
@@ -76,13 +75,20 @@ pub enum OutputReposItem {
     RepoViewDetail(Box<api::tools::ozone::moderation::defs::RepoViewDetail>),
     /// `tools.ozone.moderation.defs#repoViewNotFound`
     RepoViewNotFound(Box<api::tools::ozone::moderation::defs::RepoViewNotFound>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     OutputReposItem, open {
         RepoViewDetail(api::tools::ozone::moderation::defs::RepoViewDetail) = "tools.ozone.moderation.defs#repoViewDetail",
         RepoViewNotFound(api::tools::ozone::moderation::defs::RepoViewNotFound) = "tools.ozone.moderation.defs#repoViewNotFound",
     }
 }
+
+/// The errors of `tools.ozone.moderation.getRepos`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -20,7 +20,7 @@ impl xrpc::Method for GetSubjects {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetSubjects {}
@@ -31,14 +31,14 @@ impl xrpc::Query for GetSubjects {}
 pub struct Params {
     /// DIDs or record addresses.
     ///
-    /// 1 to 100 elements.
+    /// Between 1 and 100 elements.
     pub subjects: Vec<String>,
 }
 
-crate::params! { Params { 0 subjects: "subjects" [MinLength(1), MaxLength(100)] } }
+crate::__v1::params! { Params { 0 subjects: "subjects" [MinLength(1), MaxLength(100)] } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`subjects`](field@Self::subjects).
     pub fn new(subjects: Vec<String>) -> Self {
         Self { subjects }
     }
@@ -48,20 +48,19 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `subjects`.
     pub subjects: Vec<api::tools::ozone::moderation::defs::SubjectView>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.moderation.getSubjects", record: false, {
         0 subjects: "subjects" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`subjects`](field@Self::subjects).
     pub fn new(subjects: Vec<api::tools::ozone::moderation::defs::SubjectView>) -> Self {
         Self {
             subjects,
@@ -69,3 +68,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `tools.ozone.moderation.getSubjects`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

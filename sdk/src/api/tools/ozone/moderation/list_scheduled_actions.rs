@@ -17,13 +17,27 @@ impl xrpc::Method for ListScheduledActions {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for ListScheduledActions {}
+
+/// The parameters of `tools.ozone.moderation.listScheduledActions`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `tools.ozone.moderation.listScheduledActions`.
 #[derive(Clone)]
@@ -33,19 +47,18 @@ pub struct Input {
     pub starts_after: Option<types::Datetime>,
     /// Only actions planned for before this time.
     pub ends_before: Option<types::Datetime>,
-    /// `subjects`: At most 100 elements.
+    /// At most 100 elements.
     pub subjects: Option<Vec<types::Did>>,
-    /// `statuses`: At least 1 elements.
+    /// At least 1 elements.
     pub statuses: Vec<InputStatusesItem>,
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "tools.ozone.moderation.listScheduledActions", record: false, {
         0 starts_after: "startsAfter" optional,
         1 ends_before: "endsBefore" optional,
@@ -57,7 +70,7 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`statuses`](field@Self::statuses).
     pub fn new(statuses: Vec<InputStatusesItem>) -> Self {
         Self {
             starts_after: None,
@@ -69,13 +82,14 @@ impl Input {
             extra: types::Extra::default(),
         }
     }
-    /// `limit`, or what the lexicon says that its absence means.
+
+    /// Returns `limit`, or its default in the lexicon if it is absent.
     pub fn limit_or_default(&self) -> i64 {
         self.limit.unwrap_or(50)
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Input {
         starts_after = starts_after: plain types::Datetime,
         ends_before = ends_before: plain types::Datetime,
@@ -97,11 +111,11 @@ pub enum InputStatusesItem {
     Cancelled,
     /// `failed`
     Failed,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     InputStatusesItem {
         Pending = "pending",
         Executed = "executed",
@@ -114,15 +128,13 @@ crate::open_string! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `actions`.
     pub actions: Vec<api::tools::ozone::moderation::defs::ScheduledActionView>,
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.moderation.listScheduledActions", record: false, {
         0 actions: "actions" required,
         1 cursor: "cursor" optional,
@@ -130,7 +142,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`actions`](field@Self::actions).
     pub fn new(
         actions: Vec<api::tools::ozone::moderation::defs::ScheduledActionView>,
     ) -> Self {
@@ -141,3 +153,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `tools.ozone.moderation.listScheduledActions`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -29,160 +29,200 @@ pub mod search_repos;
 pub struct ToolsOzoneModeration<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! { tools_ozone_moderation, ToolsOzoneModeration, "tools.ozone.moderation" }
+crate::__v1::accessor! { tools_ozone_moderation, ToolsOzoneModeration, "tools.ozone.moderation" }
 
 #[cfg(feature = "client")]
 impl<'c> ToolsOzoneModeration<'c> {
+    /// Returns the methods of `tools.ozone.moderation` over any transport.
+    pub fn over(transport: &'c dyn xrpc::Transport) -> Self {
+        Self(xrpc::Caller::new(transport))
+    }
+
     /// Cancels the pending scheduled actions on the given accounts; moderators only.
     ///
     /// `tools.ozone.moderation.cancelScheduledActions`
+    ///
+    /// Returns [`Output`](cancel_scheduled_actions::Output).
     pub fn cancel_scheduled_actions(
         &self,
         input: cancel_scheduled_actions::Input,
     ) -> xrpc::Call<'c, cancel_scheduled_actions::CancelScheduledActions> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, cancel_scheduled_actions::Params::new(), input)
     }
+
     /// Takes a moderation action on an account or record by recording an event; moderators only.
     ///
     /// `tools.ozone.moderation.emitEvent`
     ///
-    /// Errors: `SubjectHasAction`, `DuplicateExternalId`.
+    /// Returns [`Output`](emit_event::Output). Errors: `SubjectHasAction`, `DuplicateExternalId`; see
+    /// [`Error`](emit_event::Error).
     pub fn emit_event(
         &self,
         input: emit_event::Input,
     ) -> xrpc::Call<'c, emit_event::EmitEvent> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, emit_event::Params::new(), input)
     }
+
     /// Returns the private app preferences of an account; moderators only.
     ///
     /// `tools.ozone.moderation.getAccountPreferences`
+    ///
+    /// Returns [`Output`](get_account_preferences::Output).
     pub fn get_account_preferences(
         &self,
         params: get_account_preferences::Params,
     ) -> xrpc::Call<'c, get_account_preferences::GetAccountPreferences> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Returns a day by day summary of what happened to an account; moderators only.
     ///
     /// `tools.ozone.moderation.getAccountTimeline`
     ///
-    /// Errors: `RepoNotFound`.
+    /// Returns [`Output`](get_account_timeline::Output). Errors: `RepoNotFound`; see
+    /// [`Error`](get_account_timeline::Error).
     pub fn get_account_timeline(
         &self,
         params: get_account_timeline::Params,
     ) -> xrpc::Call<'c, get_account_timeline::GetAccountTimeline> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Returns one moderation event in full by its number; moderators only.
     ///
     /// `tools.ozone.moderation.getEvent`
+    ///
+    /// Returns [`Output`](get_event::Output).
     pub fn get_event(
         &self,
         params: get_event::Params,
     ) -> xrpc::Call<'c, get_event::GetEvent> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Returns a record with its moderation details; moderators only.
     ///
     /// `tools.ozone.moderation.getRecord`
     ///
-    /// Errors: `RecordNotFound`.
+    /// Returns [`Output`](get_record::Output). Errors: `RecordNotFound`; see [`Error`](get_record::Error).
     pub fn get_record(
         &self,
         params: get_record::Params,
     ) -> xrpc::Call<'c, get_record::GetRecord> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Returns several records with their moderation details in one call; moderators only.
     ///
     /// `tools.ozone.moderation.getRecords`
+    ///
+    /// Returns [`Output`](get_records::Output).
     pub fn get_records(
         &self,
         params: get_records::Params,
     ) -> xrpc::Call<'c, get_records::GetRecords> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Returns an account with its moderation details; moderators only.
     ///
     /// `tools.ozone.moderation.getRepo`
     ///
-    /// Errors: `RepoNotFound`.
+    /// Returns [`Output`](get_repo::Output). Errors: `RepoNotFound`; see [`Error`](get_repo::Error).
     pub fn get_repo(
         &self,
         params: get_repo::Params,
     ) -> xrpc::Call<'c, get_repo::GetRepo> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Returns how often the given accounts have reported others and with what result; moderators only.
     ///
     /// `tools.ozone.moderation.getReporterStats`
+    ///
+    /// Returns [`Output`](get_reporter_stats::Output).
     pub fn get_reporter_stats(
         &self,
         params: get_reporter_stats::Params,
     ) -> xrpc::Call<'c, get_reporter_stats::GetReporterStats> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Returns several accounts with their moderation details in one call; moderators only.
     ///
     /// `tools.ozone.moderation.getRepos`
+    ///
+    /// Returns [`Output`](get_repos::Output).
     pub fn get_repos(
         &self,
         params: get_repos::Params,
     ) -> xrpc::Call<'c, get_repos::GetRepos> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Returns accounts and records with their moderation state by DID or address; moderators only.
     ///
     /// `tools.ozone.moderation.getSubjects`
+    ///
+    /// Returns [`Output`](get_subjects::Output).
     pub fn get_subjects(
         &self,
         params: get_subjects::Params,
     ) -> xrpc::Call<'c, get_subjects::GetSubjects> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Lists planned moderation actions by state, account and time; moderators only.
     ///
     /// `tools.ozone.moderation.listScheduledActions`
+    ///
+    /// Returns [`Output`](list_scheduled_actions::Output).
     pub fn list_scheduled_actions(
         &self,
         input: list_scheduled_actions::Input,
     ) -> xrpc::Call<'c, list_scheduled_actions::ListScheduledActions> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, list_scheduled_actions::Params::new(), input)
     }
+
     /// Searches moderation events by kind, subject, time and content; moderators only.
     ///
     /// `tools.ozone.moderation.queryEvents`
-    pub fn query_events(
-        &self,
-        params: query_events::Params,
-    ) -> xrpc::Call<'c, query_events::QueryEvents> {
-        xrpc::Call::new(self.0, params, ())
+    ///
+    /// Optional parameters: [`Params`](query_events::Params), set with [`params`](xrpc::Call::params). Returns
+    /// [`Output`](query_events::Output).
+    pub fn query_events(&self) -> xrpc::Call<'c, query_events::QueryEvents> {
+        xrpc::Call::new(self.0, query_events::Params::new(), ())
     }
+
     /// Searches the moderation states of subjects by review state, time, tags and counts; moderators only.
     ///
     /// `tools.ozone.moderation.queryStatuses`
-    pub fn query_statuses(
-        &self,
-        params: query_statuses::Params,
-    ) -> xrpc::Call<'c, query_statuses::QueryStatuses> {
-        xrpc::Call::new(self.0, params, ())
+    ///
+    /// Optional parameters: [`Params`](query_statuses::Params), set with [`params`](xrpc::Call::params). Returns
+    /// [`Output`](query_statuses::Output).
+    pub fn query_statuses(&self) -> xrpc::Call<'c, query_statuses::QueryStatuses> {
+        xrpc::Call::new(self.0, query_statuses::Params::new(), ())
     }
+
     /// Plans a takedown of one or more accounts for a later time; moderators only.
     ///
     /// `tools.ozone.moderation.scheduleAction`
+    ///
+    /// Returns [`Output`](schedule_action::Output).
     pub fn schedule_action(
         &self,
         input: schedule_action::Input,
     ) -> xrpc::Call<'c, schedule_action::ScheduleAction> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, schedule_action::Params::new(), input)
     }
+
     /// Searches accounts by handle, email or other words; moderators only.
     ///
     /// `tools.ozone.moderation.searchRepos`
-    pub fn search_repos(
-        &self,
-        params: search_repos::Params,
-    ) -> xrpc::Call<'c, search_repos::SearchRepos> {
-        xrpc::Call::new(self.0, params, ())
+    ///
+    /// Optional parameters: [`Params`](search_repos::Params), set with [`params`](xrpc::Call::params). Returns
+    /// [`Output`](search_repos::Output).
+    pub fn search_repos(&self) -> xrpc::Call<'c, search_repos::SearchRepos> {
+        xrpc::Call::new(self.0, search_repos::Params::new(), ())
     }
 }

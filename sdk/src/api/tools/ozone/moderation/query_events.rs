@@ -20,19 +20,22 @@ impl xrpc::Method for QueryEvents {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for QueryEvents {}
 
 impl xrpc::Paginated for QueryEvents {
     type Item = api::tools::ozone::moderation::defs::ModEventView;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(
         output: Output,
     ) -> Vec<api::tools::ozone::moderation::defs::ModEventView> {
@@ -46,55 +49,44 @@ impl xrpc::Paginated for QueryEvents {
 pub struct Params {
     /// Kinds of events as full type names; all when left out.
     pub types: Option<Vec<String>>,
-    /// `createdBy`.
     pub created_by: Option<types::Did>,
-    /// `sortDirection`: `desc` if absent.
+    /// Defaults to `desc`.
     pub sort_direction: Option<ParamsSortDirection>,
-    /// `createdAfter`.
     pub created_after: Option<types::Datetime>,
-    /// `createdBefore`.
     pub created_before: Option<types::Datetime>,
-    /// `subject`.
     pub subject: Option<types::Uri>,
-    /// `collections`: At most 20 elements.
+    /// At most 20 elements.
     pub collections: Option<Vec<types::Nsid>>,
-    /// `subjectType`.
     pub subject_type: Option<ParamsSubjectType>,
     /// When true and the subject is an account, events on its records are included.
     ///
-    /// `false` if absent.
+    /// Defaults to `false`.
     pub include_all_user_records: Option<bool>,
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
     /// When true, only events that carry a comment.
     pub has_comment: Option<bool>,
     /// Words to look for in comments; several alternatives can be joined with two bars.
     pub comment: Option<String>,
-    /// `addedLabels`.
     pub added_labels: Option<Vec<String>>,
-    /// `removedLabels`.
     pub removed_labels: Option<Vec<String>>,
     /// Only events that added all of these tags.
     pub added_tags: Option<Vec<String>>,
     /// Only events that removed all of these tags.
     pub removed_tags: Option<Vec<String>>,
-    /// `reportTypes`.
     pub report_types: Option<Vec<String>>,
-    /// `policies`.
     pub policies: Option<Vec<String>>,
     /// Only events made with one of these tools.
     pub mod_tool: Option<Vec<String>>,
     /// Only events that share this batch identifier.
     pub batch_id: Option<String>,
-    /// `ageAssuranceState`.
     pub age_assurance_state: Option<ParamsAgeAssuranceState>,
     /// When true, only events that gave penalty points.
     pub with_strike: Option<bool>,
-    /// `cursor`.
     pub cursor: Option<String>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 types: "types",
         1 created_by: "createdBy",
@@ -123,7 +115,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With nothing set.
+    /// Creates `Params` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             types: None,
@@ -153,7 +145,7 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
         types = types: plain Vec<String>,
         created_by = created_by: plain types::Did,
@@ -191,7 +183,7 @@ pub enum ParamsSortDirection {
     Desc,
 }
 
-crate::closed_string! { ParamsSortDirection { Asc = "asc", Desc = "desc" } }
+crate::__v1::closed_string! { ParamsSortDirection { Asc = "asc", Desc = "desc" } }
 
 /// Part of `tools.ozone.moderation.queryEvents`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -203,11 +195,11 @@ pub enum ParamsSubjectType {
     Record,
     /// `conversation`
     Conversation,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     ParamsSubjectType {
         Account = "account",
         Record = "record",
@@ -229,11 +221,11 @@ pub enum ParamsAgeAssuranceState {
     Reset,
     /// `blocked`
     Blocked,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     ParamsAgeAssuranceState {
         Pending = "pending",
         Assured = "assured",
@@ -247,15 +239,13 @@ crate::open_string! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `events`.
     pub events: Vec<api::tools::ozone::moderation::defs::ModEventView>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.moderation.queryEvents", record: false, {
         0 cursor: "cursor" optional,
         1 events: "events" required,
@@ -263,7 +253,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`events`](field@Self::events).
     pub fn new(events: Vec<api::tools::ozone::moderation::defs::ModEventView>) -> Self {
         Self {
             cursor: None,
@@ -272,3 +262,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `tools.ozone.moderation.queryEvents`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -20,19 +20,22 @@ impl xrpc::Method for QueryStatuses {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for QueryStatuses {}
 
 impl xrpc::Paginated for QueryStatuses {
     type Item = api::tools::ozone::moderation::defs::SubjectStatusView;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(
         output: Output,
     ) -> Vec<api::tools::ozone::moderation::defs::SubjectStatusView> {
@@ -52,47 +55,33 @@ pub struct Params {
     pub queue_seed: Option<String>,
     /// When true and the subject is an account, its records are included.
     pub include_all_user_records: Option<bool>,
-    /// `subject`.
     pub subject: Option<types::Uri>,
     /// Word to look for in the notes on subjects.
     pub comment: Option<String>,
-    /// `reportedAfter`.
     pub reported_after: Option<types::Datetime>,
-    /// `reportedBefore`.
     pub reported_before: Option<types::Datetime>,
-    /// `reviewedAfter`.
     pub reviewed_after: Option<types::Datetime>,
-    /// `hostingDeletedAfter`.
     pub hosting_deleted_after: Option<types::Datetime>,
-    /// `hostingDeletedBefore`.
     pub hosting_deleted_before: Option<types::Datetime>,
-    /// `hostingUpdatedAfter`.
     pub hosting_updated_after: Option<types::Datetime>,
-    /// `hostingUpdatedBefore`.
     pub hosting_updated_before: Option<types::Datetime>,
-    /// `hostingStatuses`.
     pub hosting_statuses: Option<Vec<String>>,
-    /// `reviewedBefore`.
     pub reviewed_before: Option<types::Datetime>,
     /// When true, muted subjects are returned as well.
     pub include_muted: Option<bool>,
     /// When true, only muted subjects and reporters are returned.
     pub only_muted: Option<bool>,
-    /// `reviewState`.
     pub review_state: Option<ParamsReviewState>,
     /// Subjects to leave out.
     pub ignore_subjects: Option<Vec<types::Uri>>,
-    /// `lastReviewedBy`.
     pub last_reviewed_by: Option<types::Did>,
-    /// `sortField`: `lastReportedAt` if absent.
+    /// Defaults to `lastReportedAt`.
     pub sort_field: Option<ParamsSortField>,
-    /// `sortDirection`: `desc` if absent.
+    /// Defaults to `desc`.
     pub sort_direction: Option<ParamsSortDirection>,
-    /// `takendown`.
     pub takendown: Option<bool>,
-    /// `appealed`.
     pub appealed: Option<bool>,
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
     /// Tags that must be present; alternatives are joined within one item by a special mark.
     ///
@@ -100,11 +89,9 @@ pub struct Params {
     pub tags: Option<Vec<String>>,
     /// Tags that must not be present.
     pub exclude_tags: Option<Vec<String>>,
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `collections`: At most 20 elements.
+    /// At most 20 elements.
     pub collections: Option<Vec<types::Nsid>>,
-    /// `subjectType`.
     pub subject_type: Option<ParamsSubjectType>,
     /// Only subjects whose account was suspended at least this often.
     pub min_account_suspend_count: Option<i64>,
@@ -112,17 +99,16 @@ pub struct Params {
     pub min_reported_records_count: Option<i64>,
     /// Only subjects whose account has at least this many records taken down.
     pub min_takendown_records_count: Option<i64>,
-    /// `minPriorityScore`: 0 to 100.
+    /// Between 0 and 100.
     pub min_priority_score: Option<i64>,
     /// Only subjects whose account has at least this many active penalty points.
     ///
     /// At least 1.
     pub min_strike_count: Option<i64>,
-    /// `ageAssuranceState`.
     pub age_assurance_state: Option<ParamsAgeAssuranceState>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 queue_count: "queueCount",
         1 queue_index: "queueIndex",
@@ -164,7 +150,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With nothing set.
+    /// Creates `Params` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             queue_count: None,
@@ -207,7 +193,7 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
         queue_count = queue_count: plain i64,
         queue_index = queue_index: plain i64,
@@ -252,19 +238,27 @@ crate::setters! {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ParamsReviewState {
+    /// The subject waits for review.
+    ///
     /// `tools.ozone.moderation.defs#reviewOpen`
     ReviewOpen,
+    /// The review of the subject is finished.
+    ///
     /// `tools.ozone.moderation.defs#reviewClosed`
     ReviewClosed,
+    /// The subject needs a decision by someone more senior.
+    ///
     /// `tools.ozone.moderation.defs#reviewEscalated`
     ReviewEscalated,
+    /// The subject has events but nothing that calls for review.
+    ///
     /// `tools.ozone.moderation.defs#reviewNone`
     ReviewNone,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     ParamsReviewState {
         ReviewOpen = "tools.ozone.moderation.defs#reviewOpen",
         ReviewClosed = "tools.ozone.moderation.defs#reviewClosed",
@@ -289,7 +283,7 @@ pub enum ParamsSortField {
     PriorityScore,
 }
 
-crate::closed_string! {
+crate::__v1::closed_string! {
     ParamsSortField {
         LastReviewedAt = "lastReviewedAt",
         LastReportedAt = "lastReportedAt",
@@ -309,7 +303,7 @@ pub enum ParamsSortDirection {
     Desc,
 }
 
-crate::closed_string! { ParamsSortDirection { Asc = "asc", Desc = "desc" } }
+crate::__v1::closed_string! { ParamsSortDirection { Asc = "asc", Desc = "desc" } }
 
 /// Part of `tools.ozone.moderation.queryStatuses`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -321,11 +315,11 @@ pub enum ParamsSubjectType {
     Record,
     /// `conversation`
     Conversation,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     ParamsSubjectType {
         Account = "account",
         Record = "record",
@@ -347,11 +341,11 @@ pub enum ParamsAgeAssuranceState {
     Reset,
     /// `blocked`
     Blocked,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     ParamsAgeAssuranceState {
         Pending = "pending",
         Assured = "assured",
@@ -365,15 +359,13 @@ crate::open_string! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `subjectStatuses`.
     pub subject_statuses: Vec<api::tools::ozone::moderation::defs::SubjectStatusView>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.moderation.queryStatuses", record: false, {
         0 cursor: "cursor" optional,
         1 subject_statuses: "subjectStatuses" required,
@@ -381,7 +373,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`subject_statuses`](field@Self::subject_statuses).
     pub fn new(
         subject_statuses: Vec<api::tools::ozone::moderation::defs::SubjectStatusView>,
     ) -> Self {
@@ -392,3 +384,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `tools.ozone.moderation.queryStatuses`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -17,33 +17,43 @@ impl xrpc::Method for ScheduleAction {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for ScheduleAction {}
+
+/// The parameters of `tools.ozone.moderation.scheduleAction`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `tools.ozone.moderation.scheduleAction`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `action`.
     pub action: InputAction,
-    /// `subjects`: At most 100 elements.
+    /// At most 100 elements.
     pub subjects: Vec<types::Did>,
-    /// `createdBy`.
     pub created_by: types::Did,
-    /// `scheduling`.
     pub scheduling: SchedulingConfig,
-    /// `modTool`.
     pub mod_tool: Option<Box<api::tools::ozone::moderation::defs::ModTool>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "tools.ozone.moderation.scheduleAction", record: false, {
         0 action: "action" required,
         1 subjects: "subjects" required [MaxLength(100)],
@@ -54,7 +64,9 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`action`](field@Self::action),
+    /// [`subjects`](field@Self::subjects), [`created_by`](field@Self::created_by) and
+    /// [`scheduling`](field@Self::scheduling).
     pub fn new(
         action: impl Into<InputAction>,
         subjects: Vec<types::Did>,
@@ -72,7 +84,7 @@ impl Input {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Input {
         mod_tool = mod_tool: boxed api::tools::ozone::moderation::defs::ModTool,
     }
@@ -84,11 +96,11 @@ crate::setters! {
 pub enum InputAction {
     /// `tools.ozone.moderation.scheduleAction#takedown`
     Takedown(Box<Takedown>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     InputAction, open {
         Takedown(Takedown) = "tools.ozone.moderation.scheduleAction#takedown",
     }
@@ -97,35 +109,38 @@ crate::union! {
 /// The output of `tools.ozone.moderation.scheduleAction`.
 pub type Output = ScheduledActionResults;
 
+/// The errors of `tools.ozone.moderation.scheduleAction`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }
+
 /// The takedown to carry out later.
 ///
 /// `tools.ozone.moderation.scheduleAction#takedown`
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Takedown {
-    /// `comment`.
     pub comment: Option<String>,
     /// Length of the takedown in hours; without it there is no end.
     pub duration_in_hours: Option<i64>,
     /// When true, open reviews of all content of the account are closed too.
     pub acknowledge_account_subjects: Option<bool>,
-    /// `policies`: At most 5 elements.
+    /// At most 5 elements.
     pub policies: Option<Vec<String>>,
-    /// `severityLevel`.
     pub severity_level: Option<String>,
     /// Penalty points given with the takedown.
     pub strike_count: Option<i64>,
-    /// `strikeExpiresAt`.
     pub strike_expires_at: Option<types::Datetime>,
     /// Text of a mail to the user, sent when the takedown happens.
     pub email_content: Option<String>,
-    /// `emailSubject`.
     pub email_subject: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Takedown, "tools.ozone.moderation.scheduleAction#takedown", record: false, {
         0 comment: "comment" optional,
         1 duration_in_hours: "durationInHours" optional,
@@ -140,7 +155,7 @@ crate::object! {
 }
 
 impl Takedown {
-    /// With nothing set.
+    /// Creates `Takedown` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             comment: None,
@@ -157,7 +172,7 @@ impl Takedown {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Takedown {
         comment = comment: into String,
         duration_in_hours = duration_in_hours: plain i64,
@@ -183,11 +198,11 @@ pub struct SchedulingConfig {
     pub execute_after: Option<types::Datetime>,
     /// End of the span; needs executeAfter.
     pub execute_until: Option<types::Datetime>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     SchedulingConfig, "tools.ozone.moderation.scheduleAction#schedulingConfig", record: false, {
         0 execute_at: "executeAt" optional,
         1 execute_after: "executeAfter" optional,
@@ -196,7 +211,7 @@ crate::object! {
 }
 
 impl SchedulingConfig {
-    /// With nothing set.
+    /// Creates `SchedulingConfig` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             execute_at: None,
@@ -207,7 +222,7 @@ impl SchedulingConfig {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     SchedulingConfig {
         execute_at = execute_at: plain types::Datetime,
         execute_after = execute_after: plain types::Datetime,
@@ -221,15 +236,13 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ScheduledActionResults {
-    /// `succeeded`.
     pub succeeded: Vec<types::Did>,
-    /// `failed`.
     pub failed: Vec<FailedScheduling>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ScheduledActionResults, "tools.ozone.moderation.scheduleAction#scheduledActionResults", record: false, {
         0 succeeded: "succeeded" required,
         1 failed: "failed" required,
@@ -237,7 +250,8 @@ crate::object! {
 }
 
 impl ScheduledActionResults {
-    /// With the required fields.
+    /// Creates `ScheduledActionResults` with its required fields: [`succeeded`](field@Self::succeeded) and
+    /// [`failed`](field@Self::failed).
     pub fn new(succeeded: Vec<types::Did>, failed: Vec<FailedScheduling>) -> Self {
         Self {
             succeeded,
@@ -251,17 +265,14 @@ impl ScheduledActionResults {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct FailedScheduling {
-    /// `subject`.
     pub subject: types::Did,
-    /// `error`.
     pub error: String,
-    /// `errorCode`.
     pub error_code: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     FailedScheduling, "tools.ozone.moderation.scheduleAction#failedScheduling", record: false, {
         0 subject: "subject" required,
         1 error: "error" required,
@@ -270,7 +281,8 @@ crate::object! {
 }
 
 impl FailedScheduling {
-    /// With the required fields.
+    /// Creates `FailedScheduling` with its required fields: [`subject`](field@Self::subject) and
+    /// [`error`](field@Self::error).
     pub fn new(subject: types::Did, error: impl Into<String>) -> Self {
         Self {
             subject,

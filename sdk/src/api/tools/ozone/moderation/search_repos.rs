@@ -20,19 +20,22 @@ impl xrpc::Method for SearchRepos {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for SearchRepos {}
 
 impl xrpc::Paginated for SearchRepos {
     type Item = api::tools::ozone::moderation::defs::RepoView;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(output: Output) -> Vec<api::tools::ozone::moderation::defs::RepoView> {
         output.repos
     }
@@ -42,17 +45,15 @@ impl xrpc::Paginated for SearchRepos {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
-    /// Older name of q.
+    #[deprecated(note = "`q` takes its place.")]
     pub term: Option<String>,
-    /// `q`.
     pub q: Option<String>,
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 term: "term",
         1 q: "q",
@@ -62,7 +63,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With nothing set.
+    /// Creates `Params` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             term: None,
@@ -73,8 +74,9 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
+        #[deprecated(note = "`q` takes its place.")]
         term = term: into String,
         q = q: into String,
         limit = limit: plain i64,
@@ -86,15 +88,13 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `repos`.
     pub repos: Vec<api::tools::ozone::moderation::defs::RepoView>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.moderation.searchRepos", record: false, {
         0 cursor: "cursor" optional,
         1 repos: "repos" required,
@@ -102,7 +102,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`repos`](field@Self::repos).
     pub fn new(repos: Vec<api::tools::ozone::moderation::defs::RepoView>) -> Self {
         Self {
             cursor: None,
@@ -111,3 +111,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `tools.ozone.moderation.searchRepos`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

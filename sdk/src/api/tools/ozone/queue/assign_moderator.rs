@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `tools.ozone.queue.assignModerator`
 ///
-/// Errors: `InvalidAssignment`.
+/// Errors: `InvalidAssignment`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AssignModerator;
 
@@ -19,7 +19,7 @@ impl xrpc::Method for AssignModerator {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -27,19 +27,31 @@ impl xrpc::Method for AssignModerator {
 
 impl xrpc::Procedure for AssignModerator {}
 
+/// The parameters of `tools.ozone.queue.assignModerator`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `tools.ozone.queue.assignModerator`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `queueId`.
     pub queue_id: i64,
-    /// `did`.
     pub did: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "tools.ozone.queue.assignModerator", record: false, {
         0 queue_id: "queueId" required,
         1 did: "did" required,
@@ -47,7 +59,7 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`queue_id`](field@Self::queue_id) and [`did`](field@Self::did).
     pub fn new(queue_id: i64, did: impl Into<String>) -> Self {
         Self {
             queue_id,
@@ -60,7 +72,7 @@ impl Input {
 /// The output of `tools.ozone.queue.assignModerator`.
 pub type Output = api::tools::ozone::queue::defs::AssignmentView;
 
-/// The errors that the lexicon names.
+/// The errors of `tools.ozone.queue.assignModerator`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -68,4 +80,4 @@ pub enum Error {
     InvalidAssignment,
 }
 
-crate::errors! { Error { InvalidAssignment = "InvalidAssignment" } }
+crate::__v1::errors! { Error { InvalidAssignment = "InvalidAssignment" } }

@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `tools.ozone.queue.createQueue`
 ///
-/// Errors: `InvalidRecommendedPolicies`, `ConflictingQueue`.
+/// Errors: `InvalidRecommendedPolicies`, `ConflictingQueue`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CreateQueue;
 
@@ -19,7 +19,7 @@ impl xrpc::Method for CreateQueue {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -27,11 +27,24 @@ impl xrpc::Method for CreateQueue {
 
 impl xrpc::Procedure for CreateQueue {}
 
+/// The parameters of `tools.ozone.queue.createQueue`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `tools.ozone.queue.createQueue`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `name`.
     pub name: String,
     /// Kinds of subjects whose reports belong in the queue.
     pub subject_types: Option<Vec<InputSubjectTypesItem>>,
@@ -41,15 +54,14 @@ pub struct Input {
     ///
     /// At most 25 elements.
     pub report_types: Option<Vec<String>>,
-    /// `description`.
     pub description: Option<String>,
     /// Policies offered first to moderators who work on the queue.
     pub recommended_policies: Option<Vec<String>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "tools.ozone.queue.createQueue", record: false, {
         0 name: "name" required,
         1 subject_types: "subjectTypes" optional,
@@ -61,7 +73,7 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`name`](field@Self::name).
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -75,7 +87,7 @@ impl Input {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Input {
         subject_types = subject_types: plain Vec<InputSubjectTypesItem>,
         collection = collection: plain types::Nsid,
@@ -97,11 +109,11 @@ pub enum InputSubjectTypesItem {
     Message,
     /// `conversation`
     Conversation,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     InputSubjectTypesItem {
         Account = "account",
         Record = "record",
@@ -114,20 +126,19 @@ crate::open_string! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `queue`.
     pub queue: api::tools::ozone::queue::defs::QueueView,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.queue.createQueue", record: false, {
         0 queue: "queue" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`queue`](field@Self::queue).
     pub fn new(queue: api::tools::ozone::queue::defs::QueueView) -> Self {
         Self {
             queue,
@@ -136,7 +147,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `tools.ozone.queue.createQueue`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -146,7 +157,7 @@ pub enum Error {
     ConflictingQueue,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         InvalidRecommendedPolicies = "InvalidRecommendedPolicies",
         ConflictingQueue = "ConflictingQueue",

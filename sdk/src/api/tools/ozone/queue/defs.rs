@@ -11,37 +11,25 @@ use crate::types;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct QueueView {
-    /// `id`.
     pub id: i64,
-    /// `name`.
     pub name: String,
-    /// `subjectTypes`.
     pub subject_types: Option<Vec<QueueViewSubjectTypesItem>>,
-    /// `collection`.
     pub collection: Option<types::Nsid>,
-    /// `reportTypes`.
     pub report_types: Option<Vec<String>>,
-    /// `description`.
     pub description: Option<String>,
-    /// `recommendedPolicies`.
     pub recommended_policies: Option<Vec<String>>,
-    /// `createdBy`.
     pub created_by: types::Did,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// `updatedAt`.
     pub updated_at: types::Datetime,
     /// Whether the queue takes in reports.
     pub enabled: bool,
-    /// `deletedAt`.
     pub deleted_at: Option<types::Datetime>,
-    /// `stats`.
     pub stats: QueueStats,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     QueueView, "tools.ozone.queue.defs#queueView", record: false, {
         0 id: "id" required,
         1 name: "name" required,
@@ -60,7 +48,9 @@ crate::object! {
 }
 
 impl QueueView {
-    /// With the required fields.
+    /// Creates `QueueView` with its required fields: [`id`](field@Self::id), [`name`](field@Self::name),
+    /// [`created_by`](field@Self::created_by), [`created_at`](field@Self::created_at),
+    /// [`updated_at`](field@Self::updated_at), [`enabled`](field@Self::enabled) and [`stats`](field@Self::stats).
     pub fn new(
         id: i64,
         name: impl Into<String>,
@@ -101,11 +91,11 @@ pub enum QueueViewSubjectTypesItem {
     Message,
     /// `conversation`
     Conversation,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     QueueViewSubjectTypesItem {
         Account = "account",
         Record = "record",
@@ -120,11 +110,8 @@ crate::open_string! {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct QueueStats {
-    /// `pendingCount`.
     pub pending_count: Option<i64>,
-    /// `actionedCount`.
     pub actioned_count: Option<i64>,
-    /// `escalatedCount`.
     pub escalated_count: Option<i64>,
     /// Reports that came in during the current period.
     pub inbound_count: Option<i64>,
@@ -132,13 +119,12 @@ pub struct QueueStats {
     pub action_rate: Option<i64>,
     /// Mean time from report to close in seconds.
     pub avg_handling_time_sec: Option<i64>,
-    /// `lastUpdated`.
     pub last_updated: Option<types::Datetime>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     QueueStats, "tools.ozone.queue.defs#queueStats", record: false, {
         0 pending_count: "pendingCount" optional,
         1 actioned_count: "actionedCount" optional,
@@ -151,7 +137,7 @@ crate::object! {
 }
 
 impl QueueStats {
-    /// With nothing set.
+    /// Creates `QueueStats` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             pending_count: None,
@@ -172,23 +158,18 @@ impl QueueStats {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct AssignmentView {
-    /// `id`.
     pub id: i64,
-    /// `did`.
     pub did: types::Did,
-    /// `moderator`.
     pub moderator: Option<Box<api::tools::ozone::team::defs::Member>>,
-    /// `queue`.
     pub queue: QueueView,
-    /// `startAt`.
     pub start_at: types::Datetime,
     /// When the assignment ended or ends; missing while it is open.
     pub end_at: Option<types::Datetime>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     AssignmentView, "tools.ozone.queue.defs#assignmentView", record: false, {
         0 id: "id" required,
         1 did: "did" required,
@@ -200,7 +181,8 @@ crate::object! {
 }
 
 impl AssignmentView {
-    /// With the required fields.
+    /// Creates `AssignmentView` with its required fields: [`id`](field@Self::id), [`did`](field@Self::did),
+    /// [`queue`](field@Self::queue) and [`start_at`](field@Self::start_at).
     pub fn new(
         id: i64,
         did: types::Did,

@@ -16,27 +16,40 @@ impl xrpc::Method for DeleteQueue {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for DeleteQueue {}
+
+/// The parameters of `tools.ozone.queue.deleteQueue`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `tools.ozone.queue.deleteQueue`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `queueId`.
     pub queue_id: i64,
     /// Queue that receives the reports not yet closed; without it they are left without a queue.
     pub migrate_to_queue_id: Option<i64>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "tools.ozone.queue.deleteQueue", record: false, {
         0 queue_id: "queueId" required,
         1 migrate_to_queue_id: "migrateToQueueId" optional,
@@ -44,7 +57,7 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`queue_id`](field@Self::queue_id).
     pub fn new(queue_id: i64) -> Self {
         Self {
             queue_id,
@@ -54,21 +67,20 @@ impl Input {
     }
 }
 
-crate::setters! { Input { migrate_to_queue_id = migrate_to_queue_id: plain i64 } }
+crate::__v1::setters! { Input { migrate_to_queue_id = migrate_to_queue_id: plain i64 } }
 
 /// The output of `tools.ozone.queue.deleteQueue`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `deleted`.
     pub deleted: bool,
     /// Number of reports that were moved.
     pub reports_migrated: Option<i64>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.queue.deleteQueue", record: false, {
         0 deleted: "deleted" required,
         1 reports_migrated: "reportsMigrated" optional,
@@ -76,7 +88,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`deleted`](field@Self::deleted).
     pub fn new(deleted: bool) -> Self {
         Self {
             deleted,
@@ -85,3 +97,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `tools.ozone.queue.deleteQueue`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -20,19 +20,22 @@ impl xrpc::Method for ListQueues {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for ListQueues {}
 
 impl xrpc::Paginated for ListQueues {
     type Item = api::tools::ozone::queue::defs::QueueView;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(output: Output) -> Vec<api::tools::ozone::queue::defs::QueueView> {
         output.queues
     }
@@ -42,21 +45,17 @@ impl xrpc::Paginated for ListQueues {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
-    /// `enabled`.
     pub enabled: Option<bool>,
-    /// `subjectType`.
     pub subject_type: Option<String>,
-    /// `collection`.
     pub collection: Option<String>,
-    /// `reportTypes`: At most 10 elements.
+    /// At most 10 elements.
     pub report_types: Option<Vec<String>>,
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 enabled: "enabled",
         1 subject_type: "subjectType",
@@ -68,7 +67,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With nothing set.
+    /// Creates `Params` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             enabled: None,
@@ -81,7 +80,7 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
         enabled = enabled: plain bool,
         subject_type = subject_type: into String,
@@ -96,15 +95,13 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `queues`.
     pub queues: Vec<api::tools::ozone::queue::defs::QueueView>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.queue.listQueues", record: false, {
         0 cursor: "cursor" optional,
         1 queues: "queues" required,
@@ -112,7 +109,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`queues`](field@Self::queues).
     pub fn new(queues: Vec<api::tools::ozone::queue::defs::QueueView>) -> Self {
         Self {
             cursor: None,
@@ -121,3 +118,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `tools.ozone.queue.listQueues`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -21,90 +21,108 @@ pub mod update_queue;
 pub struct ToolsOzoneQueue<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! { tools_ozone_queue, ToolsOzoneQueue, "tools.ozone.queue" }
+crate::__v1::accessor! { tools_ozone_queue, ToolsOzoneQueue, "tools.ozone.queue" }
 
 #[cfg(feature = "client")]
 impl<'c> ToolsOzoneQueue<'c> {
+    /// Returns the methods of `tools.ozone.queue` over any transport.
+    pub fn over(transport: &'c dyn xrpc::Transport) -> Self {
+        Self(xrpc::Caller::new(transport))
+    }
+
     /// Assigns a moderator to a report queue; moderators may assign themselves, admins anyone.
     ///
     /// `tools.ozone.queue.assignModerator`
     ///
-    /// Errors: `InvalidAssignment`.
+    /// Returns [`Output`](assign_moderator::Output). Errors: `InvalidAssignment`; see
+    /// [`Error`](assign_moderator::Error).
     pub fn assign_moderator(
         &self,
         input: assign_moderator::Input,
     ) -> xrpc::Call<'c, assign_moderator::AssignModerator> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, assign_moderator::Params::new(), input)
     }
+
     /// Creates a report queue with the kinds of reports it takes in; moderators only.
     ///
     /// `tools.ozone.queue.createQueue`
     ///
-    /// Errors: `InvalidRecommendedPolicies`, `ConflictingQueue`.
+    /// Returns [`Output`](create_queue::Output). Errors: `InvalidRecommendedPolicies`, `ConflictingQueue`; see
+    /// [`Error`](create_queue::Error).
     pub fn create_queue(
         &self,
         input: create_queue::Input,
     ) -> xrpc::Call<'c, create_queue::CreateQueue> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, create_queue::Params::new(), input)
     }
+
     /// Deletes a report queue and optionally moves its unclosed reports to another one; moderators only.
     ///
     /// `tools.ozone.queue.deleteQueue`
+    ///
+    /// Returns [`Output`](delete_queue::Output).
     pub fn delete_queue(
         &self,
         input: delete_queue::Input,
     ) -> xrpc::Call<'c, delete_queue::DeleteQueue> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, delete_queue::Params::new(), input)
     }
+
     /// Lists which moderators are or were assigned to which queues; moderators only.
     ///
     /// `tools.ozone.queue.getAssignments`
-    pub fn get_assignments(
-        &self,
-        params: get_assignments::Params,
-    ) -> xrpc::Call<'c, get_assignments::GetAssignments> {
-        xrpc::Call::new(self.0, params, ())
+    ///
+    /// Optional parameters: [`Params`](get_assignments::Params), set with [`params`](xrpc::Call::params). Returns
+    /// [`Output`](get_assignments::Output).
+    pub fn get_assignments(&self) -> xrpc::Call<'c, get_assignments::GetAssignments> {
+        xrpc::Call::new(self.0, get_assignments::Params::new(), ())
     }
+
     /// Lists the report queues with their figures, with filters by state and rules; moderators only.
     ///
     /// `tools.ozone.queue.listQueues`
-    pub fn list_queues(
-        &self,
-        params: list_queues::Params,
-    ) -> xrpc::Call<'c, list_queues::ListQueues> {
-        xrpc::Call::new(self.0, params, ())
+    ///
+    /// Optional parameters: [`Params`](list_queues::Params), set with [`params`](xrpc::Call::params). Returns
+    /// [`Output`](list_queues::Output).
+    pub fn list_queues(&self) -> xrpc::Call<'c, list_queues::ListQueues> {
+        xrpc::Call::new(self.0, list_queues::Params::new(), ())
     }
+
     /// Sorts a range of reports by number into the queues whose rules they match; needs admin rights.
     ///
     /// `tools.ozone.queue.routeReports`
     ///
-    /// Errors: `OutOfRange`.
+    /// Returns [`Output`](route_reports::Output). Errors: `OutOfRange`; see [`Error`](route_reports::Error).
     pub fn route_reports(
         &self,
         input: route_reports::Input,
     ) -> xrpc::Call<'c, route_reports::RouteReports> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, route_reports::Params::new(), input)
     }
+
     /// Ends the assignment of a moderator to a report queue; moderators only.
     ///
     /// `tools.ozone.queue.unassignModerator`
     ///
-    /// Errors: `InvalidAssignment`.
+    /// Returns [`Output`](unassign_moderator::Output). Errors: `InvalidAssignment`; see
+    /// [`Error`](unassign_moderator::Error).
     pub fn unassign_moderator(
         &self,
         input: unassign_moderator::Input,
     ) -> xrpc::Call<'c, unassign_moderator::UnassignModerator> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, unassign_moderator::Params::new(), input)
     }
+
     /// Changes the name, state or texts of a report queue but not its rules; moderators only.
     ///
     /// `tools.ozone.queue.updateQueue`
     ///
-    /// Errors: `InvalidRecommendedPolicies`.
+    /// Returns [`Output`](update_queue::Output). Errors: `InvalidRecommendedPolicies`; see
+    /// [`Error`](update_queue::Error).
     pub fn update_queue(
         &self,
         input: update_queue::Input,
     ) -> xrpc::Call<'c, update_queue::UpdateQueue> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, update_queue::Params::new(), input)
     }
 }

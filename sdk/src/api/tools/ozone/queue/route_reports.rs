@@ -9,7 +9,7 @@ use crate::xrpc;
 ///
 /// `tools.ozone.queue.routeReports`
 ///
-/// Errors: `OutOfRange`.
+/// Errors: `OutOfRange`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RouteReports;
 
@@ -18,13 +18,27 @@ impl xrpc::Method for RouteReports {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
 }
 
 impl xrpc::Procedure for RouteReports {}
+
+/// The parameters of `tools.ozone.queue.routeReports`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `tools.ozone.queue.routeReports`.
 #[derive(Clone)]
@@ -34,11 +48,11 @@ pub struct Input {
     pub start_report_id: i64,
     /// Last report of the range, included.
     pub end_report_id: i64,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "tools.ozone.queue.routeReports", record: false, {
         0 start_report_id: "startReportId" required,
         1 end_report_id: "endReportId" required,
@@ -46,7 +60,8 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`start_report_id`](field@Self::start_report_id) and
+    /// [`end_report_id`](field@Self::end_report_id).
     pub fn new(start_report_id: i64, end_report_id: i64) -> Self {
         Self {
             start_report_id,
@@ -64,11 +79,11 @@ pub struct Output {
     pub assigned: i64,
     /// Number of reports that fit no queue.
     pub unmatched: i64,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.queue.routeReports", record: false, {
         0 assigned: "assigned" required,
         1 unmatched: "unmatched" required,
@@ -76,7 +91,8 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required fields: [`assigned`](field@Self::assigned) and
+    /// [`unmatched`](field@Self::unmatched).
     pub fn new(assigned: i64, unmatched: i64) -> Self {
         Self {
             assigned,
@@ -86,7 +102,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `tools.ozone.queue.routeReports`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -94,4 +110,4 @@ pub enum Error {
     OutOfRange,
 }
 
-crate::errors! { Error { OutOfRange = "OutOfRange" } }
+crate::__v1::errors! { Error { OutOfRange = "OutOfRange" } }

@@ -9,7 +9,7 @@ use crate::xrpc;
 ///
 /// `tools.ozone.queue.unassignModerator`
 ///
-/// Errors: `InvalidAssignment`.
+/// Errors: `InvalidAssignment`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnassignModerator;
 
@@ -18,27 +18,39 @@ impl xrpc::Method for UnassignModerator {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = None;
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
-    type Output = xrpc::Empty;
+    type Output = xrpc::Empty<Output>;
     type Error = Error;
 }
 
 impl xrpc::Procedure for UnassignModerator {}
 
+/// The parameters of `tools.ozone.queue.unassignModerator`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `tools.ozone.queue.unassignModerator`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `queueId`.
     pub queue_id: i64,
-    /// `did`.
     pub did: types::Did,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "tools.ozone.queue.unassignModerator", record: false, {
         0 queue_id: "queueId" required,
         1 did: "did" required,
@@ -46,7 +58,7 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`queue_id`](field@Self::queue_id) and [`did`](field@Self::did).
     pub fn new(queue_id: i64, did: types::Did) -> Self {
         Self {
             queue_id,
@@ -56,7 +68,14 @@ impl Input {
     }
 }
 
-/// The errors that the lexicon names.
+/// The output of `tools.ozone.queue.unassignModerator`.
+///
+/// The lexicon defines none: if the server sends a body, it is not read.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Output {}
+
+/// The errors of `tools.ozone.queue.unassignModerator`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -64,4 +83,4 @@ pub enum Error {
     InvalidAssignment,
 }
 
-crate::errors! { Error { InvalidAssignment = "InvalidAssignment" } }
+crate::__v1::errors! { Error { InvalidAssignment = "InvalidAssignment" } }

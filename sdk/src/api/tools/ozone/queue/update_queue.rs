@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `tools.ozone.queue.updateQueue`
 ///
-/// Errors: `InvalidRecommendedPolicies`.
+/// Errors: `InvalidRecommendedPolicies`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UpdateQueue;
 
@@ -19,7 +19,7 @@ impl xrpc::Method for UpdateQueue {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -27,25 +27,34 @@ impl xrpc::Method for UpdateQueue {
 
 impl xrpc::Procedure for UpdateQueue {}
 
+/// The parameters of `tools.ozone.queue.updateQueue`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `tools.ozone.queue.updateQueue`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `queueId`.
     pub queue_id: i64,
-    /// `name`.
     pub name: Option<String>,
-    /// `enabled`.
     pub enabled: Option<bool>,
-    /// `description`.
     pub description: Option<String>,
-    /// `recommendedPolicies`.
     pub recommended_policies: Option<Vec<String>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "tools.ozone.queue.updateQueue", record: false, {
         0 queue_id: "queueId" required,
         1 name: "name" optional,
@@ -56,7 +65,7 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`queue_id`](field@Self::queue_id).
     pub fn new(queue_id: i64) -> Self {
         Self {
             queue_id,
@@ -69,7 +78,7 @@ impl Input {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Input {
         name = name: into String,
         enabled = enabled: plain bool,
@@ -82,20 +91,19 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `queue`.
     pub queue: api::tools::ozone::queue::defs::QueueView,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.queue.updateQueue", record: false, {
         0 queue: "queue" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`queue`](field@Self::queue).
     pub fn new(queue: api::tools::ozone::queue::defs::QueueView) -> Self {
         Self {
             queue,
@@ -104,7 +112,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `tools.ozone.queue.updateQueue`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -112,4 +120,4 @@ pub enum Error {
     InvalidRecommendedPolicies,
 }
 
-crate::errors! { Error { InvalidRecommendedPolicies = "InvalidRecommendedPolicies" } }
+crate::__v1::errors! { Error { InvalidRecommendedPolicies = "InvalidRecommendedPolicies" } }

@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `tools.ozone.report.assignModerator`
 ///
-/// Errors: `AlreadyAssigned`, `InvalidAssignment`.
+/// Errors: `AlreadyAssigned`, `InvalidAssignment`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AssignModerator;
 
@@ -19,7 +19,7 @@ impl xrpc::Method for AssignModerator {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -27,23 +27,35 @@ impl xrpc::Method for AssignModerator {
 
 impl xrpc::Procedure for AssignModerator {}
 
+/// The parameters of `tools.ozone.report.assignModerator`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `tools.ozone.report.assignModerator`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `reportId`.
     pub report_id: i64,
-    /// `queueId`.
     pub queue_id: Option<i64>,
     /// Moderator to assign; the caller when left out.
     pub did: Option<types::Did>,
     /// When true, the assignment lasts until it is removed instead of lapsing by itself.
     pub is_permanent: Option<bool>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "tools.ozone.report.assignModerator", record: false, {
         0 report_id: "reportId" required,
         1 queue_id: "queueId" optional,
@@ -53,7 +65,7 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`report_id`](field@Self::report_id).
     pub fn new(report_id: i64) -> Self {
         Self {
             report_id,
@@ -65,7 +77,7 @@ impl Input {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Input {
         queue_id = queue_id: plain i64,
         did = did: plain types::Did,
@@ -76,7 +88,7 @@ crate::setters! {
 /// The output of `tools.ozone.report.assignModerator`.
 pub type Output = api::tools::ozone::report::defs::AssignmentView;
 
-/// The errors that the lexicon names.
+/// The errors of `tools.ozone.report.assignModerator`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -86,7 +98,7 @@ pub enum Error {
     InvalidAssignment,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         AlreadyAssigned = "AlreadyAssigned",
         InvalidAssignment = "InvalidAssignment",

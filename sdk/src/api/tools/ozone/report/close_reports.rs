@@ -16,33 +16,45 @@ impl xrpc::Method for CloseReports {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for CloseReports {}
+
+/// The parameters of `tools.ozone.report.closeReports`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `tools.ozone.report.closeReports`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `subject`.
     pub subject: types::Uri,
-    /// `reportTypes`.
     pub report_types: Option<Vec<String>>,
     /// Note for moderators only.
     pub internal_note: Option<String>,
     /// True when the call is made by a program and not by a person.
     ///
-    /// `false` if absent.
+    /// Defaults to `false`.
     pub is_automated: Option<bool>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "tools.ozone.report.closeReports", record: false, {
         0 subject: "subject" required,
         1 report_types: "reportTypes" optional,
@@ -52,7 +64,7 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`subject`](field@Self::subject).
     pub fn new(subject: types::Uri) -> Self {
         Self {
             subject,
@@ -62,13 +74,14 @@ impl Input {
             extra: types::Extra::default(),
         }
     }
-    /// `isAutomated`, or what the lexicon says that its absence means.
+
+    /// Returns `isAutomated`, or its default in the lexicon if it is absent.
     pub fn is_automated_or_default(&self) -> bool {
         self.is_automated.unwrap_or(false)
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Input {
         report_types = report_types: plain Vec<String>,
         internal_note = internal_note: into String,
@@ -80,15 +93,13 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `closedCount`.
     pub closed_count: i64,
-    /// `reportIds`.
     pub report_ids: Vec<i64>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.report.closeReports", record: false, {
         0 closed_count: "closedCount" required,
         1 report_ids: "reportIds" required,
@@ -96,7 +107,8 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required fields: [`closed_count`](field@Self::closed_count) and
+    /// [`report_ids`](field@Self::report_ids).
     pub fn new(closed_count: i64, report_ids: Vec<i64>) -> Self {
         Self {
             closed_count,
@@ -105,3 +117,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `tools.ozone.report.closeReports`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `tools.ozone.report.createActivity`
 ///
-/// Errors: `ReportNotFound`, `InvalidStateTransition`, `AlreadyInTargetState`.
+/// Errors: `ReportNotFound`, `InvalidStateTransition`, `AlreadyInTargetState`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CreateActivity;
 
@@ -19,13 +19,27 @@ impl xrpc::Method for CreateActivity {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
 }
 
 impl xrpc::Procedure for CreateActivity {}
+
+/// The parameters of `tools.ozone.report.createActivity`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `tools.ozone.report.createActivity`.
 #[derive(Clone)]
@@ -35,7 +49,6 @@ pub struct Input {
     pub report_id: Option<i64>,
     /// Moderation event that carried the report, in place of the report number.
     pub event_id: Option<i64>,
-    /// `activity`.
     pub activity: InputActivity,
     /// Note for moderators only.
     pub internal_note: Option<String>,
@@ -43,13 +56,13 @@ pub struct Input {
     pub public_note: Option<String>,
     /// True when the activity comes from a program and not from a person.
     ///
-    /// `false` if absent.
+    /// Defaults to `false`.
     pub is_automated: Option<bool>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "tools.ozone.report.createActivity", record: false, {
         0 report_id: "reportId" optional,
         1 event_id: "eventId" optional,
@@ -61,7 +74,7 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`activity`](field@Self::activity).
     pub fn new(activity: impl Into<InputActivity>) -> Self {
         Self {
             report_id: None,
@@ -73,13 +86,14 @@ impl Input {
             extra: types::Extra::default(),
         }
     }
-    /// `isAutomated`, or what the lexicon says that its absence means.
+
+    /// Returns `isAutomated`, or its default in the lexicon if it is absent.
     pub fn is_automated_or_default(&self) -> bool {
         self.is_automated.unwrap_or(false)
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Input {
         report_id = report_id: plain i64,
         event_id = event_id: plain i64,
@@ -105,11 +119,11 @@ pub enum InputActivity {
     ReopenActivity(Box<api::tools::ozone::report::defs::ReopenActivity>),
     /// `tools.ozone.report.defs#noteActivity`
     NoteActivity(Box<api::tools::ozone::report::defs::NoteActivity>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     InputActivity, open {
         QueueActivity(api::tools::ozone::report::defs::QueueActivity) = "tools.ozone.report.defs#queueActivity",
         AssignmentActivity(api::tools::ozone::report::defs::AssignmentActivity) = "tools.ozone.report.defs#assignmentActivity",
@@ -124,20 +138,19 @@ crate::union! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `activity`.
     pub activity: api::tools::ozone::report::defs::ReportActivityView,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.report.createActivity", record: false, {
         0 activity: "activity" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`activity`](field@Self::activity).
     pub fn new(activity: api::tools::ozone::report::defs::ReportActivityView) -> Self {
         Self {
             activity,
@@ -146,7 +159,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `tools.ozone.report.createActivity`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -158,7 +171,7 @@ pub enum Error {
     AlreadyInTargetState,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         ReportNotFound = "ReportNotFound",
         InvalidStateTransition = "InvalidStateTransition",

@@ -11,91 +11,171 @@ use crate::types;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ReasonType {
+    /// Asks for an earlier moderation decision to be looked at again.
+    ///
     /// `tools.ozone.report.defs#reasonAppeal`
     ReasonAppeal,
+    /// Anything that no other reason covers.
+    ///
     /// `tools.ozone.report.defs#reasonOther`
     ReasonOther,
+    /// Cruelty to animals.
+    ///
     /// `tools.ozone.report.defs#reasonViolenceAnimal`
     ReasonViolenceAnimal,
+    /// Threats of violence or calls for it.
+    ///
     /// `tools.ozone.report.defs#reasonViolenceThreats`
     ReasonViolenceThreats,
+    /// Graphic pictures or accounts of violence.
+    ///
     /// `tools.ozone.report.defs#reasonViolenceGraphicContent`
     ReasonViolenceGraphicContent,
+    /// Praise of violence or of those who commit it.
+    ///
     /// `tools.ozone.report.defs#reasonViolenceGlorification`
     ReasonViolenceGlorification,
+    /// Content by or in support of extremist or terrorist groups.
+    ///
     /// `tools.ozone.report.defs#reasonViolenceExtremistContent`
     ReasonViolenceExtremistContent,
+    /// Trade in human beings or their exploitation.
+    ///
     /// `tools.ozone.report.defs#reasonViolenceTrafficking`
     ReasonViolenceTrafficking,
+    /// Violent content of another kind.
+    ///
     /// `tools.ozone.report.defs#reasonViolenceOther`
     ReasonViolenceOther,
+    /// Sexual abuse of adults.
+    ///
     /// `tools.ozone.report.defs#reasonSexualAbuseContent`
     ReasonSexualAbuseContent,
+    /// Intimate pictures shared without consent.
+    ///
     /// `tools.ozone.report.defs#reasonSexualNCII`
     ReasonSexualNcii,
+    /// Artificially made sexual pictures of a real person.
+    ///
     /// `tools.ozone.report.defs#reasonSexualDeepfake`
     ReasonSexualDeepfake,
+    /// Sexual acts with animals.
+    ///
     /// `tools.ozone.report.defs#reasonSexualAnimal`
     ReasonSexualAnimal,
+    /// Adult content that lacks a label.
+    ///
     /// `tools.ozone.report.defs#reasonSexualUnlabeled`
     ReasonSexualUnlabeled,
+    /// Sexual content of another kind.
+    ///
     /// `tools.ozone.report.defs#reasonSexualOther`
     ReasonSexualOther,
+    /// Sexual abuse material that shows children.
+    ///
     /// `tools.ozone.report.defs#reasonChildSafetyCSAM`
     ReasonChildSafetyCsam,
+    /// Grooming or other predatory approaches to children.
+    ///
     /// `tools.ozone.report.defs#reasonChildSafetyGroom`
     ReasonChildSafetyGroom,
+    /// Private details of a child.
+    ///
     /// `tools.ozone.report.defs#reasonChildSafetyPrivacy`
     ReasonChildSafetyPrivacy,
+    /// Bullying or harassment of a child.
+    ///
     /// `tools.ozone.report.defs#reasonChildSafetyHarassment`
     ReasonChildSafetyHarassment,
+    /// Harm to children of another kind.
+    ///
     /// `tools.ozone.report.defs#reasonChildSafetyOther`
     ReasonChildSafetyOther,
+    /// Deliberate provocation of others.
+    ///
     /// `tools.ozone.report.defs#reasonHarassmentTroll`
     ReasonHarassmentTroll,
+    /// Repeated hostility against a particular person.
+    ///
     /// `tools.ozone.report.defs#reasonHarassmentTargeted`
     ReasonHarassmentTargeted,
+    /// Hatred against people for what they are.
+    ///
     /// `tools.ozone.report.defs#reasonHarassmentHateSpeech`
     ReasonHarassmentHateSpeech,
+    /// Publishing private details of a person.
+    ///
     /// `tools.ozone.report.defs#reasonHarassmentDoxxing`
     ReasonHarassmentDoxxing,
+    /// Harassing or hateful conduct of another kind.
+    ///
     /// `tools.ozone.report.defs#reasonHarassmentOther`
     ReasonHarassmentOther,
+    /// Automated account that does not say so.
+    ///
     /// `tools.ozone.report.defs#reasonMisleadingBot`
     ReasonMisleadingBot,
+    /// Pretending to be another person or organisation.
+    ///
     /// `tools.ozone.report.defs#reasonMisleadingImpersonation`
     ReasonMisleadingImpersonation,
+    /// Unwanted bulk content.
+    ///
     /// `tools.ozone.report.defs#reasonMisleadingSpam`
     ReasonMisleadingSpam,
+    /// Fraud or attempts at it.
+    ///
     /// `tools.ozone.report.defs#reasonMisleadingScam`
     ReasonMisleadingScam,
+    /// False information about elections or voting.
+    ///
     /// `tools.ozone.report.defs#reasonMisleadingElections`
     ReasonMisleadingElections,
+    /// Misleading content of another kind.
+    ///
     /// `tools.ozone.report.defs#reasonMisleadingOther`
     ReasonMisleadingOther,
+    /// Hacking, attacks on systems or other dangers to security.
+    ///
     /// `tools.ozone.report.defs#reasonRuleSiteSecurity`
     ReasonRuleSiteSecurity,
+    /// Offering banned goods or services.
+    ///
     /// `tools.ozone.report.defs#reasonRuleProhibitedSales`
     ReasonRuleProhibitedSales,
+    /// New account of someone who was banned.
+    ///
     /// `tools.ozone.report.defs#reasonRuleBanEvasion`
     ReasonRuleBanEvasion,
+    /// Breach of another rule of the service.
+    ///
     /// `tools.ozone.report.defs#reasonRuleOther`
     ReasonRuleOther,
+    /// Content that shows or encourages self-harm.
+    ///
     /// `tools.ozone.report.defs#reasonSelfHarmContent`
     ReasonSelfHarmContent,
+    /// Content that encourages eating disorders.
+    ///
     /// `tools.ozone.report.defs#reasonSelfHarmED`
     ReasonSelfHarmEd,
+    /// Dangerous challenges or stunts.
+    ///
     /// `tools.ozone.report.defs#reasonSelfHarmStunts`
     ReasonSelfHarmStunts,
+    /// Encouraging dangerous use of drugs or other substances.
+    ///
     /// `tools.ozone.report.defs#reasonSelfHarmSubstances`
     ReasonSelfHarmSubstances,
+    /// Dangerous conduct toward oneself of another kind.
+    ///
     /// `tools.ozone.report.defs#reasonSelfHarmOther`
     ReasonSelfHarmOther,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     ReasonType {
         ReasonAppeal = "tools.ozone.report.defs#reasonAppeal",
         ReasonOther = "tools.ozone.report.defs#reasonOther",
@@ -346,17 +426,14 @@ pub const REASON_SELF_HARM_OTHER: &str = "tools.ozone.report.defs#reasonSelfHarm
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ReportAssignment {
-    /// `did`.
     pub did: types::Did,
-    /// `moderator`.
     pub moderator: Option<Box<api::tools::ozone::team::defs::Member>>,
-    /// `assignedAt`.
     pub assigned_at: types::Datetime,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ReportAssignment, "tools.ozone.report.defs#reportAssignment", record: false, {
         0 did: "did" required,
         1 moderator: "moderator" optional,
@@ -365,7 +442,8 @@ crate::object! {
 }
 
 impl ReportAssignment {
-    /// With the required fields.
+    /// Creates `ReportAssignment` with its required fields: [`did`](field@Self::did) and
+    /// [`assigned_at`](field@Self::assigned_at).
     pub fn new(did: types::Did, assigned_at: types::Datetime) -> Self {
         Self {
             did,
@@ -382,55 +460,42 @@ impl ReportAssignment {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ReportView {
-    /// `id`.
     pub id: i64,
     /// Moderation event with which the report was recorded.
     pub event_id: i64,
-    /// `status`.
     pub status: ReportViewStatus,
-    /// `subject`.
     pub subject: api::tools::ozone::moderation::defs::SubjectView,
-    /// `reportType`.
     pub report_type: api::com::atproto::moderation::defs::ReasonType,
-    /// `reportedBy`.
     pub reported_by: types::Did,
-    /// `reporter`.
     pub reporter: api::tools::ozone::moderation::defs::SubjectView,
-    /// `comment`.
     pub comment: Option<String>,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// `updatedAt`.
     pub updated_at: Option<types::Datetime>,
     /// When the report went into its present queue.
     pub queued_at: Option<types::Datetime>,
     /// Moderation events that answered the report.
     pub action_event_ids: Option<Vec<i64>>,
-    /// `actions`.
     pub actions: Option<Vec<api::tools::ozone::moderation::defs::ModEventView>>,
     /// Note left for the reporter when the report was answered.
     pub action_note: Option<String>,
-    /// `subjectStatus`.
     pub subject_status: Option<
         Box<api::tools::ozone::moderation::defs::SubjectStatusView>,
     >,
     /// Number of other open reports on the same subject.
     pub related_report_count: Option<i64>,
-    /// `assignment`.
     pub assignment: Option<Box<ReportAssignment>>,
-    /// `queue`.
     pub queue: Option<Box<api::tools::ozone::queue::defs::QueueView>>,
     /// True when the report came from a muted reporter or is about a muted subject.
     pub is_muted: Option<bool>,
     /// True when the report was filed by a program.
     ///
-    /// `false` if absent.
+    /// Defaults to `false`.
     pub is_automated: Option<bool>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ReportView, "tools.ozone.report.defs#reportView", record: false, {
         0 id: "id" required,
         1 event_id: "eventId" required,
@@ -456,7 +521,10 @@ crate::object! {
 }
 
 impl ReportView {
-    /// With the required fields.
+    /// Creates `ReportView` with its required fields: [`id`](field@Self::id), [`event_id`](field@Self::event_id),
+    /// [`status`](field@Self::status), [`subject`](field@Self::subject), [`report_type`](field@Self::report_type),
+    /// [`reported_by`](field@Self::reported_by), [`reporter`](field@Self::reporter) and
+    /// [`created_at`](field@Self::created_at).
     pub fn new(
         id: i64,
         event_id: i64,
@@ -491,7 +559,8 @@ impl ReportView {
             extra: types::Extra::default(),
         }
     }
-    /// `isAutomated`, or what the lexicon says that its absence means.
+
+    /// Returns `isAutomated`, or its default in the lexicon if it is absent.
     pub fn is_automated_or_default(&self) -> bool {
         self.is_automated.unwrap_or(false)
     }
@@ -511,11 +580,11 @@ pub enum ReportViewStatus {
     Queued,
     /// `assigned`
     Assigned,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     ReportViewStatus {
         Open = "open",
         Closed = "closed",
@@ -531,20 +600,19 @@ crate::open_string! {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct QueueActivity {
-    /// `previousStatus`.
     pub previous_status: Option<QueueActivityPreviousStatus>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     QueueActivity, "tools.ozone.report.defs#queueActivity", record: false, {
         0 previous_status: "previousStatus" optional,
     }
 }
 
 impl QueueActivity {
-    /// With nothing set.
+    /// Creates `QueueActivity` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             previous_status: None,
@@ -553,7 +621,7 @@ impl QueueActivity {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     QueueActivity {
         previous_status = previous_status: into QueueActivityPreviousStatus,
     }
@@ -573,11 +641,11 @@ pub enum QueueActivityPreviousStatus {
     Queued,
     /// `assigned`
     Assigned,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     QueueActivityPreviousStatus {
         Open = "open",
         Closed = "closed",
@@ -593,20 +661,19 @@ crate::open_string! {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct AssignmentActivity {
-    /// `previousStatus`.
     pub previous_status: Option<AssignmentActivityPreviousStatus>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     AssignmentActivity, "tools.ozone.report.defs#assignmentActivity", record: false, {
         0 previous_status: "previousStatus" optional,
     }
 }
 
 impl AssignmentActivity {
-    /// With nothing set.
+    /// Creates `AssignmentActivity` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             previous_status: None,
@@ -615,7 +682,7 @@ impl AssignmentActivity {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     AssignmentActivity {
         previous_status = previous_status: into AssignmentActivityPreviousStatus,
     }
@@ -635,11 +702,11 @@ pub enum AssignmentActivityPreviousStatus {
     Queued,
     /// `assigned`
     Assigned,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     AssignmentActivityPreviousStatus {
         Open = "open",
         Closed = "closed",
@@ -655,20 +722,19 @@ crate::open_string! {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct EscalationActivity {
-    /// `previousStatus`.
     pub previous_status: Option<EscalationActivityPreviousStatus>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     EscalationActivity, "tools.ozone.report.defs#escalationActivity", record: false, {
         0 previous_status: "previousStatus" optional,
     }
 }
 
 impl EscalationActivity {
-    /// With nothing set.
+    /// Creates `EscalationActivity` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             previous_status: None,
@@ -677,7 +743,7 @@ impl EscalationActivity {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     EscalationActivity {
         previous_status = previous_status: into EscalationActivityPreviousStatus,
     }
@@ -697,11 +763,11 @@ pub enum EscalationActivityPreviousStatus {
     Queued,
     /// `assigned`
     Assigned,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     EscalationActivityPreviousStatus {
         Open = "open",
         Closed = "closed",
@@ -717,20 +783,19 @@ crate::open_string! {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct CloseActivity {
-    /// `previousStatus`.
     pub previous_status: Option<CloseActivityPreviousStatus>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     CloseActivity, "tools.ozone.report.defs#closeActivity", record: false, {
         0 previous_status: "previousStatus" optional,
     }
 }
 
 impl CloseActivity {
-    /// With nothing set.
+    /// Creates `CloseActivity` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             previous_status: None,
@@ -739,7 +804,7 @@ impl CloseActivity {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     CloseActivity {
         previous_status = previous_status: into CloseActivityPreviousStatus,
     }
@@ -759,11 +824,11 @@ pub enum CloseActivityPreviousStatus {
     Queued,
     /// `assigned`
     Assigned,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     CloseActivityPreviousStatus {
         Open = "open",
         Closed = "closed",
@@ -779,20 +844,19 @@ crate::open_string! {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ReopenActivity {
-    /// `previousStatus`.
     pub previous_status: Option<ReopenActivityPreviousStatus>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ReopenActivity, "tools.ozone.report.defs#reopenActivity", record: false, {
         0 previous_status: "previousStatus" optional,
     }
 }
 
 impl ReopenActivity {
-    /// With nothing set.
+    /// Creates `ReopenActivity` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             previous_status: None,
@@ -801,7 +865,7 @@ impl ReopenActivity {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     ReopenActivity {
         previous_status = previous_status: into ReopenActivityPreviousStatus,
     }
@@ -821,11 +885,11 @@ pub enum ReopenActivityPreviousStatus {
     Queued,
     /// `assigned`
     Assigned,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     ReopenActivityPreviousStatus {
         Open = "open",
         Closed = "closed",
@@ -841,14 +905,14 @@ crate::open_string! {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct NoteActivity {
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { NoteActivity, "tools.ozone.report.defs#noteActivity", record: false, {} }
+crate::__v1::object! { NoteActivity, "tools.ozone.report.defs#noteActivity", record: false, {} }
 
 impl NoteActivity {
-    /// With nothing set.
+    /// Creates `NoteActivity`, which has no fields in the lexicon.
     pub fn new() -> Self {
         Self {
             extra: types::Extra::default(),
@@ -862,33 +926,24 @@ impl NoteActivity {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ReportActivityView {
-    /// `id`.
     pub id: i64,
-    /// `reportId`.
     pub report_id: i64,
-    /// `activity`.
     pub activity: ReportActivityViewActivity,
     /// Note for moderators only.
     pub internal_note: Option<String>,
     /// Note that the reporter may see.
     pub public_note: Option<String>,
-    /// `meta`.
     pub meta: Option<types::Unknown>,
-    /// `isAutomated`.
     pub is_automated: bool,
-    /// `createdBy`.
     pub created_by: types::Did,
-    /// `moderator`.
     pub moderator: Option<Box<api::tools::ozone::team::defs::Member>>,
-    /// `report`.
     pub report: Option<Box<ReportView>>,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ReportActivityView, "tools.ozone.report.defs#reportActivityView", record: false, {
         0 id: "id" required,
         1 report_id: "reportId" required,
@@ -905,7 +960,10 @@ crate::object! {
 }
 
 impl ReportActivityView {
-    /// With the required fields.
+    /// Creates `ReportActivityView` with its required fields: [`id`](field@Self::id),
+    /// [`report_id`](field@Self::report_id), [`activity`](field@Self::activity),
+    /// [`is_automated`](field@Self::is_automated), [`created_by`](field@Self::created_by) and
+    /// [`created_at`](field@Self::created_at).
     pub fn new(
         id: i64,
         report_id: i64,
@@ -947,11 +1005,11 @@ pub enum ReportActivityViewActivity {
     ReopenActivity(Box<ReopenActivity>),
     /// `tools.ozone.report.defs#noteActivity`
     NoteActivity(Box<NoteActivity>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     ReportActivityViewActivity, open {
         QueueActivity(QueueActivity) = "tools.ozone.report.defs#queueActivity",
         AssignmentActivity(AssignmentActivity) = "tools.ozone.report.defs#assignmentActivity",
@@ -968,11 +1026,8 @@ crate::union! {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct LiveStats {
-    /// `pendingCount`.
     pub pending_count: Option<i64>,
-    /// `actionedCount`.
     pub actioned_count: Option<i64>,
-    /// `escalatedCount`.
     pub escalated_count: Option<i64>,
     /// Reports that came in during the period.
     pub inbound_count: Option<i64>,
@@ -980,13 +1035,12 @@ pub struct LiveStats {
     pub action_rate: Option<i64>,
     /// Mean time from report to close in seconds.
     pub avg_handling_time_sec: Option<i64>,
-    /// `lastUpdated`.
     pub last_updated: Option<types::Datetime>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     LiveStats, "tools.ozone.report.defs#liveStats", record: false, {
         0 pending_count: "pendingCount" optional,
         1 actioned_count: "actionedCount" optional,
@@ -999,7 +1053,7 @@ crate::object! {
 }
 
 impl LiveStats {
-    /// With nothing set.
+    /// Creates `LiveStats` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             pending_count: None,
@@ -1022,25 +1076,20 @@ impl LiveStats {
 pub struct HistoricalStats {
     /// The day that the figures are for.
     pub date: String,
-    /// `computedAt`.
     pub computed_at: Option<types::Datetime>,
-    /// `pendingCount`.
     pub pending_count: Option<i64>,
-    /// `actionedCount`.
     pub actioned_count: Option<i64>,
-    /// `escalatedCount`.
     pub escalated_count: Option<i64>,
-    /// `inboundCount`.
     pub inbound_count: Option<i64>,
     /// Share of incoming reports that were acted on, in percent.
     pub action_rate: Option<i64>,
     /// Mean time from report to close in seconds.
     pub avg_handling_time_sec: Option<i64>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     HistoricalStats, "tools.ozone.report.defs#historicalStats", record: false, {
         0 date: "date" required,
         1 computed_at: "computedAt" optional,
@@ -1054,7 +1103,7 @@ crate::object! {
 }
 
 impl HistoricalStats {
-    /// With the required fields.
+    /// Creates `HistoricalStats` with its required field, [`date`](field@Self::date).
     pub fn new(date: impl Into<String>) -> Self {
         Self {
             date: date.into(),
@@ -1076,25 +1125,19 @@ impl HistoricalStats {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct AssignmentView {
-    /// `id`.
     pub id: i64,
-    /// `did`.
     pub did: types::Did,
-    /// `moderator`.
     pub moderator: Option<Box<api::tools::ozone::team::defs::Member>>,
-    /// `queue`.
     pub queue: Option<Box<api::tools::ozone::queue::defs::QueueView>>,
-    /// `reportId`.
     pub report_id: i64,
-    /// `startAt`.
     pub start_at: types::Datetime,
     /// When the assignment ended or ends; missing when it has no end.
     pub end_at: Option<types::Datetime>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     AssignmentView, "tools.ozone.report.defs#assignmentView", record: false, {
         0 id: "id" required,
         1 did: "did" required,
@@ -1107,7 +1150,8 @@ crate::object! {
 }
 
 impl AssignmentView {
-    /// With the required fields.
+    /// Creates `AssignmentView` with its required fields: [`id`](field@Self::id), [`did`](field@Self::did),
+    /// [`report_id`](field@Self::report_id) and [`start_at`](field@Self::start_at).
     pub fn new(
         id: i64,
         did: types::Did,

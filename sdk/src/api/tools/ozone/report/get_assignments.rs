@@ -20,19 +20,22 @@ impl xrpc::Method for GetAssignments {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetAssignments {}
 
 impl xrpc::Paginated for GetAssignments {
     type Item = api::tools::ozone::report::defs::AssignmentView;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(
         output: Output,
     ) -> Vec<api::tools::ozone::report::defs::AssignmentView> {
@@ -46,19 +49,18 @@ impl xrpc::Paginated for GetAssignments {
 pub struct Params {
     /// When true, assignments that have ended are left out.
     ///
-    /// `true` if absent.
+    /// Defaults to `true`.
     pub only_active: Option<bool>,
-    /// `reportIds`: At most 50 elements.
+    /// At most 50 elements.
     pub report_ids: Option<Vec<i64>>,
-    /// `dids`: At most 50 elements.
+    /// At most 50 elements.
     pub dids: Option<Vec<types::Did>>,
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 only_active: "onlyActive" = Boolean(true),
         1 report_ids: "reportIds" [MaxLength(50)],
@@ -69,7 +71,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With nothing set.
+    /// Creates `Params` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             only_active: None,
@@ -81,7 +83,7 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
         only_active = only_active: plain bool,
         report_ids = report_ids: plain Vec<i64>,
@@ -95,15 +97,13 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `assignments`.
     pub assignments: Vec<api::tools::ozone::report::defs::AssignmentView>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.report.getAssignments", record: false, {
         0 cursor: "cursor" optional,
         1 assignments: "assignments" required,
@@ -111,7 +111,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`assignments`](field@Self::assignments).
     pub fn new(
         assignments: Vec<api::tools::ozone::report::defs::AssignmentView>,
     ) -> Self {
@@ -122,3 +122,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `tools.ozone.report.getAssignments`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

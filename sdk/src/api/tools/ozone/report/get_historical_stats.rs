@@ -20,19 +20,22 @@ impl xrpc::Method for GetHistoricalStats {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetHistoricalStats {}
 
 impl xrpc::Paginated for GetHistoricalStats {
     type Item = api::tools::ozone::report::defs::HistoricalStats;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(
         output: Output,
     ) -> Vec<api::tools::ozone::report::defs::HistoricalStats> {
@@ -44,23 +47,17 @@ impl xrpc::Paginated for GetHistoricalStats {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
-    /// `queueId`.
     pub queue_id: Option<i64>,
-    /// `moderatorDid`.
     pub moderator_did: Option<types::Did>,
-    /// `reportTypes`.
     pub report_types: Option<Vec<String>>,
-    /// `startDate`.
     pub start_date: Option<types::Datetime>,
-    /// `endDate`.
     pub end_date: Option<types::Datetime>,
-    /// `limit`: 1 to 100. 30 if absent.
+    /// Between 1 and 100. Defaults to 30.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 queue_id: "queueId",
         1 moderator_did: "moderatorDid",
@@ -73,7 +70,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With nothing set.
+    /// Creates `Params` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             queue_id: None,
@@ -87,7 +84,7 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
         queue_id = queue_id: plain i64,
         moderator_did = moderator_did: plain types::Did,
@@ -103,15 +100,13 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `stats`.
     pub stats: Vec<api::tools::ozone::report::defs::HistoricalStats>,
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.report.getHistoricalStats", record: false, {
         0 stats: "stats" required,
         1 cursor: "cursor" optional,
@@ -119,7 +114,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`stats`](field@Self::stats).
     pub fn new(stats: Vec<api::tools::ozone::report::defs::HistoricalStats>) -> Self {
         Self {
             stats,
@@ -128,3 +123,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `tools.ozone.report.getHistoricalStats`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `tools.ozone.report.getLatestReport`
 ///
-/// Errors: `NotFound`.
+/// Errors: `NotFound`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetLatestReport;
 
@@ -19,7 +19,7 @@ impl xrpc::Method for GetLatestReport {
     const KIND: xrpc::Kind = xrpc::Kind::Query;
     const INPUT: Option<&'static str> = None;
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -27,24 +27,37 @@ impl xrpc::Method for GetLatestReport {
 
 impl xrpc::Query for GetLatestReport {}
 
+/// The parameters of `tools.ozone.report.getLatestReport`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The output of `tools.ozone.report.getLatestReport`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `report`.
     pub report: api::tools::ozone::report::defs::ReportView,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.report.getLatestReport", record: false, {
         0 report: "report" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`report`](field@Self::report).
     pub fn new(report: api::tools::ozone::report::defs::ReportView) -> Self {
         Self {
             report,
@@ -53,7 +66,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `tools.ozone.report.getLatestReport`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -61,4 +74,4 @@ pub enum Error {
     NotFound,
 }
 
-crate::errors! { Error { NotFound = "NotFound" } }
+crate::__v1::errors! { Error { NotFound = "NotFound" } }

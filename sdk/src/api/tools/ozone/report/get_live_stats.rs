@@ -20,7 +20,7 @@ impl xrpc::Method for GetLiveStats {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetLiveStats {}
@@ -29,15 +29,12 @@ impl xrpc::Query for GetLiveStats {}
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
-    /// `queueId`.
     pub queue_id: Option<i64>,
-    /// `moderatorDid`.
     pub moderator_did: Option<types::Did>,
-    /// `reportTypes`.
     pub report_types: Option<Vec<String>>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 queue_id: "queueId",
         1 moderator_did: "moderatorDid",
@@ -46,7 +43,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With nothing set.
+    /// Creates `Params` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             queue_id: None,
@@ -56,7 +53,7 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
         queue_id = queue_id: plain i64,
         moderator_did = moderator_did: plain types::Did,
@@ -68,20 +65,19 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `stats`.
     pub stats: api::tools::ozone::report::defs::LiveStats,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.report.getLiveStats", record: false, {
         0 stats: "stats" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`stats`](field@Self::stats).
     pub fn new(stats: api::tools::ozone::report::defs::LiveStats) -> Self {
         Self {
             stats,
@@ -89,3 +85,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `tools.ozone.report.getLiveStats`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -9,7 +9,7 @@ use crate::xrpc;
 ///
 /// `tools.ozone.report.getReport`
 ///
-/// Errors: `NotFound`.
+/// Errors: `NotFound`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetReport;
 
@@ -30,14 +30,13 @@ impl xrpc::Query for GetReport {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `id`.
     pub id: i64,
 }
 
-crate::params! { Params { 0 id: "id" } }
+crate::__v1::params! { Params { 0 id: "id" } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`id`](field@Self::id).
     pub fn new(id: i64) -> Self {
         Self { id }
     }
@@ -46,7 +45,7 @@ impl Params {
 /// The output of `tools.ozone.report.getReport`.
 pub type Output = api::tools::ozone::report::defs::ReportView;
 
-/// The errors that the lexicon names.
+/// The errors of `tools.ozone.report.getReport`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -54,4 +53,4 @@ pub enum Error {
     NotFound,
 }
 
-crate::errors! { Error { NotFound = "NotFound" } }
+crate::__v1::errors! { Error { NotFound = "NotFound" } }

@@ -20,19 +20,22 @@ impl xrpc::Method for ListActivities {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for ListActivities {}
 
 impl xrpc::Paginated for ListActivities {
     type Item = api::tools::ozone::report::defs::ReportActivityView;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(
         output: Output,
     ) -> Vec<api::tools::ozone::report::defs::ReportActivityView> {
@@ -44,15 +47,13 @@ impl xrpc::Paginated for ListActivities {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `reportId`.
     pub report_id: i64,
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 report_id: "reportId",
         1 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
@@ -61,7 +62,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`report_id`](field@Self::report_id).
     pub fn new(report_id: i64) -> Self {
         Self {
             report_id,
@@ -71,21 +72,19 @@ impl Params {
     }
 }
 
-crate::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
+crate::__v1::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
 
 /// The output of `tools.ozone.report.listActivities`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `activities`.
     pub activities: Vec<api::tools::ozone::report::defs::ReportActivityView>,
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.report.listActivities", record: false, {
         0 activities: "activities" required,
         1 cursor: "cursor" optional,
@@ -93,7 +92,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`activities`](field@Self::activities).
     pub fn new(
         activities: Vec<api::tools::ozone::report::defs::ReportActivityView>,
     ) -> Self {
@@ -104,3 +103,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `tools.ozone.report.listActivities`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

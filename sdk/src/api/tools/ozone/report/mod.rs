@@ -27,145 +27,177 @@ pub mod unassign_moderator;
 pub struct ToolsOzoneReport<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! { tools_ozone_report, ToolsOzoneReport, "tools.ozone.report" }
+crate::__v1::accessor! { tools_ozone_report, ToolsOzoneReport, "tools.ozone.report" }
 
 #[cfg(feature = "client")]
 impl<'c> ToolsOzoneReport<'c> {
+    /// Returns the methods of `tools.ozone.report` over any transport.
+    pub fn over(transport: &'c dyn xrpc::Transport) -> Self {
+        Self(xrpc::Caller::new(transport))
+    }
+
     /// Assigns a moderator to a report, for a short time or permanently; moderators only.
     ///
     /// `tools.ozone.report.assignModerator`
     ///
-    /// Errors: `AlreadyAssigned`, `InvalidAssignment`.
+    /// Returns [`Output`](assign_moderator::Output). Errors: `AlreadyAssigned`, `InvalidAssignment`; see
+    /// [`Error`](assign_moderator::Error).
     pub fn assign_moderator(
         &self,
         input: assign_moderator::Input,
     ) -> xrpc::Call<'c, assign_moderator::AssignModerator> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, assign_moderator::Params::new(), input)
     }
+
     /// Closes the open reports on a subject, optionally only those with given reasons; moderators only.
     ///
     /// `tools.ozone.report.closeReports`
+    ///
+    /// Returns [`Output`](close_reports::Output).
     pub fn close_reports(
         &self,
         input: close_reports::Input,
     ) -> xrpc::Call<'c, close_reports::CloseReports> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, close_reports::Params::new(), input)
     }
+
     /// Adds an activity to a report, such as a note, an escalation or a close; moderators only.
     ///
     /// `tools.ozone.report.createActivity`
     ///
-    /// Errors: `ReportNotFound`, `InvalidStateTransition`, `AlreadyInTargetState`.
+    /// Returns [`Output`](create_activity::Output). Errors: `ReportNotFound`, `InvalidStateTransition`,
+    /// `AlreadyInTargetState`; see [`Error`](create_activity::Error).
     pub fn create_activity(
         &self,
         input: create_activity::Input,
     ) -> xrpc::Call<'c, create_activity::CreateActivity> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, create_activity::Params::new(), input)
     }
+
     /// Lists which moderators are or were assigned to which reports; moderators only.
     ///
     /// `tools.ozone.report.getAssignments`
-    pub fn get_assignments(
-        &self,
-        params: get_assignments::Params,
-    ) -> xrpc::Call<'c, get_assignments::GetAssignments> {
-        xrpc::Call::new(self.0, params, ())
+    ///
+    /// Optional parameters: [`Params`](get_assignments::Params), set with [`params`](xrpc::Call::params). Returns
+    /// [`Output`](get_assignments::Output).
+    pub fn get_assignments(&self) -> xrpc::Call<'c, get_assignments::GetAssignments> {
+        xrpc::Call::new(self.0, get_assignments::Params::new(), ())
     }
+
     /// Returns daily report figures of the past, over all or for a queue, moderator or reason; moderators only.
     ///
     /// `tools.ozone.report.getHistoricalStats`
+    ///
+    /// Optional parameters: [`Params`](get_historical_stats::Params), set with [`params`](xrpc::Call::params).
+    /// Returns [`Output`](get_historical_stats::Output).
     pub fn get_historical_stats(
         &self,
-        params: get_historical_stats::Params,
     ) -> xrpc::Call<'c, get_historical_stats::GetHistoricalStats> {
-        xrpc::Call::new(self.0, params, ())
+        xrpc::Call::new(self.0, get_historical_stats::Params::new(), ())
     }
+
     /// Returns the report that came in last; moderators only.
     ///
     /// `tools.ozone.report.getLatestReport`
     ///
-    /// Errors: `NotFound`.
+    /// Returns [`Output`](get_latest_report::Output). Errors: `NotFound`; see [`Error`](get_latest_report::Error).
     pub fn get_latest_report(
         &self,
     ) -> xrpc::Call<'c, get_latest_report::GetLatestReport> {
-        xrpc::Call::new(self.0, xrpc::NoParams, ())
+        xrpc::Call::new(self.0, get_latest_report::Params::new(), ())
     }
+
     /// Returns the present report figures, over all or for a queue, moderator or reason; moderators only.
     ///
     /// `tools.ozone.report.getLiveStats`
-    pub fn get_live_stats(
-        &self,
-        params: get_live_stats::Params,
-    ) -> xrpc::Call<'c, get_live_stats::GetLiveStats> {
-        xrpc::Call::new(self.0, params, ())
+    ///
+    /// Optional parameters: [`Params`](get_live_stats::Params), set with [`params`](xrpc::Call::params). Returns
+    /// [`Output`](get_live_stats::Output).
+    pub fn get_live_stats(&self) -> xrpc::Call<'c, get_live_stats::GetLiveStats> {
+        xrpc::Call::new(self.0, get_live_stats::Params::new(), ())
     }
+
     /// Returns one report in full by its number; moderators only.
     ///
     /// `tools.ozone.report.getReport`
     ///
-    /// Errors: `NotFound`.
+    /// Returns [`Output`](get_report::Output). Errors: `NotFound`; see [`Error`](get_report::Error).
     pub fn get_report(
         &self,
         params: get_report::Params,
     ) -> xrpc::Call<'c, get_report::GetReport> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Lists the history of one report; moderators only.
     ///
     /// `tools.ozone.report.listActivities`
+    ///
+    /// Returns [`Output`](list_activities::Output).
     pub fn list_activities(
         &self,
         params: list_activities::Params,
     ) -> xrpc::Call<'c, list_activities::ListActivities> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Searches the activities on all reports by kind and time; moderators only.
     ///
     /// `tools.ozone.report.queryActivities`
-    pub fn query_activities(
-        &self,
-        params: query_activities::Params,
-    ) -> xrpc::Call<'c, query_activities::QueryActivities> {
-        xrpc::Call::new(self.0, params, ())
+    ///
+    /// Optional parameters: [`Params`](query_activities::Params), set with [`params`](xrpc::Call::params). Returns
+    /// [`Output`](query_activities::Output).
+    pub fn query_activities(&self) -> xrpc::Call<'c, query_activities::QueryActivities> {
+        xrpc::Call::new(self.0, query_activities::Params::new(), ())
     }
+
     /// Searches reports by status, queue, subject, reason, time and assigned moderator; moderators only.
     ///
     /// `tools.ozone.report.queryReports`
+    ///
+    /// Returns [`Output`](query_reports::Output).
     pub fn query_reports(
         &self,
         params: query_reports::Params,
     ) -> xrpc::Call<'c, query_reports::QueryReports> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Moves an open report to another queue; moderators only.
     ///
     /// `tools.ozone.report.reassignQueue`
     ///
-    /// Errors: `ReportNotFound`, `ReportClosed`, `AlreadyInTargetQueue`, `QueueNotFound`, `QueueDisabled`.
+    /// Returns [`Output`](reassign_queue::Output). Errors: `ReportNotFound`, `ReportClosed`,
+    /// `AlreadyInTargetQueue`, `QueueNotFound`, `QueueDisabled`; see [`Error`](reassign_queue::Error).
     pub fn reassign_queue(
         &self,
         input: reassign_queue::Input,
     ) -> xrpc::Call<'c, reassign_queue::ReassignQueue> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, reassign_queue::Params::new(), input)
     }
+
     /// Computes the daily report figures of a range of days afresh; moderators only.
     ///
     /// `tools.ozone.report.refreshStats`
+    ///
+    /// Returns [`Output`](refresh_stats::Output).
     pub fn refresh_stats(
         &self,
         input: refresh_stats::Input,
     ) -> xrpc::Call<'c, refresh_stats::RefreshStats> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, refresh_stats::Params::new(), input)
     }
+
     /// Takes the assigned moderator off a report; moderators only.
     ///
     /// `tools.ozone.report.unassignModerator`
     ///
-    /// Errors: `InvalidAssignment`.
+    /// Returns [`Output`](unassign_moderator::Output). Errors: `InvalidAssignment`; see
+    /// [`Error`](unassign_moderator::Error).
     pub fn unassign_moderator(
         &self,
         input: unassign_moderator::Input,
     ) -> xrpc::Call<'c, unassign_moderator::UnassignModerator> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, unassign_moderator::Params::new(), input)
     }
 }

@@ -20,19 +20,22 @@ impl xrpc::Method for QueryActivities {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for QueryActivities {}
 
 impl xrpc::Paginated for QueryActivities {
     type Item = api::tools::ozone::report::defs::ReportActivityView;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(
         output: Output,
     ) -> Vec<api::tools::ozone::report::defs::ReportActivityView> {
@@ -44,21 +47,17 @@ impl xrpc::Paginated for QueryActivities {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
-    /// `activityTypes`.
     pub activity_types: Option<Vec<String>>,
-    /// `createdAfter`.
     pub created_after: Option<types::Datetime>,
-    /// `createdBefore`.
     pub created_before: Option<types::Datetime>,
-    /// `sortDirection`: `desc` if absent.
+    /// Defaults to `desc`.
     pub sort_direction: Option<ParamsSortDirection>,
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 activity_types: "activityTypes",
         1 created_after: "createdAfter",
@@ -70,7 +69,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With nothing set.
+    /// Creates `Params` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             activity_types: None,
@@ -83,7 +82,7 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
         activity_types = activity_types: plain Vec<String>,
         created_after = created_after: plain types::Datetime,
@@ -104,21 +103,19 @@ pub enum ParamsSortDirection {
     Desc,
 }
 
-crate::closed_string! { ParamsSortDirection { Asc = "asc", Desc = "desc" } }
+crate::__v1::closed_string! { ParamsSortDirection { Asc = "asc", Desc = "desc" } }
 
 /// The output of `tools.ozone.report.queryActivities`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `activities`.
     pub activities: Vec<api::tools::ozone::report::defs::ReportActivityView>,
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.report.queryActivities", record: false, {
         0 activities: "activities" required,
         1 cursor: "cursor" optional,
@@ -126,7 +123,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`activities`](field@Self::activities).
     pub fn new(
         activities: Vec<api::tools::ozone::report::defs::ReportActivityView>,
     ) -> Self {
@@ -137,3 +134,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `tools.ozone.report.queryActivities`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -20,19 +20,22 @@ impl xrpc::Method for QueryReports {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for QueryReports {}
 
 impl xrpc::Paginated for QueryReports {
     type Item = api::tools::ozone::report::defs::ReportView;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(output: Output) -> Vec<api::tools::ozone::report::defs::ReportView> {
         output.reports
     }
@@ -42,41 +45,34 @@ impl xrpc::Paginated for QueryReports {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `queueId`.
     pub queue_id: Option<i64>,
-    /// `reportTypes`.
     pub report_types: Option<Vec<String>>,
-    /// `status`.
     pub status: ParamsStatus,
     /// Account or record that the reports are about.
     pub subject: Option<types::Uri>,
     /// Account whose reports are wanted, both on itself and on its records.
     pub did: Option<types::Did>,
-    /// `subjectType`.
     pub subject_type: Option<ParamsSubjectType>,
-    /// `collections`: At most 20 elements.
+    /// At most 20 elements.
     pub collections: Option<Vec<types::Nsid>>,
-    /// `reportedAfter`.
     pub reported_after: Option<types::Datetime>,
-    /// `reportedBefore`.
     pub reported_before: Option<types::Datetime>,
     /// When true, only muted reports; when false, only the others.
     ///
-    /// `false` if absent.
+    /// Defaults to `false`.
     pub is_muted: Option<bool>,
     /// Only reports that this moderator is assigned to.
     pub assigned_to: Option<types::Did>,
-    /// `sortField`: `createdAt` if absent.
+    /// Defaults to `createdAt`.
     pub sort_field: Option<ParamsSortField>,
-    /// `sortDirection`: `desc` if absent.
+    /// Defaults to `desc`.
     pub sort_direction: Option<ParamsSortDirection>,
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 queue_id: "queueId",
         1 report_types: "reportTypes",
@@ -97,7 +93,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`status`](field@Self::status).
     pub fn new(status: impl Into<ParamsStatus>) -> Self {
         Self {
             queue_id: None,
@@ -119,7 +115,7 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
         queue_id = queue_id: plain i64,
         report_types = report_types: plain Vec<String>,
@@ -152,11 +148,11 @@ pub enum ParamsStatus {
     Queued,
     /// `assigned`
     Assigned,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     ParamsStatus {
         Open = "open",
         Closed = "closed",
@@ -178,11 +174,11 @@ pub enum ParamsSubjectType {
     Message,
     /// `conversation`
     Conversation,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     ParamsSubjectType {
         Account = "account",
         Record = "record",
@@ -201,7 +197,12 @@ pub enum ParamsSortField {
     UpdatedAt,
 }
 
-crate::closed_string! { ParamsSortField { CreatedAt = "createdAt", UpdatedAt = "updatedAt" } }
+crate::__v1::closed_string! {
+    ParamsSortField {
+        CreatedAt = "createdAt",
+        UpdatedAt = "updatedAt",
+    }
+}
 
 /// Part of `tools.ozone.report.queryReports`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -213,21 +214,19 @@ pub enum ParamsSortDirection {
     Desc,
 }
 
-crate::closed_string! { ParamsSortDirection { Asc = "asc", Desc = "desc" } }
+crate::__v1::closed_string! { ParamsSortDirection { Asc = "asc", Desc = "desc" } }
 
 /// The output of `tools.ozone.report.queryReports`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `reports`.
     pub reports: Vec<api::tools::ozone::report::defs::ReportView>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.report.queryReports", record: false, {
         0 cursor: "cursor" optional,
         1 reports: "reports" required,
@@ -235,7 +234,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`reports`](field@Self::reports).
     pub fn new(reports: Vec<api::tools::ozone::report::defs::ReportView>) -> Self {
         Self {
             cursor: None,
@@ -244,3 +243,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `tools.ozone.report.queryReports`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

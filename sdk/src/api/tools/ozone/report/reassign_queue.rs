@@ -10,7 +10,8 @@ use crate::xrpc;
 ///
 /// `tools.ozone.report.reassignQueue`
 ///
-/// Errors: `ReportNotFound`, `ReportClosed`, `AlreadyInTargetQueue`, `QueueNotFound`, `QueueDisabled`.
+/// Errors: `ReportNotFound`, `ReportClosed`, `AlreadyInTargetQueue`, `QueueNotFound`, `QueueDisabled`; see
+/// [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReassignQueue;
 
@@ -19,7 +20,7 @@ impl xrpc::Method for ReassignQueue {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -27,21 +28,33 @@ impl xrpc::Method for ReassignQueue {
 
 impl xrpc::Procedure for ReassignQueue {}
 
+/// The parameters of `tools.ozone.report.reassignQueue`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `tools.ozone.report.reassignQueue`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `reportId`.
     pub report_id: i64,
-    /// `queueId`.
     pub queue_id: i64,
     /// Note that is kept with the move.
     pub comment: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "tools.ozone.report.reassignQueue", record: false, {
         0 report_id: "reportId" required,
         1 queue_id: "queueId" required,
@@ -50,7 +63,8 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`report_id`](field@Self::report_id) and
+    /// [`queue_id`](field@Self::queue_id).
     pub fn new(report_id: i64, queue_id: i64) -> Self {
         Self {
             report_id,
@@ -61,26 +75,25 @@ impl Input {
     }
 }
 
-crate::setters! { Input { comment = comment: into String } }
+crate::__v1::setters! { Input { comment = comment: into String } }
 
 /// The output of `tools.ozone.report.reassignQueue`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `report`.
     pub report: api::tools::ozone::report::defs::ReportView,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.report.reassignQueue", record: false, {
         0 report: "report" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`report`](field@Self::report).
     pub fn new(report: api::tools::ozone::report::defs::ReportView) -> Self {
         Self {
             report,
@@ -89,7 +102,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `tools.ozone.report.reassignQueue`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -105,7 +118,7 @@ pub enum Error {
     QueueDisabled,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         ReportNotFound = "ReportNotFound",
         ReportClosed = "ReportClosed",

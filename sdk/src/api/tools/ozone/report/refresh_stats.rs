@@ -16,13 +16,27 @@ impl xrpc::Method for RefreshStats {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for RefreshStats {}
+
+/// The parameters of `tools.ozone.report.refreshStats`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `tools.ozone.report.refreshStats`.
 #[derive(Clone)]
@@ -32,13 +46,12 @@ pub struct Input {
     pub start_date: String,
     /// Last day of the range.
     pub end_date: String,
-    /// `queueIds`.
     pub queue_ids: Option<Vec<i64>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "tools.ozone.report.refreshStats", record: false, {
         0 start_date: "startDate" required,
         1 end_date: "endDate" required,
@@ -47,7 +60,8 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`start_date`](field@Self::start_date) and
+    /// [`end_date`](field@Self::end_date).
     pub fn new(start_date: impl Into<String>, end_date: impl Into<String>) -> Self {
         Self {
             start_date: start_date.into(),
@@ -58,23 +72,30 @@ impl Input {
     }
 }
 
-crate::setters! { Input { queue_ids = queue_ids: plain Vec<i64> } }
+crate::__v1::setters! { Input { queue_ids = queue_ids: plain Vec<i64> } }
 
 /// The output of `tools.ozone.report.refreshStats`.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Output {
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "tools.ozone.report.refreshStats", record: false, {} }
+crate::__v1::object! { Output, "tools.ozone.report.refreshStats", record: false, {} }
 
 impl Output {
-    /// With nothing set.
+    /// Creates `Output`, which has no fields in the lexicon.
     pub fn new() -> Self {
         Self {
             extra: types::Extra::default(),
         }
     }
 }
+
+/// The errors of `tools.ozone.report.refreshStats`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `tools.ozone.report.unassignModerator`
 ///
-/// Errors: `InvalidAssignment`.
+/// Errors: `InvalidAssignment`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnassignModerator;
 
@@ -19,7 +19,7 @@ impl xrpc::Method for UnassignModerator {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -27,24 +27,37 @@ impl xrpc::Method for UnassignModerator {
 
 impl xrpc::Procedure for UnassignModerator {}
 
+/// The parameters of `tools.ozone.report.unassignModerator`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `tools.ozone.report.unassignModerator`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `reportId`.
     pub report_id: i64,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "tools.ozone.report.unassignModerator", record: false, {
         0 report_id: "reportId" required,
     }
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`report_id`](field@Self::report_id).
     pub fn new(report_id: i64) -> Self {
         Self {
             report_id,
@@ -56,7 +69,7 @@ impl Input {
 /// The output of `tools.ozone.report.unassignModerator`.
 pub type Output = api::tools::ozone::report::defs::AssignmentView;
 
-/// The errors that the lexicon names.
+/// The errors of `tools.ozone.report.unassignModerator`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -64,4 +77,4 @@ pub enum Error {
     InvalidAssignment,
 }
 
-crate::errors! { Error { InvalidAssignment = "InvalidAssignment" } }
+crate::__v1::errors! { Error { InvalidAssignment = "InvalidAssignment" } }

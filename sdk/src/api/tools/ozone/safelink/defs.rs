@@ -10,29 +10,20 @@ use crate::types;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Event {
-    /// `id`.
     pub id: i64,
-    /// `eventType`.
     pub event_type: EventType,
-    /// `url`.
     pub url: String,
-    /// `pattern`.
     pub pattern: PatternType,
-    /// `action`.
     pub action: ActionType,
-    /// `reason`.
     pub reason: ReasonType,
-    /// `createdBy`.
     pub created_by: types::Did,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// `comment`.
     pub comment: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Event, "tools.ozone.safelink.defs#event", record: false, {
         0 id: "id" required,
         1 event_type: "eventType" required,
@@ -47,7 +38,10 @@ crate::object! {
 }
 
 impl Event {
-    /// With the required fields.
+    /// Creates `Event` with its required fields: [`id`](field@Self::id), [`event_type`](field@Self::event_type),
+    /// [`url`](field@Self::url), [`pattern`](field@Self::pattern), [`action`](field@Self::action),
+    /// [`reason`](field@Self::reason), [`created_by`](field@Self::created_by) and
+    /// [`created_at`](field@Self::created_at).
     pub fn new(
         id: i64,
         event_type: impl Into<EventType>,
@@ -83,11 +77,11 @@ pub enum EventType {
     UpdateRule,
     /// `removeRule`
     RemoveRule,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     EventType {
         AddRule = "addRule",
         UpdateRule = "updateRule",
@@ -105,11 +99,11 @@ pub enum PatternType {
     Domain,
     /// `url`
     Url,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { PatternType { Domain = "domain", Url = "url" } }
+crate::__v1::open_string! { PatternType { Domain = "domain", Url = "url" } }
 
 /// What happens to links that a rule covers.
 ///
@@ -123,11 +117,17 @@ pub enum ActionType {
     Warn,
     /// `whitelist`
     Whitelist,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { ActionType { Block = "block", Warn = "warn", Whitelist = "whitelist" } }
+crate::__v1::open_string! {
+    ActionType {
+        Block = "block",
+        Warn = "warn",
+        Whitelist = "whitelist",
+    }
+}
 
 /// Why a rule was made.
 ///
@@ -143,11 +143,11 @@ pub enum ReasonType {
     Phishing,
     /// `none`
     None,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     ReasonType {
         Csam = "csam",
         Spam = "spam",
@@ -164,25 +164,18 @@ crate::open_string! {
 pub struct UrlRule {
     /// The address or domain that the rule covers.
     pub url: String,
-    /// `pattern`.
     pub pattern: PatternType,
-    /// `action`.
     pub action: ActionType,
-    /// `reason`.
     pub reason: ReasonType,
-    /// `comment`.
     pub comment: Option<String>,
-    /// `createdBy`.
     pub created_by: types::Did,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// `updatedAt`.
     pub updated_at: types::Datetime,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     UrlRule, "tools.ozone.safelink.defs#urlRule", record: false, {
         0 url: "url" required,
         1 pattern: "pattern" required,
@@ -196,7 +189,9 @@ crate::object! {
 }
 
 impl UrlRule {
-    /// With the required fields.
+    /// Creates `UrlRule` with its required fields: [`url`](field@Self::url), [`pattern`](field@Self::pattern),
+    /// [`action`](field@Self::action), [`reason`](field@Self::reason), [`created_by`](field@Self::created_by),
+    /// [`created_at`](field@Self::created_at) and [`updated_at`](field@Self::updated_at).
     pub fn new(
         url: impl Into<String>,
         pattern: impl Into<PatternType>,

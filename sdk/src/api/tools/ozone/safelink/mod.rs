@@ -18,56 +18,70 @@ pub mod update_rule;
 pub struct ToolsOzoneSafelink<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! { tools_ozone_safelink, ToolsOzoneSafelink, "tools.ozone.safelink" }
+crate::__v1::accessor! { tools_ozone_safelink, ToolsOzoneSafelink, "tools.ozone.safelink" }
 
 #[cfg(feature = "client")]
 impl<'c> ToolsOzoneSafelink<'c> {
+    /// Returns the methods of `tools.ozone.safelink` over any transport.
+    pub fn over(transport: &'c dyn xrpc::Transport) -> Self {
+        Self(xrpc::Caller::new(transport))
+    }
+
     /// Adds a rule that blocks, warns about or allows a link or a whole domain; moderators only.
     ///
     /// `tools.ozone.safelink.addRule`
     ///
-    /// Errors: `InvalidUrl`, `RuleAlreadyExists`.
+    /// Returns [`Output`](add_rule::Output). Errors: `InvalidUrl`, `RuleAlreadyExists`; see
+    /// [`Error`](add_rule::Error).
     pub fn add_rule(&self, input: add_rule::Input) -> xrpc::Call<'c, add_rule::AddRule> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, add_rule::Params::new(), input)
     }
+
     /// Lists the changes made to link rules over time; moderators only.
     ///
     /// `tools.ozone.safelink.queryEvents`
+    ///
+    /// Returns [`Output`](query_events::Output).
     pub fn query_events(
         &self,
         input: query_events::Input,
     ) -> xrpc::Call<'c, query_events::QueryEvents> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, query_events::Params::new(), input)
     }
+
     /// Searches the link rules now in force; moderators only.
     ///
     /// `tools.ozone.safelink.queryRules`
+    ///
+    /// Returns [`Output`](query_rules::Output).
     pub fn query_rules(
         &self,
         input: query_rules::Input,
     ) -> xrpc::Call<'c, query_rules::QueryRules> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, query_rules::Params::new(), input)
     }
+
     /// Removes the rule for a link or domain; moderators only.
     ///
     /// `tools.ozone.safelink.removeRule`
     ///
-    /// Errors: `RuleNotFound`.
+    /// Returns [`Output`](remove_rule::Output). Errors: `RuleNotFound`; see [`Error`](remove_rule::Error).
     pub fn remove_rule(
         &self,
         input: remove_rule::Input,
     ) -> xrpc::Call<'c, remove_rule::RemoveRule> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, remove_rule::Params::new(), input)
     }
+
     /// Changes the action, reason or comment of an existing link rule; moderators only.
     ///
     /// `tools.ozone.safelink.updateRule`
     ///
-    /// Errors: `RuleNotFound`.
+    /// Returns [`Output`](update_rule::Output). Errors: `RuleNotFound`; see [`Error`](update_rule::Error).
     pub fn update_rule(
         &self,
         input: update_rule::Input,
     ) -> xrpc::Call<'c, update_rule::UpdateRule> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, update_rule::Params::new(), input)
     }
 }

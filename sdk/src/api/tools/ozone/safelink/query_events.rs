@@ -17,33 +17,45 @@ impl xrpc::Method for QueryEvents {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for QueryEvents {}
+
+/// The parameters of `tools.ozone.safelink.queryEvents`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `tools.ozone.safelink.queryEvents`.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Input {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
     /// Only changes to rules for these addresses or domains.
     pub urls: Option<Vec<String>>,
-    /// `patternType`.
     pub pattern_type: Option<String>,
-    /// `sortDirection`: `desc` if absent.
+    /// Defaults to `desc`.
     pub sort_direction: Option<InputSortDirection>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "tools.ozone.safelink.queryEvents", record: false, {
         0 cursor: "cursor" optional,
         1 limit: "limit" optional [Minimum(1), Maximum(100)],
@@ -54,7 +66,7 @@ crate::object! {
 }
 
 impl Input {
-    /// With nothing set.
+    /// Creates `Input` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             cursor: None,
@@ -65,17 +77,19 @@ impl Input {
             extra: types::Extra::default(),
         }
     }
-    /// `limit`, or what the lexicon says that its absence means.
+
+    /// Returns `limit`, or its default in the lexicon if it is absent.
     pub fn limit_or_default(&self) -> i64 {
         self.limit.unwrap_or(50)
     }
-    /// `sortDirection`, or what the lexicon says that its absence means.
+
+    /// Returns `sortDirection`, or its default in the lexicon if it is absent.
     pub fn sort_direction_or_default(&self) -> InputSortDirection {
         self.sort_direction.clone().unwrap_or_else(|| <InputSortDirection>::from("desc"))
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Input {
         cursor = cursor: into String,
         limit = limit: plain i64,
@@ -93,25 +107,23 @@ pub enum InputSortDirection {
     Asc,
     /// `desc`
     Desc,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { InputSortDirection { Asc = "asc", Desc = "desc" } }
+crate::__v1::open_string! { InputSortDirection { Asc = "asc", Desc = "desc" } }
 
 /// The output of `tools.ozone.safelink.queryEvents`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `events`.
     pub events: Vec<api::tools::ozone::safelink::defs::Event>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.safelink.queryEvents", record: false, {
         0 cursor: "cursor" optional,
         1 events: "events" required,
@@ -119,7 +131,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`events`](field@Self::events).
     pub fn new(events: Vec<api::tools::ozone::safelink::defs::Event>) -> Self {
         Self {
             cursor: None,
@@ -128,3 +140,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `tools.ozone.safelink.queryEvents`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

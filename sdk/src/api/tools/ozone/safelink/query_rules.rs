@@ -17,39 +17,48 @@ impl xrpc::Method for QueryRules {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for QueryRules {}
+
+/// The parameters of `tools.ozone.safelink.queryRules`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `tools.ozone.safelink.queryRules`.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Input {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
     /// Only rules for these addresses or domains.
     pub urls: Option<Vec<String>>,
-    /// `patternType`.
     pub pattern_type: Option<String>,
-    /// `actions`.
     pub actions: Option<Vec<String>>,
-    /// `reason`.
     pub reason: Option<String>,
-    /// `createdBy`.
     pub created_by: Option<types::Did>,
-    /// `sortDirection`: `desc` if absent.
+    /// Defaults to `desc`.
     pub sort_direction: Option<InputSortDirection>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "tools.ozone.safelink.queryRules", record: false, {
         0 cursor: "cursor" optional,
         1 limit: "limit" optional [Minimum(1), Maximum(100)],
@@ -63,7 +72,7 @@ crate::object! {
 }
 
 impl Input {
-    /// With nothing set.
+    /// Creates `Input` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             cursor: None,
@@ -77,17 +86,19 @@ impl Input {
             extra: types::Extra::default(),
         }
     }
-    /// `limit`, or what the lexicon says that its absence means.
+
+    /// Returns `limit`, or its default in the lexicon if it is absent.
     pub fn limit_or_default(&self) -> i64 {
         self.limit.unwrap_or(50)
     }
-    /// `sortDirection`, or what the lexicon says that its absence means.
+
+    /// Returns `sortDirection`, or its default in the lexicon if it is absent.
     pub fn sort_direction_or_default(&self) -> InputSortDirection {
         self.sort_direction.clone().unwrap_or_else(|| <InputSortDirection>::from("desc"))
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Input {
         cursor = cursor: into String,
         limit = limit: plain i64,
@@ -108,25 +119,23 @@ pub enum InputSortDirection {
     Asc,
     /// `desc`
     Desc,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { InputSortDirection { Asc = "asc", Desc = "desc" } }
+crate::__v1::open_string! { InputSortDirection { Asc = "asc", Desc = "desc" } }
 
 /// The output of `tools.ozone.safelink.queryRules`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `rules`.
     pub rules: Vec<api::tools::ozone::safelink::defs::UrlRule>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.safelink.queryRules", record: false, {
         0 cursor: "cursor" optional,
         1 rules: "rules" required,
@@ -134,7 +143,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`rules`](field@Self::rules).
     pub fn new(rules: Vec<api::tools::ozone::safelink::defs::UrlRule>) -> Self {
         Self {
             cursor: None,
@@ -143,3 +152,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `tools.ozone.safelink.queryRules`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `tools.ozone.safelink.removeRule`
 ///
-/// Errors: `RuleNotFound`.
+/// Errors: `RuleNotFound`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RemoveRule;
 
@@ -19,7 +19,7 @@ impl xrpc::Method for RemoveRule {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -27,23 +27,33 @@ impl xrpc::Method for RemoveRule {
 
 impl xrpc::Procedure for RemoveRule {}
 
+/// The parameters of `tools.ozone.safelink.removeRule`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `tools.ozone.safelink.removeRule`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `url`.
     pub url: String,
-    /// `pattern`.
     pub pattern: api::tools::ozone::safelink::defs::PatternType,
-    /// `comment`.
     pub comment: Option<String>,
-    /// `createdBy`.
     pub created_by: Option<types::Did>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "tools.ozone.safelink.removeRule", record: false, {
         0 url: "url" required,
         1 pattern: "pattern" required,
@@ -53,7 +63,7 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`url`](field@Self::url) and [`pattern`](field@Self::pattern).
     pub fn new(
         url: impl Into<String>,
         pattern: impl Into<api::tools::ozone::safelink::defs::PatternType>,
@@ -68,7 +78,7 @@ impl Input {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Input {
         comment = comment: into String,
         created_by = created_by: plain types::Did,
@@ -78,7 +88,7 @@ crate::setters! {
 /// The output of `tools.ozone.safelink.removeRule`.
 pub type Output = api::tools::ozone::safelink::defs::Event;
 
-/// The errors that the lexicon names.
+/// The errors of `tools.ozone.safelink.removeRule`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -86,4 +96,4 @@ pub enum Error {
     RuleNotFound,
 }
 
-crate::errors! { Error { RuleNotFound = "RuleNotFound" } }
+crate::__v1::errors! { Error { RuleNotFound = "RuleNotFound" } }

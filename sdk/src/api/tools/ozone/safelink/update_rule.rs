@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `tools.ozone.safelink.updateRule`
 ///
-/// Errors: `RuleNotFound`.
+/// Errors: `RuleNotFound`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UpdateRule;
 
@@ -19,7 +19,7 @@ impl xrpc::Method for UpdateRule {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -27,27 +27,35 @@ impl xrpc::Method for UpdateRule {
 
 impl xrpc::Procedure for UpdateRule {}
 
+/// The parameters of `tools.ozone.safelink.updateRule`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `tools.ozone.safelink.updateRule`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `url`.
     pub url: String,
-    /// `pattern`.
     pub pattern: api::tools::ozone::safelink::defs::PatternType,
-    /// `action`.
     pub action: api::tools::ozone::safelink::defs::ActionType,
-    /// `reason`.
     pub reason: api::tools::ozone::safelink::defs::ReasonType,
-    /// `comment`.
     pub comment: Option<String>,
-    /// `createdBy`.
     pub created_by: Option<types::Did>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "tools.ozone.safelink.updateRule", record: false, {
         0 url: "url" required,
         1 pattern: "pattern" required,
@@ -59,7 +67,8 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`url`](field@Self::url), [`pattern`](field@Self::pattern),
+    /// [`action`](field@Self::action) and [`reason`](field@Self::reason).
     pub fn new(
         url: impl Into<String>,
         pattern: impl Into<api::tools::ozone::safelink::defs::PatternType>,
@@ -78,7 +87,7 @@ impl Input {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Input {
         comment = comment: into String,
         created_by = created_by: plain types::Did,
@@ -88,7 +97,7 @@ crate::setters! {
 /// The output of `tools.ozone.safelink.updateRule`.
 pub type Output = api::tools::ozone::safelink::defs::Event;
 
-/// The errors that the lexicon names.
+/// The errors of `tools.ozone.safelink.updateRule`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -96,4 +105,4 @@ pub enum Error {
     RuleNotFound,
 }
 
-crate::errors! { Error { RuleNotFound = "RuleNotFound" } }
+crate::__v1::errors! { Error { RuleNotFound = "RuleNotFound" } }

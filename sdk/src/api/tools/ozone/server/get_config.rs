@@ -16,35 +16,46 @@ impl xrpc::Method for GetConfig {
     const KIND: xrpc::Kind = xrpc::Kind::Query;
     const INPUT: Option<&'static str> = None;
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for GetConfig {}
+
+/// The parameters of `tools.ozone.server.getConfig`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The output of `tools.ozone.server.getConfig`.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Output {
-    /// `appview`.
     pub appview: Option<Box<ServiceConfig>>,
-    /// `pds`.
     pub pds: Option<Box<ServiceConfig>>,
     /// Service that receives diverted blobs.
     pub blob_divert: Option<Box<ServiceConfig>>,
-    /// `chat`.
     pub chat: Option<Box<ServiceConfig>>,
     /// Role of the signed-in account in the moderation team.
     pub viewer: Option<Box<ViewerConfig>>,
     /// Account in whose name verifications are issued.
     pub verifier_did: Option<types::Did>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.server.getConfig", record: false, {
         0 appview: "appview" optional,
         1 pds: "pds" optional,
@@ -56,7 +67,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With nothing set.
+    /// Creates `Output` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             appview: None,
@@ -70,24 +81,30 @@ impl Output {
     }
 }
 
+/// The errors of `tools.ozone.server.getConfig`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }
+
 /// `tools.ozone.server.getConfig#serviceConfig`
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ServiceConfig {
-    /// `url`.
     pub url: Option<types::Uri>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ServiceConfig, "tools.ozone.server.getConfig#serviceConfig", record: false, {
         0 url: "url" optional,
     }
 }
 
 impl ServiceConfig {
-    /// With nothing set.
+    /// Creates `ServiceConfig` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             url: None,
@@ -100,20 +117,19 @@ impl ServiceConfig {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ViewerConfig {
-    /// `role`.
     pub role: Option<ViewerConfigRole>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     ViewerConfig, "tools.ozone.server.getConfig#viewerConfig", record: false, {
         0 role: "role" optional,
     }
 }
 
 impl ViewerConfig {
-    /// With nothing set.
+    /// Creates `ViewerConfig` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             role: None,
@@ -126,19 +142,27 @@ impl ViewerConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ViewerConfigRole {
+    /// Full rights, including the management of the team.
+    ///
     /// `tools.ozone.team.defs#roleAdmin`
     RoleAdmin,
+    /// Rights to take moderation actions of nearly every kind.
+    ///
     /// `tools.ozone.team.defs#roleModerator`
     RoleModerator,
+    /// Rights to look through reports and pass them on, with few other actions.
+    ///
     /// `tools.ozone.team.defs#roleTriage`
     RoleTriage,
+    /// Rights to issue and revoke verifications.
+    ///
     /// `tools.ozone.team.defs#roleVerifier`
     RoleVerifier,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     ViewerConfigRole {
         RoleAdmin = "tools.ozone.team.defs#roleAdmin",
         RoleModerator = "tools.ozone.team.defs#roleModerator",

@@ -13,14 +13,21 @@ pub mod get_config;
 pub struct ToolsOzoneServer<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! { tools_ozone_server, ToolsOzoneServer, "tools.ozone.server" }
+crate::__v1::accessor! { tools_ozone_server, ToolsOzoneServer, "tools.ozone.server" }
 
 #[cfg(feature = "client")]
 impl<'c> ToolsOzoneServer<'c> {
+    /// Returns the methods of `tools.ozone.server` over any transport.
+    pub fn over(transport: &'c dyn xrpc::Transport) -> Self {
+        Self(xrpc::Caller::new(transport))
+    }
+
     /// Returns which services the moderation service works with and the role of the caller.
     ///
     /// `tools.ozone.server.getConfig`
+    ///
+    /// Returns [`Output`](get_config::Output).
     pub fn get_config(&self) -> xrpc::Call<'c, get_config::GetConfig> {
-        xrpc::Call::new(self.0, xrpc::NoParams, ())
+        xrpc::Call::new(self.0, get_config::Params::new(), ())
     }
 }

@@ -16,27 +16,40 @@ impl xrpc::Method for AddValues {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = None;
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
-    type Output = xrpc::Empty;
-    type Error = xrpc::NoError;
+    type Output = xrpc::Empty<Output>;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for AddValues {}
+
+/// The parameters of `tools.ozone.set.addValues`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `tools.ozone.set.addValues`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `name`.
     pub name: String,
-    /// `values`: 1 to 1000 elements.
+    /// Between 1 and 1000 elements.
     pub values: Vec<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "tools.ozone.set.addValues", record: false, {
         0 name: "name" required,
         1 values: "values" required [MinLength(1), MaxLength(1000)],
@@ -44,7 +57,7 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`name`](field@Self::name) and [`values`](field@Self::values).
     pub fn new(name: impl Into<String>, values: Vec<String>) -> Self {
         Self {
             name: name.into(),
@@ -53,3 +66,17 @@ impl Input {
         }
     }
 }
+
+/// The output of `tools.ozone.set.addValues`.
+///
+/// The lexicon defines none: if the server sends a body, it is not read.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Output {}
+
+/// The errors of `tools.ozone.set.addValues`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -10,15 +10,15 @@ use crate::types;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Set {
-    /// `name`: 3 to 128 bytes.
+    /// Between 3 and 128 bytes.
     pub name: String,
-    /// `description`: At most 1024 graphemes. At most 10240 bytes.
+    /// At most 1024 graphemes. At most 10240 bytes.
     pub description: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Set, "tools.ozone.set.defs#set", record: false, {
         0 name: "name" required [MinBytes(3), MaxBytes(128)],
         1 description: "description" optional [MaxGraphemes(1024), MaxBytes(10240)],
@@ -26,7 +26,7 @@ crate::object! {
 }
 
 impl Set {
-    /// With the required fields.
+    /// Creates `Set` with its required field, [`name`](field@Self::name).
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -36,7 +36,7 @@ impl Set {
     }
 }
 
-crate::setters! { Set { description = description: into String } }
+crate::__v1::setters! { Set { description = description: into String } }
 
 /// A set of values with its size but without the values.
 ///
@@ -44,21 +44,19 @@ crate::setters! { Set { description = description: into String } }
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SetView {
-    /// `name`: 3 to 128 bytes.
+    /// Between 3 and 128 bytes.
     pub name: String,
-    /// `description`: At most 1024 graphemes. At most 10240 bytes.
+    /// At most 1024 graphemes. At most 10240 bytes.
     pub description: Option<String>,
     /// Number of values in the set.
     pub set_size: i64,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// `updatedAt`.
     pub updated_at: types::Datetime,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     SetView, "tools.ozone.set.defs#setView", record: false, {
         0 name: "name" required [MinBytes(3), MaxBytes(128)],
         1 description: "description" optional [MaxGraphemes(1024), MaxBytes(10240)],
@@ -69,7 +67,8 @@ crate::object! {
 }
 
 impl SetView {
-    /// With the required fields.
+    /// Creates `SetView` with its required fields: [`name`](field@Self::name), [`set_size`](field@Self::set_size),
+    /// [`created_at`](field@Self::created_at) and [`updated_at`](field@Self::updated_at).
     pub fn new(
         name: impl Into<String>,
         set_size: i64,

@@ -9,7 +9,7 @@ use crate::xrpc;
 ///
 /// `tools.ozone.set.deleteSet`
 ///
-/// Errors: `SetNotFound`.
+/// Errors: `SetNotFound`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeleteSet;
 
@@ -18,7 +18,7 @@ impl xrpc::Method for DeleteSet {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -26,20 +26,37 @@ impl xrpc::Method for DeleteSet {
 
 impl xrpc::Procedure for DeleteSet {}
 
+/// The parameters of `tools.ozone.set.deleteSet`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `tools.ozone.set.deleteSet`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `name`.
     pub name: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { Input, "tools.ozone.set.deleteSet", record: false, { 0 name: "name" required } }
+crate::__v1::object! {
+    Input, "tools.ozone.set.deleteSet", record: false, {
+        0 name: "name" required,
+    }
+}
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`name`](field@Self::name).
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -52,14 +69,14 @@ impl Input {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Output {
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "tools.ozone.set.deleteSet", record: false, {} }
+crate::__v1::object! { Output, "tools.ozone.set.deleteSet", record: false, {} }
 
 impl Output {
-    /// With nothing set.
+    /// Creates `Output`, which has no fields in the lexicon.
     pub fn new() -> Self {
         Self {
             extra: types::Extra::default(),
@@ -67,7 +84,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `tools.ozone.set.deleteSet`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -75,4 +92,4 @@ pub enum Error {
     SetNotFound,
 }
 
-crate::errors! { Error { SetNotFound = "SetNotFound" } }
+crate::__v1::errors! { Error { SetNotFound = "SetNotFound" } }

@@ -9,7 +9,7 @@ use crate::xrpc;
 ///
 /// `tools.ozone.set.deleteValues`
 ///
-/// Errors: `SetNotFound`.
+/// Errors: `SetNotFound`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeleteValues;
 
@@ -18,27 +18,40 @@ impl xrpc::Method for DeleteValues {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = None;
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
-    type Output = xrpc::Empty;
+    type Output = xrpc::Empty<Output>;
     type Error = Error;
 }
 
 impl xrpc::Procedure for DeleteValues {}
 
+/// The parameters of `tools.ozone.set.deleteValues`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `tools.ozone.set.deleteValues`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `name`.
     pub name: String,
-    /// `values`: At least 1 elements.
+    /// At least 1 elements.
     pub values: Vec<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "tools.ozone.set.deleteValues", record: false, {
         0 name: "name" required,
         1 values: "values" required [MinLength(1)],
@@ -46,7 +59,7 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`name`](field@Self::name) and [`values`](field@Self::values).
     pub fn new(name: impl Into<String>, values: Vec<String>) -> Self {
         Self {
             name: name.into(),
@@ -56,7 +69,14 @@ impl Input {
     }
 }
 
-/// The errors that the lexicon names.
+/// The output of `tools.ozone.set.deleteValues`.
+///
+/// The lexicon defines none: if the server sends a body, it is not read.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Output {}
+
+/// The errors of `tools.ozone.set.deleteValues`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -64,4 +84,4 @@ pub enum Error {
     SetNotFound,
 }
 
-crate::errors! { Error { SetNotFound = "SetNotFound" } }
+crate::__v1::errors! { Error { SetNotFound = "SetNotFound" } }

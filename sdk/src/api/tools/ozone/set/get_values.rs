@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `tools.ozone.set.getValues`
 ///
-/// Errors: `SetNotFound`.
+/// Errors: `SetNotFound`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GetValues;
 
@@ -29,12 +29,15 @@ impl xrpc::Query for GetValues {}
 
 impl xrpc::Paginated for GetValues {
     type Item = String;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(output: Output) -> Vec<String> {
         output.values
     }
@@ -44,15 +47,13 @@ impl xrpc::Paginated for GetValues {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `name`.
     pub name: String,
-    /// `limit`: 1 to 1000. 100 if absent.
+    /// Between 1 and 1000. Defaults to 100.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 name: "name",
         1 limit: "limit" [Minimum(1), Maximum(1000)] = Integer(100),
@@ -61,7 +62,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`name`](field@Self::name).
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -71,23 +72,20 @@ impl Params {
     }
 }
 
-crate::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
+crate::__v1::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
 
 /// The output of `tools.ozone.set.getValues`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `set`.
     pub set: api::tools::ozone::set::defs::SetView,
-    /// `values`.
     pub values: Vec<String>,
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.set.getValues", record: false, {
         0 set: "set" required,
         1 values: "values" required,
@@ -96,7 +94,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required fields: [`set`](field@Self::set) and [`values`](field@Self::values).
     pub fn new(set: api::tools::ozone::set::defs::SetView, values: Vec<String>) -> Self {
         Self {
             set,
@@ -107,7 +105,7 @@ impl Output {
     }
 }
 
-/// The errors that the lexicon names.
+/// The errors of `tools.ozone.set.getValues`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -115,4 +113,4 @@ pub enum Error {
     SetNotFound,
 }
 
-crate::errors! { Error { SetNotFound = "SetNotFound" } }
+crate::__v1::errors! { Error { SetNotFound = "SetNotFound" } }

@@ -19,68 +19,82 @@ pub mod upsert_set;
 pub struct ToolsOzoneSet<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! { tools_ozone_set, ToolsOzoneSet, "tools.ozone.set" }
+crate::__v1::accessor! { tools_ozone_set, ToolsOzoneSet, "tools.ozone.set" }
 
 #[cfg(feature = "client")]
 impl<'c> ToolsOzoneSet<'c> {
+    /// Returns the methods of `tools.ozone.set` over any transport.
+    pub fn over(transport: &'c dyn xrpc::Transport) -> Self {
+        Self(xrpc::Caller::new(transport))
+    }
+
     /// Adds values to a named set; values it already has are left alone; moderators only.
     ///
     /// `tools.ozone.set.addValues`
+    ///
+    /// Returns [`Output`](add_values::Output).
     pub fn add_values(
         &self,
         input: add_values::Input,
     ) -> xrpc::Call<'c, add_values::AddValues> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, add_values::Params::new(), input)
     }
+
     /// Deletes a named set with all its values; moderators only.
     ///
     /// `tools.ozone.set.deleteSet`
     ///
-    /// Errors: `SetNotFound`.
+    /// Returns [`Output`](delete_set::Output). Errors: `SetNotFound`; see [`Error`](delete_set::Error).
     pub fn delete_set(
         &self,
         input: delete_set::Input,
     ) -> xrpc::Call<'c, delete_set::DeleteSet> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, delete_set::Params::new(), input)
     }
+
     /// Removes values from a named set; values it does not have are passed over; moderators only.
     ///
     /// `tools.ozone.set.deleteValues`
     ///
-    /// Errors: `SetNotFound`.
+    /// Returns [`Output`](delete_values::Output). Errors: `SetNotFound`; see [`Error`](delete_values::Error).
     pub fn delete_values(
         &self,
         input: delete_values::Input,
     ) -> xrpc::Call<'c, delete_values::DeleteValues> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, delete_values::Params::new(), input)
     }
+
     /// Returns a named set and lists its values; moderators only.
     ///
     /// `tools.ozone.set.getValues`
     ///
-    /// Errors: `SetNotFound`.
+    /// Returns [`Output`](get_values::Output). Errors: `SetNotFound`; see [`Error`](get_values::Error).
     pub fn get_values(
         &self,
         params: get_values::Params,
     ) -> xrpc::Call<'c, get_values::GetValues> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Lists the named sets, optionally only those whose names begin alike; moderators only.
     ///
     /// `tools.ozone.set.querySets`
-    pub fn query_sets(
-        &self,
-        params: query_sets::Params,
-    ) -> xrpc::Call<'c, query_sets::QuerySets> {
-        xrpc::Call::new(self.0, params, ())
+    ///
+    /// Optional parameters: [`Params`](query_sets::Params), set with [`params`](xrpc::Call::params). Returns
+    /// [`Output`](query_sets::Output).
+    pub fn query_sets(&self) -> xrpc::Call<'c, query_sets::QuerySets> {
+        xrpc::Call::new(self.0, query_sets::Params::new(), ())
     }
+
     /// Creates a named set or changes the description of an existing one; moderators only.
     ///
     /// `tools.ozone.set.upsertSet`
+    ///
+    /// Returns [`Output`](upsert_set::Output).
     pub fn upsert_set(
         &self,
         input: upsert_set::Input,
     ) -> xrpc::Call<'c, upsert_set::UpsertSet> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, upsert_set::Params::new(), input)
     }
 }

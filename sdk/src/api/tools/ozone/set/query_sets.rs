@@ -20,19 +20,22 @@ impl xrpc::Method for QuerySets {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for QuerySets {}
 
 impl xrpc::Paginated for QuerySets {
     type Item = api::tools::ozone::set::defs::SetView;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(output: Output) -> Vec<api::tools::ozone::set::defs::SetView> {
         output.sets
     }
@@ -42,19 +45,17 @@ impl xrpc::Paginated for QuerySets {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `namePrefix`.
     pub name_prefix: Option<String>,
-    /// `sortBy`: `name` if absent.
+    /// Defaults to `name`.
     pub sort_by: Option<ParamsSortBy>,
-    /// `sortDirection`: `asc` if absent.
+    /// Defaults to `asc`.
     pub sort_direction: Option<ParamsSortDirection>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
         1 cursor: "cursor",
@@ -65,7 +66,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With nothing set.
+    /// Creates `Params` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             limit: None,
@@ -77,7 +78,7 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
         limit = limit: plain i64,
         cursor = cursor: into String,
@@ -99,7 +100,7 @@ pub enum ParamsSortBy {
     UpdatedAt,
 }
 
-crate::closed_string! {
+crate::__v1::closed_string! {
     ParamsSortBy {
         Name = "name",
         CreatedAt = "createdAt",
@@ -117,21 +118,19 @@ pub enum ParamsSortDirection {
     Desc,
 }
 
-crate::closed_string! { ParamsSortDirection { Asc = "asc", Desc = "desc" } }
+crate::__v1::closed_string! { ParamsSortDirection { Asc = "asc", Desc = "desc" } }
 
 /// The output of `tools.ozone.set.querySets`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `sets`.
     pub sets: Vec<api::tools::ozone::set::defs::SetView>,
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.set.querySets", record: false, {
         0 sets: "sets" required,
         1 cursor: "cursor" optional,
@@ -139,7 +138,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`sets`](field@Self::sets).
     pub fn new(sets: Vec<api::tools::ozone::set::defs::SetView>) -> Self {
         Self {
             sets,
@@ -148,3 +147,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `tools.ozone.set.querySets`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

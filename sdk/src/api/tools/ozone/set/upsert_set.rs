@@ -16,16 +16,37 @@ impl xrpc::Method for UpsertSet {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for UpsertSet {}
+
+/// The parameters of `tools.ozone.set.upsertSet`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `tools.ozone.set.upsertSet`.
 pub type Input = api::tools::ozone::set::defs::Set;
 
 /// The output of `tools.ozone.set.upsertSet`.
 pub type Output = api::tools::ozone::set::defs::SetView;
+
+/// The errors of `tools.ozone.set.upsertSet`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -12,29 +12,23 @@ use crate::types;
 pub struct OptionDef {
     /// Name of the setting in NSID form.
     pub key: types::Nsid,
-    /// `did`.
     pub did: types::Did,
-    /// `value`.
     pub value: types::Unknown,
-    /// `description`: At most 1024 graphemes. At most 10240 bytes.
+    /// At most 1024 graphemes. At most 10240 bytes.
     pub description: Option<String>,
-    /// `createdAt`.
     pub created_at: Option<types::Datetime>,
-    /// `updatedAt`.
     pub updated_at: Option<types::Datetime>,
     /// Lowest role that may change the setting.
     pub manager_role: Option<OptionDefManagerRole>,
     /// Whether the setting holds for the whole service or for one moderator.
     pub scope: OptionDefScope,
-    /// `createdBy`.
     pub created_by: types::Did,
-    /// `lastUpdatedBy`.
     pub last_updated_by: types::Did,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     OptionDef, "tools.ozone.setting.defs#option", record: false, {
         0 key: "key" required,
         1 did: "did" required,
@@ -50,11 +44,13 @@ crate::object! {
 }
 
 impl OptionDef {
-    /// With the required fields.
+    /// Creates `OptionDef` with its required fields: [`key`](field@Self::key), [`value`](field@Self::value),
+    /// [`did`](field@Self::did), [`scope`](field@Self::scope), [`created_by`](field@Self::created_by) and
+    /// [`last_updated_by`](field@Self::last_updated_by).
     pub fn new(
         key: types::Nsid,
-        did: types::Did,
         value: types::Unknown,
+        did: types::Did,
         scope: impl Into<OptionDefScope>,
         created_by: types::Did,
         last_updated_by: types::Did,
@@ -79,19 +75,27 @@ impl OptionDef {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OptionDefManagerRole {
+    /// Rights to take moderation actions of nearly every kind.
+    ///
     /// `tools.ozone.team.defs#roleModerator`
     RoleModerator,
+    /// Rights to look through reports and pass them on, with few other actions.
+    ///
     /// `tools.ozone.team.defs#roleTriage`
     RoleTriage,
+    /// Full rights, including the management of the team.
+    ///
     /// `tools.ozone.team.defs#roleAdmin`
     RoleAdmin,
+    /// Rights to issue and revoke verifications.
+    ///
     /// `tools.ozone.team.defs#roleVerifier`
     RoleVerifier,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     OptionDefManagerRole {
         RoleModerator = "tools.ozone.team.defs#roleModerator",
         RoleTriage = "tools.ozone.team.defs#roleTriage",
@@ -108,8 +112,8 @@ pub enum OptionDefScope {
     Instance,
     /// `personal`
     Personal,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { OptionDefScope { Instance = "instance", Personal = "personal" } }
+crate::__v1::open_string! { OptionDefScope { Instance = "instance", Personal = "personal" } }

@@ -20,19 +20,22 @@ impl xrpc::Method for ListOptions {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for ListOptions {}
 
 impl xrpc::Paginated for ListOptions {
     type Item = api::tools::ozone::setting::defs::OptionDef;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(output: Output) -> Vec<api::tools::ozone::setting::defs::OptionDef> {
         output.options
     }
@@ -42,19 +45,18 @@ impl xrpc::Paginated for ListOptions {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `scope`: `instance` if absent.
+    /// Defaults to `instance`.
     pub scope: Option<ParamsScope>,
     /// Only settings whose keys begin with this text.
     pub prefix: Option<String>,
-    /// `keys`: At most 100 elements.
+    /// At most 100 elements.
     pub keys: Option<Vec<types::Nsid>>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
         1 cursor: "cursor",
@@ -65,7 +67,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With nothing set.
+    /// Creates `Params` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             limit: None,
@@ -77,7 +79,7 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
         limit = limit: plain i64,
         cursor = cursor: into String,
@@ -95,25 +97,23 @@ pub enum ParamsScope {
     Instance,
     /// `personal`
     Personal,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { ParamsScope { Instance = "instance", Personal = "personal" } }
+crate::__v1::open_string! { ParamsScope { Instance = "instance", Personal = "personal" } }
 
 /// The output of `tools.ozone.setting.listOptions`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `options`.
     pub options: Vec<api::tools::ozone::setting::defs::OptionDef>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.setting.listOptions", record: false, {
         0 cursor: "cursor" optional,
         1 options: "options" required,
@@ -121,7 +121,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`options`](field@Self::options).
     pub fn new(options: Vec<api::tools::ozone::setting::defs::OptionDef>) -> Self {
         Self {
             cursor: None,
@@ -130,3 +130,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `tools.ozone.setting.listOptions`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -16,35 +16,46 @@ pub mod upsert_option;
 pub struct ToolsOzoneSetting<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! { tools_ozone_setting, ToolsOzoneSetting, "tools.ozone.setting" }
+crate::__v1::accessor! { tools_ozone_setting, ToolsOzoneSetting, "tools.ozone.setting" }
 
 #[cfg(feature = "client")]
 impl<'c> ToolsOzoneSetting<'c> {
+    /// Returns the methods of `tools.ozone.setting` over any transport.
+    pub fn over(transport: &'c dyn xrpc::Transport) -> Self {
+        Self(xrpc::Caller::new(transport))
+    }
+
     /// Lists the settings of the moderation service or the personal ones of the caller; moderators only.
     ///
     /// `tools.ozone.setting.listOptions`
-    pub fn list_options(
-        &self,
-        params: list_options::Params,
-    ) -> xrpc::Call<'c, list_options::ListOptions> {
-        xrpc::Call::new(self.0, params, ())
+    ///
+    /// Optional parameters: [`Params`](list_options::Params), set with [`params`](xrpc::Call::params). Returns
+    /// [`Output`](list_options::Output).
+    pub fn list_options(&self) -> xrpc::Call<'c, list_options::ListOptions> {
+        xrpc::Call::new(self.0, list_options::Params::new(), ())
     }
+
     /// Deletes settings by key; moderators only, and service settings need a sufficient role.
     ///
     /// `tools.ozone.setting.removeOptions`
+    ///
+    /// Returns [`Output`](remove_options::Output).
     pub fn remove_options(
         &self,
         input: remove_options::Input,
     ) -> xrpc::Call<'c, remove_options::RemoveOptions> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, remove_options::Params::new(), input)
     }
+
     /// Creates or changes a setting; moderators only, and service settings need a sufficient role.
     ///
     /// `tools.ozone.setting.upsertOption`
+    ///
+    /// Returns [`Output`](upsert_option::Output).
     pub fn upsert_option(
         &self,
         input: upsert_option::Input,
     ) -> xrpc::Call<'c, upsert_option::UpsertOption> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, upsert_option::Params::new(), input)
     }
 }

@@ -16,27 +16,40 @@ impl xrpc::Method for RemoveOptions {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for RemoveOptions {}
+
+/// The parameters of `tools.ozone.setting.removeOptions`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `tools.ozone.setting.removeOptions`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `keys`: 1 to 200 elements.
+    /// Between 1 and 200 elements.
     pub keys: Vec<types::Nsid>,
-    /// `scope`.
     pub scope: InputScope,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "tools.ozone.setting.removeOptions", record: false, {
         0 keys: "keys" required [MinLength(1), MaxLength(200)],
         1 scope: "scope" required,
@@ -44,7 +57,7 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`keys`](field@Self::keys) and [`scope`](field@Self::scope).
     pub fn new(keys: Vec<types::Nsid>, scope: impl Into<InputScope>) -> Self {
         Self {
             keys,
@@ -62,27 +75,34 @@ pub enum InputScope {
     Instance,
     /// `personal`
     Personal,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { InputScope { Instance = "instance", Personal = "personal" } }
+crate::__v1::open_string! { InputScope { Instance = "instance", Personal = "personal" } }
 
 /// The output of `tools.ozone.setting.removeOptions`.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Output {
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { Output, "tools.ozone.setting.removeOptions", record: false, {} }
+crate::__v1::object! { Output, "tools.ozone.setting.removeOptions", record: false, {} }
 
 impl Output {
-    /// With nothing set.
+    /// Creates `Output`, which has no fields in the lexicon.
     pub fn new() -> Self {
         Self {
             extra: types::Extra::default(),
         }
     }
 }
+
+/// The errors of `tools.ozone.setting.removeOptions`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -17,33 +17,44 @@ impl xrpc::Method for UpsertOption {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for UpsertOption {}
+
+/// The parameters of `tools.ozone.setting.upsertOption`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `tools.ozone.setting.upsertOption`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `key`.
     pub key: types::Nsid,
-    /// `scope`.
     pub scope: InputScope,
-    /// `value`.
     pub value: types::Unknown,
-    /// `description`: At most 2000 bytes.
+    /// At most 2000 bytes.
     pub description: Option<String>,
     /// Lowest role that may change the setting later.
     pub manager_role: Option<InputManagerRole>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "tools.ozone.setting.upsertOption", record: false, {
         0 key: "key" required,
         1 scope: "scope" required,
@@ -54,7 +65,8 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`key`](field@Self::key), [`scope`](field@Self::scope) and
+    /// [`value`](field@Self::value).
     pub fn new(
         key: types::Nsid,
         scope: impl Into<InputScope>,
@@ -71,7 +83,7 @@ impl Input {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Input {
         description = description: into String,
         manager_role = manager_role: into InputManagerRole,
@@ -86,29 +98,37 @@ pub enum InputScope {
     Instance,
     /// `personal`
     Personal,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! { InputScope { Instance = "instance", Personal = "personal" } }
+crate::__v1::open_string! { InputScope { Instance = "instance", Personal = "personal" } }
 
 /// Part of `tools.ozone.setting.upsertOption`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum InputManagerRole {
+    /// Rights to take moderation actions of nearly every kind.
+    ///
     /// `tools.ozone.team.defs#roleModerator`
     RoleModerator,
+    /// Rights to look through reports and pass them on, with few other actions.
+    ///
     /// `tools.ozone.team.defs#roleTriage`
     RoleTriage,
+    /// Rights to issue and revoke verifications.
+    ///
     /// `tools.ozone.team.defs#roleVerifier`
     RoleVerifier,
+    /// Full rights, including the management of the team.
+    ///
     /// `tools.ozone.team.defs#roleAdmin`
     RoleAdmin,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     InputManagerRole {
         RoleModerator = "tools.ozone.team.defs#roleModerator",
         RoleTriage = "tools.ozone.team.defs#roleTriage",
@@ -121,20 +141,19 @@ crate::open_string! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `option`.
     pub option: api::tools::ozone::setting::defs::OptionDef,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.setting.upsertOption", record: false, {
         0 option: "option" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`option`](field@Self::option).
     pub fn new(option: api::tools::ozone::setting::defs::OptionDef) -> Self {
         Self {
             option,
@@ -142,3 +161,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `tools.ozone.setting.upsertOption`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

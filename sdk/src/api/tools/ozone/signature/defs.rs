@@ -10,15 +10,13 @@ use crate::types;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SigDetail {
-    /// `property`.
     pub property: String,
-    /// `value`.
     pub value: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     SigDetail, "tools.ozone.signature.defs#sigDetail", record: false, {
         0 property: "property" required,
         1 value: "value" required,
@@ -26,7 +24,8 @@ crate::object! {
 }
 
 impl SigDetail {
-    /// With the required fields.
+    /// Creates `SigDetail` with its required fields: [`property`](field@Self::property) and
+    /// [`value`](field@Self::value).
     pub fn new(property: impl Into<String>, value: impl Into<String>) -> Self {
         Self {
             property: property.into(),

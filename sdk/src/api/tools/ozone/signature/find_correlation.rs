@@ -20,7 +20,7 @@ impl xrpc::Method for FindCorrelation {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for FindCorrelation {}
@@ -29,14 +29,13 @@ impl xrpc::Query for FindCorrelation {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `dids`.
     pub dids: Vec<types::Did>,
 }
 
-crate::params! { Params { 0 dids: "dids" } }
+crate::__v1::params! { Params { 0 dids: "dids" } }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`dids`](field@Self::dids).
     pub fn new(dids: Vec<types::Did>) -> Self {
         Self { dids }
     }
@@ -46,20 +45,19 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `details`.
     pub details: Vec<api::tools::ozone::signature::defs::SigDetail>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.signature.findCorrelation", record: false, {
         0 details: "details" required,
     }
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`details`](field@Self::details).
     pub fn new(details: Vec<api::tools::ozone::signature::defs::SigDetail>) -> Self {
         Self {
             details,
@@ -67,3 +65,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `tools.ozone.signature.findCorrelation`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -20,19 +20,22 @@ impl xrpc::Method for FindRelatedAccounts {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for FindRelatedAccounts {}
 
 impl xrpc::Paginated for FindRelatedAccounts {
     type Item = RelatedAccount;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(output: Output) -> Vec<RelatedAccount> {
         output.accounts
     }
@@ -42,15 +45,13 @@ impl xrpc::Paginated for FindRelatedAccounts {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `did`.
     pub did: types::Did,
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 did: "did",
         1 cursor: "cursor",
@@ -59,7 +60,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`did`](field@Self::did).
     pub fn new(did: types::Did) -> Self {
         Self {
             did,
@@ -69,21 +70,19 @@ impl Params {
     }
 }
 
-crate::setters! { Params { cursor = cursor: into String, limit = limit: plain i64 } }
+crate::__v1::setters! { Params { cursor = cursor: into String, limit = limit: plain i64 } }
 
 /// The output of `tools.ozone.signature.findRelatedAccounts`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `accounts`.
     pub accounts: Vec<RelatedAccount>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.signature.findRelatedAccounts", record: false, {
         0 cursor: "cursor" optional,
         1 accounts: "accounts" required,
@@ -91,7 +90,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`accounts`](field@Self::accounts).
     pub fn new(accounts: Vec<RelatedAccount>) -> Self {
         Self {
             cursor: None,
@@ -101,19 +100,25 @@ impl Output {
     }
 }
 
+/// The errors of `tools.ozone.signature.findRelatedAccounts`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }
+
 /// `tools.ozone.signature.findRelatedAccounts#relatedAccount`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct RelatedAccount {
-    /// `account`.
     pub account: api::com::atproto::admin::defs::AccountView,
     /// Features that both accounts share.
     pub similarities: Option<Vec<api::tools::ozone::signature::defs::SigDetail>>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     RelatedAccount, "tools.ozone.signature.findRelatedAccounts#relatedAccount", record: false, {
         0 account: "account" required,
         1 similarities: "similarities" optional,
@@ -121,7 +126,7 @@ crate::object! {
 }
 
 impl RelatedAccount {
-    /// With the required fields.
+    /// Creates `RelatedAccount` with its required field, [`account`](field@Self::account).
     pub fn new(account: api::com::atproto::admin::defs::AccountView) -> Self {
         Self {
             account,

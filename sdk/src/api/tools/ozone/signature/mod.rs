@@ -16,31 +16,44 @@ pub mod search_accounts;
 pub struct ToolsOzoneSignature<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! { tools_ozone_signature, ToolsOzoneSignature, "tools.ozone.signature" }
+crate::__v1::accessor! { tools_ozone_signature, ToolsOzoneSignature, "tools.ozone.signature" }
 
 #[cfg(feature = "client")]
 impl<'c> ToolsOzoneSignature<'c> {
+    /// Returns the methods of `tools.ozone.signature` over any transport.
+    pub fn over(transport: &'c dyn xrpc::Transport) -> Self {
+        Self(xrpc::Caller::new(transport))
+    }
+
     /// Returns the threat signatures that all of the given accounts have in common; moderators only.
     ///
     /// `tools.ozone.signature.findCorrelation`
+    ///
+    /// Returns [`Output`](find_correlation::Output).
     pub fn find_correlation(
         &self,
         params: find_correlation::Params,
     ) -> xrpc::Call<'c, find_correlation::FindCorrelation> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Lists the accounts that share threat signatures with a given account; moderators only.
     ///
     /// `tools.ozone.signature.findRelatedAccounts`
+    ///
+    /// Returns [`Output`](find_related_accounts::Output).
     pub fn find_related_accounts(
         &self,
         params: find_related_accounts::Params,
     ) -> xrpc::Call<'c, find_related_accounts::FindRelatedAccounts> {
         xrpc::Call::new(self.0, params, ())
     }
+
     /// Lists the accounts that have at least one of the given threat signature values; moderators only.
     ///
     /// `tools.ozone.signature.searchAccounts`
+    ///
+    /// Returns [`Output`](search_accounts::Output).
     pub fn search_accounts(
         &self,
         params: search_accounts::Params,

@@ -20,19 +20,22 @@ impl xrpc::Method for SearchAccounts {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for SearchAccounts {}
 
 impl xrpc::Paginated for SearchAccounts {
     type Item = api::com::atproto::admin::defs::AccountView;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(output: Output) -> Vec<api::com::atproto::admin::defs::AccountView> {
         output.accounts
     }
@@ -42,15 +45,13 @@ impl xrpc::Paginated for SearchAccounts {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// `values`.
     pub values: Vec<String>,
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 values: "values",
         1 cursor: "cursor",
@@ -59,7 +60,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With the required fields.
+    /// Creates `Params` with its required field, [`values`](field@Self::values).
     pub fn new(values: Vec<String>) -> Self {
         Self {
             values,
@@ -69,21 +70,19 @@ impl Params {
     }
 }
 
-crate::setters! { Params { cursor = cursor: into String, limit = limit: plain i64 } }
+crate::__v1::setters! { Params { cursor = cursor: into String, limit = limit: plain i64 } }
 
 /// The output of `tools.ozone.signature.searchAccounts`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `accounts`.
     pub accounts: Vec<api::com::atproto::admin::defs::AccountView>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.signature.searchAccounts", record: false, {
         0 cursor: "cursor" optional,
         1 accounts: "accounts" required,
@@ -91,7 +90,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`accounts`](field@Self::accounts).
     pub fn new(accounts: Vec<api::com::atproto::admin::defs::AccountView>) -> Self {
         Self {
             cursor: None,
@@ -100,3 +99,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `tools.ozone.signature.searchAccounts`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `tools.ozone.team.addMember`
 ///
-/// Errors: `MemberAlreadyExists`.
+/// Errors: `MemberAlreadyExists`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AddMember;
 
@@ -19,7 +19,7 @@ impl xrpc::Method for AddMember {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -27,19 +27,31 @@ impl xrpc::Method for AddMember {
 
 impl xrpc::Procedure for AddMember {}
 
+/// The parameters of `tools.ozone.team.addMember`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `tools.ozone.team.addMember`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `did`.
     pub did: types::Did,
-    /// `role`.
     pub role: InputRole,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "tools.ozone.team.addMember", record: false, {
         0 did: "did" required,
         1 role: "role" required,
@@ -47,7 +59,7 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required fields: [`did`](field@Self::did) and [`role`](field@Self::role).
     pub fn new(did: types::Did, role: impl Into<InputRole>) -> Self {
         Self {
             did,
@@ -61,19 +73,27 @@ impl Input {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum InputRole {
+    /// Full rights, including the management of the team.
+    ///
     /// `tools.ozone.team.defs#roleAdmin`
     RoleAdmin,
+    /// Rights to take moderation actions of nearly every kind.
+    ///
     /// `tools.ozone.team.defs#roleModerator`
     RoleModerator,
+    /// Rights to issue and revoke verifications.
+    ///
     /// `tools.ozone.team.defs#roleVerifier`
     RoleVerifier,
+    /// Rights to look through reports and pass them on, with few other actions.
+    ///
     /// `tools.ozone.team.defs#roleTriage`
     RoleTriage,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     InputRole {
         RoleAdmin = "tools.ozone.team.defs#roleAdmin",
         RoleModerator = "tools.ozone.team.defs#roleModerator",
@@ -85,7 +105,7 @@ crate::open_string! {
 /// The output of `tools.ozone.team.addMember`.
 pub type Output = api::tools::ozone::team::defs::Member;
 
-/// The errors that the lexicon names.
+/// The errors of `tools.ozone.team.addMember`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -93,4 +113,4 @@ pub enum Error {
     MemberAlreadyExists,
 }
 
-crate::errors! { Error { MemberAlreadyExists = "MemberAlreadyExists" } }
+crate::__v1::errors! { Error { MemberAlreadyExists = "MemberAlreadyExists" } }

@@ -11,25 +11,19 @@ use crate::types;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Member {
-    /// `did`.
     pub did: types::Did,
     /// True when the member has lost access but stays on the list.
     pub disabled: Option<bool>,
-    /// `profile`.
     pub profile: Option<Box<api::app::bsky::actor::defs::ProfileViewDetailed>>,
-    /// `createdAt`.
     pub created_at: Option<types::Datetime>,
-    /// `updatedAt`.
     pub updated_at: Option<types::Datetime>,
-    /// `lastUpdatedBy`.
     pub last_updated_by: Option<String>,
-    /// `role`.
     pub role: MemberRole,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Member, "tools.ozone.team.defs#member", record: false, {
         0 did: "did" required,
         1 disabled: "disabled" optional,
@@ -42,7 +36,7 @@ crate::object! {
 }
 
 impl Member {
-    /// With the required fields.
+    /// Creates `Member` with its required fields: [`did`](field@Self::did) and [`role`](field@Self::role).
     pub fn new(did: types::Did, role: impl Into<MemberRole>) -> Self {
         Self {
             did,
@@ -61,19 +55,27 @@ impl Member {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MemberRole {
+    /// Full rights, including the management of the team.
+    ///
     /// `tools.ozone.team.defs#roleAdmin`
     RoleAdmin,
+    /// Rights to take moderation actions of nearly every kind.
+    ///
     /// `tools.ozone.team.defs#roleModerator`
     RoleModerator,
+    /// Rights to look through reports and pass them on, with few other actions.
+    ///
     /// `tools.ozone.team.defs#roleTriage`
     RoleTriage,
+    /// Rights to issue and revoke verifications.
+    ///
     /// `tools.ozone.team.defs#roleVerifier`
     RoleVerifier,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     MemberRole {
         RoleAdmin = "tools.ozone.team.defs#roleAdmin",
         RoleModerator = "tools.ozone.team.defs#roleModerator",

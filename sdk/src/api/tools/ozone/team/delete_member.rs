@@ -9,7 +9,7 @@ use crate::xrpc;
 ///
 /// `tools.ozone.team.deleteMember`
 ///
-/// Errors: `MemberNotFound`, `CannotDeleteSelf`.
+/// Errors: `MemberNotFound`, `CannotDeleteSelf`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeleteMember;
 
@@ -18,28 +18,45 @@ impl xrpc::Method for DeleteMember {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = None;
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
-    type Output = xrpc::Empty;
+    type Output = xrpc::Empty<Output>;
     type Error = Error;
 }
 
 impl xrpc::Procedure for DeleteMember {}
 
+/// The parameters of `tools.ozone.team.deleteMember`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `tools.ozone.team.deleteMember`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `did`.
     pub did: types::Did,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! { Input, "tools.ozone.team.deleteMember", record: false, { 0 did: "did" required } }
+crate::__v1::object! {
+    Input, "tools.ozone.team.deleteMember", record: false, {
+        0 did: "did" required,
+    }
+}
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`did`](field@Self::did).
     pub fn new(did: types::Did) -> Self {
         Self {
             did,
@@ -48,7 +65,14 @@ impl Input {
     }
 }
 
-/// The errors that the lexicon names.
+/// The output of `tools.ozone.team.deleteMember`.
+///
+/// The lexicon defines none: if the server sends a body, it is not read.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Output {}
+
+/// The errors of `tools.ozone.team.deleteMember`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -58,7 +82,7 @@ pub enum Error {
     CannotDeleteSelf,
 }
 
-crate::errors! {
+crate::__v1::errors! {
     Error {
         MemberNotFound = "MemberNotFound",
         CannotDeleteSelf = "CannotDeleteSelf",

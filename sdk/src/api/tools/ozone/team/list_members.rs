@@ -20,19 +20,22 @@ impl xrpc::Method for ListMembers {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for ListMembers {}
 
 impl xrpc::Paginated for ListMembers {
     type Item = api::tools::ozone::team::defs::Member;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(output: Output) -> Vec<api::tools::ozone::team::defs::Member> {
         output.members
     }
@@ -44,17 +47,14 @@ impl xrpc::Paginated for ListMembers {
 pub struct Params {
     /// Words to look for in names and handles.
     pub q: Option<String>,
-    /// `disabled`.
     pub disabled: Option<bool>,
-    /// `roles`.
     pub roles: Option<Vec<String>>,
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
-    /// `cursor`.
     pub cursor: Option<String>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 q: "q",
         1 disabled: "disabled",
@@ -65,7 +65,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With nothing set.
+    /// Creates `Params` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             q: None,
@@ -77,7 +77,7 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
         q = q: into String,
         disabled = disabled: plain bool,
@@ -91,15 +91,13 @@ crate::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `members`.
     pub members: Vec<api::tools::ozone::team::defs::Member>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.team.listMembers", record: false, {
         0 cursor: "cursor" optional,
         1 members: "members" required,
@@ -107,7 +105,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`members`](field@Self::members).
     pub fn new(members: Vec<api::tools::ozone::team::defs::Member>) -> Self {
         Self {
             cursor: None,
@@ -116,3 +114,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `tools.ozone.team.listMembers`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

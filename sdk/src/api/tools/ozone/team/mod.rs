@@ -17,50 +17,59 @@ pub mod update_member;
 pub struct ToolsOzoneTeam<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! { tools_ozone_team, ToolsOzoneTeam, "tools.ozone.team" }
+crate::__v1::accessor! { tools_ozone_team, ToolsOzoneTeam, "tools.ozone.team" }
 
 #[cfg(feature = "client")]
 impl<'c> ToolsOzoneTeam<'c> {
+    /// Returns the methods of `tools.ozone.team` over any transport.
+    pub fn over(transport: &'c dyn xrpc::Transport) -> Self {
+        Self(xrpc::Caller::new(transport))
+    }
+
     /// Adds an account to the moderation team with a role; needs admin rights.
     ///
     /// `tools.ozone.team.addMember`
     ///
-    /// Errors: `MemberAlreadyExists`.
+    /// Returns [`Output`](add_member::Output). Errors: `MemberAlreadyExists`; see [`Error`](add_member::Error).
     pub fn add_member(
         &self,
         input: add_member::Input,
     ) -> xrpc::Call<'c, add_member::AddMember> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, add_member::Params::new(), input)
     }
+
     /// Removes an account from the moderation team; needs admin rights.
     ///
     /// `tools.ozone.team.deleteMember`
     ///
-    /// Errors: `MemberNotFound`, `CannotDeleteSelf`.
+    /// Returns [`Output`](delete_member::Output). Errors: `MemberNotFound`, `CannotDeleteSelf`; see
+    /// [`Error`](delete_member::Error).
     pub fn delete_member(
         &self,
         input: delete_member::Input,
     ) -> xrpc::Call<'c, delete_member::DeleteMember> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, delete_member::Params::new(), input)
     }
+
     /// Lists the members of the moderation team, with filters by name, role and state; moderators only.
     ///
     /// `tools.ozone.team.listMembers`
-    pub fn list_members(
-        &self,
-        params: list_members::Params,
-    ) -> xrpc::Call<'c, list_members::ListMembers> {
-        xrpc::Call::new(self.0, params, ())
+    ///
+    /// Optional parameters: [`Params`](list_members::Params), set with [`params`](xrpc::Call::params). Returns
+    /// [`Output`](list_members::Output).
+    pub fn list_members(&self) -> xrpc::Call<'c, list_members::ListMembers> {
+        xrpc::Call::new(self.0, list_members::Params::new(), ())
     }
+
     /// Changes the role of a team member or switches the member off or on; needs admin rights.
     ///
     /// `tools.ozone.team.updateMember`
     ///
-    /// Errors: `MemberNotFound`.
+    /// Returns [`Output`](update_member::Output). Errors: `MemberNotFound`; see [`Error`](update_member::Error).
     pub fn update_member(
         &self,
         input: update_member::Input,
     ) -> xrpc::Call<'c, update_member::UpdateMember> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, update_member::Params::new(), input)
     }
 }

@@ -10,7 +10,7 @@ use crate::xrpc;
 ///
 /// `tools.ozone.team.updateMember`
 ///
-/// Errors: `MemberNotFound`.
+/// Errors: `MemberNotFound`; see [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UpdateMember;
 
@@ -19,7 +19,7 @@ impl xrpc::Method for UpdateMember {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
     type Error = Error;
@@ -27,21 +27,32 @@ impl xrpc::Method for UpdateMember {
 
 impl xrpc::Procedure for UpdateMember {}
 
+/// The parameters of `tools.ozone.team.updateMember`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The input of `tools.ozone.team.updateMember`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `did`.
     pub did: types::Did,
-    /// `disabled`.
     pub disabled: Option<bool>,
-    /// `role`.
     pub role: Option<InputRole>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "tools.ozone.team.updateMember", record: false, {
         0 did: "did" required,
         1 disabled: "disabled" optional,
@@ -50,7 +61,7 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`did`](field@Self::did).
     pub fn new(did: types::Did) -> Self {
         Self {
             did,
@@ -61,25 +72,33 @@ impl Input {
     }
 }
 
-crate::setters! { Input { disabled = disabled: plain bool, role = role: into InputRole } }
+crate::__v1::setters! { Input { disabled = disabled: plain bool, role = role: into InputRole } }
 
 /// Part of `tools.ozone.team.updateMember`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum InputRole {
+    /// Full rights, including the management of the team.
+    ///
     /// `tools.ozone.team.defs#roleAdmin`
     RoleAdmin,
+    /// Rights to take moderation actions of nearly every kind.
+    ///
     /// `tools.ozone.team.defs#roleModerator`
     RoleModerator,
+    /// Rights to issue and revoke verifications.
+    ///
     /// `tools.ozone.team.defs#roleVerifier`
     RoleVerifier,
+    /// Rights to look through reports and pass them on, with few other actions.
+    ///
     /// `tools.ozone.team.defs#roleTriage`
     RoleTriage,
-    /// A value that the lexicon does not name.
+    /// Any other value.
     Other(types::SmallString),
 }
 
-crate::open_string! {
+crate::__v1::open_string! {
     InputRole {
         RoleAdmin = "tools.ozone.team.defs#roleAdmin",
         RoleModerator = "tools.ozone.team.defs#roleModerator",
@@ -91,7 +110,7 @@ crate::open_string! {
 /// The output of `tools.ozone.team.updateMember`.
 pub type Output = api::tools::ozone::team::defs::Member;
 
-/// The errors that the lexicon names.
+/// The errors of `tools.ozone.team.updateMember`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -99,4 +118,4 @@ pub enum Error {
     MemberNotFound,
 }
 
-crate::errors! { Error { MemberNotFound = "MemberNotFound" } }
+crate::__v1::errors! { Error { MemberNotFound = "MemberNotFound" } }

@@ -11,37 +11,27 @@ use crate::types;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct VerificationView {
-    /// `issuer`.
     pub issuer: types::Did,
     /// Address of the verification record.
     pub uri: types::AtUri,
-    /// `subject`.
     pub subject: types::Did,
     /// Handle that the account had when it was verified.
     pub handle: types::Handle,
     /// Display name that the account had when it was verified.
     pub display_name: String,
-    /// `createdAt`.
     pub created_at: types::Datetime,
-    /// `revokeReason`.
     pub revoke_reason: Option<String>,
-    /// `revokedAt`.
     pub revoked_at: Option<types::Datetime>,
-    /// `revokedBy`.
     pub revoked_by: Option<types::Did>,
-    /// `subjectProfile`.
     pub subject_profile: Option<types::Unknown>,
-    /// `issuerProfile`.
     pub issuer_profile: Option<types::Unknown>,
-    /// `subjectRepo`.
     pub subject_repo: Option<VerificationViewSubjectRepo>,
-    /// `issuerRepo`.
     pub issuer_repo: Option<VerificationViewIssuerRepo>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     VerificationView, "tools.ozone.verification.defs#verificationView", record: false, {
         0 issuer: "issuer" required,
         1 uri: "uri" required,
@@ -60,7 +50,9 @@ crate::object! {
 }
 
 impl VerificationView {
-    /// With the required fields.
+    /// Creates `VerificationView` with its required fields: [`issuer`](field@Self::issuer),
+    /// [`uri`](field@Self::uri), [`subject`](field@Self::subject), [`handle`](field@Self::handle),
+    /// [`display_name`](field@Self::display_name) and [`created_at`](field@Self::created_at).
     pub fn new(
         issuer: types::Did,
         uri: types::AtUri,
@@ -96,11 +88,11 @@ pub enum VerificationViewSubjectRepo {
     RepoViewDetail(Box<api::tools::ozone::moderation::defs::RepoViewDetail>),
     /// `tools.ozone.moderation.defs#repoViewNotFound`
     RepoViewNotFound(Box<api::tools::ozone::moderation::defs::RepoViewNotFound>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     VerificationViewSubjectRepo, open {
         RepoViewDetail(api::tools::ozone::moderation::defs::RepoViewDetail) = "tools.ozone.moderation.defs#repoViewDetail",
         RepoViewNotFound(api::tools::ozone::moderation::defs::RepoViewNotFound) = "tools.ozone.moderation.defs#repoViewNotFound",
@@ -115,11 +107,11 @@ pub enum VerificationViewIssuerRepo {
     RepoViewDetail(Box<api::tools::ozone::moderation::defs::RepoViewDetail>),
     /// `tools.ozone.moderation.defs#repoViewNotFound`
     RepoViewNotFound(Box<api::tools::ozone::moderation::defs::RepoViewNotFound>),
-    /// A variant that the lexicon does not name.
+    /// Any other variant.
     Other(types::Unknown),
 }
 
-crate::union! {
+crate::__v1::union! {
     VerificationViewIssuerRepo, open {
         RepoViewDetail(api::tools::ozone::moderation::defs::RepoViewDetail) = "tools.ozone.moderation.defs#repoViewDetail",
         RepoViewNotFound(api::tools::ozone::moderation::defs::RepoViewNotFound) = "tools.ozone.moderation.defs#repoViewNotFound",

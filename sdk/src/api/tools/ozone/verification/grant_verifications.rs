@@ -17,32 +17,46 @@ impl xrpc::Method for GrantVerifications {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for GrantVerifications {}
+
+/// The parameters of `tools.ozone.verification.grantVerifications`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `tools.ozone.verification.grantVerifications`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// `verifications`: At most 100 elements.
+    /// At most 100 elements.
     pub verifications: Vec<VerificationInput>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "tools.ozone.verification.grantVerifications", record: false, {
         0 verifications: "verifications" required [MaxLength(100)],
     }
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`verifications`](field@Self::verifications).
     pub fn new(verifications: Vec<VerificationInput>) -> Self {
         Self {
             verifications,
@@ -55,15 +69,14 @@ impl Input {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `verifications`.
     pub verifications: Vec<api::tools::ozone::verification::defs::VerificationView>,
     /// Accounts that could not be verified, each with its error.
     pub failed_verifications: Vec<GrantError>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.verification.grantVerifications", record: false, {
         0 verifications: "verifications" required,
         1 failed_verifications: "failedVerifications" required,
@@ -71,7 +84,8 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required fields: [`verifications`](field@Self::verifications) and
+    /// [`failed_verifications`](field@Self::failed_verifications).
     pub fn new(
         verifications: Vec<api::tools::ozone::verification::defs::VerificationView>,
         failed_verifications: Vec<GrantError>,
@@ -84,23 +98,28 @@ impl Output {
     }
 }
 
+/// The errors of `tools.ozone.verification.grantVerifications`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }
+
 /// `tools.ozone.verification.grantVerifications#verificationInput`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct VerificationInput {
-    /// `subject`.
     pub subject: types::Did,
     /// Handle that is to be vouched for; the verification lapses when it changes.
     pub handle: types::Handle,
     /// Display name that is to be vouched for; the verification lapses when it changes.
     pub display_name: String,
-    /// `createdAt`.
     pub created_at: Option<types::Datetime>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     VerificationInput, "tools.ozone.verification.grantVerifications#verificationInput", record: false, {
         0 subject: "subject" required,
         1 handle: "handle" required,
@@ -110,7 +129,8 @@ crate::object! {
 }
 
 impl VerificationInput {
-    /// With the required fields.
+    /// Creates `VerificationInput` with its required fields: [`subject`](field@Self::subject),
+    /// [`handle`](field@Self::handle) and [`display_name`](field@Self::display_name).
     pub fn new(
         subject: types::Did,
         handle: types::Handle,
@@ -126,21 +146,19 @@ impl VerificationInput {
     }
 }
 
-crate::setters! { VerificationInput { created_at = created_at: plain types::Datetime } }
+crate::__v1::setters! { VerificationInput { created_at = created_at: plain types::Datetime } }
 
 /// `tools.ozone.verification.grantVerifications#grantError`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct GrantError {
-    /// `error`.
     pub error: String,
-    /// `subject`.
     pub subject: types::Did,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     GrantError, "tools.ozone.verification.grantVerifications#grantError", record: false, {
         0 error: "error" required,
         1 subject: "subject" required,
@@ -148,7 +166,8 @@ crate::object! {
 }
 
 impl GrantError {
-    /// With the required fields.
+    /// Creates `GrantError` with its required fields: [`error`](field@Self::error) and
+    /// [`subject`](field@Self::subject).
     pub fn new(error: impl Into<String>, subject: types::Did) -> Self {
         Self {
             error: error.into(),

@@ -20,19 +20,22 @@ impl xrpc::Method for ListVerifications {
     type Params = Params;
     type Input = xrpc::Empty;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Query for ListVerifications {}
 
 impl xrpc::Paginated for ListVerifications {
     type Item = api::tools::ozone::verification::defs::VerificationView;
+
     fn set_cursor(params: &mut Params, cursor: String) {
         params.cursor = Some(cursor);
     }
+
     fn cursor(output: &Output) -> Option<&str> {
         output.cursor.as_deref()
     }
+
     fn into_items(
         output: Output,
     ) -> Vec<api::tools::ozone::verification::defs::VerificationView> {
@@ -44,25 +47,22 @@ impl xrpc::Paginated for ListVerifications {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `limit`: 1 to 100. 50 if absent.
+    /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
-    /// `createdAfter`.
     pub created_after: Option<types::Datetime>,
-    /// `createdBefore`.
     pub created_before: Option<types::Datetime>,
-    /// `issuers`: At most 100 elements.
+    /// At most 100 elements.
     pub issuers: Option<Vec<types::Did>>,
-    /// `subjects`: At most 100 elements.
+    /// At most 100 elements.
     pub subjects: Option<Vec<types::Did>>,
-    /// `sortDirection`: `desc` if absent.
+    /// Defaults to `desc`.
     pub sort_direction: Option<ParamsSortDirection>,
     /// When true, only revoked ones; when false, only valid ones.
     pub is_revoked: Option<bool>,
 }
 
-crate::params! {
+crate::__v1::params! {
     Params {
         0 cursor: "cursor",
         1 limit: "limit" [Minimum(1), Maximum(100)] = Integer(50),
@@ -76,7 +76,7 @@ crate::params! {
 }
 
 impl Params {
-    /// With nothing set.
+    /// Creates `Params` without any of its optional fields.
     pub fn new() -> Self {
         Self {
             cursor: None,
@@ -91,7 +91,7 @@ impl Params {
     }
 }
 
-crate::setters! {
+crate::__v1::setters! {
     Params {
         cursor = cursor: into String,
         limit = limit: plain i64,
@@ -114,21 +114,19 @@ pub enum ParamsSortDirection {
     Desc,
 }
 
-crate::closed_string! { ParamsSortDirection { Asc = "asc", Desc = "desc" } }
+crate::__v1::closed_string! { ParamsSortDirection { Asc = "asc", Desc = "desc" } }
 
 /// The output of `tools.ozone.verification.listVerifications`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `cursor`.
     pub cursor: Option<String>,
-    /// `verifications`.
     pub verifications: Vec<api::tools::ozone::verification::defs::VerificationView>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.verification.listVerifications", record: false, {
         0 cursor: "cursor" optional,
         1 verifications: "verifications" required,
@@ -136,7 +134,7 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required field, [`verifications`](field@Self::verifications).
     pub fn new(
         verifications: Vec<api::tools::ozone::verification::defs::VerificationView>,
     ) -> Self {
@@ -147,3 +145,10 @@ impl Output {
         }
     }
 }
+
+/// The errors of `tools.ozone.verification.listVerifications`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }

@@ -16,35 +16,48 @@ pub mod revoke_verifications;
 pub struct ToolsOzoneVerification<'c>(xrpc::Caller<'c>);
 
 #[cfg(feature = "client")]
-crate::accessor! { tools_ozone_verification, ToolsOzoneVerification, "tools.ozone.verification" }
+crate::__v1::accessor! { tools_ozone_verification, ToolsOzoneVerification, "tools.ozone.verification" }
 
 #[cfg(feature = "client")]
 impl<'c> ToolsOzoneVerification<'c> {
+    /// Returns the methods of `tools.ozone.verification` over any transport.
+    pub fn over(transport: &'c dyn xrpc::Transport) -> Self {
+        Self(xrpc::Caller::new(transport))
+    }
+
     /// Issues verifications for several accounts in the name of the service; needs verifier or admin rights.
     ///
     /// `tools.ozone.verification.grantVerifications`
+    ///
+    /// Returns [`Output`](grant_verifications::Output).
     pub fn grant_verifications(
         &self,
         input: grant_verifications::Input,
     ) -> xrpc::Call<'c, grant_verifications::GrantVerifications> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, grant_verifications::Params::new(), input)
     }
+
     /// Lists issued verifications by issuer, subject, time and state; moderators only.
     ///
     /// `tools.ozone.verification.listVerifications`
+    ///
+    /// Optional parameters: [`Params`](list_verifications::Params), set with [`params`](xrpc::Call::params).
+    /// Returns [`Output`](list_verifications::Output).
     pub fn list_verifications(
         &self,
-        params: list_verifications::Params,
     ) -> xrpc::Call<'c, list_verifications::ListVerifications> {
-        xrpc::Call::new(self.0, params, ())
+        xrpc::Call::new(self.0, list_verifications::Params::new(), ())
     }
+
     /// Revokes verifications by record address, in the name of the service; needs verifier or admin rights.
     ///
     /// `tools.ozone.verification.revokeVerifications`
+    ///
+    /// Returns [`Output`](revoke_verifications::Output).
     pub fn revoke_verifications(
         &self,
         input: revoke_verifications::Input,
     ) -> xrpc::Call<'c, revoke_verifications::RevokeVerifications> {
-        xrpc::Call::new(self.0, xrpc::NoParams, input)
+        xrpc::Call::new(self.0, revoke_verifications::Params::new(), input)
     }
 }

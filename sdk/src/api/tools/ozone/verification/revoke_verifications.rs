@@ -16,13 +16,27 @@ impl xrpc::Method for RevokeVerifications {
     const KIND: xrpc::Kind = xrpc::Kind::Procedure;
     const INPUT: Option<&'static str> = Some("application/json");
     const OUTPUT: Option<&'static str> = Some("application/json");
-    type Params = xrpc::NoParams;
+    type Params = Params;
     type Input = xrpc::Json<Input>;
     type Output = xrpc::Json<Output>;
-    type Error = xrpc::NoError;
+    type Error = Error;
 }
 
 impl xrpc::Procedure for RevokeVerifications {}
+
+/// The parameters of `tools.ozone.verification.revokeVerifications`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {}
+
+crate::__v1::params! { Params {} }
+
+impl Params {
+    /// Creates `Params`, which has no fields in the lexicon.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
 
 /// The input of `tools.ozone.verification.revokeVerifications`.
 #[derive(Clone)]
@@ -32,13 +46,13 @@ pub struct Input {
     ///
     /// At most 100 elements.
     pub uris: Vec<types::AtUri>,
-    /// `revokeReason`: At most 1000 bytes.
+    /// At most 1000 bytes.
     pub revoke_reason: Option<String>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Input, "tools.ozone.verification.revokeVerifications", record: false, {
         0 uris: "uris" required [MaxLength(100)],
         1 revoke_reason: "revokeReason" optional [MaxBytes(1000)],
@@ -46,7 +60,7 @@ crate::object! {
 }
 
 impl Input {
-    /// With the required fields.
+    /// Creates `Input` with its required field, [`uris`](field@Self::uris).
     pub fn new(uris: Vec<types::AtUri>) -> Self {
         Self {
             uris,
@@ -56,21 +70,20 @@ impl Input {
     }
 }
 
-crate::setters! { Input { revoke_reason = revoke_reason: into String } }
+crate::__v1::setters! { Input { revoke_reason = revoke_reason: into String } }
 
 /// The output of `tools.ozone.verification.revokeVerifications`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// `revokedVerifications`.
     pub revoked_verifications: Vec<types::AtUri>,
     /// Verifications that could not be revoked, each with its error.
     pub failed_revocations: Vec<RevokeError>,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     Output, "tools.ozone.verification.revokeVerifications", record: false, {
         0 revoked_verifications: "revokedVerifications" required,
         1 failed_revocations: "failedRevocations" required,
@@ -78,7 +91,8 @@ crate::object! {
 }
 
 impl Output {
-    /// With the required fields.
+    /// Creates `Output` with its required fields: [`revoked_verifications`](field@Self::revoked_verifications) and
+    /// [`failed_revocations`](field@Self::failed_revocations).
     pub fn new(
         revoked_verifications: Vec<types::AtUri>,
         failed_revocations: Vec<RevokeError>,
@@ -91,19 +105,24 @@ impl Output {
     }
 }
 
+/// The errors of `tools.ozone.verification.revokeVerifications`. The lexicon names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {}
+
+crate::__v1::errors! { Error {} }
+
 /// `tools.ozone.verification.revokeVerifications#revokeError`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct RevokeError {
-    /// `uri`.
     pub uri: types::AtUri,
-    /// `error`.
     pub error: String,
-    /// Fields that the lexicon does not name.
+    /// Fields that the lexicon does not define.
     pub extra: types::Extra,
 }
 
-crate::object! {
+crate::__v1::object! {
     RevokeError, "tools.ozone.verification.revokeVerifications#revokeError", record: false, {
         0 uri: "uri" required,
         1 error: "error" required,
@@ -111,7 +130,7 @@ crate::object! {
 }
 
 impl RevokeError {
-    /// With the required fields.
+    /// Creates `RevokeError` with its required fields: [`uri`](field@Self::uri) and [`error`](field@Self::error).
     pub fn new(uri: types::AtUri, error: impl Into<String>) -> Self {
         Self {
             uri,
