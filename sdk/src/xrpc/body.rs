@@ -215,6 +215,7 @@ impl<T: Data + FromData + Send + 'static> Body for Json<T> {
 
 /// A body of bytes, which is streamed.
 #[derive(Debug)]
+#[expect(clippy::exhaustive_structs, reason = "a marker type without fields")]
 pub struct Raw;
 
 impl Body for Raw {
