@@ -200,8 +200,8 @@ async fn a_forbidden_call_names_the_scope_and_is_not_repeated() {
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert_eq!(
         error.to_string(),
-        "com.atproto.repo.deleteRecord needs the scope `repo:com.example.note?action=delete`, \
-         which was not granted; the user has to sign in with it"
+        "com.atproto.repo.deleteRecord requires the scope `repo:com.example.note?action=delete`, \
+         which was not granted; the user must sign in again with this scope"
     );
     assert_eq!(world.stub.with(|s| s.requests), 0);
     // The response of the stub does not conform to the lexicon, but the call was sent.
