@@ -66,6 +66,7 @@ impl Transport for PublicClient {
 /// ```
 /// use atproto_sdk::PublicClient;
 ///
+/// # let _ = rustls::crypto::ring::default_provider().install_default();
 /// // Share a connection pool with the rest of the program.
 /// let http = reqwest::Client::builder().user_agent("example/1.0").build()?;
 /// let client = PublicClient::builder("https://public.api.example.com").http_client(http).build()?;
@@ -100,6 +101,10 @@ impl PublicClientBuilder {
     ///
     /// Other clients of this crate do not have this setting, because a redirect could send their credentials to another
     /// server.
+    ///
+    /// This crate enables no TLS backend of `reqwest`. Enable one in your `Cargo.toml`, or install a default
+    /// [`CryptoProvider`](https://docs.rs/rustls/latest/rustls/crypto/struct.CryptoProvider.html) of `rustls`, before you
+    /// create the client.
     pub fn http_client(mut self, client: reqwest::Client) -> Self {
         self.http.set_client(client);
         self
