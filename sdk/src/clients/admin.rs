@@ -95,14 +95,15 @@ impl AdminClientBuilder {
     /// environment names. Redirects are not
     /// followed in any case: the password stays with the server that it belongs to.
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
-        self.http.set_proxy(url.into());
+        self.http = HttpOptions::Proxy(url.into());
         self
     }
 
     /// Builds the client.
     ///
     /// # Errors
-    /// When the origin is not an http(s) address without path, or the TLS configuration of the system cannot be used.
+    /// When the origin is not an http(s) address without path, the address of the proxy cannot be used, or TLS cannot be set
+    /// up.
     pub fn build(self) -> Result<AdminClient, InvalidService> {
         let plain = PlainClient::new(&self.origin, self.http)?;
         Ok(AdminClient { plain, authorization: self.authorization, validates_input: true })

@@ -10,32 +10,34 @@ use crate::xrpc::{
 
 /// How the HTTP client of a service is made.
 #[derive(Default)]
-pub(super) struct HttpOptions {
-    proxy: Option<String>,
-    client: Option<reqwest::Client>,
+pub(super) enum HttpOptions {
+    /// As the environment says.
+    #[default]
+    Default,
+    /// Through the proxy at this address.
+    Proxy(String),
+    /// By a client of the app's own.
+    Client(reqwest::Client),
 }
 
 impl HttpOptions {
-    pub(super) fn set_proxy(&mut self, url: String) {
-        self.proxy = Some(url);
-    }
-
-    pub(super) fn set_client(&mut self, client: reqwest::Client) {
-        self.client = Some(client);
-    }
-
     fn build(self) -> Result<reqwest::Client, InvalidService> {
-        match self.client {
-            Some(client) => Ok(client),
-            None => service::client(self.proxy.as_deref()),
+        match self {
+            Self::Default => service::client(None),
+            Self::Proxy(url) => service::client(Some(&url)),
+            Self::Client(client) => Ok(client),
         }
     }
 }
 
 impl fmt::Debug for HttpOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A proxy's address can hold a password.
-        f.debug_struct("HttpOptions").field("has_proxy", &self.proxy.is_some()).finish_non_exhaustive()
+        // The address of a proxy can contain a password.
+        f.write_str(match self {
+            Self::Default => "Default",
+            Self::Proxy(_) => "Proxy(..)",
+            Self::Client(_) => "Client(..)",
+        })
     }
 }
 

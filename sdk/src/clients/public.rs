@@ -74,21 +74,23 @@ impl PublicClientBuilder {
     /// Sends everything through a proxy, such as `http://proxy.example.com:3128`, instead of through the one that the
     /// environment names.
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
-        self.http.set_proxy(url.into());
+        self.http = HttpOptions::Proxy(url.into());
         self
     }
 
     /// Uses an HTTP client of the app's own, with its connections, time limits and redirect policy. That is safe here,
-    /// because a public client sends no credentials; clients that do take a [`proxy`](Self::proxy) only.
+    /// because a public client sends no credentials; clients that do take a proxy only. The later of this and
+    /// [`proxy`](Self::proxy) applies.
     pub fn http_client(mut self, client: reqwest::Client) -> Self {
-        self.http.set_client(client);
+        self.http = HttpOptions::Client(client);
         self
     }
 
     /// Builds the client.
     ///
     /// # Errors
-    /// When the origin is not an http(s) address without path, or the TLS configuration of the system cannot be used.
+    /// When the origin is not an http(s) address without path, the address of the proxy cannot be used, or TLS cannot be set
+    /// up.
     pub fn build(self) -> Result<PublicClient, InvalidService> {
         Ok(PublicClient { plain: PlainClient::new(&self.origin, self.http)?, validates_input: true })
     }

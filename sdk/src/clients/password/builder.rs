@@ -40,7 +40,7 @@ impl PasswordClientBuilder {
     /// environment names. Redirects are not
     /// followed in any case: password and tokens stay with the server that they belong to.
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
-        self.http.set_proxy(url.into());
+        self.http = HttpOptions::Proxy(url.into());
         self
     }
 
