@@ -31,9 +31,14 @@ pub struct InvalidProxy;
 
 /// A proxy for all requests, regardless of their scheme and host.
 pub(crate) fn proxy(url: &str) -> Result<reqwest::Proxy, InvalidProxy> {
-    let usable =
-        url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    if usable { reqwest::Proxy::all(url).map_err(|_| InvalidProxy) } else { Err(InvalidProxy) }
+    let parsed = url::Url::parse(url).map_err(|_| InvalidProxy)?;
+    // The connector parses the URL again, with stricter rules, and uses no proxy if it fails. So both must accept the URL.
+    let understood = parsed.as_str().parse::<http::Uri>().is_ok_and(|uri| uri.authority().is_some());
+    if matches!(parsed.scheme(), "http" | "https") && parsed.has_host() && understood {
+        reqwest::Proxy::all(parsed.as_str()).map_err(|_| InvalidProxy)
+    } else {
+        Err(InvalidProxy)
+    }
 }
 
 #[cfg(test)]

@@ -15,7 +15,10 @@ use futures_util::StreamExt as _;
 use crate::{
     api::com::atproto::repo::{create_record, delete_record, get_record, list_records, put_record},
     types::{AtIdentifier, AtUri, Cid, Expected, Nullable, Record, RecordKey, Unknown},
-    xrpc::{BoxFuture, Call, Caller, DecodeError, Error, InvalidRequest, Labeler, LexiconError, Method as _},
+    xrpc::{
+        BoxFuture, Call, Caller, DecodeError, Error, InvalidRequest, Labeler, LexiconError, Method as _,
+        Response,
+    },
 };
 
 /// The records of one type in one repository; made by `client.records::<R>()` and `client.records_of::<R>(repo)`.
@@ -227,16 +230,24 @@ impl<'c, R> Get<'c, R> {
     call_options!(with_call);
 }
 
+impl<R: Record> Get<'_, R> {
+    /// Sends the call and returns the record with status and headers.
+    ///
+    /// # Errors
+    /// As for [`Records::get`].
+    pub async fn send(self) -> Result<Response<Entry<R>>, Error<get_record::Error>> {
+        let Response { status, headers, output, .. } = self.call.send().await?;
+        let value = decode(get_record::GetRecord::NSID, &output.value)?;
+        Ok(Response::new(status, headers, Entry { uri: output.uri, cid: output.cid, value }))
+    }
+}
+
 impl<'c, R: Record> IntoFuture for Get<'c, R> {
     type Output = Result<Entry<R>, Error<get_record::Error>>;
     type IntoFuture = BoxFuture<'c, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
-            let output = self.call.await?;
-            let value = decode(get_record::GetRecord::NSID, &output.value)?;
-            Ok(Entry { uri: output.uri, cid: output.cid, value })
-        })
+        Box::pin(async move { self.send().await.map(Response::into_output) })
     }
 }
 

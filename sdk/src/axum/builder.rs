@@ -7,12 +7,10 @@ use url::Url;
 
 use super::{Hook, Inner, WebAuth, WebError, cookie::Jar, return_to};
 use crate::{
+    limits,
     oauth::{AuthorizeOptions, OAuth, SessionId, SignedIn},
     store::SealingKeys,
 };
-
-/// The default lifetime of the session cookie.
-const DEFAULT_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// The error returned by [`WebAuthBuilder::build`].
 #[derive(Debug, thiserror::Error)]
@@ -109,7 +107,7 @@ impl WebAuthBuilder {
         Self {
             oauth,
             keys,
-            lifetime: DEFAULT_LIFETIME,
+            lifetime: limits::SESSION_COOKIE,
             cookie_name: "atproto".to_owned(),
             mounted_at: None,
             home: "/".to_owned(),

@@ -78,9 +78,11 @@ impl WebError {
                 _ => StatusCode::BAD_GATEWAY,
             },
             Self::Callback { source, .. } => match &**source {
-                CallbackError::Store { .. } | CallbackError::Pending(_) | CallbackError::Interrupted => {
-                    StatusCode::INTERNAL_SERVER_ERROR
-                }
+                CallbackError::Store { .. }
+                | CallbackError::Pending(_)
+                | CallbackError::Interrupted
+                | CallbackError::NoRandom(_)
+                | CallbackError::Key(_) => StatusCode::INTERNAL_SERVER_ERROR,
                 CallbackError::Token { .. } => StatusCode::BAD_GATEWAY,
                 error if error.is_denied() => StatusCode::FORBIDDEN,
                 _ => StatusCode::BAD_REQUEST,

@@ -99,7 +99,7 @@ impl AdminClientBuilder {
     ///
     /// Redirects are never followed, so that the password is not sent to another server.
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
-        self.http.set_proxy(url.into());
+        self.http = HttpOptions::Proxy(url.into());
         self
     }
 

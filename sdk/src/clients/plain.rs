@@ -10,24 +10,22 @@ use crate::xrpc::{
 
 /// The settings of the HTTP client.
 #[derive(Default)]
-pub(super) struct HttpOptions {
-    proxy: Option<String>,
-    client: Option<reqwest::Client>,
+pub(super) enum HttpOptions {
+    /// With the proxy in the environment variables, if any.
+    #[default]
+    Default,
+    /// With the proxy at this URL.
+    Proxy(String),
+    /// A client that was created by the app.
+    Client(reqwest::Client),
 }
 
 impl HttpOptions {
-    pub(super) fn set_proxy(&mut self, url: String) {
-        self.proxy = Some(url);
-    }
-
-    pub(super) fn set_client(&mut self, client: reqwest::Client) {
-        self.client = Some(client);
-    }
-
     fn build(self) -> Result<reqwest::Client, InvalidService> {
-        match self.client {
-            Some(client) => Ok(client),
-            None => service::client(self.proxy.as_deref()),
+        match self {
+            Self::Default => service::client(None),
+            Self::Proxy(url) => service::client(Some(&url)),
+            Self::Client(client) => Ok(client),
         }
     }
 }
@@ -35,7 +33,11 @@ impl HttpOptions {
 impl fmt::Debug for HttpOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The URL of a proxy can contain a password.
-        f.debug_struct("HttpOptions").field("has_proxy", &self.proxy.is_some()).finish_non_exhaustive()
+        f.write_str(match self {
+            Self::Default => "Default",
+            Self::Proxy(_) => "Proxy(..)",
+            Self::Client(_) => "Client(..)",
+        })
     }
 }
 

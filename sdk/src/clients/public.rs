@@ -93,11 +93,12 @@ impl PublicClientBuilder {
     /// # Ok::<(), atproto_sdk::xrpc::InvalidService>(())
     /// ```
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
-        self.http.set_proxy(url.into());
+        self.http = HttpOptions::Proxy(url.into());
         self
     }
 
-    /// Sets the HTTP client, with its connection pool, timeouts, redirect policy and proxies.
+    /// Sets the HTTP client, with its connection pool, timeouts, redirect policy and proxies. Replaces a
+    /// [`proxy`](Self::proxy) that was set before, and is replaced by one that is set afterwards.
     ///
     /// Other clients of this crate do not have this setting, because a redirect could send their credentials to another
     /// server.
@@ -106,7 +107,7 @@ impl PublicClientBuilder {
     /// [`CryptoProvider`](https://docs.rs/rustls/latest/rustls/crypto/struct.CryptoProvider.html) of `rustls`, before you
     /// create the client.
     pub fn http_client(mut self, client: reqwest::Client) -> Self {
-        self.http.set_client(client);
+        self.http = HttpOptions::Client(client);
         self
     }
 

@@ -1,6 +1,6 @@
 //! Configuring a [`Resolver`].
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use super::{
     HandleResolver, IdentityError, Inner, Resolver,
@@ -30,7 +30,7 @@ use crate::{
 /// # let _ = resolver;
 /// # Ok(()) }
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct ResolverBuilder {
     plc_directory: String,
@@ -40,6 +40,18 @@ pub struct ResolverBuilder {
     cache_lifetime: Duration,
     display_lifetime: Duration,
     proxy: Option<String>,
+}
+
+/// Hides the proxy, whose address can contain a password.
+impl fmt::Debug for ResolverBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResolverBuilder")
+            .field("plc_directory", &self.plc_directory)
+            .field("handle_resolver", &self.handle_resolver)
+            .field("name_server", &self.name_server)
+            .field("has_proxy", &self.proxy.is_some())
+            .finish_non_exhaustive()
+    }
 }
 
 impl ResolverBuilder {
@@ -58,7 +70,7 @@ impl ResolverBuilder {
     /// Sends every HTTP request through a proxy, such as `http://proxy.example.com:3128`. The default is none, whatever
     /// the environment says.
     ///
-    /// It is then the proxy that resolves the names of hosts and has to refuse private addresses. Addresses in URLs,
+    /// The proxy then resolves host names, and has to refuse private addresses. Addresses in URLs,
     /// schemes, redirects, times and sizes are still checked here. TXT records are queried directly.
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
         self.proxy = Some(url.into());

@@ -207,8 +207,8 @@ impl Resolve for CheckedAddresses {
     }
 }
 
-/// How this process reaches servers that it does not trust.
-#[derive(Debug, Clone, Default)]
+/// How this process reaches servers that it does not trust. Not `Debug`: the address of a proxy can contain a password.
+#[derive(Clone, Default)]
 pub(crate) struct Egress {
     /// For development.
     pub(crate) allow_loopback_http: bool,
@@ -257,6 +257,8 @@ pub(crate) struct UntrustedHttp {
     client: reqwest::Client,
     rule: AddressRule,
     allow_loopback_http: bool,
+    /// Then names are not resolved here.
+    proxied: bool,
     timeout: Duration,
 }
 
@@ -294,7 +296,8 @@ impl UntrustedHttp {
         timeout: Duration,
     ) -> Result<Self, reqwest::Error> {
         let client = egress.builder(rule, lookup).build()?;
-        Ok(Self { client, rule, allow_loopback_http: egress.allow_loopback_http, timeout })
+        let proxied = egress.proxy.is_some();
+        Ok(Self { client, rule, allow_loopback_http: egress.allow_loopback_http, proxied, timeout })
     }
 
     /// Fetches a JSON document: status exactly 200, content type `application/json`, no redirects.
@@ -333,7 +336,14 @@ impl UntrustedHttp {
         }
         let on_this_machine = match url.host() {
             None => return refuse("it has no host"),
-            Some(Host::Domain(name)) => is_loopback_name(name),
+            Some(Host::Domain(name)) if is_loopback_name(name) => {
+                // Behind a proxy it would be that machine's.
+                if self.proxied && !self.allow_loopback_http && self.rule != AddressRule::Any {
+                    return refuse("its host is the machine itself");
+                }
+                true
+            }
+            Some(Host::Domain(_)) => false,
             Some(Host::Ipv4(address)) => self.check_address(url, address.into())?,
             Some(Host::Ipv6(address)) => self.check_address(url, address.into())?,
         };

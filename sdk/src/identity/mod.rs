@@ -23,8 +23,8 @@
 //! # Untrusted servers
 //!
 //! A handle or a DID document makes the resolver connect to hosts that anybody can choose. It therefore accepts only
-//! https and public addresses, checks addresses after name resolution, limits redirects, time and size, and does not use
-//! a proxy, behind which it could not check addresses.
+//! https and public addresses, checks addresses after name resolution, and limits redirects, time and size. It uses no proxy
+//! unless you [name one](ResolverBuilder::proxy), which then has to check the addresses that names resolve to.
 
 mod address;
 mod builder;

@@ -279,6 +279,7 @@ impl OAuthBuilder {
     pub fn build(self) -> Result<OAuth, BuildError> {
         self.metadata.check()?;
         self.check_keyset()?;
+        let proxy = self.proxy.as_deref().map(http_client::proxy).transpose()?;
         let resolver = match self.resolver {
             Some(resolver) => resolver,
             None => {
@@ -289,7 +290,6 @@ impl OAuthBuilder {
                 Arc::new(builder.build().map_err(|e| BuildError::Resolver { problem: e.to_string() })?)
             }
         };
-        let proxy = self.proxy.as_deref().map(http_client::proxy).transpose()?;
         // The URLs of account and authorization servers come from untrusted documents (O9).
         let egress = Egress { allow_loopback_http: self.allow_loopback_http, proxy };
         let failed = |e: reqwest::Error| BuildError::Http { problem: e.to_string() };

@@ -41,7 +41,7 @@ impl PasswordClientBuilder {
     ///
     /// Redirects are never followed, so that the password and the tokens are not sent to another server.
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
-        self.http.set_proxy(url.into());
+        self.http = HttpOptions::Proxy(url.into());
         self
     }
 

@@ -14,12 +14,12 @@ use zeroize::Zeroizing;
 
 use super::plain::PlainClient;
 use crate::{
-    api::com::atproto::server::{ComAtprotoServer, create_session},
+    api::com::atproto::server::create_session,
     store::{Expected, Store, StoreError},
-    types::{Did, Handle},
+    types::{Did, Handle, Unknown},
     xrpc::{
-        self, BoxFuture, ByteStream, InvalidService, Kind, Reauthenticate, ReauthenticateReason, Request,
-        Transport, TransportError, TransportResponse,
+        self, BoxFuture, ByteStream, Call, Caller, InvalidService, Kind, Reauthenticate,
+        ReauthenticateReason, Request, Transport, TransportError, TransportResponse,
     },
 };
 pub use builder::PasswordClientBuilder;
@@ -57,6 +57,9 @@ pub enum PasswordError {
     /// The server rejected the sign-in, or did not respond.
     #[error("cannot sign in with a password")]
     SignIn(#[source] Box<xrpc::Error<create_session::Error>>),
+    /// The response of the server contains no session.
+    #[error("the response of the server contains no session")]
+    Answer(#[source] serde_json::Error),
     /// The server could not be reached for the sign-out.
     #[error(transparent)]
     Transport(#[from] TransportError),
@@ -257,7 +260,14 @@ impl Inner {
                     Ok(_) => return Err(ended.into()),
                     Err(PasswordError::SignIn(error)) => match *error {
                         xrpc::Error::Transport(error) => return Err(error),
-                        error if error.kind() == xrpc::ErrorKind::TryLater => return Err(self.failed(error)),
+                        error
+                            if matches!(
+                                error.kind(),
+                                xrpc::ErrorKind::TryLater | xrpc::ErrorKind::BadAnswer
+                            ) =>
+                        {
+                            return Err(self.failed(error));
+                        }
                         // For example, the password has been changed.
                         error => {
                             let (did, reason) = (self.did.clone(), ended.reason);
@@ -357,11 +367,34 @@ async fn create(
     password: &str,
 ) -> Result<(Account, Tokens), PasswordError> {
     let input = create_session::Input::new(identifier, password);
-    let session = ComAtprotoServer::over(plain).create_session(input).await;
-    let session = session.map_err(|error| PasswordError::SignIn(Box::new(error)))?;
-    let account = Account { did: session.did, handle: Some(session.handle) };
-    let (access, refresh) = (Zeroizing::new(session.access_jwt), Zeroizing::new(session.refresh_jwt));
-    Ok((account, Tokens { access, refresh }))
+    let call = Call::<CreateSession>::new(Caller::new(plain), create_session::Params::new(), input);
+    let session = call.await.map_err(|error| PasswordError::SignIn(Box::new(error)))?;
+    let NewSession { account, tokens } = session.deserialize().map_err(PasswordError::Answer)?;
+    Ok((account, tokens))
+}
+
+/// `createSession`, with only those fields of its output that a session needs, so that signing in works even if the other
+/// fields do not conform to the lexicon.
+struct CreateSession;
+
+impl xrpc::Method for CreateSession {
+    const NSID: &'static str = create_session::CreateSession::NSID;
+    const KIND: Kind = create_session::CreateSession::KIND;
+    const INPUT: Option<&'static str> = create_session::CreateSession::INPUT;
+    const OUTPUT: Option<&'static str> = create_session::CreateSession::OUTPUT;
+    type Params = create_session::Params;
+    type Input = xrpc::Json<create_session::Input>;
+    type Output = xrpc::Json<Unknown>;
+    type Error = create_session::Error;
+}
+
+/// The fields in the output of `createSession` that a session needs.
+#[derive(Deserialize)]
+struct NewSession {
+    #[serde(flatten)]
+    account: Account,
+    #[serde(flatten)]
+    tokens: Tokens,
 }
 
 /// Whether a response says that the access token has expired: status 400 or 401 with `ExpiredToken`. Also returns the

@@ -8,12 +8,11 @@ use zeroize::Zeroizing;
 
 use crate::{
     clock::unix_now,
+    limits,
     random::{self, NoRandom},
     signing_key::{SigningKey, SigningKeyError},
 };
 
-/// The lifetime of an assertion in seconds: enough for a slow request and a slightly inaccurate clock.
-const ASSERTION_LIFETIME: i64 = 60;
 /// A longer key id is a mistake.
 const MAX_KID: usize = 200;
 
@@ -217,7 +216,7 @@ impl ClientKey {
     ) -> Result<String, SigningKeyError> {
         let jti = random::base64url::<16>().map_err(SigningKeyError::NoRandom)?;
         let iat = unix_now().saturating_add(clock_offset);
-        let exp = iat.saturating_add(ASSERTION_LIFETIME);
+        let exp = iat.saturating_add_unsigned(limits::CLIENT_ASSERTION.as_secs());
         let claims = AssertionClaims { iss: client_id, sub: client_id, aud: issuer, jti: &jti, iat, exp };
         self.0.signing.jwt(&self.0.header, &claims)
     }

@@ -17,10 +17,11 @@ use crate::{
         app::{Client, ClientRef},
         wire::{
             DpopError, DpopKey, MissingNoncePolicy, NonceCache, ResourceServer, ServerEndpoint, ServerError,
-            TokenToRevoke,
+            TokenToRevoke, probe,
         },
     },
     store::{Store, StoreError, StoreLock},
+    xrpc::{TransportError, TransportResponse},
 };
 
 /// The HTTP client, the stored sessions and the active sessions of an app.
@@ -125,6 +126,20 @@ impl AppContext {
             key,
             nonces,
             missing_nonce: self.missing_nonce,
+        }
+    }
+
+    /// Sends the request that shows whether an access token is accepted, within a limit for all its attempts.
+    pub(super) async fn probe(
+        &self,
+        active: &ActiveSession,
+        cached: &CachedSession,
+    ) -> Result<TransportResponse, TransportError> {
+        let limit = limits::PROBE;
+        let server = self.resource_server(active, cached);
+        match tokio::time::timeout(limit, server.send_signed(probe())).await {
+            Ok(response) => response,
+            Err(_) => Err(TransportError::Timeout { host: cached.origin.clone(), limit }),
         }
     }
 

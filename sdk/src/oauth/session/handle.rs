@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     limits,
-    oauth::wire::{is_invalid_token, probe},
+    oauth::wire::is_invalid_token,
     xrpc::{Request, TransportError, TransportResponse},
 };
 
@@ -136,7 +136,7 @@ impl SessionHandle {
         if self.active.nonces.age(&cached.origin).is_some_and(|age| age < limits::NONCE_AGE) {
             return Ok(cached);
         }
-        let response = self.send_signed(&cached, probe()).await?;
+        let response = self.context.probe(&self.active, &cached).await?;
         if !is_invalid_token(&response) {
             return Ok(cached);
         }
@@ -206,17 +206,25 @@ impl SessionHandle {
         let handle = self.clone();
         tokio::spawn(async move {
             for round in 0..STORE_ATTEMPTS {
-                let wait = Duration::from_secs(1 << round.min(6)).min(limits::STORE_AGAIN);
-                tokio::time::sleep(wait).await;
+                handle.wait_to_store(Duration::from_secs(1 << round.min(6)).min(limits::STORE_AGAIN)).await;
                 if !handle.active.with_state(|state| state.has_unsaved()) {
                     break;
                 }
                 if let Err(error) = handle.join(None).await {
                     tracing::warn!(did = %handle.id().did(), %error, "storing refreshed tokens failed, will retry");
                 }
-                handle.active.with_state(|state| state.give_up_old_lock());
             }
             handle.active.with_state(|state| state.release_saver());
         });
+    }
+
+    /// Waits, and releases in the meantime a lock that has been held for long enough.
+    async fn wait_to_store(&self, wait: Duration) {
+        let left = self.active.with_state(|state| state.lock_left()).filter(|left| *left <= wait);
+        if let Some(left) = left {
+            tokio::time::sleep(left).await;
+            drop(self.active.with_state(|state| state.take_lock()));
+        }
+        tokio::time::sleep(wait.saturating_sub(left.unwrap_or_default())).await;
     }
 }

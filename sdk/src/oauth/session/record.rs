@@ -8,6 +8,7 @@ use zeroize::{Zeroize, Zeroizing};
 use super::{SessionFormatError, SessionId};
 use crate::{
     clock::unix_now,
+    limits,
     oauth::{
         app::ClientRef,
         wire::{DpopKey, TokenResponse},
@@ -81,9 +82,6 @@ impl fmt::Debug for SessionRecord {
 
 const FORMAT: u32 = 1;
 
-/// The assumed lifetime in seconds of a token without `expires_in`. A wrong guess costs one rejected call.
-const UNKNOWN_LIFETIME: u64 = 600;
-
 impl SessionRecord {
     /// Creates a session from the tokens of a sign-in.
     pub(crate) fn new(id: SessionId, servers: SessionServers, key: &DpopKey, tokens: &TokenResponse) -> Self {
@@ -120,7 +118,7 @@ impl SessionRecord {
         }
         self.scope.clone_from(&tokens.scope);
         self.refreshed_at = unix_now();
-        let lifetime = tokens.expires_in.unwrap_or(UNKNOWN_LIFETIME);
+        let lifetime = tokens.expires_in.unwrap_or(limits::UNKNOWN_TOKEN.as_secs());
         self.expires_at = self.refreshed_at.saturating_add_unsigned(lifetime);
         self.refresh_in_doubt = false;
     }

@@ -24,7 +24,6 @@ use crate::{
     limits,
     oauth::wire::{
         Processed, RejectedTokens, ServerError, TokenResponse, TokenResponseError, discard, is_invalid_token,
-        probe,
     },
     store::{Expected, StoreError},
     xrpc::{Reauthenticate, ReauthenticateReason, observed::observed},
@@ -56,7 +55,7 @@ async fn locked(context: &AppContext, active: &ActiveSession, stale: Option<&str
     };
     let outcome = under_lock(context, active, stale).await;
     // If tokens are unsaved, the next holder of the lock would reuse the old ones from the store, which ends the session.
-    active.with_state(|state| state.keep_lock(lock));
+    drop(active.with_state(|state| state.keep_lock(lock)));
     outcome
 }
 
@@ -226,7 +225,7 @@ impl Refresher<'_> {
             self.step("the old access token has expired, so another attempt is safe");
             return Ok(None);
         }
-        match self.context.resource_server(self.active, current).send_signed(probe()).await {
+        match self.context.probe(self.active, current).await {
             Ok(r) if r.status.is_success() || r.status == http::StatusCode::FORBIDDEN => {
                 self.step("the old access token is still accepted, so the tokens were not rotated");
                 Ok(None)

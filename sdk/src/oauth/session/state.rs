@@ -179,21 +179,25 @@ impl State {
         }
     }
 
-    /// Holds the lock for a limited time if there are unsaved tokens. Otherwise releases it.
-    pub(super) fn keep_lock(&mut self, held: StoreLock) {
-        if let Phase::Unsaved { tokens, lock } = &mut self.phase
-            && tokens.since.elapsed() < limits::UNSAVED_LOCK
-        {
-            *lock = Some(held);
+    /// Holds the lock for a limited time if there are unsaved tokens. Returns a lock that is not needed, to be released when
+    /// the state is no longer borrowed.
+    #[must_use]
+    pub(super) fn keep_lock(&mut self, held: StoreLock) -> Option<StoreLock> {
+        match &mut self.phase {
+            Phase::Unsaved { tokens, lock } if tokens.since.elapsed() < limits::UNSAVED_LOCK => {
+                lock.replace(held)
+            }
+            _ => Some(held),
         }
     }
 
-    /// Releases a lock that has been held for too long.
-    pub(super) fn give_up_old_lock(&mut self) {
-        if let Phase::Unsaved { tokens, lock } = &mut self.phase
-            && tokens.since.elapsed() >= limits::UNSAVED_LOCK
-        {
-            *lock = None;
+    /// How much longer the lock may be held for unsaved tokens.
+    pub(super) fn lock_left(&self) -> Option<Duration> {
+        match &self.phase {
+            Phase::Unsaved { tokens, lock: Some(_) } => {
+                Some(limits::UNSAVED_LOCK.saturating_sub(tokens.since.elapsed()))
+            }
+            _ => None,
         }
     }
 

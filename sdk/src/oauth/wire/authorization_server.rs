@@ -9,6 +9,7 @@ use http::{
     header::{ACCEPT, CONTENT_TYPE},
 };
 use serde::Deserialize;
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::{
@@ -123,11 +124,13 @@ impl ServerEndpoint<'_> {
         let parsed = url::Url::parse(url).map_err(|_| ServerError::Endpoint { url: url.to_owned() })?;
         let origin = parsed.origin().ascii_serialization();
         let mut signer = ProofSigner::new(self.key, self.nonces, &origin);
+        // One limit for all attempts.
+        let deadline = Instant::now() + limits::AUTHORIZATION_SERVER;
         loop {
             let proof = signer.sign("POST", parsed.as_str(), None)?;
             // Like a proof, an assertion can be used only once.
             let body = self.encode(form, signer.clock_offset())?;
-            let answer = self.post_once(&parsed, &origin, body, proof).await?;
+            let answer = self.post_once(&parsed, &origin, body, proof, deadline).await?;
             let fresh_nonce = signer.learn(&answer.headers);
             tracing::debug!(
                 issuer = self.issuer,
@@ -175,6 +178,7 @@ impl ServerEndpoint<'_> {
         origin: &str,
         body: Bytes,
         proof: String,
+        deadline: Instant,
     ) -> Result<Answer, ServerError> {
         let request = self
             .http
@@ -183,10 +187,11 @@ impl ServerEndpoint<'_> {
             .header(ACCEPT, "application/json")
             .header("dpop", proof)
             .body(body);
-        let limit = limits::AUTHORIZATION_SERVER;
-        match tokio::time::timeout(limit, receive(request, origin)).await {
+        match tokio::time::timeout_at(deadline, receive(request, origin)).await {
             Ok(answer) => answer,
-            Err(_) => Err(ServerError::Timeout { host: origin.to_owned(), limit }),
+            Err(_) => {
+                Err(ServerError::Timeout { host: origin.to_owned(), limit: limits::AUTHORIZATION_SERVER })
+            }
         }
     }
 }
