@@ -117,9 +117,13 @@ impl Runtime {
     /// The traits with all their supertraits, and those that every type with them has.
     fn closed(&self, mut traits: BTreeSet<String>) -> BTreeSet<String> {
         loop {
-            let mut more: BTreeSet<String> =
-                traits.iter().filter_map(|name| self.traits.get(name)).flat_map(|(_, it)| it.clone()).collect();
-            let applies = |bounds: &[String]| !bounds.is_empty() && bounds.iter().all(|it| traits.contains(it));
+            let mut more: BTreeSet<String> = traits
+                .iter()
+                .filter_map(|name| self.traits.get(name))
+                .flat_map(|(_, it)| it.clone())
+                .collect();
+            let applies =
+                |bounds: &[String]| !bounds.is_empty() && bounds.iter().all(|it| traits.contains(it));
             more.extend(self.blanket.iter().filter(|(_, it)| applies(it)).map(|(name, _)| name.clone()));
             let before = traits.len();
             traits.extend(more);
@@ -158,8 +162,7 @@ fn scan(tokens: TokenStream, traits: &mut BTreeSet<String>, called: &mut dyn FnM
         match tree {
             TokenTree::Group(group) => scan(group.stream(), traits, called),
             TokenTree::Ident(ident) if ident == "impl" => traits.extend(implemented(&trees[at + 1..])),
-            TokenTree::Ident(ident)
-                if matches!(trees.get(at + 1), Some(TokenTree::Punct(it)) if it.as_char() == '!') =>
+            TokenTree::Ident(ident) if matches!(trees.get(at + 1), Some(TokenTree::Punct(it)) if it.as_char() == '!') =>
             {
                 called(ident.to_string());
             }

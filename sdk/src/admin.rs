@@ -6,8 +6,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderValue};
 use zeroize::Zeroizing;
 
-use crate::{
-    xrpc::{BoxFuture, InvalidService, Request, Transport, TransportError, TransportResponse, service},
+use crate::xrpc::{
+    BoxFuture, InvalidService, Request, Transport, TransportError, TransportResponse, service,
 };
 
 /// A client with the administrator's password of a PDS (HTTP Basic, user `admin`).

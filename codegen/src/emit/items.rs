@@ -250,8 +250,7 @@ fn initial_value(field: &Field) -> TokenStream {
 
 fn constructor_docs(it: &Struct) -> Docs {
     let link = |field: &Field| format!("[`{0}`](field@Self::{0})", field.ident);
-    let arguments: Vec<String> =
-        it.arguments.iter().filter_map(|at| it.fields.get(*at)).map(link).collect();
+    let arguments: Vec<String> = it.arguments.iter().filter_map(|at| it.fields.get(*at)).map(link).collect();
     let constants: Vec<String> = it
         .fields
         .iter()
@@ -293,7 +292,11 @@ fn setters(it: &Struct, home: &Home) -> TokenStream {
         })
         .collect();
     let name = ident(&it.name);
-    if setters.is_empty() { TokenStream::new() } else { quote!(#sdk::__v1::setters! { #name { #(#setters),* } }) }
+    if setters.is_empty() {
+        TokenStream::new()
+    } else {
+        quote!(#sdk::__v1::setters! { #name { #(#setters),* } })
+    }
 }
 
 /// A method that gives the default of an absent field.

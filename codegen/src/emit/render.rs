@@ -39,19 +39,29 @@ fn item(item: Item) -> String {
         }
         Item::Impl(mut it) => {
             let members = std::mem::take(&mut it.items);
-            spaced(Item::Impl(it), members, |member| matches!(member, ImplItem::Fn(_)), |item, members| {
-                if let Item::Impl(it) = item {
-                    it.items = members;
-                }
-            })
+            spaced(
+                Item::Impl(it),
+                members,
+                |member| matches!(member, ImplItem::Fn(_)),
+                |item, members| {
+                    if let Item::Impl(it) = item {
+                        it.items = members;
+                    }
+                },
+            )
         }
         Item::Trait(mut it) => {
             let members = std::mem::take(&mut it.items);
-            spaced(Item::Trait(it), members, |member| matches!(member, TraitItem::Fn(_)), |item, members| {
-                if let Item::Trait(it) = item {
-                    it.items = members;
-                }
-            })
+            spaced(
+                Item::Trait(it),
+                members,
+                |member| matches!(member, TraitItem::Fn(_)),
+                |item, members| {
+                    if let Item::Trait(it) = item {
+                        it.items = members;
+                    }
+                },
+            )
         }
         item => prettyplease::unparse(&alone(item)),
     }

@@ -35,9 +35,8 @@ impl Names {
             let mut taken = group_types(&modules, &document.id);
             // `main` comes first: its name is the NSID's, and other documents point to it most.
             let mut names: Vec<&String> = document.defs.keys().collect();
-            names.sort_by_key(|name| {
-                (*name != "main", is_token(document.defs.get(*name)), by_spelling(name))
-            });
+            names
+                .sort_by_key(|name| (*name != "main", is_token(document.defs.get(*name)), by_spelling(name)));
             for name in &names {
                 let name = *name;
                 let wanted = if name == "main" { last_segment(&document.id) } else { name };
@@ -108,4 +107,3 @@ fn module_paths(catalog: &Catalog) -> HashMap<String, Vec<String>> {
     }
     paths
 }
-

@@ -50,19 +50,35 @@ pub const CHANGES: &[Change] = &[
     // Parameters.
     Change {
         what: "the first parameter of a query",
-        edits: &[Set("getStatus", "/main/parameters", r#"{"type": "params", "properties": {"deep": {"type": "boolean"}}}"#)],
+        edits: &[Set(
+            "getStatus",
+            "/main/parameters",
+            r#"{"type": "params", "properties": {"deep": {"type": "boolean"}}}"#,
+        )],
         outcome: Compiles,
     },
     Change {
         what: "the first parameter of a procedure",
-        edits: &[Set("touch", "/main/parameters", r#"{"type": "params", "properties": {"deep": {"type": "boolean"}}}"#)],
+        edits: &[Set(
+            "touch",
+            "/main/parameters",
+            r#"{"type": "params", "properties": {"deep": {"type": "boolean"}}}"#,
+        )],
         outcome: Compiles,
     },
     Change {
         what: "the first parameter of a procedure with an input, and one of a procedure with bytes",
         edits: &[
-            Set("update", "/main/parameters", r#"{"type": "params", "properties": {"deep": {"type": "boolean"}}}"#),
-            Set("upload", "/main/parameters", r#"{"type": "params", "properties": {"deep": {"type": "boolean"}}}"#),
+            Set(
+                "update",
+                "/main/parameters",
+                r#"{"type": "params", "properties": {"deep": {"type": "boolean"}}}"#,
+            ),
+            Set(
+                "upload",
+                "/main/parameters",
+                r#"{"type": "params", "properties": {"deep": {"type": "boolean"}}}"#,
+            ),
         ],
         outcome: Compiles,
     },
@@ -73,7 +89,11 @@ pub const CHANGES: &[Change] = &[
     },
     Change {
         what: "one more parameter where all are optional",
-        edits: &[Set("searchItems", "/main/parameters/properties/a", r#"{"type": "string", "knownValues": ["b"]}"#)],
+        edits: &[Set(
+            "searchItems",
+            "/main/parameters/properties/a",
+            r#"{"type": "string", "knownValues": ["b"]}"#,
+        )],
         outcome: Compiles,
     },
     Change {
@@ -94,7 +114,11 @@ pub const CHANGES: &[Change] = &[
     Change {
         what: "a new field in front of the others, of an object inside",
         edits: &[
-            Set("note", "/main/record/properties/a", r#"{"type": "object", "properties": {"b": {"type": "boolean"}}}"#),
+            Set(
+                "note",
+                "/main/record/properties/a",
+                r#"{"type": "object", "properties": {"b": {"type": "boolean"}}}"#,
+            ),
             SortKeys,
         ],
         outcome: Compiles,
@@ -134,7 +158,11 @@ pub const CHANGES: &[Change] = &[
     },
     Change {
         what: "an optional list in an output that is paginated by a required one",
-        edits: &[Set("listItems", "/main/output/schema/properties/more", r#"{"type": "array", "items": {"type": "string"}}"#)],
+        edits: &[Set(
+            "listItems",
+            "/main/output/schema/properties/more",
+            r#"{"type": "array", "items": {"type": "string"}}"#,
+        )],
         outcome: Compiles,
     },
     Change {
@@ -144,7 +172,11 @@ pub const CHANGES: &[Change] = &[
     },
     Change {
         what: "a field that is a definition which was not part of an input before",
-        edits: &[Set("update", "/main/input/schema/properties/made", r#"{"type": "ref", "ref": "com.example.grow.watch#made"}"#)],
+        edits: &[Set(
+            "update",
+            "/main/input/schema/properties/made",
+            r#"{"type": "ref", "ref": "com.example.grow.watch#made"}"#,
+        )],
         outcome: Compiles,
     },
     // Errors, values, variants.
@@ -198,7 +230,11 @@ pub const CHANGES: &[Change] = &[
     // Definitions and documents.
     Change {
         what: "a new definition",
-        edits: &[Set("defs", "/extra", r#"{"type": "object", "required": ["a"], "properties": {"a": {"type": "string"}}}"#)],
+        edits: &[Set(
+            "defs",
+            "/extra",
+            r#"{"type": "object", "required": ["a"], "properties": {"a": {"type": "string"}}}"#,
+        )],
         outcome: Compiles,
     },
     Change {
@@ -222,7 +258,11 @@ pub const CHANGES: &[Change] = &[
     },
     Change {
         what: "a new permission in a set",
-        edits: &[Push("access", "/main/permissions", r#"{"type": "permission", "resource": "rpc", "lxm": ["com.example.grow.touch"], "inheritAud": true}"#)],
+        edits: &[Push(
+            "access",
+            "/main/permissions",
+            r#"{"type": "permission", "resource": "rpc", "lxm": ["com.example.grow.touch"], "inheritAud": true}"#,
+        )],
         outcome: Compiles,
     },
     Change {
@@ -236,7 +276,11 @@ pub const CHANGES: &[Change] = &[
     // Outputs.
     Change {
         what: "an output, all of it optional, of a method that had none",
-        edits: &[Set("touch", "/main/output", r#"{"encoding": "application/json", "schema": {"type": "object", "properties": {"at": {"type": "string"}}}}"#)],
+        edits: &[Set(
+            "touch",
+            "/main/output",
+            r#"{"encoding": "application/json", "schema": {"type": "object", "properties": {"at": {"type": "string"}}}}"#,
+        )],
         outcome: Compiles,
     },
     // Texts and constraints.
@@ -273,7 +317,11 @@ pub const CHANGES: &[Change] = &[
     // What the rules allow and Rust does not.
     Change {
         what: "an output with a required field, of a method that had none",
-        edits: &[Set("touch", "/main/output", r#"{"encoding": "application/json", "schema": {"type": "object", "required": ["at"], "properties": {"at": {"type": "string"}}}}"#)],
+        edits: &[Set(
+            "touch",
+            "/main/output",
+            r#"{"encoding": "application/json", "schema": {"type": "object", "required": ["at"], "properties": {"at": {"type": "string"}}}}"#,
+        )],
         outcome: BreaksAllTheSame(
             &[("E0599", "`default`")],
             "only those who make outputs themselves are affected: they have to say what is in it now",
@@ -291,7 +339,11 @@ pub const CHANGES: &[Change] = &[
     },
     Change {
         what: "a second optional list in an output that is paginated by an optional one",
-        edits: &[Set("searchItems", "/main/output/schema/properties/more", r#"{"type": "array", "items": {"type": "string"}}"#)],
+        edits: &[Set(
+            "searchItems",
+            "/main/output/schema/properties/more",
+            r#"{"type": "array", "items": {"type": "string"}}"#,
+        )],
         outcome: BreaksAllTheSame(
             &[("E0599", "`pages`"), ("E0277", "Paginated")],
             "which of them are the pages' entries is no longer clear; lists that are gone through are required as a rule",
@@ -313,16 +365,17 @@ pub const CHANGES: &[Change] = &[
     },
     Change {
         what: "a required field",
-        edits: &[
-            Set("defs", "/image/properties/a", TEXT),
-            Push("defs", "/image/required", r#""a""#),
-        ],
+        edits: &[Set("defs", "/image/properties/a", TEXT), Push("defs", "/image/required", r#""a""#)],
         outcome: Breaks(&[("E0061", "takes 2 arguments but 1 argument")]),
     },
     Change {
         what: "a required field becomes optional",
         edits: &[Remove("defs", "/image/required/0")],
-        outcome: Breaks(&[("E0061", "takes 0 arguments but 1 argument"), ("E0624", "`len`"), ("E0308", "incompatible types")]),
+        outcome: Breaks(&[
+            ("E0061", "takes 0 arguments but 1 argument"),
+            ("E0624", "`len`"),
+            ("E0308", "incompatible types"),
+        ]),
     },
     Change {
         what: "an optional field becomes required",
@@ -341,10 +394,7 @@ pub const CHANGES: &[Change] = &[
     },
     Change {
         what: "a field is renamed",
-        edits: &[
-            Remove("defs", "/owner/properties/name"),
-            Set("defs", "/owner/properties/title", TEXT),
-        ],
+        edits: &[Remove("defs", "/owner/properties/name"), Set("defs", "/owner/properties/title", TEXT)],
         outcome: Breaks(&[("E0599", "`name`"), ("E0609", "no field `name`")]),
     },
     Change {
@@ -377,13 +427,21 @@ pub const CHANGES: &[Change] = &[
     },
     Change {
         what: "an input, of a procedure that had none",
-        edits: &[Set("touch", "/main/input", r#"{"encoding": "application/json", "schema": {"type": "object", "properties": {}}}"#)],
+        edits: &[Set(
+            "touch",
+            "/main/input",
+            r#"{"encoding": "application/json", "schema": {"type": "object", "properties": {}}}"#,
+        )],
         outcome: Breaks(&[("E0061", "takes 1 argument but 0 arguments")]),
     },
     Change {
         what: "the output is bytes and not JSON",
         edits: &[Set("getStatus", "/main/output", r#"{"encoding": "text/plain"}"#)],
-        outcome: Breaks(&[("E0433", "OutputState"), ("E0609", "no field `state`"), ("E0609", "no field `note`")]),
+        outcome: Breaks(&[
+            ("E0433", "OutputState"),
+            ("E0609", "no field `state`"),
+            ("E0609", "no field `note`"),
+        ]),
     },
     Change {
         what: "a definition is removed",

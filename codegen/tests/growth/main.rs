@@ -25,7 +25,11 @@ fn compatible_changes_compile_and_others_break_as_listed() {
     let mut compatible = String::from("#![allow(deprecated)]\n");
     for (at, change) in CHANGES.iter().enumerate() {
         let name = name(at);
-        package.bindings(&format!("src/{name}/lexicons"), &format!("{name}::lexicons"), &bindings::after(change));
+        package.bindings(
+            &format!("src/{name}/lexicons"),
+            &format!("{name}::lexicons"),
+            &bindings::after(change),
+        );
         package.write(&format!("src/{name}/mod.rs"), "pub mod lexicons;\n");
         library.push_str(&format!("pub mod {name};\n"));
         let program = format!("use growth::{name}::lexicons as bindings;\n{}", bindings::program());

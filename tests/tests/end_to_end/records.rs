@@ -88,7 +88,8 @@ async fn agrees<T: Record + PartialEq + Debug>(client: &PasswordClient, catalog:
             Unknown::encode(&record).unwrap(),
         );
         // The server checks what it likes; here it is about the bytes of whatever stands in a record.
-        let made = client.com_atproto_repo().create_record(input.rkey(rkey.clone()).with_validate(false)).await;
+        let made =
+            client.com_atproto_repo().create_record(input.rkey(rkey.clone()).with_validate(false)).await;
         let made = made.unwrap_or_else(|error| panic!("{}: {error}\n{document:?}", T::COLLECTION));
         assert_eq!(made.cid, cid_of(&record).unwrap(), "{}\n{document:?}", T::COLLECTION);
         let kept = kept_bytes(client, T::COLLECTION, &rkey, &made.cid).await;

@@ -116,7 +116,12 @@ async fn x1_queries_are_get_and_procedures_post_on_a_top_level_path() {
     let stub = Stub::answering(vec![json_answer("200 OK", view)]).await;
     let note = example::note::Note::new("hi", "2026-01-01T00:00:00Z".parse().unwrap());
     let input = example::foo::bar::Input::new(note).option(data::names::OptionDef::new());
-    stub.client.com_example_foo().bar(input).params(example::foo::bar::Params::new().dry_run(true)).await.unwrap();
+    stub.client
+        .com_example_foo()
+        .bar(input)
+        .params(example::foo::bar::Params::new().dry_run(true))
+        .await
+        .unwrap();
     let request = stub.request(0);
     assert!(request.starts_with("POST /xrpc/com.example.foo.bar?dryRun=true HTTP/1.1"), "{request}");
     assert!(request.to_lowercase().contains("content-type: application/json"), "{request}");
