@@ -1,7 +1,7 @@
-//! From nothing to typed, signed calls against a real PDS.
+//! Signs in with OAuth and makes typed calls to a PDS.
 //!
-//! `cargo run --example quickstart` starts a network on this machine. `-- --handle you.example.com` signs in to the real
-//! one through your browser and only reads.
+//! `cargo run --example quickstart` starts a network on this machine. With `-- --handle you.example.com`, it signs in to the
+//! real network through your browser, and only reads.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::{error::Error, process::ExitCode, time::Duration};
@@ -35,11 +35,11 @@ async fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         _ => {
-            eprintln!("These arguments make no sense here: {}\n\n{USAGE}", arguments.join(" "));
+            eprintln!("Unexpected arguments: {}\n\n{USAGE}", arguments.join(" "));
             return ExitCode::from(2);
         }
     };
-    // Dropping the work ends the network, so nothing is left running after Ctrl-C.
+    // Dropping the future stops the network, so nothing is left running after Ctrl-C.
     let outcome = tokio::select! {
         outcome = run(handle) => outcome,
         _ = tokio::signal::ctrl_c() => {
@@ -50,10 +50,10 @@ async fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("\nThis did not work: {error}");
+            eprintln!("\nError: {error}");
             let mut cause = error.source();
             while let Some(error) = cause {
-                eprintln!("  because: {error}");
+                eprintln!("  caused by: {error}");
                 cause = error.source();
             }
             ExitCode::FAILURE
@@ -71,53 +71,53 @@ async fn run(handle: Option<String>) -> Result<(), Box<dyn Error>> {
 /// Signs in to the real network and lists posts.
 async fn with_browser(handle: &str) -> Result<(), Box<dyn Error>> {
     let oauth = OAuth::builder(ClientMetadata::loopback()).store(MemoryStore::new()).build()?;
-    println!("Your browser opens now, to ask whether this program may use your account.");
-    let signing_in = oauth.sign_in(handle).on_url(|url| println!("If it does not open, go to\n\n  {url}\n"));
+    println!("Your browser will ask whether this program may access your account.");
+    let signing_in = oauth.sign_in(handle).on_url(|url| println!("If it does not open, visit\n\n  {url}\n"));
     let client = signing_in.await?.client;
     println!("Signed in as {}. Your latest posts:", client.did());
     list(&client).await?;
     sign_out(&client).await
 }
 
-/// Starts a network, makes an account, signs in, writes, lists, and goes on after the token has expired.
+/// Starts a network, creates an account, signs in, writes and lists records, and continues after the token has expired.
 async fn on_this_machine() -> Result<(), Box<dyn Error>> {
     println!("1. Starting a network on this machine: a PLC directory and a PDS.");
     let network = Network::start(&|step| println!("   {step}")).await?;
-    println!("   The PDS answers at {}.", network.pds());
+    println!("   The PDS is running at {}.", network.pds());
 
-    println!("2. Making an account.");
+    println!("2. Creating an account.");
     let account = network.account("alice").await?;
     println!("   {} is {}.", account.handle, account.did);
 
-    println!("3. Signing in with OAuth. The access tokens live four seconds only.");
+    println!("3. Signing in with OAuth. The access tokens expire after four seconds.");
     network.set_token_lifetime(Duration::from_secs(4)).await?;
     let client = sign_in(&network, &account).await?;
     let info = client.session_info().await?;
-    println!("   Signed in, with the scopes: {}.", info.scopes.join(" "));
+    println!("   Signed in with the scopes: {}.", info.scopes.join(" "));
 
     println!("4. Writing three records.");
     for text in ["Hello, world!", "Written by a generated call.", "Signed with DPoP, too."] {
         let post = Post::new(text, Datetime::now());
         let input = create_record::Input::new(client.did(), Post::collection(), Unknown::encode(&post)?);
-        let made = client.com_atproto_repo().create_record(input).await?;
-        println!("   {}", made.uri);
+        let created = client.com_atproto_repo().create_record(input).await?;
+        println!("   {}", created.uri);
     }
 
     println!("5. Listing them.");
     list(&client).await?;
 
-    println!("6. Waiting until the access token has expired, and listing once more.");
+    println!("6. Waiting until the access token has expired, and listing them again.");
     tokio::time::sleep(Duration::from_secs(5)).await;
     let before = network.counts().await?.refreshes;
     list(&client).await?;
     let refreshes = network.counts().await?.refreshes - before;
-    println!("   The call worked; the server has seen {refreshes} refresh.");
+    println!("   The call succeeded, after {refreshes} refresh.");
 
     println!("7. Signing out.");
     sign_out(&client).await
 }
 
-/// Does in a moment what a user does in the browser.
+/// Signs in and approves the request, as a user would do in the browser.
 async fn sign_in(network: &Network, account: &local_network::Account) -> Result<OAuthClient, Box<dyn Error>> {
     let resolver = Resolver::builder()
         .plc_directory(network.plc())
@@ -145,9 +145,9 @@ async fn list(client: &OAuthClient) -> Result<(), Box<dyn Error>> {
 
 async fn sign_out(client: &OAuthClient) -> Result<(), Box<dyn Error>> {
     match client.sign_out().await? {
-        SignOut::Confirmed => println!("   Signed out; the server has revoked the session."),
+        SignOut::Confirmed => println!("   Signed out. The server has revoked the session."),
         SignOut::NotConfirmed { problem } => {
-            println!("   Signed out here; the server did not confirm it: {problem}")
+            println!("   Signed out, but the server did not revoke the session: {problem}")
         }
         _ => println!("   There was no session."),
     }

@@ -1,8 +1,8 @@
-//! A small web site where users sign in with their AT Protocol account, write posts, list and delete them, switch between
-//! accounts and sign out.
+//! A small web app: users sign in with their AT Protocol account, write, list and delete posts, switch between accounts and
+//! sign out.
 //!
-//! `cargo run --example web --features axum` starts a network on this machine with two accounts to sign in with.
-//! `-- --real` signs in to the real network instead. Then open <http://127.0.0.1:3000>.
+//! `cargo run --example web --features axum` starts a network on this machine with two accounts. With `-- --real`, users sign
+//! in to the real network. Open <http://127.0.0.1:3000>.
 #![allow(clippy::print_stdout, clippy::print_stderr, dead_code)]
 
 use std::{error::Error, net::Ipv4Addr, process::ExitCode};
@@ -30,7 +30,7 @@ use local_network::Network;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use tokio::net::TcpListener;
 
-/// All that this site ever does: minimal, and put together while compiling.
+/// The minimal scope for this app, computed at compile time.
 const SCOPE: &str = scopes![create::<Post>(), delete::<Post>()];
 const PORT: u16 = 3000;
 
@@ -62,7 +62,7 @@ impl FromRef<Site> for WebAuth {
     }
 }
 
-/// The whole site.
+/// The routes of the app.
 pub(crate) fn site(oauth: OAuth, keys: SealingKeys) -> Result<Router, Box<dyn Error>> {
     let web = WebAuth::builder(oauth, keys)
         .after_sign_in(|signed_in| async move { println!("{} signed in", signed_in.client.did()) })
@@ -79,7 +79,7 @@ pub(crate) fn site(oauth: OAuth, keys: SealingKeys) -> Result<Router, Box<dyn Er
         .with_state(Site { web }))
 }
 
-/// Posts of whoever is signed in; the way in for everybody else.
+/// The posts of the signed-in user, or a sign-in form.
 async fn home(
     user: Option<OAuthClient>,
     accounts: Accounts,
@@ -96,7 +96,7 @@ async fn home(
     }
 }
 
-/// A form's answer: what was typed is written, and the browser goes back to the list.
+/// Creates a post from a form, and redirects to the list.
 async fn write(client: OAuthClient, State(site): State<Site>, parts: Parts, body: String) -> Response {
     let text = field(&body, "text");
     if text.trim().is_empty() {
@@ -124,14 +124,14 @@ fn field(form: &str, name: &str) -> String {
     value.map(|(_, value)| value.into_owned()).unwrap_or_default()
 }
 
-/// A call that did not work: its session may have ended in this moment.
+/// The response to a failed call. If the session has just ended, it asks the user to sign in.
 fn failed(site: &Site, parts: &Parts, error: xrpc::Error) -> Response {
     match error {
         xrpc::Error::Reauthenticate(_) => site.web.ask_to_sign_in(parts).into_response(),
         error => {
             let text =
-                html! { p { "Your account's server did not do it: " (error) } p { a href="/" { "Back" } } };
-            (StatusCode::BAD_GATEWAY, page("That did not work", None, &text)).into_response()
+                html! { p { "The request to your server failed: " (error) } p { a href="/" { "Back" } } };
+            (StatusCode::BAD_GATEWAY, page("Something went wrong", None, &text)).into_response()
         }
     }
 }
@@ -177,7 +177,7 @@ async fn menu(site: &Site, accounts: &Accounts) -> Markup {
     }
 }
 
-/// The handle, where it is verified.
+/// The verified handle, or the DID if there is none.
 async fn name_of(site: &Site, did: &Did) -> String {
     match site.web.oauth().resolver().resolve_for_display(did.as_str()).await {
         Ok(identity) => identity.handle.map_or_else(|| did.to_string(), |handle| handle.to_string()),
@@ -200,7 +200,7 @@ fn login_form(return_to: Option<&str>) -> Markup {
 fn notes(listed: &[Entry<Post>]) -> Markup {
     html! {
         form method="post" action="/posts" {
-            textarea name="text" placeholder="What is going on?" maxlength="300" required {}
+            textarea name="text" placeholder="What's up?" maxlength="300" required {}
             div.row { button.main { "Write" } }
         }
         @for entry in listed {
@@ -212,19 +212,19 @@ fn notes(listed: &[Entry<Post>]) -> Markup {
                 }
             }
         }
-        @if listed.is_empty() { p { small { "Nothing yet." } } }
+        @if listed.is_empty() { p { small { "No notes yet." } } }
     }
 }
 
 fn error_page(error: &WebError) -> Markup {
     let title = match error {
         WebError::Callback { source, .. } if source.is_denied() => "Access denied",
-        _ => "That did not work",
+        _ => "Something went wrong",
     };
     page(title, None, &html! { h2 { (title) } p { (error.user_message()) } (login_form(error.return_to())) })
 }
 
-/// An app for a network on this machine.
+/// The OAuth app for a network on this machine.
 pub(crate) fn local_oauth(network: &Network, port: u16) -> Result<OAuth, Box<dyn Error>> {
     let resolver = Resolver::builder()
         .plc_directory(network.plc())
@@ -256,14 +256,14 @@ async fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("This did not work: {error}");
+            eprintln!("Error: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
 async fn run(real: bool) -> Result<(), Box<dyn Error>> {
-    // Bound first: a port that is taken shows at once.
+    // Bound first, so that a port that is in use is reported at once.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, PORT)).await?;
     let network;
     let oauth = if real {
@@ -277,7 +277,7 @@ async fn run(real: bool) -> Result<(), Box<dyn Error>> {
         }
         local_oauth(&network, PORT)?
     };
-    // A real site reads its keys from its configuration, and its users stay signed in when it restarts.
+    // A real app reads its keys from its configuration, so that users remain signed in after a restart.
     let keys = SealingKeys::new([SealingKey::generate()?])?;
     println!("Open http://127.0.0.1:{PORT}");
     axum::serve(listener, site(oauth, keys)?).await?;

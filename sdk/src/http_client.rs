@@ -1,14 +1,13 @@
-//! How every HTTP client of this crate is set up.
+//! The configuration of all HTTP clients of this crate.
 
 use crate::limits;
 
-/// Chooses `ring` for whatever uses TLS in this process. Another part of the program may have chosen already; then
-/// that serves.
+/// Installs `ring` as the crypto provider for TLS, unless another part of the program has already installed one.
 pub(crate) fn choose_crypto() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-/// TLS by `rustls` on `ring`, with the system's trusted roots.
+/// A builder for an HTTP client with `rustls` and the certificate authorities of the system.
 pub(crate) fn builder() -> reqwest::ClientBuilder {
     choose_crypto();
     reqwest::Client::builder()
@@ -16,13 +15,21 @@ pub(crate) fn builder() -> reqwest::ClientBuilder {
         .connect_timeout(limits::CONNECT)
 }
 
-/// The address of a proxy cannot be used. It is not shown, for it may hold a password.
+/// The URL of a proxy is invalid. The message does not contain the URL, which may contain a password.
+///
+/// ```
+/// use atproto_sdk::{PublicClient, xrpc::InvalidService};
+///
+/// // The scheme is missing.
+/// let result = PublicClient::builder("https://pds.example.com").proxy("proxy.example.com:3128").build();
+/// assert!(matches!(result, Err(InvalidService::Proxy(_))));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the address of the proxy cannot be used, expected one like `http://proxy.example.com:3128`")]
+#[error("the URL of the proxy is invalid, expected one like `http://proxy.example.com:3128`")]
 #[non_exhaustive]
 pub struct InvalidProxy;
 
-/// A proxy that everything goes through: nothing is sent past it, whatever its scheme and host.
+/// A proxy for all requests, regardless of their scheme and host.
 pub(crate) fn proxy(url: &str) -> Result<reqwest::Proxy, InvalidProxy> {
     let parsed = url::Url::parse(url).map_err(|_| InvalidProxy)?;
     // The connector reads the address once more, by narrower rules, and does without a proxy where it cannot: it must be

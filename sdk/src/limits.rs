@@ -1,8 +1,8 @@
-//! Every limit of time, in one place: most make sense only beside others, and the tests say how.
+//! All time limits in one place. Most depend on others; the tests contain these relations.
 
 #![cfg_attr(
     not(all(feature = "axum", feature = "postgres", feature = "redis", feature = "sqlite")),
-    allow(dead_code, reason = "some belong to features that are off")
+    allow(dead_code, reason = "some belong to features that are disabled")
 )]
 
 use std::time::Duration;
@@ -17,117 +17,116 @@ const fn millis(count: u64) -> Duration {
 
 // Connections and calls.
 
-/// For a connection to be made, TLS included.
+/// For connecting, including TLS.
 pub(crate) const CONNECT: Duration = seconds(10);
-/// For the answer to a call with a session to begin, with everything that has to happen before, unless the call has its
-/// own limit.
+/// For a call with an OAuth session until the head of the response, including a refresh. A call can set another limit.
 pub(crate) const SESSION_CALL: Duration = seconds(30);
-/// The same for a body that is streamed, whose length is not known and which goes up before the answer.
+/// The same for a call with a streamed body, whose length is unknown and which is uploaded before the response.
 pub(crate) const STREAMED_SESSION_CALL: Duration = seconds(600);
-/// A body of bytes gets a second more for so many of them.
+/// The limit for a call increases by one second for each of these bytes in its body.
 pub(crate) const UPLOAD_BYTES_PER_SECOND: usize = 32 * 1024;
-/// For the answer to a call without a session of OAuth to begin, unless the call has its own limit.
+/// For a call without an OAuth session until the head of the response. A call can set another limit.
 pub(crate) const PLAIN_CALL: Duration = seconds(60);
-/// For the next piece of a body to come.
+/// For receiving the next chunk of a body.
 pub(crate) const BODY_IDLE: Duration = seconds(60);
-/// The first wait before a call is repeated, before chance; it doubles with every attempt.
+/// The wait before the first retry of a call, without jitter. It doubles with every attempt.
 pub(crate) const FIRST_RETRY: Duration = millis(250);
-/// The longest wait before a call is repeated; a server that asks for more gets no other attempt.
+/// The longest wait before a retry. If a server asks for a longer one, the call is not retried.
 pub(crate) const LONGEST_RETRY: Duration = seconds(30);
 
 // Identities.
 
-/// For a document of an untrusted host, from the request to the end of the body, redirects included.
+/// For fetching a document from an untrusted host, including redirects and the body.
 pub(crate) const FETCH: Duration = seconds(15);
-/// For one answer of one name server.
+/// For a response of a single name server.
 pub(crate) const NAME_SERVER: Duration = seconds(2);
-/// For the whole lookup of a name.
+/// For a whole DNS lookup.
 pub(crate) const NAME_LOOKUP: Duration = seconds(6);
-/// The longest that sign-in may rely on a resolved identity: the specification says less than ten minutes.
+/// How long sign-in may rely on a resolved identity: by the specification, less than ten minutes.
 pub(crate) const LONGEST_IDENTITY_CACHE: Duration = seconds(590);
 /// How long sign-in relies on a resolved identity by default.
 pub(crate) const IDENTITY_CACHE: Duration = seconds(300);
-/// How long an identity is shown by default before it is resolved again.
+/// How long a resolved identity is displayed by default before it is resolved again.
 pub(crate) const DISPLAYED_IDENTITY_CACHE: Duration = seconds(3600);
 
 // Signing in.
 
-/// For a user to come back from the authorization server.
+/// For the user to return from the authorization server.
 pub(crate) const SIGN_IN: Duration = seconds(600);
-/// For a browser to send its request to the local callback server: browsers open connections in advance.
+/// For a browser to send its request to the local callback server. Browsers open connections in advance.
 pub(crate) const CALLBACK_HEAD: Duration = seconds(30);
-/// For a browser to take the last page of a local sign-in.
+/// For a browser to receive the final page of a local sign-in.
 pub(crate) const CALLBACK_PAGE: Duration = seconds(2);
-/// The pause after the local callback server could not accept a connection.
+/// The pause after the local callback server failed to accept a connection.
 pub(crate) const CALLBACK_PAUSE: Duration = millis(100);
-/// How long a browser waits for a server to confirm a sign-out of a web site.
+/// How long a browser waits for the server to confirm a sign-out from a web app.
 pub(crate) const WEB_SIGN_OUT: Duration = seconds(5);
 
 // Refreshing.
 
-/// For one exchange with an authorization server, body included.
+/// For a request to an authorization server, including the body.
 pub(crate) const AUTHORIZATION_SERVER: Duration = seconds(30);
-/// For the call that finds out whether an access token is accepted.
+/// For the call that checks whether an access token is accepted.
 pub(crate) const PROBE: Duration = seconds(15);
-/// How often a refresh with an unknown outcome is sent at most.
+/// The maximum number of attempts of a refresh with an unknown outcome.
 pub(crate) const REFRESH_ATTEMPTS: u32 = 2;
-/// A nonce older than this may be refused; servers change them every few minutes.
+/// An older nonce may be rejected, because servers change them every few minutes.
 pub(crate) const NONCE_AGE: Duration = seconds(60);
-/// For how long the copy of a session in memory is used before the store is read again: so long can a session be used
-/// here that another process has signed out.
+/// How long the cached copy of a session is used before the store is read again. A session that another process has signed
+/// out can be used for this long.
 pub(crate) const SESSION_RECHECK: Duration = seconds(1);
-/// A token is refreshed so long before it expires, or a tenth of its lifetime if that is less.
+/// How long before its expiry a token is refreshed, or a tenth of its lifetime if that is less.
 pub(crate) const REFRESH_MARGIN: Duration = seconds(60);
 /// How long a call waits for a refresh.
 pub(crate) const REFRESH_WAIT: Duration = seconds(400);
 /// How long a call whose token has not expired waits for a refresh.
 pub(crate) const REFRESH_PATIENCE: Duration = seconds(10);
-/// How long calls go on with a token that has not expired after a refresh that failed.
+/// How long calls use a token that has not expired after a failed refresh.
 pub(crate) const REFRESH_PAUSE: Duration = seconds(5);
-/// A refresh that took this long to fail is not repeated for as long again.
+/// If a refresh took at least this long to fail, it is not retried for the same time.
 pub(crate) const SLOW_REFRESH: Duration = millis(250);
 /// The longest such pause.
 pub(crate) const LONGEST_REFRESH_PAUSE: Duration = seconds(30);
-/// How long another process may take from the server's answer to its write to the store.
+/// How long another process may take from the response of the server to its write to the store.
 pub(crate) const CONCURRENT_WRITE: Duration = millis(300);
-/// The longest wait between two attempts to store tokens that a store did not take.
+/// The longest wait between two attempts to store unsaved tokens.
 pub(crate) const STORE_AGAIN: Duration = seconds(64);
 
 // Stores.
 
-/// For one operation of a store.
+/// For an operation of a store.
 pub(crate) const STORE_OPERATION: Duration = seconds(15);
-/// For the lock of a session: longer than a refresh takes with all its attempts.
+/// For acquiring the lock of a session: longer than a refresh takes with all its attempts.
 pub(crate) const STORE_LOCK: Duration = seconds(180);
-/// How long a sign-out waits for a lock at a time, to see whether this process has come to hold it.
+/// How long a sign-out waits for a lock before it checks whether this process holds it now.
 pub(crate) const STORE_LOCK_SLICE: Duration = seconds(1);
-/// How long a process keeps others from a session whose new tokens it could not store.
+/// How long a process holds the lock of a session whose new tokens it could not store.
 pub(crate) const UNSAVED_LOCK: Duration = seconds(120);
-/// When a lock on a server ends whose holder is gone.
+/// When a lock on a database server expires whose holder has died.
 pub(crate) const LEASE: Duration = seconds(30);
 /// How often the holder of such a lock renews it.
 pub(crate) const LEASE_RENEWAL: Duration = seconds(8);
-/// The wait between two tries to take such a lock; up to half of it more by chance.
+/// The wait between two attempts to acquire such a lock, without jitter of up to a half.
 pub(crate) const LEASE_TRY: Duration = millis(20);
-/// The wait between two tries to release such a lock.
+/// The wait between two attempts to release such a lock.
 pub(crate) const LEASE_RELEASE: Duration = seconds(1);
-/// The wait between two tries to take a lock of a file.
+/// The wait between two attempts to lock a file.
 pub(crate) const FILE_LOCK_TRY: Duration = millis(15);
-/// For others that open an SQLite file at the same moment.
+/// For waiting for other processes that open an SQLite file at the same time.
 pub(crate) const SQLITE_OPEN: Duration = seconds(10);
-/// The wait between two tries to open an SQLite file.
+/// The wait between two attempts to open an SQLite file.
 pub(crate) const SQLITE_OPEN_TRY: Duration = millis(20);
-/// For a connection to PostgreSQL.
+/// For connecting to PostgreSQL.
 pub(crate) const POSTGRES_CONNECT: Duration = seconds(10);
 /// For an operation of PostgreSQL.
 pub(crate) const POSTGRES_OPERATION: Duration = seconds(12);
 /// When an idle connection to PostgreSQL is probed.
 pub(crate) const POSTGRES_KEEPALIVE: Duration = seconds(30);
-/// For a connection to Redis.
+/// For connecting to Redis.
 pub(crate) const REDIS_CONNECT: Duration = seconds(4);
-/// For an answer of Redis.
+/// For a response of Redis.
 pub(crate) const REDIS_ANSWER: Duration = seconds(10);
-/// The longest wait between two tries to connect to Redis.
+/// The longest wait between two attempts to connect to Redis.
 pub(crate) const REDIS_RECONNECT: Duration = seconds(2);
 
 // Lifetimes of what is signed here, and of what a server gives without one.
@@ -143,9 +142,8 @@ pub(crate) const SESSION_COOKIE: Duration = seconds(30 * 24 * 3600);
 mod tests {
     use super::*;
 
-    /// The longest that a refresh holds the lock: every attempt and the probe between them run into their limit, and the
-    /// store takes its time to be read (at the start, twice between the attempts, and before the new tokens are written)
-    /// and to be written (the intent, and the tokens).
+    /// The longest time that a refresh holds the lock: all attempts and the probe time out, and the store is slow to read, to
+    /// record the intent and to write.
     fn slowest_refresh() -> Duration {
         AUTHORIZATION_SERVER * REFRESH_ATTEMPTS + PROBE + CONCURRENT_WRITE + STORE_OPERATION * 6
     }

@@ -1,13 +1,13 @@
-//! Random bytes of the operating system, for secrets and for jitter.
+//! Random bytes from the operating system, for secrets and for jitter.
 
 use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use zeroize::{Zeroize as _, Zeroizing};
 
-/// The operating system gave no random bytes, without which no secret can be made.
+/// The operating system provided no random bytes, so no secret could be generated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the operating system gave no random bytes: {problem}")]
+#[error("the operating system provided no random bytes: {problem}")]
 pub struct NoRandom {
     problem: String,
 }
@@ -18,12 +18,12 @@ impl NoRandom {
     }
 }
 
-/// Fills a buffer with bytes that nobody can predict.
+/// Fills a buffer with unpredictable bytes.
 pub(crate) fn fill(bytes: &mut [u8]) -> Result<(), NoRandom> {
     getrandom::fill(bytes).map_err(NoRandom::new)
 }
 
-/// So many random bytes in base64url.
+/// Returns `BYTES` random bytes in base64url.
 pub(crate) fn base64url<const BYTES: usize>() -> Result<Zeroizing<String>, NoRandom> {
     let mut bytes = [0_u8; BYTES];
     fill(&mut bytes)?;
@@ -32,8 +32,7 @@ pub(crate) fn base64url<const BYTES: usize>() -> Result<Zeroizing<String>, NoRan
     Ok(text)
 }
 
-/// A random part of a duration, so that those who wait for the same thing do not all come back at once. All of it where
-/// there are no random bytes: a wait that is not spread does no harm.
+/// Returns a random part of a duration, as jitter. Returns the whole duration if there are no random bytes.
 pub(crate) fn part_of(duration: Duration) -> Duration {
     let part = getrandom::u32().unwrap_or(u32::MAX);
     duration.mul_f64(f64::from(part) / f64::from(u32::MAX))

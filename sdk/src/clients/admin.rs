@@ -1,4 +1,4 @@
-//! Calls as the administrator of a server (protocol X12).
+//! The client for administrators of a server (X12).
 
 use std::fmt;
 
@@ -9,7 +9,8 @@ use zeroize::Zeroizing;
 use super::plain::{HttpOptions, PlainClient};
 use crate::xrpc::{BoxFuture, InvalidService, Request, Transport, TransportError, TransportResponse};
 
-/// A client with the administrator's password of a PDS (HTTP Basic, user `admin`). Cheap to clone.
+/// A client for the administrator of a PDS, which authenticates as the user `admin` with
+/// [HTTP Basic authentication](https://atproto.com/specs/xrpc#admin-token-temporary-specification). Cheap to clone.
 ///
 /// ```no_run
 /// use atproto_sdk::{AdminClient, api::com::atproto::admin::get_account_info, did};
@@ -29,19 +30,21 @@ pub struct AdminClient {
 }
 
 impl AdminClient {
-    /// A client of the server at `origin`, such as `https://pds.example.com`.
+    /// Creates a client for the server at `origin`, such as `https://pds.example.com`.
     ///
     /// # Errors
-    /// When `origin` is not an http(s) address without path, or the TLS configuration of the system cannot be used.
+    ///
+    /// Returns an error if `origin` is not an http or https URL without a path, or if the TLS configuration of the system
+    /// cannot be used.
     pub fn new(origin: &str, password: &str) -> Result<Self, InvalidService> {
         Self::builder(origin, password).build()
     }
 
-    /// Starts to build a client of the server at `origin`.
+    /// Creates a builder for a client of the server at `origin`.
     pub fn builder(origin: impl Into<String>, password: &str) -> AdminClientBuilder {
         let pair = Zeroizing::new(format!("admin:{password}"));
         let text = Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())));
-        // Base64 is ASCII, which a header can always carry.
+        // Base64 is ASCII, which is always a valid header value.
         let mut authorization =
             HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("Basic"));
         authorization.set_sensitive(true);
@@ -50,7 +53,7 @@ impl AdminClient {
 
     crate::xrpc::input_validation!();
 
-    /// The server's address.
+    /// Returns the origin of the server.
     pub fn origin(&self) -> &str {
         self.plain.origin()
     }
@@ -72,7 +75,7 @@ impl fmt::Debug for AdminClient {
     }
 }
 
-/// Builds an [`AdminClient`]; made by [`AdminClient::builder`].
+/// Configures and builds an [`AdminClient`]. Created by [`AdminClient::builder`].
 ///
 /// ```
 /// use atproto_sdk::AdminClient;
@@ -83,7 +86,7 @@ impl fmt::Debug for AdminClient {
 /// assert_eq!(admin.origin(), "https://pds.example.com");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[must_use = "nothing is built before `build`"]
+#[must_use = "call `build` to create the client"]
 pub struct AdminClientBuilder {
     origin: String,
     authorization: HeaderValue,
@@ -91,9 +94,10 @@ pub struct AdminClientBuilder {
 }
 
 impl AdminClientBuilder {
-    /// Sends everything through a proxy, such as `http://proxy.example.com:3128`, instead of through the one that the
-    /// environment names. Redirects are not
-    /// followed in any case: the password stays with the server that it belongs to.
+    /// Sends all requests through a proxy such as `http://proxy.example.com:3128`, instead of the one in the environment
+    /// variables.
+    ///
+    /// Redirects are never followed, so that the password is not sent to another server.
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
         self.http = HttpOptions::Proxy(url.into());
         self
@@ -102,8 +106,9 @@ impl AdminClientBuilder {
     /// Builds the client.
     ///
     /// # Errors
-    /// When the origin is not an http(s) address without path, the address of the proxy cannot be used, or TLS cannot be set
-    /// up.
+    ///
+    /// Returns an error if the origin is not an http or https URL without a path, if the URL of the proxy is invalid, or if
+    /// the TLS configuration of the system cannot be used.
     pub fn build(self) -> Result<AdminClient, InvalidService> {
         let plain = PlainClient::new(&self.origin, self.http)?;
         Ok(AdminClient { plain, authorization: self.authorization, validates_input: true })

@@ -1,4 +1,4 @@
-//! Clients without OAuth: public ones, the administrator's, and sessions by password.
+//! Clients without OAuth: unauthenticated, for administrators, and with a password.
 
 mod admin;
 mod password;

@@ -1,4 +1,4 @@
-//! A client of one service without OAuth: what public, administrator's and password clients have in common.
+//! The common part of the clients without OAuth.
 
 use std::{fmt, sync::Arc};
 
@@ -8,7 +8,7 @@ use crate::xrpc::{
     BoxFuture, InvalidService, Request, Transport, TransportError, TransportResponse, service,
 };
 
-/// How the HTTP client of a service is made.
+/// The settings of the HTTP client.
 #[derive(Default)]
 pub(super) enum HttpOptions {
     /// As the environment says.
@@ -58,7 +58,7 @@ impl PlainClient {
         &self.origin
     }
 
-    /// Sends a request; an `authorization` takes the place of the caller's own header.
+    /// Sends a request. `authorization` replaces the header of the caller.
     pub(super) async fn send(
         &self,
         request: Request,
@@ -70,7 +70,7 @@ impl PlainClient {
     }
 }
 
-/// For calls that have no credentials yet.
+/// For calls without credentials.
 impl Transport for PlainClient {
     fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>> {
         Box::pin(self.send(request, None))

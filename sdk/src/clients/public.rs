@@ -1,9 +1,9 @@
-//! Calls without signing in.
+//! The client for unauthenticated calls.
 
 use super::plain::{HttpOptions, PlainClient};
 use crate::xrpc::{BoxFuture, InvalidService, Request, Transport, TransportError, TransportResponse};
 
-/// A client without a session, for services that answer everybody. Cheap to clone.
+/// A client for services that require no authentication. Cheap to clone.
 ///
 /// ```no_run
 /// use atproto_sdk::{PublicClient, api::com::atproto::identity::resolve_handle, handle};
@@ -21,20 +21,29 @@ pub struct PublicClient {
 }
 
 impl PublicClient {
-    /// A client of the service at `origin`, such as `https://pds.example.com`.
+    /// Creates a client for the service at `origin`, such as `https://pds.example.com`.
+    ///
+    /// ```
+    /// use atproto_sdk::PublicClient;
+    ///
+    /// assert!(PublicClient::new("https://pds.example.com").is_ok());
+    /// assert!(PublicClient::new("https://pds.example.com/xrpc").is_err());
+    /// ```
     ///
     /// # Errors
-    /// When `origin` is not an http(s) address without path, or the TLS configuration of the system cannot be used.
+    ///
+    /// Returns an error if `origin` is not an http or https URL without a path, or if the TLS configuration of the system
+    /// cannot be used.
     pub fn new(origin: &str) -> Result<Self, InvalidService> {
         Self::builder(origin).build()
     }
 
-    /// Starts to build a client of the service at `origin`.
+    /// Creates a builder for a client of the service at `origin`.
     pub fn builder(origin: impl Into<String>) -> PublicClientBuilder {
         PublicClientBuilder { origin: origin.into(), http: HttpOptions::default() }
     }
 
-    /// The service's address.
+    /// Returns the origin of the service.
     pub fn origin(&self) -> &str {
         self.plain.origin()
     }
@@ -52,35 +61,52 @@ impl Transport for PublicClient {
     }
 }
 
-/// Builds a [`PublicClient`]; made by [`PublicClient::builder`].
+/// Configures and builds a [`PublicClient`]. Created by [`PublicClient::builder`].
 ///
 /// ```
 /// use atproto_sdk::PublicClient;
 ///
-/// // One pool of connections for the whole program.
+/// # let _ = rustls::crypto::ring::default_provider().install_default();
+/// // Share a connection pool with the rest of the program.
 /// let http = reqwest::Client::builder().user_agent("example/1.0").build()?;
 /// let client = PublicClient::builder("https://public.api.example.com").http_client(http).build()?;
 /// assert_eq!(client.origin(), "https://public.api.example.com");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-#[must_use = "nothing is built before `build`"]
+#[must_use = "call `build` to create the client"]
 pub struct PublicClientBuilder {
     origin: String,
     http: HttpOptions,
 }
 
 impl PublicClientBuilder {
-    /// Sends everything through a proxy, such as `http://proxy.example.com:3128`, instead of through the one that the
-    /// environment names.
+    /// Sends all requests through a proxy such as `http://proxy.example.com:3128`, instead of the one in the environment
+    /// variables.
+    ///
+    /// ```
+    /// use atproto_sdk::PublicClient;
+    ///
+    /// let client = PublicClient::builder("https://public.api.example.com")
+    ///     .proxy("http://proxy.example.com:3128")
+    ///     .build()?;
+    /// # Ok::<(), atproto_sdk::xrpc::InvalidService>(())
+    /// ```
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
         self.http = HttpOptions::Proxy(url.into());
         self
     }
 
-    /// Uses an HTTP client of the app's own, with its connections, time limits and redirect policy. That is safe here,
-    /// because a public client sends no credentials; clients that do take a proxy only. The later of this and
-    /// [`proxy`](Self::proxy) applies.
+    /// Sets the HTTP client, with its connection pool, timeouts, redirect policy and proxies.
+    ///
+    /// Other clients of this crate do not have this setting, because a redirect could send their credentials to another
+    /// server.
+    ///
+    /// It takes the place of a [`proxy`](Self::proxy), and the other way round: the last of the two applies.
+    ///
+    /// This crate enables no TLS backend of `reqwest`. Enable one in your `Cargo.toml`, or install a default
+    /// [`CryptoProvider`](https://docs.rs/rustls/latest/rustls/crypto/struct.CryptoProvider.html) of `rustls`, before you
+    /// create the client.
     pub fn http_client(mut self, client: reqwest::Client) -> Self {
         self.http = HttpOptions::Client(client);
         self
@@ -89,8 +115,9 @@ impl PublicClientBuilder {
     /// Builds the client.
     ///
     /// # Errors
-    /// When the origin is not an http(s) address without path, the address of the proxy cannot be used, or TLS cannot be set
-    /// up.
+    ///
+    /// Returns an error if the origin is not an http or https URL without a path, if the URL of the proxy is invalid, or if
+    /// the TLS configuration of the system cannot be used.
     pub fn build(self) -> Result<PublicClient, InvalidService> {
         Ok(PublicClient { plain: PlainClient::new(&self.origin, self.http)?, validates_input: true })
     }

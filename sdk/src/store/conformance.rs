@@ -1,4 +1,4 @@
-//! What every store has to do, run on each of them.
+//! The requirements for all stores, tested with each of them.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::{
@@ -12,7 +12,7 @@ use crate::clock::unix_now;
 const SOON: Duration = Duration::from_millis(60);
 const LATER: Duration = Duration::from_secs(20);
 
-/// Every rule, on a store that `open` opens; a second call gives another handle to the same store.
+/// Tests all requirements with the store that `open` opens. A second call must return another handle to the same store.
 async fn conforms(open: impl AsyncFn() -> Arc<dyn Store>) {
     put_and_get(&*open().await).await;
     compare_and_set(&*open().await).await;
@@ -49,7 +49,7 @@ async fn compare_and_set(store: &dyn Store) {
     assert!(matches!(conflict, Err(StoreError::Conflict)));
     assert_eq!(store.get("session/cas").await.unwrap().unwrap().value.as_slice(), b"2");
     store.delete("session/cas").await.unwrap();
-    // A write that comes late does not bring back what was signed out.
+    // A late write does not restore a removed session.
     let conflict = store.put("session/cas", b"4", None, Expected::Version(second)).await;
     assert!(matches!(conflict, Err(StoreError::Conflict)));
     let again = store.put("session/cas", b"5", None, Expected::Absent).await.unwrap();
@@ -132,7 +132,7 @@ async fn locks(one: Arc<dyn Store>, other: Arc<dyn Store>) {
     assert!(!waiting.is_finished());
     drop(held);
     waiting.await.unwrap().unwrap();
-    // Nobody is inside together with somebody else.
+    // Only one holder at a time.
     let inside = Arc::new(std::sync::atomic::AtomicU32::new(0));
     let crowd = (0..6).map(|_| {
         let (store, inside) = (one.clone(), inside.clone());
@@ -149,7 +149,7 @@ async fn locks(one: Arc<dyn Store>, other: Arc<dyn Store>) {
     for one in crowd.collect::<Vec<_>>() {
         one.await.unwrap();
     }
-    // A holder that is cancelled gives the lock back.
+    // A holder that is cancelled releases the lock.
     let store = one.clone();
     let holder = tokio::spawn(async move {
         let _held = store.lock("session/did:plc:lock/1", LATER).await.unwrap();
@@ -160,7 +160,7 @@ async fn locks(one: Arc<dyn Store>, other: Arc<dyn Store>) {
     drop(one.lock("session/did:plc:lock/1", LATER).await.unwrap());
 }
 
-/// Sessions whose servers take their time keep nobody else from theirs.
+/// Sessions with slow servers do not block others.
 async fn locks_that_are_held_long(store: Arc<dyn Store>) {
     let mut held = Vec::new();
     for number in 0..100 {
@@ -170,7 +170,7 @@ async fn locks_that_are_held_long(store: Arc<dyn Store>) {
     drop(store.lock("session/did:plc:other/1", Duration::from_secs(5)).await.unwrap());
 }
 
-/// Many sessions are refreshed at once: each holder of a lock also reads and writes.
+/// Many sessions are refreshed at the same time: each holder of a lock also reads and writes.
 async fn many_locks(store: Arc<dyn Store>) {
     let holders: Vec<_> = (0..60)
         .map(|number| {
@@ -244,7 +244,7 @@ async fn encrypted_store_conforms() {
     conforms(async || store.clone() as Arc<dyn Store>).await;
 }
 
-/// A store, a lock of it held by another process, and that process killed: the lock has to be free soon.
+/// A process that holds a lock is killed. The lock must become free soon.
 async fn a_lock_ends_with_its_process(url: &str) {
     let mut holder = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["store::conformance::holds_a_lock_for_another_process", "--exact", "--ignored", "--nocapture"])
@@ -290,7 +290,7 @@ async fn locks_of_a_killed_process_are_free_in_redis() {
     a_lock_ends_with_its_process(&tests::RedisServer::shared().unwrap().url()).await;
 }
 
-/// What was there before a restart of the server is there after it, without a new store.
+/// Entries survive a restart of the server, and the store need not be reopened.
 #[cfg(any(feature = "postgres", feature = "redis"))]
 async fn survives(store: &dyn Store, restart: impl FnOnce()) {
     let version = store.put("session/kept", b"x", None, Expected::Any).await.unwrap();
@@ -306,7 +306,7 @@ async fn survives(store: &dyn Store, restart: impl FnOnce()) {
 async fn postgres_may_restart_and_newer_tables_are_refused() {
     let mut server = tests::PostgresServer::start().unwrap();
     let url = server.url();
-    // Many that start at once make the tables once.
+    // Processes that start at the same time create the tables once.
     let starting: Vec<_> = (0..6).map(|_| super::PostgresStore::connect(&url)).collect();
     let stores = futures_util::future::join_all(starting).await;
     survives(stores[0].as_ref().unwrap(), || server.restart().unwrap()).await;
@@ -315,7 +315,7 @@ async fn postgres_may_restart_and_newer_tables_are_refused() {
     client.batch_execute("UPDATE atproto_schema SET form = 99").await.unwrap();
     let error = super::PostgresStore::connect(&url).await.unwrap_err();
     assert!(matches!(error, StoreError::Schema { found: 99, known: 2 }), "{error}");
-    // Tables of the first form, with a session in them, are brought to the newest.
+    // Tables of the first version, with a session in them, are migrated.
     client.batch_execute("UPDATE atproto_schema SET form = 1; DROP TABLE atproto_locks").await.unwrap();
     let migrated = super::PostgresStore::connect(&url).await.unwrap();
     drop(migrated.lock("session/kept", LATER).await.unwrap());
@@ -336,7 +336,7 @@ async fn redis_may_restart_and_apps_share_it() {
     survives(&store, || server.restart().unwrap()).await;
     assert_eq!(other.list("").await.unwrap(), ["session/kept"]);
     assert_eq!(other.get("session/kept").await.unwrap().unwrap().value.as_slice(), b"theirs");
-    // What ends by itself leaves nothing behind in the index.
+    // Expired entries are removed from the index.
     for number in 0..3 {
         store.put(&format!("pending/{number}"), b"x", Some(unix_now() + 1), Expected::Any).await.unwrap();
     }
@@ -356,7 +356,7 @@ async fn files_can_be_read_by_their_owner_only() {
 
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sessions.json");
-    // Left behind by a crash, with rights that are too wide.
+    // Left behind by a crash, with permissions that are too wide.
     std::fs::write(folder.path().join("sessions.json.new"), "x").unwrap();
     FileStore::open(&path).unwrap().put("session/a", b"secret", None, Expected::Any).await.unwrap();
     #[cfg(feature = "sqlite")]
@@ -369,7 +369,7 @@ async fn files_can_be_read_by_their_owner_only() {
     }
 }
 
-/// In front of a server; connections that are made before it is told to hang pass nothing on any more.
+/// A proxy in front of a server. Once it is told to hang, existing connections forward nothing.
 #[cfg(any(feature = "postgres", feature = "redis"))]
 struct Proxy {
     address: std::net::SocketAddr,
@@ -398,7 +398,7 @@ impl Proxy {
         Self { address, hang }
     }
 
-    /// A URL that leads through it.
+    /// A URL that goes through the proxy.
     async fn before(url: &str) -> (Self, String) {
         let url = url::Url::parse(url).unwrap();
         let proxy = Self::start(url.port().unwrap()).await;
@@ -424,7 +424,7 @@ async fn connections_that_hang_are_given_up() {
         let begun = std::time::Instant::now();
         let error = store.delete("hangs/1").await.unwrap_err();
         assert!(begun.elapsed() < LATER, "{url} {error}");
-        // The next one does not use that connection. The deletion has not arrived.
+        // The next operation does not use that connection. The deletion has not arrived.
         let again = tokio::time::timeout(Duration::from_secs(5), store.get("hangs/1")).await;
         assert_eq!(again.unwrap().unwrap().unwrap().version, put, "{url}");
     });
@@ -458,7 +458,7 @@ async fn a_store_is_the_same_by_whatever_path() {
         let held = by_link.lock("session/a", SOON).await.unwrap();
         assert!(by_path.lock("session/a", SOON).await.is_err());
         drop(held);
-        // A lock leaves no file behind.
+        // A released lock leaves no file.
         let locks = real.join(format!("{file}.locks"));
         assert_eq!(std::fs::read_dir(locks).unwrap().count(), 0);
     }

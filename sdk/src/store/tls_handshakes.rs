@@ -1,4 +1,4 @@
-//! Stores whose servers speak TLS: who is talked to, and who is not.
+//! Stores with TLS: which servers are trusted.
 #![allow(clippy::unwrap_used)]
 
 use std::{path::Path, sync::Arc};
@@ -7,7 +7,7 @@ use tests::{Authority, ServerTls};
 
 use super::{Expected, Store, StoreError, connect};
 
-/// The certificates of one authority, in files.
+/// The certificates of an authority, in files.
 struct Files {
     folder: tempfile::TempDir,
     authority: Authority,
@@ -17,7 +17,7 @@ impl Files {
     fn new() -> Self {
         let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
         std::fs::write(folder.path().join("authority.pem"), authority.certificate()).unwrap();
-        // Whom PostgreSQL takes for its user of this name.
+        // The certificate of the PostgreSQL user with this name.
         authority.issue("postgres").write(folder.path(), "client").unwrap();
         Self { folder, authority }
     }
@@ -26,7 +26,7 @@ impl Files {
         Path::new(self.folder.path()).join(name).display().to_string()
     }
 
-    /// A URL with the authority that its server is verified by.
+    /// A URL with the authority for verifying its server.
     fn with_authority(&self, url: &str) -> String {
         format!("{url}?sslrootcert={}", self.path("authority.pem"))
     }
@@ -45,7 +45,7 @@ async fn works(url: &str) -> Arc<dyn Store> {
     store
 }
 
-/// The error with all its causes.
+/// The message of an error with its causes.
 async fn refused(url: &str) -> String {
     let error: StoreError = connect(url).await.err().unwrap();
     let mut text = error.to_string();
@@ -80,7 +80,7 @@ mod postgres {
         }
         let text = refused(&Files::new().with_authority(&url)).await;
         assert!(text.contains("invalid peer certificate"), "{text}");
-        // The server takes no plain connection.
+        // The server accepts no unencrypted connection.
         let text = refused(&url).await;
         assert!(text.contains("no encryption"), "{text}");
     }

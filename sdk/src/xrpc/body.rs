@@ -1,4 +1,4 @@
-//! Request and response bodies: JSON, bytes or nothing.
+//! Request and response bodies: JSON, bytes or none.
 
 use std::{fmt, future::poll_fn, pin::Pin, sync::Arc, task::Context, task::Poll};
 
@@ -8,31 +8,65 @@ use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use http::{HeaderMap, header::CONTENT_TYPE};
 
-/// The most that is read of a body that has to be in memory as a whole, in bytes (256 MiB).
+/// The maximum size of a JSON response body, in bytes (256 MiB).
 pub const MAX_BUFFERED_BODY: usize = 256 << 20;
 
-/// A stream of bytes, as blobs and repositories are sent and received.
+/// A stream of bytes: the body of a request or response that is not JSON, such as a blob or a repository.
+///
+/// Downloading a blob:
+///
+/// ```no_run
+/// # async fn example(client: atproto_sdk::PublicClient) -> Result<(), Box<dyn std::error::Error>> {
+/// use std::io::Write as _;
+///
+/// use atproto_sdk::{api::com::atproto::sync::get_blob, cid, did};
+///
+/// let params = get_blob::Params::new(
+///     did!("did:plc:ewvi7nxzyoun6zhxrhs64oiz"),
+///     cid!("bafkreibme22gw2h7y2h7tg2fhqotaqjucnbc24deqo72b6mkl2egezxhvy"),
+/// );
+/// let mut blob = client.com_atproto_sync().get_blob(params).await?;
+/// let mut file = std::fs::File::create("picture.jpg")?;
+/// while let Some(bytes) = blob.next().await {
+///     file.write_all(&bytes?)?;
+/// }
+/// # Ok(()) }
+/// ```
 pub struct ByteStream(Pin<Box<dyn Stream<Item = Result<Bytes, TransportError>> + Send>>);
 
 impl ByteStream {
-    /// Wraps a stream.
+    /// Creates a `ByteStream` from a stream of chunks.
+    ///
+    /// ```
+    /// use atproto_sdk::xrpc::{ByteStream, TransportError};
+    /// use bytes::Bytes;
+    ///
+    /// let chunks = ["one ", "two"].map(|text| Ok::<_, TransportError>(Bytes::from_static(text.as_bytes())));
+    /// let stream = ByteStream::new(futures_util::stream::iter(chunks));
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// assert_eq!(stream.bytes(100).await?, "one two");
+    /// # Ok::<(), atproto_sdk::xrpc::ReadError>(())
+    /// # }).unwrap();
+    /// ```
     pub fn new(stream: impl Stream<Item = Result<Bytes, TransportError>> + Send + 'static) -> Self {
         Self(Box::pin(stream))
     }
 
-    /// The next piece; nothing at the end.
+    /// Returns the next chunk, or `None` at the end.
     ///
     /// # Errors
-    /// When the connection breaks off or stalls.
+    ///
+    /// Returns an error if the connection fails, or if no data is received for too long.
     pub async fn next(&mut self) -> Option<Result<Bytes, TransportError>> {
         poll_fn(|cx| self.0.as_mut().poll_next(cx)).await
     }
 
-    /// Reads everything into memory.
+    /// Reads the whole stream into memory.
     ///
     /// # Errors
-    /// [`ReadError::TooLarge`] when there are more than `limit` bytes, [`ReadError::Transport`] when the connection
-    /// breaks off.
+    ///
+    /// Returns [`ReadError::TooLarge`] if there are more than `limit` bytes, and [`ReadError::Transport`] if the connection
+    /// fails.
     pub async fn bytes(mut self, limit: usize) -> Result<Bytes, ReadError> {
         let Some(first) = self.next().await else { return Ok(Bytes::new()) };
         let first = first?;
@@ -70,18 +104,37 @@ impl fmt::Debug for ByteStream {
 }
 
 /// The body of a request.
+///
+/// A call with a [`Stream`](Self::Stream) is never retried, because a stream can be sent only once. Prefer
+/// [`Bytes`](Self::Bytes) if the data is in memory.
+///
+/// ```no_run
+/// # async fn example(client: atproto_sdk::oauth::OAuthClient) -> Result<(), Box<dyn std::error::Error>> {
+/// let picture = std::fs::read("picture.png")?;
+/// let uploaded = client.com_atproto_repo().upload_blob(picture).content_type("image/png").await?;
+/// println!("{:?}", uploaded.blob);
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "a transport must handle every kind of body")]
 pub enum RequestBody {
     /// No body.
     Empty,
-    /// Bytes that can be sent again.
+    /// Bytes, which can be sent again.
     Bytes(Bytes),
-    /// A stream that can be sent only once.
+    /// A stream, which can be sent only once.
     Stream(ByteStream),
 }
 
 impl RequestBody {
-    /// The same body again; nothing for a stream.
+    /// Returns a copy of the body, or `None` if it is a stream.
+    ///
+    /// ```
+    /// use atproto_sdk::xrpc::RequestBody;
+    ///
+    /// let body = RequestBody::from("text");
+    /// assert!(matches!(body.try_clone(), Some(RequestBody::Bytes(bytes)) if bytes == "text"));
+    /// ```
     pub fn try_clone(&self) -> Option<Self> {
         match self {
             Self::Empty => Some(Self::Empty),
@@ -109,28 +162,30 @@ macro_rules! from_bytes {
 
 from_bytes! { Bytes Vec<u8> &'static [u8] String &'static str }
 
-/// The kind of a request or response body.
+/// The kind of a request or response body: [`Json`], [`Raw`] or [`Empty`].
 pub trait Body: Send + Sync + 'static {
-    /// What a caller gives.
+    /// The type that a caller passes.
     type Sent: Send;
-    /// What a caller gets.
+    /// The type that a caller receives.
     type Received: Send;
 
-    /// Makes the request's body.
+    /// Encodes the body of a request.
     ///
     /// # Errors
-    /// When the value cannot be written as JSON.
+    ///
+    /// Returns an error if the value cannot be serialized as JSON.
     fn encode(sent: Self::Sent) -> Result<RequestBody, DataError>;
 
     /// Checks the constraints of the lexicon.
     ///
     /// # Errors
-    /// All violations.
+    ///
+    /// Returns all violations.
     fn validate(_sent: &Self::Sent) -> Result<(), Violations> {
         Ok(())
     }
 
-    /// Takes the response's body, whose content type has been checked.
+    /// Reads the body of a response, whose content type has been checked.
     fn receive(nsid: Arc<str>, body: ByteStream) -> BoxFuture<'static, Result<Self::Received, ReadError>>;
 }
 
@@ -158,8 +213,9 @@ impl<T: Data + FromData + Send + 'static> Body for Json<T> {
     }
 }
 
-/// A body of bytes that is streamed.
+/// A body of bytes, which is streamed.
 #[derive(Debug)]
+#[expect(clippy::exhaustive_structs, reason = "a marker type without fields")]
 pub struct Raw;
 
 impl Body for Raw {
@@ -175,9 +231,9 @@ impl Body for Raw {
     }
 }
 
-/// No body. If the server sends one anyway, it is not read.
+/// No body. If a server sends one nevertheless, it is ignored.
 ///
-/// `T` is what a caller receives in its place: the generated `Output` of a method without an output, or `()`.
+/// `T` is the type that a caller receives instead: the generated `Output` of a method without an output, or `()`.
 #[derive(Debug)]
 pub struct Empty<T = ()>(std::marker::PhantomData<fn() -> T>);
 
@@ -194,7 +250,7 @@ impl<T: Default + Send + 'static> Body for Empty<T> {
     }
 }
 
-/// Reads the bytes of a JSON answer. Not generic, so that it is compiled once.
+/// Reads the body of a JSON response. Not generic, so that it is compiled only once.
 pub(super) async fn read_json(nsid: &str, body: ByteStream) -> Result<Bytes, ReadError> {
     let body = body.bytes(MAX_BUFFERED_BODY).await?;
     if body.is_empty() {
@@ -203,7 +259,7 @@ pub(super) async fn read_json(nsid: &str, body: ByteStream) -> Result<Bytes, Rea
     Ok(body)
 }
 
-/// A response must have the content type of the lexicon (X9). One without any gets the benefit of the doubt.
+/// Checks that the response has the content type in the lexicon (X9). A response without a content type is accepted.
 pub(super) fn check_content_type(
     nsid: &str,
     expected: Option<&'static str>,

@@ -1,4 +1,4 @@
-//! What can go wrong with a call.
+//! Errors of calls.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -11,9 +11,9 @@ use crate::{
     types::{DataError, Violations},
 };
 
-/// Why a call failed.
+/// Why a call failed. `E` is the type of the errors in the lexicon of the method.
 ///
-/// [`kind`](Self::kind) tells what to do about it; the variants tell the rest.
+/// [`kind`](Self::kind) returns what to do about it, and [`lexicon_error`](Self::lexicon_error) the error of the method:
 ///
 /// ```
 /// use atproto_sdk::{api::com::atproto::repo::get_record, xrpc::{Error, ErrorKind}};
@@ -23,57 +23,83 @@ use crate::{
 ///         return "there is no such record";
 ///     }
 ///     match error.kind() {
-///         ErrorKind::SignInAgain => "sign in again",
-///         ErrorKind::TryLater => "try later",
-///         ErrorKind::InvalidInput => "the request is wrong",
-///         _ => "something else",
+///         ErrorKind::SignInAgain => "please sign in again",
+///         ErrorKind::TryLater => "please try again later",
+///         ErrorKind::InvalidInput => "the request is invalid",
+///         _ => "the server returned an invalid response",
 ///     }
 /// }
 /// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error<E: LexiconError = NoError> {
-    /// The server answered with an error that the method's lexicon names.
+    /// The server returned an error that is defined in the lexicon of the method.
     #[error("{error}: {response}")]
     Lexicon {
         /// The error.
         error: E,
-        /// What the server said.
+        /// The response.
         response: Box<ErrorResponse>,
     },
-    /// The server answered with another error.
+    /// The server returned another error.
     #[error("{0}")]
     Server(Box<ErrorResponse>),
-    /// The session has ended: the user must sign in again.
+    /// The session has ended. The user must sign in again.
     #[error(transparent)]
     Reauthenticate(Reauthenticate),
-    /// There was no answer.
+    /// There was no response.
     #[error(transparent)]
     Transport(TransportError),
-    /// The answer is not what the lexicon says.
+    /// The response does not conform to the lexicon.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// The call was not sent, because something about it is wrong.
+    /// The call is invalid and was not sent.
     #[error(transparent)]
     InvalidRequest(#[from] InvalidRequest),
 }
 
-/// What to do about a failed call.
+/// What to do about a failed call. Returned by [`Error::kind`].
+///
+/// ```no_run
+/// # async fn example(client: atproto_sdk::oauth::OAuthClient) -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// use atproto_sdk::{api::com::atproto::server::get_session::GetSession, xrpc::ErrorKind};
+///
+/// match client.com_atproto_server().get_session().await {
+///     Ok(session) => println!("{}", session.handle),
+///     Err(error) => match error.kind() {
+///         // The session has ended: redirect the user to the sign-in page.
+///         ErrorKind::SignInAgain => println!("please sign in again"),
+///         // Retries have been exhausted: wait, and respect the rate limit of the server.
+///         ErrorKind::TryLater => {
+///             let wait = error.response().and_then(|response| response.retry_after);
+///             tokio::time::sleep(wait.unwrap_or(Duration::from_secs(60))).await;
+///         }
+///         // A mistake in the program or in its input: show the message.
+///         ErrorKind::InvalidInput => println!("{error}"),
+///         // A mistake of the server, or an outdated lexicon: report it.
+///         ErrorKind::BadAnswer => println!("unexpected response: {error}"),
+///         _ => println!("{error}"),
+///     },
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The user has to sign in (again).
+    /// The user must sign in, or sign in again.
     SignInAgain,
-    /// The same call may work later: the network, the server or its limits are in the way.
+    /// The same call may succeed later: the network or the server failed, or a rate limit was exceeded.
     TryLater,
-    /// The same call will not work again: what was asked is wrong or not allowed.
+    /// The same call will fail again: it is invalid or not allowed.
     InvalidInput,
-    /// The server does not keep to the lexicon.
+    /// The response does not conform to the lexicon.
     BadAnswer,
 }
 
 impl<E: LexiconError> Error<E> {
-    /// What to do about it.
+    /// Returns what to do about the error.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Reauthenticate(_) => ErrorKind::SignInAgain,
@@ -85,7 +111,22 @@ impl<E: LexiconError> Error<E> {
         }
     }
 
-    /// The scope that the session lacks, where the call was not sent for want of one.
+    /// Returns the scope that is missing, if the call was not sent because of a missing scope. To get it, the user must sign
+    /// in again with that scope.
+    ///
+    /// ```no_run
+    /// # async fn example(client: atproto_sdk::oauth::OAuthClient, oauth: atproto_sdk::oauth::OAuth) -> Result<(), Box<dyn std::error::Error>> {
+    /// use atproto_sdk::{api::app::bsky::feed::post::Post, oauth::AuthorizeOptions, types::Datetime};
+    ///
+    /// let result = client.records::<Post>().create(&Post::new("Hello", Datetime::now())).await;
+    /// if let Err(error) = &result
+    ///     && let Some(scope) = error.missing_scope()
+    /// {
+    ///     let options = AuthorizeOptions::new().scope(format!("atproto {scope}"));
+    ///     println!("{}", oauth.authorize(client.did().as_str(), options).await?.url);
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn missing_scope(&self) -> Option<&str> {
         match self {
             Self::Transport(TransportError::MissingScope { scope, .. }) => Some(scope),
@@ -93,7 +134,7 @@ impl<E: LexiconError> Error<E> {
         }
     }
 
-    /// The lexicon's own error, if it is one.
+    /// Returns the error in the lexicon of the method, if it is one.
     pub fn lexicon_error(&self) -> Option<E> {
         match self {
             Self::Lexicon { error, .. } => Some(*error),
@@ -101,7 +142,7 @@ impl<E: LexiconError> Error<E> {
         }
     }
 
-    /// The server's answer, if there was one.
+    /// Returns the response of the server, if there was one.
     pub fn response(&self) -> Option<&ErrorResponse> {
         match self {
             Self::Lexicon { response, .. } | Self::Server(response) => Some(response),
@@ -109,12 +150,22 @@ impl<E: LexiconError> Error<E> {
         }
     }
 
-    /// The server's message, if it gave one.
+    /// Returns the message of the server, if there is one.
     pub fn server_message(&self) -> Option<&str> {
         self.response()?.message.as_deref()
     }
 
-    /// The same error without the type of the lexicon's errors, to put errors of several methods together.
+    /// Converts to an error without the type of the lexicon errors, so that errors of several methods have the same type.
+    ///
+    /// ```no_run
+    /// # async fn example(client: atproto_sdk::oauth::OAuthClient) -> Result<(), atproto_sdk::xrpc::Error> {
+    /// use atproto_sdk::{api::com::atproto::repo::describe_repo, xrpc::Error};
+    ///
+    /// let session = client.com_atproto_server().get_session().await.map_err(Error::erase)?;
+    /// let params = describe_repo::Params::new(session.did);
+    /// let repo = client.com_atproto_repo().describe_repo(params).await.map_err(Error::erase)?;
+    /// # Ok(()) }
+    /// ```
     pub fn erase(self) -> Error {
         match self {
             Self::Lexicon { response, .. } | Self::Server(response) => Error::Server(response),
@@ -125,7 +176,7 @@ impl<E: LexiconError> Error<E> {
         }
     }
 
-    /// Sorts an answer under the lexicon's errors or the others.
+    /// Creates a [`Lexicon`](Self::Lexicon) or a [`Server`](Self::Server) error, depending on the name in the response.
     pub fn from_response(response: Box<ErrorResponse>) -> Self {
         match response.name.as_deref().and_then(E::from_name) {
             Some(error) => Self::Lexicon { error, response },
@@ -153,26 +204,37 @@ impl<E: LexiconError> From<ReadError> for Error<E> {
     }
 }
 
-/// An answer with an error status.
+/// A response with an error status. See the [specification](https://atproto.com/specs/xrpc#error-responses).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ErrorResponse {
-    /// The method's NSID.
+    /// The NSID of the method.
     pub nsid: Arc<str>,
     /// The HTTP status.
     pub status: StatusCode,
-    /// The error's name, `error` of the JSON body.
+    /// The name of the error: `error` in the JSON body.
     pub name: Option<String>,
-    /// The message for people, `message` of the JSON body; for other bodies the beginning of their text.
+    /// The human-readable message: `message` in the JSON body, or the beginning of the text of another body.
     pub message: Option<String>,
-    /// How long the server asks to wait.
+    /// How long to wait before another attempt: the `Retry-After` header.
     pub retry_after: Option<Duration>,
-    /// The server's limits, where it says them.
+    /// The rate limit of the server, if it is in the response.
     pub rate_limit: Option<RateLimit>,
 }
 
 impl ErrorResponse {
-    /// Makes sense of an answer, whatever its body is (X3): JSON, an HTML page of a proxy, nothing.
+    /// Parses a response with any body: JSON, the HTML page of a proxy, or none.
+    ///
+    /// ```
+    /// use atproto_sdk::xrpc::{ErrorKind, ErrorResponse};
+    /// use http::{HeaderMap, StatusCode};
+    ///
+    /// let body = br#"{"error": "RateLimitExceeded", "message": "Too many requests"}"#;
+    /// let headers = HeaderMap::new();
+    /// let response = ErrorResponse::new("a.b.c".into(), StatusCode::TOO_MANY_REQUESTS, &headers, body);
+    /// assert_eq!(response.name.as_deref(), Some("RateLimitExceeded"));
+    /// assert_eq!(response.kind(), ErrorKind::TryLater);
+    /// ```
     pub fn new(nsid: Arc<str>, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
         #[derive(Deserialize)]
         struct Fields {
@@ -187,7 +249,7 @@ impl ErrorResponse {
         Self { nsid, status, name, message, retry_after: retry_after(headers), rate_limit }
     }
 
-    /// What to do about it.
+    /// Returns what to do about the error.
     pub fn kind(&self) -> ErrorKind {
         let name = self.name.as_deref().unwrap_or_default();
         match self.status.as_u16() {
@@ -213,7 +275,7 @@ impl fmt::Display for ErrorResponse {
     }
 }
 
-/// The beginning of a text, with the tags of a page taken out.
+/// The beginning of a text, without HTML tags.
 fn text_of(body: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(&body[..body.len().min(4096)]);
     let mut plain = String::new();
@@ -235,7 +297,7 @@ fn text_of(body: &[u8]) -> Option<String> {
     (!short.is_empty()).then_some(short)
 }
 
-/// The wait that `Retry-After` asks for, in seconds or until a date (X4).
+/// The wait in `Retry-After`, which is in seconds or until a date (X4).
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     match text.parse::<u64>() {
@@ -247,22 +309,32 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     }
 }
 
-/// The limits that a server tells with its answers (X4).
+/// The rate limit of a server, from the headers of its responses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RateLimit {
-    /// Points in a window, `RateLimit-Limit`.
+    /// The number of points in a window: `RateLimit-Limit`.
     pub limit: Option<u64>,
-    /// Points that are left, `RateLimit-Remaining`.
+    /// The number of remaining points: `RateLimit-Remaining`.
     pub remaining: Option<u64>,
-    /// When the window ends, in seconds since 1970, `RateLimit-Reset`.
+    /// When the window ends, in seconds since the Unix epoch: `RateLimit-Reset`.
     pub reset: Option<u64>,
-    /// The rule, such as `3000;w=300`, `RateLimit-Policy`.
+    /// The policy, such as `3000;w=300`: `RateLimit-Policy`.
     pub policy: Option<String>,
 }
 
 impl RateLimit {
-    /// Reads the headers; nothing if there are none.
+    /// Parses the headers of a response. Returns `None` if there are none of these.
+    ///
+    /// ```
+    /// use atproto_sdk::xrpc::RateLimit;
+    /// use http::{HeaderMap, HeaderValue};
+    ///
+    /// let mut headers = HeaderMap::new();
+    /// assert_eq!(RateLimit::from_headers(&headers), None);
+    /// headers.insert("ratelimit-remaining", HeaderValue::from_static("2999"));
+    /// assert_eq!(RateLimit::from_headers(&headers).and_then(|limit| limit.remaining), Some(2999));
+    /// ```
     pub fn from_headers(headers: &HeaderMap) -> Option<Self> {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
         let number = |name: &str| text(name).and_then(|value| value.parse().ok());
@@ -280,14 +352,14 @@ impl RateLimit {
     }
 }
 
-/// Why the body of an answer could not be taken.
+/// Why the body of a response could not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// The connection broke off.
+    /// The connection failed.
     #[error(transparent)]
     Transport(#[from] TransportError),
-    /// The body is not what it should be.
+    /// The body does not conform to the lexicon.
     #[error(transparent)]
     Decode(#[from] DecodeError),
     /// The body is larger than the limit.
@@ -298,36 +370,36 @@ pub enum ReadError {
     },
 }
 
-/// Why an answer is not what its lexicon says.
+/// Why a response does not conform to its lexicon.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// The body is not the JSON that the lexicon asks for.
-    #[error("the answer of {nsid} is not what its lexicon says: {source}")]
+    /// The body is not valid JSON, or does not conform to the lexicon.
+    #[error("the response of {nsid} does not conform to its lexicon: {source}")]
     Json {
-        /// The method's NSID.
+        /// The NSID of the method.
         nsid: Arc<str>,
-        /// What is wrong, and where.
+        /// The problem and its position.
         source: DataError,
     },
-    /// The body is of another type.
-    #[error("the answer of {nsid} has the content type `{found}`, expected `{expected}`")]
+    /// The body has another content type.
+    #[error("the response of {nsid} has the content type `{found}`, expected `{expected}`")]
     ContentType {
-        /// The method's NSID.
+        /// The NSID of the method.
         nsid: Arc<str>,
-        /// The lexicon's type.
+        /// The content type in the lexicon.
         expected: &'static str,
-        /// The answer's type, cut to 100 characters.
+        /// The content type of the response, truncated to 100 characters.
         found: String,
     },
     /// There is no body.
-    #[error("the answer of {nsid} is empty")]
+    #[error("the response of {nsid} is empty")]
     Empty {
-        /// The method's NSID.
+        /// The NSID of the method.
         nsid: Arc<str>,
     },
     /// The body is larger than the limit.
-    #[error("the answer has more than {limit} bytes")]
+    #[error("the response has more than {limit} bytes")]
     TooLarge {
         /// The limit in bytes.
         limit: usize,
@@ -338,55 +410,53 @@ pub enum DecodeError {
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidRequest {
-    /// A header has a name or value that HTTP does not allow.
-    #[error("the header `{name}` cannot be sent: its name or value is not valid in HTTP")]
+    /// A header has an invalid name or value.
+    #[error("the header `{name}` cannot be sent: its name or value is invalid")]
     Header {
-        /// The name; the value is not shown, it may be a secret.
+        /// The name. The value is omitted, because it may be a secret.
         name: String,
     },
-    /// A service to proxy to is not a DID with a fragment.
+    /// A service to [proxy](https://atproto.com/specs/xrpc#service-proxying) to is not a DID with a fragment.
     #[error(
         "`{service}` is not a service to proxy to, expected a DID and a service id like `did:web:api.example.com#example`"
     )]
     Service {
-        /// What was given.
+        /// The invalid service.
         service: String,
     },
-    /// The input cannot be written as JSON.
-    #[error("the input of {nsid} cannot be written as JSON: {source}")]
+    /// The input cannot be serialized as JSON.
+    #[error("the input of {nsid} cannot be serialized as JSON: {source}")]
     Input {
-        /// The method's NSID.
+        /// The NSID of the method.
         nsid: Arc<str>,
-        /// Why.
+        /// The cause.
         source: DataError,
     },
-    /// The parameters or the input do not keep to the lexicon; the server would refuse them.
+    /// The parameters or the input violate the lexicon, so the server would reject them.
     #[error("the call of {nsid} was not sent: {source}")]
     Violations {
-        /// The method's NSID.
+        /// The NSID of the method.
         nsid: Arc<str>,
-        /// What is wrong, and where.
+        /// The violations and their positions.
         source: Violations,
     },
-    /// The untyped input cannot be written as JSON.
-    #[error("the input of {nsid} cannot be written as JSON: {source}")]
+    /// The untyped input cannot be serialized as JSON.
+    #[error("the input of {nsid} cannot be serialized as JSON: {source}")]
     UntypedInput {
-        /// The method's NSID.
+        /// The NSID of the method.
         nsid: Arc<str>,
-        /// Why.
+        /// The cause.
         source: Arc<serde_json::Error>,
     },
     /// A record that is expected to be absent cannot be deleted.
-    #[error(
-        "the delete was not sent: it expects that there is no record, and there would be nothing to delete"
-    )]
+    #[error("the delete was not sent: a record that is expected to be absent cannot be deleted")]
     DeleteOfAbsent,
-    /// Untyped parameters are not an object of strings, numbers, booleans and arrays of them.
-    #[error("the parameter `{name}` of {nsid} cannot stand in a query string")]
+    /// Untyped parameters are not an object that contains only strings, numbers, booleans and arrays of these.
+    #[error("the parameter `{name}` of {nsid} cannot be used in a query string")]
     Parameter {
-        /// The method's NSID.
+        /// The NSID of the method.
         nsid: Arc<str>,
-        /// The parameter; empty if the parameters as a whole are no object.
+        /// The name of the parameter. Empty if the parameters are not an object.
         name: String,
     },
 }

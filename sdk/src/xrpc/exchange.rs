@@ -1,4 +1,4 @@
-//! Sends a call and sends it again where the rules allow. Not generic: compiled once for all methods.
+//! Sends a call, and repeats it if that is allowed. Not generic, so that it is compiled only once.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use super::{
     error::retry_after, observed::observed, options::CallOptions, retry,
 };
 
-/// The most that is read of an error's body, in bytes.
+/// How many bytes of an error response are read.
 const MAX_ERROR_BODY: usize = 64 << 10;
 
-/// Why there is no answer to decode.
+/// Why there is no response to decode.
 pub(super) enum Failure {
     Invalid(InvalidRequest),
     Transport(TransportError),
@@ -28,7 +28,7 @@ pub(super) struct Outgoing {
     pub(super) options: CallOptions,
 }
 
-/// Sends a call until there is an answer or no reason to try again. Gives successful answers only.
+/// Sends a call, with retries. Returns a successful response.
 pub(super) async fn exchange(caller: Caller<'_>, call: Outgoing) -> Result<TransportResponse, Failure> {
     let span = tracing::debug_span!(
         "xrpc_call",
@@ -80,7 +80,7 @@ async fn attempts(caller: Caller<'_>, call: Outgoing) -> Result<TransportRespons
                 match (retry::after_status(kind, status, asked, attempt), again) {
                     (Some(wait), Some(next)) => {
                         let status = status.as_u16();
-                        tracing::debug!(nsid = &*nsid, status, attempt, ?wait, "call is repeated");
+                        tracing::debug!(nsid = &*nsid, status, attempt, ?wait, "retrying call");
                         (wait, next)
                     }
                     _ => return Err(Failure::Response(Box::new(read_error(nsid, response).await))),
@@ -88,7 +88,7 @@ async fn attempts(caller: Caller<'_>, call: Outgoing) -> Result<TransportRespons
             }
             Err(error) => match (retry::after_failure(kind, &error, attempt), again) {
                 (Some(wait), Some(next)) => {
-                    tracing::debug!(nsid = &*nsid, %error, attempt, ?wait, "call is repeated");
+                    tracing::debug!(nsid = &*nsid, %error, attempt, ?wait, "retrying call");
                     (wait, next)
                 }
                 _ => return Err(Failure::Transport(error)),
@@ -101,7 +101,7 @@ async fn attempts(caller: Caller<'_>, call: Outgoing) -> Result<TransportRespons
 
 async fn read_error(nsid: Arc<str>, response: TransportResponse) -> ErrorResponse {
     let TransportResponse { status, headers, body, .. } = response;
-    // An error whose body is endless or breaks off is still that error.
+    // If the body is too long or incomplete, the response is still this error.
     let body = body.bytes(MAX_ERROR_BODY).await.unwrap_or_default();
     ErrorResponse::new(nsid, status, &headers, &body)
 }

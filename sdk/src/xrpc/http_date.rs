@@ -1,6 +1,7 @@
-//! Dates of HTTP headers (RFC 9110, section 5.6.7).
+//! Dates in HTTP headers (RFC 9110, section 5.6.7).
 
-/// Seconds since 1970 of a date like `Sun, 06 Nov 1994 08:49:37 GMT`; the obsolete forms are not read.
+/// Parses a date such as `Sun, 06 Nov 1994 08:49:37 GMT`, and returns seconds since the Unix epoch. The obsolete formats are
+/// not supported.
 pub(crate) fn parse(text: &str) -> Option<u64> {
     let (_, rest) = text.split_once(", ")?;
     let parts: Vec<&str> = rest.split(' ').collect();
@@ -17,7 +18,7 @@ pub(crate) fn parse(text: &str) -> Option<u64> {
     u64::try_from(days_since_1970(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second).ok()
 }
 
-/// Days of the Gregorian calendar, counted in eras of 400 years that begin in March.
+/// Days since the Unix epoch in the Gregorian calendar, computed with eras of 400 years that start in March.
 fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);

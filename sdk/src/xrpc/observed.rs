@@ -1,11 +1,11 @@
-//! What sign-ins, refreshes and calls tell through `tracing`: a span each, with outcome and duration, and one event at the
-//! end whose fields count (`monotonic_counter.*`, `histogram.*`, as `tracing-opentelemetry` reads them).
+//! Observability of sign-ins, refreshes and calls with `tracing`: a span with outcome and duration for each, and an event at
+//! its end with metrics in the format of `tracing-opentelemetry` (`monotonic_counter.*`, `histogram.*`).
 
 use std::time::Instant;
 
 use tracing::{Instrument as _, Span};
 
-/// Runs work in a span that has the fields `outcome` and `duration_ms`, and tells how it ended. Work that is dropped has
+/// Runs an operation in a span with the fields `outcome` and `duration_ms`, and records both. An operation that is dropped has
 /// no outcome.
 pub(crate) async fn observed<T, E>(
     span: Span,

@@ -1,4 +1,4 @@
-//! Query strings of XRPC calls (protocol X2): arrays repeat the name, booleans are `true` and `false`, everything is
+//! Query strings of XRPC calls (X2): arrays repeat the name, booleans are `true` and `false`, and everything is
 //! percent-encoded.
 
 use std::fmt::Write as _;
@@ -8,7 +8,8 @@ use crate::types::{
     codec::{Literal, Shape},
 };
 
-/// A query string that is being written.
+/// A builder of the query string of a call. See the
+/// [specification](https://atproto.com/specs/xrpc#lexicon-http-endpoints).
 ///
 /// ```
 /// use atproto_sdk::xrpc::QueryString;
@@ -22,7 +23,7 @@ use crate::types::{
 pub struct QueryString(String);
 
 impl QueryString {
-    /// The parameters of a method, with the defaults of absent ones.
+    /// The query string for the parameters of a method, including defaults.
     pub(super) fn of(params: &dyn Data) -> Self {
         let mut query = Self::default();
         let Shape::Object(object) = params.shape() else { return query };
@@ -38,7 +39,7 @@ impl QueryString {
         query
     }
 
-    /// Appends a value under a name; an absent optional value appends nothing, a list one entry each.
+    /// Appends a value. For an absent optional value, nothing is appended. For a list, one pair is appended for each entry.
     pub fn push(&mut self, name: &str, value: &impl Data) {
         self.push_shape(name, value.shape());
     }
@@ -49,7 +50,7 @@ impl QueryString {
             Shape::Integer(value) => self.push_text(name, &value.to_string()),
             Shape::Text(text) | Shape::Handle(text) | Shape::Lenient(text, ..) => self.push_text(name, text),
             Shape::CidText(cid) | Shape::Link(cid) => self.push_text(name, &cid.to_string()),
-            // `unknown` parameters go as the text of a string, or as JSON.
+            // For `unknown`, a string is appended as text, and anything else as JSON.
             Shape::Unknown(value) | Shape::Other(value) => match value.decode::<String>() {
                 Ok(text) => self.push_text(name, &text),
                 Err(_) => self.push_text(name, &value.as_json()),
@@ -59,7 +60,7 @@ impl QueryString {
                     self.push_shape(name, value.shape());
                 }
             }
-            // Parameters are nothing else (L3).
+            // Parameters have no other types (L3).
             Shape::Absent
             | Shape::Null
             | Shape::Bytes(_)
@@ -70,7 +71,7 @@ impl QueryString {
         }
     }
 
-    /// Appends one text under a name.
+    /// Appends a pair of a name and a text, percent-encoded.
     pub fn push_text(&mut self, name: &str, text: &str) {
         if !self.0.is_empty() {
             self.0.push('&');
@@ -80,23 +81,23 @@ impl QueryString {
         self.encode(text);
     }
 
-    /// The finished text, without `?`.
+    /// Returns the query string, without `?`.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The finished text, without `?`.
+    /// Converts to the query string, without `?`.
     pub fn into_string(self) -> String {
         self.0
     }
 
-    /// Percent-encodes everything but the unreserved characters of RFC 3986.
+    /// Percent-encodes everything except the unreserved characters of RFC 3986.
     fn encode(&mut self, text: &str) {
         for byte in text.bytes() {
             if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
                 self.0.push(char::from(byte));
             } else {
-                // Writing into a String never fails.
+                // Writing to a `String` never fails.
                 let _ = write!(self.0, "%{byte:02X}");
             }
         }

@@ -1,4 +1,4 @@
-//! What a call hands to the client that carries it.
+//! The request of a call, as it is passed to a transport.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,9 +6,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{Kind, RequestBody};
 
-/// One HTTP exchange of an XRPC call, without authorization. A [`Transport`](super::Transport) sends it.
+/// The request of an XRPC call, without authorization. It is sent by a [`Transport`](super::Transport).
 ///
-/// Everything but the body is shared between a request and its clones, so that sending a call again costs no copy.
+/// Cloning is cheap, because everything except the body is shared. A request with a streamed body cannot be cloned.
 ///
 /// ```
 /// use atproto_sdk::xrpc::{Kind, Request};
@@ -35,7 +35,7 @@ struct Head {
 }
 
 impl Request {
-    /// A request without parameters, headers and body.
+    /// Creates a request without parameters, headers and body.
     pub fn new(kind: Kind, nsid: impl Into<Arc<str>>) -> Self {
         let head = Head { kind, nsid: nsid.into(), query: String::new(), headers: HeaderMap::new() };
         Self { head: Arc::new(head), body: RequestBody::Empty, timeout: None }
@@ -48,14 +48,14 @@ impl Request {
         self
     }
 
-    /// Sets all headers.
+    /// Replaces all headers.
     #[must_use]
     pub fn with_headers(mut self, headers: HeaderMap) -> Self {
         Arc::make_mut(&mut self.head).headers = headers;
         self
     }
 
-    /// Sets one header, in place of others of that name.
+    /// Sets a header, and replaces existing ones with the same name.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         Arc::make_mut(&mut self.head).headers.insert(name, value);
@@ -69,50 +69,49 @@ impl Request {
         self
     }
 
-    /// Sets the limit of [`timeout`](Self::timeout).
+    /// Sets the [`timeout`](Self::timeout).
     #[must_use]
     pub fn with_timeout(mut self, limit: Duration) -> Self {
         self.timeout = Some(limit);
         self
     }
 
-    /// Whether the method is a query (`GET`) or a procedure (`POST`).
+    /// Returns whether the method is a query (`GET`) or a procedure (`POST`).
     pub fn kind(&self) -> Kind {
         self.head.kind
     }
 
-    /// The method's NSID.
+    /// Returns the NSID of the method.
     pub fn nsid(&self) -> &str {
         &self.head.nsid
     }
 
-    /// The query string without `?`; empty if there are no parameters.
+    /// Returns the query string without `?`. Empty if there are no parameters.
     pub fn query(&self) -> &str {
         &self.head.query
     }
 
-    /// The headers: content type, accepted type, proxy, labelers, and the caller's own.
+    /// Returns the headers: `Content-Type`, `Accept`, those for proxying and labelers, and those set by the caller.
     pub fn headers(&self) -> &HeaderMap {
         &self.head.headers
     }
 
-    /// The body.
+    /// Returns the body.
     pub fn body(&self) -> &RequestBody {
         &self.body
     }
 
-    /// Takes the body out.
+    /// Converts to the body.
     pub fn into_body(self) -> RequestBody {
         self.body
     }
 
-    /// The limit of the whole exchange up to the end of the response's head; the client's own limit applies where there is
-    /// none.
+    /// Returns the time limit for receiving the head of the response. If `None`, the limit of the transport applies.
     pub fn timeout(&self) -> Option<Duration> {
         self.timeout
     }
 
-    /// Returns the same request once more, or `None` if its body is a stream.
+    /// Returns a copy of the request, or `None` if its body is a stream.
     pub fn try_clone(&self) -> Option<Self> {
         let body = self.body.try_clone()?;
         Some(Self { head: Arc::clone(&self.head), body, timeout: self.timeout })

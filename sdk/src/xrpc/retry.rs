@@ -1,4 +1,4 @@
-//! Whether and when a call is sent again (X5). The only place that decides it.
+//! Decides whether and when a call is retried (X5).
 
 use std::time::Duration;
 
@@ -7,9 +7,10 @@ use http::StatusCode;
 use super::{Kind, TransportError};
 use crate::{limits, random};
 
-/// How often a call is sent at most.
+/// The maximum number of attempts, including the first.
 pub(super) const MAX_ATTEMPTS: u32 = 4;
-/// The wait before the next attempt after an answer with this status; nothing if there should be none.
+
+/// The wait before the next attempt after a response with this status, or `None` if there should be no other attempt.
 pub(super) fn after_status(
     kind: Kind,
     status: StatusCode,
@@ -18,7 +19,7 @@ pub(super) fn after_status(
 ) -> Option<Duration> {
     let repeatable = match kind {
         Kind::Query => matches!(status.as_u16(), 429 | 502 | 503 | 504),
-        // A server that limits the rate has refused the call without touching it. Nothing else is that certain.
+        // With this status the call was certainly not processed. No other status guarantees that.
         _ => status == StatusCode::TOO_MANY_REQUESTS,
     };
     if !repeatable || attempt >= MAX_ATTEMPTS {
@@ -31,19 +32,19 @@ pub(super) fn after_status(
     }
 }
 
-/// The wait before the next attempt after no answer.
+/// The wait before the next attempt after a failure without a response, or `None` if there should be no other attempt.
 pub(super) fn after_failure(kind: Kind, error: &TransportError, attempt: u32) -> Option<Duration> {
     let repeatable = match error {
-        // Never reached the server.
+        // The call did not reach the server.
         TransportError::Connect { .. } => true,
         TransportError::Exchange { .. } => kind == Kind::Query,
-        // Time limits are the caller's: another attempt would exceed them.
+        // Timeouts are set by the caller, and another attempt would exceed them.
         _ => false,
     };
     (repeatable && attempt < MAX_ATTEMPTS).then(|| backoff(attempt))
 }
 
-/// Doubling waits, each between half and all of its length, so that many clients do not come back at once.
+/// Exponential backoff, with a random wait between half and the full length, so that clients do not retry simultaneously.
 fn backoff(attempt: u32) -> Duration {
     let full = limits::FIRST_RETRY.saturating_mul(1 << attempt.clamp(1, 10)).min(limits::LONGEST_RETRY);
     full / 2 + random::part_of(full / 2)

@@ -1,4 +1,4 @@
-//! One HTTP exchange with a service, on top of `reqwest`. Every client sends through here.
+//! Sending a request to a service with `reqwest`, for all clients.
 
 use std::{error::Error as _, sync::Arc, time::Duration};
 
@@ -8,25 +8,27 @@ use http::HeaderMap;
 use super::{ByteStream, Kind, Request, RequestBody, TransportError, TransportResponse};
 use crate::limits;
 
-/// Why a client of a service cannot be made.
+/// Why a client could not be created.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidService {
-    /// The address is not an origin.
-    #[error("`{address}` is not a service, expected an address without path like `https://pds.example.com`")]
+    /// The URL is not an origin.
+    #[error(
+        "`{address}` is not the origin of a service, expected a URL without a path like `https://pds.example.com`"
+    )]
     Address {
-        /// What was given.
+        /// The invalid URL.
         address: String,
     },
-    /// The address of the proxy cannot be used.
+    /// The URL of the proxy is invalid.
     #[error(transparent)]
     Proxy(#[from] crate::http_client::InvalidProxy),
-    /// The system's TLS configuration cannot be used.
-    #[error("TLS cannot be set up")]
+    /// The TLS configuration of the system cannot be used.
+    #[error("TLS cannot be configured")]
     Tls(#[source] reqwest::Error),
 }
 
-/// The origin of a service's address.
+/// Checks that a URL is an origin, and normalizes it.
 pub(crate) fn origin(address: &str) -> Result<String, InvalidService> {
     let refuse = || InvalidService::Address { address: address.chars().take(200).collect() };
     let url = url::Url::parse(address).map_err(|_| refuse())?;
@@ -39,7 +41,7 @@ pub(crate) fn origin(address: &str) -> Result<String, InvalidService> {
     if is_origin { Ok(url.origin().ascii_serialization()) } else { Err(refuse()) }
 }
 
-/// An HTTP client that follows no redirects, because what it sends may be a secret.
+/// Creates an HTTP client that does not follow redirects, because requests may contain credentials.
 pub(crate) fn client(proxy: Option<&str>) -> Result<reqwest::Client, InvalidService> {
     let mut builder = crate::http_client::builder().redirect(reqwest::redirect::Policy::none());
     if let Some(proxy) = proxy {
@@ -48,7 +50,7 @@ pub(crate) fn client(proxy: Option<&str>) -> Result<reqwest::Client, InvalidServ
     builder.build().map_err(InvalidService::Tls)
 }
 
-/// Sends a request to a service at `origin`, with credentials that take the place of the caller's own headers.
+/// Sends a request to the service at `origin`. The credentials replace headers of the caller.
 pub(crate) async fn send(
     http: &reqwest::Client,
     origin: &str,
@@ -79,15 +81,15 @@ pub(crate) fn method_of(kind: Kind) -> http::Method {
     }
 }
 
-/// The address of a method.
+/// The URL of a method.
 pub(crate) fn url(origin: &str, nsid: &str, query: &str) -> String {
     let origin = origin.trim_end_matches('/');
     if query.is_empty() { format!("{origin}/xrpc/{nsid}") } else { format!("{origin}/xrpc/{nsid}?{query}") }
 }
 
-/// Whether a request that failed may have been processed.
+/// Converts an error, depending on whether the request may have been processed.
 pub(crate) fn classify(host: String, limit: Duration, error: reqwest::Error) -> TransportError {
-    // The address is the origin and the method; parameters do not belong into messages.
+    // The URL contains parameters, which must not appear in messages.
     let error = error.without_url();
     if error.is_builder() {
         let problem = match error.source() {
@@ -109,7 +111,7 @@ fn received(host: String, response: reqwest::Response) -> TransportResponse {
     let stream = futures_util::stream::unfold(Some(response.bytes_stream()), move |stream| {
         let host = host.clone();
         async move {
-            // After an error there is nothing more.
+            // The stream ends after an error.
             let mut stream = stream?;
             let limit = limits::BODY_IDLE;
             match tokio::time::timeout(limit, stream.next()).await {

@@ -1,4 +1,4 @@
-//! The boundary between calls and the clients that carry them.
+//! The interface between calls and the clients that send them.
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -7,10 +7,10 @@ use http::{HeaderMap, StatusCode};
 use super::{ByteStream, Request};
 use crate::types::Did;
 
-/// A future on the heap.
+/// A boxed future.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// An answer whose body is still to be read.
+/// A response whose body has not been read.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct TransportResponse {
@@ -23,34 +23,68 @@ pub struct TransportResponse {
 }
 
 impl TransportResponse {
-    /// An answer, as a client makes it.
+    /// Creates a response, for implementations of [`Transport`].
     pub fn new(status: StatusCode, headers: HeaderMap, body: ByteStream) -> Self {
         Self { status, headers, body }
     }
 }
 
-/// Carries requests to a service: adds the origin, authorization and whatever the session needs.
+/// Sends requests to a service, with its origin and authorization. All clients implement this trait.
 ///
-/// A transport sends a request once, apart from repeats that its authorization needs (a nonce, a refreshed
-/// token); retrying on overload is above it.
+/// Implement it to send requests in another way, or to wrap an existing client. A transport must send a request only once,
+/// except for repeats that its authorization requires (a new nonce or a refreshed token). Retries after temporary failures are
+/// made by the calls.
+///
+/// # Examples
+///
+/// Returning fixed responses, for tests:
+///
+/// ```
+/// use atproto_sdk::{
+///     api::com::atproto::identity::{ComAtprotoIdentity, resolve_handle},
+///     handle,
+///     xrpc::{BoxFuture, ByteStream, Request, Transport, TransportError, TransportResponse},
+/// };
+/// use http::{HeaderMap, StatusCode};
+///
+/// /// Answers every call with the same body.
+/// struct Fixed(&'static str);
+///
+/// impl Transport for Fixed {
+///     fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>> {
+///         assert_eq!(request.nsid(), "com.atproto.identity.resolveHandle");
+///         let body = ByteStream::new(futures_util::stream::iter([Ok(self.0.into())]));
+///         Box::pin(async { Ok(TransportResponse::new(StatusCode::OK, HeaderMap::new(), body)) })
+///     }
+/// }
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let transport = Fixed(r#"{"did": "did:plc:ewvi7nxzyoun6zhxrhs64oiz"}"#);
+/// let params = resolve_handle::Params::new(handle!("alice.example.com"));
+/// let output = ComAtprotoIdentity::over(&transport).resolve_handle(params).await?;
+/// assert_eq!(output.did.as_str(), "did:plc:ewvi7nxzyoun6zhxrhs64oiz");
+/// # Ok(()) }
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(example()).unwrap();
+/// ```
 pub trait Transport: Send + Sync {
-    /// Sends a request and gives the answer, whatever its status.
+    /// Sends a request and returns the response, which can have any status.
     fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>>;
 
-    /// Whether typed calls are checked against the constraints of their lexicon before they are sent.
+    /// Returns whether calls are validated against their lexicon before they are sent. The default is `true`.
     fn validates_input(&self) -> bool {
         true
     }
 }
 
-/// The per-client switch of input validation.
+/// The setting for input validation of a client.
 #[cfg(feature = "client")]
 macro_rules! input_validation {
     () => {
-        /// Turns the check of parameters and inputs against their lexicon on or off, for this client and the clones that are
-        /// made of it. It is on to begin with.
+        /// Sets whether parameters and inputs are validated against their lexicon before they are sent. The default is
+        /// `true`.
         ///
-        /// Off, everything goes to the server, for one that knows a newer lexicon for example.
+        /// Disable this for a server with a newer lexicon, for example. The setting applies to this client and to clones
+        /// made from it.
         #[must_use]
         pub fn validate_input(mut self, on: bool) -> Self {
             self.validates_input = on;
@@ -61,17 +95,17 @@ macro_rules! input_validation {
 #[cfg(feature = "client")]
 pub(crate) use input_validation;
 
-/// A borrowed transport, as namespace accessors hold it.
+/// A borrowed transport.
 #[derive(Clone, Copy)]
 pub struct Caller<'c>(&'c dyn Transport);
 
 impl<'c> Caller<'c> {
-    /// Borrows a transport, one of your own for example.
+    /// Creates a caller from a transport.
     pub fn new(transport: &'c dyn Transport) -> Self {
         Self(transport)
     }
 
-    /// The transport.
+    /// Returns the transport.
     pub fn transport(&self) -> &'c dyn Transport {
         self.0
     }
@@ -83,94 +117,123 @@ impl fmt::Debug for Caller<'_> {
     }
 }
 
-/// Why a session ended for good.
+/// Why a session ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReauthenticateReason {
-    /// The store has no such session (signed out, or never there).
+    /// The session is not in the store: it was signed out, or never existed.
     NotFound,
-    /// The server refused the refresh token.
+    /// The server rejected the refresh token.
     Revoked,
-    /// The session has no refresh token and its access token has expired.
+    /// The access token has expired, and the session has no refresh token.
     NoRefreshToken,
-    /// A refresh was sent, its answer was lost, and the server had rotated the tokens.
+    /// The response to a refresh was lost, and the server had already rotated the tokens.
     LostRefresh,
-    /// The refresh answer was for another account or was not acceptable.
+    /// The response to a refresh was invalid, or for another account.
     InvalidRefresh,
 }
 
-/// The user has to sign in again.
+/// The session has ended, and the user must sign in again.
+///
+/// ```no_run
+/// # async fn example(client: atproto_sdk::oauth::OAuthClient) {
+/// use atproto_sdk::xrpc::{Error, ReauthenticateReason};
+///
+/// match client.com_atproto_server().get_session().await {
+///     Err(Error::Reauthenticate(ended)) if ended.reason == ReauthenticateReason::Revoked => {
+///         println!("{} has removed this app from the account", ended.did);
+///     }
+///     Err(Error::Reauthenticate(ended)) => println!("{ended}"),
+///     _ => {}
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{did} has to sign in again ({reason:?}){}", detail.as_deref().map(|d| format!(": {d}")).unwrap_or_default())]
+#[error("{did} must sign in again ({reason:?}){}", detail.as_deref().map(|d| format!(": {d}")).unwrap_or_default())]
 #[non_exhaustive]
 pub struct Reauthenticate {
     /// The account.
     pub did: Did,
-    /// Why.
+    /// Why the session ended.
     pub reason: ReauthenticateReason,
-    /// What the server said, or what happened step by step. Holds no secret.
+    /// The message of the server, or the steps that led to the end. Contains no secrets.
     pub detail: Option<String>,
 }
 
 impl Reauthenticate {
-    /// The end of a session.
+    /// Creates the error, for implementations of [`Transport`].
     pub fn new(did: Did, reason: ReauthenticateReason, detail: Option<String>) -> Self {
         Self { did, reason, detail }
     }
 }
 
-/// Why a request got no answer.
+/// Why there is no response to a request.
+///
+/// ```
+/// use atproto_sdk::xrpc::TransportError;
+///
+/// /// Whether the request was certainly not processed, so that a procedure can be sent again.
+/// fn can_repeat(error: &TransportError) -> bool {
+///     match error {
+///         TransportError::Connect { .. } | TransportError::MissingScope { .. } => true,
+///         TransportError::Exchange { .. } | TransportError::Timeout { .. } => false,
+///         // The session is unavailable or has ended, so the request was not sent.
+///         _ => true,
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransportError {
-    /// The connection could not be made: the request was certainly not processed.
+    /// The connection could not be established. The request was not processed.
     #[error("cannot connect to {host}")]
     Connect {
-        /// Host and port.
+        /// The origin of the server.
         host: String,
         /// The cause.
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
-    /// The connection broke; the request may have been processed.
-    #[error("the exchange with {host} broke off")]
+    /// The connection failed during the exchange. The request may have been processed.
+    #[error("the connection to {host} failed during the exchange")]
     Exchange {
-        /// Host and port.
+        /// The origin of the server.
         host: String,
         /// The cause.
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
-    /// A limit of time ran out; the request may have been processed.
-    #[error("no answer from {host} within {limit:?}")]
+    /// The server did not respond in time. The request may have been processed.
+    #[error("no response from {host} within {limit:?}")]
     Timeout {
-        /// Host and port.
+        /// The origin of the server.
         host: String,
-        /// The limit.
+        /// The time limit.
         limit: Duration,
     },
-    /// The user has to sign in again.
+    /// The session has ended. The user must sign in again.
     #[error(transparent)]
     Reauthenticate(#[from] Reauthenticate),
-    /// The session could not be read, refreshed or stored just now; it still exists. Try later.
-    #[error("the session of {did} cannot be used just now")]
+    /// The session cannot be read, refreshed or stored at the moment, but it still exists. Try again later.
+    #[error("the session of {did} cannot be used at the moment")]
     Session {
         /// The account.
         did: Did,
         /// The cause.
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
-    /// The session lacks a scope that the call needs: the call was not sent. The user has to sign in once more, with
-    /// the scope asked for.
-    #[error("{nsid} needs the scope `{scope}`, which was not granted; the user has to sign in with it")]
+    /// The call was not sent, because it requires a scope that was not granted. The user must sign in again with this scope.
+    #[error(
+        "{nsid} requires the scope `{scope}`, which was not granted; the user must sign in again with this scope"
+    )]
     MissingScope {
-        /// The method's NSID.
+        /// The NSID of the method.
         nsid: Arc<str>,
-        /// The scope, or one of those that are missing.
+        /// The missing scope, or one of several.
         scope: String,
     },
-    /// The request cannot be sent as it is.
+    /// The request is invalid and was not sent.
     #[error("the request cannot be sent: {problem}")]
     InvalidRequest {
-        /// What is wrong and what to do.
+        /// The problem.
         problem: String,
     },
 }

@@ -252,7 +252,7 @@ struct Echo;
 
 impl Transport for Echo {
     fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>> {
-        let answer = json!({"cursor": format!("{}?{}", request.nsid, request.query), "notes": []});
+        let answer = json!({"cursor": format!("{}?{}", request.nsid(), request.query()), "notes": []});
         Box::pin(async move {
             let body = ByteStream::new(futures_util::stream::iter([Ok(answer.to_string().into())]));
             Ok(TransportResponse::new(StatusCode::OK, HeaderMap::new(), body))

@@ -1,4 +1,4 @@
-//! How a password session begins.
+//! The builder of a password client.
 
 use std::{fmt, sync::Arc};
 
@@ -11,7 +11,7 @@ use crate::{
     store::{Expected, Store},
 };
 
-/// Builds a [`PasswordClient`]; made by [`PasswordClient::builder`].
+/// Configures a [`PasswordClient`] and signs in. Created by [`PasswordClient::builder`].
 ///
 /// ```no_run
 /// use atproto_sdk::{PasswordClient, store::FileStore};
@@ -24,7 +24,7 @@ use crate::{
 ///     .await?;
 /// # Ok(()) }
 /// ```
-#[must_use = "nothing happens before `sign_in` or `resume_or_sign_in`"]
+#[must_use = "call `sign_in` or `resume_or_sign_in` to create the client"]
 pub struct PasswordClientBuilder {
     origin: String,
     http: HttpOptions,
@@ -36,31 +36,49 @@ impl PasswordClientBuilder {
         Self { origin, http: HttpOptions::default(), store: None }
     }
 
-    /// Sends everything through a proxy, such as `http://proxy.example.com:3128`, instead of through the one that the
-    /// environment names. Redirects are not
-    /// followed in any case: password and tokens stay with the server that they belong to.
+    /// Sends all requests through a proxy such as `http://proxy.example.com:3128`, instead of the one in the environment
+    /// variables.
+    ///
+    /// Redirects are never followed, so that the password and the tokens are not sent to another server.
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
         self.http = HttpOptions::Proxy(url.into());
         self
     }
 
-    /// Stores the session, so that the next start of the program and other processes can go on with it. The client then
-    /// keeps the password in memory and signs in again when the session can no longer be refreshed.
+    /// Sets a store for the session, so that it can be resumed after a restart and shared with other processes.
+    ///
+    /// With a store, the client keeps the password in memory, and signs in again when the session can no longer be
+    /// refreshed.
     pub fn store(self, store: impl Store) -> Self {
         self.shared_store(Arc::new(store))
     }
 
-    /// Stores the session in a store that is also used elsewhere.
+    /// Sets a store that is also used elsewhere in the program, or whose type is only known at run time.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{PasswordClient, store};
+    ///
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let store = store::connect("sqlite:bot.db").await?;
+    /// let password = std::env::var("APP_PASSWORD")?;
+    /// let bot = PasswordClient::builder("https://pds.example.com")
+    ///     .shared_store(store)
+    ///     .resume_or_sign_in("bot.example.com", &password)
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
     pub fn shared_store(mut self, store: Arc<dyn Store>) -> Self {
         self.store = Some(store);
         self
     }
 
-    /// Signs in. `identifier` is a handle, a DID, or whatever else the server accepts. A session that the store has for
-    /// this account is replaced.
+    /// Signs in. `identifier` is a handle, a DID, or another identifier that the server accepts, such as an email address. A
+    /// stored session of this account is replaced.
     ///
     /// # Errors
-    /// [`PasswordError::SignIn`] with the server's answer for a wrong password.
+    ///
+    /// Returns [`PasswordError::SignIn`] with the response of the server if the password is wrong, and other errors if the
+    /// settings are invalid or the store fails.
     pub async fn sign_in(self, identifier: &str, password: &str) -> Result<PasswordClient, PasswordError> {
         let (plain, slot) = self.parts(identifier, password)?;
         let _lock = match &slot {
@@ -70,11 +88,12 @@ impl PasswordClientBuilder {
         begin(plain, slot, identifier, password).await
     }
 
-    /// Goes on with the session that the store has for this account, or signs in and stores the session. Without a store
-    /// it signs in.
+    /// Resumes the stored session of this account, or signs in and stores the session if there is none. Without a store, this
+    /// always signs in.
     ///
     /// # Errors
-    /// When the store fails, and as [`sign_in`](Self::sign_in).
+    ///
+    /// Returns an error if the store fails, and the errors of [`sign_in`](Self::sign_in).
     pub async fn resume_or_sign_in(
         self,
         identifier: &str,
@@ -85,7 +104,7 @@ impl PasswordClientBuilder {
         if let Some((stored, _)) = slot.read().await? {
             return Ok(PasswordClient::new(plain, stored.account, stored.tokens, Some(slot)));
         }
-        // Several processes that start at once make one session.
+        // Processes that start at the same time create only one session.
         let _lock = slot.lock().await?;
         if let Some((stored, _)) = slot.read().await? {
             return Ok(PasswordClient::new(plain, stored.account, stored.tokens, Some(slot)));
@@ -104,7 +123,7 @@ impl PasswordClientBuilder {
     }
 }
 
-/// Begins a new session, under the lock of its slot if it has one.
+/// Creates a session. If there is a slot, the caller must hold its lock.
 async fn begin(
     plain: PlainClient,
     slot: Option<SessionSlot>,

@@ -1,4 +1,4 @@
-//! Sessions by password (protocol X11), for bots and tools that cannot show a sign-in page.
+//! The client with a password (X11), for bots and tools that cannot display a sign-in page.
 
 mod builder;
 mod stored;
@@ -25,17 +25,36 @@ use crate::{
 pub use builder::PasswordClientBuilder;
 use stored::{Account, SessionSlot, Tokens};
 
-/// The most that is read of an error's body to find its name, in bytes.
+/// How many bytes of an error response are read to find its name.
 const MAX_ERROR_BODY: usize = 64 << 10;
 
-/// A password session could not begin, or not be ended.
+/// Why signing in with a password, or signing out, failed.
+///
+/// ```no_run
+/// use atproto_sdk::{
+///     PasswordClient, PasswordError,
+///     api::com::atproto::server::create_session,
+/// };
+///
+/// # async fn example(password: &str) {
+/// match PasswordClient::sign_in("https://pds.example.com", "bot.example.com", password).await {
+///     Ok(client) => println!("{} is signed in", client.did()),
+///     Err(PasswordError::SignIn(error)) => match error.lexicon_error() {
+///         Some(create_session::Error::AuthFactorTokenRequired) => println!("use an app password"),
+///         Some(create_session::Error::AccountTakedown) => println!("the account was taken down"),
+///         _ => println!("the server did not accept the password: {error}"),
+///     },
+///     Err(error) => println!("try again later: {error}"),
+/// }
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PasswordError {
-    /// The service's address is wrong, or TLS cannot be used.
+    /// The origin of the server, or another setting, is invalid.
     #[error(transparent)]
     Service(#[from] InvalidService),
-    /// The server refused, or did not answer.
+    /// The server rejected the sign-in, or did not respond.
     #[error("cannot sign in with a password")]
     SignIn(#[source] Box<xrpc::Error<create_session::Error>>),
     /// The server's answer is not a session.
@@ -44,8 +63,8 @@ pub enum PasswordError {
     /// The server could not be reached for the sign-out.
     #[error(transparent)]
     Transport(#[from] TransportError),
-    /// The server did not confirm the sign-out: its tokens may work until they expire.
-    #[error("the server answered {status} to the sign-out; its tokens may work until they expire")]
+    /// The server did not confirm the sign-out. The tokens may remain valid until they expire.
+    #[error("the server answered {status} to the sign-out; the tokens may remain valid until they expire")]
     SignOut {
         /// The HTTP status.
         status: u16,
@@ -55,10 +74,11 @@ pub enum PasswordError {
     Store(#[from] StoreError),
 }
 
-/// A client that has signed in with a password, better an app password.
+/// A client that has signed in with a password, preferably an [app password](https://atproto.com/specs/xrpc#app-passwords).
+/// Cheap to clone; clones share the session.
 ///
-/// The access token is refreshed when it has expired; many calls at once make one refresh. Clones share the session.
-/// A bot that is started often should use [`resume_or_sign_in`](Self::resume_or_sign_in), which stores the session.
+/// The access token is refreshed when it has expired; concurrent calls share a single refresh. A bot that is restarted often
+/// should use [`resume_or_sign_in`](Self::resume_or_sign_in), which stores the session.
 ///
 /// ```no_run
 /// use atproto_sdk::{PasswordClient, api::com::atproto::repo::describe_repo};
@@ -83,29 +103,30 @@ struct Inner {
     tokens: RwLock<Arc<Tokens>>,
     /// Held while refreshing, never during calls.
     refreshing: tokio::sync::Mutex<()>,
-    /// Where the session is stored, if it is.
+    /// Where the session is stored, if there is a store.
     slot: Option<SessionSlot>,
 }
 
 impl PasswordClient {
-    /// Signs in at the PDS at `origin`. `identifier` is a handle, a DID or what else the server takes.
+    /// Signs in at the PDS at `origin`. `identifier` is a handle, a DID, or another identifier that the server accepts.
     ///
     /// # Errors
-    /// [`PasswordError::SignIn`] with the server's answer for a wrong password.
+    ///
+    /// Returns [`PasswordError::SignIn`] with the response of the server if the password is wrong.
     pub async fn sign_in(origin: &str, identifier: &str, password: &str) -> Result<Self, PasswordError> {
         Self::builder(origin).sign_in(identifier, password).await
     }
 
-    /// Starts to build a client of the PDS at `origin`, such as `https://pds.example.com`.
+    /// Creates a builder for a client of the PDS at `origin`, such as `https://pds.example.com`.
     pub fn builder(origin: impl Into<String>) -> PasswordClientBuilder {
         PasswordClientBuilder::new(origin.into())
     }
 
-    /// Goes on with the session that the store has for this account, or signs in and keeps the session there: for bots,
-    /// which start often, while servers count sign-ins.
+    /// Resumes the stored session of this account, or signs in and stores the session if there is none.
     ///
-    /// Processes that share the store share the session, and make one refresh. When a session can no longer be refreshed,
-    /// the client signs in once more by itself; it keeps the password in memory for that.
+    /// This is for bots that are restarted often, because servers limit the number of sign-ins. Processes that share the
+    /// store share the session, and only one of them refreshes it at a time. When the session can no longer be refreshed, the
+    /// client signs in again with the password, which it keeps in memory.
     ///
     /// ```no_run
     /// use atproto_sdk::{PasswordClient, store::FileStore};
@@ -119,7 +140,8 @@ impl PasswordClient {
     /// ```
     ///
     /// # Errors
-    /// When the store fails, and as [`sign_in`](Self::sign_in).
+    ///
+    /// Returns an error if the store fails, and the errors of [`sign_in`](Self::sign_in).
     pub async fn resume_or_sign_in(
         store: Arc<dyn Store>,
         origin: &str,
@@ -143,25 +165,36 @@ impl PasswordClient {
 
     crate::xrpc::input_validation!();
 
-    /// The account.
+    /// Returns the DID of the account.
     pub fn did(&self) -> &Did {
         &self.inner.did
     }
 
-    /// The handle that the server gave at sign-in.
+    /// Returns the handle of the account, as returned by the server when signing in. It is not updated later.
     pub fn handle(&self) -> Option<&Handle> {
         self.inner.handle.as_ref()
     }
 
-    /// The service's address.
+    /// Returns the origin of the PDS.
     pub fn origin(&self) -> &str {
         self.inner.plain.origin()
     }
 
-    /// Ends the session at the server and removes it from the store. The tokens of this client are of no use afterwards.
+    /// Ends the session: removes it from the store, and revokes its refresh token. Do not use this client and its clones
+    /// afterwards.
+    ///
+    /// ```no_run
+    /// # async fn example(client: atproto_sdk::PasswordClient) {
+    /// if let Err(error) = client.sign_out().await {
+    ///     println!("the session may still exist: {error}");
+    /// }
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// When the store fails, and when the server cannot be reached or refuses.
+    ///
+    /// Returns an error if the store fails, in which case nothing is revoked, or if the server cannot be reached or does not
+    /// confirm.
     pub async fn sign_out(&self) -> Result<(), PasswordError> {
         if let Some(slot) = &self.inner.slot {
             slot.delete().await?;
@@ -175,8 +208,8 @@ impl PasswordClient {
         }
     }
 
-    /// Refreshes, unless the tokens are no longer the ones that were `used`. The refresh goes on if the caller's future
-    /// is dropped: its answer replaces tokens that are used up.
+    /// Refreshes the tokens, unless they differ from those that were `used`. The refresh completes even if the future of the
+    /// caller is dropped, because its response replaces tokens that are no longer valid.
     async fn refresh(&self, used: Arc<Tokens>) -> Result<(), TransportError> {
         let inner = self.inner.clone();
         let refresh = tokio::spawn(async move {
@@ -208,11 +241,11 @@ impl Inner {
         TransportError::Session { did: self.did.clone(), source: Arc::new(source) }
     }
 
-    /// Refreshes under the lock of all processes, unless another one has.
+    /// Refreshes the tokens under the lock in the store, unless another process has done so.
     async fn refresh_stored(&self, slot: &SessionSlot, used: &Tokens) -> Result<(), TransportError> {
         let _lock = slot.lock().await.map_err(|error| self.failed(error))?;
         let Some((stored, version)) = slot.read().await.map_err(|error| self.failed(error))? else {
-            // Signed out meanwhile, by another process.
+            // Signed out by another process in the meantime.
             return Err(Reauthenticate::new(self.did.clone(), ReauthenticateReason::NotFound, None).into());
         };
         if stored.tokens.access != used.access {
@@ -221,7 +254,7 @@ impl Inner {
         }
         let tokens = match self.refresh(used).await {
             Err(TransportError::Reauthenticate(ended)) => {
-                tracing::info!(did = %self.did, reason = ?ended.reason, "a password session has ended; signing in again");
+                tracing::info!(did = %self.did, reason = ?ended.reason, "password session ended, signing in again");
                 match create(&self.plain, &slot.identifier, &slot.password).await {
                     Ok((account, tokens)) if account.did == self.did => tokens,
                     Ok(_) => return Err(ended.into()),
@@ -235,7 +268,7 @@ impl Inner {
                         {
                             return Err(self.failed(error));
                         }
-                        // The password has been changed, for one.
+                        // For example, the password has been changed.
                         error => {
                             let (did, reason) = (self.did.clone(), ended.reason);
                             return Err(Reauthenticate::new(did, reason, Some(error.to_string())).into());
@@ -248,8 +281,8 @@ impl Inner {
         };
         let account = Account { did: self.did.clone(), handle: self.handle.clone() };
         if let Err(error) = slot.write(account, &tokens, Expected::Version(version)).await {
-            // The next start signs in anew.
-            tracing::warn!(did = %self.did, %error, "the refreshed tokens could not be stored");
+            // After a restart, the client signs in again.
+            tracing::warn!(did = %self.did, %error, "refreshed tokens could not be stored");
         }
         self.set(tokens);
         Ok(())
@@ -260,8 +293,9 @@ impl Inner {
         let status = response.status;
         let body = response.body.bytes(MAX_ERROR_BODY).await.unwrap_or_default();
         if status.is_success() {
-            // The error's words could quote a token.
-            let not_tokens = |_| self.failed(std::io::Error::other("the server's answer has no tokens"));
+            // The message of the parse error could quote a token.
+            let not_tokens =
+                |_| self.failed(std::io::Error::other("the response of the server contains no tokens"));
             return serde_json::from_slice(&body).map_err(not_tokens);
         }
         let name = error_name(&body);
@@ -275,7 +309,7 @@ impl Inner {
         Err(TransportError::Session { did: self.did.clone(), source: Arc::new(problem) })
     }
 
-    /// Calls a procedure without a body, with one of the tokens.
+    /// Calls a procedure without a body, authorized with a token.
     async fn post(&self, nsid: &'static str, token: &str) -> Result<TransportResponse, TransportError> {
         self.plain.send(Request::new(Kind::Procedure, nsid), Some(bearer(token)?)).await
     }
@@ -303,7 +337,7 @@ impl Transport for PasswordClient {
                     self.inner.send_with(again, &self.inner.tokens()).await
                 }
                 _ if expired => {
-                    // A stream cannot be sent twice; the next call will find fresh tokens.
+                    // A stream cannot be sent again. The next call will use the new tokens.
                     self.refresh(tokens).await?;
                     Ok(response)
                 }
@@ -326,7 +360,7 @@ impl fmt::Debug for PasswordClient {
     }
 }
 
-/// Begins a session at a server.
+/// Creates a session at the server.
 async fn create(
     plain: &PlainClient,
     identifier: &str,
@@ -363,8 +397,8 @@ struct NewSession {
     tokens: Tokens,
 }
 
-/// Whether an answer says that the access token has expired: 401, or 400 with `ExpiredToken`. The body is read to know
-/// that and put back.
+/// Whether a response says that the access token has expired: status 400 or 401 with `ExpiredToken`. Also returns the
+/// response, whose body has been read and restored.
 async fn is_expired(response: TransportResponse) -> (bool, TransportResponse) {
     if response.status != StatusCode::BAD_REQUEST && response.status != StatusCode::UNAUTHORIZED {
         return (false, response);
@@ -388,7 +422,7 @@ fn error_name(body: &[u8]) -> Option<String> {
 fn bearer(token: &str) -> Result<HeaderValue, TransportError> {
     let text = Zeroizing::new(format!("Bearer {token}"));
     let mut value = HeaderValue::from_str(&text).map_err(|_| TransportError::InvalidRequest {
-        problem: "the server's token cannot stand in a header".into(),
+        problem: "the token of the server is not valid in a header".into(),
     })?;
     value.set_sensitive(true);
     Ok(value)

@@ -1,4 +1,4 @@
-//! The tokens of a password session, and the store that they are in.
+//! The tokens of a password session, and their stored form.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::{
 /// The format of stored sessions.
 const FORMAT: u32 = 1;
 
-/// The tokens, opaque to us.
+/// The tokens, which are opaque.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Tokens {
     #[serde(rename = "accessJwt")]
@@ -25,14 +25,14 @@ pub(super) struct Tokens {
     pub(super) refresh: Zeroizing<String>,
 }
 
-/// Whose session it is.
+/// The account of a session.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Account {
     pub(super) did: Did,
     pub(super) handle: Option<Handle>,
 }
 
-/// A session in a store.
+/// The stored form of a session.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Stored {
     v: u32,
@@ -42,7 +42,7 @@ pub(super) struct Stored {
     pub(super) tokens: Tokens,
 }
 
-/// Where a session is stored, and what it takes to begin another one.
+/// Where a session is stored, and the credentials for creating a new one.
 pub(super) struct SessionSlot {
     store: Arc<dyn Store>,
     key: String,
@@ -52,7 +52,7 @@ pub(super) struct SessionSlot {
 
 impl SessionSlot {
     pub(super) fn new(store: Arc<dyn Store>, origin: &str, identifier: &str, password: &str) -> Self {
-        // The identifier can be an e-mail address, which is nobody's business.
+        // Hashed, because the identifier can be an email address.
         let name = URL_SAFE_NO_PAD.encode(Sha256::digest(format!("{origin} {identifier}").as_bytes()));
         Self {
             store,
@@ -66,7 +66,7 @@ impl SessionSlot {
         self.store.lock(&self.key, limits::STORE_LOCK).await
     }
 
-    /// The session and its version. A session that cannot be read counts as none.
+    /// Reads the session and its version. A session that cannot be decoded is treated as absent.
     pub(super) async fn read(&self) -> Result<Option<(Stored, Version)>, StoreError> {
         let Some(entry) = self.store.get(&self.key).await? else { return Ok(None) };
         let stored = serde_json::from_slice::<Stored>(&entry.value).ok().filter(|stored| stored.v == FORMAT);

@@ -1,4 +1,4 @@
-//! Scopes put together while compiling.
+//! Scopes that are computed at compile time.
 
 use super::super::{Need, Scopes, needs::*};
 use crate::{
@@ -13,7 +13,7 @@ macro_rules! both {
     ($($need:expr),* $(,)?) => {{
         const TEXT: &str = crate::scopes![$($need),*];
         let needs: &[Need<'_>] = &[$($need),*];
-        // Each alone, so that all of the work is left to `minimal`.
+        // Each separately, so that `minimal` must do all of the work.
         let alone = needs.iter().flat_map(|need| Scopes::of(&[*need]).unwrap());
         assert_eq!(alone.collect::<Scopes>().minimal().to_string(), if needs.is_empty() { "atproto" } else { TEXT });
         assert_eq!(Scopes::of(needs).unwrap().to_string(), TEXT);
@@ -85,7 +85,7 @@ fn what_another_covers_is_left_out() {
     );
 }
 
-/// The compiler counts the steps of constants and refuses very long ones.
+/// The compiler limits the number of steps of a constant.
 #[test]
 #[allow(non_camel_case_types)]
 fn a_long_list_still_compiles() {

@@ -1,4 +1,4 @@
-//! What granted scopes allow.
+//! Checks with granted scopes.
 
 use super::super::{Grant, Need, Scopes, needs::*};
 use crate::test_lexicons::{Access, Download, Note, Ping, Profile};

@@ -44,8 +44,8 @@ fn o40_a_set_prints_in_order_and_without_duplicates() {
 fn o41_errors_say_what_is_wrong_where_and_what_is_allowed() {
     for (text, words) in [
         ("", "empty"),
-        ("repo:a.b.c d", "` ` (byte 10)"),
-        ("repo:a.b.c\"", "`\\\"` (byte 10)"),
+        ("repo:a.b.c d", "character ` ` at byte 10"),
+        ("repo:a.b.c\"", "character `\\\"` at byte 10"),
         ("repo:a.b", "`a.b` is not a valid `collection`, expected the NSID of a collection or `*`"),
         ("repo", "`collection` is missing"),
         ("repo:", "`` is not a valid `collection`"),

@@ -3,7 +3,7 @@
 use super::super::*;
 use crate::types::Nsid;
 
-/// A generator of Marsaglia's kind: the same numbers on every run.
+/// An xorshift generator, which returns the same numbers in every run.
 struct Dice(u64);
 
 impl Dice {
@@ -182,7 +182,7 @@ fn o42_random_texts_are_parsed_to_something_stable_or_refused() {
     }
 }
 
-/// Everything that the vocabulary above can need.
+/// All needs with the vocabulary above.
 fn all_needs() -> Vec<Permission> {
     let mut dice = Dice(5);
     (0..400).map(|_| dice.permission()).collect()
@@ -196,7 +196,7 @@ fn the_minimal_scopes_grant_the_same_and_are_not_longer() {
         let scopes = dice.scopes();
         let minimal = scopes.minimal();
         for need in &needs {
-            // A set with a service covers the set without.
+            // A set with a service includes the set without one.
             if matches!(need, Permission::Include { .. }) {
                 continue;
             }

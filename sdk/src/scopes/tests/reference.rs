@@ -1,8 +1,8 @@
-//! The canonical form against that of the reference implementation, version 0.5.12 of its package for scopes.
+//! Compares the canonical form with the reference implementation, version 0.5.12 of its scopes package.
 
 use super::super::*;
 
-/// What was given to its normalisation, and what came out; nothing where it refused.
+/// Inputs and outputs of its normalisation. The output is empty if it rejects the input.
 const NORMALISED: &[(&str, &str)] = &[
     ("atproto", "atproto"),
     ("transition:generic", "transition:generic"),
@@ -152,7 +152,7 @@ fn o42_canonical_forms_are_those_of_the_reference_implementation() {
     }
 }
 
-/// Given, what the reference implementation makes of it, and what is made here.
+/// The input, the output of the reference implementation, and the output of this crate.
 const DIFFERENT: &[(&str, &str, &str)] = &[
     // It cannot read back what it prints: in a query `+` is a space, and `%3A` a colon.
     (
@@ -165,9 +165,9 @@ const DIFFERENT: &[(&str, &str, &str)] = &[
         "rpc:com.example.call?aud=did:web:localhost%3A8080%23svc",
         "rpc:com.example.call?aud=did:web:localhost%253A8080%23svc",
     ),
-    // It prints another form when it reads this once more.
+    // It returns another form when it parses its own output.
     ("blob?accept=image/png&accept=image/png", "blob?accept=image/png", "blob:image/png"),
-    // Managing includes reading there too, but it prints both.
+    // `manage` includes `read` there as well, but it writes both.
     (
         "account:email?action=read&action=manage",
         "account:email?action=read&action=manage",

@@ -45,7 +45,7 @@ pub enum ClientAuthentication {
 /// The [client metadata document](https://atproto.com/specs/oauth#client-id-metadata-document) of an app.
 ///
 /// It serializes to the JSON document that must be served at the `client_id` URL. It is validated by
-/// [`check`](Self::check), which is also called when an [`OAuth`](super::OAuth) is built.
+/// [`check`](Self::check), which is also called when an [`OAuth`](crate::oauth::OAuth) is built.
 ///
 /// | kind of app | constructor | authentication |
 /// | --- | --- | --- |

@@ -138,7 +138,7 @@ fn confidential() -> ClientMetadata {
     ClientMetadata::confidential(ID, &keys()).redirect_uri("https://app.example/cb")
 }
 
-/// The document with some fields changed; null takes one out.
+/// The document with some fields changed; `null` removes a field.
 fn read(changes: Value) -> Result<ClientMetadata, ReadMetadataError> {
     let mut document = serde_json::to_value(confidential()).unwrap();
     for (name, value) in changes.as_object().unwrap() {
@@ -230,7 +230,7 @@ async fn o10_a_fetched_document_is_that_of_its_address() {
         matches!(&error, ReadMetadataError::OtherClient { client_id, .. } if client_id == ID),
         "{error:?}"
     );
-    // What servers would not fetch is not fetched here either.
+    // A URL that servers would not fetch is not fetched here either.
     assert!(matches!(ClientMetadata::fetch(&url).await, Err(ReadMetadataError::Fetch(_))));
 }
 

@@ -22,7 +22,7 @@ async fn get(port: u16, request: &str) -> String {
 #[tokio::test]
 async fn only_this_sign_in_s_callback_counts() {
     let (server, port) = server().await;
-    // A browser's connection in advance, silent for good.
+    // A connection that a browser opened in advance and never uses.
     let _silent = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     let receiving = tokio::spawn(async move { server.receive(STATE).await });
     for (request, status) in [

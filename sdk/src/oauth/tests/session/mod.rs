@@ -33,10 +33,10 @@ use crate::{
 };
 use stub::{Answer, DID, Stub};
 
-/// A store whose puts can be made to fail.
+/// A store whose writes can be made to fail.
 struct Flaky {
     inner: MemoryStore,
-    /// How many puts still go well; a negative number counts nothing.
+    /// How many writes still succeed; unlimited if negative.
     puts_left: Arc<AtomicI32>,
 }
 
@@ -84,7 +84,7 @@ fn shared(store: &Arc<dyn Store>) -> Arc<AppContext> {
 }
 
 impl World {
-    /// A session whose token ends in so many seconds.
+    /// A session whose token expires in this many seconds.
     async fn new(expires_in: i64) -> Self {
         let stub = Stub::start(300).await;
         let puts_left = Arc::new(AtomicI32::new(-1));
@@ -116,12 +116,12 @@ impl World {
         self.shared.sessions.get(self.client.session_id()).await.unwrap()
     }
 
-    /// The store takes so many more values, or any number again.
+    /// Makes writes fail after this many, or never.
     fn puts_left(&self, count: impl Into<Option<i32>>) {
         self.puts_left.store(count.into().unwrap_or(-1), Ordering::SeqCst);
     }
 
-    /// Another process on the same store.
+    /// Another process with the same store.
     fn other_process(&self) -> OAuthClient {
         OAuthClient::new(&shared(&self.store), self.client.session_id())
     }
@@ -183,7 +183,7 @@ async fn five_minute_tokens_are_not_refreshed_on_every_call() {
         ok(&world.client).await;
     }
     assert_eq!(world.refreshes(), 0);
-    // Inside of the margin, which is a tenth.
+    // Within the margin, which is a tenth of the lifetime.
     let world = World::new(10).await;
     for _ in 0..5 {
         ok(&world.client).await;
@@ -195,12 +195,12 @@ async fn five_minute_tokens_are_not_refreshed_on_every_call() {
 async fn a_refused_token_is_replaced_and_the_repeat_carries_the_new_one() {
     let world = World::new(250).await;
     ok(&world.client).await;
-    // Somebody else refreshes: the server kills the old token, the store has the new one.
+    // Another process refreshes: the server revokes the old token, and the store contains the new one.
     let other = world.other_process();
     other.refresh().await.unwrap();
     ok(&world.client).await;
     assert_eq!(world.refreshes(), 1, "the store had the new token");
-    // The server revokes an access token before its time: the stub checks header against `ath`.
+    // The server revokes an access token before it expires. The stub compares the header with `ath`.
     let mut session = world.stored().await.unwrap();
     session.access_token = "revoked".into();
     world.shared.sessions.put(&session, Expected::Any).await.unwrap();
@@ -258,7 +258,7 @@ async fn an_unclear_outcome_is_remembered_and_not_blindly_repeated() {
     let error = world.client.refresh().await.unwrap_err();
     assert!(matches!(error, SessionError::Unavailable { in_doubt: true, .. }), "{error:?}");
     assert!(world.stored().await.unwrap().refresh_in_doubt);
-    // Another process sees that too: it asks before it sends.
+    // Another process sees this as well, and reconciles before it refreshes.
     world.stub.with(|s| s.probe_fails = false);
     let other = world.other_process();
     let Err(SessionError::Reauthenticate(ended)) = other.refresh().await else { panic!() };
@@ -313,7 +313,7 @@ async fn o28_invalid_grant_ends_the_session_for_everybody_the_same_way() {
 async fn o28_invalid_grant_with_newer_tokens_in_the_store_uses_them() {
     let world = World::new(-10).await;
     world.stub.answer(&[Answer::Slow]);
-    // Somebody who does not keep to the lock stores while the request is under way; then it is refused.
+    // A process that ignores the lock writes while the request is in progress, which is then rejected.
     world.stub.with(|s| s.generation = 3);
     let (id, writer) = (world.client.session_id().clone(), Arc::clone(&world.shared));
     let stub = world.stub.clone();
@@ -347,7 +347,7 @@ async fn o33_o34_nonces_are_followed_at_both_servers() {
     world.stub.with(|s| s.nonce += 10);
     world.client.refresh().await.unwrap();
     assert_eq!(world.refreshes(), 1);
-    // A new client does not begin with an empty cache.
+    // A new client does not start with an empty cache.
     let again = OAuthClient::new(&world.shared, world.client.session_id());
     let before = world.stub.with(|s| s.requests);
     ok(&again).await;
@@ -370,7 +370,7 @@ async fn o35_a_wrong_clock_is_corrected_by_the_servers() {
 async fn a_stream_is_sent_once_with_everything_fresh() {
     let world = World::new(-10).await;
     let stream = futures_util::stream::iter([Ok(Bytes::from_static(b"abc")), Ok(Bytes::from_static(b"def"))]);
-    // The refresh brings a nonce for its origin, which here is that of the PDS: forget it.
+    // The refresh returns a nonce for its origin, which here is that of the PDS: remove it.
     ok(&world.client).await;
     world.shared.nonces.forget(world.client.session_id());
     let again = world.other_process();
@@ -419,7 +419,7 @@ async fn signing_out_during_a_refresh_is_not_undone_by_it() {
     let call = get(&world.client);
     let out = async {
         world.stub.has_refreshed().await;
-        // As somebody without the lock does it.
+        // Like a process that ignores the lock.
         world.store.delete(&world.client.session_id().store_key()).await.unwrap();
     };
     let (outcome, ()) = futures_util::future::join(call, out).await;
@@ -437,7 +437,7 @@ async fn a_refresh_killed_with_its_runtime_does_not_block_later_calls() {
     world.stub.has_refreshed().await;
     runtime.shutdown_background();
     let outcome = tokio::time::timeout(Duration::from_secs(10), get(&world.client)).await.unwrap();
-    // The new tokens died with the runtime.
+    // The new tokens were lost with the runtime.
     assert_eq!(reason(outcome.unwrap_err()), ReauthenticateReason::LostRefresh);
 }
 

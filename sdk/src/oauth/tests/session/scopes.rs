@@ -14,7 +14,7 @@ use crate::{
     xrpc::{Error, ErrorKind, Kind, Request, RequestBody, Transport, TransportError},
 };
 
-/// A session that was granted these scopes.
+/// A session with these granted scopes.
 async fn world(scope: &str) -> World {
     let world = World::new(250).await;
     let mut session = world.stored().await.unwrap();
@@ -38,7 +38,7 @@ fn request(nsid: &str, headers: &[(&'static str, &str)], body: &str) -> Request 
     Request::new(kind, path).with_query(query).with_headers(map).with_body(body)
 }
 
-/// The scope that is missing, where the call was not sent.
+/// The missing scope, if the call was not sent.
 async fn missing(client: &OAuthClient, request: Request) -> Option<String> {
     match client.send(request).await {
         Ok(_) => None,
@@ -47,7 +47,7 @@ async fn missing(client: &OAuthClient, request: Request) -> Option<String> {
     }
 }
 
-/// Checks requests against scopes, and that nothing is sent for those which are forbidden.
+/// Checks requests against scopes, and that forbidden ones are not sent.
 async fn check(scope: &str, cases: Vec<(Request, Option<&str>)>) {
     let world = world(scope).await;
     for (request, expected) in cases {
@@ -85,7 +85,7 @@ async fn o41_writes_need_their_collection_and_action() {
             (writes(create), None),
             (writes(&format!("{create}, {odd}")), None),
             (writes(&format!("{create}, {remove}")), Some("repo:a.b.note?action=delete")),
-            // What cannot be read is the server's to refuse.
+            // A body that cannot be parsed is left to the server to reject.
             (request("com.atproto.repo.createRecord", &[], "{\"collection\": 1}"), None),
             (request("com.atproto.repo.deleteRecord", &[], "nonsense"), None),
         ],
@@ -124,7 +124,7 @@ async fn o41_calls_of_other_services_need_method_and_audience() {
         "atproto rpc:app.bsky.feed.getTimeline?aud=did:web:api.example.com%23x rpc:app.bsky.feed.getFeed?aud=*",
         vec![
             (request("app.bsky.feed.getTimeline", &[SERVICE], ""), None),
-            // The server may choose the service that was granted.
+            // The server may choose the granted service.
             (request("app.bsky.feed.getTimeline", &[], ""), None),
             (request("app.bsky.feed.getFeed", &[], ""), None),
             (
@@ -137,7 +137,7 @@ async fn o41_calls_of_other_services_need_method_and_audience() {
                 request("org.example.thing", &[SERVICE], ""),
                 Some("rpc:org.example.thing?aud=did:web:api.example.com%23x"),
             ),
-            // A server may answer this itself.
+            // A server may handle this itself.
             (request("org.example.thing", &[], ""), None),
             (request("org.example.thing", &[("atproto-proxy", "nonsense")], ""), None),
             (
@@ -200,11 +200,11 @@ async fn a_forbidden_call_names_the_scope_and_is_not_repeated() {
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert_eq!(
         error.to_string(),
-        "com.atproto.repo.deleteRecord needs the scope `repo:com.example.note?action=delete`, \
-         which was not granted; the user has to sign in with it"
+        "com.atproto.repo.deleteRecord requires the scope `repo:com.example.note?action=delete`, \
+         which was not granted; the user must sign in again with this scope"
     );
     assert_eq!(world.stub.with(|s| s.requests), 0);
-    // The stub's answer is none that the lexicon knows, but it was asked.
+    // The response of the stub does not conform to the lexicon, but the call was sent.
     let note = Note::new("hi", "2026-01-01T00:00:00Z".parse().unwrap());
     let unchecked = world.client.clone().check_scopes(false);
     let error: Error<create_record::Error> = unchecked.records::<Note>().create(&note).await.unwrap_err();
@@ -234,7 +234,7 @@ async fn new_tokens_bring_their_own_scopes() {
     let world = world("atproto repo:com.example.profile").await;
     get(&world.client).await.unwrap();
     assert!(world.client.allows(create::<Profile>()).await.unwrap());
-    // The stub grants `atproto` alone.
+    // The stub grants only `atproto`.
     world.client.refresh().await.unwrap();
     assert!(!world.client.allows(create::<Profile>()).await.unwrap());
 }

@@ -64,7 +64,7 @@ async fn a_store_that_cannot_be_written_costs_no_token() {
     world.puts_left(None);
     ok(&world.client).await;
     assert_eq!(world.refreshes(), 1);
-    // A token that is due and still good serves until its end.
+    // A token that should be refreshed but is still valid is used until it expires.
     let world = World::new(10).await;
     world.puts_left(0);
     ok(&world.client).await;
@@ -81,7 +81,7 @@ async fn signing_out_takes_the_tokens_that_wait_for_the_store() {
     let Removed::Session(session) = removed else { panic!("{removed:?}") };
     assert_eq!(session.access_token, "a1");
     assert_eq!(reason(get(&world.client).await.unwrap_err()), ReauthenticateReason::NotFound);
-    // Somebody else was faster: the new tokens have to be revoked all the same.
+    // The session was removed in the meantime, so the new tokens must be revoked.
     let world = World::new(-10).await;
     world.puts_left(1);
     get(&world.client).await.unwrap_err();

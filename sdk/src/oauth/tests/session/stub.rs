@@ -17,7 +17,7 @@ use crate::{clock::unix_now, oauth::wire::dpop_tests::verify};
 
 pub(super) const DID: &str = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
 
-/// What the token endpoint does with a good request.
+/// What the token endpoint does with a valid request.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Answer {
     Tokens,
@@ -46,11 +46,11 @@ pub(super) struct State {
     pub(super) nonce: u32,
     /// The nonce changes with every accepted request.
     pub(super) rotate: bool,
-    /// Seconds that this server's clock is ahead.
+    /// How many seconds the clock of this server is ahead.
     pub(super) clock: i64,
     pub(super) probe_fails: bool,
     pub(super) redirects: bool,
-    /// Tokens that somebody has revoked.
+    /// Revoked tokens.
     pub(super) revoked: Vec<String>,
     jtis: HashSet<String>,
 }
@@ -98,7 +98,7 @@ impl Stub {
         f(&mut self.state.lock().unwrap())
     }
 
-    /// Waits for the first refresh, whose answer may be on its way still.
+    /// Waits for the first refresh request, whose response may still be in transit.
     pub(super) async fn has_refreshed(&self) {
         while self.with(|s| s.refreshes) == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -121,7 +121,7 @@ impl Stub {
         let _ = stream.shutdown().await;
     }
 
-    /// Whether to wait first, and the text; none closes the connection.
+    /// Whether to wait first, and the response; `None` closes the connection.
     fn respond(&self, incoming: &Incoming) -> (bool, Option<String>) {
         let mut s = self.state.lock().unwrap();
         s.requests += 1;
@@ -137,7 +137,7 @@ impl Stub {
             (false, Some(text(s, status, header, &format!(r#"{{"error":"{error}"}}"#))))
         };
         let iat = claims["iat"].as_i64().unwrap();
-        // Wide: a thousand signatures take seconds in a debug build.
+        // A wide range, because a thousand signatures take seconds in a debug build.
         if (iat - unix_now() - s.clock).abs() > 60 {
             return refuse(&s, "invalid_dpop_proof");
         }

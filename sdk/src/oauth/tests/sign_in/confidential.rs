@@ -21,7 +21,7 @@ impl Net {
         builder.resolver(resolver(&self.stub)).allow_loopback_http().build().unwrap()
     }
 
-    /// Who signed the last request to an endpoint, and what it said.
+    /// The key and the claims of the assertion in the last request to an endpoint.
     fn assertion(&self, path: &str, keys: &Keyset) -> (String, Value) {
         let form = self.stub.last(path).form;
         assert_eq!(form["client_assertion_type"], "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
@@ -40,7 +40,7 @@ async fn o13_every_request_to_the_server_carries_an_assertion_of_its_own() {
     let keys = keyset();
     let oauth = net.confidential(&keys);
     oauth.authorize("alice.example.com", AuthorizeOptions::new()).await.unwrap();
-    // The first one was refused for its nonce, and repeated.
+    // The first one was rejected because of its nonce, and repeated.
     let pushed = net.stub.requests("/par");
     assert_eq!(pushed.len(), 2);
     assert_ne!(pushed[0].form["client_assertion"], pushed[1].form["client_assertion"]);
@@ -64,14 +64,14 @@ async fn o13_a_session_keeps_the_key_that_it_began_with() {
     let old = keyset();
     let oauth = net.confidential(&old);
     oauth.authorize("alice.example.com", AuthorizeOptions::new()).await.unwrap();
-    // The keys rotate while the user is away, and the code is still exchanged with the first one.
+    // The keys are rotated during the sign-in, and the code is still exchanged with the first one.
     let rotated = old.rotated(ClientKey::generate().unwrap()).unwrap();
     let oauth = net.confidential(&rotated);
     let callback = CallbackParams::from_query(&net.stub.consent()).unwrap();
     let session = oauth.callback(&callback).await.unwrap().client;
     let first = old.kids().next().unwrap();
     assert_eq!(net.assertion("/token", &rotated).0, first);
-    // A new sign-in takes the newest key.
+    // A new sign-in uses the newest key.
     oauth.authorize("alice.example.com", AuthorizeOptions::new()).await.unwrap();
     assert_eq!(net.assertion("/par", &rotated).0, rotated.kids().next().unwrap());
     assert_ne!(rotated.kids().next().unwrap(), first);

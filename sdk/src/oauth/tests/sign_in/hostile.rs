@@ -40,10 +40,10 @@ async fn o9_endpoints_lead_to_no_private_address() {
         net.stub.change(SERVER, json!({ "pushed_authorization_request_endpoint": endpoint }));
         let text = pushed(&net).await;
         let refused = text.contains("pushed_authorization_request_endpoint");
-        // In development this machine may be asked, and nobody is there.
+        // In development, requests to this machine are allowed, but nothing listens there.
         assert!(refused || (endpoint.contains("[::1]") && text.contains("connect")), "{endpoint}: {text}");
     }
-    // A public name that leads inside: refused when the connection is made, whatever was resolved before.
+    // A public name that resolves to a private address is rejected when connecting, regardless of earlier resolutions.
     let http = crate::identity::http::Egress::default().untrusted_builder().build().unwrap();
     let error = http.get("https://localhost/").send().await.unwrap_err();
     assert!(error_text(&error).contains("loopback"), "{}", error_text(&error));
@@ -58,7 +58,7 @@ async fn errors_of_the_server_show_its_words_and_not_without_end() {
     assert!(text.contains("invalid_request") && text.len() < 1500, "{}", text.len());
 }
 
-/// A good answer without `DPoP-Nonce`.
+/// A valid response without `DPoP-Nonce`.
 fn without_nonce(status: u16, body: Value) -> Reply {
     let mut reply = Reply::json(status, body);
     reply.headers.retain(|(name, _)| *name != "DPoP-Nonce");
@@ -72,7 +72,7 @@ async fn o36_a_missing_nonce_is_refused_at_the_authorization_server_unless_told_
     net.stub.answer("/par", pushed.clone());
     let text = error_text(&net.authorize(DID).await.unwrap_err());
     assert!(text.contains("DPoP-Nonce") && text.contains("MissingNoncePolicy::Accept"), "{text}");
-    // At the token endpoint the tokens that came are revoked, too.
+    // At the token endpoint, the received tokens are revoked as well.
     let net = Net::start().await;
     net.stub.answer("/token", without_nonce(200, net.stub.tokens()));
     net.sign_in(DID).await.unwrap_err();

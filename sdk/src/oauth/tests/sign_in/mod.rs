@@ -61,7 +61,7 @@ impl Net {
         self.oauth.callback(&CallbackParams::from_query(query)?).await
     }
 
-    /// Starts from `input` and comes back with consent.
+    /// Starts a sign-in from `input`, and returns with consent.
     async fn sign_in(&self, input: &str) -> Result<SignedIn, CallbackError> {
         self.authorize(input).await.unwrap();
         self.callback(&self.stub.consent()).await
@@ -71,7 +71,7 @@ impl Net {
         self.store.list(prefix).await.unwrap().len()
     }
 
-    /// A sign-in whose tokens came and were not accepted: revoked, and nothing stored.
+    /// A sign-in whose tokens were rejected: they are revoked, and no session is stored.
     async fn assert_discarded(&self) {
         assert_eq!(self.stub.last("/revoke").form["token"], "refresh-1");
         assert_eq!(self.stored("").await, 0);
@@ -198,7 +198,7 @@ async fn o8_server_metadata_errors_name_the_field() {
         }
         net.stub.change(SERVER, json!({ field: null }));
         match net.authorize(DID).await {
-            // The one that a server may leave out.
+            // The only field that a server may omit.
             Ok(_) => assert_eq!(field, "revocation_endpoint"),
             Err(AuthorizeError::Discovery(DiscoveryError::MissingField { field: found, .. })) => {
                 assert_eq!(found, field);
@@ -260,7 +260,7 @@ async fn o15_o16_o18_verifier_state_and_key_are_fresh_per_request() {
     assert_ne!(first.form["state"], second.form["state"]);
     assert_ne!(first.form["code_challenge"], second.form["code_challenge"]);
     assert_ne!(first.proof_header()["jwk"], second.proof_header()["jwk"]);
-    // From PAR on it is the same key, and its private part stays here.
+    // The key is the same from PAR on, and its private part is not sent.
     assert_eq!(token[token.len() - 1].proof_header(), second.proof_header());
     assert_eq!(second.proof_header()["jwk"].get("d"), None);
 }
@@ -354,7 +354,7 @@ async fn o21_iss_must_equal_the_stored_issuer() {
         let state = net.authorize(DID).await.unwrap().state;
         let error = net.callback(&format!("code=code-1&state={state}{iss}")).await.unwrap_err();
         assert!(matches!(error, CallbackError::IssuerMismatch { .. }), "{iss}: {error:?}");
-        // The state is used up: a second try with the right issuer gets nowhere.
+        // The state can be used only once, so a second attempt with the correct issuer fails.
         let again = net.callback(&format!("code=code-1&state={state}&iss={}", net.stub.origin)).await;
         assert!(matches!(again, Err(CallbackError::UnknownState)));
     }
@@ -458,7 +458,7 @@ async fn o24_from_a_server_the_did_must_lead_back_to_it() {
 
 #[tokio::test]
 async fn o24_from_an_entryway_the_pds_leads_back() {
-    // The PDS is one server, its authorization server another one.
+    // The PDS and its authorization server are different servers.
     let net = Net::start().await;
     let pds = Stub::start().await;
     pds.change(RESOURCE, json!({ "authorization_servers": [net.stub.origin] }));
@@ -537,7 +537,7 @@ async fn sign_in_through_the_local_callback_server() {
     assert!(page.starts_with("HTTP/1.1 200") && page.contains("Signed in"), "{page}");
 }
 
-/// One GET over a plain socket: no client may retry or cache here.
+/// A GET request over a plain socket, without retries and caching.
 async fn plain_get(origin: &str, target: &str) -> String {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let url = url::Url::parse(origin).unwrap();
@@ -548,7 +548,7 @@ async fn plain_get(origin: &str, target: &str) -> String {
     text
 }
 
-/// An error with its causes.
+/// The message of an error with its causes.
 fn error_text(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -72,7 +72,7 @@ async fn a_dropped_callback_still_stores_its_session() {
     let params = CallbackParams::from_query(&net.stub.consent()).unwrap();
     {
         let mut callback = std::pin::pin!(net.oauth.callback(&params));
-        // As far as the first wait after the request has left.
+        // Until the first wait after the request was sent.
         while net.stub.requests("/token").is_empty() {
             let once = std::future::poll_fn(|cx| std::task::Poll::Ready(callback.as_mut().poll(cx)));
             assert!(once.await.is_pending());

@@ -61,10 +61,10 @@ impl Reply {
 
 #[derive(Default)]
 struct State {
-    /// Answers by path, in place of the good ones.
+    /// Responses by path, which replace the valid ones.
     overrides: HashMap<String, Reply>,
     log: Vec<Recorded>,
-    /// `state` and challenge of the last PAR.
+    /// The `state` and the challenge of the last PAR.
     pushed: HashMap<String, String>,
 }
 
@@ -93,7 +93,7 @@ impl Stub {
         self.state.lock().unwrap().overrides.insert(path.to_owned(), reply);
     }
 
-    /// Changes fields of a good document; null removes one.
+    /// Changes fields of a valid document; `null` removes a field.
     pub(super) fn change(&self, path: &str, changes: Value) {
         let mut document = if path == RESOURCE { self.resource() } else { self.server() };
         for (name, value) in changes.as_object().unwrap() {
@@ -113,7 +113,7 @@ impl Stub {
         self.requests(path).pop().unwrap_or_else(|| panic!("no request to {path}"))
     }
 
-    /// The callback of a user who said yes.
+    /// The callback of a user who has given consent.
     pub(super) fn consent(&self) -> String {
         let state = self.state.lock().unwrap().pushed["state"].clone();
         let mut query = url::form_urlencoded::Serializer::new(String::new());
@@ -185,7 +185,7 @@ impl Stub {
         }
     }
 
-    /// What a real token endpoint compares with the pushed request.
+    /// The checks of a real token endpoint against the pushed request.
     fn fits(&self, pushed: &HashMap<String, String>, form: &HashMap<String, String>) -> bool {
         let Some(verifier) = form.get("code_verifier") else { return false };
         let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.as_bytes()));
