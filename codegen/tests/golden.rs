@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use codegen::{
     catalog::Catalog,
-    emit::{Home, generate},
+    emit::{Accessors, Home, generate},
 };
 
 fn below(folder: &Path) -> BTreeMap<String, String> {
@@ -66,4 +66,18 @@ fn the_order_of_the_files_does_not_matter() {
     documents.reverse();
     let second = generate(&Catalog::from_documents(documents).unwrap(), &Home::sdk()).unwrap();
     assert_eq!(first, second);
+}
+
+/// Types alone, for a runtime without clients.
+#[test]
+fn accessors_can_be_left_out() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/lexicons");
+    let home = Home::foreign(None).unwrap().with_accessors(Accessors::Absent);
+    let files = generate(&Catalog::load(&here).unwrap(), &home).unwrap();
+    assert!(files.iter().any(|file| file.text.contains("pub struct Foo;")));
+    for file in files {
+        for client in ["Caller", "xrpc::Call", "Ext for T", "Transport"] {
+            assert!(!file.text.contains(client), "{} in {}", client, file.path.display());
+        }
+    }
 }

@@ -116,6 +116,7 @@
 //! Nothing is sent anywhere but to the servers that accounts and apps name. Events and spans go through
 //! [tracing](https://docs.rs/tracing).
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 #[cfg(feature = "client")]
 mod accessor;

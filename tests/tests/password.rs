@@ -23,7 +23,7 @@ fn session() -> serde_json::Value {
 }
 
 async fn client(stub: &Stub) -> PasswordClient {
-    stub.answer(CREATE, Answer::json(&session().to_string()));
+    stub.answer(CREATE, Answer::json(session().to_string()));
     let store = Arc::new(MemoryStore::new());
     PasswordClient::resume_or_sign_in(store, &stub.url(), "alice.example", "secret").await.unwrap()
 }
@@ -65,7 +65,7 @@ async fn x11_an_answer_that_makes_no_sense_does_not_end_a_session() {
         assert!(matches!(error, Error::Transport(TransportError::Session { .. })), "{error:?}");
     }
     // It is signed in again as soon as the server answers.
-    stub.replace(CREATE, Answer::json(&session().to_string()));
+    stub.replace(CREATE, Answer::json(session().to_string()));
     stub.replace(
         GET,
         Answer::json(r#"{"did": "did:plc:ewvi7nxzyoun6zhxrhs64oiz", "handle": "alice.example"}"#),

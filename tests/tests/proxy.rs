@@ -6,7 +6,7 @@ use std::error::Error;
 use atproto_sdk::{
     AdminClient, PasswordClient, PublicClient,
     api::com::atproto::server::describe_server,
-    identity::{ResolveIdentity as _, Resolver},
+    identity::Resolver,
     oauth::{AuthorizeOptions, ClientMetadata, OAuth},
 };
 use tests::{Answer, Stub};

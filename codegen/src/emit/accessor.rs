@@ -83,7 +83,7 @@ fn method(method: &Method, rust_name: &str) -> TokenStream {
             quote!(body.into())
         }
     };
-    let docs = docs(&method_docs(method, &path.to_string()));
+    let docs = docs(&method_docs(method, rust_name));
     quote! {
         #docs
         pub fn #name(&self, #(#arguments),*) -> xrpc::Call<'c, #path::#struct_name> {

@@ -1,6 +1,7 @@
 //! A JSON tree that remembers where everything stands, so that an error found long after parsing
 //! still names its line.
 
+mod cursor;
 mod parse;
 mod print;
 #[cfg(test)]
@@ -9,7 +10,8 @@ mod text;
 
 use indexmap::IndexMap;
 
-pub use parse::{JsonError, JsonProblem, MAX_DEPTH, parse, parse_object_literal};
+pub use cursor::{JsonError, JsonProblem, MAX_DEPTH};
+pub use parse::{parse, parse_object_literal};
 pub use print::to_pretty;
 
 /// Where something stands in its source file; both count from 1, the column in characters.

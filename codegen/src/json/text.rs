@@ -1,6 +1,6 @@
 //! Strings and their escapes.
 
-use super::parse::{Dialect, JsonError, Parser};
+use super::cursor::{Dialect, JsonError, Parser};
 
 /// Reads the string at whose opening quote `parser` stands. JavaScript strings joined with `+` are one.
 pub(super) fn read_string(parser: &mut Parser<'_>) -> Result<String, JsonError> {

@@ -49,10 +49,10 @@ fn compatible_changes_compile_and_others_break_as_listed() {
         let name = name(at);
         let found: Vec<_> = errors.iter().filter(|error| error.is_in(&name)).collect();
         let (expected, kind) = match &change.outcome {
-            Outcome::Compiles => (&[][..], "compiles"),
-            Outcome::BreaksDataOnly => (&[][..], "forbidden, not noticed by the compiler"),
-            Outcome::BreaksAllTheSame(expected, _) => (*expected, "allowed, breaks all the same"),
-            Outcome::Breaks(expected) => (*expected, "forbidden, breaks"),
+            Outcome::Compiles => (&[][..], "compiles".to_owned()),
+            Outcome::BreaksDataOnly => (&[][..], "forbidden, not noticed by the compiler".to_owned()),
+            Outcome::BreaksAllTheSame(expected, why) => (*expected, format!("allowed, breaks ({why})")),
+            Outcome::Breaks(expected) => (*expected, "forbidden, breaks".to_owned()),
         };
         let listed = |error: &package::Error| {
             expected.iter().any(|(code, text)| error.code == *code && error.text.contains(text))

@@ -5,7 +5,7 @@ use super::reader::{Fields, Node, Reader, one_of};
 use super::schemas::{Place, object, params, schema, union};
 use super::{FIELD, PRIMARY};
 use crate::diagnostic::{Problem, closest};
-use crate::document::syntax::{is_mime_pattern, is_nsid, is_record_key};
+use crate::document::syntax::{is_mime_pattern, is_record_key};
 use crate::document::{
     Body, Definition, ErrorName, Message, Object, Params, Procedure, Query, Record, RecordKey, Subscription,
 };
@@ -197,19 +197,4 @@ fn errors(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Vec<ErrorName> {
         }
     }
     errors
-}
-
-/// An array of NSIDs, as permissions have them.
-pub(super) fn nsids(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &'static str) -> Vec<String> {
-    if !fields.has(key) {
-        reader.missing(fields, key);
-    }
-    let mut nsids = Vec::new();
-    for (text, node) in reader.texts(fields, key) {
-        if !is_nsid(&text) {
-            reader.wrong(&node, "an NSID");
-        }
-        nsids.push(text);
-    }
-    nsids
 }

@@ -2,9 +2,9 @@
 
 use indexmap::IndexMap;
 
-use super::definitions::nsids;
 use super::reader::{Fields, Node, Reader};
 use crate::diagnostic::Problem;
+use crate::document::syntax::is_nsid;
 use crate::document::{Permission, PermissionSet};
 
 pub(super) fn permission_set(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<PermissionSet> {
@@ -86,4 +86,19 @@ fn rpc(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Permission {
         _ => {}
     }
     Permission::Rpc { lxm, aud, inherit_aud }
+}
+
+/// An array of NSIDs, as permissions have them.
+fn nsids(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &'static str) -> Vec<String> {
+    if !fields.has(key) {
+        reader.missing(fields, key);
+    }
+    let mut nsids = Vec::new();
+    for (text, node) in reader.texts(fields, key) {
+        if !is_nsid(&text) {
+            reader.wrong(&node, "an NSID");
+        }
+        nsids.push(text);
+    }
+    nsids
 }

@@ -4,9 +4,13 @@
 use atproto_sdk::{
     PublicClient,
     types::{self, Nullable, PermissionSet as _, Record as _, Unknown},
-    xrpc::{Kind, LexiconError as _, Method, Paginated, Params as _},
+    xrpc::{
+        BoxFuture, ByteStream, Kind, LexiconError as _, Method, Paginated, Params as _, Request, Transport,
+        TransportError, TransportResponse,
+    },
 };
 use golden::lexicons::com::example::{self as example, ComExampleExt as _, data, foo::ComExampleFooExt as _};
+use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 fn round_trip<T: serde::Serialize + serde::de::DeserializeOwned>(json: Value) -> T {
@@ -241,4 +245,29 @@ fn procedures_take_parameters_input_and_both() {
         drop(client.com_example().ping());
     }
     call(&PublicClient::new("https://pds.example.com").unwrap());
+}
+
+/// A transport of a user's own: it answers everything with the request's NSID and query.
+struct Echo;
+
+impl Transport for Echo {
+    fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>> {
+        let answer = json!({"cursor": format!("{}?{}", request.nsid(), request.query()), "notes": []});
+        Box::pin(async move {
+            let body = ByteStream::new(futures_util::stream::iter([Ok(answer.to_string().into())]));
+            Ok(TransportResponse::new(StatusCode::OK, HeaderMap::new(), body))
+        })
+    }
+}
+
+#[tokio::test]
+async fn every_transport_has_the_accessors() {
+    let did = types::Did::new("did:plc:abc").unwrap();
+    let params = example::foo::Params::new(&did).limit(3);
+    let output: example::foo::Output = Echo.com_example().foo(params).await.unwrap();
+    let expected = "com.example.foo?author=did%3Aplc%3Aabc&limit=3&order=new&deep=false";
+    assert_eq!(output.cursor.as_deref(), Some(expected));
+    // A method without an output has an `Output` all the same.
+    let output: example::ping::Output = example::ComExample::over(&Echo).ping().await.unwrap();
+    assert_eq!(output, example::ping::Output::default());
 }

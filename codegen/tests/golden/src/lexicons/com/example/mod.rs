@@ -61,7 +61,7 @@ impl<'c> ComExample<'c> {
 
     /// `com.example.type`
     ///
-    /// Returns [`Output`](r#type::Output).
+    /// Returns [`Output`](type::Output).
     pub fn r#type(
         &self,
         body: impl Into<xrpc::RequestBody>,
