@@ -1,4 +1,4 @@
-//! What every client has: a method per namespace, and untyped calls.
+//! The methods of every client: one for each namespace, and untyped calls.
 
 /// Gives every client of this crate a namespace accessor. Bindings in other crates have a trait in its place.
 #[doc(hidden)]
@@ -23,9 +23,19 @@ macro_rules! __accessor {
 macro_rules! untyped_calls {
     ($($client:ty)*) => { $(
         impl $client {
-            /// A query by its NSID, for lexicons that are not compiled in.
+            /// Creates a query by its NSID, for methods without generated bindings.
             ///
-            /// The parameters are an object, such as a `serde_json::json!({"limit": 10})`.
+            /// The parameters must serialize to an object, such as `serde_json::json!({"limit": 10})`.
+            ///
+            /// ```no_run
+            /// use atproto_sdk::{PublicClient, nsid};
+            ///
+            /// # async fn example(client: PublicClient) -> Result<(), Box<dyn std::error::Error>> {
+            /// let params = serde_json::json!({"limit": 10});
+            /// let output = client.get(&nsid!("com.example.shop.listItems"), &params).await?;
+            /// println!("{:?}", output.get("items"));
+            /// # Ok(()) }
+            /// ```
             pub fn get(
                 &self,
                 nsid: &$crate::types::Nsid,
@@ -34,7 +44,7 @@ macro_rules! untyped_calls {
                 $crate::xrpc::UntypedCall::get($crate::xrpc::Caller::new(self), nsid, params)
             }
 
-            /// A procedure by its NSID, for lexicons that are not compiled in.
+            /// Creates a procedure by its NSID, for methods without generated bindings.
             pub fn post(
                 &self,
                 nsid: &$crate::types::Nsid,

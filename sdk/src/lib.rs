@@ -74,7 +74,7 @@
 //! | [`xrpc`] | calls and their options, responses, errors, pages; [`xrpc::Transport`] for clients of your own |
 //! | [`records`] | typed records: list, get, create, put, delete |
 //! | [`oauth`] | signing in, sessions, client metadata and keys |
-//! | [`scopes`] | permissions: [`scopes!`] builds a scope at compile time |
+//! | [`mod@scopes`] | permissions: [`scopes!`] builds a scope at compile time |
 //! | [`store`] | where sessions are stored: memory, file, SQLite, PostgreSQL, Redis, encrypted |
 //! | [`identity`] | resolving handles and DIDs |
 //!

@@ -23,8 +23,8 @@ use crate::{
 
 /// The records of one type in one repository; made by `client.records::<R>()` and `client.records_of::<R>(repo)`.
 ///
-/// What its methods return are [`Call`]s, or behave like them: they are sent when they are awaited, and take the options of
-/// a single call before that.
+/// The methods return [`Call`]s, or types that behave like them: they are sent when they are awaited, and options of the call
+/// can be set before.
 ///
 /// ```no_run
 /// use atproto_sdk::{api::app::bsky::feed::like::Like, oauth::OAuthClient};
@@ -50,7 +50,7 @@ pub struct Records<'c, R> {
 pub struct Entry<R> {
     /// The address.
     pub uri: AtUri,
-    /// The version; servers may leave it out for a single record.
+    /// The version. Servers may omit it for a single record.
     pub cid: Option<Cid>,
     /// The record.
     pub value: R,
@@ -64,7 +64,7 @@ impl<'c, R: Record> Records<'c, R> {
 
     /// Lists all records, newest first, and fetches a page at a time.
     ///
-    /// A record that does not fit its lexicon gives an error in its place; the ones behind it still come.
+    /// A record that does not match its lexicon yields an error in its place; the stream continues with the next one.
     pub fn list(&self) -> List<'c, R> {
         let params = list_records::Params::new(self.repo.clone(), R::collection()).limit(100);
         List { state: ListState::Ready(Box::new(Call::new(self.caller, params, ()))), record: PhantomData }
@@ -109,7 +109,7 @@ impl<'c, R: Record> Records<'c, R> {
         Call::new(self.caller, create_record::Params::new(), input).with_problem(problem)
     }
 
-    /// Creates or replaces the record under a key, if what is there is as expected.
+    /// Creates or replaces the record under a key, if what exists there is as expected.
     ///
     /// ```no_run
     /// use atproto_sdk::{api::app::bsky::actor::profile::Profile, oauth::OAuthClient, record_key, types::Expected};
@@ -125,7 +125,7 @@ impl<'c, R: Record> Records<'c, R> {
     /// ```
     ///
     /// # Errors
-    /// [`put_record::Error::InvalidSwap`] if something else is there.
+    /// [`put_record::Error::InvalidSwap`] if it is not.
     pub fn put(
         &self,
         rkey: &RecordKey,
@@ -142,11 +142,11 @@ impl<'c, R: Record> Records<'c, R> {
         Call::new(self.caller, put_record::Params::new(), input).with_problem(problem)
     }
 
-    /// Deletes the record under a key, if what is there is as expected. It is not an error if there is none.
+    /// Deletes the record under a key, if what exists there is as expected. It is not an error if there is no record.
     ///
     /// # Errors
-    /// [`delete_record::Error::InvalidSwap`] if another version is there, and [`Error::InvalidRequest`], before anything is
-    /// sent, for [`Expected::Absent`]: there would be nothing to delete.
+    /// [`delete_record::Error::InvalidSwap`] if another version exists, and [`Error::InvalidRequest`] for
+    /// [`Expected::Absent`], before anything is sent.
     pub fn delete(
         &self,
         rkey: &RecordKey,
@@ -163,7 +163,7 @@ impl<'c, R: Record> Records<'c, R> {
     }
 }
 
-/// Checks and encodes a record; in the input it is a value of any shape, which would not be checked.
+/// Validates and encodes a record. The input of the call has it as an arbitrary value, which would not be validated.
 fn encode<R: Record>(caller: Caller<'_>, nsid: &str, record: &R) -> (Unknown, Option<InvalidRequest>) {
     if caller.transport().validates_input()
         && let Err(source) = record.validate()
@@ -182,7 +182,7 @@ fn decode<R: Record, E: LexiconError>(nsid: &str, value: &Unknown) -> Result<R, 
     })
 }
 
-/// The options of a single call, passed on to the call inside.
+/// The options of a single call, which are passed on to the call.
 macro_rules! call_options {
     ($change:ident) => {
         /// Sends a header with this call, as [`Call::header`].
@@ -190,22 +190,22 @@ macro_rules! call_options {
             self.$change(|call| call.header(name, value))
         }
 
-        /// Has the server forward the call to another service, as [`Call::proxy`].
+        /// Asks the server to forward the call to another service, as [`Call::proxy`].
         pub fn proxy(self, service: &str) -> Self {
             self.$change(|call| call.proxy(service))
         }
 
-        /// Asks for the labels of these labelers, as [`Call::labelers`].
+        /// Requests the labels of these labelers, as [`Call::labelers`].
         pub fn labelers<L: Into<Labeler>>(self, labelers: impl IntoIterator<Item = L>) -> Self {
             self.$change(|call| call.labelers(labelers))
         }
 
-        /// Limits the time until the answer begins, as [`Call::timeout`].
+        /// Limits the time until the response begins, as [`Call::timeout`].
         pub fn timeout(self, limit: Duration) -> Self {
             self.$change(|call| call.timeout(limit))
         }
 
-        /// Sends the call once only, as [`Call::without_retry`].
+        /// Sends the call only once, as [`Call::without_retry`].
         pub fn without_retry(self) -> Self {
             self.$change(Call::without_retry)
         }
@@ -259,7 +259,7 @@ impl<R> fmt::Debug for Get<'_, R> {
 
 /// The records of a collection, as a stream of [`Entry`]s; made by [`Records::list`].
 ///
-/// Options have to be set before the first record is asked for, and apply to the call of every page.
+/// Options must be set before the first record is requested. They apply to the calls of all pages.
 #[must_use = "nothing is listed until this is polled"]
 pub struct List<'c, R> {
     state: ListState<'c>,
@@ -322,7 +322,7 @@ impl<R> fmt::Debug for List<'_, R> {
 macro_rules! records_of {
     ($($client:ty)*) => { $(
         impl $client {
-            /// The records of a type in any repository, which public clients and administrators can read as well.
+            /// Returns the records of a type in any repository.
             pub fn records_of<R: Record>(&self, repo: impl Into<AtIdentifier>) -> Records<'_, R> {
                 Records::new(Caller::new(self), repo)
             }
@@ -336,7 +336,7 @@ records_of! { crate::AdminClient crate::oauth::OAuthClient crate::PasswordClient
 macro_rules! own_records {
     ($($client:ty)*) => { $(
         impl $client {
-            /// The records of a type in the user's own repository.
+            /// Returns the records of a type in the repository of the signed-in account.
             pub fn records<R: Record>(&self) -> Records<'_, R> {
                 Records::new(Caller::new(self), self.did())
             }

@@ -35,7 +35,7 @@ async fn x11_sign_in_needs_an_account_and_tokens_and_nothing_else() {
     assert_eq!((client.did().as_str(), client.handle()), ("did:plc:ewvi7nxzyoun6zhxrhs64oiz", None));
     stub.replace(CREATE, Answer::json(r#"{"did": "did:plc:ewvi7nxzyoun6zhxrhs64oiz"}"#));
     let error = PasswordClient::sign_in(&stub.url(), "alice.example", "secret").await.unwrap_err();
-    assert!(matches!(error, PasswordError::Answer(_)), "{error:?}");
+    assert!(matches!(error, PasswordError::Answer), "{error:?}");
     stub.replace(
         CREATE,
         Answer::status(401)

@@ -230,7 +230,7 @@ fn listed(scopes: &Scopes, set: &str, audience: &str, permissions: &[SetPermissi
     for permission in permissions {
         match *permission {
             SetPermission::Repo { collections, actions: names } if inside(collections) => {
-                let named = RepoAction::ALL.into_iter().filter(|it| names.contains(&it.as_str()));
+                let named = RepoAction::ALL.iter().copied().filter(|it| names.contains(&it.as_str()));
                 let actions = named.map(RepoActions::only).reduce(RepoActions::union);
                 let actions = actions.unwrap_or(RepoActions::ALL);
                 let each = collections.iter().map(|&collection| Kind::Repo { collection, actions });

@@ -23,7 +23,7 @@ pub enum RepoAction {
 
 impl RepoAction {
     /// All actions, in canonical order.
-    pub const ALL: [Self; 3] = [Self::Create, Self::Update, Self::Delete];
+    pub const ALL: &'static [Self] = &[Self::Create, Self::Update, Self::Delete];
 
     /// Returns the name of the action in a scope.
     pub const fn as_str(self) -> &'static str {
@@ -87,7 +87,7 @@ impl RepoActions {
 
     /// Returns the actions in canonical order.
     pub fn iter(self) -> impl Iterator<Item = RepoAction> {
-        RepoAction::ALL.into_iter().filter(move |action| self.contains(*action))
+        RepoAction::ALL.iter().copied().filter(move |action| self.contains(*action))
     }
 }
 
@@ -169,7 +169,7 @@ impl RepoPermission {
         let collections = Names::parse(&values, "collection", COLLECTION)?;
         let mut actions = RepoActions(0);
         for value in syntax.many("action") {
-            let Some(action) = RepoAction::ALL.into_iter().find(|it| it.as_str() == value) else {
+            let Some(action) = RepoAction::ALL.iter().copied().find(|it| it.as_str() == value) else {
                 let value = value.to_owned();
                 return Err(ScopeProblem::Value { name: "action", value, expected: ACTION });
             };

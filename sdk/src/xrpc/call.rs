@@ -1,4 +1,4 @@
-//! A typed call.
+//! Typed calls.
 
 use std::{fmt, future::IntoFuture, sync::Arc};
 
@@ -19,7 +19,7 @@ use crate::types::Data as _;
 
 /// A call that is sent when it is awaited.
 ///
-/// `.await` gives the output; [`send`](Self::send) gives it with status and headers. Options come in between:
+/// `.await` returns the output, [`send`](Self::send) returns it with status and headers. Options are set before:
 ///
 /// ```no_run
 /// # use std::time::Duration;
@@ -34,7 +34,7 @@ use crate::types::Data as _;
 /// # Ok(()) }
 /// ```
 ///
-/// A call that is dropped before it ends is cancelled; a server may have processed it all the same.
+/// Dropping the future cancels the call. The server may have processed it nevertheless.
 #[must_use = "a call is not sent until it is awaited"]
 pub struct Call<'c, M: Method> {
     pub(super) caller: Caller<'c>,
@@ -69,10 +69,11 @@ impl<'c, M: Method> Call<'c, M> {
 
     call_options!();
 
-    /// Sends the call and gives the whole answer.
+    /// Sends the call and returns the output with status and headers.
     ///
     /// # Errors
-    /// See [`Error`]; [`Error::kind`] tells what to do about it.
+    ///
+    /// See [`Error`]; [`Error::kind`] says what to do about it.
     pub async fn send(self) -> Result<Response<<M::Output as Body>::Received>, Error<M::Error>> {
         let Self { caller, params, input, mut options } = self;
         if let Some(problem) = options.problem.take() {
@@ -104,7 +105,7 @@ impl<'c, M: Method> Call<'c, M> {
 }
 
 impl<M: Procedure<Input = Raw>> Call<'_, M> {
-    /// The type of the bytes that are sent, such as `image/png` (X7).
+    /// Sets the media type of the body, such as `image/png`.
     pub fn content_type(self, mime: &str) -> Self {
         self.header("content-type", mime)
     }
@@ -114,7 +115,7 @@ impl<'c, M: Paginated> Call<'c, M>
 where
     M::Input: Body<Sent = ()>,
 {
-    /// The pages one after another, see [`pages`](super::pages).
+    /// Returns a stream of all pages, see [`pages`](super::pages).
     pub fn pages(
         self,
     ) -> impl futures_core::Stream<Item = Result<<M::Output as Body>::Received, Error<M::Error>>> + Send + Unpin + 'c
@@ -122,7 +123,7 @@ where
         pages::pages::<M>(self)
     }
 
-    /// The entries of all pages one after another, see [`items`](super::items).
+    /// Returns a stream of the entries of all pages, see [`items`](super::items).
     pub fn items(
         self,
     ) -> impl futures_core::Stream<Item = Result<M::Item, Error<M::Error>>> + Send + Unpin + 'c {

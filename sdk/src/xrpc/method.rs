@@ -1,4 +1,4 @@
-//! What generated code says about a method; everything generic is written against these traits.
+//! The traits of methods, which generated code implements and everything generic uses.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ pub enum Kind {
     Procedure,
 }
 
-/// The data of one XRPC method, implemented by the generated method structs.
+/// The description of an XRPC method, implemented by the generated method structs.
 ///
 /// Every generated module of a method has types called `Params`, `Output` and `Error`, also where the lexicon names no
 /// parameters, output or errors today: code that uses them compiles unchanged when the lexicon gains some.
@@ -24,9 +24,9 @@ pub trait Method: Send + Sync + 'static {
     const NSID: &'static str;
     /// Query or procedure.
     const KIND: Kind;
-    /// MIME type of the request body, if there is one.
+    /// The media type of the request body, if there is one.
     const INPUT: Option<&'static str>;
-    /// MIME type of the response body, if there is one.
+    /// The media type of the response body, if there is one.
     const OUTPUT: Option<&'static str>;
     /// The query parameters; a struct without fields if the lexicon has none.
     type Params: Params;
@@ -44,21 +44,21 @@ pub trait Query: Method {}
 /// A method that may change something.
 pub trait Procedure: Method {}
 
-/// A query whose answer comes in pages: a `cursor` on both sides and one array in the output.
+/// A query whose output comes in pages: it has a `cursor` in its parameters and output, and one array in its output.
 pub trait Paginated: Query {
     /// One entry of a page.
     type Item: Send;
-    /// Puts the cursor of the next page into the parameters.
+    /// Sets the cursor of the next page in the parameters.
     fn set_cursor(params: &mut Self::Params, cursor: String);
-    /// The cursor of the page after this one.
+    /// Returns the cursor of the next page, or `None` if this is the last one.
     fn cursor(output: &<Self::Output as Body>::Received) -> Option<&str>;
-    /// The entries of a page.
+    /// Returns the entries of a page.
     fn into_items(output: <Self::Output as Body>::Received) -> Vec<Self::Item>;
 }
 
 /// Query parameters that can be written as a query string.
 pub trait Params: Data + Clone + Send + Sync {
-    /// Every parameter, defaults included (protocol X2).
+    /// Returns the query string with every parameter, including those with a default value.
     fn query(&self) -> QueryString {
         QueryString::of(self)
     }
@@ -66,9 +66,9 @@ pub trait Params: Data + Clone + Send + Sync {
 
 /// The errors that a lexicon names for a method.
 pub trait LexiconError: fmt::Debug + fmt::Display + Clone + Copy + PartialEq + Send + Sync + 'static {
-    /// The error of that name, if the lexicon has it.
+    /// Returns the error of that name, or `None` if the lexicon has none.
     fn from_name(name: &str) -> Option<Self>;
-    /// The name as it stands in the lexicon and on the wire.
+    /// Returns the name as in the lexicon and on the wire.
     fn name(&self) -> &'static str;
 }
 

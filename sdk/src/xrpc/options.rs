@@ -1,4 +1,4 @@
-//! What can be set for a single call.
+//! The options of a single call.
 
 use std::{fmt, time::Duration};
 
@@ -7,7 +7,21 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::InvalidRequest;
 use crate::types::Did;
 
-/// A labeler whose labels an answer should have (X6).
+/// A [labeler](https://atproto.com/specs/label) whose labels a response should contain, for the `labelers` option of a call.
+///
+/// ```no_run
+/// use atproto_sdk::{PublicClient, api::app::bsky::actor::get_profile, did, handle, xrpc::Labeler};
+///
+/// # async fn example(client: PublicClient) -> Result<(), Box<dyn std::error::Error>> {
+/// let labeler = did!("did:plc:ar7c4by46qjdydhdevvrndac");
+/// let profile = client
+///     .app_bsky_actor()
+///     .get_profile(get_profile::Params::new(handle!("alice.example.com")))
+///     .labelers([Labeler::redacting(labeler)])
+///     .await?;
+/// # let _ = profile;
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Labeler {
     did: Did,
@@ -15,12 +29,19 @@ pub struct Labeler {
 }
 
 impl Labeler {
-    /// The labels of this service.
+    /// Requests the labels of a service.
+    ///
+    /// ```
+    /// use atproto_sdk::{did, xrpc::Labeler};
+    ///
+    /// let labeler = Labeler::new(did!("did:plc:ar7c4by46qjdydhdevvrndac"));
+    /// assert_eq!(labeler.to_string(), "did:plc:ar7c4by46qjdydhdevvrndac");
+    /// ```
     pub fn new(did: Did) -> Self {
         Self { did, redact: false }
     }
 
-    /// The labels of this service, and content it takes down is left out.
+    /// Requests the labels of a service, and omits content that it takes down.
     pub fn redacting(did: Did) -> Self {
         Self { did, redact: true }
     }
@@ -38,7 +59,7 @@ impl fmt::Display for Labeler {
     }
 }
 
-/// Headers and limits of one call. What is wrong with them is told when the call is sent.
+/// The headers and limits of one call. An invalid option is reported when the call is sent.
 #[derive(Debug, Default)]
 pub(super) struct CallOptions {
     pub(super) headers: HeaderMap,
@@ -78,22 +99,23 @@ impl CallOptions {
     }
 }
 
-/// The options that every kind of call has.
+/// The options of every kind of call.
 macro_rules! call_options {
     () => {
-        /// Sends a header with this call. A name or value that HTTP does not allow fails the call before it is sent.
+        /// Adds a header. A name or value that HTTP does not allow makes the call fail before it is sent.
         pub fn header(mut self, name: &str, value: &str) -> Self {
             self.options.header(name, value);
             self
         }
 
-        /// Has the server pass the call on to another service, `did:web:api.example.com#example` (X6).
+        /// Asks the server to [forward the call](https://atproto.com/specs/xrpc#service-proxying) to another service, such as
+        /// `did:web:api.example.com#example`.
         pub fn proxy(mut self, service: &str) -> Self {
             self.options.proxy(service);
             self
         }
 
-        /// Asks for the labels of these labelers (X6).
+        /// Requests the labels of these [labelers](https://atproto.com/specs/label).
         pub fn labelers<L: Into<$crate::xrpc::Labeler>>(
             mut self,
             labelers: impl IntoIterator<Item = L>,
@@ -102,13 +124,13 @@ macro_rules! call_options {
             self
         }
 
-        /// Limits the time until the answer begins, for every attempt.
+        /// Limits the time until the response begins, for every attempt.
         pub fn timeout(mut self, limit: ::std::time::Duration) -> Self {
             self.options.timeout = Some(limit);
             self
         }
 
-        /// Sends the call once only, whatever happens.
+        /// Sends the call only once, even if it could be retried.
         pub fn without_retry(mut self) -> Self {
             self.options.never_retry = true;
             self

@@ -1,4 +1,4 @@
-//! Pagination (X8): no cursor first, every other parameter fixed, until no cursor comes back.
+//! Pagination: without a cursor at first, with all other parameters unchanged, until no cursor is returned (X8).
 
 use std::collections::{HashSet, VecDeque};
 
@@ -7,7 +7,7 @@ use futures_util::stream::unfold;
 
 use super::{Body, Call, Error, Paginated};
 
-/// Where a listing stands.
+/// The progress of a listing.
 struct Listing<'c, M: Paginated> {
     call: Call<'c, M>,
     next: Option<M::Params>,
@@ -23,13 +23,13 @@ where
         Self { call, next: Some(first), seen: HashSet::new() }
     }
 
-    /// The next page; nothing at the end and after an error.
+    /// The next page, or `None` at the end and after an error.
     async fn page(&mut self) -> Option<Result<<M::Output as Body>::Received, Error<M::Error>>> {
         let params = self.next.take()?;
         let page = self.call.page(params).await;
         if let Ok(output) = &page
             && let Some(cursor) = M::cursor(output)
-            // A cursor that comes again would lead around in a circle.
+            // A cursor that is returned again would make the listing endless.
             && self.seen.insert(cursor.to_owned())
         {
             let mut params = self.call.params.clone();
@@ -40,9 +40,21 @@ where
     }
 }
 
-/// The pages of a listing, one after another; a cursor in the parameters is where it starts.
+/// Returns a stream of the pages of a listing. If the parameters contain a cursor, it starts there.
 ///
-/// Ends when no cursor comes back, when a cursor comes back a second time, and after an error.
+/// The stream ends when no cursor is returned, when a cursor is returned for the second time, and after an error.
+///
+/// ```no_run
+/// use atproto_sdk::{PublicClient, api::com::atproto::sync::list_repos};
+/// use futures_util::StreamExt as _;
+///
+/// # async fn example(client: PublicClient) -> Result<(), Box<dyn std::error::Error>> {
+/// let mut pages = client.com_atproto_sync().list_repos().params(list_repos::Params::new().limit(100)).pages();
+/// while let Some(page) = pages.next().await {
+///     println!("{} repositories", page?.repos.len());
+/// }
+/// # Ok(()) }
+/// ```
 pub fn pages<'c, M: Paginated>(
     call: Call<'c, M>,
 ) -> impl Stream<Item = Result<<M::Output as Body>::Received, Error<M::Error>>> + Send + Unpin + 'c
@@ -54,9 +66,21 @@ where
     }))
 }
 
-/// The entries of all pages, one after another.
+/// Returns a stream of the entries of all pages.
 ///
-/// A page is fetched when the entries of the one before are used up.
+/// A page is fetched when the entries of the previous one have been consumed.
+///
+/// ```no_run
+/// use atproto_sdk::PublicClient;
+/// use futures_util::StreamExt as _;
+///
+/// # async fn example(client: PublicClient) -> Result<(), Box<dyn std::error::Error>> {
+/// let mut repositories = client.com_atproto_sync().list_repos().items();
+/// while let Some(repository) = repositories.next().await {
+///     println!("{}", repository?.did);
+/// }
+/// # Ok(()) }
+/// ```
 pub fn items<'c, M: Paginated>(
     call: Call<'c, M>,
 ) -> impl Stream<Item = Result<M::Item, Error<M::Error>>> + Send + Unpin + 'c

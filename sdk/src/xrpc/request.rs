@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderMap;
 
 use super::{Kind, RequestBody};
 
@@ -52,13 +52,6 @@ impl Request {
     #[must_use]
     pub fn with_headers(mut self, headers: HeaderMap) -> Self {
         Arc::make_mut(&mut self.head).headers = headers;
-        self
-    }
-
-    /// Sets a header, and replaces existing ones with the same name.
-    #[must_use]
-    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        Arc::make_mut(&mut self.head).headers.insert(name, value);
         self
     }
 

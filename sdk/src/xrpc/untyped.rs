@@ -1,4 +1,4 @@
-//! Calls of methods that are not compiled in.
+//! Calls of methods without generated bindings.
 
 use std::{fmt, future::IntoFuture, sync::Arc};
 
@@ -15,9 +15,9 @@ use super::{
 };
 use crate::types::{Nsid, Unknown};
 
-/// A call of a method by its NSID, made by `client.get(..)` and `client.post(..)`.
+/// A call of a method by its NSID; created by `client.get(..)` and `client.post(..)`.
 ///
-/// The output stays undecoded; an answer without a body is `null`.
+/// The output is not decoded. A response without a body is `null`.
 #[must_use = "a call is not sent until it is awaited"]
 pub struct UntypedCall<'c> {
     caller: Caller<'c>,
@@ -29,7 +29,7 @@ pub struct UntypedCall<'c> {
 }
 
 impl<'c> UntypedCall<'c> {
-    /// A query. The parameters are an object: arrays repeat the name, `null` and absent ones are left out.
+    /// Creates a query. The parameters must serialize to an object. Arrays repeat the name, `null` is omitted.
     pub fn get(caller: Caller<'c>, nsid: &Nsid, params: &(impl Serialize + ?Sized)) -> Self {
         let nsid: Arc<str> = nsid.as_str().into();
         let mut options = CallOptions::default();
@@ -41,7 +41,7 @@ impl<'c> UntypedCall<'c> {
         Self { caller, kind: Kind::Query, nsid, query, body: RequestBody::Empty, options }
     }
 
-    /// A procedure with a JSON body.
+    /// Creates a procedure with a JSON body.
     pub fn post(caller: Caller<'c>, nsid: &Nsid, input: &(impl Serialize + ?Sized)) -> Self {
         let nsid: Arc<str> = nsid.as_str().into();
         let mut options = CallOptions::default();
@@ -59,9 +59,10 @@ impl<'c> UntypedCall<'c> {
 
     call_options!();
 
-    /// Sends the call and gives the whole answer.
+    /// Sends the call and returns the output with status and headers.
     ///
     /// # Errors
+    ///
     /// See [`Error`].
     pub async fn send(self) -> Result<Response<Unknown>, Error> {
         let Self { caller, kind, nsid, query, body, options } = self;
@@ -93,7 +94,7 @@ impl fmt::Debug for UntypedCall<'_> {
     }
 }
 
-/// Writes an object as a query string.
+/// Encodes an object as a query string.
 fn query_of(nsid: &Arc<str>, params: &(impl Serialize + ?Sized)) -> Result<String, InvalidRequest> {
     let refuse = |name: &str| InvalidRequest::Parameter { nsid: nsid.clone(), name: name.to_owned() };
     let fields = match serde_json::to_value(params) {

@@ -369,7 +369,7 @@ async fn create(
     let input = create_session::Input::new(identifier, password);
     let call = Call::<CreateSession>::new(Caller::new(plain), create_session::Params::new(), input);
     let session = call.await.map_err(|error| PasswordError::SignIn(Box::new(error)))?;
-    let NewSession { account, tokens } = session.deserialize().map_err(PasswordError::Answer)?;
+    let NewSession { account, tokens } = session.deserialize().map_err(|_| PasswordError::Answer)?;
     Ok((account, tokens))
 }
 

@@ -37,7 +37,7 @@ impl Dice {
     }
 
     fn actions(&mut self) -> RepoActions {
-        self.some(&RepoAction::ALL).into_iter().map(RepoActions::only).reduce(RepoActions::union).unwrap()
+        self.some(RepoAction::ALL).into_iter().map(RepoActions::only).reduce(RepoActions::union).unwrap()
     }
 
     fn mime(&mut self) -> MimePattern {
