@@ -57,9 +57,9 @@ pub enum PasswordError {
     /// The server rejected the sign-in, or did not respond.
     #[error("cannot sign in with a password")]
     SignIn(#[source] Box<xrpc::Error<create_session::Error>>),
-    /// The response of the server contains no session.
-    #[error("the response of the server contains no session")]
-    Answer(#[source] serde_json::Error),
+    /// The server's response is not a session. It is not shown, because it may contain tokens.
+    #[error("the server's response is not a session")]
+    Answer,
     /// The server could not be reached for the sign-out.
     #[error(transparent)]
     Transport(#[from] TransportError),
