@@ -110,6 +110,7 @@ impl Request {
         Some(Self { head: Arc::clone(&self.head), body, timeout: self.timeout })
     }
 
+    #[cfg(feature = "client")]
     pub(crate) fn shared_nsid(&self) -> &Arc<str> {
         &self.head.nsid
     }
