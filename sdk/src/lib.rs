@@ -118,6 +118,16 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
+// The layers, from top to bottom; nothing uses what is above it:
+//
+//   axum                                      sign-in for web sites
+//   records                                   typed records
+//   api, clients, accessor                    generated bindings; clients without OAuth; their common methods
+//   oauth                                     its own layers are listed in its mod.rs
+//   scopes, store, identity                   permissions; session stores; handles and DIDs
+//   xrpc                                      calls over a transport
+//   types                                     data types and their codec, no I/O
+//   clock, random, limits, signing_key, http_client
 #[cfg(feature = "client")]
 mod accessor;
 #[rustfmt::skip]
