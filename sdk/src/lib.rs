@@ -1,8 +1,8 @@
-//! A Rust SDK for the [AT Protocol](https://atproto.com): typed calls, and OAuth sessions that sign and refresh their
-//! requests on their own.
+//! A Rust SDK for the [AT Protocol](https://atproto.com): typed calls, and OAuth sessions that sign their requests and
+//! refresh on their own.
 //!
 //! Every method of a [Lexicon](https://atproto.com/specs/lexicon) is a typed method on every client, and every record is a
-//! struct. Types and methods are generated; how calls are signed, refreshed, repeated and decoded is in this crate's runtime.
+//! struct. Types and methods are generated; this crate's runtime signs, retries and decodes calls, and refreshes sessions.
 //!
 //! # A first program
 //!
@@ -42,7 +42,7 @@
 //! | anything else | your own [`xrpc::Transport`] |
 //!
 //! All of them have the same methods: `client.com_atproto_repo().list_records(params)`. A method takes its parameters as an
-//! argument if one of them is required; optional ones are set on the call, which is sent when it is awaited:
+//! argument if at least one of them is required; otherwise they can be set on the call, which is sent when it is awaited:
 //!
 //! ```no_run
 //! # #[cfg(all(feature = "client", feature = "app-bsky"))]
@@ -80,24 +80,24 @@
 //!
 //! # Errors
 //!
-//! A call fails with [`xrpc::Error`]. Errors that the method's lexicon names are variants of its own enum, found with
-//! [`Error::lexicon_error`](xrpc::Error::lexicon_error); [`Error::kind`](xrpc::Error::kind) says what to do about any other,
-//! the same way for every method:
+//! A call fails with [`xrpc::Error`]. Errors that the method's lexicon names are variants of its own enum, returned by
+//! [`Error::lexicon_error`](xrpc::Error::lexicon_error); [`Error::kind`](xrpc::Error::kind) says what to do about any other
+//! error, in the same way for every method:
 //!
 //! | kind | what to do |
 //! | --- | --- |
-//! | [`SignInAgain`](xrpc::ErrorKind::SignInAgain) | send the user to sign in: the session has ended |
+//! | [`SignInAgain`](xrpc::ErrorKind::SignInAgain) | ask the user to sign in again: the session has ended |
 //! | [`TryLater`](xrpc::ErrorKind::TryLater) | network, overload, or a store that failed: the same call may succeed later |
 //! | [`InvalidInput`](xrpc::ErrorKind::InvalidInput) | change the call; if [`Error::missing_scope`](xrpc::Error::missing_scope) names a scope, sign in with it |
 //! | [`BadAnswer`](xrpc::ErrorKind::BadAnswer) | the server broke the protocol: report it |
 //!
-//! Queries have already been repeated by then, where that is safe. Errors never contain tokens, keys or passwords.
+//! By then, queries have already been retried where that is safe. Errors never contain tokens, keys or passwords.
 //!
 //! # Features
 //!
 //! | feature | what it adds | default |
 //! | --- | --- | --- |
-//! | `client` | clients, OAuth, identity, stores; without it there are types and bindings only, and no HTTP | yes |
+//! | `client` | clients, OAuth, identity, stores; without it there are only types and bindings, and no HTTP | yes |
 //! | `app-bsky`, `chat-bsky`, `tools-ozone` | the bindings of these namespaces; `com.atproto` is always included | `app-bsky` |
 //! | `http2` | HTTP/2, for many concurrent calls over one connection | no |
 //! | `sqlite`, `postgres`, `redis` | session stores in these databases | no |
@@ -108,13 +108,13 @@
 //! # Runtime and TLS
 //!
 //! Clients need a [tokio](https://tokio.rs) runtime with time and I/O enabled; `current_thread` is enough. Refreshes run in
-//! tasks of their own, so that a request that is dropped does not lose tokens.
+//! tasks of their own, so dropping a request does not lose tokens.
 //!
 //! TLS is [rustls](https://docs.rs/rustls) with the `ring` provider and the trusted roots of the system. The provider is
-//! installed for the process unless the program has installed another one before.
+//! installed for the process unless the program has already installed another one.
 //!
-//! Nothing is sent anywhere but to the servers that accounts and apps name. Events and spans go through
-//! [tracing](https://docs.rs/tracing).
+//! Requests go only to the servers that accounts and apps name, to the PLC directory, and to the system's name servers.
+//! Events and spans go through [tracing](https://docs.rs/tracing).
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 

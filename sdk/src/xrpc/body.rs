@@ -6,7 +6,6 @@ use super::{BoxFuture, DecodeError, ReadError, TransportError};
 use crate::types::{Data, DataError, FromData, Violations, from_json};
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
-use http::{HeaderMap, header::CONTENT_TYPE};
 
 /// The maximum size of a JSON response body, in bytes (256 MiB).
 pub const MAX_BUFFERED_BODY: usize = 256 << 20;
@@ -257,26 +256,4 @@ pub(super) async fn read_json(nsid: &str, body: ByteStream) -> Result<Bytes, Rea
         return Err(DecodeError::Empty { nsid: nsid.into() }.into());
     }
     Ok(body)
-}
-
-/// Checks that the response has the content type in the lexicon (X9). A response without a content type is accepted.
-pub(super) fn check_content_type(
-    nsid: &str,
-    expected: Option<&'static str>,
-    headers: &HeaderMap,
-) -> Result<(), DecodeError> {
-    let (Some(expected), Some(found)) = (expected, headers.get(CONTENT_TYPE)) else { return Ok(()) };
-    let found = String::from_utf8_lossy(found.as_bytes());
-    let essence = found.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let fits = match expected.strip_suffix('*') {
-        Some("*/") => true,
-        Some(kind) => essence.starts_with(kind),
-        None => essence == expected,
-    };
-    if fits {
-        Ok(())
-    } else {
-        let found = found.chars().take(100).collect();
-        Err(DecodeError::ContentType { nsid: nsid.into(), expected, found })
-    }
 }

@@ -3,14 +3,13 @@
 use std::{fmt, future::IntoFuture, sync::Arc};
 
 use http::{
-    HeaderValue,
+    HeaderMap, HeaderValue,
     header::{ACCEPT, CONTENT_TYPE},
 };
 
 use super::{
-    Body, BoxFuture, Caller, Error, InvalidRequest, Method, Paginated, Params as _, Procedure, Raw, Response,
-    TransportResponse,
-    body::check_content_type,
+    Body, BoxFuture, Caller, DecodeError, Error, InvalidRequest, Method, Paginated, Params as _, Procedure,
+    Raw, Response, TransportResponse,
     exchange::{Failure, Outgoing, exchange},
     options::{CallOptions, call_options},
     pages,
@@ -180,5 +179,27 @@ pub(super) fn add_types(
     }
     if let Some(mime) = output {
         options.headers.entry(ACCEPT).or_insert(HeaderValue::from_static(mime));
+    }
+}
+
+/// Checks that the response has the content type in the lexicon (X9). A response without a content type is accepted.
+pub(super) fn check_content_type(
+    nsid: &str,
+    expected: Option<&'static str>,
+    headers: &HeaderMap,
+) -> Result<(), DecodeError> {
+    let (Some(expected), Some(found)) = (expected, headers.get(CONTENT_TYPE)) else { return Ok(()) };
+    let found = String::from_utf8_lossy(found.as_bytes());
+    let essence = found.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let fits = match expected.strip_suffix('*') {
+        Some("*/") => true,
+        Some(kind) => essence.starts_with(kind),
+        None => essence == expected,
+    };
+    if fits {
+        Ok(())
+    } else {
+        let found = found.chars().take(100).collect();
+        Err(DecodeError::ContentType { nsid: nsid.into(), expected, found })
     }
 }

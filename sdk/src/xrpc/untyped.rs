@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::{
     BoxFuture, Caller, DecodeError, Error, InvalidRequest, Kind, NoError, QueryString, RequestBody, Response,
     TransportResponse,
-    body::{check_content_type, read_json},
-    call::add_types,
+    body::read_json,
+    call::{add_types, check_content_type},
     exchange::{Outgoing, exchange},
     options::{CallOptions, call_options},
 };
