@@ -98,7 +98,7 @@ fn attributes(attributes: &[syn::Attribute]) -> String {
 }
 
 #[test]
-fn the_order_of_keys_does_not_show() {
+fn l15_the_order_of_keys_does_not_show() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     for (folder, home) in [
         (here.join("../lexicons"), Home::sdk()),
