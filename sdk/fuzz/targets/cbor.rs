@@ -2,7 +2,10 @@
 #![no_main]
 
 use atproto_sdk::{
-    api::{app::bsky::feed::post::Post, com::atproto::sync::subscribe_repos},
+    api::{
+        app::bsky::feed::post::{Post, PostEmbed},
+        com::atproto::sync::subscribe_repos,
+    },
     types::{Data, FromData, Unknown, Value, from_cbor, from_json},
 };
 use libfuzzer_sys::fuzz_target;
@@ -29,6 +32,6 @@ fuzz_target!(|bytes: &[u8]| {
         let _ = (kept.type_name(), kept.as_json());
     }
     typed::<Post>(bytes);
-    typed::<subscribe_repos::Message>(bytes);
+    typed::<PostEmbed>(bytes);
     typed::<subscribe_repos::Commit>(bytes);
 });
