@@ -18,17 +18,12 @@ use serde::de::DeserializeOwned;
 use url::{Host, Url};
 
 use super::address::{forbidden_range, is_loopback};
-use crate::{limits, xrpc::BoxFuture};
+use crate::{http_client, limits, xrpc::BoxFuture};
 
 /// The maximum size of a JSON document, after decompression.
 const JSON_LIMIT: usize = 256 * 1024;
 /// The maximum size of a text: a DID has at most 2048 bytes.
 const TEXT_LIMIT: usize = 8 * 1024;
-
-/// The basis of every client of the SDK: TLS by `ring` with the platform's trusted roots, and the SDK's user agent.
-pub(crate) fn client_builder() -> reqwest::ClientBuilder {
-    crate::http_client::builder()
-}
 
 /// The error returned when a document of an untrusted server could not be fetched.
 ///
@@ -224,7 +219,7 @@ impl Egress {
     fn builder(&self, rule: AddressRule, lookup: Lookup) -> reqwest::ClientBuilder {
         // The proxies that the environment names are not used: addresses could not be checked behind them, and nobody
         // has said that they do it.
-        let builder = client_builder().redirect(Policy::none()).referer(false).no_proxy();
+        let builder = http_client::builder().redirect(Policy::none()).referer(false).no_proxy();
         match &self.proxy {
             Some(proxy) => builder.proxy(proxy.clone()),
             None => builder.dns_resolver(Arc::new(CheckedAddresses { rule, lookup })),

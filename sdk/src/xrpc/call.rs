@@ -74,12 +74,10 @@ impl<'c, M: Method> Call<'c, M> {
     ///
     /// See [`Error`]; [`Error::kind`] says what to do about it.
     pub async fn send(self) -> Result<Response<<M::Output as Body>::Received>, Error<M::Error>> {
-        let Self { caller, params, input, mut options } = self;
-        if let Some(problem) = options.problem.take() {
-            return Err(Error::InvalidRequest(problem));
-        }
+        let Self { caller, params, input, options } = self;
         let nsid: Arc<str> = M::NSID.into();
-        if caller.transport().validates_input() {
+        // An invalid option is reported by the exchange; the input may be a placeholder then.
+        if options.problem.is_none() && caller.transport().validates_input() {
             let checked = params.validate().and_then(|()| M::Input::validate(&input));
             checked.map_err(|source| {
                 Error::InvalidRequest(InvalidRequest::Violations { nsid: nsid.clone(), source })

@@ -1,5 +1,7 @@
 //! Signed requests to a resource server, which is the PDS of the account (O30-O36).
 
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderValue, StatusCode, header::AUTHORIZATION};
 
 use super::{DpopKey, NonceCache, challenge, proof_signer::ProofSigner};
@@ -52,10 +54,10 @@ impl ResourceServer<'_> {
             attempt += 1;
             let again = request.try_clone();
             let credentials = self.credentials(&mut signer, &request)?;
-            let (nsid, did) = (request.nsid().to_owned(), self.did);
+            let (nsid, did) = (Arc::clone(request.shared_nsid()), self.did);
             let response = service::send(self.http, self.origin, request, credentials).await?;
             let status = response.status;
-            tracing::debug!(nsid, %did, status = status.as_u16(), attempt, "resource server responded");
+            tracing::debug!(nsid = &*nsid, %did, status = status.as_u16(), attempt, "resource server responded");
             if !signer.learn(&response.headers) && status.is_success() {
                 self.nonces.note_missing(self.origin);
             }
