@@ -7,11 +7,11 @@ use std::time::Instant;
 
 use clap::{Parser, Subcommand};
 
-use crate::catalog::Catalog;
-use crate::diagnostic::{Diagnostic, Rejected};
-use crate::emit::{EmitError, Home, generate};
 use crate::import::{ImportError, ImportOptions, Summary, import};
-use crate::output::{OutputError, Plan};
+use atproto_sdk_codegen::catalog::Catalog;
+use atproto_sdk_codegen::diagnostic::{Diagnostic, Rejected};
+use atproto_sdk_codegen::emit::{EmitError, Home, generate};
+use atproto_sdk_codegen::output::{OutputError, Plan};
 
 /// Makes Rust from Lexicon documents. Without a command it regenerates the bindings; files that are
 /// already as they should be are not touched.

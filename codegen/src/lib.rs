@@ -1,16 +1,7 @@
-//! The generator of `atproto-sdk`: Lexicon documents in, Rust bindings out.
+//! Regenerates the bindings of `atproto-sdk`, and brings the project's folder of Lexicon documents up to date.
 //!
-//! Data flows one way: JSON text → [`document`] (parsed and checked) → [`catalog`] (refs resolved
-//! across documents) → [`emit`] (Rust text) → [`output`] (files). [`import`] makes the folder of documents
-//! from an unpacked package; [`cli`] is the command line over all of it.
+//! The generator itself is the crate `atproto_sdk_codegen`. [`import`] makes the folder of documents from an unpacked
+//! package; [`cli`] is the command line.
 
-pub mod catalog;
 pub mod cli;
-pub mod diagnostic;
-pub mod document;
-pub mod emit;
-pub mod folder;
 pub mod import;
-pub mod json;
-pub mod model;
-pub mod output;

@@ -1,4 +1,4 @@
-//! The generator's command line; see `codegen::cli`.
+//! The project's own command line of the generator; see `codegen::cli`.
 
 use std::io;
 use std::process::ExitCode;

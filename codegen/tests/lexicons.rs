@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use codegen::catalog::{Catalog, path_of};
+use atproto_sdk_codegen::catalog::{Catalog, path_of};
 use codegen::import::{ImportOptions, Manifest, import};
 
 fn lexicons() -> PathBuf {

@@ -25,8 +25,8 @@ macro_rules! __generated {
         ::core::compile_error!(::core::concat!(
             "these bindings were generated in format ",
             $format,
-            ", but this version of atproto-sdk supports format 1 only: generate them again with the `codegen` of the \
-             same version (`cargo run -p codegen`)"
+            ", but this version of atproto-sdk supports format 1 only: generate them again with the version of \
+             atproto-sdk-codegen that has the same number"
         ));
     };
 }

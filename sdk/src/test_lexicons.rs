@@ -1,5 +1,5 @@
 //! A few types as a generator would make them, for tests of what is behind the public face. The generated ones are tested
-//! in their own crate, `codegen/tests/golden`.
+//! in their own crate, `codegen/generator/tests/golden`.
 
 use crate::{
     types::{self, Extra, PermissionSet, Record, SetAudience, SetPermission},

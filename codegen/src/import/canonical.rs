@@ -7,7 +7,7 @@
 
 use indexmap::IndexMap;
 
-use crate::json::{Kind, Member, Value};
+use atproto_sdk_codegen::json::{Kind, Member, Value};
 
 /// The order of keys inside definitions, schemas, bodies, errors and permissions.
 const ORDER: [&str; 43] = [

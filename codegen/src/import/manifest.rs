@@ -5,7 +5,7 @@ use std::path::Path;
 use indexmap::IndexMap;
 use sha2::{Digest, Sha256};
 
-use crate::json::{self, Kind, Value, to_pretty};
+use atproto_sdk_codegen::json::{self, Kind, Value, to_pretty};
 
 /// The package that documents come from, as far as it is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

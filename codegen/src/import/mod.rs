@@ -14,12 +14,12 @@ use indexmap::IndexMap;
 pub use canonical::canonical;
 pub use manifest::{Manifest, Origin};
 
-use crate::catalog::{Catalog, MANIFEST, path_of};
-use crate::diagnostic::{Diagnostic, Problem, Rejected, Report};
-use crate::document::Document;
-use crate::folder::{FolderError, files_below};
-use crate::json::{self, Value, to_pretty};
-use crate::output::{OutputError, Plan};
+use atproto_sdk_codegen::catalog::{Catalog, MANIFEST, path_of};
+use atproto_sdk_codegen::diagnostic::{Diagnostic, Problem, Rejected, Report};
+use atproto_sdk_codegen::document::Document;
+use atproto_sdk_codegen::folder::{FolderError, files_below};
+use atproto_sdk_codegen::json::{self, Value, to_pretty};
+use atproto_sdk_codegen::output::{OutputError, Plan};
 
 /// Why nothing was imported.
 #[derive(Debug, thiserror::Error)]

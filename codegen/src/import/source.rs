@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{ImportError, Manifest, Origin};
-use crate::catalog::MANIFEST;
-use crate::diagnostic::{Problem, Rejected, Report};
-use crate::folder::{FolderError, files_below};
-use crate::json::{self, JsonError, Value};
+use atproto_sdk_codegen::catalog::MANIFEST;
+use atproto_sdk_codegen::diagnostic::{Problem, Rejected, Report};
+use atproto_sdk_codegen::folder::{FolderError, files_below};
+use atproto_sdk_codegen::json::{self, JsonError, Value};
 
 /// Where the package keeps its documents, as one object literal.
 const BUNDLE: &str = "dist/client/lexicons.js";

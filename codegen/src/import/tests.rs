@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::manifest::sha256;
 use super::{ImportError, ImportOptions, Manifest, canonical, import};
-use crate::json::{parse, to_pretty};
+use atproto_sdk_codegen::json::{parse, to_pretty};
 
 const BUNDLE: &str = r##"// made by a tool
 import { Lexicons } from 'x';
@@ -42,7 +42,7 @@ fn options(source: &Path) -> ImportOptions {
 
 /// Every file below a folder with its text.
 fn snapshot(dir: &Path) -> Vec<(String, String)> {
-    let files = crate::folder::files_below(dir, "json").unwrap();
+    let files = atproto_sdk_codegen::folder::files_below(dir, "json").unwrap();
     files.iter().map(|it| (it.display().to_string(), fs::read_to_string(it).unwrap())).collect()
 }
 

@@ -15,7 +15,7 @@ use atproto_sdk::{
     },
     xrpc::MAX_BUFFERED_BODY,
 };
-use codegen::{catalog::Catalog, document::DefId};
+use atproto_sdk_codegen::{catalog::Catalog, document::DefId};
 
 use crate::{
     World,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use atproto_sdk::types::{Blob, Bytes, Cid, Value};
-use codegen::{
+use atproto_sdk_codegen::{
     catalog::Catalog,
     document::{DefId, Definition, Format, Object, Text, Type, Union},
 };

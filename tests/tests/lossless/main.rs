@@ -15,7 +15,7 @@ use atproto_sdk::{
     },
     types::{Data, FromData, Record, Unknown, Value, from_cbor, from_json},
 };
-use codegen::{
+use atproto_sdk_codegen::{
     catalog::Catalog,
     document::{DefId, Definition, Object, Type},
 };

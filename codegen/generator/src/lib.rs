@@ -1,0 +1,13 @@
+//! Generates typed Rust bindings from [Lexicon](https://atproto.com/specs/lexicon) documents, for use with `atproto-sdk`.
+//!
+//! Data flows one way: JSON text → [`document`] (parsed and checked) → [`catalog`] (refs resolved across documents) →
+//! [`model`] (names and types chosen) → [`emit`] (Rust text) → [`output`] (files).
+
+pub mod catalog;
+pub mod diagnostic;
+pub mod document;
+pub mod emit;
+pub mod folder;
+pub mod json;
+pub mod model;
+pub mod output;
