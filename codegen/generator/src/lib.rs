@@ -11,3 +11,5 @@ pub mod folder;
 pub mod json;
 pub mod model;
 pub mod output;
+pub mod pattern;
+pub mod renames;

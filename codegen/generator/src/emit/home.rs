@@ -3,6 +3,8 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
+use crate::renames::Renames;
+
 /// The crate that generated code is a part of, and what it looks like there.
 #[derive(Debug, Clone)]
 pub struct Home {
@@ -11,6 +13,8 @@ pub struct Home {
     /// The module that the generated files make up.
     pub(super) api: TokenStream,
     pub(super) accessors: Accessors,
+    /// Names chosen by hand.
+    pub(super) renames: Renames,
     /// Features of the crate that switch namespaces on.
     pub(super) features: &'static [(&'static str, &'static str)],
 }
@@ -33,6 +37,7 @@ impl Home {
             sdk: quote!(crate),
             api: quote!(crate::api),
             accessors: Accessors::Inherent,
+            renames: Renames::default(),
             features: &[("app.bsky", "app-bsky"), ("chat.bsky", "chat-bsky"), ("tools.ozone", "tools-ozone")],
         }
     }
@@ -53,7 +58,15 @@ impl Home {
                 quote!(crate::#path)
             }
         };
-        Ok(Self { sdk: quote!(::atproto_sdk), api, accessors: Accessors::Extension, features: &[] })
+        let (sdk, accessors, renames) = (quote!(::atproto_sdk), Accessors::Extension, Renames::default());
+        Ok(Self { sdk, api, accessors, renames, features: &[] })
+    }
+
+    /// The same with names chosen by hand.
+    #[must_use]
+    pub fn with_renames(mut self, renames: Renames) -> Self {
+        self.renames = renames;
+        self
     }
 
     /// The same with another kind of accessors.

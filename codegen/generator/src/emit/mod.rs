@@ -48,7 +48,7 @@ pub enum EmitError {
 
 /// Emits every file for `catalog`, in a stable order.
 pub fn generate(catalog: &Catalog, home: &Home) -> Result<Vec<GeneratedFile>, EmitError> {
-    let model = model::lower(catalog);
+    let model = model::lower(catalog, &home.renames);
     modules::files(&model, home).into_iter().map(|(path, tokens)| file(path, tokens)).collect()
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::{
-    Docs, Field, Item, Literal, NamedValue, Names, Presence, RustType, Strings, Struct, StructKind, Union,
+    AllNames, Docs, Field, Item, Literal, NamedValue, Presence, RustType, Strings, Struct, StructKind, Union,
     Variant, accessors,
     boxing::Containment,
     docs, places,
@@ -19,7 +19,7 @@ use crate::{
 /// What all documents share.
 pub(super) struct Context<'a> {
     pub(super) catalog: &'a Catalog,
-    pub(super) names: &'a Names,
+    pub(super) names: &'a AllNames,
     pub(super) containment: &'a Containment,
     pub(super) sent: &'a HashSet<DefId>,
     pub(super) stored: &'a HashSet<DefId>,
@@ -73,8 +73,21 @@ impl<'a> ModuleBuilder<'a> {
         self.items.insert(at, Item::Struct(item));
     }
 
+    /// The Rust names of an object's fields.
+    fn field_idents<'o>(&self, object: &'o Object, place: &str) -> HashMap<&'o str, String> {
+        let mut keys: Vec<&str> = object.properties.keys().map(String::as_str).collect();
+        let chosen = |key: &str| {
+            self.context.names.field(&self.definition, &places::property(place, key)).map(str::to_owned)
+        };
+        // Names chosen by hand come first: they are not to be changed.
+        keys.sort_by_key(|key| (chosen(key).is_none(), by_spelling(key)));
+        let mut taken = BTreeSet::new();
+        let name = |key| free(chosen(key).unwrap_or_else(|| field_name(key)), &mut taken);
+        keys.iter().copied().zip(keys.iter().copied().map(name)).collect()
+    }
+
     fn fields(&mut self, kind: &StructKind, object: &Object, place: &str) -> Vec<Field> {
-        let idents = field_idents(object);
+        let idents = self.field_idents(object, place);
         let mut accessors = accessors::names(kind, object, &idents);
         let fields = object.properties.iter().map(|(key, schema)| {
             let ty = self.ty(&schema.ty, &places::property(place, key));
@@ -200,7 +213,8 @@ impl<'a> ModuleBuilder<'a> {
             Some(Definition::Record(_)) => {}
             Some(Definition::Schema(schema)) => match &schema.ty {
                 Type::Token => return RustType::String,
-                Type::Object(_) => {}
+                // Another name for something may be one for what it stands in.
+                Type::Object(_) | Type::Ref(_) => {}
                 Type::Union(union) => return self.generated(target, !union.refs.is_empty()),
                 Type::String(text) => {
                     return self.generated(target, text.allowed.is_empty() && names_values(text));
@@ -219,7 +233,7 @@ impl<'a> ModuleBuilder<'a> {
     }
 
     fn generated(&self, target: &DefId, into: bool) -> RustType {
-        let module = (target.nsid != self.document.id).then(|| self.context.names.module(&target.nsid));
+        let module = (target.nsid != self.document.id).then(|| self.context.names.module_of(&target.nsid));
         RustType::Generated { module, name: self.context.names.definition(target), into }
     }
 
@@ -239,14 +253,6 @@ impl<'a> ModuleBuilder<'a> {
             _ => false,
         }
     }
-}
-
-/// The Rust names of an object's fields.
-fn field_idents(object: &Object) -> HashMap<&str, String> {
-    let mut keys: Vec<&str> = object.properties.keys().map(String::as_str).collect();
-    keys.sort_by_key(|key| by_spelling(key));
-    let mut taken = BTreeSet::new();
-    keys.into_iter().map(|key| (key, free(field_name(key), &mut taken))).collect()
 }
 
 /// The constructor's arguments in the order of `required`: that of the properties is lost where keys are sorted.

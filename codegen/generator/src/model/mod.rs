@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 
 pub use docs::{Docs, sentence};
 pub use lower::lower;
-pub use names::Names;
+pub use names::{AllNames, Names};
 pub use spelling::is_keyword;
 
 use crate::document::Permission;
@@ -210,6 +210,15 @@ pub enum Literal {
     Text(String),
 }
 
+/// Where a generated module is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModulePath {
+    /// The module that all bindings of its crate are in, such as `::atproto_sdk::api`; `None` for the crate at hand.
+    pub root: Option<String>,
+    /// The path below it, one identifier a segment, raw ones without `r#`.
+    pub segments: Vec<String>,
+}
+
 /// A Rust type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RustType {
@@ -225,8 +234,8 @@ pub enum RustType {
     ByteStream,
     /// A generated type; `into` says whether constructors take anything that converts.
     Generated {
-        /// The module's path below `api`; nothing for the module at hand.
-        module: Option<Vec<String>>,
+        /// The module; `None` for the one at hand.
+        module: Option<ModulePath>,
         /// Its name.
         name: String,
         /// Whether there are conversions into it from its variants or from strings.
