@@ -67,16 +67,32 @@ pub struct Diagnostic {
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let severity = if self.severity == Severity::Error { "error" } else { "warning" };
-        write!(f, "{severity}: {}", self.file.display())?;
-        if let Some(Position { line, column }) = self.position {
+        write!(f, "{severity}: {}", self.without_severity())
+    }
+}
+
+impl Diagnostic {
+    /// The finding without the word `error` or `warning` in front.
+    pub fn without_severity(&self) -> impl fmt::Display {
+        Finding(self)
+    }
+}
+
+struct Finding<'d>(&'d Diagnostic);
+
+impl fmt::Display for Finding<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Diagnostic { file, position, json_path, problem, outcome, severity } = self.0;
+        write!(f, "{}", file.display())?;
+        if let Some(Position { line, column }) = position {
             write!(f, ":{line}:{column}")?;
         }
-        if !self.json_path.is_empty() {
-            write!(f, ": {}", self.json_path)?;
+        if !json_path.is_empty() {
+            write!(f, ": {json_path}")?;
         }
-        write!(f, ": {}", self.problem)?;
-        match self.outcome {
-            Some(outcome) if self.severity == Severity::Warning => write!(f, " ({outcome})"),
+        write!(f, ": {problem}")?;
+        match outcome {
+            Some(outcome) if *severity == Severity::Warning => write!(f, " ({outcome})"),
             _ => Ok(()),
         }
     }

@@ -88,7 +88,16 @@ impl CatalogBuilder {
         self.assemble(documents, report)
     }
 
-    pub(super) fn assemble(
+    /// Puts parsed documents together.
+    ///
+    /// # Errors
+    ///
+    /// Like those of [`load`](Self::load).
+    pub fn from_parsed(self, documents: impl IntoIterator<Item = Document>) -> Result<Catalog, Rejected> {
+        self.assemble(documents, Report::default())
+    }
+
+    fn assemble(
         self,
         documents: impl IntoIterator<Item = Document>,
         mut report: Report,

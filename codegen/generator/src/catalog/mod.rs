@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 
-use crate::diagnostic::{Diagnostic, Rejected, Report};
+use crate::diagnostic::{Diagnostic, Rejected};
 use crate::document::{DefId, Definition, Document};
 
 pub use builder::CatalogBuilder;
@@ -45,7 +45,7 @@ impl Catalog {
 
     /// Puts parsed documents together.
     pub fn from_documents(documents: impl IntoIterator<Item = Document>) -> Result<Self, Rejected> {
-        CatalogBuilder::default().assemble(documents, Report::default())
+        CatalogBuilder::default().from_parsed(documents)
     }
 
     /// The documents, sorted by NSID.

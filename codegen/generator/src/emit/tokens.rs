@@ -135,6 +135,10 @@ pub(super) fn literal(value: &Literal, ty: &RustType) -> TokenStream {
             let value = proc_macro2::Literal::i64_unsuffixed(*value);
             quote!(#value)
         }
+        (Literal::Variant { name, .. }, ty) => {
+            let (ty, name) = (self::ty(ty), ident(name));
+            quote!(<#ty>::#name)
+        }
         (Literal::Text(value), RustType::String) => quote!(#value.to_owned()),
         (Literal::Text(value), ty) => {
             let ty = self::ty(ty);

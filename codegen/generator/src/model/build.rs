@@ -106,6 +106,8 @@ impl<'a> ModuleBuilder<'a> {
             };
             let ty = if nullable { RustType::Nullable(Box::new(ty)) } else { ty };
             let (constant, default) = values(&schema.ty);
+            // What no expression gives is left to callers; validation knows the only value all the same.
+            let constant = constant.filter(|_| !matches!(ty, RustType::Runtime(_) | RustType::Nullable(_)));
             let accessors = accessors.remove(key.as_str()).unwrap_or_default();
             Field {
                 ident: idents[key.as_str()].clone(),
@@ -265,11 +267,22 @@ fn arguments(object: &Object, fields: &[Field]) -> Vec<usize> {
     arguments
 }
 
+/// A string, or the variant that stands for it in a closed set.
+fn literal(text: &Text, value: Option<&String>) -> Option<Literal> {
+    let value = value?.clone();
+    if text.allowed.is_empty() || !names_values(text) {
+        return Some(Literal::Text(value));
+    }
+    let at = text.allowed.iter().position(|it| *it == value)?;
+    let name = spelling::value_names(&text.allowed).swap_remove(at);
+    Some(Literal::Variant { text: value, name })
+}
+
 fn values(ty: &Type) -> (Option<Literal>, Option<Literal>) {
     match ty {
         Type::Boolean(it) => (it.constant.map(Literal::Boolean), it.default.map(Literal::Boolean)),
         Type::Integer(it) => (it.constant.map(Literal::Integer), it.default.map(Literal::Integer)),
-        Type::String(it) => (it.constant.clone().map(Literal::Text), it.default.clone().map(Literal::Text)),
+        Type::String(it) => (literal(it, it.constant.as_ref()), literal(it, it.default.as_ref())),
         _ => (None, None),
     }
 }

@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 pub use docs::{Docs, sentence};
 pub use lower::lower;
 pub use names::{AllNames, Names};
+pub use places::field_places;
 pub use spelling::is_keyword;
 
 use crate::document::Permission;
@@ -208,6 +209,13 @@ pub enum Literal {
     Integer(i64),
     /// A string.
     Text(String),
+    /// A string of a closed set, whose type has a variant for it.
+    Variant {
+        /// The string.
+        text: String,
+        /// The name of the variant.
+        name: String,
+    },
 }
 
 /// Where a generated module is.
