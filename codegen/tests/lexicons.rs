@@ -38,7 +38,7 @@ fn the_folder_is_canonical_and_the_manifest_true() {
     let dir = tempfile::tempdir().unwrap();
     let made = dir.path().join("made");
     // Own descriptions are only kept from the target, so it starts as a copy.
-    let manifest = Manifest::load(&lexicons().join("manifest.json")).unwrap();
+    let manifest = Manifest::load(&lexicons().join("manifest.json")).unwrap().unwrap();
     assert_eq!(manifest.documents.len(), 387);
     for file in manifest.documents.keys().map(|id| path_of(id)).chain(["manifest.json".into()]) {
         fs::create_dir_all(made.join(&file).parent().unwrap()).unwrap();
@@ -48,7 +48,7 @@ fn the_folder_is_canonical_and_the_manifest_true() {
     let summary = import(&options, &made).unwrap();
     assert_eq!((summary.added, summary.changed, summary.removed), (vec![], vec![], vec![]));
     assert_eq!(summary.descriptions_lost, 0);
-    let text = |dir: &Path| fs::read_to_string(dir.join("manifest.json")).unwrap();
+    let text = |dir: &Path| fs::read_to_string(dir.join("manifest.json")).unwrap().unwrap();
     assert_eq!(
         text(&made),
         text(&lexicons()),
