@@ -5,10 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use atproto_sdk_codegen::catalog::{Catalog, path_of};
-use codegen::import::{ImportOptions, Manifest, import};
+use codegen::import::{ImportOptions, Manifest, Source, import};
 
 fn lexicons() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("lexicons")
+}
+
+fn manifest() -> Manifest {
+    Manifest::load(&lexicons().join("manifest.json")).unwrap().unwrap()
 }
 
 #[test]
@@ -16,8 +20,8 @@ fn all_documents_are_accepted_without_a_warning() {
     let catalog = Catalog::load(&lexicons()).unwrap();
     assert_eq!(catalog.warnings(), []);
     let counts = catalog.counts();
-    assert_eq!((counts.documents, counts.queries, counts.procedures), (387, 177, 142));
-    assert_eq!((counts.subscriptions, counts.records, counts.permission_sets), (3, 22, 0));
+    assert_eq!((counts.documents, counts.queries, counts.procedures), (403, 177, 142));
+    assert_eq!((counts.subscriptions, counts.records, counts.permission_sets), (3, 27, 10));
 }
 
 #[test]
@@ -38,8 +42,7 @@ fn the_folder_is_canonical_and_the_manifest_true() {
     let dir = tempfile::tempdir().unwrap();
     let made = dir.path().join("made");
     // Own descriptions are only kept from the target, so it starts as a copy.
-    let manifest = Manifest::load(&lexicons().join("manifest.json")).unwrap().unwrap();
-    assert_eq!(manifest.documents.len(), 387);
+    let manifest = manifest();
     for file in manifest.documents.keys().map(|id| path_of(id)).chain(["manifest.json".into()]) {
         fs::create_dir_all(made.join(&file).parent().unwrap()).unwrap();
         fs::copy(lexicons().join(&file), made.join(&file)).unwrap();
@@ -48,10 +51,39 @@ fn the_folder_is_canonical_and_the_manifest_true() {
     let summary = import(&options, &made).unwrap();
     assert_eq!((summary.added, summary.changed, summary.removed), (vec![], vec![], vec![]));
     assert_eq!(summary.descriptions_lost, 0);
-    let text = |dir: &Path| fs::read_to_string(dir.join("manifest.json")).unwrap().unwrap();
+    let text = |dir: &Path| fs::read_to_string(dir.join("manifest.json")).unwrap();
     assert_eq!(
         text(&made),
         text(&lexicons()),
         "run `cargo run -p codegen -- import lexicons` after editing documents"
     );
+}
+
+#[test]
+fn the_manifest_says_where_each_document_comes_from() {
+    let manifest = manifest();
+    assert_eq!(manifest.package.name.as_deref(), Some("@atproto/api"));
+    assert_eq!(manifest.package.version.as_deref(), Some("0.21.0"));
+    let of = |source: Source| {
+        let documents = manifest.documents.iter().filter(move |(_, it)| it.source == source);
+        documents.map(|(id, _)| id.as_str()).collect::<Vec<_>>()
+    };
+    assert_eq!(of(Source::Package).len(), 387);
+    assert_eq!(of(Source::Extra).len(), 16);
+    // The package has no permission sets.
+    let is_extra = |id: &str| id.starts_with("site.standard.") || id.contains(".bsky.auth");
+    assert!(of(Source::Extra).into_iter().all(is_extra), "{:?}", of(Source::Extra));
+}
+
+/// Each upstream description has its hash at the place of the definition, so that the next import finds what has changed.
+#[test]
+fn upstream_descriptions_of_the_package_are_on_record() {
+    let manifest = manifest();
+    assert_eq!(manifest.documents.values().map(|it| it.upstream.len()).sum::<usize>(), 1858);
+    let notifications = &manifest.documents["app.bsky.notification.listNotifications"].upstream;
+    assert_eq!(notifications["defs.main.parameters.properties.seenAt"], "c72deaa45e0f");
+    for (id, entry) in &manifest.documents {
+        let is_hash = |hash: &String| hash.len() == 12 && hash.bytes().all(|it| it.is_ascii_hexdigit());
+        assert!(entry.upstream.values().all(is_hash), "{id}");
+    }
 }

@@ -33,7 +33,12 @@ impl Home {
             sdk: quote!(crate),
             api: quote!(crate::api),
             accessors: Accessors::Inherent,
-            features: &[("app.bsky", "app-bsky"), ("chat.bsky", "chat-bsky"), ("tools.ozone", "tools-ozone")],
+            features: &[
+                ("app.bsky", "app-bsky"),
+                ("chat.bsky", "chat-bsky"),
+                ("site.standard", "site-standard"),
+                ("tools.ozone", "tools-ozone"),
+            ],
         }
     }
 

@@ -49,8 +49,10 @@ pub struct Params {
     pub reasons: Option<Vec<String>>,
     /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
+    #[deprecated(note = "servers ignore it.")]
     pub priority: Option<bool>,
     pub cursor: Option<String>,
+    #[deprecated(note = "servers do not support it, and refuse calls that set it.")]
     pub seen_at: Option<types::Datetime>,
 }
 
@@ -81,8 +83,10 @@ crate::__v1::setters! {
     Params {
         reasons = reasons: plain Vec<String>,
         limit = limit: plain i64,
+        #[deprecated(note = "servers ignore it.")]
         priority = priority: plain bool,
         cursor = cursor: into String,
+        #[deprecated(note = "servers do not support it, and refuse calls that set it.")]
         seen_at = seen_at: plain types::Datetime,
     }
 }
@@ -93,6 +97,7 @@ crate::__v1::setters! {
 pub struct Output {
     pub cursor: Option<String>,
     pub notifications: Vec<Notification>,
+    #[deprecated(note = "servers leave it out.")]
     pub priority: Option<bool>,
     pub seen_at: Option<types::Datetime>,
     /// Fields that the lexicon does not define.
