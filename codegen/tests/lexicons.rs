@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use atproto_sdk_codegen::catalog::{Catalog, path_of};
+use atproto_sdk_codegen::document::{Definition, Permission};
 use codegen::import::{ImportOptions, Manifest, Source, import};
 
 fn lexicons() -> PathBuf {
@@ -33,6 +34,36 @@ fn every_primary_definition_has_a_description() {
         .map(|(document, _)| document.id.as_str())
         .collect();
     assert_eq!(bare, Vec::<&str>::new());
+}
+
+/// A set grants only what lies below its own group.
+#[test]
+fn l11_permission_sets_list_methods_and_records_of_their_own_group() {
+    let catalog = Catalog::load(&lexicons()).unwrap();
+    let main = |id: &str| catalog.document(id).and_then(|it| it.defs.get("main"));
+    let (mut sets, mut unknown) = (0, Vec::new());
+    for document in catalog.documents() {
+        let Some(Definition::PermissionSet(set)) = document.defs.get("main") else { continue };
+        sets += 1;
+        let (group, _) = document.id.rsplit_once('.').unwrap();
+        for permission in &set.permissions {
+            let (Permission::Repo { collection: names, .. } | Permission::Rpc { lxm: names, .. }) =
+                permission;
+            assert!(!names.is_empty());
+            for name in names {
+                assert!(name.strip_prefix(group).is_some_and(|rest| rest.starts_with('.')), "{name}");
+                match (permission, main(name)) {
+                    (_, None) => unknown.push(name.as_str()),
+                    (Permission::Repo { .. }, Some(Definition::Record(_))) => {}
+                    (Permission::Rpc { .. }, Some(Definition::Query(_) | Definition::Procedure(_))) => {}
+                    (_, Some(_)) => panic!("{} lists {name}", document.id),
+                }
+            }
+        }
+    }
+    assert_eq!(sets, 10);
+    // As published; the method is chat.bsky.actor.exportAccountData.
+    assert_eq!(unknown, ["chat.bsky.convo.exportAccountData"]);
 }
 
 /// The manifest agrees with the files, and the files are in the canonical form: an import from the

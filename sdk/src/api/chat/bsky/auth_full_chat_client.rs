@@ -5,7 +5,7 @@
 use crate::types;
 
 /// Everything that a chat client does: conversations, groups and messages, who may start a conversation, and
-/// the export and deletion of the account's chat data.
+/// the deletion of the account's chat data. It does not grant `chat.bsky.actor.exportAccountData`.
 ///
 /// `chat.bsky.authFullChatClient`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
