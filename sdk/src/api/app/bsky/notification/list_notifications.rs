@@ -52,7 +52,7 @@ pub struct Params {
     #[deprecated(note = "servers ignore it.")]
     pub priority: Option<bool>,
     pub cursor: Option<String>,
-    #[deprecated(note = "not supported; a call that sets it fails.")]
+    #[deprecated(note = "servers do not support it, and refuse calls that set it.")]
     pub seen_at: Option<types::Datetime>,
 }
 
@@ -86,7 +86,7 @@ crate::__v1::setters! {
         #[deprecated(note = "servers ignore it.")]
         priority = priority: plain bool,
         cursor = cursor: into String,
-        #[deprecated(note = "not supported; a call that sets it fails.")]
+        #[deprecated(note = "servers do not support it, and refuse calls that set it.")]
         seen_at = seen_at: plain types::Datetime,
     }
 }
@@ -97,7 +97,7 @@ crate::__v1::setters! {
 pub struct Output {
     pub cursor: Option<String>,
     pub notifications: Vec<Notification>,
-    #[deprecated(note = "servers no longer set it.")]
+    #[deprecated(note = "servers leave it out.")]
     pub priority: Option<bool>,
     pub seen_at: Option<types::Datetime>,
     /// Fields that the lexicon does not define.
