@@ -4,6 +4,7 @@
 
 mod bindings;
 mod changes;
+#[path = "../package/mod.rs"]
 mod package;
 
 use changes::{CHANGES, Change, Outcome};
