@@ -2,11 +2,14 @@
 //!
 //! Data flows one way: JSON text → [`document`] (parsed and checked) → [`catalog`] (refs resolved across documents) →
 //! [`model`] (names and types chosen) → [`emit`] (Rust text) → [`output`] (files).
+//!
+//! Beside that way, [`evolution`] tells what a change of documents breaks.
 
 pub mod catalog;
 pub mod diagnostic;
 pub mod document;
 pub mod emit;
+pub mod evolution;
 pub mod folder;
 pub mod json;
 pub mod model;

@@ -17,9 +17,12 @@ mod spelling;
 
 use std::collections::BTreeMap;
 
+pub(crate) use docs::deprecation;
 pub use docs::{Docs, sentence};
 pub use lower::lower;
+pub(crate) use method::listed;
 pub use names::Names;
+pub(crate) use plain::{names_values, plain};
 pub use spelling::is_keyword;
 
 use crate::document::Permission;
