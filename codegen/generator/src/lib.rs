@@ -3,7 +3,7 @@
 //! Data flows one way: JSON text → [`document`] (parsed and checked) → [`catalog`] (refs resolved across documents) →
 //! [`model`] (names and types chosen) → [`emit`] (Rust text) → [`output`] (files).
 //!
-//! Beside that way, [`evolution`] tells what a change of documents breaks.
+//! Beside that way, [`lint`] tells what is wrong or unwise in documents, and [`evolution`] what a change of them breaks.
 
 pub mod catalog;
 pub mod diagnostic;
@@ -12,5 +12,6 @@ pub mod emit;
 pub mod evolution;
 pub mod folder;
 pub mod json;
+pub mod lint;
 pub mod model;
 pub mod output;

@@ -49,13 +49,7 @@ impl Comparison<'_, '_> {
         for (name, after) in new.defs.iter().filter(|(name, _)| !old.defs.contains_key(*name)) {
             let place = Place { has_rust: has_rust(after), ..self.of_definition(place, name) };
             let detail = format!("the definition `{name}`");
-            self.add(
-                &place,
-                ChangeKind::DefinitionAdded,
-                detail,
-                Network::Compatible,
-                RustFace::Additive,
-            );
+            self.add(&place, ChangeKind::DefinitionAdded, detail, Network::Compatible, RustFace::Additive);
         }
     }
 
@@ -209,7 +203,9 @@ impl Comparison<'_, '_> {
             false => Network::Breaking("bodies of the one version are refused by the other".to_owned()),
         };
         let rust = match (old == JSON) != (new == JSON) {
-            true => RustFace::Breaking("what was decoded JSON is bytes now, or the other way around".to_owned()),
+            true => {
+                RustFace::Breaking("what was decoded JSON is bytes now, or the other way around".to_owned())
+            }
             false => RustFace::Unchanged,
         };
         let detail = format!("the MIME type `{new}` that was `{old}`");

@@ -98,7 +98,8 @@ impl Documents {
         sources: impl IntoIterator<Item = (PathBuf, T)>,
     ) -> Result<Self, Rejected> {
         let mut report = Report::default();
-        let parsed = sources.into_iter().map(|(path, text)| Document::parse(&path, text.as_ref(), &mut report));
+        let parsed =
+            sources.into_iter().map(|(path, text)| Document::parse(&path, text.as_ref(), &mut report));
         let documents = parsed.collect::<Vec<_>>().into_iter().flatten().collect();
         Self::unless_rejected(documents, report)
     }

@@ -47,8 +47,7 @@ impl Comparison<'_, '_> {
 
     /// Whether the generated type is another one.
     pub(super) fn rust_type(&self, old: &Type, new: &Type, place: &Place) -> RustFace {
-        let (before, after) =
-            (shape(self.old, old, &place.old_here), shape(self.new, new, &place.new_here));
+        let (before, after) = (shape(self.old, old, &place.old_here), shape(self.new, new, &place.new_here));
         match before == after {
             true => RustFace::Unchanged,
             false => RustFace::Breaking(format!("{after} takes the place of {before}")),
@@ -74,10 +73,11 @@ impl Comparison<'_, '_> {
             _ => None,
         };
         let (old_id, new_id) = (target(old, &place.old_here), target(new, &place.new_here));
-        let (before, after) = match (behind(self.old, old_id.as_ref(), old), behind(self.new, new_id.as_ref(), new)) {
-            (Ok(before), Ok(after)) => (before, after),
-            (Err(reason), _) | (_, Err(reason)) => return Network::Breaking(reason),
-        };
+        let (before, after) =
+            match (behind(self.old, old_id.as_ref(), old), behind(self.new, new_id.as_ref(), new)) {
+                (Ok(before), Ok(after)) => (before, after),
+                (Err(reason), _) | (_, Err(reason)) => return Network::Breaking(reason),
+            };
         let here = |id: &Option<DefId>, here: &str| {
             id.as_ref().map_or_else(|| here.to_owned(), |id| id.nsid.clone())
         };
@@ -147,14 +147,22 @@ impl Comparison<'_, '_> {
             (true, false) => {
                 let reason = "programs that know the old version refuse data without it";
                 let network = Network::Breaking(reason.to_owned());
-                self.add(place, ChangeKind::FieldOptional, format!("`{key}` may be absent now"), network, presence);
+                self.add(
+                    place,
+                    ChangeKind::FieldOptional,
+                    format!("`{key}` may be absent now"),
+                    network,
+                    presence,
+                );
             }
             _ => {}
         }
         let (was_nullable, is_nullable) = (old.is_nullable(key), new.is_nullable(key));
         if was_nullable != is_nullable {
             let (detail, reason) = match is_nullable {
-                true => (format!("`{key}` may be null now"), "programs that know the old version refuse null"),
+                true => {
+                    (format!("`{key}` may be null now"), "programs that know the old version refuse null")
+                }
                 false => (format!("`{key}` may not be null any more"), "data with null is refused"),
             };
             let rust = RustFace::Breaking("`Nullable` comes or goes".to_owned());
@@ -191,7 +199,8 @@ impl Comparison<'_, '_> {
     }
 
     fn field_renamed(&mut self, from: &str, to: &str, place: &Place) {
-        let network = Network::Breaking("fields are not renamed: data that is there has the old name".to_owned());
+        let network =
+            Network::Breaking("fields are not renamed: data that is there has the old name".to_owned());
         let rust = RustFace::Breaking("the field is gone".to_owned());
         let detail = format!("the field `{to}` that was `{from}`");
         self.add(place, ChangeKind::FieldRenamed, detail, network, rust);
@@ -204,13 +213,13 @@ impl Comparison<'_, '_> {
             keys.next().cloned().filter(|_| keys.next().is_none())
         };
         let (from, to) = (only(old, new)?, only(new, old)?);
-        let is_same_presence = old.is_required(&from) == new.is_required(&to)
-            && old.is_nullable(&from) == new.is_nullable(&to);
+        let is_same_presence =
+            old.is_required(&from) == new.is_required(&to) && old.is_nullable(&from) == new.is_nullable(&to);
         let (before, after) = (&old.properties[&from], &new.properties[&to]);
         let changes = self.aside(|comparison| comparison.schema(before, after, place));
-        let is_same_type = changes.iter().all(|change| {
-            matches!(change.kind, ChangeKind::DescriptionChanged | ChangeKind::Deprecated)
-        });
+        let is_same_type = changes
+            .iter()
+            .all(|change| matches!(change.kind, ChangeKind::DescriptionChanged | ChangeKind::Deprecated));
         (is_same_presence && is_same_type).then_some((from, to))
     }
 
@@ -255,7 +264,8 @@ impl Comparison<'_, '_> {
         let becomes = |what: &str| RustFace::Breaking(what.to_owned());
         let place = &place.child("refs");
         for target in before.iter().filter(|it| !after.contains(it)) {
-            let network = Network::Breaking("variants are not removed: data that is there may be one".to_owned());
+            let network =
+                Network::Breaking("variants are not removed: data that is there may be one".to_owned());
             let rust = match after.is_empty() {
                 true => becomes("the enum becomes `Unknown`"),
                 false => becomes("its variant is gone"),

@@ -161,13 +161,7 @@ impl Comparison<'_, '_> {
         self.add(place, ChangeKind::EnumChanged, detail, network, faces.changed.clone());
     }
 
-    fn allowed_values<T: PartialEq + Display>(
-        &mut self,
-        old: &[T],
-        new: &[T],
-        faces: &Faces,
-        place: &Place,
-    ) {
+    fn allowed_values<T: PartialEq + Display>(&mut self, old: &[T], new: &[T], faces: &Faces, place: &Place) {
         for value in old.iter().filter(|it| !new.contains(it)) {
             let (detail, network) =
                 (format!("the allowed value `{value}`"), judge(place.readers, Strictness::Tighter));

@@ -8,7 +8,11 @@ use crate::changes::{CHANGES, Change, Outcome};
 
 /// Where the list, which is about programs, calls forbidden or allowed what the rules of the network judge differently.
 const JUDGED_DIFFERENTLY: &[(&str, bool, &str)] = &[
-    ("constraints are loosened, a default comes", true, "old programs refuse a record that is longer than they know"),
+    (
+        "constraints are loosened, a default comes",
+        true,
+        "old programs refuse a record that is longer than they know",
+    ),
     ("the required fields come in another order", false, "data has no order"),
     ("a field is removed", false, "it was optional: data with it and without it stays valid"),
     ("an error is removed", false, "programs must expect any error"),

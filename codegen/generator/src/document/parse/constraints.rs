@@ -8,7 +8,7 @@ use crate::document::{Format, Integer, Text};
 /// `default` and `const` exclude each other (L3).
 fn check_default_or_const(reader: &mut Reader<'_>, fields: &Fields<'_>) {
     if fields.has("default") && fields.has("const") {
-        let problem = Problem::unexpected("either `default` or `const`", "both");
+        let problem = Problem::Exclusive { one: "default", other: "const" };
         reader.error_at(fields.key_position("const"), &fields.node().path, problem);
     }
 }
