@@ -65,8 +65,8 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}[{}]: {}", severity_name(self.severity()), self.rule, self.message)?;
         let number = self.position.map(|it| it.line.to_string()).unwrap_or_default();
-        let margin = " ".repeat(number.len());
-        write!(f, "{margin} --> {}", self.file.display())?;
+        let margin = " ".repeat(number.len().max(1));
+        write!(f, "{margin}--> {}", self.file.display())?;
         match self.position {
             Some(Position { line, column }) => writeln!(f, ":{line}:{column}")?,
             None => writeln!(f)?,

@@ -27,7 +27,7 @@ pub(super) fn check(linted: &Linted<'_>, report: Report<'_>) {
             Type::Bytes(bytes) => {
                 if site.usage.in_record && bytes.max_length.is_none() {
                     let message = "expected `maxLength` in bytes of a record, found none".to_owned();
-                    report(Rule::NoMaxLength, Place::value(&site.node), message);
+                    report(Rule::NoMaxLength, Place::key(&site.node), message);
                 }
                 large(site, bytes.max_length, report);
             }
@@ -76,10 +76,10 @@ fn format_and_length(site: &Site<'_>, text: &Text, format: Format, report: Repor
 fn without_format(site: &Site<'_>, text: &Text, report: Report<'_>) {
     if let Some((name, format)) = site.name.and_then(|name| Some((name, wanted_format(name)?))) {
         let message = format!("expected the format `{}` of `{name}`, found none", format.as_str());
-        report(Rule::MissingFormat, Place::value(&site.node), message);
+        report(Rule::MissingFormat, Place::key(&site.node), message);
     } else if site.usage.in_record && text.max_length.is_none() && text.max_graphemes.is_none() {
         let message = "expected `maxLength` in a string of a record, found none".to_owned();
-        report(Rule::NoMaxLength, Place::value(&site.node), message);
+        report(Rule::NoMaxLength, Place::key(&site.node), message);
     }
 }
 
@@ -106,9 +106,13 @@ fn graphemes(site: &Site<'_>, text: &Text, report: Report<'_>) {
     }
 }
 
+/// A single emoji may take more than its share.
+const BYTES_FOR_AN_EMOJI: u64 = 100;
+
 fn is_fitting(bytes: u64, graphemes: u64) -> bool {
-    bytes >= graphemes.saturating_mul(*BYTES_FOR_A_GRAPHEME.start())
-        && bytes <= graphemes.saturating_mul(*BYTES_FOR_A_GRAPHEME.end())
+    let (least, most) = (BYTES_FOR_A_GRAPHEME.start(), BYTES_FOR_A_GRAPHEME.end());
+    bytes >= graphemes.saturating_mul(*least)
+        && bytes <= graphemes.saturating_mul(*most).max(BYTES_FOR_AN_EMOJI)
 }
 
 fn large(site: &Site<'_>, max_length: Option<u64>, report: Report<'_>) {

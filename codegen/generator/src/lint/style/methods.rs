@@ -42,7 +42,7 @@ fn parameters(linted: &Linted<'_>, report: Report<'_>) {
             Type::Unknown => {
                 let message =
                     format!("expected a type that fits in a query string for `{name}`, found `unknown`");
-                report(Rule::ParameterType, Place::value(&site.node), message);
+                report(Rule::ParameterType, Place::key(&site.node), message);
             }
             _ => {}
         }

@@ -38,7 +38,7 @@ fn in_records(site: &Site<'_>, report: Report<'_>) {
         Type::Unknown => (Rule::UnknownInRecord, "expected a type in a record, found `unknown`"),
         _ => return,
     };
-    report(rule, Place::value(&site.node), message.to_owned());
+    report(rule, Place::key(&site.node), message.to_owned());
 }
 
 fn fields(site: &Site<'_>, report: Report<'_>) {
@@ -68,7 +68,7 @@ fn elements(site: &Site<'_>, report: Report<'_>) {
     if site.role == Role::Element && is_data && is_plain && !site.is_parameter {
         let message =
             format!("expected an array of objects, found one of the type `{}`", site.schema.ty.name());
-        report(Rule::ArrayOfPlainValues, Place::value(&site.node), message);
+        report(Rule::ArrayOfPlainValues, Place::key(&site.node), message);
     }
 }
 
@@ -83,7 +83,7 @@ fn strong_ref(linted: &Linted<'_>, site: &ObjectSite<'_>, report: Report<'_>) {
     // A method may well answer with one: that is what was written.
     if is_strong_ref && site.usage.in_record && linted.document.id != "com.atproto.repo.strongRef" {
         let message = "expected a ref to `com.atproto.repo.strongRef`, found an object like it".to_owned();
-        report(Rule::StrongRefByHand, Place::value(&site.node), message);
+        report(Rule::StrongRefByHand, Place::key(&site.node), message);
     }
 }
 
