@@ -4,8 +4,8 @@
 //! ```
 //! use atproto_sdk_codegen::lint::{Options, lint_sources};
 //!
-//! let text = r#"{"lexicon": 1, "id": "com.example.doThing", "defs": {"main": {"type": "query", "description": "Does it.",
-//!     "output": {"encoding": "application/json", "schema": {"type": "ref", "ref": "#thing"}}}}}"#;
+//! let text = r##"{"lexicon": 1, "id": "com.example.doThing", "defs": {"main": {"type": "query", "description": "Does it.",
+//!     "output": {"encoding": "application/json", "schema": {"type": "ref", "ref": "#thing"}}}}}"##;
 //! let report = lint_sources([("com/example/doThing.json".into(), text.as_bytes().to_vec())], &Options::default());
 //! assert_eq!(report.findings[0].rule.name(), "unresolved-ref");
 //! assert_eq!(report.exit_code(false), 1);

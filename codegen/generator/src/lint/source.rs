@@ -137,6 +137,7 @@ pub(super) fn tree(text: &[u8]) -> Option<Value> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
