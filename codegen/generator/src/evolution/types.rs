@@ -35,7 +35,12 @@ impl Comparison<'_, '_> {
             _ => {
                 let detail = format!("the type `{}` that was `{}`", new.name(), old.name());
                 let network = Network::Breaking("types do not change".to_owned());
-                let rust = self.rust_type(old, new, place);
+                let rust = match (old, new) {
+                    (Type::Token, _) | (_, Type::Token) => {
+                        RustFace::Breaking("a constant becomes a type, or a type a constant".to_owned())
+                    }
+                    _ => self.rust_type(old, new, place),
+                };
                 self.add(&place.child("type"), ChangeKind::TypeChanged, detail, network, rust);
             }
         }

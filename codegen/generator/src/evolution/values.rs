@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use super::change::{ChangeKind, Network, RustFace};
-use super::comparison::{Comparison, Place, Strictness, judge};
+use super::comparison::{Comparison, FieldFace, Place, Strictness, judge};
 use super::definitions::covers;
 use crate::document::{Array, Blob, Boolean, Bytes, Format, Integer, Text, Type};
 use crate::model::names_values;
@@ -36,7 +36,10 @@ impl Comparison<'_, '_> {
         self.limit("minGraphemes", End::Least, old.min_graphemes, new.min_graphemes, place);
         self.limit("maxGraphemes", End::Greatest, old.max_graphemes, new.max_graphemes, place);
         self.constant(&old.constant, &new.constant, place);
-        self.default_value(&old.default, &new.default, place);
+        // A default of a type with a syntax of its own has no method.
+        let has_default = place.field.has_default && old.format.is_none() && new.format.is_none();
+        let field = FieldFace { has_default, ..place.field };
+        self.default_value(&old.default, &new.default, &Place { field, ..place.clone() });
         let faces = Faces::of(old, new);
         let are_closed = !old.allowed.is_empty() && !new.allowed.is_empty();
         let of_known = if are_closed { Faces::default() } else { Faces::of(old, new) };

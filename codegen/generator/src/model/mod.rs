@@ -24,6 +24,7 @@ pub(crate) use method::listed;
 pub use names::Names;
 pub(crate) use plain::{names_values, plain};
 pub use spelling::is_keyword;
+pub(crate) use spelling::{last_segment, type_name};
 
 use crate::document::Permission;
 
