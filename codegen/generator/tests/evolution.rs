@@ -69,12 +69,13 @@ impl Face {
         match item {
             Item::Struct(it) => self.structure(it, module, path),
             Item::Union(it) => {
-                add(format!("{}", it.name));
+                add(it.name.clone());
                 if !it.closed {
                     add(format!("{}::Other", it.name));
                 }
                 for variant in &it.variants {
-                    let line = format!("{}::{}({})", it.name, variant.name, self.ty(&variant.ty, &module.path, 0));
+                    let line =
+                        format!("{}::{}({})", it.name, variant.name, self.ty(&variant.ty, &module.path, 0));
                     self.lines.insert(format!("{path}::{line}"));
                 }
             }
@@ -115,8 +116,8 @@ impl Face {
             lines.push(format!("{name}.{}: {ty} required={required}", field.ident));
             let is_params = it.kind == atproto_sdk_codegen::model::StructKind::Params;
             let default = field.or_default.as_ref().filter(|_| !required && !is_params);
-            let is_read = !matches!(field.ty, RustType::Nullable(_))
-                && !(matches!(field.ty, RustType::Runtime(_)));
+            let is_read =
+                !matches!(field.ty, RustType::Nullable(_)) && !(matches!(field.ty, RustType::Runtime(_)));
             lines.extend(default.filter(|_| is_read).map(|method| format!("{name}::{method}()")));
         }
         self.lines.extend(lines.into_iter().map(|line| format!("{path}::{line}")));
@@ -144,7 +145,10 @@ type Sources = Vec<(PathBuf, Value)>;
 fn sources(folder: &str) -> Sources {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let files = files_below(&folder, "json").unwrap();
-    files.into_iter().map(|path| (path.clone(), serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap())).collect()
+    files
+        .into_iter()
+        .map(|path| (path.clone(), serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()))
+        .collect()
 }
 
 fn catalog(sources: &Sources) -> Option<Catalog> {
@@ -192,7 +196,11 @@ fn variations(value: &Value) -> Vec<Value> {
         }
         Value::String(text) => {
             let types = ["string", "integer", "boolean", "unknown", "cid-link", "token"];
-            let others = if types.contains(&text.as_str()) { &types[..] } else { &["did", "uri", "text/plain", "tid"] };
+            let others = if types.contains(&text.as_str()) {
+                &types[..]
+            } else {
+                &["did", "uri", "text/plain", "tid"]
+            };
             all.extend(others.iter().filter(|other| **other != text).map(|other| json!(other)));
         }
         Value::Number(number) => all.extend(number.as_i64().map(|number| json!(number + 1))),
@@ -223,7 +231,10 @@ fn additions(value: &Value) -> Vec<(String, Value)> {
         }
         Some("query" | "procedure") => vec![
             ("parameters", json!({"type": "params", "properties": {"z": {"type": "boolean"}}})),
-            ("output", json!({"encoding": "application/json", "schema": {"type": "object", "properties": {}}})),
+            (
+                "output",
+                json!({"encoding": "application/json", "schema": {"type": "object", "properties": {}}}),
+            ),
             ("input", json!({"encoding": "*/*"})),
             ("errors", json!([{"name": "Broken"}])),
         ],
