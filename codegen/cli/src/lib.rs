@@ -2,9 +2,11 @@
 //!
 //! Each command is a module; what they do beyond talking to people is in `atproto_sdk_codegen` and `atproto_sdk`.
 
+mod diff;
 mod error;
 mod generate;
 mod init;
+mod lint;
 
 use std::{fmt::Display, io::Write, path::PathBuf};
 
@@ -36,6 +38,10 @@ enum Command {
     Generate(generate::Arguments),
     /// Lists files of the bindings that would change, and exits with 1 if there are any; writes nothing
     Check(generate::Arguments),
+    /// Checks documents against the language and the style guide, and shows each finding where it is
+    Lint(lint::Arguments),
+    /// Compares two versions of documents: what breaks the network, and what breaks programs in Rust
+    Diff(diff::Arguments),
 }
 
 /// Where a command writes to.
@@ -76,6 +82,8 @@ impl Cli {
             Command::Check(arguments) => {
                 self.generator().and_then(|it| generate::check(it, arguments, &mut streams))
             }
+            Command::Lint(arguments) => lint::run(arguments, || self.generator(), &mut streams),
+            Command::Diff(arguments) => diff::run(arguments, &mut streams),
         };
         result.unwrap_or_else(|error| {
             streams.err([error.shown()]);
