@@ -8,7 +8,7 @@ mod generate;
 mod init;
 mod lint;
 
-use std::{fmt::Display, io::Write, path::PathBuf};
+use std::{fmt::Display, io::Write, path::{Path, PathBuf}};
 
 use atproto_sdk_codegen::{Generator, config::CONFIG_FILE};
 use clap::{Parser, Subcommand};
@@ -92,7 +92,12 @@ impl Cli {
     }
 
     fn generator(&self) -> Result<Generator, CliError> {
-        let file = if self.config.is_dir() { self.config.join(CONFIG_FILE) } else { self.config.clone() };
+        let file = match &self.config {
+            // Paths in messages are those that people would type.
+            config if config == Path::new(".") => PathBuf::from(CONFIG_FILE),
+            config if config.is_dir() => config.join(CONFIG_FILE),
+            config => config.clone(),
+        };
         Ok(Generator::load(file)?)
     }
 }
