@@ -8,7 +8,11 @@ mod generate;
 mod init;
 mod lint;
 
-use std::{fmt::Display, io::Write, path::{Path, PathBuf}};
+use std::{
+    fmt::Display,
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use atproto_sdk_codegen::{Generator, config::CONFIG_FILE};
 use clap::{Parser, Subcommand};

@@ -28,6 +28,9 @@ pub mod guide {
 
     #[doc = include_str!("../docs/build-scripts.md")]
     pub mod build_scripts {}
+
+    #[doc = include_str!("../docs/warnings.md")]
+    pub mod warnings {}
 }
 
 pub use generator::{Bindings, GenerateError, Generator, build};
