@@ -5,13 +5,20 @@
 //!
 //! Beside that way, [`lint`] tells what is wrong or unwise in documents, and [`evolution`] what a change of them breaks.
 
+pub mod bundle;
 pub mod catalog;
+pub mod config;
 pub mod diagnostic;
 pub mod document;
 pub mod emit;
 pub mod evolution;
 pub mod folder;
+pub mod generator;
 pub mod json;
 pub mod lint;
 pub mod model;
 pub mod output;
+pub mod pattern;
+pub mod renames;
+
+pub use generator::{Bindings, GenerateError, Generator, build};

@@ -11,6 +11,7 @@ use atproto_sdk_codegen::folder::files_below;
 use atproto_sdk_codegen::model::{
     Arity, Body, Item, Method, Model, Module, Presence, RustType, Struct, lower,
 };
+use atproto_sdk_codegen::renames::Renames;
 use serde_json::{Value, json};
 
 /// What a program can use, one line for each thing; types that only have another name are written out.
@@ -41,7 +42,7 @@ impl Face {
             RustType::Boxed(inner) => format!("Box<{}>", self.ty(inner, here, depth)),
             RustType::Nullable(inner) => format!("Nullable<{}>", self.ty(inner, here, depth)),
             RustType::Generated { module, name, .. } => {
-                let module = module.clone().unwrap_or_else(|| here.to_vec());
+                let module = module.as_ref().map_or_else(|| here.to_vec(), |module| module.segments.clone());
                 match self.aliases.get(&(module.clone(), name.clone())) {
                     Some(target) if depth < 8 => self.ty(target, &module, depth + 1),
                     _ => format!("{}::{name}", module.join("::")),
@@ -251,7 +252,10 @@ struct Version {
 impl Version {
     fn of(sources: &Sources) -> Option<Self> {
         let catalog = catalog(sources)?;
-        Some(Self { face: face(&lower(&catalog)), documents: catalog.documents().cloned().collect() })
+        Some(Self {
+            face: face(&lower(&catalog, &Renames::default())),
+            documents: catalog.documents().cloned().collect(),
+        })
     }
 }
 

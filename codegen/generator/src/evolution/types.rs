@@ -124,10 +124,10 @@ impl Comparison<'_, '_> {
             }
         }
         let is_new = |key: &str| !old.properties.contains_key(key);
-        for (key, added) in new.properties.iter().filter(|(key, _)| is_new(key)) {
+        for key in new.properties.keys().filter(|key| is_new(key)) {
             if renamed.as_ref().is_none_or(|(_, to)| to != key) {
                 let has_required = old.properties.keys().any(|key| old.is_required(key));
-                let rust = match (new.is_required(key), is_constant(&added.ty)) {
+                let rust = match (new.is_required(key), is_constant(new, key)) {
                     (false, _) => RustFace::Additive,
                     (true, true) if has_required => RustFace::Additive,
                     (true, true) => RustFace::Breaking("`Default` is no longer implemented".to_owned()),
@@ -174,7 +174,7 @@ impl Comparison<'_, '_> {
             self.add(place, ChangeKind::NullableChanged, detail, Network::Breaking(reason.to_owned()), rust);
         }
         let face = FieldFace {
-            is_argument: was_required && is_required,
+            is_argument: was_required && is_required && !was_nullable && !is_nullable,
             has_default: !is_params && !was_required && !is_required && !was_nullable && !is_nullable,
         };
         self.schema(before, after, &Place { field: face, ..place.clone() });
@@ -232,8 +232,7 @@ impl Comparison<'_, '_> {
     fn order(&mut self, old: &Object, new: &Object, place: &Place) {
         let arguments = |of: &Object, other: &Object| -> Vec<String> {
             let is_argument = |object: &Object, key: &str| {
-                object.is_required(key)
-                    && object.properties.get(key).is_some_and(|schema| !is_constant(&schema.ty))
+                object.is_required(key) && object.properties.contains_key(key) && !is_constant(object, key)
             };
             let kept = of.required.iter().filter(|key| is_argument(of, key) && is_argument(other, key));
             kept.cloned().collect()
@@ -308,12 +307,13 @@ struct Field<'a> {
     after: &'a Schema,
 }
 
-/// Whether there is only one value, which the constructor fills in.
-fn is_constant(ty: &Type) -> bool {
+/// Whether there is only one value, which the constructor fills in: it does not for types that have `null` or a syntax.
+fn is_constant(object: &Object, key: &str) -> bool {
+    let ty = object.properties.get(key).filter(|_| !object.is_nullable(key)).map(|schema| &schema.ty);
     match ty {
-        Type::Boolean(it) => it.constant.is_some(),
-        Type::Integer(it) => it.constant.is_some(),
-        Type::String(it) => it.constant.is_some(),
+        Some(Type::Boolean(it)) => it.constant.is_some(),
+        Some(Type::Integer(it)) => it.constant.is_some(),
+        Some(Type::String(it)) => it.constant.is_some() && it.format.is_none(),
         _ => false,
     }
 }
