@@ -34,7 +34,9 @@ fn steps() -> Vec<Step> {
         let path = paragraph.strip_prefix('`').and_then(|rest| rest.strip_suffix("`:"));
         match (kind, path) {
             ("console", _) => steps.extend(commands(&block)),
-            (_, Some(path)) => steps.push(Step::File { path: path.to_owned(), text: block.join("\n") + "\n" }),
+            (_, Some(path)) => {
+                steps.push(Step::File { path: path.to_owned(), text: block.join("\n") + "\n" })
+            }
             _ => {}
         }
         paragraph.clear();

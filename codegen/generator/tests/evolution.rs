@@ -42,7 +42,7 @@ impl Face {
             RustType::Boxed(inner) => format!("Box<{}>", self.ty(inner, here, depth)),
             RustType::Nullable(inner) => format!("Nullable<{}>", self.ty(inner, here, depth)),
             RustType::Generated { module, name, .. } => {
-                let module = module.as_ref().map_or_else(|| here.to_vec(), |module| module.segments.clone());
+                let module = module.as_ref().map_or_else(|| here.to_vec(), |path| path.segments.clone());
                 match self.aliases.get(&(module.clone(), name.clone())) {
                     Some(target) if depth < 8 => self.ty(target, &module, depth + 1),
                     _ => format!("{}::{name}", module.join("::")),

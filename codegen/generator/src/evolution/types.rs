@@ -124,10 +124,10 @@ impl Comparison<'_, '_> {
             }
         }
         let is_new = |key: &str| !old.properties.contains_key(key);
-        for key in new.properties.keys().filter(|key| is_new(key)) {
+        for (key, added) in new.properties.iter().filter(|(key, _)| is_new(key)) {
             if renamed.as_ref().is_none_or(|(_, to)| to != key) {
                 let has_required = old.properties.keys().any(|key| old.is_required(key));
-                let rust = match (new.is_required(key), is_constant(new, key)) {
+                let rust = match (new.is_required(key), is_filled_in(new, key, &added.ty)) {
                     (false, _) => RustFace::Additive,
                     (true, true) if has_required => RustFace::Additive,
                     (true, true) => RustFace::Breaking("`Default` is no longer implemented".to_owned()),
@@ -232,7 +232,8 @@ impl Comparison<'_, '_> {
     fn order(&mut self, old: &Object, new: &Object, place: &Place) {
         let arguments = |of: &Object, other: &Object| -> Vec<String> {
             let is_argument = |object: &Object, key: &str| {
-                object.is_required(key) && object.properties.contains_key(key) && !is_constant(object, key)
+                object.is_required(key)
+                    && object.properties.get(key).is_some_and(|it| !is_filled_in(object, key, &it.ty))
             };
             let kept = of.required.iter().filter(|key| is_argument(of, key) && is_argument(other, key));
             kept.cloned().collect()
@@ -307,13 +308,14 @@ struct Field<'a> {
     after: &'a Schema,
 }
 
-/// Whether there is only one value, which the constructor fills in: it does not for types that have `null` or a syntax.
-fn is_constant(object: &Object, key: &str) -> bool {
-    let ty = object.properties.get(key).filter(|_| !object.is_nullable(key)).map(|schema| &schema.ty);
-    match ty {
-        Some(Type::Boolean(it)) => it.constant.is_some(),
-        Some(Type::Integer(it)) => it.constant.is_some(),
-        Some(Type::String(it)) => it.constant.is_some() && it.format.is_none(),
+/// Whether there is only one value, which the constructor fills in. It does not where that could be null as well, or is
+/// of a type with a syntax of its own.
+fn is_filled_in(object: &Object, key: &str, ty: &Type) -> bool {
+    let is_constant = match ty {
+        Type::Boolean(it) => it.constant.is_some(),
+        Type::Integer(it) => it.constant.is_some(),
+        Type::String(it) => it.constant.is_some() && it.format.is_none(),
         _ => false,
-    }
+    };
+    is_constant && !object.is_nullable(key)
 }
