@@ -9,7 +9,10 @@ mod cases;
 mod package;
 mod words;
 
-use std::path::PathBuf;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use atproto_sdk_codegen::{
     bundle::sdk_documents,
@@ -18,6 +21,10 @@ use atproto_sdk_codegen::{
     emit::{Accessors, Home, generate, generate_file},
 };
 use package::Package;
+
+fn here() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus")
+}
 
 fn builder() -> CatalogBuilder {
     let sdk = External::new("::atproto_sdk::api", sdk_documents());
@@ -107,7 +114,7 @@ fn types_alone_compile_and_values_come_back_as_they_were() {
         package.write(&format!("src/types/{}", file.path.display()), &file.text);
     }
     package.write("src/lib.rs", "#![deny(warnings)]\npub mod types;\n");
-    package.write("src/main.rs", "fn main() {}");
-    let errors = package.check();
+    package.write("src/main.rs", &fs::read_to_string(here().join("program.rs")).unwrap());
+    let errors = package.run();
     assert!(errors.is_empty(), "{} errors: {:#?}", errors.len(), &errors[..errors.len().min(40)]);
 }
