@@ -8,6 +8,7 @@ use std::time::Instant;
 use clap::{Parser, Subcommand};
 
 use crate::import::{ImportError, ImportOptions, Summary, import};
+use crate::wire::{self, WireError};
 use atproto_sdk_codegen::catalog::Catalog;
 use atproto_sdk_codegen::diagnostic::{Diagnostic, Rejected};
 use atproto_sdk_codegen::emit::{EmitError, Home, generate};
@@ -72,6 +73,8 @@ enum CliError {
     Output(#[from] OutputError),
     #[error(transparent)]
     Import(#[from] ImportError),
+    #[error(transparent)]
+    Wire(#[from] WireError),
     #[error(
         "cannot find the workspace (a folder with codegen/ and sdk/) from here; give --lexicons and --out"
     )]
@@ -112,11 +115,12 @@ impl Cli {
 
     fn regenerate(&self, out: &mut dyn Write, err: &mut dyn Write) -> Result<u8, CliError> {
         let start = Instant::now();
-        let (catalog, plan) = self.plan(err)?;
-        plan.apply()?;
+        let (catalog, plans) = self.plans(err)?;
+        plans.iter().try_for_each(Plan::apply)?;
         let seconds = start.elapsed().as_secs_f64();
+        let sum = |count: fn(&Plan) -> usize| plans.iter().map(count).sum::<usize>();
         let (counts, files, written, removed) =
-            (catalog.counts(), plan.files(), plan.written(), plan.stale.len());
+            (catalog.counts(), sum(Plan::files), sum(Plan::written), sum(|plan| plan.stale.len()));
         let line =
             format!("{counts}; {files} files, {written} written, {removed} removed, in {seconds:.1} s");
         lines(out, &[line]);
@@ -124,14 +128,14 @@ impl Cli {
     }
 
     fn check(&self, out: &mut dyn Write, err: &mut dyn Write) -> Result<u8, CliError> {
-        let (catalog, plan) = self.plan(err)?;
-        lines(out, &plan.lines());
-        let (counts, files) = (catalog.counts(), plan.files());
-        if plan.is_empty() {
+        let (catalog, plans) = self.plans(err)?;
+        plans.iter().for_each(|plan| lines(out, &plan.lines()));
+        let (counts, files) = (catalog.counts(), plans.iter().map(Plan::files).sum::<usize>());
+        if plans.iter().all(Plan::is_empty) {
             lines(out, &[format!("{counts}; {files} files, all as generated")]);
             return Ok(0);
         }
-        let differ = plan.written() + plan.stale.len();
+        let differ: usize = plans.iter().map(|plan| plan.written() + plan.stale.len()).sum();
         lines(err, &[format!("{differ} files differ from what `cargo run -p codegen` makes; run it")]);
         Ok(1)
     }
@@ -154,12 +158,17 @@ impl Cli {
         Ok(0)
     }
 
-    fn plan(&self, err: &mut dyn Write) -> Result<(Catalog, Plan), CliError> {
+    /// The bindings and, for the workspace's own, their wire tests.
+    fn plans(&self, err: &mut dyn Write) -> Result<(Catalog, Vec<Plan>), CliError> {
         let catalog = Catalog::load(&self.lexicons()?)?;
         lines(err, catalog.warnings());
         let files = generate(&catalog, &Home::sdk())?;
-        let plan = Plan::for_rust(&self.out()?, files)?;
-        Ok((catalog, plan))
+        let mut plans = vec![Plan::for_rust(&self.out()?, files)?];
+        if self.lexicons.is_none() && self.out.is_none() {
+            let folder = workspace().ok_or(CliError::NoWorkspace)?.join("tests/tests/wire/generated");
+            plans.push(Plan::for_rust(&folder, wire::files(&catalog)?)?);
+        }
+        Ok((catalog, plans))
     }
 
     fn lexicons(&self) -> Result<PathBuf, CliError> {
