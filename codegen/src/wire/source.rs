@@ -37,9 +37,10 @@ pub(super) fn files(model: &Model, reached: &Reached<'_>) -> Vec<GeneratedFile> 
         }
     }
     let mut files = vec![list(&texts, &with_methods)];
-    files.extend(texts.into_iter().map(|(name, text)| GeneratedFile {
-        path: format!("{name}.rs").into(),
-        text: format!("{HEADER}\nuse atproto_sdk::{{api, types}};\n\nuse crate::typed::*;\n{text}"),
+    files.extend(texts.into_iter().map(|(name, text)| {
+        let sdk = if text.contains(" types::") { "{api, types}" } else { "api" };
+        let text = format!("{HEADER}\nuse atproto_sdk::{sdk};\n\nuse crate::typed::*;\n{text}");
+        GeneratedFile { path: format!("{name}.rs").into(), text }
     }));
     files
 }
