@@ -24,8 +24,13 @@ pub(crate) struct Examples<'l> {
     has_unknown_fields: bool,
     /// How often each schema with alternatives has been met.
     met: BTreeMap<*const json::Value, usize>,
-    /// The greatest number of alternatives since the last [`next_method`](Self::next_method).
-    pub(crate) alternatives: usize,
+    /// The greatest number of alternatives since [`begin_method`](Self::begin_method).
+    alternatives: usize,
+    /// Whether a schema has been met, in the example at hand, of which some alternatives have not been chosen yet.
+    is_unfinished: bool,
+    /// The number of the last example for which that was so.
+    last_unfinished: usize,
+    full_depth: usize,
     /// The properties and alternatives so far.
     pub(crate) seen: BTreeSet<Place>,
 }
@@ -43,8 +48,17 @@ enum Choice {
 
 impl<'l> Examples<'l> {
     fn new(lexicons: &'l Lexicons, choice: Choice) -> Self {
-        let (met, seen) = (BTreeMap::new(), BTreeSet::new());
-        Self { lexicons, choice, has_unknown_fields: false, met, alternatives: 0, seen }
+        Self {
+            lexicons,
+            choice,
+            has_unknown_fields: false,
+            met: BTreeMap::new(),
+            alternatives: 0,
+            is_unfinished: false,
+            last_unfinished: 0,
+            full_depth: FULL_DEPTH,
+            seen: BTreeSet::new(),
+        }
     }
 
     /// Values with what is required and nothing else.
@@ -74,16 +88,34 @@ impl<'l> Examples<'l> {
     }
 
     /// Begins to count alternatives again.
-    pub(crate) fn next_method(&mut self) {
-        self.alternatives = 0;
+    pub(crate) fn begin_method(&mut self) {
+        (self.alternatives, self.last_unfinished, self.full_depth) = (1, 0, FULL_DEPTH);
+    }
+
+    /// Whether so many examples of a method have everything that is to be seen in them: each alternative has had its turn
+    /// since something new was met. The examples after the first round reach further down.
+    pub(crate) fn are_enough(&mut self, count: usize) -> bool {
+        if std::mem::take(&mut self.is_unfinished) {
+            self.last_unfinished = count;
+        }
+        if count >= self.alternatives {
+            self.full_depth = FULL_DEPTH + 1;
+        }
+        count >= self.last_unfinished + self.alternatives
     }
 
     fn pick(&mut self, schema: &json::Value, count: usize) -> usize {
         self.alternatives = self.alternatives.max(count);
+        if self.choice != Choice::Every {
+            return 0;
+        }
+        let schema: *const json::Value = schema;
         let met = self.met.entry(schema).or_default();
-        let chosen = if self.choice == Choice::Every { *met % count } else { 0 };
+        let new = (0..count).find(|chosen| !self.seen.contains(&(schema, *chosen)));
+        let chosen = new.unwrap_or(*met % count);
         *met += 1;
         self.seen.insert((schema, chosen));
+        self.is_unfinished |= (0..count).any(|chosen| !self.seen.contains(&(schema, chosen)));
         chosen
     }
 
@@ -162,7 +194,7 @@ impl<'l> Examples<'l> {
             // Two where the order is to be seen; deeper down, one is enough, and none where that has been seen.
             let is_new = self.seen.insert((items, PROPERTY));
             let wanted =
-                if depth <= 1 { 2 } else { i64::from(depth <= FULL_DEPTH || self.goes_deeper(is_new)) };
+                if depth <= 1 { 2 } else { i64::from(depth <= self.full_depth || self.goes_deeper(is_new)) };
             most.min(wanted).max(least)
         };
         (0..length).map(|_| self.at(items, nsid, depth)).collect()
@@ -173,7 +205,8 @@ impl<'l> Examples<'l> {
         let mut object = Map::new();
         for (key, property) in schema.get("properties").into_iter().flat_map(members) {
             let is_new = self.choice != Choice::Least && self.seen.insert((property, PROPERTY));
-            let is_wanted = self.choice != Choice::Least && (depth < FULL_DEPTH || self.goes_deeper(is_new));
+            let is_wanted =
+                self.choice != Choice::Least && (depth < self.full_depth || self.goes_deeper(is_new));
             if !required.contains(&key) && !is_wanted {
                 continue;
             }
@@ -213,7 +246,7 @@ impl<'l> Examples<'l> {
         // One more, that nobody knows, in an open union; deep down, that one, because it ends.
         let all = refs.len() + usize::from(!is_closed);
         let is_done = (0..all).all(|chosen| self.seen.contains(&(std::ptr::from_ref(schema), chosen)));
-        let chosen = if !is_closed && depth > FULL_DEPTH && !self.goes_deeper(!is_done) {
+        let chosen = if !is_closed && depth > self.full_depth && !self.goes_deeper(!is_done) {
             refs.len()
         } else {
             self.pick(schema, all)

@@ -63,11 +63,12 @@ fn for_each_example<'l>(
 ) {
     let least = given(document, &mut every.to_least());
     with(&least, &format!("{}, what is required", document.nsid));
-    let mut round = 0;
-    every.next_method();
-    while round == 0 || round < every.alternatives {
-        with(&given(document, every), &format!("{}, example {round}", document.nsid));
-        round += 1;
+    every.begin_method();
+    for count in 1.. {
+        with(&given(document, every), &format!("{}, example {count}", document.nsid));
+        if every.are_enough(count) {
+            break;
+        }
     }
 }
 
