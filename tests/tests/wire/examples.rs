@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     lexicons::{Lexicons, PROPERTY, Place, Target, integer, members, scalar, text, texts},
-    texts::{Limits, format_of, formatted},
+    texts::{Limits, Sample, format_of, formatted},
 };
 
 /// How many objects below each other have their optional fields.
@@ -22,14 +22,16 @@ pub(crate) struct Examples<'l> {
     lexicons: &'l Lexicons,
     choice: Choice,
     has_unknown_fields: bool,
+    /// The strings without a format.
+    texts: BTreeMap<*const json::Value, Vec<Sample>>,
     /// How often each schema with alternatives has been met.
     met: BTreeMap<*const json::Value, usize>,
-    /// The greatest number of alternatives since [`begin_method`](Self::begin_method).
+    /// The greatest number of alternatives that a schema has of which one was new to the method at hand.
     alternatives: usize,
-    /// Whether a schema has been met, in the example at hand, of which some alternatives have not been chosen yet.
-    is_unfinished: bool,
-    /// The number of the last example for which that was so.
-    last_unfinished: usize,
+    /// Whether the example at hand has an alternative that no other one had.
+    is_new: bool,
+    /// The number of the last example that had.
+    last_new: usize,
     full_depth: usize,
     /// The properties and alternatives so far.
     pub(crate) seen: BTreeSet<Place>,
@@ -52,10 +54,11 @@ impl<'l> Examples<'l> {
             lexicons,
             choice,
             has_unknown_fields: false,
+            texts: BTreeMap::new(),
             met: BTreeMap::new(),
             alternatives: 0,
-            is_unfinished: false,
-            last_unfinished: 0,
+            is_new: false,
+            last_new: 0,
             full_depth: FULL_DEPTH,
             seen: BTreeSet::new(),
         }
@@ -87,25 +90,24 @@ impl<'l> Examples<'l> {
         Self { has_unknown_fields: self.has_unknown_fields, ..Self::least(self.lexicons) }
     }
 
-    /// Begins to count alternatives again.
+    /// Begins with another method.
     pub(crate) fn begin_method(&mut self) {
-        (self.alternatives, self.last_unfinished, self.full_depth) = (1, 0, FULL_DEPTH);
+        (self.alternatives, self.last_new, self.full_depth) = (1, 0, FULL_DEPTH);
     }
 
     /// Whether so many examples of a method have everything that is to be seen in them: each alternative has had its turn
     /// since something new was met. The examples after the first round reach further down.
     pub(crate) fn are_enough(&mut self, count: usize) -> bool {
-        if std::mem::take(&mut self.is_unfinished) {
-            self.last_unfinished = count;
+        if std::mem::take(&mut self.is_new) {
+            self.last_new = count;
         }
         if count >= self.alternatives {
             self.full_depth = FULL_DEPTH + 1;
         }
-        count >= self.last_unfinished + self.alternatives
+        count >= self.last_new + self.alternatives
     }
 
     fn pick(&mut self, schema: &json::Value, count: usize) -> usize {
-        self.alternatives = self.alternatives.max(count);
         if self.choice != Choice::Every {
             return 0;
         }
@@ -114,8 +116,11 @@ impl<'l> Examples<'l> {
         let new = (0..count).find(|chosen| !self.seen.contains(&(schema, *chosen)));
         let chosen = new.unwrap_or(*met % count);
         *met += 1;
-        self.seen.insert((schema, chosen));
-        self.is_unfinished |= (0..count).any(|chosen| !self.seen.contains(&(schema, chosen)));
+        if new.is_some() {
+            self.alternatives = self.alternatives.max(count);
+            self.seen.insert((schema, chosen));
+            self.is_new = true;
+        }
         chosen
     }
 
@@ -177,8 +182,10 @@ impl<'l> Examples<'l> {
             let values = formatted(format);
             return values[self.pick(schema, values.len())].to_owned();
         }
-        let valid = Limits::of(schema).valid();
-        valid[self.pick(schema, valid.len())].text.clone()
+        let texts = self.texts.entry(schema).or_insert_with(|| Limits::of(schema).valid());
+        let count = texts.len();
+        let chosen = self.pick(schema, count);
+        self.texts[&std::ptr::from_ref(schema)][chosen].text.clone()
     }
 
     fn list(&mut self, schema: &'l json::Value, nsid: &'l str, depth: usize) -> Value {
