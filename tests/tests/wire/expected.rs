@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::{
     BYTES,
-    lexicons::{Document, members, scalar},
+    documents::{Document, members, scalar},
     recorder::{Answer, Sent},
     typed::Given,
 };

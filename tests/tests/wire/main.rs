@@ -5,15 +5,13 @@
 //! `cargo run -p codegen` makes beside the bindings. A mistake of the generator is therefore a difference between the two.
 #![allow(clippy::unwrap_used)]
 
-mod broken;
-mod examples;
+#[path = "../documents/mod.rs"]
+mod documents;
+mod expected;
 #[rustfmt::skip]
 #[allow(deprecated, reason = "what lexicons deprecate is still sent and received")]
 mod generated;
-mod expected;
-mod lexicons;
 mod recorder;
-mod texts;
 mod typed;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,10 +21,10 @@ use serde_json::{Value, json};
 use tests::Stub;
 use tokio::runtime::{Builder, Runtime};
 
-use broken::{Breaker, Expected, rules_of};
-use examples::Examples;
+use documents::{
+    Breaker, Document, Examples, Expected, Lexicons, PROPERTY, Systematic, members, rules_of, texts,
+};
 use expected::{answer_of, content_type_of, query_string, request_of};
-use lexicons::{Document, Lexicons, PROPERTY, members, texts};
 use recorder::{Answer, Recorder, Sent};
 use typed::{Given, Method, Outcome, Prevented, Source};
 
@@ -44,14 +42,14 @@ fn methods(lexicons: &Lexicons) -> Vec<(Document<'_>, &'static Method)> {
 }
 
 /// Everything that a call is made with, and its answer.
-fn given<'l>(document: &Document<'l>, examples: &mut Examples<'l>) -> Given {
+fn given<'l>(document: &Document<'l>, examples: &mut Examples<'l, Systematic>) -> Given {
     let request = unanswered(document, examples);
     let answer = document.output().map(|schema| examples.value(schema, document.nsid));
     Given { answer, ..request }
 }
 
 /// Everything that a call is made with.
-fn unanswered<'l>(document: &Document<'l>, examples: &mut Examples<'l>) -> Given {
+fn unanswered<'l>(document: &Document<'l>, examples: &mut Examples<'l, Systematic>) -> Given {
     let mut value = |schema| examples.value(schema, document.nsid);
     Given {
         params: document.params().map_or_else(|| json!({}), &mut value),
@@ -66,15 +64,16 @@ fn unanswered<'l>(document: &Document<'l>, examples: &mut Examples<'l>) -> Given
 /// A call with what is required alone, and calls with everything until each alternative has had its turn.
 fn for_each_example<'l>(
     document: &Document<'l>,
-    every: &mut Examples<'l>,
-    make: fn(&Document<'l>, &mut Examples<'l>) -> Given,
+    every: &mut Examples<'l, Systematic>,
+    make: fn(&Document<'l>, &mut Examples<'l, Systematic>) -> Given,
     mut with: impl FnMut(&Given, &str),
 ) {
-    with(&make(document, &mut every.to_least()), &format!("{}, what is required", document.nsid));
-    every.begin_method();
+    let mut least = Examples::new(every.lexicons, Systematic::least());
+    with(&make(document, &mut least), &format!("{}, what is required", document.nsid));
+    every.choices.begin();
     for count in 1.. {
         with(&make(document, every), &format!("{}, example {count}", document.nsid));
-        if every.are_enough(count) {
+        if every.choices.are_enough(count) {
             break;
         }
     }
@@ -117,7 +116,7 @@ fn assert_answered(document: &Document<'_>, given: &Given, outcome: Result<Outco
 #[test]
 fn x1_x2_requests_and_answers_are_what_the_documents_say() {
     let lexicons = Lexicons::load();
-    let (mut calls, mut examples) = (0, Examples::every(&lexicons));
+    let (mut calls, mut examples) = (0, Examples::new(&lexicons, Systematic::every()));
     for (document, method) in methods(&lexicons) {
         for_each_example(&document, &mut examples, given, |given, what| {
             let (sent, outcome) = call(method, given, [answer_of(&document, given)]);
@@ -133,8 +132,8 @@ fn x1_x2_requests_and_answers_are_what_the_documents_say() {
 #[test]
 fn l10_unknown_fields_are_kept_in_inputs_and_outputs() {
     let lexicons = Lexicons::load();
-    let mut least = Examples::least(&lexicons).with_unknown_fields();
-    let mut every = Examples::every(&lexicons).with_unknown_fields();
+    let mut least = Examples::new(&lexicons, Systematic::least().with_unknown_fields());
+    let mut every = Examples::new(&lexicons, Systematic::every().with_unknown_fields());
     for (document, method) in methods(&lexicons) {
         for examples in [&mut least, &mut every] {
             let given = given(&document, examples);
@@ -150,7 +149,7 @@ fn x3_a_named_error_is_its_variant_and_another_one_is_none() {
     let lexicons = Lexicons::load();
     let mut named = 0;
     for (document, method) in methods(&lexicons) {
-        let given = given(&document, &mut Examples::least(&lexicons));
+        let given = given(&document, &mut Examples::new(&lexicons, Systematic::least()));
         let failure = |name: &str| {
             let body = json!({"error": name, "message": "an example"});
             Answer { status: 400, ..Answer::json(&body) }
@@ -179,7 +178,7 @@ fn x3_a_named_error_is_its_variant_and_another_one_is_none() {
 fn l4_l5_a_call_that_breaks_a_constraint_is_refused_before_it_is_sent() {
     let lexicons = Lexicons::load();
     let (mut broken, mut done, mut wanted) = (0, BTreeSet::new(), BTreeMap::new());
-    let mut examples = Examples::every(&lexicons);
+    let mut examples = Examples::new(&lexicons, Systematic::every());
     for (document, method) in methods(&lexicons) {
         for schema in [document.params(), document.input()].into_iter().flatten() {
             for (nsid, schema) in lexicons.reachable(schema, document.nsid) {
@@ -235,7 +234,7 @@ fn x8_the_second_page_is_asked_for_with_the_cursor_and_nothing_else_changes() {
         let listed = document.listed(&lexicons);
         assert_eq!(method.list.is_some(), listed.is_some(), "whether {} is paginated", document.nsid);
         let (Some(list), Some(listed)) = (method.list, listed) else { continue };
-        let mut given = given(&document, &mut Examples::full(&lexicons));
+        let mut given = given(&document, &mut Examples::new(&lexicons, Systematic::full()));
         given.params.as_object_mut().unwrap().remove("cursor");
         let mut pages = [given.answer.clone().unwrap(), given.answer.clone().unwrap()];
         let entries = pages[0][listed].as_array().unwrap().len();
@@ -259,7 +258,7 @@ fn x8_the_second_page_is_asked_for_with_the_cursor_and_nothing_else_changes() {
 fn x9_an_answer_of_another_content_type_is_refused() {
     let lexicons = Lexicons::load();
     for (document, method) in methods(&lexicons) {
-        let given = given(&document, &mut Examples::least(&lexicons));
+        let given = given(&document, &mut Examples::new(&lexicons, Systematic::least()));
         let page = Answer { content_type: Some("text/html"), ..answer_of(&document, &given) };
         let (_, outcome) = call(method, &given, [page]);
         match document.output_encoding() {
@@ -289,7 +288,7 @@ fn x7_the_content_type_of_bytes_is_that_of_the_caller() {
         .collect();
     assert!(!of_any_type.is_empty());
     for (document, method) in of_any_type {
-        let mut given = given(&document, &mut Examples::least(&lexicons));
+        let mut given = given(&document, &mut Examples::new(&lexicons, Systematic::least()));
         given.content_type = Some("image/png");
         let (sent, _) = call(method, &given, [answer_of(&document, &given)]);
         request_of(&document, &given).assert_is(&sent[0], document.nsid);
@@ -301,7 +300,7 @@ fn x7_the_content_type_of_bytes_is_that_of_the_caller() {
 #[test]
 fn examples_have_every_property_and_every_alternative() {
     let lexicons = Lexicons::load();
-    let (mut examples, mut wanted) = (Examples::every(&lexicons), BTreeMap::new());
+    let (mut examples, mut wanted) = (Examples::new(&lexicons, Systematic::every()), BTreeMap::new());
     for document in lexicons.methods() {
         for_each_example(&document, &mut examples, given, |_, _| {});
         let schemas = [document.params(), document.input(), document.output()].into_iter().flatten();
@@ -317,8 +316,11 @@ fn examples_have_every_property_and_every_alternative() {
             }
         }
     }
-    let missing: Vec<&String> =
-        wanted.iter().filter(|(place, _)| !examples.seen.contains(place)).map(|(_, name)| name).collect();
+    let missing: Vec<&String> = wanted
+        .iter()
+        .filter(|(place, _)| !examples.choices.seen.contains(place))
+        .map(|(_, name)| name)
+        .collect();
     assert_eq!(missing, Vec::<&String>::new());
     assert!(wanted.len() > 3000, "there is more in the documents than {}", wanted.len());
 }
@@ -330,7 +332,7 @@ async fn x1_over_http_the_request_line_and_headers_are_what_the_documents_say() 
     let stub = Stub::start().await.unwrap();
     let client = PublicClient::new(&stub.url()).unwrap();
     for (document, method) in methods(&lexicons) {
-        let given = given(&document, &mut Examples::full(&lexicons));
+        let given = given(&document, &mut Examples::new(&lexicons, Systematic::full()));
         let (path, answer) = (format!("/xrpc/{}", document.nsid), answer_of(&document, &given));
         let scripted = tests::Answer::status(answer.status).body(answer.body);
         stub.answer(
@@ -372,7 +374,7 @@ fn expectations_are_those_that_a_person_would_write() {
         "uris=at%3A%2F%2Fb.example%2Fc%2F1&uris=at%3A%2F%2Fa.example%2Fc%2F2"
     );
     let put_record = document("com.atproto.repo.putRecord");
-    let least = given(&put_record, &mut Examples::least(&lexicons));
+    let least = given(&put_record, &mut Examples::new(&lexicons, Systematic::least()));
     assert_eq!(
         least.input,
         Some(json!({

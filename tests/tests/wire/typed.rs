@@ -17,7 +17,7 @@ use base64::Engine as _;
 use futures_util::StreamExt as _;
 use serde_json::Value;
 
-use crate::examples::is_planted;
+use crate::documents::is_planted;
 
 /// A value cannot be expressed in Rust, because the type of the field does not have it.
 #[derive(Debug, PartialEq, Eq)]

@@ -6,9 +6,10 @@ use atproto_sdk::types::{Violation, ViolationKind};
 use atproto_sdk_codegen::json;
 use serde_json::Value;
 
-use crate::{
+use super::{
+    Lexicons,
     examples::{blob, bytes, full_name},
-    lexicons::{Lexicons, integer, members, scalar, text, texts},
+    integer, members, scalar, text, texts,
     texts::{Limits, format_of, formatted_with, malformed, plain},
 };
 
@@ -83,7 +84,7 @@ enum Step {
 
 /// Breaks the rules of an example one after another, except those that have been broken before.
 pub(crate) struct Breaker<'l> {
-    pub(crate) lexicons: &'l Lexicons,
+    lexicons: &'l Lexicons,
     pub(crate) done: BTreeSet<Rule>,
     root: Value,
     steps: Vec<Step>,
@@ -265,11 +266,11 @@ impl<'l> Breaker<'l> {
         if let Some(least) = integer(schema, "minLength").filter(|least| *least > 0) {
             let kind =
                 ViolationKind::TooShort { found: least as u64 - 1, least: least as u64, unit: "bytes" };
-            self.refused(schema, "minLength", bytes(least - 1), kind);
+            self.refused(schema, "minLength", bytes(&vec![1; least as usize - 1]), kind);
         }
         if let Some(most) = integer(schema, "maxLength") {
             let kind = ViolationKind::TooLong { found: most as u64 + 1, most: most as u64, unit: "bytes" };
-            self.refused(schema, "maxLength", bytes(most + 1), kind);
+            self.refused(schema, "maxLength", bytes(&vec![1; most as usize + 1]), kind);
         }
     }
 

@@ -1,4 +1,11 @@
-//! The Lexicon documents as they are written: nothing here knows what the generator makes of them.
+//! The Lexicon documents as they are written, and data made from them: nothing here knows what the generator makes of them.
+#![allow(dead_code, unused_imports, reason = "each suite that includes this uses a part of it")]
+
+mod broken;
+mod examples;
+mod random;
+mod systematic;
+mod texts;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,6 +17,11 @@ use atproto_sdk_codegen::{
     folder::files_below,
     json::{self, Kind, Value},
 };
+
+pub(crate) use broken::{Breaker, Expected, rules_of};
+pub(crate) use examples::{Choices, Examples};
+pub(crate) use random::Random;
+pub(crate) use systematic::{Systematic, is_planted};
 
 /// All documents of the project, by NSID.
 #[derive(Debug)]
@@ -59,6 +71,17 @@ impl Lexicons {
                 matches!(text(main, "type"), Some("query" | "procedure")).then_some(Document { nsid, main })
             })
             .collect()
+    }
+
+    /// The NSID of every record type.
+    pub(crate) fn records(&self) -> BTreeSet<&str> {
+        let is_record = |document: &Value| {
+            document
+                .get("defs")
+                .and_then(|defs| defs.get("main"))
+                .is_some_and(|main| main.get("record").is_some())
+        };
+        self.0.iter().filter(|(_, document)| is_record(document)).map(|(nsid, _)| nsid.as_str()).collect()
     }
 
     /// What a ref in the document `nsid` leads to: `#name`, `nsid` or `nsid#name` (L9).

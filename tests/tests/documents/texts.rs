@@ -3,7 +3,7 @@
 use atproto_sdk::types::ViolationKind;
 use atproto_sdk_codegen::json::Value;
 
-use crate::lexicons::{integer, text};
+use super::{integer, text};
 
 /// Characters that need an escape in JSON or in a query string, one grapheme each.
 const MIXED: [&str; 20] = [
@@ -31,14 +31,14 @@ const MIXED: [&str; 20] = [
 
 /// A string and the number of its graphemes.
 #[derive(Debug, Clone)]
-pub(crate) struct Sample {
-    pub(crate) text: String,
+pub(super) struct Sample {
+    pub(super) text: String,
     graphemes: u64,
 }
 
 /// The limits of a string (L4).
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
+pub(super) struct Limits {
     min_bytes: Option<u64>,
     max_bytes: Option<u64>,
     min_graphemes: Option<u64>,
@@ -46,7 +46,7 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    pub(crate) fn of(schema: &Value) -> Self {
+    pub(super) fn of(schema: &Value) -> Self {
         let limit = |key| integer(schema, key).map(|value| u64::try_from(value).unwrap());
         Self {
             min_bytes: limit("minLength"),
@@ -61,7 +61,7 @@ impl Limits {
     }
 
     /// Valid strings: one with many kinds of characters, and those at the limits.
-    pub(crate) fn valid(&self) -> Vec<Sample> {
+    pub(super) fn valid(&self) -> Vec<Sample> {
         let most = self.max_bytes.unwrap_or(u64::MAX);
         let mut mixed = Sample { text: String::new(), graphemes: 0 };
         for grapheme in MIXED {
@@ -87,7 +87,7 @@ impl Limits {
     }
 
     /// For every limit, a string that exceeds it and, where that is possible, no other one.
-    pub(crate) fn exceeded(&self) -> Vec<(&'static str, Sample)> {
+    pub(super) fn exceeded(&self) -> Vec<(&'static str, Sample)> {
         let mut broken = Vec::new();
         if let Some(least) = self.min_bytes.filter(|least| *least > 0) {
             let graphemes = self.min_graphemes.unwrap_or(0).max(u64::from(least > 1)).min(least - 1);
@@ -111,7 +111,7 @@ impl Limits {
     }
 
     /// All limits that a string exceeds.
-    pub(crate) fn violations(&self, sample: &Sample) -> Vec<ViolationKind> {
+    pub(super) fn violations(&self, sample: &Sample) -> Vec<ViolationKind> {
         let (bytes, graphemes) = (sample.text.len() as u64, sample.graphemes);
         let mut found = Vec::new();
         for (found_length, least, most, unit) in [
@@ -145,14 +145,14 @@ fn sample(graphemes: u64, bytes: u64) -> Option<Sample> {
 }
 
 /// A string of which every character is a grapheme.
-pub(crate) fn plain(text: impl Into<String>) -> Sample {
+pub(super) fn plain(text: impl Into<String>) -> Sample {
     let text = text.into();
     let graphemes = text.chars().count() as u64;
     Sample { text, graphemes }
 }
 
 /// Valid values of a format.
-pub(crate) fn formatted(format: &str) -> &'static [&'static str] {
+pub(super) fn formatted(format: &str) -> &'static [&'static str] {
     match format {
         "at-identifier" => &["did:plc:z72i7hdynmk6r22z27h6tvur", "alice.example.com", "did:web:example.com"],
         "at-uri" => &[
@@ -179,7 +179,7 @@ pub(crate) fn formatted(format: &str) -> &'static [&'static str] {
 }
 
 /// A string that is not of a format, and whether a Rust value can hold it nevertheless.
-pub(crate) fn malformed(format: &str) -> (&'static str, bool) {
+pub(super) fn malformed(format: &str) -> (&'static str, bool) {
     match format {
         "datetime" => ("2026-01-02 03:04", true),
         "uri" => ("example.com", true),
@@ -189,7 +189,7 @@ pub(crate) fn malformed(format: &str) -> (&'static str, bool) {
 }
 
 /// A value of a format with exactly this number of bytes.
-pub(crate) fn formatted_with(format: &str, bytes: u64) -> String {
+pub(super) fn formatted_with(format: &str, bytes: u64) -> String {
     let start = match format {
         "uri" => "https://example.com/",
         "record-key" => "k",
@@ -200,6 +200,6 @@ pub(crate) fn formatted_with(format: &str, bytes: u64) -> String {
 }
 
 /// The format of a string, if it has one.
-pub(crate) fn format_of(schema: &Value) -> Option<&str> {
+pub(super) fn format_of(schema: &Value) -> Option<&str> {
     text(schema, "format")
 }
