@@ -14,8 +14,8 @@ use atproto_sdk_codegen::diagnostic::{Diagnostic, Rejected};
 use atproto_sdk_codegen::emit::{EmitError, Home, generate};
 use atproto_sdk_codegen::output::{OutputError, Plan};
 
-/// Makes Rust from Lexicon documents. Without a command it regenerates the bindings; files that are
-/// already as they should be are not touched.
+/// Makes Rust from Lexicon documents. Without a command it regenerates the bindings and, unless other
+/// folders are given, their wire tests; files that are already as they should be are not touched.
 #[derive(Debug, Parser)]
 #[command(name = "codegen")]
 pub struct Cli {

@@ -150,12 +150,15 @@ fn x3_a_named_error_is_its_variant_and_another_one_is_none() {
     let mut named = 0;
     for (document, method) in methods(&lexicons) {
         let given = given(&document, &mut Examples::new(&lexicons, Systematic::least()));
-        let failure = |name: &str| {
+        let failure = |name: &str, status: u16| {
             let body = json!({"error": name, "message": "an example"});
-            Answer { status: 400, ..Answer::json(&body) }
+            Answer { status, ..Answer::json(&body) }
         };
-        for name in document.errors() {
-            let (_, outcome) = call(method, &given, [failure(name)]);
+        // The name counts, whatever the status.
+        for (name, status) in
+            document.errors().into_iter().zip([400, 401, 403, 404, 409, 422].into_iter().cycle())
+        {
+            let (_, outcome) = call(method, &given, [failure(name, status)]);
             assert!(
                 matches!(outcome, Ok(Outcome::Named(found)) if found == name),
                 "{}, {name}: {outcome:?}",
@@ -163,7 +166,7 @@ fn x3_a_named_error_is_its_variant_and_another_one_is_none() {
             );
             named += 1;
         }
-        let (_, outcome) = call(method, &given, [failure("SomethingElse")]);
+        let (_, outcome) = call(method, &given, [failure("SomethingElse", 400)]);
         let expected = format!("{} answered 400 Bad Request: SomethingElse: an example", document.nsid);
         assert!(
             matches!(&outcome, Ok(Outcome::Other(found)) if *found == expected),
