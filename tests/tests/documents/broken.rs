@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use atproto_sdk::types::{Violation, ViolationKind};
+use atproto_sdk::types::{Violation, ViolationKind, Violations};
 use atproto_sdk_codegen::json;
 use serde_json::Value;
 
@@ -43,8 +43,19 @@ pub(crate) enum Wrong {
     Format,
 }
 
+impl Broken {
+    /// Asserts that these are the violations, all of them where the rule is broken.
+    pub(crate) fn assert_found(&self, wrong: &[Wrong], found: &Violations, what: &str) {
+        let is_expected = |violation: &Violation| {
+            violation.path == self.path && wrong.iter().any(|wrong| wrong.is(violation))
+        };
+        let are_expected = found.violations.len() == wrong.len() && found.violations.iter().all(is_expected);
+        assert!(are_expected, "{what}: {:?}, expected {wrong:?} at `{}`", found.violations, self.path);
+    }
+}
+
 impl Wrong {
-    pub(crate) fn is(&self, violation: &Violation) -> bool {
+    fn is(&self, violation: &Violation) -> bool {
         match self {
             Self::Kind(kind) => *kind == violation.kind,
             Self::Format => matches!(violation.kind, ViolationKind::Format(_)),

@@ -18,7 +18,7 @@ use atproto_sdk_codegen::{
     json::{self, Kind, Value},
 };
 
-pub(crate) use broken::{Breaker, Expected, rules_of};
+pub(crate) use broken::{Breaker, Broken, Expected, rules_of};
 pub(crate) use examples::{Choices, Examples};
 pub(crate) use random::Random;
 pub(crate) use systematic::{Systematic, is_planted};
