@@ -7,11 +7,7 @@
 mod reach;
 mod source;
 
-use atproto_sdk_codegen::{
-    catalog::Catalog,
-    emit::GeneratedFile,
-    model::{self, Model},
-};
+use atproto_sdk_codegen::{catalog::Catalog, emit::GeneratedFile, model};
 
 /// Why the wire tests could not be made: the model does not have what the documents say, which is a defect of the
 /// generator.
@@ -36,9 +32,4 @@ pub fn files(catalog: &Catalog) -> Result<Vec<GeneratedFile>, WireError> {
     let model = model::lower(catalog);
     let reached = reach::from_methods(catalog, &model)?;
     Ok(source::files(&model, &reached))
-}
-
-/// The module of a document.
-fn module_of<'m>(model: &'m Model, path: &[String]) -> Option<&'m model::Module> {
-    model.modules.iter().find(|module| module.path == path)
 }

@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use atproto_sdk_codegen::{
     catalog::Catalog,
-    document::{self, DefId, Definition, ErrorName, Object, Params, Text, Type, Union},
+    document::{Body, DefId, Definition, ErrorName, Object, Params, Schema, Text, Type, Union},
     model::{self, Field, Item, Method, Model, Module, RustType, Struct},
 };
 
-use super::{WireError, module_of};
+use indexmap::IndexMap;
+
+use super::WireError;
 
 /// Everything that the wire tests need, by the path of its module below `api`.
 #[derive(Debug, Default)]
@@ -90,16 +92,14 @@ impl<'m> Walk<'m> {
         &mut self,
         nsid: &str,
         params: Option<&'m Params>,
-        input: Option<&'m document::Body>,
-        output: Option<&'m document::Body>,
+        input: Option<&'m Body>,
+        output: Option<&'m Body>,
         errors: &[ErrorName],
     ) -> Result<(), WireError> {
         let module = *self.modules.get(nsid).ok_or_else(|| self.wrong(nsid, "not in the model"))?;
         let method = module.method.as_ref().ok_or_else(|| self.wrong(nsid, "no method in the model"))?;
         if let Some(params) = params {
-            let item = item(module, "Params").ok_or_else(|| self.wrong("Params", "missing"))?;
-            let object = (&params.properties, params.required.as_slice());
-            self.structure(module, item, object, nsid)?;
+            self.fields(module, "Params", (&params.properties, &params.required), nsid)?;
         }
         for (name, body) in [("Input", input), ("Output", output)] {
             if let Some(schema) =
@@ -139,60 +139,88 @@ impl<'m> Walk<'m> {
             (RustType::Vec(rust), Type::Array(array)) => self.visit(module, rust, &array.items.ty, nsid),
             (RustType::Boxed(rust) | RustType::Nullable(rust), ty) => self.visit(module, rust, ty, nsid),
             (RustType::Generated { module: path, name, .. }, ty) => {
-                let module = match path {
-                    None => module,
-                    Some(path) => {
-                        let found = module_of(self.model, path);
-                        found.ok_or_else(|| self.wrong(path.join("."), "not in the model"))?
-                    }
-                };
-                self.item(module, name, ty, nsid)
+                let module = self.module(module, path.as_deref())?;
+                match ty {
+                    Type::Ref(reference) => self.definition(module, name, &reference.resolve(nsid)),
+                    ty => self.item(module, name, ty, nsid),
+                }
             }
             _ => Ok(()),
         }
     }
 
-    fn item(&mut self, module: &'m Module, name: &str, ty: &'m Type, nsid: &str) -> Result<(), WireError> {
-        let item = item(module, name).ok_or_else(|| self.wrong(name, "not in its module"))?;
-        if !matches!(item, Item::Alias { .. }) && !self.seen.insert((module.path.clone(), name.to_owned())) {
-            return Ok(());
+    /// The module that a type of `here` stands in.
+    fn module(&self, here: &'m Module, path: Option<&[String]>) -> Result<&'m Module, WireError> {
+        let Some(path) = path else { return Ok(here) };
+        let found = self.model.modules.iter().find(|module| module.path == path);
+        found.ok_or_else(|| self.wrong(path.join("."), "not in the model"))
+    }
+
+    /// What a ref leads to.
+    fn definition(&mut self, module: &'m Module, name: &str, target: &DefId) -> Result<(), WireError> {
+        match self.catalog.definition(target) {
+            Some(Definition::Record(record)) => self.structure(module, name, &record.object, &target.nsid),
+            Some(Definition::Schema(schema)) => self.item(module, name, &schema.ty, &target.nsid),
+            _ => Err(self.wrong(name, "behind a ref to no type")),
         }
-        let (ty, nsid) = match ty {
-            Type::Ref(reference) => {
-                let target = reference.resolve(nsid);
-                match self.catalog.definition(&target) {
-                    Some(Definition::Record(record)) => {
-                        let object = (&record.object.properties, record.object.required.as_slice());
-                        return self.structure(module, item, object, &target.nsid);
-                    }
-                    Some(Definition::Schema(schema)) => (&schema.ty, target.nsid),
-                    _ => return Err(self.wrong(name, "behind a ref to no type")),
-                }
-            }
-            ty => (ty, nsid.to_owned()),
-        };
+    }
+
+    fn item(&mut self, module: &'m Module, name: &str, ty: &'m Type, nsid: &str) -> Result<(), WireError> {
+        if let Type::Object(object) = ty {
+            return self.structure(module, name, object, nsid);
+        }
+        let Some(item) = self.new_item(module, name)? else { return Ok(()) };
         match (item, ty) {
             // The name of another type.
-            (Item::Alias { ty: rust, .. }, ty) => self.visit(module, rust, ty, &nsid),
-            (Item::Struct(_), Type::Object(Object { properties, required, .. })) => {
-                self.structure(module, item, (properties, required.as_slice()), &nsid)
-            }
-            (Item::Union(it), Type::Union(union)) => self.union(module, it, union, &nsid),
+            (Item::Alias { ty: rust, .. }, ty) => self.visit(module, rust, ty, nsid),
+            (Item::Union(it), Type::Union(union)) => self.union(module, it, union, nsid),
             (Item::Strings(it), Type::String(text)) => self.strings(module, it, text),
             _ => Err(self.wrong(name, "of another kind than in the document")),
         }
     }
 
+    /// The item of that name, or `None` if it has been here before.
+    fn new_item(&mut self, module: &'m Module, name: &str) -> Result<Option<&'m Item>, WireError> {
+        let is_it = |item: &&Item| match item {
+            Item::Struct(it) => it.name == name,
+            Item::Union(it) => it.name == name,
+            Item::Strings(it) => it.name == name,
+            Item::Alias { name: found, .. } => found == name,
+            _ => false,
+        };
+        let item = module.items.iter().find(is_it);
+        let item = item.ok_or_else(|| self.wrong(name, "not in its module"))?;
+        Ok(self.seen.insert((module.path.clone(), name.to_owned())).then_some(item))
+    }
+
     fn structure(
         &mut self,
         module: &'m Module,
-        item: &'m Item,
-        (properties, required): (&'m indexmap::IndexMap<String, document::Schema>, &'m [String]),
+        name: &str,
+        object: &'m Object,
         nsid: &str,
     ) -> Result<(), WireError> {
-        let Item::Struct(it) = item else { return Err(self.wrong(nsid, "no struct in the model")) };
+        self.fields(module, name, (&object.properties, &object.required), nsid)
+    }
+
+    fn fields(
+        &mut self,
+        module: &'m Module,
+        name: &str,
+        (properties, required): (&'m IndexMap<String, Schema>, &'m [String]),
+        nsid: &str,
+    ) -> Result<(), WireError> {
+        let Some(item) = self.new_item(module, name)? else { return Ok(()) };
+        let it = match item {
+            Item::Struct(it) => it,
+            Item::Alias { ty: RustType::Generated { module: path, name, .. }, .. } => {
+                let module = self.module(module, path.as_deref())?;
+                return self.fields(module, name, (properties, required), nsid);
+            }
+            _ => return Err(self.wrong(name, "no struct in the model")),
+        };
         if it.fields.len() != properties.len() {
-            return Err(self.wrong(&it.name, "without some of the document's properties"));
+            return Err(self.wrong(name, "without some of the document's properties"));
         }
         // By their places: the model's keys are among what is tested.
         let fields: Vec<(String, &Field)> = properties.keys().cloned().zip(&it.fields).collect();
@@ -230,23 +258,11 @@ impl<'m> Walk<'m> {
             Reachable::Union { name: &it.name, closed: union.closed, variants: variants.collect() },
         );
         for (target, variant) in targets.iter().zip(&it.variants) {
-            let (RustType::Generated { module: path, name, .. }, Some(definition)) =
-                (&variant.ty, self.catalog.definition(target))
-            else {
+            let RustType::Generated { module: path, name, .. } = &variant.ty else {
                 return Err(self.wrong(&it.name, "a union of something else than definitions"));
             };
-            let module = path.as_deref().map_or(Some(module), |path| module_of(self.model, path));
-            let module = module.ok_or_else(|| self.wrong(name, "not in the model"))?;
-            if !self.seen.insert((module.path.clone(), name.clone())) {
-                continue;
-            }
-            let found = item(module, name).ok_or_else(|| self.wrong(name, "not in its module"))?;
-            let object = match definition {
-                Definition::Record(record) => &record.object,
-                Definition::Schema(document::Schema { ty: Type::Object(object), .. }) => object,
-                _ => return Err(self.wrong(name, "of another kind than in the document")),
-            };
-            self.structure(module, found, (&object.properties, object.required.as_slice()), &target.nsid)?;
+            let module = self.module(module, path.as_deref())?;
+            self.definition(module, name, target)?;
         }
         Ok(())
     }
@@ -270,14 +286,4 @@ impl<'m> Walk<'m> {
     fn add(&mut self, module: &Module, found: Reachable<'m>) {
         self.reached.types.entry(module.path.clone()).or_default().push(found);
     }
-}
-
-fn item<'m>(module: &'m Module, name: &str) -> Option<&'m Item> {
-    module.items.iter().find(|item| match item {
-        Item::Struct(it) => it.name == name,
-        Item::Union(it) => it.name == name,
-        Item::Strings(it) => it.name == name,
-        Item::Alias { name: found, .. } => found == name,
-        _ => false,
-    })
 }
