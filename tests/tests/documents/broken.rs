@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use atproto_sdk::types::{Violation, ViolationKind, Violations};
 use atproto_sdk_codegen::json;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     Lexicons,
-    examples::{blob, bytes, full_name},
+    examples::{blob, bytes, full_name, is_closed},
     integer, members, scalar, text, texts,
     texts::{Limits, format_of, formatted_with, malformed, plain},
 };
@@ -65,7 +65,7 @@ impl Wrong {
 
 /// The rules of a schema itself that can be broken.
 pub(crate) fn rules_of(schema: &json::Value) -> Vec<Rule> {
-    const RULES: [&str; 11] = [
+    const RULES: [&str; 12] = [
         "minLength",
         "maxLength",
         "minGraphemes",
@@ -77,11 +77,13 @@ pub(crate) fn rules_of(schema: &json::Value) -> Vec<Rule> {
         "enum",
         "const",
         "format",
+        "closed",
     ];
     let is_length = |rule: &str| matches!(rule, "minLength" | "minGraphemes");
     let has = |rule: &str| match integer(schema, rule) {
         // Nothing has less than 0 bytes or elements.
         Some(limit) => limit > 0 || !is_length(rule),
+        None if rule == "closed" => is_closed(schema),
         None => schema.get(rule).is_some(),
     };
     RULES.into_iter().filter(|rule| has(rule)).map(|rule| (std::ptr::from_ref(schema), rule)).collect()
@@ -167,6 +169,10 @@ impl<'l> Breaker<'l> {
                 self.walk(target.schema, target.nsid, value);
             }
             "union" => {
+                if is_closed(schema) {
+                    let foreign = json!({"$type": "com.example.unheard#of"});
+                    self.push(schema, "closed", foreign, Expected::Prevented);
+                }
                 let tag = value["$type"].as_str().unwrap();
                 let reference = texts(schema, "refs").into_iter().find(|it| full_name(it, nsid) == tag);
                 if let Some(reference) = reference {

@@ -147,8 +147,7 @@ impl<'l, C: Choices> Examples<'l, C> {
 
     fn union(&mut self, schema: &'l json::Value, nsid: &'l str, depth: usize) -> Value {
         let refs = texts(schema, "refs");
-        let is_closed = matches!(schema.get("closed").map(|it| &it.kind), Some(json::Kind::Bool(true)));
-        let Some(chosen) = self.choices.variant(schema, refs.len(), is_closed, depth) else {
+        let Some(chosen) = self.choices.variant(schema, refs.len(), is_closed(schema), depth) else {
             let mut foreign = self.choices.unknown();
             foreign["$type"] = "com.example.unheard#of".into();
             return foreign;
@@ -157,6 +156,11 @@ impl<'l, C: Choices> Examples<'l, C> {
         variant["$type"] = full_name(refs[chosen], nsid).into();
         variant
     }
+}
+
+/// Whether a union has no other variants than those of its document.
+pub(super) fn is_closed(union: &json::Value) -> bool {
+    matches!(union.get("closed").map(|it| &it.kind), Some(json::Kind::Bool(true)))
 }
 
 /// The name of a definition in `$type` (L6): without `#main`.

@@ -233,6 +233,37 @@ fn l4_l5_a_call_that_breaks_a_constraint_is_refused_before_it_is_sent() {
     assert!(broken > 650, "there are more constraints in the documents than {broken}");
 }
 
+/// An answer is not refused for its limits, nor for texts that are often malformed; for broken identifiers it is.
+#[test]
+fn l4_l5_l6_an_answer_is_refused_only_if_no_value_can_hold_it() {
+    let lexicons = Lexicons::load();
+    let (mut refused, mut kept) = (0, 0);
+    let (mut examples, mut breaker) =
+        (Examples::new(&lexicons, Systematic::every()), Breaker::new(&lexicons));
+    for (document, method) in methods(&lexicons) {
+        let Some(schema) = document.output() else { continue };
+        for_each_example(&document, &mut examples, given, |example, _| {
+            let answer = example.answer.as_ref().unwrap();
+            for case in breaker.of(schema, document.nsid, answer) {
+                let what = format!("{}, {} of `{}`", document.nsid, case.rule.1, case.path);
+                let given = Given { answer: Some(case.value), broken: true, ..example.clone() };
+                let (_, outcome) = call(method, &given, [answer_of(&document, &given)]);
+                if let Expected::Refused(_) = case.expected {
+                    assert_answered(&document, &given, outcome, &what);
+                    kept += 1;
+                } else {
+                    let start =
+                        format!("the response of {} does not conform to its lexicon: ", document.nsid);
+                    let is_refused = matches!(&outcome, Ok(Outcome::Other(it)) if it.starts_with(&start));
+                    assert!(is_refused, "{what}: {outcome:?}");
+                    refused += 1;
+                }
+            }
+        });
+    }
+    assert!(refused > 200 && kept > 300, "there is more to break in the documents than {refused} and {kept}");
+}
+
 #[test]
 fn x8_the_second_page_is_asked_for_with_the_cursor_and_nothing_else_changes() {
     let lexicons = Lexicons::load();

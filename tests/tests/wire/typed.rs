@@ -498,7 +498,7 @@ type Received<M> = <<M as SdkMethod>::Output as atproto_sdk::xrpc::Body>::Receiv
 
 fn answered<T: Data + Example + PartialEq + fmt::Debug>(output: &T, given: &Given) -> Outcome {
     let expected = given.answer.as_ref().expect("an answer of JSON is expected where the document has one");
-    let difference = match T::example(&Node::root(expected, false)) {
+    let difference = match T::example(&Node::root(expected, given.broken)) {
         Ok(expected) if *output == expected => None,
         Ok(expected) => Some(format!("expected {expected:?}\nfound {output:?}")),
         Err(prevented) => Some(format!("{} cannot be expressed", prevented.path)),
