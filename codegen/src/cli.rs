@@ -9,6 +9,7 @@ use std::time::Instant;
 use clap::{Parser, Subcommand};
 
 use crate::import::{DescriptionChange, Difference, ImportError, ImportOptions, Summary, import};
+use crate::wire::{self, WireError};
 use atproto_sdk_codegen::bundle::bundle;
 use atproto_sdk_codegen::catalog::Catalog;
 use atproto_sdk_codegen::diagnostic::{Diagnostic, Rejected};
@@ -17,8 +18,8 @@ use atproto_sdk_codegen::folder::FolderError;
 use atproto_sdk_codegen::json;
 use atproto_sdk_codegen::output::{OutputError, Plan};
 
-/// Makes Rust from Lexicon documents. Without a command it regenerates the bindings; files that are
-/// already as they should be are not touched.
+/// Makes Rust from Lexicon documents. Without a command it regenerates the bindings and, unless other
+/// folders are given, their wire tests; files that are already as they should be are not touched.
 #[derive(Debug, Parser)]
 #[command(name = "codegen")]
 pub struct Cli {
@@ -88,6 +89,8 @@ enum CliError {
     Import(#[from] ImportError),
     #[error(transparent)]
     Folder(#[from] FolderError),
+    #[error(transparent)]
+    Wire(#[from] WireError),
     #[error(
         "cannot find the workspace (a folder with codegen/ and sdk/) from here; give --lexicons and --out"
     )]
@@ -128,14 +131,12 @@ impl Cli {
 
     fn regenerate(&self, out: &mut dyn Write, err: &mut dyn Write) -> Result<u8, CliError> {
         let start = Instant::now();
-        let (catalog, plan) = self.plan(err)?;
-        plan.apply()?;
-        if let Some(bundle) = self.bundle_plan(&catalog)? {
-            bundle.apply()?;
-        }
+        let (catalog, plans) = self.plans(err)?;
+        plans.iter().try_for_each(Plan::apply)?;
         let seconds = start.elapsed().as_secs_f64();
+        let sum = |count: fn(&Plan) -> usize| plans.iter().map(count).sum::<usize>();
         let (counts, files, written, removed) =
-            (catalog.counts(), plan.files(), plan.written(), plan.stale.len());
+            (catalog.counts(), sum(Plan::files), sum(Plan::written), sum(|plan| plan.stale.len()));
         let line =
             format!("{counts}; {files} files, {written} written, {removed} removed, in {seconds:.1} s");
         lines(out, &[line]);
@@ -143,16 +144,14 @@ impl Cli {
     }
 
     fn check(&self, out: &mut dyn Write, err: &mut dyn Write) -> Result<u8, CliError> {
-        let (catalog, plan) = self.plan(err)?;
-        let bundle = self.bundle_plan(&catalog)?.unwrap_or_default();
-        lines(out, &plan.lines());
-        lines(out, &bundle.lines());
-        let (counts, files) = (catalog.counts(), plan.files());
-        if plan.is_empty() && bundle.is_empty() {
+        let (catalog, plans) = self.plans(err)?;
+        plans.iter().for_each(|plan| lines(out, &plan.lines()));
+        let (counts, files) = (catalog.counts(), plans.iter().map(Plan::files).sum::<usize>());
+        if plans.iter().all(Plan::is_empty) {
             lines(out, &[format!("{counts}; {files} files, all as generated")]);
             return Ok(0);
         }
-        let differ = plan.written() + plan.stale.len() + bundle.written();
+        let differ: usize = plans.iter().map(|plan| plan.written() + plan.stale.len()).sum();
         lines(err, &[format!("{differ} files differ from what `cargo run -p codegen` makes; run it")]);
         Ok(1)
     }
@@ -178,27 +177,19 @@ impl Cli {
         Ok(0)
     }
 
-    fn plan(&self, err: &mut dyn Write) -> Result<(Catalog, Plan), CliError> {
+    /// The bindings and, for the workspace's own, their wire tests.
+    fn plans(&self, err: &mut dyn Write) -> Result<(Catalog, Vec<Plan>), CliError> {
         let catalog = Catalog::load(&self.lexicons()?)?;
         lines(err, catalog.warnings());
         let files = generate(&catalog, &Home::sdk())?;
-        let plan = Plan::for_rust(&self.out()?, files)?;
-        Ok((catalog, plan))
-    }
-
-    /// The documents as the generator has them for the refs of other crates; not where other folders are given.
-    fn bundle_plan(&self, catalog: &Catalog) -> Result<Option<Plan>, CliError> {
-        let Some(workspace) = workspace().filter(|_| self.lexicons.is_none() && self.out.is_none()) else {
-            return Ok(None);
-        };
-        let mut values = Vec::new();
-        for document in catalog.documents() {
-            let bytes = fs::read(&document.path).map_err(FolderError::new("read", &document.path))?;
-            // The catalog has read the same file.
-            values.extend(json::parse(&bytes));
+        let mut plans = vec![Plan::for_rust(&self.out()?, files)?];
+        if self.lexicons.is_none() && self.out.is_none() {
+            let workspace = workspace().ok_or(CliError::NoWorkspace)?;
+            let folder = workspace.join("tests/tests/wire/generated");
+            plans.push(Plan::for_rust(&folder, wire::files(&catalog)?)?);
+            plans.push(bundle_plan(&workspace, &catalog)?);
         }
-        let file = (PathBuf::from("bundle.json"), bundle(&values));
-        Ok(Some(Plan::new(&workspace.join("codegen/generator/src"), vec![file], Vec::new())?))
+        Ok((catalog, plans))
     }
 
     fn lexicons(&self) -> Result<PathBuf, CliError> {
@@ -208,6 +199,18 @@ impl Cli {
     fn out(&self) -> Result<PathBuf, CliError> {
         self.out.clone().or_else(|| Some(workspace()?.join("sdk/src/api"))).ok_or(CliError::NoWorkspace)
     }
+}
+
+/// The documents as the generator has them for the refs of other crates.
+fn bundle_plan(workspace: &Path, catalog: &Catalog) -> Result<Plan, CliError> {
+    let mut values = Vec::new();
+    for document in catalog.documents() {
+        let bytes = fs::read(&document.path).map_err(FolderError::new("read", &document.path))?;
+        // The catalog has read the same file.
+        values.extend(json::parse(&bytes));
+    }
+    let file = (PathBuf::from("bundle.json"), bundle(&values));
+    Ok(Plan::new(&workspace.join("codegen/generator/src"), vec![file], Vec::new())?)
 }
 
 /// The workspace that cargo runs this for, or else the one around the current folder. Given relative to the

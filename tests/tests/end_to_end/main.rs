@@ -3,7 +3,7 @@
 
 mod calls;
 mod clients;
-#[path = "../lossless/documents.rs"]
+#[path = "../documents/mod.rs"]
 mod documents;
 mod page;
 mod records;
