@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use atproto_sdk_codegen::{GenerateError, config::ConfigError};
+use atproto_sdk_codegen::{GenerateError, config::ConfigError, diagnostic::Rejected};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +14,9 @@ pub enum CliError {
     /// There are no bindings.
     #[error(transparent)]
     Generate(#[from] GenerateError),
+    /// Documents cannot be used.
+    #[error(transparent)]
+    Rejected(#[from] Rejected),
     /// A file cannot be read or written.
     #[error("cannot {action} {}: {source}", path.display())]
     File {
@@ -38,6 +41,7 @@ impl CliError {
         match self {
             // Findings say by themselves what they are.
             Self::Generate(GenerateError::Rejected(rejected)) => format!("{rejected}\nnothing was written"),
+            Self::Rejected(rejected) => rejected.to_string(),
             _ => format!("error: {self}"),
         }
     }

@@ -2,11 +2,17 @@
 //!
 //! Each command is a module; what they do beyond talking to people is in `atproto_sdk_codegen` and `atproto_sdk`.
 
+mod diff;
 mod error;
 mod generate;
 mod init;
+mod lint;
 
-use std::{fmt::Display, io::Write, path::PathBuf};
+use std::{
+    fmt::Display,
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use atproto_sdk_codegen::{Generator, config::CONFIG_FILE};
 use clap::{Parser, Subcommand};
@@ -36,6 +42,10 @@ enum Command {
     Generate(generate::Arguments),
     /// Lists files of the bindings that would change, and exits with 1 if there are any; writes nothing
     Check(generate::Arguments),
+    /// Checks documents against the language and the style guide, and shows each finding where it is
+    Lint(lint::Arguments),
+    /// Compares two versions of documents: what breaks the network, and what breaks programs in Rust
+    Diff(diff::Arguments),
 }
 
 /// Where a command writes to.
@@ -76,6 +86,8 @@ impl Cli {
             Command::Check(arguments) => {
                 self.generator().and_then(|it| generate::check(it, arguments, &mut streams))
             }
+            Command::Lint(arguments) => lint::run(arguments, || self.generator(), &mut streams),
+            Command::Diff(arguments) => diff::run(arguments, &mut streams),
         };
         result.unwrap_or_else(|error| {
             streams.err([error.shown()]);
@@ -84,7 +96,12 @@ impl Cli {
     }
 
     fn generator(&self) -> Result<Generator, CliError> {
-        let file = if self.config.is_dir() { self.config.join(CONFIG_FILE) } else { self.config.clone() };
+        let file = match &self.config {
+            // Paths in messages are those that people would type.
+            config if config == Path::new(".") => PathBuf::from(CONFIG_FILE),
+            config if config.is_dir() => config.join(CONFIG_FILE),
+            config => config.clone(),
+        };
         Ok(Generator::load(file)?)
     }
 }

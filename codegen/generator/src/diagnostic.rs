@@ -118,6 +118,14 @@ pub enum Problem {
         /// What was probably meant.
         suggestion: Option<String>,
     },
+    /// Two fields that exclude each other.
+    #[error("expected either `{one}` or `{other}`, found both")]
+    Exclusive {
+        /// The one.
+        one: &'static str,
+        /// The other one.
+        other: &'static str,
+    },
     /// A field is missing.
     #[error("expected the field `{field}` in {owner}, found none")]
     MissingField {
@@ -155,7 +163,7 @@ pub enum Problem {
     #[error("expected the resource `repo` or `rpc`, found `{0}` (permission ignored)")]
     UnknownResource(String),
     /// An `rpc` permission that does not say for which service (L11).
-    #[error("expected `aud` or `inheritAud` in an rpc permission, found neither")]
+    #[error("expected `aud` or `inheritAud` in an rpc permission, found neither (used as it stands)")]
     NoAudience,
     /// The document stands in the wrong file.
     #[error("expected the document in `{expected}` because of its id, found it in `{found}`")]

@@ -5,7 +5,7 @@ mod error;
 mod names;
 
 use std::{
-    env, fs,
+    env,
     path::{Path, PathBuf},
 };
 
@@ -97,8 +97,7 @@ impl Generator {
     /// Returns an error if there are no documents, another crate's cannot be found, a name is chosen for something that
     /// is not there, or, in a [strict](Self::strict) configuration, if anything is wrong in a document.
     pub fn catalog(&self) -> Result<Catalog, GenerateError> {
-        let externals = dependencies::externals(&self.config, &self.root)?;
-        let catalog = self.builder(externals).load(&self.lexicons())?;
+        let catalog = self.builder(self.externals()?).load(&self.lexicons())?;
         self.check_renames(&catalog)?;
         Ok(catalog)
     }
@@ -111,6 +110,15 @@ impl Generator {
     fn check_renames(&self, catalog: &Catalog) -> Result<(), GenerateError> {
         let unknown = names::unknown(&self.config.rename, catalog);
         if unknown.is_empty() { Ok(()) } else { Err(GenerateError::UnknownNames(unknown)) }
+    }
+
+    /// The documents of other crates that refs may lead to, those of `atproto-sdk` included.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a crate of the configuration cannot be found, or its documents not be read.
+    pub fn externals(&self) -> Result<Vec<External>, GenerateError> {
+        Ok(dependencies::externals(&self.config, &self.root)?)
     }
 
     /// Makes the bindings without writing any of them.
@@ -188,12 +196,9 @@ impl Generator {
     }
 
     fn cargo_lines(&self, catalog: &Catalog) -> Vec<String> {
-        let watched = [self.root.join(CONFIG_FILE), self.lexicons()];
-        let watched = watched.iter().filter(|path| fs::exists(path).unwrap_or(true));
-        let externals = self.config.crates.values();
-        let others = externals.flat_map(|it| [&it.path, &it.lexicons]).flatten().map(|it| self.root.join(it));
-        let watched: Vec<PathBuf> = watched.cloned().chain(others).collect();
-        let watched = watched.iter().map(|path| format!("cargo::rerun-if-changed={}", path.display()));
+        let own = [self.root.join(CONFIG_FILE), self.lexicons()];
+        let watched = own.iter().chain(catalog.externals().iter().flat_map(|it| &it.read_from));
+        let watched = watched.map(|path| format!("cargo::rerun-if-changed={}", path.display()));
         let warnings = catalog.warnings().iter();
         watched
             .chain(warnings.map(|it: &Diagnostic| format!("cargo::warning={}", it.without_severity())))

@@ -17,11 +17,15 @@ mod spelling;
 
 use std::collections::BTreeMap;
 
+pub(crate) use docs::deprecation;
 pub use docs::{Docs, code, sentence};
 pub use lower::lower;
+pub(crate) use method::listed;
 pub use names::{AllNames, Names};
 pub use places::field_places;
+pub(crate) use plain::{names_values, plain};
 pub use spelling::is_keyword;
+pub(crate) use spelling::{last_segment, type_name};
 
 use crate::document::Permission;
 

@@ -74,7 +74,7 @@ pub(super) fn by_spelling(name: &str) -> (bool, &str) {
 }
 
 /// The last segment of an NSID.
-pub(super) fn last_segment(nsid: &str) -> &str {
+pub(crate) fn last_segment(nsid: &str) -> &str {
     nsid.rsplit('.').next().unwrap_or(nsid)
 }
 
@@ -95,7 +95,7 @@ pub(super) fn free(name: String, taken: &mut BTreeSet<String>) -> String {
 }
 
 /// A type's name; reserved ones get `Def` behind them.
-pub(super) fn type_name(name: &str) -> String {
+pub(crate) fn type_name(name: &str) -> String {
     let camel = safe_start(words(name).to_upper_camel_case(), "Type");
     if RESERVED_TYPES.contains(&camel.as_str()) { format!("{camel}Def") } else { camel }
 }

@@ -4,6 +4,7 @@
 
 mod bindings;
 mod changes;
+mod classification;
 #[path = "../package/mod.rs"]
 mod package;
 
