@@ -5,7 +5,6 @@
 
 mod cases;
 #[path = "../package/mod.rs"]
-#[expect(dead_code, reason = "another test needs more of it")]
 mod package;
 mod words;
 
