@@ -1,5 +1,5 @@
 //! A small package that depends on the SDK, and what the compiler says about it.
-#![allow(dead_code, reason = "each test needs a part of it")]
+#![allow(dead_code, reason = "each test uses a part of it")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
