@@ -292,10 +292,14 @@ pub struct Rejected(pub Report);
 
 /// The candidate that `wanted` was probably meant to be: few letters differ.
 pub fn closest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    let limit = (wanted.chars().count() / 3).clamp(1, 4);
+    let wanted = wanted.to_lowercase();
+    let length = wanted.chars().count();
+    let limit = (length / 3).clamp(1, 4);
     candidates
         .into_iter()
-        .map(|candidate| (distance(&wanted.to_lowercase(), &candidate.to_lowercase()), candidate))
+        // The distance is never less than the difference in length.
+        .filter(|candidate| candidate.chars().count().abs_diff(length) <= limit)
+        .map(|candidate| (distance(&wanted, &candidate.to_lowercase()), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min()
         .map(|(_, candidate)| candidate.to_owned())

@@ -1,5 +1,6 @@
 //! Files on disk: only what differs is written, and what is no longer made is removed.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
@@ -44,12 +45,13 @@ impl Plan {
     /// Compares generated Rust with what is in `root`.
     pub fn for_rust(root: &Path, files: Vec<GeneratedFile>) -> Result<Self, OutputError> {
         let mut owned = Vec::new();
+        let names: HashSet<&Path> = files.iter().map(|file| file.path.as_path()).collect();
         for path in files_below(root, "rs")? {
             let bytes = fs::read(&path).map_err(FolderError::new("read", &path))?;
             let relative = path.strip_prefix(root).unwrap_or(&path).to_owned();
             if bytes.starts_with(HEADER.as_bytes()) {
                 owned.push(relative);
-            } else if !bytes.is_empty() && files.iter().any(|file| file.path == relative) {
+            } else if !bytes.is_empty() && names.contains(relative.as_path()) {
                 return Err(OutputError::Foreign(path));
             }
         }
@@ -89,7 +91,8 @@ impl Plan {
         wanted: Vec<(PathBuf, String)>,
         owned: Vec<PathBuf>,
     ) -> Result<Self, OutputError> {
-        let stale = owned.into_iter().filter(|path| !wanted.iter().any(|(it, _)| it == path)).collect();
+        let names: HashSet<&Path> = wanted.iter().map(|(path, _)| path.as_path()).collect();
+        let stale = owned.into_iter().filter(|path| !names.contains(path.as_path())).collect();
         let mut plan = Self { root: root.to_owned(), stale, ..Self::default() };
         for (path, text) in wanted {
             let full = root.join(&path);
@@ -184,6 +187,28 @@ mod tests {
         plan.apply().unwrap();
         assert!(!root.join("b").exists() && root.join("own.rs").exists());
         assert!(Plan::for_rust(&root, vec![file("a.rs", "1"), file("e.rs", "3")]).unwrap().is_empty());
+    }
+
+    /// Cargo compiles again what has been written, whether or not it is different.
+    #[test]
+    fn files_that_are_as_wanted_keep_their_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = |text: &str| vec![file("a.rs", "1"), file("b/c.rs", text)];
+        Plan::for_rust(dir.path(), files("1")).unwrap().apply().unwrap();
+        let long_ago = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+        for path in ["a.rs", "b/c.rs"] {
+            let file = fs::File::options().append(true).open(dir.path().join(path)).unwrap();
+            file.set_modified(long_ago).unwrap();
+        }
+        let is_old =
+            |path: &str| fs::metadata(dir.path().join(path)).unwrap().modified().unwrap() == long_ago;
+        Plan::for_rust(dir.path(), files("1")).unwrap().apply().unwrap();
+        assert!(is_old("a.rs") && is_old("b/c.rs"));
+        Plan::for_rust(dir.path(), files("2")).unwrap().apply().unwrap();
+        assert!(is_old("a.rs") && !is_old("b/c.rs"));
+        let one = || Plan::for_file(dir.path(), file("a.rs", "1")).unwrap();
+        one().apply().unwrap();
+        assert!(is_old("a.rs") && one().is_empty());
     }
 
     #[test]

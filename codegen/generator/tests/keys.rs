@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use atproto_sdk_codegen::catalog::Catalog;
 use atproto_sdk_codegen::emit::Home;
 use atproto_sdk_codegen::folder::files_below;
-use face::{ORDERS, face, print};
+use face::{ORDERS, Order, face, print};
 use serde_json::Value;
 
 /// The documents of a folder, with another order of the keys of every object.
-fn documents(folder: &Path, order: fn(&str, &str) -> std::cmp::Ordering) -> Vec<(PathBuf, String)> {
+fn documents(folder: &Path, order: Order) -> Vec<(PathBuf, String)> {
     let files = files_below(folder, "json").unwrap();
     let documents = files.into_iter().filter(|path| !path.ends_with("manifest.json"));
     documents

@@ -93,7 +93,7 @@ macro_rules! __closed_string {
             impl ::core::str::FromStr for $name {
                 type Err = $crate::types::InvalidText;
                 fn from_str(text: &str) -> ::core::result::Result<Self, $crate::types::InvalidText> {
-                    Self::try_from(text)
+                    <Self as ::core::convert::TryFrom<&str>>::try_from(text)
                 }
             }
 
@@ -118,7 +118,7 @@ macro_rules! __closed_string {
             impl $crate::types::FromData for $name {
                 fn read(reader: &mut $crate::types::codec::Reader<'_>) -> ::core::result::Result<Self, $crate::types::DataError> {
                     let text = reader.text()?;
-                    Self::try_from(&*text).map_err(|error| reader.invalid(error))
+                    <Self as ::core::convert::TryFrom<&str>>::try_from(&*text).map_err(|error| reader.invalid(error))
                 }
             }
 

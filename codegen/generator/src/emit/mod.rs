@@ -24,7 +24,7 @@ const FORMAT: u16 = 1;
 /// One file to be written below the output folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GeneratedFile {
-    /// Relative to the output folder, with `/` between its parts.
+    /// Relative to the output folder.
     pub path: PathBuf,
     /// The whole text, beginning with the generated-file header.
     pub text: String,

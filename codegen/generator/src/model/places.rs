@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 
 use super::{
     plain::plain,
-    spelling::{by_spelling, free, type_name},
+    spelling::{by_spelling, free, short, type_name},
 };
 use crate::document::{Body, Definition, Params, Schema, Type};
 
@@ -136,7 +136,7 @@ impl Places<'_> {
         match ty {
             Type::Array(array) => self.inner(&elements(place), &format!("{wanted}Item"), &array.items.ty),
             Type::Object(_) | Type::Union(_) | Type::String(_) => {
-                let name = free(wanted.to_owned(), self.taken);
+                let name = free(short(wanted.to_owned()), self.taken);
                 self.named(place, &name, ty);
                 self.names.insert(place.to_owned(), name);
             }

@@ -96,8 +96,17 @@ pub(super) fn free(name: String, taken: &mut BTreeSet<String>) -> String {
 
 /// A type's name; reserved ones get `Def` behind them.
 pub(crate) fn type_name(name: &str) -> String {
-    let camel = safe_start(words(name).to_upper_camel_case(), "Type");
+    let camel = short(safe_start(words(name).to_upper_camel_case(), "Type"));
     if RESERVED_TYPES.contains(&camel.as_str()) { format!("{camel}Def") } else { camel }
+}
+
+/// A name that rustdoc can make a file of: file systems take 255 bytes, some of which are for what the name is one of.
+pub(super) fn short(mut name: String) -> String {
+    // Names are made of ASCII alone.
+    if let Some((end, _)) = name.char_indices().nth(200) {
+        name.truncate(end);
+    }
+    name
 }
 
 /// A variant's name.
@@ -109,7 +118,7 @@ pub(super) fn variant_name(name: &str) -> String {
 
 /// A constant's name.
 pub(super) fn constant_name(name: &str) -> String {
-    safe_start(words(name).to_shouty_snake_case(), "TOKEN_")
+    short(safe_start(words(name).to_shouty_snake_case(), "TOKEN_"))
 }
 
 /// A name that is put together from several: what is set behind a word to make a name of it is not needed there, and two

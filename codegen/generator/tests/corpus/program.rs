@@ -7,7 +7,7 @@ use corpus_types::types::{corpus, words};
 
 /// Reads JSON, and finds it as it was after JSON and DAG-CBOR.
 fn round_trip<T: Data + FromData + PartialEq + Debug>(json: &str) -> T {
-    let value: T = from_json(json).unwrap_or_else(|error| panic!("{json}: {error}"));
+    let value: T = from_json(json).unwrap();
     assert_eq!(value.to_json().unwrap(), json);
     let cbor = value.to_cbor().unwrap();
     assert_eq!(from_cbor::<T>(&cbor).unwrap(), value);

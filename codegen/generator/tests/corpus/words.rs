@@ -134,17 +134,12 @@ fn methods() -> Vec<(PathBuf, String)> {
     ];
     let is_segment = |word: &&str| word.bytes().all(|b| b.is_ascii_alphanumeric());
     for word in words().into_iter().filter(is_segment) {
-        let view = json!({"type": "object", "properties": {word: {"type": "ref", "ref": format!("{word}.{word}.{word}#view")}}});
-        let schema = json!({"encoding": "application/json", "schema": {"type": "ref", "ref": "#view"}});
-        documents.push(document(
-            &format!("{word}.{word}.{word}"),
-            json!({"main": {"type": "query", "output": schema}, "view": view}),
-        ));
-        documents.push(document(
-            &format!("{word}.{word}.{word}.{word}"),
-            json!({"main": {"type": "procedure", "input": schema}, "view": view}),
-        ));
-        documents.push(document(&format!("words.segments.{word}"), json!({"main": {"type": "query"}})));
+        let nsid = format!("{word}.{word}.{word}.{word}");
+        let view =
+            json!({"type": "object", "properties": {word: {"type": "ref", "ref": format!("{nsid}#view")}}});
+        let output = json!({"encoding": "application/json", "schema": {"type": "ref", "ref": "#view"}});
+        documents.push(document(&nsid, json!({"main": {"type": "query", "output": output}, "view": view})));
+        documents.push(document(&format!("words.segments.{word}"), json!({"main": {"type": "procedure"}})));
     }
     documents
 }

@@ -14,15 +14,18 @@ use quote::ToTokens as _;
 use serde_json::Value;
 use syn::{ImplItem, Item, TraitItem};
 
+/// Which of two keys comes first.
+pub type Order = fn(&str, &str) -> Ordering;
+
 /// Orders of keys: by name, as in DAG-CBOR, and backwards.
-pub const ORDERS: [(&str, fn(&str, &str) -> Ordering); 3] = [
+pub const ORDERS: [(&str, Order); 3] = [
     ("sorted", |a, b| a.cmp(b)),
     ("sorted as in DAG-CBOR", |a, b| (a.len(), a).cmp(&(b.len(), b))),
     ("sorted backwards", |a, b| b.cmp(a)),
 ];
 
 /// JSON with the keys of every object in an order.
-pub fn print(value: &Value, order: fn(&str, &str) -> Ordering) -> String {
+pub fn print(value: &Value, order: Order) -> String {
     match value {
         Value::Object(fields) => {
             let mut fields: Vec<_> = fields.iter().collect();

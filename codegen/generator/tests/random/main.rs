@@ -8,7 +8,6 @@ mod documents;
 #[path = "../face/mod.rs"]
 mod face;
 #[path = "../package/mod.rs"]
-#[expect(dead_code, reason = "another test needs more of it")]
 mod package;
 
 use std::{ops::Range, path::PathBuf, sync::OnceLock};
