@@ -149,6 +149,8 @@ pub mod oauth;
 mod random;
 #[cfg(feature = "client")]
 pub mod records;
+#[cfg(feature = "repo")]
+pub mod repo;
 #[cfg(feature = "client")]
 pub mod scopes;
 #[cfg(feature = "client")]
@@ -158,6 +160,8 @@ pub mod store;
 #[cfg(all(test, feature = "client"))]
 mod test_lexicons;
 pub mod types;
+#[cfg(feature = "repo")]
+mod verifying_key;
 pub mod xrpc;
 
 #[cfg(feature = "client")]
