@@ -10,7 +10,7 @@ use p256::ecdsa::{Signature, SigningKey, signature::Signer as _};
 
 const DID: &str = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
 /// The public half of the key that is made of the byte 1, 32 times.
-const KEY: &str = "zDnaehNQomJnKr4waUsZdf3LxGR68C3U9PuPazhCxZFp9X8Yv";
+const KEY: &str = "zDnaeXxvmFHMHjqgQTbadpWG7gPHwnga1i7SMwxrV2BSdUjAD";
 
 /// A file in the making.
 #[derive(Default)]
