@@ -170,13 +170,8 @@ impl ResolverBuilder {
             development,
         };
         let dns = DidRecords::new(self.name_server);
-        let handles = handle::set_up(
-            self.handle_resolver,
-            dns.clone(),
-            untrusted.clone(),
-            configured,
-            development,
-        )?;
+        let handles =
+            handle::set_up(self.handle_resolver, dns.clone(), untrusted.clone(), configured, development)?;
         let cache = Cache::new(self.cache_lifetime, self.display_lifetime);
         Ok(Resolver { inner: Arc::new(Inner { handles, dids, dns, cache, untrusted }) })
     }

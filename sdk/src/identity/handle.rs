@@ -169,11 +169,9 @@ pub(super) fn set_up(
     development: bool,
 ) -> Result<HandleLookup, IdentityError> {
     match resolver {
-        HandleResolver::DnsAndWellKnown => Ok(HandleLookup::Public(Box::new(PublicLookup {
-            dns,
-            http: untrusted,
-            well_known: WELL_KNOWN,
-        }))),
+        HandleResolver::DnsAndWellKnown => {
+            Ok(HandleLookup::Public(Box::new(PublicLookup { dns, http: untrusted, well_known: WELL_KNOWN })))
+        }
         HandleResolver::Xrpc(url) => {
             let origin = configured_origin(&url, &configured)?;
             Ok(HandleLookup::Xrpc { origin, http: configured, development })

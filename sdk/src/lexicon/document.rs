@@ -55,7 +55,9 @@ impl PublishedLexicon {
         match document.get("lexicon").map(|version| version.to_value()) {
             Some(Ok(Value::Integer(1))) => {}
             Some(Ok(Value::Integer(version))) => {
-                return Err(format!("it is of version {version} of the lexicon language, and only version 1 is known"));
+                return Err(format!(
+                    "it is of version {version} of the lexicon language, and only version 1 is known"
+                ));
             }
             _ => return Err("it has no version (`lexicon`)".to_owned()),
         }

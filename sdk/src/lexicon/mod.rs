@@ -194,7 +194,11 @@ impl LexiconResolver {
     }
 
     /// The proof in a CAR file, or `None` if the server says that there is no such record.
-    async fn proof(&self, authority: &Authority, rkey: RecordKey) -> Result<Option<bytes::Bytes>, Box<Error>> {
+    async fn proof(
+        &self,
+        authority: &Authority,
+        rkey: RecordKey,
+    ) -> Result<Option<bytes::Bytes>, Box<Error>> {
         let pds = self.pds(authority);
         let params = get_record::Params::new(authority.did.clone(), COLLECTION.clone(), rkey);
         match ComAtprotoSync::over(&pds).get_record(params).await {

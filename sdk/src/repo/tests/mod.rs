@@ -85,3 +85,4 @@ fn e6_trees_have_the_roots_that_other_implementations_give_them() {
         root(&["3jqfcqzm3fp2j", "3jqfcqzm3fr2j", "3jqfcqzm3fs2j", "3jqfcqzm3ft2j", "3jqfcqzm4fc2j"]),
         "bafyreicmahysq4n6wfuxo522m6dpiy7z7qzym3dzs756t5n7nfdgccwq7m"
     );
+}
