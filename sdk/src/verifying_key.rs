@@ -7,8 +7,8 @@ use p256::ecdsa as nist;
 
 /// The digits of base 58 (the alphabet of Bitcoin, which multibase calls `base58btc`).
 const DIGITS: &[u8; 58] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
-/// A key has 35 bytes, which are at most 48 digits and the prefix.
-const LONGEST: usize = 64;
+/// The longest form of a key has 65 bytes, which are at most 89 digits.
+const LONGEST: usize = 100;
 /// The prefixes of the two kinds of keys (multicodec).
 const P256: [u8; 2] = [0x80, 0x24];
 const SECP256K1: [u8; 2] = [0xe7, 0x01];
@@ -48,6 +48,12 @@ pub struct InvalidVerifyingKey {
     pub problem: &'static str,
 }
 
+impl InvalidVerifyingKey {
+    fn new(text: &str, problem: &'static str) -> Self {
+        Self { text: text.chars().filter(|c| !c.is_control()).take(200).collect(), problem }
+    }
+}
+
 /// The signature is not one that the key's owner made for the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -70,10 +76,29 @@ impl VerifyingKey {
     ///
     /// Returns an error if the text is not a P-256 or secp256k1 public key.
     pub fn from_multibase(text: &str) -> Result<Self, InvalidVerifyingKey> {
-        Self::parse(text).map_err(|problem| InvalidVerifyingKey {
-            text: text.chars().filter(|c| !c.is_control()).take(200).collect(),
-            problem,
-        })
+        Self::parse(text).map_err(|problem| InvalidVerifyingKey::new(text, problem))
+    }
+
+    /// Parses the key of a verification method in a DID document: a `Multikey`, or one of the two types that preceded it,
+    /// with the curve in the name of the type and a point that may not be compressed.
+    ///
+    /// Returns `None` if the type is another one.
+    #[cfg(feature = "client")]
+    pub(crate) fn from_method(kind: &str, text: &str) -> Option<Result<Self, InvalidVerifyingKey>> {
+        let no_point = "it is not a point on its curve";
+        let parsed = match kind {
+            "Multikey" => Self::parse(text),
+            "EcdsaSecp256r1VerificationKey2019" => multibase_decode(text).and_then(|bytes| {
+                let key = nist::VerifyingKey::from_sec1_bytes(&bytes).map_err(|_| no_point)?;
+                Ok(Self(Curve::P256(key)))
+            }),
+            "EcdsaSecp256k1VerificationKey2019" => multibase_decode(text).and_then(|bytes| {
+                let key = secp256k1::VerifyingKey::from_sec1_bytes(&bytes).map_err(|_| no_point)?;
+                Ok(Self(Curve::Secp256k1(key)))
+            }),
+            _ => return None,
+        };
+        Some(parsed.map_err(|problem| InvalidVerifyingKey::new(text, problem)))
     }
 
     /// Parses a `did:key`.
@@ -93,19 +118,12 @@ impl VerifyingKey {
     pub fn from_did_key(text: &str) -> Result<Self, InvalidVerifyingKey> {
         match text.strip_prefix(DID_KEY) {
             Some(multibase) => Self::from_multibase(multibase),
-            None => Err(InvalidVerifyingKey {
-                text: text.chars().filter(|c| !c.is_control()).take(200).collect(),
-                problem: "it does not start with `did:key:`",
-            }),
+            None => Err(InvalidVerifyingKey::new(text, "it does not start with `did:key:`")),
         }
     }
 
     fn parse(text: &str) -> Result<Self, &'static str> {
-        let digits = text.strip_prefix('z').ok_or("it does not start with `z`, the sign of base 58")?;
-        if text.len() > LONGEST {
-            return Err("it is too long");
-        }
-        Self::from_bytes(&base58_decode(digits).ok_or("it is not base 58")?)
+        Self::from_bytes(&multibase_decode(text)?)
     }
 
     /// Reads a compressed point behind the prefix that names its curve.
@@ -180,6 +198,15 @@ impl fmt::Debug for VerifyingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.to_did_key())
     }
+}
+
+/// Decodes multibase in base 58, the only base that keys are written in.
+fn multibase_decode(text: &str) -> Result<Vec<u8>, &'static str> {
+    let digits = text.strip_prefix('z').ok_or("it does not start with `z`, the sign of base 58")?;
+    if text.len() > LONGEST {
+        return Err("it is too long");
+    }
+    base58_decode(digits).ok_or("it is not base 58")
 }
 
 /// Decodes base 58, the most significant digit first. The caller has limited the length, because this takes quadratic time.
@@ -293,6 +320,22 @@ mod tests {
         assert!(problem(&made(SECP256K1, [4; 33])).contains("point"));
         let error = VerifyingKey::from_did_key("did:web:example.com").unwrap_err();
         assert!(error.to_string().contains("`did:key:`"), "{error}");
+    }
+
+    #[cfg(feature = "client")]
+    #[test]
+    fn keys_of_older_did_documents_are_the_same_keys() {
+        let legacy = |kind: &str, text: &str| VerifyingKey::from_method(kind, text).unwrap().unwrap();
+        let p256 = VerifyingKey::from_did_key(P256_KEY).unwrap();
+        let k256 = VerifyingKey::from_did_key(K256_KEY).unwrap();
+        let (r1, k1) = ("EcdsaSecp256r1VerificationKey2019", "EcdsaSecp256k1VerificationKey2019");
+        assert_eq!(legacy(r1, "zxdM8dSstjrpZaRUwBmDvjGXweKuEMVN95A9oJBFjkWMh"), p256);
+        assert_eq!(legacy(k1, "z25z9DTpsiYYJKGsWmSPJK2NFN8PcJtZig12K59UgW7q5t"), k256);
+        let Curve::Secp256k1(key) = &k256.0 else { unreachable!() };
+        let whole = format!("z{}", base58_encode(key.to_sec1_point(false).as_bytes()));
+        assert_eq!(legacy(k1, &whole), k256);
+        assert!(VerifyingKey::from_method(r1, &whole).unwrap().is_err());
+        assert_eq!(VerifyingKey::from_method("JsonWebKey2020", &whole), None);
     }
 
     #[test]

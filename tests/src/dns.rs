@@ -113,7 +113,7 @@ fn answer(question: &[u8], table: &mut Table) -> Option<Vec<u8>> {
     out.extend_from_slice(asked);
     for text in texts.into_iter().flatten() {
         // Pointer to the name in the question, type TXT, class IN, a day to live.
-        out.extend_from_slice(&[0xc0, 12, 0, 16, 0, 1, 0, 1, 0, 1, 0x51, 0x80]);
+        out.extend_from_slice(&[0xc0, 12, 0, 16, 0, 1, 0, 1, 0x51, 0x80]);
         // Split in two character strings, as long records are.
         let (first, second) = text.as_bytes().split_at(text.len() / 2);
         out.extend_from_slice(&u16::try_from(text.len() + 2).ok()?.to_be_bytes());

@@ -77,9 +77,7 @@ pub enum ResolutionError {
         source: Box<IdentityError>,
     },
     /// The DID document of the account has no signing key, so that nothing can be proven.
-    #[error(
-        "{group} is published by {did}, whose DID document has no usable signing key (`#atproto`, of type `Multikey`)"
-    )]
+    #[error("{group} is published by {did}, whose DID document has no usable signing key (`#atproto`)")]
     SigningKey {
         /// The authority.
         group: LexiconGroup,

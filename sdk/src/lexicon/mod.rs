@@ -133,12 +133,12 @@ impl LexiconResolver {
             Ok(pds) => pds,
             Err(source) => return Err(unresolved(group, did, source)),
         };
-        let key = match document.signing_key().map(VerifyingKey::from_multibase) {
-            Some(Ok(key)) => key,
-            Some(Err(source)) => {
+        let key = match document.verifying_key() {
+            Ok(Some(key)) => key,
+            Ok(None) => return Err(ResolutionError::SigningKey { group: group.clone(), did, source: None }),
+            Err(source) => {
                 return Err(ResolutionError::SigningKey { group: group.clone(), did, source: Some(source) });
             }
-            None => return Err(ResolutionError::SigningKey { group: group.clone(), did, source: None }),
         };
         Ok(Authority { group: group.clone(), did, pds, key })
     }

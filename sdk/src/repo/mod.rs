@@ -112,7 +112,7 @@ impl VerifiedRecord {
 /// certainly does not contain it.
 ///
 /// `car` is the answer to `com.atproto.sync.getRecord`, and `key` the signing key in the account's DID document
-/// (`DidDocument::signing_key` with the feature `client`). The proof is for the moment at which the server made it: an
+/// (`DidDocument::verifying_key` with the feature `client`). The proof is for the moment at which the server made it: an
 /// older one is as valid as the newest.
 ///
 /// # Errors
@@ -128,7 +128,7 @@ impl VerifiedRecord {
 ///     did,
 ///     identity::Resolver,
 ///     nsid, record_key,
-///     repo::{VerifyingKey, verify_record},
+///     repo::verify_record,
 /// };
 ///
 /// # async fn example(resolver: Resolver) -> Result<(), Box<dyn std::error::Error>> {
@@ -136,7 +136,7 @@ impl VerifiedRecord {
 /// let (collection, rkey) = (nsid!("com.atproto.lexicon.schema"), record_key!("com.example.shop.item"));
 ///
 /// let document = resolver.resolve_did(&did).await?;
-/// let key = VerifyingKey::from_multibase(document.signing_key().ok_or("no signing key")?)?;
+/// let key = document.verifying_key()?.ok_or("no signing key")?;
 /// let client = PublicClient::new(&document.pds()?)?;
 /// let params = get_record::Params::new(did.clone(), collection.clone(), rkey.clone());
 /// let car = client.com_atproto_sync().get_record(params).await?.bytes(1 << 20).await?;
