@@ -1,6 +1,7 @@
 //! The command line: `codegen`, `codegen check`, `codegen import`.
 
 use std::fmt::Display;
+use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -8,9 +9,12 @@ use std::time::Instant;
 use clap::{Parser, Subcommand};
 
 use crate::import::{ImportError, ImportOptions, Summary, import};
+use atproto_sdk_codegen::bundle::bundle;
 use atproto_sdk_codegen::catalog::Catalog;
 use atproto_sdk_codegen::diagnostic::{Diagnostic, Rejected};
 use atproto_sdk_codegen::emit::{EmitError, Home, generate};
+use atproto_sdk_codegen::folder::FolderError;
+use atproto_sdk_codegen::json;
 use atproto_sdk_codegen::output::{OutputError, Plan};
 
 /// Makes Rust from Lexicon documents. Without a command it regenerates the bindings; files that are
@@ -72,6 +76,8 @@ enum CliError {
     Output(#[from] OutputError),
     #[error(transparent)]
     Import(#[from] ImportError),
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     #[error(
         "cannot find the workspace (a folder with codegen/ and sdk/) from here; give --lexicons and --out"
     )]
@@ -114,6 +120,9 @@ impl Cli {
         let start = Instant::now();
         let (catalog, plan) = self.plan(err)?;
         plan.apply()?;
+        if let Some(bundle) = self.bundle_plan(&catalog)? {
+            bundle.apply()?;
+        }
         let seconds = start.elapsed().as_secs_f64();
         let (counts, files, written, removed) =
             (catalog.counts(), plan.files(), plan.written(), plan.stale.len());
@@ -125,13 +134,15 @@ impl Cli {
 
     fn check(&self, out: &mut dyn Write, err: &mut dyn Write) -> Result<u8, CliError> {
         let (catalog, plan) = self.plan(err)?;
+        let bundle = self.bundle_plan(&catalog)?.unwrap_or_default();
         lines(out, &plan.lines());
+        lines(out, &bundle.lines());
         let (counts, files) = (catalog.counts(), plan.files());
-        if plan.is_empty() {
+        if plan.is_empty() && bundle.is_empty() {
             lines(out, &[format!("{counts}; {files} files, all as generated")]);
             return Ok(0);
         }
-        let differ = plan.written() + plan.stale.len();
+        let differ = plan.written() + plan.stale.len() + bundle.written();
         lines(err, &[format!("{differ} files differ from what `cargo run -p codegen` makes; run it")]);
         Ok(1)
     }
@@ -160,6 +171,21 @@ impl Cli {
         let files = generate(&catalog, &Home::sdk())?;
         let plan = Plan::for_rust(&self.out()?, files)?;
         Ok((catalog, plan))
+    }
+
+    /// The documents as the generator has them for the refs of other crates; not where other folders are given.
+    fn bundle_plan(&self, catalog: &Catalog) -> Result<Option<Plan>, CliError> {
+        let Some(workspace) = workspace().filter(|_| self.lexicons.is_none() && self.out.is_none()) else {
+            return Ok(None);
+        };
+        let mut values = Vec::new();
+        for document in catalog.documents() {
+            let bytes = fs::read(&document.path).map_err(FolderError::new("read", &document.path))?;
+            // The catalog has read the same file.
+            values.extend(json::parse(&bytes));
+        }
+        let file = (PathBuf::from("bundle.json"), bundle(&values));
+        Ok(Some(Plan::new(&workspace.join("codegen/generator/src"), vec![file], Vec::new())?))
     }
 
     fn lexicons(&self) -> Result<PathBuf, CliError> {

@@ -14,6 +14,39 @@ pub enum Severity {
     Warning,
 }
 
+/// What becomes of something that is wrong where errors are tolerated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The part at fault is passed over.
+    Ignored,
+    /// It is used as it stands.
+    Used,
+    /// The type is taken as `unknown`.
+    Unknown,
+    /// The variant of a union is left out; the union is open.
+    VariantLeftOut,
+    /// The type is taken as a string.
+    Text,
+    /// The definition is left out.
+    DefinitionLeftOut,
+    /// The document is left out.
+    DocumentLeftOut,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ignored => "ignored",
+            Self::Used => "used as it stands",
+            Self::Unknown => "taken as `unknown`",
+            Self::VariantLeftOut => "left out of the union, which is open",
+            Self::Text => "taken as a string",
+            Self::DefinitionLeftOut => "the definition is left out",
+            Self::DocumentLeftOut => "the document is left out",
+        })
+    }
+}
+
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -27,19 +60,41 @@ pub struct Diagnostic {
     pub json_path: String,
     /// What is wrong.
     pub problem: Problem,
+    /// What becomes of it if errors are tolerated; `None` for what is a warning in any case.
+    pub outcome: Option<Outcome>,
 }
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let severity = if self.severity == Severity::Error { "error" } else { "warning" };
-        write!(f, "{severity}: {}", self.file.display())?;
-        if let Some(Position { line, column }) = self.position {
+        write!(f, "{severity}: {}", self.without_severity())
+    }
+}
+
+impl Diagnostic {
+    /// The finding without the word `error` or `warning` in front.
+    pub fn without_severity(&self) -> impl fmt::Display {
+        Finding(self)
+    }
+}
+
+struct Finding<'d>(&'d Diagnostic);
+
+impl fmt::Display for Finding<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Diagnostic { file, position, json_path, problem, outcome, severity } = self.0;
+        write!(f, "{}", file.display())?;
+        if let Some(Position { line, column }) = position {
             write!(f, ":{line}:{column}")?;
         }
-        if !self.json_path.is_empty() {
-            write!(f, ": {}", self.json_path)?;
+        if !json_path.is_empty() {
+            write!(f, ": {json_path}")?;
         }
-        write!(f, ": {}", self.problem)
+        write!(f, ": {problem}")?;
+        match outcome {
+            Some(outcome) if *severity == Severity::Warning => write!(f, " ({outcome})"),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -157,6 +212,7 @@ fn hint(suggestion: &Option<String>) -> String {
 pub struct Report {
     /// In the order in which they were found.
     pub diagnostics: Vec<Diagnostic>,
+    errors: usize,
 }
 
 impl Report {
@@ -184,7 +240,26 @@ impl Report {
 
     /// How many errors there are.
     pub fn error_count(&self) -> usize {
-        self.diagnostics.iter().filter(|it| it.severity == Severity::Error).count()
+        self.errors
+    }
+
+    /// Says what becomes of the errors that were added since `mark` (a number of diagnostics), unless something narrower
+    /// is known.
+    pub fn set_outcome(&mut self, mark: usize, outcome: Outcome) {
+        for diagnostic in self.diagnostics.iter_mut().skip(mark) {
+            if diagnostic.severity == Severity::Error {
+                diagnostic.outcome.get_or_insert(outcome);
+            }
+        }
+    }
+
+    /// Turns every error into a warning that says what becomes of it.
+    pub fn tolerate(&mut self) {
+        self.set_outcome(0, Outcome::DocumentLeftOut);
+        for diagnostic in &mut self.diagnostics {
+            diagnostic.severity = Severity::Warning;
+        }
+        self.errors = 0;
     }
 
     fn add(
@@ -196,7 +271,9 @@ impl Report {
         problem: Problem,
     ) {
         let json_path = path.to_owned();
-        self.diagnostics.push(Diagnostic { severity, file: file.to_owned(), position, json_path, problem });
+        self.errors += usize::from(severity == Severity::Error);
+        let file = file.to_owned();
+        self.diagnostics.push(Diagnostic { severity, file, position, json_path, problem, outcome: None });
     }
 }
 

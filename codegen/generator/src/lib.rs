@@ -3,11 +3,18 @@
 //! Data flows one way: JSON text → [`document`] (parsed and checked) → [`catalog`] (refs resolved across documents) →
 //! [`model`] (names and types chosen) → [`emit`] (Rust text) → [`output`] (files).
 
+pub mod bundle;
 pub mod catalog;
+pub mod config;
 pub mod diagnostic;
 pub mod document;
 pub mod emit;
 pub mod folder;
+pub mod generator;
 pub mod json;
 pub mod model;
 pub mod output;
+pub mod pattern;
+pub mod renames;
+
+pub use generator::{Bindings, GenerateError, Generator, build};

@@ -67,6 +67,21 @@ impl Plan {
         Self::new(root, wanted, owned)
     }
 
+    /// Compares one generated file with the one in `root`.
+    pub fn for_file(root: &Path, file: GeneratedFile) -> Result<Self, OutputError> {
+        let path = root.join(&file.path);
+        match fs::read(&path) {
+            Ok(bytes) if !bytes.is_empty() && !bytes.starts_with(HEADER.as_bytes()) => {
+                return Err(OutputError::Foreign(path));
+            }
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(FolderError::new("read", &path)(error).into());
+            }
+            _ => {}
+        }
+        Self::new(root, vec![(file.path, file.text)], Vec::new())
+    }
+
     /// Compares `wanted` with what is in `root`; `owned` are the files there that may be removed.
     /// All paths are relative to `root`.
     pub fn new(

@@ -55,9 +55,6 @@ pub(super) const fn scan(bytes: &[u8], from: usize) -> Result<usize, &'static st
     if labels < 2 {
         return Err("it has fewer than three segments");
     }
-    if start - from > 254 {
-        return Err("its domain has more than 253 bytes");
-    }
     if bytes[from].is_ascii_digit() {
         return Err("its first segment begins with a digit");
     }
@@ -67,7 +64,10 @@ pub(super) const fn scan(bytes: &[u8], from: usize) -> Result<usize, &'static st
     if end - start > 63 || characters::run(bytes, start, ALPHANUMERIC) != end {
         return Err("its name is not made of at most 63 letters and digits");
     }
-    // 253 bytes, a dot and 63 bytes are the limit of 317 bytes.
+    // No limit for the domain alone: the network has NSIDs whose domain no name server could answer for.
+    if end - from > 317 {
+        return Err("it has more than 317 bytes");
+    }
     Ok(end)
 }
 

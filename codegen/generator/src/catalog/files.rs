@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::diagnostic::{Problem, Report};
+use crate::diagnostic::{Outcome, Problem, Report};
 use crate::document::Document;
 
 /// The file of a document, relative to the folder of documents.
@@ -15,6 +15,8 @@ pub(super) fn check_path(document: &Document, relative: &Path, report: &mut Repo
     if relative != expected {
         let expected = expected.display().to_string();
         let problem = Problem::WrongPath { expected, found: relative.display().to_string() };
+        let mark = report.diagnostics.len();
         report.error(&document.path, None, "id", problem);
+        report.set_outcome(mark, Outcome::Used);
     }
 }

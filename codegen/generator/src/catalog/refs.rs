@@ -1,41 +1,69 @@
-//! Whether every ref leads to something that may stand there (L6, L9).
+//! Whether every ref leads to something that may stand there (L6, L9), and what takes the place of those that do not.
 
 use std::collections::HashSet;
 
-use indexmap::IndexMap;
+use super::{
+    Catalog,
+    sites::{Site, SiteMut, sites, sites_mut},
+};
+use crate::{
+    diagnostic::{Outcome, Problem, Report, closest},
+    document::{DefId, Definition, Document, Reference, Schema, Text, Type, Union},
+};
 
-use super::Catalog;
-use crate::diagnostic::{Problem, Report, closest};
-use crate::document::{Body, DefId, Definition, Document, Reference, Schema, Type, Union};
+/// For how many refs a suggestion is sought: one takes a look at every NSID, and nobody reads hundreds.
+const MAX_SUGGESTIONS: usize = 50;
 
-/// What a ref is used for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Use {
-    /// `ref`: any schema, or a record.
-    Ref,
-    /// `union`: what carries a `$type`.
-    Variant,
+/// What happens to one place, in the order of [`sites`].
+#[derive(Debug)]
+enum Repair {
+    /// Nothing is wrong.
+    None,
+    /// It becomes `unknown`.
+    Unknown,
+    /// These variants stay.
+    Variants(Vec<Reference>),
+    /// It becomes a string with these known values.
+    Text(Vec<String>),
 }
 
-pub(super) fn check(catalog: &Catalog, report: &mut Report) {
-    for document in catalog.documents() {
-        for definition in document.defs.values() {
-            for (reference, usage) in references(definition) {
-                check_one(catalog, document, reference, usage, report);
+/// Checks every ref, and repairs the places of those that cannot be used.
+pub(super) fn resolve(catalog: &mut Catalog, report: &mut Report) {
+    drop_repeated(catalog, report);
+    let mut check = Check { catalog, report, suggestions: 0 };
+    let repairs: Vec<Vec<Vec<Repair>>> = catalog
+        .documents()
+        .map(|document| document.defs.values().map(|it| check.definition(document, it)).collect())
+        .collect();
+    for (document, repairs) in catalog.documents.values_mut().zip(repairs) {
+        for (definition, repairs) in document.defs.values_mut().zip(repairs) {
+            for (site, repair) in sites_mut(definition).into_iter().zip(repairs) {
+                apply(site, repair);
             }
         }
     }
-    // Circles are looked for only among refs that lead somewhere.
-    if report.error_count() == 0 {
-        check_circles(catalog, report);
+}
+
+fn apply(site: SiteMut<'_>, repair: Repair) {
+    match (site, repair) {
+        (_, Repair::None) => {}
+        (SiteMut::Messages(union) | SiteMut::Type(Type::Union(union)), Repair::Variants(refs)) => {
+            *union = Union { refs, closed: false };
+        }
+        (SiteMut::Messages(union), _) => *union = Union { refs: Vec::new(), closed: false },
+        (SiteMut::Type(ty), Repair::Text(known_values)) => {
+            *ty = Type::String(Text { known_values, ..Text::default() });
+        }
+        (SiteMut::Type(ty), _) => *ty = Type::Unknown,
     }
 }
 
 /// Removes union variants that two refs name (`#a` and `nsid#a`).
-pub(super) fn drop_repeated(documents: &mut IndexMap<String, Document>, report: &mut Report) {
-    for document in documents.values_mut() {
+fn drop_repeated(catalog: &mut Catalog, report: &mut Report) {
+    for document in catalog.documents.values_mut() {
         for definition in document.defs.values_mut() {
-            for union in unions_of(definition) {
+            for site in sites_mut(definition) {
+                let (SiteMut::Messages(union) | SiteMut::Type(Type::Union(union))) = site else { continue };
                 let mut seen = HashSet::new();
                 union.refs.retain(|reference| {
                     let new = seen.insert(reference.resolve(&document.id));
@@ -50,146 +78,150 @@ pub(super) fn drop_repeated(documents: &mut IndexMap<String, Document>, report: 
     }
 }
 
-fn check_one(catalog: &Catalog, document: &Document, reference: &Reference, usage: Use, report: &mut Report) {
-    let target = reference.resolve(&document.id);
-    let problem = match catalog.definition(&target) {
-        None => Problem::UnresolvedRef {
-            reference: reference.to_string(),
-            suggestion: suggestion(catalog, document, reference, &target),
-        },
-        Some(Definition::Record(_)) => return,
-        Some(Definition::Schema(schema)) => match (usage, &schema.ty) {
-            (Use::Ref, Type::Params(_)) => wrong("a type", reference, "params"),
-            (Use::Variant, ty) if !matches!(ty, Type::Object(_)) => {
-                wrong("an object or a record", reference, ty.name())
-            }
-            _ => return,
-        },
-        Some(Definition::Query(_)) => wrong("a type", reference, "query"),
-        Some(Definition::Procedure(_)) => wrong("a type", reference, "procedure"),
-        Some(Definition::Subscription(_)) => wrong("a type", reference, "subscription"),
-        Some(Definition::PermissionSet(_)) => wrong("a type", reference, "permission-set"),
-    };
-    report.error(&document.path, reference.position, &reference.json_path, problem);
+struct Check<'c> {
+    catalog: &'c Catalog,
+    report: &'c mut Report,
+    suggestions: usize,
 }
 
-fn wrong(expected: &'static str, reference: &Reference, found: &'static str) -> Problem {
+impl Check<'_> {
+    fn definition(&mut self, document: &Document, definition: &Definition) -> Vec<Repair> {
+        let repair = |site| match site {
+            Site::Ref(reference) => self.reference(document, reference),
+            Site::Union(union) => self.union(document, union),
+        };
+        sites(definition).into_iter().map(repair).collect()
+    }
+
+    fn reference(&mut self, document: &Document, reference: &Reference) -> Repair {
+        let wrong = match self.catalog.definition(&reference.resolve(&document.id)) {
+            None => return self.unresolved(document, reference, Outcome::Unknown),
+            Some(definition) => not_a_type(definition),
+        };
+        match wrong {
+            None => Repair::None,
+            Some(found) => {
+                self.add(document, reference, wrong_target("a type", reference, found), Outcome::Unknown)
+            }
+        }
+    }
+
+    /// Variants carry a `$type`: objects and records. A union of strings, which the network has, is a string.
+    fn union(&mut self, document: &Document, union: &Union) -> Repair {
+        let targets: Vec<(&Reference, Option<&Definition>)> = union
+            .refs
+            .iter()
+            .map(|reference| (reference, self.catalog.definition(&reference.resolve(&document.id))))
+            .collect();
+        let is_text = !targets.is_empty() && targets.iter().all(|(_, target)| target.is_some_and(is_string));
+        let mut kept = Vec::new();
+        for (reference, target) in &targets {
+            let outcome = if is_text { Outcome::Text } else { Outcome::VariantLeftOut };
+            match target.map(|target| not_a_variant(target).map(|found| (found, not_a_type(target)))) {
+                None => {
+                    self.unresolved(document, reference, outcome);
+                }
+                Some(None) => kept.push((*reference).clone()),
+                Some(Some((found, not_a_type))) => {
+                    let expected = if not_a_type.is_some() { "a type" } else { "an object or a record" };
+                    self.add(document, reference, wrong_target(expected, reference, found), outcome);
+                }
+            }
+        }
+        if kept.len() == targets.len() {
+            Repair::None
+        } else if is_text {
+            let values = targets.iter().flat_map(|(reference, target)| {
+                target.map(|it| known_values(it, &reference.resolve(&document.id))).unwrap_or_default()
+            });
+            Repair::Text(values.collect())
+        } else {
+            Repair::Variants(kept)
+        }
+    }
+
+    fn unresolved(&mut self, document: &Document, reference: &Reference, outcome: Outcome) -> Repair {
+        let suggestion = (self.suggestions < MAX_SUGGESTIONS).then(|| self.suggestion(document, reference));
+        self.suggestions += 1;
+        let problem =
+            Problem::UnresolvedRef { reference: reference.to_string(), suggestion: suggestion.flatten() };
+        self.add(document, reference, problem, outcome)
+    }
+
+    fn add(
+        &mut self,
+        document: &Document,
+        reference: &Reference,
+        problem: Problem,
+        outcome: Outcome,
+    ) -> Repair {
+        let mark = self.report.diagnostics.len();
+        self.report.error(&document.path, reference.position, &reference.json_path, problem);
+        self.report.set_outcome(mark, outcome);
+        Repair::Unknown
+    }
+
+    /// A definition of the named document, or the same name in a document whose NSID is close.
+    fn suggestion(&self, document: &Document, reference: &Reference) -> Option<String> {
+        let target = reference.resolve(&document.id);
+        let externals = self.catalog.externals().iter();
+        if let Some(owner) = self
+            .catalog
+            .document(&target.nsid)
+            .or_else(|| externals.clone().find_map(|it| it.document(&target.nsid)))
+        {
+            if owner.left_out.contains(&target.name) {
+                return None;
+            }
+            let name = closest(&target.name, owner.defs.keys().map(String::as_str))?;
+            let nsid = reference.nsid.clone();
+            return Some(Reference { nsid, name, ..reference.clone() }.to_string());
+        }
+        let external = externals.flat_map(|it| it.catalog.documents());
+        let candidates = self.catalog.documents().chain(external).map(|it| it.id.as_str());
+        let nsid = closest(&target.nsid, candidates.filter(|it| *it != document.id))?;
+        let id = DefId { nsid: nsid.clone(), name: target.name };
+        self.catalog.definition(&id)?;
+        Some(Reference { nsid: Some(nsid), ..reference.clone() }.to_string())
+    }
+}
+
+fn wrong_target(expected: &'static str, reference: &Reference, found: &'static str) -> Problem {
     Problem::WrongTarget { expected, reference: reference.to_string(), found }
 }
 
-/// A definition of the named document, or the same name in a document whose NSID is close.
-fn suggestion(
-    catalog: &Catalog,
-    document: &Document,
-    reference: &Reference,
-    target: &DefId,
-) -> Option<String> {
-    if let Some(owner) = catalog.document(&target.nsid) {
-        let name = closest(&target.name, owner.defs.keys().map(String::as_str))?;
-        let nsid = reference.nsid.clone();
-        return Some(Reference { nsid, name, ..reference.clone() }.to_string());
-    }
-    let nsid =
-        closest(&target.nsid, catalog.documents().map(|it| it.id.as_str()).filter(|it| *it != document.id))?;
-    catalog
-        .document(&nsid)?
-        .defs
-        .contains_key(&target.name)
-        .then(|| Reference { nsid: Some(nsid), ..reference.clone() }.to_string())
-}
-
-/// Named refs (L2 allows none, some documents have them) must end at a type.
-fn check_circles(catalog: &Catalog, report: &mut Report) {
-    for document in catalog.documents() {
-        for name in document.defs.keys() {
-            let start = DefId { nsid: document.id.clone(), name: name.clone() };
-            let mut chain = vec![start.clone()];
-            while let Some(Definition::Schema(Schema { ty: Type::Ref(next), .. })) =
-                chain.last().and_then(|id| catalog.definition(id))
-            {
-                let here = chain.last().map(|id| id.nsid.clone()).unwrap_or_default();
-                let target = next.resolve(&here);
-                if target == start {
-                    let names: Vec<String> = chain.iter().map(|id| format!("`{id}`")).collect();
-                    let problem = Problem::RefCircle(names.join(" → "));
-                    let position = catalog.definition(&start).map(Definition::position);
-                    report.error(&document.path, position, &format!("defs.{name}"), problem);
-                }
-                // A circle that `start` only leads into is reported at its own members.
-                if chain.contains(&target) {
-                    break;
-                }
-                chain.push(target);
-            }
-        }
-    }
-}
-
-fn references(definition: &Definition) -> Vec<(&Reference, Use)> {
-    let mut found = Vec::new();
+/// What a definition is that no ref may lead to.
+fn not_a_type(definition: &Definition) -> Option<&'static str> {
     match definition {
-        Definition::Record(it) => {
-            it.object.properties.values().for_each(|schema| collect(schema, &mut found))
-        }
-        Definition::Query(it) => collect_body(&it.output, &mut found),
-        Definition::Procedure(it) => {
-            collect_body(&it.input, &mut found);
-            collect_body(&it.output, &mut found);
-        }
-        Definition::Subscription(it) => {
-            let refs = it.message.iter().flat_map(|message| &message.schema.refs);
-            found.extend(refs.map(|reference| (reference, Use::Variant)));
-        }
-        Definition::Schema(schema) => collect(schema, &mut found),
-        Definition::PermissionSet(_) => {}
-    }
-    found
-}
-
-fn collect_body<'a>(body: &'a Option<Body>, found: &mut Vec<(&'a Reference, Use)>) {
-    if let Some(schema) = body.as_ref().and_then(|it| it.schema.as_ref()) {
-        collect(schema, found);
+        Definition::Record(_) => None,
+        Definition::Schema(Schema { ty: Type::Params(_), .. }) => Some("params"),
+        Definition::Schema(_) => None,
+        Definition::Query(_) => Some("query"),
+        Definition::Procedure(_) => Some("procedure"),
+        Definition::Subscription(_) => Some("subscription"),
+        Definition::PermissionSet(_) => Some("permission-set"),
     }
 }
 
-fn collect<'a>(schema: &'a Schema, found: &mut Vec<(&'a Reference, Use)>) {
-    match &schema.ty {
-        Type::Ref(reference) => found.push((reference, Use::Ref)),
-        Type::Union(union) => found.extend(union.refs.iter().map(|it| (it, Use::Variant))),
-        Type::Array(array) => collect(&array.items, found),
-        Type::Object(object) => object.properties.values().for_each(|it| collect(it, found)),
-        _ => {}
-    }
-}
-
-fn unions_of(definition: &mut Definition) -> Vec<&mut Union> {
-    let mut found = Vec::new();
+/// What a definition is that cannot be the variant of a union.
+fn not_a_variant(definition: &Definition) -> Option<&'static str> {
     match definition {
-        Definition::Record(it) => {
-            it.object.properties.values_mut().for_each(|it| collect_unions(it, &mut found))
-        }
-        Definition::Query(it) => {
-            it.output
-                .iter_mut()
-                .filter_map(|it| it.schema.as_mut())
-                .for_each(|it| collect_unions(it, &mut found));
-        }
-        Definition::Procedure(it) => {
-            let bodies = it.input.iter_mut().chain(&mut it.output);
-            bodies.filter_map(|it| it.schema.as_mut()).for_each(|it| collect_unions(it, &mut found));
-        }
-        Definition::Subscription(it) => found.extend(it.message.iter_mut().map(|it| &mut it.schema)),
-        Definition::Schema(schema) => collect_unions(schema, &mut found),
-        Definition::PermissionSet(_) => {}
+        Definition::Schema(schema) if !matches!(schema.ty, Type::Object(_)) => Some(schema.ty.name()),
+        _ => not_a_type(definition),
     }
-    found
 }
 
-fn collect_unions<'a>(schema: &'a mut Schema, found: &mut Vec<&'a mut Union>) {
-    match &mut schema.ty {
-        Type::Union(union) => found.push(union),
-        Type::Array(array) => collect_unions(&mut array.items, found),
-        Type::Object(object) => object.properties.values_mut().for_each(|it| collect_unions(it, found)),
-        _ => {}
+fn is_string(definition: &Definition) -> bool {
+    matches!(definition, Definition::Schema(Schema { ty: Type::Token | Type::String(_), .. }))
+}
+
+/// The values that a definition of a string names. A token is one itself.
+fn known_values(definition: &Definition, id: &DefId) -> Vec<String> {
+    match definition {
+        Definition::Schema(Schema { ty: Type::Token, .. }) => vec![id.to_string()],
+        Definition::Schema(Schema { ty: Type::String(text), .. }) => {
+            text.known_values.iter().chain(&text.allowed).cloned().collect()
+        }
+        _ => Vec::new(),
     }
 }

@@ -147,7 +147,7 @@ fn l1_every_error_of_every_document_is_reported() {
         ("two", r#""a": {"type": "token"}"#),
     ])
     .unwrap_err();
-    assert_eq!(error.lines().count(), 4, "{error}");
+    assert_eq!(error.lines().count(), 5, "{error}");
     assert!(error.lines().last().unwrap().contains("expected one document with the id `com.example.two`"));
 }
 

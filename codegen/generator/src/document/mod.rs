@@ -8,12 +8,13 @@ mod reference;
 mod syntax;
 mod types;
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use indexmap::IndexMap;
 
 pub use crate::json::Position;
 pub use reference::{DefId, Reference};
+pub(crate) use syntax::is_nsid;
 pub use types::{Array, Blob, Boolean, Bytes, Format, Integer, Object, Params, Schema, Text, Type, Union};
 
 /// One Lexicon document (L1).
@@ -25,6 +26,8 @@ pub struct Document {
     pub description: Option<String>,
     /// Definitions by name, in document order.
     pub defs: IndexMap<String, Definition>,
+    /// The names of definitions that cannot be used, and are not among [`defs`](Self::defs).
+    pub left_out: BTreeSet<String>,
     /// The source file, for messages.
     pub path: PathBuf,
 }

@@ -5,7 +5,6 @@ pub(crate) fn is_nsid(text: &str) -> bool {
     let Some((authority, name)) = text.rsplit_once('.') else { return false };
     let labels: Vec<&str> = authority.split('.').collect();
     text.len() <= 317
-        && authority.len() <= 253
         && labels.len() >= 2
         && labels.iter().all(|label| is_label(label))
         && !authority.starts_with(|c: char| c.is_ascii_digit())

@@ -46,6 +46,13 @@ pub enum Type {
     Unknown,
 }
 
+impl Schema {
+    /// What takes the place of a schema that cannot be used.
+    pub(super) fn unknown(position: Position) -> Self {
+        Self { description: None, position, ty: Type::Unknown }
+    }
+}
+
 impl Type {
     /// The type's name in Lexicon.
     pub fn name(&self) -> &'static str {

@@ -3,6 +3,8 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
+use crate::{pattern::Pattern, renames::Renames};
+
 /// The crate that generated code is a part of, and what it looks like there.
 #[derive(Debug, Clone)]
 pub struct Home {
@@ -11,8 +13,21 @@ pub struct Home {
     /// The module that the generated files make up.
     pub(super) api: TokenStream,
     pub(super) accessors: Accessors,
+    /// Names chosen by hand.
+    pub(super) renames: Renames,
+    /// Traits that types derive beside their own.
+    pub(super) derives: Vec<Derive>,
     /// Features of the crate that switch namespaces on.
     pub(super) features: &'static [(&'static str, &'static str)],
+}
+
+/// Traits that some types derive.
+#[derive(Debug, Clone)]
+pub struct Derive {
+    /// The documents whose types are meant.
+    pub documents: Vec<Pattern>,
+    /// Paths of derive macros, such as `schemars::JsonSchema`.
+    pub traits: Vec<String>,
 }
 
 /// How clients get the methods of a namespace.
@@ -33,6 +48,8 @@ impl Home {
             sdk: quote!(crate),
             api: quote!(crate::api),
             accessors: Accessors::Inherent,
+            renames: Renames::default(),
+            derives: Vec::new(),
             features: &[("app.bsky", "app-bsky"), ("chat.bsky", "chat-bsky"), ("tools.ozone", "tools-ozone")],
         }
     }
@@ -53,7 +70,32 @@ impl Home {
                 quote!(crate::#path)
             }
         };
-        Ok(Self { sdk: quote!(::atproto_sdk), api, accessors: Accessors::Extension, features: &[] })
+        let (sdk, accessors, renames) = (quote!(::atproto_sdk), Accessors::Extension, Renames::default());
+        Ok(Self { sdk, api, accessors, renames, derives: Vec::new(), features: &[] })
+    }
+
+    /// The same with the runtime under another path, for crates that depend on it by another name.
+    ///
+    /// # Errors
+    /// If `path` is not a path.
+    pub fn with_runtime(mut self, path: &str) -> Result<Self, syn::Error> {
+        let path: syn::Path = syn::parse_str(path)?;
+        self.sdk = quote!(#path);
+        Ok(self)
+    }
+
+    /// The same with further traits that types derive.
+    #[must_use]
+    pub fn with_derives(mut self, derives: Vec<Derive>) -> Self {
+        self.derives = derives;
+        self
+    }
+
+    /// The same with names chosen by hand.
+    #[must_use]
+    pub fn with_renames(mut self, renames: Renames) -> Self {
+        self.renames = renames;
+        self
     }
 
     /// The same with another kind of accessors.
@@ -69,6 +111,43 @@ impl Home {
             Accessors::Inherent => quote!(#[cfg(feature = "client")]),
             Accessors::Extension | Accessors::Absent => TokenStream::new(),
         }
+    }
+
+    /// The attribute for what types of a document derive beside their own.
+    pub(super) fn derive(&self, nsid: &str) -> Option<TokenStream> {
+        let is_meant = |derive: &&Derive| derive.documents.iter().any(|it| it.matches(nsid));
+        // Where they were read, they have been checked.
+        let traits: Vec<syn::Path> = self
+            .derives
+            .iter()
+            .filter(is_meant)
+            .flat_map(|derive| &derive.traits)
+            .filter_map(|path| syn::parse_str(path).ok())
+            .collect();
+        (!traits.is_empty()).then(|| quote!(#[derive(#(#traits),*)]))
+    }
+
+    /// The lints that generated code does not keep to, and why.
+    pub(super) fn lints(&self) -> &'static [(&'static str, &'static str)] {
+        const OWN: &[(&str, &str)] = &[
+            ("missing_docs", "not everything has a description in its lexicon"),
+            ("deprecated", "what is deprecated must be decoded and encoded all the same"),
+            ("clippy::exhaustive_structs", "the structs of methods and permission sets have no fields"),
+            ("clippy::too_many_arguments", "constructors take what the lexicon requires"),
+            ("clippy::enum_variant_names", "variants are named as in the lexicon"),
+        ];
+        // Other crates have lints of their own, which are about code that people write.
+        const FOREIGN: &[(&str, &str)] = &[
+            ("missing_docs", "not everything has a description in its lexicon"),
+            ("deprecated", "what is deprecated must be decoded and encoded all the same"),
+            ("unreachable_pub", "whether it can be reached is for the crate to say"),
+            ("dead_code", "not everything in a lexicon is used"),
+            ("clippy::all", "names and shapes are those of the lexicons"),
+            ("clippy::pedantic", "names and shapes are those of the lexicons"),
+            ("clippy::nursery", "names and shapes are those of the lexicons"),
+            ("clippy::exhaustive_structs", "the structs of methods and permission sets have no fields"),
+        ];
+        if self.accessors == Accessors::Inherent { OWN } else { FOREIGN }
     }
 
     /// The feature that switches a namespace on.

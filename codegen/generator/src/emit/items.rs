@@ -16,8 +16,8 @@ use crate::model::{
 pub(super) fn item(item: &Item, nsid: &str, home: &Home) -> TokenStream {
     match item {
         Item::Struct(it) => structure(it, nsid, home),
-        Item::Union(it) => union(it, home),
-        Item::Strings(it) => strings(it, home),
+        Item::Union(it) => union(it, nsid, home),
+        Item::Strings(it) => strings(it, nsid, home),
         Item::Alias { name, docs: about, ty: target } => {
             let (name, docs, target) = (ident(name), docs(about), ty(target));
             quote!(#docs pub type #name = #target;)
@@ -88,6 +88,7 @@ fn structure(it: &Struct, nsid: &str, home: &Home) -> TokenStream {
         }
     });
     let default = it.fields.iter().all(|field| field.presence != Presence::Required).then(|| quote!(Default));
+    let derive = if is_params { None } else { home.derive(nsid) };
     let behaviour = behaviour(it, home);
     let construction = construction(it, home);
     let record = match &it.kind {
@@ -102,6 +103,7 @@ fn structure(it: &Struct, nsid: &str, home: &Home) -> TokenStream {
     quote! {
         #about
         #[derive(Clone, #default)]
+        #derive
         #[non_exhaustive]
         pub struct #name {
             #(#fields,)*
@@ -164,7 +166,7 @@ fn param_default(default: &Literal) -> TokenStream {
             let value = proc_macro2::Literal::i64_unsuffixed(*value);
             quote!(Integer(#value))
         }
-        Literal::Text(value) => quote!(Text(#value)),
+        Literal::Text(value) | Literal::Variant { text: value, .. } => quote!(Text(#value)),
     }
 }
 
@@ -194,7 +196,7 @@ fn rule(rule: &Rule) -> TokenStream {
             let value = proc_macro2::Literal::i64_unsuffixed(*value);
             quote!(ConstInteger(#value))
         }
-        Rule::Const(Literal::Text(value)) => quote!(ConstText(#value)),
+        Rule::Const(Literal::Text(value) | Literal::Variant { text: value, .. }) => quote!(ConstText(#value)),
         Rule::Accept(values) => quote!(Accept(&[#(#values),*])),
         Rule::Each(rules) => {
             let rules = rules.iter().map(self::rule);
@@ -326,8 +328,8 @@ fn default_value(field: &Field) -> Option<TokenStream> {
     })
 }
 
-fn union(it: &Union, home: &Home) -> TokenStream {
-    let sdk = &home.sdk;
+fn union(it: &Union, nsid: &str, home: &Home) -> TokenStream {
+    let (sdk, derive) = (&home.sdk, home.derive(nsid));
     let (name, docs_of_union) = (ident(&it.name), docs(&it.docs));
     let variants = it.variants.iter().map(|variant| {
         let (name, ty, doc) = (ident(&variant.name), ty(&variant.ty), format!(" `{}`", variant.tag));
@@ -349,6 +351,7 @@ fn union(it: &Union, home: &Home) -> TokenStream {
     quote! {
         #docs_of_union
         #[derive(Clone)]
+        #derive
         #[non_exhaustive]
         pub enum #name {
             #(#variants,)*
@@ -358,8 +361,8 @@ fn union(it: &Union, home: &Home) -> TokenStream {
     }
 }
 
-fn strings(it: &Strings, home: &Home) -> TokenStream {
-    let sdk = &home.sdk;
+fn strings(it: &Strings, nsid: &str, home: &Home) -> TokenStream {
+    let (sdk, derive) = (&home.sdk, home.derive(nsid));
     let (name, docs_of_strings) = (ident(&it.name), docs(&it.docs));
     let variants = it.values.iter().map(|value| {
         let (docs, name) = (docs(&value.docs), ident(&value.name));
@@ -379,6 +382,7 @@ fn strings(it: &Strings, home: &Home) -> TokenStream {
     quote! {
         #docs_of_strings
         #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        #derive
         #[non_exhaustive]
         pub enum #name {
             #(#variants,)*

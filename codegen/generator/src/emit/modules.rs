@@ -6,7 +6,7 @@ use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
 use super::{
-    FORMAT, Home, accessor, items, method,
+    FORMAT, Home, accessor, items, method, render,
     tokens::{ident, inner_docs},
 };
 use crate::model::{Docs, Model, Module};
@@ -22,6 +22,33 @@ struct Node<'m> {
 
 /// Every file as tokens, in the order of its path.
 pub(super) fn files(model: &Model, home: &Home) -> Vec<(PathBuf, TokenStream)> {
+    let root = tree(model);
+    let mut files = Vec::new();
+    let tree = Tree { model, home };
+    tree.write(&root, &mut Vec::new(), &mut files);
+    files.sort_by(|(a, _), (b, _)| a.cmp(b));
+    files
+}
+
+/// The text of all modules in one file. Nothing in it stands before the first item, as `include!` wants it.
+pub(super) fn one_file(model: &Model, home: &Home) -> Result<String, syn::Error> {
+    let root = tree(model);
+    let tree = Tree { model, home };
+    let lints: String = home
+        .lints()
+        .iter()
+        .map(|(lint, reason)| format!("#[allow({lint}, reason = {reason:?})]\n"))
+        .collect();
+    let mut modules = String::new();
+    for (name, child) in &root.children {
+        modules.push_str(&lints);
+        tree.write_inline(name, child, &mut modules)?;
+    }
+    let call = home.sdk.to_string().replace(' ', "");
+    Ok(format!("{call}::__generated! {{ format: {FORMAT}, {{\n{modules}}} }}\n"))
+}
+
+fn tree(model: &Model) -> Node<'_> {
     let mut root = Node::default();
     for module in &model.modules {
         let mut node = &mut root;
@@ -32,11 +59,7 @@ pub(super) fn files(model: &Model, home: &Home) -> Vec<(PathBuf, TokenStream)> {
         }
         node.module = Some(module);
     }
-    let mut files = Vec::new();
-    let tree = Tree { model, home };
-    tree.write(&root, &mut Vec::new(), &mut files);
-    files.sort_by(|(a, _), (b, _)| a.cmp(b));
-    files
+    root
 }
 
 /// What all files share.
@@ -47,30 +70,54 @@ struct Tree<'m> {
 
 impl Tree<'_> {
     fn write(&self, node: &Node<'_>, path: &mut Vec<String>, files: &mut Vec<(PathBuf, TokenStream)>) {
-        let Self { model, home } = *self;
+        let Self { home, .. } = *self;
         let children = node.children.iter().map(|(name, child)| {
             let (name, feature) = (ident(name), home.feature(&child.nsid));
             quote!(#feature pub mod #name;)
         });
+        let children: TokenStream = children.collect();
         if path.is_empty() {
-            files.push(("mod.rs".into(), root(home, children.collect())));
+            files.push(("mod.rs".into(), root(home, children)));
         } else {
-            let accessor =
-                model.groups.get(&node.nsid).map(|group| accessor::accessor(model, home, &node.nsid, group));
-            let title = match node.module {
-                Some(module) => inner_docs(&module.docs),
-                None => inner_docs(&Docs { paragraphs: vec![format!("`{}`", node.nsid)], deprecated: None }),
-            };
-            let contents = node.module.map(|module| contents(module, home)).unwrap_or_default();
-            let body = quote!(#(#children)* #accessor #contents);
-            let imports = imports(&body, home, node.module.is_none());
-            files.push((file(node, path), quote!(#title #imports #body)));
+            files.push((file(node, path), self.body(node, children)));
         }
         for (name, child) in &node.children {
             path.push(name.clone());
             self.write(child, path, files);
             path.pop();
         }
+    }
+
+    /// A module with the modules below it, as text.
+    fn write_inline(&self, name: &str, node: &Node<'_>, text: &mut String) -> Result<(), syn::Error> {
+        let mut inner = render::file(self.body(node, TokenStream::new()))?;
+        for (name, child) in &node.children {
+            inner.push('\n');
+            self.write_inline(name, child, &mut inner)?;
+        }
+        text.push_str(&format!("pub mod {} {{\n", ident(name)));
+        for line in inner.lines() {
+            text.push_str(if line.is_empty() { "" } else { "    " });
+            text.push_str(line);
+            text.push('\n');
+        }
+        text.push_str("}\n");
+        Ok(())
+    }
+
+    /// What stands in a module beside the modules below it.
+    fn body(&self, node: &Node<'_>, children: TokenStream) -> TokenStream {
+        let Self { model, home } = *self;
+        let accessor =
+            model.groups.get(&node.nsid).map(|group| accessor::accessor(model, home, &node.nsid, group));
+        let title = match node.module {
+            Some(module) => inner_docs(&module.docs),
+            None => inner_docs(&Docs { paragraphs: vec![format!("`{}`", node.nsid)], deprecated: None }),
+        };
+        let contents = node.module.map(|module| contents(module, home)).unwrap_or_default();
+        let body = quote!(#children #accessor #contents);
+        let imports = imports(&body, home, node.module.is_none());
+        quote!(#title #imports #body)
     }
 }
 
@@ -99,13 +146,14 @@ fn root(home: &Home, modules: TokenStream) -> TokenStream {
         ],
         deprecated: None,
     });
+    let lints = home.lints().iter().map(|(lint, reason)| {
+        // The names stand in this crate.
+        let lint: TokenStream = lint.parse().unwrap_or_default();
+        quote!(#![allow(#lint, reason = #reason)])
+    });
     quote! {
         #docs
-        #![allow(missing_docs, reason = "not everything has a description in its lexicon")]
-        #![allow(deprecated, reason = "what is deprecated must be decoded and encoded all the same")]
-        #![allow(clippy::exhaustive_structs, reason = "the structs of methods and permission sets have no fields")]
-        #![allow(clippy::too_many_arguments, reason = "constructors take what the lexicon requires")]
-        #![allow(clippy::enum_variant_names, reason = "variants are named as in the lexicon")]
+        #(#lints)*
         #sdk::__generated! { format: #format, { #modules } }
     }
 }

@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 
-use crate::model::{self, Docs, Literal, RustType};
+use crate::model::{self, Docs, Literal, ModulePath, RustType};
 
 /// Width at which documentation is broken.
 const DOC_WIDTH: usize = 108;
@@ -93,9 +93,13 @@ pub(super) fn ty(ty: &RustType) -> TokenStream {
 }
 
 /// The path of a generated module, from anywhere in `api`.
-pub(super) fn module_path(path: &[String]) -> TokenStream {
-    let segments = path.iter().map(|segment| ident(segment));
-    quote!(api #(::#segments)*)
+fn module_path(path: &ModulePath) -> TokenStream {
+    let segments = path.segments.iter().map(|segment| ident(segment));
+    // The root of another crate's bindings has been checked where it was read.
+    match path.root.as_deref().and_then(|root| syn::parse_str::<syn::Path>(root).ok()) {
+        Some(root) => quote!(#root #(::#segments)*),
+        None => quote!(api #(::#segments)*),
+    }
 }
 
 /// How a constructor takes a value: its type, and the expression that makes the field's value of it.
@@ -130,6 +134,10 @@ pub(super) fn literal(value: &Literal, ty: &RustType) -> TokenStream {
         (Literal::Integer(value), _) => {
             let value = proc_macro2::Literal::i64_unsuffixed(*value);
             quote!(#value)
+        }
+        (Literal::Variant { name, .. }, ty) => {
+            let (ty, name) = (self::ty(ty), ident(name));
+            quote!(<#ty>::#name)
         }
         (Literal::Text(value), RustType::String) => quote!(#value.to_owned()),
         (Literal::Text(value), ty) => {

@@ -12,7 +12,7 @@ use indexmap::IndexMap;
 
 pub use cursor::{JsonError, JsonProblem, MAX_DEPTH};
 pub use parse::{parse, parse_object_literal};
-pub use print::to_pretty;
+pub use print::{to_compact, to_pretty};
 
 /// Where something stands in its source file; both count from 1, the column in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

@@ -1,4 +1,4 @@
-//! Pretty JSON: two spaces, one member or element a line, a newline at the end.
+//! JSON as text: for people with two spaces, one member or element a line and a newline at the end; or compact.
 
 use super::{Kind, Value};
 
@@ -8,6 +8,37 @@ pub fn to_pretty(value: &Value) -> String {
     write_value(value, 0, &mut text);
     text.push('\n');
     text
+}
+
+/// The text of a value without any space.
+pub fn to_compact(value: &Value) -> String {
+    let mut text = String::new();
+    write_compact(value, &mut text);
+    text
+}
+
+fn write_compact(value: &Value, text: &mut String) {
+    match &value.kind {
+        Kind::Array(items) => {
+            text.push('[');
+            for (index, item) in items.iter().enumerate() {
+                text.push_str(if index > 0 { "," } else { "" });
+                write_compact(item, text);
+            }
+            text.push(']');
+        }
+        Kind::Object(members) => {
+            text.push('{');
+            for (index, (key, member)) in members.iter().enumerate() {
+                text.push_str(if index > 0 { "," } else { "" });
+                write_string(key, text);
+                text.push(':');
+                write_compact(&member.value, text);
+            }
+            text.push('}');
+        }
+        _ => write_value(value, 0, text),
+    }
 }
 
 fn write_value(value: &Value, depth: usize, text: &mut String) {

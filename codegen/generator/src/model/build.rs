@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::{
-    Docs, Field, Item, Literal, NamedValue, Names, Presence, RustType, Strings, Struct, StructKind, Union,
+    AllNames, Docs, Field, Item, Literal, NamedValue, Presence, RustType, Strings, Struct, StructKind, Union,
     Variant, accessors,
     boxing::Containment,
     docs, places,
@@ -19,7 +19,7 @@ use crate::{
 /// What all documents share.
 pub(super) struct Context<'a> {
     pub(super) catalog: &'a Catalog,
-    pub(super) names: &'a Names,
+    pub(super) names: &'a AllNames,
     pub(super) containment: &'a Containment,
     pub(super) sent: &'a HashSet<DefId>,
     pub(super) stored: &'a HashSet<DefId>,
@@ -73,8 +73,21 @@ impl<'a> ModuleBuilder<'a> {
         self.items.insert(at, Item::Struct(item));
     }
 
+    /// The Rust names of an object's fields.
+    fn field_idents<'o>(&self, object: &'o Object, place: &str) -> HashMap<&'o str, String> {
+        let mut keys: Vec<&str> = object.properties.keys().map(String::as_str).collect();
+        let chosen = |key: &str| {
+            self.context.names.field(&self.definition, &places::property(place, key)).map(str::to_owned)
+        };
+        // Names chosen by hand come first: they are not to be changed.
+        keys.sort_by_key(|key| (chosen(key).is_none(), by_spelling(key)));
+        let mut taken = BTreeSet::new();
+        let name = |key| free(chosen(key).unwrap_or_else(|| field_name(key)), &mut taken);
+        keys.iter().copied().zip(keys.iter().copied().map(name)).collect()
+    }
+
     fn fields(&mut self, kind: &StructKind, object: &Object, place: &str) -> Vec<Field> {
-        let idents = field_idents(object);
+        let idents = self.field_idents(object, place);
         let mut accessors = accessors::names(kind, object, &idents);
         let fields = object.properties.iter().map(|(key, schema)| {
             let ty = self.ty(&schema.ty, &places::property(place, key));
@@ -93,6 +106,8 @@ impl<'a> ModuleBuilder<'a> {
             };
             let ty = if nullable { RustType::Nullable(Box::new(ty)) } else { ty };
             let (constant, default) = values(&schema.ty);
+            // What no expression gives is left to callers; validation knows the only value all the same.
+            let constant = constant.filter(|_| !matches!(ty, RustType::Runtime(_) | RustType::Nullable(_)));
             let accessors = accessors.remove(key.as_str()).unwrap_or_default();
             Field {
                 ident: idents[key.as_str()].clone(),
@@ -200,7 +215,8 @@ impl<'a> ModuleBuilder<'a> {
             Some(Definition::Record(_)) => {}
             Some(Definition::Schema(schema)) => match &schema.ty {
                 Type::Token => return RustType::String,
-                Type::Object(_) => {}
+                // Another name for something may be one for what it stands in.
+                Type::Object(_) | Type::Ref(_) => {}
                 Type::Union(union) => return self.generated(target, !union.refs.is_empty()),
                 Type::String(text) => {
                     return self.generated(target, text.allowed.is_empty() && names_values(text));
@@ -219,7 +235,7 @@ impl<'a> ModuleBuilder<'a> {
     }
 
     fn generated(&self, target: &DefId, into: bool) -> RustType {
-        let module = (target.nsid != self.document.id).then(|| self.context.names.module(&target.nsid));
+        let module = (target.nsid != self.document.id).then(|| self.context.names.module_of(&target.nsid));
         RustType::Generated { module, name: self.context.names.definition(target), into }
     }
 
@@ -241,14 +257,6 @@ impl<'a> ModuleBuilder<'a> {
     }
 }
 
-/// The Rust names of an object's fields.
-fn field_idents(object: &Object) -> HashMap<&str, String> {
-    let mut keys: Vec<&str> = object.properties.keys().map(String::as_str).collect();
-    keys.sort_by_key(|key| by_spelling(key));
-    let mut taken = BTreeSet::new();
-    keys.into_iter().map(|key| (key, free(field_name(key), &mut taken))).collect()
-}
-
 /// The constructor's arguments in the order of `required`: that of the properties is lost where keys are sorted.
 fn arguments(object: &Object, fields: &[Field]) -> Vec<usize> {
     let mut arguments = Vec::new();
@@ -259,11 +267,22 @@ fn arguments(object: &Object, fields: &[Field]) -> Vec<usize> {
     arguments
 }
 
+/// A string, or the variant that stands for it in a closed set.
+fn literal(text: &Text, value: Option<&String>) -> Option<Literal> {
+    let value = value?.clone();
+    if text.allowed.is_empty() || !names_values(text) {
+        return Some(Literal::Text(value));
+    }
+    let at = text.allowed.iter().position(|it| *it == value)?;
+    let name = spelling::value_names(&text.allowed).swap_remove(at);
+    Some(Literal::Variant { text: value, name })
+}
+
 fn values(ty: &Type) -> (Option<Literal>, Option<Literal>) {
     match ty {
         Type::Boolean(it) => (it.constant.map(Literal::Boolean), it.default.map(Literal::Boolean)),
         Type::Integer(it) => (it.constant.map(Literal::Integer), it.default.map(Literal::Integer)),
-        Type::String(it) => (it.constant.clone().map(Literal::Text), it.default.clone().map(Literal::Text)),
+        Type::String(it) => (literal(it, it.constant.as_ref()), literal(it, it.default.as_ref())),
         _ => (None, None),
     }
 }

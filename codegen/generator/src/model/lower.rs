@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Docs, Group, Item, Model, Module, Names, StructKind,
+    AllNames, Docs, Group, Item, Model, Module, StructKind,
     boxing::Containment,
     build::{Context, ModuleBuilder},
     docs, method,
@@ -14,11 +14,12 @@ use super::{
 use crate::{
     catalog::Catalog,
     document::{DefId, Definition, Document, RecordKey, Schema, Type},
+    renames::Renames,
 };
 
 /// Lowers every document.
-pub fn lower(catalog: &Catalog) -> Model {
-    let names = Names::choose(catalog);
+pub fn lower(catalog: &Catalog, renames: &Renames) -> Model {
+    let names = AllNames::choose(catalog, renames);
     let containment = Containment::of(catalog);
     let (sent, stored) = (reach::sent_definitions(catalog), reach::stored_definitions(catalog));
     let context = Context { catalog, names: &names, containment: &containment, sent: &sent, stored: &stored };
@@ -97,6 +98,11 @@ fn schema(builder: &mut ModuleBuilder<'_>, name: String, docs: Docs, schema: &Sc
         Type::Token => {
             let value = builder.definition.to_string();
             builder.items.push(Item::Token { name, docs, value });
+        }
+        // Not boxed, whatever it leads to: where it is used as a field is where a recursion ends.
+        Type::Ref(reference) => {
+            let ty = builder.reference(&reference.resolve(&builder.document.id), None);
+            builder.items.push(Item::Alias { name, docs, ty });
         }
         ty => {
             let docs = docs.and(docs::facts(ty));

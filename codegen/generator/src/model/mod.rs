@@ -19,7 +19,8 @@ use std::collections::BTreeMap;
 
 pub use docs::{Docs, sentence};
 pub use lower::lower;
-pub use names::Names;
+pub use names::{AllNames, Names};
+pub use places::field_places;
 pub use spelling::is_keyword;
 
 use crate::document::Permission;
@@ -208,6 +209,22 @@ pub enum Literal {
     Integer(i64),
     /// A string.
     Text(String),
+    /// A string of a closed set, whose type has a variant for it.
+    Variant {
+        /// The string.
+        text: String,
+        /// The name of the variant.
+        name: String,
+    },
+}
+
+/// Where a generated module is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModulePath {
+    /// The module that all bindings of its crate are in, such as `::atproto_sdk::api`; `None` for the crate at hand.
+    pub root: Option<String>,
+    /// The path below it, one identifier a segment, raw ones without `r#`.
+    pub segments: Vec<String>,
 }
 
 /// A Rust type.
@@ -225,8 +242,8 @@ pub enum RustType {
     ByteStream,
     /// A generated type; `into` says whether constructors take anything that converts.
     Generated {
-        /// The module's path below `api`; nothing for the module at hand.
-        module: Option<Vec<String>>,
+        /// The module; `None` for the one at hand.
+        module: Option<ModulePath>,
         /// Its name.
         name: String,
         /// Whether there are conversions into it from its variants or from strings.

@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use heck::ToShoutySnakeCase;
 
 use super::{
-    places,
-    spelling::{by_spelling, field_name, free, last_segment, type_name},
+    ModulePath, places,
+    spelling::{by_spelling, free, last_segment, module_name, type_name},
 };
 use crate::{
-    catalog::Catalog,
+    catalog::{Catalog, External},
     document::{DefId, Definition, Type},
+    renames::{self, Renames},
 };
 
 /// Names of a method's own items.
@@ -25,23 +26,89 @@ pub struct Names {
     nested: HashMap<DefId, HashMap<String, String>>,
 }
 
+/// The names in a catalog and in the crates that its refs lead to.
+#[derive(Debug)]
+pub struct AllNames {
+    own: Names,
+    /// In the order of the catalog's externals, with the modules that their bindings are in.
+    externals: Vec<(String, Names)>,
+    /// Which of the externals a document is in.
+    homes: HashMap<String, usize>,
+    fields: BTreeMap<String, String>,
+}
+
+impl AllNames {
+    /// Chooses names for everything in the catalog.
+    pub fn choose(catalog: &Catalog, renames: &Renames) -> Self {
+        let of_external = |external: &External| {
+            (external.root.clone(), Names::choose(&external.catalog, &external.renames))
+        };
+        let externals: Vec<(String, Names)> = catalog.externals().iter().map(of_external).collect();
+        let nsids = externals.iter().flat_map(|(_, names)| names.modules.keys());
+        let homes = nsids.filter_map(|nsid| Some((nsid.clone(), catalog.external_of(nsid)?))).collect();
+        Self { own: Names::choose(catalog, renames), externals, homes, fields: renames.fields.clone() }
+    }
+
+    fn of(&self, nsid: &str) -> (Option<&str>, &Names) {
+        match self.homes.get(nsid).and_then(|at| self.externals.get(*at)) {
+            Some((root, names)) => (Some(root), names),
+            None => (None, &self.own),
+        }
+    }
+
+    /// The path of the module of one of the catalog's own documents, below the module of all bindings.
+    pub fn module(&self, nsid: &str) -> Vec<String> {
+        self.own.module(nsid)
+    }
+
+    /// Where the module of any document is.
+    pub fn module_of(&self, nsid: &str) -> ModulePath {
+        let (root, names) = self.of(nsid);
+        ModulePath { root: root.map(str::to_owned), segments: names.module(nsid) }
+    }
+
+    /// The name of a definition's type or constant.
+    pub fn definition(&self, id: &DefId) -> String {
+        self.of(&id.nsid).1.definition(id)
+    }
+
+    /// The name of a type that has none of its own in the lexicon, by its place in a definition.
+    pub fn nested(&self, id: &DefId, place: &str) -> String {
+        self.of(&id.nsid).1.nested(id, place)
+    }
+
+    /// The name chosen by hand for a field, by its place in a definition.
+    pub fn field(&self, id: &DefId, place: &str) -> Option<&str> {
+        if self.fields.is_empty() {
+            return None;
+        }
+        self.fields.get(&renames::field_key(id, place)).map(String::as_str)
+    }
+}
+
 impl Names {
     /// Chooses names for everything in the catalog.
-    pub fn choose(catalog: &Catalog) -> Self {
-        let modules = module_paths(catalog);
+    pub fn choose(catalog: &Catalog, renames: &Renames) -> Self {
+        let modules = module_paths(catalog, renames);
         let mut definitions = HashMap::new();
         let mut nested = HashMap::new();
         for document in catalog.documents() {
             let mut taken = group_types(&modules, &document.id);
             // `main` comes first: its name is the NSID's, and other documents point to it most.
+            let id = |name: &str| DefId { nsid: document.id.clone(), name: name.to_owned() };
+            let by_hand = |name: &str| renames.types.get(&id(name).to_string());
             let mut names: Vec<&String> = document.defs.keys().collect();
-            names
-                .sort_by_key(|name| (*name != "main", is_token(document.defs.get(*name)), by_spelling(name)));
+            names.sort_by_key(|name| {
+                let definition = document.defs.get(*name);
+                (by_hand(name).is_none(), *name != "main", is_token(definition), by_spelling(name))
+            });
             for name in &names {
                 let name = *name;
                 let wanted = if name == "main" { last_segment(&document.id) } else { name };
-                let id = DefId { nsid: document.id.clone(), name: name.clone() };
-                let chosen = if is_token(document.defs.get(name)) {
+                let id = id(name);
+                let chosen = if let Some(by_hand) = by_hand(name) {
+                    free(by_hand.clone(), &mut taken)
+                } else if is_token(document.defs.get(name)) {
                     free(wanted.to_shouty_snake_case(), &mut taken)
                 } else {
                     let wanted = type_name(wanted);
@@ -88,7 +155,7 @@ fn is_token(definition: Option<&Definition>) -> bool {
 }
 
 /// Module paths, unique even where two names differ only in a way that snake case does not show.
-fn module_paths(catalog: &Catalog) -> HashMap<String, Vec<String>> {
+fn module_paths(catalog: &Catalog, renames: &Renames) -> HashMap<String, Vec<String>> {
     let mut segments: BTreeMap<Vec<String>, String> = BTreeMap::new();
     let mut taken: HashMap<Vec<String>, BTreeSet<String>> = HashMap::new();
     let mut paths = HashMap::new();
@@ -99,7 +166,8 @@ fn module_paths(catalog: &Catalog) -> HashMap<String, Vec<String>> {
             source.push(segment.to_owned());
             let chosen = segments.entry(source.clone()).or_insert_with(|| {
                 let siblings = taken.entry(path.clone()).or_default();
-                free(field_name(segment), siblings)
+                let by_hand = renames.modules.get(&source.join("."));
+                free(by_hand.cloned().unwrap_or_else(|| module_name(segment)), siblings)
             });
             path.push(chosen.clone());
         }

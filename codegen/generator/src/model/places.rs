@@ -47,6 +47,52 @@ pub(super) fn names(
     places.names
 }
 
+/// The places of all fields in a definition.
+pub fn field_places(definition: &Definition) -> Vec<String> {
+    let mut places = Vec::new();
+    let params = |params: Option<&Params>, places: &mut Vec<String>| {
+        params
+            .iter()
+            .flat_map(|it| it.properties.keys())
+            .for_each(|key| places.push(property("Params", key)));
+    };
+    let body = |name: &str, body: Option<&Body>, places: &mut Vec<String>| {
+        body.and_then(|body| body.schema.as_ref()).into_iter().for_each(|it| fields_of(&it.ty, name, places));
+    };
+    match definition {
+        Definition::Record(record) => fields_in(&record.object.properties, "", &mut places),
+        Definition::Schema(schema) => fields_of(&schema.ty, "", &mut places),
+        Definition::Query(query) => {
+            params(query.parameters.as_ref(), &mut places);
+            body("Output", query.output.as_ref(), &mut places);
+        }
+        Definition::Procedure(procedure) => {
+            params(procedure.parameters.as_ref(), &mut places);
+            body("Input", procedure.input.as_ref(), &mut places);
+            body("Output", procedure.output.as_ref(), &mut places);
+        }
+        Definition::Subscription(it) => params(it.parameters.as_ref(), &mut places),
+        Definition::PermissionSet(_) => {}
+    }
+    places
+}
+
+fn fields_of(ty: &Type, place: &str, places: &mut Vec<String>) {
+    match ty {
+        Type::Object(object) => fields_in(&object.properties, place, places),
+        Type::Array(array) => fields_of(&array.items.ty, &elements(place), places),
+        _ => {}
+    }
+}
+
+fn fields_in(properties: &IndexMap<String, Schema>, place: &str, places: &mut Vec<String>) {
+    for (key, schema) in properties {
+        let place = property(place, key);
+        fields_of(&schema.ty, &place, places);
+        places.push(place);
+    }
+}
+
 struct Places<'t> {
     taken: &'t mut BTreeSet<String>,
     names: HashMap<String, String>,

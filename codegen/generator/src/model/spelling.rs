@@ -105,6 +105,23 @@ pub(super) fn field_name(name: &str) -> String {
     if snake == "extra" || NEVER_RAW.contains(&snake.as_str()) { format!("{snake}_") } else { snake }
 }
 
+/// The name of a module, which is also that of a file.
+pub(super) fn module_name(name: &str) -> String {
+    let module = field_name(name);
+    if is_reserved_module(&module) { format!("{module}_") } else { module }
+}
+
+/// Names that a module must not have: of what generated files import, of the file that holds a folder's module, and
+/// of devices, which Windows takes for no files.
+fn is_reserved_module(name: &str) -> bool {
+    let is_port = |kind: &str| {
+        name.strip_prefix(kind).is_some_and(|rest| rest.len() == 1 && rest.as_bytes()[0].is_ascii_digit())
+    };
+    matches!(name, "api" | "types" | "xrpc" | "mod" | "con" | "prn" | "aux" | "nul")
+        || is_port("com")
+        || is_port("lpt")
+}
+
 /// Digits cannot begin a name, and a name cannot be empty.
 fn safe_start(name: String, prefix: &str) -> String {
     if name.starts_with(|c: char| c.is_ascii_digit()) || name.is_empty() {
@@ -123,6 +140,8 @@ fn words(name: &str) -> String {
             '*' => words.push_str(" any "),
             '+' => words.push_str(" plus "),
             c if c.is_ascii_alphanumeric() => words.push(c),
+            // Compilers warn about letters that look like others: their number is what is certain.
+            c if c.is_alphanumeric() => words.push_str(&format!(" u{:x} ", u32::from(c))),
             _ => words.push(' '),
         }
     }

@@ -39,14 +39,15 @@ fn d5_nsids() {
         longest.clone(),
         format!("com.example.{name}"),
         format!("com.{label}.foo"),
-        format!("{}foo", "a.".repeat(127)),
+        format!("com.{}foo", "middle.".repeat(40)),
+        format!("{}foo", "a.".repeat(157)),
     ];
     let too_long = [
         format!("{longest}e"),
         format!("com.example.{name}e"),
         format!("com.{label}a.foo"),
-        format!("{domain}d.foo"),
-        format!("{}foo", "a.".repeat(128)),
+        format!("com.{}foo", "middle.".repeat(50)),
+        format!("{}fooo", "a.".repeat(157)),
     ];
     let invalid = [
         "",

@@ -3,13 +3,14 @@
 use super::reader::{Fields, Node, Reader, one_of};
 use crate::diagnostic::Problem;
 use crate::document::syntax::{is_did, is_handle, is_nsid, is_record_key, is_tid};
-use crate::document::{Format, Integer, Text};
+use crate::document::{Boolean, Format, Integer, Text};
 
-/// `default` and `const` exclude each other (L3).
-fn check_default_or_const(reader: &mut Reader<'_>, fields: &Fields<'_>) {
+/// `default` and `const` exclude each other (L3). Where there are both, the default is passed over.
+fn check_default_or_const<T>(reader: &mut Reader<'_>, fields: &Fields<'_>, default: &mut Option<T>) {
     if fields.has("default") && fields.has("const") {
         let problem = Problem::unexpected("either `default` or `const`", "both");
         reader.error_at(fields.key_position("const"), &fields.node().path, problem);
+        *default = None;
     }
 }
 
@@ -22,25 +23,26 @@ fn check_enum(reader: &mut Reader<'_>, fields: &Fields<'_>) {
     }
 }
 
-pub(super) fn check_boolean(reader: &mut Reader<'_>, fields: &Fields<'_>) {
-    check_default_or_const(reader, fields);
+pub(super) fn check_boolean(reader: &mut Reader<'_>, fields: &Fields<'_>, boolean: &mut Boolean) {
+    check_default_or_const(reader, fields, &mut boolean.default);
 }
 
-/// Reports a lower bound above its upper bound.
-pub(super) fn check_order<T: Ord + std::fmt::Display>(
+/// Reports a lower bound above its upper bound, and takes it away.
+pub(super) fn check_order<T: Ord + Copy + std::fmt::Display>(
     reader: &mut Reader<'_>,
     fields: &Fields<'_>,
     low_key: &str,
-    low: Option<T>,
+    low: &mut Option<T>,
     high_key: &str,
     high: Option<T>,
 ) {
-    if let (Some(low), Some(high), Some(node)) = (low, high, fields.field(low_key))
-        && low > high
+    if let (Some(least), Some(high), Some(node)) = (*low, high, fields.field(low_key))
+        && least > high
     {
         let problem =
-            Problem::unexpected(format!("`{low_key}` of at most `{high_key}` ({high})"), low.to_string());
+            Problem::unexpected(format!("`{low_key}` of at most `{high_key}` ({high})"), least.to_string());
         reader.error(&node, problem);
+        *low = None;
     }
 }
 
@@ -54,11 +56,12 @@ fn given_values<'v>(reader: &mut Reader<'_>, fields: &Fields<'v>) -> Vec<(&'stat
     values
 }
 
-pub(super) fn check_integer(reader: &mut Reader<'_>, fields: &Fields<'_>, integer: &Integer) {
-    check_default_or_const(reader, fields);
+pub(super) fn check_integer(reader: &mut Reader<'_>, fields: &Fields<'_>, integer: &mut Integer) {
+    check_default_or_const(reader, fields, &mut integer.default);
     check_enum(reader, fields);
-    check_order(reader, fields, "minimum", integer.minimum, "maximum", integer.maximum);
+    check_order(reader, fields, "minimum", &mut integer.minimum, "maximum", integer.maximum);
     for (key, node) in given_values(reader, fields) {
+        let errors = reader.error_count();
         let crate::json::Kind::Number(text) = &node.value.kind else { continue };
         let Ok(value) = text.parse::<i64>() else { continue };
         if let Some(minimum) = integer.minimum.filter(|it| value < *it) {
@@ -70,17 +73,28 @@ pub(super) fn check_integer(reader: &mut Reader<'_>, fields: &Fields<'_>, intege
         if key != "enum" && !integer.allowed.is_empty() && !integer.allowed.contains(&value) {
             reader.wrong(&node, "one of the values in `enum`");
         }
+        drop_wrong(reader.error_count() > errors, key, &mut integer.default, &mut integer.constant);
     }
 }
 
-pub(super) fn check_text(reader: &mut Reader<'_>, fields: &Fields<'_>, text: &Text) {
-    check_default_or_const(reader, fields);
+/// A default or constant that breaks the field's own rules is passed over.
+fn drop_wrong<T>(is_wrong: bool, key: &str, default: &mut Option<T>, constant: &mut Option<T>) {
+    match key {
+        "default" if is_wrong => *default = None,
+        "const" if is_wrong => *constant = None,
+        _ => {}
+    }
+}
+
+pub(super) fn check_text(reader: &mut Reader<'_>, fields: &Fields<'_>, text: &mut Text) {
+    check_default_or_const(reader, fields, &mut text.default);
     check_enum(reader, fields);
-    check_order(reader, fields, "minLength", text.min_length, "maxLength", text.max_length);
-    check_order(reader, fields, "minGraphemes", text.min_graphemes, "maxGraphemes", text.max_graphemes);
+    check_order(reader, fields, "minLength", &mut text.min_length, "maxLength", text.max_length);
+    check_order(reader, fields, "minGraphemes", &mut text.min_graphemes, "maxGraphemes", text.max_graphemes);
     // A grapheme takes at least one byte.
-    check_order(reader, fields, "minGraphemes", text.min_graphemes, "maxLength", text.max_length);
+    check_order(reader, fields, "minGraphemes", &mut text.min_graphemes, "maxLength", text.max_length);
     for (key, node) in given_values(reader, fields) {
+        let errors = reader.error_count();
         let Some(value) = node.value.as_str() else { continue };
         check_lengths(reader, &node, value, text);
         if key != "enum" && !text.allowed.is_empty() && !text.allowed.iter().any(|it| it == value) {
@@ -90,6 +104,7 @@ pub(super) fn check_text(reader: &mut Reader<'_>, fields: &Fields<'_>, text: &Te
         if let Some(format) = text.format.filter(|format| !follows(value, *format)) {
             reader.wrong(&node, &format!("a value of the format `{}`", format.as_str()));
         }
+        drop_wrong(reader.error_count() > errors, key, &mut text.default, &mut text.constant);
     }
 }
 

@@ -2,13 +2,15 @@
 
 use super::permissions::permission_set;
 use super::reader::{Fields, Node, Reader, one_of};
-use super::schemas::{Place, object, params, schema, union};
+use super::schemas::{Place, object, params, reference_of, schema, union};
 use super::{FIELD, PRIMARY};
-use crate::diagnostic::{Problem, closest};
+use crate::diagnostic::{Outcome, Problem, closest};
 use crate::document::syntax::{is_mime_pattern, is_record_key};
 use crate::document::{
     Body, Definition, ErrorName, Message, Object, Params, Procedure, Query, Record, RecordKey, Subscription,
+    Union,
 };
+use crate::json::Value;
 
 /// Types that only make sense inside something else (L2).
 const LOOSE: [&str; 4] = ["unknown", "ref", "union", "params"];
@@ -21,6 +23,7 @@ pub(super) fn definition(reader: &mut Reader<'_>, node: &Node<'_>, name: &str) -
             let problem =
                 Problem::unexpected("a primary type only as `main`", format!("`{kind}` as `{name}`"));
             reader.error_at(fields.key_position("type"), &format!("{}.type", node.path), problem);
+            return None;
         }
         return primary(reader, node, &kind);
     }
@@ -73,14 +76,14 @@ fn record(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Record> {
         return None;
     };
     let (object, object_description) = record_object(reader, &record)?;
-    Some(Record { description, position: fields.position(), key: key?, object, object_description })
+    Some(Record { description, position: fields.position(), key, object, object_description })
 }
 
 fn record_object(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<(Object, Option<String>)> {
     let fields = reader.map(node, "`record`")?;
-    let kind = reader.required_text(&fields, "type")?;
-    if kind != "object" {
-        let node = fields.field("type")?;
+    // What has no type at all is taken for the object that it must be.
+    let kind = reader.required_text(&fields, "type");
+    if let Some(node) = fields.field("type").filter(|_| kind.as_deref() != Some("object")) {
         reader.wrong(&node, "the type `object`");
         return None;
     }
@@ -88,21 +91,23 @@ fn record_object(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<(Object, Op
     Some((object(reader, node)?, description))
 }
 
-/// L8.
-fn record_key(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<RecordKey> {
-    let text = reader.required_text(fields, "key")?;
+/// L8. Where the type of the key is not clear, the collection may have any key.
+fn record_key(reader: &mut Reader<'_>, fields: &Fields<'_>) -> RecordKey {
+    let Some(text) = reader.required_text(fields, "key") else { return RecordKey::Any };
     match text.as_str() {
-        "tid" => return Some(RecordKey::Tid),
-        "nsid" => return Some(RecordKey::Nsid),
-        "any" => return Some(RecordKey::Any),
+        "tid" => return RecordKey::Tid,
+        "nsid" => return RecordKey::Nsid,
+        "any" => return RecordKey::Any,
         _ => {}
     }
-    let literal = text.strip_prefix("literal:").filter(|it| is_record_key(it));
-    if literal.is_none() {
-        let node = fields.field("key")?;
+    if let Some(key) = text.strip_prefix("literal:").filter(|it| is_record_key(it)) {
+        return RecordKey::Literal(key.to_owned());
+    }
+    if let Some(node) = fields.field("key") {
         reader.wrong(&node, "the record key `tid`, `nsid`, `any` or `literal:<record key>`");
     }
-    literal.map(|it| RecordKey::Literal(it.to_owned()))
+    // Written without the prefix by several authorities.
+    if text == "self" { RecordKey::Literal(text) } else { RecordKey::Any }
 }
 
 fn query(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Query> {
@@ -142,26 +147,29 @@ fn subscription(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Subscription
     })
 }
 
-/// L13: nothing but a union of refs.
+/// L13: nothing but a union of refs; a single ref is taken for a union of one.
 fn message(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Message> {
     let fields = reader.fields(node, "`message`", &["description", "schema"])?;
     let description = reader.text(&fields, "description");
     let schema = reader.required_object(&fields, "schema")?;
-    if reader.required_text(&schema, "type")? != "union" {
-        let node = schema.field("type")?;
-        reader.wrong(&node, "the type `union`");
-        return None;
+    let kind = reader.required_text(&schema, "type")?;
+    if kind == "union" {
+        return Some(Message { description, schema: union(reader, &schema.node())? });
     }
-    Some(Message { description, schema: union(reader, &schema.node())? })
+    let node = schema.field("type")?;
+    reader.wrong(&node, "the type `union`");
+    let refs = vec![reference_of(reader, &schema.field("ref")?)?];
+    (kind == "ref").then_some(Message { description, schema: Union { refs, closed: false } })
 }
 
 fn parameters(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Params> {
     let node = fields.field("parameters")?;
     let inner = reader.map(&node, "`parameters`")?;
-    if reader.required_text(&inner, "type")? != "params" {
-        let node = inner.field("type")?;
+    // Whatever they call themselves, they cannot be anything else.
+    if reader.required_text(&inner, "type").is_some_and(|kind| kind != "params")
+        && let Some(node) = inner.field("type")
+    {
         reader.wrong(&node, "the type `params`");
-        return None;
     }
     params(reader, &node)
 }
@@ -170,14 +178,29 @@ fn body(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str) -> Option<Body>
     let node = fields.field(key)?;
     let fields = reader.fields(&node, &format!("`{key}`"), &["description", "encoding", "schema"])?;
     let description = reader.text(&fields, "description");
-    let encoding = reader.required_text(&fields, "encoding");
-    let schema = fields.field("schema").and_then(|node| schema(reader, &node, Place::Body));
-    let encoding = encoding?;
-    if !is_mime_pattern(encoding.split(';').next().unwrap_or_default()) {
-        let node = fields.field("encoding")?;
-        reader.wrong(&node, "a MIME type or a pattern such as `application/json`, `image/*` or `*/*`");
-    }
+    let encoding = encoding(reader, &fields);
+    let schema = fields
+        .field("schema")
+        .and_then(|node| reader.recover(Outcome::Unknown, |reader| schema(reader, &node, Place::Body)));
     Some(Body { description, position: fields.position(), encoding, schema })
+}
+
+/// One MIME type. Where there are several, JSON is the one that a schema can describe; otherwise anything is possible.
+fn encoding(reader: &mut Reader<'_>, fields: &Fields<'_>) -> String {
+    const JSON: &str = "application/json";
+    let otherwise = if fields.has("schema") { JSON } else { "*/*" };
+    let Some(node) = fields.field("encoding") else {
+        reader.missing(fields, "encoding");
+        return otherwise.to_owned();
+    };
+    let text = node.value.as_str().unwrap_or_default();
+    if is_mime_pattern(text.split(';').next().unwrap_or_default()) {
+        return text.to_owned();
+    }
+    reader.wrong(&node, "a MIME type or a pattern such as `application/json`, `image/*` or `*/*`");
+    let listed = node.value.as_array().into_iter().flatten().filter_map(Value::as_str);
+    let is_json = text.split(',').chain(listed).any(|it| it.trim() == JSON);
+    if is_json { JSON } else { otherwise }.to_owned()
 }
 
 fn errors(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Vec<ErrorName> {

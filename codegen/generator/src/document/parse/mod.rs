@@ -6,14 +6,14 @@ mod permissions;
 mod reader;
 mod schemas;
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use indexmap::IndexMap;
 
-use self::reader::{Node, Reader};
+use self::reader::{Fields, Node, Reader};
 use super::syntax::{is_def_name, is_nsid};
 use super::{Definition, Document};
-use crate::diagnostic::{Problem, Report};
+use crate::diagnostic::{Outcome, Problem, Report};
 use crate::json::{self, Kind, Value};
 
 /// Primary types (L1).
@@ -25,8 +25,8 @@ const FIELD: [&str; 11] = [
 ];
 
 impl Document {
-    /// Parses and checks one document; `path` is for messages. Findings go to `report`; `None` means that
-    /// at least one of them is an error.
+    /// Parses and checks one document; `path` is for messages. Findings go to `report`. Returns `None` if nothing of the
+    /// document can be used. Otherwise, each error says what becomes of what is wrong.
     pub fn parse(path: &Path, bytes: &[u8], report: &mut Report) -> Option<Self> {
         match json::parse(bytes) {
             Ok(value) => Self::from_json(path, &value, report),
@@ -39,9 +39,8 @@ impl Document {
 
     /// Checks one document that is already JSON.
     pub fn from_json(path: &Path, value: &Value, report: &mut Report) -> Option<Self> {
-        let errors = report.error_count();
-        let document = read_document(&mut Reader::new(path, report), &Node::top(value));
-        document.filter(|_| report.error_count() == errors)
+        Reader::new(path, report)
+            .recover(Outcome::DocumentLeftOut, |reader| read_document(reader, &Node::top(value)))
     }
 }
 
@@ -54,31 +53,58 @@ fn read_document(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Document> {
         Some(version) => reader.wrong(&version, "the Lexicon version 1"),
         None => reader.missing(&fields, "lexicon"),
     }
-    let id = reader.required_text(&fields, "id");
-    if let (Some(node), Some(id)) = (fields.field("id"), &id)
-        && !is_nsid(id)
-    {
-        reader.wrong(&node, "an NSID such as `com.example.thing`");
-    }
+    let id = reader.required_text(&fields, "id").filter(|id| {
+        let valid = is_nsid(id);
+        if let Some(node) = fields.field("id").filter(|_| !valid) {
+            reader.wrong(&node, "an NSID such as `com.example.thing`");
+        }
+        valid
+    });
     let description = reader.text(&fields, "description");
     let defs = reader.required_object(&fields, "defs")?;
     if defs.members.is_empty() {
-        reader.wrong(&defs.node(), "at least one definition");
+        reader.questionable(&defs.node(), "at least one definition");
     }
-    let mut definitions: IndexMap<String, Definition> = IndexMap::new();
+    let (defs, left_out) = definitions(reader, &defs);
+    let has_version = is_version(&fields);
+    let path = reader.file().to_owned();
+    Some(Document { id: id?, description, defs, left_out, path }).filter(|_| has_version)
+}
+
+/// Whether this is the version of the language that is known, or none is named.
+fn is_version(fields: &Fields<'_>) -> bool {
+    fields.field("lexicon").is_none_or(|node| match &node.value.kind {
+        Kind::Number(text) | Kind::String(text) => text == "1",
+        _ => false,
+    })
+}
+
+/// The definitions by name, and the names of those that cannot be used.
+fn definitions(
+    reader: &mut Reader<'_>,
+    defs: &Fields<'_>,
+) -> (IndexMap<String, Definition>, BTreeSet<String>) {
+    let mut definitions = IndexMap::new();
+    let mut left_out = BTreeSet::new();
     for (name, node) in defs.nodes() {
         if !is_def_name(name) {
-            let problem = Problem::unexpected(
+            reader.questionable_name(
+                defs,
+                name,
                 "a name of letters, digits and `_` that begins with a letter",
-                format!("`{name}`"),
             );
-            reader.error_at(defs.key_position(name), &node.path, problem);
         }
-        if let Some(definition) = definitions::definition(reader, &node, name) {
-            definitions.insert(name.to_owned(), definition);
+        let read = |reader: &mut Reader<'_>| definitions::definition(reader, &node, name);
+        match reader.recover(Outcome::DefinitionLeftOut, read) {
+            Some(definition) => {
+                definitions.insert(name.to_owned(), definition);
+            }
+            None => {
+                left_out.insert(name.to_owned());
+            }
         }
     }
-    Some(Document { id: id?, description, defs: definitions, path: reader.file().to_owned() })
+    (definitions, left_out)
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ fn by_language(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str) -> Index
 
 fn permission(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Permission> {
     let fields = reader.map(node, "a permission")?;
-    if reader.required_text(&fields, "type")? != "permission" {
+    if reader.required_text(&fields, "type").is_some_and(|kind| kind != "permission") {
         let node = fields.field("type")?;
         reader.wrong(&node, "the type `permission`");
         return None;
@@ -47,7 +47,7 @@ fn permission(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Permission> {
         "repo" => {
             let fields =
                 reader.fields(node, "a repo permission", &["type", "resource", "collection", "action"])?;
-            Some(repo(reader, &fields))
+            repo(reader, &fields)
         }
         "rpc" => {
             let known = ["type", "resource", "lxm", "aud", "inheritAud"];
@@ -61,16 +61,19 @@ fn permission(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Permission> {
     }
 }
 
-fn repo(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Permission {
+fn repo(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Permission> {
     let collection = nsids(reader, fields, "collection");
     let mut action = Vec::new();
     for (text, node) in reader.texts(fields, "action") {
         if !["create", "update", "delete"].contains(&text.as_str()) {
             reader.wrong(&node, "the action `create`, `update` or `delete`");
+            continue;
         }
         action.push(text);
     }
-    Permission::Repo { collection, action }
+    // A list without any entry would grant every action.
+    let is_emptied = action.is_empty() && fields.has("action") && !reader.items(fields, "action").is_empty();
+    (!is_emptied).then_some(Permission::Repo { collection, action })
 }
 
 fn rpc(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Permission {
@@ -95,8 +98,12 @@ fn nsids(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &'static str) -> Vec
     }
     let mut nsids = Vec::new();
     for (text, node) in reader.texts(fields, key) {
-        if !is_nsid(&text) {
+        if text == "*" {
+            // Sets that are published have it; authorization servers decide what it grants.
+            reader.questionable(&node, "an NSID");
+        } else if !is_nsid(&text) {
             reader.wrong(&node, "an NSID");
+            continue;
         }
         nsids.push(text);
     }

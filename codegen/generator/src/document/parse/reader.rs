@@ -4,7 +4,7 @@ use std::path::Path;
 
 use indexmap::IndexMap;
 
-use crate::diagnostic::{Problem, Report, closest};
+use crate::diagnostic::{Outcome, Problem, Report, closest};
 use crate::json::{Kind, Member, Position, Value};
 
 /// A value together with its JSON path.
@@ -81,12 +81,44 @@ impl<'r> Reader<'r> {
         self.report.error(self.file, node.value.position, &node.path, problem);
     }
 
+    pub(super) fn error_count(&self) -> usize {
+        self.report.error_count()
+    }
+
     pub(super) fn error_at(&mut self, position: Position, path: &str, problem: Problem) {
         self.report.error(self.file, position, path, problem);
     }
 
     pub(super) fn warn(&mut self, node: &Node<'_>, problem: Problem) {
         self.report.warn(self.file, node.value.position, &node.path, problem);
+    }
+
+    /// What `read` makes of something. Errors on the way to a value are about parts that are passed over; where there is
+    /// no value, they have the `outcome`.
+    pub(super) fn recover<T>(
+        &mut self,
+        outcome: Outcome,
+        read: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Option<T> {
+        let mark = self.report.diagnostics.len();
+        let value = read(self);
+        self.report.set_outcome(mark, if value.is_some() { Outcome::Ignored } else { outcome });
+        value
+    }
+
+    /// Reports an error of something that is used as it stands where errors are tolerated.
+    pub(super) fn questionable(&mut self, node: &Node<'_>, expected: &str) {
+        let mark = self.report.diagnostics.len();
+        self.wrong(node, expected);
+        self.report.set_outcome(mark, Outcome::Used);
+    }
+
+    /// The same for the name of a member.
+    pub(super) fn questionable_name(&mut self, fields: &Fields<'_>, name: &str, expected: &str) {
+        let mark = self.report.diagnostics.len();
+        let problem = Problem::unexpected(expected, format!("`{name}`"));
+        self.error_at(fields.key_position(name), &fields.child_path(name), problem);
+        self.report.set_outcome(mark, Outcome::Used);
     }
 
     /// Reports that `node` is not what is expected.

@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use super::FIELD;
 use super::constraints::{check_boolean, check_integer, check_order, check_text};
 use super::reader::{Fields, Node, Reader, one_of};
-use crate::diagnostic::{Problem, closest};
+use crate::diagnostic::{Outcome, Problem, closest};
 use crate::document::syntax::{is_def_name, is_mime_pattern, is_nsid};
 use crate::document::{
     Array, Blob, Boolean, Bytes, Format, Integer, Object, Params, Reference, Schema, Text, Type, Union,
@@ -78,9 +78,9 @@ fn bare(reader: &mut Reader<'_>, node: &Node<'_>, owner: &str, ty: Type) -> Opti
 
 fn boolean(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Type> {
     let fields = reader.fields(node, "a boolean", &["type", "description", "default", "const"])?;
-    let boolean =
+    let mut boolean =
         Boolean { default: reader.flag(&fields, "default"), constant: reader.flag(&fields, "const") };
-    check_boolean(reader, &fields);
+    check_boolean(reader, &fields, &mut boolean);
     Some(Type::Boolean(boolean))
 }
 
@@ -88,22 +88,30 @@ fn integer(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Type> {
     let known = ["type", "description", "default", "const", "minimum", "maximum", "enum"];
     let fields = reader.fields(node, "an integer", &known)?;
     let mut allowed = Vec::new();
+    let mut closed = true;
     for node in reader.items(&fields, "enum") {
-        let Some(value) = reader.integer_of(&node) else { continue };
+        let Some(value) = reader.integer_of(&node) else {
+            // A set with a hole would refuse what belongs to it.
+            closed = false;
+            continue;
+        };
         if allowed.contains(&value) {
             reader.warn(&node, Problem::Repeated(value.to_string()));
         } else {
             allowed.push(value);
         }
     }
-    let integer = Integer {
+    if !closed {
+        allowed.clear();
+    }
+    let mut integer = Integer {
         default: reader.integer(&fields, "default"),
         constant: reader.integer(&fields, "const"),
         minimum: reader.integer(&fields, "minimum"),
         maximum: reader.integer(&fields, "maximum"),
         allowed,
     };
-    check_integer(reader, &fields, &integer);
+    check_integer(reader, &fields, &mut integer);
     Some(Type::Integer(integer))
 }
 
@@ -123,7 +131,7 @@ fn text(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Type> {
     ];
     let fields = reader.fields(node, "a string", &known)?;
     let plain = |list: Vec<(String, Node<'_>)>| list.into_iter().map(|(text, _)| text).collect();
-    let text = Text {
+    let mut text = Text {
         format: format(reader, &fields),
         default: reader.text(&fields, "default"),
         constant: reader.text(&fields, "const"),
@@ -134,7 +142,11 @@ fn text(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Type> {
         known_values: plain(reader.texts(&fields, "knownValues")),
         allowed: plain(reader.texts(&fields, "enum")),
     };
-    check_text(reader, &fields, &text);
+    // A closed set with a hole would refuse what belongs to it.
+    if reader.items(&fields, "enum").iter().any(|it| it.value.as_str().is_none()) {
+        text.known_values.extend(std::mem::take(&mut text.allowed));
+    }
+    check_text(reader, &fields, &mut text);
     Some(Type::String(text))
 }
 
@@ -153,22 +165,28 @@ fn format(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Format> {
 
 fn bytes(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Type> {
     let fields = reader.fields(node, "bytes", &["type", "description", "minLength", "maxLength"])?;
-    let bytes = Bytes {
+    let mut bytes = Bytes {
         min_length: reader.count(&fields, "minLength"),
         max_length: reader.count(&fields, "maxLength"),
     };
-    check_order(reader, &fields, "minLength", bytes.min_length, "maxLength", bytes.max_length);
+    check_order(reader, &fields, "minLength", &mut bytes.min_length, "maxLength", bytes.max_length);
     Some(Type::Bytes(bytes))
 }
 
 fn blob(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Type> {
     let fields = reader.fields(node, "a blob", &["type", "description", "accept", "maxSize"])?;
     let mut accept = Vec::new();
+    let mut is_complete = true;
     for (text, node) in reader.texts(&fields, "accept") {
         if !is_mime_pattern(&text) {
             reader.wrong(&node, "a MIME type or a pattern such as `image/*` or `*/*`");
+            is_complete = false;
         }
         accept.push(text);
+    }
+    // A list with a hole would refuse what belongs to it.
+    if !is_complete {
+        accept.clear();
     }
     Some(Type::Blob(Blob { accept, max_size: reader.count(&fields, "maxSize") }))
 }
@@ -176,13 +194,17 @@ fn blob(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Type> {
 fn array(reader: &mut Reader<'_>, node: &Node<'_>, place: Place) -> Option<Type> {
     let fields =
         reader.fields(node, "an array", &["type", "description", "items", "minLength", "maxLength"])?;
-    let (min_length, max_length) = (reader.count(&fields, "minLength"), reader.count(&fields, "maxLength"));
-    check_order(reader, &fields, "minLength", min_length, "maxLength", max_length);
-    let Some(items) = fields.field("items") else {
-        reader.missing(&fields, "items");
-        return None;
-    };
-    let items = Box::new(schema(reader, &items, place.items())?);
+    let (mut min_length, max_length) =
+        (reader.count(&fields, "minLength"), reader.count(&fields, "maxLength"));
+    check_order(reader, &fields, "minLength", &mut min_length, "maxLength", max_length);
+    let items = reader.recover(Outcome::Unknown, |reader| match fields.field("items") {
+        Some(items) => schema(reader, &items, place.items()),
+        None => {
+            reader.missing(&fields, "items");
+            None
+        }
+    });
+    let items = Box::new(items.unwrap_or_else(|| Schema::unknown(fields.position())));
     Some(Type::Array(Array { items, min_length, max_length }))
 }
 
@@ -190,8 +212,8 @@ pub(super) fn object(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Object>
     let known = ["type", "description", "required", "nullable", "properties"];
     let fields = reader.fields(node, "an object", &known)?;
     let properties = properties(reader, &fields, Place::Field);
-    let required = property_names(reader, &fields, "required");
-    let nullable = property_names(reader, &fields, "nullable");
+    let required = property_names(reader, &fields, "required", &properties);
+    let nullable = property_names(reader, &fields, "nullable", &properties);
     Some(Object { required, nullable, properties })
 }
 
@@ -199,7 +221,7 @@ pub(super) fn params(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Params>
     let fields = reader.fields(node, "params", &["type", "description", "required", "properties"])?;
     let description = reader.text(&fields, "description");
     let properties = properties(reader, &fields, Place::Parameter);
-    let required = property_names(reader, &fields, "required");
+    let required = property_names(reader, &fields, "required", &properties);
     Some(Params { description, required, properties })
 }
 
@@ -211,27 +233,32 @@ fn properties(reader: &mut Reader<'_>, fields: &Fields<'_>, place: Place) -> Ind
         if name.is_empty() || name.starts_with('$') {
             let problem = Problem::unexpected("a name that does not begin with `$`", format!("`{name}`"));
             reader.error_at(map.key_position(name), &node.path, problem);
+            continue;
         }
-        if let Some(schema) = schema(reader, &node, place) {
-            properties.insert(name.to_owned(), schema);
-        }
+        let schema = reader
+            .recover(Outcome::Unknown, |reader| schema(reader, &node, place))
+            .unwrap_or_else(|| Schema::unknown(node.value.position));
+        properties.insert(name.to_owned(), schema);
     }
     properties
 }
 
 /// `required` or `nullable`: each entry must be a property.
-fn property_names(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str) -> Vec<String> {
-    let declared = fields.field("properties");
-    let declared = declared.as_ref().and_then(|node| node.value.as_object());
+fn property_names(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_>,
+    key: &str,
+    properties: &IndexMap<String, Schema>,
+) -> Vec<String> {
     let mut names = Vec::new();
     for (name, node) in reader.texts(fields, key) {
-        if !declared.is_some_and(|it| it.contains_key(&name)) {
-            let suggestion =
-                closest(&name, declared.into_iter().flat_map(|it| it.keys().map(String::as_str)));
-            let expected = "the name of one of the properties".to_owned();
-            reader.error(&node, Problem::Unexpected { expected, found: node.value.describe(), suggestion });
+        if properties.contains_key(&name) {
+            names.push(name);
+            continue;
         }
-        names.push(name);
+        let suggestion = closest(&name, properties.keys().map(String::as_str));
+        let expected = "the name of one of the properties".to_owned();
+        reader.error(&node, Problem::Unexpected { expected, found: node.value.describe(), suggestion });
     }
     names
 }
@@ -247,34 +274,45 @@ fn reference(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Type> {
 
 pub(super) fn union(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Union> {
     let fields = reader.fields(node, "a union", &["type", "description", "refs", "closed"])?;
-    let closed = reader.flag(&fields, "closed").unwrap_or(false);
+    let mut closed = reader.flag(&fields, "closed").unwrap_or(false);
     if !fields.has("refs") {
         reader.missing(&fields, "refs");
         return None;
     }
     let mut refs: Vec<Reference> = Vec::new();
     for (_, node) in reader.texts(&fields, "refs") {
-        refs.extend(reference_of(reader, &node));
+        let reference = reader.recover(Outcome::VariantLeftOut, |reader| reference_of(reader, &node));
+        closed &= reference.is_some();
+        refs.extend(reference);
     }
     if closed
         && let Some(node) = fields.field("refs")
         && node.value.as_array().is_some_and(<[_]>::is_empty)
     {
         reader.wrong(&node, "at least one ref in a closed union");
+        closed = false;
     }
     Some(Union { refs, closed })
 }
 
 /// L9.
-fn reference_of(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Reference> {
+pub(super) fn reference_of(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Reference> {
     let text = reader.text_of(node)?;
     let plain = text.strip_prefix("lex:").unwrap_or(&text);
     let (nsid, name) = plain.split_once('#').unwrap_or((plain, "main"));
     let local = nsid.is_empty() && text.starts_with('#');
-    if !(local || is_nsid(nsid)) || !is_def_name(name) {
-        reader.wrong(node, "a ref of the form `#name`, `nsid` or `nsid#name`");
+    let expected = "a ref of the form `#name`, `nsid` or `nsid#name`";
+    if !(local || is_nsid(nsid)) || name.is_empty() {
+        reader.wrong(node, expected);
         return None;
     }
+    // Definitions with such names exist, and refs that say more than the name.
+    let name = if is_def_name(name) {
+        name
+    } else {
+        reader.questionable(node, expected);
+        name.strip_prefix("defs/").unwrap_or(name)
+    };
     Some(Reference {
         nsid: (!local).then(|| nsid.to_owned()),
         name: name.to_owned(),

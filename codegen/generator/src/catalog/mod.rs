@@ -1,17 +1,22 @@
 //! All documents together, with every ref resolved (L6, L9).
 
+mod aliases;
+mod builder;
+mod external;
 mod files;
 mod refs;
+mod sites;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 
-use crate::diagnostic::{Diagnostic, Problem, Rejected, Report};
+use crate::diagnostic::{Diagnostic, Rejected};
 use crate::document::{DefId, Definition, Document};
-use crate::folder::files_below;
 
+pub use builder::CatalogBuilder;
+pub use external::External;
 pub use files::path_of;
 
 /// The file in the folder of documents that is none.
@@ -21,76 +26,26 @@ pub const MANIFEST: &str = "manifest.json";
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
     documents: IndexMap<String, Document>,
+    externals: Vec<External>,
     warnings: Vec<Diagnostic>,
 }
 
 impl Catalog {
-    /// Reads every document below `dir`; each stands in the file that its NSID names
-    /// (`com/example/thing.json`). All findings of all documents are collected.
+    /// Reads every document below `dir`, with nothing wrong in any of them; see [`CatalogBuilder::load`].
     pub fn load(dir: &Path) -> Result<Self, Rejected> {
-        let mut report = Report::default();
-        let mut documents = Vec::new();
-        let files = files_below(dir, "json").unwrap_or_else(|error| {
-            report.error(&error.path, None, "", Problem::Unreadable(error.source.to_string()));
-            Vec::new()
-        });
-        for file in files {
-            let relative = file.strip_prefix(dir).unwrap_or(&file);
-            if relative == Path::new(MANIFEST) {
-                continue;
-            }
-            match std::fs::read(&file) {
-                Ok(bytes) => {
-                    let document = Document::parse(&file, &bytes, &mut report);
-                    documents.extend(document.inspect(|it| files::check_path(it, relative, &mut report)));
-                }
-                Err(error) => report.error(&file, None, "", Problem::Unreadable(error.to_string())),
-            }
-        }
-        if documents.is_empty() && report.error_count() == 0 {
-            report.error(dir, None, "", Problem::Unreadable("no documents in it".to_owned()));
-        }
-        Self::assemble(documents, report)
+        CatalogBuilder::default().load(dir)
     }
 
     /// Parses documents from memory; the paths are for messages only.
     pub fn from_sources<T: AsRef<[u8]>>(
         sources: impl IntoIterator<Item = (PathBuf, T)>,
     ) -> Result<Self, Rejected> {
-        let mut report = Report::default();
-        let documents: Vec<Document> = sources
-            .into_iter()
-            .filter_map(|(path, text)| Document::parse(&path, text.as_ref(), &mut report))
-            .collect();
-        Self::assemble(documents, report)
+        CatalogBuilder::default().from_sources(sources)
     }
 
     /// Puts parsed documents together.
     pub fn from_documents(documents: impl IntoIterator<Item = Document>) -> Result<Self, Rejected> {
-        Self::assemble(documents, Report::default())
-    }
-
-    fn assemble(documents: impl IntoIterator<Item = Document>, mut report: Report) -> Result<Self, Rejected> {
-        let mut catalog = Self::default();
-        for document in documents {
-            if let Some(first) = catalog.documents.get(&document.id) {
-                let problem = Problem::DuplicateDocument { id: document.id, first: first.path.clone() };
-                report.error(&document.path, None, "id", problem);
-            } else {
-                catalog.documents.insert(document.id.clone(), document);
-            }
-        }
-        catalog.documents.sort_keys();
-        // Refs into a document that was refused would only be noise beside its own errors.
-        if report.error_count() == 0 {
-            refs::drop_repeated(&mut catalog.documents, &mut report);
-            refs::check(&catalog, &mut report);
-        }
-        if report.error_count() > 0 {
-            return Err(Rejected(report));
-        }
-        catalog.warnings = report.diagnostics;
-        Ok(catalog)
+        CatalogBuilder::default().from_parsed(documents)
     }
 
     /// The documents, sorted by NSID.
@@ -103,9 +58,24 @@ impl Catalog {
         self.documents.get(nsid)
     }
 
-    /// The definition behind a resolved ref.
+    /// The definition behind a resolved ref, in whatever crate its bindings are.
     pub fn definition(&self, id: &DefId) -> Option<&Definition> {
-        self.documents.get(&id.nsid)?.defs.get(&id.name)
+        let own = self.documents.get(&id.nsid);
+        let document = own.or_else(|| self.externals.iter().find_map(|it| it.document(&id.nsid)));
+        document?.defs.get(&id.name)
+    }
+
+    /// Other crates with bindings that refs may lead to.
+    pub fn externals(&self) -> &[External] {
+        &self.externals
+    }
+
+    /// Which of the [`externals`](Self::externals) has the bindings of a document; `None` for the catalog's own.
+    pub fn external_of(&self, nsid: &str) -> Option<usize> {
+        if self.documents.contains_key(nsid) {
+            return None;
+        }
+        self.externals.iter().position(|it| it.document(nsid).is_some())
     }
 
     /// What deserves attention though generation goes on.
