@@ -333,7 +333,7 @@ mod tests {
         let sources: Vec<&Source> = config.documents.values().collect();
         assert_eq!(sources[..2], [&Source::Network, &Source::Path("../a".into())]);
         let (url, rev, path) = ("https://example.com/x".to_owned(), "abc".to_owned(), "lexicons".into());
-        assert_eq!(sources[3], &Source::Git { url, rev, path });
+        assert_eq!(sources[2], &Source::Git { url, rev, path });
         assert_eq!(config.rename.types["com.example.a#b"], "C");
         assert_eq!(config.derive[0].traits, ["Hash", "schemars::JsonSchema"]);
     }
