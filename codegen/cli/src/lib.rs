@@ -2,16 +2,28 @@
 //!
 //! Each command is a module; what they do beyond talking to people is in `atproto_sdk_codegen` and `atproto_sdk`.
 
+mod add;
+mod document;
 mod error;
 mod generate;
 mod init;
+mod install;
+mod lock;
+mod project;
+mod requests;
+mod sources;
+mod sync;
+mod update;
 
 use std::{fmt::Display, io::Write, path::PathBuf};
 
+use atproto_sdk::lexicon::LexiconResolver;
 use atproto_sdk_codegen::{Generator, config::CONFIG_FILE};
 use clap::{Parser, Subcommand};
 
 pub use error::CliError;
+use project::Project;
+use sources::{Network, NetworkArguments};
 
 /// Generates Rust bindings from Lexicon documents, for use with the crate atproto-sdk.
 ///
@@ -36,6 +48,15 @@ enum Command {
     Generate(generate::Arguments),
     /// Lists files of the bindings that would change, and exits with 1 if there are any; writes nothing
     Check(generate::Arguments),
+    /// Fetches documents and what they refer to, and asks for them in lexicons.toml
+    ///
+    /// A document of the network is the one that its authority publishes: DNS names an account, whose server has to prove that
+    /// the account has signed the document. What was fetched is written into lexicons.lock.
+    Add(add::Arguments),
+    /// Brings the folder of documents in agreement with lexicons.toml: fetches what is missing, removes what nobody needs
+    Install(install::Arguments),
+    /// Fetches the newest versions, shows what has changed, and asks before it takes them
+    Update(update::Arguments),
 }
 
 /// Where a command writes to.
@@ -76,6 +97,13 @@ impl Cli {
             Command::Check(arguments) => {
                 self.generator().and_then(|it| generate::check(it, arguments, &mut streams))
             }
+            Command::Add(arguments) => self.project().and_then(|it| add::run(&it, arguments, &mut streams)),
+            Command::Install(arguments) => {
+                self.project().and_then(|it| install::run(&it, arguments, &mut streams))
+            }
+            Command::Update(arguments) => {
+                self.project().and_then(|it| update::run(&it, arguments, &mut streams))
+            }
         };
         result.unwrap_or_else(|error| {
             streams.err([error.shown()]);
@@ -83,8 +111,26 @@ impl Cli {
         })
     }
 
-    fn generator(&self) -> Result<Generator, CliError> {
-        let file = if self.config.is_dir() { self.config.join(CONFIG_FILE) } else { self.config.clone() };
-        Ok(Generator::load(file)?)
+    fn project(&self) -> Result<Project, CliError> {
+        Project::load(self.config_file())
     }
+
+    fn generator(&self) -> Result<Generator, CliError> {
+        Ok(Generator::load(self.config_file())?)
+    }
+
+    fn config_file(&self) -> PathBuf {
+        if self.config.is_dir() { self.config.join(CONFIG_FILE) } else { self.config.clone() }
+    }
+}
+
+/// Where published documents are fetched.
+fn network(arguments: &NetworkArguments) -> Result<Network, CliError> {
+    Ok(Network::new(LexiconResolver::new(arguments.resolver()?)))
+}
+
+/// Runs what talks to the network.
+fn block_on<T>(work: impl Future<Output = T>) -> Result<T, CliError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    Ok(runtime.map_err(CliError::Runtime)?.block_on(work))
 }

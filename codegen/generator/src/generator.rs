@@ -97,10 +97,18 @@ impl Generator {
     /// Returns an error if there are no documents, another crate's cannot be found, a name is chosen for something that
     /// is not there, or, in a [strict](Self::strict) configuration, if anything is wrong in a document.
     pub fn catalog(&self) -> Result<Catalog, GenerateError> {
-        let externals = dependencies::externals(&self.config, &self.root)?;
-        let catalog = self.builder(externals).load(&self.lexicons())?;
+        let catalog = self.builder(self.externals()?).load(&self.lexicons())?;
         self.check_renames(&catalog)?;
         Ok(catalog)
+    }
+
+    /// Reads the documents of other crates whose bindings are used, the SDK's included.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if another crate's documents cannot be found.
+    pub fn externals(&self) -> Result<Vec<External>, GenerateError> {
+        Ok(dependencies::externals(&self.config, &self.root)?)
     }
 
     fn builder(&self, externals: Vec<External>) -> CatalogBuilder {

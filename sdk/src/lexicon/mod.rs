@@ -125,6 +125,16 @@ impl LexiconResolver {
     /// Returns an error if DNS does not name exactly one account, or if that account cannot be resolved.
     pub async fn authority(&self, group: &LexiconGroup) -> Result<Authority, ResolutionError> {
         let did = self.publisher(group).await?;
+        self.authority_at(group, did).await
+    }
+
+    /// Treats an account as the publisher of a group of lexicons, whatever DNS says: to look at what it has published before
+    /// DNS names it.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the account cannot be resolved.
+    pub async fn authority_at(&self, group: &LexiconGroup, did: Did) -> Result<Authority, ResolutionError> {
         let document = match self.resolver.resolve_did(&did).await {
             Ok(document) => document,
             Err(source) => return Err(unresolved(group, did, source)),
