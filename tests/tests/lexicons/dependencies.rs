@@ -138,7 +138,7 @@ fn named(locked: &[(&str, bool)]) -> Vec<(String, bool)> {
 async fn shop() -> World {
     let world = World::new().await;
     world.dns.set("_lexicon.example.org", &[&format!("did={}", world.account.did)]);
-    let refs = ["com.example.shop.defs#price", "org.example.money", "com.atproto.repo.strongRef"];
+    let refs = ["com.example.shop.defs", "org.example.money", "com.atproto.repo.strongRef"];
     world.publish("com.example.shop.item", with_refs("com.example.shop.item", &refs)).await;
     world.publish("com.example.shop.defs", document("com.example.shop.defs")).await;
     world.publish("org.example.money", with_refs("org.example.money", &["org.example.currency"])).await;
@@ -195,14 +195,8 @@ async fn add_fetches_a_document_and_what_it_refers_to() {
     };
     assert!(!leftover(&project.path("")) && !leftover(&project.path("lexicons/com/example/shop")));
     // The bindings can be generated as they are.
-    let ran = project.run_offline_plain(&["generate"]).await;
+    let ran = run(project.path(""), &["generate"]).await;
     assert_eq!(ran.code, 0, "{ran:?}");
-}
-
-impl Project {
-    async fn run_offline_plain(&self, arguments: &[&str]) -> Ran {
-        run(self.path(""), arguments).await
-    }
 }
 
 #[tokio::test]
@@ -483,12 +477,19 @@ async fn documents_come_from_folders_packages_and_git_too() {
     let ran = project.run(&["add", "org.b.*", "--git", url, "--rev", "no-such-commit"]).await;
     assert!(ran.code == 1 && ran.err.contains("`git checkout` failed"), "{ran:?}");
 
-    // A package that need not be fetched: npm packs folders too.
+    // A package that npm need not fetch from a registry.
     let project = Project::new(&world, "");
-    let npm = format!("{}@.", others.path().join("package").display());
+    let npm = format!("@example/lexicons@file:{}", others.path().join("package").display());
     let ran = project.run(&["add", "org.n.*", "--npm", &npm]).await;
-    assert_eq!(ran.code, 1, "{ran:?}");
-    assert!(ran.err.contains("`npm pack` failed") || ran.err.contains("`npm` is missing"), "{ran:?}");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(project.locked(), named(&[("org.n.one", true)]));
+    assert!(
+        project.config().contains("\"org.n.*\" = { npm = \"@example/lexicons\", version = "),
+        "{}",
+        project.config()
+    );
+    let ran = project.run(&["add", "org.m.*", "--npm", "@example/lexicons@file:/no/such/package"]).await;
+    assert!(ran.code == 1 && ran.err.contains("`npm pack` failed"), "{ran:?}");
 
     let ran = project.run(&["add", "org.z.*", "--path", folder.to_str().unwrap()]).await;
     assert!(ran.code == 1 && ran.err.contains("org.z.*: there are no such documents in path "), "{ran:?}");
