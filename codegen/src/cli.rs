@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use clap::{Parser, Subcommand};
 
-use crate::import::{ImportError, ImportOptions, Summary, import};
+use crate::import::{DescriptionChange, Difference, ImportError, ImportOptions, Summary, import};
 use atproto_sdk_codegen::bundle::bundle;
 use atproto_sdk_codegen::catalog::Catalog;
 use atproto_sdk_codegen::diagnostic::{Diagnostic, Rejected};
@@ -36,14 +36,24 @@ pub struct Cli {
 enum Command {
     /// Lists generated files that would change, and exits with 1 if there are any; writes nothing
     Check,
-    /// Makes the folder of documents again, keeping the project's own descriptions
+    /// Brings the folder of documents up to date, keeping the project's own descriptions, and lists the upstream
+    /// descriptions that have changed since the last import
     Import(ImportArguments),
 }
 
 #[derive(Debug, clap::Args)]
 struct ImportArguments {
-    /// An unpacked npm package (@atproto/api), or a folder of Lexicon JSON files
+    /// An unpacked npm package (@atproto/api), or a folder of Lexicon JSON files; the folder of documents itself
+    /// brings only its manifest up to date
     source: PathBuf,
+    /// The source has documents that the package lacks: add them, or bring them up to date; imports from the package
+    /// leave them
+    #[arg(long, conflicts_with_all = ["integrity", "package_name", "package_version"])]
+    extra: bool,
+    /// The unpacked package (or folder) that was imported before: shows the old text of descriptions that have
+    /// changed, of which only hashes are kept
+    #[arg(long, value_name = "PACKAGE")]
+    previous: Option<PathBuf>,
     /// The package's integrity as its registry gives it (sha512-...), for the manifest
     #[arg(long, value_parser = parse_integrity)]
     integrity: Option<String>,
@@ -155,6 +165,8 @@ impl Cli {
     ) -> Result<u8, CliError> {
         let options = ImportOptions {
             source: given.source.clone(),
+            extra: given.extra,
+            previous: given.previous.clone(),
             package: given.package_name.clone(),
             version: given.package_version.clone(),
             integrity: given.integrity.clone(),
@@ -162,6 +174,7 @@ impl Cli {
         let summary = import(&options, &self.lexicons()?)?;
         lines(err, &summary.warnings);
         lines(out, &summary_lines(&summary));
+        lines(out, &review_lines(&summary.upstream, given.previous.as_deref()));
         Ok(0)
     }
 
@@ -221,11 +234,14 @@ fn summary_lines(summary: &Summary) -> Vec<String> {
         let shown = if ids.len() <= 40 { ids.as_slice() } else { &[] };
         lines.extend(shown.iter().map(|id| format!("{what}: {id}")));
     }
+    lines.extend(summary.adopted.iter().map(|id| format!("extra, for the manifest did not list it: {id}")));
+    lines.extend(summary.moved.iter().map(|id| format!("no longer extra, for the package has it now: {id}")));
     lines.extend(summary.undescribed.iter().map(|id| format!("without a description: {id}")));
     lines.push(format!(
-        "{} documents: {} added, {} changed, {} removed; {} descriptions kept, {} lost; \
+        "{} documents, {} of them extra: {} added, {} changed, {} removed; {} descriptions kept, {} lost; \
          {} primary definitions without a description",
         summary.documents,
+        summary.extra,
         summary.added.len(),
         summary.changed.len(),
         summary.removed.len(),
@@ -233,6 +249,51 @@ fn summary_lines(summary: &Summary) -> Vec<String> {
         summary.descriptions_lost,
         summary.undescribed.len(),
     ));
+    lines
+}
+
+/// The upstream descriptions to review, each beside the project's own, and what to do with them.
+fn review_lines(changes: &[DescriptionChange], previous: Option<&Path>) -> Vec<String> {
+    if changes.is_empty() {
+        return Vec::new();
+    }
+    let count = |kind: Difference| changes.iter().filter(|it| it.difference == kind).count();
+    let mut lines: Vec<String> = changes.iter().flat_map(|it| review(it, previous)).collect();
+    lines.push(format!(
+        "upstream descriptions: {} new, {} changed, {} removed; see that our own still say all of it. To have this list \
+         again, restore the manifest and import again",
+        count(Difference::New),
+        count(Difference::Changed),
+        count(Difference::Removed),
+    ));
+    if previous.is_none() && count(Difference::New) < changes.len() {
+        lines.push(
+            "`--previous PACKAGE`, the unpacked package imported before, shows the old texts".to_owned(),
+        );
+    }
+    lines
+}
+
+fn review(change: &DescriptionChange, previous: Option<&Path>) -> Vec<String> {
+    let what = match change.difference {
+        Difference::New => "new",
+        Difference::Changed => "changed",
+        Difference::Removed => "removed",
+    };
+    let mut lines = vec![format!("upstream description {what}: {} {}", change.document, change.path)];
+    let text = |label: &str, text: &str| format!("  {label}: {}", text.replace('\n', "\n    "));
+    if change.difference != Difference::New {
+        let before = match (&change.before, previous) {
+            (Some(before), _) => before.clone(),
+            (None, None) => "(only its hash is known)".to_owned(),
+            (None, Some(previous)) => {
+                format!("(not in {}, which is not what was imported before)", previous.display())
+            }
+        };
+        lines.push(text("old", &before));
+    }
+    lines.extend(change.now.as_deref().map(|now| text("new", now)));
+    lines.push(text("our own", change.own.as_deref().unwrap_or("(none)")));
     lines
 }
 

@@ -106,20 +106,78 @@ fn import_makes_the_folder_and_says_what_changed() {
     assert_eq!(result.status.code(), Some(0), "{}", text(&result.stderr));
     assert_eq!(
         text(&result.stdout),
-        "added: com.example.a\nwithout a description: com.example.a\n1 documents: 1 added, 0 changed, 0 removed; \
+        "added: com.example.a\nwithout a description: com.example.a\n1 documents, 0 of them extra: 1 added, 0 changed, 0 removed; \
          0 descriptions kept, 0 lost; 1 primary definitions without a description\n"
     );
-    assert!(
-        fs::read_to_string(dir.path().join("made/manifest.json")).unwrap().contains("\"package\": \"p\"")
-    );
-    assert!(
-        text(&import("lexicons").stdout)
-            .starts_with("without a description: com.example.a\n1 documents: 0 added, 0 changed")
-    );
+    assert!(fs::read_to_string(dir.path().join("made/manifest.json")).unwrap().contains("\"name\": \"p\""));
+    assert!(text(&import("lexicons").stdout).starts_with(
+        "without a description: com.example.a\n1 documents, 0 of them extra: 0 added, 0 changed"
+    ));
 
     let result = import("nowhere");
     assert_eq!(result.status.code(), Some(1));
     assert_eq!(text(&result.stderr), "error: nowhere: expected a folder\nnothing was written\n");
+}
+
+#[test]
+fn import_shows_upstream_descriptions_that_have_changed() {
+    let dir = workspace(&[]);
+    let query = |description: &str| {
+        format!(
+            r#"{{"lexicon": 1, "id": "com.example.a", "defs": {{"main": {{"type": "query", "description": "{description}"}}}}}}"#
+        )
+    };
+    for (version, text) in [("old", "Two\\nlines."), ("new", "Needs a DID.")] {
+        fs::create_dir(dir.path().join(version)).unwrap();
+        fs::write(dir.path().join(version).join("a.json"), query(text)).unwrap();
+    }
+    let import = |source: &str, options: &[&str]| {
+        let all = [&["import", source, "--lexicons", "made"], options].concat();
+        let result = codegen(dir.path(), &all);
+        assert_eq!(result.status.code(), Some(0), "{}", text(&result.stderr));
+        text(&result.stdout)
+    };
+    import("old", &[]);
+    let file = dir.path().join("made/com/example/a.json");
+    fs::write(&file, query("Gets it.")).unwrap();
+
+    let manifest = dir.path().join("made/manifest.json");
+    let before = fs::read_to_string(&manifest).unwrap();
+    let shown = import("new", &["--previous", "old"]);
+    let expected = "upstream description changed: com.example.a defs.main\n  old: Two\n    lines.\n  new: Needs a DID.\n  \
+                    our own: Gets it.\nupstream descriptions: 0 new, 1 changed, 0 removed; ";
+    assert!(shown.contains(expected), "{shown}");
+    assert!(!shown.contains("--previous"), "{shown}");
+    assert!(!import("new", &[]).contains("upstream"));
+
+    fs::write(&manifest, &before).unwrap();
+    let shown = import("new", &[]);
+    assert!(shown.contains("  old: (only its hash is known)\n  new: Needs a DID.\n"), "{shown}");
+    assert!(
+        shown.ends_with("`--previous PACKAGE`, the unpacked package imported before, shows the old texts\n"),
+        "{shown}"
+    );
+
+    fs::write(&manifest, &before).unwrap();
+    let shown = import("new", &["--previous", "new"]);
+    assert!(shown.contains("  old: (not in new, which is not what was imported before)\n"), "{shown}");
+}
+
+#[test]
+fn extra_documents_have_no_package() {
+    let dir = workspace(&[("com/example/a", r#""main": {"type": "query"}"#)]);
+    let result = codegen(
+        dir.path(),
+        &["import", "lexicons", "--extra", "--package-version", "1", "--lexicons", "made"],
+    );
+    assert_eq!(result.status.code(), Some(2));
+    let result = codegen(dir.path(), &["import", "lexicons", "--extra", "--lexicons", "made"]);
+    assert_eq!(result.status.code(), Some(0), "{}", text(&result.stderr));
+    assert!(
+        text(&result.stdout).contains("1 documents, 1 of them extra: 1 added"),
+        "{}",
+        text(&result.stdout)
+    );
 }
 
 #[test]

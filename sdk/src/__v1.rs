@@ -6,6 +6,8 @@
 pub use compact_str::CompactString;
 pub use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub use crate::types::serde_record::{check_serde_record, read_serde, serde_shape};
+
 #[cfg(feature = "client")]
 pub use crate::__accessor as accessor;
 pub use crate::{

@@ -100,7 +100,7 @@
 //! | feature | what it adds | default |
 //! | --- | --- | --- |
 //! | `client` | clients, OAuth, identity, stores; without it there are only types and bindings, and no HTTP | yes |
-//! | `app-bsky`, `chat-bsky`, `tools-ozone` | the bindings of these namespaces; `com.atproto` is always included | `app-bsky` |
+//! | `app-bsky`, `chat-bsky`, `site-standard`, `tools-ozone` | the bindings of these namespaces; `com.atproto` is always included | `app-bsky` |
 //! | `http2` | HTTP/2, for many concurrent calls over one connection | no |
 //! | `sqlite`, `postgres`, `redis` | session stores in these databases | no |
 //! | `encryption` | encryption of stored sessions | no |

@@ -56,6 +56,13 @@ const ORDER: [&str; 43] = [
     "inheritAud",
 ];
 
+/// The members of an object that are prose: its description, and the texts that a permission set has for users.
+pub(super) fn prose_keys(value: &Value) -> &'static [&'static str] {
+    const KEYS: [&str; 5] = ["description", "title", "title:lang", "detail", "detail:lang"];
+    let is_set = value.get("type").and_then(Value::as_str) == Some("permission-set");
+    if is_set { &KEYS } else { &KEYS[..1] }
+}
+
 /// The canonical form of a document, with the descriptions of `own` where it has the same definition, and
 /// how many these were.
 pub fn canonical(document: &Value, own: Option<&Value>) -> (Value, usize) {
@@ -64,7 +71,7 @@ pub fn canonical(document: &Value, own: Option<&Value>) -> (Value, usize) {
     let mut members = IndexMap::new();
     for key in ["lexicon", "id", "revision", "description", "defs"] {
         let value = match key {
-            "description" => writer.description(own),
+            "description" => writer.prose(key, own),
             "defs" => document.get(key).map(|defs| writer.definitions(defs, own.and_then(|it| it.get(key)))),
             _ => document.get(key).cloned(),
         };
@@ -79,10 +86,10 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn description(&mut self, own: Option<&Value>) -> Option<Value> {
-        let text = own?.get("description")?.as_str()?;
+    fn prose(&mut self, key: &str, own: Option<&Value>) -> Option<Value> {
+        let own = own?.get(key)?;
         self.kept += 1;
-        Some(Value::string(text))
+        Some(own.clone())
     }
 
     fn definitions(&mut self, value: &Value, own: Option<&Value>) -> Value {
@@ -97,15 +104,16 @@ impl Writer<'_> {
 
     fn definition(&mut self, value: &Value, own: Option<&Value>) -> Value {
         let Some(members) = value.as_object() else { return value.clone() };
-        // A type's own description is inserted even where the source has none.
+        let prose = prose_keys(value);
         let mut keys: Vec<&str> =
-            members.keys().map(String::as_str).filter(|key| *key != "description").collect();
-        keys.push("description");
+            members.keys().map(String::as_str).filter(|key| !prose.contains(key)).collect();
+        // A type's own description is inserted even where the source has none.
+        keys.extend(prose);
         keys.sort_by_key(|key| ORDER.iter().position(|it| it == key).unwrap_or(ORDER.len()));
         let mut sorted = IndexMap::new();
         for key in keys {
             let value = match members.get(key) {
-                _ if key == "description" => self.description(own),
+                _ if prose.contains(&key) => self.prose(key, own),
                 Some(member) => Some(self.member(key, &member.value, own.and_then(|it| it.get(key)))),
                 None => None,
             };

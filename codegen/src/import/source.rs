@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{ImportError, Manifest, Origin};
+use super::{ImportError, Manifest, Package};
 use atproto_sdk_codegen::catalog::MANIFEST;
 use atproto_sdk_codegen::diagnostic::{Problem, Rejected, Report};
 use atproto_sdk_codegen::folder::{FolderError, files_below};
@@ -17,20 +17,29 @@ const BUNDLE_NAME: &str = "schemaDict";
 
 /// Documents that have only been parsed.
 #[derive(Debug)]
-pub(super) struct Source {
-    pub(super) documents: Vec<SourceDocument>,
-    pub(super) origin: Origin,
+pub(super) struct Found {
+    pub(super) documents: Vec<FoundDocument>,
+    pub(super) package: Package,
+    /// The manifest of a folder that an import has made: it says where the documents come from.
+    pub(super) manifest: Option<Manifest>,
+}
+
+impl Found {
+    /// The document with this NSID.
+    pub(super) fn document(&self, id: &str) -> Option<&Value> {
+        self.documents.iter().map(|it| &it.value).find(|it| it.get("id").and_then(Value::as_str) == Some(id))
+    }
 }
 
 /// One document and the file in which it stands.
-#[derive(Debug)]
-pub(super) struct SourceDocument {
+#[derive(Debug, Clone)]
+pub(super) struct FoundDocument {
     pub(super) file: PathBuf,
     pub(super) value: Value,
 }
 
 /// Reads an unpacked package (or the folder that an archive of it unpacks to) or a folder of documents.
-pub(super) fn read(path: &Path) -> Result<Source, ImportError> {
+pub(super) fn read(path: &Path) -> Result<Found, ImportError> {
     if !path.is_dir() {
         return Err(ImportError::NoSource { path: path.to_owned(), problem: "expected a folder" });
     }
@@ -47,7 +56,7 @@ pub(super) fn read(path: &Path) -> Result<Source, ImportError> {
     Ok(source)
 }
 
-fn read_package(package: &Path) -> Result<Source, ImportError> {
+fn read_package(package: &Path) -> Result<Found, ImportError> {
     let file = package.join(BUNDLE);
     let text = String::from_utf8(read_file(&file)?)
         .map_err(|_| ImportError::NoSource { path: file.clone(), problem: "expected UTF-8" })?;
@@ -57,9 +66,8 @@ fn read_package(package: &Path) -> Result<Source, ImportError> {
     })?;
     let bundle = json::parse_object_literal(&text, start).map_err(|error| rejected(&file, error))?;
     let members = bundle.as_object().into_iter().flat_map(|it| it.values());
-    let documents =
-        members.map(|it| SourceDocument { file: file.clone(), value: it.value.clone() }).collect();
-    Ok(Source { documents, origin: package_origin(&package.join("package.json"))? })
+    let documents = members.map(|it| FoundDocument { file: file.clone(), value: it.value.clone() }).collect();
+    Ok(Found { documents, package: described_package(&package.join("package.json"))?, manifest: None })
 }
 
 /// The byte offset of the object literal.
@@ -70,7 +78,7 @@ fn literal_start(text: &str) -> Option<usize> {
     })
 }
 
-fn read_folder(folder: &Path) -> Result<Source, ImportError> {
+fn read_folder(folder: &Path) -> Result<Found, ImportError> {
     let mut report = Report::default();
     let mut documents = Vec::new();
     for file in files_below(folder, "json")? {
@@ -78,28 +86,29 @@ fn read_folder(folder: &Path) -> Result<Source, ImportError> {
             continue;
         }
         match json::parse(&read_file(&file)?) {
-            Ok(value) => documents.push(SourceDocument { file, value }),
+            Ok(value) => documents.push(FoundDocument { file, value }),
             Err(error) => report.error(&file, error.position, &error.json_path, Problem::Json(error.problem)),
         }
     }
     if report.error_count() > 0 {
         return Err(Rejected(report).into());
     }
-    let origin = match Manifest::load(&folder.join(MANIFEST)) {
-        Some(manifest) => manifest.origin,
-        None => package_origin(&folder.join("package.json"))?,
+    let manifest = Manifest::load(&folder.join(MANIFEST))?;
+    let package = match &manifest {
+        Some(manifest) => manifest.package.clone(),
+        None => described_package(&folder.join("package.json"))?,
     };
-    Ok(Source { documents, origin })
+    Ok(Found { documents, package, manifest })
 }
 
 /// Name and version as `package.json` has them; nothing where there is none.
-fn package_origin(file: &Path) -> Result<Origin, ImportError> {
+fn described_package(file: &Path) -> Result<Package, ImportError> {
     if !file.is_file() {
-        return Ok(Origin::default());
+        return Ok(Package::default());
     }
     let value = json::parse(&read_file(file)?).map_err(|error| rejected(file, error))?;
     let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
-    Ok(Origin { package: text("name"), version: text("version"), integrity: None })
+    Ok(Package { name: text("name"), version: text("version"), integrity: None })
 }
 
 fn read_file(file: &Path) -> Result<Vec<u8>, FolderError> {

@@ -21,4 +21,12 @@
 )]
 #![allow(clippy::enum_variant_names, reason = "variants are named as in the lexicon")]
 
-crate::__generated! { format: 1, { pub mod app; pub mod chat; pub mod com; pub mod tools; } }
+crate::__generated! {
+    format: 1, {
+        pub mod app;
+        pub mod chat;
+        pub mod com;
+        pub mod site;
+        pub mod tools;
+    }
+}

@@ -42,6 +42,7 @@ mod nullable;
 mod object;
 mod permission_set;
 mod record_key;
+pub(crate) mod serde_record;
 mod setters;
 mod text;
 mod tid;

@@ -172,6 +172,8 @@ impl Checker {
             Shape::Absent | Shape::Null | Shape::Bytes(_) | Shape::Value(_) | Shape::Unknown(_) => {}
             Shape::Text(_) | Shape::Handle(_) | Shape::CidText(_) | Shape::Boolean(_) | Shape::Integer(_) => {
             }
+            // There is no lexicon, and what cannot be encoded is reported when it is.
+            Shape::Owned(_) => {}
             Shape::Lenient(text, format, check) => {
                 if let Err(problem) = check(text) {
                     self.report(InvalidText::new(format, text, problem).into());

@@ -67,7 +67,8 @@ impl QueryString {
             | Shape::Blob(_)
             | Shape::Object(_)
             | Shape::Tagged(..)
-            | Shape::Value(_) => {}
+            | Shape::Value(_)
+            | Shape::Owned(_) => {}
         }
     }
 

@@ -8,6 +8,7 @@ use atproto_sdk::{
         app::bsky,
         chat,
         com::{atproto, atproto::repo::create_record, atproto::sync, germnetwork},
+        site::standard,
     },
     types::{
         AtIdentifier, Blob, Cid, Data as _, Datetime, Record, RecordKey, Tid, Unknown, Value, cid_of,
@@ -120,6 +121,8 @@ async fn d3_d4_the_pds_computes_the_same_cid_for_records_of_every_type() {
         bsky::graph::verification::Verification, bsky::labeler::service::Service,
         bsky::notification::declaration::Declaration, chat::bsky::actor::declaration::Declaration,
         atproto::lexicon::schema::Schema, germnetwork::declaration::Declaration,
+        standard::document::Document, standard::graph::recommend::Recommend,
+        standard::graph::subscription::Subscription, standard::publication::Publication, standard::theme::basic::Basic,
     }
 }
 

@@ -11,6 +11,7 @@ use atproto_sdk::{
         app::bsky,
         chat,
         com::{atproto, germnetwork},
+        site::standard,
         tools,
     },
     types::{Data, FromData, Record, Unknown, Value, from_cbor, from_json},
@@ -42,6 +43,9 @@ macro_rules! for_every_record {
             bsky::graph::starterpack::Starterpack, bsky::graph::verification::Verification,
             bsky::labeler::service::Service, bsky::notification::declaration::Declaration,
             chat::bsky::actor::declaration::Declaration, atproto::lexicon::schema::Schema,
+            standard::document::Document, standard::graph::recommend::Recommend,
+            standard::graph::subscription::Subscription, standard::publication::Publication,
+            standard::theme::basic::Basic,
         ] }
     };
     (@ $call:ident, $arguments:tt, [$($record:ty),* $(,)?]) => {

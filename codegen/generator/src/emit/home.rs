@@ -50,7 +50,12 @@ impl Home {
             accessors: Accessors::Inherent,
             renames: Renames::default(),
             derives: Vec::new(),
-            features: &[("app.bsky", "app-bsky"), ("chat.bsky", "chat-bsky"), ("tools.ozone", "tools-ozone")],
+            features: &[
+                ("app.bsky", "app-bsky"),
+                ("chat.bsky", "chat-bsky"),
+                ("site.standard", "site-standard"),
+                ("tools.ozone", "tools-ozone"),
+            ],
         }
     }
 

@@ -1,6 +1,8 @@
 //! Tests of scopes.
 #![allow(clippy::unwrap_used)]
 
+#[cfg(feature = "app-bsky")]
+mod bundled;
 mod constants;
 mod granted;
 mod random;

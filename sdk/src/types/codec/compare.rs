@@ -27,6 +27,7 @@ pub fn equal(a: &dyn Data, b: &dyn Data) -> bool {
         (Shape::Tagged(a_tag, a), Shape::Tagged(b_tag, b)) => a_tag == b_tag && equal(a, b),
         (Shape::Unknown(a), Shape::Unknown(b)) | (Shape::Other(a), Shape::Other(b)) => a == b,
         (Shape::Value(a), Shape::Value(b)) => a == b,
+        (Shape::Owned(a), Shape::Owned(b)) => a == b,
         _ => false,
     }
 }
@@ -67,6 +68,10 @@ impl fmt::Debug for DebugShape<'_> {
             },
             Shape::Unknown(value) | Shape::Other(value) => value.fmt(f),
             Shape::Value(value) => value.fmt(f),
+            Shape::Owned(value) => match &**value {
+                Ok(value) => value.fmt(f),
+                Err(error) => error.fmt(f),
+            },
         }
     }
 }

@@ -100,6 +100,9 @@ pub enum Problem {
     /// The input is not valid DAG-CBOR.
     #[error("invalid DAG-CBOR: {0}")]
     Cbor(&'static str),
+    /// A type of its own could not be converted by [serde](serde).
+    #[error("{0}")]
+    Serde(Box<str>),
     /// A special form of the data model, such as `$link`, is malformed.
     #[error("{0}")]
     Form(&'static str),

@@ -36,6 +36,7 @@ impl Writer {
             },
             Shape::Unknown(value) | Shape::Other(value) => self.unknown(value)?,
             Shape::Value(value) => self.value(value)?,
+            Shape::Owned(value) => self.value(&(*value)?)?,
         }
         Ok(())
     }

@@ -291,6 +291,8 @@ pub enum Shape<'a> {
     /// A variant that an open union does not define.
     Other(&'a Unknown),
     Value(&'a Value),
+    /// What serde made of a type of its own, or why it could not.
+    Owned(Box<Result<Value, DataError>>),
 }
 
 /// A list of values.

@@ -109,6 +109,10 @@ impl Serialize for SerializeShape<'_> {
                     .serialize(serializer),
             },
             Shape::Value(value) => serialize_value(value, serializer),
+            Shape::Owned(value) => match &**value {
+                Ok(value) => serialize_value(value, serializer),
+                Err(error) => Err(S::Error::custom(error)),
+            },
         }
     }
 }

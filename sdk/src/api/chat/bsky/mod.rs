@@ -3,6 +3,7 @@
 //! `chat.bsky`
 
 pub mod actor;
+pub mod auth_full_chat_client;
 pub mod convo;
 pub mod embed;
 pub mod group;

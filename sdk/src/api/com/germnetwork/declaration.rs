@@ -10,17 +10,18 @@ use crate::types;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Declaration {
-    /// Version of the declaration format.
+    /// Version of the format of the opaque fields, in semver form without pre-release or build.
     ///
     /// Between 5 and 14 bytes.
     pub version: String,
-    /// Public key that the account uses now, with a prefix for the key type.
+    /// Opaque bytes: the Ed25519 public key that the account uses now, with a byte for the key type before it.
     pub current_key: types::Bytes,
-    /// How others can start a conversation; without it no contact button is shown.
+    /// Who can start a conversation and how; without it no contact button is shown.
     pub message_me: Option<Box<MessageMe>>,
-    /// Signed data with which others can start an encrypted conversation.
+    /// Opaque bytes with which others can start an encrypted conversation: MLS key packages and signatures, signed
+    /// by `currentKey`.
     pub key_package: Option<types::Bytes>,
-    /// Proofs that link earlier keys of the account to the present one.
+    /// Opaque proofs that link earlier keys of the account to the present one.
     ///
     /// At most 1000 elements.
     pub continuity_proofs: Option<Vec<types::Bytes>>,
@@ -72,11 +73,12 @@ crate::__v1::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct MessageMe {
-    /// Address that opens a conversation; clients add the identities of both sides to it.
+    /// Address for accounts without a declaration of their own to open a conversation. It has no fragment; clients
+    /// put the DIDs of both sides there.
     ///
     /// Between 1 and 2047 bytes.
     pub message_me_url: types::Uri,
-    /// Who gets to see the contact button.
+    /// Who can message the account, and so who gets to see the contact button; `keyPackage` says the same.
     ///
     /// Between 1 and 100 bytes.
     pub show_button_to: MessageMeShowButtonTo,

@@ -449,15 +449,19 @@ crate::__v1::open_string! {
     }
 }
 
-/// What lies between the signed-in account and the account shown.
+/// How the signed-in account and this account stand to each other. Says little on a call without
+/// authentication.
 ///
 /// `app.bsky.actor.defs#viewerState`
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ViewerState {
-    /// Whether the viewer has muted the account.
+    /// Whether the viewer mutes everything from the account, directly or through a list. False if only reposts or
+    /// only quote posts are muted.
     pub muted: Option<bool>,
+    /// Whether the viewer mutes only the reposts of the account. Never true together with `muted`.
     pub muted_only_reposts: Option<bool>,
+    /// Whether the viewer mutes only the quote posts of the account. Never true together with `muted`.
     pub muted_only_quoteposts: Option<bool>,
     /// The list through which the viewer mutes the account.
     pub muted_by_list: Option<Box<api::app::bsky::graph::defs::ListViewBasic>>,
@@ -471,8 +475,9 @@ pub struct ViewerState {
     pub following: Option<types::AtUri>,
     /// Address of the account's follow record for the viewer.
     pub followed_by: Option<types::AtUri>,
-    /// Followers of the account that the viewer follows.
+    /// Followers of the account that the viewer follows. Only some answers include them.
     pub known_followers: Option<Box<KnownFollowers>>,
+    /// What the viewer has subscribed to. Only some answers include it.
     pub activity_subscription: Option<
         Box<api::app::bsky::notification::defs::ActivitySubscription>,
     >,
@@ -516,6 +521,8 @@ impl ViewerState {
     }
 }
 
+/// Followers of an account that the viewer follows as well.
+///
 /// `app.bsky.actor.defs#knownFollowers`
 #[derive(Clone)]
 #[non_exhaustive]
@@ -638,6 +645,7 @@ pub struct VerificationView {
     pub issuer: types::Did,
     pub issuer_display_name: Option<String>,
     pub issuer_handle: Option<types::Handle>,
+    /// Address of the verification record.
     pub uri: types::AtUri,
     /// False once handle or display name differ from what was verified.
     pub is_valid: bool,
@@ -976,6 +984,8 @@ impl PersonalDetailsPref {
 
 crate::__v1::setters! { PersonalDetailsPref { birth_date = birth_date: plain types::Datetime } }
 
+/// What follows from the birth date that the user declared; read only. Absent if the user has declared none.
+///
 /// `app.bsky.actor.defs#declaredAgePref`
 #[derive(Clone, Default)]
 #[non_exhaustive]
@@ -1134,7 +1144,10 @@ crate::__v1::open_string! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct InterestsPref {
+    /// When the user last changed the interests.
     pub updated_at: Option<types::Datetime>,
+    /// Topics that interest the user, as picked when the account was set up.
+    ///
     /// At most 100 elements. Each element: At most 64 graphemes. At most 640 bytes.
     pub tags: Vec<String>,
     /// Fields that the lexicon does not define.
@@ -1184,7 +1197,7 @@ pub struct MutedWord {
     pub value: String,
     /// Where the word is looked for.
     pub targets: Vec<MutedWordTarget>,
-    /// Whose posts are looked at.
+    /// Whose posts are looked at; everybody's if absent.
     ///
     /// Defaults to `all`.
     pub actor_target: Option<MutedWordActorTarget>,
@@ -1351,14 +1364,21 @@ impl LabelerPrefItem {
     }
 }
 
+/// State of the official app at bsky.app. Other apps should not use it.
+///
 /// `app.bsky.actor.defs#bskyAppStatePref`
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct BskyAppStatePref {
     pub active_progress_guide: Option<Box<BskyAppProgressGuide>>,
+    /// Whether the user tries out features before they are released.
     pub is_beta_user: Option<bool>,
+    /// Names of hints, such as dialogs or tours, that the user is still to see.
+    ///
     /// At most 1000 elements. Each element: At most 100 bytes.
     pub queued_nudges: Option<Vec<String>>,
+    /// Introductions that the user has come across.
+    ///
     /// At most 100 elements.
     pub nuxs: Option<Vec<Nux>>,
     /// Fields that the lexicon does not define.
@@ -1396,6 +1416,8 @@ crate::__v1::setters! {
     }
 }
 
+/// A progress guide that is still running; to be removed when the user has finished it.
+///
 /// `app.bsky.actor.defs#bskyAppProgressGuide`
 #[derive(Clone)]
 #[non_exhaustive]
@@ -1432,10 +1454,11 @@ pub struct Nux {
     pub id: String,
     /// Defaults to `false`.
     pub completed: bool,
-    /// What the app wants to remember about it.
+    /// What the app wants to remember about it, in a form of its own; 300 characters at most.
     ///
     /// At most 300 graphemes. At most 3000 bytes.
     pub data: Option<String>,
+    /// When it lapses; from then on it counts as completed.
     pub expires_at: Option<types::Datetime>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -1470,10 +1493,14 @@ crate::__v1::setters! {
     }
 }
 
+/// How the app shows verified accounts.
+///
 /// `app.bsky.actor.defs#verificationPrefs`
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct VerificationPrefs {
+    /// Hides the badges of verified accounts and of trusted verifiers.
+    ///
     /// Defaults to `false`.
     pub hide_badges: Option<bool>,
     /// Fields that the lexicon does not define.
@@ -1507,8 +1534,10 @@ crate::__v1::setters! { VerificationPrefs { hide_badges = hide_badges: plain boo
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct LiveEventPreferences {
-    /// Events that the viewer has hidden.
+    /// Identifiers of feeds that live events are not to show to the viewer.
     pub hidden_feed_ids: Option<Vec<String>>,
+    /// Hides every feed from live events.
+    ///
     /// Defaults to `false`.
     pub hide_all_feeds: Option<bool>,
     /// Fields that the lexicon does not define.
@@ -1545,6 +1574,9 @@ crate::__v1::setters! {
     }
 }
 
+/// The rules to apply to new posts unless the user chooses others. They have the same form as those of
+/// threadgate and postgate records.
+///
 /// `app.bsky.actor.defs#postInteractionSettingsPref`
 #[derive(Clone, Default)]
 #[non_exhaustive]
@@ -1555,7 +1587,7 @@ pub struct PostInteractionSettingsPref {
     pub threadgate_allow_rules: Option<
         Vec<PostInteractionSettingsPrefThreadgateAllowRulesItem>,
     >,
-    /// Who may quote new posts.
+    /// Who may quote new posts; everybody if absent or empty.
     ///
     /// At most 5 elements.
     pub postgate_embedding_rules: Option<
@@ -1641,10 +1673,11 @@ pub struct StatusView {
     pub record: types::Unknown,
     pub embed: Option<StatusViewEmbed>,
     pub labels: Option<Vec<api::com::atproto::label::defs::Label>>,
+    /// When the status ends. An app may leave it out after that.
     pub expires_at: Option<types::Datetime>,
-    /// Whether the status has not expired yet.
+    /// Whether the status has not expired yet. Absent if it does not expire.
     pub is_active: Option<bool>,
-    /// Whether moderators have switched the status off.
+    /// Whether a moderator has taken from the account the right to show that it is live.
     pub is_disabled: Option<bool>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

@@ -6,7 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Gets the private preferences of the signed-in account.
+/// Gets the private preferences of the signed-in account, for example to keep several devices alike or to take
+/// them along in a migration.
 ///
 /// `app.bsky.actor.getPreferences`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Gets the detailed profile of one account.
+/// Gets the detailed profile of one account. Works without authentication; with it, the profile says how the
+/// viewer relates to the account.
 ///
 /// `app.bsky.actor.getProfile`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +30,7 @@ impl xrpc::Query for GetProfile {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
+    /// Handle or DID of the account.
     pub actor: types::AtIdentifier,
 }
 

@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Suggests accounts to follow.
+/// Suggests accounts to follow, chiefly for newcomers.
 ///
 /// `app.bsky.actor.getSuggestions`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +74,7 @@ pub struct Output {
     pub actors: Vec<api::app::bsky::actor::defs::ProfileView>,
     #[deprecated(note = "read `recIdStr`, which holds the same identifier as text.")]
     pub rec_id: Option<i64>,
-    /// Name of this set of recommendations, for measuring what comes of them.
+    /// Identifies this set of recommendations (a snowflake); to be sent with events about it.
     pub rec_id_str: Option<String>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

@@ -32,7 +32,8 @@ impl<'c> AppBskyActor<'c> {
         Self(xrpc::Caller::new(transport))
     }
 
-    /// Gets the private preferences of the signed-in account.
+    /// Gets the private preferences of the signed-in account, for example to keep several devices alike or to take
+    /// them along in a migration.
     ///
     /// `app.bsky.actor.getPreferences`
     ///
@@ -41,7 +42,8 @@ impl<'c> AppBskyActor<'c> {
         xrpc::Call::new(self.0, get_preferences::Params::new(), ())
     }
 
-    /// Gets the detailed profile of one account.
+    /// Gets the detailed profile of one account. Works without authentication; with it, the profile says how the
+    /// viewer relates to the account.
     ///
     /// `app.bsky.actor.getProfile`
     ///
@@ -65,7 +67,7 @@ impl<'c> AppBskyActor<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Suggests accounts to follow.
+    /// Suggests accounts to follow, chiefly for newcomers.
     ///
     /// `app.bsky.actor.getSuggestions`
     ///
@@ -87,7 +89,7 @@ impl<'c> AppBskyActor<'c> {
         xrpc::Call::new(self.0, put_preferences::Params::new(), input)
     }
 
-    /// Searches accounts by handle, name and profile text.
+    /// Searches accounts by handle, name and profile text. Works without authentication.
     ///
     /// `app.bsky.actor.searchActors`
     ///
@@ -97,7 +99,8 @@ impl<'c> AppBskyActor<'c> {
         xrpc::Call::new(self.0, search_actors::Params::new(), ())
     }
 
-    /// Finds accounts by the beginning of a handle or name, for suggestions while typing.
+    /// Finds accounts by the beginning of a handle or name, for suggestions while typing. Works without
+    /// authentication.
     ///
     /// `app.bsky.actor.searchActorsTypeahead`
     ///

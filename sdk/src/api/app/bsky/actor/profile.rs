@@ -13,15 +13,24 @@ use crate::types;
 pub struct Profile {
     /// At most 64 graphemes. At most 640 bytes.
     pub display_name: Option<String>,
+    /// Free text.
+    ///
     /// At most 256 graphemes. At most 2560 bytes.
     pub description: Option<String>,
+    /// Free text.
+    ///
     /// At most 20 graphemes. At most 200 bytes.
     pub pronouns: Option<String>,
     pub website: Option<types::Uri>,
+    /// Small picture that apps show beside the account's posts.
+    ///
     /// Accepts `image/png`, `image/jpeg`. At most 1000000 bytes.
     pub avatar: Option<types::Blob>,
+    /// Wide picture that apps show behind the profile.
+    ///
     /// Accepts `image/png`, `image/jpeg`. At most 1000000 bytes.
     pub banner: Option<types::Blob>,
+    /// Labels that the account puts on itself as a whole. Their values are Bluesky's own.
     pub labels: Option<ProfileLabels>,
     /// The starter pack through which the account signed up.
     pub joined_via_starter_pack: Option<

@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Searches accounts by handle, name and profile text.
+/// Searches accounts by handle, name and profile text. Works without authentication.
 ///
 /// `app.bsky.actor.searchActors`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +47,7 @@ impl xrpc::Paginated for SearchActors {
 pub struct Params {
     #[deprecated(note = "`q` takes its place.")]
     pub term: Option<String>,
+    /// Search query. No syntax is specified; that of Lucene is recommended.
     pub q: Option<String>,
     /// Between 1 and 100. Defaults to 25.
     pub limit: Option<i64>,

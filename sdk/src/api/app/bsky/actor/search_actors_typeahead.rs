@@ -6,7 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Finds accounts by the beginning of a handle or name, for suggestions while typing.
+/// Finds accounts by the beginning of a handle or name, for suggestions while typing. Works without
+/// authentication.
 ///
 /// `app.bsky.actor.searchActorsTypeahead`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +32,7 @@ impl xrpc::Query for SearchActorsTypeahead {}
 pub struct Params {
     #[deprecated(note = "`q` takes its place.")]
     pub term: Option<String>,
-    /// The beginning of a name; need not be a whole word.
+    /// The beginning of a name, not a full query; need not be a whole word.
     pub q: Option<String>,
     /// Between 1 and 100. Defaults to 10.
     pub limit: Option<i64>,

@@ -13,7 +13,7 @@ use crate::types;
 pub struct Status {
     pub status: StatusStatus,
     pub embed: Option<StatusEmbed>,
-    /// How long the status holds, counted from its creation.
+    /// How long the status holds, in minutes from its creation. Apps may set a minimum and a maximum.
     ///
     /// At least 1.
     pub duration_minutes: Option<i64>,

@@ -45,12 +45,13 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
+    /// Address to which the instructions are sent.
     pub email: String,
     /// Language of the messages to the user.
     pub language: String,
-    /// Country in two letters, ISO 3166-1.
+    /// Country where the user is, in two letters (ISO 3166-1 alpha-2).
     pub country_code: String,
-    /// Part of the country, ISO 3166-2.
+    /// Region or state where the user is (ISO 3166-2).
     pub region_code: Option<String>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

@@ -4,7 +4,7 @@
 
 use crate::types;
 
-/// What the account may see.
+/// What the account may see, judged by its age assurance data.
 ///
 /// `app.bsky.ageassurance.defs#access`
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -58,10 +58,13 @@ crate::__v1::open_string! {
     }
 }
 
+/// State of age assurance, as computed by the server.
+///
 /// `app.bsky.ageassurance.defs#state`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct State {
+    /// When this state last changed.
     pub last_initiated_at: Option<types::Datetime>,
     pub status: Status,
     pub access: Access,
@@ -89,6 +92,8 @@ impl State {
     }
 }
 
+/// What a client needs besides to compute the state itself.
+///
 /// `app.bsky.ageassurance.defs#stateMetadata`
 #[derive(Clone, Default)]
 #[non_exhaustive]
@@ -145,15 +150,20 @@ impl Config {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ConfigRegion {
+    /// Platforms for which these rules hold; all of them if absent.
     pub platforms: Option<Vec<ConfigRegionPlatformsItem>>,
+    /// Country in two letters (ISO 3166-1 alpha-2).
     pub country_code: String,
+    /// Region of the country (ISO 3166-2); the whole country if absent.
     pub region_code: Option<String>,
     /// Youngest age, in years, at which the app may be used there at all.
     pub min_access_age: i64,
+    /// Ways to verify the age besides the external check (KWS), which is always possible. `device` allows the
+    /// device's own interfaces, such as Apple Declared Age Range.
     pub additional_verification_methods: Option<
         Vec<ConfigRegionAdditionalVerificationMethodsItem>,
     >,
-    /// Tried in order; the first one that fits decides.
+    /// Tried in order; the first one that fits decides. The last one should be a default rule.
     pub rules: Vec<ConfigRegionRulesItem>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -258,6 +268,8 @@ crate::__v1::union! {
     }
 }
 
+/// Applies where no earlier rule does.
+///
 /// `app.bsky.ageassurance.defs#configRegionRuleDefault`
 #[derive(Clone)]
 #[non_exhaustive]
@@ -283,6 +295,8 @@ impl ConfigRegionRuleDefault {
     }
 }
 
+/// Applies to users who declared this age or more.
+///
 /// `app.bsky.ageassurance.defs#configRegionRuleIfDeclaredOverAge`
 #[derive(Clone)]
 #[non_exhaustive]
@@ -313,6 +327,8 @@ impl ConfigRegionRuleIfDeclaredOverAge {
     }
 }
 
+/// Applies to users who declared a lower age.
+///
 /// `app.bsky.ageassurance.defs#configRegionRuleIfDeclaredUnderAge`
 #[derive(Clone)]
 #[non_exhaustive]
@@ -343,10 +359,13 @@ impl ConfigRegionRuleIfDeclaredUnderAge {
     }
 }
 
+/// Applies to users who have been assured to be this age or older.
+///
 /// `app.bsky.ageassurance.defs#configRegionRuleIfAssuredOverAge`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ConfigRegionRuleIfAssuredOverAge {
+    /// In years; the age itself counts.
     pub age: i64,
     pub access: Access,
     /// Fields that the lexicon does not define.
@@ -372,10 +391,13 @@ impl ConfigRegionRuleIfAssuredOverAge {
     }
 }
 
+/// Applies to users who have been assured to be younger.
+///
 /// `app.bsky.ageassurance.defs#configRegionRuleIfAssuredUnderAge`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ConfigRegionRuleIfAssuredUnderAge {
+    /// In years; the age itself does not count.
     pub age: i64,
     pub access: Access,
     /// Fields that the lexicon does not define.
@@ -401,6 +423,8 @@ impl ConfigRegionRuleIfAssuredUnderAge {
     }
 }
 
+/// Applies to accounts created at this time or later.
+///
 /// `app.bsky.ageassurance.defs#configRegionRuleIfAccountNewerThan`
 #[derive(Clone)]
 #[non_exhaustive]
@@ -430,6 +454,8 @@ impl ConfigRegionRuleIfAccountNewerThan {
     }
 }
 
+/// Applies to accounts created before this time.
+///
 /// `app.bsky.ageassurance.defs#configRegionRuleIfAccountOlderThan`
 #[derive(Clone)]
 #[non_exhaustive]
@@ -459,23 +485,30 @@ impl ConfigRegionRuleIfAccountOlderThan {
     }
 }
 
+/// A step of age assurance, in the form in which the server stores it (stash).
+///
 /// `app.bsky.ageassurance.defs#event`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Event {
+    /// When this event was written.
     pub created_at: types::Datetime,
-    /// The same for all events of one attempt.
+    /// UUID of the attempt, the same for all its events.
     pub attempt_id: String,
     pub status: EventStatus,
     pub access: EventAccess,
+    /// Country in two letters (ISO 3166-1 alpha-2), as given when the attempt began.
     pub country_code: String,
+    /// Region (ISO 3166-2), as given when the attempt began.
     pub region_code: Option<String>,
     pub email: Option<String>,
     /// Network address from which the attempt was begun.
     pub init_ip: Option<String>,
+    /// User agent with which the attempt was begun.
     pub init_ua: Option<String>,
     /// Network address from which the attempt was ended.
     pub complete_ip: Option<String>,
+    /// User agent with which the attempt was ended.
     pub complete_ua: Option<String>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

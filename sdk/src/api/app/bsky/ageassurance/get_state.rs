@@ -6,7 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Gets how far the signed-in account is with age assurance.
+/// Gets how far the signed-in account is with age assurance, as far as the server knows, and what a client
+/// needs to compute it itself.
 ///
 /// `app.bsky.ageassurance.getState`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -44,7 +44,8 @@ impl<'c> AppBskyAgeassurance<'c> {
         xrpc::Call::new(self.0, get_config::Params::new(), ())
     }
 
-    /// Gets how far the signed-in account is with age assurance.
+    /// Gets how far the signed-in account is with age assurance, as far as the server knows, and what a client
+    /// needs to compute it itself.
     ///
     /// `app.bsky.ageassurance.getState`
     ///

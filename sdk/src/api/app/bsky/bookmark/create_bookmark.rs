@@ -5,7 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
-/// Bookmarks a post privately.
+/// Bookmarks a record privately for the signed-in account. So far only posts (`app.bsky.feed.post`) are
+/// supported.
 ///
 /// `app.bsky.bookmark.createBookmark`
 ///
@@ -79,6 +80,8 @@ pub struct Output {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
+    /// The URI points into a collection whose records cannot be bookmarked.
+    ///
     /// `UnsupportedCollection`
     UnsupportedCollection,
 }

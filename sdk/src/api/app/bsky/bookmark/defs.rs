@@ -5,10 +5,13 @@
 use crate::api;
 use crate::types;
 
+/// A bookmark in the form in which the server stores it (stash).
+///
 /// `app.bsky.bookmark.defs#bookmark`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Bookmark {
+    /// The record to bookmark; so far only posts (`app.bsky.feed.post`) are supported.
     pub subject: api::com::atproto::repo::strong_ref::StrongRef,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -34,6 +37,7 @@ impl Bookmark {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct BookmarkView {
+    /// The bookmarked record, by address and hash.
     pub subject: api::com::atproto::repo::strong_ref::StrongRef,
     pub created_at: Option<types::Datetime>,
     /// The post, or why it cannot be shown.

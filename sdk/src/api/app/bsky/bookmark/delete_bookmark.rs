@@ -5,7 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
-/// Removes a private bookmark.
+/// Removes a private bookmark of the signed-in account. So far only posts (`app.bsky.feed.post`) can be
+/// bookmarked.
 ///
 /// `app.bsky.bookmark.deleteBookmark`
 ///
@@ -76,6 +77,8 @@ pub struct Output {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
+    /// The URI points into a collection whose records cannot be bookmarked.
+    ///
     /// `UnsupportedCollection`
     UnsupportedCollection,
 }

@@ -25,7 +25,8 @@ impl<'c> AppBskyBookmark<'c> {
         Self(xrpc::Caller::new(transport))
     }
 
-    /// Bookmarks a post privately.
+    /// Bookmarks a record privately for the signed-in account. So far only posts (`app.bsky.feed.post`) are
+    /// supported.
     ///
     /// `app.bsky.bookmark.createBookmark`
     ///
@@ -38,7 +39,8 @@ impl<'c> AppBskyBookmark<'c> {
         xrpc::Call::new(self.0, create_bookmark::Params::new(), input)
     }
 
-    /// Removes a private bookmark.
+    /// Removes a private bookmark of the signed-in account. So far only posts (`app.bsky.feed.post`) can be
+    /// bookmarked.
     ///
     /// `app.bsky.bookmark.deleteBookmark`
     ///

@@ -5,6 +5,9 @@
 use crate::api;
 use crate::types;
 
+/// An account that matched, and which of the contacts passed to `app.bsky.contact.importContacts` it belongs
+/// to.
+///
 /// `app.bsky.contact.defs#matchAndContactIndex`
 #[derive(Clone)]
 #[non_exhaustive]
@@ -44,7 +47,11 @@ impl MatchAndContactIndex {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SyncStatus {
+    /// When contacts were last imported.
     pub synced_at: types::Datetime,
+    /// Number of matches, through the user's own import or because an imported contact imported the user. One that
+    /// the user follows or dismisses no longer counts.
+    ///
     /// At least 0.
     pub matches_count: i64,
     /// Fields that the lexicon does not define.
@@ -70,11 +77,15 @@ impl SyncStatus {
     }
 }
 
+/// A notification to be made, in the form in which servers pass it on (stash, bsync).
+///
 /// `app.bsky.contact.defs#notification`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Notification {
+    /// DID of the account from which the notification comes.
     pub from: types::Did,
+    /// DID of the account that gets the notification.
     pub to: types::Did,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

@@ -5,7 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
-/// Removes a match from the contacts found, so that it is not shown again.
+/// Removes a match from the contacts that the signed-in account has found. It should not come back, even if the
+/// contact is imported again.
 ///
 /// `app.bsky.contact.dismissMatch`
 ///
@@ -44,6 +45,7 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
+    /// DID of the account that matched.
     pub subject: types::Did,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

@@ -6,7 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Lists the accounts found through imported contacts.
+/// Lists the accounts that the signed-in account has found through imported contacts: those that have imported
+/// each other. Leaves out dismissed matches.
 ///
 /// `app.bsky.contact.getMatches`
 ///

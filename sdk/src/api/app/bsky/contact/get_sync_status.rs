@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Tells whether and when contacts were imported.
+/// Tells whether and when the signed-in account imported contacts.
 ///
 /// `app.bsky.contact.getSyncStatus`
 ///
@@ -45,6 +45,7 @@ impl Params {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Output {
+    /// Absent if the account never imported contacts, or not again since it called `app.bsky.contact.removeData`.
     pub sync_status: Option<Box<api::app::bsky::contact::defs::SyncStatus>>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

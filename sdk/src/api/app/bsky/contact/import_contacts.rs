@@ -6,7 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Uploads phone numbers of contacts and gives the accounts that match.
+/// Uploads phone numbers of the signed-in account's contacts and gives the accounts that match. The protocol is
+/// described at <https://docs.bsky.app/blog/contact-import-rfc>.
 ///
 /// `app.bsky.contact.importContacts`
 ///
@@ -45,9 +46,10 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// What verifyPhone has given for the same number.
+    /// The JWT that `app.bsky.contact.verifyPhone` has given.
     pub token: String,
-    /// Phone numbers in the international form E.164.
+    /// Phone numbers in the international form E.164, such as `+12125550123`. Those that cannot be brought into a
+    /// valid form are dropped. Leave out the user's own, verified number.
     ///
     /// Between 1 and 1000 elements.
     pub contacts: Vec<String>,
@@ -78,6 +80,7 @@ impl Input {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
+    /// Accounts that matched, each with the place of its contact in the input.
     pub matches_and_contact_indexes: Vec<
         api::app::bsky::contact::defs::MatchAndContactIndex,
     >,

@@ -30,7 +30,8 @@ impl<'c> AppBskyContact<'c> {
         Self(xrpc::Caller::new(transport))
     }
 
-    /// Removes a match from the contacts found, so that it is not shown again.
+    /// Removes a match from the contacts that the signed-in account has found. It should not come back, even if the
+    /// contact is imported again.
     ///
     /// `app.bsky.contact.dismissMatch`
     ///
@@ -43,7 +44,8 @@ impl<'c> AppBskyContact<'c> {
         xrpc::Call::new(self.0, dismiss_match::Params::new(), input)
     }
 
-    /// Lists the accounts found through imported contacts.
+    /// Lists the accounts that the signed-in account has found through imported contacts: those that have imported
+    /// each other. Leaves out dismissed matches.
     ///
     /// `app.bsky.contact.getMatches`
     ///
@@ -54,7 +56,7 @@ impl<'c> AppBskyContact<'c> {
         xrpc::Call::new(self.0, get_matches::Params::new(), ())
     }
 
-    /// Tells whether and when contacts were imported.
+    /// Tells whether and when the signed-in account imported contacts.
     ///
     /// `app.bsky.contact.getSyncStatus`
     ///
@@ -64,7 +66,8 @@ impl<'c> AppBskyContact<'c> {
         xrpc::Call::new(self.0, get_sync_status::Params::new(), ())
     }
 
-    /// Uploads phone numbers of contacts and gives the accounts that match.
+    /// Uploads phone numbers of the signed-in account's contacts and gives the accounts that match. The protocol is
+    /// described at <https://docs.bsky.app/blog/contact-import-rfc>.
     ///
     /// `app.bsky.contact.importContacts`
     ///
@@ -77,7 +80,8 @@ impl<'c> AppBskyContact<'c> {
         xrpc::Call::new(self.0, import_contacts::Params::new(), input)
     }
 
-    /// Deletes everything stored about imported contacts.
+    /// Deletes everything stored about imported contacts of the signed-in account: hashes, matches and the state of
+    /// the import.
     ///
     /// `app.bsky.contact.removeData`
     ///
@@ -90,7 +94,7 @@ impl<'c> AppBskyContact<'c> {
         xrpc::Call::new(self.0, remove_data::Params::new(), input)
     }
 
-    /// Tells an account that one of its contacts has joined; for use by the service.
+    /// Sends a notification about imported contacts. Only for the system itself; requires role authentication.
     ///
     /// `app.bsky.contact.sendNotification`
     ///
@@ -102,7 +106,8 @@ impl<'c> AppBskyContact<'c> {
         xrpc::Call::new(self.0, send_notification::Params::new(), input)
     }
 
-    /// Sends a verification code to a phone number.
+    /// Begins to verify a phone number of the signed-in account: sends it a code as a text message, which
+    /// `app.bsky.contact.verifyPhone` takes.
     ///
     /// `app.bsky.contact.startPhoneVerification`
     ///
@@ -115,7 +120,8 @@ impl<'c> AppBskyContact<'c> {
         xrpc::Call::new(self.0, start_phone_verification::Params::new(), input)
     }
 
-    /// Confirms a phone number with the code sent to it, and gives a token for the import.
+    /// Confirms that the signed-in account controls a phone number, with the code sent to it, and gives a token for
+    /// importing contacts.
     ///
     /// `app.bsky.contact.verifyPhone`
     ///

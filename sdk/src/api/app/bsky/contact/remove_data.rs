@@ -5,7 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
-/// Deletes everything stored about imported contacts.
+/// Deletes everything stored about imported contacts of the signed-in account: hashes, matches and the state of
+/// the import.
 ///
 /// `app.bsky.contact.removeData`
 ///

@@ -5,7 +5,7 @@
 use crate::types;
 use crate::xrpc;
 
-/// Tells an account that one of its contacts has joined; for use by the service.
+/// Sends a notification about imported contacts. Only for the system itself; requires role authentication.
 ///
 /// `app.bsky.contact.sendNotification`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,9 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
+    /// DID of the account from which the notification comes.
     pub from: types::Did,
+    /// DID of the account that gets the notification.
     pub to: types::Did,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

@@ -5,7 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
-/// Sends a verification code to a phone number.
+/// Begins to verify a phone number of the signed-in account: sends it a code as a text message, which
+/// `app.bsky.contact.verifyPhone` takes.
 ///
 /// `app.bsky.contact.startPhoneVerification`
 ///
@@ -44,7 +45,7 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// Phone number in the international form E.164.
+    /// Phone number that gets the code as a text message.
     pub phone: String,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

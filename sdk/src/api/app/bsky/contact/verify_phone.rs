@@ -5,7 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
-/// Confirms a phone number with the code sent to it, and gives a token for the import.
+/// Confirms that the signed-in account controls a phone number, with the code sent to it, and gives a token for
+/// importing contacts.
 ///
 /// `app.bsky.contact.verifyPhone`
 ///
@@ -44,6 +45,7 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
+    /// The number with which `app.bsky.contact.startPhoneVerification` was called.
     pub phone: String,
     /// The code from the text message.
     pub code: String,
@@ -73,7 +75,7 @@ impl Input {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
-    /// Proves the number to importContacts.
+    /// A JWT for `app.bsky.contact.importContacts`, valid for one call only.
     pub token: String,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

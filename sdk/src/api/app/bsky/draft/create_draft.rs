@@ -6,7 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Stores a draft of a post or thread privately.
+/// Stores a draft of a post or thread privately for the signed-in account. The server may limit how many there
+/// are.
 ///
 /// `app.bsky.draft.createDraft`
 ///
@@ -95,6 +96,8 @@ impl Output {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
+    /// The account already has as many drafts as it may have.
+    ///
     /// `DraftLimitReached`
     DraftLimitReached,
 }

@@ -37,18 +37,26 @@ impl DraftWithId {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Draft {
-    /// The device that has the draft's media; others cannot show them.
+    /// UUID (version 4) of the device on which the draft was made, the only one that has its media.
     ///
     /// At most 100 bytes.
     pub device_id: Option<String>,
+    /// The device that the draft was made on, or its platform.
+    ///
     /// At most 100 bytes.
     pub device_name: Option<String>,
     /// Between 1 and 100 elements.
     pub posts: Vec<DraftPost>,
+    /// Languages of the posts' text.
+    ///
     /// At most 3 elements.
     pub langs: Option<Vec<types::Language>>,
+    /// Rules for the postgate records that are made when the draft is published.
+    ///
     /// At most 5 elements.
     pub postgate_embedding_rules: Option<Vec<DraftPostgateEmbeddingRulesItem>>,
+    /// Rules for the threadgate record that is made when the draft is published.
+    ///
     /// At most 5 elements.
     pub threadgate_allow: Option<Vec<DraftThreadgateAllowItem>>,
     /// Fields that the lexicon does not define.
@@ -136,8 +144,11 @@ crate::__v1::union! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct DraftPost {
+    /// Text of the post. May be longer than a post's, so that it can be divided into several posts later.
+    ///
     /// At most 1000 graphemes. At most 10000 bytes.
     pub text: String,
+    /// Labels that the author puts on the post, such as content warnings.
     pub labels: Option<DraftPostLabels>,
     /// At most 4 elements.
     pub embed_images: Option<Vec<DraftEmbedImage>>,
@@ -251,7 +262,7 @@ impl DraftView {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct DraftEmbedLocalRef {
-    /// Where the file is on the device.
+    /// Where the file is on the device. So far, what a draft embeds exists only there.
     ///
     /// Between 1 and 1024 bytes.
     pub path: String,
@@ -346,6 +357,8 @@ crate::__v1::union! {
     }
 }
 
+/// The limit of 20 is meant for the future: for now, apps should let users add no more than 10.
+///
 /// `app.bsky.draft.defs#draftEmbedGalleryItems`
 ///
 /// At most 20 elements.

@@ -5,7 +5,7 @@
 use crate::types;
 use crate::xrpc;
 
-/// Deletes a stored draft.
+/// Deletes a stored draft of the signed-in account.
 ///
 /// `app.bsky.draft.deleteDraft`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -26,7 +26,8 @@ impl<'c> AppBskyDraft<'c> {
         Self(xrpc::Caller::new(transport))
     }
 
-    /// Stores a draft of a post or thread privately.
+    /// Stores a draft of a post or thread privately for the signed-in account. The server may limit how many there
+    /// are.
     ///
     /// `app.bsky.draft.createDraft`
     ///
@@ -38,7 +39,7 @@ impl<'c> AppBskyDraft<'c> {
         xrpc::Call::new(self.0, create_draft::Params::new(), input)
     }
 
-    /// Deletes a stored draft.
+    /// Deletes a stored draft of the signed-in account.
     ///
     /// `app.bsky.draft.deleteDraft`
     ///
@@ -60,7 +61,8 @@ impl<'c> AppBskyDraft<'c> {
         xrpc::Call::new(self.0, get_drafts::Params::new(), ())
     }
 
-    /// Replaces the content of a stored draft.
+    /// Replaces the content of a stored draft of the signed-in account. Does nothing, without an error, if there is
+    /// no draft with this identifier.
     ///
     /// `app.bsky.draft.updateDraft`
     ///

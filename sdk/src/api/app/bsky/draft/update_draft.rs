@@ -6,7 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Replaces the content of a stored draft.
+/// Replaces the content of a stored draft of the signed-in account. Does nothing, without an error, if there is
+/// no draft with this identifier.
 ///
 /// `app.bsky.draft.updateDraft`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -41,6 +41,7 @@ pub struct ExternalDef {
     pub description: String,
     /// Accepts `image/*`. At most 1000000 bytes.
     pub thumb: Option<types::Blob>,
+    /// References to the records behind the card, as `app.bsky.embed.getEmbedExternalView` gives them.
     pub associated_refs: Option<Vec<api::com::atproto::repo::strong_ref::StrongRef>>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -115,13 +116,17 @@ pub struct ViewExternal {
     pub title: String,
     pub description: String,
     pub thumb: Option<types::Uri>,
+    /// When the page was created, for example when an article was published.
     pub created_at: Option<types::Datetime>,
+    /// When the page was last changed.
     pub updated_at: Option<types::Datetime>,
-    /// Estimated time to read the page.
+    /// Estimated time to read the page, in minutes.
     pub reading_time: Option<i64>,
     pub labels: Option<Vec<api::com::atproto::label::defs::Label>>,
     pub source: Option<Box<ViewExternalSource>>,
+    /// References to the records behind the card.
     pub associated_refs: Option<Vec<api::com::atproto::repo::strong_ref::StrongRef>>,
+    /// Profiles of the accounts that own the records behind the card.
     pub associated_profiles: Option<Vec<api::app::bsky::actor::defs::ProfileViewBasic>>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -168,11 +173,15 @@ impl ViewExternal {
     }
 }
 
+/// Where the page comes from, such as a publication of standard.site.
+///
 /// `app.bsky.embed.external#viewExternalSource`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ViewExternalSource {
+    /// URI of the source, for example the https URL that the record of a publication names.
     pub uri: types::Uri,
+    /// URL from which the icon can be loaded, for example from the AppView's CDN.
     pub icon: Option<types::Uri>,
     pub title: String,
     pub description: Option<String>,
@@ -206,6 +215,8 @@ impl ViewExternalSource {
     }
 }
 
+/// Colors of the source, which an app may use for the card.
+///
 /// `app.bsky.embed.external#viewExternalSourceTheme`
 #[derive(Clone, Default)]
 #[non_exhaustive]
@@ -240,6 +251,8 @@ impl ViewExternalSourceTheme {
     }
 }
 
+/// A color, modelled on `site.standard.theme.color#rgb`.
+///
 /// `app.bsky.embed.external#colorRGB`
 #[derive(Clone)]
 #[non_exhaustive]

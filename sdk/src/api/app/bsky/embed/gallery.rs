@@ -5,10 +5,15 @@
 use crate::api;
 use crate::types;
 
+/// Several media, so far only pictures.
+///
 /// `app.bsky.embed.gallery`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Gallery {
+    /// May be of different types, all of which an app has to support. The limit of 20 is meant for the future: for
+    /// now, apps should let users add no more than 10.
+    ///
     /// At most 20 elements.
     pub items: Vec<GalleryItemsItem>,
     /// Fields that the lexicon does not define.
@@ -49,6 +54,7 @@ crate::__v1::union! { GalleryItemsItem, open { Image(Image) = "app.bsky.embed.ga
 pub struct Image {
     /// Accepts `image/*`. At most 2000000 bytes.
     pub image: types::Blob,
+    /// Text that describes the picture for people who cannot see it.
     pub alt: String,
     pub aspect_ratio: api::app::bsky::embed::defs::AspectRatio,
     /// Fields that the lexicon does not define.
@@ -125,8 +131,11 @@ crate::__v1::union! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ViewImage {
+    /// URL of a small version, for example at the AppView's CDN.
     pub thumbnail: types::Uri,
+    /// URL of a large version, for example at the AppView's CDN. Need not be the original file.
     pub fullsize: types::Uri,
+    /// Text that describes the picture for people who cannot see it.
     pub alt: String,
     pub aspect_ratio: api::app::bsky::embed::defs::AspectRatio,
     /// Fields that the lexicon does not define.

@@ -6,7 +6,9 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Resolves a URL into the view of an external embed.
+/// Resolves records by their AT-URIs into what an app needs to show an enhanced card for a page. The answer is
+/// empty if none can be resolved or they do not belong to the page; show an ordinary card then, and put no
+/// references into the post.
 ///
 /// `app.bsky.embed.getEmbedExternalView`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +31,11 @@ impl xrpc::Query for GetEmbedExternalView {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
+    /// Canonical URL of the page, usually the one that the user typed; becomes the `uri` of the view.
     pub url: types::Uri,
+    /// Addresses of the records from which to make the card, such as a `site.standard.document` and its
+    /// publication.
+    ///
     /// At most 4 elements.
     pub uris: Vec<types::AtUri>,
 }
@@ -47,8 +53,11 @@ impl Params {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Output {
+    /// What to show. Absent unless the records belong to the page and say enough about it.
     pub view: Option<Box<api::app::bsky::embed::external::View>>,
+    /// References to the records behind the card, for `associatedRefs` of the post's embed.
     pub associated_refs: Option<Vec<api::com::atproto::repo::strong_ref::StrongRef>>,
+    /// The content of the records behind the card, to save fetching them.
     pub associated_records: Option<Vec<types::Unknown>>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

@@ -37,8 +37,11 @@ impl Images {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Image {
+    /// The file. The limit was 1 MB in earlier versions of the lexicon.
+    ///
     /// Accepts `image/*`. At most 2000000 bytes.
     pub image: types::Blob,
+    /// Text that describes the picture for people who cannot see it.
     pub alt: String,
     pub aspect_ratio: Option<Box<api::app::bsky::embed::defs::AspectRatio>>,
     /// Fields that the lexicon does not define.
@@ -101,10 +104,11 @@ impl View {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ViewImage {
-    /// Address of a small version, for lists.
+    /// URL of a small version, for lists.
     pub thumb: types::Uri,
-    /// Address of the large version.
+    /// URL of a large version. Need not be the original file.
     pub fullsize: types::Uri,
+    /// Text that describes the picture for people who cannot see it.
     pub alt: String,
     pub aspect_ratio: Option<Box<api::app::bsky::embed::defs::AspectRatio>>,
     /// Fields that the lexicon does not define.

@@ -29,7 +29,9 @@ impl<'c> AppBskyEmbed<'c> {
         Self(xrpc::Caller::new(transport))
     }
 
-    /// Resolves a URL into the view of an external embed.
+    /// Resolves records by their AT-URIs into what an app needs to show an enhanced card for a page. The answer is
+    /// empty if none can be resolved or they do not belong to the page; show an ordinary card then, and put no
+    /// references into the post.
     ///
     /// `app.bsky.embed.getEmbedExternalView`
     ///

@@ -5,7 +5,7 @@
 use crate::api;
 use crate::types;
 
-/// A quoted post together with pictures, a video or a card.
+/// Another record, such as a quoted post, together with pictures, a video or a card.
 ///
 /// `app.bsky.embed.recordWithMedia`
 #[derive(Clone)]

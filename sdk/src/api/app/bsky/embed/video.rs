@@ -11,10 +11,13 @@ use crate::types;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Video {
+    /// The file. The limit was 100 MB in earlier versions of the lexicon.
+    ///
     /// Accepts `video/mp4`. At most 300000000 bytes.
     pub video: types::Blob,
     /// At most 20 elements.
     pub captions: Option<Vec<Caption>>,
+    /// Text that describes the video for people who cannot see it.
     pub alt: Option<String>,
     pub aspect_ratio: Option<Box<api::app::bsky::embed::defs::AspectRatio>>,
     /// A hint for how to show it.
@@ -109,6 +112,7 @@ pub struct View {
     pub thumbnail: Option<types::Uri>,
     pub alt: Option<String>,
     pub aspect_ratio: Option<Box<api::app::bsky::embed::defs::AspectRatio>>,
+    /// A hint for how to show it.
     pub presentation: Option<ViewPresentation>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

@@ -24,6 +24,7 @@ pub struct PostView {
     pub viewer: Option<Box<ViewerState>>,
     pub labels: Option<Vec<api::com::atproto::label::defs::Label>>,
     pub threadgate: Option<Box<ThreadgateView>>,
+    /// Internal information of the server; not meant for apps.
     pub debug: Option<types::Unknown>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -111,7 +112,8 @@ crate::__v1::union! {
     }
 }
 
-/// What the signed-in account has done with the post, and may do with it.
+/// What the signed-in account has done with the post, and may do with it. Says little on a call without
+/// authentication.
 ///
 /// `app.bsky.feed.defs#viewerState`
 #[derive(Clone, Default)]
@@ -128,6 +130,7 @@ pub struct ViewerState {
     /// Whether the viewer may not quote the post.
     pub embedding_disabled: Option<bool>,
     pub pinned: Option<bool>,
+    /// Accounts that like the post and that the viewer follows. Only some answers include them.
     pub known_likers: Option<Box<KnownLikers>>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -163,6 +166,8 @@ impl ViewerState {
     }
 }
 
+/// Accounts that like a post and that the viewer follows.
+///
 /// `app.bsky.feed.defs#knownLikers`
 #[derive(Clone)]
 #[non_exhaustive]
@@ -677,7 +682,7 @@ pub enum GeneratorViewContentMode {
     ///
     /// `app.bsky.feed.defs#contentModeUnspecified`
     ContentModeUnspecified,
-    /// The feed is meant for watching videos.
+    /// The feed holds posts that embed a video (`app.bsky.embed.video`).
     ///
     /// `app.bsky.feed.defs#contentModeVideo`
     ContentModeVideo,
@@ -723,6 +728,8 @@ impl GeneratorViewerState {
 pub struct SkeletonFeedPost {
     pub post: types::AtUri,
     pub reason: Option<SkeletonFeedPostReason>,
+    /// Passed on to the app, which may send it back to the feed generator with interactions.
+    ///
     /// At most 2000 bytes.
     pub feed_context: Option<String>,
     /// Fields that the lexicon does not define.
@@ -853,8 +860,12 @@ pub struct Interaction {
     /// Address of the post.
     pub item: Option<types::AtUri>,
     pub event: Option<InteractionEvent>,
+    /// What the feed generator gave for this item in `app.bsky.feed.getFeedSkeleton`.
+    ///
     /// At most 2000 bytes.
     pub feed_context: Option<String>,
+    /// Identifier of the request in whose answer the item came.
+    ///
     /// At most 100 bytes.
     pub req_id: Option<String>,
     /// Fields that the lexicon does not define.
@@ -1000,7 +1011,7 @@ pub const CLICKTHROUGH_EMBED: &str = "app.bsky.feed.defs#clickthroughEmbed";
 /// `app.bsky.feed.defs#contentModeUnspecified`
 pub const CONTENT_MODE_UNSPECIFIED: &str = "app.bsky.feed.defs#contentModeUnspecified";
 
-/// The feed is meant for watching videos.
+/// The feed holds posts that embed a video (`app.bsky.embed.video`).
 ///
 /// `app.bsky.feed.defs#contentModeVideo`
 pub const CONTENT_MODE_VIDEO: &str = "app.bsky.feed.defs#contentModeVideo";

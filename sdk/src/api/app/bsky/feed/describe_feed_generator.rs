@@ -5,7 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
-/// Describes the feeds and policies of a feed generator; answered by the generator itself.
+/// Describes the feeds and policies of a feed generator; answered by the generator itself, not by the AppView.
+/// Works without authentication.
 ///
 /// `app.bsky.feed.describeFeedGenerator`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

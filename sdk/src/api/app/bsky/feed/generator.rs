@@ -5,7 +5,7 @@
 use crate::api;
 use crate::types;
 
-/// Declares a feed generator and how it presents itself.
+/// Declares a feed generator and how it presents itself. May stand in the repository of any account.
 ///
 /// The record `app.bsky.feed.generator`, with record keys of the type `any`.
 #[derive(Clone)]
@@ -20,7 +20,9 @@ pub struct Generator {
     pub description_facets: Option<Vec<api::app::bsky::richtext::facet::Facet>>,
     /// Accepts `image/png`, `image/jpeg`. At most 1000000 bytes.
     pub avatar: Option<types::Blob>,
+    /// Whether the feed takes interactions, which apps send with `app.bsky.feed.sendInteractions`.
     pub accepts_interactions: Option<bool>,
+    /// Labels that the author puts on the generator.
     pub labels: Option<GeneratorLabels>,
     pub content_mode: Option<GeneratorContentMode>,
     pub created_at: types::Datetime,
@@ -105,7 +107,7 @@ pub enum GeneratorContentMode {
     ///
     /// `app.bsky.feed.defs#contentModeUnspecified`
     ContentModeUnspecified,
-    /// The feed is meant for watching videos.
+    /// The feed holds posts that embed a video (`app.bsky.embed.video`).
     ///
     /// `app.bsky.feed.defs#contentModeVideo`
     ContentModeVideo,

@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Gets the posts and reposts of one account.
+/// Gets the posts and reposts of one account. Works without authentication.
 ///
 /// `app.bsky.feed.getAuthorFeed`
 ///

@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Gets the posts of a feed generator, hydrated for the reader.
+/// Gets the posts of a feed generator, hydrated for the reader; answered by the AppView.
 ///
 /// `app.bsky.feed.getFeed`
 ///

@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Gets one feed generator and whether it works at the moment.
+/// Gets one feed generator and whether it works at the moment; answered by the AppView.
 ///
 /// `app.bsky.feed.getFeedGenerator`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,7 @@ impl xrpc::Query for GetFeedGenerator {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
+    /// AT-URI of the generator's record.
     pub feed: types::AtUri,
 }
 
@@ -48,7 +49,7 @@ pub struct Output {
     pub view: api::app::bsky::feed::defs::GeneratorView,
     /// Whether the service has answered lately.
     pub is_online: bool,
-    /// Whether the service's answers can be used.
+    /// Whether the service fits what the generator's record declares.
     pub is_valid: bool,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

@@ -6,7 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Gets the bare post references of a feed; answered by the feed generator.
+/// Gets the bare post references of a feed; answered by the feed generator. Authentication tells the generator
+/// the DID of the reader, and is optional unless the generator demands it.
 ///
 /// `app.bsky.feed.getFeedSkeleton`
 ///
@@ -47,6 +48,7 @@ impl xrpc::Paginated for GetFeedSkeleton {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
+    /// AT-URI of the generator's record, which says which feed is meant.
     pub feed: types::AtUri,
     /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
@@ -80,6 +82,8 @@ crate::__v1::setters! { Params { limit = limit: plain i64, cursor = cursor: into
 pub struct Output {
     pub cursor: Option<String>,
     pub feed: Vec<api::app::bsky::feed::defs::SkeletonFeedPost>,
+    /// Identifier of this request, which the app may send back with interactions.
+    ///
     /// At most 100 bytes.
     pub req_id: Option<String>,
     /// Fields that the lexicon does not define.

@@ -45,7 +45,9 @@ impl xrpc::Paginated for GetLikes {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
+    /// AT-URI of what is liked, such as a post.
     pub uri: types::AtUri,
+    /// Lists only the likes of this version of it.
     pub cid: Option<types::Cid>,
     /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,

@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Gets recent posts of the members of a list.
+/// Gets recent posts and reposts by the members of a list. Works without authentication.
 ///
 /// `app.bsky.feed.getListFeed`
 ///
@@ -47,6 +47,7 @@ impl xrpc::Paginated for GetListFeed {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
+    /// AT-URI of the list's record.
     pub list: types::AtUri,
     /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,

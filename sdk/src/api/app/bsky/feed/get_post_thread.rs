@@ -6,7 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Gets a post with its parents and replies.
+/// Gets a post with its parents and replies. Works without authentication; with it, the answer says more about
+/// the posts and leaves some out.
 ///
 /// `app.bsky.feed.getPostThread`
 ///
@@ -31,6 +32,7 @@ impl xrpc::Query for GetPostThread {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
+    /// AT-URI of the post.
     pub uri: types::AtUri,
     /// How many levels of replies to include.
     ///

@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Gets several posts at once by their URIs.
+/// Gets several posts at once by their URIs, as is needed to hydrate the skeleton of a feed.
 ///
 /// `app.bsky.feed.getPosts`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,8 @@ impl xrpc::Query for GetPosts {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
+    /// AT-URIs of the posts.
+    ///
     /// At most 25 elements.
     pub uris: Vec<types::AtUri>,
 }

@@ -45,7 +45,9 @@ impl xrpc::Paginated for GetRepostedBy {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
+    /// AT-URI of the post.
     pub uri: types::AtUri,
+    /// Lists only the reposts of this version of the post.
     pub cid: Option<types::Cid>,
     /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,

@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Suggests feed generators.
+/// Suggests feed generators to the signed-in account.
 ///
 /// `app.bsky.feed.getSuggestedFeeds`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

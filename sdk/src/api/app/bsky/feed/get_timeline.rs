@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Gets the home timeline of the signed-in account.
+/// Gets the home timeline of the signed-in account, as a rule with the newest posts first.
 ///
 /// `app.bsky.feed.getTimeline`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl xrpc::Paginated for GetTimeline {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
-    /// Which kind of timeline; left to the server.
+    /// Which kind of timeline; left to the server. Feed generators have largely taken its place.
     pub algorithm: Option<String>,
     /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,

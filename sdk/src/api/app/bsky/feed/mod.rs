@@ -47,7 +47,8 @@ impl<'c> AppBskyFeed<'c> {
         Self(xrpc::Caller::new(transport))
     }
 
-    /// Describes the feeds and policies of a feed generator; answered by the generator itself.
+    /// Describes the feeds and policies of a feed generator; answered by the generator itself, not by the AppView.
+    /// Works without authentication.
     ///
     /// `app.bsky.feed.describeFeedGenerator`
     ///
@@ -83,7 +84,7 @@ impl<'c> AppBskyFeed<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Gets the posts and reposts of one account.
+    /// Gets the posts and reposts of one account. Works without authentication.
     ///
     /// `app.bsky.feed.getAuthorFeed`
     ///
@@ -96,7 +97,7 @@ impl<'c> AppBskyFeed<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Gets the posts of a feed generator, hydrated for the reader.
+    /// Gets the posts of a feed generator, hydrated for the reader; answered by the AppView.
     ///
     /// `app.bsky.feed.getFeed`
     ///
@@ -108,7 +109,7 @@ impl<'c> AppBskyFeed<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Gets one feed generator and whether it works at the moment.
+    /// Gets one feed generator and whether it works at the moment; answered by the AppView.
     ///
     /// `app.bsky.feed.getFeedGenerator`
     ///
@@ -132,7 +133,8 @@ impl<'c> AppBskyFeed<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Gets the bare post references of a feed; answered by the feed generator.
+    /// Gets the bare post references of a feed; answered by the feed generator. Authentication tells the generator
+    /// the DID of the reader, and is optional unless the generator demands it.
     ///
     /// `app.bsky.feed.getFeedSkeleton`
     ///
@@ -157,7 +159,7 @@ impl<'c> AppBskyFeed<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Gets recent posts of the members of a list.
+    /// Gets recent posts and reposts by the members of a list. Works without authentication.
     ///
     /// `app.bsky.feed.getListFeed`
     ///
@@ -169,7 +171,8 @@ impl<'c> AppBskyFeed<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Gets a post with its parents and replies.
+    /// Gets a post with its parents and replies. Works without authentication; with it, the answer says more about
+    /// the posts and leaves some out.
     ///
     /// `app.bsky.feed.getPostThread`
     ///
@@ -181,7 +184,7 @@ impl<'c> AppBskyFeed<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Gets several posts at once by their URIs.
+    /// Gets several posts at once by their URIs, as is needed to hydrate the skeleton of a feed.
     ///
     /// `app.bsky.feed.getPosts`
     ///
@@ -217,7 +220,7 @@ impl<'c> AppBskyFeed<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Suggests feed generators.
+    /// Suggests feed generators to the signed-in account.
     ///
     /// `app.bsky.feed.getSuggestedFeeds`
     ///
@@ -229,7 +232,7 @@ impl<'c> AppBskyFeed<'c> {
         xrpc::Call::new(self.0, get_suggested_feeds::Params::new(), ())
     }
 
-    /// Gets the home timeline of the signed-in account.
+    /// Gets the home timeline of the signed-in account, as a rule with the newest posts first.
     ///
     /// `app.bsky.feed.getTimeline`
     ///
@@ -239,7 +242,7 @@ impl<'c> AppBskyFeed<'c> {
         xrpc::Call::new(self.0, get_timeline::Params::new(), ())
     }
 
-    /// Searches posts, with filters for author, language, time and more.
+    /// Searches posts, with filters for author, language, time and more. Some servers require authentication.
     ///
     /// `app.bsky.feed.searchPosts`
     ///
@@ -251,7 +254,7 @@ impl<'c> AppBskyFeed<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Searches posts with the newer set of filters.
+    /// Searches posts by a query, by filters, or by both; one of them is required.
     ///
     /// `app.bsky.feed.searchPostsV2`
     ///

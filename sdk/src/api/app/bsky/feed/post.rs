@@ -11,9 +11,11 @@ use crate::types;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Post {
+    /// The text. May be empty if the post embeds something.
+    ///
     /// At most 300 graphemes. At most 3000 bytes.
     pub text: String,
-    #[deprecated(note = "`facets` take their place; new posts have none of these.")]
+    #[deprecated(note = "`facets` take their place.")]
     pub entities: Option<Vec<Entity>>,
     /// What stretches of the text mean: mentions, links, tags.
     pub facets: Option<Vec<api::app::bsky::richtext::facet::Facet>>,
@@ -23,6 +25,7 @@ pub struct Post {
     ///
     /// At most 3 elements.
     pub langs: Option<Vec<types::Language>>,
+    /// Labels that the author puts on the post, such as content warnings.
     pub labels: Option<PostLabels>,
     /// Tags that do not stand in the text.
     ///
@@ -74,7 +77,7 @@ impl Post {
 
 crate::__v1::setters! {
     Post {
-        #[deprecated(note = "`facets` take their place; new posts have none of these.")]
+        #[deprecated(note = "`facets` take their place.")]
         entities = entities: plain Vec<Entity>,
         facets = facets: plain Vec<api::app::bsky::richtext::facet::Facet>,
         reply = reply: boxed ReplyRef,
@@ -171,6 +174,7 @@ impl ReplyRef {
 #[non_exhaustive]
 pub struct Entity {
     pub index: TextSlice,
+    /// Either `mention` or `link`.
     pub r#type: String,
     pub value: String,
     /// Fields that the lexicon does not define.

@@ -4,19 +4,20 @@
 
 use crate::types;
 
-/// Rules for embedding one post in other posts.
+/// Rules for embedding one post in other posts. Record key and repository must both be those of the post.
 ///
 /// The record `app.bsky.feed.postgate`, with record keys of the type `tid`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Postgate {
     pub created_at: types::Datetime,
+    /// AT-URI of the post.
     pub post: types::AtUri,
     /// Posts whose quote of this one was taken off.
     ///
     /// At most 50 elements.
     pub detached_embedding_uris: Option<Vec<types::AtUri>>,
-    /// Who may quote; everybody if absent.
+    /// Who may quote; everybody if absent or empty.
     ///
     /// At most 5 elements.
     pub embedding_rules: Option<Vec<PostgateEmbeddingRulesItem>>,
@@ -75,6 +76,8 @@ crate::__v1::union! {
     }
 }
 
+/// Nobody may quote the post.
+///
 /// `app.bsky.feed.postgate#disableRule`
 #[derive(Clone, Default)]
 #[non_exhaustive]

@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Searches posts, with filters for author, language, time and more.
+/// Searches posts, with filters for author, language, time and more. Some servers require authentication.
 ///
 /// `app.bsky.feed.searchPosts`
 ///
@@ -47,26 +47,36 @@ impl xrpc::Paginated for SearchPosts {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// Words to look for; may hold search operators.
+    /// Search query. No syntax is specified; that of Lucene is recommended.
     pub q: String,
+    /// Order of the results.
+    ///
     /// Defaults to `latest`.
     pub sort: Option<ParamsSort>,
-    /// Posts from this time on, a datetime or a day.
+    /// Posts from this time on, a datetime or a day (`YYYY-MM-DD`). The time meant is the one by which posts are
+    /// sorted, which may differ from `createdAt`.
     pub since: Option<String>,
-    /// Posts before this time, a datetime or a day.
+    /// Posts before this time, a datetime or a day (`YYYY-MM-DD`). The time meant is the one by which posts are
+    /// sorted, which may differ from `createdAt`.
     pub until: Option<String>,
+    /// Posts that mention this account in a facet; a handle or DID.
     pub mentions: Option<types::AtIdentifier>,
+    /// Posts by this account; a handle or DID.
     pub author: Option<types::AtIdentifier>,
+    /// Posts in this language, as the post states it or as the server detects it.
     pub lang: Option<types::Language>,
-    /// Posts with a link to this domain.
+    /// Posts with a link to this host name, in a facet or an embed. The server may normalize the name.
     pub domain: Option<String>,
+    /// Posts with a link to this URL, in a facet or an embed. The server may normalize it, and may accept similar
+    /// ones.
     pub url: Option<types::Uri>,
-    /// Posts with all of these tags, without the number sign.
+    /// Posts with all of these tags, in facets or in `tags`; without the number sign.
     ///
     /// Each element: At most 64 graphemes. At most 640 bytes.
     pub tag: Option<Vec<String>>,
     /// Between 1 and 100. Defaults to 25.
     pub limit: Option<i64>,
+    /// Where to go on. Not all results can always be reached.
     pub cursor: Option<String>,
 }
 
@@ -142,7 +152,7 @@ crate::__v1::open_string! { ParamsSort { Top = "top", Latest = "latest" } }
 #[non_exhaustive]
 pub struct Output {
     pub cursor: Option<String>,
-    /// Number of hits; may be rounded or an estimate.
+    /// Number of hits; may be rounded or cut off. Not all of them can always be reached.
     pub hits_total: Option<i64>,
     pub posts: Vec<api::app::bsky::feed::defs::PostView>,
     /// Fields that the lexicon does not define.

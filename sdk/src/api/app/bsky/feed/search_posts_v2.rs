@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Searches posts with the newer set of filters.
+/// Searches posts by a query, by filters, or by both; one of them is required.
 ///
 /// `app.bsky.feed.searchPostsV2`
 ///
@@ -50,34 +50,63 @@ pub struct Params {
     pub cursor: Option<String>,
     /// Between 1 and 100. Defaults to 25.
     pub limit: Option<i64>,
+    /// Search query. Required unless there is a filter.
     pub query: Option<String>,
+    /// Order of the results: `recent` puts the newest first, `top` goes by rank.
     pub sort: Option<ParamsSort>,
+    /// Only posts written by one of these accounts; handles or DIDs.
     pub authors: Option<Vec<types::AtIdentifier>>,
+    /// Only posts with a mention of one of these accounts; handles or DIDs.
     pub mentions: Option<Vec<types::AtIdentifier>>,
+    /// Only posts with a link to one of these domains.
     pub domains: Option<Vec<String>>,
+    /// Only posts with a link to one of these URLs.
     pub urls: Option<Vec<types::Uri>>,
+    /// Only posts with one of these AT-URIs embedded.
     pub embedded_at_uris: Option<Vec<types::AtUri>>,
+    /// Only posts with one of these tags; without the number sign.
+    ///
     /// Each element: At most 64 graphemes. At most 640 bytes.
     pub hashtags: Option<Vec<String>>,
+    /// No posts written by one of these accounts; handles or DIDs.
     pub exclude_authors: Option<Vec<types::AtIdentifier>>,
+    /// No posts with a mention of one of these accounts; handles or DIDs.
     pub exclude_mentions: Option<Vec<types::AtIdentifier>>,
+    /// No posts with a link to one of these domains.
     pub exclude_domains: Option<Vec<String>>,
+    /// No posts with a link to one of these URLs.
     pub exclude_urls: Option<Vec<types::Uri>>,
+    /// No posts with one of these AT-URIs embedded.
     pub exclude_embedded_at_uris: Option<Vec<types::AtUri>>,
+    /// No posts with one of these tags; without the number sign.
+    ///
     /// Each element: At most 64 graphemes. At most 640 bytes.
     pub exclude_hashtags: Option<Vec<String>>,
+    /// Only posts indexed since this time, itself included; a datetime or a day (`YYYY-MM-DD`).
     pub since: Option<String>,
+    /// Only posts indexed before this time, a datetime or a day (`YYYY-MM-DD`); the present time if absent.
     pub until: Option<String>,
+    /// Searches everything that is indexed, not only recent posts.
     pub all_time: Option<bool>,
+    /// Only posts in one of these languages.
     pub languages: Option<Vec<types::Language>>,
+    /// No posts in one of these languages.
     pub exclude_languages: Option<Vec<types::Language>>,
+    /// Only posts with media.
     pub has_media: Option<bool>,
+    /// Only posts with a video.
     pub has_video: Option<bool>,
+    /// Only posts that answer this one directly.
     pub reply_parent_uri: Option<types::AtUri>,
+    /// Only posts of the thread that begins with this post.
     pub thread_root_uri: Option<types::AtUri>,
+    /// No replies. Not together with `repliesOnly`.
     pub exclude_replies: Option<bool>,
+    /// Only replies. Not together with `excludeReplies`.
     pub replies_only: Option<bool>,
+    /// Only posts by accounts that the viewer follows.
     pub following: Option<bool>,
+    /// Language as which the query is analyzed. If absent, the server detects it where it can.
     pub query_language: Option<ParamsQueryLanguage>,
 }
 
@@ -233,8 +262,11 @@ crate::__v1::open_string! {
 #[non_exhaustive]
 pub struct Output {
     pub cursor: Option<String>,
+    /// About how many hits there are; may be rounded or cut off.
     pub hits_total: Option<i64>,
     pub posts: Vec<api::app::bsky::feed::defs::PostView>,
+    /// Languages detected in a query in Chinese, Japanese, Korean, Thai or Arabic script. For other scripts, the
+    /// list is empty or absent.
     pub detected_query_languages: Option<Vec<OutputDetectedQueryLanguagesItem>>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

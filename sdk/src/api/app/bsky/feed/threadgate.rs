@@ -4,12 +4,14 @@
 
 use crate::types;
 
-/// Rules for who may reply to a thread.
+/// Rules for who may reply to a thread. Record key and repository must both be those of the thread's first
+/// post.
 ///
 /// The record `app.bsky.feed.threadgate`, with record keys of the type `tid`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Threadgate {
+    /// AT-URI of the post.
     pub post: types::AtUri,
     /// Who may reply; everybody if absent, nobody if empty.
     ///
@@ -84,6 +86,8 @@ crate::__v1::union! {
     }
 }
 
+/// Accounts that the post mentions may reply.
+///
 /// `app.bsky.feed.threadgate#mentionRule`
 #[derive(Clone, Default)]
 #[non_exhaustive]
@@ -103,6 +107,8 @@ impl MentionRule {
     }
 }
 
+/// Followers of the author may reply.
+///
 /// `app.bsky.feed.threadgate#followerRule`
 #[derive(Clone, Default)]
 #[non_exhaustive]
@@ -122,6 +128,8 @@ impl FollowerRule {
     }
 }
 
+/// Accounts that the author follows may reply.
+///
 /// `app.bsky.feed.threadgate#followingRule`
 #[derive(Clone, Default)]
 #[non_exhaustive]
@@ -141,6 +149,8 @@ impl FollowingRule {
     }
 }
 
+/// Accounts on a list may reply.
+///
 /// `app.bsky.feed.threadgate#listRule`
 #[derive(Clone)]
 #[non_exhaustive]

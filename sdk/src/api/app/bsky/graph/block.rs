@@ -10,6 +10,7 @@ use crate::types;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Block {
+    /// DID of the blocked account.
     pub subject: types::Did,
     pub created_at: types::Datetime,
     /// Fields that the lexicon does not define.

@@ -138,6 +138,8 @@ impl ListView {
 pub struct ListItemView {
     pub uri: types::AtUri,
     pub subject: api::app::bsky::actor::defs::ProfileView,
+    /// True if the account does not want to appear on this reference list. Only the list's owner gets to see it.
+    ///
     /// Always `true`.
     pub subject_opted_out: Option<bool>,
     /// Fields that the lexicon does not define.
@@ -303,7 +305,7 @@ pub enum ListPurpose {
     ///
     /// `app.bsky.graph.defs#modlist`
     Modlist,
-    /// A list for showing the posts of the accounts on it.
+    /// A list of chosen accounts, to show their posts or to limit who may interact.
     ///
     /// `app.bsky.graph.defs#curatelist`
     Curatelist,
@@ -328,7 +330,7 @@ crate::__v1::open_string! {
 /// `app.bsky.graph.defs#modlist`
 pub const MODLIST: &str = "app.bsky.graph.defs#modlist";
 
-/// A list for showing the posts of the accounts on it.
+/// A list of chosen accounts, to show their posts or to limit who may interact.
 ///
 /// `app.bsky.graph.defs#curatelist`
 pub const CURATELIST: &str = "app.bsky.graph.defs#curatelist";
@@ -345,6 +347,8 @@ pub struct ListViewerState {
     pub muted: Option<bool>,
     /// Address of the viewer's record that blocks the list.
     pub blocked: Option<types::AtUri>,
+    /// Address of the record with which the viewer opted out of appearing on this list; deleting the record undoes
+    /// that. Only for reference lists.
     pub reference_list_opt_out: Option<types::AtUri>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -370,6 +374,8 @@ impl ListViewerState {
     }
 }
 
+/// A handle or DID that could not be resolved.
+///
 /// `app.bsky.graph.defs#notFoundActor`
 #[derive(Clone)]
 #[non_exhaustive]
@@ -400,18 +406,25 @@ impl NotFoundActor {
     }
 }
 
-/// What lies between two accounts, as the addresses of their records.
+/// What lies between the actor that was asked about and one other account, whose DID this has, as the addresses
+/// of their records.
 ///
 /// `app.bsky.graph.defs#relationship`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Relationship {
     pub did: types::Did,
+    /// Address of the actor's follow record, if it follows this account.
     pub following: Option<types::AtUri>,
+    /// Address of this account's follow record, if it follows the actor.
     pub followed_by: Option<types::AtUri>,
+    /// Address of the actor's block record, if it blocks this account.
     pub blocking: Option<types::AtUri>,
+    /// Address of this account's block record, if it blocks the actor.
     pub blocked_by: Option<types::AtUri>,
+    /// Address of the actor's listblock record, if it blocks this account through a list.
     pub blocking_by_list: Option<types::AtUri>,
+    /// Address of this account's listblock record, if it blocks the actor through a list.
     pub blocked_by_list: Option<types::AtUri>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

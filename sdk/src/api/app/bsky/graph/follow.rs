@@ -5,7 +5,7 @@
 use crate::api;
 use crate::types;
 
-/// A follow of another account.
+/// A follow of another account. The AppView ignores duplicates.
 ///
 /// The record `app.bsky.graph.follow`, with record keys of the type `tid`.
 #[derive(Clone)]

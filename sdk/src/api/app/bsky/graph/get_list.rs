@@ -45,6 +45,7 @@ impl xrpc::Paginated for GetList {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
+    /// AT-URI of the list's record.
     pub list: types::AtUri,
     /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,

@@ -45,10 +45,12 @@ impl xrpc::Paginated for GetLists {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
+    /// Handle or DID of the account.
     pub actor: types::AtIdentifier,
     /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
     pub cursor: Option<String>,
+    /// Kinds of lists to return; all that are supported if absent.
     pub purposes: Option<Vec<ParamsPurposesItem>>,
 }
 

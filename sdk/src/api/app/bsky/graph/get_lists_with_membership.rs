@@ -6,7 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Lists one's own lists, each with whether a given account is on it.
+/// Lists the curation and moderation lists of the signed-in account, each with whether a given account is on
+/// it. Leaves out reference lists.
 ///
 /// `app.bsky.graph.getListsWithMembership`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,10 +46,12 @@ impl xrpc::Paginated for GetListsWithMembership {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
+    /// Handle or DID of the account to look for.
     pub actor: types::AtIdentifier,
     /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
     pub cursor: Option<String>,
+    /// Kinds of lists to return; all that are supported if absent.
     pub purposes: Option<Vec<ParamsPurposesItem>>,
 }
 
@@ -130,6 +133,8 @@ pub enum Error {}
 
 crate::__v1::errors! { Error {} }
 
+/// A list, with the item that puts the account on it if there is one.
+///
 /// `app.bsky.graph.getListsWithMembership#listWithMembership`
 #[derive(Clone)]
 #[non_exhaustive]

@@ -6,7 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Lists the accounts that the signed-in account mutes.
+/// Lists the accounts that the signed-in account mutes entirely, without those of which it mutes only reposts
+/// or quote posts. A page may have more items than the limit.
 ///
 /// `app.bsky.graph.getMutes`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Tells how one account is related to several others.
+/// Tells how one account is publicly related to several others. Works without authentication.
 ///
 /// `app.bsky.graph.getRelationships`
 ///
@@ -31,8 +31,9 @@ impl xrpc::Query for GetRelationships {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
+    /// Handle or DID of the account to be compared with the others.
     pub actor: types::AtIdentifier,
-    /// The accounts to compare with.
+    /// The accounts to compare with; handles or DIDs.
     ///
     /// At most 30 elements.
     pub others: Option<Vec<types::AtIdentifier>>,
@@ -103,6 +104,8 @@ crate::__v1::union! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
+    /// The actor's handle or DID could not be resolved.
+    ///
     /// `ActorNotFound`
     ActorNotFound,
 }

@@ -29,6 +29,7 @@ impl xrpc::Query for GetStarterPack {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
+    /// AT-URI of the pack's record.
     pub starter_pack: types::AtUri,
 }
 

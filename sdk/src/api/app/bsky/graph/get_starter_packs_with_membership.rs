@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Lists one's own starter packs, each with whether a given account is in it.
+/// Lists the starter packs of the signed-in account, each with whether a given account is in it.
 ///
 /// `app.bsky.graph.getStarterPacksWithMembership`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +45,7 @@ impl xrpc::Paginated for GetStarterPacksWithMembership {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
+    /// Handle or DID of the account to look for.
     pub actor: types::AtIdentifier,
     /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
@@ -108,6 +109,8 @@ pub enum Error {}
 
 crate::__v1::errors! { Error {} }
 
+/// A starter pack, with the list item that puts the account into it if there is one.
+///
 /// `app.bsky.graph.getStarterPacksWithMembership#starterPackWithMembership`
 #[derive(Clone)]
 #[non_exhaustive]

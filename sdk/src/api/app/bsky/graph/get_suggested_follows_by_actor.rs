@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Suggests accounts similar to one account.
+/// Suggests accounts similar to one account, for example when the user has just followed it.
 ///
 /// `app.bsky.graph.getSuggestedFollowsByActor`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,10 +46,11 @@ impl Params {
 #[non_exhaustive]
 pub struct Output {
     pub suggestions: Vec<api::app::bsky::actor::defs::ProfileView>,
+    /// Identifies this set of recommendations (a snowflake); to be sent with events about it.
     pub rec_id_str: Option<String>,
     /// Defaults to `false`.
     #[deprecated(
-        note = "servers leave it out. It once told that the suggestions were general ones, since none fit the actor."
+        note = "no longer used. It once told that the suggestions were general ones, not made for the actor."
     )]
     pub is_fallback: Option<bool>,
     #[deprecated(note = "read `recIdStr`, which holds the same identifier as text.")]
@@ -81,7 +82,7 @@ impl Output {
 
     /// Returns `isFallback`, or its default in the lexicon if it is absent.
     #[deprecated(
-        note = "servers leave it out. It once told that the suggestions were general ones, since none fit the actor."
+        note = "no longer used. It once told that the suggestions were general ones, not made for the actor."
     )]
     pub fn is_fallback_or_default(&self) -> bool {
         self.is_fallback.unwrap_or(false)

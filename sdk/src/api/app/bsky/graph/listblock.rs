@@ -10,6 +10,7 @@ use crate::types;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Listblock {
+    /// AT-URI of the moderation list's record.
     pub subject: types::AtUri,
     pub created_at: types::Datetime,
     /// Fields that the lexicon does not define.

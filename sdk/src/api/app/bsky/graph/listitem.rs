@@ -4,13 +4,14 @@
 
 use crate::types;
 
-/// One account's place on a list.
+/// One account's place on a list. The AppView ignores duplicates.
 ///
 /// The record `app.bsky.graph.listitem`, with record keys of the type `tid`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Listitem {
     pub subject: types::Did,
+    /// AT-URI of the list's record (`app.bsky.graph.list`).
     pub list: types::AtUri,
     pub created_at: types::Datetime,
     /// Fields that the lexicon does not define.

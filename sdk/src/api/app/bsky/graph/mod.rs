@@ -156,7 +156,8 @@ impl<'c> AppBskyGraph<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Lists one's own lists, each with whether a given account is on it.
+    /// Lists the curation and moderation lists of the signed-in account, each with whether a given account is on
+    /// it. Leaves out reference lists.
     ///
     /// `app.bsky.graph.getListsWithMembership`
     ///
@@ -168,7 +169,8 @@ impl<'c> AppBskyGraph<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Lists the accounts that the signed-in account mutes.
+    /// Lists the accounts that the signed-in account mutes entirely, without those of which it mutes only reposts
+    /// or quote posts. A page may have more items than the limit.
     ///
     /// `app.bsky.graph.getMutes`
     ///
@@ -178,7 +180,7 @@ impl<'c> AppBskyGraph<'c> {
         xrpc::Call::new(self.0, get_mutes::Params::new(), ())
     }
 
-    /// Tells how one account is related to several others.
+    /// Tells how one account is publicly related to several others. Works without authentication.
     ///
     /// `app.bsky.graph.getRelationships`
     ///
@@ -215,7 +217,7 @@ impl<'c> AppBskyGraph<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Lists one's own starter packs, each with whether a given account is in it.
+    /// Lists the starter packs of the signed-in account, each with whether a given account is in it.
     ///
     /// `app.bsky.graph.getStarterPacksWithMembership`
     ///
@@ -230,7 +232,7 @@ impl<'c> AppBskyGraph<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Suggests accounts similar to one account.
+    /// Suggests accounts similar to one account, for example when the user has just followed it.
     ///
     /// `app.bsky.graph.getSuggestedFollowsByActor`
     ///
@@ -242,7 +244,8 @@ impl<'c> AppBskyGraph<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Mutes an account privately.
+    /// Mutes an account privately for the signed-in account. If the account is muted already, what this call mutes
+    /// takes the place of what was muted.
     ///
     /// `app.bsky.graph.muteActor`
     ///
@@ -254,7 +257,7 @@ impl<'c> AppBskyGraph<'c> {
         xrpc::Call::new(self.0, mute_actor::Params::new(), input)
     }
 
-    /// Mutes every account on a list privately.
+    /// Mutes every account on a list privately for the signed-in account.
     ///
     /// `app.bsky.graph.muteActorList`
     ///
@@ -266,7 +269,7 @@ impl<'c> AppBskyGraph<'c> {
         xrpc::Call::new(self.0, mute_actor_list::Params::new(), input)
     }
 
-    /// Mutes the notifications of a thread privately.
+    /// Mutes the notifications of a thread and of all posts below it, privately for the signed-in account.
     ///
     /// `app.bsky.graph.muteThread`
     ///
@@ -278,7 +281,7 @@ impl<'c> AppBskyGraph<'c> {
         xrpc::Call::new(self.0, mute_thread::Params::new(), input)
     }
 
-    /// Searches starter packs.
+    /// Searches starter packs. Works without authentication.
     ///
     /// `app.bsky.graph.searchStarterPacks`
     ///
@@ -290,7 +293,7 @@ impl<'c> AppBskyGraph<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Searches starter packs with the newer set of filters.
+    /// Searches starter packs with the newer set of filters. Works without authentication.
     ///
     /// `app.bsky.graph.searchStarterPacksV2`
     ///
@@ -302,7 +305,7 @@ impl<'c> AppBskyGraph<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Ends the mute of an account.
+    /// Ends the signed-in account's mute of an account.
     ///
     /// `app.bsky.graph.unmuteActor`
     ///
@@ -314,7 +317,7 @@ impl<'c> AppBskyGraph<'c> {
         xrpc::Call::new(self.0, unmute_actor::Params::new(), input)
     }
 
-    /// Ends the mute of a list.
+    /// Ends the signed-in account's mute of a list.
     ///
     /// `app.bsky.graph.unmuteActorList`
     ///
@@ -326,7 +329,7 @@ impl<'c> AppBskyGraph<'c> {
         xrpc::Call::new(self.0, unmute_actor_list::Params::new(), input)
     }
 
-    /// Ends the mute of a thread.
+    /// Ends the signed-in account's mute of a thread.
     ///
     /// `app.bsky.graph.unmuteThread`
     ///

@@ -5,7 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
-/// Mutes an account privately.
+/// Mutes an account privately for the signed-in account. If the account is muted already, what this call mutes
+/// takes the place of what was muted.
 ///
 /// `app.bsky.graph.muteActor`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +44,11 @@ impl Params {
 #[non_exhaustive]
 pub struct Input {
     pub actor: types::AtIdentifier,
+    /// Mutes only the account's reposts, together with its quote posts if `onlyQuoteposts` is set as well. Without
+    /// either, the whole account is muted.
     pub only_reposts: Option<bool>,
+    /// Mutes only the account's quote posts, together with its reposts if `onlyReposts` is set as well. Without
+    /// either, the whole account is muted.
     pub only_quoteposts: Option<bool>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

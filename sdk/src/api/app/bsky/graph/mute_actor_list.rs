@@ -5,7 +5,7 @@
 use crate::types;
 use crate::xrpc;
 
-/// Mutes every account on a list privately.
+/// Mutes every account on a list privately for the signed-in account.
 ///
 /// `app.bsky.graph.muteActorList`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

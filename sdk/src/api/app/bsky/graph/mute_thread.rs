@@ -5,7 +5,7 @@
 use crate::types;
 use crate::xrpc;
 
-/// Mutes the notifications of a thread privately.
+/// Mutes the notifications of a thread and of all posts below it, privately for the signed-in account.
 ///
 /// `app.bsky.graph.muteThread`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,12 +4,14 @@
 
 use crate::types;
 
-/// An account's wish not to be on a reference list.
+/// An account's wish not to appear in public on a reference list. Has an effect only while the list is a
+/// reference list; the AppView ignores duplicates.
 ///
 /// The record `app.bsky.graph.referencelistoptout`, with record keys of the type `tid`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Referencelistoptout {
+    /// AT-URI of the list's record (`app.bsky.graph.list`), with a DID and not a handle.
     pub subject: types::AtUri,
     pub created_at: types::Datetime,
     /// Fields that the lexicon does not define.

@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Searches starter packs.
+/// Searches starter packs. Works without authentication.
 ///
 /// `app.bsky.graph.searchStarterPacks`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +47,7 @@ impl xrpc::Paginated for SearchStarterPacks {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
+    /// Search query. No syntax is specified; that of Lucene is recommended.
     pub q: String,
     /// Between 1 and 100. Defaults to 25.
     pub limit: Option<i64>,

@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Searches starter packs with the newer set of filters.
+/// Searches starter packs with the newer set of filters. Works without authentication.
 ///
 /// `app.bsky.graph.searchStarterPacksV2`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +45,7 @@ impl xrpc::Paginated for SearchStarterPacksV2 {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
+    /// Search query. No syntax is specified; that of Lucene is recommended.
     pub q: String,
     /// Between 1 and 100. Defaults to 25.
     pub limit: Option<i64>,
@@ -77,6 +78,7 @@ crate::__v1::setters! { Params { limit = limit: plain i64, cursor = cursor: into
 #[non_exhaustive]
 pub struct Output {
     pub cursor: Option<String>,
+    /// About how many hits there are; may be rounded or cut off.
     pub hits_total: Option<i64>,
     pub starter_packs: Vec<api::app::bsky::graph::defs::StarterPackView>,
     /// Fields that the lexicon does not define.

@@ -16,6 +16,7 @@ pub struct Starterpack {
     /// At most 300 graphemes. At most 3000 bytes.
     pub description: Option<String>,
     pub description_facets: Option<Vec<api::app::bsky::richtext::facet::Facet>>,
+    /// AT-URI of the record of the list that has the accounts.
     pub list: types::AtUri,
     /// At most 3 elements.
     pub feeds: Option<Vec<FeedItem>>,

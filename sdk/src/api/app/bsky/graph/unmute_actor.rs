@@ -5,7 +5,7 @@
 use crate::types;
 use crate::xrpc;
 
-/// Ends the mute of an account.
+/// Ends the signed-in account's mute of an account.
 ///
 /// `app.bsky.graph.unmuteActor`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 use crate::types;
 use crate::xrpc;
 
-/// Ends the mute of a list.
+/// Ends the signed-in account's mute of a list.
 ///
 /// `app.bsky.graph.unmuteActorList`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

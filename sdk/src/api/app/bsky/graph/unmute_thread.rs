@@ -5,7 +5,7 @@
 use crate::types;
 use crate::xrpc;
 
-/// Ends the mute of a thread.
+/// Ends the signed-in account's mute of a thread.
 ///
 /// `app.bsky.graph.unmuteThread`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,12 +4,13 @@
 
 use crate::types;
 
-/// A verifier's statement that an account is who it says it is.
+/// A verifier's statement that an account is who it says it is. Counts only in apps that trust the verifier.
 ///
 /// The record `app.bsky.graph.verification`, with record keys of the type `tid`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Verification {
+    /// DID of the account that is verified.
     pub subject: types::Did,
     /// The handle at the time; another one makes the verification invalid.
     pub handle: types::Handle,

@@ -68,8 +68,11 @@ pub struct LabelerViewDetailed {
     pub viewer: Option<Box<LabelerViewerState>>,
     pub indexed_at: types::Datetime,
     pub labels: Option<Vec<api::com::atproto::label::defs::Label>>,
+    /// Reasons for which the labeler takes reports; every reason if absent, which an empty list does not mean.
     pub reason_types: Option<Vec<api::com::atproto::moderation::defs::ReasonType>>,
+    /// What can be reported to the labeler, such as accounts or records.
     pub subject_types: Option<Vec<api::com::atproto::moderation::defs::SubjectType>>,
+    /// Collections whose records can be reported; all if absent, which an empty list does not mean.
     pub subject_collections: Option<Vec<types::Nsid>>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -148,9 +151,10 @@ impl LabelerViewerState {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LabelerPolicies {
-    /// The labels that the service may set.
+    /// The labels that the service may set: common ones and its own.
     pub label_values: Vec<api::com::atproto::label::defs::LabelValue>,
-    /// What the service's own labels mean.
+    /// What the service's own labels mean. For labels of this service, a definition here takes the place of the
+    /// common one.
     pub label_value_definitions: Option<
         Vec<api::com::atproto::label::defs::LabelValueDefinition>,
     >,

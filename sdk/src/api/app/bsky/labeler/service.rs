@@ -14,9 +14,11 @@ pub struct Service {
     pub policies: api::app::bsky::labeler::defs::LabelerPolicies,
     pub labels: Option<ServiceLabels>,
     pub created_at: types::Datetime,
+    /// Reasons for which the labeler takes reports; every reason if absent, which an empty list does not mean.
     pub reason_types: Option<Vec<api::com::atproto::moderation::defs::ReasonType>>,
+    /// What can be reported to the labeler, such as accounts or records.
     pub subject_types: Option<Vec<api::com::atproto::moderation::defs::SubjectType>>,
-    /// Collections whose records can be reported; all if absent.
+    /// Collections whose records can be reported; all if absent, which an empty list does not mean.
     pub subject_collections: Option<Vec<types::Nsid>>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

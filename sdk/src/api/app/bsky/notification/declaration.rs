@@ -10,6 +10,7 @@ use crate::types;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Declaration {
+    /// Whom the account allows to subscribe. Without this record, it is `followers`.
     pub allow_subscriptions: DeclarationAllowSubscriptions,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

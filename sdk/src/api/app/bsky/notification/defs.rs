@@ -260,6 +260,8 @@ impl ActivitySubscription {
     }
 }
 
+/// A subscription to an account's activity, in the form in which the server stores it (stash).
+///
 /// `app.bsky.notification.defs#subjectActivitySubscription`
 #[derive(Clone)]
 #[non_exhaustive]

@@ -5,7 +5,7 @@
 use crate::types;
 use crate::xrpc;
 
-/// Counts unread notifications.
+/// Counts the unread notifications of the signed-in account.
 ///
 /// `app.bsky.notification.getUnreadCount`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl xrpc::Query for GetUnreadCount {}
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
-    /// Whether only notifications from followed accounts count.
+    #[deprecated(note = "servers ignore it.")]
     pub priority: Option<bool>,
     pub seen_at: Option<types::Datetime>,
 }
@@ -47,6 +47,7 @@ impl Params {
 
 crate::__v1::setters! {
     Params {
+        #[deprecated(note = "servers ignore it.")]
         priority = priority: plain bool,
         seen_at = seen_at: plain types::Datetime,
     }

@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Lists the accounts whose activity is subscribed to.
+/// Lists the accounts to whose activity the signed-in account is subscribed.
 ///
 /// `app.bsky.notification.listActivitySubscriptions`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

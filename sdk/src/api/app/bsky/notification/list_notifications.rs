@@ -45,12 +45,14 @@ impl xrpc::Paginated for ListNotifications {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
-    /// Only notifications for these reasons.
+    /// Only notifications for these reasons, as in a notification's `reason`.
     pub reasons: Option<Vec<String>>,
     /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
+    #[deprecated(note = "servers ignore it.")]
     pub priority: Option<bool>,
     pub cursor: Option<String>,
+    #[deprecated(note = "servers do not support it, and refuse calls that set it.")]
     pub seen_at: Option<types::Datetime>,
 }
 
@@ -81,8 +83,10 @@ crate::__v1::setters! {
     Params {
         reasons = reasons: plain Vec<String>,
         limit = limit: plain i64,
+        #[deprecated(note = "servers ignore it.")]
         priority = priority: plain bool,
         cursor = cursor: into String,
+        #[deprecated(note = "servers do not support it, and refuse calls that set it.")]
         seen_at = seen_at: plain types::Datetime,
     }
 }
@@ -93,6 +97,7 @@ crate::__v1::setters! {
 pub struct Output {
     pub cursor: Option<String>,
     pub notifications: Vec<Notification>,
+    #[deprecated(note = "servers leave it out.")]
     pub priority: Option<bool>,
     pub seen_at: Option<types::Datetime>,
     /// Fields that the lexicon does not define.
@@ -135,10 +140,12 @@ pub struct Notification {
     pub uri: types::AtUri,
     pub cid: types::Cid,
     pub author: api::app::bsky::actor::defs::ProfileView,
+    /// What has happened, for example that somebody likes a post or follows the viewer.
     pub reason: NotificationReason,
     /// The record that the notification is about, the liked post for example.
     pub reason_subject: Option<types::AtUri>,
     pub record: types::Unknown,
+    /// The starter pack through which a new follower came. Absent for other notifications.
     pub starter_pack: Option<Box<api::app::bsky::graph::defs::StarterPackViewBasic>>,
     pub is_read: bool,
     pub indexed_at: types::Datetime,

@@ -42,7 +42,7 @@ impl<'c> AppBskyNotification<'c> {
         xrpc::Call::new(self.0, get_preferences::Params::new(), ())
     }
 
-    /// Counts unread notifications.
+    /// Counts the unread notifications of the signed-in account.
     ///
     /// `app.bsky.notification.getUnreadCount`
     ///
@@ -52,7 +52,7 @@ impl<'c> AppBskyNotification<'c> {
         xrpc::Call::new(self.0, get_unread_count::Params::new(), ())
     }
 
-    /// Lists the accounts whose activity is subscribed to.
+    /// Lists the accounts to whose activity the signed-in account is subscribed.
     ///
     /// `app.bsky.notification.listActivitySubscriptions`
     ///
@@ -76,7 +76,7 @@ impl<'c> AppBskyNotification<'c> {
         xrpc::Call::new(self.0, list_notifications::Params::new(), ())
     }
 
-    /// Sets the subscription to one account's activity.
+    /// Sets the signed-in account's subscription to one account's activity.
     ///
     /// `app.bsky.notification.putActivitySubscription`
     ///
@@ -88,7 +88,8 @@ impl<'c> AppBskyNotification<'c> {
         xrpc::Call::new(self.0, put_activity_subscription::Params::new(), input)
     }
 
-    /// Sets notification preferences; superseded by the second version.
+    /// Sets the preference `priority` of the signed-in account; `app.bsky.notification.putPreferencesV2` sets the
+    /// other notification preferences.
     ///
     /// `app.bsky.notification.putPreferences`
     ///
@@ -100,7 +101,7 @@ impl<'c> AppBskyNotification<'c> {
         xrpc::Call::new(self.0, put_preferences::Params::new(), input)
     }
 
-    /// Sets notification preferences by kind.
+    /// Sets notification preferences of the signed-in account by kind.
     ///
     /// `app.bsky.notification.putPreferencesV2`
     ///
@@ -112,7 +113,7 @@ impl<'c> AppBskyNotification<'c> {
         xrpc::Call::new(self.0, put_preferences_v2::Params::new(), input)
     }
 
-    /// Registers a device for push notifications.
+    /// Registers a device for push notifications to the signed-in account, sent through the given service.
     ///
     /// `app.bsky.notification.registerPush`
     ///
@@ -124,7 +125,7 @@ impl<'c> AppBskyNotification<'c> {
         xrpc::Call::new(self.0, register_push::Params::new(), input)
     }
 
-    /// Removes a device from push notifications.
+    /// Tells the given service to send no more push notifications for the signed-in account to a device.
     ///
     /// `app.bsky.notification.unregisterPush`
     ///
@@ -136,7 +137,7 @@ impl<'c> AppBskyNotification<'c> {
         xrpc::Call::new(self.0, unregister_push::Params::new(), input)
     }
 
-    /// Marks notifications as seen up to a point in time.
+    /// Marks notifications of the signed-in account as seen up to a point in time.
     ///
     /// `app.bsky.notification.updateSeen`
     ///

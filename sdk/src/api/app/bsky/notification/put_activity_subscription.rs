@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Sets the subscription to one account's activity.
+/// Sets the signed-in account's subscription to one account's activity.
 ///
 /// `app.bsky.notification.putActivitySubscription`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

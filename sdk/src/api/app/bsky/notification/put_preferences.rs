@@ -5,7 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
-/// Sets notification preferences; superseded by the second version.
+/// Sets the preference `priority` of the signed-in account; `app.bsky.notification.putPreferencesV2` sets the
+/// other notification preferences.
 ///
 /// `app.bsky.notification.putPreferences`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

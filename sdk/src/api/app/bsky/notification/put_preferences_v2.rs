@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Sets notification preferences by kind.
+/// Sets notification preferences of the signed-in account by kind.
 ///
 /// `app.bsky.notification.putPreferencesV2`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl Params {
 #[non_exhaustive]
 pub struct Input {
     #[deprecated(
-        note = "the preferences of chat.bsky.notification take its place; servers ignore what is set here."
+        note = "the preferences of chat.bsky.notification take its place; servers ignore what is set here and return the default values."
     )]
     pub chat: Option<Box<api::app::bsky::notification::defs::ChatPreference>>,
     pub follow: Option<Box<api::app::bsky::notification::defs::FilterablePreference>>,
@@ -109,7 +109,7 @@ impl Input {
 
 crate::__v1::setters! {
     Input {
-        #[deprecated(note = "the preferences of chat.bsky.notification take its place; servers ignore what is set here.")]
+        #[deprecated(note = "the preferences of chat.bsky.notification take its place; servers ignore what is set here and return the default values.")]
         chat = chat: boxed api::app::bsky::notification::defs::ChatPreference,
         follow = follow: boxed api::app::bsky::notification::defs::FilterablePreference,
         like = like: boxed api::app::bsky::notification::defs::FilterablePreference,

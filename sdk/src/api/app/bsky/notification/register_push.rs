@@ -5,7 +5,7 @@
 use crate::types;
 use crate::xrpc;
 
-/// Registers a device for push notifications.
+/// Registers a device for push notifications to the signed-in account, sent through the given service.
 ///
 /// `app.bsky.notification.registerPush`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +48,7 @@ pub struct Input {
     pub platform: InputPlatform,
     /// The app's name at the push service.
     pub app_id: String,
+    /// Whether the user is age-restricted.
     pub age_restricted: Option<bool>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

@@ -5,7 +5,7 @@
 use crate::types;
 use crate::xrpc;
 
-/// Removes a device from push notifications.
+/// Tells the given service to send no more push notifications for the signed-in account to a device.
 ///
 /// `app.bsky.notification.unregisterPush`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 use crate::types;
 use crate::xrpc;
 
-/// Marks notifications as seen up to a point in time.
+/// Marks notifications of the signed-in account as seen up to a point in time.
 ///
 /// `app.bsky.notification.updateSeen`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

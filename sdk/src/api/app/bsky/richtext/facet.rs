@@ -58,6 +58,8 @@ crate::__v1::union! {
     }
 }
 
+/// A mention of an account. The text mostly shows its handle with an at sign; the facet has its DID.
+///
 /// `app.bsky.richtext.facet#mention`
 #[derive(Clone)]
 #[non_exhaustive]
@@ -83,6 +85,8 @@ impl Mention {
     }
 }
 
+/// A link. The text may be a shortened form; the facet should have the full URL.
+///
 /// `app.bsky.richtext.facet#link`
 #[derive(Clone)]
 #[non_exhaustive]
@@ -108,6 +112,8 @@ impl Link {
     }
 }
 
+/// A hashtag. The text mostly has a number sign in front; the facet leaves it out unless there are two.
+///
 /// `app.bsky.richtext.facet#tag`
 #[derive(Clone)]
 #[non_exhaustive]
@@ -136,7 +142,7 @@ impl Tag {
     }
 }
 
-/// A stretch of a text, counted in bytes of UTF-8 from 0.
+/// A stretch of a text, counted in bytes of UTF-8 from 0; its start is included, its end is not.
 ///
 /// `app.bsky.richtext.facet#byteSlice`
 #[derive(Clone)]

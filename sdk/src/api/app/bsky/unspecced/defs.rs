@@ -262,15 +262,20 @@ crate::__v1::open_string! { TrendViewStatus { Hot = "hot" } }
 #[non_exhaustive]
 pub struct ThreadItemPost {
     pub post: api::app::bsky::feed::defs::PostView,
-    /// Whether there are parents that are not included.
+    /// Whether there are parents that are not included; how many is not told.
     pub more_parents: bool,
-    /// Number of replies that are not included.
+    /// Number of replies that are not included. An estimate.
     pub more_replies: i64,
-    /// Whether the post is one of a row by the thread's own author.
+    /// Whether the post is one of the unbroken row of posts by the thread's own author that begins with the first
+    /// post. Rows further down do not count.
     pub op_thread: bool,
+    /// Place of the post in the row of `opThread`, counted from 1. Absent if it is not in one.
     pub op_thread_post_index: Option<i64>,
+    /// How many posts the row of `opThread` has. Absent if the post is not in one.
     pub op_thread_post_count: Option<i64>,
+    /// Whether the thread's author has hidden this reply, for every reader, with a threadgate.
     pub hidden_by_threadgate: bool,
+    /// Whether the viewer mutes the post's author.
     pub muted_by_viewer: bool,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -379,10 +384,14 @@ impl ThreadItemBlocked {
     }
 }
 
+/// Age assurance state as computed by the server. Some authenticated calls return it, only to the account
+/// itself.
+///
 /// `app.bsky.unspecced.defs#ageAssuranceState`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct AgeAssuranceState {
+    /// When this state last changed.
     pub last_initiated_at: Option<types::Datetime>,
     pub status: AgeAssuranceStateStatus,
     /// Fields that the lexicon does not define.
@@ -432,17 +441,25 @@ crate::__v1::open_string! {
     }
 }
 
+/// A step of age assurance, in the form in which the server stores it (stash).
+///
 /// `app.bsky.unspecced.defs#ageAssuranceEvent`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct AgeAssuranceEvent {
+    /// When this event was written.
     pub created_at: types::Datetime,
     pub status: AgeAssuranceEventStatus,
+    /// UUID of the attempt, the same for all its events.
     pub attempt_id: String,
     pub email: Option<String>,
+    /// Network address from which the attempt was begun.
     pub init_ip: Option<String>,
+    /// User agent with which the attempt was begun.
     pub init_ua: Option<String>,
+    /// Network address from which the attempt was ended.
     pub complete_ip: Option<String>,
+    /// User agent with which the attempt was ended.
     pub complete_ua: Option<String>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

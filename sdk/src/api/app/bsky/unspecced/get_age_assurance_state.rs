@@ -5,7 +5,7 @@
 use crate::api;
 use crate::xrpc;
 
-/// Gets how far the signed-in account is with age assurance.
+/// Gets how far the signed-in account is with age assurance, and so whether it has to do more.
 ///
 /// `app.bsky.unspecced.getAgeAssuranceState`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

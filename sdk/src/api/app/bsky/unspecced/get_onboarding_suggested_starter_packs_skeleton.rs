@@ -5,7 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
-/// Suggests starter packs during onboarding, as bare references.
+/// Suggests starter packs during onboarding, as bare references that
+/// `app.bsky.unspecced.getOnboardingSuggestedStarterPacks` hydrates.
 ///
 /// `app.bsky.unspecced.getOnboardingSuggestedStarterPacksSkeleton`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,7 @@ impl xrpc::Query for GetOnboardingSuggestedStarterPacksSkeleton {}
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
+    /// DID of the account that asks; absent for calls without authentication.
     pub viewer: Option<types::Did>,
     /// Between 1 and 25. Defaults to 10.
     pub limit: Option<i64>,

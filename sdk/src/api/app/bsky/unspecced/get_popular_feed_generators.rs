@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Lists popular feed generators.
+/// Lists feed generators that are popular in the whole network.
 ///
 /// `app.bsky.unspecced.getPopularFeedGenerators`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,10 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Gets the replies of a thread that are hidden at first.
+/// Under development: it will change without notice, so apps should not use it yet. Gets more of the replies
+/// directly below a post, such as those that a threadgate hides, once `app.bsky.unspecced.getPostThreadV2` has
+/// given the others. Works without authentication; with it, the answer says more about the posts and leaves
+/// some out.
 ///
 /// `app.bsky.unspecced.getPostThreadOtherV2`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +32,8 @@ impl xrpc::Query for GetPostThreadOtherV2 {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
+    /// AT-URI of the post whose replies are meant; any post of a thread. It is not in the answer, nor are its
+    /// parents.
     pub anchor: types::AtUri,
 }
 
@@ -45,6 +50,7 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
+    /// A flat list; `depth` of each item says where it belongs.
     pub thread: Vec<ThreadItem>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -78,6 +84,7 @@ crate::__v1::errors! { Error {} }
 #[non_exhaustive]
 pub struct ThreadItem {
     pub uri: types::AtUri,
+    /// 0 for the anchor, negative above it, positive below.
     pub depth: i64,
     pub value: ThreadItemValue,
     /// Fields that the lexicon does not define.

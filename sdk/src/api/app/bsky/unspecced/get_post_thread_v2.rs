@@ -6,7 +6,9 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Gets a thread as a flat list with depths.
+/// Under development: it will change without notice, so apps should not use it yet. Gets a thread as a flat
+/// list with depths: a post, its parents without their other replies, and all that replies to it. Works without
+/// authentication; with it, the answer says more about the posts and leaves some out.
 ///
 /// `app.bsky.unspecced.getPostThreadV2`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +31,7 @@ impl xrpc::Query for GetPostThreadV2 {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// Address of the post around which the thread is shown.
+    /// AT-URI of the post around which the thread is shown. Need not be the first post.
     pub anchor: types::AtUri,
     /// Whether to include parents.
     ///
@@ -39,7 +41,7 @@ pub struct Params {
     ///
     /// Between 0 and 20. Defaults to 6.
     pub below: Option<i64>,
-    /// How many replies to include a level.
+    /// Limits the replies at each level, except for direct replies to the anchor, which for now are all included.
     ///
     /// Between 0 and 100. Defaults to 10.
     pub branching_factor: Option<i64>,
@@ -99,8 +101,10 @@ crate::__v1::open_string! { ParamsSort { Newest = "newest", Oldest = "oldest", T
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
+    /// A flat list; `depth` of each item says where it belongs.
     pub thread: Vec<ThreadItem>,
     pub threadgate: Option<Box<api::app::bsky::feed::defs::ThreadgateView>>,
+    /// Whether there are more replies, which `app.bsky.unspecced.getPostThreadOtherV2` gives.
     pub has_other_replies: bool,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

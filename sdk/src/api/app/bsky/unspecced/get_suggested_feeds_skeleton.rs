@@ -5,7 +5,7 @@
 use crate::types;
 use crate::xrpc;
 
-/// Suggests feeds, as bare references.
+/// Suggests feeds, as bare references that `app.bsky.unspecced.getSuggestedFeeds` hydrates.
 ///
 /// `app.bsky.unspecced.getSuggestedFeedsSkeleton`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,7 @@ impl xrpc::Query for GetSuggestedFeedsSkeleton {}
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
+    /// DID of the account that asks; absent for calls without authentication.
     pub viewer: Option<types::Did>,
     /// Between 1 and 25. Defaults to 10.
     pub limit: Option<i64>,

@@ -29,6 +29,7 @@ impl xrpc::Query for GetSuggestedOnboardingUsers {}
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
+    /// Kind of accounts to suggest.
     pub category: Option<String>,
     /// Between 1 and 50. Defaults to 25.
     pub limit: Option<i64>,
@@ -60,6 +61,7 @@ pub struct Output {
     pub actors: Vec<api::app::bsky::actor::defs::ProfileView>,
     #[deprecated(note = "read `recIdStr`, which holds the same identifier as text.")]
     pub rec_id: Option<String>,
+    /// Identifies this set of recommendations (a snowflake); to be sent with events about it.
     pub rec_id_str: Option<String>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

@@ -5,7 +5,7 @@
 use crate::types;
 use crate::xrpc;
 
-/// Suggests starter packs, as bare references.
+/// Suggests starter packs, as bare references that `app.bsky.unspecced.getSuggestedStarterPacks` hydrates.
 ///
 /// `app.bsky.unspecced.getSuggestedStarterPacksSkeleton`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,7 @@ impl xrpc::Query for GetSuggestedStarterPacksSkeleton {}
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
+    /// DID of the account that asks; absent for calls without authentication.
     pub viewer: Option<types::Did>,
     /// Between 1 and 25. Defaults to 10.
     pub limit: Option<i64>,

@@ -49,6 +49,7 @@ crate::__v1::setters! { Params { limit = limit: plain i64 } }
 #[non_exhaustive]
 pub struct Output {
     pub actors: Vec<api::app::bsky::actor::defs::ProfileView>,
+    /// Identifies this set of recommendations (a snowflake); to be sent with events about it.
     pub rec_id_str: Option<String>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

@@ -5,7 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
-/// Suggests accounts for the Discover page, as bare references.
+/// Suggests accounts for the Discover page, as bare references that
+/// `app.bsky.unspecced.getSuggestedUsersForDiscover` hydrates.
 ///
 /// `app.bsky.unspecced.getSuggestedUsersForDiscoverSkeleton`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,7 @@ impl xrpc::Query for GetSuggestedUsersForDiscoverSkeleton {}
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
+    /// DID of the account that asks; absent for calls without authentication.
     pub viewer: Option<types::Did>,
     /// Between 1 and 50. Defaults to 25.
     pub limit: Option<i64>,
@@ -54,6 +56,7 @@ crate::__v1::setters! { Params { viewer = viewer: plain types::Did, limit = limi
 #[non_exhaustive]
 pub struct Output {
     pub dids: Vec<types::Did>,
+    /// Identifies this set of recommendations (a snowflake); to be sent with events about it.
     pub rec_id_str: Option<String>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

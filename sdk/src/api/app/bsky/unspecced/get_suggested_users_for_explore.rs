@@ -29,6 +29,7 @@ impl xrpc::Query for GetSuggestedUsersForExplore {}
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
+    /// Kind of accounts to suggest.
     pub category: Option<String>,
     /// Between 1 and 50. Defaults to 25.
     pub limit: Option<i64>,
@@ -58,6 +59,7 @@ crate::__v1::setters! { Params { category = category: into String, limit = limit
 #[non_exhaustive]
 pub struct Output {
     pub actors: Vec<api::app::bsky::actor::defs::ProfileView>,
+    /// Identifies this set of recommendations (a snowflake); to be sent with events about it.
     pub rec_id_str: Option<String>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

@@ -5,7 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
-/// Suggests accounts for the page behind "see more", as bare references.
+/// Suggests accounts for the page behind "see more", as bare references that
+/// `app.bsky.unspecced.getSuggestedUsersForSeeMore` hydrates.
 ///
 /// `app.bsky.unspecced.getSuggestedUsersForSeeMoreSkeleton`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +29,9 @@ impl xrpc::Query for GetSuggestedUsersForSeeMoreSkeleton {}
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
+    /// DID of the account that asks; absent for calls without authentication.
     pub viewer: Option<types::Did>,
+    /// Kind of accounts to suggest.
     pub category: Option<String>,
     /// Between 1 and 50. Defaults to 25.
     pub limit: Option<i64>,
@@ -66,6 +69,7 @@ crate::__v1::setters! {
 #[non_exhaustive]
 pub struct Output {
     pub dids: Vec<types::Did>,
+    /// Identifies this set of recommendations (a snowflake); to be sent with events about it.
     pub rec_id_str: Option<String>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

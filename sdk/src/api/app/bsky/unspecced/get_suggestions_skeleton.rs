@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Suggests accounts to follow, as bare references.
+/// Suggests accounts to follow, as bare references that `app.bsky.actor.getSuggestions` hydrates.
 ///
 /// `app.bsky.unspecced.getSuggestionsSkeleton`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,10 +47,12 @@ impl xrpc::Paginated for GetSuggestionsSkeleton {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
+    /// DID of the account that asks; absent for calls without authentication. Accounts that it follows rank higher.
     pub viewer: Option<types::Did>,
     /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
     pub cursor: Option<String>,
+    /// To whom the suggestions should be related, as a DID; to the viewer if absent.
     pub relative_to_did: Option<types::Did>,
 }
 
@@ -90,9 +92,11 @@ crate::__v1::setters! {
 pub struct Output {
     pub cursor: Option<String>,
     pub actors: Vec<api::app::bsky::unspecced::defs::SkeletonSearchActor>,
+    /// To whom the suggestions are related, as a DID; to the viewer if absent.
     pub relative_to_did: Option<types::Did>,
     #[deprecated(note = "read `recIdStr`, which holds the same identifier as text.")]
     pub rec_id: Option<i64>,
+    /// Identifies this set of recommendations (a snowflake); to be sent with events about it.
     pub rec_id_str: Option<String>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

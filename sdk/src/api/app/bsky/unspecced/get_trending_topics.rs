@@ -29,6 +29,7 @@ impl xrpc::Query for GetTrendingTopics {}
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
+    /// DID of the account that asks; absent for calls without authentication. Accounts that it follows rank higher.
     pub viewer: Option<types::Did>,
     /// Between 1 and 25. Defaults to 10.
     pub limit: Option<i64>,

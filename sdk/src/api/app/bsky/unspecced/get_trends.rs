@@ -49,6 +49,7 @@ crate::__v1::setters! { Params { limit = limit: plain i64 } }
 #[non_exhaustive]
 pub struct Output {
     pub trends: Vec<api::app::bsky::unspecced::defs::TrendView>,
+    /// Identifies this set of recommendations (a snowflake); to be sent with events about it.
     pub rec_id_str: Option<String>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

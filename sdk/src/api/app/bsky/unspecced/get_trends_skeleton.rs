@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Lists trends, as bare references.
+/// Lists trends, as bare references that `app.bsky.unspecced.getTrends` hydrates.
 ///
 /// `app.bsky.unspecced.getTrendsSkeleton`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,7 @@ impl xrpc::Query for GetTrendsSkeleton {}
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
+    /// DID of the account that asks; absent for calls without authentication.
     pub viewer: Option<types::Did>,
     /// Between 1 and 25. Defaults to 10.
     pub limit: Option<i64>,
@@ -55,6 +56,7 @@ crate::__v1::setters! { Params { viewer = viewer: plain types::Did, limit = limi
 #[non_exhaustive]
 pub struct Output {
     pub trends: Vec<api::app::bsky::unspecced::defs::SkeletonTrend>,
+    /// Identifies this set of recommendations (a snowflake); to be sent with events about it.
     pub rec_id_str: Option<String>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Starts age assurance for the signed-in account.
+/// Starts age assurance for the signed-in account; meant to be called once.
 ///
 /// `app.bsky.unspecced.initAgeAssurance`
 ///
@@ -45,8 +45,11 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
+    /// Address to which the instructions are sent.
     pub email: String,
+    /// Language of the messages to the user.
     pub language: String,
+    /// Country where the user is, in two letters (ISO 3166-1 alpha-2).
     pub country_code: String,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

@@ -52,7 +52,7 @@ impl<'c> AppBskyUnspecced<'c> {
         Self(xrpc::Caller::new(transport))
     }
 
-    /// Gets how far the signed-in account is with age assurance.
+    /// Gets how far the signed-in account is with age assurance, and so whether it has to do more.
     ///
     /// `app.bsky.unspecced.getAgeAssuranceState`
     ///
@@ -91,7 +91,8 @@ impl<'c> AppBskyUnspecced<'c> {
         )
     }
 
-    /// Suggests starter packs during onboarding, as bare references.
+    /// Suggests starter packs during onboarding, as bare references that
+    /// `app.bsky.unspecced.getOnboardingSuggestedStarterPacks` hydrates.
     ///
     /// `app.bsky.unspecced.getOnboardingSuggestedStarterPacksSkeleton`
     ///
@@ -110,7 +111,8 @@ impl<'c> AppBskyUnspecced<'c> {
         )
     }
 
-    /// Suggests accounts during onboarding, as bare references.
+    /// Suggests accounts during onboarding, as bare references that
+    /// `app.bsky.unspecced.getSuggestedOnboardingUsers` hydrates.
     ///
     /// `app.bsky.unspecced.getOnboardingSuggestedUsersSkeleton`
     ///
@@ -129,7 +131,7 @@ impl<'c> AppBskyUnspecced<'c> {
         )
     }
 
-    /// Lists popular feed generators.
+    /// Lists feed generators that are popular in the whole network.
     ///
     /// `app.bsky.unspecced.getPopularFeedGenerators`
     ///
@@ -141,7 +143,10 @@ impl<'c> AppBskyUnspecced<'c> {
         xrpc::Call::new(self.0, get_popular_feed_generators::Params::new(), ())
     }
 
-    /// Gets the replies of a thread that are hidden at first.
+    /// Under development: it will change without notice, so apps should not use it yet. Gets more of the replies
+    /// directly below a post, such as those that a threadgate hides, once `app.bsky.unspecced.getPostThreadV2` has
+    /// given the others. Works without authentication; with it, the answer says more about the posts and leaves
+    /// some out.
     ///
     /// `app.bsky.unspecced.getPostThreadOtherV2`
     ///
@@ -153,7 +158,9 @@ impl<'c> AppBskyUnspecced<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Gets a thread as a flat list with depths.
+    /// Under development: it will change without notice, so apps should not use it yet. Gets a thread as a flat
+    /// list with depths: a post, its parents without their other replies, and all that replies to it. Works without
+    /// authentication; with it, the answer says more about the posts and leaves some out.
     ///
     /// `app.bsky.unspecced.getPostThreadV2`
     ///
@@ -177,7 +184,7 @@ impl<'c> AppBskyUnspecced<'c> {
         xrpc::Call::new(self.0, get_suggested_feeds::Params::new(), ())
     }
 
-    /// Suggests feeds, as bare references.
+    /// Suggests feeds, as bare references that `app.bsky.unspecced.getSuggestedFeeds` hydrates.
     ///
     /// `app.bsky.unspecced.getSuggestedFeedsSkeleton`
     ///
@@ -213,7 +220,7 @@ impl<'c> AppBskyUnspecced<'c> {
         xrpc::Call::new(self.0, get_suggested_starter_packs::Params::new(), ())
     }
 
-    /// Suggests starter packs, as bare references.
+    /// Suggests starter packs, as bare references that `app.bsky.unspecced.getSuggestedStarterPacks` hydrates.
     ///
     /// `app.bsky.unspecced.getSuggestedStarterPacksSkeleton`
     ///
@@ -252,7 +259,8 @@ impl<'c> AppBskyUnspecced<'c> {
         xrpc::Call::new(self.0, get_suggested_users_for_discover::Params::new(), ())
     }
 
-    /// Suggests accounts for the Discover page, as bare references.
+    /// Suggests accounts for the Discover page, as bare references that
+    /// `app.bsky.unspecced.getSuggestedUsersForDiscover` hydrates.
     ///
     /// `app.bsky.unspecced.getSuggestedUsersForDiscoverSkeleton`
     ///
@@ -283,7 +291,8 @@ impl<'c> AppBskyUnspecced<'c> {
         xrpc::Call::new(self.0, get_suggested_users_for_explore::Params::new(), ())
     }
 
-    /// Suggests accounts for the Explore page, as bare references.
+    /// Suggests accounts for the Explore page, as bare references that
+    /// `app.bsky.unspecced.getSuggestedUsersForExplore` hydrates.
     ///
     /// `app.bsky.unspecced.getSuggestedUsersForExploreSkeleton`
     ///
@@ -314,7 +323,8 @@ impl<'c> AppBskyUnspecced<'c> {
         xrpc::Call::new(self.0, get_suggested_users_for_see_more::Params::new(), ())
     }
 
-    /// Suggests accounts for the page behind "see more", as bare references.
+    /// Suggests accounts for the page behind "see more", as bare references that
+    /// `app.bsky.unspecced.getSuggestedUsersForSeeMore` hydrates.
     ///
     /// `app.bsky.unspecced.getSuggestedUsersForSeeMoreSkeleton`
     ///
@@ -333,7 +343,7 @@ impl<'c> AppBskyUnspecced<'c> {
         )
     }
 
-    /// Suggests accounts, as bare references.
+    /// Suggests accounts, as bare references that `app.bsky.unspecced.getSuggestedUsers` hydrates.
     ///
     /// `app.bsky.unspecced.getSuggestedUsersSkeleton`
     ///
@@ -345,7 +355,7 @@ impl<'c> AppBskyUnspecced<'c> {
         xrpc::Call::new(self.0, get_suggested_users_skeleton::Params::new(), ())
     }
 
-    /// Suggests accounts to follow, as bare references.
+    /// Suggests accounts to follow, as bare references that `app.bsky.actor.getSuggestions` hydrates.
     ///
     /// `app.bsky.unspecced.getSuggestionsSkeleton`
     ///
@@ -390,7 +400,7 @@ impl<'c> AppBskyUnspecced<'c> {
         xrpc::Call::new(self.0, get_trends::Params::new(), ())
     }
 
-    /// Lists trends, as bare references.
+    /// Lists trends, as bare references that `app.bsky.unspecced.getTrends` hydrates.
     ///
     /// `app.bsky.unspecced.getTrendsSkeleton`
     ///
@@ -402,7 +412,7 @@ impl<'c> AppBskyUnspecced<'c> {
         xrpc::Call::new(self.0, get_trends_skeleton::Params::new(), ())
     }
 
-    /// Starts age assurance for the signed-in account.
+    /// Starts age assurance for the signed-in account; meant to be called once.
     ///
     /// `app.bsky.unspecced.initAgeAssurance`
     ///
@@ -415,7 +425,7 @@ impl<'c> AppBskyUnspecced<'c> {
         xrpc::Call::new(self.0, init_age_assurance::Params::new(), input)
     }
 
-    /// Searches accounts and gives bare references.
+    /// Searches accounts and gives bare references; meant for servers that hydrate them.
     ///
     /// `app.bsky.unspecced.searchActorsSkeleton`
     ///
@@ -428,7 +438,7 @@ impl<'c> AppBskyUnspecced<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Searches posts and gives bare references.
+    /// Searches posts and gives bare references; meant for servers that hydrate them.
     ///
     /// `app.bsky.unspecced.searchPostsSkeleton`
     ///
@@ -441,7 +451,7 @@ impl<'c> AppBskyUnspecced<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Searches starter packs and gives bare references.
+    /// Searches starter packs and gives bare references; meant for servers that hydrate them.
     ///
     /// `app.bsky.unspecced.searchStarterPacksSkeleton`
     ///

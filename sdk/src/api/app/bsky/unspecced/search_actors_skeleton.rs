@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Searches accounts and gives bare references.
+/// Searches accounts and gives bare references; meant for servers that hydrate them.
 ///
 /// `app.bsky.unspecced.searchActorsSkeleton`
 ///
@@ -49,11 +49,16 @@ impl xrpc::Paginated for SearchActorsSkeleton {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
+    /// Search query. No syntax is specified, and that of Lucene is recommended; with `typeahead`, only simple terms
+    /// work.
     pub q: String,
+    /// DID of the account that asks; absent for calls without authentication. Accounts that it follows rank higher.
     pub viewer: Option<types::Did>,
+    /// Makes a quick and simple search, for suggestions while typing.
     pub typeahead: Option<bool>,
     /// Between 1 and 100. Defaults to 25.
     pub limit: Option<i64>,
+    /// Where to go on. Not all results can always be reached.
     pub cursor: Option<String>,
 }
 
@@ -94,6 +99,7 @@ crate::__v1::setters! {
 #[non_exhaustive]
 pub struct Output {
     pub cursor: Option<String>,
+    /// Number of hits; may be rounded or cut off. Not all of them can always be reached.
     pub hits_total: Option<i64>,
     pub actors: Vec<api::app::bsky::unspecced::defs::SkeletonSearchActor>,
     /// Fields that the lexicon does not define.

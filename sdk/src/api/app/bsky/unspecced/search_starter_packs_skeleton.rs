@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Searches starter packs and gives bare references.
+/// Searches starter packs and gives bare references; meant for servers that hydrate them.
 ///
 /// `app.bsky.unspecced.searchStarterPacksSkeleton`
 ///
@@ -49,10 +49,13 @@ impl xrpc::Paginated for SearchStarterPacksSkeleton {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
+    /// Search query. No syntax is specified; that of Lucene is recommended.
     pub q: String,
+    /// DID of the account that asks; absent for calls without authentication.
     pub viewer: Option<types::Did>,
     /// Between 1 and 100. Defaults to 25.
     pub limit: Option<i64>,
+    /// Where to go on. Not all results can always be reached.
     pub cursor: Option<String>,
 }
 
@@ -90,6 +93,7 @@ crate::__v1::setters! {
 #[non_exhaustive]
 pub struct Output {
     pub cursor: Option<String>,
+    /// Number of hits; may be rounded or cut off. Not all of them can always be reached.
     pub hits_total: Option<i64>,
     pub starter_packs: Vec<api::app::bsky::unspecced::defs::SkeletonSearchStarterPack>,
     /// Fields that the lexicon does not define.

@@ -5,7 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
-/// Gives up an upload in parts.
+/// Gives up an upload in parts while its state is `created`, and at once frees the quota reserved for it. An
+/// upload that has ended stays as it is, and the answer says how it ended.
 ///
 /// `app.bsky.video.abortUpload`
 ///
@@ -72,8 +73,12 @@ impl Input {
 pub struct Output {
     /// At most 32 bytes.
     pub state: OutputState,
+    /// Present only if the state is `completed`.
+    ///
     /// Between 1 and 256 bytes.
     pub completed_job_id: Option<String>,
+    /// Present only if the state is `failed`.
+    ///
     /// At most 1024 bytes.
     pub failure_reason: Option<String>,
     /// Fields that the lexicon does not define.
@@ -129,8 +134,13 @@ crate::__v1::open_string! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
+    /// The job is unknown or was too long ago. An upload that is still known is never reported in this way, even if
+    /// it has ended.
+    ///
     /// `UploadNotFound`
     UploadNotFound,
+    /// The upload is being finished: look at `app.bsky.video.getUploadStatus` and try again.
+    ///
     /// `UploadNotReady`
     UploadNotReady,
 }

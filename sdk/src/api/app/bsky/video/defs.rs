@@ -10,14 +10,16 @@ use crate::types;
 pub struct JobStatus {
     pub job_id: String,
     pub did: types::Did,
+    /// State of the job. One that the lexicon does not list means that the job is still running.
     pub state: JobStatusState,
-    /// How far the video has been worked on, 0 to 100.
+    /// How far the current state has come, 0 to 100.
     ///
     /// Between 0 and 100.
     pub progress: Option<i64>,
     /// The finished video, to be embedded.
     pub blob: Option<types::Blob>,
     pub error: Option<String>,
+    /// Why the job failed, as a code that programs can rely on.
     pub failure_code: Option<JobStatusFailureCode>,
     pub message: Option<String>,
     /// Fields that the lexicon does not define.

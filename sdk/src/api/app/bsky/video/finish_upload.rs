@@ -6,7 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Completes an upload in parts and starts processing.
+/// Completes an upload in parts and starts processing; can safely be repeated. A video that turns out to be
+/// invalid is not an error of this call: `app.bsky.video.getJobStatus` reports it as `JOB_STATE_FAILED`.
 ///
 /// `app.bsky.video.finishUpload`
 ///
@@ -72,6 +73,9 @@ impl Input {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
+    /// The processing job, to be polled with `app.bsky.video.getJobStatus`. Differs from the `jobId` passed if the
+    /// same video was uploaded before.
+    ///
     /// Between 1 and 256 bytes.
     pub completed_job_id: String,
     pub job_status: api::app::bsky::video::defs::JobStatus,
@@ -105,20 +109,37 @@ impl Output {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
+    /// The job is unknown or was too long ago. An upload that is still known is never reported in this way, even if
+    /// it has ended.
+    ///
     /// `UploadNotFound`
     UploadNotFound,
+    /// The upload expired before it was finished.
+    ///
     /// `UploadExpired`
     UploadExpired,
+    /// Parts are missing; the message lists their numbers.
+    ///
     /// `MissingParts`
     MissingParts,
+    /// The upload is being finished: look at `app.bsky.video.getUploadStatus` and try again.
+    ///
     /// `UploadNotReady`
     UploadNotReady,
+    /// The content type detected in the whole file is not supported.
+    ///
     /// `UnsupportedContentType`
     UnsupportedContentType,
+    /// The upload has failed; the error says why.
+    ///
     /// `UploadFailed`
     UploadFailed,
+    /// The upload has been aborted.
+    ///
     /// `UploadAborted`
     UploadAborted,
+    /// The server is being taken out of service or is too busy; try again later.
+    ///
     /// `ServiceOverloaded`
     ServiceOverloaded,
 }

@@ -5,7 +5,7 @@
 use crate::types;
 use crate::xrpc;
 
-/// Gets how much the account may still upload.
+/// Gets how much the signed-in account may still upload.
 ///
 /// `app.bsky.video.getUploadLimits`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Gets how far an upload in parts is.
+/// Gets how far an upload in parts is, or how it ended.
 ///
 /// `app.bsky.video.getUploadStatus`
 ///
@@ -57,9 +57,14 @@ pub struct Output {
     pub expires_at: types::Datetime,
     /// At most 32 bytes.
     pub state: OutputState,
+    /// Present only if the state is `completed`. Differs from `jobId` if the same video was uploaded before.
+    ///
     /// Between 1 and 256 bytes.
     pub completed_job_id: Option<String>,
+    /// Present only if the state is `completed`.
     pub job_status: Option<Box<api::app::bsky::video::defs::JobStatus>>,
+    /// Present only if the state is `failed`.
+    ///
     /// At most 1024 bytes.
     pub failure_reason: Option<String>,
     /// Fields that the lexicon does not define.
@@ -143,6 +148,9 @@ crate::__v1::open_string! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
+    /// The job is unknown or was too long ago. An upload that is still known is never reported in this way, even if
+    /// it has ended.
+    ///
     /// `UploadNotFound`
     UploadNotFound,
 }

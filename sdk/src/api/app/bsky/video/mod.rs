@@ -30,7 +30,8 @@ impl<'c> AppBskyVideo<'c> {
         Self(xrpc::Caller::new(transport))
     }
 
-    /// Gives up an upload in parts.
+    /// Gives up an upload in parts while its state is `created`, and at once frees the quota reserved for it. An
+    /// upload that has ended stays as it is, and the answer says how it ended.
     ///
     /// `app.bsky.video.abortUpload`
     ///
@@ -43,7 +44,8 @@ impl<'c> AppBskyVideo<'c> {
         xrpc::Call::new(self.0, abort_upload::Params::new(), input)
     }
 
-    /// Completes an upload in parts and starts processing.
+    /// Completes an upload in parts and starts processing; can safely be repeated. A video that turns out to be
+    /// invalid is not an error of this call: `app.bsky.video.getJobStatus` reports it as `JOB_STATE_FAILED`.
     ///
     /// `app.bsky.video.finishUpload`
     ///
@@ -69,7 +71,7 @@ impl<'c> AppBskyVideo<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Gets how much the account may still upload.
+    /// Gets how much the signed-in account may still upload.
     ///
     /// `app.bsky.video.getUploadLimits`
     ///
@@ -80,7 +82,7 @@ impl<'c> AppBskyVideo<'c> {
         xrpc::Call::new(self.0, get_upload_limits::Params::new(), ())
     }
 
-    /// Gets how far an upload in parts is.
+    /// Gets how far an upload in parts is, or how it ended.
     ///
     /// `app.bsky.video.getUploadStatus`
     ///
@@ -93,7 +95,8 @@ impl<'c> AppBskyVideo<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Starts an upload in parts.
+    /// Starts an upload in parts. The size has to be exact; the length, width and height only let a useless upload
+    /// fail early, since the file itself is examined after the upload.
     ///
     /// `app.bsky.video.startUpload`
     ///
@@ -107,7 +110,8 @@ impl<'c> AppBskyVideo<'c> {
         xrpc::Call::new(self.0, start_upload::Params::new(), input)
     }
 
-    /// Uploads one part of a video.
+    /// Uploads one part of a video. It can be repeated while the upload's state is `created`; `Content-Length` must
+    /// be exactly what the sizes of the upload and of its parts make it.
     ///
     /// `app.bsky.video.uploadPart`
     ///
@@ -122,7 +126,7 @@ impl<'c> AppBskyVideo<'c> {
         xrpc::Call::new(self.0, params, body.into())
     }
 
-    /// Uploads a video in one request and starts processing.
+    /// Uploads a video in one request and starts processing, after which it is stored on the PDS.
     ///
     /// `app.bsky.video.uploadVideo`
     ///

@@ -5,7 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
-/// Starts an upload in parts.
+/// Starts an upload in parts. The size has to be exact; the length, width and height only let a useless upload
+/// fail early, since the file itself is examined after the upload.
 ///
 /// `app.bsky.video.startUpload`
 ///
@@ -45,14 +46,21 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
+    /// Exact size in bytes of the whole file, before it is divided into parts.
+    ///
     /// At least 1.
     pub size_bytes: i64,
+    /// The video's MIME type.
+    ///
     /// Between 3 and 255 bytes.
     pub mime_type: String,
     /// At most 256 bytes.
     pub name: Option<String>,
+    /// Length in milliseconds. Not binding, only used to fail early: the file itself is examined after the upload.
     pub duration_ms: Option<i64>,
+    /// Width of the picture. Not binding, only used to fail early: the file itself is examined after the upload.
     pub width: Option<i64>,
+    /// Height of the picture. Not binding, only used to fail early: the file itself is examined after the upload.
     pub height: Option<i64>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -141,20 +149,36 @@ impl Output {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
+    /// The MIME type that was named is not supported.
+    ///
     /// `UnsupportedContentType`
     UnsupportedContentType,
+    /// The file is larger than one file may be, or than what remains of the day's bytes.
+    ///
     /// `VideoTooLarge`
     VideoTooLarge,
+    /// The length that was named is too long.
+    ///
     /// `VideoTooLong`
     VideoTooLong,
+    /// The width and height that were named are in a ratio that is not supported.
+    ///
     /// `BadAspectRatio`
     BadAspectRatio,
+    /// The day's videos or bytes are used up, including what open uploads have reserved.
+    ///
     /// `DailyLimitExceeded`
     DailyLimitExceeded,
+    /// The account has as many open uploads as it may.
+    ///
     /// `TooManyOpenUploads`
     TooManyOpenUploads,
+    /// The account may not upload videos.
+    ///
     /// `UploadForbidden`
     UploadForbidden,
+    /// The server is being taken out of service, too busy, or unable to start an upload at the moment.
+    ///
     /// `ServiceOverloaded`
     ServiceOverloaded,
 }

@@ -5,7 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
-/// Uploads one part of a video.
+/// Uploads one part of a video. It can be repeated while the upload's state is `created`; `Content-Length` must
+/// be exactly what the sizes of the upload and of its parts make it.
 ///
 /// `app.bsky.video.uploadPart`
 ///
@@ -91,22 +92,41 @@ impl Output {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
+    /// The job is unknown or was too long ago. An upload that is still known is never reported in this way, even if
+    /// it has ended.
+    ///
     /// `UploadNotFound`
     UploadNotFound,
+    /// The upload expired before it was completed.
+    ///
     /// `UploadExpired`
     UploadExpired,
+    /// The upload has no part with this number.
+    ///
     /// `InvalidPartNumber`
     InvalidPartNumber,
+    /// `Content-Length` is not the size that this part must have.
+    ///
     /// `PartSizeMismatch`
     PartSizeMismatch,
+    /// The upload is being finished: look at `app.bsky.video.getUploadStatus` and try again.
+    ///
     /// `UploadNotReady`
     UploadNotReady,
+    /// The upload has failed; the error says why.
+    ///
     /// `UploadFailed`
     UploadFailed,
+    /// The upload has been aborted.
+    ///
     /// `UploadAborted`
     UploadAborted,
+    /// The upload has already been completed.
+    ///
     /// `UploadAlreadyCompleted`
     UploadAlreadyCompleted,
+    /// The server is being taken out of service or is too busy; try again, so that another worker answers.
+    ///
     /// `ServiceOverloaded`
     ServiceOverloaded,
 }

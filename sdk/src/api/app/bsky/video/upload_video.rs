@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Uploads a video in one request and starts processing.
+/// Uploads a video in one request and starts processing, after which it is stored on the PDS.
 ///
 /// `app.bsky.video.uploadVideo`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -131,6 +131,7 @@ impl DirectConvoMember {
 pub struct GroupConvoMember {
     /// The member who added this account; missing when the account came in another way, such as a join link.
     pub added_by: Option<Box<ProfileViewBasic>>,
+    /// Role in the group. Set only where the members of a group are listed.
     pub role: MemberRole,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

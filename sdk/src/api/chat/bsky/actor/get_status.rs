@@ -5,8 +5,7 @@
 use crate::types;
 use crate::xrpc;
 
-/// Tells the signed-in account whether it can chat, whether it can create groups, and how large its groups may
-/// be.
+/// Tells the signed-in account whether it can chat, whether it can create groups, and how large groups may be.
 ///
 /// `chat.bsky.actor.getStatus`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,8 +44,9 @@ impl Params {
 pub struct Output {
     /// True when the account has been shut out of chat.
     pub chat_disabled: bool,
+    /// Whether the account may create groups. New accounts may not.
     pub can_create_groups: bool,
-    /// Largest number of members a group of this account may hold.
+    /// Largest number of members that a group may have.
     pub group_member_limit: i64,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

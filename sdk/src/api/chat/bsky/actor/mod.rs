@@ -46,8 +46,7 @@ impl<'c> ChatBskyActor<'c> {
         xrpc::Call::new(self.0, export_account_data::Params::new(), ())
     }
 
-    /// Tells the signed-in account whether it can chat, whether it can create groups, and how large its groups may
-    /// be.
+    /// Tells the signed-in account whether it can chat, whether it can create groups, and how large groups may be.
     ///
     /// `chat.bsky.actor.getStatus`
     ///

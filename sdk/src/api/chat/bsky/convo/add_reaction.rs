@@ -6,7 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Adds an emoji reaction by the signed-in account to a message in one of its conversations.
+/// Adds an emoji reaction by the signed-in account to a message in one of its conversations. Adding the same
+/// emoji again changes nothing.
 ///
 /// `chat.bsky.convo.addReaction`
 ///
@@ -112,12 +113,21 @@ impl Output {
 pub enum Error {
     /// `InvalidConvo`
     InvalidConvo,
+    /// Messages of this kind, such as system messages, cannot have reactions.
+    ///
     /// `ReactionNotAllowed`
     ReactionNotAllowed,
+    /// The message is deleted, so its reactions can no longer change.
+    ///
     /// `ReactionMessageDeleted`
     ReactionMessageDeleted,
+    /// The account has given the message as many reactions as it may. Not reported if this reaction was already
+    /// there.
+    ///
     /// `ReactionLimitReached`
     ReactionLimitReached,
+    /// The value cannot be a reaction; most often it is no emoji.
+    ///
     /// `ReactionInvalidValue`
     ReactionInvalidValue,
 }

@@ -141,6 +141,7 @@ pub struct MessageInput {
     /// Ranges of the text that carry links, mentions or tags.
     pub facets: Option<Vec<api::app::bsky::richtext::facet::Facet>>,
     pub embed: Option<MessageInputEmbed>,
+    /// The message that this one answers, from the same conversation.
     pub reply_to: Option<Box<ReplyRef>>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -195,6 +196,8 @@ crate::__v1::union! {
     }
 }
 
+/// Another message of the same conversation, to which a message is the answer.
+///
 /// `chat.bsky.convo.defs#replyRef`
 #[derive(Clone)]
 #[non_exhaustive]
@@ -231,10 +234,13 @@ pub struct MessageView {
     pub rev: String,
     /// At most 1000 graphemes. At most 10000 bytes.
     pub text: String,
+    /// Ranges of the text that carry links, mentions or tags.
     pub facets: Option<Vec<api::app::bsky::richtext::facet::Facet>>,
     pub embed: Option<MessageViewEmbed>,
+    /// Reactions to the message, the oldest first.
     pub reactions: Option<Vec<ReactionView>>,
-    /// The message this one answers, or a placeholder when it cannot be shown.
+    /// The message this one answers, or a placeholder when it cannot be shown. Its own `replyTo` is always absent,
+    /// even if it is an answer as well.
     pub reply_to: Option<MessageViewReplyTo>,
     pub sender: MessageViewSender,
     pub sent_at: types::Datetime,
@@ -446,7 +452,9 @@ crate::__v1::union! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SystemMessageDataAddMember {
+    /// The account as it is now.
     pub member: SystemMessageReferredUser,
+    /// Role that the account was given then. The one in `member` is its role now.
     pub role: api::chat::bsky::actor::defs::MemberRole,
     pub added_by: SystemMessageReferredUser,
     /// Fields that the lexicon does not define.
@@ -484,6 +492,7 @@ impl SystemMessageDataAddMember {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SystemMessageDataRemoveMember {
+    /// The account as it is now.
     pub member: SystemMessageReferredUser,
     pub removed_by: SystemMessageReferredUser,
     /// Fields that the lexicon does not define.
@@ -518,7 +527,9 @@ impl SystemMessageDataRemoveMember {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SystemMessageDataMemberJoin {
+    /// The account as it is now.
     pub member: SystemMessageReferredUser,
+    /// Role that the account was given then. The one in `member` is its role now.
     pub role: api::chat::bsky::actor::defs::MemberRole,
     /// Who let the account in, when the join link asks for approval.
     pub approved_by: Option<Box<SystemMessageReferredUser>>,
@@ -556,6 +567,7 @@ impl SystemMessageDataMemberJoin {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SystemMessageDataMemberLeave {
+    /// The account as it is now.
     pub member: SystemMessageReferredUser,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -583,6 +595,7 @@ impl SystemMessageDataMemberLeave {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SystemMessageDataLockConvo {
+    /// The account that did it, as it is now.
     pub locked_by: SystemMessageReferredUser,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -610,6 +623,7 @@ impl SystemMessageDataLockConvo {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SystemMessageDataUnlockConvo {
+    /// The account that did it, as it is now.
     pub unlocked_by: SystemMessageReferredUser,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -637,6 +651,7 @@ impl SystemMessageDataUnlockConvo {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SystemMessageDataLockConvoPermanently {
+    /// The account that did it, as it is now.
     pub locked_by: SystemMessageReferredUser,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -815,7 +830,8 @@ impl DeletedMessageView {
     }
 }
 
-/// Stands in for a message older than the membership of the viewer, which is not shown.
+/// Stands in for the answered message when it is older than the membership of the viewer, who has no access to
+/// it.
 ///
 /// `chat.bsky.convo.defs#messageBeforeUserJoinedGroupView`
 #[derive(Clone, Default)]
@@ -963,13 +979,15 @@ pub struct ConvoView {
     pub id: String,
     /// Revision of the conversation; grows with every change.
     pub rev: String,
-    /// Profiles of members; for large groups this can be only some of them.
+    /// Profiles of members: both of a direct conversation, and the more important ones of a group, such as the
+    /// viewer and the latest sender. `chat.bsky.convo.getConvoMembers` lists them all.
     pub members: Vec<api::chat::bsky::actor::defs::ProfileViewBasic>,
     pub last_message: Option<ConvoViewLastMessage>,
     /// Newest reaction in the conversation with its message.
     pub last_reaction: Option<ConvoViewLastReaction>,
     /// True when the viewer has silenced notifications for this conversation.
     pub muted: bool,
+    /// Whether the viewer has accepted the conversation; says nothing of the other members.
     pub status: Option<ConvoStatus>,
     pub unread_count: i64,
     /// Whether the conversation is direct or a group, with the details that apply.
@@ -1104,16 +1122,18 @@ impl DirectConvo {
 pub struct GroupConvo {
     pub created_at: types::Datetime,
     pub join_link: Option<Box<api::chat::bsky::group::defs::JoinLinkView>>,
-    /// Number of open requests to join; shown only to those who can answer them.
+    /// Number of open requests to join, 21 at most. Only the owner gets to see it.
     pub join_request_count: Option<i64>,
     pub lock_status: ConvoLockStatus,
-    /// True when moderators imposed the lock, so that the owner cannot lift it.
+    /// True when moderation imposes the lock, because of an inactive account or a conversation taken down, and not
+    /// the owner.
     pub lock_status_moderation_override: bool,
     pub member_count: i64,
+    /// Largest number of members that the group may have.
     pub member_limit: i64,
     /// At most 50 graphemes. At most 500 bytes.
     pub name: String,
-    /// Number of join requests the viewer has not looked at yet.
+    /// Number of join requests that the owner has not looked at yet. Only the owner gets to see it.
     pub unread_join_request_count: Option<i64>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -1162,7 +1182,7 @@ impl GroupConvo {
     }
 }
 
-/// Log entry: a conversation appeared for the viewer.
+/// Log entry: a conversation with the viewer was started, or the viewer was added to a group.
 ///
 /// `chat.bsky.convo.defs#logBeginConvo`
 #[derive(Clone)]
@@ -1317,7 +1337,7 @@ impl LogUnmuteConvo {
     }
 }
 
-/// Log entry: a message was sent.
+/// Log entry: somebody sent a message. System messages have no such entry.
 ///
 /// `chat.bsky.convo.defs#logCreateMessage`
 #[derive(Clone)]
@@ -1326,7 +1346,8 @@ pub struct LogCreateMessage {
     pub rev: String,
     pub convo_id: String,
     pub message: LogCreateMessageMessage,
-    /// Profiles of the accounts mentioned in the entry.
+    /// Profiles of the accounts mentioned in the entry. As a rule present, though optional, since it is newer than
+    /// the other fields.
     pub related_profiles: Option<Vec<api::chat::bsky::actor::defs::ProfileViewBasic>>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -1378,7 +1399,7 @@ crate::__v1::union! {
     }
 }
 
-/// Log entry: the viewer deleted a message.
+/// Log entry: a message that somebody sent was deleted. System messages have no such entry.
 ///
 /// `chat.bsky.convo.defs#logDeleteMessage`
 #[derive(Clone)]
@@ -1506,6 +1527,8 @@ pub struct LogAddReaction {
     pub convo_id: String,
     pub message: LogAddReactionMessage,
     pub reaction: ReactionView,
+    /// Profiles of the accounts mentioned in the entry. As a rule present, though optional, since it is newer than
+    /// the other fields.
     pub related_profiles: Option<Vec<api::chat::bsky::actor::defs::ProfileViewBasic>>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -1570,6 +1593,8 @@ pub struct LogRemoveReaction {
     pub convo_id: String,
     pub message: LogRemoveReactionMessage,
     pub reaction: ReactionView,
+    /// Profiles of the accounts mentioned in the entry. As a rule present, though optional, since it is newer than
+    /// the other fields.
     pub related_profiles: Option<Vec<api::chat::bsky::actor::defs::ProfileViewBasic>>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -1684,7 +1709,7 @@ crate::__v1::union! {
     }
 }
 
-/// Log entry: a member was added to a group.
+/// Log entry: a member was added to a group. The new member gets it as well, besides a `logBeginConvo`.
 ///
 /// `chat.bsky.convo.defs#logAddMember`
 #[derive(Clone)]
@@ -1692,7 +1717,9 @@ crate::__v1::union! {
 pub struct LogAddMember {
     pub rev: String,
     pub convo_id: String,
+    /// A system message whose data is a `systemMessageDataAddMember`.
     pub message: SystemMessageView,
+    /// Profiles of the accounts mentioned in the system message.
     pub related_profiles: Vec<api::chat::bsky::actor::defs::ProfileViewBasic>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -1727,7 +1754,7 @@ impl LogAddMember {
     }
 }
 
-/// Log entry: a member was removed from a group.
+/// Log entry: a member was removed from a group. The account that was removed gets a `logLeaveConvo` instead.
 ///
 /// `chat.bsky.convo.defs#logRemoveMember`
 #[derive(Clone)]
@@ -1735,7 +1762,9 @@ impl LogAddMember {
 pub struct LogRemoveMember {
     pub rev: String,
     pub convo_id: String,
+    /// A system message whose data is a `systemMessageDataRemoveMember`.
     pub message: SystemMessageView,
+    /// Profiles of the accounts mentioned in the system message.
     pub related_profiles: Vec<api::chat::bsky::actor::defs::ProfileViewBasic>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -1770,7 +1799,8 @@ impl LogRemoveMember {
     }
 }
 
-/// Log entry: an account joined a group through a join link.
+/// Log entry: an account joined a group through a join link. The new member gets it as well, besides a
+/// `logBeginConvo`.
 ///
 /// `chat.bsky.convo.defs#logMemberJoin`
 #[derive(Clone)]
@@ -1778,7 +1808,9 @@ impl LogRemoveMember {
 pub struct LogMemberJoin {
     pub rev: String,
     pub convo_id: String,
+    /// A system message whose data is a `systemMessageDataMemberJoin`.
     pub message: SystemMessageView,
+    /// Profiles of the accounts mentioned in the system message.
     pub related_profiles: Vec<api::chat::bsky::actor::defs::ProfileViewBasic>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -1813,7 +1845,7 @@ impl LogMemberJoin {
     }
 }
 
-/// Log entry: a member left a group.
+/// Log entry: a member left a group of its own accord. The account that left gets a `logLeaveConvo` instead.
 ///
 /// `chat.bsky.convo.defs#logMemberLeave`
 #[derive(Clone)]
@@ -1821,7 +1853,9 @@ impl LogMemberJoin {
 pub struct LogMemberLeave {
     pub rev: String,
     pub convo_id: String,
+    /// A system message whose data is a `systemMessageDataMemberLeave`.
     pub message: SystemMessageView,
+    /// Profiles of the accounts mentioned in the system message.
     pub related_profiles: Vec<api::chat::bsky::actor::defs::ProfileViewBasic>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -1864,7 +1898,9 @@ impl LogMemberLeave {
 pub struct LogLockConvo {
     pub rev: String,
     pub convo_id: String,
+    /// A system message whose data is a `systemMessageDataLockConvo`.
     pub message: SystemMessageView,
+    /// Profiles of the accounts mentioned in the system message.
     pub related_profiles: Vec<api::chat::bsky::actor::defs::ProfileViewBasic>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -1907,7 +1943,9 @@ impl LogLockConvo {
 pub struct LogUnlockConvo {
     pub rev: String,
     pub convo_id: String,
+    /// A system message whose data is a `systemMessageDataUnlockConvo`.
     pub message: SystemMessageView,
+    /// Profiles of the accounts mentioned in the system message.
     pub related_profiles: Vec<api::chat::bsky::actor::defs::ProfileViewBasic>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -1950,7 +1988,9 @@ impl LogUnlockConvo {
 pub struct LogLockConvoPermanently {
     pub rev: String,
     pub convo_id: String,
+    /// A system message whose data is a `systemMessageDataLockConvoPermanently`.
     pub message: SystemMessageView,
+    /// Profiles of the accounts mentioned in the system message.
     pub related_profiles: Vec<api::chat::bsky::actor::defs::ProfileViewBasic>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -1993,6 +2033,7 @@ impl LogLockConvoPermanently {
 pub struct LogEditGroup {
     pub rev: String,
     pub convo_id: String,
+    /// A system message whose data is a `systemMessageDataEditGroup`.
     pub message: SystemMessageView,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -2031,6 +2072,7 @@ impl LogEditGroup {
 pub struct LogCreateJoinLink {
     pub rev: String,
     pub convo_id: String,
+    /// A system message whose data is a `systemMessageDataCreateJoinLink`.
     pub message: SystemMessageView,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -2069,6 +2111,7 @@ impl LogCreateJoinLink {
 pub struct LogEditJoinLink {
     pub rev: String,
     pub convo_id: String,
+    /// A system message whose data is a `systemMessageDataEditJoinLink`.
     pub message: SystemMessageView,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -2107,6 +2150,7 @@ impl LogEditJoinLink {
 pub struct LogEnableJoinLink {
     pub rev: String,
     pub convo_id: String,
+    /// A system message whose data is a `systemMessageDataEnableJoinLink`.
     pub message: SystemMessageView,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -2145,6 +2189,7 @@ impl LogEnableJoinLink {
 pub struct LogDisableJoinLink {
     pub rev: String,
     pub convo_id: String,
+    /// A system message whose data is a `systemMessageDataDisableJoinLink`.
     pub message: SystemMessageView,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -2175,7 +2220,7 @@ impl LogDisableJoinLink {
     }
 }
 
-/// Log entry: someone asked to join a group of the viewer.
+/// Log entry, only for the owner of the group: someone asked to join it.
 ///
 /// `chat.bsky.convo.defs#logIncomingJoinRequest`
 #[derive(Clone)]
@@ -2183,6 +2228,7 @@ impl LogDisableJoinLink {
 pub struct LogIncomingJoinRequest {
     pub rev: String,
     pub convo_id: String,
+    /// The account that asked to join.
     pub member: api::chat::bsky::actor::defs::ProfileViewBasic,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -2213,7 +2259,8 @@ impl LogIncomingJoinRequest {
     }
 }
 
-/// Log entry: a request to join a group of the viewer was granted.
+/// Log entry, only for the owner of the group: the owner granted a request to join it. The account that was let
+/// in gets a `logBeginConvo`.
 ///
 /// `chat.bsky.convo.defs#logApproveJoinRequest`
 #[derive(Clone)]
@@ -2221,6 +2268,7 @@ impl LogIncomingJoinRequest {
 pub struct LogApproveJoinRequest {
     pub rev: String,
     pub convo_id: String,
+    /// The account that asked to join.
     pub member: api::chat::bsky::actor::defs::ProfileViewBasic,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -2251,7 +2299,7 @@ impl LogApproveJoinRequest {
     }
 }
 
-/// Log entry: a request to join a group of the viewer was turned down.
+/// Log entry, only for the owner of the group: the owner turned down a request to join it.
 ///
 /// `chat.bsky.convo.defs#logRejectJoinRequest`
 #[derive(Clone)]
@@ -2259,6 +2307,7 @@ impl LogApproveJoinRequest {
 pub struct LogRejectJoinRequest {
     pub rev: String,
     pub convo_id: String,
+    /// The account that asked to join.
     pub member: api::chat::bsky::actor::defs::ProfileViewBasic,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -2289,7 +2338,7 @@ impl LogRejectJoinRequest {
     }
 }
 
-/// Log entry: the viewer asked to join a group.
+/// Log entry, only for the account that asked: the viewer asked to join a group.
 ///
 /// `chat.bsky.convo.defs#logOutgoingJoinRequest`
 #[derive(Clone)]
@@ -2320,7 +2369,7 @@ impl LogOutgoingJoinRequest {
     }
 }
 
-/// Log entry: someone took back a request to join a group of the viewer.
+/// Log entry, only for the owner of the group: someone took back a request to join it.
 ///
 /// `chat.bsky.convo.defs#logWithdrawIncomingJoinRequest`
 #[derive(Clone)]
@@ -2328,6 +2377,7 @@ impl LogOutgoingJoinRequest {
 pub struct LogWithdrawIncomingJoinRequest {
     pub rev: String,
     pub convo_id: String,
+    /// The account that took back its request.
     pub member: api::chat::bsky::actor::defs::ProfileViewBasic,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -2358,7 +2408,7 @@ impl LogWithdrawIncomingJoinRequest {
     }
 }
 
-/// Log entry: the viewer took back a request to join a group.
+/// Log entry, only for the account that asked: the viewer took back a request to join a group.
 ///
 /// `chat.bsky.convo.defs#logWithdrawOutgoingJoinRequest`
 #[derive(Clone)]
@@ -2389,7 +2439,7 @@ impl LogWithdrawOutgoingJoinRequest {
     }
 }
 
-/// Log entry: the viewer marked the join requests of a group as read.
+/// Log entry, only for the owner of the group: the owner marked its join requests as read.
 ///
 /// `chat.bsky.convo.defs#logReadJoinRequests`
 #[derive(Clone)]

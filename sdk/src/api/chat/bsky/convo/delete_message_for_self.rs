@@ -79,6 +79,8 @@ pub type Output = api::chat::bsky::convo::defs::DeletedMessageView;
 pub enum Error {
     /// `InvalidConvo`
     InvalidConvo,
+    /// Messages of this kind, such as system messages, cannot be deleted.
+    ///
     /// `MessageDeleteNotAllowed`
     MessageDeleteNotAllowed,
 }

@@ -6,8 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Tells whether the signed-in account can chat with the given accounts, and returns the conversation if one
-/// exists.
+/// Tells whether the signed-in account can chat with the given accounts in a direct conversation, and returns
+/// that conversation if it exists. Never creates one.
 ///
 /// `chat.bsky.convo.getConvoAvailability`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

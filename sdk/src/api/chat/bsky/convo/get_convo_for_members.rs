@@ -7,7 +7,7 @@ use crate::types;
 use crate::xrpc;
 
 /// Returns the direct conversation between the signed-in account and the given members, creating it when it
-/// does not exist yet.
+/// does not exist yet. For groups there is `chat.bsky.group.createGroup`.
 ///
 /// `chat.bsky.convo.getConvoForMembers`
 ///

@@ -80,7 +80,7 @@ crate::__v1::setters! { Params { limit = limit: plain i64, cursor = cursor: into
 pub struct Output {
     pub cursor: Option<String>,
     pub messages: Vec<OutputMessagesItem>,
-    /// Profiles of accounts that the messages refer to, including past members.
+    /// Profiles of all accounts that wrote the messages, reacted to them, or are named in system messages.
     pub related_profiles: Option<Vec<api::chat::bsky::actor::defs::ProfileViewBasic>>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

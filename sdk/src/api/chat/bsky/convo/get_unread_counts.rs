@@ -5,8 +5,9 @@
 use crate::types;
 use crate::xrpc;
 
-/// Counts the conversations of the signed-in account that hold unread messages, split into accepted ones and
-/// requests.
+/// Counts the conversations of the signed-in account that hold something unread, split into accepted ones and
+/// requests. Leaves out locked and muted ones, and direct ones with a block or with an account that is deleted
+/// or deactivated.
 ///
 /// `chat.bsky.convo.getUnreadCounts`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +51,10 @@ crate::__v1::setters! { Params { include_group_chats = include_group_chats: plai
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
+    /// Accepted conversations with unread messages or unread join requests. At most 100, which stands for more than
+    /// 99.
     pub unread_accepted_convos: i64,
+    /// Requests with unread messages. At most 100, which stands for more than 99.
     pub unread_request_convos: i64,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

@@ -5,7 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
-/// Takes the signed-in account out of a conversation; the owner of a group may be refused.
+/// Takes the signed-in account out of a conversation. It stops being a member of a group, while a direct
+/// conversation only disappears from its lists.
 ///
 /// `chat.bsky.convo.leaveConvo`
 ///
@@ -99,6 +100,8 @@ impl Output {
 pub enum Error {
     /// `InvalidConvo`
     InvalidConvo,
+    /// The owner has to lock the group before leaving it.
+    ///
     /// `OwnerCannotLeave`
     OwnerCannotLeave,
 }

@@ -51,8 +51,12 @@ pub struct Params {
     pub cursor: Option<String>,
     /// Set to unread to get only conversations with unread messages.
     pub read_state: Option<ParamsReadState>,
+    /// Only conversations of this status. `chat.bsky.convo.listConvoRequests` is the better call for requests, and
+    /// includes the groups that the account asked to join.
     pub status: Option<ParamsStatus>,
+    /// Only direct conversations or only groups.
     pub kind: Option<ParamsKind>,
+    /// Only conversations with this lock status; the values are those of `chat.bsky.convo.defs#convoLockStatus`.
     pub lock_status: Option<ParamsLockStatus>,
 }
 

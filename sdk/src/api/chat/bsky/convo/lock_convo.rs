@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Locks a group so that nobody can send messages to it; needs the owner role.
+/// Locks a group so that nobody can add messages or reactions to it; needs the owner role.
 ///
 /// `chat.bsky.convo.lockConvo`
 ///

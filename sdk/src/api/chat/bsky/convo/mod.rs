@@ -56,7 +56,8 @@ impl<'c> ChatBskyConvo<'c> {
         xrpc::Call::new(self.0, accept_convo::Params::new(), input)
     }
 
-    /// Adds an emoji reaction by the signed-in account to a message in one of its conversations.
+    /// Adds an emoji reaction by the signed-in account to a message in one of its conversations. Adding the same
+    /// emoji again changes nothing.
     ///
     /// `chat.bsky.convo.addReaction`
     ///
@@ -95,8 +96,8 @@ impl<'c> ChatBskyConvo<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Tells whether the signed-in account can chat with the given accounts, and returns the conversation if one
-    /// exists.
+    /// Tells whether the signed-in account can chat with the given accounts in a direct conversation, and returns
+    /// that conversation if it exists. Never creates one.
     ///
     /// `chat.bsky.convo.getConvoAvailability`
     ///
@@ -109,7 +110,7 @@ impl<'c> ChatBskyConvo<'c> {
     }
 
     /// Returns the direct conversation between the signed-in account and the given members, creating it when it
-    /// does not exist yet.
+    /// does not exist yet. For groups there is `chat.bsky.group.createGroup`.
     ///
     /// `chat.bsky.convo.getConvoForMembers`
     ///
@@ -159,8 +160,9 @@ impl<'c> ChatBskyConvo<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Counts the conversations of the signed-in account that hold unread messages, split into accepted ones and
-    /// requests.
+    /// Counts the conversations of the signed-in account that hold something unread, split into accepted ones and
+    /// requests. Leaves out locked and muted ones, and direct ones with a block or with an account that is deleted
+    /// or deactivated.
     ///
     /// `chat.bsky.convo.getUnreadCounts`
     ///
@@ -172,7 +174,8 @@ impl<'c> ChatBskyConvo<'c> {
         xrpc::Call::new(self.0, get_unread_counts::Params::new(), ())
     }
 
-    /// Takes the signed-in account out of a conversation; the owner of a group may be refused.
+    /// Takes the signed-in account out of a conversation. It stops being a member of a group, while a direct
+    /// conversation only disappears from its lists.
     ///
     /// `chat.bsky.convo.leaveConvo`
     ///
@@ -209,7 +212,7 @@ impl<'c> ChatBskyConvo<'c> {
         xrpc::Call::new(self.0, list_convos::Params::new(), ())
     }
 
-    /// Locks a group so that nobody can send messages to it; needs the owner role.
+    /// Locks a group so that nobody can add messages or reactions to it; needs the owner role.
     ///
     /// `chat.bsky.convo.lockConvo`
     ///
@@ -234,7 +237,7 @@ impl<'c> ChatBskyConvo<'c> {
         xrpc::Call::new(self.0, mute_convo::Params::new(), input)
     }
 
-    /// Removes a reaction that the signed-in account gave to a message.
+    /// Removes a reaction that the signed-in account gave to a message. Does nothing if it is not there.
     ///
     /// `chat.bsky.convo.removeReaction`
     ///
@@ -273,7 +276,8 @@ impl<'c> ChatBskyConvo<'c> {
         xrpc::Call::new(self.0, send_message_batch::Params::new(), input)
     }
 
-    /// Opens a locked group for messages again; needs the owner role and fails when moderators imposed the lock.
+    /// Opens a locked group for messages and reactions again; needs the owner role and fails when moderation
+    /// imposes the lock.
     ///
     /// `chat.bsky.convo.unlockConvo`
     ///

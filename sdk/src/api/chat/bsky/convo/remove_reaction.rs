@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Removes a reaction that the signed-in account gave to a message.
+/// Removes a reaction that the signed-in account gave to a message. Does nothing if it is not there.
 ///
 /// `chat.bsky.convo.removeReaction`
 ///
@@ -112,10 +112,16 @@ impl Output {
 pub enum Error {
     /// `InvalidConvo`
     InvalidConvo,
+    /// Messages of this kind, such as system messages, cannot have reactions.
+    ///
     /// `ReactionNotAllowed`
     ReactionNotAllowed,
+    /// The message is deleted, so its reactions can no longer change.
+    ///
     /// `ReactionMessageDeleted`
     ReactionMessageDeleted,
+    /// The value cannot be a reaction; most often it is no emoji.
+    ///
     /// `ReactionInvalidValue`
     ReactionInvalidValue,
 }

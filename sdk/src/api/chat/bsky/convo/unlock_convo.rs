@@ -6,7 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Opens a locked group for messages again; needs the owner role and fails when moderators imposed the lock.
+/// Opens a locked group for messages and reactions again; needs the owner role and fails when moderation
+/// imposes the lock.
 ///
 /// `chat.bsky.convo.unlockConvo`
 ///

@@ -6,7 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Adds accounts to a group of the signed-in account; needs the owner role.
+/// Adds accounts to a group of the signed-in account; needs the owner role. The new members are in the state
+/// `request` until they accept.
 ///
 /// `chat.bsky.group.addMembers`
 ///

@@ -6,7 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Creates a group conversation owned by the signed-in account, with a name and first members.
+/// Creates a group conversation owned by the signed-in account, with a name and first members, who are in the
+/// state `request` until they accept. Each call creates a new group, even for the same members.
 ///
 /// `chat.bsky.group.createGroup`
 ///
@@ -46,6 +47,9 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
+    /// Members to add; the owner is one without being listed. The server may allow fewer than the lexicon: Bluesky
+    /// currently allows 100 in all, the owner included.
+    ///
     /// At most 10000 elements.
     pub members: Vec<types::Did>,
     /// At most 50 graphemes. Between 1 and 500 bytes.

@@ -82,7 +82,7 @@ impl JoinLinkView {
     }
 }
 
-/// What an invited person sees of a group before joining.
+/// What anyone may see of a group before joining, even without authentication.
 ///
 /// `chat.bsky.group.defs#joinLinkPreviewView`
 #[derive(Clone)]
@@ -96,7 +96,7 @@ pub struct JoinLinkPreviewView {
     pub member_limit: i64,
     pub require_approval: bool,
     pub join_rule: JoinRule,
-    /// The full conversation, only when the viewer is already a member.
+    /// The full conversation. Only with authentication, and only when the viewer is already a member.
     pub convo: Option<Box<api::chat::bsky::convo::defs::ConvoView>>,
     pub viewer: Option<Box<JoinLinkViewerState>>,
     /// Fields that the lexicon does not define.
@@ -149,7 +149,7 @@ impl JoinLinkPreviewView {
     }
 }
 
-/// Stands in for a join link that has been switched off.
+/// Stands in for a join link that has been switched off; has nothing but the code.
 ///
 /// `chat.bsky.group.defs#disabledJoinLinkPreviewView`
 #[derive(Clone)]
@@ -176,7 +176,7 @@ impl DisabledJoinLinkPreviewView {
     }
 }
 
-/// Stands in for a code that matches no join link.
+/// Stands in for a code that matches no join link; has nothing but the code.
 ///
 /// `chat.bsky.group.defs#invalidJoinLinkPreviewView`
 #[derive(Clone)]
@@ -231,7 +231,7 @@ impl JoinLinkViewerState {
     }
 }
 
-/// A request to join a group, as shown to those who can answer it.
+/// A request to join a group, as shown to the owner of the group.
 ///
 /// `chat.bsky.group.defs#joinRequestView`
 #[derive(Clone)]

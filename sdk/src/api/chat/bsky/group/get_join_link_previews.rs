@@ -6,7 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Returns previews of the groups behind the given join link codes, including placeholders for dead links.
+/// Returns previews of the groups behind the given join link codes, one for each code and in the same order,
+/// including placeholders for dead links.
 ///
 /// `chat.bsky.group.getJoinLinkPreviews`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

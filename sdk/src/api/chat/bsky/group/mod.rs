@@ -38,7 +38,8 @@ impl<'c> ChatBskyGroup<'c> {
         Self(xrpc::Caller::new(transport))
     }
 
-    /// Adds accounts to a group of the signed-in account; needs the owner role.
+    /// Adds accounts to a group of the signed-in account; needs the owner role. The new members are in the state
+    /// `request` until they accept.
     ///
     /// `chat.bsky.group.addMembers`
     ///
@@ -65,7 +66,8 @@ impl<'c> ChatBskyGroup<'c> {
         xrpc::Call::new(self.0, approve_join_request::Params::new(), input)
     }
 
-    /// Creates a group conversation owned by the signed-in account, with a name and first members.
+    /// Creates a group conversation owned by the signed-in account, with a name and first members, who are in the
+    /// state `request` until they accept. Each call creates a new group, even for the same members.
     ///
     /// `chat.bsky.group.createGroup`
     ///
@@ -144,7 +146,8 @@ impl<'c> ChatBskyGroup<'c> {
         xrpc::Call::new(self.0, enable_join_link::Params::new(), input)
     }
 
-    /// Returns previews of the groups behind the given join link codes, including placeholders for dead links.
+    /// Returns previews of the groups behind the given join link codes, one for each code and in the same order,
+    /// including placeholders for dead links.
     ///
     /// `chat.bsky.group.getJoinLinkPreviews`
     ///
@@ -194,7 +197,7 @@ impl<'c> ChatBskyGroup<'c> {
         xrpc::Call::new(self.0, reject_join_request::Params::new(), input)
     }
 
-    /// Removes accounts from a group; needs the owner role.
+    /// Removes accounts from a group, which deletes their memberships; needs the owner role.
     ///
     /// `chat.bsky.group.removeMembers`
     ///

@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Removes accounts from a group; needs the owner role.
+/// Removes accounts from a group, which deletes their memberships; needs the owner role.
 ///
 /// `chat.bsky.group.removeMembers`
 ///

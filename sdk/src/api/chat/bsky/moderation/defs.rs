@@ -5,7 +5,8 @@
 use crate::api;
 use crate::types;
 
-/// A conversation as shown to moderators, without viewer state.
+/// A conversation as shown to moderators: without viewer state and members, which
+/// `chat.bsky.moderation.getConvoMembers` lists.
 ///
 /// `chat.bsky.moderation.defs#convoView`
 #[derive(Clone)]
@@ -78,7 +79,7 @@ impl DirectConvo {
     }
 }
 
-/// Details that only group conversations have.
+/// Details that only group conversations have, without viewer state.
 ///
 /// `chat.bsky.moderation.defs#groupConvo`
 #[derive(Clone)]
@@ -86,9 +87,11 @@ impl DirectConvo {
 pub struct GroupConvo {
     pub created_at: types::Datetime,
     pub join_link: Option<Box<api::chat::bsky::group::defs::JoinLinkView>>,
+    /// Number of open requests to join, 21 at most. Only the owner and moderators get to see it.
     pub join_request_count: i64,
     pub lock_status: api::chat::bsky::convo::defs::ConvoLockStatus,
     pub member_count: i64,
+    /// Largest number of members that the group may have.
     pub member_limit: i64,
     /// At most 50 graphemes. At most 500 bytes.
     pub name: String,

@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Lists the members of any conversation; moderators only.
+/// Lists the members of any conversation without being one of them; moderators only.
 ///
 /// `chat.bsky.moderation.getConvoMembers`
 ///

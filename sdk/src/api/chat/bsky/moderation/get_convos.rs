@@ -6,7 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Returns several conversations by identifier in one call; moderators only.
+/// Returns several conversations by identifier in one call, without being a member of them, and leaves out
+/// unknown ones; moderators only.
 ///
 /// `chat.bsky.moderation.getConvos`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -29,18 +29,21 @@ impl xrpc::Query for GetMessageContext {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// Conversation of the message; leave out to have it found from the message.
+    /// Conversation of the message. Pass it even though it is optional: it will be required in the future.
     pub convo_id: Option<String>,
     pub message_id: String,
-    /// Number of messages to return before the given one.
+    /// Number of ordinary messages to return before the given one, along with the system messages between them. If
+    /// there are none, the system messages just before the given one are returned.
     ///
     /// Defaults to 5.
     pub before: Option<i64>,
-    /// Number of messages to return after the given one.
+    /// Number of ordinary messages to return after the given one, along with the system messages between them. If
+    /// there are none, the system messages just after the given one are returned.
     ///
     /// Defaults to 5.
     pub after: Option<i64>,
-    /// Most system messages to include among the ordinary ones.
+    /// Most system messages to include in each gap between two messages, counted from the earlier one; also the
+    /// most on a side that has no ordinary messages.
     ///
     /// Between 0 and 1000. Defaults to 10.
     pub max_interleaved_system_messages: Option<i64>,

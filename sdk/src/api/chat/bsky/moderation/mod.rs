@@ -53,7 +53,7 @@ impl<'c> ChatBskyModeration<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Lists the members of any conversation; moderators only.
+    /// Lists the members of any conversation without being one of them; moderators only.
     ///
     /// `chat.bsky.moderation.getConvoMembers`
     ///
@@ -66,7 +66,8 @@ impl<'c> ChatBskyModeration<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Returns several conversations by identifier in one call; moderators only.
+    /// Returns several conversations by identifier in one call, without being a member of them, and leaves out
+    /// unknown ones; moderators only.
     ///
     /// `chat.bsky.moderation.getConvos`
     ///

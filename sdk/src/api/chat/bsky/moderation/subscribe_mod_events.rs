@@ -13,6 +13,7 @@ pub struct EventConvoFirstMessage {
     pub convo_id: String,
     pub created_at: types::Datetime,
     pub message_id: Option<String>,
+    /// DIDs of the recipients, without the sender's.
     pub recipients: Vec<types::Did>,
     pub rev: String,
     /// The account that sent the message.
@@ -61,12 +62,17 @@ impl EventConvoFirstMessage {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct EventGroupChatCreated {
+    /// DID of the account that created the group; always the owner's.
     pub actor_did: types::Did,
+    /// When the group was created.
     pub convo_created_at: types::Datetime,
     pub convo_id: String,
     pub created_at: types::Datetime,
+    /// Number of members when it happened.
     pub group_member_count: i64,
+    /// Name that the group was given at its creation.
     pub group_name: String,
+    /// DIDs of all accounts that were added at the creation.
     pub initial_member_dids: Vec<types::Did>,
     pub owner_did: types::Did,
     pub rev: String,
@@ -120,21 +126,23 @@ impl EventGroupChatCreated {
     }
 }
 
-/// A member of a group added another account.
+/// The owner of a group added an account, which still has to accept.
 ///
 /// `chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberAdded`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct EventGroupChatMemberAdded {
-    /// The account that did the adding.
+    /// The account that did the adding; always the owner.
     pub actor_did: types::Did,
+    /// When the group was created.
     pub convo_created_at: types::Datetime,
     pub convo_id: String,
     pub created_at: types::Datetime,
+    /// Number of members when it happened.
     pub group_member_count: i64,
     pub group_name: String,
     pub owner_did: types::Did,
-    /// Number of accounts added by the same call.
+    /// How many members still have to accept.
     pub request_members_count: i64,
     pub rev: String,
     /// The account that was added.
@@ -204,12 +212,16 @@ impl EventGroupChatMemberAdded {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct EventGroupChatMemberJoined {
+    /// DID of the account that joined.
     pub actor_did: types::Did,
+    /// When the group was created.
     pub convo_created_at: types::Datetime,
     pub convo_id: String,
     pub created_at: types::Datetime,
+    /// Number of members when it happened.
     pub group_member_count: i64,
     pub group_name: String,
+    /// Code of the link that was used.
     pub join_link_code: String,
     pub owner_did: types::Did,
     pub rev: String,
@@ -269,18 +281,22 @@ impl EventGroupChatMemberJoined {
     }
 }
 
-/// An account asked to join a group through a join link.
+/// An account asked to join a group through a join link that needs approval.
 ///
 /// `chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequest`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct EventGroupChatJoinRequest {
+    /// DID of the account that asked.
     pub actor_did: types::Did,
+    /// When the group was created.
     pub convo_created_at: types::Datetime,
     pub convo_id: String,
     pub created_at: types::Datetime,
+    /// Number of members when it happened.
     pub group_member_count: i64,
     pub group_name: String,
+    /// Code of the link that was used.
     pub join_link_code: String,
     pub owner_did: types::Did,
     pub rev: String,
@@ -340,16 +356,19 @@ impl EventGroupChatJoinRequest {
     }
 }
 
-/// A request to join a group was granted.
+/// The owner of a group granted a request to join it.
 ///
 /// `chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequestApproved`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct EventGroupChatJoinRequestApproved {
+    /// DID of the owner, who decided.
     pub actor_did: types::Did,
+    /// When the group was created.
     pub convo_created_at: types::Datetime,
     pub convo_id: String,
     pub created_at: types::Datetime,
+    /// Number of members when it happened.
     pub group_member_count: i64,
     pub group_name: String,
     pub owner_did: types::Did,
@@ -406,16 +425,19 @@ impl EventGroupChatJoinRequestApproved {
     }
 }
 
-/// A request to join a group was turned down.
+/// The owner of a group turned down a request to join it.
 ///
 /// `chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequestRejected`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct EventGroupChatJoinRequestRejected {
+    /// DID of the owner, who decided.
     pub actor_did: types::Did,
+    /// When the group was created.
     pub convo_created_at: types::Datetime,
     pub convo_id: String,
     pub created_at: types::Datetime,
+    /// Number of members when it happened.
     pub group_member_count: i64,
     pub group_name: String,
     pub owner_did: types::Did,
@@ -478,15 +500,19 @@ impl EventGroupChatJoinRequestRejected {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct EventChatAccepted {
+    /// DID of the account that accepted.
     pub actor_did: types::Did,
+    /// When the conversation was created.
     pub convo_created_at: types::Datetime,
     pub convo_id: String,
     pub created_at: types::Datetime,
-    /// Number of members; only for groups.
+    /// Number of members when it happened; only for groups.
     pub group_member_count: Option<i64>,
+    /// Name of the group; only for groups.
     pub group_name: Option<String>,
     /// Whether the request was accepted by a call of its own or by sending a message.
     pub method: EventChatAcceptedMethod,
+    /// DID of the group's owner; only for groups.
     pub owner_did: Option<types::Did>,
     pub rev: String,
     /// Fields that the lexicon does not define.
@@ -559,13 +585,16 @@ crate::__v1::open_string! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct EventGroupChatMemberLeft {
-    /// The account that caused the change; the same as the subject when it left by choice.
+    /// The account that caused the change: the one that left, or the owner who removed it.
     pub actor_did: types::Did,
+    /// When the group was created.
     pub convo_created_at: types::Datetime,
     pub convo_id: String,
     pub created_at: types::Datetime,
+    /// Number of members when it happened.
     pub group_member_count: i64,
     pub group_name: String,
+    /// Whether the member left by choice or was removed.
     pub leave_method: EventGroupChatMemberLeftLeaveMethod,
     pub owner_did: types::Did,
     pub rev: String,
@@ -649,15 +678,21 @@ crate::__v1::open_string! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct EventGroupChatUpdated {
+    /// DID of the owner, who made the change.
     pub actor_did: types::Did,
+    /// When the group was created.
     pub convo_created_at: types::Datetime,
     pub convo_id: String,
     pub created_at: types::Datetime,
+    /// Number of members when it happened.
     pub group_member_count: i64,
+    /// Name of the group after the change.
     pub group_name: String,
+    /// Code of the link; only for join link changes.
     pub join_link_code: Option<String>,
-    /// Whether the link is limited by a follow relation with the owner; only for join link changes.
+    /// Whether only followers of the owner may use the link; only for join link changes.
     pub join_link_followers_only: Option<bool>,
+    /// Whether the owner has to let in those who use the link; only for join link changes.
     pub join_link_requires_approval: Option<bool>,
     /// Why the group was locked; only for lock changes.
     pub lock_reason: Option<EventGroupChatUpdatedLockReason>,

@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Returns the chat notification settings of the signed-in account.
+/// Returns the chat notification settings of the signed-in account, or the default values if it has set none.
 ///
 /// `chat.bsky.notification.getPreferences`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -24,7 +24,7 @@ impl<'c> ChatBskyNotification<'c> {
         Self(xrpc::Caller::new(transport))
     }
 
-    /// Returns the chat notification settings of the signed-in account.
+    /// Returns the chat notification settings of the signed-in account, or the default values if it has set none.
     ///
     /// `chat.bsky.notification.getPreferences`
     ///

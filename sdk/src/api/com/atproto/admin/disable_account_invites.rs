@@ -5,7 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
-/// Stops an account from receiving and handing out invite codes; needs admin rights.
+/// Keeps an account from being given further invite codes, while those that it has stay valid; needs admin
+/// rights.
 ///
 /// `com.atproto.admin.disableAccountInvites`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

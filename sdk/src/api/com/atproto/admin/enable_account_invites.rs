@@ -5,7 +5,7 @@
 use crate::types;
 use crate::xrpc;
 
-/// Lets an account receive and hand out invite codes again; needs admin rights.
+/// Lets an account be given invite codes again; needs admin rights.
 ///
 /// `com.atproto.admin.enableAccountInvites`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

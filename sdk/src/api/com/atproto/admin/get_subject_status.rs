@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Returns whether an account, record or blob is taken down or deactivated; needs admin rights.
+/// Returns whether this service has an account, record or blob taken down or deactivated; needs admin rights.
 ///
 /// `com.atproto.admin.getSubjectStatus`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

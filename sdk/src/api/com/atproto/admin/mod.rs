@@ -49,7 +49,8 @@ impl<'c> ComAtprotoAdmin<'c> {
         xrpc::Call::new(self.0, delete_account::Params::new(), input)
     }
 
-    /// Stops an account from receiving and handing out invite codes; needs admin rights.
+    /// Keeps an account from being given further invite codes, while those that it has stay valid; needs admin
+    /// rights.
     ///
     /// `com.atproto.admin.disableAccountInvites`
     ///
@@ -73,7 +74,7 @@ impl<'c> ComAtprotoAdmin<'c> {
         xrpc::Call::new(self.0, disable_invite_codes::Params::new(), input)
     }
 
-    /// Lets an account receive and hand out invite codes again; needs admin rights.
+    /// Lets an account be given invite codes again; needs admin rights.
     ///
     /// `com.atproto.admin.enableAccountInvites`
     ///
@@ -119,7 +120,7 @@ impl<'c> ComAtprotoAdmin<'c> {
         xrpc::Call::new(self.0, get_invite_codes::Params::new(), ())
     }
 
-    /// Returns whether an account, record or blob is taken down or deactivated; needs admin rights.
+    /// Returns whether this service has an account, record or blob taken down or deactivated; needs admin rights.
     ///
     /// `com.atproto.admin.getSubjectStatus`
     ///
@@ -201,7 +202,8 @@ impl<'c> ComAtprotoAdmin<'c> {
         xrpc::Call::new(self.0, update_account_signing_key::Params::new(), input)
     }
 
-    /// Takes down, restores, deactivates or reactivates an account, record or blob; needs admin rights.
+    /// Takes down, restores, deactivates or reactivates an account, record or blob on this service only; needs
+    /// admin rights.
     ///
     /// `com.atproto.admin.updateSubjectStatus`
     ///

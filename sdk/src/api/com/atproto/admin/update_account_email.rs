@@ -42,6 +42,7 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
+    /// Handle or DID of the account.
     pub account: types::AtIdentifier,
     pub email: String,
     /// Fields that the lexicon does not define.

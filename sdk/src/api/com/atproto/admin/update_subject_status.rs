@@ -6,7 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Takes down, restores, deactivates or reactivates an account, record or blob; needs admin rights.
+/// Takes down, restores, deactivates or reactivates an account, record or blob on this service only; needs
+/// admin rights.
 ///
 /// `com.atproto.admin.updateSubjectStatus`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,8 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
-/// Returns the keys, aliases and services that the server suggests for the DID document of the signed-in
-/// account.
+/// Returns the keys, aliases and services that the DID document of the signed-in account should have once the
+/// account has moved to this server.
 ///
 /// `com.atproto.identity.getRecommendedDidCredentials`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,8 @@ impl Params {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Output {
-    /// Keys that may change the DID, most powerful first; for did:plc only.
+    /// Keys that may change the DID, most powerful first. For did:plc only: with did:web they are absent or to be
+    /// ignored.
     pub rotation_keys: Option<Vec<String>>,
     pub also_known_as: Option<Vec<String>>,
     /// Named public keys for the DID document, among them the repository signing key.

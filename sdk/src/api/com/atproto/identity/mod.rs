@@ -31,8 +31,8 @@ impl<'c> ComAtprotoIdentity<'c> {
         Self(xrpc::Caller::new(transport))
     }
 
-    /// Returns the keys, aliases and services that the server suggests for the DID document of the signed-in
-    /// account.
+    /// Returns the keys, aliases and services that the DID document of the signed-in account should have once the
+    /// account has moved to this server.
     ///
     /// `com.atproto.identity.getRecommendedDidCredentials`
     ///
@@ -43,7 +43,8 @@ impl<'c> ComAtprotoIdentity<'c> {
         xrpc::Call::new(self.0, get_recommended_did_credentials::Params::new(), ())
     }
 
-    /// Asks the server to resolve a DID or handle afresh, discarding what it had cached.
+    /// Asks the server to resolve a DID or handle afresh, discarding what it had cached. A server may ignore the
+    /// request, or ask for sign-in.
     ///
     /// `com.atproto.identity.refreshIdentity`
     ///
@@ -80,7 +81,7 @@ impl<'c> ComAtprotoIdentity<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Returns the DID that a handle points to, without checking that the DID points back.
+    /// Returns the DID that a handle points to; the server need not have checked that the DID points back.
     ///
     /// `com.atproto.identity.resolveHandle`
     ///
@@ -117,7 +118,8 @@ impl<'c> ComAtprotoIdentity<'c> {
         xrpc::Call::new(self.0, sign_plc_operation::Params::new(), input)
     }
 
-    /// Checks a signed PLC operation for the signed-in account and passes it on to the PLC directory.
+    /// Sends a signed PLC operation for the signed-in account to the PLC directory, after checking that it keeps to
+    /// the rules of the server and leaves the identity in working order.
     ///
     /// `com.atproto.identity.submitPlcOperation`
     ///
@@ -129,7 +131,8 @@ impl<'c> ComAtprotoIdentity<'c> {
         xrpc::Call::new(self.0, submit_plc_operation::Params::new(), input)
     }
 
-    /// Changes the handle of the signed-in account after checking that it may use the new one.
+    /// Changes the handle of the signed-in account on its PDS after checking that it may use the new one; with
+    /// did:plc, the DID document follows.
     ///
     /// `com.atproto.identity.updateHandle`
     ///

@@ -6,7 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Asks the server to resolve a DID or handle afresh, discarding what it had cached.
+/// Asks the server to resolve a DID or handle afresh, discarding what it had cached. A server may ignore the
+/// request, or ask for sign-in.
 ///
 /// `com.atproto.identity.refreshIdentity`
 ///
@@ -73,10 +74,16 @@ pub type Output = api::com::atproto::identity::defs::IdentityInfo;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
+    /// The handle was looked up and points to no DID.
+    ///
     /// `HandleNotFound`
     HandleNotFound,
+    /// The DID was looked up and does not exist at present.
+    ///
     /// `DidNotFound`
     DidNotFound,
+    /// The DID is known but was deactivated.
+    ///
     /// `DidDeactivated`
     DidDeactivated,
 }

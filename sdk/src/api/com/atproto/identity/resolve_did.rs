@@ -71,8 +71,12 @@ impl Output {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
+    /// The DID was looked up and does not exist at present.
+    ///
     /// `DidNotFound`
     DidNotFound,
+    /// The DID is known but was deactivated.
+    ///
     /// `DidDeactivated`
     DidDeactivated,
 }

@@ -5,7 +5,7 @@
 use crate::types;
 use crate::xrpc;
 
-/// Returns the DID that a handle points to, without checking that the DID points back.
+/// Returns the DID that a handle points to; the server need not have checked that the DID points back.
 ///
 /// `com.atproto.identity.resolveHandle`
 ///
@@ -71,6 +71,8 @@ impl Output {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
+    /// The handle was looked up and points to no DID.
+    ///
     /// `HandleNotFound`
     HandleNotFound,
 }

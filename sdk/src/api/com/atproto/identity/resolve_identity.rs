@@ -31,6 +31,7 @@ impl xrpc::Query for ResolveIdentity {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
+    /// Handle or DID.
     pub identifier: types::AtIdentifier,
 }
 
@@ -52,10 +53,16 @@ pub type Output = api::com::atproto::identity::defs::IdentityInfo;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
+    /// The handle was looked up and points to no DID.
+    ///
     /// `HandleNotFound`
     HandleNotFound,
+    /// The DID was looked up and does not exist at present.
+    ///
     /// `DidNotFound`
     DidNotFound,
+    /// The DID is known but was deactivated.
+    ///
     /// `DidDeactivated`
     DidDeactivated,
 }

@@ -5,7 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
-/// Checks a signed PLC operation for the signed-in account and passes it on to the PLC directory.
+/// Sends a signed PLC operation for the signed-in account to the PLC directory, after checking that it keeps to
+/// the rules of the server and leaves the identity in working order.
 ///
 /// `com.atproto.identity.submitPlcOperation`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
-/// Changes the handle of the signed-in account after checking that it may use the new one.
+/// Changes the handle of the signed-in account on its PDS after checking that it may use the new one; with
+/// did:plc, the DID document follows.
 ///
 /// `com.atproto.identity.updateHandle`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,7 +14,7 @@ pub struct Label {
     pub ver: Option<i64>,
     /// DID of the account that issued the label.
     pub src: types::Did,
-    /// Account or record that the label is about.
+    /// What the label is about: a record, an account or something else that has a URI.
     pub uri: types::Uri,
     /// Exact version of the record the label is about; without it, every version.
     pub cid: Option<types::Cid>,
@@ -100,7 +100,7 @@ impl SelfLabels {
     }
 }
 
-/// One label that an author puts on an own record.
+/// One label that an author puts on an own record. Schemas use #selfLabels and not this one.
 ///
 /// `com.atproto.label.defs#selfLabel`
 #[derive(Clone)]
@@ -134,19 +134,19 @@ impl SelfLabel {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct LabelValueDefinition {
-    /// The label value that is being described.
+    /// The label value that is being described; only lowercase ASCII letters and hyphens.
     ///
     /// At most 100 graphemes. At most 100 bytes.
     pub identifier: String,
-    /// How clients present the label: as a note, as a warning, or not at all.
+    /// How clients present the label: `inform` as a neutral note, `alert` as a warning, `none` not at all.
     pub severity: LabelValueDefinitionSeverity,
-    /// What clients hide behind a cover: the whole content, only the media, or nothing.
+    /// What clients hide behind a cover: `content` everything, `media` pictures, video and audio, `none` nothing.
     pub blurs: LabelValueDefinitionBlurs,
     /// What happens for users who have not chosen a setting.
     ///
     /// Defaults to `warn`.
     pub default_setting: Option<LabelValueDefinitionDefaultSetting>,
-    /// When true, the content is shown only to users who have enabled adult content.
+    /// Whether users must have enabled adult content before they can choose a setting for this label.
     pub adult_only: Option<bool>,
     pub locales: Vec<LabelValueDefinitionStrings>,
     /// Fields that the lexicon does not define.
@@ -274,6 +274,8 @@ pub struct LabelValueDefinitionStrings {
     pub lang: types::Language,
     /// At most 64 graphemes. At most 640 bytes.
     pub name: String,
+    /// Explanation of what the label stands for and when it is given.
+    ///
     /// At most 10000 graphemes. At most 100000 bytes.
     pub description: String,
     /// Fields that the lexicon does not define.

@@ -24,7 +24,8 @@ impl<'c> ComAtprotoLabel<'c> {
         Self(xrpc::Caller::new(transport))
     }
 
-    /// Finds labels by subject and by the labelers that issued them; no sign-in needed.
+    /// Finds labels by subject and by the labelers that issued them. Moderation services answer it without sign-in;
+    /// with sign-in, the labels may be other ones or more.
     ///
     /// `com.atproto.label.queryLabels`
     ///

@@ -6,7 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Finds labels by subject and by the labelers that issued them; no sign-in needed.
+/// Finds labels by subject and by the labelers that issued them. Moderation services answer it without sign-in;
+/// with sign-in, the labels may be other ones or more.
 ///
 /// `com.atproto.label.queryLabels`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +46,7 @@ impl xrpc::Paginated for QueryLabels {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// Subjects to match; a trailing star matches any continuation.
+    /// Subjects, any of which may match: each a whole URI, or the beginning of one with a star behind it.
     pub uri_patterns: Vec<String>,
     /// DIDs of labelers; leave out for any.
     pub sources: Option<Vec<types::Did>>,

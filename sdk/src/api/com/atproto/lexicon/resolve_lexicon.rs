@@ -47,8 +47,10 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
+    /// CID of the record that holds the schema.
     pub cid: types::Cid,
     pub schema: api::com::atproto::lexicon::schema::Schema,
+    /// Address of the record that holds the schema.
     pub uri: types::AtUri,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -83,6 +85,8 @@ impl Output {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
+    /// The NSID leads to no published lexicon.
+    ///
     /// `LexiconNotFound`
     LexiconNotFound,
 }

@@ -4,13 +4,14 @@
 
 use crate::types;
 
-/// Record that publishes a lexicon; the NSID of the lexicon is the record key.
+/// Record that publishes a lexicon; the NSID of the lexicon is the record key. Only `lexicon` is declared here:
+/// further top-level fields, such as `id` and `defs`, are described in the specification.
 ///
 /// The record `com.atproto.lexicon.schema`, with record keys of the type `nsid`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Schema {
-    /// Version of the lexicon language.
+    /// Version of the language, which so far is always 1.
     pub lexicon: i64,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Files a report about an account or record with a moderation service; normally needs sign-in.
+/// Files a report about an account or record with a moderation service, which a PDS can pass on; needs sign-in.
 ///
 /// `com.atproto.moderation.createReport`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,7 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
+    /// Broad kind of offence that is reported.
     pub reason_type: api::com::atproto::moderation::defs::ReasonType,
     /// Explanation in the words of the reporter.
     ///
@@ -189,6 +190,7 @@ crate::__v1::errors! { Error {} }
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ModTool {
+    /// Name of the tool, such as `bsky-app/android`.
     pub name: String,
     /// Free extra data about how the tool was used.
     pub meta: Option<types::Unknown>,

@@ -10,27 +10,33 @@ use crate::types;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ReasonType {
-    /// Unwanted bulk messages, excessive mentions or replies; older, general form.
+    /// Unwanted bulk messages, excessive mentions or replies; older, general form. The newer
+    /// tools.ozone.report.defs#reasonMisleadingSpam is to be preferred.
     ///
     /// `com.atproto.moderation.defs#reasonSpam`
     ReasonSpam,
-    /// Breaks the law or the rules of the service; older, general form.
+    /// Breaks the law or the rules of the service; older, general form. The newer
+    /// tools.ozone.report.defs#reasonRuleOther is to be preferred.
     ///
     /// `com.atproto.moderation.defs#reasonViolation`
     ReasonViolation,
-    /// False identity or misleading claims; older, general form.
+    /// False identity or misleading claims; older, general form. The newer
+    /// tools.ozone.report.defs#reasonMisleadingOther is to be preferred.
     ///
     /// `com.atproto.moderation.defs#reasonMisleading`
     ReasonMisleading,
-    /// Sexual content that is unwanted or not labeled; older, general form.
+    /// Sexual content that is unwanted or not labeled; older, general form. The newer
+    /// tools.ozone.report.defs#reasonSexualUnlabeled is to be preferred.
     ///
     /// `com.atproto.moderation.defs#reasonSexual`
     ReasonSexual,
-    /// Rude, harassing or hostile conduct; older, general form.
+    /// Rude, harassing or hostile conduct; older, general form. The newer
+    /// tools.ozone.report.defs#reasonHarassmentOther is to be preferred.
     ///
     /// `com.atproto.moderation.defs#reasonRude`
     ReasonRude,
-    /// Anything that no other reason covers; older, general form.
+    /// Anything that no other reason covers; older, general form. The newer tools.ozone.report.defs#reasonOther is
+    /// to be preferred.
     ///
     /// `com.atproto.moderation.defs#reasonOther`
     ReasonOther,
@@ -62,7 +68,8 @@ pub enum ReasonType {
     ///
     /// `tools.ozone.report.defs#reasonViolenceGlorification`
     ReasonViolenceGlorification,
-    /// Content by or in support of extremist or terrorist groups.
+    /// Content by or in support of extremist or terrorist groups. Such reports go only to the moderation authority
+    /// of the app.
     ///
     /// `tools.ozone.report.defs#reasonViolenceExtremistContent`
     ReasonViolenceExtremistContent,
@@ -94,15 +101,16 @@ pub enum ReasonType {
     ///
     /// `tools.ozone.report.defs#reasonSexualUnlabeled`
     ReasonSexualUnlabeled,
-    /// Sexual content of another kind.
+    /// Sexual violence of another kind.
     ///
     /// `tools.ozone.report.defs#reasonSexualOther`
     ReasonSexualOther,
-    /// Sexual abuse material that shows children.
+    /// Sexual abuse material that shows children. Such reports go only to the moderation authority of the app.
     ///
     /// `tools.ozone.report.defs#reasonChildSafetyCSAM`
     ReasonChildSafetyCsam,
-    /// Grooming or other predatory approaches to children.
+    /// Grooming or other predatory approaches to children. Such reports go only to the moderation authority of the
+    /// app.
     ///
     /// `tools.ozone.report.defs#reasonChildSafetyGroom`
     ReasonChildSafetyGroom,
@@ -114,7 +122,7 @@ pub enum ReasonType {
     ///
     /// `tools.ozone.report.defs#reasonChildSafetyHarassment`
     ReasonChildSafetyHarassment,
-    /// Harm to children of another kind.
+    /// Harm to children of another kind. Such reports go only to the moderation authority of the app.
     ///
     /// `tools.ozone.report.defs#reasonChildSafetyOther`
     ReasonChildSafetyOther,
@@ -138,7 +146,7 @@ pub enum ReasonType {
     ///
     /// `tools.ozone.report.defs#reasonHarassmentOther`
     ReasonHarassmentOther,
-    /// Automated account that does not say so.
+    /// Account that is not genuine or is run by a program.
     ///
     /// `tools.ozone.report.defs#reasonMisleadingBot`
     ReasonMisleadingBot,
@@ -254,32 +262,38 @@ crate::__v1::open_string! {
     }
 }
 
-/// Unwanted bulk messages, excessive mentions or replies; older, general form.
+/// Unwanted bulk messages, excessive mentions or replies; older, general form. The newer
+/// tools.ozone.report.defs#reasonMisleadingSpam is to be preferred.
 ///
 /// `com.atproto.moderation.defs#reasonSpam`
 pub const REASON_SPAM: &str = "com.atproto.moderation.defs#reasonSpam";
 
-/// Breaks the law or the rules of the service; older, general form.
+/// Breaks the law or the rules of the service; older, general form. The newer
+/// tools.ozone.report.defs#reasonRuleOther is to be preferred.
 ///
 /// `com.atproto.moderation.defs#reasonViolation`
 pub const REASON_VIOLATION: &str = "com.atproto.moderation.defs#reasonViolation";
 
-/// False identity or misleading claims; older, general form.
+/// False identity or misleading claims; older, general form. The newer
+/// tools.ozone.report.defs#reasonMisleadingOther is to be preferred.
 ///
 /// `com.atproto.moderation.defs#reasonMisleading`
 pub const REASON_MISLEADING: &str = "com.atproto.moderation.defs#reasonMisleading";
 
-/// Sexual content that is unwanted or not labeled; older, general form.
+/// Sexual content that is unwanted or not labeled; older, general form. The newer
+/// tools.ozone.report.defs#reasonSexualUnlabeled is to be preferred.
 ///
 /// `com.atproto.moderation.defs#reasonSexual`
 pub const REASON_SEXUAL: &str = "com.atproto.moderation.defs#reasonSexual";
 
-/// Rude, harassing or hostile conduct; older, general form.
+/// Rude, harassing or hostile conduct; older, general form. The newer
+/// tools.ozone.report.defs#reasonHarassmentOther is to be preferred.
 ///
 /// `com.atproto.moderation.defs#reasonRude`
 pub const REASON_RUDE: &str = "com.atproto.moderation.defs#reasonRude";
 
-/// Anything that no other reason covers; older, general form.
+/// Anything that no other reason covers; older, general form. The newer tools.ozone.report.defs#reasonOther is
+/// to be preferred.
 ///
 /// `com.atproto.moderation.defs#reasonOther`
 pub const REASON_OTHER: &str = "com.atproto.moderation.defs#reasonOther";
@@ -289,6 +303,8 @@ pub const REASON_OTHER: &str = "com.atproto.moderation.defs#reasonOther";
 /// `com.atproto.moderation.defs#reasonAppeal`
 pub const REASON_APPEAL: &str = "com.atproto.moderation.defs#reasonAppeal";
 
+/// Kind of subject that a report can be about.
+///
 /// `com.atproto.moderation.defs#subjectType`
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -23,7 +23,7 @@ impl<'c> ComAtprotoModeration<'c> {
         Self(xrpc::Caller::new(transport))
     }
 
-    /// Files a report about an account or record with a moderation service; normally needs sign-in.
+    /// Files a report about an account or record with a moderation service, which a PDS can pass on; needs sign-in.
     ///
     /// `com.atproto.moderation.createReport`
     ///

@@ -6,7 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Makes several record changes in one commit to the repository of the signed-in account, all or none.
+/// Makes several record changes in one commit to the repository of the signed-in account on its PDS, all or
+/// none.
 ///
 /// `com.atproto.repo.applyWrites`
 ///
@@ -45,6 +46,7 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
+    /// Handle or DID of the signed-in account.
     pub repo: types::AtIdentifier,
     /// True forces schema checks, false skips them; left out, records with a known schema are checked.
     pub validate: Option<bool>,
@@ -160,6 +162,8 @@ crate::__v1::union! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
+    /// The current commit of the repository is not the one in `swapCommit`.
+    ///
     /// `InvalidSwap`
     InvalidSwap,
 }

@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Adds a new record to the repository of the signed-in account.
+/// Adds a new record to the repository of the signed-in account on its PDS.
 ///
 /// `com.atproto.repo.createRecord`
 ///
@@ -45,6 +45,7 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
+    /// Handle or DID of the signed-in account.
     pub repo: types::AtIdentifier,
     pub collection: types::Nsid,
     /// Record key; the server picks one when left out.
@@ -53,6 +54,7 @@ pub struct Input {
     pub rkey: Option<types::RecordKey>,
     /// True forces a schema check, false skips it; left out, the record is checked if its schema is known.
     pub validate: Option<bool>,
+    /// The record, which must have its type in `$type`.
     pub record: types::Unknown,
     /// Makes the call fail unless this is still the current commit of the repository.
     pub swap_commit: Option<types::Cid>,
@@ -152,6 +154,8 @@ crate::__v1::open_string! { OutputValidationStatus { Valid = "valid", Unknown = 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
+    /// The current commit of the repository is not the one in `swapCommit`.
+    ///
     /// `InvalidSwap`
     InvalidSwap,
 }

@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Deletes a record of the signed-in account; does nothing when the record does not exist.
+/// Deletes a record of the signed-in account from its PDS; does nothing when the record does not exist.
 ///
 /// `com.atproto.repo.deleteRecord`
 ///
@@ -45,6 +45,7 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
+    /// Handle or DID of the signed-in account.
     pub repo: types::AtIdentifier,
     pub collection: types::Nsid,
     pub rkey: types::RecordKey,

@@ -28,6 +28,7 @@ impl xrpc::Query for DescribeRepo {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
+    /// Handle or DID of the account whose repository it is.
     pub repo: types::AtIdentifier,
 }
 
@@ -46,6 +47,7 @@ impl Params {
 pub struct Output {
     pub handle: types::Handle,
     pub did: types::Did,
+    /// The complete DID document.
     pub did_doc: types::Unknown,
     /// Collections that hold at least one record.
     pub collections: Vec<types::Nsid>,

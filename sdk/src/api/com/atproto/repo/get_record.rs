@@ -30,6 +30,7 @@ impl xrpc::Query for GetRecord {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
+    /// Handle or DID of the account whose repository it is.
     pub repo: types::AtIdentifier,
     pub collection: types::Nsid,
     pub rkey: types::RecordKey,

@@ -4,7 +4,8 @@
 
 use crate::xrpc;
 
-/// Loads a repository from a CAR file into the signed-in account, as a step of moving between servers.
+/// Loads a repository from a CAR file into the signed-in account, as a step of moving between servers. The
+/// request must have a Content-Length header.
 ///
 /// `com.atproto.repo.importRepo`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

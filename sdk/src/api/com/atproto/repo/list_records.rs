@@ -44,6 +44,7 @@ impl xrpc::Paginated for ListRecords {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
+    /// Handle or DID of the account whose repository it is.
     pub repo: types::AtIdentifier,
     pub collection: types::Nsid,
     /// Between 1 and 100. Defaults to 50.

@@ -33,7 +33,8 @@ impl<'c> ComAtprotoRepo<'c> {
         Self(xrpc::Caller::new(transport))
     }
 
-    /// Makes several record changes in one commit to the repository of the signed-in account, all or none.
+    /// Makes several record changes in one commit to the repository of the signed-in account on its PDS, all or
+    /// none.
     ///
     /// `com.atproto.repo.applyWrites`
     ///
@@ -45,7 +46,7 @@ impl<'c> ComAtprotoRepo<'c> {
         xrpc::Call::new(self.0, apply_writes::Params::new(), input)
     }
 
-    /// Adds a new record to the repository of the signed-in account.
+    /// Adds a new record to the repository of the signed-in account on its PDS.
     ///
     /// `com.atproto.repo.createRecord`
     ///
@@ -57,7 +58,7 @@ impl<'c> ComAtprotoRepo<'c> {
         xrpc::Call::new(self.0, create_record::Params::new(), input)
     }
 
-    /// Deletes a record of the signed-in account; does nothing when the record does not exist.
+    /// Deletes a record of the signed-in account from its PDS; does nothing when the record does not exist.
     ///
     /// `com.atproto.repo.deleteRecord`
     ///
@@ -93,7 +94,8 @@ impl<'c> ComAtprotoRepo<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Loads a repository from a CAR file into the signed-in account, as a step of moving between servers.
+    /// Loads a repository from a CAR file into the signed-in account, as a step of moving between servers. The
+    /// request must have a Content-Length header.
     ///
     /// `com.atproto.repo.importRepo`
     ///
@@ -129,7 +131,8 @@ impl<'c> ComAtprotoRepo<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Writes a record under a given key in the repository of the signed-in account, creating or replacing it.
+    /// Writes a record under a given key in the repository of the signed-in account on its PDS, creating or
+    /// replacing it.
     ///
     /// `com.atproto.repo.putRecord`
     ///
@@ -141,7 +144,8 @@ impl<'c> ComAtprotoRepo<'c> {
         xrpc::Call::new(self.0, put_record::Params::new(), input)
     }
 
-    /// Uploads a file for the signed-in account; it is dropped later unless a record comes to use it.
+    /// Uploads a file for the signed-in account to its PDS. It is deleted after some time, perhaps minutes, unless
+    /// a record refers to it; limits on its type and size are checked only when one does.
     ///
     /// `com.atproto.repo.uploadBlob`
     ///

@@ -6,7 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Writes a record under a given key in the repository of the signed-in account, creating or replacing it.
+/// Writes a record under a given key in the repository of the signed-in account on its PDS, creating or
+/// replacing it.
 ///
 /// `com.atproto.repo.putRecord`
 ///
@@ -45,6 +46,7 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
+    /// Handle or DID of the signed-in account.
     pub repo: types::AtIdentifier,
     pub collection: types::Nsid,
     /// At most 512 bytes.
@@ -52,7 +54,8 @@ pub struct Input {
     /// True forces a schema check, false skips it; left out, the record is checked if its schema is known.
     pub validate: Option<bool>,
     pub record: types::Unknown,
-    /// Makes the call fail unless the record still has this CID; null means it must not exist yet.
+    /// Makes the call fail unless the record still has this CID; null means it must not exist yet, which is not the
+    /// same as leaving it out.
     pub swap_record: Option<types::Nullable<types::Cid>>,
     /// Makes the call fail unless this is still the current commit of the repository.
     pub swap_commit: Option<types::Cid>,

@@ -5,7 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
-/// Uploads a file for the signed-in account; it is dropped later unless a record comes to use it.
+/// Uploads a file for the signed-in account to its PDS. It is deleted after some time, perhaps minutes, unless
+/// a record refers to it; limits on its type and size are checked only when one does.
 ///
 /// `com.atproto.repo.uploadBlob`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

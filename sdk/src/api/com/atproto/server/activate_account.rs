@@ -4,7 +4,8 @@
 
 use crate::xrpc;
 
-/// Activates the deactivated account that is signed in, for example at the end of a move between servers.
+/// Activates the deactivated account that is signed in; at the end of a move between servers, once its
+/// repository is imported and its identity set up.
 ///
 /// `com.atproto.server.activateAccount`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

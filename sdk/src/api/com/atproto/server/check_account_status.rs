@@ -5,7 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
-/// Returns how complete the signed-in account is on this server, to watch over a migration.
+/// Returns how complete the signed-in account is on this server, to watch over a migration or a recovery; can
+/// be called as often as needed.
 ///
 /// `com.atproto.server.checkAccountStatus`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 use crate::types;
 use crate::xrpc;
 
-/// Creates an account on the server and starts a session for it; may need an invite code.
+/// Creates an account on a PDS and starts a session for it; may need an invite code.
 ///
 /// `com.atproto.server.createAccount`
 ///
@@ -53,10 +53,12 @@ pub struct Input {
     /// Code received by phone, where the server asks for it.
     pub verification_code: Option<String>,
     pub verification_phone: Option<String>,
+    /// First password of the account; servers may set rules for its strength.
     pub password: Option<String>,
     /// Public did:key that is put among the rotation keys of the new DID.
     pub recovery_key: Option<String>,
-    /// Signed PLC operation to use when bringing in or creating a DID.
+    /// Signed PLC operation that is to be submitted when an existing account is brought in. This field may still
+    /// change.
     pub plc_op: Option<types::Unknown>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

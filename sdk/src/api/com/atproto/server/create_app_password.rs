@@ -46,7 +46,8 @@ impl Params {
 pub struct Input {
     /// Label by which the password can be recognised and revoked.
     pub name: String,
-    /// When true, the password also gives access to sensitive parts such as chat.
+    /// When true, the password also gives access to sensitive parts such as chat; only for clients that are
+    /// trusted.
     pub privileged: Option<bool>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

@@ -101,7 +101,7 @@ pub struct Output {
     /// Whether signing in needs a code sent by email.
     pub email_auth_factor: Option<bool>,
     pub active: Option<bool>,
-    /// Why the account is not active.
+    /// Why the account is not active, when `active` is false; without it, the server gives no reason.
     pub status: Option<OutputStatus>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

@@ -5,7 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
-/// Deactivates the signed-in account, so that its content is no longer served until it is activated again.
+/// Deactivates the signed-in account: its repository is no longer served and cannot be written to until it is
+/// activated again. Also ends a move on the old server, once the account is active on the new one.
 ///
 /// `com.atproto.server.deactivateAccount`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
-/// Deletes an account for good, given its password and a code sent by requestAccountDelete.
+/// Deletes an account for good, given its password and a code that requestAccountDelete must have sent before;
+/// servers may need sign-in as well.
 ///
 /// `com.atproto.server.deleteAccount`
 ///

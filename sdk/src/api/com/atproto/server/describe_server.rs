@@ -5,7 +5,7 @@
 use crate::types;
 use crate::xrpc;
 
-/// Describes the server: sign-up conditions, handle domains, legal links and contact; no sign-in needed.
+/// Describes a PDS: sign-up conditions, handle domains, legal links and contact; no sign-in needed.
 ///
 /// `com.atproto.server.describeServer`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,12 +42,15 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
+    /// Whether an account can only be created with an invite code.
     pub invite_code_required: Option<bool>,
+    /// Whether an account can only be created with a code received by phone.
     pub phone_verification_required: Option<bool>,
     /// Largest accepted upload in bytes.
     pub blob_upload_limit: Option<i64>,
     /// Suffixes under which new handles can be made.
     pub available_user_domains: Vec<String>,
+    /// Addresses of the policies of the server.
     pub links: Option<Box<Links>>,
     pub contact: Option<Box<Contact>>,
     /// DID of the server itself.

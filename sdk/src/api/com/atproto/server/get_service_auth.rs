@@ -30,11 +30,12 @@ impl xrpc::Query for GetServiceAuth {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
-    /// DID of the service that is to receive the token.
+    /// Service that is to receive the token, as a DID or as `did#service`.
     ///
     /// At most 2048 bytes.
     pub aud: String,
-    /// Wanted end of validity as a Unix time in seconds.
+    /// Wanted end of validity as a Unix time in seconds; 60 seconds from now when left out. The server may allow
+    /// more or less time, depending on what the token is for.
     pub exp: Option<i64>,
     /// Method that the token is limited to.
     pub lxm: Option<types::Nsid>,
@@ -84,6 +85,8 @@ impl Output {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
+    /// The time in `exp` is past, or not one that the server allows for what the token is for.
+    ///
     /// `BadExpiration`
     BadExpiration,
 }

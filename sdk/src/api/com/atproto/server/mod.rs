@@ -47,7 +47,8 @@ impl<'c> ComAtprotoServer<'c> {
         Self(xrpc::Caller::new(transport))
     }
 
-    /// Activates the deactivated account that is signed in, for example at the end of a move between servers.
+    /// Activates the deactivated account that is signed in; at the end of a move between servers, once its
+    /// repository is imported and its identity set up.
     ///
     /// `com.atproto.server.activateAccount`
     ///
@@ -56,7 +57,8 @@ impl<'c> ComAtprotoServer<'c> {
         xrpc::Call::new(self.0, activate_account::Params::new(), ())
     }
 
-    /// Returns how complete the signed-in account is on this server, to watch over a migration.
+    /// Returns how complete the signed-in account is on this server, to watch over a migration or a recovery; can
+    /// be called as often as needed.
     ///
     /// `com.atproto.server.checkAccountStatus`
     ///
@@ -80,7 +82,7 @@ impl<'c> ComAtprotoServer<'c> {
         xrpc::Call::new(self.0, confirm_email::Params::new(), input)
     }
 
-    /// Creates an account on the server and starts a session for it; may need an invite code.
+    /// Creates an account on a PDS and starts a session for it; may need an invite code.
     ///
     /// `com.atproto.server.createAccount`
     ///
@@ -144,7 +146,8 @@ impl<'c> ComAtprotoServer<'c> {
         xrpc::Call::new(self.0, create_session::Params::new(), input)
     }
 
-    /// Deactivates the signed-in account, so that its content is no longer served until it is activated again.
+    /// Deactivates the signed-in account: its repository is no longer served and cannot be written to until it is
+    /// activated again. Also ends a move on the old server, once the account is active on the new one.
     ///
     /// `com.atproto.server.deactivateAccount`
     ///
@@ -156,7 +159,8 @@ impl<'c> ComAtprotoServer<'c> {
         xrpc::Call::new(self.0, deactivate_account::Params::new(), input)
     }
 
-    /// Deletes an account for good, given its password and a code sent by requestAccountDelete.
+    /// Deletes an account for good, given its password and a code that requestAccountDelete must have sent before;
+    /// servers may need sign-in as well.
     ///
     /// `com.atproto.server.deleteAccount`
     ///
@@ -179,7 +183,7 @@ impl<'c> ComAtprotoServer<'c> {
         xrpc::Call::new(self.0, delete_session::Params::new(), ())
     }
 
-    /// Describes the server: sign-up conditions, handle domains, legal links and contact; no sign-in needed.
+    /// Describes a PDS: sign-up conditions, handle domains, legal links and contact; no sign-in needed.
     ///
     /// `com.atproto.server.describeServer`
     ///
@@ -291,7 +295,8 @@ impl<'c> ComAtprotoServer<'c> {
         xrpc::Call::new(self.0, request_password_reset::Params::new(), input)
     }
 
-    /// Reserves a repository signing key on the server ahead of creating an account, for use in its DID document.
+    /// Reserves a repository signing key on a PDS ahead of creating an account, so that the PLC operation of a move
+    /// can name it; no sign-in needed. This method may still change.
     ///
     /// `com.atproto.server.reserveSigningKey`
     ///

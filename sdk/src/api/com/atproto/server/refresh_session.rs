@@ -53,7 +53,7 @@ pub struct Output {
     pub email_confirmed: Option<bool>,
     pub email_auth_factor: Option<bool>,
     pub active: Option<bool>,
-    /// Why the account is not active.
+    /// Why the account is not active; one without it is active.
     pub status: Option<OutputStatus>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

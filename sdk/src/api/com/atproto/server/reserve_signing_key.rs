@@ -5,7 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
-/// Reserves a repository signing key on the server ahead of creating an account, for use in its DID document.
+/// Reserves a repository signing key on a PDS ahead of creating an account, so that the PLC operation of a move
+/// can name it; no sign-in needed. This method may still change.
 ///
 /// `com.atproto.server.reserveSigningKey`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

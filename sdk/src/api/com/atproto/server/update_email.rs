@@ -47,7 +47,7 @@ pub struct Input {
     pub email: String,
     /// Whether signing in shall need a code sent by email.
     pub email_auth_factor: Option<bool>,
-    /// Code sent by requestEmailUpdate.
+    /// Code sent by requestEmailUpdate; needed when the present address is confirmed.
     pub token: Option<String>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

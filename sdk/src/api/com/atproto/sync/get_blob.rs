@@ -5,7 +5,7 @@
 use crate::types;
 use crate::xrpc;
 
-/// Downloads a blob of an account in its original form; no sign-in needed.
+/// Downloads a blob of an account from its PDS in its original form; no sign-in needed.
 ///
 /// `com.atproto.sync.getBlob`
 ///

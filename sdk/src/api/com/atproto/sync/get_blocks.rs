@@ -5,7 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
-/// Downloads selected blocks of a repository by CID as a CAR file; no sign-in needed.
+/// Downloads selected blocks of a repository, such as records and nodes of its tree, by CID as a CAR file from
+/// a PDS; no sign-in needed.
 ///
 /// `com.atproto.sync.getBlocks`
 ///

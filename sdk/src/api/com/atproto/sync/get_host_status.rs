@@ -31,6 +31,7 @@ impl xrpc::Query for GetHostStatus {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
+    /// Host name of the server, which may be a PDS or another relay.
     pub hostname: String,
 }
 
@@ -48,7 +49,7 @@ impl Params {
 #[non_exhaustive]
 pub struct Output {
     pub hostname: String,
-    /// Sequence number of the last event received from the server.
+    /// Sequence number of the last event received from the server; may lag behind what is already processed.
     pub seq: Option<i64>,
     /// Number of accounts on the server that the relay knows of.
     pub account_count: Option<i64>,

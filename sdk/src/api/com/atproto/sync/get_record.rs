@@ -5,7 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
-/// Downloads the blocks that prove that a record is or is not in a repository; no sign-in needed.
+/// Downloads the blocks that prove that a record is or is not in the current version of a repository; no
+/// sign-in needed.
 ///
 /// `com.atproto.sync.getRecord`
 ///

@@ -5,7 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
-/// Downloads a repository as a CAR file, whole or only what changed after a revision; no sign-in needed.
+/// Downloads a repository from a PDS as a CAR file, whole or only what changed after a revision; no sign-in
+/// needed.
 ///
 /// `com.atproto.sync.getRepo`
 ///

@@ -5,7 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
-/// Returns whether a repository is served by this host and at which revision; no sign-in needed.
+/// Returns whether a repository is served by this host, a PDS or a relay, and at which revision; no sign-in
+/// needed.
 ///
 /// `com.atproto.sync.getRepoStatus`
 ///
@@ -48,7 +49,7 @@ impl Params {
 pub struct Output {
     pub did: types::Did,
     pub active: bool,
-    /// Why the repository is not active.
+    /// Why the repository is not active, when `active` is false; without it, the host gives no reason.
     pub status: Option<OutputStatus>,
     /// Current revision, while the repository is active.
     pub rev: Option<types::Tid>,

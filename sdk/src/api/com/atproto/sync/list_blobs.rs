@@ -5,7 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
-/// Lists the CIDs of the blobs of an account, optionally only those added after a revision; no sign-in needed.
+/// Lists the CIDs of the blobs of an account on its PDS, optionally only those added after a revision; no
+/// sign-in needed.
 ///
 /// `com.atproto.sync.listBlobs`
 ///

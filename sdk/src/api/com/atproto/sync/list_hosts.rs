@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Lists the servers that a relay receives data from; no sign-in needed.
+/// Lists the servers, PDSs and other relays, that a relay receives data from; no sign-in needed.
 ///
 /// `com.atproto.sync.listHosts`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +71,7 @@ crate::__v1::setters! { Params { limit = limit: plain i64, cursor = cursor: into
 #[non_exhaustive]
 pub struct Output {
     pub cursor: Option<String>,
+    /// The servers. No order is prescribed; relays are advised to put first those that they have known longest.
     pub hosts: Vec<Host>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -107,8 +108,9 @@ crate::__v1::errors! { Error {} }
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Host {
+    /// Host name without a scheme, not a URL.
     pub hostname: String,
-    /// Sequence number of the last event received from the server.
+    /// Sequence number of the last event received from the server; may lag behind what is already processed.
     pub seq: Option<i64>,
     pub account_count: Option<i64>,
     pub status: Option<api::com::atproto::sync::defs::HostStatus>,

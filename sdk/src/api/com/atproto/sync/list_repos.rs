@@ -5,7 +5,7 @@
 use crate::types;
 use crate::xrpc;
 
-/// Lists the repositories on the host with revision and state; no sign-in needed.
+/// Lists the repositories on the host, a PDS or a relay, with commit, revision and state; no sign-in needed.
 ///
 /// `com.atproto.sync.listRepos`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +109,7 @@ pub struct Repo {
     pub head: types::Cid,
     pub rev: types::Tid,
     pub active: Option<bool>,
-    /// Why the repository is not active.
+    /// Why the repository is not active, when `active` is false; without it, the host gives no reason.
     pub status: Option<RepoStatus>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

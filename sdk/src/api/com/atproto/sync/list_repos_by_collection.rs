@@ -45,6 +45,8 @@ impl xrpc::Paginated for ListReposByCollection {
 #[non_exhaustive]
 pub struct Params {
     pub collection: types::Nsid,
+    /// Most accounts in one answer; 1,000 or more is advised when there are many to go through.
+    ///
     /// Between 1 and 2000. Defaults to 500.
     pub limit: Option<i64>,
     pub cursor: Option<String>,

@@ -38,7 +38,7 @@ impl<'c> ComAtprotoSync<'c> {
         Self(xrpc::Caller::new(transport))
     }
 
-    /// Downloads a blob of an account in its original form; no sign-in needed.
+    /// Downloads a blob of an account from its PDS in its original form; no sign-in needed.
     ///
     /// `com.atproto.sync.getBlob`
     ///
@@ -51,7 +51,8 @@ impl<'c> ComAtprotoSync<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Downloads selected blocks of a repository by CID as a CAR file; no sign-in needed.
+    /// Downloads selected blocks of a repository, such as records and nodes of its tree, by CID as a CAR file from
+    /// a PDS; no sign-in needed.
     ///
     /// `com.atproto.sync.getBlocks`
     ///
@@ -115,7 +116,8 @@ impl<'c> ComAtprotoSync<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Downloads the blocks that prove that a record is or is not in a repository; no sign-in needed.
+    /// Downloads the blocks that prove that a record is or is not in the current version of a repository; no
+    /// sign-in needed.
     ///
     /// `com.atproto.sync.getRecord`
     ///
@@ -128,7 +130,8 @@ impl<'c> ComAtprotoSync<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Downloads a repository as a CAR file, whole or only what changed after a revision; no sign-in needed.
+    /// Downloads a repository from a PDS as a CAR file, whole or only what changed after a revision; no sign-in
+    /// needed.
     ///
     /// `com.atproto.sync.getRepo`
     ///
@@ -141,7 +144,8 @@ impl<'c> ComAtprotoSync<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Returns whether a repository is served by this host and at which revision; no sign-in needed.
+    /// Returns whether a repository is served by this host, a PDS or a relay, and at which revision; no sign-in
+    /// needed.
     ///
     /// `com.atproto.sync.getRepoStatus`
     ///
@@ -153,7 +157,8 @@ impl<'c> ComAtprotoSync<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Lists the CIDs of the blobs of an account, optionally only those added after a revision; no sign-in needed.
+    /// Lists the CIDs of the blobs of an account on its PDS, optionally only those added after a revision; no
+    /// sign-in needed.
     ///
     /// `com.atproto.sync.listBlobs`
     ///
@@ -166,7 +171,7 @@ impl<'c> ComAtprotoSync<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Lists the servers that a relay receives data from; no sign-in needed.
+    /// Lists the servers, PDSs and other relays, that a relay receives data from; no sign-in needed.
     ///
     /// `com.atproto.sync.listHosts`
     ///
@@ -176,7 +181,7 @@ impl<'c> ComAtprotoSync<'c> {
         xrpc::Call::new(self.0, list_hosts::Params::new(), ())
     }
 
-    /// Lists the repositories on the host with revision and state; no sign-in needed.
+    /// Lists the repositories on the host, a PDS or a relay, with commit, revision and state; no sign-in needed.
     ///
     /// `com.atproto.sync.listRepos`
     ///
@@ -202,7 +207,7 @@ impl<'c> ComAtprotoSync<'c> {
     ///
     /// Returns [`Output`](notify_of_update::Output).
     #[deprecated(
-        note = "com.atproto.sync.requestCrawl takes its place. Tells a crawling service that a server has new data."
+        note = "com.atproto.sync.requestCrawl takes its place. Tells a relay that lost touch with a server that there is new data, so that it follows the server again; no sign-in needed."
     )]
     pub fn notify_of_update(
         &self,
@@ -211,7 +216,8 @@ impl<'c> ComAtprotoSync<'c> {
         xrpc::Call::new(self.0, notify_of_update::Params::new(), input)
     }
 
-    /// Asks a relay to start or resume following a server; usually sent by that server itself.
+    /// Asks a relay to start or resume following a server; usually sent by that server itself when it is new. No
+    /// sign-in needed.
     ///
     /// `com.atproto.sync.requestCrawl`
     ///

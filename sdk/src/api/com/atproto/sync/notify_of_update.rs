@@ -7,7 +7,7 @@ use crate::xrpc;
 
 /// `com.atproto.sync.notifyOfUpdate`
 #[deprecated(
-    note = "com.atproto.sync.requestCrawl takes its place. Tells a crawling service that a server has new data."
+    note = "com.atproto.sync.requestCrawl takes its place. Tells a relay that lost touch with a server that there is new data, so that it follows the server again; no sign-in needed."
 )]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotifyOfUpdate;
@@ -43,6 +43,7 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
+    /// Host name of the server that calls, usually a PDS.
     pub hostname: String,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

@@ -5,7 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
-/// Asks a relay to start or resume following a server; usually sent by that server itself.
+/// Asks a relay to start or resume following a server; usually sent by that server itself when it is new. No
+/// sign-in needed.
 ///
 /// `com.atproto.sync.requestCrawl`
 ///

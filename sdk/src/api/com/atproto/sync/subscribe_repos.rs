@@ -4,7 +4,8 @@
 
 use crate::types;
 
-/// A change to the records of one repository.
+/// A change to the records of one repository. It may be without operations, with only a new revision and
+/// signature.
 ///
 /// `com.atproto.sync.subscribeRepos#commit`
 #[derive(Clone)]
@@ -15,16 +16,19 @@ pub struct Commit {
     #[deprecated(note = "not used any longer.")]
     pub rebase: bool,
     #[deprecated(
-        note = "large changes come as a `sync` message. It once told that a commit was too large to be included."
+        note = "large changes come as a `sync` message. It once told that a commit had too many operations or too much data, and that the rest was to be requested."
     )]
     pub too_big: bool,
+    /// Repository that changed; the other messages have it as `did`.
     pub repo: types::Did,
+    /// CID of the commit object.
     pub commit: types::CidLink,
-    /// Revision of the repository after the change.
+    /// Revision of the repository after the change; the commit object in `blocks` has it as well.
     pub rev: types::Tid,
     /// Revision before the change; null for the first commit.
     pub since: types::Nullable<types::Tid>,
-    /// Blocks that changed, as a CAR slice with the commit as root.
+    /// Blocks that changed since the state before, as a CAR slice; the commit object is one of them and the first
+    /// root.
     ///
     /// At most 2000000 bytes.
     pub blocks: types::Bytes,
@@ -36,8 +40,10 @@ pub struct Commit {
         note = "expect it to be empty. It once listed the new blobs of the commit."
     )]
     pub blobs: Vec<types::CidLink>,
-    /// Root of the record tree before the change, for checking the operations.
+    /// Root of the record tree before the change: `data` of the commit at `since`. Whoever checks the operations
+    /// without keeping the repository needs it.
     pub prev_data: Option<types::CidLink>,
+    /// When the message was first sent.
     pub time: types::Datetime,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -96,20 +102,24 @@ impl Commit {
     }
 }
 
-/// Announces the present state of a repository when it cannot be given as a series of changes.
+/// Sets a repository to a new state, which the stream need not have carried: after lost data or a broken
+/// stream, or where the sender does not know the recent state.
 ///
 /// `com.atproto.sync.subscribeRepos#sync`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SyncDef {
+    /// Position of the message in the stream.
     pub seq: i64,
+    /// Account of the repository, the same as in the commit object.
     pub did: types::Did,
-    /// The signed commit block as a CAR file.
+    /// The signed commit object as a CAR file, of which it is the first root.
     ///
     /// At most 10000 bytes.
     pub blocks: types::Bytes,
-    /// Revision of the repository at that commit.
+    /// Revision of the repository, the same as in the commit object.
     pub rev: String,
+    /// When the message was first sent out.
     pub time: types::Datetime,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -146,7 +156,8 @@ impl SyncDef {
     }
 }
 
-/// Tells that the DID document or handle of an account may have changed and should be resolved afresh.
+/// Tells that the handle, the signing key or the PDS of an account may have changed, so that what is cached of
+/// its identity should be resolved afresh.
 ///
 /// `com.atproto.sync.subscribeRepos#identity`
 #[derive(Clone)]
@@ -155,7 +166,8 @@ pub struct Identity {
     pub seq: i64,
     pub did: types::Did,
     pub time: types::Datetime,
-    /// The present handle as a hint, which still has to be checked.
+    /// The present handle as a hint, which the sender may or may not have checked; `handle.invalid` when a check
+    /// failed. What PDSs and relays give here may still change.
     pub handle: Option<types::Handle>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -184,7 +196,8 @@ impl Identity {
     }
 }
 
-/// Tells that the state of an account on the sending host changed.
+/// Tells that the state of an account changed on the sending host; it may be another one elsewhere, as when a
+/// relay takes down an account that is active on its PDS.
 ///
 /// `com.atproto.sync.subscribeRepos#account`
 #[derive(Clone)]
@@ -193,7 +206,7 @@ pub struct Account {
     pub seq: i64,
     pub did: types::Did,
     pub time: types::Datetime,
-    /// Whether the content of the account may be served.
+    /// Whether the sending host serves the repository.
     pub active: bool,
     /// Why the account is not active.
     pub status: Option<AccountStatus>,
@@ -310,7 +323,8 @@ pub struct RepoOp {
     pub path: String,
     /// The record after the change; null when it was deleted.
     pub cid: types::Nullable<types::CidLink>,
-    /// The record before the change, for updates and deletions.
+    /// The record before the change, for updates and deletions; absent for creations. Whoever checks the operations
+    /// without keeping the repository needs it.
     pub prev: Option<types::CidLink>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

@@ -30,6 +30,7 @@ impl xrpc::Query for CheckHandleAvailability {}
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
+    /// Handle to check, and to make suggestions from.
     pub handle: types::Handle,
     /// Address of the future user, used for better suggestions.
     pub email: Option<String>,
@@ -61,6 +62,7 @@ crate::__v1::setters! {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
+    /// The handle that was asked about.
     pub handle: types::Handle,
     pub result: OutputResult,
     /// Fields that the lexicon does not define.
@@ -109,6 +111,8 @@ crate::__v1::union! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
+    /// The email address is not valid.
+    ///
     /// `InvalidEmail`
     InvalidEmail,
 }
@@ -136,7 +140,7 @@ impl ResultAvailable {
     }
 }
 
-/// The handle is taken or not allowed.
+/// The handle is taken or not allowed; others that are free are suggested.
 ///
 /// `com.atproto.temp.checkHandleAvailability#resultUnavailable`
 #[derive(Clone)]
@@ -168,7 +172,7 @@ impl ResultUnavailable {
 #[non_exhaustive]
 pub struct Suggestion {
     pub handle: types::Handle,
-    /// Name of the way in which the suggestion was made.
+    /// Name of the way in which the suggestion was made; for statistics only, clients give it no meaning.
     pub method: String,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

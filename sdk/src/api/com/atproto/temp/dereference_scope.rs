@@ -72,6 +72,8 @@ impl Output {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
+    /// The scope reference is not valid.
+    ///
     /// `InvalidScopeReference`
     InvalidScopeReference,
 }

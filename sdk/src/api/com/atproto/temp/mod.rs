@@ -100,8 +100,8 @@ impl<'c> ComAtprotoTemp<'c> {
         xrpc::Call::new(self.0, request_phone_verification::Params::new(), input)
     }
 
-    /// Revokes the sessions, password and app passwords of an account so that it must be recovered; needs admin
-    /// rights.
+    /// Revokes the sessions, password and app passwords of an account, so that its owner must reset the password to
+    /// get back in; needs admin rights.
     ///
     /// `com.atproto.temp.revokeAccountCredentials`
     ///

@@ -5,8 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
-/// Revokes the sessions, password and app passwords of an account so that it must be recovered; needs admin
-/// rights.
+/// Revokes the sessions, password and app passwords of an account, so that its owner must reset the password to
+/// get back in; needs admin rights.
 ///
 /// `com.atproto.temp.revokeAccountCredentials`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

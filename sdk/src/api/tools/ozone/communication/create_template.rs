@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Creates a template for messages from moderators to users; moderators only.
+/// Creates a template for messages, at present emails, from moderators to users; moderators only.
 ///
 /// `tools.ozone.communication.createTemplate`
 ///
@@ -48,6 +48,7 @@ pub struct Input {
     pub name: String,
     /// Body of the message in Markdown, with placeholders to fill in.
     pub content_markdown: String,
+    /// Subject line, for a message sent as an email.
     pub subject: String,
     pub lang: Option<types::Language>,
     /// Moderator who is recorded as the author.

@@ -12,7 +12,9 @@ use crate::types;
 pub struct TemplateView {
     pub id: String,
     pub name: String,
+    /// Subject line, for a message sent as an email.
     pub subject: Option<String>,
+    /// Body of the message in Markdown, with placeholders to fill in.
     pub content_markdown: String,
     /// True when the template is no longer offered to moderators.
     pub disabled: bool,

@@ -26,7 +26,7 @@ impl<'c> ToolsOzoneCommunication<'c> {
         Self(xrpc::Caller::new(transport))
     }
 
-    /// Creates a template for messages from moderators to users; moderators only.
+    /// Creates a template for messages, at present emails, from moderators to users; moderators only.
     ///
     /// `tools.ozone.communication.createTemplate`
     ///

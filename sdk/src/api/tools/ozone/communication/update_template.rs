@@ -48,8 +48,11 @@ pub struct Input {
     pub id: String,
     pub name: Option<String>,
     pub lang: Option<types::Language>,
+    /// Body of the message in Markdown, with placeholders to fill in.
     pub content_markdown: Option<String>,
+    /// Subject line, for a message sent as an email.
     pub subject: Option<String>,
+    /// Moderator who is recorded as the last to change it.
     pub updated_by: Option<types::Did>,
     pub disabled: Option<bool>,
     /// Fields that the lexicon does not define.

@@ -5,7 +5,7 @@
 use crate::types;
 use crate::xrpc;
 
-/// Cancels the pending scheduled actions on the given accounts; moderators only.
+/// Cancels all pending scheduled actions on the given accounts; moderators only.
 ///
 /// `tools.ozone.moderation.cancelScheduledActions`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +44,7 @@ impl Params {
 pub struct Input {
     /// At most 100 elements.
     pub subjects: Vec<types::Did>,
+    /// Why the actions are cancelled.
     pub comment: Option<String>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -85,7 +86,9 @@ crate::__v1::errors! { Error {} }
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct CancellationResults {
+    /// Accounts whose pending actions were all cancelled.
     pub succeeded: Vec<types::Did>,
+    /// Accounts whose actions could not be cancelled, each with its error.
     pub failed: Vec<FailedCancellation>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

@@ -361,7 +361,9 @@ pub struct SubjectStatusView {
     pub hosting: Option<SubjectStatusViewHosting>,
     pub subject_blob_cids: Option<Vec<types::Cid>>,
     pub subject_repo_handle: Option<String>,
+    /// When the moderation state last changed.
     pub updated_at: types::Datetime,
+    /// Time of the first event that bears on the moderation state.
     pub created_at: types::Datetime,
     pub review_state: SubjectReviewState,
     /// Lasting note that was left on the subject.
@@ -377,6 +379,7 @@ pub struct SubjectStatusView {
     pub last_reviewed_by: Option<types::Did>,
     pub last_reviewed_at: Option<types::Datetime>,
     pub last_reported_at: Option<types::Datetime>,
+    /// When the author last appealed against a decision.
     pub last_appealed_at: Option<types::Datetime>,
     pub takendown: Option<bool>,
     /// True while an appeal waits for an answer, false once it is settled, missing without an appeal.
@@ -388,6 +391,7 @@ pub struct SubjectStatusView {
     pub account_stats: Option<Box<AccountStats>>,
     /// Counts of moderation events on the records of the account.
     pub records_stats: Option<Box<RecordsStats>>,
+    /// Penalty points of the account; only when the subject is an account.
     pub account_strike: Option<Box<AccountStrike>>,
     pub age_assurance_state: Option<SubjectStatusViewAgeAssuranceState>,
     /// Whether the age state was last changed by the user or by a moderator.
@@ -559,7 +563,7 @@ crate::__v1::open_string! {
     }
 }
 
-/// A subject with everything known about it.
+/// A subject with everything known about it; for a record, also the account and profile of its author.
 ///
 /// `tools.ozone.moderation.defs#subjectView`
 #[derive(Clone)]
@@ -656,14 +660,17 @@ pub struct RecordsStats {
     pub total_reports: Option<i64>,
     /// Number of records reported at least once.
     pub reported_count: Option<i64>,
+    /// Records that were escalated, once or more often.
     pub escalated_count: Option<i64>,
+    /// Number of records about which there was at least one appeal.
     pub appealed_count: Option<i64>,
     /// Number of records known to moderation.
     pub subject_count: Option<i64>,
     /// Number of records still to be reviewed, open or escalated.
     pub pending_count: Option<i64>,
-    /// Number of records whose review is over.
+    /// Number of records that need no review, be it over or never needed.
     pub processed_count: Option<i64>,
+    /// Number of records that are taken down now.
     pub takendown_count: Option<i64>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -747,7 +754,7 @@ pub enum SubjectReviewState {
     ///
     /// `tools.ozone.moderation.defs#reviewOpen`
     ReviewOpen,
-    /// The subject needs a decision by someone more senior.
+    /// The subject was passed up and waits for a moderator.
     ///
     /// `tools.ozone.moderation.defs#reviewEscalated`
     ReviewEscalated,
@@ -777,7 +784,7 @@ crate::__v1::open_string! {
 /// `tools.ozone.moderation.defs#reviewOpen`
 pub const REVIEW_OPEN: &str = "tools.ozone.moderation.defs#reviewOpen";
 
-/// The subject needs a decision by someone more senior.
+/// The subject was passed up and waits for a moderator.
 ///
 /// `tools.ozone.moderation.defs#reviewEscalated`
 pub const REVIEW_ESCALATED: &str = "tools.ozone.moderation.defs#reviewEscalated";
@@ -803,17 +810,17 @@ pub struct ModEventTakedown {
     pub duration_in_hours: Option<i64>,
     /// When true, open reviews of all content of the account are closed too.
     pub acknowledge_account_subjects: Option<bool>,
-    /// Names of the policies that were broken.
+    /// Names or keywords of the policies that were broken.
     ///
     /// At most 5 elements.
     pub policies: Option<Vec<String>>,
-    /// Name of the severity, which can decide the penalty points.
+    /// Name of the severity, such as `sev-1`, which can decide the penalty points.
     pub severity_level: Option<String>,
-    /// Services on which the takedown applies; all when left out.
+    /// Services on which the takedown applies; all that are configured when left out or empty.
     pub target_services: Option<Vec<ModEventTakedownTargetServicesItem>>,
     /// Penalty points given with the takedown.
     pub strike_count: Option<i64>,
-    /// When these points stop counting.
+    /// When these points stop counting; never when left out.
     pub strike_expires_at: Option<types::Datetime>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -887,11 +894,15 @@ crate::__v1::open_string! {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ModEventReverseTakedown {
+    /// Why the takedown is lifted.
     pub comment: Option<String>,
+    /// Names or keywords of the policies for which there was the takedown.
+    ///
     /// At most 5 elements.
     pub policies: Option<Vec<String>>,
+    /// Name of the severity, usually that of the last breach.
     pub severity_level: Option<String>,
-    /// Penalty points taken back with the reversal.
+    /// Penalty points taken back with the reversal, usually those that the severity of the last breach gave.
     pub strike_count: Option<i64>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -934,6 +945,7 @@ crate::__v1::setters! {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ModEventResolveAppeal {
+    /// How the appeal was settled.
     pub comment: Option<String>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -957,7 +969,7 @@ impl ModEventResolveAppeal {
 
 crate::__v1::setters! { ModEventResolveAppeal { comment = comment: into String } }
 
-/// Adds a note for other moderators.
+/// Adds a note for other moderators; an empty one removes the lasting note of the subject.
 ///
 /// `tools.ozone.moderation.defs#modEventComment`
 #[derive(Clone, Default)]
@@ -1002,7 +1014,7 @@ crate::__v1::setters! {
 #[non_exhaustive]
 pub struct ModEventReport {
     pub comment: Option<String>,
-    /// True when reports by this account are set not to reopen reviews.
+    /// True when the reporter was muted at that time, so that the report leaves the review state as it is.
     pub is_reporter_muted: Option<bool>,
     pub report_type: api::com::atproto::moderation::defs::ReasonType,
     /// Fields that the lexicon does not define.
@@ -1048,7 +1060,7 @@ pub struct ModEventLabel {
     pub create_label_vals: Vec<String>,
     /// Labels to take off.
     pub negate_label_vals: Vec<String>,
-    /// Hours after which the labels lapse; without it they stay.
+    /// Hours after which added labels lapse; without it they stay. Labels taken off are not affected.
     pub duration_in_hours: Option<i64>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -1084,7 +1096,7 @@ crate::__v1::setters! {
     }
 }
 
-/// Sets how urgent the review of a subject is.
+/// Sets how urgent the review of a subject is; a higher score comes first.
 ///
 /// `tools.ozone.moderation.defs#modEventPriorityScore`
 #[derive(Clone)]
@@ -1117,22 +1129,27 @@ impl ModEventPriorityScore {
 
 crate::__v1::setters! { ModEventPriorityScore { comment = comment: into String } }
 
-/// A step in the age check of a user.
+/// A step in the age check of a user, as it comes from the user; for accounts only.
 ///
 /// `tools.ozone.moderation.defs#ageAssuranceEvent`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct AgeAssuranceEvent {
+    /// When this step was recorded.
     pub created_at: types::Datetime,
-    /// Identifies one attempt, across its steps.
+    /// UUID of one attempt, the same across its steps.
     pub attempt_id: String,
     pub status: AgeAssuranceEventStatus,
     pub access: Option<api::app::bsky::ageassurance::defs::Access>,
+    /// Country given at the start of the check, as an ISO 3166-1 alpha-2 code.
     pub country_code: Option<String>,
+    /// Region given at the start of the check, as an ISO 3166-2 code.
     pub region_code: Option<String>,
+    /// IP address from which the check was started.
     pub init_ip: Option<String>,
     /// User agent with which the check was started.
     pub init_ua: Option<String>,
+    /// IP address from which the check was finished.
     pub complete_ip: Option<String>,
     /// User agent with which the check was finished.
     pub complete_ua: Option<String>,
@@ -1213,14 +1230,17 @@ crate::__v1::open_string! {
     }
 }
 
-/// Sets the age check state of a user by decision of a moderator.
+/// Sets the age check state of a user by decision of a moderator; for accounts only.
 ///
 /// `tools.ozone.moderation.defs#ageAssuranceOverrideEvent`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct AgeAssuranceOverrideEvent {
+    /// State that takes the place of whatever the user had; `reset` brings back the original one.
     pub status: AgeAssuranceOverrideEventStatus,
     pub access: Option<api::app::bsky::ageassurance::defs::Access>,
+    /// Why the state is set.
+    ///
     /// At least 1 bytes.
     pub comment: String,
     /// Fields that the lexicon does not define.
@@ -1279,12 +1299,14 @@ crate::__v1::open_string! {
     }
 }
 
-/// Erases the stored age check data of a user.
+/// Erases the stored age check data of a user; for accounts only, and only by moderators.
 ///
 /// `tools.ozone.moderation.defs#ageAssurancePurgeEvent`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct AgeAssurancePurgeEvent {
+    /// Why the data are erased.
+    ///
     /// At least 1 bytes.
     pub comment: String,
     /// Fields that the lexicon does not define.
@@ -1307,12 +1329,15 @@ impl AgeAssurancePurgeEvent {
     }
 }
 
-/// Revokes the credentials of an account so that its owner must recover it.
+/// Revokes the credentials of an account by decision of a moderator, so that its owner must recover it; for
+/// accounts only.
 ///
 /// `tools.ozone.moderation.defs#revokeAccountCredentialsEvent`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct RevokeAccountCredentialsEvent {
+    /// Why the credentials are revoked.
+    ///
     /// At least 1 bytes.
     pub comment: String,
     /// Fields that the lexicon does not define.
@@ -1409,6 +1434,7 @@ crate::__v1::setters! { ModEventEscalate { comment = comment: into String } }
 #[non_exhaustive]
 pub struct ModEventMute {
     pub comment: Option<String>,
+    /// Hours for which the subject stays muted.
     pub duration_in_hours: i64,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -1440,6 +1466,7 @@ crate::__v1::setters! { ModEventMute { comment = comment: into String } }
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ModEventUnmute {
+    /// Why the mute is lifted.
     pub comment: Option<String>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -1470,7 +1497,7 @@ crate::__v1::setters! { ModEventUnmute { comment = comment: into String } }
 #[non_exhaustive]
 pub struct ModEventMuteReporter {
     pub comment: Option<String>,
-    /// Length in hours; without it there is no end.
+    /// Length in hours; without it, or with 0, there is no end.
     pub duration_in_hours: Option<i64>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -1507,6 +1534,7 @@ crate::__v1::setters! {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ModEventUnmuteReporter {
+    /// Why the mute is lifted.
     pub comment: Option<String>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -1539,10 +1567,15 @@ pub struct ModEventEmail {
     pub subject_line: String,
     pub content: Option<String>,
     pub comment: Option<String>,
+    /// Names or keywords of the policies because of which the mail was sent.
+    ///
     /// At most 5 elements.
     pub policies: Option<Vec<String>>,
+    /// Name of the severity, normally `sev-1`, which gives points only on a repeated breach.
     pub severity_level: Option<String>,
+    /// Penalty points given with the mail; normally 0 for a warning, with points only on a repeated breach.
     pub strike_count: Option<i64>,
+    /// When these points stop counting; never when left out.
     pub strike_expires_at: Option<types::Datetime>,
     /// Whether the mail was delivered.
     pub is_delivered: Option<bool>,
@@ -1592,7 +1625,7 @@ crate::__v1::setters! {
     }
 }
 
-/// Sends the blobs of a subject to an outside service for further checks.
+/// Sends the blobs of a record to an outside service for further checks and tags.
 ///
 /// `tools.ozone.moderation.defs#modEventDivert`
 #[derive(Clone, Default)]
@@ -1627,7 +1660,9 @@ crate::__v1::setters! { ModEventDivert { comment = comment: into String } }
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ModEventTag {
+    /// Tags to add; those that are there already are not doubled.
     pub add: Vec<String>,
+    /// Tags to remove; those that are not there are passed over.
     pub remove: Vec<String>,
     pub comment: Option<String>,
     /// Hours after which added tags are removed again.
@@ -1665,13 +1700,15 @@ crate::__v1::setters! {
     }
 }
 
-/// A change of account state reported by its server.
+/// Records a change in the state of an account on its server; usually automated tools take it from the stream
+/// of repositories, for the history.
 ///
 /// `tools.ozone.moderation.defs#accountEvent`
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct AccountEvent {
     pub comment: Option<String>,
+    /// Whether the host behind the event serves the repository.
     pub active: bool,
     pub status: Option<AccountEventStatus>,
     pub timestamp: types::Datetime,
@@ -1740,7 +1777,8 @@ crate::__v1::open_string! {
     }
 }
 
-/// A change of handle or DID document.
+/// Records a change of handle or DID document; usually automated tools take it from the stream of repositories,
+/// for the history.
 ///
 /// `tools.ozone.moderation.defs#identityEvent`
 #[derive(Clone)]
@@ -1789,7 +1827,8 @@ crate::__v1::setters! {
     }
 }
 
-/// A record was created, changed or deleted by its author.
+/// Records that a record was created, changed or deleted by its author; usually automated tools take it from
+/// the stream of repositories, for the history.
 ///
 /// `tools.ozone.moderation.defs#recordEvent`
 #[derive(Clone)]
@@ -1855,7 +1894,7 @@ crate::__v1::open_string! {
     }
 }
 
-/// Plans a takedown for later.
+/// Records that a takedown of an account is planned.
 ///
 /// `tools.ozone.moderation.defs#scheduleTakedownEvent`
 #[derive(Clone, Default)]
@@ -1903,7 +1942,7 @@ crate::__v1::setters! {
     }
 }
 
-/// Calls off a planned takedown.
+/// Records that a planned takedown of an account was called off.
 ///
 /// `tools.ozone.moderation.defs#cancelScheduledTakedownEvent`
 #[derive(Clone, Default)]
@@ -2650,6 +2689,7 @@ impl ReporterStats {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ModTool {
+    /// Name of the tool, such as `automod` or `ozone/workspace`.
     pub name: String,
     /// Free extra data, such as the identifier of a batch.
     pub meta: Option<types::Unknown>,
@@ -2704,7 +2744,9 @@ pub struct ScheduledActionView {
     pub event_data: Option<types::Unknown>,
     pub did: types::Did,
     pub execute_at: Option<types::Datetime>,
+    /// Earliest time, when the moment is picked at random.
     pub execute_after: Option<types::Datetime>,
+    /// Latest time, when the moment is picked at random.
     pub execute_until: Option<types::Datetime>,
     /// True when the time is picked at random within the span.
     pub randomize_execution: Option<bool>,
@@ -2712,7 +2754,9 @@ pub struct ScheduledActionView {
     pub created_at: types::Datetime,
     pub updated_at: Option<types::Datetime>,
     pub status: ScheduledActionViewStatus,
+    /// When the last attempt was made to carry it out.
     pub last_executed_at: Option<types::Datetime>,
+    /// Why the last attempt failed.
     pub last_failure_reason: Option<String>,
     /// Moderation event that came out of the action.
     pub execution_event_id: Option<i64>,

@@ -52,9 +52,10 @@ pub struct Input {
     /// Moderator in whose name the event is recorded.
     pub created_by: types::Did,
     pub mod_tool: Option<Box<api::tools::ozone::moderation::defs::ModTool>>,
-    /// Identifier given by the caller, with which repeated events are refused.
+    /// Identifier from an outside system against duplicates: the call fails if the subject already has an event of
+    /// the same type with it.
     pub external_id: Option<String>,
-    /// Which reports this event answers.
+    /// Which reports this event answers; it is linked to them, and their reporters may be told.
     pub report_action: Option<Box<ReportAction>>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -236,6 +237,8 @@ pub type Output = api::tools::ozone::moderation::defs::ModEventView;
 pub enum Error {
     /// `SubjectHasAction`
     SubjectHasAction,
+    /// The subject already has such an event with this `externalId`.
+    ///
     /// `DuplicateExternalId`
     DuplicateExternalId,
 }
@@ -255,10 +258,11 @@ crate::__v1::errors! {
 pub struct ReportAction {
     /// Reports selected by number.
     pub ids: Option<Vec<i64>>,
-    /// Reports selected by reason.
+    /// Reports on the subject selected by reason, each as a full name (NSID and fragment).
     pub types: Option<Vec<String>>,
     /// When true, every open report on the subject is selected.
     pub all: Option<bool>,
+    /// Note that goes to the reporters.
     pub note: Option<String>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Returns the private app preferences of an account; moderators only.
+/// Returns the private app preferences of an account; needs moderator or admin rights.
 ///
 /// `tools.ozone.moderation.getAccountPreferences`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
-/// Returns a day by day summary of what happened to an account; moderators only.
+/// Returns a day by day summary of what happened to an account: moderation events, changes on its server and
+/// changes of its DID; moderators only.
 ///
 /// `tools.ozone.moderation.getAccountTimeline`
 ///
@@ -181,7 +182,7 @@ pub enum TimelineItemSummaryEventType {
     ///
     /// `tools.ozone.moderation.defs#modEventReverseTakedown`
     ModEventReverseTakedown,
-    /// Adds a note for other moderators.
+    /// Adds a note for other moderators; an empty one removes the lasting note of the subject.
     ///
     /// `tools.ozone.moderation.defs#modEventComment`
     ModEventComment,
@@ -225,7 +226,7 @@ pub enum TimelineItemSummaryEventType {
     ///
     /// `tools.ozone.moderation.defs#modEventResolveAppeal`
     ModEventResolveAppeal,
-    /// Sends the blobs of a subject to an outside service for further checks.
+    /// Sends the blobs of a record to an outside service for further checks and tags.
     ///
     /// `tools.ozone.moderation.defs#modEventDivert`
     ModEventDivert,
@@ -233,31 +234,35 @@ pub enum TimelineItemSummaryEventType {
     ///
     /// `tools.ozone.moderation.defs#modEventTag`
     ModEventTag,
-    /// A change of account state reported by its server.
+    /// Records a change in the state of an account on its server; usually automated tools take it from the stream
+    /// of repositories, for the history.
     ///
     /// `tools.ozone.moderation.defs#accountEvent`
     AccountEvent,
-    /// A change of handle or DID document.
+    /// Records a change of handle or DID document; usually automated tools take it from the stream of repositories,
+    /// for the history.
     ///
     /// `tools.ozone.moderation.defs#identityEvent`
     IdentityEvent,
-    /// A record was created, changed or deleted by its author.
+    /// Records that a record was created, changed or deleted by its author; usually automated tools take it from
+    /// the stream of repositories, for the history.
     ///
     /// `tools.ozone.moderation.defs#recordEvent`
     RecordEvent,
-    /// Sets how urgent the review of a subject is.
+    /// Sets how urgent the review of a subject is; a higher score comes first.
     ///
     /// `tools.ozone.moderation.defs#modEventPriorityScore`
     ModEventPriorityScore,
-    /// Revokes the credentials of an account so that its owner must recover it.
+    /// Revokes the credentials of an account by decision of a moderator, so that its owner must recover it; for
+    /// accounts only.
     ///
     /// `tools.ozone.moderation.defs#revokeAccountCredentialsEvent`
     RevokeAccountCredentialsEvent,
-    /// A step in the age check of a user.
+    /// A step in the age check of a user, as it comes from the user; for accounts only.
     ///
     /// `tools.ozone.moderation.defs#ageAssuranceEvent`
     AgeAssuranceEvent,
-    /// Sets the age check state of a user by decision of a moderator.
+    /// Sets the age check state of a user by decision of a moderator; for accounts only.
     ///
     /// `tools.ozone.moderation.defs#ageAssuranceOverrideEvent`
     AgeAssuranceOverrideEvent,
@@ -289,11 +294,11 @@ pub enum TimelineItemSummaryEventType {
     ///
     /// `tools.ozone.hosting.getAccountHistory#handleUpdated`
     HandleUpdated,
-    /// Plans a takedown for later.
+    /// Records that a takedown of an account is planned.
     ///
     /// `tools.ozone.moderation.defs#scheduleTakedownEvent`
     ScheduleTakedownEvent,
-    /// Calls off a planned takedown.
+    /// Records that a planned takedown of an account was called off.
     ///
     /// `tools.ozone.moderation.defs#cancelScheduledTakedownEvent`
     CancelScheduledTakedownEvent,

@@ -38,7 +38,7 @@ impl<'c> ToolsOzoneModeration<'c> {
         Self(xrpc::Caller::new(transport))
     }
 
-    /// Cancels the pending scheduled actions on the given accounts; moderators only.
+    /// Cancels all pending scheduled actions on the given accounts; moderators only.
     ///
     /// `tools.ozone.moderation.cancelScheduledActions`
     ///
@@ -63,7 +63,7 @@ impl<'c> ToolsOzoneModeration<'c> {
         xrpc::Call::new(self.0, emit_event::Params::new(), input)
     }
 
-    /// Returns the private app preferences of an account; moderators only.
+    /// Returns the private app preferences of an account; needs moderator or admin rights.
     ///
     /// `tools.ozone.moderation.getAccountPreferences`
     ///
@@ -75,7 +75,8 @@ impl<'c> ToolsOzoneModeration<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Returns a day by day summary of what happened to an account; moderators only.
+    /// Returns a day by day summary of what happened to an account: moderation events, changes on its server and
+    /// changes of its DID; moderators only.
     ///
     /// `tools.ozone.moderation.getAccountTimeline`
     ///

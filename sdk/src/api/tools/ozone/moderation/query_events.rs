@@ -47,18 +47,25 @@ impl xrpc::Paginated for QueryEvents {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
-    /// Kinds of events as full type names; all when left out.
+    /// Kinds of events as full names, such as `tools.ozone.moderation.defs#modEventTakedown`; all when left out.
     pub types: Option<Vec<String>>,
     pub created_by: Option<types::Did>,
+    /// Order by time of creation.
+    ///
     /// Defaults to `desc`.
     pub sort_direction: Option<ParamsSortDirection>,
     pub created_after: Option<types::Datetime>,
     pub created_before: Option<types::Datetime>,
     pub subject: Option<types::Uri>,
+    /// Only events on records of these collections; has no effect when `subjectType` is `account`.
+    ///
     /// At most 20 elements.
     pub collections: Option<Vec<types::Nsid>>,
+    /// Only events on this kind of subject; `account` turns off `collections`. Has no effect with
+    /// `includeAllUserRecords` or `subject`.
     pub subject_type: Option<ParamsSubjectType>,
-    /// When true and the subject is an account, events on its records are included.
+    /// When true and the subject is an account, events on its records are included: on all, or on those in
+    /// `collections`.
     ///
     /// Defaults to `false`.
     pub include_all_user_records: Option<bool>,
@@ -66,20 +73,24 @@ pub struct Params {
     pub limit: Option<i64>,
     /// When true, only events that carry a comment.
     pub has_comment: Option<bool>,
-    /// Words to look for in comments; several alternatives can be joined with two bars.
+    /// Words to look for in comments; alternatives are joined with `||`.
     pub comment: Option<String>,
+    /// Only events that added all of these labels.
     pub added_labels: Option<Vec<String>>,
+    /// Only events that removed all of these labels.
     pub removed_labels: Option<Vec<String>>,
     /// Only events that added all of these tags.
     pub added_tags: Option<Vec<String>>,
     /// Only events that removed all of these tags.
     pub removed_tags: Option<Vec<String>>,
     pub report_types: Option<Vec<String>>,
+    /// Only events that name at least one of these policies.
     pub policies: Option<Vec<String>>,
     /// Only events made with one of these tools.
     pub mod_tool: Option<Vec<String>>,
     /// Only events that share this batch identifier.
     pub batch_id: Option<String>,
+    /// Only events with this state of the age check.
     pub age_assurance_state: Option<ParamsAgeAssuranceState>,
     /// When true, only events that gave penalty points.
     pub with_strike: Option<bool>,

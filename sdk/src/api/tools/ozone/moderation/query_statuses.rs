@@ -49,11 +49,11 @@ impl xrpc::Paginated for QueryStatuses {
 pub struct Params {
     /// Number of parts into which the results are split among reviewers.
     pub queue_count: Option<i64>,
-    /// Which of the parts to return.
+    /// Which of the parts to return; only with `queueCount`.
     pub queue_index: Option<i64>,
     /// Text that decides how subjects are spread over the parts.
     pub queue_seed: Option<String>,
-    /// When true and the subject is an account, its records are included.
+    /// When true and the subject is an account, its records are included: all, or those in `collections`.
     pub include_all_user_records: Option<bool>,
     pub subject: Option<types::Uri>,
     /// Word to look for in the notes on subjects.
@@ -61,37 +61,49 @@ pub struct Params {
     pub reported_after: Option<types::Datetime>,
     pub reported_before: Option<types::Datetime>,
     pub reviewed_after: Option<types::Datetime>,
+    /// Only subjects whose account or record was deleted after this time.
     pub hosting_deleted_after: Option<types::Datetime>,
+    /// Only subjects whose account or record was deleted before this time.
     pub hosting_deleted_before: Option<types::Datetime>,
+    /// Only subjects whose account or record was changed after this time.
     pub hosting_updated_after: Option<types::Datetime>,
+    /// Only subjects whose account or record was changed before this time.
     pub hosting_updated_before: Option<types::Datetime>,
+    /// Only subjects whose account or record has one of these states on its own server.
     pub hosting_statuses: Option<Vec<String>>,
     pub reviewed_before: Option<types::Datetime>,
-    /// When true, muted subjects are returned as well.
+    /// When true, muted subjects are returned as well; without it they are left out.
     pub include_muted: Option<bool>,
     /// When true, only muted subjects and reporters are returned.
     pub only_muted: Option<bool>,
     pub review_state: Option<ParamsReviewState>,
     /// Subjects to leave out.
     pub ignore_subjects: Option<Vec<types::Uri>>,
+    /// Only subjects whose last review was by this moderator.
     pub last_reviewed_by: Option<types::Did>,
     /// Defaults to `lastReportedAt`.
     pub sort_field: Option<ParamsSortField>,
     /// Defaults to `desc`.
     pub sort_direction: Option<ParamsSortDirection>,
+    /// When true, only subjects that are taken down.
     pub takendown: Option<bool>,
+    /// When true, only subjects with an appeal that is not settled.
     pub appealed: Option<bool>,
     /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
-    /// Tags that must be present; alternatives are joined within one item by a special mark.
+    /// Tags, of which one must be present; an item can be several tags joined with `&&`, which then must all be.
     ///
     /// At most 25 elements.
     pub tags: Option<Vec<String>>,
     /// Tags that must not be present.
     pub exclude_tags: Option<Vec<String>>,
     pub cursor: Option<String>,
+    /// Only subjects in these collections; has no effect when `subjectType` is `account`.
+    ///
     /// At most 20 elements.
     pub collections: Option<Vec<types::Nsid>>,
+    /// Only this kind of subject; `account` turns off `collections`. Has no effect with `includeAllUserRecords` or
+    /// `subject`.
     pub subject_type: Option<ParamsSubjectType>,
     /// Only subjects whose account was suspended at least this often.
     pub min_account_suspend_count: Option<i64>,
@@ -99,12 +111,15 @@ pub struct Params {
     pub min_reported_records_count: Option<i64>,
     /// Only subjects whose account has at least this many records taken down.
     pub min_takendown_records_count: Option<i64>,
+    /// Only subjects with at least this priority score.
+    ///
     /// Between 0 and 100.
     pub min_priority_score: Option<i64>,
     /// Only subjects whose account has at least this many active penalty points.
     ///
     /// At least 1.
     pub min_strike_count: Option<i64>,
+    /// Only subjects with this state of the age check.
     pub age_assurance_state: Option<ParamsAgeAssuranceState>,
 }
 
@@ -246,7 +261,7 @@ pub enum ParamsReviewState {
     ///
     /// `tools.ozone.moderation.defs#reviewClosed`
     ReviewClosed,
-    /// The subject needs a decision by someone more senior.
+    /// The subject was passed up and waits for a moderator.
     ///
     /// `tools.ozone.moderation.defs#reviewEscalated`
     ReviewEscalated,

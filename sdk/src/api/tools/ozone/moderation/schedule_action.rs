@@ -48,6 +48,7 @@ pub struct Input {
     pub subjects: Vec<types::Did>,
     pub created_by: types::Did,
     pub scheduling: SchedulingConfig,
+    /// Tool that the event will name when the action is carried out.
     pub mod_tool: Option<Box<api::tools::ozone::moderation::defs::ModTool>>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -127,14 +128,19 @@ pub struct Takedown {
     pub duration_in_hours: Option<i64>,
     /// When true, open reviews of all content of the account are closed too.
     pub acknowledge_account_subjects: Option<bool>,
+    /// Names or keywords of the policies that were broken.
+    ///
     /// At most 5 elements.
     pub policies: Option<Vec<String>>,
+    /// Name of the severity, such as `sev-1`.
     pub severity_level: Option<String>,
-    /// Penalty points given with the takedown.
+    /// Penalty points given when the takedown is carried out.
     pub strike_count: Option<i64>,
+    /// When these points stop counting; never when left out.
     pub strike_expires_at: Option<types::Datetime>,
     /// Text of a mail to the user, sent when the takedown happens.
     pub email_content: Option<String>,
+    /// Subject line of the mail that is sent when the takedown happens.
     pub email_subject: Option<String>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

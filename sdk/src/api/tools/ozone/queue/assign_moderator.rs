@@ -76,6 +76,8 @@ pub type Output = api::tools::ozone::queue::defs::AssignmentView;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
+    /// There is no such queue, or it is switched off.
+    ///
     /// `InvalidAssignment`
     InvalidAssignment,
 }

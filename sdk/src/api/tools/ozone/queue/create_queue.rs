@@ -6,7 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Creates a report queue with the kinds of reports it takes in; moderators only.
+/// Creates a report queue with the kinds of reports it takes in; moderators only. A queue without such rules
+/// takes in none by itself: reassignQueue, or `modTool.meta.queueId` of emitEvent, puts reports into it.
 ///
 /// `tools.ozone.queue.createQueue`
 ///
@@ -45,17 +46,18 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
+    /// Name to show; no other queue may have it.
     pub name: String,
     /// Kinds of subjects whose reports belong in the queue.
     pub subject_types: Option<Vec<InputSubjectTypesItem>>,
-    /// Only reports on records of this collection belong in the queue.
+    /// Only reports on records of this collection belong in the queue; needed when `subjectTypes` has `record`.
     pub collection: Option<types::Nsid>,
-    /// Report reasons that belong in the queue.
+    /// Report reasons that belong in the queue, as full names (NSID and fragment).
     ///
     /// At most 25 elements.
     pub report_types: Option<Vec<String>>,
     pub description: Option<String>,
-    /// Policies offered first to moderators who work on the queue.
+    /// Keys of the policies offered first to moderators who work on the queue.
     pub recommended_policies: Option<Vec<String>>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -151,8 +153,12 @@ impl Output {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
+    /// One of the recommended policies is not among those configured.
+    ///
     /// `InvalidRecommendedPolicies`
     InvalidRecommendedPolicies,
+    /// The queue would collide with one that exists.
+    ///
     /// `ConflictingQueue`
     ConflictingQueue,
 }

@@ -13,10 +13,14 @@ use crate::types;
 pub struct QueueView {
     pub id: i64,
     pub name: String,
+    /// Kinds of subjects whose reports belong in the queue.
     pub subject_types: Option<Vec<QueueViewSubjectTypesItem>>,
+    /// Only reports on records of this collection belong in the queue.
     pub collection: Option<types::Nsid>,
+    /// Report reasons that belong in the queue, as full names (NSID and fragment).
     pub report_types: Option<Vec<String>>,
     pub description: Option<String>,
+    /// Keys of the policies offered first to moderators who work on the queue.
     pub recommended_policies: Option<Vec<String>>,
     pub created_by: types::Did,
     pub created_at: types::Datetime,
@@ -110,15 +114,19 @@ crate::__v1::open_string! {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct QueueStats {
+    /// Number of reports with the status `open`.
     pub pending_count: Option<i64>,
+    /// Number of reports with the status `closed`.
     pub actioned_count: Option<i64>,
+    /// Number of reports with the status `escalated`.
     pub escalated_count: Option<i64>,
-    /// Reports that came in during the current period.
+    /// Reports that came in during the last 24 hours.
     pub inbound_count: Option<i64>,
-    /// Share of incoming reports that were acted on, in percent.
+    /// `actionedCount` in percent of `inboundCount`, as a whole number; missing when no reports came in.
     pub action_rate: Option<i64>,
-    /// Mean time from report to close in seconds.
+    /// Mean time from report to close in seconds, of the reports closed in the period.
     pub avg_handling_time_sec: Option<i64>,
+    /// When the figures were computed.
     pub last_updated: Option<types::Datetime>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

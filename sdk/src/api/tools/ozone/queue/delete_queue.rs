@@ -43,7 +43,7 @@ impl Params {
 #[non_exhaustive]
 pub struct Input {
     pub queue_id: i64,
-    /// Queue that receives the reports not yet closed; without it they are left without a queue.
+    /// Queue that receives the reports not yet closed; without it they are left without a queue (-1).
     pub migrate_to_queue_id: Option<i64>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

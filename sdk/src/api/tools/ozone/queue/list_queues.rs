@@ -45,9 +45,13 @@ impl xrpc::Paginated for ListQueues {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
+    /// When true, only queues that are switched on; when false, only the others; all when left out.
     pub enabled: Option<bool>,
+    /// Only queues for this kind of subject: `account`, `record`, `message` or `conversation`.
     pub subject_type: Option<String>,
     pub collection: Option<String>,
+    /// Only queues that take in at least one of these reasons.
+    ///
     /// At most 10 elements.
     pub report_types: Option<Vec<String>>,
     /// Between 1 and 100. Defaults to 50.

@@ -43,7 +43,8 @@ impl<'c> ToolsOzoneQueue<'c> {
         xrpc::Call::new(self.0, assign_moderator::Params::new(), input)
     }
 
-    /// Creates a report queue with the kinds of reports it takes in; moderators only.
+    /// Creates a report queue with the kinds of reports it takes in; moderators only. A queue without such rules
+    /// takes in none by itself: reassignQueue, or `modTool.meta.queueId` of emitEvent, puts reports into it.
     ///
     /// `tools.ozone.queue.createQueue`
     ///

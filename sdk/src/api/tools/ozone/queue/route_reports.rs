@@ -46,7 +46,7 @@ impl Params {
 pub struct Input {
     /// First report of the range, included.
     pub start_report_id: i64,
-    /// Last report of the range, included.
+    /// Last report of the range, included; less than 5,000 above the first.
     pub end_report_id: i64,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -106,6 +106,8 @@ impl Output {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
+    /// The request is not valid; a field is missing or has a wrong value.
+    ///
     /// `OutOfRange`
     OutOfRange,
 }

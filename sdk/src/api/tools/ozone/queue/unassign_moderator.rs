@@ -79,6 +79,8 @@ pub struct Output {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
+    /// The account is not assigned to the queue now.
+    ///
     /// `InvalidAssignment`
     InvalidAssignment,
 }

@@ -49,6 +49,7 @@ pub struct Input {
     pub name: Option<String>,
     pub enabled: Option<bool>,
     pub description: Option<String>,
+    /// Keys of the policies offered first to moderators who work on the queue.
     pub recommended_policies: Option<Vec<String>>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -116,6 +117,8 @@ impl Output {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
+    /// One of the recommended policies is not among those configured.
+    ///
     /// `InvalidRecommendedPolicies`
     InvalidRecommendedPolicies,
 }

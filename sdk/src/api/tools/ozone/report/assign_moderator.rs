@@ -6,7 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Assigns a moderator to a report, for a short time or permanently; moderators only.
+/// Assigns a report to the caller, or if the caller is an admin, to any moderator; for a short time or
+/// permanently. Moderators only.
 ///
 /// `tools.ozone.report.assignModerator`
 ///
@@ -46,10 +47,13 @@ impl Params {
 #[non_exhaustive]
 pub struct Input {
     pub report_id: i64,
+    /// Queue that the assignment belongs to; when left out, the queue with which the report was assigned before, if
+    /// any.
     pub queue_id: Option<i64>,
-    /// Moderator to assign; the caller when left out.
+    /// Moderator to assign; the caller when left out. Only admins can name someone else.
     pub did: Option<types::Did>,
-    /// When true, the assignment lasts until it is removed instead of lapsing by itself.
+    /// When true, the assignment has no end instead of lapsing by itself; AlreadyAssigned if someone else is
+    /// permanently assigned.
     pub is_permanent: Option<bool>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -92,8 +96,12 @@ pub type Output = api::tools::ozone::report::defs::AssignmentView;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
+    /// Someone else is assigned to the report.
+    ///
     /// `AlreadyAssigned`
     AlreadyAssigned,
+    /// There is no report or no queue with the given number.
+    ///
     /// `InvalidAssignment`
     InvalidAssignment,
 }

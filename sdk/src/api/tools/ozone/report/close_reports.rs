@@ -5,7 +5,9 @@
 use crate::types;
 use crate::xrpc;
 
-/// Closes the open reports on a subject, optionally only those with given reasons; moderators only.
+/// Closes the reports on a subject, optionally only those with given reasons, and passes over those whose
+/// status does not allow it; meant for programs that settle reports without action on the subject. Moderators
+/// only.
 ///
 /// `tools.ozone.report.closeReports`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,9 +44,11 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
+    /// Account (DID) or record (AT URI) that the reports are about.
     pub subject: types::Uri,
+    /// Only reports with these reasons, as full names (NSID and fragment); when left out, all that are not closed.
     pub report_types: Option<Vec<String>>,
-    /// Note for moderators only.
+    /// Note for moderators only, kept with each close and not shown to reporters.
     pub internal_note: Option<String>,
     /// True when the call is made by a program and not by a person.
     ///

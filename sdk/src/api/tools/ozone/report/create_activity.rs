@@ -6,7 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Adds an activity to a report, such as a note, an escalation or a close; moderators only.
+/// Adds an activity to a report, such as a note, an escalation or a close; moderators only. A change of status
+/// is checked, and made in the same step.
 ///
 /// `tools.ozone.report.createActivity`
 ///
@@ -45,12 +46,12 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// Report to act on; give either this or eventId.
+    /// Report to act on; give either this or eventId, not both.
     pub report_id: Option<i64>,
     /// Moderation event that carried the report, in place of the report number.
     pub event_id: Option<i64>,
     pub activity: InputActivity,
-    /// Note for moderators only.
+    /// Note for moderators only, not shown to the reporter.
     pub internal_note: Option<String>,
     /// Note that the reporter may see.
     pub public_note: Option<String>,
@@ -163,10 +164,16 @@ impl Output {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
+    /// There is no report with this `reportId` or from this `eventId`.
+    ///
     /// `ReportNotFound`
     ReportNotFound,
+    /// The present status of the report does not allow the activity.
+    ///
     /// `InvalidStateTransition`
     InvalidStateTransition,
+    /// The report already has the status that the activity leads to.
+    ///
     /// `AlreadyInTargetState`
     AlreadyInTargetState,
 }

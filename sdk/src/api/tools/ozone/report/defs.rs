@@ -35,7 +35,8 @@ pub enum ReasonType {
     ///
     /// `tools.ozone.report.defs#reasonViolenceGlorification`
     ReasonViolenceGlorification,
-    /// Content by or in support of extremist or terrorist groups.
+    /// Content by or in support of extremist or terrorist groups. Such reports go only to the moderation authority
+    /// of the app.
     ///
     /// `tools.ozone.report.defs#reasonViolenceExtremistContent`
     ReasonViolenceExtremistContent,
@@ -67,15 +68,16 @@ pub enum ReasonType {
     ///
     /// `tools.ozone.report.defs#reasonSexualUnlabeled`
     ReasonSexualUnlabeled,
-    /// Sexual content of another kind.
+    /// Sexual violence of another kind.
     ///
     /// `tools.ozone.report.defs#reasonSexualOther`
     ReasonSexualOther,
-    /// Sexual abuse material that shows children.
+    /// Sexual abuse material that shows children. Such reports go only to the moderation authority of the app.
     ///
     /// `tools.ozone.report.defs#reasonChildSafetyCSAM`
     ReasonChildSafetyCsam,
-    /// Grooming or other predatory approaches to children.
+    /// Grooming or other predatory approaches to children. Such reports go only to the moderation authority of the
+    /// app.
     ///
     /// `tools.ozone.report.defs#reasonChildSafetyGroom`
     ReasonChildSafetyGroom,
@@ -87,7 +89,7 @@ pub enum ReasonType {
     ///
     /// `tools.ozone.report.defs#reasonChildSafetyHarassment`
     ReasonChildSafetyHarassment,
-    /// Harm to children of another kind.
+    /// Harm to children of another kind. Such reports go only to the moderation authority of the app.
     ///
     /// `tools.ozone.report.defs#reasonChildSafetyOther`
     ReasonChildSafetyOther,
@@ -111,7 +113,7 @@ pub enum ReasonType {
     ///
     /// `tools.ozone.report.defs#reasonHarassmentOther`
     ReasonHarassmentOther,
-    /// Automated account that does not say so.
+    /// Account that is not genuine or is run by a program.
     ///
     /// `tools.ozone.report.defs#reasonMisleadingBot`
     ReasonMisleadingBot,
@@ -250,7 +252,8 @@ pub const REASON_VIOLENCE_GRAPHIC_CONTENT: &str = "tools.ozone.report.defs#reaso
 /// `tools.ozone.report.defs#reasonViolenceGlorification`
 pub const REASON_VIOLENCE_GLORIFICATION: &str = "tools.ozone.report.defs#reasonViolenceGlorification";
 
-/// Content by or in support of extremist or terrorist groups.
+/// Content by or in support of extremist or terrorist groups. Such reports go only to the moderation authority
+/// of the app.
 ///
 /// `tools.ozone.report.defs#reasonViolenceExtremistContent`
 pub const REASON_VIOLENCE_EXTREMIST_CONTENT: &str = "tools.ozone.report.defs#reasonViolenceExtremistContent";
@@ -290,17 +293,18 @@ pub const REASON_SEXUAL_ANIMAL: &str = "tools.ozone.report.defs#reasonSexualAnim
 /// `tools.ozone.report.defs#reasonSexualUnlabeled`
 pub const REASON_SEXUAL_UNLABELED: &str = "tools.ozone.report.defs#reasonSexualUnlabeled";
 
-/// Sexual content of another kind.
+/// Sexual violence of another kind.
 ///
 /// `tools.ozone.report.defs#reasonSexualOther`
 pub const REASON_SEXUAL_OTHER: &str = "tools.ozone.report.defs#reasonSexualOther";
 
-/// Sexual abuse material that shows children.
+/// Sexual abuse material that shows children. Such reports go only to the moderation authority of the app.
 ///
 /// `tools.ozone.report.defs#reasonChildSafetyCSAM`
 pub const REASON_CHILD_SAFETY_CSAM: &str = "tools.ozone.report.defs#reasonChildSafetyCSAM";
 
-/// Grooming or other predatory approaches to children.
+/// Grooming or other predatory approaches to children. Such reports go only to the moderation authority of the
+/// app.
 ///
 /// `tools.ozone.report.defs#reasonChildSafetyGroom`
 pub const REASON_CHILD_SAFETY_GROOM: &str = "tools.ozone.report.defs#reasonChildSafetyGroom";
@@ -315,7 +319,7 @@ pub const REASON_CHILD_SAFETY_PRIVACY: &str = "tools.ozone.report.defs#reasonChi
 /// `tools.ozone.report.defs#reasonChildSafetyHarassment`
 pub const REASON_CHILD_SAFETY_HARASSMENT: &str = "tools.ozone.report.defs#reasonChildSafetyHarassment";
 
-/// Harm to children of another kind.
+/// Harm to children of another kind. Such reports go only to the moderation authority of the app.
 ///
 /// `tools.ozone.report.defs#reasonChildSafetyOther`
 pub const REASON_CHILD_SAFETY_OTHER: &str = "tools.ozone.report.defs#reasonChildSafetyOther";
@@ -345,7 +349,7 @@ pub const REASON_HARASSMENT_DOXXING: &str = "tools.ozone.report.defs#reasonHaras
 /// `tools.ozone.report.defs#reasonHarassmentOther`
 pub const REASON_HARASSMENT_OTHER: &str = "tools.ozone.report.defs#reasonHarassmentOther";
 
-/// Automated account that does not say so.
+/// Account that is not genuine or is run by a program.
 ///
 /// `tools.ozone.report.defs#reasonMisleadingBot`
 pub const REASON_MISLEADING_BOT: &str = "tools.ozone.report.defs#reasonMisleadingBot";
@@ -473,19 +477,20 @@ pub struct ReportView {
     pub updated_at: Option<types::Datetime>,
     /// When the report went into its present queue.
     pub queued_at: Option<types::Datetime>,
-    /// Moderation events that answered the report.
+    /// Moderation events that answered the report, newest first.
     pub action_event_ids: Option<Vec<i64>>,
+    /// The events of `actionEventIds` in full, where the answer includes them.
     pub actions: Option<Vec<api::tools::ozone::moderation::defs::ModEventView>>,
     /// Note left for the reporter when the report was answered.
     pub action_note: Option<String>,
     pub subject_status: Option<
         Box<api::tools::ozone::moderation::defs::SubjectStatusView>,
     >,
-    /// Number of other open reports on the same subject.
+    /// How many more reports on the subject still wait for an answer.
     pub related_report_count: Option<i64>,
     pub assignment: Option<Box<ReportAssignment>>,
     pub queue: Option<Box<api::tools::ozone::queue::defs::QueueView>>,
-    /// True when the report came from a muted reporter or is about a muted subject.
+    /// True when, as the report came in, its reporter or its subject was muted.
     pub is_muted: Option<bool>,
     /// True when the report was filed by a program.
     ///
@@ -600,6 +605,7 @@ crate::__v1::open_string! {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct QueueActivity {
+    /// Status of the report before. The service sets it; requests need not.
     pub previous_status: Option<QueueActivityPreviousStatus>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -661,6 +667,7 @@ crate::__v1::open_string! {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct AssignmentActivity {
+    /// Status of the report before. The service sets it; requests need not.
     pub previous_status: Option<AssignmentActivityPreviousStatus>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -722,6 +729,7 @@ crate::__v1::open_string! {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct EscalationActivity {
+    /// Status of the report before. The service sets it; requests need not.
     pub previous_status: Option<EscalationActivityPreviousStatus>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -783,6 +791,7 @@ crate::__v1::open_string! {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct CloseActivity {
+    /// Status of the report before. The service sets it; requests need not.
     pub previous_status: Option<CloseActivityPreviousStatus>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -838,12 +847,13 @@ crate::__v1::open_string! {
     }
 }
 
-/// A closed report was opened again.
+/// A report was opened again; possible only while its status is `closed`.
 ///
 /// `tools.ozone.report.defs#reopenActivity`
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ReopenActivity {
+    /// Status of the report before. The service sets it; requests need not.
     pub previous_status: Option<ReopenActivityPreviousStatus>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -899,7 +909,8 @@ crate::__v1::open_string! {
     }
 }
 
-/// A note was left without a change of status.
+/// A note was left without a change of status: `internalNote` for moderators, `publicNote` for the reporter, or
+/// both.
 ///
 /// `tools.ozone.report.defs#noteActivity`
 #[derive(Clone, Default)]
@@ -929,12 +940,15 @@ pub struct ReportActivityView {
     pub id: i64,
     pub report_id: i64,
     pub activity: ReportActivityViewActivity,
-    /// Note for moderators only.
+    /// Note for moderators only, not shown to the reporter.
     pub internal_note: Option<String>,
     /// Note that the reporter may see.
     pub public_note: Option<String>,
+    /// Further data that depend on the activity, such as an `assignmentId`.
     pub meta: Option<types::Unknown>,
+    /// True when a program made the activity, such as the one that sorts reports into queues.
     pub is_automated: bool,
+    /// Account that made the activity, or the service itself for automated ones.
     pub created_by: types::Did,
     pub moderator: Option<Box<api::tools::ozone::team::defs::Member>>,
     pub report: Option<Box<ReportView>>,
@@ -1020,21 +1034,25 @@ crate::__v1::union! {
     }
 }
 
-/// Report figures of the current period.
+/// Report figures of the current calendar day: of all reports, or of a queue, a moderator or some reasons.
 ///
 /// `tools.ozone.report.defs#liveStats`
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct LiveStats {
+    /// Reports that are not closed now.
     pub pending_count: Option<i64>,
+    /// Reports closed today.
     pub actioned_count: Option<i64>,
+    /// Reports escalated today.
     pub escalated_count: Option<i64>,
-    /// Reports that came in during the period.
+    /// Reports that came in today.
     pub inbound_count: Option<i64>,
-    /// Share of incoming reports that were acted on, in percent.
+    /// `actionedCount` in percent of `inboundCount`, as a whole number.
     pub action_rate: Option<i64>,
-    /// Mean time from report to close in seconds.
+    /// Mean time in seconds until a report was closed, from when it was made or assigned.
     pub avg_handling_time_sec: Option<i64>,
+    /// When the figures were computed.
     pub last_updated: Option<types::Datetime>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -1074,16 +1092,21 @@ impl LiveStats {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct HistoricalStats {
-    /// The day that the figures are for.
+    /// The day that the figures are for (YYYY-MM-DD).
     pub date: String,
+    /// When the figures were computed.
     pub computed_at: Option<types::Datetime>,
+    /// Reports that were not closed when the figures were computed.
     pub pending_count: Option<i64>,
+    /// Reports closed on that day.
     pub actioned_count: Option<i64>,
+    /// Reports escalated on that day.
     pub escalated_count: Option<i64>,
+    /// Reports that came in on that day.
     pub inbound_count: Option<i64>,
-    /// Share of incoming reports that were acted on, in percent.
+    /// `actionedCount` in percent of `inboundCount`, as a whole number.
     pub action_rate: Option<i64>,
-    /// Mean time from report to close in seconds.
+    /// Mean time in seconds until a report was closed, from when it was made or assigned.
     pub avg_handling_time_sec: Option<i64>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

@@ -6,7 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Returns daily report figures of the past, over all or for a queue, moderator or reason; moderators only.
+/// Returns daily report figures of the past, newest first, over all or for a queue, moderator or reason;
+/// moderators only.
 ///
 /// `tools.ozone.report.getHistoricalStats`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,10 +48,13 @@ impl xrpc::Paginated for GetHistoricalStats {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
+    /// Only figures of this queue; -1 for reports without a queue.
     pub queue_id: Option<i64>,
     pub moderator_did: Option<types::Did>,
     pub report_types: Option<Vec<String>>,
+    /// First day, included.
     pub start_date: Option<types::Datetime>,
+    /// Last day, included.
     pub end_date: Option<types::Datetime>,
     /// Between 1 and 100. Defaults to 30.
     pub limit: Option<i64>,

@@ -70,6 +70,8 @@ impl Output {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
+    /// There are no reports.
+    ///
     /// `NotFound`
     NotFound,
 }

@@ -6,7 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Returns the present report figures, over all or for a queue, moderator or reason; moderators only.
+/// Returns the report figures of the current day, over all or for a queue, moderator or reason; moderators
+/// only.
 ///
 /// `tools.ozone.report.getLiveStats`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +30,7 @@ impl xrpc::Query for GetLiveStats {}
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
+    /// Only figures of this queue; -1 for reports without a queue.
     pub queue_id: Option<i64>,
     pub moderator_did: Option<types::Did>,
     pub report_types: Option<Vec<String>>,

@@ -49,6 +49,8 @@ pub type Output = api::tools::ozone::report::defs::ReportView;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
+    /// There is no report with this number.
+    ///
     /// `NotFound`
     NotFound,
 }

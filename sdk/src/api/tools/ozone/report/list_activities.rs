@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Lists the history of one report; moderators only.
+/// Lists the history of one report, newest first; moderators only.
 ///
 /// `tools.ozone.report.listActivities`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

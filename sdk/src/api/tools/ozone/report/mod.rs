@@ -36,7 +36,8 @@ impl<'c> ToolsOzoneReport<'c> {
         Self(xrpc::Caller::new(transport))
     }
 
-    /// Assigns a moderator to a report, for a short time or permanently; moderators only.
+    /// Assigns a report to the caller, or if the caller is an admin, to any moderator; for a short time or
+    /// permanently. Moderators only.
     ///
     /// `tools.ozone.report.assignModerator`
     ///
@@ -49,7 +50,9 @@ impl<'c> ToolsOzoneReport<'c> {
         xrpc::Call::new(self.0, assign_moderator::Params::new(), input)
     }
 
-    /// Closes the open reports on a subject, optionally only those with given reasons; moderators only.
+    /// Closes the reports on a subject, optionally only those with given reasons, and passes over those whose
+    /// status does not allow it; meant for programs that settle reports without action on the subject. Moderators
+    /// only.
     ///
     /// `tools.ozone.report.closeReports`
     ///
@@ -61,7 +64,8 @@ impl<'c> ToolsOzoneReport<'c> {
         xrpc::Call::new(self.0, close_reports::Params::new(), input)
     }
 
-    /// Adds an activity to a report, such as a note, an escalation or a close; moderators only.
+    /// Adds an activity to a report, such as a note, an escalation or a close; moderators only. A change of status
+    /// is checked, and made in the same step.
     ///
     /// `tools.ozone.report.createActivity`
     ///
@@ -84,7 +88,8 @@ impl<'c> ToolsOzoneReport<'c> {
         xrpc::Call::new(self.0, get_assignments::Params::new(), ())
     }
 
-    /// Returns daily report figures of the past, over all or for a queue, moderator or reason; moderators only.
+    /// Returns daily report figures of the past, newest first, over all or for a queue, moderator or reason;
+    /// moderators only.
     ///
     /// `tools.ozone.report.getHistoricalStats`
     ///
@@ -107,7 +112,8 @@ impl<'c> ToolsOzoneReport<'c> {
         xrpc::Call::new(self.0, get_latest_report::Params::new(), ())
     }
 
-    /// Returns the present report figures, over all or for a queue, moderator or reason; moderators only.
+    /// Returns the report figures of the current day, over all or for a queue, moderator or reason; moderators
+    /// only.
     ///
     /// `tools.ozone.report.getLiveStats`
     ///
@@ -129,7 +135,7 @@ impl<'c> ToolsOzoneReport<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Lists the history of one report; moderators only.
+    /// Lists the history of one report, newest first; moderators only.
     ///
     /// `tools.ozone.report.listActivities`
     ///
@@ -141,7 +147,8 @@ impl<'c> ToolsOzoneReport<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Searches the activities on all reports by kind and time; moderators only.
+    /// Searches the activities on all reports by kind and time, in order of their creation, for programs that poll;
+    /// moderators only. listActivities gives those on one report.
     ///
     /// `tools.ozone.report.queryActivities`
     ///
@@ -151,7 +158,8 @@ impl<'c> ToolsOzoneReport<'c> {
         xrpc::Call::new(self.0, query_activities::Params::new(), ())
     }
 
-    /// Searches reports by status, queue, subject, reason, time and assigned moderator; moderators only.
+    /// Searches reports by status, queue, subject, reason, time and assigned moderator; moderators only. These are
+    /// the single reports, which queryStatuses sums up by subject.
     ///
     /// `tools.ozone.report.queryReports`
     ///
@@ -163,7 +171,7 @@ impl<'c> ToolsOzoneReport<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
-    /// Moves an open report to another queue; moderators only.
+    /// Moves an open report to another queue or out of any, and records a queueActivity on it; moderators only.
     ///
     /// `tools.ozone.report.reassignQueue`
     ///
@@ -176,7 +184,8 @@ impl<'c> ToolsOzoneReport<'c> {
         xrpc::Call::new(self.0, reassign_queue::Params::new(), input)
     }
 
-    /// Computes the daily report figures of a range of days afresh; moderators only.
+    /// Computes the daily report figures of a range of days afresh, after a failure or a correction of data;
+    /// moderators only.
     ///
     /// `tools.ozone.report.refreshStats`
     ///

@@ -6,7 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Searches the activities on all reports by kind and time; moderators only.
+/// Searches the activities on all reports by kind and time, in order of their creation, for programs that poll;
+/// moderators only. listActivities gives those on one report.
 ///
 /// `tools.ozone.report.queryActivities`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,13 +48,17 @@ impl xrpc::Paginated for QueryActivities {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Params {
+    /// Kinds of activities, such as `closeActivity`; all when left out.
     pub activity_types: Option<Vec<String>>,
+    /// Only activities of this time or later.
     pub created_after: Option<types::Datetime>,
+    /// Only activities of this time or earlier.
     pub created_before: Option<types::Datetime>,
     /// Defaults to `desc`.
     pub sort_direction: Option<ParamsSortDirection>,
     /// Between 1 and 100. Defaults to 50.
     pub limit: Option<i64>,
+    /// Where to go on: the time of an activity in milliseconds, `::` and its number.
     pub cursor: Option<String>,
 }
 

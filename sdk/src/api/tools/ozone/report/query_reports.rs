@@ -6,7 +6,8 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Searches reports by status, queue, subject, reason, time and assigned moderator; moderators only.
+/// Searches reports by status, queue, subject, reason, time and assigned moderator; moderators only. These are
+/// the single reports, which queryStatuses sums up by subject.
 ///
 /// `tools.ozone.report.queryReports`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,14 +46,18 @@ impl xrpc::Paginated for QueryReports {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Params {
+    /// Only reports in this queue; -1 for those without a queue.
     pub queue_id: Option<i64>,
+    /// Only reports with these reasons, as full names such as `com.atproto.moderation.defs#reasonSpam`.
     pub report_types: Option<Vec<String>>,
     pub status: ParamsStatus,
-    /// Account or record that the reports are about.
+    /// Account (DID) or record (AT URI) that the reports are about.
     pub subject: Option<types::Uri>,
     /// Account whose reports are wanted, both on itself and on its records.
     pub did: Option<types::Did>,
     pub subject_type: Option<ParamsSubjectType>,
+    /// Only reports on records of these collections; has no effect when `subjectType` is `account`.
+    ///
     /// At most 20 elements.
     pub collections: Option<Vec<types::Nsid>>,
     pub reported_after: Option<types::Datetime>,
@@ -61,7 +66,7 @@ pub struct Params {
     ///
     /// Defaults to `false`.
     pub is_muted: Option<bool>,
-    /// Only reports that this moderator is assigned to.
+    /// Only reports that this moderator is permanently assigned to.
     pub assigned_to: Option<types::Did>,
     /// Defaults to `createdAt`.
     pub sort_field: Option<ParamsSortField>,

@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Moves an open report to another queue; moderators only.
+/// Moves an open report to another queue or out of any, and records a queueActivity on it; moderators only.
 ///
 /// `tools.ozone.report.reassignQueue`
 ///
@@ -47,8 +47,9 @@ impl Params {
 #[non_exhaustive]
 pub struct Input {
     pub report_id: i64,
+    /// Queue to move the report to; -1 for none.
     pub queue_id: i64,
-    /// Note that is kept with the move.
+    /// Note for moderators only, kept as `internalNote` of the activity.
     pub comment: Option<String>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -106,14 +107,24 @@ impl Output {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
+    /// There is no report with this number.
+    ///
     /// `ReportNotFound`
     ReportNotFound,
+    /// Closed reports cannot be moved.
+    ///
     /// `ReportClosed`
     ReportClosed,
+    /// The report is in that queue already.
+    ///
     /// `AlreadyInTargetQueue`
     AlreadyInTargetQueue,
+    /// There is no such queue, or it was deleted.
+    ///
     /// `QueueNotFound`
     QueueNotFound,
+    /// The queue is switched off and takes in no reports.
+    ///
     /// `QueueDisabled`
     QueueDisabled,
 }

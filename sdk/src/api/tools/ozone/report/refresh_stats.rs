@@ -5,7 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
-/// Computes the daily report figures of a range of days afresh; moderators only.
+/// Computes the daily report figures of a range of days afresh, after a failure or a correction of data;
+/// moderators only.
 ///
 /// `tools.ozone.report.refreshStats`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,10 +43,11 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
-    /// First day of the range.
+    /// First day of the range, included (YYYY-MM-DD).
     pub start_date: String,
-    /// Last day of the range.
+    /// Last day of the range, included (YYYY-MM-DD).
     pub end_date: String,
+    /// Only the figures of these queues; all figures when left out.
     pub queue_ids: Option<Vec<i64>>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,

@@ -73,6 +73,8 @@ pub type Output = api::tools::ozone::report::defs::AssignmentView;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
+    /// There is no report with this number.
+    ///
     /// `InvalidAssignment`
     InvalidAssignment,
 }

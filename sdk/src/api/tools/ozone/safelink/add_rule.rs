@@ -45,12 +45,13 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
+    /// The address or domain that the rule covers.
     pub url: String,
     pub pattern: api::tools::ozone::safelink::defs::PatternType,
     pub action: api::tools::ozone::safelink::defs::ActionType,
     pub reason: api::tools::ozone::safelink::defs::ReasonType,
     pub comment: Option<String>,
-    /// Account recorded as the author, when it is not the caller.
+    /// Account recorded as the author; counts only in calls made with the admin token.
     pub created_by: Option<types::Did>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -102,8 +103,12 @@ pub type Output = api::tools::ozone::safelink::defs::Event;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
+    /// The address is not valid.
+    ///
     /// `InvalidUrl`
     InvalidUrl,
+    /// There already is a rule for this address or domain.
+    ///
     /// `RuleAlreadyExists`
     RuleAlreadyExists,
 }

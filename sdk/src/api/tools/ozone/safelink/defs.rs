@@ -12,6 +12,7 @@ use crate::types;
 pub struct Event {
     pub id: i64,
     pub event_type: EventType,
+    /// The address or domain that the rule covers.
     pub url: String,
     pub pattern: PatternType,
     pub action: ActionType,

@@ -117,6 +117,7 @@ crate::__v1::open_string! { InputSortDirection { Asc = "asc", Desc = "desc" } }
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
+    /// Where to go on; missing when there are no more results.
     pub cursor: Option<String>,
     pub events: Vec<api::tools::ozone::safelink::defs::Event>,
     /// Fields that the lexicon does not define.

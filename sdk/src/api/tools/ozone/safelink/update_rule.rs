@@ -45,11 +45,14 @@ impl Params {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Input {
+    /// The address or domain that the rule covers.
     pub url: String,
     pub pattern: api::tools::ozone::safelink::defs::PatternType,
     pub action: api::tools::ozone::safelink::defs::ActionType,
     pub reason: api::tools::ozone::safelink::defs::ReasonType,
+    /// Why the rule is changed.
     pub comment: Option<String>,
+    /// Account recorded as the author; counts only in calls made with the admin token.
     pub created_by: Option<types::Did>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -101,6 +104,8 @@ pub type Output = api::tools::ozone::safelink::defs::Event;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
+    /// No rule is in force for this address or domain.
+    ///
     /// `RuleNotFound`
     RuleNotFound,
 }

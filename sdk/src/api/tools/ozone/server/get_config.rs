@@ -154,7 +154,7 @@ pub enum ViewerConfigRole {
     ///
     /// `tools.ozone.team.defs#roleTriage`
     RoleTriage,
-    /// Rights to issue and revoke verifications.
+    /// Rights to issue and revoke verifications, and no others.
     ///
     /// `tools.ozone.team.defs#roleVerifier`
     RoleVerifier,

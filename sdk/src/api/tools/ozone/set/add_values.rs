@@ -5,7 +5,7 @@
 use crate::types;
 use crate::xrpc;
 
-/// Adds values to a named set; values it already has are left alone; moderators only.
+/// Adds values to a named set, which must exist; values it already has are left alone; moderators only.
 ///
 /// `tools.ozone.set.addValues`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

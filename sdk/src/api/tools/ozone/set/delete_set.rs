@@ -5,7 +5,7 @@
 use crate::types;
 use crate::xrpc;
 
-/// Deletes a named set with all its values; moderators only.
+/// Deletes a named set, which must exist, with all its values; moderators only.
 ///
 /// `tools.ozone.set.deleteSet`
 ///
@@ -88,6 +88,8 @@ impl Output {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
+    /// There is no set with this name.
+    ///
     /// `SetNotFound`
     SetNotFound,
 }

@@ -80,6 +80,8 @@ pub struct Output {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
+    /// There is no set with this name.
+    ///
     /// `SetNotFound`
     SetNotFound,
 }

@@ -109,6 +109,8 @@ impl Output {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
+    /// There is no set with this name.
+    ///
     /// `SetNotFound`
     SetNotFound,
 }

@@ -28,7 +28,7 @@ impl<'c> ToolsOzoneSet<'c> {
         Self(xrpc::Caller::new(transport))
     }
 
-    /// Adds values to a named set; values it already has are left alone; moderators only.
+    /// Adds values to a named set, which must exist; values it already has are left alone; moderators only.
     ///
     /// `tools.ozone.set.addValues`
     ///
@@ -40,7 +40,7 @@ impl<'c> ToolsOzoneSet<'c> {
         xrpc::Call::new(self.0, add_values::Params::new(), input)
     }
 
-    /// Deletes a named set with all its values; moderators only.
+    /// Deletes a named set, which must exist, with all its values; moderators only.
     ///
     /// `tools.ozone.set.deleteSet`
     ///

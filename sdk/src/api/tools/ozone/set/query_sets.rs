@@ -51,6 +51,8 @@ pub struct Params {
     pub name_prefix: Option<String>,
     /// Defaults to `name`.
     pub sort_by: Option<ParamsSortBy>,
+    /// Direction of the order, which is by name unless `sortBy` says otherwise.
+    ///
     /// Defaults to `asc`.
     pub sort_direction: Option<ParamsSortDirection>,
 }

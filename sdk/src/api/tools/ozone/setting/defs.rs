@@ -87,7 +87,7 @@ pub enum OptionDefManagerRole {
     ///
     /// `tools.ozone.team.defs#roleAdmin`
     RoleAdmin,
-    /// Rights to issue and revoke verifications.
+    /// Rights to issue and revoke verifications, and no others.
     ///
     /// `tools.ozone.team.defs#roleVerifier`
     RoleVerifier,

@@ -52,6 +52,8 @@ pub struct Params {
     pub scope: Option<ParamsScope>,
     /// Only settings whose keys begin with this text.
     pub prefix: Option<String>,
+    /// Only settings with these keys; has no effect when `prefix` is given.
+    ///
     /// At most 100 elements.
     pub keys: Option<Vec<types::Nsid>>,
 }

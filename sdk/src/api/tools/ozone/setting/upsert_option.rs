@@ -116,7 +116,7 @@ pub enum InputManagerRole {
     ///
     /// `tools.ozone.team.defs#roleTriage`
     RoleTriage,
-    /// Rights to issue and revoke verifications.
+    /// Rights to issue and revoke verifications, and no others.
     ///
     /// `tools.ozone.team.defs#roleVerifier`
     RoleVerifier,

@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Returns the threat signatures that all of the given accounts have in common; moderators only.
+/// Returns the threat signatures that all of the given accounts, two or more, have in common; moderators only.
 ///
 /// `tools.ozone.signature.findCorrelation`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -25,7 +25,7 @@ impl<'c> ToolsOzoneSignature<'c> {
         Self(xrpc::Caller::new(transport))
     }
 
-    /// Returns the threat signatures that all of the given accounts have in common; moderators only.
+    /// Returns the threat signatures that all of the given accounts, two or more, have in common; moderators only.
     ///
     /// `tools.ozone.signature.findCorrelation`
     ///

@@ -81,7 +81,7 @@ pub enum InputRole {
     ///
     /// `tools.ozone.team.defs#roleModerator`
     RoleModerator,
-    /// Rights to issue and revoke verifications.
+    /// Rights to issue and revoke verifications, and no others.
     ///
     /// `tools.ozone.team.defs#roleVerifier`
     RoleVerifier,
@@ -109,6 +109,8 @@ pub type Output = api::tools::ozone::team::defs::Member;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
+    /// The account is in the team already.
+    ///
     /// `MemberAlreadyExists`
     MemberAlreadyExists,
 }

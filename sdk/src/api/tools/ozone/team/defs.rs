@@ -67,7 +67,7 @@ pub enum MemberRole {
     ///
     /// `tools.ozone.team.defs#roleTriage`
     RoleTriage,
-    /// Rights to issue and revoke verifications.
+    /// Rights to issue and revoke verifications, and no others.
     ///
     /// `tools.ozone.team.defs#roleVerifier`
     RoleVerifier,
@@ -99,7 +99,7 @@ pub const ROLE_MODERATOR: &str = "tools.ozone.team.defs#roleModerator";
 /// `tools.ozone.team.defs#roleTriage`
 pub const ROLE_TRIAGE: &str = "tools.ozone.team.defs#roleTriage";
 
-/// Rights to issue and revoke verifications.
+/// Rights to issue and revoke verifications, and no others.
 ///
 /// `tools.ozone.team.defs#roleVerifier`
 pub const ROLE_VERIFIER: &str = "tools.ozone.team.defs#roleVerifier";

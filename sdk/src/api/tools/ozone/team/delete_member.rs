@@ -76,8 +76,12 @@ pub struct Output {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
+    /// The account is not in the team.
+    ///
     /// `MemberNotFound`
     MemberNotFound,
+    /// Members cannot remove themselves.
+    ///
     /// `CannotDeleteSelf`
     CannotDeleteSelf,
 }

@@ -15,11 +15,12 @@ pub struct VerificationView {
     /// Address of the verification record.
     pub uri: types::AtUri,
     pub subject: types::Did,
-    /// Handle that the account had when it was verified.
+    /// Handle that the account had when it was verified; the verification holds only while it has the same.
     pub handle: types::Handle,
-    /// Display name that the account had when it was verified.
+    /// Display name that the account had when it was verified; the verification holds only while it has the same.
     pub display_name: String,
     pub created_at: types::Datetime,
+    /// Why the verification was revoked; with a reason here it no longer holds.
     pub revoke_reason: Option<String>,
     pub revoked_at: Option<types::Datetime>,
     pub revoked_by: Option<types::Did>,

@@ -6,7 +6,7 @@ use crate::api;
 use crate::types;
 use crate::xrpc;
 
-/// Issues verifications for several accounts in the name of the service; needs verifier or admin rights.
+/// Issues verifications for up to 100 accounts in the name of the service; needs verifier or admin rights.
 ///
 /// `tools.ozone.verification.grantVerifications`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,6 +114,7 @@ pub struct VerificationInput {
     pub handle: types::Handle,
     /// Display name that is to be vouched for; the verification lapses when it changes.
     pub display_name: String,
+    /// Time in the verification record; now when left out.
     pub created_at: Option<types::Datetime>,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -148,6 +149,8 @@ impl VerificationInput {
 
 crate::__v1::setters! { VerificationInput { created_at = created_at: plain types::Datetime } }
 
+/// An account that could not be verified, and why.
+///
 /// `tools.ozone.verification.grantVerifications#grantError`
 #[derive(Clone)]
 #[non_exhaustive]

@@ -56,9 +56,11 @@ pub struct Params {
     pub issuers: Option<Vec<types::Did>>,
     /// At most 100 elements.
     pub subjects: Option<Vec<types::Did>>,
+    /// Order by time of creation.
+    ///
     /// Defaults to `desc`.
     pub sort_direction: Option<ParamsSortDirection>,
-    /// When true, only revoked ones; when false, only valid ones.
+    /// When true, only revoked ones; when false, only the others; both when left out.
     pub is_revoked: Option<bool>,
 }
 

@@ -25,7 +25,7 @@ impl<'c> ToolsOzoneVerification<'c> {
         Self(xrpc::Caller::new(transport))
     }
 
-    /// Issues verifications for several accounts in the name of the service; needs verifier or admin rights.
+    /// Issues verifications for up to 100 accounts in the name of the service; needs verifier or admin rights.
     ///
     /// `tools.ozone.verification.grantVerifications`
     ///
@@ -49,7 +49,8 @@ impl<'c> ToolsOzoneVerification<'c> {
         xrpc::Call::new(self.0, list_verifications::Params::new(), ())
     }
 
-    /// Revokes verifications by record address, in the name of the service; needs verifier or admin rights.
+    /// Revokes up to 100 verifications by record address, in the name of the service; needs verifier or admin
+    /// rights.
     ///
     /// `tools.ozone.verification.revokeVerifications`
     ///

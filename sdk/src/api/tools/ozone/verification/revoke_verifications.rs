@@ -5,7 +5,8 @@
 use crate::types;
 use crate::xrpc;
 
-/// Revokes verifications by record address, in the name of the service; needs verifier or admin rights.
+/// Revokes up to 100 verifications by record address, in the name of the service; needs verifier or admin
+/// rights.
 ///
 /// `tools.ozone.verification.revokeVerifications`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +47,8 @@ pub struct Input {
     ///
     /// At most 100 elements.
     pub uris: Vec<types::AtUri>,
+    /// Why the verifications are revoked.
+    ///
     /// At most 1000 bytes.
     pub revoke_reason: Option<String>,
     /// Fields that the lexicon does not define.
@@ -76,6 +79,7 @@ crate::__v1::setters! { Input { revoke_reason = revoke_reason: into String } }
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
+    /// Addresses of the verifications that were revoked.
     pub revoked_verifications: Vec<types::AtUri>,
     /// Verifications that could not be revoked, each with its error.
     pub failed_revocations: Vec<RevokeError>,
@@ -112,6 +116,8 @@ pub enum Error {}
 
 crate::__v1::errors! { Error {} }
 
+/// A verification that could not be revoked, and why.
+///
 /// `tools.ozone.verification.revokeVerifications#revokeError`
 #[derive(Clone)]
 #[non_exhaustive]

@@ -1,5 +1,8 @@
 #![allow(clippy::unwrap_used)]
 
+mod extra;
+mod upstream;
+
 use std::fs;
 use std::path::Path;
 
@@ -100,10 +103,10 @@ fn l9_a_package_becomes_canonical_files() {
     let thing = fs::read_to_string(lexicons.join("com/example/thing.json")).unwrap();
     assert!(thing.contains("\"#main\",\n") && thing.contains("\"com.example.list#record\"\n"));
 
-    let manifest = Manifest::load(&lexicons.join("manifest.json")).unwrap();
-    assert_eq!(manifest.origin.package.as_deref(), Some("@example/api"));
-    assert_eq!(manifest.origin.version.as_deref(), Some("1.2.3"));
-    assert_eq!(manifest.documents["com.example.list"], sha256(list.as_bytes()));
+    let manifest = Manifest::load(&lexicons.join("manifest.json")).unwrap().unwrap();
+    assert_eq!(manifest.package.name.as_deref(), Some("@example/api"));
+    assert_eq!(manifest.package.version.as_deref(), Some("1.2.3"));
+    assert_eq!(manifest.documents["com.example.list"].sha256, sha256(list.as_bytes()));
     assert_eq!(fs::read_to_string(lexicons.join("manifest.json")).unwrap(), manifest.to_text());
 }
 
