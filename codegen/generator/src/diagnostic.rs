@@ -118,6 +118,14 @@ pub enum Problem {
         /// What was probably meant.
         suggestion: Option<String>,
     },
+    /// Two fields that exclude each other.
+    #[error("expected either `{one}` or `{other}`, found both")]
+    Exclusive {
+        /// The one.
+        one: &'static str,
+        /// The other one.
+        other: &'static str,
+    },
     /// A field is missing.
     #[error("expected the field `{field}` in {owner}, found none")]
     MissingField {

@@ -2,6 +2,8 @@
 //!
 //! Data flows one way: JSON text → [`document`] (parsed and checked) → [`catalog`] (refs resolved across documents) →
 //! [`model`] (names and types chosen) → [`emit`] (Rust text) → [`output`] (files).
+//!
+//! Beside that way, [`lint`] tells what is wrong or unwise in documents, and [`evolution`] what a change of them breaks.
 
 pub mod bundle;
 pub mod catalog;
@@ -9,9 +11,11 @@ pub mod config;
 pub mod diagnostic;
 pub mod document;
 pub mod emit;
+pub mod evolution;
 pub mod folder;
 pub mod generator;
 pub mod json;
+pub mod lint;
 pub mod model;
 pub mod output;
 pub mod pattern;

@@ -72,6 +72,17 @@ impl Type {
             Self::Unknown => "unknown",
         }
     }
+
+    /// The refs in it, at any depth, without following them.
+    pub fn references(&self) -> Vec<&Reference> {
+        match self {
+            Self::Ref(reference) => vec![reference],
+            Self::Union(union) => union.refs.iter().collect(),
+            Self::Array(array) => array.items.ty.references(),
+            Self::Object(object) => object.references(),
+            _ => Vec::new(),
+        }
+    }
 }
 
 /// `boolean`
@@ -236,6 +247,11 @@ impl Object {
     /// Whether the property may be null.
     pub fn is_nullable(&self, name: &str) -> bool {
         self.nullable.iter().any(|it| it == name)
+    }
+
+    /// The refs in it, at any depth, without following them.
+    pub fn references(&self) -> Vec<&Reference> {
+        self.properties.values().flat_map(|schema| schema.ty.references()).collect()
     }
 }
 

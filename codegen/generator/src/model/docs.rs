@@ -44,7 +44,7 @@ impl Docs {
 }
 
 /// What a description says behind "Deprecated:", in any case and with any of the usual signs.
-fn deprecation(description: &str) -> Option<&str> {
+pub(crate) fn deprecation(description: &str) -> Option<&str> {
     const WORD: &str = "deprecated";
     let description = description.trim();
     let (word, rest) = description.split_at_checked(WORD.len())?;

@@ -153,7 +153,7 @@ fn pages(
 
 /// The array that the pages are made of: the only required one, or else the only one. Optional ones may come with any
 /// version of the lexicon, and do not turn a listing into none.
-fn listed(object: &Object) -> Option<(&str, &Array)> {
+pub(crate) fn listed(object: &Object) -> Option<(&str, &Array)> {
     let arrays = |required: bool| {
         let of_kind = object.properties.iter().filter(move |(key, _)| object.is_required(key) == required);
         let arrays = of_kind.filter_map(|(key, schema)| match &schema.ty {

@@ -17,10 +17,13 @@ mod spelling;
 
 use std::collections::BTreeMap;
 
+pub(crate) use docs::deprecation;
 pub use docs::{Docs, sentence};
 pub use lower::lower;
+pub(crate) use method::listed;
 pub use names::{AllNames, Names};
 pub use places::field_places;
+pub(crate) use plain::{names_values, plain};
 pub use spelling::is_keyword;
 
 use crate::document::Permission;

@@ -4,7 +4,7 @@ use super::RustType;
 use crate::document::{Format, Text, Type};
 
 /// The Rust type of what needs no item of its own.
-pub(super) fn plain(ty: &Type) -> Option<RustType> {
+pub(crate) fn plain(ty: &Type) -> Option<RustType> {
     Some(match ty {
         Type::Boolean(_) => RustType::Bool,
         Type::Integer(_) => RustType::Integer,
@@ -26,7 +26,7 @@ pub(super) fn plain(ty: &Type) -> Option<RustType> {
 }
 
 /// Whether a string becomes an enum: it names values, and no format has a say.
-pub(super) fn names_values(text: &Text) -> bool {
+pub(crate) fn names_values(text: &Text) -> bool {
     text.format.is_none() && !(text.known_values.is_empty() && text.allowed.is_empty())
 }
 

@@ -4,6 +4,7 @@
 
 mod bindings;
 mod changes;
+mod classification;
 mod package;
 
 use changes::{CHANGES, Change, Outcome};

@@ -8,7 +8,7 @@ use crate::document::{Boolean, Format, Integer, Text};
 /// `default` and `const` exclude each other (L3). Where there are both, the default is passed over.
 fn check_default_or_const<T>(reader: &mut Reader<'_>, fields: &Fields<'_>, default: &mut Option<T>) {
     if fields.has("default") && fields.has("const") {
-        let problem = Problem::unexpected("either `default` or `const`", "both");
+        let problem = Problem::Exclusive { one: "default", other: "const" };
         reader.error_at(fields.key_position("const"), &fields.node().path, problem);
         *default = None;
     }

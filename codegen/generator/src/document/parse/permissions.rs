@@ -82,7 +82,7 @@ fn rpc(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Permission {
     let inherit_aud = reader.flag(fields, "inheritAud").unwrap_or(false);
     match (&aud, inherit_aud) {
         (Some(_), true) => {
-            let problem = Problem::unexpected("either `aud` or `inheritAud`", "both");
+            let problem = Problem::Exclusive { one: "aud", other: "inheritAud" };
             reader.error_at(fields.key_position("aud"), &fields.node().path, problem);
         }
         (None, false) => reader.warn(&fields.node(), Problem::NoAudience),
