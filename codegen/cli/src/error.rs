@@ -53,6 +53,14 @@ pub enum CliError {
     /// The network cannot be used.
     #[error("{}", crate::sources::chain(.0))]
     Network(#[from] IdentityError),
+    /// Documents cannot be published.
+    #[error("{0}")]
+    Publish(String),
+    /// There is no place for sessions.
+    #[error(
+        "the folder for settings is not known (HOME or APPDATA is not set); say where the session is kept with --sessions"
+    )]
+    NoConfigFolder,
     /// The asynchronous runtime cannot be started.
     #[error("cannot start: {0}")]
     Runtime(std::io::Error),

@@ -78,7 +78,7 @@ fn declare_module(root: &Path, build_script: bool) -> Result<Vec<String>, CliErr
     // Behind the comments and attributes that are about the crate, which must stand first.
     let is_about_crate =
         |line: &&str| line.starts_with("//!") || line.starts_with("#!") || line.trim().is_empty();
-    let head: usize = text.split_inclusive('\n').take_while(|line| is_about_crate(&line)).map(str::len).sum();
+    let head: usize = text.split_inclusive('\n').take_while(|line| is_about_crate(line)).map(str::len).sum();
     let (head, rest) = text.split_at(head);
     fs::write(&file, format!("{head}{module}\n{rest}")).map_err(|source| CliError::File {
         action: "write",

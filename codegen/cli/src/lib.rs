@@ -3,6 +3,7 @@
 //! Each command is a module; what they do beyond talking to people is in `atproto_sdk_codegen` and `atproto_sdk`.
 
 mod add;
+mod changes;
 mod document;
 mod error;
 mod generate;
@@ -10,6 +11,7 @@ mod init;
 mod install;
 mod lock;
 mod project;
+mod publish;
 mod requests;
 mod sources;
 mod sync;
@@ -57,6 +59,11 @@ enum Command {
     Install(install::Arguments),
     /// Fetches the newest versions, shows what has changed, and asks before it takes them
     Update(update::Arguments),
+    /// Writes documents of your own into your account's repository, after checking them
+    ///
+    /// The documents must have no errors, DNS must name the account as their publisher, and changes must not break what is
+    /// there. Signs in through the browser, or with the app password in the environment variable ATPROTO_APP_PASSWORD.
+    Publish(publish::Arguments),
 }
 
 /// Where a command writes to.
@@ -103,6 +110,9 @@ impl Cli {
             }
             Command::Update(arguments) => {
                 self.project().and_then(|it| update::run(&it, arguments, &mut streams))
+            }
+            Command::Publish(arguments) => {
+                self.project().and_then(|it| publish::run(&it, arguments, &mut streams))
             }
         };
         result.unwrap_or_else(|error| {

@@ -81,6 +81,19 @@ impl Project {
         self.externals.iter().any(|external| external.document(nsid.as_str()).is_some())
     }
 
+    /// The documents that other crates have bindings of.
+    pub(crate) fn bindings(&self) -> impl Iterator<Item = &str> {
+        self.externals.iter().flat_map(|external| {
+            let ids = external.catalog.documents().map(|it| it.id.as_str());
+            ids.filter(|id| external.document(id).is_some())
+        })
+    }
+
+    /// The folder of documents.
+    pub(crate) fn lexicons(&self) -> PathBuf {
+        self.generator.lexicons()
+    }
+
     /// The file of a document.
     pub(crate) fn file(&self, nsid: &Nsid) -> PathBuf {
         self.generator.lexicons().join(path_of(nsid.as_str()))

@@ -7,6 +7,7 @@ use atproto_sdk_codegen::pattern::Pattern;
 
 use crate::{
     CliError, Streams,
+    changes::{Changes, Version},
     project::Project,
     sources::NetworkArguments,
     sync::{Refresh, Sync, Synced},
@@ -45,7 +46,7 @@ pub(crate) fn run(
     let synced = crate::block_on(sync.run(streams))??;
     let code = synced.report(streams);
     let (changes, edited) = synced.changes(project);
-    let differences = Differences::new(project, &synced, &changes.removed);
+    let differences = Differences::new(project, &synced, &changes.removed)?;
     if differences.is_empty() {
         // Files that were edited or are missing have been fetched all the same.
         let written = changes.documents.iter().filter(|(nsid, text)| !has_text(project, nsid, text)).count();
@@ -84,34 +85,43 @@ fn ask(streams: &mut Streams<'_>) -> bool {
 
 /// What differs from the lock.
 struct Differences {
-    changed: Vec<String>,
-    added: Vec<Nsid>,
+    /// The changes of documents that stay and come, if there are any.
+    changes: Option<Changes>,
     removed: Vec<Nsid>,
 }
 
 impl Differences {
-    fn new(project: &Project, synced: &Synced, removed: &[Nsid]) -> Self {
-        let (mut changed, mut added) = (Vec::new(), Vec::new());
-        for (nsid, held) in &synced.held {
-            match project.lock.get(nsid) {
-                None => added.push(nsid.clone()),
-                Some(locked) if locked.cid != held.locked.cid => {
-                    changed.push(format!("{nsid} ({} -> {})", locked.cid, held.locked.cid));
-                }
-                Some(_) => {}
+    fn new(project: &Project, synced: &Synced, removed: &[Nsid]) -> Result<Self, CliError> {
+        let differs = synced
+            .held
+            .iter()
+            .any(|(nsid, held)| project.lock.get(nsid).is_none_or(|locked| locked.cid != held.locked.cid));
+        let (mut old, mut new) = (Version::new(), Version::new());
+        for own in project.own_documents()? {
+            // They have not changed, and what they use counts.
+            if let Ok(document) = own.document {
+                old.insert(document.nsid.clone(), document.text.clone());
+                new.insert(document.nsid, document.text);
             }
         }
-        Self { changed, added, removed: removed.to_vec() }
+        for (nsid, held) in &synced.held {
+            new.insert(nsid.clone(), held.document.text.clone());
+            if project.lock.contains_key(nsid)
+                && let Some(Ok(document)) = project.read(nsid)
+            {
+                old.insert(nsid.clone(), document.text);
+            }
+        }
+        let changes = differs.then(|| Changes::between(&old, &new));
+        Ok(Self { changes, removed: removed.to_vec() })
     }
 
     fn is_empty(&self) -> bool {
-        self.changed.is_empty() && self.added.is_empty() && self.removed.is_empty()
+        self.changes.is_none() && self.removed.is_empty()
     }
 
     fn lines(&self) -> Vec<String> {
-        let changed = self.changed.iter().map(|it| format!("changed: {it}"));
-        let added = self.added.iter().map(|nsid| format!("new: {nsid}"));
         let removed = self.removed.iter().map(|nsid| format!("no longer needed: {nsid}"));
-        changed.chain(added).chain(removed).collect()
+        removed.chain(self.changes.iter().flat_map(Changes::lines)).collect()
     }
 }

@@ -16,21 +16,22 @@ use toml_edit::DocumentMut;
 use super::{COLLECTION, DNS_NAME, World, document};
 
 /// A crate with a `lexicons.toml`.
-struct Project {
+pub(crate) struct Project {
     folder: TempDir,
-    network: Vec<String>,
+    /// The arguments for its network.
+    pub(crate) network: Vec<String>,
 }
 
 /// What a command did.
 #[derive(Debug)]
-struct Ran {
-    code: u8,
-    out: String,
-    err: String,
+pub(crate) struct Ran {
+    pub(crate) code: u8,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Project {
-    fn new(world: &World, config: &str) -> Self {
+    pub(crate) fn new(world: &World, config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("lexicons.toml"), config).unwrap();
         let network =
@@ -41,7 +42,7 @@ impl Project {
     }
 
     /// Runs a command that uses the network.
-    async fn run(&self, arguments: &[&str]) -> Ran {
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Ran {
         let network: Vec<&str> = self.network.iter().map(String::as_str).collect();
         run(self.path(""), &[arguments, &network].concat()).await
     }
@@ -56,11 +57,11 @@ impl Project {
         .await
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn file(&self, nsid: &str) -> PathBuf {
+    pub(crate) fn file(&self, nsid: &str) -> PathBuf {
         self.path(&format!("lexicons/{}.json", nsid.replace('.', "/")))
     }
 
@@ -365,9 +366,9 @@ async fn update_shows_what_has_changed_and_takes_it_with_consent() {
     let ran = project.run(&["update"]).await;
     assert_eq!(ran.code, 1, "nobody can be asked: {ran:?}");
     for part in [
-        "changed: com.example.shop.defs (",
-        "changed: com.example.shop.item (",
-        "new: com.example.shop.extra",
+        "com.example.shop.defs defs.main",
+        "com.example.shop.item defs.main.properties.field1",
+        "+ com.example.shop.extra",
         "no longer needed: org.example.currency",
         "no longer needed: org.example.money",
     ] {
@@ -380,7 +381,7 @@ async fn update_shows_what_has_changed_and_takes_it_with_consent() {
     let ran = project.run(&["update", "--yes", "com.example.shop.defs"]).await;
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(
-        ran.out.contains("changed: com.example.shop.defs") && !ran.out.contains("shop.item"),
+        ran.out.contains("com.example.shop.defs defs.main") && !ran.out.contains("shop.item"),
         "{}",
         ran.out
     );

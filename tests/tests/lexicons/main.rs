@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod dependencies;
+mod publishing;
 mod resolution;
 
 use atproto_sdk::{
