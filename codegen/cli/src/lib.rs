@@ -77,19 +77,22 @@ pub(crate) struct Streams<'s> {
 impl Streams<'_> {
     /// A closed pipe is no reason to fail: whoever closed it has read enough.
     pub(crate) fn out<T: Display>(&mut self, lines: impl IntoIterator<Item = T>) {
-        let _ = lines
-            .into_iter()
-            .try_for_each(|line| writeln!(self.out, "{line}"))
-            .and_then(|()| self.out.flush());
+        print(self.out, lines);
     }
 
     /// The same for what is not a result.
     pub(crate) fn err<T: Display>(&mut self, lines: impl IntoIterator<Item = T>) {
-        let _ = lines
-            .into_iter()
-            .try_for_each(|line| writeln!(self.err, "{line}"))
-            .and_then(|()| self.err.flush());
+        print(self.err, lines);
     }
+}
+
+/// Writes lines. What servers and documents say must not steer the terminal.
+fn print<T: Display>(to: &mut dyn Write, lines: impl IntoIterator<Item = T>) {
+    let steers = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    let _ = lines
+        .into_iter()
+        .try_for_each(|line| writeln!(to, "{}", line.to_string().replace(steers, "\u{fffd}")))
+        .and_then(|()| to.flush());
 }
 
 impl Cli {
@@ -143,4 +146,18 @@ fn network(arguments: &NetworkArguments) -> Result<Network, CliError> {
 fn block_on<T>(work: impl Future<Output = T>) -> Result<T, CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     Ok(runtime.map_err(CliError::Runtime)?.block_on(work))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn what_others_say_does_not_steer_the_terminal() {
+        let mut out = Vec::new();
+        print(&mut out, ["a\tb\x1b[2J\rc\u{9b}d"]);
+        assert_eq!(String::from_utf8(out).unwrap(), "a\tb\u{fffd}[2J\u{fffd}c\u{fffd}d\n");
+    }
 }

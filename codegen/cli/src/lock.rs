@@ -72,7 +72,10 @@ fn entry(table: &Table) -> Result<(Nsid, Locked), String> {
     let locked = Locked {
         source: text("source").ok_or_else(|| missing("source"))?.to_owned(),
         did,
-        cid: text("cid").and_then(|it| Cid::new(it).ok()).ok_or_else(|| missing("cid"))?,
+        cid: text("cid")
+            .and_then(|it| Cid::new(it).ok())
+            .filter(Cid::is_blessed)
+            .ok_or_else(|| missing("cid"))?,
         fetched: *table.get("fetched").and_then(Item::as_datetime).ok_or_else(|| missing("fetched"))?,
         requested: table.get("requested").and_then(Item::as_bool).ok_or_else(|| missing("requested"))?,
     };

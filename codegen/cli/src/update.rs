@@ -121,7 +121,7 @@ impl Differences {
     }
 
     fn lines(&self) -> Vec<String> {
-        let removed = self.removed.iter().map(|nsid| format!("no longer needed: {nsid}"));
+        let removed = self.removed.iter().map(|nsid| format!("no longer needed or published: {nsid}"));
         removed.chain(self.changes.iter().flat_map(Changes::lines)).collect()
     }
 }

@@ -369,8 +369,8 @@ async fn update_shows_what_has_changed_and_takes_it_with_consent() {
         "com.example.shop.defs defs.main",
         "com.example.shop.item defs.main.properties.field1",
         "+ com.example.shop.extra",
-        "no longer needed: org.example.currency",
-        "no longer needed: org.example.money",
+        "no longer needed or published: org.example.currency",
+        "no longer needed or published: org.example.money",
     ] {
         assert!(ran.out.contains(part), "{part}\n{}", ran.out);
     }
