@@ -94,7 +94,7 @@ pub(crate) fn run(
     let requested = requested.count();
     let dependencies = changes.documents.len() - requested;
     project.apply(changes)?;
-    crate::install::tell_edited(&edited, project, streams);
+    synced.tell_edited(&edited, project, streams);
     let code = synced.report(streams);
     streams.out([format!(
         "added {}, and {} that they refer to{}",

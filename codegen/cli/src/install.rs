@@ -1,7 +1,5 @@
 //! `install`: the folder and the lock in agreement with `lexicons.toml`.
 
-use atproto_sdk::types::Nsid;
-
 use crate::{
     CliError, Streams,
     add::counted,
@@ -34,21 +32,10 @@ pub(crate) fn run(
     let (changes, edited) = synced.changes(project);
     let (written, removed, all) = (changes.documents.len(), changes.removed.len(), synced.held.len());
     project.apply(changes)?;
-    tell_edited(&edited, project, streams);
+    synced.tell_edited(&edited, project, streams);
     let code = synced.report(streams);
     streams.out([format!("{}: {written} written, {removed} removed", counted(all))]);
     Ok(code)
-}
-
-/// Tells which files stay although nobody asks for them.
-pub(crate) fn tell_edited(edited: &[Nsid], project: &Project, streams: &mut Streams<'_>) {
-    streams.err(edited.iter().map(|nsid| {
-        let file = project.file(nsid);
-        format!(
-            "warning: {} is no longer asked for and was edited; it stays, as a document of your own",
-            file.display()
-        )
-    }));
 }
 
 /// Compares `lexicons.toml`, the lock and the files.

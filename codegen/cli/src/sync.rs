@@ -62,6 +62,8 @@ pub(crate) struct Synced {
     pub(crate) held: BTreeMap<Nsid, Held>,
     /// What went wrong, in lines for people.
     pub(crate) failures: Vec<String>,
+    /// Fetched documents whose files somebody has edited.
+    pub(crate) edited: Vec<Nsid>,
 }
 
 /// Brings the documents in agreement with requests.
@@ -148,44 +150,53 @@ impl<'p> Sync<'p> {
         let mut to_list = Vec::new();
         for (pattern, source) in &requests {
             if pattern.group().is_none() {
-                // Every pattern has been checked.
-                let Ok(nsid) = Nsid::new(pattern.as_str()) else { continue };
-                if self.project.has_bindings(&nsid) {
-                    let problem = format!(
-                        "{nsid}: a crate that this one depends on has bindings of it; to generate your own, name it in \
-                         `except` under [crates.atproto-sdk] in lexicons.toml"
-                    );
-                    self.result.failures.push(problem);
-                } else {
-                    wanted.insert(nsid, source.clone());
-                }
+                wanted.extend(self.single(pattern).map(|nsid| (nsid, source.clone())));
                 continue;
             }
-            let locked = self.project.lock.iter().filter(|(nsid, locked)| {
-                let is_owned = owner(&requests, nsid).is_some_and(|(it, _)| it == pattern);
-                is_owned && locked.requested && locked.source == sources::key(source)
-            });
-            let locked: Vec<Nsid> = locked.map(|(nsid, _)| nsid.clone()).collect();
+            let locked = self.locked(pattern, source);
             if locked.is_empty() || self.refresh.includes_group(pattern) {
-                to_list.push((pattern.clone(), source.clone(), locked));
+                to_list.push((pattern, source, locked));
             } else {
                 wanted.extend(locked.into_iter().map(|nsid| (nsid, source.clone())));
             }
         }
-        let groups = to_list.iter().filter(|(_, source, _)| *source == Source::Network);
+        let groups = to_list.iter().filter(|(_, source, _)| **source == Source::Network);
         let groups: Vec<LexiconGroup> = groups.filter_map(|(pattern, ..)| requests::group(pattern)).collect();
         let problems = self.network.look_up(groups).await;
         self.result.failures.extend(problems.into_iter().map(|(_, problem)| problem));
         for (pattern, source, locked) in to_list {
-            let listed = self.list(&pattern, &source).await;
-            let nsids = listed.unwrap_or(locked);
-            let owned = nsids.into_iter().filter(|nsid| {
-                owner(&requests, nsid).is_some_and(|(it, _)| *it == pattern)
+            let listed = self.list(pattern, source).await.unwrap_or(locked);
+            let owned = listed.into_iter().filter(|nsid| {
+                owner(&requests, nsid).is_some_and(|(it, _)| it == pattern)
                     && !self.project.has_bindings(nsid)
             });
             wanted.extend(owned.map(|nsid| (nsid, source.clone())));
         }
         wanted
+    }
+
+    /// The document of a request that is not a group; `None` if another crate has it, which has been reported.
+    fn single(&mut self, pattern: &Pattern) -> Option<Nsid> {
+        // Every pattern has been checked.
+        let nsid = Nsid::new(pattern.as_str()).ok()?;
+        if !self.project.has_bindings(&nsid) {
+            return Some(nsid);
+        }
+        self.fail(format!(
+            "{nsid}: a crate that this one depends on has bindings of it; to generate your own, name it in `except` under \
+             [crates.atproto-sdk] in lexicons.toml"
+        ));
+        None
+    }
+
+    /// The documents that were fetched before for a group.
+    fn locked(&self, pattern: &Pattern, source: &Source) -> Vec<Nsid> {
+        let key = sources::key(source);
+        let locked = self.project.lock.iter().filter(|(nsid, locked)| {
+            let is_owned = owner(&self.requests, nsid).is_some_and(|(it, _)| it == pattern);
+            is_owned && locked.requested && locked.source == key
+        });
+        locked.map(|(nsid, _)| nsid.clone()).collect()
     }
 
     /// The documents of a group; `None` if they are not to be had, which has been reported.
@@ -231,12 +242,18 @@ impl<'p> Sync<'p> {
         let mut missing = BTreeMap::new();
         for (nsid, source) in wanted {
             let locked = self.project.lock.get(&nsid).filter(|it| it.source == sources::key(&source));
-            let usable = locked.filter(|_| !self.refresh.includes(&nsid));
-            let file = usable.and_then(|_| self.project.read(&nsid)?.ok());
-            match (usable, file) {
-                (Some(locked), Some(document)) if document.cid == locked.cid => {
+            let file = locked.and_then(|_| self.project.read(&nsid));
+            let is_refreshed = self.refresh.includes(&nsid);
+            match (locked, file) {
+                (Some(locked), Some(Ok(document))) if document.cid == locked.cid && !is_refreshed => {
                     let locked = Locked { requested: self.is_requested(&nsid), ..locked.clone() };
                     self.result.held.insert(nsid, Held { document, locked, is_fetched: false });
+                }
+                (Some(locked), Some(file)) => {
+                    if !file.is_ok_and(|document| document.cid == locked.cid) {
+                        self.result.edited.push(nsid.clone());
+                    }
+                    missing.insert(nsid, source);
                 }
                 _ => drop(missing.insert(nsid, source)),
             }
@@ -268,33 +285,33 @@ impl<'p> Sync<'p> {
                 Err(problem) => self.fail(problem),
             }
         }
-        let problems = self.network.look_up(published.iter().map(LexiconGroup::of)).await;
+        self.fetch_published(published, done).await;
+    }
+
+    async fn fetch_published(&mut self, wanted: Vec<Nsid>, done: &mut dyn FnMut(&Nsid)) {
+        let problems = self.network.look_up(wanted.iter().map(LexiconGroup::of)).await;
         for (group, problem) in &problems {
-            let needed: Vec<&Nsid> = published.iter().filter(|nsid| group.contains(nsid)).collect();
-            self.result.failures.push(format!("{problem} (needed for {})", named(&needed)));
+            let needed: Vec<&Nsid> = wanted.iter().filter(|nsid| group.contains(nsid)).collect();
+            self.fail(format!("{problem} (needed for {})", named(&needed)));
         }
-        let fetched = self.network.fetch(published, done).await;
-        for (nsid, result) in fetched {
-            let lexicon = match result {
-                Ok(lexicon) => lexicon,
-                Err(error @ ResolutionError::NotPublished { .. })
-                    if self.project.lock.contains_key(&nsid) =>
-                {
-                    let kept = "the file and its entry in lexicons.lock are left as they are";
-                    self.fail(format!("{} ({kept})", chain(&error)));
-                    continue;
-                }
-                Err(error) => {
-                    self.fail(chain(&error));
-                    continue;
-                }
-            };
-            match Document::parse(lexicon.json().as_bytes()) {
-                Ok(document) if document.cid == lexicon.cid => {
+        for (nsid, result) in self.network.fetch(wanted, done).await {
+            let result = result.map(|lexicon| (Document::parse(lexicon.json().as_bytes()), lexicon));
+            match result {
+                Ok((Ok(document), lexicon)) if document.cid == lexicon.cid => {
                     self.accept(document, &Source::Network, Some(lexicon.did));
                 }
-                Ok(_) => self.fail(format!("{nsid} cannot be written as JSON without a change")),
-                Err(problem) => self.fail(format!("{nsid}: {problem}")),
+                Ok((Ok(_), _)) => self.fail(format!("{nsid} cannot be written as JSON without a change")),
+                Ok((Err(problem), _)) => self.fail(format!("{nsid}: {problem}")),
+                Err(error) => {
+                    let was_published = matches!(error, ResolutionError::NotPublished { .. })
+                        && self.project.lock.contains_key(&nsid);
+                    let kept = if was_published {
+                        "; its file and its entry in lexicons.lock stay as they are"
+                    } else {
+                        ""
+                    };
+                    self.fail(format!("{}{kept}", chain(&error)));
+                }
             }
         }
     }
@@ -377,6 +394,17 @@ impl Synced {
         let fetched = self.held.iter().filter(|(_, held)| held.is_fetched);
         let documents = fetched.map(|(nsid, held)| (nsid.clone(), held.document.text.clone())).collect();
         (Changes { documents, removed, lock, config: None }, edited)
+    }
+
+    /// Tells which edited files are replaced, and which stay because nobody asks for them.
+    pub(crate) fn tell_edited(&self, staying: &[Nsid], project: &Project, streams: &mut Streams<'_>) {
+        let replaced = self.edited.iter().filter(|nsid| self.held.contains_key(*nsid));
+        let replaced = replaced.map(|nsid| (nsid, "was edited, and is replaced by what was fetched"));
+        let staying = staying
+            .iter()
+            .map(|nsid| (nsid, "is no longer asked for and was edited; it stays, as a document of your own"));
+        let shown = |(nsid, what): (&Nsid, &str)| format!("warning: {} {what}", project.file(nsid).display());
+        streams.err(replaced.chain(staying).map(shown));
     }
 
     /// Reports what went wrong; the result is the exit code.

@@ -51,6 +51,7 @@ pub(crate) fn run(
         // Files that were edited or are missing have been fetched all the same.
         let written = changes.documents.iter().filter(|(nsid, text)| !has_text(project, nsid, text)).count();
         project.apply(changes)?;
+        synced.tell_edited(&edited, project, streams);
         let restored = if written > 0 { format!("; {written} files written again") } else { String::new() };
         streams.out([format!("every document is the newest{restored}")]);
         return Ok(code);
@@ -61,7 +62,7 @@ pub(crate) fn run(
         return Ok(1);
     }
     project.apply(changes)?;
-    crate::install::tell_edited(&edited, project, streams);
+    synced.tell_edited(&edited, project, streams);
     streams.out(["taken; next: `atproto-sdk generate`"]);
     Ok(code)
 }

@@ -272,6 +272,7 @@ async fn install_fetches_what_is_missing_and_removes_what_nobody_needs() {
     let ran = project.run(&["install"]).await;
     assert_eq!((ran.code, ran.out.as_str()), (0, "4 documents: 2 written, 0 removed\n"), "{ran:?}");
     assert_eq!(project.lock_text(), lock, "what is locked has not changed");
+    assert!(ran.err.contains("defs.json was edited, and is replaced"), "{}", ran.err);
 
     // Nobody asks for the item any more; the edited file stays.
     fs::write(project.path("lexicons.toml"), "[documents]\n\"org.example.money\" = \"network\"\n").unwrap();
