@@ -5,7 +5,7 @@ mod error;
 mod names;
 
 use std::{
-    env, fs,
+    env,
     path::{Path, PathBuf},
 };
 
@@ -196,12 +196,9 @@ impl Generator {
     }
 
     fn cargo_lines(&self, catalog: &Catalog) -> Vec<String> {
-        let watched = [self.root.join(CONFIG_FILE), self.lexicons()];
-        let watched = watched.iter().filter(|path| fs::exists(path).unwrap_or(true));
-        let externals = self.config.crates.values();
-        let others = externals.flat_map(|it| [&it.path, &it.lexicons]).flatten().map(|it| self.root.join(it));
-        let watched: Vec<PathBuf> = watched.cloned().chain(others).collect();
-        let watched = watched.iter().map(|path| format!("cargo::rerun-if-changed={}", path.display()));
+        let own = [self.root.join(CONFIG_FILE), self.lexicons()];
+        let watched = own.iter().chain(catalog.externals().iter().flat_map(|it| &it.read_from));
+        let watched = watched.map(|path| format!("cargo::rerun-if-changed={}", path.display()));
         let warnings = catalog.warnings().iter();
         watched
             .chain(warnings.map(|it: &Diagnostic| format!("cargo::warning={}", it.without_severity())))

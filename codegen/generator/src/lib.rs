@@ -21,4 +21,13 @@ pub mod output;
 pub mod pattern;
 pub mod renames;
 
+/// Guides.
+pub mod guide {
+    #[doc = include_str!("../docs/guide.md")]
+    pub mod own_lexicons {}
+
+    #[doc = include_str!("../docs/build-scripts.md")]
+    pub mod build_scripts {}
+}
+
 pub use generator::{Bindings, GenerateError, Generator, build};

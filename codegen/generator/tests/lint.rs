@@ -180,6 +180,14 @@ fn refs_into_refused_documents_are_no_findings() {
     assert_eq!(rules, [Rule::LanguageVersion]);
 }
 
+/// Refs are checked although an id is there twice.
+#[test]
+fn one_finding_does_not_hide_others() {
+    let report = lint_sources([source("a.json", REFERS), source("b.json", REFERS)], &Options::default());
+    let rules: Vec<Rule> = report.findings.iter().map(|finding| finding.rule).collect();
+    assert_eq!(rules, [Rule::UnresolvedRef, Rule::DuplicateDocument]);
+}
+
 /// Whatever is wrong with a document, it is a finding and no panic.
 #[test]
 fn damaged_documents_give_findings() {

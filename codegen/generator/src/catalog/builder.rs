@@ -117,11 +117,9 @@ impl CatalogBuilder {
             }
         }
         catalog.documents.sort_keys();
-        // Refs into a document that was refused would only be noise beside its own errors.
-        if self.tolerant || report.error_count() == 0 {
-            refs::resolve(&mut catalog, &mut report);
-            aliases::end_circles(&mut catalog, &mut report);
-        }
+        // Whether errors are tolerated decides what becomes of them, not which are found.
+        refs::resolve(&mut catalog, &mut report);
+        aliases::end_circles(&mut catalog, &mut report);
         if self.tolerant {
             report.tolerate();
         }

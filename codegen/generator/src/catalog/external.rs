@@ -1,5 +1,7 @@
 //! Documents whose bindings are in another crate.
 
+use std::path::PathBuf;
+
 use super::Catalog;
 use crate::{document::Document, pattern::Pattern, renames::Renames};
 
@@ -16,13 +18,15 @@ pub struct External {
     pub only: Vec<Pattern>,
     /// Documents of it that are not used, but generated here.
     pub except: Vec<Pattern>,
+    /// The files and folders that it was read from.
+    pub read_from: Vec<PathBuf>,
 }
 
 impl External {
     /// All documents of a crate whose module of bindings is `root`.
     pub fn new(root: impl Into<String>, catalog: Catalog) -> Self {
-        let (renames, only, except) = (Renames::default(), Vec::new(), Vec::new());
-        Self { root: root.into(), catalog, renames, only, except }
+        let (only, except, read_from) = (Vec::new(), Vec::new(), Vec::new());
+        Self { root: root.into(), catalog, renames: Renames::default(), only, except, read_from }
     }
 
     /// The document with this NSID, if it is used from here.

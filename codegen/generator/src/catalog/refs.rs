@@ -88,7 +88,8 @@ impl Check<'_> {
     fn definition(&mut self, document: &Document, definition: &Definition) -> Vec<Repair> {
         let repair = |site| match site {
             Site::Ref(reference) => self.reference(document, reference),
-            Site::Union(union) => self.union(document, union),
+            Site::Union(union) => self.union(document, union, true),
+            Site::Messages(union) => self.union(document, union, false),
         };
         sites(definition).into_iter().map(repair).collect()
     }
@@ -107,13 +108,15 @@ impl Check<'_> {
     }
 
     /// Variants carry a `$type`: objects and records. A union of strings, which the network has, is a string.
-    fn union(&mut self, document: &Document, union: &Union) -> Repair {
+    fn union(&mut self, document: &Document, union: &Union, may_be_text: bool) -> Repair {
         let targets: Vec<(&Reference, Option<&Definition>)> = union
             .refs
             .iter()
             .map(|reference| (reference, self.catalog.definition(&reference.resolve(&document.id))))
             .collect();
-        let is_text = !targets.is_empty() && targets.iter().all(|(_, target)| target.is_some_and(is_string));
+        let is_text = may_be_text
+            && !targets.is_empty()
+            && targets.iter().all(|(_, target)| target.is_some_and(is_string));
         let mut kept = Vec::new();
         for (reference, target) in &targets {
             let outcome = if is_text { Outcome::Text } else { Outcome::VariantLeftOut };

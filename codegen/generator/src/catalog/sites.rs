@@ -9,6 +9,8 @@ pub(super) enum Site<'a> {
     Ref(&'a Reference),
     /// `union`
     Union(&'a Union),
+    /// The messages of a subscription, which are a union in any case.
+    Messages(&'a Union),
 }
 
 /// The same, to be changed.
@@ -30,7 +32,7 @@ pub(super) fn sites(definition: &Definition) -> Vec<Site<'_>> {
             it.input.iter().chain(&it.output).for_each(|it| collect_body(it, &mut found));
         }
         Definition::Subscription(it) => {
-            found.extend(it.message.iter().map(|message| Site::Union(&message.schema)));
+            found.extend(it.message.iter().map(|message| Site::Messages(&message.schema)));
         }
         Definition::Schema(schema) => collect(&schema.ty, &mut found),
         Definition::PermissionSet(_) => {}

@@ -7,7 +7,7 @@ use super::{
     Accessors, Home,
     tokens::{docs, ident},
 };
-use crate::model::{Arity, Body, Docs, Group, Method, Model};
+use crate::model::{Arity, Body, Docs, Group, Method, Model, code};
 
 /// The accessor of a group: its type, and what gives it to clients.
 pub(super) fn accessor(model: &Model, home: &Home, nsid: &str, group: &Group) -> TokenStream {
@@ -102,7 +102,7 @@ fn method_docs(method: &Method, path: &str) -> Docs {
     }
     facts.push(format!("Returns [`Output`]({path}::Output)."));
     if !method.errors.is_empty() {
-        let names: Vec<String> = method.errors.iter().map(|name| format!("`{name}`")).collect();
+        let names: Vec<String> = method.errors.iter().map(|name| code(name)).collect();
         facts.push(format!("Errors: {}; see [`Error`]({path}::Error).", names.join(", ")));
     }
     let mut docs = method.docs.clone();

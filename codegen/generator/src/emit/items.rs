@@ -10,6 +10,7 @@ use super::{
 use crate::document::Permission;
 use crate::model::{
     Docs, Field, Item, Literal, NamedValue, Presence, Rule, RustType, Strings, Struct, StructKind, Union,
+    code,
 };
 
 /// One item.
@@ -309,7 +310,7 @@ fn default_value(field: &Field) -> Option<TokenStream> {
     }
     let (name, ty) = (ident(&field.ident), ty(&field.ty));
     let method = ident(field.or_default.as_deref()?);
-    let doc = format!(" Returns `{}`, or its default in the lexicon if it is absent.", field.key);
+    let doc = format!(" Returns {}, or its default in the lexicon if it is absent.", code(&field.key));
     let deprecated = deprecated(&field.docs);
     let copied = matches!(field.ty, RustType::Bool | RustType::Integer);
     let read = if copied { quote!(self.#name) } else { quote!(self.#name.clone()) };
@@ -332,7 +333,7 @@ fn union(it: &Union, nsid: &str, home: &Home) -> TokenStream {
     let (sdk, derive) = (&home.sdk, home.derive(nsid));
     let (name, docs_of_union) = (ident(&it.name), docs(&it.docs));
     let variants = it.variants.iter().map(|variant| {
-        let (name, ty, doc) = (ident(&variant.name), ty(&variant.ty), format!(" `{}`", variant.tag));
+        let (name, ty, doc) = (ident(&variant.name), ty(&variant.ty), format!(" {}", code(&variant.tag)));
         quote!(#[doc = #doc] #name(Box<#ty>))
     });
     let tags = it.variants.iter().map(|variant| {

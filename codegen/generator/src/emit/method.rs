@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::tokens::{docs, ident, ty};
-use crate::model::{Body, Method, MethodKind, Pages};
+use crate::model::{Body, Method, MethodKind, Pages, code};
 
 /// The method struct with its data.
 pub(super) fn method(nsid: &str, method: &Method) -> TokenStream {
@@ -26,7 +26,7 @@ pub(super) fn method(nsid: &str, method: &Method) -> TokenStream {
     let paginated = method.pages.as_ref().map(|pages| paginated(method, pages));
     let mut about = method.docs.clone();
     if !method.errors.is_empty() {
-        let names: Vec<String> = method.errors.iter().map(|name| format!("`{name}`")).collect();
+        let names: Vec<String> = method.errors.iter().map(|name| code(name)).collect();
         about.paragraphs.push(format!("Errors: {}; see [`Error`].", names.join(", ")));
     }
     let docs = docs(&about);
@@ -51,11 +51,12 @@ pub(super) fn method(nsid: &str, method: &Method) -> TokenStream {
 
 fn paginated(method: &Method, pages: &Pages) -> TokenStream {
     let (name, item, items) = (ident(&method.name), ty(&pages.item), ident(&pages.items));
+    let (parameter, output_cursor) = (ident(&pages.parameter), ident(&pages.cursor));
     let set = if pages.cursor_required { quote!(cursor) } else { quote!(Some(cursor)) };
     let cursor = if pages.output_cursor_required {
-        quote!(Some(&output.cursor))
+        quote!(Some(&output.#output_cursor))
     } else {
-        quote!(output.cursor.as_deref())
+        quote!(output.#output_cursor.as_deref())
     };
     let taken =
         if pages.items_required { quote!(output.#items) } else { quote!(output.#items.unwrap_or_default()) };
@@ -63,7 +64,7 @@ fn paginated(method: &Method, pages: &Pages) -> TokenStream {
         impl xrpc::Paginated for #name {
             type Item = #item;
             fn set_cursor(params: &mut Params, cursor: String) {
-                params.cursor = #set;
+                params.#parameter = #set;
             }
             fn cursor(output: &Output) -> Option<&str> {
                 #cursor

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use proc_macro2::{Literal, TokenStream};
+use proc_macro2::{Literal, Spacing, TokenStream, TokenTree};
 use quote::quote;
 
 use super::{
@@ -167,14 +167,9 @@ fn contents(module: &Module, home: &Home) -> TokenStream {
 
 /// Imports of the crate's modules that the tokens name; a folder names them in its accessor only.
 fn imports(body: &TokenStream, home: &Home, for_accessor: bool) -> TokenStream {
-    let text = body.to_string();
-    let names = ["api", "types", "xrpc"].into_iter().filter(|name| {
-        text.match_indices(&format!("{name} ::")).any(|(at, _)| {
-            // Not a part of a longer path or name.
-            !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_')
-                && !text[..at].trim_end().ends_with("::")
-        })
-    });
+    let mut named = [false; IMPORTS.len()];
+    find_imports(body.clone(), &mut named);
+    let names = IMPORTS.into_iter().zip(named).filter_map(|(name, is_named)| is_named.then_some(name));
     names
         .map(|name| {
             let condition = if for_accessor { home.accessor_condition() } else { TokenStream::new() };
@@ -190,4 +185,30 @@ fn imports(body: &TokenStream, home: &Home, for_accessor: bool) -> TokenStream {
             }
         })
         .collect()
+}
+
+/// What generated files import where they need it.
+const IMPORTS: [&str; 3] = ["api", "types", "xrpc"];
+
+/// Marks the imports whose names begin a path.
+fn find_imports(tokens: TokenStream, named: &mut [bool; IMPORTS.len()]) {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    let is_separator = |at: usize| {
+        let is_colon =
+            |at: usize| matches!(tokens.get(at), Some(TokenTree::Punct(it)) if it.as_char() == ':');
+        let is_joint = matches!(tokens.get(at), Some(TokenTree::Punct(it)) if it.spacing() == Spacing::Joint);
+        is_joint && is_colon(at) && is_colon(at + 1)
+    };
+    for (at, token) in tokens.iter().enumerate() {
+        match token {
+            TokenTree::Group(group) => find_imports(group.stream(), named),
+            // Not a part of a longer path.
+            TokenTree::Ident(ident) if is_separator(at + 1) && !(at >= 2 && is_separator(at - 2)) => {
+                if let Some(found) = IMPORTS.iter().position(|name| ident == name) {
+                    named[found] = true;
+                }
+            }
+            _ => {}
+        }
+    }
 }

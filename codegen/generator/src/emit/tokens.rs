@@ -1,5 +1,7 @@
 //! Small pieces of Rust.
 
+use std::borrow::Cow;
+
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 
@@ -43,17 +45,33 @@ fn doc_lines(paragraphs: &[String]) -> Vec<String> {
         }
         for text in paragraph.lines() {
             let mut line = String::new();
-            for word in text.split_whitespace() {
+            for word in text.split_whitespace().map(visible).filter(|word| !word.is_empty()) {
+                // What would begin a block of code, which rustdoc takes for a test.
+                let word = if line.is_empty() && (word.starts_with("~~~") || word.starts_with("```")) {
+                    format!("\\{word}").into()
+                } else {
+                    word
+                };
                 if !line.is_empty() && line.len() + word.len() > DOC_WIDTH {
                     lines.push(std::mem::take(&mut line));
                 }
                 line.push(' ');
-                line.push_str(word);
+                line.push_str(&word);
             }
             lines.push(line);
         }
     }
     lines
+}
+
+/// A word without control characters, among them those that change the direction of text: compilers refuse them in
+/// comments.
+fn visible(word: &str) -> Cow<'_, str> {
+    let is_hidden = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if word.contains(is_hidden) { word.replace(is_hidden, "").into() } else { word.into() }
 }
 
 /// The type as it is written in a module of `api`.

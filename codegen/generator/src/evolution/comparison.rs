@@ -37,7 +37,7 @@ pub(super) struct Place {
 /// What a field's Rust depends on beside its type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct FieldFace {
-    /// It is required on both sides: an argument of the constructor, unless it is constant.
+    /// It is required and not nullable on both sides: an argument of the constructor, unless it is constant.
     pub(super) is_argument: bool,
     /// It is optional and not nullable on both sides, and no parameter: its default has a method.
     pub(super) has_default: bool,

@@ -8,7 +8,7 @@ use crate::document::{
     Body, DefId, Definition, Document, ErrorName, Message, Object, Params, Permission, PermissionSet,
     Procedure, Query, Record, RecordKey, Schema, Subscription, Type,
 };
-use crate::model::listed;
+use crate::model::{last_segment, listed, type_name};
 
 impl Comparison<'_, '_> {
     pub(super) fn document(&mut self, nsid: &str, place: &Place) {
@@ -49,7 +49,11 @@ impl Comparison<'_, '_> {
         for (name, after) in new.defs.iter().filter(|(name, _)| !old.defs.contains_key(*name)) {
             let place = Place { has_rust: has_rust(after), ..self.of_definition(place, name) };
             let detail = format!("the definition `{name}`");
-            self.add(&place, ChangeKind::DefinitionAdded, detail, Network::Compatible, RustFace::Additive);
+            let rust = match old.defs.keys().find(|known| name == "main" && is_called_like(known, &old.id)) {
+                Some(known) => RustFace::Breaking(format!("`main` takes the name of `{known}`")),
+                None => RustFace::Additive,
+            };
+            self.add(&place, ChangeKind::DefinitionAdded, detail, Network::Compatible, rust);
         }
     }
 
@@ -304,6 +308,11 @@ impl Comparison<'_, '_> {
             self.add(place, ChangeKind::PermissionAdded, detail, network, rust);
         }
     }
+}
+
+/// Whether a definition has the name in Rust that the main one of its document has.
+fn is_called_like(name: &str, nsid: &str) -> bool {
+    type_name(name) == type_name(last_segment(nsid))
 }
 
 const JSON: &str = "application/json";

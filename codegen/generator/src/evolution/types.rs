@@ -35,7 +35,12 @@ impl Comparison<'_, '_> {
             _ => {
                 let detail = format!("the type `{}` that was `{}`", new.name(), old.name());
                 let network = Network::Breaking("types do not change".to_owned());
-                let rust = self.rust_type(old, new, place);
+                let rust = match (old, new) {
+                    (Type::Token, _) | (_, Type::Token) => {
+                        RustFace::Breaking("a constant becomes a type, or a type a constant".to_owned())
+                    }
+                    _ => self.rust_type(old, new, place),
+                };
                 self.add(&place.child("type"), ChangeKind::TypeChanged, detail, network, rust);
             }
         }
@@ -122,7 +127,7 @@ impl Comparison<'_, '_> {
         for (key, added) in new.properties.iter().filter(|(key, _)| is_new(key)) {
             if renamed.as_ref().is_none_or(|(_, to)| to != key) {
                 let has_required = old.properties.keys().any(|key| old.is_required(key));
-                let rust = match (new.is_required(key), is_constant(&added.ty)) {
+                let rust = match (new.is_required(key), is_filled_in(new, key, &added.ty)) {
                     (false, _) => RustFace::Additive,
                     (true, true) if has_required => RustFace::Additive,
                     (true, true) => RustFace::Breaking("`Default` is no longer implemented".to_owned()),
@@ -169,7 +174,7 @@ impl Comparison<'_, '_> {
             self.add(place, ChangeKind::NullableChanged, detail, Network::Breaking(reason.to_owned()), rust);
         }
         let face = FieldFace {
-            is_argument: was_required && is_required,
+            is_argument: was_required && is_required && !was_nullable && !is_nullable,
             has_default: !is_params && !was_required && !is_required && !was_nullable && !is_nullable,
         };
         self.schema(before, after, &Place { field: face, ..place.clone() });
@@ -228,7 +233,7 @@ impl Comparison<'_, '_> {
         let arguments = |of: &Object, other: &Object| -> Vec<String> {
             let is_argument = |object: &Object, key: &str| {
                 object.is_required(key)
-                    && object.properties.get(key).is_some_and(|schema| !is_constant(&schema.ty))
+                    && object.properties.get(key).is_some_and(|it| !is_filled_in(object, key, &it.ty))
             };
             let kept = of.required.iter().filter(|key| is_argument(of, key) && is_argument(other, key));
             kept.cloned().collect()
@@ -303,12 +308,14 @@ struct Field<'a> {
     after: &'a Schema,
 }
 
-/// Whether there is only one value, which the constructor fills in.
-fn is_constant(ty: &Type) -> bool {
-    match ty {
+/// Whether there is only one value, which the constructor fills in. It does not where that could be null as well, or is
+/// of a type with a syntax of its own.
+fn is_filled_in(object: &Object, key: &str, ty: &Type) -> bool {
+    let is_constant = match ty {
         Type::Boolean(it) => it.constant.is_some(),
         Type::Integer(it) => it.constant.is_some(),
-        Type::String(it) => it.constant.is_some(),
+        Type::String(it) => it.constant.is_some() && it.format.is_none(),
         _ => false,
-    }
+    };
+    is_constant && !object.is_nullable(key)
 }

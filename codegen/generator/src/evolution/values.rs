@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use super::change::{ChangeKind, Network, RustFace};
-use super::comparison::{Comparison, Place, Strictness, judge};
+use super::comparison::{Comparison, FieldFace, Place, Strictness, judge};
 use super::definitions::covers;
 use crate::document::{Array, Blob, Boolean, Bytes, Format, Integer, Text, Type};
 use crate::model::names_values;
@@ -35,8 +35,13 @@ impl Comparison<'_, '_> {
         self.limit("maxLength", End::Greatest, old.max_length, new.max_length, place);
         self.limit("minGraphemes", End::Least, old.min_graphemes, new.min_graphemes, place);
         self.limit("maxGraphemes", End::Greatest, old.max_graphemes, new.max_graphemes, place);
-        self.constant(&old.constant, &new.constant, place);
-        self.default_value(&old.default, &new.default, place);
+        // A constant of a type with a syntax of its own is not filled in, and a default has no method.
+        let is_plain = old.format.is_none() && new.format.is_none();
+        let FieldFace { is_argument, has_default } = place.field;
+        let field = FieldFace { is_argument: is_argument && is_plain, has_default: has_default && is_plain };
+        let plain = Place { field, ..place.clone() };
+        self.constant(&old.constant, &new.constant, &plain);
+        self.default_value(&old.default, &new.default, &plain);
         let faces = Faces::of(old, new);
         let are_closed = !old.allowed.is_empty() && !new.allowed.is_empty();
         let of_known = if are_closed { Faces::default() } else { Faces::of(old, new) };

@@ -73,7 +73,7 @@ pub enum DependencyError {
 
 /// The crates of a configuration, and the SDK.
 pub(super) fn externals(config: &Config, root: &Path) -> Result<Vec<External>, DependencyError> {
-    externals_of(config, root, &mut Vec::new())
+    externals_of(config, root, &mut vec![real(root)])
 }
 
 fn externals_of(
@@ -82,42 +82,50 @@ fn externals_of(
     on_the_way: &mut Vec<PathBuf>,
 ) -> Result<Vec<External>, DependencyError> {
     let mut sdk = sdk_external(&config.sdk);
+    if let Some(settings) = config.crates.get(SDK) {
+        restrict(&mut sdk, settings);
+    }
     let mut externals = Vec::new();
-    let mut packages = None;
-    for (name, settings) in &config.crates {
-        let mut external = if name == SDK {
-            sdk.only.clone_from(&settings.only);
-            sdk.except.clone_from(&settings.except);
-            continue;
-        } else if let (Some(lexicons), Some(module)) = (&settings.lexicons, &settings.module) {
-            let catalog =
-                CatalogBuilder::default().tolerant(true).external(sdk.clone()).load(&root.join(lexicons));
-            External::new(
-                module_path(name, module)?,
-                catalog.map_err(|source| DependencyError::Documents { name: name.clone(), source })?,
-            )
-        } else {
-            let folder = match &settings.path {
-                Some(path) => root.join(path),
-                None => {
-                    if packages.is_none() {
-                        packages = Some(dependencies(name, root)?);
-                    }
-                    let found = packages.iter().flatten().find(|(it, _)| *it == identifier(name));
-                    let manifest = root.join("Cargo.toml");
-                    found
-                        .map(|(_, folder)| folder.clone())
-                        .ok_or(DependencyError::Missing { name: name.clone(), manifest })?
-                }
-            };
-            crate_at(name, settings, &folder, on_the_way)?
+    let mut found = None;
+    for (name, settings) in config.crates.iter().filter(|(name, _)| *name != SDK) {
+        let mut external = match (&settings.lexicons, &settings.module, &settings.path) {
+            (Some(lexicons), Some(module), None) => documents_at(name, &root.join(lexicons), module, &sdk)?,
+            (_, _, Some(path)) => crate_at(name, settings, &root.join(path), on_the_way)?,
+            _ => {
+                let found: &mut Vec<_> = match &mut found {
+                    Some(found) => found,
+                    none => none.insert(dependencies(name, root)?),
+                };
+                let folder = found.iter().find(|(it, _)| *it == identifier(name)).map(|(_, folder)| folder);
+                let manifest = root.join("Cargo.toml");
+                let missing = || DependencyError::Missing { name: name.clone(), manifest };
+                crate_at(name, settings, folder.ok_or_else(missing)?, on_the_way)?
+            }
         };
-        external.only.clone_from(&settings.only);
-        external.except.clone_from(&settings.except);
+        restrict(&mut external, settings);
         externals.push(external);
     }
     externals.push(sdk);
     Ok(externals)
+}
+
+fn restrict(external: &mut External, settings: &Crate) {
+    external.only.clone_from(&settings.only);
+    external.except.clone_from(&settings.except);
+}
+
+/// A folder of documents whose bindings are in a module that is named.
+fn documents_at(
+    name: &str,
+    folder: &Path,
+    module: &str,
+    sdk: &External,
+) -> Result<External, DependencyError> {
+    let catalog = CatalogBuilder::default().tolerant(true).external(sdk.clone()).load(folder);
+    let catalog = catalog.map_err(|source| DependencyError::Documents { name: name.to_owned(), source })?;
+    let mut external = External::new(module_path(name, module)?, catalog);
+    external.read_from = vec![folder.to_owned()];
+    Ok(external)
 }
 
 /// A crate with a configuration of its own.
@@ -127,7 +135,7 @@ fn crate_at(
     folder: &Path,
     on_the_way: &mut Vec<PathBuf>,
 ) -> Result<External, DependencyError> {
-    let real = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    let real = real(folder);
     if on_the_way.contains(&real) {
         return Err(DependencyError::Circle { name: name.to_owned(), path: folder.to_owned() });
     }
@@ -148,6 +156,7 @@ fn crate_at(
     };
     let mut external = External::new(module_path(name, &module)?, catalog);
     external.renames = config.rename;
+    external.read_from = vec![folder.join(CONFIG_FILE), folder.join(lexicons)];
     Ok(external)
 }
 
@@ -158,6 +167,10 @@ fn module_path(name: &str, module: &str) -> Result<String, DependencyError> {
         Ok(_) => Ok(format!("::{module}")),
         Err(_) => Err(DependencyError::InvalidModule { name: name.to_owned(), module: module.to_owned() }),
     }
+}
+
+fn real(folder: &Path) -> PathBuf {
+    fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned())
 }
 
 fn identifier(name: &str) -> String {

@@ -24,6 +24,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use indexmap::IndexMap;
+
 use self::sites::{Sites, uses};
 use self::source::{Node, Source, read, tree};
 use crate::catalog::{Catalog, path_of};
@@ -210,6 +212,8 @@ impl<'a> Findings<'a> {
                     None
                 }
             };
+            // What takes the place of something that is wrong is no matter of style.
+            let document = document.filter(|_| report.error_count() == 0);
             for diagnostic in report.diagnostics {
                 self.diagnostic(at, diagnostic);
             }
@@ -253,7 +257,7 @@ impl<'a> Findings<'a> {
     fn check_refs(&mut self, documents: &[Option<Document>], context: Vec<Document>) {
         let files: HashMap<&Path, usize> =
             self.sources.iter().enumerate().map(|(at, source)| (source.path.as_path(), at)).collect();
-        let all = context.into_iter().chain(documents.iter().flatten().cloned());
+        let all = context.into_iter().chain(self.without_duplicates(documents));
         let diagnostics = match Catalog::from_documents(all) {
             Ok(catalog) => catalog.warnings().to_vec(),
             Err(rejected) => rejected.0.diagnostics,
@@ -265,6 +269,27 @@ impl<'a> Findings<'a> {
                 self.diagnostic(at, diagnostic);
             }
         }
+    }
+
+    /// The documents to which refs can lead: of several with the same id, the first.
+    fn without_duplicates(&mut self, documents: &[Option<Document>]) -> Vec<Document> {
+        let mut unique: IndexMap<String, Document> = IndexMap::new();
+        for (at, document) in documents.iter().enumerate() {
+            let Some(document) = document else { continue };
+            if let Some(first) = unique.get(&document.id) {
+                let problem =
+                    Problem::DuplicateDocument { id: document.id.clone(), first: first.path.clone() };
+                let (severity, json_path) = (Severity::Error, "id".to_owned());
+                let file = document.path.clone();
+                self.diagnostic(
+                    at,
+                    Diagnostic { severity, file, position: None, json_path, problem, outcome: None },
+                );
+            } else {
+                unique.insert(document.id.clone(), document.clone());
+            }
+        }
+        unique.into_values().collect()
     }
 
     fn is_excused(&self, problem: &Problem) -> bool {

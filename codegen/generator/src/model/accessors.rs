@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::{
     StructKind,
-    spelling::{by_spelling, free},
+    spelling::{by_spelling, free, joined},
 };
 use crate::document::{Object, Type};
 
@@ -48,7 +48,7 @@ pub(super) fn names<'o>(
     }
     for key in keys {
         if has_default(&object.properties[key].ty) {
-            let name = free(format!("{}_or_default", idents[key]), &mut taken);
+            let name = free(joined([idents[key].as_str(), "or_default"]), &mut taken);
             names.entry(key).or_default().or_default = Some(name);
         }
     }

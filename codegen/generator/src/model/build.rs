@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     catalog::Catalog,
-    document::{self, DefId, Definition, Document, Object, Text, Type},
+    document::{self, DefId, Definition, Document, Object, Schema, Text, Type},
 };
 
 /// What all documents share.
@@ -73,11 +73,16 @@ impl<'a> ModuleBuilder<'a> {
         self.items.insert(at, Item::Struct(item));
     }
 
-    /// The Rust names of an object's fields.
-    fn field_idents<'o>(&self, object: &'o Object, place: &str) -> HashMap<&'o str, String> {
+    /// The Rust names of the fields of an object, which stands at `place` in a definition.
+    pub(super) fn field_idents<'o>(
+        &self,
+        definition: &DefId,
+        object: &'o Object,
+        place: &str,
+    ) -> HashMap<&'o str, String> {
         let mut keys: Vec<&str> = object.properties.keys().map(String::as_str).collect();
         let chosen = |key: &str| {
-            self.context.names.field(&self.definition, &places::property(place, key)).map(str::to_owned)
+            self.context.names.field(definition, &places::property(place, key)).map(str::to_owned)
         };
         // Names chosen by hand come first: they are not to be changed.
         keys.sort_by_key(|key| (chosen(key).is_none(), by_spelling(key)));
@@ -87,7 +92,7 @@ impl<'a> ModuleBuilder<'a> {
     }
 
     fn fields(&mut self, kind: &StructKind, object: &Object, place: &str) -> Vec<Field> {
-        let idents = self.field_idents(object, place);
+        let idents = self.field_idents(&self.definition, object, place);
         let mut accessors = accessors::names(kind, object, &idents);
         let fields = object.properties.iter().map(|(key, schema)| {
             let ty = self.ty(&schema.ty, &places::property(place, key));
@@ -166,7 +171,7 @@ impl<'a> ModuleBuilder<'a> {
             self.context.catalog.definition(&DefId { nsid: nsid.to_owned(), name: name.to_owned() })
         });
         let description = token.and_then(Definition::description);
-        Docs::described(description).and(format!("`{text}`"))
+        Docs::described(description).and(docs::code(text))
     }
 
     /// The Rust type of what stands at `place` in the definition at hand.
@@ -192,7 +197,7 @@ impl<'a> ModuleBuilder<'a> {
     /// A type without a name of its own in the lexicon.
     fn nested(&mut self, ty: &Type, place: &str) -> RustType {
         let name = self.context.names.nested(&self.definition, place);
-        let docs = Docs::of(format!("Part of `{}`.", self.definition));
+        let docs = Docs::of(format!("Part of {}.", docs::code(&self.definition.to_string())));
         let mut into = false;
         match ty {
             Type::Object(object) => self.structure(&name, docs, StructKind::Object, object, place),
@@ -239,13 +244,17 @@ impl<'a> ModuleBuilder<'a> {
         RustType::Generated { module, name: self.context.names.definition(target), into }
     }
 
-    /// Whether a field's type is a struct.
+    /// Whether a field's type is a struct, under whatever name.
     fn is_struct(&self, ty: &Type) -> bool {
-        match ty {
-            Type::Object(_) => true,
-            Type::Ref(reference) => self.is_object(&reference.resolve(&self.document.id)),
-            _ => false,
+        let Type::Ref(reference) = ty else { return matches!(ty, Type::Object(_)) };
+        let mut target = reference.resolve(&self.document.id);
+        // The catalog has ended circles of names.
+        while let Some(Definition::Schema(Schema { ty: Type::Ref(reference), .. })) =
+            self.context.catalog.definition(&target)
+        {
+            target = reference.resolve(&target.nsid);
         }
+        self.is_object(&target)
     }
 
     fn is_object(&self, target: &DefId) -> bool {

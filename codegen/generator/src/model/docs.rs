@@ -54,30 +54,55 @@ pub(crate) fn deprecation(description: &str) -> Option<&str> {
     is_state.then(|| rest.trim_start_matches(|c: char| is_sign(c) || c.is_whitespace()))
 }
 
-/// Text that rustdoc takes as it stands: no accidental links, tags or bare addresses.
+/// Text that rustdoc takes as it stands: no accidental links, tags, bare addresses, or examples that it would compile.
 pub fn sentence(text: &str) -> String {
+    text.split("\n\n").map(paragraph).collect::<Vec<_>>().join("\n\n")
+}
+
+fn paragraph(text: &str) -> String {
+    let mut text = text.to_owned();
+    // Three begin a block of code, which rustdoc takes for a test.
+    while text.contains("```") {
+        text = text.replace("```", "`");
+    }
+    // An odd backtick would open code that nothing closes.
+    if !text.matches('`').count().is_multiple_of(2) {
+        text = text.replace('`', "'");
+    }
     let mut safe = String::with_capacity(text.len());
     let mut in_code = false;
     for word in text.split_inclusive(char::is_whitespace) {
         let bare = word.trim_end();
         if !in_code && (bare.starts_with("http://") || bare.starts_with("https://")) {
             let end = bare.trim_end_matches(['.', ',', ')', ';']);
-            safe.push('<');
-            safe.push_str(end);
-            safe.push('>');
-            safe.push_str(&word[end.len()..]);
-            continue;
+            let is_address = end.chars().all(|c| !matches!(c, '<' | '>' | '`' | '\\'));
+            if is_address {
+                safe.push('<');
+                safe.push_str(end);
+                safe.push('>');
+                safe.push_str(&word[end.len()..]);
+                continue;
+            }
         }
         for c in word.chars() {
             in_code ^= c == '`';
-            if !in_code && matches!(c, '<' | '>' | '[' | ']' | '*' | '_' | '\\') {
+            if !in_code && matches!(c, '<' | '>' | '[' | ']' | '*' | '_' | '\\' | '~') {
                 safe.push('\\');
             }
             safe.push(c);
         }
     }
-    // An odd backtick would open code that nothing closes.
-    if in_code { safe.replace('`', "'") } else { safe }
+    safe
+}
+
+/// Text as code in Markdown, which stands on one line and has no backticks in it.
+pub fn code(text: &str) -> String {
+    let plain = |c: char| match c {
+        '`' => '\'',
+        c if c.is_whitespace() => ' ',
+        c => c,
+    };
+    format!("`{}`", text.chars().map(plain).collect::<String>())
 }
 
 /// The documentation of a field: its description, then what its type says. A field of which the lexicon says nothing but
@@ -108,13 +133,13 @@ pub(super) fn facts(ty: &Type) -> String {
                 facts.extend(listed("One of", it.allowed.iter().cloned()));
                 facts.extend(listed("Known values:", it.known_values.iter().cloned()));
             }
-            facts.extend(it.default.as_ref().map(|value| format!("Defaults to `{value}`.")));
-            facts.extend(it.constant.as_ref().map(|value| format!("Always `{value}`.")));
+            facts.extend(it.default.as_ref().map(|value| format!("Defaults to {}.", code(value))));
+            facts.extend(it.constant.as_ref().map(|value| format!("Always {}.", code(value))));
         }
         Type::Bytes(it) => facts.extend(range(it.min_length, it.max_length, " bytes")),
         Type::Blob(it) => {
             if !it.accept.is_empty() {
-                let accepted: Vec<String> = it.accept.iter().map(|mime| format!("`{mime}`")).collect();
+                let accepted: Vec<String> = it.accept.iter().map(|mime| code(mime)).collect();
                 facts.push(format!("Accepts {}.", accepted.join(", ")));
             }
             facts.extend(range(None, it.max_size, " bytes"));
@@ -142,7 +167,7 @@ fn range<T: std::fmt::Display + PartialEq>(least: Option<T>, most: Option<T>, un
 }
 
 fn listed(title: &str, values: impl Iterator<Item = String>) -> Option<String> {
-    let values: Vec<String> = values.map(|value| format!("`{value}`")).collect();
+    let values: Vec<String> = values.map(|value| code(&value)).collect();
     (!values.is_empty()).then(|| format!("{title} {}.", values.join(", ")))
 }
 

@@ -9,7 +9,7 @@ use super::{
     docs, method,
     plain::names_values,
     reach,
-    spelling::{self, free},
+    spelling::{self, free, joined},
 };
 use crate::{
     catalog::Catalog,
@@ -36,7 +36,7 @@ fn groups(modules: &[Module]) -> BTreeMap<String, Group> {
         if let (Some(_), Some((name, path))) = (&module.method, module.path.split_last()) {
             let group = groups.entry(spelling::group(&module.nsid).to_owned()).or_insert_with(|| Group {
                 path: path.to_vec(),
-                accessor: free(path.join("_"), &mut taken),
+                accessor: free(joined(path.iter().map(String::as_str)), &mut taken),
                 name: spelling::type_name(&path.join("_")),
                 methods: Vec::new(),
             });
@@ -85,7 +85,7 @@ fn definition_docs(id: &DefId, definition: &Definition) -> Docs {
         Definition::Record(record) => {
             docs.and(format!("The record `{id}`, with record keys of the type `{}`.", key_text(&record.key)))
         }
-        _ => docs.and(format!("`{id}`")),
+        _ => docs.and(docs::code(&id.to_string())),
     }
 }
 

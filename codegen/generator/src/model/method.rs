@@ -2,7 +2,10 @@
 
 use super::{
     Arity, Body, Docs, Item, Method, MethodKind, NamedValue, Pages, RustType, StructKind,
-    build::ModuleBuilder, plain::plain, spelling,
+    build::ModuleBuilder,
+    docs,
+    plain::{names_values, plain},
+    spelling,
 };
 use crate::document::{self, Array, DefId, Definition, ErrorName, Object, Params, Schema, Type};
 
@@ -60,6 +63,9 @@ fn params(builder: &mut ModuleBuilder<'_>, params: Option<&Params>) -> Arity {
     }
 }
 
+/// The encoding whose schema has a Rust type.
+const JSON: &str = "application/json";
+
 /// A body, and the type that stands for it: every method has an `Output`, whatever its lexicon says today.
 fn body(builder: &mut ModuleBuilder<'_>, name: &'static str, body: Option<&document::Body>) -> Body {
     let id = &builder.document.id;
@@ -72,9 +78,9 @@ fn body(builder: &mut ModuleBuilder<'_>, name: &'static str, body: Option<&docum
         return Body::Empty;
     };
     let docs = docs.and_described(body.description.as_deref());
-    if body.encoding != "application/json" {
+    if body.encoding != JSON {
         if name == "Output" {
-            let docs = docs.and(format!("A stream of bytes of the type `{}`.", body.encoding));
+            let docs = docs.and(format!("A stream of bytes of the type {}.", docs::code(&body.encoding)));
             builder.items.push(Item::Alias { name: name.to_owned(), docs, ty: RustType::ByteStream });
         }
         return Body::Raw(body.encoding.clone());
@@ -88,6 +94,7 @@ fn body(builder: &mut ModuleBuilder<'_>, name: &'static str, body: Option<&docum
     match &schema.ty {
         Type::Object(object) => builder.structure(name, docs, StructKind::Object, object, name),
         Type::Union(union) if !union.refs.is_empty() => builder.union(name, docs, union),
+        Type::String(text) if names_values(text) => builder.strings(name, docs, text),
         ty => {
             let ty = builder.ty(ty, name);
             builder.items.push(Item::Alias { name: name.to_owned(), docs, ty });
@@ -101,7 +108,7 @@ fn errors(builder: &mut ModuleBuilder<'_>, errors: &[ErrorName]) -> Vec<String> 
     let value = |error: &ErrorName| NamedValue {
         name: spelling::free(spelling::variant_name(&error.name), &mut taken),
         text: error.name.clone(),
-        docs: Docs::described(error.description.as_deref()).and(format!("`{}`", error.name)),
+        docs: Docs::described(error.description.as_deref()).and(docs::code(&error.name)),
     };
     let values = errors.iter().map(value).collect();
     let id = &builder.document.id;
@@ -121,20 +128,21 @@ fn pages(
     output: Option<&document::Body>,
 ) -> Option<Pages> {
     let params = params?;
-    let schema = output?.schema.as_ref()?;
+    let output = output.filter(|body| body.encoding == JSON)?;
     let here = DefId { nsid: builder.document.id.clone(), name: "main".to_owned() };
-    let (object, home) = match &schema.ty {
-        Type::Object(object) => (object, here),
+    let (object, home, place) = match &output.schema.as_ref()?.ty {
+        Type::Object(object) => (object, here.clone(), "Output"),
         Type::Ref(reference) => {
             let target = reference.resolve(&builder.document.id);
             match builder.context.catalog.definition(&target)? {
-                Definition::Schema(Schema { ty: Type::Object(object), .. }) => (object, target),
+                Definition::Schema(Schema { ty: Type::Object(object), .. }) => (object, target, ""),
                 _ => return None,
             }
         }
         _ => return None,
     };
-    let is_text = |schema: &Schema| matches!(schema.ty, Type::String(_));
+    // With a format or named values, a cursor has a type of its own.
+    let is_text = |schema: &Schema| plain(&schema.ty) == Some(RustType::String);
     if !params.properties.get("cursor").is_some_and(is_text)
         || !object.properties.get("cursor").is_some_and(is_text)
         || object.is_nullable("cursor")
@@ -142,12 +150,18 @@ fn pages(
         return None;
     }
     let (key, array) = listed(object)?;
+    let item = item_type(builder, key, &array.items.ty, &home)?;
+    let names = builder.field_idents(&home, object, place);
+    let parameters = Object { properties: params.properties.clone(), ..Object::default() };
+    let parameters = builder.field_idents(&here, &parameters, "Params").remove("cursor")?;
     Some(Pages {
+        parameter: parameters,
         cursor_required: params.is_required("cursor"),
+        cursor: names.get("cursor")?.clone(),
         output_cursor_required: object.is_required("cursor"),
-        items: spelling::field_name(key),
+        items: names.get(key)?.clone(),
         items_required: object.is_required(key),
-        item: item_type(builder, key, &array.items.ty, &home)?,
+        item,
     })
 }
 

@@ -18,13 +18,14 @@ mod spelling;
 use std::collections::BTreeMap;
 
 pub(crate) use docs::deprecation;
-pub use docs::{Docs, sentence};
+pub use docs::{Docs, code, sentence};
 pub use lower::lower;
 pub(crate) use method::listed;
 pub use names::{AllNames, Names};
 pub use places::field_places;
 pub(crate) use plain::{names_values, plain};
 pub use spelling::is_keyword;
+pub(crate) use spelling::{last_segment, type_name};
 
 use crate::document::Permission;
 
@@ -363,11 +364,15 @@ pub enum Body {
 /// How the pages of a query are followed.
 #[derive(Debug)]
 pub struct Pages {
-    /// Whether the `cursor` parameter is required.
+    /// The field of the parameter `cursor`.
+    pub parameter: String,
+    /// Whether it is required.
     pub cursor_required: bool,
+    /// The field of the output's cursor.
+    pub cursor: String,
     /// Whether the output always has a cursor.
     pub output_cursor_required: bool,
-    /// The output's array.
+    /// The field of the output's array.
     pub items: String,
     /// Whether the array is always there.
     pub items_required: bool,

@@ -3,11 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use heck::ToShoutySnakeCase;
-
 use super::{
     ModulePath, places,
-    spelling::{by_spelling, free, last_segment, module_name, type_name},
+    spelling::{by_spelling, constant_name, free, last_segment, module_name, type_name},
 };
 use crate::{
     catalog::{Catalog, External},
@@ -24,6 +22,7 @@ pub struct Names {
     modules: HashMap<String, Vec<String>>,
     definitions: HashMap<DefId, String>,
     nested: HashMap<DefId, HashMap<String, String>>,
+    fields: BTreeMap<String, String>,
 }
 
 /// The names in a catalog and in the crates that its refs lead to.
@@ -34,7 +33,6 @@ pub struct AllNames {
     externals: Vec<(String, Names)>,
     /// Which of the externals a document is in.
     homes: HashMap<String, usize>,
-    fields: BTreeMap<String, String>,
 }
 
 impl AllNames {
@@ -46,7 +44,7 @@ impl AllNames {
         let externals: Vec<(String, Names)> = catalog.externals().iter().map(of_external).collect();
         let nsids = externals.iter().flat_map(|(_, names)| names.modules.keys());
         let homes = nsids.filter_map(|nsid| Some((nsid.clone(), catalog.external_of(nsid)?))).collect();
-        Self { own: Names::choose(catalog, renames), externals, homes, fields: renames.fields.clone() }
+        Self { own: Names::choose(catalog, renames), externals, homes }
     }
 
     fn of(&self, nsid: &str) -> (Option<&str>, &Names) {
@@ -79,10 +77,11 @@ impl AllNames {
 
     /// The name chosen by hand for a field, by its place in a definition.
     pub fn field(&self, id: &DefId, place: &str) -> Option<&str> {
-        if self.fields.is_empty() {
+        let fields = &self.of(&id.nsid).1.fields;
+        if fields.is_empty() {
             return None;
         }
-        self.fields.get(&renames::field_key(id, place)).map(String::as_str)
+        fields.get(&renames::field_key(id, place)).map(String::as_str)
     }
 }
 
@@ -109,7 +108,7 @@ impl Names {
                 let chosen = if let Some(by_hand) = by_hand(name) {
                     free(by_hand.clone(), &mut taken)
                 } else if is_token(document.defs.get(name)) {
-                    free(wanted.to_shouty_snake_case(), &mut taken)
+                    free(constant_name(wanted), &mut taken)
                 } else {
                     let wanted = type_name(wanted);
                     let named = if taken.contains(&wanted) { format!("{wanted}Def") } else { wanted };
@@ -124,7 +123,7 @@ impl Names {
                 nested.insert(id.clone(), places::names(&document.defs[name], owner, &mut taken));
             }
         }
-        Self { modules, definitions, nested }
+        Self { modules, definitions, nested, fields: renames.fields.clone() }
     }
 
     /// The path of a document's module below `api`.

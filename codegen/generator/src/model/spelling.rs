@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use heck::{ToLowerCamelCase, ToSnakeCase, ToUpperCamelCase};
+use heck::{ToLowerCamelCase, ToShoutySnakeCase, ToSnakeCase, ToUpperCamelCase};
 
 use crate::document::DefId;
 
@@ -56,6 +56,15 @@ const RESERVED_TYPES: &[&str] = &[
     "Message",
 ];
 
+/// The words that no edition takes for names, or that one of them does not.
+const KEYWORDS: &[&str] = &[
+    "Self", "_", "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate",
+    "do", "dyn", "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let",
+    "loop", "macro", "match", "mod", "move", "mut", "override", "priv", "pub", "ref", "return", "self",
+    "static", "struct", "super", "trait", "true", "try", "type", "typeof", "unsafe", "unsized", "use",
+    "virtual", "where", "while", "yield",
+];
+
 /// Words that cannot be identifiers even in raw form.
 const NEVER_RAW: &[&str] = &["crate", "self", "super", "Self", "_"];
 
@@ -65,7 +74,7 @@ pub(super) fn by_spelling(name: &str) -> (bool, &str) {
 }
 
 /// The last segment of an NSID.
-pub(super) fn last_segment(nsid: &str) -> &str {
+pub(crate) fn last_segment(nsid: &str) -> &str {
     nsid.rsplit('.').next().unwrap_or(nsid)
 }
 
@@ -86,7 +95,7 @@ pub(super) fn free(name: String, taken: &mut BTreeSet<String>) -> String {
 }
 
 /// A type's name; reserved ones get `Def` behind them.
-pub(super) fn type_name(name: &str) -> String {
+pub(crate) fn type_name(name: &str) -> String {
     let camel = safe_start(words(name).to_upper_camel_case(), "Type");
     if RESERVED_TYPES.contains(&camel.as_str()) { format!("{camel}Def") } else { camel }
 }
@@ -96,6 +105,17 @@ pub(super) fn variant_name(name: &str) -> String {
     let camel = safe_start(words(name).to_upper_camel_case(), "Value");
     // `Other` is the variant for everything else.
     if matches!(camel.as_str(), "Other" | "Self") { format!("{camel}Value") } else { camel }
+}
+
+/// A constant's name.
+pub(super) fn constant_name(name: &str) -> String {
+    safe_start(words(name).to_shouty_snake_case(), "TOKEN_")
+}
+
+/// A name that is put together from several: what is set behind a word to make a name of it is not needed there, and two
+/// underscores in a row are not in style.
+pub(super) fn joined<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
+    names.into_iter().map(|name| name.trim_end_matches('_')).collect::<Vec<_>>().join("_")
 }
 
 /// The name of a field, a method or a module.
@@ -197,5 +217,5 @@ pub(super) fn variant_names(targets: &[DefId], here: &str) -> Vec<String> {
 
 /// Whether a name needs `r#` to be an identifier.
 pub fn is_keyword(name: &str) -> bool {
-    syn::parse_str::<syn::Ident>(name).is_err()
+    KEYWORDS.contains(&name)
 }

@@ -5,6 +5,7 @@
 mod bindings;
 mod changes;
 mod classification;
+#[path = "../package/mod.rs"]
 mod package;
 
 use changes::{CHANGES, Change, Outcome};

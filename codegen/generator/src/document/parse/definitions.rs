@@ -194,8 +194,11 @@ fn encoding(reader: &mut Reader<'_>, fields: &Fields<'_>) -> String {
         return otherwise.to_owned();
     };
     let text = node.value.as_str().unwrap_or_default();
-    if is_mime_pattern(text.split(';').next().unwrap_or_default()) {
-        return text.to_owned();
+    let essence = text.split(';').next().unwrap_or_default().trim();
+    if is_mime_pattern(essence) {
+        // JSON is JSON in capitals and in whatever character set it says.
+        let is_json = essence.eq_ignore_ascii_case(JSON);
+        return if is_json { JSON } else { text }.to_owned();
     }
     reader.wrong(&node, "a MIME type or a pattern such as `application/json`, `image/*` or `*/*`");
     let listed = node.value.as_array().into_iter().flatten().filter_map(Value::as_str);

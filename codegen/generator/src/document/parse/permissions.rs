@@ -72,7 +72,9 @@ fn repo(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Permission> {
         action.push(text);
     }
     // A list without any entry would grant every action.
-    let is_emptied = action.is_empty() && fields.has("action") && !reader.items(fields, "action").is_empty();
+    let actions = fields.field("action");
+    let is_emptied = action.is_empty()
+        && actions.is_some_and(|node| node.value.as_array().is_none_or(|actions| !actions.is_empty()));
     (!is_emptied).then_some(Permission::Repo { collection, action })
 }
 

@@ -143,7 +143,8 @@ fn text(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Type> {
         allowed: plain(reader.texts(&fields, "enum")),
     };
     // A closed set with a hole would refuse what belongs to it.
-    if reader.items(&fields, "enum").iter().any(|it| it.value.as_str().is_none()) {
+    let values = fields.field("enum").and_then(|it| it.value.as_array());
+    if values.is_some_and(|values| values.iter().any(|it| it.as_str().is_none())) {
         text.known_values.extend(std::mem::take(&mut text.allowed));
     }
     check_text(reader, &fields, &mut text);
@@ -280,7 +281,14 @@ pub(super) fn union(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Union> {
         return None;
     }
     let mut refs: Vec<Reference> = Vec::new();
-    for (_, node) in reader.texts(&fields, "refs") {
+    let mut texts = Vec::new();
+    let all = reader.recover(Outcome::VariantLeftOut, |reader| {
+        let errors = reader.error_count();
+        texts = reader.texts(&fields, "refs");
+        (reader.error_count() == errors).then_some(())
+    });
+    closed &= all.is_some();
+    for (_, node) in texts {
         let reference = reader.recover(Outcome::VariantLeftOut, |reader| reference_of(reader, &node));
         closed &= reference.is_some();
         refs.extend(reference);
@@ -311,7 +319,7 @@ pub(super) fn reference_of(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<R
         name
     } else {
         reader.questionable(node, expected);
-        name.strip_prefix("defs/").unwrap_or(name)
+        name.trim_start_matches('/').strip_prefix("defs/").unwrap_or(name)
     };
     Some(Reference {
         nsid: (!local).then(|| nsid.to_owned()),

@@ -11,14 +11,14 @@
     deprecated,
     reason = "what is deprecated must be decoded and encoded all the same"
 )]
+#![allow(unreachable_pub, reason = "whether it can be reached is for the crate to say")]
+#![allow(dead_code, reason = "not everything in a lexicon is used")]
+#![allow(clippy::all, reason = "names and shapes are those of the lexicons")]
+#![allow(clippy::pedantic, reason = "names and shapes are those of the lexicons")]
+#![allow(clippy::nursery, reason = "names and shapes are those of the lexicons")]
 #![allow(
     clippy::exhaustive_structs,
     reason = "the structs of methods and permission sets have no fields"
 )]
-#![allow(
-    clippy::too_many_arguments,
-    reason = "constructors take what the lexicon requires"
-)]
-#![allow(clippy::enum_variant_names, reason = "variants are named as in the lexicon")]
 
 ::atproto_sdk::__generated! { format: 1, { pub mod com; } }

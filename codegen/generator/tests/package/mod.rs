@@ -28,15 +28,24 @@ impl Error {
 }
 
 impl Package {
-    /// An empty package below the target folder.
+    /// An empty package below the target folder, for a program with clients.
     pub fn new(name: &str) -> Self {
+        Self::with_features(name, "\"client\"")
+    }
+
+    /// An empty package below the target folder, for types alone.
+    pub fn of_types(name: &str) -> Self {
+        Self::with_features(name, "")
+    }
+
+    fn with_features(name: &str, features: &str) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         let _ = fs::remove_dir_all(folder.join("src"));
         let package = Self { folder };
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
         let manifest = format!(
             "[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n\n\
-             [dependencies]\natproto-sdk = {{ path = {:?} }}\n\
+             [dependencies]\natproto-sdk = {{ path = {:?}, default-features = false, features = [\"app-bsky\", {features}] }}\n\
              futures-util = {{ version = \"0.3\", default-features = false, features = [\"std\"] }}\n\n\
              [profile.dev]\ndebug = \"line-tables-only\"\n\n[workspace]\n",
             workspace.join("sdk")
