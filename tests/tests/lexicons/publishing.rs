@@ -41,7 +41,7 @@ impl Project {
     /// The arguments of `publish` for an account.
     fn publishing(&self, world: &World, more: &[&str]) -> Vec<String> {
         let sessions = self.path("private/sessions.json");
-        let fixed = ["publish", "--handle", &world.account.handle, "--handle-resolver", world.network.pds()];
+        let fixed = ["publish", "--handle-resolver", world.network.pds()];
         let fixed = fixed.iter().chain(more).map(|it| (*it).to_owned());
         let sessions = ["--sessions".to_owned(), sessions.to_str().unwrap().to_owned()];
         fixed.chain(sessions).chain(self.network.iter().cloned()).collect()
@@ -173,6 +173,9 @@ async fn publish_says_what_to_enter_into_dns() {
     let project = Project::new(&world, "");
     project.write(ITEM, &item(text(300)));
     let enter = format!("enter the TXT record `did={}` at the DNS name {DNS_NAME}", world.account.did);
+    let ran = project.publish(&world, &["--dry-run"]).await;
+    assert_eq!((ran.code, ran.err.contains("com.example.shop.* has no publisher")), (0, false), "{ran:?}");
+    let handle = ["--handle", &world.account.handle];
     for (records, problem) in [
         (&[][..], "DNS names no publisher of com.example.shop.*; "),
         (
@@ -182,13 +185,17 @@ async fn publish_says_what_to_enter_into_dns() {
         (&["did=did:web:a.example.com", "did=did:web:b.example.com"], "has two publishers"),
     ] {
         world.dns.set(DNS_NAME, records);
-        let ran = project.publish(&world, &[]).await;
+        let ran = project.publish(&world, &handle).await;
         assert_eq!(ran.code, 1);
         assert!(ran.err.contains(problem) && ran.err.contains(&enter), "{}", ran.err);
         assert!(ran.err.ends_with("nothing was published\n"), "{}", ran.err);
         assert_eq!(published(&world, ITEM).await, None);
     }
-    let ran = project.publish(&world, &["--without-dns"]).await;
+    world.dns.set(DNS_NAME, &[]);
+    let ran = project.publish(&world, &[]).await;
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains(DNS_NAME) && ran.err.contains("say with --handle which account"), "{}", ran.err);
+    let ran = project.publish(&world, &[&handle[..], &["--without-dns"]].concat()).await;
     assert!(ran.code == 0 && ran.err.contains(&enter), "{ran:?}");
     assert!(published(&world, ITEM).await.is_some());
 }

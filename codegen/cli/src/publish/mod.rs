@@ -27,9 +27,9 @@ pub(crate) struct Arguments {
     /// The documents and groups that are published; all that were not fetched if none are named
     #[arg(value_name = "NSID|GROUP")]
     patterns: Vec<Pattern>,
-    /// The handle or DID of the account that publishes them
+    /// The handle or DID of the account that publishes them [default: the account that DNS names]
     #[arg(long, value_name = "HANDLE")]
-    handle: String,
+    handle: Option<String>,
     /// Shows what would be published, and signs in nowhere
     #[arg(long)]
     dry_run: bool,
@@ -78,8 +78,11 @@ async fn publish(
     streams: &mut Streams<'_>,
 ) -> Result<u8, CliError> {
     let resolver = arguments.network.resolver()?;
-    let identity = resolver.resolve(&arguments.handle).await?;
     let lexicons = LexiconResolver::new(resolver.clone());
+    let identity = match &arguments.handle {
+        Some(handle) => resolver.resolve(handle).await?,
+        None => resolver.resolve(publisher(&lexicons, &documents).await?.as_str()).await?,
+    };
     let finds_account = check_dns(&lexicons, &identity.did, &documents, streams).await;
     let writes = compare(&lexicons, &identity.did, documents).await.map_err(CliError::Publish)?;
     let is_allowed = judge(&writes, arguments.allow_breaking, streams);
@@ -98,6 +101,25 @@ async fn publish(
     write(&account, &writes, streams).await
 }
 
+/// The groups of documents, which are sorted.
+fn groups(documents: &[Document]) -> Vec<LexiconGroup> {
+    let mut groups: Vec<LexiconGroup> = documents.iter().map(|it| LexiconGroup::of(&it.nsid)).collect();
+    groups.dedup();
+    groups
+}
+
+/// The account that DNS names for one of the groups. Whether it is that of all groups is checked later.
+async fn publisher(lexicons: &LexiconResolver, documents: &[Document]) -> Result<Did, CliError> {
+    let mut problem = String::new();
+    for group in groups(documents) {
+        match lexicons.publisher(&group).await {
+            Ok(did) => return Ok(did),
+            Err(error) => problem = chain(&error),
+        }
+    }
+    Err(CliError::Publish(format!("{problem}; until then, say with --handle which account publishes them")))
+}
+
 /// Asks DNS who publishes each group, and says what to enter where that is not the account.
 async fn check_dns(
     lexicons: &LexiconResolver,
@@ -105,10 +127,8 @@ async fn check_dns(
     documents: &[Document],
     streams: &mut Streams<'_>,
 ) -> bool {
-    let mut groups: Vec<LexiconGroup> = documents.iter().map(|it| LexiconGroup::of(&it.nsid)).collect();
-    groups.dedup();
     let mut is_right = true;
-    for group in groups {
+    for group in groups(documents) {
         let record = format!("enter the TXT record `did={did}` at the DNS name {}", group.dns_name());
         let line = match lexicons.publisher(&group).await {
             Ok(found) if found == *did => continue,
@@ -198,7 +218,8 @@ async fn sign_in(
         Some(password) => Account::with_password(identity, &password, arguments.network.proxy()).await,
         None => {
             let oauth = account::oauth(resolver, &arguments.network, arguments.sessions.clone())?;
-            Account::with_browser(oauth, &arguments.handle, arguments.no_browser).await
+            // The DID leads to the account even if its handle is broken.
+            Account::with_browser(oauth, identity.did.as_str(), arguments.no_browser).await
         }
     };
     let account = account.map_err(CliError::Publish)?;
@@ -206,9 +227,8 @@ async fn sign_in(
         return Ok(account);
     }
     Err(CliError::Publish(format!(
-        "you signed in as {}, and {} is {}; nothing was published",
+        "you signed in as {} instead of {}; nothing was published",
         account.did(),
-        arguments.handle,
         identity.did
     )))
 }
