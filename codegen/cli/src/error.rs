@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use atproto_sdk::identity::IdentityError;
 use atproto_sdk_codegen::{
-    GenerateError, config::ConfigError, folder::FolderError, output::OutputError, pattern::Pattern,
+    GenerateError, config::ConfigError, diagnostic::Rejected, folder::FolderError, output::OutputError,
+    pattern::Pattern,
 };
 
 /// Why a command failed.
@@ -17,6 +18,9 @@ pub enum CliError {
     /// There are no bindings.
     #[error(transparent)]
     Generate(#[from] GenerateError),
+    /// Documents cannot be used.
+    #[error(transparent)]
+    Rejected(#[from] Rejected),
     /// A file cannot be read or written.
     #[error("cannot {action} {}: {source}", path.display())]
     File {
@@ -78,6 +82,7 @@ impl CliError {
         match self {
             // Findings say by themselves what they are.
             Self::Generate(GenerateError::Rejected(rejected)) => format!("{rejected}\nnothing was written"),
+            Self::Rejected(rejected) => rejected.to_string(),
             _ => format!("error: {self}"),
         }
     }

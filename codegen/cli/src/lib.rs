@@ -4,11 +4,13 @@
 
 mod add;
 mod changes;
+mod diff;
 mod document;
 mod error;
 mod generate;
 mod init;
 mod install;
+mod lint;
 mod lock;
 mod project;
 mod publish;
@@ -50,6 +52,10 @@ enum Command {
     Generate(generate::Arguments),
     /// Lists files of the bindings that would change, and exits with 1 if there are any; writes nothing
     Check(generate::Arguments),
+    /// Checks documents against the language and the style guide, and shows each finding where it is
+    Lint(lint::Arguments),
+    /// Compares two versions of documents: what breaks the network, and what breaks programs in Rust
+    Diff(diff::Arguments),
     /// Fetches documents and what they refer to, and asks for them in lexicons.toml
     ///
     /// A document of the network is the one that its authority publishes: DNS names an account, whose server has to prove that
@@ -107,6 +113,8 @@ impl Cli {
             Command::Check(arguments) => {
                 self.generator().and_then(|it| generate::check(it, arguments, &mut streams))
             }
+            Command::Lint(arguments) => lint::run(arguments, || self.generator(), &mut streams),
+            Command::Diff(arguments) => diff::run(arguments, &mut streams),
             Command::Add(arguments) => self.project().and_then(|it| add::run(&it, arguments, &mut streams)),
             Command::Install(arguments) => {
                 self.project().and_then(|it| install::run(&it, arguments, &mut streams))

@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use crate::{emit::Derive, pattern::Pattern, renames::Renames};
+use crate::{emit::Derive, lint::Rule, pattern::Pattern, renames::Renames};
 
 /// The name of the file, beside `Cargo.toml`.
 pub const CONFIG_FILE: &str = "lexicons.toml";
@@ -32,6 +32,9 @@ pub const CONFIG_FILE: &str = "lexicons.toml";
 /// [[derive]]
 /// documents = ["com.example.shop.*"]
 /// traits = ["schemars::JsonSchema"]
+///
+/// [lint]
+/// allow = ["no-max-length"]
 /// ```
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -53,6 +56,17 @@ pub struct Config {
     pub rename: Renames,
     /// Traits that types derive beside their own.
     pub derive: Vec<Derive>,
+    /// What is checked.
+    pub lint: LintSettings,
+}
+
+/// What is checked in documents.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[non_exhaustive]
+pub struct LintSettings {
+    /// [Rules](crate::lint) whose findings are left out.
+    pub allow: Vec<Rule>,
 }
 
 /// What is generated.
@@ -186,6 +200,7 @@ impl Default for Config {
             crates: BTreeMap::new(),
             rename: Renames::default(),
             derive: Vec::new(),
+            lint: LintSettings::default(),
         }
     }
 }
@@ -193,6 +208,12 @@ impl Default for Config {
 impl Default for Output {
     fn default() -> Self {
         Self { path: None, module: None, accessors: true }
+    }
+}
+
+impl<'de> Deserialize<'de> for Rule {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 
@@ -347,6 +368,7 @@ mod tests {
             ("[documents]\n'com.example.*' = { npm = 'x' }", "version = \"..\""),
             ("[rename.types]\n'com.example.a' = 'type'", "that is no keyword, found `type`"),
             ("[[derive]]\ndocuments = []\ntraits = ['a b']", "such as `schemars::JsonSchema`, found `a b`"),
+            ("[lint]\nallow = ['no-such-rule']", "expected the name of a lint rule, found `no-such-rule`"),
             ("strict = 1", "invalid type: integer `1`, expected a boolean"),
         ] {
             let error = Config::parse(text).unwrap_err().to_string();

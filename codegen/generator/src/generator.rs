@@ -121,6 +121,15 @@ impl Generator {
         if unknown.is_empty() { Ok(()) } else { Err(GenerateError::UnknownNames(unknown)) }
     }
 
+    /// The documents of other crates that refs may lead to, those of `atproto-sdk` included.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a crate of the configuration cannot be found, or its documents not be read.
+    pub fn externals(&self) -> Result<Vec<External>, GenerateError> {
+        Ok(dependencies::externals(&self.config, &self.root)?)
+    }
+
     /// Makes the bindings without writing any of them.
     ///
     /// # Errors

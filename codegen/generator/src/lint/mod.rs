@@ -43,6 +43,8 @@ pub struct Options {
     pub allow: BTreeSet<Rule>,
     /// Documents, or folders of them, that refs may lead into, and that are not checked themselves.
     pub context: Vec<PathBuf>,
+    /// Other documents that refs may lead into, such as those of [`sdk_documents`](crate::bundle::sdk_documents).
+    pub known: Vec<Document>,
     /// NSIDs and beginnings of NSIDs (`com.atproto`) that refs may lead into without a document being there.
     pub external: Vec<String>,
 }
@@ -108,7 +110,7 @@ fn check(sources: Vec<Source>, options: &Options) -> LintReport {
     let trees: Vec<Option<Value>> = sources.iter().map(|source| tree(source.text.as_ref().ok()?)).collect();
     let mut findings = Findings::new(&sources, &trees, options);
     let documents = findings.parse();
-    let context = context(&options.context, &documents);
+    let context = context(options, &documents);
     let known: HashMap<&str, &Document> =
         context.iter().chain(documents.iter().flatten()).map(|it| (it.id.as_str(), it)).collect();
     let uses = uses(&known);
@@ -157,14 +159,15 @@ impl Place {
 }
 
 /// Documents that are only referred to. What is wrong with them is not asked; those that are checked come first.
-fn context(paths: &[PathBuf], checked: &[Option<Document>]) -> Vec<Document> {
+fn context(options: &Options, checked: &[Option<Document>]) -> Vec<Document> {
     let mut ids: HashSet<String> = checked.iter().flatten().map(|document| document.id.clone()).collect();
     let mut documents = Vec::new();
-    for source in paths.iter().flat_map(|path| read(path)) {
+    for source in options.context.iter().flat_map(|path| read(path)) {
         let Ok(text) = source.text else { continue };
         let document = Document::parse(&source.path, &text, &mut Report::default());
         documents.extend(document.filter(|document| ids.insert(document.id.clone())));
     }
+    documents.extend(options.known.iter().filter(|document| ids.insert(document.id.clone())).cloned());
     documents
 }
 
