@@ -12,6 +12,7 @@ use atproto_sdk_codegen::{
     Generator,
     catalog::{External, MANIFEST, path_of},
     folder::files_below,
+    lint,
     output::Plan,
 };
 
@@ -81,17 +82,14 @@ impl Project {
         self.externals.iter().any(|external| external.document(nsid.as_str()).is_some())
     }
 
-    /// The documents that other crates have bindings of.
-    pub(crate) fn bindings(&self) -> impl Iterator<Item = &str> {
-        self.externals.iter().flat_map(|external| {
-            let ids = external.catalog.documents().map(|it| it.id.as_str());
-            ids.filter(|id| external.document(id).is_some())
-        })
-    }
-
-    /// The folder of documents.
-    pub(crate) fn lexicons(&self) -> PathBuf {
-        self.generator.lexicons()
+    /// The settings for `lint`: what is not reported, and which documents of other crates refs may lead to.
+    pub(crate) fn lint_options(&self) -> lint::Options {
+        let mut options = lint::Options::default();
+        options.allow.extend(&self.generator.config().lint.allow);
+        options.context.push(self.generator.lexicons());
+        let known = self.externals.iter().flat_map(|external| external.catalog.documents());
+        options.known.extend(known.cloned());
+        options
     }
 
     /// The file of a document.

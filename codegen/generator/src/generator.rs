@@ -102,15 +102,6 @@ impl Generator {
         Ok(catalog)
     }
 
-    /// Reads the documents of other crates whose bindings are used, the SDK's included.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if another crate's documents cannot be found.
-    pub fn externals(&self) -> Result<Vec<External>, GenerateError> {
-        Ok(dependencies::externals(&self.config, &self.root)?)
-    }
-
     fn builder(&self, externals: Vec<External>) -> CatalogBuilder {
         let builder = CatalogBuilder::default().tolerant(!self.config.strict);
         externals.into_iter().fold(builder, CatalogBuilder::external)

@@ -1,9 +1,6 @@
 //! Which documents are published, and whether they are fit for it.
 
-use atproto_sdk_codegen::{
-    lint::{Options, lint_sources},
-    pattern::Pattern,
-};
+use atproto_sdk_codegen::{lint::lint_sources, pattern::Pattern};
 
 use crate::{
     CliError, Streams,
@@ -55,13 +52,8 @@ pub(super) fn check(project: &Project, candidates: &[OwnDocument], streams: &mut
             Ok(_) => {}
         }
     }
-    let options = Options {
-        context: vec![project.lexicons()],
-        external: project.bindings().map(str::to_owned).collect(),
-        ..Options::default()
-    };
     let sources = candidates.iter().map(|it| (it.path.clone(), it.bytes.clone()));
-    let report = lint_sources(sources, &options);
+    let report = lint_sources(sources, &project.lint_options());
     if !report.findings.is_empty() {
         streams.err([&report]);
     }
