@@ -28,10 +28,15 @@ fn parse_group(text: &str) -> Result<String, String> {
 }
 
 pub(crate) fn run(arguments: &Arguments, config: &Path, streams: &mut Streams<'_>) -> Result<u8, CliError> {
-    let root = if config.is_dir() { config } else { config.parent().unwrap_or(Path::new("")) };
+    // The folder at hand stays unnamed in what is shown.
+    let root = match config {
+        config if config == Path::new(".") => Path::new(""),
+        config if config.is_dir() => config,
+        config => config.parent().unwrap_or(Path::new("")),
+    };
     let manifest = root.join("Cargo.toml");
     if !manifest.is_file() {
-        return Err(CliError::NoCrate(root.to_owned()));
+        return Err(CliError::NoCrate(config.to_owned()));
     }
     let config = root.join(CONFIG_FILE);
     if config.exists() {
@@ -149,7 +154,7 @@ fn item(group: &str) -> String {
         "type": "object",
         "required": ["name", "createdAt"],
         "properties": {{
-          "name": {{ "type": "string", "maxLength": 300, "maxGraphemes": 100 }},
+          "name": {{ "type": "string", "maxLength": 1000, "maxGraphemes": 100 }},
           "createdAt": {{ "type": "string", "format": "datetime" }}
         }}
       }}
@@ -173,7 +178,7 @@ fn get_item(group: &str) -> String {
         "type": "params",
         "required": ["uri"],
         "properties": {{
-          "uri": {{ "type": "string", "format": "at-uri" }}
+          "uri": {{ "type": "string", "format": "at-uri", "description": "The item's address." }}
         }}
       }},
       "output": {{
@@ -182,8 +187,8 @@ fn get_item(group: &str) -> String {
           "type": "object",
           "required": ["uri", "value"],
           "properties": {{
-            "uri": {{ "type": "string", "format": "at-uri" }},
-            "value": {{ "type": "ref", "ref": "{group}.item" }}
+            "uri": {{ "type": "string", "format": "at-uri", "description": "The item's address." }},
+            "value": {{ "type": "ref", "ref": "{group}.item", "description": "The item itself." }}
           }}
         }}
       }},

@@ -19,7 +19,11 @@ mod sources;
 mod sync;
 mod update;
 
-use std::{fmt::Display, io::Write, path::PathBuf};
+use std::{
+    fmt::Display,
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use atproto_sdk::lexicon::LexiconResolver;
 use atproto_sdk_codegen::{Generator, config::CONFIG_FILE};
@@ -141,7 +145,12 @@ impl Cli {
     }
 
     fn config_file(&self) -> PathBuf {
-        if self.config.is_dir() { self.config.join(CONFIG_FILE) } else { self.config.clone() }
+        match &self.config {
+            // Paths in messages are those that people would type.
+            config if config == Path::new(".") => PathBuf::from(CONFIG_FILE),
+            config if config.is_dir() => config.join(CONFIG_FILE),
+            config => config.clone(),
+        }
     }
 }
 

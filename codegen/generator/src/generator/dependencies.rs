@@ -170,6 +170,7 @@ fn module_path(name: &str, module: &str) -> Result<String, DependencyError> {
 }
 
 fn real(folder: &Path) -> PathBuf {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned())
 }
 
