@@ -96,12 +96,19 @@ pub(crate) fn run(
     project.apply(changes)?;
     synced.tell_edited(&edited, project, streams);
     let code = synced.report(streams);
-    streams.out([format!(
-        "added {}, and {} that they refer to{}",
-        counted(requested),
-        counted(dependencies),
-        if code == 0 { "; next: `atproto-sdk generate`" } else { "" }
-    )]);
+    let next = if code == 0 { "; next: `atproto-sdk generate`" } else { "" };
+    match (requested, dependencies) {
+        (0, 0) if code != 0 => {}
+        (0, 0) => {
+            streams.out(["everything is there already; `atproto-sdk update` fetches the newest versions"])
+        }
+        (_, 0) => streams.out([format!("added {}{next}", counted(requested))]),
+        _ => streams.out([format!(
+            "added {}, and {} that they refer to{next}",
+            counted(requested),
+            counted(dependencies)
+        )]),
+    }
     Ok(code)
 }
 

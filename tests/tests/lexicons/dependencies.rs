@@ -212,6 +212,9 @@ async fn add_takes_whole_groups() {
     let ran = project.run(&["add", "com.example.shop.*"]).await;
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(ran.err.contains("12 of 12: "), "{}", ran.err);
+    assert!(ran.out.starts_with("added 12 documents; next: "), "{}", ran.out);
+    let ran = project.run_offline(&["add", "com.example.shop.*"]).await;
+    assert!(ran.code == 0 && ran.out.starts_with("everything is there already"), "{ran:?}");
     assert_eq!(project.locked().len(), 12);
     assert!(project.locked().iter().all(|(_, requested)| *requested));
     assert!(!project.file("com.example.shop.cart.item").exists(), "another authority");
