@@ -21,7 +21,9 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments, streams: &mut Streams<'_>) -> Result<u8, CliError> {
-    let changes = compare(&Documents::load(&arguments.old)?, &Documents::load(&arguments.new)?);
+    let (old, new) = (Documents::load(&arguments.old)?, Documents::load(&arguments.new)?);
+    streams.err(old.findings().iter().chain(new.findings()));
+    let changes = compare(&old, &new);
     if arguments.json {
         streams.out([to_pretty(&changes.to_json()).trim_end()]);
     } else {

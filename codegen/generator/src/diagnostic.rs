@@ -163,7 +163,7 @@ pub enum Problem {
     #[error("expected the resource `repo` or `rpc`, found `{0}` (permission ignored)")]
     UnknownResource(String),
     /// An `rpc` permission that does not say for which service (L11).
-    #[error("expected `aud` or `inheritAud` in an rpc permission, found neither")]
+    #[error("expected `aud` or `inheritAud` in an rpc permission, found neither (used as it stands)")]
     NoAudience,
     /// The document stands in the wrong file.
     #[error("expected the document in `{expected}` because of its id, found it in `{found}`")]

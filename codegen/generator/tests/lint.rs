@@ -180,6 +180,20 @@ fn refs_into_refused_documents_are_no_findings() {
     assert_eq!(rules, [Rule::LanguageVersion]);
 }
 
+/// A definition that is left out has a finding of its own, and what is wrong is asked for no style.
+#[test]
+fn one_mistake_is_one_finding() {
+    let text = r##"{"lexicon": 1, "id": "com.example.note", "defs": {"main": {"type": "record", "key": "tid",
+        "description": "A note.", "record": {"type": "object", "properties": {
+        "view": {"type": "ref", "ref": "#view"}, "text": {"type": "strin"}}}}, "view": {"type": "thnig"}}}"##;
+    let report = lint_sources([source("note.json", text)], &Options::default());
+    let found: Vec<_> = report.findings.iter().map(|it| (it.rule, it.json_path.as_str())).collect();
+    assert_eq!(
+        found,
+        [(Rule::UnknownType, "defs.main.record.properties.text.type"), (Rule::UnknownType, "defs.view.type"),]
+    );
+}
+
 /// Refs are checked although an id is there twice.
 #[test]
 fn one_finding_does_not_hide_others() {

@@ -310,7 +310,8 @@ fn default_value(field: &Field) -> Option<TokenStream> {
     }
     let (name, ty) = (ident(&field.ident), ty(&field.ty));
     let method = ident(field.or_default.as_deref()?);
-    let doc = format!(" Returns {}, or its default in the lexicon if it is absent.", code(&field.key));
+    let doc =
+        sentence(format!("Returns {}, or its default in the lexicon if it is absent.", code(&field.key)));
     let deprecated = deprecated(&field.docs);
     let copied = matches!(field.ty, RustType::Bool | RustType::Integer);
     let read = if copied { quote!(self.#name) } else { quote!(self.#name.clone()) };
@@ -321,7 +322,7 @@ fn default_value(field: &Field) -> Option<TokenStream> {
     let body =
         if copied { quote!(#read.unwrap_or(#fallback)) } else { quote!(#read.unwrap_or_else(|| #fallback)) };
     Some(quote! {
-        #[doc = #doc]
+        #doc
         #deprecated
         pub fn #method(&self) -> #ty {
             #body
@@ -329,12 +330,17 @@ fn default_value(field: &Field) -> Option<TokenStream> {
     })
 }
 
+/// Documentation of one sentence.
+fn sentence(text: String) -> TokenStream {
+    docs(&Docs { paragraphs: vec![text], deprecated: None })
+}
+
 fn union(it: &Union, nsid: &str, home: &Home) -> TokenStream {
     let (sdk, derive) = (&home.sdk, home.derive(nsid));
     let (name, docs_of_union) = (ident(&it.name), docs(&it.docs));
     let variants = it.variants.iter().map(|variant| {
-        let (name, ty, doc) = (ident(&variant.name), ty(&variant.ty), format!(" {}", code(&variant.tag)));
-        quote!(#[doc = #doc] #name(Box<#ty>))
+        let (name, ty, doc) = (ident(&variant.name), ty(&variant.ty), sentence(code(&variant.tag)));
+        quote!(#doc #name(Box<#ty>))
     });
     let tags = it.variants.iter().map(|variant| {
         let (name, ty, tag) = (ident(&variant.name), ty(&variant.ty), &variant.tag);

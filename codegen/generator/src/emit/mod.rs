@@ -11,8 +11,6 @@ mod tokens;
 
 use std::path::PathBuf;
 
-use proc_macro2::TokenStream;
-
 use crate::{catalog::Catalog, model};
 
 pub use home::{Accessors, Derive, Home};
@@ -49,20 +47,13 @@ pub enum EmitError {
 /// Emits every file for `catalog`, in a stable order.
 pub fn generate(catalog: &Catalog, home: &Home) -> Result<Vec<GeneratedFile>, EmitError> {
     let model = model::lower(catalog, &home.renames);
-    modules::files(&model, home).into_iter().map(|(path, tokens)| file(path, tokens)).collect()
+    modules::files(&model, home)
 }
 
 /// Emits everything for `catalog` as one file, which `include!` takes too.
 pub fn generate_file(catalog: &Catalog, home: &Home, path: PathBuf) -> Result<GeneratedFile, EmitError> {
     let model = model::lower(catalog, &home.renames);
     match modules::one_file(&model, home) {
-        Ok(text) => Ok(GeneratedFile { path, text: format!("{HEADER}\n{text}") }),
-        Err(source) => Err(EmitError::Syntax { path, source }),
-    }
-}
-
-fn file(path: PathBuf, tokens: TokenStream) -> Result<GeneratedFile, EmitError> {
-    match render::file(tokens) {
         Ok(text) => Ok(GeneratedFile { path, text: format!("{HEADER}\n{text}") }),
         Err(source) => Err(EmitError::Syntax { path, source }),
     }

@@ -6,7 +6,7 @@ use proc_macro2::{Literal, Spacing, TokenStream, TokenTree};
 use quote::quote;
 
 use super::{
-    FORMAT, Home, accessor, items, method, render,
+    EmitError, FORMAT, GeneratedFile, Home, accessor, items, method, render,
     tokens::{ident, inner_docs},
 };
 use crate::model::{Docs, Model, Module};
@@ -20,14 +20,14 @@ struct Node<'m> {
     nsid: String,
 }
 
-/// Every file as tokens, in the order of its path.
-pub(super) fn files(model: &Model, home: &Home) -> Vec<(PathBuf, TokenStream)> {
+/// Every file, in the order of its path.
+pub(super) fn files(model: &Model, home: &Home) -> Result<Vec<GeneratedFile>, EmitError> {
     let root = tree(model);
     let mut files = Vec::new();
     let tree = Tree { model, home };
-    tree.write(&root, &mut Vec::new(), &mut files);
-    files.sort_by(|(a, _), (b, _)| a.cmp(b));
-    files
+    tree.write(&root, &mut Vec::new(), &mut files)?;
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(files)
 }
 
 /// The text of all modules in one file. Nothing in it stands before the first item, as `include!` wants it.
@@ -69,23 +69,30 @@ struct Tree<'m> {
 }
 
 impl Tree<'_> {
-    fn write(&self, node: &Node<'_>, path: &mut Vec<String>, files: &mut Vec<(PathBuf, TokenStream)>) {
+    fn write(
+        &self,
+        node: &Node<'_>,
+        path: &mut Vec<String>,
+        files: &mut Vec<GeneratedFile>,
+    ) -> Result<(), EmitError> {
         let Self { home, .. } = *self;
         let children = node.children.iter().map(|(name, child)| {
             let (name, feature) = (ident(name), home.feature(&child.nsid));
             quote!(#feature pub mod #name;)
         });
         let children: TokenStream = children.collect();
-        if path.is_empty() {
-            files.push(("mod.rs".into(), root(home, children)));
+        // Text takes less room than tokens, so each file is turned into text before the next one is made.
+        files.push(if path.is_empty() {
+            render::generated("mod.rs".into(), root(home, children))?
         } else {
-            files.push((file(node, path), self.body(node, children)));
-        }
+            render::generated(file(node, path), self.body(node, children))?
+        });
         for (name, child) in &node.children {
             path.push(name.clone());
-            self.write(child, path, files);
+            self.write(child, path, files)?;
             path.pop();
         }
+        Ok(())
     }
 
     /// A module with the modules below it, as text.

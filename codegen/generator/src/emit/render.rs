@@ -1,9 +1,19 @@
 //! Tokens as text: the formatter for each item, and an empty line between items and between methods.
 
+use std::path::PathBuf;
+
 use proc_macro2::TokenStream;
 use syn::{File, ImplItem, Item, TraitItem};
 
-use super::macros;
+use super::{EmitError, GeneratedFile, HEADER, macros};
+
+/// A file with its header.
+pub(super) fn generated(path: PathBuf, tokens: TokenStream) -> Result<GeneratedFile, EmitError> {
+    match file(tokens) {
+        Ok(text) => Ok(GeneratedFile { path, text: format!("{HEADER}\n{text}") }),
+        Err(source) => Err(EmitError::Syntax { path, source }),
+    }
+}
 
 /// The text of a file.
 pub(super) fn file(tokens: TokenStream) -> Result<String, syn::Error> {

@@ -53,23 +53,27 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::catalog::MANIFEST;
-use crate::diagnostic::{Problem, Rejected, Report};
+use crate::diagnostic::{Diagnostic, Outcome, Problem, Rejected, Report, Severity};
 use crate::document::Document;
 use crate::folder::files_below;
 use crate::json::{Kind, Value};
 
 pub use change::{Change, ChangeKind, Network, RustFace};
 
-/// One version of some documents. Refs need not lead anywhere: a part of a namespace can be compared by itself.
+/// One version of some documents. Refs need not lead anywhere: a part of a namespace can be compared by itself. What is
+/// wrong in a document is taken as the generator takes it where it tolerates errors, and is in [`findings`](Self::findings).
 #[derive(Debug, Clone, Default)]
-pub struct Documents(Vec<Document>);
+pub struct Documents {
+    documents: Vec<Document>,
+    findings: Vec<Diagnostic>,
+}
 
 impl Documents {
     /// Reads a document, or every document below a folder.
     ///
     /// # Errors
     ///
-    /// With everything that keeps one of them from being used.
+    /// If a file cannot be read, or nothing of a document can be used; with everything that is wrong in any of them.
     pub fn load(path: &Path) -> Result<Self, Rejected> {
         let mut report = Report::default();
         let mut documents = Vec::new();
@@ -93,7 +97,7 @@ impl Documents {
     ///
     /// # Errors
     ///
-    /// With everything that keeps one of them from being used.
+    /// If a file cannot be read, or nothing of a document can be used; with everything that is wrong in any of them.
     pub fn from_sources<T: AsRef<[u8]>>(
         sources: impl IntoIterator<Item = (PathBuf, T)>,
     ) -> Result<Self, Rejected> {
@@ -104,14 +108,26 @@ impl Documents {
         Self::unless_rejected(documents, report)
     }
 
-    fn unless_rejected(documents: Vec<Document>, report: Report) -> Result<Self, Rejected> {
-        if report.error_count() > 0 { Err(Rejected(report)) } else { Ok(Self(documents)) }
+    /// What is wrong in the documents, each with what becomes of it.
+    pub fn findings(&self) -> &[Diagnostic] {
+        &self.findings
+    }
+
+    fn unless_rejected(documents: Vec<Document>, mut report: Report) -> Result<Self, Rejected> {
+        let is_lost = |it: &Diagnostic| {
+            it.severity == Severity::Error && it.outcome.is_none_or(|it| it == Outcome::DocumentLeftOut)
+        };
+        if report.diagnostics.iter().any(is_lost) {
+            return Err(Rejected(report));
+        }
+        report.tolerate();
+        Ok(Self { documents, findings: report.diagnostics })
     }
 }
 
 impl FromIterator<Document> for Documents {
     fn from_iter<I: IntoIterator<Item = Document>>(documents: I) -> Self {
-        Self(documents.into_iter().collect())
+        Self { documents: documents.into_iter().collect(), findings: Vec::new() }
     }
 }
 
@@ -124,7 +140,7 @@ pub struct Evolution {
 
 /// Compares two versions of documents.
 pub fn compare(old: &Documents, new: &Documents) -> Evolution {
-    let (old, new) = (documents::Side::new(&old.0), documents::Side::new(&new.0));
+    let (old, new) = (documents::Side::new(&old.documents), documents::Side::new(&new.documents));
     Evolution { changes: comparison::Comparison::new(&old, &new).run() }
 }
 

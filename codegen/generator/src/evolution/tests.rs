@@ -412,3 +412,16 @@ fn documents_are_read_from_files_and_folders() {
     let error = Documents::load(Path::new("/does/not/exist")).unwrap_err();
     assert!(error.to_string().contains("expected a readable file or folder"), "{error}");
 }
+
+/// What the generator degrades can be compared; a document of which nothing can be used cannot.
+#[test]
+fn imperfect_documents_are_compared_as_they_are_used() {
+    let old = documents(&object(r#""properties": {"a": {"type": "strin"}}"#));
+    let new = documents(&object(r#""properties": {"a": {"type": "strin"}, "b": {"type": "string"}}"#));
+    let findings: Vec<String> = old.findings().iter().map(ToString::to_string).collect();
+    assert!(findings.len() == 1 && findings[0].ends_with("(taken as `unknown`)"), "{findings:?}");
+    let kinds: Vec<ChangeKind> = compare(&old, &new).changes.iter().map(|it| it.kind).collect();
+    assert_eq!(kinds, [ChangeKind::FieldAdded]);
+    let text = r#"{"lexicon": 2, "id": "com.example.thing", "defs": {"a": {"type": "token"}}}"#;
+    assert!(Documents::from_sources([("thing.json".into(), text)]).is_err());
+}

@@ -30,7 +30,7 @@ use self::sites::{Sites, uses};
 use self::source::{Node, Source, read, tree};
 use crate::catalog::{Catalog, path_of};
 use crate::diagnostic::{Diagnostic, Problem, Report, Severity};
-use crate::document::Document;
+use crate::document::{DefId, Document};
 use crate::json::{Kind, Position, Value};
 
 pub use finding::Finding;
@@ -118,7 +118,7 @@ fn check(sources: Vec<Source>, options: &Options) -> LintReport {
     for (at, document) in documents.iter().enumerate() {
         let (Some(document), Some(tree)) = (document, &trees[at]) else { continue };
         let root = Node::top(tree);
-        let sites = Sites::of(document, &root, &uses);
+        let sites = Sites::of(document, &root, &uses).without(&findings.wrong[at]);
         let linted = Linted { document, root, sites, ids: &ids, known: &known };
         style::check(&linted, &mut |rule, place: Place, message: String| {
             findings.add(at, rule, place, message)
@@ -179,11 +179,23 @@ struct Findings<'a> {
     found: Vec<(usize, Finding)>,
     /// The NSIDs of documents that were refused: refs into them are no findings of their own.
     refused: HashSet<String>,
+    /// Definitions that were left out of documents, likewise.
+    left_out: HashSet<DefId>,
+    /// For each file, the JSON paths of what is wrong in it: style is not asked of it.
+    wrong: Vec<Vec<String>>,
 }
 
 impl<'a> Findings<'a> {
     fn new(sources: &'a [Source], trees: &'a [Option<Value>], options: &'a Options) -> Self {
-        Self { sources, trees, options, found: Vec::new(), refused: HashSet::new() }
+        Self {
+            sources,
+            trees,
+            options,
+            found: Vec::new(),
+            refused: HashSet::new(),
+            left_out: HashSet::new(),
+            wrong: vec![Vec::new(); sources.len()],
+        }
     }
 
     fn add(&mut self, at: usize, rule: Rule, place: Place, message: String) {
@@ -218,10 +230,17 @@ impl<'a> Findings<'a> {
             // What takes the place of something that is wrong is no matter of style.
             let document = document.filter(|_| report.error_count() == 0);
             for diagnostic in report.diagnostics {
+                if diagnostic.severity == Severity::Error {
+                    self.wrong[at].push(diagnostic.json_path.clone());
+                }
                 self.diagnostic(at, diagnostic);
             }
             match &document {
-                Some(document) => self.check_path(at, document),
+                Some(document) => {
+                    self.check_path(at, document);
+                    let id = |name: &String| DefId { nsid: document.id.clone(), name: name.clone() };
+                    self.left_out.extend(document.left_out.iter().map(id));
+                }
                 None => {
                     let id = self.trees[at].as_ref().and_then(|tree| tree.get("id")?.as_str());
                     self.refused.extend(id.map(str::to_owned));
@@ -268,7 +287,10 @@ impl<'a> Findings<'a> {
         for diagnostic in diagnostics {
             // Those of the context are not asked for.
             let Some(at) = files.get(diagnostic.file.as_path()).copied() else { continue };
-            if !self.is_excused(&diagnostic.problem) {
+            let here = diagnostic.file.as_path();
+            let document = documents.get(at).and_then(Option::as_ref).filter(|it| it.path == here);
+            let is_known = self.wrong[at].contains(&diagnostic.json_path);
+            if !is_known && !self.is_excused(&diagnostic.problem, document) {
                 self.diagnostic(at, diagnostic);
             }
         }
@@ -295,14 +317,19 @@ impl<'a> Findings<'a> {
         unique.into_values().collect()
     }
 
-    fn is_excused(&self, problem: &Problem) -> bool {
+    /// Whether a ref leads to something that is known to be wrong itself, or that is somewhere else.
+    fn is_excused(&self, problem: &Problem, document: Option<&Document>) -> bool {
         let Problem::UnresolvedRef { reference, .. } = problem else { return false };
-        let nsid = reference.split('#').next().unwrap_or_default();
+        let (nsid, name) = reference.split_once('#').unwrap_or((reference, "main"));
         let is_below = |prefix: &String| {
             nsid.strip_prefix(prefix.trim_end_matches(".*"))
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         };
-        !nsid.is_empty() && (self.refused.contains(nsid) || self.options.external.iter().any(is_below))
+        let owner = if nsid.is_empty() { document.map_or("", |it| it.id.as_str()) } else { nsid };
+        let target = DefId { nsid: owner.to_owned(), name: name.to_owned() };
+        self.left_out.contains(&target)
+            || (!nsid.is_empty()
+                && (self.refused.contains(nsid) || self.options.external.iter().any(is_below)))
     }
 
     fn report(self) -> LintReport {

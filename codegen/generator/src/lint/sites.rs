@@ -75,6 +75,23 @@ impl<'a> Sites<'a> {
         sites
     }
 
+    /// Without what has an error of its own: the parser has put something else in its place.
+    pub(super) fn without(mut self, wrong: &[String]) -> Self {
+        let is_wrong = |node: &Node<'_>| {
+            wrong.iter().any(|path| {
+                path.strip_prefix(&node.path).is_some_and(|rest| {
+                    let inner = ["properties", "items", "schema"].map(|key| format!(".{key}"));
+                    rest.is_empty()
+                        || (rest.starts_with('.') && !inner.iter().any(|key| rest.starts_with(key)))
+                })
+            })
+        };
+        self.schemas.retain(|site| !is_wrong(&site.node));
+        self.objects.retain(|site| !is_wrong(&site.node));
+        self.unions.retain(|site| !is_wrong(&site.node));
+        self
+    }
+
     fn definition(&mut self, definition: &'a Definition, node: Node<'a>, usage: Use) {
         match definition {
             Definition::Record(it) => {

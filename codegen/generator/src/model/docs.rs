@@ -62,8 +62,8 @@ pub fn sentence(text: &str) -> String {
 fn paragraph(text: &str) -> String {
     let mut text = text.to_owned();
     // Three begin a block of code, which rustdoc takes for a test.
-    while text.contains("```") {
-        text = text.replace("```", "`");
+    while text.contains("``") {
+        text = text.replace("``", "`");
     }
     // An odd backtick would open code that nothing closes.
     if !text.matches('`').count().is_multiple_of(2) {
@@ -71,28 +71,31 @@ fn paragraph(text: &str) -> String {
     }
     let mut safe = String::with_capacity(text.len());
     let mut in_code = false;
-    for word in text.split_inclusive(char::is_whitespace) {
-        let bare = word.trim_end();
-        if !in_code && (bare.starts_with("http://") || bare.starts_with("https://")) {
-            let end = bare.trim_end_matches(['.', ',', ')', ';']);
-            let is_address = end.chars().all(|c| !matches!(c, '<' | '>' | '`' | '\\'));
-            if is_address {
-                safe.push('<');
-                safe.push_str(end);
-                safe.push('>');
-                safe.push_str(&word[end.len()..]);
-                continue;
-            }
+    let mut rest = text.as_str();
+    while let Some(c) = rest.chars().next() {
+        if let Some(address) = address(rest).filter(|_| !in_code) {
+            safe.push_str(&format!("<{address}>"));
+            rest = &rest[address.len()..];
+            continue;
         }
-        for c in word.chars() {
-            in_code ^= c == '`';
-            if !in_code && matches!(c, '<' | '>' | '[' | ']' | '*' | '_' | '\\' | '~') {
-                safe.push('\\');
-            }
-            safe.push(c);
+        in_code ^= c == '`';
+        if !in_code && matches!(c, '<' | '>' | '[' | ']' | '*' | '_' | '\\' | '~') {
+            safe.push('\\');
         }
+        safe.push(c);
+        rest = &rest[c.len_utf8()..];
     }
     safe
+}
+
+/// The address that a text begins with.
+fn address(text: &str) -> Option<&str> {
+    let scheme = ["https://", "http://"].into_iter().find(|scheme| text.starts_with(scheme))?;
+    let is_end = |c: char| c.is_whitespace() || matches!(c, '<' | '>' | '[' | ']' | '`' | '\\' | '"');
+    let end = text.find(is_end).unwrap_or(text.len());
+    // Signs at its end are those of the sentence.
+    let address = text[..end].trim_end_matches(['.', ',', ')', ';', ':', '!', '?']);
+    (address.len() > scheme.len()).then_some(address)
 }
 
 /// Text as code in Markdown, which stands on one line and has no backticks in it.
@@ -174,6 +177,23 @@ fn listed(title: &str, values: impl Iterator<Item = String>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn descriptions_are_plain_markdown() {
+        for (text, safe) in [
+            ("a <b> [c] *d* _e_ \\ ~f~", r"a \<b\> \[c\] \*d\* \_e\_ \\ \~f\~"),
+            ("`<b>` <b>", r"`<b>` \<b\>"),
+            ("odd ` <b>", r"odd ' \<b\>"),
+            ("```rust\nfn\n```", "`rust\nfn\n`"),
+            ("one ` two\n\nthree `", "one ' two\n\nthree '"),
+            ("see (https://a.example/b_c). More", "see (<https://a.example/b_c>). More"),
+            ("https://a.example?b=<c>", r"<https://a.example?b=>\<c\>"),
+            ("http://", "http://"),
+        ] {
+            assert_eq!(sentence(text), safe);
+        }
+        assert_eq!(code("a`b\nc"), "`a'b c`");
+    }
 
     #[test]
     fn a_description_that_begins_with_the_word_deprecates() {

@@ -155,22 +155,37 @@ fn is_token(definition: Option<&Definition>) -> bool {
 
 /// Module paths, unique even where two names differ only in a way that snake case does not show.
 fn module_paths(catalog: &Catalog, renames: &Renames) -> HashMap<String, Vec<String>> {
-    let mut segments: BTreeMap<Vec<String>, String> = BTreeMap::new();
-    let mut taken: HashMap<Vec<String>, BTreeSet<String>> = HashMap::new();
-    let mut paths = HashMap::new();
+    // The segments below each prefix of an NSID.
+    let mut below: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for document in catalog.documents() {
-        let mut path = Vec::new();
-        let mut source = Vec::new();
-        for segment in document.id.split('.') {
-            source.push(segment.to_owned());
-            let chosen = segments.entry(source.clone()).or_insert_with(|| {
-                let siblings = taken.entry(path.clone()).or_default();
-                let by_hand = renames.modules.get(&source.join("."));
-                free(by_hand.cloned().unwrap_or_else(|| module_name(segment)), siblings)
-            });
-            path.push(chosen.clone());
+        for (prefix, segment) in prefixes(&document.id) {
+            below.entry(prefix).or_default().insert(segment);
         }
-        paths.insert(document.id.clone(), path);
     }
-    paths
+    let mut chosen: HashMap<(&str, &str), String> = HashMap::new();
+    for (prefix, segments) in below {
+        let by_hand = |segment: &str| {
+            let nsid = if prefix.is_empty() { segment.to_owned() } else { format!("{prefix}.{segment}") };
+            renames.modules.get(&nsid).cloned()
+        };
+        let mut segments: Vec<&str> = segments.into_iter().collect();
+        segments.sort_by_key(|segment| (by_hand(segment).is_none(), by_spelling(segment)));
+        let mut taken = BTreeSet::new();
+        for segment in segments {
+            let name = free(by_hand(segment).unwrap_or_else(|| module_name(segment)), &mut taken);
+            chosen.insert((prefix, segment), name);
+        }
+    }
+    let path = |nsid: &str| prefixes(nsid).filter_map(|segment| chosen.get(&segment).cloned()).collect();
+    catalog.documents().map(|document| (document.id.clone(), path(&document.id))).collect()
+}
+
+/// The segments of an NSID, each with what stands before it.
+fn prefixes(nsid: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut start = 0;
+    nsid.split('.').map(move |segment| {
+        let prefix = &nsid[..start.max(1) - 1];
+        start += segment.len() + 1;
+        (prefix, segment)
+    })
 }

@@ -145,7 +145,6 @@ fn methods() -> Vec<(PathBuf, String)> {
             json!({"main": {"type": "procedure", "input": schema}, "view": view}),
         ));
         documents.push(document(&format!("words.segments.{word}"), json!({"main": {"type": "query"}})));
-        documents.push(document(&format!("words.names.{word}"), json!({"main": {"type": "object", "properties": {word: {"type": "ref", "ref": format!("words.names.{word}")}}}})));
     }
     documents
 }

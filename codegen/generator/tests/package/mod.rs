@@ -1,4 +1,5 @@
 //! A small package that depends on the SDK, and what the compiler says about it.
+#![allow(dead_code, reason = "each test uses a part of it")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -78,10 +79,19 @@ impl Package {
 
     /// The errors that `cargo check` finds.
     pub fn check(&self) -> Vec<Error> {
+        self.cargo(&["check", "--keep-going", "--lib", "--bins"])
+    }
+
+    /// Runs the program of the package.
+    pub fn run(&self) -> Vec<Error> {
+        self.cargo(&["run"])
+    }
+
+    fn cargo(&self, command: &[&str]) -> Vec<Error> {
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
         let output = Command::new(env!("CARGO"))
-            .args(["check", "--offline", "--quiet", "--keep-going", "--lib", "--bins"])
-            .args(["--message-format", "json"])
+            .args(command)
+            .args(["--offline", "--quiet", "--message-format", "json"])
             .current_dir(&self.folder)
             .env("CARGO_TARGET_DIR", target)
             .env_remove("RUSTFLAGS")
@@ -91,7 +101,7 @@ impl Package {
         let messages = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let errors: Vec<Error> = messages.filter_map(|message| error(&message)).collect();
         let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() != errors.iter().any(|_| true), "cargo check: {said}");
+        assert!(output.status.success() != errors.iter().any(|_| true), "cargo {}: {said}", command[0]);
         errors
     }
 }

@@ -38,7 +38,7 @@ async fn a_paginated_query_of_its_own_is_followed_over_its_pages() {
     let stub = Stub::start().await.unwrap();
     stub.answer(LIST, Answer::json(json!({"books": [view("One")], "cursor": "next"}).to_string()));
     stub.answer(LIST, Answer::json(json!({"books": [view("Two")]}).to_string()));
-    let client = PublicClient::builder(&stub.url()).build().unwrap();
+    let client = PublicClient::builder(stub.url()).build().unwrap();
     let params = list_books::Params::new(did!("did:plc:ewvi7nxzyoun6zhxrhs64oiz")).limit(1);
     let books: Vec<BookView> =
         client.com_example_books().list_books(params).items().try_collect().await.unwrap();
@@ -58,7 +58,7 @@ async fn a_paginated_query_of_its_own_is_followed_over_its_pages() {
 async fn a_procedure_takes_a_closed_union_of_its_own_and_foreign_types() {
     let stub = Stub::start().await.unwrap();
     stub.answer(ADD, Answer::json(r#"{"notes": 2}"#));
-    let client = PublicClient::builder(&stub.url()).build().unwrap();
+    let client = PublicClient::builder(stub.url()).build().unwrap();
     let subject = atproto_sdk::api::com::atproto::repo::strong_ref::StrongRef::new(
         at_uri!("at://did:plc:ewvi7nxzyoun6zhxrhs64oiz/com.example.books.book/3jzfcijpj2z2a"),
         cid!("bafyreidfayvfuwqa7qlnopdjiqrxzs6blmoeu4rujcjtnci5beludirz2a"),

@@ -46,7 +46,7 @@ async fn a_query_answers_with_types_of_the_other_crate() {
     });
     stub.answer(GET, Answer::json(answer.to_string()));
     stub.answer(GET, Answer::json(r#"{"error": "MeetingNotFound"}"#).with_status(400));
-    let client = PublicClient::builder(&stub.url()).build().unwrap();
+    let client = PublicClient::builder(stub.url()).build().unwrap();
     let uri = at_uri!("at://did:plc:ewvi7nxzyoun6zhxrhs64oiz/com.example.club.meeting/first");
     let params = get_meeting::Params::new(uri);
     let output = client.com_example_club().get_meeting(params.clone()).await.unwrap();

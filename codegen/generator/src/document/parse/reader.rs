@@ -66,11 +66,17 @@ impl<'v> Fields<'v> {
 pub(super) struct Reader<'r> {
     file: &'r Path,
     report: &'r mut Report,
+    /// How many types the one at hand stands in.
+    depth: usize,
 }
+
+/// How many types may stand inside of each other; real documents stay below 10. What reads generated code, compilers and
+/// the generator itself, needs room for each.
+const MAX_DEPTH: usize = 24;
 
 impl<'r> Reader<'r> {
     pub(super) fn new(file: &'r Path, report: &'r mut Report) -> Self {
-        Self { file, report }
+        Self { file, report, depth: 0 }
     }
 
     pub(super) fn file(&self) -> &Path {
@@ -103,6 +109,23 @@ impl<'r> Reader<'r> {
         let mark = self.report.diagnostics.len();
         let value = read(self);
         self.report.set_outcome(mark, if value.is_some() { Outcome::Ignored } else { outcome });
+        value
+    }
+
+    /// Reads what is inside of a type.
+    pub(super) fn inside<T>(
+        &mut self,
+        node: &Node<'_>,
+        read: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Option<T> {
+        if self.depth == MAX_DEPTH {
+            let expected = format!("at most {MAX_DEPTH} types inside of each other");
+            self.error(node, Problem::unexpected(expected, "one more"));
+            return None;
+        }
+        self.depth += 1;
+        let value = read(self);
+        self.depth -= 1;
         value
     }
 

@@ -43,6 +43,10 @@ impl Place {
 }
 
 pub(super) fn schema(reader: &mut Reader<'_>, node: &Node<'_>, place: Place) -> Option<Schema> {
+    reader.inside(node, |reader| read_schema(reader, node, place))
+}
+
+fn read_schema(reader: &mut Reader<'_>, node: &Node<'_>, place: Place) -> Option<Schema> {
     let fields = reader.map(node, "a schema")?;
     let kind = reader.required_text(&fields, "type")?;
     let allowed = place.types();

@@ -559,7 +559,7 @@ fn l11_permission_sets() {
         &set(r#"{"type": "permission", "resource": "rpc"}"#),
         &[
             "error: defs.main.permissions[0]: expected the field `lxm` in an rpc permission, found none",
-            "warning: defs.main.permissions[0]: expected `aud` or `inheritAud` in an rpc permission, found neither",
+            "warning: defs.main.permissions[0]: expected `aud` or `inheritAud` in an rpc permission, found neither (used as it stands)",
         ],
     );
     defs_fail(

@@ -92,6 +92,10 @@ fn reserved(name: &str, node: &Node<'_>, report: Report<'_>) {
 }
 
 fn property_name(name: &str, node: &Node<'_>, report: Report<'_>) {
+    // The language itself forbids these.
+    if name.is_empty() || name.starts_with('$') {
+        return;
+    }
     let is_plain = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     if is_plain {
