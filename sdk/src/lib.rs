@@ -77,6 +77,8 @@
 //! | [`mod@scopes`] | permissions: [`scopes!`] builds a scope at compile time |
 //! | [`store`] | where sessions are stored: memory, file, SQLite, PostgreSQL, Redis, encrypted |
 //! | [`identity`] | resolving handles and DIDs |
+//! | `repo` | records with proof that their account has signed them |
+//! | `lexicon` | published lexicons: finding them, with proof |
 //!
 //! # Errors
 //!
@@ -104,6 +106,7 @@
 //! | `encryption` | encryption of stored sessions | no |
 //! | `axum` | sign-in for web sites: routes, cookies, extractors | no |
 //! | `pem` | client keys in PEM | no |
+//! | `repo` | records with proof; with `client`, resolution of published lexicons | no |
 //!
 //! # Runtime and TLS
 //!
@@ -121,13 +124,14 @@
 // The layers, from top to bottom; nothing uses what is above it:
 //
 //   axum                                      sign-in for web sites
-//   records                                   typed records
+//   records, lexicon                          typed records; published lexicons
 //   api, clients, accessor                    generated bindings; clients without OAuth; their common methods
 //   oauth                                     its own layers are listed in its mod.rs
 //   scopes, store, identity                   permissions; session stores; handles and DIDs
+//   repo                                      records with proof
 //   xrpc                                      calls over a transport
 //   types                                     data types and their codec, no I/O
-//   clock, random, limits, signing_key, http_client
+//   clock, random, limits, signing_key, verifying_key, http_client
 #[cfg(feature = "client")]
 mod accessor;
 #[rustfmt::skip]
@@ -141,6 +145,8 @@ mod clock;
 mod http_client;
 #[cfg(feature = "client")]
 pub mod identity;
+#[cfg(all(feature = "client", feature = "repo"))]
+pub mod lexicon;
 #[cfg(feature = "client")]
 mod limits;
 #[cfg(feature = "client")]
@@ -149,6 +155,8 @@ pub mod oauth;
 mod random;
 #[cfg(feature = "client")]
 pub mod records;
+#[cfg(feature = "repo")]
+pub mod repo;
 #[cfg(feature = "client")]
 pub mod scopes;
 #[cfg(feature = "client")]
@@ -158,6 +166,8 @@ pub mod store;
 #[cfg(all(test, feature = "client"))]
 mod test_lexicons;
 pub mod types;
+#[cfg(feature = "repo")]
+mod verifying_key;
 pub mod xrpc;
 
 #[cfg(feature = "client")]

@@ -49,6 +49,13 @@ pub(crate) const IDENTITY_CACHE: Duration = seconds(300);
 /// How long a resolved identity is displayed by default before it is resolved again.
 pub(crate) const DISPLAYED_IDENTITY_CACHE: Duration = seconds(3600);
 
+// Published lexicons.
+
+/// For fetching a document with its proof, including retries.
+pub(crate) const LEXICON: Duration = seconds(60);
+/// For listing all documents of an account.
+pub(crate) const LEXICON_LISTING: Duration = seconds(300);
+
 // Signing in.
 
 /// For the user to return from the authorization server.

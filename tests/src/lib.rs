@@ -3,12 +3,13 @@
 //! [`Network`] is a real PDS with its PLC directory on this machine, from the package `local-network`. [`Browser`] is a
 //! headless Chromium for the provider's sign-in page, [`PostgresServer`] and [`RedisServer`] are what session stores talk
 //! to, with certificates of an [`Authority`] if they are to speak TLS, and [`Stub`] is a server with scripted answers for
-//! what a good server never sends.
+//! what a good server never sends. [`DnsServer`] answers with the TXT records that it was given.
 //!
 //! It depends on nothing of the SDK: what it tells is what the servers saw.
 
 mod browser;
 mod certificates;
+mod dns;
 mod postgres;
 mod redis;
 mod server;
@@ -16,6 +17,7 @@ mod stub;
 
 pub use browser::{Browser, BrowserError};
 pub use certificates::{Authority, Certificate, ServerTls};
+pub use dns::DnsServer;
 pub use local_network::{Account, Counts, InstallError, Network, NetworkError, install, install_folder};
 pub use postgres::PostgresServer;
 pub use redis::RedisServer;

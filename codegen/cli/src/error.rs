@@ -2,7 +2,11 @@
 
 use std::path::PathBuf;
 
-use atproto_sdk_codegen::{GenerateError, config::ConfigError, diagnostic::Rejected};
+use atproto_sdk::identity::IdentityError;
+use atproto_sdk_codegen::{
+    GenerateError, config::ConfigError, diagnostic::Rejected, folder::FolderError, output::OutputError,
+    pattern::Pattern,
+};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +31,43 @@ pub enum CliError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A folder cannot be read.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// A file cannot be replaced.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// The lock file cannot be used.
+    #[error("{}: {problem}; restore it, or delete it and run `atproto-sdk install`", path.display())]
+    InvalidLock {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The configuration cannot be edited.
+    #[error("lexicons.toml cannot be edited: {0}")]
+    Edit(Box<toml_edit::TomlError>),
+    /// A document is asked for from elsewhere already.
+    #[error("lexicons.toml asks for {0} from another source already; edit it there")]
+    OtherSource(Pattern),
+    /// A document that is to be updated was never added.
+    #[error("{0} is not in lexicons.lock; `atproto-sdk add {0}` fetches it")]
+    NotAdded(Pattern),
+    /// The network cannot be used.
+    #[error("{}", crate::sources::chain(.0))]
+    Network(#[from] IdentityError),
+    /// Documents cannot be published.
+    #[error("{0}")]
+    Publish(String),
+    /// There is no place for sessions.
+    #[error(
+        "the folder for settings is not known (HOME or APPDATA is not set); say where the session is kept with --sessions"
+    )]
+    NoConfigFolder,
+    /// The asynchronous runtime cannot be started.
+    #[error("cannot start: {0}")]
+    Runtime(std::io::Error),
     /// There is no crate to start in.
     #[error("{} has no Cargo.toml; make a crate first with `cargo new --lib NAME`", .0.display())]
     NoCrate(PathBuf),

@@ -6,6 +6,7 @@ use super::{
     HandleResolver, IdentityError, Inner, Resolver,
     cache::Cache,
     did::{DidLookup, PLC_DIRECTORY},
+    dns::DidRecords,
     handle::{self, configured_origin},
     http::{Egress, UntrustedHttp},
 };
@@ -168,14 +169,10 @@ impl ResolverBuilder {
             web_http: untrusted.clone(),
             development,
         };
-        let handles = handle::set_up(
-            self.handle_resolver,
-            self.name_server,
-            untrusted.clone(),
-            configured,
-            development,
-        )?;
+        let dns = DidRecords::new(self.name_server);
+        let handles =
+            handle::set_up(self.handle_resolver, dns.clone(), untrusted.clone(), configured, development)?;
         let cache = Cache::new(self.cache_lifetime, self.display_lifetime);
-        Ok(Resolver { inner: Arc::new(Inner { handles, dids, cache, untrusted }) })
+        Ok(Resolver { inner: Arc::new(Inner { handles, dids, dns, cache, untrusted }) })
     }
 }

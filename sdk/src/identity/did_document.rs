@@ -7,6 +7,8 @@ use super::{
     syntax::{parse_handle, parse_origin},
 };
 use crate::types::{Did, Handle};
+#[cfg(feature = "repo")]
+use crate::verifying_key::{InvalidVerifyingKey, VerifyingKey};
 
 /// A [DID document](https://atproto.com/specs/did#did-documents), restricted to the parts that the protocol uses.
 ///
@@ -120,6 +122,31 @@ impl DidDocument {
     pub fn signing_key(&self) -> Option<&str> {
         let key = self.verification_method.iter().find(|method| self.is_named(&method.id, "atproto"))?;
         if key.kind == "Multikey" { key.public_key_multibase.as_deref() } else { None }
+    }
+
+    /// Returns the signing key of the account (`#atproto`), or `None` if the document has none of a supported type.
+    ///
+    /// Besides `Multikey`, the two types that preceded it are supported.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the key is not a P-256 or secp256k1 public key.
+    ///
+    /// ```
+    /// # use atproto_sdk::identity::DidDocument;
+    /// let document: DidDocument = serde_json::from_str(
+    ///     r##"{"id":"did:web:example.com","verificationMethod":[{"id":"#atproto",
+    ///     "type":"Multikey","publicKeyMultibase":"zQ3shXjHeiBuRCKmM36cuYnm7YEMzhGnCmCyW92sRJ9pribSF"}]}"##,
+    /// )?;
+    /// assert_eq!(document.verifying_key()?.unwrap().algorithm(), "ES256K");
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "repo")]
+    pub fn verifying_key(&self) -> Result<Option<VerifyingKey>, InvalidVerifyingKey> {
+        let key = self.verification_method.iter().find(|method| self.is_named(&method.id, "atproto"));
+        let key =
+            key.and_then(|key| VerifyingKey::from_method(&key.kind, key.public_key_multibase.as_deref()?));
+        key.transpose()
     }
 
     /// Returns the first service with the given name, without the `#`, such as `atproto_labeler`.

@@ -1,7 +1,8 @@
 //! A DNS client for TXT records.
 //!
 //! It sends a query over UDP and repeats it over TCP if the response is truncated, which is all that resolving a handle
-//! needs. A full resolver would add about 25 crates to every user's build.
+//! needs. A full resolver would add about 25 crates to every user's build. The records of the protocol contain a DID
+//! (`did=<did>`), which is found here too.
 
 use std::{
     io,
@@ -15,7 +16,8 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{limits, random};
+use super::{error::excerpt, syntax::parse_did};
+use crate::{limits, random, types::Did};
 
 /// How many times each server is tried.
 const ROUNDS: usize = 2;
@@ -82,6 +84,58 @@ impl Dns {
         }
         Err(failure)
     }
+}
+
+/// Name servers for TXT records that contain a DID, or why there are none.
+#[derive(Debug, Clone)]
+pub(crate) struct DidRecords(pub(super) Result<Dns, String>);
+
+/// Why TXT records lead to no DID.
+#[derive(Debug)]
+pub(crate) enum DidRecordsError {
+    /// There are records for two different DIDs.
+    Ambiguous { first: String, second: String },
+    /// There was no usable answer. The reason continues a sentence that begins with the name.
+    Failed(String),
+    /// The record contains something else than a DID.
+    NotADid(String),
+}
+
+impl DidRecords {
+    /// Uses `server`, or the system's name servers if it is `None`.
+    pub(super) fn new(server: Option<SocketAddr>) -> Self {
+        Self(Dns::new(server).map_err(|problem| format!("could not be queried ({problem})")))
+    }
+
+    /// Returns the one DID in the TXT records of a name, or `None` if there is no record with one.
+    pub(crate) async fn did(&self, name: &str) -> Result<Option<Did>, DidRecordsError> {
+        let dns = self.0.as_ref().map_err(|problem| DidRecordsError::Failed(problem.clone()))?;
+        match timeout(limits::NAME_LOOKUP, dns.txt(name)).await {
+            Ok(Ok(texts)) => did_in_records(&texts),
+            Ok(Err(e)) => Err(DidRecordsError::Failed(format!("could not be queried ({e})"))),
+            Err(_) => {
+                Err(DidRecordsError::Failed(format!("did not respond within {:?}", limits::NAME_LOOKUP)))
+            }
+        }
+    }
+}
+
+/// Returns the one DID in TXT records. Records that do not start with `did=` belong to other protocols.
+fn did_in_records(records: &[String]) -> Result<Option<Did>, DidRecordsError> {
+    let mut found: Option<String> = None;
+    for record in records {
+        let Some(value) = record.strip_prefix("did=") else { continue };
+        let value = value.trim().to_owned();
+        match found {
+            Some(first) if first != value => {
+                let (first, second) = (excerpt(&first), excerpt(&value));
+                return Err(DidRecordsError::Ambiguous { first, second });
+            }
+            _ => found = Some(value),
+        }
+    }
+    let Some(text) = found else { return Ok(None) };
+    parse_did(&text).map(Some).map_err(|_| DidRecordsError::NotADid(excerpt(&text)))
 }
 
 #[cfg(unix)]

@@ -1,19 +1,16 @@
 //! Resolution of a handle to a DID (O2).
 
-use std::{fmt, net::SocketAddr, pin::pin};
+use std::{fmt, pin::pin};
 
 use futures_util::future::{Either, select};
 
 use super::{
-    dns::Dns,
+    dns::{DidRecords, DidRecordsError},
     error::{IdentityError, excerpt},
     http::{FetchError, UntrustedHttp},
     syntax::{parse_did, parse_origin},
 };
-use crate::{
-    limits,
-    types::{Did, Handle},
-};
+use crate::types::{Did, Handle};
 
 /// The maximum number of redirects followed from `/.well-known/atproto-did`.
 const REDIRECTS: u8 = 3;
@@ -60,8 +57,8 @@ impl fmt::Debug for HandleLookup {
 }
 
 pub(super) struct PublicLookup {
-    /// `Err` if the system has no usable DNS configuration, in which case HTTPS may still work.
-    pub(super) dns: Result<Dns, String>,
+    /// If the system has no usable DNS configuration, HTTPS may still work.
+    pub(super) dns: DidRecords,
     pub(super) http: UntrustedHttp,
     /// The URL at the handle's web server, with the placeholder `{handle}`; different in tests only.
     pub(super) well_known: &'static str,
@@ -114,16 +111,17 @@ impl PublicLookup {
     }
 
     async fn dns(&self, handle: &Handle) -> Result<Option<Did>, DnsProblem> {
-        let dns = self.dns.as_ref().map_err(|problem| DnsProblem::Failed(problem.clone()))?;
         let name = format!("_atproto.{}", handle.as_str());
-        let texts = match tokio::time::timeout(limits::NAME_LOOKUP, dns.txt(&name)).await {
-            Ok(Ok(texts)) => texts,
-            Ok(Err(e)) => return Err(DnsProblem::Failed(format!("could not be queried ({e})"))),
-            Err(_) => {
-                return Err(DnsProblem::Failed(format!("did not respond within {:?}", limits::NAME_LOOKUP)));
+        self.dns.did(&name).await.map_err(|error| match error {
+            DidRecordsError::Ambiguous { first, second } => {
+                let handle = handle.clone();
+                DnsProblem::Ambiguous(IdentityError::HandleAmbiguous { handle, first, second })
             }
-        };
-        did_in_records(handle, &texts)
+            DidRecordsError::Failed(problem) => DnsProblem::Failed(problem),
+            DidRecordsError::NotADid(text) => {
+                DnsProblem::Failed(format!("contains `{text}`, which is not a DID"))
+            }
+        })
     }
 
     async fn well_known(&self, handle: &Handle) -> Result<Did, FetchError> {
@@ -140,27 +138,6 @@ enum DnsProblem {
     Ambiguous(IdentityError),
     /// DNS cannot resolve this handle; HTTPS may.
     Failed(String),
-}
-
-/// Returns the one DID in TXT records. Records that do not start with `did=` belong to other protocols.
-fn did_in_records(handle: &Handle, records: &[String]) -> Result<Option<Did>, DnsProblem> {
-    let mut found: Option<String> = None;
-    for record in records {
-        let Some(value) = record.strip_prefix("did=") else { continue };
-        let value = value.trim().to_owned();
-        match found {
-            Some(first) if first != value => {
-                let (first, second) = (excerpt(&first), excerpt(&value));
-                let handle = handle.clone();
-                return Err(DnsProblem::Ambiguous(IdentityError::HandleAmbiguous { handle, first, second }));
-            }
-            _ => found = Some(value),
-        }
-    }
-    let Some(text) = found else { return Ok(None) };
-    let did = parse_did(&text)
-        .map_err(|_| DnsProblem::Failed(format!("contains `{}`, which is not a DID", excerpt(&text))))?;
-    Ok(Some(did))
 }
 
 #[derive(serde::Deserialize)]
@@ -183,20 +160,18 @@ async fn resolve_at_service(
     }
 }
 
-/// Creates the lookup; `name_server` replaces the system's name servers.
+/// Creates the lookup.
 pub(super) fn set_up(
     resolver: HandleResolver,
-    name_server: Option<SocketAddr>,
+    dns: DidRecords,
     untrusted: UntrustedHttp,
     configured: UntrustedHttp,
     development: bool,
 ) -> Result<HandleLookup, IdentityError> {
     match resolver {
-        HandleResolver::DnsAndWellKnown => Ok(HandleLookup::Public(Box::new(PublicLookup {
-            dns: Dns::new(name_server).map_err(|problem| format!("could not be queried ({problem})")),
-            http: untrusted,
-            well_known: WELL_KNOWN,
-        }))),
+        HandleResolver::DnsAndWellKnown => {
+            Ok(HandleLookup::Public(Box::new(PublicLookup { dns, http: untrusted, well_known: WELL_KNOWN })))
+        }
         HandleResolver::Xrpc(url) => {
             let origin = configured_origin(&url, &configured)?;
             Ok(HandleLookup::Xrpc { origin, http: configured, development })

@@ -295,6 +295,12 @@ impl UntrustedHttp {
         Ok(Self { client, rule, allow_loopback_http: egress.allow_loopback_http, proxied, timeout })
     }
 
+    /// The client itself, for requests to a URL that has been checked.
+    #[cfg(feature = "repo")]
+    pub(super) fn client(&self) -> &reqwest::Client {
+        &self.client
+    }
+
     /// Fetches a JSON document: status exactly 200, content type `application/json`, no redirects.
     pub(crate) async fn get_json<T: DeserializeOwned>(&self, url: &str) -> Result<T, FetchError> {
         self.json(url, Expect::Json).await

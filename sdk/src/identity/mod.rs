@@ -31,7 +31,7 @@ mod builder;
 mod cache;
 mod did;
 mod did_document;
-mod dns;
+pub(crate) mod dns;
 mod error;
 mod handle;
 pub(crate) mod http;
@@ -53,6 +53,7 @@ use crate::{
 };
 use cache::Cache;
 use did::DidLookup;
+use dns::DidRecords;
 use handle::HandleLookup;
 use http::UntrustedHttp;
 use syntax::{parse_did, parse_handle};
@@ -231,6 +232,8 @@ pub struct Resolver {
 struct Inner {
     handles: HandleLookup,
     dids: DidLookup,
+    #[cfg_attr(not(feature = "repo"), allow(dead_code, reason = "handles have their own"))]
+    dns: DidRecords,
     cache: Cache,
     /// Decides which URLs may be requested.
     untrusted: UntrustedHttp,
@@ -385,6 +388,18 @@ impl Resolver {
         self.inner.cache.invalidate(did);
     }
 
+    /// TXT records other than those of handles.
+    #[cfg(feature = "repo")]
+    pub(crate) fn dns(&self) -> &DidRecords {
+        &self.inner.dns
+    }
+
+    /// The HTTP client for servers that any account can choose, which checks addresses after name resolution.
+    #[cfg(feature = "repo")]
+    pub(crate) fn untrusted_client(&self) -> &reqwest::Client {
+        self.inner.untrusted.client()
+    }
+
     async fn identity_of(&self, did: &Did, age: Duration) -> Result<Identity, IdentityError> {
         let document = self.document_within(did, age).await?;
         let pds = self.pds(&document)?;
@@ -399,7 +414,8 @@ impl Resolver {
         Ok(Identity { did: did.clone(), handle, handle_problem, pds, document })
     }
 
-    fn pds(&self, document: &DidDocument) -> Result<String, IdentityError> {
+    /// The PDS in a document, if its URL may be connected to.
+    pub(crate) fn pds(&self, document: &DidDocument) -> Result<String, IdentityError> {
         let pds = document.pds()?;
         let problem = match self.inner.untrusted.check_url(&pds) {
             Ok(_) => return Ok(pds),

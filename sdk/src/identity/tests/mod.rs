@@ -58,7 +58,7 @@ fn handle_points_to(web: &Web, handle: &str, did: &str) {
 }
 
 async fn lookup(records: &[(&str, &[&str])], well_known: &'static str) -> HandleLookup {
-    let dns = super::dns::Dns::new(Some(net::dns(records).await));
+    let dns = super::dns::DidRecords::new(Some(net::dns(records).await));
     HandleLookup::Public(Box::new(PublicLookup { dns, http: http(true), well_known }))
 }
 

@@ -1,4 +1,4 @@
-//! A DNS server and a web server on loopback, with answers made by hand.
+//! A name server and a web server on loopback, with answers made by hand.
 
 use std::{
     collections::HashMap,
@@ -11,53 +11,19 @@ use std::{
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, UdpSocket},
+    net::TcpListener,
 };
 
 /// Answers TXT questions from a table; names that are not in it do not exist.
 pub(super) async fn dns(records: &[(&str, &[&str])]) -> SocketAddr {
-    let table: HashMap<String, Vec<String>> = records
-        .iter()
-        .map(|(name, texts)| (name.to_string(), texts.iter().map(|text| text.to_string()).collect()))
-        .collect();
-    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    let address = socket.local_addr().unwrap();
-    tokio::spawn(async move {
-        let mut buffer = [0; 1500];
-        while let Ok((length, from)) = socket.recv_from(&mut buffer).await {
-            let answer = answer(&buffer[..length], &table);
-            socket.send_to(&answer, from).await.unwrap();
-        }
-    });
+    let server = tests::DnsServer::start().await.unwrap();
+    for (name, texts) in records {
+        server.set(name, texts);
+    }
+    let address = server.address();
+    // Serves until the test's runtime ends.
+    std::mem::forget(server);
     address
-}
-
-fn answer(question: &[u8], table: &HashMap<String, Vec<String>>) -> Vec<u8> {
-    let (mut labels, mut at) = (Vec::new(), 12);
-    while question[at] != 0 {
-        let length = question[at] as usize;
-        labels.push(String::from_utf8_lossy(&question[at + 1..at + 1 + length]).to_lowercase());
-        at += length + 1;
-    }
-    let asked = &question[12..at + 5];
-    let texts = table.get(&labels.join("."));
-    let count = texts.map_or(0, Vec::len) as u8;
-    // Response, recursion desired and available; NXDOMAIN for names that are not in the table.
-    let code = if texts.is_some() { 0x80 } else { 0x83 };
-    let mut out = vec![question[0], question[1], 0x81, code, 0, 1, 0, count, 0, 0, 0, 0];
-    out.extend_from_slice(asked);
-    for text in texts.into_iter().flatten() {
-        // Pointer to the name in the question, type TXT, class IN, a day to live.
-        out.extend_from_slice(&[0xc0, 12, 0, 16, 0, 1, 0, 1, 0x51, 0x80]);
-        // Split in two character strings, as long records are.
-        let (a, b) = text.as_bytes().split_at(text.len() / 2);
-        out.extend_from_slice(&((a.len() + b.len() + 2) as u16).to_be_bytes());
-        for part in [a, b] {
-            out.push(part.len() as u8);
-            out.extend_from_slice(part);
-        }
-    }
-    out
 }
 
 /// A web server with a table of whole answers by path and query.

@@ -1,0 +1,169 @@
+//! Repositories: records with proof that their account has signed them.
+//!
+//! An account's [repository](https://atproto.com/specs/repository) is a tree of records, whose root is signed with the
+//! account's key. A server that hosts it can therefore prove that a record is in the repository, or that it is not, and
+//! need not be trusted. [`verify_record`] checks such a proof, which is what `com.atproto.sync.getRecord` answers with.
+//!
+//! Nothing in this module performs I/O. It requires the feature `repo`, and not the feature `client`.
+
+mod car;
+mod commit;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+use car::Car;
+use commit::Commit;
+
+use crate::types::{Cid, DataError, Did, FromData, Nsid, RecordKey, Tid, Unknown, from_cbor};
+pub use crate::verifying_key::{InvalidSignature, InvalidVerifyingKey, VerifyingKey};
+
+/// The error returned when a proof does not prove what it should.
+///
+/// The server sent something that the account has not signed, or something that is not a proof: what it says of the record
+/// must not be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProofError {
+    /// The input is not a CAR file of version 1, or exceeds the limits on its parts.
+    #[error("the CAR file is invalid at byte {offset}: {problem}")]
+    Car {
+        /// The position in the input.
+        offset: usize,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// A block does not have the hash that its CID contains.
+    #[error("the block {cid} has another hash than its CID says")]
+    WrongHash {
+        /// The CID.
+        cid: Cid,
+    },
+    /// A block that the proof needs is not in the CAR file.
+    #[error("{what} ({cid}) is missing in the CAR file")]
+    MissingBlock {
+        /// What the block would be.
+        what: &'static str,
+        /// The CID of the block.
+        cid: Cid,
+    },
+    /// A part of the proof is not valid DAG-CBOR, or not of its type.
+    #[error("{what} cannot be decoded")]
+    Undecodable {
+        /// The part.
+        what: &'static str,
+        /// What is wrong.
+        source: DataError,
+    },
+    /// The commit is not a signed commit of version 3.
+    #[error("the commit is invalid: {problem}")]
+    Commit {
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// The proof is for the repository of another account.
+    #[error("the repository is that of {found} and not that of {expected}")]
+    WrongRepository {
+        /// The account that was asked for.
+        expected: Did,
+        /// The account whose repository it is.
+        found: Did,
+    },
+    /// The commit was not signed with the account's key.
+    #[error("the commit is not signed with the key of {did}")]
+    Signature {
+        /// The account.
+        did: Did,
+        /// What is wrong.
+        source: InvalidSignature,
+    },
+    /// The tree of records does not have the only form that it may have.
+    #[error("the tree of records is invalid: {problem}")]
+    Tree {
+        /// What is wrong.
+        problem: &'static str,
+    },
+}
+
+/// A record that is certainly in the repository of its account. Returned by [`verify_record`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct VerifiedRecord {
+    /// The CID of the record.
+    pub cid: Cid,
+    /// The revision of the repository that the proof is for. Later revisions have greater ones.
+    pub rev: Tid,
+    /// The record in DAG-CBOR, which has been checked to be well-formed.
+    pub bytes: Vec<u8>,
+}
+
+impl VerifiedRecord {
+    /// Decodes the record.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that names the path if the record is not of that type.
+    pub fn decode<T: FromData>(&self) -> Result<T, DataError> {
+        from_cbor(&self.bytes)
+    }
+}
+
+/// Checks the proof that a record is or is not in a repository, and returns the record, or `None` if the repository
+/// certainly does not contain it.
+///
+/// `car` is the answer to `com.atproto.sync.getRecord`, and `key` the signing key in the account's DID document
+/// (`DidDocument::verifying_key` with the feature `client`). The proof is for the moment at which the server made it: an
+/// older one is as valid as the newest.
+///
+/// # Errors
+///
+/// Returns an error if the proof is incomplete, for another account, not signed with the key, or in any part invalid.
+///
+/// ```no_run
+/// # #[cfg(feature = "client")]
+/// # mod example {
+/// use atproto_sdk::{
+///     PublicClient,
+///     api::com::atproto::{lexicon::schema::Schema, sync::get_record},
+///     did,
+///     identity::Resolver,
+///     nsid, record_key,
+///     repo::verify_record,
+/// };
+///
+/// # async fn example(resolver: Resolver) -> Result<(), Box<dyn std::error::Error>> {
+/// let did = did!("did:plc:ewvi7nxzyoun6zhxrhs64oiz");
+/// let (collection, rkey) = (nsid!("com.atproto.lexicon.schema"), record_key!("com.example.shop.item"));
+///
+/// let document = resolver.resolve_did(&did).await?;
+/// let key = document.verifying_key()?.ok_or("no signing key")?;
+/// let client = PublicClient::new(&document.pds()?)?;
+/// let params = get_record::Params::new(did.clone(), collection.clone(), rkey.clone());
+/// let car = client.com_atproto_sync().get_record(params).await?.bytes(1 << 20).await?;
+///
+/// match verify_record(&car, &did, &key, &collection, &rkey)? {
+///     Some(record) => println!("{}: {:?}", record.cid, record.decode::<Schema>()?),
+///     None => println!("there is no such record"),
+/// }
+/// # Ok(()) }
+/// # }
+/// ```
+pub fn verify_record(
+    car: &[u8],
+    did: &Did,
+    key: &VerifyingKey,
+    collection: &Nsid,
+    rkey: &RecordKey,
+) -> Result<Option<VerifiedRecord>, ProofError> {
+    let car = Car::parse(car)?;
+    let commit = Commit::decode(car.block(car.root()?, "the commit")?)?;
+    if commit.did != *did {
+        return Err(ProofError::WrongRepository { expected: did.clone(), found: commit.did });
+    }
+    commit.verify(key)?;
+    let path = format!("{}/{}", collection.as_str(), rkey.as_str());
+    let Some(cid) = tree::find(&car, &commit.data, &path)? else { return Ok(None) };
+    let bytes = car.block(&cid, "the record")?.to_vec();
+    Unknown::from_cbor(&bytes).map_err(|source| ProofError::Undecodable { what: "the record", source })?;
+    Ok(Some(VerifiedRecord { cid, rev: commit.rev, bytes }))
+}

@@ -1,0 +1,528 @@
+//! Lexicons as dependencies of a crate: `add`, `install` and `update`, with documents on the live PDS.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use atproto_sdk::types::{Cid, Data as _, Value, from_json};
+use atproto_sdk_cli::Cli;
+use clap::Parser as _;
+use serde_json::{Value as Json, json};
+use tempfile::TempDir;
+use toml_edit::DocumentMut;
+
+use super::{COLLECTION, DNS_NAME, World, document};
+
+/// A crate with a `lexicons.toml`.
+pub(crate) struct Project {
+    folder: TempDir,
+    /// The arguments for its network.
+    pub(crate) network: Vec<String>,
+}
+
+/// What a command did.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: u8,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Project {
+    pub(crate) fn new(world: &World, config: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("lexicons.toml"), config).unwrap();
+        let network =
+            ["--name-server", &world.dns.address().to_string(), "--plc-directory", world.network.plc()]
+                .map(str::to_owned);
+        let network = network.into_iter().chain(["--allow-loopback-http".to_owned()]).collect();
+        Self { folder, network }
+    }
+
+    /// Runs a command that uses the network.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Ran {
+        let network: Vec<&str> = self.network.iter().map(String::as_str).collect();
+        run(self.path(""), &[arguments, &network].concat()).await
+    }
+
+    /// Runs a command with a name server that nobody is at.
+    async fn run_offline(&self, arguments: &[&str]) -> Ran {
+        run(
+            self.path(""),
+            &[arguments, &["--name-server", "127.0.0.1:9", "--plc-directory", "https://127.0.0.1:9"]]
+                .concat(),
+        )
+        .await
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn file(&self, nsid: &str) -> PathBuf {
+        self.path(&format!("lexicons/{}.json", nsid.replace('.', "/")))
+    }
+
+    fn json(&self, nsid: &str) -> Json {
+        serde_json::from_slice(&fs::read(self.file(nsid)).unwrap()).unwrap()
+    }
+
+    fn config(&self) -> String {
+        fs::read_to_string(self.path("lexicons.toml")).unwrap()
+    }
+
+    fn lock_text(&self) -> String {
+        fs::read_to_string(self.path("lexicons.lock")).unwrap()
+    }
+
+    /// The entries of the lock: NSID, source, CID, whether it was asked for.
+    fn lock(&self) -> Vec<(String, String, String, bool)> {
+        let lock: DocumentMut = self.lock_text().parse().unwrap();
+        assert_eq!(lock["version"].as_integer(), Some(1));
+        let Some(entries) = lock.get("document") else { return Vec::new() };
+        let text = |table: &toml_edit::Table, name: &str| table[name].as_str().unwrap().to_owned();
+        let entry = |table: &toml_edit::Table| {
+            assert!(table["fetched"].as_datetime().unwrap().date.unwrap().year >= 2026);
+            (
+                text(table, "nsid"),
+                text(table, "source"),
+                text(table, "cid"),
+                table["requested"].as_bool().unwrap(),
+            )
+        };
+        entries.as_array_of_tables().unwrap().iter().map(entry).collect()
+    }
+
+    fn locked(&self) -> Vec<(String, bool)> {
+        self.lock().into_iter().map(|(nsid, _, _, requested)| (nsid, requested)).collect()
+    }
+}
+
+async fn run(config: PathBuf, arguments: &[&str]) -> Ran {
+    let arguments: Vec<String> = ["atproto-sdk", "--config", config.to_str().unwrap()]
+        .iter()
+        .chain(arguments)
+        .map(|it| (*it).to_owned())
+        .collect();
+    // As a process of its own would: on no runtime.
+    tokio::task::spawn_blocking(move || {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let code = match Cli::try_parse_from(arguments) {
+            Ok(cli) => cli.run(&mut out, &mut err),
+            Err(error) => {
+                err.extend(error.to_string().into_bytes());
+                2
+            }
+        };
+        Ran { code, out: String::from_utf8(out).unwrap(), err: String::from_utf8(err).unwrap() }
+    })
+    .await
+    .unwrap()
+}
+
+fn with_refs(id: &str, refs: &[&str]) -> Json {
+    let properties: serde_json::Map<String, Json> = refs
+        .iter()
+        .enumerate()
+        .map(|(number, target)| (format!("field{number}"), json!({"type": "ref", "ref": target})))
+        .collect();
+    json!({"$type": COLLECTION, "lexicon": 1, "id": id, "defs": {"main": {"type": "object", "properties": properties}}})
+}
+
+fn named(locked: &[(&str, bool)]) -> Vec<(String, bool)> {
+    locked.iter().map(|(nsid, requested)| ((*nsid).to_owned(), *requested)).collect()
+}
+
+/// A shop whose item refers to another authority's document and to one of the SDK's.
+async fn shop() -> World {
+    let world = World::new().await;
+    world.dns.set("_lexicon.example.org", &[&format!("did={}", world.account.did)]);
+    let refs = ["com.example.shop.defs", "org.example.money", "com.atproto.repo.strongRef"];
+    world.publish("com.example.shop.item", with_refs("com.example.shop.item", &refs)).await;
+    world.publish("com.example.shop.defs", document("com.example.shop.defs")).await;
+    world.publish("org.example.money", with_refs("org.example.money", &["org.example.currency"])).await;
+    world.publish("org.example.currency", document("org.example.currency")).await;
+    world
+}
+
+const SHOP: [(&str, bool); 4] = [
+    ("com.example.shop.defs", false),
+    ("com.example.shop.item", true),
+    ("org.example.currency", false),
+    ("org.example.money", false),
+];
+
+#[tokio::test]
+async fn add_fetches_a_document_and_what_it_refers_to() {
+    let world = shop().await;
+    let config =
+        "# My lexicons.\nstrict = true\n\n[documents]\n# None yet.\n\n[output]\npath = \"src/gen.rs\"\n";
+    let project = Project::new(&world, config);
+    let ran = project.run(&["add", "com.example.shop.item"]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.out.contains("added 1 document, and 3 documents that they refer to"), "{}", ran.out);
+    assert!(
+        ran.err.contains("1 of 1: com.example.shop.item\n") && ran.err.contains("3 of 3: "),
+        "{}",
+        ran.err
+    );
+    for line in config.split_inclusive('\n') {
+        assert!(project.config().contains(line), "{}", project.config());
+    }
+    assert!(project.config().contains("\"com.example.shop.item\" = \"network\"\n"), "{}", project.config());
+
+    assert_eq!(project.locked(), named(&SHOP));
+    for (nsid, source, cid, _) in project.lock() {
+        assert_eq!(source, "network");
+        assert_eq!(project.json(&nsid)["$type"], json!(COLLECTION));
+        let text = fs::read_to_string(project.file(&nsid)).unwrap();
+        let cbor = from_json::<Value>(&text).unwrap().to_cbor().unwrap();
+        assert_eq!(Cid::of_cbor(&cbor).to_string(), cid, "the CID can be computed again from the file");
+        assert!(
+            text.starts_with(&format!(
+                "{{\n  \"$type\": \"{COLLECTION}\",\n  \"lexicon\": 1,\n  \"id\": \"{nsid}\""
+            )),
+            "{text}"
+        );
+    }
+    assert!(!project.file("com.atproto.repo.strongRef").exists(), "atproto-sdk has bindings of it");
+    assert!(project.lock_text().contains(&format!("did = \"{}\"", world.account.did)));
+
+    // Nothing is half-written or left behind.
+    let leftover = |folder: &Path| {
+        fs::read_dir(folder).unwrap().any(|it| it.unwrap().file_name().to_string_lossy().contains('~'))
+    };
+    assert!(!leftover(&project.path("")) && !leftover(&project.path("lexicons/com/example/shop")));
+    // The bindings can be generated as they are.
+    let ran = run(project.path(""), &["generate"]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+}
+
+#[tokio::test]
+async fn add_takes_whole_groups() {
+    let world = World::new().await;
+    for number in 0..12 {
+        let id = format!("com.example.shop.item{number}");
+        world.publish(&id, document(&id)).await;
+    }
+    world.publish("com.example.shop.cart.item", document("com.example.shop.cart.item")).await;
+    let project = Project::new(&world, "");
+    let ran = project.run(&["add", "com.example.shop.*"]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.err.contains("12 of 12: "), "{}", ran.err);
+    assert!(ran.out.starts_with("added 12 documents; next: "), "{}", ran.out);
+    let ran = project.run_offline(&["add", "com.example.shop.*"]).await;
+    assert!(ran.code == 0 && ran.out.starts_with("everything is there already"), "{ran:?}");
+    assert_eq!(project.locked().len(), 12);
+    assert!(project.locked().iter().all(|(_, requested)| *requested));
+    assert!(!project.file("com.example.shop.cart.item").exists(), "another authority");
+    assert!(project.config().contains("\"com.example.shop.*\" = \"network\""), "{}", project.config());
+}
+
+#[tokio::test]
+async fn an_authority_that_fails_names_itself_and_the_others_go_on() {
+    let world = shop().await;
+    world.dns.remove("_lexicon.example.org");
+    let project = Project::new(&world, "");
+    let ran = project
+        .run(&["add", "net.example.missing.thing", "com.example.shop.item", "com.example.shop.nothing"])
+        .await;
+    assert_eq!(ran.code, 1);
+    for part in [
+        "error: net.example.missing.* has no publisher: the DNS name _lexicon.missing.example.net has no TXT record",
+        "(needed for net.example.missing.thing)",
+        "error: org.example.* has no publisher",
+        "(needed for org.example.money)",
+        "error: com.example.shop.nothing is not published",
+    ] {
+        assert!(ran.err.contains(part), "{part}\n{}", ran.err);
+    }
+    assert_eq!(project.locked(), named(&[("com.example.shop.defs", false), ("com.example.shop.item", true)]));
+    let config = project.config();
+    assert!(
+        config.contains("com.example.shop.item")
+            && !config.contains("missing")
+            && !config.contains("nothing"),
+        "{config}"
+    );
+
+    // Once it works, the rest is fetched.
+    world.dns.set("_lexicon.example.org", &[&format!("did={}", world.account.did)]);
+    let ran = project.run(&["install"]).await;
+    assert_eq!((ran.code, project.locked()), (0, named(&SHOP)), "{ran:?}");
+    assert_eq!(ran.out, "4 documents: 2 written, 0 removed\n");
+}
+
+#[tokio::test]
+async fn install_fetches_what_is_missing_and_removes_what_nobody_needs() {
+    let world = shop().await;
+    let project = Project::new(&world, "[documents]\n\"com.example.shop.item\" = \"network\"\n");
+    let ran = project.run(&["install"]).await;
+    assert_eq!((ran.code, ran.out.as_str()), (0, "4 documents: 4 written, 0 removed\n"), "{ran:?}");
+    assert_eq!(project.locked(), named(&SHOP));
+    let (lock, asked) = (project.lock_text(), world.dns.asked().len());
+
+    // Everything is there: no network.
+    let ran = project.run_offline(&["install"]).await;
+    assert_eq!((ran.code, ran.out.as_str()), (0, "4 documents: 0 written, 0 removed\n"), "{ran:?}");
+    assert_eq!((project.lock_text(), world.dns.asked().len()), (lock.clone(), asked));
+
+    // A file that is missing or was edited is restored.
+    fs::remove_file(project.file("org.example.money")).unwrap();
+    fs::write(project.file("com.example.shop.defs"), "{}").unwrap();
+    let ran = project.run(&["install"]).await;
+    assert_eq!((ran.code, ran.out.as_str()), (0, "4 documents: 2 written, 0 removed\n"), "{ran:?}");
+    assert_eq!(project.lock_text(), lock, "what is locked has not changed");
+    assert!(ran.err.contains("defs.json was edited, and is replaced"), "{}", ran.err);
+
+    // Nobody asks for the item any more; the edited file stays.
+    fs::write(project.path("lexicons.toml"), "[documents]\n\"org.example.money\" = \"network\"\n").unwrap();
+    fs::write(project.file("com.example.shop.defs"), "{\"mine\": 1}").unwrap();
+    let ran = project.run(&["install"]).await;
+    assert_eq!((ran.code, ran.out.as_str()), (0, "2 documents: 0 written, 1 removed\n"), "{ran:?}");
+    assert!(
+        ran.err.contains("warning: ") && ran.err.contains("defs.json is no longer asked for and was edited"),
+        "{}",
+        ran.err
+    );
+    assert_eq!(project.locked(), named(&[("org.example.currency", false), ("org.example.money", true)]));
+    assert!(
+        project.file("com.example.shop.defs").exists() && !project.file("com.example.shop.item").exists()
+    );
+}
+
+#[tokio::test]
+async fn install_does_not_take_a_version_that_is_not_locked() {
+    let world = shop().await;
+    let project = Project::new(&world, "[documents]\n\"com.example.shop.item\" = \"network\"\n");
+    assert_eq!(project.run(&["install"]).await.code, 0);
+    world.publish("org.example.money", with_refs("org.example.money", &[])).await;
+    assert_eq!(project.run(&["install"]).await.code, 0, "the file is as it was locked");
+    let lock = project.lock_text();
+    fs::remove_file(project.file("org.example.money")).unwrap();
+    let ran = project.run(&["install"]).await;
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("org.example.money has changed since it was locked"), "{}", ran.err);
+    assert!(ran.err.contains("`atproto-sdk update org.example.money` takes the new version"), "{}", ran.err);
+    assert_eq!(project.lock_text(), lock);
+    assert!(!project.file("org.example.money").exists());
+}
+
+#[tokio::test]
+async fn install_locked_needs_no_network_and_names_every_file_that_differs() {
+    let world = shop().await;
+    let config = "[documents]\n\"com.example.shop.item\" = \"network\"\n";
+    let project = Project::new(&world, config);
+    assert_eq!(project.run(&["install"]).await.code, 0);
+    let ran = project.run_offline(&["install", "--locked"]).await;
+    assert_eq!((ran.code, ran.out.as_str()), (0, "4 documents, all as locked\n"), "{ran:?}");
+
+    // Another format of the same document is the same document.
+    let item = project.file("com.example.shop.item");
+    let compact = project.json("com.example.shop.item").to_string();
+    fs::write(&item, &compact).unwrap();
+    assert_eq!(project.run_offline(&["install", "--locked"]).await.code, 0);
+
+    fs::write(&item, compact.replace("field0", "field9")).unwrap();
+    fs::remove_file(project.file("org.example.money")).unwrap();
+    fs::write(project.file("org.example.currency"), "{").unwrap();
+    fs::write(project.path("lexicons.toml"), format!("{config}\"org.example.other\" = \"network\"\n"))
+        .unwrap();
+    let before = project.lock_text();
+    let ran = project.run_offline(&["install", "--locked"]).await;
+    assert_eq!(ran.code, 1);
+    for part in [
+        "item.json has changed: its CID is ",
+        "money.json is missing",
+        "currency.json: ",
+        "lexicons.toml asks for org.example.other from network, which is not in lexicons.lock",
+    ] {
+        assert!(ran.err.contains(part), "{part}\n{}", ran.err);
+    }
+    assert_eq!(ran.err.matches("error: ").count(), 4, "{}", ran.err);
+    assert_eq!(project.lock_text(), before, "nothing is changed");
+
+    fs::write(project.path("lexicons.toml"), "").unwrap();
+    let ran = project.run_offline(&["install", "--locked"]).await;
+    assert!(
+        ran.err.contains("lexicons.lock has com.example.shop.item, which lexicons.toml does not ask for"),
+        "{}",
+        ran.err
+    );
+}
+
+#[tokio::test]
+async fn update_shows_what_has_changed_and_takes_it_with_consent() {
+    let world = shop().await;
+    let project = Project::new(&world, "[documents]\n\"com.example.shop.*\" = \"network\"\n");
+    assert_eq!(project.run(&["install"]).await.code, 0);
+    let ran = project.run(&["update"]).await;
+    assert_eq!((ran.code, ran.out.as_str()), (0, "every document is the newest\n"), "{ran:?}");
+
+    let changed =
+        with_refs("com.example.shop.item", &["com.example.shop.defs#price", "com.example.shop.extra"]);
+    world.publish("com.example.shop.item", changed.clone()).await;
+    world.publish("com.example.shop.extra", document("com.example.shop.extra")).await;
+    world.publish("com.example.shop.defs", with_refs("com.example.shop.defs", &[])).await;
+    let lock = project.lock_text();
+    let ran = project.run(&["update"]).await;
+    assert_eq!(ran.code, 1, "nobody can be asked: {ran:?}");
+    for part in [
+        "com.example.shop.defs defs.main",
+        "com.example.shop.item defs.main.properties.field1",
+        "+ com.example.shop.extra",
+        "no longer needed or published: org.example.currency",
+        "no longer needed or published: org.example.money",
+    ] {
+        assert!(ran.out.contains(part), "{part}\n{}", ran.out);
+    }
+    assert!(ran.err.contains("nothing was changed"), "{}", ran.err);
+    assert_eq!(project.lock_text(), lock);
+
+    // Only one of them.
+    let ran = project.run(&["update", "--yes", "com.example.shop.defs"]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(
+        ran.out.contains("com.example.shop.defs defs.main") && !ran.out.contains("shop.item"),
+        "{}",
+        ran.out
+    );
+    assert_ne!(project.json("com.example.shop.item"), changed);
+
+    let ran = project.run(&["update", "--yes"]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(project.json("com.example.shop.item"), changed);
+    let expected =
+        [("com.example.shop.defs", true), ("com.example.shop.extra", true), ("com.example.shop.item", true)];
+    assert_eq!(project.locked(), named(&expected));
+    assert!(!project.file("org.example.money").exists());
+    assert_eq!(project.run_offline(&["install", "--locked"]).await.code, 0);
+
+    let ran = project.run(&["update", "org.example.money"]).await;
+    assert_eq!(
+        (ran.code, ran.err.contains("`atproto-sdk add org.example.money` fetches it")),
+        (1, true),
+        "{ran:?}"
+    );
+}
+
+#[tokio::test]
+async fn documents_of_ones_own_are_never_replaced() {
+    let world = shop().await;
+    let project = Project::new(&world, "");
+    let own = project.file("org.example.money");
+    fs::create_dir_all(own.parent().unwrap()).unwrap();
+    fs::write(&own, document("org.example.money").to_string()).unwrap();
+    let ran = project.run(&["add", "com.example.shop.item"]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(
+        project.json("org.example.money"),
+        document("org.example.money"),
+        "what is there is referred to"
+    );
+    let ran = project.run(&["add", "org.example.money"]).await;
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("money.json is there already, is not in lexicons.lock"), "{}", ran.err);
+    assert_eq!(project.json("org.example.money"), document("org.example.money"));
+    assert!(!project.config().contains("money"), "{}", project.config());
+}
+
+#[tokio::test]
+async fn documents_come_from_folders_packages_and_git_too() {
+    let world = World::new().await;
+    world.publish("com.example.shop.item", document("com.example.shop.item")).await;
+    let others = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = others.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let plain = |id: &str, refs: &[&str]| {
+        let mut document = with_refs(id, refs);
+        document.as_object_mut().unwrap().remove("$type");
+        document.to_string()
+    };
+    write("lexicons/a.json", &plain("org.a.one", &["org.a.two", "com.example.shop.item"]));
+    write("lexicons/deep/b.json", &plain("org.a.two", &[]));
+    write("lexicons/unused.json", &plain("org.a.below.three", &[]));
+    write("lexicons/package.json", "{\"name\": \"no lexicon\"}");
+    write("package/package.json", r#"{"name": "@example/lexicons", "version": "1.2.3"}"#);
+    write("package/lexicons/n.json", &plain("org.n.one", &[]));
+
+    let project = Project::new(&world, "");
+    let folder = others.path().join("lexicons");
+    let ran = project.run(&["add", "org.a.one", "--path", folder.to_str().unwrap()]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let source = format!("path {}", folder.display());
+    let sources: Vec<(String, String)> =
+        project.lock().into_iter().map(|(nsid, source, ..)| (nsid, source)).collect();
+    let expected = [("com.example.shop.item", "network"), ("org.a.one", &source), ("org.a.two", &source)];
+    assert_eq!(sources, expected.map(|(nsid, source)| (nsid.to_owned(), source.to_owned())));
+    assert!(project.config().contains("\"org.a.one\" = { path = "), "{}", project.config());
+
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").args(arguments).current_dir(&folder).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    git(&["init", "--quiet"]);
+    git(&["add", "."]);
+    git(&["-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "--quiet", "-m", "x"]);
+    let commit = git(&["rev-parse", "HEAD"]);
+    fs::write(folder.join("deep/b.json"), "not what was committed").unwrap();
+    let project = Project::new(&world, "");
+    let url = folder.to_str().unwrap();
+    let ran = project.run(&["add", "org.a.*", "--git", url, "--rev", &commit]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(project.lock()[1].1, format!("git {url} {commit}"));
+    assert_eq!(project.lock().len(), 4, "a group of a folder has what is below it");
+    assert_eq!(project.run_offline(&["install", "--locked"]).await.code, 0);
+    let ran = project.run(&["add", "org.b.*", "--git", url, "--rev", "no-such-commit"]).await;
+    assert!(ran.code == 1 && ran.err.contains("`git checkout` failed"), "{ran:?}");
+
+    // A package that npm need not fetch from a registry.
+    let project = Project::new(&world, "");
+    let npm = format!("@example/lexicons@file:{}", others.path().join("package").display());
+    let ran = project.run(&["add", "org.n.*", "--npm", &npm]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(project.locked(), named(&[("org.n.one", true)]));
+    assert!(
+        project.config().contains("\"org.n.*\" = { npm = \"@example/lexicons\", version = "),
+        "{}",
+        project.config()
+    );
+    let ran = project.run(&["add", "org.m.*", "--npm", "@example/lexicons@file:/no/such/package"]).await;
+    assert!(ran.code == 1 && ran.err.contains("`npm pack` failed"), "{ran:?}");
+
+    let ran = project.run(&["add", "org.z.*", "--path", folder.to_str().unwrap()]).await;
+    assert!(ran.code == 1 && ran.err.contains("org.z.*: there are no such documents in path "), "{ran:?}");
+    let ran = project.run(&["add", "org.z.*", "--path", "no/such/folder"]).await;
+    assert!(ran.code == 1 && ran.err.contains("does not exist"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn arguments_that_make_no_sense_are_told_apart_from_failures() {
+    let world = World::new().await;
+    let project = Project::new(&world, "[documents]\n\"com.example.shop.item\" = { path = \"x\" }\n");
+    for arguments in [
+        &["add"][..],
+        &["add", "com.example"],
+        &["add", "com.example.a", "--git", "https://example.com/x"],
+        &["add", "com.example.a", "--npm", "package"],
+    ] {
+        assert_eq!(run(project.path(""), arguments).await.code, 2, "{arguments:?}");
+    }
+    let ran = project.run(&["add", "com.example.shop.item"]).await;
+    assert!(ran.code == 1 && ran.err.contains("from another source already"), "{ran:?}");
+    let ran = project.run(&["add", "com.atproto.repo.strongRef"]).await;
+    assert!(
+        ran.code == 1 && ran.err.contains("has bindings of it") && ran.err.contains("`except`"),
+        "{ran:?}"
+    );
+    fs::write(project.path("lexicons.lock"), "version = 7\n").unwrap();
+    let ran = project.run(&["install"]).await;
+    assert!(ran.code == 1 && ran.err.contains("lexicons.lock: it has version 7"), "{ran:?}");
+    world.dns.set(DNS_NAME, &[]);
+}
