@@ -36,6 +36,8 @@ pub mod lint;
 #[doc(hidden)]
 pub mod model;
 pub mod output;
+#[doc(hidden)]
+pub mod package;
 pub mod pattern;
 #[doc(hidden)]
 pub mod renames;

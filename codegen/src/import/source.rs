@@ -8,12 +8,10 @@ use atproto_sdk_codegen::catalog::MANIFEST;
 use atproto_sdk_codegen::diagnostic::{Problem, Rejected, Report};
 use atproto_sdk_codegen::folder::{FolderError, files_below};
 use atproto_sdk_codegen::json::{self, JsonError, Value};
+use atproto_sdk_codegen::package::bundled_documents;
 
 /// Where the package keeps its documents, as one object literal.
 const BUNDLE: &str = "dist/client/lexicons.js";
-
-/// The name of that object.
-const BUNDLE_NAME: &str = "schemaDict";
 
 /// Documents that have only been parsed.
 #[derive(Debug)]
@@ -60,22 +58,13 @@ fn read_package(package: &Path) -> Result<Found, ImportError> {
     let file = package.join(BUNDLE);
     let text = String::from_utf8(read_file(&file)?)
         .map_err(|_| ImportError::NoSource { path: file.clone(), problem: "expected UTF-8" })?;
-    let start = literal_start(&text).ok_or_else(|| ImportError::NoSource {
+    let found = bundled_documents(&text).map_err(|error| rejected(&file, error))?;
+    let documents = found.ok_or_else(|| ImportError::NoSource {
         path: file.clone(),
         problem: "expected `schemaDict = {`, the object with all documents",
     })?;
-    let bundle = json::parse_object_literal(&text, start).map_err(|error| rejected(&file, error))?;
-    let members = bundle.as_object().into_iter().flat_map(|it| it.values());
-    let documents = members.map(|it| FoundDocument { file: file.clone(), value: it.value.clone() }).collect();
+    let documents = documents.into_iter().map(|value| FoundDocument { file: file.clone(), value }).collect();
     Ok(Found { documents, package: described_package(&package.join("package.json"))?, manifest: None })
-}
-
-/// The byte offset of the object literal.
-fn literal_start(text: &str) -> Option<usize> {
-    text.match_indices(BUNDLE_NAME).find_map(|(offset, name)| {
-        let rest = text[offset + name.len()..].trim_start().strip_prefix('=')?.trim_start();
-        rest.starts_with('{').then(|| text.len() - rest.len())
-    })
 }
 
 fn read_folder(folder: &Path) -> Result<Found, ImportError> {

@@ -493,6 +493,19 @@ async fn documents_come_from_folders_packages_and_git_too() {
         "{}",
         project.config()
     );
+
+    // The same in the form of the protocol's own TypeScript generator: everything is in one object, in code.
+    let code = "export const schemaDict = {\n  Code: {\n    lexicon: 1,\n    id: 'org.c.one',\n    defs: { main: { type: 'token', \
+                description: \"It's one\" }, two: { type: 'array', items: { type: 'ref', ref: 'lex:org.c.one' } } },\n  },\n}\n";
+    write("code/package.json", r#"{"name": "@example/code", "version": "1.2.3"}"#);
+    write("code/dist/client/lexicons.js", code);
+    let project = Project::new(&world, "");
+    let npm = format!("@example/code@file:{}", others.path().join("code").display());
+    let ran = project.run(&["add", "org.c.*", "--npm", &npm]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(project.locked(), named(&[("org.c.one", true)]));
+    assert_eq!(project.run_offline(&["install", "--locked"]).await.code, 0);
+
     let ran = project.run(&["add", "org.m.*", "--npm", "@example/lexicons@file:/no/such/package"]).await;
     assert!(ran.code == 1 && ran.err.contains("`npm pack` failed"), "{ran:?}");
 

@@ -7,7 +7,12 @@ use std::{
 };
 
 use atproto_sdk::types::Nsid;
-use atproto_sdk_codegen::{config::Source, folder::files_below};
+use atproto_sdk_codegen::{
+    config::Source,
+    folder::files_below,
+    json::to_pretty,
+    package::{bundle_files, bundled_documents},
+};
 
 use super::program::run;
 use crate::document::{Document, is_lexicon};
@@ -78,8 +83,33 @@ fn npm(package: &str, version: &str) -> Result<Folder, String> {
         .find(|name| name.ends_with(".tgz"))
         .ok_or_else(|| format!("`npm pack {spec}` has made no archive"))?;
     run("tar", &["xzf", &archive], folder.path(), "unpack the package yourself and use { path = \"..\" }")?;
-    read(&folder.path().join("package"))
+    read_package(&folder.path().join("package"))
         .map_err(|error| error.replace(&folder.path().display().to_string(), &spec))
+}
+
+/// The JSON documents of an unpacked package or, if it has none, those in its code.
+fn read_package(package: &Path) -> Result<Folder, String> {
+    let no_documents = match read(package) {
+        Ok(folder) => return Ok(folder),
+        Err(error) => error,
+    };
+    let mut folder = Folder::default();
+    for file in bundle_files(package).map_err(|error| error.to_string())? {
+        let shown = file.display();
+        let text = fs::read_to_string(&file).map_err(|error| format!("cannot read {shown}: {error}"))?;
+        let Ok(Some(documents)) = bundled_documents(&text) else { continue };
+        for value in documents {
+            match Document::parse(to_pretty(&value).as_bytes()) {
+                Ok(document) => {
+                    folder.documents.insert(document.nsid.clone(), document);
+                }
+                Err(problem) => folder.problems.push(format!("{shown}: {problem}")),
+            }
+        }
+        // The others are the same in another form.
+        return Ok(folder);
+    }
+    Err(no_documents)
 }
 
 /// Fetches one commit with the program `git`, which knows the user's credentials.
