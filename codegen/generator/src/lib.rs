@@ -50,6 +50,9 @@ pub mod guide {
     #[doc = include_str!("../docs/build-scripts.md")]
     pub mod build_scripts {}
 
+    #[doc = include_str!("../docs/dependencies.md")]
+    pub mod dependencies {}
+
     #[doc = include_str!("../docs/warnings.md")]
     pub mod warnings {}
 }
