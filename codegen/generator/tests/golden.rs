@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use atproto_sdk_codegen::{
     catalog::Catalog,
-    emit::{Accessors, Home, generate},
+    emit::{Accessors, Derive, Home, generate},
 };
 
 fn below(folder: &Path) -> BTreeMap<String, String> {
@@ -80,4 +80,24 @@ fn accessors_can_be_left_out() {
             assert!(!file.text.contains(client), "{} in {}", client, file.path.display());
         }
     }
+}
+
+#[test]
+fn types_derive_what_the_configuration_asks_for() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/lexicons");
+    let derive = Derive {
+        documents: vec!["com.example.data.unions".parse().unwrap(), "com.example.foo".parse().unwrap()],
+        traits: vec!["schemars::JsonSchema".to_owned()],
+    };
+    let home = Home::foreign(None).unwrap().with_derives(vec![derive]);
+    let files = generate(&Catalog::load(&here).unwrap(), &home).unwrap();
+    let text = |path: &str| &files.iter().find(|file| file.path == Path::new(path)).unwrap().text;
+    let (unions, foo, other) =
+        (text("com/example/data/unions.rs"), text("com/example/foo/mod.rs"), text("com/example/data/strings.rs"));
+    assert!(unions.contains("#[derive(schemars::JsonSchema)]\n#[non_exhaustive]\npub enum UnionsOpen"), "{unions}");
+    assert!(unions.contains("#[derive(schemars::JsonSchema)]\n#[non_exhaustive]\npub struct View"));
+    assert!(foo.contains("#[derive(schemars::JsonSchema)]\n#[non_exhaustive]\npub struct Output"), "{foo}");
+    // Parameters are no data.
+    assert!(!foo.contains("#[derive(schemars::JsonSchema)]\n#[non_exhaustive]\npub struct Params"));
+    assert!(!other.contains("schemars"));
 }
