@@ -68,6 +68,9 @@ pub enum CliError {
     /// The asynchronous runtime cannot be started.
     #[error("cannot start: {0}")]
     Runtime(std::io::Error),
+    /// What is given is no folder.
+    #[error("{} is not a folder; name the folder of a crate", .0.display())]
+    NoFolder(PathBuf),
     /// There is no crate to start in.
     #[error("{} has no Cargo.toml; make a crate first with `cargo new --lib NAME`", .0.display())]
     NoCrate(PathBuf),

@@ -1,8 +1,9 @@
 //! `init`: the start for somebody with an empty crate.
 
 use std::{
-    fs,
-    path::{Path, PathBuf},
+    fs::{self, OpenOptions},
+    io::{ErrorKind, Write as _},
+    path::Path,
 };
 
 use atproto_sdk_codegen::{catalog::path_of, config::CONFIG_FILE, pattern::Pattern};
@@ -29,11 +30,10 @@ fn parse_group(text: &str) -> Result<String, String> {
 
 pub(crate) fn run(arguments: &Arguments, config: &Path, streams: &mut Streams<'_>) -> Result<u8, CliError> {
     // The folder at hand stays unnamed in what is shown.
-    let root = match config {
-        config if config == Path::new(".") => Path::new(""),
-        config if config.is_dir() => config,
-        config => config.parent().unwrap_or(Path::new("")),
-    };
+    let root = if config == Path::new(".") { Path::new("") } else { config };
+    if config.file_name().is_some_and(|name| name == CONFIG_FILE) || !config.is_dir() {
+        return Err(CliError::NoFolder(config.to_owned()));
+    }
     let manifest = root.join("Cargo.toml");
     if !manifest.is_file() {
         return Err(CliError::NoCrate(config.to_owned()));
@@ -42,68 +42,99 @@ pub(crate) fn run(arguments: &Arguments, config: &Path, streams: &mut Streams<'_
     if config.exists() {
         return Err(CliError::Exists(config));
     }
-    let mut made = Vec::new();
-    let mut make = |path: PathBuf, text: &str| write_new(path, text).map(|path| made.push(path));
+    let mut lines = Vec::new();
     if let Some(group) = &arguments.group {
-        make(root.join("lexicons").join(path_of(&format!("{group}.item"))), &item(group))?;
-        make(root.join("lexicons").join(path_of(&format!("{group}.getItem"))), &get_item(group))?;
+        for (name, text) in [("item", item(group)), ("getItem", get_item(group))] {
+            let path = root.join("lexicons").join(path_of(&format!("{group}.{name}")));
+            lines.push(write_new(&path, &text)?);
+        }
     }
-    if arguments.build_script && !root.join("build.rs").exists() {
-        make(root.join("build.rs"), BUILD_SCRIPT)?;
+    if arguments.build_script {
+        lines.push(write_new(&root.join("build.rs"), BUILD_SCRIPT)?);
     }
+    lines.push(declare_module(root, arguments.build_script)?);
     // Last: as long as it is missing, the command can be repeated.
-    make(config, CONFIG)?;
-    let mut lines: Vec<String> = made.iter().map(|path| format!("made {}", path.display())).collect();
-    lines.extend(declare_module(root, arguments.build_script)?);
+    lines.push(write_new(&config, CONFIG)?);
     lines.push("next:".to_owned());
-    lines.extend(next_steps(arguments, &fs::read_to_string(&manifest).unwrap_or_default()));
+    lines.extend(next_steps(arguments, root));
     streams.out(lines);
     Ok(0)
 }
 
-fn write_new(path: PathBuf, text: &str) -> Result<PathBuf, CliError> {
-    let folder = path.parent().unwrap_or(Path::new(""));
-    fs::create_dir_all(folder).and_then(|()| fs::write(&path, text)).map_err(|source| {
-        let path = path.clone();
-        CliError::File { action: "write", path, source }
-    })?;
-    Ok(path)
+/// Writes a file that is not there yet. What is there stays as it is.
+fn write_new(path: &Path, text: &str) -> Result<String, CliError> {
+    let failed = |source| CliError::File { action: "write", path: path.to_owned(), source };
+    fs::create_dir_all(path.parent().unwrap_or(Path::new(""))).map_err(failed)?;
+    match OpenOptions::new().write(true).create_new(true).open(path) {
+        Ok(mut file) => file.write_all(text.as_bytes()).map_err(failed)?,
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            return Ok(format!("kept {}, which is there already", path.display()));
+        }
+        Err(error) => return Err(failed(error)),
+    }
+    Ok(format!("made {}", path.display()))
 }
 
-/// Adds the module of the bindings to the crate's root.
-fn declare_module(root: &Path, build_script: bool) -> Result<Vec<String>, CliError> {
+/// Adds the module of the bindings at the end of the crate's root, where it is right whatever stands before it.
+fn declare_module(root: &Path, build_script: bool) -> Result<String, CliError> {
+    let module = if build_script { INCLUDED_MODULE } else { MODULE };
     let roots = [root.join("src/lib.rs"), root.join("src/main.rs")];
-    let Some(file) = roots.into_iter().find(|it| it.is_file()) else { return Ok(Vec::new()) };
+    let Some(file) = roots.into_iter().find(|it| it.is_file()) else {
+        return Ok(format!("found neither src/lib.rs nor src/main.rs: add this to the crate's root\n\n{module}"));
+    };
     let text = fs::read_to_string(&file);
     let text = text.map_err(|source| CliError::File { action: "read", path: file.clone(), source })?;
-    if text.contains("mod lexicons") {
-        return Ok(Vec::new());
+    if text.lines().any(declares_module) {
+        return Ok(format!("kept the module `lexicons` of {}", file.display()));
     }
-    let module = if build_script { INCLUDED_MODULE } else { MODULE };
-    // Behind the comments and attributes that are about the crate, which must stand first.
-    let is_about_crate =
-        |line: &&str| line.starts_with("//!") || line.starts_with("#!") || line.trim().is_empty();
-    let head: usize = text.split_inclusive('\n').take_while(|line| is_about_crate(line)).map(str::len).sum();
-    let (head, rest) = text.split_at(head);
-    fs::write(&file, format!("{head}{module}\n{rest}")).map_err(|source| CliError::File {
-        action: "write",
-        path: file.clone(),
-        source,
-    })?;
-    Ok(vec![format!("declared the module `lexicons` in {}", file.display())])
+    let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    let space = if text.trim().is_empty() { "" } else { "\n" };
+    let added = format!("{end}{space}{module}");
+    let mut open = OpenOptions::new().append(true).open(&file);
+    open.as_mut()
+        .map_err(|error| std::io::Error::from(error.kind()))
+        .and_then(|open| open.write_all(added.as_bytes()))
+        .map_err(|source| CliError::File { action: "write", path: file.clone(), source })?;
+    Ok(format!("declared the module `lexicons` in {}", file.display()))
 }
 
-fn next_steps(arguments: &Arguments, manifest: &str) -> Vec<String> {
+/// Whether a line is `mod lexicons;` or its beginning, with any visibility.
+fn declares_module(line: &str) -> bool {
+    let line = line.trim();
+    let item = line.strip_prefix("pub").map_or(line, |rest| {
+        let rest = rest.trim_start();
+        rest.strip_prefix('(').and_then(|rest| rest.split_once(')')).map_or(rest, |(_, rest)| rest)
+    });
+    let name = item.trim_start().strip_prefix("mod ").map(str::trim_start);
+    let rest = name.and_then(|name| name.strip_prefix("lexicons")).map(str::trim_start);
+    rest.is_some_and(|rest| rest.starts_with([';', '{']))
+}
+
+fn next_steps(arguments: &Arguments, root: &Path) -> Vec<String> {
+    let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap_or_default();
+    let has = |name: &str| {
+        let is_named = |line: &str| {
+            let rest = line.trim_start().trim_start_matches("[dependencies.").trim_start_matches("[build-dependencies.");
+            rest.strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with(['=', '.', ']']))
+        };
+        manifest.lines().any(is_named)
+    };
     let mut steps = Vec::new();
-    if !manifest.contains("atproto-sdk") {
+    if !has("atproto-sdk") {
         steps.push("cargo add atproto-sdk".to_owned());
     }
-    if arguments.build_script && !manifest.contains("atproto-sdk-codegen") {
+    if arguments.build_script && !has("atproto-sdk-codegen") {
         steps.push("cargo add --build atproto-sdk-codegen".to_owned());
     }
-    if arguments.group.is_none() {
-        steps.push("atproto-sdk add NSID     # or put your own documents into lexicons/".to_owned());
+    if arguments.build_script
+        && !fs::read_to_string(root.join("build.rs")).is_ok_and(|text| text.contains("atproto_sdk_codegen"))
+    {
+        steps.push("call `atproto_sdk_codegen::build()?` in build.rs".to_owned());
     }
+    steps.push(match &arguments.group {
+        Some(group) => format!("change {} to what you need", root.join("lexicons").join(path_of(group)).with_extension("").display()),
+        None => "atproto-sdk add NSID     # or put your own documents into lexicons/".to_owned(),
+    });
     steps.push(if arguments.build_script { "cargo build" } else { "atproto-sdk generate" }.to_owned());
     steps.into_iter().map(|step| format!("  {step}")).collect()
 }
@@ -198,4 +229,64 @@ fn get_item(group: &str) -> String {
 }}
 "##
     )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn init(root: &Path, arguments: &Arguments) -> (Result<u8, CliError>, String) {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let result = run(arguments, root, &mut Streams { out: &mut out, err: &mut err });
+        (result, String::from_utf8(out).unwrap())
+    }
+
+    fn a_crate(lib: &str) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("src")).unwrap();
+        fs::write(dir.path().join("Cargo.toml"), "[dependencies]\natproto-sdk-codegen = \"1\"\n").unwrap();
+        fs::write(dir.path().join("src/lib.rs"), lib).unwrap();
+        dir
+    }
+
+    #[test]
+    fn what_is_there_stays_as_it_is() {
+        let dir = a_crate("// Copyright\n//! Docs.\n#![allow(dead_code)]\n// mod lexicons\nmod lexicons_old {}");
+        let document = dir.path().join("lexicons/com/example/shop/item.json");
+        fs::create_dir_all(document.parent().unwrap()).unwrap();
+        fs::write(&document, "mine").unwrap();
+        fs::write(dir.path().join("build.rs"), "fn main() {}").unwrap();
+        let arguments = Arguments { group: Some("com.example.shop".to_owned()), build_script: true };
+        let (result, out) = init(dir.path(), &arguments);
+        assert_eq!(result.unwrap(), 0, "{out}");
+        assert_eq!(fs::read_to_string(&document).unwrap(), "mine");
+        assert_eq!(fs::read_to_string(dir.path().join("build.rs")).unwrap(), "fn main() {}");
+        assert_eq!(out.matches("kept ").count(), 2, "{out}");
+        for step in ["cargo add atproto-sdk\n", "call `atproto_sdk_codegen::build()?` in build.rs"] {
+            assert!(out.contains(step), "{out}");
+        }
+        let lib = fs::read_to_string(dir.path().join("src/lib.rs")).unwrap();
+        assert!(lib.starts_with("// Copyright\n//! Docs.") && lib.ends_with("/lexicons.rs\"));\n}\n"), "{lib}");
+        assert!(matches!(init(dir.path(), &arguments).0, Err(CliError::Exists(_))));
+    }
+
+    #[test]
+    fn a_module_is_declared_once() {
+        for line in ["mod lexicons;", "pub mod lexicons {", "pub(crate) mod lexicons;", "  pub mod  lexicons ;"] {
+            assert!(declares_module(line), "{line}");
+        }
+        for line in ["// mod lexicons;", "mod lexicons_old;", "use lexicons;", "modlexicons;"] {
+            assert!(!declares_module(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_start_is_made_in_a_folder_that_is_there() {
+        let arguments = Arguments { group: None, build_script: false };
+        let dir = tempfile::tempdir().unwrap();
+        assert!(matches!(init(&dir.path().join("nothere"), &arguments).0, Err(CliError::NoFolder(_))));
+        assert!(matches!(init(dir.path(), &arguments).0, Err(CliError::NoCrate(_))));
+    }
 }

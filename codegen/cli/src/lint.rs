@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use atproto_sdk_codegen::{
     Generator,
     bundle::sdk_documents,
+    config::ConfigError,
     json::to_pretty,
     lint::{Options, Rule, lint},
 };
@@ -13,7 +14,7 @@ use crate::{CliError, Streams};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Documents, or folders of them [default: the folder that lexicons.toml names]
+    /// Documents, or folders of them [default: the folder that lexicons.toml names]; refs may lead into that folder in any case
     paths: Vec<PathBuf>,
     /// Leaves out the findings of a rule; can be given several times
     #[arg(long, value_name = "RULE")]
@@ -34,15 +35,23 @@ pub(crate) fn run(
     let mut options = Options::default();
     options.allow.extend(&arguments.allow);
     let mut paths = arguments.paths.clone();
-    if paths.is_empty() {
-        let generator = generator()?;
-        options.allow.extend(&generator.config().lint.allow);
-        let externals = generator.externals()?;
-        let documents = externals.iter().flat_map(|external| external.catalog.documents());
-        options.known.extend(documents.cloned());
-        paths.push(generator.lexicons());
-    } else {
-        options.known.extend(sdk_documents().documents().cloned());
+    match generator() {
+        Ok(generator) => {
+            options.allow.extend(&generator.config().lint.allow);
+            let externals = generator.externals()?;
+            let documents = externals.iter().flat_map(|external| external.catalog.documents());
+            options.known.extend(documents.cloned());
+            if paths.is_empty() {
+                paths.push(generator.lexicons());
+            } else {
+                options.context.push(generator.lexicons());
+            }
+        }
+        // Documents can be checked anywhere; without a configuration, they are all there is.
+        Err(CliError::Config(ConfigError::Read { .. })) if !paths.is_empty() => {
+            options.known.extend(sdk_documents().documents().cloned());
+        }
+        Err(error) => return Err(error),
     }
     let report = lint(&paths, &options);
     if arguments.json {

@@ -83,19 +83,29 @@ struct Finding<'d>(&'d Diagnostic);
 impl fmt::Display for Finding<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Diagnostic { file, position, json_path, problem, outcome, severity } = self.0;
-        write!(f, "{}", file.display())?;
-        if let Some(Position { line, column }) = position {
-            write!(f, ":{line}:{column}")?;
+        let mut line = file.display().to_string();
+        if let Some(Position { line: number, column }) = position {
+            line.push_str(&format!(":{number}:{column}"));
         }
         if !json_path.is_empty() {
-            write!(f, ": {json_path}")?;
+            line.push_str(&format!(": {json_path}"));
         }
-        write!(f, ": {problem}")?;
-        match outcome {
-            Some(outcome) if *severity == Severity::Warning => write!(f, " ({outcome})"),
-            _ => Ok(()),
+        line.push_str(&format!(": {problem}"));
+        if let Some(outcome) = outcome.filter(|_| *severity == Severity::Warning) {
+            line.push_str(&format!(" ({outcome})"));
         }
+        f.write_str(&one_line(&line))
     }
+}
+
+/// Text of others on one line, with nothing that steers a terminal or turns the direction of the line: a document must not
+/// be able to forge lines, least of all those that cargo takes from build scripts for orders.
+pub fn one_line(text: &str) -> String {
+    let is_harmful = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.replace(is_harmful, "\u{fffd}")
 }
 
 /// The kinds of findings.
@@ -105,6 +115,20 @@ pub enum Problem {
     /// The file or folder cannot be read.
     #[error("expected a readable file or folder, found: {0}")]
     Unreadable(String),
+    /// The folder has no documents.
+    #[error("expected documents, found none; `atproto-sdk add NSID` fetches some, or put your own there")]
+    NoDocuments,
+    /// Another crate has bindings of the document.
+    #[error(
+        "the bindings of `{id}` are those in `{root}`; to generate your own, name it in `except` of that crate in \
+         lexicons.toml (ignored)"
+    )]
+    Shadowed {
+        /// The NSID.
+        id: String,
+        /// The module of the other bindings.
+        root: String,
+    },
     /// The text is not JSON.
     #[error(transparent)]
     Json(#[from] JsonProblem),
@@ -327,6 +351,16 @@ fn distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::{closest, distance};
+
+    #[test]
+    fn a_finding_is_one_line_whatever_a_document_says() {
+        let mut report = super::Report::default();
+        let field = "x\ncargo::rustc-env=EVIL=1\r\u{202e}".to_owned();
+        let problem = super::Problem::UnknownField { field, owner: "a document".to_owned(), suggestion: None };
+        report.warn(std::path::Path::new("a.json"), None, "", problem);
+        let shown = report.diagnostics[0].to_string();
+        assert!(shown.contains("x\u{fffd}cargo::rustc-env=EVIL=1\u{fffd}\u{fffd}"), "{shown}");
+    }
 
     #[test]
     fn suggestions_are_close() {

@@ -49,7 +49,7 @@ impl Plan {
         for path in files_below(root, "rs")? {
             let bytes = fs::read(&path).map_err(FolderError::new("read", &path))?;
             let relative = path.strip_prefix(root).unwrap_or(&path).to_owned();
-            if bytes.starts_with(HEADER.as_bytes()) {
+            if is_generated(&bytes) {
                 owned.push(relative);
             } else if !bytes.is_empty() && names.contains(relative.as_path()) {
                 return Err(OutputError::Foreign(path));
@@ -73,7 +73,7 @@ impl Plan {
     pub fn for_file(root: &Path, file: GeneratedFile) -> Result<Self, OutputError> {
         let path = root.join(&file.path);
         match fs::read(&path) {
-            Ok(bytes) if !bytes.is_empty() && !bytes.starts_with(HEADER.as_bytes()) => {
+            Ok(bytes) if !bytes.is_empty() && !is_generated(&bytes) => {
                 return Err(OutputError::Foreign(path));
             }
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -97,7 +97,7 @@ impl Plan {
         for (path, text) in wanted {
             let full = root.join(&path);
             match fs::read(&full) {
-                Ok(bytes) if bytes == text.as_bytes() => plan.unchanged += 1,
+                Ok(bytes) if is_same(&bytes, &text) => plan.unchanged += 1,
                 Ok(_) => plan.different.push((path, text)),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => plan.missing.push((path, text)),
                 Err(error) => return Err(FolderError::new("read", &full)(error).into()),
@@ -159,6 +159,17 @@ impl Plan {
     }
 }
 
+/// Whether a file begins with the generator's line, whatever ends that line: git may check files out in the manner of
+/// Windows.
+fn is_generated(bytes: &[u8]) -> bool {
+    bytes.strip_prefix(HEADER.trim_end().as_bytes()).is_some_and(|rest| rest.starts_with(b"\n") || rest.starts_with(b"\r\n"))
+}
+
+fn is_same(bytes: &[u8], text: &str) -> bool {
+    bytes == text.as_bytes()
+        || (bytes.contains(&b'\r') && std::str::from_utf8(bytes).is_ok_and(|it| it.replace("\r\n", "\n") == text))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -209,6 +220,16 @@ mod tests {
         let one = || Plan::for_file(dir.path(), file("a.rs", "1")).unwrap();
         one().apply().unwrap();
         assert!(is_old("a.rs") && one().is_empty());
+    }
+
+    #[test]
+    fn files_with_the_line_ends_of_windows_are_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let made = file("a.rs", "1\n");
+        fs::write(dir.path().join("a.rs"), made.text.replace('\n', "\r\n")).unwrap();
+        assert!(Plan::for_rust(dir.path(), vec![made.clone()]).unwrap().is_empty());
+        assert!(Plan::for_file(dir.path(), made).unwrap().is_empty());
+        assert_eq!(Plan::for_rust(dir.path(), vec![file("a.rs", "2")]).unwrap().different.len(), 1);
     }
 
     #[test]

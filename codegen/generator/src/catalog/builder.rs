@@ -59,16 +59,18 @@ impl CatalogBuilder {
             match std::fs::read(&file) {
                 Ok(bytes) => {
                     let document = Document::parse(&file, &bytes, &mut report);
-                    documents.extend(document.inspect(|it| files::check_path(it, relative, &mut report)));
+                    documents.extend(document.map(|it| (!files::check_path(&it, relative, &mut report), it)));
                 }
                 Err(error) => report.error(&file, None, "", Problem::Unreadable(error.to_string())),
             }
         }
         if !found {
-            report.error(dir, None, "", Problem::Unreadable("no documents in it".to_owned()));
+            report.error(dir, None, "", Problem::NoDocuments);
             return Err(Rejected(report));
         }
-        self.assemble(documents, report)
+        // Of two documents with the same id, the one in its right place counts.
+        documents.sort_by_key(|(is_misplaced, _)| *is_misplaced);
+        self.assemble(documents.into_iter().map(|(_, document)| document), report)
     }
 
     /// Parses documents from memory; the paths are for messages only.
@@ -104,7 +106,9 @@ impl CatalogBuilder {
     ) -> Result<Catalog, Rejected> {
         let mut catalog = Catalog { externals: self.externals, ..Catalog::default() };
         for document in documents {
-            if catalog.externals.iter().any(|it| it.document(&document.id).is_some()) {
+            if let Some(external) = catalog.externals.iter().find(|it| it.document(&document.id).is_some()) {
+                let root = external.root.trim_start_matches("::").to_owned();
+                report.warn(&document.path, None, "id", Problem::Shadowed { id: document.id, root });
                 continue;
             }
             if let Some(first) = catalog.documents.get(&document.id) {

@@ -10,13 +10,16 @@ pub fn path_of(nsid: &str) -> PathBuf {
     PathBuf::from(format!("{}.json", nsid.replace('.', "/")))
 }
 
-pub(super) fn check_path(document: &Document, relative: &Path, report: &mut Report) {
+/// Whether the document stands in its file; if not, that is reported.
+pub(super) fn check_path(document: &Document, relative: &Path, report: &mut Report) -> bool {
     let expected = path_of(&document.id);
-    if relative != expected {
+    let is_right = relative == expected;
+    if !is_right {
         let expected = expected.display().to_string();
         let problem = Problem::WrongPath { expected, found: relative.display().to_string() };
         let mark = report.diagnostics.len();
         report.error(&document.path, None, "id", problem);
         report.set_outcome(mark, Outcome::Used);
     }
+    is_right
 }

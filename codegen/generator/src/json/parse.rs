@@ -19,7 +19,8 @@ pub fn parse(bytes: &[u8]) -> Result<Value, JsonError> {
             return Err(parser.error(JsonProblem::NotUtf8));
         }
     };
-    let mut parser = Parser::new(text, Dialect::Json);
+    // Some editors write a byte order mark.
+    let mut parser = Parser::new(text.strip_prefix('\u{feff}').unwrap_or(text), Dialect::Json);
     parser.skip_space()?;
     let value = parser.value(0)?;
     parser.skip_space()?;

@@ -12,7 +12,7 @@ const PRIMARY: [&str; 5] = ["record", "query", "procedure", "subscription", "per
 /// wrong with a `key` is the record key.
 pub(super) fn rule_of(diagnostic: &Diagnostic, root: Option<&Value>) -> Rule {
     match &diagnostic.problem {
-        Problem::Unreadable(_) => Rule::Unreadable,
+        Problem::Unreadable(_) | Problem::NoDocuments => Rule::Unreadable,
         Problem::Json(JsonProblem::DuplicateKey { .. }) => Rule::DuplicateKey,
         Problem::Json(_) => Rule::NotJson,
         Problem::Exclusive { one: "aud", .. } => Rule::AudAndInheritAud,
@@ -24,7 +24,7 @@ pub(super) fn rule_of(diagnostic: &Diagnostic, root: Option<&Value>) -> Rule {
         Problem::UnknownResource(_) => Rule::UnknownResource,
         Problem::NoAudience => Rule::MissingAudience,
         Problem::WrongPath { .. } => Rule::WrongPath,
-        Problem::DuplicateDocument { .. } => Rule::DuplicateDocument,
+        Problem::DuplicateDocument { .. } | Problem::Shadowed { .. } => Rule::DuplicateDocument,
         Problem::UnresolvedRef { .. } => Rule::UnresolvedRef,
         Problem::WrongTarget { .. } => Rule::WrongRefTarget,
         Problem::RefCircle(_) => Rule::RefCircle,

@@ -61,7 +61,7 @@ pub(super) fn check_integer(reader: &mut Reader<'_>, fields: &Fields<'_>, intege
     check_enum(reader, fields);
     check_order(reader, fields, "minimum", &mut integer.minimum, "maximum", integer.maximum);
     for (key, node) in given_values(reader, fields) {
-        let errors = reader.error_count();
+        let (errors, mark) = (reader.error_count(), reader.mark());
         let crate::json::Kind::Number(text) = &node.value.kind else { continue };
         let Ok(value) = text.parse::<i64>() else { continue };
         if let Some(minimum) = integer.minimum.filter(|it| value < *it) {
@@ -74,6 +74,9 @@ pub(super) fn check_integer(reader: &mut Reader<'_>, fields: &Fields<'_>, intege
             reader.wrong(&node, "one of the values in `enum`");
         }
         drop_wrong(reader.error_count() > errors, key, &mut integer.default, &mut integer.constant);
+        if key == "enum" {
+            reader.keep_since(mark);
+        }
     }
 }
 
@@ -94,7 +97,7 @@ pub(super) fn check_text(reader: &mut Reader<'_>, fields: &Fields<'_>, text: &mu
     // A grapheme takes at least one byte.
     check_order(reader, fields, "minGraphemes", &mut text.min_graphemes, "maxLength", text.max_length);
     for (key, node) in given_values(reader, fields) {
-        let errors = reader.error_count();
+        let (errors, mark) = (reader.error_count(), reader.mark());
         let Some(value) = node.value.as_str() else { continue };
         check_lengths(reader, &node, value, text);
         if key != "enum" && !text.allowed.is_empty() && !text.allowed.iter().any(|it| it == value) {
@@ -105,6 +108,9 @@ pub(super) fn check_text(reader: &mut Reader<'_>, fields: &Fields<'_>, text: &mu
             reader.wrong(&node, &format!("a value of the format `{}`", format.as_str()));
         }
         drop_wrong(reader.error_count() > errors, key, &mut text.default, &mut text.constant);
+        if key == "enum" {
+            reader.keep_since(mark);
+        }
     }
 }
 

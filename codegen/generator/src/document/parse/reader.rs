@@ -129,6 +129,16 @@ impl<'r> Reader<'r> {
         value
     }
 
+    /// How many findings there are.
+    pub(super) fn mark(&self) -> usize {
+        self.report.diagnostics.len()
+    }
+
+    /// Says of the errors since `mark` that what they are about is used as it stands.
+    pub(super) fn keep_since(&mut self, mark: usize) {
+        self.report.set_outcome(mark, Outcome::Used);
+    }
+
     /// Reports an error of something that is used as it stands where errors are tolerated.
     pub(super) fn questionable(&mut self, node: &Node<'_>, expected: &str) {
         let mark = self.report.diagnostics.len();
