@@ -80,7 +80,9 @@ fn declare_module(root: &Path, build_script: bool) -> Result<String, CliError> {
     let module = if build_script { INCLUDED_MODULE } else { MODULE };
     let roots = [root.join("src/lib.rs"), root.join("src/main.rs")];
     let Some(file) = roots.into_iter().find(|it| it.is_file()) else {
-        return Ok(format!("found neither src/lib.rs nor src/main.rs: add this to the crate's root\n\n{module}"));
+        return Ok(format!(
+            "found neither src/lib.rs nor src/main.rs: add this to the crate's root\n\n{module}"
+        ));
     };
     let text = fs::read_to_string(&file);
     let text = text.map_err(|source| CliError::File { action: "read", path: file.clone(), source })?;
@@ -114,7 +116,10 @@ fn next_steps(arguments: &Arguments, root: &Path) -> Vec<String> {
     let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap_or_default();
     let has = |name: &str| {
         let is_named = |line: &str| {
-            let rest = line.trim_start().trim_start_matches("[dependencies.").trim_start_matches("[build-dependencies.");
+            let rest = line
+                .trim_start()
+                .trim_start_matches("[dependencies.")
+                .trim_start_matches("[build-dependencies.");
             rest.strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with(['=', '.', ']']))
         };
         manifest.lines().any(is_named)
@@ -132,7 +137,10 @@ fn next_steps(arguments: &Arguments, root: &Path) -> Vec<String> {
         steps.push("call `atproto_sdk_codegen::build()?` in build.rs".to_owned());
     }
     steps.push(match &arguments.group {
-        Some(group) => format!("change {} to what you need", root.join("lexicons").join(path_of(group)).with_extension("").display()),
+        Some(group) => format!(
+            "change {} to what you need",
+            root.join("lexicons").join(path_of(group)).with_extension("").display()
+        ),
         None => "atproto-sdk add NSID     # or put your own documents into lexicons/".to_owned(),
     });
     steps.push(if arguments.build_script { "cargo build" } else { "atproto-sdk generate" }.to_owned());
@@ -253,7 +261,8 @@ mod tests {
 
     #[test]
     fn what_is_there_stays_as_it_is() {
-        let dir = a_crate("// Copyright\n//! Docs.\n#![allow(dead_code)]\n// mod lexicons\nmod lexicons_old {}");
+        let dir =
+            a_crate("// Copyright\n//! Docs.\n#![allow(dead_code)]\n// mod lexicons\nmod lexicons_old {}");
         let document = dir.path().join("lexicons/com/example/shop/item.json");
         fs::create_dir_all(document.parent().unwrap()).unwrap();
         fs::write(&document, "mine").unwrap();
@@ -268,13 +277,18 @@ mod tests {
             assert!(out.contains(step), "{out}");
         }
         let lib = fs::read_to_string(dir.path().join("src/lib.rs")).unwrap();
-        assert!(lib.starts_with("// Copyright\n//! Docs.") && lib.ends_with("/lexicons.rs\"));\n}\n"), "{lib}");
+        assert!(
+            lib.starts_with("// Copyright\n//! Docs.") && lib.ends_with("/lexicons.rs\"));\n}\n"),
+            "{lib}"
+        );
         assert!(matches!(init(dir.path(), &arguments).0, Err(CliError::Exists(_))));
     }
 
     #[test]
     fn a_module_is_declared_once() {
-        for line in ["mod lexicons;", "pub mod lexicons {", "pub(crate) mod lexicons;", "  pub mod  lexicons ;"] {
+        for line in
+            ["mod lexicons;", "pub mod lexicons {", "pub(crate) mod lexicons;", "  pub mod  lexicons ;"]
+        {
             assert!(declares_module(line), "{line}");
         }
         for line in ["// mod lexicons;", "mod lexicons_old;", "use lexicons;", "modlexicons;"] {

@@ -3,10 +3,11 @@
 use std::{
     collections::BTreeMap,
     fs,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use serde::{Deserialize, Deserializer, de::Error as _};
+use syn::parse::Parser as _;
 
 use crate::{emit::Derive, lint::Rule, pattern::Pattern, renames::Renames};
 
@@ -31,7 +32,7 @@ pub const CONFIG_FILE: &str = "lexicons.toml";
 ///
 /// [[derive]]
 /// documents = ["com.example.shop.*"]
-/// traits = ["schemars::JsonSchema"]
+/// traits = ["my_macros::Table"]
 ///
 /// [lint]
 /// allow = ["no-max-length"]
@@ -54,7 +55,8 @@ pub struct Config {
     pub crates: BTreeMap<String, Crate>,
     /// Names chosen by hand.
     pub rename: Renames,
-    /// Traits that types derive beside their own.
+    /// Derive macros for types, beside what they have already: `Clone`, `Debug`, `PartialEq`, `Default` where no field is
+    /// required, and serde's traits. A macro that wants its trait of every field has to know the types of the SDK.
     pub derive: Vec<Derive>,
     /// What is checked.
     pub lint: LintSettings,
@@ -174,18 +176,26 @@ impl Config {
         toml::from_str(text)
     }
 
-    /// The module that the bindings are, seen from inside of the crate, if they are written to `path`.
-    pub(crate) fn module(&self, path: Option<&Path>) -> String {
+    /// The module that the bindings are, seen from inside of the crate, if they are written to `path`. `None` if nothing
+    /// says: the path is not below `src`, or not that of a module.
+    pub(crate) fn module(&self, path: &Path) -> Option<String> {
         if let Some(module) = &self.output.module {
-            return module.clone();
+            return Some(module.clone());
         }
-        let below_src = path.and_then(|path| path.strip_prefix("src").ok()).unwrap_or(Path::new("lexicons"));
-        let segments = below_src.with_extension("");
-        let names = segments.components().map(|it| it.as_os_str().to_string_lossy().into_owned());
-        // `src/lexicons/mod.rs` is the module of its folder.
-        let names: Vec<String> =
-            names.filter(|name| !matches!(name.as_str(), "mod" | "lib" | "main")).collect();
-        ["crate".to_owned()].into_iter().chain(names).collect::<Vec<_>>().join("::")
+        let parts = path.components().filter(|part| *part != Component::CurDir);
+        let path = parts.collect::<PathBuf>();
+        let below_src = path.strip_prefix("src").ok()?;
+        let is_file = below_src.extension().is_some_and(|it| it == "rs");
+        let below_src = if is_file { below_src.with_extension("") } else { below_src.to_owned() };
+        let mut names: Vec<&str> = below_src.iter().map(|name| name.to_str()).collect::<Option<_>>()?;
+        match names.last() {
+            None => return None,
+            // `src/lexicons/mod.rs` is the module of its folder.
+            Some(&"mod" | &"lib" | &"main") if is_file => drop(names.pop()),
+            Some(_) => {}
+        }
+        let is_name = |name: &&str| syn::parse_str::<syn::Ident>(name).is_ok();
+        names.iter().all(is_name).then(|| ["crate"].into_iter().chain(names).collect::<Vec<_>>().join("::"))
     }
 }
 
@@ -285,11 +295,10 @@ struct Name(String);
 impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
+        // What the parser takes beside a name: spaces, comments and raw identifiers.
         match syn::parse_str::<syn::Ident>(&name) {
-            Ok(_) => Ok(Self(name)),
-            Err(_) => {
-                Err(D::Error::custom(format!("expected a name in Rust that is no keyword, found `{name}`")))
-            }
+            Ok(ident) if ident == name && !name.starts_with("r#") => Ok(Self(name)),
+            _ => Err(D::Error::custom(format!("expected a name in Rust that is no keyword, found `{name}`"))),
         }
     }
 }
@@ -303,13 +312,27 @@ impl<'de> Deserialize<'de> for Derive {
             traits: Vec<String>,
         }
         let Table { documents, traits } = Table::deserialize(deserializer)?;
-        match traits.iter().find(|path| syn::parse_str::<syn::Path>(path).is_err()) {
+        let has_it_already =
+            |path: &str| ALREADY_DERIVED.contains(&path.rsplit("::").next().unwrap_or_default());
+        match traits.iter().find(|path| !is_module_path(path) || has_it_already(path)) {
+            Some(path) if is_module_path(path) => Err(D::Error::custom(format!(
+                "expected a trait that types do not have already, found `{path}`"
+            ))),
             Some(path) => Err(D::Error::custom(format!(
-                "expected the path of a trait such as `schemars::JsonSchema`, found `{path}`"
+                "expected the path of a derive macro such as `my_macros::Table`, found `{path}`"
             ))),
             None => Ok(Self { documents, traits }),
         }
     }
+}
+
+/// What generated types have in any case.
+const ALREADY_DERIVED: [&str; 7] =
+    ["Clone", "Copy", "Debug", "Default", "Deserialize", "PartialEq", "Serialize"];
+
+/// Whether a text is a path of names, without arguments.
+pub(crate) fn is_module_path(text: &str) -> bool {
+    syn::Path::parse_mod_style.parse_str(text).is_ok()
 }
 
 #[cfg(test)]
@@ -347,7 +370,7 @@ mod tests {
             "com.example.a#b" = "C"
             [[derive]]
             documents = ["com.example.*"]
-            traits = ["Hash", "schemars::JsonSchema"]
+            traits = ["Described", "my_macros::Table"]
             "##,
         )
         .unwrap();
@@ -356,7 +379,7 @@ mod tests {
         let (url, rev, path) = ("https://example.com/x".to_owned(), "abc".to_owned(), "lexicons".into());
         assert_eq!(sources[2], &Source::Git { url, rev, path });
         assert_eq!(config.rename.types["com.example.a#b"], "C");
-        assert_eq!(config.derive[0].traits, ["Hash", "schemars::JsonSchema"]);
+        assert_eq!(config.derive[0].traits, ["Described", "my_macros::Table"]);
     }
 
     #[test]
@@ -367,7 +390,11 @@ mod tests {
             ("[documents]\n'com.example.*' = 'npm'", "expected \"network\", { path"),
             ("[documents]\n'com.example.*' = { npm = 'x' }", "version = \"..\""),
             ("[rename.types]\n'com.example.a' = 'type'", "that is no keyword, found `type`"),
-            ("[[derive]]\ndocuments = []\ntraits = ['a b']", "such as `schemars::JsonSchema`, found `a b`"),
+            ("[[derive]]\ndocuments = []\ntraits = ['a b']", "such as `my_macros::Table`, found `a b`"),
+            ("[[derive]]\ndocuments = []\ntraits = ['A<u8>']", "such as `my_macros::Table`, found `A<u8>`"),
+            ("[[derive]]\ndocuments = []\ntraits = ['Clone']", "do not have already, found `Clone`"),
+            ("[rename.types]\n'com.example.a' = 'r#type'", "that is no keyword, found `r#type`"),
+            ("[rename.types]\n'com.example.a' = ' A '", "that is no keyword, found ` A `"),
             ("[lint]\nallow = ['no-such-rule']", "expected the name of a lint rule, found `no-such-rule`"),
             ("strict = 1", "invalid type: integer `1`, expected a boolean"),
         ] {
@@ -380,14 +407,17 @@ mod tests {
     fn the_module_follows_from_the_path() {
         let config = Config::default();
         for (path, module) in [
-            (None, "crate::lexicons"),
-            (Some("src/lexicons"), "crate::lexicons"),
-            (Some("src/lexicons.rs"), "crate::lexicons"),
-            (Some("src/a/gen/mod.rs"), "crate::a::gen"),
-            (Some("src/lib.rs"), "crate"),
-            (Some("src"), "crate"),
+            ("src/lexicons", Some("crate::lexicons")),
+            ("./src/lexicons.rs", Some("crate::lexicons")),
+            ("src/a/gen_/mod.rs", Some("crate::a::gen_")),
+            ("src/main/lexicons", Some("crate::main::lexicons")),
+            ("src/lib.rs", Some("crate")),
+            ("src", None),
+            ("src/gen.v1", None),
+            ("generated", None),
+            ("../src/lexicons", None),
         ] {
-            assert_eq!(config.module(path.map(Path::new)), module);
+            assert_eq!(config.module(Path::new(path)).as_deref(), module, "{path}");
         }
     }
 }

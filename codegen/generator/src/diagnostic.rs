@@ -356,7 +356,8 @@ mod tests {
     fn a_finding_is_one_line_whatever_a_document_says() {
         let mut report = super::Report::default();
         let field = "x\ncargo::rustc-env=EVIL=1\r\u{202e}".to_owned();
-        let problem = super::Problem::UnknownField { field, owner: "a document".to_owned(), suggestion: None };
+        let problem =
+            super::Problem::UnknownField { field, owner: "a document".to_owned(), suggestion: None };
         report.warn(std::path::Path::new("a.json"), None, "", problem);
         let shown = report.diagnostics[0].to_string();
         assert!(shown.contains("x\u{fffd}cargo::rustc-env=EVIL=1\u{fffd}\u{fffd}"), "{shown}");

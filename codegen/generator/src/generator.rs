@@ -38,6 +38,8 @@ use crate::{
 pub struct Generator {
     config: Config,
     root: PathBuf,
+    /// The file that the configuration was read from.
+    file: Option<PathBuf>,
 }
 
 /// Bindings, and what it takes to write them.
@@ -60,12 +62,13 @@ impl Generator {
         let path = path.as_ref();
         let file = if path.is_dir() { path.join(CONFIG_FILE) } else { path.to_owned() };
         let config = Config::load(&file)?;
-        Ok(Self { config, root: file.parent().unwrap_or(Path::new("")).to_owned() })
+        let root = file.parent().unwrap_or(Path::new("")).to_owned();
+        Ok(Self { config, root, file: Some(file) })
     }
 
     /// Uses a configuration, with paths relative to `root`.
     pub fn new(config: Config, root: impl Into<PathBuf>) -> Self {
-        Self { config, root: root.into() }
+        Self { config, root: root.into(), file: None }
     }
 
     /// The configuration.
@@ -98,7 +101,7 @@ impl Generator {
     /// is not there, or, in a [strict](Self::strict) configuration, if anything is wrong in a document.
     pub fn catalog(&self) -> Result<Catalog, GenerateError> {
         let catalog = self.builder(self.externals()?).load(&self.lexicons())?;
-        self.check_renames(&catalog)?;
+        self.check_names(&catalog)?;
         Ok(catalog)
     }
 
@@ -107,9 +110,14 @@ impl Generator {
         externals.into_iter().fold(builder, CatalogBuilder::external)
     }
 
-    fn check_renames(&self, catalog: &Catalog) -> Result<(), GenerateError> {
-        let unknown = names::unknown(&self.config.rename, catalog);
-        if unknown.is_empty() { Ok(()) } else { Err(GenerateError::UnknownNames(unknown)) }
+    /// Whether everything that the configuration names is there, and every name that it chooses can be had.
+    fn check_names(&self, catalog: &Catalog) -> Result<(), GenerateError> {
+        let unless_empty = |found: Vec<String>, error: fn(Vec<String>) -> GenerateError| {
+            if found.is_empty() { Ok(()) } else { Err(error(found)) }
+        };
+        unless_empty(names::unknown(&self.config.rename, catalog), GenerateError::UnknownNames)?;
+        unless_empty(names::refused(&self.config.rename, catalog), GenerateError::RefusedNames)?;
+        unless_empty(names::unused_patterns(&self.config, catalog), GenerateError::UnusedPatterns)
     }
 
     /// The documents of other crates that refs may lead to, those of `atproto-sdk` included.
@@ -132,8 +140,9 @@ impl Generator {
     }
 
     fn bindings_at(&self, path: &Path, target: &Path) -> Result<Bindings, GenerateError> {
-        let catalog = self.catalog()?;
         let home = self.home(path)?;
+        self.check_target(target)?;
+        let catalog = self.catalog()?;
         let plan = if target.extension().is_some_and(|it| it == "rs") {
             let name = PathBuf::from(target.file_name().unwrap_or_default());
             let file = generate_file(&catalog, &home, name)?;
@@ -145,15 +154,33 @@ impl Generator {
         Ok(Bindings { catalog, plan })
     }
 
+    /// Whether bindings can be written there without touching anything else.
+    fn check_target(&self, target: &Path) -> Result<(), GenerateError> {
+        if real(&self.root).starts_with(real(target)) {
+            return Err(GenerateError::OutputAbove(target.to_owned()));
+        }
+        let other = match target.extension() {
+            Some(extension) if extension == "rs" => target.with_extension("").join("mod.rs"),
+            _ => target.with_extension("rs"),
+        };
+        if other.is_file() { Err(GenerateError::OtherForm(other)) } else { Ok(()) }
+    }
+
     fn home(&self, path: &Path) -> Result<Home, GenerateError> {
-        let module = self.config.module(Some(path));
-        let invalid = |path: &str| GenerateError::InvalidPath(path.to_owned());
+        let path = path.strip_prefix(real(&self.root)).unwrap_or(path);
+        let module = self.config.module(path).ok_or_else(|| GenerateError::NoModule(path.to_owned()))?;
+        let invalid = |key, example, found: &str| {
+            let found = found.to_owned();
+            move || GenerateError::InvalidPath { key, example, found }
+        };
+        let no_module = invalid("output.module", "crate::lexicons", &module);
         let below_root = module.strip_prefix("crate::");
         if below_root.is_none() && module != "crate" {
-            return Err(invalid(&module));
+            return Err(no_module());
         }
-        let home = Home::foreign(below_root).map_err(|_| invalid(&module))?;
-        let home = home.with_runtime(&self.config.sdk).map_err(|_| invalid(&self.config.sdk))?;
+        let home = Home::foreign(below_root).map_err(|_| no_module())?;
+        let no_crate = invalid("sdk", "::atproto_sdk", &self.config.sdk);
+        let home = home.with_runtime(&self.config.sdk).map_err(|_| no_crate())?;
         let accessors = if self.config.output.accessors { Accessors::Extension } else { Accessors::Absent };
         let renames = self.config.rename.clone();
         Ok(home.with_accessors(accessors).with_renames(renames).with_derives(self.config.derive.clone()))
@@ -196,15 +223,22 @@ impl Generator {
     }
 
     fn cargo_lines(&self, catalog: &Catalog) -> Vec<String> {
-        let own = [self.root.join(CONFIG_FILE), self.lexicons()];
-        let watched = own.iter().chain(catalog.externals().iter().flat_map(|it| &it.read_from));
+        let lexicons = self.lexicons();
+        let own = self.file.iter().chain([&lexicons]);
+        let watched = own.chain(catalog.externals().iter().flat_map(|it| &it.read_from));
         let watched = watched.map(|path| format!("cargo::rerun-if-changed={}", path.display()));
-        let warnings = catalog.warnings().iter();
-        watched
-            .chain(warnings.map(|it: &Diagnostic| format!("cargo::warning={}", it.without_severity())))
-            .collect()
+        let warnings = catalog.warnings();
+        let shown = warnings.iter().take(MAX_WARNINGS);
+        let shown = shown.map(|it: &Diagnostic| format!("cargo::warning={}", it.without_severity()));
+        let more = warnings.len().checked_sub(MAX_WARNINGS).filter(|more| *more > 0);
+        let more = more
+            .map(|more| format!("cargo::warning=... and {more} more; `atproto-sdk lint` shows all of them"));
+        watched.chain(shown).chain(more).collect()
     }
 }
+
+/// How many warnings a build script shows.
+const MAX_WARNINGS: usize = 50;
 
 /// Generates the bindings that the `lexicons.toml` beside `Cargo.toml` describes, in a build script.
 ///
@@ -230,6 +264,12 @@ pub fn build() -> Result<(), GenerateError> {
     let root = env::var_os("CARGO_MANIFEST_DIR").ok_or(GenerateError::NotInBuildScript)?;
     Generator::load(Path::new(&root).join(CONFIG_FILE))?.build()?;
     Ok(())
+}
+
+/// A path without links, as far as it exists.
+pub(crate) fn real(path: &Path) -> PathBuf {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// The external that every crate has.

@@ -162,12 +162,15 @@ impl Plan {
 /// Whether a file begins with the generator's line, whatever ends that line: git may check files out in the manner of
 /// Windows.
 fn is_generated(bytes: &[u8]) -> bool {
-    bytes.strip_prefix(HEADER.trim_end().as_bytes()).is_some_and(|rest| rest.starts_with(b"\n") || rest.starts_with(b"\r\n"))
+    bytes
+        .strip_prefix(HEADER.trim_end().as_bytes())
+        .is_some_and(|rest| rest.starts_with(b"\n") || rest.starts_with(b"\r\n"))
 }
 
 fn is_same(bytes: &[u8], text: &str) -> bool {
     bytes == text.as_bytes()
-        || (bytes.contains(&b'\r') && std::str::from_utf8(bytes).is_ok_and(|it| it.replace("\r\n", "\n") == text))
+        || (bytes.contains(&b'\r')
+            && std::str::from_utf8(bytes).is_ok_and(|it| it.replace("\r\n", "\n") == text))
 }
 
 #[cfg(test)]

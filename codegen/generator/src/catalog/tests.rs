@@ -155,7 +155,7 @@ fn l1_every_error_of_every_document_is_reported() {
 fn l1_the_id_matches_the_file() {
     let dir = tempfile::tempdir().unwrap();
     let text = r#"{"lexicon": 1, "id": "com.example.foo.bar", "defs": {"a": {"type": "token"}}}"#;
-    assert!(Catalog::load(dir.path()).unwrap_err().to_string().contains("no documents in it"));
+    assert!(Catalog::load(dir.path()).unwrap_err().to_string().contains("expected documents, found none"));
     fs::create_dir_all(dir.path().join("com/example/foo")).unwrap();
     fs::write(dir.path().join("com/example/foo/bar.json"), text).unwrap();
     fs::write(dir.path().join("manifest.json"), "{}").unwrap();

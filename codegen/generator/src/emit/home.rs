@@ -2,6 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
+use syn::parse::Parser as _;
 
 use crate::{pattern::Pattern, renames::Renames};
 
@@ -26,7 +27,7 @@ pub struct Home {
 pub struct Derive {
     /// The documents whose types are meant.
     pub documents: Vec<Pattern>,
-    /// Paths of derive macros, such as `schemars::JsonSchema`.
+    /// Paths of derive macros, such as `my_macros::Table`.
     pub traits: Vec<String>,
 }
 
@@ -71,7 +72,7 @@ impl Home {
         let api = match module {
             None => quote!(crate),
             Some(module) => {
-                let path: syn::Path = syn::parse_str(module)?;
+                let path = syn::Path::parse_mod_style.parse_str(module)?;
                 quote!(crate::#path)
             }
         };
@@ -84,7 +85,7 @@ impl Home {
     /// # Errors
     /// If `path` is not a path.
     pub fn with_runtime(mut self, path: &str) -> Result<Self, syn::Error> {
-        let path: syn::Path = syn::parse_str(path)?;
+        let path = syn::Path::parse_mod_style.parse_str(path)?;
         self.sdk = quote!(#path);
         Ok(self)
     }

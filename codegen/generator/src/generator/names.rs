@@ -4,8 +4,9 @@ use std::collections::HashSet;
 
 use crate::{
     catalog::Catalog,
+    config::Config,
     document::DefId,
-    model::field_places,
+    model::{Names, field_places, is_reserved_module, is_reserved_type},
     renames::{Renames, field_key},
 };
 
@@ -24,6 +25,67 @@ pub(super) fn unknown(renames: &Renames, catalog: &Catalog) -> Vec<String> {
     let types = renames.types.keys().filter(|name| !has_definition(name));
     let fields = renames.fields.keys().filter(|name| !fields.contains(*name));
     modules.chain(types).chain(fields).map(|name| format!("`{name}`")).collect()
+}
+
+/// The entries whose names cannot be chosen, each with the reason.
+pub(super) fn refused(renames: &Renames, catalog: &Catalog) -> Vec<String> {
+    let names = Names::choose(catalog, renames);
+    let mut refused = Vec::new();
+    let mut refuse = |key: &str, name: &str, reason: &str| {
+        refused.push(format!("`{key}` cannot be called `{name}`: {reason}"));
+    };
+    const TAKEN: &str = "something beside it has that name";
+    const RESERVED: &str = "generated code needs the name";
+    for (key, name) in &renames.types {
+        let (nsid, definition) = key.split_once('#').unwrap_or((key, "main"));
+        let id = DefId { nsid: nsid.to_owned(), name: definition.to_owned() };
+        if is_reserved_type(name) {
+            refuse(key, name, RESERVED);
+        } else if names.definition(&id) != *name {
+            refuse(key, name, TAKEN);
+        }
+    }
+    for (key, name) in &renames.modules {
+        let at = key.split('.').count() - 1;
+        let below = catalog.documents().find(|it| it.id == *key || it.id.starts_with(&format!("{key}.")));
+        let chosen = below.and_then(|it| names.module(&it.id).get(at).cloned());
+        if is_reserved_module(name) {
+            refuse(key, name, RESERVED);
+        } else if chosen.is_some_and(|chosen| chosen != *name) {
+            refuse(key, name, TAKEN);
+        }
+    }
+    let mut seen = HashSet::new();
+    for (key, name) in &renames.fields {
+        let object = key.rsplit_once('.').map_or(key.as_str(), |(object, _)| object);
+        if name == "extra" {
+            refuse(key, name, RESERVED);
+        } else if !seen.insert((object, name)) {
+            refuse(key, name, TAKEN);
+        }
+    }
+    refused
+}
+
+/// The patterns of a configuration that no document fits.
+pub(super) fn unused_patterns(config: &Config, catalog: &Catalog) -> Vec<String> {
+    let mut unused = Vec::new();
+    for pattern in config.derive.iter().flat_map(|derive| &derive.documents) {
+        if !catalog.documents().any(|document| pattern.matches(&document.id)) {
+            unused.push(format!("`{pattern}` of [[derive]]"));
+        }
+    }
+    for external in catalog.externals() {
+        for pattern in external.only.iter().chain(&external.except) {
+            if !external.catalog.documents().any(|document| pattern.matches(&document.id)) {
+                unused.push(format!(
+                    "`{pattern}` of [crates], for `{}`",
+                    external.root.trim_start_matches("::")
+                ));
+            }
+        }
+    }
+    unused
 }
 
 fn fields(catalog: &Catalog) -> HashSet<String> {

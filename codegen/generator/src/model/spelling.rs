@@ -65,6 +65,9 @@ const KEYWORDS: &[&str] = &[
     "virtual", "where", "while", "yield",
 ];
 
+/// Modules that generated files import.
+const IMPORTED: [&str; 3] = ["api", "types", "xrpc"];
+
 /// Words that cannot be identifiers even in raw form.
 const NEVER_RAW: &[&str] = &["crate", "self", "super", "Self", "_"];
 
@@ -109,6 +112,11 @@ pub(super) fn short(mut name: String) -> String {
     name
 }
 
+/// Whether a type must not have this name.
+pub(crate) fn is_reserved_type(name: &str) -> bool {
+    RESERVED_TYPES.contains(&name) || IMPORTED.contains(&name)
+}
+
 /// A variant's name.
 pub(super) fn variant_name(name: &str) -> String {
     let camel = safe_start(words(name).to_upper_camel_case(), "Value");
@@ -142,11 +150,12 @@ pub(super) fn module_name(name: &str) -> String {
 
 /// Names that a module must not have: of what generated files import, of the file that holds a folder's module, and
 /// of devices, which Windows takes for no files.
-fn is_reserved_module(name: &str) -> bool {
+pub(crate) fn is_reserved_module(name: &str) -> bool {
     let is_port = |kind: &str| {
         name.strip_prefix(kind).is_some_and(|rest| rest.len() == 1 && rest.as_bytes()[0].is_ascii_digit())
     };
-    matches!(name, "api" | "types" | "xrpc" | "mod" | "con" | "prn" | "aux" | "nul")
+    IMPORTED.contains(&name)
+        || matches!(name, "mod" | "con" | "prn" | "aux" | "nul")
         || is_port("com")
         || is_port("lpt")
 }

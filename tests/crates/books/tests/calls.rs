@@ -108,6 +108,14 @@ fn a_record_mixes_types_of_its_own_and_of_the_sdk() {
 }
 
 #[test]
+fn types_have_the_traits_that_the_configuration_names() {
+    assert_eq!(
+        (Book::DESCRIBED, BookType::DESCRIBED, BookAbout::DESCRIBED),
+        ("Book", "BookType", "BookAbout")
+    );
+}
+
+#[test]
 fn l13_the_messages_of_a_subscription_have_types() {
     let added: Added = from_json(json!({"seq": 3, "book": view("One")}).to_string()).unwrap();
     assert_eq!((added.seq, added.book.record.title.as_str()), (3, "One"));

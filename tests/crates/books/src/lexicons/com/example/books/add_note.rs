@@ -43,6 +43,7 @@ impl Params {
 
 /// The input of `com.example.books.addNote`.
 #[derive(Clone)]
+#[derive(described::Described)]
 #[non_exhaustive]
 pub struct Input {
     pub book: ::atproto_sdk::api::com::atproto::repo::strong_ref::StrongRef,
@@ -74,6 +75,7 @@ impl Input {
 
 /// Part of `com.example.books.addNote`.
 #[derive(Clone)]
+#[derive(described::Described)]
 #[non_exhaustive]
 pub enum InputNote {
     /// `com.example.books.defs#quote`
@@ -91,6 +93,7 @@ pub enum InputNote {
 
 /// The output of `com.example.books.addNote`.
 #[derive(Clone)]
+#[derive(described::Described)]
 #[non_exhaustive]
 pub struct Output {
     pub notes: i64,

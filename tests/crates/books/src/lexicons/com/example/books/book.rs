@@ -9,6 +9,7 @@ use ::atproto_sdk::types;
 ///
 /// The record `com.example.books.book`, with record keys of the type `tid`.
 #[derive(Clone)]
+#[derive(described::Described)]
 #[non_exhaustive]
 pub struct Book {
     /// At most 300 graphemes. Between 1 and 3000 bytes.
@@ -76,6 +77,7 @@ impl Book {
 
 /// Part of `com.example.books.book`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(described::Described)]
 #[non_exhaustive]
 pub enum BookType {
     /// `paper`
@@ -88,6 +90,7 @@ pub enum BookType {
 
 /// Part of `com.example.books.book`.
 #[derive(Clone)]
+#[derive(described::Described)]
 #[non_exhaustive]
 pub enum BookAbout {
     /// `com.example.books.defs#quote`

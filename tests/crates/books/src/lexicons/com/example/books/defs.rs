@@ -9,6 +9,7 @@ use ::atproto_sdk::types;
 ///
 /// `com.example.books.defs#bookView`
 #[derive(Clone)]
+#[derive(described::Described)]
 #[non_exhaustive]
 pub struct BookView {
     pub uri: types::AtUri,
@@ -54,6 +55,7 @@ impl BookView {
 ///
 /// `com.example.books.defs#state`
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(described::Described)]
 #[non_exhaustive]
 pub enum State {
     /// Any shop has it.
@@ -89,6 +91,7 @@ pub const RARE: &str = "com.example.books.defs#rare";
 ///
 /// `com.example.books.defs#quote`
 #[derive(Clone)]
+#[derive(described::Described)]
 #[non_exhaustive]
 pub struct Quote {
     /// At most 300 graphemes. At most 3000 bytes.

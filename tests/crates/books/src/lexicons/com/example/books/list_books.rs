@@ -76,6 +76,7 @@ impl Params {
 
 /// The output of `com.example.books.listBooks`.
 #[derive(Clone)]
+#[derive(described::Described)]
 #[non_exhaustive]
 pub struct Output {
     pub cursor: Option<String>,

@@ -9,6 +9,7 @@ use ::atproto_sdk::types;
 ///
 /// `com.example.books.watch#added`
 #[derive(Clone)]
+#[derive(described::Described)]
 #[non_exhaustive]
 pub struct Added {
     pub seq: i64,
