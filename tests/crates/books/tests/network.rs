@@ -21,7 +21,7 @@ async fn client(name: &str) -> PasswordClient {
 
 #[tokio::test]
 async fn records_are_written_read_changed_and_deleted() {
-    let client = client("reader").await;
+    let client = client("bookworm").await;
     let books = client.records::<Book>();
     let book = Book::new("Moby-Dick", datetime!("2026-01-02T03:04:05Z"))
         .authors(vec!["Herman Melville".to_owned()])
