@@ -72,7 +72,8 @@ enum Command {
     /// Writes documents of your own into your account's repository, after checking them
     ///
     /// The documents must have no errors, DNS must name the account as their publisher, and changes must not break what is
-    /// there. Signs in through the browser, or with the app password in the environment variable ATPROTO_APP_PASSWORD.
+    /// there. Signs in through the browser, or with --handle and the app password in the environment variable
+    /// ATPROTO_APP_PASSWORD.
     Publish(publish::Arguments),
 }
 
