@@ -3,6 +3,7 @@
 //! Each command is a module; what they do beyond talking to people is in `atproto_sdk_codegen` and `atproto_sdk`.
 
 mod add;
+mod agreement;
 mod changes;
 mod diff;
 mod document;

@@ -92,9 +92,15 @@ fn types_derive_what_the_configuration_asks_for() {
     let home = Home::foreign(None).unwrap().with_derives(vec![derive]);
     let files = generate(&Catalog::load(&here).unwrap(), &home).unwrap();
     let text = |path: &str| &files.iter().find(|file| file.path == Path::new(path)).unwrap().text;
-    let (unions, foo, other) =
-        (text("com/example/data/unions.rs"), text("com/example/foo/mod.rs"), text("com/example/data/strings.rs"));
-    assert!(unions.contains("#[derive(schemars::JsonSchema)]\n#[non_exhaustive]\npub enum UnionsOpen"), "{unions}");
+    let (unions, foo, other) = (
+        text("com/example/data/unions.rs"),
+        text("com/example/foo/mod.rs"),
+        text("com/example/data/strings.rs"),
+    );
+    assert!(
+        unions.contains("#[derive(schemars::JsonSchema)]\n#[non_exhaustive]\npub enum UnionsOpen"),
+        "{unions}"
+    );
     assert!(unions.contains("#[derive(schemars::JsonSchema)]\n#[non_exhaustive]\npub struct View"));
     assert!(foo.contains("#[derive(schemars::JsonSchema)]\n#[non_exhaustive]\npub struct Output"), "{foo}");
     // Parameters are no data.

@@ -269,10 +269,20 @@ async fn install_fetches_what_is_missing_and_removes_what_nobody_needs() {
     assert_eq!((ran.code, ran.out.as_str()), (0, "4 documents: 0 written, 0 removed\n"), "{ran:?}");
     assert_eq!((project.lock_text(), world.dns.asked().len()), (lock.clone(), asked));
 
-    // A file that is missing or was edited is restored.
+    // A file that is missing is fetched again, and one that was edited only with consent.
     fs::remove_file(project.file("org.example.money")).unwrap();
     fs::write(project.file("com.example.shop.defs"), "{}").unwrap();
     let ran = project.run(&["install"]).await;
+    assert_eq!((ran.code, ran.out.as_str()), (1, "3 documents: 1 written, 0 removed\n"), "{ran:?}");
+    assert!(
+        ran.err.contains("defs.json was edited since it was fetched; --force restores it, and to keep it")
+            && ran.err.contains("use --keep"),
+        "{}",
+        ran.err
+    );
+    assert_eq!(fs::read_to_string(project.file("com.example.shop.defs")).unwrap(), "{}");
+    fs::remove_file(project.file("org.example.money")).unwrap();
+    let ran = project.run(&["install", "--force"]).await;
     assert_eq!((ran.code, ran.out.as_str()), (0, "4 documents: 2 written, 0 removed\n"), "{ran:?}");
     assert_eq!(project.lock_text(), lock, "what is locked has not changed");
     assert!(ran.err.contains("defs.json was edited, and is replaced"), "{}", ran.err);
@@ -281,12 +291,11 @@ async fn install_fetches_what_is_missing_and_removes_what_nobody_needs() {
     fs::write(project.path("lexicons.toml"), "[documents]\n\"org.example.money\" = \"network\"\n").unwrap();
     fs::write(project.file("com.example.shop.defs"), "{\"mine\": 1}").unwrap();
     let ran = project.run(&["install"]).await;
+    assert_eq!((ran.code, ran.out.as_str()), (1, "2 documents: 0 written, 0 removed\n"), "{ran:?}");
+    assert!(ran.err.contains("what it refers to is not known"), "{}", ran.err);
+    fs::write(project.file("com.example.shop.defs"), edited("com.example.shop.defs", &[])).unwrap();
+    let ran = project.run(&["install"]).await;
     assert_eq!((ran.code, ran.out.as_str()), (0, "2 documents: 0 written, 1 removed\n"), "{ran:?}");
-    assert!(
-        ran.err.contains("warning: ") && ran.err.contains("defs.json is no longer asked for and was edited"),
-        "{}",
-        ran.err
-    );
     assert_eq!(project.locked(), named(&[("org.example.currency", false), ("org.example.money", true)]));
     assert!(
         project.file("com.example.shop.defs").exists() && !project.file("com.example.shop.item").exists()
@@ -408,6 +417,197 @@ async fn update_shows_what_has_changed_and_takes_it_with_consent() {
     );
 }
 
+/// A document that somebody has edited.
+fn edited(id: &str, refs: &[&str]) -> String {
+    let mut document = with_refs(id, refs);
+    document["description"] = json!("Edited.");
+    document.to_string()
+}
+
+#[tokio::test]
+async fn a_document_becomes_ones_own_when_its_line_is_taken_out() {
+    let world = shop().await;
+    let config = "[documents]\n\"com.example.shop.item\" = \"network\"\n";
+    let both = format!("{config}\"org.example.money\" = \"network\"\n");
+    let project = Project::new(&world, &both);
+    assert_eq!(project.run(&["install"]).await.code, 0);
+    let mine = edited("org.example.money", &["org.example.currency"]);
+    fs::write(project.file("org.example.money"), &mine).unwrap();
+    for command in ["install", "update"] {
+        let ran = project.run(&[command]).await;
+        assert_eq!(ran.code, 1);
+        assert!(
+            ran.err.contains("money.json was edited") && ran.err.contains("take org.example.money out"),
+            "{}",
+            ran.err
+        );
+    }
+    // Another one still refers to it.
+    fs::write(project.path("lexicons.toml"), config).unwrap();
+    let ran = project.run(&["install"]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.err.contains("money.json was edited; it stays, as a document of your own"), "{}", ran.err);
+    assert_eq!(fs::read_to_string(project.file("org.example.money")).unwrap(), mine);
+    let expected =
+        [("com.example.shop.defs", false), ("com.example.shop.item", true), ("org.example.currency", false)];
+    assert_eq!(project.locked(), named(&expected), "what it refers to stays");
+    for arguments in [&["install"][..], &["install", "--locked"]] {
+        let ran = project.run_offline(arguments).await;
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{ran:?}");
+    }
+
+    // One that lexicons.toml never asked for.
+    fs::write(project.file("com.example.shop.defs"), edited("com.example.shop.defs", &[])).unwrap();
+    let ran = project.run(&["install", "--keep"]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(project.locked(), named(&[("com.example.shop.item", true), ("org.example.currency", false)]));
+
+    // The source of a request does not matter.
+    let item = edited("com.example.shop.item", &[]);
+    fs::write(project.file("com.example.shop.item"), &item).unwrap();
+    fs::write(project.path("other.json"), document("com.example.shop.item").to_string()).unwrap();
+    fs::write(
+        project.path("lexicons.toml"),
+        "[documents]\n\"com.example.shop.item\" = { path = \"other.json\" }\n",
+    )
+    .unwrap();
+    let ran = project.run(&["install"]).await;
+    assert!(ran.code == 1 && ran.err.contains("item.json was edited"), "{ran:?}");
+    assert_eq!(fs::read_to_string(project.file("com.example.shop.item")).unwrap(), item);
+}
+
+#[tokio::test]
+async fn nothing_is_removed_while_a_document_of_ones_own_cannot_be_read() {
+    let world = shop().await;
+    let project = Project::new(&world, "[documents]\n\"com.example.shop.item\" = \"network\"\n");
+    assert_eq!(project.run(&["install"]).await.code, 0);
+    fs::write(project.path("lexicons/mine.json"), "{ \"lexicon\": 1, ").unwrap();
+    fs::write(project.path("lexicons.toml"), "").unwrap();
+    let ran = project.run(&["install"]).await;
+    assert!(ran.code == 1 && ran.err.contains("mine.json: ") && ran.out.contains("0 removed"), "{ran:?}");
+    assert_eq!(project.locked(), named(&SHOP));
+    fs::remove_file(project.path("lexicons/mine.json")).unwrap();
+    let ran = project.run(&["install"]).await;
+    assert_eq!((ran.code, ran.out.as_str()), (0, "0 documents: 0 written, 4 removed\n"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn a_deleted_lock_is_made_again() {
+    let world = shop().await;
+    let project = Project::new(&world, "[documents]\n\"com.example.shop.item\" = \"network\"\n");
+    assert_eq!(project.run(&["install"]).await.code, 0);
+    fs::remove_file(project.path("lexicons.lock")).unwrap();
+    let ran = project.run(&["install"]).await;
+    assert_eq!((ran.code, project.locked()), (0, named(&SHOP)), "{ran:?}");
+    assert_eq!(project.run_offline(&["install", "--locked"]).await.code, 0);
+}
+
+#[tokio::test]
+async fn a_group_is_listed_once_whatever_its_documents_were_asked_for() {
+    let world = World::new().await;
+    for id in ["com.example.shop.item", "com.example.shop.cart"] {
+        world.publish(id, document(id)).await;
+    }
+    let project = Project::new(&world, "[documents]\n\"com.example.shop.item\" = \"network\"\n");
+    assert_eq!(project.run(&["install"]).await.code, 0);
+    // That one document of it is there does not make the group one that was listed.
+    let ran = project.run(&["add", "com.example.shop.*"]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let both = [("com.example.shop.cart", true), ("com.example.shop.item", true)];
+    assert_eq!(project.locked(), named(&both));
+    // Every document of the group has a narrower request.
+    fs::write(
+        project.path("lexicons.toml"),
+        format!("{}\"com.example.shop.cart\" = \"network\"\n", project.config()),
+    )
+    .unwrap();
+    for arguments in [&["install"][..], &["install", "--locked"]] {
+        let ran = project.run_offline(arguments).await;
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{ran:?}");
+    }
+    assert_eq!(project.locked(), named(&both));
+}
+
+#[tokio::test]
+async fn a_group_that_did_not_come_as_a_whole_is_tried_again() {
+    let world = World::new().await;
+    world.publish("com.example.shop.item", document("com.example.shop.item")).await;
+    world
+        .publish(
+            "com.example.shop.cart",
+            json!({"$type": COLLECTION, "lexicon": 1, "id": "com.example.other"}),
+        )
+        .await;
+    let project = Project::new(&world, "");
+    assert_eq!(project.run(&["add", "com.example.shop.*"]).await.code, 1);
+    assert_eq!(project.run_offline(&["install", "--locked"]).await.code, 1);
+    world.publish("com.example.shop.cart", document("com.example.shop.cart")).await;
+    assert_eq!(project.run(&["install"]).await.code, 0);
+    assert_eq!(project.locked(), named(&[("com.example.shop.cart", true), ("com.example.shop.item", true)]));
+}
+
+#[tokio::test]
+async fn install_locked_finds_dependencies_that_are_not_locked_and_entries_that_nobody_needs() {
+    let world = shop().await;
+    let project = Project::new(&world, "[documents]\n\"com.example.shop.item\" = \"network\"\n");
+    assert_eq!(project.run(&["install"]).await.code, 0);
+    let lock = project.lock_text();
+    let without = |nsid: &str| {
+        let (head, rest) = lock.split_once(&format!("[[document]]\nnsid = \"{nsid}\"")).unwrap();
+        let rest = rest.find("[[document]]").map_or("", |next| &rest[next..]);
+        format!("{head}{rest}")
+    };
+    fs::write(project.path("lexicons.lock"), without("org.example.money")).unwrap();
+    fs::remove_file(project.file("org.example.money")).unwrap();
+    let ran = project.run_offline(&["install", "--locked"]).await;
+    assert_eq!(ran.code, 1);
+    for part in [
+        "com.example.shop.item refers to org.example.money, which is not in lexicons.lock",
+        "lexicons.lock has org.example.currency, which nothing needs",
+    ] {
+        assert!(ran.err.contains(part), "{part}\n{}", ran.err);
+    }
+    assert_eq!(ran.err.matches("error: ").count(), 2, "{}", ran.err);
+    // What one's own documents refer to is needed.
+    fs::write(project.file("org.example.money"), edited("org.example.money", &["org.example.currency"]))
+        .unwrap();
+    assert_eq!(project.run_offline(&["install", "--locked"]).await.code, 0);
+}
+
+#[tokio::test]
+async fn following_refs_ends() {
+    let world = World::new().await;
+    let project = Project::new(&world, "");
+    let targets: Vec<String> = (0..10_001).map(|number| format!("org.many.n{number}")).collect();
+    let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
+    fs::write(project.path("many.json"), with_refs("org.a.one", &targets).to_string()).unwrap();
+    let ran = project.run_offline(&["add", "org.a.one", "--path", "many.json"]).await;
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.err.contains("org.a.one refers to org.many.n9999, and more than 10000 documents"),
+        "{}",
+        ran.err
+    );
+    assert_eq!(ran.err.lines().count(), 2, "{}", ran.err);
+}
+
+#[tokio::test]
+async fn mistakes_in_documents_that_were_not_asked_for_are_only_told() {
+    let world = World::new().await;
+    let project = Project::new(&world, "");
+    fs::create_dir(project.path("given")).unwrap();
+    let write = |name: &str, text: &str| fs::write(project.path("given").join(name), text).unwrap();
+    write("a.json", &document("org.a.one").to_string());
+    write("again.json", &document("org.a.one").to_string());
+    write("b.json", r#"{"lexicon": 1, "id": "org.b.broken", "defs": 1.5}"#);
+    let ran = project.run_offline(&["add", "org.a.one", "--path", "given"]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.err.contains("warning: ") && ran.err.contains("b.json: "), "{}", ran.err);
+    let ran = project.run_offline(&["add", "org.b.*", "--path", "given"]).await;
+    assert!(ran.code == 1 && ran.err.contains("error: org.b.broken: "), "{ran:?}");
+    assert!(!ran.err.contains("warning: "), "{}", ran.err);
+}
+
 #[tokio::test]
 async fn documents_of_ones_own_are_never_replaced() {
     let world = shop().await;
@@ -513,6 +713,44 @@ async fn documents_come_from_folders_packages_and_git_too() {
     assert!(ran.code == 1 && ran.err.contains("org.z.*: there are no such documents in path "), "{ran:?}");
     let ran = project.run(&["add", "org.z.*", "--path", "no/such/folder"]).await;
     assert!(ran.code == 1 && ran.err.contains("does not exist"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn git_does_not_touch_the_repository_of_the_hook_that_it_runs_in() {
+    let world = World::new().await;
+    let (theirs, mine) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let git = |folder: &TempDir, arguments: &[&str]| {
+        let identity = ["-c", "user.name=a", "-c", "user.email=a@example.com"];
+        let output = Command::new("git").args(identity).args(arguments).current_dir(folder).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    fs::write(theirs.path().join("a.json"), document("org.a.one").to_string()).unwrap();
+    fs::write(mine.path().join("mine.txt"), "mine").unwrap();
+    for folder in [&theirs, &mine] {
+        git(folder, &["init", "--quiet"]);
+        git(folder, &["add", "."]);
+        git(folder, &["commit", "--quiet", "-m", "x"]);
+    }
+    let state = || {
+        let commands: [&[&str]; 3] = [&["rev-parse", "HEAD"], &["status", "--porcelain"], &["ls-files"]];
+        commands.map(|command| git(&mine, command))
+    };
+    let before = state();
+
+    let project = Project::new(&world, "");
+    let url = theirs.path().to_str().unwrap().to_owned();
+    let add = ["add", "org.a.one", "--git", &url, "--rev", &git(&theirs, &["rev-parse", "HEAD"])];
+    let arguments: Vec<String> =
+        add.iter().map(|it| (*it).to_owned()).chain(project.network.clone()).collect();
+    let mut command = project.command(&arguments);
+    command.env("GIT_DIR", mine.path().join(".git")).env("GIT_WORK_TREE", mine.path());
+    command.env("GIT_INDEX_FILE", mine.path().join(".git/index"));
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let ran = project.ran(&String::from_utf8(output.stderr).unwrap());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(state(), before);
+    assert_eq!(project.locked(), named(&[("org.a.one", true)]));
 }
 
 #[tokio::test]

@@ -62,7 +62,7 @@ impl Project {
     }
 
     /// The command in a process with an environment of its own.
-    fn command(&self, arguments: &[String]) -> Command {
+    pub(crate) fn command(&self, arguments: &[String]) -> Command {
         let config = self.path("");
         let arguments: Vec<&str> = ["atproto-sdk", "--config", config.to_str().unwrap()]
             .into_iter()
@@ -81,7 +81,7 @@ impl Project {
     }
 
     /// What the command in the other process did.
-    fn ran(&self, printed: &str) -> Ran {
+    pub(crate) fn ran(&self, printed: &str) -> Ran {
         let result = fs::read(self.path("result.json")).unwrap_or_else(|_| panic!("{printed}"));
         let result: Json = serde_json::from_slice(&result).unwrap();
         fs::remove_file(self.path("result.json")).unwrap();

@@ -80,7 +80,7 @@ pub(crate) fn run(
         )));
     }
     let candidates = candidates::find(project, &arguments.patterns)?;
-    if !candidates::check(project, &candidates, streams) {
+    if !candidates::check(project, &candidates, streams)? {
         return Ok(1);
     }
     let documents: Result<Vec<Document>, String> =

@@ -185,13 +185,17 @@ fn dependencies(name: &str, root: &Path) -> Result<Vec<(String, PathBuf)>, Depen
     let manifest = fs::canonicalize(root.join("Cargo.toml"));
     let manifest =
         manifest.map_err(|error| failed(format!("{}: {error}", root.join("Cargo.toml").display())))?;
-    let result = Command::new(cargo)
-        .args(["metadata", "--format-version", "1", "--manifest-path"])
-        .arg(&manifest)
+    let run = |more: &[&str]| {
+        let mut command = Command::new(&cargo);
+        command.args(["metadata", "--format-version", "1", "--manifest-path"]).arg(&manifest).args(more);
         // A build script's own settings are not those of the packages it asks for.
-        .env_remove("RUSTFLAGS")
-        .output()
-        .map_err(|error| failed(error.to_string()))?;
+        command.env_remove("RUSTFLAGS").output().map_err(|error| failed(error.to_string()))
+    };
+    // Mostly everything is there, and then the network is not needed.
+    let mut result = run(&["--offline", "--locked"])?;
+    if !result.status.success() {
+        result = run(&[])?;
+    }
     if !result.status.success() {
         return Err(failed(String::from_utf8_lossy(&result.stderr).trim().to_owned()));
     }
