@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use atproto_sdk::types::Nsid;
+use atproto_sdk_codegen::one_line::one_line;
 
 use crate::{
     CliError, Streams,
@@ -26,7 +27,7 @@ pub(crate) fn check(project: &Project, streams: &mut Streams<'_>) -> Result<u8, 
         streams.out([format!("{}, all as locked", counted(project.lock.documents.len()))]);
         return Ok(0);
     }
-    streams.err(problems.iter().map(|problem| format!("error: {problem}")));
+    streams.err(problems.iter().map(|problem| format!("error: {}", one_line(problem))));
     streams.err(["`atproto-sdk install` without --locked brings them in agreement, or says why it cannot"]);
     Ok(1)
 }

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, IsTerminal as _};
 
-use atproto_sdk::types::Nsid;
+use atproto_sdk::types::{Did, Nsid};
 use atproto_sdk_codegen::pattern::Pattern;
 
 use crate::{
@@ -91,6 +91,8 @@ struct Differences {
     /// The changes of documents that stay and come, if there are any.
     changes: Option<Changes>,
     removed: Vec<Nsid>,
+    /// Documents that another account publishes now, in lines.
+    moved: Vec<String>,
 }
 
 impl Differences {
@@ -115,15 +117,33 @@ impl Differences {
             }
         }
         let changes = differs.then(|| Changes::between(&old, &new));
-        Ok(Self { changes, removed: removed.to_vec() })
+        Ok(Self { changes, removed: removed.to_vec(), moved: moved(project, synced) })
     }
 
     fn is_empty(&self) -> bool {
-        self.changes.is_none() && self.removed.is_empty()
+        self.changes.is_none() && self.removed.is_empty() && self.moved.is_empty()
     }
 
     fn lines(&self) -> Vec<String> {
         let removed = self.removed.iter().map(|nsid| format!("no longer needed or published: {nsid}"));
-        removed.chain(self.changes.iter().flat_map(Changes::lines)).collect()
+        let moved = self.moved.iter().cloned();
+        moved.chain(removed).chain(self.changes.iter().flat_map(Changes::lines)).collect()
     }
+}
+
+/// The documents whose publishers have changed: whoever controls DNS may have changed as well.
+fn moved(project: &Project, synced: &Synced) -> Vec<String> {
+    let shown = |did: &Option<Did>| did.as_ref().map_or_else(|| "none".to_owned(), Did::to_string);
+    let mut moved = Vec::new();
+    for (nsid, held) in &synced.held {
+        let Some(locked) = project.lock.documents.get(nsid) else { continue };
+        if locked.source == held.locked.source && locked.did != held.locked.did {
+            moved.push(format!(
+                "the publisher of {nsid} was {}, is {}",
+                shown(&locked.did),
+                shown(&held.locked.did)
+            ));
+        }
+    }
+    moved
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::json::{JsonProblem, Position};
+use crate::one_line::one_line;
 
 /// Whether generation can go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,14 +84,14 @@ struct Finding<'d>(&'d Diagnostic);
 impl fmt::Display for Finding<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Diagnostic { file, position, json_path, problem, outcome, severity } = self.0;
-        write!(f, "{}", file.display())?;
+        f.write_str(&one_line(&file.display().to_string()))?;
         if let Some(Position { line, column }) = position {
             write!(f, ":{line}:{column}")?;
         }
         if !json_path.is_empty() {
-            write!(f, ": {json_path}")?;
+            write!(f, ": {}", one_line(json_path))?;
         }
-        write!(f, ": {problem}")?;
+        write!(f, ": {}", one_line(&problem.to_string()))?;
         match outcome {
             Some(outcome) if *severity == Severity::Warning => write!(f, " ({outcome})"),
             _ => Ok(()),

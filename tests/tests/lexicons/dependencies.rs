@@ -417,6 +417,27 @@ async fn update_shows_what_has_changed_and_takes_it_with_consent() {
     );
 }
 
+#[tokio::test]
+async fn update_says_when_another_account_publishes() {
+    let (world, other) = (World::new().await, World::new().await);
+    for world in [&world, &other] {
+        world.publish("com.example.shop.item", document("com.example.shop.item")).await;
+    }
+    let project = Project::new(&world, "[documents]\n\"com.example.shop.item\" = \"network\"\n");
+    assert_eq!(project.run(&["install"]).await.code, 0);
+    world.dns.set(DNS_NAME, &[&format!("did={}", other.account.did)]);
+    let ran = project.run(&["update"]).await;
+    let line = format!(
+        "the publisher of com.example.shop.item was {}, is {}\n",
+        world.account.did, other.account.did
+    );
+    assert!(ran.code == 1 && ran.out.contains(&line), "nobody can be asked: {ran:?}");
+    assert!(project.lock_text().contains(&world.account.did));
+    assert_eq!(project.run(&["update", "--yes"]).await.code, 0);
+    assert!(project.lock_text().contains(&other.account.did));
+    assert_eq!(project.run(&["update"]).await.out, "every document is the newest\n");
+}
+
 /// A document that somebody has edited.
 fn edited(id: &str, refs: &[&str]) -> String {
     let mut document = with_refs(id, refs);

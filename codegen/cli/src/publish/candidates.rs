@@ -1,6 +1,6 @@
 //! Which documents are published, and whether they are fit for it.
 
-use atproto_sdk_codegen::{lint::lint_sources, pattern::Pattern};
+use atproto_sdk_codegen::{lint::lint_sources, one_line::one_line, pattern::Pattern};
 
 use crate::{
     CliError, Streams,
@@ -61,7 +61,7 @@ pub(super) fn check(
     if !report.findings.is_empty() {
         streams.err([&report]);
     }
-    streams.err(problems.iter().map(|problem| format!("error: {problem}")));
+    streams.err(problems.iter().map(|problem| format!("error: {}", one_line(problem))));
     if problems.is_empty() && report.error_count() == 0 {
         return Ok(true);
     }

@@ -10,7 +10,7 @@ use atproto_sdk::{
     lexicon::{LexiconGroup, LexiconResolver, PublishedLexicon, ResolutionError},
     types::{Did, Expected, Nsid, RecordKey, from_json},
 };
-use atproto_sdk_codegen::pattern::Pattern;
+use atproto_sdk_codegen::{one_line::one_line, pattern::Pattern};
 
 use crate::{
     CliError, Streams,
@@ -171,7 +171,7 @@ async fn check_dns(
             Err(error @ ResolutionError::NameTooLong { .. }) => chain(&error),
             Err(error) => format!("{}; {record}, and no other one with `did=`", chain(&error)),
         };
-        streams.err([format!("error: {line}")]);
+        streams.err([format!("error: {}", one_line(&line))]);
         is_right = false;
     }
     if !is_right {
@@ -293,7 +293,7 @@ async fn write(account: &Account, writes: &[Write], streams: &mut Streams<'_>) -
             )]),
             Err(problem) => {
                 streams.err([
-                    format!("error: {} could not be published: {problem}", document.nsid),
+                    format!("error: {} could not be published: {}", document.nsid, one_line(&problem)),
                     format!(
                         "{done} of {} were published; running the command again goes on here",
                         writes.len()

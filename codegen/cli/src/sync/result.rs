@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use atproto_sdk::types::Nsid;
-use atproto_sdk_codegen::pattern::Pattern;
+use atproto_sdk_codegen::{one_line::one_line, pattern::Pattern};
 
 use crate::{
     Streams,
@@ -66,12 +66,12 @@ impl Synced {
         let kept = self.kept.iter().map(|nsid| (nsid, "was edited; it stays, as a document of your own"));
         let shown = |(nsid, what): (&Nsid, &str)| format!("warning: {} {what}", project.file(nsid).display());
         streams.err(replaced.chain(kept).map(shown));
-        streams.err(self.warnings.iter().map(|warning| format!("warning: {warning}")));
+        streams.err(self.warnings.iter().map(|warning| format!("warning: {}", one_line(warning))));
     }
 
     /// Reports what went wrong; the result is the exit code.
     pub(crate) fn report(&self, streams: &mut Streams<'_>) -> u8 {
-        streams.err(self.failures.iter().map(|problem| format!("error: {problem}")));
+        streams.err(self.failures.iter().map(|problem| format!("error: {}", one_line(problem))));
         u8::from(!self.failures.is_empty())
     }
 }
