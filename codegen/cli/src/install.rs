@@ -12,7 +12,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Changes nothing and needs no network: fails if lexicons.toml, lexicons.lock and the files do not agree
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["force", "keep"])]
     locked: bool,
     #[command(flatten)]
     edits: EditArguments,

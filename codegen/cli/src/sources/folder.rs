@@ -165,11 +165,11 @@ fn npm(package: &str, version: &str) -> Result<Folder, String> {
 
 /// The JSON documents of an unpacked package or, if it has none, those in its code.
 fn read_package(package: &Path) -> Result<Folder, String> {
-    let no_documents = match read(package, Maker::Other) {
+    let (mut folder, no_documents) = match read(package, Maker::Other) {
+        Ok(folder) if folder.documents.is_empty() && folder.unusable.is_empty() => (folder, None),
         Ok(folder) => return Ok(folder),
-        Err(error) => error,
+        Err(error) => (Folder::default(), Some(error)),
     };
-    let mut folder = Folder::default();
     let files = bundle_files(package).map_err(|error| error.to_string())?;
     for file in files.into_iter().filter(|file| is_plain(file)) {
         let Some(text) = bytes(&file, MAX_CODE)?.and_then(|bytes| String::from_utf8(bytes).ok()) else {
@@ -182,7 +182,10 @@ fn read_package(package: &Path) -> Result<Folder, String> {
         // The others are the same in another form.
         return Ok(folder);
     }
-    Err(no_documents)
+    match no_documents {
+        Some(error) => Err(error),
+        None => Ok(folder),
+    }
 }
 
 /// Fetches one commit with the program `git`, which knows the user's credentials.
@@ -298,6 +301,20 @@ mod tests {
             warnings.len() == 1 && warnings[0].contains("a.json: has more than 2097152 bytes"),
             "{warnings:?}"
         );
+    }
+
+    #[test]
+    fn a_large_file_does_not_hide_the_documents_in_code() {
+        let package = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(package.path().join(name), text).unwrap();
+        write("data.json", &" ".repeat(usize::try_from(MAX_DOCUMENT).unwrap() + 1));
+        write(
+            "lexicons.js",
+            "export const schemaDict = { A: { lexicon: 1, id: 'com.example.a', defs: {} } }",
+        );
+        let found = read_package(package.path()).unwrap();
+        assert_eq!(names(&found), ["com.example.a"]);
+        assert_eq!(found.warnings(&BTreeSet::new()).len(), 1);
     }
 
     #[test]

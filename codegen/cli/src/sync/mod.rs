@@ -220,16 +220,17 @@ impl<'p> Sync<'p> {
             let Some(held) = self.result.held.get(&nsid) else { continue };
             for target in held.document.refs.iter().filter(|it| !self.seen.contains(*it)) {
                 if !self.has_bindings(target) && !self.result.kept.contains(target) {
-                    targets.push((target.clone(), nsid.clone(), held.locked.source.clone(), held.is_fetched));
+                    targets.push((target.clone(), nsid.clone(), held.locked.source.clone()));
                 }
             }
         }
-        for (target, nsid, beside, is_fetched) in targets {
+        for (target, nsid, beside) in targets {
             if queue.contains_key(&target) {
                 continue;
             }
             if self.project.is_own(&target) {
-                if !is_fetched {
+                // What has been locked before says which of its refs lead to files that were fetched.
+                if self.project.lock.documents.contains_key(&nsid) {
                     continue;
                 }
                 self.unlocked.insert(target.clone());
