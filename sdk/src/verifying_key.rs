@@ -89,11 +89,11 @@ impl VerifyingKey {
         let parsed = match kind {
             "Multikey" => Self::parse(text),
             "EcdsaSecp256r1VerificationKey2019" => multibase_decode(text).and_then(|bytes| {
-                let key = nist::VerifyingKey::from_sec1_bytes(&bytes).map_err(|_| no_point)?;
+                let key = nist::VerifyingKey::from_sec1_bytes(usual(&bytes)?).map_err(|_| no_point)?;
                 Ok(Self(Curve::P256(key)))
             }),
             "EcdsaSecp256k1VerificationKey2019" => multibase_decode(text).and_then(|bytes| {
-                let key = secp256k1::VerifyingKey::from_sec1_bytes(&bytes).map_err(|_| no_point)?;
+                let key = secp256k1::VerifyingKey::from_sec1_bytes(usual(&bytes)?).map_err(|_| no_point)?;
                 Ok(Self(Curve::Secp256k1(key)))
             }),
             _ => return None,
@@ -131,6 +131,10 @@ impl VerifyingKey {
         let (prefix, point) = bytes.split_first_chunk::<2>().ok_or("it is too short")?;
         if point.len() != 33 {
             return Err("it does not hold the 33 bytes of a compressed point");
+        }
+        // The library reads other forms of this length too, such as the compact one (5).
+        if !matches!(point[0], 2 | 3) {
+            return Err("its point does not start with the sign of a compressed one (2 or 3)");
         }
         let no_point = "it is not a point on its curve";
         match *prefix {
@@ -197,6 +201,15 @@ impl VerifyingKey {
 impl fmt::Debug for VerifyingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.to_did_key())
+    }
+}
+
+/// The point if it is in one of the two forms that keys have had: compressed or whole.
+#[cfg(feature = "client")]
+fn usual(point: &[u8]) -> Result<&[u8], &'static str> {
+    match point.first() {
+        Some(2..=4) => Ok(point),
+        _ => Err("its point is neither compressed (2 or 3) nor whole (4)"),
     }
 }
 
@@ -316,8 +329,22 @@ mod tests {
             format!("z{}", base58_encode(&[&prefix[..], &point[..]].concat()))
         };
         assert!(problem(&made([0xed, 0x01], [2; 33])).contains("neither"));
-        assert!(problem(&made(P256, [0xff; 33])).contains("point"));
-        assert!(problem(&made(SECP256K1, [4; 33])).contains("point"));
+        let mut outside = [0xff; 33];
+        outside[0] = 2;
+        assert!(problem(&made(P256, outside)).contains("on its curve"));
+        assert!(problem(&made(SECP256K1, [4; 33])).contains("2 or 3"));
+        // The compact form of a point that is on the curve.
+        let whole = multibase_decode(P256_KEY.strip_prefix("did:key:").unwrap()).unwrap();
+        let mut compact: [u8; 33] = whole[2..].try_into().unwrap();
+        compact[0] = 5;
+        assert!(problem(&made(P256, compact)).contains("2 or 3"));
+        #[cfg(feature = "client")]
+        {
+            let text = format!("z{}", base58_encode(&compact));
+            let kind = "EcdsaSecp256r1VerificationKey2019";
+            let error = VerifyingKey::from_method(kind, &text).unwrap().unwrap_err();
+            assert!(error.problem.contains("whole"), "{error}");
+        }
         let error = VerifyingKey::from_did_key("did:web:example.com").unwrap_err();
         assert!(error.to_string().contains("`did:key:`"), "{error}");
     }

@@ -9,7 +9,7 @@ use crate::{
     project::Project,
     requests::{self, Requests},
     sources::NetworkArguments,
-    sync::{Refresh, Sync, Synced},
+    sync::{EditArguments, Refresh, Sync, Synced},
 };
 
 #[derive(Debug, clap::Args)]
@@ -29,6 +29,8 @@ pub(crate) struct Arguments {
     /// The commit, tag or branch of the git repository
     #[arg(long, value_name = "REV", requires = "git")]
     rev: Option<String>,
+    #[command(flatten)]
+    edits: EditArguments,
     #[command(flatten)]
     network: NetworkArguments,
 }
@@ -74,7 +76,7 @@ pub(crate) fn run(
         }
     }
     let network = crate::network(&arguments.network)?;
-    let sync = Sync::new(project, requests, Refresh::Nothing, network);
+    let sync = Sync::new(project, requests, Refresh::Nothing, arguments.edits.edits(), network)?;
     let synced = crate::block_on(sync.run(streams))??;
     let added: Requests = arguments
         .patterns
@@ -82,7 +84,7 @@ pub(crate) fn run(
         .filter(|pattern| !project.requests().contains_key(*pattern) && has_any(&synced, pattern, &source))
         .map(|pattern| (pattern.clone(), source.clone()))
         .collect();
-    let (mut changes, edited) = synced.changes(project);
+    let mut changes = synced.changes(project);
     // The requests of which nothing came are not in the file, so they cannot be in the lock either.
     if !added.is_empty() {
         let text = requests::add(&project.config_text()?, &added);
@@ -94,7 +96,7 @@ pub(crate) fn run(
     let requested = requested.count();
     let dependencies = changes.documents.len() - requested;
     project.apply(changes)?;
-    synced.tell_edited(&edited, project, streams);
+    synced.warn(project, streams);
     let code = synced.report(streams);
     let next = if code == 0 { "; next: `atproto-sdk generate`" } else { "" };
     match (requested, dependencies) {
@@ -113,7 +115,8 @@ pub(crate) fn run(
 }
 
 fn has_any(synced: &Synced, pattern: &Pattern, source: &Source) -> bool {
-    synced.held.keys().any(|nsid| requests::includes(pattern, source, nsid))
+    synced.listed.contains_key(pattern)
+        || synced.held.keys().any(|nsid| requests::includes(pattern, source, nsid))
 }
 
 pub(crate) fn counted(documents: usize) -> String {

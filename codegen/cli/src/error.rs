@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use atproto_sdk::identity::IdentityError;
 use atproto_sdk_codegen::{
-    GenerateError, config::ConfigError, diagnostic::Rejected, folder::FolderError, output::OutputError,
-    pattern::Pattern,
+    GenerateError, config::ConfigError, diagnostic::Rejected, folder::FolderError, one_line::one_line,
+    output::OutputError, pattern::Pattern,
 };
 
 /// Why a command failed.
@@ -86,6 +86,8 @@ impl CliError {
             // Findings say by themselves what they are.
             Self::Generate(GenerateError::Rejected(rejected)) => format!("{rejected}\nnothing was written"),
             Self::Rejected(rejected) => rejected.to_string(),
+            // What servers say is in them.
+            Self::Network(_) | Self::Publish(_) => format!("error: {}", one_line(&self.to_string())),
             _ => format!("error: {self}"),
         }
     }

@@ -3,6 +3,7 @@
 //! Each command is a module; what they do beyond talking to people is in `atproto_sdk_codegen` and `atproto_sdk`.
 
 mod add;
+mod agreement;
 mod changes;
 mod diff;
 mod document;
@@ -26,7 +27,7 @@ use std::{
 };
 
 use atproto_sdk::lexicon::LexiconResolver;
-use atproto_sdk_codegen::{Generator, config::CONFIG_FILE};
+use atproto_sdk_codegen::{Generator, config::CONFIG_FILE, one_line::misleads};
 use clap::{Parser, Subcommand};
 
 pub use error::CliError;
@@ -72,7 +73,8 @@ enum Command {
     /// Writes documents of your own into your account's repository, after checking them
     ///
     /// The documents must have no errors, DNS must name the account as their publisher, and changes must not break what is
-    /// there. Signs in through the browser, or with the app password in the environment variable ATPROTO_APP_PASSWORD.
+    /// there. Signs in through the browser, or with --handle and the app password in the environment variable
+    /// ATPROTO_APP_PASSWORD.
     Publish(publish::Arguments),
 }
 
@@ -98,7 +100,7 @@ impl Streams<'_> {
 
 /// Writes lines. What servers and documents say must not steer the terminal.
 fn print<T: Display>(to: &mut dyn Write, lines: impl IntoIterator<Item = T>) {
-    let steers = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    let steers = |c: char| misleads(c) && !matches!(c, '\n' | '\t');
     let _ = lines
         .into_iter()
         .try_for_each(|line| writeln!(to, "{}", line.to_string().replace(steers, "\u{fffd}")))
@@ -174,7 +176,7 @@ mod tests {
     #[test]
     fn what_others_say_does_not_steer_the_terminal() {
         let mut out = Vec::new();
-        print(&mut out, ["a\tb\x1b[2J\rc\u{9b}d"]);
-        assert_eq!(String::from_utf8(out).unwrap(), "a\tb\u{fffd}[2J\u{fffd}c\u{fffd}d\n");
+        print(&mut out, ["a\tb\x1b[2J\rc\u{9b}d\u{202e}"]);
+        assert_eq!(String::from_utf8(out).unwrap(), "a\tb\u{fffd}[2J\u{fffd}c\u{fffd}d\u{fffd}\n");
     }
 }

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fs, io::ErrorKind, path::Path};
 
 use atproto_sdk::types::{Cid, Did, Nsid};
+use atproto_sdk_codegen::pattern::Pattern;
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 
 use crate::CliError;
@@ -29,13 +30,19 @@ pub(crate) struct Locked {
 }
 
 /// The contents of the file.
-pub(crate) type Lock = BTreeMap<Nsid, Locked>;
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Lock {
+    pub(crate) documents: BTreeMap<Nsid, Locked>,
+    /// Groups that were listed and fetched as a whole, with their sources. They may have no documents of their own: all may
+    /// be there for narrower requests.
+    pub(crate) listed: BTreeMap<Pattern, String>,
+}
 
 /// Reads the file; without one, nothing has been fetched.
 pub(crate) fn load(path: &Path) -> Result<Lock, CliError> {
     match fs::read_to_string(path) {
         Ok(text) => parse(&text).map_err(|problem| CliError::InvalidLock { path: path.to_owned(), problem }),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Lock::new()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Lock::default()),
         Err(source) => Err(CliError::File { action: "read", path: path.to_owned(), source }),
     }
 }
@@ -49,16 +56,33 @@ fn parse(text: &str) -> Result<Lock, String> {
         }
         None => return Err("it has no `version`".to_owned()),
     }
-    let Some(documents) = file.get("document") else { return Ok(Lock::new()) };
-    let documents = documents.as_array_of_tables().ok_or("`document` is not a list of tables")?;
-    let mut lock = Lock::new();
-    for table in documents {
+    let mut lock = Lock::default();
+    for table in tables(&file, "group")? {
+        let text =
+            |name: &str| table.get(name).and_then(Item::as_str).ok_or(format!("a group has no `{name}`"));
+        let pattern = text("pattern")?.parse().map_err(|_| "a group has no valid `pattern`")?;
+        lock.listed.insert(pattern, text("source")?.to_owned());
+    }
+    for table in tables(&file, "document")? {
         let (nsid, locked) = entry(table)?;
-        if lock.insert(nsid.clone(), locked).is_some() {
+        if lock.documents.insert(nsid.clone(), locked).is_some() {
             return Err(format!("{nsid} is in it twice"));
         }
     }
     Ok(lock)
+}
+
+fn tables<'f>(
+    file: &'f DocumentMut,
+    name: &str,
+) -> Result<impl Iterator<Item = &'f Table> + use<'f>, String> {
+    let tables = match file.get(name) {
+        None => None,
+        Some(item) => {
+            Some(item.as_array_of_tables().ok_or_else(|| format!("`{name}` is not a list of tables"))?)
+        }
+    };
+    Ok(tables.into_iter().flatten())
 }
 
 fn entry(table: &Table) -> Result<(Nsid, Locked), String> {
@@ -86,8 +110,18 @@ fn entry(table: &Table) -> Result<(Nsid, Locked), String> {
 pub(crate) fn print(lock: &Lock) -> String {
     let mut file = DocumentMut::new();
     file["version"] = value(1);
+    let mut groups = ArrayOfTables::new();
+    for (pattern, source) in &lock.listed {
+        let mut table = Table::new();
+        table["pattern"] = value(pattern.as_str());
+        table["source"] = value(source);
+        groups.push(table);
+    }
+    if !groups.is_empty() {
+        file["group"] = Item::ArrayOfTables(groups);
+    }
     let mut documents = ArrayOfTables::new();
-    for (nsid, locked) in lock {
+    for (nsid, locked) in &lock.documents {
         let mut table = Table::new();
         table["nsid"] = value(nsid.as_str());
         table["source"] = value(&locked.source);
@@ -121,10 +155,12 @@ mod tests {
 
     #[test]
     fn a_lock_is_read_as_it_was_written_and_sorted() {
-        let lock = Lock::from([
+        let documents = BTreeMap::from([
             ("org.example.b".parse().unwrap(), locked(r#"path C:\it's "here""#, None)),
             ("com.example.a".parse().unwrap(), locked("network", Some("did:web:example.com"))),
         ]);
+        let listed = BTreeMap::from([("org.example.*".parse().unwrap(), "path a b".to_owned())]);
+        let lock = Lock { documents, listed };
         let text = print(&lock);
         assert_eq!(parse(&text).unwrap(), lock);
         assert!(text.find("com.example.a") < text.find("org.example.b"), "{text}");
@@ -132,16 +168,20 @@ mod tests {
             text.contains("\nversion = 1\n") && text.contains("\n[[document]]\nnsid = \"com.example.a\"\n"),
             "{text}"
         );
-        assert_eq!(parse(&print(&Lock::new())).unwrap(), Lock::new());
+        assert_eq!(parse(&print(&Lock::default())).unwrap(), Lock::default());
     }
 
     #[test]
     fn a_file_that_is_no_lock_is_refused_with_the_reason() {
-        let whole = print(&Lock::from([("com.example.a".parse().unwrap(), locked("network", None))]));
+        let documents = BTreeMap::from([("com.example.a".parse().unwrap(), locked("network", None))]);
+        let listed = BTreeMap::from([("com.example.*".parse().unwrap(), "network".to_owned())]);
+        let whole = print(&Lock { documents, listed });
         for (from, to, problem) in [
             ("version = 1", "version = 2", "newer atproto-sdk"),
             ("version = 1", "", "no `version`"),
             ("version = 1", "version =", "TOML parse error"),
+            ("example.*", "example.**", "no valid `pattern`"),
+            ("pattern = ", "name = ", "a group has no `pattern`"),
             ("nsid = ", "id = ", "no `nsid`"),
             ("cid = \"baf", "cid = \"", "com.example.a has no valid `cid`"),
             ("fetched", "when", "com.example.a has no valid `fetched`"),

@@ -1,6 +1,7 @@
 //! A crate with a `lexicons.toml`: its folder of documents, its lock, and what other crates have bindings of.
 
 use std::{
+    cell::OnceCell,
     collections::BTreeSet,
     fs,
     io::ErrorKind,
@@ -28,7 +29,8 @@ pub(crate) struct Project {
     generator: Generator,
     /// `lexicons.toml`.
     config: PathBuf,
-    externals: Vec<External>,
+    /// Read when they are needed, because cargo may have to be asked.
+    externals: OnceCell<Vec<External>>,
     pub(crate) lock: Lock,
 }
 
@@ -54,12 +56,16 @@ pub(crate) struct OwnDocument {
     pub(crate) document: Result<Document, String>,
 }
 
+/// Whether another crate has bindings of a document.
+pub(crate) fn has_bindings(externals: &[External], nsid: &Nsid) -> bool {
+    externals.iter().any(|external| external.document(nsid.as_str()).is_some())
+}
+
 impl Project {
     pub(crate) fn load(config: PathBuf) -> Result<Self, CliError> {
         let generator = Generator::load(&config)?;
-        let externals = generator.externals()?;
         let lock = lock::load(&generator.root().join(LOCK_FILE))?;
-        Ok(Self { generator, config, externals, lock })
+        Ok(Self { generator, config, externals: OnceCell::new(), lock })
     }
 
     /// What `lexicons.toml` asks for.
@@ -77,19 +83,23 @@ impl Project {
         fs::read_to_string(&path).map_err(|source| CliError::File { action: "read", path, source })
     }
 
-    /// Whether another crate has bindings of a document.
-    pub(crate) fn has_bindings(&self, nsid: &Nsid) -> bool {
-        self.externals.iter().any(|external| external.document(nsid.as_str()).is_some())
+    /// The documents that other crates have bindings of.
+    pub(crate) fn externals(&self) -> Result<&[External], CliError> {
+        if let Some(externals) = self.externals.get() {
+            return Ok(externals);
+        }
+        let externals = self.generator.externals()?;
+        Ok(self.externals.get_or_init(|| externals))
     }
 
     /// The settings for `lint`: what is not reported, and which documents of other crates refs may lead to.
-    pub(crate) fn lint_options(&self) -> lint::Options {
+    pub(crate) fn lint_options(&self) -> Result<lint::Options, CliError> {
         let mut options = lint::Options::default();
         options.allow.extend(&self.generator.config().lint.allow);
         options.context.push(self.generator.lexicons());
-        let known = self.externals.iter().flat_map(|external| external.catalog.documents());
+        let known = self.externals()?.iter().flat_map(|external| external.catalog.documents());
         options.known.extend(known.cloned());
-        options
+        Ok(options)
     }
 
     /// The file of a document.
@@ -113,13 +123,13 @@ impl Project {
 
     /// Whether the folder has a document that was not fetched.
     pub(crate) fn is_own(&self, nsid: &Nsid) -> bool {
-        !self.lock.contains_key(nsid) && self.file(nsid).exists()
+        !self.lock.documents.contains_key(nsid) && self.file(nsid).exists()
     }
 
     /// The documents of the folder that were not fetched.
     pub(crate) fn own_documents(&self) -> Result<Vec<OwnDocument>, CliError> {
         let folder = self.generator.lexicons();
-        let locked: BTreeSet<PathBuf> = self.lock.keys().map(|nsid| self.file(nsid)).collect();
+        let locked: BTreeSet<PathBuf> = self.lock.documents.keys().map(|nsid| self.file(nsid)).collect();
         let mut own = Vec::new();
         for path in files_below(&folder, "json")? {
             if locked.contains(&path) || path == folder.join(MANIFEST) {

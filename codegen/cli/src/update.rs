@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, IsTerminal as _};
 
-use atproto_sdk::types::Nsid;
+use atproto_sdk::types::{Did, Nsid};
 use atproto_sdk_codegen::pattern::Pattern;
 
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     changes::{Changes, Version},
     project::Project,
     sources::NetworkArguments,
-    sync::{Refresh, Sync, Synced},
+    sync::{EditArguments, Refresh, Sync, Synced},
 };
 
 #[derive(Debug, clap::Args)]
@@ -22,6 +22,8 @@ pub(crate) struct Arguments {
     #[arg(long, short)]
     yes: bool,
     #[command(flatten)]
+    edits: EditArguments,
+    #[command(flatten)]
     network: NetworkArguments,
 }
 
@@ -32,7 +34,7 @@ pub(crate) fn run(
 ) -> Result<u8, CliError> {
     let is_known = |pattern: &&Pattern| {
         project.requests().contains_key(*pattern)
-            || project.lock.keys().any(|nsid| pattern.matches(nsid.as_str()))
+            || project.lock.documents.keys().any(|nsid| pattern.matches(nsid.as_str()))
     };
     if let Some(unknown) = arguments.patterns.iter().find(|pattern| !is_known(pattern)) {
         return Err(CliError::NotAdded(unknown.clone()));
@@ -42,16 +44,16 @@ pub(crate) fn run(
         false => Refresh::These(arguments.patterns.clone()),
     };
     let network = crate::network(&arguments.network)?;
-    let sync = Sync::new(project, project.requests().clone(), refresh, network);
+    let sync = Sync::new(project, project.requests().clone(), refresh, arguments.edits.edits(), network)?;
     let synced = crate::block_on(sync.run(streams))??;
     let code = synced.report(streams);
-    let (changes, edited) = synced.changes(project);
+    let changes = synced.changes(project);
     let differences = Differences::new(project, &synced, &changes.removed)?;
     if differences.is_empty() {
         // Files that were edited or are missing have been fetched all the same.
         let written = changes.documents.iter().filter(|(nsid, text)| !has_text(project, nsid, text)).count();
         project.apply(changes)?;
-        synced.tell_edited(&edited, project, streams);
+        synced.warn(project, streams);
         let restored = if written > 0 { format!("; {written} files written again") } else { String::new() };
         streams.out([format!("every document is the newest{restored}")]);
         return Ok(code);
@@ -62,7 +64,7 @@ pub(crate) fn run(
         return Ok(1);
     }
     project.apply(changes)?;
-    synced.tell_edited(&edited, project, streams);
+    synced.warn(project, streams);
     streams.out(["taken; next: `atproto-sdk generate`"]);
     Ok(code)
 }
@@ -89,14 +91,15 @@ struct Differences {
     /// The changes of documents that stay and come, if there are any.
     changes: Option<Changes>,
     removed: Vec<Nsid>,
+    /// Documents that another account publishes now, in lines.
+    moved: Vec<String>,
 }
 
 impl Differences {
     fn new(project: &Project, synced: &Synced, removed: &[Nsid]) -> Result<Self, CliError> {
-        let differs = synced
-            .held
-            .iter()
-            .any(|(nsid, held)| project.lock.get(nsid).is_none_or(|locked| locked.cid != held.locked.cid));
+        let differs = synced.held.iter().any(|(nsid, held)| {
+            project.lock.documents.get(nsid).is_none_or(|locked| locked.cid != held.locked.cid)
+        });
         let (mut old, mut new) = (Version::new(), Version::new());
         for own in project.own_documents()? {
             // They have not changed, and what they use counts.
@@ -107,22 +110,40 @@ impl Differences {
         }
         for (nsid, held) in &synced.held {
             new.insert(nsid.clone(), held.document.text.clone());
-            if project.lock.contains_key(nsid)
+            if project.lock.documents.contains_key(nsid)
                 && let Some(Ok(document)) = project.read(nsid)
             {
                 old.insert(nsid.clone(), document.text);
             }
         }
         let changes = differs.then(|| Changes::between(&old, &new));
-        Ok(Self { changes, removed: removed.to_vec() })
+        Ok(Self { changes, removed: removed.to_vec(), moved: moved(project, synced) })
     }
 
     fn is_empty(&self) -> bool {
-        self.changes.is_none() && self.removed.is_empty()
+        self.changes.is_none() && self.removed.is_empty() && self.moved.is_empty()
     }
 
     fn lines(&self) -> Vec<String> {
         let removed = self.removed.iter().map(|nsid| format!("no longer needed or published: {nsid}"));
-        removed.chain(self.changes.iter().flat_map(Changes::lines)).collect()
+        let moved = self.moved.iter().cloned();
+        moved.chain(removed).chain(self.changes.iter().flat_map(Changes::lines)).collect()
     }
+}
+
+/// The documents whose publishers have changed: whoever controls DNS may have changed as well.
+fn moved(project: &Project, synced: &Synced) -> Vec<String> {
+    let shown = |did: &Option<Did>| did.as_ref().map_or_else(|| "none".to_owned(), Did::to_string);
+    let mut moved = Vec::new();
+    for (nsid, held) in &synced.held {
+        let Some(locked) = project.lock.documents.get(nsid) else { continue };
+        if locked.source == held.locked.source && locked.did != held.locked.did {
+            moved.push(format!(
+                "the publisher of {nsid} was {}, is {}",
+                shown(&locked.did),
+                shown(&held.locked.did)
+            ));
+        }
+    }
+    moved
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::json::{JsonProblem, Position};
+use crate::one_line::one_line;
 
 /// Whether generation can go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,16 +97,6 @@ impl fmt::Display for Finding<'_> {
         }
         f.write_str(&one_line(&line))
     }
-}
-
-/// Text of others on one line, with nothing that steers a terminal or turns the direction of the line: a document must not
-/// be able to forge lines, least of all those that cargo takes from build scripts for orders.
-pub fn one_line(text: &str) -> String {
-    let is_harmful = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.replace(is_harmful, "\u{fffd}")
 }
 
 /// The kinds of findings.
@@ -360,7 +351,7 @@ mod tests {
             super::Problem::UnknownField { field, owner: "a document".to_owned(), suggestion: None };
         report.warn(std::path::Path::new("a.json"), None, "", problem);
         let shown = report.diagnostics[0].to_string();
-        assert!(shown.contains("x\u{fffd}cargo::rustc-env=EVIL=1\u{fffd}\u{fffd}"), "{shown}");
+        assert!(shown.contains(r"x\ncargo::rustc-env=EVIL=1\r\u{202e}"), "{shown}");
     }
 
     #[test]

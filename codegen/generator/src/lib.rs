@@ -35,6 +35,8 @@ pub mod json;
 pub mod lint;
 #[doc(hidden)]
 pub mod model;
+#[doc(hidden)]
+pub mod one_line;
 pub mod output;
 #[doc(hidden)]
 pub mod package;

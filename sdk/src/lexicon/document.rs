@@ -37,11 +37,11 @@ impl PublishedLexicon {
     pub(super) fn new(nsid: &Nsid, did: &Did, pds: &str, record: VerifiedRecord) -> Result<Self, String> {
         let document = Unknown::from_cbor(&record.bytes).map_err(|error| error.to_string())?;
         let text = |name| match document.get(name).map(|value| value.to_value()) {
-            Some(Ok(Value::Text(text))) => Some(text.chars().take(200).collect::<String>()),
+            Some(Ok(Value::Text(text))) => Some(text),
             _ => None,
         };
         let found = |name: &str, text: Option<String>| match text {
-            Some(text) => format!("its `{name}` is `{text}`"),
+            Some(text) => format!("its `{name}` is `{}`", text.chars().take(200).collect::<String>()),
             None => format!("it has no `{name}`"),
         };
         let tag = text("$type");
@@ -70,5 +70,33 @@ impl PublishedLexicon {
             json: document.as_json().into_owned(),
             cbor: record.bytes,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::types::{Data as _, from_json};
+
+    fn published(id: &str, asked: &Nsid) -> Result<PublishedLexicon, String> {
+        let json = format!(r#"{{"$type":"com.atproto.lexicon.schema","lexicon":1,"id":"{id}","defs":{{}}}}"#);
+        let bytes = from_json::<Value>(&json).unwrap().to_cbor().unwrap();
+        let rev = Tid::new("3jzfcijpj2z2a").unwrap();
+        let record = VerifiedRecord { cid: Cid::of_cbor(&bytes), rev, bytes };
+        PublishedLexicon::new(asked, &Did::new("did:web:example.com").unwrap(), "https://example.com", record)
+    }
+
+    #[test]
+    fn long_names_are_compared_as_a_whole() {
+        let part = "a".repeat(60);
+        let long: Nsid = format!("com.{part}.{part}.{part}.one").parse().unwrap();
+        let longer: Nsid = format!("com.{part}.{part}.{part}.{part}.one").parse().unwrap();
+        assert_eq!(published(longer.as_str(), &longer).unwrap().nsid, longer);
+        // Those that differ only at the end are different, and messages stay short.
+        let problem = published(&format!("{longer}x"), &longer).unwrap_err();
+        assert!(problem.len() < 230, "{problem}");
+        assert!(published(longer.as_str(), &long).is_err());
     }
 }

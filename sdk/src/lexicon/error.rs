@@ -55,6 +55,15 @@ pub enum ResolutionError {
         /// What the record contains, truncated to 200 characters.
         found: String,
     },
+    /// The DNS name of the authority is longer than names can be, so that nobody can publish for it.
+    #[error(
+        "{group} cannot be published: the DNS name {} is longer than the 253 characters that names may have",
+        group.dns_name()
+    )]
+    NameTooLong {
+        /// The authority.
+        group: LexiconGroup,
+    },
     /// The name servers did not answer.
     #[error("{group} could not be looked up: the DNS name {} {problem}; try again later", group.dns_name())]
     Dns {

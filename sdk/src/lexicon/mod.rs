@@ -50,6 +50,8 @@ use pds::Pds;
 const MAX_LISTED: usize = 10_000;
 /// The number of lexicons in a page of a listing, which is the most that servers give.
 const PAGE: i64 = 100;
+/// The maximum length of a DNS name ([RFC 1035](https://www.rfc-editor.org/rfc/rfc1035)), as text without its last dot.
+const MAX_DNS_NAME: usize = 253;
 /// The maximum size of a proof.
 const MAX_PROOF: usize = 8 * 1024 * 1024;
 
@@ -160,6 +162,9 @@ impl LexiconResolver {
     /// Returns an error if DNS does not name exactly one account.
     pub async fn publisher(&self, group: &LexiconGroup) -> Result<Did, ResolutionError> {
         let group = group.clone();
+        if group.dns_name().len() > MAX_DNS_NAME {
+            return Err(ResolutionError::NameTooLong { group });
+        }
         match self.resolver.dns().did(&group.dns_name()).await {
             Ok(Some(did)) => Ok(did),
             Ok(None) => Err(ResolutionError::NoPublisher { group }),
@@ -278,4 +283,22 @@ fn is_about_key(error: &ProofError) -> bool {
 
 fn unresolved(group: &LexiconGroup, did: Did, source: crate::identity::IdentityError) -> ResolutionError {
     ResolutionError::Publisher { group: group.clone(), did, source: Box::new(source) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_name_that_dns_cannot_have_is_not_asked_for() {
+        // Nobody is there: a question would fail for another reason.
+        let resolver = Resolver::builder().name_server("127.0.0.1:9".parse().unwrap()).build().unwrap();
+        let part = "a".repeat(60);
+        let group: LexiconGroup = format!("com.{part}.{part}.{part}.{part}.*").parse().unwrap();
+        assert!(group.domain().len() <= MAX_DNS_NAME);
+        let error = LexiconResolver::new(resolver).publisher(&group).await.unwrap_err();
+        assert!(matches!(error, ResolutionError::NameTooLong { .. }) && !error.is_temporary(), "{error}");
+    }
 }

@@ -48,7 +48,7 @@ impl Project {
     }
 
     /// Runs a command with a name server that nobody is at.
-    async fn run_offline(&self, arguments: &[&str]) -> Ran {
+    pub(super) async fn run_offline(&self, arguments: &[&str]) -> Ran {
         run(
             self.path(""),
             &[arguments, &["--name-server", "127.0.0.1:9", "--plc-directory", "https://127.0.0.1:9"]]
@@ -65,15 +65,15 @@ impl Project {
         self.path(&format!("lexicons/{}.json", nsid.replace('.', "/")))
     }
 
-    fn json(&self, nsid: &str) -> Json {
+    pub(super) fn json(&self, nsid: &str) -> Json {
         serde_json::from_slice(&fs::read(self.file(nsid)).unwrap()).unwrap()
     }
 
-    fn config(&self) -> String {
+    pub(super) fn config(&self) -> String {
         fs::read_to_string(self.path("lexicons.toml")).unwrap()
     }
 
-    fn lock_text(&self) -> String {
+    pub(super) fn lock_text(&self) -> String {
         fs::read_to_string(self.path("lexicons.lock")).unwrap()
     }
 
@@ -95,12 +95,12 @@ impl Project {
         entries.as_array_of_tables().unwrap().iter().map(entry).collect()
     }
 
-    fn locked(&self) -> Vec<(String, bool)> {
+    pub(super) fn locked(&self) -> Vec<(String, bool)> {
         self.lock().into_iter().map(|(nsid, _, _, requested)| (nsid, requested)).collect()
     }
 }
 
-async fn run(config: PathBuf, arguments: &[&str]) -> Ran {
+pub(super) async fn run(config: PathBuf, arguments: &[&str]) -> Ran {
     let arguments: Vec<String> = ["atproto-sdk", "--config", config.to_str().unwrap()]
         .iter()
         .chain(arguments)
@@ -122,7 +122,7 @@ async fn run(config: PathBuf, arguments: &[&str]) -> Ran {
     .unwrap()
 }
 
-fn with_refs(id: &str, refs: &[&str]) -> Json {
+pub(super) fn with_refs(id: &str, refs: &[&str]) -> Json {
     let properties: serde_json::Map<String, Json> = refs
         .iter()
         .enumerate()
@@ -131,12 +131,12 @@ fn with_refs(id: &str, refs: &[&str]) -> Json {
     json!({"$type": COLLECTION, "lexicon": 1, "id": id, "defs": {"main": {"type": "object", "properties": properties}}})
 }
 
-fn named(locked: &[(&str, bool)]) -> Vec<(String, bool)> {
+pub(super) fn named(locked: &[(&str, bool)]) -> Vec<(String, bool)> {
     locked.iter().map(|(nsid, requested)| ((*nsid).to_owned(), *requested)).collect()
 }
 
 /// A shop whose item refers to another authority's document and to one of the SDK's.
-async fn shop() -> World {
+pub(super) async fn shop() -> World {
     let world = World::new().await;
     world.dns.set("_lexicon.example.org", &[&format!("did={}", world.account.did)]);
     let refs = ["com.example.shop.defs", "org.example.money", "com.atproto.repo.strongRef"];
@@ -147,7 +147,7 @@ async fn shop() -> World {
     world
 }
 
-const SHOP: [(&str, bool); 4] = [
+pub(super) const SHOP: [(&str, bool); 4] = [
     ("com.example.shop.defs", false),
     ("com.example.shop.item", true),
     ("org.example.currency", false),
@@ -256,44 +256,6 @@ async fn an_authority_that_fails_names_itself_and_the_others_go_on() {
 }
 
 #[tokio::test]
-async fn install_fetches_what_is_missing_and_removes_what_nobody_needs() {
-    let world = shop().await;
-    let project = Project::new(&world, "[documents]\n\"com.example.shop.item\" = \"network\"\n");
-    let ran = project.run(&["install"]).await;
-    assert_eq!((ran.code, ran.out.as_str()), (0, "4 documents: 4 written, 0 removed\n"), "{ran:?}");
-    assert_eq!(project.locked(), named(&SHOP));
-    let (lock, asked) = (project.lock_text(), world.dns.asked().len());
-
-    // Everything is there: no network.
-    let ran = project.run_offline(&["install"]).await;
-    assert_eq!((ran.code, ran.out.as_str()), (0, "4 documents: 0 written, 0 removed\n"), "{ran:?}");
-    assert_eq!((project.lock_text(), world.dns.asked().len()), (lock.clone(), asked));
-
-    // A file that is missing or was edited is restored.
-    fs::remove_file(project.file("org.example.money")).unwrap();
-    fs::write(project.file("com.example.shop.defs"), "{}").unwrap();
-    let ran = project.run(&["install"]).await;
-    assert_eq!((ran.code, ran.out.as_str()), (0, "4 documents: 2 written, 0 removed\n"), "{ran:?}");
-    assert_eq!(project.lock_text(), lock, "what is locked has not changed");
-    assert!(ran.err.contains("defs.json was edited, and is replaced"), "{}", ran.err);
-
-    // Nobody asks for the item any more; the edited file stays.
-    fs::write(project.path("lexicons.toml"), "[documents]\n\"org.example.money\" = \"network\"\n").unwrap();
-    fs::write(project.file("com.example.shop.defs"), "{\"mine\": 1}").unwrap();
-    let ran = project.run(&["install"]).await;
-    assert_eq!((ran.code, ran.out.as_str()), (0, "2 documents: 0 written, 1 removed\n"), "{ran:?}");
-    assert!(
-        ran.err.contains("warning: ") && ran.err.contains("defs.json is no longer asked for and was edited"),
-        "{}",
-        ran.err
-    );
-    assert_eq!(project.locked(), named(&[("org.example.currency", false), ("org.example.money", true)]));
-    assert!(
-        project.file("com.example.shop.defs").exists() && !project.file("com.example.shop.item").exists()
-    );
-}
-
-#[tokio::test]
 async fn install_does_not_take_a_version_that_is_not_locked() {
     let world = shop().await;
     let project = Project::new(&world, "[documents]\n\"com.example.shop.item\" = \"network\"\n");
@@ -308,49 +270,6 @@ async fn install_does_not_take_a_version_that_is_not_locked() {
     assert!(ran.err.contains("`atproto-sdk update org.example.money` takes the new version"), "{}", ran.err);
     assert_eq!(project.lock_text(), lock);
     assert!(!project.file("org.example.money").exists());
-}
-
-#[tokio::test]
-async fn install_locked_needs_no_network_and_names_every_file_that_differs() {
-    let world = shop().await;
-    let config = "[documents]\n\"com.example.shop.item\" = \"network\"\n";
-    let project = Project::new(&world, config);
-    assert_eq!(project.run(&["install"]).await.code, 0);
-    let ran = project.run_offline(&["install", "--locked"]).await;
-    assert_eq!((ran.code, ran.out.as_str()), (0, "4 documents, all as locked\n"), "{ran:?}");
-
-    // Another format of the same document is the same document.
-    let item = project.file("com.example.shop.item");
-    let compact = project.json("com.example.shop.item").to_string();
-    fs::write(&item, &compact).unwrap();
-    assert_eq!(project.run_offline(&["install", "--locked"]).await.code, 0);
-
-    fs::write(&item, compact.replace("field0", "field9")).unwrap();
-    fs::remove_file(project.file("org.example.money")).unwrap();
-    fs::write(project.file("org.example.currency"), "{").unwrap();
-    fs::write(project.path("lexicons.toml"), format!("{config}\"org.example.other\" = \"network\"\n"))
-        .unwrap();
-    let before = project.lock_text();
-    let ran = project.run_offline(&["install", "--locked"]).await;
-    assert_eq!(ran.code, 1);
-    for part in [
-        "item.json has changed: its CID is ",
-        "money.json is missing",
-        "currency.json: ",
-        "lexicons.toml asks for org.example.other from network, which is not in lexicons.lock",
-    ] {
-        assert!(ran.err.contains(part), "{part}\n{}", ran.err);
-    }
-    assert_eq!(ran.err.matches("error: ").count(), 4, "{}", ran.err);
-    assert_eq!(project.lock_text(), before, "nothing is changed");
-
-    fs::write(project.path("lexicons.toml"), "").unwrap();
-    let ran = project.run_offline(&["install", "--locked"]).await;
-    assert!(
-        ran.err.contains("lexicons.lock has com.example.shop.item, which lexicons.toml does not ask for"),
-        "{}",
-        ran.err
-    );
 }
 
 #[tokio::test]
@@ -406,6 +325,61 @@ async fn update_shows_what_has_changed_and_takes_it_with_consent() {
         (1, true),
         "{ran:?}"
     );
+}
+
+#[tokio::test]
+async fn update_says_when_another_account_publishes() {
+    let (world, other) = (World::new().await, World::new().await);
+    for world in [&world, &other] {
+        world.publish("com.example.shop.item", document("com.example.shop.item")).await;
+    }
+    let project = Project::new(&world, "[documents]\n\"com.example.shop.item\" = \"network\"\n");
+    assert_eq!(project.run(&["install"]).await.code, 0);
+    world.dns.set(DNS_NAME, &[&format!("did={}", other.account.did)]);
+    let ran = project.run(&["update"]).await;
+    let line = format!(
+        "the publisher of com.example.shop.item was {}, is {}\n",
+        world.account.did, other.account.did
+    );
+    assert!(ran.code == 1 && ran.out.contains(&line), "nobody can be asked: {ran:?}");
+    assert!(project.lock_text().contains(&world.account.did));
+    assert_eq!(project.run(&["update", "--yes"]).await.code, 0);
+    assert!(project.lock_text().contains(&other.account.did));
+    assert_eq!(project.run(&["update"]).await.out, "every document is the newest\n");
+}
+
+#[tokio::test]
+async fn following_refs_ends() {
+    let world = World::new().await;
+    let project = Project::new(&world, "");
+    let targets: Vec<String> = (0..10_001).map(|number| format!("org.many.n{number}")).collect();
+    let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
+    fs::write(project.path("many.json"), with_refs("org.a.one", &targets).to_string()).unwrap();
+    let ran = project.run_offline(&["add", "org.a.one", "--path", "many.json"]).await;
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.err.contains("org.a.one refers to org.many.n9999, and more than 10000 documents"),
+        "{}",
+        ran.err
+    );
+    assert_eq!(ran.err.lines().count(), 2, "{}", ran.err);
+}
+
+#[tokio::test]
+async fn mistakes_in_documents_that_were_not_asked_for_are_only_told() {
+    let world = World::new().await;
+    let project = Project::new(&world, "");
+    fs::create_dir(project.path("given")).unwrap();
+    let write = |name: &str, text: &str| fs::write(project.path("given").join(name), text).unwrap();
+    write("a.json", &document("org.a.one").to_string());
+    write("again.json", &document("org.a.one").to_string());
+    write("b.json", r#"{"lexicon": 1, "id": "org.b.broken", "defs": 1.5}"#);
+    let ran = project.run_offline(&["add", "org.a.one", "--path", "given"]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.err.contains("warning: ") && ran.err.contains("b.json: "), "{}", ran.err);
+    let ran = project.run_offline(&["add", "org.b.*", "--path", "given"]).await;
+    assert!(ran.code == 1 && ran.err.contains("error: org.b.broken: "), "{ran:?}");
+    assert!(!ran.err.contains("warning: "), "{}", ran.err);
 }
 
 #[tokio::test]
@@ -513,6 +487,44 @@ async fn documents_come_from_folders_packages_and_git_too() {
     assert!(ran.code == 1 && ran.err.contains("org.z.*: there are no such documents in path "), "{ran:?}");
     let ran = project.run(&["add", "org.z.*", "--path", "no/such/folder"]).await;
     assert!(ran.code == 1 && ran.err.contains("does not exist"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn git_does_not_touch_the_repository_of_the_hook_that_it_runs_in() {
+    let world = World::new().await;
+    let (theirs, mine) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let git = |folder: &TempDir, arguments: &[&str]| {
+        let identity = ["-c", "user.name=a", "-c", "user.email=a@example.com"];
+        let output = Command::new("git").args(identity).args(arguments).current_dir(folder).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    fs::write(theirs.path().join("a.json"), document("org.a.one").to_string()).unwrap();
+    fs::write(mine.path().join("mine.txt"), "mine").unwrap();
+    for folder in [&theirs, &mine] {
+        git(folder, &["init", "--quiet"]);
+        git(folder, &["add", "."]);
+        git(folder, &["commit", "--quiet", "-m", "x"]);
+    }
+    let state = || {
+        let commands: [&[&str]; 3] = [&["rev-parse", "HEAD"], &["status", "--porcelain"], &["ls-files"]];
+        commands.map(|command| git(&mine, command))
+    };
+    let before = state();
+
+    let project = Project::new(&world, "");
+    let url = theirs.path().to_str().unwrap().to_owned();
+    let add = ["add", "org.a.one", "--git", &url, "--rev", &git(&theirs, &["rev-parse", "HEAD"])];
+    let arguments: Vec<String> =
+        add.iter().map(|it| (*it).to_owned()).chain(project.network.clone()).collect();
+    let mut command = project.command(&arguments);
+    command.env("GIT_DIR", mine.path().join(".git")).env("GIT_WORK_TREE", mine.path());
+    command.env("GIT_INDEX_FILE", mine.path().join(".git/index"));
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let ran = project.ran(&String::from_utf8(output.stderr).unwrap());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(state(), before);
+    assert_eq!(project.locked(), named(&[("org.a.one", true)]));
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Lexicons of others: resolved with proof, and as dependencies of a crate.
 #![allow(clippy::unwrap_used)]
 
+mod agreement;
 mod dependencies;
 mod publishing;
 mod resolution;

@@ -47,8 +47,13 @@ impl Project {
         fixed.chain(sessions).chain(self.network.iter().cloned()).collect()
     }
 
-    /// Publishes with a password in the environment.
+    /// Publishes as the account, with its password in the environment.
     async fn publish(&self, world: &World, more: &[&str]) -> Ran {
+        self.publish_as_named(world, &[&["--handle", &world.account.handle], more].concat()).await
+    }
+
+    /// Publishes as the account that the arguments or DNS name, with a password in the environment.
+    async fn publish_as_named(&self, world: &World, more: &[&str]) -> Ran {
         let arguments = self.publishing(world, more);
         let mut command = self.command(&arguments);
         command.env("ATPROTO_APP_PASSWORD", &world.account.password);
@@ -57,7 +62,7 @@ impl Project {
     }
 
     /// The command in a process with an environment of its own.
-    fn command(&self, arguments: &[String]) -> Command {
+    pub(crate) fn command(&self, arguments: &[String]) -> Command {
         let config = self.path("");
         let arguments: Vec<&str> = ["atproto-sdk", "--config", config.to_str().unwrap()]
             .into_iter()
@@ -76,7 +81,7 @@ impl Project {
     }
 
     /// What the command in the other process did.
-    fn ran(&self, printed: &str) -> Ran {
+    pub(crate) fn ran(&self, printed: &str) -> Ran {
         let result = fs::read(self.path("result.json")).unwrap_or_else(|_| panic!("{printed}"));
         let result: Json = serde_json::from_slice(&result).unwrap();
         fs::remove_file(self.path("result.json")).unwrap();
@@ -168,14 +173,58 @@ async fn publish_refuses_changes_that_break_what_is_there() {
 }
 
 #[tokio::test]
+async fn publish_judges_a_change_by_the_documents_that_are_not_published_now_too() {
+    let world = World::new().await;
+    let project = Project::new(&world, "");
+    let defs = |max| {
+        json!({"lexicon": 1, "id": "com.example.shop.defs", "defs": {"order": {
+            "type": "object", "description": "An order.", "properties": text(max),
+        }}})
+    };
+    project.write("com.example.shop.defs", &defs(300));
+    // A service may accept more than before, and records may not.
+    let body = json!({"encoding": "application/json", "schema": {"type": "ref", "ref": "com.example.shop.defs#order"}});
+    project.write(
+        "com.example.shop.buy",
+        &json!({"lexicon": 1, "id": "com.example.shop.buy", "defs": {"main": {
+            "type": "procedure", "description": "Buys.", "input": body,
+        }}}),
+    );
+    let ran = project.publish(&world, &["com.example.shop.defs"]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    project.write("com.example.shop.defs", &defs(400));
+    let ran = project.publish(&world, &["com.example.shop.defs"]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.out.contains("`maxLength` from 300 to 400") && !ran.out.contains("shop.buy"), "{}", ran.out);
+}
+
+#[tokio::test]
+async fn publish_replaces_a_record_that_is_no_lexicon_only_with_consent() {
+    let world = World::new().await;
+    world
+        .publish(
+            ITEM,
+            json!({"$type": "com.atproto.lexicon.schema", "lexicon": 1, "id": "com.example.other"}),
+        )
+        .await;
+    let project = Project::new(&world, "");
+    project.write(ITEM, &item(text(300)));
+    let ran = project.publish(&world, &[]).await;
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("com.example.shop.item: has mistakes in one of its versions"), "{}", ran.err);
+    let ran = project.publish(&world, &["--allow-breaking"]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(published(&world, ITEM).await.is_some());
+}
+
+#[tokio::test]
 async fn publish_says_what_to_enter_into_dns() {
     let world = World::new().await;
     let project = Project::new(&world, "");
     project.write(ITEM, &item(text(300)));
     let enter = format!("enter the TXT record `did={}` at the DNS name {DNS_NAME}", world.account.did);
-    let ran = project.publish(&world, &["--dry-run"]).await;
+    let ran = project.publish_as_named(&world, &["--dry-run"]).await;
     assert_eq!((ran.code, ran.err.contains("com.example.shop.* has no publisher")), (0, false), "{ran:?}");
-    let handle = ["--handle", &world.account.handle];
     for (records, problem) in [
         (&[][..], "DNS names no publisher of com.example.shop.*; "),
         (
@@ -185,17 +234,17 @@ async fn publish_says_what_to_enter_into_dns() {
         (&["did=did:web:a.example.com", "did=did:web:b.example.com"], "has two publishers"),
     ] {
         world.dns.set(DNS_NAME, records);
-        let ran = project.publish(&world, &handle).await;
+        let ran = project.publish(&world, &[]).await;
         assert_eq!(ran.code, 1);
         assert!(ran.err.contains(problem) && ran.err.contains(&enter), "{}", ran.err);
         assert!(ran.err.ends_with("nothing was published\n"), "{}", ran.err);
         assert_eq!(published(&world, ITEM).await, None);
     }
     world.dns.set(DNS_NAME, &[]);
-    let ran = project.publish(&world, &[]).await;
+    let ran = project.publish_as_named(&world, &["--dry-run"]).await;
     assert_eq!(ran.code, 1);
     assert!(ran.err.contains(DNS_NAME) && ran.err.contains("say with --handle which account"), "{}", ran.err);
-    let ran = project.publish(&world, &[&handle[..], &["--without-dns"]].concat()).await;
+    let ran = project.publish(&world, &["--without-dns"]).await;
     assert!(ran.code == 0 && ran.err.contains(&enter), "{ran:?}");
     assert!(published(&world, ITEM).await.is_some());
 }
@@ -243,6 +292,31 @@ async fn publish_shows_no_password() {
     assert_eq!(ran.code, 1);
     assert!(ran.err.contains("cannot sign in") && ran.err.contains("ATPROTO_APP_PASSWORD"), "{}", ran.err);
     assert!(!format!("{ran:?}").contains(&world.account.password), "{ran:?}");
+}
+
+#[tokio::test]
+async fn publish_sends_no_password_to_an_account_that_only_dns_names() {
+    let world = World::new().await;
+    let project = Project::new(&world, "");
+    project.write(ITEM, &item(text(300)));
+    let asked = world.dns.asked().len();
+    let ran = project.publish_as_named(&world, &[]).await;
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("ATPROTO_APP_PASSWORD is set, and --handle is not"), "{}", ran.err);
+    assert_eq!(world.dns.asked().len(), asked, "nobody was asked");
+    assert_eq!(published(&world, ITEM).await, None);
+}
+
+#[tokio::test]
+async fn publish_asks_for_no_dns_record_while_dns_does_not_answer() {
+    let world = World::new().await;
+    let mut project = Project::new(&world, "");
+    project.write(ITEM, &item(text(300)));
+    let servers = project.network.iter().position(|it| it == "--name-server").unwrap();
+    "127.0.0.1:9".clone_into(&mut project.network[servers + 1]);
+    let ran = project.publish(&world, &["--dry-run"]).await;
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("try again later") && !ran.err.contains("enter the TXT record"), "{}", ran.err);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Which documents are published, and whether they are fit for it.
 
-use atproto_sdk_codegen::{lint::lint_sources, pattern::Pattern};
+use atproto_sdk_codegen::{lint::lint_sources, one_line::one_line, pattern::Pattern};
 
 use crate::{
     CliError, Streams,
@@ -16,7 +16,7 @@ pub(super) fn find(project: &Project, patterns: &[Pattern]) -> Result<Vec<OwnDoc
         if own.iter().filter_map(nsid).any(|nsid| pattern.matches(nsid.as_str())) {
             continue;
         }
-        let fetched = project.lock.keys().find(|nsid| pattern.matches(nsid.as_str()));
+        let fetched = project.lock.documents.keys().find(|nsid| pattern.matches(nsid.as_str()));
         return Err(CliError::Publish(match fetched {
             Some(nsid) => {
                 format!("{nsid} was fetched from others (lexicons.lock says from where), who publish it")
@@ -38,7 +38,11 @@ pub(super) fn find(project: &Project, patterns: &[Pattern]) -> Result<Vec<OwnDoc
 }
 
 /// Checks the documents by every rule of the language, and shows what is wrong.
-pub(super) fn check(project: &Project, candidates: &[OwnDocument], streams: &mut Streams<'_>) -> bool {
+pub(super) fn check(
+    project: &Project,
+    candidates: &[OwnDocument],
+    streams: &mut Streams<'_>,
+) -> Result<bool, CliError> {
     let mut problems = Vec::new();
     for candidate in candidates {
         match &candidate.document {
@@ -53,17 +57,17 @@ pub(super) fn check(project: &Project, candidates: &[OwnDocument], streams: &mut
         }
     }
     let sources = candidates.iter().map(|it| (it.path.clone(), it.bytes.clone()));
-    let report = lint_sources(sources, &project.lint_options());
+    let report = lint_sources(sources, &project.lint_options()?);
     if !report.findings.is_empty() {
         streams.err([&report]);
     }
-    streams.err(problems.iter().map(|problem| format!("error: {problem}")));
+    streams.err(problems.iter().map(|problem| format!("error: {}", one_line(problem))));
     if problems.is_empty() && report.error_count() == 0 {
-        return true;
+        return Ok(true);
     }
     streams.err([format!(
         "{} cannot be published as they are; nothing was published",
         counted(candidates.len())
     )]);
-    false
+    Ok(false)
 }

@@ -10,7 +10,7 @@ use atproto_sdk::{
     lexicon::{LexiconGroup, LexiconResolver, PublishedLexicon, ResolutionError},
     types::{Did, Expected, Nsid, RecordKey, from_json},
 };
-use atproto_sdk_codegen::pattern::Pattern;
+use atproto_sdk_codegen::{one_line::one_line, pattern::Pattern};
 
 use crate::{
     CliError, Streams,
@@ -27,7 +27,9 @@ pub(crate) struct Arguments {
     /// The documents and groups that are published; all that were not fetched if none are named
     #[arg(value_name = "NSID|GROUP")]
     patterns: Vec<Pattern>,
-    /// The handle or DID of the account that publishes them [default: the account that DNS names]
+    /// The handle or DID of the account that publishes them; needed with an app password
+    ///
+    /// [default: the account that DNS names]
     #[arg(long, value_name = "HANDLE")]
     handle: Option<String>,
     /// Shows what would be published, and signs in nowhere
@@ -53,8 +55,16 @@ pub(crate) struct Arguments {
 #[derive(Debug)]
 struct Write {
     document: Document,
-    /// The version that is published now.
-    published: Option<PublishedLexicon>,
+    published: Published,
+}
+
+/// What is published now.
+#[derive(Debug)]
+enum Published {
+    Nothing,
+    /// A record that is no lexicon.
+    Broken,
+    Lexicon(Box<PublishedLexicon>),
 }
 
 pub(crate) fn run(
@@ -62,19 +72,35 @@ pub(crate) fn run(
     arguments: &Arguments,
     streams: &mut Streams<'_>,
 ) -> Result<u8, CliError> {
+    if arguments.handle.is_none() && !arguments.dry_run && account::app_password().is_some() {
+        return Err(CliError::Publish(format!(
+            "{} is set, and --handle is not: say whose password it is, because whoever controls DNS could have it sent \
+             elsewhere otherwise",
+            account::APP_PASSWORD
+        )));
+    }
     let candidates = candidates::find(project, &arguments.patterns)?;
-    if !candidates::check(project, &candidates, streams) {
+    if !candidates::check(project, &candidates, streams)? {
         return Ok(1);
     }
     let documents: Result<Vec<Document>, String> =
         candidates.iter().map(|it| it.document.as_ref().map_err(Clone::clone)?.as_record()).collect();
     let documents = documents.map_err(CliError::Publish)?;
-    crate::block_on(publish(arguments, documents, streams))?
+    let context = context(project, &documents)?;
+    crate::block_on(publish(arguments, documents, &context, streams))?
+}
+
+/// The documents of one's own that are not published now: how they use a definition decides what a change of it breaks.
+fn context(project: &Project, documents: &[Document]) -> Result<Version, CliError> {
+    let own = project.own_documents()?.into_iter().filter_map(|own| own.document.ok());
+    let others = own.filter(|own| documents.iter().all(|document| document.nsid != own.nsid));
+    Ok(others.map(|own| (own.nsid, own.text)).collect())
 }
 
 async fn publish(
     arguments: &Arguments,
     documents: Vec<Document>,
+    context: &Version,
     streams: &mut Streams<'_>,
 ) -> Result<u8, CliError> {
     let resolver = arguments.network.resolver()?;
@@ -85,7 +111,7 @@ async fn publish(
     };
     let finds_account = check_dns(&lexicons, &identity.did, &documents, streams).await;
     let writes = compare(&lexicons, &identity.did, documents).await.map_err(CliError::Publish)?;
-    let is_allowed = judge(&writes, arguments.allow_breaking, streams);
+    let is_allowed = judge(&writes, context, arguments.allow_breaking, streams);
     if !(finds_account || arguments.without_dns) || !is_allowed {
         streams.err(["nothing was published"]);
         return Ok(1);
@@ -101,9 +127,11 @@ async fn publish(
     write(&account, &writes, streams).await
 }
 
-/// The groups of documents, which are sorted.
+/// The groups of documents, each once.
 fn groups(documents: &[Document]) -> Vec<LexiconGroup> {
     let mut groups: Vec<LexiconGroup> = documents.iter().map(|it| LexiconGroup::of(&it.nsid)).collect();
+    // NSIDs are in the order of their texts, in which another group may come between two documents of one.
+    groups.sort();
     groups.dedup();
     groups
 }
@@ -138,9 +166,12 @@ async fn check_dns(
             Err(ResolutionError::NoPublisher { .. }) => {
                 format!("DNS names no publisher of {group}; {record}")
             }
+            // The record may well be there.
+            Err(error) if error.is_temporary() => chain(&error),
+            Err(error @ ResolutionError::NameTooLong { .. }) => chain(&error),
             Err(error) => format!("{}; {record}, and no other one with `did=`", chain(&error)),
         };
-        streams.err([format!("error: {line}")]);
+        streams.err([format!("error: {}", one_line(&line))]);
         is_right = false;
     }
     if !is_right {
@@ -165,8 +196,9 @@ async fn compare(
             authorities.insert(group.clone(), authority);
         }
         let published = match lexicons.resolve_from(&authorities[&group], &document.nsid).await {
-            Ok(published) => Some(published),
-            Err(ResolutionError::NotPublished { .. }) => None,
+            Ok(published) => Published::Lexicon(Box::new(published)),
+            Err(ResolutionError::NotPublished { .. }) => Published::Nothing,
+            Err(ResolutionError::Document { .. }) => Published::Broken,
             Err(error) => return Err(chain(&error)),
         };
         writes.push(Write { document, published });
@@ -177,23 +209,32 @@ async fn compare(
 impl Write {
     /// Whether what is published is something else.
     fn is_needed(&self) -> bool {
-        self.published.as_ref().is_none_or(|published| published.cid != self.document.cid)
+        !matches!(&self.published, Published::Lexicon(published) if published.cid == self.document.cid)
+    }
+
+    /// The text of what is published. That of a record that is no lexicon cannot be compared with anything.
+    fn published_text(&self) -> Option<String> {
+        match &self.published {
+            Published::Nothing => None,
+            Published::Broken => Some(String::new()),
+            Published::Lexicon(published) => {
+                let document = Document::parse(published.json().as_bytes());
+                Some(document.map_or_else(|_| published.json().to_owned(), |document| document.text))
+            }
+        }
     }
 }
 
 /// Shows what changes, and returns whether that may be published.
-fn judge(writes: &[Write], allow_breaking: bool, streams: &mut Streams<'_>) -> bool {
-    let text =
-        |published: &PublishedLexicon| Document::parse(published.json().as_bytes()).ok().map(|it| it.text);
-    let old: Version = writes
-        .iter()
-        .filter_map(|write| Some((write.document.nsid.clone(), text(write.published.as_ref()?)?)))
-        .collect();
-    let new: Version =
-        writes.iter().map(|write| (write.document.nsid.clone(), write.document.text.clone())).collect();
+fn judge(writes: &[Write], context: &Version, allow_breaking: bool, streams: &mut Streams<'_>) -> bool {
+    let (mut old, mut new) = (context.clone(), context.clone());
+    for write in writes {
+        old.extend(write.published_text().map(|text| (write.document.nsid.clone(), text)));
+        new.insert(write.document.nsid.clone(), write.document.text.clone());
+    }
     let changes = Changes::between(&old, &new);
     let (fresh, rest): (Vec<&Write>, Vec<&Write>) =
-        writes.iter().partition(|write| write.published.is_none());
+        writes.iter().partition(|write| matches!(write.published, Published::Nothing));
     let changed = rest.iter().filter(|write| write.is_needed()).count();
     streams.out(changes.lines());
     streams.out([format!("{} new, {changed} changed, {} as published", fresh.len(), rest.len() - changed)]);
@@ -236,7 +277,12 @@ async fn sign_in(
 /// Writes one document after another, each only if nobody has changed it meanwhile.
 async fn write(account: &Account, writes: &[Write], streams: &mut Streams<'_>) -> Result<u8, CliError> {
     for (done, Write { document, published }) in writes.iter().enumerate() {
-        let expected = published.as_ref().map_or(Expected::Absent, |it| Expected::Version(&it.cid));
+        let expected = match published {
+            Published::Nothing => Expected::Absent,
+            // Its version is not known, and it is of no use to anybody.
+            Published::Broken => Expected::Any,
+            Published::Lexicon(published) => Expected::Version(&published.cid),
+        };
         match put(account, document, expected).await {
             Ok(()) => streams.out([format!(
                 "{} of {}: {} ({})",
@@ -247,7 +293,7 @@ async fn write(account: &Account, writes: &[Write], streams: &mut Streams<'_>) -
             )]),
             Err(problem) => {
                 streams.err([
-                    format!("error: {} could not be published: {problem}", document.nsid),
+                    format!("error: {} could not be published: {}", document.nsid, one_line(&problem)),
                     format!(
                         "{done} of {} were published; running the command again goes on here",
                         writes.len()

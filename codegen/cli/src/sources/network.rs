@@ -1,6 +1,9 @@
 //! Documents that their authorities have published.
 
-use std::{collections::HashMap, net::SocketAddr};
+use std::{
+    collections::{BTreeSet, HashMap},
+    net::SocketAddr,
+};
 
 use atproto_sdk::{
     identity::{HandleResolver, IdentityError, Resolver},
@@ -70,15 +73,14 @@ impl Network {
         Self { lexicons, authorities: HashMap::new() }
     }
 
-    /// Looks up the authorities that have not been looked up yet, and returns why some could not be.
+    /// Looks up the authorities that have not been looked up yet, and returns why some of those that are named could not be.
     pub(crate) async fn look_up(
         &mut self,
         groups: impl IntoIterator<Item = LexiconGroup>,
     ) -> Vec<(LexiconGroup, String)> {
-        let mut new: Vec<LexiconGroup> =
-            groups.into_iter().filter(|group| !self.authorities.contains_key(group)).collect();
-        new.sort();
-        new.dedup();
+        let groups: BTreeSet<LexiconGroup> = groups.into_iter().collect();
+        let new = groups.iter().filter(|group| !self.authorities.contains_key(*group)).cloned();
+        let new: Vec<LexiconGroup> = new.collect();
         let lexicons = &self.lexicons;
         let found: Vec<_> = stream::iter(new)
             .map(|group| async move {
@@ -88,12 +90,12 @@ impl Network {
             .buffered(AT_ONCE)
             .collect()
             .await;
-        let problem = |(group, result): &(LexiconGroup, Result<Authority, String>)| {
-            result.as_ref().err().map(|problem| (group.clone(), problem.clone()))
-        };
-        let problems = found.iter().filter_map(problem).collect();
         self.authorities.extend(found);
-        problems
+        let problem = |group: LexiconGroup| {
+            let problem = self.authorities.get(&group)?.as_ref().err()?.clone();
+            Some((group, problem))
+        };
+        groups.into_iter().filter_map(problem).collect()
     }
 
     fn authority(&self, group: &LexiconGroup) -> Option<&Authority> {

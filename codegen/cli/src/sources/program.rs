@@ -6,9 +6,34 @@ use std::{
     process::{Command, Stdio},
 };
 
+/// What tells git which repository it is in. A hook or `git rebase --exec` sets it for whatever it runs, and then git would
+/// fetch into the caller's repository. The list is that of `git rev-parse --local-env-vars`.
+const GIT_REPOSITORY: [&str; 16] = [
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_CONFIG",
+    "GIT_CONFIG_COUNT",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_DIR",
+    "GIT_GRAFT_FILE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_INTERNAL_SUPER_PREFIX",
+    "GIT_NO_REPLACE_OBJECTS",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_SHALLOW_FILE",
+    "GIT_WORK_TREE",
+];
+
 /// Runs a program in a folder until it has ended. The error says what it said, or what to do if it is missing.
 pub(crate) fn run(program: &str, arguments: &[&str], folder: &Path, if_missing: &str) -> Result<(), String> {
-    let output = Command::new(program)
+    let mut command = Command::new(program);
+    for variable in GIT_REPOSITORY {
+        command.env_remove(variable);
+    }
+    let output = command
         .args(arguments)
         .current_dir(folder)
         // A question would wait for an answer that nobody can give.
@@ -33,7 +58,19 @@ pub(crate) fn run(program: &str, arguments: &[&str], folder: &Path, if_missing: 
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::run;
+    use std::process::Command;
+
+    use super::{GIT_REPOSITORY, run};
+
+    #[test]
+    fn every_variable_that_git_calls_local_is_removed() {
+        let listed = Command::new("git").args(["rev-parse", "--local-env-vars"]).output().unwrap();
+        let listed = String::from_utf8(listed.stdout).unwrap();
+        assert!(listed.contains("GIT_DIR"), "{listed}");
+        for variable in listed.lines() {
+            assert!(GIT_REPOSITORY.contains(&variable), "{variable}");
+        }
+    }
 
     #[test]
     fn a_missing_program_is_told_apart_from_one_that_fails() {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::json::{Kind as Json, Value};
+use crate::one_line::one_line;
 
 /// One change between two versions of a document.
 ///
@@ -180,20 +181,20 @@ impl fmt::Display for ChangeKind {
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.kind.mark(), self.nsid)?;
+        write!(f, "{} {}", self.kind.mark(), one_line(&self.nsid))?;
         if !self.json_path.is_empty() {
-            write!(f, " {}", self.json_path)?;
+            write!(f, " {}", one_line(&self.json_path))?;
         }
-        write!(f, ": {}; network: ", self.detail)?;
+        write!(f, ": {}; network: ", one_line(&self.detail))?;
         match &self.network {
             Network::Compatible => f.write_str("compatible")?,
-            Network::Breaking(reason) => write!(f, "breaking ({reason})")?,
+            Network::Breaking(reason) => write!(f, "breaking ({})", one_line(reason))?,
         }
         f.write_str("; Rust: ")?;
         match &self.rust {
             RustFace::Unchanged => f.write_str("unchanged"),
             RustFace::Additive => f.write_str("additive"),
-            RustFace::Breaking(reason) => write!(f, "breaking ({reason})"),
+            RustFace::Breaking(reason) => write!(f, "breaking ({})", one_line(reason)),
         }
     }
 }

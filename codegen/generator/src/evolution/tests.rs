@@ -425,3 +425,14 @@ fn imperfect_documents_are_compared_as_they_are_used() {
     let text = r#"{"lexicon": 2, "id": "com.example.thing", "defs": {"a": {"type": "token"}}}"#;
     assert!(Documents::from_sources([("thing.json".into(), text)]).is_err());
 }
+
+#[test]
+fn texts_of_documents_cannot_pass_for_other_changes() {
+    let record = |field: &str| within(Within::Record, field);
+    let old = record(r#"{"type": "string", "const": "a"}"#);
+    let new = record(r#"{"type": "string", "const": "b\n+ com.example.forged: all is well\u2028\u202e"}"#);
+    let changes = evolution(&old, &new);
+    let line = changes.changes[0].to_string();
+    assert!(line.contains(r"b\n+ com.example.forged") && line.contains(r"\u{2028}\u{202e}"), "{line}");
+    assert!(!line.contains(['\n', '\u{2028}', '\u{202e}']), "{line}");
+}

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::rule::Rule;
 use crate::diagnostic::Severity;
 use crate::json::{Kind, Position, Value};
+use crate::one_line::{misleads, one_line};
 
 /// How much of a long line is shown, in characters.
 const SHOWN: usize = 100;
@@ -63,10 +64,10 @@ fn severity_name(severity: Severity) -> &'static str {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}[{}]: {}", severity_name(self.severity()), self.rule, self.message)?;
+        writeln!(f, "{}[{}]: {}", severity_name(self.severity()), self.rule, one_line(&self.message))?;
         let number = self.position.map(|it| it.line.to_string()).unwrap_or_default();
         let margin = " ".repeat(number.len().max(1));
-        write!(f, "{margin}--> {}", self.file.display())?;
+        write!(f, "{margin}--> {}", one_line(&self.file.display().to_string()))?;
         match self.position {
             Some(Position { line, column }) => writeln!(f, ":{line}:{column}")?,
             None => writeln!(f)?,
@@ -78,7 +79,7 @@ impl fmt::Display for Finding {
             writeln!(f, "{margin} | {}{}", " ".repeat(shown.offset), "^".repeat(shown.marked))?;
         }
         if !self.json_path.is_empty() {
-            writeln!(f, "{margin} = at: {}", self.json_path)?;
+            writeln!(f, "{margin} = at: {}", one_line(&self.json_path))?;
         }
         write!(f, "{margin} = help: {}", self.rule.help())
     }
@@ -92,7 +93,7 @@ struct Excerpt {
 }
 
 fn excerpt(line: &str, column: usize) -> Excerpt {
-    let characters: Vec<char> = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let characters: Vec<char> = line.chars().map(|c| if misleads(c) { ' ' } else { c }).collect();
     let at = column.saturating_sub(1).min(characters.len());
     let is_long = characters.len() > SHOWN;
     let start = if is_long { at.saturating_sub(BEFORE) } else { 0 };
@@ -144,6 +145,11 @@ mod tests {
         assert_eq!(length("true}"), 4);
         assert_eq!(length("{}"), 1);
         assert_eq!(length(""), 1);
+    }
+
+    #[test]
+    fn what_changes_the_order_of_a_line_is_not_shown() {
+        assert_eq!(excerpt("\"a\u{202e}b\u{2028}\tc\"", 1).text, "\"a b  c\"");
     }
 
     #[test]
