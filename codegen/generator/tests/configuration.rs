@@ -94,8 +94,8 @@ fn names_that_cannot_be_had_are_refused() {
 #[test]
 fn patterns_that_fit_nothing_are_told() {
     fails(
-        "[[derive]]\ndocuments = ['com.exmaple.*']\ntraits = ['a::B']",
-        "no document fits `com.exmaple.*` of [[derive]]",
+        "[[derive]]\ndocuments = ['com.elsewhere.*']\ntraits = ['a::B']",
+        "no document fits `com.elsewhere.*` of [[derive]]",
     );
     fails(
         "[crates.atproto-sdk]\nonly = ['foo.bar.*']",

@@ -160,6 +160,24 @@ async fn a_document_becomes_ones_own_when_its_line_is_taken_out() {
 }
 
 #[tokio::test]
+async fn an_edited_document_stays_when_its_group_has_lost_it() {
+    let world = World::new().await;
+    let project = Project::new(&world, "[documents]\n\"org.a.*\" = { path = \"given\" }\n");
+    fs::create_dir(project.path("given")).unwrap();
+    for name in ["one", "two"] {
+        let document = document(&format!("org.a.{name}")).to_string();
+        fs::write(project.path(&format!("given/{name}.json")), document).unwrap();
+    }
+    assert_eq!(project.run_offline(&["install"]).await.code, 0);
+    fs::remove_file(project.path("given/two.json")).unwrap();
+    fs::write(project.file("org.a.two"), edited("org.a.two", &[])).unwrap();
+    let ran = project.run_offline(&["update", "--yes"]).await;
+    assert!(ran.code == 0 && ran.err.contains("two.json was edited; it stays"), "{ran:?}");
+    assert_eq!(project.locked(), named(&[("org.a.one", true)]));
+    assert!(project.file("org.a.two").exists());
+}
+
+#[tokio::test]
 async fn nothing_is_removed_while_a_document_of_ones_own_cannot_be_read() {
     let world = shop().await;
     let project = Project::new(&world, "[documents]\n\"com.example.shop.item\" = \"network\"\n");

@@ -143,7 +143,11 @@ impl<'p> Sync<'p> {
                 Err(problem) => self.fail_unknown(&format!("{}: {problem}", own.path.display())),
             }
         }
-        self.release(|locked, edits| locked.requested || edits == Edits::Keep, &mut queue);
+        let edits = self.edits;
+        self.release(
+            |locked, is_requested| !is_requested && (locked.requested || edits == Edits::Keep),
+            &mut queue,
+        );
         let mut fetched = 0;
         loop {
             while !queue.is_empty() {
@@ -158,7 +162,10 @@ impl<'p> Sync<'p> {
                 self.follow_new(&mut queue);
             }
             // What nobody needs and somebody has edited is of some use to them, and so is what it refers to.
-            self.release(|_, _| true, &mut queue);
+            // After a failure, what is needed is not known, and everything stays as it is.
+            if self.result.failures.is_empty() {
+                self.release(|_, _| true, &mut queue);
+            }
             if queue.is_empty() {
                 return Ok(self.finish());
             }
@@ -182,11 +189,11 @@ impl<'p> Sync<'p> {
     }
 
     /// Lets documents become the user's own that were edited and are no longer asked for.
-    fn release(&mut self, is_meant: impl Fn(&Locked, Edits) -> bool, queue: &mut Queue) {
+    fn release(&mut self, is_meant: impl Fn(&Locked, bool) -> bool, queue: &mut Queue) {
         let project = self.project;
         for (nsid, locked) in &project.lock.documents {
             let is_over = self.seen.contains(nsid) || self.result.kept.contains(nsid);
-            if is_over || self.is_requested(nsid) || !is_meant(locked, self.edits) {
+            if is_over || !is_meant(locked, self.is_requested(nsid)) {
                 continue;
             }
             match project.read(nsid) {
