@@ -51,6 +51,12 @@ pub enum CliError {
     /// A document is asked for from elsewhere already.
     #[error("lexicons.toml asks for {0} from another source already; edit it there")]
     OtherSource(Pattern),
+    /// A password is where everybody can read it.
+    #[error(
+        "lexicons.toml asks for {0} from a git repository with a password in its URL; take it out, and give it to a \
+         credential helper of git (`git help credentials`)"
+    )]
+    PasswordInUrl(Pattern),
     /// A document that is to be updated was never added.
     #[error("{0} is not in lexicons.lock; `atproto-sdk add {0}` fetches it")]
     NotAdded(Pattern),

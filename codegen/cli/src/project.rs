@@ -12,6 +12,7 @@ use atproto_sdk::types::Nsid;
 use atproto_sdk_codegen::{
     Generator,
     catalog::{External, MANIFEST, path_of},
+    config::Source,
     folder::files_below,
     lint,
     output::Plan,
@@ -22,6 +23,7 @@ use crate::{
     document::Document,
     lock::{self, LOCK_FILE, Lock},
     requests::Requests,
+    sources,
 };
 
 /// A crate with a `lexicons.toml`.
@@ -64,6 +66,12 @@ pub(crate) fn has_bindings(externals: &[External], nsid: &Nsid) -> bool {
 impl Project {
     pub(crate) fn load(config: PathBuf) -> Result<Self, CliError> {
         let generator = Generator::load(&config)?;
+        for (pattern, source) in &generator.config().documents {
+            // Messages and the lock would repeat it.
+            if matches!(source, Source::Git { url, .. } if sources::has_password(url)) {
+                return Err(CliError::PasswordInUrl(pattern.clone()));
+            }
+        }
         let lock = lock::load(&generator.root().join(LOCK_FILE))?;
         Ok(Self { generator, config, externals: OnceCell::new(), lock })
     }

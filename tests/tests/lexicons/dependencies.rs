@@ -546,6 +546,15 @@ async fn arguments_that_make_no_sense_are_told_apart_from_failures() {
         ran.code == 1 && ran.err.contains("has bindings of it") && ran.err.contains("`except`"),
         "{ran:?}"
     );
+    let url = "https://user:TOKEN@127.0.0.1:9/x";
+    let ran = project.run(&["add", "org.a.one", "--git", url, "--rev", "main"]).await;
+    assert!(ran.code == 1 && ran.err.contains("credential helper") && !ran.err.contains("TOKEN"), "{ran:?}");
+    let other = Project::new(
+        &world,
+        &format!("[documents]\n\"org.a.one\" = {{ git = \"{url}\", rev = \"main\" }}\n"),
+    );
+    let ran = other.run(&["install", "--locked"]).await;
+    assert!(ran.code == 1 && ran.err.contains("credential helper") && !ran.err.contains("TOKEN"), "{ran:?}");
     fs::write(project.path("lexicons.lock"), "version = 7\n").unwrap();
     let ran = project.run(&["install"]).await;
     assert!(ran.code == 1 && ran.err.contains("lexicons.lock: it has version 7"), "{ran:?}");

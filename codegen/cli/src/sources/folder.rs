@@ -239,7 +239,7 @@ fn inside(folder: &Path, path: &Path) -> Result<PathBuf, String> {
 }
 
 /// Whether a URL has the form `https://user:password@host`.
-fn has_password(url: &str) -> bool {
+pub(crate) fn has_password(url: &str) -> bool {
     let Some((_, rest)) = url.split_once("://") else { return false };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))

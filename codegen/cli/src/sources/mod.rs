@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use atproto_sdk_codegen::config::Source;
 
-pub(crate) use folder::{Folder, open};
+pub(crate) use folder::{Folder, has_password, open};
 pub(crate) use network::{Network, NetworkArguments};
 
 /// A source in the words of the lock file.
