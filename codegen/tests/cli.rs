@@ -90,7 +90,7 @@ fn outside_of_a_workspace_the_folders_must_be_given() {
     assert!(text(&result.stderr).contains("give --lexicons and --out"));
     let result = codegen(dir.path(), &["--lexicons", "nowhere", "--out", "api"]);
     assert_eq!(result.status.code(), Some(1));
-    assert!(text(&result.stderr).contains("error: nowhere: expected a readable file or folder"));
+    assert!(text(&result.stderr).contains("error: nowhere: expected documents, found none"));
 }
 
 #[test]
