@@ -6,9 +6,6 @@ use atproto_sdk_codegen::{Bindings, Generator, catalog::Catalog};
 
 use crate::{CliError, Streams};
 
-/// How many warnings are shown.
-const MAX_WARNINGS: usize = 50;
-
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Anything wrong in a document is an error, instead of being left out with a warning
@@ -52,9 +49,9 @@ pub(crate) fn check(
 }
 
 fn warn(catalog: &Catalog, streams: &mut Streams<'_>) {
-    let warnings = catalog.warnings();
-    streams.err(warnings.iter().take(MAX_WARNINGS));
-    if let Some(more) = warnings.len().checked_sub(MAX_WARNINGS).filter(|more| *more > 0) {
-        streams.err([format!("... and {more} more warnings; `atproto-sdk lint` shows all of them")]);
+    let (warnings, others) = catalog.first_warnings();
+    streams.err(warnings);
+    if others > 0 {
+        streams.err([format!("... and {others} more warnings; `atproto-sdk lint` shows all of them")]);
     }
 }

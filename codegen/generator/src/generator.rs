@@ -16,7 +16,6 @@ use crate::{
     bundle::sdk_documents,
     catalog::{Catalog, CatalogBuilder, External},
     config::{CONFIG_FILE, Config, ConfigError},
-    diagnostic::Diagnostic,
     emit::{Accessors, GeneratedFile, Home, generate, generate_file},
     output::Plan,
 };
@@ -227,18 +226,13 @@ impl Generator {
         let own = self.file.iter().chain([&lexicons]);
         let watched = own.chain(catalog.externals().iter().flat_map(|it| &it.read_from));
         let watched = watched.map(|path| format!("cargo::rerun-if-changed={}", path.display()));
-        let warnings = catalog.warnings();
-        let shown = warnings.iter().take(MAX_WARNINGS);
-        let shown = shown.map(|it: &Diagnostic| format!("cargo::warning={}", it.without_severity()));
-        let more = warnings.len().checked_sub(MAX_WARNINGS).filter(|more| *more > 0);
-        let more = more
-            .map(|more| format!("cargo::warning=... and {more} more; `atproto-sdk lint` shows all of them"));
+        let (warnings, others) = catalog.first_warnings();
+        let shown = warnings.iter().map(|it| format!("cargo::warning={}", it.without_severity()));
+        let more = (others > 0)
+            .then(|| format!("cargo::warning=... and {others} more; `atproto-sdk lint` shows all of them"));
         watched.chain(shown).chain(more).collect()
     }
 }
-
-/// How many warnings a build script shows.
-const MAX_WARNINGS: usize = 50;
 
 /// Generates the bindings that the `lexicons.toml` beside `Cargo.toml` describes, in a build script.
 ///

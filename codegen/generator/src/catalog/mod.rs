@@ -83,6 +83,13 @@ impl Catalog {
         &self.warnings
     }
 
+    /// As many warnings as are worth showing while generation goes on, and how many others there are.
+    pub fn first_warnings(&self) -> (&[Diagnostic], usize) {
+        const MAX: usize = 50;
+        let (first, others) = self.warnings.split_at(self.warnings.len().min(MAX));
+        (first, others.len())
+    }
+
     /// How many primary definitions of each kind there are.
     pub fn counts(&self) -> Counts {
         let mut counts = Counts { documents: self.documents.len(), ..Counts::default() };

@@ -29,6 +29,10 @@ pub(super) fn unknown(renames: &Renames, catalog: &Catalog) -> Vec<String> {
 
 /// The entries whose names cannot be chosen, each with the reason.
 pub(super) fn refused(renames: &Renames, catalog: &Catalog) -> Vec<String> {
+    // Choosing every name once more would be in vain.
+    if *renames == Renames::default() {
+        return Vec::new();
+    }
     let names = Names::choose(catalog, renames);
     let mut refused = Vec::new();
     let mut refuse = |key: &str, name: &str, reason: &str| {

@@ -62,23 +62,15 @@ fn all_reached(catalog: &Catalog, mut open: Vec<DefId>) -> HashSet<DefId> {
 }
 
 fn refs_of_body(body: Option<&Body>, here: &str, found: &mut Vec<DefId>) {
-    if let Some(schema) = body.and_then(|body| body.schema.as_ref()) {
-        refs_of(&schema.ty, here, found);
-    }
+    let refs =
+        body.and_then(|body| body.schema.as_ref()).into_iter().flat_map(|schema| schema.ty.references());
+    found.extend(refs.map(|reference| reference.resolve(here)));
 }
 
 fn refs_of_object(object: &Object, here: &str, found: &mut Vec<DefId>) {
-    for property in object.properties.values() {
-        refs_of(&property.ty, here, found);
-    }
+    found.extend(object.references().into_iter().map(|reference| reference.resolve(here)));
 }
 
 fn refs_of(ty: &Type, here: &str, found: &mut Vec<DefId>) {
-    match ty {
-        Type::Ref(reference) => found.push(reference.resolve(here)),
-        Type::Union(union) => found.extend(union.refs.iter().map(|reference| reference.resolve(here))),
-        Type::Array(array) => refs_of(&array.items.ty, here, found),
-        Type::Object(object) => refs_of_object(object, here, found),
-        _ => {}
-    }
+    found.extend(ty.references().into_iter().map(|reference| reference.resolve(here)));
 }

@@ -61,7 +61,7 @@ pub(super) fn check_integer(reader: &mut Reader<'_>, fields: &Fields<'_>, intege
     check_enum(reader, fields);
     check_order(reader, fields, "minimum", &mut integer.minimum, "maximum", integer.maximum);
     for (key, node) in given_values(reader, fields) {
-        let (errors, mark) = (reader.error_count(), reader.mark());
+        let mark = reader.mark();
         let crate::json::Kind::Number(text) = &node.value.kind else { continue };
         let Ok(value) = text.parse::<i64>() else { continue };
         if let Some(minimum) = integer.minimum.filter(|it| value < *it) {
@@ -73,19 +73,26 @@ pub(super) fn check_integer(reader: &mut Reader<'_>, fields: &Fields<'_>, intege
         if key != "enum" && !integer.allowed.is_empty() && !integer.allowed.contains(&value) {
             reader.wrong(&node, "one of the values in `enum`");
         }
-        drop_wrong(reader.error_count() > errors, key, &mut integer.default, &mut integer.constant);
-        if key == "enum" {
-            reader.keep_since(mark);
-        }
+        settle(reader, mark, key, &mut integer.default, &mut integer.constant);
     }
 }
 
-/// A default or constant that breaks the field's own rules is passed over.
-fn drop_wrong<T>(is_wrong: bool, key: &str, default: &mut Option<T>, constant: &mut Option<T>) {
+/// What becomes of a value that breaks the field's own rules, which the errors since `mark` are about: a default or constant
+/// is passed over, and a value of `enum` stays.
+fn settle<T>(
+    reader: &mut Reader<'_>,
+    mark: usize,
+    key: &str,
+    default: &mut Option<T>,
+    constant: &mut Option<T>,
+) {
+    if !reader.has_errors_since(mark) {
+        return;
+    }
     match key {
-        "default" if is_wrong => *default = None,
-        "const" if is_wrong => *constant = None,
-        _ => {}
+        "default" => *default = None,
+        "const" => *constant = None,
+        _ => reader.keep_since(mark),
     }
 }
 
@@ -97,7 +104,7 @@ pub(super) fn check_text(reader: &mut Reader<'_>, fields: &Fields<'_>, text: &mu
     // A grapheme takes at least one byte.
     check_order(reader, fields, "minGraphemes", &mut text.min_graphemes, "maxLength", text.max_length);
     for (key, node) in given_values(reader, fields) {
-        let (errors, mark) = (reader.error_count(), reader.mark());
+        let mark = reader.mark();
         let Some(value) = node.value.as_str() else { continue };
         check_lengths(reader, &node, value, text);
         if key != "enum" && !text.allowed.is_empty() && !text.allowed.iter().any(|it| it == value) {
@@ -107,10 +114,7 @@ pub(super) fn check_text(reader: &mut Reader<'_>, fields: &Fields<'_>, text: &mu
         if let Some(format) = text.format.filter(|format| !follows(value, *format)) {
             reader.wrong(&node, &format!("a value of the format `{}`", format.as_str()));
         }
-        drop_wrong(reader.error_count() > errors, key, &mut text.default, &mut text.constant);
-        if key == "enum" {
-            reader.keep_since(mark);
-        }
+        settle(reader, mark, key, &mut text.default, &mut text.constant);
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use indexmap::IndexMap;
 
-use crate::diagnostic::{Outcome, Problem, Report, closest};
+use crate::diagnostic::{Outcome, Problem, Report, Severity, closest};
 use crate::json::{Kind, Member, Position, Value};
 
 /// A value together with its JSON path.
@@ -132,6 +132,11 @@ impl<'r> Reader<'r> {
     /// How many findings there are.
     pub(super) fn mark(&self) -> usize {
         self.report.diagnostics.len()
+    }
+
+    /// Whether errors were found since `mark`.
+    pub(super) fn has_errors_since(&self, mark: usize) -> bool {
+        self.report.diagnostics.iter().skip(mark).any(|it| it.severity == Severity::Error)
     }
 
     /// Says of the errors since `mark` that what they are about is used as it stands.
