@@ -12,6 +12,7 @@ import path from 'node:path'
 import { oauthClientMetadataSchema } from '@atproto/oauth-types'
 import { API_ENDPOINT_PREFIX, CSRF_COOKIE_NAME, CSRF_HEADER_NAME } from '@atproto/oauth-provider-api'
 import { TestNetworkNoAppView, TestPds, mockNetworkUtilities } from '@atproto/dev-env'
+import { accountCommands } from './accounts.mjs'
 
 /** How far the servers' clocks are ahead. */
 let ahead = 0
@@ -172,7 +173,10 @@ async function authorize({ url, username, password, deny }) {
   return leave(await post('/consent', { did: signedIn.account.did ?? signedIn.account.sub }))
 }
 
+/** What is closed at the end. */
+const endings = []
 const commands = {
+  ...accountCommands(network, { folder, watch, onEnd: (ending) => endings.push(ending) }),
   async account({ handle, password }) {
     const name = handle.split('.')[0]
     const account = await network.getSeedClient().createAccount(name, { email: `${name}@mail.test`, handle, password })
@@ -257,6 +261,7 @@ async function end() {
     process.exit(0)
   }, 3000).unref()
   control.close()
+  await Promise.allSettled(endings.map(async (close) => close()))
   await network.close().catch(() => {})
   fs.rmSync(folder, { recursive: true, force: true })
   process.exit(0)

@@ -52,27 +52,44 @@ pub fn install_folder() -> PathBuf {
     target.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target")).join("network")
 }
 
+/// The modules of the network's program. The first one is run.
+const MODULES: [(&str, &str); 2] = [
+    ("network.mjs", include_str!("../network.mjs")),
+    ("accounts.mjs", include_str!("../accounts.mjs")),
+];
+
 /// Puts the network's program beside its packages, because that is where Node looks for them, and gives its path.
 ///
-/// The name tells the content: another program that starts the network at the same time, maybe of another version, finds
-/// a whole file.
+/// The folder's name tells the content: another program that starts the network at the same time, maybe of another
+/// version, finds whole files.
 pub(crate) fn program() -> Result<PathBuf, InstallError> {
-    const PROGRAM: &str = include_str!("../network.mjs");
     static WRITTEN: AtomicU32 = AtomicU32::new(0);
     // FNV-1a: the same in every Rust version.
-    let hash = PROGRAM.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+    let bytes = MODULES.iter().flat_map(|(_, text)| text.bytes());
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     });
     let folder = install_folder();
-    let path = folder.join(format!("network-{hash:016x}.mjs"));
-    if !path.is_file() {
+    let program = folder.join(format!("program-{hash:016x}"));
+    if !program.is_dir() {
         let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
-        let unfinished = folder.join(format!("network-{}-{number}.tmp", std::process::id()));
-        fs::write(&unfinished, PROGRAM)
-            .and_then(|()| fs::rename(&unfinished, &path))
-            .map_err(|source| InstallError::File { path: path.clone(), source })?;
+        let unfinished = folder.join(format!("unfinished-{}-{number}", std::process::id()));
+        let write = || {
+            fs::create_dir_all(&unfinished)?;
+            for (name, text) in MODULES {
+                fs::write(unfinished.join(name), text)?;
+            }
+            fs::rename(&unfinished, &program)
+        };
+        if let Err(source) = write() {
+            // Another program may have been faster.
+            let _ = fs::remove_dir_all(&unfinished);
+            if !program.is_dir() {
+                return Err(InstallError::File { path: program, source });
+            }
+        }
     }
-    Ok(path)
+    Ok(program.join(MODULES[0].0))
 }
 
 /// Installs what is not installed yet and gives the Node to run the network with. `progress` is told what takes long.
