@@ -195,6 +195,15 @@ impl Network {
     /// A new account with a handle that begins like `name` and is not taken. The PDS refuses names that it reserves, such
     /// as `password`.
     pub async fn account(&self, name: &str) -> Result<Account, NetworkError> {
+        self.create_account("account", name).await
+    }
+
+    /// A new account whose DID is of the method `web`. Its document is on a server of its own.
+    pub async fn web_account(&self, name: &str) -> Result<Account, NetworkError> {
+        self.create_account("webAccount", name).await
+    }
+
+    async fn create_account(&self, command: &str, name: &str) -> Result<Account, NetworkError> {
         #[derive(Deserialize)]
         struct Made {
             did: String,
@@ -202,8 +211,53 @@ impl Network {
         let number = self.next_account.fetch_add(1, Ordering::Relaxed);
         let handle = if number == 0 { format!("{name}.test") } else { format!("{name}{number}.test") };
         let password = format!("password-of-{name}");
-        let made: Made = self.command("account", json!({ "handle": handle, "password": password })).await?;
+        let made: Made = self.command(command, json!({ "handle": handle, "password": password })).await?;
         Ok(Account { did: made.did, handle, password })
+    }
+
+    /// Moves an account with its repository to a second PDS, and deactivates it here. Gives the second PDS.
+    pub async fn move_account(&self, account: &Account) -> Result<String, NetworkError> {
+        #[derive(Deserialize)]
+        struct Moved {
+            pds: String,
+        }
+        Ok(self.of_account::<Moved>("move", account, json!({ "handle": account.handle })).await?.pds)
+    }
+
+    /// The owner deactivates the account.
+    pub async fn deactivate(&self, account: &Account) -> Result<(), NetworkError> {
+        self.of_account::<Value>("deactivate", account, json!({})).await.map(drop)
+    }
+
+    /// The owner activates the account again.
+    pub async fn activate(&self, account: &Account) -> Result<(), NetworkError> {
+        self.of_account::<Value>("activate", account, json!({})).await.map(drop)
+    }
+
+    /// The administrator takes the account down, or undoes it.
+    pub async fn take_down(&self, account: &Account, applied: bool) -> Result<(), NetworkError> {
+        self.of_account::<Value>("takedown", account, json!({ "applied": applied })).await.map(drop)
+    }
+
+    /// The administrator deletes the account.
+    pub async fn delete_account(&self, account: &Account) -> Result<(), NetworkError> {
+        self.of_account::<Value>("deleteAccount", account, json!({})).await.map(drop)
+    }
+
+    /// The owner changes the handle.
+    pub async fn change_handle(&self, account: &Account, handle: &str) -> Result<(), NetworkError> {
+        self.of_account::<Value>("changeHandle", account, json!({ "handle": handle })).await.map(drop)
+    }
+
+    async fn of_account<T: DeserializeOwned>(
+        &self,
+        command: &str,
+        account: &Account,
+        mut body: Value,
+    ) -> Result<T, NetworkError> {
+        body["did"] = account.did.clone().into();
+        body["password"] = account.password.clone().into();
+        self.command(command, body).await
     }
 
     /// How long access tokens live from now on.
