@@ -3,7 +3,9 @@
 mod body;
 #[cfg(feature = "client")]
 mod call;
+pub(crate) mod challenge;
 mod error;
+mod error_kind;
 #[cfg(feature = "client")]
 pub(crate) mod exchange;
 pub(crate) mod http_date;
@@ -28,7 +30,8 @@ mod untyped;
 pub use body::{Body, ByteStream, Empty, Json, MAX_BUFFERED_BODY, Raw, RequestBody};
 #[cfg(feature = "client")]
 pub use call::Call;
-pub use error::{DecodeError, Error, ErrorKind, ErrorResponse, InvalidRequest, RateLimit, ReadError};
+pub use error::{DecodeError, Error, ErrorResponse, InvalidRequest, RateLimit, ReadError};
+pub use error_kind::{AccountProblem, ErrorKind};
 pub use method::{Kind, LexiconError, Method, NoError, Paginated, Params, Procedure, Query};
 #[cfg(feature = "client")]
 pub use options::Labeler;

@@ -4,7 +4,7 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use http::{HeaderMap, StatusCode};
 
-use super::{ByteStream, Request};
+use super::{AccountProblem, ByteStream, ErrorResponse, Request};
 use crate::types::Did;
 
 /// A boxed future.
@@ -220,15 +220,32 @@ pub enum TransportError {
         /// The cause.
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
-    /// The call was not sent, because it requires a scope that was not granted. The user must sign in again with this scope.
+    /// The account cannot be used, so its session cannot be refreshed at the moment. The session has not ended, and signing in
+    /// again does not help.
+    #[error("the session of {did} cannot be used: {problem}{}", detail.as_deref().map(|d| format!(" ({d})")).unwrap_or_default())]
+    AccountUnavailable {
+        /// The account.
+        did: Did,
+        /// What is wrong with the account.
+        problem: AccountProblem,
+        /// The message of the server.
+        detail: Option<String>,
+    },
+    /// The call requires a scope that was not granted: it was not sent, or the server rejected it. The session has not ended.
+    /// The user must sign in with this scope.
     #[error(
-        "{nsid} requires the scope `{scope}`, which was not granted; the user must sign in again with this scope"
+        "{nsid} requires the scope `{scope}`, which was not granted; the user must sign in again with this scope{}",
+        item.as_deref().map(|item| format!(", in `scopes!`: `{item}`")).unwrap_or_default()
     )]
     MissingScope {
         /// The NSID of the method.
         nsid: Arc<str>,
         /// The missing scope, or one of several.
         scope: String,
+        /// The item with generated types that grants the scope in [`scopes!`](crate::scopes!), if there is one.
+        item: Option<String>,
+        /// The response of the server. `None` if the call was not sent.
+        response: Option<Box<ErrorResponse>>,
     },
     /// The request is invalid and was not sent.
     #[error("the request cannot be sent: {problem}")]

@@ -3,7 +3,6 @@
 //! This layer handles tokens and keys, but neither sessions nor stores.
 
 mod authorization_server;
-mod challenge;
 mod dpop;
 mod error;
 mod nonces;

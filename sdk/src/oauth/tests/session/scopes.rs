@@ -197,11 +197,12 @@ async fn a_forbidden_call_names_the_scope_and_is_not_repeated() {
     let error: Error<delete_record::Error> =
         world.client.records::<Note>().delete(&key, Expected::Any).await.unwrap_err();
     assert_eq!(error.missing_scope(), Some("repo:com.example.note?action=delete"));
-    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert_eq!(error.kind(), ErrorKind::MissingScope);
     assert_eq!(
         error.to_string(),
         "com.atproto.repo.deleteRecord requires the scope `repo:com.example.note?action=delete`, \
-         which was not granted; the user must sign in again with this scope"
+         which was not granted; the user must sign in again with this scope, \
+         in `scopes!`: `delete::<com::example::note::Note>()`"
     );
     assert_eq!(world.stub.with(|s| s.requests), 0);
     // The response of the stub does not conform to the lexicon, but the call was sent.
