@@ -72,7 +72,7 @@ pub(crate) const WEB_SIGN_OUT: Duration = seconds(5);
 // Refreshing.
 
 /// For a request to an authorization server, including the body.
-pub(crate) const AUTHORIZATION_SERVER: Duration = seconds(30);
+pub(crate) const AUTHORIZATION_SERVER: Duration = seconds(20);
 /// For the call that checks whether an access token is accepted.
 pub(crate) const PROBE: Duration = seconds(15);
 /// The maximum number of attempts of a refresh with an unknown outcome.
@@ -110,9 +110,13 @@ pub(crate) const STORE_LOCK_SLICE: Duration = seconds(1);
 /// How long a process holds the lock of a session whose new tokens it could not store.
 pub(crate) const UNSAVED_LOCK: Duration = seconds(120);
 /// When a lock on a database server expires whose holder has died.
-pub(crate) const LEASE: Duration = seconds(30);
+pub(crate) const LEASE: Duration = seconds(45);
+/// How much earlier its holder no longer relies on it.
+pub(crate) const LEASE_MARGIN: Duration = seconds(1);
 /// How often the holder of such a lock renews it.
 pub(crate) const LEASE_RENEWAL: Duration = seconds(8);
+/// The wait before the next attempt, if renewing it failed.
+pub(crate) const LEASE_RENEWAL_AGAIN: Duration = seconds(1);
 /// The wait between two attempts to acquire such a lock, without jitter of up to a half.
 pub(crate) const LEASE_TRY: Duration = millis(20);
 /// The wait between two attempts to release such a lock.
@@ -195,8 +199,16 @@ mod tests {
     #[test]
     fn a_lease_survives_a_renewal_that_fails() {
         let operation = POSTGRES_OPERATION.max(REDIS_ANSWER);
-        assert!(LEASE_RENEWAL * 2 + operation < LEASE);
+        assert!(LEASE_RENEWAL + operation + LEASE_RENEWAL_AGAIN + operation < LEASE - LEASE_MARGIN);
         assert!(LEASE < STORE_LOCK);
+    }
+
+    #[test]
+    fn a_lease_that_is_renewed_outlasts_an_exchange_at_any_time() {
+        // Just before the answer to the next renewal, the lease is as old as it gets.
+        assert!(AUTHORIZATION_SERVER + LEASE_RENEWAL + STORE_OPERATION < LEASE - LEASE_MARGIN);
+        // The clocks of two machines differ by much less than a percent in speed.
+        assert!(LEASE / 100 < LEASE_MARGIN);
     }
 
     #[test]

@@ -86,6 +86,6 @@ impl SessionSlot {
     }
 
     pub(super) async fn delete(&self) -> Result<(), StoreError> {
-        self.store.delete(&self.key).await.map(drop)
+        self.store.delete(&self.key, Expected::Any).await.map(drop)
     }
 }

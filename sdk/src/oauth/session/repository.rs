@@ -124,7 +124,8 @@ impl SessionRepository {
 
     /// Removes a session.
     pub(crate) async fn delete(&self, id: &SessionId) -> Result<Removed, SessionStoreError> {
-        let removed = limited(limits::STORE_OPERATION, self.store.delete(&id.store_key())).await;
+        let removed =
+            limited(limits::STORE_OPERATION, self.store.delete(&id.store_key(), Expected::Any)).await;
         // Counted afterwards, and even after a failure, because the entry may have been removed.
         self.removals.fetch_add(1, Ordering::SeqCst);
         match removed {

@@ -57,8 +57,12 @@ impl Store for Flaky {
         }
         self.inner.put(key, value, expires_at, expected)
     }
-    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        self.inner.delete(key)
+    fn delete<'a>(
+        &'a self,
+        key: &'a str,
+        expected: Expected<Version>,
+    ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+        self.inner.delete(key, expected)
     }
     fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
         self.inner.list(prefix)
@@ -420,7 +424,7 @@ async fn signing_out_during_a_refresh_is_not_undone_by_it() {
     let out = async {
         world.stub.has_refreshed().await;
         // Like a process that ignores the lock.
-        world.store.delete(&world.client.session_id().store_key()).await.unwrap();
+        world.store.delete(&world.client.session_id().store_key(), Expected::Any).await.unwrap();
     };
     let (outcome, ()) = futures_util::future::join(call, out).await;
     assert_eq!(reason(outcome.unwrap_err()), ReauthenticateReason::NotFound);
