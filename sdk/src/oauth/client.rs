@@ -4,17 +4,26 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     session::{
-        AppContext, CachedSession, SessionError, SessionHandle, SessionId, SessionInfo, SessionStoreError,
-        SignOut, SignOutError, sign_out,
+        AppContext, CachedSession, SessionHandle, SessionId, SessionInfo, SignOut, SignOutError, sign_out,
     },
     wire::{NonceCache, is_invalid_token},
 };
 use crate::{
     limits,
-    scopes::{Needed, Scopes},
+    scopes::{Needed, Scopes, granting_item},
+    session::{SessionError, SessionStoreError},
     types::Did,
-    xrpc::{BoxFuture, Kind, Request, RequestBody, Transport, TransportError, TransportResponse},
+    xrpc::{
+        BoxFuture, ErrorKind, ErrorResponse, Kind, Request, RequestBody, Transport, TransportError,
+        TransportResponse,
+    },
 };
+
+/// How many bytes of an error response are read to find its name.
+const MAX_ERROR_BODY: usize = 64 << 10;
+
+/// How often a rejected token is replaced in one call: by a refresh, and by what others have stored in the meantime.
+const MAX_REPLACED: u32 = 3;
 
 /// Why [`OAuth::client`](super::OAuth::client) did not return a client.
 ///
@@ -82,7 +91,7 @@ impl fmt::Debug for OAuthClient {
 impl OAuthClient {
     /// A client for a session. If the session does not exist, the first call fails.
     pub(crate) fn new(context: &Arc<AppContext>, id: &SessionId) -> Self {
-        let session = SessionHandle::new(Arc::clone(context), id);
+        let session = SessionHandle::of(Arc::clone(context), id);
         Self { session, validates_input: true, checks_scopes: true }
     }
 
@@ -133,7 +142,7 @@ impl OAuthClient {
     ///
     /// Returns an error if the session cannot be read or has ended.
     pub async fn allows(&self, needed: impl Needed) -> Result<bool, SessionError> {
-        Ok(self.session.current().await?.scopes.allows(needed))
+        Ok(self.session.current().await?.prepared.scopes.allows(needed))
     }
 
     /// Returns the granted scopes.
@@ -150,7 +159,7 @@ impl OAuthClient {
     ///
     /// Returns an error if the session cannot be read or has ended.
     pub async fn scopes(&self) -> Result<Scopes, SessionError> {
-        Ok(self.session.current().await?.scopes.clone())
+        Ok(self.session.current().await?.prepared.scopes.clone())
     }
 
     /// Returns the DID of the account.
@@ -218,21 +227,58 @@ impl OAuthClient {
     }
 
     /// Sends a request, and once more with a new token if the server rejects the current one.
-    async fn call(&self, request: Request) -> Result<TransportResponse, TransportError> {
+    async fn call(&self, mut request: Request) -> Result<TransportResponse, TransportError> {
         let failed = |error: SessionError| error.into_transport(self.did());
         let mut cached = self.session.ready().await.map_err(failed)?;
         if self.checks_scopes {
-            cached.scopes.check(&request)?;
+            cached.prepared.scopes.check(&request)?;
         }
-        let again = request.try_clone();
-        if again.is_none() {
+        if matches!(request.body(), RequestBody::Stream(_)) {
             cached = self.session.warm_up(cached).await?;
         }
-        let response = self.session.send_signed(&cached, request).await?;
-        let Some(again) = again.filter(|_| is_invalid_token(&response)) else { return Ok(response) };
-        drop(response);
-        let cached = self.session.replace(&cached).await.map_err(failed)?;
-        self.session.send_signed(&cached, again).await
+        let mut replaced = 0;
+        loop {
+            let (nsid, again) = (Arc::clone(request.shared_nsid()), request.try_clone());
+            let response = self.session.send_signed(&cached, request).await?;
+            if response.status.is_success() || !is_invalid_token(&response) {
+                if replaced > 0 {
+                    self.session.note_accepts_fresh();
+                }
+                return explain_scope(nsid, again.as_ref(), response).await;
+            }
+            let Some(next) = again.filter(|_| replaced < MAX_REPLACED) else { return Ok(response) };
+            drop(response);
+            cached = match replaced {
+                0 => self.session.replace(&cached).await,
+                _ => self.session.replace_fresh(&cached).await,
+            }
+            .map_err(failed)?;
+            (request, replaced) = (next, replaced + 1);
+        }
+    }
+}
+
+/// Turns a response that says that a scope is missing into an error that names the scope (O46): the one that the server names,
+/// or what the request is known to require.
+async fn explain_scope(
+    nsid: Arc<str>,
+    request: Option<&Request>,
+    response: TransportResponse,
+) -> Result<TransportResponse, TransportError> {
+    if !matches!(response.status.as_u16(), 401 | 403) {
+        return Ok(response);
+    }
+    let (body, response) = response.buffered(MAX_ERROR_BODY).await;
+    let told = ErrorResponse::new(Arc::clone(&nsid), response.status, &response.headers, &body);
+    if told.kind() != ErrorKind::MissingScope {
+        return Ok(response);
+    }
+    match told.missing_scope.clone().or_else(|| request.and_then(Scopes::required_by)) {
+        Some(scope) => {
+            let item = granting_item(&scope);
+            Err(TransportError::MissingScope { nsid, scope, item, response: Some(Box::new(told)) })
+        }
+        None => Ok(response),
     }
 }
 

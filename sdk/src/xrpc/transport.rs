@@ -27,6 +27,17 @@ impl TransportResponse {
     pub fn new(status: StatusCode, headers: HeaderMap, body: ByteStream) -> Self {
         Self { status, headers, body }
     }
+
+    /// Reads the body, and returns it with the response, whose body can be read again. A body that is longer than `limit` or
+    /// incomplete is replaced by an empty one: this is for error responses.
+    #[cfg(feature = "client")]
+    pub(crate) async fn buffered(self, limit: usize) -> (bytes::Bytes, Self) {
+        let Self { status, headers, body } = self;
+        let bytes = body.bytes(limit).await.unwrap_or_default();
+        let once = bytes.clone();
+        let body = ByteStream::new(futures_util::stream::once(async move { Ok(once) }));
+        (bytes, Self { status, headers, body })
+    }
 }
 
 /// Sends requests to a service, with its origin and authorization. All clients implement this trait.

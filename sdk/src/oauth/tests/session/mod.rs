@@ -21,9 +21,10 @@ use crate::{
     oauth::{
         MissingNoncePolicy, OAuthClient, SessionError, SessionId,
         app::Client,
-        session::{AppContext, Events, Removed, SessionRecord, SessionServers},
+        session::{AppContext, Events, SessionRecord, SessionServers},
         wire::{DpopKey, TokenResponse},
     },
+    session::{Pace, Removed},
     store::{Entry, Expected, MemoryStore, Store, StoreError, StoreLock, Version},
     types::Did,
     xrpc::{
@@ -111,7 +112,7 @@ impl World {
         let mut session = SessionRecord::new(id.clone(), servers, &DpopKey::generate().unwrap(), &tokens);
         session.expires_at = unix_now() + expires_in;
         session.refreshed_at = session.expires_at - 300;
-        shared.sessions.put(&session, Expected::Absent).await.unwrap();
+        shared.sessions.put(&session.id, &session, Expected::Absent).await.unwrap();
         let client = OAuthClient::new(&shared, &id);
         Self { stub, store, shared, client, puts_left }
     }
@@ -207,7 +208,7 @@ async fn a_refused_token_is_replaced_and_the_repeat_carries_the_new_one() {
     // The server revokes an access token before it expires. The stub compares the header with `ath`.
     let mut session = world.stored().await.unwrap();
     session.access_token = "revoked".into();
-    world.shared.sessions.put(&session, Expected::Any).await.unwrap();
+    world.shared.sessions.put(&session.id, &session, Expected::Any).await.unwrap();
     tokio::time::sleep(Duration::from_millis(1100)).await;
     let body = RequestBody::Bytes(Bytes::from_static(b"12345"));
     let response = world.client.send(request(Kind::Procedure, body)).await.unwrap();
@@ -283,7 +284,7 @@ async fn the_loser_of_two_refreshes_takes_the_winners_tokens() {
         (session.access_token, session.refresh_token) = ("a7".into(), Some("r7".into()));
         session.expires_at = unix_now() + 300;
         session.refreshed_at = unix_now();
-        sessions.sessions.put(&session, Expected::Any).await.unwrap();
+        sessions.sessions.put(&session.id, &session, Expected::Any).await.unwrap();
     });
     ok(&world.client).await;
     winner.await.unwrap();
@@ -329,7 +330,7 @@ async fn o28_invalid_grant_with_newer_tokens_in_the_store_uses_them() {
         (session.access_token, session.refresh_token) = ("a3".into(), Some("r3".into()));
         session.expires_at = unix_now() + 300;
         session.refreshed_at = unix_now();
-        writer.sessions.put(&session, Expected::Any).await.unwrap();
+        writer.sessions.put(&session.id, &session, Expected::Any).await.unwrap();
     });
     ok(&world.client).await;
     other.await.unwrap();
@@ -391,7 +392,7 @@ async fn a_network_error_is_not_the_end_of_the_session() {
         let world = World::new(expires_in).await;
         let mut session = world.stored().await.unwrap();
         session.token_endpoint = "http://127.0.0.1:1/token".into();
-        world.shared.sessions.put(&session, Expected::Any).await.unwrap();
+        world.shared.sessions.put(&session.id, &session, Expected::Any).await.unwrap();
         let outcome = get(&world.client).await;
         if expires_in > 0 {
             assert_eq!(outcome.unwrap().status, 200, "the token is good for ten seconds more");

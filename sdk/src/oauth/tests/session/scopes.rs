@@ -19,7 +19,7 @@ async fn world(scope: &str) -> World {
     let world = World::new(250).await;
     let mut session = world.stored().await.unwrap();
     session.scope = scope.into();
-    world.shared.sessions.put(&session, Expected::Any).await.unwrap();
+    world.shared.sessions.put(&session.id, &session, Expected::Any).await.unwrap();
     world
 }
 
