@@ -134,7 +134,7 @@
 //   repo                                      records with proof
 //   xrpc                                      calls over a transport
 //   types                                     data types and their codec, no I/O
-//   clock, random, limits, signing_key, verifying_key, http_client
+//   clock, random, limits, server_text, signing_key, verifying_key, http_client
 #[cfg(feature = "client")]
 mod accessor;
 #[rustfmt::skip]
@@ -162,6 +162,7 @@ pub mod records;
 pub mod repo;
 #[cfg(feature = "client")]
 pub mod scopes;
+mod server_text;
 #[cfg(feature = "client")]
 mod session;
 #[cfg(feature = "client")]
@@ -177,7 +178,7 @@ pub mod xrpc;
 
 #[cfg(feature = "client")]
 pub use clients::{
-    AdminClient, AdminClientBuilder, PasswordClient, PasswordClientBuilder, PasswordError, PublicClient,
+    AccountStatus, AdminClient, AdminClientBuilder, PasswordAccount, PasswordClient, PasswordClientBuilder, PasswordError, PublicClient,
     PublicClientBuilder,
 };
 #[cfg(feature = "client")]

@@ -113,7 +113,10 @@ impl<C: SessionContext> ActiveSession<C> {
         let known = self.cached();
         let cached = match known {
             Some(cached) if cached.version == entry.version => cached,
-            _ => Arc::new(CachedSession::new(&self.id, decode(&self.id, &entry)?, entry.version)?),
+            _ => {
+                let session = decode(&self.id, &entry)?;
+                Arc::new(CachedSession::new(context, &self.id, session, entry.version)?)
+            },
         };
         self.with_state(|state| state.take_read(&cached, read_at, removals));
         Ok(cached)

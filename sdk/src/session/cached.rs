@@ -16,8 +16,13 @@ pub(crate) struct CachedSession<C: SessionContext> {
 }
 
 impl<C: SessionContext> CachedSession<C> {
-    pub(crate) fn new(key: &C::Key, record: C::Session, version: Version) -> Result<Self, SessionStoreError> {
-        let prepared = C::prepare(key, &record)?;
+    pub(crate) fn new(
+        context: &C,
+        key: &C::Key,
+        record: C::Session,
+        version: Version,
+    ) -> Result<Self, SessionStoreError> {
+        let prepared = context.prepare(key, &record)?;
         let refresh_at =
             record.expires_at().map(|end| end.saturating_sub(margin(end.saturating_sub(record.refreshed_at()))));
         Ok(Self { record, version, prepared, refresh_at })

@@ -80,7 +80,7 @@ pub(crate) trait SessionContext: Send + Sync + Sized + 'static {
     /// The span of a refresh, with the fields `issuer`, `attempts`, `outcome` and `duration_ms`.
     fn refresh_span(key: &Self::Key) -> Span;
 
-    fn prepare(key: &Self::Key, session: &Self::Session) -> Result<Self::Prepared, SessionStoreError>;
+    fn prepare(&self, key: &Self::Key, session: &Self::Session) -> Result<Self::Prepared, SessionStoreError>;
 
     /// The origin of the server that calls are sent to.
     fn host(prepared: &Self::Prepared) -> &str;

@@ -237,7 +237,7 @@ impl<C: SessionContext> Refresher<'_, C> {
         let (sessions, id) = (self.context.sessions(), &self.active.id);
         let removals = sessions.removals();
         let version = sessions.put(id, &session, Expected::Version(current.version)).await?;
-        let cached = Arc::new(CachedSession::new(id, session, version)?);
+        let cached = Arc::new(CachedSession::new(self.context, id, session, version)?);
         self.active.with_state(|state| state.take_written(&cached, removals));
         Ok(cached)
     }
@@ -486,7 +486,7 @@ impl<C: SessionContext> Refresher<'_, C> {
                 // An earlier write succeeded although it returned an error, or another process has refreshed.
                 (version, stored)
             };
-            let cached = Arc::new(CachedSession::new(id, session, version)?);
+            let cached = Arc::new(CachedSession::new(self.context, id, session, version)?);
             self.active.with_state(|state| {
                 state.note_stored();
                 state.take_written(&cached, removals);

@@ -17,7 +17,7 @@ use crate::{
     },
     session::{self, ActiveSession, ActiveSessions, CachedSession, Pace, ProcessId, Removed, SessionRepository},
     store::Store,
-    xrpc::{TransportError, TransportResponse},
+    xrpc::{CallSettings, TransportError, TransportResponse},
 };
 
 /// The HTTP client, the stored sessions and the active sessions of an app.
@@ -28,6 +28,8 @@ pub(crate) struct AppContext {
     pub(crate) events: Events,
     pub(crate) missing_nonce: MissingNoncePolicy,
     pub(crate) nonces: SessionNonces,
+    /// How clients make calls.
+    pub(crate) call_settings: CallSettings,
     pub(super) process: ProcessId,
     pub(super) pace: Pace,
     active: ActiveSessions<Self>,
@@ -42,8 +44,9 @@ impl AppContext {
         client: Client,
         events: Events,
         missing_nonce: MissingNoncePolicy,
+        call_settings: CallSettings,
     ) -> Result<Arc<Self>, reqwest::Error> {
-        Self::paced(http, store, client, events, missing_nonce, Pace::default())
+        Self::paced(http, store, client, events, missing_nonce, call_settings, Pace::default())
     }
 
     /// The same, at another pace.
@@ -53,6 +56,7 @@ impl AppContext {
         client: Client,
         events: Events,
         missing_nonce: MissingNoncePolicy,
+        call_settings: CallSettings,
         pace: Pace,
     ) -> Result<Arc<Self>, reqwest::Error> {
         let http =
@@ -64,6 +68,7 @@ impl AppContext {
             events,
             missing_nonce,
             nonces: SessionNonces::default(),
+            call_settings: call_settings.with_default_timeout(limits::SESSION_CALL),
             process: ProcessId::generate(),
             pace,
             active: ActiveSessions::default(),

@@ -61,7 +61,7 @@ impl SessionContext for AppContext {
         )
     }
 
-    fn prepare(id: &SessionId, record: &SessionRecord) -> Result<Signing, SessionStoreError> {
+    fn prepare(&self, id: &SessionId, record: &SessionRecord) -> Result<Signing, SessionStoreError> {
         Signing::new(id, record)
     }
 

@@ -17,7 +17,13 @@ use super::{
     guarded_body::{GuardedBody, Refused},
     proof_signer::ProofSigner,
 };
-use crate::{limits, oauth::app::ClientProof, store::LockWatch, xrpc::ErrorResponse};
+use crate::{
+    limits,
+    oauth::app::ClientProof,
+    server_text::{MESSAGE, SHORT, excerpt},
+    store::LockWatch,
+    xrpc::ErrorResponse,
+};
 
 /// The maximum size of a response. Usually they have a few kilobytes.
 const MAX_BODY: usize = 256 * 1024;
@@ -125,7 +131,7 @@ impl ServerEndpoint<'_> {
         form: &[(&str, &str)],
         lock: Option<LockWatch>,
     ) -> Result<(ServerResponse, Option<ServerError>), ServerError> {
-        let parsed = url::Url::parse(url).map_err(|_| ServerError::Endpoint { url: url.to_owned() })?;
+        let parsed = url::Url::parse(url).map_err(|_| ServerError::Endpoint { url: excerpt(url, SHORT) })?;
         let origin = parsed.origin().ascii_serialization();
         let mut signer = ProofSigner::new(self.key, self.nonces, &origin);
         // One limit for all attempts.
@@ -244,8 +250,8 @@ fn failure(origin: &str, answer: &Answer) -> ServerError {
     match serde_json::from_slice::<ErrorBody>(&answer.body) {
         Ok(body) => ServerError::OAuth {
             status,
-            error: cut(body.error),
-            description: body.error_description.map(cut),
+            error: excerpt(&body.error, SHORT),
+            description: body.error_description.map(|text| excerpt(&text, MESSAGE)),
             retry_after,
         },
         Err(_) => ServerError::BadResponse {
@@ -259,9 +265,4 @@ fn failure(origin: &str, answer: &Answer) -> ServerError {
             retry_after,
         },
     }
-}
-
-/// Truncates a message of a server.
-fn cut(text: String) -> String {
-    if text.len() <= 500 { text } else { text.chars().take(500).collect() }
 }
