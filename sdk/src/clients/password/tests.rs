@@ -331,6 +331,22 @@ async fn x11_a_session_of_an_earlier_version_goes_on() {
     assert_eq!(world.count(CREATE), 1);
 }
 
+#[tokio::test]
+async fn a_session_of_another_account_in_the_same_place_is_not_used() {
+    let world = World::new().await;
+    world.works();
+    world.call().await.unwrap();
+    // The name was given to another account, whose owner has signed in.
+    let key = world.store.list("password/").await.unwrap().remove(0);
+    let row = r#"{"v":1,"did":"did:web:b.example","handle":null,"accessJwt":"b","refreshJwt":"r-b"}"#;
+    world.store.put(&key, row.as_bytes(), None, crate::types::Expected::Any).await.unwrap();
+    tokio::time::sleep(limits::SESSION_RECHECK + Duration::from_millis(100)).await;
+    let calls = world.count(GET);
+    let error = world.call().await.unwrap_err();
+    assert!(matches!(cause(&error), SessionError::Store(_)), "{error:?}");
+    assert_eq!(world.count(GET), calls);
+}
+
 #[test]
 fn x13_the_pauses_between_sign_ins_grow_from_a_minute_to_an_hour() {
     let pace = Pace::default();
