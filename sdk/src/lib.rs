@@ -131,7 +131,7 @@
 //   repo                                      records with proof
 //   xrpc                                      calls over a transport
 //   types                                     data types and their codec, no I/O
-//   clock, random, limits, signing_key, verifying_key, http_client
+//   clock, random, limits, signing_key, verifying_key, http_client, name_lookup
 #[cfg(feature = "client")]
 mod accessor;
 #[rustfmt::skip]
@@ -149,6 +149,8 @@ pub mod identity;
 pub mod lexicon;
 #[cfg(feature = "client")]
 mod limits;
+#[cfg(feature = "client")]
+mod name_lookup;
 #[cfg(feature = "client")]
 pub mod oauth;
 #[cfg(feature = "client")]

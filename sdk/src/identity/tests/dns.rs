@@ -13,6 +13,8 @@ use tokio::{
 
 use super::super::dns::{Dns, DnsError};
 
+use std::time::Duration;
+
 const NAME: &str = "_atproto.alice.example.com";
 
 /// The answer to a question, changed.
@@ -110,4 +112,27 @@ async fn o2_a_server_that_fails_is_told_apart_from_a_name_that_does_not_exist() 
     assert!(ask(missing).await.unwrap().is_empty());
     let nobody = UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     assert!(matches!(ask(nobody).await, Err(DnsError::Io { .. })));
+}
+
+#[tokio::test]
+async fn o9_names_of_strangers_take_a_bounded_number_of_sockets() {
+    let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let dns = Dns::new(Some(silent.local_addr().unwrap())).unwrap();
+    let waiting: Vec<_> = (0..500)
+        .map(|n| {
+            let (dns, name) = (dns.clone(), format!("_atproto.{n}.example.com"));
+            tokio::spawn(async move { tokio::time::timeout(Duration::from_secs(1), dns.txt(&name)).await })
+        })
+        .collect();
+    let mut ports = std::collections::HashSet::new();
+    let mut buffer = [0; 512];
+    while let Ok(Ok((_, from))) =
+        tokio::time::timeout(Duration::from_millis(400), silent.recv_from(&mut buffer)).await
+    {
+        ports.insert(from.port());
+    }
+    assert_eq!(ports.len(), 64);
+    for query in waiting {
+        assert!(query.await.unwrap().is_err(), "nobody has answered");
+    }
 }

@@ -32,4 +32,6 @@ pub(crate) use record::{SessionRecord, SessionServers};
 #[cfg(test)]
 pub(crate) use repository::Removed;
 pub use sign_out::{SignOut, SignOutError};
+#[cfg(feature = "axum")]
+pub(crate) use sign_out::{SignOutInProgress, begin_sign_out};
 pub(crate) use sign_out::{sign_out, sign_out_all};

@@ -107,3 +107,24 @@ async fn o32_the_token_goes_with_the_scheme_dpop_and_a_proof() {
     assert_eq!(sent["authorization"], "DPoP access-1");
     assert_eq!(sent["dpop"].split('.').count(), 3);
 }
+
+#[tokio::test]
+async fn o9_a_stored_session_sends_nothing_in_plain_text() {
+    let net = Net::start().await;
+    let id = net.sign_in(DID).await.unwrap().client.session_id().clone();
+    let before = net.stub.all().len();
+    // The same store without the switch for development, as if somebody had written the session.
+    let store = Arc::clone(&net.store) as Arc<dyn Store>;
+    let oauth = OAuth::builder(ClientMetadata::loopback().scope("atproto transition:generic"))
+        .shared_store(store)
+        .build()
+        .unwrap();
+    let client = oauth.client_for(&id).await.unwrap();
+    let error = error_text(&client.com_atproto_server().get_session().await.unwrap_err());
+    assert!(error.contains("is not https") && error.contains("sign in again"), "{error}");
+    let error = error_text(&client.refresh().await.unwrap_err());
+    assert!(error.contains("is not the https URL"), "{error}");
+    let SignOut::NotConfirmed { problem } = client.sign_out().await.unwrap() else { panic!("it was sent") };
+    assert!(problem.contains("is not the https URL"), "{problem}");
+    assert_eq!(net.stub.all().len(), before);
+}

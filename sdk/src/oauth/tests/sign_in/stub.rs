@@ -109,6 +109,11 @@ impl Stub {
         self.state.lock().unwrap().log.iter().filter(|r| r.path == path).cloned().collect()
     }
 
+    /// All requests, in the order of their arrival.
+    pub(super) fn all(&self) -> Vec<Recorded> {
+        self.state.lock().unwrap().log.clone()
+    }
+
     pub(super) fn last(&self, path: &str) -> Recorded {
         self.requests(path).pop().unwrap_or_else(|| panic!("no request to {path}"))
     }
