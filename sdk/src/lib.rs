@@ -185,6 +185,13 @@ pub use random::NoRandom;
 #[doc(hidden)]
 pub mod __v1;
 
+/// What the fuzz targets in `sdk/fuzz` need and nobody else does. It exists only when they are built.
+#[cfg(all(fuzzing, feature = "axum"))]
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::{axum::fuzzing as axum, identity::fuzzing as identity, oauth::fuzzing as oauth};
+}
+
 #[cfg(all(doctest, feature = "client"))]
 #[doc = include_str!("../../README.md")]
 struct ReadmeDoctests;

@@ -82,6 +82,9 @@ mod builder;
 mod cookie;
 mod error;
 mod extract;
+#[cfg(fuzzing)]
+#[allow(missing_docs)]
+pub mod fuzzing;
 mod layer;
 mod login;
 mod page;

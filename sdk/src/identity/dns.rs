@@ -129,7 +129,7 @@ impl DidRecords {
 }
 
 /// Returns the one DID in TXT records. Records that do not start with `did=` belong to other protocols.
-fn did_in_records(records: &[String]) -> Result<Option<Did>, DidRecordsError> {
+pub(super) fn did_in_records(records: &[String]) -> Result<Option<Did>, DidRecordsError> {
     let mut found: Option<String> = None;
     for record in records {
         let Some(value) = record.strip_prefix("did=") else { continue };
@@ -209,7 +209,7 @@ async fn query_over_tcp(
     }
 }
 
-fn question(id: u16, name: &str) -> Option<Vec<u8>> {
+pub(super) fn question(id: u16, name: &str) -> Option<Vec<u8>> {
     let mut packet = Packet::new_query(id);
     packet.set_flags(PacketFlag::RECURSION_DESIRED);
     let question = Question::new(Name::new(name).ok()?, TYPE::TXT.into(), CLASS::IN.into(), false);
@@ -247,6 +247,15 @@ fn read_response(id: u16, name: &str, bytes: &[u8]) -> Response {
 fn text(record: simple_dns::ResourceRecord<'_>) -> Option<String> {
     match record.rdata {
         RData::TXT(txt) => String::try_from(txt).ok(),
+        _ => None,
+    }
+}
+
+/// For the fuzz target.
+#[cfg(fuzzing)]
+pub(super) fn texts_in_response(id: u16, name: &str, bytes: &[u8]) -> Option<Vec<String>> {
+    match read_response(id, name, bytes) {
+        Response::Records(texts) => Some(texts),
         _ => None,
     }
 }

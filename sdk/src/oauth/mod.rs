@@ -61,6 +61,9 @@
 mod app;
 mod builder;
 mod client;
+#[cfg(all(fuzzing, feature = "axum"))]
+#[allow(missing_docs)]
+pub mod fuzzing;
 mod session;
 mod sign_in;
 #[cfg(test)]

@@ -3,8 +3,8 @@
 //! This layer handles tokens and keys, but neither sessions nor stores.
 
 mod authorization_server;
-mod challenge;
-mod dpop;
+pub(super) mod challenge;
+pub(super) mod dpop;
 mod error;
 mod nonces;
 mod proof_signer;
