@@ -265,5 +265,13 @@ async fn a_site_that_cannot_work_is_not_built() {
     let good = || loopback("http://127.0.0.1:3000/callback");
     assert!(build(good(), |b| b.home("//evil.example")).unwrap_err().contains("evil"));
     assert!(build(good(), |b| b.cookie_name("a b")).unwrap_err().contains("`a b`"));
+    assert!(build(good(), |b| b.cookie_name("x".repeat(129))).unwrap_err().contains("at most 128"));
     assert!(build(good(), |b| b.mounted_at("auth/")).unwrap_err().contains("auth/"));
+    assert!(
+        build(good(), |b| b.stripped_prefix("/app")).unwrap_err().contains("`/app`, which the proxy strips")
+    );
+    let below = || loopback("http://127.0.0.1:3000/app/callback");
+    build(below(), |b| b.stripped_prefix("/app")).unwrap();
+    assert!(build(below(), |b| b.stripped_prefix("/ap")).is_err());
+    assert!(build(below(), |b| b.stripped_prefix("/app/")).is_err());
 }

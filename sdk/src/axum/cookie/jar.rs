@@ -85,6 +85,11 @@ impl Jar {
             .find_map(|(_, value)| self.open(name, value))
     }
 
+    /// Whether a request has the cookie with this full name, readable or not.
+    pub(super) fn has(&self, headers: &HeaderMap, name: &str) -> bool {
+        pairs(headers).any(|(found, _)| found == name)
+    }
+
     /// Whether a request has a cookie of a kind, readable or not.
     pub(super) fn has_any(&self, headers: &HeaderMap, kind: &str) -> bool {
         let prefix = format!("{}.", self.full_name(kind));

@@ -120,13 +120,7 @@ impl Jar {
 
     /// Whether a request comes from a browser that has sessions.
     pub(in crate::axum) fn has_sessions(&self, headers: &HeaderMap) -> bool {
-        self.has_any(headers, KIND)
-            || headers.get_all("cookie").iter().any(|line| {
-                let name = self.full_name(KIND);
-                line.to_str().is_ok_and(|line| {
-                    line.split(';').any(|pair| pair.trim().split('=').next() == Some(&name))
-                })
-            })
+        self.has_any(headers, KIND) || self.has(headers, &self.full_name(KIND))
     }
 
     /// Adds a session and makes it active. Returns the sessions that it replaces, which must be signed out: those of the
@@ -135,7 +129,9 @@ impl Jar {
         let mut gone = sessions.of(id.did());
         let activated = sessions.next_activation();
         let expires_at = unix_now().saturating_add_unsigned(self.lifetime.as_secs());
-        let mut entry = Entry { id, since: now(), activated, expires_at, size: 0, changed: true };
+        // After all others, also if they have signed in within the same millisecond.
+        let since = now().max(sessions.entries.last().map_or(0, |last| last.since.saturating_add(1)));
+        let mut entry = Entry { id, since, activated, expires_at, size: 0, changed: true };
         entry.size = self.set_entry(&entry).as_ref().map_or(0, size_of_set);
         let others = sessions.entries.iter().filter(|other| other.id.did() != entry.id.did());
         let (mut count, mut size) = (others.clone().count() + 1, entry.size);
@@ -303,6 +299,17 @@ pub(super) mod tests {
             assert_eq!(gone.len(), usize::from(n == MAX_ACCOUNTS - 1));
         }
         assert_eq!(browser.len(), MAX_ACCOUNTS);
+    }
+
+    #[test]
+    fn accounts_keep_their_order_within_a_millisecond() {
+        let jar = jar(true);
+        let mut browser = Browser::default();
+        let ids = ["z", "y", "x", "m", "c", "b", "a"].map(|name| id(name, 'r'));
+        for id in &ids {
+            browser.sign_in(&jar, id.clone());
+        }
+        assert_eq!(jar.sessions(&browser.headers()).all(), ids);
     }
 
     #[test]

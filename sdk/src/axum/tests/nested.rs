@@ -39,3 +39,19 @@ async fn the_routes_themselves_can_be_nested() {
     let answer = site.send(Method::GET, "/app/private", NAVIGATES, "").await;
     assert_eq!(location(&answer), "/auth/login?return_to=%2Fapp%2Fprivate");
 }
+
+#[tokio::test]
+async fn the_way_back_has_what_a_proxy_strips() {
+    // The proxy forwards `/app/..` as `/..`.
+    let site = Site::with(
+        "/app/auth",
+        |builder| builder.stripped_prefix("/app"),
+        |web| pages().nest("/deep", pages()).merge(web.routes()),
+    );
+    assert_eq!(site.send(Method::GET, "/auth/login", &[], "").await.status(), StatusCode::OK);
+    for (path, back) in [("/private", "%2Fapp%2Fprivate"), ("/deep/private?a", "%2Fapp%2Fdeep%2Fprivate%3Fa")]
+    {
+        let answer = site.send(Method::GET, path, NAVIGATES, "").await;
+        assert_eq!(location(&answer), format!("/app/auth/login?return_to={back}"), "{path}");
+    }
+}

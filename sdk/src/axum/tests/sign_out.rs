@@ -69,3 +69,34 @@ async fn a_server_that_hangs_does_not_hold_up_a_sign_out() {
     assert!(answer.headers()["set-cookie"].to_str().unwrap().contains("Max-Age=0"));
     assert!(site.store.inner.get(&key()).await.unwrap().is_none());
 }
+
+#[tokio::test]
+async fn the_revocation_goes_on_after_the_browser_has_its_answer() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let site = impatient();
+    stored(&site, &format!("http://{}", listener.local_addr().unwrap())).await;
+    let (browser_has_answer, answered) = tokio::sync::oneshot::channel::<()>();
+    let server = tokio::spawn(async move {
+        // Asks for another proof, but only after the browser has gone on.
+        let mut answered = Some(answered);
+        for answer in [
+            "HTTP/1.1 400 X\r\ncontent-type: application/json\r\ncontent-length: 26\r\ndpop-nonce: n\r\n\r\n\
+             {\"error\":\"use_dpop_nonce\"}",
+            "HTTP/1.1 200 X\r\ncontent-length: 0\r\ndpop-nonce: n\r\n\r\n",
+        ] {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = vec![0; 8192];
+            let length = stream.read(&mut request).await.unwrap();
+            assert!(request[..length].starts_with(b"POST /revoke "));
+            if let Some(answered) = answered.take() {
+                answered.await.unwrap();
+            }
+            let closing = answer.replacen("\r\n", "\r\nconnection: close\r\n", 1);
+            stream.write_all(closing.as_bytes()).await.unwrap();
+        }
+    });
+    assert_eq!(sign_out(&site).await.status(), StatusCode::SEE_OTHER);
+    browser_has_answer.send(()).unwrap();
+    tokio::time::timeout(Duration::from_secs(10), server).await.expect("it is asked twice").unwrap();
+}
