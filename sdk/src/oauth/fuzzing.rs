@@ -10,13 +10,16 @@ use serde_json::Value;
 
 use super::{
     sign_in::discovery::{AuthorizationServer, Discovery},
-    wire::{DpopKey, NonceCache, TokenResponse, challenge, dpop::ProofClaims},
+    wire::{DpopKey, NonceCache, TokenResponse, dpop::ProofClaims},
 };
-use crate::identity::http::{Egress, UntrustedHttp};
+use crate::{
+    identity::http::{Egress, UntrustedHttp},
+    xrpc::challenge,
+};
 
 /// The `error` of a DPoP challenge.
 pub fn challenge(header: HeaderValue) -> Option<String> {
-    challenge::dpop_error(&[(WWW_AUTHENTICATE, header)].into_iter().collect())
+    challenge::parameter(&[(WWW_AUTHENTICATE, header)].into_iter().collect(), Some("DPoP"), "error")
 }
 
 /// The proof that is made after a response with these headers, and the nonce and clock in it.

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::oneshot, task::JoinHandle};
 use tracing::Instrument as _;
 
-use super::{SessionId, SessionStoreError, context::AppContext, repository::Removed};
-use crate::{oauth::wire::NonceCache, types::Did};
+use super::{SessionId, SessionStoreError, context::AppContext};
+use crate::{oauth::wire::NonceCache, session::Removed, types::Did};
 
 /// The result of a sign-out. In every case, the session is no longer in the store.
 ///
@@ -131,7 +131,7 @@ pub(crate) async fn sign_out_all(
 async fn revoke(context: &AppContext, removed: Removed) -> SignOut {
     match removed {
         Removed::Nothing => SignOut::NoSession,
-        Removed::Session(session) => match context.revoke(&session, &NonceCache::default()).await {
+        Removed::Session(session) => match context.revoke_with(&session, &NonceCache::default()).await {
             Ok(()) => SignOut::Confirmed,
             Err(error) => SignOut::NotConfirmed { problem: error.to_string() },
         },
