@@ -72,7 +72,7 @@ pub(crate) const CALLBACK_PAGE: Duration = seconds(2);
 /// The pause after the local callback server failed to accept a connection.
 pub(crate) const CALLBACK_PAUSE: Duration = millis(100);
 /// How long a browser waits until a session has been removed from the store in a sign-out from a web app.
-pub(crate) const WEB_REMOVAL: Duration = seconds(20);
+pub(crate) const WEB_REMOVAL: Duration = seconds(30);
 /// How long a browser then waits for the server to confirm the sign-out.
 pub(crate) const WEB_SIGN_OUT: Duration = seconds(5);
 
