@@ -24,6 +24,8 @@ pub use id::{InvalidSessionId, SessionId};
 pub use info::SessionInfo;
 pub(crate) use record::{SessionRecord, SessionServers};
 pub use sign_out::{SignOut, SignOutError};
+#[cfg(feature = "axum")]
+pub(crate) use sign_out::{SignOutInProgress, begin_sign_out};
 pub(crate) use sign_out::{sign_out, sign_out_all};
 
 use crate::session::{SessionFormatError, SessionStoreError};
