@@ -127,11 +127,16 @@
 //   records, lexicon                          typed records; published lexicons
 //   api, clients, accessor                    generated bindings; clients without OAuth; their common methods
 //   oauth                                     its own layers are listed in its mod.rs
+//   write_budget                              pacing of writes
 //   scopes, store, identity                   permissions; session stores; handles and DIDs
 //   repo                                      records with proof
 //   xrpc                                      calls over a transport
 //   types                                     data types and their codec, no I/O
 //   clock, random, limits, server_text, signing_key, verifying_key, http_client
+// The data of the benchmarks, which tests use too, names the crate from outside.
+#[cfg(test)]
+extern crate self as atproto_sdk;
+
 #[cfg(feature = "client")]
 mod accessor;
 #[rustfmt::skip]
@@ -169,6 +174,8 @@ mod test_lexicons;
 pub mod types;
 #[cfg(feature = "repo")]
 mod verifying_key;
+#[cfg(feature = "client")]
+mod write_budget;
 pub mod xrpc;
 
 #[cfg(feature = "client")]
@@ -180,6 +187,8 @@ pub use clients::{
 pub use http_client::InvalidProxy;
 #[cfg(feature = "client")]
 pub use random::NoRandom;
+#[cfg(feature = "client")]
+pub use write_budget::WriteBudget;
 
 #[doc(hidden)]
 pub mod __v1;
