@@ -131,11 +131,16 @@
 //   api, clients, accessor                    generated bindings; clients without OAuth; their common methods
 //   oauth                                     its own layers are listed in its mod.rs
 //   session                                   the state machine of OAuth and password sessions
+//   write_budget                              pacing of writes
 //   scopes, store, identity                   permissions; session stores; handles and DIDs
 //   repo                                      records with proof
 //   xrpc                                      calls over a transport
 //   types                                     data types and their codec, no I/O
 //   clock, random, limits, server_text, signing_key, verifying_key, http_client, name_lookup
+// The data of the benchmarks, which tests use too, names the crate from outside.
+#[cfg(test)]
+extern crate self as atproto_sdk;
+
 #[cfg(feature = "client")]
 mod accessor;
 #[rustfmt::skip]
@@ -177,6 +182,8 @@ mod test_lexicons;
 pub mod types;
 #[cfg(feature = "repo")]
 mod verifying_key;
+#[cfg(feature = "client")]
+mod write_budget;
 pub mod xrpc;
 
 #[cfg(feature = "client")]
@@ -188,6 +195,8 @@ pub use clients::{
 pub use http_client::InvalidProxy;
 #[cfg(feature = "client")]
 pub use random::NoRandom;
+#[cfg(feature = "client")]
+pub use write_budget::WriteBudget;
 
 #[doc(hidden)]
 pub mod __v1;
