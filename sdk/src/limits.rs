@@ -69,6 +69,9 @@ pub(crate) const IDENTITY_CACHE: Duration = seconds(300);
 /// How long a resolved identity is displayed by default before it is resolved again.
 pub(crate) const DISPLAYED_IDENTITY_CACHE: Duration = seconds(3600);
 
+/// How long the result of looking an account up after it was found to be deactivated is used.
+pub(crate) const ACCOUNT_LOOKUP: Duration = seconds(60);
+
 // Published lexicons.
 
 /// For fetching a document with its proof, including retries.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     OAuth,
     app::{Client, ClientAuthentication, ClientMetadata, ClientMetadataError, Keyset},
-    session::{AppContext, Events, Listener, SessionEvent},
+    session::{AppContext, AppSettings, Events, Listener, SessionEvent},
     sign_in::{PendingSignIns, SignInContext},
     wire::MissingNoncePolicy,
 };
@@ -317,12 +317,15 @@ impl OAuthBuilder {
         let failed = |e: reqwest::Error| BuildError::Http { problem: e.to_string() };
         let untrusted = UntrustedHttp::new(&egress).map_err(failed)?;
         let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
-        let client = Client { client_id: self.metadata.client_id().to_owned(), keyset: self.keyset };
-        let events = Events::new(self.listeners);
-        let http = egress.untrusted_builder();
+        let settings = AppSettings {
+            client: Client { client_id: self.metadata.client_id().to_owned(), keyset: self.keyset },
+            resolver: Arc::clone(&resolver),
+            events: Events::new(self.listeners),
+            missing_nonce: self.missing_nonce,
+            calls: self.call_settings,
+        };
         let app =
-            AppContext::new(http, Arc::clone(&store), client, events, self.missing_nonce, self.call_settings)
-                .map_err(failed)?;
+            AppContext::new(egress.untrusted_builder(), Arc::clone(&store), settings).map_err(failed)?;
         Ok(OAuth {
             context: Arc::new(SignInContext {
                 metadata: self.metadata,

@@ -13,8 +13,8 @@ use crate::{
     session::{SessionError, SessionStoreError},
     types::Did,
     xrpc::{
-        BoxFuture, CallSettings, Deadline, ErrorKind, ErrorResponse, Kind, Request, RequestBody, Transport, TransportError,
-        TransportResponse,
+        BoxFuture, CallSettings, Deadline, ErrorKind, ErrorResponse, Kind, Reauthenticate,
+        ReauthenticateReason, Request, RequestBody, Transport, TransportError, TransportResponse,
     },
 };
 
@@ -223,7 +223,11 @@ impl OAuthClient {
     }
 
     /// Sends a request, and once more with a new token if the server rejects the current one.
-    async fn call(&self, mut request: Request, deadline: Deadline) -> Result<TransportResponse, TransportError> {
+    async fn call(
+        &self,
+        mut request: Request,
+        deadline: Deadline,
+    ) -> Result<TransportResponse, TransportError> {
         let failed = |error: SessionError| error.into_transport(self.did());
         let mut cached = self.session.ready().await.map_err(failed)?;
         if self.checks_scopes {
@@ -240,7 +244,7 @@ impl OAuthClient {
                 if replaced > 0 {
                     self.session.note_accepts_fresh();
                 }
-                return explain_scope(nsid, again, response, deadline).await;
+                return self.explain(&cached, nsid, again, response, deadline).await;
             }
             let Some(next) = again.filter(|_| replaced < MAX_REPLACED) else { return Ok(response) };
             drop(response);
@@ -252,32 +256,46 @@ impl OAuthClient {
             (request, replaced) = (next, replaced + 1);
         }
     }
-}
 
-/// Turns a response that says that a scope is missing into an error that names the scope (O46): the one that the server names,
-/// or what the request is known to require.
-async fn explain_scope(
-    nsid: Arc<str>,
-    request: Option<Request>,
-    response: TransportResponse,
-    deadline: Deadline,
-) -> Result<TransportResponse, TransportError> {
-    if !matches!(response.status.as_u16(), 401 | 403) {
-        return Ok(response);
-    }
-    let required = request.as_ref().and_then(Scopes::required_by);
-    drop(request);
-    let (body, response) = response.buffered(deadline).await;
-    let told = ErrorResponse::new(Arc::clone(&nsid), response.status, &response.headers, &body);
-    if told.kind() != ErrorKind::MissingScope {
-        return Ok(response);
-    }
-    match told.missing_scope.clone().or(required) {
-        Some(scope) => {
-            let item = granting_item(&scope);
-            Err(TransportError::MissingScope { nsid, scope, item, response: Some(Box::new(told)) })
+    /// Turns a response into an error where more can be said than the server does: that the account has moved (X14), or which
+    /// scope is missing (O46).
+    async fn explain(
+        &self,
+        cached: &CachedSession,
+        nsid: Arc<str>,
+        request: Option<Request>,
+        response: TransportResponse,
+        deadline: Deadline,
+    ) -> Result<TransportResponse, TransportError> {
+        if !response.status.is_client_error() {
+            return Ok(response);
         }
-        None => Ok(response),
+        let required = request.as_ref().and_then(Scopes::required_by);
+        drop(request);
+        let (body, response) = response.buffered(deadline).await;
+        let told = ErrorResponse::new(Arc::clone(&nsid), response.status, &response.headers, &body);
+        match told.kind() {
+            ErrorKind::MissingScope => match told.missing_scope.clone().or(required) {
+                Some(scope) => {
+                    let item = granting_item(&scope);
+                    Err(TransportError::MissingScope { nsid, scope, item, response: Some(Box::new(told)) })
+                }
+                None => Ok(response),
+            },
+            // The errors of repositories can be about another account.
+            ErrorKind::AccountUnavailable
+                if matches!(told.name.as_deref(), Some("AccountDeactivated" | "AccountNotFound")) =>
+            {
+                let origin = &cached.prepared.origin;
+                let Some(pds) = self.session.context().moves.moved_from(self.did(), origin).await else {
+                    return Ok(response);
+                };
+                let detail = format!("the account has moved from {origin} to {pds}");
+                let reason = ReauthenticateReason::AccountMoved { pds };
+                Err(Reauthenticate::new(self.did().clone(), reason, Some(detail)).into())
+            }
+            _ => Ok(response),
+        }
     }
 }
 

@@ -140,6 +140,13 @@ pub enum ReauthenticateReason {
     LostRefresh,
     /// The response to a refresh was invalid, or for another account.
     InvalidRefresh,
+    /// The account has moved to another PDS, and the one of this session has deactivated it. Only this call has failed: the
+    /// session remains in the store until it is signed out, because the old PDS still answers some calls, such as those for an
+    /// export.
+    AccountMoved {
+        /// The origin of the PDS that the account has moved to.
+        pds: String,
+    },
 }
 
 /// The session has ended, and the user must sign in again.

@@ -53,10 +53,8 @@ pub fn install_folder() -> PathBuf {
 }
 
 /// The modules of the network's program. The first one is run.
-const MODULES: [(&str, &str); 2] = [
-    ("network.mjs", include_str!("../network.mjs")),
-    ("accounts.mjs", include_str!("../accounts.mjs")),
-];
+const MODULES: [(&str, &str); 2] =
+    [("network.mjs", include_str!("../network.mjs")), ("accounts.mjs", include_str!("../accounts.mjs"))];
 
 /// Puts the network's program beside its packages, because that is where Node looks for them, and gives its path.
 ///

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::{
-    SessionEnd, SessionEvent, SessionId, SessionStoreError, events::Events, nonces::SessionNonces,
-    record::SessionRecord,
+    SessionEnd, SessionEvent, SessionId, SessionStoreError, account_moves::AccountMoves, events::Events,
+    nonces::SessionNonces, record::SessionRecord,
 };
 use crate::{
+    identity::ResolveIdentity,
     limits,
     oauth::{
         app::{Client, ClientRef},
@@ -15,7 +16,9 @@ use crate::{
             TokenToRevoke, probe,
         },
     },
-    session::{self, ActiveSession, ActiveSessions, CachedSession, Pace, ProcessId, Removed, SessionRepository},
+    session::{
+        self, ActiveSession, ActiveSessions, CachedSession, Pace, ProcessId, Removed, SessionRepository,
+    },
     store::Store,
     xrpc::{CallSettings, TransportError, TransportResponse},
 };
@@ -28,11 +31,21 @@ pub(crate) struct AppContext {
     pub(crate) events: Events,
     pub(crate) missing_nonce: MissingNoncePolicy,
     pub(crate) nonces: SessionNonces,
+    pub(crate) moves: AccountMoves,
     /// How clients make calls.
     pub(crate) call_settings: CallSettings,
     pub(super) process: ProcessId,
     pub(super) pace: Pace,
     active: ActiveSessions<Self>,
+}
+
+/// What an app has configured for its sessions.
+pub(crate) struct AppSettings {
+    pub(crate) client: Client,
+    pub(crate) resolver: Arc<dyn ResolveIdentity>,
+    pub(crate) events: Events,
+    pub(crate) missing_nonce: MissingNoncePolicy,
+    pub(crate) calls: CallSettings,
 }
 
 impl AppContext {
@@ -41,22 +54,16 @@ impl AppContext {
     pub(crate) fn new(
         http: reqwest::ClientBuilder,
         store: Arc<dyn Store>,
-        client: Client,
-        events: Events,
-        missing_nonce: MissingNoncePolicy,
-        call_settings: CallSettings,
+        settings: AppSettings,
     ) -> Result<Arc<Self>, reqwest::Error> {
-        Self::paced(http, store, client, events, missing_nonce, call_settings, Pace::default())
+        Self::paced(http, store, settings, Pace::default())
     }
 
     /// The same, at another pace.
     pub(crate) fn paced(
         http: reqwest::ClientBuilder,
         store: Arc<dyn Store>,
-        client: Client,
-        events: Events,
-        missing_nonce: MissingNoncePolicy,
-        call_settings: CallSettings,
+        settings: AppSettings,
         pace: Pace,
     ) -> Result<Arc<Self>, reqwest::Error> {
         let http =
@@ -64,11 +71,12 @@ impl AppContext {
         Ok(Arc::new(Self {
             http,
             sessions: SessionRepository::new(store),
-            client,
-            events,
-            missing_nonce,
+            client: settings.client,
+            events: settings.events,
+            missing_nonce: settings.missing_nonce,
             nonces: SessionNonces::default(),
-            call_settings: call_settings.with_default_timeout(limits::SESSION_CALL),
+            moves: AccountMoves::new(settings.resolver),
+            call_settings: settings.calls.with_default_timeout(limits::SESSION_CALL),
             process: ProcessId::generate(),
             pace,
             active: ActiveSessions::default(),

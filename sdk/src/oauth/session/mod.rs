@@ -4,6 +4,7 @@
 //! sessions of an app share, [`refresh`] and [`repository`] connect it with the state machine of sessions, and [`handle`] is
 //! what clients hold.
 
+mod account_moves;
 mod context;
 mod events;
 mod handle;
@@ -16,7 +17,7 @@ mod repository;
 mod sign_out;
 mod signing;
 
-pub(crate) use context::AppContext;
+pub(crate) use context::{AppContext, AppSettings};
 pub(crate) use events::{Events, Listener};
 pub use events::{SessionEnd, SessionEvent, SessionEvents};
 pub(crate) use handle::{CachedSession, SessionHandle};

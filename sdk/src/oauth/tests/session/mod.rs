@@ -19,18 +19,19 @@ use futures_util::future::join_all;
 
 use crate::{
     clock::unix_now,
+    identity::Resolver,
     oauth::{
         MissingNoncePolicy, OAuthClient, SessionError, SessionId,
         app::Client,
-        session::{AppContext, Events, SessionRecord, SessionServers},
+        session::{AppContext, AppSettings, Events, SessionRecord, SessionServers},
         wire::{DpopKey, TokenResponse},
     },
     session::{Pace, Removed},
     store::{Expected, MemoryStore, Store},
     types::Did,
     xrpc::{
-        ByteStream, CallSettings, Kind, ReauthenticateReason, Request, RequestBody, Transport, TransportError,
-        TransportResponse,
+        ByteStream, CallSettings, Kind, ReauthenticateReason, Request, RequestBody, Transport,
+        TransportError, TransportResponse,
     },
 };
 use flaky::{Control, Flaky};
@@ -57,9 +58,14 @@ struct World {
 
 fn shared(store: &Arc<dyn Store>) -> Arc<AppContext> {
     let http = crate::http_client::builder().no_proxy();
-    let client = Client { client_id: "https://other.example/client.json".into(), keyset: None };
-    AppContext::paced(http, Arc::clone(store), client, Events::new(Vec::new()), MissingNoncePolicy::default(), CallSettings::new(), pace())
-        .unwrap()
+    let settings = AppSettings {
+        client: Client { client_id: "https://other.example/client.json".into(), keyset: None },
+        resolver: Arc::new(Resolver::builder().build().unwrap()),
+        events: Events::new(Vec::new()),
+        missing_nonce: MissingNoncePolicy::default(),
+        calls: CallSettings::new(),
+    };
+    AppContext::paced(http, Arc::clone(store), settings, pace()).unwrap()
 }
 
 impl World {
