@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::{
+    clock::unix_now,
     limits,
     store::{Expected, Store, StoreError, StoreLock, Version},
     types::{Did, Handle},
@@ -19,10 +20,19 @@ const FORMAT: u32 = 1;
 /// The tokens, which are opaque.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Tokens {
-    #[serde(rename = "accessJwt")]
+    #[serde(rename = "accessJwt", deserialize_with = "bounded")]
     pub(super) access: Zeroizing<String>,
-    #[serde(rename = "refreshJwt")]
+    #[serde(rename = "refreshJwt", deserialize_with = "bounded")]
     pub(super) refresh: Zeroizing<String>,
+}
+
+/// Refuses a token that is too long to be stored. The server decides what is in it.
+fn bounded<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Zeroizing<String>, D::Error> {
+    let token = Zeroizing::<String>::deserialize(deserializer)?;
+    if token.len() > limits::TOKEN_LENGTH {
+        return Err(serde::de::Error::custom("a token is longer than 16 KiB"));
+    }
+    Ok(token)
 }
 
 /// The account of a session.
@@ -82,10 +92,44 @@ impl SessionSlot {
         let tokens = Tokens { access: tokens.access.clone(), refresh: tokens.refresh.clone() };
         let json = serde_json::to_vec(&Stored { v: FORMAT, account, tokens });
         let json = Zeroizing::new(json.map_err(|error| StoreError::backend(std::io::Error::other(error)))?);
-        self.store.put(&self.key, &json, None, expected).await.map(drop)
+        // Renewed by every write. The server does not refresh a session that has not been refreshed for longer.
+        let lifetime = limits::PASSWORD_SESSION + limits::SESSION_GRACE;
+        let end = unix_now().saturating_add_unsigned(lifetime.as_secs());
+        self.store.put(&self.key, &json, Some(end), expected).await.map(drop)
     }
 
     pub(super) async fn delete(&self) -> Result<(), StoreError> {
         self.store.delete(&self.key, Expected::Any).await.map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::store::MemoryStore;
+
+    #[tokio::test]
+    async fn stored_sessions_expire_unless_they_are_written_again() {
+        let store = MemoryStore::new();
+        let slot = SessionSlot::new(Arc::new(store.clone()), "https://pds.example", "alice", "secret");
+        let tokens = |text: &str| Tokens { access: text.to_owned().into(), refresh: text.to_owned().into() };
+        let account = || Account { did: Did::new("did:plc:ewvi7nxzyoun6zhxrhs64oiz").unwrap(), handle: None };
+        // Written by an earlier version, without an end.
+        let old = serde_json::to_vec(&Stored { v: FORMAT, account: account(), tokens: tokens("a") }).unwrap();
+        store.put(&slot.key, &old, None, Expected::Absent).await.unwrap();
+        let (_, version) = slot.read().await.unwrap().unwrap();
+        slot.write(account(), &tokens("b"), Expected::Version(version)).await.unwrap();
+        let end = store.get(&slot.key).await.unwrap().unwrap().expires_at.unwrap();
+        let day = 24 * 3600;
+        assert!((90 * day..=91 * day).contains(&(end - unix_now())), "{end}");
+    }
+
+    #[test]
+    fn tokens_that_are_too_long_are_refused() {
+        let json = |length: usize| format!(r#"{{"accessJwt":"{}","refreshJwt":"r"}}"#, "x".repeat(length));
+        assert!(serde_json::from_str::<Tokens>(&json(limits::TOKEN_LENGTH)).is_ok());
+        let error = serde_json::from_str::<Tokens>(&json(limits::TOKEN_LENGTH + 1)).err().unwrap();
+        assert!(error.to_string().contains("longer than 16 KiB"), "{error}");
     }
 }

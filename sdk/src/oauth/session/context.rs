@@ -9,7 +9,7 @@ use super::{
     events::Events,
     nonces::SessionNonces,
     record::SessionRecord,
-    repository::{Removed, SessionRepository},
+    repository::{Removed, SessionLimits, SessionRepository},
 };
 use crate::{
     limits,
@@ -41,6 +41,7 @@ impl AppContext {
     pub(crate) fn new(
         http: reqwest::ClientBuilder,
         store: Arc<dyn Store>,
+        session_limits: SessionLimits,
         client: Client,
         events: Events,
         missing_nonce: MissingNoncePolicy,
@@ -49,7 +50,7 @@ impl AppContext {
             http.redirect(reqwest::redirect::Policy::none()).connect_timeout(limits::CONNECT).build()?;
         Ok(Arc::new(Self {
             http,
-            sessions: SessionRepository::new(store),
+            sessions: SessionRepository::new(store, session_limits),
             client,
             events,
             missing_nonce,

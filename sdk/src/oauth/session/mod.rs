@@ -31,5 +31,6 @@ pub use info::SessionInfo;
 pub(crate) use record::{SessionRecord, SessionServers};
 #[cfg(test)]
 pub(crate) use repository::Removed;
+pub(crate) use repository::SessionLimits;
 pub use sign_out::{SignOut, SignOutError};
-pub(crate) use sign_out::{sign_out, sign_out_all};
+pub(crate) use sign_out::{sign_out, sign_out_all, sign_out_excess};

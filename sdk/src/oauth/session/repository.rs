@@ -11,6 +11,7 @@ use std::{
 
 use super::{SessionId, SessionStoreError, record::SessionRecord};
 use crate::{
+    clock::unix_now,
     limits,
     store::{Entry, Expected, Store, StoreError, StoreLock, Version},
     types::Did,
@@ -26,9 +27,40 @@ pub(crate) enum Removed {
     Unreadable(SessionStoreError),
 }
 
+/// How long sessions are stored, and how many.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SessionLimits {
+    /// How long a session is stored after its last refresh. By default, as long as its client's kind is refreshed (O45).
+    pub(crate) lifetime: Option<Duration>,
+    /// How many sessions an account may have.
+    pub(crate) per_account: usize,
+}
+
+impl Default for SessionLimits {
+    fn default() -> Self {
+        Self { lifetime: None, per_account: limits::SESSIONS_PER_ACCOUNT }
+    }
+}
+
+impl SessionLimits {
+    /// When a session that is written now expires in the store, in Unix seconds.
+    fn end(self, session: &SessionRecord, now: i64) -> i64 {
+        let default = match session.client_key_id {
+            Some(_) => limits::CONFIDENTIAL_SESSION,
+            None => limits::PUBLIC_SESSION,
+        };
+        let after = |lifetime: Duration| now.saturating_add_unsigned(lifetime.as_secs());
+        let end = after(self.lifetime.unwrap_or(default).min(limits::LONGEST_SESSION));
+        // Not before the access token, unless its lifetime is absurd.
+        let token = session.expires_at.min(after(limits::CONFIDENTIAL_SESSION));
+        end.max(token).saturating_add_unsigned(limits::SESSION_GRACE.as_secs())
+    }
+}
+
 /// The sessions in a store.
 pub(crate) struct SessionRepository {
     store: Arc<dyn Store>,
+    limits: SessionLimits,
     /// The number of removals by this process. A copy that was cached before the last removal is read again.
     removals: AtomicU64,
 }
@@ -44,8 +76,8 @@ async fn limited<T>(
 }
 
 impl SessionRepository {
-    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, removals: AtomicU64::new(0) }
+    pub(crate) fn new(store: Arc<dyn Store>, limits: SessionLimits) -> Self {
+        Self { store, limits, removals: AtomicU64::new(0) }
     }
 
     /// Reads the entry of a session.
@@ -109,7 +141,19 @@ impl SessionRepository {
         Ok(self.all(did).await?.pop())
     }
 
-    /// Stores a session.
+    /// Returns the least recently refreshed sessions of the account that are more than it may have, except `newest`.
+    pub(crate) async fn in_excess(&self, newest: &SessionId) -> Result<Vec<SessionId>, SessionStoreError> {
+        if self.ids(newest.did()).await?.len() <= self.limits.per_account {
+            return Ok(Vec::new());
+        }
+        let mut sessions = self.all(newest.did()).await?;
+        sessions.retain(|session| session.id != *newest);
+        sessions.sort_by(|a, b| (a.refreshed_at, &a.id).cmp(&(b.refreshed_at, &b.id)));
+        let count = (sessions.len() + 1).saturating_sub(self.limits.per_account.max(1));
+        Ok(sessions.into_iter().map(|session| session.id.clone()).take(count).collect())
+    }
+
+    /// Stores a session. It expires if it is not stored again.
     pub(crate) async fn put(
         &self,
         session: &SessionRecord,
@@ -118,8 +162,8 @@ impl SessionRepository {
         let bytes = session
             .to_bytes()
             .map_err(|source| SessionStoreError::Format { id: session.id.clone(), source })?;
-        limited(limits::STORE_OPERATION, self.store.put(&session.id.store_key(), &bytes, None, expected))
-            .await
+        let (key, end) = (session.id.store_key(), Some(self.limits.end(session, unix_now())));
+        limited(limits::STORE_OPERATION, self.store.put(&key, &bytes, end, expected)).await
     }
 
     /// Removes a session.

@@ -21,7 +21,7 @@ use crate::{
     oauth::{
         MissingNoncePolicy, OAuthClient, SessionError, SessionId,
         app::Client,
-        session::{AppContext, Events, Removed, SessionRecord, SessionServers},
+        session::{AppContext, Events, Removed, SessionLimits, SessionRecord, SessionServers},
         wire::{DpopKey, TokenResponse},
     },
     store::{Entry, Expected, MemoryStore, Store, StoreError, StoreLock, Version},
@@ -83,8 +83,8 @@ struct World {
 fn shared(store: &Arc<dyn Store>) -> Arc<AppContext> {
     let http = crate::http_client::builder().no_proxy();
     let client = Client { client_id: "https://other.example/client.json".into(), keyset: None };
-    AppContext::new(http, Arc::clone(store), client, Events::new(Vec::new()), MissingNoncePolicy::default())
-        .unwrap()
+    let (limits, events) = (SessionLimits::default(), Events::new(Vec::new()));
+    AppContext::new(http, Arc::clone(store), limits, client, events, MissingNoncePolicy::default()).unwrap()
 }
 
 impl World {
