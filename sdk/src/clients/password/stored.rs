@@ -68,6 +68,9 @@ pub(super) struct Over {
     pub(super) attempts: u32,
     /// Whether the server refused the password. Otherwise it did not answer.
     pub(super) refused: bool,
+    /// The name of a problem of the account, if that is why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) problem: Option<String>,
     /// What happened. Contains no secrets.
     pub(super) detail: String,
 }
@@ -82,7 +85,7 @@ impl Over {
     ) -> Self {
         let at = unix_now();
         let not_before = at.saturating_add_unsigned(wait.as_secs());
-        Self { by: by.as_str().to_owned(), at, not_before, attempts, refused, detail }
+        Self { by: by.as_str().to_owned(), at, not_before, attempts, refused, problem: None, detail }
     }
 
     /// How long this process must wait before it tries again. A process that has been started since may have another password,
