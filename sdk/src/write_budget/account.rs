@@ -67,7 +67,13 @@ impl State {
     }
 
     /// What to ask the store for.
-    fn request<'a>(&self, key: &'a str, sharing: &'a Sharing, ledger: &'a Ledger, points: u64) -> shared::Request<'a> {
+    fn request<'a>(
+        &self,
+        key: &'a str,
+        sharing: &'a Sharing,
+        ledger: &'a Ledger,
+        points: u64,
+    ) -> shared::Request<'a> {
         let holder = sharing.holder.as_str();
         let (in_flight, leased) = (self.in_flight, self.leased);
         shared::Request { key, holder, ledger, in_flight, leased, points, now: sharing.now() }

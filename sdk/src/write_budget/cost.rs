@@ -31,7 +31,9 @@ impl Cost {
             "com.atproto.repo.createRecord" => ("write", CREATE),
             "com.atproto.repo.putRecord" => ("write", UPDATE),
             "com.atproto.repo.deleteRecord" => ("write", DELETE),
-            "com.atproto.repo.applyWrites" => ("write", call.body.map_or(CREATE, |body| points_of_writes(body))),
+            "com.atproto.repo.applyWrites" => {
+                ("write", call.body.map_or(CREATE, |body| points_of_writes(body)))
+            }
             "com.atproto.repo.uploadBlob" => ("blob", 1),
             // Limited for each account, which is not signed in yet.
             "com.atproto.server.createSession" => return Self::sign_in(call.body?),
@@ -48,7 +50,11 @@ impl Cost {
             identifier: String,
         }
         let Input { identifier } = serde_json::from_slice(body).ok()?;
-        Some(Self { key: key("session", &identifier), budget: "budget of sign-ins of this account".into(), points: 1 })
+        Some(Self {
+            key: key("session", &identifier),
+            budget: "budget of sign-ins of this account".into(),
+            points: 1,
+        })
     }
 }
 
@@ -98,7 +104,9 @@ mod tests {
 
     #[test]
     fn x13_a_create_is_three_points_an_update_two_a_delete_one() {
-        for (name, expected) in [("createRecord", 3), ("putRecord", 2), ("deleteRecord", 1), ("uploadBlob", 1)] {
+        for (name, expected) in
+            [("createRecord", 3), ("putRecord", 2), ("deleteRecord", 1), ("uploadBlob", 1)]
+        {
             assert_eq!(points(&request(&format!("repo.{name}"))), Some(expected), "{name}");
         }
         let writes = r##"{"writes": [{"$type": "com.atproto.repo.applyWrites#create", "value": {"$type": "x"}},

@@ -156,7 +156,9 @@ impl Seen {
 
     fn window(&self, now: Millis) -> Option<Window> {
         let ends_at = |wait: Duration| now + u64::try_from(wait.as_millis()).unwrap_or(0) + MARGIN;
-        if let Some(RateLimit { limit, remaining: Some(remaining), resets_in: Some(wait), policy, .. }) = &self.limit {
+        if let Some(RateLimit { limit, remaining: Some(remaining), resets_in: Some(wait), policy, .. }) =
+            &self.limit
+        {
             let limit = limit.unwrap_or(u64::MAX).max(*remaining);
             let policy = policy.clone().unwrap_or_else(|| limit.to_string());
             return Some(Window { policy, limit, remaining: *remaining, ends_at: ends_at(*wait) });

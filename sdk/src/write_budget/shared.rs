@@ -71,7 +71,10 @@ pub(super) fn millis(duration: Duration) -> Millis {
 }
 
 /// Takes a lease, and exchanges what is known. Returns the grant with what all processes know.
-pub(super) async fn lease(store: &Arc<dyn Store>, request: Request<'_>) -> Result<(Grant, Ledger), StoreError> {
+pub(super) async fn lease(
+    store: &Arc<dyn Store>,
+    request: Request<'_>,
+) -> Result<(Grant, Ledger), StoreError> {
     update(store, request.key, |shared| {
         shared.tidy(&request);
         let grant = shared.grant(&request);

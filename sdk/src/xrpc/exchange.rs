@@ -7,8 +7,8 @@ use tokio::time::Instant;
 use tracing::{Span, field::Empty};
 
 use super::{
-    Attempt, Backoff, ByteStream, CallSettings, Caller, Deadline, ErrorResponse, InvalidRequest, Kind, Outcome,
-    PacedCall, Pacing, Request, RequestBody, RetryPolicy, TransportError, TransportResponse, Turn,
+    Attempt, Backoff, ByteStream, CallSettings, Caller, Deadline, ErrorResponse, InvalidRequest, Kind,
+    Outcome, PacedCall, Pacing, Request, RequestBody, RetryPolicy, TransportError, TransportResponse, Turn,
     error::asked_wait, observed::observed, options::CallOptions,
 };
 
@@ -103,7 +103,8 @@ async fn attempts(caller: Caller<'_>, call: Outgoing) -> Result<Incoming, Failur
     let policies = Policies::of(&options, settings);
     let max_size = options.max_response_size.unwrap_or(settings.response_limit());
     let mut deadline = Deadline::after(options.timeout.unwrap_or_else(|| settings.time_limit(&body)));
-    let mut request = Request::new(kind, Arc::clone(&nsid)).with_query(query).with_headers(headers).with_body(body);
+    let mut request =
+        Request::new(kind, Arc::clone(&nsid)).with_query(query).with_headers(headers).with_body(body);
     let mut number = 0;
     loop {
         number += 1;
@@ -134,7 +135,8 @@ async fn attempts(caller: Caller<'_>, call: Outgoing) -> Result<Incoming, Failur
             Ok(response) => !response.status.is_success(),
             Err(_) => true,
         };
-        let next = again.filter(|_| failed).and_then(|again| Some((policies.next(&attempt, deadline)?, again)));
+        let next =
+            again.filter(|_| failed).and_then(|again| Some((policies.next(&attempt, deadline)?, again)));
         let Some((wait, again)) = next else {
             return match answer {
                 Ok(response) if !failed => Ok(Incoming { response, deadline, max_size }),

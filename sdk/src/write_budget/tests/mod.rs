@@ -117,7 +117,7 @@ async fn x13_what_other_apps_take_is_noticed() {
     pds.take(ALICE, 4000);
     let client = Client::new(&pds, ALICE, budget(&pds));
     let begun = Instant::now();
-    all(bulk(&[client.clone()], 8, &Arc::new(AtomicUsize::new(333)))).await;
+    all(bulk(std::slice::from_ref(&client), 8, &Arc::new(AtomicUsize::new(333)))).await;
     assert!(begun.elapsed() < HOUR / 2 && pds.refused() == 0);
     // While nobody looks.
     tokio::time::sleep(HOUR + HOUR / 2).await;
@@ -141,7 +141,11 @@ async fn x13_a_call_after_a_429_waits_for_the_points_and_succeeds() {
     // Longer than the limit of a call, which is for the exchange with the server.
     create(&client).await.unwrap();
     assert_eq!(pds.refused(), 1);
-    assert!(begun.elapsed() > HOUR - HOUR / 60 && begun.elapsed() < HOUR + HOUR / 60, "{:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() > HOUR - HOUR / 60 && begun.elapsed() < HOUR + HOUR / 60,
+        "{:?}",
+        begun.elapsed()
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -200,8 +204,7 @@ async fn x13_several_writes_at_once_count_one_by_one() {
     let collection = || Nsid::new("com.example.item").unwrap();
     let item = || apply_writes::Create::new(collection(), Unknown::from("x"));
     let writes: Vec<apply_writes::InputWritesItem> =
-        (0..200).map(|_| apply_writes::InputWritesItem::Create(Box::new(item())))
-            .collect();
+        (0..200).map(|_| apply_writes::InputWritesItem::Create(Box::new(item()))).collect();
     // 600 points each: eight fit into an hour.
     for _ in 0..10 {
         let input = apply_writes::Input::new(Did::new(ALICE).unwrap(), writes.clone());

@@ -113,11 +113,12 @@ impl Pds {
             "com.atproto.repo.applyWrites" => {
                 let call = PacedCall::new(None, request);
                 let body: serde_json::Value = serde_json::from_slice(call.body.unwrap()).unwrap();
-                let points = body["writes"].as_array().unwrap().iter().map(|write| match write["$type"].as_str() {
-                    Some("com.atproto.repo.applyWrites#create") => 3,
-                    Some("com.atproto.repo.applyWrites#update") => 2,
-                    _ => 1,
-                });
+                let points =
+                    body["writes"].as_array().unwrap().iter().map(|write| match write["$type"].as_str() {
+                        Some("com.atproto.repo.applyWrites#create") => 3,
+                        Some("com.atproto.repo.applyWrites#update") => 2,
+                        _ => 1,
+                    });
                 let points = points.sum();
                 vec![(HOUR, points), (DAY, points)]
             }
@@ -139,7 +140,11 @@ impl Pds {
         let body = r#"{"uri": "at://did:plc:ewvi7nxzyoun6zhxrhs64oiz/a.b.c/self", "cid": "bafkreibme22gw2h7y2h7tg2fhqotaqjucnbc24deqo72b6mkl2egezxhvy",
             "blob": {"$type": "blob", "ref": {"$link": "bafkreibme22gw2h7y2h7tg2fhqotaqjucnbc24deqo72b6mkl2egezxhvy"}, "mimeType": "a/b", "size": 1}}"#;
         let body = ByteStream::new(futures_util::stream::iter([Ok(body.into())]));
-        TransportResponse::new(status, if self.limited { self.headers(shown) } else { HeaderMap::new() }, body)
+        TransportResponse::new(
+            status,
+            if self.limited { self.headers(shown) } else { HeaderMap::new() },
+            body,
+        )
     }
 
     fn headers(&self, status: &Status) -> HeaderMap {

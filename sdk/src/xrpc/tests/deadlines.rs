@@ -173,7 +173,10 @@ async fn password_server(endless: &'static str) -> String {
                 let length = stream.read(&mut request).await.unwrap();
                 let request = String::from_utf8_lossy(&request[..length]).into_owned();
                 let (status, body) = if request.contains("createSession") {
-                    (200, r#"{"did": "did:plc:ewvi7nxzyoun6zhxrhs64oiz", "accessJwt": "a", "refreshJwt": "r"}"#)
+                    (
+                        200,
+                        r#"{"did": "did:plc:ewvi7nxzyoun6zhxrhs64oiz", "accessJwt": "a", "refreshJwt": "r"}"#,
+                    )
                 } else if request.contains("refreshSession") {
                     (200, r#"{"accessJwt": "b", "refreshJwt": "s"}"#)
                 } else {

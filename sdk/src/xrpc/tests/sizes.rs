@@ -79,20 +79,25 @@ async fn there_is_a_limit_without_an_option() {
     let transport = Scripted::new(move |_, _| Ok(json(body.clone())));
     let params = describe_repo::Params::new(did());
     let error = ComAtprotoRepo::over(&transport).describe_repo(params).await.unwrap_err();
-    assert!(matches!(error, Error::Decode(DecodeError::TooLarge { limit, .. }) if limit == 8 * MIB), "{error}");
+    assert!(
+        matches!(error, Error::Decode(DecodeError::TooLarge { limit, .. }) if limit == 8 * MIB),
+        "{error}"
+    );
     let nsid = Nsid::new("com.example.get").unwrap();
     let error = UntypedCall::get(Caller::new(&transport), &nsid, &()).await.unwrap_err();
-    assert!(matches!(error, Error::Decode(DecodeError::TooLarge { limit, .. }) if limit == 8 * MIB), "{error}");
+    assert!(
+        matches!(error, Error::Decode(DecodeError::TooLarge { limit, .. }) if limit == 8 * MIB),
+        "{error}"
+    );
 }
 
 #[tokio::test]
 async fn what_a_body_is_decoded_to_has_a_limit() {
-    let many = |field: &str| (0..).map(|n| field.replace('#', &n.to_string())).take(20_000).collect::<String>();
-    for fields in [
-        many(", \"#\": 0"),
-        many(", \"#\": []"),
-        format!(r#", "didDoc2": [{}0]"#, "0,".repeat(60_000)),
-    ] {
+    let many =
+        |field: &str| (0..).map(|n| field.replace('#', &n.to_string())).take(20_000).collect::<String>();
+    for fields in
+        [many(", \"#\": 0"), many(", \"#\": []"), format!(r#", "didDoc2": [{}0]"#, "0,".repeat(60_000))]
+    {
         // What is kept as it came costs little more than its text, and small fields cost much more.
         let kept_as_text = fields.contains("didDoc2");
         let transport = Scripted::new({
@@ -155,7 +160,9 @@ fn real_pages_fit() {
     let page = format!(r#"{{"records": [{}]}}"#, vec![entry; 100].join(","));
     fits::<crate::api::com::atproto::repo::list_records::Output>(page.as_bytes());
     fits::<get_timeline::Output>(bench_pages::Pages::new(1).timeline().as_bytes());
-    fits::<crate::api::com::atproto::repo::list_records::Output>(bench_pages::Pages::new(2).records().as_bytes());
+    fits::<crate::api::com::atproto::repo::list_records::Output>(
+        bench_pages::Pages::new(2).records().as_bytes(),
+    );
 }
 
 #[tokio::test]

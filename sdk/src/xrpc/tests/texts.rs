@@ -13,7 +13,9 @@ fn is_clean(text: &str) {
     assert!(text.chars().count() < 1000, "{} characters", text.chars().count());
 }
 
-async fn error_of(response: impl Fn() -> crate::xrpc::TransportResponse + Send + Sync) -> Error<resolve_handle::Error> {
+async fn error_of(
+    response: impl Fn() -> crate::xrpc::TransportResponse + Send + Sync,
+) -> Error<resolve_handle::Error> {
     let transport = Scripted::new(|_, _| Ok(response()));
     let call = ComAtprotoIdentity::over(&transport).resolve_handle(resolve_handle::Params::new(handle()));
     call.without_retry().await.unwrap_err()
@@ -25,7 +27,10 @@ async fn x3_messages_of_servers_are_short_and_harmless() {
     for text in [HOSTILE, &long] {
         let bodies = [
             format!(r#"{{"error": "{text}", "message": "{text}"}}"#),
-            format!("<html><b>{}</b></html>", text.replace("\\u001b", "\u{1b}").replace("\\u202e", "\u{202e}")),
+            format!(
+                "<html><b>{}</b></html>",
+                text.replace("\\u001b", "\u{1b}").replace("\\u202e", "\u{202e}")
+            ),
         ];
         for body in bodies {
             let error = error_of(|| answer(400, &[("ratelimit-policy", "1;w=1")], body.clone())).await;
