@@ -97,6 +97,27 @@
 //!
 //! By then, queries have already been retried where that is safe. Errors never contain tokens, keys or passwords.
 //!
+//! # Limits, retries and pacing
+//!
+//! A call ends within a time limit, which covers a refresh of the session, all attempts and a response that is read into memory.
+//! The size of such a response is limited too. These limits, the policies for retries, and the pacing can be set for a client and
+//! for a single call, see [`xrpc::CallSettings`]. Servers limit how much an account may write; for bulk work, [`WriteBudget`] makes
+//! calls wait until they are accepted:
+//!
+//! ```no_run
+//! # #[cfg(feature = "client")]
+//! # mod example {
+//! use std::time::Duration;
+//!
+//! use atproto_sdk::{PasswordClient, WriteBudget};
+//!
+//! # async fn example(password: &str) -> Result<(), Box<dyn std::error::Error>> {
+//! let bot = PasswordClient::sign_in("https://pds.example.com", "bot.example.com", password).await?;
+//! let bot = bot.timeout(Duration::from_secs(10)).max_response_size(1 << 20).pacing(WriteBudget::new());
+//! # Ok(()) }
+//! # }
+//! ```
+//!
 //! # Features
 //!
 //! | feature | what it adds | default |
@@ -130,11 +151,16 @@
 //   api, clients, accessor                    generated bindings; clients without OAuth; their common methods
 //   oauth                                     its own layers are listed in its mod.rs
 //   session                                   the state machine of OAuth and password sessions
+//   write_budget                              pacing of writes
 //   scopes, store, identity                   permissions; session stores; handles and DIDs
 //   repo                                      records with proof
 //   xrpc                                      calls over a transport
 //   types                                     data types and their codec, no I/O
 //   clock, random, limits, server_text, signing_key, verifying_key, http_client
+// The data of the benchmarks, which tests use too, names the crate from outside.
+#[cfg(test)]
+extern crate self as atproto_sdk;
+
 #[cfg(feature = "client")]
 mod accessor;
 #[rustfmt::skip]
@@ -174,6 +200,8 @@ mod test_lexicons;
 pub mod types;
 #[cfg(feature = "repo")]
 mod verifying_key;
+#[cfg(feature = "client")]
+mod write_budget;
 pub mod xrpc;
 
 #[cfg(feature = "client")]
@@ -185,6 +213,8 @@ pub use clients::{
 pub use http_client::InvalidProxy;
 #[cfg(feature = "client")]
 pub use random::NoRandom;
+#[cfg(feature = "client")]
+pub use write_budget::WriteBudget;
 
 #[doc(hidden)]
 pub mod __v1;

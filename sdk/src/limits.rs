@@ -39,6 +39,21 @@ pub(crate) const FIRST_RETRY: Duration = millis(250);
 /// The longest wait before a retry. If a server asks for a longer one, the call is not retried.
 pub(crate) const LONGEST_RETRY: Duration = seconds(30);
 
+// Budgets of writes.
+
+/// How long a call waits for points: for the next hour, and some.
+pub(crate) const LONGEST_BUDGET_WAIT: Duration = seconds(3700);
+/// How long a process may spend what it has leased from a shared budget, and has the answers to its calls.
+pub(crate) const BUDGET_LEASE: Duration = seconds(120);
+/// When a process looks again whether others have left something of a shared budget.
+pub(crate) const BUDGET_POLL: Duration = seconds(1);
+/// When a waiting call looks at the clock again, which can be set.
+pub(crate) const BUDGET_LOOK: Duration = seconds(30);
+/// The longest wait after several processes have changed a shared budget at the same time.
+pub(crate) const BUDGET_CONFLICT: Duration = millis(20);
+/// How long a shared budget is kept in the store: longer than its longest window, a day.
+pub(crate) const BUDGET_KEPT: Duration = seconds(25 * 3600);
+
 // Identities.
 
 /// For fetching a document from an untrusted host, including redirects and the body.
@@ -261,6 +276,14 @@ mod tests {
         assert!(REFRESH_PATIENCE < SESSION_CALL && SESSION_CALL < STREAMED_CALL);
         // A body that can be sent once is preceded by a probe.
         assert!(PROBE + REFRESH_PATIENCE < SESSION_CALL);
+    }
+
+    #[test]
+    fn a_lease_of_a_budget_outlasts_the_calls_that_it_is_for() {
+        // Points can be taken for half of its time.
+        assert!(BUDGET_LEASE / 2 >= SESSION_CALL.max(PLAIN_CALL));
+        assert!(BUDGET_POLL < BUDGET_LOOK && BUDGET_LOOK < LONGEST_BUDGET_WAIT);
+        assert!(LONGEST_BUDGET_WAIT > Duration::from_secs(3600) && LONGEST_BUDGET_WAIT < BUDGET_KEPT);
     }
 
     #[test]

@@ -1,15 +1,21 @@
 //! Sends a call, and repeats it if that is allowed. Not generic, so that it is compiled only once.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 use tracing::{Span, field::Empty};
 
 use super::{
+<<<<<<< HEAD
     Attempt, ByteStream, Caller, Deadline, ErrorResponse, InvalidRequest, Kind, Outcome, PacedCall, Pacing,
     Request, RequestBody, TransportError, TransportResponse, Turn, error::asked_wait, observed::observed,
     options::CallOptions,
+=======
+    Attempt, Backoff, ByteStream, CallSettings, Caller, Deadline, ErrorResponse, InvalidRequest, Kind,
+    Outcome, PacedCall, Pacing, Request, RequestBody, RetryPolicy, TransportError, TransportResponse, Turn,
+    error::asked_wait, observed::observed, options::CallOptions,
+>>>>>>> calls
 };
 
 /// How many bytes of an error response are read.
@@ -65,30 +71,56 @@ fn outcome(result: &Result<Incoming, Failure>) -> &'static str {
     }
 }
 
+/// The policies for a call: its own, or else those of the client.
+struct Policies<'a> {
+    retry: &'a dyn RetryPolicy,
+    backoff: &'a dyn Backoff,
+    pacing: Option<&'a dyn Pacing>,
+}
+
+impl<'a> Policies<'a> {
+    fn of(options: &'a CallOptions, settings: &'a CallSettings) -> Self {
+        Self {
+            retry: options.retry.as_deref().unwrap_or(settings.retry_policy()),
+            backoff: options.backoff.as_deref().unwrap_or(settings.backoff_policy()),
+            pacing: options.pacing.as_ref().map_or(settings.pacing_policy(), Option::as_deref),
+        }
+    }
+
+    /// The wait before the next attempt, or `None` if there is none.
+    fn next(&self, attempt: &Attempt<'_>, deadline: Deadline) -> Option<Duration> {
+        if !self.retry.retries(attempt) {
+            return None;
+        }
+        let waits_for_turn = attempt.paced && attempt.is_rate_limited();
+        let wait = if waits_for_turn { Duration::ZERO } else { self.backoff.wait(attempt) };
+        // After a wait that does not fit there would be no time for another attempt, and no answer to report.
+        (wait < deadline.remaining()).then_some(wait)
+    }
+}
+
 async fn attempts(caller: Caller<'_>, call: Outgoing) -> Result<Incoming, Failure> {
-    let Outgoing { kind, nsid, query, body, options } = call;
-    if let Some(problem) = options.problem {
+    let Outgoing { kind, nsid, query, body, mut options } = call;
+    if let Some(problem) = options.problem.take() {
         return Err(Failure::Invalid(problem));
     }
     let settings = caller.transport().settings();
-    let policy = options.retry.as_deref().unwrap_or(settings.retry_policy());
-    let backoff = options.backoff.as_deref().unwrap_or(settings.backoff_policy());
-    let pacing = options.pacing.as_ref().map_or(settings.pacing_policy(), Option::as_deref);
+    let headers = std::mem::take(&mut options.headers);
+    let policies = Policies::of(&options, settings);
     let max_size = options.max_response_size.unwrap_or(settings.response_limit());
     let mut deadline = Deadline::after(options.timeout.unwrap_or_else(|| settings.time_limit(&body)));
     let mut request =
-        Request::new(kind, Arc::clone(&nsid)).with_query(query).with_headers(options.headers).with_body(body);
+        Request::new(kind, Arc::clone(&nsid)).with_query(query).with_headers(headers).with_body(body);
     let mut number = 0;
     loop {
         number += 1;
-        let turn = match pacing {
+        let turn = match policies.pacing {
             None => Turn::free(),
-            // The limit of a client is for the exchange with the server. One that was set for this call is for everything.
             Some(pacing) => {
                 let paced = PacedCall::new(caller.transport().account(), &request);
-                turn(pacing, paced, &mut deadline, options.timeout.is_some())
-                    .await
-                    .map_err(Failure::Transport)?
+                // The limit of a client is for the exchange with the server. One that was set for this call is for everything.
+                let turn = turn(pacing, paced, &mut deadline, options.timeout.is_some());
+                turn.await.map_err(Failure::Transport)?
             }
         };
         let paced = !turn.is_free();
@@ -96,23 +128,16 @@ async fn attempts(caller: Caller<'_>, call: Outgoing) -> Result<Incoming, Failur
         let sending = caller.transport().send(request.with_deadline(deadline));
         let answer = deadline.until(sending).await.unwrap_or_else(|| Err(late(&nsid, deadline)));
         turn.end(answer.as_ref().ok());
-        let span = Span::current();
-        span.record("attempts", number);
-        if let Ok(response) = &answer {
-            span.record("status", response.status.as_u16());
-        }
+        Span::current().record("attempts", number);
         let (outcome, asked) = match &answer {
-            Ok(response) if response.status.is_success() => {
-                return answer
-                    .map(|response| Incoming { response, deadline, max_size })
-                    .map_err(Failure::Transport);
-            }
             Ok(response) => {
+                Span::current().record("status", response.status.as_u16());
                 (Outcome::Refused(response.status), asked_wait(response.status, &response.headers))
             }
             Err(error) => (Outcome::Failed(error), None),
         };
         let attempt = Attempt { asked, paced, ..Attempt::new(kind, &nsid, number, outcome) };
+<<<<<<< HEAD
         let next = again.filter(|_| policy.retries(&attempt)).and_then(|next| {
             let waits_for_turn =
                 paced && matches!(outcome, Outcome::Refused(http::StatusCode::TOO_MANY_REQUESTS));
@@ -125,12 +150,26 @@ async fn attempts(caller: Caller<'_>, call: Outgoing) -> Result<Incoming, Failur
                 Ok(response) => Failure::Response(Box::new(read_error(nsid, response, deadline).await)),
                 Err(error) => Failure::Transport(error),
             });
+=======
+        let failed = match &answer {
+            Ok(response) => !response.status.is_success(),
+            Err(_) => true,
+>>>>>>> calls
         };
-        tracing::debug!(nsid = &*nsid, ?outcome, number, ?wait, "retrying call");
+        let next =
+            again.filter(|_| failed).and_then(|again| Some((policies.next(&attempt, deadline)?, again)));
+        let Some((wait, again)) = next else {
+            return match answer {
+                Ok(response) if !failed => Ok(Incoming { response, deadline, max_size }),
+                Ok(response) => Err(Failure::Response(Box::new(read_error(nsid, response, deadline).await))),
+                Err(error) => Err(Failure::Transport(error)),
+            };
+        };
+        tracing::debug!(nsid = &*nsid, %outcome, number, ?wait, "retrying call");
         // The connection of the refused attempt is free again.
         drop(answer);
         tokio::time::sleep(wait).await;
-        request = next;
+        request = again;
     }
 }
 
