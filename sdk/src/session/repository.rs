@@ -96,7 +96,11 @@ impl<C: SessionContext> SessionRepository<C> {
     /// # Errors
     ///
     /// Returns [`StoreError::Conflict`] if it was written in the meantime.
-    pub(crate) async fn remove_version(&self, key: &C::Key, version: Version) -> Result<(), SessionStoreError> {
+    pub(crate) async fn remove_version(
+        &self,
+        key: &C::Key,
+        version: Version,
+    ) -> Result<(), SessionStoreError> {
         self.delete(key, Expected::Version(version)).await.map(drop)
     }
 
@@ -150,7 +154,10 @@ impl<C: SessionContext> SessionRepository<C> {
     }
 }
 
-pub(crate) fn decode<K: SessionKey, S: StoredSession>(key: &K, entry: &Entry) -> Result<S, SessionStoreError> {
+pub(crate) fn decode<K: SessionKey, S: StoredSession>(
+    key: &K,
+    entry: &Entry,
+) -> Result<S, SessionStoreError> {
     S::from_bytes(&entry.value)
         .map_err(|source| SessionStoreError::Format { session: key.to_string(), source })
 }

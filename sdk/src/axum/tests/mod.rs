@@ -74,10 +74,14 @@ impl Store for Hanging {
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         self.inner.put(key, value, expires_at, expected)
     }
-    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+    fn delete<'a>(
+        &'a self,
+        key: &'a str,
+        expected: Expected<Version>,
+    ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
         Box::pin(async move {
             self.answers().await;
-            self.inner.delete(key).await
+            self.inner.delete(key, expected).await
         })
     }
     fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {

@@ -21,7 +21,7 @@ use crate::{
     clients::plain::PlainClient,
     limits,
     session::{
-        ActiveSession, CachedSession, Pace, Probed, Processed, ProcessId, RefreshFailure, Refreshed, Renewed,
+        ActiveSession, CachedSession, Pace, Probed, ProcessId, Processed, RefreshFailure, Refreshed, Renewed,
         SessionContext, SessionKey, SessionRepository, SessionStoreError,
     },
     store::{LockWatch, Store, StoreError},

@@ -74,7 +74,13 @@ pub(super) struct Over {
 }
 
 impl Over {
-    pub(super) fn new(by: &ProcessId, wait: std::time::Duration, attempts: u32, refused: bool, detail: String) -> Self {
+    pub(super) fn new(
+        by: &ProcessId,
+        wait: std::time::Duration,
+        attempts: u32,
+        refused: bool,
+        detail: String,
+    ) -> Self {
         let at = unix_now();
         let not_before = at.saturating_add_unsigned(wait.as_secs());
         Self { by: by.as_str().to_owned(), at, not_before, attempts, refused, detail }

@@ -15,7 +15,9 @@ use crate::{
             TokenToRevoke, probe,
         },
     },
-    session::{self, ActiveSession, ActiveSessions, CachedSession, Pace, ProcessId, Removed, SessionRepository},
+    session::{
+        self, ActiveSession, ActiveSessions, CachedSession, Pace, ProcessId, Removed, SessionRepository,
+    },
     store::Store,
     xrpc::{CallSettings, TransportError, TransportResponse},
 };

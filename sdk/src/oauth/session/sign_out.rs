@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::oneshot, task::JoinHandle};
 use tracing::Instrument as _;
 
-use super::{SessionId, SessionStoreError, context::AppContext};
+use super::{SessionId, SessionStoreError, context::AppContext, record::SessionRecord};
 use crate::{oauth::wire::NonceCache, session::Removed, types::Did};
 
 /// The result of a sign-out. In every case, the session is no longer in the store.
@@ -128,7 +128,7 @@ pub(crate) async fn sign_out_all(
 }
 
 /// Revokes the tokens of a session that was removed.
-async fn revoke(context: &AppContext, removed: Removed) -> SignOut {
+async fn revoke(context: &AppContext, removed: Removed<SessionRecord>) -> SignOut {
     match removed {
         Removed::Nothing => SignOut::NoSession,
         Removed::Session(session) => match context.revoke_with(&session, &NonceCache::default()).await {

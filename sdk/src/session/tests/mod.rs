@@ -112,7 +112,12 @@ impl SessionContext for Plain {
         "https://pds.example"
     }
 
-    async fn refresh(&self, _: &ActiveSession<Self>, _: &CachedSession<Self>, _: LockWatch) -> Refreshed<Token> {
+    async fn refresh(
+        &self,
+        _: &ActiveSession<Self>,
+        _: &CachedSession<Self>,
+        _: LockWatch,
+    ) -> Refreshed<Token> {
         Refreshed::Rejected("there is no server".into())
     }
 

@@ -29,8 +29,8 @@ use crate::{
     store::{Expected, MemoryStore, Store},
     types::Did,
     xrpc::{
-        ByteStream, CallSettings, Kind, ReauthenticateReason, Request, RequestBody, Transport, TransportError,
-        TransportResponse,
+        ByteStream, CallSettings, Kind, ReauthenticateReason, Request, RequestBody, Transport,
+        TransportError, TransportResponse,
     },
 };
 use flaky::{Control, Flaky};
@@ -58,8 +58,16 @@ struct World {
 fn shared(store: &Arc<dyn Store>) -> Arc<AppContext> {
     let http = crate::http_client::builder().no_proxy();
     let client = Client { client_id: "https://other.example/client.json".into(), keyset: None };
-    AppContext::paced(http, Arc::clone(store), client, Events::new(Vec::new()), MissingNoncePolicy::default(), CallSettings::new(), pace())
-        .unwrap()
+    AppContext::paced(
+        http,
+        Arc::clone(store),
+        client,
+        Events::new(Vec::new()),
+        MissingNoncePolicy::default(),
+        CallSettings::new(),
+        pace(),
+    )
+    .unwrap()
 }
 
 impl World {
