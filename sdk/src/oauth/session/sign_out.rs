@@ -77,13 +77,13 @@ pub enum SignOutError {
 pub(crate) struct SignOutInProgress {
     /// Whether the session is no longer in the store.
     pub(crate) removed: oneshot::Receiver<Result<(), SignOutError>>,
-    /// Ends after the server has responded, within the limits of the store and of a request. The result is `None` if the
-    /// session could not be removed.
+    /// Ends after the server has responded, within the limits of the store and of a request. The result is `None` if
+    /// the session could not be removed.
     pub(crate) revoked: JoinHandle<Option<SignOut>>,
 }
 
-/// Starts to end a session. Runs in a task of its own, so that the tokens are revoked even if the future of the caller is
-/// dropped.
+/// Starts to end a session. Runs in a task of its own, so that the tokens are revoked even if the future of the caller
+/// is dropped.
 pub(crate) fn begin_sign_out(context: &Arc<AppContext>, id: &SessionId) -> SignOutInProgress {
     let (context, id, (tell, removed)) = (Arc::clone(context), id.clone(), oneshot::channel());
     let task = async move {

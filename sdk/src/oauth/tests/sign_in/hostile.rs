@@ -1,5 +1,5 @@
-//! Servers that attack (protocol O9, O20-O24). Each attack is answered with an error, in a limited time, and without giving
-//! anything away.
+//! Servers that attack (protocol O9, O20-O24). Each attack is answered with an error, in a limited time, and without
+//! giving anything away.
 //!
 //! | attacker | attack | test |
 //! | --- | --- | --- |
