@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use super::{
     account::PasswordAccount,
     exchange::{Answer, SignInFailure, bearer, create, post, refresh},
-    stored::{Over, PasswordKey, PasswordSession},
+    stored::{Over, PasswordKey, PasswordSession, end_of_storage},
 };
 use crate::{
     clients::plain::PlainClient,
@@ -59,7 +59,7 @@ impl PasswordContext {
     ) -> Self {
         Self {
             plain,
-            sessions: SessionRepository::new(store),
+            sessions: SessionRepository::new(store, end_of_storage),
             process: ProcessId::generate(),
             pace,
             credentials,
