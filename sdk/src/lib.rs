@@ -134,7 +134,8 @@
 //! # Runtime and TLS
 //!
 //! Clients need a [tokio](https://tokio.rs) runtime with time and I/O enabled; `current_thread` is enough. Refreshes run in
-//! tasks of their own, so dropping a request does not lose tokens.
+//! tasks of their own, so dropping a request does not lose tokens. Host names are looked up by the system's resolver, on at most
+//! 32 threads of their own, so that names that are not resolved do not hold up what blocks elsewhere.
 //!
 //! TLS is [rustls](https://docs.rs/rustls) with the `ring` provider and the trusted roots of the system. The provider is
 //! installed for the process unless the program has already installed another one.
@@ -156,7 +157,7 @@
 //   repo                                      records with proof
 //   xrpc                                      calls over a transport
 //   types                                     data types and their codec, no I/O
-//   clock, random, limits, server_text, signing_key, verifying_key, http_client
+//   clock, random, limits, server_text, signing_key, verifying_key, http_client, name_lookup
 // The data of the benchmarks, which tests use too, names the crate from outside.
 #[cfg(test)]
 extern crate self as atproto_sdk;
@@ -178,6 +179,8 @@ pub mod identity;
 pub mod lexicon;
 #[cfg(feature = "client")]
 mod limits;
+#[cfg(feature = "client")]
+mod name_lookup;
 #[cfg(feature = "client")]
 pub mod oauth;
 #[cfg(feature = "client")]
@@ -218,6 +221,13 @@ pub use write_budget::WriteBudget;
 
 #[doc(hidden)]
 pub mod __v1;
+
+/// What the fuzz targets in `sdk/fuzz` need and nobody else does. It exists only when they are built.
+#[cfg(all(fuzzing, feature = "axum"))]
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::{axum::fuzzing as axum, identity::fuzzing as identity, oauth::fuzzing as oauth};
+}
 
 #[cfg(all(doctest, feature = "client"))]
 #[doc = include_str!("../../README.md")]

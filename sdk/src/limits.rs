@@ -58,6 +58,10 @@ pub(crate) const BUDGET_KEPT: Duration = seconds(25 * 3600);
 
 /// For fetching a document from an untrusted host, including redirects and the body.
 pub(crate) const FETCH: Duration = seconds(15);
+/// For looking up the addresses of a host, including the wait for a thread.
+pub(crate) const ADDRESS_LOOKUP: Duration = seconds(8);
+/// When a thread for address lookups ends that has nothing to do.
+pub(crate) const LOOKUP_THREAD_IDLE: Duration = seconds(10);
 /// For a response of a single name server.
 pub(crate) const NAME_SERVER: Duration = seconds(2);
 /// For a whole DNS lookup.
@@ -86,7 +90,9 @@ pub(crate) const CALLBACK_HEAD: Duration = seconds(30);
 pub(crate) const CALLBACK_PAGE: Duration = seconds(2);
 /// The pause after the local callback server failed to accept a connection.
 pub(crate) const CALLBACK_PAUSE: Duration = millis(100);
-/// How long a browser waits for the server to confirm a sign-out from a web app.
+/// How long a browser waits until a session has been removed from the store in a sign-out from a web app.
+pub(crate) const WEB_REMOVAL: Duration = seconds(30);
+/// How long a browser then waits for the server to confirm the sign-out.
 pub(crate) const WEB_SIGN_OUT: Duration = seconds(5);
 
 // Refreshing.
@@ -296,6 +302,16 @@ mod tests {
         let operation = POSTGRES_OPERATION.max(REDIS_ANSWER);
         assert!(LEASE_RENEWAL + operation + LEASE_RENEWAL_AGAIN + operation < LEASE - LEASE_MARGIN);
         assert!(LEASE < STORE_LOCK);
+    }
+
+    #[test]
+    fn a_sign_out_reports_the_error_of_the_store() {
+        assert!(SIGN_OUT_LOCK + STORE_OPERATION < WEB_REMOVAL);
+    }
+
+    #[test]
+    fn a_lookup_leaves_time_to_connect() {
+        assert!(ADDRESS_LOOKUP < CONNECT);
     }
 
     #[test]

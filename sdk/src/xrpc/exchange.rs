@@ -7,15 +7,9 @@ use tokio::time::Instant;
 use tracing::{Span, field::Empty};
 
 use super::{
-<<<<<<< HEAD
-    Attempt, ByteStream, Caller, Deadline, ErrorResponse, InvalidRequest, Kind, Outcome, PacedCall, Pacing,
-    Request, RequestBody, TransportError, TransportResponse, Turn, error::asked_wait, observed::observed,
-    options::CallOptions,
-=======
     Attempt, Backoff, ByteStream, CallSettings, Caller, Deadline, ErrorResponse, InvalidRequest, Kind,
     Outcome, PacedCall, Pacing, Request, RequestBody, RetryPolicy, TransportError, TransportResponse, Turn,
     error::asked_wait, observed::observed, options::CallOptions,
->>>>>>> calls
 };
 
 /// How many bytes of an error response are read.
@@ -137,24 +131,9 @@ async fn attempts(caller: Caller<'_>, call: Outgoing) -> Result<Incoming, Failur
             Err(error) => (Outcome::Failed(error), None),
         };
         let attempt = Attempt { asked, paced, ..Attempt::new(kind, &nsid, number, outcome) };
-<<<<<<< HEAD
-        let next = again.filter(|_| policy.retries(&attempt)).and_then(|next| {
-            let waits_for_turn =
-                paced && matches!(outcome, Outcome::Refused(http::StatusCode::TOO_MANY_REQUESTS));
-            let wait = if waits_for_turn { std::time::Duration::ZERO } else { backoff.wait(&attempt) };
-            // After a wait that does not fit there would be no time for another attempt, and no answer to report.
-            (wait < deadline.remaining()).then_some((wait, next))
-        });
-        let Some((wait, next)) = next else {
-            return Err(match answer {
-                Ok(response) => Failure::Response(Box::new(read_error(nsid, response, deadline).await)),
-                Err(error) => Failure::Transport(error),
-            });
-=======
         let failed = match &answer {
             Ok(response) => !response.status.is_success(),
             Err(_) => true,
->>>>>>> calls
         };
         let next =
             again.filter(|_| failed).and_then(|again| Some((policies.next(&attempt, deadline)?, again)));

@@ -25,6 +25,8 @@ pub use info::SessionInfo;
 pub(crate) use record::{SessionRecord, SessionServers};
 pub(crate) use repository::SessionLimits;
 pub use sign_out::{SignOut, SignOutError};
+#[cfg(feature = "axum")]
+pub(crate) use sign_out::{SignOutInProgress, begin_sign_out};
 pub(crate) use sign_out::{sign_out, sign_out_all, sign_out_excess};
 
 use crate::session::{SessionFormatError, SessionStoreError};

@@ -29,13 +29,8 @@ use crate::{
     store::{Expected, MemoryStore, Store},
     types::Did,
     xrpc::{
-<<<<<<< HEAD
         ByteStream, Kind, ReauthenticateReason, Request, RequestBody, Transport, TransportError,
         TransportResponse,
-=======
-        BoxFuture, ByteStream, CallSettings, Kind, ReauthenticateReason, Request, RequestBody, Transport,
-        TransportError, TransportResponse,
->>>>>>> calls
     },
 };
 use flaky::{Control, Flaky};
@@ -63,20 +58,8 @@ struct World {
 fn shared(store: &Arc<dyn Store>) -> Arc<AppContext> {
     let http = crate::http_client::builder().no_proxy();
     let client = Client { client_id: "https://other.example/client.json".into(), keyset: None };
-<<<<<<< HEAD
     let settings = AppSettings { pace: pace(), ..AppSettings::default() };
     AppContext::new(http, Arc::clone(store), client, Events::new(Vec::new()), settings).unwrap()
-=======
-    AppContext::new(
-        http,
-        Arc::clone(store),
-        client,
-        Events::new(Vec::new()),
-        MissingNoncePolicy::default(),
-        CallSettings::new(),
-    )
-    .unwrap()
->>>>>>> calls
 }
 
 impl World {
