@@ -97,6 +97,27 @@
 //!
 //! By then, queries have already been retried where that is safe. Errors never contain tokens, keys or passwords.
 //!
+//! # Limits, retries and pacing
+//!
+//! A call ends within a time limit, which covers a refresh of the session, all attempts and a response that is read into memory.
+//! The size of such a response is limited too. These limits, the policies for retries, and the pacing can be set for a client and
+//! for a single call, see [`xrpc::CallSettings`]. Servers limit how much an account may write; for bulk work, [`WriteBudget`] makes
+//! calls wait until they are accepted:
+//!
+//! ```no_run
+//! # #[cfg(feature = "client")]
+//! # mod example {
+//! use std::time::Duration;
+//!
+//! use atproto_sdk::{PasswordClient, WriteBudget};
+//!
+//! # async fn example(password: &str) -> Result<(), Box<dyn std::error::Error>> {
+//! let bot = PasswordClient::sign_in("https://pds.example.com", "bot.example.com", password).await?;
+//! let bot = bot.timeout(Duration::from_secs(10)).max_response_size(1 << 20).pacing(WriteBudget::new());
+//! # Ok(()) }
+//! # }
+//! ```
+//!
 //! # Features
 //!
 //! | feature | what it adds | default |

@@ -95,8 +95,8 @@ impl NameLookup {
     ///
     /// # Errors
     ///
-    /// Returns the error of the resolver, and errors if there is no answer in time or if too many names are being looked
-    /// up.
+    /// Returns the error of the resolver, and errors if there is no answer in time or if too many names are being
+    /// looked up.
     pub(crate) fn addresses(
         &'static self,
         name: String,
@@ -105,8 +105,8 @@ impl NameLookup {
     }
 
     async fn addresses_within(&self, name: String, limit: Duration) -> io::Result<Vec<IpAddr>> {
-        // Held until the answer is there or nobody waits for it. A look-up that is given up on keeps its thread until the
-        // resolver returns, which the number of threads limits.
+        // Held until the answer is there or nobody waits for it. A look-up that is given up on keeps its thread until
+        // the resolver returns, which the number of threads limits.
         let Ok(_admitted) = self.admitted.try_acquire() else {
             return Err(io::Error::new(io::ErrorKind::WouldBlock, "too many names are being looked up"));
         };

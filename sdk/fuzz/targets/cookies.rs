@@ -1,5 +1,5 @@
-//! Cookies: nothing that this site has not made is read, what it makes is small, and no account gets lost but the oldest.
-//! And the paths that users return to.
+//! Cookies: nothing that this site has not made is read, what it makes is small, and no account gets lost but the
+//! oldest. And the paths that users return to.
 #![no_main]
 
 use std::collections::BTreeMap;

@@ -158,8 +158,8 @@ impl WebAuthBuilder {
         self
     }
 
-    /// Sets the path of the routes in the router, for routes that are nested in another router. The default is the path of
-    /// the redirect URI without `/callback`, and without what a [proxy strips](Self::stripped_prefix).
+    /// Sets the path of the routes in the router, for routes that are nested in another router. The default is the path
+    /// of the redirect URI without `/callback`, and without what a [proxy strips](Self::stripped_prefix).
     ///
     /// ```no_run
     /// use atproto_sdk::{

@@ -35,8 +35,8 @@ impl AppState {
 
 /// What the sign-in page shows.
 ///
-/// It is passed to the [sign-in page](super::WebAuthBuilder::login_page). Both texts come from the URL, which anybody can
-/// have made, so they must be escaped like any other text.
+/// It is passed to the [sign-in page](super::WebAuthBuilder::login_page). Both texts come from the URL, which anybody
+/// can have made, so they must be escaped like any other text.
 ///
 /// ```no_run
 /// use axum::response::{Html, IntoResponse as _, Response};
@@ -118,8 +118,8 @@ impl WebAuth {
         }
     }
 
-    /// Redirects to the same page at the host of the redirect URI, so that the callback receives the cookie. To the browser
-    /// that is another site, so the page shows the form again.
+    /// Redirects to the same page at the host of the redirect URI, so that the callback receives the cookie. To the
+    /// browser that is another site, so the page shows the form again.
     fn redirect_to_origin(&self, fields: &Fields) -> Response {
         let mut url = self.inner.settings.origin.clone();
         url.set_path(&self.login_path());

@@ -53,12 +53,14 @@ impl Fields {
     }
 }
 
-/// Whether a request comes from a page of this site, so that it may start a sign-in or change which accounts are signed in.
+/// Whether a request comes from a page of this site, so that it may start a sign-in or change which accounts are signed
+/// in.
 ///
-/// All others may be cross-site request forgery: a link that signs a victim in as the attacker, for example, to whose account
-/// the victim then writes. `SameSite=Lax` does not help, because a sign-in needs no earlier cookie.
+/// All others may be cross-site request forgery: a link that signs a victim in as the attacker, for example, to whose
+/// account the victim then writes. `SameSite=Lax` does not help, because a sign-in needs no earlier cookie.
 ///
-/// A browser says with `Sec-Fetch-Site` who has caused a request, or, if it is older, with `Origin` who has sent a form.
+/// A browser says with `Sec-Fetch-Site` who has caused a request, or, if it is older, with `Origin` who has sent a
+/// form.
 ///
 /// | request | accepted |
 /// | --- | --- |

@@ -7,8 +7,8 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-/// The revocations in progress, each of which ends with the time limits of its requests. They are cancelled when this is
-/// dropped.
+/// The revocations in progress, each of which ends with the time limits of its requests. They are cancelled when this
+/// is dropped.
 #[derive(Default)]
 pub(super) struct Revocations(Mutex<JoinSet<()>>);
 

@@ -110,8 +110,8 @@ impl WebAuth {
         }
     }
 
-    /// Signs sessions out at the same time: removes them, and revokes their tokens without waiting for long. The errors are
-    /// those of sessions that may still exist.
+    /// Signs sessions out at the same time: removes them, and revokes their tokens without waiting for long. The errors
+    /// are those of sessions that may still exist.
     pub(super) async fn end_all(&self, ids: &[SessionId]) -> Vec<(SessionId, Result<(), SignOutError>)> {
         join_all(ids.iter().map(async |id| (id.clone(), self.end(id).await))).await
     }

@@ -36,8 +36,8 @@ impl AdminClient {
     ///
     /// # Errors
     ///
-    /// Returns an error if `origin` is not an https URL without a path (or http, on this machine), or if the TLS configuration of the system
-    /// cannot be used.
+    /// Returns an error if `origin` is not an https URL without a path (or http, on this machine), or if the TLS
+    /// configuration of the system cannot be used.
     pub fn new(origin: &str, password: &str) -> Result<Self, InvalidService> {
         Self::builder(origin, password).build()
     }
@@ -111,8 +111,8 @@ impl AdminClientBuilder {
         self
     }
 
-    /// Sends the password in plain text, to a server with an http URL on another machine. By default, http is used only for
-    /// `localhost` and loopback addresses, without a proxy.
+    /// Sends the password in plain text, to a server with an http URL on another machine. By default, http is used only
+    /// for `localhost` and loopback addresses, without a proxy.
     ///
     /// For networks in which nobody else can read or change what is sent, such as that of a few containers.
     ///

@@ -56,8 +56,8 @@ impl Jar {
         format!("{}.{digits}", self.full_name(kind))
     }
 
-    /// The cookies of a kind that this site has sealed and that have not expired. All others count as absent: the user signs
-    /// in again.
+    /// The cookies of a kind that this site has sealed and that have not expired. All others count as absent: the user
+    /// signs in again.
     pub(super) fn read_all<T: DeserializeOwned>(
         &self,
         headers: &HeaderMap,

@@ -13,7 +13,8 @@ const KIND: &str = "-login";
 type Content = (String, i64);
 
 impl Jar {
-    /// Returns the headers that bind a new sign-in to the browser. A browser that has begun too many forgets the oldest.
+    /// Returns the headers that bind a new sign-in to the browser. A browser that has begun too many forgets the
+    /// oldest.
     pub(in crate::axum) fn begin(&self, headers: &HeaderMap, state: &str) -> Vec<HeaderValue> {
         let mut earlier = self.read_all::<Content>(headers, KIND);
         earlier.sort_by_key(|cookie| cookie.value.1);

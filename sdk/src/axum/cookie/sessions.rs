@@ -123,8 +123,8 @@ impl Jar {
         self.has_any(headers, KIND) || self.has(headers, &self.full_name(KIND))
     }
 
-    /// Adds a session and makes it active. Returns the sessions that it replaces, which must be signed out: those of the
-    /// same account, and the oldest if there are more than a browser can take.
+    /// Adds a session and makes it active. Returns the sessions that it replaces, which must be signed out: those of
+    /// the same account, and the oldest if there are more than a browser can take.
     pub(in crate::axum) fn sign_in(&self, sessions: &mut Sessions, id: SessionId) -> Vec<SessionId> {
         let mut gone = sessions.of(id.did());
         let activated = sessions.next_activation();

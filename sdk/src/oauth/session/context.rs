@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     SessionEnd, SessionEvent, SessionId, SessionStoreError, account_moves::AccountMoves, events::Events,
-    nonces::SessionNonces, record::SessionRecord,
+    nonces::SessionNonces, record::SessionRecord, repository::SessionLimits,
 };
 use crate::{
     identity::ResolveIdentity,
@@ -34,18 +34,20 @@ pub(crate) struct AppContext {
     pub(crate) moves: AccountMoves,
     /// How clients make calls.
     pub(crate) call_settings: CallSettings,
+    /// How many sessions an account may have.
+    pub(super) max_sessions: usize,
     pub(super) process: ProcessId,
     pub(super) pace: Pace,
     active: ActiveSessions<Self>,
 }
 
-/// What an app has configured for its sessions.
+/// What an app decides about its sessions and their clients.
+#[derive(Default)]
 pub(crate) struct AppSettings {
-    pub(crate) client: Client,
-    pub(crate) resolver: Arc<dyn ResolveIdentity>,
-    pub(crate) events: Events,
+    pub(crate) session_limits: SessionLimits,
     pub(crate) missing_nonce: MissingNoncePolicy,
-    pub(crate) calls: CallSettings,
+    pub(crate) call_settings: CallSettings,
+    pub(crate) pace: Pace,
 }
 
 impl AppContext {
@@ -54,29 +56,24 @@ impl AppContext {
     pub(crate) fn new(
         http: reqwest::ClientBuilder,
         store: Arc<dyn Store>,
+        client: Client,
+        resolver: Arc<dyn ResolveIdentity>,
+        events: Events,
         settings: AppSettings,
-    ) -> Result<Arc<Self>, reqwest::Error> {
-        Self::paced(http, store, settings, Pace::default())
-    }
-
-    /// The same, at another pace.
-    pub(crate) fn paced(
-        http: reqwest::ClientBuilder,
-        store: Arc<dyn Store>,
-        settings: AppSettings,
-        pace: Pace,
     ) -> Result<Arc<Self>, reqwest::Error> {
         let http =
             http.redirect(reqwest::redirect::Policy::none()).connect_timeout(limits::CONNECT).build()?;
+        let AppSettings { session_limits, missing_nonce, call_settings, pace } = settings;
         Ok(Arc::new(Self {
             http,
-            sessions: SessionRepository::new(store),
-            client: settings.client,
-            events: settings.events,
-            missing_nonce: settings.missing_nonce,
+            sessions: SessionRepository::new(store, move |session, now| session_limits.end(session, now)),
+            client,
+            events,
+            missing_nonce,
             nonces: SessionNonces::default(),
-            moves: AccountMoves::new(settings.resolver),
-            call_settings: settings.calls.with_default_timeout(limits::SESSION_CALL),
+            moves: AccountMoves::new(resolver),
+            call_settings: call_settings.with_default_timeout(limits::SESSION_CALL),
+            max_sessions: session_limits.per_account,
             process: ProcessId::generate(),
             pace,
             active: ActiveSessions::default(),

@@ -24,9 +24,10 @@ pub(crate) use handle::{CachedSession, SessionHandle};
 pub use id::{InvalidSessionId, SessionId};
 pub use info::SessionInfo;
 pub(crate) use record::{SessionRecord, SessionServers};
+pub(crate) use repository::SessionLimits;
 pub use sign_out::{SignOut, SignOutError};
 #[cfg(feature = "axum")]
 pub(crate) use sign_out::{SignOutInProgress, begin_sign_out};
-pub(crate) use sign_out::{sign_out, sign_out_all};
+pub(crate) use sign_out::{sign_out, sign_out_all, sign_out_excess};
 
 use crate::session::{SessionFormatError, SessionStoreError};

@@ -6,7 +6,7 @@ use tokio::{sync::oneshot, task::JoinHandle};
 use tracing::Instrument as _;
 
 use super::{SessionId, SessionStoreError, context::AppContext, record::SessionRecord};
-use crate::{oauth::wire::NonceCache, session::Removed, types::Did};
+use crate::{limits, oauth::wire::NonceCache, session::Removed, types::Did};
 
 /// The result of a sign-out. In every case, the session is no longer in the store.
 ///
@@ -77,13 +77,13 @@ pub enum SignOutError {
 pub(crate) struct SignOutInProgress {
     /// Whether the session is no longer in the store.
     pub(crate) removed: oneshot::Receiver<Result<(), SignOutError>>,
-    /// Ends after the server has responded, within the limits of the store and of a request. The result is `None` if the
-    /// session could not be removed.
+    /// Ends after the server has responded, within the limits of the store and of a request. The result is `None` if
+    /// the session could not be removed.
     pub(crate) revoked: JoinHandle<Option<SignOut>>,
 }
 
-/// Starts to end a session. Runs in a task of its own, so that the tokens are revoked even if the future of the caller is
-/// dropped.
+/// Starts to end a session. Runs in a task of its own, so that the tokens are revoked even if the future of the caller
+/// is dropped.
 pub(crate) fn begin_sign_out(context: &Arc<AppContext>, id: &SessionId) -> SignOutInProgress {
     let (context, id, (tell, removed)) = (Arc::clone(context), id.clone(), oneshot::channel());
     let task = async move {
@@ -125,6 +125,26 @@ pub(crate) async fn sign_out_all(
         }
     }
     failed.map_or(Ok(ended), Err)
+}
+
+/// Signs out the sessions of an account that are more than it may have, after a sign-in. Runs in a task of its own, because a
+/// sign-in does not depend on it; it ends by itself, because the number of sessions and every step of a sign-out are limited.
+pub(crate) fn sign_out_excess(context: &Arc<AppContext>, newest: &SessionId) {
+    let (context, newest) = (Arc::clone(context), newest.clone());
+    let task = async move {
+        let excess = match context.sessions.in_excess(&newest, context.max_sessions).await {
+            Ok(excess) => excess,
+            Err(error) => {
+                tracing::warn!(did = %newest.did(), %error, "the sessions of the account could not be counted");
+                return;
+            }
+        };
+        for id in excess.into_iter().take(limits::EXCESS_SIGN_OUTS) {
+            let outcome = sign_out(&context, &id).await;
+            tracing::info!(session = %id, ?outcome, "signed out, because the account has too many sessions");
+        }
+    };
+    tokio::spawn(task.in_current_span());
 }
 
 /// Revokes the tokens of a session that was removed.

@@ -117,7 +117,7 @@ async fn x13_what_other_apps_take_is_noticed() {
     pds.take(ALICE, 4000);
     let client = Client::new(&pds, ALICE, budget(&pds));
     let begun = Instant::now();
-    all(bulk(&[client.clone()], 8, &Arc::new(AtomicUsize::new(333)))).await;
+    all(bulk(std::slice::from_ref(&client), 8, &Arc::new(AtomicUsize::new(333)))).await;
     assert!(begun.elapsed() < HOUR / 2 && pds.refused() == 0);
     // While nobody looks.
     tokio::time::sleep(HOUR + HOUR / 2).await;

@@ -21,7 +21,7 @@ use crate::{
     clock::unix_now,
     identity::Resolver,
     oauth::{
-        MissingNoncePolicy, OAuthClient, SessionError, SessionId,
+        OAuthClient, SessionError, SessionId,
         app::Client,
         session::{AppContext, AppSettings, Events, SessionRecord, SessionServers},
         wire::{DpopKey, TokenResponse},
@@ -30,8 +30,8 @@ use crate::{
     store::{Expected, MemoryStore, Store},
     types::Did,
     xrpc::{
-        ByteStream, CallSettings, Kind, ReauthenticateReason, Request, RequestBody, Transport,
-        TransportError, TransportResponse,
+        ByteStream, Kind, ReauthenticateReason, Request, RequestBody, Transport, TransportError,
+        TransportResponse,
     },
 };
 use flaky::{Control, Flaky};
@@ -58,14 +58,10 @@ struct World {
 
 fn shared(store: &Arc<dyn Store>) -> Arc<AppContext> {
     let http = crate::http_client::builder().no_proxy();
-    let settings = AppSettings {
-        client: Client { client_id: "https://other.example/client.json".into(), keyset: None },
-        resolver: Arc::new(Resolver::builder().build().unwrap()),
-        events: Events::new(Vec::new()),
-        missing_nonce: MissingNoncePolicy::default(),
-        calls: CallSettings::new(),
-    };
-    AppContext::paced(http, Arc::clone(store), settings, pace()).unwrap()
+    let client = Client { client_id: "https://other.example/client.json".into(), keyset: None };
+    let settings = AppSettings { pace: pace(), ..AppSettings::default() };
+    let resolver = Arc::new(Resolver::builder().build().unwrap());
+    AppContext::new(http, Arc::clone(store), client, resolver, Events::new(Vec::new()), settings).unwrap()
 }
 
 impl World {

@@ -1,5 +1,5 @@
-//! Servers that attack (protocol O9, O20-O24). Each attack is answered with an error, in a limited time, and without giving
-//! anything away.
+//! Servers that attack (protocol O9, O20-O24). Each attack is answered with an error, in a limited time, and without
+//! giving anything away.
 //!
 //! | attacker | attack | test |
 //! | --- | --- | --- |
@@ -19,7 +19,8 @@
 //! | authorization server | tokens of another account, of another type, with line breaks | `sign_in::tests` (O23, O24), [`o23_tokens_that_would_break_a_header_are_refused`] |
 //! | authorization server | callbacks that were not asked for, from another issuer, or repeated | `sign_in::tests` (O20, O21) |
 //! | both | a session in the store that leads to a plain http server | [`o9_a_stored_session_sends_nothing_in_plain_text`] |
-//! | both | cursors that repeat or never end | `xrpc::pages` |
+//! | PDS | answers to calls that drip, stop or never end | `xrpc::tests::deadlines`, [`o9_answers_without_end_are_left`] |
+//! | PDS | cursors that repeat or never end | `xrpc::tests::pages` |
 
 use std::time::{Duration, Instant};
 
@@ -95,9 +96,12 @@ async fn o9_answers_that_drip_or_stop_end_in_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn o9_answers_without_end_are_left() {
-    for (path, error) in everywhere(&Reply::without_end(Manner::Endless), Duration::from_secs(20)).await {
+    let (endless, limit) = (Reply::without_end(Manner::Endless), Duration::from_secs(20));
+    for (path, error) in everywhere(&endless, limit).await {
         assert!(error.contains("more than 262144 bytes") || error.contains("256 KiB"), "{path}: {error}");
     }
+    let called = at(&[CALL], &endless, limit).await;
+    assert!(called[0].1.contains("bytes"), "{called:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -118,7 +122,8 @@ async fn o9_bombs_and_floods_are_errors() {
     nonces.headers.retain(|(name, _)| *name != "DPoP-Nonce");
     nonces.headers.extend((0..50).map(|_| ("DPoP-Nonce", "n".repeat(4000))));
     for reply in [deep, objects, wide, fields, many, long, nonces] {
-        for (path, error) in everywhere(&reply, Duration::from_secs(20)).await {
+        let limit = Duration::from_secs(20);
+        for (path, error) in [everywhere(&reply, limit).await, at(&[CALL], &reply, limit).await].concat() {
             // The body of a confirmation is not looked at.
             assert!(path == "/revoke" || error != "confirmed", "{path}");
             assert!(error.len() < 2000, "{path}: {error}");

@@ -1,0 +1,92 @@
+//! Sessions with a password.
+
+use std::sync::Arc;
+
+use atproto_sdk::{
+    AccountStatus, PasswordClient,
+    store::{MemoryStore, Store},
+    xrpc::{AccountProblem, Error, ErrorKind},
+};
+
+use crate::{World, post};
+
+async fn create(client: &PasswordClient) -> Result<(), Error> {
+    client.records().create(&post()).await.map(drop).map_err(Error::erase)
+}
+
+impl World {
+    async fn password_client(&self, store: &Arc<dyn Store>) -> PasswordClient {
+        let (handle, password) = (&self.account.handle, &self.account.password);
+        PasswordClient::resume_or_sign_in(Arc::clone(store), self.network.pds(), handle, password).await.unwrap()
+    }
+
+    /// How often a session was created with a password.
+    async fn password_sign_ins(&self) -> u32 {
+        self.network.requests().await.unwrap().get("POST /xrpc/com.atproto.server.createSession").copied().unwrap_or(0)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn x14_a_deactivated_account_keeps_its_password_session() {
+    let world = World::new().await;
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let client = world.password_client(&store).await;
+    world.network.deactivate(&world.account).await.unwrap();
+    let sign_ins = world.password_sign_ins().await;
+    for _ in 0..3 {
+        let error = create(&client).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AccountUnavailable, "{error}");
+        assert_eq!(error.account_problem(), Some(AccountProblem::Deactivated));
+    }
+    assert_eq!(world.password_sign_ins().await, sign_ins, "signing in again would not help");
+    // A program that starts now is told as well.
+    let account = world.password_client(&Arc::new(MemoryStore::new())).await.account();
+    assert_eq!((account.active, account.status), (Some(false), Some(AccountStatus::Deactivated)));
+    world.network.activate(&world.account).await.unwrap();
+    create(&client).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn x14_a_takedown_is_told_and_ends_no_password_session() {
+    let world = World::new().await;
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let client = world.password_client(&store).await;
+    world.network.take_down(&world.account, true).await.unwrap();
+    // The access token expires as well.
+    world.network.forward(std::time::Duration::from_secs(3 * 3600)).await.unwrap();
+    let sign_ins = world.password_sign_ins().await;
+    for _ in 0..3 {
+        let error = create(&client).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AccountUnavailable, "{error}");
+        assert_eq!(error.account_problem(), Some(AccountProblem::TakenDown), "{error}");
+    }
+    assert_eq!(world.password_sign_ins().await, sign_ins);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn x14_an_account_that_has_moved_is_deactivated_for_a_client_of_the_old_pds() {
+    let world = World::new().await;
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let client = world.password_client(&store).await;
+    let pds = world.network.move_account(&world.account).await.unwrap();
+    let error = create(&client).await.unwrap_err();
+    assert_eq!(error.account_problem(), Some(AccountProblem::Deactivated), "{error}");
+    let (did, password) = (&world.account.did, &world.account.password);
+    let there = PasswordClient::sign_in(&pds, did, password).await.unwrap();
+    create(&there).await.unwrap();
+    let document = there.account().did_document.unwrap();
+    assert_eq!(document.pds().unwrap(), pds);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn x11_accounts_with_did_web_and_changed_handles_resume_their_password_sessions() {
+    let mut world = World::new().await;
+    world.account = world.network.web_account("librarian").await.unwrap();
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let client = world.password_client(&store).await;
+    create(&client).await.unwrap();
+    world.network.change_handle(&world.account, "renamed.test").await.unwrap_err();
+    let sign_ins = world.password_sign_ins().await;
+    create(&world.password_client(&store).await).await.unwrap();
+    assert_eq!(world.password_sign_ins().await, sign_ins, "the stored session is used");
+}
