@@ -19,7 +19,6 @@ use super::{
 };
 use crate::{
     clients::plain::PlainClient,
-    limits,
     session::{
         ActiveSession, CachedSession, Pace, Probed, ProcessId, Processed, RefreshFailure, Refreshed, Renewed,
         SessionContext, SessionKey, SessionRepository, SessionStoreError,

@@ -271,7 +271,11 @@ impl Store for Broken {
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         Box::pin(async { Err(StoreError::backend(std::io::Error::other("broken"))) })
     }
-    fn delete<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+    fn delete<'a>(
+        &'a self,
+        _: &'a str,
+        _: Expected<Version>,
+    ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
         Box::pin(std::future::pending())
     }
     fn list<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
