@@ -231,10 +231,14 @@ mod tests {
     use super::*;
 
     /// The longest time that a refresh holds the lock: all attempts and the probes before and between them time out, another
-    /// process is waited for, and the store is slow to read (at the start, twice before and between the attempts, while waiting,
+    /// process is waited for although its doubt changes, and the store is slow to read (at the start, twice before and between the attempts, while waiting,
     /// and before the new tokens are written) and to write (the intent, and the tokens).
     fn slowest_refresh() -> Duration {
-        AUTHORIZATION_SERVER * REFRESH_ATTEMPTS + PROBE + CONCURRENT_WRITE + DOUBT_GRACE + STORE_OPERATION * 7
+        AUTHORIZATION_SERVER * REFRESH_ATTEMPTS
+            + PROBE
+            + CONCURRENT_WRITE
+            + DOUBT_GRACE * 2
+            + STORE_OPERATION * 7
     }
 
     #[test]

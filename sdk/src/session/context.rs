@@ -197,7 +197,6 @@ pub(crate) struct Pace {
     /// The pause after a token was rejected that had just been issued, which doubles.
     pub(crate) fresh_token_pause: Duration,
     /// The pause after signing in again was refused, which doubles.
-    #[cfg_attr(not(test), allow(dead_code, reason = "read by the kinds of sessions that can sign in again"))]
     pub(crate) sign_in_pause: Duration,
 }
 

@@ -173,7 +173,8 @@ impl<C: SessionContext> Refresher<'_, C> {
     /// Another process may have new tokens in memory and store them as soon as it can: waits for that as long as it may take.
     async fn wait_for_other(&mut self, current: Arc<CachedSession<C>>) -> Result<Ready<C>, SessionError> {
         let pace = self.context.pace();
-        let begun = Instant::now();
+        // If the doubt changes again and again, there is no end to be seen for this refresh.
+        let (begun, limit) = (Instant::now(), pace.doubt_grace * 2);
         loop {
             let stored = self.active.reload(self.context).await?;
             if stored.differs_from(current.record.access_token()) {
@@ -188,6 +189,9 @@ impl<C: SessionContext> Refresher<'_, C> {
                 let waited = begun.elapsed().as_secs();
                 self.step(format_args!("no other process has stored new tokens in {waited} seconds"));
                 return Ok(Ready::Refresh(stored));
+            }
+            if begun.elapsed() >= limit {
+                return Err(SessionError::Timeout { limit });
             }
             tokio::time::sleep(pace.doubt_poll).await;
         }

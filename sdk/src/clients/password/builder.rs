@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::{
     PasswordClient, PasswordError,
-    exchange::create,
+    exchange::{create, delete},
     session::{Credentials, PasswordContext},
     stored::{PasswordSession, SessionSlot},
 };
@@ -171,7 +171,13 @@ impl Start {
         let Credentials { identifier, password } = &self.credentials;
         let (account, tokens) = create(&self.plain, identifier, password, true).await?;
         let session = PasswordSession::new(account, tokens);
-        self.slot.write(&session).await?;
+        if let Err(error) = self.slot.write(&session).await {
+            // Nobody can use the session.
+            if let Err(error) = delete(&self.plain, &session.tokens).await {
+                tracing::warn!(did = %session.account.did, %error, "a session that cannot be stored could not be revoked");
+            }
+            return Err(error.into());
+        }
         Ok(self.client(session))
     }
 

@@ -2,7 +2,7 @@
 
 use std::{error::Error, sync::Arc, time::Duration};
 
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
@@ -100,8 +100,14 @@ pub(super) async fn refresh(plain: &PlainClient, did: &Did, tokens: &Tokens) -> 
     }
 }
 
+/// Revokes the tokens of a session. Returns the status of the response.
+pub(super) async fn delete(plain: &PlainClient, tokens: &Tokens) -> Result<StatusCode, TransportError> {
+    let deadline = Deadline::after(limits::PLAIN_CALL);
+    Ok(post(plain, "com.atproto.server.deleteSession", &tokens.refresh, deadline).await?.status)
+}
+
 /// Calls a procedure without a body, authorized with a token.
-pub(super) async fn post(
+async fn post(
     plain: &PlainClient,
     nsid: &'static str,
     token: &str,

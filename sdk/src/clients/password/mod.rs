@@ -24,7 +24,7 @@ use crate::{
 };
 pub use account::{AccountStatus, PasswordAccount};
 pub use builder::PasswordClientBuilder;
-use exchange::{Expired, is_expired};
+use exchange::{Expired, delete, is_expired};
 use session::PasswordContext;
 use stored::PasswordKey;
 
@@ -271,7 +271,7 @@ async fn sign_out(session: &SessionHandle<PasswordContext>) -> Result<(), Passwo
         Removed::Nothing | Removed::Unreadable(_) => context.take_unrevoked().or(known),
     };
     let Some(removed) = removed.filter(|removed| !removed.is_over()) else { return Ok(()) };
-    let outcome = match context.delete_session(&removed).await {
+    let outcome = match delete(&context.plain, &removed.tokens).await {
         Ok(status) if status.is_success() => return Ok(()),
         Ok(status) => PasswordError::SignOut { status: status.as_u16() },
         Err(error) => error.into(),

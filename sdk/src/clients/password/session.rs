@@ -14,18 +14,17 @@ use zeroize::Zeroizing;
 
 use super::{
     account::PasswordAccount,
-    exchange::{Answer, SignInFailure, bearer, create, post, refresh},
+    exchange::{Answer, SignInFailure, bearer, create, delete, refresh},
     stored::{Over, PasswordKey, PasswordSession, end_of_storage},
 };
 use crate::{
     clients::plain::PlainClient,
-    limits,
     session::{
         ActiveSession, CachedSession, Pace, Probed, ProcessId, Processed, RefreshFailure, Refreshed, Renewed,
         SessionContext, SessionKey, SessionRepository, SessionStoreError,
     },
     store::{LockWatch, Store, StoreError},
-    xrpc::{AccountProblem, Deadline, ReauthenticateReason},
+    xrpc::{AccountProblem, ReauthenticateReason},
 };
 
 /// What signs in again.
@@ -84,16 +83,6 @@ impl PasswordContext {
         *self.unrevoked.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
     }
 
-    /// Revokes the tokens of a session. Returns the status of the response.
-    pub(super) async fn delete_session(
-        &self,
-        session: &PasswordSession,
-    ) -> Result<http::StatusCode, crate::xrpc::TransportError> {
-        let deadline = Deadline::after(limits::PLAIN_CALL);
-        let token = &session.tokens.refresh;
-        Ok(post(&self.plain, "com.atproto.server.deleteSession", token, deadline).await?.status)
-    }
-
     /// Signs in again.
     async fn sign_in_again(
         &self,
@@ -112,7 +101,7 @@ impl PasswordContext {
             Ok((account, tokens)) => {
                 let problem = format!("the account is now {}", account.did);
                 let other = PasswordSession::new(account, tokens);
-                if let Err(error) = self.delete_session(&other).await {
+                if let Err(error) = delete(&self.plain, &other.tokens).await {
                     tracing::warn!(did = %key.did(), %error, "the tokens of another account could not be revoked");
                 }
                 SignInFailure {
@@ -227,7 +216,7 @@ impl SessionContext for PasswordContext {
             Answer::OtherAccount(tokens, did) => {
                 let other = session.refreshed(None, tokens);
                 let problem = format!("the new tokens are for {did}");
-                Refreshed::Invalid(match self.delete_session(&other).await {
+                Refreshed::Invalid(match delete(&self.plain, &other.tokens).await {
                     Ok(_) => problem,
                     Err(error) => format!("{problem}; they could not be revoked: {error}"),
                 })
@@ -243,7 +232,7 @@ impl SessionContext for PasswordContext {
     }
 
     async fn revoke(&self, _: &ActiveSession<Self>, session: &PasswordSession) -> Result<(), String> {
-        match self.delete_session(session).await {
+        match delete(&self.plain, &session.tokens).await {
             Ok(status) if status.is_success() => Ok(()),
             Ok(status) => Err(format!("the server answered {status}")),
             Err(error) => Err(error.to_string()),

@@ -10,8 +10,8 @@ use super::{AccountStatus, PasswordClient, PasswordError};
 use crate::{
     limits,
     session::{Pace, SessionError},
-    store::{MemoryStore, Store},
-    xrpc::{AccountProblem, Error, ErrorKind, ReauthenticateReason, TransportError},
+    store::{Entry, Expected, MemoryStore, Store, StoreError, StoreLock, Version},
+    xrpc::{AccountProblem, BoxFuture, Error, ErrorKind, ReauthenticateReason, TransportError},
 };
 
 const CREATE: &str = "/xrpc/com.atproto.server.createSession";
@@ -326,12 +326,55 @@ async fn x11_signing_out_ends_the_session_for_all_clones_and_can_be_repeated() {
     assert_eq!((world.count(REFRESH), world.count(CREATE)), (0, 1));
 }
 
+/// A store that nothing can be written to.
+struct ReadOnly(MemoryStore);
+
+impl Store for ReadOnly {
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+        self.0.get(key)
+    }
+    fn put<'a>(
+        &'a self,
+        _: &'a str,
+        _: &'a [u8],
+        _: Option<i64>,
+        _: Expected<Version>,
+    ) -> BoxFuture<'a, Result<Version, StoreError>> {
+        Box::pin(async { Err(StoreError::backend(std::io::Error::other("disk full"))) })
+    }
+    fn delete<'a>(
+        &'a self,
+        key: &'a str,
+        expected: Expected<Version>,
+    ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+        self.0.delete(key, expected)
+    }
+    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
+        self.0.list(prefix)
+    }
+    fn lock<'a>(&'a self, key: &'a str, wait: Duration) -> BoxFuture<'a, Result<StoreLock, StoreError>> {
+        self.0.lock(key, wait)
+    }
+}
+
+#[tokio::test]
+async fn x11_a_session_that_cannot_be_stored_is_revoked() {
+    let stub = Stub::start().await.unwrap();
+    stub.answer(CREATE, session("a0", ""));
+    stub.answer(DELETE, Answer::status(200));
+    let builder = PasswordClient::builder(stub.url()).store(ReadOnly(MemoryStore::new()));
+    let error = builder.sign_in("alice.example", "secret").await.unwrap_err();
+    assert!(matches!(error, PasswordError::Store(_)), "{error:?}");
+    let revoked = stub.received_at(DELETE);
+    assert_eq!(revoked[0].header("authorization"), Some("Bearer r-a0"));
+}
+
 #[tokio::test]
 async fn x11_a_session_of_an_earlier_version_goes_on() {
     let world = World::new().await;
     let key = world.store.list("password/").await.unwrap().remove(0);
     let row = format!(r#"{{"v":1,"did":"{DID}","handle":null,"accessJwt":"old","refreshJwt":"r-old"}}"#);
-    world.store.put(&key, row.as_bytes(), None, crate::types::Expected::Any).await.unwrap();
+    world.store.put(&key, row.as_bytes(), None, Expected::Any).await.unwrap();
     let resumed = resume(&world.stub, &world.store, pace()).await;
     world.stub.answer(REFRESH, session("a1", ""));
     let _ = call(&resumed).await;
@@ -339,7 +382,7 @@ async fn x11_a_session_of_an_earlier_version_goes_on() {
     assert_eq!(sent[0].header("authorization"), Some("Bearer r-old"));
     assert_eq!(world.count(CREATE), 1);
     // A session of a newer version is not overwritten.
-    world.store.put(&key, br#"{"v":2}"#, None, crate::types::Expected::Any).await.unwrap();
+    world.store.put(&key, br#"{"v":2}"#, None, Expected::Any).await.unwrap();
     let builder = PasswordClient::builder(world.stub.url()).shared_store(Arc::clone(&world.store));
     let outcome = builder.resume_or_sign_in("alice.example", "secret").await;
     assert!(matches!(outcome, Err(PasswordError::Store(_))), "{outcome:?}");
@@ -354,7 +397,7 @@ async fn a_session_of_another_account_in_the_same_place_is_not_used() {
     // The name was given to another account, whose owner has signed in.
     let key = world.store.list("password/").await.unwrap().remove(0);
     let row = r#"{"v":1,"did":"did:web:b.example","handle":null,"accessJwt":"b","refreshJwt":"r-b"}"#;
-    world.store.put(&key, row.as_bytes(), None, crate::types::Expected::Any).await.unwrap();
+    world.store.put(&key, row.as_bytes(), None, Expected::Any).await.unwrap();
     tokio::time::sleep(limits::SESSION_RECHECK + Duration::from_millis(100)).await;
     let calls = world.count(GET);
     let error = world.call().await.unwrap_err();
