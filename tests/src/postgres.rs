@@ -92,6 +92,11 @@ impl PostgresServer {
         SHARED.get_or_init(|| Self::start().map_err(|error| error.to_string())).as_ref().map_err(Clone::clone)
     }
 
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.0.port
+    }
+
     /// The URL of its database.
     pub fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.0.port)
@@ -113,7 +118,7 @@ fn newest_first() -> Vec<PathBuf> {
 }
 
 /// PostgreSQL does not run as root: what makes a command run as its own user then, who gets the folder.
-fn as_other_user(folder: &tempfile::TempDir) -> std::io::Result<Vec<String>> {
+pub(crate) fn as_other_user(folder: &tempfile::TempDir) -> std::io::Result<Vec<String>> {
     let id = Command::new("id").arg("-u").output()?;
     if String::from_utf8_lossy(&id.stdout).trim() != "0" {
         return Ok(Vec::new());

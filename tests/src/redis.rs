@@ -1,15 +1,15 @@
 //! A Redis server.
 
 use std::{
-    io::{Read as _, Write as _},
+    io::{self, Read as _, Write as _},
     net::{Ipv4Addr, TcpStream},
     sync::OnceLock,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::{
     certificates::ServerTls,
-    server::{Recipe, Server, ServerError, find},
+    server::{Recipe, Server, ServerError, find, free_port},
 };
 
 const PROGRAM: &str = "redis-server";
@@ -24,15 +24,20 @@ pub struct RedisServer {
 impl RedisServer {
     /// Starts a server.
     pub fn start() -> Result<Self, ServerError> {
-        Self::start_with(None)
+        Self::start_with(None, &[])
+    }
+
+    /// One with settings, such as `("maxmemory", "3mb")`.
+    pub fn start_with_settings(settings: &[(&str, &str)]) -> Result<Self, ServerError> {
+        Self::start_with(None, settings)
     }
 
     /// One that takes connections over TLS only.
     pub fn start_with_tls(tls: &ServerTls) -> Result<Self, ServerError> {
-        Self::start_with(Some(tls))
+        Self::start_with(Some(tls), &[])
     }
 
-    fn start_with(tls: Option<&ServerTls>) -> Result<Self, ServerError> {
+    fn start_with(tls: Option<&ServerTls>, settings: &[(&str, &str)]) -> Result<Self, ServerError> {
         let failed = |source| ServerError::Start { program: PROGRAM, source };
         let program =
             find(PROGRAM, []).ok_or(ServerError::Missing { program: PROGRAM, package: "redis-server" })?;
@@ -40,6 +45,9 @@ impl RedisServer {
         let mut command = vec![program];
         for (name, value) in [("--bind", "127.0.0.1"), ("--appendonly", "yes"), ("--save", "")] {
             command.extend([name.to_owned(), value.to_owned()]);
+        }
+        for (name, value) in settings {
+            command.extend([format!("--{name}"), (*value).to_owned()]);
         }
         command.extend(["--dir".to_owned(), folder.path().display().to_string()]);
         let is_ready: Box<dyn Fn(u16) -> bool + Send + Sync> = if let Some(tls) = tls {
@@ -70,6 +78,16 @@ impl RedisServer {
         SHARED.get_or_init(|| Self::start().map_err(|error| error.to_string())).as_ref().map_err(Clone::clone)
     }
 
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.server.port
+    }
+
+    /// Executes a command, such as `FLUSHALL`, and returns the first line of the answer. Not with TLS.
+    pub fn command(&self, command: &str) -> io::Result<String> {
+        command_at(self.server.port, command)
+    }
+
     /// Its URL.
     pub fn url(&self) -> String {
         format!("{}://127.0.0.1:{}/0", self.scheme, self.server.port)
@@ -81,7 +99,66 @@ impl RedisServer {
     }
 }
 
-fn pings(port: u16) -> std::io::Result<bool> {
+/// A Redis Cluster of three nodes without replicas. Dropping it ends it.
+#[derive(Debug)]
+pub struct RedisCluster(Vec<RedisServer>);
+
+impl RedisCluster {
+    /// Starts a cluster, and waits until it takes commands.
+    pub fn start() -> Result<Self, ServerError> {
+        const SLOTS: [&str; 3] = ["0 5460", "5461 10922", "10923 16383"];
+        let failed = |source| ServerError::Start { program: PROGRAM, source };
+        let mut nodes = Vec::new();
+        for slots in SLOTS {
+            let bus = free_port().map_err(failed)?.to_string();
+            let settings = [("cluster-enabled", "yes"), ("cluster-port", bus.as_str())];
+            let node = RedisServer::start_with_settings(&settings)?;
+            node.command(&format!("CLUSTER ADDSLOTSRANGE {slots}")).map_err(failed)?;
+            nodes.push((node, bus));
+        }
+        for (node, bus) in &nodes[1..] {
+            let meeting = format!("CLUSTER MEET 127.0.0.1 {} {bus}", node.port());
+            nodes[0].0.command(&meeting).map_err(failed)?;
+        }
+        let cluster = Self(nodes.into_iter().map(|(node, _)| node).collect());
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !cluster.is_ready() {
+            if Instant::now() > deadline {
+                let output = "the nodes do not know each other".to_owned();
+                return Err(ServerError::NotReady { program: PROGRAM, output });
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(cluster)
+    }
+
+    /// Whether all nodes agree that all slots are served.
+    fn is_ready(&self) -> bool {
+        self.0.iter().all(|node| {
+            // The first line of the answer is its length, and the second one the state.
+            let info = node.command("CLUSTER INFO").unwrap_or_default();
+            info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
+        })
+    }
+
+    /// The nodes.
+    pub fn nodes(&self) -> &[RedisServer] {
+        &self.0
+    }
+}
+
+/// Sends an inline command, and returns the answer, which is assumed to arrive at once.
+fn command_at(port: u16, command: &str) -> io::Result<String> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    stream.write_all(format!("{command}\r\n").as_bytes())?;
+    let mut answer = vec![0; 16 * 1024];
+    let length = stream.read(&mut answer)?;
+    let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
+    if answer.starts_with('-') { Err(io::Error::other(answer)) } else { Ok(answer) }
+}
+
+fn pings(port: u16) -> io::Result<bool> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.set_read_timeout(Some(Duration::from_secs(1)))?;
     stream.write_all(b"PING\r\n")?;

@@ -13,7 +13,7 @@ const SOON: Duration = Duration::from_millis(60);
 const LATER: Duration = Duration::from_secs(20);
 
 /// Tests all requirements with the store that `open` opens. A second call must return another handle to the same store.
-async fn conforms(open: impl AsyncFn() -> Arc<dyn Store>) {
+pub(super) async fn conforms(open: impl AsyncFn() -> Arc<dyn Store>) {
     put_and_get(&*open().await).await;
     compare_and_set(&*open().await).await;
     expiry(&*open().await).await;
@@ -249,7 +249,9 @@ async fn sqlite_store_conforms() {
 #[cfg(feature = "postgres")]
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_store_conforms() {
-    let url = tests::PostgresServer::shared().unwrap().url();
+    // One of its own, because it is emptied.
+    let server = tests::PostgresServer::start().unwrap();
+    let url = server.url();
     conforms(async || super::connect(&url).await.unwrap()).await;
 }
 

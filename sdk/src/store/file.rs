@@ -78,9 +78,18 @@ impl FileStore {
         Ok(Self(Arc::new(paths)))
     }
 
-    async fn with_contents<T: Send + 'static>(
+    /// Reads the file. It is replaced atomically, so no lock is needed, and reading works even if nothing can be written.
+    async fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Contents) -> Result<(T, Changed), StoreError> + Send + 'static,
+        work: impl FnOnce(&Contents, &Path) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let paths = self.0.clone();
+        blocking(move || work(&paths.read_valid()?, &paths.file)).await
+    }
+
+    async fn change<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Contents, &Path) -> Result<(T, Changed), StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let paths = self.0.clone();
         blocking(move || {
@@ -88,10 +97,8 @@ impl FileStore {
                 file_lock::open_private(&paths.lock).map_err(|error| failed("open", &paths.lock, error))?;
             // Other processes hold it only for a single operation.
             lock.lock().map_err(|error| failed("lock", &paths.lock, error))?;
-            let mut contents = paths.read()?;
-            let now = unix_now();
-            contents.entries.retain(|_, slot| slot.expires_at.is_none_or(|end| end > now));
-            let (value, changed) = work(&mut contents)?;
+            let mut contents = paths.read_valid()?;
+            let (value, changed) = work(&mut contents, &paths.file)?;
             if changed == Changed::Yes {
                 paths.write(&contents)?;
             }
@@ -109,6 +116,14 @@ enum Changed {
 }
 
 impl Paths {
+    /// The contents without expired entries, which the next write removes from the file.
+    fn read_valid(&self) -> Result<Contents, StoreError> {
+        let mut contents = self.read()?;
+        let now = unix_now();
+        contents.entries.retain(|_, slot| slot.expires_at.is_none_or(|end| end > now));
+        Ok(contents)
+    }
+
     fn read(&self) -> Result<Contents, StoreError> {
         let mut text = Zeroizing::new(String::new());
         match File::open(&self.file).and_then(|mut file| file.read_to_string(&mut text)) {
@@ -158,7 +173,10 @@ impl Paths {
             }
             Ok(())
         };
-        write().map_err(|error| failed("write", &self.file, error))
+        write().map_err(|error| {
+            let _ = fs::remove_file(&new);
+            failed("write", &self.file, error)
+        })
     }
 }
 
@@ -167,8 +185,12 @@ fn failed(action: &'static str, path: &Path, error: std::io::Error) -> StoreErro
 }
 
 impl Slot {
-    fn entry(&self) -> Result<Entry, StoreError> {
-        let value = BASE64_STANDARD.decode(self.value.as_bytes()).map_err(StoreError::backend)?;
+    /// The entry of a key in the file at `path`.
+    fn entry(&self, path: &Path) -> Result<Entry, StoreError> {
+        let value = BASE64_STANDARD.decode(self.value.as_bytes()).map_err(|_| StoreError::Corrupt {
+            path: path.to_owned(),
+            problem: "it is damaged: an entry is not valid base64".to_owned(),
+        })?;
         Ok(Entry::new(value, Version(self.version)).with_expiry(self.expires_at))
     }
 }
@@ -176,9 +198,11 @@ impl Slot {
 impl Store for FileStore {
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
         let key = key.to_owned();
-        Box::pin(self.with_contents(move |contents| {
-            Ok((contents.entries.get(&key).map(Slot::entry).transpose()?, Changed::No))
-        }))
+        Box::pin(
+            self.read(move |contents, path| {
+                contents.entries.get(&key).map(|slot| slot.entry(path)).transpose()
+            }),
+        )
     }
 
     fn put<'a>(
@@ -189,7 +213,7 @@ impl Store for FileStore {
         expected: Expected<Version>,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         let (key, value) = (key.to_owned(), Zeroizing::new(BASE64_STANDARD.encode(value)));
-        Box::pin(self.with_contents(move |contents| {
+        Box::pin(self.change(move |contents, _| {
             if !expected.matches(contents.entries.get(&key).map(|slot| Version(slot.version))) {
                 return Err(StoreError::Conflict);
             }
@@ -206,21 +230,19 @@ impl Store for FileStore {
         expected: Expected<Version>,
     ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
         let key = key.to_owned();
-        Box::pin(self.with_contents(move |contents| match contents.entries.remove(&key) {
+        Box::pin(self.change(move |contents, path| match contents.entries.remove(&key) {
             None => Ok((None, Changed::No)),
             // The file is not written, so nothing has changed.
             Some(slot) if !expected.matches(Some(Version(slot.version))) => Err(StoreError::Conflict),
-            Some(slot) => Ok((Some(slot.entry()?), Changed::Yes)),
+            Some(slot) => Ok((Some(slot.entry(path)?), Changed::Yes)),
         }))
     }
 
     fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
         let prefix = prefix.to_owned();
-        Box::pin(self.with_contents(move |contents| {
-            Ok((
-                contents.entries.keys().filter(|key| key.starts_with(&prefix)).cloned().collect(),
-                Changed::No,
-            ))
+        Box::pin(self.read(move |contents, _| {
+            let keys = contents.entries.keys();
+            Ok(keys.filter(|key| key.starts_with(&prefix)).cloned().collect())
         }))
     }
 

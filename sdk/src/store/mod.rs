@@ -31,6 +31,8 @@ mod conformance;
 mod connect;
 #[cfg(feature = "encryption")]
 mod encrypted;
+#[cfg(test)]
+mod failure_tests;
 mod file;
 mod file_lock;
 #[cfg(any(feature = "postgres", feature = "redis"))]
@@ -177,8 +179,10 @@ pub enum StoreError {
     /// required.
     #[error("the lock of the session expired while it was held, so another process may hold it now")]
     LockLost,
-    /// A file was not written by this store. It has not been changed.
-    #[error("{} is not a session store: {problem}; move it away or choose another path", path.display())]
+    /// A file was not written by this store, or is damaged. It has not been changed.
+    #[error(
+        "{} is not a session store: {problem}; move it away, restore it from a backup, or choose another path", path.display()
+    )]
     Corrupt {
         /// The path of the file.
         path: PathBuf,
@@ -210,6 +214,12 @@ pub enum StoreError {
         found: i64,
         /// The newest supported version.
         known: i64,
+    },
+    /// The database accepts no writes, because it is a replica or has been made read-only. Nothing was written.
+    #[error("the session store accepts no writes; is the server a replica, and not the primary?")]
+    ReadOnly {
+        /// The cause.
+        source: Arc<dyn std::error::Error + Send + Sync>,
     },
     /// A value cannot be decrypted.
     #[cfg(feature = "encryption")]

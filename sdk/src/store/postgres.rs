@@ -13,6 +13,7 @@ use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, R
 use tokio_postgres::{
     Config, NoTls, Row,
     config::{Host, SslMode},
+    error::SqlState,
     types::{IsNull, ToSql, Type, private::BytesMut, to_sql_checked},
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -33,7 +34,12 @@ const SETUP_LOCK: &str = "atproto-sdk tables";
 ///
 /// It uses the tables `atproto_entries`, `atproto_locks` and `atproto_schema` and the sequence `atproto_versions`, and
 /// creates them if they do not exist. Statements are not prepared, and no state is kept longer than a transaction, so
-/// connections can go through a pooler such as PgBouncer. If a process dies, its locks expire within a minute.
+/// connections can go through a pooler such as PgBouncer, also in transaction mode. If a process dies, its locks expire within
+/// a minute.
+///
+/// The URL can name several servers (`postgres://app@one,two/app?target_session_attrs=read-write`). If the server becomes a
+/// standby, its connections are replaced; a standby that becomes the primary may lack the last writes, unless replication is
+/// synchronous.
 ///
 /// ```no_run
 /// use atproto_sdk::{
@@ -79,7 +85,7 @@ impl PostgresStore {
         let form = prepare(client).await;
         connection.give_back();
         let known = i32::try_from(STEPS.len()).unwrap_or(i32::MAX);
-        match form.map_err(StoreError::backend)? {
+        match form.map_err(failed)? {
             form if form > known => Err(StoreError::Schema { found: form.into(), known: known.into() }),
             _ => Ok(()),
         }
@@ -115,13 +121,38 @@ impl PostgresStore {
         parameters: &[(&(dyn ToSql + Sync), Type)],
     ) -> Result<Vec<Row>, StoreError> {
         limited(async {
-            let connection = Connection(Some(self.pool.get().await.map_err(StoreError::backend)?));
-            let Some(client) = &connection.0 else { return Ok(Vec::new()) };
-            let rows = client.query_typed(statement, parameters).await;
-            connection.give_back();
-            rows.map_err(StoreError::backend)
+            match self.rows_once(statement, parameters).await {
+                // The server was the primary when we connected to it. The URL may lead to the new one by now.
+                Err(StoreError::ReadOnly { .. }) => {
+                    drop(self.pool.retain(|_, _| false));
+                    self.rows_once(statement, parameters).await
+                }
+                outcome => outcome,
+            }
         })
         .await
+    }
+
+    async fn rows_once(
+        &self,
+        statement: &str,
+        parameters: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<Vec<Row>, StoreError> {
+        let connection = Connection(Some(self.pool.get().await.map_err(StoreError::backend)?));
+        let Some(client) = &connection.0 else { return Ok(Vec::new()) };
+        let rows = client.query_typed(statement, parameters).await.map_err(failed);
+        // A connection to a server that does not accept writes is closed.
+        if !matches!(rows, Err(StoreError::ReadOnly { .. })) {
+            connection.give_back();
+        }
+        rows
+    }
+}
+
+fn failed(error: tokio_postgres::Error) -> StoreError {
+    match error.code() {
+        Some(&SqlState::READ_ONLY_SQL_TRANSACTION) => StoreError::ReadOnly { source: Arc::new(error) },
+        _ => StoreError::backend(error),
     }
 }
 

@@ -1,14 +1,12 @@
 //! Sessions in a Redis server, or a compatible one such as Valkey.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+mod link;
 
+use std::{fmt, sync::Arc, time::Duration};
+
+use link::{Link, ServerInfo};
 use redis::{
-    Client, ClientTlsConfig, Cmd, FromRedisValue, RedisError, Script, ScriptInvocation, TlsCertificates,
-    aio::{ConnectionManager, ConnectionManagerConfig},
+    Client, ClientTlsConfig, ErrorKind, RedisError, Script, ServerErrorKind, TlsCertificates,
     io::tcp::TcpSettings,
 };
 
@@ -25,8 +23,13 @@ const DEFAULT_PREFIX: &str = "{atproto}:";
 
 /// Stores sessions in a Redis server (or a compatible one such as Valkey), for services with several instances.
 ///
-/// The server must persist its data (`appendonly yes`) and must not evict any (`maxmemory-policy noeviction`). Otherwise
-/// users must sign in again. If a process dies, its locks expire within a minute.
+/// The server must persist its data (`appendonly yes`) and must not evict any (`maxmemory-policy noeviction`, otherwise a
+/// warning is logged). Users whose sessions are lost, also after `FLUSHALL`, must sign in again. Locks that are lost are
+/// noticed when they are next renewed. A replica that becomes the primary may lack the last second of writes, also locks. If a
+/// process dies, its locks expire within a minute.
+///
+/// In a Redis Cluster, all keys are on one node, because they start with a part in braces. The URL can name any node, best
+/// by a host name that leads to those that are reachable; the store finds the responsible one, and its successor.
 ///
 /// ```no_run
 /// use atproto_sdk::{
@@ -46,38 +49,6 @@ pub struct RedisStore {
     prefix: Arc<str>,
 }
 
-/// The connection, which all clones share.
-struct Link {
-    client: Client,
-    config: ConnectionManagerConfig,
-    manager: Mutex<ConnectionManager>,
-}
-
-impl Link {
-    async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisError> {
-        self.checked(command.query_async(&mut self.manager()).await)
-    }
-
-    async fn invoke<T: FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> Result<T, RedisError> {
-        self.checked(call.invoke_async(&mut self.manager()).await)
-    }
-
-    fn manager(&self) -> ConnectionManager {
-        self.manager.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Replaces the connection after a timeout. The driver reconnects when a connection is closed, but not when it hangs.
-    fn checked<T>(&self, result: Result<T, RedisError>) -> Result<T, RedisError> {
-        if result.as_ref().is_err_and(RedisError::is_timeout)
-            && let Ok(fresh) =
-                ConnectionManager::new_lazy_with_config(self.client.clone(), self.config.clone())
-        {
-            *self.manager.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
-        }
-        result
-    }
-}
-
 /// Scripts, which the server executes atomically.
 struct Scripts {
     put: Script,
@@ -87,13 +58,18 @@ struct Scripts {
     release: Script,
 }
 
-/// Also removes some expired entries from the index.
+/// Also removes some expired entries from the index. Versions start at the time of the server, so that none is used again if
+/// the server has lost its data.
 const PUT: &str = "
     local found = redis.call('HGET', KEYS[1], 'n')
     if ARGV[3] == 'absent' then
         if found then return false end
     elseif ARGV[3] ~= 'any' and found ~= ARGV[3] then
         return false
+    end
+    if redis.call('EXISTS', KEYS[3]) == 0 then
+        local now = redis.call('TIME')
+        redis.call('SET', KEYS[3], string.format('%.0f', now[1] * 1000000 + now[2]))
     end
     local version = redis.call('INCR', KEYS[3])
     redis.call('DEL', KEYS[1])
@@ -139,7 +115,10 @@ const RELEASE: &str =
     "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
 
 fn failed(error: RedisError) -> StoreError {
-    StoreError::backend(error)
+    match error.kind() {
+        ErrorKind::Server(ServerErrorKind::ReadOnly) => StoreError::ReadOnly { source: Arc::new(error) },
+        _ => StoreError::backend(error),
+    }
 }
 
 /// Creates a client from a URL and the files in its parameters.
@@ -178,6 +157,42 @@ fn with_limits(client: Client) -> Result<Client, RedisError> {
     Client::open(client.get_connection_info().clone().set_tcp_settings(tcp))
 }
 
+/// Checks what a server says about itself.
+async fn check(link: &Link, prefix: &str) -> Result<(), StoreError> {
+    let info = match link.query::<String>(&redis::cmd("INFO")).await {
+        Ok(info) => ServerInfo::parse(&info),
+        // The account may not be allowed to ask.
+        Err(error) if error.is_io_error() || error.is_timeout() => return Err(failed(error)),
+        Err(error) => {
+            tracing::debug!(%error, "the Redis server does not say how it is configured");
+            return Ok(());
+        }
+    };
+    if info.is_cluster && !has_hash_tag(prefix) {
+        let problem = format!(
+            "the server is part of a cluster, which stores all keys on one node only if the prefix contains a part in braces, and `{prefix}` does not"
+        );
+        return Err(StoreError::Url { problem });
+    }
+    if info.is_replica && !info.is_cluster {
+        let replica = std::io::Error::other("the server is a replica");
+        return Err(StoreError::ReadOnly { source: Arc::new(replica) });
+    }
+    if let Some(policy) = info.evicts {
+        tracing::warn!(
+            policy,
+            "the Redis server may remove sessions when its memory is full, and their users must sign in again; set `maxmemory-policy noeviction`"
+        );
+    }
+    Ok(())
+}
+
+/// Whether a cluster hashes only a part of each key with this prefix.
+fn has_hash_tag(prefix: &str) -> bool {
+    let after = prefix.split_once('{').and_then(|(_, after)| after.find('}'));
+    after.is_some_and(|length| length > 0)
+}
+
 impl RedisStore {
     /// Connects to a server at `redis://user:password@host/0`, or `rediss://` for TLS.
     ///
@@ -187,7 +202,7 @@ impl RedisStore {
     /// # Errors
     ///
     /// Returns an error if the URL is invalid, if a file in its parameters cannot be used, or if the server cannot be
-    /// reached.
+    /// reached or is a replica.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         Self::connect_with_prefix(url, DEFAULT_PREFIX).await
     }
@@ -208,16 +223,8 @@ impl RedisStore {
     /// Returns the errors of [`connect`](Self::connect).
     pub async fn connect_with_prefix(url: &str, prefix: &str) -> Result<Self, StoreError> {
         let client = with_limits(client(url)?).map_err(failed)?;
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(limits::REDIS_CONNECT))
-            .set_response_timeout(Some(limits::REDIS_ANSWER))
-            .set_number_of_retries(3)
-            .set_max_delay(limits::REDIS_RECONNECT);
-        let connecting = ConnectionManager::new_with_config(client.clone(), config.clone());
-        let manager = tokio::time::timeout(4 * limits::REDIS_CONNECT, connecting).await;
-        let manager =
-            manager.map_err(|_| StoreError::Timeout { limit: 4 * limits::REDIS_CONNECT })?.map_err(failed)?;
-        let link = Arc::new(Link { client, config, manager: Mutex::new(manager) });
+        let link = Arc::new(Link::connect(client).await?);
+        check(&link, prefix).await?;
         let scripts = Scripts {
             put: Script::new(PUT),
             delete: Script::new(DELETE),
