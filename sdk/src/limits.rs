@@ -23,8 +23,8 @@ const fn days(count: u64) -> Duration {
 
 /// For connecting, including TLS.
 pub(crate) const CONNECT: Duration = seconds(10);
-/// For a call with an OAuth session: a refresh, all attempts and the waits between them, and a response that is read into
-/// memory. A client or a call can set another limit.
+/// For a call with an OAuth session: a refresh, all attempts and the waits between them, and a response that is read
+/// into memory. A client or a call can set another limit.
 pub(crate) const SESSION_CALL: Duration = seconds(30);
 /// The least for a call with a streamed body, whose length is unknown and which is uploaded before the response.
 pub(crate) const STREAMED_CALL: Duration = seconds(600);

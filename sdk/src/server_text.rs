@@ -28,8 +28,8 @@ pub(crate) fn excerpt(text: &str, limit: usize) -> String {
     shown
 }
 
-/// Whether a character has no width: marks of direction, and what hides parts of a name. Joiners are not among them, because
-/// some scripts and emoji need them.
+/// Whether a character has no width: marks of direction, and what hides parts of a name. Joiners are not among them,
+/// because some scripts and emoji need them.
 fn is_invisible(c: char) -> bool {
     matches!(
         c,

@@ -273,7 +273,8 @@ impl OAuthBuilder {
         self
     }
 
-    /// Sets how the clients of this app make calls: their limits, retries and pacing. A client and a call can have others.
+    /// Sets how the clients of this app make calls: their limits, retries and pacing. A client and a call can have
+    /// others.
     ///
     /// ```
     /// use std::time::Duration;

@@ -10,8 +10,8 @@ use tokio::{sync::Notify, time::Instant};
 use super::{
     Sharing,
     cost::Cost,
-    ledger::{Ledger, Millis, Seen, Supply},
-    shared::{self, Grant, millis},
+    ledger::{Ledger, Millis, Seen, Supply, millis},
+    shared::{self, Grant},
 };
 use crate::{
     limits,
@@ -201,8 +201,8 @@ impl Account {
         }
     }
 
-    /// Tells other processes what is known after a pause, and returns what is leased if no call is in flight then. This takes a
-    /// task, because there is nobody to wait for it; it ends with the operation of the store.
+    /// Tells other processes what is known after a pause, and returns what is leased if no call is in flight then.
+    /// This takes a task, because there is nobody to wait for it; it ends with the operation of the store.
     fn tell(self: &Arc<Self>, store: Arc<dyn Store>, key: String, sharing: Sharing, pause: Duration) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let account = Arc::clone(self);

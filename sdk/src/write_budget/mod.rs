@@ -16,7 +16,7 @@ use std::{
 
 use account::Account;
 use cost::Cost;
-use ledger::{Millis, Seen};
+use ledger::{Millis, Seen, millis};
 
 use crate::{
     clock, limits, random,
@@ -29,13 +29,14 @@ const MANY_ACCOUNTS: usize = 1024;
 
 /// A [`Pacing`] of writes, so that a server does not have to refuse them.
 ///
-/// Servers limit what an account may write. On the common ones, a create costs three points, an update two and a delete one, of
-/// 5,000 in an hour and 35,000 in a day. Calls that write wait until there are enough points, according to the rate limit in the
-/// responses of the server; the first call finds out, and if the server names no limit, nothing waits. Uploads of blobs, and
-/// sign-ins with a password, have limits of their own. Other calls, and those that are forwarded to another service, do not wait.
+/// Servers limit what an account may write. On the common ones, a create costs three points, an update two and a
+/// delete one, of 5,000 in an hour and 35,000 in a day. Calls that write wait until there are enough points,
+/// according to the rate limit in the responses of the server; the first call finds out, and if the server names no
+/// limit, nothing waits. Uploads of blobs, and sign-ins with a password, have limits of their own. Other calls, and
+/// those that are forwarded to another service, do not wait.
 ///
-/// Clones share the budgets, which are kept for each account. So one `WriteBudget` can serve all clients of an app; with
-/// [`over`](Self::over), it also does so in several processes.
+/// Clones share the budgets, which are kept for each account. So one `WriteBudget` can serve all clients of an app;
+/// with [`over`](Self::over), it also does so in several processes.
 ///
 /// ```no_run
 /// # async fn example(client: atproto_sdk::PasswordClient, posts: Vec<atproto_sdk::api::app::bsky::feed::post::Post>)
@@ -81,7 +82,7 @@ struct Sharing {
 
 impl Sharing {
     fn now(&self) -> Millis {
-        shared::millis((self.clock)())
+        millis((self.clock)())
     }
 }
 
@@ -93,8 +94,8 @@ impl WriteBudget {
 
     /// Creates budgets that are shared by all processes that use the same store.
     ///
-    /// Each process takes a part of what is left, and returns to the store when it has been spent. A process that dies keeps its
-    /// part for two minutes. If the store fails, the process goes on alone.
+    /// Each process takes a part of what is left, and returns to the store when it has been spent. A process that
+    /// dies keeps its part for two minutes. If the store fails, the process goes on alone.
     ///
     /// ```no_run
     /// # async fn example(oauth: atproto_sdk::oauth::OAuthBuilder) -> Result<(), Box<dyn std::error::Error>> {
@@ -122,8 +123,8 @@ impl WriteBudget {
     /// Sets how long a call may wait for points. If it would have to wait for longer, it fails at once with
     /// [`TransportError::BudgetSpent`].
     ///
-    /// The default is a little more than an hour, so that calls wait for the points of the next hour, but not for those of the next
-    /// day.
+    /// The default is a little more than an hour, so that calls wait for the points of the next hour, but not for
+    /// those of the next day.
     #[must_use]
     pub fn longest_wait(mut self, wait: Duration) -> Self {
         self.longest_wait = wait;

@@ -1,13 +1,13 @@
 //! A budget in a store, which processes share.
 //!
-//! Each of them takes a part of what is left as a lease, and spends it without asking again. What is leased counts as spent until
-//! its holder says what the server has said, or until the lease ends.
+//! Each of them takes a part of what is left as a lease, and spends it without asking again. What is leased counts as
+//! spent until its holder says what the server has said, or until the lease ends.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::ledger::{Ledger, Millis, Supply};
+use super::ledger::{Ledger, Millis, Supply, millis};
 use crate::{
     limits, random,
     store::{Expected, Store, StoreError},
@@ -66,10 +66,6 @@ fn lease_end(now: Millis) -> Millis {
     now + millis(limits::BUDGET_LEASE)
 }
 
-pub(super) fn millis(duration: Duration) -> Millis {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
 /// Takes a lease, and exchanges what is known. Returns the grant with what all processes know.
 pub(super) async fn lease(
     store: &Arc<dyn Store>,
@@ -107,7 +103,7 @@ impl Shared {
     /// What the holder gets.
     fn grant(&mut self, request: &Request<'_>) -> Grant {
         let Request { holder, in_flight, points, now, .. } = *request;
-        let others: u64 = self.leases.iter().map(|lease| lease.points).sum();
+        let others = self.leases.iter().fold(0_u64, |sum, lease| sum.saturating_add(lease.points));
         match self.ledger.supply(points, others.saturating_add(in_flight), now) {
             Supply::Unlimited => Grant::Points(LARGEST_LEASE.max(points)),
             Supply::Unknown if self.asking.is_some() => Grant::Busy,

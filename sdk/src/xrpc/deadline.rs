@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 /// The end of the time that a call may take.
 ///
-/// It covers everything: waiting for a refresh, all attempts and the waits between them, and a response that is read into
-/// memory. A response that is streamed must have begun by then.
+/// It covers everything: waiting for a refresh, all attempts and the waits between them, and a response that is read
+/// into memory. A response that is streamed must have begun by then.
 ///
 /// ```
 /// use std::time::Duration;

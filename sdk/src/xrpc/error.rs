@@ -18,7 +18,8 @@ use crate::{
     types::{DataError, Violations},
 };
 
-/// The longest wait that a server can ask for in earnest: the longest window of a rate limit, a day, with different clocks.
+/// The longest wait that a server can ask for in earnest: the longest window of a rate limit, a day, with different
+/// clocks.
 const LONGEST_ASKED_WAIT: Duration = Duration::from_secs(25 * 3600);
 
 /// Why a call failed. `E` is the type of the errors in the lexicon of the method.
@@ -212,11 +213,11 @@ pub struct ErrorResponse {
     /// The name of the error: `error` in the JSON body, otherwise that in the `WWW-Authenticate` header. It is truncated to 200
     /// characters.
     pub name: Option<String>,
-    /// The human-readable message: `message` in the JSON body, or the beginning of the text of another body. It is truncated to
-    /// 500 characters, and contains no line breaks and no other control characters.
+    /// The human-readable message: `message` in the JSON body, or the beginning of the text of another body. It is
+    /// truncated to 500 characters, and contains no line breaks and no other control characters.
     pub message: Option<String>,
-    /// How long to wait before another attempt, by the server's clock: the `Retry-After` header or, with status 429, the
-    /// `RateLimit-Reset` header. At most 25 hours.
+    /// How long to wait before another attempt, by the server's clock: the `Retry-After` header or, with status 429,
+    /// the `RateLimit-Reset` header. At most 25 hours.
     pub retry_after: Option<Duration>,
     /// The rate limit of the server, if it is in the response.
     pub rate_limit: Option<RateLimit>,
@@ -311,14 +312,16 @@ fn text_of(body: &[u8]) -> Option<String> {
     (!short.is_empty()).then_some(short)
 }
 
-/// How long a server asks to wait before another attempt (X4, X13). Nobody waits for longer than the longest window of a rate
-/// limit: what is beyond is a mistake, and not taken for a wait at all.
+/// How long a server asks to wait before another attempt (X4, X13). Nobody waits for longer than the longest window
+/// of a rate limit: what is beyond is a mistake, and not taken for a wait at all.
 pub(super) fn asked_wait(status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
-    let asked = retry_after(headers).or_else(|| {
-        let limit = RateLimit::from_headers(headers).filter(|_| status == StatusCode::TOO_MANY_REQUESTS)?;
+    let exceeded = || {
+        let limit = RateLimit::from_headers(headers)?;
         // A limit with points left is not the one that was exceeded.
         limit.resets_in.filter(|_| limit.remaining.unwrap_or(0) == 0)
-    });
+    };
+    let limited = status == StatusCode::TOO_MANY_REQUESTS;
+    let asked = retry_after(headers).or_else(|| limited.then(exceeded)?);
     asked.filter(|wait| *wait <= LONGEST_ASKED_WAIT)
 }
 

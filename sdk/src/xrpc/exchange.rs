@@ -112,9 +112,11 @@ async fn attempts(caller: Caller<'_>, call: Outgoing) -> Result<Incoming, Failur
             None => Turn::free(),
             Some(pacing) => {
                 let paced = PacedCall::new(caller.transport().account(), &request);
-                // The limit of a client is for the exchange with the server. One that was set for this call is for everything.
+                // The limit of a client is for the exchange with the server. One that was set for this call is for
+                // everything.
                 let turn = turn(pacing, paced, &mut deadline, options.timeout.is_some());
-                turn.await.map_err(Failure::Transport)?
+                // What few calls need is boxed, so that the others do not have to have room for it.
+                Box::pin(turn).await.map_err(Failure::Transport)?
             }
         };
         let paced = !turn.is_free();
@@ -123,26 +125,30 @@ async fn attempts(caller: Caller<'_>, call: Outgoing) -> Result<Incoming, Failur
         let answer = deadline.until(sending).await.unwrap_or_else(|| Err(late(&nsid, deadline)));
         turn.end(answer.as_ref().ok());
         Span::current().record("attempts", number);
+        if let Ok(response) = &answer {
+            Span::current().record("status", response.status.as_u16());
+        }
+        let answer = match answer {
+            Ok(response) if response.status.is_success() => {
+                return Ok(Incoming { response, deadline, max_size });
+            }
+            failed => failed,
+        };
         let (outcome, asked) = match &answer {
             Ok(response) => {
-                Span::current().record("status", response.status.as_u16());
                 (Outcome::Refused(response.status), asked_wait(response.status, &response.headers))
             }
             Err(error) => (Outcome::Failed(error), None),
         };
         let attempt = Attempt { asked, paced, ..Attempt::new(kind, &nsid, number, outcome) };
-        let failed = match &answer {
-            Ok(response) => !response.status.is_success(),
-            Err(_) => true,
-        };
-        let next =
-            again.filter(|_| failed).and_then(|again| Some((policies.next(&attempt, deadline)?, again)));
+        let next = again.and_then(|again| Some((policies.next(&attempt, deadline)?, again)));
         let Some((wait, again)) = next else {
-            return match answer {
-                Ok(response) if !failed => Ok(Incoming { response, deadline, max_size }),
-                Ok(response) => Err(Failure::Response(Box::new(read_error(nsid, response, deadline).await))),
-                Err(error) => Err(Failure::Transport(error)),
-            };
+            return Err(match answer {
+                Ok(response) => {
+                    Failure::Response(Box::new(Box::pin(read_error(nsid, response, deadline)).await))
+                }
+                Err(error) => Failure::Transport(error),
+            });
         };
         tracing::debug!(nsid = &*nsid, %outcome, number, ?wait, "retrying call");
         // The connection of the refused attempt is free again.

@@ -62,8 +62,8 @@ impl fmt::Display for Labeler {
     }
 }
 
-/// The headers, limits and policies of one call; those that are absent are the client's. An invalid option is reported when
-/// the call is sent.
+/// The headers, limits and policies of one call; those that are absent are the client's. An invalid option is
+/// reported when the call is sent.
 #[derive(Clone, Default)]
 pub(super) struct CallOptions {
     pub(super) headers: HeaderMap,
@@ -77,11 +77,15 @@ pub(super) struct CallOptions {
 }
 
 impl CallOptions {
+    /// A header of the caller, which can be a credential whatever its name is.
     pub(super) fn header(&mut self, name: &str, value: &str) {
+        self.add(name, value, true);
+    }
+
+    fn add(&mut self, name: &str, value: &str, sensitive: bool) {
         match (HeaderName::try_from(name), HeaderValue::try_from(value)) {
             (Ok(name), Ok(mut value)) => {
-                // Not only the usual names are those of credentials.
-                value.set_sensitive(true);
+                value.set_sensitive(sensitive);
                 self.headers.insert(name, value);
             }
             _ => self.report(InvalidRequest::Header { name: excerpt(name, SHORT) }),
@@ -93,7 +97,7 @@ impl CallOptions {
             Did::new(did).is_ok() && !id.is_empty() && id.bytes().all(|c| c.is_ascii_graphic())
         });
         if valid {
-            self.header("atproto-proxy", service);
+            self.add("atproto-proxy", service, false);
         } else {
             self.report(InvalidRequest::Service { service: excerpt(service, SHORT) });
         }
@@ -101,7 +105,7 @@ impl CallOptions {
 
     pub(super) fn labelers(&mut self, labelers: impl Iterator<Item = Labeler>) {
         let list: Vec<String> = labelers.map(|labeler| labeler.to_string()).collect();
-        self.header("atproto-accept-labelers", &list.join(", "));
+        self.add("atproto-accept-labelers", &list.join(", "), false);
     }
 
     fn report(&mut self, problem: InvalidRequest) {
@@ -134,11 +138,12 @@ macro_rules! call_options {
             self
         }
 
-        /// Limits the time that the call may take: a refresh of the session, all attempts and the waits between them, and
-        /// reading the response into memory. A response that is streamed must begin within this time, and may then pause for at
-        /// most a minute.
+        /// Limits the time that the call may take: a refresh of the session, all attempts and the waits between them,
+        /// and reading the response into memory. A response that is streamed must begin within this time, and may
+        /// then pause for at most a minute.
         ///
-        /// The call is not sent again if the wait before that would be too long; the error is then that of the last attempt.
+        /// The call is not sent again if the wait before that would be too long; the error is then that of the last
+        /// attempt.
         pub fn timeout(mut self, limit: ::std::time::Duration) -> Self {
             self.options.timeout = Some(limit);
             self

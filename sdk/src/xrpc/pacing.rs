@@ -75,8 +75,8 @@ impl fmt::Debug for PacedCall<'_> {
 pub trait Pacing: Send + Sync + 'static {
     /// Waits until the call may be sent.
     ///
-    /// The wait is not part of the time limit of a call, except of one that was set for the call itself. So it must have a limit
-    /// of its own. It ends early if the call is dropped.
+    /// The wait is not part of the time limit of a call, except of one that was set for the call itself. So it must
+    /// have a limit of its own. It ends early if the call is dropped.
     ///
     /// # Errors
     ///

@@ -69,8 +69,9 @@ where
     }
 }
 
-/// The cursors of a listing, in bounded memory: hashes of the last ones, and one older cursor that the others are compared with,
-/// which moves forward at ever longer intervals (Brent's algorithm). So a cycle of any length is noticed.
+/// The cursors of a listing, in bounded memory: hashes of the last ones, and one older cursor that the others are
+/// compared with, which moves forward at ever longer intervals (Brent's algorithm). So a cycle of any length is
+/// noticed.
 #[derive(Default)]
 struct Cursors {
     hasher: RandomState,
@@ -106,8 +107,8 @@ impl Cursors {
 
 /// Returns a stream of the pages of a listing. If the parameters contain a cursor, it starts there.
 ///
-/// The stream ends when no cursor is returned, when a cursor is returned for the second time, and after an error. If waiting for
-/// the next page is given up, it is not lost: the stream goes on with it.
+/// The stream ends when no cursor is returned, when a cursor is returned for the second time, and after an error. If
+/// waiting for the next page is given up, it is not lost: the stream goes on with it.
 ///
 /// ```no_run
 /// use atproto_sdk::{PublicClient, api::com::atproto::sync::list_repos};
@@ -133,8 +134,8 @@ where
 
 /// Returns a stream of the entries of all pages.
 ///
-/// A page is fetched when the entries of the previous one have been consumed. A hundred empty pages in a row are an error,
-/// [`DecodeError::EmptyPages`], with which the stream ends.
+/// A page is fetched when the entries of the previous one have been consumed. A hundred empty pages in a row are an
+/// error, [`DecodeError::EmptyPages`], with which the stream ends.
 ///
 /// ```no_run
 /// use atproto_sdk::PublicClient;

@@ -8,8 +8,8 @@ use super::{Deadline, Kind, RequestBody};
 
 /// The request of an XRPC call, without authorization. It is sent by a [`Transport`](super::Transport).
 ///
-/// Cloning is cheap, because everything except the body is shared. A request with a streamed body cannot be cloned. `Debug`
-/// shows neither parameters nor the values of headers nor the body, because they can be secret.
+/// Cloning is cheap, because everything except the body is shared. A request with a streamed body cannot be cloned.
+/// `Debug` shows neither parameters nor the values of headers nor the body, because they can be secret.
 ///
 /// ```
 /// use atproto_sdk::xrpc::{Kind, Request};
@@ -99,11 +99,11 @@ impl Request {
         self.body
     }
 
-    /// Returns when the head of the response must have been received, including everything that a transport does before. If
-    /// `None`, the limit of the transport applies.
+    /// Returns when the head of the response must have been received, including everything that a transport does
+    /// before. If `None`, the limit of the transport applies.
     ///
-    /// Calls always set a deadline, and do not wait beyond it. So a transport that does not know it is given up in time; one that
-    /// does can say which server it has waited for.
+    /// Calls always set a deadline, and do not wait beyond it. So a transport that does not know it is given up in
+    /// time; one that does can say which server it has waited for.
     pub fn deadline(&self) -> Option<Deadline> {
         self.deadline
     }

@@ -73,9 +73,11 @@ impl<'a> Attempt<'a> {
     }
 }
 
-/// Decides which calls are sent again. Set it with [`CallSettings::retry`](super::CallSettings::retry), or for a single call.
+/// Decides which calls are sent again. Set it with [`CallSettings::retry`](super::CallSettings::retry), or for a
+/// single call.
 ///
-/// A call whose body is a stream is never sent again, and neither is one whose [`Backoff`] would wait beyond its time limit.
+/// A call whose body is a stream is never sent again, and neither is one whose [`Backoff`] would wait beyond its time
+/// limit.
 ///
 /// ```
 /// use atproto_sdk::{PublicClient, xrpc::{Attempt, RetryPolicy, StandardRetry}};
@@ -134,8 +136,8 @@ impl<B: Backoff + ?Sized> Backoff for Arc<B> {
     }
 }
 
-/// The default [`RetryPolicy`]: queries are repeated after temporary failures, and procedures only if they were certainly not
-/// processed.
+/// The default [`RetryPolicy`]: queries are repeated after temporary failures, and procedures only if they were
+/// certainly not processed.
 ///
 /// ```
 /// use atproto_sdk::xrpc::{Attempt, Kind, Outcome, RetryPolicy as _, StandardRetry};
@@ -166,8 +168,8 @@ impl StandardRetry {
         self
     }
 
-    /// Sets the longest wait that a server may ask for; if it asks for a longer one, the call is not repeated. The default is 30
-    /// seconds. The [`timeout`](super::CallSettings::timeout) of the call must be longer.
+    /// Sets the longest wait that a server may ask for; if it asks for a longer one, the call is not repeated. The
+    /// default is 30 seconds. The [`timeout`](super::CallSettings::timeout) of the call must be longer.
     #[must_use]
     pub const fn longest_wait(mut self, wait: Duration) -> Self {
         self.longest_wait = wait;
@@ -189,8 +191,8 @@ impl RetryPolicy for StandardRetry {
     }
 }
 
-/// The default [`Backoff`]: as long as the server asks for, or else longer with every attempt. A random part of it keeps
-/// clients from retrying simultaneously.
+/// The default [`Backoff`]: as long as the server asks for, or else longer with every attempt. A random part of it
+/// keeps clients from retrying simultaneously.
 ///
 /// ```
 /// use std::time::Duration;

@@ -7,8 +7,8 @@ use super::{
 };
 use crate::limits;
 
-/// How a client makes its calls: limits, retries, pacing. Every client has methods to change these settings, and a single call
-/// can have others.
+/// How a client makes its calls: limits, retries, pacing. Every client has methods to change these settings, and a
+/// single call can have others.
 ///
 /// [`OAuthBuilder::call_settings`](crate::oauth::OAuthBuilder::call_settings) sets them for all clients of an app:
 ///
@@ -55,7 +55,8 @@ impl CallSettings {
         &STANDARD
     }
 
-    /// Sets whether parameters and inputs are validated against their lexicon before they are sent. The default is `true`.
+    /// Sets whether parameters and inputs are validated against their lexicon before they are sent. The default is
+    /// `true`.
     ///
     /// Disable this for a server with a newer lexicon, for example.
     #[must_use]
@@ -64,8 +65,8 @@ impl CallSettings {
         self
     }
 
-    /// Limits the time that a call may take, as the `timeout` of a single call. A call with a body may take one more second for
-    /// each 32 KiB of it, and one with a streamed body at least ten minutes.
+    /// Limits the time that a call may take, as the `timeout` of a single call. A call with a body may take one more
+    /// second for each 32 KiB of it, and one with a streamed body at least ten minutes.
     ///
     /// The default is 30 seconds for an [`OAuthClient`](crate::oauth::OAuthClient), and a minute for other clients.
     #[must_use]
@@ -97,7 +98,8 @@ impl CallSettings {
         self
     }
 
-    /// Sets what calls wait for before they are sent, such as a [`WriteBudget`](crate::WriteBudget). The default is nothing.
+    /// Sets what calls wait for before they are sent, such as a [`WriteBudget`](crate::WriteBudget). The default is
+    /// nothing.
     #[must_use]
     pub fn pacing(mut self, pacing: impl Pacing) -> Self {
         self.pacing = Some(Arc::new(pacing));
@@ -171,8 +173,8 @@ macro_rules! call_settings {
         /// Sets whether parameters and inputs are validated against their lexicon before they are sent. The default is
         /// `true`.
         ///
-        /// Disable this for a server with a newer lexicon, for example. The setting applies to this client and to clones
-        /// made from it.
+        /// Disable this for a server with a newer lexicon, for example. The setting applies to this client and to
+        /// clones made from it.
         #[must_use]
         pub fn validate_input(mut self, on: bool) -> Self {
             self.settings = self.settings.validate_input(on);
@@ -209,7 +211,8 @@ macro_rules! call_settings {
             self
         }
 
-        /// Sets what calls wait for before they are sent, see [`CallSettings::pacing`](crate::xrpc::CallSettings::pacing).
+        /// Sets what calls wait for before they are sent, see
+        /// [`CallSettings::pacing`](crate::xrpc::CallSettings::pacing).
         #[must_use]
         pub fn pacing(mut self, pacing: impl $crate::xrpc::Pacing) -> Self {
             self.settings = self.settings.pacing(pacing);

@@ -55,7 +55,8 @@ impl fmt::Debug for TransportResponse {
 ///
 /// Implement it to send requests in another way, or to wrap an existing client. A transport must send a request only once,
 /// except for repeats that its authorization requires (a new nonce or a refreshed token). Retries after temporary failures are
-/// made by the calls. It should give up at the request's [deadline](Request::deadline), at which calls do not wait any longer.
+/// made by the calls. It should give up at the request's [deadline](Request::deadline), at which calls do not wait
+/// any longer.
 ///
 /// # Examples
 ///
@@ -263,8 +264,8 @@ pub enum TransportError {
         /// The response of the server. `None` if the call was not sent.
         response: Option<Box<ErrorResponse>>,
     },
-    /// The call was not sent, because a [pacing](super::Pacing) would have to wait for too long before the server accepts it.
-    /// Try again later.
+    /// The call was not sent, because a [pacing](super::Pacing) would have to wait for too long before the server
+    /// accepts it. Try again later.
     #[error("the {budget} is used up for the next {wait:?}; the call was not sent, try again then")]
     BudgetSpent {
         /// What is used up.

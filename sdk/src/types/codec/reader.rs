@@ -93,7 +93,8 @@ impl<'a> Reader<'a> {
         Self { text: "", bytes, at: 0, depth: 0, is_cbor: true, memory: usize::MAX }
     }
 
-    /// Limits the memory for what is decoded, in bytes. A short text can stand for a large value: a list of empty objects.
+    /// Limits the memory for what is decoded, in bytes. A short text can stand for a large value: a list of empty
+    /// objects.
     pub(super) fn within(mut self, memory: usize) -> Self {
         self.memory = memory;
         self

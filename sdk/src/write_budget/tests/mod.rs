@@ -1,4 +1,5 @@
-//! Bulk work against a server that counts as the reference PDS does, with a clock that does not have to be waited for (X13).
+//! Bulk work against a server that counts as the reference PDS does, with a clock that does not have to be waited for
+//! (X13).
 #![allow(clippy::unwrap_used)]
 
 mod server;

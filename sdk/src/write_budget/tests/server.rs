@@ -1,6 +1,6 @@
-//! A server that counts points as the reference PDS does (`rate-limits.js` of `@atproto/pds`, on `rate-limiter-flexible`): fixed
-//! windows that begin with the first call, all of them consumed by every call, even by one that is refused; the headers describe
-//! the window with the fewest points left.
+//! A server that counts points as the reference PDS does (`rate-limits.js` of `@atproto/pds`, on
+//! `rate-limiter-flexible`): fixed windows that begin with the first call, all of them consumed by every call, even
+//! by one that is refused; the headers describe the window with the fewest points left.
 
 use std::{
     collections::HashMap,

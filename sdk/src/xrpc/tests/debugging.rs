@@ -41,3 +41,19 @@ fn a_response_shows_no_body_and_no_header_values() {
     assert!(text.contains("200") && text.contains("set-cookie"), "{text}");
     shows_nothing(&Response::new(received.status, received.headers, ()));
 }
+
+#[tokio::test]
+async fn headers_of_a_caller_are_sensitive_whatever_their_names_are() {
+    use crate::api::com::atproto::server::ComAtprotoServer;
+
+    let transport = super::Scripted::new(|_, request| {
+        shows_nothing(request.headers());
+        shows_nothing(request);
+        assert_eq!(request.headers()["x-admin-key"], SECRET);
+        Ok(answer(400, &[], ""))
+    });
+    let call = ComAtprotoServer::over(&transport).describe_server().header("x-admin-key", SECRET);
+    let call = call.header("authorization", SECRET).proxy("did:web:api.example.com#example");
+    assert!(call.await.is_err());
+    assert_eq!(transport.count(), 1);
+}

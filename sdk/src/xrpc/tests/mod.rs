@@ -4,6 +4,7 @@
 mod deadlines;
 mod debugging;
 mod pages;
+mod policies;
 mod rate_limits;
 mod sizes;
 mod texts;
