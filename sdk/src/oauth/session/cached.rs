@@ -6,7 +6,14 @@ use http::HeaderValue;
 use zeroize::Zeroizing;
 
 use super::{SessionStoreError, record::SessionRecord};
-use crate::{clock::unix_now, limits, oauth::wire::DpopKey, random, scopes::Scopes, store::Version};
+use crate::{
+    clock::unix_now,
+    limits,
+    oauth::wire::{DpopKey, TokenHash},
+    random,
+    scopes::Scopes,
+    store::Version,
+};
 
 /// The cached copy of a stored session.
 pub(crate) struct CachedSession {
@@ -19,6 +26,7 @@ pub(crate) struct CachedSession {
     pub(crate) origin: String,
     /// Marked as sensitive.
     pub(crate) authorization: HeaderValue,
+    pub(crate) token_hash: TokenHash,
     /// When to refresh the token, in Unix seconds.
     refresh_at: i64,
 }
@@ -35,6 +43,7 @@ impl CachedSession {
         let margin = margin(record.expires_at.saturating_sub(record.refreshed_at));
         Ok(Self {
             refresh_at: record.expires_at.saturating_sub(margin),
+            token_hash: TokenHash::of(&record.access_token),
             scopes: Scopes::granted(&record.scope),
             record,
             version,

@@ -154,7 +154,7 @@ impl AppContext {
             origin: &cached.origin,
             did: active.id.did(),
             key: &cached.key,
-            access_token: &cached.record.access_token,
+            token_hash: &cached.token_hash,
             authorization: &cached.authorization,
             nonces: &active.nonces,
         }

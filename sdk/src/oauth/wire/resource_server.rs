@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, StatusCode, header::AUTHORIZATION};
 
-use super::{DpopKey, NonceCache, challenge, proof_signer::ProofSigner};
+use super::{DpopKey, NonceCache, TokenHash, challenge, proof_signer::ProofSigner};
 use crate::{
     limits,
     types::Did,
@@ -35,7 +35,7 @@ pub(crate) struct ResourceServer<'a> {
     pub(crate) origin: &'a str,
     pub(crate) did: &'a Did,
     pub(crate) key: &'a DpopKey,
-    pub(crate) access_token: &'a str,
+    pub(crate) token_hash: &'a TokenHash,
     /// The access token as a header value, marked as sensitive.
     pub(crate) authorization: &'a HeaderValue,
     pub(crate) nonces: &'a NonceCache,
@@ -77,7 +77,7 @@ impl ResourceServer<'_> {
         let failed = |problem: String| TransportError::InvalidRequest { problem };
         let url = service::url(self.origin, request.nsid(), "");
         let method = method_of(request.kind());
-        let proof = signer.sign(method.as_str(), &url, Some(self.access_token));
+        let proof = signer.sign(method.as_str(), &url, Some(self.token_hash));
         let proof = proof.map_err(|error| failed(error.to_string()))?;
         let mut proof =
             HeaderValue::try_from(proof).map_err(|_| failed("the proof is not a valid header".to_owned()))?;

@@ -1,20 +1,95 @@
-//! The memory of a session that is in use, and of a call that waits for its answer.
+//! The allocations of a call, and the memory of sessions and of calls that wait for their answers. See README.md beside this
+//! file.
+//!
+//! `cargo bench -p atproto-sdk --bench memory`. It is not a part of `--bench call`, because counting takes time.
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
-use std::{env, future::Future, process::Command, time::Duration};
+#[path = "call/clients.rs"]
+mod clients;
+#[path = "call/stub.rs"]
+mod stub;
+#[path = "call/subjects.rs"]
+#[allow(dead_code, reason = "there is no PDS here, and no yardstick")]
+mod subjects;
 
+use std::{alloc::System, env, fs, future::Future, process::Command, time::Duration};
+
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, Stats, StatsAlloc};
+use stub::Stub;
+use subjects::{METHOD, SUBJECTS, Subjects};
 use tokio::task::JoinHandle;
 
-use crate::{clients, meter, setting, stub::Stub};
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// How many connections are opened at once.
 const BATCH: usize = 500;
 
+fn main() {
+    let asked = |flag: &str| env::args().any(|it| it == flag);
+    let arguments: Vec<String> = env::args().skip(1).filter(|it| !it.starts_with("--")).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        // `cargo test` only wants to know whether it builds.
+        [] if !asked("--bench") => println!("--bench was not given, so nothing is measured"),
+        [] => {
+            on_one_thread(allocations());
+            table();
+        }
+        ["allocations"] => on_one_thread(allocations()),
+        // Processes of their own, started by the above.
+        ["serve-stub"] => on_one_thread(stub::serve()),
+        ["measure", subject, count] => on_one_thread(measure(subject, count.parse().unwrap())),
+        _ => {
+            eprintln!("unknown arguments {arguments:?}; see the top of sdk/benches/memory.rs");
+            std::process::exit(2);
+        }
+    }
+}
+
+fn on_one_thread(work: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work);
+}
+
+/// The bytes that are allocated now.
+fn allocated() -> usize {
+    let Stats { bytes_allocated, bytes_deallocated, .. } = ALLOCATOR.stats();
+    bytes_allocated - bytes_deallocated
+}
+
+/// The memory of this process that is in use, in bytes. Linux only; zero elsewhere.
+fn resident() -> usize {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.trim().strip_suffix(" kB"))
+        .map_or(0, |kib| kib.parse::<usize>().unwrap() * 1024)
+}
+
+/// The allocations of one call, and their bytes, by a connection that is open.
+async fn allocations() {
+    const CALLS: u16 = 200;
+    let stub = Stub::start();
+    let subjects = Subjects::over(&stub).await;
+    println!("\n{METHOD}, for each call {:>18} {:>18}", "allocations", "bytes");
+    for subject in SUBJECTS {
+        for _ in 0..CALLS {
+            subjects.run(subject).await;
+        }
+        let region = Region::new(ALLOCATOR);
+        for _ in 0..CALLS {
+            subjects.run(subject).await;
+        }
+        let change = region.change();
+        let each = |count: usize| count as f64 / f64::from(CALLS);
+        let count = each(change.allocations + change.reallocations);
+        println!("{:<46} {count:>18.1} {:>18.0}", subject.name(), each(change.bytes_allocated));
+    }
+}
+
 /// Each line is from a process of its own.
-pub(crate) fn table() {
-    println!(
-        "\n{:<46} {:>10} {:>18} {:>18} {:>12}",
-        "memory", "count", "allocated, bytes", "resident, bytes", "us for each"
-    );
+fn table() {
+    let setting = |name: &str, default: usize| env::var(name).map_or(default, |text| text.parse().unwrap());
+    println!("\n{:<46} {:>10} {:>18} {:>18}", "", "count", "allocated, bytes", "resident, bytes");
     let sessions = setting("SESSIONS", 100_000).to_string();
     let calls = setting("IN_FLIGHT", 10_000).to_string();
     for (subject, count) in [
@@ -30,7 +105,7 @@ pub(crate) fn table() {
     }
 }
 
-pub(crate) async fn measure(subject: &str, count: usize) {
+async fn measure(subject: &str, count: usize) {
     match subject {
         "clients" => sessions("a client whose session has not been read", count, Use::None).await,
         "sessions" => sessions("a client whose session is in memory", count, Use::Read).await,
@@ -129,19 +204,17 @@ async fn wait<F: Future<Output = ()> + Send + 'static>(
 struct Start {
     allocated: usize,
     resident: usize,
-    time: Duration,
 }
 
 impl Start {
     fn now() -> Self {
-        Self { allocated: meter::allocated(), resident: meter::resident(), time: meter::processor_time() }
+        Self { allocated: allocated(), resident: resident() }
     }
 
     fn print(&self, name: &str, count: usize) {
-        let time = (meter::processor_time() - self.time).as_secs_f64() * 1e6 / count as f64;
         let each = |after: usize, before: usize| after.saturating_sub(before) / count;
-        let allocated = each(meter::allocated(), self.allocated);
-        let resident = each(meter::resident(), self.resident);
-        println!("{name:<46} {count:>10} {allocated:>18} {resident:>18} {time:>12.1}");
+        let allocated = each(allocated(), self.allocated);
+        let resident = each(resident(), self.resident);
+        println!("{name:<46} {count:>10} {allocated:>18} {resident:>18}");
     }
 }
