@@ -131,7 +131,7 @@
 //   repo                                      records with proof
 //   xrpc                                      calls over a transport
 //   types                                     data types and their codec, no I/O
-//   clock, random, limits, signing_key, verifying_key, http_client
+//   clock, random, limits, server_text, signing_key, verifying_key, http_client
 #[cfg(feature = "client")]
 mod accessor;
 #[rustfmt::skip]
@@ -159,6 +159,7 @@ pub mod records;
 pub mod repo;
 #[cfg(feature = "client")]
 pub mod scopes;
+mod server_text;
 #[cfg(feature = "client")]
 mod signing_key;
 #[cfg(feature = "client")]

@@ -19,13 +19,14 @@ const fn millis(count: u64) -> Duration {
 
 /// For connecting, including TLS.
 pub(crate) const CONNECT: Duration = seconds(10);
-/// For a call with an OAuth session until the head of the response, including a refresh. A call can set another limit.
+/// For a call with an OAuth session: a refresh, all attempts and the waits between them, and a response that is read into
+/// memory. A client or a call can set another limit.
 pub(crate) const SESSION_CALL: Duration = seconds(30);
-/// The same for a call with a streamed body, whose length is unknown and which is uploaded before the response.
-pub(crate) const STREAMED_SESSION_CALL: Duration = seconds(600);
+/// The least for a call with a streamed body, whose length is unknown and which is uploaded before the response.
+pub(crate) const STREAMED_CALL: Duration = seconds(600);
 /// The limit for a call increases by one second for each of these bytes in its body.
 pub(crate) const UPLOAD_BYTES_PER_SECOND: usize = 32 * 1024;
-/// For a call without an OAuth session until the head of the response. A call can set another limit.
+/// The same for a call without an OAuth session.
 pub(crate) const PLAIN_CALL: Duration = seconds(60);
 /// For receiving the next chunk of a body.
 pub(crate) const BODY_IDLE: Duration = seconds(60);
@@ -187,9 +188,14 @@ mod tests {
 
     #[test]
     fn a_call_with_a_valid_token_does_not_fail_because_of_a_slow_refresh() {
-        assert!(REFRESH_PATIENCE < SESSION_CALL && SESSION_CALL < STREAMED_SESSION_CALL);
+        assert!(REFRESH_PATIENCE < SESSION_CALL && SESSION_CALL < STREAMED_CALL);
         // A body that can be sent once is preceded by a probe.
         assert!(PROBE + REFRESH_PATIENCE < SESSION_CALL);
+    }
+
+    #[test]
+    fn a_retry_can_fit_into_a_call() {
+        assert!(FIRST_RETRY * 2 < SESSION_CALL && LONGEST_RETRY < PLAIN_CALL);
     }
 
     #[test]

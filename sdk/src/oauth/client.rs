@@ -1,6 +1,6 @@
 //! The client of a signed-in account: signs calls, refreshes tokens, repeats rejected calls.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use super::{
     session::{
@@ -10,10 +10,12 @@ use super::{
     wire::{NonceCache, is_invalid_token},
 };
 use crate::{
-    limits,
     scopes::{Needed, Scopes},
     types::Did,
-    xrpc::{BoxFuture, Kind, Request, RequestBody, Transport, TransportError, TransportResponse},
+    xrpc::{
+        BoxFuture, CallSettings, Deadline, Kind, Request, RequestBody, Transport, TransportError,
+        TransportResponse,
+    },
 };
 
 /// Why [`OAuth::client`](super::OAuth::client) did not return a client.
@@ -69,7 +71,7 @@ impl ClientError {
 #[derive(Clone)]
 pub struct OAuthClient {
     session: SessionHandle,
-    validates_input: bool,
+    settings: CallSettings,
     checks_scopes: bool,
 }
 
@@ -83,7 +85,7 @@ impl OAuthClient {
     /// A client for a session. If the session does not exist, the first call fails.
     pub(crate) fn new(context: &Arc<AppContext>, id: &SessionId) -> Self {
         let session = SessionHandle::new(Arc::clone(context), id);
-        Self { session, validates_input: true, checks_scopes: true }
+        Self { session, settings: context.call_settings.clone(), checks_scopes: true }
     }
 
     /// A client for a new session, with the nonces that were received during the sign-in.
@@ -92,7 +94,7 @@ impl OAuthClient {
         Self::new(context, id)
     }
 
-    crate::xrpc::input_validation!();
+    crate::xrpc::call_settings!(crate::limits::SESSION_CALL);
 
     /// Sets whether calls are checked against the granted scopes before they are sent. The default is `true`.
     ///
@@ -236,17 +238,6 @@ impl OAuthClient {
     }
 }
 
-fn default_limit(body: &RequestBody) -> Duration {
-    match body {
-        RequestBody::Empty => limits::SESSION_CALL,
-        RequestBody::Bytes(bytes) => {
-            let more = u64::try_from(bytes.len() / limits::UPLOAD_BYTES_PER_SECOND).unwrap_or(0);
-            limits::SESSION_CALL + Duration::from_secs(more)
-        }
-        RequestBody::Stream(_) => limits::STREAMED_SESSION_CALL,
-    }
-}
-
 impl Transport for OAuthClient {
     fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>> {
         Box::pin(async move {
@@ -255,16 +246,21 @@ impl Transport for OAuthClient {
                 return Err(TransportError::InvalidRequest { problem });
             }
             tracing::Span::current().record("did", self.did().as_str());
-            let limit = request.timeout().unwrap_or_else(|| default_limit(request.body()));
-            // A refresh in progress continues even if this call times out.
-            match tokio::time::timeout(limit, self.call(request.with_timeout(limit))).await {
-                Ok(answer) => answer,
-                Err(_) => Err(TransportError::Timeout { host: self.session.host(), limit }),
+            let limit = || Deadline::after(self.settings.time_limit(request.body()));
+            let deadline = request.deadline().unwrap_or_else(limit);
+            // A refresh in progress continues even if this call is late.
+            match deadline.until(self.call(request.with_deadline(deadline))).await {
+                Some(answer) => answer,
+                None => Err(TransportError::Timeout { host: self.session.host(), limit: deadline.limit() }),
             }
         })
     }
 
-    fn validates_input(&self) -> bool {
-        self.validates_input
+    fn settings(&self) -> &CallSettings {
+        &self.settings
+    }
+
+    fn account(&self) -> Option<&Did> {
+        Some(self.did())
     }
 }

@@ -2,14 +2,21 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
+use http::{
+    HeaderMap, StatusCode,
+    header::{DATE, RETRY_AFTER},
+};
 use serde::Deserialize;
 
 use super::{LexiconError, NoError, Reauthenticate, TransportError};
 use crate::{
     clock,
+    server_text::{MESSAGE, SHORT, excerpt},
     types::{DataError, Violations},
 };
+
+/// The longest wait that a server can ask for in earnest: the longest window of a rate limit, a day, with different clocks.
+const LONGEST_ASKED_WAIT: Duration = Duration::from_secs(25 * 3600);
 
 /// Why a call failed. `E` is the type of the errors in the lexicon of the method.
 ///
@@ -199,7 +206,7 @@ impl<E: LexiconError> From<ReadError> for Error<E> {
         match error {
             ReadError::Transport(it) => it.into(),
             ReadError::Decode(it) => Self::Decode(it),
-            ReadError::TooLarge { limit } => Self::Decode(DecodeError::TooLarge { limit }),
+            ReadError::TooLarge { limit } => Self::Decode(DecodeError::LongStream { limit }),
         }
     }
 }
@@ -212,11 +219,13 @@ pub struct ErrorResponse {
     pub nsid: Arc<str>,
     /// The HTTP status.
     pub status: StatusCode,
-    /// The name of the error: `error` in the JSON body.
+    /// The name of the error: `error` in the JSON body, truncated to 200 characters.
     pub name: Option<String>,
-    /// The human-readable message: `message` in the JSON body, or the beginning of the text of another body.
+    /// The human-readable message: `message` in the JSON body, or the beginning of the text of another body. It is truncated to
+    /// 500 characters, and contains no line breaks and no other control characters.
     pub message: Option<String>,
-    /// How long to wait before another attempt: the `Retry-After` header.
+    /// How long to wait before another attempt, by the server's clock: the `Retry-After` header or, with status 429, the
+    /// `RateLimit-Reset` header. At most 25 hours.
     pub retry_after: Option<Duration>,
     /// The rate limit of the server, if it is in the response.
     pub rate_limit: Option<RateLimit>,
@@ -242,11 +251,14 @@ impl ErrorResponse {
             message: Option<String>,
         }
         let (name, message) = match serde_json::from_slice::<Fields>(body) {
-            Ok(fields) => (fields.error, fields.message),
+            Ok(fields) => (
+                fields.error.map(|name| excerpt(&name, SHORT)),
+                fields.message.map(|message| excerpt(&message, MESSAGE)),
+            ),
             Err(_) => (None, text_of(body)),
         };
         let rate_limit = RateLimit::from_headers(headers);
-        Self { nsid, status, name, message, retry_after: retry_after(headers), rate_limit }
+        Self { nsid, status, name, message, retry_after: asked_wait(status, headers), rate_limit }
     }
 
     /// Returns what to do about the error.
@@ -287,26 +299,40 @@ fn text_of(body: &[u8]) -> Option<String> {
                 in_tag = false;
                 plain.push(' ');
             }
-            c if !in_tag && !c.is_control() => plain.push(c),
-            c if !in_tag && c.is_whitespace() => plain.push(' '),
+            c if !in_tag => plain.push(if c.is_control() { ' ' } else { c }),
             _ => {}
         }
     }
     let words: Vec<&str> = plain.split_whitespace().collect();
-    let short: String = words.join(" ").chars().take(200).collect();
+    let short = excerpt(&words.join(" "), SHORT);
     (!short.is_empty()).then_some(short)
 }
 
-/// The wait in `Retry-After`, which is in seconds or until a date (X4).
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+/// How long a server asks to wait before another attempt (X4, X13). Nobody waits for longer than the longest window of a rate
+/// limit: what is beyond is a mistake, and not taken for a wait at all.
+pub(super) fn asked_wait(status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
+    let asked = retry_after(headers).or_else(|| {
+        let limit = RateLimit::from_headers(headers).filter(|_| status == StatusCode::TOO_MANY_REQUESTS)?;
+        // A limit with points left is not the one that was exceeded.
+        limit.resets_in.filter(|_| limit.remaining.unwrap_or(0) == 0)
+    });
+    asked.filter(|wait| *wait <= LONGEST_ASKED_WAIT)
+}
+
+/// The wait in `Retry-After`, which is in seconds or until a date.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     match text.parse::<u64>() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => {
-            let until = super::http_date::parse(text)?;
-            Some(Duration::from_secs(until).saturating_sub(clock::since_1970()))
-        }
+        Err(_) => Some(until(super::http_date::parse(text)?, headers)),
     }
+}
+
+/// How long it is until a time by the clock of the server, which is in its responses.
+fn until(unix: u64, headers: &HeaderMap) -> Duration {
+    let date = headers.get(DATE).and_then(|date| super::http_date::parse(date.to_str().ok()?.trim()));
+    let now = date.unwrap_or_else(|| clock::since_1970().as_secs());
+    Duration::from_secs(unix.saturating_sub(now))
 }
 
 /// The rate limit of a server, from the headers of its responses.
@@ -319,6 +345,8 @@ pub struct RateLimit {
     pub remaining: Option<u64>,
     /// When the window ends, in seconds since the Unix epoch: `RateLimit-Reset`.
     pub reset: Option<u64>,
+    /// How long it is until the window ends, by the clock of the server.
+    pub resets_in: Option<Duration>,
     /// The policy, such as `3000;w=300`: `RateLimit-Policy`.
     pub policy: Option<String>,
 }
@@ -338,11 +366,17 @@ impl RateLimit {
     pub fn from_headers(headers: &HeaderMap) -> Option<Self> {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
         let number = |name: &str| text(name).and_then(|value| value.parse().ok());
+        let reset: Option<u64> = number("ratelimit-reset");
         let found = Self {
             limit: number("ratelimit-limit"),
             remaining: number("ratelimit-remaining"),
-            reset: number("ratelimit-reset"),
-            policy: text("ratelimit-policy").map(str::to_owned),
+            reset,
+            // Some servers send the seconds until then. They are few, and a time is not.
+            resets_in: reset.map(|reset| match Duration::from_secs(reset) {
+                wait if wait <= LONGEST_ASKED_WAIT => wait,
+                _ => until(reset, headers),
+            }),
+            policy: text("ratelimit-policy").map(|policy| excerpt(policy, SHORT)),
         };
         let any = found.limit.is_some()
             || found.remaining.is_some()
@@ -389,7 +423,7 @@ pub enum DecodeError {
         nsid: Arc<str>,
         /// The content type in the lexicon.
         expected: &'static str,
-        /// The content type of the response, truncated to 100 characters.
+        /// The content type of the response, truncated to 200 characters.
         found: String,
     },
     /// There is no body.
@@ -399,10 +433,44 @@ pub enum DecodeError {
         nsid: Arc<str>,
     },
     /// The body is larger than the limit.
-    #[error("the response has more than {limit} bytes")]
+    #[error(
+        "the response of {nsid} has more than {limit} bytes; ask for a smaller page, or raise `max_response_size` on the call \
+         or the client"
+    )]
     TooLarge {
+        /// The NSID of the method.
+        nsid: Arc<str>,
+        /// The limit in bytes, which applies after decompression.
+        limit: usize,
+    },
+    /// A streamed body is larger than the limit for reading it into memory.
+    #[error("the stream has more than {limit} bytes")]
+    LongStream {
         /// The limit in bytes.
         limit: usize,
+    },
+    /// The body is not larger than the limit, but what it is decoded to takes much more memory.
+    #[error(
+        "the response of {nsid} takes much more memory than the {limit} bytes that it may have; ask for a smaller page, or \
+         raise `max_response_size` on the call or the client"
+    )]
+    TooLargeDecoded {
+        /// The NSID of the method.
+        nsid: Arc<str>,
+        /// The limit for the body in bytes.
+        limit: usize,
+    },
+    /// A listing goes on and on without an entry.
+    #[error(
+        "{nsid} answered with {pages} empty pages in a row, and goes on at the cursor `{cursor}`; the server may be faulty"
+    )]
+    EmptyPages {
+        /// The NSID of the method.
+        nsid: Arc<str>,
+        /// The number of empty pages.
+        pages: usize,
+        /// The cursor of the next page, truncated to 200 characters.
+        cursor: String,
     },
 }
 
@@ -413,7 +481,7 @@ pub enum InvalidRequest {
     /// A header has an invalid name or value.
     #[error("the header `{name}` cannot be sent: its name or value is invalid")]
     Header {
-        /// The name. The value is omitted, because it may be a secret.
+        /// The name, truncated to 200 characters. The value is omitted, because it may be a secret.
         name: String,
     },
     /// A service to [proxy](https://atproto.com/specs/xrpc#service-proxying) to is not a DID with a fragment.

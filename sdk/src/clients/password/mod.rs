@@ -15,18 +15,17 @@ use zeroize::Zeroizing;
 use super::plain::PlainClient;
 use crate::{
     api::com::atproto::server::create_session,
+    limits,
+    server_text::{SHORT, excerpt},
     store::{Expected, Store, StoreError},
     types::{Did, Handle, Unknown},
     xrpc::{
-        self, BoxFuture, ByteStream, Call, Caller, InvalidService, Kind, Reauthenticate,
-        ReauthenticateReason, Request, Transport, TransportError, TransportResponse,
+        self, BoxFuture, ByteStream, Call, CallSettings, Caller, Deadline, InvalidService, Kind, Reauthenticate,
+        ReauthenticateReason, Request, Transport, TransportError, TransportResponse, exchange::beginning,
     },
 };
 pub use builder::PasswordClientBuilder;
 use stored::{Account, SessionSlot, Tokens};
-
-/// How many bytes of an error response are read to find its name.
-const MAX_ERROR_BODY: usize = 64 << 10;
 
 /// Why signing in with a password, or signing out, failed.
 ///
@@ -93,7 +92,7 @@ pub enum PasswordError {
 #[derive(Clone)]
 pub struct PasswordClient {
     inner: Arc<Inner>,
-    validates_input: bool,
+    settings: CallSettings,
 }
 
 struct Inner {
@@ -160,10 +159,10 @@ impl PasswordClient {
             refreshing: tokio::sync::Mutex::new(()),
             slot,
         };
-        Self { inner: Arc::new(inner), validates_input: true }
+        Self { inner: Arc::new(inner), settings: CallSettings::new() }
     }
 
-    crate::xrpc::input_validation!();
+    crate::xrpc::call_settings!(crate::limits::PLAIN_CALL);
 
     /// Returns the DID of the account.
     pub fn did(&self) -> &Did {
@@ -200,11 +199,32 @@ impl PasswordClient {
             slot.delete().await?;
         }
         let tokens = self.inner.tokens();
-        let response = self.inner.post("com.atproto.server.deleteSession", &tokens.refresh).await?;
+        let deadline = Deadline::after(limits::PLAIN_CALL);
+        let response = self.inner.post("com.atproto.server.deleteSession", &tokens.refresh, deadline).await?;
         if response.status.is_success() {
             Ok(())
         } else {
             Err(PasswordError::SignOut { status: response.status.as_u16() })
+        }
+    }
+
+    /// Sends a request, and once more with a new token if the current one has expired.
+    async fn call(&self, request: Request, deadline: Deadline) -> Result<TransportResponse, TransportError> {
+        let again = request.try_clone();
+        let tokens = self.inner.tokens();
+        let response = self.inner.send_with(request, &tokens).await?;
+        let (expired, response) = is_expired(response, deadline).await;
+        match again {
+            Some(again) if expired => {
+                self.refresh(tokens).await?;
+                self.inner.send_with(again, &self.inner.tokens()).await
+            }
+            _ if expired => {
+                // A stream cannot be sent again. The next call will use the new tokens.
+                self.refresh(tokens).await?;
+                Ok(response)
+            }
+            _ => Ok(response),
         }
     }
 
@@ -289,9 +309,10 @@ impl Inner {
     }
 
     async fn refresh(&self, used: &Tokens) -> Result<Tokens, TransportError> {
-        let response = self.post("com.atproto.server.refreshSession", &used.refresh).await?;
+        let deadline = Deadline::after(limits::PLAIN_CALL);
+        let response = self.post("com.atproto.server.refreshSession", &used.refresh, deadline).await?;
         let status = response.status;
-        let body = response.body.bytes(MAX_ERROR_BODY).await.unwrap_or_default();
+        let body = beginning(response.body, deadline).await;
         if status.is_success() {
             // The message of the parse error could quote a token.
             let not_tokens =
@@ -310,8 +331,14 @@ impl Inner {
     }
 
     /// Calls a procedure without a body, authorized with a token.
-    async fn post(&self, nsid: &'static str, token: &str) -> Result<TransportResponse, TransportError> {
-        self.plain.send(Request::new(Kind::Procedure, nsid), Some(bearer(token)?)).await
+    async fn post(
+        &self,
+        nsid: &'static str,
+        token: &str,
+        deadline: Deadline,
+    ) -> Result<TransportResponse, TransportError> {
+        let request = Request::new(Kind::Procedure, nsid).with_deadline(deadline);
+        self.plain.send(request, Some(bearer(token)?)).await
     }
 
     async fn send_with(
@@ -327,27 +354,22 @@ impl Transport for PasswordClient {
     fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>> {
         Box::pin(async move {
             tracing::Span::current().record("did", self.did().as_str());
-            let again = request.try_clone();
-            let tokens = self.inner.tokens();
-            let response = self.inner.send_with(request, &tokens).await?;
-            let (expired, response) = is_expired(response).await;
-            match again {
-                Some(again) if expired => {
-                    self.refresh(tokens).await?;
-                    self.inner.send_with(again, &self.inner.tokens()).await
-                }
-                _ if expired => {
-                    // A stream cannot be sent again. The next call will use the new tokens.
-                    self.refresh(tokens).await?;
-                    Ok(response)
-                }
-                _ => Ok(response),
+            let limit = || Deadline::after(self.settings.time_limit(request.body()));
+            let deadline = request.deadline().unwrap_or_else(limit);
+            // A refresh in progress continues even if this call is late.
+            match deadline.until(self.call(request.with_deadline(deadline), deadline)).await {
+                Some(answer) => answer,
+                None => Err(TransportError::Timeout { host: self.origin().to_owned(), limit: deadline.limit() }),
             }
         })
     }
 
-    fn validates_input(&self) -> bool {
-        self.validates_input
+    fn settings(&self) -> &CallSettings {
+        &self.settings
+    }
+
+    fn account(&self) -> Option<&Did> {
+        Some(self.did())
     }
 }
 
@@ -399,12 +421,12 @@ struct NewSession {
 
 /// Whether a response says that the access token has expired: status 400 or 401 with `ExpiredToken`. Also returns the
 /// response, whose body has been read and restored.
-async fn is_expired(response: TransportResponse) -> (bool, TransportResponse) {
+async fn is_expired(response: TransportResponse, deadline: Deadline) -> (bool, TransportResponse) {
     if response.status != StatusCode::BAD_REQUEST && response.status != StatusCode::UNAUTHORIZED {
         return (false, response);
     }
     let TransportResponse { status, headers, body, .. } = response;
-    let body = body.bytes(MAX_ERROR_BODY).await.unwrap_or_default();
+    let body = beginning(body, deadline).await;
     let name = error_name(&body);
     let expired = name.as_deref() == Some("ExpiredToken");
     let once = futures_util::stream::once(async move { Ok(body) });
@@ -416,7 +438,7 @@ fn error_name(body: &[u8]) -> Option<String> {
     struct Fields {
         error: String,
     }
-    serde_json::from_slice::<Fields>(body).ok().map(|fields| fields.error)
+    serde_json::from_slice::<Fields>(body).ok().map(|fields| excerpt(&fields.error, SHORT))
 }
 
 fn bearer(token: &str) -> Result<HeaderValue, TransportError> {

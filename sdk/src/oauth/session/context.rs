@@ -21,7 +21,7 @@ use crate::{
         },
     },
     store::{Store, StoreError, StoreLock},
-    xrpc::{TransportError, TransportResponse},
+    xrpc::{CallSettings, TransportError, TransportResponse},
 };
 
 /// The HTTP client, the stored sessions and the active sessions of an app.
@@ -32,6 +32,8 @@ pub(crate) struct AppContext {
     pub(crate) events: Events,
     pub(crate) missing_nonce: MissingNoncePolicy,
     pub(crate) nonces: SessionNonces,
+    /// How clients make calls.
+    pub(crate) call_settings: CallSettings,
     active: ActiveSessions,
 }
 
@@ -44,6 +46,7 @@ impl AppContext {
         client: Client,
         events: Events,
         missing_nonce: MissingNoncePolicy,
+        call_settings: CallSettings,
     ) -> Result<Arc<Self>, reqwest::Error> {
         let http =
             http.redirect(reqwest::redirect::Policy::none()).connect_timeout(limits::CONNECT).build()?;
@@ -54,6 +57,7 @@ impl AppContext {
             events,
             missing_nonce,
             nonces: SessionNonces::default(),
+            call_settings: call_settings.with_default_timeout(limits::SESSION_CALL),
             active: ActiveSessions::default(),
         }))
     }

@@ -16,6 +16,7 @@ use crate::{
         session::{SessionEvent, SessionId, SessionRecord, SessionServers},
         wire::{DpopKey, NonceCache, RejectedTokens, ServerEndpoint, TokenResponse, discard},
     },
+    server_text::{MESSAGE, SHORT, excerpt},
     store::Expected,
     xrpc::observed::observed,
 };
@@ -89,7 +90,10 @@ impl CallbackParams {
         }
         let state = state.ok_or(CallbackError::Malformed { problem: "`state` is missing" })?;
         let outcome = match (error, code) {
-            (Some(error), _) => Outcome::Error { error, description },
+            (Some(error), _) => Outcome::Error {
+                error: excerpt(&error, SHORT),
+                description: description.map(|text| excerpt(&text, MESSAGE)),
+            },
             (None, Some(code)) if !code.is_empty() => Outcome::Code(code),
             _ => return Err(CallbackError::Malformed { problem: "there is neither `code` nor `error`" }),
         };
@@ -154,7 +158,7 @@ impl SignInContext {
         if params.iss.as_deref() != Some(&pending.issuer) {
             return Err(CallbackError::IssuerMismatch {
                 expected: pending.issuer.clone(),
-                found: params.iss.clone(),
+                found: params.iss.as_deref().map(|iss| excerpt(iss, SHORT)),
             });
         }
         let code = match &params.outcome {

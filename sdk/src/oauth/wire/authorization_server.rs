@@ -15,7 +15,11 @@ use zeroize::Zeroizing;
 use super::{
     DpopError, DpopKey, NonceCache, ServerError, TokenResponse, TokenResponseError, proof_signer::ProofSigner,
 };
-use crate::{limits, oauth::app::ClientProof};
+use crate::{
+    limits,
+    oauth::app::ClientProof,
+    server_text::{MESSAGE, SHORT, excerpt},
+};
 
 /// The maximum size of a response. Usually they have a few kilobytes.
 const MAX_BODY: usize = 256 * 1024;
@@ -121,7 +125,7 @@ impl ServerEndpoint<'_> {
         url: &str,
         form: &[(&str, &str)],
     ) -> Result<(ServerResponse, Option<ServerError>), ServerError> {
-        let parsed = url::Url::parse(url).map_err(|_| ServerError::Endpoint { url: url.to_owned() })?;
+        let parsed = url::Url::parse(url).map_err(|_| ServerError::Endpoint { url: excerpt(url, SHORT) })?;
         let origin = parsed.origin().ascii_serialization();
         let mut signer = ProofSigner::new(self.key, self.nonces, &origin);
         // One limit for all attempts.
@@ -231,8 +235,8 @@ fn failure(origin: &str, answer: &Answer) -> ServerError {
     match serde_json::from_slice::<ErrorBody>(&answer.body) {
         Ok(body) => ServerError::OAuth {
             status,
-            error: cut(body.error),
-            description: body.error_description.map(cut),
+            error: excerpt(&body.error, SHORT),
+            description: body.error_description.map(|text| excerpt(&text, MESSAGE)),
         },
         Err(_) => ServerError::BadResponse {
             host: origin.to_owned(),
@@ -244,9 +248,4 @@ fn failure(origin: &str, answer: &Answer) -> ServerError {
             },
         },
     }
-}
-
-/// Truncates a message of a server.
-fn cut(text: String) -> String {
-    if text.len() <= 500 { text } else { text.chars().take(500).collect() }
 }

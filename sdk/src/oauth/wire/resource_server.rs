@@ -9,7 +9,7 @@ use crate::{
     limits,
     types::Did,
     xrpc::{
-        Kind, Request, TransportError, TransportResponse,
+        Deadline, Kind, Request, TransportError, TransportResponse,
         service::{self, method_of},
     },
 };
@@ -19,7 +19,7 @@ const PROBE: &str = "com.atproto.server.getSession";
 
 /// A request without side effects.
 pub(crate) fn probe() -> Request {
-    Request::new(Kind::Query, PROBE).with_timeout(limits::PROBE)
+    Request::new(Kind::Query, PROBE).with_deadline(Deadline::after(limits::PROBE))
 }
 
 /// Whether a response says that the access token was rejected.

@@ -27,7 +27,7 @@ use crate::{
     store::{Entry, Expected, MemoryStore, Store, StoreError, StoreLock, Version},
     types::Did,
     xrpc::{
-        BoxFuture, ByteStream, Kind, ReauthenticateReason, Request, RequestBody, Transport, TransportError,
+        BoxFuture, ByteStream, CallSettings, Kind, ReauthenticateReason, Request, RequestBody, Transport, TransportError,
         TransportResponse,
     },
 };
@@ -79,7 +79,7 @@ struct World {
 fn shared(store: &Arc<dyn Store>) -> Arc<AppContext> {
     let http = crate::http_client::builder().no_proxy();
     let client = Client { client_id: "https://other.example/client.json".into(), keyset: None };
-    AppContext::new(http, Arc::clone(store), client, Events::new(Vec::new()), MissingNoncePolicy::default())
+    AppContext::new(http, Arc::clone(store), client, Events::new(Vec::new()), MissingNoncePolicy::default(), CallSettings::new())
         .unwrap()
 }
 
