@@ -18,6 +18,7 @@ const LEN: usize = 32;
 /// The length of an uncompressed point: the byte 4, x, y.
 const POINT_LEN: usize = 1 + 2 * LEN;
 
+const SIGNATURE_LEN: usize = 64;
 /// Claims are rarely longer.
 const PAYLOAD: usize = 512;
 
@@ -149,7 +150,9 @@ impl SigningKey {
     pub(crate) fn jwt(&self, header: &str, claims: &impl Serialize) -> Result<String, SigningKeyError> {
         let mut payload = Vec::with_capacity(PAYLOAD);
         serde_json::to_writer(&mut payload, claims).map_err(|_| SigningKeyError::Signing)?;
-        let mut token = String::with_capacity(header.len() + payload.len() * 4 / 3 + 96);
+        // As long as it gets, so that a header with it needs no copy.
+        let parts = [payload.len(), SIGNATURE_LEN].map(|bytes| (bytes * 4).div_ceil(3) + 1);
+        let mut token = String::with_capacity(header.len() + parts[0] + parts[1]);
         token.push_str(header);
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(&payload, &mut token);
@@ -249,6 +252,15 @@ mod tests {
         // The signature of the appendix is of the same key.
         let token = "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
         verify(&public, token);
+    }
+
+    #[test]
+    fn a_token_is_as_long_as_expected() {
+        let key = SigningKey::generate().unwrap();
+        for length in 0..8 {
+            let token = key.jwt("header", &json!({ "a": "x".repeat(length) })).unwrap();
+            assert_eq!(token.len(), token.capacity());
+        }
     }
 
     #[test]

@@ -2,10 +2,11 @@
 
 use std::{fmt, sync::Arc};
 
-use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
+use http::HeaderValue;
 
 use crate::xrpc::{
-    BoxFuture, InvalidService, Request, Transport, TransportError, TransportResponse, service,
+    BoxFuture, InvalidService, Request, Transport, TransportError, TransportResponse,
+    service::{self, Credentials},
 };
 
 /// The settings of the HTTP client.
@@ -59,14 +60,13 @@ impl PlainClient {
     }
 
     /// Sends a request. `authorization` replaces the header of the caller.
-    pub(super) async fn send(
+    pub(super) fn send(
         &self,
         request: Request,
         authorization: Option<HeaderValue>,
-    ) -> Result<TransportResponse, TransportError> {
-        let credentials = authorization.map(|value| (AUTHORIZATION, value));
-        let credentials: HeaderMap = credentials.into_iter().collect();
-        service::send(&self.http, &self.origin, request, credentials).await
+    ) -> impl Future<Output = Result<TransportResponse, TransportError>> + Send {
+        let credentials = Credentials { authorization, proof: None };
+        service::send(&self.http, &self.origin, request, credentials)
     }
 }
 

@@ -1,9 +1,8 @@
 //! Calls to a server that anybody can choose, without credentials.
 
-use http::HeaderMap;
-
 use crate::xrpc::{
-    BoxFuture, CallSettings, Request, Transport, TransportError, TransportResponse, service,
+    BoxFuture, CallSettings, Request, Transport, TransportError, TransportResponse,
+    service::{self, Credentials},
 };
 
 /// A page of a listing has a hundred lexicons.
@@ -17,7 +16,7 @@ pub(super) struct Pds<'a> {
 
 impl Transport for Pds<'_> {
     fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>> {
-        Box::pin(service::send(self.http, self.origin, request, HeaderMap::new()))
+        Box::pin(service::send(self.http, self.origin, request, Credentials::default()))
     }
 
     fn settings(&self) -> &CallSettings {

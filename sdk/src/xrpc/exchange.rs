@@ -7,8 +7,8 @@ use tokio::time::Instant;
 use tracing::{Span, field::Empty};
 
 use super::{
-    Attempt, ByteStream, Caller, Deadline, ErrorResponse, InvalidRequest, Kind, Outcome, PacedCall, Pacing, Request,
-    RequestBody, TransportError, TransportResponse, Turn, error::asked_wait, observed::observed,
+    Attempt, ByteStream, Caller, Deadline, ErrorResponse, InvalidRequest, Kind, Outcome, PacedCall, Pacing,
+    Request, RequestBody, TransportError, TransportResponse, Turn, error::asked_wait, observed::observed,
     options::CallOptions,
 };
 
@@ -86,7 +86,8 @@ async fn attempts(caller: Caller<'_>, call: Outgoing) -> Result<Incoming, Failur
             // The limit of a client is for the exchange with the server. One that was set for this call is for everything.
             Some(pacing) => {
                 let paced = PacedCall::new(caller.transport().account(), &request);
-                turn(pacing, paced, &mut deadline, options.timeout.is_some())
+                // What few calls need is boxed, so that the others do not have to have room for it.
+                Box::pin(turn(pacing, paced, &mut deadline, options.timeout.is_some()))
                     .await
                     .map_err(Failure::Transport)?
             }
@@ -114,14 +115,17 @@ async fn attempts(caller: Caller<'_>, call: Outgoing) -> Result<Incoming, Failur
         };
         let attempt = Attempt { asked, paced, ..Attempt::new(kind, &nsid, number, outcome) };
         let next = again.filter(|_| policy.retries(&attempt)).and_then(|next| {
-            let waits_for_turn = paced && matches!(outcome, Outcome::Refused(http::StatusCode::TOO_MANY_REQUESTS));
+            let waits_for_turn =
+                paced && matches!(outcome, Outcome::Refused(http::StatusCode::TOO_MANY_REQUESTS));
             let wait = if waits_for_turn { std::time::Duration::ZERO } else { backoff.wait(&attempt) };
             // After a wait that does not fit there would be no time for another attempt, and no answer to report.
             (wait < deadline.remaining()).then_some((wait, next))
         });
         let Some((wait, next)) = next else {
             return Err(match answer {
-                Ok(response) => Failure::Response(Box::new(read_error(nsid, response, deadline).await)),
+                Ok(response) => {
+                    Failure::Response(Box::new(Box::pin(read_error(nsid, response, deadline)).await))
+                }
                 Err(error) => Failure::Transport(error),
             });
         };

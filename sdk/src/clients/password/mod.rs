@@ -20,8 +20,9 @@ use crate::{
     store::{Expected, Store, StoreError},
     types::{Did, Handle, Unknown},
     xrpc::{
-        self, BoxFuture, ByteStream, Call, CallSettings, Caller, Deadline, InvalidService, Kind, Reauthenticate,
-        ReauthenticateReason, Request, Transport, TransportError, TransportResponse, exchange::beginning,
+        self, BoxFuture, ByteStream, Call, CallSettings, Caller, Deadline, InvalidService, Kind,
+        Reauthenticate, ReauthenticateReason, Request, Transport, TransportError, TransportResponse,
+        exchange::beginning,
     },
 };
 pub use builder::PasswordClientBuilder;
@@ -359,7 +360,9 @@ impl Transport for PasswordClient {
             // A refresh in progress continues even if this call is late.
             match deadline.until(self.call(request.with_deadline(deadline), deadline)).await {
                 Some(answer) => answer,
-                None => Err(TransportError::Timeout { host: self.origin().to_owned(), limit: deadline.limit() }),
+                None => {
+                    Err(TransportError::Timeout { host: self.origin().to_owned(), limit: deadline.limit() })
+                }
             }
         })
     }

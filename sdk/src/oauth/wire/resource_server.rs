@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, StatusCode, header::AUTHORIZATION};
+use http::{HeaderValue, StatusCode};
 
 use super::{DpopKey, NonceCache, TokenHash, challenge, proof_signer::ProofSigner};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     types::Did,
     xrpc::{
         Deadline, Kind, Request, TransportError, TransportResponse,
-        service::{self, method_of},
+        service::{self, Credentials, method_of},
     },
 };
 
@@ -53,9 +53,10 @@ impl ResourceServer<'_> {
         loop {
             attempt += 1;
             let again = request.try_clone();
-            let credentials = self.credentials(&mut signer, &request)?;
+            let url = service::url(self.origin, request.nsid(), request.query());
+            let credentials = self.credentials(&mut signer, &request, &url)?;
             let (nsid, did) = (Arc::clone(request.shared_nsid()), self.did);
-            let response = service::send(self.http, self.origin, request, credentials).await?;
+            let response = service::send_to(self.http, self.origin, &url, request, credentials).await?;
             let status = response.status;
             tracing::debug!(nsid = &*nsid, %did, status = status.as_u16(), attempt, "resource server responded");
             if !signer.learn(&response.headers) && status.is_success() {
@@ -73,18 +74,15 @@ impl ResourceServer<'_> {
         &self,
         signer: &mut ProofSigner<'_>,
         request: &Request,
-    ) -> Result<HeaderMap, TransportError> {
+        url: &str,
+    ) -> Result<Credentials, TransportError> {
         let failed = |problem: String| TransportError::InvalidRequest { problem };
-        let url = service::url(self.origin, request.nsid(), "");
         let method = method_of(request.kind());
-        let proof = signer.sign(method.as_str(), &url, Some(self.token_hash));
+        let proof = signer.sign(method.as_str(), url, Some(self.token_hash));
         let proof = proof.map_err(|error| failed(error.to_string()))?;
         let mut proof =
             HeaderValue::try_from(proof).map_err(|_| failed("the proof is not a valid header".to_owned()))?;
         proof.set_sensitive(true);
-        let mut credentials = HeaderMap::with_capacity(2);
-        credentials.insert(AUTHORIZATION, self.authorization.clone());
-        credentials.insert("dpop", proof);
-        Ok(credentials)
+        Ok(Credentials { authorization: Some(self.authorization.clone()), proof: Some(proof) })
     }
 }

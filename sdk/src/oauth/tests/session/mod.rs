@@ -27,8 +27,8 @@ use crate::{
     store::{Entry, Expected, MemoryStore, Store, StoreError, StoreLock, Version},
     types::Did,
     xrpc::{
-        BoxFuture, ByteStream, CallSettings, Kind, ReauthenticateReason, Request, RequestBody, Transport, TransportError,
-        TransportResponse,
+        BoxFuture, ByteStream, CallSettings, Kind, ReauthenticateReason, Request, RequestBody, Transport,
+        TransportError, TransportResponse,
     },
 };
 use stub::{Answer, DID, Stub};
@@ -79,8 +79,15 @@ struct World {
 fn shared(store: &Arc<dyn Store>) -> Arc<AppContext> {
     let http = crate::http_client::builder().no_proxy();
     let client = Client { client_id: "https://other.example/client.json".into(), keyset: None };
-    AppContext::new(http, Arc::clone(store), client, Events::new(Vec::new()), MissingNoncePolicy::default(), CallSettings::new())
-        .unwrap()
+    AppContext::new(
+        http,
+        Arc::clone(store),
+        client,
+        Events::new(Vec::new()),
+        MissingNoncePolicy::default(),
+        CallSettings::new(),
+    )
+    .unwrap()
 }
 
 impl World {
