@@ -84,7 +84,11 @@ impl Store for Sessions {
         Box::pin(async { Ok(Version(1)) })
     }
 
-    fn delete<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+    fn delete<'a>(
+        &'a self,
+        _: &'a str,
+        _: Expected<Version>,
+    ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
         Box::pin(async { Ok(None) })
     }
 

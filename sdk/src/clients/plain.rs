@@ -75,4 +75,8 @@ impl Transport for PlainClient {
     fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>> {
         Box::pin(self.send(request, None))
     }
+
+    fn keeps_deadlines(&self) -> bool {
+        true
+    }
 }

@@ -19,6 +19,10 @@ impl Transport for Pds<'_> {
         Box::pin(service::send(self.http, self.origin, request, Credentials::default()))
     }
 
+    fn keeps_deadlines(&self) -> bool {
+        true
+    }
+
     fn settings(&self) -> &CallSettings {
         &SETTINGS
     }

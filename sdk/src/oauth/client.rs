@@ -4,19 +4,22 @@ use std::{fmt, sync::Arc};
 
 use super::{
     session::{
-        AppContext, CachedSession, SessionError, SessionHandle, SessionId, SessionInfo, SessionStoreError,
-        SignOut, SignOutError, sign_out,
+        AppContext, CachedSession, SessionHandle, SessionId, SessionInfo, SignOut, SignOutError, sign_out,
     },
     wire::{NonceCache, is_invalid_token},
 };
 use crate::{
-    scopes::{Needed, Scopes},
+    scopes::{Needed, Scopes, granting_item},
+    session::{SessionError, SessionStoreError},
     types::Did,
     xrpc::{
-        BoxFuture, CallSettings, Deadline, Kind, Request, RequestBody, Transport, TransportError,
-        TransportResponse,
+        BoxFuture, CallSettings, Deadline, ErrorKind, ErrorResponse, Kind, Request, RequestBody, Transport,
+        TransportError, TransportResponse,
     },
 };
+
+/// How often a rejected token is replaced in one call: by a refresh, and by what others have stored in the meantime.
+const MAX_REPLACED: u32 = 3;
 
 /// Why [`OAuth::client`](super::OAuth::client) did not return a client.
 ///
@@ -84,7 +87,7 @@ impl fmt::Debug for OAuthClient {
 impl OAuthClient {
     /// A client for a session. If the session does not exist, the first call fails.
     pub(crate) fn new(context: &Arc<AppContext>, id: &SessionId) -> Self {
-        let session = SessionHandle::new(Arc::clone(context), id);
+        let session = SessionHandle::of(Arc::clone(context), id);
         Self { session, settings: context.call_settings.clone(), checks_scopes: true }
     }
 
@@ -135,7 +138,7 @@ impl OAuthClient {
     ///
     /// Returns an error if the session cannot be read or has ended.
     pub async fn allows(&self, needed: impl Needed) -> Result<bool, SessionError> {
-        Ok(self.session.current().await?.scopes.allows(needed))
+        Ok(self.session.current().await?.prepared.scopes.allows(needed))
     }
 
     /// Returns the granted scopes.
@@ -152,7 +155,7 @@ impl OAuthClient {
     ///
     /// Returns an error if the session cannot be read or has ended.
     pub async fn scopes(&self) -> Result<Scopes, SessionError> {
-        Ok(self.session.current().await?.scopes.clone())
+        Ok(self.session.current().await?.prepared.scopes.clone())
     }
 
     /// Returns the DID of the account.
@@ -220,21 +223,76 @@ impl OAuthClient {
     }
 
     /// Sends a request, and once more with a new token if the server rejects the current one.
-    async fn call(&self, request: Request) -> Result<TransportResponse, TransportError> {
+    async fn call(
+        &self,
+        mut request: Request,
+        deadline: Deadline,
+    ) -> Result<TransportResponse, TransportError> {
+        let late = || TransportError::Timeout { host: self.session.host(), limit: deadline.limit() };
         let failed = |error: SessionError| error.into_transport(self.did());
-        let mut cached = self.session.ready().await.map_err(failed)?;
+        // A refresh in progress continues even if this call is late.
+        let mut cached = match self.session.ready_now().map_err(failed)? {
+            Some(cached) => cached,
+            None => {
+                let ready = deadline.until_boxed(self.session.ready()).await;
+                ready.ok_or_else(late)?.map_err(failed)?
+            }
+        };
         if self.checks_scopes {
-            cached.scopes.check(&request)?;
+            cached.prepared.scopes.check(&request)?;
         }
-        let again = request.try_clone();
-        if again.is_none() {
-            cached = self.session.warm_up(cached).await?;
+        if matches!(request.body(), RequestBody::Stream(_)) {
+            cached = deadline.until_boxed(self.session.warm_up(cached)).await.ok_or_else(late)??;
         }
-        let response = self.session.send_signed(&cached, request).await?;
-        let Some(again) = again.filter(|_| is_invalid_token(&response)) else { return Ok(response) };
-        drop(response);
-        let cached = self.session.replace(&cached).await.map_err(failed)?;
-        self.session.send_signed(&cached, again).await
+        let mut replaced = 0;
+        loop {
+            let (nsid, again) = (Arc::clone(request.shared_nsid()), request.try_clone());
+            // The request has the same deadline.
+            let response = self.session.send_signed(&cached, request).await?;
+            if response.status.is_success() || !is_invalid_token(&response) {
+                if replaced > 0 {
+                    self.session.note_accepts_fresh();
+                }
+                if !matches!(response.status.as_u16(), 401 | 403) {
+                    return Ok(response);
+                }
+                return Box::pin(explain_scope(nsid, again, response, deadline)).await;
+            }
+            let Some(next) = again.filter(|_| replaced < MAX_REPLACED) else { return Ok(response) };
+            drop(response);
+            let replacing = async {
+                match replaced {
+                    0 => self.session.replace(&cached).await,
+                    _ => self.session.replace_fresh(&cached).await,
+                }
+            };
+            let replacement = deadline.until_boxed(replacing).await.ok_or_else(late)?.map_err(failed)?;
+            (cached, request, replaced) = (replacement, next, replaced + 1);
+        }
+    }
+}
+
+/// Turns a response that says that a scope is missing into an error that names the scope (O46): the one that the server names,
+/// or what the request is known to require. The status is 401 or 403.
+async fn explain_scope(
+    nsid: Arc<str>,
+    request: Option<Request>,
+    response: TransportResponse,
+    deadline: Deadline,
+) -> Result<TransportResponse, TransportError> {
+    let required = request.as_ref().and_then(Scopes::required_by);
+    drop(request);
+    let (body, response) = response.buffered(deadline).await;
+    let told = ErrorResponse::new(Arc::clone(&nsid), response.status, &response.headers, &body);
+    if told.kind() != ErrorKind::MissingScope {
+        return Ok(response);
+    }
+    match told.missing_scope.clone().or(required) {
+        Some(scope) => {
+            let item = granting_item(&scope);
+            Err(TransportError::MissingScope { nsid, scope, item, response: Some(Box::new(told)) })
+        }
+        None => Ok(response),
     }
 }
 
@@ -248,12 +306,12 @@ impl Transport for OAuthClient {
             tracing::Span::current().record("did", self.did().as_str());
             let limit = || Deadline::after(self.settings.time_limit(request.body()));
             let deadline = request.deadline().unwrap_or_else(limit);
-            // A refresh in progress continues even if this call is late.
-            match deadline.until(self.call(request.with_deadline(deadline))).await {
-                Some(answer) => answer,
-                None => Err(TransportError::Timeout { host: self.session.host(), limit: deadline.limit() }),
-            }
+            self.call(request.with_deadline(deadline), deadline).await
         })
+    }
+
+    fn keeps_deadlines(&self) -> bool {
+        true
     }
 
     fn settings(&self) -> &CallSettings {

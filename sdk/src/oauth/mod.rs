@@ -69,6 +69,7 @@ mod wire;
 
 use std::{fmt, sync::Arc};
 
+pub use crate::session::{SessionError, SessionFormatError, SessionStoreError};
 pub use app::{
     ApplicationType, ClientAuthentication, ClientKey, ClientKeyError, ClientMetadata, ClientMetadataError,
     Keyset, ReadMetadataError,
@@ -76,8 +77,7 @@ pub use app::{
 pub use builder::{BuildError, OAuthBuilder};
 pub use client::{ClientError, OAuthClient};
 pub use session::{
-    InvalidSessionId, SessionEnd, SessionError, SessionEvent, SessionEvents, SessionFormatError, SessionId,
-    SessionInfo, SessionStoreError, SignOut, SignOutError,
+    InvalidSessionId, SessionEnd, SessionEvent, SessionEvents, SessionId, SessionInfo, SignOut, SignOutError,
 };
 pub use sign_in::{
     Authorization, AuthorizeError, AuthorizeOptions, CallbackError, CallbackParams, DiscoveryError, Display,

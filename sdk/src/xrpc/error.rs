@@ -8,7 +8,10 @@ use http::{
 };
 use serde::Deserialize;
 
-use super::{LexiconError, NoError, Reauthenticate, TransportError};
+use super::{
+    AccountProblem, ErrorKind, LexiconError, NoError, Reauthenticate, TransportError, challenge,
+    error_kind::{is_missing_scope, kind_of, missing_scope},
+};
 use crate::{
     clock,
     server_text::{MESSAGE, SHORT, excerpt},
@@ -31,6 +34,8 @@ const LONGEST_ASKED_WAIT: Duration = Duration::from_secs(25 * 3600);
 ///     }
 ///     match error.kind() {
 ///         ErrorKind::SignInAgain => "please sign in again",
+///         ErrorKind::AccountUnavailable => "the account cannot be used at the moment",
+///         ErrorKind::MissingScope => "please sign in and allow this",
 ///         ErrorKind::TryLater => "please try again later",
 ///         ErrorKind::InvalidInput => "the request is invalid",
 ///         _ => "the server returned an invalid response",
@@ -65,61 +70,24 @@ pub enum Error<E: LexiconError = NoError> {
     InvalidRequest(#[from] InvalidRequest),
 }
 
-/// What to do about a failed call. Returned by [`Error::kind`].
-///
-/// ```no_run
-/// # async fn example(client: atproto_sdk::oauth::OAuthClient) -> Result<(), Box<dyn std::error::Error>> {
-/// use std::time::Duration;
-///
-/// use atproto_sdk::{api::com::atproto::server::get_session::GetSession, xrpc::ErrorKind};
-///
-/// match client.com_atproto_server().get_session().await {
-///     Ok(session) => println!("{}", session.handle),
-///     Err(error) => match error.kind() {
-///         // The session has ended: redirect the user to the sign-in page.
-///         ErrorKind::SignInAgain => println!("please sign in again"),
-///         // Retries have been exhausted: wait, and respect the rate limit of the server.
-///         ErrorKind::TryLater => {
-///             let wait = error.response().and_then(|response| response.retry_after);
-///             tokio::time::sleep(wait.unwrap_or(Duration::from_secs(60))).await;
-///         }
-///         // A mistake in the program or in its input: show the message.
-///         ErrorKind::InvalidInput => println!("{error}"),
-///         // A mistake of the server, or an outdated lexicon: report it.
-///         ErrorKind::BadAnswer => println!("unexpected response: {error}"),
-///         _ => println!("{error}"),
-///     },
-/// }
-/// # Ok(()) }
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// The user must sign in, or sign in again.
-    SignInAgain,
-    /// The same call may succeed later: the network or the server failed, or a rate limit was exceeded.
-    TryLater,
-    /// The same call will fail again: it is invalid or not allowed.
-    InvalidInput,
-    /// The response does not conform to the lexicon.
-    BadAnswer,
-}
-
 impl<E: LexiconError> Error<E> {
     /// Returns what to do about the error.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Reauthenticate(_) => ErrorKind::SignInAgain,
             Self::Lexicon { response, .. } | Self::Server(response) => response.kind(),
-            Self::Transport(TransportError::InvalidRequest { .. } | TransportError::MissingScope { .. })
-            | Self::InvalidRequest(_) => ErrorKind::InvalidInput,
+            Self::Transport(TransportError::MissingScope { .. }) => ErrorKind::MissingScope,
+            Self::Transport(TransportError::AccountUnavailable { .. }) => ErrorKind::AccountUnavailable,
+            Self::Transport(TransportError::InvalidRequest { .. }) | Self::InvalidRequest(_) => {
+                ErrorKind::InvalidInput
+            }
             Self::Transport(_) => ErrorKind::TryLater,
             Self::Decode(_) => ErrorKind::BadAnswer,
         }
     }
 
-    /// Returns the scope that is missing, if the call was not sent because of a missing scope. To get it, the user must sign
-    /// in again with that scope.
+    /// Returns the scope that is missing, if the call was not sent or was rejected because of a missing scope. To get it, the
+    /// user must sign in with that scope; the session remains usable for other calls.
     ///
     /// ```no_run
     /// # async fn example(client: atproto_sdk::oauth::OAuthClient, oauth: atproto_sdk::oauth::OAuth) -> Result<(), Box<dyn std::error::Error>> {
@@ -137,7 +105,28 @@ impl<E: LexiconError> Error<E> {
     pub fn missing_scope(&self) -> Option<&str> {
         match self {
             Self::Transport(TransportError::MissingScope { scope, .. }) => Some(scope),
-            _ => None,
+            _ => self.response()?.missing_scope.as_deref(),
+        }
+    }
+
+    /// Returns what is wrong with the account or repository, if that is why the call failed. Signing in again does not help.
+    ///
+    /// ```no_run
+    /// # async fn example(client: atproto_sdk::PublicClient) {
+    /// use atproto_sdk::{api::com::atproto::repo::describe_repo, handle, xrpc::AccountProblem};
+    ///
+    /// let params = describe_repo::Params::new(handle!("alice.example.com"));
+    /// if let Err(error) = client.com_atproto_repo().describe_repo(params).await
+    ///     && error.account_problem() == Some(AccountProblem::Deactivated)
+    /// {
+    ///     println!("alice is away");
+    /// }
+    /// # }
+    /// ```
+    pub fn account_problem(&self) -> Option<AccountProblem> {
+        match self {
+            Self::Transport(TransportError::AccountUnavailable { problem, .. }) => Some(*problem),
+            _ => self.response()?.account_problem(),
         }
     }
 
@@ -153,6 +142,7 @@ impl<E: LexiconError> Error<E> {
     pub fn response(&self) -> Option<&ErrorResponse> {
         match self {
             Self::Lexicon { response, .. } | Self::Server(response) => Some(response),
+            Self::Transport(TransportError::MissingScope { response, .. }) => response.as_deref(),
             _ => None,
         }
     }
@@ -219,7 +209,8 @@ pub struct ErrorResponse {
     pub nsid: Arc<str>,
     /// The HTTP status.
     pub status: StatusCode,
-    /// The name of the error: `error` in the JSON body, truncated to 200 characters.
+    /// The name of the error: `error` in the JSON body, otherwise that in the `WWW-Authenticate` header. It is truncated to 200
+    /// characters.
     pub name: Option<String>,
     /// The human-readable message: `message` in the JSON body, or the beginning of the text of another body. It is truncated to
     /// 500 characters, and contains no line breaks and no other control characters.
@@ -229,6 +220,8 @@ pub struct ErrorResponse {
     pub retry_after: Option<Duration>,
     /// The rate limit of the server, if it is in the response.
     pub rate_limit: Option<RateLimit>,
+    /// The scope that the server says is missing, if it rejected the call because of one.
+    pub missing_scope: Option<String>,
 }
 
 impl ErrorResponse {
@@ -257,22 +250,28 @@ impl ErrorResponse {
             ),
             Err(_) => (None, text_of(body)),
         };
-        let rate_limit = RateLimit::from_headers(headers);
-        Self { nsid, status, name, message, retry_after: asked_wait(status, headers), rate_limit }
+        let challenged = || challenge::parameter(headers, None, "error").map(|name| excerpt(&name, SHORT));
+        let name = name.or_else(challenged);
+        let lacks_scope = name.as_deref().is_some_and(is_missing_scope);
+        Self {
+            nsid,
+            status,
+            missing_scope: lacks_scope.then(|| missing_scope(headers, message.as_deref())).flatten(),
+            name,
+            message,
+            retry_after: asked_wait(status, headers),
+            rate_limit: RateLimit::from_headers(headers),
+        }
     }
 
     /// Returns what to do about the error.
     pub fn kind(&self) -> ErrorKind {
-        let name = self.name.as_deref().unwrap_or_default();
-        match self.status.as_u16() {
-            401 => ErrorKind::SignInAgain,
-            400 if matches!(name, "ExpiredToken" | "InvalidToken") => ErrorKind::SignInAgain,
-            408 | 425 | 429 => ErrorKind::TryLater,
-            501 => ErrorKind::InvalidInput,
-            500.. => ErrorKind::TryLater,
-            400.. => ErrorKind::InvalidInput,
-            _ => ErrorKind::BadAnswer,
-        }
+        kind_of(&self.nsid, self.name.as_deref().unwrap_or_default(), self.status)
+    }
+
+    /// Returns what is wrong with the account or repository, if the error is about that.
+    pub fn account_problem(&self) -> Option<AccountProblem> {
+        AccountProblem::from_error_name(self.name.as_deref()?)
     }
 }
 
@@ -283,6 +282,10 @@ impl fmt::Display for ErrorResponse {
             (Some(name), Some(message)) => write!(f, ": {name}: {message}"),
             (Some(text), None) | (None, Some(text)) => write!(f, ": {text}"),
             (None, None) => Ok(()),
+        }?;
+        match self.account_problem() {
+            Some(problem) => write!(f, " ({problem})"),
+            None => Ok(()),
         }
     }
 }

@@ -51,7 +51,8 @@ pub(super) async fn exchange(caller: Caller<'_>, call: Outgoing) -> Result<Incom
         outcome = Empty,
         duration_ms = Empty,
     );
-    observed(span, "xrpc_call", outcome, attempts(caller, call)).await
+    // Boxed, because otherwise it would be moved from one future into the next.
+    observed(span, "xrpc_call", outcome, Box::pin(attempts(caller, call))).await
 }
 
 fn outcome(result: &Result<Incoming, Failure>) -> &'static str {
@@ -95,7 +96,11 @@ async fn attempts(caller: Caller<'_>, call: Outgoing) -> Result<Incoming, Failur
         let paced = !turn.is_free();
         let again = if options.never_retry { None } else { request.try_clone() };
         let sending = caller.transport().send(request.with_deadline(deadline));
-        let answer = deadline.until(sending).await.unwrap_or_else(|| Err(late(&nsid, deadline)));
+        let answer = if caller.transport().keeps_deadlines() {
+            sending.await
+        } else {
+            deadline.until(sending).await.unwrap_or_else(|| Err(late(&nsid, deadline)))
+        };
         turn.end(answer.as_ref().ok());
         let span = Span::current();
         span.record("attempts", number);

@@ -3,8 +3,10 @@
 mod body;
 #[cfg(feature = "client")]
 mod call;
+pub(crate) mod challenge;
 mod deadline;
 mod error;
+mod error_kind;
 #[cfg(feature = "client")]
 pub(crate) mod exchange;
 pub(crate) mod http_date;
@@ -36,7 +38,10 @@ pub use body::{Body, ByteStream, Empty, Json, Raw, RequestBody};
 #[cfg(feature = "client")]
 pub use call::Call;
 pub use deadline::Deadline;
-pub use error::{DecodeError, Error, ErrorKind, ErrorResponse, InvalidRequest, RateLimit, ReadError};
+pub use error::{DecodeError, Error, ErrorResponse, InvalidRequest, RateLimit, ReadError};
+#[cfg(feature = "client")]
+pub(crate) use error_kind::has_token_in_input;
+pub use error_kind::{AccountProblem, ErrorKind};
 pub use method::{Kind, LexiconError, Method, NoError, Paginated, Params, Procedure, Query};
 #[cfg(feature = "client")]
 pub use options::Labeler;

@@ -6,7 +6,7 @@ use http::{HeaderMap, StatusCode};
 
 #[cfg(feature = "client")]
 use super::CallSettings;
-use super::{ByteStream, Request, request::HeaderNames};
+use super::{AccountProblem, ByteStream, ErrorResponse, Request, request::HeaderNames};
 use crate::types::Did;
 
 /// A boxed future.
@@ -27,6 +27,17 @@ impl TransportResponse {
     /// Creates a response, for implementations of [`Transport`].
     pub fn new(status: StatusCode, headers: HeaderMap, body: ByteStream) -> Self {
         Self { status, headers, body }
+    }
+
+    /// Reads the beginning of the body until the deadline, and returns it with the response, whose body can be read again. This
+    /// is for error responses: a body that is too long, late or incomplete becomes an empty one.
+    #[cfg(feature = "client")]
+    pub(crate) async fn buffered(self, deadline: super::Deadline) -> (bytes::Bytes, Self) {
+        let Self { status, headers, body } = self;
+        let bytes = super::exchange::beginning(body, deadline).await;
+        let once = bytes.clone();
+        let body = ByteStream::new(futures_util::stream::once(async move { Ok(once) }));
+        (bytes, Self { status, headers, body })
     }
 }
 
@@ -85,6 +96,12 @@ pub trait Transport: Send + Sync {
     #[cfg(feature = "client")]
     fn settings(&self) -> &CallSettings {
         CallSettings::standard()
+    }
+
+    /// Returns whether [`send`](Self::send) always ends at the [deadline](Request::deadline) of the request, so that calls do not
+    /// need a timer of their own. The default is `false`.
+    fn keeps_deadlines(&self) -> bool {
+        false
     }
 
     /// Returns the account that calls are made as, if there is one.
@@ -218,15 +235,32 @@ pub enum TransportError {
         /// The cause.
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
-    /// The call was not sent, because it requires a scope that was not granted. The user must sign in again with this scope.
+    /// The account cannot be used, so its session cannot be refreshed at the moment. The session has not ended, and signing in
+    /// again does not help.
+    #[error("the session of {did} cannot be used: {problem}{}", detail.as_deref().map(|d| format!(" ({d})")).unwrap_or_default())]
+    AccountUnavailable {
+        /// The account.
+        did: Did,
+        /// What is wrong with the account.
+        problem: AccountProblem,
+        /// The message of the server.
+        detail: Option<String>,
+    },
+    /// The call requires a scope that was not granted: it was not sent, or the server rejected it. The session has not ended.
+    /// The user must sign in with this scope.
     #[error(
-        "{nsid} requires the scope `{scope}`, which was not granted; the user must sign in again with this scope"
+        "{nsid} requires the scope `{scope}`, which was not granted; the user must sign in again with this scope{}",
+        item.as_deref().map(|item| format!(", in `scopes!`: `{item}`")).unwrap_or_default()
     )]
     MissingScope {
         /// The NSID of the method.
         nsid: Arc<str>,
         /// The missing scope, or one of several.
         scope: String,
+        /// The item with generated types that grants the scope in [`scopes!`](crate::scopes!), if there is one.
+        item: Option<String>,
+        /// The response of the server. `None` if the call was not sent.
+        response: Option<Box<ErrorResponse>>,
     },
     /// The call was not sent, because a [pacing](super::Pacing) would have to wait for too long before the server accepts it.
     /// Try again later.

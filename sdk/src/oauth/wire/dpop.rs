@@ -121,11 +121,11 @@ impl DpopKey {
     /// Signs a proof for a request. Every request needs its own, including a repeated one.
     pub(crate) fn proof(&self, claims: ProofClaims<'_>) -> Result<String, DpopError> {
         let jti = random::identifier()?;
-        let end = claims.url.find(['?', '#']).unwrap_or(claims.url.len());
+        let end = claims.url.bytes().position(|byte| matches!(byte, b'?' | b'#'));
         let payload = Claims {
             jti: jti.as_str(),
             htm: claims.method,
-            htu: &claims.url[..end],
+            htu: &claims.url[..end.unwrap_or(claims.url.len())],
             iat: unix_now().saturating_add(claims.clock_offset),
             nonce: claims.nonce,
             ath: claims.token.map(|hash| hash.0.as_str()),

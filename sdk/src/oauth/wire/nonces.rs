@@ -5,12 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderMap, header::DATE};
+use http::{HeaderMap, HeaderName, header::DATE};
 
 use crate::{clock::unix_now, xrpc::http_date};
 
 /// The maximum number of servers per session: its authorization server, its PDS, and previous ones.
 const MAX_ORIGINS: usize = 16;
+/// The header with a nonce. Looking for a text would be slower.
+static DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 /// Longer nonces are ignored.
 const MAX_NONCE_LEN: usize = 1024;
 /// The smallest clock difference in seconds that can cause a proof to be rejected, given the resolution of `Date`.
@@ -95,7 +97,7 @@ impl NonceCache {
 
     /// Saves the nonce of a response with any status. Returns whether there was one.
     pub(crate) fn learn(&self, origin: &str, headers: &HeaderMap) -> bool {
-        match headers.get("dpop-nonce").and_then(|value| value.to_str().ok()) {
+        match headers.get(&DPOP_NONCE).and_then(|value| value.to_str().ok()) {
             Some(nonce) if !nonce.is_empty() => {
                 self.put(origin, nonce);
                 true

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
-use super::{DpopKey, NonceCache, TokenHash, challenge, proof_signer::ProofSigner};
+use super::{DpopKey, NonceCache, TokenHash, proof_signer::ProofSigner};
 use crate::{
     limits,
     types::Did,
     xrpc::{
-        Deadline, Kind, Request, TransportError, TransportResponse,
+        Deadline, Kind, Request, TransportError, TransportResponse, challenge,
         service::{self, Credentials, method_of},
     },
 };
@@ -25,7 +25,12 @@ pub(crate) fn probe() -> Request {
 /// Whether a response says that the access token was rejected.
 pub(crate) fn is_invalid_token(response: &TransportResponse) -> bool {
     response.status == StatusCode::UNAUTHORIZED
-        && challenge::dpop_error(&response.headers).as_deref() == Some("invalid_token")
+        && dpop_error(&response.headers).as_deref() == Some("invalid_token")
+}
+
+/// The `error` of a DPoP challenge (O34).
+fn dpop_error(headers: &HeaderMap) -> Option<String> {
+    challenge::parameter(headers, Some("DPoP"), "error")
 }
 
 /// The resource server of a session.
@@ -63,7 +68,7 @@ impl ResourceServer<'_> {
                 self.nonces.note_missing(self.origin);
             }
             let (StatusCode::UNAUTHORIZED, Some(next)) = (status, again) else { return Ok(response) };
-            match challenge::dpop_error(&response.headers) {
+            match dpop_error(&response.headers) {
                 Some(error) if signer.may_sign_again(&error, &response.headers) => request = next,
                 _ => return Ok(response),
             }

@@ -1,15 +1,16 @@
 //! Sessions against a server that checks every proof and counts.
 #![allow(clippy::unwrap_used)]
 
+mod doubt;
+mod errors;
+mod flaky;
+mod locks;
 mod scopes;
 mod stores;
 mod stub;
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicI32, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -21,50 +22,28 @@ use crate::{
     oauth::{
         MissingNoncePolicy, OAuthClient, SessionError, SessionId,
         app::Client,
-        session::{AppContext, Events, Removed, SessionRecord, SessionServers},
+        session::{AppContext, Events, SessionRecord, SessionServers},
         wire::{DpopKey, TokenResponse},
     },
-    store::{Entry, Expected, MemoryStore, Store, StoreError, StoreLock, Version},
+    session::{Pace, Removed},
+    store::{Expected, MemoryStore, Store},
     types::Did,
     xrpc::{
-        BoxFuture, ByteStream, CallSettings, Kind, ReauthenticateReason, Request, RequestBody, Transport,
+        ByteStream, CallSettings, Kind, ReauthenticateReason, Request, RequestBody, Transport,
         TransportError, TransportResponse,
     },
 };
+use flaky::{Control, Flaky};
 use stub::{Answer, DID, Stub};
 
-/// A store whose writes can be made to fail.
-struct Flaky {
-    inner: MemoryStore,
-    /// How many writes still succeed; unlimited if negative.
-    puts_left: Arc<AtomicI32>,
-}
-
-impl Store for Flaky {
-    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        self.inner.get(key)
-    }
-    fn put<'a>(
-        &'a self,
-        key: &'a str,
-        value: &'a [u8],
-        expires_at: Option<i64>,
-        expected: Expected<Version>,
-    ) -> BoxFuture<'a, Result<Version, StoreError>> {
-        let count = |left: i32| if left > 0 { Some(left - 1) } else { None };
-        if self.puts_left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, count) == Err(0) {
-            return Box::pin(async { Err(StoreError::backend(std::io::Error::other("disk full"))) });
-        }
-        self.inner.put(key, value, expires_at, expected)
-    }
-    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        self.inner.delete(key)
-    }
-    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
-        self.inner.list(prefix)
-    }
-    fn lock<'a>(&'a self, key: &'a str, wait: Duration) -> BoxFuture<'a, Result<StoreLock, StoreError>> {
-        self.inner.lock(key, wait)
+/// Everything happens sooner than outside of tests.
+fn pace() -> Pace {
+    Pace {
+        store_again: Duration::from_millis(100),
+        doubt_poll: Duration::from_millis(50),
+        doubt_grace: Duration::from_millis(1500),
+        fresh_token_pause: Duration::from_millis(700),
+        ..Pace::default()
     }
 }
 
@@ -73,19 +52,20 @@ struct World {
     store: Arc<dyn Store>,
     shared: Arc<AppContext>,
     client: OAuthClient,
-    puts_left: Arc<AtomicI32>,
+    control: Arc<Control>,
 }
 
 fn shared(store: &Arc<dyn Store>) -> Arc<AppContext> {
     let http = crate::http_client::builder().no_proxy();
     let client = Client { client_id: "https://other.example/client.json".into(), keyset: None };
-    AppContext::new(
+    AppContext::paced(
         http,
         Arc::clone(store),
         client,
         Events::new(Vec::new()),
         MissingNoncePolicy::default(),
         CallSettings::new(),
+        pace(),
     )
     .unwrap()
 }
@@ -94,9 +74,9 @@ impl World {
     /// A session whose token expires in this many seconds.
     async fn new(expires_in: i64) -> Self {
         let stub = Stub::start(300).await;
-        let puts_left = Arc::new(AtomicI32::new(-1));
+        let control = Arc::new(Control::default());
         let store: Arc<dyn Store> =
-            Arc::new(Flaky { inner: MemoryStore::new(), puts_left: Arc::clone(&puts_left) });
+            Arc::new(Flaky { inner: MemoryStore::new(), control: Arc::clone(&control) });
         let shared = shared(&store);
         let body = format!(
             r#"{{"access_token":"a0","refresh_token":"r0","token_type":"DPoP","scope":"atproto","sub":"{DID}","expires_in":300}}"#
@@ -114,9 +94,9 @@ impl World {
         let mut session = SessionRecord::new(id.clone(), servers, &DpopKey::generate().unwrap(), &tokens);
         session.expires_at = unix_now() + expires_in;
         session.refreshed_at = session.expires_at - 300;
-        shared.sessions.put(&session, Expected::Absent).await.unwrap();
+        shared.sessions.put(&session.id, &session, Expected::Absent).await.unwrap();
         let client = OAuthClient::new(&shared, &id);
-        Self { stub, store, shared, client, puts_left }
+        Self { stub, store, shared, client, control }
     }
 
     async fn stored(&self) -> Option<SessionRecord> {
@@ -125,7 +105,7 @@ impl World {
 
     /// Makes writes fail after this many, or never.
     fn puts_left(&self, count: impl Into<Option<i32>>) {
-        self.puts_left.store(count.into().unwrap_or(-1), Ordering::SeqCst);
+        self.control.puts_left.store(count.into().unwrap_or(-1), Ordering::SeqCst);
     }
 
     /// Another process with the same store.
@@ -210,7 +190,7 @@ async fn a_refused_token_is_replaced_and_the_repeat_carries_the_new_one() {
     // The server revokes an access token before it expires. The stub compares the header with `ath`.
     let mut session = world.stored().await.unwrap();
     session.access_token = "revoked".into();
-    world.shared.sessions.put(&session, Expected::Any).await.unwrap();
+    world.shared.sessions.put(&session.id, &session, Expected::Any).await.unwrap();
     tokio::time::sleep(Duration::from_millis(1100)).await;
     let body = RequestBody::Bytes(Bytes::from_static(b"12345"));
     let response = world.client.send(request(Kind::Procedure, body)).await.unwrap();
@@ -286,7 +266,7 @@ async fn the_loser_of_two_refreshes_takes_the_winners_tokens() {
         (session.access_token, session.refresh_token) = ("a7".into(), Some("r7".into()));
         session.expires_at = unix_now() + 300;
         session.refreshed_at = unix_now();
-        sessions.sessions.put(&session, Expected::Any).await.unwrap();
+        sessions.sessions.put(&session.id, &session, Expected::Any).await.unwrap();
     });
     ok(&world.client).await;
     winner.await.unwrap();
@@ -332,7 +312,7 @@ async fn o28_invalid_grant_with_newer_tokens_in_the_store_uses_them() {
         (session.access_token, session.refresh_token) = ("a3".into(), Some("r3".into()));
         session.expires_at = unix_now() + 300;
         session.refreshed_at = unix_now();
-        writer.sessions.put(&session, Expected::Any).await.unwrap();
+        writer.sessions.put(&session.id, &session, Expected::Any).await.unwrap();
     });
     ok(&world.client).await;
     other.await.unwrap();
@@ -394,7 +374,7 @@ async fn a_network_error_is_not_the_end_of_the_session() {
         let world = World::new(expires_in).await;
         let mut session = world.stored().await.unwrap();
         session.token_endpoint = "http://127.0.0.1:1/token".into();
-        world.shared.sessions.put(&session, Expected::Any).await.unwrap();
+        world.shared.sessions.put(&session.id, &session, Expected::Any).await.unwrap();
         let outcome = get(&world.client).await;
         if expires_in > 0 {
             assert_eq!(outcome.unwrap().status, 200, "the token is good for ten seconds more");
@@ -427,7 +407,7 @@ async fn signing_out_during_a_refresh_is_not_undone_by_it() {
     let out = async {
         world.stub.has_refreshed().await;
         // Like a process that ignores the lock.
-        world.store.delete(&world.client.session_id().store_key()).await.unwrap();
+        world.store.delete(&world.client.session_id().store_key(), Expected::Any).await.unwrap();
     };
     let (outcome, ()) = futures_util::future::join(call, out).await;
     assert_eq!(reason(outcome.unwrap_err()), ReauthenticateReason::NotFound);

@@ -28,9 +28,9 @@ async fn tokens_that_cannot_be_stored_are_stored_even_if_nobody_calls() {
     world.puts_left(1);
     get(&world.client).await.unwrap_err();
     let id = world.client.session_id().clone();
-    let World { stub: _stub, store, shared: first, client, puts_left } = world;
+    let World { stub: _stub, store, shared: first, client, control } = world;
     drop((client, first));
-    puts_left.store(-1, Ordering::SeqCst);
+    control.puts_left.store(-1, Ordering::SeqCst);
     let stored = async {
         while shared(&store).sessions.get(&id).await.unwrap().unwrap().access_token != "a1" {
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -85,7 +85,7 @@ async fn signing_out_takes_the_tokens_that_wait_for_the_store() {
     let world = World::new(-10).await;
     world.puts_left(1);
     get(&world.client).await.unwrap_err();
-    world.store.delete(&world.client.session_id().store_key()).await.unwrap();
+    world.store.delete(&world.client.session_id().store_key(), Expected::Any).await.unwrap();
     let removed = world.shared.remove(world.client.session_id()).await.unwrap();
     assert!(matches!(&removed, Removed::Session(session) if session.access_token == "a1"), "{removed:?}");
 }
