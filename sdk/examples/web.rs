@@ -67,7 +67,9 @@ pub(crate) fn site(oauth: OAuth, keys: SealingKeys) -> Result<Router, Box<dyn Er
     let web = WebAuth::builder(oauth, keys)
         .after_sign_in(|signed_in| async move { println!("{} signed in", signed_in.client.did()) })
         .after_sign_out(|session| async move { println!("{} signed out", session.did()) })
-        .login_page(|return_to| page("Sign in", None, &login_form(return_to)).into_response())
+        .login_page(|form| {
+            page("Sign in", None, &login_form(form.identifier, form.return_to)).into_response()
+        })
         .error_page(|error| (error.status(), error_page(error)).into_response())
         .build()?;
     Ok(Router::new()
@@ -87,7 +89,7 @@ async fn home(
     parts: Parts,
 ) -> Response {
     let Some(client) = user else {
-        return page("Notes", None, &login_form(None)).into_response();
+        return page("Notes", None, &login_form(None, None)).into_response();
     };
     let listed: Result<Vec<_>, _> = client.records::<Post>().list().take(30).try_collect().await;
     match listed {
@@ -185,12 +187,12 @@ async fn name_of(site: &Site, did: &Did) -> String {
     }
 }
 
-fn login_form(return_to: Option<&str>) -> Markup {
+fn login_form(identifier: Option<&str>, return_to: Option<&str>) -> Markup {
     html! {
         form method="post" action="/login" {
             label for="identifier" { "Sign in with your handle" }
             input.wide #identifier name="identifier" required autofocus autocapitalize="none" spellcheck="false"
-                autocomplete="username" placeholder="alice.example.com";
+                autocomplete="username" placeholder="alice.example.com" value=[identifier];
             @if let Some(path) = return_to { input type="hidden" name="return_to" value=(path); }
             div.row { button.main { "Sign in" } }
         }
@@ -221,7 +223,11 @@ fn error_page(error: &WebError) -> Markup {
         WebError::Callback { source, .. } if source.is_denied() => "Access denied",
         _ => "Something went wrong",
     };
-    page(title, None, &html! { h2 { (title) } p { (error.user_message()) } (login_form(error.return_to())) })
+    page(
+        title,
+        None,
+        &html! { h2 { (title) } p { (error.user_message()) } (login_form(None, error.return_to())) },
+    )
 }
 
 /// The OAuth app for a network on this machine.

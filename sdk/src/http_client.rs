@@ -1,6 +1,8 @@
 //! The configuration of all HTTP clients of this crate.
 
-use crate::limits;
+use std::sync::Arc;
+
+use crate::{limits, name_lookup::ConfiguredNames};
 
 /// Installs `ring` as the crypto provider for TLS, unless another part of the program has already installed one.
 pub(crate) fn choose_crypto() {
@@ -13,6 +15,7 @@ pub(crate) fn builder() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .user_agent(concat!("atproto-sdk/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(limits::CONNECT)
+        .dns_resolver(Arc::new(ConfiguredNames))
 }
 
 /// The URL of a proxy is invalid. The message does not contain the URL, which may contain a password.

@@ -97,6 +97,27 @@
 //!
 //! By then, queries have already been retried where that is safe. Errors never contain tokens, keys or passwords.
 //!
+//! # Limits, retries and pacing
+//!
+//! A call ends within a time limit, which covers a refresh of the session, all attempts and a response that is read into memory.
+//! The size of such a response is limited too. These limits, the policies for retries, and the pacing can be set for a client and
+//! for a single call, see [`xrpc::CallSettings`]. Servers limit how much an account may write; for bulk work, [`WriteBudget`] makes
+//! calls wait until they are accepted:
+//!
+//! ```no_run
+//! # #[cfg(feature = "client")]
+//! # mod example {
+//! use std::time::Duration;
+//!
+//! use atproto_sdk::{PasswordClient, WriteBudget};
+//!
+//! # async fn example(password: &str) -> Result<(), Box<dyn std::error::Error>> {
+//! let bot = PasswordClient::sign_in("https://pds.example.com", "bot.example.com", password).await?;
+//! let bot = bot.timeout(Duration::from_secs(10)).max_response_size(1 << 20).pacing(WriteBudget::new());
+//! # Ok(()) }
+//! # }
+//! ```
+//!
 //! # Features
 //!
 //! | feature | what it adds | default |
@@ -113,7 +134,8 @@
 //! # Runtime and TLS
 //!
 //! Clients need a [tokio](https://tokio.rs) runtime with time and I/O enabled; `current_thread` is enough. Refreshes run in
-//! tasks of their own, so dropping a request does not lose tokens.
+//! tasks of their own, so dropping a request does not lose tokens. Host names are looked up by the system's resolver, on at most
+//! 32 threads of their own, so that names that are not resolved do not hold up what blocks elsewhere.
 //!
 //! TLS is [rustls](https://docs.rs/rustls) with the `ring` provider and the trusted roots of the system. The provider is
 //! installed for the process unless the program has already installed another one.
@@ -130,11 +152,16 @@
 //   api, clients, accessor                    generated bindings; clients without OAuth; their common methods
 //   oauth                                     its own layers are listed in its mod.rs
 //   session                                   the state machine of OAuth and password sessions
+//   write_budget                              pacing of writes
 //   scopes, store, identity                   permissions; session stores; handles and DIDs
 //   repo                                      records with proof
 //   xrpc                                      calls over a transport
 //   types                                     data types and their codec, no I/O
-//   clock, random, limits, server_text, signing_key, verifying_key, http_client
+//   clock, random, limits, server_text, signing_key, verifying_key, http_client, name_lookup
+// The data of the benchmarks, which tests use too, names the crate from outside.
+#[cfg(test)]
+extern crate self as atproto_sdk;
+
 #[cfg(feature = "client")]
 mod accessor;
 #[rustfmt::skip]
@@ -152,6 +179,8 @@ pub mod identity;
 pub mod lexicon;
 #[cfg(feature = "client")]
 mod limits;
+#[cfg(feature = "client")]
+mod name_lookup;
 #[cfg(feature = "client")]
 pub mod oauth;
 #[cfg(feature = "client")]
@@ -174,6 +203,8 @@ mod test_lexicons;
 pub mod types;
 #[cfg(feature = "repo")]
 mod verifying_key;
+#[cfg(feature = "client")]
+mod write_budget;
 pub mod xrpc;
 
 #[cfg(feature = "client")]
@@ -185,9 +216,18 @@ pub use clients::{
 pub use http_client::InvalidProxy;
 #[cfg(feature = "client")]
 pub use random::NoRandom;
+#[cfg(feature = "client")]
+pub use write_budget::WriteBudget;
 
 #[doc(hidden)]
 pub mod __v1;
+
+/// What the fuzz targets in `sdk/fuzz` need and nobody else does. It exists only when they are built.
+#[cfg(all(fuzzing, feature = "axum"))]
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::{axum::fuzzing as axum, identity::fuzzing as identity, oauth::fuzzing as oauth};
+}
 
 #[cfg(all(doctest, feature = "client"))]
 #[doc = include_str!("../../README.md")]

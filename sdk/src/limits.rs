@@ -1,4 +1,4 @@
-//! All time limits in one place. Most depend on others; the tests contain these relations.
+//! All time limits in one place, and the limits of what is stored. Most depend on others; the tests contain these relations.
 
 #![cfg_attr(
     not(all(feature = "axum", feature = "postgres", feature = "redis", feature = "sqlite")),
@@ -13,6 +13,10 @@ const fn seconds(count: u64) -> Duration {
 
 const fn millis(count: u64) -> Duration {
     Duration::from_millis(count)
+}
+
+const fn days(count: u64) -> Duration {
+    seconds(count * 24 * 3600)
 }
 
 // Connections and calls.
@@ -35,10 +39,29 @@ pub(crate) const FIRST_RETRY: Duration = millis(250);
 /// The longest wait before a retry. If a server asks for a longer one, the call is not retried.
 pub(crate) const LONGEST_RETRY: Duration = seconds(30);
 
+// Budgets of writes.
+
+/// How long a call waits for points: for the next hour, and some.
+pub(crate) const LONGEST_BUDGET_WAIT: Duration = seconds(3700);
+/// How long a process may spend what it has leased from a shared budget, and has the answers to its calls.
+pub(crate) const BUDGET_LEASE: Duration = seconds(120);
+/// When a process looks again whether others have left something of a shared budget.
+pub(crate) const BUDGET_POLL: Duration = seconds(1);
+/// When a waiting call looks at the clock again, which can be set.
+pub(crate) const BUDGET_LOOK: Duration = seconds(30);
+/// The longest wait after several processes have changed a shared budget at the same time.
+pub(crate) const BUDGET_CONFLICT: Duration = millis(20);
+/// How long a shared budget is kept in the store: longer than its longest window, a day.
+pub(crate) const BUDGET_KEPT: Duration = seconds(25 * 3600);
+
 // Identities.
 
 /// For fetching a document from an untrusted host, including redirects and the body.
 pub(crate) const FETCH: Duration = seconds(15);
+/// For looking up the addresses of a host, including the wait for a thread.
+pub(crate) const ADDRESS_LOOKUP: Duration = seconds(8);
+/// When a thread for address lookups ends that has nothing to do.
+pub(crate) const LOOKUP_THREAD_IDLE: Duration = seconds(10);
 /// For a response of a single name server.
 pub(crate) const NAME_SERVER: Duration = seconds(2);
 /// For a whole DNS lookup.
@@ -67,7 +90,9 @@ pub(crate) const CALLBACK_HEAD: Duration = seconds(30);
 pub(crate) const CALLBACK_PAGE: Duration = seconds(2);
 /// The pause after the local callback server failed to accept a connection.
 pub(crate) const CALLBACK_PAUSE: Duration = millis(100);
-/// How long a browser waits for the server to confirm a sign-out from a web app.
+/// How long a browser waits until a session has been removed from the store in a sign-out from a web app.
+pub(crate) const WEB_REMOVAL: Duration = seconds(30);
+/// How long a browser then waits for the server to confirm the sign-out.
 pub(crate) const WEB_SIGN_OUT: Duration = seconds(5);
 
 // Refreshing.
@@ -156,6 +181,8 @@ pub(crate) const POSTGRES_CONNECT: Duration = seconds(10);
 pub(crate) const POSTGRES_OPERATION: Duration = seconds(12);
 /// When an idle connection to PostgreSQL is probed.
 pub(crate) const POSTGRES_KEEPALIVE: Duration = seconds(30);
+/// How often a process removes expired entries from PostgreSQL.
+pub(crate) const POSTGRES_SWEEP: Duration = seconds(5);
 /// For connecting to Redis.
 pub(crate) const REDIS_CONNECT: Duration = seconds(4);
 /// For a response of Redis.
@@ -171,6 +198,30 @@ pub(crate) const CLIENT_ASSERTION: Duration = seconds(60);
 pub(crate) const UNKNOWN_TOKEN: Duration = seconds(600);
 /// How long the session cookie of a web app is valid by default.
 pub(crate) const SESSION_COOKIE: Duration = seconds(30 * 24 * 3600);
+
+/// How long the session of a public client is stored after its last refresh by default: longer, its server does not refresh it.
+pub(crate) const PUBLIC_SESSION: Duration = days(14);
+/// The same for the session of a confidential client.
+pub(crate) const CONFIDENTIAL_SESSION: Duration = days(180);
+/// The same for a session with a password.
+pub(crate) const PASSWORD_SESSION: Duration = days(90);
+/// How much longer sessions are stored, because clocks may be wrong.
+pub(crate) const SESSION_GRACE: Duration = days(1);
+/// The longest time that sessions can be stored without a refresh.
+pub(crate) const LONGEST_SESSION: Duration = days(36_500);
+
+// Sizes and counts.
+
+/// The length of an access or refresh token, in bytes. Usually, it is less than 1 KiB.
+pub(crate) const TOKEN_LENGTH: usize = 16 * 1024;
+/// The length of the granted scopes, in bytes.
+pub(crate) const SCOPE_LENGTH: usize = 64 * 1024;
+/// How many sessions an account may have by default: more than anybody has devices and browsers, and few enough to read all of
+/// them.
+pub(crate) const SESSIONS_PER_ACCOUNT: usize = 50;
+/// How many sessions are signed out at most after a sign-in. If an account has more than that in excess, the next sign-ins
+/// continue.
+pub(crate) const EXCESS_SIGN_OUTS: usize = 10;
 
 #[cfg(test)]
 mod tests {
@@ -234,6 +285,14 @@ mod tests {
     }
 
     #[test]
+    fn a_lease_of_a_budget_outlasts_the_calls_that_it_is_for() {
+        // Points can be taken for half of its time.
+        assert!(BUDGET_LEASE / 2 >= SESSION_CALL.max(PLAIN_CALL));
+        assert!(BUDGET_POLL < BUDGET_LOOK && BUDGET_LOOK < LONGEST_BUDGET_WAIT);
+        assert!(LONGEST_BUDGET_WAIT > Duration::from_secs(3600) && LONGEST_BUDGET_WAIT < BUDGET_KEPT);
+    }
+
+    #[test]
     fn a_retry_can_fit_into_a_call() {
         assert!(FIRST_RETRY * 2 < SESSION_CALL && LONGEST_RETRY < PLAIN_CALL);
     }
@@ -246,11 +305,30 @@ mod tests {
     }
 
     #[test]
+    fn a_sign_out_reports_the_error_of_the_store() {
+        assert!(SIGN_OUT_LOCK + STORE_OPERATION < WEB_REMOVAL);
+    }
+
+    #[test]
+    fn a_lookup_leaves_time_to_connect() {
+        assert!(ADDRESS_LOOKUP < CONNECT);
+    }
+
+    #[test]
     fn a_lease_that_is_renewed_outlasts_an_exchange_at_any_time() {
         // Just before the answer to the next renewal, the lease is as old as it gets.
         assert!(AUTHORIZATION_SERVER + LEASE_RENEWAL + STORE_OPERATION < LEASE - LEASE_MARGIN);
         // The clocks of two machines differ by much less than a percent in speed.
         assert!(LEASE / 100 < LEASE_MARGIN);
+    }
+
+    #[test]
+    fn o45_sessions_are_stored_for_as_long_as_servers_refresh_them() {
+        assert!(
+            PUBLIC_SESSION + SESSION_GRACE > days(14) && CONFIDENTIAL_SESSION + SESSION_GRACE > days(180)
+        );
+        assert!(PUBLIC_SESSION < PASSWORD_SESSION && PASSWORD_SESSION < CONFIDENTIAL_SESSION);
+        assert!(CONFIDENTIAL_SESSION < LONGEST_SESSION);
     }
 
     #[test]

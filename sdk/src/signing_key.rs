@@ -108,7 +108,7 @@ impl SigningKey {
 
     /// The private key as the members of a JWK, without braces. This is a secret.
     pub(crate) fn private_members(&self) -> Zeroizing<String> {
-        let d = Zeroizing::new(URL_SAFE_NO_PAD.encode(&*self.scalar));
+        let d = Zeroizing::new(URL_SAFE_NO_PAD.encode(self.scalar.as_slice()));
         // Large enough that it is not reallocated, which would leave copies in memory.
         let mut text = Zeroizing::new(String::with_capacity(256));
         for piece in [&self.public_members(), r#","d":""#, d.as_str(), "\""] {
@@ -233,7 +233,7 @@ mod tests {
     fn o30_generated_keys_are_those_that_they_are_said_to_be() {
         let keys: Vec<SigningKey> = (0..20).map(|_| SigningKey::generate().unwrap()).collect();
         for key in &keys {
-            let (other, jwk) = other_key(&*key.scalar);
+            let (other, jwk) = other_key(key.scalar.as_slice());
             assert_eq!(format!("{{{}}}", *key.private_members()), jwk);
             verify(other.verifying_key(), &key.jwt("header", &json!({ "a": 1 })).unwrap());
         }

@@ -215,6 +215,11 @@ const commands = {
     mockNetworkUtilities(network.pds)
     watch(network.pds)
   },
+  /** Starts the PDS again with the limits of the common servers, or without them. */
+  async rateLimits({ on }) {
+    settings.rateLimitsEnabled = on
+    await commands.restart({})
+  },
   /** Has documents of clients at an https origin fetched from a server on this machine. */
   async serve({ origin, at }) {
     served[origin] = at

@@ -60,10 +60,10 @@ async fn plain_clients_go_through_the_proxy_with_their_credentials() {
     let origin = "http://pds.example";
     let public = PublicClient::builder(origin).proxy(proxy.url()).build().unwrap();
     public.com_atproto_server().describe_server().await.unwrap_err();
-    let admin = AdminClient::builder(origin, "secret").proxy(proxy.url()).build().unwrap();
+    let admin = AdminClient::builder(origin, "secret").proxy(proxy.url()).allow_http().build().unwrap();
     let params = describe_server::Params::new();
     admin.com_atproto_server().describe_server().params(params).await.unwrap_err();
-    let password = PasswordClient::builder(origin).proxy(proxy.url());
+    let password = PasswordClient::builder(origin).proxy(proxy.url()).allow_http();
     password.sign_in("alice.example", "secret").await.unwrap_err();
     let requests = proxy.received();
     assert_eq!(requests.len(), 3);

@@ -5,12 +5,15 @@ use std::{fmt, future::Future, sync::Arc, time::Duration};
 use axum::response::Response;
 use url::Url;
 
-use super::{Hook, Inner, WebAuth, WebError, cookie::Jar, return_to};
+use super::{Hook, Inner, LoginForm, WebAuth, WebError, cookie::Jar, return_to, revocations::Revocations};
 use crate::{
     limits,
     oauth::{AuthorizeOptions, OAuth, SessionId, SignedIn},
     store::SealingKeys,
 };
+
+/// The maximum length of the name of the cookie. With it, a cookie for the longest DID is one that browsers accept.
+pub(super) const MAX_COOKIE_NAME: usize = 128;
 
 /// The error returned by [`WebAuthBuilder::build`].
 #[derive(Debug, thiserror::Error)]
@@ -33,14 +36,26 @@ pub enum WebBuildError {
         /// The path.
         path: String,
     },
+    /// The path of the redirect URI does not begin with what the proxy strips.
+    #[error(
+        "the path of the redirect URI `{redirect_uri}` does not begin with `{path}`, which the proxy strips"
+    )]
+    StrippedPrefix {
+        /// The path that the proxy strips.
+        path: String,
+        /// The redirect URI.
+        redirect_uri: String,
+    },
     /// The home path is not a path of this site.
     #[error("`{path}` is not a path of this site")]
     Home {
         /// The path.
         path: String,
     },
-    /// The name of the cookie is empty or contains invalid characters.
-    #[error("`{name}` is not a valid cookie name")]
+    /// The name of the cookie is empty, contains invalid characters, or has more than 128.
+    #[error(
+        "`{name}` is not a valid cookie name, which has at most {MAX_COOKIE_NAME} characters from A-Z a-z 0-9 - _ ."
+    )]
     CookieName {
         /// The name.
         name: String,
@@ -54,18 +69,22 @@ pub(super) struct Settings {
     pub(super) redirect_uri: String,
     /// The path prefix of the routes as browsers see it, such as `/auth`; empty at the root.
     pub(super) prefix: String,
-    /// The path prefix of the routes in the router, which differs behind a proxy that strips a part of the path.
+    /// The path prefix of the routes in the router that they are merged into.
     pub(super) mounted_at: String,
+    /// What a proxy strips from the beginning of every path.
+    pub(super) stripped_prefix: String,
     pub(super) home: String,
     pub(super) redirect_to_login: bool,
     pub(super) options: AuthorizeOptions,
     pub(super) after_sign_in: Vec<Hook<SignedIn>>,
     pub(super) after_sign_out: Vec<Hook<SessionId>>,
+    /// How long a browser waits for the removal and for the revocation of a session; different in tests only.
+    pub(super) sign_out_limits: (Duration, Duration),
     pub(super) login_page: Option<LoginPage>,
     pub(super) error_page: Option<ErrorPage>,
 }
 
-pub(super) type LoginPage = Arc<dyn Fn(Option<&str>) -> Response + Send + Sync>;
+pub(super) type LoginPage = Arc<dyn Fn(&LoginForm<'_>) -> Response + Send + Sync>;
 pub(super) type ErrorPage = Arc<dyn Fn(&WebError) -> Response + Send + Sync>;
 
 /// Builds a [`WebAuth`]. Created by [`WebAuth::builder`].
@@ -93,11 +112,13 @@ pub struct WebAuthBuilder {
     lifetime: Duration,
     cookie_name: String,
     mounted_at: Option<String>,
+    stripped_prefix: String,
     home: String,
     redirect_to_login: bool,
     options: AuthorizeOptions,
     after_sign_in: Vec<Hook<SignedIn>>,
     after_sign_out: Vec<Hook<SessionId>>,
+    pub(super) sign_out_limits: (Duration, Duration),
     login_page: Option<LoginPage>,
     error_page: Option<ErrorPage>,
 }
@@ -110,11 +131,13 @@ impl WebAuthBuilder {
             lifetime: limits::SESSION_COOKIE,
             cookie_name: "atproto".to_owned(),
             mounted_at: None,
+            stripped_prefix: String::new(),
             home: "/".to_owned(),
             redirect_to_login: true,
             options: AuthorizeOptions::new(),
             after_sign_in: Vec::new(),
             after_sign_out: Vec::new(),
+            sign_out_limits: (limits::WEB_REMOVAL, limits::WEB_SIGN_OUT),
             login_page: None,
             error_page: None,
         }
@@ -135,8 +158,32 @@ impl WebAuthBuilder {
         self
     }
 
-    /// Sets the path of the routes in the router, for apps behind a proxy that strips a part of the path. The default is
-    /// the path of the redirect URI without `/callback`.
+    /// Sets the path of the routes in the router, for routes that are nested in another router. The default is the path
+    /// of the redirect URI without `/callback`, and without what a [proxy strips](Self::stripped_prefix).
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{
+    ///     axum::WebAuth,
+    ///     oauth::{ClientMetadata, OAuth},
+    ///     store::SealingKeys,
+    /// };
+    /// use axum::Router;
+    ///
+    /// # fn example(keys: SealingKeys) -> Result<Router, Box<dyn std::error::Error>> {
+    /// let metadata = ClientMetadata::web("https://example.com/auth/client-metadata.json")
+    ///     .redirect_uri("https://example.com/auth/callback");
+    /// let web = WebAuth::builder(OAuth::builder(metadata).build()?, keys).mounted_at("").build()?;
+    /// let app = Router::new().nest("/auth", web.routes());
+    /// # Ok(app) }
+    /// ```
+    pub fn mounted_at(mut self, path: impl Into<String>) -> Self {
+        self.mounted_at = Some(path.into());
+        self
+    }
+
+    /// Sets the path that a proxy in front of the app strips from the beginning of every path, such as `/app`.
+    ///
+    /// The routes are then found without it, and users return to the path that the proxy knows.
     ///
     /// ```no_run
     /// use atproto_sdk::{
@@ -149,12 +196,12 @@ impl WebAuthBuilder {
     /// // The proxy forwards `https://example.com/app/..` as `/..`.
     /// let metadata = ClientMetadata::web("https://example.com/app/client-metadata.json")
     ///     .redirect_uri("https://example.com/app/callback");
-    /// let web = WebAuth::builder(OAuth::builder(metadata).build()?, keys).mounted_at("").build()?;
+    /// let web = WebAuth::builder(OAuth::builder(metadata).build()?, keys).stripped_prefix("/app").build()?;
     /// assert_eq!(web.login_path(), "/app/login");
     /// # Ok(()) }
     /// ```
-    pub fn mounted_at(mut self, path: impl Into<String>) -> Self {
-        self.mounted_at = Some(path.into());
+    pub fn stripped_prefix(mut self, path: impl Into<String>) -> Self {
+        self.stripped_prefix = path.into();
         self
     }
 
@@ -236,30 +283,31 @@ impl WebAuthBuilder {
         self
     }
 
-    /// Sets the sign-in page. The function is passed the path to return to, if there is one.
+    /// Sets the sign-in page. The function is passed what the form shows.
     ///
     /// The page must contain a form that posts `identifier`, and `return_to` if there is one, to
-    /// [`WebAuth::login_path`]. The path must be escaped like any other text.
+    /// [`WebAuth::login_path`]. Fill in the [identifier](LoginForm::identifier), and escape both like any other text.
     ///
     /// ```no_run
     /// use axum::response::{Html, IntoResponse as _};
     ///
     /// # fn escape(text: &str) -> String { text.to_owned() }
     /// # fn example(builder: atproto_sdk::axum::WebAuthBuilder) -> atproto_sdk::axum::WebAuthBuilder {
-    /// builder.login_page(|return_to| {
+    /// builder.login_page(|form| {
     ///     Html(format!(
     ///         r#"<form method="post" action="/login">
-    ///             <input name="identifier" placeholder="alice.example.com">
+    ///             <input name="identifier" placeholder="alice.example.com" value="{}">
     ///             <input name="return_to" type="hidden" value="{}">
     ///             <button>Sign in</button>
     ///         </form>"#,
-    ///         escape(return_to.unwrap_or("/")),
+    ///         escape(form.identifier.unwrap_or_default()),
+    ///         escape(form.return_to.unwrap_or("/")),
     ///     ))
     ///     .into_response()
     /// })
     /// # }
     /// ```
-    pub fn login_page(mut self, page: impl Fn(Option<&str>) -> Response + Send + Sync + 'static) -> Self {
+    pub fn login_page(mut self, page: impl Fn(&LoginForm<'_>) -> Response + Send + Sync + 'static) -> Self {
         self.login_page = Some(Arc::new(page));
         self
     }
@@ -295,8 +343,14 @@ impl WebAuthBuilder {
             let redirect_uri = uris.first().copied().unwrap_or_default().to_owned();
             return Err(WebBuildError::RedirectUri { redirect_uri });
         };
-        let mounted_at = self.mounted_at.unwrap_or_else(|| prefix.clone());
-        for path in [&prefix, &mounted_at] {
+        let stripped_prefix = self.stripped_prefix;
+        let Some(inside) =
+            prefix.strip_prefix(&stripped_prefix).filter(|path| path.is_empty() || path.starts_with('/'))
+        else {
+            return Err(WebBuildError::StrippedPrefix { path: stripped_prefix, redirect_uri });
+        };
+        let mounted_at = self.mounted_at.unwrap_or_else(|| inside.to_owned());
+        for path in [&prefix, &mounted_at, &stripped_prefix] {
             let plain = path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-_.~".contains(&b));
             if !path.is_empty() && (!path.starts_with('/') || path.ends_with('/') || !plain) {
                 return Err(WebBuildError::Path { path: path.clone() });
@@ -306,7 +360,8 @@ impl WebAuthBuilder {
             return Err(WebBuildError::Home { path: self.home });
         }
         let token = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
-        if self.cookie_name.is_empty() || !self.cookie_name.bytes().all(token) {
+        let length = self.cookie_name.len();
+        if !(1..=MAX_COOKIE_NAME).contains(&length) || !self.cookie_name.bytes().all(token) {
             return Err(WebBuildError::CookieName { name: self.cookie_name });
         }
         // A redirect URI without TLS is on loopback, or the metadata would have been rejected.
@@ -317,15 +372,18 @@ impl WebAuthBuilder {
             redirect_uri,
             prefix,
             mounted_at,
+            stripped_prefix,
             home: self.home,
             redirect_to_login: self.redirect_to_login,
             options: self.options,
             after_sign_in: self.after_sign_in,
             after_sign_out: self.after_sign_out,
+            sign_out_limits: self.sign_out_limits,
             login_page: self.login_page,
             error_page: self.error_page,
         };
-        Ok(WebAuth { inner: Arc::new(Inner { oauth: self.oauth, jar, settings }) })
+        let revocations = Revocations::default();
+        Ok(WebAuth { inner: Arc::new(Inner { oauth: self.oauth, jar, settings, revocations }) })
     }
 }
 

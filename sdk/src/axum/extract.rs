@@ -1,16 +1,16 @@
 //! The extractor of the signed-in user's client.
 
 use axum::{
-    extract::{FromRef, FromRequestParts, OptionalFromRequestParts},
+    extract::{FromRef, FromRequestParts, OptionalFromRequestParts, OriginalUri},
     http::{
         HeaderMap, HeaderValue, Method, StatusCode,
-        header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, LOCATION, SET_COOKIE},
+        header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, LOCATION},
         request::Parts,
     },
     response::{IntoResponse, Response},
 };
 
-use super::WebAuth;
+use super::{WebAuth, login::setting};
 use crate::{
     oauth::{OAuthClient, SessionError, SessionId},
     xrpc::Reauthenticate,
@@ -65,8 +65,8 @@ pub struct SignInAgain {
 pub struct AskToSignIn {
     /// The sign-in page with `return_to`, for browsers.
     location: Option<HeaderValue>,
-    /// The cookie without the session that has ended.
-    cookie: Option<HeaderValue>,
+    /// The cookies that change, without the session that has ended.
+    cookies: Vec<HeaderValue>,
 }
 
 impl IntoResponse for AskToSignIn {
@@ -79,8 +79,7 @@ impl IntoResponse for AskToSignIn {
             }
         };
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        response.headers_mut().extend(self.cookie.map(|cookie| (SET_COOKIE, cookie)));
-        response
+        setting(response, self.cookies)
     }
 }
 
@@ -121,14 +120,14 @@ impl WebAuth {
     }
 
     fn ask(&self, parts: &Parts, ended: Option<&SessionId>) -> AskToSignIn {
-        let cookie = ended.and_then(|id| {
+        let cookies = ended.map(|id| {
             let mut sessions = self.inner.jar.sessions(&parts.headers);
             sessions.sign_out(id);
             self.inner.jar.set_sessions(&sessions)
         });
         let go = self.inner.settings.redirect_to_login && is_navigation(&parts.headers);
         let location = go.then(|| self.login_with_return_to(parts)).flatten();
-        AskToSignIn { location, cookie }
+        AskToSignIn { location, cookies: cookies.unwrap_or_default() }
     }
 
     /// The sign-in page, with the path of the request to return to unless it is a posted form.
@@ -136,9 +135,12 @@ impl WebAuth {
         if !matches!(parts.method, Method::GET | Method::HEAD) {
             return HeaderValue::try_from(self.login_path()).ok();
         }
-        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+        // Routers inside of others get a URI without the prefix.
+        let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0);
+        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        let path = format!("{}{path}", self.inner.settings.stripped_prefix);
         let query =
-            url::form_urlencoded::Serializer::new(String::new()).append_pair("return_to", path).finish();
+            url::form_urlencoded::Serializer::new(String::new()).append_pair("return_to", &path).finish();
         HeaderValue::try_from(format!("{}?{query}", self.login_path())).ok()
     }
 

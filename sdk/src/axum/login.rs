@@ -3,7 +3,7 @@
 use axum::{
     extract::Request,
     http::{
-        HeaderMap, StatusCode,
+        HeaderMap, HeaderValue, StatusCode,
         header::{CACHE_CONTROL, LOCATION, SET_COOKIE},
     },
     response::{IntoResponse, Response},
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     WebAuth, WebError, page,
-    request::{Fields, other_loopback_name, same_site},
+    request::{Fields, comes_from_this_site, other_loopback_name},
     return_to,
 };
 use crate::oauth::{CallbackError, CallbackParams, SignedIn};
@@ -33,9 +33,47 @@ impl AppState {
     }
 }
 
+/// What the sign-in page shows.
+///
+/// It is passed to the [sign-in page](super::WebAuthBuilder::login_page). Both texts come from the URL, which anybody
+/// can have made, so they must be escaped like any other text.
+///
+/// ```no_run
+/// use axum::response::{Html, IntoResponse as _, Response};
+/// use atproto_sdk::axum::LoginForm;
+///
+/// # fn escape(text: &str) -> String { text.to_owned() }
+/// fn login(form: &LoginForm<'_>) -> Response {
+///     Html(format!(
+///         r#"<form method="post" action="/login">
+///             <input name="identifier" value="{}">
+///             <input name="return_to" type="hidden" value="{}">
+///             <button>Sign in</button>
+///         </form>"#,
+///         escape(form.identifier.unwrap_or_default()),
+///         escape(form.return_to.unwrap_or("/")),
+///     ))
+///     .into_response()
+/// }
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LoginForm<'a> {
+    /// The handle, DID or server to fill in, from a link such as `/login?identifier=alice.example.com`.
+    pub identifier: Option<&'a str>,
+    /// The path to return to after the sign-in.
+    pub return_to: Option<&'a str>,
+}
+
 /// A redirect that the browser follows with a GET, even after posting a form.
 pub(super) fn see_other(to: &str) -> Response {
     (StatusCode::SEE_OTHER, [(LOCATION, to), (CACHE_CONTROL, "no-store")]).into_response()
+}
+
+/// Adds cookies to a response.
+pub(super) fn setting(mut response: Response, cookies: impl IntoIterator<Item = HeaderValue>) -> Response {
+    response.headers_mut().extend(cookies.into_iter().map(|cookie| (SET_COOKIE, cookie)));
+    response
 }
 
 impl WebAuth {
@@ -44,21 +82,27 @@ impl WebAuth {
         if other_loopback_name(request.headers(), &self.inner.settings.origin) {
             return self.redirect_to_origin(&fields);
         }
-        match fields.identifier {
-            Some(identifier) => self.start(request.headers(), &identifier, fields.return_to.as_deref()).await,
-            None => {
-                let back = fields.return_to.as_deref().and_then(return_to::safe);
-                match &self.inner.settings.login_page {
-                    Some(page) => page(back),
-                    None => page::login(&self.login_path(), back),
-                }
+        let asked = comes_from_this_site(request.method(), request.headers(), &self.inner.settings.origin);
+        match &fields.identifier {
+            Some(identifier) if asked => {
+                self.start(request.headers(), identifier, fields.return_to.as_deref()).await
             }
+            _ => self.login_page(&fields),
+        }
+    }
+
+    fn login_page(&self, fields: &Fields) -> Response {
+        let return_to = fields.return_to.as_deref().and_then(return_to::safe);
+        let form = LoginForm { identifier: fields.shown_identifier(), return_to };
+        match &self.inner.settings.login_page {
+            Some(page) => page(&form),
+            None => page::login(&self.login_path(), &form),
         }
     }
 
     pub(super) async fn post_login(self, request: Request) -> Response {
-        if let Err(error) = same_site(&request, &self.inner.settings.origin) {
-            return self.error(&error);
+        if !comes_from_this_site(request.method(), request.headers(), &self.inner.settings.origin) {
+            return self.error(&WebError::CrossSite);
         }
         let (parts, body) = request.into_parts();
         let fields = match Fields::of_form(body).await {
@@ -74,7 +118,8 @@ impl WebAuth {
         }
     }
 
-    /// Redirects to the same page at the host of the redirect URI, so that the callback receives the cookie.
+    /// Redirects to the same page at the host of the redirect URI, so that the callback receives the cookie. To the
+    /// browser that is another site, so the page shows the form again.
     fn redirect_to_origin(&self, fields: &Fields) -> Response {
         let mut url = self.inner.settings.origin.clone();
         url.set_path(&self.login_path());
@@ -102,11 +147,8 @@ impl WebAuth {
                 return self.error(&WebError::Authorize { source, identifier, return_to });
             }
         };
-        let mut logins = self.inner.jar.logins(headers);
-        logins.begin(&authorization.state);
-        let mut response = see_other(&authorization.url);
-        response.headers_mut().extend(self.inner.jar.set_logins(&logins).map(|cookie| (SET_COOKIE, cookie)));
-        response
+        let cookies = self.inner.jar.begin(headers, &authorization.state);
+        setting(see_other(&authorization.url), cookies)
     }
 
     pub(super) async fn get_callback(self, request: Request) -> Response {
@@ -119,21 +161,17 @@ impl WebAuth {
         };
         // A callback of another browser's sign-in must not sign this browser in, which would then write to an attacker's
         // account. The sign-in remains valid in the browser that started it.
-        let mut logins = self.inner.jar.logins(headers);
-        if !logins.has(params.state()) {
+        if !self.inner.jar.has_begun(headers, params.state()) {
             return self.error(&WebError::OtherBrowser);
         }
-        let outcome = self.oauth().callback(&params).await;
-        logins.end(params.state());
-        let mut response = match outcome {
+        let response = match self.oauth().callback(&params).await {
             Ok(signed_in) => self.signed_in(headers, signed_in).await,
             Err(source) => {
                 let return_to = AppState::read(app_state(&source)).return_to;
                 self.error(&WebError::Callback { source: Box::new(source), return_to })
             }
         };
-        response.headers_mut().extend(self.inner.jar.set_logins(&logins).map(|cookie| (SET_COOKIE, cookie)));
-        response
+        setting(response, self.inner.jar.end(params.state()))
     }
 
     async fn signed_in(&self, headers: &HeaderMap, mut signed_in: SignedIn) -> Response {
@@ -141,18 +179,17 @@ impl WebAuth {
         signed_in.app_state = state.app;
         let mut sessions = self.inner.jar.sessions(headers);
         // No cookie contains earlier sessions of the account anymore, so nobody could sign them out later.
-        for old in sessions.sign_in(signed_in.client.session_id().clone()) {
-            self.end(&old).await;
+        let replaced = self.inner.jar.sign_in(&mut sessions, signed_in.client.session_id().clone());
+        for (id, ended) in self.end_all(&replaced).await {
+            if let Err(error) = ended {
+                tracing::warn!(session = %id, error = &error as &dyn std::error::Error, "a replaced session remains");
+            }
         }
         for hook in &self.inner.settings.after_sign_in {
             hook(signed_in.clone()).await;
         }
         let back = state.return_to.as_deref().and_then(return_to::safe);
-        let mut response = see_other(back.unwrap_or(&self.inner.settings.home));
-        response
-            .headers_mut()
-            .extend(self.inner.jar.set_sessions(&sessions).map(|cookie| (SET_COOKIE, cookie)));
-        response
+        setting(see_other(back.unwrap_or(&self.inner.settings.home)), self.inner.jar.set_sessions(&sessions))
     }
 
     pub(super) fn error(&self, error: &WebError) -> Response {

@@ -62,21 +62,39 @@
 //!
 //! # Cookies
 //!
-//! A browser stores one encrypted cookie that contains the identifiers of its sessions; tokens stay on the server. The
-//! cookie is `HttpOnly`, `SameSite=Lax`, and `Secure` except on loopback. A second one, which lives for ten minutes, binds
-//! each sign-in to the browser that started it.
+//! A browser stores one encrypted cookie for each account that is signed in, which contains the identifier of the
+//! session; tokens stay on the server. Another one for each sign-in in progress, which lives for ten minutes, binds the
+//! sign-in to the browser that started it. So requests that several tabs send at once do not undo each other. The
+//! cookies are `HttpOnly`, `SameSite=Lax`, and `Secure` except on loopback.
+//!
+//! A browser stays signed in to 16 accounts, or to fewer if their DIDs are so long that the cookies would take more
+//! than 4096 bytes; one more replaces the oldest.
+//!
+//! # Requests from other sites
+//!
+//! A sign-in starts, and accounts are signed out and switched, only at the request of a page of the site itself.
+//! Browsers say so with `Sec-Fetch-Site: same-origin`, older ones with `Origin`. A link from elsewhere, such as
+//! `https://app.example/login?identifier=alice.example.com` in a mail, shows the sign-in page with the name filled in.
+//! Otherwise anybody could sign a visitor in as somebody else without their noticing. A POST without any of these
+//! headers is accepted, because every browser sends one of them with a form.
 
 mod builder;
 mod cookie;
 mod error;
 mod extract;
+#[cfg(fuzzing)]
+#[allow(missing_docs)]
+pub mod fuzzing;
 mod layer;
 mod login;
 mod page;
 mod request;
 mod return_to;
+mod revocations;
 mod routes;
 mod signed_in;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -84,11 +102,13 @@ pub use builder::{WebAuthBuilder, WebBuildError};
 pub use error::WebError;
 pub use extract::{AskToSignIn, NotSignedIn, SignInAgain};
 pub use layer::{SignedInLayer, SignedInService};
+pub use login::LoginForm;
 pub use signed_in::{Accounts, SignedInAccount};
 
 use crate::{oauth::OAuth, xrpc::BoxFuture};
 use builder::Settings;
 use cookie::Jar;
+use revocations::Revocations;
 
 /// Sign-in for a web app. Cheap to clone; create one per app.
 ///
@@ -102,6 +122,7 @@ struct Inner {
     oauth: OAuth,
     jar: Jar,
     settings: Settings,
+    revocations: Revocations,
 }
 
 type Hook<T> = Arc<dyn Fn(T) -> BoxFuture<'static, ()> + Send + Sync>;
@@ -135,8 +156,9 @@ impl WebAuth {
 
     /// Returns the path of the sign-in page, such as `/login`.
     ///
-    /// With the query parameter `identifier`, the page redirects to the user's server immediately. With `return_to`, the
-    /// user returns to that path afterwards.
+    /// With the query parameter `identifier`, a link from a page of this site redirects to the user's server
+    /// immediately; a link from elsewhere shows the form with the identifier filled in. With `return_to`, the user
+    /// returns to that path afterwards.
     ///
     /// ```no_run
     /// # fn example(web: atproto_sdk::axum::WebAuth) -> String {

@@ -10,21 +10,23 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::WebError;
+use super::{LoginForm, WebError};
 
 const STYLE: &str = "body{font:1.05rem/1.5 system-ui,sans-serif;max-width:26rem;margin:18vh auto;padding:0 1rem;\
     color-scheme:light dark}input,button{font:inherit;padding:.5rem .7rem;width:100%;box-sizing:border-box;\
     margin:.3rem 0}label{display:block}";
 
 /// The sign-in form.
-pub(super) fn login(action: &str, return_to: Option<&str>) -> Response {
-    let back = return_to
+pub(super) fn login(action: &str, form: &LoginForm<'_>) -> Response {
+    let name = form.identifier.map(|name| format!(" value=\"{}\"", escape(name))).unwrap_or_default();
+    let back = form
+        .return_to
         .map(|path| format!("<input type=\"hidden\" name=\"return_to\" value=\"{}\">\n", escape(path)))
         .unwrap_or_default();
     let body = format!(
         "<form method=\"post\" action=\"{}\">\n<label for=\"identifier\">Your handle, or the server of your account</label>\n\
          <input id=\"identifier\" name=\"identifier\" required autofocus autocapitalize=\"none\" \
-         autocomplete=\"username\" spellcheck=\"false\" placeholder=\"alice.example.com\">\n{back}\
+         autocomplete=\"username\" spellcheck=\"false\" placeholder=\"alice.example.com\"{name}>\n{back}\
          <button>Sign in</button>\n</form>",
         escape(action)
     );

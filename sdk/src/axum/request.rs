@@ -2,8 +2,7 @@
 
 use axum::{
     body::{Body, to_bytes},
-    extract::Request,
-    http::{HeaderMap, header::HOST},
+    http::{HeaderMap, Method, header::HOST},
 };
 use url::Url;
 
@@ -11,6 +10,8 @@ use super::WebError;
 
 /// The maximum size of a form. Forms have a few short fields.
 const MAX_FORM: usize = 16 * 1024;
+/// The maximum length of an identifier that is shown: that of a DID.
+const MAX_SHOWN: usize = 2048;
 
 /// The known fields of a form or a query string.
 #[derive(Debug, Default)]
@@ -45,26 +46,52 @@ impl Fields {
         }
         fields
     }
+
+    /// The identifier to fill into the form, unless it is too long to be one.
+    pub(super) fn shown_identifier(&self) -> Option<&str> {
+        self.identifier.as_deref().filter(|identifier| identifier.len() <= MAX_SHOWN)
+    }
 }
 
-/// Rejects a form that another site made the browser send. `SameSite=Lax` already withholds the cookie from such requests;
-/// this protects older browsers and cookies, and sites that share a domain.
-pub(super) fn same_site(request: &Request, origin: &Url) -> Result<(), WebError> {
-    let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let trusted = match (text("sec-fetch-site"), text("origin")) {
-        (Some(site), _) => matches!(site, "same-origin" | "none"),
-        (None, Some(from)) => {
-            same_host(from, request.headers()) || from == origin.origin().ascii_serialization()
-        }
-        // Every recent browser sends at least one of them with a form.
-        (None, None) => true,
-    };
-    if trusted { Ok(()) } else { Err(WebError::CrossSite) }
+/// Whether a request comes from a page of this site, so that it may start a sign-in or change which accounts are signed
+/// in.
+///
+/// All others may be cross-site request forgery: a link that signs a victim in as the attacker, for example, to whose
+/// account the victim then writes. `SameSite=Lax` does not help, because a sign-in needs no earlier cookie.
+///
+/// A browser says with `Sec-Fetch-Site` who has caused a request, or, if it is older, with `Origin` who has sent a
+/// form.
+///
+/// | request | accepted |
+/// | --- | --- |
+/// | `Sec-Fetch-Site: same-origin` | yes; a GET only if it opens a page, and is not sent in advance |
+/// | `Sec-Fetch-Site: none` (an address that was typed, a bookmark, a link in a mail; a form that is sent again) | a POST, because no page can cause one |
+/// | `Sec-Fetch-Site` with another value | no |
+/// | only `Origin` | a POST whose origin is this site's |
+/// | neither | a POST, because every browser sends one of them with a form of another site; others than browsers have no user to deceive |
+pub(super) fn comes_from_this_site(method: &Method, headers: &HeaderMap, origin: &Url) -> bool {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let is_form = method == Method::POST;
+    match (text("sec-fetch-site"), text("origin")) {
+        (Some("same-origin"), _) => is_form || opens_a_page(headers),
+        (Some("none"), _) => is_form,
+        (Some(_), _) => false,
+        (None, Some(from)) => is_form && is_this_origin(from, headers, origin),
+        (None, None) => is_form,
+    }
 }
 
-fn same_host(from: &str, headers: &HeaderMap) -> bool {
+/// Whether a person opens a page, which pictures, scripts and browsers that load in advance do not.
+fn opens_a_page(headers: &HeaderMap) -> bool {
+    let mode = headers.get("sec-fetch-mode");
+    mode.is_none_or(|mode| mode == "navigate") && !headers.contains_key("sec-purpose")
+}
+
+/// Whether an `Origin` is that of this site, at its usual host or the one that the browser has asked.
+fn is_this_origin(from: &str, headers: &HeaderMap, origin: &Url) -> bool {
     let host = headers.get(HOST).and_then(|value| value.to_str().ok());
-    from.split_once("://").is_some_and(|(_, from)| Some(from) == host)
+    let asked = host.map(|host| format!("{}://{host}", origin.scheme()));
+    from == origin.origin().ascii_serialization() || Some(from) == asked.as_deref()
 }
 
 /// Whether the browser uses another name for this machine than the redirect URI. To browsers, `localhost` and `127.0.0.1`

@@ -1,33 +1,28 @@
 //! The router of the sign-in routes.
 
-use std::time::Duration;
-
 use axum::{
     Router,
     extract::Request,
     http::{
         StatusCode,
-        header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, SET_COOKIE},
+        header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE},
     },
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use futures_util::future::join_all;
 
 use super::{
     WebAuth, WebError,
     cookie::Sessions,
-    login::see_other,
-    request::{Fields, same_site},
+    login::{see_other, setting},
+    request::{Fields, comes_from_this_site},
     return_to,
 };
 use crate::{
-    limits,
-    oauth::{SessionId, SignOutError},
+    oauth::{SessionId, SignOutError, SignOutInProgress},
     types::Did,
 };
-
-/// How long a browser waits for the server to confirm a sign-out, which takes effect locally at once.
-const SIGN_OUT_LIMIT: Duration = limits::WEB_SIGN_OUT;
 
 impl WebAuth {
     /// Returns the sign-in routes, to be merged into the app's router.
@@ -37,7 +32,7 @@ impl WebAuth {
     ///
     /// | route | description |
     /// | --- | --- |
-    /// | `GET /login` | the sign-in form; with `identifier`, redirects to the user's server. `return_to` is the path to return to |
+    /// | `GET /login` | the sign-in form; with `identifier`, and from a page of this site, redirects to the user's server. `return_to` is the path to return to |
     /// | `POST /login` | starts a sign-in from the form |
     /// | `GET /callback` | completes a sign-in |
     /// | `POST /logout` | signs out the active account, the account `did`, or all accounts of the browser if `all=true` |
@@ -92,16 +87,16 @@ impl WebAuth {
             Err(error) => self.error(&error),
             Ok((fields, mut sessions)) => {
                 let ending: Vec<SessionId> = match (fields.all, &fields.did) {
-                    (true, _) => sessions.ids().to_vec(),
-                    (false, Some(did)) => find(&sessions, did).into_iter().collect(),
-                    (false, None) => sessions.active().cloned().into_iter().collect(),
+                    (true, _) => sessions.all(),
+                    (false, Some(did)) => Did::new(did).map(|did| sessions.of(&did)).unwrap_or_default(),
+                    (false, None) => sessions.active().map(|id| sessions.of(id.did())).unwrap_or_default(),
                 };
                 let mut failed = None;
-                for id in ending {
-                    // If the store fails, the session stays in the cookie so that the user can try again.
-                    match self.end(&id).await {
-                        Some(error) => failed = Some(error),
-                        None => sessions.sign_out(&id),
+                for (id, ended) in self.end_all(&ending).await {
+                    // If the store fails, the session stays in the browser so that the user can try again.
+                    match ended {
+                        Err(error) => failed = Some(error),
+                        Ok(()) => sessions.sign_out(&id),
                     }
                 }
                 match failed {
@@ -115,22 +110,27 @@ impl WebAuth {
         }
     }
 
-    /// Signs a session out, locally and, without waiting for long, at its server. Returns an error if the session could not
-    /// be removed locally.
-    pub(super) async fn end(&self, id: &SessionId) -> Option<SignOutError> {
-        let (oauth, ending) = (self.oauth().clone(), id.clone());
-        // In a task that continues until its requests time out, because the browser does not wait that long.
-        let task = tokio::spawn(async move { oauth.sign_out(&ending).await });
-        let failed = match tokio::time::timeout(SIGN_OUT_LIMIT, task).await {
-            Ok(Ok(outcome)) => outcome.err(),
-            Ok(Err(_)) | Err(_) => None,
-        };
-        if failed.is_none() {
-            for hook in &self.inner.settings.after_sign_out {
-                hook(id.clone()).await;
-            }
+    /// Signs sessions out at the same time: removes them, and revokes their tokens without waiting for long. The errors
+    /// are those of sessions that may still exist.
+    pub(super) async fn end_all(&self, ids: &[SessionId]) -> Vec<(SessionId, Result<(), SignOutError>)> {
+        join_all(ids.iter().map(async |id| (id.clone(), self.end(id).await))).await
+    }
+
+    async fn end(&self, id: &SessionId) -> Result<(), SignOutError> {
+        let SignOutInProgress { removed, revoked } = self.oauth().begin_sign_out(id);
+        let revoked = self.inner.revocations.take(revoked);
+        let (for_removal, for_revocation) = self.inner.settings.sign_out_limits;
+        match tokio::time::timeout(for_removal, removed).await {
+            Err(_) => return Err(SignOutError::Timeout { id: id.clone(), limit: for_removal }),
+            Ok(Err(_)) => return Err(SignOutError::Interrupted { id: id.clone() }),
+            Ok(Ok(outcome)) => outcome?,
         }
-        failed
+        // The browser does not wait until the requests time out.
+        let _ = tokio::time::timeout(for_revocation, revoked).await;
+        for hook in &self.inner.settings.after_sign_out {
+            hook(id.clone()).await;
+        }
+        Ok(())
     }
 
     async fn post_switch(self, request: Request) -> Response {
@@ -148,7 +148,9 @@ impl WebAuth {
     }
 
     async fn form(&self, request: Request) -> Result<(Fields, Sessions), WebError> {
-        same_site(&request, &self.inner.settings.origin)?;
+        if !comes_from_this_site(request.method(), request.headers(), &self.inner.settings.origin) {
+            return Err(WebError::CrossSite);
+        }
         let sessions = self.inner.jar.sessions(request.headers());
         Ok((Fields::of_form(request.into_body()).await?, sessions))
     }
@@ -158,16 +160,9 @@ impl WebAuth {
         self.with_sessions(see_other(to.unwrap_or(&self.inner.settings.home)), sessions)
     }
 
-    fn with_sessions(&self, mut response: Response, sessions: &Sessions) -> Response {
-        response
-            .headers_mut()
-            .extend(self.inner.jar.set_sessions(sessions).map(|cookie| (SET_COOKIE, cookie)));
-        response
+    fn with_sessions(&self, response: Response, sessions: &Sessions) -> Response {
+        setting(response, self.inner.jar.set_sessions(sessions))
     }
-}
-
-fn find(sessions: &Sessions, did: &str) -> Option<SessionId> {
-    Did::new(did).ok().and_then(|did| sessions.get(&did).cloned())
 }
 
 /// A public document, for servers and for tools that run in a browser.

@@ -78,6 +78,6 @@ where
         let sessions = WebAuth::from_ref(state).inner.jar.sessions(&parts.headers);
         let active = sessions.active();
         let account = |id: &SessionId| SignedInAccount { session: id.clone(), is_active: Some(id) == active };
-        Ok(Self(sessions.ids().iter().map(account).collect()))
+        Ok(Self(sessions.accounts().into_iter().map(account).collect()))
     }
 }

@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use http::HeaderValue;
 use zeroize::Zeroizing;
 
-use super::plain::{HttpOptions, PlainClient};
+use super::plain::{HttpOptions, PlainClient, PlainText};
 use crate::xrpc::{
     BoxFuture, CallSettings, InvalidService, Request, Transport, TransportError, TransportResponse,
 };
@@ -36,8 +36,8 @@ impl AdminClient {
     ///
     /// # Errors
     ///
-    /// Returns an error if `origin` is not an http or https URL without a path, or if the TLS configuration of the system
-    /// cannot be used.
+    /// Returns an error if `origin` is not an https URL without a path (or http, on this machine), or if the TLS
+    /// configuration of the system cannot be used.
     pub fn new(origin: &str, password: &str) -> Result<Self, InvalidService> {
         Self::builder(origin, password).build()
     }
@@ -50,7 +50,12 @@ impl AdminClient {
         let mut authorization =
             HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("Basic"));
         authorization.set_sensitive(true);
-        AdminClientBuilder { origin: origin.into(), authorization, http: HttpOptions::default() }
+        AdminClientBuilder {
+            origin: origin.into(),
+            authorization,
+            http: HttpOptions::default(),
+            plain_text: PlainText::OnThisMachine,
+        }
     }
 
     crate::xrpc::call_settings!(crate::limits::PLAIN_CALL);
@@ -97,6 +102,7 @@ pub struct AdminClientBuilder {
     origin: String,
     authorization: HeaderValue,
     http: HttpOptions,
+    plain_text: PlainText,
 }
 
 impl AdminClientBuilder {
@@ -109,14 +115,32 @@ impl AdminClientBuilder {
         self
     }
 
+    /// Sends the password in plain text, to a server with an http URL on another machine. By default, http is used only
+    /// for `localhost` and loopback addresses, without a proxy.
+    ///
+    /// For networks in which nobody else can read or change what is sent, such as that of a few containers.
+    ///
+    /// ```
+    /// use atproto_sdk::{AdminClient, xrpc::InvalidService};
+    ///
+    /// let builder = AdminClient::builder("http://pds:3000", "password");
+    /// assert!(matches!(builder.build(), Err(InvalidService::Insecure { .. })));
+    /// let admin = AdminClient::builder("http://pds:3000", "password").allow_http().build()?;
+    /// # Ok::<(), InvalidService>(())
+    /// ```
+    pub fn allow_http(mut self) -> Self {
+        self.plain_text = PlainText::Anywhere;
+        self
+    }
+
     /// Builds the client.
     ///
     /// # Errors
     ///
-    /// Returns an error if the origin is not an http or https URL without a path, if the URL of the proxy is invalid, or if
+    /// Returns an error if the origin is not an https URL without a path, if the URL of the proxy is invalid, or if
     /// the TLS configuration of the system cannot be used.
     pub fn build(self) -> Result<AdminClient, InvalidService> {
-        let plain = PlainClient::new(&self.origin, self.http)?;
+        let plain = PlainClient::with_credentials(&self.origin, self.http, self.plain_text)?;
         Ok(AdminClient { plain, authorization: self.authorization, settings: CallSettings::new() })
     }
 }

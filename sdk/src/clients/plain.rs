@@ -3,10 +3,11 @@
 use std::{fmt, sync::Arc};
 
 use http::HeaderValue;
+use url::Host;
 
 use crate::xrpc::{
     BoxFuture, InvalidService, Request, Transport, TransportError, TransportResponse,
-    service::{self, Credentials},
+    service::{self, Credentials, Proxy},
 };
 
 /// The settings of the HTTP client.
@@ -22,12 +23,32 @@ pub(super) enum HttpOptions {
 }
 
 impl HttpOptions {
-    fn build(self) -> Result<reqwest::Client, InvalidService> {
+    /// `direct` is for credentials in plain text, which must not leave this machine.
+    fn build(self, direct: bool) -> Result<reqwest::Client, InvalidService> {
         match self {
-            Self::Default => service::client(None),
-            Self::Proxy(url) => service::client(Some(&url)),
+            Self::Default if direct => service::client(Proxy::None),
+            Self::Default => service::client(Proxy::OfEnvironment),
+            Self::Proxy(url) => service::client(Proxy::At(&url)),
             Self::Client(client) => Ok(client),
         }
+    }
+}
+
+/// Whether credentials are only sent over TLS, or to this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PlainText {
+    OnThisMachine,
+    Anywhere,
+}
+
+/// Whether a URL leads to this machine, whatever the system's resolver says.
+fn is_this_machine(origin: &str) -> bool {
+    let Ok(url) = url::Url::parse(origin) else { return false };
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 
@@ -50,9 +71,26 @@ pub(super) struct PlainClient {
 }
 
 impl PlainClient {
+    /// For requests without credentials.
     pub(super) fn new(origin: &str, http: HttpOptions) -> Result<Self, InvalidService> {
         let origin = service::origin(origin)?.into();
-        Ok(Self { http: http.build()?, origin })
+        Ok(Self { http: http.build(false)?, origin })
+    }
+
+    /// For requests with credentials.
+    pub(super) fn with_credentials(
+        origin: &str,
+        http: HttpOptions,
+        plain_text: PlainText,
+    ) -> Result<Self, InvalidService> {
+        let origin = service::origin(origin)?;
+        let restricted = plain_text == PlainText::OnThisMachine && origin.starts_with("http:");
+        // To a proxy, the same name is another machine.
+        let stays_here = is_this_machine(&origin) && matches!(http, HttpOptions::Default);
+        if restricted && !stays_here {
+            return Err(InvalidService::Insecure { address: origin });
+        }
+        Ok(Self { http: http.build(restricted)?, origin: origin.into() })
     }
 
     pub(super) fn origin(&self) -> &str {
@@ -78,5 +116,55 @@ impl Transport for PlainClient {
 
     fn keeps_deadlines(&self) -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{AdminClient, PasswordClient, PasswordError, PublicClient};
+
+    #[tokio::test]
+    async fn credentials_are_sent_in_plain_text_only_to_this_machine() {
+        for (origin, good) in [
+            ("https://pds.example.com", true),
+            ("http://pds.example.com", false),
+            ("http://10.0.0.1:2583", false),
+            ("http://localhost.example.com", false),
+            ("http://pds.localhost", false),
+            ("http://127.0.0.1.example.com", false),
+            ("http://localhost:2583", true),
+            ("http://127.0.0.1:2583", true),
+            ("http://127.1:2583", true),
+            ("http://[::1]:2583", true),
+        ] {
+            let admin = AdminClient::new(origin, "hunter2").map(drop);
+            assert_eq!(admin.is_ok(), good, "{origin}");
+            if let Err(error) = admin {
+                assert!(matches!(error, InvalidService::Insecure { .. }), "{error:?}");
+                let text = error.to_string();
+                assert!(
+                    text.contains(origin) && text.contains("allow_http") && !text.contains("hunter2"),
+                    "{text}"
+                );
+                let password = PasswordClient::sign_in(origin, "alice.example.com", "hunter2").await;
+                let refused =
+                    matches!(password, Err(PasswordError::Service(InvalidService::Insecure { .. })));
+                assert!(refused, "{origin}");
+            }
+            AdminClient::builder(origin, "hunter2").allow_http().build().unwrap();
+            PublicClient::new(origin).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_proxy_is_another_machine() {
+        let local = |change: fn(crate::AdminClientBuilder) -> crate::AdminClientBuilder| {
+            change(AdminClient::builder("http://localhost:2583", "x").proxy("http://proxy.example.com:3128"))
+                .build()
+        };
+        assert!(matches!(local(|builder| builder), Err(InvalidService::Insecure { .. })));
+        local(|builder| builder.allow_http()).unwrap();
     }
 }

@@ -7,18 +7,22 @@
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
 };
 
 use simple_dns::{CLASS, Name, Packet, PacketFlag, QCLASS, QTYPE, Question, RCODE, TYPE, rdata::RData};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpStream, UdpSocket},
+    sync::Semaphore,
     time::timeout,
 };
 
 use super::{error::excerpt, syntax::parse_did};
 use crate::{limits, random, types::Did};
 
+/// How many names are queried at once. Each takes a socket, and strangers choose how many names there are.
+const SLOTS: usize = 64;
 /// How many times each server is tried.
 const ROUNDS: usize = 2;
 /// The maximum number of unrelated responses that are ignored while waiting for ours.
@@ -35,6 +39,7 @@ const PUBLIC: [IpAddr; 3] = [
 #[derive(Debug, Clone)]
 pub(super) struct Dns {
     servers: Vec<SocketAddr>,
+    slots: Arc<Semaphore>,
 }
 
 /// Why a DNS query failed.
@@ -52,6 +57,8 @@ pub(super) enum DnsError {
     Name,
     #[error("no source of randomness is available")]
     Random,
+    #[error("no further queries are made")]
+    Closed,
 }
 
 impl Dns {
@@ -65,12 +72,13 @@ impl Dns {
             Some(server) => vec![server],
             None => system_servers()?,
         };
-        Ok(Self { servers })
+        Ok(Self { servers, slots: Arc::new(Semaphore::new(SLOTS)) })
     }
 
     /// Returns the TXT records of a name, each with its strings concatenated. The result is empty if the name does not
     /// exist. Records that are not valid UTF-8 are ignored.
     pub(super) async fn txt(&self, name: &str) -> Result<Vec<String>, DnsError> {
+        let _slot = self.slots.acquire().await.map_err(|_| DnsError::Closed)?;
         let mut failure = DnsError::Name;
         for _ in 0..ROUNDS {
             for server in &self.servers {
@@ -121,7 +129,7 @@ impl DidRecords {
 }
 
 /// Returns the one DID in TXT records. Records that do not start with `did=` belong to other protocols.
-fn did_in_records(records: &[String]) -> Result<Option<Did>, DidRecordsError> {
+pub(super) fn did_in_records(records: &[String]) -> Result<Option<Did>, DidRecordsError> {
     let mut found: Option<String> = None;
     for record in records {
         let Some(value) = record.strip_prefix("did=") else { continue };
@@ -201,7 +209,7 @@ async fn query_over_tcp(
     }
 }
 
-fn question(id: u16, name: &str) -> Option<Vec<u8>> {
+pub(super) fn question(id: u16, name: &str) -> Option<Vec<u8>> {
     let mut packet = Packet::new_query(id);
     packet.set_flags(PacketFlag::RECURSION_DESIRED);
     let question = Question::new(Name::new(name).ok()?, TYPE::TXT.into(), CLASS::IN.into(), false);
@@ -239,6 +247,15 @@ fn read_response(id: u16, name: &str, bytes: &[u8]) -> Response {
 fn text(record: simple_dns::ResourceRecord<'_>) -> Option<String> {
     match record.rdata {
         RData::TXT(txt) => String::try_from(txt).ok(),
+        _ => None,
+    }
+}
+
+/// For the fuzz target.
+#[cfg(fuzzing)]
+pub(super) fn texts_in_response(id: u16, name: &str, bytes: &[u8]) -> Option<Vec<String>> {
+    match read_response(id, name, bytes) {
+        Response::Records(texts) => Some(texts),
         _ => None,
     }
 }

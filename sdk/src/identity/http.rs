@@ -20,6 +20,7 @@ use url::{Host, Url};
 use super::address::{forbidden_range, is_loopback};
 use crate::{
     http_client, limits,
+    name_lookup::{self, NameLookup},
     server_text::{MESSAGE, SHORT, excerpt},
     xrpc::BoxFuture,
 };
@@ -223,7 +224,10 @@ impl Egress {
     fn builder(&self, rule: AddressRule, lookup: Lookup) -> reqwest::ClientBuilder {
         // The proxies that the environment names are not used: addresses could not be checked behind them, and nobody
         // has said that they do it.
-        let builder = http_client::builder().redirect(Policy::none()).referer(false).no_proxy();
+        // Whatever a store or a document says, nothing is sent in plain text.
+        let https_only = !self.allow_loopback_http;
+        let builder =
+            http_client::builder().https_only(https_only).redirect(Policy::none()).referer(false).no_proxy();
         match &self.proxy {
             Some(proxy) => builder.proxy(proxy.clone()),
             None => builder.dns_resolver(Arc::new(CheckedAddresses { rule, lookup })),
@@ -232,7 +236,7 @@ impl Egress {
 
     /// A client for servers that any account can choose. Names that resolve to private addresses are rejected (O9).
     pub(crate) fn untrusted_builder(&self) -> reqwest::ClientBuilder {
-        self.builder(self.rule(), system_lookup())
+        self.builder(self.rule(), lookup(name_lookup::untrusted()))
     }
 }
 
@@ -269,13 +273,13 @@ impl fmt::Debug for UntrustedHttp {
 
 impl UntrustedHttp {
     pub(crate) fn new(egress: &Egress) -> Result<Self, reqwest::Error> {
-        Self::build(egress.rule(), egress, system_lookup(), limits::FETCH)
+        Self::build(egress.rule(), egress, lookup(name_lookup::untrusted()), limits::FETCH)
     }
 
     /// For URLs that the developer configured: the same limits, but any address, so that they can point to a service
     /// inside a private network.
     pub(crate) fn configured(egress: &Egress) -> Result<Self, reqwest::Error> {
-        Self::build(AddressRule::Any, egress, system_lookup(), limits::FETCH)
+        Self::build(AddressRule::Any, egress, lookup(name_lookup::configured()), limits::FETCH)
     }
 
     #[cfg(test)]
@@ -507,11 +511,6 @@ fn redacted(url: &Url) -> String {
     excerpt(url.as_str(), MESSAGE)
 }
 
-/// The system's name resolution, including the hosts file.
-fn system_lookup() -> Lookup {
-    Arc::new(|name| {
-        Box::pin(async move {
-            Ok(tokio::net::lookup_host((name.as_str(), 0)).await?.map(|address| address.ip()).collect())
-        })
-    })
+fn lookup(names: &'static NameLookup) -> Lookup {
+    Arc::new(|name| Box::pin(names.addresses(name)))
 }

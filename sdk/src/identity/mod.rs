@@ -33,6 +33,9 @@ mod did;
 mod did_document;
 pub(crate) mod dns;
 mod error;
+#[cfg(all(fuzzing, feature = "axum"))]
+#[allow(missing_docs)]
+pub mod fuzzing;
 mod handle;
 pub(crate) mod http;
 mod syntax;

@@ -61,6 +61,9 @@
 mod app;
 mod builder;
 mod client;
+#[cfg(all(fuzzing, feature = "axum"))]
+#[allow(missing_docs)]
+pub mod fuzzing;
 mod session;
 mod sign_in;
 #[cfg(test)]
@@ -86,6 +89,8 @@ pub use sign_in::{
 pub use wire::{DpopError, MissingNoncePolicy, ServerError, TokenResponseError};
 
 use crate::{identity::ResolveIdentity, types::Did};
+#[cfg(feature = "axum")]
+pub(crate) use session::SignOutInProgress;
 use session::{sign_out, sign_out_all};
 use sign_in::SignInContext;
 
@@ -393,6 +398,12 @@ impl OAuth {
     /// [`SignOut::NotConfirmed`].
     pub async fn sign_out(&self, id: &SessionId) -> Result<SignOut, SignOutError> {
         sign_out(&self.context.app, id).await
+    }
+
+    /// Starts to end a session.
+    #[cfg(feature = "axum")]
+    pub(crate) fn begin_sign_out(&self, id: &SessionId) -> SignOutInProgress {
+        session::begin_sign_out(&self.context.app, id)
     }
 
     /// Ends all sessions of an account, as if by calling [`sign_out`](Self::sign_out) for each of them.

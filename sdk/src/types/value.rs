@@ -6,6 +6,7 @@ use super::{
     Blob, Bytes, Cid, DataError, Unknown,
     codec::{FromData, Kind, Problem, Reader},
 };
+use crate::server_text::{SHORT, excerpt};
 
 /// Any value of the [data model](https://atproto.com/specs/data-model#data-types), as a tree that can be inspected and
 /// built.
@@ -154,7 +155,7 @@ fn read_map(reader: &mut Reader<'_>) -> Result<Value, DataError> {
         reader.take_memory(key.len() + 2 * size_of::<(String, Value)>())?;
         let value = Value::read(reader).map_err(|error| error.in_key(&key))?;
         if map.insert(key.to_string(), value).is_some() {
-            return Err(reader.error(Problem::Duplicate { field: key.into() }));
+            return Err(reader.error(Problem::Duplicate { field: excerpt(&key, SHORT).into() }));
         }
     }
     Ok(blob(&mut map).map_or_else(|| Value::Map(map), |blob| Value::Blob(Box::new(blob))))

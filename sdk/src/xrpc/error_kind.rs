@@ -94,6 +94,17 @@ impl AccountProblem {
             _ => return None,
         })
     }
+
+    /// A name that means this, for what is stored.
+    #[cfg(feature = "client")]
+    pub(crate) fn error_name(self) -> &'static str {
+        match self {
+            Self::Deactivated => "AccountDeactivated",
+            Self::TakenDown => "AccountTakedown",
+            Self::Suspended => "AccountSuspended",
+            Self::NotFound => "AccountNotFound",
+        }
+    }
 }
 
 impl fmt::Display for AccountProblem {

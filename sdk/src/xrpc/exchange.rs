@@ -1,15 +1,15 @@
 //! Sends a call, and repeats it if that is allowed. Not generic, so that it is compiled only once.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 use tracing::{Span, field::Empty};
 
 use super::{
-    Attempt, ByteStream, Caller, Deadline, ErrorResponse, InvalidRequest, Kind, Outcome, PacedCall, Pacing,
-    Request, RequestBody, TransportError, TransportResponse, Turn, error::asked_wait, observed::observed,
-    options::CallOptions,
+    Attempt, Backoff, ByteStream, CallSettings, Caller, Deadline, ErrorResponse, InvalidRequest, Kind,
+    Outcome, PacedCall, Pacing, Request, RequestBody, RetryPolicy, TransportError, TransportResponse, Turn,
+    error::asked_wait, observed::observed, options::CallOptions,
 };
 
 /// How many bytes of an error response are read.
@@ -66,31 +66,57 @@ fn outcome(result: &Result<Incoming, Failure>) -> &'static str {
     }
 }
 
+/// The policies for a call: its own, or else those of the client.
+struct Policies<'a> {
+    retry: &'a dyn RetryPolicy,
+    backoff: &'a dyn Backoff,
+    pacing: Option<&'a dyn Pacing>,
+}
+
+impl<'a> Policies<'a> {
+    fn of(options: &'a CallOptions, settings: &'a CallSettings) -> Self {
+        Self {
+            retry: options.retry.as_deref().unwrap_or(settings.retry_policy()),
+            backoff: options.backoff.as_deref().unwrap_or(settings.backoff_policy()),
+            pacing: options.pacing.as_ref().map_or(settings.pacing_policy(), Option::as_deref),
+        }
+    }
+
+    /// The wait before the next attempt, or `None` if there is none.
+    fn next(&self, attempt: &Attempt<'_>, deadline: Deadline) -> Option<Duration> {
+        if !self.retry.retries(attempt) {
+            return None;
+        }
+        let waits_for_turn = attempt.paced && attempt.is_rate_limited();
+        let wait = if waits_for_turn { Duration::ZERO } else { self.backoff.wait(attempt) };
+        // After a wait that does not fit there would be no time for another attempt, and no answer to report.
+        (wait < deadline.remaining()).then_some(wait)
+    }
+}
+
 async fn attempts(caller: Caller<'_>, call: Outgoing) -> Result<Incoming, Failure> {
-    let Outgoing { kind, nsid, query, body, options } = call;
-    if let Some(problem) = options.problem {
+    let Outgoing { kind, nsid, query, body, mut options } = call;
+    if let Some(problem) = options.problem.take() {
         return Err(Failure::Invalid(problem));
     }
     let settings = caller.transport().settings();
-    let policy = options.retry.as_deref().unwrap_or(settings.retry_policy());
-    let backoff = options.backoff.as_deref().unwrap_or(settings.backoff_policy());
-    let pacing = options.pacing.as_ref().map_or(settings.pacing_policy(), Option::as_deref);
+    let headers = std::mem::take(&mut options.headers);
+    let policies = Policies::of(&options, settings);
     let max_size = options.max_response_size.unwrap_or(settings.response_limit());
     let mut deadline = Deadline::after(options.timeout.unwrap_or_else(|| settings.time_limit(&body)));
     let mut request =
-        Request::new(kind, Arc::clone(&nsid)).with_query(query).with_headers(options.headers).with_body(body);
+        Request::new(kind, Arc::clone(&nsid)).with_query(query).with_headers(headers).with_body(body);
     let mut number = 0;
     loop {
         number += 1;
-        let turn = match pacing {
+        let turn = match policies.pacing {
             None => Turn::free(),
-            // The limit of a client is for the exchange with the server. One that was set for this call is for everything.
             Some(pacing) => {
                 let paced = PacedCall::new(caller.transport().account(), &request);
+                // The limit of a client is for the exchange with the server. One that was set for this call is for everything.
+                let turn = turn(pacing, paced, &mut deadline, options.timeout.is_some());
                 // What few calls need is boxed, so that the others do not have to have room for it.
-                Box::pin(turn(pacing, paced, &mut deadline, options.timeout.is_some()))
-                    .await
-                    .map_err(Failure::Transport)?
+                Box::pin(turn).await.map_err(Failure::Transport)?
             }
         };
         let paced = !turn.is_free();
@@ -107,38 +133,34 @@ async fn attempts(caller: Caller<'_>, call: Outgoing) -> Result<Incoming, Failur
         if let Ok(response) = &answer {
             span.record("status", response.status.as_u16());
         }
-        let (outcome, asked) = match &answer {
+        let answer = match answer {
             Ok(response) if response.status.is_success() => {
-                return answer
-                    .map(|response| Incoming { response, deadline, max_size })
-                    .map_err(Failure::Transport);
+                return Ok(Incoming { response, deadline, max_size });
             }
+            failed => failed,
+        };
+        let (outcome, asked) = match &answer {
             Ok(response) => {
                 (Outcome::Refused(response.status), asked_wait(response.status, &response.headers))
             }
             Err(error) => (Outcome::Failed(error), None),
         };
         let attempt = Attempt { asked, paced, ..Attempt::new(kind, &nsid, number, outcome) };
-        let next = again.filter(|_| policy.retries(&attempt)).and_then(|next| {
-            let waits_for_turn =
-                paced && matches!(outcome, Outcome::Refused(http::StatusCode::TOO_MANY_REQUESTS));
-            let wait = if waits_for_turn { std::time::Duration::ZERO } else { backoff.wait(&attempt) };
-            // After a wait that does not fit there would be no time for another attempt, and no answer to report.
-            (wait < deadline.remaining()).then_some((wait, next))
-        });
-        let Some((wait, next)) = next else {
+        let next = again.and_then(|again| Some((policies.next(&attempt, deadline)?, again)));
+        let Some((wait, again)) = next else {
             return Err(match answer {
                 Ok(response) => {
-                    Failure::Response(Box::new(Box::pin(read_error(nsid, response, deadline)).await))
+                    let error = Box::pin(read_error(nsid, response, deadline)).await;
+                    Failure::Response(Box::new(error))
                 }
                 Err(error) => Failure::Transport(error),
             });
         };
-        tracing::debug!(nsid = &*nsid, ?outcome, number, ?wait, "retrying call");
+        tracing::debug!(nsid = &*nsid, %outcome, number, ?wait, "retrying call");
         // The connection of the refused attempt is free again.
         drop(answer);
         tokio::time::sleep(wait).await;
-        request = next;
+        request = again;
     }
 }
 

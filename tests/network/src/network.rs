@@ -264,6 +264,12 @@ impl Network {
         self.command::<Value>("restart", json!({ "millis": millis })).await.map(drop)
     }
 
+    /// Starts the PDS again with the rate limits of the common servers, or without them, as it is at first. Only for a network
+    /// of one's own.
+    pub async fn set_rate_limits(&self, on: bool) -> Result<(), NetworkError> {
+        self.command::<Value>("rateLimits", json!({ "on": on })).await.map(drop)
+    }
+
     /// What the server has seen so far.
     pub async fn counts(&self) -> Result<Counts, NetworkError> {
         self.command("counts", json!({})).await

@@ -24,7 +24,7 @@ async fn the_public_client_asks_what_everybody_may() {
     assert_eq!(client.com_atproto_identity().resolve_handle(params).await.unwrap().did, world.did());
     assert_eq!(client.records_of::<Post>(&world.did()).list().count().await, 0);
     let error = client.com_atproto_server().get_session().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::SignInAgain, "{error}");
+    assert_eq!(error.kind(), ErrorKind::InvalidInput, "no session has ended: {error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -33,12 +33,15 @@ async fn x11_the_password_client_signs_in_writes_and_signs_out() {
     let (pds, account) = (world.network.pds(), &world.account);
     let wrong = PasswordClient::sign_in(pds, &account.handle, "wrong").await.unwrap_err();
     assert!(
-        matches!(&wrong, PasswordError::SignIn(error) if error.kind() == ErrorKind::SignInAgain),
+        matches!(&wrong, PasswordError::SignIn(error) if error.kind() == ErrorKind::InvalidInput),
         "{wrong:?}"
     );
     let client = PasswordClient::sign_in(pds, &account.handle, &account.password).await.unwrap();
     assert_eq!(*client.did(), world.did());
     assert!(!format!("{client:?}").contains(&account.password));
+    let told = client.account();
+    assert_eq!((told.active, told.email_confirmed), (Some(true), Some(false)), "{told:?}");
+    assert_eq!(told.did_document.unwrap().pds().unwrap(), pds);
     client.records::<Post>().create(&post("by password")).await.unwrap();
     assert_eq!(client.records::<Post>().list().next().await.unwrap().unwrap().value.text, "by password");
     client.sign_out().await.unwrap();
@@ -105,7 +108,7 @@ async fn x12_the_administrator_sees_accounts() {
     assert!(!format!("{admin:?}").contains(world.network.admin_password()));
     let wrong = AdminClient::new(pds, "wrong").unwrap();
     let error = wrong.com_atproto_admin().get_account_info(params).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::SignInAgain, "{error}");
+    assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -131,7 +131,10 @@ async fn o40_a_session_has_the_scopes_that_it_was_granted_and_no_call_goes_beyon
     // The server is of the same opinion.
     let unchecked = client.clone().check_scopes(false);
     let error = unchecked.records::<Post>().delete(&key, Expected::Any).await.unwrap_err();
-    assert_eq!(error.kind(), atproto_sdk::xrpc::ErrorKind::InvalidInput, "{error}");
+    assert_eq!(error.kind(), atproto_sdk::xrpc::ErrorKind::MissingScope, "{error}");
+    assert_eq!(error.missing_scope(), Some("repo:app.bsky.feed.post?action=delete"), "{error}");
+    assert!(error.to_string().contains("delete::<app::bsky::feed::post::Post>()"), "{error}");
+    assert!(error.response().is_some_and(|response| response.status == 403), "{error}");
     let text = client.com_atproto_repo().upload_blob("text").content_type("text/plain").await.unwrap_err();
     assert_eq!(text.missing_scope(), Some("blob:text/plain"), "{text}");
     client.com_atproto_repo().upload_blob("not quite").content_type("image/png").await.unwrap();

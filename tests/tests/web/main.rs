@@ -6,6 +6,7 @@ mod clients;
 #[path = "../../../sdk/examples/web.rs"]
 mod example;
 mod routes;
+mod tabs;
 mod visitor;
 
 use std::net::Ipv4Addr;
@@ -116,7 +117,7 @@ impl Site {
     /// As far as the callback's address.
     async fn begin(&self, visitor: &mut Visitor, account: &Account, return_to: &str) -> String {
         let path = format!("{}?identifier={}&return_to={return_to}", self.web.login_path(), account.handle);
-        let leaving = visitor.get(&path).await;
+        let leaving = visitor.get_own(&path).await;
         assert_eq!(leaving.status, 303, "{}", leaving.body);
         self.network.approve(leaving.location(), account).await.unwrap()
     }

@@ -21,18 +21,18 @@ async fn a_user_signs_in_and_out() {
     let fields = [("identifier", site.account.handle.as_str()), ("return_to", "/private?a=1")];
     let leaving = visitor.post("/login", &fields).await;
     assert_eq!(leaving.status, 303, "a form is not posted again: {}", leaving.body);
-    let login = leaving.set_cookie("atproto-login").unwrap();
+    let login = leaving.set_cookie("atproto-login.").unwrap();
     assert!(login.ends_with("; Path=/; Max-Age=600; HttpOnly; SameSite=Lax"), "{login}");
     let callback = site.network.approve(leaving.location(), &site.account).await.unwrap();
     let back = visitor.get(&callback).await;
     assert_eq!((back.status, back.location()), (303, "/private?a=1"));
-    let cookie = back.set_cookie("atproto").unwrap();
+    let cookie = back.set_cookie("atproto.").unwrap();
     // `Secure` is off on loopback only.
     assert!(cookie.ends_with("; Path=/; Max-Age=2592000; HttpOnly; SameSite=Lax"), "{cookie}");
     let session = site.web.oauth().sessions(&site.did()).await.unwrap().remove(0).id;
     let state = callback.split("state=").nth(1).unwrap().split('&').next().unwrap();
     assert!(!cookie.contains("did:") && !cookie.contains(session.random()) && session.random() != state);
-    assert!(back.set_cookie("atproto-login").unwrap().contains("Max-Age=0"));
+    assert!(back.set_cookie("atproto-login.").unwrap().contains("Max-Age=0"));
     let private = visitor.get("/private").await;
     assert_eq!(private.body, format!("private: {}", site.account.handle));
     assert_eq!((private.header("cache-control"), private.header("vary")), ("no-store", "cookie"));
@@ -42,7 +42,7 @@ async fn a_user_signs_in_and_out() {
     assert_eq!(visitor.get("/logout").await.status, 405, "a link or a picture signs nobody out");
     let out = visitor.post("/logout", &[]).await;
     assert_eq!((out.status, out.location()), (303, "/"));
-    assert!(out.set_cookie("atproto").unwrap().contains("Max-Age=0") && visitor.cookies.is_empty());
+    assert!(out.set_cookie("atproto.").unwrap().contains("Max-Age=0") && visitor.cookies.is_empty());
     assert_eq!(site.network.sessions(&site.account).await.unwrap(), 0, "the server has revoked it");
     // A cookie that somebody has kept is of no use.
     visitor.cookies = before;
@@ -78,7 +78,7 @@ async fn o20_a_callback_counts_once_and_only_in_the_browser_that_began() {
 async fn o22_whoever_denies_sees_a_page_and_the_way_back() {
     let site = Site::start(DEFAULTS).await;
     let mut visitor = site.visitor();
-    let leaving = visitor.get(&format!("/login?identifier={}", site.account.handle)).await;
+    let leaving = visitor.get_own(&format!("/login?identifier={}", site.account.handle)).await;
     let callback = site.network.deny(leaving.location()).await.unwrap();
     let page = visitor.get(&callback).await;
     assert!(
@@ -236,17 +236,17 @@ async fn hooks_are_called_and_pages_can_be_the_apps_own() {
                 let tell = tell_out.clone();
                 async move { tell.send(format!("out {}", session.did())).unwrap() }
             })
-            .login_page(|return_to| format!("who? {return_to:?}").into_response())
+            .login_page(|form| format!("who? {:?} {:?}", form.identifier, form.return_to).into_response())
             .error_page(|error| (error.status(), format!("mine: {}", error.user_message())).into_response())
             .cookie_lifetime(Duration::from_secs(100))
             .cookie_name("mine")
     })
     .await;
     let mut visitor = site.visitor();
-    assert_eq!(visitor.get("/login?return_to=/x").await.body, "who? Some(\"/x\")");
+    assert_eq!(visitor.get("/login?return_to=/x&identifier=a").await.body, "who? Some(\"a\") Some(\"/x\")");
     assert!(visitor.get("/callback").await.body.starts_with("mine: "));
     site.sign_in(&mut visitor, &site.account).await;
-    assert!(visitor.cookies.contains_key("mine"));
+    assert!(visitor.cookies.keys().any(|name| name.starts_with("mine.")), "{:?}", visitor.cookies);
     visitor.post("/logout", &[]).await;
     assert_eq!(told.recv().await.unwrap(), format!("in {}", site.account.did));
     assert_eq!(told.recv().await.unwrap(), format!("out {}", site.account.did));
@@ -265,5 +265,13 @@ async fn a_site_that_cannot_work_is_not_built() {
     let good = || loopback("http://127.0.0.1:3000/callback");
     assert!(build(good(), |b| b.home("//evil.example")).unwrap_err().contains("evil"));
     assert!(build(good(), |b| b.cookie_name("a b")).unwrap_err().contains("`a b`"));
+    assert!(build(good(), |b| b.cookie_name("x".repeat(129))).unwrap_err().contains("at most 128"));
     assert!(build(good(), |b| b.mounted_at("auth/")).unwrap_err().contains("auth/"));
+    assert!(
+        build(good(), |b| b.stripped_prefix("/app")).unwrap_err().contains("`/app`, which the proxy strips")
+    );
+    let below = || loopback("http://127.0.0.1:3000/app/callback");
+    build(below(), |b| b.stripped_prefix("/app")).unwrap();
+    assert!(build(below(), |b| b.stripped_prefix("/ap")).is_err());
+    assert!(build(below(), |b| b.stripped_prefix("/app/")).is_err());
 }

@@ -24,10 +24,10 @@ impl Page {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// The header that set a cookie whose name ends like this.
+    /// The header that set a cookie whose name begins like this.
     pub(crate) fn set_cookie(&self, name: &str) -> Option<&str> {
         let all = self.headers.get_all("set-cookie").iter().map(|value| value.to_str().unwrap());
-        all.into_iter().find(|line| line.split_once('=').is_some_and(|(found, _)| found == name))
+        all.into_iter().find(|line| line.starts_with(name))
     }
 }
 
@@ -42,6 +42,13 @@ impl Visitor {
     /// A page that a person opens; a path, or a whole address on whatever host.
     pub(crate) async fn get(&mut self, path: &str) -> Page {
         self.get_with(path, &[("sec-fetch-mode", "navigate"), ("accept", "text/html")]).await
+    }
+
+    /// A page that a person opens through a link on the site itself.
+    pub(crate) async fn get_own(&mut self, path: &str) -> Page {
+        let headers =
+            [("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "navigate"), ("accept", "text/html")];
+        self.get_with(path, &headers).await
     }
 
     pub(crate) async fn get_with(&mut self, path: &str, headers: &[(&str, &str)]) -> Page {

@@ -11,7 +11,7 @@ use super::{
     stored::{PasswordSession, SessionSlot},
 };
 use crate::{
-    clients::plain::{HttpOptions, PlainClient},
+    clients::plain::{HttpOptions, PlainClient, PlainText},
     session::Pace,
     store::{MemoryStore, Store},
 };
@@ -33,13 +33,20 @@ use crate::{
 pub struct PasswordClientBuilder {
     origin: String,
     http: HttpOptions,
+    plain_text: PlainText,
     store: Option<Arc<dyn Store>>,
     pace: Pace,
 }
 
 impl PasswordClientBuilder {
     pub(super) fn new(origin: String) -> Self {
-        Self { origin, http: HttpOptions::default(), store: None, pace: Pace::default() }
+        Self {
+            origin,
+            http: HttpOptions::default(),
+            plain_text: PlainText::OnThisMachine,
+            store: None,
+            pace: Pace::default(),
+        }
     }
 
     /// Sends all requests through a proxy such as `http://proxy.example.com:3128`, instead of the one in the environment
@@ -48,6 +55,23 @@ impl PasswordClientBuilder {
     /// Redirects are never followed, so that the password and the tokens are not sent to another server.
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
         self.http = HttpOptions::Proxy(url.into());
+        self
+    }
+
+    /// Sends the password and the tokens in plain text, to a server with an http URL on another machine. By default, http is
+    /// used only for `localhost` and loopback addresses, without a proxy.
+    ///
+    /// For networks in which nobody else can read or change what is sent, such as that of a few containers.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::PasswordClient;
+    ///
+    /// # async fn example(password: &str) -> Result<(), Box<dyn std::error::Error>> {
+    /// let bot = PasswordClient::builder("http://pds:3000").allow_http().sign_in("bot.example.com", password).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn allow_http(mut self) -> Self {
+        self.plain_text = PlainText::Anywhere;
         self
     }
 
@@ -122,7 +146,7 @@ impl PasswordClientBuilder {
     }
 
     fn start(self, identifier: &str, password: &str) -> Result<Start, PasswordError> {
-        let plain = PlainClient::new(&self.origin, self.http)?;
+        let plain = PlainClient::with_credentials(&self.origin, self.http, self.plain_text)?;
         let credentials =
             Credentials { identifier: identifier.to_owned(), password: Zeroizing::new(password.to_owned()) };
         let keeps_password = self.store.is_some();

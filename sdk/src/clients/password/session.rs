@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use super::{
     account::PasswordAccount,
     exchange::{Answer, SignInFailure, bearer, create, post, refresh},
-    stored::{Over, PasswordKey, PasswordSession},
+    stored::{Over, PasswordKey, PasswordSession, end_of_storage},
 };
 use crate::{
     clients::plain::PlainClient,
@@ -25,7 +25,7 @@ use crate::{
         SessionContext, SessionKey, SessionRepository, SessionStoreError,
     },
     store::{LockWatch, Store, StoreError},
-    xrpc::{Deadline, ReauthenticateReason},
+    xrpc::{AccountProblem, Deadline, ReauthenticateReason},
 };
 
 /// What signs in again.
@@ -59,7 +59,7 @@ impl PasswordContext {
     ) -> Self {
         Self {
             plain,
-            sessions: SessionRepository::new(store),
+            sessions: SessionRepository::new(store, end_of_storage),
             process: ProcessId::generate(),
             pace,
             credentials,
@@ -142,7 +142,9 @@ impl PasswordContext {
         };
         failure.source = Arc::new(std::io::Error::other(detail.clone()));
         let mut record = ended.clone();
-        record.over = Some(Over::new(&self.process, wait, attempts, refused, detail.clone()));
+        let mut over = Over::new(&self.process, wait, attempts, refused, detail.clone());
+        over.problem = failure.account.as_ref().map(|(problem, _)| problem.error_name().to_owned());
+        record.over = Some(over);
         let record = Some(record);
         if refused {
             Renewed::Refused { record, wait, detail }
@@ -262,11 +264,12 @@ impl SessionContext for PasswordContext {
                 return if over.refused {
                     Renewed::Refused { record: None, wait, detail }
                 } else {
+                    let problem = over.problem.as_deref().and_then(AccountProblem::from_error_name);
                     let failure = RefreshFailure {
                         source: Arc::new(std::io::Error::other(detail)),
                         processed: Processed::No,
                         retry_after: None,
-                        account: None,
+                        account: problem.map(|problem| (problem, None)),
                     };
                     Renewed::Failed { record: None, wait, failure }
                 };

@@ -217,6 +217,19 @@ async fn x14_a_problem_of_the_account_is_neither_the_end_nor_a_reason_to_sign_in
 }
 
 #[tokio::test]
+async fn x14_a_problem_of_the_account_at_the_next_sign_in_is_remembered_as_such() {
+    let world = World::new().await;
+    world.stub.answer(REFRESH, named(400, "ExpiredToken"));
+    world.stub.replace(CREATE, named(401, "AccountTakedown"));
+    let other = resume(&world.stub, &world.store, pace()).await;
+    for client in [&world.client, &other, &world.client] {
+        let error = call(client).await.unwrap_err();
+        assert_eq!(error.account_problem(), Some(AccountProblem::TakenDown), "{error:?}");
+    }
+    assert_eq!((world.count(REFRESH), world.count(CREATE)), (1, 2));
+}
+
+#[tokio::test]
 async fn x14_what_the_server_says_about_the_account_is_offered_and_kept_up_to_date() {
     let stub = Stub::start().await.unwrap();
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());

@@ -1,6 +1,9 @@
 //! Name servers that do not simply answer.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use simple_dns::{
     CLASS, Name, Packet, PacketFlag, RCODE, ResourceRecord,
@@ -11,7 +14,7 @@ use tokio::{
     net::{TcpListener, UdpSocket},
 };
 
-use super::super::dns::{Dns, DnsError};
+use super::super::dns::{DidRecords, DidRecordsError, Dns, DnsError};
 
 const NAME: &str = "_atproto.alice.example.com";
 
@@ -110,4 +113,167 @@ async fn o2_a_server_that_fails_is_told_apart_from_a_name_that_does_not_exist() 
     assert!(ask(missing).await.unwrap().is_empty());
     let nobody = UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     assert!(matches!(ask(nobody).await, Err(DnsError::Io { .. })));
+}
+
+#[tokio::test]
+async fn o9_names_of_strangers_take_a_bounded_number_of_sockets() {
+    let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let dns = Dns::new(Some(silent.local_addr().unwrap())).unwrap();
+    let waiting: Vec<_> = (0..500)
+        .map(|n| {
+            let (dns, name) = (dns.clone(), format!("_atproto.{n}.example.com"));
+            tokio::spawn(async move { tokio::time::timeout(Duration::from_secs(1), dns.txt(&name)).await })
+        })
+        .collect();
+    let mut ports = std::collections::HashSet::new();
+    let mut buffer = [0; 512];
+    while let Ok(Ok((_, from))) =
+        tokio::time::timeout(Duration::from_millis(400), silent.recv_from(&mut buffer)).await
+    {
+        ports.insert(from.port());
+    }
+    assert_eq!(ports.len(), 64);
+    for query in waiting {
+        assert!(query.await.unwrap().is_err(), "nobody has answered");
+    }
+}
+
+/// A truncated answer over UDP; over TCP whatever `tcp` does with the connection after the question.
+async fn truncating<F: Future<Output = ()> + Send + 'static>(
+    tcp: impl Fn(tokio::net::TcpStream, Vec<u8>) -> F + Send + 'static,
+) -> SocketAddr {
+    let (udp, listener, address) = loop {
+        let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let address = udp.local_addr().unwrap();
+        if let Ok(listener) = TcpListener::bind(address).await {
+            break (udp, listener, address);
+        }
+    };
+    tokio::spawn(async move {
+        let mut buffer = [0; 1500];
+        while let Ok((length, from)) = udp.recv_from(&mut buffer).await {
+            let cut = answer(&buffer[..length], |packet| {
+                packet.answers.clear();
+                packet.set_flags(PacketFlag::TRUNCATION);
+            });
+            udp.send_to(&cut, from).await.unwrap();
+        }
+    });
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let Ok(length) = stream.read_u16().await else { continue };
+            let mut question = vec![0; length.into()];
+            if stream.read_exact(&mut question).await.is_ok() {
+                tokio::spawn(tcp(stream, question));
+            }
+        }
+    });
+    address
+}
+
+async fn did_of(server: SocketAddr) -> (Result<Option<crate::types::Did>, DidRecordsError>, Duration) {
+    let begun = Instant::now();
+    let answer = DidRecords::new(Some(server)).did(NAME).await;
+    (answer, begun.elapsed())
+}
+
+#[tokio::test]
+async fn o9_a_name_server_that_drips_or_stops_over_tcp() {
+    let drips = truncating(|mut stream, _| async move {
+        let _ = stream.write_u16(u16::MAX).await;
+        while stream.write_u8(0).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    let silent = truncating(|stream, _| async move {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        drop(stream);
+    });
+    let short = truncating(|mut stream, _| async move {
+        let _ = stream.write_u16(u16::MAX).await;
+        let _ = stream.write_all(b"short").await;
+    });
+    let still_truncated = truncating(|mut stream, question| async move {
+        let cut = answer(&question, |packet| packet.set_flags(PacketFlag::TRUNCATION));
+        let _ = stream.write_u16(cut.len() as u16).await;
+        let _ = stream.write_all(&cut).await;
+    });
+    let garbage = truncating(|mut stream, _| async move {
+        let _ = stream.write_u16(512).await;
+        let _ = stream.write_all(&[0xff; 512]).await;
+    });
+    let servers = [drips.await, silent.await, short.await, still_truncated.await, garbage.await];
+    for (answer, took) in futures_util::future::join_all(servers.map(did_of)).await {
+        assert!(matches!(answer, Err(DidRecordsError::Failed(_))), "{answer:?}");
+        assert!(took < Duration::from_secs(7), "{took:?}");
+    }
+}
+
+#[tokio::test]
+async fn o9_a_name_server_that_floods_with_what_was_not_asked_for() {
+    let pointers = |question: &[u8]| {
+        // A name that is a pointer to itself, in the place of the answer's.
+        let mut bytes = answer(question, |packet| packet.answers.clear());
+        bytes[7] = 1;
+        let here = u16::try_from(bytes.len()).unwrap() | 0xc000;
+        bytes.extend_from_slice(&here.to_be_bytes());
+        bytes.extend_from_slice(&[0, 16, 0, 1, 0, 0, 0, 60, 0, 1, 0]);
+        vec![bytes]
+    };
+    let flood = |question: &[u8]| {
+        let other = answer(question, |packet| packet.set_id(packet.id() ^ 1));
+        std::iter::repeat_n(other, 2000).collect()
+    };
+    let lies = |question: &[u8]| {
+        // More records than there are.
+        let mut bytes = answer(question, |_| {});
+        (bytes[6], bytes[7]) = (0xff, 0xff);
+        vec![bytes]
+    };
+    let servers = [server(pointers).await, server(flood).await, server(lies).await];
+    for (answer, took) in futures_util::future::join_all(servers.map(did_of)).await {
+        assert!(matches!(answer, Err(DidRecordsError::Failed(_))), "{answer:?}");
+        assert!(took < Duration::from_secs(7), "{took:?}");
+    }
+}
+
+#[tokio::test]
+async fn o2_o9_a_thousand_records_and_texts_that_are_no_dids() {
+    const DID: &str = "did=did:plc:ewvi7nxzyoun6zhxrhs64oiz";
+    let records = |texts: Vec<String>| {
+        truncating(move |mut stream, question| {
+            let texts = texts.clone();
+            async move {
+                let name = Name::new("elsewhere.example.com").unwrap();
+                let bytes = answer(&question, |packet| {
+                    packet.answers.clear();
+                    for text in &texts {
+                        let text = TXT::try_from(text.as_str()).unwrap().into_owned();
+                        packet.answers.push(ResourceRecord::new(
+                            name.clone(),
+                            CLASS::IN,
+                            60,
+                            RData::TXT(text),
+                        ));
+                    }
+                });
+                let _ = stream.write_u16(u16::try_from(bytes.len()).unwrap()).await;
+                let _ = stream.write_all(&bytes).await;
+            }
+        })
+    };
+    let mut many: Vec<String> = (0..600).map(|n| format!("v=spf1 {n}")).collect();
+    many.push(DID.to_owned());
+    let (answer, took) = did_of(records(many.clone()).await).await;
+    assert_eq!(answer.unwrap().unwrap().as_str(), &DID[4..]);
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    many.push("did=did:plc:44ybard66vv44zksje25o7dz".into());
+    assert!(matches!(did_of(records(many).await).await.0, Err(DidRecordsError::Ambiguous { .. })));
+    for text in
+        ["did=", "did=did:plc:a\r\nX-Injected: b", "did=did:plc:\u{202e}abc", "did=https://example.com"]
+    {
+        let (answer, _) = did_of(records(vec![text.to_owned()]).await).await;
+        let Err(DidRecordsError::NotADid(shown)) = answer else { panic!("{text}: {answer:?}") };
+        assert!(!shown.contains(['\r', '\n']), "{shown}");
+    }
 }

@@ -1,11 +1,12 @@
 //! Sign-out: removes a session from the store and revokes its tokens (O27).
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use tokio::{sync::oneshot, task::JoinHandle};
 use tracing::Instrument as _;
 
-use super::{SessionId, SessionStoreError, context::AppContext};
-use crate::{oauth::wire::NonceCache, session::Removed, types::Did};
+use super::{SessionId, SessionStoreError, context::AppContext, record::SessionRecord};
+use crate::{limits, oauth::wire::NonceCache, session::Removed, types::Did};
 
 /// The result of a sign-out. In every case, the session is no longer in the store.
 ///
@@ -53,6 +54,14 @@ pub enum SignOutError {
         /// The session.
         id: SessionId,
     },
+    /// The session was not removed in time. Removing it continues, and its tokens are revoked then.
+    #[error("the session {id} was not removed from the store within {limit:?}; try again")]
+    Timeout {
+        /// The session.
+        id: SessionId,
+        /// The time limit.
+        limit: Duration,
+    },
     /// The store failed to remove the session, which may still exist.
     #[error("the session {id} could not be removed from the store")]
     Store {
@@ -64,14 +73,41 @@ pub enum SignOutError {
     },
 }
 
-/// Ends a session. Runs in a task of its own, so that the tokens are revoked even if the future of the caller is dropped.
+/// A sign-out in progress, whose two parts can be waited for separately.
+pub(crate) struct SignOutInProgress {
+    /// Whether the session is no longer in the store.
+    pub(crate) removed: oneshot::Receiver<Result<(), SignOutError>>,
+    /// Ends after the server has responded, within the limits of the store and of a request. The result is `None` if
+    /// the session could not be removed.
+    pub(crate) revoked: JoinHandle<Option<SignOut>>,
+}
+
+/// Starts to end a session. Runs in a task of its own, so that the tokens are revoked even if the future of the caller
+/// is dropped.
+pub(crate) fn begin_sign_out(context: &Arc<AppContext>, id: &SessionId) -> SignOutInProgress {
+    let (context, id, (tell, removed)) = (Arc::clone(context), id.clone(), oneshot::channel());
+    let task = async move {
+        match context.remove(&id).await {
+            Ok(session) => {
+                // Whoever waited for it may have gone.
+                let _ = tell.send(Ok(()));
+                Some(revoke(&context, session).await)
+            }
+            Err(source) => {
+                let _ = tell.send(Err(SignOutError::Store { id, source }));
+                None
+            }
+        }
+    };
+    SignOutInProgress { removed, revoked: tokio::spawn(task.in_current_span()) }
+}
+
+/// Ends a session: removes it first, so that it cannot be used any more even if the server does not respond.
 pub(crate) async fn sign_out(context: &Arc<AppContext>, id: &SessionId) -> Result<SignOut, SignOutError> {
-    let (context, session) = (Arc::clone(context), id.clone());
-    let task = async move { remove_and_revoke(&context, &session).await };
-    match tokio::spawn(task.in_current_span()).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(SignOutError::Interrupted { id: id.clone() }),
-    }
+    let SignOutInProgress { removed, revoked } = begin_sign_out(context, id);
+    let interrupted = || SignOutError::Interrupted { id: id.clone() };
+    removed.await.map_err(|_| interrupted())??;
+    revoked.await.ok().flatten().ok_or_else(interrupted)
 }
 
 /// Ends all sessions of an account. Tries to remove all of them, and then returns the first failure.
@@ -91,18 +127,37 @@ pub(crate) async fn sign_out_all(
     failed.map_or(Ok(ended), Err)
 }
 
-/// Removes the session first, so that it cannot be used any more even if the server does not respond.
-async fn remove_and_revoke(context: &AppContext, id: &SessionId) -> Result<SignOut, SignOutError> {
-    let removed = context.remove(id).await;
-    match removed.map_err(|source| SignOutError::Store { id: id.clone(), source })? {
-        Removed::Nothing => Ok(SignOut::NoSession),
-        Removed::Session(session) => Ok(match context.revoke_with(&session, &NonceCache::default()).await {
+/// Signs out the sessions of an account that are more than it may have, after a sign-in. Runs in a task of its own, because a
+/// sign-in does not depend on it; it ends by itself, because the number of sessions and every step of a sign-out are limited.
+pub(crate) fn sign_out_excess(context: &Arc<AppContext>, newest: &SessionId) {
+    let (context, newest) = (Arc::clone(context), newest.clone());
+    let task = async move {
+        let excess = match context.sessions.in_excess(&newest, context.max_sessions).await {
+            Ok(excess) => excess,
+            Err(error) => {
+                tracing::warn!(did = %newest.did(), %error, "the sessions of the account could not be counted");
+                return;
+            }
+        };
+        for id in excess.into_iter().take(limits::EXCESS_SIGN_OUTS) {
+            let outcome = sign_out(&context, &id).await;
+            tracing::info!(session = %id, ?outcome, "signed out, because the account has too many sessions");
+        }
+    };
+    tokio::spawn(task.in_current_span());
+}
+
+/// Revokes the tokens of a session that was removed.
+async fn revoke(context: &AppContext, removed: Removed<SessionRecord>) -> SignOut {
+    match removed {
+        Removed::Nothing => SignOut::NoSession,
+        Removed::Session(session) => match context.revoke_with(&session, &NonceCache::default()).await {
             Ok(()) => SignOut::Confirmed,
             Err(error) => SignOut::NotConfirmed { problem: error.to_string() },
-        }),
+        },
         Removed::Unreadable(error) => {
             let problem = format!("the tokens could not be read from the store: {}", innermost(&error));
-            Ok(SignOut::NotConfirmed { problem })
+            SignOut::NotConfirmed { problem }
         }
     }
 }

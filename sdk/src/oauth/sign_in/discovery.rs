@@ -155,7 +155,17 @@ impl Discovery<'_> {
     async fn issuer_of(&self, pds: &str) -> Result<String, DiscoveryError> {
         let url = format!("{pds}/.well-known/oauth-protected-resource");
         let document = self.fetch(pds, &url).await?;
-        let fields = Fields::of(&url, &document)?;
+        self.parse_resource(pds, &url, &document)
+    }
+
+    /// Validates the metadata of a protected resource, and returns its authorization server.
+    pub(crate) fn parse_resource(
+        &self,
+        pds: &str,
+        url: &str,
+        document: &Value,
+    ) -> Result<String, DiscoveryError> {
+        let fields = Fields::of(url, document)?;
         // RFC 9728, section 3.3. A document without `resource` is accepted.
         if fields.0.contains_key("resource") && fields.text("resource")? != pds {
             return Err(fields.wrong("resource", format!("must be {pds}")));
@@ -179,7 +189,7 @@ impl Discovery<'_> {
         result.map_err(|source| DiscoveryError::Fetch { server: server.to_owned(), source })
     }
 
-    fn parse_server(
+    pub(crate) fn parse_server(
         &self,
         issuer: &str,
         url: &str,

@@ -6,7 +6,7 @@
 mod authorize;
 mod callback;
 mod context;
-mod discovery;
+pub(super) mod discovery;
 mod error;
 mod input;
 mod loopback;

@@ -218,7 +218,10 @@ async fn receive(request: reqwest::RequestBuilder, origin: &str) -> Result<Answe
     let broken = |error: reqwest::Error| {
         // The URL could contain secrets.
         let error = error.without_url();
-        if error.is_connect() {
+        if error.is_builder() {
+            // The client refuses URLs that are not https, wherever they come from.
+            ServerError::Endpoint { url: host() }
+        } else if error.is_connect() {
             ServerError::Connect { host: host(), source: Arc::new(error) }
         } else {
             ServerError::Exchange { host: host(), source: Arc::new(error) }

@@ -86,10 +86,13 @@ pub enum ServerError {
         /// The origin of the server.
         host: String,
     },
-    /// The URL of the endpoint is invalid.
-    #[error("`{url}` is not the URL of an endpoint")]
+    /// The URL of the endpoint is invalid, or not https. Nothing was sent.
+    #[error(
+        "`{url}` is not the https URL of an endpoint, so nothing is sent there; sign in again, or, for development on \
+         this machine, use `allow_loopback_http`"
+    )]
     Endpoint {
-        /// The invalid URL.
+        /// The URL, or its origin.
         url: String,
     },
     /// The client key that the session or sign-in was created with is no longer in the keyset.

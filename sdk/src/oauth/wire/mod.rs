@@ -3,7 +3,7 @@
 //! This layer handles tokens and keys, but neither sessions nor stores.
 
 mod authorization_server;
-mod dpop;
+pub(super) mod dpop;
 mod error;
 mod guarded_body;
 mod nonces;

@@ -150,7 +150,7 @@ pub(super) fn did() -> Did {
 /// The session with a token, as it was read from the store.
 pub(super) fn session(token: &str, version: u64) -> Arc<CachedSession<Plain>> {
     let context = Plain {
-        sessions: SessionRepository::new(Arc::new(MemoryStore::new())),
+        sessions: SessionRepository::new(Arc::new(MemoryStore::new()), |_, now| now + 3600),
         process: ProcessId::generate(),
         pace: Pace::default(),
     };

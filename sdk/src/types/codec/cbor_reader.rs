@@ -1,6 +1,7 @@
 //! The DAG-CBOR half of the reader (D3): definite lengths, shortest heads, ascending keys, no floats, links with tag 42.
 
 use super::{super::Cid, DataError, Entries, Kind, Problem, Reader};
+use crate::server_text::{SHORT, excerpt};
 
 /// The additional information of `false`, `true` and `null` in major type 7.
 const FALSE: u8 = 0xf4;
@@ -210,7 +211,7 @@ impl<'a> Reader<'a> {
         let last = entries.last_key;
         if !is_first && (last.len(), last) >= (key.len(), key) {
             let problem = if last == key {
-                Problem::Duplicate { field: String::from_utf8_lossy(key).into() }
+                Problem::Duplicate { field: excerpt(&String::from_utf8_lossy(key), SHORT).into() }
             } else {
                 Problem::Cbor("the keys of a map are not in ascending order of length and bytes")
             };

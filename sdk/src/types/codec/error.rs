@@ -56,7 +56,7 @@ pub enum Problem {
     /// An object has the same field twice.
     #[error("the field `{field}` occurs twice")]
     Duplicate {
-        /// The name of the field.
+        /// The name of the field, truncated to 200 characters.
         field: Box<str>,
     },
     /// A string is not of the required format.

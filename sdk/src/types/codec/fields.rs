@@ -173,7 +173,7 @@ impl<'r, 'a> FieldReader<'r, 'a> {
 
     #[cold]
     fn duplicate(&self, field: &str) -> DataError {
-        self.reader.error(Problem::Duplicate { field: field.into() })
+        self.reader.error(Problem::Duplicate { field: excerpt(field, SHORT).into() })
     }
 
     /// The `$type` of a record must be its own. That of any other object is an extra field, unless a union has processed

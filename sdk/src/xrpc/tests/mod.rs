@@ -5,6 +5,8 @@ mod deadlines;
 mod debugging;
 mod pages;
 mod rate_limits;
+mod sizes;
+mod texts;
 
 use std::{
     sync::{Arc, Mutex},

@@ -4,6 +4,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -35,10 +36,15 @@ impl Recorded {
         serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
     }
 
-    fn has_nonce(&self) -> bool {
+    /// The claims of the DPoP proof; null if there is none.
+    pub(super) fn proof_claims(&self) -> Value {
         let part = self.headers.get("dpop").and_then(|proof| proof.split('.').nth(1));
         let claims = part.map(|part| URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap_or_default();
-        serde_json::from_slice::<Value>(&claims).is_ok_and(|claims| claims["nonce"] == "nonce-1")
+        serde_json::from_slice(&claims).unwrap_or_default()
+    }
+
+    fn has_nonce(&self) -> bool {
+        self.proof_claims()["nonce"] == "nonce-1"
     }
 }
 
@@ -47,6 +53,21 @@ pub(super) struct Reply {
     pub(super) status: u16,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: String,
+    pub(super) manner: Manner,
+}
+
+/// How a response is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Manner {
+    Whole,
+    /// The status line, and then one header every so often.
+    DripsHead,
+    /// The head, and then one space every so often.
+    DripsBody,
+    /// The head, and then spaces for as long as anybody reads.
+    Endless,
+    /// The head, and then nothing.
+    Silent,
 }
 
 impl Reply {
@@ -55,7 +76,13 @@ impl Reply {
             status,
             headers: vec![("Content-Type", "application/json".into()), ("DPoP-Nonce", "nonce-1".into())],
             body: body.to_string(),
+            manner: Manner::Whole,
         }
+    }
+
+    /// A successful response that never ends.
+    pub(super) fn without_end(manner: Manner) -> Self {
+        Self { manner, ..Self::json(200, Value::Null) }
     }
 }
 
@@ -107,6 +134,11 @@ impl Stub {
 
     pub(super) fn requests(&self, path: &str) -> Vec<Recorded> {
         self.state.lock().unwrap().log.iter().filter(|r| r.path == path).cloned().collect()
+    }
+
+    /// All requests, in the order of their arrival.
+    pub(super) fn all(&self) -> Vec<Recorded> {
+        self.state.lock().unwrap().log.clone()
     }
 
     pub(super) fn last(&self, path: &str) -> Recorded {
@@ -203,8 +235,25 @@ impl Stub {
         for (name, value) in &reply.headers {
             text.push_str(&format!("{name}: {value}\r\n"));
         }
-        text.push_str(&format!("Content-Length: {}\r\n\r\n{}", reply.body.len(), reply.body));
-        let _ = stream.write_all(text.as_bytes()).await;
+        match reply.manner {
+            Manner::Whole => {
+                text.push_str(&format!("Content-Length: {}\r\n\r\n{}", reply.body.len(), reply.body));
+            }
+            Manner::DripsHead => {}
+            _ => text.push_str("Transfer-Encoding: chunked\r\n\r\n"),
+        }
+        let (piece, pause) = match reply.manner {
+            Manner::Whole => (String::new(), Duration::ZERO),
+            Manner::DripsHead => ("X-A: b\r\n".to_owned(), Duration::from_millis(500)),
+            Manner::DripsBody => ("1\r\n \r\n".to_owned(), Duration::from_millis(500)),
+            Manner::Endless => (format!("4000\r\n{}\r\n", " ".repeat(0x4000)), Duration::ZERO),
+            Manner::Silent => (String::new(), Duration::from_secs(3600)),
+        };
+        let mut sent = stream.write_all(text.as_bytes()).await;
+        while sent.is_ok() && reply.manner != Manner::Whole {
+            tokio::time::sleep(pause).await;
+            sent = stream.write_all(piece.as_bytes()).await;
+        }
         let _ = stream.shutdown().await;
     }
 }

@@ -1,0 +1,269 @@
+//! Address look-ups through the system's resolver, apart from everything else that blocks.
+//!
+//! The system's resolver blocks its thread, for half a minute if a name server does not answer. On the threads of the
+//! runtime, a stranger with a few hundred such names would hold up the stores, whose operations run there as well.
+
+use std::{
+    future::Future,
+    io,
+    net::{IpAddr, SocketAddr, ToSocketAddrs as _},
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::Semaphore,
+    task::AbortHandle,
+};
+
+use crate::limits;
+
+/// How many names from strangers are looked up at once.
+const UNTRUSTED_SLOTS: usize = 24;
+/// How many names from the app's configuration are looked up at once. They have slots of their own, so that strangers
+/// cannot take them.
+const CONFIGURED_SLOTS: usize = 8;
+/// How many look-ups may be waiting for each slot.
+const WAITING_PER_SLOT: usize = 64;
+
+/// Looks up the addresses of a name, and blocks.
+type Blocking = Arc<dyn Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync>;
+
+/// Threads for look-ups, and who may use them.
+pub(crate) struct NameLookup {
+    /// Its blocking threads are all that is used. `None` if it could not be created.
+    threads: Option<Runtime>,
+    /// Look-ups that are running or waiting.
+    admitted: Semaphore,
+    blocking: Blocking,
+}
+
+/// For hosts that strangers name.
+pub(crate) fn untrusted() -> &'static NameLookup {
+    static LOOKUP: LazyLock<NameLookup> = LazyLock::new(|| NameLookup::new(UNTRUSTED_SLOTS, system()));
+    &LOOKUP
+}
+
+/// For hosts that the app's configuration names.
+pub(crate) fn configured() -> &'static NameLookup {
+    static LOOKUP: LazyLock<NameLookup> = LazyLock::new(|| NameLookup::new(CONFIGURED_SLOTS, system()));
+    &LOOKUP
+}
+
+/// The resolver of HTTP clients for hosts that the app's configuration names.
+pub(crate) struct ConfiguredNames;
+
+impl Resolve for ConfiguredNames {
+    fn resolve(&self, name: Name) -> Resolving {
+        let looked_up = configured().addresses(name.as_str().to_owned());
+        Box::pin(async move {
+            let addresses = looked_up.await?.into_iter().map(|address| SocketAddr::new(address, 0));
+            Ok(Box::new(addresses) as Addrs)
+        })
+    }
+}
+
+/// The system's resolver, including the hosts file.
+fn system() -> Blocking {
+    Arc::new(|name| Ok((name, 0).to_socket_addrs()?.map(|address| address.ip()).collect()))
+}
+
+/// Removes a look-up that nobody waits for any more, unless it is running.
+struct AbortOnDrop(AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl NameLookup {
+    fn new(slots: usize, blocking: Blocking) -> Self {
+        let threads = Builder::new_current_thread()
+            .max_blocking_threads(slots)
+            .thread_name("name-lookup")
+            .thread_keep_alive(limits::LOOKUP_THREAD_IDLE)
+            .build()
+            .inspect_err(|error| tracing::error!(%error, "no threads for name resolution"))
+            .ok();
+        Self { threads, admitted: Semaphore::new(slots * WAITING_PER_SLOT), blocking }
+    }
+
+    /// Returns the addresses of a name.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of the resolver, and errors if there is no answer in time or if too many names are being
+    /// looked up.
+    pub(crate) fn addresses(
+        &'static self,
+        name: String,
+    ) -> impl Future<Output = io::Result<Vec<IpAddr>>> + Send + 'static {
+        self.addresses_within(name, limits::ADDRESS_LOOKUP)
+    }
+
+    async fn addresses_within(&self, name: String, limit: Duration) -> io::Result<Vec<IpAddr>> {
+        // Held until the answer is there or nobody waits for it. A look-up that is given up on keeps its thread until
+        // the resolver returns, which the number of threads limits.
+        let Ok(_admitted) = self.admitted.try_acquire() else {
+            return Err(io::Error::new(io::ErrorKind::WouldBlock, "too many names are being looked up"));
+        };
+        let Some(threads) = &self.threads else {
+            return Err(io::Error::other("no threads for name resolution could be created"));
+        };
+        let blocking = Arc::clone(&self.blocking);
+        let running = threads.spawn_blocking(move || blocking(&name));
+        let _abort = AbortOnDrop(running.abort_handle());
+        match tokio::time::timeout(limit, running).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => Err(io::Error::other(error)),
+            Err(_) => Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("the name was not resolved within {limit:?}"),
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::{
+        sync::{
+            Condvar, Mutex,
+            atomic::{AtomicUsize, Ordering},
+        },
+        time::Instant,
+    };
+
+    use super::*;
+    use crate::store::{FileStore, Store as _};
+
+    /// A resolver whose name servers do not answer until it is opened.
+    #[derive(Default)]
+    struct Silent {
+        open: Mutex<bool>,
+        opened: Condvar,
+        running: AtomicUsize,
+        most: AtomicUsize,
+        total: AtomicUsize,
+    }
+
+    impl Silent {
+        fn answer(&self) -> io::Result<Vec<IpAddr>> {
+            self.total.fetch_add(1, Ordering::SeqCst);
+            let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
+            self.most.fetch_max(running, Ordering::SeqCst);
+            let mut open = self.open.lock().unwrap();
+            while !*open {
+                open = self.opened.wait(open).unwrap();
+            }
+            self.running.fetch_sub(1, Ordering::SeqCst);
+            Ok(vec![IpAddr::from([192, 0, 2, 1])])
+        }
+
+        fn open(&self) {
+            *self.open.lock().unwrap() = true;
+            self.opened.notify_all();
+        }
+    }
+
+    fn lookup(silent: &Arc<Silent>, slots: usize) -> &'static NameLookup {
+        let silent = Arc::clone(silent);
+        // A runtime cannot be dropped inside another one.
+        Box::leak(Box::new(NameLookup::new(slots, Arc::new(move |_| silent.answer()))))
+    }
+
+    /// With as many blocking threads as a small machine's runtime has look-ups on its hands.
+    fn runtime() -> Runtime {
+        Builder::new_multi_thread().worker_threads(2).max_blocking_threads(8).enable_all().build().unwrap()
+    }
+
+    async fn store_operation(store: &FileStore) -> bool {
+        let operation = store.put("session/a/b", b"value", None, crate::store::Expected::Any);
+        tokio::time::timeout(Duration::from_secs(2), operation).await.is_ok_and(|result| result.is_ok())
+    }
+
+    #[test]
+    fn a_thousand_hanging_lookups_do_not_hold_up_a_store() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = FileStore::open(folder.path().join("sessions.json")).unwrap();
+        let silent = Arc::new(Silent::default());
+        let lookup = lookup(&silent, 16);
+        let runtime = runtime();
+        runtime.block_on(async {
+            let waiting: Vec<_> = (0..1000)
+                .map(|n| {
+                    tokio::spawn(lookup.addresses_within(format!("{n}.example"), Duration::from_secs(60)))
+                })
+                .collect();
+            while silent.running.load(Ordering::SeqCst) < 16 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            assert!(store_operation(&store).await, "the store has threads of its own");
+            assert_eq!(silent.most.load(Ordering::SeqCst), 16);
+
+            // The same look-ups where the stores' operations run, as the HTTP library would make them.
+            let in_the_runtime = Arc::new(Silent::default());
+            for _ in 0..1000 {
+                let silent = Arc::clone(&in_the_runtime);
+                tokio::task::spawn_blocking(move || silent.answer());
+            }
+            assert!(!store_operation(&store).await, "this is what the threads of their own are for");
+            in_the_runtime.open();
+            silent.open();
+            for answer in waiting {
+                assert_eq!(answer.await.unwrap().unwrap(), [IpAddr::from([192, 0, 2, 1])]);
+            }
+        });
+    }
+
+    #[test]
+    fn a_lookup_ends_in_time_and_leaves_no_work_behind() {
+        let silent = Arc::new(Silent::default());
+        let lookup = lookup(&silent, 2);
+        let runtime = runtime();
+        runtime.block_on(async {
+            let begun = Instant::now();
+            let limit = Duration::from_millis(100);
+            let all = (0..50).map(|n| lookup.addresses_within(format!("{n}.example"), limit));
+            for answer in futures_util::future::join_all(all).await {
+                assert_eq!(answer.unwrap_err().kind(), io::ErrorKind::TimedOut);
+            }
+            assert!(begun.elapsed() < Duration::from_secs(5));
+            silent.open();
+            lookup.addresses_within("last.example".into(), Duration::from_secs(5)).await.unwrap();
+            assert!(silent.total.load(Ordering::SeqCst) <= 3, "what nobody waited for was not looked up");
+        });
+    }
+
+    #[test]
+    fn more_lookups_than_can_wait_are_refused_at_once() {
+        let silent = Arc::new(Silent::default());
+        let lookup = lookup(&silent, 1);
+        runtime().block_on(async {
+            let limit = Duration::from_secs(60);
+            let waiting: Vec<_> = (0..WAITING_PER_SLOT)
+                .map(|n| tokio::spawn(lookup.addresses_within(format!("{n}.example"), limit)))
+                .collect();
+            while lookup.admitted.available_permits() > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            let refused = lookup.addresses_within("one.more".into(), limit).await.unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::WouldBlock);
+            silent.open();
+            for answer in waiting {
+                answer.await.unwrap().unwrap();
+            }
+            lookup.addresses_within("one.more".into(), limit).await.unwrap();
+        });
+    }
+
+    #[test]
+    fn the_systems_resolver_knows_this_machine() {
+        let addresses = runtime().block_on(untrusted().addresses("localhost".into())).unwrap();
+        assert!(!addresses.is_empty() && addresses.iter().all(IpAddr::is_loopback));
+    }
+}

@@ -1,0 +1,233 @@
+//! A budget in this process: who may send, who waits, and what was learned.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::Notify, time::Instant};
+
+use super::{
+    Sharing,
+    cost::Cost,
+    ledger::{Ledger, Millis, Seen, Supply},
+    shared::{self, Grant, millis},
+};
+use crate::{
+    limits,
+    store::{Store, StoreError},
+    xrpc::TransportError,
+};
+
+/// A budget of an account.
+#[derive(Default)]
+pub(super) struct Account {
+    state: Mutex<State>,
+    /// Whenever a response has been received, or a lease taken.
+    changed: Notify,
+    /// Held while a lease is taken, so that one task does it for all.
+    leasing: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct State {
+    ledger: Ledger,
+    /// The points of calls that have been sent and not been answered.
+    in_flight: u64,
+    /// The points that are leased and not yet spent, if there is a store.
+    leased: u64,
+    lease_ends: Millis,
+    /// Whether a task is about to tell other processes what is known.
+    will_tell: bool,
+}
+
+/// What a call does next.
+enum Step {
+    Send,
+    /// Wait for the response to another call.
+    Listen,
+    /// Take a lease.
+    Lease,
+    /// Wait until then.
+    Wait(Millis),
+}
+
+impl State {
+    fn step(&self, points: u64, shared: bool, now: Millis) -> Step {
+        let step = match self.ledger.supply(points, self.in_flight, now) {
+            Supply::Unlimited | Supply::Points(_) => Step::Send,
+            Supply::Unknown if self.in_flight == 0 => Step::Send,
+            Supply::Unknown => Step::Listen,
+            // What is in flight may already have been counted by the server.
+            Supply::Short { .. } if self.in_flight > 0 => Step::Listen,
+            Supply::Short { until } => Step::Wait(until),
+        };
+        let covered = !shared || self.leased >= points && self.lease_ends > now;
+        if matches!(step, Step::Send) && !covered { Step::Lease } else { step }
+    }
+
+    /// What to ask the store for.
+    fn request<'a>(
+        &self,
+        key: &'a str,
+        sharing: &'a Sharing,
+        ledger: &'a Ledger,
+        points: u64,
+    ) -> shared::Request<'a> {
+        let holder = sharing.holder.as_str();
+        let (in_flight, leased) = (self.in_flight, self.leased);
+        shared::Request { key, holder, ledger, in_flight, leased, points, now: sharing.now() }
+    }
+}
+
+impl Account {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether nothing would be lost without this.
+    pub(super) fn is_idle(&self, now: Millis) -> bool {
+        let state = self.state();
+        state.in_flight == 0 && state.ledger.is_empty(now)
+    }
+
+    /// Waits until a call may be sent, and counts it as sent.
+    pub(super) async fn wait(
+        &self,
+        cost: &Cost,
+        sharing: &Sharing,
+        longest: Duration,
+    ) -> Result<(), TransportError> {
+        let begun = Instant::now();
+        let spent = |wait: Duration| Err(TransportError::BudgetSpent { budget: cost.budget.clone(), wait });
+        loop {
+            // Before looking, so that nothing is missed in between.
+            let changed = self.changed.notified();
+            let left = longest.saturating_sub(begun.elapsed());
+            let now = sharing.now();
+            let step = self.take(cost.points, sharing.store.is_some(), now);
+            let (wait, ends_at) = match step {
+                Step::Send => return Ok(()),
+                Step::Lease => match self.lease(cost, sharing).await {
+                    Grant::Points(_) => continue,
+                    Grant::Busy => (limits::BUDGET_POLL, None),
+                    Grant::Short(until) => (limits::BUDGET_LOOK, Some(until)),
+                },
+                Step::Listen => (limits::BUDGET_LOOK, None),
+                Step::Wait(until) => (limits::BUDGET_LOOK, Some(until)),
+            };
+            let ends_in = ends_at.map(|at| Duration::from_millis(at.saturating_sub(now)));
+            if let Some(ends_in) = ends_in.filter(|ends_in| *ends_in > left) {
+                return spent(ends_in);
+            }
+            if left.is_zero() {
+                return spent(wait);
+            }
+            // In slices, because clocks are set, and machines sleep.
+            let _ = tokio::time::timeout(wait.min(left).min(ends_in.unwrap_or(wait)), changed).await;
+        }
+    }
+
+    /// Counts a call as sent, if it may be sent.
+    fn take(&self, points: u64, shared: bool, now: Millis) -> Step {
+        let mut state = self.state();
+        let step = state.step(points, shared, now);
+        if matches!(step, Step::Send) {
+            state.in_flight += points;
+            state.leased = state.leased.saturating_sub(points);
+        }
+        step
+    }
+
+    /// Takes a lease, unless another task has done so.
+    async fn lease(&self, cost: &Cost, sharing: &Sharing) -> Grant {
+        let Some(store) = &sharing.store else { return Grant::Points(0) };
+        let _one_at_a_time = self.leasing.lock().await;
+        let now = sharing.now();
+        let ledger;
+        let request = {
+            let state = self.state();
+            if !matches!(state.step(cost.points, true, now), Step::Lease) {
+                return Grant::Points(state.leased);
+            }
+            ledger = state.ledger.clone();
+            state.request(&cost.key, sharing, &ledger, cost.points)
+        };
+        let before = request.leased;
+        let leasing = tokio::time::timeout(limits::STORE_OPERATION, shared::lease(store, request)).await;
+        let leased = leasing.unwrap_or(Err(StoreError::Timeout { limit: limits::STORE_OPERATION }));
+        let (grant, known) = leased.unwrap_or_else(|error| {
+            // Calls do not fail because of this, and do not ask again for a while; the server says what is left.
+            tracing::warn!(budget = %cost.budget, %error, "the store of the budget failed, pacing within this process");
+            (Grant::Points(shared::LARGEST_LEASE.max(cost.points)), ledger.clone())
+        });
+        let mut state = self.state();
+        state.ledger.merge(&known, now);
+        if let Grant::Points(leased) = grant {
+            // Some of what there was before may have been spent meanwhile.
+            state.leased = (state.leased + leased).saturating_sub(before);
+            state.lease_ends = now + millis(limits::BUDGET_LEASE) / 2;
+            self.changed.notify_waiters();
+        }
+        grant
+    }
+
+    /// Counts the response to a call, or that there is none.
+    pub(super) fn end(self: &Arc<Self>, cost: &Cost, seen: Option<&Seen>, sharing: &Sharing) {
+        let now = sharing.now();
+        let tell = {
+            let mut state = self.state();
+            // Others wait for the answer to the first call.
+            let asked = matches!(state.ledger.supply(0, 0, now), Supply::Unknown);
+            state.in_flight = state.in_flight.saturating_sub(cost.points);
+            match seen {
+                Some(seen) => state.ledger.learn(seen, cost.points, now),
+                None => state.ledger.spend(cost.points),
+            }
+            // Nor can they know that nothing is left, once this process waits.
+            let drained = matches!(state.ledger.supply(cost.points, 0, now), Supply::Short { .. });
+            if asked || drained {
+                Some(Duration::ZERO)
+            } else if state.in_flight == 0 && !state.will_tell {
+                state.will_tell = true;
+                Some(limits::BUDGET_POLL)
+            } else {
+                None
+            }
+        };
+        self.changed.notify_waiters();
+        if let (Some(pause), Some(store)) = (tell, &sharing.store) {
+            self.tell(Arc::clone(store), cost.key.clone(), sharing.clone(), pause);
+        }
+    }
+
+    /// Tells other processes what is known after a pause, and returns what is leased if no call is in flight then. This takes a
+    /// task, because there is nobody to wait for it; it ends with the operation of the store.
+    fn tell(self: &Arc<Self>, store: Arc<dyn Store>, key: String, sharing: Sharing, pause: Duration) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let account = Arc::clone(self);
+        runtime.spawn(async move {
+            tokio::time::sleep(pause).await;
+            let telling = async {
+                let _one_at_a_time = account.leasing.lock().await;
+                let ledger;
+                let request = {
+                    let mut state = account.state();
+                    if !pause.is_zero() {
+                        state.will_tell = false;
+                        if state.in_flight > 0 {
+                            return Ok(());
+                        }
+                        state.leased = 0;
+                    }
+                    ledger = state.ledger.clone();
+                    state.request(&key, &sharing, &ledger, 0)
+                };
+                shared::publish(&store, request).await
+            };
+            if let Ok(Err(error)) = tokio::time::timeout(limits::STORE_OPERATION, telling).await {
+                tracing::debug!(%error, "what is left of a budget could not be stored");
+            }
+        });
+    }
+}

@@ -1,0 +1,298 @@
+//! Bulk work against a server that counts as the reference PDS does, with a clock that does not have to be waited for (X13).
+#![allow(clippy::unwrap_used)]
+
+mod server;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use tokio::{task::JoinSet, time::Instant};
+
+use super::WriteBudget;
+use crate::{
+    api::com::atproto::repo::{ComAtprotoRepo, apply_writes, create_record, delete_record},
+    store::{Entry, Expected, MemoryStore, Store, StoreError, StoreLock, Version},
+    types::{Did, Nsid, RecordKey, Unknown},
+    xrpc::{BoxFuture, Error, TransportError},
+};
+use server::{Client, Pds};
+
+const ALICE: &str = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
+const BOB: &str = "did:plc:z72i7hdynmk6r22z27h6tvur";
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn budget(pds: &Arc<Pds>) -> WriteBudget {
+    let mut budget = WriteBudget::new();
+    budget.sharing.clock = pds.clock();
+    budget
+}
+
+fn shared_budget(pds: &Arc<Pds>, store: &Arc<dyn Store>) -> WriteBudget {
+    let mut budget = WriteBudget::over(Arc::clone(store));
+    budget.sharing.clock = pds.clock();
+    budget
+}
+
+async fn create(client: &Client) -> Result<(), Error<create_record::Error>> {
+    let collection = Nsid::new("com.example.item").unwrap();
+    let input = create_record::Input::new(Did::new(ALICE).unwrap(), collection, Unknown::from("x"));
+    ComAtprotoRepo::over(client).create_record(input).await.map(drop)
+}
+
+/// Creates records in several tasks for each client until there are this many.
+fn bulk(clients: &[Client], tasks: usize, left: &Arc<AtomicUsize>) -> JoinSet<()> {
+    let mut set = JoinSet::new();
+    for client in clients.iter().cycle().take(tasks * clients.len()) {
+        let (client, left) = (client.clone(), Arc::clone(left));
+        set.spawn(async move {
+            while left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok() {
+                create(&client).await.unwrap();
+            }
+        });
+    }
+    set
+}
+
+async fn all(mut set: JoinSet<()>) {
+    while let Some(done) = set.join_next().await {
+        done.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn x13_ten_thousand_creates_are_never_refused() {
+    for (tasks, ahead) in [(1, 0), (32, 0), (32, 7000)] {
+        let (pds, begun) = (Pds::with(true, ahead), Instant::now());
+        let client = Client::new(&pds, ALICE, budget(&pds));
+        all(bulk(&[client], tasks, &Arc::new(AtomicUsize::new(10_000)))).await;
+        assert_eq!((pds.accepted(), pds.refused()), (10_000, 0));
+        // 1,666 in an hour, six hours for the last ones.
+        let took = begun.elapsed();
+        assert!(took > HOUR * 6 && took < HOUR * 6 + HOUR / 6, "{took:?}");
+        assert!(tasks == 1 || pds.most_at_once() > 16, "{}", pds.most_at_once());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn x13_clients_that_share_a_store_share_the_budget() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let (pds, begun) = (Pds::new(), Instant::now());
+    let clients: Vec<Client> =
+        (0..3).map(|_| Client::new(&pds, ALICE, shared_budget(&pds, &store))).collect();
+    all(bulk(&clients, 8, &Arc::new(AtomicUsize::new(10_000)))).await;
+    assert_eq!((pds.accepted(), pds.refused()), (10_000, 0));
+    let took = begun.elapsed();
+    assert!(took > HOUR * 6 && took < HOUR * 6 + HOUR / 4, "{took:?}");
+    // Nothing is left of a window but what is too little to be shared.
+    assert!(pds.most_at_once() > 8, "{}", pds.most_at_once());
+}
+
+#[tokio::test(start_paused = true)]
+async fn x13_bulk_work_stops_at_once_and_goes_on_later() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let pds = Pds::new();
+    let left = Arc::new(AtomicUsize::new(4000));
+    for _ in 0..40 {
+        let clients: Vec<Client> =
+            (0..2).map(|_| Client::new(&pds, ALICE, shared_budget(&pds, &store))).collect();
+        let mut work = bulk(&clients, 4, &left);
+        tokio::time::sleep(Duration::from_secs(300)).await;
+        // Whatever the tasks are doing, also in the middle of a call.
+        work.shutdown().await;
+    }
+    all(bulk(&[Client::new(&pds, ALICE, shared_budget(&pds, &store))], 4, &left)).await;
+    assert_eq!(pds.refused(), 0);
+    // Calls that were in flight may not have been processed.
+    assert!(pds.accepted() > 4000 - 40 * 8 && pds.accepted() <= 4000, "{}", pds.accepted());
+}
+
+#[tokio::test(start_paused = true)]
+async fn x13_what_other_apps_take_is_noticed() {
+    let pds = Pds::new();
+    pds.take(ALICE, 4000);
+    let client = Client::new(&pds, ALICE, budget(&pds));
+    let begun = Instant::now();
+    all(bulk(std::slice::from_ref(&client), 8, &Arc::new(AtomicUsize::new(333)))).await;
+    assert!(begun.elapsed() < HOUR / 2 && pds.refused() == 0);
+    // While nobody looks.
+    tokio::time::sleep(HOUR + HOUR / 2).await;
+    create(&client).await.unwrap();
+    pds.take(ALICE, 4990);
+    tokio::time::sleep(Duration::from_secs(90)).await;
+    let begun = Instant::now();
+    all(bulk(&[client], 8, &Arc::new(AtomicUsize::new(100)))).await;
+    assert!(pds.refused() <= 1, "{}", pds.refused());
+    assert!(begun.elapsed() > HOUR / 2, "{:?}", begun.elapsed());
+    assert_eq!(pds.accepted(), 434);
+}
+
+#[tokio::test(start_paused = true)]
+async fn x13_a_call_after_a_429_waits_for_the_points_and_succeeds() {
+    let pds = Pds::new();
+    let client = Client::new(&pds, ALICE, budget(&pds));
+    create(&client).await.unwrap();
+    pds.take(ALICE, 5000);
+    let begun = Instant::now();
+    // Longer than the limit of a call, which is for the exchange with the server.
+    create(&client).await.unwrap();
+    assert_eq!(pds.refused(), 1);
+    assert!(
+        begun.elapsed() > HOUR - HOUR / 60 && begun.elapsed() < HOUR + HOUR / 60,
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn x13_a_day_is_not_waited_for() {
+    let pds = Pds::new();
+    let client = Client::new(&pds, ALICE, budget(&pds));
+    pds.take(ALICE, 4000);
+    tokio::time::sleep(HOUR * 2).await;
+    for _ in 0..7 {
+        pds.take(ALICE, 4400);
+        tokio::time::sleep(HOUR * 2).await;
+    }
+    // 200 points are left of the day.
+    let mut done = 0;
+    let error = loop {
+        match create(&client).await {
+            Ok(()) => done += 1,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!((done, pds.refused()), (66, 0));
+    let Error::Transport(TransportError::BudgetSpent { wait, budget }) = &error else { panic!("{error}") };
+    assert!(*wait > HOUR * 7 && *wait < HOUR * 9, "{wait:?}");
+    assert!(budget.contains(ALICE), "{budget}");
+    tokio::time::sleep(*wait).await;
+    create(&client).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_without_limits_is_not_paced() {
+    let pds = Pds::with(false, 0);
+    let begun = Instant::now();
+    let client = Client::new(&pds, ALICE, budget(&pds));
+    all(bulk(&[client], 50, &Arc::new(AtomicUsize::new(10_000)))).await;
+    assert_eq!(pds.accepted(), 10_000);
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+    assert_eq!(pds.most_at_once(), 50);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_without_limits_is_not_paced_over_a_store() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let pds = Pds::with(false, 0);
+    let begun = Instant::now();
+    let clients: Vec<Client> =
+        (0..2).map(|_| Client::new(&pds, ALICE, shared_budget(&pds, &store))).collect();
+    all(bulk(&clients, 20, &Arc::new(AtomicUsize::new(10_000)))).await;
+    assert!(begun.elapsed() < Duration::from_secs(120), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn x13_several_writes_at_once_count_one_by_one() {
+    let pds = Pds::new();
+    let client = Client::new(&pds, ALICE, budget(&pds));
+    let begun = Instant::now();
+    let collection = || Nsid::new("com.example.item").unwrap();
+    let item = || apply_writes::Create::new(collection(), Unknown::from("x"));
+    let writes: Vec<apply_writes::InputWritesItem> =
+        (0..200).map(|_| apply_writes::InputWritesItem::Create(Box::new(item()))).collect();
+    // 600 points each: eight fit into an hour.
+    for _ in 0..10 {
+        let input = apply_writes::Input::new(Did::new(ALICE).unwrap(), writes.clone());
+        ComAtprotoRepo::over(&client).apply_writes(input).await.unwrap();
+    }
+    // And what is left is enough for deletes.
+    let key = RecordKey::new("self").unwrap();
+    for _ in 0..50 {
+        let input = delete_record::Input::new(Did::new(ALICE).unwrap(), collection(), key.clone());
+        ComAtprotoRepo::over(&client).delete_record(input).await.unwrap();
+    }
+    assert_eq!((pds.accepted(), pds.refused()), (60, 0));
+    assert!(begun.elapsed() > HOUR && begun.elapsed() < HOUR + HOUR / 20, "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn accounts_and_uploads_have_budgets_of_their_own() {
+    let pds = Pds::new();
+    let budget = budget(&pds);
+    let (alice, bob) = (Client::new(&pds, ALICE, budget.clone()), Client::new(&pds, BOB, budget));
+    pds.take(ALICE, 4990);
+    let begun = Instant::now();
+    for _ in 0..3 {
+        create(&alice).await.unwrap();
+        create(&bob).await.unwrap();
+        ComAtprotoRepo::over(&alice).upload_blob("x").await.unwrap();
+    }
+    let error = tokio::time::timeout(HOUR / 2, create(&alice)).await;
+    assert!(error.is_err(), "waits for the next hour");
+    create(&bob).await.unwrap();
+    ComAtprotoRepo::over(&alice).upload_blob("x").await.unwrap();
+    assert!(begun.elapsed() < HOUR / 2 + HOUR / 60 && pds.refused() == 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_limit_of_a_single_call_includes_the_wait() {
+    let pds = Pds::new();
+    let client = Client::new(&pds, ALICE, budget(&pds));
+    pds.take(ALICE, 4997);
+    create(&client).await.unwrap();
+    let begun = Instant::now();
+    let collection = Nsid::new("com.example.item").unwrap();
+    let input = create_record::Input::new(Did::new(ALICE).unwrap(), collection, Unknown::from("x"));
+    let call = ComAtprotoRepo::over(&client).create_record(input).timeout(Duration::from_secs(5));
+    let error = call.await.unwrap_err();
+    assert!(matches!(error, Error::Transport(TransportError::Timeout { .. })), "{error}");
+    assert_eq!(begun.elapsed(), Duration::from_secs(5));
+    assert_eq!(pds.refused(), 0);
+}
+
+/// A store that always fails.
+struct Broken;
+
+impl Store for Broken {
+    fn get<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+        Box::pin(async { Err(StoreError::backend(std::io::Error::other("broken"))) })
+    }
+    fn put<'a>(
+        &'a self,
+        _: &'a str,
+        _: &'a [u8],
+        _: Option<i64>,
+        _: Expected<Version>,
+    ) -> BoxFuture<'a, Result<Version, StoreError>> {
+        Box::pin(async { Err(StoreError::backend(std::io::Error::other("broken"))) })
+    }
+    fn delete<'a>(
+        &'a self,
+        _: &'a str,
+        _: Expected<Version>,
+    ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+        Box::pin(std::future::pending())
+    }
+    fn list<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
+        Box::pin(std::future::pending())
+    }
+    fn lock<'a>(&'a self, _: &'a str, _: Duration) -> BoxFuture<'a, Result<StoreLock, StoreError>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_fails_does_not_stop_the_work() {
+    let store: Arc<dyn Store> = Arc::new(Broken);
+    let pds = Pds::new();
+    let client = Client::new(&pds, ALICE, shared_budget(&pds, &store));
+    let begun = Instant::now();
+    all(bulk(&[client], 8, &Arc::new(AtomicUsize::new(3000)))).await;
+    assert_eq!((pds.accepted(), pds.refused()), (3000, 0));
+    assert!(begun.elapsed() < HOUR + HOUR / 6, "{:?}", begun.elapsed());
+}

@@ -1,0 +1,62 @@
+//! What servers say is shown to people, and written to terminals and logs.
+
+use super::{Scripted, answer, handle, json};
+use crate::{
+    api::com::atproto::identity::{ComAtprotoIdentity, resolve_handle},
+    xrpc::Error,
+};
+
+const HOSTILE: &str = "one\\r\\ntwo\\u001b[2J\\u202egnp.exe";
+
+fn is_clean(text: &str) {
+    assert!(text.chars().all(|c| !c.is_control() && c != '\u{202e}' && c != '\u{2066}'), "{text:?}");
+    assert!(text.chars().count() < 1000, "{} characters", text.chars().count());
+}
+
+async fn error_of(
+    response: impl Fn() -> crate::xrpc::TransportResponse + Send + Sync,
+) -> Error<resolve_handle::Error> {
+    let transport = Scripted::new(|_, _| Ok(response()));
+    let call = ComAtprotoIdentity::over(&transport).resolve_handle(resolve_handle::Params::new(handle()));
+    call.without_retry().await.unwrap_err()
+}
+
+#[tokio::test]
+async fn x3_messages_of_servers_are_short_and_harmless() {
+    let long = "x".repeat(60_000);
+    for text in [HOSTILE, &long] {
+        let bodies = [
+            format!(r#"{{"error": "{text}", "message": "{text}"}}"#),
+            format!(
+                "<html><b>{}</b></html>",
+                text.replace("\\u001b", "\u{1b}").replace("\\u202e", "\u{202e}")
+            ),
+        ];
+        for body in bodies {
+            let error = error_of(|| answer(400, &[("ratelimit-policy", "1;w=1")], body.clone())).await;
+            is_clean(&error.to_string());
+            is_clean(error.server_message().unwrap());
+            let response = error.response().unwrap();
+            is_clean(&format!("{response:?}"));
+        }
+    }
+    let error = error_of(|| answer(400, &[], format!(r#"{{"error": "E", "message": "{HOSTILE}"}}"#))).await;
+    assert_eq!(error.server_message(), Some("one  two [2J\u{fffd}gnp.exe"));
+}
+
+#[tokio::test]
+async fn values_in_the_errors_of_decoding_are_short_and_harmless() {
+    let long = "x".repeat(60_000);
+    for text in [HOSTILE, &long] {
+        for body in [
+            format!(r#"{{"did": "{text}"}}"#),
+            format!(r#"{{"did": "did:plc:ewvi7nxzyoun6zhxrhs64oiz", "{text}": 1, "{text}": 2}}"#),
+            format!(r#"{{"did": {{"{text}": "#),
+        ] {
+            let error = error_of(|| json(body.clone())).await;
+            is_clean(&error.to_string());
+        }
+    }
+    let error = error_of(|| answer(200, &[("content-type", &"text/x".repeat(1000))], "{}")).await;
+    is_clean(&error.to_string());
+}
