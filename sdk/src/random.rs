@@ -32,6 +32,25 @@ pub(crate) fn base64url<const BYTES: usize>() -> Result<Zeroizing<String>, NoRan
     Ok(text)
 }
 
+/// A unique identifier with 128 random bits, in base64url. Not a secret.
+pub(crate) struct Identifier([u8; 22]);
+
+impl Identifier {
+    pub(crate) fn as_str(&self) -> &str {
+        // Base64url is ASCII.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+/// Returns a new identifier.
+pub(crate) fn identifier() -> Result<Identifier, NoRandom> {
+    let (mut bytes, mut text) = ([0_u8; 16], [0_u8; 22]);
+    fill(&mut bytes)?;
+    // 16 bytes are 22 characters.
+    URL_SAFE_NO_PAD.encode_slice(bytes, &mut text).map_err(NoRandom::new)?;
+    Ok(Identifier(text))
+}
+
 /// Returns a random part of a duration, as jitter. Returns the whole duration if there are no random bytes.
 pub(crate) fn part_of(duration: Duration) -> Duration {
     let part = getrandom::u32().unwrap_or(u32::MAX);
@@ -48,6 +67,9 @@ mod tests {
         let (a, b) = (base64url::<16>().unwrap(), base64url::<16>().unwrap());
         assert_eq!((a.len(), base64url::<32>().unwrap().len()), (22, 43));
         assert_ne!(a, b);
+        let (a, b) = (identifier().unwrap(), identifier().unwrap());
+        assert_eq!(URL_SAFE_NO_PAD.decode(a.as_str()).unwrap().len(), 16);
+        assert_ne!(a.as_str(), b.as_str());
     }
 
     #[test]

@@ -71,6 +71,10 @@ impl Transport for AdminClient {
         Box::pin(self.plain.send(request, Some(self.authorization.clone())))
     }
 
+    fn keeps_deadlines(&self) -> bool {
+        true
+    }
+
     fn settings(&self) -> &CallSettings {
         &self.settings
     }

@@ -2,12 +2,12 @@
 
 use std::{fmt, sync::Arc};
 
-use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
+use http::HeaderValue;
 use url::Host;
 
 use crate::xrpc::{
     BoxFuture, InvalidService, Request, Transport, TransportError, TransportResponse,
-    service::{self, Proxy},
+    service::{self, Credentials, Proxy},
 };
 
 /// The settings of the HTTP client.
@@ -98,14 +98,13 @@ impl PlainClient {
     }
 
     /// Sends a request. `authorization` replaces the header of the caller.
-    pub(super) async fn send(
+    pub(super) fn send(
         &self,
         request: Request,
         authorization: Option<HeaderValue>,
-    ) -> Result<TransportResponse, TransportError> {
-        let credentials = authorization.map(|value| (AUTHORIZATION, value));
-        let credentials: HeaderMap = credentials.into_iter().collect();
-        service::send(&self.http, &self.origin, request, credentials).await
+    ) -> impl Future<Output = Result<TransportResponse, TransportError>> + Send {
+        let credentials = Credentials { authorization, proof: None };
+        service::send(&self.http, &self.origin, request, credentials)
     }
 }
 
@@ -113,6 +112,10 @@ impl PlainClient {
 impl Transport for PlainClient {
     fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>> {
         Box::pin(self.send(request, None))
+    }
+
+    fn keeps_deadlines(&self) -> bool {
+        true
     }
 }
 

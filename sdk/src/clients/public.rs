@@ -58,6 +58,10 @@ impl Transport for PublicClient {
         Box::pin(self.plain.send(request, None))
     }
 
+    fn keeps_deadlines(&self) -> bool {
+        true
+    }
+
     fn settings(&self) -> &CallSettings {
         &self.settings
     }

@@ -1,8 +1,9 @@
 //! Calls to a server that anybody can choose, without credentials.
 
-use http::HeaderMap;
-
-use crate::xrpc::{BoxFuture, CallSettings, Request, Transport, TransportError, TransportResponse, service};
+use crate::xrpc::{
+    BoxFuture, CallSettings, Request, Transport, TransportError, TransportResponse,
+    service::{self, Credentials},
+};
 
 /// A page of a listing has a hundred lexicons.
 static SETTINGS: CallSettings = CallSettings::new().max_response_size(16 * 1024 * 1024);
@@ -15,7 +16,11 @@ pub(super) struct Pds<'a> {
 
 impl Transport for Pds<'_> {
     fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>> {
-        Box::pin(service::send(self.http, self.origin, request, HeaderMap::new()))
+        Box::pin(service::send(self.http, self.origin, request, Credentials::default()))
+    }
+
+    fn keeps_deadlines(&self) -> bool {
+        true
     }
 
     fn settings(&self) -> &CallSettings {

@@ -228,37 +228,51 @@ impl OAuthClient {
         mut request: Request,
         deadline: Deadline,
     ) -> Result<TransportResponse, TransportError> {
+        let late = || TransportError::Timeout { host: self.session.host(), limit: deadline.limit() };
         let failed = |error: SessionError| error.into_transport(self.did());
-        let mut cached = self.session.ready().await.map_err(failed)?;
+        // A refresh in progress continues even if this call is late.
+        let mut cached = match self.session.ready_now().map_err(failed)? {
+            Some(cached) => cached,
+            None => {
+                let ready = deadline.until_boxed(self.session.ready()).await;
+                ready.ok_or_else(late)?.map_err(failed)?
+            }
+        };
         if self.checks_scopes {
             cached.prepared.scopes.check(&request)?;
         }
         if matches!(request.body(), RequestBody::Stream(_)) {
-            cached = self.session.warm_up(cached).await?;
+            cached = deadline.until_boxed(self.session.warm_up(cached)).await.ok_or_else(late)??;
         }
         let mut replaced = 0;
         loop {
             let (nsid, again) = (Arc::clone(request.shared_nsid()), request.try_clone());
+            // The request has the same deadline.
             let response = self.session.send_signed(&cached, request).await?;
             if response.status.is_success() || !is_invalid_token(&response) {
                 if replaced > 0 {
                     self.session.note_accepts_fresh();
                 }
-                return self.explain(&cached, nsid, again, response, deadline).await;
+                if !response.status.is_client_error() {
+                    return Ok(response);
+                }
+                return Box::pin(self.explain(&cached, nsid, again, response, deadline)).await;
             }
             let Some(next) = again.filter(|_| replaced < MAX_REPLACED) else { return Ok(response) };
             drop(response);
-            cached = match replaced {
-                0 => self.session.replace(&cached).await,
-                _ => self.session.replace_fresh(&cached).await,
-            }
-            .map_err(failed)?;
-            (request, replaced) = (next, replaced + 1);
+            let replacing = async {
+                match replaced {
+                    0 => self.session.replace(&cached).await,
+                    _ => self.session.replace_fresh(&cached).await,
+                }
+            };
+            let replacement = deadline.until_boxed(replacing).await.ok_or_else(late)?.map_err(failed)?;
+            (cached, request, replaced) = (replacement, next, replaced + 1);
         }
     }
 
     /// Turns a response into an error where more can be said than the server does: that the account has moved (X14), or which
-    /// scope is missing (O46).
+    /// scope is missing (O46). The response is an error of the client.
     async fn explain(
         &self,
         cached: &CachedSession,
@@ -267,9 +281,6 @@ impl OAuthClient {
         response: TransportResponse,
         deadline: Deadline,
     ) -> Result<TransportResponse, TransportError> {
-        if !response.status.is_client_error() {
-            return Ok(response);
-        }
         let required = request.as_ref().and_then(Scopes::required_by);
         drop(request);
         let (body, response) = response.buffered(deadline).await;
@@ -287,9 +298,8 @@ impl OAuthClient {
                 if matches!(told.name.as_deref(), Some("AccountDeactivated" | "AccountNotFound")) =>
             {
                 let origin = &cached.prepared.origin;
-                let Some(pds) = self.session.context().moves.moved_from(self.did(), origin).await else {
-                    return Ok(response);
-                };
+                let lookup = self.session.context().moves.moved_from(self.did(), origin);
+                let Some(pds) = deadline.until(lookup).await.flatten() else { return Ok(response) };
                 let detail = format!("the account has moved from {origin} to {pds}");
                 let reason = ReauthenticateReason::AccountMoved { pds };
                 Err(Reauthenticate::new(self.did().clone(), reason, Some(detail)).into())
@@ -309,12 +319,12 @@ impl Transport for OAuthClient {
             tracing::Span::current().record("did", self.did().as_str());
             let limit = || Deadline::after(self.settings.time_limit(request.body()));
             let deadline = request.deadline().unwrap_or_else(limit);
-            // A refresh in progress continues even if this call is late.
-            match deadline.until(self.call(request.with_deadline(deadline), deadline)).await {
-                Some(answer) => answer,
-                None => Err(TransportError::Timeout { host: self.session.host(), limit: deadline.limit() }),
-            }
+            self.call(request.with_deadline(deadline), deadline).await
         })
+    }
+
+    fn keeps_deadlines(&self) -> bool {
+        true
     }
 
     fn settings(&self) -> &CallSettings {

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use http::{HeaderMap, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, header::CONTENT_TYPE};
 use serde::Deserialize;
 
 use super::{
@@ -16,6 +16,9 @@ use super::{
     set::{Scopes, shortest_scope},
 };
 use crate::xrpc::{Request, RequestBody, TransportError};
+
+/// The header of a call that is forwarded to another service. Looking for a text would be slower.
+static PROXY: HeaderName = HeaderName::from_static("atproto-proxy");
 
 /// The collection and the action of a write.
 #[derive(Deserialize)]
@@ -38,7 +41,7 @@ impl Scopes {
     pub(crate) fn check(&self, request: &Request) -> Result<(), TransportError> {
         let nsid = request.nsid();
         let missing = match nsid.strip_prefix("com.atproto.") {
-            Some(name) if request.headers().contains_key("atproto-proxy") => {
+            Some(name) if request.headers().contains_key(&PROXY) => {
                 // A server may handle its own methods itself despite the header, or forward them.
                 if name == "moderation.createReport" { self.missing_call(request) } else { None }
             }

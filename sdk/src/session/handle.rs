@@ -77,6 +77,15 @@ impl<C: SessionContext> SessionHandle<C> {
         self.active.reload(&self.context).await
     }
 
+    /// The same as [`ready`](Self::ready), if there is nothing to wait for, as for most calls.
+    pub(crate) fn ready_now(&self) -> Result<Option<Arc<CachedSession<C>>>, SessionError> {
+        let removals = self.context.sessions().removals();
+        self.active.with_state(|state| {
+            let Some(cached) = state.recent(removals)? else { return Ok(None) };
+            Ok(matches!(state.next_step(&cached), Step::Use).then_some(cached))
+        })
+    }
+
     /// The session, with a token that neither has expired nor is about to expire.
     pub(crate) async fn ready(&self) -> Outcome<C> {
         let current = self.current().await?;

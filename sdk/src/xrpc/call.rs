@@ -186,17 +186,20 @@ pub(super) fn check_content_type(
     headers: &HeaderMap,
 ) -> Result<(), DecodeError> {
     let (Some(expected), Some(found)) = (expected, headers.get(CONTENT_TYPE)) else { return Ok(()) };
-    let found = String::from_utf8_lossy(found.as_bytes());
-    let essence = found.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let found = found.as_bytes();
+    let essence = found.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     let fits = match expected.strip_suffix('*') {
         Some("*/") => true,
-        Some(kind) => essence.starts_with(kind),
-        None => essence == expected,
+        Some(kind) => {
+            let start = essence.get(..kind.len());
+            start.is_some_and(|start| start.eq_ignore_ascii_case(kind.as_bytes()))
+        }
+        None => essence.eq_ignore_ascii_case(expected.as_bytes()),
     };
     if fits {
         Ok(())
     } else {
-        let found = excerpt(&found, SHORT);
+        let found = excerpt(&String::from_utf8_lossy(found), SHORT);
         Err(DecodeError::ContentType { nsid: nsid.into(), expected, found })
     }
 }

@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "client")]
+use super::BoxFuture;
+
 /// The end of the time that a call may take.
 ///
 /// It covers everything: waiting for a refresh, all attempts and the waits between them, and a response that is read
@@ -57,6 +60,15 @@ impl Deadline {
     #[cfg(feature = "client")]
     pub(crate) async fn until<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         tokio::time::timeout_at(self.at.into(), work).await.ok()
+    }
+
+    /// The same for work that few calls need. It is boxed, so that the others do not have to have room for it.
+    #[cfg(feature = "client")]
+    pub(crate) fn until_boxed<'a, T>(
+        self,
+        work: impl Future<Output = T> + Send + 'a,
+    ) -> BoxFuture<'a, Option<T>> {
+        Box::pin(async move { self.until(work).await })
     }
 }
 

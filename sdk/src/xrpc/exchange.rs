@@ -51,7 +51,8 @@ pub(super) async fn exchange(caller: Caller<'_>, call: Outgoing) -> Result<Incom
         outcome = Empty,
         duration_ms = Empty,
     );
-    observed(span, "xrpc_call", outcome, attempts(caller, call)).await
+    // Boxed, because otherwise it would be moved from one future into the next.
+    observed(span, "xrpc_call", outcome, Box::pin(attempts(caller, call))).await
 }
 
 fn outcome(result: &Result<Incoming, Failure>) -> &'static str {
@@ -122,11 +123,16 @@ async fn attempts(caller: Caller<'_>, call: Outgoing) -> Result<Incoming, Failur
         let paced = !turn.is_free();
         let again = if options.never_retry { None } else { request.try_clone() };
         let sending = caller.transport().send(request.with_deadline(deadline));
-        let answer = deadline.until(sending).await.unwrap_or_else(|| Err(late(&nsid, deadline)));
+        let answer = if caller.transport().keeps_deadlines() {
+            sending.await
+        } else {
+            deadline.until(sending).await.unwrap_or_else(|| Err(late(&nsid, deadline)))
+        };
         turn.end(answer.as_ref().ok());
-        Span::current().record("attempts", number);
+        let span = Span::current();
+        span.record("attempts", number);
         if let Ok(response) = &answer {
-            Span::current().record("status", response.status.as_u16());
+            span.record("status", response.status.as_u16());
         }
         let answer = match answer {
             Ok(response) if response.status.is_success() => {
@@ -145,7 +151,8 @@ async fn attempts(caller: Caller<'_>, call: Outgoing) -> Result<Incoming, Failur
         let Some((wait, again)) = next else {
             return Err(match answer {
                 Ok(response) => {
-                    Failure::Response(Box::new(Box::pin(read_error(nsid, response, deadline)).await))
+                    let error = Box::pin(read_error(nsid, response, deadline)).await;
+                    Failure::Response(Box::new(error))
                 }
                 Err(error) => Failure::Transport(error),
             });

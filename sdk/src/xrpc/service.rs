@@ -1,9 +1,17 @@
 //! Sending a request to a service with `reqwest`, for all clients.
 
-use std::{error::Error as _, sync::Arc, time::Duration};
+use std::{
+    error::Error as _,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Poll, ready},
+    time::Duration,
+};
 
-use futures_util::StreamExt as _;
-use http::HeaderMap;
+use futures_core::Stream as _;
+use http::{HeaderName, HeaderValue, header::AUTHORIZATION};
+use tokio::time::{Sleep, sleep};
 
 use super::{ByteStream, Deadline, Kind, Request, RequestBody, TransportError, TransportResponse};
 use crate::{
@@ -74,28 +82,75 @@ pub(crate) enum Proxy<'a> {
     None,
 }
 
-/// Sends a request to the service at `origin`. The credentials replace headers of the caller.
-pub(crate) async fn send(
+/// The header of DPoP proofs (RFC 9449).
+static DPOP: HeaderName = HeaderName::from_static("dpop");
+
+/// What authorizes a request. It replaces headers of the caller.
+#[derive(Default)]
+pub(crate) struct Credentials {
+    pub(crate) authorization: Option<HeaderValue>,
+    /// A DPoP proof.
+    pub(crate) proof: Option<HeaderValue>,
+}
+
+/// Sends a request to the service at `origin`.
+pub(crate) fn send<'a>(
     http: &reqwest::Client,
-    origin: &str,
+    origin: &'a str,
     request: Request,
-    credentials: HeaderMap,
-) -> Result<TransportResponse, TransportError> {
-    let host = origin.to_owned();
-    let deadline = request.deadline().unwrap_or_else(|| Deadline::after(limits::PLAIN_CALL));
+    credentials: Credentials,
+) -> impl Future<Output = Result<TransportResponse, TransportError>> + Send + use<'a> {
     let url = url(origin, request.nsid(), request.query());
-    let mut outgoing =
-        http.request(method_of(request.kind()), url).headers(request.headers().clone()).headers(credentials);
-    outgoing = match request.into_body() {
-        RequestBody::Empty => outgoing,
-        RequestBody::Bytes(bytes) => outgoing.body(bytes),
-        RequestBody::Stream(stream) => outgoing.body(reqwest::Body::wrap_stream(stream)),
-    };
-    match deadline.until(outgoing.send()).await {
-        None => Err(TransportError::Timeout { host, limit: deadline.limit() }),
-        Some(Err(error)) => Err(classify(host, deadline.limit(), error)),
-        Some(Ok(response)) => Ok(received(host, response)),
+    send_to(http, origin, &url, request, credentials)
+}
+
+/// Sends a request to the URL of its method at the service at `origin`.
+pub(crate) fn send_to<'a>(
+    http: &reqwest::Client,
+    origin: &'a str,
+    url: &str,
+    request: Request,
+    credentials: Credentials,
+) -> impl Future<Output = Result<TransportResponse, TransportError>> + Send + use<'a> {
+    let deadline = request.deadline().unwrap_or_else(|| Deadline::after(limits::PLAIN_CALL));
+    // Outside of the future, which would otherwise have to have room for the request.
+    let sending = outgoing(url, request, credentials).map(|outgoing| http.execute(outgoing));
+    async move {
+        match deadline.until(sending?).await {
+            None => Err(TransportError::Timeout { host: origin.to_owned(), limit: deadline.limit() }),
+            Some(Err(error)) => Err(classify(origin.to_owned(), deadline.limit(), error)),
+            Some(Ok(response)) => Ok(received(origin, response)),
+        }
     }
+}
+
+fn outgoing(
+    url: &str,
+    request: Request,
+    credentials: Credentials,
+) -> Result<reqwest::Request, TransportError> {
+    let url = url::Url::parse(url).map_err(|error| TransportError::InvalidRequest {
+        problem: format!("the address of the method is invalid: {error}"),
+    })?;
+    let mut outgoing = reqwest::Request::new(method_of(request.kind()), url);
+    let headers = outgoing.headers_mut();
+    // With room for two credentials, and for what the HTTP client adds.
+    headers.reserve(request.headers().len() + 4);
+    for (name, value) in request.headers() {
+        headers.append(name.clone(), value.clone());
+    }
+    if let Some(authorization) = credentials.authorization {
+        headers.insert(AUTHORIZATION, authorization);
+    }
+    if let Some(proof) = credentials.proof {
+        headers.insert(DPOP.clone(), proof);
+    }
+    *outgoing.body_mut() = match request.into_body() {
+        RequestBody::Empty => None,
+        RequestBody::Bytes(bytes) => Some(bytes.into()),
+        RequestBody::Stream(stream) => Some(reqwest::Body::wrap_stream(stream)),
+    };
+    Ok(outgoing)
 }
 
 /// The HTTP method of a kind of call.
@@ -108,8 +163,16 @@ pub(crate) fn method_of(kind: Kind) -> http::Method {
 
 /// The URL of a method.
 pub(crate) fn url(origin: &str, nsid: &str, query: &str) -> String {
-    let origin = origin.trim_end_matches('/');
-    if query.is_empty() { format!("{origin}/xrpc/{nsid}") } else { format!("{origin}/xrpc/{nsid}?{query}") }
+    const FOLDER: &str = "/xrpc/";
+    let mut url = String::with_capacity(origin.len() + FOLDER.len() + nsid.len() + 1 + query.len());
+    for piece in [origin.trim_end_matches('/'), FOLDER, nsid] {
+        url.push_str(piece);
+    }
+    if !query.is_empty() {
+        url.push('?');
+        url.push_str(query);
+    }
+    url
 }
 
 /// Converts an error, depending on whether the request may have been processed.
@@ -136,24 +199,36 @@ pub(crate) fn classify(host: String, limit: Duration, error: reqwest::Error) -> 
     }
 }
 
-fn received(host: String, response: reqwest::Response) -> TransportResponse {
-    let (status, headers) = (response.status(), response.headers().clone());
-    let stream = futures_util::stream::unfold(Some(response.bytes_stream()), move |stream| {
-        let host = host.clone();
-        async move {
-            // The stream ends after an error.
-            let mut stream = stream?;
-            let limit = limits::BODY_IDLE;
-            match tokio::time::timeout(limit, stream.next()).await {
-                Err(_) => Some((Err(TransportError::Timeout { host, limit }), None)),
-                Ok(None) => None,
-                Ok(Some(Ok(bytes))) => Some((Ok(bytes), Some(stream))),
-                Ok(Some(Err(error))) => {
-                    let source = Arc::new(error.without_url());
-                    Some((Err(TransportError::Exchange { host, source }), None))
-                }
+fn received(origin: &str, mut response: reqwest::Response) -> TransportResponse {
+    let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+    let host: Box<str> = origin.into();
+    // There is none after the end, and after an error.
+    let mut body = Some(Box::pin(response.bytes_stream()));
+    // Most bodies have arrived when they are read, so that there is nothing to wait for.
+    let mut idle: Option<Pin<Box<Sleep>>> = None;
+    let stream = futures_util::stream::poll_fn(move |context| {
+        let Some(stream) = &mut body else { return Poll::Ready(None) };
+        let error = match stream.as_mut().poll_next(context) {
+            Poll::Ready(Some(Ok(bytes))) => {
+                idle = None;
+                return Poll::Ready(Some(Ok(bytes)));
             }
-        }
+            Poll::Ready(None) => {
+                body = None;
+                return Poll::Ready(None);
+            }
+            Poll::Ready(Some(Err(error))) => {
+                let source = Arc::new(error.without_url());
+                TransportError::Exchange { host: host.to_string(), source }
+            }
+            Poll::Pending => {
+                let limit = limits::BODY_IDLE;
+                ready!(idle.get_or_insert_with(|| Box::pin(sleep(limit))).as_mut().poll(context));
+                TransportError::Timeout { host: host.to_string(), limit }
+            }
+        };
+        body = None;
+        Poll::Ready(Some(Err(error)))
     });
     TransportResponse::new(status, headers, ByteStream::new(stream))
 }

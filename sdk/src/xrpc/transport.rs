@@ -99,6 +99,12 @@ pub trait Transport: Send + Sync {
         CallSettings::standard()
     }
 
+    /// Returns whether [`send`](Self::send) always ends at the [deadline](Request::deadline) of the request, so that calls do not
+    /// need a timer of their own. The default is `false`.
+    fn keeps_deadlines(&self) -> bool {
+        false
+    }
+
     /// Returns the account that calls are made as, if there is one.
     fn account(&self) -> Option<&Did> {
         None

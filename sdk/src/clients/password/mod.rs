@@ -232,14 +232,27 @@ impl PasswordClient {
         mut request: Request,
         deadline: Deadline,
     ) -> Result<TransportResponse, TransportError> {
+        let late = || TransportError::Timeout { host: self.origin().to_owned(), limit: deadline.limit() };
         let failed = |error: SessionError| error.into_transport(&self.did);
         let plain = &self.session.context().plain;
-        let mut cached = self.session.ready().await.map_err(failed)?;
+        // A refresh in progress continues even if this call is late.
+        let mut cached = match self.session.ready_now().map_err(failed)? {
+            Some(cached) => cached,
+            None => {
+                let ready = deadline.until_boxed(self.session.ready()).await;
+                ready.ok_or_else(late)?.map_err(failed)?
+            }
+        };
         let mut replaced = 0;
         loop {
             let (nsid, again) = (Arc::clone(request.shared_nsid()), request.try_clone());
+            // The request has the same deadline.
             let response = plain.send(request, Some(cached.prepared.access.clone())).await?;
-            let (expired, response) = is_expired(response, &nsid, deadline).await;
+            let (expired, response) = if response.status.is_success() {
+                (Expired::No, response)
+            } else {
+                Box::pin(is_expired(response, &nsid, deadline)).await
+            };
             match expired {
                 Expired::No if replaced == 0 => return Ok(response),
                 Expired::No => {
@@ -250,11 +263,14 @@ impl PasswordClient {
                 Expired::Yes | Expired::Perhaps if replaced >= MAX_REPLACED => return Ok(response),
                 Expired::Yes | Expired::Perhaps => {}
             }
-            cached = match replaced {
-                0 => self.session.replace(&cached).await,
-                _ => self.session.replace_fresh(&cached).await,
-            }
-            .map_err(failed)?;
+            let replacing = async {
+                match replaced {
+                    0 => self.session.replace(&cached).await,
+                    _ => self.session.replace_fresh(&cached).await,
+                }
+            };
+            let replacement = deadline.until_boxed(replacing).await.ok_or_else(late)?.map_err(failed)?;
+            cached = replacement;
             // A stream cannot be sent again. The next call uses the new token.
             let Some(next) = again else { return Ok(response) };
             (request, replaced) = (next, replaced + 1);
@@ -286,14 +302,12 @@ impl Transport for PasswordClient {
             tracing::Span::current().record("did", self.did().as_str());
             let limit = || Deadline::after(self.settings.time_limit(request.body()));
             let deadline = request.deadline().unwrap_or_else(limit);
-            // A refresh in progress continues even if this call is late.
-            match deadline.until(self.call(request.with_deadline(deadline), deadline)).await {
-                Some(answer) => answer,
-                None => {
-                    Err(TransportError::Timeout { host: self.origin().to_owned(), limit: deadline.limit() })
-                }
-            }
+            self.call(request.with_deadline(deadline), deadline).await
         })
+    }
+
+    fn keeps_deadlines(&self) -> bool {
+        true
     }
 
     fn settings(&self) -> &CallSettings {

@@ -4,6 +4,8 @@ use std::{fmt, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
+#[cfg(feature = "pem")]
+use zeroize::Zeroize as _;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -147,7 +149,11 @@ impl ClientKey {
             p256::ecdsa::SigningKey::from_pkcs8_pem(pem).ok()
         };
         let problem = "it is not an unencrypted P-256 key in PEM format (PKCS #8 or SEC 1)";
-        Self::named(SigningKey::new(secret.ok_or(ClientKeyError::NotAKey { problem })?), None)
+        let secret = secret.ok_or(ClientKeyError::NotAKey { problem })?;
+        let (mut scalar, point) = (secret.to_bytes(), secret.verifying_key().to_sec1_point(false));
+        let signing = SigningKey::new(&scalar, point.as_bytes());
+        scalar[..].zeroize();
+        Self::named(signing?, None)
     }
 
     fn named(signing: SigningKey, kid: Option<String>) -> Result<Self, ClientKeyError> {

@@ -147,7 +147,7 @@ impl AppContext {
             origin: &signing.origin,
             did: active.id.did(),
             key: &signing.key,
-            access_token: &cached.record.access_token,
+            token_hash: &signing.token_hash,
             authorization: &signing.authorization,
             nonces: &active.local,
         }

@@ -4,7 +4,10 @@ use http::HeaderValue;
 use zeroize::Zeroizing;
 
 use super::{SessionId, SessionStoreError, record::SessionRecord};
-use crate::{oauth::wire::DpopKey, scopes::Scopes};
+use crate::{
+    oauth::wire::{DpopKey, TokenHash},
+    scopes::Scopes,
+};
 
 /// What calls need of a session.
 pub(crate) struct Signing {
@@ -15,6 +18,7 @@ pub(crate) struct Signing {
     pub(crate) origin: String,
     /// Marked as sensitive.
     pub(crate) authorization: HeaderValue,
+    pub(crate) token_hash: TokenHash,
 }
 
 impl Signing {
@@ -26,6 +30,7 @@ impl Signing {
         let mut authorization = HeaderValue::from_str(&text).map_err(|_| unusable("access token"))?;
         authorization.set_sensitive(true);
         let scopes = Scopes::granted(&record.scope);
-        Ok(Self { key, scopes, origin: url.origin().ascii_serialization(), authorization })
+        let token_hash = TokenHash::of(&record.access_token);
+        Ok(Self { key, scopes, origin: url.origin().ascii_serialization(), authorization, token_hash })
     }
 }

@@ -138,7 +138,7 @@ impl SignInContext {
             // The page may be opened just before it expires, and the user still needs time then.
             expires_at: unix_now().saturating_add_unsigned(limits::SIGN_IN.as_secs()),
             client_key_id: client.key_id.map(str::to_owned),
-            nonce: nonces.get(&nonce_origin).map(|nonce| (nonce_origin, nonce)),
+            nonce: nonces.get(&nonce_origin).map(|nonce| (nonce_origin, nonce.to_string())),
             verifier: verifier.as_str().to_owned(),
             dpop_key: key.to_jwk(),
         };

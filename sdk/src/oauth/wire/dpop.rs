@@ -38,12 +38,22 @@ pub(crate) struct ProofClaims<'a> {
     pub(crate) url: &'a str,
     pub(crate) nonce: Option<&'a str>,
     /// For resource servers only.
-    pub(crate) access_token: Option<&'a str>,
+    pub(crate) token: Option<&'a TokenHash>,
     /// How many seconds the clock of the server is ahead of the local clock.
     pub(crate) clock_offset: i64,
 }
 
-/// The P-256 key of a session. Cheap to clone; the secret is zeroized when the last clone is dropped.
+/// The hash of an access token, in the form of the claim `ath`. It is computed once for a token, not for every proof.
+#[derive(Debug, Clone)]
+pub(crate) struct TokenHash(String);
+
+impl TokenHash {
+    pub(crate) fn of(access_token: &str) -> Self {
+        Self(URL_SAFE_NO_PAD.encode(Sha256::digest(access_token.as_bytes())))
+    }
+}
+
+/// The P-256 key of a session. Cheap to clone; the secret is overwritten when the last clone is dropped.
 #[derive(Debug, Clone)]
 pub(crate) struct DpopKey(Arc<KeyInner>);
 
@@ -110,16 +120,15 @@ impl DpopKey {
 
     /// Signs a proof for a request. Every request needs its own, including a repeated one.
     pub(crate) fn proof(&self, claims: ProofClaims<'_>) -> Result<String, DpopError> {
-        let jti = random::base64url::<16>()?;
-        let end = claims.url.find(['?', '#']).unwrap_or(claims.url.len());
-        let ath = claims.access_token.map(|token| URL_SAFE_NO_PAD.encode(Sha256::digest(token.as_bytes())));
+        let jti = random::identifier()?;
+        let end = claims.url.bytes().position(|byte| matches!(byte, b'?' | b'#'));
         let payload = Claims {
-            jti: &jti,
+            jti: jti.as_str(),
             htm: claims.method,
-            htu: &claims.url[..end],
+            htu: &claims.url[..end.unwrap_or(claims.url.len())],
             iat: unix_now().saturating_add(claims.clock_offset),
             nonce: claims.nonce,
-            ath: ath.as_deref(),
+            ath: claims.token.map(|hash| hash.0.as_str()),
         };
         Ok(self.0.signing.jwt(&self.0.header, &payload)?)
     }
@@ -152,7 +161,7 @@ pub(crate) mod tests {
             method: "GET",
             url: "https://pds.example/xrpc/a.b.c?x=1#y",
             nonce: None,
-            access_token: None,
+            token: None,
             clock_offset: 0,
         }
     }
@@ -170,7 +179,8 @@ pub(crate) mod tests {
         let jti = URL_SAFE_NO_PAD.decode(payload["jti"].as_str().unwrap()).unwrap();
         assert!(jti.len() * 8 >= 96);
 
-        let with = ProofClaims { nonce: Some("n"), access_token: Some("t"), clock_offset: -100, ..claims() };
+        let hash = TokenHash::of("t");
+        let with = ProofClaims { nonce: Some("n"), token: Some(&hash), clock_offset: -100, ..claims() };
         let (_, payload) = verify(&key.proof(with).unwrap());
         assert_eq!(payload["nonce"], "n");
         assert_eq!(payload["ath"], URL_SAFE_NO_PAD.encode(Sha256::digest(b"t")));

@@ -15,11 +15,11 @@ mod token_response;
 pub use authorization_server::MissingNoncePolicy;
 pub(crate) use authorization_server::{RejectedTokens, ServerEndpoint};
 pub use dpop::DpopError;
-pub(crate) use dpop::DpopKey;
 #[cfg(test)]
 pub(crate) use dpop::tests as dpop_tests;
+pub(crate) use dpop::{DpopKey, TokenHash};
 pub use error::ServerError;
-pub(crate) use nonces::{NonceCache, evict};
+pub(crate) use nonces::NonceCache;
 pub(crate) use resource_server::{ResourceServer, is_invalid_token, probe};
 pub(crate) use revocation::{TokenToRevoke, discard};
 pub(crate) use token_response::TokenResponse;

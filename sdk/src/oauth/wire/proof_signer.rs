@@ -2,7 +2,7 @@
 
 use http::HeaderMap;
 
-use super::{DpopError, DpopKey, NonceCache, dpop::ProofClaims};
+use super::{DpopError, DpopKey, NonceCache, TokenHash, dpop::ProofClaims};
 
 /// Signs a request, and signs it again at most once with a new nonce and once with the clock of the server (O31, O34, O35).
 /// In both cases the server has rejected the proof, and therefore not processed the request.
@@ -31,17 +31,16 @@ impl<'a> ProofSigner<'a> {
         }
     }
 
-    /// Signs a proof for the next attempt. The access token is for resource servers only.
+    /// Signs a proof for the next attempt. The token is for resource servers only.
     pub(super) fn sign(
         &mut self,
         method: &str,
         url: &str,
-        access_token: Option<&str>,
+        token: Option<&TokenHash>,
     ) -> Result<String, DpopError> {
-        self.clock_offset = self.nonces.clock_offset(self.origin);
-        let nonce = self.nonces.get(self.origin);
-        let clock_offset = self.clock_offset;
-        self.key.proof(ProofClaims { method, url, nonce: nonce.as_deref(), access_token, clock_offset })
+        let (nonce, clock_offset) = self.nonces.for_proof(self.origin);
+        self.clock_offset = clock_offset;
+        self.key.proof(ProofClaims { method, url, nonce: nonce.as_deref(), token, clock_offset })
     }
 
     /// How many seconds the time of the last proof was ahead of the local clock.

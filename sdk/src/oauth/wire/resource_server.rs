@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, StatusCode, header::AUTHORIZATION};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
-use super::{DpopKey, NonceCache, proof_signer::ProofSigner};
+use super::{DpopKey, NonceCache, TokenHash, proof_signer::ProofSigner};
 use crate::{
     limits,
     types::Did,
     xrpc::{
         Deadline, Kind, Request, TransportError, TransportResponse, challenge,
-        service::{self, method_of},
+        service::{self, Credentials, method_of},
     },
 };
 
@@ -40,7 +40,7 @@ pub(crate) struct ResourceServer<'a> {
     pub(crate) origin: &'a str,
     pub(crate) did: &'a Did,
     pub(crate) key: &'a DpopKey,
-    pub(crate) access_token: &'a str,
+    pub(crate) token_hash: &'a TokenHash,
     /// The access token as a header value, marked as sensitive.
     pub(crate) authorization: &'a HeaderValue,
     pub(crate) nonces: &'a NonceCache,
@@ -58,9 +58,10 @@ impl ResourceServer<'_> {
         loop {
             attempt += 1;
             let again = request.try_clone();
-            let credentials = self.credentials(&mut signer, &request)?;
+            let url = service::url(self.origin, request.nsid(), request.query());
+            let credentials = self.credentials(&mut signer, &request, &url)?;
             let (nsid, did) = (Arc::clone(request.shared_nsid()), self.did);
-            let response = service::send(self.http, self.origin, request, credentials).await?;
+            let response = service::send_to(self.http, self.origin, &url, request, credentials).await?;
             let status = response.status;
             tracing::debug!(nsid = &*nsid, %did, status = status.as_u16(), attempt, "resource server responded");
             if !signer.learn(&response.headers) && status.is_success() {
@@ -78,18 +79,15 @@ impl ResourceServer<'_> {
         &self,
         signer: &mut ProofSigner<'_>,
         request: &Request,
-    ) -> Result<HeaderMap, TransportError> {
+        url: &str,
+    ) -> Result<Credentials, TransportError> {
         let failed = |problem: String| TransportError::InvalidRequest { problem };
-        let url = service::url(self.origin, request.nsid(), "");
         let method = method_of(request.kind());
-        let proof = signer.sign(method.as_str(), &url, Some(self.access_token));
+        let proof = signer.sign(method.as_str(), url, Some(self.token_hash));
         let proof = proof.map_err(|error| failed(error.to_string()))?;
         let mut proof =
             HeaderValue::try_from(proof).map_err(|_| failed("the proof is not a valid header".to_owned()))?;
         proof.set_sensitive(true);
-        let mut credentials = HeaderMap::with_capacity(2);
-        credentials.insert(AUTHORIZATION, self.authorization.clone());
-        credentials.insert("dpop", proof);
-        Ok(credentials)
+        Ok(Credentials { authorization: Some(self.authorization.clone()), proof: Some(proof) })
     }
 }
