@@ -3,13 +3,15 @@
 //! [`Network`] is a real PDS with its PLC directory on this machine, from the package `local-network`. [`Browser`] is a
 //! headless Chromium for the provider's sign-in page, [`PostgresServer`] and [`RedisServer`] are what session stores talk
 //! to, with certificates of an [`Authority`] if they are to speak TLS, and [`Stub`] is a server with scripted answers for
-//! what a good server never sends. [`DnsServer`] answers with the TXT records that it was given.
+//! what a good server never sends. [`DnsServer`] answers with the TXT records that it was given. [`faults`] has a proxy
+//! between a client and the network that lets things go wrong on the way.
 //!
 //! It depends on nothing of the SDK: what it tells is what the servers saw.
 
 mod browser;
 mod certificates;
 mod dns;
+pub mod faults;
 mod postgres;
 mod redis;
 mod server;
