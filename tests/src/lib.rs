@@ -20,7 +20,9 @@ mod stub;
 pub use browser::{Browser, BrowserError};
 pub use certificates::{Authority, Certificate, ServerTls};
 pub use dns::DnsServer;
-pub use local_network::{Account, Counts, InstallError, Network, NetworkError, install, install_folder};
+pub use local_network::{
+    Account, Counts, InstallError, Network, NetworkError, client as plain_client, install, install_folder,
+};
 pub use postgres::PostgresServer;
 pub use redis::RedisServer;
 pub use server::ServerError;

@@ -89,7 +89,7 @@ pub struct Calls {
     pub pause_millis: u64,
 }
 
-/// What the server does on its own.
+/// What the server and the users do on their own.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Server {
@@ -108,6 +108,8 @@ pub struct Server {
     pub expire_tokens_millis: Option<u64>,
     /// Every so many milliseconds, it ends all sessions of one account.
     pub end_sessions_millis: Option<u64>,
+    /// Every so many milliseconds, the user of one account signs out.
+    pub sign_out_millis: Option<u64>,
 }
 
 impl Plan {
