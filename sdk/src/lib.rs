@@ -89,8 +89,10 @@
 //! | kind | what to do |
 //! | --- | --- |
 //! | [`SignInAgain`](xrpc::ErrorKind::SignInAgain) | ask the user to sign in again: the session has ended |
+//! | [`AccountUnavailable`](xrpc::ErrorKind::AccountUnavailable) | show the message: the account is deactivated, suspended, taken down or gone, and signing in again does not help |
+//! | [`MissingScope`](xrpc::ErrorKind::MissingScope) | sign in with the scope that [`Error::missing_scope`](xrpc::Error::missing_scope) names; the session can still be used for the rest |
 //! | [`TryLater`](xrpc::ErrorKind::TryLater) | network, overload, or a store that failed: the same call may succeed later |
-//! | [`InvalidInput`](xrpc::ErrorKind::InvalidInput) | change the call; if [`Error::missing_scope`](xrpc::Error::missing_scope) names a scope, sign in with it |
+//! | [`InvalidInput`](xrpc::ErrorKind::InvalidInput) | change the call |
 //! | [`BadAnswer`](xrpc::ErrorKind::BadAnswer) | the server broke the protocol: report it |
 //!
 //! By then, queries have already been retried where that is safe. Errors never contain tokens, keys or passwords.
@@ -127,11 +129,12 @@
 //   records, lexicon                          typed records; published lexicons
 //   api, clients, accessor                    generated bindings; clients without OAuth; their common methods
 //   oauth                                     its own layers are listed in its mod.rs
+//   session                                   the state machine of OAuth and password sessions
 //   scopes, store, identity                   permissions; session stores; handles and DIDs
 //   repo                                      records with proof
 //   xrpc                                      calls over a transport
 //   types                                     data types and their codec, no I/O
-//   clock, random, limits, signing_key, verifying_key, http_client
+//   clock, random, limits, server_text, signing_key, verifying_key, http_client
 #[cfg(feature = "client")]
 mod accessor;
 #[rustfmt::skip]
@@ -159,6 +162,9 @@ pub mod records;
 pub mod repo;
 #[cfg(feature = "client")]
 pub mod scopes;
+mod server_text;
+#[cfg(feature = "client")]
+mod session;
 #[cfg(feature = "client")]
 mod signing_key;
 #[cfg(feature = "client")]
@@ -172,7 +178,7 @@ pub mod xrpc;
 
 #[cfg(feature = "client")]
 pub use clients::{
-    AdminClient, AdminClientBuilder, PasswordClient, PasswordClientBuilder, PasswordError, PublicClient,
+    AccountStatus, AdminClient, AdminClientBuilder, PasswordAccount, PasswordClient, PasswordClientBuilder, PasswordError, PublicClient,
     PublicClientBuilder,
 };
 #[cfg(feature = "client")]

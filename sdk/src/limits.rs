@@ -19,13 +19,14 @@ const fn millis(count: u64) -> Duration {
 
 /// For connecting, including TLS.
 pub(crate) const CONNECT: Duration = seconds(10);
-/// For a call with an OAuth session until the head of the response, including a refresh. A call can set another limit.
+/// For a call with an OAuth session: a refresh, all attempts and the waits between them, and a response that is read into
+/// memory. A client or a call can set another limit.
 pub(crate) const SESSION_CALL: Duration = seconds(30);
-/// The same for a call with a streamed body, whose length is unknown and which is uploaded before the response.
-pub(crate) const STREAMED_SESSION_CALL: Duration = seconds(600);
+/// The least for a call with a streamed body, whose length is unknown and which is uploaded before the response.
+pub(crate) const STREAMED_CALL: Duration = seconds(600);
 /// The limit for a call increases by one second for each of these bytes in its body.
 pub(crate) const UPLOAD_BYTES_PER_SECOND: usize = 32 * 1024;
-/// For a call without an OAuth session until the head of the response. A call can set another limit.
+/// The same for a call without an OAuth session.
 pub(crate) const PLAIN_CALL: Duration = seconds(60);
 /// For receiving the next chunk of a body.
 pub(crate) const BODY_IDLE: Duration = seconds(60);
@@ -72,7 +73,7 @@ pub(crate) const WEB_SIGN_OUT: Duration = seconds(5);
 // Refreshing.
 
 /// For a request to an authorization server, including the body.
-pub(crate) const AUTHORIZATION_SERVER: Duration = seconds(30);
+pub(crate) const AUTHORIZATION_SERVER: Duration = seconds(20);
 /// For the call that checks whether an access token is accepted.
 pub(crate) const PROBE: Duration = seconds(15);
 /// The maximum number of attempts of a refresh with an unknown outcome.
@@ -84,8 +85,8 @@ pub(crate) const NONCE_AGE: Duration = seconds(60);
 pub(crate) const SESSION_RECHECK: Duration = seconds(1);
 /// How long before its expiry a token is refreshed, or a tenth of its lifetime if that is less.
 pub(crate) const REFRESH_MARGIN: Duration = seconds(60);
-/// How long a call waits for a refresh.
-pub(crate) const REFRESH_WAIT: Duration = seconds(400);
+/// How long a call waits for a refresh. Its own limit is usually shorter.
+pub(crate) const REFRESH_WAIT: Duration = seconds(500);
 /// How long a call whose token has not expired waits for a refresh.
 pub(crate) const REFRESH_PATIENCE: Duration = seconds(10);
 /// How long calls use a token that has not expired after a failed refresh.
@@ -94,25 +95,51 @@ pub(crate) const REFRESH_PAUSE: Duration = seconds(5);
 pub(crate) const SLOW_REFRESH: Duration = millis(250);
 /// The longest such pause.
 pub(crate) const LONGEST_REFRESH_PAUSE: Duration = seconds(30);
+/// The pause after a refresh failed, which doubles with every failure in a row up to [`LONGEST_REFRESH_PAUSE`].
+pub(crate) const FIRST_REFRESH_PAUSE: Duration = millis(250);
+/// The longest pause that a server can ask for.
+pub(crate) const LONGEST_ASKED_PAUSE: Duration = seconds(3600);
+/// The pause after the server rejected a token that it had just issued, which doubles with every such token.
+pub(crate) const FRESH_TOKEN_PAUSE: Duration = seconds(10);
+/// The longest such pause.
+pub(crate) const LONGEST_FRESH_TOKEN_PAUSE: Duration = seconds(600);
 /// How long another process may take from the response of the server to its write to the store.
 pub(crate) const CONCURRENT_WRITE: Duration = millis(300);
-/// The longest wait between two attempts to store unsaved tokens.
-pub(crate) const STORE_AGAIN: Duration = seconds(64);
+/// The wait between two attempts to store unsaved tokens.
+pub(crate) const STORE_AGAIN: Duration = seconds(1);
+/// How long other processes wait for tokens that may be unsaved, counted from when the store answers them.
+pub(crate) const DOUBT_GRACE: Duration = seconds(35);
+/// How often they read the store in the meantime.
+pub(crate) const DOUBT_POLL: Duration = seconds(1);
+/// If they have not read the store for this long, it may not have been available, and the count begins again.
+pub(crate) const DOUBT_GAP: Duration = seconds(5);
+
+// Signing in again with a password.
+
+/// The pause after the stored password was refused, which doubles up to [`LONGEST_SIGN_IN_PAUSE`]. Servers allow some tens of
+/// sign-ins in five minutes and some hundreds a day.
+pub(crate) const SIGN_IN_PAUSE: Duration = seconds(60);
+/// The longest such pause.
+pub(crate) const LONGEST_SIGN_IN_PAUSE: Duration = seconds(3600);
+/// The longest such pause for a process that has been started since, because its password may be a new one.
+pub(crate) const RESTARTED_SIGN_IN_PAUSE: Duration = seconds(300);
 
 // Stores.
 
 /// For an operation of a store.
 pub(crate) const STORE_OPERATION: Duration = seconds(15);
 /// For acquiring the lock of a session: longer than a refresh takes with all its attempts.
-pub(crate) const STORE_LOCK: Duration = seconds(180);
-/// How long a sign-out waits for a lock before it checks whether this process holds it now.
-pub(crate) const STORE_LOCK_SLICE: Duration = seconds(1);
-/// How long a process holds the lock of a session whose new tokens it could not store.
-pub(crate) const UNSAVED_LOCK: Duration = seconds(120);
+pub(crate) const STORE_LOCK: Duration = seconds(240);
+/// How long a sign-out waits for a refresh in progress, before it removes the session anyway.
+pub(crate) const SIGN_OUT_LOCK: Duration = seconds(10);
 /// When a lock on a database server expires whose holder has died.
-pub(crate) const LEASE: Duration = seconds(30);
+pub(crate) const LEASE: Duration = seconds(45);
+/// How much earlier its holder no longer relies on it.
+pub(crate) const LEASE_MARGIN: Duration = seconds(1);
 /// How often the holder of such a lock renews it.
 pub(crate) const LEASE_RENEWAL: Duration = seconds(8);
+/// The wait before the next attempt, if renewing it failed.
+pub(crate) const LEASE_RENEWAL_AGAIN: Duration = seconds(1);
 /// The wait between two attempts to acquire such a lock, without jitter of up to a half.
 pub(crate) const LEASE_TRY: Duration = millis(20);
 /// The wait between two attempts to release such a lock.
@@ -149,11 +176,11 @@ pub(crate) const SESSION_COOKIE: Duration = seconds(30 * 24 * 3600);
 mod tests {
     use super::*;
 
-    /// The longest time that a refresh holds the lock: all attempts and the probe between them time out, and the store is slow
-    /// to read (at the start, twice between the attempts, and before the new tokens are written) and to write (the intent, and
-    /// the tokens).
+    /// The longest time that a refresh holds the lock: all attempts and the probes before and between them time out, another
+    /// process is waited for, and the store is slow to read (at the start, twice before and between the attempts, while waiting,
+    /// and before the new tokens are written) and to write (the intent, and the tokens).
     fn slowest_refresh() -> Duration {
-        AUTHORIZATION_SERVER * REFRESH_ATTEMPTS + PROBE + CONCURRENT_WRITE + STORE_OPERATION * 6
+        AUTHORIZATION_SERVER * REFRESH_ATTEMPTS + PROBE + CONCURRENT_WRITE + DOUBT_GRACE + STORE_OPERATION * 7
     }
 
     #[test]
@@ -178,25 +205,52 @@ mod tests {
     }
 
     #[test]
-    fn a_process_with_unsaved_tokens_lets_go_before_others_give_up() {
-        // The lock is released in time, even if an attempt to store is in progress, which reads and writes.
-        assert!(UNSAVED_LOCK + STORE_OPERATION * 2 < STORE_LOCK);
-        // Storing has been retried by then.
-        assert!(STORE_AGAIN < UNSAVED_LOCK);
+    fn o25_unsaved_tokens_are_stored_before_others_give_up_on_them() {
+        // Once the store answers, an attempt to store reads and writes.
+        assert!(STORE_AGAIN + STORE_OPERATION * 2 < DOUBT_GRACE);
+        // Whoever waits reads often enough for the count not to begin again.
+        assert!(DOUBT_POLL + SESSION_RECHECK < DOUBT_GAP && DOUBT_GAP < DOUBT_GRACE);
+        // A process that died is not waited for much longer than its lock.
+        assert!(DOUBT_GRACE <= LEASE);
+    }
+
+    #[test]
+    fn pauses_grow_up_to_their_limits() {
+        assert!(FIRST_REFRESH_PAUSE < LONGEST_REFRESH_PAUSE && LONGEST_REFRESH_PAUSE < LONGEST_ASKED_PAUSE);
+        assert!(FRESH_TOKEN_PAUSE < LONGEST_FRESH_TOKEN_PAUSE);
+        assert!(SIGN_IN_PAUSE < RESTARTED_SIGN_IN_PAUSE && RESTARTED_SIGN_IN_PAUSE < LONGEST_SIGN_IN_PAUSE);
+    }
+
+    #[test]
+    fn a_sign_out_removes_the_session_while_somebody_waits() {
+        assert!(SIGN_OUT_LOCK < STORE_OPERATION);
     }
 
     #[test]
     fn a_call_with_a_valid_token_does_not_fail_because_of_a_slow_refresh() {
-        assert!(REFRESH_PATIENCE < SESSION_CALL && SESSION_CALL < STREAMED_SESSION_CALL);
+        assert!(REFRESH_PATIENCE < SESSION_CALL && SESSION_CALL < STREAMED_CALL);
         // A body that can be sent once is preceded by a probe.
         assert!(PROBE + REFRESH_PATIENCE < SESSION_CALL);
     }
 
     #[test]
+    fn a_retry_can_fit_into_a_call() {
+        assert!(FIRST_RETRY * 2 < SESSION_CALL && LONGEST_RETRY < PLAIN_CALL);
+    }
+
+    #[test]
     fn a_lease_survives_a_renewal_that_fails() {
         let operation = POSTGRES_OPERATION.max(REDIS_ANSWER);
-        assert!(LEASE_RENEWAL * 2 + operation < LEASE);
+        assert!(LEASE_RENEWAL + operation + LEASE_RENEWAL_AGAIN + operation < LEASE - LEASE_MARGIN);
         assert!(LEASE < STORE_LOCK);
+    }
+
+    #[test]
+    fn a_lease_that_is_renewed_outlasts_an_exchange_at_any_time() {
+        // Just before the answer to the next renewal, the lease is as old as it gets.
+        assert!(AUTHORIZATION_SERVER + LEASE_RENEWAL + STORE_OPERATION < LEASE - LEASE_MARGIN);
+        // The clocks of two machines differ by much less than a percent in speed.
+        assert!(LEASE / 100 < LEASE_MARGIN);
     }
 
     #[test]

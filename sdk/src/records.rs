@@ -16,8 +16,8 @@ use crate::{
     api::com::atproto::repo::{create_record, delete_record, get_record, list_records, put_record},
     types::{AtIdentifier, AtUri, Cid, Expected, Nullable, Record, RecordKey, Unknown},
     xrpc::{
-        BoxFuture, Call, Caller, DecodeError, Error, InvalidRequest, Labeler, LexiconError, Method as _,
-        Response,
+        Backoff, BoxFuture, Call, Caller, DecodeError, Error, InvalidRequest, Labeler, LexiconError,
+        Method as _, Pacing, Response, RetryPolicy,
     },
 };
 
@@ -165,7 +165,7 @@ impl<'c, R: Record> Records<'c, R> {
 
 /// Validates and encodes a record. The input of the call has it as an arbitrary value, which would not be validated.
 fn encode<R: Record>(caller: Caller<'_>, nsid: &str, record: &R) -> (Unknown, Option<InvalidRequest>) {
-    if caller.transport().validates_input()
+    if caller.transport().settings().validates_input
         && let Err(source) = record.validate()
     {
         return (Unknown::null(), Some(InvalidRequest::Violations { nsid: nsid.into(), source }));
@@ -200,9 +200,34 @@ macro_rules! call_options {
             self.$change(|call| call.labelers(labelers))
         }
 
-        /// Limits the time until the response begins, as [`Call::timeout`].
+        /// Limits the time that each call may take, as [`Call::timeout`].
         pub fn timeout(self, limit: Duration) -> Self {
             self.$change(|call| call.timeout(limit))
+        }
+
+        /// Limits the size of the response, as [`Call::max_response_size`].
+        pub fn max_response_size(self, bytes: usize) -> Self {
+            self.$change(|call| call.max_response_size(bytes))
+        }
+
+        /// Sets whether the call is sent again, as [`Call::retry`].
+        pub fn retry(self, policy: impl RetryPolicy) -> Self {
+            self.$change(|call| call.retry(policy))
+        }
+
+        /// Sets how long the call waits before it is sent again, as [`Call::backoff`].
+        pub fn backoff(self, backoff: impl Backoff) -> Self {
+            self.$change(|call| call.backoff(backoff))
+        }
+
+        /// Sets what the call waits for before it is sent, as [`Call::pacing`].
+        pub fn pacing(self, pacing: impl Pacing) -> Self {
+            self.$change(|call| call.pacing(pacing))
+        }
+
+        /// Sends the call at once, as [`Call::without_pacing`].
+        pub fn without_pacing(self) -> Self {
+            self.$change(Call::without_pacing)
         }
 
         /// Sends the call only once, as [`Call::without_retry`].

@@ -5,6 +5,8 @@ use std::fmt;
 use k256::ecdsa::{self as secp256k1, signature::Verifier as _};
 use p256::ecdsa as nist;
 
+use crate::server_text::{SHORT, excerpt};
+
 /// The digits of base 58 (the alphabet of Bitcoin, which multibase calls `base58btc`).
 const DIGITS: &[u8; 58] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
 /// The longest form of a key has 65 bytes, which are at most 89 digits.
@@ -50,7 +52,7 @@ pub struct InvalidVerifyingKey {
 
 impl InvalidVerifyingKey {
     fn new(text: &str, problem: &'static str) -> Self {
-        Self { text: text.chars().filter(|c| !c.is_control()).take(200).collect(), problem }
+        Self { text: excerpt(text, SHORT), problem }
     }
 }
 

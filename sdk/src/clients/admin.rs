@@ -7,7 +7,9 @@ use http::HeaderValue;
 use zeroize::Zeroizing;
 
 use super::plain::{HttpOptions, PlainClient};
-use crate::xrpc::{BoxFuture, InvalidService, Request, Transport, TransportError, TransportResponse};
+use crate::xrpc::{
+    BoxFuture, CallSettings, InvalidService, Request, Transport, TransportError, TransportResponse,
+};
 
 /// A client for the administrator of a PDS, which authenticates as the user `admin` with
 /// [HTTP Basic authentication](https://atproto.com/specs/xrpc#admin-token-temporary-specification). Cheap to clone.
@@ -26,7 +28,7 @@ pub struct AdminClient {
     plain: PlainClient,
     /// Marked as sensitive.
     authorization: HeaderValue,
-    validates_input: bool,
+    settings: CallSettings,
 }
 
 impl AdminClient {
@@ -51,7 +53,7 @@ impl AdminClient {
         AdminClientBuilder { origin: origin.into(), authorization, http: HttpOptions::default() }
     }
 
-    crate::xrpc::input_validation!();
+    crate::xrpc::call_settings!(crate::limits::PLAIN_CALL);
 
     /// Returns the origin of the server.
     pub fn origin(&self) -> &str {
@@ -64,8 +66,8 @@ impl Transport for AdminClient {
         Box::pin(self.plain.send(request, Some(self.authorization.clone())))
     }
 
-    fn validates_input(&self) -> bool {
-        self.validates_input
+    fn settings(&self) -> &CallSettings {
+        &self.settings
     }
 }
 
@@ -111,7 +113,7 @@ impl AdminClientBuilder {
     /// the TLS configuration of the system cannot be used.
     pub fn build(self) -> Result<AdminClient, InvalidService> {
         let plain = PlainClient::new(&self.origin, self.http)?;
-        Ok(AdminClient { plain, authorization: self.authorization, validates_input: true })
+        Ok(AdminClient { plain, authorization: self.authorization, settings: CallSettings::new() })
     }
 }
 

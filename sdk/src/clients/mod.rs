@@ -6,5 +6,5 @@ mod plain;
 mod public;
 
 pub use admin::{AdminClient, AdminClientBuilder};
-pub use password::{PasswordClient, PasswordClientBuilder, PasswordError};
+pub use password::{AccountStatus, PasswordAccount, PasswordClient, PasswordClientBuilder, PasswordError};
 pub use public::{PublicClient, PublicClientBuilder};

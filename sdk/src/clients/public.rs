@@ -1,7 +1,9 @@
 //! The client for unauthenticated calls.
 
 use super::plain::{HttpOptions, PlainClient};
-use crate::xrpc::{BoxFuture, InvalidService, Request, Transport, TransportError, TransportResponse};
+use crate::xrpc::{
+    BoxFuture, CallSettings, InvalidService, Request, Transport, TransportError, TransportResponse,
+};
 
 /// A client for services that require no authentication. Cheap to clone.
 ///
@@ -17,7 +19,7 @@ use crate::xrpc::{BoxFuture, InvalidService, Request, Transport, TransportError,
 #[derive(Debug, Clone)]
 pub struct PublicClient {
     plain: PlainClient,
-    validates_input: bool,
+    settings: CallSettings,
 }
 
 impl PublicClient {
@@ -48,7 +50,7 @@ impl PublicClient {
         self.plain.origin()
     }
 
-    crate::xrpc::input_validation!();
+    crate::xrpc::call_settings!(crate::limits::PLAIN_CALL);
 }
 
 impl Transport for PublicClient {
@@ -56,8 +58,8 @@ impl Transport for PublicClient {
         Box::pin(self.plain.send(request, None))
     }
 
-    fn validates_input(&self) -> bool {
-        self.validates_input
+    fn settings(&self) -> &CallSettings {
+        &self.settings
     }
 }
 
@@ -118,6 +120,6 @@ impl PublicClientBuilder {
     /// Returns an error if the origin is not an http or https URL without a path, if the URL of the proxy is invalid, or if
     /// the TLS configuration of the system cannot be used.
     pub fn build(self) -> Result<PublicClient, InvalidService> {
-        Ok(PublicClient { plain: PlainClient::new(&self.origin, self.http)?, validates_input: true })
+        Ok(PublicClient { plain: PlainClient::new(&self.origin, self.http)?, settings: CallSettings::new() })
     }
 }

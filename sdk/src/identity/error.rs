@@ -1,7 +1,10 @@
 //! The errors of identity resolution.
 
 use super::http::FetchError;
-use crate::types::{Did, Handle};
+use crate::{
+    server_text,
+    types::{Did, Handle},
+};
 
 /// The error returned when a handle or a DID cannot be resolved.
 ///
@@ -192,7 +195,7 @@ impl IdentityError {
     }
 }
 
-/// Prepares untrusted text for a message: without control characters, truncated to 200 characters.
+/// Prepares untrusted text for a message, truncated to 200 characters.
 pub(super) fn excerpt(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(200).collect()
+    server_text::excerpt(text, server_text::SHORT)
 }

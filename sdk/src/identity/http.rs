@@ -18,7 +18,11 @@ use serde::de::DeserializeOwned;
 use url::{Host, Url};
 
 use super::address::{forbidden_range, is_loopback};
-use crate::{http_client, limits, xrpc::BoxFuture};
+use crate::{
+    http_client, limits,
+    server_text::{MESSAGE, SHORT, excerpt},
+    xrpc::BoxFuture,
+};
 
 /// The maximum size of a JSON document, after decompression.
 const JSON_LIMIT: usize = 256 * 1024;
@@ -76,7 +80,7 @@ pub enum FetchError {
     ContentType {
         /// The URL.
         url: String,
-        /// The `Content-Type` header, truncated to 100 characters.
+        /// The `Content-Type` header, truncated to 200 characters.
         found: Option<String>,
     },
     /// The body exceeds the size limit.
@@ -112,12 +116,12 @@ pub enum FetchError {
         source: reqwest::Error,
     },
     /// The body is not the expected JSON.
-    #[error("{url} responded with JSON that could not be decoded")]
+    #[error("{url} responded with JSON that could not be decoded: {problem}")]
     Json {
         /// The URL.
         url: String,
-        /// The cause.
-        source: serde_json::Error,
+        /// The problem and its position, truncated to 500 characters.
+        problem: String,
     },
     /// The body is not the expected text.
     #[error("{url} responded with a text that {problem}")]
@@ -315,7 +319,7 @@ impl UntrustedHttp {
     /// targets are checked like the first URL.
     pub(crate) async fn get_text(&self, url: &str, redirects: u8) -> Result<String, FetchError> {
         let (url, body) = self.fetch(url, redirects, Expect::Anything, TEXT_LIMIT).await?;
-        String::from_utf8(body).map_err(|_| FetchError::Text { url: url.into(), problem: "is not UTF-8" })
+        String::from_utf8(body).map_err(|_| FetchError::Text { url: redacted(&url), problem: "is not UTF-8" })
     }
 
     /// Checks whether a URL may be fetched: its scheme, credentials, and its host if that is an address.
@@ -323,7 +327,7 @@ impl UntrustedHttp {
         let Ok(url) = Url::parse(text) else {
             // Credentials cannot be removed from a URL that cannot be parsed.
             let excerpt =
-                if text.contains('@') { "(hidden)".to_owned() } else { text.chars().take(200).collect() };
+                if text.contains('@') { "(hidden)".to_owned() } else { excerpt(text, SHORT) };
             return Err(FetchError::InsecureUrl { url: excerpt, problem: "it is not an absolute URL" });
         };
         self.check_parsed(&url)?;
@@ -370,7 +374,10 @@ impl UntrustedHttp {
 
     async fn json<T: DeserializeOwned>(&self, url: &str, expect: Expect) -> Result<T, FetchError> {
         let (url, body) = self.fetch(url, 0, expect, JSON_LIMIT).await?;
-        serde_json::from_slice(&body).map_err(|source| FetchError::Json { url: url.into(), source })
+        serde_json::from_slice(&body).map_err(|error| FetchError::Json {
+            url: redacted(&url),
+            problem: excerpt(&error.to_string(), MESSAGE),
+        })
     }
 
     async fn fetch(
@@ -407,7 +414,7 @@ impl UntrustedHttp {
                 continue;
             }
             if status != StatusCode::OK {
-                return Err(FetchError::Status { url: url.into(), status: status.as_u16() });
+                return Err(FetchError::Status { url: redacted(&url), status: status.as_u16() });
             }
             check_content_type(&url, &response, expect)?;
             let body = self.body(&url, response, limit).await?;
@@ -485,7 +492,7 @@ fn check_content_type(url: &Url, response: &reqwest::Response, expect: Expect) -
     }
     Err(FetchError::ContentType {
         url: redacted(url),
-        found: header.map(|text| text.chars().take(100).collect()),
+        found: header.map(|text| excerpt(&text, SHORT)),
     })
 }
 
@@ -501,7 +508,7 @@ fn redacted(url: &Url) -> String {
     // These fail only for URLs that cannot have credentials.
     let _ = url.set_username("");
     let _ = url.set_password(None);
-    url.into()
+    excerpt(url.as_str(), MESSAGE)
 }
 
 /// The system's name resolution, including the hosts file.

@@ -2,6 +2,7 @@
 
 use crate::{
     repo::VerifiedRecord,
+    server_text::{SHORT, excerpt},
     types::{Cid, Did, Nsid, Tid, Unknown, Value},
 };
 
@@ -41,7 +42,7 @@ impl PublishedLexicon {
             _ => None,
         };
         let found = |name: &str, text: Option<String>| match text {
-            Some(text) => format!("its `{name}` is `{}`", text.chars().take(200).collect::<String>()),
+            Some(text) => format!("its `{name}` is `{}`", excerpt(&text, SHORT)),
             None => format!("it has no `{name}`"),
         };
         let tag = text("$type");

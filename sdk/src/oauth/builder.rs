@@ -16,6 +16,7 @@ use crate::{
         http::{Egress, UntrustedHttp},
     },
     store::{MemoryStore, Store},
+    xrpc::CallSettings,
 };
 
 /// Why an [`OAuth`](super::OAuth) could not be built.
@@ -82,6 +83,7 @@ pub struct OAuthBuilder {
     store: Option<Arc<dyn Store>>,
     resolver: Option<Arc<dyn ResolveIdentity>>,
     missing_nonce: MissingNoncePolicy,
+    call_settings: CallSettings,
     keyset: Option<Keyset>,
     listeners: Vec<Listener>,
     allow_loopback_http: bool,
@@ -101,6 +103,7 @@ impl OAuthBuilder {
             store: None,
             resolver: None,
             missing_nonce: MissingNoncePolicy::default(),
+            call_settings: CallSettings::new(),
             keyset: None,
             listeners: Vec::new(),
             allow_loopback_http: false,
@@ -228,6 +231,25 @@ impl OAuthBuilder {
         self
     }
 
+    /// Sets how the clients of this app make calls: their limits, retries and pacing. A client and a call can have others.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use atproto_sdk::{
+    ///     oauth::{ClientMetadata, OAuth},
+    ///     xrpc::CallSettings,
+    /// };
+    ///
+    /// let settings = CallSettings::new().timeout(Duration::from_secs(10)).max_response_size(1 << 20);
+    /// let oauth = OAuth::builder(ClientMetadata::loopback()).call_settings(settings).build()?;
+    /// # Ok::<(), atproto_sdk::oauth::BuildError>(())
+    /// ```
+    pub fn call_settings(mut self, settings: CallSettings) -> Self {
+        self.call_settings = settings;
+        self
+    }
+
     /// Sends all HTTP requests, including those of the default resolver, through a proxy such as
     /// `http://proxy.example.com:3128`. By default no proxy is used, and the environment variables for proxies are
     /// ignored.
@@ -299,7 +321,8 @@ impl OAuthBuilder {
         let events = Events::new(self.listeners);
         let http = egress.untrusted_builder();
         let app =
-            AppContext::new(http, Arc::clone(&store), client, events, self.missing_nonce).map_err(failed)?;
+            AppContext::new(http, Arc::clone(&store), client, events, self.missing_nonce, self.call_settings)
+                .map_err(failed)?;
         Ok(OAuth {
             context: Arc::new(SignInContext {
                 metadata: self.metadata,

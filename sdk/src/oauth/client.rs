@@ -1,20 +1,25 @@
 //! The client of a signed-in account: signs calls, refreshes tokens, repeats rejected calls.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use super::{
     session::{
-        AppContext, CachedSession, SessionError, SessionHandle, SessionId, SessionInfo, SessionStoreError,
-        SignOut, SignOutError, sign_out,
+        AppContext, CachedSession, SessionHandle, SessionId, SessionInfo, SignOut, SignOutError, sign_out,
     },
     wire::{NonceCache, is_invalid_token},
 };
 use crate::{
-    limits,
-    scopes::{Needed, Scopes},
+    scopes::{Needed, Scopes, granting_item},
+    session::{SessionError, SessionStoreError},
     types::Did,
-    xrpc::{BoxFuture, Kind, Request, RequestBody, Transport, TransportError, TransportResponse},
+    xrpc::{
+        BoxFuture, CallSettings, Deadline, ErrorKind, ErrorResponse, Kind, Request, RequestBody, Transport, TransportError,
+        TransportResponse,
+    },
 };
+
+/// How often a rejected token is replaced in one call: by a refresh, and by what others have stored in the meantime.
+const MAX_REPLACED: u32 = 3;
 
 /// Why [`OAuth::client`](super::OAuth::client) did not return a client.
 ///
@@ -69,7 +74,7 @@ impl ClientError {
 #[derive(Clone)]
 pub struct OAuthClient {
     session: SessionHandle,
-    validates_input: bool,
+    settings: CallSettings,
     checks_scopes: bool,
 }
 
@@ -82,8 +87,8 @@ impl fmt::Debug for OAuthClient {
 impl OAuthClient {
     /// A client for a session. If the session does not exist, the first call fails.
     pub(crate) fn new(context: &Arc<AppContext>, id: &SessionId) -> Self {
-        let session = SessionHandle::new(Arc::clone(context), id);
-        Self { session, validates_input: true, checks_scopes: true }
+        let session = SessionHandle::of(Arc::clone(context), id);
+        Self { session, settings: context.call_settings.clone(), checks_scopes: true }
     }
 
     /// A client for a new session, with the nonces that were received during the sign-in.
@@ -92,7 +97,7 @@ impl OAuthClient {
         Self::new(context, id)
     }
 
-    crate::xrpc::input_validation!();
+    crate::xrpc::call_settings!(crate::limits::SESSION_CALL);
 
     /// Sets whether calls are checked against the granted scopes before they are sent. The default is `true`.
     ///
@@ -133,7 +138,7 @@ impl OAuthClient {
     ///
     /// Returns an error if the session cannot be read or has ended.
     pub async fn allows(&self, needed: impl Needed) -> Result<bool, SessionError> {
-        Ok(self.session.current().await?.scopes.allows(needed))
+        Ok(self.session.current().await?.prepared.scopes.allows(needed))
     }
 
     /// Returns the granted scopes.
@@ -150,7 +155,7 @@ impl OAuthClient {
     ///
     /// Returns an error if the session cannot be read or has ended.
     pub async fn scopes(&self) -> Result<Scopes, SessionError> {
-        Ok(self.session.current().await?.scopes.clone())
+        Ok(self.session.current().await?.prepared.scopes.clone())
     }
 
     /// Returns the DID of the account.
@@ -218,32 +223,61 @@ impl OAuthClient {
     }
 
     /// Sends a request, and once more with a new token if the server rejects the current one.
-    async fn call(&self, request: Request) -> Result<TransportResponse, TransportError> {
+    async fn call(&self, mut request: Request, deadline: Deadline) -> Result<TransportResponse, TransportError> {
         let failed = |error: SessionError| error.into_transport(self.did());
         let mut cached = self.session.ready().await.map_err(failed)?;
         if self.checks_scopes {
-            cached.scopes.check(&request)?;
+            cached.prepared.scopes.check(&request)?;
         }
-        let again = request.try_clone();
-        if again.is_none() {
+        if matches!(request.body(), RequestBody::Stream(_)) {
             cached = self.session.warm_up(cached).await?;
         }
-        let response = self.session.send_signed(&cached, request).await?;
-        let Some(again) = again.filter(|_| is_invalid_token(&response)) else { return Ok(response) };
-        drop(response);
-        let cached = self.session.replace(&cached).await.map_err(failed)?;
-        self.session.send_signed(&cached, again).await
+        let mut replaced = 0;
+        loop {
+            let (nsid, again) = (Arc::clone(request.shared_nsid()), request.try_clone());
+            let response = self.session.send_signed(&cached, request).await?;
+            if response.status.is_success() || !is_invalid_token(&response) {
+                if replaced > 0 {
+                    self.session.note_accepts_fresh();
+                }
+                return explain_scope(nsid, again, response, deadline).await;
+            }
+            let Some(next) = again.filter(|_| replaced < MAX_REPLACED) else { return Ok(response) };
+            drop(response);
+            cached = match replaced {
+                0 => self.session.replace(&cached).await,
+                _ => self.session.replace_fresh(&cached).await,
+            }
+            .map_err(failed)?;
+            (request, replaced) = (next, replaced + 1);
+        }
     }
 }
 
-fn default_limit(body: &RequestBody) -> Duration {
-    match body {
-        RequestBody::Empty => limits::SESSION_CALL,
-        RequestBody::Bytes(bytes) => {
-            let more = u64::try_from(bytes.len() / limits::UPLOAD_BYTES_PER_SECOND).unwrap_or(0);
-            limits::SESSION_CALL + Duration::from_secs(more)
+/// Turns a response that says that a scope is missing into an error that names the scope (O46): the one that the server names,
+/// or what the request is known to require.
+async fn explain_scope(
+    nsid: Arc<str>,
+    request: Option<Request>,
+    response: TransportResponse,
+    deadline: Deadline,
+) -> Result<TransportResponse, TransportError> {
+    if !matches!(response.status.as_u16(), 401 | 403) {
+        return Ok(response);
+    }
+    let required = request.as_ref().and_then(Scopes::required_by);
+    drop(request);
+    let (body, response) = response.buffered(deadline).await;
+    let told = ErrorResponse::new(Arc::clone(&nsid), response.status, &response.headers, &body);
+    if told.kind() != ErrorKind::MissingScope {
+        return Ok(response);
+    }
+    match told.missing_scope.clone().or(required) {
+        Some(scope) => {
+            let item = granting_item(&scope);
+            Err(TransportError::MissingScope { nsid, scope, item, response: Some(Box::new(told)) })
         }
-        RequestBody::Stream(_) => limits::STREAMED_SESSION_CALL,
+        None => Ok(response),
     }
 }
 
@@ -255,16 +289,21 @@ impl Transport for OAuthClient {
                 return Err(TransportError::InvalidRequest { problem });
             }
             tracing::Span::current().record("did", self.did().as_str());
-            let limit = request.timeout().unwrap_or_else(|| default_limit(request.body()));
-            // A refresh in progress continues even if this call times out.
-            match tokio::time::timeout(limit, self.call(request.with_timeout(limit))).await {
-                Ok(answer) => answer,
-                Err(_) => Err(TransportError::Timeout { host: self.session.host(), limit }),
+            let limit = || Deadline::after(self.settings.time_limit(request.body()));
+            let deadline = request.deadline().unwrap_or_else(limit);
+            // A refresh in progress continues even if this call is late.
+            match deadline.until(self.call(request.with_deadline(deadline), deadline)).await {
+                Some(answer) => answer,
+                None => Err(TransportError::Timeout { host: self.session.host(), limit: deadline.limit() }),
             }
         })
     }
 
-    fn validates_input(&self) -> bool {
-        self.validates_input
+    fn settings(&self) -> &CallSettings {
+        &self.settings
+    }
+
+    fn account(&self) -> Option<&Did> {
+        Some(self.did())
     }
 }

@@ -76,9 +76,9 @@ pub use app::{
 pub use builder::{BuildError, OAuthBuilder};
 pub use client::{ClientError, OAuthClient};
 pub use session::{
-    InvalidSessionId, SessionEnd, SessionError, SessionEvent, SessionEvents, SessionFormatError, SessionId,
-    SessionInfo, SessionStoreError, SignOut, SignOutError,
+    InvalidSessionId, SessionEnd, SessionEvent, SessionEvents, SessionId, SessionInfo, SignOut, SignOutError,
 };
+pub use crate::session::{SessionError, SessionFormatError, SessionStoreError};
 pub use sign_in::{
     Authorization, AuthorizeError, AuthorizeOptions, CallbackError, CallbackParams, DiscoveryError, Display,
     PendingError, Prompt, SignIn, SignInError, SignedIn,

@@ -1,5 +1,7 @@
 //! Errors of scopes.
 
+use crate::server_text::{SHORT, excerpt};
+
 /// A string that is not a valid scope, by its [syntax](https://atproto.com/specs/permission#scope-string-syntax) or by the
 /// rules of its resource.
 ///
@@ -22,7 +24,7 @@ pub struct InvalidScope {
 impl InvalidScope {
     #[cold]
     pub(super) fn new(scope: &str, problem: ScopeProblem) -> Self {
-        Self { scope: scope.chars().take(200).collect(), problem }
+        Self { scope: excerpt(scope, SHORT), problem }
     }
 }
 

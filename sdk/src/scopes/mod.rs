@@ -28,6 +28,7 @@ mod audience;
 mod blob;
 mod error;
 mod grant;
+mod item;
 mod literal;
 mod mime;
 mod minimal;
@@ -48,6 +49,7 @@ pub use audience::{Audience, Service};
 pub use blob::BlobPermission;
 pub use error::{InvalidScope, ScopeProblem};
 pub use grant::{Grant, Needed};
+pub(crate) use item::granting_item;
 #[doc(hidden)]
 pub use literal::{__str, __text, __text_length, __words_length};
 pub use mime::MimePattern;

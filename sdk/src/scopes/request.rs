@@ -9,6 +9,7 @@ use super::{
     account::{AccountAction, AccountAttribute, IdentityAttribute},
     audience,
     grant::Grant,
+    item::granting_item,
     mime,
     need::{Kind, Need},
     repo::{RepoAction, RepoActions},
@@ -47,7 +48,9 @@ impl Scopes {
         match missing {
             Some(scope) => {
                 tracing::debug!(nsid, scope, "call not sent, because a scope is missing");
-                Err(TransportError::MissingScope { nsid: Arc::clone(request.shared_nsid()), scope })
+                let item = granting_item(&scope);
+                let nsid = Arc::clone(request.shared_nsid());
+                Err(TransportError::MissingScope { nsid, scope, item, response: None })
             }
             None => Ok(()),
         }

@@ -3,6 +3,7 @@
 use std::{borrow::Cow, fmt};
 
 use super::error::ScopeProblem;
+use crate::server_text::{SHORT, excerpt};
 
 /// A scope, parsed and decoded.
 pub(super) struct Syntax<'a> {
@@ -105,7 +106,7 @@ fn decode(part: &str, in_query: bool) -> Result<Cow<'_, str>, ScopeProblem> {
     if !part.contains(['%', '+']) {
         return Ok(Cow::Borrowed(part));
     }
-    let broken = || ScopeProblem::Encoding { part: part.chars().take(200).collect() };
+    let broken = || ScopeProblem::Encoding { part: excerpt(part, SHORT) };
     let mut bytes = Vec::with_capacity(part.len());
     let mut rest = part.bytes();
     while let Some(byte) = rest.next() {

@@ -6,8 +6,8 @@ use std::{
     time::Duration,
 };
 
-use super::{Expected, FileStore, MemoryStore, Store, StoreError};
-use crate::clock::unix_now;
+use super::{Expected, FileStore, MemoryStore, Store, StoreError, Version};
+use crate::{clock::unix_now, limits};
 
 const SOON: Duration = Duration::from_millis(60);
 const LATER: Duration = Duration::from_secs(20);
@@ -33,11 +33,11 @@ async fn put_and_get(store: &dyn Store) {
     let entry = store.get("session/a#ü'\"/%").await.unwrap().unwrap();
     assert_eq!((entry.value.as_slice(), entry.version), (&value[..], version));
     assert!(!format!("{entry:?}").contains("255"));
-    assert_eq!(store.delete("session/a#ü'\"/%").await.unwrap().unwrap().version, version);
-    assert!(store.delete("session/a#ü'\"/%").await.unwrap().is_none());
+    assert_eq!(store.delete("session/a#ü'\"/%", Expected::Any).await.unwrap().unwrap().version, version);
+    assert!(store.delete("session/a#ü'\"/%", Expected::Any).await.unwrap().is_none());
     let large = vec![7; 1 << 20];
     store.put("session/large", &large, None, Expected::Absent).await.unwrap();
-    assert!(store.delete("session/large").await.unwrap().unwrap().value.as_slice() == large);
+    assert!(store.delete("session/large", Expected::Any).await.unwrap().unwrap().value.as_slice() == large);
 }
 
 async fn compare_and_set(store: &dyn Store) {
@@ -48,25 +48,37 @@ async fn compare_and_set(store: &dyn Store) {
     let conflict = store.put("session/cas", b"3", None, Expected::Version(first)).await;
     assert!(matches!(conflict, Err(StoreError::Conflict)));
     assert_eq!(store.get("session/cas").await.unwrap().unwrap().value.as_slice(), b"2");
-    store.delete("session/cas").await.unwrap();
+    for outdated in [Expected::Version(first), Expected::Absent] {
+        let conflict = store.delete("session/cas", outdated).await;
+        assert!(matches!(conflict, Err(StoreError::Conflict)), "{conflict:?}");
+    }
+    assert_eq!(store.get("session/cas").await.unwrap().unwrap().value.as_slice(), b"2");
+    let removed = store.delete("session/cas", Expected::Version(second)).await.unwrap().unwrap();
+    assert_eq!((removed.value.as_slice(), removed.version), (&b"2"[..], second));
+    for expected in [Expected::Version(second), Expected::Absent, Expected::Any] {
+        assert!(store.delete("session/cas", expected).await.unwrap().is_none());
+    }
     // A late write does not restore a removed session.
     let conflict = store.put("session/cas", b"4", None, Expected::Version(second)).await;
     assert!(matches!(conflict, Err(StoreError::Conflict)));
     let again = store.put("session/cas", b"5", None, Expected::Absent).await.unwrap();
     assert!(again != first && again != second, "versions are never used twice");
-    store.delete("session/cas").await.unwrap();
+    store.delete("session/cas", Expected::Any).await.unwrap();
 }
 
 async fn expiry(store: &dyn Store) {
     store.put("pending/old", b"x", Some(unix_now() - 1), Expected::Any).await.unwrap();
     store.put("pending/new", b"x", Some(unix_now() + 600), Expected::Any).await.unwrap();
     assert!(store.get("pending/old").await.unwrap().is_none());
-    assert!(store.delete("pending/old").await.unwrap().is_none());
-    store.put("pending/old", b"x", Some(unix_now() - 1), Expected::Absent).await.unwrap();
+    assert!(store.delete("pending/old", Expected::Any).await.unwrap().is_none());
+    let old = store.put("pending/old", b"x", Some(unix_now() - 1), Expected::Absent).await.unwrap();
+    for expected in [Expected::Version(Version(old.0 + 1)), Expected::Absent] {
+        assert!(store.delete("pending/old", expected).await.unwrap().is_none());
+    }
     store.put("pending/old", b"y", None, Expected::Absent).await.unwrap();
-    store.delete("pending/old").await.unwrap();
+    store.delete("pending/old", Expected::Any).await.unwrap();
     assert_eq!(store.list("pending/").await.unwrap(), ["pending/new"]);
-    store.delete("pending/new").await.unwrap();
+    store.delete("pending/new", Expected::Any).await.unwrap();
 }
 
 async fn listing(store: &dyn Store) {
@@ -83,7 +95,7 @@ async fn listing(store: &dyn Store) {
     }
     assert_eq!(store.list("session/").await.unwrap().len(), 6);
     for key in store.list("").await.unwrap() {
-        store.delete(&key).await.unwrap();
+        store.delete(&key, Expected::Any).await.unwrap();
     }
     assert!(store.list("").await.unwrap().is_empty());
 }
@@ -93,7 +105,7 @@ async fn single_use(store: Arc<dyn Store>) {
     let takers: Vec<_> = (0..16)
         .map(|_| {
             let store = store.clone();
-            tokio::spawn(async move { store.delete("pending/once").await.unwrap().is_some() })
+            tokio::spawn(async move { store.delete("pending/once", Expected::Any).await.unwrap().is_some() })
         })
         .collect();
     let mut taken = 0;
@@ -118,11 +130,15 @@ async fn racing_writers(store: Arc<dyn Store>) {
         won += usize::from(writer.await.unwrap());
     }
     assert_eq!(won, 1);
-    store.delete("session/race").await.unwrap();
+    store.delete("session/race", Expected::Any).await.unwrap();
 }
 
 async fn locks(one: Arc<dyn Store>, other: Arc<dyn Store>) {
     let held = one.lock("session/did:plc:lock/1", LATER).await.unwrap();
+    // A lock that has just been acquired lasts longer than the exchange that it is for.
+    assert!(held.holds_for(limits::AUTHORIZATION_SERVER + limits::LEASE_RENEWAL));
+    held.extend(limits::AUTHORIZATION_SERVER + limits::LEASE_RENEWAL).await.unwrap();
+    let watch = held.watch();
     for store in [&one, &other] {
         let refused = store.lock("session/did:plc:lock/1", SOON).await;
         assert!(matches!(refused, Err(StoreError::LockTimeout { .. })));
@@ -130,7 +146,9 @@ async fn locks(one: Arc<dyn Store>, other: Arc<dyn Store>) {
     let waiting = tokio::spawn(async move { other.lock("session/did:plc:lock/1", LATER).await.map(drop) });
     tokio::time::sleep(SOON).await;
     assert!(!waiting.is_finished());
+    assert!(watch.holds_for(Duration::ZERO));
     drop(held);
+    assert!(!watch.holds_for(Duration::ZERO));
     waiting.await.unwrap().unwrap();
     // Only one holder at a time.
     let inside = Arc::new(std::sync::atomic::AtomicU32::new(0));
@@ -182,7 +200,7 @@ async fn many_locks(store: Arc<dyn Store>) {
                 tokio::time::sleep(Duration::from_millis(5)).await;
                 store.put(&key, b"2", None, Expected::Version(version)).await.unwrap();
                 drop(lock);
-                store.delete(&key).await.unwrap().unwrap()
+                store.delete(&key, Expected::Any).await.unwrap().unwrap()
             })
         })
         .collect();
@@ -197,7 +215,7 @@ async fn shared(one: &dyn Store, other: &dyn Store) {
     assert_eq!(other.get("session/shared").await.unwrap().unwrap().version, version);
     other.put("session/shared", b"2", None, Expected::Version(version)).await.unwrap();
     assert_eq!(one.get("session/shared").await.unwrap().unwrap().value.as_slice(), b"2");
-    one.delete("session/shared").await.unwrap();
+    one.delete("session/shared", Expected::Any).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -258,7 +276,7 @@ async fn a_lock_ends_with_its_process(url: &str) {
     assert!(store.lock("session/held", Duration::from_millis(300)).await.is_err(), "{url}");
     holder.kill().unwrap();
     holder.wait().unwrap();
-    drop(store.lock("session/held", Duration::from_secs(45)).await.unwrap());
+    drop(store.lock("session/held", limits::LEASE + LATER).await.unwrap());
 }
 
 #[tokio::test]
@@ -422,7 +440,7 @@ async fn connections_that_hang_are_given_up() {
         let put = store.put("hangs/1", b"x", None, Expected::Any).await.unwrap();
         proxy.hang.send_replace(true);
         let begun = std::time::Instant::now();
-        let error = store.delete("hangs/1").await.unwrap_err();
+        let error = store.delete("hangs/1", Expected::Any).await.unwrap_err();
         assert!(begun.elapsed() < LATER, "{url} {error}");
         // The next operation does not use that connection. The deletion has not arrived.
         let again = tokio::time::timeout(Duration::from_secs(5), store.get("hangs/1")).await;

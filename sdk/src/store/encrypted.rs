@@ -157,8 +157,15 @@ impl Store for EncryptedStore {
         })
     }
 
-    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        Box::pin(async move { self.inner.delete(key).await?.map(|entry| self.open(key, entry)).transpose() })
+    fn delete<'a>(
+        &'a self,
+        key: &'a str,
+        expected: Expected<Version>,
+    ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+        Box::pin(async move {
+            let removed = self.inner.delete(key, expected).await?;
+            removed.map(|entry| self.open(key, entry)).transpose()
+        })
     }
 
     fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
@@ -194,7 +201,7 @@ mod tests {
         plain.put("session/b", &kept.value, None, Expected::Any).await.unwrap();
         let error = store.get("session/b").await.unwrap_err();
         assert!(matches!(error, StoreError::Sealed { source: OpenError::Damaged }), "{error}");
-        plain.delete("session/b").await.unwrap();
+        plain.delete("session/b", Expected::Any).await.unwrap();
 
         let newest = SealingKey::generate().unwrap();
         let rotated = EncryptedStore::shared(Arc::clone(&plain), old.rotated(newest.clone()));
@@ -207,7 +214,7 @@ mod tests {
         plain.put("session/c", &kept.value, None, Expected::Any).await.unwrap();
         let error = rotated.reencrypt().await.unwrap_err();
         assert!(matches!(error, StoreError::Sealed { .. }), "{error}");
-        plain.delete("session/c").await.unwrap();
+        plain.delete("session/c", Expected::Any).await.unwrap();
         let alone = EncryptedStore::shared(Arc::clone(&plain), SealingKeys::new([newest]).unwrap());
         assert_eq!(alone.get("session/b").await.unwrap().unwrap().value.as_slice(), b"other");
         assert_eq!(alone.get("session/a").await.unwrap().unwrap().value.as_slice(), b"secret");

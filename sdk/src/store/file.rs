@@ -200,10 +200,16 @@ impl Store for FileStore {
         }))
     }
 
-    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+    fn delete<'a>(
+        &'a self,
+        key: &'a str,
+        expected: Expected<Version>,
+    ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
         let key = key.to_owned();
         Box::pin(self.with_contents(move |contents| match contents.entries.remove(&key) {
             None => Ok((None, Changed::No)),
+            // The file is not written, so nothing has changed.
+            Some(slot) if !expected.matches(Some(Version(slot.version))) => Err(StoreError::Conflict),
             Some(slot) => Ok((Some(slot.entry()?), Changed::Yes)),
         }))
     }

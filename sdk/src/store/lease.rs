@@ -3,13 +3,13 @@
 //! A lock that is tied to a connection would be released at once when its holder dies. But a refresh depends on servers that
 //! can be arbitrarily slow, and each would occupy one of a few connections in the meantime.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use tokio::task::AbortHandle;
 use zeroize::Zeroizing;
 
-use super::{StoreError, StoreLock};
-use crate::{limits, random};
+use super::{Lease, RenewLease, StoreError, StoreLock};
+use crate::{limits, random, xrpc::BoxFuture};
 
 /// How often releasing a lock is attempted. If all attempts fail, the lock expires.
 const RELEASES: std::ops::Range<u32> = 0..10;
@@ -19,62 +19,108 @@ pub(super) trait Leases: Clone + Send + Sync + 'static {
     /// Acquires a lock for [`limits::LEASE`]; returns whether it was free.
     fn take(&self, key: &str, holder: &str) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Extends a lock to [`limits::LEASE`] from now; returns whether it was still held.
+    /// Extends a lock to [`limits::LEASE`] from now. Returns `false` if it is no longer held; it can then not have been
+    /// renewed by accident, because the entry of a holder is never written again once it is gone.
     fn renew(&self, key: &str, holder: &str) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// Releases a lock if it is held.
     fn release(&self, key: &str, holder: &str) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
-/// Generates an id for the holder of a lock.
-fn random_token() -> Result<Zeroizing<String>, StoreError> {
-    random::base64url::<16>().map_err(StoreError::backend)
-}
+/// How long the holder relies on a lease. The clocks of the two machines do not run at exactly the same speed.
+const RELIED_ON: Duration = limits::LEASE.saturating_sub(limits::LEASE_MARGIN);
 
 /// Acquires the lock of a key; waits for it up to `wait`.
 pub(super) async fn lock(leases: impl Leases, key: &str, wait: Duration) -> Result<StoreLock, StoreError> {
+    let holder = random::base64url::<16>().map_err(StoreError::backend)?;
+    let lease = Lease::new();
+    let row = Arc::new(Row { leases, key: key.to_owned(), holder, lease: lease.clone() });
     // Created first, so that a lock that may have been acquired is released even if this future is dropped.
-    let mut held = Held { leases, key: key.to_owned(), holder: random_token()?, renewal: None };
-    let waiting = async {
-        while !held.leases.take(&held.key, &held.holder).await? {
-            tokio::time::sleep(limits::LEASE_TRY + random::part_of(limits::LEASE_TRY / 2)).await;
-        }
-        Ok(())
-    };
-    match tokio::time::timeout(wait, waiting).await {
+    let mut held = Held { row, renewal: None };
+    match tokio::time::timeout(wait, held.row.take()).await {
         Ok(taken) => taken?,
         Err(_) => return Err(StoreError::LockTimeout { waited: wait }),
     }
-    held.renew();
-    Ok(StoreLock::new(held))
+    held.keep_renewing();
+    Ok(StoreLock::leased(lease, held))
+}
+
+/// The entry of a lock.
+struct Row<L: Leases> {
+    leases: L,
+    key: String,
+    /// Identifies the holder. Used only once.
+    holder: Zeroizing<String>,
+    lease: Lease,
+}
+
+impl<L: Leases> Row<L> {
+    async fn take(&self) -> Result<(), StoreError> {
+        loop {
+            let request = self.lease.request();
+            if self.leases.take(&self.key, &self.holder).await? {
+                request.granted(RELIED_ON);
+                return Ok(());
+            }
+            tokio::time::sleep(limits::LEASE_TRY + random::part_of(limits::LEASE_TRY / 2)).await;
+        }
+    }
+
+    /// Returns whether the lock is still held.
+    async fn renew(&self) -> Result<bool, StoreError> {
+        let request = self.lease.request();
+        let held = self.leases.renew(&self.key, &self.holder).await?;
+        if held {
+            request.granted(RELIED_ON);
+        } else {
+            self.lease.end();
+        }
+        Ok(held)
+    }
+
+    async fn release(&self) {
+        for _ in RELEASES {
+            let Err(error) = self.leases.release(&self.key, &self.holder).await else { return };
+            tracing::debug!(%error, "a lock of the session store could not be released, will retry");
+            tokio::time::sleep(limits::LEASE_RELEASE).await;
+        }
+    }
 }
 
 /// A lock that is being acquired or held.
 struct Held<L: Leases> {
-    leases: L,
-    key: String,
-    holder: Zeroizing<String>,
+    row: Arc<Row<L>>,
     renewal: Option<AbortHandle>,
 }
 
 impl<L: Leases> Held<L> {
     /// Starts a task that extends the lock until it is released.
-    fn renew(&mut self) {
-        let (leases, key, holder) = (self.leases.clone(), self.key.clone(), self.holder.clone());
+    fn keep_renewing(&mut self) {
+        let row = Arc::clone(&self.row);
         let task = tokio::spawn(async move {
+            let mut wait = limits::LEASE_RENEWAL;
             loop {
-                tokio::time::sleep(limits::LEASE_RENEWAL).await;
-                match leases.renew(&key, &holder).await {
-                    Ok(true) => {}
+                tokio::time::sleep(wait).await;
+                wait = match row.renew().await {
+                    Ok(true) => limits::LEASE_RENEWAL,
                     Ok(false) => {
                         tracing::warn!("a lock of the session store expired while it was held");
                         return;
                     }
-                    Err(error) => tracing::warn!(%error, "a lock of the session store could not be renewed"),
-                }
+                    Err(error) => {
+                        tracing::warn!(%error, "a lock of the session store could not be renewed, will retry");
+                        limits::LEASE_RENEWAL_AGAIN
+                    }
+                };
             }
         });
         self.renewal = Some(task.abort_handle());
+    }
+}
+
+impl<L: Leases> RenewLease for Held<L> {
+    fn renew(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { self.row.renew().await.map(drop) })
     }
 }
 
@@ -85,14 +131,7 @@ impl<L: Leases> Drop for Held<L> {
         }
         // Without a runtime, the lock is not released but expires.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let (leases, key) = (self.leases.clone(), std::mem::take(&mut self.key));
-        let holder = std::mem::take(&mut self.holder);
-        runtime.spawn(async move {
-            for _ in RELEASES {
-                let Err(error) = leases.release(&key, &holder).await else { return };
-                tracing::debug!(%error, "a lock of the session store could not be released, will retry");
-                tokio::time::sleep(limits::LEASE_RELEASE).await;
-            }
-        });
+        let row = Arc::clone(&self.row);
+        runtime.spawn(async move { row.release().await });
     }
 }

@@ -103,10 +103,17 @@ impl Store for MemoryStore {
         })
     }
 
-    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+    fn delete<'a>(
+        &'a self,
+        key: &'a str,
+        expected: Expected<Version>,
+    ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
         Box::pin(async move {
             let mut inner = self.inner();
             inner.sweep();
+            if inner.entries.get(key).is_some_and(|slot| !expected.matches(Some(slot.version))) {
+                return Err(StoreError::Conflict);
+            }
             Ok(inner.entries.remove(key).map(|slot| Entry { value: slot.value, version: slot.version }))
         })
     }

@@ -35,6 +35,7 @@ mod file;
 mod file_lock;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 mod lease;
+mod lock;
 mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -57,6 +58,7 @@ pub use connect::connect;
 #[cfg(feature = "encryption")]
 pub use encrypted::EncryptedStore;
 pub use file::FileStore;
+pub use lock::{Lease, LeaseRequest, LockWatch, RenewLease, StoreLock};
 pub use memory::MemoryStore;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresStore;
@@ -94,15 +96,25 @@ pub trait Store: Send + Sync + 'static {
         expected: Expected<Version>,
     ) -> BoxFuture<'a, Result<Version, StoreError>>;
 
-    /// Removes an entry and returns it. If it is removed several times concurrently, only one call returns the entry.
-    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>>;
+    /// Removes an entry if it is as `expected`, and returns it. Returns `None` if there is no entry, whatever is expected. If
+    /// an entry is removed several times concurrently, only one call returns it.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError::Conflict`], and changes nothing, if there is an entry that is not as `expected`.
+    fn delete<'a>(
+        &'a self,
+        key: &'a str,
+        expected: Expected<Version>,
+    ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>>;
 
     /// Returns the keys that start with `prefix`, in any order.
     fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>>;
 
     /// Acquires the lock of a key among all processes that share the store, and waits up to `wait` for it.
     ///
-    /// The lock is released when the guard is dropped, and when the process that holds it dies.
+    /// The lock is released when the guard is dropped, and when the process that holds it dies. If it can also end while it is
+    /// held, because it expires, create it with [`StoreLock::leased`].
     ///
     /// # Errors
     ///
@@ -138,41 +150,6 @@ impl fmt::Debug for Entry {
 #[expect(clippy::exhaustive_structs, reason = "stores create versions, and nothing can be added to a number")]
 pub struct Version(pub u64);
 
-/// A lock that is released when it is dropped.
-///
-/// ```
-/// use std::time::Duration;
-///
-/// use atproto_sdk::store::{MemoryStore, Store, StoreError};
-///
-/// # async fn f() -> Result<(), StoreError> {
-/// let store = MemoryStore::new();
-/// let lock = store.lock("key", Duration::from_secs(1)).await?;
-/// let second = store.lock("key", Duration::from_millis(10)).await;
-/// assert!(matches!(second, Err(StoreError::LockTimeout { .. })));
-/// drop(lock);
-/// let lock = store.lock("key", Duration::from_millis(10)).await?;
-/// # Ok(()) }
-/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(f()).unwrap();
-/// ```
-#[must_use = "the lock is released when this is dropped"]
-pub struct StoreLock {
-    _guard: Box<dyn Send + Sync>,
-}
-
-impl StoreLock {
-    /// Creates a lock that is released when `guard` is dropped, for implementations of [`Store`].
-    pub fn new(guard: impl Send + Sync + 'static) -> Self {
-        Self { _guard: Box::new(guard) }
-    }
-}
-
-impl fmt::Debug for StoreLock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("StoreLock(..)")
-    }
-}
-
 /// Why an operation of a store failed.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -186,6 +163,10 @@ pub enum StoreError {
         /// How long the call waited.
         waited: Duration,
     },
+    /// The lock has expired while it was held, and may be held by another process, or it does not last as long as was
+    /// required.
+    #[error("the lock of the session expired while it was held, so another process may hold it now")]
+    LockLost,
     /// A file was not written by this store. It has not been changed.
     #[error("{} is not a session store: {problem}; move it away or choose another path", path.display())]
     Corrupt {

@@ -26,7 +26,7 @@ const SETUP_LOCK: &str = "atproto-sdk tables";
 ///
 /// It uses the tables `atproto_entries`, `atproto_locks` and `atproto_schema` and the sequence `atproto_versions`, and
 /// creates them if they do not exist. Statements are not prepared, and no state is kept longer than a transaction, so
-/// connections can go through a pooler such as PgBouncer. If a process dies, its locks expire within 30 seconds.
+/// connections can go through a pooler such as PgBouncer. If a process dies, its locks expire within a minute.
 ///
 /// ```no_run
 /// use atproto_sdk::{
@@ -337,12 +337,30 @@ impl Store for PostgresStore {
         })
     }
 
-    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        const QUERY: &str = "DELETE FROM atproto_entries WHERE key = $1
+    fn delete<'a>(
+        &'a self,
+        key: &'a str,
+        expected: Expected<Version>,
+    ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+        const QUERY: &str = "DELETE FROM atproto_entries
+            WHERE key = $1 AND ($3::bigint IS NULL OR version = $3 OR expires_at <= $2)
             RETURNING value, version, expires_at IS NULL OR expires_at > $2";
         Box::pin(async move {
-            let rows = self.rows(QUERY, &[(&key, Type::TEXT), (&unix_now(), Type::INT8)]).await?;
-            Ok(rows.first().filter(|row| row.get(2)).map(entry_of))
+            // Versions start at 1.
+            let number = match expected {
+                Expected::Any => None,
+                Expected::Absent => Some(0),
+                Expected::Version(version) => Some(number_of(version)),
+            };
+            let now = unix_now();
+            let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+                [(&key, Type::TEXT), (&now, Type::INT8), (&number, Type::INT8)];
+            let rows = self.rows(QUERY, &parameters).await?;
+            match rows.first() {
+                Some(row) => Ok(Some(row).filter(|row| row.get(2)).map(entry_of)),
+                None if number.is_some() && self.get(key).await?.is_some() => Err(StoreError::Conflict),
+                None => Ok(None),
+            }
         })
     }
 

@@ -26,7 +26,7 @@ const DEFAULT_PREFIX: &str = "{atproto}:";
 /// Stores sessions in a Redis server (or a compatible one such as Valkey), for services with several instances.
 ///
 /// The server must persist its data (`appendonly yes`) and must not evict any (`maxmemory-policy noeviction`). Otherwise
-/// users must sign in again. If a process dies, its locks expire within 30 seconds.
+/// users must sign in again. If a process dies, its locks expire within a minute.
 ///
 /// ```no_run
 /// use atproto_sdk::{
@@ -116,6 +116,7 @@ const PUT: &str = "
 
 const DELETE: &str = "
     local found = redis.call('HMGET', KEYS[1], 'v', 'n')
+    if found[2] and ARGV[2] ~= 'any' and ARGV[2] ~= found[2] then return false end
     redis.call('DEL', KEYS[1])
     redis.call('ZREM', KEYS[2], ARGV[1])
     redis.call('ZREM', KEYS[3], ARGV[1])
@@ -256,6 +257,15 @@ fn entry_of(value: Option<Vec<u8>>, version: Option<u64>) -> Option<Entry> {
     Some(Entry::new(value?, Version(version?)))
 }
 
+/// What the scripts call the version that is expected.
+fn argument_of(expected: Expected<Version>) -> String {
+    match expected {
+        Expected::Any => "any".to_owned(),
+        Expected::Absent => "absent".to_owned(),
+        Expected::Version(Version(number)) => number.to_string(),
+    }
+}
+
 /// Repeats an idempotent operation once if the connection was lost.
 async fn again<T, F: Future<Output = Result<T, RedisError>>>(work: impl Fn() -> F) -> Result<T, StoreError> {
     match work().await {
@@ -277,14 +287,9 @@ impl Store for RedisStore {
         expected: Expected<Version>,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
         Box::pin(async move {
-            let expected = match expected {
-                Expected::Any => "any".to_owned(),
-                Expected::Absent => "absent".to_owned(),
-                Expected::Version(Version(number)) => number.to_string(),
-            };
             let mut call = self.scripts.put.key(self.entry(key));
             call.key(self.named("keys")).key(self.named("version")).key(self.named("expiring"));
-            call.arg(key).arg(value).arg(expected);
+            call.arg(key).arg(value).arg(argument_of(expected));
             call.arg(expires_at.map(|end| end.to_string()).unwrap_or_default());
             call.arg(unix_now()).arg(self.entry(""));
             let version: Option<u64> = self.link.invoke(&call).await.map_err(failed)?;
@@ -292,12 +297,18 @@ impl Store for RedisStore {
         })
     }
 
-    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+    fn delete<'a>(
+        &'a self,
+        key: &'a str,
+        expected: Expected<Version>,
+    ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
         Box::pin(async move {
             let mut call = self.scripts.delete.key(self.entry(key));
-            call.key(self.named("keys")).key(self.named("expiring")).arg(key);
-            let (value, version) = self.link.invoke(&call).await.map_err(failed)?;
-            Ok(entry_of(value, version))
+            call.key(self.named("keys")).key(self.named("expiring"));
+            call.arg(key).arg(argument_of(expected));
+            let found: Option<(Option<Vec<u8>>, Option<u64>)> =
+                self.link.invoke(&call).await.map_err(failed)?;
+            found.map(|(value, version)| entry_of(value, version)).ok_or(StoreError::Conflict)
         })
     }
 

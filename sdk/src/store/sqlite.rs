@@ -179,24 +179,31 @@ impl Store for SqliteStore {
         }))
     }
 
-    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+    fn delete<'a>(
+        &'a self,
+        key: &'a str,
+        expected: Expected<Version>,
+    ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
         let key = key.to_owned();
         Box::pin(self.with_connection(move |connection| {
             let now = unix_now();
             // Without a transaction, the statement would be committed even if its result could not be read.
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let found = transaction
-                .query_row(
+                .prepare_cached(
                     "DELETE FROM atproto_entries WHERE key = ?1 RETURNING value, version, expires_at",
-                    [&key],
-                    |row| {
-                        let expires_at: Option<i64> = row.get(2)?;
-                        Ok((Entry::new(row.get(0)?, version_of(row.get(1)?)), expires_at))
-                    },
-                )
+                )?
+                .query_row([&key], |row| {
+                    let expires_at: Option<i64> = row.get(2)?;
+                    Ok((Entry::new(row.get(0)?, version_of(row.get(1)?)), expires_at))
+                })
                 .optional()?;
-            transaction.commit()?;
             let valid = found.filter(|(_, expires_at)| expires_at.is_none_or(|end| end > now));
+            if valid.as_ref().is_some_and(|(entry, _)| !expected.matches(Some(entry.version))) {
+                // Dropping the transaction rolls it back.
+                return Ok(Err(StoreError::Conflict));
+            }
+            transaction.commit()?;
             Ok(Ok(valid.map(|(entry, _)| entry)))
         }))
     }

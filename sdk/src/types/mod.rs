@@ -59,6 +59,7 @@ pub use at_uri::AtUri;
 pub use binary::{Bytes, CidLink};
 pub use blob::Blob;
 pub use cid::Cid;
+pub(crate) use codec::from_json_within;
 pub use codec::{
     Data, DataError, FromData, MAX_DEPTH, Problem, Reader, Record, cid_of, from_cbor, from_json,
 };

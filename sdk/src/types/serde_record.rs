@@ -3,6 +3,7 @@
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{DataError, FromData as _, Nsid, Problem, Reader, RecordKey, Unknown, Value, codec::Shape};
+use crate::server_text::{MESSAGE, SHORT, excerpt};
 
 /// Makes a type that implements [`serde::Serialize`] and [`serde::Deserialize`] a [`Record`](crate::types::Record), without a
 /// lexicon.
@@ -130,12 +131,12 @@ pub fn read_serde<T: DeserializeOwned>(
 }
 
 fn wrong_type(expected: &'static str, found: Option<&str>) -> DataError {
-    let found = found.unwrap_or("none").chars().take(200).collect::<String>().into();
+    let found = excerpt(found.unwrap_or("none"), SHORT).into();
     DataError::new(Problem::Type { expected, found })
 }
 
 fn failed(error: serde_json::Error) -> DataError {
-    DataError::new(Problem::Serde(error.to_string().into()))
+    DataError::new(Problem::Serde(excerpt(&error.to_string(), MESSAGE).into()))
 }
 
 #[cfg(test)]

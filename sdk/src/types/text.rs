@@ -1,5 +1,7 @@
 //! The macro that defines the types of the string formats.
 
+use crate::server_text::{SHORT, excerpt};
+
 /// The error returned when a string is not of the expected format.
 ///
 /// ```
@@ -26,7 +28,7 @@ impl InvalidText {
     /// "`<text>` is not a valid `<format>`: ...".
     #[cold]
     pub fn new(format: &'static str, text: &str, problem: &'static str) -> Self {
-        Self { format, text: text.chars().take(200).collect(), problem }
+        Self { format, text: excerpt(text, SHORT), problem }
     }
 }
 

@@ -150,6 +150,8 @@ fn read_map(reader: &mut Reader<'_>) -> Result<Value, DataError> {
             reader.leave_map_at(start);
             return Ok(value);
         }
+        // A node of the tree has room for eleven entries, and may be half empty.
+        reader.take_memory(key.len() + 2 * size_of::<(String, Value)>())?;
         let value = Value::read(reader).map_err(|error| error.in_key(&key))?;
         if map.insert(key.to_string(), value).is_some() {
             return Err(reader.error(Problem::Duplicate { field: key.into() }));

@@ -3,12 +3,18 @@
 use std::{fmt, future::poll_fn, pin::Pin, sync::Arc, task::Context, task::Poll};
 
 use super::{BoxFuture, DecodeError, ReadError, TransportError};
-use crate::types::{Data, DataError, FromData, Violations, from_json};
+use crate::types::{Data, DataError, FromData, Problem, Violations, from_json_within};
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 
-/// The maximum size of a JSON response body, in bytes (256 MiB).
-pub const MAX_BUFFERED_BODY: usize = 256 << 20;
+/// The maximum size of a response that is read into memory, in bytes: 8 MiB. A page of a timeline has less than half a
+/// megabyte, and a hundred records of 64 KiB have 6.5 MB.
+#[cfg(feature = "client")]
+pub(super) const DEFAULT_RESPONSE_SIZE: usize = 8 << 20;
+
+/// How many bytes of memory each byte of the limit allows for what a response is decoded to. Real pages need less than two;
+/// made-up ones need more than forty, such as lists of empty objects.
+const DECODED_PER_BYTE: usize = 4;
 
 /// A stream of bytes: the body of a request or response that is not JSON, such as a blob or a repository.
 ///
@@ -114,7 +120,7 @@ impl fmt::Debug for ByteStream {
 /// println!("{:?}", uploaded.blob);
 /// # Ok(()) }
 /// ```
-#[derive(Debug)]
+/// `Debug` shows the kind and the length, because bodies contain passwords and tokens.
 #[expect(clippy::exhaustive_enums, reason = "a transport must handle every kind of body")]
 pub enum RequestBody {
     /// No body.
@@ -139,6 +145,16 @@ impl RequestBody {
             Self::Empty => Some(Self::Empty),
             Self::Bytes(bytes) => Some(Self::Bytes(bytes.clone())),
             Self::Stream(_) => None,
+        }
+    }
+}
+
+impl fmt::Debug for RequestBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("Empty"),
+            Self::Bytes(bytes) => write!(f, "Bytes({} bytes)", bytes.len()),
+            Self::Stream(_) => f.write_str("Stream(..)"),
         }
     }
 }
@@ -184,8 +200,13 @@ pub trait Body: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Reads the body of a response, whose content type has been checked.
-    fn receive(nsid: Arc<str>, body: ByteStream) -> BoxFuture<'static, Result<Self::Received, ReadError>>;
+    /// Reads the body of a response, whose content type has been checked. A body that is read into memory has at most
+    /// `max_size` bytes.
+    fn receive(
+        nsid: Arc<str>,
+        body: ByteStream,
+        max_size: usize,
+    ) -> BoxFuture<'static, Result<Self::Received, ReadError>>;
 }
 
 /// A JSON body.
@@ -204,10 +225,14 @@ impl<T: Data + FromData + Send + 'static> Body for Json<T> {
         sent.validate()
     }
 
-    fn receive(nsid: Arc<str>, body: ByteStream) -> BoxFuture<'static, Result<T, ReadError>> {
+    fn receive(
+        nsid: Arc<str>,
+        body: ByteStream,
+        max_size: usize,
+    ) -> BoxFuture<'static, Result<T, ReadError>> {
         Box::pin(async move {
-            let body = read_json(&nsid, body).await?;
-            from_json(&body).map_err(|source| DecodeError::Json { nsid, source }.into())
+            let body = read_json(&nsid, body, max_size).await?;
+            decode_json(nsid, &body, max_size).map_err(ReadError::from)
         })
     }
 }
@@ -225,7 +250,11 @@ impl Body for Raw {
         Ok(sent)
     }
 
-    fn receive(_: Arc<str>, body: ByteStream) -> BoxFuture<'static, Result<ByteStream, ReadError>> {
+    fn receive(
+        _: Arc<str>,
+        body: ByteStream,
+        _: usize,
+    ) -> BoxFuture<'static, Result<ByteStream, ReadError>> {
         Box::pin(async { Ok(body) })
     }
 }
@@ -244,16 +273,33 @@ impl<T: Default + Send + 'static> Body for Empty<T> {
         Ok(RequestBody::Empty)
     }
 
-    fn receive(_: Arc<str>, _: ByteStream) -> BoxFuture<'static, Result<T, ReadError>> {
+    fn receive(_: Arc<str>, _: ByteStream, _: usize) -> BoxFuture<'static, Result<T, ReadError>> {
         Box::pin(async { Ok(T::default()) })
     }
 }
 
 /// Reads the body of a JSON response. Not generic, so that it is compiled only once.
-pub(super) async fn read_json(nsid: &str, body: ByteStream) -> Result<Bytes, ReadError> {
-    let body = body.bytes(MAX_BUFFERED_BODY).await?;
+pub(super) async fn read_json(nsid: &str, body: ByteStream, max_size: usize) -> Result<Bytes, ReadError> {
+    let body = body.bytes(max_size).await.map_err(|error| match error {
+        ReadError::TooLarge { limit } => DecodeError::TooLarge { nsid: nsid.into(), limit }.into(),
+        error => error,
+    })?;
     if body.is_empty() {
         return Err(DecodeError::Empty { nsid: nsid.into() }.into());
     }
     Ok(body)
+}
+
+/// Decodes the body of a JSON response, within the memory that it may take.
+pub(super) fn decode_json<T: FromData>(
+    nsid: Arc<str>,
+    body: &[u8],
+    max_size: usize,
+) -> Result<T, DecodeError> {
+    from_json_within(body, max_size.saturating_mul(DECODED_PER_BYTE)).map_err(|source| {
+        match source.problem() {
+            Problem::Memory => DecodeError::TooLargeDecoded { nsid, limit: max_size },
+            _ => DecodeError::Json { nsid, source },
+        }
+    })
 }

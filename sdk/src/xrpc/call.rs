@@ -10,11 +10,14 @@ use http::{
 use super::{
     Body, BoxFuture, Caller, DecodeError, Error, InvalidRequest, Method, Paginated, Params as _, Procedure,
     Raw, Response, TransportResponse,
-    exchange::{Failure, Outgoing, exchange},
+    exchange::{Failure, Incoming, Outgoing, exchange, late},
     options::{CallOptions, call_options},
     pages,
 };
-use crate::types::Data as _;
+use crate::{
+    server_text::{SHORT, excerpt},
+    types::Data as _,
+};
 
 /// A call that is sent when it is awaited.
 ///
@@ -77,7 +80,7 @@ impl<'c, M: Method> Call<'c, M> {
         let Self { caller, params, input, options } = self;
         let nsid: Arc<str> = M::NSID.into();
         // An invalid option is reported by the exchange; the input may be a placeholder then.
-        if options.problem.is_none() && caller.transport().validates_input() {
+        if options.problem.is_none() && caller.transport().settings().validates_input {
             let checked = params.validate().and_then(|()| M::Input::validate(&input));
             checked.map_err(|source| {
                 Error::InvalidRequest(InvalidRequest::Violations { nsid: nsid.clone(), source })
@@ -88,10 +91,12 @@ impl<'c, M: Method> Call<'c, M> {
         let query = params.query().into_string();
         let mut call = Outgoing { kind: M::KIND, nsid: nsid.clone(), query, body, options };
         add_types(&mut call.options, M::INPUT, M::OUTPUT);
-        let response = exchange(caller, call).await.map_err(Error::from)?;
+        let Incoming { response, deadline, max_size } = exchange(caller, call).await.map_err(Error::from)?;
         check_content_type(M::NSID, M::OUTPUT, &response.headers)?;
         let TransportResponse { status, headers, body, .. } = response;
-        Ok(Response::new(status, headers, M::Output::receive(nsid, body).await?))
+        // A streamed body is returned at once.
+        let output = deadline.until(M::Output::receive(nsid, body, max_size)).await;
+        Ok(Response::new(status, headers, output.ok_or_else(|| late(M::NSID, deadline))??))
     }
 
     /// Has the call fail before it is sent, if there is a problem.
@@ -129,13 +134,7 @@ where
 
     /// The same call for another page.
     pub(super) fn page(&self, params: M::Params) -> Self {
-        let options = CallOptions {
-            headers: self.options.headers.clone(),
-            timeout: self.options.timeout,
-            never_retry: self.options.never_retry,
-            problem: self.options.problem.clone(),
-        };
-        Self { caller: self.caller, params, input: (), options }
+        Self { caller: self.caller, params, input: (), options: self.options.clone() }
     }
 }
 
@@ -197,7 +196,7 @@ pub(super) fn check_content_type(
     if fits {
         Ok(())
     } else {
-        let found = found.chars().take(100).collect();
+        let found = excerpt(&found, SHORT);
         Err(DecodeError::ContentType { nsid: nsid.into(), expected, found })
     }
 }

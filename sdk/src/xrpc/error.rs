@@ -2,14 +2,24 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
+use http::{
+    HeaderMap, StatusCode,
+    header::{DATE, RETRY_AFTER},
+};
 use serde::Deserialize;
 
-use super::{LexiconError, NoError, Reauthenticate, TransportError};
+use super::{
+    AccountProblem, ErrorKind, LexiconError, NoError, Reauthenticate, TransportError, challenge,
+    error_kind::{is_missing_scope, kind_of, missing_scope},
+};
 use crate::{
     clock,
+    server_text::{MESSAGE, SHORT, excerpt},
     types::{DataError, Violations},
 };
+
+/// The longest wait that a server can ask for in earnest: the longest window of a rate limit, a day, with different clocks.
+const LONGEST_ASKED_WAIT: Duration = Duration::from_secs(25 * 3600);
 
 /// Why a call failed. `E` is the type of the errors in the lexicon of the method.
 ///
@@ -24,6 +34,8 @@ use crate::{
 ///     }
 ///     match error.kind() {
 ///         ErrorKind::SignInAgain => "please sign in again",
+///         ErrorKind::AccountUnavailable => "the account cannot be used at the moment",
+///         ErrorKind::MissingScope => "please sign in and allow this",
 ///         ErrorKind::TryLater => "please try again later",
 ///         ErrorKind::InvalidInput => "the request is invalid",
 ///         _ => "the server returned an invalid response",
@@ -58,61 +70,24 @@ pub enum Error<E: LexiconError = NoError> {
     InvalidRequest(#[from] InvalidRequest),
 }
 
-/// What to do about a failed call. Returned by [`Error::kind`].
-///
-/// ```no_run
-/// # async fn example(client: atproto_sdk::oauth::OAuthClient) -> Result<(), Box<dyn std::error::Error>> {
-/// use std::time::Duration;
-///
-/// use atproto_sdk::{api::com::atproto::server::get_session::GetSession, xrpc::ErrorKind};
-///
-/// match client.com_atproto_server().get_session().await {
-///     Ok(session) => println!("{}", session.handle),
-///     Err(error) => match error.kind() {
-///         // The session has ended: redirect the user to the sign-in page.
-///         ErrorKind::SignInAgain => println!("please sign in again"),
-///         // Retries have been exhausted: wait, and respect the rate limit of the server.
-///         ErrorKind::TryLater => {
-///             let wait = error.response().and_then(|response| response.retry_after);
-///             tokio::time::sleep(wait.unwrap_or(Duration::from_secs(60))).await;
-///         }
-///         // A mistake in the program or in its input: show the message.
-///         ErrorKind::InvalidInput => println!("{error}"),
-///         // A mistake of the server, or an outdated lexicon: report it.
-///         ErrorKind::BadAnswer => println!("unexpected response: {error}"),
-///         _ => println!("{error}"),
-///     },
-/// }
-/// # Ok(()) }
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// The user must sign in, or sign in again.
-    SignInAgain,
-    /// The same call may succeed later: the network or the server failed, or a rate limit was exceeded.
-    TryLater,
-    /// The same call will fail again: it is invalid or not allowed.
-    InvalidInput,
-    /// The response does not conform to the lexicon.
-    BadAnswer,
-}
-
 impl<E: LexiconError> Error<E> {
     /// Returns what to do about the error.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Reauthenticate(_) => ErrorKind::SignInAgain,
             Self::Lexicon { response, .. } | Self::Server(response) => response.kind(),
-            Self::Transport(TransportError::InvalidRequest { .. } | TransportError::MissingScope { .. })
-            | Self::InvalidRequest(_) => ErrorKind::InvalidInput,
+            Self::Transport(TransportError::MissingScope { .. }) => ErrorKind::MissingScope,
+            Self::Transport(TransportError::AccountUnavailable { .. }) => ErrorKind::AccountUnavailable,
+            Self::Transport(TransportError::InvalidRequest { .. }) | Self::InvalidRequest(_) => {
+                ErrorKind::InvalidInput
+            }
             Self::Transport(_) => ErrorKind::TryLater,
             Self::Decode(_) => ErrorKind::BadAnswer,
         }
     }
 
-    /// Returns the scope that is missing, if the call was not sent because of a missing scope. To get it, the user must sign
-    /// in again with that scope.
+    /// Returns the scope that is missing, if the call was not sent or was rejected because of a missing scope. To get it, the
+    /// user must sign in with that scope; the session remains usable for other calls.
     ///
     /// ```no_run
     /// # async fn example(client: atproto_sdk::oauth::OAuthClient, oauth: atproto_sdk::oauth::OAuth) -> Result<(), Box<dyn std::error::Error>> {
@@ -130,7 +105,28 @@ impl<E: LexiconError> Error<E> {
     pub fn missing_scope(&self) -> Option<&str> {
         match self {
             Self::Transport(TransportError::MissingScope { scope, .. }) => Some(scope),
-            _ => None,
+            _ => self.response()?.missing_scope.as_deref(),
+        }
+    }
+
+    /// Returns what is wrong with the account or repository, if that is why the call failed. Signing in again does not help.
+    ///
+    /// ```no_run
+    /// # async fn example(client: atproto_sdk::PublicClient) {
+    /// use atproto_sdk::{api::com::atproto::repo::describe_repo, handle, xrpc::AccountProblem};
+    ///
+    /// let params = describe_repo::Params::new(handle!("alice.example.com"));
+    /// if let Err(error) = client.com_atproto_repo().describe_repo(params).await
+    ///     && error.account_problem() == Some(AccountProblem::Deactivated)
+    /// {
+    ///     println!("alice is away");
+    /// }
+    /// # }
+    /// ```
+    pub fn account_problem(&self) -> Option<AccountProblem> {
+        match self {
+            Self::Transport(TransportError::AccountUnavailable { problem, .. }) => Some(*problem),
+            _ => self.response()?.account_problem(),
         }
     }
 
@@ -146,6 +142,7 @@ impl<E: LexiconError> Error<E> {
     pub fn response(&self) -> Option<&ErrorResponse> {
         match self {
             Self::Lexicon { response, .. } | Self::Server(response) => Some(response),
+            Self::Transport(TransportError::MissingScope { response, .. }) => response.as_deref(),
             _ => None,
         }
     }
@@ -199,7 +196,7 @@ impl<E: LexiconError> From<ReadError> for Error<E> {
         match error {
             ReadError::Transport(it) => it.into(),
             ReadError::Decode(it) => Self::Decode(it),
-            ReadError::TooLarge { limit } => Self::Decode(DecodeError::TooLarge { limit }),
+            ReadError::TooLarge { limit } => Self::Decode(DecodeError::LongStream { limit }),
         }
     }
 }
@@ -212,14 +209,19 @@ pub struct ErrorResponse {
     pub nsid: Arc<str>,
     /// The HTTP status.
     pub status: StatusCode,
-    /// The name of the error: `error` in the JSON body.
+    /// The name of the error: `error` in the JSON body, otherwise that in the `WWW-Authenticate` header. It is truncated to 200
+    /// characters.
     pub name: Option<String>,
-    /// The human-readable message: `message` in the JSON body, or the beginning of the text of another body.
+    /// The human-readable message: `message` in the JSON body, or the beginning of the text of another body. It is truncated to
+    /// 500 characters, and contains no line breaks and no other control characters.
     pub message: Option<String>,
-    /// How long to wait before another attempt: the `Retry-After` header.
+    /// How long to wait before another attempt, by the server's clock: the `Retry-After` header or, with status 429, the
+    /// `RateLimit-Reset` header. At most 25 hours.
     pub retry_after: Option<Duration>,
     /// The rate limit of the server, if it is in the response.
     pub rate_limit: Option<RateLimit>,
+    /// The scope that the server says is missing, if it rejected the call because of one.
+    pub missing_scope: Option<String>,
 }
 
 impl ErrorResponse {
@@ -242,25 +244,34 @@ impl ErrorResponse {
             message: Option<String>,
         }
         let (name, message) = match serde_json::from_slice::<Fields>(body) {
-            Ok(fields) => (fields.error, fields.message),
+            Ok(fields) => (
+                fields.error.map(|name| excerpt(&name, SHORT)),
+                fields.message.map(|message| excerpt(&message, MESSAGE)),
+            ),
             Err(_) => (None, text_of(body)),
         };
-        let rate_limit = RateLimit::from_headers(headers);
-        Self { nsid, status, name, message, retry_after: retry_after(headers), rate_limit }
+        let challenged = || challenge::parameter(headers, None, "error").map(|name| excerpt(&name, SHORT));
+        let name = name.or_else(challenged);
+        let lacks_scope = name.as_deref().is_some_and(is_missing_scope);
+        Self {
+            nsid,
+            status,
+            missing_scope: lacks_scope.then(|| missing_scope(headers, message.as_deref())).flatten(),
+            name,
+            message,
+            retry_after: asked_wait(status, headers),
+            rate_limit: RateLimit::from_headers(headers),
+        }
     }
 
     /// Returns what to do about the error.
     pub fn kind(&self) -> ErrorKind {
-        let name = self.name.as_deref().unwrap_or_default();
-        match self.status.as_u16() {
-            401 => ErrorKind::SignInAgain,
-            400 if matches!(name, "ExpiredToken" | "InvalidToken") => ErrorKind::SignInAgain,
-            408 | 425 | 429 => ErrorKind::TryLater,
-            501 => ErrorKind::InvalidInput,
-            500.. => ErrorKind::TryLater,
-            400.. => ErrorKind::InvalidInput,
-            _ => ErrorKind::BadAnswer,
-        }
+        kind_of(&self.nsid, self.name.as_deref().unwrap_or_default(), self.status)
+    }
+
+    /// Returns what is wrong with the account or repository, if the error is about that.
+    pub fn account_problem(&self) -> Option<AccountProblem> {
+        AccountProblem::from_error_name(self.name.as_deref()?)
     }
 }
 
@@ -271,6 +282,10 @@ impl fmt::Display for ErrorResponse {
             (Some(name), Some(message)) => write!(f, ": {name}: {message}"),
             (Some(text), None) | (None, Some(text)) => write!(f, ": {text}"),
             (None, None) => Ok(()),
+        }?;
+        match self.account_problem() {
+            Some(problem) => write!(f, " ({problem})"),
+            None => Ok(()),
         }
     }
 }
@@ -287,26 +302,40 @@ fn text_of(body: &[u8]) -> Option<String> {
                 in_tag = false;
                 plain.push(' ');
             }
-            c if !in_tag && !c.is_control() => plain.push(c),
-            c if !in_tag && c.is_whitespace() => plain.push(' '),
+            c if !in_tag => plain.push(if c.is_control() { ' ' } else { c }),
             _ => {}
         }
     }
     let words: Vec<&str> = plain.split_whitespace().collect();
-    let short: String = words.join(" ").chars().take(200).collect();
+    let short = excerpt(&words.join(" "), SHORT);
     (!short.is_empty()).then_some(short)
 }
 
-/// The wait in `Retry-After`, which is in seconds or until a date (X4).
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+/// How long a server asks to wait before another attempt (X4, X13). Nobody waits for longer than the longest window of a rate
+/// limit: what is beyond is a mistake, and not taken for a wait at all.
+pub(super) fn asked_wait(status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
+    let asked = retry_after(headers).or_else(|| {
+        let limit = RateLimit::from_headers(headers).filter(|_| status == StatusCode::TOO_MANY_REQUESTS)?;
+        // A limit with points left is not the one that was exceeded.
+        limit.resets_in.filter(|_| limit.remaining.unwrap_or(0) == 0)
+    });
+    asked.filter(|wait| *wait <= LONGEST_ASKED_WAIT)
+}
+
+/// The wait in `Retry-After`, which is in seconds or until a date.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     match text.parse::<u64>() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => {
-            let until = super::http_date::parse(text)?;
-            Some(Duration::from_secs(until).saturating_sub(clock::since_1970()))
-        }
+        Err(_) => Some(until(super::http_date::parse(text)?, headers)),
     }
+}
+
+/// How long it is until a time by the clock of the server, which is in its responses.
+fn until(unix: u64, headers: &HeaderMap) -> Duration {
+    let date = headers.get(DATE).and_then(|date| super::http_date::parse(date.to_str().ok()?.trim()));
+    let now = date.unwrap_or_else(|| clock::since_1970().as_secs());
+    Duration::from_secs(unix.saturating_sub(now))
 }
 
 /// The rate limit of a server, from the headers of its responses.
@@ -319,6 +348,8 @@ pub struct RateLimit {
     pub remaining: Option<u64>,
     /// When the window ends, in seconds since the Unix epoch: `RateLimit-Reset`.
     pub reset: Option<u64>,
+    /// How long it is until the window ends, by the clock of the server.
+    pub resets_in: Option<Duration>,
     /// The policy, such as `3000;w=300`: `RateLimit-Policy`.
     pub policy: Option<String>,
 }
@@ -338,11 +369,17 @@ impl RateLimit {
     pub fn from_headers(headers: &HeaderMap) -> Option<Self> {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
         let number = |name: &str| text(name).and_then(|value| value.parse().ok());
+        let reset: Option<u64> = number("ratelimit-reset");
         let found = Self {
             limit: number("ratelimit-limit"),
             remaining: number("ratelimit-remaining"),
-            reset: number("ratelimit-reset"),
-            policy: text("ratelimit-policy").map(str::to_owned),
+            reset,
+            // Some servers send the seconds until then. They are few, and a time is not.
+            resets_in: reset.map(|reset| match Duration::from_secs(reset) {
+                wait if wait <= LONGEST_ASKED_WAIT => wait,
+                _ => until(reset, headers),
+            }),
+            policy: text("ratelimit-policy").map(|policy| excerpt(policy, SHORT)),
         };
         let any = found.limit.is_some()
             || found.remaining.is_some()
@@ -389,7 +426,7 @@ pub enum DecodeError {
         nsid: Arc<str>,
         /// The content type in the lexicon.
         expected: &'static str,
-        /// The content type of the response, truncated to 100 characters.
+        /// The content type of the response, truncated to 200 characters.
         found: String,
     },
     /// There is no body.
@@ -399,10 +436,44 @@ pub enum DecodeError {
         nsid: Arc<str>,
     },
     /// The body is larger than the limit.
-    #[error("the response has more than {limit} bytes")]
+    #[error(
+        "the response of {nsid} has more than {limit} bytes; ask for a smaller page, or raise `max_response_size` on the call \
+         or the client"
+    )]
     TooLarge {
+        /// The NSID of the method.
+        nsid: Arc<str>,
+        /// The limit in bytes, which applies after decompression.
+        limit: usize,
+    },
+    /// A streamed body is larger than the limit for reading it into memory.
+    #[error("the stream has more than {limit} bytes")]
+    LongStream {
         /// The limit in bytes.
         limit: usize,
+    },
+    /// The body is not larger than the limit, but what it is decoded to takes much more memory.
+    #[error(
+        "the response of {nsid} takes much more memory than the {limit} bytes that it may have; ask for a smaller page, or \
+         raise `max_response_size` on the call or the client"
+    )]
+    TooLargeDecoded {
+        /// The NSID of the method.
+        nsid: Arc<str>,
+        /// The limit for the body in bytes.
+        limit: usize,
+    },
+    /// A listing goes on and on without an entry.
+    #[error(
+        "{nsid} answered with {pages} empty pages in a row, and goes on at the cursor `{cursor}`; the server may be faulty"
+    )]
+    EmptyPages {
+        /// The NSID of the method.
+        nsid: Arc<str>,
+        /// The number of empty pages.
+        pages: usize,
+        /// The cursor of the next page, truncated to 200 characters.
+        cursor: String,
     },
 }
 
@@ -413,7 +484,7 @@ pub enum InvalidRequest {
     /// A header has an invalid name or value.
     #[error("the header `{name}` cannot be sent: its name or value is invalid")]
     Header {
-        /// The name. The value is omitted, because it may be a secret.
+        /// The name, truncated to 200 characters. The value is omitted, because it may be a secret.
         name: String,
     },
     /// A service to [proxy](https://atproto.com/specs/xrpc#service-proxying) to is not a DID with a fragment.

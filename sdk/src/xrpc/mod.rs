@@ -1,9 +1,12 @@
-//! XRPC: methods, calls, responses, errors, retry and pagination over any [`Transport`].
+//! XRPC: methods, calls, responses, errors, retry, pacing and pagination over any [`Transport`].
 
 mod body;
 #[cfg(feature = "client")]
 mod call;
+pub(crate) mod challenge;
+mod deadline;
 mod error;
+mod error_kind;
 #[cfg(feature = "client")]
 pub(crate) mod exchange;
 pub(crate) mod http_date;
@@ -13,6 +16,8 @@ pub(crate) mod observed;
 #[cfg(feature = "client")]
 mod options;
 #[cfg(feature = "client")]
+mod pacing;
+#[cfg(feature = "client")]
 mod pages;
 mod query_string;
 mod request;
@@ -21,26 +26,40 @@ mod response;
 mod retry;
 #[cfg(feature = "client")]
 pub(crate) mod service;
+#[cfg(feature = "client")]
+mod settings;
+#[cfg(all(test, feature = "client"))]
+mod tests;
 mod transport;
 #[cfg(feature = "client")]
 mod untyped;
 
-pub use body::{Body, ByteStream, Empty, Json, MAX_BUFFERED_BODY, Raw, RequestBody};
+pub use body::{Body, ByteStream, Empty, Json, Raw, RequestBody};
 #[cfg(feature = "client")]
 pub use call::Call;
-pub use error::{DecodeError, Error, ErrorKind, ErrorResponse, InvalidRequest, RateLimit, ReadError};
+pub use deadline::Deadline;
+pub use error::{DecodeError, Error, ErrorResponse, InvalidRequest, RateLimit, ReadError};
+#[cfg(feature = "client")]
+pub(crate) use error_kind::has_token_in_input;
+pub use error_kind::{AccountProblem, ErrorKind};
 pub use method::{Kind, LexiconError, Method, NoError, Paginated, Params, Procedure, Query};
 #[cfg(feature = "client")]
 pub use options::Labeler;
+#[cfg(feature = "client")]
+pub use pacing::{PacedCall, Pacing, Turn};
 #[cfg(feature = "client")]
 pub use pages::{items, pages};
 pub use query_string::QueryString;
 pub use request::Request;
 pub use response::Response;
 #[cfg(feature = "client")]
+pub use retry::{Attempt, Backoff, ExponentialBackoff, Outcome, RetryPolicy, StandardRetry};
+#[cfg(feature = "client")]
 pub use service::InvalidService;
 #[cfg(feature = "client")]
-pub(crate) use transport::input_validation;
+pub use settings::CallSettings;
+#[cfg(feature = "client")]
+pub(crate) use settings::call_settings;
 pub use transport::{
     BoxFuture, Caller, Reauthenticate, ReauthenticateReason, Transport, TransportError, TransportResponse,
 };

@@ -1,11 +1,14 @@
 //! The options of a single call.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::InvalidRequest;
-use crate::types::Did;
+use super::{Backoff, InvalidRequest, Pacing, RetryPolicy};
+use crate::{
+    server_text::{SHORT, excerpt},
+    types::Did,
+};
 
 /// A [labeler](https://atproto.com/specs/label) whose labels a response should contain, for the `labelers` option of a call.
 ///
@@ -59,22 +62,29 @@ impl fmt::Display for Labeler {
     }
 }
 
-/// The headers and limits of one call. An invalid option is reported when the call is sent.
-#[derive(Debug, Default)]
+/// The headers, limits and policies of one call; those that are absent are the client's. An invalid option is reported when
+/// the call is sent.
+#[derive(Clone, Default)]
 pub(super) struct CallOptions {
     pub(super) headers: HeaderMap,
     pub(super) timeout: Option<Duration>,
+    pub(super) max_response_size: Option<usize>,
     pub(super) never_retry: bool,
+    pub(super) retry: Option<Arc<dyn RetryPolicy>>,
+    pub(super) backoff: Option<Arc<dyn Backoff>>,
+    pub(super) pacing: Option<Option<Arc<dyn Pacing>>>,
     pub(super) problem: Option<InvalidRequest>,
 }
 
 impl CallOptions {
     pub(super) fn header(&mut self, name: &str, value: &str) {
         match (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-            (Ok(name), Ok(value)) => {
+            (Ok(name), Ok(mut value)) => {
+                // Not only the usual names are those of credentials.
+                value.set_sensitive(true);
                 self.headers.insert(name, value);
             }
-            _ => self.report(InvalidRequest::Header { name: name.chars().take(100).collect() }),
+            _ => self.report(InvalidRequest::Header { name: excerpt(name, SHORT) }),
         }
     }
 
@@ -85,7 +95,7 @@ impl CallOptions {
         if valid {
             self.header("atproto-proxy", service);
         } else {
-            self.report(InvalidRequest::Service { service: service.chars().take(200).collect() });
+            self.report(InvalidRequest::Service { service: excerpt(service, SHORT) });
         }
     }
 
@@ -124,9 +134,56 @@ macro_rules! call_options {
             self
         }
 
-        /// Limits the time until the response begins, for every attempt.
+        /// Limits the time that the call may take: a refresh of the session, all attempts and the waits between them, and
+        /// reading the response into memory. A response that is streamed must begin within this time, and may then pause for at
+        /// most a minute.
+        ///
+        /// The call is not sent again if the wait before that would be too long; the error is then that of the last attempt.
         pub fn timeout(mut self, limit: ::std::time::Duration) -> Self {
             self.options.timeout = Some(limit);
+            self
+        }
+
+        /// Limits the size of the response if it is read into memory, in bytes after decompression, see
+        /// [`CallSettings::max_response_size`](crate::xrpc::CallSettings::max_response_size).
+        ///
+        /// ```no_run
+        /// use atproto_sdk::{PublicClient, api::com::atproto::repo::list_records, did, nsid};
+        ///
+        /// # async fn example(client: PublicClient) -> Result<(), Box<dyn std::error::Error>> {
+        /// let params = list_records::Params::new(
+        ///     did!("did:plc:ewvi7nxzyoun6zhxrhs64oiz"),
+        ///     nsid!("com.example.large.document"),
+        /// );
+        /// let page = client.com_atproto_repo().list_records(params).max_response_size(64 << 20).await?;
+        /// # Ok(()) }
+        /// ```
+        pub fn max_response_size(mut self, bytes: usize) -> Self {
+            self.options.max_response_size = Some(bytes);
+            self
+        }
+
+        /// Sets whether the call is sent again when it fails, instead of the policy of the client.
+        pub fn retry(mut self, policy: impl $crate::xrpc::RetryPolicy) -> Self {
+            self.options.retry = Some(::std::sync::Arc::new(policy));
+            self
+        }
+
+        /// Sets how long the call waits before it is sent again, instead of the backoff of the client.
+        pub fn backoff(mut self, backoff: impl $crate::xrpc::Backoff) -> Self {
+            self.options.backoff = Some(::std::sync::Arc::new(backoff));
+            self
+        }
+
+        /// Sets what the call waits for before it is sent, instead of the pacing of the client.
+        pub fn pacing(mut self, pacing: impl $crate::xrpc::Pacing) -> Self {
+            self.options.pacing = Some(Some(::std::sync::Arc::new(pacing)));
+            self
+        }
+
+        /// Sends the call at once, without the pacing of the client.
+        pub fn without_pacing(mut self) -> Self {
+            self.options.pacing = Some(None);
             self
         }
 

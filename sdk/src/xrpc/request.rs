@@ -1,14 +1,15 @@
 //! The request of a call, as it is passed to a transport.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use http::HeaderMap;
 
-use super::{Kind, RequestBody};
+use super::{Deadline, Kind, RequestBody};
 
 /// The request of an XRPC call, without authorization. It is sent by a [`Transport`](super::Transport).
 ///
-/// Cloning is cheap, because everything except the body is shared. A request with a streamed body cannot be cloned.
+/// Cloning is cheap, because everything except the body is shared. A request with a streamed body cannot be cloned. `Debug`
+/// shows neither parameters nor the values of headers nor the body, because they can be secret.
 ///
 /// ```
 /// use atproto_sdk::xrpc::{Kind, Request};
@@ -19,14 +20,13 @@ use super::{Kind, RequestBody};
 /// let again = request.try_clone().expect("a request without a body can be sent again");
 /// assert_eq!(again.query(), request.query());
 /// ```
-#[derive(Debug)]
 pub struct Request {
     head: Arc<Head>,
     body: RequestBody,
-    timeout: Option<Duration>,
+    deadline: Option<Deadline>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 struct Head {
     kind: Kind,
     nsid: Arc<str>,
@@ -38,7 +38,7 @@ impl Request {
     /// Creates a request without parameters, headers and body.
     pub fn new(kind: Kind, nsid: impl Into<Arc<str>>) -> Self {
         let head = Head { kind, nsid: nsid.into(), query: String::new(), headers: HeaderMap::new() };
-        Self { head: Arc::new(head), body: RequestBody::Empty, timeout: None }
+        Self { head: Arc::new(head), body: RequestBody::Empty, deadline: None }
     }
 
     /// Sets the query string, without `?`.
@@ -62,10 +62,10 @@ impl Request {
         self
     }
 
-    /// Sets the [`timeout`](Self::timeout).
+    /// Sets the [`deadline`](Self::deadline).
     #[must_use]
-    pub fn with_timeout(mut self, limit: Duration) -> Self {
-        self.timeout = Some(limit);
+    pub fn with_deadline(mut self, deadline: Deadline) -> Self {
+        self.deadline = Some(deadline);
         self
     }
 
@@ -99,19 +99,46 @@ impl Request {
         self.body
     }
 
-    /// Returns the time limit for receiving the head of the response. If `None`, the limit of the transport applies.
-    pub fn timeout(&self) -> Option<Duration> {
-        self.timeout
+    /// Returns when the head of the response must have been received, including everything that a transport does before. If
+    /// `None`, the limit of the transport applies.
+    ///
+    /// Calls always set a deadline, and do not wait beyond it. So a transport that does not know it is given up in time; one that
+    /// does can say which server it has waited for.
+    pub fn deadline(&self) -> Option<Deadline> {
+        self.deadline
     }
 
     /// Returns a copy of the request, or `None` if its body is a stream.
     pub fn try_clone(&self) -> Option<Self> {
         let body = self.body.try_clone()?;
-        Some(Self { head: Arc::clone(&self.head), body, timeout: self.timeout })
+        Some(Self { head: Arc::clone(&self.head), body, deadline: self.deadline })
     }
 
     #[cfg(feature = "client")]
     pub(crate) fn shared_nsid(&self) -> &Arc<str> {
         &self.head.nsid
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Head { kind, nsid, query, headers } = &*self.head;
+        f.debug_struct("Request")
+            .field("kind", kind)
+            .field("nsid", nsid)
+            .field("query", &format_args!("{} bytes", query.len()))
+            .field("headers", &HeaderNames(headers))
+            .field("body", &self.body)
+            .field("deadline", &self.deadline)
+            .finish()
+    }
+}
+
+/// Shows the names of headers, but not their values: any of them can be a credential.
+pub(super) struct HeaderNames<'a>(pub(super) &'a HeaderMap);
+
+impl fmt::Debug for HeaderNames<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.keys().map(|name| name.as_str())).finish()
     }
 }

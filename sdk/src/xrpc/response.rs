@@ -1,8 +1,10 @@
 //! The response to a call.
 
+use std::fmt;
+
 use http::{HeaderMap, StatusCode};
 
-use super::RateLimit;
+use super::{RateLimit, request::HeaderNames};
 
 /// A response: its output, status and headers. Returned by the `send` methods of calls.
 ///
@@ -18,7 +20,9 @@ use super::RateLimit;
 /// println!("{}", response.output.did);
 /// # Ok(()) }
 /// ```
-#[derive(Debug, Clone)]
+///
+/// `Debug` shows the names of the headers, but not their values.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Response<T> {
     /// The HTTP status, which is 2xx.
@@ -59,5 +63,15 @@ impl<T> Response<T> {
     /// Converts to the output.
     pub fn into_output(self) -> T {
         self.output
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Response<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("headers", &HeaderNames(&self.headers))
+            .field("output", &self.output)
+            .finish()
     }
 }

@@ -1,58 +1,243 @@
-//! Decides whether and when a call is retried (X5).
+//! Whether and when a call is sent again (X5).
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http::StatusCode;
 
 use super::{Kind, TransportError};
 use crate::{limits, random};
 
-/// The maximum number of attempts, including the first.
-pub(super) const MAX_ATTEMPTS: u32 = 4;
+/// What happened to an attempt of a call.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Outcome<'a> {
+    /// The server answered with an error status.
+    Refused(StatusCode),
+    /// There was no response.
+    Failed(&'a TransportError),
+}
 
-/// The wait before the next attempt after a response with this status, or `None` if there should be no other attempt.
-pub(super) fn after_status(
-    kind: Kind,
-    status: StatusCode,
-    asked: Option<Duration>,
-    attempt: u32,
-) -> Option<Duration> {
-    let repeatable = match kind {
-        Kind::Query => matches!(status.as_u16(), 429 | 502 | 503 | 504),
-        // With this status the call was certainly not processed. No other status guarantees that.
-        _ => status == StatusCode::TOO_MANY_REQUESTS,
-    };
-    if !repeatable || attempt >= MAX_ATTEMPTS {
-        return None;
+/// An attempt of a call that failed.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Attempt<'a> {
+    /// Query or procedure.
+    pub kind: Kind,
+    /// The NSID of the method.
+    pub nsid: &'a str,
+    /// The number of attempts so far, including this one.
+    pub number: u32,
+    /// What happened.
+    pub outcome: Outcome<'a>,
+    /// How long the server asks to wait, by `Retry-After` or, with status 429, by `RateLimit-Reset`.
+    pub asked: Option<Duration>,
+    /// Whether the [pacing](Pacing) of the client waits for the right time, so that no other wait is necessary.
+    ///
+    /// [Pacing]: super::Pacing
+    pub paced: bool,
+}
+
+impl<'a> Attempt<'a> {
+    /// Creates an attempt, for tests of policies.
+    pub fn new(kind: Kind, nsid: &'a str, number: u32, outcome: Outcome<'a>) -> Self {
+        Self { kind, nsid, number, outcome, asked: None, paced: false }
     }
-    match asked {
-        Some(asked) if asked > limits::LONGEST_RETRY => None,
-        Some(asked) => Some(asked + random::part_of(limits::FIRST_RETRY)),
-        None => Some(backoff(attempt)),
+
+    /// Returns whether the call was certainly not processed: the server could not be reached, or answered 429.
+    pub fn is_unprocessed(&self) -> bool {
+        matches!(
+            self.outcome,
+            Outcome::Refused(StatusCode::TOO_MANY_REQUESTS) | Outcome::Failed(TransportError::Connect { .. })
+        )
+    }
+
+    /// Returns whether a later attempt may succeed: after a connection failed, or with status 429, 502, 503 or 504.
+    pub fn is_temporary(&self) -> bool {
+        match self.outcome {
+            Outcome::Refused(status) => matches!(status.as_u16(), 429 | 502..=504),
+            Outcome::Failed(error) => {
+                matches!(error, TransportError::Connect { .. } | TransportError::Exchange { .. })
+            }
+        }
     }
 }
 
-/// The wait before the next attempt after a failure without a response, or `None` if there should be no other attempt.
-pub(super) fn after_failure(kind: Kind, error: &TransportError, attempt: u32) -> Option<Duration> {
-    let repeatable = match error {
-        // The call did not reach the server.
-        TransportError::Connect { .. } => true,
-        TransportError::Exchange { .. } => kind == Kind::Query,
-        // Timeouts are set by the caller, and another attempt would exceed them.
-        _ => false,
-    };
-    (repeatable && attempt < MAX_ATTEMPTS).then(|| backoff(attempt))
+/// Decides which calls are sent again. Set it with [`CallSettings::retry`](super::CallSettings::retry), or for a single call.
+///
+/// A call whose body is a stream is never sent again, and neither is one whose [`Backoff`] would wait beyond its time limit.
+///
+/// ```
+/// use atproto_sdk::{PublicClient, xrpc::{Attempt, RetryPolicy, StandardRetry}};
+///
+/// /// Calls of one service are never repeated.
+/// struct NoSearches(StandardRetry);
+///
+/// impl RetryPolicy for NoSearches {
+///     fn retries(&self, attempt: &Attempt<'_>) -> bool {
+///         !attempt.nsid.starts_with("com.example.search.") && self.0.retries(attempt)
+///     }
+/// }
+///
+/// let client = PublicClient::new("https://api.example.com")?.retry(NoSearches(StandardRetry::new()));
+/// # Ok::<(), atproto_sdk::xrpc::InvalidService>(())
+/// ```
+pub trait RetryPolicy: Send + Sync + 'static {
+    /// Returns whether the call is sent again after this attempt.
+    fn retries(&self, attempt: &Attempt<'_>) -> bool;
 }
 
-/// Exponential backoff, with a random wait between half and the full length, so that clients do not retry simultaneously.
-fn backoff(attempt: u32) -> Duration {
-    let full = limits::FIRST_RETRY.saturating_mul(1 << attempt.clamp(1, 10)).min(limits::LONGEST_RETRY);
-    full / 2 + random::part_of(full / 2)
+/// Decides how long a call waits before it is sent again. Set it with
+/// [`CallSettings::backoff`](super::CallSettings::backoff), or for a single call.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use atproto_sdk::{PublicClient, xrpc::{Attempt, Backoff}};
+///
+/// /// Always the same wait, unless the server asks for another one.
+/// struct Steady(Duration);
+///
+/// impl Backoff for Steady {
+///     fn wait(&self, attempt: &Attempt<'_>) -> Duration {
+///         attempt.asked.unwrap_or(self.0)
+///     }
+/// }
+///
+/// let client = PublicClient::new("https://api.example.com")?.backoff(Steady(Duration::from_secs(1)));
+/// # Ok::<(), atproto_sdk::xrpc::InvalidService>(())
+/// ```
+pub trait Backoff: Send + Sync + 'static {
+    /// Returns the wait before the next attempt.
+    fn wait(&self, attempt: &Attempt<'_>) -> Duration;
+}
+
+impl<P: RetryPolicy + ?Sized> RetryPolicy for Arc<P> {
+    fn retries(&self, attempt: &Attempt<'_>) -> bool {
+        (**self).retries(attempt)
+    }
+}
+
+impl<B: Backoff + ?Sized> Backoff for Arc<B> {
+    fn wait(&self, attempt: &Attempt<'_>) -> Duration {
+        (**self).wait(attempt)
+    }
+}
+
+/// The default [`RetryPolicy`]: queries are repeated after temporary failures, and procedures only if they were certainly not
+/// processed.
+///
+/// ```
+/// use atproto_sdk::xrpc::{Attempt, Kind, Outcome, RetryPolicy as _, StandardRetry};
+/// use http::StatusCode;
+///
+/// let policy = StandardRetry::new();
+/// let refused = |kind, status| policy.retries(&Attempt::new(kind, "a.b.c", 1, Outcome::Refused(status)));
+/// assert!(refused(Kind::Query, StatusCode::BAD_GATEWAY));
+/// assert!(!refused(Kind::Procedure, StatusCode::BAD_GATEWAY));
+/// assert!(refused(Kind::Procedure, StatusCode::TOO_MANY_REQUESTS));
+/// ```
+#[derive(Debug, Clone)]
+pub struct StandardRetry {
+    attempts: u32,
+    longest_wait: Duration,
+}
+
+impl StandardRetry {
+    /// Creates the policy with four attempts.
+    pub const fn new() -> Self {
+        Self { attempts: 4, longest_wait: limits::LONGEST_RETRY }
+    }
+
+    /// Sets the maximum number of attempts, including the first.
+    #[must_use]
+    pub const fn attempts(mut self, count: u32) -> Self {
+        self.attempts = count;
+        self
+    }
+
+    /// Sets the longest wait that a server may ask for; if it asks for a longer one, the call is not repeated. The default is 30
+    /// seconds. The [`timeout`](super::CallSettings::timeout) of the call must be longer.
+    #[must_use]
+    pub const fn longest_wait(mut self, wait: Duration) -> Self {
+        self.longest_wait = wait;
+        self
+    }
+}
+
+impl Default for StandardRetry {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl RetryPolicy for StandardRetry {
+    fn retries(&self, attempt: &Attempt<'_>) -> bool {
+        let repeatable = attempt.is_unprocessed() || attempt.kind == Kind::Query && attempt.is_temporary();
+        let soon = attempt.paced || attempt.asked.is_none_or(|asked| asked <= self.longest_wait);
+        repeatable && soon && attempt.number < self.attempts
+    }
+}
+
+/// The default [`Backoff`]: as long as the server asks for, or else longer with every attempt. A random part of it keeps
+/// clients from retrying simultaneously.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use atproto_sdk::{PublicClient, xrpc::ExponentialBackoff};
+///
+/// let backoff = ExponentialBackoff::new().first(Duration::from_millis(50)).longest(Duration::from_secs(2));
+/// let client = PublicClient::new("https://api.example.com")?.backoff(backoff);
+/// # Ok::<(), atproto_sdk::xrpc::InvalidService>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct ExponentialBackoff {
+    first: Duration,
+    longest: Duration,
+}
+
+impl ExponentialBackoff {
+    /// Creates a backoff that begins with a quarter to half a second and ends with half a minute.
+    pub const fn new() -> Self {
+        Self { first: limits::FIRST_RETRY, longest: limits::LONGEST_RETRY }
+    }
+
+    /// Sets the shortest wait before the second attempt. The longest one is twice that. It doubles with every attempt.
+    #[must_use]
+    pub const fn first(mut self, wait: Duration) -> Self {
+        self.first = wait;
+        self
+    }
+
+    /// Sets the longest wait, unless a server asks for a longer one.
+    #[must_use]
+    pub const fn longest(mut self, wait: Duration) -> Self {
+        self.longest = wait;
+        self
+    }
+}
+
+impl Default for ExponentialBackoff {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Backoff for ExponentialBackoff {
+    fn wait(&self, attempt: &Attempt<'_>) -> Duration {
+        match attempt.asked {
+            Some(asked) => asked.saturating_add(random::part_of(self.first)),
+            None => {
+                let full = self.first.saturating_mul(1 << attempt.number.clamp(1, 10)).min(self.longest);
+                full / 2 + random::part_of(full / 2)
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{io, sync::Arc};
+    use std::io;
 
     use super::*;
 
@@ -64,50 +249,61 @@ mod tests {
         TransportError::Exchange { host: "x".into(), source: Arc::new(io::Error::other("reset")) }
     }
 
+    fn after(kind: Kind, status: u16) -> Attempt<'static> {
+        Attempt::new(kind, "a.b.c", 1, Outcome::Refused(StatusCode::from_u16(status).unwrap_or_default()))
+    }
+
+    fn retries(attempt: &Attempt<'_>) -> bool {
+        StandardRetry::new().retries(attempt)
+    }
+
     #[test]
     fn x5_queries_are_repeated_on_overload_and_lost_connections() {
         for status in [429, 502, 503, 504] {
-            let status = StatusCode::from_u16(status).unwrap_or_default();
-            assert!(after_status(Kind::Query, status, None, 1).is_some(), "{status}");
-            assert!(after_status(Kind::Query, status, None, MAX_ATTEMPTS).is_none(), "{status}");
+            assert!(retries(&after(Kind::Query, status)), "{status}");
+            assert!(!retries(&Attempt { number: 4, ..after(Kind::Query, status) }), "{status}");
         }
-        assert!(after_failure(Kind::Query, &connect(), 1).is_some());
-        assert!(after_failure(Kind::Query, &broken(), 1).is_some());
+        for error in [connect(), broken()] {
+            assert!(retries(&Attempt::new(Kind::Query, "a.b.c", 1, Outcome::Failed(&error))));
+        }
+        let late = TransportError::Timeout { host: "x".into(), limit: Duration::ZERO };
+        assert!(!retries(&Attempt::new(Kind::Query, "a.b.c", 1, Outcome::Failed(&late))));
     }
 
     #[test]
     fn x5_procedures_are_repeated_only_when_certainly_not_processed() {
-        assert!(after_failure(Kind::Procedure, &connect(), 1).is_some());
-        assert!(after_failure(Kind::Procedure, &broken(), 1).is_none());
+        let failed = |error: &TransportError| {
+            retries(&Attempt::new(Kind::Procedure, "a.b.c", 1, Outcome::Failed(error)))
+        };
+        assert!(failed(&connect()) && !failed(&broken()));
         for status in [500, 502, 503, 504] {
-            let status = StatusCode::from_u16(status).unwrap_or_default();
-            assert!(after_status(Kind::Procedure, status, None, 1).is_none(), "{status}");
+            assert!(!retries(&after(Kind::Procedure, status)), "{status}");
         }
-        assert!(after_status(Kind::Procedure, StatusCode::TOO_MANY_REQUESTS, None, 1).is_some());
+        assert!(retries(&after(Kind::Procedure, 429)));
     }
 
     #[test]
     fn x5_never_on_501_or_client_errors() {
         for status in [400, 401, 403, 404, 500, 501] {
-            let status = StatusCode::from_u16(status).unwrap_or_default();
-            assert!(after_status(Kind::Query, status, None, 1).is_none(), "{status}");
+            assert!(!retries(&after(Kind::Query, status)), "{status}");
         }
     }
 
     #[test]
     fn x4_the_server_says_how_long_to_wait_up_to_a_bound() {
-        let asked = |seconds| {
-            after_status(Kind::Query, StatusCode::TOO_MANY_REQUESTS, Some(Duration::from_secs(seconds)), 1)
-        };
-        assert!(asked(2).is_some_and(|wait| wait >= Duration::from_secs(2) && wait < Duration::from_secs(3)));
-        assert!(asked(3600).is_none());
+        let asked = |seconds| Attempt { asked: Some(Duration::from_secs(seconds)), ..after(Kind::Query, 429) };
+        assert!(retries(&asked(2)) && !retries(&asked(3600)));
+        assert!(retries(&Attempt { paced: true, ..asked(3600) }));
+        let wait = ExponentialBackoff::new().wait(&asked(2));
+        assert!(wait >= Duration::from_secs(2) && wait < Duration::from_secs(3), "{wait:?}");
+        assert_eq!(ExponentialBackoff::new().wait(&asked(u64::MAX)), Duration::MAX);
     }
 
     #[test]
     fn x5_waits_grow_and_are_bounded() {
-        for attempt in 1..40 {
-            let wait = backoff(attempt);
-            assert!(wait >= limits::FIRST_RETRY && wait <= limits::LONGEST_RETRY, "{attempt}: {wait:?}");
+        for number in 1..40 {
+            let wait = ExponentialBackoff::new().wait(&Attempt { number, ..after(Kind::Query, 503) });
+            assert!(wait >= limits::FIRST_RETRY && wait <= limits::LONGEST_RETRY, "{number}: {wait:?}");
         }
     }
 }

@@ -5,8 +5,11 @@ use std::{error::Error as _, sync::Arc, time::Duration};
 use futures_util::StreamExt as _;
 use http::HeaderMap;
 
-use super::{ByteStream, Kind, Request, RequestBody, TransportError, TransportResponse};
-use crate::limits;
+use super::{ByteStream, Deadline, Kind, Request, RequestBody, TransportError, TransportResponse};
+use crate::{
+    limits,
+    server_text::{SHORT, excerpt},
+};
 
 /// Why a client could not be created.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +33,7 @@ pub enum InvalidService {
 
 /// Checks that a URL is an origin, and normalizes it.
 pub(crate) fn origin(address: &str) -> Result<String, InvalidService> {
-    let refuse = || InvalidService::Address { address: address.chars().take(200).collect() };
+    let refuse = || InvalidService::Address { address: excerpt(address, SHORT) };
     let url = url::Url::parse(address).map_err(|_| refuse())?;
     let is_origin = matches!(url.scheme(), "http" | "https")
         && url.path() == "/"
@@ -57,7 +60,8 @@ pub(crate) async fn send(
     request: Request,
     credentials: HeaderMap,
 ) -> Result<TransportResponse, TransportError> {
-    let (host, limit) = (origin.to_owned(), request.timeout().unwrap_or(limits::PLAIN_CALL));
+    let host = origin.to_owned();
+    let deadline = request.deadline().unwrap_or_else(|| Deadline::after(limits::PLAIN_CALL));
     let url = url(origin, request.nsid(), request.query());
     let mut outgoing =
         http.request(method_of(request.kind()), url).headers(request.headers().clone()).headers(credentials);
@@ -66,10 +70,10 @@ pub(crate) async fn send(
         RequestBody::Bytes(bytes) => outgoing.body(bytes),
         RequestBody::Stream(stream) => outgoing.body(reqwest::Body::wrap_stream(stream)),
     };
-    match tokio::time::timeout(limit, outgoing.send()).await {
-        Err(_) => Err(TransportError::Timeout { host, limit }),
-        Ok(Err(error)) => Err(classify(host, limit, error)),
-        Ok(Ok(response)) => Ok(received(host, response)),
+    match deadline.until(outgoing.send()).await {
+        None => Err(TransportError::Timeout { host, limit: deadline.limit() }),
+        Some(Err(error)) => Err(classify(host, deadline.limit(), error)),
+        Some(Ok(response)) => Ok(received(host, response)),
     }
 }
 

@@ -4,14 +4,15 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use http::{HeaderMap, StatusCode};
 
-use super::{ByteStream, Request};
+#[cfg(feature = "client")]
+use super::CallSettings;
+use super::{AccountProblem, ByteStream, ErrorResponse, Request, request::HeaderNames};
 use crate::types::Did;
 
 /// A boxed future.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// A response whose body has not been read.
-#[derive(Debug)]
+/// A response whose body has not been read. `Debug` shows the names of the headers, but not their values.
 #[non_exhaustive]
 pub struct TransportResponse {
     /// The HTTP status.
@@ -27,13 +28,34 @@ impl TransportResponse {
     pub fn new(status: StatusCode, headers: HeaderMap, body: ByteStream) -> Self {
         Self { status, headers, body }
     }
+
+    /// Reads the beginning of the body until the deadline, and returns it with the response, whose body can be read again. This
+    /// is for error responses: a body that is too long, late or incomplete becomes an empty one.
+    #[cfg(feature = "client")]
+    pub(crate) async fn buffered(self, deadline: super::Deadline) -> (bytes::Bytes, Self) {
+        let Self { status, headers, body } = self;
+        let bytes = super::exchange::beginning(body, deadline).await;
+        let once = bytes.clone();
+        let body = ByteStream::new(futures_util::stream::once(async move { Ok(once) }));
+        (bytes, Self { status, headers, body })
+    }
+}
+
+impl fmt::Debug for TransportResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TransportResponse")
+            .field("status", &self.status)
+            .field("headers", &HeaderNames(&self.headers))
+            .field("body", &self.body)
+            .finish()
+    }
 }
 
 /// Sends requests to a service, with its origin and authorization. All clients implement this trait.
 ///
 /// Implement it to send requests in another way, or to wrap an existing client. A transport must send a request only once,
 /// except for repeats that its authorization requires (a new nonce or a refreshed token). Retries after temporary failures are
-/// made by the calls.
+/// made by the calls. It should give up at the request's [deadline](Request::deadline), at which calls do not wait any longer.
 ///
 /// # Examples
 ///
@@ -70,30 +92,17 @@ pub trait Transport: Send + Sync {
     /// Sends a request and returns the response, which can have any status.
     fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>>;
 
-    /// Returns whether calls are validated against their lexicon before they are sent. The default is `true`.
-    fn validates_input(&self) -> bool {
-        true
+    /// Returns how calls are made. A transport that wraps another one should return the settings of that one.
+    #[cfg(feature = "client")]
+    fn settings(&self) -> &CallSettings {
+        CallSettings::standard()
+    }
+
+    /// Returns the account that calls are made as, if there is one.
+    fn account(&self) -> Option<&Did> {
+        None
     }
 }
-
-/// The setting for input validation of a client.
-#[cfg(feature = "client")]
-macro_rules! input_validation {
-    () => {
-        /// Sets whether parameters and inputs are validated against their lexicon before they are sent. The default is
-        /// `true`.
-        ///
-        /// Disable this for a server with a newer lexicon, for example. The setting applies to this client and to clones
-        /// made from it.
-        #[must_use]
-        pub fn validate_input(mut self, on: bool) -> Self {
-            self.validates_input = on;
-            self
-        }
-    };
-}
-#[cfg(feature = "client")]
-pub(crate) use input_validation;
 
 /// A borrowed transport.
 #[derive(Clone, Copy)]
@@ -202,9 +211,9 @@ pub enum TransportError {
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
     /// The server did not respond in time. The request may have been processed.
-    #[error("no response from {host} within {limit:?}")]
+    #[error("no complete response from {host} within {limit:?}")]
     Timeout {
-        /// The origin of the server.
+        /// The origin of the server, or its description if only the method is known.
         host: String,
         /// The time limit.
         limit: Duration,
@@ -220,15 +229,41 @@ pub enum TransportError {
         /// The cause.
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
-    /// The call was not sent, because it requires a scope that was not granted. The user must sign in again with this scope.
+    /// The account cannot be used, so its session cannot be refreshed at the moment. The session has not ended, and signing in
+    /// again does not help.
+    #[error("the session of {did} cannot be used: {problem}{}", detail.as_deref().map(|d| format!(" ({d})")).unwrap_or_default())]
+    AccountUnavailable {
+        /// The account.
+        did: Did,
+        /// What is wrong with the account.
+        problem: AccountProblem,
+        /// The message of the server.
+        detail: Option<String>,
+    },
+    /// The call requires a scope that was not granted: it was not sent, or the server rejected it. The session has not ended.
+    /// The user must sign in with this scope.
     #[error(
-        "{nsid} requires the scope `{scope}`, which was not granted; the user must sign in again with this scope"
+        "{nsid} requires the scope `{scope}`, which was not granted; the user must sign in again with this scope{}",
+        item.as_deref().map(|item| format!(", in `scopes!`: `{item}`")).unwrap_or_default()
     )]
     MissingScope {
         /// The NSID of the method.
         nsid: Arc<str>,
         /// The missing scope, or one of several.
         scope: String,
+        /// The item with generated types that grants the scope in [`scopes!`](crate::scopes!), if there is one.
+        item: Option<String>,
+        /// The response of the server. `None` if the call was not sent.
+        response: Option<Box<ErrorResponse>>,
+    },
+    /// The call was not sent, because a [pacing](super::Pacing) would have to wait for too long before the server accepts it.
+    /// Try again later.
+    #[error("the {budget} is used up for the next {wait:?}; the call was not sent, try again then")]
+    BudgetSpent {
+        /// What is used up.
+        budget: String,
+        /// How long.
+        wait: Duration,
     },
     /// The request is invalid and was not sent.
     #[error("the request cannot be sent: {problem}")]

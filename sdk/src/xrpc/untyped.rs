@@ -8,9 +8,9 @@ use serde_json::Value;
 use super::{
     BoxFuture, Caller, DecodeError, Error, InvalidRequest, Kind, NoError, QueryString, RequestBody, Response,
     TransportResponse,
-    body::read_json,
+    body::{decode_json, read_json},
     call::{add_types, check_content_type},
-    exchange::{Outgoing, exchange},
+    exchange::{Incoming, Outgoing, exchange, late},
     options::{CallOptions, call_options},
 };
 use crate::types::{Nsid, Unknown};
@@ -67,13 +67,15 @@ impl<'c> UntypedCall<'c> {
     pub async fn send(self) -> Result<Response<Unknown>, Error> {
         let Self { caller, kind, nsid, query, body, options } = self;
         let call = Outgoing { kind, nsid: nsid.clone(), query, body, options };
-        let response = exchange(caller, call).await.map_err(Error::<NoError>::from)?;
+        let incoming = exchange(caller, call).await.map_err(Error::<NoError>::from)?;
+        let Incoming { response, deadline, max_size } = incoming;
         check_content_type(&nsid, Some("application/json"), &response.headers)?;
         let TransportResponse { status, headers, body, .. } = response;
-        let output = match read_json(&nsid, body).await {
-            Err(super::ReadError::Decode(DecodeError::Empty { .. })) => Unknown::null(),
-            Err(error) => return Err(error.into()),
-            Ok(body) => Unknown::from_json(&body).map_err(|source| DecodeError::Json { nsid, source })?,
+        let output = match deadline.until(read_json(&nsid, body, max_size)).await {
+            None => return Err(late(&nsid, deadline).into()),
+            Some(Err(super::ReadError::Decode(DecodeError::Empty { .. }))) => Unknown::null(),
+            Some(Err(error)) => return Err(error.into()),
+            Some(Ok(body)) => decode_json(nsid, &body, max_size)?,
         };
         Ok(Response::new(status, headers, output))
     }

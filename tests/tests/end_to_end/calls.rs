@@ -9,7 +9,7 @@ use atproto_sdk::{
         },
     },
     types::{Expected, Record as _, RecordKey, Unknown},
-    xrpc::{ErrorKind, MAX_BUFFERED_BODY},
+    xrpc::ErrorKind,
 };
 use futures_util::StreamExt as _;
 
@@ -132,7 +132,7 @@ async fn x7_blobs_go_up_with_their_type_and_come_down_as_a_stream() {
     }
     assert!(received == picture && pieces > 1, "{pieces} pieces, {} bytes", received.len());
     let whole =
-        client.com_atproto_sync().get_blob(params).await.unwrap().bytes(MAX_BUFFERED_BODY).await.unwrap();
+        client.com_atproto_sync().get_blob(params).await.unwrap().bytes(1 << 20).await.unwrap();
     assert!(*whole == *picture);
 }
 

@@ -14,7 +14,6 @@ use atproto_sdk::{
         AtIdentifier, Blob, Cid, Data as _, Datetime, Record, RecordKey, Tid, Unknown, Value, cid_of,
         from_cbor, from_json,
     },
-    xrpc::MAX_BUFFERED_BODY,
 };
 
 use crate::{
@@ -71,7 +70,7 @@ async fn kept_bytes(client: &PasswordClient, collection: &str, rkey: &RecordKey,
     let params =
         sync::get_record::Params::new(client.did().clone(), collection.parse().unwrap(), rkey.clone());
     let car = client.com_atproto_sync().get_record(params).await.unwrap();
-    block(&car.bytes(MAX_BUFFERED_BODY).await.unwrap(), cid).to_vec()
+    block(&car.bytes(1 << 20).await.unwrap(), cid).to_vec()
 }
 
 async fn agrees<T: Record + PartialEq + Debug>(client: &PasswordClient, lexicons: &Lexicons, blob: &Blob) {

@@ -2,13 +2,18 @@
 
 use std::{fmt, sync::Arc};
 
+use zeroize::Zeroizing;
+
 use super::{
-    PasswordClient, PasswordError, create,
-    stored::{Account, SessionSlot},
+    PasswordClient, PasswordError,
+    exchange::create,
+    session::{Credentials, PasswordContext},
+    stored::{PasswordSession, SessionSlot},
 };
 use crate::{
     clients::plain::{HttpOptions, PlainClient},
-    store::{Expected, Store},
+    session::Pace,
+    store::{MemoryStore, Store},
 };
 
 /// Configures a [`PasswordClient`] and signs in. Created by [`PasswordClient::builder`].
@@ -29,11 +34,12 @@ pub struct PasswordClientBuilder {
     origin: String,
     http: HttpOptions,
     store: Option<Arc<dyn Store>>,
+    pace: Pace,
 }
 
 impl PasswordClientBuilder {
     pub(super) fn new(origin: String) -> Self {
-        Self { origin, http: HttpOptions::default(), store: None }
+        Self { origin, http: HttpOptions::default(), store: None, pace: Pace::default() }
     }
 
     /// Sends all requests through a proxy such as `http://proxy.example.com:3128`, instead of the one in the environment
@@ -80,12 +86,9 @@ impl PasswordClientBuilder {
     /// Returns [`PasswordError::SignIn`] with the response of the server if the password is wrong, and other errors if the
     /// settings are invalid or the store fails.
     pub async fn sign_in(self, identifier: &str, password: &str) -> Result<PasswordClient, PasswordError> {
-        let (plain, slot) = self.parts(identifier, password)?;
-        let _lock = match &slot {
-            Some(slot) => Some(slot.lock().await?),
-            None => None,
-        };
-        begin(plain, slot, identifier, password).await
+        let start = self.start(identifier, password)?;
+        let _lock = start.slot.lock().await?;
+        start.create().await
     }
 
     /// Resumes the stored session of this account, or signs in and stores the session if there is none. Without a store, this
@@ -99,43 +102,62 @@ impl PasswordClientBuilder {
         identifier: &str,
         password: &str,
     ) -> Result<PasswordClient, PasswordError> {
-        let (plain, slot) = self.parts(identifier, password)?;
-        let Some(slot) = slot else { return begin(plain, None, identifier, password).await };
-        if let Some((stored, _)) = slot.read().await? {
-            return Ok(PasswordClient::new(plain, stored.account, stored.tokens, Some(slot)));
+        let start = self.start(identifier, password)?;
+        if let Some(stored) = start.slot.read().await? {
+            return Ok(start.client(stored));
         }
         // Processes that start at the same time create only one session.
-        let _lock = slot.lock().await?;
-        if let Some((stored, _)) = slot.read().await? {
-            return Ok(PasswordClient::new(plain, stored.account, stored.tokens, Some(slot)));
+        let _lock = start.slot.lock().await?;
+        match start.slot.read().await? {
+            Some(stored) => Ok(start.client(stored)),
+            None => start.create().await,
         }
-        begin(plain, Some(slot), identifier, password).await
     }
 
-    fn parts(
-        self,
-        identifier: &str,
-        password: &str,
-    ) -> Result<(PlainClient, Option<SessionSlot>), PasswordError> {
+    /// Sets how fast sessions are refreshed and replaced, for tests.
+    #[cfg(test)]
+    pub(super) fn pace(mut self, pace: Pace) -> Self {
+        self.pace = pace;
+        self
+    }
+
+    fn start(self, identifier: &str, password: &str) -> Result<Start, PasswordError> {
         let plain = PlainClient::new(&self.origin, self.http)?;
-        let slot = self.store.map(|store| SessionSlot::new(store, plain.origin(), identifier, password));
-        Ok((plain, slot))
+        let credentials =
+            Credentials { identifier: identifier.to_owned(), password: Zeroizing::new(password.to_owned()) };
+        let keeps_password = self.store.is_some();
+        let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
+        let slot = SessionSlot::new(store, plain.origin(), identifier);
+        Ok(Start { plain, slot, credentials, keeps_password, pace: self.pace })
     }
 }
 
-/// Creates a session. If there is a slot, the caller must hold its lock.
-async fn begin(
+/// A sign-in in progress.
+struct Start {
     plain: PlainClient,
-    slot: Option<SessionSlot>,
-    identifier: &str,
-    password: &str,
-) -> Result<PasswordClient, PasswordError> {
-    let (account, tokens) = create(&plain, identifier, password).await?;
-    if let Some(slot) = &slot {
-        let stored = Account { did: account.did.clone(), handle: account.handle.clone() };
-        slot.write(stored, &tokens, Expected::Any).await?;
+    slot: SessionSlot,
+    credentials: Credentials,
+    keeps_password: bool,
+    pace: Pace,
+}
+
+impl Start {
+    /// Creates a session. The caller must hold the lock of the slot.
+    async fn create(self) -> Result<PasswordClient, PasswordError> {
+        let Credentials { identifier, password } = &self.credentials;
+        let (account, tokens) = create(&self.plain, identifier, password).await?;
+        let session = PasswordSession::new(account, tokens);
+        self.slot.write(&session).await?;
+        Ok(self.client(session))
     }
-    Ok(PasswordClient::new(plain, account, tokens, slot))
+
+    fn client(self, session: PasswordSession) -> PasswordClient {
+        let key = self.slot.key_of(session.account.did.clone());
+        let credentials = self.keeps_password.then_some(self.credentials);
+        let context =
+            PasswordContext::new(self.plain, self.slot.store, session.account.clone(), credentials, self.pace);
+        PasswordClient::new(context, &key)
+    }
 }
 
 impl fmt::Debug for PasswordClientBuilder {

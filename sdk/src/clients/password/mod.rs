@@ -1,32 +1,33 @@
 //! The client with a password (X11), for bots and tools that cannot display a sign-in page.
 
+mod account;
 mod builder;
+mod exchange;
+mod session;
 mod stored;
+#[cfg(test)]
+mod tests;
 
-use std::{
-    fmt,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::{fmt, sync::Arc};
 
-use http::{HeaderValue, StatusCode};
-use serde::Deserialize;
-use zeroize::Zeroizing;
-
-use super::plain::PlainClient;
 use crate::{
     api::com::atproto::server::create_session,
-    store::{Expected, Store, StoreError},
-    types::{Did, Handle, Unknown},
+    session::{ActiveSessions, Removed, SessionError, SessionHandle, SessionStoreError, StoredSession as _, remove},
+    store::{Store, StoreError},
+    types::{Did, Handle},
     xrpc::{
-        self, BoxFuture, ByteStream, Call, Caller, InvalidService, Kind, Reauthenticate,
-        ReauthenticateReason, Request, Transport, TransportError, TransportResponse,
+        self, BoxFuture, CallSettings, Deadline, InvalidService, Request, Transport, TransportError,
+        TransportResponse,
     },
 };
+pub use account::{AccountStatus, PasswordAccount};
 pub use builder::PasswordClientBuilder;
-use stored::{Account, SessionSlot, Tokens};
+use exchange::{Expired, is_expired};
+use session::PasswordContext;
+use stored::{PasswordKey, PasswordSession};
 
-/// How many bytes of an error response are read to find its name.
-const MAX_ERROR_BODY: usize = 64 << 10;
+/// How often an expired token is replaced in one call: by a refresh, and by what others have stored in the meantime.
+const MAX_REPLACED: u32 = 3;
 
 /// Why signing in with a password, or signing out, failed.
 ///
@@ -72,13 +73,23 @@ pub enum PasswordError {
     /// The store failed.
     #[error("the session store failed")]
     Store(#[from] StoreError),
+    /// The Tokio runtime was shut down during the sign-out.
+    #[error("the sign-out was interrupted because the runtime was shut down")]
+    Interrupted,
+}
+
+impl From<SessionStoreError> for PasswordError {
+    fn from(error: SessionStoreError) -> Self {
+        Self::Store(error.into_store())
+    }
 }
 
 /// A client that has signed in with a password, preferably an [app password](https://atproto.com/specs/xrpc#app-passwords).
 /// Cheap to clone; clones share the session.
 ///
-/// The access token is refreshed when it has expired; concurrent calls share a single refresh. A bot that is restarted often
-/// should use [`resume_or_sign_in`](Self::resume_or_sign_in), which stores the session.
+/// The access token is refreshed when it has expired; concurrent calls share a single refresh. A session ends only if the server
+/// says so by name; any other failure is temporary, and refreshes pause for a while. A bot that is restarted often should use
+/// [`resume_or_sign_in`](Self::resume_or_sign_in), which stores the session.
 ///
 /// ```no_run
 /// use atproto_sdk::{PasswordClient, api::com::atproto::repo::describe_repo};
@@ -92,19 +103,11 @@ pub enum PasswordError {
 /// ```
 #[derive(Clone)]
 pub struct PasswordClient {
-    inner: Arc<Inner>,
-    validates_input: bool,
-}
-
-struct Inner {
-    plain: PlainClient,
+    session: SessionHandle<PasswordContext>,
+    /// The account when this client was created.
     did: Did,
     handle: Option<Handle>,
-    tokens: RwLock<Arc<Tokens>>,
-    /// Held while refreshing, never during calls.
-    refreshing: tokio::sync::Mutex<()>,
-    /// Where the session is stored, if there is a store.
-    slot: Option<SessionSlot>,
+    settings: CallSettings,
 }
 
 impl PasswordClient {
@@ -125,8 +128,9 @@ impl PasswordClient {
     /// Resumes the stored session of this account, or signs in and stores the session if there is none.
     ///
     /// This is for bots that are restarted often, because servers limit the number of sign-ins. Processes that share the
-    /// store share the session, and only one of them refreshes it at a time. When the session can no longer be refreshed, the
-    /// client signs in again with the password, which it keeps in memory.
+    /// store share the session, and only one of them refreshes it at a time. When the server has ended the session, the client
+    /// signs in again with the password, which it keeps in memory. If that is refused as well, calls fail, and it is not tried
+    /// again before a pause of a minute to an hour has passed, also by other processes.
     ///
     /// ```no_run
     /// use atproto_sdk::{PasswordClient, store::FileStore};
@@ -151,37 +155,56 @@ impl PasswordClient {
         Self::builder(origin).shared_store(store).resume_or_sign_in(identifier, password).await
     }
 
-    fn new(plain: PlainClient, account: Account, tokens: Tokens, slot: Option<SessionSlot>) -> Self {
-        let inner = Inner {
-            plain,
-            did: account.did,
-            handle: account.handle,
-            tokens: RwLock::new(Arc::new(tokens)),
-            refreshing: tokio::sync::Mutex::new(()),
-            slot,
-        };
-        Self { inner: Arc::new(inner), validates_input: true }
+    fn new(context: PasswordContext, key: &PasswordKey) -> Self {
+        let account = context.account();
+        let active = ActiveSessions::default().get(key, || ());
+        Self {
+            session: SessionHandle::new(Arc::new(context), active),
+            did: account.did.clone(),
+            handle: account.handle.clone(),
+            settings: CallSettings::new(),
+        }
     }
 
-    crate::xrpc::input_validation!();
+    crate::xrpc::call_settings!(crate::limits::PLAIN_CALL);
 
     /// Returns the DID of the account.
     pub fn did(&self) -> &Did {
-        &self.inner.did
+        &self.did
     }
 
-    /// Returns the handle of the account, as returned by the server when signing in. It is not updated later.
+    /// Returns the handle of the account when this client was created. [`account`](Self::account) returns the current one.
     pub fn handle(&self) -> Option<&Handle> {
-        self.inner.handle.as_ref()
+        self.handle.as_ref()
+    }
+
+    /// Returns what the server has said about the account when signing in, or with the last refresh: whether it is active, its
+    /// email address, and so on. Makes no call.
+    ///
+    /// ```no_run
+    /// # fn example(client: atproto_sdk::PasswordClient) {
+    /// if client.account().email_confirmed == Some(false) {
+    ///     println!("please confirm your email address");
+    /// }
+    /// # }
+    /// ```
+    pub fn account(&self) -> PasswordAccount {
+        match self.session.active().cached() {
+            Some(cached) => cached.record.account.clone(),
+            None => (*self.session.context().account()).clone(),
+        }
     }
 
     /// Returns the origin of the PDS.
     pub fn origin(&self) -> &str {
-        self.inner.plain.origin()
+        self.session.context().plain.origin()
     }
 
-    /// Ends the session: removes it from the store, and revokes its refresh token. Do not use this client and its clones
-    /// afterwards.
+    /// Ends the session: removes it from the store, and revokes its refresh token. All further calls of this client and its
+    /// clones fail.
+    ///
+    /// The sign-out completes even if the future is dropped. If the server cannot be reached or does not confirm, it can be
+    /// repeated.
     ///
     /// ```no_run
     /// # async fn example(client: atproto_sdk::PasswordClient) {
@@ -196,234 +219,89 @@ impl PasswordClient {
     /// Returns an error if the store fails, in which case nothing is revoked, or if the server cannot be reached or does not
     /// confirm.
     pub async fn sign_out(&self) -> Result<(), PasswordError> {
-        if let Some(slot) = &self.inner.slot {
-            slot.delete().await?;
-        }
-        let tokens = self.inner.tokens();
-        let response = self.inner.post("com.atproto.server.deleteSession", &tokens.refresh).await?;
-        if response.status.is_success() {
-            Ok(())
-        } else {
-            Err(PasswordError::SignOut { status: response.status.as_u16() })
-        }
+        let session = self.session.clone();
+        let task = tokio::spawn(async move { sign_out(&session).await });
+        task.await.unwrap_or(Err(PasswordError::Interrupted))
     }
 
-    /// Refreshes the tokens, unless they differ from those that were `used`. The refresh completes even if the future of the
-    /// caller is dropped, because its response replaces tokens that are no longer valid.
-    async fn refresh(&self, used: Arc<Tokens>) -> Result<(), TransportError> {
-        let inner = self.inner.clone();
-        let refresh = tokio::spawn(async move {
-            let _one_at_a_time = inner.refreshing.lock().await;
-            if !Arc::ptr_eq(&inner.tokens(), &used) {
-                return Ok(());
+    /// Sends a request, and once more with a new token if the current one has expired.
+    async fn call(&self, mut request: Request, deadline: Deadline) -> Result<TransportResponse, TransportError> {
+        let failed = |error: SessionError| error.into_transport(&self.did);
+        let plain = &self.session.context().plain;
+        let mut cached = self.session.ready().await.map_err(failed)?;
+        let mut replaced = 0;
+        loop {
+            let (nsid, again) = (Arc::clone(request.shared_nsid()), request.try_clone());
+            let response = plain.send(request, Some(cached.prepared.access.clone())).await?;
+            let (expired, response) = is_expired(response, &nsid, deadline).await;
+            match expired {
+                Expired::No if replaced == 0 => return Ok(response),
+                Expired::No => {
+                    self.session.note_accepts_fresh();
+                    return Ok(response);
+                }
+                Expired::Perhaps if replaced > 0 => return Ok(response),
+                Expired::Yes | Expired::Perhaps if replaced >= MAX_REPLACED => return Ok(response),
+                Expired::Yes | Expired::Perhaps => {}
             }
-            match &inner.slot {
-                None => inner.refresh(&used).await.map(|tokens| inner.set(tokens)),
-                Some(slot) => inner.refresh_stored(slot, &used).await,
+            cached = match replaced {
+                0 => self.session.replace(&cached).await,
+                _ => self.session.replace_fresh(&cached).await,
             }
-        });
-        refresh.await.unwrap_or_else(|error| {
-            Err(TransportError::Session { did: self.inner.did.clone(), source: Arc::new(error) })
-        })
+            .map_err(failed)?;
+            // A stream cannot be sent again. The next call uses the new token.
+            let Some(next) = again else { return Ok(response) };
+            (request, replaced) = (next, replaced + 1);
+        }
     }
 }
 
-impl Inner {
-    fn tokens(&self) -> Arc<Tokens> {
-        self.tokens.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn set(&self, tokens: Tokens) {
-        *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tokens);
-    }
-
-    fn failed(&self, source: impl std::error::Error + Send + Sync + 'static) -> TransportError {
-        TransportError::Session { did: self.did.clone(), source: Arc::new(source) }
-    }
-
-    /// Refreshes the tokens under the lock in the store, unless another process has done so.
-    async fn refresh_stored(&self, slot: &SessionSlot, used: &Tokens) -> Result<(), TransportError> {
-        let _lock = slot.lock().await.map_err(|error| self.failed(error))?;
-        let Some((stored, version)) = slot.read().await.map_err(|error| self.failed(error))? else {
-            // Signed out by another process in the meantime.
-            return Err(Reauthenticate::new(self.did.clone(), ReauthenticateReason::NotFound, None).into());
-        };
-        if stored.tokens.access != used.access {
-            self.set(stored.tokens);
-            return Ok(());
-        }
-        let tokens = match self.refresh(used).await {
-            Err(TransportError::Reauthenticate(ended)) => {
-                tracing::info!(did = %self.did, reason = ?ended.reason, "password session ended, signing in again");
-                match create(&self.plain, &slot.identifier, &slot.password).await {
-                    Ok((account, tokens)) if account.did == self.did => tokens,
-                    Ok(_) => return Err(ended.into()),
-                    Err(PasswordError::SignIn(error)) => match *error {
-                        xrpc::Error::Transport(error) => return Err(error),
-                        error
-                            if matches!(
-                                error.kind(),
-                                xrpc::ErrorKind::TryLater | xrpc::ErrorKind::BadAnswer
-                            ) =>
-                        {
-                            return Err(self.failed(error));
-                        }
-                        // For example, the password has been changed.
-                        error => {
-                            let (did, reason) = (self.did.clone(), ended.reason);
-                            return Err(Reauthenticate::new(did, reason, Some(error.to_string())).into());
-                        }
-                    },
-                    Err(error) => return Err(self.failed(error)),
-                }
-            }
-            tokens => tokens?,
-        };
-        let account = Account { did: self.did.clone(), handle: self.handle.clone() };
-        if let Err(error) = slot.write(account, &tokens, Expected::Version(version)).await {
-            // After a restart, the client signs in again.
-            tracing::warn!(did = %self.did, %error, "refreshed tokens could not be stored");
-        }
-        self.set(tokens);
-        Ok(())
-    }
-
-    async fn refresh(&self, used: &Tokens) -> Result<Tokens, TransportError> {
-        let response = self.post("com.atproto.server.refreshSession", &used.refresh).await?;
-        let status = response.status;
-        let body = response.body.bytes(MAX_ERROR_BODY).await.unwrap_or_default();
-        if status.is_success() {
-            // The message of the parse error could quote a token.
-            let not_tokens =
-                |_| self.failed(std::io::Error::other("the response of the server contains no tokens"));
-            return serde_json::from_slice(&body).map_err(not_tokens);
-        }
-        let name = error_name(&body);
-        if status == StatusCode::UNAUTHORIZED
-            || (status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS)
-        {
-            let reason = ReauthenticateReason::Revoked;
-            return Err(Reauthenticate::new(self.did.clone(), reason, name).into());
-        }
-        let problem = std::io::Error::other(format!("the server answered {status} to the refresh"));
-        Err(TransportError::Session { did: self.did.clone(), source: Arc::new(problem) })
-    }
-
-    /// Calls a procedure without a body, authorized with a token.
-    async fn post(&self, nsid: &'static str, token: &str) -> Result<TransportResponse, TransportError> {
-        self.plain.send(Request::new(Kind::Procedure, nsid), Some(bearer(token)?)).await
-    }
-
-    async fn send_with(
-        &self,
-        request: Request,
-        tokens: &Tokens,
-    ) -> Result<TransportResponse, TransportError> {
-        self.plain.send(request, Some(bearer(&tokens.access)?)).await
-    }
+/// Removes the session first, so that it cannot be used any more even if the server does not respond.
+async fn sign_out(session: &SessionHandle<PasswordContext>) -> Result<(), PasswordError> {
+    let context = session.context();
+    let known = session.active().cached().map(|cached| cached.record.clone());
+    let removed = match remove(&**context, session.active()).await? {
+        Removed::Session(removed) => Some(*removed),
+        Removed::Nothing | Removed::Unreadable(_) => context.take_unrevoked().or(known),
+    };
+    let Some(removed) = removed.filter(|removed| !removed.is_over()) else { return Ok(()) };
+    let outcome = match context.delete_session(&removed).await {
+        Ok(status) if status.is_success() => return Ok(()),
+        Ok(status) => PasswordError::SignOut { status: status.as_u16() },
+        Err(error) => error.into(),
+    };
+    context.keep_unrevoked(removed);
+    Err(outcome)
 }
 
 impl Transport for PasswordClient {
     fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>> {
         Box::pin(async move {
             tracing::Span::current().record("did", self.did().as_str());
-            let again = request.try_clone();
-            let tokens = self.inner.tokens();
-            let response = self.inner.send_with(request, &tokens).await?;
-            let (expired, response) = is_expired(response).await;
-            match again {
-                Some(again) if expired => {
-                    self.refresh(tokens).await?;
-                    self.inner.send_with(again, &self.inner.tokens()).await
-                }
-                _ if expired => {
-                    // A stream cannot be sent again. The next call will use the new tokens.
-                    self.refresh(tokens).await?;
-                    Ok(response)
-                }
-                _ => Ok(response),
+            let limit = || Deadline::after(self.settings.time_limit(request.body()));
+            let deadline = request.deadline().unwrap_or_else(limit);
+            // A refresh in progress continues even if this call is late.
+            match deadline.until(self.call(request.with_deadline(deadline), deadline)).await {
+                Some(answer) => answer,
+                None => Err(TransportError::Timeout { host: self.origin().to_owned(), limit: deadline.limit() }),
             }
         })
     }
 
-    fn validates_input(&self) -> bool {
-        self.validates_input
+    fn settings(&self) -> &CallSettings {
+        &self.settings
+    }
+
+    fn account(&self) -> Option<&Did> {
+        Some(self.did())
     }
 }
 
 impl fmt::Debug for PasswordClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PasswordClient")
-            .field("did", &self.inner.did)
-            .field("origin", &self.inner.plain.origin())
+            .field("did", &self.did)
+            .field("origin", &self.origin())
             .finish_non_exhaustive()
     }
-}
-
-/// Creates a session at the server.
-async fn create(
-    plain: &PlainClient,
-    identifier: &str,
-    password: &str,
-) -> Result<(Account, Tokens), PasswordError> {
-    let input = create_session::Input::new(identifier, password);
-    let call = Call::<CreateSession>::new(Caller::new(plain), create_session::Params::new(), input);
-    let session = call.await.map_err(|error| PasswordError::SignIn(Box::new(error)))?;
-    let NewSession { account, tokens } = session.deserialize().map_err(|_| PasswordError::Answer)?;
-    Ok((account, tokens))
-}
-
-/// `createSession`, with only those fields of its output that a session needs, so that signing in works even if the other
-/// fields do not conform to the lexicon.
-struct CreateSession;
-
-impl xrpc::Method for CreateSession {
-    const NSID: &'static str = create_session::CreateSession::NSID;
-    const KIND: Kind = create_session::CreateSession::KIND;
-    const INPUT: Option<&'static str> = create_session::CreateSession::INPUT;
-    const OUTPUT: Option<&'static str> = create_session::CreateSession::OUTPUT;
-    type Params = create_session::Params;
-    type Input = xrpc::Json<create_session::Input>;
-    type Output = xrpc::Json<Unknown>;
-    type Error = create_session::Error;
-}
-
-/// The fields in the output of `createSession` that a session needs.
-#[derive(Deserialize)]
-struct NewSession {
-    #[serde(flatten)]
-    account: Account,
-    #[serde(flatten)]
-    tokens: Tokens,
-}
-
-/// Whether a response says that the access token has expired: status 400 or 401 with `ExpiredToken`. Also returns the
-/// response, whose body has been read and restored.
-async fn is_expired(response: TransportResponse) -> (bool, TransportResponse) {
-    if response.status != StatusCode::BAD_REQUEST && response.status != StatusCode::UNAUTHORIZED {
-        return (false, response);
-    }
-    let TransportResponse { status, headers, body, .. } = response;
-    let body = body.bytes(MAX_ERROR_BODY).await.unwrap_or_default();
-    let name = error_name(&body);
-    let expired = name.as_deref() == Some("ExpiredToken");
-    let once = futures_util::stream::once(async move { Ok(body) });
-    (expired, TransportResponse::new(status, headers, ByteStream::new(once)))
-}
-
-fn error_name(body: &[u8]) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Fields {
-        error: String,
-    }
-    serde_json::from_slice::<Fields>(body).ok().map(|fields| fields.error)
-}
-
-fn bearer(token: &str) -> Result<HeaderValue, TransportError> {
-    let text = Zeroizing::new(format!("Bearer {token}"));
-    let mut value = HeaderValue::from_str(&text).map_err(|_| TransportError::InvalidRequest {
-        problem: "the token of the server is not valid in a header".into(),
-    })?;
-    value.set_sensitive(true);
-    Ok(value)
 }

@@ -1,15 +1,10 @@
 //! The context that all sessions and sign-ins of an app share.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use super::{
-    SessionEnd, SessionEvent, SessionId, SessionStoreError,
-    active::{ActiveSession, ActiveSessions},
-    cached::CachedSession,
-    events::Events,
-    nonces::SessionNonces,
+    SessionEnd, SessionEvent, SessionId, SessionStoreError, events::Events, nonces::SessionNonces,
     record::SessionRecord,
-    repository::{Removed, SessionRepository},
 };
 use crate::{
     limits,
@@ -20,19 +15,24 @@ use crate::{
             TokenToRevoke, probe,
         },
     },
-    store::{Store, StoreError, StoreLock},
-    xrpc::{TransportError, TransportResponse},
+    session::{self, ActiveSession, ActiveSessions, CachedSession, Pace, ProcessId, Removed, SessionRepository},
+    store::Store,
+    xrpc::{CallSettings, TransportError, TransportResponse},
 };
 
 /// The HTTP client, the stored sessions and the active sessions of an app.
 pub(crate) struct AppContext {
     pub(crate) http: reqwest::Client,
-    pub(crate) sessions: SessionRepository,
+    pub(crate) sessions: SessionRepository<Self>,
     pub(crate) client: Client,
     pub(crate) events: Events,
     pub(crate) missing_nonce: MissingNoncePolicy,
     pub(crate) nonces: SessionNonces,
-    active: ActiveSessions,
+    /// How clients make calls.
+    pub(crate) call_settings: CallSettings,
+    pub(super) process: ProcessId,
+    pub(super) pace: Pace,
+    active: ActiveSessions<Self>,
 }
 
 impl AppContext {
@@ -44,6 +44,20 @@ impl AppContext {
         client: Client,
         events: Events,
         missing_nonce: MissingNoncePolicy,
+        call_settings: CallSettings,
+    ) -> Result<Arc<Self>, reqwest::Error> {
+        Self::paced(http, store, client, events, missing_nonce, call_settings, Pace::default())
+    }
+
+    /// The same, at another pace.
+    pub(crate) fn paced(
+        http: reqwest::ClientBuilder,
+        store: Arc<dyn Store>,
+        client: Client,
+        events: Events,
+        missing_nonce: MissingNoncePolicy,
+        call_settings: CallSettings,
+        pace: Pace,
     ) -> Result<Arc<Self>, reqwest::Error> {
         let http =
             http.redirect(reqwest::redirect::Policy::none()).connect_timeout(limits::CONNECT).build()?;
@@ -54,12 +68,15 @@ impl AppContext {
             events,
             missing_nonce,
             nonces: SessionNonces::default(),
+            call_settings: call_settings.with_default_timeout(limits::SESSION_CALL),
+            process: ProcessId::generate(),
+            pace,
             active: ActiveSessions::default(),
         }))
     }
 
     /// The active session, which all its clients in this process share.
-    pub(crate) fn active(&self, id: &SessionId) -> Arc<ActiveSession> {
+    pub(crate) fn active(&self, id: &SessionId) -> Arc<ActiveSession<Self>> {
         self.active.get(id, || self.nonces.of(id))
     }
 
@@ -69,45 +86,15 @@ impl AppContext {
         self.active.count()
     }
 
-    /// Removes a session from the store and from memory, after a refresh in progress has completed. Returns the removed
-    /// session, so that its tokens can be revoked.
-    pub(crate) async fn remove(&self, id: &SessionId) -> Result<Removed, SessionStoreError> {
-        // If the lock cannot be acquired, the session is removed without it. A refresh in progress only overwrites the
-        // version that it has read, so it cannot restore the session.
-        let active = self.active(id);
-        let _lock = self.lock_for_removal(&active).await;
-        // Unsaved tokens remain in memory until the session has been removed from the store.
-        let removed = self.sessions.delete(id).await?;
-        let unsaved = active.with_state(|state| state.forget());
+    /// Removes a session from the store and from memory, if possible after a refresh in progress has completed. Returns the
+    /// removed session, so that its tokens can be revoked.
+    pub(crate) async fn remove(&self, id: &SessionId) -> Result<Removed<SessionRecord>, SessionStoreError> {
+        let removed = session::remove(self, &self.active(id)).await?;
         self.nonces.forget(id);
         if !matches!(removed, Removed::Nothing) {
             self.events.emit(SessionEvent::Ended { id: id.clone(), reason: SessionEnd::SignedOut });
         }
-        // Unsaved tokens are newer than the removed ones.
-        Ok(match unsaved {
-            Some(newer) => Removed::Session(Box::new(newer)),
-            None => removed,
-        })
-    }
-
-    /// Acquires the lock of a session, or takes it over if this process holds it for unsaved tokens.
-    async fn lock_for_removal(&self, active: &ActiveSession) -> Option<StoreLock> {
-        let begun = Instant::now();
-        loop {
-            let held = active.with_state(|state| state.take_lock());
-            if held.is_some() {
-                return held;
-            }
-            match self.sessions.lock(&active.id, limits::STORE_LOCK_SLICE).await {
-                Ok(lock) => return Some(lock),
-                Err(SessionStoreError::Store(StoreError::LockTimeout { .. }))
-                    if begun.elapsed() < limits::STORE_LOCK => {}
-                Err(error) => {
-                    tracing::warn!(session = %active.id, %error, "signing out without the lock of the session");
-                    return None;
-                }
-            }
-        }
+        Ok(removed)
     }
 
     /// The authorization server of a session or sign-in.
@@ -130,38 +117,39 @@ impl AppContext {
     }
 
     /// Sends the request that shows whether an access token is accepted, within a limit for all its attempts.
-    pub(super) async fn probe(
+    pub(super) async fn send_probe(
         &self,
-        active: &ActiveSession,
-        cached: &CachedSession,
+        active: &ActiveSession<Self>,
+        cached: &CachedSession<Self>,
     ) -> Result<TransportResponse, TransportError> {
         let limit = limits::PROBE;
         let server = self.resource_server(active, cached);
         match tokio::time::timeout(limit, server.send_signed(probe())).await {
             Ok(response) => response,
-            Err(_) => Err(TransportError::Timeout { host: cached.origin.clone(), limit }),
+            Err(_) => Err(TransportError::Timeout { host: cached.prepared.origin.clone(), limit }),
         }
     }
 
     /// The resource server (PDS) of a session.
     pub(super) fn resource_server<'a>(
         &'a self,
-        active: &'a ActiveSession,
-        cached: &'a CachedSession,
+        active: &'a ActiveSession<Self>,
+        cached: &'a CachedSession<Self>,
     ) -> ResourceServer<'a> {
+        let signing = &cached.prepared;
         ResourceServer {
             http: &self.http,
-            origin: &cached.origin,
+            origin: &signing.origin,
             did: active.id.did(),
-            key: &cached.key,
+            key: &signing.key,
             access_token: &cached.record.access_token,
-            authorization: &cached.authorization,
-            nonces: &active.nonces,
+            authorization: &signing.authorization,
+            nonces: &active.local,
         }
     }
 
     /// Revokes the tokens of a session.
-    pub(super) async fn revoke(
+    pub(super) async fn revoke_with(
         &self,
         session: &SessionRecord,
         nonces: &NonceCache,

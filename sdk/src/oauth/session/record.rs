@@ -13,6 +13,7 @@ use crate::{
         app::ClientRef,
         wire::{DpopKey, TokenResponse},
     },
+    session::{Doubt, StoredSession},
 };
 
 /// The servers and the client of a session, which never change.
@@ -58,6 +59,9 @@ pub(crate) struct SessionRecord {
     /// Whether a refresh was sent whose outcome is unknown: the server may have rotated the tokens.
     #[serde(default)]
     pub(crate) refresh_in_doubt: bool,
+    /// Who may have sent it, and when. Absent in sessions that were stored by earlier versions of this crate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) refresh_doubt: Option<Doubt>,
 }
 
 impl Drop for SessionRecord {
@@ -102,6 +106,7 @@ impl SessionRecord {
             created_at: unix_now(),
             dpop_key: key.to_jwk(),
             refresh_in_doubt: false,
+            refresh_doubt: None,
         };
         session.take_tokens(tokens);
         session
@@ -120,21 +125,43 @@ impl SessionRecord {
         self.refreshed_at = unix_now();
         let lifetime = tokens.expires_in.unwrap_or(limits::UNKNOWN_TOKEN.as_secs());
         self.expires_at = self.refreshed_at.saturating_add_unsigned(lifetime);
-        self.refresh_in_doubt = false;
+        self.set_doubt(None);
     }
 
     /// The client that the session was created with, which may differ from the current one of the app.
     pub(crate) fn client(&self) -> ClientRef<'_> {
         ClientRef { client_id: &self.client_id, key_id: self.client_key_id.as_deref() }
     }
+}
 
-    /// Whether the access token has expired according to the local clock.
-    pub(crate) fn is_expired(&self) -> bool {
-        unix_now() >= self.expires_at
+impl StoredSession for SessionRecord {
+    fn access_token(&self) -> &str {
+        &self.access_token
     }
 
-    /// The stored form.
-    pub(crate) fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, SessionFormatError> {
+    fn can_refresh(&self) -> bool {
+        self.refresh_token.is_some()
+    }
+
+    fn refreshed_at(&self) -> i64 {
+        self.refreshed_at
+    }
+
+    fn expires_at(&self) -> Option<i64> {
+        Some(self.expires_at)
+    }
+
+    fn doubt(&self) -> Option<Doubt> {
+        self.refresh_in_doubt.then(|| self.refresh_doubt.clone().unwrap_or_else(Doubt::unknown))
+    }
+
+    fn set_doubt(&mut self, doubt: Option<Doubt>) {
+        // Earlier versions of this crate read only this.
+        self.refresh_in_doubt = doubt.is_some();
+        self.refresh_doubt = doubt;
+    }
+
+    fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, SessionFormatError> {
         #[derive(Serialize)]
         struct Versioned<'a> {
             v: u32,
@@ -150,8 +177,7 @@ impl SessionRecord {
         Ok(bytes)
     }
 
-    /// Reads the stored form.
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, SessionFormatError> {
+    fn from_bytes(bytes: &[u8]) -> Result<Self, SessionFormatError> {
         #[derive(Deserialize)]
         struct Version {
             v: u32,
@@ -198,6 +224,23 @@ mod tests {
             SessionFormatError::Version { found: 2 }
         );
         assert!(matches!(SessionRecord::from_bytes(b"{\"v\":1}"), Err(SessionFormatError::Damaged { .. })));
+    }
+
+    #[test]
+    fn a_doubt_is_readable_by_earlier_versions_and_theirs_by_this_one() {
+        let mut session = session();
+        assert!(session.doubt().is_none());
+        session.set_doubt(Some(Doubt::unknown()));
+        let bytes = session.to_bytes().unwrap();
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        assert!(text.contains("\"refresh_in_doubt\":true") && text.contains("\"refresh_doubt\":{"), "{text}");
+        assert_eq!(SessionRecord::from_bytes(&bytes).unwrap().doubt(), Some(Doubt::unknown()));
+        let (before, _) = text.split_once(",\"refresh_doubt\"").unwrap();
+        let earlier = SessionRecord::from_bytes(format!("{before}}}").as_bytes()).unwrap();
+        assert_eq!(earlier.doubt(), Some(Doubt::unknown()));
+        session.set_doubt(None);
+        let text = String::from_utf8(session.to_bytes().unwrap().to_vec()).unwrap();
+        assert!(text.contains("\"refresh_in_doubt\":false") && !text.contains("refresh_doubt"), "{text}");
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tracing::Instrument as _;
 
-use super::{SessionId, SessionStoreError, context::AppContext, repository::Removed};
-use crate::{oauth::wire::NonceCache, types::Did};
+use super::{SessionId, SessionStoreError, context::AppContext};
+use crate::{oauth::wire::NonceCache, session::Removed, types::Did};
 
 /// The result of a sign-out. In every case, the session is no longer in the store.
 ///
@@ -96,7 +96,7 @@ async fn remove_and_revoke(context: &AppContext, id: &SessionId) -> Result<SignO
     let removed = context.remove(id).await;
     match removed.map_err(|source| SignOutError::Store { id: id.clone(), source })? {
         Removed::Nothing => Ok(SignOut::NoSession),
-        Removed::Session(session) => Ok(match context.revoke(&session, &NonceCache::default()).await {
+        Removed::Session(session) => Ok(match context.revoke_with(&session, &NonceCache::default()).await {
             Ok(()) => SignOut::Confirmed,
             Err(error) => SignOut::NotConfirmed { problem: error.to_string() },
         }),

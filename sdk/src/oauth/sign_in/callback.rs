@@ -16,6 +16,7 @@ use crate::{
         session::{SessionEvent, SessionId, SessionRecord, SessionServers},
         wire::{DpopKey, NonceCache, RejectedTokens, ServerEndpoint, TokenResponse, discard},
     },
+    server_text::{MESSAGE, SHORT, excerpt},
     store::Expected,
     xrpc::observed::observed,
 };
@@ -89,7 +90,10 @@ impl CallbackParams {
         }
         let state = state.ok_or(CallbackError::Malformed { problem: "`state` is missing" })?;
         let outcome = match (error, code) {
-            (Some(error), _) => Outcome::Error { error, description },
+            (Some(error), _) => Outcome::Error {
+                error: excerpt(&error, SHORT),
+                description: description.map(|text| excerpt(&text, MESSAGE)),
+            },
             (None, Some(code)) if !code.is_empty() => Outcome::Code(code),
             _ => return Err(CallbackError::Malformed { problem: "there is neither `code` nor `error`" }),
         };
@@ -154,7 +158,7 @@ impl SignInContext {
         if params.iss.as_deref() != Some(&pending.issuer) {
             return Err(CallbackError::IssuerMismatch {
                 expected: pending.issuer.clone(),
-                found: params.iss.clone(),
+                found: params.iss.as_deref().map(|iss| excerpt(iss, SHORT)),
             });
         }
         let code = match &params.outcome {
@@ -217,7 +221,7 @@ impl CodeExchange {
         ];
         let failed = |source| CallbackError::Token { issuer: pending.issuer.clone(), source };
         let endpoint = self.endpoint();
-        let answer = endpoint.post_for_tokens(&pending.token_endpoint, &form).await.map_err(failed)?;
+        let answer = endpoint.post_for_tokens(&pending.token_endpoint, &form, None).await.map_err(failed)?;
         let accepted = match answer.tokens {
             Ok(tokens) => self.accept(&tokens).await,
             Err(RejectedTokens::Nonce(source)) => Err(failed(source)),
@@ -259,9 +263,9 @@ impl CodeExchange {
         let mut session = SessionRecord::new(id.clone(), servers, &self.key, tokens);
         session.requested_scope.clone_from(&pending.scope);
         let app = &self.context.app;
-        if let Err(source) = app.sessions.put(&session, Expected::Absent).await {
+        if let Err(source) = app.sessions.put(&id, &session, Expected::Absent).await {
             // The write may have succeeded even if it returned an error, and the tokens are about to be revoked.
-            if let Err(error) = app.sessions.delete(&id).await {
+            if let Err(error) = app.sessions.remove(&id).await {
                 tracing::debug!(session = %id, %error, "a revoked session could not be removed from the store");
             }
             return Err(CallbackError::Store { did: tokens.sub.clone(), source });

@@ -3,7 +3,10 @@
 use serde_json::{Map, Value};
 use url::{Host, Url};
 
-use crate::identity::{FetchError, http::UntrustedHttp};
+use crate::{
+    identity::{FetchError, http::UntrustedHttp},
+    server_text::{SHORT, excerpt},
+};
 
 /// Why the authorization server could not be determined, or cannot be used.
 ///
@@ -185,7 +188,7 @@ impl Discovery<'_> {
         let fields = Fields::of(url, document)?;
         let found = fields.text("issuer")?;
         if found != issuer {
-            return Err(DiscoveryError::Issuer { asked: issuer.to_owned(), found: found.to_owned() });
+            return Err(DiscoveryError::Issuer { asked: issuer.to_owned(), found: excerpt(found, SHORT) });
         }
         fields.yes("require_pushed_authorization_requests")?;
         fields.yes("authorization_response_iss_parameter_supported")?;
@@ -232,7 +235,7 @@ impl Discovery<'_> {
 
     /// Checks that a URL is an origin, and returns it without a trailing slash.
     fn origin(&self, what: &'static str, text: &str) -> Result<String, DiscoveryError> {
-        let fail = |problem| DiscoveryError::Url { what, url: text.to_owned(), problem };
+        let fail = |problem| DiscoveryError::Url { what, url: excerpt(text, SHORT), problem };
         let url = check_url(text, self.allow_loopback_http).map_err(fail)?;
         if url.path() != "/" || url.query().is_some() {
             return Err(fail("must be an origin, without a path"));

@@ -5,11 +5,9 @@ use std::{io, time::Duration};
 use super::{DiscoveryError, PendingError};
 use crate::{
     identity::IdentityError,
-    oauth::{
-        session::SessionStoreError,
-        wire::{DpopError, ServerError, TokenResponseError},
-    },
+    oauth::wire::{DpopError, ServerError, TokenResponseError},
     random::NoRandom,
+    session::SessionStoreError,
     types::Did,
 };
 

@@ -1,7 +1,10 @@
 //! What a user types to sign in: a handle, a DID or the URL of a server (O1).
 
 use super::AuthorizeError;
-use crate::types::{Did, Handle};
+use crate::{
+    server_text::{SHORT, excerpt},
+    types::{Did, Handle},
+};
 
 /// What the user typed.
 #[derive(Debug, PartialEq, Eq)]
@@ -12,7 +15,7 @@ pub(super) enum Start<'a> {
 }
 
 pub(super) fn invalid_input(input: &str, problem: &str) -> AuthorizeError {
-    AuthorizeError::Input { input: input.chars().take(200).collect(), problem: problem.to_owned() }
+    AuthorizeError::Input { input: excerpt(input, SHORT), problem: problem.to_owned() }
 }
 
 impl<'a> Start<'a> {

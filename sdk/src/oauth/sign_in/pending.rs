@@ -102,7 +102,7 @@ impl PendingSignIns {
         if !ours {
             return Ok(Taken::Unknown);
         }
-        let Some(entry) = self.0.delete(&key(state)).await? else { return Ok(Taken::Unknown) };
+        let Some(entry) = self.0.delete(&key(state), Expected::Any).await? else { return Ok(Taken::Unknown) };
         let pending: PendingSignIn =
             serde_json::from_slice(&entry.value).map_err(|_| PendingError::Unreadable)?;
         if pending.expires_at <= unix_now() {

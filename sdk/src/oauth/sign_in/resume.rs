@@ -2,10 +2,8 @@
 
 use super::{AuthorizeError, SignInError, SignedIn, context::SignInContext, input::Start};
 use crate::{
-    oauth::{
-        client::OAuthClient,
-        session::{SessionError, SessionRecord},
-    },
+    oauth::{client::OAuthClient, session::SessionRecord},
+    session::SessionError,
     types::Did,
 };
 

@@ -13,9 +13,17 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::{
-    DpopError, DpopKey, NonceCache, ServerError, TokenResponse, TokenResponseError, proof_signer::ProofSigner,
+    DpopError, DpopKey, NonceCache, ServerError, TokenResponse, TokenResponseError,
+    guarded_body::{GuardedBody, Refused},
+    proof_signer::ProofSigner,
 };
-use crate::{limits, oauth::app::ClientProof};
+use crate::{
+    limits,
+    oauth::app::ClientProof,
+    server_text::{MESSAGE, SHORT, excerpt},
+    store::LockWatch,
+    xrpc::ErrorResponse,
+};
 
 /// The maximum size of a response. Usually they have a few kilobytes.
 const MAX_BODY: usize = 256 * 1024;
@@ -97,17 +105,18 @@ impl ServerEndpoint<'_> {
         url: &str,
         form: &[(&str, &str)],
     ) -> Result<ServerResponse, ServerError> {
-        let (response, missing_nonce) = self.post(url, form).await?;
+        let (response, missing_nonce) = self.post(url, form, None).await?;
         missing_nonce.map_or(Ok(response), Err)
     }
 
-    /// Posts a form whose response contains tokens.
+    /// Posts a form whose response contains tokens. With a lock, the form is not sent once that is lost.
     pub(crate) async fn post_for_tokens(
         &self,
         url: &str,
         form: &[(&str, &str)],
+        lock: Option<LockWatch>,
     ) -> Result<TokenAnswer, ServerError> {
-        let (ServerResponse { status, body }, missing_nonce) = self.post(url, form).await?;
+        let (ServerResponse { status, body }, missing_nonce) = self.post(url, form, lock).await?;
         let tokens = match missing_nonce {
             Some(error) => Err(RejectedTokens::Nonce(error)),
             None => TokenResponse::parse(&body).map_err(RejectedTokens::Response),
@@ -120,8 +129,9 @@ impl ServerEndpoint<'_> {
         &self,
         url: &str,
         form: &[(&str, &str)],
+        lock: Option<LockWatch>,
     ) -> Result<(ServerResponse, Option<ServerError>), ServerError> {
-        let parsed = url::Url::parse(url).map_err(|_| ServerError::Endpoint { url: url.to_owned() })?;
+        let parsed = url::Url::parse(url).map_err(|_| ServerError::Endpoint { url: excerpt(url, SHORT) })?;
         let origin = parsed.origin().ascii_serialization();
         let mut signer = ProofSigner::new(self.key, self.nonces, &origin);
         // One limit for all attempts.
@@ -130,7 +140,7 @@ impl ServerEndpoint<'_> {
             let proof = signer.sign("POST", parsed.as_str(), None)?;
             // Like a proof, an assertion can be used only once.
             let body = self.encode(form, signer.clock_offset())?;
-            let answer = self.post_once(&parsed, &origin, body, proof, deadline).await?;
+            let answer = self.post_once(&parsed, &origin, body, lock.clone(), proof, deadline).await?;
             let fresh_nonce = signer.learn(&answer.headers);
             tracing::debug!(
                 issuer = self.issuer,
@@ -177,9 +187,15 @@ impl ServerEndpoint<'_> {
         url: &url::Url,
         origin: &str,
         body: Bytes,
+        lock: Option<LockWatch>,
         proof: String,
         deadline: Instant,
     ) -> Result<Answer, ServerError> {
+        let refused = Refused::default();
+        let body = match lock {
+            Some(lock) => reqwest::Body::wrap(GuardedBody::new(body, lock, &refused)),
+            None => body.into(),
+        };
         let request = self
             .http
             .post(url.clone())
@@ -188,6 +204,7 @@ impl ServerEndpoint<'_> {
             .header("dpop", proof)
             .body(body);
         match tokio::time::timeout_at(deadline, receive(request, origin)).await {
+            Ok(Err(_)) if refused.get() => Err(ServerError::LockLost { host: origin.to_owned() }),
             Ok(answer) => answer,
             Err(_) => {
                 Err(ServerError::Timeout { host: origin.to_owned(), limit: limits::AUTHORIZATION_SERVER })
@@ -219,6 +236,7 @@ async fn receive(request: reqwest::RequestBuilder, origin: &str) -> Result<Answe
                 host: host(),
                 status: status.as_u16(),
                 problem: "is longer than 256 KiB",
+                retry_after: None,
             });
         }
         body.extend_from_slice(&piece);
@@ -228,11 +246,13 @@ async fn receive(request: reqwest::RequestBuilder, origin: &str) -> Result<Answe
 
 fn failure(origin: &str, answer: &Answer) -> ServerError {
     let status = answer.status.as_u16();
+    let retry_after = ErrorResponse::new("".into(), answer.status, &answer.headers, b"").retry_after;
     match serde_json::from_slice::<ErrorBody>(&answer.body) {
         Ok(body) => ServerError::OAuth {
             status,
-            error: cut(body.error),
-            description: body.error_description.map(cut),
+            error: excerpt(&body.error, SHORT),
+            description: body.error_description.map(|text| excerpt(&text, MESSAGE)),
+            retry_after,
         },
         Err(_) => ServerError::BadResponse {
             host: origin.to_owned(),
@@ -242,11 +262,7 @@ fn failure(origin: &str, answer: &Answer) -> ServerError {
             } else {
                 "is an error that is not in the format of OAuth"
             },
+            retry_after,
         },
     }
-}
-
-/// Truncates a message of a server.
-fn cut(text: String) -> String {
-    if text.len() <= 500 { text } else { text.chars().take(500).collect() }
 }

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::DpopError;
+use crate::session::Processed;
 
 /// Why a request to an authorization server failed.
 ///
@@ -32,6 +33,8 @@ pub enum ServerError {
         error: String,
         /// The description by the server.
         description: Option<String>,
+        /// How long the server asks to wait before another attempt.
+        retry_after: Option<Duration>,
     },
     /// The connection could not be established. The request was not processed.
     #[error("cannot connect to {host}")]
@@ -66,12 +69,20 @@ pub enum ServerError {
         status: u16,
         /// The problem.
         problem: &'static str,
+        /// How long the server asks to wait before another attempt.
+        retry_after: Option<Duration>,
     },
     /// A successful response contains no `DPoP-Nonce` header.
     #[error(
         "{host} sent no `DPoP-Nonce`, which the specification requires; set `MissingNoncePolicy::Accept` to accept such responses"
     )]
     MissingNonce {
+        /// The origin of the server.
+        host: String,
+    },
+    /// The request was not sent, because another process may hold the lock of the session by now.
+    #[error("the request to {host} was not sent, because the lock of the session was lost")]
+    LockLost {
         /// The origin of the server.
         host: String,
     },
@@ -92,17 +103,6 @@ pub enum ServerError {
     Dpop(#[from] DpopError),
 }
 
-/// Whether the server processed a request that failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Processed {
-    /// It was not processed.
-    No,
-    /// It may have been processed.
-    Unknown,
-    /// It was processed, but the response is invalid.
-    Yes,
-}
-
 impl ServerError {
     /// Whether the server processed the request.
     pub(crate) fn processed(&self) -> Processed {
@@ -111,11 +111,21 @@ impl ServerError {
             Self::BadResponse { status, .. } if (300..500).contains(status) && *status != 408 => {
                 Processed::No
             }
-            Self::Connect { .. } | Self::Endpoint { .. } | Self::ClientKeyMissing { .. } | Self::Dpop(_) => {
-                Processed::No
-            }
+            Self::Connect { .. }
+            | Self::LockLost { .. }
+            | Self::Endpoint { .. }
+            | Self::ClientKeyMissing { .. }
+            | Self::Dpop(_) => Processed::No,
             Self::MissingNonce { .. } => Processed::Yes,
             _ => Processed::Unknown,
+        }
+    }
+
+    /// How long the server asks to wait before another attempt.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::OAuth { retry_after, .. } | Self::BadResponse { retry_after, .. } => *retry_after,
+            _ => None,
         }
     }
 

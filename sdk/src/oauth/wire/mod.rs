@@ -3,9 +3,9 @@
 //! This layer handles tokens and keys, but neither sessions nor stores.
 
 mod authorization_server;
-mod challenge;
 mod dpop;
 mod error;
+mod guarded_body;
 mod nonces;
 mod proof_signer;
 mod resource_server;
@@ -18,7 +18,6 @@ pub use dpop::DpopError;
 pub(crate) use dpop::DpopKey;
 #[cfg(test)]
 pub(crate) use dpop::tests as dpop_tests;
-pub(crate) use error::Processed;
 pub use error::ServerError;
 pub(crate) use nonces::{NonceCache, evict};
 pub(crate) use resource_server::{ResourceServer, is_invalid_token, probe};

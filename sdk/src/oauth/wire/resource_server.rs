@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, StatusCode, header::AUTHORIZATION};
 
-use super::{DpopKey, NonceCache, challenge, proof_signer::ProofSigner};
+use super::{DpopKey, NonceCache, proof_signer::ProofSigner};
 use crate::{
     limits,
     types::Did,
     xrpc::{
-        Kind, Request, TransportError, TransportResponse,
+        Deadline, Kind, Request, TransportError, TransportResponse, challenge,
         service::{self, method_of},
     },
 };
@@ -19,13 +19,18 @@ const PROBE: &str = "com.atproto.server.getSession";
 
 /// A request without side effects.
 pub(crate) fn probe() -> Request {
-    Request::new(Kind::Query, PROBE).with_timeout(limits::PROBE)
+    Request::new(Kind::Query, PROBE).with_deadline(Deadline::after(limits::PROBE))
 }
 
 /// Whether a response says that the access token was rejected.
 pub(crate) fn is_invalid_token(response: &TransportResponse) -> bool {
     response.status == StatusCode::UNAUTHORIZED
-        && challenge::dpop_error(&response.headers).as_deref() == Some("invalid_token")
+        && dpop_error(&response.headers).as_deref() == Some("invalid_token")
+}
+
+/// The `error` of a DPoP challenge (O34).
+fn dpop_error(headers: &HeaderMap) -> Option<String> {
+    challenge::parameter(headers, Some("DPoP"), "error")
 }
 
 /// The resource server of a session.
@@ -62,7 +67,7 @@ impl ResourceServer<'_> {
                 self.nonces.note_missing(self.origin);
             }
             let (StatusCode::UNAUTHORIZED, Some(next)) = (status, again) else { return Ok(response) };
-            match challenge::dpop_error(&response.headers) {
+            match dpop_error(&response.headers) {
                 Some(error) if signer.may_sign_again(&error, &response.headers) => request = next,
                 _ => return Ok(response),
             }

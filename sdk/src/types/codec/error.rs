@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::server_text::{SHORT, excerpt};
+
 /// The error returned when data cannot be decoded or encoded.
 ///
 /// It names the path in the data, such as `feed[3].post.author.did`, and the position in the input. It contains no values
@@ -85,6 +87,9 @@ pub enum Problem {
     /// The data is nested deeper than [`MAX_DEPTH`](super::MAX_DEPTH).
     #[error("nested deeper than {} levels", super::MAX_DEPTH)]
     Depth,
+    /// The data takes more memory than it may.
+    #[error("the data takes more memory than it may")]
+    Memory,
     /// The input ends within a value.
     #[error("unexpected end of input")]
     End,
@@ -123,7 +128,7 @@ impl DataError {
     #[cold]
     #[must_use]
     pub(crate) fn in_key(mut self, key: &str) -> Self {
-        self.0.steps.push(Step::Key(key.chars().take(100).collect::<String>().into()));
+        self.0.steps.push(Step::Key(excerpt(key, SHORT).into()));
         self
     }
 

@@ -8,6 +8,7 @@ use super::{
     super::{Extra, Unknown},
     DataError, Entries, Field, FromData, ObjectSchema, Problem, Reader,
 };
+use crate::server_text::{SHORT, excerpt};
 
 /// Decodes the fields of one object; used by generated code.
 ///
@@ -40,6 +41,7 @@ pub(super) fn object<T: FromData>(reader: &mut Reader<'_>) -> Result<T, DataErro
 #[doc(hidden)]
 #[inline]
 pub fn tagged_object<T: FromData>(reader: &mut Reader<'_>) -> Result<Box<T>, DataError> {
+    reader.take_memory(size_of::<T>())?;
     let mut fields = FieldReader::enter(reader, T::SCHEMA, true)?;
     T::read_fields(&mut fields).map(Box::new)
 }
@@ -190,12 +192,14 @@ impl<'r, 'a> FieldReader<'r, 'a> {
         if found == self.schema.id {
             return Ok(());
         }
-        let found = found.chars().take(200).collect::<String>().into();
+        let found = excerpt(&found, SHORT).into();
         Err(self.reader.error(Problem::Type { expected: self.schema.id, found }))
     }
 
     #[cold]
     fn add_extra(&mut self, key: &str) -> Result<(), DataError> {
+        // The list of fields doubles when it grows.
+        self.reader.take_memory(key.len() + 2 * size_of::<(CompactString, Unknown)>())?;
         let value = self.reader.unknown().map_err(|error| error.in_key(key))?;
         self.extra.push(CompactString::new(key), value);
         Ok(())

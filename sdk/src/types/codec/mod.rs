@@ -343,12 +343,18 @@ pub fn from_json<T: FromData>(json: impl AsRef<[u8]>) -> Result<T, DataError> {
         Ok(text) => text,
         Err(error) => return Err(DataError::at(error.valid_up_to(), Problem::Utf8)),
     };
-    from_json_text(text)
+    read_all(Reader::json(text))
 }
 
-/// Decodes a value from JSON that is known to be UTF-8.
-fn from_json_text<T: FromData>(json: &str) -> Result<T, DataError> {
-    let mut reader = Reader::json(json);
+/// Decodes a value from JSON that may take so many bytes of memory.
+pub(crate) fn from_json_within<T: FromData>(json: &[u8], memory: usize) -> Result<T, DataError> {
+    match std::str::from_utf8(json) {
+        Ok(text) => read_all(Reader::json(text).within(memory)),
+        Err(error) => Err(DataError::at(error.valid_up_to(), Problem::Utf8)),
+    }
+}
+
+fn read_all<T: FromData>(mut reader: Reader<'_>) -> Result<T, DataError> {
     let value = T::read(&mut reader)?;
     reader.finish()?;
     Ok(value)
@@ -378,10 +384,7 @@ fn from_json_text<T: FromData>(json: &str) -> Result<T, DataError> {
 /// # Ok::<_, atproto_sdk::types::DataError>(())
 /// ```
 pub fn from_cbor<T: FromData>(cbor: &[u8]) -> Result<T, DataError> {
-    let mut reader = Reader::cbor(cbor);
-    let value = T::read(&mut reader)?;
-    reader.finish()?;
-    Ok(value)
+    read_all(Reader::cbor(cbor))
 }
 
 /// Computes the CID of a record, or of any other data, as a repository does.

@@ -40,7 +40,9 @@ impl Data for String {
 impl FromData for String {
     #[inline]
     fn read(reader: &mut Reader<'_>) -> Result<Self, DataError> {
-        reader.text().map(std::borrow::Cow::into_owned)
+        let text = reader.text()?.into_owned();
+        reader.take_memory(text.len())?;
+        Ok(text)
     }
 }
 
@@ -134,6 +136,7 @@ impl<T: Data> Data for Box<T> {
 impl<T: FromData> FromData for Box<T> {
     #[inline]
     fn read(reader: &mut Reader<'_>) -> Result<Self, DataError> {
+        reader.take_memory(size_of::<T>())?;
         T::read(reader).map(Self::new)
     }
 }
@@ -150,6 +153,7 @@ impl<T: FromData> FromData for Vec<T> {
         let mut entries = reader.enter_list()?;
         let mut list = Self::new();
         while reader.next_item(&mut entries)? {
+            reader.grow(&mut list)?;
             match T::read(reader) {
                 Ok(item) => list.push(item),
                 Err(error) => return Err(error.in_index(list.len())),

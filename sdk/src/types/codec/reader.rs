@@ -6,6 +6,7 @@ use super::{
     super::{Cid, Unknown},
     DataError, MAX_DEPTH, Problem,
 };
+use crate::server_text::{SHORT, excerpt};
 
 /// Steps through JSON or DAG-CBOR, value by value.
 ///
@@ -32,7 +33,12 @@ pub struct Reader<'a> {
     pub(super) at: usize,
     pub(super) depth: u8,
     pub(super) is_cbor: bool,
+    /// How many bytes of memory may still be taken for what is decoded.
+    memory: usize,
 }
+
+/// What an allocation takes besides its content: the smallest ones take this much on usual platforms.
+pub(super) const ALLOCATION: usize = 32;
 
 /// The kind of the next value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,12 +85,44 @@ pub(crate) struct Entries<'a> {
 impl<'a> Reader<'a> {
     /// Creates a reader of JSON.
     pub fn json(text: &'a str) -> Self {
-        Self { text, bytes: text.as_bytes(), at: 0, depth: 0, is_cbor: false }
+        Self { text, bytes: text.as_bytes(), at: 0, depth: 0, is_cbor: false, memory: usize::MAX }
     }
 
     /// Creates a reader of DAG-CBOR.
     pub fn cbor(bytes: &'a [u8]) -> Self {
-        Self { text: "", bytes, at: 0, depth: 0, is_cbor: true }
+        Self { text: "", bytes, at: 0, depth: 0, is_cbor: true, memory: usize::MAX }
+    }
+
+    /// Limits the memory for what is decoded, in bytes. A short text can stand for a large value: a list of empty objects.
+    pub(super) fn within(mut self, memory: usize) -> Self {
+        self.memory = memory;
+        self
+    }
+
+    /// Counts memory that is about to be taken.
+    #[inline]
+    pub(crate) fn take_memory(&mut self, bytes: usize) -> Result<(), DataError> {
+        match self.memory.checked_sub(bytes) {
+            Some(left) => {
+                self.memory = left;
+                Ok(())
+            }
+            None => Err(self.error(Problem::Memory)),
+        }
+    }
+
+    /// Makes room for another element of a list, and counts the memory for it.
+    #[inline]
+    pub(crate) fn grow<T>(&mut self, list: &mut Vec<T>) -> Result<(), DataError> {
+        if list.len() < list.capacity() { Ok(()) } else { self.double(list) }
+    }
+
+    #[cold]
+    fn double<T>(&mut self, list: &mut Vec<T>) -> Result<(), DataError> {
+        let more = list.len().max(4);
+        self.take_memory(more.saturating_mul(size_of::<T>()))?;
+        list.reserve_exact(more);
+        Ok(())
     }
 
     pub(crate) fn is_cbor(&self) -> bool {
@@ -234,6 +272,7 @@ impl<'a> Reader<'a> {
         }
         let start = self.at;
         self.skip()?;
+        self.take_memory(self.at - start + ALLOCATION)?;
         Ok(if self.is_cbor {
             Unknown::from_raw_cbor(&self.bytes[start..self.at])
         } else {
@@ -272,7 +311,7 @@ impl<'a> Reader<'a> {
     #[doc(hidden)]
     #[cold]
     pub fn unknown_variant(&self, union: &'static str, tag: &str) -> DataError {
-        let found = tag.chars().take(200).collect::<String>().into();
+        let found = excerpt(tag, SHORT).into();
         self.error(Problem::Type { expected: union, found })
     }
 

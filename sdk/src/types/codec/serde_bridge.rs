@@ -10,7 +10,7 @@ use serde::{
 
 use super::{
     super::{Value, binary},
-    Data, FromData, List, ObjectView, Shape, from_json_text,
+    Data, FromData, List, ObjectView, Shape, from_json,
 };
 
 /// Serializes data into any serializer.
@@ -163,11 +163,11 @@ impl<'de, T: FromData> Visitor<'de> for RawVisitor<T> {
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
         let tree = serde_json::Value::deserialize(deserializer)?;
-        from_json_text(&tree.to_string()).map_err(D::Error::custom)
+        from_json(&tree.to_string()).map_err(D::Error::custom)
     }
 
     fn visit_str<E: serde::de::Error>(self, json: &str) -> Result<T, E> {
-        from_json_text(json).map_err(E::custom)
+        from_json(json).map_err(E::custom)
     }
 }
 

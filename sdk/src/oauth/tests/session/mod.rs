@@ -21,13 +21,14 @@ use crate::{
     oauth::{
         MissingNoncePolicy, OAuthClient, SessionError, SessionId,
         app::Client,
-        session::{AppContext, Events, Removed, SessionRecord, SessionServers},
+        session::{AppContext, Events, SessionRecord, SessionServers},
         wire::{DpopKey, TokenResponse},
     },
+    session::{Pace, Removed},
     store::{Entry, Expected, MemoryStore, Store, StoreError, StoreLock, Version},
     types::Did,
     xrpc::{
-        BoxFuture, ByteStream, Kind, ReauthenticateReason, Request, RequestBody, Transport, TransportError,
+        BoxFuture, ByteStream, CallSettings, Kind, ReauthenticateReason, Request, RequestBody, Transport, TransportError,
         TransportResponse,
     },
 };
@@ -57,8 +58,12 @@ impl Store for Flaky {
         }
         self.inner.put(key, value, expires_at, expected)
     }
-    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        self.inner.delete(key)
+    fn delete<'a>(
+        &'a self,
+        key: &'a str,
+        expected: Expected<Version>,
+    ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+        self.inner.delete(key, expected)
     }
     fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
         self.inner.list(prefix)
@@ -79,7 +84,7 @@ struct World {
 fn shared(store: &Arc<dyn Store>) -> Arc<AppContext> {
     let http = crate::http_client::builder().no_proxy();
     let client = Client { client_id: "https://other.example/client.json".into(), keyset: None };
-    AppContext::new(http, Arc::clone(store), client, Events::new(Vec::new()), MissingNoncePolicy::default())
+    AppContext::new(http, Arc::clone(store), client, Events::new(Vec::new()), MissingNoncePolicy::default(), CallSettings::new())
         .unwrap()
 }
 
@@ -107,7 +112,7 @@ impl World {
         let mut session = SessionRecord::new(id.clone(), servers, &DpopKey::generate().unwrap(), &tokens);
         session.expires_at = unix_now() + expires_in;
         session.refreshed_at = session.expires_at - 300;
-        shared.sessions.put(&session, Expected::Absent).await.unwrap();
+        shared.sessions.put(&session.id, &session, Expected::Absent).await.unwrap();
         let client = OAuthClient::new(&shared, &id);
         Self { stub, store, shared, client, puts_left }
     }
@@ -203,7 +208,7 @@ async fn a_refused_token_is_replaced_and_the_repeat_carries_the_new_one() {
     // The server revokes an access token before it expires. The stub compares the header with `ath`.
     let mut session = world.stored().await.unwrap();
     session.access_token = "revoked".into();
-    world.shared.sessions.put(&session, Expected::Any).await.unwrap();
+    world.shared.sessions.put(&session.id, &session, Expected::Any).await.unwrap();
     tokio::time::sleep(Duration::from_millis(1100)).await;
     let body = RequestBody::Bytes(Bytes::from_static(b"12345"));
     let response = world.client.send(request(Kind::Procedure, body)).await.unwrap();
@@ -279,7 +284,7 @@ async fn the_loser_of_two_refreshes_takes_the_winners_tokens() {
         (session.access_token, session.refresh_token) = ("a7".into(), Some("r7".into()));
         session.expires_at = unix_now() + 300;
         session.refreshed_at = unix_now();
-        sessions.sessions.put(&session, Expected::Any).await.unwrap();
+        sessions.sessions.put(&session.id, &session, Expected::Any).await.unwrap();
     });
     ok(&world.client).await;
     winner.await.unwrap();
@@ -325,7 +330,7 @@ async fn o28_invalid_grant_with_newer_tokens_in_the_store_uses_them() {
         (session.access_token, session.refresh_token) = ("a3".into(), Some("r3".into()));
         session.expires_at = unix_now() + 300;
         session.refreshed_at = unix_now();
-        writer.sessions.put(&session, Expected::Any).await.unwrap();
+        writer.sessions.put(&session.id, &session, Expected::Any).await.unwrap();
     });
     ok(&world.client).await;
     other.await.unwrap();
@@ -387,7 +392,7 @@ async fn a_network_error_is_not_the_end_of_the_session() {
         let world = World::new(expires_in).await;
         let mut session = world.stored().await.unwrap();
         session.token_endpoint = "http://127.0.0.1:1/token".into();
-        world.shared.sessions.put(&session, Expected::Any).await.unwrap();
+        world.shared.sessions.put(&session.id, &session, Expected::Any).await.unwrap();
         let outcome = get(&world.client).await;
         if expires_in > 0 {
             assert_eq!(outcome.unwrap().status, 200, "the token is good for ten seconds more");
@@ -420,7 +425,7 @@ async fn signing_out_during_a_refresh_is_not_undone_by_it() {
     let out = async {
         world.stub.has_refreshed().await;
         // Like a process that ignores the lock.
-        world.store.delete(&world.client.session_id().store_key()).await.unwrap();
+        world.store.delete(&world.client.session_id().store_key(), Expected::Any).await.unwrap();
     };
     let (outcome, ()) = futures_util::future::join(call, out).await;
     assert_eq!(reason(outcome.unwrap_err()), ReauthenticateReason::NotFound);

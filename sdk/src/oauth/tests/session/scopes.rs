@@ -19,7 +19,7 @@ async fn world(scope: &str) -> World {
     let world = World::new(250).await;
     let mut session = world.stored().await.unwrap();
     session.scope = scope.into();
-    world.shared.sessions.put(&session, Expected::Any).await.unwrap();
+    world.shared.sessions.put(&session.id, &session, Expected::Any).await.unwrap();
     world
 }
 
@@ -197,11 +197,12 @@ async fn a_forbidden_call_names_the_scope_and_is_not_repeated() {
     let error: Error<delete_record::Error> =
         world.client.records::<Note>().delete(&key, Expected::Any).await.unwrap_err();
     assert_eq!(error.missing_scope(), Some("repo:com.example.note?action=delete"));
-    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert_eq!(error.kind(), ErrorKind::MissingScope);
     assert_eq!(
         error.to_string(),
         "com.atproto.repo.deleteRecord requires the scope `repo:com.example.note?action=delete`, \
-         which was not granted; the user must sign in again with this scope"
+         which was not granted; the user must sign in again with this scope, \
+         in `scopes!`: `delete::<com::example::note::Note>()`"
     );
     assert_eq!(world.stub.with(|s| s.requests), 0);
     // The response of the stub does not conform to the lexicon, but the call was sent.

@@ -85,7 +85,7 @@ async fn signing_out_takes_the_tokens_that_wait_for_the_store() {
     let world = World::new(-10).await;
     world.puts_left(1);
     get(&world.client).await.unwrap_err();
-    world.store.delete(&world.client.session_id().store_key()).await.unwrap();
+    world.store.delete(&world.client.session_id().store_key(), Expected::Any).await.unwrap();
     let removed = world.shared.remove(world.client.session_id()).await.unwrap();
     assert!(matches!(&removed, Removed::Session(session) if session.access_token == "a1"), "{removed:?}");
 }

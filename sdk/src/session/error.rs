@@ -1,13 +1,11 @@
 //! Errors of sessions.
 
-use std::{sync::Arc, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
-use super::SessionId;
 use crate::{
-    oauth::wire::{DpopError, ServerError},
     store::StoreError,
     types::Did,
-    xrpc::{Reauthenticate, TransportError},
+    xrpc::{AccountProblem, Reauthenticate, TransportError},
 };
 
 /// Why a stored session cannot be decoded.
@@ -53,32 +51,33 @@ pub enum SessionStoreError {
         limit: Duration,
     },
     /// The stored session cannot be decoded.
-    #[error("the stored session {id} cannot be decoded")]
+    #[error("the stored session {session} cannot be decoded")]
     Format {
-        /// The session.
-        id: SessionId,
+        /// The session: its [`SessionId`](crate::oauth::SessionId), or the account of a password session.
+        session: String,
         /// The cause.
         source: SessionFormatError,
     },
-    /// The DPoP key of the stored session is invalid.
-    #[error("the DPoP key of the stored session {id} is invalid")]
-    Key {
-        /// The session.
-        id: SessionId,
-        /// The cause.
-        source: DpopError,
-    },
-    /// The stored session contains an invalid token or URL.
-    #[error("the stored session {id} has an invalid {field}")]
+    /// The stored session contains an invalid token, URL or key.
+    #[error("the stored session {session} has an invalid {field}")]
     Unusable {
         /// The session.
-        id: SessionId,
+        session: String,
         /// The invalid field.
         field: &'static str,
     },
 }
 
 impl SessionStoreError {
+    /// The error of the store, for errors that do not know about sessions.
+    pub(crate) fn into_store(self) -> StoreError {
+        match self {
+            Self::Store(error) => error,
+            Self::Timeout { limit } => StoreError::Timeout { limit },
+            error => StoreError::backend(error),
+        }
+    }
+
     /// Whether the store works, but the stored session cannot be read.
     pub(crate) fn is_unreadable(&self) -> bool {
         match self {
@@ -113,7 +112,8 @@ impl SessionStoreError {
 /// # }
 /// ```
 ///
-/// Calls report these errors as [`TransportError::Reauthenticate`] and [`TransportError::Session`].
+/// Calls report these errors as [`TransportError::Reauthenticate`], [`TransportError::AccountUnavailable`] and
+/// [`TransportError::Session`].
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
@@ -132,7 +132,28 @@ pub enum SessionError {
         /// Whether the server may have processed the refresh. The next refresh finds out.
         in_doubt: bool,
         /// The cause.
-        source: Arc<ServerError>,
+        source: Arc<dyn Error + Send + Sync>,
+    },
+    /// The tokens could not be refreshed, because the account cannot be used. The session has not ended, and signing in again
+    /// does not help.
+    #[error("the session could not be refreshed: {problem}")]
+    AccountUnavailable {
+        /// What is wrong with the account.
+        problem: AccountProblem,
+        /// The message of the server.
+        detail: Option<String>,
+    },
+    /// The server rejects access tokens that it has just issued. The session is not refreshed again for a while, because that
+    /// would not help. The session has not ended.
+    #[error(
+        "{host} rejects access tokens that it has just issued; they are not refreshed again for {pause:?}; this is a mistake \
+         of the server, and signing in again does not help"
+    )]
+    FreshTokenRejected {
+        /// The origin of the server.
+        host: String,
+        /// How long refreshes are paused for this reason.
+        pause: Duration,
     },
     /// The server issued new tokens, but they could not be stored. They remain in memory, and storing them is retried in
     /// the background and with the next call.
@@ -167,6 +188,9 @@ impl SessionError {
     pub(crate) fn into_transport(self, did: &Did) -> TransportError {
         match self {
             Self::Reauthenticate(ended) => TransportError::Reauthenticate(ended),
+            Self::AccountUnavailable { problem, detail } => {
+                TransportError::AccountUnavailable { did: did.clone(), problem, detail }
+            }
             error => TransportError::Session { did: did.clone(), source: Arc::new(error) },
         }
     }

@@ -1,17 +1,17 @@
-//! The `WWW-Authenticate` header of resource servers (RFC 9110, section 11.6.1; O34).
+//! The `WWW-Authenticate` header (RFC 9110, section 11.6.1; RFC 6750, section 3; O34, O46).
 
 use http::{HeaderMap, header::WWW_AUTHENTICATE};
 
-/// The `error` of a DPoP challenge, at any position among the challenges and their parameters.
-pub(crate) fn dpop_error(headers: &HeaderMap) -> Option<String> {
+/// A parameter of the first challenge that has it, at any position. Only challenges of `scheme` count, if one is given.
+pub(crate) fn parameter(headers: &HeaderMap, scheme: Option<&str>, name: &str) -> Option<String> {
     headers
         .get_all(WWW_AUTHENTICATE)
         .iter()
-        .find_map(|value| error_of(&String::from_utf8_lossy(value.as_bytes())))
+        .find_map(|value| parameter_of(&String::from_utf8_lossy(value.as_bytes()), scheme, name))
 }
 
-fn error_of(text: &str) -> Option<String> {
-    let (mut rest, mut in_dpop) = (text, false);
+fn parameter_of(text: &str, scheme: Option<&str>, wanted: &str) -> Option<String> {
+    let (mut rest, mut counts) = (text, scheme.is_none());
     loop {
         rest = rest.trim_start_matches([' ', '\t', ',']);
         if rest.is_empty() {
@@ -23,13 +23,13 @@ fn error_of(text: &str) -> Option<String> {
             rest = if rest.starts_with('"') { read_value(rest).1 } else { &rest[1..] };
         } else if let Some(value) = after.trim_start_matches([' ', '\t']).strip_prefix('=') {
             let (value, next) = read_value(value.trim_start_matches([' ', '\t']));
-            if in_dpop && name.eq_ignore_ascii_case("error") {
+            if counts && name.eq_ignore_ascii_case(wanted) {
                 return Some(value);
             }
             rest = next;
         } else {
             // A token without a value starts the next challenge.
-            in_dpop = name.eq_ignore_ascii_case("DPoP");
+            counts = scheme.is_none_or(|scheme| name.eq_ignore_ascii_case(scheme));
             rest = after;
         }
     }
@@ -55,7 +55,7 @@ fn read_value(text: &str) -> (String, &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::error_of;
+    use super::parameter_of;
 
     #[test]
     fn o34_error_is_found_wherever_it_stands() {
@@ -75,7 +75,15 @@ mod tests {
             (r#"DPoP "error=x" ="error", =,= é error=x"#, None),
             (r#"DPoP error="unclosed"#, Some("unclosed")),
         ] {
-            assert_eq!(error_of(text).as_deref(), error, "{text}");
+            assert_eq!(parameter_of(text, Some("DPoP"), "error").as_deref(), error, "{text}");
         }
+    }
+
+    #[test]
+    fn o46_error_and_scope_are_found_in_a_challenge_of_any_scheme() {
+        let text = r#"Basic realm=x, Bearer scope="repo:a.b.c blob:*/*", error="insufficient_scope""#;
+        assert_eq!(parameter_of(text, None, "error").as_deref(), Some("insufficient_scope"));
+        assert_eq!(parameter_of(text, None, "scope").as_deref(), Some("repo:a.b.c blob:*/*"));
+        assert_eq!(parameter_of(text, Some("DPoP"), "scope"), None);
     }
 }

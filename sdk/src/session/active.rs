@@ -8,30 +8,38 @@ use std::{
 };
 
 use super::{
-    SessionId,
-    cached::CachedSession,
-    repository::{SessionRepository, decode},
+    CachedSession, SessionContext, SessionKey, decode,
     state::{Outcome, State},
 };
-use crate::{
-    oauth::wire::NonceCache,
-    xrpc::{Reauthenticate, ReauthenticateReason},
-};
+use crate::xrpc::{Reauthenticate, ReauthenticateReason};
 
-/// The active sessions by id. Each removes itself when its last client is dropped.
-#[derive(Clone, Default)]
-pub(super) struct ActiveSessions(Arc<Mutex<HashMap<SessionId, Weak<ActiveSession>>>>);
+/// The active sessions by key. Each removes itself when its last client is dropped.
+pub(crate) struct ActiveSessions<C: SessionContext>(Arc<Table<C>>);
 
-impl ActiveSessions {
-    /// Returns the active session with this id, which all its clients share.
-    pub(super) fn get(&self, id: &SessionId, nonces: impl FnOnce() -> NonceCache) -> Arc<ActiveSession> {
+type Table<C> = Mutex<HashMap<<C as SessionContext>::Key, Weak<ActiveSession<C>>>>;
+
+impl<C: SessionContext> Clone for ActiveSessions<C> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<C: SessionContext> Default for ActiveSessions<C> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<C: SessionContext> ActiveSessions<C> {
+    /// Returns the active session with this key, which all its clients share.
+    pub(crate) fn get(&self, id: &C::Key, local: impl FnOnce() -> C::Local) -> Arc<ActiveSession<C>> {
         let mut table = self.table();
         if let Some(active) = table.get(id).and_then(Weak::upgrade) {
             return active;
         }
         let active = Arc::new(ActiveSession {
             id: id.clone(),
-            nonces: nonces(),
+            local: local(),
             state: Mutex::default(),
             reading: tokio::sync::Mutex::default(),
             table: self.clone(),
@@ -40,65 +48,75 @@ impl ActiveSessions {
         active
     }
 
-    fn table(&self) -> MutexGuard<'_, HashMap<SessionId, Weak<ActiveSession>>> {
+    fn table(&self) -> MutexGuard<'_, HashMap<C::Key, Weak<ActiveSession<C>>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     #[cfg(test)]
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.table().len()
     }
 }
 
 /// A session with at least one client.
-pub(crate) struct ActiveSession {
-    pub(crate) id: SessionId,
-    pub(crate) nonces: NonceCache,
-    state: Mutex<State>,
+pub(crate) struct ActiveSession<C: SessionContext> {
+    pub(crate) id: C::Key,
+    /// What this kind of sessions keeps in memory besides the state.
+    pub(crate) local: C::Local,
+    state: Mutex<State<C>>,
     /// Held while reading from the store. Concurrent callers wait for it and then find the cached copy.
     pub(super) reading: tokio::sync::Mutex<()>,
-    table: ActiveSessions,
+    table: ActiveSessions<C>,
 }
 
-impl fmt::Debug for ActiveSession {
+impl<C: SessionContext> fmt::Debug for ActiveSession<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("ActiveSession").field(&self.id).finish()
     }
 }
 
-impl Drop for ActiveSession {
+impl<C: SessionContext> Drop for ActiveSession<C> {
     fn drop(&mut self) {
         let mut table = self.table.table();
-        // A new session with the same id may have been inserted already.
+        // A new session with the same key may have been inserted already.
         if table.get(&self.id).is_some_and(|active| active.strong_count() == 0) {
             table.remove(&self.id);
         }
     }
 }
 
-impl ActiveSession {
+impl<C: SessionContext> ActiveSession<C> {
     /// Accesses the state. Takes a closure, so that the lock cannot be held across an await.
-    pub(super) fn with_state<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+    pub(super) fn with_state<T>(&self, work: impl FnOnce(&mut State<C>) -> T) -> T {
         work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The cached copy, regardless of its age.
+    pub(crate) fn cached(&self) -> Option<Arc<CachedSession<C>>> {
+        self.with_state(|state| state.cached().cloned())
     }
 
     /// The destination of calls, for messages: the PDS, or the account if that is not known yet.
     pub(crate) fn host(&self) -> String {
-        let origin = self.with_state(|state| state.cached().map(|cached| cached.origin.clone()));
-        origin.unwrap_or_else(|| self.id.did().to_string())
+        let cached = self.cached();
+        cached.map_or_else(|| self.id.did().to_string(), |cached| C::host(&cached.prepared).to_owned())
     }
 
     /// Reads the session from the store.
-    pub(super) async fn reload(&self, repository: &SessionRepository) -> Outcome {
+    pub(super) async fn reload(&self, context: &C) -> Outcome<C> {
+        let repository = context.sessions();
         let (read_at, removals) = (Instant::now(), repository.removals());
         let Some(entry) = repository.entry(&self.id).await? else {
             self.with_state(|state| state.not_stored());
             return Err(self.not_found().into());
         };
-        let known = self.with_state(|state| state.cached().cloned());
+        let known = self.cached();
         let cached = match known {
             Some(cached) if cached.version == entry.version => cached,
-            _ => Arc::new(CachedSession::new(decode(&self.id, &entry)?, entry.version)?),
+            _ => {
+                let session = decode(&self.id, &entry)?;
+                Arc::new(CachedSession::new(context, &self.id, session, entry.version)?)
+            },
         };
         self.with_state(|state| state.take_read(&cached, read_at, removals));
         Ok(cached)

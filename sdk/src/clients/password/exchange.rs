@@ -1,0 +1,227 @@
+//! The requests of password sessions (X11).
+
+use std::{error::Error, sync::Arc, time::Duration};
+
+use http::HeaderValue;
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use super::{PasswordError, account::PasswordAccount, stored::Tokens};
+use crate::{
+    api::com::atproto::server::create_session,
+    clients::plain::PlainClient,
+    limits,
+    session::{Processed, RefreshFailure},
+    types::{Did, Unknown},
+    xrpc::{
+        self, Call, Caller, Deadline, ErrorResponse, Kind, Request, TransportError, TransportResponse,
+        exchange::beginning, has_token_in_input,
+    },
+};
+
+/// What a refresh returned.
+pub(super) enum Answer {
+    /// The tokens, and the account if the response names it.
+    Tokens(Tokens, Option<PasswordAccount>),
+    /// The tokens are for another account.
+    OtherAccount(Tokens, Did),
+    /// The server has ended the session.
+    Rejected(ErrorResponse),
+    Failed(RefreshFailure),
+}
+
+/// Creates a session at the server.
+pub(super) async fn create(
+    plain: &PlainClient,
+    identifier: &str,
+    password: &str,
+) -> Result<(PasswordAccount, Tokens), PasswordError> {
+    let input = create_session::Input::new(identifier, password);
+    let call = Call::<CreateSession>::new(Caller::new(plain), create_session::Params::new(), input);
+    let session = call.await.map_err(|error| PasswordError::SignIn(Box::new(error)))?;
+    let NewSession { account, tokens } = session.deserialize().map_err(|_| PasswordError::Answer)?;
+    if tokens.are_usable() { Ok((account, tokens)) } else { Err(PasswordError::Answer) }
+}
+
+/// `createSession`, with only those fields of its output that a session needs, so that signing in works even if the other
+/// fields do not conform to the lexicon.
+struct CreateSession;
+
+impl xrpc::Method for CreateSession {
+    const NSID: &'static str = create_session::CreateSession::NSID;
+    const KIND: Kind = create_session::CreateSession::KIND;
+    const INPUT: Option<&'static str> = create_session::CreateSession::INPUT;
+    const OUTPUT: Option<&'static str> = create_session::CreateSession::OUTPUT;
+    type Params = create_session::Params;
+    type Input = xrpc::Json<create_session::Input>;
+    type Output = xrpc::Json<Unknown>;
+    type Error = create_session::Error;
+}
+
+/// The fields in the output of `createSession` that a session needs.
+#[derive(Deserialize)]
+struct NewSession {
+    #[serde(flatten)]
+    account: PasswordAccount,
+    #[serde(flatten)]
+    tokens: Tokens,
+}
+
+/// Exchanges a refresh token for new tokens.
+pub(super) async fn refresh(plain: &PlainClient, did: &Did, tokens: &Tokens) -> Answer {
+    const NSID: &str = "com.atproto.server.refreshSession";
+    let deadline = Deadline::after(limits::AUTHORIZATION_SERVER);
+    let response = match post(plain, NSID, &tokens.refresh, deadline).await {
+        Ok(response) => response,
+        Err(error) => return Answer::Failed(failure_of(error)),
+    };
+    let TransportResponse { status, headers, body, .. } = response;
+    let body = Zeroizing::new(beginning(body, deadline).await.to_vec());
+    if !status.is_success() {
+        let response = ErrorResponse::new(NSID.into(), status, &headers, &body);
+        let ends = matches!(response.name.as_deref(), Some("ExpiredToken" | "InvalidToken"))
+            && matches!(status.as_u16(), 400 | 401);
+        return if ends { Answer::Rejected(response) } else { Answer::Failed(refusal(response)) };
+    }
+    match serde_json::from_slice::<Tokens>(&body) {
+        Ok(tokens) if tokens.are_usable() => {
+            match serde_json::from_slice::<PasswordAccount>(&body).ok() {
+                Some(account) if account.did != *did => Answer::OtherAccount(tokens, account.did),
+                account => Answer::Tokens(tokens, account),
+            }
+        }
+        // The message of the parse error could quote a token.
+        _ => Answer::Failed(RefreshFailure {
+            source: Arc::new(std::io::Error::other("the response to the refresh contains no tokens")),
+            processed: Processed::Unknown,
+            retry_after: None,
+            account: None,
+        }),
+    }
+}
+
+/// Calls a procedure without a body, authorized with a token.
+pub(super) async fn post(
+    plain: &PlainClient,
+    nsid: &'static str,
+    token: &str,
+    deadline: Deadline,
+) -> Result<TransportResponse, TransportError> {
+    let authorization = bearer(token).ok_or_else(|| TransportError::InvalidRequest {
+        problem: "the token of the server is not valid in a header".into(),
+    })?;
+    plain.send(Request::new(Kind::Procedure, nsid).with_deadline(deadline), Some(authorization)).await
+}
+
+/// A request that was not answered.
+fn failure_of(error: TransportError) -> RefreshFailure {
+    let processed = match error {
+        TransportError::Connect { .. } | TransportError::InvalidRequest { .. } => Processed::No,
+        _ => Processed::Unknown,
+    };
+    RefreshFailure { source: Arc::new(error), processed, retry_after: None, account: None }
+}
+
+/// A response that says neither that the session has ended nor that it goes on: of the server, or of a proxy before it.
+pub(super) fn refusal(response: ErrorResponse) -> RefreshFailure {
+    let processed = match response.status.as_u16() {
+        408 | 500.. => Processed::Unknown,
+        _ => Processed::No,
+    };
+    let account = response.account_problem().map(|problem| (problem, response.message.clone()));
+    RefreshFailure {
+        // A problem of the account is not a lost response.
+        processed: if account.is_some() { Processed::No } else { processed },
+        retry_after: response.retry_after,
+        account,
+        source: Arc::new(std::io::Error::other(response.to_string())) as Arc<dyn Error + Send + Sync>,
+    }
+}
+
+/// A failed attempt to sign in again.
+pub(super) struct SignInFailure {
+    /// Whether the server refused the password, so that only the user can help.
+    pub(super) refused: bool,
+    /// Whether the attempt counts: it may have reached the server.
+    pub(super) counts: bool,
+    pub(super) failure: RefreshFailure,
+}
+
+impl SignInFailure {
+    pub(super) fn of(error: PasswordError) -> Self {
+        let temporary = |failure: RefreshFailure| Self {
+            refused: false,
+            counts: failure.processed != Processed::No,
+            failure,
+        };
+        let other = |source: Arc<dyn Error + Send + Sync>| RefreshFailure {
+            source,
+            processed: Processed::Unknown,
+            retry_after: None,
+            account: None,
+        };
+        match error {
+            PasswordError::SignIn(error) => match *error {
+                xrpc::Error::Transport(error) => temporary(failure_of(error)),
+                error => match error.response().cloned() {
+                    Some(response) => {
+                        let kind = response.kind();
+                        let named = response.name.is_some();
+                        let failure = refusal(response);
+                        let refused = named && kind == xrpc::ErrorKind::InvalidInput;
+                        Self { refused, counts: true, failure }
+                    }
+                    None => temporary(other(Arc::new(error))),
+                },
+            },
+            error => temporary(other(Arc::new(error))),
+        }
+    }
+
+    /// How long to wait before the next attempt.
+    pub(super) fn wait(&self, first: Duration, attempts: u32) -> Duration {
+        let pause = if self.counts {
+            first.saturating_mul(1 << attempts.min(20)).min(limits::LONGEST_SIGN_IN_PAUSE)
+        } else {
+            limits::REFRESH_PAUSE
+        };
+        pause.max(self.failure.retry_after.unwrap_or_default())
+    }
+}
+
+/// Whether a response says that the access token has expired: status 400 or 401 with `ExpiredToken`. Also returns the
+/// response, whose body has been read and restored.
+pub(super) async fn is_expired(
+    response: TransportResponse,
+    nsid: &str,
+    deadline: Deadline,
+) -> (Expired, TransportResponse) {
+    if !matches!(response.status.as_u16(), 400 | 401) {
+        return (Expired::No, response);
+    }
+    let (body, response) = response.buffered(deadline).await;
+    let told = ErrorResponse::new(nsid.into(), response.status, &response.headers, &body);
+    let expired = match told.name.as_deref() {
+        Some("ExpiredToken") if has_token_in_input(nsid) => Expired::Perhaps,
+        Some("ExpiredToken") => Expired::Yes,
+        _ => Expired::No,
+    };
+    (expired, response)
+}
+
+/// Whether an access token has expired.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Expired {
+    No,
+    Yes,
+    /// The server may mean another token, in the input of the call.
+    Perhaps,
+}
+
+/// The header for a token, unless that contains characters that are not allowed there.
+pub(super) fn bearer(token: &str) -> Option<HeaderValue> {
+    let text = Zeroizing::new(format!("Bearer {token}"));
+    let mut value = HeaderValue::from_str(&text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}

@@ -1,0 +1,279 @@
+//! How password sessions are refreshed and replaced, for the state machine of sessions (X11, X13).
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use http::HeaderValue;
+use tracing::{Span, field::Empty};
+use zeroize::Zeroizing;
+
+use super::{
+    account::PasswordAccount,
+    exchange::{Answer, SignInFailure, bearer, create, post, refresh},
+    stored::{Over, PasswordKey, PasswordSession},
+};
+use crate::{
+    clients::plain::PlainClient,
+    limits,
+    session::{
+        ActiveSession, CachedSession, Pace, Probed, Processed, ProcessId, RefreshFailure, Refreshed, Renewed,
+        SessionContext, SessionKey, SessionRepository, SessionStoreError,
+    },
+    store::{LockWatch, Store, StoreError},
+    xrpc::{Deadline, ReauthenticateReason},
+};
+
+/// What signs in again.
+pub(super) struct Credentials {
+    pub(super) identifier: String,
+    pub(super) password: Zeroizing<String>,
+}
+
+/// What all clones of a client share.
+pub(super) struct PasswordContext {
+    pub(super) plain: PlainClient,
+    sessions: SessionRepository<Self>,
+    process: ProcessId,
+    pace: Pace,
+    /// With these, a session that has ended is replaced.
+    credentials: Option<Credentials>,
+    /// How often signing in again has failed in a row.
+    attempts: AtomicU32,
+    account: RwLock<Arc<PasswordAccount>>,
+    /// A session that was removed, but whose tokens could not be revoked.
+    unrevoked: Mutex<Option<PasswordSession>>,
+}
+
+impl PasswordContext {
+    pub(super) fn new(
+        plain: PlainClient,
+        store: Arc<dyn Store>,
+        account: PasswordAccount,
+        credentials: Option<Credentials>,
+        pace: Pace,
+    ) -> Self {
+        Self {
+            plain,
+            sessions: SessionRepository::new(store),
+            process: ProcessId::generate(),
+            pace,
+            credentials,
+            attempts: AtomicU32::new(0),
+            account: RwLock::new(Arc::new(account)),
+            unrevoked: Mutex::new(None),
+        }
+    }
+
+    /// What is known about the account from the last sign-in or refresh by this process.
+    pub(super) fn account(&self) -> Arc<PasswordAccount> {
+        Arc::clone(&self.account.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A session that was removed earlier, but whose tokens could not be revoked.
+    pub(super) fn take_unrevoked(&self) -> Option<PasswordSession> {
+        self.unrevoked.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Keeps a session that was removed, but whose tokens could not be revoked, for another attempt.
+    pub(super) fn keep_unrevoked(&self, session: PasswordSession) {
+        *self.unrevoked.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
+    }
+
+    /// Revokes the tokens of a session. Returns the status of the response.
+    pub(super) async fn delete_session(
+        &self,
+        session: &PasswordSession,
+    ) -> Result<http::StatusCode, crate::xrpc::TransportError> {
+        let deadline = Deadline::after(limits::PLAIN_CALL);
+        let token = &session.tokens.refresh;
+        Ok(post(&self.plain, "com.atproto.server.deleteSession", token, deadline).await?.status)
+    }
+
+    /// Signs in again.
+    async fn sign_in_again(
+        &self,
+        key: &PasswordKey,
+        credentials: &Credentials,
+        ended: &PasswordSession,
+    ) -> Renewed<PasswordSession> {
+        let before = ended.over.as_ref().map_or(0, |over| over.attempts);
+        let attempts = before.max(self.attempts.load(Ordering::SeqCst));
+        let failed = match create(&self.plain, &credentials.identifier, &credentials.password).await {
+            Ok((account, tokens)) if account.did == *key.did() => {
+                self.attempts.store(0, Ordering::SeqCst);
+                return Renewed::Session(ended.refreshed(Some(account), tokens));
+            }
+            Ok((account, tokens)) => {
+                let problem = format!("`{}` is now {}", credentials.identifier, account.did);
+                let other = PasswordSession::new(account, tokens);
+                if let Err(error) = self.delete_session(&other).await {
+                    tracing::warn!(did = %key.did(), %error, "the tokens of another account could not be revoked");
+                }
+                SignInFailure {
+                    refused: true,
+                    counts: true,
+                    failure: RefreshFailure {
+                        source: Arc::new(std::io::Error::other(problem)),
+                        processed: Processed::No,
+                        retry_after: None,
+                        account: None,
+                    },
+                }
+            }
+            Err(error) => SignInFailure::of(error),
+        };
+        let wait = failed.wait(self.pace.sign_in_pause, attempts);
+        let attempts = attempts.saturating_add(u32::from(failed.counts));
+        self.attempts.store(attempts, Ordering::SeqCst);
+        let SignInFailure { refused, mut failure, .. } = failed;
+        let detail = if refused {
+            format!(
+                "signing in again with the password was refused: {}; it is not tried again for {wait:?}, unless by `sign_in`",
+                failure.source
+            )
+        } else {
+            format!("signing in again failed, and is not tried again for {wait:?}: {}", failure.source)
+        };
+        failure.source = Arc::new(std::io::Error::other(detail.clone()));
+        let mut record = ended.clone();
+        record.over = Some(Over::new(&self.process, wait, attempts, refused, detail.clone()));
+        let record = Some(record);
+        if refused {
+            Renewed::Refused { record, wait, detail }
+        } else {
+            Renewed::Failed { record, wait, failure }
+        }
+    }
+}
+
+/// The headers of a session.
+pub(super) struct Bearer {
+    pub(super) access: HeaderValue,
+    origin: Arc<str>,
+}
+
+impl SessionContext for PasswordContext {
+    type Key = PasswordKey;
+    type Session = PasswordSession;
+    type Prepared = Bearer;
+    type Local = ();
+
+    const REFRESH: &'static str = "password_refresh";
+
+    fn sessions(&self) -> &SessionRepository<Self> {
+        &self.sessions
+    }
+
+    fn process(&self) -> &ProcessId {
+        &self.process
+    }
+
+    fn pace(&self) -> &Pace {
+        &self.pace
+    }
+
+    fn refresh_span(key: &PasswordKey) -> Span {
+        tracing::info_span!(
+            "password_refresh",
+            did = key.did().as_str(),
+            issuer = Empty,
+            attempts = Empty,
+            outcome = Empty,
+            duration_ms = Empty,
+        )
+    }
+
+    fn prepare(&self, key: &PasswordKey, session: &PasswordSession) -> Result<Bearer, SessionStoreError> {
+        let unusable = |field| SessionStoreError::Unusable { session: key.to_string(), field };
+        let access = bearer(&session.tokens.access).ok_or_else(|| unusable("access token"))?;
+        Ok(Bearer { access, origin: self.plain.origin().into() })
+    }
+
+    fn host(bearer: &Bearer) -> &str {
+        &bearer.origin
+    }
+
+    async fn refresh(
+        &self,
+        active: &ActiveSession<Self>,
+        current: &CachedSession<Self>,
+        lock: LockWatch,
+    ) -> Refreshed<PasswordSession> {
+        Span::current().record("issuer", self.plain.origin());
+        // The token is in a header, so there is no later moment to check this.
+        if !lock.holds_for(Duration::ZERO) {
+            return Refreshed::Failed(RefreshFailure {
+                source: Arc::new(StoreError::LockLost),
+                processed: Processed::No,
+                retry_after: None,
+                account: None,
+            });
+        }
+        let session = &current.record;
+        match refresh(&self.plain, active.id.did(), &session.tokens).await {
+            Answer::Tokens(tokens, account) => Refreshed::Tokens(session.refreshed(account, tokens)),
+            Answer::OtherAccount(tokens, did) => {
+                let other = session.refreshed(None, tokens);
+                let problem = format!("the new tokens are for {did}");
+                Refreshed::Invalid(match self.delete_session(&other).await {
+                    Ok(_) => problem,
+                    Err(error) => format!("{problem}; they could not be revoked: {error}"),
+                })
+            }
+            Answer::Rejected(response) => Refreshed::Rejected(response.to_string()),
+            Answer::Failed(failure) => Refreshed::Failed(failure),
+        }
+    }
+
+    async fn probe(&self, _: &ActiveSession<Self>, _: &CachedSession<Self>) -> Probed {
+        // An access token remains valid when its session is refreshed, and its refresh token can be used again for a while.
+        Probed::Meaningless
+    }
+
+    async fn revoke(&self, _: &ActiveSession<Self>, session: &PasswordSession) -> Result<(), String> {
+        match self.delete_session(session).await {
+            Ok(status) if status.is_success() => Ok(()),
+            Ok(status) => Err(format!("the server answered {status}")),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    async fn renew(
+        &self,
+        active: &ActiveSession<Self>,
+        ended: &CachedSession<Self>,
+        _: &ReauthenticateReason,
+    ) -> Renewed<PasswordSession> {
+        let Some(credentials) = &self.credentials else { return Renewed::Impossible };
+        if let Some(over) = &ended.record.over {
+            let wait = over.wait(&self.process);
+            if !wait.is_zero() {
+                let detail = over.detail.clone();
+                return if over.refused {
+                    Renewed::Refused { record: None, wait, detail }
+                } else {
+                    let failure = RefreshFailure {
+                        source: Arc::new(std::io::Error::other(detail)),
+                        processed: Processed::No,
+                        retry_after: None,
+                        account: None,
+                    };
+                    Renewed::Failed { record: None, wait, failure }
+                };
+            }
+        }
+        tracing::info!(did = %active.id.did(), "password session ended, signing in again");
+        self.sign_in_again(&active.id, credentials, &ended.record).await
+    }
+
+    fn note_refreshed(&self, _: &PasswordKey, session: &PasswordSession) {
+        *self.account.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(session.account.clone());
+    }
+
+    fn note_ended(&self, _: &PasswordKey, _: &ReauthenticateReason) {}
+}

@@ -1,0 +1,509 @@
+//! Refreshing a session (O25, O26, O28): once, under a lock shared by all processes, in a task that callers cannot cancel,
+//! and with care if the outcome is unknown.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tracing::Span;
+use zeroize::Zeroizing;
+
+use super::{
+    ActiveSession, CachedSession, Doubt, Probed, Processed, RefreshFailure, Refreshed, Renewed,
+    SessionContext, SessionError, SessionKey, SessionStoreError, StoredSession,
+    state::{Outcome, UnsavedTokens},
+};
+use crate::{
+    limits,
+    store::{Expected, StoreError, StoreLock},
+    xrpc::{Reauthenticate, ReauthenticateReason, observed::observed},
+};
+
+/// How often a write is attempted that conflicts with others.
+const ATTEMPTS: usize = 3;
+
+/// Replaces the access token `stale`, unless it has already been replaced. Stores unsaved tokens first.
+pub(super) async fn run<C: SessionContext>(
+    context: &C,
+    active: &ActiveSession<C>,
+    stale: Option<&str>,
+) -> Outcome<C> {
+    let outcome = |result: &Outcome<C>| match result {
+        Ok(cached) if stale.is_some_and(|stale| cached.differs_from(stale)) => "refreshed",
+        Ok(_) => "unchanged",
+        Err(SessionError::Reauthenticate(_)) => "ended",
+        Err(_) => "failed",
+    };
+    let work = Box::pin(store_and_refresh(context, active, stale));
+    observed(C::refresh_span(&active.id), C::REFRESH, outcome, work).await
+}
+
+async fn store_and_refresh<C: SessionContext>(
+    context: &C,
+    active: &ActiveSession<C>,
+    stale: Option<&str>,
+) -> Outcome<C> {
+    // This needs no lock: a refresh by another process is not sent as long as the store says that ours is in doubt.
+    if let Some(unsaved) = active.with_state(|state| state.unsaved()) {
+        let saved = Refresher { context, active, steps: Vec::new() }.store(unsaved).await?;
+        if stale.is_none_or(|stale| saved.differs_from(stale)) {
+            return Ok(saved);
+        }
+    }
+    let Some(stale) = stale else { return active.reload(context).await };
+    let lock = context.sessions().lock(&active.id, limits::STORE_LOCK).await?;
+    let current = active.reload(context).await?;
+    if current.record.access_token() != stale && !current.record.is_expired() {
+        return Ok(current);
+    }
+    Refresher { context, active, steps: Vec::new() }.refresh(current, &lock).await
+}
+
+struct Refresher<'a, C: SessionContext> {
+    context: &'a C,
+    active: &'a ActiveSession<C>,
+    steps: Vec<String>,
+}
+
+/// The result of preparing a refresh.
+enum Ready<C: SessionContext> {
+    /// Another process has refreshed the session in the meantime.
+    Superseded(Arc<CachedSession<C>>),
+    /// The session to refresh, as it is stored now.
+    Refresh(Arc<CachedSession<C>>),
+}
+
+impl<C: SessionContext> Refresher<'_, C> {
+    fn step(&mut self, step: impl fmt::Display) {
+        tracing::debug!(did = %self.active.id.did(), "refresh: {step}");
+        self.steps.push(step.to_string());
+    }
+
+    async fn refresh(&mut self, current: Arc<CachedSession<C>>, lock: &StoreLock) -> Outcome<C> {
+        if current.record.is_over() {
+            return self.end(&current, ReauthenticateReason::Revoked).await;
+        }
+        if !current.record.can_refresh() {
+            return if current.record.is_expired() {
+                self.end(&current, ReauthenticateReason::NoRefreshToken).await
+            } else {
+                let did = self.active.id.did().clone();
+                Err(Reauthenticate::new(did, ReauthenticateReason::NoRefreshToken, None).into())
+            };
+        }
+        let mut in_doubt = current.record.doubt().is_some();
+        let current = match self.settle_doubt(current).await? {
+            Ready::Refresh(current) => current,
+            Ready::Superseded(refreshed) => return Ok(refreshed),
+        };
+        in_doubt &= current.record.doubt().is_some();
+        let mut left = if in_doubt { 1 } else { limits::REFRESH_ATTEMPTS };
+        let current = match self.record_intent(current, lock).await? {
+            Ready::Refresh(current) => current,
+            Ready::Superseded(refreshed) => return Ok(refreshed),
+        };
+        let mut attempts = 0;
+        loop {
+            if let Err(error) = lock.extend(limits::AUTHORIZATION_SERVER).await {
+                return Err(self.without_lock(&current, error, in_doubt).await);
+            }
+            (attempts, left) = (attempts + 1, left - 1);
+            Span::current().record("attempts", attempts);
+            let failure = match self.context.refresh(self.active, &current, lock.watch()).await {
+                Refreshed::Tokens(session) => {
+                    let old_access_token = Zeroizing::new(current.record.access_token().to_owned());
+                    return self.store(UnsavedTokens { record: session, old_access_token }).await;
+                }
+                Refreshed::Invalid(problem) => {
+                    self.step(problem);
+                    return self.end(&current, ReauthenticateReason::InvalidRefresh).await;
+                }
+                Refreshed::Rejected(detail) => {
+                    self.step(detail);
+                    return self.rejected(&current, in_doubt).await;
+                }
+                Refreshed::Failed(failure) => failure,
+            };
+            self.step(&failure.source);
+            match failure.processed {
+                Processed::No => return Err(self.unavailable(&current, failure, in_doubt).await),
+                Processed::Yes => return self.end(&current, ReauthenticateReason::InvalidRefresh).await,
+                Processed::Unknown if left == 0 => {
+                    return Err(self.unavailable(&current, failure, true).await);
+                }
+                Processed::Unknown => in_doubt = true,
+            }
+            if let Some(refreshed) = self.reconcile(&current, failure).await? {
+                return Ok(refreshed);
+            }
+        }
+    }
+
+    /// Finds out what became of an earlier refresh, if that is unknown.
+    async fn settle_doubt(&mut self, current: Arc<CachedSession<C>>) -> Result<Ready<C>, SessionError> {
+        let Some(doubt) = current.record.doubt() else { return Ok(Ready::Refresh(current)) };
+        self.step("the outcome of an earlier refresh is unknown");
+        for wait in [Duration::ZERO, limits::CONCURRENT_WRITE] {
+            tokio::time::sleep(wait).await;
+            if let Some(refreshed) = self.refreshed_elsewhere(&current).await? {
+                return Ok(Ready::Superseded(refreshed));
+            }
+        }
+        let probed = self.probe(&current).await;
+        if let Probed::Unknown(answer) = &probed {
+            let failure = no_answer(answer);
+            return Err(self.unavailable(&current, failure, true).await);
+        }
+        let current = match probed {
+            Probed::Accepted => current,
+            _ if doubt.is_by(self.context.process()) => current,
+            _ => match self.wait_for_other(current).await? {
+                Ready::Refresh(current) => current,
+                superseded => return Ok(superseded),
+            },
+        };
+        if matches!(probed, Probed::Refused) && current.record.doubt().is_some() {
+            return self.end(&current, ReauthenticateReason::LostRefresh).await.map(Ready::Superseded);
+        }
+        Ok(Ready::Refresh(current))
+    }
+
+    /// Another process may have new tokens in memory and store them as soon as it can: waits for that as long as it may take.
+    async fn wait_for_other(&mut self, current: Arc<CachedSession<C>>) -> Result<Ready<C>, SessionError> {
+        let pace = self.context.pace();
+        let begun = Instant::now();
+        loop {
+            let stored = self.active.reload(self.context).await?;
+            if stored.differs_from(current.record.access_token()) {
+                self.step("another process has stored the new tokens");
+                return Ok(Ready::Superseded(stored));
+            }
+            if stored.record.doubt().is_none() {
+                self.step("the other process has found that nothing was rotated");
+                return Ok(Ready::Refresh(stored));
+            }
+            if self.active.with_state(|state| state.doubt_age()) >= pace.doubt_grace {
+                let waited = begun.elapsed().as_secs();
+                self.step(format_args!("no other process has stored new tokens in {waited} seconds"));
+                return Ok(Ready::Refresh(stored));
+            }
+            tokio::time::sleep(pace.doubt_poll).await;
+        }
+    }
+
+    /// Records in the store that a refresh is about to be sent (a write-ahead intent). If this fails, storing the new tokens
+    /// would fail as well, so no refresh is sent. If this process dies, the next one knows that it must find out first.
+    async fn record_intent(
+        &mut self,
+        mut current: Arc<CachedSession<C>>,
+        lock: &StoreLock,
+    ) -> Result<Ready<C>, SessionError> {
+        // Otherwise there would be a doubt in the store for nothing.
+        lock.extend(limits::AUTHORIZATION_SERVER).await.map_err(SessionStoreError::from)?;
+        let mut conflict = SessionStoreError::Store(StoreError::Conflict);
+        for _ in 0..ATTEMPTS {
+            match self.record_doubt(&current, Some(Doubt::now(self.context.process()))).await {
+                Ok(recorded) => return Ok(Ready::Refresh(recorded)),
+                Err(error) if error.is_conflict() => conflict = error,
+                Err(error) => return Err(error.into()),
+            }
+            match self.refreshed_elsewhere(&current).await? {
+                Some(refreshed) => return Ok(Ready::Superseded(refreshed)),
+                None => current = self.active.reload(self.context).await?,
+            }
+        }
+        Err(conflict.into())
+    }
+
+    /// Records whether the server may have processed a refresh.
+    async fn record_doubt(
+        &self,
+        current: &CachedSession<C>,
+        doubt: Option<Doubt>,
+    ) -> Result<Arc<CachedSession<C>>, SessionStoreError> {
+        let mut session = current.record.clone();
+        session.set_doubt(doubt);
+        self.overwrite(current, session).await
+    }
+
+    /// Replaces the session in the store, if it is still the one that was read.
+    async fn overwrite(
+        &self,
+        current: &CachedSession<C>,
+        session: C::Session,
+    ) -> Result<Arc<CachedSession<C>>, SessionStoreError> {
+        let (sessions, id) = (self.context.sessions(), &self.active.id);
+        let removals = sessions.removals();
+        let version = sessions.put(id, &session, Expected::Version(current.version)).await?;
+        let cached = Arc::new(CachedSession::new(self.context, id, session, version)?);
+        self.active.with_state(|state| state.take_written(&cached, removals));
+        Ok(cached)
+    }
+
+    /// Returns the session in the store, if another process has refreshed it in the meantime.
+    async fn refreshed_elsewhere(
+        &mut self,
+        current: &CachedSession<C>,
+    ) -> Result<Option<Arc<CachedSession<C>>>, SessionError> {
+        let stored = self.active.reload(self.context).await?;
+        if !stored.differs_from(current.record.access_token()) {
+            return Ok(None);
+        }
+        self.step("the session was refreshed concurrently");
+        Ok(Some(stored))
+    }
+
+    /// Finds out whether the old access token is accepted, if that shows anything.
+    async fn probe(&mut self, current: &CachedSession<C>) -> Probed {
+        if current.record.is_expired() {
+            self.step("the old access token has expired, so another attempt is safe");
+            return Probed::Meaningless;
+        }
+        let probed = self.context.probe(self.active, current).await;
+        match &probed {
+            Probed::Accepted => {
+                self.step("the old access token is still accepted, so the tokens were not rotated");
+            }
+            Probed::Refused => self.step("the old access token is rejected, so the tokens were rotated"),
+            Probed::Unknown(answer) => {
+                self.step(format_args!("it is unknown whether the old access token is accepted: {answer}"));
+            }
+            Probed::Meaningless => {}
+        }
+        probed
+    }
+
+    /// Reconciles after a refresh by this process whose outcome is unknown: returns tokens that another process has received,
+    /// or `None` if it is safe to refresh again.
+    async fn reconcile(
+        &mut self,
+        current: &Arc<CachedSession<C>>,
+        failure: RefreshFailure,
+    ) -> Result<Option<Arc<CachedSession<C>>>, SessionError> {
+        for wait in [Duration::ZERO, limits::CONCURRENT_WRITE] {
+            tokio::time::sleep(wait).await;
+            if let Some(refreshed) = self.refreshed_elsewhere(current).await? {
+                return Ok(Some(refreshed));
+            }
+        }
+        match self.probe(current).await {
+            Probed::Accepted | Probed::Meaningless => Ok(None),
+            Probed::Refused => {
+                if let Some(refreshed) = self.refreshed_elsewhere(current).await? {
+                    return Ok(Some(refreshed));
+                }
+                self.end(current, ReauthenticateReason::LostRefresh).await.map(Some)
+            }
+            Probed::Unknown(_) => Err(self.unavailable(current, failure, true).await),
+        }
+    }
+
+    /// The server has rejected the refresh token by name (O28).
+    async fn rejected(&mut self, current: &Arc<CachedSession<C>>, in_doubt: bool) -> Outcome<C> {
+        if let Some(refreshed) = self.refreshed_elsewhere(current).await? {
+            return Ok(refreshed);
+        }
+        let reason = if in_doubt { ReauthenticateReason::LostRefresh } else { ReauthenticateReason::Revoked };
+        self.end(current, reason).await
+    }
+
+    /// The refresh failed for now.
+    async fn unavailable(
+        &mut self,
+        current: &CachedSession<C>,
+        failure: RefreshFailure,
+        in_doubt: bool,
+    ) -> SessionError {
+        if !in_doubt {
+            self.clear_doubt(current).await;
+        }
+        let error = match failure.account {
+            Some((problem, detail)) => SessionError::AccountUnavailable { problem, detail },
+            None => {
+                let steps = self.steps.join("; ");
+                SessionError::Unavailable { steps, in_doubt, source: failure.source }
+            }
+        };
+        let first = self.context.pace().first_pause;
+        self.active
+            .with_state(|state| state.pause_after_failure(first, failure.retry_after, error.clone()));
+        error
+    }
+
+    /// The lock may be held by another process, so the refresh token must not be sent.
+    async fn without_lock(
+        &mut self,
+        current: &CachedSession<C>,
+        error: StoreError,
+        in_doubt: bool,
+    ) -> SessionError {
+        self.step(format_args!("the refresh was not sent, because the lock of the session was lost: {error}"));
+        if !in_doubt {
+            self.clear_doubt(current).await;
+        }
+        SessionStoreError::from(error).into()
+    }
+
+    async fn clear_doubt(&mut self, current: &CachedSession<C>) {
+        if let Err(error) = self.record_doubt(current, None).await {
+            // Harmless: the next refresh finds out first.
+            self.step(format_args!("the intent to refresh could not be cleared in the store: {error}"));
+        }
+    }
+
+    /// The session has ended. Replaces it, if that is possible without the user.
+    async fn end(&mut self, current: &Arc<CachedSession<C>>, reason: ReauthenticateReason) -> Outcome<C> {
+        match self.context.renew(self.active, current, &reason).await {
+            Renewed::Impossible => self.end_permanently(current, reason).await,
+            Renewed::Session(record) => {
+                self.step("the session has ended, and was replaced by a new one");
+                let old_access_token = Zeroizing::new(current.record.access_token().to_owned());
+                self.store(UnsavedTokens { record, old_access_token }).await
+            }
+            Renewed::Refused { record, wait, detail } => {
+                if let Some(refreshed) = self.remember(current, record).await? {
+                    return Ok(refreshed);
+                }
+                self.step(detail);
+                let detail = Some(self.steps.join("; "));
+                let ended = Reauthenticate::new(self.active.id.did().clone(), reason, detail);
+                self.active.with_state(|state| state.end(ended.clone(), Some(Instant::now() + wait)));
+                Err(ended.into())
+            }
+            Renewed::Failed { record, wait, failure } => {
+                if let Some(refreshed) = self.remember(current, record).await? {
+                    return Ok(refreshed);
+                }
+                self.step(&failure.source);
+                let error = match failure.account {
+                    Some((problem, detail)) => SessionError::AccountUnavailable { problem, detail },
+                    None => {
+                        let steps = self.steps.join("; ");
+                        SessionError::Unavailable { steps, in_doubt: false, source: failure.source }
+                    }
+                };
+                self.active.with_state(|state| state.pause(wait, error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    /// Stores what is to be remembered of a session that has ended. Returns the session in the store, if it is another one.
+    async fn remember(
+        &mut self,
+        current: &CachedSession<C>,
+        record: Option<C::Session>,
+    ) -> Result<Option<Arc<CachedSession<C>>>, SessionError> {
+        let Some(record) = record else { return Ok(None) };
+        match self.overwrite(current, record).await {
+            Ok(_) => Ok(None),
+            Err(error) if error.is_conflict() => self.refreshed_elsewhere(current).await,
+            Err(error) => {
+                // This process remembers it in any case.
+                self.step(format_args!("the end of the session could not be stored: {error}"));
+                Ok(None)
+            }
+        }
+    }
+
+    /// Removes the session that was read. If it was written in the meantime, what was written is looked at first.
+    async fn end_permanently(
+        &mut self,
+        current: &Arc<CachedSession<C>>,
+        reason: ReauthenticateReason,
+    ) -> Outcome<C> {
+        let mut version = current.version;
+        for _ in 0..ATTEMPTS {
+            match self.context.sessions().remove_version(&self.active.id, version).await {
+                Ok(()) => break,
+                // By a process that ignores the lock, or has lost it. Its tokens are newer.
+                Err(error) if error.is_conflict() => match self.active.reload(self.context).await? {
+                    stored if stored.differs_from(current.record.access_token()) => {
+                        self.step("new tokens were stored concurrently");
+                        return Ok(stored);
+                    }
+                    stored => version = stored.version,
+                },
+                Err(error) => {
+                    self.step(format_args!("the session could not be removed from the store: {error}"));
+                    break;
+                }
+            }
+        }
+        let detail = (!self.steps.is_empty()).then(|| self.steps.join("; "));
+        let ended = Reauthenticate::new(self.active.id.did().clone(), reason, detail);
+        tracing::debug!(did = %self.active.id.did(), reason = ?ended.reason, "session ended");
+        self.active.with_state(|state| state.end(ended.clone(), None));
+        self.context.note_ended(&self.active.id, &ended.reason);
+        Err(ended.into())
+    }
+
+    /// Replaces the tokens in the store. Only then may the new ones be used.
+    async fn store(&mut self, new: UnsavedTokens<C::Session>) -> Outcome<C> {
+        match self.try_store(&new).await {
+            Ok(Some(cached)) => Ok(cached),
+            Ok(None) => {
+                self.step("the session was signed out during its refresh");
+                if let Err(problem) = self.context.revoke(self.active, &new.record).await {
+                    self.step(format_args!("the new tokens could not be revoked: {problem}"));
+                }
+                self.active.with_state(|state| state.forget());
+                Err(self.active.not_found().into())
+            }
+            Err(error) => {
+                self.step(&error);
+                self.active.with_state(|state| state.keep_unsaved(new));
+                Err(SessionError::NotStored { source: Arc::new(error) })
+            }
+        }
+    }
+
+    /// Returns the session that is in the store afterwards, or `None` if it has been removed.
+    async fn try_store(
+        &mut self,
+        new: &UnsavedTokens<C::Session>,
+    ) -> Result<Option<Arc<CachedSession<C>>>, SessionStoreError> {
+        let (sessions, id) = (self.context.sessions(), &self.active.id);
+        let mut conflict = SessionStoreError::Store(StoreError::Conflict);
+        for _ in 0..ATTEMPTS {
+            let removals = sessions.removals();
+            let Some((stored, version)) = sessions.read(id).await? else { return Ok(None) };
+            let (version, session) = if stored.access_token() == new.old_access_token.as_str() {
+                match sessions.put(id, &new.record, Expected::Version(version)).await {
+                    Ok(version) => {
+                        self.context.note_refreshed(id, &new.record);
+                        (version, new.record.clone())
+                    }
+                    Err(error) if error.is_conflict() => {
+                        conflict = error;
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                }
+            } else {
+                // An earlier write succeeded although it returned an error, or another process has refreshed.
+                (version, stored)
+            };
+            let cached = Arc::new(CachedSession::new(self.context, id, session, version)?);
+            self.active.with_state(|state| {
+                state.note_stored();
+                state.take_written(&cached, removals);
+            });
+            return Ok(Some(cached));
+        }
+        Err(conflict)
+    }
+}
+
+/// The failure of a refresh that was not sent, because it is unknown what became of an earlier one.
+fn no_answer(answer: &str) -> RefreshFailure {
+    let problem = format!("the server does not show whether the old access token is accepted: {answer}");
+    RefreshFailure {
+        source: Arc::new(std::io::Error::other(problem)),
+        processed: Processed::No,
+        retry_after: None,
+        account: None,
+    }
+}
