@@ -1,9 +1,6 @@
 //! A program that drives a client, as a child process.
 
-use std::{
-    process::{ExitStatus, Stdio},
-    sync::Arc,
-};
+use std::{process::Stdio, sync::Arc};
 
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
@@ -28,7 +25,7 @@ pub(crate) enum Client {
 /// A running driver. It ends with this value.
 pub(crate) struct Driver {
     child: Child,
-    input: Option<ChildStdin>,
+    input: ChildStdin,
 }
 
 impl Driver {
@@ -67,18 +64,16 @@ impl Driver {
                 }
             }
         });
-        Self { child, input: Some(input) }
+        Self { child, input }
     }
 
     pub(crate) async fn tell(&mut self, command: &Command) {
         let line = serde_json::to_string(command).unwrap();
-        if let Some(input) = &mut self.input {
-            // Fails if the driver has died, which shows in what it no longer says.
-            let _ = input.write_all(format!("{line}\n").as_bytes()).await;
-        }
+        // Fails if the driver has died, which shows in what it no longer says.
+        let _ = self.input.write_all(format!("{line}\n").as_bytes()).await;
     }
 
-    /// Its process id.
+    /// Its process id; none when it has ended.
     pub(crate) fn id(&self) -> Option<u32> {
         self.child.id()
     }
@@ -94,11 +89,5 @@ impl Driver {
     pub(crate) async fn kill(&mut self) {
         // `kill -9`.
         self.child.kill().await.unwrap();
-    }
-
-    /// Lets it end by itself.
-    pub(crate) async fn finish(mut self) -> ExitStatus {
-        drop(self.input.take());
-        self.child.wait().await.unwrap()
     }
 }

@@ -177,10 +177,7 @@ fn judge_ends(evidence: &Evidence, chains: &[Chain], verdict: &mut Verdict) {
         // A session that is ended while its sign-in completes is not reported.
         let signed_in = signed_in.unwrap_or(*at);
         let chain = chains.iter().rfind(|chain| chain.did == *did && chain.began < signed_in);
-        let cause = match reason {
-            Reason::LostRefresh => lost_by(chain),
-            _ => None,
-        };
+        let cause = if *reason == Reason::SignedOut { None } else { lost_by(chain) };
         if let Some(cause) = &cause {
             *verdict.lost_by.entry(cause.clone()).or_default() += 1;
         }

@@ -46,6 +46,8 @@ pub(crate) enum Command {
     Refresh { did: String },
     /// Begin to call.
     Go,
+    /// Go on where the store holds you.
+    Release,
 }
 
 /// What a driver tells.
@@ -89,8 +91,13 @@ pub(crate) enum Report {
         failure: Option<Failure>,
     },
     Call(CallReport),
-    /// A step of the store at which it stays.
+    /// An operation of the store at which it stays.
     Held {
+        step: u32,
+        operation: String,
+    },
+    /// An operation of the store that is over.
+    Step {
         step: u32,
         operation: String,
     },

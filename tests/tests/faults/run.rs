@@ -19,13 +19,14 @@ use crate::{
 
 /// How long drivers may take for calls that they have begun.
 const REST: Duration = Duration::from_secs(150);
+/// How often it is looked at what the drivers need.
+const SAMPLE: Duration = Duration::from_secs(3);
 /// How often a sign-in is tried again whose way is blocked by a fault.
 const SIGN_INS: u32 = 60;
 
 /// Everything that is known about a run.
 pub(crate) struct Evidence {
     pub(crate) plan: Plan,
-    pub(crate) seed: u64,
     pub(crate) store: String,
     pub(crate) exchanges: Vec<Exchange>,
     /// What the drivers said, and when by the proxy's clock.
@@ -39,6 +40,8 @@ pub(crate) struct Evidence {
     pub(crate) store_problems: Vec<String>,
     /// The records that are there at the end, by account: key and text.
     pub(crate) records: HashMap<String, Vec<(String, String)>>,
+    /// What the drivers needed, from time to time.
+    pub(crate) samples: Vec<Sample>,
     /// Drivers that did not come to an end.
     pub(crate) hanging: bool,
     pub(crate) took: Duration,
@@ -49,6 +52,19 @@ pub(crate) struct Stored {
     pub(crate) did: String,
     pub(crate) session: String,
     pub(crate) failure: Option<Failure>,
+}
+
+/// What a process needs at some time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sample {
+    /// The number of the driver.
+    pub(crate) driver: usize,
+    /// Since the calls began.
+    pub(crate) at: Duration,
+    /// The memory that is really there, in bytes.
+    pub(crate) memory: u64,
+    /// Open files, connections included.
+    pub(crate) files: u64,
 }
 
 /// What the server does on its own.
@@ -72,6 +88,7 @@ struct Run<'a> {
     /// Accounts that are signing in, and how often that was tried.
     signing_in: HashMap<String, u32>,
     done: BTreeSet<u32>,
+    samples: Vec<Sample>,
 }
 
 /// Makes a server as the plan wants it; once for all runs of a plan.
@@ -122,7 +139,7 @@ pub(crate) async fn run(world: &World, plan: &Plan, seed: u64, client: &Client) 
     for account in &run.accounts {
         records.insert(account.did.clone(), records_of(world, &account.did).await);
     }
-    let Run { drivers, reports, mut heard, actions, .. } = run;
+    let Run { drivers, reports, mut heard, actions, samples, .. } = run;
     let mut reports = reports;
     while let Ok((_, report)) = reports.try_recv() {
         heard.push((world.proxy.now(), report));
@@ -135,7 +152,6 @@ pub(crate) async fn run(world: &World, plan: &Plan, seed: u64, client: &Client) 
     let plan = plan.clone();
     Evidence {
         plan,
-        seed,
         store: kind,
         exchanges,
         reports: heard,
@@ -144,6 +160,7 @@ pub(crate) async fn run(world: &World, plan: &Plan, seed: u64, client: &Client) 
         stored,
         store_problems,
         records,
+        samples,
         hanging,
         took,
     }
@@ -189,8 +206,8 @@ impl<'a> Run<'a> {
             }
         }
         let (heard, actions) = (Vec::new(), Vec::new());
-        let (signing_in, done) = (HashMap::new(), BTreeSet::new());
-        Self { world, plan, accounts, drivers, reports, heard, actions, signing_in, done }
+        let (signing_in, done, samples) = (HashMap::new(), BTreeSet::new(), Vec::new());
+        Self { world, plan, accounts, drivers, reports, heard, actions, signing_in, done, samples }
     }
 
     /// Has the first driver sign in an account, unless it is doing so.
@@ -256,7 +273,7 @@ impl<'a> Run<'a> {
             Some((name, (every, begun + every)))
         })
         .collect();
-        let mut turn = 0;
+        let (mut turn, mut next_sample) = (0, begun);
         while self.done.len() < self.drivers.len() {
             if Instant::now() > calls_end + REST {
                 return false;
@@ -264,6 +281,10 @@ impl<'a> Run<'a> {
             self.hear_one(Duration::from_millis(20)).await;
             if Instant::now() > calls_end {
                 continue;
+            }
+            if Instant::now() > next_sample {
+                next_sample += SAMPLE;
+                self.sample(begun.elapsed());
             }
             let due: Vec<&str> = timers
                 .iter_mut()
@@ -279,6 +300,14 @@ impl<'a> Run<'a> {
             }
         }
         true
+    }
+
+    fn sample(&mut self, at: Duration) {
+        for (driver, process) in self.drivers.iter().enumerate() {
+            if let Some((memory, files)) = process.id().and_then(needs) {
+                self.samples.push(Sample { driver, at, memory, files });
+            }
+        }
     }
 
     async fn act(&mut self, name: &str, turn: usize) {
@@ -312,6 +341,15 @@ impl<'a> Run<'a> {
         };
         self.actions.push((self.world.proxy.now(), action));
     }
+}
+
+/// The memory and the open files of a process.
+fn needs(id: u32) -> Option<(u64, u64)> {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+    let files = std::fs::read_dir(format!("/proc/{id}/fd")).ok()?.count();
+    Some((kilobytes * 1024, files as u64))
 }
 
 /// What is in the store at the end, without faults: every entry decodes, and every session is what it seems to be.

@@ -10,7 +10,7 @@ use atproto_sdk::{
     api::{app::bsky::feed::post::Post, com::atproto::repo::create_record},
     identity::{HandleResolver, Resolver},
     oauth::{
-        AuthorizeOptions, CallbackParams, ClientError, ClientMetadata, OAuth, OAuthClient, SessionEnd,
+        AuthorizeOptions, CallbackParams, ClientError, ClientMetadata, OAuth, OAuthBuilder, OAuthClient, SessionEnd,
         SessionError, SessionEvent,
     },
     store::{self, MemoryStore, Store},
@@ -20,7 +20,11 @@ use atproto_sdk::{
 use tests::faults::Seed;
 use tokio::{sync::mpsc, task::JoinSet};
 
+use crate::held_store::{HeldStore, Place};
 use crate::protocol::{Account, CallKind, CallReport, Command, Failure, Reason, Report, Settings};
+
+/// How many records a task keeps, so that a long run needs no more memory than a short one.
+const MOST_RECORDS: usize = 40;
 
 /// Set in the processes that are drivers.
 pub(crate) const MARK: &str = "ATPROTO_FAULTS_WORKER";
@@ -45,6 +49,10 @@ pub(crate) fn lines() -> mpsc::UnboundedReceiver<String> {
 
 /// An app on a store.
 pub(crate) fn app(pds: &str, plc: &str, store: Arc<dyn Store>) -> OAuth {
+    builder(pds, plc, store).build().unwrap()
+}
+
+fn builder(pds: &str, plc: &str, store: Arc<dyn Store>) -> OAuthBuilder {
     let resolver = Resolver::builder()
         .plc_directory(plc)
         .handle_resolver(HandleResolver::Xrpc(pds.to_owned()))
@@ -55,9 +63,6 @@ pub(crate) fn app(pds: &str, plc: &str, store: Arc<dyn Store>) -> OAuth {
         .resolver(resolver)
         .shared_store(store)
         .allow_loopback_http()
-        .on_session_event(tell)
-        .build()
-        .unwrap()
 }
 
 fn tell(event: &SessionEvent) {
@@ -95,14 +100,18 @@ pub(crate) async fn run() {
     let settings: Settings = serde_json::from_str(&lines.recv().await.unwrap()).unwrap();
     let settings = Arc::new(settings);
     let mut apps = Vec::new();
-    let shared = open(&settings.store).await;
+    let mut shared = open(&settings.store).await;
+    let held = Place::told().map(|place| HeldStore::new(Arc::clone(&shared), place));
+    if let Some(held) = &held {
+        shared = held.clone();
+    }
     for number in 0..settings.apps {
         let own = if number == 0 || settings.store == "memory" {
             Arc::clone(&shared)
         } else {
             open(&settings.store).await
         };
-        apps.push(app(&settings.pds, &settings.plc, own));
+        apps.push(builder(&settings.pds, &settings.plc, own).on_session_event(tell).build().unwrap());
     }
     say(&Report::Ready);
     while let Some(line) = lines.recv().await {
@@ -115,7 +124,11 @@ pub(crate) async fn run() {
                     say(&Report::Done);
                 });
             }
-            other => drop(tokio::spawn(session_command(apps[0].clone(), Arc::clone(&settings), other))),
+            Command::Release => held.iter().for_each(|held| held.release()),
+            other => {
+                held.iter().for_each(|held| held.begin());
+                drop(tokio::spawn(session_command(apps[0].clone(), Arc::clone(&settings), other)));
+            }
         }
     }
 }
@@ -154,7 +167,7 @@ async fn session_command(oauth: OAuth, settings: Arc<Settings>, command: Command
             };
             say(&Report::Refreshed { did, failure });
         }
-        Command::Go => {}
+        Command::Go | Command::Release => {}
     }
 }
 
@@ -244,6 +257,7 @@ impl Task {
             let chance = self.draw(calls.read + calls.create + calls.delete);
             let kind = match chance {
                 _ if written.is_empty() => CallKind::Create,
+                _ if written.len() >= MOST_RECORDS => CallKind::Delete,
                 chance if chance < calls.read => CallKind::Read,
                 chance if chance < calls.read + calls.create => CallKind::Create,
                 _ => CallKind::Delete,
