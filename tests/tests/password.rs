@@ -59,18 +59,13 @@ async fn x11_an_answer_that_makes_no_sense_does_not_end_a_session() {
         REFRESH,
         Answer::status(401).header("content-type", "application/json").body(r#"{"error": "ExpiredToken"}"#),
     );
-    for nonsense in [Answer::json("{}"), Answer::json("<html>"), Answer::status(502)] {
-        stub.replace(CREATE, nonsense);
+    stub.replace(CREATE, Answer::json("<html>"));
+    for _ in 0..3 {
         let error = client.com_atproto_server().get_session().await.unwrap_err();
         assert!(matches!(error, Error::Transport(TransportError::Session { .. })), "{error:?}");
     }
-    // It is signed in again as soon as the server answers.
-    stub.replace(CREATE, Answer::json(session().to_string()));
-    stub.replace(
-        GET,
-        Answer::json(r#"{"did": "did:plc:ewvi7nxzyoun6zhxrhs64oiz", "handle": "alice.example"}"#),
-    );
-    client.com_atproto_server().get_session().await.unwrap();
+    // Servers limit the number of sign-ins, so it is not tried with every call.
+    assert_eq!((stub.received_at(REFRESH).len(), stub.received_at(CREATE).len()), (1, 2));
 }
 
 #[tokio::test]

@@ -145,7 +145,7 @@ impl Start {
     /// Creates a session. The caller must hold the lock of the slot.
     async fn create(self) -> Result<PasswordClient, PasswordError> {
         let Credentials { identifier, password } = &self.credentials;
-        let (account, tokens) = create(&self.plain, identifier, password).await?;
+        let (account, tokens) = create(&self.plain, identifier, password, true).await?;
         let session = PasswordSession::new(account, tokens);
         self.slot.write(&session).await?;
         Ok(self.client(session))

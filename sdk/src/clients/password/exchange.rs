@@ -30,14 +30,16 @@ pub(super) enum Answer {
     Failed(RefreshFailure),
 }
 
-/// Creates a session at the server.
+/// Creates a session at the server. Without retries, a single request is sent.
 pub(super) async fn create(
     plain: &PlainClient,
     identifier: &str,
     password: &str,
+    retries: bool,
 ) -> Result<(PasswordAccount, Tokens), PasswordError> {
     let input = create_session::Input::new(identifier, password);
     let call = Call::<CreateSession>::new(Caller::new(plain), create_session::Params::new(), input);
+    let call = if retries { call } else { call.without_retry() };
     let session = call.await.map_err(|error| PasswordError::SignIn(Box::new(error)))?;
     let NewSession { account, tokens } = session.deserialize().map_err(|_| PasswordError::Answer)?;
     if tokens.are_usable() { Ok((account, tokens)) } else { Err(PasswordError::Answer) }

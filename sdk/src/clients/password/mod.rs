@@ -24,7 +24,7 @@ pub use account::{AccountStatus, PasswordAccount};
 pub use builder::PasswordClientBuilder;
 use exchange::{Expired, is_expired};
 use session::PasswordContext;
-use stored::{PasswordKey, PasswordSession};
+use stored::PasswordKey;
 
 /// How often an expired token is replaced in one call: by a refresh, and by what others have stored in the meantime.
 const MAX_REPLACED: u32 = 3;

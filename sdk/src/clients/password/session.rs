@@ -103,13 +103,14 @@ impl PasswordContext {
     ) -> Renewed<PasswordSession> {
         let before = ended.over.as_ref().map_or(0, |over| over.attempts);
         let attempts = before.max(self.attempts.load(Ordering::SeqCst));
-        let failed = match create(&self.plain, &credentials.identifier, &credentials.password).await {
+        let Credentials { identifier, password } = credentials;
+        let failed = match create(&self.plain, identifier, password, false).await {
             Ok((account, tokens)) if account.did == *key.did() => {
                 self.attempts.store(0, Ordering::SeqCst);
                 return Renewed::Session(ended.refreshed(Some(account), tokens));
             }
             Ok((account, tokens)) => {
-                let problem = format!("`{}` is now {}", credentials.identifier, account.did);
+                let problem = format!("the account is now {}", account.did);
                 let other = PasswordSession::new(account, tokens);
                 if let Err(error) = self.delete_session(&other).await {
                     tracing::warn!(did = %key.did(), %error, "the tokens of another account could not be revoked");
@@ -190,6 +191,10 @@ impl SessionContext for PasswordContext {
 
     fn prepare(&self, key: &PasswordKey, session: &PasswordSession) -> Result<Bearer, SessionStoreError> {
         let unusable = |field| SessionStoreError::Unusable { session: key.to_string(), field };
+        // Another account may have been given the name by now.
+        if session.account.did != *key.did() {
+            return Err(unusable("account"));
+        }
         let access = bearer(&session.tokens.access).ok_or_else(|| unusable("access token"))?;
         Ok(Bearer { access, origin: self.plain.origin().into() })
     }

@@ -1,15 +1,16 @@
 //! Sessions against a server that checks every proof and counts.
 #![allow(clippy::unwrap_used)]
 
+mod doubt;
+mod errors;
+mod flaky;
+mod locks;
 mod scopes;
 mod stores;
 mod stub;
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicI32, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -25,51 +26,24 @@ use crate::{
         wire::{DpopKey, TokenResponse},
     },
     session::{Pace, Removed},
-    store::{Entry, Expected, MemoryStore, Store, StoreError, StoreLock, Version},
+    store::{Expected, MemoryStore, Store},
     types::Did,
     xrpc::{
-        BoxFuture, ByteStream, CallSettings, Kind, ReauthenticateReason, Request, RequestBody, Transport, TransportError,
+        ByteStream, CallSettings, Kind, ReauthenticateReason, Request, RequestBody, Transport, TransportError,
         TransportResponse,
     },
 };
+use flaky::{Control, Flaky};
 use stub::{Answer, DID, Stub};
 
-/// A store whose writes can be made to fail.
-struct Flaky {
-    inner: MemoryStore,
-    /// How many writes still succeed; unlimited if negative.
-    puts_left: Arc<AtomicI32>,
-}
-
-impl Store for Flaky {
-    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        self.inner.get(key)
-    }
-    fn put<'a>(
-        &'a self,
-        key: &'a str,
-        value: &'a [u8],
-        expires_at: Option<i64>,
-        expected: Expected<Version>,
-    ) -> BoxFuture<'a, Result<Version, StoreError>> {
-        let count = |left: i32| if left > 0 { Some(left - 1) } else { None };
-        if self.puts_left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, count) == Err(0) {
-            return Box::pin(async { Err(StoreError::backend(std::io::Error::other("disk full"))) });
-        }
-        self.inner.put(key, value, expires_at, expected)
-    }
-    fn delete<'a>(
-        &'a self,
-        key: &'a str,
-        expected: Expected<Version>,
-    ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        self.inner.delete(key, expected)
-    }
-    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
-        self.inner.list(prefix)
-    }
-    fn lock<'a>(&'a self, key: &'a str, wait: Duration) -> BoxFuture<'a, Result<StoreLock, StoreError>> {
-        self.inner.lock(key, wait)
+/// Everything happens sooner than outside of tests.
+fn pace() -> Pace {
+    Pace {
+        store_again: Duration::from_millis(100),
+        doubt_poll: Duration::from_millis(50),
+        doubt_grace: Duration::from_millis(1500),
+        fresh_token_pause: Duration::from_millis(700),
+        ..Pace::default()
     }
 }
 
@@ -78,13 +52,13 @@ struct World {
     store: Arc<dyn Store>,
     shared: Arc<AppContext>,
     client: OAuthClient,
-    puts_left: Arc<AtomicI32>,
+    control: Arc<Control>,
 }
 
 fn shared(store: &Arc<dyn Store>) -> Arc<AppContext> {
     let http = crate::http_client::builder().no_proxy();
     let client = Client { client_id: "https://other.example/client.json".into(), keyset: None };
-    AppContext::new(http, Arc::clone(store), client, Events::new(Vec::new()), MissingNoncePolicy::default(), CallSettings::new())
+    AppContext::paced(http, Arc::clone(store), client, Events::new(Vec::new()), MissingNoncePolicy::default(), CallSettings::new(), pace())
         .unwrap()
 }
 
@@ -92,9 +66,9 @@ impl World {
     /// A session whose token expires in this many seconds.
     async fn new(expires_in: i64) -> Self {
         let stub = Stub::start(300).await;
-        let puts_left = Arc::new(AtomicI32::new(-1));
+        let control = Arc::new(Control::default());
         let store: Arc<dyn Store> =
-            Arc::new(Flaky { inner: MemoryStore::new(), puts_left: Arc::clone(&puts_left) });
+            Arc::new(Flaky { inner: MemoryStore::new(), control: Arc::clone(&control) });
         let shared = shared(&store);
         let body = format!(
             r#"{{"access_token":"a0","refresh_token":"r0","token_type":"DPoP","scope":"atproto","sub":"{DID}","expires_in":300}}"#
@@ -114,7 +88,7 @@ impl World {
         session.refreshed_at = session.expires_at - 300;
         shared.sessions.put(&session.id, &session, Expected::Absent).await.unwrap();
         let client = OAuthClient::new(&shared, &id);
-        Self { stub, store, shared, client, puts_left }
+        Self { stub, store, shared, client, control }
     }
 
     async fn stored(&self) -> Option<SessionRecord> {
@@ -123,7 +97,7 @@ impl World {
 
     /// Makes writes fail after this many, or never.
     fn puts_left(&self, count: impl Into<Option<i32>>) {
-        self.puts_left.store(count.into().unwrap_or(-1), Ordering::SeqCst);
+        self.control.puts_left.store(count.into().unwrap_or(-1), Ordering::SeqCst);
     }
 
     /// Another process with the same store.

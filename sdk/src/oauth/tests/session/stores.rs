@@ -28,9 +28,9 @@ async fn tokens_that_cannot_be_stored_are_stored_even_if_nobody_calls() {
     world.puts_left(1);
     get(&world.client).await.unwrap_err();
     let id = world.client.session_id().clone();
-    let World { stub: _stub, store, shared: first, client, puts_left } = world;
+    let World { stub: _stub, store, shared: first, client, control } = world;
     drop((client, first));
-    puts_left.store(-1, Ordering::SeqCst);
+    control.puts_left.store(-1, Ordering::SeqCst);
     let stored = async {
         while shared(&store).sessions.get(&id).await.unwrap().unwrap().access_token != "a1" {
             tokio::time::sleep(Duration::from_millis(100)).await;

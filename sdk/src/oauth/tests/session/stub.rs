@@ -13,7 +13,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use crate::{clock::unix_now, oauth::wire::dpop_tests::verify};
+use crate::{clock::unix_now, oauth::wire::dpop_tests::verify, store::Lease};
 
 pub(super) const DID: &str = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
 
@@ -50,6 +50,12 @@ pub(super) struct State {
     pub(super) clock: i64,
     pub(super) probe_fails: bool,
     pub(super) redirects: bool,
+    /// The PDS rejects every token, also new ones.
+    pub(super) rejects_all: bool,
+    /// What the PDS answers to calls whose token is accepted, as status, headers and body.
+    pub(super) answers_calls: Option<(u16, String, String)>,
+    /// Ends when a proof is rejected because of its nonce.
+    pub(super) lease: Option<Lease>,
     /// Revoked tokens.
     pub(super) revoked: Vec<String>,
     jtis: HashSet<String>,
@@ -142,6 +148,9 @@ impl Stub {
             return refuse(&s, "invalid_dpop_proof");
         }
         if claims["nonce"] != format!("n{}", s.nonce) {
+            if let Some(lease) = s.lease.take() {
+                lease.end();
+            }
             return refuse(&s, "use_dpop_nonce");
         }
         if s.rotate {
@@ -155,10 +164,13 @@ impl Stub {
             if s.probe_fails && nsid == "com.atproto.server.getSession" {
                 return (false, Some(text(&s, 503, "", "{}")));
             }
-            if token != format!("a{}", s.generation) {
+            if s.rejects_all || token != format!("a{}", s.generation) {
                 return refuse(&s, "invalid_token");
             }
             s.calls.push(format!("{} {nsid} {}", incoming.method, incoming.body.len()));
+            if let Some((status, headers, body)) = s.answers_calls.clone() {
+                return (false, Some(text(&s, status, &headers, &body)));
+            }
             if s.redirects {
                 return (false, Some(text(&s, 302, "Location: /xrpc/d.e.f\r\n", "{}")));
             }

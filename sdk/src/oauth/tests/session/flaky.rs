@@ -1,0 +1,103 @@
+//! A store that can be made to fail.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicI32, Ordering},
+    },
+    time::Duration,
+};
+
+use crate::{
+    store::{Entry, Expected, Lease, MemoryStore, RenewLease, Store, StoreError, StoreLock, Version},
+    xrpc::BoxFuture,
+};
+
+/// Something that happens in the middle of an operation of the store.
+pub(super) type Hook = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
+
+/// A store that can be made to fail.
+pub(super) struct Flaky {
+    pub(super) inner: MemoryStore,
+    pub(super) control: Arc<Control>,
+}
+
+/// What a [`Flaky`] store does. Shared with the test.
+pub(super) struct Control {
+    /// How many writes still succeed; unlimited if negative.
+    pub(super) puts_left: AtomicI32,
+    /// Whether locks are given to everybody, as if the lease of the holder had expired.
+    pub(super) loses_locks: AtomicBool,
+    /// The leases of the locks; otherwise they are held until they are dropped.
+    pub(super) lease: Mutex<Option<Lease>>,
+    /// Happens before the next removal.
+    pub(super) before_delete: Mutex<Option<Hook>>,
+    /// What removals expected.
+    pub(super) deletes: Mutex<Vec<Expected<Version>>>,
+}
+
+impl Default for Control {
+    fn default() -> Self {
+        Self {
+            puts_left: AtomicI32::new(-1),
+            loses_locks: AtomicBool::new(false),
+            lease: Mutex::default(),
+            before_delete: Mutex::default(),
+            deletes: Mutex::default(),
+        }
+    }
+}
+
+/// A lease that is never renewed.
+struct NotRenewed;
+
+impl RenewLease for NotRenewed {
+    fn renew(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+impl Store for Flaky {
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+        self.inner.get(key)
+    }
+    fn put<'a>(
+        &'a self,
+        key: &'a str,
+        value: &'a [u8],
+        expires_at: Option<i64>,
+        expected: Expected<Version>,
+    ) -> BoxFuture<'a, Result<Version, StoreError>> {
+        let count = |left: i32| if left > 0 { Some(left - 1) } else { None };
+        if self.control.puts_left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, count) == Err(0) {
+            return Box::pin(async { Err(StoreError::backend(std::io::Error::other("disk full"))) });
+        }
+        self.inner.put(key, value, expires_at, expected)
+    }
+    fn delete<'a>(
+        &'a self,
+        key: &'a str,
+        expected: Expected<Version>,
+    ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+        Box::pin(async move {
+            let hook = self.control.before_delete.lock().unwrap().take();
+            if let Some(hook) = hook {
+                hook().await;
+            }
+            self.control.deletes.lock().unwrap().push(expected);
+            self.inner.delete(key, expected).await
+        })
+    }
+    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
+        self.inner.list(prefix)
+    }
+    fn lock<'a>(&'a self, key: &'a str, wait: Duration) -> BoxFuture<'a, Result<StoreLock, StoreError>> {
+        if let Some(lease) = self.control.lease.lock().unwrap().clone() {
+            return Box::pin(async { Ok(StoreLock::leased(lease, NotRenewed)) });
+        }
+        if self.control.loses_locks.load(Ordering::SeqCst) {
+            return Box::pin(async { Ok(StoreLock::new(())) });
+        }
+        self.inner.lock(key, wait)
+    }
+}
