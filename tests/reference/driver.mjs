@@ -40,6 +40,16 @@ async function requestLock(name, work) {
   return mine
 }
 
+/** The sessions of an account have no names of their own. */
+const numbers = new Map()
+const sessionOf = (did) => `${did}#${numbers.get(did) ?? 0}`
+
+function onSessionDeleted(did, cause) {
+  const name = cause?.constructor?.name
+  const reason = name === 'TokenRevokedError' ? 'signed-out' : name === 'TokenRefreshError' ? 'revoked' : 'other'
+  say({ says: 'ended', did, session: sessionOf(did), reason })
+}
+
 const client = new NodeOAuthClient({
   clientMetadata: {
     client_id: `http://localhost?${new URLSearchParams({ redirect_uri: REDIRECT, scope: SCOPE })}`,
@@ -54,19 +64,10 @@ const client = new NodeOAuthClient({
   stateStore: memory(),
   sessionStore: memory(),
   requestLock,
+  onSessionDeleted,
   handleResolver: settings.pds,
   plcDirectoryUrl: settings.plc,
   allowHttp: true,
-})
-
-/** The sessions of an account have no names of their own. */
-const numbers = new Map()
-const sessionOf = (did) => `${did}#${numbers.get(did) ?? 0}`
-
-client.addEventListener('deleted', ({ detail: { sub, cause } }) => {
-  const name = cause?.constructor?.name
-  const reason = name === 'TokenRevokedError' ? 'signed-out' : name === 'TokenRefreshError' ? 'revoked' : 'other'
-  say({ says: 'ended', did: sub, session: sessionOf(sub), reason })
 })
 
 function failureOf(error) {

@@ -36,6 +36,8 @@ pub(crate) struct Evidence {
     pub(crate) injected: HashMap<String, u64>,
     /// The sessions that are in the store at the end, with the outcome of a call without faults.
     pub(crate) stored: Vec<Stored>,
+    /// When they were looked at. A process may end a session after its last call.
+    pub(crate) inspected: Duration,
     /// What is wrong with the store.
     pub(crate) store_problems: Vec<String>,
     /// The records that are there at the end, by account: key and text.
@@ -130,6 +132,7 @@ pub(crate) async fn run(world: &World, plan: &Plan, seed: u64, client: &Client) 
     }
     let hanging = !run.watch().await;
     let injected = world.proxy.stop_playing();
+    let inspected = world.proxy.now();
     let mut stored = Vec::new();
     let mut store_problems = Vec::new();
     if matches!(client, Client::Sdk) {
@@ -158,6 +161,7 @@ pub(crate) async fn run(world: &World, plan: &Plan, seed: u64, client: &Client) 
         actions,
         injected,
         stored,
+        inspected,
         store_problems,
         records,
         samples,

@@ -10,8 +10,8 @@ use atproto_sdk::{
     api::{app::bsky::feed::post::Post, com::atproto::repo::create_record},
     identity::{HandleResolver, Resolver},
     oauth::{
-        AuthorizeOptions, CallbackParams, ClientError, ClientMetadata, OAuth, OAuthBuilder, OAuthClient, SessionEnd,
-        SessionError, SessionEvent,
+        AuthorizeOptions, CallbackParams, ClientError, ClientMetadata, OAuth, OAuthBuilder, OAuthClient,
+        SessionEnd, SessionError, SessionEvent,
     },
     store::{self, MemoryStore, Store},
     types::{AtIdentifier, Datetime, Did, Expected, Record as _, RecordKey, Unknown},
@@ -59,10 +59,7 @@ fn builder(pds: &str, plc: &str, store: Arc<dyn Store>) -> OAuthBuilder {
         .allow_loopback_http(true)
         .build()
         .unwrap();
-    OAuth::builder(ClientMetadata::loopback())
-        .resolver(resolver)
-        .shared_store(store)
-        .allow_loopback_http()
+    OAuth::builder(ClientMetadata::loopback()).resolver(resolver).shared_store(store).allow_loopback_http()
 }
 
 fn tell(event: &SessionEvent) {
@@ -96,6 +93,10 @@ pub(crate) async fn open(store: &str) -> Arc<dyn Store> {
 
 /// The driver's whole life.
 pub(crate) async fn run() {
+    if std::env::var_os("FAULTS_TRACE").is_some() {
+        let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_ansi(false);
+        subscriber.with_writer(std::io::stderr).init();
+    }
     let mut lines = lines();
     let settings: Settings = serde_json::from_str(&lines.recv().await.unwrap()).unwrap();
     let settings = Arc::new(settings);
