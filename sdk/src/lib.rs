@@ -178,8 +178,8 @@ pub mod xrpc;
 
 #[cfg(feature = "client")]
 pub use clients::{
-    AccountStatus, AdminClient, AdminClientBuilder, PasswordAccount, PasswordClient, PasswordClientBuilder, PasswordError, PublicClient,
-    PublicClientBuilder,
+    AccountStatus, AdminClient, AdminClientBuilder, PasswordAccount, PasswordClient, PasswordClientBuilder,
+    PasswordError, PublicClient, PublicClientBuilder,
 };
 #[cfg(feature = "client")]
 pub use http_client::InvalidProxy;

@@ -1,4 +1,4 @@
-//! All time limits in one place. Most depend on others; the tests contain these relations.
+//! All time limits in one place, and the limits of what is stored. Most depend on others; the tests contain these relations.
 
 #![cfg_attr(
     not(all(feature = "axum", feature = "postgres", feature = "redis", feature = "sqlite")),
@@ -13,6 +13,10 @@ const fn seconds(count: u64) -> Duration {
 
 const fn millis(count: u64) -> Duration {
     Duration::from_millis(count)
+}
+
+const fn days(count: u64) -> Duration {
+    seconds(count * 24 * 3600)
 }
 
 // Connections and calls.
@@ -156,6 +160,8 @@ pub(crate) const POSTGRES_CONNECT: Duration = seconds(10);
 pub(crate) const POSTGRES_OPERATION: Duration = seconds(12);
 /// When an idle connection to PostgreSQL is probed.
 pub(crate) const POSTGRES_KEEPALIVE: Duration = seconds(30);
+/// How often a process removes expired entries from PostgreSQL.
+pub(crate) const POSTGRES_SWEEP: Duration = seconds(5);
 /// For connecting to Redis.
 pub(crate) const REDIS_CONNECT: Duration = seconds(4);
 /// For a response of Redis.
@@ -171,6 +177,30 @@ pub(crate) const CLIENT_ASSERTION: Duration = seconds(60);
 pub(crate) const UNKNOWN_TOKEN: Duration = seconds(600);
 /// How long the session cookie of a web app is valid by default.
 pub(crate) const SESSION_COOKIE: Duration = seconds(30 * 24 * 3600);
+
+/// How long the session of a public client is stored after its last refresh by default: longer, its server does not refresh it.
+pub(crate) const PUBLIC_SESSION: Duration = days(14);
+/// The same for the session of a confidential client.
+pub(crate) const CONFIDENTIAL_SESSION: Duration = days(180);
+/// The same for a session with a password.
+pub(crate) const PASSWORD_SESSION: Duration = days(90);
+/// How much longer sessions are stored, because clocks may be wrong.
+pub(crate) const SESSION_GRACE: Duration = days(1);
+/// The longest time that sessions can be stored without a refresh.
+pub(crate) const LONGEST_SESSION: Duration = days(36_500);
+
+// Sizes and counts.
+
+/// The length of an access or refresh token, in bytes. Usually, it is less than 1 KiB.
+pub(crate) const TOKEN_LENGTH: usize = 16 * 1024;
+/// The length of the granted scopes, in bytes.
+pub(crate) const SCOPE_LENGTH: usize = 64 * 1024;
+/// How many sessions an account may have by default: more than anybody has devices and browsers, and few enough to read all of
+/// them.
+pub(crate) const SESSIONS_PER_ACCOUNT: usize = 50;
+/// How many sessions are signed out at most after a sign-in. If an account has more than that in excess, the next sign-ins
+/// continue.
+pub(crate) const EXCESS_SIGN_OUTS: usize = 10;
 
 #[cfg(test)]
 mod tests {
@@ -251,6 +281,15 @@ mod tests {
         assert!(AUTHORIZATION_SERVER + LEASE_RENEWAL + STORE_OPERATION < LEASE - LEASE_MARGIN);
         // The clocks of two machines differ by much less than a percent in speed.
         assert!(LEASE / 100 < LEASE_MARGIN);
+    }
+
+    #[test]
+    fn o45_sessions_are_stored_for_as_long_as_servers_refresh_them() {
+        assert!(
+            PUBLIC_SESSION + SESSION_GRACE > days(14) && CONFIDENTIAL_SESSION + SESSION_GRACE > days(180)
+        );
+        assert!(PUBLIC_SESSION < PASSWORD_SESSION && PASSWORD_SESSION < CONFIDENTIAL_SESSION);
+        assert!(CONFIDENTIAL_SESSION < LONGEST_SESSION);
     }
 
     #[test]

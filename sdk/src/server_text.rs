@@ -45,7 +45,10 @@ mod tests {
     #[test]
     fn nothing_moves_the_cursor_or_turns_the_text_around() {
         assert_eq!(excerpt("one\r\ntwo\u{1b}[31m\u{7}\u{9b}2J\u{2028}", 100), "one  two [31m  2J ");
-        assert_eq!(excerpt("a\u{202e}b\u{2066}c\u{200b}d\u{feff}", 100), "a\u{fffd}b\u{fffd}c\u{fffd}d\u{fffd}");
+        assert_eq!(
+            excerpt("a\u{202e}b\u{2066}c\u{200b}d\u{feff}", 100),
+            "a\u{fffd}b\u{fffd}c\u{fffd}d\u{fffd}"
+        );
         // Texts in any script stay as they are.
         for text in ["héllo wörld", "日本語", "שלום", "می\u{200c}خواهم", "👩\u{200d}🚀"] {
             assert_eq!(excerpt(text, 100), text);

@@ -326,8 +326,7 @@ impl UntrustedHttp {
     pub(crate) fn check_url(&self, text: &str) -> Result<Url, FetchError> {
         let Ok(url) = Url::parse(text) else {
             // Credentials cannot be removed from a URL that cannot be parsed.
-            let excerpt =
-                if text.contains('@') { "(hidden)".to_owned() } else { excerpt(text, SHORT) };
+            let excerpt = if text.contains('@') { "(hidden)".to_owned() } else { excerpt(text, SHORT) };
             return Err(FetchError::InsecureUrl { url: excerpt, problem: "it is not an absolute URL" });
         };
         self.check_parsed(&url)?;
@@ -490,10 +489,7 @@ fn check_content_type(url: &Url, response: &reqwest::Response, expect: Expect) -
     if good {
         return Ok(());
     }
-    Err(FetchError::ContentType {
-        url: redacted(url),
-        found: header.map(|text| excerpt(&text, SHORT)),
-    })
+    Err(FetchError::ContentType { url: redacted(url), found: header.map(|text| excerpt(&text, SHORT)) })
 }
 
 /// Whether a name is `localhost` or one of its subdomains (RFC 6761).

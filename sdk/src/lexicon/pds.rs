@@ -2,9 +2,7 @@
 
 use http::HeaderMap;
 
-use crate::xrpc::{
-    BoxFuture, CallSettings, Request, Transport, TransportError, TransportResponse, service,
-};
+use crate::xrpc::{BoxFuture, CallSettings, Request, Transport, TransportError, TransportResponse, service};
 
 /// A page of a listing has a hundred lexicons.
 static SETTINGS: CallSettings = CallSettings::new().max_response_size(16 * 1024 * 1024);

@@ -1,11 +1,11 @@
 //! The builder of [`OAuth`].
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     OAuth,
     app::{Client, ClientAuthentication, ClientMetadata, ClientMetadataError, Keyset},
-    session::{AppContext, Events, Listener, SessionEvent},
+    session::{AppContext, AppSettings, Events, Listener, SessionEvent, SessionLimits},
     sign_in::{PendingSignIns, SignInContext},
     wire::MissingNoncePolicy,
 };
@@ -15,6 +15,7 @@ use crate::{
         ResolveIdentity, Resolver,
         http::{Egress, UntrustedHttp},
     },
+    session::Pace,
     store::{MemoryStore, Store},
     xrpc::CallSettings,
 };
@@ -81,6 +82,7 @@ pub enum BuildError {
 pub struct OAuthBuilder {
     metadata: ClientMetadata,
     store: Option<Arc<dyn Store>>,
+    session_limits: SessionLimits,
     resolver: Option<Arc<dyn ResolveIdentity>>,
     missing_nonce: MissingNoncePolicy,
     call_settings: CallSettings,
@@ -101,6 +103,7 @@ impl OAuthBuilder {
         Self {
             metadata,
             store: None,
+            session_limits: SessionLimits::default(),
             resolver: None,
             missing_nonce: MissingNoncePolicy::default(),
             call_settings: CallSettings::new(),
@@ -145,6 +148,45 @@ impl OAuthBuilder {
     /// ```
     pub fn shared_store(mut self, store: Arc<dyn Store>) -> Self {
         self.store = Some(store);
+        self
+    }
+
+    /// Sets how long a session is stored after it was last refreshed.
+    ///
+    /// By default, as long as servers refresh it: two weeks for a public client, and 180 days for a confidential one, by the
+    /// [specification](https://atproto.com/specs/oauth#tokens-and-session-lifetime). A session that is in use is refreshed
+    /// long before that. One day is added, because clocks may be wrong, and a session is stored at least as long as its access
+    /// token is valid. Sessions are removed without being revoked.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use atproto_sdk::oauth::{ClientMetadata, OAuth};
+    ///
+    /// // For servers with longer lifetimes.
+    /// let lifetime = Duration::from_secs(90 * 24 * 3600);
+    /// let oauth = OAuth::builder(ClientMetadata::loopback()).session_lifetime(lifetime).build()?;
+    /// # Ok::<(), atproto_sdk::oauth::BuildError>(())
+    /// ```
+    pub fn session_lifetime(mut self, lifetime: Duration) -> Self {
+        self.session_limits.lifetime = Some(lifetime);
+        self
+    }
+
+    /// Sets how many sessions an account can have. The default is 50; at least one is always kept.
+    ///
+    /// After a sign-in, the least recently refreshed sessions that are more than that are signed out in the background. If there
+    /// are many of them, the next sign-ins continue.
+    ///
+    /// ```
+    /// use atproto_sdk::oauth::{ClientMetadata, OAuth};
+    ///
+    /// // A sign-in replaces all earlier ones of the account.
+    /// let oauth = OAuth::builder(ClientMetadata::loopback()).max_sessions_per_account(1).build()?;
+    /// # Ok::<(), atproto_sdk::oauth::BuildError>(())
+    /// ```
+    pub fn max_sessions_per_account(mut self, count: usize) -> Self {
+        self.session_limits.per_account = count.max(1);
         self
     }
 
@@ -320,9 +362,13 @@ impl OAuthBuilder {
         let client = Client { client_id: self.metadata.client_id().to_owned(), keyset: self.keyset };
         let events = Events::new(self.listeners);
         let http = egress.untrusted_builder();
-        let app =
-            AppContext::new(http, Arc::clone(&store), client, events, self.missing_nonce, self.call_settings)
-                .map_err(failed)?;
+        let settings = AppSettings {
+            session_limits: self.session_limits,
+            missing_nonce: self.missing_nonce,
+            call_settings: self.call_settings,
+            pace: Pace::default(),
+        };
+        let app = AppContext::new(http, Arc::clone(&store), client, events, settings).map_err(failed)?;
         Ok(OAuth {
             context: Arc::new(SignInContext {
                 metadata: self.metadata,

@@ -13,8 +13,8 @@ use crate::{
     session::{SessionError, SessionStoreError},
     types::Did,
     xrpc::{
-        BoxFuture, CallSettings, Deadline, ErrorKind, ErrorResponse, Kind, Request, RequestBody, Transport, TransportError,
-        TransportResponse,
+        BoxFuture, CallSettings, Deadline, ErrorKind, ErrorResponse, Kind, Request, RequestBody, Transport,
+        TransportError, TransportResponse,
     },
 };
 
@@ -223,7 +223,11 @@ impl OAuthClient {
     }
 
     /// Sends a request, and once more with a new token if the server rejects the current one.
-    async fn call(&self, mut request: Request, deadline: Deadline) -> Result<TransportResponse, TransportError> {
+    async fn call(
+        &self,
+        mut request: Request,
+        deadline: Deadline,
+    ) -> Result<TransportResponse, TransportError> {
         let failed = |error: SessionError| error.into_transport(self.did());
         let mut cached = self.session.ready().await.map_err(failed)?;
         if self.checks_scopes {

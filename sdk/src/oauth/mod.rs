@@ -69,6 +69,7 @@ mod wire;
 
 use std::{fmt, sync::Arc};
 
+pub use crate::session::{SessionError, SessionFormatError, SessionStoreError};
 pub use app::{
     ApplicationType, ClientAuthentication, ClientKey, ClientKeyError, ClientMetadata, ClientMetadataError,
     Keyset, ReadMetadataError,
@@ -78,7 +79,6 @@ pub use client::{ClientError, OAuthClient};
 pub use session::{
     InvalidSessionId, SessionEnd, SessionEvent, SessionEvents, SessionId, SessionInfo, SignOut, SignOutError,
 };
-pub use crate::session::{SessionError, SessionFormatError, SessionStoreError};
 pub use sign_in::{
     Authorization, AuthorizeError, AuthorizeOptions, CallbackError, CallbackParams, DiscoveryError, Display,
     PendingError, Prompt, SignIn, SignInError, SignedIn,

@@ -124,7 +124,9 @@ fn words(name: &str) -> Vec<&str> {
 mod tests {
     use super::*;
     use crate::api::{
-        app::bsky::{auth_create_posts::AuthCreatePosts, feed::post::Post, feed::search_posts_v2::SearchPostsV2},
+        app::bsky::{
+            auth_create_posts::AuthCreatePosts, feed::post::Post, feed::search_posts_v2::SearchPostsV2,
+        },
         com::atproto::{identity::resolve_did::ResolveDid, server::get_session::GetSession},
     };
 

@@ -116,7 +116,7 @@ impl<C: SessionContext> ActiveSession<C> {
             _ => {
                 let session = decode(&self.id, &entry)?;
                 Arc::new(CachedSession::new(context, &self.id, session, entry.version)?)
-            },
+            }
         };
         self.with_state(|state| state.take_read(&cached, read_at, removals));
         Ok(cached)

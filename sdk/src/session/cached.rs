@@ -23,8 +23,9 @@ impl<C: SessionContext> CachedSession<C> {
         version: Version,
     ) -> Result<Self, SessionStoreError> {
         let prepared = context.prepare(key, &record)?;
-        let refresh_at =
-            record.expires_at().map(|end| end.saturating_sub(margin(end.saturating_sub(record.refreshed_at()))));
+        let refresh_at = record
+            .expires_at()
+            .map(|end| end.saturating_sub(margin(end.saturating_sub(record.refreshed_at()))));
         Ok(Self { record, version, prepared, refresh_at })
     }
 

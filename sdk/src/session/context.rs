@@ -17,7 +17,9 @@ use crate::{
 };
 
 /// Identifies a session.
-pub(crate) trait SessionKey: fmt::Debug + fmt::Display + Clone + Eq + Hash + Send + Sync + 'static {
+pub(crate) trait SessionKey:
+    fmt::Debug + fmt::Display + Clone + Eq + Hash + Send + Sync + 'static
+{
     /// The account.
     fn did(&self) -> &Did;
 

@@ -76,7 +76,12 @@ pub(super) struct SeenDoubt {
 impl SeenDoubt {
     /// Takes into account what was read from the store. A gap between two reads starts the count again: if the store was not
     /// available in the meantime, the other process could not write either.
-    pub(super) fn update(seen: &mut Option<Self>, doubt: Option<Doubt>, read_at: Instant, longest_gap: Duration) {
+    pub(super) fn update(
+        seen: &mut Option<Self>,
+        doubt: Option<Doubt>,
+        read_at: Instant,
+        longest_gap: Duration,
+    ) {
         let now = Instant::now();
         *seen = match (seen.take(), doubt) {
             (_, None) => None,

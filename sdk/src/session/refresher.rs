@@ -327,8 +327,7 @@ impl<C: SessionContext> Refresher<'_, C> {
             }
         };
         let first = self.context.pace().first_pause;
-        self.active
-            .with_state(|state| state.pause_after_failure(first, failure.retry_after, error.clone()));
+        self.active.with_state(|state| state.pause_after_failure(first, failure.retry_after, error.clone()));
         error
     }
 
@@ -339,7 +338,9 @@ impl<C: SessionContext> Refresher<'_, C> {
         error: StoreError,
         in_doubt: bool,
     ) -> SessionError {
-        self.step(format_args!("the refresh was not sent, because the lock of the session was lost: {error}"));
+        self.step(format_args!(
+            "the refresh was not sent, because the lock of the session was lost: {error}"
+        ));
         if !in_doubt {
             self.clear_doubt(current).await;
         }

@@ -2,7 +2,6 @@
 
 use std::{
     future::Future,
-    marker::PhantomData,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -12,6 +11,7 @@ use std::{
 
 use super::{SessionContext, SessionKey, SessionStoreError, StoredSession};
 use crate::{
+    clock::unix_now,
     limits,
     store::{Entry, Expected, Store, StoreError, StoreLock, Version},
 };
@@ -34,8 +34,11 @@ pub(crate) struct SessionRepository<C: SessionContext> {
     store: Arc<dyn Store>,
     /// The number of removals by this process. A copy that was cached before the last removal is read again.
     removals: AtomicU64,
-    kind: PhantomData<fn() -> C>,
+    /// When a session that is written at a time expires in the store, both in Unix seconds.
+    end: Box<End<C::Session>>,
 }
+
+type End<S> = dyn Fn(&S, i64) -> i64 + Send + Sync;
 
 /// Limits how long an operation of a store may take.
 pub(crate) async fn limited<T>(
@@ -49,8 +52,12 @@ pub(crate) async fn limited<T>(
 }
 
 impl<C: SessionContext> SessionRepository<C> {
-    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, removals: AtomicU64::new(0), kind: PhantomData }
+    /// The sessions in a store, where each expires at its `end` if it is not written again.
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        end: impl Fn(&C::Session, i64) -> i64 + Send + Sync + 'static,
+    ) -> Self {
+        Self { store, removals: AtomicU64::new(0), end: Box::new(end) }
     }
 
     /// Returns the keys in the store that start with `prefix`.
@@ -79,7 +86,7 @@ impl<C: SessionContext> SessionRepository<C> {
         Ok(self.read(key).await?.map(|(session, _)| session))
     }
 
-    /// Stores a session.
+    /// Stores a session. It expires if it is not stored again.
     pub(crate) async fn put(
         &self,
         key: &C::Key,
@@ -88,7 +95,8 @@ impl<C: SessionContext> SessionRepository<C> {
     ) -> Result<Version, SessionStoreError> {
         let format = |source| SessionStoreError::Format { session: key.to_string(), source };
         let bytes = session.to_bytes().map_err(format)?;
-        limited(limits::STORE_OPERATION, self.store.put(&key.store_key(), &bytes, None, expected)).await
+        let (key, end) = (key.store_key(), Some((self.end)(session, unix_now())));
+        limited(limits::STORE_OPERATION, self.store.put(&key, &bytes, end, expected)).await
     }
 
     /// Removes a session if it is still the one that was read.
@@ -96,7 +104,11 @@ impl<C: SessionContext> SessionRepository<C> {
     /// # Errors
     ///
     /// Returns [`StoreError::Conflict`] if it was written in the meantime.
-    pub(crate) async fn remove_version(&self, key: &C::Key, version: Version) -> Result<(), SessionStoreError> {
+    pub(crate) async fn remove_version(
+        &self,
+        key: &C::Key,
+        version: Version,
+    ) -> Result<(), SessionStoreError> {
         self.delete(key, Expected::Version(version)).await.map(drop)
     }
 
@@ -150,7 +162,10 @@ impl<C: SessionContext> SessionRepository<C> {
     }
 }
 
-pub(crate) fn decode<K: SessionKey, S: StoredSession>(key: &K, entry: &Entry) -> Result<S, SessionStoreError> {
+pub(crate) fn decode<K: SessionKey, S: StoredSession>(
+    key: &K,
+    entry: &Entry,
+) -> Result<S, SessionStoreError> {
     S::from_bytes(&entry.value)
         .map_err(|source| SessionStoreError::Format { session: key.to_string(), source })
 }

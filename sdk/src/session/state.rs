@@ -261,7 +261,12 @@ impl<C: SessionContext> State<C> {
     }
 
     /// Prevents another refresh for a while, longer with each failure in a row, and for as long as the server asks.
-    pub(super) fn pause_after_failure(&mut self, first: Duration, asked: Option<Duration>, error: SessionError) {
+    pub(super) fn pause_after_failure(
+        &mut self,
+        first: Duration,
+        asked: Option<Duration>,
+        error: SessionError,
+    ) {
         let length = doubled(first, self.failures, limits::LONGEST_REFRESH_PAUSE);
         self.failures = self.failures.saturating_add(1);
         self.pause(length.max(asked.unwrap_or_default().min(limits::LONGEST_ASKED_PAUSE)), error);
@@ -278,7 +283,12 @@ impl<C: SessionContext> State<C> {
     }
 
     /// The server has rejected a token that it had just issued. Returns the error of the call.
-    pub(super) fn note_rejects_fresh(&mut self, access_token: &str, host: String, first: Duration) -> SessionError {
+    pub(super) fn note_rejects_fresh(
+        &mut self,
+        access_token: &str,
+        host: String,
+        first: Duration,
+    ) -> SessionError {
         let count = match &self.rejects_fresh {
             // Concurrent calls with the same token count once.
             Some(known) if known.access_token.as_str() == access_token => return known.error.clone(),

@@ -78,6 +78,13 @@ async fn expiry(store: &dyn Store) {
     store.put("pending/old", b"y", None, Expected::Absent).await.unwrap();
     store.delete("pending/old", Expected::Any).await.unwrap();
     assert_eq!(store.list("pending/").await.unwrap(), ["pending/new"]);
+    // Every write sets the expiry anew.
+    let found = store.get("pending/new").await.unwrap().unwrap();
+    for end in [Some(unix_now() + 60), Some(unix_now() + 1_000_000), None] {
+        assert!(found.expires_at.is_some_and(|end| end > unix_now() + 500));
+        store.put("pending/new", b"y", end, Expected::Any).await.unwrap();
+        assert_eq!(store.get("pending/new").await.unwrap().unwrap().expires_at, end);
+    }
     store.delete("pending/new", Expected::Any).await.unwrap();
 }
 

@@ -99,7 +99,7 @@ impl EncryptedStore {
     pub async fn reencrypt(&self) -> Result<usize, StoreError> {
         let (mut count, mut unopened) = (0, None);
         for key in self.inner.list("").await? {
-            // Sign-ins in progress expire within minutes, and their expiry would be lost here.
+            // Sign-ins in progress expire within minutes.
             if key.starts_with("pending/") {
                 continue;
             }
@@ -116,7 +116,8 @@ impl EncryptedStore {
                 }
             };
             let sealed = self.seal(&key, &opened.value)?;
-            match self.inner.put(&key, &sealed, None, Expected::Version(entry.version)).await {
+            let expected = Expected::Version(entry.version);
+            match self.inner.put(&key, &sealed, entry.expires_at, expected).await {
                 Ok(_) => count += 1,
                 // It was written concurrently: with the newest key, or the next run will find it.
                 Err(StoreError::Conflict) => {}
@@ -132,7 +133,7 @@ impl EncryptedStore {
 
     fn open(&self, key: &str, entry: Entry) -> Result<Entry, StoreError> {
         match self.keys.open(&entry.value, key) {
-            Ok(value) => Ok(Entry { value, version: entry.version }),
+            Ok(value) => Ok(Entry { value, ..entry }),
             Err(OpenError::NotSealed) if self.accept_plain => Ok(entry),
             Err(source) => Err(StoreError::Sealed { source }),
         }
@@ -223,7 +224,8 @@ mod tests {
     #[tokio::test]
     async fn a_store_in_use_is_moved() {
         let plain: Arc<dyn Store> = Arc::new(MemoryStore::new());
-        plain.put("session/a", b"{\"v\":1}", None, Expected::Any).await.unwrap();
+        let end = Some(crate::clock::unix_now() + 600);
+        plain.put("session/a", b"{\"v\":1}", end, Expected::Any).await.unwrap();
         let keys = SealingKeys::new([SealingKey::generate().unwrap()]).unwrap();
         let strict = EncryptedStore::shared(Arc::clone(&plain), keys);
         let error = strict.get("session/a").await.unwrap_err();
@@ -231,6 +233,6 @@ mod tests {
         let moving = strict.clone().accept_plain(true);
         assert_eq!(moving.get("session/a").await.unwrap().unwrap().value.as_slice(), b"{\"v\":1}");
         assert_eq!(moving.reencrypt().await.unwrap(), 1);
-        assert!(strict.get("session/a").await.is_ok());
+        assert_eq!(strict.get("session/a").await.unwrap().unwrap().expires_at, end);
     }
 }

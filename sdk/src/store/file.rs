@@ -169,7 +169,7 @@ fn failed(action: &'static str, path: &Path, error: std::io::Error) -> StoreErro
 impl Slot {
     fn entry(&self) -> Result<Entry, StoreError> {
         let value = BASE64_STANDARD.decode(self.value.as_bytes()).map_err(StoreError::backend)?;
-        Ok(Entry::new(value, Version(self.version)))
+        Ok(Entry::new(value, Version(self.version)).with_expiry(self.expires_at))
     }
 }
 

@@ -75,7 +75,8 @@ use crate::xrpc::BoxFuture;
 /// A store of sessions and of sign-ins in progress.
 ///
 /// Keys are short ASCII strings. Values are bytes, which contain secrets. All operations must be atomic, even among
-/// processes that share the store. An entry that has expired must be treated as absent.
+/// processes that share the store. An entry that has expired must be treated as absent, and should be removed at some time:
+/// the SDK gives every entry an end, moves that end with every write, and never asks for an entry that was abandoned.
 ///
 #[doc = include_str!("example.md")]
 pub trait Store: Send + Sync + 'static {
@@ -130,12 +131,21 @@ pub struct Entry {
     pub value: Zeroizing<Vec<u8>>,
     /// The version, which changes with every [`put`](Store::put).
     pub version: Version,
+    /// When the entry expires, in seconds since the Unix epoch.
+    pub expires_at: Option<i64>,
 }
 
 impl Entry {
-    /// Creates an entry, for implementations of [`Store`].
+    /// Creates an entry that does not expire, for implementations of [`Store`].
     pub fn new(value: Vec<u8>, version: Version) -> Self {
-        Self { value: Zeroizing::new(value), version }
+        Self { value: Zeroizing::new(value), version, expires_at: None }
+    }
+
+    /// Sets when the entry expires, in seconds since the Unix epoch.
+    #[must_use]
+    pub fn with_expiry(mut self, expires_at: Option<i64>) -> Self {
+        self.expires_at = expires_at;
+        self
     }
 }
 

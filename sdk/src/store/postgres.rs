@@ -1,6 +1,13 @@
 //! Sessions in a PostgreSQL database.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
 use tokio_postgres::{
@@ -43,6 +50,8 @@ const SETUP_LOCK: &str = "atproto-sdk tables";
 #[derive(Clone)]
 pub struct PostgresStore {
     pool: Pool,
+    /// When expired entries were last removed, in Unix seconds.
+    swept_at: Arc<AtomicI64>,
 }
 
 impl PostgresStore {
@@ -58,7 +67,7 @@ impl PostgresStore {
     /// Returns an error if the URL is invalid, if a file in its parameters cannot be used, if the database cannot be reached,
     /// or if its tables were created by a newer version of this crate.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
-        let store = Self { pool: Settings::parse(url)?.pool()? };
+        let store = Self { pool: Settings::parse(url)?.pool()?, swept_at: Arc::default() };
         limited(store.prepare()).await?;
         Ok(store)
     }
@@ -73,6 +82,29 @@ impl PostgresStore {
         match form.map_err(StoreError::backend)? {
             form if form > known => Err(StoreError::Schema { found: form.into(), known: known.into() }),
             _ => Ok(()),
+        }
+    }
+
+    /// Removes some expired entries, unless this has been done a moment ago. A failure is not one of the caller's.
+    async fn sweep(&self, now: i64) {
+        // Locked first, so that an entry whose end is being moved is not removed, and instances do not wait for each other.
+        const ENTRIES: &str = "DELETE FROM atproto_entries WHERE key IN
+            (SELECT key FROM atproto_entries WHERE expires_at <= $1 LIMIT 1000 FOR UPDATE SKIP LOCKED)";
+        // Of processes that have died. The table has only the locks that are held, so it needs no index.
+        const LOCKS: &str = "DELETE FROM atproto_locks WHERE key IN
+            (SELECT key FROM atproto_locks WHERE ends_at < clock_timestamp() - interval '1 hour'
+            LIMIT 1000 FOR UPDATE SKIP LOCKED)";
+        let interval = i64::try_from(limits::POSTGRES_SWEEP.as_secs()).unwrap_or(i64::MAX);
+        let before = self.swept_at.load(Ordering::Relaxed);
+        let is_due = (now - before).abs() >= interval;
+        if !is_due
+            || self.swept_at.compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed).is_err()
+        {
+            return;
+        }
+        let entries = self.rows(ENTRIES, &[(&now, Type::INT8)]).await;
+        if let Err(error) = entries.and(self.rows(LOCKS, &[]).await) {
+            tracing::debug!(%error, "expired entries of the session store could not be removed");
         }
     }
 
@@ -276,14 +308,14 @@ fn number_of(version: Version) -> i64 {
     i64::try_from(version.0).unwrap_or(i64::MAX)
 }
 
-/// The entry in a row that starts with value and version.
+/// The entry in a row that starts with value, version and expiry.
 fn entry_of(row: &Row) -> Entry {
-    Entry::new(row.get(0), version_of(row.get(1)))
+    Entry::new(row.get(0), version_of(row.get(1))).with_expiry(row.get(2))
 }
 
 impl Store for PostgresStore {
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
-        const QUERY: &str = "SELECT value, version FROM atproto_entries
+        const QUERY: &str = "SELECT value, version, expires_at FROM atproto_entries
             WHERE key = $1 AND (expires_at IS NULL OR expires_at > $2)";
         Box::pin(async move {
             let rows = self.rows(QUERY, &[(&key, Type::TEXT), (&unix_now(), Type::INT8)]).await?;
@@ -309,13 +341,9 @@ impl Store for PostgresStore {
         const VERSION: &str = "UPDATE atproto_entries
             SET value = $2, version = nextval('atproto_versions'), expires_at = $3
             WHERE key = $1 AND version = $5 AND (expires_at IS NULL OR expires_at > $4) RETURNING version";
-        const SWEEP: &str = "DELETE FROM atproto_entries WHERE key IN
-            (SELECT key FROM atproto_entries WHERE expires_at <= $1 LIMIT 100)";
         Box::pin(async move {
             let (now, value) = (unix_now(), Secret(value));
-            if expires_at.is_some() {
-                self.rows(SWEEP, &[(&now, Type::INT8)]).await?;
-            }
+            self.sweep(now).await;
             let number = match expected {
                 Expected::Version(version) => number_of(version),
                 _ => 0,
@@ -344,7 +372,7 @@ impl Store for PostgresStore {
     ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
         const QUERY: &str = "DELETE FROM atproto_entries
             WHERE key = $1 AND ($3::bigint IS NULL OR version = $3 OR expires_at <= $2)
-            RETURNING value, version, expires_at IS NULL OR expires_at > $2";
+            RETURNING value, version, expires_at, expires_at IS NULL OR expires_at > $2";
         Box::pin(async move {
             // Versions start at 1.
             let number = match expected {
@@ -357,7 +385,7 @@ impl Store for PostgresStore {
                 [(&key, Type::TEXT), (&now, Type::INT8), (&number, Type::INT8)];
             let rows = self.rows(QUERY, &parameters).await?;
             match rows.first() {
-                Some(row) => Ok(Some(row).filter(|row| row.get(2)).map(entry_of)),
+                Some(row) => Ok(Some(row).filter(|row| row.get(3)).map(entry_of)),
                 None if number.is_some() && self.get(key).await?.is_some() => Err(StoreError::Conflict),
                 None => Ok(None),
             }

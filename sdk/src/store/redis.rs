@@ -102,6 +102,7 @@ const PUT: &str = "
     if ARGV[4] == '' then
         redis.call('ZREM', KEYS[4], ARGV[1])
     else
+        redis.call('HSET', KEYS[1], 'e', ARGV[4])
         redis.call('EXPIREAT', KEYS[1], ARGV[4])
         redis.call('ZADD', KEYS[4], ARGV[4], ARGV[1])
         local over = redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', ARGV[5], 'LIMIT', 0, 50)
@@ -115,7 +116,7 @@ const PUT: &str = "
     return version";
 
 const DELETE: &str = "
-    local found = redis.call('HMGET', KEYS[1], 'v', 'n')
+    local found = redis.call('HMGET', KEYS[1], 'v', 'n', 'e')
     if found[2] and ARGV[2] ~= 'any' and ARGV[2] ~= found[2] then return false end
     redis.call('DEL', KEYS[1])
     redis.call('ZREM', KEYS[2], ARGV[1])
@@ -241,9 +242,8 @@ impl RedisStore {
 
     async fn read(&self, key: &str) -> Result<Option<Entry>, RedisError> {
         let mut command = redis::cmd("HMGET");
-        command.arg(self.entry(key)).arg("v").arg("n");
-        let (value, version) = self.link.query(&command).await?;
-        Ok(entry_of(value, version))
+        command.arg(self.entry(key)).arg("v").arg("n").arg("e");
+        Ok(entry_of(self.link.query(&command).await?))
     }
 
     async fn piece(&self, from: &[u8], to: &[u8]) -> Result<(Option<Vec<u8>>, Vec<String>), RedisError> {
@@ -253,8 +253,11 @@ impl RedisStore {
     }
 }
 
-fn entry_of(value: Option<Vec<u8>>, version: Option<u64>) -> Option<Entry> {
-    Some(Entry::new(value?, Version(version?)))
+/// The fields of an entry: value, version and expiry.
+type Fields = (Option<Vec<u8>>, Option<u64>, Option<i64>);
+
+fn entry_of((value, version, expires_at): Fields) -> Option<Entry> {
+    Some(Entry::new(value?, Version(version?)).with_expiry(expires_at))
 }
 
 /// What the scripts call the version that is expected.
@@ -306,9 +309,8 @@ impl Store for RedisStore {
             let mut call = self.scripts.delete.key(self.entry(key));
             call.key(self.named("keys")).key(self.named("expiring"));
             call.arg(key).arg(argument_of(expected));
-            let found: Option<(Option<Vec<u8>>, Option<u64>)> =
-                self.link.invoke(&call).await.map_err(failed)?;
-            found.map(|(value, version)| entry_of(value, version)).ok_or(StoreError::Conflict)
+            let found: Option<Fields> = self.link.invoke(&call).await.map_err(failed)?;
+            found.map(entry_of).ok_or(StoreError::Conflict)
         })
     }
 

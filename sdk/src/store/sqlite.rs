@@ -1,19 +1,39 @@
 //! Sessions in an SQLite database.
 
 use std::{
-    fmt,
+    fmt, io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
+use rusqlite::{
+    Connection, ErrorCode, OptionalExtension as _, Row, Transaction, TransactionBehavior, params,
+};
 
 use super::{Entry, Expected, Store, StoreError, StoreLock, Version, blocking, file_lock};
 use crate::{clock::unix_now, limits, xrpc::BoxFuture};
 
-/// The version of the tables, which is the `user_version` of the database.
-const FORM: i64 = 1;
+/// The migrations from each version of the tables to the next. The first one creates them. The version is the `user_version` of
+/// the database.
+const STEPS: [&str; 2] = [
+    "CREATE TABLE atproto_entries (
+        key TEXT PRIMARY KEY NOT NULL,
+        value BLOB NOT NULL,
+        version INTEGER NOT NULL,
+        expires_at INTEGER
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE atproto_versions (last INTEGER NOT NULL) STRICT;
+    INSERT INTO atproto_versions VALUES (0);",
+    "CREATE INDEX atproto_entries_expiry ON atproto_entries (expires_at) WHERE expires_at IS NOT NULL;",
+];
+
+/// The newest version of the tables.
+const FORM: i64 = STEPS.len() as i64;
+
+/// Removes some expired entries. With every write, so that there are never many.
+const SWEEP: &str = "DELETE FROM atproto_entries WHERE key IN
+    (SELECT key FROM atproto_entries WHERE expires_at <= ?1 LIMIT 100)";
 
 /// Stores sessions in an SQLite file that only its owner can read. The recommended store on a single machine.
 ///
@@ -40,17 +60,18 @@ struct Inner {
 }
 
 impl SqliteStore {
-    /// Opens the store in the file at `path`, and creates the file if necessary. Its directory must exist.
+    /// Opens the store in the file at `path`. Creates the file if necessary, or migrates its tables. Its directory must exist.
     ///
     /// # Errors
     ///
-    /// Returns an error if the file cannot be opened, is not an SQLite database, or was created by a newer version of this
-    /// crate.
+    /// Returns an error if the file cannot be opened, is not an SQLite database or that of another program, or if its tables
+    /// were created by a newer version of this crate.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = file_lock::resolve(path.as_ref()).map_err(|error| failed("find", path.as_ref(), error))?;
         // Created here, because SQLite would create a file that everybody can read.
         file_lock::open_private(&path).map_err(|error| failed("open", &path, error))?;
-        let mut connection = Connection::open(&path).map_err(StoreError::backend)?;
+        let opened = Connection::open(&path);
+        let mut connection = opened.map_err(|error| failure("open", &path, error))?;
         prepare(&mut connection, &path)?;
         let locks = file_lock::folder_of(&path);
         Ok(Self(Arc::new(Inner { connection: Mutex::new(connection), path, locks })))
@@ -58,71 +79,120 @@ impl SqliteStore {
 
     async fn with_connection<T: Send + 'static>(
         &self,
+        action: &'static str,
         work: impl FnOnce(&mut Connection) -> rusqlite::Result<Result<T, StoreError>> + Send + 'static,
     ) -> Result<T, StoreError> {
         let inner = self.0.clone();
         blocking(move || {
             // If a previous holder panicked, its transaction has been rolled back.
             let mut connection = inner.connection.lock().unwrap_or_else(PoisonError::into_inner);
-            work(&mut connection).map_err(StoreError::backend)?
+            work(&mut connection).map_err(|error| failure(action, &inner.path, error))?
         })
         .await
     }
 }
 
+/// What is in a database.
+#[derive(Debug, PartialEq, Eq)]
+enum Found {
+    Nothing,
+    Tables(i64),
+    /// A `user_version` without our tables.
+    Foreign(i64),
+}
+
 /// Settings and tables.
 fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    let setup = |connection: &mut Connection| -> rusqlite::Result<i64> {
-        connection.busy_timeout(limits::SQLITE_OPEN)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        // If a refreshed token were lost in a power failure, the session would be lost.
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update(None, "secure_delete", "ON")?;
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let form: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-        if form == 0 {
-            transaction.execute_batch(
-                "CREATE TABLE atproto_entries (
-                    key TEXT PRIMARY KEY NOT NULL,
-                    value BLOB NOT NULL,
-                    version INTEGER NOT NULL,
-                    expires_at INTEGER
-                ) STRICT, WITHOUT ROWID;
-                CREATE TABLE atproto_versions (last INTEGER NOT NULL) STRICT;
-                INSERT INTO atproto_versions VALUES (0);",
-            )?;
-            transaction.pragma_update(None, "user_version", FORM)?;
-        }
-        transaction.commit()?;
-        Ok(form)
-    };
     // SQLite does not wait for other processes that are switching a new file to WAL at the same time.
     let begun = Instant::now();
-    let mut outcome = setup(connection);
+    let mut outcome = set_up(connection);
     while begun.elapsed() < limits::SQLITE_OPEN && outcome.as_ref().is_err_and(is_busy) {
         std::thread::sleep(limits::SQLITE_OPEN_TRY);
-        outcome = setup(connection);
+        outcome = set_up(connection);
     }
-    match outcome {
-        Ok(0 | FORM) => Ok(()),
-        Ok(form) => Err(StoreError::Corrupt {
+    match outcome.map_err(|error| failure("open", path, error))? {
+        Found::Tables(form) if form > FORM => Err(StoreError::Schema { found: form, known: FORM }),
+        Found::Foreign(form) => Err(StoreError::Corrupt {
             path: path.to_owned(),
-            problem: format!("its tables have version {form}, but this program supports only {FORM}"),
+            problem: format!("it is the database of another program, with `user_version` {form}"),
         }),
-        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) => {
-            Err(StoreError::Corrupt { path: path.to_owned(), problem: error.to_string() })
-        }
-        Err(error) => Err(StoreError::backend(error)),
+        Found::Tables(_) | Found::Nothing => Ok(()),
     }
+}
+
+/// Returns what was in the database. Changes nothing if that is not known.
+fn set_up(connection: &mut Connection) -> rusqlite::Result<Found> {
+    connection.busy_timeout(limits::SQLITE_OPEN)?;
+    let usable = |found: &Found| match found {
+        Found::Nothing => true,
+        Found::Tables(form) => *form <= FORM,
+        Found::Foreign(_) => false,
+    };
+    let found = find(connection)?;
+    if !usable(&found) {
+        return Ok(found);
+    }
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // If a refreshed token were lost in a power failure, the session would be lost.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "secure_delete", "ON")?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have changed it in the meantime.
+    let found = find(&transaction)?;
+    if usable(&found) {
+        migrate(&transaction, &found)?;
+    }
+    transaction.commit()?;
+    Ok(found)
+}
+
+fn find(connection: &Connection) -> rusqlite::Result<Found> {
+    let form: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let tables = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'atproto_entries'";
+    let tables: i64 = connection.query_row(tables, [], |row| row.get(0))?;
+    Ok(match (form, tables) {
+        (0, 0) => Found::Nothing,
+        (form, 0) => Found::Foreign(form),
+        (form, _) => Found::Tables(form),
+    })
+}
+
+fn migrate(transaction: &Transaction<'_>, found: &Found) -> rusqlite::Result<()> {
+    let done = match found {
+        Found::Tables(form) => usize::try_from(*form).unwrap_or_default(),
+        Found::Nothing | Found::Foreign(_) => 0,
+    };
+    for step in STEPS.iter().skip(done) {
+        transaction.execute_batch(step)?;
+    }
+    if done < STEPS.len() {
+        transaction.pragma_update(None, "user_version", FORM)?;
+    }
+    Ok(())
 }
 
 fn is_busy(error: &rusqlite::Error) -> bool {
     let code = error.sqlite_error_code();
-    matches!(code, Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked))
+    matches!(code, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
-fn failed(action: &'static str, path: &Path, error: std::io::Error) -> StoreError {
+fn failed(action: &'static str, path: &Path, error: io::Error) -> StoreError {
     StoreError::File { action, path: path.to_owned(), source: Arc::new(error) }
+}
+
+/// An error of SQLite. The messages contain no values.
+fn failure(action: &'static str, path: &Path, error: rusqlite::Error) -> StoreError {
+    let kind = match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            return StoreError::Corrupt { path: path.to_owned(), problem: error.to_string() };
+        }
+        Some(ErrorCode::DiskFull) => io::ErrorKind::StorageFull,
+        Some(ErrorCode::ReadOnly) => io::ErrorKind::ReadOnlyFilesystem,
+        Some(ErrorCode::PermissionDenied) => io::ErrorKind::PermissionDenied,
+        Some(ErrorCode::CannotOpen | ErrorCode::SystemIoFailure) => io::ErrorKind::Other,
+        _ => return StoreError::backend(error),
+    };
+    failed(action, path, io::Error::new(kind, error))
 }
 
 /// Versions count writes, so they fit into the signed integers of SQLite.
@@ -130,20 +200,19 @@ fn version_of(row: i64) -> Version {
     Version(row.unsigned_abs())
 }
 
+/// The entry in a row with value, version and expiry.
+fn entry_of(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    Ok(Entry::new(row.get(0)?, version_of(row.get(1)?)).with_expiry(row.get(2)?))
+}
+
 impl Store for SqliteStore {
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+        const QUERY: &str = "SELECT value, version, expires_at FROM atproto_entries
+            WHERE key = ?1 AND (expires_at IS NULL OR expires_at > ?2)";
         let key = key.to_owned();
-        Box::pin(self.with_connection(move |connection| {
-            let found = connection
-                .prepare_cached(
-                    "SELECT value, version FROM atproto_entries
-                     WHERE key = ?1 AND (expires_at IS NULL OR expires_at > ?2)",
-                )?
-                .query_row(params![key, unix_now()], |row| {
-                    Ok(Entry::new(row.get(0)?, version_of(row.get(1)?)))
-                })
-                .optional()?;
-            Ok(Ok(found))
+        Box::pin(self.with_connection("read", move |connection| {
+            let mut statement = connection.prepare_cached(QUERY)?;
+            Ok(Ok(statement.query_row(params![key, unix_now()], entry_of).optional()?))
         }))
     }
 
@@ -154,26 +223,20 @@ impl Store for SqliteStore {
         expires_at: Option<i64>,
         expected: Expected<Version>,
     ) -> BoxFuture<'a, Result<Version, StoreError>> {
+        const VERSION: &str = "UPDATE atproto_versions SET last = last + 1 RETURNING last";
+        const WRITE: &str =
+            "INSERT INTO atproto_entries (key, value, version, expires_at) VALUES (?1, ?2, ?3, ?4)
+            ON CONFLICT (key) DO UPDATE SET value = ?2, version = ?3, expires_at = ?4";
         let (key, value) = (key.to_owned(), zeroize::Zeroizing::new(value.to_vec()));
-        Box::pin(self.with_connection(move |connection| {
+        Box::pin(self.with_connection("write", move |connection| {
+            let now = unix_now();
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            transaction.execute("DELETE FROM atproto_entries WHERE expires_at <= ?1", [unix_now()])?;
-            let found = transaction
-                .query_row("SELECT version FROM atproto_entries WHERE key = ?1", [&key], |row| row.get(0))
-                .optional()?;
-            if !expected.matches(found.map(version_of)) {
+            transaction.prepare_cached(SWEEP)?.execute([now])?;
+            if !expected.matches(valid(&transaction, &key, now)?) {
                 return Ok(Err(StoreError::Conflict));
             }
-            let version: i64 = transaction.query_row(
-                "UPDATE atproto_versions SET last = last + 1 RETURNING last",
-                [],
-                |row| row.get(0),
-            )?;
-            transaction.execute(
-                "INSERT INTO atproto_entries (key, value, version, expires_at) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT (key) DO UPDATE SET value = ?2, version = ?3, expires_at = ?4",
-                params![key, *value, version, expires_at],
-            )?;
+            let version: i64 = transaction.prepare_cached(VERSION)?.query_row([], |row| row.get(0))?;
+            transaction.prepare_cached(WRITE)?.execute(params![key, *value, version, expires_at])?;
             transaction.commit()?;
             Ok(Ok(version_of(version)))
         }))
@@ -184,41 +247,31 @@ impl Store for SqliteStore {
         key: &'a str,
         expected: Expected<Version>,
     ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+        const DELETE: &str =
+            "DELETE FROM atproto_entries WHERE key = ?1 RETURNING value, version, expires_at";
         let key = key.to_owned();
-        Box::pin(self.with_connection(move |connection| {
-            let now = unix_now();
+        Box::pin(self.with_connection("write", move |connection| {
             // Without a transaction, the statement would be committed even if its result could not be read.
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let found = transaction
-                .prepare_cached(
-                    "DELETE FROM atproto_entries WHERE key = ?1 RETURNING value, version, expires_at",
-                )?
-                .query_row([&key], |row| {
-                    let expires_at: Option<i64> = row.get(2)?;
-                    Ok((Entry::new(row.get(0)?, version_of(row.get(1)?)), expires_at))
-                })
-                .optional()?;
-            let valid = found.filter(|(_, expires_at)| expires_at.is_none_or(|end| end > now));
-            if valid.as_ref().is_some_and(|(entry, _)| !expected.matches(Some(entry.version))) {
-                // Dropping the transaction rolls it back.
+            let found = valid(&transaction, &key, unix_now())?;
+            if found.is_some() && !expected.matches(found) {
                 return Ok(Err(StoreError::Conflict));
             }
+            let removed = transaction.prepare_cached(DELETE)?.query_row([&key], entry_of).optional()?;
             transaction.commit()?;
-            Ok(Ok(valid.map(|(entry, _)| entry)))
+            Ok(Ok(removed.filter(|_| found.is_some())))
         }))
     }
 
     fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
+        const QUERY: &str = "SELECT key FROM atproto_entries
+            WHERE key >= ?1 AND key < ?1 || char(1114111) AND substr(key, 1, length(?1)) = ?1
+            AND (expires_at IS NULL OR expires_at > ?2)";
         let prefix = prefix.to_owned();
-        Box::pin(self.with_connection(move |connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT key FROM atproto_entries
-                 WHERE key >= ?1 AND key < ?1 || char(1114111) AND substr(key, 1, length(?1)) = ?1 AND (expires_at IS NULL OR expires_at > ?2)",
-            )?;
-            let keys = statement
-                .query_map(params![prefix, unix_now()], |row| row.get(0))?
-                .collect::<Result<_, _>>()?;
-            Ok(Ok(keys))
+        Box::pin(self.with_connection("read", move |connection| {
+            let mut statement = connection.prepare_cached(QUERY)?;
+            let keys = statement.query_map(params![prefix, unix_now()], |row| row.get(0))?;
+            Ok(Ok(keys.collect::<Result<_, _>>()?))
         }))
     }
 
@@ -227,8 +280,89 @@ impl Store for SqliteStore {
     }
 }
 
+/// The version of an entry that has not expired.
+fn valid(connection: &Connection, key: &str, now: i64) -> rusqlite::Result<Option<Version>> {
+    const QUERY: &str = "SELECT version FROM atproto_entries
+        WHERE key = ?1 AND (expires_at IS NULL OR expires_at > ?2)";
+    let found =
+        connection.prepare_cached(QUERY)?.query_row(params![key, now], |row| row.get(0)).optional()?;
+    Ok(found.map(version_of))
+}
+
 impl fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqliteStore").field("path", &self.0.path).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn opened(path: &Path) -> Connection {
+        Connection::open(path).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_write_reads_only_what_has_expired() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sessions.db");
+        let store = SqliteStore::open(&path).unwrap();
+        let plan = opened(&path);
+        for (statement, parameters) in [(SWEEP, 1), ("SELECT version FROM atproto_entries WHERE key = ?1", 1)]
+        {
+            let mut plan = plan.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();
+            assert_eq!(plan.parameter_count(), parameters);
+            let steps: Vec<String> =
+                plan.query_map([0], |row| row.get(3)).unwrap().collect::<Result<_, _>>().unwrap();
+            assert!(steps.iter().all(|step| !step.contains("SCAN")), "{steps:?}");
+        }
+        // Expired entries are removed with later writes, a limited number each time.
+        let mut writer = opened(&path);
+        let transaction = writer.transaction().unwrap();
+        for number in 0..250 {
+            let insert = "INSERT INTO atproto_entries VALUES (?1, x'00', 0, ?2)";
+            transaction.execute(insert, params![format!("old/{number}"), unix_now() - 1]).unwrap();
+        }
+        transaction.commit().unwrap();
+        let mut left = Vec::new();
+        for _ in 0..3 {
+            store.put("session/a", b"x", Some(unix_now() + 600), Expected::Any).await.unwrap();
+            let count = "SELECT count(*) FROM atproto_entries";
+            left.push(plan.query_row(count, [], |row| row.get::<_, i64>(0)).unwrap());
+        }
+        assert_eq!(left, [151, 51, 1]);
+    }
+
+    #[tokio::test]
+    async fn tables_of_the_first_version_are_migrated_and_newer_or_foreign_ones_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sessions.db");
+        opened(&path)
+            .execute_batch(&format!(
+                "{} PRAGMA user_version = 1; INSERT INTO atproto_entries VALUES ('session/a', x'31', 7, NULL);
+                 UPDATE atproto_versions SET last = 7;",
+                STEPS[0]
+            ))
+            .unwrap();
+        let store = SqliteStore::open(&path).unwrap();
+        let old = store.get("session/a").await.unwrap().unwrap();
+        assert_eq!((old.value.as_slice(), old.version, old.expires_at), (&b"1"[..], Version(7), None));
+        let end = Some(unix_now() + 600);
+        let new = store.put("session/a", b"2", end, Expected::Version(old.version)).await.unwrap();
+        assert_eq!((new, store.get("session/a").await.unwrap().unwrap().expires_at), (Version(8), end));
+        assert_eq!(find(&opened(&path)).unwrap(), Found::Tables(2));
+        assert_eq!(SqliteStore::open(&path).unwrap().list("").await.unwrap(), ["session/a"]);
+
+        opened(&path).execute_batch("PRAGMA user_version = 99").unwrap();
+        let error = SqliteStore::open(&path).unwrap_err();
+        assert!(matches!(error, StoreError::Schema { found: 99, known: 2 }), "{error}");
+        let foreign = folder.path().join("notes.db");
+        opened(&foreign).execute_batch("CREATE TABLE notes (text TEXT); PRAGMA user_version = 1").unwrap();
+        let before = std::fs::read(&foreign).unwrap();
+        let error = SqliteStore::open(&foreign).unwrap_err();
+        assert!(error.to_string().contains("the database of another program"), "{error}");
+        assert_eq!(std::fs::read(&foreign).unwrap(), before);
     }
 }

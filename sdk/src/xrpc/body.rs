@@ -250,11 +250,7 @@ impl Body for Raw {
         Ok(sent)
     }
 
-    fn receive(
-        _: Arc<str>,
-        body: ByteStream,
-        _: usize,
-    ) -> BoxFuture<'static, Result<ByteStream, ReadError>> {
+    fn receive(_: Arc<str>, body: ByteStream, _: usize) -> BoxFuture<'static, Result<ByteStream, ReadError>> {
         Box::pin(async { Ok(body) })
     }
 }

@@ -161,7 +161,10 @@ pub(super) fn missing_scope(headers: &HeaderMap, message: Option<&str>) -> Optio
         Some(scope.to_owned())
     };
     let is_scope = |scope: &String| {
-        !scope.is_empty() && scope.trim() == scope && scope.len() <= 2048 && scope.bytes().all(|b| (b' '..=b'~').contains(&b))
+        !scope.is_empty()
+            && scope.trim() == scope
+            && scope.len() <= 2048
+            && scope.bytes().all(|b| (b' '..=b'~').contains(&b))
     };
     challenge::parameter(headers, None, "scope").filter(is_scope).or_else(|| quoted().filter(is_scope))
 }
@@ -243,8 +246,16 @@ mod tests {
         let untold = response("a.b.c", 403, &[], r#"{"error": "insufficient_scope"}"#);
         assert_eq!((untold.kind(), untold.missing_scope), (ErrorKind::MissingScope, None));
         // A quoted part of another error is not a scope, and neither is what only looks like one.
-        assert_eq!(response("a.b.c", 400, &[], r#"{"error": "X", "message": "\"repo:a\""}"#).missing_scope, None);
-        let odd = response("a.b.c", 403, &[], "{\"error\": \"ScopeMissingError\", \"message\": \"\\\"a\\u0007\\\"\"}");
+        assert_eq!(
+            response("a.b.c", 400, &[], r#"{"error": "X", "message": "\"repo:a\""}"#).missing_scope,
+            None
+        );
+        let odd = response(
+            "a.b.c",
+            403,
+            &[],
+            "{\"error\": \"ScopeMissingError\", \"message\": \"\\\"a\\u0007\\\"\"}",
+        );
         assert_eq!(odd.missing_scope, None);
     }
 

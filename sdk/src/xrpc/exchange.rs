@@ -7,8 +7,8 @@ use tokio::time::Instant;
 use tracing::{Span, field::Empty};
 
 use super::{
-    Attempt, ByteStream, Caller, Deadline, ErrorResponse, InvalidRequest, Kind, Outcome, PacedCall, Pacing, Request,
-    RequestBody, TransportError, TransportResponse, Turn, error::asked_wait, observed::observed,
+    Attempt, ByteStream, Caller, Deadline, ErrorResponse, InvalidRequest, Kind, Outcome, PacedCall, Pacing,
+    Request, RequestBody, TransportError, TransportResponse, Turn, error::asked_wait, observed::observed,
     options::CallOptions,
 };
 
@@ -114,7 +114,8 @@ async fn attempts(caller: Caller<'_>, call: Outgoing) -> Result<Incoming, Failur
         };
         let attempt = Attempt { asked, paced, ..Attempt::new(kind, &nsid, number, outcome) };
         let next = again.filter(|_| policy.retries(&attempt)).and_then(|next| {
-            let waits_for_turn = paced && matches!(outcome, Outcome::Refused(http::StatusCode::TOO_MANY_REQUESTS));
+            let waits_for_turn =
+                paced && matches!(outcome, Outcome::Refused(http::StatusCode::TOO_MANY_REQUESTS));
             let wait = if waits_for_turn { std::time::Duration::ZERO } else { backoff.wait(&attempt) };
             // After a wait that does not fit there would be no time for another attempt, and no answer to report.
             (wait < deadline.remaining()).then_some((wait, next))

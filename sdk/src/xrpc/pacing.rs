@@ -34,7 +34,10 @@ impl<'a> PacedCall<'a> {
 
 impl fmt::Debug for PacedCall<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PacedCall").field("account", &self.account).field("nsid", &self.nsid).finish_non_exhaustive()
+        f.debug_struct("PacedCall")
+            .field("account", &self.account)
+            .field("nsid", &self.nsid)
+            .finish_non_exhaustive()
     }
 }
 

@@ -291,7 +291,8 @@ mod tests {
 
     #[test]
     fn x4_the_server_says_how_long_to_wait_up_to_a_bound() {
-        let asked = |seconds| Attempt { asked: Some(Duration::from_secs(seconds)), ..after(Kind::Query, 429) };
+        let asked =
+            |seconds| Attempt { asked: Some(Duration::from_secs(seconds)), ..after(Kind::Query, 429) };
         assert!(retries(&asked(2)) && !retries(&asked(3600)));
         assert!(retries(&Attempt { paced: true, ..asked(3600) }));
         let wait = ExponentialBackoff::new().wait(&asked(2));

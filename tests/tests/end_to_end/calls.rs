@@ -131,8 +131,7 @@ async fn x7_blobs_go_up_with_their_type_and_come_down_as_a_stream() {
         pieces += 1;
     }
     assert!(received == picture && pieces > 1, "{pieces} pieces, {} bytes", received.len());
-    let whole =
-        client.com_atproto_sync().get_blob(params).await.unwrap().bytes(1 << 20).await.unwrap();
+    let whole = client.com_atproto_sync().get_blob(params).await.unwrap().bytes(1 << 20).await.unwrap();
     assert!(*whole == *picture);
 }
 

@@ -46,7 +46,12 @@ pub struct PasswordAccount {
     #[serde(default, deserialize_with = "if_understood", skip_serializing_if = "Option::is_none")]
     pub status: Option<AccountStatus>,
     /// The DID document.
-    #[serde(default, rename = "didDoc", deserialize_with = "if_understood", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        rename = "didDoc",
+        deserialize_with = "if_understood",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub did_document: Option<DidDocument>,
 }
 
@@ -96,7 +101,9 @@ impl From<AccountStatus> for String {
 }
 
 /// A field that is not needed must not make a response unusable.
-fn if_understood<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
+fn if_understood<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
     let value = serde_json::Value::deserialize(deserializer)?;
     Ok(serde_json::from_value(value).ok())
 }

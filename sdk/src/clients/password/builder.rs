@@ -154,8 +154,13 @@ impl Start {
     fn client(self, session: PasswordSession) -> PasswordClient {
         let key = self.slot.key_of(session.account.did.clone());
         let credentials = self.keeps_password.then_some(self.credentials);
-        let context =
-            PasswordContext::new(self.plain, self.slot.store, session.account.clone(), credentials, self.pace);
+        let context = PasswordContext::new(
+            self.plain,
+            self.slot.store,
+            session.account.clone(),
+            credentials,
+            self.pace,
+        );
         PasswordClient::new(context, &key)
     }
 }

@@ -86,12 +86,10 @@ pub(super) async fn refresh(plain: &PlainClient, did: &Did, tokens: &Tokens) -> 
         return if ends { Answer::Rejected(response) } else { Answer::Failed(refusal(response)) };
     }
     match serde_json::from_slice::<Tokens>(&body) {
-        Ok(tokens) if tokens.are_usable() => {
-            match serde_json::from_slice::<PasswordAccount>(&body).ok() {
-                Some(account) if account.did != *did => Answer::OtherAccount(tokens, account.did),
-                account => Answer::Tokens(tokens, account),
-            }
-        }
+        Ok(tokens) if tokens.are_usable() => match serde_json::from_slice::<PasswordAccount>(&body).ok() {
+            Some(account) if account.did != *did => Answer::OtherAccount(tokens, account.did),
+            account => Answer::Tokens(tokens, account),
+        },
         // The message of the parse error could quote a token.
         _ => Answer::Failed(RefreshFailure {
             source: Arc::new(std::io::Error::other("the response to the refresh contains no tokens")),

@@ -12,7 +12,9 @@ use std::{fmt, sync::Arc};
 
 use crate::{
     api::com::atproto::server::create_session,
-    session::{ActiveSessions, Removed, SessionError, SessionHandle, SessionStoreError, StoredSession as _, remove},
+    session::{
+        ActiveSessions, Removed, SessionError, SessionHandle, SessionStoreError, StoredSession as _, remove,
+    },
     store::{Store, StoreError},
     types::{Did, Handle},
     xrpc::{
@@ -225,7 +227,11 @@ impl PasswordClient {
     }
 
     /// Sends a request, and once more with a new token if the current one has expired.
-    async fn call(&self, mut request: Request, deadline: Deadline) -> Result<TransportResponse, TransportError> {
+    async fn call(
+        &self,
+        mut request: Request,
+        deadline: Deadline,
+    ) -> Result<TransportResponse, TransportError> {
         let failed = |error: SessionError| error.into_transport(&self.did);
         let plain = &self.session.context().plain;
         let mut cached = self.session.ready().await.map_err(failed)?;
@@ -283,7 +289,9 @@ impl Transport for PasswordClient {
             // A refresh in progress continues even if this call is late.
             match deadline.until(self.call(request.with_deadline(deadline), deadline)).await {
                 Some(answer) => answer,
-                None => Err(TransportError::Timeout { host: self.origin().to_owned(), limit: deadline.limit() }),
+                None => {
+                    Err(TransportError::Timeout { host: self.origin().to_owned(), limit: deadline.limit() })
+                }
             }
         })
     }

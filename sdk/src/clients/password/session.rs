@@ -15,13 +15,13 @@ use zeroize::Zeroizing;
 use super::{
     account::PasswordAccount,
     exchange::{Answer, SignInFailure, bearer, create, post, refresh},
-    stored::{Over, PasswordKey, PasswordSession},
+    stored::{Over, PasswordKey, PasswordSession, end_of_storage},
 };
 use crate::{
     clients::plain::PlainClient,
     limits,
     session::{
-        ActiveSession, CachedSession, Pace, Probed, Processed, ProcessId, RefreshFailure, Refreshed, Renewed,
+        ActiveSession, CachedSession, Pace, Probed, ProcessId, Processed, RefreshFailure, Refreshed, Renewed,
         SessionContext, SessionKey, SessionRepository, SessionStoreError,
     },
     store::{LockWatch, Store, StoreError},
@@ -59,7 +59,7 @@ impl PasswordContext {
     ) -> Self {
         Self {
             plain,
-            sessions: SessionRepository::new(store),
+            sessions: SessionRepository::new(store, end_of_storage),
             process: ProcessId::generate(),
             pace,
             credentials,

@@ -19,9 +19,6 @@ use crate::{
 /// The format of stored sessions.
 const FORMAT: u32 = 1;
 
-/// The longest token that is accepted, in bytes.
-const MAX_TOKEN: usize = 16 << 10;
-
 /// The tokens, which are opaque.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Tokens {
@@ -35,7 +32,9 @@ impl Tokens {
     /// Whether they can be sent in a header.
     pub(super) fn are_usable(&self) -> bool {
         [&self.access, &self.refresh].into_iter().all(|token| {
-            !token.is_empty() && token.len() <= MAX_TOKEN && token.bytes().all(|b| b.is_ascii_graphic())
+            !token.is_empty()
+                && token.len() <= limits::TOKEN_LENGTH
+                && token.bytes().all(|b| b.is_ascii_graphic())
         })
     }
 }
@@ -74,7 +73,13 @@ pub(super) struct Over {
 }
 
 impl Over {
-    pub(super) fn new(by: &ProcessId, wait: std::time::Duration, attempts: u32, refused: bool, detail: String) -> Self {
+    pub(super) fn new(
+        by: &ProcessId,
+        wait: std::time::Duration,
+        attempts: u32,
+        refused: bool,
+        detail: String,
+    ) -> Self {
         let at = unix_now();
         let not_before = at.saturating_add_unsigned(wait.as_secs());
         Self { by: by.as_str().to_owned(), at, not_before, attempts, refused, detail }
@@ -166,6 +171,12 @@ impl StoredSession for PasswordSession {
     }
 }
 
+/// When a session that is written now expires in the store, in Unix seconds: the server does not refresh a session that has not
+/// been refreshed for longer.
+pub(super) fn end_of_storage(_: &PasswordSession, now: i64) -> i64 {
+    now.saturating_add_unsigned((limits::PASSWORD_SESSION + limits::SESSION_GRACE).as_secs())
+}
+
 /// Identifies the session of an account that is named by an identifier.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct PasswordKey {
@@ -229,7 +240,8 @@ impl SessionSlot {
     pub(super) async fn write(&self, session: &PasswordSession) -> Result<Version, SessionStoreError> {
         let format = |source| SessionStoreError::Format { session: "with a password".to_owned(), source };
         let bytes = session.to_bytes().map_err(format)?;
-        limited(limits::STORE_OPERATION, self.store.put(&self.key, &bytes, None, Expected::Any)).await
+        let end = Some(end_of_storage(session, unix_now()));
+        limited(limits::STORE_OPERATION, self.store.put(&self.key, &bytes, end, Expected::Any)).await
     }
 }
 
@@ -239,6 +251,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::store::MemoryStore;
 
     #[test]
     fn sessions_of_earlier_versions_are_read_and_new_ones_are_read_by_them() {
@@ -252,6 +265,30 @@ mod tests {
         assert!(matches!(later, Err(SessionFormatError::Version { found: 2 })));
         let text = format!("{session:?}");
         assert!(!text.contains("\"a\"") && !text.contains("\"r\""), "{text}");
+    }
+
+    #[tokio::test]
+    async fn stored_sessions_expire_unless_they_are_written_again() {
+        let store = MemoryStore::new();
+        let slot = SessionSlot::new(Arc::new(store.clone()), "https://pds.example", "alice");
+        // Written by an earlier version, without an end.
+        let old = br#"{"v":1,"did":"did:plc:ewvi7nxzyoun6zhxrhs64oiz","accessJwt":"a","refreshJwt":"r"}"#;
+        store.put(&slot.key, old, None, Expected::Absent).await.unwrap();
+        let session = slot.read().await.unwrap().unwrap();
+        slot.write(&session).await.unwrap();
+        let end = store.get(&slot.key).await.unwrap().unwrap().expires_at.unwrap();
+        let day = 24 * 3600;
+        assert!((90 * day..=91 * day).contains(&(end - unix_now())), "{end}");
+    }
+
+    #[test]
+    fn tokens_that_are_too_long_or_cannot_be_sent_are_refused() {
+        let tokens = |access: String| Tokens { access: access.into(), refresh: "r".to_owned().into() };
+        assert!(tokens("x".repeat(limits::TOKEN_LENGTH)).are_usable());
+        assert!(!tokens("x".repeat(limits::TOKEN_LENGTH + 1)).are_usable());
+        for bad in ["", "a b", "a\nb", "\u{e4}"] {
+            assert!(!tokens(bad.to_owned()).are_usable(), "{bad:?}");
+        }
     }
 
     #[test]

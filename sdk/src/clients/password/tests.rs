@@ -123,7 +123,9 @@ async fn x11_only_the_named_errors_end_a_session() {
 
 #[tokio::test]
 async fn x11_a_named_error_ends_it_and_the_client_signs_in_again() {
-    for (status, error) in [(400, "ExpiredToken"), (401, "ExpiredToken"), (400, "InvalidToken"), (401, "InvalidToken")] {
+    for (status, error) in
+        [(400, "ExpiredToken"), (401, "ExpiredToken"), (400, "InvalidToken"), (401, "InvalidToken")]
+    {
         let world = World::new().await;
         world.stub.answer(REFRESH, named(status, error));
         world.stub.replace(CREATE, session("a1", ""));
@@ -350,5 +352,8 @@ async fn a_session_of_another_account_in_the_same_place_is_not_used() {
 #[test]
 fn x13_the_pauses_between_sign_ins_grow_from_a_minute_to_an_hour() {
     let pace = Pace::default();
-    assert_eq!((pace.sign_in_pause, limits::LONGEST_SIGN_IN_PAUSE), (Duration::from_secs(60), Duration::from_secs(3600)));
+    assert_eq!(
+        (pace.sign_in_pause, limits::LONGEST_SIGN_IN_PAUSE),
+        (Duration::from_secs(60), Duration::from_secs(3600))
+    );
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     SessionEnd, SessionEvent, SessionId, SessionStoreError, events::Events, nonces::SessionNonces,
-    record::SessionRecord,
+    record::SessionRecord, repository::SessionLimits,
 };
 use crate::{
     limits,
@@ -15,7 +15,9 @@ use crate::{
             TokenToRevoke, probe,
         },
     },
-    session::{self, ActiveSession, ActiveSessions, CachedSession, Pace, ProcessId, Removed, SessionRepository},
+    session::{
+        self, ActiveSession, ActiveSessions, CachedSession, Pace, ProcessId, Removed, SessionRepository,
+    },
     store::Store,
     xrpc::{CallSettings, TransportError, TransportResponse},
 };
@@ -30,9 +32,20 @@ pub(crate) struct AppContext {
     pub(crate) nonces: SessionNonces,
     /// How clients make calls.
     pub(crate) call_settings: CallSettings,
+    /// How many sessions an account may have.
+    pub(super) max_sessions: usize,
     pub(super) process: ProcessId,
     pub(super) pace: Pace,
     active: ActiveSessions<Self>,
+}
+
+/// What an app decides about its sessions and their clients.
+#[derive(Default)]
+pub(crate) struct AppSettings {
+    pub(crate) session_limits: SessionLimits,
+    pub(crate) missing_nonce: MissingNoncePolicy,
+    pub(crate) call_settings: CallSettings,
+    pub(crate) pace: Pace,
 }
 
 impl AppContext {
@@ -43,32 +56,20 @@ impl AppContext {
         store: Arc<dyn Store>,
         client: Client,
         events: Events,
-        missing_nonce: MissingNoncePolicy,
-        call_settings: CallSettings,
-    ) -> Result<Arc<Self>, reqwest::Error> {
-        Self::paced(http, store, client, events, missing_nonce, call_settings, Pace::default())
-    }
-
-    /// The same, at another pace.
-    pub(crate) fn paced(
-        http: reqwest::ClientBuilder,
-        store: Arc<dyn Store>,
-        client: Client,
-        events: Events,
-        missing_nonce: MissingNoncePolicy,
-        call_settings: CallSettings,
-        pace: Pace,
+        settings: AppSettings,
     ) -> Result<Arc<Self>, reqwest::Error> {
         let http =
             http.redirect(reqwest::redirect::Policy::none()).connect_timeout(limits::CONNECT).build()?;
+        let AppSettings { session_limits, missing_nonce, call_settings, pace } = settings;
         Ok(Arc::new(Self {
             http,
-            sessions: SessionRepository::new(store),
+            sessions: SessionRepository::new(store, move |session, now| session_limits.end(session, now)),
             client,
             events,
             missing_nonce,
             nonces: SessionNonces::default(),
             call_settings: call_settings.with_default_timeout(limits::SESSION_CALL),
+            max_sessions: session_limits.per_account,
             process: ProcessId::generate(),
             pace,
             active: ActiveSessions::default(),

@@ -66,7 +66,8 @@ pub enum SessionEvent {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SessionEnd {
-    /// The app ended it with a sign-out.
+    /// The app ended it with a sign-out, or the account had
+    /// [too many sessions](crate::oauth::OAuthBuilder::max_sessions_per_account).
     SignedOut,
     /// It can no longer be refreshed. The user must sign in again.
     Lost(ReauthenticateReason),

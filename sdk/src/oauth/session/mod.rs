@@ -16,14 +16,15 @@ mod repository;
 mod sign_out;
 mod signing;
 
-pub(crate) use context::AppContext;
+pub(crate) use context::{AppContext, AppSettings};
 pub(crate) use events::{Events, Listener};
 pub use events::{SessionEnd, SessionEvent, SessionEvents};
 pub(crate) use handle::{CachedSession, SessionHandle};
 pub use id::{InvalidSessionId, SessionId};
 pub use info::SessionInfo;
 pub(crate) use record::{SessionRecord, SessionServers};
+pub(crate) use repository::SessionLimits;
 pub use sign_out::{SignOut, SignOutError};
-pub(crate) use sign_out::{sign_out, sign_out_all};
+pub(crate) use sign_out::{sign_out, sign_out_all, sign_out_excess};
 
 use crate::session::{SessionFormatError, SessionStoreError};

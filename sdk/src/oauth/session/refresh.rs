@@ -118,7 +118,9 @@ impl SessionContext for AppContext {
     async fn probe(&self, active: &ActiveSession<Self>, current: &CachedSession<Self>) -> Probed {
         match self.send_probe(active, current).await {
             // A missing scope and a state of the account are told about a token that is accepted.
-            Ok(response) if response.status.is_success() || response.status == http::StatusCode::FORBIDDEN => {
+            Ok(response)
+                if response.status.is_success() || response.status == http::StatusCode::FORBIDDEN =>
+            {
                 Probed::Accepted
             }
             Ok(response) if is_invalid_token(&response) => Probed::Refused,

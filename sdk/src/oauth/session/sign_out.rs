@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tracing::Instrument as _;
 
 use super::{SessionId, SessionStoreError, context::AppContext};
-use crate::{oauth::wire::NonceCache, session::Removed, types::Did};
+use crate::{limits, oauth::wire::NonceCache, session::Removed, types::Did};
 
 /// The result of a sign-out. In every case, the session is no longer in the store.
 ///
@@ -89,6 +89,26 @@ pub(crate) async fn sign_out_all(
         }
     }
     failed.map_or(Ok(ended), Err)
+}
+
+/// Signs out the sessions of an account that are more than it may have, after a sign-in. Runs in a task of its own, because a
+/// sign-in does not depend on it; it ends by itself, because the number of sessions and every step of a sign-out are limited.
+pub(crate) fn sign_out_excess(context: &Arc<AppContext>, newest: &SessionId) {
+    let (context, newest) = (Arc::clone(context), newest.clone());
+    let task = async move {
+        let excess = match context.sessions.in_excess(&newest, context.max_sessions).await {
+            Ok(excess) => excess,
+            Err(error) => {
+                tracing::warn!(did = %newest.did(), %error, "the sessions of the account could not be counted");
+                return;
+            }
+        };
+        for id in excess.into_iter().take(limits::EXCESS_SIGN_OUTS) {
+            let outcome = remove_and_revoke(&context, &id).await;
+            tracing::info!(session = %id, ?outcome, "signed out, because the account has too many sessions");
+        }
+    };
+    tokio::spawn(task.in_current_span());
 }
 
 /// Removes the session first, so that it cannot be used any more even if the server does not respond.

@@ -13,7 +13,7 @@ use crate::{
     oauth::{
         app::ClientRef,
         client::OAuthClient,
-        session::{SessionEvent, SessionId, SessionRecord, SessionServers},
+        session::{SessionEvent, SessionId, SessionRecord, SessionServers, sign_out_excess},
         wire::{DpopKey, NonceCache, RejectedTokens, ServerEndpoint, TokenResponse, discard},
     },
     server_text::{MESSAGE, SHORT, excerpt},
@@ -271,6 +271,7 @@ impl CodeExchange {
             return Err(CallbackError::Store { did: tokens.sub.clone(), source });
         }
         app.events.emit(SessionEvent::SignedIn { id: id.clone() });
+        sign_out_excess(app, &id);
         Ok(id)
     }
 

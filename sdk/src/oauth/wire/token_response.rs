@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Deserialize;
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::types::Did;
+use crate::{limits, types::Did};
 
 /// The validated tokens of a sign-in or a refresh (O23).
 pub(crate) struct TokenResponse {
@@ -53,6 +53,14 @@ pub enum TokenResponseError {
     /// A token is not valid in a header.
     #[error("a token is empty or contains characters that are not allowed")]
     Token,
+    /// A token is longer than 16 KiB, or the scopes are longer than 64 KiB.
+    #[error("`{field}` is longer than {limit} bytes")]
+    TooLong {
+        /// The field.
+        field: &'static str,
+        /// The longest length, in bytes.
+        limit: usize,
+    },
 }
 
 impl TokenResponse {
@@ -83,6 +91,16 @@ impl TokenResponse {
         let usable = |token: &str| !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic());
         if !usable(&raw.access_token.0) || raw.refresh_token.as_ref().is_some_and(|t| !usable(&t.0)) {
             return Err(TokenResponseError::Token);
+        }
+        let refresh_token = raw.refresh_token.as_ref().map_or("", |token| token.0.as_str());
+        for (field, text, limit) in [
+            ("access_token", raw.access_token.0.as_str(), limits::TOKEN_LENGTH),
+            ("refresh_token", refresh_token, limits::TOKEN_LENGTH),
+            ("scope", scope.as_str(), limits::SCOPE_LENGTH),
+        ] {
+            if text.len() > limit {
+                return Err(TokenResponseError::TooLong { field, limit });
+            }
         }
         let seconds = |n: serde_json::Number| {
             // Some servers send `3600.0`. The cast of a float saturates.
@@ -142,6 +160,13 @@ mod tests {
         assert_eq!(with("access_token", Value::Null).unwrap_err(), TokenResponseError::NotTokens);
         assert_eq!(with("expires_in", Value::Null).unwrap().expires_in, None);
         assert_eq!(with("expires_in", json!(1e300)).unwrap().expires_in, Some(u64::MAX));
+        for (field, limit) in [("access_token", 16 << 10), ("refresh_token", 16 << 10), ("scope", 64 << 10)] {
+            let start = if field == "scope" { "atproto " } else { "" };
+            let text = |len: usize| json!(format!("{start}{}", "x".repeat(len - start.len())));
+            assert!(with(field, text(limit)).is_ok());
+            let error = with(field, text(limit + 1)).unwrap_err();
+            assert_eq!(error, TokenResponseError::TooLong { field, limit });
+        }
         assert_eq!(TokenResponse::parse(b"<html>").unwrap_err(), TokenResponseError::NotTokens);
         assert!(!format!("{tokens:?}").contains("\"a\""));
     }

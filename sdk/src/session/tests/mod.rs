@@ -112,7 +112,12 @@ impl SessionContext for Plain {
         "https://pds.example"
     }
 
-    async fn refresh(&self, _: &ActiveSession<Self>, _: &CachedSession<Self>, _: LockWatch) -> Refreshed<Token> {
+    async fn refresh(
+        &self,
+        _: &ActiveSession<Self>,
+        _: &CachedSession<Self>,
+        _: LockWatch,
+    ) -> Refreshed<Token> {
         Refreshed::Rejected("there is no server".into())
     }
 
@@ -145,7 +150,7 @@ pub(super) fn did() -> Did {
 /// The session with a token, as it was read from the store.
 pub(super) fn session(token: &str, version: u64) -> Arc<CachedSession<Plain>> {
     let context = Plain {
-        sessions: SessionRepository::new(Arc::new(MemoryStore::new())),
+        sessions: SessionRepository::new(Arc::new(MemoryStore::new()), |_, now| now + 3600),
         process: ProcessId::generate(),
         pace: Pace::default(),
     };

@@ -163,7 +163,7 @@ impl<'de, T: FromData> Visitor<'de> for RawVisitor<T> {
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
         let tree = serde_json::Value::deserialize(deserializer)?;
-        from_json(&tree.to_string()).map_err(D::Error::custom)
+        from_json(tree.to_string()).map_err(D::Error::custom)
     }
 
     fn visit_str<E: serde::de::Error>(self, json: &str) -> Result<T, E> {

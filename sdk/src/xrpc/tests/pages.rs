@@ -79,7 +79,8 @@ async fn x8_an_entry_is_not_lost_when_waiting_for_it_is_given_up() {
             })
         }
     }
-    let transport = Slow(Scripted::new(|number, _| page(2, (number < 3).then(|| "abcd".split_at(number + 1).0))));
+    let transport =
+        Slow(Scripted::new(|number, _| page(2, (number < 3).then(|| "abcd".split_at(number + 1).0))));
     let mut items = ComAtprotoSync::over(&transport).list_repos().items();
     let (mut count, mut given_up) = (0, 0);
     loop {

@@ -28,7 +28,10 @@ fn in_seconds(seconds: u64) -> String {
 #[tokio::test(start_paused = true)]
 async fn x13_a_429_with_a_reset_alone_is_waited_for() {
     let wait = second_attempt(&[("ratelimit-remaining", "0"), ("ratelimit-reset", &in_seconds(20))]).await;
-    assert!(wait.is_some_and(|wait| wait > Duration::from_secs(18) && wait < Duration::from_secs(23)), "{wait:?}");
+    assert!(
+        wait.is_some_and(|wait| wait > Duration::from_secs(18) && wait < Duration::from_secs(23)),
+        "{wait:?}"
+    );
     let wait = second_attempt(&[("ratelimit-reset", &in_seconds(20))]).await;
     assert!(wait.is_some_and(|wait| wait > Duration::from_secs(18)), "{wait:?}");
 }
@@ -42,13 +45,19 @@ async fn x13_the_reset_is_by_the_clock_of_the_server() {
         ("ratelimit-reset", "784111787"),
     ];
     let wait = second_attempt(&list).await;
-    assert!(wait.is_some_and(|wait| wait > Duration::from_secs(9) && wait < Duration::from_secs(13)), "{wait:?}");
+    assert!(
+        wait.is_some_and(|wait| wait > Duration::from_secs(9) && wait < Duration::from_secs(13)),
+        "{wait:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn x13_a_reset_in_seconds_from_now_is_understood() {
     let wait = second_attempt(&[("ratelimit-remaining", "0"), ("ratelimit-reset", "10")]).await;
-    assert!(wait.is_some_and(|wait| wait > Duration::from_secs(9) && wait < Duration::from_secs(13)), "{wait:?}");
+    assert!(
+        wait.is_some_and(|wait| wait > Duration::from_secs(9) && wait < Duration::from_secs(13)),
+        "{wait:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -60,12 +69,12 @@ async fn x4_retry_after_decides_if_there_are_both() {
 
 #[tokio::test(start_paused = true)]
 async fn x4_a_date_in_retry_after_is_by_the_clock_of_the_server() {
-    let list = [
-        ("date", "Sun, 06 Nov 1994 08:49:37 GMT"),
-        ("retry-after", "Sun, 06 Nov 1994 08:49:45 GMT"),
-    ];
+    let list = [("date", "Sun, 06 Nov 1994 08:49:37 GMT"), ("retry-after", "Sun, 06 Nov 1994 08:49:45 GMT")];
     let wait = second_attempt(&list).await;
-    assert!(wait.is_some_and(|wait| wait >= Duration::from_secs(8) && wait < Duration::from_secs(12)), "{wait:?}");
+    assert!(
+        wait.is_some_and(|wait| wait >= Duration::from_secs(8) && wait < Duration::from_secs(12)),
+        "{wait:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

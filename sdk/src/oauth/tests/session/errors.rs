@@ -41,13 +41,18 @@ async fn o46_a_missing_scope_names_itself_and_its_item_and_the_session_goes_on()
         let error = answered(&world, status, headers, body).await;
         assert_eq!(error.kind(), ErrorKind::MissingScope, "{status}");
         assert_eq!(error.missing_scope(), Some("rpc:app.bsky.feed.getTimeline?aud=*"));
-        assert!(error.to_string().contains("call::<app::bsky::feed::get_timeline::GetTimeline>(ANY)"), "{error}");
+        assert!(
+            error.to_string().contains("call::<app::bsky::feed::get_timeline::GetTimeline>(ANY)"),
+            "{error}"
+        );
         assert_eq!(error.response().unwrap().status, status);
     }
     // The server does not say which, but the call is known to require one.
     let body = r#"{"collection": "a.b.note", "repo": "x", "rkey": "y"}"#;
     let write = Request::new(Kind::Procedure, "com.atproto.repo.deleteRecord").with_body(body);
-    world.stub.with(|s| s.answers_calls = Some((403, String::new(), r#"{"error": "ScopeMissingError"}"#.into())));
+    world
+        .stub
+        .with(|s| s.answers_calls = Some((403, String::new(), r#"{"error": "ScopeMissingError"}"#.into())));
     let unchecked = world.client.clone().check_scopes(false);
     let error = unchecked.send(write).await.unwrap_err();
     let TransportError::MissingScope { scope, .. } = &error else { panic!("{error:?}") };

@@ -20,16 +20,16 @@ use futures_util::future::join_all;
 use crate::{
     clock::unix_now,
     oauth::{
-        MissingNoncePolicy, OAuthClient, SessionError, SessionId,
+        OAuthClient, SessionError, SessionId,
         app::Client,
-        session::{AppContext, Events, SessionRecord, SessionServers},
+        session::{AppContext, AppSettings, Events, SessionRecord, SessionServers},
         wire::{DpopKey, TokenResponse},
     },
     session::{Pace, Removed},
     store::{Expected, MemoryStore, Store},
     types::Did,
     xrpc::{
-        ByteStream, CallSettings, Kind, ReauthenticateReason, Request, RequestBody, Transport, TransportError,
+        ByteStream, Kind, ReauthenticateReason, Request, RequestBody, Transport, TransportError,
         TransportResponse,
     },
 };
@@ -58,8 +58,8 @@ struct World {
 fn shared(store: &Arc<dyn Store>) -> Arc<AppContext> {
     let http = crate::http_client::builder().no_proxy();
     let client = Client { client_id: "https://other.example/client.json".into(), keyset: None };
-    AppContext::paced(http, Arc::clone(store), client, Events::new(Vec::new()), MissingNoncePolicy::default(), CallSettings::new(), pace())
-        .unwrap()
+    let settings = AppSettings { pace: pace(), ..AppSettings::default() };
+    AppContext::new(http, Arc::clone(store), client, Events::new(Vec::new()), settings).unwrap()
 }
 
 impl World {

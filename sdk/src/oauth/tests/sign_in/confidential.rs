@@ -7,13 +7,13 @@ use crate::oauth::{BuildError, ClientKey, Keyset, app::keyset::tests::verify};
 
 const CLIENT_ID: &str = "https://app.example/client-metadata.json";
 
-fn keyset() -> Keyset {
+pub(super) fn keyset() -> Keyset {
     Keyset::new([ClientKey::generate().unwrap()]).unwrap()
 }
 
 impl Net {
     /// The same app after a restart, with these keys.
-    fn confidential(&self, keys: &Keyset) -> OAuth {
+    pub(super) fn confidential(&self, keys: &Keyset) -> OAuth {
         let metadata =
             ClientMetadata::confidential(CLIENT_ID, keys).redirect_uri("https://app.example/callback");
         let store = Arc::clone(&self.store) as Arc<dyn Store>;

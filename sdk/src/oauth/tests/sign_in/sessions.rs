@@ -1,9 +1,12 @@
 //! Many sessions, what happens to them, and going on with one.
 
-use std::{future::IntoFuture as _, sync::Mutex};
+use std::{future::IntoFuture as _, sync::Mutex, time::Duration};
 
 use super::*;
-use crate::oauth::{SessionEnd, SessionEvent};
+use crate::{
+    clock::unix_now,
+    oauth::{SessionEnd, SessionEvent},
+};
 
 #[tokio::test]
 async fn sessions_are_listed_and_signed_out_one_or_all() {
@@ -63,6 +66,91 @@ async fn events_tell_sign_in_refresh_and_end_with_its_reason() {
     assert_eq!((heard.len(), heard.last()), (5, Some(&last)));
     drop((net, client));
     assert_eq!(events.next().await, None, "the app is gone");
+}
+
+/// When the only session in the store expires, in days from now.
+async fn days_left(net: &Net) -> i64 {
+    let key = net.store.list("session/").await.unwrap().pop().unwrap();
+    let end = net.store.get(&key).await.unwrap().unwrap().expires_at.unwrap();
+    // Rounded up.
+    (end - unix_now() + DAY - 1) / DAY
+}
+
+const DAY: i64 = 24 * 3600;
+
+#[tokio::test]
+async fn o45_a_stored_session_expires_with_its_refresh_token_and_every_write_renews_it() {
+    let net = Net::start().await;
+    let client = net.sign_in(DID).await.unwrap().client;
+    assert_eq!(days_left(&net).await, 15, "two weeks for a public client, and a day for wrong clocks");
+    // Written by an earlier version, without an end, or long ago.
+    let key = client.session_id().store_key();
+    for (end, token) in [(None, "access-2"), (Some(unix_now() + 100), "access-3")] {
+        let row = net.store.get(&key).await.unwrap().unwrap();
+        net.store.put(&key, &row.value, end, Expected::Any).await.unwrap();
+        tokens(&net, json!({ "access_token": token }));
+        client.refresh().await.unwrap();
+        assert_eq!(days_left(&net).await, 15);
+    }
+    let net = Net::start().await;
+    let oauth = net.confidential(&confidential::keyset());
+    oauth.authorize(DID, AuthorizeOptions::new()).await.unwrap();
+    oauth.callback(&CallbackParams::from_query(&net.stub.consent()).unwrap()).await.unwrap();
+    assert_eq!(days_left(&net).await, 181);
+    let hour = Duration::from_secs(3600);
+    for (lifetime, days) in [(90 * 24 * hour, 91), (hour, 2), (Duration::ZERO, 2), (Duration::MAX, 36_501)] {
+        let net = Net::with(|builder| builder.session_lifetime(lifetime)).await;
+        net.sign_in(DID).await.unwrap();
+        assert_eq!(days_left(&net).await, days, "{lifetime:?}");
+    }
+    // A token that is valid for longer is stored for longer, but not for good.
+    for (expires_in, days) in [(100 * DAY, 101), (i64::MAX, 181)] {
+        let net = Net::start().await;
+        tokens(&net, json!({ "expires_in": expires_in, "refresh_token": null }));
+        net.sign_in(DID).await.unwrap();
+        assert_eq!(days_left(&net).await, days, "{expires_in}");
+    }
+}
+
+#[tokio::test]
+async fn an_account_with_too_many_sessions_loses_the_least_recently_refreshed() {
+    let net = Net::with(|builder| builder.max_sessions_per_account(3)).await;
+    let mut events = net.oauth.events();
+    let mut ids = Vec::new();
+    for number in 0..3 {
+        let id = net.sign_in(DID).await.unwrap().client.session_id().clone();
+        let sessions = &net.oauth.context.app.sessions;
+        let mut session = sessions.get(&id).await.unwrap().unwrap();
+        session.refreshed_at = unix_now() - [200, 300, 100][number];
+        sessions.put(&session.id, &session, Expected::Any).await.unwrap();
+        ids.push(id);
+        assert!(matches!(events.next().await, Some(SessionEvent::SignedIn { .. })));
+    }
+    assert!(net.stub.requests("/revoke").is_empty());
+    for oldest in [1, 0, 2] {
+        let newest = net.sign_in(DID).await.unwrap().client.session_id().clone();
+        assert_eq!(events.next().await, Some(SessionEvent::SignedIn { id: newest.clone() }));
+        let ended = SessionEvent::Ended { id: ids[oldest].clone(), reason: SessionEnd::SignedOut };
+        assert_eq!(events.next().await, Some(ended));
+        assert_eq!(net.stored("session/").await, 3);
+        let did = Did::new(DID).unwrap();
+        assert!(net.oauth.sessions(&did).await.unwrap().iter().any(|session| session.id == newest));
+    }
+    while net.stub.requests("/revoke").len() < 3 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn tokens_that_are_too_long_to_store_are_refused_and_revoked() {
+    for field in ["access_token", "refresh_token"] {
+        let net = Net::start().await;
+        tokens(&net, json!({ field: "x".repeat((16 << 10) + 1) }));
+        let error = net.sign_in(DID).await.unwrap_err();
+        assert!(error_text(&error).contains("longer than 16384 bytes"), "{error:?}");
+        assert_eq!(net.stub.requests("/revoke").len(), 1);
+        assert_eq!(net.stored("").await, 0);
+    }
 }
 
 #[tokio::test]
