@@ -12,7 +12,6 @@ use crate::Received;
 
 /// A request and what became of it.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub struct Exchange {
     /// When it came, since the proxy was started.
     pub began: Duration,
@@ -38,7 +37,6 @@ pub struct Exchange {
 
 /// How much of the server's answer reached the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Delivered {
     /// All of it, with the same status, body and type.
     Whole,
@@ -50,7 +48,6 @@ pub enum Delivered {
 
 /// A token request.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub struct TokenExchange {
     /// What it presented.
     pub grant: Grant,
@@ -62,7 +59,6 @@ pub struct TokenExchange {
 
 /// What a token request presents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Grant {
     /// A code from a sign-in.
     Code,
@@ -72,7 +68,6 @@ pub enum Grant {
 
 /// Tokens that the server gave.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub struct Given {
     /// The account.
     pub sub: String,

@@ -12,7 +12,7 @@ mod proxy;
 mod rewrite;
 mod seed;
 
-pub use exchange::{Delivered, Exchange, Fingerprint, Grant, TokenExchange};
+pub use exchange::{Delivered, Exchange, Fingerprint, Given, Grant, TokenExchange};
 pub use fault::{Body, Fault, Kind, Matches, Which};
 pub use plan::{Calls, Plan, PlanError, Server};
 pub use proxy::{FaultProxy, Hold, Point, ProxyError};

@@ -63,6 +63,9 @@ pub struct Plan {
     pub accounts: u32,
     /// How long access tokens live.
     pub token_seconds: u64,
+    /// By how many seconds the clocks of the processes are ahead, one after the other.
+    #[serde(default)]
+    pub client_clocks: Vec<i64>,
     /// The stores that the seeds take turns with.
     pub stores: Vec<String>,
     /// What is called.

@@ -78,7 +78,6 @@ pub(crate) fn chains(exchanges: &[Exchange]) -> Vec<Chain> {
                 });
                 chain
             }
-            _ => continue,
         };
         if let Some(given) = &token.given {
             of_token.insert(given.refresh, chain);

@@ -6,6 +6,7 @@ mod crashes;
 mod driver;
 mod held_store;
 mod judge;
+mod judgements;
 mod pauses;
 mod plans;
 mod policy;

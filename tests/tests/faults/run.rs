@@ -199,7 +199,10 @@ impl<'a> Run<'a> {
                 seed,
                 millis: plan.seconds * 1000,
             };
-            drivers.push(Driver::start(client, &settings, &[], sender.clone()).await);
+            let clocks = &plan.client_clocks;
+            let ahead = clocks.get(worker as usize % clocks.len().max(1)).copied().unwrap_or_default();
+            let variables = if ahead == 0 { Vec::new() } else { other_clock(ahead) };
+            drivers.push(Driver::start(client, &settings, &variables, sender.clone()).await);
         }
         drop(sender);
         let mut ready = 0;
@@ -345,6 +348,20 @@ impl<'a> Run<'a> {
         };
         self.actions.push((self.world.proxy.now(), action));
     }
+}
+
+/// What gives a process another clock. Its monotonic clock stays right.
+fn other_clock(ahead: i64) -> Vec<(&'static str, String)> {
+    let folders = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib"];
+    let library = folders.map(|folder| format!("{folder}/faketime/libfaketime.so.1"));
+    let library = library.into_iter().find(|path| std::path::Path::new(path).exists());
+    let library = library.expect("processes with other clocks need Debian's package faketime");
+    vec![
+        ("LD_PRELOAD", library),
+        ("FAKETIME", format!("{ahead:+}")),
+        ("DONT_FAKE_MONOTONIC", "1".to_owned()),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
+    ]
 }
 
 /// The memory and the open files of a process.
