@@ -27,6 +27,8 @@ pub(crate) struct Attempt {
     pub(crate) gave: bool,
     /// Whether nobody knows what the server did: it went away.
     pub(crate) unknown: bool,
+    /// The status that the client was told.
+    pub(crate) told: Option<u16>,
     /// Whether its error was `invalid_grant`.
     pub(crate) refused: bool,
     pub(crate) delivered: Delivered,
@@ -37,12 +39,25 @@ impl Attempt {
     pub(crate) fn lost(&self) -> bool {
         (self.gave && self.delivered != Delivered::Whole) || self.unknown
     }
+
+    /// Whether the client cannot know what the server did.
+    pub(crate) fn unclear(&self) -> bool {
+        self.told.is_none_or(|status| status >= 500) || self.delivered != Delivered::Whole
+    }
 }
 
 impl Chain {
     /// The last attempts to which the server gave tokens, or may have.
     pub(crate) fn last_given(&self) -> Option<&Attempt> {
         self.attempts.iter().rev().find(|attempt| attempt.gave || attempt.unknown)
+    }
+
+    /// Whether the last attempt was refused, and an earlier one with the same token may have been processed for all that the
+    /// client can know.
+    pub(crate) fn refused_in_doubt(&self) -> bool {
+        let Some((last, earlier)) = self.attempts.split_last() else { return false };
+        let same = |attempt: &&Attempt| attempt.presented == last.presented;
+        last.refused && earlier.iter().filter(same).any(Attempt::unclear)
     }
 
     /// The attempts for which the server gave tokens.
@@ -73,6 +88,7 @@ pub(crate) fn chains(exchanges: &[Exchange]) -> Vec<Chain> {
                     reached: !exchange.server.is_empty() || exchange.unanswered,
                     gave: token.given.is_some(),
                     unknown: exchange.unanswered,
+                    told: exchange.told,
                     refused: token.error.as_deref() == Some("invalid_grant"),
                     delivered: exchange.delivered,
                 });

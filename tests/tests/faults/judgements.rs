@@ -183,6 +183,15 @@ fn o28_a_session_that_ends_without_its_cause_is_a_breach() {
         it.stored.clear();
     });
     assert_eq!(refused.breaches, Vec::<String>::new());
+    // The server is told to end it while it answers something else.
+    let unclear = judged(|it| {
+        let first = token(16, Some("r3"), None);
+        it.exchanges.push(Exchange { told: Some(500), server: vec![500], ..first });
+        it.exchanges.push(token(17, Some("r3"), None));
+        it.reports.push(ended(18, Reason::LostRefresh));
+        it.stored.clear();
+    });
+    assert_eq!(unclear.breaches, Vec::<String>::new());
     let signed_out = judged(|it| {
         it.actions.push((at(15), Action::SignOut(DID.to_owned())));
         it.reports.push(ended(16, Reason::SignedOut));
