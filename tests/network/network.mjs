@@ -7,6 +7,7 @@
 import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import http from 'node:http'
+import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { oauthClientMetadataSchema } from '@atproto/oauth-types'
@@ -41,6 +42,34 @@ fs.mkdirSync(settings.dataDirectory, { recursive: true })
 const network = await TestNetworkNoAppView.create({ pds: settings })
 settings.port = network.pds.port
 settings.didPlcUrl = network.plc.url
+
+/** Where the PDS listens, if that is not its public port. */
+let behind = null
+const PDS = network.pds.server.constructor
+const startPds = PDS.prototype.start
+PDS.prototype.start = function () {
+  // The public URL, and with it the issuer, has been made from the public port by now.
+  if (behind !== null) this.ctx.cfg.service.port = behind
+  return startPds.call(this)
+}
+
+/** Nonces that change with every response; the last ones are good. */
+class ChangingNonce {
+  issued = []
+  constructor(window) {
+    this.window = window
+  }
+  next() {
+    const nonce = randomBytes(16).toString('base64url')
+    this.issued.push(nonce)
+    if (this.issued.length > this.window) this.issued.shift()
+    return nonce
+  }
+  check(nonce) {
+    return this.issued.includes(nonce)
+  }
+}
+let nonceWindow = null
 
 let lifetime = null
 /** Where client documents of an origin are really fetched: {"https://app.example": "http://127.0.0.1:4000"}. */
@@ -97,6 +126,7 @@ function watch(pds) {
     requests[name] = (requests[name] ?? 0) + 1
   })
   if (lifetime !== null) provider.tokenManager.tokenMaxAge = lifetime
+  if (nonceWindow !== null) provider.dpopManager.dpopNonce = new ChangingNonce(nonceWindow)
 }
 watch(network.pds)
 
@@ -194,7 +224,21 @@ const commands = {
   /** Makes every nonce that was given out so far worthless. */
   async rotateNonces() {
     const manager = network.pds.ctx.oauthProvider.dpopManager
-    manager.dpopNonce = new manager.dpopNonce.constructor()
+    manager.dpopNonce = new manager.dpopNonce.constructor(nonceWindow ?? undefined)
+  },
+  /** Gives every response a nonce of its own from now on, of which that many are good. */
+  async changeNonces({ window }) {
+    nonceWindow = window
+    network.pds.ctx.oauthProvider.dpopManager.dpopNonce = new ChangingNonce(window)
+  },
+  /** Has the PDS listen on another port, as behind a proxy that takes its public one. */
+  async stepBehind() {
+    const server = net.createServer()
+    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
+    behind = server.address().port
+    await new Promise((resolve) => server.close(resolve))
+    await commands.restart({})
+    return { port: behind }
   },
   /** Ends all OAuth sessions of an account at the server. */
   async endSessions({ did }) {

@@ -4,13 +4,14 @@
 //! headless Chromium for the provider's sign-in page. [`PostgresServer`], also behind a [`PgBouncer`], and [`RedisServer`],
 //! also as a [`RedisCluster`], are what session stores talk to, with certificates of an [`Authority`] if they are to speak
 //! TLS. [`Stub`] is a server with scripted answers for what a good server never sends, and [`DnsServer`] answers with the TXT
-//! records that it was given.
+//! records that it was given. [`faults`] has a proxy between a client and the network that lets things go wrong on the way.
 //!
 //! It depends on nothing of the SDK: what it tells is what the servers saw.
 
 mod browser;
 mod certificates;
 mod dns;
+pub mod faults;
 mod pgbouncer;
 mod postgres;
 mod redis;
@@ -20,7 +21,9 @@ mod stub;
 pub use browser::{Browser, BrowserError};
 pub use certificates::{Authority, Certificate, ServerTls};
 pub use dns::DnsServer;
-pub use local_network::{Account, Counts, InstallError, Network, NetworkError, install, install_folder};
+pub use local_network::{
+    Account, Counts, InstallError, Network, NetworkError, client as plain_client, install, install_folder,
+};
 pub use pgbouncer::PgBouncer;
 pub use postgres::PostgresServer;
 pub use redis::{RedisCluster, RedisServer};

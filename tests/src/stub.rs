@@ -70,6 +70,14 @@ impl Received {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
+
+    /// A field of the body, if that is a form.
+    pub fn form(&self, name: &str) -> Option<String> {
+        let is_form = |value: &str| value.starts_with("application/x-www-form-urlencoded");
+        self.header("content-type").filter(|value| is_form(value))?;
+        let mut fields = url::form_urlencoded::parse(&self.body);
+        fields.find(|(found, _)| found == name).map(|(_, value)| value.into_owned())
+    }
 }
 
 impl Answer {
@@ -232,7 +240,7 @@ async fn serve(mut connection: TcpStream, script: Arc<Mutex<Script>>) {
 }
 
 /// `None` for what is no whole request.
-async fn read_request(connection: &mut TcpStream) -> Option<Received> {
+pub(crate) async fn read_request(connection: &mut TcpStream) -> Option<Received> {
     let mut bytes = Vec::new();
     let head_end = loop {
         if let Some(at) = find(&bytes, b"\r\n\r\n") {

@@ -2,7 +2,8 @@
 //!
 //! Before a refresh is sent, the stored session says so, by whom, and since when. If the process that sent it dies, the session
 //! stays like that. If it only cannot reach the store, it has the new tokens in memory and will write them as soon as it can.
-//! Others cannot tell these cases apart, so they wait before they act.
+//! Others cannot tell these cases apart, so they wait before they act. A process that got no answer says so in the session, and
+//! nobody waits for it.
 
 use std::{
     fmt,
@@ -47,21 +48,34 @@ pub(crate) struct Doubt {
     by: String,
     /// In Unix seconds, by the clock of that process.
     since: i64,
+    /// Whether that process got no answer and no longer waits for one, so that it has no new tokens in memory.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    given_up: bool,
 }
 
 impl Doubt {
     /// A refresh by this process that is about to be sent.
     pub(super) fn now(process: &ProcessId) -> Self {
-        Self { by: process.0.clone(), since: unix_now() }
+        Self { by: process.0.clone(), since: unix_now(), given_up: false }
+    }
+
+    /// A refresh by this process whose answer did not arrive.
+    pub(super) fn without_answer(process: &ProcessId) -> Self {
+        Self { given_up: true, ..Self::now(process) }
     }
 
     /// A doubt of which neither the process nor the time was recorded.
     pub(crate) fn unknown() -> Self {
-        Self { by: String::new(), since: 0 }
+        Self { by: String::new(), since: 0, given_up: false }
     }
 
     pub(super) fn is_by(&self, process: &ProcessId) -> bool {
         self.by == process.0
+    }
+
+    /// Whether a process other than this one may have new tokens in memory.
+    pub(super) fn may_be_settled_by_another(&self, process: &ProcessId) -> bool {
+        !self.is_by(process) && !self.given_up
     }
 }
 
@@ -113,6 +127,8 @@ mod tests {
         assert_ne!(one, other);
         let doubt = Doubt::now(&one);
         assert!(doubt.is_by(&one) && !doubt.is_by(&other) && !Doubt::unknown().is_by(&one));
+        assert!(doubt.may_be_settled_by_another(&other) && !doubt.may_be_settled_by_another(&one));
+        assert!(!Doubt::without_answer(&one).may_be_settled_by_another(&other));
         let mut seen = None;
         SeenDoubt::update(&mut seen, Some(doubt.clone()), Instant::now(), GAP);
         let first = seen.clone().unwrap().first;

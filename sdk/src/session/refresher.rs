@@ -128,11 +128,10 @@ impl<C: SessionContext> Refresher<'_, C> {
             };
             self.step(&failure.source);
             match failure.processed {
-                Processed::No => return Err(self.unavailable(&current, failure, in_doubt).await),
+                Processed::No if !in_doubt => return Err(self.unavailable(&current, failure, false).await),
+                Processed::No => return Err(self.without_answer(&current, failure).await),
                 Processed::Yes => return self.end(&current, ReauthenticateReason::InvalidRefresh).await,
-                Processed::Unknown if left == 0 => {
-                    return Err(self.unavailable(&current, failure, true).await);
-                }
+                Processed::Unknown if left == 0 => return Err(self.without_answer(&current, failure).await),
                 Processed::Unknown => in_doubt = true,
             }
             if let Some(refreshed) = self.reconcile(&current, failure).await? {
@@ -158,7 +157,7 @@ impl<C: SessionContext> Refresher<'_, C> {
         }
         let current = match probed {
             Probed::Accepted => current,
-            _ if doubt.is_by(self.context.process()) => current,
+            _ if !doubt.may_be_settled_by_another(self.context.process()) => current,
             _ => match self.wait_for_other(current).await? {
                 Ready::Refresh(current) => current,
                 superseded => return Ok(superseded),
@@ -300,8 +299,18 @@ impl<C: SessionContext> Refresher<'_, C> {
                 }
                 self.end(current, ReauthenticateReason::LostRefresh).await.map(Some)
             }
-            Probed::Unknown(_) => Err(self.unavailable(current, failure, true).await),
+            Probed::Unknown(_) => Err(self.without_answer(current, failure).await),
         }
+    }
+
+    /// A refresh by this process may have been processed, and its answer will not arrive any more.
+    async fn without_answer(&mut self, current: &CachedSession<C>, failure: RefreshFailure) -> SessionError {
+        let doubt = Doubt::without_answer(self.context.process());
+        if let Err(error) = self.record_doubt(current, Some(doubt)).await {
+            // Harmless: others wait for tokens that this process does not have.
+            self.step(format_args!("it could not be stored that there was no answer: {error}"));
+        }
+        self.unavailable(current, failure, true).await
     }
 
     /// The server has rejected the refresh token by name (O28).

@@ -272,6 +272,12 @@ impl Network {
         self.command::<Value>("clock", json!({ "millis": millis })).await.map(drop)
     }
 
+    /// Puts the servers' clocks back.
+    pub async fn back(&self, time: Duration) -> Result<(), NetworkError> {
+        let millis = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        self.command::<Value>("clock", json!({ "millis": -millis })).await.map(drop)
+    }
+
     /// The password of the PDS's administrator.
     pub fn admin_password(&self) -> &'static str {
         "admin-pass"
@@ -280,6 +286,21 @@ impl Network {
     /// Makes every DPoP nonce that was given out so far worthless.
     pub async fn rotate_nonces(&self) -> Result<(), NetworkError> {
         self.command::<Value>("rotateNonces", json!({})).await.map(drop)
+    }
+
+    /// Gives every response of the PDS a nonce of its own from now on. The last `window` of them are good.
+    pub async fn change_nonces(&self, window: u32) -> Result<(), NetworkError> {
+        self.command::<Value>("changeNonces", json!({ "window": window })).await.map(drop)
+    }
+
+    /// Has the PDS listen on another port of this machine, which is returned. Its public address stays the same, for a proxy
+    /// that listens there from now on.
+    pub async fn step_behind(&self) -> Result<u16, NetworkError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            port: u16,
+        }
+        Ok(self.command::<Answer>("stepBehind", json!({})).await?.port)
     }
 
     /// Ends all OAuth sessions of an account at the server.

@@ -117,9 +117,11 @@ impl ServerEndpoint<'_> {
         lock: Option<LockWatch>,
     ) -> Result<TokenAnswer, ServerError> {
         let (ServerResponse { status, body }, missing_nonce) = self.post(url, form, lock).await?;
-        let tokens = match missing_nonce {
-            Some(error) => Err(RejectedTokens::Nonce(error)),
-            None => TokenResponse::parse(&body).map_err(RejectedTokens::Response),
+        let tokens = match (TokenResponse::parse(&body), missing_nonce) {
+            // Possibly the page of a proxy, which has no nonce either.
+            (Err(problem @ TokenResponseError::NotTokens), _) => Err(RejectedTokens::Response(problem)),
+            (_, Some(error)) => Err(RejectedTokens::Nonce(error)),
+            (parsed, None) => parsed.map_err(RejectedTokens::Response),
         };
         Ok(TokenAnswer { status, tokens, body })
     }

@@ -66,6 +66,18 @@ async fn o25_if_the_old_token_is_accepted_nobody_waits() {
 }
 
 #[tokio::test]
+async fn o25_nobody_waits_for_a_process_that_got_no_answer() {
+    let world = World::new(-10).await;
+    world.stub.answer(&[Answer::Close, Answer::Close]);
+    let error = world.client.refresh().await.unwrap_err();
+    assert!(matches!(error, SessionError::Unavailable { in_doubt: true, .. }), "{error:?}");
+    let begun = Instant::now();
+    world.other_process().refresh().await.unwrap();
+    assert!(begun.elapsed() < pace().doubt_grace, "{:?}", begun.elapsed());
+    assert_eq!((world.refreshes(), world.stored().await.unwrap().access_token.as_str()), (3, "a1"));
+}
+
+#[tokio::test]
 async fn o25_a_call_that_cannot_wait_for_so_long_fails_for_now() {
     let world = unsaved(-10).await;
     let other = world.other_process();

@@ -204,7 +204,7 @@ async fn a_dropped_caller_does_not_cancel_the_refresh() {
 
 #[tokio::test]
 async fn lost_answer_and_nothing_rotated_is_refreshed_again() {
-    for answer in [Answer::Close, Answer::Error500, Answer::Html] {
+    for answer in [Answer::Close, Answer::Error500, Answer::Html, Answer::Page] {
         for expires_in in [200, -10] {
             let world = World::new(expires_in).await;
             world.stub.answer(&[answer]);

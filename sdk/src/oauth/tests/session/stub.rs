@@ -30,6 +30,8 @@ pub(super) enum Answer {
     NoNonce,
     Bearer,
     Html,
+    /// The page of a proxy that claims success.
+    Page,
 }
 
 #[derive(Default)]
@@ -203,6 +205,9 @@ impl Stub {
             Answer::Close => return (false, None),
             Answer::Error500 => return (false, Some(text(s, 500, "", r#"{"error":"server_error"}"#))),
             Answer::Html => return (false, Some(text(s, 502, "", "<html>"))),
+            Answer::Page => {
+                return (false, Some(text(s, 200, "", "<html>").replace("DPoP-Nonce", "X-Nothing")));
+            }
             _ => s.generation += 1,
         }
         let (generation, lifetime) = (s.generation, s.lifetime);

@@ -1,0 +1,19 @@
+//! A proxy between a client and the network that does to requests what networks, gateways and servers do to them.
+//!
+//! A [`Plan`] is a file without any Rust in it: who calls what, and which [`Fault`]s happen how often. [`FaultProxy`] applies
+//! the faults, decided by a seed, and keeps an [`Exchange`] of every request, from which can be told afterwards what a
+//! client can have known.
+
+mod answer;
+mod exchange;
+mod fault;
+mod plan;
+mod proxy;
+mod rewrite;
+mod seed;
+
+pub use exchange::{Delivered, Exchange, Fingerprint, Given, Grant, TokenExchange};
+pub use fault::{Body, Fault, Kind, Matches, Which};
+pub use plan::{Calls, Plan, PlanError, Server};
+pub use proxy::{FaultProxy, Hold, Point, ProxyError};
+pub use seed::Seed;
