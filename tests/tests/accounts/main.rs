@@ -36,7 +36,8 @@ impl World {
     }
 
     async fn sign_in(&self) -> OAuthClient {
-        let authorization = self.oauth.authorize(&self.account.handle, AuthorizeOptions::new()).await.unwrap();
+        let authorization =
+            self.oauth.authorize(&self.account.handle, AuthorizeOptions::new()).await.unwrap();
         let callback = self.network.approve(&authorization.url, &self.account).await.unwrap();
         let params = CallbackParams::from_query(callback.split_once('?').unwrap().1).unwrap();
         self.oauth.callback(&params).await.unwrap().client

@@ -17,12 +17,20 @@ async fn create(client: &PasswordClient) -> Result<(), Error> {
 impl World {
     async fn password_client(&self, store: &Arc<dyn Store>) -> PasswordClient {
         let (handle, password) = (&self.account.handle, &self.account.password);
-        PasswordClient::resume_or_sign_in(Arc::clone(store), self.network.pds(), handle, password).await.unwrap()
+        PasswordClient::resume_or_sign_in(Arc::clone(store), self.network.pds(), handle, password)
+            .await
+            .unwrap()
     }
 
     /// How often a session was created with a password.
     async fn password_sign_ins(&self) -> u32 {
-        self.network.requests().await.unwrap().get("POST /xrpc/com.atproto.server.createSession").copied().unwrap_or(0)
+        self.network
+            .requests()
+            .await
+            .unwrap()
+            .get("POST /xrpc/com.atproto.server.createSession")
+            .copied()
+            .unwrap_or(0)
     }
 }
 
