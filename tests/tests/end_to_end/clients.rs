@@ -41,7 +41,7 @@ async fn x11_the_password_client_signs_in_writes_and_signs_out() {
     assert!(!format!("{client:?}").contains(&account.password));
     let told = client.account();
     assert_eq!((told.active, told.email_confirmed), (Some(true), Some(false)), "{told:?}");
-    assert_eq!(told.did_document.unwrap().pds().unwrap(), pds);
+    assert_eq!(told.handle.unwrap().as_str(), account.handle);
     client.records::<Post>().create(&post("by password")).await.unwrap();
     assert_eq!(client.records::<Post>().list().next().await.unwrap().unwrap().value.text, "by password");
     client.sign_out().await.unwrap();
