@@ -12,8 +12,8 @@ use futures_core::Stream;
 #[cfg(feature = "client")]
 pub(super) const DEFAULT_RESPONSE_SIZE: usize = 8 << 20;
 
-/// How many bytes of memory each byte of the limit allows for what a response is decoded to. Real pages need less
-/// than two; made-up ones need more than forty, such as lists of empty objects.
+/// How many bytes of memory each byte of the limit allows for what a response is decoded to. Real pages need less than
+/// two; made-up ones more than ten, such as many small fields that the lexicon does not define.
 const DECODED_PER_BYTE: usize = 4;
 
 /// A stream of bytes: the body of a request or response that is not JSON, such as a blob or a repository.
