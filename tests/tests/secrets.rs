@@ -107,7 +107,7 @@ async fn full_run(network: &Network, account: &Account, store: Arc<dyn Store>, s
     let server = tokio::spawn(axum::serve(listener, app.with_state(App(web))).into_future());
 
     let mut visitor = Visitor::new(&origin);
-    let leaving = visitor.get(&format!("/login?identifier={}", account.handle)).await;
+    let leaving = visitor.get_own(&format!("/login?identifier={}", account.handle)).await;
     secrets.add_stored(&*store).await;
     secrets.add(
         "login cookie",
