@@ -22,6 +22,8 @@ pub(crate) struct Verdict {
     pub(crate) calls: u64,
     pub(crate) failed_calls: u64,
     pub(crate) sessions: u64,
+    /// Runs in which nobody could sign in.
+    pub(crate) no_sign_in: u64,
     pub(crate) refreshes: u64,
     /// Refreshes whose new tokens the client did not get.
     pub(crate) lost_answers: u64,
@@ -45,6 +47,10 @@ type Sessions = HashMap<String, Vec<(Duration, String)>>;
 
 pub(crate) fn judge(evidence: &Evidence) -> Verdict {
     let mut verdict = Verdict::default();
+    if let Some(problem) = &evidence.no_sign_in {
+        verdict.no_sign_in = 1;
+        verdict.breaches.push(format!("nobody could sign in: {problem}"));
+    }
     if evidence.hanging {
         verdict.breaches.push("calls did not come to an end".to_owned());
     }

@@ -85,6 +85,7 @@ fn good() -> Evidence {
         store_problems: Vec::new(),
         records: [(DID.to_owned(), vec![("a".to_owned(), "a".to_owned())])].into(),
         samples: Vec::new(),
+        no_sign_in: None,
         hanging: false,
         took: at(20),
     }
@@ -124,6 +125,7 @@ fn wrong_results_of_calls_are_breaches() {
         it.records.get_mut(DID).unwrap().push(("other".to_owned(), "a".to_owned()));
     });
     is_breach("come to an end", |it| it.hanging = true);
+    is_breach("could sign in", |it| it.no_sign_in = Some("the proof was refused".to_owned()));
     // What failed for now may have been written or not.
     let later = failure("try-later", None);
     let verdict = judged(report(call(CallKind::Create, "c", None, Some(later))));

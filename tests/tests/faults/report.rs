@@ -20,6 +20,7 @@ impl Total {
         sum.calls += verdict.calls;
         sum.failed_calls += verdict.failed_calls;
         sum.sessions += verdict.sessions;
+        sum.no_sign_in += verdict.no_sign_in;
         sum.refreshes += verdict.refreshes;
         sum.lost_answers += verdict.lost_answers;
         sum.presented_again += verdict.presented_again;
@@ -51,6 +52,7 @@ impl Total {
             "calls": sum.calls,
             "failed-calls": sum.failed_calls,
             "sessions": sum.sessions,
+            "runs-without-sign-in": sum.no_sign_in,
             "refreshes": sum.refreshes,
             "answers-lost": sum.lost_answers,
             "presented-again": sum.presented_again,
@@ -107,6 +109,9 @@ pub(crate) fn table(clients: &[(&str, &BTreeMap<String, Total>)]) -> String {
             format!("{} ({})", total.sum.calls, total.sum.failed_calls)
         });
         row(&mut text, "sessions", &|total| total.sum.sessions.to_string());
+        if totals.iter().any(|(_, total)| total.is_some_and(|total| total.sum.no_sign_in > 0)) {
+            row(&mut text, "runs in which nobody could sign in", &|total| total.sum.no_sign_in.to_string());
+        }
         row(&mut text, "refreshes (answer lost)", &|total| {
             format!("{} ({})", total.sum.refreshes, total.sum.lost_answers)
         });

@@ -23,6 +23,8 @@ const REST: Duration = Duration::from_secs(150);
 const SAMPLE: Duration = Duration::from_secs(3);
 /// How often a sign-in is tried again whose way is blocked by a fault.
 const SIGN_INS: u32 = 60;
+/// The same while nothing goes wrong but clocks.
+const FIRST_SIGN_INS: u32 = 3;
 
 /// Everything that is known about a run.
 pub(crate) struct Evidence {
@@ -44,6 +46,8 @@ pub(crate) struct Evidence {
     pub(crate) records: HashMap<String, Vec<(String, String)>>,
     /// What the drivers needed, from time to time.
     pub(crate) samples: Vec<Sample>,
+    /// Why an account could not sign in, after many attempts.
+    pub(crate) no_sign_in: Option<String>,
     /// Drivers that did not come to an end.
     pub(crate) hanging: bool,
     pub(crate) took: Duration,
@@ -91,6 +95,8 @@ struct Run<'a> {
     signing_in: HashMap<String, u32>,
     done: BTreeSet<u32>,
     samples: Vec<Sample>,
+    sign_ins: u32,
+    no_sign_in: Option<String>,
 }
 
 /// Makes a server as the plan wants it; once for all runs of a plan.
@@ -123,14 +129,18 @@ pub(crate) async fn run(world: &World, plan: &Plan, seed: u64, client: &Client) 
     for account in run.accounts.clone() {
         run.sign_in(&account.did).await;
     }
-    while !run.signing_in.is_empty() {
+    while !run.signing_in.is_empty() && run.no_sign_in.is_none() {
         run.hear_one(Duration::from_secs(60)).await;
     }
-    world.proxy.play(&plan.faults, Seed::new(seed));
-    for driver in &mut run.drivers {
-        driver.tell(&Command::Go).await;
+    let mut hanging = false;
+    if run.no_sign_in.is_none() {
+        run.sign_ins = SIGN_INS;
+        world.proxy.play(&plan.faults, Seed::new(seed));
+        for driver in &mut run.drivers {
+            driver.tell(&Command::Go).await;
+        }
+        hanging = !run.watch().await;
     }
-    let hanging = !run.watch().await;
     let injected = world.proxy.stop_playing();
     let inspected = world.proxy.now();
     let mut stored = Vec::new();
@@ -142,7 +152,7 @@ pub(crate) async fn run(world: &World, plan: &Plan, seed: u64, client: &Client) 
     for account in &run.accounts {
         records.insert(account.did.clone(), records_of(world, &account.did).await);
     }
-    let Run { drivers, reports, mut heard, actions, samples, .. } = run;
+    let Run { drivers, reports, mut heard, actions, samples, no_sign_in, .. } = run;
     let mut reports = reports;
     while let Ok((_, report)) = reports.try_recv() {
         heard.push((world.proxy.now(), report));
@@ -165,6 +175,7 @@ pub(crate) async fn run(world: &World, plan: &Plan, seed: u64, client: &Client) 
         store_problems,
         records,
         samples,
+        no_sign_in,
         hanging,
         took,
     }
@@ -214,7 +225,20 @@ impl<'a> Run<'a> {
         }
         let (heard, actions) = (Vec::new(), Vec::new());
         let (signing_in, done, samples) = (HashMap::new(), BTreeSet::new(), Vec::new());
-        Self { world, plan, accounts, drivers, reports, heard, actions, signing_in, done, samples }
+        Self {
+            world,
+            plan,
+            accounts,
+            drivers,
+            reports,
+            heard,
+            actions,
+            signing_in,
+            done,
+            samples,
+            sign_ins: FIRST_SIGN_INS,
+            no_sign_in: None,
+        }
     }
 
     /// Has the first driver sign in an account, unless it is doing so.
@@ -240,11 +264,11 @@ impl<'a> Run<'a> {
                         self.drivers[0].tell(&command).await;
                     }
                     // The browser, too, goes through the proxy.
-                    Err(_) => self.sign_in_again(&did.clone()).await,
+                    Err(error) => self.sign_in_again(&did.clone(), &error.to_string()).await,
                 }
             }
             Report::SignedIn { did, .. } => drop(self.signing_in.remove(did)),
-            Report::SignInFailed { did, .. } => self.sign_in_again(&did.clone()).await,
+            Report::SignInFailed { did, error } => self.sign_in_again(&did.clone(), error).await,
             Report::NoSession { did } => self.sign_in(&did.clone()).await,
             Report::SignedOut { did, .. } => self.sign_in(&did.clone()).await,
             Report::Done => drop(self.done.insert(worker)),
@@ -254,10 +278,13 @@ impl<'a> Run<'a> {
         true
     }
 
-    async fn sign_in_again(&mut self, did: &str) {
+    async fn sign_in_again(&mut self, did: &str, problem: &str) {
         let tries = self.signing_in.entry(did.to_owned()).or_default();
         *tries += 1;
-        assert!(*tries < SIGN_INS, "{did} cannot sign in: {:?}", self.heard.last());
+        if *tries > self.sign_ins {
+            self.no_sign_in = Some(problem.to_owned());
+            return;
+        }
         tokio::time::sleep(Duration::from_millis(100)).await;
         self.drivers[0].tell(&Command::SignIn { did: did.to_owned() }).await;
     }
@@ -282,6 +309,9 @@ impl<'a> Run<'a> {
         .collect();
         let (mut turn, mut next_sample) = (0, begun);
         while self.done.len() < self.drivers.len() {
+            if self.no_sign_in.is_some() {
+                return true;
+            }
             if Instant::now() > calls_end + REST {
                 return false;
             }
