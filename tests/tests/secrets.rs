@@ -111,7 +111,7 @@ async fn full_run(network: &Network, account: &Account, store: Arc<dyn Store>, s
     secrets.add_stored(&*store).await;
     secrets.add(
         "login cookie",
-        leaving.set_cookie("__Host-atproto-login").unwrap().split([';', '=']).nth(1).unwrap(),
+        leaving.set_cookie("__Host-atproto-login.").unwrap().split([';', '=']).nth(1).unwrap(),
     );
     let callback = network.approve(leaving.location(), account).await.unwrap();
     let query: Vec<(String, String)> =
@@ -120,7 +120,7 @@ async fn full_run(network: &Network, account: &Account, store: Arc<dyn Store>, s
         secrets.add(wanted, &query.iter().find(|(name, _)| name == wanted).unwrap().1);
     }
     let back = visitor.get(&callback).await;
-    secrets.add("cookie", back.set_cookie("__Host-atproto").unwrap().split([';', '=']).nth(1).unwrap());
+    secrets.add("cookie", back.set_cookie("__Host-atproto.").unwrap().split([';', '=']).nth(1).unwrap());
     let written = visitor.get("/write").await;
     assert!(written.status == 200 && written.body.starts_with("at://"), "{}", written.body);
     secrets.add_stored(&*store).await;
