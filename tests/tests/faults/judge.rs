@@ -11,7 +11,8 @@ use crate::{
     run::{Action, Evidence},
 };
 
-/// The longest that a call may take. Longer than a call's own limit, and than a refresh at its slowest with a busy machine.
+/// The longest that a call may take. Longer than a call's own limit, and than a refresh at its slowest with a busy
+/// machine.
 const LONGEST_CALL: Duration = Duration::from_secs(100);
 /// How far the clocks of what is said and what is seen may be apart.
 const SLACK: Duration = Duration::from_millis(1500);
@@ -174,7 +175,8 @@ fn judge_refreshes(evidence: &Evidence, chains: &[Chain], verdict: &mut Verdict)
     }
 }
 
-/// A session ends only if the server ended it, the user signed out, or an answer was truly lost; and the client says which.
+/// A session ends only if the server ended it, the user signed out, or an answer was truly lost; and the client says
+/// which.
 fn judge_ends(evidence: &Evidence, chains: &[Chain], verdict: &mut Verdict) {
     let mut sessions: Sessions = HashMap::new();
     for (at, report) in &evidence.reports {

@@ -72,8 +72,8 @@ impl Total {
 pub(crate) fn line(plan: &str, seed: u64, store: &str, verdict: &Verdict, took: Duration) -> String {
     let faults: u64 = verdict.faults.values().map(|(all, _)| all).sum();
     format!(
-        "{plan} seed {seed} on {store}: {} calls ({} failed), {faults} faults, {} sessions, {} refreshes, {} answers lost, \
-         ended {:?}, breaches {}, longest call {:?}, {:.0?}",
+        "{plan} seed {seed} on {store}: {} calls ({} failed), {faults} faults, {} sessions, {} refreshes, \
+         {} answers lost, ended {:?}, breaches {}, longest call {:?}, {:.0?}",
         verdict.calls,
         verdict.failed_calls,
         verdict.sessions,
