@@ -45,6 +45,8 @@ const numbers = new Map()
 const sessionOf = (did) => `${did}#${numbers.get(did) ?? 0}`
 
 function onSessionDeleted(did, cause) {
+  // Whoever comes after the end is told again.
+  if (String(cause?.message).includes('deleted by another process')) return
   const name = cause?.constructor?.name
   const reason = name === 'TokenRevokedError' ? 'signed-out' : name === 'TokenRefreshError' ? 'revoked' : 'other'
   say({ says: 'ended', did, session: sessionOf(did), reason })

@@ -1,8 +1,8 @@
 //! A proxy between a client and the network that does to requests what networks, gateways and servers do to them.
 //!
-//! A [`Plan`] is a file without any Rust in it: who calls what, and which [`Fault`]s happen how often. [`FaultProxy`] applies
-//! the faults, decided by a seed, and keeps an [`Exchange`] of every request, from which can be told afterwards what a
-//! client can have known.
+//! A [`Plan`] is a file without any Rust in it: who calls what, and which [`Fault`]s happen how often. [`FaultProxy`]
+//! applies the faults, decided by a seed, and keeps an [`Exchange`] of every request, from which can be told afterwards
+//! what a client can have known.
 
 mod answer;
 mod exchange;

@@ -52,8 +52,8 @@ impl Chain {
         self.attempts.iter().rev().find(|attempt| attempt.gave || attempt.unknown)
     }
 
-    /// Whether the last attempt was refused, and an earlier one with the same token may have been processed for all that the
-    /// client can know.
+    /// Whether the last attempt was refused, and an earlier one with the same token may have been processed, for all
+    /// that the client can know.
     pub(crate) fn refused_in_doubt(&self) -> bool {
         let Some((last, earlier)) = self.attempts.split_last() else { return false };
         let same = |attempt: &&Attempt| attempt.presented == last.presented;

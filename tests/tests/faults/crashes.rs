@@ -1,5 +1,5 @@
-//! A process that is killed at any step of a refresh or of a sign-in: the next one goes on without a sign-in, unless new
-//! tokens had been given and not been written, and then it says so.
+//! A process that is killed at any step of a refresh or of a sign-in: the next one goes on without a sign-in, unless
+//! new tokens had been given and not been written, and then it says so.
 
 use std::{
     sync::Arc,
@@ -29,8 +29,8 @@ use crate::{
 const AT_ONCE: usize = 4;
 /// The limit for a process to reach its step.
 const STEP_LIMIT: Duration = Duration::from_secs(60);
-/// How long the next process may take: until the lease of the dead one has expired, and then until it is certain that nobody
-/// has new tokens in memory.
+/// How long the next process may take: until the lease of the dead one has expired, and then until it is certain that
+/// nobody has new tokens in memory.
 const RECOVERY: Duration = Duration::from_secs(130);
 /// The same if neither is to be waited for.
 const QUICK_RECOVERY: Duration = Duration::from_secs(20);
@@ -238,7 +238,8 @@ async fn killed_in_a_refresh(kind: &str) {
         println!("{kind}: {label}: {} after {took:.1?}", if *lost { "reported as lost" } else { "goes on" });
     }
     println!("{kind}: {} cases, {lost} lost", outcomes.len());
-    // With a valid and an expired token each: on the way back, when it came late, and at the operations up to the write.
+    // With a valid and an expired token each: on the way back, when it came late, and at the operations up to the
+    // write.
     assert!(lost >= 8 && lost < outcomes.len() / 2, "{lost} of {}", outcomes.len());
 }
 

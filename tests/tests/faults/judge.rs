@@ -11,7 +11,8 @@ use crate::{
     run::{Action, Evidence},
 };
 
-/// The longest that a call may take. Longer than a call's own limit, and than a refresh at its slowest with a busy machine.
+/// The longest that a call may take. Longer than a call's own limit, and than a refresh at its slowest with a busy
+/// machine.
 const LONGEST_CALL: Duration = Duration::from_secs(100);
 /// How far the clocks of what is said and what is seen may be apart.
 const SLACK: Duration = Duration::from_millis(1500);
@@ -29,6 +30,8 @@ pub(crate) struct Verdict {
     pub(crate) lost_answers: u64,
     /// Refresh tokens that were presented again after that.
     pub(crate) presented_again: u64,
+    /// Refreshes long before the token was due.
+    pub(crate) early: u64,
     /// Ended sessions by reason.
     pub(crate) ended: BTreeMap<String, u64>,
     /// Sessions that were lost, by what took the tokens.
@@ -148,8 +151,9 @@ fn judge_refreshes(evidence: &Evidence, chains: &[Chain], verdict: &mut Verdict)
                 }
             }
         }
-        // A process takes what another one has stored for older or younger than it is, if their clocks differ.
-        let mut allowed = evidence.plan.client_clocks.len().saturating_sub(1);
+        // If their clocks differ, a process can take a fresh token of another one for an expired one, once for each.
+        let others = evidence.plan.client_clocks.len().saturating_sub(1);
+        let mut allowed = others;
         let mut fresh_since = chain.began;
         for attempt in chain.given() {
             // The margin is a tenth of the lifetime, and both ends count in whole seconds.
@@ -158,9 +162,12 @@ fn judge_refreshes(evidence: &Evidence, chains: &[Chain], verdict: &mut Verdict)
             let refused = evidence.actions.iter().any(|(at, action)| {
                 *at + SLACK > fresh_since && *at < attempt.began + SLACK && *action == Action::ExpireTokens
             });
-            if early && !refused && allowed > 0 {
+            if !early {
+                allowed = others;
+            } else if !refused && allowed > 0 {
                 allowed -= 1;
-            } else if early && !refused {
+            } else if !refused {
+                verdict.early += 1;
                 verdict.breaches.push(format!("a token was replaced after {age:?}: {attempt:?}"));
             }
             fresh_since = attempt.ended;
@@ -168,7 +175,8 @@ fn judge_refreshes(evidence: &Evidence, chains: &[Chain], verdict: &mut Verdict)
     }
 }
 
-/// A session ends only if the server ended it, the user signed out, or an answer was truly lost; and the client says which.
+/// A session ends only if the server ended it, the user signed out, or an answer was truly lost; and the client says
+/// which.
 fn judge_ends(evidence: &Evidence, chains: &[Chain], verdict: &mut Verdict) {
     let mut sessions: Sessions = HashMap::new();
     for (at, report) in &evidence.reports {

@@ -1,5 +1,5 @@
-//! A process that is stopped in a refresh for longer than its lease and then goes on: it neither spends the refresh token that
-//! another one has spent, nor overwrites what another one has written.
+//! A process that is stopped in a refresh for longer than its lease and then goes on: it neither spends the refresh
+//! token that another one has spent, nor overwrites what another one has written.
 
 use std::{
     sync::Arc,
@@ -176,7 +176,8 @@ async fn o25_a_process_stopped_with_new_tokens_on_redis_brings_no_session_back()
     stopped_before_it_writes("redis").await;
 }
 
-/// Locks of the operating system stay with a process that is stopped: the others wait for it, and nobody loses anything.
+/// Locks of the operating system stay with a process that is stopped: the others wait for it, and nobody loses
+/// anything.
 async fn stopped_with_a_lock(kind: &str) {
     let world = World::start().await;
     let url = world.store(kind, "pauses");

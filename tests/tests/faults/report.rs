@@ -23,6 +23,7 @@ impl Total {
         sum.no_sign_in += verdict.no_sign_in;
         sum.refreshes += verdict.refreshes;
         sum.lost_answers += verdict.lost_answers;
+        sum.early += verdict.early;
         sum.presented_again += verdict.presented_again;
         sum.longest_call = sum.longest_call.max(verdict.longest_call);
         for (name, count) in &verdict.ended {
@@ -55,6 +56,7 @@ impl Total {
             "runs-without-sign-in": sum.no_sign_in,
             "refreshes": sum.refreshes,
             "answers-lost": sum.lost_answers,
+            "refreshes-before-due": sum.early,
             "presented-again": sum.presented_again,
             "ended": sum.ended,
             "lost-by": sum.lost_by,
@@ -70,8 +72,8 @@ impl Total {
 pub(crate) fn line(plan: &str, seed: u64, store: &str, verdict: &Verdict, took: Duration) -> String {
     let faults: u64 = verdict.faults.values().map(|(all, _)| all).sum();
     format!(
-        "{plan} seed {seed} on {store}: {} calls ({} failed), {faults} faults, {} sessions, {} refreshes, {} answers lost, \
-         ended {:?}, breaches {}, longest call {:?}, {:.0?}",
+        "{plan} seed {seed} on {store}: {} calls ({} failed), {faults} faults, {} sessions, {} refreshes, \
+         {} answers lost, ended {:?}, breaches {}, longest call {:?}, {:.0?}",
         verdict.calls,
         verdict.failed_calls,
         verdict.sessions,
@@ -115,6 +117,8 @@ pub(crate) fn table(clients: &[(&str, &BTreeMap<String, Total>)]) -> String {
         row(&mut text, "refreshes (answer lost)", &|total| {
             format!("{} ({})", total.sum.refreshes, total.sum.lost_answers)
         });
+        row(&mut text, "refreshes before they were due", &|total| total.sum.early.to_string());
+        row(&mut text, "refresh tokens presented again", &|total| total.sum.presented_again.to_string());
         let reasons: std::collections::BTreeSet<&String> =
             totals.iter().filter_map(|(_, total)| *total).flat_map(|total| total.sum.ended.keys()).collect();
         for reason in reasons {
