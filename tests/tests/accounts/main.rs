@@ -5,8 +5,6 @@
 mod oauth;
 mod password;
 
-use std::sync::Arc;
-
 use atproto_sdk::{
     api::app::bsky::feed::post::Post,
     identity::{HandleResolver, Resolver},

@@ -48,7 +48,8 @@ async fn x14_a_deactivated_account_keeps_its_password_session() {
     }
     assert_eq!(world.password_sign_ins().await, sign_ins, "signing in again would not help");
     // A program that starts now is told as well.
-    let account = world.password_client(&Arc::new(MemoryStore::new())).await.account();
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let account = world.password_client(&store).await.account();
     assert_eq!((account.active, account.status), (Some(false), Some(AccountStatus::Deactivated)));
     world.network.activate(&world.account).await.unwrap();
     create(&client).await.unwrap();
@@ -82,8 +83,7 @@ async fn x14_an_account_that_has_moved_is_deactivated_for_a_client_of_the_old_pd
     let (did, password) = (&world.account.did, &world.account.password);
     let there = PasswordClient::sign_in(&pds, did, password).await.unwrap();
     create(&there).await.unwrap();
-    let document = there.account().did_document.unwrap();
-    assert_eq!(document.pds().unwrap(), pds);
+    assert_eq!(there.account().active, Some(true));
 }
 
 #[tokio::test(flavor = "multi_thread")]
