@@ -73,6 +73,20 @@ async fn x14_a_takedown_is_told_and_ends_no_password_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn x14_a_deleted_account_is_told_and_not_signed_in_again() {
+    let world = World::new().await;
+    let client = world.password_client(&(Arc::new(MemoryStore::new()) as Arc<dyn Store>)).await;
+    world.network.delete_account(&world.account).await.unwrap();
+    let sign_ins = world.password_sign_ins().await;
+    for _ in 0..3 {
+        let error = create(&client).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AccountUnavailable, "{error}");
+        assert_eq!(error.account_problem(), Some(AccountProblem::NotFound), "{error}");
+    }
+    assert_eq!(world.password_sign_ins().await, sign_ins);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn x14_an_account_that_has_moved_is_deactivated_for_a_client_of_the_old_pds() {
     let world = World::new().await;
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
