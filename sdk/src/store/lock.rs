@@ -235,7 +235,7 @@ impl LeaseRequest {
 }
 
 /// Until when a lock is held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Term {
     NotYet,
     UntilReleased,
@@ -267,7 +267,7 @@ impl Term {
 
 /// A moment on two clocks: one that is never set, but on most systems stands still while the machine is suspended, and one that
 /// goes on, but may be set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Moment {
     pub(super) instant: Instant,
     pub(super) wall: SystemTime,

@@ -25,6 +25,19 @@
 //! ```
 //!
 //! A store maps keys to bytes, and knows nothing about their meaning. To use another database, implement [`Store`].
+//!
+//! # How long sessions are stored
+//!
+//! Until they can no longer be refreshed: see [`OAuthBuilder::session_lifetime`](crate::oauth::OAuthBuilder::session_lifetime).
+//! Every write moves the end. What has expired is absent, and is removed by later writes.
+//!
+//! # When a store fails
+//!
+//! No operation is half-done. [`StoreError`] tells what happened, and where: a full or read-only disk ([`StoreError::File`]), a
+//! damaged file, which is never overwritten ([`StoreError::Corrupt`]), a standby or replica ([`StoreError::ReadOnly`]), or a
+//! server that cannot be reached ([`StoreError::Backend`], [`StoreError::Timeout`]). The connections of `PostgresStore` and
+//! `RedisStore` are replaced when their server is back, or when the name or address in their URL leads to another one. Sessions
+//! that a server has lost are absent, and their users must sign in again.
 
 #[cfg(test)]
 mod conformance;
@@ -37,6 +50,8 @@ mod file;
 mod file_lock;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 mod lease;
+#[cfg(test)]
+mod lease_model_tests;
 mod lock;
 mod memory;
 #[cfg(feature = "postgres")]
