@@ -137,11 +137,21 @@ async function xrpc(session, method, nsid, fields) {
   return JSON.parse(body)
 }
 
+/** A key in the form of a TID, which records of this kind need. */
+let lastTid = 0n
+function tid() {
+  const now = BigInt(Date.now()) * 1000n
+  lastTid = now > lastTid ? now : lastTid + 1n
+  const alphabet = '234567abcdefghijklmnopqrstuvwxyz'
+  const value = (lastTid << 10n) | 17n
+  return Array.from({ length: 13 }, (_, at) => alphabet[Number((value >> BigInt(5 * (12 - at))) & 31n)]).join('')
+}
+
 const calls = {
   async create({ did, session, name, number }) {
     const value = `${name}-${number}`
     const record = { $type: COLLECTION, text: value, createdAt: new Date().toISOString() }
-    const key = number % 2 === 0 ? { rkey: value } : {}
+    const key = number % 2 === 0 ? { rkey: tid() } : {}
     const fields = { repo: did, collection: COLLECTION, record, ...key }
     const report = { did, kind: 'create', rkey: null, text: value }
     const made = await xrpc(session, 'POST', 'com.atproto.repo.createRecord', fields).catch((error) => ({ error }))

@@ -122,6 +122,10 @@ fn judge_calls(evidence: &Evidence, verdict: &mut Verdict) {
             }
             (CallKind::Create, _) if found > 1 => breach(format!("a record was created {found} times")),
             (CallKind::Delete, None) if found > 0 => breach("a record was deleted and is there".to_owned()),
+            // No plan has the server say so; the call itself would be wrong.
+            (_, Some(failure)) if failure.name.as_deref() == Some("InvalidRequest") => {
+                breach("the server does not understand a call".to_owned());
+            }
             (_, Some(failure)) if failure.kind == Failure::SIGN_IN_AGAIN && failure.ended.is_none() => {
                 breach("a call says that the user must sign in, and the session has not ended".to_owned());
             }

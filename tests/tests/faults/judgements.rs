@@ -121,6 +121,8 @@ fn wrong_results_of_calls_are_breaches() {
     is_breach("was deleted and is there", report(call(CallKind::Delete, "a", None, None)));
     let sign_in = failure(Failure::SIGN_IN_AGAIN, None);
     is_breach("has not ended", report(call(CallKind::Read, "a", None, Some(sign_in))));
+    let invalid = failure("invalid-input", Some("InvalidRequest"));
+    is_breach("does not understand", report(call(CallKind::Create, "c", None, Some(invalid))));
     is_breach("created 2 times", |it| {
         it.records.get_mut(DID).unwrap().push(("other".to_owned(), "a".to_owned()));
     });

@@ -14,7 +14,7 @@ use atproto_sdk::{
         SessionEnd, SessionError, SessionEvent,
     },
     store::{self, MemoryStore, Store},
-    types::{AtIdentifier, Datetime, Did, Expected, Record as _, RecordKey, Unknown},
+    types::{AtIdentifier, Datetime, Did, Expected, Record as _, RecordKey, Tid, Unknown},
     xrpc::{Error, ErrorKind, LexiconError, Reauthenticate, ReauthenticateReason},
 };
 use tests::faults::Seed;
@@ -318,7 +318,7 @@ impl Task {
         let made = if number.is_multiple_of(2) {
             let repo = AtIdentifier::from(client.did());
             let input = create_record::Input::new(repo, Post::collection(), Unknown::encode(&post).unwrap());
-            client.com_atproto_repo().create_record(input.rkey(RecordKey::new(&text).unwrap())).await
+            client.com_atproto_repo().create_record(input.rkey(RecordKey::from(Tid::now()))).await
         } else {
             client.records::<Post>().create(&post).await
         };
