@@ -29,7 +29,8 @@ struct Fixed(Bytes, CallSettings);
 impl Transport for Fixed {
     fn send<'a>(&'a self, _: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>> {
         let body = self.0.clone();
-        let pieces = (0..body.len()).step_by(8192).map(move |at| Ok(body.slice(at..body.len().min(at + 8192))));
+        let pieces =
+            (0..body.len()).step_by(8192).map(move |at| Ok(body.slice(at..body.len().min(at + 8192))));
         let body = ByteStream::new(futures_util::stream::iter(pieces));
         Box::pin(async { Ok(TransportResponse::new(StatusCode::OK, HeaderMap::new(), body)) })
     }
@@ -71,7 +72,9 @@ const INPUTS: [&str; 8] = [
 
 /// Makes the call, and says whether its response was accepted.
 async fn call(input: &str, settings: CallSettings) -> bool {
-    let repo = format!(r#"{{"handle": "alice.example.com", "did": "{DID}", "collections": [], "handleIsCorrect": true, "#);
+    let repo = format!(
+        r#"{{"handle": "alice.example.com", "did": "{DID}", "collections": [], "handleIsCorrect": true, "#
+    );
     let body = match input {
         "unknown fields" => filled(&format!(r#"{repo}"didDoc": 0, "#), "\"#\":0", "}"),
         "entries of a list" => {

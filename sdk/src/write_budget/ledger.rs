@@ -242,7 +242,11 @@ mod tests {
                 let mut ledger = Ledger::default();
                 for policy in 0..100 {
                     ledger.learn(&window(text, &policy.to_string(), text), u64::MAX, NOW);
-                    ledger.learn(&seen(status, &[("ratelimit-remaining", text), ("retry-after", text)]), 1, NOW);
+                    ledger.learn(
+                        &seen(status, &[("ratelimit-remaining", text), ("retry-after", text)]),
+                        1,
+                        NOW,
+                    );
                 }
                 assert!(ledger.windows.len() <= MAX_WINDOWS);
                 let supply = ledger.supply(u64::MAX, u64::MAX, NOW);

@@ -13,8 +13,8 @@ use crate::{
     api::com::atproto::identity::{ComAtprotoIdentity, resolve_handle},
     types::Did,
     xrpc::{
-        Attempt, Backoff, BoxFuture, CallSettings, ErrorKind, Outcome, PacedCall, Pacing, Request, RetryPolicy,
-        StandardRetry, Transport, TransportError, Turn,
+        Attempt, Backoff, BoxFuture, CallSettings, ErrorKind, Outcome, PacedCall, Pacing, Request,
+        RetryPolicy, StandardRetry, Transport, TransportError, Turn,
     },
 };
 
