@@ -40,7 +40,7 @@ pub struct Attempt<'a> {
     pub outcome: Outcome<'a>,
     /// How long the server asks to wait, by `Retry-After` or, with status 429, by `RateLimit-Reset`.
     pub asked: Option<Duration>,
-    /// Whether the [pacing](Pacing) of the client waits for the right time, so that no other wait is necessary.
+    /// Whether the [pacing](super::Pacing) of the client waits for the right time, so that no other wait is necessary.
     ///
     /// [Pacing]: super::Pacing
     pub paced: bool,
