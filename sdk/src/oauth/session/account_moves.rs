@@ -166,7 +166,7 @@ mod tests {
     async fn the_number_of_remembered_accounts_is_bounded() {
         let moves = AccountMoves::new(Arc::new(Everywhere::default()));
         for n in 0..MAX_ACCOUNTS + 10 {
-            let did = Did::new(&format!("did:web:a{n}.example")).unwrap();
+            let did = Did::new(format!("did:web:a{n}.example")).unwrap();
             assert!(moves.moved_from(&did, "https://old.example").await.is_some());
         }
         assert_eq!(moves.recent().len(), MAX_ACCOUNTS);
