@@ -114,7 +114,7 @@ pub(crate) const SESSION_RECHECK: Duration = seconds(1);
 /// How long before its expiry a token is refreshed, or a tenth of its lifetime if that is less.
 pub(crate) const REFRESH_MARGIN: Duration = seconds(60);
 /// How long a call waits for a refresh. Its own limit is usually shorter.
-pub(crate) const REFRESH_WAIT: Duration = seconds(500);
+pub(crate) const REFRESH_WAIT: Duration = seconds(750);
 /// How long a call whose token has not expired waits for a refresh.
 pub(crate) const REFRESH_PATIENCE: Duration = seconds(10);
 /// How long calls use a token that has not expired after a failed refresh.
@@ -157,7 +157,7 @@ pub(crate) const RESTARTED_SIGN_IN_PAUSE: Duration = seconds(300);
 /// For an operation of a store.
 pub(crate) const STORE_OPERATION: Duration = seconds(15);
 /// For acquiring the lock of a session: longer than a refresh takes with all its attempts.
-pub(crate) const STORE_LOCK: Duration = seconds(240);
+pub(crate) const STORE_LOCK: Duration = seconds(360);
 /// How long a sign-out waits for a refresh in progress, before it removes the session anyway.
 pub(crate) const SIGN_OUT_LOCK: Duration = seconds(10);
 /// When a lock on a database server expires whose holder has died.
@@ -172,7 +172,9 @@ pub(crate) const LEASE_RENEWAL_AGAIN: Duration = seconds(1);
 pub(crate) const LEASE_TRY: Duration = millis(20);
 /// The wait between two attempts to release such a lock.
 pub(crate) const LEASE_RELEASE: Duration = seconds(1);
-/// The wait between two attempts to lock a file.
+/// For locking the file of a store, which others hold for a single operation.
+pub(crate) const FILE_LOCK: Duration = seconds(10);
+/// The longest wait between two attempts to lock a file.
 pub(crate) const FILE_LOCK_TRY: Duration = millis(15);
 /// For waiting for other processes that open an SQLite file at the same time.
 pub(crate) const SQLITE_OPEN: Duration = seconds(10);
@@ -219,6 +221,8 @@ pub(crate) const LONGEST_SESSION: Duration = days(36_500);
 pub(crate) const TOKEN_LENGTH: usize = 16 * 1024;
 /// The length of the granted scopes, in bytes.
 pub(crate) const SCOPE_LENGTH: usize = 64 * 1024;
+/// The length of the DID document that is stored with a password session, in bytes. Usually, it is less than 1 KiB.
+pub(crate) const DID_DOCUMENT_LENGTH: usize = 16 * 1024;
 /// How many sessions an account may have by default: more than anybody has devices and browsers, and few enough to read all of
 /// them.
 pub(crate) const SESSIONS_PER_ACCOUNT: usize = 50;
@@ -231,14 +235,17 @@ mod tests {
     use super::*;
 
     /// The longest time that a refresh holds the lock: all attempts and the probes before and between them time out, another
-    /// process is waited for although its doubt changes, and the store is slow to read (at the start, twice before and between the attempts, while waiting,
-    /// and before the new tokens are written) and to write (the intent, and the tokens).
+    /// process is waited for although its doubt changes, signing in again with a password and revoking what is not kept take as
+    /// long as they may, and the store is slow to read (at the start, twice before and between the attempts, while waiting, and
+    /// before the new tokens are written), to write (the intent, and the tokens), and to renew the lock (before the intent and
+    /// before every attempt).
     fn slowest_refresh() -> Duration {
         AUTHORIZATION_SERVER * REFRESH_ATTEMPTS
             + PROBE
             + CONCURRENT_WRITE
             + DOUBT_GRACE * 2
-            + STORE_OPERATION * 7
+            + AUTHORIZATION_SERVER * 2
+            + STORE_OPERATION * (7 + 1 + REFRESH_ATTEMPTS)
     }
 
     #[test]
@@ -253,7 +260,7 @@ mod tests {
     fn a_store_reports_its_error_before_it_times_out() {
         assert!(POSTGRES_OPERATION < STORE_OPERATION);
         assert!(REDIS_CONNECT + REDIS_ANSWER < STORE_OPERATION);
-        assert!(SQLITE_OPEN < STORE_OPERATION);
+        assert!(SQLITE_OPEN < STORE_OPERATION && FILE_LOCK < STORE_OPERATION);
     }
 
     #[test]

@@ -244,7 +244,7 @@ impl OAuthClient {
         if matches!(request.body(), RequestBody::Stream(_)) {
             cached = deadline.until_boxed(self.session.warm_up(cached)).await.ok_or_else(late)??;
         }
-        let mut replaced = 0;
+        let (mut replaced, mut fresh) = (0, false);
         loop {
             let (nsid, again) = (Arc::clone(request.shared_nsid()), request.try_clone());
             // The request has the same deadline.
@@ -260,14 +260,10 @@ impl OAuthClient {
             }
             let Some(next) = again.filter(|_| replaced < MAX_REPLACED) else { return Ok(response) };
             drop(response);
-            let replacing = async {
-                match replaced {
-                    0 => self.session.replace(&cached).await,
-                    _ => self.session.replace_fresh(&cached).await,
-                }
-            };
+            let replacing = self.session.replace(&cached, fresh);
             let replacement = deadline.until_boxed(replacing).await.ok_or_else(late)?.map_err(failed)?;
-            (cached, request, replaced) = (replacement, next, replaced + 1);
+            (cached, fresh) = (replacement.cached, replacement.fresh);
+            (request, replaced) = (next, replaced + 1);
         }
     }
 

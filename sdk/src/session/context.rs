@@ -31,6 +31,11 @@ pub(crate) trait SessionKey:
 pub(crate) trait StoredSession: fmt::Debug + Clone + Send + Sync + 'static {
     fn access_token(&self) -> &str;
 
+    /// Whether it is a session of this account. In the place of a session that is named otherwise, there may be another one's.
+    fn is_of(&self, _account: &Did) -> bool {
+        true
+    }
+
     /// Whether there is a refresh token.
     fn can_refresh(&self) -> bool;
 
@@ -109,12 +114,13 @@ pub(crate) trait SessionContext: Send + Sync + Sized + 'static {
         session: &Self::Session,
     ) -> impl Future<Output = Result<(), String>> + Send;
 
-    /// Creates a new session in place of one that has ended, if that is possible without the user.
+    /// Creates a new session in place of one that has ended, if that is possible without the user, and if `lock` still holds.
     fn renew(
         &self,
         active: &ActiveSession<Self>,
         ended: &CachedSession<Self>,
         reason: &ReauthenticateReason,
+        lock: Option<LockWatch>,
     ) -> impl Future<Output = Renewed<Self::Session>> + Send;
 
     /// The tokens were refreshed and stored.

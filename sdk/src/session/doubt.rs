@@ -51,22 +51,25 @@ pub(crate) struct Doubt {
     /// Whether that process got no answer and no longer waits for one, so that it has no new tokens in memory.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     given_up: bool,
+    /// Whether the server had rejected the access token before the refresh was sent, so that rejecting it now says nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    rejected: bool,
 }
 
 impl Doubt {
-    /// A refresh by this process that is about to be sent.
-    pub(super) fn now(process: &ProcessId) -> Self {
-        Self { by: process.0.clone(), since: unix_now(), given_up: false }
+    /// A refresh by this process that is about to be sent. `rejected` is whether the server has rejected the access token.
+    pub(super) fn now(process: &ProcessId, rejected: bool) -> Self {
+        Self { by: process.0.clone(), since: unix_now(), given_up: false, rejected }
     }
 
     /// A refresh by this process whose answer did not arrive.
-    pub(super) fn without_answer(process: &ProcessId) -> Self {
-        Self { given_up: true, ..Self::now(process) }
+    pub(super) fn without_answer(process: &ProcessId, rejected: bool) -> Self {
+        Self { given_up: true, ..Self::now(process, rejected) }
     }
 
     /// A doubt of which neither the process nor the time was recorded.
     pub(crate) fn unknown() -> Self {
-        Self { by: String::new(), since: 0, given_up: false }
+        Self { by: String::new(), since: 0, given_up: false, rejected: false }
     }
 
     pub(super) fn is_by(&self, process: &ProcessId) -> bool {
@@ -76,6 +79,11 @@ impl Doubt {
     /// Whether a process other than this one may have new tokens in memory.
     pub(super) fn may_be_settled_by_another(&self, process: &ProcessId) -> bool {
         !self.is_by(process) && !self.given_up
+    }
+
+    /// Whether the server had rejected the access token before the refresh was sent.
+    pub(super) fn follows_rejection(&self) -> bool {
+        self.rejected
     }
 }
 
@@ -125,10 +133,10 @@ mod tests {
     fn o25_a_doubt_ages_only_while_it_is_seen_unchanged() {
         let (one, other) = (ProcessId::generate(), ProcessId::generate());
         assert_ne!(one, other);
-        let doubt = Doubt::now(&one);
+        let doubt = Doubt::now(&one, false);
         assert!(doubt.is_by(&one) && !doubt.is_by(&other) && !Doubt::unknown().is_by(&one));
         assert!(doubt.may_be_settled_by_another(&other) && !doubt.may_be_settled_by_another(&one));
-        assert!(!Doubt::without_answer(&one).may_be_settled_by_another(&other));
+        assert!(!Doubt::without_answer(&one, false).may_be_settled_by_another(&other));
         let mut seen = None;
         SeenDoubt::update(&mut seen, Some(doubt.clone()), Instant::now(), GAP);
         let first = seen.clone().unwrap().first;
@@ -139,7 +147,7 @@ mod tests {
         assert!(seen.clone().unwrap().first > first);
         // Another process has sent a refresh.
         let first = seen.clone().unwrap().first;
-        SeenDoubt::update(&mut seen, Some(Doubt::now(&other)), Instant::now(), GAP);
+        SeenDoubt::update(&mut seen, Some(Doubt::now(&other, false)), Instant::now(), GAP);
         assert!(seen.clone().unwrap().first > first);
         SeenDoubt::update(&mut seen, None, Instant::now(), GAP);
         assert!(seen.is_none());

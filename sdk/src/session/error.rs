@@ -179,9 +179,10 @@ impl SessionError {
         !matches!(self, Self::Reauthenticate(_) | Self::Interrupted)
     }
 
-    /// Whether the server may have processed a refresh whose tokens are not stored.
-    pub(super) fn is_in_doubt(&self) -> bool {
-        matches!(self, Self::Unavailable { in_doubt: true, .. } | Self::NotStored { .. })
+    /// Whether unsaved tokens can never be stored, because of what is in the store or of the tokens themselves.
+    pub(super) fn is_never_stored(&self) -> bool {
+        let Self::NotStored { source } = self else { return false };
+        matches!(**source, SessionStoreError::Format { .. } | SessionStoreError::Unusable { .. })
     }
 
     /// The error of a call that failed for this reason.

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Instant};
 use zeroize::Zeroizing;
 
 use super::{
-    ActiveSession, CachedSession, SessionContext, SessionError, SessionKey, SessionStoreError, StoredSession,
-    refresher,
+    ActiveSession, CachedSession, Doubt, SessionContext, SessionError, SessionKey, SessionStoreError,
+    StoredSession, refresher,
     state::{Join, Outcome, Step},
 };
 use crate::{limits, types::Did};
@@ -15,6 +15,13 @@ use crate::{limits, types::Did};
 pub(crate) struct SessionHandle<C: SessionContext> {
     context: Arc<C>,
     active: Arc<ActiveSession<C>>,
+}
+
+/// What replaces a rejected token.
+pub(crate) struct Replacement<C: SessionContext> {
+    pub(crate) cached: Arc<CachedSession<C>>,
+    /// Whether it was issued since the call began.
+    pub(crate) fresh: bool,
 }
 
 impl<C: SessionContext> Clone for SessionHandle<C> {
@@ -94,13 +101,20 @@ impl<C: SessionContext> SessionHandle<C> {
             Step::Fail(error) => return Err(error),
             Step::Refresh { usable } => usable,
         };
-        let refreshing = self.refresh(current.record.access_token());
+        let stale = current.record.access_token();
         if !usable {
-            return refreshing.await;
+            return self.refresh(stale).await;
         }
+        let by_other = |doubt: Doubt| doubt.may_be_settled_by_another(self.context.process());
+        if current.record.doubt().is_some_and(by_other) {
+            // The refresh waits for the other process. It has the token until then.
+            self.begin(stale);
+            return Ok(current);
+        }
+        let refreshing = self.refresh(stale);
         match tokio::time::timeout(limits::REFRESH_PATIENCE, refreshing).await {
-            Ok(Err(error)) if error.is_temporary() && !error.is_in_doubt() => {
-                // The refresh had no effect, so the token can be used until it expires.
+            Ok(Err(error)) if error.is_temporary() && !matches!(error, SessionError::NotStored { .. }) => {
+                // If the refresh had an effect that nobody knows of, the server rejects the token.
                 tracing::debug!(did = %self.did(), %error, "refresh failed, the current token is still valid");
                 self.active.with_state(|state| state.pause(limits::REFRESH_PAUSE, error));
                 Ok(current)
@@ -121,33 +135,39 @@ impl<C: SessionContext> SessionHandle<C> {
         self.join(Some(stale)).await
     }
 
-    /// Replaces a rejected token: with the one in the store if that differs, otherwise with a refreshed one.
-    pub(crate) async fn replace(&self, rejected: &CachedSession<C>) -> Outcome<C> {
+    /// Replaces a rejected token: with the one in the store if that differs and has not expired, otherwise with a refreshed one.
+    ///
+    /// If the token is `fresh` and still the newest, the server rejects what it has just issued, and another refresh would not
+    /// help.
+    pub(crate) async fn replace(
+        &self,
+        rejected: &CachedSession<C>,
+        fresh: bool,
+    ) -> Result<Replacement<C>, SessionError> {
+        let token = rejected.record.access_token();
         let stored = self.reload().await?;
-        if stored.differs_from(rejected.record.access_token()) {
-            tracing::debug!(did = %self.did(), "the rejected token has already been refreshed");
-            return Ok(stored);
+        let newest = stored.record.access_token();
+        if stored.differs_from(token) {
+            if !stored.record.is_expired() {
+                tracing::debug!(did = %self.did(), "the rejected token has already been refreshed");
+                // This process cached it when it received it, so the call began before that.
+                let fresh = self.active.with_state(|state| state.has_issued(newest));
+                return Ok(Replacement { cached: stored, fresh });
+            }
+        } else if fresh {
+            let first = self.context.pace().fresh_token_pause;
+            let host = C::host(&rejected.prepared).to_owned();
+            let error = self.active.with_state(|state| state.note_rejects_fresh(token, host, first));
+            tracing::warn!(did = %self.did(), %error, "a new access token was rejected");
+            return Err(error);
+        } else {
+            self.active.with_state(|state| state.note_rejected(token));
         }
         let no_use = self.active.with_state(|state| state.rejects_fresh().or_else(|| state.paused()));
         match no_use {
             Some(error) => Err(error),
-            None => self.refresh(rejected.record.access_token()).await,
+            None => Ok(Replacement { cached: self.refresh(newest).await?, fresh: true }),
         }
-    }
-
-    /// Replaces a token that was rejected although it has just replaced another one: with the one in the store if that differs.
-    /// Otherwise the server rejects what it has just issued, and another refresh would not help.
-    pub(crate) async fn replace_fresh(&self, rejected: &CachedSession<C>) -> Outcome<C> {
-        let stored = self.reload().await?;
-        let token = rejected.record.access_token();
-        if stored.differs_from(token) {
-            return Ok(stored);
-        }
-        let first = self.context.pace().fresh_token_pause;
-        let host = C::host(&rejected.prepared).to_owned();
-        let error = self.active.with_state(|state| state.note_rejects_fresh(token, host, first));
-        tracing::warn!(did = %self.did(), %error, "a new access token was rejected");
-        Err(error)
     }
 
     /// A token was accepted that has just replaced another one.
@@ -162,6 +182,14 @@ impl<C: SessionContext> SessionHandle<C> {
             // It ran on the runtime of another caller, which has been shut down. The runtime of this caller is alive.
             Err(SessionError::Interrupted) => self.join_once(stale).await,
             outcome => outcome,
+        }
+    }
+
+    /// Starts a refresh, unless one is in progress, and does not wait for it.
+    fn begin(&self, stale: &str) {
+        let removals = self.context.sessions().removals();
+        if let Join::Start(sender, _) = self.active.with_state(|state| state.join(Some(stale), removals)) {
+            self.spawn(sender, Some(stale));
         }
     }
 
@@ -202,6 +230,15 @@ impl<C: SessionContext> SessionHandle<C> {
         });
     }
 
+    /// Forgets and revokes unsaved tokens that cannot be stored at any time.
+    async fn discard_unsaved(&self, error: &SessionError) {
+        tracing::warn!(did = %self.did(), %error, "refreshed tokens can never be stored, and are revoked");
+        let Some(tokens) = self.active.with_state(|state| state.forget()) else { return };
+        if let Err(problem) = self.context.revoke(&self.active, &tokens).await {
+            tracing::warn!(did = %self.did(), problem, "the tokens could not be revoked");
+        }
+    }
+
     /// Retries to store unsaved tokens until it succeeds, they are of no use any more, or the process ends. Keeps the session in
     /// memory in the meantime.
     ///
@@ -220,6 +257,10 @@ impl<C: SessionContext> SessionHandle<C> {
                     return;
                 }
                 if let Err(error) = handle.join(None).await {
+                    if error.is_never_stored() {
+                        handle.discard_unsaved(&error).await;
+                        continue;
+                    }
                     let problem = error.to_string();
                     if problem != last {
                         tracing::warn!(did = %handle.did(), %error, "storing refreshed tokens failed, will retry");

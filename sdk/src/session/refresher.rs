@@ -12,12 +12,12 @@ use zeroize::Zeroizing;
 
 use super::{
     ActiveSession, CachedSession, Doubt, Probed, Processed, RefreshFailure, Refreshed, Renewed,
-    SessionContext, SessionError, SessionKey, SessionStoreError, StoredSession,
+    SessionContext, SessionError, SessionKey, SessionStoreError, StoredSession, limited,
     state::{Outcome, UnsavedTokens},
 };
 use crate::{
     limits,
-    store::{Expected, StoreError, StoreLock},
+    store::{Expected, LockWatch, StoreError, StoreLock},
     xrpc::{Reauthenticate, ReauthenticateReason, observed::observed},
 };
 
@@ -47,7 +47,7 @@ async fn store_and_refresh<C: SessionContext>(
 ) -> Outcome<C> {
     // This needs no lock: a refresh by another process is not sent as long as the store says that ours is in doubt.
     if let Some(unsaved) = active.with_state(|state| state.unsaved()) {
-        let saved = Refresher { context, active, steps: Vec::new() }.store(unsaved).await?;
+        let saved = Refresher::new(context, active, None).store(unsaved).await?;
         if stale.is_none_or(|stale| saved.differs_from(stale)) {
             return Ok(saved);
         }
@@ -58,13 +58,19 @@ async fn store_and_refresh<C: SessionContext>(
     if current.record.access_token() != stale && !current.record.is_expired() {
         return Ok(current);
     }
-    Refresher { context, active, steps: Vec::new() }.refresh(current, &lock).await
+    Refresher::new(context, active, Some(lock.watch())).refresh(current, &lock).await
 }
 
 struct Refresher<'a, C: SessionContext> {
     context: &'a C,
     active: &'a ActiveSession<C>,
+    /// Absent if unsaved tokens are stored, which needs no lock.
+    lock: Option<LockWatch>,
     steps: Vec<String>,
+    /// Whether the server may have processed a refresh whose tokens are not stored.
+    in_doubt: bool,
+    /// Whether the server has accepted the old access token since then, so that the tokens were not rotated.
+    accepted: bool,
 }
 
 /// The result of preparing a refresh.
@@ -75,7 +81,11 @@ enum Ready<C: SessionContext> {
     Refresh(Arc<CachedSession<C>>),
 }
 
-impl<C: SessionContext> Refresher<'_, C> {
+impl<'a, C: SessionContext> Refresher<'a, C> {
+    fn new(context: &'a C, active: &'a ActiveSession<C>, lock: Option<LockWatch>) -> Self {
+        Self { context, active, lock, steps: Vec::new(), in_doubt: false, accepted: false }
+    }
+
     fn step(&mut self, step: impl fmt::Display) {
         tracing::debug!(did = %self.active.id.did(), "refresh: {step}");
         self.steps.push(step.to_string());
@@ -93,28 +103,28 @@ impl<C: SessionContext> Refresher<'_, C> {
                 Err(Reauthenticate::new(did, ReauthenticateReason::NoRefreshToken, None).into())
             };
         }
-        let mut in_doubt = current.record.doubt().is_some();
         let current = match self.settle_doubt(current).await? {
             Ready::Refresh(current) => current,
             Ready::Superseded(refreshed) => return Ok(refreshed),
         };
-        in_doubt &= current.record.doubt().is_some();
-        let mut left = if in_doubt { 1 } else { limits::REFRESH_ATTEMPTS };
         let current = match self.record_intent(current, lock).await? {
             Ready::Refresh(current) => current,
             Ready::Superseded(refreshed) => return Ok(refreshed),
         };
+        let mut left = if self.in_doubt { 1 } else { limits::REFRESH_ATTEMPTS };
         let mut attempts = 0;
         loop {
-            if let Err(error) = lock.extend(limits::AUTHORIZATION_SERVER).await {
-                return Err(self.without_lock(&current, error, in_doubt).await);
+            if let Err(error) = extend(lock).await {
+                return Err(self.without_lock(&current, error).await);
             }
             (attempts, left) = (attempts + 1, left - 1);
             Span::current().record("attempts", attempts);
             let failure = match self.context.refresh(self.active, &current, lock.watch()).await {
                 Refreshed::Tokens(session) => {
                     let old_access_token = Zeroizing::new(current.record.access_token().to_owned());
-                    return self.store(UnsavedTokens { record: session, old_access_token }).await;
+                    return self
+                        .store(UnsavedTokens { record: session, old_access_token, renewed: false })
+                        .await;
                 }
                 Refreshed::Invalid(problem) => {
                     self.step(problem);
@@ -122,17 +132,19 @@ impl<C: SessionContext> Refresher<'_, C> {
                 }
                 Refreshed::Rejected(detail) => {
                     self.step(detail);
-                    return self.rejected(&current, in_doubt).await;
+                    return self.rejected(&current).await;
                 }
                 Refreshed::Failed(failure) => failure,
             };
             self.step(&failure.source);
             match failure.processed {
-                Processed::No if !in_doubt => return Err(self.unavailable(&current, failure, false).await),
+                Processed::No if !self.in_doubt || self.accepted => {
+                    return Err(self.unavailable(&current, failure, false).await);
+                }
                 Processed::No => return Err(self.without_answer(&current, failure).await),
                 Processed::Yes => return self.end(&current, ReauthenticateReason::InvalidRefresh).await,
                 Processed::Unknown if left == 0 => return Err(self.without_answer(&current, failure).await),
-                Processed::Unknown => in_doubt = true,
+                Processed::Unknown => (self.in_doubt, self.accepted) = (true, false),
             }
             if let Some(refreshed) = self.reconcile(&current, failure).await? {
                 return Ok(refreshed);
@@ -142,6 +154,7 @@ impl<C: SessionContext> Refresher<'_, C> {
 
     /// Finds out what became of an earlier refresh, if that is unknown.
     async fn settle_doubt(&mut self, current: Arc<CachedSession<C>>) -> Result<Ready<C>, SessionError> {
+        (self.in_doubt, self.accepted) = (current.record.doubt().is_some(), false);
         let Some(doubt) = current.record.doubt() else { return Ok(Ready::Refresh(current)) };
         self.step("the outcome of an earlier refresh is unknown");
         for wait in [Duration::ZERO, limits::CONCURRENT_WRITE] {
@@ -155,18 +168,24 @@ impl<C: SessionContext> Refresher<'_, C> {
             let failure = no_answer(answer);
             return Err(self.unavailable(&current, failure, true).await);
         }
-        let current = match probed {
-            Probed::Accepted => current,
-            _ if !doubt.may_be_settled_by_another(self.context.process()) => current,
-            _ => match self.wait_for_other(current).await? {
-                Ready::Refresh(current) => current,
-                superseded => return Ok(superseded),
-            },
-        };
-        if matches!(probed, Probed::Refused) && current.record.doubt().is_some() {
-            return self.end(&current, ReauthenticateReason::LostRefresh).await.map(Ready::Superseded);
+        if !doubt.may_be_settled_by_another(self.context.process()) {
+            return if matches!(probed, Probed::Refused) {
+                self.end(&current, ReauthenticateReason::LostRefresh).await.map(Ready::Superseded)
+            } else {
+                Ok(Ready::Refresh(current))
+            };
         }
-        Ok(Ready::Refresh(current))
+        // Even if the old token is accepted: on some servers it outlives a refresh.
+        let waited = self.wait_for_other(current).await?;
+        if let Ready::Refresh(current) = &waited {
+            (self.in_doubt, self.accepted) = (current.record.doubt().is_some(), false);
+            if self.in_doubt && matches!(probed, Probed::Refused) {
+                // That process may have died before it sent anything, and the token was revoked for another reason.
+                self.active.with_state(|state| state.note_rejected(current.record.access_token()));
+                self.step("the refresh token is tried once, because otherwise the session has ended anyway");
+            }
+        }
+        Ok(waited)
     }
 
     /// Another process may have new tokens in memory and store them as soon as it can: waits for that as long as it may take.
@@ -182,6 +201,11 @@ impl<C: SessionContext> Refresher<'_, C> {
             }
             if stored.record.doubt().is_none() {
                 self.step("the other process has found that nothing was rotated");
+                return Ok(Ready::Refresh(stored));
+            }
+            let by_other = |doubt: Doubt| doubt.may_be_settled_by_another(self.context.process());
+            if !stored.record.doubt().is_some_and(by_other) {
+                self.step("the other process has got no answer");
                 return Ok(Ready::Refresh(stored));
             }
             if self.active.with_state(|state| state.doubt_age()) >= pace.doubt_grace {
@@ -204,20 +228,36 @@ impl<C: SessionContext> Refresher<'_, C> {
         lock: &StoreLock,
     ) -> Result<Ready<C>, SessionError> {
         // Otherwise there would be a doubt in the store for nothing.
-        lock.extend(limits::AUTHORIZATION_SERVER).await.map_err(SessionStoreError::from)?;
+        extend(lock).await?;
+        let mut settled = current.record.doubt();
         let mut conflict = SessionStoreError::Store(StoreError::Conflict);
         for _ in 0..ATTEMPTS {
-            match self.record_doubt(&current, Some(Doubt::now(self.context.process()))).await {
+            let intent = Doubt::now(self.context.process(), self.follows_rejection(&current));
+            match self.record_doubt(&current, Some(intent)).await {
                 Ok(recorded) => return Ok(Ready::Refresh(recorded)),
                 Err(error) if error.is_conflict() => conflict = error,
                 Err(error) => return Err(error.into()),
             }
-            match self.refreshed_elsewhere(&current).await? {
-                Some(refreshed) => return Ok(Ready::Superseded(refreshed)),
-                None => current = self.active.reload(self.context).await?,
+            if let Some(refreshed) = self.refreshed_elsewhere(&current).await? {
+                return Ok(Ready::Superseded(refreshed));
+            }
+            current = self.active.reload(self.context).await?;
+            if current.record.doubt() != settled {
+                // By a process that ignores the lock, or has lost it.
+                current = match self.settle_doubt(current).await? {
+                    Ready::Refresh(current) => current,
+                    superseded => return Ok(superseded),
+                };
+                settled = current.record.doubt();
             }
         }
         Err(conflict.into())
+    }
+
+    /// Whether the server has rejected the old access token, before the last refresh if there is a doubt about that.
+    fn follows_rejection(&self, current: &CachedSession<C>) -> bool {
+        current.record.doubt().is_some_and(|doubt| doubt.follows_rejection())
+            || self.active.with_state(|state| state.is_rejected(current.record.access_token()))
     }
 
     /// Records whether the server may have processed a refresh.
@@ -264,9 +304,15 @@ impl<C: SessionContext> Refresher<'_, C> {
             self.step("the old access token has expired, so another attempt is safe");
             return Probed::Meaningless;
         }
+        if current.record.doubt().is_some_and(|doubt| doubt.follows_rejection()) {
+            self.step("the old access token was rejected even before, so another attempt is necessary");
+            return Probed::Meaningless;
+        }
         let probed = self.context.probe(self.active, current).await;
         match &probed {
             Probed::Accepted => {
+                self.accepted = true;
+                self.active.with_state(|state| state.note_accepted());
                 self.step("the old access token is still accepted, so the tokens were not rotated");
             }
             Probed::Refused => self.step("the old access token is rejected, so the tokens were rotated"),
@@ -305,20 +351,27 @@ impl<C: SessionContext> Refresher<'_, C> {
 
     /// A refresh by this process may have been processed, and its answer will not arrive any more.
     async fn without_answer(&mut self, current: &CachedSession<C>, failure: RefreshFailure) -> SessionError {
-        let doubt = Doubt::without_answer(self.context.process());
+        self.give_up(current).await;
+        self.unavailable(current, failure, true).await
+    }
+
+    /// Records that this process does not wait for an answer any more, and has no new tokens.
+    async fn give_up(&mut self, current: &CachedSession<C>) {
+        let rejected = current.record.doubt().is_some_and(|doubt| doubt.follows_rejection());
+        let doubt = Doubt::without_answer(self.context.process(), rejected);
         if let Err(error) = self.record_doubt(current, Some(doubt)).await {
             // Harmless: others wait for tokens that this process does not have.
             self.step(format_args!("it could not be stored that there was no answer: {error}"));
         }
-        self.unavailable(current, failure, true).await
     }
 
     /// The server has rejected the refresh token by name (O28).
-    async fn rejected(&mut self, current: &Arc<CachedSession<C>>, in_doubt: bool) -> Outcome<C> {
+    async fn rejected(&mut self, current: &Arc<CachedSession<C>>) -> Outcome<C> {
         if let Some(refreshed) = self.refreshed_elsewhere(current).await? {
             return Ok(refreshed);
         }
-        let reason = if in_doubt { ReauthenticateReason::LostRefresh } else { ReauthenticateReason::Revoked };
+        let reason =
+            if self.in_doubt { ReauthenticateReason::LostRefresh } else { ReauthenticateReason::Revoked };
         self.end(current, reason).await
     }
 
@@ -345,19 +398,16 @@ impl<C: SessionContext> Refresher<'_, C> {
     }
 
     /// The lock may be held by another process, so the refresh token must not be sent.
-    async fn without_lock(
-        &mut self,
-        current: &CachedSession<C>,
-        error: StoreError,
-        in_doubt: bool,
-    ) -> SessionError {
+    async fn without_lock(&mut self, current: &CachedSession<C>, error: SessionStoreError) -> SessionError {
         self.step(format_args!(
             "the refresh was not sent, because the lock of the session was lost: {error}"
         ));
-        if !in_doubt {
+        if self.in_doubt && !self.accepted {
+            self.give_up(current).await;
+        } else {
             self.clear_doubt(current).await;
         }
-        SessionStoreError::from(error).into()
+        error.into()
     }
 
     async fn clear_doubt(&mut self, current: &CachedSession<C>) {
@@ -369,12 +419,12 @@ impl<C: SessionContext> Refresher<'_, C> {
 
     /// The session has ended. Replaces it, if that is possible without the user.
     async fn end(&mut self, current: &Arc<CachedSession<C>>, reason: ReauthenticateReason) -> Outcome<C> {
-        match self.context.renew(self.active, current, &reason).await {
+        match self.context.renew(self.active, current, &reason, self.lock.clone()).await {
             Renewed::Impossible => self.end_permanently(current, reason).await,
             Renewed::Session(record) => {
                 self.step("the session has ended, and was replaced by a new one");
                 let old_access_token = Zeroizing::new(current.record.access_token().to_owned());
-                self.store(UnsavedTokens { record, old_access_token }).await
+                self.store(UnsavedTokens { record, old_access_token, renewed: true }).await
             }
             Renewed::Refused { record, wait, detail } => {
                 if let Some(refreshed) = self.remember(current, record).await? {
@@ -460,9 +510,7 @@ impl<C: SessionContext> Refresher<'_, C> {
             Ok(Some(cached)) => Ok(cached),
             Ok(None) => {
                 self.step("the session was signed out during its refresh");
-                if let Err(problem) = self.context.revoke(self.active, &new.record).await {
-                    self.step(format_args!("the new tokens could not be revoked: {problem}"));
-                }
+                self.revoke(&new.record).await;
                 self.active.with_state(|state| state.forget());
                 Err(self.active.not_found().into())
             }
@@ -471,6 +519,13 @@ impl<C: SessionContext> Refresher<'_, C> {
                 self.active.with_state(|state| state.keep_unsaved(new));
                 Err(SessionError::NotStored { source: Arc::new(error) })
             }
+        }
+    }
+
+    /// Revokes tokens that are not kept.
+    async fn revoke(&mut self, record: &C::Session) {
+        if let Err(problem) = self.context.revoke(self.active, record).await {
+            self.step(format_args!("the new tokens could not be revoked: {problem}"));
         }
     }
 
@@ -488,6 +543,7 @@ impl<C: SessionContext> Refresher<'_, C> {
                 match sessions.put(id, &new.record, Expected::Version(version)).await {
                     Ok(version) => {
                         self.context.note_refreshed(id, &new.record);
+                        self.active.with_state(|state| state.note_issued(new.record.access_token()));
                         (version, new.record.clone())
                     }
                     Err(error) if error.is_conflict() => {
@@ -498,6 +554,10 @@ impl<C: SessionContext> Refresher<'_, C> {
                 }
             } else {
                 // An earlier write succeeded although it returned an error, or another process has refreshed.
+                if new.renewed && stored.access_token() != new.record.access_token() {
+                    self.step("another session was stored concurrently");
+                    self.revoke(&new.record).await;
+                }
                 (version, stored)
             };
             let cached = Arc::new(CachedSession::new(self.context, id, session, version)?);
@@ -509,6 +569,11 @@ impl<C: SessionContext> Refresher<'_, C> {
         }
         Err(conflict)
     }
+}
+
+/// Makes sure that the lock lasts for as long as a request to the server.
+async fn extend(lock: &StoreLock) -> Result<(), SessionStoreError> {
+    limited(limits::STORE_OPERATION, lock.extend(limits::AUTHORIZATION_SERVER)).await
 }
 
 /// The failure of a refresh that was not sent, because it is unknown what became of an earlier one.

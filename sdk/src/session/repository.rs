@@ -117,6 +117,11 @@ impl<C: SessionContext> SessionRepository<C> {
         for _ in 0..ATTEMPTS {
             let expected = match self.entry(key).await {
                 Ok(None) => return Ok(Removed::Nothing),
+                Ok(Some(entry))
+                    if decode::<_, C::Session>(key, &entry).is_ok_and(|stored| !stored.is_of(key.did())) =>
+                {
+                    return Ok(Removed::Nothing);
+                }
                 Ok(Some(entry)) => Expected::Version(entry.version),
                 // The version of an entry that cannot be read is unknown.
                 Err(error) if error.is_unreadable() => Expected::Any,

@@ -23,6 +23,8 @@ pub(super) struct UnsavedTokens<S> {
     pub(super) record: S,
     /// The access token in the store when they were received.
     pub(super) old_access_token: Zeroizing<String>,
+    /// Whether they are of a new session in place of one that has ended.
+    pub(super) renewed: bool,
 }
 
 /// The state of a session.
@@ -38,6 +40,10 @@ pub(super) struct State<C: SessionContext> {
     seen_doubt: Option<SeenDoubt>,
     /// The server rejects tokens that it has just issued.
     rejects_fresh: Option<RejectsFresh>,
+    /// The last access token that the server has rejected.
+    rejected: Option<Zeroizing<String>>,
+    /// The last access token that this process has received.
+    issued: Option<Zeroizing<String>>,
 }
 
 /// The phases in the life of a session.
@@ -102,6 +108,8 @@ impl<C: SessionContext> Default for State<C> {
             failures: 0,
             seen_doubt: None,
             rejects_fresh: None,
+            rejected: None,
+            issued: None,
         }
     }
 }
@@ -235,10 +243,37 @@ impl<C: SessionContext> State<C> {
             return Step::Use;
         }
         match self.paused() {
-            Some(error) if usable && !error.is_in_doubt() => Step::Use,
+            Some(_) if usable => Step::Use,
             Some(error) => Step::Fail(error),
             None => Step::Refresh { usable },
         }
+    }
+
+    /// The server has rejected an access token.
+    pub(super) fn note_rejected(&mut self, access_token: &str) {
+        if !self.is_rejected(access_token) {
+            self.rejected = Some(Zeroizing::new(access_token.to_owned()));
+        }
+    }
+
+    /// The server accepts the access token.
+    pub(super) fn note_accepted(&mut self) {
+        self.rejected = None;
+    }
+
+    pub(super) fn is_rejected(&self, access_token: &str) -> bool {
+        self.rejected.as_ref().is_some_and(|rejected| rejected.as_str() == access_token)
+    }
+
+    /// This process has received and stored an access token.
+    pub(super) fn note_issued(&mut self, access_token: &str) {
+        self.rejected = None;
+        self.issued = Some(Zeroizing::new(access_token.to_owned()));
+    }
+
+    /// Whether this is the last access token that this process has received.
+    pub(super) fn has_issued(&self, access_token: &str) -> bool {
+        self.issued.as_ref().is_some_and(|issued| issued.as_str() == access_token)
     }
 
     /// The error of the last refresh, if it was so recent that there should not be another one yet.

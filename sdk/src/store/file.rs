@@ -3,11 +3,11 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     io::{Read as _, Write as _},
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::{Entry, Expected, Store, StoreError, StoreLock, Version, blocking, file_lock};
-use crate::{clock::unix_now, xrpc::BoxFuture};
+use crate::{clock::unix_now, limits, xrpc::BoxFuture};
 
 /// The version of the file format. It is called `form` in the file.
 const FORM: u32 = 1;
@@ -95,8 +95,7 @@ impl FileStore {
         blocking(move || {
             let lock =
                 file_lock::open_private(&paths.lock).map_err(|error| failed("open", &paths.lock, error))?;
-            // Other processes hold it only for a single operation.
-            lock.lock().map_err(|error| failed("lock", &paths.lock, error))?;
+            paths.wait_for(&lock, limits::FILE_LOCK)?;
             let mut contents = paths.read_valid()?;
             let (value, changed) = work(&mut contents, &paths.file)?;
             if changed == Changed::Yes {
@@ -116,6 +115,22 @@ enum Changed {
 }
 
 impl Paths {
+    /// Locks the lock file. Others hold it only for a single operation, unless one of them was suspended.
+    fn wait_for(&self, lock: &File, limit: Duration) -> Result<(), StoreError> {
+        let (begun, mut pause) = (Instant::now(), Duration::from_micros(100));
+        loop {
+            match lock.try_lock() {
+                Ok(()) => return Ok(()),
+                Err(TryLockError::WouldBlock) if begun.elapsed() < limit => {
+                    std::thread::sleep(pause);
+                    pause = (pause * 2).min(limits::FILE_LOCK_TRY);
+                }
+                Err(TryLockError::WouldBlock) => return Err(StoreError::LockTimeout { waited: limit }),
+                Err(TryLockError::Error(error)) => return Err(failed("lock", &self.lock, error)),
+            }
+        }
+    }
+
     /// The contents without expired entries, which the next write removes from the file.
     fn read_valid(&self) -> Result<Contents, StoreError> {
         let mut contents = self.read()?;
@@ -254,5 +269,24 @@ impl Store for FileStore {
 impl fmt::Debug for FileStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FileStore").field("path", &self.0.file).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn a_lock_file_that_is_never_released_is_not_waited_for_without_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = FileStore::open(folder.path().join("sessions.json")).unwrap();
+        let [holder, waiter] = [(); 2].map(|()| file_lock::open_private(&store.0.lock).unwrap());
+        holder.lock().unwrap();
+        let limit = Duration::from_millis(50);
+        let error = store.0.wait_for(&waiter, limit).unwrap_err();
+        assert!(matches!(error, StoreError::LockTimeout { waited } if waited == limit), "{error:?}");
+        drop(holder);
+        store.put("a", b"b", None, Expected::Absent).await.unwrap();
     }
 }

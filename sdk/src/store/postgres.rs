@@ -374,7 +374,7 @@ impl Store for PostgresStore {
             WHERE key = $1 AND version = $5 AND (expires_at IS NULL OR expires_at > $4) RETURNING version";
         Box::pin(async move {
             let (now, value) = (unix_now(), Secret(value));
-            self.sweep(now).await;
+            let deadline = tokio::time::Instant::now() + limits::POSTGRES_OPERATION;
             let number = match expected {
                 Expected::Version(version) => number_of(version),
                 _ => 0,
@@ -392,7 +392,10 @@ impl Store for PostgresStore {
                 (&number, Type::INT8),
             ];
             let rows = self.rows(query, &parameters[..count]).await?;
-            rows.first().map(|row| version_of(row.get(0))).ok_or(StoreError::Conflict)
+            let version = rows.first().map(|row| version_of(row.get(0))).ok_or(StoreError::Conflict)?;
+            // Within what is left of the time of the write, which nothing must delay.
+            let _ = tokio::time::timeout_at(deadline, self.sweep(now)).await;
+            Ok(version)
         })
     }
 
@@ -404,7 +407,8 @@ impl Store for PostgresStore {
         const QUERY: &str = "DELETE FROM atproto_entries
             WHERE key = $1 AND ($3::bigint IS NULL OR version = $3 OR expires_at <= $2)
             RETURNING value, version, expires_at, expires_at IS NULL OR expires_at > $2";
-        Box::pin(async move {
+        // One limit for both statements.
+        Box::pin(limited(async move {
             // Versions start at 1.
             let number = match expected {
                 Expected::Any => None,
@@ -420,7 +424,7 @@ impl Store for PostgresStore {
                 None if number.is_some() && self.get(key).await?.is_some() => Err(StoreError::Conflict),
                 None => Ok(None),
             }
-        })
+        }))
     }
 
     fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 
 use crate::{
     identity::DidDocument,
+    limits,
     types::{Did, Handle},
 };
 
@@ -121,6 +122,14 @@ impl PasswordAccount {
         self.email_confirmed = email_confirmed.or(self.email_confirmed);
         self.did_document = did_document.or(self.did_document.take());
     }
+
+    /// Forgets a DID document that is too long to be stored with every refresh.
+    pub(super) fn drop_long_document(&mut self) {
+        let is_short = |document: &DidDocument| {
+            serde_json::to_vec(document).is_ok_and(|text| text.len() <= limits::DID_DOCUMENT_LENGTH)
+        };
+        self.did_document = self.did_document.take().filter(is_short);
+    }
 }
 
 #[cfg(test)]
@@ -149,6 +158,20 @@ mod tests {
         assert_eq!(account(&serde_json::to_string(&told).unwrap()), told);
         for status in ["takendown", "suspended", "deactivated", "x"] {
             assert_eq!(String::from(status.parse::<AccountStatus>().unwrap()), status);
+        }
+    }
+
+    #[test]
+    fn x14_a_did_document_that_is_too_long_to_store_is_left_out() {
+        for (length, kept) in [(100, true), (limits::DID_DOCUMENT_LENGTH, false)] {
+            let name = format!("at://{}.example", "a".repeat(length));
+            let mut told = account(&format!(
+                r#"{{"did": "did:plc:ewvi7nxzyoun6zhxrhs64oiz",
+                    "didDoc": {{"id": "did:plc:ewvi7nxzyoun6zhxrhs64oiz", "alsoKnownAs": ["{name}"]}}}}"#
+            ));
+            assert!(told.did_document.is_some());
+            told.drop_long_document();
+            assert_eq!(told.did_document.is_some(), kept, "{length}");
         }
     }
 

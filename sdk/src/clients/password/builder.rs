@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     clients::plain::{HttpOptions, PlainClient, PlainText},
+    limits,
     session::Pace,
     store::{MemoryStore, Store},
 };
@@ -173,7 +174,7 @@ impl Start {
         let session = PasswordSession::new(account, tokens);
         if let Err(error) = self.slot.write(&session).await {
             // Nobody can use the session.
-            if let Err(error) = delete(&self.plain, &session.tokens).await {
+            if let Err(error) = delete(&self.plain, &session.tokens, limits::PLAIN_CALL).await {
                 tracing::warn!(did = %session.account.did, %error, "a session that cannot be stored could not be revoked");
             }
             return Err(error.into());

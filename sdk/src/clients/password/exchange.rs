@@ -30,7 +30,7 @@ pub(super) enum Answer {
     Failed(RefreshFailure),
 }
 
-/// Creates a session at the server. Without retries, a single request is sent.
+/// Creates a session at the server. Without retries, a single request is sent, with a limit for when the session is locked.
 pub(super) async fn create(
     plain: &PlainClient,
     identifier: &str,
@@ -39,7 +39,7 @@ pub(super) async fn create(
 ) -> Result<(PasswordAccount, Tokens), PasswordError> {
     let input = create_session::Input::new(identifier, password);
     let call = Call::<CreateSession>::new(Caller::new(plain), create_session::Params::new(), input);
-    let call = if retries { call } else { call.without_retry() };
+    let call = if retries { call } else { call.without_retry().timeout(limits::AUTHORIZATION_SERVER) };
     let session = call.await.map_err(|error| PasswordError::SignIn(Box::new(error)))?;
     let NewSession { account, tokens } = session.deserialize().map_err(|_| PasswordError::Answer)?;
     if tokens.are_usable() { Ok((account, tokens)) } else { Err(PasswordError::Answer) }
@@ -101,8 +101,12 @@ pub(super) async fn refresh(plain: &PlainClient, did: &Did, tokens: &Tokens) -> 
 }
 
 /// Revokes the tokens of a session. Returns the status of the response.
-pub(super) async fn delete(plain: &PlainClient, tokens: &Tokens) -> Result<StatusCode, TransportError> {
-    let deadline = Deadline::after(limits::PLAIN_CALL);
+pub(super) async fn delete(
+    plain: &PlainClient,
+    tokens: &Tokens,
+    limit: Duration,
+) -> Result<StatusCode, TransportError> {
+    let deadline = Deadline::after(limit);
     Ok(post(plain, "com.atproto.server.deleteSession", &tokens.refresh, deadline).await?.status)
 }
 
@@ -195,8 +199,8 @@ impl SignInFailure {
     }
 }
 
-/// Whether a response says that the access token has expired: status 400 or 401 with `ExpiredToken`. Also returns the
-/// response, whose body has been read and restored.
+/// Whether a response says that the access token has expired or is not valid any more: status 400 or 401 with `ExpiredToken` or
+/// `InvalidToken`. Also returns the response, whose body has been read and restored.
 pub(super) async fn is_expired(
     response: TransportResponse,
     nsid: &str,
@@ -209,13 +213,15 @@ pub(super) async fn is_expired(
     let told = ErrorResponse::new(nsid.into(), response.status, &response.headers, &body);
     let expired = match told.name.as_deref() {
         Some("ExpiredToken") if has_token_in_input(nsid) => Expired::Perhaps,
-        Some("ExpiredToken") => Expired::Yes,
+        // About the other token, because that of the session would have been refused before it was looked at.
+        Some("InvalidToken") if has_token_in_input(nsid) => Expired::No,
+        Some("ExpiredToken" | "InvalidToken") => Expired::Yes,
         _ => Expired::No,
     };
     (expired, response)
 }
 
-/// Whether an access token has expired.
+/// Whether an access token has expired, or is not valid for another reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expired {
     No,
@@ -230,4 +236,29 @@ pub(super) fn bearer(token: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(&text).ok()?;
     value.set_sensitive(true);
     Some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn x13_the_pauses_between_sign_ins_grow_from_a_minute_to_an_hour() {
+        let failed = |counts, retry_after| SignInFailure {
+            refused: counts,
+            counts,
+            failure: RefreshFailure {
+                source: Arc::new(std::io::Error::other("refused")),
+                processed: Processed::No,
+                retry_after,
+                account: None,
+            },
+        };
+        let waits = (0..8).map(|n| failed(true, None).wait(limits::SIGN_IN_PAUSE, n).as_secs());
+        assert_eq!(waits.collect::<Vec<_>>(), [60, 120, 240, 480, 960, 1920, 3600, 3600]);
+        assert_eq!(failed(true, None).wait(limits::SIGN_IN_PAUSE, u32::MAX).as_secs(), 3600);
+        let asked = Some(Duration::from_secs(7200));
+        assert_eq!(failed(true, asked).wait(limits::SIGN_IN_PAUSE, 0).as_secs(), 7200);
+        assert!(failed(false, None).wait(limits::SIGN_IN_PAUSE, 7) < limits::SIGN_IN_PAUSE);
+    }
 }

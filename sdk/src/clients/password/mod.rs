@@ -12,6 +12,7 @@ use std::{fmt, sync::Arc};
 
 use crate::{
     api::com::atproto::server::create_session,
+    limits,
     session::{
         ActiveSessions, Removed, SessionError, SessionHandle, SessionStoreError, StoredSession as _, remove,
     },
@@ -243,7 +244,7 @@ impl PasswordClient {
                 ready.ok_or_else(late)?.map_err(failed)?
             }
         };
-        let mut replaced = 0;
+        let (mut replaced, mut fresh) = (0, false);
         loop {
             let (nsid, again) = (Arc::clone(request.shared_nsid()), request.try_clone());
             // The request has the same deadline.
@@ -263,14 +264,9 @@ impl PasswordClient {
                 Expired::Yes | Expired::Perhaps if replaced >= MAX_REPLACED => return Ok(response),
                 Expired::Yes | Expired::Perhaps => {}
             }
-            let replacing = async {
-                match replaced {
-                    0 => self.session.replace(&cached).await,
-                    _ => self.session.replace_fresh(&cached).await,
-                }
-            };
+            let replacing = self.session.replace(&cached, fresh);
             let replacement = deadline.until_boxed(replacing).await.ok_or_else(late)?.map_err(failed)?;
-            cached = replacement;
+            (cached, fresh) = (replacement.cached, replacement.fresh);
             // A stream cannot be sent again. The next call uses the new token.
             let Some(next) = again else { return Ok(response) };
             (request, replaced) = (next, replaced + 1);
@@ -287,7 +283,7 @@ async fn sign_out(session: &SessionHandle<PasswordContext>) -> Result<(), Passwo
         Removed::Nothing | Removed::Unreadable(_) => context.take_unrevoked().or(known),
     };
     let Some(removed) = removed.filter(|removed| !removed.is_over()) else { return Ok(()) };
-    let outcome = match delete(&context.plain, &removed.tokens).await {
+    let outcome = match delete(&context.plain, &removed.tokens, limits::PLAIN_CALL).await {
         Ok(status) if status.is_success() => return Ok(()),
         Ok(status) => PasswordError::SignOut { status: status.as_u16() },
         Err(error) => error.into(),

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     clients::plain::PlainClient,
+    limits,
     session::{
         ActiveSession, CachedSession, Pace, Probed, ProcessId, Processed, RefreshFailure, Refreshed, Renewed,
         SessionContext, SessionKey, SessionRepository, SessionStoreError,
@@ -101,7 +102,7 @@ impl PasswordContext {
             Ok((account, tokens)) => {
                 let problem = format!("the account is now {}", account.did);
                 let other = PasswordSession::new(account, tokens);
-                if let Err(error) = delete(&self.plain, &other.tokens).await {
+                if let Err(error) = delete(&self.plain, &other.tokens, limits::AUTHORIZATION_SERVER).await {
                     tracing::warn!(did = %key.did(), %error, "the tokens of another account could not be revoked");
                 }
                 SignInFailure {
@@ -140,6 +141,16 @@ impl PasswordContext {
         } else {
             Renewed::Failed { record, wait, failure }
         }
+    }
+}
+
+/// The failure of a request that was not sent, because another process may hold the lock of the session.
+fn lock_lost() -> RefreshFailure {
+    RefreshFailure {
+        source: Arc::new(StoreError::LockLost),
+        processed: Processed::No,
+        retry_after: None,
+        account: None,
     }
 }
 
@@ -203,12 +214,7 @@ impl SessionContext for PasswordContext {
         Span::current().record("issuer", self.plain.origin());
         // The token is in a header, so there is no later moment to check this.
         if !lock.holds_for(Duration::ZERO) {
-            return Refreshed::Failed(RefreshFailure {
-                source: Arc::new(StoreError::LockLost),
-                processed: Processed::No,
-                retry_after: None,
-                account: None,
-            });
+            return Refreshed::Failed(lock_lost());
         }
         let session = &current.record;
         match refresh(&self.plain, active.id.did(), &session.tokens).await {
@@ -216,10 +222,12 @@ impl SessionContext for PasswordContext {
             Answer::OtherAccount(tokens, did) => {
                 let other = session.refreshed(None, tokens);
                 let problem = format!("the new tokens are for {did}");
-                Refreshed::Invalid(match delete(&self.plain, &other.tokens).await {
-                    Ok(_) => problem,
-                    Err(error) => format!("{problem}; they could not be revoked: {error}"),
-                })
+                Refreshed::Invalid(
+                    match delete(&self.plain, &other.tokens, limits::AUTHORIZATION_SERVER).await {
+                        Ok(_) => problem,
+                        Err(error) => format!("{problem}; they could not be revoked: {error}"),
+                    },
+                )
             }
             Answer::Rejected(response) => Refreshed::Rejected(response.to_string()),
             Answer::Failed(failure) => Refreshed::Failed(failure),
@@ -232,7 +240,7 @@ impl SessionContext for PasswordContext {
     }
 
     async fn revoke(&self, _: &ActiveSession<Self>, session: &PasswordSession) -> Result<(), String> {
-        match delete(&self.plain, &session.tokens).await {
+        match delete(&self.plain, &session.tokens, limits::AUTHORIZATION_SERVER).await {
             Ok(status) if status.is_success() => Ok(()),
             Ok(status) => Err(format!("the server answered {status}")),
             Err(error) => Err(error.to_string()),
@@ -244,6 +252,7 @@ impl SessionContext for PasswordContext {
         active: &ActiveSession<Self>,
         ended: &CachedSession<Self>,
         _: &ReauthenticateReason,
+        lock: Option<LockWatch>,
     ) -> Renewed<PasswordSession> {
         let Some(credentials) = &self.credentials else { return Renewed::Impossible };
         if let Some(over) = &ended.record.over {
@@ -263,6 +272,10 @@ impl SessionContext for PasswordContext {
                     Renewed::Failed { record: None, wait, failure }
                 };
             }
+        }
+        if !lock.is_some_and(|lock| lock.holds_for(Duration::ZERO)) {
+            // Another process may be signing in.
+            return Renewed::Failed { record: None, wait: limits::REFRESH_PAUSE, failure: lock_lost() };
         }
         tracing::info!(did = %active.id.did(), "password session ended, signing in again");
         self.sign_in_again(&active.id, credentials, &ended.record).await

@@ -110,7 +110,8 @@ impl fmt::Debug for PasswordSession {
 }
 
 impl PasswordSession {
-    pub(super) fn new(account: PasswordAccount, tokens: Tokens) -> Self {
+    pub(super) fn new(mut account: PasswordAccount, tokens: Tokens) -> Self {
+        account.drop_long_document();
         Self { v: FORMAT, account, tokens, refresh_doubt: None, over: None }
     }
 
@@ -127,6 +128,10 @@ impl PasswordSession {
 impl StoredSession for PasswordSession {
     fn access_token(&self) -> &str {
         &self.tokens.access
+    }
+
+    fn is_of(&self, account: &Did) -> bool {
+        self.account.did == *account
     }
 
     fn can_refresh(&self) -> bool {
@@ -156,7 +161,9 @@ impl StoredSession for PasswordSession {
 
     fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, SessionFormatError> {
         // Large enough that it is not reallocated, which would leave copies of secrets in memory.
-        let length = 16 * 1024 + 2 * (self.tokens.access.len() + self.tokens.refresh.len());
+        let length = 4 * 1024
+            + limits::DID_DOCUMENT_LENGTH
+            + 2 * (self.tokens.access.len() + self.tokens.refresh.len());
         let mut bytes = Zeroizing::new(Vec::with_capacity(length));
         serde_json::to_writer(&mut *bytes, self)?;
         Ok(bytes)

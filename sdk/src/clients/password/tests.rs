@@ -1,7 +1,10 @@
 //! Password sessions at servers that end them, and at servers that only seem to (X11, X13, X14).
 #![allow(clippy::unwrap_used)]
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use futures_util::future::join_all;
 use tests::{Answer, Stub};
@@ -10,7 +13,7 @@ use super::{AccountStatus, PasswordClient, PasswordError};
 use crate::{
     limits,
     session::{Pace, SessionError},
-    store::{Entry, Expected, MemoryStore, Store, StoreError, StoreLock, Version},
+    store::{Entry, Expected, Lease, MemoryStore, RenewLease, Store, StoreError, StoreLock, Version},
     xrpc::{AccountProblem, BoxFuture, Error, ErrorKind, ReauthenticateReason, TransportError},
 };
 
@@ -405,11 +408,145 @@ async fn a_session_of_another_account_in_the_same_place_is_not_used() {
     assert_eq!(world.count(GET), calls);
 }
 
-#[test]
-fn x13_the_pauses_between_sign_ins_grow_from_a_minute_to_an_hour() {
-    let pace = Pace::default();
-    assert_eq!(
-        (pace.sign_in_pause, limits::LONGEST_SIGN_IN_PAUSE),
-        (Duration::from_secs(60), Duration::from_secs(3600))
-    );
+#[tokio::test]
+async fn x11_a_token_that_is_not_valid_any_more_is_refreshed_or_leads_to_a_new_sign_in() {
+    for status in [400, 401] {
+        let world = World::new().await;
+        world.stub.replace(GET, named(status, "InvalidToken"));
+        world.stub.answer(REFRESH, named(status, "InvalidToken"));
+        world.stub.replace(CREATE, session("a1", ""));
+        let _ = world.call().await;
+        assert_eq!((world.count(REFRESH), world.count(CREATE)), (1, 2), "{status}");
+        world.works();
+        world.call().await.unwrap();
+        // A server that always says so is not asked again and again.
+        tokio::time::sleep(pace().fresh_token_pause * 2).await;
+        world.stub.replace(GET, named(status, "InvalidToken"));
+        world.stub.replace(REFRESH, session("a2", ""));
+        for _ in 0..5 {
+            world.call().await.unwrap_err();
+        }
+        assert_eq!((world.count(REFRESH), world.count(CREATE)), (2, 2), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn x11_a_token_in_the_input_that_is_not_valid_costs_no_refresh() {
+    use crate::api::com::atproto::server::confirm_email;
+    let world = World::new().await;
+    world.stub.answer("/xrpc/com.atproto.server.confirmEmail", named(400, "InvalidToken"));
+    let input = confirm_email::Input::new("a@b.example", "code");
+    let error = world.client.com_atproto_server().confirm_email(input).await.unwrap_err();
+    assert_eq!(error.lexicon_error(), Some(confirm_email::Error::InvalidToken));
+    assert_eq!(world.count(REFRESH), 0);
+}
+
+#[tokio::test]
+async fn x11_a_new_session_that_is_not_kept_is_revoked() {
+    let world = World::new().await;
+    world.stub.answer(REFRESH, named(400, "ExpiredToken"));
+    world.stub.replace(CREATE, session("a1", "").delay(Duration::from_millis(300)));
+    world.stub.answer(DELETE, Answer::status(200));
+    let other = async {
+        while world.count(CREATE) < 2 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let key = world.store.list("password/").await.unwrap().remove(0);
+        let row = format!(r#"{{"v":1,"did":"{DID}","handle":null,"accessJwt":"b","refreshJwt":"r-b"}}"#);
+        world.store.put(&key, row.as_bytes(), None, Expected::Any).await.unwrap();
+        world.works();
+    };
+    let (outcome, ()) = futures_util::future::join(world.call(), other).await;
+    outcome.unwrap();
+    assert_eq!(world.stub.received_at(DELETE)[0].header("authorization"), Some("Bearer r-a1"));
+    let calls = world.stub.received_at(GET);
+    assert_eq!(calls.last().unwrap().header("authorization"), Some("Bearer b"));
+}
+
+/// A store with one lock, which ends when the test says so.
+struct Leased(MemoryStore, Mutex<Option<Lease>>);
+
+struct NotRenewed;
+
+impl RenewLease for NotRenewed {
+    fn renew(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+impl Leased {
+    fn end(&self) {
+        if let Some(lease) = &*self.1.lock().unwrap() {
+            lease.end();
+        }
+    }
+}
+
+impl Store for Leased {
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+        self.0.get(key)
+    }
+    fn put<'a>(
+        &'a self,
+        key: &'a str,
+        value: &'a [u8],
+        expires_at: Option<i64>,
+        expected: Expected<Version>,
+    ) -> BoxFuture<'a, Result<Version, StoreError>> {
+        self.0.put(key, value, expires_at, expected)
+    }
+    fn delete<'a>(
+        &'a self,
+        key: &'a str,
+        expected: Expected<Version>,
+    ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+        self.0.delete(key, expected)
+    }
+    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
+        self.0.list(prefix)
+    }
+    fn lock<'a>(&'a self, _: &'a str, _: Duration) -> BoxFuture<'a, Result<StoreLock, StoreError>> {
+        Box::pin(async {
+            let lease = Lease::new();
+            lease.request().granted(Duration::from_secs(60));
+            *self.1.lock().unwrap() = Some(lease.clone());
+            Ok(StoreLock::leased(lease, NotRenewed))
+        })
+    }
+}
+
+#[tokio::test]
+async fn x11_without_the_lock_the_client_does_not_sign_in_again() {
+    let stub = Stub::start().await.unwrap();
+    stub.answer(CREATE, session("a0", ""));
+    stub.answer(GET, named(400, "ExpiredToken"));
+    stub.answer(REFRESH, named(400, "ExpiredToken").delay(Duration::from_millis(300)));
+    let leased = Arc::new(Leased(MemoryStore::new(), Mutex::default()));
+    let store: Arc<dyn Store> = leased.clone();
+    let client = resume(&stub, &store, pace()).await;
+    let ending = async {
+        while stub.received_at(REFRESH).is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        leased.end();
+    };
+    let (outcome, ()) = futures_util::future::join(call(&client), ending).await;
+    let error = outcome.unwrap_err();
+    assert_eq!((error.kind(), stub.received_at(CREATE).len()), (ErrorKind::TryLater, 1), "{error:?}");
+    assert_eq!(store.list("").await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn signing_out_does_not_remove_the_session_of_another_account_in_the_same_place() {
+    let world = World::new().await;
+    world.works();
+    world.call().await.unwrap();
+    world.stub.answer(DELETE, Answer::status(200));
+    let key = world.store.list("password/").await.unwrap().remove(0);
+    let row = r#"{"v":1,"did":"did:web:b.example","handle":null,"accessJwt":"b","refreshJwt":"r-b"}"#;
+    world.store.put(&key, row.as_bytes(), None, Expected::Any).await.unwrap();
+    world.client.sign_out().await.unwrap();
+    assert!(world.store.get(&key).await.unwrap().is_some());
+    let revoked = world.stub.received_at(DELETE);
+    assert_eq!((revoked.len(), revoked[0].header("authorization")), (1, Some("Bearer r-a0")));
 }

@@ -47,7 +47,12 @@ impl AccountMoves {
         };
         let current = match known {
             Some(lookup) => lookup.pds,
-            None => self.look_up(did).await,
+            None => {
+                let mut unfinished = Unfinished { moves: self, did: Some(did) };
+                let current = self.look_up(did).await;
+                unfinished.did = None;
+                current
+            }
         };
         current.filter(|current| current != pds)
     }
@@ -72,6 +77,20 @@ impl AccountMoves {
     fn recent(&self) -> MutexGuard<'_, HashMap<Did, Lookup>> {
         // No code panics while it is locked.
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A look-up in progress. If it is cut off, it is not remembered.
+struct Unfinished<'a> {
+    moves: &'a AccountMoves,
+    did: Option<&'a Did>,
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        if let Some(did) = self.did {
+            self.moves.recent().remove(did);
+        }
     }
 }
 
@@ -120,6 +139,27 @@ mod tests {
         }
         let counts = [&resolver.asked, &resolver.invalidated].map(|count| count.load(Ordering::SeqCst));
         assert_eq!(counts, [1, 1]);
+    }
+
+    /// Never answers.
+    #[derive(Debug)]
+    struct Silent;
+
+    impl ResolveIdentity for Silent {
+        fn resolve<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Identity, IdentityError>> {
+            Box::pin(std::future::pending())
+        }
+
+        fn invalidate(&self, _: &Did) {}
+    }
+
+    #[tokio::test]
+    async fn a_look_up_that_was_cut_off_is_not_remembered() {
+        let moves = AccountMoves::new(Arc::new(Silent));
+        let did = Did::new("did:web:alice.example").unwrap();
+        let looking = moves.moved_from(&did, "https://old.example");
+        assert!(tokio::time::timeout(std::time::Duration::from_millis(20), looking).await.is_err());
+        assert!(moves.recent().is_empty());
     }
 
     #[tokio::test]

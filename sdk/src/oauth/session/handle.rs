@@ -40,7 +40,8 @@ impl SessionHandle {
         if !is_invalid_token(&response) {
             return Ok(cached);
         }
-        self.replace(&cached).await.map_err(|error| error.into_transport(self.did()))
+        let replaced = self.replace(&cached, false).await;
+        replaced.map(|replacement| replacement.cached).map_err(|error| error.into_transport(self.did()))
     }
 
     /// Sends a request, signed with the session's key and with its token.

@@ -123,7 +123,9 @@ impl SessionRecord {
         }
         self.scope.clone_from(&tokens.scope);
         self.refreshed_at = unix_now();
-        let lifetime = tokens.expires_in.unwrap_or(limits::UNKNOWN_TOKEN.as_secs());
+        // A token that expires at once would be refreshed for every call.
+        let told = tokens.expires_in.filter(|seconds| *seconds > 0);
+        let lifetime = told.unwrap_or(limits::UNKNOWN_TOKEN.as_secs());
         self.expires_at = self.refreshed_at.saturating_add_unsigned(lifetime);
         self.set_doubt(None);
     }
@@ -224,6 +226,15 @@ mod tests {
             SessionFormatError::Version { found: 2 }
         );
         assert!(matches!(SessionRecord::from_bytes(b"{\"v\":1}"), Err(SessionFormatError::Damaged { .. })));
+    }
+
+    #[test]
+    fn a_token_that_is_said_to_expire_at_once_is_not_refreshed_for_every_call() {
+        let body = br#"{"access_token":"a","refresh_token":"r","token_type":"DPoP","scope":"atproto",
+            "sub":"did:plc:ewvi7nxzyoun6zhxrhs64oiz","expires_in":0}"#;
+        let mut session = session();
+        session.take_tokens(&TokenResponse::parse(body).unwrap());
+        assert_eq!(session.expires_at - session.refreshed_at, 600);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::{error::Error, sync::Arc};
 
+use serde::Deserialize;
 use tracing::{Span, field::Empty};
 
 use super::{
@@ -10,14 +11,17 @@ use super::{
 };
 use crate::{
     clock::system_time,
-    oauth::wire::{NonceCache, RejectedTokens, ServerError, TokenResponseError, discard, is_invalid_token},
+    limits,
+    oauth::wire::{
+        NonceCache, PROBE, RejectedTokens, ServerError, TokenResponseError, discard, is_invalid_token,
+    },
     session::{
         ActiveSession, CachedSession, Pace, Probed, ProcessId, RefreshFailure, Refreshed, Renewed,
         SessionContext, SessionKey, SessionRepository,
     },
     store::LockWatch,
     types::Did,
-    xrpc::{AccountProblem, ReauthenticateReason},
+    xrpc::{AccountProblem, Deadline, ErrorKind, ErrorResponse, ReauthenticateReason, TransportResponse},
 };
 
 impl SessionKey for SessionId {
@@ -116,16 +120,17 @@ impl SessionContext for AppContext {
     }
 
     async fn probe(&self, active: &ActiveSession<Self>, current: &CachedSession<Self>) -> Probed {
-        match self.send_probe(active, current).await {
-            // A missing scope and a state of the account are told about a token that is accepted.
-            Ok(response)
-                if response.status.is_success() || response.status == http::StatusCode::FORBIDDEN =>
-            {
-                Probed::Accepted
-            }
-            Ok(response) if is_invalid_token(&response) => Probed::Refused,
-            Ok(response) => Probed::Unknown(format!("status {}", response.status.as_u16())),
-            Err(error) => Probed::Unknown(error.to_string()),
+        let deadline = Deadline::after(limits::PROBE);
+        let response = match self.send_probe(active, current).await {
+            Ok(response) if is_invalid_token(&response) => return Probed::Refused,
+            Ok(response) => response,
+            Err(error) => return Probed::Unknown(error.to_string()),
+        };
+        let (body, response) = response.buffered(deadline).await;
+        if shows_acceptance(active.id.did(), &response, &body) {
+            Probed::Accepted
+        } else {
+            Probed::Unknown(format!("status {}", response.status.as_u16()))
         }
     }
 
@@ -138,6 +143,7 @@ impl SessionContext for AppContext {
         _: &ActiveSession<Self>,
         _: &CachedSession<Self>,
         _: &ReauthenticateReason,
+        _: Option<LockWatch>,
     ) -> Renewed<SessionRecord> {
         Renewed::Impossible
     }
@@ -152,6 +158,21 @@ impl SessionContext for AppContext {
         self.events.emit(SessionEvent::Ended { id: id.clone(), reason });
         self.nonces.forget(id);
     }
+}
+
+/// Whether the response to `getSession` shows that the access token was accepted: it names the account, or is an error that only
+/// a request with a valid token gets. Others can be from a proxy.
+fn shows_acceptance(did: &Did, response: &TransportResponse, body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Account {
+        did: Did,
+    }
+    if response.status.is_success() {
+        return serde_json::from_slice::<Account>(body).is_ok_and(|account| account.did == *did);
+    }
+    let told = ErrorResponse::new(PROBE.into(), response.status, &response.headers, body);
+    matches!(response.status.as_u16(), 400 | 401 | 403)
+        && (told.account_problem().is_some() || told.kind() == ErrorKind::MissingScope)
 }
 
 fn failure(error: ServerError) -> RefreshFailure {

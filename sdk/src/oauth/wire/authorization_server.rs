@@ -208,6 +208,7 @@ impl ServerEndpoint<'_> {
         match tokio::time::timeout_at(deadline, receive(request, origin)).await {
             Ok(Err(_)) if refused.get() => Err(ServerError::LockLost { host: origin.to_owned() }),
             Ok(answer) => answer,
+            Err(_) if refused.get() => Err(ServerError::LockLost { host: origin.to_owned() }),
             Err(_) => {
                 Err(ServerError::Timeout { host: origin.to_owned(), limit: limits::AUTHORIZATION_SERVER })
             }

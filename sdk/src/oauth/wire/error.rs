@@ -110,7 +110,7 @@ impl ServerError {
     /// Whether the server processed the request.
     pub(crate) fn processed(&self) -> Processed {
         match self {
-            Self::OAuth { status, .. } if *status < 500 => Processed::No,
+            Self::OAuth { status, .. } if *status < 500 && *status != 408 => Processed::No,
             Self::BadResponse { status, .. } if (300..500).contains(status) && *status != 408 => {
                 Processed::No
             }
@@ -135,5 +135,25 @@ impl ServerError {
     /// Whether the server rejected the grant or refresh token.
     pub(crate) fn is_invalid_grant(&self) -> bool {
         matches!(self, Self::OAuth { status, error, .. } if *status < 500 && error == "invalid_grant")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn o25_a_request_that_timed_out_at_the_server_may_have_been_processed() {
+        let told = |status| ServerError::OAuth {
+            status,
+            error: "temporarily_unavailable".into(),
+            description: None,
+            retry_after: None,
+        };
+        for (status, processed) in
+            [(400, Processed::No), (408, Processed::Unknown), (500, Processed::Unknown)]
+        {
+            assert_eq!(told(status).processed(), processed, "{status}");
+        }
     }
 }

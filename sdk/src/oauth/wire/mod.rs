@@ -20,7 +20,7 @@ pub(crate) use dpop::tests as dpop_tests;
 pub(crate) use dpop::{DpopKey, TokenHash};
 pub use error::ServerError;
 pub(crate) use nonces::NonceCache;
-pub(crate) use resource_server::{ResourceServer, is_invalid_token, probe};
+pub(crate) use resource_server::{PROBE, ResourceServer, is_invalid_token, probe};
 pub(crate) use revocation::{TokenToRevoke, discard};
 pub(crate) use token_response::TokenResponse;
 pub use token_response::TokenResponseError;

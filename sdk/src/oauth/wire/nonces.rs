@@ -80,10 +80,10 @@ impl NonceCache {
         self.locked().get(origin)?.nonce.as_ref().map(|(_, since)| since.elapsed())
     }
 
-    /// Sets the nonce for the next proof.
-    pub(crate) fn put(&self, origin: &str, nonce: &str) {
+    /// Sets the nonce for the next proof. Returns whether it can be one.
+    pub(crate) fn put(&self, origin: &str, nonce: &str) -> bool {
         if nonce.is_empty() || nonce.len() > MAX_NONCE_LEN {
-            return;
+            return false;
         }
         self.change(origin, |server| {
             let now = Instant::now();
@@ -93,17 +93,13 @@ impl NonceCache {
                 other => *other = Some((nonce.into(), now)),
             }
         });
+        true
     }
 
     /// Saves the nonce of a response with any status. Returns whether there was one.
     pub(crate) fn learn(&self, origin: &str, headers: &HeaderMap) -> bool {
-        match headers.get(&DPOP_NONCE).and_then(|value| value.to_str().ok()) {
-            Some(nonce) if !nonce.is_empty() => {
-                self.put(origin, nonce);
-                true
-            }
-            _ => false,
-        }
+        let nonce = headers.get(&DPOP_NONCE).and_then(|value| value.to_str().ok());
+        nonce.is_some_and(|nonce| self.put(origin, nonce))
     }
 
     /// Records a successful response without a nonce.
@@ -161,6 +157,9 @@ mod tests {
         assert_eq!(cache.clone().get("https://a.example").as_deref(), Some("3"));
         cache.put("https://a.example", &"x".repeat(5000));
         assert_eq!(cache.get("https://a.example").as_deref(), Some("3"));
+        let mut headers = HeaderMap::new();
+        headers.insert("dpop-nonce", "x".repeat(5000).parse().unwrap());
+        assert!(!cache.learn("https://a.example", &headers), "there is no nonce to repeat the request with");
         for n in 0..100 {
             cache.put(&format!("https://{n}.example"), "n");
         }

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// A cheap method that shows whether a token is accepted, and returns a nonce.
-const PROBE: &str = "com.atproto.server.getSession";
+pub(crate) const PROBE: &str = "com.atproto.server.getSession";
 
 /// A request without side effects.
 pub(crate) fn probe() -> Request {

@@ -134,6 +134,7 @@ impl SessionContext for Plain {
         _: &ActiveSession<Self>,
         _: &CachedSession<Self>,
         _: &ReauthenticateReason,
+        _: Option<LockWatch>,
     ) -> Renewed<Token> {
         Renewed::Impossible
     }

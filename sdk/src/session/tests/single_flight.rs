@@ -170,6 +170,7 @@ impl World {
                 self.state.keep_unsaved(UnsavedTokens {
                     record: Token(format!("a{}", self.generation)),
                     old_access_token: Zeroizing::new("a0".to_owned()),
+                    renewed: false,
                 });
                 Err(not_stored())
             }

@@ -33,7 +33,7 @@ async fn o25_tokens_that_wait_for_the_store_are_waited_for_by_others() {
 
 #[tokio::test]
 async fn o25_a_process_that_died_is_waited_for_no_longer_than_the_grace() {
-    for (expires_in, refreshes) in [(200, 1), (-10, 2)] {
+    for expires_in in [200, -10] {
         let world = World::new(expires_in).await;
         world.stub.answer(&[Answer::CloseRotated]);
         world.stub.with(|s| s.probe_fails = true);
@@ -45,7 +45,7 @@ async fn o25_a_process_that_died_is_waited_for_no_longer_than_the_grace() {
         world.stub.with(|s| s.answers.clear());
         let begun = Instant::now();
         let Err(SessionError::Reauthenticate(ended)) = world.client.refresh().await else { panic!() };
-        assert_eq!((ended.reason, world.refreshes()), (ReauthenticateReason::LostRefresh, refreshes));
+        assert_eq!((ended.reason, world.refreshes()), (ReauthenticateReason::LostRefresh, 2));
         assert!(begun.elapsed() >= pace().doubt_grace, "{:?}", begun.elapsed());
         assert!(world.stored().await.is_none());
     }
@@ -103,4 +103,115 @@ async fn the_row_says_who_is_in_doubt_and_since_when() {
     let text = world.store.get(&world.client.session_id().store_key()).await.unwrap().unwrap().value;
     let row: serde_json::Value = serde_json::from_slice(&text).unwrap();
     assert_eq!((&row["refresh_in_doubt"], row.get("refresh_doubt")), (&false.into(), None));
+}
+
+#[tokio::test]
+async fn o25_a_token_that_was_rejected_before_shows_nothing_about_a_lost_answer() {
+    for lost in 1..=2 {
+        let world = World::new(200).await;
+        world.stub.with(|s| s.rejected = Some("a0"));
+        world.stub.answer(&[Answer::Close, Answer::Close][..lost]);
+        let outcome = get(&world.client).await;
+        if lost == 1 {
+            assert_eq!(outcome.unwrap().status, 200);
+            assert_eq!(world.refreshes(), 2);
+            continue;
+        }
+        // Another process knows it from the store.
+        outcome.unwrap_err();
+        assert_eq!(world.refreshes(), 2);
+        world.other_process().refresh().await.unwrap();
+        assert_eq!((world.refreshes(), world.stored().await.unwrap().access_token.as_str()), (3, "a1"));
+    }
+}
+
+#[tokio::test]
+async fn o25_after_the_grace_the_refresh_token_is_tried_before_the_session_ends() {
+    let world = World::new(200).await;
+    let mut session = world.stored().await.unwrap();
+    session.refresh_in_doubt = true;
+    world.shared.sessions.put(&session.id, &session, Expected::Any).await.unwrap();
+    // The process died before it sent anything, and the token was revoked for another reason.
+    world.stub.with(|s| s.rejected = Some("a0"));
+    let begun = Instant::now();
+    world.client.refresh().await.unwrap();
+    assert!(begun.elapsed() >= pace().doubt_grace, "{:?}", begun.elapsed());
+    assert_eq!((world.refreshes(), world.stored().await.unwrap().access_token.as_str()), (1, "a1"));
+}
+
+#[tokio::test]
+async fn o25_a_token_that_outlives_its_refresh_does_not_show_that_nothing_was_rotated() {
+    let world = unsaved(10).await;
+    world.stub.with(|s| s.outlive = true);
+    let other = world.other_process();
+    let begun = Instant::now();
+    ok(&other).await;
+    ok(&other).await;
+    assert!(begun.elapsed() < Duration::from_millis(700), "the token is still valid: {:?}", begun.elapsed());
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(world.refreshes(), 1, "the old refresh token is not sent again");
+    world.puts_left(None);
+    ok(&world.client).await;
+    ok(&other).await;
+    assert_eq!((world.refreshes(), world.stored().await.unwrap().access_token.as_str()), (1, "a1"));
+}
+
+#[tokio::test]
+async fn o25_only_what_an_authenticated_request_gets_shows_that_a_token_is_accepted() {
+    for (status, body, accepted) in [
+        (200, "<html>", false),
+        (200, "{}", false),
+        (200, r#"{"did":"did:plc:aaaaaaaaaaaaaaaaaaaaaaaa","handle":"b.example"}"#, false),
+        (403, "<html>", false),
+        (403, r#"{"error":"Forbidden"}"#, false),
+        (400, r#"{"error":"InvalidRequest"}"#, false),
+        (404, r#"{"error":"ScopeMissingError"}"#, false),
+        (403, r#"{"error":"ScopeMissingError"}"#, true),
+        (400, r#"{"error":"AccountDeactivated"}"#, true),
+        (401, r#"{"error":"AccountTakedown"}"#, true),
+    ] {
+        let world = World::new(200).await;
+        world.stub.answer(&[Answer::Close]);
+        world.stub.with(|s| s.probe = Some((status, body)));
+        let outcome = world.client.refresh().await;
+        assert_eq!(outcome.is_ok(), accepted, "{status} {body}: {outcome:?}");
+        assert_eq!(world.refreshes(), 1 + u32::from(accepted), "{status} {body}");
+        assert_eq!(world.stored().await.unwrap().refresh_in_doubt, !accepted);
+    }
+}
+
+#[tokio::test]
+async fn o25_a_refresh_in_doubt_does_not_fail_calls_whose_token_is_valid() {
+    let world = World::new(10).await;
+    world.stub.with(|s| s.probe_fails = true);
+    world.stub.answer(&[Answer::Close]);
+    ok(&world.client).await;
+    ok(&world.client).await;
+    assert_eq!((world.refreshes(), world.stored().await.unwrap().refresh_in_doubt), (1, true));
+}
+
+#[tokio::test]
+async fn o25_the_doubt_is_over_if_the_token_is_accepted_and_the_next_attempt_is_refused() {
+    let world = World::new(200).await;
+    world.stub.answer(&[Answer::Close, Answer::Error400]);
+    let error = world.client.refresh().await.unwrap_err();
+    assert!(matches!(error, SessionError::Unavailable { in_doubt: false, .. }), "{error:?}");
+    assert_eq!((world.refreshes(), world.stored().await.unwrap().refresh_in_doubt), (2, false));
+}
+
+#[tokio::test]
+async fn o25_a_doubt_that_appears_while_the_intent_is_written_is_settled_first() {
+    let world = World::new(-10).await;
+    let (context, id) = (Arc::clone(&world.shared), world.client.session_id().clone());
+    *world.control.before_put.lock().unwrap() = Some(Box::new(move || {
+        Box::pin(async move {
+            let mut session = context.sessions.get(&id).await.unwrap().unwrap();
+            session.refresh_in_doubt = true;
+            context.sessions.put(&id, &session, Expected::Any).await.unwrap();
+        })
+    }));
+    let begun = Instant::now();
+    world.client.refresh().await.unwrap();
+    assert!(begun.elapsed() >= pace().doubt_grace, "{:?}", begun.elapsed());
+    assert_eq!(world.refreshes(), 1);
 }

@@ -104,3 +104,30 @@ async fn a_token_that_another_process_has_replaced_in_the_meantime_is_no_such_ca
     ok(&world.client).await;
     assert_eq!(world.refreshes(), 2);
 }
+
+/// Another process has stored other tokens since they were cached.
+async fn replaced(world: &World, access: &str, refresh: &str, expires_in: i64) {
+    ok(&world.client).await;
+    let mut session = world.stored().await.unwrap();
+    (session.access_token, session.refresh_token) = (access.into(), Some(refresh.into()));
+    session.expires_at = unix_now() + expires_in;
+    world.shared.sessions.put(&session.id, &session, Expected::Any).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stored_token_that_has_expired_is_refreshed_instead_of_used() {
+    let world = World::new(250).await;
+    replaced(&world, "a5", "r5", -10).await;
+    world.stub.with(|s| s.generation = 5);
+    ok(&world.client).await;
+    assert_eq!((world.refreshes(), world.stored().await.unwrap().access_token.as_str()), (1, "a6"));
+}
+
+#[tokio::test]
+async fn a_stored_token_that_nobody_saw_issued_is_refreshed_when_it_is_rejected() {
+    let world = World::new(250).await;
+    replaced(&world, "a5", "r5", 250).await;
+    world.stub.with(|s| (s.generation, s.rejected) = (5, Some("a5")));
+    ok(&world.client).await;
+    assert_eq!((world.refreshes(), world.stored().await.unwrap().access_token.as_str()), (1, "a6"));
+}

@@ -32,6 +32,10 @@ pub(super) struct Control {
     pub(super) lease: Mutex<Option<Lease>>,
     /// Happens before the next removal.
     pub(super) before_delete: Mutex<Option<Hook>>,
+    /// Happens before the next write.
+    pub(super) before_put: Mutex<Option<Hook>>,
+    /// Whether renewing a lease never ends.
+    pub(super) renewal_hangs: Arc<AtomicBool>,
     /// What removals expected.
     pub(super) deletes: Mutex<Vec<Expected<Version>>>,
 }
@@ -43,17 +47,26 @@ impl Default for Control {
             loses_locks: AtomicBool::new(false),
             lease: Mutex::default(),
             before_delete: Mutex::default(),
+            before_put: Mutex::default(),
+            renewal_hangs: Arc::default(),
             deletes: Mutex::default(),
         }
     }
 }
 
 /// A lease that is never renewed.
-struct NotRenewed;
+struct NotRenewed {
+    hangs: Arc<AtomicBool>,
+}
 
 impl RenewLease for NotRenewed {
     fn renew(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(async { Ok(()) })
+        Box::pin(async {
+            if self.hangs.load(Ordering::SeqCst) {
+                std::future::pending::<()>().await;
+            }
+            Ok(())
+        })
     }
 }
 
@@ -72,7 +85,13 @@ impl Store for Flaky {
         if self.control.puts_left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, count) == Err(0) {
             return Box::pin(async { Err(StoreError::backend(std::io::Error::other("disk full"))) });
         }
-        self.inner.put(key, value, expires_at, expected)
+        Box::pin(async move {
+            let hook = self.control.before_put.lock().unwrap().take();
+            if let Some(hook) = hook {
+                hook().await;
+            }
+            self.inner.put(key, value, expires_at, expected).await
+        })
     }
     fn delete<'a>(
         &'a self,
@@ -93,7 +112,8 @@ impl Store for Flaky {
     }
     fn lock<'a>(&'a self, key: &'a str, wait: Duration) -> BoxFuture<'a, Result<StoreLock, StoreError>> {
         if let Some(lease) = self.control.lease.lock().unwrap().clone() {
-            return Box::pin(async { Ok(StoreLock::leased(lease, NotRenewed)) });
+            let hangs = Arc::clone(&self.control.renewal_hangs);
+            return Box::pin(async { Ok(StoreLock::leased(lease, NotRenewed { hangs })) });
         }
         if self.control.loses_locks.load(Ordering::SeqCst) {
             return Box::pin(async { Ok(StoreLock::new(())) });

@@ -102,3 +102,31 @@ async fn signing_out_does_not_wait_long_for_another_process() {
     let removed = tokio::time::timeout(limit, removing).await.unwrap().unwrap();
     assert!(matches!(removed, Removed::Session(_)) && world.stored().await.is_none());
 }
+
+#[tokio::test]
+async fn o25_a_refresh_that_loses_its_lock_while_in_doubt_says_that_it_waits_for_no_answer() {
+    let world = World::new(-10).await;
+    let lease = lease(&world, Duration::from_secs(60));
+    world.stub.answer(&[Answer::Close]);
+    let ending = async {
+        world.stub.has_refreshed().await;
+        lease.end();
+    };
+    let (outcome, ()) = futures_util::future::join(world.client.refresh(), ending).await;
+    assert!(told(&outcome.unwrap_err()).contains("lock"));
+    let text = world.store.get(&world.client.session_id().store_key()).await.unwrap().unwrap().value;
+    let row: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    assert_eq!((world.refreshes(), &row["refresh_doubt"]["given_up"]), (1, &true.into()));
+}
+
+#[tokio::test]
+async fn a_lock_whose_renewal_hangs_ends_the_refresh() {
+    let world = World::new(-10).await;
+    lease(&world, Duration::from_secs(5));
+    world.control.renewal_hangs.store(true, Ordering::SeqCst);
+    tokio::time::pause();
+    let limit = crate::limits::STORE_OPERATION * 2;
+    let outcome = tokio::time::timeout(limit, world.client.refresh()).await.unwrap();
+    assert!(matches!(outcome, Err(SessionError::Store(_))), "{outcome:?}");
+    assert_eq!(world.stub.with(|s| s.requests), 0);
+}

@@ -135,3 +135,23 @@ async fn a_session_under_a_lost_key_can_be_signed_out() {
     assert!(problem.contains("key"), "{problem}");
     assert!(inner.list("").await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn tokens_that_can_never_be_stored_are_revoked() {
+    let world = World::new(-10).await;
+    world.puts_left(1);
+    get(&world.client).await.unwrap_err();
+    world.puts_left(None);
+    // Written by a newer version of this crate.
+    let key = world.client.session_id().store_key();
+    world.store.put(&key, br#"{"v":2}"#, None, Expected::Any).await.unwrap();
+    let revoked = async {
+        while world.stub.with(|s| s.revoked.is_empty()) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), revoked).await.unwrap();
+    assert_eq!(world.stub.with(|s| s.revoked.clone()), ["r1"]);
+    let error = get(&world.client).await.unwrap_err();
+    assert!(told(&error).contains("cannot be decoded"), "{error:?}");
+}

@@ -30,6 +30,8 @@ pub(super) enum Answer {
     NoNonce,
     Bearer,
     Html,
+    /// An error before anything was processed.
+    Error400,
     /// The page of a proxy that claims success.
     Page,
 }
@@ -51,6 +53,12 @@ pub(super) struct State {
     /// How many seconds the clock of this server is ahead.
     pub(super) clock: i64,
     pub(super) probe_fails: bool,
+    /// The status and body of the response to a probe.
+    pub(super) probe: Option<(u16, &'static str)>,
+    /// Access tokens are accepted after they were replaced.
+    pub(super) outlive: bool,
+    /// An access token that the PDS rejects for another reason.
+    pub(super) rejected: Option<&'static str>,
     pub(super) redirects: bool,
     /// The PDS rejects every token, also new ones.
     pub(super) rejects_all: bool,
@@ -166,7 +174,13 @@ impl Stub {
             if s.probe_fails && nsid == "com.atproto.server.getSession" {
                 return (false, Some(text(&s, 503, "", "{}")));
             }
-            if s.rejects_all || token != format!("a{}", s.generation) {
+            if nsid == "com.atproto.server.getSession"
+                && let Some((status, body)) = s.probe
+            {
+                return (false, Some(text(&s, status, "", body)));
+            }
+            let newest = s.outlive || token == format!("a{}", s.generation);
+            if s.rejects_all || s.rejected == Some(token) || !newest {
                 return refuse(&s, "invalid_token");
             }
             s.calls.push(format!("{} {nsid} {}", incoming.method, incoming.body.len()));
@@ -175,6 +189,12 @@ impl Stub {
             }
             if s.redirects {
                 return (false, Some(text(&s, 302, "Location: /xrpc/d.e.f\r\n", "{}")));
+            }
+            if nsid == "com.atproto.server.getSession" {
+                return (
+                    false,
+                    Some(text(&s, 200, "", &format!(r#"{{"did":"{DID}","handle":"a.example"}}"#))),
+                );
             }
             return (false, Some(text(&s, 200, "", "{}")));
         }
@@ -204,6 +224,7 @@ impl Stub {
         match answer {
             Answer::Close => return (false, None),
             Answer::Error500 => return (false, Some(text(s, 500, "", r#"{"error":"server_error"}"#))),
+            Answer::Error400 => return (false, Some(text(s, 400, "", r#"{"error":"invalid_request"}"#))),
             Answer::Html => return (false, Some(text(s, 502, "", "<html>"))),
             Answer::Page => {
                 return (false, Some(text(s, 200, "", "<html>").replace("DPoP-Nonce", "X-Nothing")));
