@@ -230,9 +230,10 @@ pub(crate) const EXCESS_SIGN_OUTS: usize = 10;
 mod tests {
     use super::*;
 
-    /// The longest time that a refresh holds the lock: all attempts and the probes before and between them time out, another
-    /// process is waited for although its doubt changes, and the store is slow to read (at the start, twice before and between the attempts, while waiting,
-    /// and before the new tokens are written) and to write (the intent, and the tokens).
+    /// The longest time that a refresh holds the lock: all attempts and the probes before and between them time out,
+    /// another process is waited for although its doubt changes, and the store is slow to read (at the start, twice before
+    /// and between the attempts, while waiting, and before the new tokens are written) and to write (the intent, and the
+    /// tokens).
     fn slowest_refresh() -> Duration {
         AUTHORIZATION_SERVER * REFRESH_ATTEMPTS
             + PROBE

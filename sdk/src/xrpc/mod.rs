@@ -40,6 +40,8 @@ pub use call::Call;
 pub use deadline::Deadline;
 pub use error::{DecodeError, Error, ErrorResponse, InvalidRequest, RateLimit, ReadError};
 #[cfg(feature = "client")]
+#[cfg(feature = "client")]
+pub(crate) use error::server_time;
 pub(crate) use error_kind::has_token_in_input;
 pub use error_kind::{AccountProblem, ErrorKind};
 pub use method::{Kind, LexiconError, Method, NoError, Paginated, Params, Procedure, Query};
