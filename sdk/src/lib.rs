@@ -135,7 +135,7 @@
 //!
 //! Clients need a [tokio](https://tokio.rs) runtime with time and I/O enabled; `current_thread` is enough. Refreshes run in
 //! tasks of their own, so dropping a request does not lose tokens. Host names are looked up by the system's resolver, on at most
-//! 32 threads of their own, so that names that are not resolved do not hold up what blocks elsewhere.
+//! 56 threads of their own, so that names that are not resolved do not hold up what blocks elsewhere.
 //!
 //! TLS is [rustls](https://docs.rs/rustls) with the `ring` provider and the trusted roots of the system. The provider is
 //! installed for the process unless the program has already installed another one.

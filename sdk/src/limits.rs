@@ -234,11 +234,11 @@ pub(crate) const EXCESS_SIGN_OUTS: usize = 10;
 mod tests {
     use super::*;
 
-    /// The longest time that a refresh holds the lock: all attempts and the probes before and between them time out, another
-    /// process is waited for although its doubt changes, signing in again with a password and revoking what is not kept take as
-    /// long as they may, and the store is slow to read (at the start, twice before and between the attempts, while waiting, and
-    /// before the new tokens are written), to write (the intent, and the tokens), and to renew the lock (before the intent and
-    /// before every attempt).
+    /// The longest time that a refresh holds the lock: all attempts and the probes before and between them time out,
+    /// another process is waited for although its doubt changes, signing in again with a password and revoking what is
+    /// not kept take as long as they may, and the store is slow to read (at the start, twice before and between the
+    /// attempts, while waiting, and before the new tokens are written), to write (the intent, and the tokens), and to
+    /// renew the lock (before the intent and before every attempt).
     fn slowest_refresh() -> Duration {
         AUTHORIZATION_SERVER * REFRESH_ATTEMPTS
             + PROBE

@@ -4,13 +4,18 @@
 //! runtime, a stranger with a few hundred such names would hold up the stores, whose operations run there as well.
 
 use std::{
+    collections::HashMap,
     future::Future,
     io,
     net::{IpAddr, SocketAddr, ToSocketAddrs as _},
-    sync::{Arc, LazyLock},
+    sync::{Arc, LazyLock, Mutex, PoisonError},
     time::Duration,
 };
 
+use futures_util::{
+    FutureExt as _,
+    future::{BoxFuture, Shared, WeakShared},
+};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::{
     runtime::{Builder, Runtime},
@@ -22,27 +27,48 @@ use crate::limits;
 
 /// How many names from strangers are looked up at once.
 const UNTRUSTED_SLOTS: usize = 24;
-/// How many names from the app's configuration are looked up at once. They have slots of their own, so that strangers
-/// cannot take them.
+/// How many hosts of stored sessions are looked up at once. They have slots of their own, so that strangers cannot take
+/// them.
+const SESSION_SLOTS: usize = 24;
+/// How many names from the app's configuration are looked up at once, in slots of their own as well.
 const CONFIGURED_SLOTS: usize = 8;
-/// How many look-ups may be waiting for each slot.
+/// How many names are handed to the threads for each slot. Others wait for them.
 const WAITING_PER_SLOT: usize = 64;
+/// From this number of names on, those that nobody waits for any more are forgotten.
+const MANY_NAMES: usize = 256;
 
 /// Looks up the addresses of a name, and blocks.
 type Blocking = Arc<dyn Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync>;
+/// The look-up of a name, for all who wait for it. It ends when the last of them gives up.
+type Answer = BoxFuture<'static, Result<Arc<[IpAddr]>, Arc<io::Error>>>;
 
 /// Threads for look-ups, and who may use them.
 pub(crate) struct NameLookup {
     /// Its blocking threads are all that is used. `None` if it could not be created.
     threads: Option<Runtime>,
-    /// Look-ups that are running or waiting.
-    admitted: Semaphore,
+    /// Names that are being looked up, or wait for a thread.
+    admitted: Arc<Semaphore>,
+    names: Mutex<Names>,
     blocking: Blocking,
 }
 
-/// For hosts that strangers name.
+/// The names that somebody waits for.
+#[derive(Default)]
+struct Names {
+    answers: HashMap<String, WeakShared<Answer>>,
+    /// How many there were after those without anybody were forgotten.
+    kept: usize,
+}
+
+/// For hosts that strangers name: in handles, DIDs and documents, and the servers at which they begin to sign in.
 pub(crate) fn untrusted() -> &'static NameLookup {
     static LOOKUP: LazyLock<NameLookup> = LazyLock::new(|| NameLookup::new(UNTRUSTED_SLOTS, system()));
+    &LOOKUP
+}
+
+/// For the servers of accounts that have signed in.
+pub(crate) fn sessions() -> &'static NameLookup {
+    static LOOKUP: LazyLock<NameLookup> = LazyLock::new(|| NameLookup::new(SESSION_SLOTS, system()));
     &LOOKUP
 }
 
@@ -88,15 +114,15 @@ impl NameLookup {
             .build()
             .inspect_err(|error| tracing::error!(%error, "no threads for name resolution"))
             .ok();
-        Self { threads, admitted: Semaphore::new(slots * WAITING_PER_SLOT), blocking }
+        let admitted = Arc::new(Semaphore::new(slots * WAITING_PER_SLOT));
+        Self { threads, admitted, names: Mutex::default(), blocking }
     }
 
-    /// Returns the addresses of a name.
+    /// Returns the addresses of a name. If the name is being looked up already, this waits for the same answer.
     ///
     /// # Errors
     ///
-    /// Returns the error of the resolver, and errors if there is no answer in time or if too many names are being
-    /// looked up.
+    /// Returns the error of the resolver, and an error if there is no answer in time.
     pub(crate) fn addresses(
         &'static self,
         name: String,
@@ -105,25 +131,49 @@ impl NameLookup {
     }
 
     async fn addresses_within(&self, name: String, limit: Duration) -> io::Result<Vec<IpAddr>> {
-        // Held until the answer is there or nobody waits for it. A look-up that is given up on keeps its thread until
-        // the resolver returns, which the number of threads limits.
-        let Ok(_admitted) = self.admitted.try_acquire() else {
-            return Err(io::Error::new(io::ErrorKind::WouldBlock, "too many names are being looked up"));
-        };
-        let Some(threads) = &self.threads else {
-            return Err(io::Error::other("no threads for name resolution could be created"));
-        };
-        let blocking = Arc::clone(&self.blocking);
-        let running = threads.spawn_blocking(move || blocking(&name));
-        let _abort = AbortOnDrop(running.abort_handle());
-        match tokio::time::timeout(limit, running).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => Err(io::Error::other(error)),
+        match tokio::time::timeout(limit, self.answer(name)?).await {
+            Ok(Ok(addresses)) => Ok(addresses.to_vec()),
+            Ok(Err(error)) => Err(io::Error::new(error.kind(), error)),
             Err(_) => Err(io::Error::new(
                 io::ErrorKind::TimedOut,
                 format!("the name was not resolved within {limit:?}"),
             )),
         }
+    }
+
+    /// The look-up of a name that somebody waits for, or else a new one.
+    fn answer(&self, name: String) -> io::Result<Shared<Answer>> {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(answer) = names.answers.get(&name).and_then(WeakShared::upgrade) {
+            return Ok(answer);
+        }
+        if names.answers.len() >= MANY_NAMES.max(names.kept * 2) {
+            names.answers.retain(|_, answer| answer.upgrade().is_some());
+            names.kept = names.answers.len();
+        }
+        let answer = self.look_up(name.clone())?.shared();
+        // It has not been polled, so it has not ended.
+        if let Some(waiting) = answer.downgrade() {
+            names.answers.insert(name, waiting);
+        }
+        Ok(answer)
+    }
+
+    fn look_up(&self, name: String) -> io::Result<Answer> {
+        let Some(threads) = &self.threads else {
+            return Err(io::Error::other("no threads for name resolution could be created"));
+        };
+        let (threads, admitted) = (threads.handle().clone(), Arc::clone(&self.admitted));
+        let blocking = Arc::clone(&self.blocking);
+        Ok(Box::pin(async move {
+            // Held until the answer is there or nobody waits for it. A look-up that is given up on keeps its thread
+            // until the resolver returns, which the number of threads limits.
+            let _admitted = admitted.acquire().await.map_err(|error| Arc::new(io::Error::other(error)))?;
+            let running = threads.spawn_blocking(move || blocking(&name));
+            let _abort = AbortOnDrop(running.abort_handle());
+            let answer = running.await.unwrap_or_else(|error| Err(io::Error::other(error)));
+            answer.map(Into::into).map_err(Arc::new)
+        }))
     }
 }
 
@@ -240,25 +290,71 @@ mod tests {
     }
 
     #[test]
-    fn more_lookups_than_can_wait_are_refused_at_once() {
+    fn more_names_than_can_wait_have_their_turn_later() {
         let silent = Arc::new(Silent::default());
         let lookup = lookup(&silent, 1);
         runtime().block_on(async {
             let limit = Duration::from_secs(60);
-            let waiting: Vec<_> = (0..WAITING_PER_SLOT)
+            let waiting: Vec<_> = (0..WAITING_PER_SLOT * 3)
                 .map(|n| tokio::spawn(lookup.addresses_within(format!("{n}.example"), limit)))
                 .collect();
             while lookup.admitted.available_permits() > 0 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
-            let refused = lookup.addresses_within("one.more".into(), limit).await.unwrap_err();
-            assert_eq!(refused.kind(), io::ErrorKind::WouldBlock);
+            let late = lookup.addresses_within("late.example".into(), Duration::from_millis(50)).await;
+            assert_eq!(late.unwrap_err().kind(), io::ErrorKind::TimedOut);
             silent.open();
             for answer in waiting {
                 answer.await.unwrap().unwrap();
             }
-            lookup.addresses_within("one.more".into(), limit).await.unwrap();
+            assert_eq!(silent.most.load(Ordering::SeqCst), 1);
         });
+    }
+
+    #[test]
+    fn all_who_ask_for_a_name_share_one_lookup() {
+        let silent = Arc::new(Silent::default());
+        let lookup = lookup(&silent, 4);
+        runtime().block_on(async {
+            let limit = Duration::from_secs(60);
+            let ask = |limit| tokio::spawn(lookup.addresses_within("pds.example.com".into(), limit));
+            // Who gives up does not take the others along.
+            let first = ask(Duration::from_millis(50));
+            let waiting: Vec<_> = (0..2000).map(|_| ask(limit)).collect();
+            assert_eq!(first.await.unwrap().unwrap_err().kind(), io::ErrorKind::TimedOut);
+            while silent.running.load(Ordering::SeqCst) == 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            silent.open();
+            for answer in waiting {
+                assert_eq!(answer.await.unwrap().unwrap(), [IpAddr::from([192, 0, 2, 1])]);
+            }
+            assert_eq!(silent.total.load(Ordering::SeqCst), 1);
+            // An answer is not kept: addresses change.
+            lookup.addresses_within("pds.example.com".into(), limit).await.unwrap();
+            assert_eq!(silent.total.load(Ordering::SeqCst), 2);
+        });
+    }
+
+    #[test]
+    fn names_that_nobody_waits_for_are_forgotten() {
+        let silent = Arc::new(Silent::default());
+        silent.open();
+        let lookup = lookup(&silent, 4);
+        runtime().block_on(async {
+            for n in 0..MANY_NAMES * 4 {
+                lookup.addresses_within(format!("{n}.example"), Duration::from_secs(60)).await.unwrap();
+            }
+        });
+        assert!(lookup.names.lock().unwrap().answers.len() <= MANY_NAMES);
+    }
+
+    #[test]
+    fn strangers_do_not_take_the_slots_of_sessions() {
+        let classes = [untrusted(), sessions(), configured()];
+        for (n, class) in classes.iter().enumerate() {
+            assert!(classes.iter().skip(n + 1).all(|other| !std::ptr::eq(*class, *other)));
+        }
     }
 
     #[test]

@@ -113,7 +113,7 @@ pub struct WebAuthBuilder {
     cookie_name: String,
     mounted_at: Option<String>,
     stripped_prefix: String,
-    home: String,
+    home: Option<String>,
     redirect_to_login: bool,
     options: AuthorizeOptions,
     after_sign_in: Vec<Hook<SignedIn>>,
@@ -132,7 +132,7 @@ impl WebAuthBuilder {
             cookie_name: "atproto".to_owned(),
             mounted_at: None,
             stripped_prefix: String::new(),
-            home: "/".to_owned(),
+            home: None,
             redirect_to_login: true,
             options: AuthorizeOptions::new(),
             after_sign_in: Vec::new(),
@@ -205,9 +205,10 @@ impl WebAuthBuilder {
         self
     }
 
-    /// Sets the path that users are redirected to after a sign-in or sign-out without `return_to`. The default is `/`.
+    /// Sets the path that users are redirected to after a sign-in or sign-out without `return_to`, as browsers know it.
+    /// The default is `/`, behind what a [proxy strips](Self::stripped_prefix).
     pub fn home(mut self, path: impl Into<String>) -> Self {
-        self.home = path.into();
+        self.home = Some(path.into());
         self
     }
 
@@ -356,8 +357,9 @@ impl WebAuthBuilder {
                 return Err(WebBuildError::Path { path: path.clone() });
             }
         }
-        if return_to::safe(&self.home).is_none() {
-            return Err(WebBuildError::Home { path: self.home });
+        let home = self.home.unwrap_or_else(|| format!("{stripped_prefix}/"));
+        if return_to::safe(&home).is_none() {
+            return Err(WebBuildError::Home { path: home });
         }
         let token = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
         let length = self.cookie_name.len();
@@ -373,7 +375,7 @@ impl WebAuthBuilder {
             prefix,
             mounted_at,
             stripped_prefix,
-            home: self.home,
+            home,
             redirect_to_login: self.redirect_to_login,
             options: self.options,
             after_sign_in: self.after_sign_in,

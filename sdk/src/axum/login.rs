@@ -15,7 +15,10 @@ use super::{
     request::{Fields, comes_from_this_site, other_loopback_name},
     return_to,
 };
-use crate::oauth::{CallbackError, CallbackParams, SignedIn};
+use crate::{
+    oauth::{CallbackError, CallbackParams, SignedIn},
+    server_text::{SHORT, excerpt},
+};
 
 /// The app state of a sign-in in progress.
 #[derive(Serialize, Deserialize)]
@@ -142,7 +145,7 @@ impl WebAuth {
         let authorization = match self.oauth().authorize(identifier, options).await {
             Ok(authorization) => authorization,
             Err(source) => {
-                let identifier = identifier.chars().take(200).collect();
+                let identifier = excerpt(identifier, SHORT);
                 let source = Box::new(source);
                 return self.error(&WebError::Authorize { source, identifier, return_to });
             }

@@ -81,10 +81,12 @@ pub(super) fn comes_from_this_site(method: &Method, headers: &HeaderMap, origin:
     }
 }
 
-/// Whether a person opens a page, which pictures, scripts and browsers that load in advance do not.
+/// Whether a person opens a page, which pictures, scripts, frames and browsers that load in advance do not.
 fn opens_a_page(headers: &HeaderMap) -> bool {
-    let mode = headers.get("sec-fetch-mode");
-    mode.is_none_or(|mode| mode == "navigate") && !headers.contains_key("sec-purpose")
+    let (mode, dest) = (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest"));
+    mode.is_none_or(|mode| mode == "navigate")
+        && dest.is_none_or(|dest| dest == "document")
+        && !headers.contains_key("sec-purpose")
 }
 
 /// Whether an `Origin` is that of this site, at its usual host or the one that the browser has asked.

@@ -88,7 +88,13 @@ impl WebAuth {
             Ok((fields, mut sessions)) => {
                 let ending: Vec<SessionId> = match (fields.all, &fields.did) {
                     (true, _) => sessions.all(),
-                    (false, Some(did)) => Did::new(did).map(|did| sessions.of(&did)).unwrap_or_default(),
+                    (false, Some(did)) => {
+                        let ending = Did::new(did).map(|did| sessions.of(&did)).unwrap_or_default();
+                        if ending.is_empty() {
+                            return self.error(&WebError::UnknownAccount);
+                        }
+                        ending
+                    }
                     (false, None) => sessions.active().map(|id| sessions.of(id.did())).unwrap_or_default(),
                 };
                 let mut failed = None;

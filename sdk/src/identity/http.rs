@@ -234,9 +234,10 @@ impl Egress {
         }
     }
 
-    /// A client for servers that any account can choose. Names that resolve to private addresses are rejected (O9).
-    pub(crate) fn untrusted_builder(&self) -> reqwest::ClientBuilder {
-        self.builder(self.rule(), lookup(name_lookup::untrusted()))
+    /// A client for the servers of accounts that have signed in, which any account can choose. Names that resolve to
+    /// private addresses are rejected (O9). Its names are looked up apart from those of strangers.
+    pub(crate) fn session_builder(&self) -> reqwest::ClientBuilder {
+        self.builder(self.rule(), lookup(name_lookup::sessions()))
     }
 }
 
@@ -304,8 +305,7 @@ impl UntrustedHttp {
     }
 
     /// The client itself, for requests to a URL that has been checked.
-    #[cfg(feature = "repo")]
-    pub(super) fn client(&self) -> &reqwest::Client {
+    pub(crate) fn client(&self) -> &reqwest::Client {
         &self.client
     }
 

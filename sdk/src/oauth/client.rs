@@ -1,6 +1,6 @@
 //! The client of a signed-in account: signs calls, refreshes tokens, repeats rejected calls.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     session::{
@@ -17,6 +17,14 @@ use crate::{
         ReauthenticateReason, Request, RequestBody, Transport, TransportError, TransportResponse,
     },
 };
+
+/// Why a call ended before it was sent.
+#[derive(Debug, thiserror::Error)]
+#[error("there was no usable token for {host} within {limit:?}; the call was not processed, try again later")]
+struct NotRefreshed {
+    host: String,
+    limit: Duration,
+}
 
 /// How often a rejected token is replaced in one call: by a refresh, and by what others have stored in the meantime.
 const MAX_REPLACED: u32 = 3;
@@ -228,7 +236,11 @@ impl OAuthClient {
         mut request: Request,
         deadline: Deadline,
     ) -> Result<TransportResponse, TransportError> {
-        let late = || TransportError::Timeout { host: self.session.host(), limit: deadline.limit() };
+        // The request has not been sent, or was rejected because of its token.
+        let late = || TransportError::Session {
+            did: self.did().clone(),
+            source: Arc::new(NotRefreshed { host: self.session.host(), limit: deadline.limit() }),
+        };
         let failed = |error: SessionError| error.into_transport(self.did());
         // A refresh in progress continues even if this call is late.
         let mut cached = match self.session.ready_now().map_err(failed)? {

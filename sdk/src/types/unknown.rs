@@ -10,6 +10,14 @@ use super::{
     value::{PathStep, path_steps},
 };
 
+/// How many bytes of memory each byte allows for what a value is decoded to. Records of real types need two at most, a
+/// list of small numbers eight, and made-up ones more than ten, such as many fields that the lexicon does not define.
+const DECODED_PER_BYTE: usize = 8;
+/// The same for a tree, which takes as much for every kind of value.
+const TREE_PER_BYTE: usize = 64;
+/// What a value may take however short it is.
+const DECODED_AT_LEAST: usize = 256 << 10;
+
 /// A value of a type that the lexicon does not specify, stored as its original JSON or DAG-CBOR and decoded on demand.
 ///
 /// This is the type of lexicon `unknown` fields (such as the `value` of a repository record), of the variants that an
@@ -92,8 +100,8 @@ impl Unknown {
     ///
     /// # Errors
     ///
-    /// Returns an error that names the path if the value is not of that type. A record type also requires its own
-    /// `$type`.
+    /// Returns an error that names the path if the value is not of that type, or if it takes much more memory than it is
+    /// long. A record type also requires its own `$type`.
     ///
     /// ```
     /// use atproto_sdk::{
@@ -109,8 +117,17 @@ impl Unknown {
     /// # Ok::<_, atproto_sdk::types::DataError>(())
     /// ```
     pub fn decode<T: FromData>(&self) -> Result<T, DataError> {
+        self.decode_within(DECODED_PER_BYTE)
+    }
+
+    fn decode_within<T: FromData>(&self, per_byte: usize) -> Result<T, DataError> {
+        let length = match &self.0 {
+            Encoded::Json(json) => json.len(),
+            Encoded::Cbor(cbor) => cbor.len(),
+        };
+        let memory = length.saturating_mul(per_byte).saturating_add(DECODED_AT_LEAST);
         // Well-formed, so nothing follows the value.
-        T::read(&mut self.reader())
+        T::read(&mut self.reader().within(memory))
     }
 
     /// Deserializes the value into any type that implements [`serde::Deserialize`].
@@ -142,7 +159,7 @@ impl Unknown {
     /// Returns an error if the value contains something that the data model does not allow: a fraction, an integer that
     /// exceeds 64 bits, or a duplicate field.
     pub fn to_value(&self) -> Result<Value, DataError> {
-        self.decode()
+        self.decode_within(TREE_PER_BYTE)
     }
 
     /// Returns the `$type` of an object. Returns `None` if the value has none, or is not an object.

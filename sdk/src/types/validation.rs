@@ -8,6 +8,7 @@ use super::{
     Blob, InvalidText,
     codec::{Data, ObjectView, Shape},
 };
+use crate::server_text::{SHORT, excerpt};
 
 /// A constraint that a lexicon places on a field. Generated code lists them; [`Data::validate`] checks them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -311,7 +312,7 @@ fn integer_violation(found: i64, rule: &Rule) -> Option<ViolationKind> {
 fn blob_violation(blob: &Blob, rule: &Rule) -> Option<ViolationKind> {
     match rule {
         Rule::Accept(accepted) if !accepted.iter().any(|pattern| accepts(pattern, blob.mime_type())) => {
-            let found = blob.mime_type().chars().take(100).collect();
+            let found = excerpt(blob.mime_type(), SHORT);
             Some(ViolationKind::MimeType { found, accepted: accepted.join(", ") })
         }
         Rule::MaxSize(most) => at_most(blob.size().unwrap_or(0), *most, "bytes"),

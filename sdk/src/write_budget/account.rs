@@ -19,6 +19,9 @@ use crate::{
     xrpc::TransportError,
 };
 
+/// How long others are taken to hold what is left.
+const BUSY: Millis = limits::BUDGET_POLL.as_secs() * 1000;
+
 /// A budget of an account.
 #[derive(Default)]
 pub(super) struct Account {
@@ -37,6 +40,8 @@ struct State {
     /// The points that are leased and not yet spent, if there is a store.
     leased: u64,
     lease_ends: Millis,
+    /// When to ask the store again, after others held what is left.
+    busy_until: Millis,
     /// Whether a task is about to tell other processes what is known.
     will_tell: bool,
 }
@@ -48,6 +53,8 @@ enum Step {
     Listen,
     /// Take a lease.
     Lease,
+    /// Others hold what is left.
+    Busy,
     /// Wait until then.
     Wait(Millis),
 }
@@ -63,7 +70,12 @@ impl State {
             Supply::Short { until } => Step::Wait(until),
         };
         let covered = !shared || self.leased >= points && self.lease_ends > now;
-        if matches!(step, Step::Send) && !covered { Step::Lease } else { step }
+        if !matches!(step, Step::Send) || covered {
+            return step;
+        }
+        // Clocks can be set back.
+        let busy = self.busy_until.checked_sub(now).is_some_and(|left| left > 0 && left <= BUSY);
+        if busy { Step::Busy } else { Step::Lease }
     }
 
     /// What to ask the store for.
@@ -113,6 +125,7 @@ impl Account {
                     Grant::Busy => (limits::BUDGET_POLL, None),
                     Grant::Short(until) => (limits::BUDGET_LOOK, Some(until)),
                 },
+                Step::Busy => (limits::BUDGET_POLL, None),
                 Step::Listen => (limits::BUDGET_LOOK, None),
                 Step::Wait(until) => (limits::BUDGET_LOOK, Some(until)),
             };
@@ -133,7 +146,7 @@ impl Account {
         let mut state = self.state();
         let step = state.step(points, shared, now);
         if matches!(step, Step::Send) {
-            state.in_flight += points;
+            state.in_flight = state.in_flight.saturating_add(points);
             state.leased = state.leased.saturating_sub(points);
         }
         step
@@ -147,8 +160,10 @@ impl Account {
         let ledger;
         let request = {
             let state = self.state();
-            if !matches!(state.step(cost.points, true, now), Step::Lease) {
-                return Grant::Points(state.leased);
+            match state.step(cost.points, true, now) {
+                Step::Lease => {}
+                Step::Busy => return Grant::Busy,
+                _ => return Grant::Points(state.leased),
             }
             ledger = state.ledger.clone();
             state.request(&cost.key, sharing, &ledger, cost.points)
@@ -163,19 +178,24 @@ impl Account {
         });
         let mut state = self.state();
         state.ledger.merge(&known, now);
-        if let Grant::Points(leased) = grant {
-            // Some of what there was before may have been spent meanwhile.
-            state.leased = (state.leased + leased).saturating_sub(before);
-            state.lease_ends = now + millis(limits::BUDGET_LEASE) / 2;
-            self.changed.notify_waiters();
+        match grant {
+            Grant::Points(leased) => {
+                // Some of what there was before may have been spent meanwhile.
+                state.leased = state.leased.saturating_add(leased).saturating_sub(before);
+                state.lease_ends = now.saturating_add(millis(limits::BUDGET_LEASE) / 2);
+                self.changed.notify_waiters();
+            }
+            Grant::Busy => state.busy_until = now.saturating_add(BUSY),
+            Grant::Short(_) => {}
         }
         grant
     }
 
-    /// Counts the response to a call, or that there is none.
-    pub(super) fn end(self: &Arc<Self>, cost: &Cost, seen: Option<&Seen>, sharing: &Sharing) {
+    /// Counts the response to a call, or that there is none. Returns whether the call has been refused, and its next
+    /// turn comes only when the server accepts it.
+    pub(super) fn end(self: &Arc<Self>, cost: &Cost, seen: Option<&Seen>, sharing: &Sharing) -> bool {
         let now = sharing.now();
-        let tell = {
+        let (tell, waits) = {
             let mut state = self.state();
             // Others wait for the answer to the first call.
             let asked = matches!(state.ledger.supply(0, 0, now), Supply::Unknown);
@@ -185,36 +205,47 @@ impl Account {
                 None => state.ledger.spend(cost.points),
             }
             // Nor can they know that nothing is left, once this process waits.
-            let drained = matches!(state.ledger.supply(cost.points, 0, now), Supply::Short { .. });
-            if asked || drained {
-                Some(Duration::ZERO)
+            let drained = match state.ledger.supply(cost.points, 0, now) {
+                Supply::Short { until } => Some(until),
+                _ => None,
+            };
+            let waits = drained.zip(seen).is_some_and(|(until, seen)| seen.is_refused_until(until, now));
+            let tell = if sharing.store.is_none() {
+                None
+            } else if asked || drained.is_some() {
+                Some(None)
             } else if state.in_flight == 0 && !state.will_tell {
                 state.will_tell = true;
-                Some(limits::BUDGET_POLL)
+                Some(Some(WillTell(Arc::clone(self))))
             } else {
                 None
-            }
+            };
+            (tell, waits)
         };
         self.changed.notify_waiters();
-        if let (Some(pause), Some(store)) = (tell, &sharing.store) {
-            self.tell(Arc::clone(store), cost.key.clone(), sharing.clone(), pause);
+        if let (Some(later), Some(store)) = (tell, &sharing.store) {
+            self.tell(Arc::clone(store), cost.key.clone(), sharing.clone(), later);
         }
+        waits
     }
 
-    /// Tells other processes what is known after a pause, and returns what is leased if no call is in flight then.
+    /// Tells other processes what is known, at once or later; then it also returns what is leased if no call is in flight.
     /// This takes a task, because there is nobody to wait for it; it ends with the operation of the store.
-    fn tell(self: &Arc<Self>, store: Arc<dyn Store>, key: String, sharing: Sharing, pause: Duration) {
+    fn tell(self: &Arc<Self>, store: Arc<dyn Store>, key: String, sharing: Sharing, later: Option<WillTell>) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let account = Arc::clone(self);
         runtime.spawn(async move {
-            tokio::time::sleep(pause).await;
+            let returns = later.is_some();
+            if let Some(will_tell) = later {
+                tokio::time::sleep(limits::BUDGET_POLL).await;
+                drop(will_tell);
+            }
             let telling = async {
                 let _one_at_a_time = account.leasing.lock().await;
                 let ledger;
                 let request = {
                     let mut state = account.state();
-                    if !pause.is_zero() {
-                        state.will_tell = false;
+                    if returns {
                         if state.in_flight > 0 {
                             return Ok(());
                         }
@@ -229,5 +260,15 @@ impl Account {
                 tracing::debug!(%error, "what is left of a budget could not be stored");
             }
         });
+    }
+}
+
+/// Stands for the task that is about to tell. Without it, be it that there is no runtime or that it ends, the next call
+/// starts another one.
+struct WillTell(Arc<Account>);
+
+impl Drop for WillTell {
+    fn drop(&mut self) {
+        self.0.state().will_tell = false;
     }
 }

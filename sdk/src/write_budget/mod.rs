@@ -32,8 +32,9 @@ const MANY_ACCOUNTS: usize = 1024;
 /// Servers limit what an account may write. On the common ones, a create costs three points, an update two and a
 /// delete one, of 5,000 in an hour and 35,000 in a day. Calls that write wait until there are enough points,
 /// according to the rate limit in the responses of the server; the first call finds out, and if the server names no
-/// limit, nothing waits. Uploads of blobs, and sign-ins with a password, have limits of their own. Other calls, and
-/// those that are forwarded to another service, do not wait.
+/// limit, nothing waits. Uploads of blobs, and calls of `createSession`, have limits of their own; the sign-ins of a
+/// [`PasswordClient`](crate::PasswordClient) are no calls and do not wait. Other calls, and those that are forwarded to
+/// another service, do not wait either.
 ///
 /// Clones share the budgets, which are kept for each account. So one `WriteBudget` can serve all clients of an app;
 /// with [`over`](Self::over), it also does so in several processes.
@@ -153,13 +154,14 @@ impl Default for WriteBudget {
 impl Pacing for WriteBudget {
     fn turn<'a>(&'a self, call: PacedCall<'a>) -> BoxFuture<'a, Result<Turn, TransportError>> {
         let Some(cost) = Cost::of(&call) else { return Box::pin(async { Ok(Turn::free()) }) };
+        let longest_wait = call.time_left.map_or(self.longest_wait, |left| left.min(self.longest_wait));
         Box::pin(async move {
             let account = self.account(&cost.key);
-            account.wait(&cost, &self.sharing, self.longest_wait).await?;
+            account.wait(&cost, &self.sharing, longest_wait).await?;
             let sharing = self.sharing.clone();
-            Ok(Turn::new(move |response| {
+            Ok(Turn::taking_over(move |response| {
                 let seen = response.map(|response| Seen::of(response.status, &response.headers));
-                account.end(&cost, seen.as_ref(), &sharing);
+                account.end(&cost, seen.as_ref(), &sharing)
             }))
         })
     }

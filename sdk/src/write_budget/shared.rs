@@ -63,7 +63,7 @@ pub(super) struct Request<'a> {
 }
 
 fn lease_end(now: Millis) -> Millis {
-    now + millis(limits::BUDGET_LEASE)
+    now.saturating_add(millis(limits::BUDGET_LEASE))
 }
 
 /// Takes a lease, and exchanges what is known. Returns the grant with what all processes know.
@@ -71,21 +71,29 @@ pub(super) async fn lease(
     store: &Arc<dyn Store>,
     request: Request<'_>,
 ) -> Result<(Grant, Ledger), StoreError> {
-    update(store, request.key, |shared| {
+    let updated = update(store, request.key, |shared| {
         shared.tidy(&request);
         let grant = shared.grant(&request);
         let leased = if let Grant::Points(points) = grant { points } else { request.leased };
-        shared.hold(&request, request.in_flight + leased);
-        (grant, shared.ledger.clone())
+        shared.hold(&request, request.in_flight.saturating_add(leased));
+        // Nothing has changed for others, and many may be asking.
+        let write = grant != Grant::Busy;
+        ((grant, shared.ledger.clone()), write)
     })
-    .await
+    .await;
+    match updated {
+        // Others go on writing. They hold what is left, as far as anybody can know.
+        Err(StoreError::Conflict) => Ok((Grant::Busy, request.ledger.clone())),
+        updated => updated,
+    }
 }
 
 /// Tells the others what the server has said.
 pub(super) async fn publish(store: &Arc<dyn Store>, request: Request<'_>) -> Result<(), StoreError> {
     update(store, request.key, |shared| {
         shared.tidy(&request);
-        shared.hold(&request, request.in_flight + request.leased);
+        shared.hold(&request, request.in_flight.saturating_add(request.leased));
+        ((), true)
     })
     .await
 }
@@ -130,10 +138,11 @@ impl Shared {
     }
 }
 
+/// Changes what is stored. The function also returns whether there is something to write.
 async fn update<T>(
     store: &Arc<dyn Store>,
     key: &str,
-    mut change: impl FnMut(&mut Shared) -> T,
+    mut change: impl FnMut(&mut Shared) -> (T, bool),
 ) -> Result<T, StoreError> {
     let mut attempt = 1;
     loop {
@@ -142,7 +151,10 @@ async fn update<T>(
         // What cannot be read is of another version, or broken; the server knows better.
         let shared = entry.and_then(|entry| serde_json::from_slice::<Shared>(&entry.value).ok());
         let mut shared = shared.filter(|shared| shared.v == FORMAT).unwrap_or_default();
-        let outcome = change(&mut shared);
+        let (outcome, write) = change(&mut shared);
+        if !write {
+            return Ok(outcome);
+        }
         let json = serde_json::to_vec(&shared).map_err(|e| StoreError::backend(std::io::Error::other(e)))?;
         let until = crate::clock::unix_now().saturating_add(limits::BUDGET_KEPT.as_secs().cast_signed());
         match store.put(key, &json, Some(until), expected).await {

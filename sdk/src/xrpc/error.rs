@@ -1,6 +1,6 @@
 //! Errors of calls.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, num::IntErrorKind, sync::Arc, time::Duration};
 
 use http::{
     HeaderMap, StatusCode,
@@ -91,7 +91,8 @@ impl<E: LexiconError> Error<E> {
     /// user must sign in with that scope; the session remains usable for other calls.
     ///
     /// ```no_run
-    /// # async fn example(client: atproto_sdk::oauth::OAuthClient, oauth: atproto_sdk::oauth::OAuth) -> Result<(), Box<dyn std::error::Error>> {
+    /// # use atproto_sdk::oauth::{OAuth, OAuthClient};
+    /// # async fn example(client: OAuthClient, oauth: OAuth) -> Result<(), Box<dyn std::error::Error>> {
     /// use atproto_sdk::{api::app::bsky::feed::post::Post, oauth::AuthorizeOptions, types::Datetime};
     ///
     /// let result = client.records::<Post>().create(&Post::new("Hello", Datetime::now())).await;
@@ -145,6 +146,25 @@ impl<E: LexiconError> Error<E> {
             Self::Lexicon { response, .. } | Self::Server(response) => Some(response),
             Self::Transport(TransportError::MissingScope { response, .. }) => response.as_deref(),
             _ => None,
+        }
+    }
+
+    /// Returns how long to wait before another attempt: what the server asks for, or until a [pacing](super::Pacing)
+    /// lets the call pass. `None` if nobody has said so.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use atproto_sdk::xrpc::{Error, TransportError};
+    ///
+    /// let wait = Duration::from_secs(600);
+    /// let error: Error = TransportError::BudgetSpent { budget: "write budget".into(), wait }.into();
+    /// assert_eq!(error.retry_after(), Some(wait));
+    /// ```
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Transport(TransportError::BudgetSpent { wait, .. }) => Some(*wait),
+            _ => self.response()?.retry_after,
         }
     }
 
@@ -313,7 +333,7 @@ fn text_of(body: &[u8]) -> Option<String> {
 }
 
 /// How long a server asks to wait before another attempt (X4, X13). Nobody waits for longer than the longest window
-/// of a rate limit: what is beyond is a mistake, and not taken for a wait at all.
+/// of a rate limit.
 pub(super) fn asked_wait(status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
     let exceeded = || {
         let limit = RateLimit::from_headers(headers)?;
@@ -322,7 +342,7 @@ pub(super) fn asked_wait(status: StatusCode, headers: &HeaderMap) -> Option<Dura
     };
     let limited = status == StatusCode::TOO_MANY_REQUESTS;
     let asked = retry_after(headers).or_else(|| limited.then(exceeded)?);
-    asked.filter(|wait| *wait <= LONGEST_ASKED_WAIT)
+    asked.map(|wait| wait.min(LONGEST_ASKED_WAIT))
 }
 
 /// The wait in `Retry-After`, which is in seconds or until a date.
@@ -330,15 +350,20 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     match text.parse::<u64>() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(error) if *error.kind() == IntErrorKind::PosOverflow => Some(Duration::MAX),
         Err(_) => Some(until(super::http_date::parse(text)?, headers)),
     }
 }
 
 /// How long it is until a time by the clock of the server, which is in its responses.
 fn until(unix: u64, headers: &HeaderMap) -> Duration {
+    Duration::from_secs(unix.saturating_sub(server_time(headers)))
+}
+
+/// The time since the Unix epoch in seconds, by the clock of the server, or else by that of this machine.
+pub(crate) fn server_time(headers: &HeaderMap) -> u64 {
     let date = headers.get(DATE).and_then(|date| super::http_date::parse(date.to_str().ok()?.trim()));
-    let now = date.unwrap_or_else(|| clock::since_1970().as_secs());
-    Duration::from_secs(unix.saturating_sub(now))
+    date.unwrap_or_else(|| clock::since_1970().as_secs())
 }
 
 /// The rate limit of a server, from the headers of its responses.

@@ -27,8 +27,7 @@ use super::challenge;
 ///         ErrorKind::MissingScope => println!("{:?} was not granted", error.missing_scope()),
 ///         // Retries have been exhausted: wait, and respect the rate limit of the server.
 ///         ErrorKind::TryLater => {
-///             let wait = error.response().and_then(|response| response.retry_after);
-///             tokio::time::sleep(wait.unwrap_or(Duration::from_secs(60))).await;
+///             tokio::time::sleep(error.retry_after().unwrap_or(Duration::from_secs(60))).await;
 ///         }
 ///         // A mistake in the program or in its input: show the message.
 ///         ErrorKind::InvalidInput => println!("{error}"),

@@ -87,8 +87,7 @@ impl<'a> Policies<'a> {
         if !self.retry.retries(attempt) {
             return None;
         }
-        let waits_for_turn = attempt.paced && attempt.is_rate_limited();
-        let wait = if waits_for_turn { Duration::ZERO } else { self.backoff.wait(attempt) };
+        let wait = if attempt.paced { Duration::ZERO } else { self.backoff.wait(attempt) };
         // After a wait that does not fit there would be no time for another attempt, and no answer to report.
         (wait < deadline.remaining()).then_some(wait)
     }
@@ -120,7 +119,6 @@ async fn attempts(caller: Caller<'_>, call: Outgoing) -> Result<Incoming, Failur
                 Box::pin(turn).await.map_err(Failure::Transport)?
             }
         };
-        let paced = !turn.is_free();
         let again = if options.never_retry { None } else { request.try_clone() };
         let sending = caller.transport().send(request.with_deadline(deadline));
         let answer = if caller.transport().keeps_deadlines() {
@@ -128,36 +126,19 @@ async fn attempts(caller: Caller<'_>, call: Outgoing) -> Result<Incoming, Failur
         } else {
             deadline.until(sending).await.unwrap_or_else(|| Err(late(&nsid, deadline)))
         };
-        turn.end(answer.as_ref().ok());
-        let span = Span::current();
-        span.record("attempts", number);
-        if let Ok(response) = &answer {
-            span.record("status", response.status.as_u16());
-        }
+        let waits = turn.end(answer.as_ref().ok());
         let answer = match answer {
             Ok(response) if response.status.is_success() => {
+                noted(number, Some(&response));
                 return Ok(Incoming { response, deadline, max_size });
             }
             failed => failed,
         };
-        let (outcome, asked) = match &answer {
-            Ok(response) => {
-                (Outcome::Refused(response.status), asked_wait(response.status, &response.headers))
-            }
-            Err(error) => (Outcome::Failed(error), None),
-        };
-        let attempt = Attempt { asked, paced, ..Attempt::new(kind, &nsid, number, outcome) };
+        noted(number, answer.as_ref().ok());
+        let attempt = attempt(kind, &nsid, number, &answer, waits);
         let next = again.and_then(|again| Some((policies.next(&attempt, deadline)?, again)));
-        let Some((wait, again)) = next else {
-            return Err(match answer {
-                Ok(response) => {
-                    let error = Box::pin(read_error(nsid, response, deadline)).await;
-                    Failure::Response(Box::new(error))
-                }
-                Err(error) => Failure::Transport(error),
-            });
-        };
-        tracing::debug!(nsid = &*nsid, %outcome, number, ?wait, "retrying call");
+        let Some((wait, again)) = next else { return Err(Box::pin(failure(nsid, answer, deadline)).await) };
+        tracing::debug!(nsid = &*nsid, outcome = %attempt.outcome, number, ?wait, "retrying call");
         // The connection of the refused attempt is free again.
         drop(answer);
         tokio::time::sleep(wait).await;
@@ -165,19 +146,60 @@ async fn attempts(caller: Caller<'_>, call: Outgoing) -> Result<Incoming, Failur
     }
 }
 
+/// Records an attempt in the span of the call.
+fn noted(number: u32, response: Option<&TransportResponse>) {
+    let span = Span::current();
+    span.record("attempts", number);
+    if let Some(response) = response {
+        span.record("status", response.status.as_u16());
+    }
+}
+
+/// What policies see of an attempt that failed. `waits` says whether the pacing waits for the right time.
+fn attempt<'a>(
+    kind: Kind,
+    nsid: &'a str,
+    number: u32,
+    answer: &'a Result<TransportResponse, TransportError>,
+    waits: bool,
+) -> Attempt<'a> {
+    let (outcome, asked) = match answer {
+        Ok(response) => (Outcome::Refused(response.status), asked_wait(response.status, &response.headers)),
+        Err(error) => (Outcome::Failed(error), None),
+    };
+    let attempt = Attempt { asked, ..Attempt::new(kind, nsid, number, outcome) };
+    Attempt { paced: waits && attempt.is_rate_limited(), ..attempt }
+}
+
+async fn failure(
+    nsid: Arc<str>,
+    answer: Result<TransportResponse, TransportError>,
+    deadline: Deadline,
+) -> Failure {
+    match answer {
+        Ok(response) => Failure::Response(Box::new(read_error(nsid, response, deadline).await)),
+        Err(error) => Failure::Transport(error),
+    }
+}
+
 /// Waits for the turn of a request.
 async fn turn(
     pacing: &dyn Pacing,
-    call: PacedCall<'_>,
+    mut call: PacedCall<'_>,
     deadline: &mut Deadline,
     counts: bool,
 ) -> Result<Turn, TransportError> {
-    let turn = pacing.turn(call);
     if counts {
-        return deadline.until(turn).await.unwrap_or_else(|| Err(late(call.nsid, *deadline)));
+        call.time_left = Some(deadline.remaining());
+        // Nothing has been sent, which a timeout would leave open.
+        let spent = || TransportError::BudgetSpent {
+            budget: format!("time of {} for its turn", call.nsid),
+            wait: deadline.limit(),
+        };
+        return deadline.until(pacing.turn(call)).await.unwrap_or_else(|| Err(spent()));
     }
     let begun = Instant::now();
-    let turn = turn.await?;
+    let turn = pacing.turn(call).await?;
     *deadline = deadline.later_by(begun.elapsed());
     Ok(turn)
 }

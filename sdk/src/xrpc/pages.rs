@@ -7,9 +7,13 @@ use std::{
 
 use futures_core::Stream;
 use futures_util::stream::unfold;
+use serde::Deserialize;
 
 use super::{Body, Call, DecodeError, Error, Paginated};
-use crate::server_text::{SHORT, excerpt};
+use crate::{
+    server_text::{SHORT, excerpt},
+    types::Data,
+};
 
 /// How many pages in a row may be empty. Servers filter pages after they have made them, so that some are.
 const MAX_EMPTY_PAGES: usize = 100;
@@ -30,7 +34,11 @@ where
 {
     fn new(call: Call<'c, M>) -> Self {
         let first = call.params.clone();
-        Self { call, next: Some(first), cursor: String::new(), seen: Cursors::default() }
+        let mut seen = Cursors::default();
+        if let Some(start) = cursor_of(&first) {
+            seen.is_new(&start);
+        }
+        Self { call, next: Some(first), cursor: String::new(), seen }
     }
 
     /// The next page, or `None` at the end and after an error.
@@ -67,6 +75,15 @@ where
         let cursor = excerpt(&self.cursor, SHORT);
         Some(Err(DecodeError::EmptyPages { nsid: M::NSID.into(), pages: MAX_EMPTY_PAGES, cursor }.into()))
     }
+}
+
+/// The cursor at which a listing starts, if its parameters have one.
+fn cursor_of(params: &impl Data) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Start {
+        cursor: Option<String>,
+    }
+    serde_json::from_str::<Start>(&params.to_json().ok()?).ok()?.cursor
 }
 
 /// The cursors of a listing, in bounded memory: hashes of the last ones, and one older cursor that the others are

@@ -40,9 +40,8 @@ pub struct Attempt<'a> {
     pub outcome: Outcome<'a>,
     /// How long the server asks to wait, by `Retry-After` or, with status 429, by `RateLimit-Reset`.
     pub asked: Option<Duration>,
-    /// Whether the [pacing](super::Pacing) of the client waits for the right time, so that no other wait is necessary.
-    ///
-    /// [Pacing]: super::Pacing
+    /// Whether the server answered 429 and the [`Pacing`](super::Pacing) has [taken over](super::Turn::taking_over) the
+    /// wait, so that no other one is necessary.
     pub paced: bool,
 }
 

@@ -15,6 +15,7 @@ async fn a_link_of_another_site_shows_the_page_and_starts_no_sign_in() {
         &[("sec-fetch-site", "cross-site"), ("origin", ORIGIN)],
         // An image or a frame of the site itself, which a user of the site may have written.
         &[("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "no-cors")],
+        &[("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")],
         &[("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "navigate"), ("sec-purpose", "prefetch")],
         // Old browsers send neither, and `Referer` can be left out by whoever sets the link.
         &[],
@@ -23,6 +24,8 @@ async fn a_link_of_another_site_shows_the_page_and_starts_no_sign_in() {
     ] {
         let page = site.send(Method::GET, LOGIN, headers, "").await;
         assert_eq!(page.status(), StatusCode::OK, "{headers:?}");
+        // With `no-referrer`, browsers without `Sec-Fetch-Site` send `Origin: null` for the form, which is refused.
+        assert_eq!(page.headers()["referrer-policy"], "same-origin");
         assert!(page.headers().get("set-cookie").is_none(), "{headers:?}");
         let page = text(page).await;
         assert_eq!(site.started(), 0, "{headers:?}");

@@ -49,6 +49,8 @@ async fn the_way_back_has_what_a_proxy_strips() {
         |web| pages().nest("/deep", pages()).merge(web.routes()),
     );
     assert_eq!(site.send(Method::GET, "/auth/login", &[], "").await.status(), StatusCode::OK);
+    let signed_out = site.send(Method::POST, "/auth/logout", &[], "").await;
+    assert_eq!(location(&signed_out), "/app/", "home");
     for (path, back) in [("/private", "%2Fapp%2Fprivate"), ("/deep/private?a", "%2Fapp%2Fdeep%2Fprivate%3Fa")]
     {
         let answer = site.send(Method::GET, path, NAVIGATES, "").await;

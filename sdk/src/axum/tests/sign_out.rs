@@ -100,3 +100,17 @@ async fn the_revocation_goes_on_after_the_browser_has_its_answer() {
     browser_has_answer.send(()).unwrap();
     tokio::time::timeout(Duration::from_secs(10), server).await.expect("it is asked twice").unwrap();
 }
+
+#[tokio::test]
+async fn an_account_that_is_not_signed_in_is_said_to_be_none() {
+    let site = impatient();
+    let cookie = cookie_of(&site.web, id());
+    let headers = [FORM, &[("cookie", cookie.as_str())]].concat();
+    for path in ["/logout", "/switch"] {
+        for did in ["did:web:bob.example.com", "nonsense"] {
+            let answer = site.send(Method::POST, path, &headers, &format!("did={did}")).await;
+            assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{path} {did}");
+            assert!(answer.headers().get("set-cookie").is_none(), "{path} {did}");
+        }
+    }
+}

@@ -121,7 +121,9 @@ impl SignInContext {
         form.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
         let nonces = NonceCache::default();
         let client = self.app.client.newest();
-        let endpoint = self.app.endpoint(&target.server.issuer, client, &key, &nonces);
+        let mut endpoint = self.app.endpoint(&target.server.issuer, client, &key, &nonces);
+        // Anybody can begin to sign in; the names of their servers do not hold up those of sessions.
+        endpoint.http = self.untrusted.client();
         let answer = push(&target.server, endpoint, &form).await?;
 
         let lifetime = limits::SIGN_IN.min(Duration::from_secs(answer.expires_in));

@@ -208,7 +208,8 @@ impl CodeExchange {
         let app = &self.context.app;
         let key_id = self.pending.client_key_id.as_deref();
         let client = ClientRef { client_id: &app.client.client_id, key_id };
-        app.endpoint(&self.pending.issuer, client, &self.key, &self.nonces)
+        let endpoint = app.endpoint(&self.pending.issuer, client, &self.key, &self.nonces);
+        ServerEndpoint { http: self.context.untrusted.client(), ..endpoint }
     }
 
     async fn run(&self, code: &str) -> Result<OAuthClient, CallbackError> {

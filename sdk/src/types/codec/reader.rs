@@ -95,7 +95,7 @@ impl<'a> Reader<'a> {
 
     /// Limits the memory for what is decoded, in bytes. A short text can stand for a large value: a list of empty
     /// objects.
-    pub(super) fn within(mut self, memory: usize) -> Self {
+    pub(crate) fn within(mut self, memory: usize) -> Self {
         self.memory = memory;
         self
     }

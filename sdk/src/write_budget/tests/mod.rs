@@ -7,7 +7,7 @@ mod server;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -19,8 +19,12 @@ use crate::{
     api::com::atproto::repo::{ComAtprotoRepo, apply_writes, create_record, delete_record},
     store::{Entry, Expected, MemoryStore, Store, StoreError, StoreLock, Version},
     types::{Did, Nsid, RecordKey, Unknown},
-    xrpc::{BoxFuture, Error, TransportError},
+    xrpc::{
+        BoxFuture, ByteStream, CallSettings, Error, Pacing as _, Request, Transport, TransportError,
+        TransportResponse,
+    },
 };
+use http::StatusCode;
 use server::{Client, Pds};
 
 const ALICE: &str = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
@@ -251,9 +255,162 @@ async fn the_limit_of_a_single_call_includes_the_wait() {
     let input = create_record::Input::new(Did::new(ALICE).unwrap(), collection, Unknown::from("x"));
     let call = ComAtprotoRepo::over(&client).create_record(input).timeout(Duration::from_secs(5));
     let error = call.await.unwrap_err();
-    assert!(matches!(error, Error::Transport(TransportError::Timeout { .. })), "{error}");
-    assert_eq!(begun.elapsed(), Duration::from_secs(5));
-    assert_eq!(pds.refused(), 0);
+    // Nothing was sent, and the points will not be there within the five seconds.
+    let Error::Transport(TransportError::BudgetSpent { wait, .. }) = &error else { panic!("{error}") };
+    assert!(*wait > HOUR - HOUR / 60 && *wait < HOUR + HOUR / 60, "{wait:?}");
+    assert_eq!((error.retry_after(), begun.elapsed()), (Some(*wait), Duration::ZERO));
+    assert_eq!((pds.accepted(), pds.refused()), (1, 0));
+}
+
+/// A transport that refuses every call with these headers.
+struct Refusing(&'static [(&'static str, &'static str)], CallSettings, Did, AtomicUsize);
+
+impl Transport for Refusing {
+    fn send<'a>(&'a self, _: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>> {
+        self.3.fetch_add(1, Relaxed);
+        let headers = self.0.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+        let body = ByteStream::new(futures_util::stream::empty());
+        let response = TransportResponse::new(StatusCode::TOO_MANY_REQUESTS, headers.collect(), body);
+        Box::pin(async { Ok(response) })
+    }
+    fn settings(&self) -> &CallSettings {
+        &self.1
+    }
+    fn account(&self) -> Option<&Did> {
+        Some(&self.2)
+    }
+}
+
+/// How long a call takes that is refused with these headers, and how often it is sent.
+async fn refused_with(headers: &'static [(&'static str, &'static str)]) -> (Duration, usize) {
+    let settings = CallSettings::new().pacing(WriteBudget::new());
+    let client = Refusing(headers, settings, Did::new(ALICE).unwrap(), AtomicUsize::new(0));
+    let begun = Instant::now();
+    let collection = Nsid::new("com.example.item").unwrap();
+    let input = create_record::Input::new(Did::new(ALICE).unwrap(), collection, Unknown::from("x"));
+    ComAtprotoRepo::over(&client).create_record(input).await.unwrap_err();
+    (begun.elapsed(), client.3.load(Relaxed))
+}
+
+#[tokio::test(start_paused = true)]
+async fn x13_a_429_that_says_nothing_about_points_is_followed_by_the_usual_wait() {
+    let (took, sent) = refused_with(&[]).await;
+    assert!(sent == 4 && took > Duration::from_secs(1), "{sent} {took:?}");
+}
+
+/// Counts what is done with a store.
+#[derive(Default)]
+struct Counting {
+    inner: MemoryStore,
+    gets: AtomicUsize,
+    puts: AtomicUsize,
+    /// Whether every conditional write meets another one.
+    conflicts: AtomicBool,
+}
+
+impl Store for Counting {
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+        self.gets.fetch_add(1, Relaxed);
+        self.inner.get(key)
+    }
+    fn put<'a>(
+        &'a self,
+        key: &'a str,
+        value: &'a [u8],
+        expires_at: Option<i64>,
+        expected: Expected<Version>,
+    ) -> BoxFuture<'a, Result<Version, StoreError>> {
+        self.puts.fetch_add(1, Relaxed);
+        if self.conflicts.load(Relaxed) {
+            return Box::pin(async { Err(StoreError::Conflict) });
+        }
+        self.inner.put(key, value, expires_at, expected)
+    }
+    fn delete<'a>(
+        &'a self,
+        key: &'a str,
+        expected: Expected<Version>,
+    ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+        self.inner.delete(key, expected)
+    }
+    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
+        self.inner.list(prefix)
+    }
+    fn lock<'a>(&'a self, key: &'a str, wait: Duration) -> BoxFuture<'a, Result<StoreLock, StoreError>> {
+        self.inner.lock(key, wait)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_tasks_that_wait_for_others_ask_the_store_once_a_second() {
+    let store = Arc::new(Counting::default());
+    let pds = Pds::new();
+    let shared = || shared_budget(&pds, &(Arc::clone(&store) as Arc<dyn Store>));
+    // Another process is finding out, and does not come back.
+    let other = shared();
+    let asking = PacedRequest::new();
+    let _turn = other.turn(asking.call()).await.unwrap();
+    let (gets, puts) = (store.gets.load(Relaxed), store.puts.load(Relaxed));
+    let work = bulk(&[Client::new(&pds, ALICE, shared())], 100, &Arc::new(AtomicUsize::new(100)));
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let (gets, puts) = (store.gets.load(Relaxed) - gets, store.puts.load(Relaxed) - puts);
+    assert!(gets > 30 && gets < 70 && puts == 0, "{gets} {puts}");
+    all(work).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_in_which_others_always_write_first_grants_nothing() {
+    let store = Arc::new(Counting::default());
+    store.conflicts.store(true, Relaxed);
+    let pds = Pds::new();
+    let budget = shared_budget(&pds, &(Arc::clone(&store) as Arc<dyn Store>));
+    let work = bulk(&[Client::new(&pds, ALICE, budget)], 8, &Arc::new(AtomicUsize::new(8)));
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(pds.accepted() + pds.refused(), 0, "no points are reserved");
+    store.conflicts.store(false, Relaxed);
+    all(work).await;
+    assert_eq!((pds.accepted(), pds.refused()), (8, 0));
+}
+
+#[test]
+fn what_could_not_be_told_is_told_after_the_next_call() {
+    let store = Arc::new(Counting::default());
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let budget = WriteBudget::over(Arc::clone(&store) as Arc<dyn Store>);
+    let request = PacedRequest::new();
+    let answer = || {
+        let headers =
+            [("ratelimit-limit", "5000"), ("ratelimit-remaining", "900"), ("ratelimit-reset", "3000")];
+        let headers = headers.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+        let body = ByteStream::new(futures_util::stream::empty());
+        TransportResponse::new(StatusCode::OK, headers.into_iter().collect(), body)
+    };
+    for _ in 0..3 {
+        // The runtime ends before what is known has been told.
+        runtime().block_on(async { budget.turn(request.call()).await.unwrap().end(Some(&answer())) });
+    }
+    let before = store.puts.load(Relaxed);
+    runtime().block_on(async {
+        budget.turn(request.call()).await.unwrap().end(Some(&answer()));
+        tokio::time::sleep(crate::limits::BUDGET_POLL * 2).await;
+    });
+    assert!(store.puts.load(Relaxed) > before);
+}
+
+/// A call that takes three points of Alice's.
+struct PacedRequest(Request, Did);
+
+impl PacedRequest {
+    fn new() -> Self {
+        Self(
+            Request::new(crate::xrpc::Kind::Procedure, "com.atproto.repo.createRecord"),
+            Did::new(ALICE).unwrap(),
+        )
+    }
+
+    fn call(&self) -> crate::xrpc::PacedCall<'_> {
+        crate::xrpc::PacedCall::new(Some(&self.1), &self.0)
+    }
 }
 
 /// A store that always fails.

@@ -6,7 +6,7 @@ use futures_util::StreamExt as _;
 
 use super::{Scripted, json};
 use crate::{
-    api::com::atproto::sync::ComAtprotoSync,
+    api::com::atproto::sync::{ComAtprotoSync, list_repos},
     xrpc::{Request, Transport},
 };
 
@@ -66,6 +66,17 @@ async fn x8_a_cycle_of_any_length_ends_the_listing() {
         // A short cycle is noticed at once.
         assert!(length > 1000 || count == length + 1, "{length}: {count}");
     }
+}
+
+#[tokio::test]
+async fn x8_a_server_that_returns_the_cursor_of_the_caller_ends_the_listing() {
+    let transport = Scripted::new(|number, _| {
+        assert!(number < 10, "the listing does not end");
+        page(1, Some("start"))
+    });
+    let params = list_repos::Params::new().cursor("start");
+    let items = ComAtprotoSync::over(&transport).list_repos().params(params).items();
+    assert_eq!((items.count().await, transport.count()), (1, 1));
 }
 
 #[tokio::test]

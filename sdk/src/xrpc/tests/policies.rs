@@ -92,6 +92,7 @@ async fn a_policy_sees_the_outcome_of_every_attempt() {
 #[derive(Clone, Default)]
 struct Gate {
     wait: Duration,
+    takes_over: bool,
     seen: Arc<Mutex<Vec<String>>>,
 }
 
@@ -102,9 +103,11 @@ impl Pacing for Gate {
             let account = call.account.map_or("nobody", Did::as_str);
             self.seen.lock().unwrap().push(format!("{} of {account}", call.nsid));
             let seen = Arc::clone(&self.seen);
-            Ok(Turn::new(move |response| {
+            let takes_over = self.takes_over;
+            Ok(Turn::taking_over(move |response| {
                 let status = response.map(|response| response.status.as_u16());
                 seen.lock().unwrap().push(format!("{status:?}"));
+                takes_over
             }))
         })
     }
@@ -112,7 +115,7 @@ impl Pacing for Gate {
 
 #[tokio::test(start_paused = true)]
 async fn every_attempt_waits_for_its_turn_and_tells_what_came_of_it() {
-    let gate = Gate { wait: Duration::from_secs(100), ..Gate::default() };
+    let gate = Gate { wait: Duration::from_secs(100), takes_over: true, ..Gate::default() };
     let output = r#"{"did": "did:plc:ewvi7nxzyoun6zhxrhs64oiz"}"#;
     let scripted = Scripted::new(|number, _| match number {
         // The pacing waits, and not the backoff, however long the server asks for.
@@ -135,6 +138,30 @@ async fn every_attempt_waits_for_its_turn_and_tells_what_came_of_it() {
     let other = Gate::default();
     call(&client).pacing(other.clone()).await.unwrap();
     assert_eq!((begun.elapsed(), other.seen.lock().unwrap().len()), (Duration::ZERO, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn x4_a_pacing_that_does_not_take_the_wait_over_leaves_it_to_the_backoff() {
+    for (asked, expected) in [("3600", vec![0]), ("3", vec![0, 3, 6, 9])] {
+        let transport = Scripted::new(move |_, _| Ok(answer(429, &[("retry-after", asked)], "")));
+        let error = call(&transport).pacing(Gate::default()).await.unwrap_err();
+        assert_eq!(error.response().unwrap().status, 429);
+        let times: Vec<u64> = transport.times().iter().map(Duration::as_secs).collect();
+        let late = |(time, expected): (&u64, &u64)| time < expected || *time > expected + 3;
+        assert_eq!(times.len(), expected.len(), "{times:?}");
+        assert!(!times.iter().zip(&expected).any(late), "{times:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_only_waited_for_its_turn_was_not_sent() {
+    let gate = Gate { wait: Duration::from_secs(100), ..Gate::default() };
+    let transport = Scripted::new(|_, _| Ok(answer(200, &[], "")));
+    let begun = Instant::now();
+    let error = call(&transport).pacing(gate).timeout(Duration::from_secs(5)).await.unwrap_err();
+    let spent = matches!(&error, crate::xrpc::Error::Transport(TransportError::BudgetSpent { .. }));
+    assert!(spent && error.to_string().contains("not sent"), "{error}");
+    assert_eq!((begun.elapsed(), transport.count()), (Duration::from_secs(5), 0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -85,6 +85,21 @@ async fn x4_a_reset_that_is_far_away_is_not_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn x4_a_wait_of_days_is_not_taken_for_none() {
+    for asked in ["90001", "864000", "18446744073709551615", "99999999999999999999999"] {
+        assert_eq!(second_attempt(&[("retry-after", asked)]).await, None, "{asked}");
+        let headers = super::headers(&[("retry-after", asked)]);
+        let response = crate::xrpc::ErrorResponse::new(
+            "a.b.c".into(),
+            http::StatusCode::TOO_MANY_REQUESTS,
+            &headers,
+            b"",
+        );
+        assert_eq!(response.retry_after, Some(Duration::from_secs(25 * 3600)), "{asked}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn absurd_values_do_no_harm() {
     for value in ["18446744073709551615", "99999999999999", "-5", "", "x", "1e9", "0"] {
         for name in ["ratelimit-reset", "retry-after"] {

@@ -6,6 +6,7 @@ mod bench_pages;
 
 use std::io::Write as _;
 
+use futures_util::StreamExt as _;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
@@ -15,13 +16,17 @@ use super::{Answer, Scripted, did, json};
 use crate::{
     PublicClient,
     api::{
-        app::bsky::feed::get_timeline,
+        app::bsky::{
+            actor::{defs::ViewerState, profile::Profile},
+            feed::get_timeline,
+        },
         com::atproto::{
             repo::{ComAtprotoRepo, describe_repo},
             sync::ComAtprotoSync,
         },
     },
-    types::{FromData, Nsid, Unknown, Value, from_json_within},
+    records::Records,
+    types::{FromData, Nsid, RecordKey, Unknown, Value, from_json_within},
     xrpc::{Call, Caller, DecodeError, Error, Request, Transport, UntypedCall},
 };
 
@@ -138,6 +143,31 @@ async fn lists_of_empty_objects_have_a_limit() {
     refused::<Value>("{}");
     refused::<Value>(r#"{"a":0}"#);
     refused::<String>(r#""""#);
+}
+
+#[tokio::test]
+async fn a_record_has_a_limit_when_it_is_decoded() {
+    // The record is kept as text until then.
+    let fields = (0..100_000).map(|n| format!(r#","{n}":0"#)).collect::<String>();
+    let uri = format!("at://{}/app.bsky.actor.profile/self", did());
+    let entry = format!(
+        r#"{{"uri": "{uri}", "cid": "bafkreibme22gw2h7y2h7tg2fhqotaqjucnbc24deqo72b6mkl2egezxhvy",
+            "value": {{"$type": "app.bsky.actor.profile"{fields}}}}}"#
+    );
+    let page = format!(r#"{{"records": [{entry}]}}"#);
+    let transport = Scripted::new(move |_, request| {
+        Ok(json(if request.nsid().ends_with("listRecords") { page.clone() } else { entry.clone() }))
+    });
+    let records = Records::<Profile>::new(Caller::new(&transport), did());
+    let one = records.get(&RecordKey::new("self").unwrap()).await.unwrap_err();
+    let all = records.list().next().await.unwrap().unwrap_err();
+    for error in [one.to_string(), all.to_string()] {
+        assert!(error.contains("memory") && error.contains("com.atproto.repo."), "{error}");
+    }
+    // What is decoded is small and large, and a tree of numbers is none of it.
+    let numbers = Unknown::from_json(format!("[{}0]", "0,".repeat(300_000))).unwrap();
+    assert!(numbers.decode::<Vec<i64>>().is_ok() && numbers.to_value().is_ok());
+    assert_eq!(Unknown::from_json("[{}]").unwrap().decode::<Vec<ViewerState>>().unwrap().len(), 1);
 }
 
 #[test]

@@ -286,7 +286,7 @@ async fn o9_endpoints_lead_to_no_private_address() {
         assert!(refused || (endpoint.contains("[::1]") && text.contains("connect")), "{endpoint}: {text}");
     }
     // A public name that resolves to a private address is rejected when connecting, regardless of earlier resolutions.
-    let http = crate::identity::http::Egress::default().untrusted_builder().build().unwrap();
+    let http = crate::identity::http::Egress::default().session_builder().build().unwrap();
     let error = http.get("https://localhost/").send().await.unwrap_err();
     assert!(error_text(&error).contains("loopback"), "{}", error_text(&error));
 }
