@@ -358,7 +358,7 @@ mod tests {
             transaction.execute(insert, params![key, [7_u8; 1500]]).unwrap();
         }
         transaction.commit().unwrap();
-        let pages: u64 = writer.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+        let pages: i64 = writer.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
         assert!(pages * 4096 / 500 < 2500, "{pages}");
     }
 

@@ -12,7 +12,7 @@ const KIND: &str = "";
 /// milliseconds since 1970.
 type Content = (SessionId, i64, i64);
 
-/// The form of versions before 0.2: one cookie for all accounts, in the order in which they signed in.
+/// The form of versions before 0.3: one cookie for all accounts, in the order in which they signed in.
 #[derive(Deserialize)]
 struct Single {
     ids: Vec<SessionId>,
