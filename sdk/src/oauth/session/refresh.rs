@@ -12,9 +12,7 @@ use super::{
 use crate::{
     clock::system_time,
     limits,
-    oauth::wire::{
-        NonceCache, PROBE, RejectedTokens, ServerError, TokenResponseError, discard, is_invalid_token,
-    },
+    oauth::wire::{NonceCache, PROBE, ServerError, TokenResponseError, discard, is_invalid_token},
     session::{
         ActiveSession, CachedSession, Pace, Probed, ProcessId, RefreshFailure, Refreshed, Renewed,
         SessionContext, SessionKey, SessionRepository,
@@ -90,6 +88,10 @@ impl SessionContext for AppContext {
             Err(error) if error.is_invalid_grant() => return Refreshed::Rejected(error.to_string()),
             Err(error) => return Refreshed::Failed(failure(error)),
         };
+        if let Some(problem) = &answer.missing_nonce {
+            // Rejecting the tokens would end the session, because the refresh token has been used.
+            tracing::warn!(did = %active.id.did(), %problem, "the new tokens are used nevertheless");
+        }
         let problem = match answer.tokens {
             Ok(tokens) => {
                 let mut refreshed = session.clone();
@@ -104,7 +106,7 @@ impl SessionContext for AppContext {
                 });
             }
             // Possibly the page of a proxy, which says nothing about what the server did.
-            Err(RejectedTokens::Response(TokenResponseError::NotTokens)) => {
+            Err(TokenResponseError::NotTokens) => {
                 return Refreshed::Failed(failure(ServerError::BadResponse {
                     host: session.issuer.clone(),
                     status: answer.status.as_u16(),
@@ -112,8 +114,7 @@ impl SessionContext for AppContext {
                     retry_after: None,
                 }));
             }
-            Err(RejectedTokens::Response(problem)) => problem.to_string(),
-            Err(RejectedTokens::Nonce(problem)) => problem.to_string(),
+            Err(problem) => problem.to_string(),
         };
         discard(&endpoint, session.revocation_endpoint.as_deref(), &answer.body).await;
         Refreshed::Invalid(format!("the token response was invalid: {problem}"))

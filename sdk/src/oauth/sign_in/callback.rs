@@ -14,7 +14,7 @@ use crate::{
         app::ClientRef,
         client::OAuthClient,
         session::{SessionEvent, SessionId, SessionRecord, SessionServers, sign_out_excess},
-        wire::{DpopKey, NonceCache, RejectedTokens, ServerEndpoint, TokenResponse, discard},
+        wire::{DpopKey, NonceCache, ServerEndpoint, TokenResponse, discard},
     },
     server_text::{MESSAGE, SHORT, excerpt},
     store::Expected,
@@ -223,12 +223,10 @@ impl CodeExchange {
         let failed = |source| CallbackError::Token { issuer: pending.issuer.clone(), source };
         let endpoint = self.endpoint();
         let answer = endpoint.post_for_tokens(&pending.token_endpoint, &form, None).await.map_err(failed)?;
-        let accepted = match answer.tokens {
-            Ok(tokens) => self.accept(&tokens).await,
-            Err(RejectedTokens::Nonce(source)) => Err(failed(source)),
-            Err(RejectedTokens::Response(source)) => {
-                Err(CallbackError::TokenResponse { issuer: pending.issuer.clone(), source })
-            }
+        let accepted = match (answer.tokens, answer.missing_nonce) {
+            (Err(source), _) => Err(CallbackError::TokenResponse { issuer: pending.issuer.clone(), source }),
+            (Ok(_), Some(missing_nonce)) => Err(failed(missing_nonce)),
+            (Ok(tokens), None) => self.accept(&tokens).await,
         };
         match accepted {
             Ok(id) => Ok(OAuthClient::with_nonces(&self.context.app, &id, self.nonces.clone())),

@@ -37,7 +37,8 @@ const MAX_BODY: usize = 256 * 1024;
 pub enum MissingNoncePolicy {
     /// Accept it from all servers, like the reference client.
     Accept,
-    /// Reject it from authorization servers. From resource servers, accept it and set
+    /// Reject it from authorization servers when signing in. When refreshing, accept it and log a warning, because rejecting
+    /// it would end the session: the refresh token has been used. From resource servers, accept it and set
     /// [`SessionInfo::nonce_missing`](crate::oauth::SessionInfo::nonce_missing).
     #[default]
     RefuseAtAuthorizationServer,
@@ -66,15 +67,11 @@ pub(crate) struct ServerResponse {
 pub(crate) struct TokenAnswer {
     pub(crate) status: StatusCode,
     /// The tokens, if they are valid.
-    pub(crate) tokens: Result<TokenResponse, RejectedTokens>,
+    pub(crate) tokens: Result<TokenResponse, TokenResponseError>,
+    /// Set if the nonce is missing and that is not acceptable.
+    pub(crate) missing_nonce: Option<ServerError>,
     /// The raw body: invalid tokens must be revoked.
     pub(crate) body: Zeroizing<Vec<u8>>,
-}
-
-/// Why tokens are rejected.
-pub(crate) enum RejectedTokens {
-    Nonce(ServerError),
-    Response(TokenResponseError),
 }
 
 impl fmt::Debug for ServerResponse {
@@ -117,13 +114,7 @@ impl ServerEndpoint<'_> {
         lock: Option<LockWatch>,
     ) -> Result<TokenAnswer, ServerError> {
         let (ServerResponse { status, body }, missing_nonce) = self.post(url, form, lock).await?;
-        let tokens = match (TokenResponse::parse(&body), missing_nonce) {
-            // Possibly the page of a proxy, which has no nonce either.
-            (Err(problem @ TokenResponseError::NotTokens), _) => Err(RejectedTokens::Response(problem)),
-            (_, Some(error)) => Err(RejectedTokens::Nonce(error)),
-            (parsed, None) => parsed.map_err(RejectedTokens::Response),
-        };
-        Ok(TokenAnswer { status, tokens, body })
+        Ok(TokenAnswer { status, tokens: TokenResponse::parse(&body), missing_nonce, body })
     }
 
     /// Returns a successful response, and an error if its nonce is missing and that is not acceptable.

@@ -13,7 +13,7 @@ mod revocation;
 mod token_response;
 
 pub use authorization_server::MissingNoncePolicy;
-pub(crate) use authorization_server::{RejectedTokens, ServerEndpoint};
+pub(crate) use authorization_server::ServerEndpoint;
 pub use dpop::DpopError;
 #[cfg(test)]
 pub(crate) use dpop::tests as dpop_tests;
