@@ -39,9 +39,9 @@ pub use body::{Body, ByteStream, Empty, Json, Raw, RequestBody};
 pub use call::Call;
 pub use deadline::Deadline;
 #[cfg(feature = "client")]
-#[cfg(feature = "client")]
 pub(crate) use error::server_time;
 pub use error::{DecodeError, Error, ErrorResponse, InvalidRequest, RateLimit, ReadError};
+#[cfg(feature = "client")]
 pub(crate) use error_kind::has_token_in_input;
 pub use error_kind::{AccountProblem, ErrorKind};
 pub use method::{Kind, LexiconError, Method, NoError, Paginated, Params, Procedure, Query};

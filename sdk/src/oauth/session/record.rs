@@ -123,9 +123,8 @@ impl SessionRecord {
         }
         self.scope.clone_from(&tokens.scope);
         self.refreshed_at = unix_now();
-        // A token that expires at once would be refreshed for every call.
-        let told = tokens.expires_in.filter(|seconds| *seconds > 0);
-        let lifetime = told.unwrap_or(limits::UNKNOWN_TOKEN.as_secs());
+        // A token that expires at once would be refreshed for every call; 0 can also be a part of a second.
+        let lifetime = tokens.expires_in.unwrap_or(limits::UNKNOWN_TOKEN.as_secs()).max(1);
         self.expires_at = self.refreshed_at.saturating_add_unsigned(lifetime);
         self.set_doubt(None);
     }
@@ -229,12 +228,12 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_is_said_to_expire_at_once_is_not_refreshed_for_every_call() {
+    fn a_token_that_is_said_to_expire_at_once_is_refreshed_at_most_once_a_second() {
         let body = br#"{"access_token":"a","refresh_token":"r","token_type":"DPoP","scope":"atproto",
             "sub":"did:plc:ewvi7nxzyoun6zhxrhs64oiz","expires_in":0}"#;
         let mut session = session();
         session.take_tokens(&TokenResponse::parse(body).unwrap());
-        assert_eq!(session.expires_at - session.refreshed_at, 600);
+        assert_eq!(session.expires_at - session.refreshed_at, 1);
     }
 
     #[test]
