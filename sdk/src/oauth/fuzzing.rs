@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{
     sign_in::discovery::{AuthorizationServer, Discovery},
-    wire::{DpopKey, NonceCache, TokenResponse, dpop::ProofClaims},
+    wire::{DpopKey, NonceCache, TokenHash, TokenResponse, dpop::ProofClaims},
 };
 use crate::{
     identity::http::{Egress, UntrustedHttp},
@@ -32,15 +32,15 @@ pub fn proof_after(nonce: HeaderValue, date: HeaderValue) -> Option<(String, Opt
     headers.insert(DATE, date);
     nonces.learn(origin, &headers);
     nonces.learn_clock(origin, &headers, 0);
-    let (nonce, clock_offset) = (nonces.get(origin), nonces.clock_offset(origin));
+    let (nonce, clock_offset) = nonces.for_proof(origin);
     let claims = ProofClaims {
         method: "GET",
         url: "https://pds.example.com/xrpc/a.b.c",
         nonce: nonce.as_deref(),
-        access_token: Some("token"),
+        token: Some(&TokenHash::of("token")),
         clock_offset,
     };
-    Some((key.proof(claims).ok()?, nonce, clock_offset))
+    Some((key.proof(claims).ok()?, nonce.as_deref().map(str::to_owned), clock_offset))
 }
 
 /// What is taken from a token response.
