@@ -154,6 +154,13 @@ pub(crate) struct RefreshFailure {
     pub(crate) account: Option<(AccountProblem, Option<String>)>,
 }
 
+impl RefreshFailure {
+    /// A failure about which the server has said nothing.
+    pub(crate) fn new(source: impl Into<Box<dyn Error + Send + Sync>>, processed: Processed) -> Self {
+        Self { source: Arc::from(source.into()), processed, retry_after: None, account: None }
+    }
+}
+
 /// Whether the server processed a request that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Processed {

@@ -385,16 +385,20 @@ impl<'a, C: SessionContext> Refresher<'a, C> {
         if !in_doubt {
             self.clear_doubt(current).await;
         }
-        let error = match failure.account {
+        let (first, retry_after) = (self.context.pace().first_pause, failure.retry_after);
+        let error = self.error_of(failure, in_doubt);
+        self.active.with_state(|state| state.pause_after_failure(first, retry_after, error.clone()));
+        error
+    }
+
+    fn error_of(&self, failure: RefreshFailure, in_doubt: bool) -> SessionError {
+        match failure.account {
             Some((problem, detail)) => SessionError::AccountUnavailable { problem, detail },
             None => {
                 let steps = self.steps.join("; ");
                 SessionError::Unavailable { steps, in_doubt, source: failure.source }
             }
-        };
-        let first = self.context.pace().first_pause;
-        self.active.with_state(|state| state.pause_after_failure(first, failure.retry_after, error.clone()));
-        error
+        }
     }
 
     /// The lock may be held by another process, so the refresh token must not be sent.
@@ -441,13 +445,7 @@ impl<'a, C: SessionContext> Refresher<'a, C> {
                     return Ok(refreshed);
                 }
                 self.step(&failure.source);
-                let error = match failure.account {
-                    Some((problem, detail)) => SessionError::AccountUnavailable { problem, detail },
-                    None => {
-                        let steps = self.steps.join("; ");
-                        SessionError::Unavailable { steps, in_doubt: false, source: failure.source }
-                    }
-                };
+                let error = self.error_of(failure, false);
                 self.active.with_state(|state| state.pause(wait, error.clone()));
                 Err(error)
             }
@@ -579,10 +577,5 @@ async fn extend(lock: &StoreLock) -> Result<(), SessionStoreError> {
 /// The failure of a refresh that was not sent, because it is unknown what became of an earlier one.
 fn no_answer(answer: &str) -> RefreshFailure {
     let problem = format!("the server does not show whether the old access token is accepted: {answer}");
-    RefreshFailure {
-        source: Arc::new(std::io::Error::other(problem)),
-        processed: Processed::No,
-        retry_after: None,
-        account: None,
-    }
+    RefreshFailure::new(problem, Processed::No)
 }

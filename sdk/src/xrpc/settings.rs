@@ -3,7 +3,8 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
-    Backoff, ExponentialBackoff, Pacing, RequestBody, RetryPolicy, StandardRetry, body::DEFAULT_RESPONSE_SIZE,
+    Backoff, Deadline, ExponentialBackoff, Pacing, Request, RequestBody, RetryPolicy, StandardRetry,
+    body::DEFAULT_RESPONSE_SIZE,
 };
 use crate::limits;
 
@@ -110,6 +111,11 @@ impl CallSettings {
     pub(crate) fn with_default_timeout(mut self, limit: Duration) -> Self {
         self.timeout.get_or_insert(limit);
         self
+    }
+
+    /// The deadline of a request that a transport was given: its own, or that of a call that begins now.
+    pub(crate) fn deadline_of(&self, request: &Request) -> Deadline {
+        request.deadline().unwrap_or_else(|| Deadline::after(self.time_limit(request.body())))
     }
 
     /// The limit of time for a call with this body.

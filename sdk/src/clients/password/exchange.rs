@@ -91,12 +91,10 @@ pub(super) async fn refresh(plain: &PlainClient, did: &Did, tokens: &Tokens) -> 
             account => Answer::Tokens(tokens, account),
         },
         // The message of the parse error could quote a token.
-        _ => Answer::Failed(RefreshFailure {
-            source: Arc::new(std::io::Error::other("the response to the refresh contains no tokens")),
-            processed: Processed::Unknown,
-            retry_after: None,
-            account: None,
-        }),
+        _ => {
+            let problem = "the response to the refresh contains no tokens";
+            Answer::Failed(RefreshFailure::new(problem, Processed::Unknown))
+        }
     }
 }
 
@@ -129,7 +127,7 @@ fn failure_of(error: TransportError) -> RefreshFailure {
         TransportError::Connect { .. } | TransportError::InvalidRequest { .. } => Processed::No,
         _ => Processed::Unknown,
     };
-    RefreshFailure { source: Arc::new(error), processed, retry_after: None, account: None }
+    RefreshFailure::new(error, processed)
 }
 
 /// A response that says neither that the session has ended nor that it goes on: of the server, or of a proxy before it.

@@ -296,8 +296,7 @@ impl Transport for PasswordClient {
     fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>> {
         Box::pin(async move {
             tracing::Span::current().record("did", self.did().as_str());
-            let limit = || Deadline::after(self.settings.time_limit(request.body()));
-            let deadline = request.deadline().unwrap_or_else(limit);
+            let deadline = self.settings.deadline_of(&request);
             self.call(request.with_deadline(deadline), deadline).await
         })
     }

@@ -108,12 +108,7 @@ impl PasswordContext {
                 SignInFailure {
                     refused: true,
                     counts: true,
-                    failure: RefreshFailure {
-                        source: Arc::new(std::io::Error::other(problem)),
-                        processed: Processed::No,
-                        retry_after: None,
-                        account: None,
-                    },
+                    failure: RefreshFailure::new(problem, Processed::No),
                 }
             }
             Err(error) => SignInFailure::of(error),
@@ -146,12 +141,7 @@ impl PasswordContext {
 
 /// The failure of a request that was not sent, because another process may hold the lock of the session.
 fn lock_lost() -> RefreshFailure {
-    RefreshFailure {
-        source: Arc::new(StoreError::LockLost),
-        processed: Processed::No,
-        retry_after: None,
-        account: None,
-    }
+    RefreshFailure::new(StoreError::LockLost, Processed::No)
 }
 
 /// The headers of a session.
@@ -264,10 +254,8 @@ impl SessionContext for PasswordContext {
                 } else {
                     let problem = over.problem.as_deref().and_then(AccountProblem::from_error_name);
                     let failure = RefreshFailure {
-                        source: Arc::new(std::io::Error::other(detail)),
-                        processed: Processed::No,
-                        retry_after: None,
                         account: problem.map(|problem| (problem, None)),
+                        ..RefreshFailure::new(detail, Processed::No)
                     };
                     Renewed::Failed { record: None, wait, failure }
                 };
