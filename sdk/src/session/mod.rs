@@ -31,3 +31,4 @@ pub use error::{SessionError, SessionFormatError, SessionStoreError};
 pub(crate) use handle::SessionHandle;
 pub(crate) use removal::remove;
 pub(crate) use repository::{Removed, SessionRepository, decode, limited};
+pub(crate) use state::doubled;

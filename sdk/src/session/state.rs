@@ -380,6 +380,6 @@ impl<C: SessionContext> State<C> {
 }
 
 /// A duration that has been doubled a number of times, up to a limit.
-fn doubled(first: Duration, times: u32, longest: Duration) -> Duration {
+pub(crate) fn doubled(first: Duration, times: u32, longest: Duration) -> Duration {
     first.saturating_mul(1 << times.min(20)).min(longest)
 }

@@ -11,7 +11,7 @@ use crate::{
     api::com::atproto::server::create_session,
     clients::plain::PlainClient,
     limits,
-    session::{Processed, RefreshFailure},
+    session::{Processed, RefreshFailure, doubled},
     types::{Did, Unknown},
     xrpc::{
         self, Call, Caller, Deadline, ErrorResponse, Kind, Request, TransportError, TransportResponse,
@@ -162,12 +162,6 @@ impl SignInFailure {
             counts: failure.processed != Processed::No,
             failure,
         };
-        let other = |source: Arc<dyn Error + Send + Sync>| RefreshFailure {
-            source,
-            processed: Processed::Unknown,
-            retry_after: None,
-            account: None,
-        };
         match error {
             PasswordError::SignIn(error) => match *error {
                 xrpc::Error::Transport(error) => temporary(failure_of(error)),
@@ -179,17 +173,17 @@ impl SignInFailure {
                         let refused = named && kind == xrpc::ErrorKind::InvalidInput;
                         Self { refused, counts: true, failure }
                     }
-                    None => temporary(other(Arc::new(error))),
+                    None => temporary(RefreshFailure::new(error, Processed::Unknown)),
                 },
             },
-            error => temporary(other(Arc::new(error))),
+            error => temporary(RefreshFailure::new(error, Processed::Unknown)),
         }
     }
 
     /// How long to wait before the next attempt.
     pub(super) fn wait(&self, first: Duration, attempts: u32) -> Duration {
         let pause = if self.counts {
-            first.saturating_mul(1 << attempts.min(20)).min(limits::LONGEST_SIGN_IN_PAUSE)
+            doubled(first, attempts, limits::LONGEST_SIGN_IN_PAUSE)
         } else {
             limits::REFRESH_PAUSE
         };
