@@ -26,6 +26,6 @@ pub use local_network::{
 };
 pub use pgbouncer::PgBouncer;
 pub use postgres::PostgresServer;
-pub use redis::{RedisCluster, RedisServer};
+pub use redis::{RedisCluster, RedisProgram, RedisServer};
 pub use server::ServerError;
 pub use stub::{Answer, Received, Stub};

@@ -12,7 +12,24 @@ use crate::{
     server::{Recipe, Server, ServerError, find, free_port},
 };
 
-const PROGRAM: &str = "redis-server";
+/// A server that speaks Redis's protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RedisProgram {
+    /// Redis.
+    Redis,
+    /// Valkey, which was Redis until version 7.2.
+    Valkey,
+}
+
+impl RedisProgram {
+    /// Its executable, and Debian's package with it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Redis => "redis-server",
+            Self::Valkey => "valkey-server",
+        }
+    }
+}
 
 /// A Redis server without data that keeps what it gets over a restart. Dropping it ends it.
 #[derive(Debug)]
@@ -22,52 +39,56 @@ pub struct RedisServer {
 }
 
 impl RedisServer {
-    /// Starts a server.
+    /// Starts Redis.
     pub fn start() -> Result<Self, ServerError> {
-        Self::start_with(None, &[])
+        Self::start_program(RedisProgram::Redis, &[])
     }
 
-    /// One with settings, such as `("maxmemory", "3mb")`.
-    pub fn start_with_settings(settings: &[(&str, &str)]) -> Result<Self, ServerError> {
-        Self::start_with(None, settings)
+    /// Starts a server with settings, such as `("maxmemory", "3mb")`.
+    pub fn start_program(program: RedisProgram, settings: &[(&str, &str)]) -> Result<Self, ServerError> {
+        Self::start_with(program, None, settings)
     }
 
     /// One that takes connections over TLS only.
     pub fn start_with_tls(tls: &ServerTls) -> Result<Self, ServerError> {
-        Self::start_with(Some(tls), &[])
+        Self::start_with(RedisProgram::Redis, Some(tls), &[])
     }
 
-    fn start_with(tls: Option<&ServerTls>, settings: &[(&str, &str)]) -> Result<Self, ServerError> {
-        let failed = |source| ServerError::Start { program: PROGRAM, source };
-        let program =
-            find(PROGRAM, []).ok_or(ServerError::Missing { program: PROGRAM, package: "redis-server" })?;
+    fn start_with(
+        program: RedisProgram,
+        tls: Option<&ServerTls>,
+        settings: &[(&str, &str)],
+    ) -> Result<Self, ServerError> {
+        let name = program.name();
+        let failed = |source| ServerError::Start { program: name, source };
+        let program = find(name, []).ok_or(ServerError::Missing { program: name, package: name })?;
         let folder = tempfile::Builder::new().prefix("atproto-redis-").tempdir().map_err(failed)?;
         let mut command = vec![program];
-        for (name, value) in [("--bind", "127.0.0.1"), ("--appendonly", "yes"), ("--save", "")] {
-            command.extend([name.to_owned(), value.to_owned()]);
+        for (option, value) in [("--bind", "127.0.0.1"), ("--appendonly", "yes"), ("--save", "")] {
+            command.extend([option.to_owned(), value.to_owned()]);
         }
-        for (name, value) in settings {
-            command.extend([format!("--{name}"), (*value).to_owned()]);
+        for (option, value) in settings {
+            command.extend([format!("--{option}"), (*value).to_owned()]);
         }
         command.extend(["--dir".to_owned(), folder.path().display().to_string()]);
         let is_ready: Box<dyn Fn(u16) -> bool + Send + Sync> = if let Some(tls) = tls {
             tls.write(folder.path()).map_err(failed)?;
             let clients = if tls.asks_clients { "yes" } else { "no" };
-            for (name, value) in [
+            for (option, value) in [
                 ("--port", "0"),
                 ("--tls-cert-file", "server.crt"),
                 ("--tls-key-file", "server.key"),
                 ("--tls-ca-cert-file", "authority.crt"),
                 ("--tls-auth-clients", clients),
             ] {
-                command.extend([name.to_owned(), value.to_owned()]);
+                command.extend([option.to_owned(), value.to_owned()]);
             }
             Box::new(|port| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok())
         } else {
             Box::new(|port| pings(port).unwrap_or(false))
         };
         let port_option = if tls.is_some() { "--tls-port" } else { "--port" };
-        let recipe = Recipe { program: PROGRAM, command, port_option, stop_signal: "TERM", is_ready };
+        let recipe = Recipe { program: name, command, port_option, stop_signal: "TERM", is_ready };
         Server::start(recipe, folder)
             .map(|server| Self { server, scheme: if tls.is_some() { "rediss" } else { "redis" } })
     }
@@ -105,14 +126,14 @@ pub struct RedisCluster(Vec<RedisServer>);
 
 impl RedisCluster {
     /// Starts a cluster, and waits until it takes commands.
-    pub fn start() -> Result<Self, ServerError> {
+    pub fn start(program: RedisProgram) -> Result<Self, ServerError> {
         const SLOTS: [&str; 3] = ["0 5460", "5461 10922", "10923 16383"];
-        let failed = |source| ServerError::Start { program: PROGRAM, source };
+        let failed = |source| ServerError::Start { program: program.name(), source };
         let mut nodes = Vec::new();
         for slots in SLOTS {
             let bus = free_port().map_err(failed)?.to_string();
             let settings = [("cluster-enabled", "yes"), ("cluster-port", bus.as_str())];
-            let node = RedisServer::start_with_settings(&settings)?;
+            let node = RedisServer::start_program(program, &settings)?;
             node.command(&format!("CLUSTER ADDSLOTSRANGE {slots}")).map_err(failed)?;
             nodes.push((node, bus));
         }
@@ -125,7 +146,7 @@ impl RedisCluster {
         while !cluster.is_ready() {
             if Instant::now() > deadline {
                 let output = "the nodes do not know each other".to_owned();
-                return Err(ServerError::NotReady { program: PROGRAM, output });
+                return Err(ServerError::NotReady { program: program.name(), output });
             }
             std::thread::sleep(Duration::from_millis(50));
         }

@@ -258,8 +258,16 @@ async fn postgres_store_conforms() {
 #[cfg(feature = "redis")]
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_store_conforms() {
-    let url = tests::RedisServer::start().unwrap();
-    conforms(async || super::connect(&url.url()).await.unwrap()).await;
+    let server = tests::RedisServer::start().unwrap();
+    conforms(async || super::connect(&server.url()).await.unwrap()).await;
+}
+
+#[cfg(feature = "redis")]
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_store_conforms_at_valkey() {
+    let server = tests::RedisServer::start_program(tests::RedisProgram::Valkey, &[]).unwrap();
+    conforms(async || super::connect(&server.url()).await.unwrap()).await;
+    a_lock_ends_with_its_process(&server.url()).await;
 }
 
 #[cfg(feature = "encryption")]

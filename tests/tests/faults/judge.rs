@@ -134,7 +134,8 @@ fn judge_calls(evidence: &Evidence, verdict: &mut Verdict) {
     }
 }
 
-/// A refresh token is spent once, by one request at a time, and not before it is time.
+/// A refresh token is spent once, by one request at a time, and not before it is time. No plan stops a process for longer than
+/// others wait for it; what they may do then is tested in `pauses.rs`.
 fn judge_refreshes(evidence: &Evidence, chains: &[Chain], verdict: &mut Verdict) {
     let lifetime = Duration::from_secs(evidence.plan.token_seconds);
     for chain in chains {

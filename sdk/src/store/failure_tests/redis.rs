@@ -1,13 +1,41 @@
-//! Redis: failover, lost data, full memory, and a cluster.
+//! Redis and Valkey: failover, lost data, full memory, and a cluster.
 
-use tests::{RedisCluster, RedisServer};
+use tests::{RedisCluster, RedisProgram, RedisServer};
 
 use super::*;
 use crate::store::RedisStore;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_becomes_a_replica_is_left_for_the_new_primary() {
-    let (first, second) = (RedisServer::start().unwrap(), RedisServer::start().unwrap());
+/// Runs each test with both servers.
+macro_rules! with_each_program {
+    ($($test:ident)*) => {
+        mod redis { $(
+            #[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                super::$test(tests::RedisProgram::Redis).await;
+            }
+        )* }
+        mod valkey { $(
+            #[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                super::$test(tests::RedisProgram::Valkey).await;
+            }
+        )* }
+    };
+}
+
+with_each_program! {
+    a_server_that_becomes_a_replica_is_left_for_the_new_primary
+    after_all_data_was_lost_nothing_old_is_taken_for_new
+    full_memory_is_reported_and_nothing_is_half_written
+    evicted_sessions_are_absent
+    every_node_of_a_cluster_leads_to_the_store
+}
+
+async fn a_server_that_becomes_a_replica_is_left_for_the_new_primary(program: RedisProgram) {
+    let (first, second) = (
+        RedisServer::start_program(program, &[]).unwrap(),
+        RedisServer::start_program(program, &[]).unwrap(),
+    );
     let switch = Switch::to(first.port()).await;
     let store = RedisStore::connect(&switch.before(&first.url(), first.port())).await.unwrap();
     store.put("session/a", b"old", None, Expected::Any).await.unwrap();
@@ -29,9 +57,8 @@ async fn a_server_that_becomes_a_replica_is_left_for_the_new_primary() {
     assert!(!lock.holds_for(Duration::ZERO));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn after_all_data_was_lost_nothing_old_is_taken_for_new() {
-    let server = RedisServer::start().unwrap();
+async fn after_all_data_was_lost_nothing_old_is_taken_for_new(program: RedisProgram) {
+    let server = RedisServer::start_program(program, &[]).unwrap();
     let store = RedisStore::connect(&server.url()).await.unwrap();
     let old = store.put("session/a", b"old", None, Expected::Any).await.unwrap();
     let lock = store.lock("session/a", SOON).await.unwrap();
@@ -48,10 +75,9 @@ async fn after_all_data_was_lost_nothing_old_is_taken_for_new() {
     assert!(new.0 > old.0, "{new:?} {old:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn full_memory_is_reported_and_nothing_is_half_written() {
+async fn full_memory_is_reported_and_nothing_is_half_written(program: RedisProgram) {
     let settings = [("maxmemory", "3mb"), ("maxmemory-policy", "noeviction")];
-    let server = RedisServer::start_with_settings(&settings).unwrap();
+    let server = RedisServer::start_program(program, &settings).unwrap();
     let store = RedisStore::connect(&server.url()).await.unwrap();
     let kept = store.put("session/a", b"old", None, Expected::Any).await.unwrap();
     let mut count = 0;
@@ -75,10 +101,9 @@ async fn full_memory_is_reported_and_nothing_is_half_written() {
     store.put("session/a", b"new", None, Expected::Version(kept)).await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn evicted_sessions_are_absent() {
+async fn evicted_sessions_are_absent(program: RedisProgram) {
     let settings = [("maxmemory", "3mb"), ("maxmemory-policy", "volatile-lru")];
-    let server = RedisServer::start_with_settings(&settings).unwrap();
+    let server = RedisServer::start_program(program, &settings).unwrap();
     let store = RedisStore::connect(&server.url()).await.unwrap();
     let end = Some(crate::clock::unix_now() + 600);
     let mut versions = Vec::new();
@@ -99,9 +124,8 @@ async fn evicted_sessions_are_absent() {
     assert!(store.list("session/").await.unwrap().len() <= 100 - evicted);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_node_of_a_cluster_leads_to_the_store() {
-    let cluster = RedisCluster::start().unwrap();
+async fn every_node_of_a_cluster_leads_to_the_store(program: RedisProgram) {
+    let cluster = RedisCluster::start(program).unwrap();
     for node in cluster.nodes() {
         let url = node.url();
         crate::store::conformance::conforms(async || crate::store::connect(&url).await.unwrap()).await;
