@@ -46,6 +46,7 @@ pub(crate) mod serde_record;
 mod setters;
 mod text;
 mod tid;
+mod typed_account;
 mod union;
 mod unknown;
 mod uri;
@@ -75,6 +76,9 @@ pub use permission_set::{PermissionSet, SetAudience, SetPermission};
 pub use record_key::RecordKey;
 pub use text::InvalidText;
 pub use tid::Tid;
+pub use typed_account::NotAnAccount;
+#[cfg(feature = "client")]
+pub(crate) use typed_account::Typed;
 pub use unknown::Unknown;
 pub use uri::Uri;
 pub use validation::{Rule, Violation, ViolationKind, Violations};
