@@ -39,6 +39,7 @@
 //! | a bot with an app password | [`PasswordClient`] |
 //! | services that answer everybody | [`PublicClient`] |
 //! | administrators of a PDS | [`AdminClient`] |
+//! | code that serves any of these | [`Client`], which all of them convert to |
 //! | anything else | your own [`xrpc::Transport`] |
 //!
 //! All of them have the same methods: `client.com_atproto_repo().list_records(params)`. A method takes its parameters as an
@@ -72,7 +73,7 @@
 //! | [`api`] | the generated bindings, one module per Lexicon document |
 //! | [`types`] | identifiers, dates, links, blobs, undecoded values; JSON and DAG-CBOR, validation |
 //! | [`xrpc`] | calls and their options, responses, errors, pages; [`xrpc::Transport`] for clients of your own |
-//! | [`records`] | typed records: list, get, create, put, delete |
+//! | [`records`] | typed records: list, get, create, put, delete; many writes at once |
 //! | [`oauth`] | signing in, sessions, client metadata and keys |
 //! | [`mod@scopes`] | permissions: [`scopes!`] builds a scope at compile time |
 //! | [`store`] | where sessions are stored: memory, file, SQLite, PostgreSQL, Redis, encrypted |
@@ -112,7 +113,7 @@
 //! use atproto_sdk::{PasswordClient, WriteBudget};
 //!
 //! # async fn example(password: &str) -> Result<(), Box<dyn std::error::Error>> {
-//! let bot = PasswordClient::sign_in("https://pds.example.com", "bot.example.com", password).await?;
+//! let bot = PasswordClient::sign_in_as("bot.example.com", password).await?;
 //! let bot = bot.timeout(Duration::from_secs(10)).max_response_size(1 << 20).pacing(WriteBudget::new());
 //! # Ok(()) }
 //! # }
@@ -149,6 +150,7 @@
 //
 //   axum                                      sign-in for web sites
 //   records, lexicon                          typed records; published lexicons
+//   references                                from what servers return to strong references and replies
 //   api, clients, accessor                    generated bindings; clients without OAuth; their common methods
 //   oauth                                     its own layers are listed in its mod.rs
 //   session                                   the state machine of OAuth and password sessions
@@ -187,6 +189,7 @@ pub mod oauth;
 mod random;
 #[cfg(feature = "client")]
 pub mod records;
+mod references;
 #[cfg(feature = "repo")]
 pub mod repo;
 #[cfg(feature = "client")]
@@ -209,7 +212,7 @@ pub mod xrpc;
 
 #[cfg(feature = "client")]
 pub use clients::{
-    AccountStatus, AdminClient, AdminClientBuilder, PasswordAccount, PasswordClient, PasswordClientBuilder,
+    AccountStatus, AdminClient, AdminClientBuilder, Client, PasswordAccount, PasswordClient, PasswordClientBuilder,
     PasswordError, PublicClient, PublicClientBuilder,
 };
 #[cfg(feature = "client")]

@@ -161,6 +161,14 @@ pub enum IdentityError {
         /// What is wrong.
         problem: &'static str,
     },
+    /// The PDS of the account may not be connected to: its URL is not https, or its address is not public.
+    #[error("the PDS of {did} is not used")]
+    UnreachablePds {
+        /// The DID.
+        did: Did,
+        /// What is wrong.
+        source: FetchError,
+    },
     /// The configuration of the resolver is invalid.
     #[error("the identity resolver cannot use `{value}`: {problem}")]
     Configuration {

@@ -35,6 +35,7 @@ mod extra;
 #[cfg(test)]
 mod format_tests;
 mod handle;
+mod integer;
 mod known_string;
 mod language;
 mod nsid;
@@ -69,6 +70,7 @@ pub use did::Did;
 pub use expected::Expected;
 pub use extra::Extra;
 pub use handle::Handle;
+pub use integer::Integer;
 pub use language::Language;
 pub use nsid::Nsid;
 pub use nullable::Nullable;
