@@ -151,7 +151,7 @@ async fn writes_of_any_types_are_made_together_and_reported_in_their_order() {
     assert!(uris[0].starts_with(&format!("at://{DID}/app.bsky.feed.post/3")), "the key is a TID: {uris:?}");
     assert_eq!(uris[1], format!("at://{DID}/app.bsky.feed.like/two"));
     assert_eq!(uris[2], format!("at://{DID}/app.bsky.actor.profile/self"));
-    assert_eq!(written[0].strong_ref().unwrap().cid.as_str(), CID);
+    assert_eq!(written[0].strong_ref().unwrap().cid.to_string(), CID);
 
     let rkey = written[0].uri.record_key().unwrap();
     let mut writes = client.writes();

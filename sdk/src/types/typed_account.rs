@@ -97,12 +97,13 @@ impl Typed {
         if let Some(rest) = without_scheme(text, "at://") {
             return account(first_part(rest));
         }
-        let address = without_scheme(text, "https://").or_else(|| without_scheme(text, "http://"));
-        match address {
-            Some(address) => Ok(account_in_link(address)?.unwrap_or_else(|| Self::Url(whole.trim().to_owned()))),
+        match text.split_once("://") {
+            Some((scheme, address)) if !scheme.contains('/') => {
+                Ok(account_in_link(address)?.unwrap_or_else(|| Self::Url(whole.trim().to_owned())))
+            }
             // The scheme is often left out.
-            None if text.contains('/') => account_in_link(text)?.ok_or_else(|| NO_HANDLE.to_owned()),
-            None => account(text),
+            _ if text.contains('/') => account_in_link(text)?.ok_or_else(|| NO_HANDLE.to_owned()),
+            _ => account(text),
         }
     }
 }

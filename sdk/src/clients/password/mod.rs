@@ -3,6 +3,8 @@
 mod account;
 mod builder;
 mod discovery;
+#[cfg(test)]
+mod discovery_tests;
 mod exchange;
 mod session;
 mod stored;
