@@ -3,3 +3,5 @@
 //! Everything here works with the generated types of [`api::app::bsky`](crate::api::app::bsky) and with every client.
 
 // The modules, one line each: they do not know about each other unless a comment beside them says so.
+
+pub mod video;
