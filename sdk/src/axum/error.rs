@@ -101,8 +101,10 @@ impl WebError {
             another browser. Please start again.";
         let text = match self {
             Self::Authorize { source, identifier, .. } => match &**source {
-                AuthorizeError::Input { problem, .. } => {
-                    return format!("“{identifier}” does not name an account: {problem}.");
+                AuthorizeError::Input { .. } => {
+                    return format!(
+                        "“{identifier}” is not a valid handle. A handle looks like alice.example.com."
+                    );
                 }
                 AuthorizeError::Identity { source, .. } if !source.is_temporary() => {
                     return format!("There is no account “{identifier}”. Is the handle spelled correctly?");
