@@ -217,8 +217,8 @@ pub mod xrpc;
 
 #[cfg(feature = "client")]
 pub use clients::{
-    AccountStatus, AdminClient, AdminClientBuilder, Client, PasswordAccount, PasswordClient, PasswordClientBuilder,
-    PasswordError, PublicClient, PublicClientBuilder,
+    AccountStatus, AdminClient, AdminClientBuilder, Client, PasswordAccount, PasswordClient,
+    PasswordClientBuilder, PasswordError, PublicClient, PublicClientBuilder,
 };
 #[cfg(feature = "client")]
 pub use http_client::InvalidProxy;

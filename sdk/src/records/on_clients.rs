@@ -83,7 +83,8 @@ pub(super) fn delete_at<'c>(caller: Caller<'c>, uri: &AtUri) -> Call<'c, delete_
         }
         None => {
             // A placeholder, because the call is not sent.
-            let (collection, rkey) = (Nsid::__literal("invalid.invalid.invalid"), RecordKey::__literal("invalid"));
+            let (collection, rkey) =
+                (Nsid::__literal("invalid.invalid.invalid"), RecordKey::__literal("invalid"));
             let input = delete_record::Input::new(own, collection, rkey);
             let call = Call::new(caller, delete_record::Params::new(), input);
             call.with_problem(problem.or_else(|| Some(InvalidRequest::NotARecord { uri: uri.clone() })))

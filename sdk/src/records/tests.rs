@@ -14,7 +14,16 @@ use serde_json::{Value, json};
 use super::{DeleteAllError, WriteKind};
 use crate::{
     Client,
-    api::{app::bsky::{actor::profile::Profile, feed::{like::Like, post::Post}}, com::atproto::{lexicon::schema::Schema, repo::{create_record, strong_ref::StrongRef}}},
+    api::{
+        app::bsky::{
+            actor::profile::Profile,
+            feed::{like::Like, post::Post},
+        },
+        com::atproto::{
+            lexicon::schema::Schema,
+            repo::{create_record, strong_ref::StrongRef},
+        },
+    },
     types::{AtUri, Datetime, Did, RecordKey, Unknown},
     xrpc::{
         BoxFuture, ByteStream, Error, InvalidRequest, Request, RequestBody, Transport, TransportError,
@@ -65,11 +74,17 @@ impl State {
                 let mut results = Vec::new();
                 for write in input["writes"].as_array().unwrap() {
                     let kind = write["$type"].as_str().unwrap().split_once('#').unwrap().1;
-                    let path =
-                        format!("{}/{}", write["collection"].as_str().unwrap(), write["rkey"].as_str().unwrap());
+                    let path = format!(
+                        "{}/{}",
+                        write["collection"].as_str().unwrap(),
+                        write["rkey"].as_str().unwrap()
+                    );
                     let (uri, exists) = (format!("at://{DID}/{path}"), records.contains(&path));
                     if exists == (kind == "create") {
-                        return Ok((500, json!({"error": "InternalServerError", "message": "no such record"})));
+                        return Ok((
+                            500,
+                            json!({"error": "InternalServerError", "message": "no such record"}),
+                        ));
                     }
                     let result = match kind {
                         "delete" => {
@@ -93,8 +108,11 @@ impl State {
             }
             "com.atproto.repo.listRecords" => {
                 let after = request.query().split('&').find_map(|pair| pair.strip_prefix("cursor="));
-                let page: Vec<&String> =
-                    records.iter().filter(|path| after.is_none_or(|after| path.split_once('/').unwrap().1 > after)).take(100).collect();
+                let page: Vec<&String> = records
+                    .iter()
+                    .filter(|path| after.is_none_or(|after| path.split_once('/').unwrap().1 > after))
+                    .take(100)
+                    .collect();
                 let cursor = page.last().map(|path| path.split_once('/').unwrap().1);
                 let listed: Vec<Value> = page
                     .iter()
@@ -141,7 +159,10 @@ fn refused(status: u16, name: &str) -> Answer {
 #[tokio::test]
 async fn writes_of_any_types_are_made_together_and_reported_in_their_order() {
     let (client, state) = world();
-    let like = Like::new(StrongRef::new(AtUri::new("at://did:web:a.com/a.b.c/d").unwrap(), CID.parse().unwrap()), Datetime::now());
+    let like = Like::new(
+        StrongRef::new(AtUri::new("at://did:web:a.com/a.b.c/d").unwrap(), CID.parse().unwrap()),
+        Datetime::now(),
+    );
     let mut writes = client.writes();
     writes.create(&post("one")).create_at(&key("two"), &like).create(&Profile::new());
     assert_eq!((writes.len(), writes.is_empty()), (3, false));
@@ -269,14 +290,19 @@ async fn a_client_that_is_not_signed_in_has_no_records_of_its_own() {
     let state = Arc::new(State::default());
     let client = Client::new(Repository { did: None, state: Arc::clone(&state) });
     let is_refused = |problem: &InvalidRequest| matches!(problem, InvalidRequest::NotSignedIn);
-    let Err(Error::InvalidRequest(problem)) = client.records::<Post>().create(&post("x")).await else { panic!() };
+    let Err(Error::InvalidRequest(problem)) = client.records::<Post>().create(&post("x")).await else {
+        panic!()
+    };
     assert!(is_refused(&problem));
     assert!(problem.to_string().contains("sign in"), "{problem}");
     let Err(Error::InvalidRequest(problem)) = client.records::<Post>().get(&key("x")).await else { panic!() };
     assert!(is_refused(&problem));
-    let Some(Err(Error::InvalidRequest(problem))) = client.records::<Post>().list().next().await else { panic!() };
+    let Some(Err(Error::InvalidRequest(problem))) = client.records::<Post>().list().next().await else {
+        panic!()
+    };
     assert!(is_refused(&problem));
-    let Some(Err(DeleteAllError::List(Error::InvalidRequest(problem)))) = client.delete_all::<Post>().next().await
+    let Some(Err(DeleteAllError::List(Error::InvalidRequest(problem)))) =
+        client.delete_all::<Post>().next().await
     else {
         panic!()
     };
@@ -336,7 +362,9 @@ async fn a_record_that_somebody_else_deletes_meanwhile_does_not_stop_the_others(
     assert!(state.records.lock().unwrap().is_empty());
     // What is not about the writes ends it, without 150 more calls.
     state.records.lock().unwrap().insert("app.bsky.feed.post/r".into());
-    for (at, failure) in [(1, refused(401, "ExpiredToken")), (2, refused(403, "ScopeMissingError")), (3, refused(503, "x"))] {
+    for (at, failure) in
+        [(1, refused(401, "ExpiredToken")), (2, refused(403, "ScopeMissingError")), (3, refused(503, "x"))]
+    {
         state.fails.lock().unwrap().push((at, failure.clone()));
         let mut deleting = client.delete_all::<Post>();
         let error = deleting.next().await.unwrap().unwrap_err();

@@ -69,8 +69,14 @@ mod tests {
 
     #[test]
     fn d1_integers_of_every_type_are_taken_and_none_wraps_around() {
-        assert_eq!([taken(-1_i8), taken(-1_i16), taken(-1_i32), taken(-1_i64), taken(-1_i128), taken(-1_isize)], [-1; 6]);
-        assert_eq!([taken(1_u8), taken(1_u16), taken(1_u32), taken(1_u64), taken(1_u128), taken(1_usize)], [1; 6]);
+        assert_eq!(
+            [taken(-1_i8), taken(-1_i16), taken(-1_i32), taken(-1_i64), taken(-1_i128), taken(-1_isize)],
+            [-1; 6]
+        );
+        assert_eq!(
+            [taken(1_u8), taken(1_u16), taken(1_u32), taken(1_u64), taken(1_u128), taken(1_usize)],
+            [1; 6]
+        );
         assert_eq!([taken(u64::MAX), taken(u128::MAX), taken(i128::MAX)], [i64::MAX; 3]);
         assert_eq!(taken(i128::MIN), i64::MIN);
         assert_eq!([taken(i64::MAX), taken(i64::MIN)], [i64::MAX, i64::MIN]);

@@ -59,7 +59,10 @@ impl AtIdentifier {
         match Typed::read(text)? {
             Typed::Handle(handle) => Ok(handle.to_lowercase().into()),
             Typed::Did(did) => Ok(did.into()),
-            Typed::Url(_) => Err(not_an_account(text, "it is the address of a web site, not of a profile; type the handle alone")),
+            Typed::Url(_) => Err(not_an_account(
+                text,
+                "it is the address of a web site, not of a profile; type the handle alone",
+            )),
         }
     }
 }
@@ -77,7 +80,8 @@ pub(crate) enum Typed {
 /// Longer than any identifier within a link.
 const LONGEST_INPUT: usize = 8192;
 
-const NO_HANDLE: &str = "it is a link to a page that is no profile; type the handle alone, such as `alice.example.com`";
+const NO_HANDLE: &str =
+    "it is a link to a page that is no profile; type the handle alone, such as `alice.example.com`";
 
 fn not_an_account(input: &str, problem: impl Into<String>) -> NotAnAccount {
     NotAnAccount { input: excerpt(input.trim(), SHORT), problem: problem.into() }
@@ -140,7 +144,9 @@ fn without_surroundings(text: &str) -> &str {
             || matches!(c, '\u{2018}'..='\u{201f}' | '\u{ab}' | '\u{bb}' | '\u{2039}' | '\u{203a}' | '\u{3008}'..='\u{3011}')
     };
     let text = text.trim_start_matches(is_quote);
-    text.trim_end_matches(|c: char| is_quote(c) || matches!(c, '.' | ',' | ';' | ':' | '!' | '?' | '/' | '\u{2026}' | '\u{3001}'))
+    text.trim_end_matches(|c: char| {
+        is_quote(c) || matches!(c, '.' | ',' | ';' | ':' | '!' | '?' | '/' | '\u{2026}' | '\u{3001}')
+    })
 }
 
 /// The rest of a text that begins with a scheme, in any case.
@@ -217,7 +223,9 @@ fn handle_in(text: &str) -> Result<Handle, String> {
         return Err("it is empty; type a handle, such as `alice.example.com`".to_owned());
     }
     if text.contains('@') {
-        return Err("it is an email address, or a name of another network; a handle has no `@` inside".to_owned());
+        return Err(
+            "it is an email address, or a name of another network; a handle has no `@` inside".to_owned()
+        );
     }
     if let Some(bad) = text.chars().find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '.')) {
         return Err(about_character(bad));
@@ -227,7 +235,9 @@ fn handle_in(text: &str) -> Result<Handle, String> {
     }
     let handle = match handle::check(text) {
         Ok(()) => Handle::new(text).map_err(|error| error.problem.to_owned())?,
-        Err(problem) => return Err(format!("{problem}; a handle is a domain name, such as `alice.example.com`")),
+        Err(problem) => {
+            return Err(format!("{problem}; a handle is a domain name, such as `alice.example.com`"));
+        }
     };
     if handle.is_invalid() {
         return Err("apps show it in place of a handle that is broken; use the DID of the account".to_owned());

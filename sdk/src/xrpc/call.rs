@@ -136,8 +136,8 @@ impl<'c, M: Method> Call<'c, M> {
             let checked = params.validate().and_then(|()| M::Input::validate(&input));
             checked.map_err(|source| InvalidRequest::Violations { nsid: nsid.clone(), source })?;
         }
-        let body = M::Input::encode(input)
-            .map_err(|source| InvalidRequest::Input { nsid: nsid.clone(), source })?;
+        let body =
+            M::Input::encode(input).map_err(|source| InvalidRequest::Input { nsid: nsid.clone(), source })?;
         let query = params.query().into_string();
         let mut call = Outgoing { kind: M::KIND, nsid, query, body, options };
         add_types(&mut call.options, M::INPUT, accepted);

@@ -593,13 +593,17 @@ pub enum InvalidRequest {
     )]
     NotSignedIn,
     /// An AT URI that should be that of a record names none.
-    #[error("the call was not sent: `{uri}` is not the URI of a record, which has a collection and a record key")]
+    #[error(
+        "the call was not sent: `{uri}` is not the URI of a record, which has a collection and a record key"
+    )]
     NotARecord {
         /// The URI.
         uri: AtUri,
     },
     /// A record that should be in the repository of the account is in another one.
-    #[error("the call was not sent: `{uri}` is not in the repository of {did}, which is the only one that can be written to")]
+    #[error(
+        "the call was not sent: `{uri}` is not in the repository of {did}, which is the only one that can be written to"
+    )]
     OtherRepository {
         /// The URI of the record.
         uri: AtUri,
@@ -607,7 +611,9 @@ pub enum InvalidRequest {
         did: Did,
     },
     /// A record cannot be created without a key, because its lexicon has it chosen by the app.
-    #[error("the record was not created: the lexicon {collection} requires a key of the kind `{kind}`, so use `create_at`")]
+    #[error(
+        "the record was not created: the lexicon {collection} requires a key of the kind `{kind}`, so use `create_at`"
+    )]
     NoRecordKey {
         /// The collection.
         collection: Nsid,

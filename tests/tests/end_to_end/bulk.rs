@@ -3,7 +3,13 @@
 use atproto_sdk::{
     Client, PasswordClient, PasswordClientBuilder,
     api::{
-        app::bsky::{actor::profile::Profile, feed::{like::Like, post::{Post, ReplyRef}}},
+        app::bsky::{
+            actor::profile::Profile,
+            feed::{
+                like::Like,
+                post::{Post, ReplyRef},
+            },
+        },
         com::atproto::repo::strong_ref::StrongRef,
     },
     identity::{HandleResolver, Resolver},
@@ -69,7 +75,10 @@ async fn many_writes_with_oauth_and_with_a_password() {
     let world = World::new().await;
     work(&world.sign_in().await.into()).await;
     let password = &world.account.password;
-    work(&PasswordClient::sign_in(world.network.pds(), &world.account.handle, password).await.unwrap().into()).await;
+    work(
+        &PasswordClient::sign_in(world.network.pds(), &world.account.handle, password).await.unwrap().into(),
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -69,7 +69,12 @@ async fn o1_the_form_takes_a_handle_as_people_paste_it() {
         site.network.approve(leaving.location(), &site.account).await.unwrap();
     }
     let refused = visitor.post("/login", &[("identifier", "alice")]).await;
-    assert!(refused.status == 400 && refused.body.contains("is not a valid handle"), "{} {}", refused.status, refused.body);
+    assert!(
+        refused.status == 400 && refused.body.contains("is not a valid handle"),
+        "{} {}",
+        refused.status,
+        refused.body
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

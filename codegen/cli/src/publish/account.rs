@@ -85,7 +85,8 @@ impl Account {
             builder = builder.proxy(proxy);
         }
         let client = builder.sign_in(identity.did.as_str(), password).await;
-        let client = client.map_err(|error| format!("{} (with the password in {APP_PASSWORD})", chain(&error)))?;
+        let client =
+            client.map_err(|error| format!("{} (with the password in {APP_PASSWORD})", chain(&error)))?;
         Ok(Self { did: client.did().clone(), client: client.into() })
     }
 

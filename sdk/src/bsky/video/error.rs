@@ -19,7 +19,10 @@ pub enum VideoError {
     #[error("the PDS issued no token for the upload")]
     Token(#[source] Box<Error>),
     /// The owner of the account must confirm the email address before videos are accepted.
-    #[error("the email address of the account must be confirmed before it can upload videos{}", told(message))]
+    #[error(
+        "the email address of the account must be confirmed before it can upload videos{}",
+        told(message)
+    )]
     UnconfirmedEmail {
         /// The message of the service.
         message: Option<String>,

@@ -82,20 +82,31 @@ async fn x15_a_video_is_sent_with_progress_and_its_job_followed() {
         let (result, seen) = world.upload().await;
         assert_eq!(serde_json::to_value(result.unwrap()).unwrap(), blob());
 
-        let sent: Vec<usize> =
-            seen.iter().filter_map(|p| if let Progress::Sent { bytes, of: 150_000 } = p { Some(*bytes) } else { None }).collect();
+        let sent: Vec<usize> = seen
+            .iter()
+            .filter_map(|p| if let Progress::Sent { bytes, of: 150_000 } = p { Some(*bytes) } else { None })
+            .collect();
         assert_eq!(sent, [65_536, 131_072, 150_000]);
-        let states: Vec<&str> =
-            seen.iter().filter_map(|p| if let Progress::Job(job) = p { Some(&*job.state) } else { None }).collect();
+        let states: Vec<&str> = seen
+            .iter()
+            .filter_map(|p| if let Progress::Job(job) = p { Some(&*job.state) } else { None })
+            .collect();
         assert_eq!(states, ["JOB_STATE_ENCODING", "JOB_STATE_SOMETHING_NEW", "JOB_STATE_COMPLETED"]);
 
         let upload = &world.service.received_at(UPLOAD)[0];
         assert_eq!(upload.query, "did=did%3Aplc%3Aewvi7nxzyoun6zhxrhs64oiz&name=cat%201.mp4");
         assert_eq!(upload.header("authorization"), Some("Bearer t0ken"));
-        assert_eq!((upload.header("content-type"), upload.header("content-length")), (Some("video/mp4"), Some("150000")));
+        assert_eq!(
+            (upload.header("content-type"), upload.header("content-length")),
+            (Some("video/mp4"), Some("150000"))
+        );
         assert_eq!((upload.body.len(), upload.header("transfer-encoding")), (150_000, None));
         let auth = &world.pds.received_at(AUTH)[0].query;
-        assert!(auth.contains("aud=did%3Aweb%3Apds.example.com") && auth.contains("lxm=com.atproto.repo.uploadBlob"), "{auth}");
+        assert!(
+            auth.contains("aud=did%3Aweb%3Apds.example.com")
+                && auth.contains("lxm=com.atproto.repo.uploadBlob"),
+            "{auth}"
+        );
         assert!(world.service.received_at(STATUS).iter().all(|asked| asked.query == "jobId=j1"));
     }
 }
@@ -106,11 +117,17 @@ async fn x15_a_video_that_is_there_already_is_reported_and_used() {
     // As it is sent: without an account, and the job beside the error.
     let existing = json!({"jobId": "j1", "did": "", "state": "JOB_STATE_COMPLETED", "error": "already_exists", "message": "Video already processed"});
     world.service.answer(UPLOAD, answer(409, &existing));
-    world.service.answer(STATUS, answer(200, &json!({"jobStatus": job("JOB_STATE_COMPLETED", json!({"blob": blob()}))})));
+    world.service.answer(
+        STATUS,
+        answer(200, &json!({"jobStatus": job("JOB_STATE_COMPLETED", json!({"blob": blob()}))})),
+    );
     for (body, asked) in [
         (existing.clone(), 1),
         (json!({"error": "already_exists", "jobStatus": job("JOB_STATE_ENCODING", json!({}))}), 2),
-        (json!({"jobId": "j1", "did": "", "error": "already_exists", "state": "JOB_STATE_COMPLETED", "blob": blob()}), 2),
+        (
+            json!({"jobId": "j1", "did": "", "error": "already_exists", "state": "JOB_STATE_COMPLETED", "blob": blob()}),
+            2,
+        ),
     ] {
         world.service.replace(UPLOAD, answer(409, &body));
         let (result, seen) = world.upload().await;
@@ -143,7 +160,10 @@ async fn x15_errors_are_reported_as_what_they_are() {
     world.service.answer(UPLOAD, answer(200, &job("JOB_STATE_CREATED", json!({}))));
     world.service.answer(STATUS, answer(200, &json!({"jobStatus": job("JOB_STATE_FAILED", json!({"failureCode": "encoding_failure", "error": "x"}))})));
     let error = world.upload().await.0.unwrap_err();
-    assert!(matches!(&error, VideoError::Failed { .. }) && error.to_string().contains("encoding_failure"), "{error:?}");
+    assert!(
+        matches!(&error, VideoError::Failed { .. }) && error.to_string().contains("encoding_failure"),
+        "{error:?}"
+    );
     world.pds.replace(AUTH, answer(403, &json!({"error": "ScopeMissingError"})));
     assert!(matches!(world.upload().await.0, Err(VideoError::Token(_))));
 }
@@ -158,7 +178,10 @@ async fn x15_an_upload_without_an_answer_is_sent_again_and_a_job_can_be_followed
     let error = upload.job_timeout(Duration::from_millis(50)).await.unwrap_err();
     assert_eq!(world.service.received_at(UPLOAD).len(), 2);
     let VideoError::Late { job: id, .. } = error else { panic!("{error:?}") };
-    world.service.replace(STATUS, answer(200, &json!({"jobStatus": job("JOB_STATE_COMPLETED", json!({"blob": blob()}))})));
+    world.service.replace(
+        STATUS,
+        answer(200, &json!({"jobStatus": job("JOB_STATE_COMPLETED", json!({"blob": blob()}))})),
+    );
     world.videos.follow(id).await.unwrap();
     assert_eq!(world.service.received_at(UPLOAD).len(), 2);
     world.service.replace(STATUS, answer(404, &json!({"error": "not_found"})));

@@ -119,7 +119,8 @@ impl<'v> Upload<'v> {
         let token = self.videos.upload_token().await?;
         let name = match &self.name {
             Some(name) => name.clone(),
-            None => random::base64url::<9>().map_or_else(|_| "video.mp4".to_owned(), |name| format!("{}.mp4", *name)),
+            None => random::base64url::<9>()
+                .map_or_else(|_| "video.mp4".to_owned(), |name| format!("{}.mp4", *name)),
         };
         let mut attempt = 1;
         loop {
@@ -195,7 +196,9 @@ impl<'v> Upload<'v> {
                 Err(VideoError::named("unconfirmed_email", job.message))
             }
             job if job.has_failed() => Err(VideoError::Failed { job: Box::new(job) }),
-            Job { id, error: Some(name), message, .. } if id.is_empty() => Err(VideoError::named(&name, message)),
+            Job { id, error: Some(name), message, .. } if id.is_empty() => {
+                Err(VideoError::named(&name, message))
+            }
             job if job.state == "JOB_STATE_COMPLETED" => Err(VideoError::Answer),
             job => Ok(Outcome::Running(job.id)),
         }
@@ -212,7 +215,8 @@ enum Outcome {
 fn existing(error: &Error) -> Option<Job> {
     let response = error.response()?;
     let job = Job::read(&response.json()?)?;
-    let is_there = response.name.as_deref() == Some("already_exists") || job.error.as_deref() == Some("already_exists");
+    let is_there =
+        response.name.as_deref() == Some("already_exists") || job.error.as_deref() == Some("already_exists");
     (is_there && (!job.id.is_empty() || job.blob.is_some())).then_some(job)
 }
 

@@ -223,7 +223,8 @@ impl PasswordClientBuilder {
             Server::OfAccount(discovery) => {
                 let Found { did, pds, http } = discovery.find(identifier, self.http).await?;
                 // Its URL has been checked.
-                let plain = PlainClient::with_credentials(&pds, HttpOptions::Client(http), PlainText::Anywhere)?;
+                let plain =
+                    PlainClient::with_credentials(&pds, HttpOptions::Client(http), PlainText::Anywhere)?;
                 (plain, did.to_string(), Some(did))
             }
         };

@@ -1,7 +1,10 @@
 //! A client with a password that finds the PDS by itself (O1, O9, X11).
 #![allow(clippy::unwrap_used)]
 
-use std::{collections::HashMap, sync::{Arc, Mutex}};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
 
 use tests::{Answer, Stub};
 
@@ -77,12 +80,31 @@ fn session(did: &str) -> Answer {
 #[tokio::test]
 async fn o1_the_pds_is_found_by_whatever_names_the_account() {
     let world = World::new().await;
-    for typed in ["alice.example.com", " @Alice.Example.com. ", DID, "\u{202a}@alice.example.com\u{202c}", "https://bsky.app/profile/alice.example.com"] {
+    for typed in [
+        "alice.example.com",
+        " @Alice.Example.com. ",
+        DID,
+        "\u{202a}@alice.example.com\u{202c}",
+        "https://bsky.app/profile/alice.example.com",
+    ] {
         let client = world.builder().sign_in(typed, "hunter2").await.unwrap();
         assert_eq!((client.did().as_str(), client.origin()), (DID, &*world.stub.url()), "{typed}");
     }
-    assert!(world.directory.asked.lock().unwrap().iter().all(|asked| asked == "alice.example.com" || asked == DID));
-    assert!(world.sign_ins().iter().all(|sign_in| sign_in["identifier"] == DID && sign_in["password"] == "hunter2"));
+    assert!(
+        world
+            .directory
+            .asked
+            .lock()
+            .unwrap()
+            .iter()
+            .all(|asked| asked == "alice.example.com" || asked == DID)
+    );
+    assert!(
+        world
+            .sign_ins()
+            .iter()
+            .all(|sign_in| sign_in["identifier"] == DID && sign_in["password"] == "hunter2")
+    );
     // The session is that of the account, whatever it was called.
     world.builder().resume_or_sign_in("@alice.example.com", "hunter2").await.unwrap();
     world.builder().resume_or_sign_in(DID, "hunter2").await.unwrap();
@@ -105,7 +127,8 @@ async fn o1_what_names_no_account_is_refused_in_words_for_people() {
 #[tokio::test]
 async fn o9_a_password_is_not_sent_to_a_pds_that_no_account_may_name() {
     let world = World::new().await;
-    for pds in ["http://pds.example.com", "https://10.0.0.1", "https://127.0.0.1:1", "http://169.254.169.254"] {
+    for pds in ["http://pds.example.com", "https://10.0.0.1", "https://127.0.0.1:1", "http://169.254.169.254"]
+    {
         *world.directory.pds.lock().unwrap() = pds.to_owned();
         let builder = PasswordClientBuilder::new().resolver(world.directory.clone());
         let error = builder.sign_in(DID, "hunter2").await.unwrap_err();

@@ -196,15 +196,12 @@ impl SignInContext {
             Start::Handle(handle) => {
                 (resolver.resolve(handle.as_str()).await.map_err(identity_error)?, handle.to_string())
             }
-            Start::Did(did) => (resolver.resolve(did.as_str()).await.map_err(identity_error)?, did.to_string()),
+            Start::Did(did) => {
+                (resolver.resolve(did.as_str()).await.map_err(identity_error)?, did.to_string())
+            }
         };
         let server = self.discovery().of_pds(&identity.pds).await?;
-        Ok(Target {
-            server,
-            did: Some(identity.did),
-            pds: Some(identity.pds),
-            login_hint: Some(hint),
-        })
+        Ok(Target { server, did: Some(identity.did), pds: Some(identity.pds), login_hint: Some(hint) })
     }
 }
 

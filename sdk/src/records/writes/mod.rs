@@ -244,8 +244,7 @@ impl fmt::Debug for Writes<'_> {
     }
 }
 
-type BatchStream<'c> =
-    std::pin::Pin<Box<dyn Stream<Item = Result<Vec<Written>, WritesError>> + Send + 'c>>;
+type BatchStream<'c> = std::pin::Pin<Box<dyn Stream<Item = Result<Vec<Written>, WritesError>> + Send + 'c>>;
 
 /// What each call of some writes has done, as a stream; made by [`Writes::batches`].
 #[must_use = "nothing is written until this is polled"]

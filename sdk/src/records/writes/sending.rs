@@ -37,8 +37,7 @@ impl Sending<'_> {
         if batch.is_empty() {
             return None;
         }
-        let mut input =
-            apply_writes::Input::new(self.repo.clone(), batch.iter().map(Write::item).collect());
+        let mut input = apply_writes::Input::new(self.repo.clone(), batch.iter().map(Write::item).collect());
         input.validate = self.validate;
         let call = Call::<apply_writes::ApplyWrites>::new(self.caller, apply_writes::Params::new(), input);
         let call = match &self.budget {
@@ -72,7 +71,8 @@ impl Sending<'_> {
 
     fn failed(&mut self, batch: Vec<Write>, error: xrpc::Error<apply_writes::Error>) -> WritesError {
         let left = std::mem::take(&mut self.left);
-        let (unknown, mut not_done) = if may_be_done(&error) { (batch, Vec::new()) } else { (Vec::new(), batch) };
+        let (unknown, mut not_done) =
+            if may_be_done(&error) { (batch, Vec::new()) } else { (Vec::new(), batch) };
         not_done.extend(left);
         WritesError { source: Box::new(error), done: std::mem::take(&mut self.done), unknown, not_done }
     }

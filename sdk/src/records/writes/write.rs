@@ -73,7 +73,8 @@ impl Write {
 
     /// How many bytes it takes in the input of a call, at most.
     pub(super) fn size(&self) -> usize {
-        const AROUND: usize = r#"{"$type":"com.atproto.repo.applyWrites#create","collection":"","rkey":"","value":},"#.len();
+        const AROUND: usize =
+            r#"{"$type":"com.atproto.repo.applyWrites#create","collection":"","rkey":"","value":},"#.len();
         AROUND + self.collection.as_str().len() + self.rkey.as_str().len() + self.value.as_json().len()
     }
 

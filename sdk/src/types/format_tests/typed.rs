@@ -42,7 +42,11 @@ fn d5_an_account_is_found_in_what_people_type() {
 fn what_was_found_is_found_again() {
     for (input, _) in cases() {
         if let Ok(account) = AtIdentifier::from_input(&input) {
-            assert_eq!(AtIdentifier::from_input(account.as_str()).unwrap().as_str(), account.as_str(), "{input:?}");
+            assert_eq!(
+                AtIdentifier::from_input(account.as_str()).unwrap().as_str(),
+                account.as_str(),
+                "{input:?}"
+            );
         }
     }
 }
@@ -52,7 +56,10 @@ fn messages_about_what_was_typed_are_short_and_show_nothing_invisible() {
     for (input, _) in cases() {
         if let Err(error) = AtIdentifier::from_input(&input) {
             let told = error.to_string();
-            assert!(!told.chars().any(|c| c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c)), "{told:?}");
+            assert!(
+                !told.chars().any(|c| c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c)),
+                "{told:?}"
+            );
         }
     }
     let long = AtIdentifier::from_input(&"a".repeat(100_000)).unwrap_err();
