@@ -104,7 +104,8 @@
 //! A call ends within a time limit, which covers a refresh of the session, all attempts and a response that is read
 //! into memory. The size of such a response is limited too. These limits, the policies for retries, and the pacing
 //! can be set for a client and for a single call, see [`xrpc::CallSettings`]. Servers limit how much an account may
-//! write; for bulk work, [`WriteBudget`] makes calls wait until they are accepted:
+//! write; for bulk work, [`records::Writes`] makes many writes with few calls, and [`WriteBudget`] makes calls wait until
+//! they are accepted:
 //!
 //! ```no_run
 //! # #[cfg(feature = "client")]

@@ -84,3 +84,53 @@ fn o17_the_case_of_a_handle_is_kept_for_the_hint_of_a_sign_in() {
     let Ok(Typed::Handle(handle)) = Typed::read("@Alice.Example.com.") else { panic!() };
     assert_eq!(handle.as_str(), "Alice.Example.com");
 }
+
+#[test]
+fn nothing_that_is_typed_causes_a_panic() {
+    const PIECES: [&str; 28] = [
+        "alice",
+        ".",
+        "example.com",
+        "@",
+        "did:",
+        "did:plc:",
+        "DID:",
+        "at://",
+        "https://",
+        "/",
+        "profile/",
+        "%",
+        "%4",
+        "%40",
+        "%E2%80",
+        "%ff",
+        "?",
+        "#",
+        " ",
+        "\u{202a}",
+        "\u{feff}",
+        "\u{ff0e}",
+        "\u{ff20}",
+        "é",
+        "\u{1f680}",
+        "\u{0}",
+        "\"",
+        ":",
+    ];
+    let mut state = 1_u64;
+    for _ in 0..50_000 {
+        let mut input = String::new();
+        loop {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let number = (state >> 33) as usize;
+            input.push_str(PIECES[number % PIECES.len()]);
+            if number.is_multiple_of(5) {
+                break;
+            }
+        }
+        match AtIdentifier::from_input(&input) {
+            Ok(account) => assert!(AtIdentifier::new(account.as_str()).is_ok(), "{input:?}"),
+            Err(error) => assert!(!error.problem.is_empty()),
+        }
+    }
+}
