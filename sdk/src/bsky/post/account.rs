@@ -10,10 +10,7 @@ use crate::{
         },
         com::atproto::repo::{ComAtprotoRepo, create_record, strong_ref::StrongRef, upload_blob},
     },
-    bsky::{
-        RichText,
-        rich_text::MentionError,
-    },
+    bsky::{RichText, rich_text::MentionError},
     records::Records,
     types::{Blob, Datetime, Did, Record},
     xrpc::{Caller, Error, Transport},
@@ -21,7 +18,9 @@ use crate::{
 
 /// The error returned when a client is not signed in to an account that it could act for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the client is not signed in; use one that acts for an account, such as an `OAuthClient` or a `PasswordClient`")]
+#[error(
+    "the client is not signed in; use one that acts for an account, such as an `OAuthClient` or a `PasswordClient`"
+)]
 #[non_exhaustive]
 pub struct NotSignedIn;
 
@@ -90,6 +89,12 @@ impl<'c> Bluesky<'c> {
     }
 
     /// Returns the account.
+    ///
+    /// ```no_run
+    /// # async fn example(client: atproto_sdk::PasswordClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// println!("{} acts", client.bluesky().did());
+    /// # Ok(()) }
+    /// ```
     pub fn did(&self) -> &Did {
         &self.did
     }
@@ -161,6 +166,16 @@ impl<'c> Bluesky<'c> {
 
     /// Likes a post, feed or labeler.
     ///
+    /// ```no_run
+    /// use atproto_sdk::api::com::atproto::repo::strong_ref::StrongRef;
+    ///
+    /// # async fn example(client: atproto_sdk::PasswordClient, post: StrongRef) -> Result<(), Box<dyn std::error::Error>> {
+    /// let like = client.bluesky().like(post).await?;
+    /// // Later:
+    /// client.bluesky().undo(&like.uri).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns an error if the call fails.
@@ -169,6 +184,16 @@ impl<'c> Bluesky<'c> {
     }
 
     /// Reposts a post.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::api::com::atproto::repo::strong_ref::StrongRef;
+    ///
+    /// # async fn example(client: atproto_sdk::PasswordClient, post: StrongRef) -> Result<(), Box<dyn std::error::Error>> {
+    /// let repost = client.bluesky().repost(post).await?;
+    /// // Later:
+    /// client.bluesky().undo(&repost.uri).await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -179,6 +204,16 @@ impl<'c> Bluesky<'c> {
 
     /// Follows an account.
     ///
+    /// ```no_run
+    /// use atproto_sdk::did;
+    ///
+    /// # async fn example(client: atproto_sdk::PasswordClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// let alice = client.bluesky().follow(did!("did:plc:ewvi7nxzyoun6zhxrhs64oiz")).await?;
+    /// // Later:
+    /// client.bluesky().undo(&alice.uri).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns an error if the call fails.
@@ -187,6 +222,16 @@ impl<'c> Bluesky<'c> {
     }
 
     /// Blocks an account, publicly.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::did;
+    ///
+    /// # async fn example(client: atproto_sdk::PasswordClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mallory = client.bluesky().block(did!("did:plc:ewvi7nxzyoun6zhxrhs64oiz")).await?;
+    /// // Later:
+    /// client.bluesky().undo(&mallory.uri).await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -235,6 +280,12 @@ macro_rules! bluesky_of {
     ($($client:ty)*) => { $(
         impl $client {
             /// Acts on Bluesky for the signed-in account.
+            ///
+            /// ```no_run
+            /// # async fn example(client: atproto_sdk::PasswordClient) -> Result<(), Box<dyn std::error::Error>> {
+            /// println!("{} acts", client.bluesky().did());
+            /// # Ok(()) }
+            /// ```
             pub fn bluesky(&self) -> Bluesky<'_> {
                 Bluesky { caller: Caller::new(self), did: self.did().clone() }
             }

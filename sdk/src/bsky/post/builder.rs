@@ -68,6 +68,13 @@ enum Media {
 impl PostBuilder {
     /// Begins with a text. Links and tags are found in plain text; for mentions, see
     /// [`Bluesky::rich_text`](super::Bluesky::rich_text).
+    ///
+    /// ```
+    /// use atproto_sdk::bsky::PostBuilder;
+    ///
+    /// let post = PostBuilder::new("See example.com").build();
+    /// assert!(post.facets.is_some());
+    /// ```
     pub fn new(text: impl Into<RichText>) -> Self {
         Self {
             text: text.into(),
@@ -83,6 +90,14 @@ impl PostBuilder {
 
     /// Adds an image, of [`Bluesky::upload_image`](super::Bluesky::upload_image). Up to four are images; more of them, with
     /// aspect ratios, make a gallery, which not every app shows.
+    ///
+    /// ```
+    /// use atproto_sdk::{api::app::bsky::embed::images::Image, bsky::PostBuilder, types::{Blob, Cid}};
+    ///
+    /// let blob = Blob::new(Cid::of_raw(b"..."), "image/png", 3);
+    /// let post = PostBuilder::new("Look!").image(Image::new(blob, "A crab on a beach")).build();
+    /// assert!(post.embed.is_some());
+    /// ```
     pub fn image(mut self, image: Image) -> Self {
         match &mut self.media {
             Some(Media::Images(images)) => images.push(image),
@@ -92,6 +107,15 @@ impl PostBuilder {
     }
 
     /// Adds several images.
+    ///
+    /// ```
+    /// use atproto_sdk::{api::app::bsky::embed::images::Image, bsky::PostBuilder, types::{Blob, Cid}};
+    ///
+    /// let blob = Blob::new(Cid::of_raw(b"..."), "image/png", 3);
+    /// let crab = Image::new(blob, "A crab on a beach");
+    /// let post = PostBuilder::new("Look!").images([crab.clone(), crab]).build();
+    /// assert!(post.embed.is_some());
+    /// ```
     pub fn images(self, images: impl IntoIterator<Item = Image>) -> Self {
         images.into_iter().fold(self, Self::image)
     }
@@ -116,42 +140,97 @@ impl PostBuilder {
     }
 
     /// Sets the link card, of [`Bluesky::link_card`](super::Bluesky::link_card).
+    ///
+    /// ```
+    /// use atproto_sdk::{api::app::bsky::embed::external::{External, ExternalDef}, bsky::PostBuilder};
+    ///
+    /// let card = ExternalDef::new("https://www.rust-lang.org".try_into()?, "Rust", "A language");
+    /// let post = PostBuilder::new("Look!").card(External::new(card)).build();
+    /// assert!(post.embed.is_some());
+    /// # Ok::<_, atproto_sdk::types::InvalidText>(())
+    /// ```
     pub fn card(mut self, card: External) -> Self {
         self.media = Some(Media::Card(Box::new(card)));
         self
     }
 
     /// Quotes a post, or shows another record: a list, a feed or a starter pack.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{api::com::atproto::repo::strong_ref::StrongRef, bsky::PostBuilder};
+    ///
+    /// # async fn example(client: atproto_sdk::PasswordClient, post: StrongRef) -> Result<(), Box<dyn std::error::Error>> {
+    /// let quote = PostBuilder::new("Well said.").quote(post).build();
+    /// client.bluesky().post(&quote).await?;
+    /// # Ok(()) }
+    /// ```
     pub fn quote(mut self, record: StrongRef) -> Self {
         self.quote = Some(record);
         self
     }
 
     /// Makes the post a reply, to what [`Bluesky::reply_to`](super::Bluesky::reply_to) returns.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{api::com::atproto::repo::strong_ref::StrongRef, bsky::PostBuilder};
+    ///
+    /// # async fn example(client: atproto_sdk::PasswordClient, post: StrongRef) -> Result<(), Box<dyn std::error::Error>> {
+    /// let reply = client.bluesky().reply_to(&post.uri).await?;
+    /// client.bluesky().post(&PostBuilder::new("I agree.").reply(reply).build()).await?;
+    /// # Ok(()) }
+    /// ```
     pub fn reply(mut self, reply: ReplyRef) -> Self {
         self.reply = Some(reply);
         self
     }
 
     /// Adds a language of the text. At most three are allowed.
+    ///
+    /// ```
+    /// use atproto_sdk::bsky::PostBuilder;
+    ///
+    /// let post = PostBuilder::new("Hallo").lang("de".try_into()?).build();
+    /// assert_eq!(post.langs.unwrap().len(), 1);
+    /// # Ok::<_, atproto_sdk::types::InvalidText>(())
+    /// ```
     pub fn lang(mut self, language: Language) -> Self {
         self.langs.push(language);
         self
     }
 
     /// Adds a label about the post's own content, such as `sexual`, `nudity`, `porn` or `graphic-media`.
+    ///
+    /// ```
+    /// use atproto_sdk::bsky::PostBuilder;
+    ///
+    /// assert!(PostBuilder::new("A statue").label("nudity").build().labels.is_some());
+    /// ```
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.labels.push(SelfLabel::new(label));
         self
     }
 
     /// Adds a tag that is not in the text. At most eight are allowed.
+    ///
+    /// ```
+    /// use atproto_sdk::bsky::PostBuilder;
+    ///
+    /// assert_eq!(PostBuilder::new("Hello").tag("rust").build().tags.unwrap(), ["rust"]);
+    /// ```
     pub fn tag(mut self, tag: impl Into<String>) -> Self {
         self.tags.push(tag.into());
         self
     }
 
     /// Sets when the post was written. The default is when it is built.
+    ///
+    /// ```
+    /// use atproto_sdk::bsky::PostBuilder;
+    ///
+    /// let post = PostBuilder::new("Hello").created_at("2026-11-26T12:00:00Z".try_into()?).build();
+    /// assert_eq!(post.created_at.as_str(), "2026-11-26T12:00:00Z");
+    /// # Ok::<_, atproto_sdk::types::InvalidText>(())
+    /// ```
     pub fn created_at(mut self, time: Datetime) -> Self {
         self.created_at = Some(time);
         self
@@ -191,7 +270,9 @@ fn embed(media: Option<Media>, quote: Option<StrongRef>) -> Option<PostEmbed> {
     });
     let quote = quote.map(Quoted::new);
     Some(match (media, quote) {
-        (Some(media), Some(quote)) => PostEmbed::RecordWithMedia(Box::new(RecordWithMedia::new(quote, media))),
+        (Some(media), Some(quote)) => {
+            PostEmbed::RecordWithMedia(Box::new(RecordWithMedia::new(quote, media)))
+        }
         (Some(RecordWithMediaMedia::Images(images)), None) => PostEmbed::Images(images),
         (Some(RecordWithMediaMedia::Gallery(gallery)), None) => PostEmbed::Gallery(gallery),
         (Some(RecordWithMediaMedia::Video(video)), None) => PostEmbed::Video(video),

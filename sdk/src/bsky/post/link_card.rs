@@ -117,6 +117,10 @@ impl PageInfo {
 impl LinkCards {
     /// Connects directly to public addresses.
     ///
+    /// ```
+    /// assert!(atproto_sdk::bsky::post::LinkCards::new().is_ok());
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns an error if the HTTP client cannot be created.
@@ -143,6 +147,10 @@ impl LinkCards {
     /// Allows http to loopback addresses, for development: in an app that others use, it lets them reach services on your
     /// machine.
     ///
+    /// ```
+    /// assert!(atproto_sdk::bsky::post::LinkCards::for_development().is_ok());
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns an error if the HTTP client cannot be created.
@@ -156,6 +164,13 @@ impl LinkCards {
     }
 
     /// Fetches a page and reads its metadata: those of Open Graph, and what HTML has itself.
+    ///
+    /// ```no_run
+    /// # async fn example(cards: atproto_sdk::bsky::post::LinkCards) -> Result<(), Box<dyn std::error::Error>> {
+    /// let page = cards.page("https://www.rust-lang.org").await?;
+    /// println!("{}: {}", page.title, page.description);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -175,9 +190,13 @@ impl LinkCards {
         let content_type = page.content_type.as_deref();
         let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
         if !["text/html", "application/xhtml+xml"].iter().any(|html| essence.eq_ignore_ascii_case(html)) {
-            return Err(LinkCardError::NotAPage { url: page.url.to_string(), content_type: page.content_type });
+            return Err(LinkCardError::NotAPage {
+                url: page.url.to_string(),
+                content_type: page.content_type,
+            });
         }
-        let Metadata { title, description, image } = Metadata::read(&text_of(&page.body, content_type), &page.url);
+        let Metadata { title, description, image } =
+            Metadata::read(&text_of(&page.body, content_type), &page.url);
         let host = || page.url.host_str().unwrap_or_default().to_owned();
         let title = if title.is_empty() { host() } else { title };
         let image = image.and_then(|image| Uri::new(image.as_str()).ok());

@@ -11,7 +11,8 @@ const LONGEST_DESCRIPTION: usize = 1000;
 /// The names of metadata that are understood, the better ones first.
 const TITLES: &[&str] = &["og:title", "twitter:title"];
 const DESCRIPTIONS: &[&str] = &["og:description", "twitter:description", "description"];
-const IMAGES: &[&str] = &["og:image:secure_url", "og:image", "og:image:url", "twitter:image", "twitter:image:src"];
+const IMAGES: &[&str] =
+    &["og:image:secure_url", "og:image", "og:image:url", "twitter:image", "twitter:image:src"];
 
 /// The metadata of a page.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -72,7 +73,9 @@ impl Metadata {
 
 impl Found {
     fn add(&mut self, attributes: &Attributes) {
-        let Some(content) = attributes.get("content").filter(|content| !content.trim().is_empty()) else { return };
+        let Some(content) = attributes.get("content").filter(|content| !content.trim().is_empty()) else {
+            return;
+        };
         for name in [attributes.get("property"), attributes.get("name")].into_iter().flatten() {
             let name = name.trim().to_ascii_lowercase();
             let lists: [(&[&str], &mut [Option<String>]); 3] = [
@@ -143,7 +146,8 @@ fn attributes(html: &str) -> (Attributes, &str) {
         }
         let is_end = |c: char| c.is_ascii_whitespace() || matches!(c, '=' | '>' | '/');
         // An equals sign at the beginning belongs to the name.
-        let name_end = rest.char_indices().skip(1).find(|&(_, c)| is_end(c)).map_or(rest.len(), |(end, _)| end);
+        let name_end =
+            rest.char_indices().skip(1).find(|&(_, c)| is_end(c)).map_or(rest.len(), |(end, _)| end);
         let (name, after) = rest.split_at(name_end);
         let after_name = after.trim_start();
         let Some(value) = after_name.strip_prefix('=') else {
@@ -154,7 +158,8 @@ fn attributes(html: &str) -> (Attributes, &str) {
         let value = value.trim_start();
         let (value, after) = match value.chars().next().filter(|c| matches!(c, '"' | '\'')) {
             Some(quote) => value[1..].split_once(quote).unwrap_or((&value[1..], "")),
-            None => value.split_at(value.find(|c: char| c.is_ascii_whitespace() || c == '>').unwrap_or(value.len())),
+            None => value
+                .split_at(value.find(|c: char| c.is_ascii_whitespace() || c == '>').unwrap_or(value.len())),
         };
         attributes.push((name.to_ascii_lowercase(), decode(value)));
         rest = after;
@@ -206,16 +211,76 @@ fn reference(text: &str) -> Option<(Cow<'static, str>, usize)> {
 }
 
 const NAMED: &[(&str, &str)] = &[
-    ("amp", "&"), ("lt", "<"), ("gt", ">"), ("quot", "\""), ("apos", "'"), ("nbsp", " "), ("ndash", "–"), ("mdash", "—"),
-    ("lsquo", "‘"), ("rsquo", "’"), ("sbquo", "‚"), ("ldquo", "“"), ("rdquo", "”"), ("bdquo", "„"), ("laquo", "«"),
-    ("raquo", "»"), ("lsaquo", "‹"), ("rsaquo", "›"), ("hellip", "…"), ("bull", "•"), ("middot", "·"), ("copy", "©"),
-    ("reg", "®"), ("trade", "™"), ("euro", "€"), ("pound", "£"), ("yen", "¥"), ("cent", "¢"), ("sect", "§"), ("deg", "°"),
-    ("times", "×"), ("auml", "ä"), ("ouml", "ö"), ("uuml", "ü"), ("Auml", "Ä"), ("Ouml", "Ö"), ("Uuml", "Ü"), ("szlig", "ß"),
-    ("eacute", "é"), ("egrave", "è"), ("ecirc", "ê"), ("euml", "ë"), ("Eacute", "É"), ("agrave", "à"), ("aacute", "á"),
-    ("acirc", "â"), ("aring", "å"), ("Aring", "Å"), ("aelig", "æ"), ("AElig", "Æ"), ("atilde", "ã"), ("ccedil", "ç"),
-    ("Ccedil", "Ç"), ("iacute", "í"), ("icirc", "î"), ("iuml", "ï"), ("ntilde", "ñ"), ("oacute", "ó"), ("ocirc", "ô"),
-    ("otilde", "õ"), ("oslash", "ø"), ("Oslash", "Ø"), ("uacute", "ú"), ("ugrave", "ù"), ("ucirc", "û"), ("iexcl", "¡"),
-    ("iquest", "¿"), ("shy", "\u{ad}"), ("zwj", "\u{200d}"), ("zwnj", "\u{200c}"),
+    ("amp", "&"),
+    ("lt", "<"),
+    ("gt", ">"),
+    ("quot", "\""),
+    ("apos", "'"),
+    ("nbsp", " "),
+    ("ndash", "–"),
+    ("mdash", "—"),
+    ("lsquo", "‘"),
+    ("rsquo", "’"),
+    ("sbquo", "‚"),
+    ("ldquo", "“"),
+    ("rdquo", "”"),
+    ("bdquo", "„"),
+    ("laquo", "«"),
+    ("raquo", "»"),
+    ("lsaquo", "‹"),
+    ("rsaquo", "›"),
+    ("hellip", "…"),
+    ("bull", "•"),
+    ("middot", "·"),
+    ("copy", "©"),
+    ("reg", "®"),
+    ("trade", "™"),
+    ("euro", "€"),
+    ("pound", "£"),
+    ("yen", "¥"),
+    ("cent", "¢"),
+    ("sect", "§"),
+    ("deg", "°"),
+    ("times", "×"),
+    ("auml", "ä"),
+    ("ouml", "ö"),
+    ("uuml", "ü"),
+    ("Auml", "Ä"),
+    ("Ouml", "Ö"),
+    ("Uuml", "Ü"),
+    ("szlig", "ß"),
+    ("eacute", "é"),
+    ("egrave", "è"),
+    ("ecirc", "ê"),
+    ("euml", "ë"),
+    ("Eacute", "É"),
+    ("agrave", "à"),
+    ("aacute", "á"),
+    ("acirc", "â"),
+    ("aring", "å"),
+    ("Aring", "Å"),
+    ("aelig", "æ"),
+    ("AElig", "Æ"),
+    ("atilde", "ã"),
+    ("ccedil", "ç"),
+    ("Ccedil", "Ç"),
+    ("iacute", "í"),
+    ("icirc", "î"),
+    ("iuml", "ï"),
+    ("ntilde", "ñ"),
+    ("oacute", "ó"),
+    ("ocirc", "ô"),
+    ("otilde", "õ"),
+    ("oslash", "ø"),
+    ("Oslash", "Ø"),
+    ("uacute", "ú"),
+    ("ugrave", "ù"),
+    ("ucirc", "û"),
+    ("iexcl", "¡"),
+    ("iquest", "¿"),
+    ("shy", "\u{ad}"),
+    ("zwj", "\u{200d}"),
+    ("zwnj", "\u{200c}"),
 ];
 
 /// The text of a page: UTF-8, or the character set of Windows for western languages if that is declared.
@@ -224,7 +289,12 @@ pub(super) fn text_of(body: &[u8], content_type: Option<&str>) -> String {
     let declared = content_type.map(str::to_ascii_lowercase).unwrap_or_default();
     let charset = [declared.as_str(), beginning.as_str()].into_iter().find_map(|text| {
         let value = text.split_once("charset=")?.1.trim_start_matches(['"', '\'']);
-        Some(value.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_')).next().unwrap_or_default())
+        Some(
+            value
+                .split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_'))
+                .next()
+                .unwrap_or_default(),
+        )
     });
     match charset {
         Some("iso-8859-1" | "iso-8859-15" | "latin1" | "windows-1252" | "cp1252" | "us-ascii") => {
@@ -236,8 +306,8 @@ pub(super) fn text_of(body: &[u8], content_type: Option<&str>) -> String {
 
 fn windows_1252(byte: u8) -> char {
     const FROM_80: [char; 32] = [
-        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}', '‘', '’',
-        '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}',
+        '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
     ];
     match byte {
         0x80..=0x9f => FROM_80[usize::from(byte - 0x80)],

@@ -105,7 +105,8 @@ impl Bluesky<'_> {
             let collection = Nsid::new(record.collection()?).ok()?;
             Some((record.repo()?, collection, record.record_key()?))
         };
-        let (repo, collection, rkey) = parts().ok_or_else(|| DeleteError::NotARecord { uri: record.clone() })?;
+        let (repo, collection, rkey) =
+            parts().ok_or_else(|| DeleteError::NotARecord { uri: record.clone() })?;
         // Whether a handle is that of the account, its server knows.
         if repo.did().is_some_and(|did| did != self.did) {
             return Err(DeleteError::NotOwn { uri: record.clone(), did: self.did.clone() });

@@ -208,10 +208,9 @@ fn symbol(text: &str, start: usize, _: Opening) -> Option<Scanned> {
     let end = run(text, name, |c| c.is_ascii_alphanumeric());
     let symbol = &text[name..end];
     let begins = symbol.starts_with(|c: char| c.is_ascii_alphabetic()) && symbol.len() <= LONGEST_SYMBOL;
-    let ends = text[end..]
-        .chars()
-        .next()
-        .is_none_or(|c| is_space(c) || matches!(c, '.' | ',' | ';' | ':' | '!' | '?' | ')' | '"' | '\'' | '’'));
+    let ends = text[end..].chars().next().is_none_or(|c| {
+        is_space(c) || matches!(c, '.' | ',' | ';' | ':' | '!' | '?' | ')' | '"' | '\'' | '’')
+    });
     let found = (begins && ends).then(|| (end, DetectedKind::Tag(text[start..end].to_ascii_uppercase())));
     found.map(|found| Scanned { end, found: Some(found) })
 }

@@ -60,7 +60,13 @@ fn heading(line: &str) -> Option<&str> {
 
 enum Piece<'m> {
     Text(&'m str),
-    Delimiter { mark: char, count: usize, left_out: usize, opens: bool, closes: bool },
+    Delimiter {
+        mark: char,
+        count: usize,
+        left_out: usize,
+        opens: bool,
+        closes: bool,
+    },
     /// With its facet, if its target can be one.
     Link(RichText),
 }
@@ -149,7 +155,9 @@ fn angle(rest: &str, depth: u8) -> Found<'_> {
         return (None, 1);
     };
     match feature(target) {
-        Some(feature) if depth == 0 => (Some(Piece::Link(RichText::default().appended(target, feature))), target.len() + 2),
+        Some(feature) if depth == 0 => {
+            (Some(Piece::Link(RichText::default().appended(target, feature))), target.len() + 2)
+        }
         _ => (None, 1),
     }
 }
@@ -213,9 +221,9 @@ fn plain_target(text: &str) -> Option<usize> {
 }
 
 fn feature(target: &str) -> Option<super::FacetFeaturesItem> {
-    let is_web = ["https://", "http://"].iter().any(|scheme| {
-        target.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme))
-    });
+    let is_web = ["https://", "http://"]
+        .iter()
+        .any(|scheme| target.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme)));
     if is_web {
         let uri: Uri = super::detect::uri(target)?;
         return Some(link_feature(uri));

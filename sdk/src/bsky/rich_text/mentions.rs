@@ -44,6 +44,14 @@ pub enum MentionErrorSource {
 pub trait ResolveMention: Send + Sync {
     /// Returns the account that has a handle, or `None` if there is none.
     ///
+    /// ```no_run
+    /// use atproto_sdk::{bsky::rich_text::ResolveMention as _, handle};
+    ///
+    /// # async fn example(client: atproto_sdk::PublicClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// let alice = client.resolve_mention(&handle!("alice.example.com")).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns an error if it could not be found out.
@@ -155,7 +163,8 @@ impl RichText {
             let did = accounts.resolve_mention(handle).await?;
             Ok::<_, MentionError>((handle, did))
         });
-        let dids: HashMap<&Handle, Option<Did>> = stream::iter(asked).buffer_unordered(AT_ONCE).try_collect().await?;
+        let dids: HashMap<&Handle, Option<Did>> =
+            stream::iter(asked).buffer_unordered(AT_ONCE).try_collect().await?;
         let mut text = self.detected();
         for (range, handle) in &mentions {
             if let Some(Some(did)) = dids.get(handle) {

@@ -152,11 +152,23 @@ impl RichText {
     }
 
     /// Returns the text.
+    ///
+    /// ```
+    /// use atproto_sdk::bsky::RichText;
+    ///
+    /// assert_eq!(RichText::detect("#rust").as_str(), "#rust");
+    /// ```
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
     /// Returns the facets, in their order in the text.
+    ///
+    /// ```
+    /// use atproto_sdk::bsky::RichText;
+    ///
+    /// assert_eq!(RichText::detect("#rust and example.com").facets()[1].index.byte_start, 10);
+    /// ```
     pub fn facets(&self) -> &[Facet] {
         &self.facets
     }
@@ -175,6 +187,12 @@ impl RichText {
     }
 
     /// Returns `true` if there is no text.
+    ///
+    /// ```
+    /// use atproto_sdk::bsky::RichText;
+    ///
+    /// assert!(RichText::new("").is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
@@ -203,6 +221,13 @@ impl RichText {
     }
 
     /// Appends plain text.
+    ///
+    /// ```
+    /// use atproto_sdk::bsky::RichText;
+    ///
+    /// let text = RichText::new("#one is no tag, and neither is ").text("#two");
+    /// assert!(text.facets().is_empty());
+    /// ```
     #[must_use]
     pub fn text(mut self, text: impl AsRef<str>) -> Self {
         self.text.push_str(text.as_ref());
@@ -210,12 +235,27 @@ impl RichText {
     }
 
     /// Appends a text that is a link.
+    ///
+    /// ```
+    /// use atproto_sdk::bsky::RichText;
+    ///
+    /// let text = RichText::new("See ").link("the guide", "https://example.com/guide".try_into()?);
+    /// assert_eq!(text.as_str(), "See the guide");
+    /// # Ok::<_, atproto_sdk::types::InvalidText>(())
+    /// ```
     #[must_use]
     pub fn link(self, text: impl AsRef<str>, uri: Uri) -> Self {
         self.appended(text.as_ref(), link_feature(uri))
     }
 
     /// Appends a text that mentions an account, which is told about it. The text usually is the handle with an at sign.
+    ///
+    /// ```
+    /// use atproto_sdk::{bsky::RichText, did};
+    ///
+    /// let text = RichText::new("Hi ").mention("@alice.example.com", did!("did:plc:ewvi7nxzyoun6zhxrhs64oiz"));
+    /// assert!(text.segments().any(|segment| segment.mention().is_some()));
+    /// ```
     #[must_use]
     pub fn mention(self, text: impl AsRef<str>, did: Did) -> Self {
         self.appended(text.as_ref(), mention_feature(did))
@@ -266,7 +306,8 @@ impl RichText {
     /// Adds a facet unless its range is empty or taken.
     fn add(&mut self, range: Range<usize>, feature: FacetFeaturesItem) {
         let index = self.facets.partition_point(|facet| range_of(facet).start < range.start);
-        let before = index.checked_sub(1).is_none_or(|before| range_of(&self.facets[before]).end <= range.start);
+        let before =
+            index.checked_sub(1).is_none_or(|before| range_of(&self.facets[before]).end <= range.start);
         let after = self.facets.get(index).is_none_or(|after| range_of(after).start >= range.end);
         if before && after && !range.is_empty() {
             self.facets.insert(index, Facet::new(byte_slice(range), vec![feature]));

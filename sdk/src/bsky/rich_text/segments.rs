@@ -24,6 +24,13 @@ impl<'t> Segment<'t> {
     }
 
     /// Returns the target, if this is a link.
+    ///
+    /// ```
+    /// use atproto_sdk::bsky::RichText;
+    ///
+    /// let text = RichText::detect("example.com");
+    /// assert_eq!(text.segments().next().and_then(|segment| segment.link()).unwrap(), "https://example.com");
+    /// ```
     pub fn link(&self) -> Option<&'t Uri> {
         self.feature(|feature| match feature {
             FacetFeaturesItem::Link(link) => Some(&link.uri),
@@ -32,6 +39,14 @@ impl<'t> Segment<'t> {
     }
 
     /// Returns the account, if this is a mention.
+    ///
+    /// ```
+    /// use atproto_sdk::{bsky::RichText, did};
+    ///
+    /// let alice = did!("did:plc:ewvi7nxzyoun6zhxrhs64oiz");
+    /// let text = RichText::default().mention("@alice.example.com", alice.clone());
+    /// assert_eq!(text.segments().next().and_then(|segment| segment.mention()), Some(&alice));
+    /// ```
     pub fn mention(&self) -> Option<&'t Did> {
         self.feature(|feature| match feature {
             FacetFeaturesItem::Mention(mention) => Some(&mention.did),
@@ -40,6 +55,13 @@ impl<'t> Segment<'t> {
     }
 
     /// Returns the tag without its number sign, if this is one.
+    ///
+    /// ```
+    /// use atproto_sdk::bsky::RichText;
+    ///
+    /// let text = RichText::detect("#rust");
+    /// assert_eq!(text.segments().next().and_then(|segment| segment.tag()), Some("rust"));
+    /// ```
     pub fn tag(&self) -> Option<&'t str> {
         self.feature(|feature| match feature {
             FacetFeaturesItem::Tag(tag) => Some(tag.tag.as_str()),

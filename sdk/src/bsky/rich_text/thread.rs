@@ -28,16 +28,35 @@ impl Default for ThreadOptions {
 
 impl ThreadOptions {
     /// Posts as long as they may be, without numbers.
+    ///
+    /// ```
+    /// use atproto_sdk::bsky::{RichText, rich_text::ThreadOptions};
+    ///
+    /// assert_eq!(RichText::new("short").split(ThreadOptions::new()).len(), 1);
+    /// ```
     pub fn new() -> Self {
         Self { graphemes: POST_GRAPHEMES, numbered: false }
     }
 
     /// Sets the longest length of a post, in graphemes. The default is [`POST_GRAPHEMES`], and more than that does not count.
+    ///
+    /// ```
+    /// use atproto_sdk::bsky::{RichText, rich_text::ThreadOptions};
+    ///
+    /// assert_eq!(RichText::new("one two").split(ThreadOptions::new().graphemes(5)).len(), 2);
+    /// ```
     pub fn graphemes(self, graphemes: usize) -> Self {
         Self { graphemes: graphemes.clamp(1, POST_GRAPHEMES), ..self }
     }
 
     /// Adds ` (1/3)` to each post, if there are several and there is room for it beside at least as much text.
+    ///
+    /// ```
+    /// use atproto_sdk::bsky::{RichText, rich_text::ThreadOptions};
+    ///
+    /// let posts = RichText::new("one two three").split(ThreadOptions::new().graphemes(12).numbered());
+    /// assert_eq!(posts[0].as_str(), "one (1/3)");
+    /// ```
     pub fn numbered(self) -> Self {
         Self { numbered: true, ..self }
     }

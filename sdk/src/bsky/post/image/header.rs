@@ -51,8 +51,9 @@ impl Header {
             Format::Webp => webp(file),
             Format::Gif => gif(file),
         };
-        let damaged = |problem: &str| {
-            ImageProblem::Damaged { mime_type: format.mime_type(), problem: problem.to_owned() }
+        let damaged = |problem: &str| ImageProblem::Damaged {
+            mime_type: format.mime_type(),
+            problem: problem.to_owned(),
         };
         let (width, height, orientation) = read.ok_or_else(|| damaged("it does not say how large it is"))?;
         if width == 0 || height == 0 {

@@ -77,6 +77,13 @@ impl ImageFile {
     /// Reads a file, and takes what it says besides the picture out of it: cameras write down where and when a photo was taken,
     /// and with what. How it is turned is kept.
     ///
+    /// ```
+    /// # let file = &b"GIF89a\x03\x00\x02\x00\x00\x00\x00;"[..];
+    /// let image = atproto_sdk::bsky::post::ImageFile::new(file)?;
+    /// assert_eq!(image.mime_type(), "image/gif");
+    /// # Ok::<_, atproto_sdk::bsky::post::ImageProblem>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns an error if the file is not a JPEG, PNG, WebP or GIF, or is damaged at its beginning.
@@ -88,26 +95,61 @@ impl ImageFile {
     }
 
     /// Returns the MIME type, which is found out from the bytes.
+    ///
+    /// ```
+    /// # let file = &b"GIF89a\x03\x00\x02\x00\x00\x00\x00;"[..];
+    /// let image = atproto_sdk::bsky::post::ImageFile::new(file)?;
+    /// assert_eq!(image.mime_type(), "image/gif");
+    /// # Ok::<_, atproto_sdk::bsky::post::ImageProblem>(())
+    /// ```
     pub fn mime_type(&self) -> &'static str {
         self.header.format.mime_type()
     }
 
     /// Returns the width in pixels, as the image is shown.
+    ///
+    /// ```
+    /// # let file = &b"GIF89a\x03\x00\x02\x00\x00\x00\x00;"[..];
+    /// let image = atproto_sdk::bsky::post::ImageFile::new(file)?;
+    /// assert_eq!(image.width(), 3);
+    /// # Ok::<_, atproto_sdk::bsky::post::ImageProblem>(())
+    /// ```
     pub fn width(&self) -> u32 {
         if self.header.is_on_its_side() { self.header.height } else { self.header.width }
     }
 
     /// Returns the height in pixels, as the image is shown.
+    ///
+    /// ```
+    /// # let file = &b"GIF89a\x03\x00\x02\x00\x00\x00\x00;"[..];
+    /// let image = atproto_sdk::bsky::post::ImageFile::new(file)?;
+    /// assert_eq!(image.height(), 2);
+    /// # Ok::<_, atproto_sdk::bsky::post::ImageProblem>(())
+    /// ```
     pub fn height(&self) -> u32 {
         if self.header.is_on_its_side() { self.header.width } else { self.header.height }
     }
 
     /// Returns the bytes of the file.
+    ///
+    /// ```
+    /// # let file = &b"GIF89a\x03\x00\x02\x00\x00\x00\x00;"[..];
+    /// let image = atproto_sdk::bsky::post::ImageFile::new(file)?;
+    /// assert!(image.bytes().starts_with(b"GIF"));
+    /// # Ok::<_, atproto_sdk::bsky::post::ImageProblem>(())
+    /// ```
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
     /// Returns the bytes of the file, for an upload.
+    ///
+    /// ```
+    /// # let file = &b"GIF89a\x03\x00\x02\x00\x00\x00\x00;"[..];
+    /// let image = atproto_sdk::bsky::post::ImageFile::new(file)?;
+    /// assert!(image.into_bytes().starts_with(b"GIF"));
+    /// # Ok::<_, atproto_sdk::bsky::post::ImageProblem>(())
+    /// ```
     pub fn into_bytes(self) -> Bytes {
         self.bytes
     }

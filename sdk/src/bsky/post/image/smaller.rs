@@ -9,10 +9,7 @@ use image::{
     metadata::Orientation,
 };
 
-use super::{
-    Header, ImageFile, ImageProblem, POST_IMAGE_BYTES, THUMBNAIL_BYTES,
-    header::Format,
-};
+use super::{Header, ImageFile, ImageProblem, POST_IMAGE_BYTES, THUMBNAIL_BYTES, header::Format};
 
 /// The qualities of a JPEG that are tried, from 100 for the best.
 const QUALITIES: [u8; 3] = [90, 80, 70];
@@ -39,6 +36,14 @@ impl ImageLimits {
         Self { memory: FOREIGN_MEMORY, ..Self::new(THUMBNAIL_BYTES, 1200) };
 
     /// At most so many bytes, and so many pixels on the longer side.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::bsky::post::{ImageFile, ImageLimits};
+    ///
+    /// # fn example(photo: Vec<u8>) -> Result<(), Box<dyn std::error::Error>> {
+    /// let avatar = ImageFile::new(photo)?.made_to_fit(ImageLimits::new(1_000_000, 1000))?;
+    /// # Ok(()) }
+    /// ```
     pub const fn new(bytes: usize, side: u32) -> Self {
         Self { bytes, side, memory: OWN_MEMORY }
     }
@@ -68,15 +73,21 @@ impl ImageFile {
             return Ok(self);
         }
         let (picture, profile) = self.decode(limits.memory)?;
-        let transparent = picture.color().has_alpha() && picture.pixels().any(|(_, _, pixel)| pixel.0[3] < 255);
+        let transparent =
+            picture.color().has_alpha() && picture.pixels().any(|(_, _, pixel)| pixel.0[3] < 255);
         let mut side = longer.min(limits.side);
         while side > 0 {
-            let scaled = match longer > side {
-                true => picture.resize(side, side, FilterType::CatmullRom),
-                false => picture.clone(),
+            let scaled = if longer > side {
+                picture.resize(side, side, FilterType::CatmullRom)
+            } else {
+                picture.clone()
             };
             for quality in QUALITIES {
-                let file = if transparent { png(&scaled, &profile) } else { jpeg(&scaled, &profile, quality) };
+                let file = if transparent {
+                    png(&scaled, profile.as_deref())
+                } else {
+                    jpeg(&scaled, profile.as_deref(), quality)
+                };
                 let file = file.map_err(|error| self.damaged(error))?;
                 if file.len() <= limits.bytes {
                     let header = Header::read(&file)?;
@@ -109,7 +120,9 @@ impl ImageFile {
         // The reader checks the size of the image only; this is for what the decoder needs.
         let size = decoder.total_bytes();
         if size > memory {
-            return Err(self.damaged(format!("it takes {size} bytes of memory, at most {memory} are allowed")));
+            return Err(
+                self.damaged(format!("it takes {size} bytes of memory, at most {memory} are allowed"))
+            );
         }
         let profile = decoder.icc_profile().ok().flatten();
         let mut picture = DynamicImage::from_decoder(decoder).map_err(|error| self.damaged(error))?;
@@ -124,22 +137,22 @@ impl ImageFile {
     }
 }
 
-fn jpeg(picture: &DynamicImage, profile: &Option<Vec<u8>>, quality: u8) -> Result<Vec<u8>, image::ImageError> {
+fn jpeg(picture: &DynamicImage, profile: Option<&[u8]>, quality: u8) -> Result<Vec<u8>, image::ImageError> {
     let mut file = Vec::new();
     let mut encoder = JpegEncoder::new_with_quality(&mut file, quality);
     if let Some(profile) = profile {
         // A profile that cannot be written costs only its colours.
-        let _ = encoder.set_icc_profile(profile.clone());
+        let _ = encoder.set_icc_profile(profile.to_vec());
     }
     encoder.encode_image(&DynamicImage::ImageRgb8(picture.to_rgb8()))?;
     Ok(file)
 }
 
-fn png(picture: &DynamicImage, profile: &Option<Vec<u8>>) -> Result<Vec<u8>, image::ImageError> {
+fn png(picture: &DynamicImage, profile: Option<&[u8]>) -> Result<Vec<u8>, image::ImageError> {
     let mut file = Vec::new();
     let mut encoder = PngEncoder::new(&mut file);
     if let Some(profile) = profile {
-        let _ = encoder.set_icc_profile(profile.clone());
+        let _ = encoder.set_icc_profile(profile.to_vec());
     }
     picture.write_with_encoder(encoder)?;
     Ok(file)

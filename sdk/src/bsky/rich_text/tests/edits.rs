@@ -65,7 +65,8 @@ fn facets_that_nobody_can_show_are_left_out() {
     let row = |start, end| (start, end, format!("{start}-{end}"));
     // a, é in 1..3, b with an accent in 3..6, c and d.
     let text = |facets: &[Row]| RichText::from_parts("aéb\u{301}cd", facets.iter().map(facet));
-    let unusable = [row(0, 2), row(2, 6), row(8, 9), row(-4, 2), row(5, 5), row(6, 4), row(i64::MIN, i64::MAX)];
+    let unusable =
+        [row(0, 2), row(2, 6), row(8, 9), row(-4, 2), row(5, 5), row(6, 4), row(i64::MIN, i64::MAX)];
     assert_eq!(rows(&text(&unusable)), []);
     let overlapping = [row(3, 6), row(1, 6), row(0, 3), row(6, 7), row(0, 1)];
     assert_eq!(rows(&text(&overlapping)), [row(0, 3), row(3, 6), row(6, 7)]);
@@ -138,7 +139,10 @@ fn only_links_that_are_written_out_are_shortened() {
         ("example.com/?query=1234567890123", "example.com/?query=12345..."),
         ("https://example.com:8080/a#b", "example.com:8080/a#b"),
         ("https://bücher.example/größe", "bücher.example/größe"),
-        ("[https://other.example/abcdefghijklmnop](https://example.com)", "https://other.example/abcdefghijklmnop"),
+        (
+            "[https://other.example/abcdefghijklmnop](https://example.com)",
+            "https://other.example/abcdefghijklmnop",
+        ),
         ("[a long description of a page](https://example.com)", "a long description of a page"),
     ] {
         let text = RichText::from_markdown(markdown).detected();

@@ -31,7 +31,8 @@ fn what_fits_is_one_post_and_nothing_is_none() {
 fn facets_are_not_divided() {
     let text = "Some words before example.com/path-one-two #tag and @more";
     let posts = RichText::detect(text).split(ThreadOptions::new().graphemes(30));
-    let all: Vec<_> = posts.iter().flat_map(|post| post.segments().filter(|s| s.facet.is_some()).map(|s| s.text)).collect();
+    let all: Vec<_> =
+        posts.iter().flat_map(|post| post.segments().filter(|s| s.facet.is_some()).map(|s| s.text)).collect();
     assert_eq!(all, ["example.com/path-one-two", "#tag"]);
     // A link that does not fit is divided, and all of it leads to the target. A tag is not one any more.
     let posts = RichText::detect("https://example.com/a-b-c").split(ThreadOptions::new().graphemes(10));
@@ -68,17 +69,39 @@ fn every_text_is_divided_into_posts_that_fit_and_loses_nothing_but_space() {
         usize::try_from(state >> 33).unwrap() % below
     };
     let parts = [
-        "word", " ", "\n", "\n\n", ". ", "!", "👩‍👩‍👧", "e\u{301}", "日本語。", " #tag", " example.com/a", "(", "שלום", " ", "\u{200d}",
-        "@a.com ", "https://example.com/some/long/path ", "?",
+        "word",
+        " ",
+        "\n",
+        "\n\n",
+        ". ",
+        "!",
+        "👩‍👩‍👧",
+        "e\u{301}",
+        "日本語。",
+        " #tag",
+        " example.com/a",
+        "(",
+        "שלום",
+        " ",
+        "\u{200d}",
+        "@a.com ",
+        "https://example.com/some/long/path ",
+        "?",
     ];
     for _ in 0..400 {
         let text: String = (0..random(120)).map(|_| parts[random(parts.len())]).collect();
         let rich = RichText::detect(text.as_str());
         let graphemes = 1 + random(60);
-        for options in [ThreadOptions::new().graphemes(graphemes), ThreadOptions::new().graphemes(graphemes).numbered()] {
+        for options in
+            [ThreadOptions::new().graphemes(graphemes), ThreadOptions::new().graphemes(graphemes).numbered()]
+        {
             let posts = rich.split(options);
             for post in &posts {
-                assert!(post.graphemes() <= graphemes && post.fits_post(), "{text:?} {graphemes}: {:?}", post.as_str());
+                assert!(
+                    post.graphemes() <= graphemes && post.fits_post(),
+                    "{text:?} {graphemes}: {:?}",
+                    post.as_str()
+                );
                 assert!(!post.is_empty(), "{text:?} {graphemes}");
             }
             if options == ThreadOptions::new().graphemes(graphemes) {
