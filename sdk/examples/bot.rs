@@ -62,7 +62,7 @@ async fn bot(client: &PasswordClient, friend: &str, friend_did: Did) -> Result<(
     bluesky.undo(&like.uri).await?;
     bluesky.undo(&follow.uri).await?;
     for post in posts {
-        bluesky.delete(&post.uri).await?;
+        client.delete_at(&post.uri).await?;
     }
     println!("Deleted everything again.");
     Ok(())

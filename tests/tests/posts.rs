@@ -2,27 +2,26 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 use atproto_sdk::{
-    PasswordClient,
+    Client, PasswordClient,
     api::{
         app::bsky::feed::{
             like::Like,
             post::{Post, PostEmbed},
         },
-        com::atproto::repo::{ComAtprotoRepo, create_record, get_record, list_records},
+        com::atproto::repo::{create_record, get_record},
     },
     bsky::{
-        Bluesky, PostBuilder, RichText,
-        post::{DeleteError, ImageFile, LinkCards, ReferenceError},
+        PostBuilder, RichText,
+        post::{ImageFile, LinkCards, ReferenceError, UndoError},
         rich_text::ThreadOptions,
     },
     identity::{HandleResolver, Resolver},
     oauth::{AuthorizeOptions, CallbackParams, ClientMetadata, OAuth, OAuthClient},
     record_key,
-    records::Records,
     store::MemoryStore,
     types::{AtUri, Blob, Cid, Did, Record},
-    xrpc::{Caller, Transport},
 };
+use futures_util::StreamExt as _;
 use tests::{Account, Answer, Network, Stub};
 
 /// The smallest image there is.
@@ -54,19 +53,17 @@ async fn with_password(network: &Network, account: &Account) -> PasswordClient {
     PasswordClient::sign_in(network.pds(), &account.handle, &account.password).await.unwrap()
 }
 
-async fn get<R: Record>(client: &dyn Transport, uri: &AtUri) -> R {
-    let records = Records::<R>::new(Caller::new(client), uri.repo().unwrap());
-    records.get(&uri.record_key().unwrap()).await.unwrap().value
+async fn get<R: Record>(client: &Client, uri: &AtUri) -> R {
+    client.records_of::<R>(uri.repo().unwrap()).get(&uri.record_key().unwrap()).await.unwrap().value
 }
 
-async fn count<R: Record>(client: &dyn Transport) -> usize {
-    let params = list_records::Params::new(client.account().unwrap(), R::collection());
-    ComAtprotoRepo::over(client).list_records(params).await.unwrap().records.len()
+async fn count<R: Record>(client: &Client) -> usize {
+    client.records::<R>().list().map(Result::unwrap).count().await
 }
 
 /// Everything that a person does, over any client.
-async fn act(client: &dyn Transport, other: &Account) {
-    let bluesky = Bluesky::over(client).unwrap();
+async fn act(client: &Client, other: &Account) {
+    let bluesky = client.bluesky();
     let other_did = Did::new(&other.did).unwrap();
 
     let text = format!("Hello @{}, see example.com/page #rust @nobody.test", other.handle);
@@ -111,9 +108,9 @@ async fn act(client: &dyn Transport, other: &Account) {
         assert!(matches!(bluesky.reference(&reaction.uri).await, Err(ReferenceError::Call { .. })));
     }
     assert_eq!(count::<Like>(client).await, 0);
-    assert!(matches!(bluesky.undo(&first.uri).await, Err(DeleteError::NotAReaction { .. })));
+    assert!(matches!(bluesky.undo(&first.uri).await, Err(UndoError::NotAReaction { .. })));
     for post in [&third, &second, &first] {
-        bluesky.delete(&post.uri).await.unwrap();
+        client.delete_at(&post.uri).await.unwrap();
     }
     assert_eq!(count::<Post>(client).await, 0);
 }
@@ -123,15 +120,15 @@ async fn people_act_in_the_same_way_with_each_kind_of_client() {
     let network = Network::start(&|step| eprintln!("{step}")).await.unwrap();
     let alice = network.account("alice").await.unwrap();
     let bob = network.account("bob").await.unwrap();
-    act(&with_password(&network, &alice).await, &bob).await;
-    act(&with_oauth(&network, &alice).await, &bob).await;
+    act(&with_password(&network, &alice).await.into(), &bob).await;
+    act(&with_oauth(&network, &alice).await.into(), &bob).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_text_becomes_a_thread() {
     let network = Network::start(&|step| eprintln!("{step}")).await.unwrap();
     let alice = network.account("alice").await.unwrap();
-    let client = with_password(&network, &alice).await;
+    let client = Client::from(with_password(&network, &alice).await);
     let essay = format!(
         "# Title\n{} See [the rest](https://example.com).",
         "A sentence of **many** words. ".repeat(30)
@@ -155,7 +152,7 @@ async fn a_long_text_becomes_a_thread() {
 async fn a_link_card_and_its_image_are_accepted() {
     let network = Network::start(&|step| eprintln!("{step}")).await.unwrap();
     let alice = network.account("alice").await.unwrap();
-    let client = with_password(&network, &alice).await;
+    let client = Client::from(with_password(&network, &alice).await);
     let web = Stub::start().await.unwrap();
     let html = "<title>A page</title><meta name=description content='About a page'><meta property=og:image content=/i.png>";
     web.answer("/page", Answer::html(html));
@@ -179,9 +176,9 @@ async fn a_link_card_and_its_image_are_accepted() {
 async fn what_the_server_refuses_is_told_by_name() {
     let network = Network::start(&|step| eprintln!("{step}")).await.unwrap();
     let alice = network.account("alice").await.unwrap();
-    let client = with_password(&network, &alice).await;
+    let client = Client::from(with_password(&network, &alice).await);
     let bluesky = client.bluesky();
-    let missing = AtUri::record(client.did(), &Post::collection(), &record_key!("3jzfcijpj2z2a"));
+    let missing = AtUri::record(client.did().unwrap(), &Post::collection(), &record_key!("3jzfcijpj2z2a"));
     let Err(ReferenceError::Call { source, .. }) = bluesky.reply_to(&missing).await else {
         panic!("there is no such post")
     };

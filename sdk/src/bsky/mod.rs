@@ -4,7 +4,7 @@
 //! [`Bluesky`] is the way in for a signed-in account:
 //!
 //! ```no_run
-//! use atproto_sdk::{PasswordClient, api::app::bsky::feed::post::Post, bsky::PostBuilder};
+//! use atproto_sdk::{PasswordClient, bsky::PostBuilder};
 //!
 //! # async fn example(client: PasswordClient) -> Result<(), Box<dyn std::error::Error>> {
 //! let bluesky = client.bluesky();
@@ -21,6 +21,7 @@
 
 pub mod post;
 pub mod rich_text;
+pub mod video;
 
 pub use post::{Bluesky, PostBuilder};
 pub use rich_text::RichText;

@@ -16,14 +16,6 @@ use crate::{
     xrpc::{Caller, Error, Transport},
 };
 
-/// The error returned when a client is not signed in to an account that it could act for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the client is not signed in; use one that acts for an account, such as an `OAuthClient` or a `PasswordClient`"
-)]
-#[non_exhaustive]
-pub struct NotSignedIn;
-
 /// The error returned when a thread could not be posted as a whole.
 #[derive(Debug, thiserror::Error)]
 #[error("{} posts of the thread were posted, and the next one failed", posted.len())]
@@ -61,42 +53,29 @@ pub enum UploadError {
 /// bluesky.like(post.clone()).await?;
 /// let follow = bluesky.follow(did!("did:plc:ewvi7nxzyoun6zhxrhs64oiz")).await?;
 /// bluesky.undo(&follow.uri).await?;
-/// bluesky.delete(&post.uri).await?;
+/// client.delete_at(&post.uri).await?;
 /// # Ok(()) }
 /// ```
 #[derive(Debug, Clone)]
 pub struct Bluesky<'c> {
     pub(super) caller: Caller<'c>,
-    pub(super) did: Did,
 }
 
 impl<'c> Bluesky<'c> {
-    /// Acts over any [`Transport`] that has an account.
+    /// Acts over any [`Transport`]. Without an account, what writes fails with
+    /// [`InvalidRequest::NotSignedIn`](crate::xrpc::InvalidRequest::NotSignedIn).
     ///
     /// ```
-    /// use atproto_sdk::{PublicClient, bsky::Bluesky};
+    /// use atproto_sdk::{PublicClient, bsky::{Bluesky, PostBuilder}};
     ///
+    /// # async fn example() {
     /// let client = PublicClient::new("https://public.api.bsky.app").unwrap();
-    /// assert!(Bluesky::over(&client).is_err());
+    /// assert!(Bluesky::over(&client).post(&PostBuilder::new("Hello").build()).await.is_err());
+    /// # }
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(example());
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if it has none.
-    pub fn over(transport: &'c dyn Transport) -> Result<Self, NotSignedIn> {
-        let did = transport.account().ok_or(NotSignedIn)?.clone();
-        Ok(Self { caller: Caller::new(transport), did })
-    }
-
-    /// Returns the account.
-    ///
-    /// ```no_run
-    /// # async fn example(client: atproto_sdk::PasswordClient) -> Result<(), Box<dyn std::error::Error>> {
-    /// println!("{} acts", client.bluesky().did());
-    /// # Ok(()) }
-    /// ```
-    pub fn did(&self) -> &Did {
-        &self.did
+    pub fn over(transport: &'c dyn Transport) -> Self {
+        Self { caller: Caller::new(transport) }
     }
 
     /// Creates a text with facets for the mentions, links and tags in it. The server is asked who is mentioned.
@@ -179,8 +158,11 @@ impl<'c> Bluesky<'c> {
     /// # Errors
     ///
     /// Returns an error if the call fails.
-    pub async fn like(&self, subject: StrongRef) -> Result<StrongRef, Error<create_record::Error>> {
-        self.create(&Like::new(subject, Datetime::now())).await
+    pub async fn like(
+        &self,
+        subject: impl Into<StrongRef>,
+    ) -> Result<StrongRef, Error<create_record::Error>> {
+        self.create(&Like::new(subject.into(), Datetime::now())).await
     }
 
     /// Reposts a post.
@@ -198,8 +180,11 @@ impl<'c> Bluesky<'c> {
     /// # Errors
     ///
     /// Returns an error if the call fails.
-    pub async fn repost(&self, subject: StrongRef) -> Result<StrongRef, Error<create_record::Error>> {
-        self.create(&Repost::new(subject, Datetime::now())).await
+    pub async fn repost(
+        &self,
+        subject: impl Into<StrongRef>,
+    ) -> Result<StrongRef, Error<create_record::Error>> {
+        self.create(&Repost::new(subject.into(), Datetime::now())).await
     }
 
     /// Follows an account.
@@ -241,8 +226,8 @@ impl<'c> Bluesky<'c> {
     }
 
     async fn create<R: Record>(&self, record: &R) -> Result<StrongRef, Error<create_record::Error>> {
-        let created = Records::<R>::new(self.caller, self.did.clone()).create(record).await?;
-        Ok(StrongRef::new(created.uri, created.cid))
+        let created = Records::<R>::own(self.caller).create(record).await?;
+        Ok(created.into())
     }
 
     /// Uploads an image for a post, with its aspect ratio and a description for people who cannot see it.
@@ -275,22 +260,24 @@ impl<'c> Bluesky<'c> {
     }
 }
 
-/// Access from the clients that have an account.
+/// Access from the clients that can have an account.
 macro_rules! bluesky_of {
     ($($client:ty)*) => { $(
         impl $client {
             /// Acts on Bluesky for the signed-in account.
             ///
             /// ```no_run
+            /// use atproto_sdk::bsky::PostBuilder;
+            ///
             /// # async fn example(client: atproto_sdk::PasswordClient) -> Result<(), Box<dyn std::error::Error>> {
-            /// println!("{} acts", client.bluesky().did());
+            /// client.bluesky().post(&PostBuilder::new("Hello").build()).await?;
             /// # Ok(()) }
             /// ```
             pub fn bluesky(&self) -> Bluesky<'_> {
-                Bluesky { caller: Caller::new(self), did: self.did().clone() }
+                Bluesky::over(self)
             }
         }
     )* };
 }
 
-bluesky_of! { crate::oauth::OAuthClient crate::PasswordClient }
+bluesky_of! { crate::Client crate::oauth::OAuthClient crate::PasswordClient }

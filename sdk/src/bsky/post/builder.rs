@@ -164,8 +164,8 @@ impl PostBuilder {
     /// client.bluesky().post(&quote).await?;
     /// # Ok(()) }
     /// ```
-    pub fn quote(mut self, record: StrongRef) -> Self {
-        self.quote = Some(record);
+    pub fn quote(mut self, record: impl Into<StrongRef>) -> Self {
+        self.quote = Some(record.into());
         self
     }
 

@@ -1,6 +1,6 @@
 //! Posts, what they embed, and what people do with them.
 //!
-//! [`Bluesky`] acts for the account of a client: it posts, replies, likes, reposts, follows and blocks, and undoes all of that by its
+//! [`Bluesky`] acts for the account of a client: it posts, replies, likes, reposts, follows and blocks, and undoes these by their
 //! address. [`PostBuilder`] puts a post together, also without a client. What a post embeds comes from an [`ImageFile`], from a
 //! page on the web through [`LinkCards`], or is another post.
 //!
@@ -30,11 +30,11 @@ mod reply;
 mod tests;
 mod undo;
 
-pub use account::{Bluesky, NotSignedIn, ThreadError, UploadError};
+pub use account::{Bluesky, ThreadError, UploadError};
 pub use builder::PostBuilder;
 #[cfg(feature = "images")]
 pub use image::ImageLimits;
 pub use image::{ImageFile, ImageProblem};
 pub use link_card::{LinkCardError, LinkCards, PageInfo};
-pub use reply::{ReferenceError, reply_to, reply_to_view};
-pub use undo::DeleteError;
+pub use reply::{ReferenceError, reply_to};
+pub use undo::UndoError;

@@ -3,13 +3,10 @@
 use super::Bluesky;
 use crate::{
     api::{
-        app::bsky::feed::{
-            defs::PostView,
-            post::{Post, ReplyRef},
-        },
+        app::bsky::feed::post::{Post, ReplyRef},
         com::atproto::repo::{ComAtprotoRepo, get_record, strong_ref::StrongRef},
     },
-    types::{AtUri, DataError, Nsid, Record as _, Unknown},
+    types::{AtUri, DataError, Record as _, Unknown},
     xrpc::{Call, Error},
 };
 
@@ -77,29 +74,6 @@ pub fn reply_to(parent: StrongRef, post: &Post) -> ReplyRef {
     ReplyRef::new(root, parent)
 }
 
-/// Returns where a reply to a post belongs, for a post of a feed or thread.
-///
-/// ```no_run
-/// use atproto_sdk::{PasswordClient, bsky::{PostBuilder, post::reply_to_view}};
-///
-/// # async fn example(client: PasswordClient) -> Result<(), Box<dyn std::error::Error>> {
-/// for item in client.app_bsky_feed().get_timeline().await?.feed {
-///     if item.post.author.handle == "alice.example.com" {
-///         let reply = PostBuilder::new("Hello Alice!").reply(reply_to_view(&item.post)?).build();
-///         client.bluesky().post(&reply).await?;
-///     }
-/// }
-/// # Ok(()) }
-/// ```
-///
-/// # Errors
-///
-/// Returns an error if the record is not a post that can be read, so that its thread is not known.
-pub fn reply_to_view(view: &PostView) -> Result<ReplyRef, ReferenceError> {
-    let parent = StrongRef::new(view.uri.clone(), view.cid.clone());
-    Ok(reply_to(parent, &post_in(&view.uri, &view.record)?))
-}
-
 fn post_in(uri: &AtUri, record: &Unknown) -> Result<Post, ReferenceError> {
     if record.type_name().as_deref() != Some(Post::COLLECTION) {
         return Err(ReferenceError::NotAPost { uri: uri.clone() });
@@ -108,7 +82,8 @@ fn post_in(uri: &AtUri, record: &Unknown) -> Result<Post, ReferenceError> {
 }
 
 impl Bluesky<'_> {
-    /// Returns where a reply to a post belongs, which is fetched for that. For a post of a feed, [`reply_to_view`] needs no call.
+    /// Returns where a reply to a post belongs, which is fetched for that. Of a post in a feed,
+    /// `ReplyRef::from(&post_view)` needs no call.
     ///
     /// ```no_run
     /// use atproto_sdk::{PasswordClient, at_uri, bsky::PostBuilder};
@@ -151,10 +126,7 @@ impl Bluesky<'_> {
     }
 
     async fn fetch(&self, uri: &AtUri) -> Result<(StrongRef, Unknown), ReferenceError> {
-        let parts = || {
-            let collection = Nsid::new(uri.collection()?).ok()?;
-            Some(get_record::Params::new(uri.repo()?, collection, uri.record_key()?))
-        };
+        let parts = || Some(get_record::Params::new(uri.repo()?, uri.collection()?, uri.record_key()?));
         let params = parts().ok_or_else(|| ReferenceError::NotARecord { uri: uri.clone() })?;
         let call: Call<'_, _> = ComAtprotoRepo::over(self.caller.transport()).get_record(params);
         let failed = |source| ReferenceError::Call { uri: uri.clone(), source: Box::new(source) };

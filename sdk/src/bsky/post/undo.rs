@@ -1,4 +1,4 @@
-//! Taking back what was posted or done.
+//! Taking back what was done.
 
 use super::Bluesky;
 use crate::{
@@ -7,9 +7,10 @@ use crate::{
             feed::{like::Like, repost::Repost},
             graph::{block::Block, follow::Follow, listblock::Listblock, listitem::Listitem},
         },
-        com::atproto::repo::{ComAtprotoRepo, delete_record},
+        com::atproto::repo::delete_record,
     },
-    types::{AtUri, Did, Nsid, Record as _},
+    records::on_clients::delete_at,
+    types::{AtUri, Record as _},
     xrpc::Error,
 };
 
@@ -23,32 +24,20 @@ const REACTIONS: [&str; 6] = [
     Listitem::COLLECTION,
 ];
 
-/// The error returned when a record could not be deleted.
+/// The error returned when something could not be undone.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum DeleteError {
-    /// The URI is that of a repository or collection.
-    #[error("{uri} is not the address of a record, which has a collection and a record key")]
-    NotARecord {
-        /// The URI.
-        uri: AtUri,
-    },
-    /// The record is in another account's repository.
-    #[error("{uri} does not belong to {did}, which can delete only its own records")]
-    NotOwn {
-        /// The URI.
-        uri: AtUri,
-        /// The account.
-        did: Did,
-    },
-    /// The record is not something that can be undone, such as a post.
-    #[error("{uri} is not a like, repost, follow or block; to delete it, use `delete`")]
+pub enum UndoError {
+    /// The record is not something that can be undone, such as a post. Nothing was sent.
+    #[error(
+        "{uri} is not a like, repost, follow or block; to delete something else, use `delete_at` of the client"
+    )]
     NotAReaction {
         /// The URI.
         uri: AtUri,
     },
-    /// The call failed.
-    #[error("{uri} was not deleted")]
+    /// The call failed, or was not made, because the record belongs to another account, for example.
+    #[error("{uri} was not undone")]
     Call {
         /// The URI.
         uri: AtUri,
@@ -77,43 +66,12 @@ impl Bluesky<'_> {
     /// # Errors
     ///
     /// Returns an error, and deletes nothing, if the URI is that of something else, such as a post.
-    pub async fn undo(&self, reaction: &AtUri) -> Result<(), DeleteError> {
-        match reaction.collection() {
-            Some(collection) if REACTIONS.contains(&collection) => self.delete(reaction).await,
-            Some(_) => Err(DeleteError::NotAReaction { uri: reaction.clone() }),
-            None => Err(DeleteError::NotARecord { uri: reaction.clone() }),
+    pub async fn undo(&self, reaction: &AtUri) -> Result<(), UndoError> {
+        let collection = reaction.collection();
+        if !collection.is_some_and(|collection| REACTIONS.contains(&collection.as_str())) {
+            return Err(UndoError::NotAReaction { uri: reaction.clone() });
         }
-    }
-
-    /// Deletes a record of the account, such as a post. It is not an error if there is none.
-    ///
-    /// ```no_run
-    /// use atproto_sdk::{PasswordClient, bsky::PostBuilder};
-    ///
-    /// # async fn example(client: PasswordClient) -> Result<(), Box<dyn std::error::Error>> {
-    /// let bluesky = client.bluesky();
-    /// let post = bluesky.post(&PostBuilder::new("Oops").build()).await?;
-    /// bluesky.delete(&post.uri).await?;
-    /// # Ok(()) }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// Returns an error, and sends nothing, if the record belongs to another account.
-    pub async fn delete(&self, record: &AtUri) -> Result<(), DeleteError> {
-        let parts = || {
-            let collection = Nsid::new(record.collection()?).ok()?;
-            Some((record.repo()?, collection, record.record_key()?))
-        };
-        let (repo, collection, rkey) =
-            parts().ok_or_else(|| DeleteError::NotARecord { uri: record.clone() })?;
-        // Whether a handle is that of the account, its server knows.
-        if repo.did().is_some_and(|did| did != self.did) {
-            return Err(DeleteError::NotOwn { uri: record.clone(), did: self.did.clone() });
-        }
-        let input = delete_record::Input::new(repo, collection, rkey);
-        let call = ComAtprotoRepo::over(self.caller.transport()).delete_record(input);
-        let failed = |source| DeleteError::Call { uri: record.clone(), source: Box::new(source) };
-        call.await.map(|_| ()).map_err(failed)
+        let failed = |source| UndoError::Call { uri: reaction.clone(), source: Box::new(source) };
+        delete_at(self.caller, reaction).await.map(|_| ()).map_err(failed)
     }
 }

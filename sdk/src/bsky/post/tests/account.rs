@@ -9,10 +9,12 @@ use crate::{
     PublicClient,
     bsky::{
         Bluesky, PostBuilder, RichText,
-        post::{DeleteError, ImageFile, ImageProblem, LinkCards, NotSignedIn, ReferenceError, UploadError},
+        post::{ImageFile, ImageProblem, LinkCards, ReferenceError, UndoError, UploadError},
     },
     types::{AtUri, Cid, Did},
-    xrpc::{BoxFuture, ErrorKind, Request, Transport, TransportError, TransportResponse},
+    xrpc::{
+        BoxFuture, Error, ErrorKind, InvalidRequest, Request, Transport, TransportError, TransportResponse,
+    },
 };
 
 const CREATE: &str = "/xrpc/com.atproto.repo.createRecord";
@@ -62,7 +64,7 @@ async fn what_people_do_is_a_record_in_their_repository() {
     let stub = Stub::start().await.unwrap();
     stub.answer(CREATE, created("3jzfcijpj2z2b"));
     let client = Signed::to(&stub);
-    let bluesky = Bluesky::over(&client).unwrap();
+    let bluesky = Bluesky::over(&client);
     let subject = reference("3jzfcijpj2z2a");
     assert_eq!(bluesky.like(subject.clone()).await.unwrap(), reference("3jzfcijpj2z2b"));
     bluesky.repost(subject.clone()).await.unwrap();
@@ -76,23 +78,26 @@ async fn what_people_do_is_a_record_in_their_repository() {
     ];
     for (body, (collection, subject)) in bodies(&stub, CREATE).iter().zip(&expected) {
         assert_eq!((&body["collection"], &body["record"]["subject"]), (&json!(collection), subject));
-        assert_eq!(body["repo"], bluesky.did().as_str());
+        assert_eq!(body["repo"], client.1.as_str());
     }
     assert_eq!(bodies(&stub, CREATE).len(), 4);
 }
 
 #[tokio::test]
 async fn a_client_without_an_account_cannot_act() {
-    let client = PublicClient::new("https://example.com").unwrap();
-    assert_eq!(Bluesky::over(&client).unwrap_err(), NotSignedIn);
+    let stub = Stub::start().await.unwrap();
+    let client = PublicClient::new(&stub.url()).unwrap();
+    let error = Bluesky::over(&client).like(reference("3jzfcijpj2z2a")).await.unwrap_err();
+    assert!(matches!(error, Error::InvalidRequest(InvalidRequest::NotSignedIn)), "{error:?}");
+    assert!(stub.received().is_empty());
 }
 
 #[tokio::test]
-async fn only_what_can_be_undone_is_undone_and_only_own_records_are_deleted() {
+async fn only_what_can_be_undone_is_undone() {
     let stub = Stub::start().await.unwrap();
     stub.answer(DELETE, Answer::json("{}"));
     let client = Signed::to(&stub);
-    let bluesky = Bluesky::over(&client).unwrap();
+    let bluesky = Bluesky::over(&client);
     let uri = |text: &str| AtUri::new(text).unwrap();
     let own = "at://did:plc:ewvi7nxzyoun6zhxrhs64oiz";
     for kind in
@@ -100,23 +105,26 @@ async fn only_what_can_be_undone_is_undone_and_only_own_records_are_deleted() {
     {
         bluesky.undo(&uri(&format!("{own}/app.bsky.{kind}/3jzfcijpj2z2a"))).await.unwrap();
     }
-    bluesky.delete(&uri(&format!("{own}/app.bsky.feed.post/3jzfcijpj2z2a"))).await.unwrap();
     let sent = bodies(&stub, DELETE);
-    assert_eq!(sent.len(), 7);
+    assert_eq!(sent.len(), 6);
     assert_eq!(
-        (&sent[6]["collection"], &sent[6]["rkey"]),
-        (&json!("app.bsky.feed.post"), &json!("3jzfcijpj2z2a"))
+        (&sent[0]["collection"], &sent[0]["rkey"]),
+        (&json!("app.bsky.feed.like"), &json!("3jzfcijpj2z2a"))
     );
 
-    let error = bluesky.undo(&uri(&format!("{own}/app.bsky.feed.post/3jzfcijpj2z2a"))).await.unwrap_err();
-    assert!(matches!(error, DeleteError::NotAReaction { .. }), "{error:?}");
-    let other = uri("at://did:web:example.com/app.bsky.feed.like/3jzfcijpj2z2a");
-    assert!(matches!(bluesky.undo(&other).await, Err(DeleteError::NotOwn { .. })));
-    for incomplete in [own.to_owned(), format!("{own}/app.bsky.feed.like")] {
-        let error = bluesky.undo(&uri(&incomplete)).await.unwrap_err();
-        assert!(matches!(error, DeleteError::NotARecord { .. }), "{error:?}");
+    for other in ["/app.bsky.feed.post/3jzfcijpj2z2a", "/app.bsky.feed.likes/3jzfcijpj2z2a", ""] {
+        let error = bluesky.undo(&uri(&format!("{own}{other}"))).await.unwrap_err();
+        assert!(matches!(error, UndoError::NotAReaction { .. }), "{error:?}");
     }
-    assert_eq!(bodies(&stub, DELETE).len(), 7, "nothing else was sent");
+    for other in
+        [format!("{own}/app.bsky.feed.like"), "at://did:web:example.com/app.bsky.feed.like/x".to_owned()]
+    {
+        let UndoError::Call { source, .. } = bluesky.undo(&uri(&other)).await.unwrap_err() else {
+            panic!("{other}")
+        };
+        assert_eq!(source.kind(), ErrorKind::InvalidInput);
+    }
+    assert_eq!(bodies(&stub, DELETE).len(), 6, "nothing else was sent");
 }
 
 #[tokio::test]
@@ -131,7 +139,7 @@ async fn a_reply_finds_the_root_of_its_thread() {
     };
     stub.answer(GET, answer(&post));
     let client = Signed::to(&stub);
-    let bluesky = Bluesky::over(&client).unwrap();
+    let bluesky = Bluesky::over(&client);
     let reply = bluesky.reply_to(&parent.uri).await.unwrap();
     assert_eq!((reply.root, reply.parent), (root, parent.clone()));
     assert_eq!(bluesky.reference(&parent.uri).await.unwrap(), parent);
@@ -160,7 +168,7 @@ async fn a_thread_that_fails_in_the_middle_tells_what_was_posted() {
     stub.answer(CREATE, error("InvalidRequest"));
     let client = Signed::to(&stub);
     let posts = ["one", "two", "three", "four"].map(|text| PostBuilder::new(text).build());
-    let error = Bluesky::over(&client).unwrap().thread(posts).await.unwrap_err();
+    let error = Bluesky::over(&client).thread(posts).await.unwrap_err();
     assert_eq!(error.posted, [reference("3jzfcijpj2z2a"), reference("3jzfcijpj2z2b")]);
     let sent = bodies(&stub, CREATE);
     assert_eq!(sent.len(), 3);
@@ -181,7 +189,7 @@ async fn mentions_are_resolved_once_and_handles_that_nobody_has_stay_text() {
     let stub = Stub::start().await.unwrap();
     stub.answer(RESOLVE, Answer::json(r#"{"did": "did:web:alice.example"}"#));
     let client = Signed::to(&stub);
-    let bluesky = Bluesky::over(&client).unwrap();
+    let bluesky = Bluesky::over(&client);
     let text = bluesky.rich_text("@alice.com and @Alice.com (@alice.com) at example.com").await.unwrap();
     let mentions: Vec<_> = text.segments().filter_map(|segment| segment.mention()).collect();
     assert_eq!(mentions, [&did("did:web:alice.example"); 3]);
@@ -206,7 +214,7 @@ async fn an_image_has_its_type_and_aspect_ratio_and_one_too_large_is_not_sent() 
     let blob = json!({"$type": "blob", "ref": {"$link": Cid::of_raw(PNG).to_string()}, "mimeType": "image/png", "size": PNG.len()});
     stub.answer(UPLOAD, Answer::json(json!({"blob": blob}).to_string()));
     let client = Signed::to(&stub);
-    let bluesky = Bluesky::over(&client).unwrap();
+    let bluesky = Bluesky::over(&client);
     let image = bluesky.upload_image(ImageFile::new(PNG).unwrap(), "a dot").await.unwrap();
     assert_eq!((image.alt.as_str(), image.image.cid()), ("a dot", &Cid::of_raw(PNG)));
     let ratio = image.aspect_ratio.unwrap();
@@ -234,7 +242,7 @@ async fn a_post_that_is_too_long_is_not_sent() {
     let stub = Stub::start().await.unwrap();
     let client = Signed::to(&stub);
     let post = PostBuilder::new("x".repeat(301)).build();
-    let error = Bluesky::over(&client).unwrap().post(&post).await.unwrap_err();
+    let error = Bluesky::over(&client).post(&post).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert!(error.to_string().contains("301 graphemes") && stub.received().is_empty(), "{error}");
 }
