@@ -137,11 +137,11 @@ async fn a_long_text_becomes_a_thread() {
     let texts = text.split(ThreadOptions::new().numbered());
     let posts: Vec<Post> = texts.into_iter().map(|text| PostBuilder::new(text).build()).collect();
     let thread = client.bluesky().thread(posts.clone()).await.unwrap();
-    assert_eq!(thread.len(), 4);
+    assert_eq!(thread.len(), 3);
     for (index, reference) in thread.iter().enumerate() {
         let post: Post = get(&client, &reference.uri).await;
         assert_eq!(post.text, posts[index].text);
-        assert!(post.text.ends_with(&format!(" ({}/4)", index + 1)), "{}", post.text);
+        assert!(post.text.ends_with(&format!(" ({}/3)", index + 1)), "{}", post.text);
         let reply = post.reply.map(|reply| (reply.root, reply.parent));
         let expected = index.checked_sub(1).map(|before| (thread[0].clone(), thread[before].clone()));
         assert_eq!(reply, expected);

@@ -247,9 +247,9 @@ impl<'c> Bluesky<'c> {
     /// Returns [`ImageProblem::TooLarge`], and sends nothing, if a post cannot embed it.
     pub async fn upload_image(&self, image: ImageFile, alt: impl Into<String>) -> Result<Image, UploadError> {
         image.check_size(super::image::POST_IMAGE_BYTES)?;
-        let (width, height) = (image.width().into(), image.height().into());
+        let ratio = AspectRatio::new(image.width(), image.height());
         let blob = self.upload(image).await?;
-        Ok(Image::new(blob, alt).aspect_ratio(AspectRatio::new(width, height)))
+        Ok(Image::new(blob, alt).aspect_ratio(ratio))
     }
 
     pub(super) async fn upload(&self, image: ImageFile) -> Result<Blob, UploadError> {

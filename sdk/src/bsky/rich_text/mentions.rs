@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use http::StatusCode;
 
 use super::{Detected, DetectedKind, RichText, detect, mention_feature};
 use crate::{
@@ -75,8 +76,12 @@ async fn ask_server(transport: &dyn Transport, handle: &Handle) -> Result<Option
     match ComAtprotoIdentity::over(transport).resolve_handle(params).await {
         Ok(output) => Ok(Some(output.did)),
         Err(error) if error.lexicon_error() == Some(resolve_handle::Error::HandleNotFound) => Ok(None),
-        // The reference PDS answers `InvalidRequest` for a handle that nobody has.
-        Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(None),
+        // The reference PDS answers 400 `InvalidRequest` for a handle that nobody has.
+        Err(Error::Server(response))
+            if response.status == StatusCode::BAD_REQUEST && response.kind() == ErrorKind::InvalidInput =>
+        {
+            Ok(None)
+        }
         Err(error) => Err(MentionError { handle: handle.clone(), source: Box::new(error).into() }),
     }
 }

@@ -97,7 +97,7 @@ fn gif(file: &[u8]) -> Option<Size> {
 }
 
 fn webp(file: &[u8]) -> Option<Size> {
-    let three = |at: usize| Some(little(file, at)? & 0x00ff_ffff);
+    let three = |at: usize| Some(little_short(file, at)? | u32::from(*file.get(at + 2)?) << 16);
     match file.get(12..16)? {
         b"VP8X" => Some((three(24)? + 1, three(27)? + 1, 1)),
         b"VP8L" if *file.get(20)? == 0x2f => {

@@ -82,7 +82,8 @@ fn what_is_set_is_in_the_post_and_the_post_is_valid() {
 
 #[test]
 fn each_kind_of_media_stands_alone_or_beside_a_quote() {
-    let cases: [(&str, fn(PostBuilder) -> PostBuilder); 4] = [
+    type Add = fn(PostBuilder) -> PostBuilder;
+    let cases: [(&str, Add); 4] = [
         ("app.bsky.embed.images", |post| post.image(image(true)).image(image(false))),
         ("app.bsky.embed.video", |post| post.image(image(true)).video(Video::new(blob("video/mp4")))),
         ("app.bsky.embed.external", |post| post.card(card())),
