@@ -47,7 +47,7 @@ fn commit() -> Vec<u8> {
         subscribe_repos::RepoOp::new("create", path, Nullable::Value(link(b"record")))
     };
     let commit = subscribe_repos::Commit::new(
-        123_456_789_012,
+        123_456_789_012_i64,
         false,
         false,
         "did:plc:z72i7hdynmk6r22z27h6tvur".parse().unwrap(),

@@ -127,7 +127,8 @@
 //! | --- | --- | --- |
 //! | `client` | clients, OAuth, identity, stores; without it there are only types and bindings, and no HTTP | yes |
 //! | `app-bsky`, `chat-bsky`, `site-standard`, `tools-ozone` | the bindings of these namespaces; `com.atproto` is always included | `app-bsky` |
-//! | `bsky` | what an application on Bluesky needs besides single calls | no |
+//! | `bsky` | what an application on Bluesky needs besides single calls: rich text, posts, link cards, likes, follows and more | no |
+//! | `images` | images of posts are made smaller where they do not fit | no |
 //! | `http2` | HTTP/2, for many concurrent calls over one connection | no |
 //! | `sqlite`, `postgres`, `redis` | session stores in these databases | no |
 //! | `encryption` | encryption of stored sessions | no |

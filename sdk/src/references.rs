@@ -32,7 +32,7 @@ mod bsky {
         embed::record::ViewRecord,
         feed::{
             defs::{GeneratorView, PostView},
-            post::{Post, ReplyRef},
+            post::ReplyRef,
         },
         graph::defs::{ListView, StarterPackView},
         notification::list_notifications::Notification,
@@ -55,14 +55,15 @@ mod bsky {
     /// ```
     impl From<&PostView> for ReplyRef {
         fn from(post: &PostView) -> Self {
-            let reply = post.record.decode::<Post>().ok().and_then(|post| post.reply);
+            // Something else in the post that cannot be read must not begin another thread.
+            let root = post.record.get("reply.root").and_then(|root| root.decode().ok());
             let parent = StrongRef::from(post);
-            Self::new(reply.map_or_else(|| parent.clone(), |reply| reply.root), parent)
+            Self::new(root.unwrap_or_else(|| parent.clone()), parent)
         }
     }
 
     #[cfg(feature = "client")]
-    impl crate::records::Entry<Post> {
+    impl crate::records::Entry<crate::api::app::bsky::feed::post::Post> {
         /// Returns the reference in a reply to this post, if the server has named the version.
         ///
         /// ```no_run
@@ -118,6 +119,12 @@ mod tests {
         let second = post_view("3jzfcijpj2z2b", record);
         let reply = ReplyRef::from(&second);
         assert_eq!((&reply.root.uri, &reply.parent.uri), (&first.uri, &second.uri));
+
+        // Also if something else in the post cannot be read.
+        let root = serde_json::to_value(&reply.root).unwrap();
+        let third = post_view("3jzfcijpj2z2c", json!({"text": 7, "reply": {"root": root, "parent": null}}));
+        let reply = ReplyRef::from(&third);
+        assert_eq!((&reply.root.uri, &reply.parent.uri), (&first.uri, &third.uri));
         assert_eq!(StrongRef::from(&second), StrongRef::from(second.clone()));
 
         // What is no post is the root of its thread.

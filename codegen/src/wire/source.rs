@@ -128,7 +128,9 @@ fn enumeration(macro_name: &str, path: &str, closed: bool, values: &[(String, &s
 /// The type where the constructor or setter takes anything that converts into it.
 fn annotation(ty: &RustType, path: &[String]) -> String {
     let converts = match ty {
-        RustType::String | RustType::Runtime("AtIdentifier") | RustType::Nullable(_) => true,
+        RustType::Integer | RustType::String | RustType::Runtime("AtIdentifier") | RustType::Nullable(_) => {
+            true
+        }
         RustType::Generated { into, .. } => *into,
         _ => false,
     };

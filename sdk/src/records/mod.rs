@@ -4,7 +4,7 @@
 //! together.
 
 mod delete_all;
-mod on_clients;
+pub(crate) mod on_clients;
 #[cfg(test)]
 mod tests;
 mod writes;

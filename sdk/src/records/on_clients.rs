@@ -66,7 +66,7 @@ macro_rules! own_records {
 
 own_records! { crate::Client crate::oauth::OAuthClient crate::PasswordClient }
 
-pub(super) fn delete_at<'c>(caller: Caller<'c>, uri: &AtUri) -> Call<'c, delete_record::DeleteRecord> {
+pub(crate) fn delete_at<'c>(caller: Caller<'c>, uri: &AtUri) -> Call<'c, delete_record::DeleteRecord> {
     let (own, problem) = super::own_repo(caller);
     let elsewhere = || match (uri.did(), own.did()) {
         (Some(did), Some(own)) if did != own => {
