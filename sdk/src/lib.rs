@@ -77,6 +77,7 @@
 //! | [`mod@scopes`] | permissions: [`scopes!`] builds a scope at compile time |
 //! | [`store`] | where sessions are stored: memory, file, SQLite, PostgreSQL, Redis, encrypted |
 //! | [`identity`] | resolving handles and DIDs |
+//! | `bsky` | what an application on Bluesky needs besides single calls |
 //! | `repo` | records with proof that their account has signed them |
 //! | `lexicon` | published lexicons: finding them, with proof |
 //!
@@ -124,6 +125,7 @@
 //! | --- | --- | --- |
 //! | `client` | clients, OAuth, identity, stores; without it there are only types and bindings, and no HTTP | yes |
 //! | `app-bsky`, `chat-bsky`, `site-standard`, `tools-ozone` | the bindings of these namespaces; `com.atproto` is always included | `app-bsky` |
+//! | `bsky` | what an application on Bluesky needs besides single calls | no |
 //! | `http2` | HTTP/2, for many concurrent calls over one connection | no |
 //! | `sqlite`, `postgres`, `redis` | session stores in these databases | no |
 //! | `encryption` | encryption of stored sessions | no |
@@ -148,6 +150,7 @@
 // The layers, from top to bottom; nothing uses what is above it:
 //
 //   axum                                      sign-in for web sites
+//   bsky                                      what an application on Bluesky needs besides single calls
 //   records, lexicon                          typed records; published lexicons
 //   api, clients, accessor                    generated bindings; clients without OAuth; their common methods
 //   oauth                                     its own layers are listed in its mod.rs
@@ -168,6 +171,8 @@ mod accessor;
 pub mod api;
 #[cfg(feature = "axum")]
 pub mod axum;
+#[cfg(feature = "bsky")]
+pub mod bsky;
 #[cfg(feature = "client")]
 mod clients;
 mod clock;
