@@ -39,6 +39,9 @@ pub(crate) const FIRST_RETRY: Duration = millis(250);
 /// The longest wait before a retry. If a server asks for a longer one, the call is not retried.
 pub(crate) const LONGEST_RETRY: Duration = seconds(30);
 
+/// How long a change of preferences waits for other changes of the same account.
+pub(crate) const PREFERENCES_TURN: Duration = seconds(180);
+
 // Budgets of writes.
 
 /// How long a call waits for points: for the next hour, and some.
@@ -304,6 +307,12 @@ mod tests {
         assert!(BUDGET_LEASE / 2 >= SESSION_CALL.max(PLAIN_CALL));
         assert!(BUDGET_POLL < BUDGET_LOOK && BUDGET_LOOK < LONGEST_BUDGET_WAIT);
         assert!(LONGEST_BUDGET_WAIT > Duration::from_secs(3600) && LONGEST_BUDGET_WAIT < BUDGET_KEPT);
+    }
+
+    #[test]
+    fn a_change_of_preferences_outlasts_the_one_before() {
+        // Each reads and writes.
+        assert!(PREFERENCES_TURN > SESSION_CALL.max(PLAIN_CALL) * 2);
     }
 
     #[test]

@@ -3,3 +3,8 @@
 //! Everything here works with the generated types of [`api::app::bsky`](crate::api::app::bsky) and with every client.
 
 // The modules, one line each: they do not know about each other unless a comment beside them says so.
+pub mod feeds;
+pub mod labelers;
+pub mod moderation;
+pub mod notifications;
+pub mod preferences;

@@ -178,6 +178,7 @@ for (const val of ['!hide', '!warn', '!no-unauthenticated', 'porn', 'nudity', 'b
   add(`status of an account labelled ${val}`, 'status', bob({ status: status(), labels: [label(val, BOB), label(val, PROFILE(BOB))] }))
 }
 add('no status', 'status', bob())
+add('no status of a muted account', 'status', bob({ viewer: { muted: true }, labels: [label('!warn', BOB)] }))
 for (const [how, viewer] of Object.entries(VIEWERS)) {
   add(`account ${how}`, 'profile', bob({ viewer }))
   add(`post by an account ${how}`, 'post', postView(bob({ viewer })))

@@ -1,6 +1,9 @@
 // Muted words and texts; each word is looked for in each text.
 
-const id = (value, more = {}) => ({ id: [value, ...Object.values(more).flat()].join(' / '), value, targets: ['content', 'tag'], ...more })
+const id = (value, more = {}) => ({
+  id: [value, ...Object.entries(more).map(([name, one]) => `${name} ${JSON.stringify(one)}`)].join(', '),
+  value, targets: ['content', 'tag'], ...more,
+})
 
 export const words = [
   ...['cat', 'Cat', 'CAT', 'cats', 'a', 'é', 'É', 'ё', 'ß', 'STRASSE', 'İ', 'Σ', 'ς', '希', '希望', '日本', '고양이', 'แมว', 'xin', 'xin chào',
