@@ -8,3 +8,6 @@ pub mod labelers;
 pub mod moderation;
 pub mod notifications;
 pub mod preferences;
+pub mod threads;
+#[cfg(test)]
+mod transport_tests;

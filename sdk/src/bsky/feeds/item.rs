@@ -56,8 +56,8 @@ pub struct FeedItem {
     pub post: PostView,
     /// How to show it; set by [`Timeline::show`](super::Timeline::show) with a moderation.
     pub decision: Option<Decision>,
-    /// What feed generators want to know of the app's [interactions](crate::api::app::bsky::feed::send_interactions) with
-    /// the post.
+    /// What feed generators want to know of the app's [interactions](crate::api::app::bsky::feed::send_interactions)
+    /// with the post.
     pub feed_context: Option<String>,
     /// Identifies the request, for the same purpose.
     pub req_id: Option<String>,

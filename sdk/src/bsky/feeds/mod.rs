@@ -1,7 +1,7 @@
 //! Feeds: posts with why they are there, as the viewer wants to see them.
 //!
-//! A [`Timeline`] takes what the server returns, one [`FeedViewPost`] after the other, and leaves out what the viewer does not want to
-//! see: by [feed preferences](crate::bsky::preferences::Preferences::feed_view), by
+//! A [`Timeline`] takes what the server returns, one [`FeedViewPost`] after the other, and leaves out what the viewer
+//! does not want to see: by [feed preferences](crate::bsky::preferences::Preferences::feed_view), by
 //! [moderation](crate::bsky::moderation), and what they have seen just before.
 //!
 //! ```no_run
@@ -38,7 +38,7 @@ pub use item::{Ancestor, FeedItem};
 
 use crate::{
     api::app::bsky::{
-        actor::defs::FeedViewPref,
+        actor::defs::{FeedViewPref, ProfileViewBasic, ViewerState},
         feed::defs::{FeedViewPost, PostView},
     },
     bsky::moderation::{Context, Moderation},
@@ -50,7 +50,8 @@ const REMEMBERED: usize = 2000;
 
 /// Shows a feed as the viewer wants to see it, one post after the other.
 ///
-/// Without any settings, only what was shown before is left out.
+/// Without any settings, what was shown before is left out, and reposts and quotes of accounts whose reposts or
+/// quotes the viewer mutes.
 ///
 /// ```
 /// use atproto_sdk::{
@@ -73,15 +74,15 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// Creates a timeline that leaves out only what it has shown before.
+    /// Creates a timeline without settings.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Leaves out what the viewer does not want in this feed: replies, reposts or quotes.
     ///
-    /// Own posts and replies to oneself are always shown. By default, replies are left out that are to somebody whom the viewer does
-    /// not follow.
+    /// Own posts and replies to oneself are always shown. By default, replies are left out that are to somebody whom
+    /// the viewer does not follow.
     #[must_use]
     pub fn preferences(mut self, preferences: FeedViewPref) -> Self {
         self.preferences = Some(preferences);
@@ -98,13 +99,20 @@ impl Timeline {
     /// Returns how the next post is to be shown, or `None` if it is to be left out.
     pub fn show(&mut self, item: FeedViewPost) -> Option<FeedItem> {
         let mut item = FeedItem::from(item);
+        if is_muted_in_part(&item) {
+            return None;
+        }
         if self.preferences.as_ref().is_some_and(|preferences| !self.wants(&item, preferences)) {
             return None;
         }
         if let Some(moderation) = &self.moderation {
-            let decision = moderation.post(&item.post);
-            let hides = |reposter| moderation.account(reposter).in_context(Context::ContentList).is_filtered();
-            if decision.in_context(Context::ContentList).is_filtered() || item.reposted_by().is_some_and(hides) {
+            let root = item.root().and_then(Ancestor::post);
+            let decision = moderation.reply(&item.post, root.and_then(|root| root.threadgate.as_deref()));
+            let hides =
+                |reposter| moderation.account(reposter).in_context(Context::ContentList).is_filtered();
+            if decision.in_context(Context::ContentList).is_filtered()
+                || item.reposted_by().is_some_and(hides)
+            {
                 return None;
             }
             item.decision = Some(decision);
@@ -175,4 +183,13 @@ impl Timeline {
     fn is_viewer(&self, did: &Did) -> bool {
         self.moderation.as_ref().and_then(|moderation| moderation.viewer.as_ref()) == Some(did)
     }
+}
+
+/// Whether the viewer mutes only the reposts of an account, or only what it quotes, and this is such a post.
+fn is_muted_in_part(item: &FeedItem) -> bool {
+    let relation = |account: &ProfileViewBasic, is_muted: fn(&ViewerState) -> Option<bool>| {
+        account.viewer.as_deref().and_then(is_muted) == Some(true)
+    };
+    item.reposted_by().is_some_and(|reposter| relation(reposter, |viewer| viewer.muted_only_reposts))
+        || (item.is_quote() && relation(&item.post.author, |viewer| viewer.muted_only_quoteposts))
 }

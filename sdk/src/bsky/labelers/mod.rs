@@ -1,8 +1,8 @@
 //! Labelers: services that attach labels to accounts and content.
 //!
-//! What their labels mean is published with them; [`moderation`](super::moderation) needs it for decisions, and a page of settings
-//! needs it to offer choices. Both change rarely, so an app fetches them when it starts and every few hours, and keeps them: the
-//! views can be stored as JSON.
+//! What their labels mean is published with them; [`moderation`](super::moderation) needs it for decisions, and a
+//! page of settings needs it to offer choices. Both change rarely, so an app fetches them when it starts and every
+//! few hours, and keeps them: the views can be stored as JSON.
 
 use crate::{
     api::app::bsky::labeler::{
@@ -23,7 +23,8 @@ pub const BLUESKY: Did = Did::__literal("did:plc:ar7c4by46qjdydhdevvrndac");
 /// How many labelers are requested at once, so that the address of the request does not become too long.
 const AT_ONCE: usize = 25;
 
-/// Fetches labelers with the definitions of their labels, in the order of the server. Accounts that are no labelers are left out.
+/// Fetches labelers with the definitions of their labels, in the order of the server. Accounts that are no labelers
+/// are left out.
 ///
 /// ```no_run
 /// use atproto_sdk::{
@@ -67,8 +68,8 @@ pub async fn fetch<'a>(
     Ok(found)
 }
 
-/// Returns what a labeler offers viewers to choose: its labels in its order, with their meaning. Labels that nobody has defined
-/// and those without a choice are left out.
+/// Returns what a labeler offers viewers to choose: its labels in its order, with their meaning. Labels that nobody
+/// has defined and those without a choice are left out.
 ///
 /// ```
 /// use atproto_sdk::{api::app::bsky::labeler::defs::LabelerViewDetailed, bsky::labelers, types::Language};
@@ -85,7 +86,8 @@ pub fn choices(labeler: &LabelerViewDetailed) -> Vec<LabelDefinition> {
     let mut choices: Vec<LabelDefinition> = Vec::new();
     for label in &labeler.policies.label_values {
         let Some(definition) = definitions.get(&labeler.creator.did, label.as_str()) else { continue };
-        if definition.is_configurable && choices.iter().all(|known| known.identifier != definition.identifier) {
+        if definition.is_configurable && choices.iter().all(|known| known.identifier != definition.identifier)
+        {
             choices.push(definition.into_owned());
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{
     LabelDefinition, LabelSetting, LabelTarget,
-    effects::{BLOCKED, Context, Effect, Effects, MUTED, UNWANTED},
+    effects::{ASIDE, BLOCKED, Context, Effect, Effects, MUTED, UNWANTED},
     muted_words::MutedWordMatch,
 };
 use crate::{
@@ -18,8 +18,9 @@ pub struct Cause {
     pub kind: CauseKind,
     /// On whose behalf.
     pub source: CauseSource,
-    /// Whether it is about a quoted post, not about the one that is shown. Such a cause keeps the post out of lists, and has no
-    /// other effect on it: the app decides about the quote itself with [`Moderation::quote`](super::Moderation::quote).
+    /// Whether it is about a quoted post, not about the one that is shown. Such a cause keeps the post out of lists,
+    /// and has no other effect on it: the app decides about the quote itself with
+    /// [`Moderation::quote`](super::Moderation::quote).
     pub is_of_quote: bool,
 }
 
@@ -37,6 +38,8 @@ pub enum CauseKind {
     MutedWords(Vec<MutedWordMatch>),
     /// The viewer has hidden the post.
     Hidden,
+    /// The author of the thread has hidden the reply, for everybody.
+    HiddenByThreadAuthor,
     /// It is labelled.
     Label(Box<LabelCause>),
 }
@@ -53,8 +56,8 @@ pub struct LabelCause {
     pub target: LabelTarget,
     /// The viewer's setting; never [`LabelSetting::Ignore`].
     pub setting: LabelSetting,
-    /// Whether the viewer may not look behind the cover: because of the label, or because it marks content for adults, which
-    /// the viewer has not enabled.
+    /// Whether the viewer may not look behind the cover: because of the label, or because it marks content for
+    /// adults, which the viewer has not enabled.
     pub forbids_override: bool,
 }
 
@@ -62,7 +65,7 @@ pub struct LabelCause {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum CauseSource {
-    /// The viewer, or the author for labels that authors attach themselves.
+    /// The viewer, or the author for labels that authors attach themselves and for the replies that they hide.
     User,
     /// A list that the viewer has subscribed to.
     List(Box<ListViewBasic>),
@@ -82,6 +85,7 @@ impl Cause {
             CauseKind::Blocking | CauseKind::BlockedBy => BLOCKED,
             CauseKind::Muted => MUTED,
             CauseKind::MutedWords(_) | CauseKind::Hidden => UNWANTED,
+            CauseKind::HiddenByThreadAuthor => ASIDE,
             CauseKind::Label(label) => label.definition.effects(label.target),
         }
     }
@@ -91,7 +95,7 @@ impl Cause {
         match &self.kind {
             _ if !context.is_list() => false,
             CauseKind::Blocking | CauseKind::BlockedBy | CauseKind::Muted | CauseKind::Hidden => true,
-            CauseKind::MutedWords(_) => context == Context::ContentList,
+            CauseKind::MutedWords(_) | CauseKind::HiddenByThreadAuthor => context == Context::ContentList,
             CauseKind::Label(label) => {
                 label.setting == LabelSetting::Hide
                     && match label.target {
@@ -119,7 +123,10 @@ impl Cause {
             CauseKind::Label(label) if label.setting == LabelSetting::Hide => 2,
             CauseKind::Blocking => 3,
             CauseKind::BlockedBy => 4,
-            CauseKind::Muted | CauseKind::MutedWords(_) | CauseKind::Hidden => 6,
+            CauseKind::Muted
+            | CauseKind::MutedWords(_)
+            | CauseKind::Hidden
+            | CauseKind::HiddenByThreadAuthor => 6,
             CauseKind::Label(label) => match label.definition.effects(label.target).severity() {
                 2 => 5,
                 1 => 7,
@@ -170,8 +177,8 @@ impl Decision {
     pub fn in_context(&self, context: Context) -> Treatment<'_> {
         let mut treatment = Treatment::default();
         for cause in &self.causes {
-            // The viewer does not mute or block themselves, but may hide a post of their own. Labels are shown, so that they
-            // know of them.
+            // The viewer does not mute or block themselves, but may hide a post of their own. Labels are shown, so
+            // that they know of them.
             let is_hidden = matches!(cause.kind, CauseKind::Hidden);
             if self.is_own && !is_hidden && !matches!(cause.kind, CauseKind::Label(_)) {
                 continue;

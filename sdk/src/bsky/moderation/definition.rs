@@ -96,7 +96,8 @@ pub struct LabelDefinition {
     pub on_profile: Effects,
     /// What it does to labelled content.
     pub on_content: Effects,
-    /// Name and description in several languages. Labels that are the same everywhere have none: the app has to name them.
+    /// Name and description in several languages. Labels that are the same everywhere have none: the app has to name
+    /// them.
     pub locales: Vec<LabelValueDefinitionStrings>,
 }
 
@@ -253,10 +254,11 @@ impl LabelDefinition {
         }
     }
 
-    /// Returns name and description in the first of these languages that there is, else in English, else in any. `None` if
-    /// there are none at all.
+    /// Returns name and description in the first of these languages that there is, else in English, else in any.
+    /// `None` if there are none at all.
     ///
-    /// A language is found by the longest part that matches: `pt-BR` finds `pt-BR` before `pt`, and `pt` before `pt-PT`.
+    /// A language is found by the longest part that matches: `pt-BR` finds `pt-BR` before `pt`, and `pt` before
+    /// `pt-PT`.
     ///
     /// ```
     /// use atproto_sdk::{
@@ -308,8 +310,8 @@ impl LabelDefinition {
 
 /// What the labels of each labeler mean.
 ///
-/// Definitions change rarely: an app fetches them with [`labelers::fetch`](crate::bsky::labelers::fetch) when it starts and
-/// every few hours.
+/// Definitions change rarely: an app fetches them with [`labelers::fetch`](crate::bsky::labelers::fetch) when it
+/// starts and every few hours.
 ///
 /// ```
 /// use atproto_sdk::{
@@ -338,7 +340,8 @@ impl LabelDefinitions {
         Self::default()
     }
 
-    /// Adds a definition, or replaces the one of the same labeler and label. One that is the same everywhere is not changed.
+    /// Adds a definition, or replaces the one of the same labeler and label. One that is the same everywhere is not
+    /// changed.
     pub fn insert(&mut self, definition: LabelDefinition) {
         let Some(labeler) = definition.labeler.clone() else { return };
         let definitions = self.labelers.entry(labeler).or_default();
@@ -362,13 +365,14 @@ impl LabelDefinitions {
         self.labelers.get(labeler).map_or(&[], Vec::as_slice)
     }
 
-    /// Returns what a label of a labeler means: by its own definition, else by the one that is the same everywhere. `None`
-    /// if nobody defines it.
+    /// Returns what a label of a labeler means: by its own definition, else by the one that is the same everywhere.
+    /// `None` if nobody defines it.
     ///
     /// Only labels of lower-case letters and hyphens can be defined by labelers.
     pub fn get(&self, labeler: &Did, label: &str) -> Option<Cow<'_, LabelDefinition>> {
         let is_own = !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
-        let own = self.of(labeler).iter().filter(|_| is_own).find(|definition| definition.identifier == label);
+        let own =
+            self.of(labeler).iter().filter(|_| is_own).find(|definition| definition.identifier == label);
         own.map(Cow::Borrowed).or_else(|| LabelDefinition::global(label).map(Cow::Owned))
     }
 }

@@ -92,7 +92,8 @@ impl Effects {
         self.0[context as usize]
     }
 
-    /// How much of the content is covered: 2 if it is on its own page, 1 if only among others or only its media, else 0.
+    /// How much of the content is covered: 2 if it is on its own page, 1 if only among others or only its media, else
+    /// 0.
     pub(super) fn severity(&self) -> u8 {
         let blurs = |context| self.in_context(context) == Some(Effect::Blur);
         if blurs(Context::ProfileView) || blurs(Context::ContentView) {
@@ -120,3 +121,6 @@ pub(super) const MUTED: Effects = Effects::NONE
 /// Posts with a muted word, and hidden posts.
 pub(super) const UNWANTED: Effects =
     Effects::NONE.with(&[Context::ContentList, Context::ContentView], Effect::Blur);
+
+/// Replies that the author of the thread has hidden.
+pub(super) const ASIDE: Effects = Effects::NONE.with(&[Context::ContentView], Effect::Inform);

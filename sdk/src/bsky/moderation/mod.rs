@@ -1,8 +1,8 @@
 //! Moderation decisions: what to leave out, cover or warn of, by the settings of a viewer.
 //!
-//! A [`Moderation`] has the settings: what the viewer mutes and hides, and what they want to happen to content with labels.
-//! Its methods look at an account, a post or something else as the server has returned it, and return a [`Decision`]. From
-//! that, [`Decision::in_context`] says what to do in each part of the app.
+//! A [`Moderation`] has the settings: what the viewer mutes and hides, and what they want to happen to content with
+//! labels. Its methods look at an account, a post or something else as the server has returned it, and return a
+//! [`Decision`]. From that, [`Decision::in_context`] says what to do in each part of the app.
 //!
 //! Nothing here talks to a server. The settings usually come from the account's
 //! [`Preferences`](crate::bsky::preferences::Preferences), and the meaning of labels from
@@ -50,11 +50,11 @@ use std::{
     time::SystemTime,
 };
 
-pub(crate) use posts::quoted;
 pub use decision::{Cause, CauseKind, CauseSource, Decision, LabelCause, Treatment};
 pub use definition::{LabelDefinition, LabelDefinitions, LabelSetting, LabelTarget};
 pub use effects::{Context, Effect, Effects};
 pub use muted_words::{MutedWordMatch, Passage};
+pub(crate) use posts::{hidden_replies, quoted};
 pub use subject::{AccountRef, ListRef};
 
 use crate::{
@@ -130,8 +130,8 @@ impl Moderation {
         self
     }
 
-    /// Returns the labelers for the `labelers` option of calls, sorted. What Bluesky's own labeler takes down is to be omitted from
-    /// the response, as in Bluesky's own app.
+    /// Returns the labelers for the `labelers` option of calls, sorted. What Bluesky's own labeler takes down is to
+    /// be omitted from the response, as in Bluesky's own app.
     ///
     /// ```
     /// use atproto_sdk::{
@@ -152,7 +152,8 @@ impl Moderation {
         dids.into_iter().map(accept).collect()
     }
 
-    /// Decides about an account: by whether it is muted or blocked, and by the labels on it, but not by those on its profile.
+    /// Decides about an account: by whether it is muted or blocked, and by the labels on it, but not by those on its
+    /// profile.
     ///
     /// ```
     /// use atproto_sdk::{
@@ -197,7 +198,8 @@ impl Moderation {
         self.content(account.did, status.labels.as_deref()).and(self.profile(account))
     }
 
-    /// Decides about a notification. Whether the post in it has muted words is not part of it: that is decided about the post.
+    /// Decides about a notification. Whether the post in it has muted words is not part of it: that is decided about
+    /// the post.
     ///
     /// ```
     /// use atproto_sdk::{
@@ -343,8 +345,8 @@ impl Moderation {
         decision.causes.push(Cause::new(CauseKind::Label(Box::new(cause)), source));
     }
 
-    /// Whether a label says something at all: it may take another one back, or have expired. Servers do not usually send
-    /// those.
+    /// Whether a label says something at all: it may take another one back, or have expired. Servers do not usually
+    /// send those.
     fn is_in_force(&self, label: &Label) -> bool {
         let end = label.exp.as_ref().and_then(|end| end.to_system_time());
         label.neg != Some(true) && end.is_none_or(|end| end > self.now())

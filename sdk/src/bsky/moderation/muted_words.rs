@@ -1,7 +1,7 @@
 //! Muted words in texts.
 //!
-//! A word is found only as a whole: `cat` in `a cat!` and `black-cat`, but not in `concatenate`. What a word is depends on the
-//! language: some are written without spaces, and in those it is found anywhere.
+//! A word is found only as a whole: `cat` in `a cat!` and `black-cat`, but not in `concatenate`. What a word is
+//! depends on the language: some are written without spaces, and in those it is found anywhere.
 
 use std::time::SystemTime;
 
@@ -97,17 +97,17 @@ impl<'a> Passage<'a> {
         let text = Lowered {
             text: self.text.to_lowercase(),
             tags: self.tags.iter().map(|tag| tag.to_lowercase()).collect(),
-            has_no_spaces: self
-                .language
-                .is_some_and(|language| UNSEPARATED.contains(&language.as_str())),
+            has_no_spaces: self.language.is_some_and(|language| UNSEPARATED.contains(&language.as_str())),
         };
         let counts = |word: &&MutedWord| {
-            let is_over = word.expires_at.as_ref().and_then(|end| end.to_system_time()).is_some_and(|end| end < now);
+            let is_over =
+                word.expires_at.as_ref().and_then(|end| end.to_system_time()).is_some_and(|end| end < now);
             let is_for_strangers = word.actor_target == Some(MutedWordActorTarget::ExcludeFollowing);
             !(is_over || (is_for_strangers && self.is_by_followed))
         };
         let find = |word: &MutedWord| {
-            let found = text.find(&word.value.to_lowercase(), word.targets.contains(&MutedWordTarget::Content))?;
+            let found =
+                text.find(&word.value.to_lowercase(), word.targets.contains(&MutedWordTarget::Content))?;
             Some(MutedWordMatch { word: word.clone(), found: found.unwrap_or(&word.value).to_owned() })
         };
         words.iter().filter(counts).filter_map(find).collect()
@@ -176,7 +176,8 @@ fn is_space(character: char) -> bool {
 fn is_punctuation(character: char) -> bool {
     if character.is_ascii() {
         // Those of the general categories P*; the others of `is_ascii_punctuation` are symbols.
-        return character.is_ascii_punctuation() && !matches!(character, '$' | '+' | '<' | '=' | '>' | '^' | '`' | '|' | '~');
+        return character.is_ascii_punctuation()
+            && !matches!(character, '$' | '+' | '<' | '=' | '>' | '^' | '`' | '|' | '~');
     }
     matches!(
         CodePointMapData::<GeneralCategory>::new().get(character),

@@ -9,7 +9,7 @@ use crate::{
             record_with_media::{self, RecordWithMediaMedia},
         },
         feed::{
-            defs::{PostView, PostViewEmbed},
+            defs::{PostView, PostViewEmbed, ThreadgateView},
             post::{Post, PostEmbed},
         },
         richtext::facet::Facet,
@@ -20,7 +20,8 @@ use crate::{
 impl Moderation {
     /// Decides about a post together with its author and what it quotes.
     ///
-    /// Words are muted in its text, tags and link, in the descriptions of its images, and in those of the post that it quotes.
+    /// Words are muted in its text, tags and link, in the descriptions of its images, and in those of the post that
+    /// it quotes.
     ///
     /// ```
     /// use atproto_sdk::{
@@ -66,8 +67,37 @@ impl Moderation {
         decision.and(self.profile(author))
     }
 
-    /// Decides about the post that is quoted in an embed, together with its author. Returns `None` if it is no post, or is
-    /// not there: deleted, or detached by its author.
+    /// Decides about a post as [`post`](Self::post) does, and by the threadgate of the thread that it is in: its
+    /// author can hide replies from everybody but those who have written them.
+    ///
+    /// The threadgate is in the view of the first post of the thread, and in the response of `getPostThread`.
+    ///
+    /// ```
+    /// use atproto_sdk::{
+    ///     api::app::bsky::feed::defs::PostView,
+    ///     bsky::moderation::{Context, Moderation},
+    /// };
+    ///
+    /// fn is_shown(moderation: &Moderation, root: &PostView, reply: &PostView) -> bool {
+    ///     let decision = moderation.reply(reply, root.threadgate.as_deref());
+    ///     !decision.in_context(Context::ContentList).is_filtered()
+    /// }
+    /// ```
+    pub fn reply(&self, post: &PostView, threadgate: Option<&ThreadgateView>) -> Decision {
+        self.reply_if(post, hidden_replies(threadgate).contains(&post.uri))
+    }
+
+    /// The same if it is known whether the author of the thread has hidden the reply.
+    pub(crate) fn reply_if(&self, post: &PostView, is_hidden: bool) -> Decision {
+        let mut decision = self.post(post);
+        if is_hidden {
+            decision.causes.push(Cause::new(CauseKind::HiddenByThreadAuthor, CauseSource::User));
+        }
+        decision
+    }
+
+    /// Decides about the post that is quoted in an embed, together with its author. Returns `None` if it is no post,
+    /// or is not there: deleted, or detached by its author.
     ///
     /// A post that is not shown because of a block has a decision too, by what is known about its author.
     ///
@@ -121,7 +151,8 @@ impl Moderation {
     fn muted_words_of(&self, post: &PostView, quote: Option<&ViewRecord2>) -> Vec<MutedWordMatch> {
         let author = AccountRef::from(&post.author);
         let written = Written::of(&post.record);
-        let own = || written.as_ref().map_or_else(Vec::new, |written| self.muted_words_of_text(written, author));
+        let own =
+            || written.as_ref().map_or_else(Vec::new, |written| self.muted_words_of_text(written, author));
         // Beside media, only the text of the quote is looked at, as the reference does.
         let whole = matches!(post.embed, Some(PostViewEmbed::RecordView(_)));
         let quoted = || match quote {
@@ -152,9 +183,8 @@ impl Moderation {
 
     /// In the text and its tags, or else in the descriptions of images.
     fn muted_words_of_text(&self, written: &Written, author: AccountRef<'_>) -> Vec<MutedWordMatch> {
-        let passage = |text| {
-            Passage::new(text).languages(&written.languages).is_by_followed(author.is_followed())
-        };
+        let passage =
+            |text| Passage::new(text).languages(&written.languages).is_by_followed(author.is_followed());
         let text = passage(written.text.as_str()).facets(&written.facets).tags(&written.tags);
         [text]
             .into_iter()
@@ -164,7 +194,12 @@ impl Moderation {
             .unwrap_or_default()
     }
 
-    fn muted_words_of_link(&self, title: &str, description: &str, author: AccountRef<'_>) -> Vec<MutedWordMatch> {
+    fn muted_words_of_link(
+        &self,
+        title: &str,
+        description: &str,
+        author: AccountRef<'_>,
+    ) -> Vec<MutedWordMatch> {
         let text = format!("{title} {description}");
         self.muted_words_in(&Passage::new(&text).is_by_followed(author.is_followed()))
     }
@@ -185,8 +220,8 @@ struct Written {
 }
 
 impl Written {
-    /// Returns what a record says, or `None` if it is no post. A field that does not fit the lexicon is left out: the others
-    /// still count, or else a muted word would be shown beside it.
+    /// Returns what a record says, or `None` if it is no post. A field that does not fit the lexicon is left out: the
+    /// others still count, or else a muted word would be shown beside it.
     fn of(record: &Unknown) -> Option<Self> {
         if let Ok(post) = record.decode::<Post>() {
             let Post { text, facets, tags, langs, embed, .. } = post;
@@ -204,6 +239,12 @@ impl Written {
             embed: field(record, "embed"),
         })
     }
+}
+
+/// The replies that the author of a thread has hidden.
+pub(crate) fn hidden_replies(threadgate: Option<&ThreadgateView>) -> Vec<AtUri> {
+    let record = threadgate.and_then(|threadgate| threadgate.record.as_ref());
+    record.and_then(|record| record.get("hiddenReplies")?.decode().ok()).unwrap_or_default()
 }
 
 /// What a post quotes, also beside media.

@@ -50,7 +50,8 @@ macro_rules! accounts {
     ($($view:ty)*) => { $(
         impl<'a> From<&'a $view> for AccountRef<'a> {
             fn from(view: &'a $view) -> Self {
-                Self { did: &view.did, viewer: view.viewer.as_deref(), labels: view.labels.as_deref().unwrap_or_default() }
+                let labels = view.labels.as_deref().unwrap_or_default();
+                Self { did: &view.did, viewer: view.viewer.as_deref(), labels }
             }
         }
     )* };

@@ -38,8 +38,8 @@ impl Group {
         &self.newest.reason
     }
 
-    /// Returns the post that it is about: the one that was liked or reposted, or the reply, mention or quote itself. `None` if it is
-    /// about something else, such as a new follower.
+    /// Returns the post that it is about: the one that was liked or reposted, or the reply, mention or quote itself.
+    /// `None` if it is about something else, such as a new follower.
     pub fn subject(&self) -> Option<AtUri> {
         let uri = match self.reason() {
             NotificationReason::Reply
@@ -75,10 +75,11 @@ impl Group {
     }
 }
 
-/// Groups notifications. What belongs together is the same reason and subject, within a time, of different people; what was
-/// seen and what was not are kept apart.
+/// Groups notifications. What belongs together is the same reason and subject, within a time, of different people;
+/// what was seen and what was not are kept apart.
 ///
-/// Only likes, reposts, follows and the like are grouped. Replies, mentions and quotes are posts that are read one by one.
+/// Only likes, reposts, follows and the like are grouped. Replies, mentions and quotes are posts that are read one by
+/// one.
 ///
 /// ```
 /// use std::time::Duration;

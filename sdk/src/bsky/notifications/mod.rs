@@ -104,8 +104,7 @@ pub async fn fetch(
 /// # Ok(()) }
 /// ```
 pub async fn unread_count(client: &dyn Transport) -> Result<u64, Error<get_unread_count::Error>> {
-    let call: Call<'_, GetUnreadCount> =
-        Call::new(Caller::new(client), get_unread_count::Params::new(), ());
+    let call: Call<'_, GetUnreadCount> = Call::new(Caller::new(client), get_unread_count::Params::new(), ());
     Ok(u64::try_from(call.await?.count).unwrap_or(0))
 }
 
@@ -132,8 +131,8 @@ pub async fn mark_seen(client: &dyn Transport, until: Datetime) -> Result<(), Er
 }
 
 impl Page {
-    /// Fetches the posts that the groups are about, such as those that were liked, and those that replies, mentions and quotes
-    /// consist of. What is not there any more is left out.
+    /// Fetches the posts that the groups are about, such as those that were liked, and those that replies, mentions
+    /// and quotes consist of. What is not there any more is left out.
     ///
     /// # Errors
     ///
@@ -164,7 +163,8 @@ impl Page {
         Ok(posts)
     }
 
-    /// Marks the notifications of this page, and all older ones, as seen. Does nothing if the page has none that is new.
+    /// Marks the notifications of this page, and all older ones, as seen. Does nothing if the page has none that is
+    /// new.
     ///
     /// # Errors
     ///

@@ -9,8 +9,9 @@ use crate::{
 impl Preferences {
     /// Returns the saved feeds in the viewer's order.
     ///
-    /// If there are only those of the older form, they are converted, and if there are none at all, there is the timeline of the
-    /// accounts that the viewer follows. [`edit_saved_feeds`](Self::edit_saved_feeds) stores them in the newer form.
+    /// If there are only those of the older form, they are converted, and if there are none at all, there is the
+    /// timeline of the accounts that the viewer follows. [`edit_saved_feeds`](Self::edit_saved_feeds) stores them in
+    /// the newer form.
     ///
     /// ```
     /// use atproto_sdk::{api::app::bsky::actor::defs::SavedFeedType, bsky::preferences::Preferences};
@@ -46,7 +47,8 @@ impl Preferences {
         if let Some(mut older) = self.get::<SavedFeedsPref>().cloned() {
             let uris = |feeds: &[SavedFeed], pinned: bool| {
                 let meant = feeds.iter().filter(|feed| {
-                    matches!(feed.r#type, SavedFeedType::Feed | SavedFeedType::List) && (feed.pinned || !pinned)
+                    matches!(feed.r#type, SavedFeedType::Feed | SavedFeedType::List)
+                        && (feed.pinned || !pinned)
                 });
                 meant.filter_map(|feed| AtUri::new(&feed.value).ok()).collect()
             };
@@ -59,8 +61,8 @@ impl Preferences {
         self.set(preference);
     }
 
-    /// Saves a feed, a list or a timeline, and returns the identifier under which it is saved. One that is saved already is only
-    /// pinned or unpinned.
+    /// Saves a feed, a list or a timeline, and returns the identifier under which it is saved. One that is saved
+    /// already is only pinned or unpinned.
     ///
     /// ```
     /// use atproto_sdk::bsky::preferences::Preferences;
@@ -101,8 +103,8 @@ impl Preferences {
         was_saved
     }
 
-    /// Returns what the viewer wants to see of a feed, by its address or name. The timeline of the accounts that the viewer
-    /// follows is called `home`.
+    /// Returns what the viewer wants to see of a feed, by its address or name. The timeline of the accounts that the
+    /// viewer follows is called `home`.
     ///
     /// [`feeds::Timeline`](crate::bsky::feeds::Timeline) shows a feed in this way.
     ///
@@ -145,6 +147,7 @@ fn converted(older: Option<&SavedFeedsPref>) -> Vec<SavedFeed> {
     };
     let Some(older) = older else { return vec![timeline] };
     let pinned = older.pinned.iter().filter_map(|uri| feed(uri, true));
-    let unpinned = older.saved.iter().filter(|uri| !older.pinned.contains(uri)).filter_map(|uri| feed(uri, false));
+    let unpinned =
+        older.saved.iter().filter(|uri| !older.pinned.contains(uri)).filter_map(|uri| feed(uri, false));
     [timeline].into_iter().chain(pinned).chain(unpinned).collect()
 }

@@ -81,7 +81,10 @@ impl Preferences {
 
     /// Returns the labelers that the viewer has subscribed to.
     pub fn labelers(&self) -> impl Iterator<Item = &Did> {
-        self.get::<LabelersPref>().into_iter().flat_map(|preference| &preference.labelers).map(|item| &item.did)
+        self.get::<LabelersPref>()
+            .into_iter()
+            .flat_map(|preference| &preference.labelers)
+            .map(|item| &item.did)
     }
 
     /// Subscribes to a labeler. Returns whether the viewer was not subscribed before.
@@ -106,7 +109,8 @@ impl Preferences {
         is_new
     }
 
-    /// Ends the subscription of a labeler. Returns whether the viewer was subscribed. The settings for its labels are kept.
+    /// Ends the subscription of a labeler. Returns whether the viewer was subscribed. The settings for its labels are
+    /// kept.
     pub fn unsubscribe_labeler(&mut self, labeler: &Did) -> bool {
         let Some(mut preference) = self.get::<LabelersPref>().cloned() else { return false };
         let before = preference.labelers.len();

@@ -1,9 +1,10 @@
 //! The private preferences of an account: read, changed and written back.
 //!
-//! The server keeps them as one list, which is written as a whole. [`update`] reads it, has a function change it, and writes it
-//! back, with everything in it that this version does not know. The server does not notice if somebody else has written in
-//! between, so changes of an account are made one after the other: by all clients of this process. Other processes are not
-//! waited for; apps in which users change their preferences twice within a second are not known.
+//! The server keeps them as one list, which is written as a whole. [`update`] reads it, has a function change it, and
+//! writes it back, with everything in it that this version does not know. The server does not notice if somebody else
+//! has written in between, so the changes of an account are made one after the other by all clients of this process.
+//! Other processes are not waited for: if two change the preferences of one account at the same moment, one of the
+//! changes is lost.
 //!
 //! ```no_run
 //! use atproto_sdk::{
@@ -21,8 +22,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Preferences are a matter of the account's own server. With OAuth, these scopes are needed:
-//! `rpc:app.bsky.actor.getPreferences?aud=*` and `rpc:app.bsky.actor.putPreferences?aud=*`.
+//! Preferences are a matter of the account's own server, not of Bluesky's. A profile is a public record, which the
+//! server does compare when it is replaced: [`update_profile`] loses no change of anybody.
 
 mod feeds;
 mod kinds;
@@ -55,12 +56,12 @@ pub enum PreferencesError {
     /// They could not be read; nothing was changed.
     #[error("the preferences could not be read, and were not changed")]
     Read(#[source] Box<Error<get_preferences::Error>>),
-    /// They could not be written. Whether the server has taken them is not known if there was no answer: the same change can be
-    /// made again.
+    /// They could not be written. Whether the server has taken them is not known if there was no answer: the same
+    /// change can be made again.
     #[error("the changed preferences could not be written; the same change can be made again")]
     Write(#[source] Box<Error<put_preferences::Error>>),
     /// Other changes of the same account have not ended; nothing was changed.
-    #[error("other changes of the account's preferences have not ended after {} seconds: try again later", waited.as_secs())]
+    #[error("other changes of these preferences have not ended after {} seconds: try again later", waited.as_secs())]
     Busy {
         /// How long they were waited for.
         waited: Duration,
@@ -90,11 +91,11 @@ pub async fn read(client: &dyn Transport) -> Result<Preferences, PreferencesErro
     Ok(Preferences { items: output.preferences })
 }
 
-/// Changes the preferences of the signed-in account: reads them, calls a function, and writes back what it has made of them.
-/// Returns what the function returns. Nothing is written if it changes nothing.
+/// Changes the preferences of the signed-in account: reads them, calls a function, and writes back what it has made
+/// of them. Returns what the function returns. Nothing is written if it changes nothing.
 ///
-/// Changes of one account are made one after the other; the calls of one end before the next begins. If the future is dropped,
-/// the change may or may not be made.
+/// Changes of one account are made one after the other; the calls of one end before the next begins. If the future is
+/// dropped, the change may or may not be made.
 ///
 /// ```no_run
 /// use atproto_sdk::{at_uri, bsky::preferences, oauth::OAuthClient};
@@ -130,8 +131,8 @@ pub async fn update<T>(
 
 /// The preferences of an account.
 ///
-/// Each kind of preference can be read and changed by its generated type ([`get`](Self::get), [`edit`](Self::edit)). For what
-/// apps need most, there are methods of their own. What this version does not know is kept.
+/// Each kind of preference can be read and changed by its generated type ([`get`](Self::get), [`edit`](Self::edit)).
+/// For what apps need most, there are methods of their own. What this version does not know is kept.
 ///
 /// ```
 /// use atproto_sdk::{
@@ -312,8 +313,8 @@ impl Preferences {
         self.get().cloned().unwrap_or_default()
     }
 
-    /// Returns how content is moderated by these preferences. The labels of `app_labelers` count for everybody who uses the app;
-    /// Bluesky's own app has [`labelers::BLUESKY`](crate::bsky::labelers::BLUESKY) there.
+    /// Returns how content is moderated by these preferences. The labels of `app_labelers` count for everybody who
+    /// uses the app; Bluesky's own app has [`labelers::BLUESKY`](crate::bsky::labelers::BLUESKY) there.
     ///
     /// The app sets [`viewer`](field@Moderation::viewer) and [`definitions`](field@Moderation::definitions).
     ///

@@ -14,8 +14,9 @@ impl Preferences {
 
     /// Mutes a word, or changes how it is muted. Returns `false`, and does nothing, if the word is empty.
     ///
-    /// Words do not differ by upper and lower case. A number sign at the beginning is removed: whether a word is muted in texts or
-    /// as a tag is a matter of its targets. So are spaces around it, line ends and invisible characters.
+    /// Words do not differ by upper and lower case. A number sign at the beginning is removed: whether a word is
+    /// muted in texts or as a tag is a matter of its targets. So are spaces around it, line ends and invisible
+    /// characters.
     ///
     /// ```
     /// use atproto_sdk::{
@@ -50,12 +51,12 @@ impl Preferences {
         true
     }
 
-    /// Removes a muted word. Returns whether it was muted.
+    /// Removes a muted word, as it is stored or as it was typed. Returns whether it was muted.
     pub fn unmute_word(&mut self, word: &str) -> bool {
         let Some(mut preference) = self.get::<MutedWordsPref>().cloned() else { return false };
-        let word = cleaned(word);
+        let names = [word, &cleaned(word)].map(str::to_lowercase);
         let before = preference.items.len();
-        preference.items.retain(|known| !is_same(&cleaned(&known.value), &word));
+        preference.items.retain(|known| !names.contains(&known.value.to_lowercase()));
         let was_muted = preference.items.len() < before;
         if was_muted {
             self.set(preference);
@@ -77,7 +78,8 @@ fn cleaned(word: &str) -> String {
         _ => word,
     };
     // A joiner within a word is part of an emoji or of how a script is written.
-    let is_invisible = |c: char| c.is_control() || matches!(c, '\u{ad}' | '\u{200b}' | '\u{2060}' | '\u{feff}');
+    let is_invisible =
+        |c: char| c.is_control() || matches!(c, '\u{ad}' | '\u{200b}' | '\u{2060}' | '\u{feff}');
     let visible: String = word.chars().filter(|&c| !is_invisible(c)).collect();
     visible.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{200c}' | '\u{200d}')).to_owned()
 }

@@ -32,8 +32,9 @@ pub enum UpdateProfileError {
     Contended,
 }
 
-/// Changes the profile of the signed-in account, which is created if there is none. If somebody else changes it at the same time,
-/// the function is called again with what they have made of it, so no change is lost. Nothing is written if it changes nothing.
+/// Changes the profile of the signed-in account, which is created if there is none. If somebody else changes it at
+/// the same time, the function is called again with what they have made of it, so no change is lost. Nothing is
+/// written if it changes nothing.
 ///
 /// ```no_run
 /// use atproto_sdk::{bsky::preferences, oauth::OAuthClient};

@@ -1,7 +1,8 @@
 //! One change of an account's preferences after the other.
 //!
-//! The server has one list, which is written as a whole, and does not compare it with what the writer has read. So whoever changes it
-//! waits until the others in this process have written. Nothing else waits for that: reading does not, and other calls do not.
+//! The server has one list, which is written as a whole, and does not compare it with what the writer has read. So
+//! whoever changes it waits until the others in this process have written. Nothing else waits for that: reading does
+//! not, and other calls do not.
 
 use std::{
     collections::HashMap,

@@ -61,8 +61,7 @@ fn a_muted_word_ends_when_it_says() {
         word
     };
     let at = |time: &str| {
-        let mut moderation =
-            subscribed().at(Datetime::new(time).unwrap().to_system_time().unwrap());
+        let mut moderation = subscribed().at(Datetime::new(time).unwrap().to_system_time().unwrap());
         moderation.muted_words.push(word());
         moderation.muted_words_in(&Passage::new("a cat")).len()
     };
@@ -114,11 +113,10 @@ fn a_quote_is_decided_about_like_a_post() {
         json!({"contentMedia": {"blurs": ["label sexual content did:web:labeler.test"]}})
     );
     let said = json!({"$type": "app.bsky.feed.post", "text": "spiders", "createdAt": "2026-01-02T03:04:05Z"});
-    assert_eq!(
-        decided(json!({"value": said}))["contentView"],
-        json!({"blurs": ["muted-word spiders"]})
-    );
-    moderation.hidden_posts.insert(AtUri::new("at://did:web:carla.test/app.bsky.feed.post/3kabcdefgh22a").unwrap());
+    assert_eq!(decided(json!({"value": said}))["contentView"], json!({"blurs": ["muted-word spiders"]}));
+    moderation
+        .hidden_posts
+        .insert(AtUri::new("at://did:web:carla.test/app.bsky.feed.post/3kabcdefgh22a").unwrap());
     let hidden = described(&moderation.quote(&quote(json!({}))).unwrap());
     assert_eq!(hidden["contentView"], json!({"blurs": ["hidden"]}));
 
@@ -177,4 +175,26 @@ fn strings_are_found_in_the_best_language() {
     }
     assert_eq!(found(&["de", "fr"], &["ja"]).as_deref(), Some("de"));
     assert_eq!(found(&[], &["ja"]), None);
+}
+
+/// The reference leaves threadgates to the app.
+#[test]
+fn a_reply_that_the_author_of_the_thread_has_hidden_is_left_out_except_for_its_own_author() {
+    let reply =
+        post(json!({"$type": "app.bsky.feed.post", "text": "Hello", "createdAt": "2026-01-02T03:04:05Z"}));
+    let threadgate = |hidden: Value| -> crate::api::app::bsky::feed::defs::ThreadgateView {
+        view(&json!({"record": {"$type": "app.bsky.feed.threadgate", "hiddenReplies": hidden}}))
+    };
+    let moderation = subscribed();
+    let hidden = threadgate(json!([reply.uri.as_str()]));
+    assert_eq!(
+        described(&moderation.reply(&reply, Some(&hidden))),
+        json!({"contentList": {"filters": ["hidden-by-thread-author"]}, "contentView": {"informs": ["hidden-by-thread-author"]}})
+    );
+    for gate in [None, Some(&threadgate(json!([]))), Some(&threadgate(json!("none")))] {
+        assert_eq!(described(&moderation.reply(&reply, gate)), json!({}));
+    }
+    let mut own = subscribed();
+    own.viewer = Some(did("did:web:bob.test"));
+    assert_eq!(described(&own.reply(&reply, Some(&hidden))), json!({}));
 }

@@ -1,5 +1,5 @@
-//! Compared with the reference: what `@atproto/api` 0.21.0 and `@bsky/sdk` 1.1.4 decide about the same settings and subjects.
-//! `tests/reference/moderation/cases.mjs` writes the cases.
+//! Compared with the reference: what `@atproto/api` 0.21.0 and `@bsky/sdk` 1.1.4 decide about the same settings and
+//! subjects. `tests/reference/moderation/cases.mjs` writes the cases.
 
 mod differences;
 
@@ -111,8 +111,9 @@ impl Settings {
         let mut moderation = Moderation::new();
         moderation.viewer = self.viewer.clone();
         moderation.adult_content = self.adult_content;
-        let settings =
-            |labels: &Map<String>| labels.iter().map(|(label, name)| (label.clone(), setting(name))).collect();
+        let settings = |labels: &Map<String>| {
+            labels.iter().map(|(label, name)| (label.clone(), setting(name))).collect()
+        };
         moderation.labels = settings(&self.labels);
         for labeler in &self.labelers {
             moderation.labelers.insert(labeler.did.clone(), settings(&labeler.labels));
@@ -163,6 +164,7 @@ fn named(cause: &Cause) -> String {
         CauseKind::BlockedBy => format!("blocked-by{source}"),
         CauseKind::Muted => format!("muted{source}"),
         CauseKind::Hidden => format!("hidden{source}"),
+        CauseKind::HiddenByThreadAuthor => format!("hidden-by-thread-author{source}"),
         CauseKind::MutedWords(matches) => {
             let words: Vec<&str> = matches.iter().map(|found| found.word.value.as_str()).collect();
             format!("muted-word {}", words.join("|"))
