@@ -1,4 +1,5 @@
 //! A transport for the tests of this module: it answers with what a function returns.
+#![allow(clippy::unwrap_used)]
 
 use std::sync::{
     Mutex,

@@ -44,7 +44,10 @@ impl Ancestor {
 ///     let author = &item.post.author.handle;
 ///     match (item.reposted_by(), item.parent().and_then(|parent| parent.post())) {
 ///         (Some(reposter), _) => format!("{} reposts {author}", reposter.handle),
+///         (None, Some(parent)) if item.is_reply_to_self() => format!("{author} goes on after {}", parent.uri),
 ///         (None, Some(parent)) => format!("{author} replies to {}", parent.author.handle),
+///         (None, None) if item.is_pinned() => format!("{author} has pinned this"),
+///         (None, None) if item.is_quote() => format!("{author} quotes"),
 ///         (None, None) => author.to_string(),
 ///     }
 /// }

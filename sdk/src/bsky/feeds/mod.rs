@@ -97,6 +97,8 @@ impl Timeline {
     }
 
     /// Returns how the next post is to be shown, or `None` if it is to be left out.
+    ///
+    /// See [`Timeline`] for an example.
     pub fn show(&mut self, item: FeedViewPost) -> Option<FeedItem> {
         let mut item = FeedItem::from(item);
         if is_muted_in_part(&item) {
@@ -121,6 +123,18 @@ impl Timeline {
     }
 
     /// Forgets what was shown, such as when the feed is loaded again from its beginning.
+    ///
+    /// ```
+    /// use atproto_sdk::{
+    ///     api::app::bsky::feed::defs::FeedViewPost,
+    ///     bsky::feeds::{FeedItem, Timeline},
+    /// };
+    ///
+    /// fn reload(timeline: &mut Timeline, first_page: Vec<FeedViewPost>) -> Vec<FeedItem> {
+    ///     timeline.restart();
+    ///     first_page.into_iter().filter_map(|item| timeline.show(item)).collect()
+    /// }
+    /// ```
     pub fn restart(&mut self) {
         self.seen.clear();
         self.order.clear();

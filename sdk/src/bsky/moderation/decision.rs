@@ -79,6 +79,14 @@ impl Cause {
     }
 
     /// Returns the effects, apart from keeping something out of lists.
+    ///
+    /// ```
+    /// use atproto_sdk::bsky::moderation::{Cause, Context};
+    ///
+    /// fn has_effect_on_avatar(cause: &Cause) -> bool {
+    ///     cause.effects().in_context(Context::Avatar).is_some()
+    /// }
+    /// ```
     pub fn effects(&self) -> Effects {
         match &self.kind {
             _ if self.is_of_quote => Effects::NONE,
@@ -202,6 +210,14 @@ impl Decision {
     }
 
     /// Returns whether the account blocks the viewer or is blocked.
+    ///
+    /// ```
+    /// use atproto_sdk::bsky::moderation::Decision;
+    ///
+    /// fn can_message(decision: &Decision) -> bool {
+    ///     !decision.is_blocked() && !decision.is_muted()
+    /// }
+    /// ```
     pub fn is_blocked(&self) -> bool {
         self.causes.iter().any(|cause| matches!(cause.kind, CauseKind::Blocking | CauseKind::BlockedBy))
     }
@@ -246,6 +262,23 @@ impl Decision {
 }
 
 /// What to do with a subject in one part of an app; made by [`Decision::in_context`].
+///
+/// ```
+/// use atproto_sdk::bsky::moderation::{CauseKind, Treatment};
+///
+/// /// What is written on the cover, or beside the content.
+/// fn notice(treatment: &Treatment<'_>) -> Option<String> {
+///     let cause = treatment.blurs.iter().chain(&treatment.alerts).chain(&treatment.informs).next()?;
+///     Some(match &cause.kind {
+///         CauseKind::Blocking => "You block this account".to_owned(),
+///         CauseKind::BlockedBy => "This account blocks you".to_owned(),
+///         CauseKind::Muted => "You mute this account".to_owned(),
+///         CauseKind::MutedWords(matches) => format!("It has the muted word {}", matches.first()?.word.value),
+///         CauseKind::Label(label) => format!("It is labelled {}", label.definition.identifier),
+///         _ => "It is hidden".to_owned(),
+///     })
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Treatment<'d> {

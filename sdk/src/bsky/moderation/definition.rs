@@ -246,6 +246,15 @@ impl LabelDefinition {
     }
 
     /// Returns what the label does to a target.
+    ///
+    /// ```
+    /// use atproto_sdk::bsky::moderation::{Context, Effect, LabelDefinition, LabelTarget};
+    ///
+    /// let nudity = LabelDefinition::global("nudity").unwrap();
+    /// let media = |target| nudity.effects(target).in_context(Context::ContentMedia);
+    /// assert_eq!(media(LabelTarget::Content), Some(Effect::Blur));
+    /// assert_eq!(media(LabelTarget::Account), None);
+    /// ```
     pub fn effects(&self, target: LabelTarget) -> Effects {
         match target {
             LabelTarget::Account => self.on_account,
@@ -352,6 +361,14 @@ impl LabelDefinitions {
     }
 
     /// Replaces all definitions of a labeler with those that it has published.
+    ///
+    /// ```
+    /// use atproto_sdk::{api::app::bsky::labeler::defs::LabelerViewDetailed, bsky::moderation::LabelDefinitions};
+    ///
+    /// fn refresh(definitions: &mut LabelDefinitions, labelers: &[LabelerViewDetailed]) {
+    ///     labelers.iter().for_each(|labeler| definitions.insert_labeler(labeler));
+    /// }
+    /// ```
     pub fn insert_labeler(&mut self, labeler: &LabelerViewDetailed) {
         let did = &labeler.creator.did;
         self.labelers.remove(did);

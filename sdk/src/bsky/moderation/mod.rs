@@ -124,6 +124,24 @@ impl Moderation {
     }
 
     /// Decides as of a certain time instead of now: some labels and muted words expire.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    ///
+    /// use atproto_sdk::{
+    ///     api::app::bsky::actor::defs::{MutedWord, MutedWordTarget},
+    ///     bsky::moderation::{Moderation, Passage},
+    ///     types::Datetime,
+    /// };
+    ///
+    /// let word = MutedWord::new("finale", vec![MutedWordTarget::Content]).expires_at(Datetime::now());
+    /// let mut moderation = Moderation::new().at(SystemTime::now() - Duration::from_secs(3600));
+    /// moderation.muted_words.push(word);
+    /// assert_eq!(moderation.muted_words_in(&Passage::new("the finale")).len(), 1);
+    ///
+    /// let later = moderation.at(SystemTime::now() + Duration::from_secs(3600));
+    /// assert!(later.muted_words_in(&Passage::new("the finale")).is_empty());
+    /// ```
     #[must_use]
     pub fn at(mut self, time: SystemTime) -> Self {
         self.now = Some(time);

@@ -34,6 +34,7 @@ pub struct MutedWordMatch {
 /// use atproto_sdk::{
 ///     api::app::bsky::actor::defs::{MutedWord, MutedWordTarget},
 ///     bsky::moderation::{Moderation, Passage},
+///     types::Language,
 /// };
 ///
 /// let mut moderation = Moderation::new();
@@ -42,6 +43,14 @@ pub struct MutedWordMatch {
 /// let matches = moderation.muted_words_in(&Passage::new("A black Cat!"));
 /// assert_eq!(matches[0].found, "cat!");
 /// assert!(moderation.muted_words_in(&Passage::new("concatenate")).is_empty());
+///
+/// // What is known about the text counts too.
+/// let languages = [Language::new("ja")?];
+/// let passage = Passage::new("concatenate").languages(&languages).is_by_followed(false);
+/// assert_eq!(moderation.muted_words_in(&passage).len(), 1);
+/// let tags = ["cat".to_owned()];
+/// assert_eq!(moderation.muted_words_in(&Passage::new("Hello").facets(&[]).tags(&tags)).len(), 1);
+/// # Ok::<_, atproto_sdk::types::InvalidText>(())
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Passage<'a> {

@@ -11,6 +11,23 @@ use crate::{
 };
 
 /// Notifications that are shown as one: for example likes of the same post. Other notifications are groups of one.
+///
+/// ```
+/// use atproto_sdk::{api::app::bsky::notification::list_notifications::NotificationReason, bsky::notifications::Group};
+///
+/// fn headline(group: &Group) -> String {
+///     let mark = if group.is_unread() { "* " } else { "" };
+///     let who = match group.authors().count() {
+///         1 => group.newest().author.handle.to_string(),
+///         many => format!("{} and {} others", group.newest().author.handle, many - 1),
+///     };
+///     match group.reason() {
+///         NotificationReason::Like => format!("{mark}{who} liked your post"),
+///         NotificationReason::Follow => format!("{mark}{who} followed you"),
+///         other => format!("{mark}{who}: {other}"),
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Group {
     newest: Notification,

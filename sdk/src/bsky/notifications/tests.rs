@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used)]
+
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
@@ -104,8 +106,11 @@ fn a_group_says_which_post_it_is_about() {
     assert_eq!(subject(via).as_deref(), Some(POST));
 }
 
+/// Methods with their parameters or input.
+type Asked = Arc<Mutex<Vec<(String, Value)>>>;
+
 /// A server with these notifications, and what it was asked.
-fn server(notifications: Vec<Value>) -> (Answering, Arc<Mutex<Vec<(String, Value)>>>) {
+fn server(notifications: Vec<Value>) -> (Answering, Asked) {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let seen = asked.clone();
     let client = Answering::new(move |nsid, query, body| {

@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used)]
+
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
@@ -84,7 +86,7 @@ fn what_is_not_known_is_written_back_as_it_was() {
 #[test]
 fn nothing_is_written_if_nothing_changes() {
     let (client, kept) = server(json!([{"$type": "app.bsky.actor.defs#adultContentPref", "enabled": true}]));
-    assert_eq!(run(update(&client, |preferences| preferences.adult_content())).unwrap(), true);
+    assert!(run(update(&client, |preferences| preferences.adult_content())).unwrap());
     run(update(&client, |preferences| preferences.set_adult_content(true))).unwrap();
     let kept = kept.lock().unwrap();
     assert_eq!((kept.reads, kept.writes), (2, 0));

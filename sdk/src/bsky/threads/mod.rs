@@ -52,6 +52,21 @@ use crate::{
 };
 
 /// A post with the thread around it.
+///
+/// ```
+/// use atproto_sdk::bsky::threads::{Thread, ThreadContent};
+///
+/// fn print(thread: &Thread) {
+///     for item in thread.items() {
+///         match &item.content {
+///             ThreadContent::Post(post) => println!("{}: {}", post.author.handle, post.uri),
+///             ThreadContent::NotFound => println!("(deleted)"),
+///             ThreadContent::Blocked(_) => println!("(blocked)"),
+///             _ => println!("(not shown)"),
+///         }
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Thread {
@@ -140,6 +155,20 @@ impl ThreadItem {
 ///
 /// [`fetch`](Self::fetch) uses a method of a fixed lexicon, and sorts by itself. [`fetch_v2`](Self::fetch_v2) uses a
 /// newer one, which may still change; there, the server sorts, and chooses which replies to return in long threads.
+///
+/// ```
+/// use atproto_sdk::bsky::{
+///     preferences::Preferences,
+///     threads::{ThreadSort, ThreadView},
+/// };
+///
+/// fn view(preferences: &Preferences) -> ThreadView {
+///     ThreadView::new().preferences(&preferences.thread_view()).moderation(preferences.moderation([]))
+/// }
+///
+/// let short = ThreadView::new().sort(ThreadSort::Newest).depth(2).parents(10);
+/// # let _ = short;
+/// ```
 #[derive(Debug, Clone)]
 pub struct ThreadView {
     sort: ThreadSort,

@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used)]
+
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::{Value, json};

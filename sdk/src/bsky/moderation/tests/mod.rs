@@ -1,5 +1,6 @@
 //! Compared with the reference: what `@atproto/api` 0.21.0 and `@bsky/sdk` 1.1.4 decide about the same settings and
 //! subjects. `tests/reference/moderation/cases.mjs` writes the cases.
+#![allow(clippy::unwrap_used)]
 
 mod differences;
 
