@@ -6,6 +6,7 @@
 macro_rules! __accessor {
     ($accessor:ident, $name:ident, $nsid:literal) => {
         $crate::__accessor! { @for $accessor, $name, $nsid, $crate::AdminClient }
+        $crate::__accessor! { @for $accessor, $name, $nsid, $crate::Client }
         $crate::__accessor! { @for $accessor, $name, $nsid, $crate::oauth::OAuthClient }
         $crate::__accessor! { @for $accessor, $name, $nsid, $crate::PasswordClient }
         $crate::__accessor! { @for $accessor, $name, $nsid, $crate::PublicClient }
@@ -52,8 +53,30 @@ macro_rules! untyped_calls {
             ) -> $crate::xrpc::UntypedCall<'_> {
                 $crate::xrpc::UntypedCall::post($crate::xrpc::Caller::new(self), nsid, input)
             }
+
+            /// Creates a procedure with a body of bytes by its NSID, for methods without generated bindings.
+            ///
+            /// ```no_run
+            /// use atproto_sdk::{PublicClient, nsid};
+            ///
+            /// # async fn example(client: PublicClient, picture: Vec<u8>) -> Result<(), Box<dyn std::error::Error>> {
+            /// let output = client
+            ///     .post_bytes(&nsid!("com.example.shop.uploadPicture"), picture)
+            ///     .content_type("image/png")
+            ///     .query_param("name", "front.png")
+            ///     .await?;
+            /// println!("{:?}", output.get("id"));
+            /// # Ok(()) }
+            /// ```
+            pub fn post_bytes(
+                &self,
+                nsid: &$crate::types::Nsid,
+                body: impl Into<$crate::xrpc::RequestBody>,
+            ) -> $crate::xrpc::UntypedCall<'_> {
+                $crate::xrpc::UntypedCall::post_bytes($crate::xrpc::Caller::new(self), nsid, body)
+            }
         }
     )* };
 }
 
-untyped_calls! { crate::AdminClient crate::oauth::OAuthClient crate::PasswordClient crate::PublicClient }
+untyped_calls! { crate::AdminClient crate::Client crate::oauth::OAuthClient crate::PasswordClient crate::PublicClient }

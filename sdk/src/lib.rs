@@ -39,6 +39,7 @@
 //! | a bot with an app password | [`PasswordClient`] |
 //! | services that answer everybody | [`PublicClient`] |
 //! | administrators of a PDS | [`AdminClient`] |
+//! | code that serves any of these | [`Client`], which all of them convert to |
 //! | anything else | your own [`xrpc::Transport`] |
 //!
 //! All of them have the same methods: `client.com_atproto_repo().list_records(params)`. A method takes its parameters as an
@@ -72,7 +73,7 @@
 //! | [`api`] | the generated bindings, one module per Lexicon document |
 //! | [`types`] | identifiers, dates, links, blobs, undecoded values; JSON and DAG-CBOR, validation |
 //! | [`xrpc`] | calls and their options, responses, errors, pages; [`xrpc::Transport`] for clients of your own |
-//! | [`records`] | typed records: list, get, create, put, delete |
+//! | [`records`] | typed records: list, get, create, put, delete; many writes at once |
 //! | [`oauth`] | signing in, sessions, client metadata and keys |
 //! | [`mod@scopes`] | permissions: [`scopes!`] builds a scope at compile time |
 //! | [`store`] | where sessions are stored: memory, file, SQLite, PostgreSQL, Redis, encrypted |
@@ -103,7 +104,8 @@
 //! A call ends within a time limit, which covers a refresh of the session, all attempts and a response that is read
 //! into memory. The size of such a response is limited too. These limits, the policies for retries, and the pacing
 //! can be set for a client and for a single call, see [`xrpc::CallSettings`]. Servers limit how much an account may
-//! write; for bulk work, [`WriteBudget`] makes calls wait until they are accepted:
+//! write; for bulk work, [`records::Writes`] makes many writes with few calls, and [`WriteBudget`] makes calls wait until
+//! they are accepted:
 //!
 //! ```no_run
 //! # #[cfg(feature = "client")]
@@ -113,7 +115,7 @@
 //! use atproto_sdk::{PasswordClient, WriteBudget};
 //!
 //! # async fn example(password: &str) -> Result<(), Box<dyn std::error::Error>> {
-//! let bot = PasswordClient::sign_in("https://pds.example.com", "bot.example.com", password).await?;
+//! let bot = PasswordClient::sign_in_as("bot.example.com", password).await?;
 //! let bot = bot.timeout(Duration::from_secs(10)).max_response_size(1 << 20).pacing(WriteBudget::new());
 //! # Ok(()) }
 //! # }
@@ -125,7 +127,8 @@
 //! | --- | --- | --- |
 //! | `client` | clients, OAuth, identity, stores; without it there are only types and bindings, and no HTTP | yes |
 //! | `app-bsky`, `chat-bsky`, `site-standard`, `tools-ozone` | the bindings of these namespaces; `com.atproto` is always included | `app-bsky` |
-//! | `bsky` | what an application on Bluesky needs besides single calls | no |
+//! | `bsky` | what an application on Bluesky needs besides single calls: rich text, posts, link cards, likes, follows and more | no |
+//! | `images` | images of posts are made smaller where they do not fit | no |
 //! | `http2` | HTTP/2, for many concurrent calls over one connection | no |
 //! | `sqlite`, `postgres`, `redis` | session stores in these databases | no |
 //! | `encryption` | encryption of stored sessions | no |
@@ -152,6 +155,7 @@
 //   axum                                      sign-in for web sites
 //   bsky                                      what an application on Bluesky needs besides single calls
 //   records, lexicon                          typed records; published lexicons
+//   references                                from what servers return to strong references and replies
 //   api, clients, accessor                    generated bindings; clients without OAuth; their common methods
 //   oauth                                     its own layers are listed in its mod.rs
 //   session                                   the state machine of OAuth and password sessions
@@ -192,6 +196,7 @@ pub mod oauth;
 mod random;
 #[cfg(feature = "client")]
 pub mod records;
+mod references;
 #[cfg(feature = "repo")]
 pub mod repo;
 #[cfg(feature = "client")]
@@ -214,8 +219,8 @@ pub mod xrpc;
 
 #[cfg(feature = "client")]
 pub use clients::{
-    AccountStatus, AdminClient, AdminClientBuilder, PasswordAccount, PasswordClient, PasswordClientBuilder,
-    PasswordError, PublicClient, PublicClientBuilder,
+    AccountStatus, AdminClient, AdminClientBuilder, Client, PasswordAccount, PasswordClient,
+    PasswordClientBuilder, PasswordError, PublicClient, PublicClientBuilder,
 };
 #[cfg(feature = "client")]
 pub use http_client::InvalidProxy;

@@ -38,6 +38,12 @@ pub(crate) const BODY_IDLE: Duration = seconds(60);
 pub(crate) const FIRST_RETRY: Duration = millis(250);
 /// The longest wait before a retry. If a server asks for a longer one, the call is not retried.
 pub(crate) const LONGEST_RETRY: Duration = seconds(30);
+/// When a video service is asked again about a job.
+#[cfg(feature = "bsky")]
+pub(crate) const VIDEO_POLL: Duration = millis(1500);
+/// How long a video service may take for a job.
+#[cfg(feature = "bsky")]
+pub(crate) const VIDEO_JOB: Duration = seconds(1800);
 
 /// How long a change of preferences waits for other changes of the same account.
 pub(crate) const PREFERENCES_TURN: Duration = seconds(180);
@@ -307,6 +313,12 @@ mod tests {
         assert!(BUDGET_LEASE / 2 >= SESSION_CALL.max(PLAIN_CALL));
         assert!(BUDGET_POLL < BUDGET_LOOK && BUDGET_LOOK < LONGEST_BUDGET_WAIT);
         assert!(LONGEST_BUDGET_WAIT > Duration::from_secs(3600) && LONGEST_BUDGET_WAIT < BUDGET_KEPT);
+    }
+
+    #[cfg(feature = "bsky")]
+    #[test]
+    fn a_job_of_a_video_is_asked_about_many_times() {
+        assert!(VIDEO_POLL * 100 < VIDEO_JOB && STREAMED_CALL < VIDEO_JOB);
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub enum IdentityError {
         /// The text, truncated to 200 characters.
         did: String,
         /// What is wrong.
-        problem: &'static str,
+        problem: String,
     },
     /// The method of the DID is not supported by the protocol.
     #[error("the method `{method}` of {did} is not supported; only did:plc and did:web are")]
@@ -44,15 +44,13 @@ pub enum IdentityError {
         /// The method.
         method: String,
     },
-    /// The text is not a valid handle.
-    #[error(
-        "`{handle}` is not a valid handle ({problem}); a handle is a domain name such as alice.example.com"
-    )]
+    /// The text is not a valid handle, and names no account in another way.
+    #[error("`{handle}` is not a valid handle: {problem}")]
     InvalidHandle {
         /// The text, truncated to 200 characters.
         handle: String,
         /// What is wrong.
-        problem: &'static str,
+        problem: String,
     },
     /// The top-level domain of the handle is reserved, so the handle never resolves on the public network.
     #[error("{handle} cannot be resolved: the top-level domain `.{tld}` is reserved")]
@@ -163,6 +161,14 @@ pub enum IdentityError {
         /// What is wrong.
         problem: &'static str,
     },
+    /// The PDS of the account may not be connected to: its URL is not https, or its address is not public.
+    #[error("the PDS of {did} is not used")]
+    UnreachablePds {
+        /// The DID.
+        did: Did,
+        /// What is wrong.
+        source: FetchError,
+    },
     /// The configuration of the resolver is invalid.
     #[error("the identity resolver cannot use `{value}`: {problem}")]
     Configuration {
@@ -186,12 +192,12 @@ impl IdentityError {
         }
     }
 
-    pub(super) fn invalid_did(text: &str, problem: &'static str) -> Self {
-        Self::InvalidDid { did: excerpt(text), problem }
+    pub(super) fn invalid_did(text: &str, problem: impl Into<String>) -> Self {
+        Self::InvalidDid { did: excerpt(text), problem: problem.into() }
     }
 
-    pub(super) fn invalid_handle(text: &str, problem: &'static str) -> Self {
-        Self::InvalidHandle { handle: excerpt(text), problem }
+    pub(super) fn invalid_handle(text: &str, problem: impl Into<String>) -> Self {
+        Self::InvalidHandle { handle: excerpt(text), problem: problem.into() }
     }
 }
 

@@ -241,6 +241,28 @@ impl Egress {
     }
 }
 
+/// A file of any type that is asked for.
+#[cfg(feature = "bsky")]
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    pub(crate) accept: &'static str,
+    pub(crate) redirects: u8,
+    /// The most bytes, after decompression.
+    pub(crate) limit: usize,
+    /// Whether of a longer file the beginning is taken; otherwise it is an error.
+    pub(crate) only_beginning: bool,
+}
+
+/// A file that was fetched.
+#[cfg(feature = "bsky")]
+pub(crate) struct File {
+    /// Where it was found, after redirects.
+    pub(crate) url: Url,
+    /// Truncated to 200 characters.
+    pub(crate) content_type: Option<String>,
+    pub(crate) body: Vec<u8>,
+}
+
 /// The content type that a response must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expect {
@@ -326,6 +348,24 @@ impl UntrustedHttp {
         String::from_utf8(body).map_err(|_| FetchError::Text { url: redacted(&url), problem: "is not UTF-8" })
     }
 
+    /// Fetches a file of any type, with status exactly 200. Redirects are followed as by [`Self::get_text`].
+    #[cfg(feature = "bsky")]
+    pub(crate) async fn get_file(&self, url: &str, wanted: Wanted) -> Result<File, FetchError> {
+        let url = self.check_url(url)?;
+        let asked = redacted(&url);
+        let fetched = async {
+            let (url, response) = self.exchange(url, wanted.redirects, wanted.accept).await?;
+            let header = response.headers().get(CONTENT_TYPE);
+            let content_type = header.map(|value| excerpt(&String::from_utf8_lossy(value.as_bytes()), SHORT));
+            let body = self.body(&url, response, wanted.limit, wanted.only_beginning).await?;
+            Ok(File { url, content_type, body })
+        };
+        match tokio::time::timeout(self.timeout, fetched).await {
+            Ok(result) => result,
+            Err(_) => Err(FetchError::Timeout { url: asked, limit: self.timeout }),
+        }
+    }
+
     /// Checks whether a URL may be fetched: its scheme, credentials, and its host if that is an address.
     pub(crate) fn check_url(&self, text: &str) -> Result<Url, FetchError> {
         let Ok(url) = Url::parse(text) else {
@@ -392,21 +432,27 @@ impl UntrustedHttp {
     ) -> Result<(Url, Vec<u8>), FetchError> {
         let url = self.check_url(url)?;
         let asked = redacted(&url);
-        match tokio::time::timeout(self.timeout, self.exchange(url, redirects, expect, limit)).await {
+        let accept = if expect == Expect::Anything { "text/plain, */*" } else { "application/json" };
+        let fetched = async {
+            let (url, response) = self.exchange(url, redirects, accept).await?;
+            check_content_type(&url, &response, expect)?;
+            let body = self.body(&url, response, limit, false).await?;
+            Ok((url, body))
+        };
+        match tokio::time::timeout(self.timeout, fetched).await {
             Ok(result) => result,
             Err(_) => Err(FetchError::Timeout { url: asked, limit: self.timeout }),
         }
     }
 
+    /// Follows redirects to a response with status 200.
     async fn exchange(
         &self,
         mut url: Url,
         mut redirects: u8,
-        expect: Expect,
-        limit: usize,
-    ) -> Result<(Url, Vec<u8>), FetchError> {
+        accept: &'static str,
+    ) -> Result<(Url, reqwest::Response), FetchError> {
         loop {
-            let accept = if expect == Expect::Anything { "text/plain, */*" } else { "application/json" };
             let request = self.client.get(url.clone()).header(ACCEPT, accept);
             let response = request.send().await.map_err(|e| self.failed(&url, e))?;
             let status = response.status();
@@ -419,26 +465,30 @@ impl UntrustedHttp {
             if status != StatusCode::OK {
                 return Err(FetchError::Status { url: redacted(&url), status: status.as_u16() });
             }
-            check_content_type(&url, &response, expect)?;
-            let body = self.body(&url, response, limit).await?;
-            return Ok((url, body));
+            return Ok((url, response));
         }
     }
 
-    /// Reads a body of at most `limit` bytes, checked against its declared length and counted after decompression.
+    /// Reads a body of at most `limit` bytes, checked against its declared length and counted after decompression. Of a longer
+    /// one, `only_beginning` takes the first `limit` bytes.
     async fn body(
         &self,
         url: &Url,
         mut response: reqwest::Response,
         limit: usize,
+        only_beginning: bool,
     ) -> Result<Vec<u8>, FetchError> {
         let too_large = || FetchError::TooLarge { url: redacted(url), limit };
-        if response.content_length().is_some_and(|length| length > limit as u64) {
+        if !only_beginning && response.content_length().is_some_and(|length| length > limit as u64) {
             return Err(too_large());
         }
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|e| self.failed(url, e))? {
             if body.len() + chunk.len() > limit {
+                if only_beginning {
+                    body.extend_from_slice(&chunk[..limit - body.len()]);
+                    return Ok(body);
+                }
                 return Err(too_large());
             }
             body.extend_from_slice(&chunk);

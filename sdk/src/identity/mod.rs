@@ -59,7 +59,7 @@ use did::DidLookup;
 use dns::DidRecords;
 use handle::HandleLookup;
 use http::UntrustedHttp;
-use syntax::{parse_did, parse_handle};
+use syntax::{parse_handle, parse_input};
 
 /// An account: its DID, its verified handle and its PDS.
 ///
@@ -249,7 +249,8 @@ impl Resolver {
         ResolverBuilder::new()
     }
 
-    /// Resolves a handle (such as `alice.example.com`) or a DID.
+    /// Resolves a handle (such as `alice.example.com`) or a DID, also as people type or paste them, see
+    /// [`AtIdentifier::from_input`](crate::types::AtIdentifier::from_input).
     ///
     /// If `input` is a DID whose handle cannot be verified, the result has no handle, and
     /// [`Identity::handle_problem`] contains the reason.
@@ -299,10 +300,11 @@ impl Resolver {
     }
 
     async fn resolve_within(&self, input: &str, age: Duration) -> Result<Identity, IdentityError> {
-        if input.starts_with("did:") {
-            return self.identity_of(&parse_did(input)?, age).await;
+        let account = parse_input(input)?;
+        if let Some(did) = account.did() {
+            return self.identity_of(&did, age).await;
         }
-        let handle = parse_handle(input)?;
+        let handle = parse_handle(account.as_str())?;
         let did = self.handle_within(&handle, age).await?;
         let document = self.document_within(&did, age).await?;
         let claimed = document.handle();

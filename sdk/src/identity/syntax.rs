@@ -3,7 +3,18 @@
 use url::Url;
 
 use super::error::IdentityError;
-use crate::types::{Did, Handle};
+use crate::types::{AtIdentifier, Did, Handle};
+
+/// Finds the account in what a person has typed (see [`AtIdentifier::from_input`]).
+pub(super) fn parse_input(text: &str) -> Result<AtIdentifier, IdentityError> {
+    AtIdentifier::from_input(text).map_err(|error| {
+        if text.trim_start().starts_with("did:") {
+            IdentityError::invalid_did(text, error.problem)
+        } else {
+            IdentityError::invalid_handle(text, error.problem)
+        }
+    })
+}
 
 /// Checks the syntax of a DID of any method (D5).
 pub(super) fn parse_did(text: &str) -> Result<Did, IdentityError> {

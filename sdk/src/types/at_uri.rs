@@ -86,6 +86,12 @@ impl AtUri {
         Self(compact_str::format_compact!("at://{repo}/{collection}/{rkey}"))
     }
 
+    /// The address of a record in a repository that may be named by a handle.
+    #[cfg(feature = "client")]
+    pub(crate) fn in_repo(repo: &AtIdentifier, collection: &Nsid, rkey: &RecordKey) -> Self {
+        Self(compact_str::format_compact!("at://{repo}/{collection}/{rkey}"))
+    }
+
     fn parts(&self) -> impl Iterator<Item = &str> {
         let path = self.as_str().split('#').next().unwrap_or_default();
         path.trim_start_matches("at://").split('/')
@@ -120,8 +126,15 @@ impl AtUri {
     }
 
     /// Returns the NSID of the collection, if the URI has one.
-    pub fn collection(&self) -> Option<&str> {
-        self.parts().nth(1)
+    ///
+    /// ```
+    /// use atproto_sdk::{at_uri, nsid};
+    ///
+    /// let uri = at_uri!("at://did:web:example.com/app.bsky.actor.profile/self");
+    /// assert_eq!(uri.collection(), Some(nsid!("app.bsky.actor.profile")));
+    /// ```
+    pub fn collection(&self) -> Option<Nsid> {
+        Nsid::new(self.parts().nth(1)?).ok()
     }
 
     /// Returns the record key as a string, if the URI has one.

@@ -27,6 +27,15 @@ macro_rules! __setters {
             self
         }
     };
+    (@one [$($attributes:tt)*] $setter:ident $field:ident integer $type:ty) => {
+        #[doc = ::core::concat!("Sets `", ::core::stringify!($field), "`.")]
+        $($attributes)*
+        #[must_use]
+        pub fn $setter(mut self, value: impl $crate::types::Integer) -> Self {
+            self.$field = ::core::option::Option::Some($crate::types::Integer::into_i64(value));
+            self
+        }
+    };
     (@one [$($attributes:tt)*] $setter:ident $field:ident boxed $type:ty) => {
         #[doc = ::core::concat!("Sets `", ::core::stringify!($field), "`.")]
         $($attributes)*

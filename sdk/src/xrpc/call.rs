@@ -8,16 +8,20 @@ use http::{
 };
 
 use super::{
-    Body, BoxFuture, Caller, DecodeError, Error, InvalidRequest, Method, Paginated, Params as _, Procedure,
-    Raw, Response, TransportResponse,
+    Body, BoxFuture, ByteStream, Caller, DecodeError, Error, InvalidRequest, LexiconError, Method, Paginated,
+    Params as _, Procedure, Raw, ReadError, Response, TransportResponse,
+    body::{decode_json, read_json},
     exchange::{Failure, Incoming, Outgoing, exchange, late},
     options::{CallOptions, call_options},
     pages,
 };
 use crate::{
     server_text::{SHORT, excerpt},
-    types::Data as _,
+    types::{Data as _, Unknown},
 };
+
+/// The content type of JSON.
+pub(super) const JSON: &str = "application/json";
 
 /// A call that is sent when it is awaited.
 ///
@@ -77,26 +81,67 @@ impl<'c, M: Method> Call<'c, M> {
     ///
     /// See [`Error`]; [`Error::kind`] says what to do about it.
     pub async fn send(self) -> Result<Response<<M::Output as Body>::Received>, Error<M::Error>> {
-        let Self { caller, params, input, options } = self;
-        let nsid: Arc<str> = M::NSID.into();
-        // An invalid option is reported by the exchange; the input may be a placeholder then.
-        if options.problem.is_none() && caller.transport().settings().validates_input {
-            let checked = params.validate().and_then(|()| M::Input::validate(&input));
-            checked.map_err(|source| {
-                Error::InvalidRequest(InvalidRequest::Violations { nsid: nsid.clone(), source })
-            })?;
-        }
-        let body = M::Input::encode(input)
-            .map_err(|source| Error::InvalidRequest(InvalidRequest::Input { nsid: nsid.clone(), source }))?;
-        let query = params.query().into_string();
-        let mut call = Outgoing { kind: M::KIND, nsid: nsid.clone(), query, body, options };
-        add_types(&mut call.options, M::INPUT, M::OUTPUT);
+        let (caller, call) = self.outgoing(M::OUTPUT)?;
+        let nsid = Arc::clone(&call.nsid);
         let Incoming { response, deadline, max_size } = exchange(caller, call).await.map_err(Error::from)?;
         check_content_type(M::NSID, M::OUTPUT, &response.headers)?;
         let TransportResponse { status, headers, body, .. } = response;
         // A streamed body is returned at once.
         let output = deadline.until(M::Output::receive(nsid, body, max_size)).await;
         Ok(Response::new(status, headers, output.ok_or_else(|| late(M::NSID, deadline))??))
+    }
+
+    /// Sends the call and returns the JSON of the output undecoded, for servers whose answers depart from the lexicon.
+    ///
+    /// A response without a body is `null`.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{PublicClient, api::app::bsky::actor::get_profile, handle};
+    ///
+    /// # async fn example(client: PublicClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// let params = get_profile::Params::new(handle!("alice.example.com"));
+    /// let response = client.app_bsky_actor().get_profile(params).send_untyped().await?;
+    /// println!("{:?}", response.output.get("displayName"));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub async fn send_untyped(self) -> Result<Response<Unknown>, Error<M::Error>> {
+        let (caller, call) = self.outgoing(Some(JSON))?;
+        let nsid = Arc::clone(&call.nsid);
+        let incoming = exchange(caller, call).await.map_err(Error::from)?;
+        receive_unknown(nsid, incoming).await
+    }
+
+    /// Sends the call and returns the body of the response as it is, whatever its content type.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub async fn send_bytes(self) -> Result<Response<ByteStream>, Error<M::Error>> {
+        let (caller, call) = self.outgoing(M::OUTPUT)?;
+        let Incoming { response, .. } = exchange(caller, call).await.map_err(Error::from)?;
+        let TransportResponse { status, headers, body, .. } = response;
+        Ok(Response::new(status, headers, body))
+    }
+
+    /// Checks and encodes the call.
+    fn outgoing(self, accepted: Option<&'static str>) -> Result<(Caller<'c>, Outgoing), InvalidRequest> {
+        let Self { caller, params, input, options } = self;
+        let nsid: Arc<str> = M::NSID.into();
+        // An invalid option is reported by the exchange; the input may be a placeholder then.
+        if options.problem.is_none() && caller.transport().settings().validates_input {
+            let checked = params.validate().and_then(|()| M::Input::validate(&input));
+            checked.map_err(|source| InvalidRequest::Violations { nsid: nsid.clone(), source })?;
+        }
+        let body =
+            M::Input::encode(input).map_err(|source| InvalidRequest::Input { nsid: nsid.clone(), source })?;
+        let query = params.query().into_string();
+        let mut call = Outgoing { kind: M::KIND, nsid, query, body, options };
+        add_types(&mut call.options, M::INPUT, accepted);
+        Ok((caller, call))
     }
 
     /// Has the call fail before it is sent, if there is a problem.
@@ -161,6 +206,23 @@ impl<E: super::LexiconError> From<Failure> for Error<E> {
             Failure::Response(response) => Self::from_response(response),
         }
     }
+}
+
+/// Reads a response as JSON of any form. Not generic in the method, so that it is compiled only once for each error.
+pub(super) async fn receive_unknown<E: LexiconError>(
+    nsid: Arc<str>,
+    incoming: Incoming,
+) -> Result<Response<Unknown>, Error<E>> {
+    let Incoming { response, deadline, max_size } = incoming;
+    check_content_type(&nsid, Some(JSON), &response.headers)?;
+    let TransportResponse { status, headers, body, .. } = response;
+    let output = match deadline.until(read_json(&nsid, body, max_size)).await {
+        None => return Err(late(&nsid, deadline).into()),
+        Some(Err(ReadError::Decode(DecodeError::Empty { .. }))) => Unknown::null(),
+        Some(Err(error)) => return Err(error.into()),
+        Some(Ok(body)) => decode_json(nsid, &body, max_size)?,
+    };
+    Ok(Response::new(status, headers, output))
 }
 
 /// Content type and accepted type, unless the caller has set them.

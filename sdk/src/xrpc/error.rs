@@ -2,6 +2,7 @@
 
 use std::{fmt, num::IntErrorKind, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use http::{
     HeaderMap, StatusCode,
     header::{DATE, RETRY_AFTER},
@@ -15,7 +16,7 @@ use super::{
 use crate::{
     clock,
     server_text::{MESSAGE, SHORT, excerpt},
-    types::{DataError, Violations},
+    types::{AtUri, DataError, Did, Nsid, Unknown, Violations},
 };
 
 /// The longest wait that a server can ask for in earnest: the longest window of a rate limit, a day, with different
@@ -243,6 +244,17 @@ pub struct ErrorResponse {
     pub rate_limit: Option<RateLimit>,
     /// The scope that the server says is missing, if it rejected the call because of one.
     pub missing_scope: Option<String>,
+    body: RawBody,
+}
+
+/// The body of an error response. `Debug` shows only its length, because it can contain anything.
+#[derive(Clone, PartialEq, Eq)]
+struct RawBody(Bytes);
+
+impl fmt::Debug for RawBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
 }
 
 impl ErrorResponse {
@@ -282,7 +294,31 @@ impl ErrorResponse {
             message,
             retry_after: asked_wait(status, headers),
             rate_limit: RateLimit::from_headers(headers),
+            body: RawBody(Bytes::copy_from_slice(body)),
         }
+    }
+
+    /// Returns the body as it was received: at most its first 64 KiB, and fewer if the connection failed.
+    ///
+    /// It can contain what the request contained. It is not part of any message or of the `Debug` output.
+    pub fn body(&self) -> &[u8] {
+        &self.body.0
+    }
+
+    /// Returns the body as a value that can be [decoded](Unknown::decode), if it is JSON: for what a server says besides the name
+    /// and the message.
+    ///
+    /// ```
+    /// use atproto_sdk::xrpc::ErrorResponse;
+    /// use http::{HeaderMap, StatusCode};
+    ///
+    /// let body = br#"{"error": "already_exists", "jobId": "3jzfcijpj2z2a"}"#;
+    /// let response = ErrorResponse::new("a.b.c".into(), StatusCode::CONFLICT, &HeaderMap::new(), body);
+    /// let id = response.json().and_then(|json| json.get("jobId")?.decode::<String>().ok());
+    /// assert_eq!(id.as_deref(), Some("3jzfcijpj2z2a"));
+    /// ```
+    pub fn json(&self) -> Option<Unknown> {
+        Unknown::from_json(self.body()).ok()
     }
 
     /// Returns what to do about the error.
@@ -550,6 +586,40 @@ pub enum InvalidRequest {
     /// A record that is expected to be absent cannot be deleted.
     #[error("the delete was not sent: a record that is expected to be absent cannot be deleted")]
     DeleteOfAbsent,
+    /// The call is about the own repository of an account, and the client is not signed in.
+    #[error(
+        "the call was not sent: the client is not signed in, so it has no repository of its own; sign in, or name the \
+         repository with `records_of`"
+    )]
+    NotSignedIn,
+    /// An AT URI that should be that of a record names none.
+    #[error(
+        "the call was not sent: `{uri}` is not the URI of a record, which has a collection and a record key"
+    )]
+    NotARecord {
+        /// The URI.
+        uri: AtUri,
+    },
+    /// A record that should be in the repository of the account is in another one.
+    #[error(
+        "the call was not sent: `{uri}` is not in the repository of {did}, which is the only one that can be written to"
+    )]
+    OtherRepository {
+        /// The URI of the record.
+        uri: AtUri,
+        /// The account.
+        did: Did,
+    },
+    /// A record cannot be created without a key, because its lexicon has it chosen by the app.
+    #[error(
+        "the record was not created: the lexicon {collection} requires a key of the kind `{kind}`, so use `create_at`"
+    )]
+    NoRecordKey {
+        /// The collection.
+        collection: Nsid,
+        /// The kind of key.
+        kind: &'static str,
+    },
     /// Untyped parameters are not an object that contains only strings, numbers, booleans and arrays of these.
     #[error("the parameter `{name}` of {nsid} cannot be used in a query string")]
     Parameter {

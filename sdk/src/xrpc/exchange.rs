@@ -94,10 +94,11 @@ impl<'a> Policies<'a> {
 }
 
 async fn attempts(caller: Caller<'_>, call: Outgoing) -> Result<Incoming, Failure> {
-    let Outgoing { kind, nsid, query, body, mut options } = call;
+    let Outgoing { kind, nsid, mut query, body, mut options } = call;
     if let Some(problem) = options.problem.take() {
         return Err(Failure::Invalid(problem));
     }
+    options.add_to_query(&mut query);
     let settings = caller.transport().settings();
     let headers = std::mem::take(&mut options.headers);
     let policies = Policies::of(&options, settings);

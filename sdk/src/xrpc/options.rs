@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{Backoff, InvalidRequest, Pacing, RetryPolicy};
+use super::{Backoff, InvalidRequest, Pacing, QueryString, RetryPolicy};
 use crate::{
     server_text::{SHORT, excerpt},
     types::Did,
@@ -67,6 +67,8 @@ impl fmt::Display for Labeler {
 #[derive(Clone, Default)]
 pub(super) struct CallOptions {
     pub(super) headers: HeaderMap,
+    /// Parameters that the lexicon does not have.
+    query: QueryString,
     pub(super) timeout: Option<Duration>,
     pub(super) max_response_size: Option<usize>,
     pub(super) never_retry: bool,
@@ -108,6 +110,19 @@ impl CallOptions {
         self.add("atproto-accept-labelers", &list.join(", "), false);
     }
 
+    pub(super) fn query_param(&mut self, name: &str, value: &dyn fmt::Display) {
+        self.query.push_text(name, &value.to_string());
+    }
+
+    /// Adds the parameters to those of the lexicon.
+    pub(super) fn add_to_query(&mut self, query: &mut String) {
+        let more = std::mem::take(&mut self.query).into_string();
+        if !query.is_empty() && !more.is_empty() {
+            query.push('&');
+        }
+        query.push_str(&more);
+    }
+
     fn report(&mut self, problem: InvalidRequest) {
         self.problem.get_or_insert(problem);
     }
@@ -119,6 +134,22 @@ macro_rules! call_options {
         /// Adds a header. A name or value that HTTP does not allow makes the call fail before it is sent.
         pub fn header(mut self, name: &str, value: &str) -> Self {
             self.options.header(name, value);
+            self
+        }
+
+        /// Adds a query parameter that the lexicon does not define, for servers that take more than it says. A name that is
+        /// added twice is sent twice.
+        ///
+        /// ```no_run
+        /// use atproto_sdk::{PublicClient, api::app::bsky::actor::get_profile, handle};
+        ///
+        /// # async fn example(client: PublicClient) -> Result<(), Box<dyn std::error::Error>> {
+        /// let params = get_profile::Params::new(handle!("alice.example.com"));
+        /// let profile = client.app_bsky_actor().get_profile(params).query_param("fresh", true).await?;
+        /// # Ok(()) }
+        /// ```
+        pub fn query_param(mut self, name: &str, value: impl ::std::fmt::Display) -> Self {
+            self.options.query_param(name, &value);
             self
         }
 

@@ -143,7 +143,7 @@ impl CallSettings {
         self.backoff.as_deref().unwrap_or(&STANDARD_BACKOFF)
     }
 
-    pub(super) fn pacing_policy(&self) -> Option<&dyn Pacing> {
+    pub(crate) fn pacing_policy(&self) -> Option<&dyn Pacing> {
         self.pacing.as_deref()
     }
 }

@@ -6,11 +6,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    BoxFuture, Caller, DecodeError, Error, InvalidRequest, Kind, NoError, QueryString, RequestBody, Response,
+    BoxFuture, ByteStream, Caller, Error, InvalidRequest, Kind, NoError, QueryString, RequestBody, Response,
     TransportResponse,
-    body::{decode_json, read_json},
-    call::{add_types, check_content_type},
-    exchange::{Incoming, Outgoing, exchange, late},
+    call::{JSON, add_types, receive_unknown},
+    exchange::{Incoming, Outgoing, exchange},
     options::{CallOptions, call_options},
 };
 use crate::types::{Nsid, Unknown};
@@ -37,7 +36,7 @@ impl<'c> UntypedCall<'c> {
             options.problem = Some(problem);
             String::new()
         });
-        add_types(&mut options, None, Some("application/json"));
+        add_types(&mut options, None, Some(JSON));
         Self { caller, kind: Kind::Query, nsid, query, body: RequestBody::Empty, options }
     }
 
@@ -53,8 +52,22 @@ impl<'c> UntypedCall<'c> {
                 RequestBody::Empty
             }
         };
-        add_types(&mut options, Some("application/json"), Some("application/json"));
+        add_types(&mut options, Some(JSON), Some(JSON));
         Self { caller, kind: Kind::Procedure, nsid, query: String::new(), body, options }
+    }
+
+    /// Creates a procedure with a body of bytes, whose type is set with [`content_type`](Self::content_type), and whose
+    /// parameters with [`query_param`](Self::query_param).
+    pub fn post_bytes(caller: Caller<'c>, nsid: &Nsid, body: impl Into<RequestBody>) -> Self {
+        let mut options = CallOptions::default();
+        add_types(&mut options, Some("*/*"), Some(JSON));
+        let nsid = nsid.as_str().into();
+        Self { caller, kind: Kind::Procedure, nsid, query: String::new(), body: body.into(), options }
+    }
+
+    /// Sets the media type of the body, such as `video/mp4`.
+    pub fn content_type(self, mime: &str) -> Self {
+        self.header("content-type", mime)
     }
 
     call_options!();
@@ -65,19 +78,37 @@ impl<'c> UntypedCall<'c> {
     ///
     /// See [`Error`].
     pub async fn send(self) -> Result<Response<Unknown>, Error> {
-        let Self { caller, kind, nsid, query, body, options } = self;
-        let call = Outgoing { kind, nsid: nsid.clone(), query, body, options };
+        let (caller, call) = self.outgoing();
+        let nsid = Arc::clone(&call.nsid);
         let incoming = exchange(caller, call).await.map_err(Error::<NoError>::from)?;
-        let Incoming { response, deadline, max_size } = incoming;
-        check_content_type(&nsid, Some("application/json"), &response.headers)?;
+        receive_unknown(nsid, incoming).await
+    }
+
+    /// Sends the call and returns the body of the response as it is, whatever its content type.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{PublicClient, nsid};
+    ///
+    /// # async fn example(client: PublicClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// let params = serde_json::json!({"id": "3jzfcijpj2z2a"});
+    /// let image = client.get(&nsid!("com.example.shop.getPicture"), &params).send_bytes().await?;
+    /// println!("{} bytes", image.output.bytes(1 << 20).await?.len());
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub async fn send_bytes(self) -> Result<Response<ByteStream>, Error> {
+        let (caller, call) = self.outgoing();
+        let Incoming { response, .. } = exchange(caller, call).await.map_err(Error::<NoError>::from)?;
         let TransportResponse { status, headers, body, .. } = response;
-        let output = match deadline.until(read_json(&nsid, body, max_size)).await {
-            None => return Err(late(&nsid, deadline).into()),
-            Some(Err(super::ReadError::Decode(DecodeError::Empty { .. }))) => Unknown::null(),
-            Some(Err(error)) => return Err(error.into()),
-            Some(Ok(body)) => decode_json(nsid, &body, max_size)?,
-        };
-        Ok(Response::new(status, headers, output))
+        Ok(Response::new(status, headers, body))
+    }
+
+    fn outgoing(self) -> (Caller<'c>, Outgoing) {
+        let Self { caller, kind, nsid, query, body, options } = self;
+        (caller, Outgoing { kind, nsid, query, body, options })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The SDK against the reference PDS, PLC directory and authorization server.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+mod bulk;
 mod calls;
 mod clients;
 #[path = "../documents/mod.rs"]

@@ -54,6 +54,30 @@ async fn a_user_signs_in_and_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn o1_the_form_takes_a_handle_as_people_paste_it() {
+    let site = Site::start(DEFAULTS).await;
+    let mut visitor = site.visitor();
+    let handle = &site.account.handle;
+    for typed in [
+        format!("\u{202a}@{handle}\u{202c}"),
+        format!(" {}. ", handle.to_uppercase()),
+        format!("https://bsky.app/profile/{handle}"),
+        format!("at://{}", site.account.did),
+    ] {
+        let leaving = visitor.post("/login", &[("identifier", typed.as_str())]).await;
+        assert_eq!(leaving.status, 303, "{typed}: {}", leaving.body);
+        site.network.approve(leaving.location(), &site.account).await.unwrap();
+    }
+    let refused = visitor.post("/login", &[("identifier", "alice")]).await;
+    assert!(
+        refused.status == 400 && refused.body.contains("is not a valid handle"),
+        "{} {}",
+        refused.status,
+        refused.body
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn o20_a_callback_counts_once_and_only_in_the_browser_that_began() {
     let site = Site::start(DEFAULTS).await;
     let (mut attacker, mut victim) = (site.visitor(), site.visitor());

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use atproto_sdk::{
-    PasswordClient,
+    Client, PasswordClient,
     api::com::atproto::lexicon::schema::Schema,
     identity::{Identity, Resolver},
-    oauth::{ClientMetadata, OAuth, OAuthClient},
+    oauth::{ClientMetadata, OAuth},
     records::Records,
     store::FileStore,
     types::Did,
@@ -21,10 +21,10 @@ use crate::{
 /// The environment variable with an app password, for machines without a browser.
 pub(super) const APP_PASSWORD: &str = "ATPROTO_APP_PASSWORD";
 
-/// An account that is signed in.
-pub(super) enum Account {
-    Browser(OAuthClient),
-    Password(PasswordClient),
+/// An account that is signed in, in the browser or with a password.
+pub(super) struct Account {
+    client: Client,
+    did: Did,
 }
 
 /// The app password in the environment, if there is one.
@@ -85,29 +85,24 @@ impl Account {
             builder = builder.proxy(proxy);
         }
         let client = builder.sign_in(identity.did.as_str(), password).await;
-        client
-            .map(Self::Password)
-            .map_err(|error| format!("{} (with the password in {APP_PASSWORD})", chain(&error)))
+        let client =
+            client.map_err(|error| format!("{} (with the password in {APP_PASSWORD})", chain(&error)))?;
+        Ok(Self { did: client.did().clone(), client: client.into() })
     }
 
     /// Resumes the session in the file, or opens the browser.
     pub(super) async fn with_browser(oauth: OAuth, handle: &str, only_print: bool) -> Result<Self, String> {
         let signed_in = oauth.resume_or_sign_in(handle).browser(!only_print).print_url().await;
-        signed_in.map(|signed_in| Self::Browser(signed_in.client)).map_err(|error| chain(&error))
+        let client = signed_in.map_err(|error| chain(&error))?.client;
+        Ok(Self { did: client.did().clone(), client: client.into() })
     }
 
     pub(super) fn did(&self) -> &Did {
-        match self {
-            Self::Browser(client) => client.did(),
-            Self::Password(client) => client.did(),
-        }
+        &self.did
     }
 
     /// The lexicons in the account's repository.
     pub(super) fn schemas(&self) -> Records<'_, Schema> {
-        match self {
-            Self::Browser(client) => client.records(),
-            Self::Password(client) => client.records(),
-        }
+        self.client.records()
     }
 }

@@ -286,6 +286,7 @@ fn setters(it: &Struct, home: &Home) -> TokenStream {
             let deprecated = deprecated(&field.docs);
             match &field.ty {
                 target_type if takes_into(target_type) => quote!(#deprecated #setter = #name: into #target),
+                RustType::Integer => quote!(#deprecated #setter = #name: integer #target),
                 RustType::Boxed(inner) => {
                     let inner = ty(inner);
                     quote!(#deprecated #setter = #name: boxed #inner)

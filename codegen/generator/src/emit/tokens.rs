@@ -127,6 +127,7 @@ pub(super) fn argument(ty: &RustType, name: &Ident) -> (TokenStream, TokenStream
         (quote!(impl Into<#written>), quote!(#name.into()))
     } else {
         match ty {
+            RustType::Integer => (quote!(impl types::Integer), quote!(types::Integer::into_i64(#name))),
             RustType::Boxed(inner) => {
                 let inner = self::ty(inner);
                 (inner, quote!(Box::new(#name)))

@@ -5,9 +5,10 @@ use std::time::Duration;
 use crate::{
     api::app::bsky::{
         actor::defs::ProfileView,
+        feed::post::Post,
         notification::list_notifications::{Notification, NotificationReason},
     },
-    types::{AtUri, Datetime},
+    types::{AtUri, Datetime, Record as _},
 };
 
 /// Notifications that are shown as one: for example likes of the same post. Other notifications are groups of one.
@@ -69,7 +70,7 @@ impl Group {
             }
             _ => self.newest.reason_subject.clone(),
         };
-        uri.filter(|uri| uri.collection() == Some("app.bsky.feed.post"))
+        uri.filter(|uri| uri.collection() == Some(Post::collection()))
     }
 
     /// Returns when the newest notification has come.

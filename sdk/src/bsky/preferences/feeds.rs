@@ -138,7 +138,7 @@ fn saved(kind: SavedFeedType, value: String, pinned: bool) -> SavedFeed {
 fn converted(older: Option<&SavedFeedsPref>) -> Vec<SavedFeed> {
     let timeline = saved(SavedFeedType::Timeline, "following".to_owned(), true);
     let feed = |uri: &AtUri, pinned| {
-        let kind = match uri.collection()? {
+        let kind = match uri.collection()?.as_str() {
             "app.bsky.feed.generator" => SavedFeedType::Feed,
             "app.bsky.graph.list" => SavedFeedType::List,
             _ => return None,

@@ -6,15 +6,18 @@ use zeroize::Zeroizing;
 
 use super::{
     PasswordClient, PasswordError,
+    discovery::{Discovery, Found},
     exchange::{create, delete},
     session::{Credentials, PasswordContext},
     stored::{PasswordSession, SessionSlot},
 };
 use crate::{
     clients::plain::{HttpOptions, PlainClient, PlainText},
+    identity::ResolveIdentity,
     limits,
     session::Pace,
     store::{MemoryStore, Store},
+    types::{AtIdentifier, Did, NotAnAccount},
 };
 
 /// Configures a [`PasswordClient`] and signs in. Created by [`PasswordClient::builder`].
@@ -32,22 +35,86 @@ use crate::{
 /// ```
 #[must_use = "call `sign_in` or `resume_or_sign_in` to create the client"]
 pub struct PasswordClientBuilder {
-    origin: String,
+    server: Server,
     http: HttpOptions,
     plain_text: PlainText,
     store: Option<Arc<dyn Store>>,
     pace: Pace,
 }
 
+/// The PDS to sign in at.
+enum Server {
+    /// The one at this URL.
+    At(String),
+    /// That of the account.
+    OfAccount(Discovery),
+}
+
 impl PasswordClientBuilder {
-    pub(super) fn new(origin: String) -> Self {
+    /// Creates a builder for a client that finds the PDS of the account by itself. [`PasswordClient::builder`] is for a PDS whose
+    /// URL is known.
+    ///
+    /// The account is named by its handle or DID, also as people type or paste them (see
+    /// [`AtIdentifier::from_input`](crate::types::AtIdentifier::from_input)). The session is stored under its DID, so it is found
+    /// again when the handle has changed. If the account has moved to another PDS, it is signed in there. A session of another
+    /// account in the answer of the server is refused.
+    ///
+    /// The PDS must have an https URL and a public address, because the URL is in the account's DID document, which its owner
+    /// writes.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{PasswordClientBuilder, store::FileStore};
+    ///
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let bot = PasswordClientBuilder::new()
+    ///     .store(FileStore::open("bot-session.json")?)
+    ///     .resume_or_sign_in("@bot.example.com", &std::env::var("APP_PASSWORD")?)
+    ///     .await?;
+    /// println!("signed in at {}", bot.origin());
+    /// # Ok(()) }
+    /// ```
+    pub fn new() -> Self {
+        Self::of(Server::OfAccount(Discovery::default()))
+    }
+
+    pub(super) fn at(origin: String) -> Self {
+        Self::of(Server::At(origin))
+    }
+
+    fn of(server: Server) -> Self {
         Self {
-            origin,
+            server,
             http: HttpOptions::default(),
             plain_text: PlainText::OnThisMachine,
             store: None,
             pace: Pace::default(),
         }
+    }
+
+    /// Sets what resolves handles and DIDs, if the PDS is not given. The default is a [`Resolver`](crate::identity::Resolver) with
+    /// its default settings and the same proxy.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{PasswordClientBuilder, identity::Resolver};
+    ///
+    /// # async fn example(password: &str) -> Result<(), Box<dyn std::error::Error>> {
+    /// let resolver = Resolver::builder().plc_directory("https://plc.example.com").build()?;
+    /// let bot = PasswordClientBuilder::new().resolver(resolver).sign_in("bot.example.com", password).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn resolver(mut self, resolver: impl ResolveIdentity) -> Self {
+        if let Server::OfAccount(discovery) = &mut self.server {
+            discovery.resolver = Some(Arc::new(resolver));
+        }
+        self
+    }
+
+    /// Allows a PDS with an http URL and a loopback address, if it is found by the account. For development only.
+    pub fn allow_loopback_http(mut self) -> Self {
+        if let Server::OfAccount(discovery) = &mut self.server {
+            discovery.allow_loopback_http = true;
+        }
+        self
     }
 
     /// Sends all requests through a proxy such as `http://proxy.example.com:3128`, instead of the one in the environment
@@ -103,15 +170,16 @@ impl PasswordClientBuilder {
         self
     }
 
-    /// Signs in. `identifier` is a handle, a DID, or another identifier that the server accepts, such as an email address. A
+    /// Signs in. `identifier` is a handle or a DID as people type them, or an email address if the URL of the PDS is given. A
     /// stored session of this account is replaced.
     ///
     /// # Errors
     ///
-    /// Returns [`PasswordError::SignIn`] with the response of the server if the password is wrong, and other errors if the
-    /// settings are invalid or the store fails.
+    /// Returns [`PasswordError::Account`] if `identifier` names no account, [`PasswordError::Identity`] if the account or its PDS
+    /// cannot be found, [`PasswordError::SignIn`] with the response of the server if the password is wrong, and other errors
+    /// if the settings are invalid or the store fails.
     pub async fn sign_in(self, identifier: &str, password: &str) -> Result<PasswordClient, PasswordError> {
-        let start = self.start(identifier, password)?;
+        let start = self.start(identifier, password).await?;
         let _lock = start.slot.lock().await?;
         start.create().await
     }
@@ -127,7 +195,7 @@ impl PasswordClientBuilder {
         identifier: &str,
         password: &str,
     ) -> Result<PasswordClient, PasswordError> {
-        let start = self.start(identifier, password)?;
+        let start = self.start(identifier, password).await?;
         if let Some(stored) = start.slot.read().await? {
             return Ok(start.client(stored));
         }
@@ -146,14 +214,42 @@ impl PasswordClientBuilder {
         self
     }
 
-    fn start(self, identifier: &str, password: &str) -> Result<Start, PasswordError> {
-        let plain = PlainClient::with_credentials(&self.origin, self.http, self.plain_text)?;
-        let credentials =
-            Credentials { identifier: identifier.to_owned(), password: Zeroizing::new(password.to_owned()) };
+    async fn start(self, identifier: &str, password: &str) -> Result<Start, PasswordError> {
+        let (plain, identifier, did) = match self.server {
+            Server::At(origin) => {
+                let identifier = identifier_of(identifier)?;
+                (PlainClient::with_credentials(&origin, self.http, self.plain_text)?, identifier, None)
+            }
+            Server::OfAccount(discovery) => {
+                let Found { did, pds, http } = discovery.find(identifier, self.http).await?;
+                // Its URL has been checked.
+                let plain =
+                    PlainClient::with_credentials(&pds, HttpOptions::Client(http), PlainText::Anywhere)?;
+                (plain, did.to_string(), Some(did))
+            }
+        };
         let keeps_password = self.store.is_some();
         let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
-        let slot = SessionSlot::new(store, plain.origin(), identifier);
-        Ok(Start { plain, slot, credentials, keeps_password, pace: self.pace })
+        let slot = SessionSlot::new(store, plain.origin(), &identifier);
+        let credentials = Credentials { identifier, password: Zeroizing::new(password.to_owned()) };
+        Ok(Start { plain, slot, did, credentials, keeps_password, pace: self.pace })
+    }
+}
+
+impl Default for PasswordClientBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What the server is told: the handle in lowercase, the DID, or an email address as it was typed.
+fn identifier_of(typed: &str) -> Result<String, NotAnAccount> {
+    let email = typed.trim();
+    let is_email = email.find('@').is_some_and(|at| at > 0) && !email.contains(['/', ' ']);
+    match AtIdentifier::from_input(typed) {
+        Ok(account) => Ok(account.to_string()),
+        Err(_) if is_email => Ok(email.to_owned()),
+        Err(error) => Err(error),
     }
 }
 
@@ -161,6 +257,8 @@ impl PasswordClientBuilder {
 struct Start {
     plain: PlainClient,
     slot: SessionSlot,
+    /// The account, if it was found before.
+    did: Option<Did>,
     credentials: Credentials,
     keeps_password: bool,
     pace: Pace,
@@ -172,14 +270,18 @@ impl Start {
         let Credentials { identifier, password } = &self.credentials;
         let (account, tokens) = create(&self.plain, identifier, password, true).await?;
         let session = PasswordSession::new(account, tokens);
-        if let Err(error) = self.slot.write(&session).await {
-            // Nobody can use the session.
-            if let Err(error) = delete(&self.plain, &session.tokens, limits::PLAIN_CALL).await {
-                tracing::warn!(did = %session.account.did, %error, "a session that cannot be stored could not be revoked");
+        let problem = match &self.did {
+            Some(did) if *did != session.account.did => {
+                Some(PasswordError::OtherAccount { did: did.clone(), found: session.account.did.clone() })
             }
-            return Err(error.into());
+            _ => self.slot.write(&session).await.err().map(Into::into),
+        };
+        let Some(problem) = problem else { return Ok(self.client(session)) };
+        // Nobody can use the session.
+        if let Err(error) = delete(&self.plain, &session.tokens, limits::PLAIN_CALL).await {
+            tracing::warn!(did = %session.account.did, %error, "a session that is not kept could not be revoked");
         }
-        Ok(self.client(session))
+        Err(problem)
     }
 
     fn client(self, session: PasswordSession) -> PasswordClient {
@@ -198,6 +300,10 @@ impl Start {
 
 impl fmt::Debug for PasswordClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PasswordClientBuilder").field("origin", &self.origin).finish_non_exhaustive()
+        let origin = match &self.server {
+            Server::At(origin) => Some(origin),
+            Server::OfAccount(_) => None,
+        };
+        f.debug_struct("PasswordClientBuilder").field("origin", &origin).finish_non_exhaustive()
     }
 }

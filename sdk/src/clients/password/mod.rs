@@ -2,6 +2,9 @@
 
 mod account;
 mod builder;
+mod discovery;
+#[cfg(test)]
+mod discovery_tests;
 mod exchange;
 mod session;
 mod stored;
@@ -12,12 +15,13 @@ use std::{fmt, sync::Arc};
 
 use crate::{
     api::com::atproto::server::create_session,
+    identity::IdentityError,
     limits,
     session::{
         ActiveSessions, Removed, SessionError, SessionHandle, SessionStoreError, StoredSession as _, remove,
     },
     store::{Store, StoreError},
-    types::{Did, Handle},
+    types::{Did, Handle, NotAnAccount},
     xrpc::{
         self, BoxFuture, CallSettings, Deadline, InvalidService, Request, Transport, TransportError,
         TransportResponse,
@@ -41,7 +45,7 @@ const MAX_REPLACED: u32 = 3;
 /// };
 ///
 /// # async fn example(password: &str) {
-/// match PasswordClient::sign_in("https://pds.example.com", "bot.example.com", password).await {
+/// match PasswordClient::sign_in_as("bot.example.com", password).await {
 ///     Ok(client) => println!("{} is signed in", client.did()),
 ///     Err(PasswordError::SignIn(error)) => match error.lexicon_error() {
 ///         Some(create_session::Error::AuthFactorTokenRequired) => println!("use an app password"),
@@ -58,6 +62,20 @@ pub enum PasswordError {
     /// The origin of the server, or another setting, is invalid.
     #[error(transparent)]
     Service(#[from] InvalidService),
+    /// What was given as the account does not name one.
+    #[error(transparent)]
+    Account(#[from] NotAnAccount),
+    /// The account or its PDS could not be found.
+    #[error(transparent)]
+    Identity(#[from] Box<IdentityError>),
+    /// The server signed in another account than the one that was asked for. The session has been revoked.
+    #[error("the server signed in {found} instead of {did}; report this to whoever runs it")]
+    OtherAccount {
+        /// The account that was asked for.
+        did: Did,
+        /// The account of the session.
+        found: Did,
+    },
     /// The server rejected the sign-in, or did not respond.
     #[error("cannot sign in with a password")]
     SignIn(#[source] Box<xrpc::Error<create_session::Error>>),
@@ -99,7 +117,7 @@ impl From<SessionStoreError> for PasswordError {
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let password = std::env::var("APP_PASSWORD")?;
-/// let client = PasswordClient::sign_in("https://pds.example.com", "bot.example.com", &password).await?;
+/// let client = PasswordClient::sign_in_as("bot.example.com", &password).await?;
 /// let repo = client.com_atproto_repo().describe_repo(describe_repo::Params::new(client.did())).await?;
 /// client.sign_out().await?;
 /// # Ok(()) }
@@ -114,7 +132,28 @@ pub struct PasswordClient {
 }
 
 impl PasswordClient {
-    /// Signs in at the PDS at `origin`. `identifier` is a handle, a DID, or another identifier that the server accepts.
+    /// Signs in to an account, at its PDS. `account` is a handle or a DID, also as people type or paste them.
+    ///
+    /// [`PasswordClientBuilder::new`] is for other settings, such as a store for the session.
+    ///
+    /// ```no_run
+    /// # async fn example(password: &str) -> Result<(), Box<dyn std::error::Error>> {
+    /// let client = atproto_sdk::PasswordClient::sign_in_as("bot.example.com", password).await?;
+    /// println!("{} is hosted at {}", client.did(), client.origin());
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns [`PasswordError::Account`] or [`PasswordError::Identity`] if the account cannot be found, and
+    /// [`PasswordError::SignIn`] with the response of the server if the password is wrong.
+    pub async fn sign_in_as(account: &str, password: &str) -> Result<Self, PasswordError> {
+        PasswordClientBuilder::new().sign_in(account, password).await
+    }
+
+    /// Signs in at the PDS at `origin`. `identifier` is a handle or a DID, also as people type or paste them, or an email address.
+    ///
+    /// [`sign_in_as`](Self::sign_in_as) finds the PDS by itself.
     ///
     /// # Errors
     ///
@@ -123,9 +162,10 @@ impl PasswordClient {
         Self::builder(origin).sign_in(identifier, password).await
     }
 
-    /// Creates a builder for a client of the PDS at `origin`, such as `https://pds.example.com`.
+    /// Creates a builder for a client of the PDS at `origin`, such as `https://pds.example.com`. With
+    /// [`PasswordClientBuilder::new`], the PDS is found by the account.
     pub fn builder(origin: impl Into<String>) -> PasswordClientBuilder {
-        PasswordClientBuilder::new(origin.into())
+        PasswordClientBuilder::at(origin.into())
     }
 
     /// Resumes the stored session of this account, or signs in and stores the session if there is none.

@@ -127,8 +127,11 @@ async fn o2_reserved_tlds_never_resolve() {
         assert!(matches!(error, IdentityError::ReservedTld { .. }), "{error}");
     }
     let resolver = xrpc_resolver(&web);
-    let error = resolver.resolve("handle.invalid").await.unwrap_err();
+    let error = resolver.resolve("bob.invalid").await.unwrap_err();
     assert!(matches!(error, IdentityError::ReservedTld { .. }), "{error}");
+    // What apps show in place of a handle is none.
+    let error = resolver.resolve("handle.invalid").await.unwrap_err();
+    assert!(matches!(error, IdentityError::InvalidHandle { .. }), "{error}");
     assert_eq!(web.hits(), 0);
     handle_points_to(&web, "alice.test", ALICE);
     web.json(&format!("/{ALICE}"), &document(ALICE, "alice.test"));

@@ -190,21 +190,18 @@ impl SignInContext {
         let resolver = &self.resolver;
         let (identity, hint) = match Start::parse(input)? {
             Start::Server(url) => {
-                let server = self.discovery().of_server(url).await?;
+                let server = self.discovery().of_server(&url).await?;
                 return Ok(Target { server, did: None, pds: None, login_hint: options.login_hint.clone() });
             }
-            Start::Handle(handle, hint) => {
-                (resolver.resolve(handle.as_str()).await.map_err(identity_error)?, hint)
+            Start::Handle(handle) => {
+                (resolver.resolve(handle.as_str()).await.map_err(identity_error)?, handle.to_string())
             }
-            Start::Did(did, hint) => (resolver.resolve(did.as_str()).await.map_err(identity_error)?, hint),
+            Start::Did(did) => {
+                (resolver.resolve(did.as_str()).await.map_err(identity_error)?, did.to_string())
+            }
         };
         let server = self.discovery().of_pds(&identity.pds).await?;
-        Ok(Target {
-            server,
-            did: Some(identity.did),
-            pds: Some(identity.pds),
-            login_hint: Some(hint.to_owned()),
-        })
+        Ok(Target { server, did: Some(identity.did), pds: Some(identity.pds), login_hint: Some(hint) })
     }
 }
 

@@ -3,35 +3,29 @@
 use super::AuthorizeError;
 use crate::{
     server_text::{SHORT, excerpt},
-    types::{Did, Handle},
+    types::{Did, Handle, Typed},
 };
 
 /// What the user typed.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Start<'a> {
-    Handle(Handle, &'a str),
-    Did(Did, &'a str),
-    Server(&'a str),
+pub(super) enum Start {
+    /// In the case in which it was typed, because that is the hint for the server (O17).
+    Handle(Handle),
+    Did(Did),
+    Server(String),
 }
 
-pub(super) fn invalid_input(input: &str, problem: &str) -> AuthorizeError {
-    AuthorizeError::Input { input: excerpt(input, SHORT), problem: problem.to_owned() }
+pub(super) fn invalid_input(input: &str, problem: impl Into<String>) -> AuthorizeError {
+    AuthorizeError::Input { input: excerpt(input, SHORT), problem: problem.into() }
 }
 
-impl<'a> Start<'a> {
-    pub(super) fn parse(input: &'a str) -> Result<Self, AuthorizeError> {
-        let text = input.trim();
-        if text.contains("://") {
-            return Ok(Self::Server(text));
+impl Start {
+    pub(super) fn parse(input: &str) -> Result<Self, AuthorizeError> {
+        match Typed::read(input) {
+            Ok(Typed::Handle(handle)) => Ok(Self::Handle(handle)),
+            Ok(Typed::Did(did)) => Ok(Self::Did(did)),
+            Ok(Typed::Url(url)) => Ok(Self::Server(url)),
+            Err(error) => Err(invalid_input(input, error.problem)),
         }
-        if text.starts_with("did:") {
-            let did = Did::new(text).map_err(|e| invalid_input(input, e.problem))?;
-            return Ok(Self::Did(did, text));
-        }
-        // Users often type the `@` that apps show in front of handles. It is not part of the handle, and servers reject a
-        // `login_hint` that contains it.
-        let text = text.strip_prefix('@').unwrap_or(text);
-        let handle = Handle::new(text).map_err(|e| invalid_input(input, e.problem))?;
-        Ok(Self::Handle(handle, text))
     }
 }

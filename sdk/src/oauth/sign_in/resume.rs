@@ -30,8 +30,8 @@ impl SignInContext {
     async fn sessions_of(&self, input: &str) -> Result<Vec<SessionRecord>, SignInError> {
         let sessions = &self.app.sessions;
         let did = match Start::parse(input)? {
-            Start::Did(did, _) => did,
-            Start::Handle(handle, _) => {
+            Start::Did(did) => did,
+            Start::Handle(handle) => {
                 let identity = self.resolver.resolve(handle.as_str()).await;
                 identity.map_err(|source| AuthorizeError::Identity { input: input.to_owned(), source })?.did
             }

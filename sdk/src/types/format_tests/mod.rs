@@ -7,6 +7,8 @@ mod embedded;
 mod languages;
 mod names;
 mod times;
+#[cfg(feature = "client")]
+mod typed;
 
 use std::{
     collections::HashSet,

@@ -3,6 +3,7 @@
 
 mod deadlines;
 mod debugging;
+mod departures;
 mod pages;
 mod policies;
 mod rate_limits;

@@ -92,6 +92,22 @@ fn tokens(net: &Net, changes: Value) {
 #[tokio::test]
 async fn o1_sign_in_starts_from_handle_did_or_server() {
     let net = Net::start().await;
+    let pasted = [
+        "@alice.example.com",
+        "  Alice.Example.com.\n",
+        "\u{202a}@alice.example.com\u{202c}",
+        "https://bsky.app/profile/alice.example.com",
+        "at://alice.example.com",
+    ];
+    for input in pasted {
+        net.authorize(input).await.unwrap_or_else(|e| panic!("{input}: {e:?}"));
+        let hint = net.stub.last("/par").form["login_hint"].to_ascii_lowercase();
+        assert_eq!(hint, "alice.example.com", "servers do not know what people paste (O17)");
+        net.callback(&net.stub.consent()).await.unwrap();
+    }
+    for session in net.oauth.sessions(&Did::new(DID).unwrap()).await.unwrap() {
+        net.oauth.sign_out(&session.id).await.unwrap();
+    }
     for input in
         ["alice.example.com", "@alice.example.com", "  alice.example.com\n", DID, &net.stub.origin.clone()]
     {

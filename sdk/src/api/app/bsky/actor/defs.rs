@@ -545,9 +545,9 @@ crate::__v1::object! {
 impl KnownFollowers {
     /// Creates `KnownFollowers` with its required fields: [`count`](field@Self::count) and
     /// [`followers`](field@Self::followers).
-    pub fn new(count: i64, followers: Vec<ProfileViewBasic>) -> Self {
+    pub fn new(count: impl types::Integer, followers: Vec<ProfileViewBasic>) -> Self {
         Self {
-            count,
+            count: types::Integer::into_i64(count),
             followers,
             extra: types::Extra::default(),
         }
@@ -955,7 +955,7 @@ impl SavedFeedsPref {
     }
 }
 
-crate::__v1::setters! { SavedFeedsPref { timeline_index = timeline_index: plain i64 } }
+crate::__v1::setters! { SavedFeedsPref { timeline_index = timeline_index: integer i64 } }
 
 /// `app.bsky.actor.defs#personalDetailsPref`
 #[derive(Clone, Default)]
@@ -1079,7 +1079,7 @@ crate::__v1::setters! {
     FeedViewPref {
         hide_replies = hide_replies: plain bool,
         hide_replies_by_unfollowed = hide_replies_by_unfollowed: plain bool,
-        hide_replies_by_like_count = hide_replies_by_like_count: plain i64,
+        hide_replies_by_like_count = hide_replies_by_like_count: integer i64,
         hide_reposts = hide_reposts: plain bool,
         hide_quote_posts = hide_quote_posts: plain bool,
     }

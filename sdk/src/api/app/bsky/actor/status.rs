@@ -53,7 +53,7 @@ impl Status {
 crate::__v1::setters! {
     Status {
         embed = embed: into StatusEmbed,
-        duration_minutes = duration_minutes: plain i64,
+        duration_minutes = duration_minutes: integer i64,
     }
 }
 

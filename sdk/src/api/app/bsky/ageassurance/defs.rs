@@ -185,14 +185,14 @@ impl ConfigRegion {
     /// [`min_access_age`](field@Self::min_access_age) and [`rules`](field@Self::rules).
     pub fn new(
         country_code: impl Into<String>,
-        min_access_age: i64,
+        min_access_age: impl types::Integer,
         rules: Vec<ConfigRegionRulesItem>,
     ) -> Self {
         Self {
             platforms: None,
             country_code: country_code.into(),
             region_code: None,
-            min_access_age,
+            min_access_age: types::Integer::into_i64(min_access_age),
             additional_verification_methods: None,
             rules,
             extra: types::Extra::default(),
@@ -318,9 +318,9 @@ crate::__v1::object! {
 impl ConfigRegionRuleIfDeclaredOverAge {
     /// Creates `ConfigRegionRuleIfDeclaredOverAge` with its required fields: [`age`](field@Self::age) and
     /// [`access`](field@Self::access).
-    pub fn new(age: i64, access: impl Into<Access>) -> Self {
+    pub fn new(age: impl types::Integer, access: impl Into<Access>) -> Self {
         Self {
-            age,
+            age: types::Integer::into_i64(age),
             access: access.into(),
             extra: types::Extra::default(),
         }
@@ -350,9 +350,9 @@ crate::__v1::object! {
 impl ConfigRegionRuleIfDeclaredUnderAge {
     /// Creates `ConfigRegionRuleIfDeclaredUnderAge` with its required fields: [`age`](field@Self::age) and
     /// [`access`](field@Self::access).
-    pub fn new(age: i64, access: impl Into<Access>) -> Self {
+    pub fn new(age: impl types::Integer, access: impl Into<Access>) -> Self {
         Self {
-            age,
+            age: types::Integer::into_i64(age),
             access: access.into(),
             extra: types::Extra::default(),
         }
@@ -382,9 +382,9 @@ crate::__v1::object! {
 impl ConfigRegionRuleIfAssuredOverAge {
     /// Creates `ConfigRegionRuleIfAssuredOverAge` with its required fields: [`age`](field@Self::age) and
     /// [`access`](field@Self::access).
-    pub fn new(age: i64, access: impl Into<Access>) -> Self {
+    pub fn new(age: impl types::Integer, access: impl Into<Access>) -> Self {
         Self {
-            age,
+            age: types::Integer::into_i64(age),
             access: access.into(),
             extra: types::Extra::default(),
         }
@@ -414,9 +414,9 @@ crate::__v1::object! {
 impl ConfigRegionRuleIfAssuredUnderAge {
     /// Creates `ConfigRegionRuleIfAssuredUnderAge` with its required fields: [`age`](field@Self::age) and
     /// [`access`](field@Self::access).
-    pub fn new(age: i64, access: impl Into<Access>) -> Self {
+    pub fn new(age: impl types::Integer, access: impl Into<Access>) -> Self {
         Self {
-            age,
+            age: types::Integer::into_i64(age),
             access: access.into(),
             extra: types::Extra::default(),
         }

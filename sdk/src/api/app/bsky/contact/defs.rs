@@ -33,11 +33,11 @@ impl MatchAndContactIndex {
     /// [`contact_index`](field@Self::contact_index).
     pub fn new(
         r#match: api::app::bsky::actor::defs::ProfileView,
-        contact_index: i64,
+        contact_index: impl types::Integer,
     ) -> Self {
         Self {
             r#match,
-            contact_index,
+            contact_index: types::Integer::into_i64(contact_index),
             extra: types::Extra::default(),
         }
     }
@@ -68,10 +68,10 @@ crate::__v1::object! {
 impl SyncStatus {
     /// Creates `SyncStatus` with its required fields: [`synced_at`](field@Self::synced_at) and
     /// [`matches_count`](field@Self::matches_count).
-    pub fn new(synced_at: types::Datetime, matches_count: i64) -> Self {
+    pub fn new(synced_at: types::Datetime, matches_count: impl types::Integer) -> Self {
         Self {
             synced_at,
-            matches_count,
+            matches_count: types::Integer::into_i64(matches_count),
             extra: types::Extra::default(),
         }
     }

@@ -28,10 +28,10 @@ crate::__v1::object! {
 impl AspectRatio {
     /// Creates `AspectRatio` with its required fields: [`width`](field@Self::width) and
     /// [`height`](field@Self::height).
-    pub fn new(width: i64, height: i64) -> Self {
+    pub fn new(width: impl types::Integer, height: impl types::Integer) -> Self {
         Self {
-            width,
-            height,
+            width: types::Integer::into_i64(width),
+            height: types::Integer::into_i64(height),
             extra: types::Extra::default(),
         }
     }

@@ -278,11 +278,15 @@ crate::__v1::object! {
 impl ColorRgb {
     /// Creates `ColorRgb` with its required fields: [`r`](field@Self::r), [`g`](field@Self::g) and
     /// [`b`](field@Self::b).
-    pub fn new(r: i64, g: i64, b: i64) -> Self {
+    pub fn new(
+        r: impl types::Integer,
+        g: impl types::Integer,
+        b: impl types::Integer,
+    ) -> Self {
         Self {
-            r,
-            g,
-            b,
+            r: types::Integer::into_i64(r),
+            g: types::Integer::into_i64(g),
+            b: types::Integer::into_i64(b),
             extra: types::Extra::default(),
         }
     }

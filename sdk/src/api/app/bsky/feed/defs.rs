@@ -190,11 +190,11 @@ impl KnownLikers {
     /// Creates `KnownLikers` with its required fields: [`count`](field@Self::count) and
     /// [`actors`](field@Self::actors).
     pub fn new(
-        count: i64,
+        count: impl types::Integer,
         actors: Vec<api::app::bsky::actor::defs::ProfileViewBasic>,
     ) -> Self {
         Self {
-            count,
+            count: types::Integer::into_i64(count),
             actors,
             extra: types::Extra::default(),
         }

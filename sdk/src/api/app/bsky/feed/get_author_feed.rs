@@ -86,7 +86,7 @@ impl Params {
 
 crate::__v1::setters! {
     Params {
-        limit = limit: plain i64,
+        limit = limit: integer i64,
         cursor = cursor: into String,
         filter = filter: into ParamsFilter,
         include_pins = include_pins: plain bool,

@@ -78,7 +78,7 @@ impl Params {
 crate::__v1::setters! {
     Params {
         cid = cid: plain types::Cid,
-        limit = limit: plain i64,
+        limit = limit: integer i64,
         cursor = cursor: into String,
     }
 }

@@ -65,8 +65,8 @@ impl Params {
 
 crate::__v1::setters! {
     Params {
-        depth = depth: plain i64,
-        parent_height = parent_height: plain i64,
+        depth = depth: integer i64,
+        parent_height = parent_height: integer i64,
     }
 }
 

@@ -74,7 +74,7 @@ impl Params {
 crate::__v1::setters! {
     Params {
         algorithm = algorithm: into String,
-        limit = limit: plain i64,
+        limit = limit: integer i64,
         cursor = cursor: into String,
     }
 }

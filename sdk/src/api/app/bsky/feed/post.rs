@@ -230,10 +230,10 @@ crate::__v1::object! {
 
 impl TextSlice {
     /// Creates `TextSlice` with its required fields: [`start`](field@Self::start) and [`end`](field@Self::end).
-    pub fn new(start: i64, end: i64) -> Self {
+    pub fn new(start: impl types::Integer, end: impl types::Integer) -> Self {
         Self {
-            start,
-            end,
+            start: types::Integer::into_i64(start),
+            end: types::Integer::into_i64(end),
             extra: types::Extra::default(),
         }
     }

@@ -128,7 +128,7 @@ crate::__v1::setters! {
         domain = domain: into String,
         url = url: plain types::Uri,
         tag = tag: plain Vec<String>,
-        limit = limit: plain i64,
+        limit = limit: integer i64,
         cursor = cursor: into String,
     }
 }

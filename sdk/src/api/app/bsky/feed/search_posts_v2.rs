@@ -184,7 +184,7 @@ impl Params {
 crate::__v1::setters! {
     Params {
         cursor = cursor: into String,
-        limit = limit: plain i64,
+        limit = limit: integer i64,
         with_query = query: into String,
         sort = sort: into ParamsSort,
         authors = authors: plain Vec<types::AtIdentifier>,

@@ -70,9 +70,9 @@ crate::__v1::object! {
 
 impl Output {
     /// Creates `Output` with its required field, [`count`](field@Self::count).
-    pub fn new(count: i64) -> Self {
+    pub fn new(count: impl types::Integer) -> Self {
         Self {
-            count,
+            count: types::Integer::into_i64(count),
             extra: types::Extra::default(),
         }
     }

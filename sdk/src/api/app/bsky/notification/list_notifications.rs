@@ -82,7 +82,7 @@ impl Params {
 crate::__v1::setters! {
     Params {
         reasons = reasons: plain Vec<String>,
-        limit = limit: plain i64,
+        limit = limit: integer i64,
         #[deprecated(note = "servers ignore it.")]
         priority = priority: plain bool,
         cursor = cursor: into String,

@@ -168,10 +168,10 @@ crate::__v1::object! {
 impl ByteSlice {
     /// Creates `ByteSlice` with its required fields: [`byte_start`](field@Self::byte_start) and
     /// [`byte_end`](field@Self::byte_end).
-    pub fn new(byte_start: i64, byte_end: i64) -> Self {
+    pub fn new(byte_start: impl types::Integer, byte_end: impl types::Integer) -> Self {
         Self {
-            byte_start,
-            byte_end,
+            byte_start: types::Integer::into_i64(byte_start),
+            byte_end: types::Integer::into_i64(byte_end),
             extra: types::Extra::default(),
         }
     }

@@ -156,7 +156,7 @@ impl SkeletonTrend {
         display_name: impl Into<String>,
         link: impl Into<String>,
         started_at: types::Datetime,
-        post_count: i64,
+        post_count: impl types::Integer,
         dids: Vec<types::Did>,
     ) -> Self {
         Self {
@@ -165,7 +165,7 @@ impl SkeletonTrend {
             description: None,
             link: link.into(),
             started_at,
-            post_count,
+            post_count: types::Integer::into_i64(post_count),
             status: None,
             category: None,
             dids,
@@ -227,7 +227,7 @@ impl TrendView {
         display_name: impl Into<String>,
         link: impl Into<String>,
         started_at: types::Datetime,
-        post_count: i64,
+        post_count: impl types::Integer,
         actors: Vec<api::app::bsky::actor::defs::ProfileViewBasic>,
     ) -> Self {
         Self {
@@ -236,7 +236,7 @@ impl TrendView {
             description: None,
             link: link.into(),
             started_at,
-            post_count,
+            post_count: types::Integer::into_i64(post_count),
             status: None,
             category: None,
             actors,
@@ -302,7 +302,7 @@ impl ThreadItemPost {
     pub fn new(
         post: api::app::bsky::feed::defs::PostView,
         more_parents: bool,
-        more_replies: i64,
+        more_replies: impl types::Integer,
         op_thread: bool,
         hidden_by_threadgate: bool,
         muted_by_viewer: bool,
@@ -310,7 +310,7 @@ impl ThreadItemPost {
         Self {
             post,
             more_parents,
-            more_replies,
+            more_replies: types::Integer::into_i64(more_replies),
             op_thread,
             op_thread_post_index: None,
             op_thread_post_count: None,

@@ -42,7 +42,7 @@ impl Params {
     }
 }
 
-crate::__v1::setters! { Params { limit = limit: plain i64 } }
+crate::__v1::setters! { Params { limit = limit: integer i64 } }
 
 /// The output of `app.bsky.unspecced.getOnboardingSuggestedStarterPacks`.
 #[derive(Clone)]

@@ -49,7 +49,7 @@ impl Params {
     }
 }
 
-crate::__v1::setters! { Params { viewer = viewer: plain types::Did, limit = limit: plain i64 } }
+crate::__v1::setters! { Params { viewer = viewer: plain types::Did, limit = limit: integer i64 } }
 
 /// The output of `app.bsky.unspecced.getOnboardingSuggestedStarterPacksSkeleton`.
 #[derive(Clone)]

@@ -104,12 +104,12 @@ impl ThreadItem {
     /// [`value`](field@Self::value).
     pub fn new(
         uri: types::AtUri,
-        depth: i64,
+        depth: impl types::Integer,
         value: impl Into<ThreadItemValue>,
     ) -> Self {
         Self {
             uri,
-            depth,
+            depth: types::Integer::into_i64(depth),
             value: value.into(),
             extra: types::Extra::default(),
         }

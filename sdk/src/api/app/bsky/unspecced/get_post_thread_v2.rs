@@ -75,8 +75,8 @@ impl Params {
 crate::__v1::setters! {
     Params {
         above = above: plain bool,
-        below = below: plain i64,
-        branching_factor = branching_factor: plain i64,
+        below = below: integer i64,
+        branching_factor = branching_factor: integer i64,
         sort = sort: into ParamsSort,
     }
 }
@@ -163,12 +163,12 @@ impl ThreadItem {
     /// [`value`](field@Self::value).
     pub fn new(
         uri: types::AtUri,
-        depth: i64,
+        depth: impl types::Integer,
         value: impl Into<ThreadItemValue>,
     ) -> Self {
         Self {
             uri,
-            depth,
+            depth: types::Integer::into_i64(depth),
             value: value.into(),
             extra: types::Extra::default(),
         }

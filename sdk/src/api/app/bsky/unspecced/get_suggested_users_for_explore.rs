@@ -52,7 +52,7 @@ impl Params {
     }
 }
 
-crate::__v1::setters! { Params { category = category: into String, limit = limit: plain i64 } }
+crate::__v1::setters! { Params { category = category: into String, limit = limit: integer i64 } }
 
 /// The output of `app.bsky.unspecced.getSuggestedUsersForExplore`.
 #[derive(Clone)]

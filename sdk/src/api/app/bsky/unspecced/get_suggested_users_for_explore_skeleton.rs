@@ -60,7 +60,7 @@ crate::__v1::setters! {
     Params {
         viewer = viewer: plain types::Did,
         category = category: into String,
-        limit = limit: plain i64,
+        limit = limit: integer i64,
     }
 }
 

@@ -80,7 +80,7 @@ impl Params {
 crate::__v1::setters! {
     Params {
         viewer = viewer: plain types::Did,
-        limit = limit: plain i64,
+        limit = limit: integer i64,
         cursor = cursor: into String,
         relative_to_did = relative_to_did: plain types::Did,
     }

@@ -89,7 +89,7 @@ crate::__v1::setters! {
     Params {
         viewer = viewer: plain types::Did,
         typeahead = typeahead: plain bool,
-        limit = limit: plain i64,
+        limit = limit: integer i64,
         cursor = cursor: into String,
     }
 }

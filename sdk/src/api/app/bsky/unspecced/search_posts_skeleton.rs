@@ -136,7 +136,7 @@ crate::__v1::setters! {
         url = url: plain types::Uri,
         tag = tag: plain Vec<String>,
         viewer = viewer: plain types::Did,
-        limit = limit: plain i64,
+        limit = limit: integer i64,
         cursor = cursor: into String,
     }
 }

@@ -83,7 +83,7 @@ impl Params {
 crate::__v1::setters! {
     Params {
         viewer = viewer: plain types::Did,
-        limit = limit: plain i64,
+        limit = limit: integer i64,
         cursor = cursor: into String,
     }
 }

@@ -92,16 +92,16 @@ impl Output {
     /// [`state`](field@Self::state).
     pub fn new(
         job_id: impl Into<String>,
-        part_size_bytes: i64,
-        part_count: i64,
+        part_size_bytes: impl types::Integer,
+        part_count: impl types::Integer,
         received_parts: Vec<i64>,
         expires_at: types::Datetime,
         state: impl Into<OutputState>,
     ) -> Self {
         Self {
             job_id: job_id.into(),
-            part_size_bytes,
-            part_count,
+            part_size_bytes: types::Integer::into_i64(part_size_bytes),
+            part_count: types::Integer::into_i64(part_count),
             received_parts,
             expires_at,
             state: state.into(),

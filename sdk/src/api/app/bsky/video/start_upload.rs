@@ -80,9 +80,9 @@ crate::__v1::object! {
 impl Input {
     /// Creates `Input` with its required fields: [`size_bytes`](field@Self::size_bytes) and
     /// [`mime_type`](field@Self::mime_type).
-    pub fn new(size_bytes: i64, mime_type: impl Into<String>) -> Self {
+    pub fn new(size_bytes: impl types::Integer, mime_type: impl Into<String>) -> Self {
         Self {
-            size_bytes,
+            size_bytes: types::Integer::into_i64(size_bytes),
             mime_type: mime_type.into(),
             name: None,
             duration_ms: None,
@@ -96,9 +96,9 @@ impl Input {
 crate::__v1::setters! {
     Input {
         name = name: into String,
-        duration_ms = duration_ms: plain i64,
-        width = width: plain i64,
-        height = height: plain i64,
+        duration_ms = duration_ms: integer i64,
+        width = width: integer i64,
+        height = height: integer i64,
     }
 }
 
@@ -131,14 +131,14 @@ impl Output {
     /// [`expires_at`](field@Self::expires_at).
     pub fn new(
         job_id: impl Into<String>,
-        part_size_bytes: i64,
-        part_count: i64,
+        part_size_bytes: impl types::Integer,
+        part_count: impl types::Integer,
         expires_at: types::Datetime,
     ) -> Self {
         Self {
             job_id: job_id.into(),
-            part_size_bytes,
-            part_count,
+            part_size_bytes: types::Integer::into_i64(part_size_bytes),
+            part_count: types::Integer::into_i64(part_count),
             expires_at,
             extra: types::Extra::default(),
         }

@@ -50,10 +50,10 @@ crate::__v1::params! {
 impl Params {
     /// Creates `Params` with its required fields: [`job_id`](field@Self::job_id) and
     /// [`part_number`](field@Self::part_number).
-    pub fn new(job_id: impl Into<String>, part_number: i64) -> Self {
+    pub fn new(job_id: impl Into<String>, part_number: impl types::Integer) -> Self {
         Self {
             job_id: job_id.into(),
-            part_number,
+            part_number: types::Integer::into_i64(part_number),
         }
     }
 }
@@ -79,10 +79,13 @@ crate::__v1::object! {
 impl Output {
     /// Creates `Output` with its required fields: [`part_number`](field@Self::part_number) and
     /// [`size_bytes`](field@Self::size_bytes).
-    pub fn new(part_number: i64, size_bytes: i64) -> Self {
+    pub fn new(
+        part_number: impl types::Integer,
+        size_bytes: impl types::Integer,
+    ) -> Self {
         Self {
-            part_number,
-            size_bytes,
+            part_number: types::Integer::into_i64(part_number),
+            size_bytes: types::Integer::into_i64(size_bytes),
             extra: types::Extra::default(),
         }
     }

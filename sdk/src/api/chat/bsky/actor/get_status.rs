@@ -67,12 +67,12 @@ impl Output {
     pub fn new(
         chat_disabled: bool,
         can_create_groups: bool,
-        group_member_limit: i64,
+        group_member_limit: impl types::Integer,
     ) -> Self {
         Self {
             chat_disabled,
             can_create_groups,
-            group_member_limit,
+            group_member_limit: types::Integer::into_i64(group_member_limit),
             extra: types::Extra::default(),
         }
     }

@@ -1019,7 +1019,7 @@ impl ConvoView {
         rev: impl Into<String>,
         members: Vec<api::chat::bsky::actor::defs::ProfileViewBasic>,
         muted: bool,
-        unread_count: i64,
+        unread_count: impl types::Integer,
     ) -> Self {
         Self {
             id: id.into(),
@@ -1029,7 +1029,7 @@ impl ConvoView {
             last_reaction: None,
             muted,
             status: None,
-            unread_count,
+            unread_count: types::Integer::into_i64(unread_count),
             kind: None,
             extra: types::Extra::default(),
         }
@@ -1163,8 +1163,8 @@ impl GroupConvo {
         created_at: types::Datetime,
         lock_status: impl Into<ConvoLockStatus>,
         lock_status_moderation_override: bool,
-        member_count: i64,
-        member_limit: i64,
+        member_count: impl types::Integer,
+        member_limit: impl types::Integer,
         name: impl Into<String>,
     ) -> Self {
         Self {
@@ -1173,8 +1173,8 @@ impl GroupConvo {
             join_request_count: None,
             lock_status: lock_status.into(),
             lock_status_moderation_override,
-            member_count,
-            member_limit,
+            member_count: types::Integer::into_i64(member_count),
+            member_limit: types::Integer::into_i64(member_limit),
             name: name.into(),
             unread_join_request_count: None,
             extra: types::Extra::default(),

@@ -70,10 +70,13 @@ crate::__v1::object! {
 impl Output {
     /// Creates `Output` with its required fields: [`unread_accepted_convos`](field@Self::unread_accepted_convos)
     /// and [`unread_request_convos`](field@Self::unread_request_convos).
-    pub fn new(unread_accepted_convos: i64, unread_request_convos: i64) -> Self {
+    pub fn new(
+        unread_accepted_convos: impl types::Integer,
+        unread_request_convos: impl types::Integer,
+    ) -> Self {
         Self {
-            unread_accepted_convos,
-            unread_request_convos,
+            unread_accepted_convos: types::Integer::into_i64(unread_accepted_convos),
+            unread_request_convos: types::Integer::into_i64(unread_request_convos),
             extra: types::Extra::default(),
         }
     }

@@ -87,7 +87,7 @@ impl Params {
 
 crate::__v1::setters! {
     Params {
-        limit = limit: plain i64,
+        limit = limit: integer i64,
         cursor = cursor: into String,
         read_state = read_state: into ParamsReadState,
         status = status: into ParamsStatus,

@@ -97,9 +97,9 @@ crate::__v1::object! {
 
 impl Output {
     /// Creates `Output` with its required field, [`updated_count`](field@Self::updated_count).
-    pub fn new(updated_count: i64) -> Self {
+    pub fn new(updated_count: impl types::Integer) -> Self {
         Self {
-            updated_count,
+            updated_count: types::Integer::into_i64(updated_count),
             extra: types::Extra::default(),
         }
     }

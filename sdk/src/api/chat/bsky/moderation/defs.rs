@@ -118,19 +118,19 @@ impl GroupConvo {
     /// [`name`](field@Self::name).
     pub fn new(
         created_at: types::Datetime,
-        join_request_count: i64,
+        join_request_count: impl types::Integer,
         lock_status: impl Into<api::chat::bsky::convo::defs::ConvoLockStatus>,
-        member_count: i64,
-        member_limit: i64,
+        member_count: impl types::Integer,
+        member_limit: impl types::Integer,
         name: impl Into<String>,
     ) -> Self {
         Self {
             created_at,
             join_link: None,
-            join_request_count,
+            join_request_count: types::Integer::into_i64(join_request_count),
             lock_status: lock_status.into(),
-            member_count,
-            member_limit,
+            member_count: types::Integer::into_i64(member_count),
+            member_limit: types::Integer::into_i64(member_limit),
             name: name.into(),
             extra: types::Extra::default(),
         }

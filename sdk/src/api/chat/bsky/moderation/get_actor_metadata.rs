@@ -111,16 +111,16 @@ impl Metadata {
     /// [`messages_received`](field@Self::messages_received), [`convos`](field@Self::convos) and
     /// [`convos_started`](field@Self::convos_started).
     pub fn new(
-        messages_sent: i64,
-        messages_received: i64,
-        convos: i64,
-        convos_started: i64,
+        messages_sent: impl types::Integer,
+        messages_received: impl types::Integer,
+        convos: impl types::Integer,
+        convos_started: impl types::Integer,
     ) -> Self {
         Self {
-            messages_sent,
-            messages_received,
-            convos,
-            convos_started,
+            messages_sent: types::Integer::into_i64(messages_sent),
+            messages_received: types::Integer::into_i64(messages_received),
+            convos: types::Integer::into_i64(convos),
+            convos_started: types::Integer::into_i64(convos_started),
             extra: types::Extra::default(),
         }
     }

@@ -74,7 +74,7 @@ impl Params {
     }
 }
 
-crate::__v1::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
+crate::__v1::setters! { Params { limit = limit: integer i64, cursor = cursor: into String } }
 
 /// The output of `chat.bsky.moderation.getConvoMembers`.
 #[derive(Clone)]

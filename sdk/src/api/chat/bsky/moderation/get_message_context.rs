@@ -75,9 +75,9 @@ impl Params {
 crate::__v1::setters! {
     Params {
         convo_id = convo_id: into String,
-        before = before: plain i64,
-        after = after: plain i64,
-        max_interleaved_system_messages = max_interleaved_system_messages: plain i64,
+        before = before: integer i64,
+        after = after: integer i64,
+        max_interleaved_system_messages = max_interleaved_system_messages: integer i64,
     }
 }
 

@@ -76,7 +76,7 @@ impl Params {
 crate::__v1::setters! {
     Params {
         sort = sort: into ParamsSort,
-        limit = limit: plain i64,
+        limit = limit: integer i64,
         cursor = cursor: into String,
     }
 }

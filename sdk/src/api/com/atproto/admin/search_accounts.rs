@@ -74,7 +74,7 @@ crate::__v1::setters! {
     Params {
         email = email: into String,
         cursor = cursor: into String,
-        limit = limit: plain i64,
+        limit = limit: integer i64,
     }
 }
 

@@ -26,9 +26,12 @@ crate::__v1::object! {
 
 impl Labels {
     /// Creates `Labels` with its required fields: [`seq`](field@Self::seq) and [`labels`](field@Self::labels).
-    pub fn new(seq: i64, labels: Vec<api::com::atproto::label::defs::Label>) -> Self {
+    pub fn new(
+        seq: impl types::Integer,
+        labels: Vec<api::com::atproto::label::defs::Label>,
+    ) -> Self {
         Self {
-            seq,
+            seq: types::Integer::into_i64(seq),
             labels,
             extra: types::Extra::default(),
         }

@@ -30,9 +30,9 @@ impl types::Record for Schema {
 
 impl Schema {
     /// Creates `Schema` with its required field, [`lexicon`](field@Self::lexicon).
-    pub fn new(lexicon: i64) -> Self {
+    pub fn new(lexicon: impl types::Integer) -> Self {
         Self {
-            lexicon,
+            lexicon: types::Integer::into_i64(lexicon),
             extra: types::Extra::default(),
         }
     }

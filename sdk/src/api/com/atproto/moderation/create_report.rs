@@ -140,14 +140,14 @@ impl Output {
     /// [`subject`](field@Self::subject), [`reported_by`](field@Self::reported_by) and
     /// [`created_at`](field@Self::created_at).
     pub fn new(
-        id: i64,
+        id: impl types::Integer,
         reason_type: impl Into<api::com::atproto::moderation::defs::ReasonType>,
         subject: impl Into<OutputSubject>,
         reported_by: types::Did,
         created_at: types::Datetime,
     ) -> Self {
         Self {
-            id,
+            id: types::Integer::into_i64(id),
             reason_type: reason_type.into(),
             reason: None,
             subject: subject.into(),

@@ -80,7 +80,7 @@ impl Params {
 
 crate::__v1::setters! {
     Params {
-        limit = limit: plain i64,
+        limit = limit: integer i64,
         cursor = cursor: into String,
         reverse = reverse: plain bool,
     }

@@ -59,9 +59,9 @@ crate::__v1::object! {
 
 impl Input {
     /// Creates `Input` with its required field, [`use_count`](field@Self::use_count).
-    pub fn new(use_count: i64) -> Self {
+    pub fn new(use_count: impl types::Integer) -> Self {
         Self {
-            use_count,
+            use_count: types::Integer::into_i64(use_count),
             for_account: None,
             extra: types::Extra::default(),
         }

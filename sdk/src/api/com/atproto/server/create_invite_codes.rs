@@ -64,10 +64,10 @@ crate::__v1::object! {
 impl Input {
     /// Creates `Input` with its required fields: [`code_count`](field@Self::code_count) and
     /// [`use_count`](field@Self::use_count).
-    pub fn new(code_count: i64, use_count: i64) -> Self {
+    pub fn new(code_count: impl types::Integer, use_count: impl types::Integer) -> Self {
         Self {
-            code_count,
-            use_count,
+            code_count: types::Integer::into_i64(code_count),
+            use_count: types::Integer::into_i64(use_count),
             for_accounts: None,
             extra: types::Extra::default(),
         }

@@ -42,7 +42,7 @@ impl InviteCode {
     /// [`created_at`](field@Self::created_at) and [`uses`](field@Self::uses).
     pub fn new(
         code: impl Into<String>,
-        available: i64,
+        available: impl types::Integer,
         disabled: bool,
         for_account: impl Into<String>,
         created_by: impl Into<String>,
@@ -51,7 +51,7 @@ impl InviteCode {
     ) -> Self {
         Self {
             code: code.into(),
-            available,
+            available: types::Integer::into_i64(available),
             disabled,
             for_account: for_account.into(),
             created_by: created_by.into(),

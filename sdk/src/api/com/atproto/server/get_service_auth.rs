@@ -54,7 +54,7 @@ impl Params {
     }
 }
 
-crate::__v1::setters! { Params { exp = exp: plain i64, lxm = lxm: plain types::Nsid } }
+crate::__v1::setters! { Params { exp = exp: integer i64, lxm = lxm: plain types::Nsid } }
 
 /// The output of `com.atproto.server.getServiceAuth`.
 #[derive(Clone)]

@@ -79,7 +79,7 @@ impl Params {
 crate::__v1::setters! {
     Params {
         since = since: plain types::Tid,
-        limit = limit: plain i64,
+        limit = limit: integer i64,
         cursor = cursor: into String,
     }
 }

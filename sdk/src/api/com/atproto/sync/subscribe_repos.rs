@@ -72,7 +72,7 @@ impl Commit {
     /// [`rev`](field@Self::rev), [`since`](field@Self::since), [`blocks`](field@Self::blocks),
     /// [`ops`](field@Self::ops), [`blobs`](field@Self::blobs) and [`time`](field@Self::time).
     pub fn new(
-        seq: i64,
+        seq: impl types::Integer,
         rebase: bool,
         too_big: bool,
         repo: types::Did,
@@ -85,7 +85,7 @@ impl Commit {
         time: types::Datetime,
     ) -> Self {
         Self {
-            seq,
+            seq: types::Integer::into_i64(seq),
             rebase,
             too_big,
             repo,
@@ -139,14 +139,14 @@ impl SyncDef {
     /// Creates `SyncDef` with its required fields: [`seq`](field@Self::seq), [`did`](field@Self::did),
     /// [`blocks`](field@Self::blocks), [`rev`](field@Self::rev) and [`time`](field@Self::time).
     pub fn new(
-        seq: i64,
+        seq: impl types::Integer,
         did: types::Did,
         blocks: types::Bytes,
         rev: impl Into<String>,
         time: types::Datetime,
     ) -> Self {
         Self {
-            seq,
+            seq: types::Integer::into_i64(seq),
             did,
             blocks,
             rev: rev.into(),
@@ -185,9 +185,13 @@ crate::__v1::object! {
 impl Identity {
     /// Creates `Identity` with its required fields: [`seq`](field@Self::seq), [`did`](field@Self::did) and
     /// [`time`](field@Self::time).
-    pub fn new(seq: i64, did: types::Did, time: types::Datetime) -> Self {
+    pub fn new(
+        seq: impl types::Integer,
+        did: types::Did,
+        time: types::Datetime,
+    ) -> Self {
         Self {
-            seq,
+            seq: types::Integer::into_i64(seq),
             did,
             time,
             handle: None,
@@ -227,9 +231,14 @@ crate::__v1::object! {
 impl Account {
     /// Creates `Account` with its required fields: [`seq`](field@Self::seq), [`did`](field@Self::did),
     /// [`time`](field@Self::time) and [`active`](field@Self::active).
-    pub fn new(seq: i64, did: types::Did, time: types::Datetime, active: bool) -> Self {
+    pub fn new(
+        seq: impl types::Integer,
+        did: types::Did,
+        time: types::Datetime,
+        active: bool,
+    ) -> Self {
         Self {
-            seq,
+            seq: types::Integer::into_i64(seq),
             did,
             time,
             active,

@@ -50,7 +50,7 @@ impl Params {
     }
 }
 
-crate::__v1::setters! { Params { since = since: plain i64, limit = limit: plain i64 } }
+crate::__v1::setters! { Params { since = since: integer i64, limit = limit: integer i64 } }
 
 /// The output of `com.atproto.temp.fetchLabels`.
 #[derive(Clone)]

@@ -36,11 +36,15 @@ crate::__v1::object! {
 
 impl Rgb {
     /// Creates `Rgb` with its required fields: [`r`](field@Self::r), [`g`](field@Self::g) and [`b`](field@Self::b).
-    pub fn new(r: i64, g: i64, b: i64) -> Self {
+    pub fn new(
+        r: impl types::Integer,
+        g: impl types::Integer,
+        b: impl types::Integer,
+    ) -> Self {
         Self {
-            b,
-            g,
-            r,
+            b: types::Integer::into_i64(b),
+            g: types::Integer::into_i64(g),
+            r: types::Integer::into_i64(r),
             extra: types::Extra::default(),
         }
     }
@@ -84,12 +88,17 @@ crate::__v1::object! {
 impl Rgba {
     /// Creates `Rgba` with its required fields: [`r`](field@Self::r), [`g`](field@Self::g), [`b`](field@Self::b)
     /// and [`a`](field@Self::a).
-    pub fn new(r: i64, g: i64, b: i64, a: i64) -> Self {
+    pub fn new(
+        r: impl types::Integer,
+        g: impl types::Integer,
+        b: impl types::Integer,
+        a: impl types::Integer,
+    ) -> Self {
         Self {
-            a,
-            b,
-            g,
-            r,
+            a: types::Integer::into_i64(a),
+            b: types::Integer::into_i64(b),
+            g: types::Integer::into_i64(g),
+            r: types::Integer::into_i64(r),
             extra: types::Extra::default(),
         }
     }

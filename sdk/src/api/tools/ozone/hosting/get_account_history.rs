@@ -77,7 +77,7 @@ crate::__v1::setters! {
     Params {
         events = events: plain Vec<ParamsEventsItem>,
         cursor = cursor: into String,
-        limit = limit: plain i64,
+        limit = limit: integer i64,
     }
 }
 

@@ -44,7 +44,7 @@ impl ModEventView {
     /// [`subject`](field@Self::subject), [`subject_blob_cids`](field@Self::subject_blob_cids),
     /// [`created_by`](field@Self::created_by) and [`created_at`](field@Self::created_at).
     pub fn new(
-        id: i64,
+        id: impl types::Integer,
         event: impl Into<ModEventViewEvent>,
         subject: impl Into<ModEventViewSubject>,
         subject_blob_cids: Vec<String>,
@@ -52,7 +52,7 @@ impl ModEventView {
         created_at: types::Datetime,
     ) -> Self {
         Self {
-            id,
+            id: types::Integer::into_i64(id),
             event: event.into(),
             subject: subject.into(),
             subject_blob_cids,
@@ -213,7 +213,7 @@ impl ModEventViewDetail {
     /// [`subject`](field@Self::subject), [`subject_blobs`](field@Self::subject_blobs),
     /// [`created_by`](field@Self::created_by) and [`created_at`](field@Self::created_at).
     pub fn new(
-        id: i64,
+        id: impl types::Integer,
         event: impl Into<ModEventViewDetailEvent>,
         subject: impl Into<ModEventViewDetailSubject>,
         subject_blobs: Vec<BlobView>,
@@ -221,7 +221,7 @@ impl ModEventViewDetail {
         created_at: types::Datetime,
     ) -> Self {
         Self {
-            id,
+            id: types::Integer::into_i64(id),
             event: event.into(),
             subject: subject.into(),
             subject_blobs,
@@ -435,14 +435,14 @@ impl SubjectStatusView {
     /// [`subject`](field@Self::subject), [`created_at`](field@Self::created_at),
     /// [`updated_at`](field@Self::updated_at) and [`review_state`](field@Self::review_state).
     pub fn new(
-        id: i64,
+        id: impl types::Integer,
         subject: impl Into<SubjectStatusViewSubject>,
         created_at: types::Datetime,
         updated_at: types::Datetime,
         review_state: impl Into<SubjectReviewState>,
     ) -> Self {
         Self {
-            id,
+            id: types::Integer::into_i64(id),
             subject: subject.into(),
             hosting: None,
             subject_blob_cids: None,
@@ -859,12 +859,12 @@ impl ModEventTakedown {
 crate::__v1::setters! {
     ModEventTakedown {
         comment = comment: into String,
-        duration_in_hours = duration_in_hours: plain i64,
+        duration_in_hours = duration_in_hours: integer i64,
         acknowledge_account_subjects = acknowledge_account_subjects: plain bool,
         policies = policies: plain Vec<String>,
         severity_level = severity_level: into String,
         target_services = target_services: plain Vec<ModEventTakedownTargetServicesItem>,
-        strike_count = strike_count: plain i64,
+        strike_count = strike_count: integer i64,
         strike_expires_at = strike_expires_at: plain types::Datetime,
     }
 }
@@ -935,7 +935,7 @@ crate::__v1::setters! {
         comment = comment: into String,
         policies = policies: plain Vec<String>,
         severity_level = severity_level: into String,
-        strike_count = strike_count: plain i64,
+        strike_count = strike_count: integer i64,
     }
 }
 
@@ -1092,7 +1092,7 @@ impl ModEventLabel {
 crate::__v1::setters! {
     ModEventLabel {
         comment = comment: into String,
-        duration_in_hours = duration_in_hours: plain i64,
+        duration_in_hours = duration_in_hours: integer i64,
     }
 }
 
@@ -1118,10 +1118,10 @@ crate::__v1::object! {
 
 impl ModEventPriorityScore {
     /// Creates `ModEventPriorityScore` with its required field, [`score`](field@Self::score).
-    pub fn new(score: i64) -> Self {
+    pub fn new(score: impl types::Integer) -> Self {
         Self {
             comment: None,
-            score,
+            score: types::Integer::into_i64(score),
             extra: types::Extra::default(),
         }
     }
@@ -1449,10 +1449,10 @@ crate::__v1::object! {
 
 impl ModEventMute {
     /// Creates `ModEventMute` with its required field, [`duration_in_hours`](field@Self::duration_in_hours).
-    pub fn new(duration_in_hours: i64) -> Self {
+    pub fn new(duration_in_hours: impl types::Integer) -> Self {
         Self {
             comment: None,
-            duration_in_hours,
+            duration_in_hours: types::Integer::into_i64(duration_in_hours),
             extra: types::Extra::default(),
         }
     }
@@ -1524,7 +1524,7 @@ impl ModEventMuteReporter {
 crate::__v1::setters! {
     ModEventMuteReporter {
         comment = comment: into String,
-        duration_in_hours = duration_in_hours: plain i64,
+        duration_in_hours = duration_in_hours: integer i64,
     }
 }
 
@@ -1619,7 +1619,7 @@ crate::__v1::setters! {
         comment = comment: into String,
         policies = policies: plain Vec<String>,
         severity_level = severity_level: into String,
-        strike_count = strike_count: plain i64,
+        strike_count = strike_count: integer i64,
         strike_expires_at = strike_expires_at: plain types::Datetime,
         is_delivered = is_delivered: plain bool,
     }
@@ -1696,7 +1696,7 @@ impl ModEventTag {
 crate::__v1::setters! {
     ModEventTag {
         comment = comment: into String,
-        duration_in_hours = duration_in_hours: plain i64,
+        duration_in_hours = duration_in_hours: integer i64,
     }
 }
 
@@ -2390,13 +2390,13 @@ impl BlobView {
     pub fn new(
         cid: types::Cid,
         mime_type: impl Into<String>,
-        size: i64,
+        size: impl types::Integer,
         created_at: types::Datetime,
     ) -> Self {
         Self {
             cid,
             mime_type: mime_type.into(),
-            size,
+            size: types::Integer::into_i64(size),
             created_at,
             details: None,
             moderation: None,
@@ -2444,10 +2444,10 @@ crate::__v1::object! {
 impl ImageDetails {
     /// Creates `ImageDetails` with its required fields: [`width`](field@Self::width) and
     /// [`height`](field@Self::height).
-    pub fn new(width: i64, height: i64) -> Self {
+    pub fn new(width: impl types::Integer, height: impl types::Integer) -> Self {
         Self {
-            width,
-            height,
+            width: types::Integer::into_i64(width),
+            height: types::Integer::into_i64(height),
             extra: types::Extra::default(),
         }
     }
@@ -2476,11 +2476,15 @@ crate::__v1::object! {
 impl VideoDetails {
     /// Creates `VideoDetails` with its required fields: [`width`](field@Self::width),
     /// [`height`](field@Self::height) and [`length`](field@Self::length).
-    pub fn new(width: i64, height: i64, length: i64) -> Self {
+    pub fn new(
+        width: impl types::Integer,
+        height: impl types::Integer,
+        length: impl types::Integer,
+    ) -> Self {
         Self {
-            width,
-            height,
-            length,
+            width: types::Integer::into_i64(width),
+            height: types::Integer::into_i64(height),
+            length: types::Integer::into_i64(length),
             extra: types::Extra::default(),
         }
     }
@@ -2659,25 +2663,25 @@ impl ReporterStats {
     /// [`labeled_record_count`](field@Self::labeled_record_count).
     pub fn new(
         did: types::Did,
-        account_report_count: i64,
-        record_report_count: i64,
-        reported_account_count: i64,
-        reported_record_count: i64,
-        takendown_account_count: i64,
-        takendown_record_count: i64,
-        labeled_account_count: i64,
-        labeled_record_count: i64,
+        account_report_count: impl types::Integer,
+        record_report_count: impl types::Integer,
+        reported_account_count: impl types::Integer,
+        reported_record_count: impl types::Integer,
+        takendown_account_count: impl types::Integer,
+        takendown_record_count: impl types::Integer,
+        labeled_account_count: impl types::Integer,
+        labeled_record_count: impl types::Integer,
     ) -> Self {
         Self {
             did,
-            account_report_count,
-            record_report_count,
-            reported_account_count,
-            reported_record_count,
-            takendown_account_count,
-            takendown_record_count,
-            labeled_account_count,
-            labeled_record_count,
+            account_report_count: types::Integer::into_i64(account_report_count),
+            record_report_count: types::Integer::into_i64(record_report_count),
+            reported_account_count: types::Integer::into_i64(reported_account_count),
+            reported_record_count: types::Integer::into_i64(reported_record_count),
+            takendown_account_count: types::Integer::into_i64(takendown_account_count),
+            takendown_record_count: types::Integer::into_i64(takendown_record_count),
+            labeled_account_count: types::Integer::into_i64(labeled_account_count),
+            labeled_record_count: types::Integer::into_i64(labeled_record_count),
             extra: types::Extra::default(),
         }
     }
@@ -2789,7 +2793,7 @@ impl ScheduledActionView {
     /// [`action`](field@Self::action), [`did`](field@Self::did), [`created_by`](field@Self::created_by),
     /// [`created_at`](field@Self::created_at) and [`status`](field@Self::status).
     pub fn new(
-        id: i64,
+        id: impl types::Integer,
         action: impl Into<ScheduledActionViewAction>,
         did: types::Did,
         created_by: types::Did,
@@ -2797,7 +2801,7 @@ impl ScheduledActionView {
         status: impl Into<ScheduledActionViewStatus>,
     ) -> Self {
         Self {
-            id,
+            id: types::Integer::into_i64(id),
             action: action.into(),
             event_data: None,
             did,

@@ -137,12 +137,12 @@ impl TimelineItemSummary {
     pub fn new(
         event_subject_type: impl Into<TimelineItemSummaryEventSubjectType>,
         event_type: impl Into<TimelineItemSummaryEventType>,
-        count: i64,
+        count: impl types::Integer,
     ) -> Self {
         Self {
             event_subject_type: event_subject_type.into(),
             event_type: event_type.into(),
-            count,
+            count: types::Integer::into_i64(count),
             extra: types::Extra::default(),
         }
     }

@@ -3,6 +3,7 @@
 //! `tools.ozone.moderation.getEvent`
 
 use crate::api;
+use crate::types;
 use crate::xrpc;
 
 /// Returns one moderation event in full by its number; moderators only.
@@ -35,8 +36,10 @@ crate::__v1::params! { Params { 0 id: "id" } }
 
 impl Params {
     /// Creates `Params` with its required field, [`id`](field@Self::id).
-    pub fn new(id: i64) -> Self {
-        Self { id }
+    pub fn new(id: impl types::Integer) -> Self {
+        Self {
+            id: types::Integer::into_i64(id),
+        }
     }
 }
 

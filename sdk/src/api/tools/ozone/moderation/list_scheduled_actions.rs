@@ -94,7 +94,7 @@ crate::__v1::setters! {
         starts_after = starts_after: plain types::Datetime,
         ends_before = ends_before: plain types::Datetime,
         subjects = subjects: plain Vec<types::Did>,
-        limit = limit: plain i64,
+        limit = limit: integer i64,
         cursor = cursor: into String,
     }
 }

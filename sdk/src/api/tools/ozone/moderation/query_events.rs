@@ -167,7 +167,7 @@ crate::__v1::setters! {
         collections = collections: plain Vec<types::Nsid>,
         subject_type = subject_type: into ParamsSubjectType,
         include_all_user_records = include_all_user_records: plain bool,
-        limit = limit: plain i64,
+        limit = limit: integer i64,
         has_comment = has_comment: plain bool,
         comment = comment: into String,
         added_labels = added_labels: plain Vec<String>,

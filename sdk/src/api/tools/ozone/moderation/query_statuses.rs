@@ -210,8 +210,8 @@ impl Params {
 
 crate::__v1::setters! {
     Params {
-        queue_count = queue_count: plain i64,
-        queue_index = queue_index: plain i64,
+        queue_count = queue_count: integer i64,
+        queue_index = queue_index: integer i64,
         queue_seed = queue_seed: into String,
         include_all_user_records = include_all_user_records: plain bool,
         subject = subject: plain types::Uri,
@@ -234,17 +234,17 @@ crate::__v1::setters! {
         sort_direction = sort_direction: plain ParamsSortDirection,
         takendown = takendown: plain bool,
         appealed = appealed: plain bool,
-        limit = limit: plain i64,
+        limit = limit: integer i64,
         tags = tags: plain Vec<String>,
         exclude_tags = exclude_tags: plain Vec<String>,
         cursor = cursor: into String,
         collections = collections: plain Vec<types::Nsid>,
         subject_type = subject_type: into ParamsSubjectType,
-        min_account_suspend_count = min_account_suspend_count: plain i64,
-        min_reported_records_count = min_reported_records_count: plain i64,
-        min_takendown_records_count = min_takendown_records_count: plain i64,
-        min_priority_score = min_priority_score: plain i64,
-        min_strike_count = min_strike_count: plain i64,
+        min_account_suspend_count = min_account_suspend_count: integer i64,
+        min_reported_records_count = min_reported_records_count: integer i64,
+        min_takendown_records_count = min_takendown_records_count: integer i64,
+        min_priority_score = min_priority_score: integer i64,
+        min_strike_count = min_strike_count: integer i64,
         age_assurance_state = age_assurance_state: into ParamsAgeAssuranceState,
     }
 }

@@ -181,11 +181,11 @@ impl Takedown {
 crate::__v1::setters! {
     Takedown {
         comment = comment: into String,
-        duration_in_hours = duration_in_hours: plain i64,
+        duration_in_hours = duration_in_hours: integer i64,
         acknowledge_account_subjects = acknowledge_account_subjects: plain bool,
         policies = policies: plain Vec<String>,
         severity_level = severity_level: into String,
-        strike_count = strike_count: plain i64,
+        strike_count = strike_count: integer i64,
         strike_expires_at = strike_expires_at: plain types::Datetime,
         email_content = email_content: into String,
         email_subject = email_subject: into String,

@@ -79,7 +79,7 @@ crate::__v1::setters! {
         #[deprecated(note = "`q` takes its place.")]
         term = term: into String,
         q = q: into String,
-        limit = limit: plain i64,
+        limit = limit: integer i64,
         cursor = cursor: into String,
     }
 }

@@ -60,9 +60,9 @@ crate::__v1::object! {
 
 impl Input {
     /// Creates `Input` with its required fields: [`queue_id`](field@Self::queue_id) and [`did`](field@Self::did).
-    pub fn new(queue_id: i64, did: impl Into<String>) -> Self {
+    pub fn new(queue_id: impl types::Integer, did: impl Into<String>) -> Self {
         Self {
-            queue_id,
+            queue_id: types::Integer::into_i64(queue_id),
             did: did.into(),
             extra: types::Extra::default(),
         }

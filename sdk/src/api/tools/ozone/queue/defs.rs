@@ -56,7 +56,7 @@ impl QueueView {
     /// [`created_by`](field@Self::created_by), [`created_at`](field@Self::created_at),
     /// [`updated_at`](field@Self::updated_at), [`enabled`](field@Self::enabled) and [`stats`](field@Self::stats).
     pub fn new(
-        id: i64,
+        id: impl types::Integer,
         name: impl Into<String>,
         created_by: types::Did,
         created_at: types::Datetime,
@@ -65,7 +65,7 @@ impl QueueView {
         stats: QueueStats,
     ) -> Self {
         Self {
-            id,
+            id: types::Integer::into_i64(id),
             name: name.into(),
             subject_types: None,
             collection: None,
@@ -192,13 +192,13 @@ impl AssignmentView {
     /// Creates `AssignmentView` with its required fields: [`id`](field@Self::id), [`did`](field@Self::did),
     /// [`queue`](field@Self::queue) and [`start_at`](field@Self::start_at).
     pub fn new(
-        id: i64,
+        id: impl types::Integer,
         did: types::Did,
         queue: QueueView,
         start_at: types::Datetime,
     ) -> Self {
         Self {
-            id,
+            id: types::Integer::into_i64(id),
             did,
             moderator: None,
             queue,

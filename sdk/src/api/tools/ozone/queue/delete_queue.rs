@@ -58,16 +58,16 @@ crate::__v1::object! {
 
 impl Input {
     /// Creates `Input` with its required field, [`queue_id`](field@Self::queue_id).
-    pub fn new(queue_id: i64) -> Self {
+    pub fn new(queue_id: impl types::Integer) -> Self {
         Self {
-            queue_id,
+            queue_id: types::Integer::into_i64(queue_id),
             migrate_to_queue_id: None,
             extra: types::Extra::default(),
         }
     }
 }
 
-crate::__v1::setters! { Input { migrate_to_queue_id = migrate_to_queue_id: plain i64 } }
+crate::__v1::setters! { Input { migrate_to_queue_id = migrate_to_queue_id: integer i64 } }
 
 /// The output of `tools.ozone.queue.deleteQueue`.
 #[derive(Clone)]

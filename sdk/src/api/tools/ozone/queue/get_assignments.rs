@@ -86,7 +86,7 @@ crate::__v1::setters! {
         only_active = only_active: plain bool,
         queue_ids = queue_ids: plain Vec<i64>,
         dids = dids: plain Vec<types::Did>,
-        limit = limit: plain i64,
+        limit = limit: integer i64,
         cursor = cursor: into String,
     }
 }

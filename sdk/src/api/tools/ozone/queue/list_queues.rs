@@ -90,7 +90,7 @@ crate::__v1::setters! {
         subject_type = subject_type: into String,
         collection = collection: into String,
         report_types = report_types: plain Vec<String>,
-        limit = limit: plain i64,
+        limit = limit: integer i64,
         cursor = cursor: into String,
     }
 }

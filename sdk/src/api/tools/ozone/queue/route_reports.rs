@@ -62,10 +62,13 @@ crate::__v1::object! {
 impl Input {
     /// Creates `Input` with its required fields: [`start_report_id`](field@Self::start_report_id) and
     /// [`end_report_id`](field@Self::end_report_id).
-    pub fn new(start_report_id: i64, end_report_id: i64) -> Self {
+    pub fn new(
+        start_report_id: impl types::Integer,
+        end_report_id: impl types::Integer,
+    ) -> Self {
         Self {
-            start_report_id,
-            end_report_id,
+            start_report_id: types::Integer::into_i64(start_report_id),
+            end_report_id: types::Integer::into_i64(end_report_id),
             extra: types::Extra::default(),
         }
     }
@@ -93,10 +96,10 @@ crate::__v1::object! {
 impl Output {
     /// Creates `Output` with its required fields: [`assigned`](field@Self::assigned) and
     /// [`unmatched`](field@Self::unmatched).
-    pub fn new(assigned: i64, unmatched: i64) -> Self {
+    pub fn new(assigned: impl types::Integer, unmatched: impl types::Integer) -> Self {
         Self {
-            assigned,
-            unmatched,
+            assigned: types::Integer::into_i64(assigned),
+            unmatched: types::Integer::into_i64(unmatched),
             extra: types::Extra::default(),
         }
     }

@@ -59,9 +59,9 @@ crate::__v1::object! {
 
 impl Input {
     /// Creates `Input` with its required fields: [`queue_id`](field@Self::queue_id) and [`did`](field@Self::did).
-    pub fn new(queue_id: i64, did: types::Did) -> Self {
+    pub fn new(queue_id: impl types::Integer, did: types::Did) -> Self {
         Self {
-            queue_id,
+            queue_id: types::Integer::into_i64(queue_id),
             did,
             extra: types::Extra::default(),
         }

@@ -67,9 +67,9 @@ crate::__v1::object! {
 
 impl Input {
     /// Creates `Input` with its required field, [`queue_id`](field@Self::queue_id).
-    pub fn new(queue_id: i64) -> Self {
+    pub fn new(queue_id: impl types::Integer) -> Self {
         Self {
-            queue_id,
+            queue_id: types::Integer::into_i64(queue_id),
             name: None,
             enabled: None,
             description: None,

@@ -70,9 +70,9 @@ crate::__v1::object! {
 
 impl Input {
     /// Creates `Input` with its required field, [`report_id`](field@Self::report_id).
-    pub fn new(report_id: i64) -> Self {
+    pub fn new(report_id: impl types::Integer) -> Self {
         Self {
-            report_id,
+            report_id: types::Integer::into_i64(report_id),
             queue_id: None,
             did: None,
             is_permanent: None,
@@ -83,7 +83,7 @@ impl Input {
 
 crate::__v1::setters! {
     Input {
-        queue_id = queue_id: plain i64,
+        queue_id = queue_id: integer i64,
         did = did: plain types::Did,
         is_permanent = is_permanent: plain bool,
     }

@@ -113,9 +113,9 @@ crate::__v1::object! {
 impl Output {
     /// Creates `Output` with its required fields: [`closed_count`](field@Self::closed_count) and
     /// [`report_ids`](field@Self::report_ids).
-    pub fn new(closed_count: i64, report_ids: Vec<i64>) -> Self {
+    pub fn new(closed_count: impl types::Integer, report_ids: Vec<i64>) -> Self {
         Self {
-            closed_count,
+            closed_count: types::Integer::into_i64(closed_count),
             report_ids,
             extra: types::Extra::default(),
         }

@@ -96,8 +96,8 @@ impl Input {
 
 crate::__v1::setters! {
     Input {
-        report_id = report_id: plain i64,
-        event_id = event_id: plain i64,
+        report_id = report_id: integer i64,
+        event_id = event_id: integer i64,
         internal_note = internal_note: into String,
         public_note = public_note: into String,
         is_automated = is_automated: plain bool,

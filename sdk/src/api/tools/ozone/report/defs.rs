@@ -531,8 +531,8 @@ impl ReportView {
     /// [`reported_by`](field@Self::reported_by), [`reporter`](field@Self::reporter) and
     /// [`created_at`](field@Self::created_at).
     pub fn new(
-        id: i64,
-        event_id: i64,
+        id: impl types::Integer,
+        event_id: impl types::Integer,
         status: impl Into<ReportViewStatus>,
         subject: api::tools::ozone::moderation::defs::SubjectView,
         report_type: impl Into<api::com::atproto::moderation::defs::ReasonType>,
@@ -541,8 +541,8 @@ impl ReportView {
         created_at: types::Datetime,
     ) -> Self {
         Self {
-            id,
-            event_id,
+            id: types::Integer::into_i64(id),
+            event_id: types::Integer::into_i64(event_id),
             status: status.into(),
             subject,
             report_type: report_type.into(),
@@ -979,16 +979,16 @@ impl ReportActivityView {
     /// [`is_automated`](field@Self::is_automated), [`created_by`](field@Self::created_by) and
     /// [`created_at`](field@Self::created_at).
     pub fn new(
-        id: i64,
-        report_id: i64,
+        id: impl types::Integer,
+        report_id: impl types::Integer,
         activity: impl Into<ReportActivityViewActivity>,
         is_automated: bool,
         created_by: types::Did,
         created_at: types::Datetime,
     ) -> Self {
         Self {
-            id,
-            report_id,
+            id: types::Integer::into_i64(id),
+            report_id: types::Integer::into_i64(report_id),
             activity: activity.into(),
             internal_note: None,
             public_note: None,
@@ -1176,17 +1176,17 @@ impl AssignmentView {
     /// Creates `AssignmentView` with its required fields: [`id`](field@Self::id), [`did`](field@Self::did),
     /// [`report_id`](field@Self::report_id) and [`start_at`](field@Self::start_at).
     pub fn new(
-        id: i64,
+        id: impl types::Integer,
         did: types::Did,
-        report_id: i64,
+        report_id: impl types::Integer,
         start_at: types::Datetime,
     ) -> Self {
         Self {
-            id,
+            id: types::Integer::into_i64(id),
             did,
             moderator: None,
             queue: None,
-            report_id,
+            report_id: types::Integer::into_i64(report_id),
             start_at,
             end_at: None,
             extra: types::Extra::default(),

@@ -88,7 +88,7 @@ crate::__v1::setters! {
         only_active = only_active: plain bool,
         report_ids = report_ids: plain Vec<i64>,
         dids = dids: plain Vec<types::Did>,
-        limit = limit: plain i64,
+        limit = limit: integer i64,
         cursor = cursor: into String,
     }
 }

@@ -90,12 +90,12 @@ impl Params {
 
 crate::__v1::setters! {
     Params {
-        queue_id = queue_id: plain i64,
+        queue_id = queue_id: integer i64,
         moderator_did = moderator_did: plain types::Did,
         report_types = report_types: plain Vec<String>,
         start_date = start_date: plain types::Datetime,
         end_date = end_date: plain types::Datetime,
-        limit = limit: plain i64,
+        limit = limit: integer i64,
         cursor = cursor: into String,
     }
 }

@@ -57,7 +57,7 @@ impl Params {
 
 crate::__v1::setters! {
     Params {
-        queue_id = queue_id: plain i64,
+        queue_id = queue_id: integer i64,
         moderator_did = moderator_did: plain types::Did,
         report_types = report_types: plain Vec<String>,
     }

@@ -63,16 +63,16 @@ crate::__v1::params! {
 
 impl Params {
     /// Creates `Params` with its required field, [`report_id`](field@Self::report_id).
-    pub fn new(report_id: i64) -> Self {
+    pub fn new(report_id: impl types::Integer) -> Self {
         Self {
-            report_id,
+            report_id: types::Integer::into_i64(report_id),
             limit: None,
             cursor: None,
         }
     }
 }
 
-crate::__v1::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
+crate::__v1::setters! { Params { limit = limit: integer i64, cursor = cursor: into String } }
 
 /// The output of `tools.ozone.report.listActivities`.
 #[derive(Clone)]

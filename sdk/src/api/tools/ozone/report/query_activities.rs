@@ -93,7 +93,7 @@ crate::__v1::setters! {
         created_after = created_after: plain types::Datetime,
         created_before = created_before: plain types::Datetime,
         sort_direction = sort_direction: plain ParamsSortDirection,
-        limit = limit: plain i64,
+        limit = limit: integer i64,
         cursor = cursor: into String,
     }
 }

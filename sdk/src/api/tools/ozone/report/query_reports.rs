@@ -122,7 +122,7 @@ impl Params {
 
 crate::__v1::setters! {
     Params {
-        queue_id = queue_id: plain i64,
+        queue_id = queue_id: integer i64,
         report_types = report_types: plain Vec<String>,
         subject = subject: plain types::Uri,
         did = did: plain types::Did,
@@ -134,7 +134,7 @@ crate::__v1::setters! {
         assigned_to = assigned_to: plain types::Did,
         sort_field = sort_field: plain ParamsSortField,
         sort_direction = sort_direction: plain ParamsSortDirection,
-        limit = limit: plain i64,
+        limit = limit: integer i64,
         cursor = cursor: into String,
     }
 }

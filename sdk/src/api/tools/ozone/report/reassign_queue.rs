@@ -66,10 +66,10 @@ crate::__v1::object! {
 impl Input {
     /// Creates `Input` with its required fields: [`report_id`](field@Self::report_id) and
     /// [`queue_id`](field@Self::queue_id).
-    pub fn new(report_id: i64, queue_id: i64) -> Self {
+    pub fn new(report_id: impl types::Integer, queue_id: impl types::Integer) -> Self {
         Self {
-            report_id,
-            queue_id,
+            report_id: types::Integer::into_i64(report_id),
+            queue_id: types::Integer::into_i64(queue_id),
             comment: None,
             extra: types::Extra::default(),
         }

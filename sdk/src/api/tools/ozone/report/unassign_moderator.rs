@@ -58,9 +58,9 @@ crate::__v1::object! {
 
 impl Input {
     /// Creates `Input` with its required field, [`report_id`](field@Self::report_id).
-    pub fn new(report_id: i64) -> Self {
+    pub fn new(report_id: impl types::Integer) -> Self {
         Self {
-            report_id,
+            report_id: types::Integer::into_i64(report_id),
             extra: types::Extra::default(),
         }
     }

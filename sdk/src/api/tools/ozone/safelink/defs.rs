@@ -44,7 +44,7 @@ impl Event {
     /// [`reason`](field@Self::reason), [`created_by`](field@Self::created_by) and
     /// [`created_at`](field@Self::created_at).
     pub fn new(
-        id: i64,
+        id: impl types::Integer,
         event_type: impl Into<EventType>,
         url: impl Into<String>,
         pattern: impl Into<PatternType>,
@@ -54,7 +54,7 @@ impl Event {
         created_at: types::Datetime,
     ) -> Self {
         Self {
-            id,
+            id: types::Integer::into_i64(id),
             event_type: event_type.into(),
             url: url.into(),
             pattern: pattern.into(),

@@ -92,7 +92,7 @@ impl Input {
 crate::__v1::setters! {
     Input {
         cursor = cursor: into String,
-        limit = limit: plain i64,
+        limit = limit: integer i64,
         urls = urls: plain Vec<String>,
         pattern_type = pattern_type: into String,
         sort_direction = sort_direction: into InputSortDirection,

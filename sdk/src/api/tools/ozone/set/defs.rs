@@ -71,14 +71,14 @@ impl SetView {
     /// [`created_at`](field@Self::created_at) and [`updated_at`](field@Self::updated_at).
     pub fn new(
         name: impl Into<String>,
-        set_size: i64,
+        set_size: impl types::Integer,
         created_at: types::Datetime,
         updated_at: types::Datetime,
     ) -> Self {
         Self {
             name: name.into(),
             description: None,
-            set_size,
+            set_size: types::Integer::into_i64(set_size),
             created_at,
             updated_at,
             extra: types::Extra::default(),

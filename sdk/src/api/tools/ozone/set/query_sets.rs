@@ -82,7 +82,7 @@ impl Params {
 
 crate::__v1::setters! {
     Params {
-        limit = limit: plain i64,
+        limit = limit: integer i64,
         cursor = cursor: into String,
         name_prefix = name_prefix: into String,
         sort_by = sort_by: plain ParamsSortBy,

@@ -70,7 +70,7 @@ impl Params {
     }
 }
 
-crate::__v1::setters! { Params { cursor = cursor: into String, limit = limit: plain i64 } }
+crate::__v1::setters! { Params { cursor = cursor: into String, limit = limit: integer i64 } }
 
 /// The output of `tools.ozone.signature.findRelatedAccounts`.
 #[derive(Clone)]

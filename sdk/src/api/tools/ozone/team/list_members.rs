@@ -82,7 +82,7 @@ crate::__v1::setters! {
         q = q: into String,
         disabled = disabled: plain bool,
         roles = roles: plain Vec<String>,
-        limit = limit: plain i64,
+        limit = limit: integer i64,
         cursor = cursor: into String,
     }
 }

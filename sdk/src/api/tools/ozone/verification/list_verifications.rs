@@ -96,7 +96,7 @@ impl Params {
 crate::__v1::setters! {
     Params {
         cursor = cursor: into String,
-        limit = limit: plain i64,
+        limit = limit: integer i64,
         created_after = created_after: plain types::Datetime,
         created_before = created_before: plain types::Datetime,
         issuers = issuers: plain Vec<types::Did>,

@@ -24,9 +24,9 @@ pub struct Made {
 
 impl Made {
     /// Creates `Made` with its required field, [`seq`](field@Self::seq).
-    pub fn new(seq: i64) -> Self {
+    pub fn new(seq: impl types::Integer) -> Self {
         Self {
-            seq,
+            seq: types::Integer::into_i64(seq),
             note: None,
             extra: types::Extra::default(),
         }
@@ -50,9 +50,9 @@ pub struct Gone {
 
 impl Gone {
     /// Creates `Gone` with its required field, [`seq`](field@Self::seq).
-    pub fn new(seq: i64) -> Self {
+    pub fn new(seq: impl types::Integer) -> Self {
         Self {
-            seq,
+            seq: types::Integer::into_i64(seq),
             extra: types::Extra::default(),
         }
     }

@@ -38,9 +38,9 @@ pub struct Numbers {
 impl Numbers {
     /// Creates `Numbers` with its required field, [`count`](field@Self::count). [`version`](field@Self::version),
     /// [`agreed`](field@Self::agreed) has the only value that the lexicon allows.
-    pub fn new(count: i64) -> Self {
+    pub fn new(count: impl types::Integer) -> Self {
         Self {
-            count,
+            count: types::Integer::into_i64(count),
             level: None,
             version: 2,
             power: None,

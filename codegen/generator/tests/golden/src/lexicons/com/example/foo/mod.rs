@@ -119,7 +119,7 @@ impl Params {
 ::atproto_sdk::__v1::setters! {
     Params {
         tags = tags: plain Vec<String>,
-        limit = limit: plain i64,
+        limit = limit: integer i64,
         order = order: into ParamsOrder,
         deep = deep: plain bool,
         cursor = cursor: into String,

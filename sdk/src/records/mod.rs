@@ -1,4 +1,13 @@
-//! The records of one collection, typed.
+//! Typed records: those of one collection, and many writes at once.
+//!
+//! [`Records`] lists, gets and writes the records of one type, and [`Writes`] collects writes of any types and makes them
+//! together.
+
+mod delete_all;
+pub(crate) mod on_clients;
+#[cfg(test)]
+mod tests;
+mod writes;
 
 use std::{
     fmt,
@@ -13,13 +22,18 @@ use futures_core::Stream;
 use futures_util::StreamExt as _;
 
 use crate::{
-    api::com::atproto::repo::{create_record, delete_record, get_record, list_records, put_record},
-    types::{AtIdentifier, AtUri, Cid, Expected, Nullable, Record, RecordKey, Unknown},
+    api::com::atproto::repo::{
+        create_record, delete_record, get_record, list_records, put_record, strong_ref::StrongRef,
+    },
+    types::{AtIdentifier, AtUri, Cid, Expected, Handle, Nullable, Record, RecordKey, Unknown},
     xrpc::{
         Backoff, BoxFuture, Call, Caller, DecodeError, Error, InvalidRequest, Labeler, LexiconError,
         Method as _, Pacing, Response, RetryPolicy,
     },
 };
+
+pub use delete_all::{DeleteAll, DeleteAllError, Deleted};
+pub use writes::{Batches, Write, WriteKind, Writes, WritesError, Written};
 
 /// The records of one type in one repository; made by `client.records::<R>()` and `client.records_of::<R>(repo)`.
 ///
@@ -41,6 +55,8 @@ use crate::{
 pub struct Records<'c, R> {
     caller: Caller<'c>,
     repo: AtIdentifier,
+    /// Why there is no repository.
+    problem: Option<InvalidRequest>,
     record: PhantomData<fn() -> R>,
 }
 
@@ -56,10 +72,33 @@ pub struct Entry<R> {
     pub value: R,
 }
 
+impl<R> Entry<R> {
+    /// Returns a reference to this version of the record, if the server has named the version.
+    pub fn strong_ref(&self) -> Option<StrongRef> {
+        Some(StrongRef::new(self.uri.clone(), self.cid.clone()?))
+    }
+}
+
+/// The repository of the account that calls are made as; in its place the reason why there is none, which is reported by the
+/// calls.
+fn own_repo(caller: Caller<'_>) -> (AtIdentifier, Option<InvalidRequest>) {
+    match caller.transport().account() {
+        Some(did) => (did.into(), None),
+        None => (Handle::__literal(Handle::INVALID).into(), Some(InvalidRequest::NotSignedIn)),
+    }
+}
+
 impl<'c, R: Record> Records<'c, R> {
     /// The records in a repository, over any [`Transport`](crate::xrpc::Transport).
     pub fn new(caller: Caller<'c>, repo: impl Into<AtIdentifier>) -> Self {
-        Self { caller, repo: repo.into(), record: PhantomData }
+        Self { caller, repo: repo.into(), problem: None, record: PhantomData }
+    }
+
+    /// The records in the repository of the account that calls are made as. Without an account, calls fail with
+    /// [`InvalidRequest::NotSignedIn`].
+    pub fn own(caller: Caller<'c>) -> Self {
+        let (repo, problem) = own_repo(caller);
+        Self { caller, repo, problem, record: PhantomData }
     }
 
     /// Lists all records, newest first, and fetches a page at a time.
@@ -67,7 +106,8 @@ impl<'c, R: Record> Records<'c, R> {
     /// A record that does not match its lexicon yields an error in its place; the stream continues with the next one.
     pub fn list(&self) -> List<'c, R> {
         let params = list_records::Params::new(self.repo.clone(), R::collection()).limit(100);
-        List { state: ListState::Ready(Box::new(Call::new(self.caller, params, ()))), record: PhantomData }
+        let call = Call::new(self.caller, params, ()).with_problem(self.problem.clone());
+        List { state: ListState::Ready(Box::new(call)), record: PhantomData }
     }
 
     /// Gets one record.
@@ -89,7 +129,8 @@ impl<'c, R: Record> Records<'c, R> {
     /// [`get_record::Error::RecordNotFound`] if there is no such record.
     pub fn get(&self, rkey: &RecordKey) -> Get<'c, R> {
         let params = get_record::Params::new(self.repo.clone(), R::collection(), rkey.clone());
-        Get { call: Call::new(self.caller, params, ()), record: PhantomData }
+        let call = Call::new(self.caller, params, ()).with_problem(self.problem.clone());
+        Get { call, record: PhantomData }
     }
 
     /// Creates a record under a key that the server chooses.
@@ -106,6 +147,7 @@ impl<'c, R: Record> Records<'c, R> {
     pub fn create(&self, record: &R) -> Call<'c, create_record::CreateRecord> {
         let (record, problem) = encode(self.caller, create_record::CreateRecord::NSID, record);
         let input = create_record::Input::new(self.repo.clone(), R::collection(), record);
+        let problem = self.problem.clone().or(problem);
         Call::new(self.caller, create_record::Params::new(), input).with_problem(problem)
     }
 
@@ -139,6 +181,7 @@ impl<'c, R: Record> Records<'c, R> {
             Expected::Absent => Some(Nullable::Null),
             Expected::Version(cid) => Some(Nullable::Value(cid.clone())),
         };
+        let problem = self.problem.clone().or(problem);
         Call::new(self.caller, put_record::Params::new(), input).with_problem(problem)
     }
 
@@ -153,7 +196,7 @@ impl<'c, R: Record> Records<'c, R> {
         expected: Expected<&Cid>,
     ) -> Call<'c, delete_record::DeleteRecord> {
         let mut input = delete_record::Input::new(self.repo.clone(), R::collection(), rkey.clone());
-        let mut problem = None;
+        let mut problem = self.problem.clone();
         match expected {
             Expected::Any => {}
             Expected::Version(cid) => input.swap_record = Some(cid.clone()),
@@ -188,6 +231,11 @@ macro_rules! call_options {
         /// Sends a header with this call, as [`Call::header`].
         pub fn header(self, name: &str, value: &str) -> Self {
             self.$change(|call| call.header(name, value))
+        }
+
+        /// Adds a query parameter that the lexicon does not define, as [`Call::query_param`].
+        pub fn query_param(self, name: &str, value: impl fmt::Display) -> Self {
+            self.$change(|call| call.query_param(name, value))
         }
 
         /// Asks the server to forward the call to another service, as [`Call::proxy`].
@@ -342,31 +390,3 @@ impl<R> fmt::Debug for List<'_, R> {
         f.write_str("List(..)")
     }
 }
-
-/// The records of any repository, on every client.
-macro_rules! records_of {
-    ($($client:ty)*) => { $(
-        impl $client {
-            /// Returns the records of a type in any repository.
-            pub fn records_of<R: Record>(&self, repo: impl Into<AtIdentifier>) -> Records<'_, R> {
-                Records::new(Caller::new(self), repo)
-            }
-        }
-    )* };
-}
-
-records_of! { crate::AdminClient crate::oauth::OAuthClient crate::PasswordClient crate::PublicClient }
-
-/// The records of the client's own account.
-macro_rules! own_records {
-    ($($client:ty)*) => { $(
-        impl $client {
-            /// Returns the records of a type in the repository of the signed-in account.
-            pub fn records<R: Record>(&self) -> Records<'_, R> {
-                Records::new(Caller::new(self), self.did())
-            }
-        }
-    )* };
-}
-
-own_records! { crate::oauth::OAuthClient crate::PasswordClient }

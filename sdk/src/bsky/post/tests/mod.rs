@@ -1,0 +1,4 @@
+mod account;
+mod builder;
+mod images;
+mod pages;

@@ -1,0 +1,176 @@
+//! Who is mentioned: the DIDs of handles.
+
+use std::collections::HashMap;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use super::{Detected, DetectedKind, RichText, detect, mention_feature};
+use crate::{
+    api::com::atproto::identity::{ComAtprotoIdentity, resolve_handle},
+    identity::{FetchError, IdentityError, Resolver},
+    types::{Did, Handle},
+    xrpc::{BoxFuture, Caller, Error, ErrorKind, Transport},
+};
+
+/// How many handles are resolved at the same time.
+const AT_ONCE: usize = 8;
+
+/// The error returned when it is not known whether a mentioned account exists.
+#[derive(Debug, thiserror::Error)]
+#[error("it could not be found out who @{handle} is; try again later, or leave the mention out")]
+#[non_exhaustive]
+pub struct MentionError {
+    /// The handle.
+    pub handle: Handle,
+    /// What failed.
+    pub source: MentionErrorSource,
+}
+
+/// What failed when a mention was resolved.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MentionErrorSource {
+    /// The resolver.
+    #[error(transparent)]
+    Resolver(#[from] Box<IdentityError>),
+    /// The call to the server.
+    #[error(transparent)]
+    Call(#[from] Box<Error<resolve_handle::Error>>),
+}
+
+/// Finds the accounts of handles.
+///
+/// Every client asks its server, and a [`Resolver`] asks DNS and the handle's host. A map from handles to DIDs needs no network.
+pub trait ResolveMention: Send + Sync {
+    /// Returns the account that has a handle, or `None` if there is none.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{bsky::rich_text::ResolveMention as _, handle};
+    ///
+    /// # async fn example(client: atproto_sdk::PublicClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// let alice = client.resolve_mention(&handle!("alice.example.com")).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if it could not be found out.
+    fn resolve_mention<'a>(&'a self, handle: &'a Handle) -> BoxFuture<'a, Result<Option<Did>, MentionError>>;
+}
+
+impl<T: Transport> ResolveMention for T {
+    fn resolve_mention<'a>(&'a self, handle: &'a Handle) -> BoxFuture<'a, Result<Option<Did>, MentionError>> {
+        Box::pin(ask_server(self, handle))
+    }
+}
+
+impl ResolveMention for Caller<'_> {
+    fn resolve_mention<'a>(&'a self, handle: &'a Handle) -> BoxFuture<'a, Result<Option<Did>, MentionError>> {
+        Box::pin(ask_server(self.transport(), handle))
+    }
+}
+
+async fn ask_server(transport: &dyn Transport, handle: &Handle) -> Result<Option<Did>, MentionError> {
+    let params = resolve_handle::Params::new(handle.clone());
+    match ComAtprotoIdentity::over(transport).resolve_handle(params).await {
+        Ok(output) => Ok(Some(output.did)),
+        Err(error) if error.lexicon_error() == Some(resolve_handle::Error::HandleNotFound) => Ok(None),
+        // The reference PDS answers `InvalidRequest` for a handle that nobody has.
+        Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(None),
+        Err(error) => Err(MentionError { handle: handle.clone(), source: Box::new(error).into() }),
+    }
+}
+
+impl ResolveMention for Resolver {
+    fn resolve_mention<'a>(&'a self, handle: &'a Handle) -> BoxFuture<'a, Result<Option<Did>, MentionError>> {
+        Box::pin(async move {
+            match self.resolve_handle(handle).await {
+                Ok(did) => Ok(Some(did)),
+                Err(error) if !error.is_temporary() || is_nowhere(&error) => Ok(None),
+                Err(error) => Err(MentionError { handle: handle.clone(), source: Box::new(error).into() }),
+            }
+        })
+    }
+}
+
+/// Whether there is no record in DNS and no such host, which would not be different later.
+fn is_nowhere(error: &IdentityError) -> bool {
+    let IdentityError::HandleUnresolved { dns: None, well_known, .. } = error else { return false };
+    matches!(**well_known, FetchError::Connect { .. })
+}
+
+impl ResolveMention for HashMap<Handle, Did> {
+    fn resolve_mention<'a>(&'a self, handle: &'a Handle) -> BoxFuture<'a, Result<Option<Did>, MentionError>> {
+        Box::pin(std::future::ready(Ok(self.get(handle).cloned())))
+    }
+}
+
+impl RichText {
+    /// Creates a text with facets for the mentions, links and tags that are found in it.
+    ///
+    /// A mention of a handle that nobody has remains plain text.
+    ///
+    /// ```
+    /// use std::collections::HashMap;
+    ///
+    /// use atproto_sdk::{bsky::RichText, did, handle};
+    ///
+    /// # async fn example() -> Result<(), atproto_sdk::bsky::rich_text::MentionError> {
+    /// // A client or a `Resolver` in place of the map asks the network.
+    /// let accounts = HashMap::from([(handle!("alice.example.com"), did!("did:plc:ewvi7nxzyoun6zhxrhs64oiz"))]);
+    /// let text = RichText::resolve("@alice.example.com and @nobody.example.com", &accounts).await?;
+    /// assert_eq!(text.facets().len(), 1);
+    /// # Ok(()) }
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(example()).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if it could not be found out whether an account exists.
+    pub async fn resolve(
+        text: impl Into<String>,
+        accounts: &impl ResolveMention,
+    ) -> Result<Self, MentionError> {
+        Self::new(text).resolved(accounts).await
+    }
+
+    /// Adds facets for the mentions, links and tags that are found where there is no facet yet.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{PublicClient, bsky::RichText};
+    ///
+    /// # async fn example(client: PublicClient) -> Result<(), atproto_sdk::bsky::rich_text::MentionError> {
+    /// let text = RichText::from_markdown("**Thanks** to @alice.example.com for [this](https://example.com)!");
+    /// let text = text.resolved(&client).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if it could not be found out whether an account exists.
+    pub async fn resolved(self, accounts: &impl ResolveMention) -> Result<Self, MentionError> {
+        let mentions: Vec<_> = detect(&self.text)
+            .into_iter()
+            .filter_map(|Detected { range, kind }| match kind {
+                DetectedKind::Mention(handle) => Some((range, handle.to_lowercase())),
+                _ => None,
+            })
+            .collect();
+        let mut handles: Vec<Handle> = mentions.iter().map(|(_, handle)| handle.clone()).collect();
+        handles.sort_unstable();
+        handles.dedup();
+        let asked = handles.iter().map(|handle| async move {
+            let did = accounts.resolve_mention(handle).await?;
+            Ok::<_, MentionError>((handle, did))
+        });
+        let dids: HashMap<&Handle, Option<Did>> =
+            stream::iter(asked).buffer_unordered(AT_ONCE).try_collect().await?;
+        let mut text = self.detected();
+        for (range, handle) in &mentions {
+            if let Some(Some(did)) = dids.get(handle) {
+                text.add(range.clone(), mention_feature(did.clone()));
+            }
+        }
+        Ok(text)
+    }
+}

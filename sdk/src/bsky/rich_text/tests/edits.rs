@@ -1,0 +1,156 @@
+//! Changes, pieces and positions. `edits.json` has what the reference implementation does; for inserted text beyond ASCII, which
+//! it counts in UTF-16, what it does for as many bytes.
+#![allow(clippy::unwrap_used)]
+
+use serde::Deserialize;
+
+use crate::{
+    api::app::bsky::richtext::facet::{ByteSlice, Facet},
+    bsky::RichText,
+};
+
+/// A facet as its range and its tag.
+type Row = (i64, i64, String);
+
+#[derive(Deserialize)]
+struct Edit {
+    text: String,
+    facets: Vec<Row>,
+    insert: Option<(usize, String)>,
+    delete: Option<(usize, usize)>,
+    #[serde(default)]
+    clean: bool,
+    result: String,
+    result_facets: Vec<Row>,
+    segments: Vec<(String, Option<String>)>,
+}
+
+fn facet((start, end, tag): &Row) -> Facet {
+    Facet::new(ByteSlice::new(*start, *end), vec![super::super::tag_feature(tag.clone())])
+}
+
+fn rows(text: &RichText) -> Vec<Row> {
+    let tags = text.segments().filter_map(|segment| segment.tag());
+    let row = |(facet, tag): (&Facet, &str)| (facet.index.byte_start, facet.index.byte_end, tag.to_owned());
+    text.facets().iter().zip(tags).map(row).collect()
+}
+
+#[test]
+fn changes_and_pieces_are_those_of_the_reference() {
+    let edits: Vec<Edit> = serde_json::from_str(include_str!("edits.json")).unwrap();
+    assert!(edits.len() >= 60, "{}", edits.len());
+    for edit in edits {
+        let mut text = RichText::from_parts(edit.text.as_str(), edit.facets.iter().map(facet));
+        let about = format!("{:?} {:?} {:?} {:?}", edit.text, edit.facets, edit.insert, edit.delete);
+        if let Some((index, inserted)) = &edit.insert {
+            text.insert(*index, inserted);
+        }
+        if let Some((start, end)) = edit.delete {
+            text.delete(start..end);
+        }
+        if edit.clean {
+            text.clean_newlines();
+        }
+        assert_eq!((text.as_str(), rows(&text)), (edit.result.as_str(), edit.result_facets), "{about}");
+        let segments: Vec<_> = text
+            .segments()
+            .map(|segment| (segment.text.to_owned(), segment.tag().map(str::to_owned)))
+            .collect();
+        assert_eq!(segments, edit.segments, "{about}");
+    }
+}
+
+#[test]
+fn facets_that_nobody_can_show_are_left_out() {
+    let row = |start, end| (start, end, format!("{start}-{end}"));
+    // a, é in 1..3, b with an accent in 3..6, c and d.
+    let text = |facets: &[Row]| RichText::from_parts("aéb\u{301}cd", facets.iter().map(facet));
+    let unusable =
+        [row(0, 2), row(2, 6), row(8, 9), row(-4, 2), row(5, 5), row(6, 4), row(i64::MIN, i64::MAX)];
+    assert_eq!(rows(&text(&unusable)), []);
+    let overlapping = [row(3, 6), row(1, 6), row(0, 3), row(6, 7), row(0, 1)];
+    assert_eq!(rows(&text(&overlapping)), [row(0, 3), row(3, 6), row(6, 7)]);
+    assert_eq!(text(&[row(7, 99)]).facets()[0].index.byte_end, 8);
+}
+
+#[test]
+fn positions_beyond_the_text_or_inside_of_a_character_do_not_panic() {
+    let mut text = RichText::detect("é #tag");
+    text.insert(1, "x");
+    assert_eq!(text.as_str(), "xé #tag");
+    text.insert(99, "y");
+    assert_eq!(text.as_str(), "xé #tagy");
+    #[allow(clippy::reversed_empty_ranges)]
+    text.delete(5..2);
+    assert_eq!(text.as_str(), "xé #tagy");
+    text.delete(2..usize::MAX);
+    assert_eq!((text.as_str(), text.facets().len()), ("x", 0));
+    assert_eq!(RichText::detect("é #tag").slice(1..usize::MAX).as_str(), "é #tag");
+    assert_eq!((text.byte_index(usize::MAX), text.utf16_index(usize::MAX)), (1, 1));
+}
+
+#[test]
+fn positions_in_utf16_and_bytes_are_those_of_the_same_character() {
+    let text = "a\u{e9}\u{65e5}\u{1f468}\u{200d}\u{1f469} e\u{301}\u{5e9}\u{5dc}\u{1f1e9}\u{1f1ea}z";
+    let rich = RichText::new(text);
+    let (mut bytes, mut units) = (0, 0);
+    for c in text.chars() {
+        assert_eq!((rich.byte_index(units), rich.utf16_index(bytes)), (bytes, units), "{c:?}");
+        if c.len_utf16() == 2 {
+            assert_eq!(rich.byte_index(units + 1), bytes, "in the middle of {c:?}");
+        }
+        bytes += c.len_utf8();
+        units += c.len_utf16();
+    }
+    assert_eq!((rich.byte_index(units), rich.utf16_index(bytes)), (bytes, units));
+}
+
+#[test]
+fn a_cut_text_has_the_length_that_was_asked_for_and_no_half_of_a_tag() {
+    for (text, graphemes, expected, facets) in [
+        ("short", 5, "short", 0),
+        ("too long", 5, "too…", 0),
+        ("to #tag", 6, "to #t…", 0),
+        ("to #tag x", 8, "to #tag…", 1),
+        ("see example.com/abc", 12, "see example…", 1),
+        ("👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧", 2, "👩‍👩‍👧…", 0),
+        ("abc", 0, "", 0),
+        ("abc", 1, "…", 0),
+    ] {
+        let cut = RichText::detect(text).cut(graphemes, "…");
+        assert_eq!((cut.as_str(), cut.facets().len()), (expected, facets), "{text}");
+        assert!(cut.graphemes() <= graphemes, "{text}");
+    }
+    assert_eq!(RichText::new("abcdef").cut(3, "[more]").as_str(), "abc");
+    // 300 graphemes of 25 bytes are too many bytes.
+    let families = RichText::new("👩‍👩‍👧‍👧".repeat(300));
+    assert!(!families.fits_post() && families.graphemes() == 300);
+    let cut = families.cut_for_post();
+    assert!(cut.fits_post() && cut.as_str().len() > 2900, "{}", cut.as_str().len());
+}
+
+#[test]
+fn only_links_that_are_written_out_are_shortened() {
+    for (markdown, expected) in [
+        ("https://example.com/", "example.com"),
+        ("https://example.com", "example.com"),
+        ("http://example.com/abcdefghijklmn", "example.com/abcdefghijklmn"),
+        ("http://example.com/abcdefghijklmno", "example.com/abcdefghijkl..."),
+        ("example.com/?query=1234567890123", "example.com/?query=12345..."),
+        ("https://example.com:8080/a#b", "example.com:8080/a#b"),
+        ("https://bücher.example/größe", "bücher.example/größe"),
+        (
+            "[https://other.example/abcdefghijklmnop](https://example.com)",
+            "https://other.example/abcdefghijklmnop",
+        ),
+        ("[a long description of a page](https://example.com)", "a long description of a page"),
+    ] {
+        let text = RichText::from_markdown(markdown).detected();
+        let short = text.clone().shorten_links();
+        assert_eq!(short.as_str(), expected);
+        let links = |text: &RichText| -> Vec<_> {
+            text.segments().filter_map(|segment| segment.link().cloned()).collect()
+        };
+        assert_eq!((links(&short), links(&short).len()), (links(&text), 1), "{markdown}");
+    }
+}

@@ -1,0 +1,166 @@
+//! Uploading videos.
+//!
+//! A video is sent to a service that encodes it and stores the result as a blob on the account's PDS, which takes a while.
+//! [`Videos`] sends it, follows the job, and returns the blob, for an embed of the type
+//! [`app.bsky.embed.video`](crate::api::app::bsky::embed::video).
+
+mod error;
+mod job;
+#[cfg(test)]
+mod tests;
+mod upload;
+
+use crate::{
+    Client, PublicClient,
+    api::{
+        app::bsky::video::{get_job_status, get_upload_limits},
+        com::atproto::server::{describe_server, get_service_auth},
+    },
+    identity::DidDocument,
+    types::{Did, Nsid},
+    xrpc::{Call, Caller, Error, InvalidService, Method},
+};
+pub use error::VideoError;
+pub use job::{Job, Progress};
+pub use upload::Upload;
+
+/// The video service of Bluesky.
+const SERVICE: &str = "https://video.bsky.app";
+/// How long a token for the service lasts, in seconds: longer than the upload of a large video.
+const TOKEN_LIFETIME: i64 = 1800;
+
+/// Uploads videos for a signed-in account. Cheap to clone.
+///
+/// ```no_run
+/// use atproto_sdk::{
+///     Client,
+///     api::app::bsky::{embed::video::Video, feed::post::{Post, PostEmbed}},
+///     bsky::video::{Progress, Videos},
+///     types::Datetime,
+/// };
+///
+/// # async fn example(client: Client) -> Result<(), Box<dyn std::error::Error>> {
+/// let video = std::fs::read("cat.mp4")?;
+/// let blob = Videos::new(&client)?
+///     .upload(video)
+///     .name("cat.mp4")
+///     .on_progress(|progress| match progress {
+///         Progress::Sent { bytes, of } => println!("{bytes} of {of} bytes"),
+///         Progress::Job(job) => println!("{}: {:?}", job.state, job.progress),
+///         _ => {}
+///     })
+///     .await?;
+/// let post = Post::new("My cat", Datetime::now()).embed(PostEmbed::from(Video::new(blob)));
+/// client.records::<Post>().create(&post).await?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Videos {
+    account: Client,
+    service: PublicClient,
+}
+
+impl Videos {
+    /// Creates a helper for the video service of Bluesky.
+    ///
+    /// An OAuth client needs the scopes `rpc:com.atproto.repo.uploadBlob?aud=*`, and for [`limits`](Self::limits) that of its
+    /// method.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the TLS configuration of the system cannot be used.
+    pub fn new(account: impl Into<Client>) -> Result<Self, InvalidService> {
+        Ok(Self::at(account, PublicClient::new(SERVICE)?))
+    }
+
+    /// Creates a helper for another video service.
+    pub fn at(account: impl Into<Client>, service: PublicClient) -> Self {
+        Self { account: account.into(), service }
+    }
+
+    /// Uploads a video, and waits until it is ready. The upload begins when the result is awaited.
+    pub fn upload(&self, video: impl Into<bytes::Bytes>) -> Upload<'_> {
+        Upload::of_video(self, video.into())
+    }
+
+    /// Waits for a job that was begun earlier, such as one that [`VideoError::Late`] names.
+    ///
+    /// ```no_run
+    /// # async fn example(videos: atproto_sdk::bsky::video::Videos) -> Result<(), Box<dyn std::error::Error>> {
+    /// let blob = videos.follow("d0h8d5mbcr4c72aaaaaa").await?;
+    /// # let _ = blob;
+    /// # Ok(()) }
+    /// ```
+    pub fn follow(&self, job: impl Into<String>) -> Upload<'_> {
+        Upload::of_job(self, job.into())
+    }
+
+    /// Returns what a job is doing.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the service does not answer, or knows no such job.
+    pub async fn job(&self, id: &str) -> Result<Job, VideoError> {
+        let params = get_job_status::Params::new(id);
+        let call = self.service.app_bsky_video().get_job_status(params);
+        let response = call.send_untyped().await.map_err(|error| error::of_service(error.erase()))?;
+        Job::read(&response.output).ok_or(VideoError::Answer)
+    }
+
+    /// Returns how much the account may still upload today.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the account cannot get a token for the service, or the service does not answer.
+    pub async fn limits(&self) -> Result<get_upload_limits::Output, VideoError> {
+        let audience = did_web(self.service.origin()).ok_or(VideoError::NoPds)?;
+        let token = self.token(&audience, get_upload_limits::GetUploadLimits::NSID).await?;
+        let call = self.service.app_bsky_video().get_upload_limits();
+        call.header("authorization", &format!("Bearer {token}"))
+            .await
+            .map_err(|error| error::of_service(error.erase()))
+    }
+
+    fn did(&self) -> Result<&Did, VideoError> {
+        self.account.did().ok_or(VideoError::NotSignedIn)
+    }
+
+    /// A token with which the service can store a blob on the PDS of the account (X10, X15).
+    async fn upload_token(&self) -> Result<String, VideoError> {
+        let audience = self.pds_did().await?;
+        self.token(&audience, "com.atproto.repo.uploadBlob").await
+    }
+
+    async fn token(&self, audience: &str, method: &str) -> Result<String, VideoError> {
+        let params = get_service_auth::Params::new(audience).exp(crate::clock::unix_now() + TOKEN_LIFETIME);
+        let params = match Nsid::new(method) {
+            Ok(method) => params.lxm(method),
+            Err(_) => params,
+        };
+        let output = self.account.com_atproto_server().get_service_auth(params).await;
+        output.map(|output| output.token).map_err(|error| VideoError::Token(Box::new(error.erase())))
+    }
+
+    /// The DID of the PDS. The DID document has its address; behind an entryway, what the client talks to is another server.
+    async fn pds_did(&self) -> Result<String, VideoError> {
+        let failed = |error: Error| VideoError::Token(Box::new(error));
+        let session = self.account.com_atproto_server().get_session().send_untyped().await;
+        let session = session.map_err(|error| failed(error.erase()))?.output;
+        let document = session.get("didDoc").and_then(|document| document.deserialize::<DidDocument>().ok());
+        if let Some(did) = document.and_then(|document| did_web(&document.pds().ok()?)) {
+            return Ok(did);
+        }
+        let call = Call::<describe_server::DescribeServer>::new(
+            Caller::new(&self.account),
+            describe_server::Params::new(),
+            (),
+        );
+        call.await.map(|output| output.did.to_string()).map_err(|error| failed(error.erase()))
+    }
+}
+
+/// The DID of the server at an origin.
+fn did_web(origin: &str) -> Option<String> {
+    let (_, host) = origin.split_once("://")?;
+    Some(format!("did:web:{}", host.trim_end_matches('/').replace(':', "%3A")))
+}

@@ -1,0 +1,61 @@
+//! Finding the PDS of the account that signs in.
+
+use std::sync::Arc;
+
+use super::PasswordError;
+use crate::{
+    clients::plain::HttpOptions,
+    http_client,
+    identity::{
+        IdentityError, ResolveIdentity, Resolver,
+        http::{Egress, UntrustedHttp},
+    },
+    types::{AtIdentifier, Did},
+    xrpc::InvalidService,
+};
+
+/// How accounts are found.
+#[derive(Default)]
+pub(super) struct Discovery {
+    pub(super) resolver: Option<Arc<dyn ResolveIdentity>>,
+    pub(super) allow_loopback_http: bool,
+}
+
+/// An account, its PDS, and a client for it.
+pub(super) struct Found {
+    pub(super) did: Did,
+    pub(super) pds: String,
+    pub(super) http: reqwest::Client,
+}
+
+impl Discovery {
+    /// Finds the PDS. The URL is the account's, so it is checked like that of any stranger (O9), and so are the addresses that
+    /// the client connects to.
+    pub(super) async fn find(self, typed: &str, http: HttpOptions) -> Result<Found, PasswordError> {
+        let account = AtIdentifier::from_input(typed)?;
+        let proxy = match &http {
+            HttpOptions::Proxy(url) => Some(url.as_str()),
+            _ => None,
+        };
+        let resolver = match self.resolver {
+            Some(resolver) => resolver,
+            None => {
+                let builder = Resolver::builder().allow_loopback_http(self.allow_loopback_http);
+                let builder = match proxy {
+                    Some(url) => builder.proxy(url),
+                    None => builder,
+                };
+                Arc::new(builder.build().map_err(Box::new)?)
+            }
+        };
+        let proxy = proxy.map(http_client::proxy).transpose().map_err(InvalidService::from)?;
+        let egress = Egress { allow_loopback_http: self.allow_loopback_http, proxy };
+        let identity = resolver.resolve(account.as_str()).await.map_err(Box::new)?;
+        let checked = UntrustedHttp::new(&egress).map_err(InvalidService::Tls)?.check_url(&identity.pds);
+        if let Err(source) = checked {
+            return Err(Box::new(IdentityError::UnreachablePds { did: identity.did, source }).into());
+        }
+        let http = egress.session_builder().build().map_err(InvalidService::Tls)?;
+        Ok(Found { did: identity.did, pds: identity.pds, http })
+    }
+}

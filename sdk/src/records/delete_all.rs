@@ -1,0 +1,176 @@
+//! Deleting all records of a type.
+
+use std::{fmt, pin::Pin, task::Context, task::Poll};
+
+use futures_core::Stream;
+use futures_util::StreamExt as _;
+use http::StatusCode;
+
+use super::{Records, Writes, WritesError, on_clients::delete_at, writes::budget_for};
+use crate::{
+    WriteBudget,
+    api::com::atproto::repo::{delete_record, list_records},
+    types::{AtIdentifier, AtUri, Record},
+    xrpc::{Call, Caller, Error, ErrorKind, ErrorResponse},
+};
+
+/// How many records are deleted by one call.
+const BATCH: usize = 200;
+
+/// Why not all records of a type have been deleted. Those that [`DeleteAll`] has reported are deleted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeleteAllError {
+    /// The records could not be listed.
+    #[error("the records that are left could not be listed")]
+    List(#[source] Error<list_records::Error>),
+    /// Several records could not be deleted.
+    #[error("some records could not be deleted")]
+    Delete(#[source] Box<WritesError>),
+    /// One record could not be deleted.
+    #[error("{uri} could not be deleted")]
+    DeleteOne {
+        /// The record.
+        uri: AtUri,
+        /// The cause.
+        source: Error<delete_record::Error>,
+    },
+}
+
+/// Some records have been deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Deleted {
+    /// The addresses of the records that were deleted since the last report.
+    pub uris: Vec<AtUri>,
+    /// How many have been deleted in all.
+    pub total: usize,
+}
+
+impl<'c, R: Record> Records<'c, R> {
+    /// Deletes all records of this type, and reports the progress as a stream. Nothing is deleted until the stream is polled, and
+    /// nothing more when it is dropped, except by the call in progress.
+    ///
+    /// Up to 200 records are deleted together, and wait until the account has points for them, see [`Writes`]. Records that
+    /// are created in the meantime may remain. Records that do not match the lexicon are deleted as well.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{Client, api::app::bsky::feed::like::Like};
+    /// use futures_util::StreamExt as _;
+    ///
+    /// # async fn example(client: Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut deleting = client.delete_all::<Like>();
+    /// while let Some(progress) = deleting.next().await {
+    ///     println!("{} likes are deleted", progress?.total);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn delete_all(&self) -> DeleteAll<'c> {
+        let params = list_records::Params::new(self.repo.clone(), R::collection()).limit(100);
+        let call = Call::<list_records::ListRecords>::new(self.caller, params, ());
+        let deleting = Deleting {
+            pages: Box::pin(call.with_problem(self.problem.clone()).pages()),
+            caller: self.caller,
+            repo: self.repo.clone(),
+            budget: budget_for(self.caller),
+            total: 0,
+            ended: false,
+        };
+        let stream = futures_util::stream::unfold(Some(deleting), async |deleting| {
+            let mut deleting = deleting?;
+            match deleting.next().await? {
+                Ok(progress) => Some((Ok(progress), Some(deleting))),
+                Err(error) => Some((Err(error), None)),
+            }
+        });
+        DeleteAll(Box::pin(stream))
+    }
+}
+
+type Pages<'c> =
+    Pin<Box<dyn Stream<Item = Result<list_records::Output, Error<list_records::Error>>> + Send + 'c>>;
+
+struct Deleting<'c> {
+    pages: Pages<'c>,
+    caller: Caller<'c>,
+    repo: AtIdentifier,
+    budget: Option<WriteBudget>,
+    total: usize,
+    /// There are no further pages.
+    ended: bool,
+}
+
+impl Deleting<'_> {
+    /// Deletes some of the records. `None` if there are no more.
+    async fn next(&mut self) -> Option<Result<Deleted, DeleteAllError>> {
+        let uris = match self.listed().await {
+            Ok(uris) if uris.is_empty() => return None,
+            Ok(uris) => uris,
+            Err(error) => return Some(Err(DeleteAllError::List(error))),
+        };
+        if let Err(error) = self.delete(&uris).await {
+            return Some(Err(error));
+        }
+        self.total += uris.len();
+        Some(Ok(Deleted { uris, total: self.total }))
+    }
+
+    /// The addresses for the next call.
+    async fn listed(&mut self) -> Result<Vec<AtUri>, Error<list_records::Error>> {
+        let mut uris = Vec::new();
+        while !self.ended && uris.len() < BATCH {
+            match self.pages.next().await {
+                Some(page) => uris.extend(page?.records.into_iter().map(|record| record.uri)),
+                None => self.ended = true,
+            }
+        }
+        Ok(uris)
+    }
+
+    async fn delete(&mut self, uris: &[AtUri]) -> Result<(), DeleteAllError> {
+        let mut writes = Writes::new(self.caller, self.repo.clone()).with_budget(self.budget.clone());
+        for uri in uris {
+            writes.delete_at(uri);
+        }
+        let Err(error) = writes.send().await else { return Ok(()) };
+        if !error.source.response().is_some_and(is_about_the_writes) {
+            return Err(DeleteAllError::Delete(Box::new(error)));
+        }
+        // If one of the records is gone by now, the server refuses all of them. Deleting a single record that is gone does
+        // nothing, so this is the same in the end.
+        for uri in uris {
+            let call = delete_at(self.caller, uri);
+            let call = match &self.budget {
+                Some(budget) => call.pacing(budget.clone()),
+                None => call,
+            };
+            call.await.map_err(|source| DeleteAllError::DeleteOne { uri: uri.clone(), source })?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a server has refused the writes for what they are. The reference server answers 500 if it finds no record.
+fn is_about_the_writes(response: &ErrorResponse) -> bool {
+    response.kind() == ErrorKind::InvalidInput || response.status == StatusCode::INTERNAL_SERVER_ERROR
+}
+
+type Progress<'c> = Pin<Box<dyn Stream<Item = Result<Deleted, DeleteAllError>> + Send + 'c>>;
+
+/// The progress of deleting all records of a type, as a stream; made by [`Records::delete_all`]. It ends after the first error.
+#[must_use = "nothing is deleted until this is polled"]
+pub struct DeleteAll<'c>(Progress<'c>);
+
+impl Stream for DeleteAll<'_> {
+    type Item = Result<Deleted, DeleteAllError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.as_mut().poll_next(cx)
+    }
+}
+
+impl fmt::Debug for DeleteAll<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DeleteAll(..)")
+    }
+}

@@ -1,0 +1,382 @@
+//! Many writes at once, over a transport that answers what a test says.
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use futures_util::StreamExt as _;
+use http::{HeaderMap, StatusCode};
+use serde_json::{Value, json};
+
+use super::{DeleteAllError, WriteKind};
+use crate::{
+    Client,
+    api::{
+        app::bsky::{
+            actor::profile::Profile,
+            feed::{like::Like, post::Post},
+        },
+        com::atproto::{
+            lexicon::schema::Schema,
+            repo::{create_record, strong_ref::StrongRef},
+        },
+    },
+    types::{AtUri, Datetime, Did, RecordKey, Unknown},
+    xrpc::{
+        BoxFuture, ByteStream, Error, InvalidRequest, Request, RequestBody, Transport, TransportError,
+        TransportResponse,
+    },
+};
+
+const DID: &str = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
+const CID: &str = "bafyreigrey4aogz7sq5bxfaiwlcieaivxscvgs5ivgqczecmgv6nuvyvfu";
+
+type Answer = Result<(u16, Value), TransportError>;
+
+/// A PDS with one repository, of which a test can say what goes wrong.
+struct Repository {
+    did: Option<Did>,
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The inputs of the calls.
+    calls: Mutex<Vec<(String, Value)>>,
+    records: Mutex<BTreeSet<String>>,
+    /// The answer to a call of `applyWrites` with this number.
+    fails: Mutex<Vec<(usize, Answer)>>,
+}
+
+impl State {
+    fn calls(&self, name: &str) -> Vec<Value> {
+        let calls = self.calls.lock().unwrap();
+        calls.iter().filter(|(called, _)| called.ends_with(name)).map(|(_, input)| input.clone()).collect()
+    }
+
+    fn answer(&self, request: &Request) -> Answer {
+        let input = match request.body() {
+            RequestBody::Bytes(bytes) => serde_json::from_slice(bytes).unwrap(),
+            _ => Value::String(request.query().to_owned()),
+        };
+        let name = request.nsid().to_owned();
+        let number = self.calls(&name).len();
+        self.calls.lock().unwrap().push((name.clone(), input.clone()));
+        let mut records = self.records.lock().unwrap();
+        match &*name {
+            "com.atproto.repo.applyWrites" => {
+                if let Some((_, failure)) = self.fails.lock().unwrap().iter().find(|(at, _)| *at == number) {
+                    return failure.clone();
+                }
+                let mut results = Vec::new();
+                for write in input["writes"].as_array().unwrap() {
+                    let kind = write["$type"].as_str().unwrap().split_once('#').unwrap().1;
+                    let path = format!(
+                        "{}/{}",
+                        write["collection"].as_str().unwrap(),
+                        write["rkey"].as_str().unwrap()
+                    );
+                    let (uri, exists) = (format!("at://{DID}/{path}"), records.contains(&path));
+                    if exists == (kind == "create") {
+                        return Ok((
+                            500,
+                            json!({"error": "InternalServerError", "message": "no such record"}),
+                        ));
+                    }
+                    let result = match kind {
+                        "delete" => {
+                            records.remove(&path);
+                            json!({"$type": "com.atproto.repo.applyWrites#deleteResult"})
+                        }
+                        kind => {
+                            records.insert(path);
+                            json!({"$type": format!("com.atproto.repo.applyWrites#{kind}Result"), "uri": uri, "cid": CID})
+                        }
+                    };
+                    results.push(result);
+                }
+                Ok((200, json!({"results": results})))
+            }
+            "com.atproto.repo.deleteRecord" => {
+                let path =
+                    format!("{}/{}", input["collection"].as_str().unwrap(), input["rkey"].as_str().unwrap());
+                records.remove(&path);
+                Ok((200, json!({})))
+            }
+            "com.atproto.repo.listRecords" => {
+                let after = request.query().split('&').find_map(|pair| pair.strip_prefix("cursor="));
+                let page: Vec<&String> = records
+                    .iter()
+                    .filter(|path| after.is_none_or(|after| path.split_once('/').unwrap().1 > after))
+                    .take(100)
+                    .collect();
+                let cursor = page.last().map(|path| path.split_once('/').unwrap().1);
+                let listed: Vec<Value> = page
+                    .iter()
+                    .map(|path| json!({"uri": format!("at://{DID}/{path}"), "cid": CID, "value": {"any": "thing"}}))
+                    .collect();
+                Ok((200, json!({"records": listed, "cursor": cursor})))
+            }
+            _ => Ok((501, json!({}))),
+        }
+    }
+}
+
+impl Transport for Repository {
+    fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>> {
+        let answer = self.state.answer(&request).map(|(status, body)| {
+            let body = ByteStream::new(futures_util::stream::iter([Ok(body.to_string().into())]));
+            TransportResponse::new(StatusCode::from_u16(status).unwrap(), HeaderMap::new(), body)
+        });
+        Box::pin(async { answer })
+    }
+
+    fn account(&self) -> Option<&Did> {
+        self.did.as_ref()
+    }
+}
+
+fn world() -> (Client, Arc<State>) {
+    let state = Arc::new(State::default());
+    (Client::new(Repository { did: Some(Did::new(DID).unwrap()), state: Arc::clone(&state) }), state)
+}
+
+fn post(text: &str) -> Post {
+    Post::new(text, Datetime::now())
+}
+
+fn key(text: &str) -> RecordKey {
+    RecordKey::new(text).unwrap()
+}
+
+fn refused(status: u16, name: &str) -> Answer {
+    Ok((status, json!({"error": name})))
+}
+
+#[tokio::test]
+async fn writes_of_any_types_are_made_together_and_reported_in_their_order() {
+    let (client, state) = world();
+    let like = Like::new(
+        StrongRef::new(AtUri::new("at://did:web:a.com/a.b.c/d").unwrap(), CID.parse().unwrap()),
+        Datetime::now(),
+    );
+    let mut writes = client.writes();
+    writes.create(&post("one")).create_at(&key("two"), &like).create(&Profile::new());
+    assert_eq!((writes.len(), writes.is_empty()), (3, false));
+    let written = writes.send().await.unwrap();
+    assert!(writes.is_empty(), "nothing is sent twice");
+    let uris: Vec<&str> = written.iter().map(|written| written.uri.as_str()).collect();
+    assert!(uris[0].starts_with(&format!("at://{DID}/app.bsky.feed.post/3")), "the key is a TID: {uris:?}");
+    assert_eq!(uris[1], format!("at://{DID}/app.bsky.feed.like/two"));
+    assert_eq!(uris[2], format!("at://{DID}/app.bsky.actor.profile/self"));
+    assert_eq!(written[0].strong_ref().unwrap().cid.to_string(), CID);
+
+    let rkey = written[0].uri.record_key().unwrap();
+    let mut writes = client.writes();
+    writes.update(&rkey, &post("other")).delete::<Like>(&key("two")).delete_at(&written[2].uri);
+    let written = writes.send().await.unwrap();
+    let kinds: Vec<WriteKind> = written.iter().map(|written| written.kind).collect();
+    assert_eq!(kinds, [WriteKind::Update, WriteKind::Delete, WriteKind::Delete]);
+    assert_eq!(written[2].uri, format!("at://{DID}/app.bsky.actor.profile/self").as_str());
+    assert_eq!((&written[2].cid, written[2].strong_ref()), (&None, None));
+    assert_eq!(state.calls("applyWrites").len(), 2);
+    assert!(client.writes().send().await.unwrap().is_empty());
+    assert_eq!(state.calls("applyWrites").len(), 2, "without writes, nothing is sent");
+}
+
+#[tokio::test]
+async fn writes_are_split_at_the_limits_of_servers() {
+    let (client, state) = world();
+    let mut writes = client.writes();
+    for number in 0..450 {
+        writes.create(&post(&number.to_string()));
+    }
+    let (mut sizes, mut batches) = (Vec::new(), writes.batches());
+    while let Some(batch) = batches.next().await {
+        sizes.push(batch.unwrap().len());
+    }
+    assert_eq!(sizes, [200, 200, 50]);
+
+    // Large ones fill a call sooner, and one that is too large is left to the server.
+    let mut writes = client.writes();
+    for _ in 0..10 {
+        let mut long = post("");
+        long.extra.insert("padding", Unknown::from_serde(&"x".repeat(40_000)).unwrap());
+        writes.create(&long);
+    }
+    let mut longest = post("");
+    longest.extra.insert("padding", Unknown::from_serde(&"x".repeat(200_000)).unwrap());
+    writes.create(&longest).create(&post("last"));
+    writes.send().await.unwrap();
+    let calls = &state.calls("applyWrites")[3..];
+    let counts: Vec<usize> = calls.iter().map(|input| input["writes"].as_array().unwrap().len()).collect();
+    assert_eq!(counts, [3, 3, 3, 1, 1, 1]);
+    assert!(calls.iter().filter(|input| input.to_string().len() > 150 * 1024).count() == 1);
+}
+
+#[tokio::test]
+async fn a_failure_in_the_middle_tells_what_is_done_and_what_is_not() {
+    let host = || "https://pds.example.com".to_owned();
+    let cut: Arc<dyn std::error::Error + Send + Sync> = Arc::new(std::io::Error::other("cut"));
+    for (failure, unknown) in [
+        (refused(400, "InvalidRequest"), false),
+        (refused(400, "InvalidSwap"), false),
+        (refused(401, "ExpiredToken"), false),
+        (refused(500, "InternalServerError"), true),
+        (refused(502, "UpstreamFailure"), true),
+        (Ok((200, json!("<html>"))), true),
+        (Err(TransportError::Exchange { host: host(), source: Arc::clone(&cut) }), true),
+        (Err(TransportError::Timeout { host: host(), limit: Duration::from_secs(1) }), true),
+        (Err(TransportError::InvalidRequest { problem: "no".into() }), false),
+        (Err(TransportError::BudgetSpent { budget: "x".into(), wait: Duration::from_secs(60) }), false),
+    ] {
+        let (client, state) = world();
+        state.fails.lock().unwrap().push((1, failure.clone()));
+        let mut writes = client.writes();
+        for number in 0..450 {
+            writes.create_at(&key(&format!("n{number}")), &post("x"));
+        }
+        let error = writes.send().await.unwrap_err();
+        let counts = (error.done.len(), error.unknown.len(), error.not_done.len());
+        assert_eq!(counts, if unknown { (200, 200, 50) } else { (200, 0, 250) }, "{failure:?}");
+        assert_eq!(state.calls("applyWrites").len(), 2, "nothing follows a failure: {failure:?}");
+        let next = error.unknown.iter().chain(&error.not_done).next().unwrap();
+        assert_eq!((next.rkey().as_str(), next.kind()), ("n200", WriteKind::Create));
+        assert!(error.to_string().starts_with("200 of 450 writes have been made"), "{error}");
+
+        // What is left can be made later.
+        state.fails.lock().unwrap().clear();
+        for write in error.unknown.into_iter().chain(error.not_done) {
+            writes.add(write);
+        }
+        assert_eq!(writes.send().await.unwrap().len(), 250);
+        assert_eq!(state.records.lock().unwrap().len(), 450);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_sent_if_one_of_the_writes_is_invalid() {
+    let (client, state) = world();
+    let uri = |text: &str| AtUri::new(text).unwrap();
+    let mut long = client.writes();
+    long.create(&post("fine")).create(&post(&"x".repeat(3001)));
+    let mut elsewhere = client.writes();
+    elsewhere.create(&post("fine")).delete_at(&uri("at://did:web:other.example/a.b.c/d"));
+    let mut whole = client.writes();
+    whole.delete_at(&uri(&format!("at://{DID}/a.b.c")));
+    let mut keyless = client.writes();
+    keyless.create(&Schema::new(1));
+    let problem = async |writes: &mut super::Writes<'_>| {
+        let count = writes.len();
+        let error = writes.send().await.unwrap_err();
+        assert_eq!(error.not_done.len(), count, "they are given back");
+        match *error.source {
+            Error::InvalidRequest(problem) => problem,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(matches!(problem(&mut long).await, InvalidRequest::Violations { .. }));
+    assert!(matches!(problem(&mut elsewhere).await, InvalidRequest::OtherRepository { .. }));
+    assert!(matches!(problem(&mut whole).await, InvalidRequest::NotARecord { .. }));
+    assert!(matches!(problem(&mut keyless).await, InvalidRequest::NoRecordKey { kind: "nsid", .. }));
+    assert!(state.calls("").is_empty());
+}
+
+#[tokio::test]
+async fn a_client_that_is_not_signed_in_has_no_records_of_its_own() {
+    let state = Arc::new(State::default());
+    let client = Client::new(Repository { did: None, state: Arc::clone(&state) });
+    let is_refused = |problem: &InvalidRequest| matches!(problem, InvalidRequest::NotSignedIn);
+    let Err(Error::InvalidRequest(problem)) = client.records::<Post>().create(&post("x")).await else {
+        panic!()
+    };
+    assert!(is_refused(&problem));
+    assert!(problem.to_string().contains("sign in"), "{problem}");
+    let Err(Error::InvalidRequest(problem)) = client.records::<Post>().get(&key("x")).await else { panic!() };
+    assert!(is_refused(&problem));
+    let Some(Err(Error::InvalidRequest(problem))) = client.records::<Post>().list().next().await else {
+        panic!()
+    };
+    assert!(is_refused(&problem));
+    let Some(Err(DeleteAllError::List(Error::InvalidRequest(problem)))) =
+        client.delete_all::<Post>().next().await
+    else {
+        panic!()
+    };
+    assert!(is_refused(&problem));
+    let uri = AtUri::new(format!("at://{DID}/a.b.c/d")).unwrap();
+    let Err(Error::InvalidRequest(problem)) = client.delete_at(&uri).await else { panic!() };
+    assert!(is_refused(&problem));
+    let error = client.writes().create(&post("x")).send().await.unwrap_err();
+    assert!(matches!(&*error.source, Error::InvalidRequest(problem) if is_refused(problem)));
+    assert!(state.calls("").is_empty());
+}
+
+#[tokio::test]
+async fn a_record_is_deleted_by_its_uri() {
+    let (client, state) = world();
+    let delete = async |uri: &str| client.delete_at(&AtUri::new(uri).unwrap()).await;
+    delete(&format!("at://{DID}/app.bsky.feed.post/abc")).await.unwrap();
+    delete("at://alice.example.com/app.bsky.feed.post/abc").await.unwrap();
+    let sent = state.calls("deleteRecord");
+    assert_eq!(sent[0], json!({"repo": DID, "collection": "app.bsky.feed.post", "rkey": "abc"}));
+    assert_eq!(sent[1]["repo"], "alice.example.com", "the server knows whose handle it is");
+    let Err(Error::InvalidRequest(InvalidRequest::OtherRepository { did, .. })) =
+        delete("at://did:web:other.example/app.bsky.feed.post/abc").await
+    else {
+        panic!()
+    };
+    assert_eq!(did, DID);
+    for uri in [format!("at://{DID}"), format!("at://{DID}/app.bsky.feed.post")] {
+        let refused = delete(&uri).await;
+        assert!(matches!(refused, Err(Error::InvalidRequest(InvalidRequest::NotARecord { .. }))), "{uri}");
+    }
+    assert_eq!(state.calls("").len(), 2);
+}
+
+#[tokio::test]
+async fn all_records_of_a_type_are_deleted_with_progress() {
+    let (client, state) = world();
+    state.records.lock().unwrap().extend((0..450).map(|n| format!("app.bsky.feed.post/r{n:03}")));
+    let (mut totals, mut deleting) = (Vec::new(), client.delete_all::<Post>());
+    while let Some(progress) = deleting.next().await {
+        totals.push(progress.unwrap().total);
+    }
+    assert_eq!(totals, [200, 400, 450]);
+    assert!(state.records.lock().unwrap().is_empty());
+    assert_eq!(state.calls("applyWrites").len(), 3);
+    assert!(client.delete_all::<Post>().next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_record_that_somebody_else_deletes_meanwhile_does_not_stop_the_others() {
+    let (client, state) = world();
+    state.records.lock().unwrap().extend((0..150).map(|n| format!("app.bsky.feed.post/r{n:03}")));
+    state.fails.lock().unwrap().push((0, refused(500, "InternalServerError")));
+    let deleted = client.delete_all::<Post>().next().await.unwrap().unwrap();
+    assert_eq!((deleted.total, deleted.uris.len()), (150, 150));
+    assert_eq!(state.calls("deleteRecord").len(), 150);
+    assert!(state.records.lock().unwrap().is_empty());
+    // What is not about the writes ends it, without 150 more calls.
+    state.records.lock().unwrap().insert("app.bsky.feed.post/r".into());
+    for (at, failure) in
+        [(1, refused(401, "ExpiredToken")), (2, refused(403, "ScopeMissingError")), (3, refused(503, "x"))]
+    {
+        state.fails.lock().unwrap().push((at, failure.clone()));
+        let mut deleting = client.delete_all::<Post>();
+        let error = deleting.next().await.unwrap().unwrap_err();
+        assert!(matches!(error, DeleteAllError::Delete(_)), "{failure:?}: {error:?}");
+        assert!(deleting.next().await.is_none(), "it ends after an error");
+    }
+    assert_eq!(state.calls("deleteRecord").len(), 150);
+}
+
+#[test]
+fn a_created_record_can_be_referred_to() {
+    let uri = AtUri::new(format!("at://{DID}/a.b.c/d")).unwrap();
+    let output = create_record::Output::new(uri.clone(), CID.parse().unwrap());
+    assert_eq!(StrongRef::from(&output), StrongRef::new(uri, CID.parse().unwrap()));
+}

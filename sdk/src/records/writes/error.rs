@@ -1,0 +1,66 @@
+//! What is left of writes when a call fails.
+
+use super::{Write, Written};
+use crate::{
+    api::com::atproto::repo::apply_writes,
+    xrpc::{self, TransportError},
+};
+
+/// Not all writes have been made.
+///
+/// Every write is in one of the lists, in the order in which they were added: those of the calls before the one that failed are
+/// [`done`](Self::done), and those of that call are [`unknown`](Self::unknown) if it may have been processed, and otherwise
+/// [`not_done`](Self::not_done), like all later ones. The writes that are not done can be [added](super::Writes::add) to other
+/// [`Writes`](super::Writes).
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use atproto_sdk::{Client, records::Writes, xrpc::ErrorKind};
+///
+/// /// Goes on where a call has failed for now.
+/// async fn persist(client: &Client, mut writes: Writes<'_>) -> Result<(), Box<dyn std::error::Error>> {
+///     while let Err(error) = writes.send().await {
+///         if error.source.kind() != ErrorKind::TryLater || !error.unknown.is_empty() {
+///             return Err(error.into());
+///         }
+///         tokio::time::sleep(error.source.retry_after().unwrap_or(Duration::from_secs(60))).await;
+///         for write in error.not_done {
+///             writes.add(write);
+///         }
+///     }
+///     Ok(())
+/// }
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[error("{}", told(.done.len(), .unknown.len(), .not_done.len()))]
+#[non_exhaustive]
+pub struct WritesError {
+    /// Why the call failed.
+    pub source: Box<xrpc::Error<apply_writes::Error>>,
+    /// The writes that have been made.
+    pub done: Vec<Written>,
+    /// The writes of a call without an answer: the server has made all of them, or none. As the keys are known, reading
+    /// one of the records tells.
+    pub unknown: Vec<Write>,
+    /// The writes that have not been made.
+    pub not_done: Vec<Write>,
+}
+
+fn told(done: usize, unknown: usize, not_done: usize) -> String {
+    let open = if unknown > 0 { format!(", {unknown} may have been made") } else { String::new() };
+    format!("{done} of {} writes have been made{open}, and {not_done} have not", done + unknown + not_done)
+}
+
+/// Whether the writes of a call that failed in this way may have been made.
+pub(super) fn may_be_done(error: &xrpc::Error<apply_writes::Error>) -> bool {
+    match error {
+        xrpc::Error::Transport(TransportError::Exchange { .. } | TransportError::Timeout { .. }) => true,
+        // Only an answer of success is decoded, but a proxy may have given it.
+        xrpc::Error::Decode(_) => true,
+        xrpc::Error::Server(response) => {
+            response.status.is_server_error() || response.status == http::StatusCode::REQUEST_TIMEOUT
+        }
+        _ => false,
+    }
+}

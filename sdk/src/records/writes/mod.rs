@@ -1,0 +1,268 @@
+//! Many writes at once, of records of any types.
+
+mod error;
+mod sending;
+mod write;
+
+use std::fmt;
+
+use futures_core::Stream;
+
+use super::{encode, own_repo};
+use crate::{
+    WriteBudget,
+    api::com::atproto::repo::apply_writes,
+    types::{AtIdentifier, AtUri, Record, RecordKey, Tid, Unknown},
+    xrpc::{Caller, InvalidRequest, Method as _},
+};
+pub use error::WritesError;
+use sending::Sending;
+pub use write::{Write, WriteKind, Written};
+
+/// Writes to one repository, collected to be made together; created by `client.writes()`.
+///
+/// [`send`](Self::send) makes them with as few calls of
+/// [`com.atproto.repo.applyWrites`](crate::api::com::atproto::repo::apply_writes) as the limits of servers allow: 200 writes and
+/// 140 kB each. All writes of a call are made, or none. If a call fails, the calls before it remain, and [`WritesError`] tells
+/// which writes are done.
+///
+/// Writes wait until the account has points for them, as with a [`WriteBudget`]: the one of the client, or one for these writes.
+///
+/// ```no_run
+/// use atproto_sdk::{
+///     Client,
+///     api::app::bsky::{feed::post::Post, graph::follow::Follow},
+///     types::{AtUri, Datetime, Did},
+/// };
+///
+/// # async fn example(client: Client, accounts: Vec<Did>, old: AtUri) -> Result<(), Box<dyn std::error::Error>> {
+/// let mut writes = client.writes();
+/// writes.create(&Post::new("I follow these now", Datetime::now())).delete_at(&old);
+/// for account in accounts {
+///     writes.create(&Follow::new(account, Datetime::now()));
+/// }
+/// for written in writes.send().await? {
+///     println!("{:?} {}", written.kind, written.uri);
+/// }
+/// # Ok(()) }
+/// ```
+pub struct Writes<'c> {
+    caller: Caller<'c>,
+    repo: AtIdentifier,
+    writes: Vec<Write>,
+    problem: Option<InvalidRequest>,
+    validate: Option<bool>,
+    /// For a client without a pacing.
+    budget: Option<WriteBudget>,
+}
+
+/// What paces the writes of a client that has no pacing.
+pub(super) fn budget_for(caller: Caller<'_>) -> Option<WriteBudget> {
+    caller.transport().settings().pacing_policy().is_none().then(WriteBudget::new)
+}
+
+impl<'c> Writes<'c> {
+    /// Collects writes to a repository, over any [`Transport`](crate::xrpc::Transport). Servers accept only the repository of the
+    /// account that calls are made as.
+    pub fn new(caller: Caller<'c>, repo: impl Into<AtIdentifier>) -> Self {
+        let (repo, budget) = (repo.into(), budget_for(caller));
+        Self { caller, repo, writes: Vec::new(), problem: None, validate: None, budget }
+    }
+
+    /// Shares the budget of other writes.
+    pub(super) fn with_budget(mut self, budget: Option<WriteBudget>) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// Collects writes to the repository of the account that calls are made as. Without an account, sending them fails with
+    /// [`InvalidRequest::NotSignedIn`].
+    pub fn own(caller: Caller<'c>) -> Self {
+        let (repo, problem) = own_repo(caller);
+        Self { problem, ..Self::new(caller, repo) }
+    }
+
+    /// Creates a record under a new key. The key is made here and not by the server, so that the address is known whatever
+    /// happens: it is a [`Tid`], or the only key that the lexicon allows.
+    pub fn create<R: Record>(&mut self, record: &R) -> &mut Self {
+        let key = match R::KEY.split_once(':') {
+            Some(("literal", key)) => RecordKey::new(key).ok(),
+            _ if matches!(R::KEY, "tid" | "any") => RecordKey::new(Tid::now().as_str()).ok(),
+            _ => None,
+        };
+        match key {
+            Some(key) => self.create_at(&key, record),
+            None => self.refuse(InvalidRequest::NoRecordKey { collection: R::collection(), kind: R::KEY }),
+        }
+    }
+
+    /// Creates a record under a key. If there is already a record, none of the writes of the call are made.
+    pub fn create_at<R: Record>(&mut self, rkey: &RecordKey, record: &R) -> &mut Self {
+        self.put(WriteKind::Create, rkey, record)
+    }
+
+    /// Replaces the record under a key. If there is none, none of the writes of the call are made.
+    pub fn update<R: Record>(&mut self, rkey: &RecordKey, record: &R) -> &mut Self {
+        self.put(WriteKind::Update, rkey, record)
+    }
+
+    fn put<R: Record>(&mut self, kind: WriteKind, rkey: &RecordKey, record: &R) -> &mut Self {
+        match encode(self.caller, apply_writes::ApplyWrites::NSID, record) {
+            (value, None) => self.add(Write::new(kind, R::collection(), rkey.clone(), value)),
+            (_, Some(problem)) => self.refuse(problem),
+        }
+    }
+
+    /// Deletes the record under a key. If there is none, none of the writes of the call are made.
+    pub fn delete<R: Record>(&mut self, rkey: &RecordKey) -> &mut Self {
+        self.add(Write::new(WriteKind::Delete, R::collection(), rkey.clone(), Unknown::null()))
+    }
+
+    /// Deletes the record at a URI, which must be in the same repository. If there is none, none of the writes of the call are
+    /// made.
+    pub fn delete_at(&mut self, uri: &AtUri) -> &mut Self {
+        let elsewhere = self.repo.did().filter(|own| uri.did().is_some_and(|did| did != *own));
+        match (elsewhere, uri.collection(), uri.record_key()) {
+            (Some(did), ..) => self.refuse(InvalidRequest::OtherRepository { uri: uri.clone(), did }),
+            (None, Some(collection), Some(rkey)) => {
+                self.add(Write::new(WriteKind::Delete, collection, rkey, Unknown::null()))
+            }
+            _ => self.refuse(InvalidRequest::NotARecord { uri: uri.clone() }),
+        }
+    }
+
+    /// Adds a write of an earlier attempt, from a [`WritesError`].
+    pub fn add(&mut self, write: Write) -> &mut Self {
+        self.writes.push(write);
+        self
+    }
+
+    /// Sets whether the server checks records against their lexicons: `true` to refuse records whose lexicon it does not know,
+    /// `false` to check none. By default, it checks those whose lexicons it knows.
+    ///
+    /// Records are always checked here when they are added, unless that is turned off for the client.
+    pub fn validate(&mut self, on: bool) -> &mut Self {
+        self.validate = Some(on);
+        self
+    }
+
+    /// The problem is reported before anything is sent.
+    fn refuse(&mut self, problem: InvalidRequest) -> &mut Self {
+        self.problem.get_or_insert(problem);
+        self
+    }
+
+    /// Returns how many writes have been collected.
+    pub fn len(&self) -> usize {
+        self.writes.len()
+    }
+
+    /// Returns `true` if no writes have been collected.
+    pub fn is_empty(&self) -> bool {
+        self.writes.is_empty()
+    }
+
+    /// Makes all writes that have been collected, and returns them in the same order. Does nothing if there are none.
+    ///
+    /// If the future is dropped, the writes of the call in progress may still be made, and later ones are not.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{Client, api::app::bsky::feed::post::Post};
+    ///
+    /// # async fn example(client: Client, posts: Vec<Post>) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut writes = client.writes();
+    /// for post in &posts {
+    ///     writes.create(post);
+    /// }
+    /// if let Err(error) = writes.send().await {
+    ///     println!("{error}: {} posts were created", error.done.len());
+    ///     for write in error.not_done {
+    ///         println!("to be tried again later: {}", write.rkey());
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if something that was added is invalid, before anything is sent, and if a call fails.
+    pub async fn send(&mut self) -> Result<Vec<Written>, WritesError> {
+        let mut sending = self.sending();
+        while let Some(batch) = sending.batch().await {
+            batch?;
+        }
+        Ok(sending.done)
+    }
+
+    /// Makes all writes that have been collected, as a stream of what each call has done. The stream ends after the first error.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{Client, api::app::bsky::feed::post::Post};
+    /// use futures_util::StreamExt as _;
+    ///
+    /// # async fn example(client: Client, posts: Vec<Post>) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut writes = client.writes();
+    /// for post in &posts {
+    ///     writes.create(post);
+    /// }
+    /// let (total, mut done) = (writes.len(), 0);
+    /// let mut batches = writes.batches();
+    /// while let Some(batch) = batches.next().await {
+    ///     done += batch?.len();
+    ///     println!("{done} of {total}");
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn batches(&mut self) -> Batches<'c> {
+        let stream = futures_util::stream::unfold(Some(self.sending()), async |sending| {
+            let mut sending = sending?;
+            match sending.batch().await? {
+                Ok(batch) => Some((Ok(sending.done[batch].to_vec()), Some(sending))),
+                Err(error) => Some((Err(error), None)),
+            }
+        });
+        Batches(Box::pin(stream))
+    }
+
+    /// What has been collected is taken, so that nothing is sent twice.
+    fn sending(&mut self) -> Sending<'c> {
+        Sending {
+            caller: self.caller,
+            repo: self.repo.clone(),
+            left: std::mem::take(&mut self.writes).into(),
+            done: Vec::new(),
+            problem: self.problem.clone(),
+            validate: self.validate,
+            budget: self.budget.clone(),
+        }
+    }
+}
+
+impl fmt::Debug for Writes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writes").field("repo", &self.repo).field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+type BatchStream<'c> = std::pin::Pin<Box<dyn Stream<Item = Result<Vec<Written>, WritesError>> + Send + 'c>>;
+
+/// What each call of some writes has done, as a stream; made by [`Writes::batches`].
+#[must_use = "nothing is written until this is polled"]
+pub struct Batches<'c>(BatchStream<'c>);
+
+impl Stream for Batches<'_> {
+    type Item = Result<Vec<Written>, WritesError>;
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
+        self.0.as_mut().poll_next(cx)
+    }
+}
+
+impl fmt::Debug for Batches<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Batches(..)")
+    }
+}

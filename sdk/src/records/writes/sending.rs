@@ -1,0 +1,85 @@
+//! Making many writes, call by call.
+
+use std::{collections::VecDeque, ops::Range};
+
+use super::{Write, WritesError, Written, error::may_be_done};
+use crate::{
+    WriteBudget,
+    api::com::atproto::repo::apply_writes,
+    types::AtIdentifier,
+    xrpc::{self, Call, Caller, InvalidRequest},
+};
+
+/// How many writes servers accept in one call.
+const MAX_WRITES: usize = 200;
+/// How many bytes of writes are sent in one call. The common servers refuse JSON of more than 150 KiB.
+const MAX_BYTES: usize = 140_000;
+
+/// Writes that are being made.
+pub(super) struct Sending<'c> {
+    pub(super) caller: Caller<'c>,
+    pub(super) repo: AtIdentifier,
+    pub(super) left: VecDeque<Write>,
+    pub(super) done: Vec<Written>,
+    pub(super) problem: Option<InvalidRequest>,
+    pub(super) validate: Option<bool>,
+    /// For a client without a pacing.
+    pub(super) budget: Option<WriteBudget>,
+}
+
+impl Sending<'_> {
+    /// Makes the next call, and returns which writes are done by that. `None` if there is nothing left.
+    pub(super) async fn batch(&mut self) -> Option<Result<Range<usize>, WritesError>> {
+        if let Some(problem) = self.problem.take() {
+            return Some(Err(self.failed(Vec::new(), problem.into())));
+        }
+        let batch = self.next_batch();
+        if batch.is_empty() {
+            return None;
+        }
+        let mut input = apply_writes::Input::new(self.repo.clone(), batch.iter().map(Write::item).collect());
+        input.validate = self.validate;
+        let call = Call::<apply_writes::ApplyWrites>::new(self.caller, apply_writes::Params::new(), input);
+        let call = match &self.budget {
+            Some(budget) => call.pacing(budget.clone()),
+            None => call,
+        };
+        let output = match call.await {
+            Ok(output) => output,
+            Err(error) => return Some(Err(self.failed(batch, error))),
+        };
+        let first = self.done.len();
+        let mut results = output.results.unwrap_or_default().into_iter();
+        self.done.extend(batch.into_iter().map(|write| write.made(&self.repo, results.next())));
+        Some(Ok(first..self.done.len()))
+    }
+
+    /// As many writes as fit into a call, and at least one.
+    fn next_batch(&mut self) -> Vec<Write> {
+        let (mut batch, mut size) = (Vec::new(), 0);
+        while batch.len() < MAX_WRITES
+            && let Some(next) = self.left.front()
+        {
+            size += next.size();
+            if size > MAX_BYTES && !batch.is_empty() {
+                break;
+            }
+            batch.extend(self.left.pop_front());
+        }
+        batch
+    }
+
+    fn failed(&mut self, batch: Vec<Write>, error: xrpc::Error<apply_writes::Error>) -> WritesError {
+        let left = std::mem::take(&mut self.left);
+        let (unknown, mut not_done) =
+            if may_be_done(&error) { (batch, Vec::new()) } else { (Vec::new(), batch) };
+        not_done.extend(left);
+        WritesError { source: Box::new(error), done: std::mem::take(&mut self.done), unknown, not_done }
+    }
+}
+
+impl std::fmt::Debug for Sending<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sending").field("left", &self.left.len()).field("done", &self.done.len()).finish()
+    }
+}

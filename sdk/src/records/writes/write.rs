@@ -1,0 +1,113 @@
+//! One of many writes.
+
+use crate::{
+    api::com::atproto::repo::{apply_writes, strong_ref::StrongRef},
+    types::{AtIdentifier, AtUri, Cid, Nsid, RecordKey, Unknown},
+};
+
+/// What a write does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WriteKind {
+    /// Creates a record.
+    Create,
+    /// Replaces a record.
+    Update,
+    /// Deletes a record.
+    Delete,
+}
+
+/// A write that has been collected in [`Writes`](super::Writes), and not been made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Write {
+    kind: WriteKind,
+    collection: Nsid,
+    rkey: RecordKey,
+    /// Null for a delete.
+    value: Unknown,
+}
+
+/// A write that has been made.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Written {
+    /// What it did.
+    pub kind: WriteKind,
+    /// The address of the record.
+    pub uri: AtUri,
+    /// The version that was written. `None` for a delete, and if the server has not returned it.
+    pub cid: Option<Cid>,
+}
+
+impl Written {
+    /// Returns a reference to the version that was written, if there is one.
+    pub fn strong_ref(&self) -> Option<StrongRef> {
+        Some(StrongRef::new(self.uri.clone(), self.cid.clone()?))
+    }
+}
+
+impl Write {
+    pub(super) fn new(kind: WriteKind, collection: Nsid, rkey: RecordKey, value: Unknown) -> Self {
+        Self { kind, collection, rkey, value }
+    }
+
+    /// Returns what the write does.
+    pub fn kind(&self) -> WriteKind {
+        self.kind
+    }
+
+    /// Returns the collection of the record.
+    pub fn collection(&self) -> &Nsid {
+        &self.collection
+    }
+
+    /// Returns the key of the record.
+    pub fn rkey(&self) -> &RecordKey {
+        &self.rkey
+    }
+
+    /// Returns the record to be written. `None` for a delete.
+    pub fn value(&self) -> Option<&Unknown> {
+        (self.kind != WriteKind::Delete).then_some(&self.value)
+    }
+
+    /// How many bytes it takes in the input of a call, at most.
+    pub(super) fn size(&self) -> usize {
+        const AROUND: usize =
+            r#"{"$type":"com.atproto.repo.applyWrites#create","collection":"","rkey":"","value":},"#.len();
+        AROUND + self.collection.as_str().len() + self.rkey.as_str().len() + self.value.as_json().len()
+    }
+
+    /// The write in the input of a call.
+    pub(super) fn item(&self) -> apply_writes::InputWritesItem {
+        let (collection, rkey, value) = (self.collection.clone(), self.rkey.clone(), self.value.clone());
+        match self.kind {
+            WriteKind::Create => {
+                let create = apply_writes::Create::new(collection, value).rkey(rkey);
+                apply_writes::InputWritesItem::Create(Box::new(create))
+            }
+            WriteKind::Update => {
+                let update = apply_writes::Update::new(collection, rkey, value);
+                apply_writes::InputWritesItem::Update(Box::new(update))
+            }
+            WriteKind::Delete => {
+                apply_writes::InputWritesItem::Delete(Box::new(apply_writes::Delete::new(collection, rkey)))
+            }
+        }
+    }
+
+    /// The write, once it has been made with this result.
+    pub(super) fn made(
+        self,
+        repo: &AtIdentifier,
+        result: Option<apply_writes::OutputResultsItem>,
+    ) -> Written {
+        use apply_writes::OutputResultsItem as Item;
+        let (uri, cid) = match result {
+            Some(Item::CreateResult(created)) => (created.uri, Some(created.cid)),
+            Some(Item::UpdateResult(updated)) => (updated.uri, Some(updated.cid)),
+            _ => (AtUri::in_repo(repo, &self.collection, &self.rkey), None),
+        };
+        Written { kind: self.kind, uri, cid }
+    }
+}
