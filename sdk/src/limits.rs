@@ -45,6 +45,9 @@ pub(crate) const VIDEO_POLL: Duration = millis(1500);
 #[cfg(feature = "bsky")]
 pub(crate) const VIDEO_JOB: Duration = seconds(1800);
 
+/// How long a change of preferences waits for other changes of the same account.
+pub(crate) const PREFERENCES_TURN: Duration = seconds(180);
+
 // Budgets of writes.
 
 /// How long a call waits for points: for the next hour, and some.
@@ -316,6 +319,12 @@ mod tests {
     #[test]
     fn a_job_of_a_video_is_asked_about_many_times() {
         assert!(VIDEO_POLL * 100 < VIDEO_JOB && STREAMED_CALL < VIDEO_JOB);
+    }
+
+    #[test]
+    fn a_change_of_preferences_outlasts_the_one_before() {
+        // Each reads and writes.
+        assert!(PREFERENCES_TURN > SESSION_CALL.max(PLAIN_CALL) * 2);
     }
 
     #[test]

@@ -19,8 +19,16 @@
 //! # Ok(()) }
 //! ```
 
+pub mod feeds;
+pub mod labelers;
+pub mod moderation;
+pub mod notifications;
 pub mod post;
+pub mod preferences;
 pub mod rich_text;
+pub mod threads;
+#[cfg(test)]
+mod transport_tests;
 pub mod video;
 
 pub use post::{Bluesky, PostBuilder};

@@ -1,0 +1,179 @@
+//! Notifications: grouped, counted, and marked as seen.
+//!
+//! ```no_run
+//! use atproto_sdk::{bsky::notifications, oauth::OAuthClient};
+//!
+//! # async fn example(client: OAuthClient) -> Result<(), Box<dyn std::error::Error>> {
+//! println!("{} new", notifications::unread_count(&client).await?);
+//!
+//! let page = notifications::fetch(&client, None).await?;
+//! let posts = page.subjects(&client).await?;
+//! for group in &page.groups {
+//!     let others = group.authors().count() - 1;
+//!     println!("{} and {others} others: {}", group.newest().author.handle, group.reason());
+//!     if let Some(post) = group.subject().and_then(|subject| posts.get(&subject)) {
+//!         println!("  {}", post.uri);
+//!     }
+//! }
+//! page.mark_seen(&client).await?;
+//! # Ok(()) }
+//! ```
+
+mod group;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+pub use group::{Group, Grouping};
+
+use crate::{
+    api::app::bsky::{
+        feed::{
+            defs::PostView,
+            get_posts::{self, GetPosts},
+        },
+        notification::{
+            get_unread_count::{self, GetUnreadCount},
+            list_notifications::{self, ListNotifications},
+            update_seen::{self, UpdateSeen},
+        },
+    },
+    types::{AtUri, Datetime},
+    xrpc::{Call, Caller, Error, Transport},
+};
+
+/// How many posts a server returns at once.
+const POSTS_AT_ONCE: usize = 25;
+
+/// A page of notifications, grouped.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Page {
+    /// The groups, newest first.
+    pub groups: Vec<Group>,
+    /// Where the next page begins, for [`fetch`]; `None` at the end.
+    pub cursor: Option<String>,
+    /// Until when the viewer had seen everything when the page was fetched.
+    pub seen_at: Option<Datetime>,
+}
+
+/// Fetches a page of notifications: the newest ones, or those after another page's [`cursor`](field@Page::cursor).
+///
+/// Use [`list_notifications`] for other parameters, with [`Grouping`].
+///
+/// # Errors
+///
+/// Those of the call.
+///
+/// ```no_run
+/// use atproto_sdk::{bsky::notifications, oauth::OAuthClient};
+///
+/// # async fn example(client: OAuthClient) -> Result<(), Box<dyn std::error::Error>> {
+/// let first = notifications::fetch(&client, None).await?;
+/// if let Some(cursor) = &first.cursor {
+///     let second = notifications::fetch(&client, Some(cursor)).await?;
+///     println!("{} more", second.groups.len());
+/// }
+/// # Ok(()) }
+/// ```
+pub async fn fetch(
+    client: &dyn Transport,
+    cursor: Option<&str>,
+) -> Result<Page, Error<list_notifications::Error>> {
+    let mut params = list_notifications::Params::new().limit(50);
+    params.cursor = cursor.map(str::to_owned);
+    let call: Call<'_, ListNotifications> = Call::new(Caller::new(client), params, ());
+    let output = call.await?;
+    let groups = Grouping::new().group(output.notifications);
+    Ok(Page { groups, cursor: output.cursor, seen_at: output.seen_at })
+}
+
+/// Returns how many notifications the viewer has not seen.
+///
+/// # Errors
+///
+/// Those of the call.
+///
+/// ```no_run
+/// use atproto_sdk::{bsky::notifications, oauth::OAuthClient};
+///
+/// # async fn example(client: OAuthClient) -> Result<(), Box<dyn std::error::Error>> {
+/// let count = notifications::unread_count(&client).await?;
+/// # let _ = count;
+/// # Ok(()) }
+/// ```
+pub async fn unread_count(client: &dyn Transport) -> Result<u64, Error<get_unread_count::Error>> {
+    let call: Call<'_, GetUnreadCount> = Call::new(Caller::new(client), get_unread_count::Params::new(), ());
+    Ok(u64::try_from(call.await?.count).unwrap_or(0))
+}
+
+/// Marks the notifications up to a time as seen.
+///
+/// The time is that of the newest notification that was shown, not the current one: others may have come in between.
+/// [`Page::mark_seen`] takes it from a page.
+///
+/// # Errors
+///
+/// Those of the call.
+///
+/// ```no_run
+/// use atproto_sdk::{bsky::notifications, oauth::OAuthClient, types::Datetime};
+///
+/// # async fn example(client: OAuthClient) -> Result<(), Box<dyn std::error::Error>> {
+/// notifications::mark_seen(&client, Datetime::now()).await?;
+/// # Ok(()) }
+/// ```
+pub async fn mark_seen(client: &dyn Transport, until: Datetime) -> Result<(), Error<update_seen::Error>> {
+    let input = update_seen::Input::new(until);
+    let call: Call<'_, UpdateSeen> = Call::new(Caller::new(client), update_seen::Params::new(), input);
+    call.await.map(|_| ())
+}
+
+impl Page {
+    /// Fetches the posts that the groups are about, such as those that were liked, and those that replies, mentions
+    /// and quotes consist of. What is not there any more is left out.
+    ///
+    /// # Errors
+    ///
+    /// Those of the calls.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{bsky::notifications, oauth::OAuthClient};
+    ///
+    /// # async fn example(client: OAuthClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// let page = notifications::fetch(&client, None).await?;
+    /// let posts = page.subjects(&client).await?;
+    /// # let _ = posts;
+    /// # Ok(()) }
+    /// ```
+    pub async fn subjects(
+        &self,
+        client: &dyn Transport,
+    ) -> Result<HashMap<AtUri, PostView>, Error<get_posts::Error>> {
+        let mut uris: Vec<AtUri> = self.groups.iter().filter_map(Group::subject).collect();
+        uris.sort();
+        uris.dedup();
+        let mut posts = HashMap::with_capacity(uris.len());
+        for uris in uris.chunks(POSTS_AT_ONCE) {
+            let call: Call<'_, GetPosts> =
+                Call::new(Caller::new(client), get_posts::Params::new(uris.to_vec()), ());
+            posts.extend(call.await?.posts.into_iter().map(|post| (post.uri.clone(), post)));
+        }
+        Ok(posts)
+    }
+
+    /// Marks the notifications of this page, and all older ones, as seen. Does nothing if the page has none that is
+    /// new.
+    ///
+    /// # Errors
+    ///
+    /// Those of the call.
+    pub async fn mark_seen(&self, client: &dyn Transport) -> Result<(), Error<update_seen::Error>> {
+        let unread = self.groups.iter().filter(|group| group.is_unread());
+        match unread.map(Group::indexed_at).max_by_key(|time| time.unix_micros()) {
+            Some(newest) => mark_seen(client, newest.clone()).await,
+            None => Ok(()),
+        }
+    }
+}
