@@ -6,7 +6,7 @@ use super::LexiconGroup;
 use crate::{
     identity::IdentityError,
     repo::{InvalidVerifyingKey, ProofError},
-    types::{Did, Nsid},
+    types::{Did, InvalidText, Nsid},
     xrpc::{Error, ErrorKind},
 };
 
@@ -16,6 +16,9 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResolutionError {
+    /// The NSID was decoded and is not valid.
+    #[error(transparent)]
+    Nsid(InvalidText),
     /// DNS does not name an account for the authority.
     #[error(
         "{group} has no publisher: the DNS name {} has no TXT record `did=<DID>`; check the spelling, or ask the owner of \

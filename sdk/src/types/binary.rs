@@ -10,11 +10,13 @@ use base64::{
 
 use super::Cid;
 
-/// Encodes without padding; decodes with or without.
+/// Encodes without padding; decodes with or without. Bits that belong to no byte need not be zero: the network has such
+/// texts, and so do the examples of the specification.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new()
         .with_encode_padding(false)
+        .with_decode_allow_trailing_bits(true)
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 

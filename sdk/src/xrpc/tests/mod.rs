@@ -6,6 +6,7 @@ mod debugging;
 mod pages;
 mod policies;
 mod rate_limits;
+mod records;
 mod sizes;
 mod texts;
 
