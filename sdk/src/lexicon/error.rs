@@ -6,6 +6,7 @@ use super::LexiconGroup;
 use crate::{
     identity::IdentityError,
     repo::{InvalidVerifyingKey, ProofError},
+    server_text::{SHORT, excerpt},
     types::{Did, InvalidText, Nsid},
     xrpc::{Error, ErrorKind},
 };
@@ -179,7 +180,7 @@ pub enum ResolutionError {
         limit: Duration,
     },
     /// The lexicon belongs to another authority than the one that was asked.
-    #[error("{nsid} does not belong to {group}")]
+    #[error("{} does not belong to {group}", excerpt(nsid.as_str(), SHORT))]
     OtherAuthority {
         /// The lexicon.
         nsid: Nsid,

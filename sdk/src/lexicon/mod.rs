@@ -301,7 +301,8 @@ mod tests {
     #[tokio::test]
     async fn d5_a_name_that_is_not_valid_is_not_asked_for() {
         let resolver = Resolver::builder().name_server("127.0.0.1:9".parse().unwrap()).build().unwrap();
-        let (lexicons, nsid) = (LexiconResolver::new(resolver), from_json::<Nsid>("\"example..org/x\"").unwrap());
+        let (lexicons, nsid) =
+            (LexiconResolver::new(resolver), from_json::<Nsid>("\"example..org/x\"").unwrap());
         assert!(matches!(lexicons.resolve(&nsid).await.unwrap_err(), ResolutionError::Nsid(_)));
         let group = LexiconGroup::of(&nsid);
         assert!(!group.contains(&nsid));

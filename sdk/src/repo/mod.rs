@@ -15,8 +15,11 @@ mod tree;
 use car::Car;
 use commit::Commit;
 
-use crate::types::{Cid, DataError, Did, FromData, InvalidText, Nsid, RecordKey, Tid, Unknown, from_cbor};
 pub use crate::verifying_key::{InvalidSignature, InvalidVerifyingKey, VerifyingKey};
+use crate::{
+    server_text::{SHORT, excerpt},
+    types::{Cid, DataError, Did, FromData, InvalidText, Nsid, RecordKey, Tid, Unknown, from_cbor},
+};
 
 /// The error returned when a proof does not prove what it should.
 ///
@@ -65,7 +68,7 @@ pub enum ProofError {
         problem: &'static str,
     },
     /// The proof is for the repository of another account.
-    #[error("the repository is that of {found} and not that of {expected}")]
+    #[error("the repository is that of {found} and not that of {}", excerpt(expected.as_str(), SHORT))]
     WrongRepository {
         /// The account that was asked for.
         expected: Did,

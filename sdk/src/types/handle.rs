@@ -103,7 +103,10 @@ impl Handle {
 
     /// The earlier name of [`is_unverified`](Self::is_unverified), which is not the opposite of
     /// [`is_valid`](Self::is_valid).
-    #[deprecated(since = "0.4.0", note = "use `is_unverified`; whether the syntax is that of a handle, `is_valid` tells")]
+    #[deprecated(
+        since = "0.4.0",
+        note = "use `is_unverified`; whether the syntax is that of a handle, `is_valid` tells"
+    )]
     pub fn is_invalid(&self) -> bool {
         self.is_unverified()
     }

@@ -45,7 +45,11 @@ pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
     // The two cases of a letter are two bases.
     let wrong_case = |digit: &u8| {
         base.folded
-            && if letter.is_ascii_lowercase() { digit.is_ascii_uppercase() } else { digit.is_ascii_lowercase() }
+            && if letter.is_ascii_lowercase() {
+                digit.is_ascii_uppercase()
+            } else {
+                digit.is_ascii_lowercase()
+            }
     };
     if digits.iter().any(wrong_case) {
         return None;

@@ -544,7 +544,7 @@ pub enum DecodeError {
 ///
 /// [`Error::unreadable_record`] returns it from the error of a listing, which goes on with the next record.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error("{uri}: {problem}")]
+#[error("{}: {problem}", excerpt(uri.as_str(), SHORT))]
 #[non_exhaustive]
 pub struct UnreadableRecord {
     /// The address of the record.

@@ -255,7 +255,12 @@ fn d5_at_identifiers() {
         "*",
     ];
     let too_long = [format!("did:plc:{}", "a".repeat(2041)), format!("{}com", "a.".repeat(126))];
-    check_identifier("DID or handle", &with(&valid, &made), &with(&invalid, &too_long), AtIdentifier::is_valid);
+    check_identifier(
+        "DID or handle",
+        &with(&valid, &made),
+        &with(&invalid, &too_long),
+        AtIdentifier::is_valid,
+    );
     let (did, handle) = (Did::new("did:plc:abc").unwrap(), Handle::new("alice.test").unwrap());
     assert_eq!((AtIdentifier::from(&did).did(), AtIdentifier::from(&did).handle()), (Some(did), None));
     assert_eq!(

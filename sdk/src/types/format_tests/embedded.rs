@@ -4,9 +4,7 @@ use serde_json::json;
 
 use crate::{
     api::app::bsky::actor::profile::Profile,
-    types::{
-        Blob, Bytes, CidLink, Data as _, Unknown, ViolationKind, cid_of, from_cbor, from_json,
-    },
+    types::{Blob, Bytes, CidLink, Data as _, Unknown, ViolationKind, cid_of, from_cbor, from_json},
 };
 
 #[test]
@@ -28,7 +26,9 @@ fn d2_bytes_and_links() {
     ] {
         assert!(serde_json::from_str::<CidLink>(bad).is_err(), "{bad}");
     }
-    for bad in ["{}", r#"{"$bytes":"A"}"#, r#"{"$bytes":"A==="}"#, r#"{"$bytes":"ä"}"#, r#"{"$bytes":5}"#, "[1]"] {
+    for bad in
+        ["{}", r#"{"$bytes":"A"}"#, r#"{"$bytes":"A==="}"#, r#"{"$bytes":"ä"}"#, r#"{"$bytes":5}"#, "[1]"]
+    {
         assert!(serde_json::from_str::<Bytes>(bad).is_err(), "{bad}");
     }
 }
@@ -64,7 +64,10 @@ fn d2_a_legacy_blob_is_written_as_it_was_read_and_refused_until_it_is_converted(
     ] {
         let legacy: Blob = from_json(&json).unwrap();
         assert!(legacy.is_legacy());
-        assert_eq!((legacy.size(), legacy.mime_type(), legacy.cid().to_string()), (None, "image/jpeg", cid.into()));
+        assert_eq!(
+            (legacy.size(), legacy.mime_type(), legacy.cid().to_string()),
+            (None, "image/jpeg", cid.into())
+        );
         assert_eq!(legacy.to_json().unwrap(), json);
         // The same bytes, and so the same CID, as those of the data without a type.
         let cbor = legacy.to_cbor().unwrap();
@@ -79,7 +82,10 @@ fn d2_a_legacy_blob_is_written_as_it_was_read_and_refused_until_it_is_converted(
         assert_eq!(found.violations[0].kind, ViolationKind::LegacyBlob);
         let current = legacy.to_current(9);
         current.validate().unwrap();
-        assert_eq!((current.size(), current.mime_type(), current.cid()), (Some(9), "image/jpeg", legacy.cid()));
+        assert_eq!(
+            (current.size(), current.mime_type(), current.cid()),
+            (Some(9), "image/jpeg", legacy.cid())
+        );
         assert_eq!((current.is_legacy(), current.extra()), (false, legacy.extra()));
         assert_eq!(from_json::<Blob>(current.to_json().unwrap()).unwrap(), current);
     }

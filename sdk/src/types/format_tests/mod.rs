@@ -20,8 +20,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 
 use super::{
-    AtIdentifier, AtUri, Cid, Data, Datetime, Did, FromData, Handle, InvalidText, Language, Nsid, RecordKey, Tid,
-    Uri, from_cbor, from_json,
+    AtIdentifier, AtUri, Cid, Data, Datetime, Did, FromData, Handle, InvalidText, Language, Nsid, RecordKey,
+    Tid, Uri, from_cbor, from_json,
 };
 
 /// What every type of a string format can do.

@@ -17,7 +17,8 @@ use crate::{
         },
     },
     types::{
-        AtIdentifier, AtUri, Cid, CidLink, Data as _, Did, Handle, Nsid, RecordKey, Tid, Unknown, from_cbor, from_json,
+        AtIdentifier, AtUri, Cid, CidLink, Data as _, Did, Handle, Nsid, RecordKey, Tid, Unknown, from_cbor,
+        from_json,
     },
 };
 
@@ -79,7 +80,9 @@ fn d5_parts_of_what_is_not_valid_are_empty_and_nothing_panics() {
 #[test]
 fn d5_an_address_with_a_part_that_is_not_valid_is_not_valid() {
     let (did, nsid, key) = (did!("did:plc:abc"), nsid!("a.b.c"), record_key!("r"));
-    for text in BROKEN.into_iter().chain(["did:plc:abc#/x", "a.b.c#/x", "r#/x", "a.b.c/r#/x", "did:plc:abc/a.b.c"]) {
+    for text in
+        BROKEN.into_iter().chain(["did:plc:abc#/x", "a.b.c#/x", "r#/x", "a.b.c/r#/x", "did:plc:abc/a.b.c"])
+    {
         assert!(!AtUri::record(&decoded(text), &nsid, &key).is_valid(), "{text}");
         assert!(!AtUri::record(&did, &decoded(text), &key).is_valid(), "{text}");
         let rkey: RecordKey = decoded(text);
@@ -89,7 +92,18 @@ fn d5_an_address_with_a_part_that_is_not_valid_is_not_valid() {
 
 #[test]
 fn d5_equality_order_and_hashes_agree_whatever_the_text_is() {
-    let texts = ["DID:plc:abc", "did:plc:abc", "Did:PLC:abc", "Alice.Test", "alice.test", "ALICE_1", "alice_1", "", "É", "é"];
+    let texts = [
+        "DID:plc:abc",
+        "did:plc:abc",
+        "Did:PLC:abc",
+        "Alice.Test",
+        "alice.test",
+        "ALICE_1",
+        "alice_1",
+        "",
+        "É",
+        "é",
+    ];
     let hashes = std::hash::RandomState::new();
     for a in texts.map(decoded::<AtIdentifier>) {
         for b in texts.map(decoded::<AtIdentifier>) {
@@ -128,7 +142,9 @@ fn d5_a_page_with_broken_identifiers_is_readable_and_goes_through_unchanged() {
     let json = r#"{"cursor":"c","records":[{"uri":"at://did:plc:abc/a.b.c/r","cid":"","value":{}},{"uri":"at://Alice_1.example/a.b.c/r","cid":"bafyreid","value":{"a":1}}]}"#;
     let page: list_records::Output = from_json(json).unwrap();
     assert_eq!((page.records.len(), page.records[0].uri.is_valid()), (2, true));
-    assert!(!page.records[0].cid.is_valid() && !page.records[1].cid.is_valid() && !page.records[1].uri.is_valid());
+    assert!(
+        !page.records[0].cid.is_valid() && !page.records[1].cid.is_valid() && !page.records[1].uri.is_valid()
+    );
     assert_eq!(page.to_json().unwrap(), json);
     assert_eq!(from_cbor::<list_records::Output>(&page.to_cbor().unwrap()).unwrap(), page);
     let found = page.validate().unwrap_err();

@@ -146,7 +146,15 @@ fn d6_a_datetime_is_a_point_in_time() {
     ] {
         assert_eq!(Datetime::new(text).unwrap().unix_micros(), Some(micros), "{text}");
     }
-    for millis in [-62_167_219_200_000, -62_135_596_800_000, -1, 0, 951_782_400_123, 1_767_319_445_678, 253_402_300_799_999] {
+    for millis in [
+        -62_167_219_200_000,
+        -62_135_596_800_000,
+        -1,
+        0,
+        951_782_400_123,
+        1_767_319_445_678,
+        253_402_300_799_999,
+    ] {
         let time = Datetime::from_unix_millis(millis);
         assert_eq!((time.is_valid(), time.unix_micros()), (true, Some(millis * 1000)), "{time}");
     }

@@ -10,7 +10,8 @@ use super::{
 };
 use crate::server_text::{SHORT, excerpt};
 
-pub(super) const TYPE_FORM: &str = "an NSID, or one with the name of a definition like `com.example.defs#view`";
+pub(super) const TYPE_FORM: &str =
+    "an NSID, or one with the name of a definition like `com.example.defs#view`";
 
 pub(super) struct Checker {
     path: String,
@@ -135,7 +136,9 @@ impl Checker {
                     });
                 }
                 if !current.mime_type.contains('/') {
-                    self.report(ViolationKind::Blob { problem: "`mimeType` is not a MIME type like `image/png`" });
+                    self.report(ViolationKind::Blob {
+                        problem: "`mimeType` is not a MIME type like `image/png`",
+                    });
                 }
                 self.extra(blob.extra());
             }
@@ -156,7 +159,11 @@ impl Checker {
         });
         (self.enclosing, self.in_params) = (outer, false);
         let Some(extra) = object.extra.filter(|extra| !extra.is_empty()) else { return };
-        if !tagged && !object.schema.record && outer != id && let Some(found) = extra.get("$type") {
+        if !tagged
+            && !object.schema.record
+            && outer != id
+            && let Some(found) = extra.get("$type")
+        {
             self.expect_type(found, id);
         }
         // A `null` that the lexicon does not allow is stored among the extra fields, to be written back.

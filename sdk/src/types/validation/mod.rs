@@ -134,7 +134,9 @@ pub enum ViolationKind {
         found: &'static str,
     },
     /// A field has a name that is reserved for the JSON form of bytes and links.
-    #[error("has a field `{name}`, which only the JSON forms of bytes and links have, and no others beside it")]
+    #[error(
+        "has a field `{name}`, which only the JSON forms of bytes and links have, and no others beside it"
+    )]
     Reserved {
         /// The name: `$bytes` or `$link`.
         name: &'static str,

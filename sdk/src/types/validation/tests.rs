@@ -110,7 +110,11 @@ fn l5_blobs_have_a_type_and_a_size() {
     let blob = |mime: &str, size| Blob::new(Cid::of_raw(b"x"), mime, size);
     let check = |name: &str, blob: Blob| {
         let json = format!(r#"{{"{name}":{}}}"#, blob.to_json().unwrap());
-        from_json::<Ruled>(json).unwrap().validate().map(drop).map_err(|error| error.violations[0].to_string())
+        from_json::<Ruled>(json)
+            .unwrap()
+            .validate()
+            .map(drop)
+            .map_err(|error| error.violations[0].to_string())
     };
     for mime in ["image/png", "IMAGE/PNG", "video/mp4", "image/svg+xml; charset=utf-8"] {
         assert_eq!(check("image", blob(mime, 100)), Ok(()), "{mime}");
@@ -203,7 +207,9 @@ crate::__object! {
 
 #[test]
 fn l7_an_object_has_its_own_type_or_none() {
-    let check = |json: &str| from_json::<Around>(json).unwrap().validate().map(drop).map_err(|error| error.to_string());
+    let check = |json: &str| {
+        from_json::<Around>(json).unwrap().validate().map(drop).map_err(|error| error.to_string())
+    };
     for fine in [
         r#"{"inner":{},"list":[{}]}"#,
         r#"{"$type":"com.example.around","list":[{"$type":"com.example.ruled"}]}"#,
@@ -213,7 +219,10 @@ fn l7_an_object_has_its_own_type_or_none() {
         assert_eq!(check(fine), Ok(()), "{fine}");
     }
     let error = check(r#"{"list":[{},{"$type":"com.example.other"}]}"#).unwrap_err();
-    assert!(error.ends_with(r#"`list[1]` has the `$type` "com.example.other", expected com.example.ruled"#), "{error}");
+    assert!(
+        error.ends_with(r#"`list[1]` has the `$type` "com.example.other", expected com.example.ruled"#),
+        "{error}"
+    );
     assert!(check(r#"{"$type":"com.example.other"}"#).is_err() && check(r#"{"$type":null}"#).is_err());
     // Such data is read and written back all the same.
     let json = r#"{"list":[{"$type":"com.example.other"}]}"#;

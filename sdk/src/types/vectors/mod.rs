@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use super::{
-    AtUri, Blob, Bytes, Cid, CidLink, Data, Datetime, Did, Extra, FromData, Handle, Language, Nsid, RecordKey, Tid,
-    Unknown, Uri, Value,
+    AtUri, Blob, Bytes, Cid, CidLink, Data, Datetime, Did, Extra, FromData, Handle, Language, Nsid,
+    RecordKey, Tid, Unknown, Uri, Value,
     data_tests::{Embed, Link, Only},
     from_cbor, from_json,
 };
@@ -91,7 +91,9 @@ fn run(file: &str, judge: impl Fn(&str, &str) -> Judgement) -> usize {
         .iter()
         .map(|(section, expected, json)| (section, expected, json, judge(section, json)))
         .filter(|(_, expected, _, found)| *expected != found)
-        .map(|(section, expected, json, found)| format!("[{section}] {json}: {found:?}, expected {expected:?}"))
+        .map(|(section, expected, json, found)| {
+            format!("[{section}] {json}: {found:?}, expected {expected:?}")
+        })
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     cases.len()

@@ -66,7 +66,11 @@ async fn l10_the_error_of_a_single_record_has_the_record_too() {
 
 #[tokio::test]
 async fn d5_a_page_with_broken_identifiers_arrives_and_what_is_broken_is_not_sent_back() {
-    let page = format!(r#"{{"records":[{},{{"uri":"at://","cid":"","value":{}}}]}}"#, like("a", "", &fine()), fine());
+    let page = format!(
+        r#"{{"records":[{},{{"uri":"at://","cid":"","value":{}}}]}}"#,
+        like("a", "", &fine()),
+        fine()
+    );
     let transport = Scripted::new(move |_, _| Ok(json(page.clone())));
     let params = list_records::Params::new(did(), "app.bsky.feed.like".parse().unwrap());
     let listed = ComAtprotoRepo::over(&transport).list_records(params).await.unwrap();
@@ -80,7 +84,11 @@ async fn d5_a_page_with_broken_identifiers_arrives_and_what_is_broken_is_not_sen
     let input = input.swap_record(listed.records[0].cid.clone());
     let error = ComAtprotoRepo::over(&transport).delete_record(input).await.unwrap_err();
     assert!(matches!(error, Error::InvalidRequest(InvalidRequest::Violations { .. })), "{error}");
-    let params = get_record::Params::new(from_json::<Did>("\"did:plc:a/b\"").unwrap(), "a.b.c".parse().unwrap(), "r".parse().unwrap());
+    let params = get_record::Params::new(
+        from_json::<Did>("\"did:plc:a/b\"").unwrap(),
+        "a.b.c".parse().unwrap(),
+        "r".parse().unwrap(),
+    );
     let error = ComAtprotoRepo::over(&transport).get_record(params).await.unwrap_err();
     assert!(error.to_string().contains("`repo` `did:plc:a/b` is not a valid DID or handle"), "{error}");
     assert_eq!(transport.count(), sent);
@@ -91,7 +99,8 @@ async fn x6_a_labeler_that_is_not_a_did_is_not_asked_for() {
     let transport = Scripted::new(|_, _| Ok(json("{}")));
     let broken: Did = from_json(r#""did:plc:abc, did:plc:def""#).unwrap();
     let params = list_records::Params::new(did(), "app.bsky.feed.like".parse().unwrap());
-    let call = ComAtprotoRepo::over(&transport).list_records(params).labelers([Labeler::new(did()), broken.into()]);
+    let call =
+        ComAtprotoRepo::over(&transport).list_records(params).labelers([Labeler::new(did()), broken.into()]);
     let error = call.await.unwrap_err();
     assert!(matches!(error, Error::InvalidRequest(InvalidRequest::Labeler { .. })), "{error}");
     assert_eq!(transport.count(), 0);
