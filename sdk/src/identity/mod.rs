@@ -368,7 +368,7 @@ impl Resolver {
 
     async fn document_within(&self, did: &Did, age: Duration) -> Result<Arc<DidDocument>, IdentityError> {
         // A DID that was decoded need not be valid, and is part of URLs here.
-        let did = &parse_did(did.as_str())?;
+        parse_did(did.as_str())?;
         if let Some(document) = self.inner.cache.document(did, age) {
             return Ok(document);
         }

@@ -41,6 +41,9 @@ pub struct Bytes(pub bytes::Bytes);
 /// A field of the string format `cid`, in contrast, is a plain [`Cid`]. See
 /// [data types](https://atproto.com/specs/data-model#data-types).
 ///
+/// JSON decodes with any text in the place of the CID, which need not be [valid](Cid::is_valid) then. In DAG-CBOR, only
+/// CIDs of the protocol's own form are links: others are neither decoded nor encoded.
+///
 /// ```
 /// use atproto_sdk::{cid, types::{CidLink, Data as _}};
 ///

@@ -164,7 +164,9 @@ fn o42_a_name_that_is_not_valid_never_widens_a_permission() {
         let name = || crate::types::from_json::<crate::types::Nsid>(format!("{text:?}")).unwrap();
         let permissions: [Scope; 4] = [
             RepoPermission::of(name(), RepoActions::ALL).into(),
-            RepoPermission::of(crate::nsid!("a.b.c"), RepoActions::ALL).and(name()).into(),
+            RepoPermission::of(crate::types::Nsid::new("a.b.c").unwrap(), RepoActions::ALL)
+                .and(name())
+                .into(),
             RpcPermission::of(name(), Service::new("did:web:example.com#x").unwrap()).into(),
             RpcPermission::of(name(), Audience::Any).into(),
         ];
