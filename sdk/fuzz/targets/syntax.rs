@@ -47,8 +47,9 @@ fuzz_target!(|text: &str| {
     format::<RecordKey>(text);
     if let Some(tid) = format::<Tid>(text) {
         // The top bit is set in none that was made for a time, and left out when one is made.
-        if tid.unix_micros() < 1 << 53 {
-            assert_eq!(Tid::from_parts(tid.unix_micros(), tid.clock()), tid);
+        let (micros, clock) = (tid.unix_micros().expect("it is valid"), tid.clock().expect("it is valid"));
+        if micros < 1 << 53 {
+            assert_eq!(Tid::from_parts(micros, clock), tid);
         }
     }
     if let Some(uri) = format::<AtUri>(text) {
@@ -67,9 +68,7 @@ fuzz_target!(|text: &str| {
     if let Some(time) = format::<Datetime>(text) {
         let micros = time.unix_micros().expect("a valid time has a place on the line");
         let again = Datetime::from_unix_millis(micros.div_euclid(1000));
-        // Years below 1 and above 9999 that an offset leads to are moved to the nearest that can be written.
-        let distance = again.unix_micros().expect("what we write is valid").abs_diff(micros);
-        assert!(distance < 1000 || distance <= 86_400_000_000);
+        assert!(again.unix_micros().expect("what we write is valid").abs_diff(micros) < 1000);
     }
     format::<Language>(text);
     format::<Uri>(text);

@@ -369,6 +369,8 @@ impl Resolver {
     }
 
     async fn document_within(&self, did: &Did, age: Duration) -> Result<Arc<DidDocument>, IdentityError> {
+        // A DID that was decoded need not be valid, and is part of URLs here.
+        parse_did(did.as_str())?;
         if let Some(document) = self.inner.cache.document(did, age) {
             return Ok(document);
         }

@@ -6,7 +6,8 @@ use super::LexiconGroup;
 use crate::{
     identity::IdentityError,
     repo::{InvalidVerifyingKey, ProofError},
-    types::{Did, Nsid},
+    server_text::{SHORT, excerpt},
+    types::{Did, InvalidText, Nsid},
     xrpc::{Error, ErrorKind},
 };
 
@@ -16,6 +17,9 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResolutionError {
+    /// The NSID was decoded and is not valid.
+    #[error(transparent)]
+    Nsid(InvalidText),
     /// DNS does not name an account for the authority.
     #[error(
         "{group} has no publisher: the DNS name {} has no TXT record `did=<DID>`; check the spelling, or ask the owner of \
@@ -176,7 +180,7 @@ pub enum ResolutionError {
         limit: Duration,
     },
     /// The lexicon belongs to another authority than the one that was asked.
-    #[error("{nsid} does not belong to {group}")]
+    #[error("{} does not belong to {group}", excerpt(nsid.as_str(), SHORT))]
     OtherAuthority {
         /// The lexicon.
         nsid: Nsid,

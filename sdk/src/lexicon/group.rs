@@ -36,14 +36,15 @@ impl LexiconGroup {
         }
     }
 
-    /// Returns the group that a lexicon belongs to.
+    /// Returns the group that a lexicon belongs to. It is empty if the NSID was decoded and is not valid; nothing belongs to
+    /// an empty group, and nobody publishes it.
     pub fn of(nsid: &Nsid) -> Self {
         Self(nsid.authority().to_owned())
     }
 
     /// Returns whether a lexicon belongs to the group.
     pub fn contains(&self, nsid: &Nsid) -> bool {
-        nsid.authority() == self.0
+        !self.0.is_empty() && nsid.authority() == self.0
     }
 
     /// Returns the common part of the NSIDs, such as `com.example.shop`.

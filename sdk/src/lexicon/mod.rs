@@ -105,6 +105,9 @@ impl LexiconResolver {
     /// # }
     /// ```
     pub async fn resolve(&self, nsid: &Nsid) -> Result<PublishedLexicon, ResolutionError> {
+        if let Err(source) = Nsid::new(nsid) {
+            return Err(ResolutionError::Nsid(source));
+        }
         let group = LexiconGroup::of(nsid);
         let authority = self.authority(&group).await?;
         match self.resolve_from(&authority, nsid).await {
@@ -162,6 +165,9 @@ impl LexiconResolver {
     /// Returns an error if DNS does not name exactly one account.
     pub async fn publisher(&self, group: &LexiconGroup) -> Result<Did, ResolutionError> {
         let group = group.clone();
+        if group.authority().is_empty() {
+            return Err(ResolutionError::NoPublisher { group });
+        }
         if group.dns_name().len() > MAX_DNS_NAME {
             return Err(ResolutionError::NameTooLong { group });
         }
@@ -290,6 +296,19 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::types::from_json;
+
+    #[tokio::test]
+    async fn d5_a_name_that_is_not_valid_is_not_asked_for() {
+        let resolver = Resolver::builder().name_server("127.0.0.1:9".parse().unwrap()).build().unwrap();
+        let (lexicons, nsid) =
+            (LexiconResolver::new(resolver), from_json::<Nsid>("\"example..org/x\"").unwrap());
+        assert!(matches!(lexicons.resolve(&nsid).await.unwrap_err(), ResolutionError::Nsid(_)));
+        let group = LexiconGroup::of(&nsid);
+        assert!(!group.contains(&nsid));
+        let error = lexicons.publisher(&group).await.unwrap_err();
+        assert!(matches!(error, ResolutionError::NoPublisher { .. }), "{error}");
+    }
 
     #[tokio::test]
     async fn a_name_that_dns_cannot_have_is_not_asked_for() {

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     scopes::{Needed, Scopes, granting_item},
+    server_text::{SHORT, excerpt},
     session::{SessionError, SessionStoreError},
     types::Did,
     xrpc::{
@@ -46,7 +47,7 @@ const MAX_REPLACED: u32 = 3;
 #[non_exhaustive]
 pub enum ClientError {
     /// The account has no session: it has never signed in, or it has signed out. The user must sign in.
-    #[error("{did} has no session; sign in first")]
+    #[error("{} has no session; sign in first", excerpt(did.as_str(), SHORT))]
     SessionNotFound {
         /// The account.
         did: Did,

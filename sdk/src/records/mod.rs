@@ -28,7 +28,7 @@ use crate::{
     types::{AtIdentifier, AtUri, Cid, Expected, Handle, Nullable, Record, RecordKey, Unknown},
     xrpc::{
         Backoff, BoxFuture, Call, Caller, DecodeError, Error, InvalidRequest, Labeler, LexiconError,
-        Method as _, Pacing, Response, RetryPolicy,
+        Method as _, Pacing, Response, RetryPolicy, UnreadableRecord,
     },
 };
 
@@ -103,7 +103,8 @@ impl<'c, R: Record> Records<'c, R> {
 
     /// Lists all records, newest first, and fetches a page at a time.
     ///
-    /// A record that does not match its lexicon yields an error in its place; the stream continues with the next one.
+    /// A record that does not match its lexicon yields an error in its place, which has the record
+    /// ([`Error::unreadable_record`]); the stream continues with the next one.
     pub fn list(&self) -> List<'c, R> {
         let params = list_records::Params::new(self.repo.clone(), R::collection()).limit(100);
         let call = Call::new(self.caller, params, ()).with_problem(self.problem.clone());
@@ -126,7 +127,8 @@ impl<'c, R: Record> Records<'c, R> {
     /// ```
     ///
     /// # Errors
-    /// [`get_record::Error::RecordNotFound`] if there is no such record.
+    /// [`get_record::Error::RecordNotFound`] if there is no such record. An error about a record that does not match its
+    /// lexicon has the record ([`Error::unreadable_record`]).
     pub fn get(&self, rkey: &RecordKey) -> Get<'c, R> {
         let params = get_record::Params::new(self.repo.clone(), R::collection(), rkey.clone());
         let call = Call::new(self.caller, params, ()).with_problem(self.problem.clone());
@@ -219,10 +221,20 @@ fn encode<R: Record>(caller: Caller<'_>, nsid: &str, record: &R) -> (Unknown, Op
     }
 }
 
-fn decode<R: Record, E: LexiconError>(nsid: &str, value: &Unknown) -> Result<R, Error<E>> {
-    value.decode().map_err(|source| {
-        Error::Decode(DecodeError::Json { nsid: nsid.into(), source: source.in_key("value") })
-    })
+/// Decodes a record; the error has it as it is.
+fn decode<R: Record, E: LexiconError>(
+    nsid: &str,
+    uri: AtUri,
+    cid: Option<Cid>,
+    value: Unknown,
+) -> Result<Entry<R>, Error<E>> {
+    match value.decode() {
+        Ok(value) => Ok(Entry { uri, cid, value }),
+        Err(problem) => {
+            let record = Box::new(UnreadableRecord { uri, cid, value, problem });
+            Err(Error::Decode(DecodeError::Record { nsid: nsid.into(), record }))
+        }
+    }
 }
 
 /// The options of a single call, which are passed on to the call.
@@ -310,8 +322,8 @@ impl<R: Record> Get<'_, R> {
     /// As for [`Records::get`].
     pub async fn send(self) -> Result<Response<Entry<R>>, Error<get_record::Error>> {
         let Response { status, headers, output, .. } = self.call.send().await?;
-        let value = decode(get_record::GetRecord::NSID, &output.value)?;
-        Ok(Response::new(status, headers, Entry { uri: output.uri, cid: output.cid, value }))
+        let entry = decode(get_record::GetRecord::NSID, output.uri, output.cid, output.value)?;
+        Ok(Response::new(status, headers, entry))
     }
 }
 
@@ -378,8 +390,7 @@ impl<R: Record> Stream for List<'_, R> {
         }
         polled.map(|item| {
             Some(item?.and_then(|item| {
-                let value = decode::<R, _>(list_records::ListRecords::NSID, &item.value)?;
-                Ok(Entry { uri: item.uri, cid: Some(item.cid), value })
+                decode(list_records::ListRecords::NSID, item.uri, Some(item.cid), item.value)
             }))
         })
     }

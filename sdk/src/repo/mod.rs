@@ -15,8 +15,11 @@ mod tree;
 use car::Car;
 use commit::Commit;
 
-use crate::types::{Cid, DataError, Did, FromData, Nsid, RecordKey, Tid, Unknown, from_cbor};
 pub use crate::verifying_key::{InvalidSignature, InvalidVerifyingKey, VerifyingKey};
+use crate::{
+    server_text::{SHORT, excerpt},
+    types::{Cid, DataError, Did, FromData, InvalidText, Nsid, RecordKey, Tid, Unknown, from_cbor},
+};
 
 /// The error returned when a proof does not prove what it should.
 ///
@@ -25,6 +28,9 @@ pub use crate::verifying_key::{InvalidSignature, InvalidVerifyingKey, VerifyingK
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProofError {
+    /// The collection or the record key was decoded and is not valid.
+    #[error(transparent)]
+    Name(InvalidText),
     /// The input is not a CAR file of version 1, or exceeds the limits on its parts.
     #[error("the CAR file is invalid at byte {offset}: {problem}")]
     Car {
@@ -62,7 +68,7 @@ pub enum ProofError {
         problem: &'static str,
     },
     /// The proof is for the repository of another account.
-    #[error("the repository is that of {found} and not that of {expected}")]
+    #[error("the repository is that of {found} and not that of {}", excerpt(expected.as_str(), SHORT))]
     WrongRepository {
         /// The account that was asked for.
         expected: Did,
@@ -155,6 +161,8 @@ pub fn verify_record(
     collection: &Nsid,
     rkey: &RecordKey,
 ) -> Result<Option<VerifiedRecord>, ProofError> {
+    Nsid::new(collection).map_err(ProofError::Name)?;
+    RecordKey::new(rkey).map_err(ProofError::Name)?;
     let car = Car::parse(car)?;
     let commit = Commit::decode(car.block(car.root()?, "the commit")?)?;
     if commit.did != *did {

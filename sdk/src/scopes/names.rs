@@ -4,19 +4,27 @@ use super::error::ScopeProblem;
 use crate::types::Nsid;
 
 /// All names, or those in a list, which is sorted, without duplicates and never empty.
+///
+/// A name that was decoded and is not valid is kept as an empty one: it is covered by nothing, and a scope with it is
+/// refused. As it is, it could mean more than was intended (`*`).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Names {
     All,
     Listed(Vec<Nsid>),
 }
 
+fn valid(name: Nsid) -> Nsid {
+    if name.is_valid() { name } else { Nsid::known("") }
+}
+
 impl Names {
     pub(super) fn one(name: Nsid) -> Self {
-        Self::Listed(vec![name])
+        Self::Listed(vec![valid(name)])
     }
 
     /// Adds a name. Has no effect on `All`.
     pub(super) fn add(&mut self, name: Nsid) {
+        let name = valid(name);
         if let Self::Listed(list) = self
             && let Err(at) = list.binary_search(&name)
         {

@@ -129,7 +129,8 @@ impl RepoPermission {
         Self { collections: Names::All, actions: actions.into() }
     }
 
-    /// Creates a permission for the records of a collection.
+    /// Creates a permission for the records of a collection. A scope with an NSID that was decoded and is not valid is
+    /// refused by servers.
     pub fn of(collection: Nsid, actions: impl Into<RepoActions>) -> Self {
         Self { collections: Names::one(collection), actions: actions.into() }
     }

@@ -41,7 +41,7 @@ impl RpcPermission {
         Self { methods: Names::All, audience: Audience::Service(service) }
     }
 
-    /// Creates a permission for a method.
+    /// Creates a permission for a method. A scope with an NSID that was decoded and is not valid is refused by servers.
     pub fn of(method: Nsid, audience: impl Into<Audience>) -> Self {
         Self { methods: Names::one(method), audience: audience.into() }
     }

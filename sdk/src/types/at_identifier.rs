@@ -16,7 +16,7 @@ text_type! {
     /// assert_eq!(account, AtIdentifier::new("Alice.Example.COM")?);
     /// # Ok::<_, atproto_sdk::types::InvalidText>(())
     /// ```
-    AtIdentifier, "DID or handle", check, checked
+    AtIdentifier, "DID or handle", check, identifier
 }
 
 #[inline]

@@ -1,5 +1,7 @@
 //! AT URIs (D5).
 
+use std::fmt;
+
 use super::{
     AtIdentifier, Did, Handle, Nsid, RecordKey, at_identifier,
     characters::{self, FRAGMENT},
@@ -23,7 +25,7 @@ text_type! {
     /// assert_eq!((uri.handle(), uri.fragment()), (None, None));
     /// # Ok::<_, atproto_sdk::types::InvalidText>(())
     /// ```
-    AtUri, "AT-URI", check, checked
+    AtUri, "AT-URI", check, identifier
 }
 
 /// `at://`, a DID or handle, and optionally a collection, a record key and a fragment; at most 8 KiB.
@@ -70,7 +72,7 @@ pub(super) const fn check(text: &str) -> Result<(), &'static str> {
 }
 
 impl AtUri {
-    /// Creates the address of a record.
+    /// Creates the address of a record. It is not valid if one of its parts was decoded and is not.
     ///
     /// ```
     /// use atproto_sdk::{did, nsid, record_key, types::AtUri};
@@ -83,21 +85,34 @@ impl AtUri {
     /// assert_eq!(uri, "at://did:web:example.com/app.bsky.actor.profile/self");
     /// ```
     pub fn record(repo: &Did, collection: &Nsid, rkey: &RecordKey) -> Self {
-        Self(compact_str::format_compact!("at://{repo}/{collection}/{rkey}"))
+        let are_valid = repo.is_valid() && collection.is_valid() && rkey.is_valid();
+        Self::of_parts(repo, collection, rkey, are_valid)
     }
 
     /// The address of a record in a repository that may be named by a handle.
     #[cfg(feature = "client")]
     pub(crate) fn in_repo(repo: &AtIdentifier, collection: &Nsid, rkey: &RecordKey) -> Self {
-        Self(compact_str::format_compact!("at://{repo}/{collection}/{rkey}"))
+        let are_valid = repo.is_valid() && collection.is_valid() && rkey.is_valid();
+        Self::of_parts(repo, collection, rkey, are_valid)
     }
 
+    fn of_parts(repo: &impl fmt::Display, collection: &Nsid, rkey: &RecordKey, are_valid: bool) -> Self {
+        let mut text = compact_str::format_compact!("at://{repo}/{collection}/{rkey}");
+        if !are_valid && check(&text).is_ok() {
+            // What follows a `#` in a part has become the fragment, which cannot have another one.
+            text.push('#');
+        }
+        Self(text)
+    }
+
+    /// The authority, the collection and the record key; none if the URI is not valid.
     fn parts(&self) -> impl Iterator<Item = &str> {
-        let path = self.as_str().split('#').next().unwrap_or_default();
-        path.trim_start_matches("at://").split('/')
+        let path = self.as_str().split('#').next().and_then(|path| path.strip_prefix("at://"));
+        path.filter(|_| self.is_valid()).into_iter().flat_map(|path| path.split('/'))
     }
 
-    /// Returns the authority: the DID or handle of the repository.
+    /// Returns the authority: the DID or handle of the repository. It is empty if the URI was decoded and is not valid,
+    /// and the other parts are `None`.
     pub fn authority(&self) -> &str {
         self.parts().next().unwrap_or_default()
     }
@@ -156,6 +171,7 @@ impl AtUri {
 
     /// Returns the fragment, without the `#`.
     pub fn fragment(&self) -> Option<&str> {
-        self.as_str().split_once('#').map(|(_, fragment)| fragment)
+        let (_, fragment) = self.as_str().split_once('#')?;
+        self.is_valid().then_some(fragment)
     }
 }

@@ -10,11 +10,13 @@ use base64::{
 
 use super::Cid;
 
-/// Encodes without padding; decodes with or without.
+/// Encodes without padding; decodes with or without. Bits that belong to no byte need not be zero: the network has such
+/// texts, and so do the examples of the specification.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new()
         .with_encode_padding(false)
+        .with_decode_allow_trailing_bits(true)
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
@@ -38,6 +40,9 @@ pub struct Bytes(pub bytes::Bytes);
 ///
 /// A field of the string format `cid`, in contrast, is a plain [`Cid`]. See
 /// [data types](https://atproto.com/specs/data-model#data-types).
+///
+/// JSON decodes with any text in the place of the CID, which need not be [valid](Cid::is_valid) then. In DAG-CBOR, only
+/// CIDs of the protocol's own form are links: others are neither decoded nor encoded.
 ///
 /// ```
 /// use atproto_sdk::{cid, types::{CidLink, Data as _}};

@@ -1,14 +1,15 @@
 //! References to blobs (D2).
 
 use super::{
-    Cid, CidLink, DataError, Extra,
+    Cid, CidLink, DataError, Extra, Unknown,
     codec::{FromData, Problem, Reader},
 };
 
 /// A reference to a blob, such as an image or a video, that is stored separately from the record.
 ///
-/// Both the current form and the deprecated one without a size are decoded, and are encoded as they were. See
-/// [`blob` type](https://atproto.com/specs/data-model#blob-type).
+/// The deprecated form, which has a CID and a MIME type and no size, is decoded too, and encoded exactly as it was read, so
+/// that the CID of its record stays the same. Servers accept it no longer: [`validate`](super::Data::validate) refuses it,
+/// and [`to_current`](Self::to_current) converts it. See [`blob` type](https://atproto.com/specs/data-model#blob-type).
 ///
 /// ```
 /// use atproto_sdk::types::Blob;
@@ -18,13 +19,32 @@ use super::{
 /// assert_eq!((blob.mime_type(), blob.size()), ("image/png", Some(9)));
 /// # Ok::<_, serde_json::Error>(())
 /// ```
+#[derive(Clone, PartialEq)]
+pub struct Blob(Form);
+
+/// The two forms of a reference.
+#[derive(Clone, PartialEq)]
+pub(super) enum Form {
+    Current(Current),
+    Legacy(Box<Legacy>),
+}
+
 #[derive(Debug, Clone, PartialEq)]
-pub struct Blob {
-    link: CidLink,
+pub(super) struct Current {
+    pub(super) cid: Cid,
+    pub(super) mime_type: String,
+    /// As it was read; what is negative is not valid.
+    pub(super) size: i64,
+    pub(super) extra: Extra,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Legacy {
+    cid: Cid,
     mime_type: String,
-    /// Negative for a legacy reference, which has no size.
-    size: i64,
     extra: Extra,
+    /// The whole reference as it was read.
+    pub(super) raw: Unknown,
 }
 
 impl Blob {
@@ -41,41 +61,93 @@ impl Blob {
     /// assert_eq!(blob.size(), Some(3));
     /// ```
     pub fn new(cid: Cid, mime_type: impl Into<String>, size: u64) -> Self {
+        Self::with_extra(cid, mime_type.into(), size, Extra::default())
+    }
+
+    pub(super) fn with_extra(cid: Cid, mime_type: String, size: u64, extra: Extra) -> Self {
         let size = i64::try_from(size).unwrap_or(i64::MAX);
-        Self { link: CidLink(cid), mime_type: mime_type.into(), size, extra: Extra::default() }
+        Self(Form::Current(Current { cid, mime_type, size, extra }))
+    }
+
+    pub(super) fn form(&self) -> &Form {
+        &self.0
     }
 
     /// Returns the CID of the blob's content.
     pub fn cid(&self) -> &Cid {
-        &self.link.0
+        match &self.0 {
+            Form::Current(blob) => &blob.cid,
+            Form::Legacy(blob) => &blob.cid,
+        }
     }
 
     /// Returns the MIME type, as its uploader declared it.
     pub fn mime_type(&self) -> &str {
-        &self.mime_type
+        match &self.0 {
+            Form::Current(blob) => &blob.mime_type,
+            Form::Legacy(blob) => &blob.mime_type,
+        }
     }
 
-    /// Returns the size in bytes, or `None` for a legacy reference, which has none.
+    /// Returns the size in bytes, or `None` for a reference of the deprecated form, which has none, and for a negative size.
     pub fn size(&self) -> Option<u64> {
-        u64::try_from(self.size).ok()
+        match &self.0 {
+            Form::Current(blob) => u64::try_from(blob.size).ok(),
+            Form::Legacy(_) => None,
+        }
     }
 
-    /// The size to encode: always present in the current form, -1 for a legacy reference.
-    pub(super) fn written_size(&self) -> i64 {
-        self.size
+    /// Returns `true` if the reference has the deprecated form, `{cid, mimeType}`.
+    pub fn is_legacy(&self) -> bool {
+        matches!(self.0, Form::Legacy(_))
     }
 
-    pub(super) fn extra_mut(&mut self) -> &mut Extra {
-        &mut self.extra
+    /// Returns a reference of the current form to the same blob, whose size in bytes is `size`. The deprecated form lacks the
+    /// size; `com.atproto.sync.getBlob` returns the blob itself.
+    ///
+    /// ```
+    /// use atproto_sdk::types::{Blob, Data as _, from_json};
+    ///
+    /// let json = r#"{"cid":"bafkreibme22gw2h7y2h7tg2fhqotaqjucnbc24deqo72b6mkl2egezxhvy","mimeType":"image/png"}"#;
+    /// let legacy: Blob = from_json(json)?;
+    /// assert!(legacy.is_legacy() && legacy.validate().is_err());
+    /// assert_eq!(legacy.to_json()?, json);
+    ///
+    /// let blob = legacy.to_current(9);
+    /// assert_eq!((blob.cid(), blob.size()), (legacy.cid(), Some(9)));
+    /// assert!(blob.validate().is_ok());
+    /// # Ok::<_, atproto_sdk::types::DataError>(())
+    /// ```
+    #[must_use]
+    pub fn to_current(&self, size: u64) -> Self {
+        Self::with_extra(self.cid().clone(), self.mime_type().to_owned(), size, self.extra().clone())
     }
 
     /// Returns the fields that the specification does not define.
     pub fn extra(&self) -> &Extra {
-        &self.extra
+        match &self.0 {
+            Form::Current(blob) => &blob.extra,
+            Form::Legacy(blob) => &blob.extra,
+        }
     }
 }
 
-/// Either form as it is read. The legacy form, `{cid, mimeType}`, has no `$type` and is recognized by its fields.
+impl std::fmt::Debug for Blob {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.0 {
+            Form::Current(Current { cid, mime_type, size, extra }) => f
+                .debug_struct("Blob")
+                .field("cid", cid)
+                .field("mime_type", mime_type)
+                .field("size", size)
+                .field("extra", extra)
+                .finish(),
+            Form::Legacy(blob) => f.debug_tuple("Blob").field(&blob.raw).finish(),
+        }
+    }
+}
+
+/// Either form as it is read. The deprecated form has no `$type` and is recognized by its fields.
 #[derive(Clone)]
 struct Fields {
     link: Option<CidLink>,
@@ -96,10 +168,18 @@ crate::__object! {
 
 impl FromData for Blob {
     fn read(reader: &mut Reader<'_>) -> Result<Self, DataError> {
+        let mut start = reader.clone();
         let Fields { link, cid, mime_type, size, extra } = Fields::read(reader)?;
         match (link, cid, size) {
-            (Some(link), None, Some(size)) => Ok(Self { link, mime_type, size, extra }),
-            (None, Some(cid), None) => Ok(Self { link: CidLink(cid), mime_type, size: -1, extra }),
+            (Some(CidLink(cid)), None, Some(size)) => {
+                Ok(Self(Form::Current(Current { cid, mime_type, size, extra })))
+            }
+            (None, Some(cid), None) => {
+                // Read a second time, and kept as it is: rare, and short.
+                let raw = start.unknown()?;
+                reader.take_memory(size_of::<Legacy>() + raw.encoded_length())?;
+                Ok(Self(Form::Legacy(Box::new(Legacy { cid, mime_type, extra, raw }))))
+            }
             _ => {
                 Err(reader
                     .error(Problem::Form("expected a blob with the fields `ref`, `mimeType` and `size`")))

@@ -8,11 +8,10 @@ const DID_SIGN: u16 = 1 << 4;
 const KEY_SIGN: u16 = 1 << 5;
 const FRAGMENT_SIGN: u16 = 1 << 6;
 const SCHEME_SIGN: u16 = 1 << 7;
-const CID_SIGN: u16 = 1 << 8;
 /// The digits of a TID.
-pub(super) const TID: u16 = 1 << 9;
+pub(super) const TID: u16 = 1 << 8;
 /// The characters of a URI.
-pub(super) const URI: u16 = 1 << 10;
+pub(super) const URI: u16 = 1 << 9;
 
 pub(super) const LETTER: u16 = LOWER | UPPER;
 pub(super) const ALPHANUMERIC: u16 = LETTER | DIGIT;
@@ -26,8 +25,6 @@ pub(super) const KEY: u16 = ALPHANUMERIC | KEY_SIGN;
 pub(super) const FRAGMENT: u16 = ALPHANUMERIC | FRAGMENT_SIGN;
 /// The scheme of a URI.
 pub(super) const SCHEME: u16 = ALPHANUMERIC | SCHEME_SIGN;
-/// A CID in any base.
-pub(super) const CID: u16 = ALPHANUMERIC | CID_SIGN;
 
 const CLASSES: [u16; 256] = {
     let mut classes = [0; 256];
@@ -42,7 +39,6 @@ const CLASSES: [u16; 256] = {
             | class(contains(byte, b"._~:-"), KEY_SIGN)
             | class(contains(byte, b"._~:@!$&')(*+,;=%[]/-"), FRAGMENT_SIGN)
             | class(contains(byte, b"+.-"), SCHEME_SIGN)
-            | class(contains(byte, b"+=/_-"), CID_SIGN)
             | class(matches!(byte, b'2'..=b'7' | b'a'..=b'z'), TID)
             | class(byte.is_ascii_graphic() && !contains(byte, b"\"<>"), URI);
         code += 1;

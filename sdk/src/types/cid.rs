@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use sha2::{Digest as _, Sha256};
 
-use super::{InvalidText, characters};
+use super::{InvalidText, multibase, text::serde_checked};
 
 /// The digits of base 32 in lower case (RFC 4648).
 const DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
@@ -34,6 +34,9 @@ const BLESSED_LENGTH: usize = 59;
 /// The protocol's own ["blessed" form](https://atproto.com/specs/data-model#link-and-cid-formats) (version 1, DAG-CBOR
 /// or raw, SHA-256, base 32) is stored as 36 bytes. Other forms occur in existing data; they are stored as text, and
 /// [`is_blessed`](Self::is_blessed) tells them apart.
+///
+/// Decodes from any string, also where a link is expected, because existing answers have empty ones;
+/// [`is_valid`](Self::is_valid) tells. What is not valid cannot be encoded as a link in DAG-CBOR.
 ///
 /// ```
 /// use atproto_sdk::types::Cid;
@@ -66,6 +69,38 @@ impl Cid {
         match check_other(text) {
             Ok(()) => Ok(Self(Form::Other(text.into()))),
             Err(problem) => Err(InvalidText::new("CID", text, problem)),
+        }
+    }
+
+    /// Keeps a text that has been decoded, whatever it is.
+    #[inline]
+    pub(super) fn from_text(text: &str) -> Self {
+        match decode(text.as_bytes()) {
+            Some(bytes) => Self(Form::Blessed(bytes)),
+            None => Self(Form::Other(text.into())),
+        }
+    }
+
+    /// Returns `true` if this is a CID of any form. A decoded value need not be.
+    ///
+    /// ```
+    /// use atproto_sdk::types::{Cid, from_json};
+    ///
+    /// let cid: Cid = from_json("\"\"")?;
+    /// assert!(!cid.is_valid() && cid.to_string().is_empty());
+    /// # Ok::<_, atproto_sdk::types::DataError>(())
+    /// ```
+    pub fn is_valid(&self) -> bool {
+        self.problem().is_none()
+    }
+
+    /// What is wrong with a value that is not valid.
+    pub(super) fn problem(&self) -> Option<InvalidText> {
+        match &self.0 {
+            Form::Blessed(_) => None,
+            Form::Other(text) => {
+                check_other(text).err().map(|problem| InvalidText::new("CID", text, problem))
+            }
         }
     }
 
@@ -165,14 +200,47 @@ impl Cid {
 
 /// Checks what can be a CID in a form other than the blessed one.
 fn check_other(text: &str) -> Result<(), &'static str> {
-    let bytes = text.as_bytes();
-    if !(8..=256).contains(&bytes.len()) || characters::run(bytes, 0, characters::CID) != bytes.len() {
-        return Err("it is not made of 8 to 256 letters and digits");
+    if !(8..=256).contains(&text.len()) {
+        return Err("it does not have 8 to 256 characters");
     }
-    if bytes.len() == 46 && text.starts_with("Qm") {
+    if text.len() == 46 && text.starts_with("Qm") {
         return Err("CIDs of version 0 are not supported");
     }
+    let Some(bytes) = multibase::decode(text) else {
+        return Err("it is not a letter for a base, such as `b`, followed by digits of that base");
+    };
+    let mut rest = &*bytes;
+    if varint(&mut rest) != Some(1) {
+        return Err("it does not begin with version 1");
+    }
+    let (Some(_codec), Some(hash)) = (varint(&mut rest), varint(&mut rest)) else {
+        return Err("it ends before its hash");
+    };
+    let length = varint(&mut rest).unwrap_or(u64::MAX);
+    // The digests of other hash functions are not ours to judge; the protocol's examples have one that is made up.
+    if is_hash(hash) && length != rest.len() as u64 {
+        return Err("its hash does not have the length that it says");
+    }
     Ok(())
+}
+
+/// The hash functions that are in use in CIDs (multicodec).
+const fn is_hash(code: u64) -> bool {
+    matches!(code, 0 | 0x11..=0x1e | 0x20 | 0x22 | 0x23 | 0x56 | 0xb201..=0xb240 | 0x1012..=0x1015)
+}
+
+/// Takes an unsigned number in the form that CIDs have them in (LEB128, at most nine bytes).
+fn varint(bytes: &mut &[u8]) -> Option<u64> {
+    let mut value = 0;
+    for shift in (0..63).step_by(7) {
+        let (byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some(value);
+        }
+    }
+    None
 }
 
 /// Decodes the text of a blessed CID; `None` for any other text.
@@ -270,4 +338,7 @@ impl From<Cid> for String {
     }
 }
 
-crate::__serde_data!(Cid);
+serde_checked! { Cid, |cid| match cid.problem() {
+    None => Ok(cid),
+    Some(error) => Err(error),
+} }

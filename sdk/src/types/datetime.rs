@@ -26,8 +26,13 @@ text_type! {
     /// assert!(!broken.is_valid() && broken.as_str() == "yesterday");
     /// # Ok::<_, atproto_sdk::types::InvalidText>(())
     /// ```
-    Datetime, "datetime", check, lenient
+    Datetime, "datetime", check, text
 }
+
+/// The seconds from 1970 to the beginning of the year 0 and to the end of 9999, between which every text with four digits
+/// for the year lies.
+const FIRST_SECOND: i64 = days_before(0, 1, 1) * 86_400;
+const LAST_SECOND: i64 = days_before(10_000, 1, 1) * 86_400 - 1;
 
 const fn check(text: &str) -> Result<(), &'static str> {
     match unix_micros(text) {
@@ -49,7 +54,7 @@ impl Datetime {
         Self::from_unix_millis(i64::try_from(clock::since_1970().as_millis()).unwrap_or(i64::MAX))
     }
 
-    /// Creates a timestamp in UTC from milliseconds since the Unix epoch, clamped to the years 1 to 9999.
+    /// Creates a timestamp in UTC from milliseconds since the Unix epoch, clamped to the years 0 to 9999.
     ///
     /// ```
     /// use atproto_sdk::types::Datetime;
@@ -57,7 +62,7 @@ impl Datetime {
     /// assert_eq!(Datetime::from_unix_millis(1_767_323_045_678), "2026-01-02T03:04:05.678Z");
     /// ```
     pub fn from_unix_millis(millis: i64) -> Self {
-        let millis = millis.clamp(-62_135_596_800_000, 253_402_300_799_999);
+        let millis = millis.clamp(FIRST_SECOND * 1000, LAST_SECOND * 1000 + 999);
         let (days, rest) = (millis.div_euclid(86_400_000), millis.rem_euclid(86_400_000));
         let (year, month, day) = date_of(days);
         let (hour, minute, second, milli) =
@@ -108,7 +113,7 @@ const fn unix_micros(text: &str) -> Result<i64, &'static str> {
     };
     let (year, month, day) = (number(date, 0, 4), number(date, 5, 7), number(date, 8, 10));
     let (hour, minute, second) = (number(date, 11, 13), number(date, 14, 16), number(date, 17, 19));
-    if year == 0 || month < 1 || month > 12 || day < 1 || day > days_in(year, month) {
+    if month < 1 || month > 12 || day < 1 || day > days_in(year, month) {
         return Err("its date does not exist");
     }
     // Leap seconds are rejected: no system clock represents them.
@@ -133,6 +138,9 @@ const fn unix_micros(text: &str) -> Result<i64, &'static str> {
         Err(problem) => return Err(problem),
     };
     let seconds = days_before(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second - offset;
+    if seconds < FIRST_SECOND || seconds > LAST_SECOND {
+        return Err("it is before the year 0 or after the year 9999 in UTC");
+    }
     Ok(seconds * 1_000_000 + micros)
 }
 

@@ -18,7 +18,7 @@ text_type! {
     /// assert!(Did::new("did:PLC:abc").is_err());
     /// # Ok::<_, atproto_sdk::types::InvalidText>(())
     /// ```
-    Did, "DID", check, checked
+    Did, "DID", check, identifier
 }
 
 const BAD_CHARACTER: &str = "its identifier has a character other than letters, digits and `._:%-`";
@@ -73,12 +73,13 @@ pub(super) const fn begins(bytes: &[u8], from: usize) -> bool {
 }
 
 impl Did {
-    /// Returns the method, such as `plc` or `web`.
+    /// Returns the method, such as `plc` or `web`; empty if the DID was decoded and is not valid.
     pub fn method(&self) -> &str {
-        self.as_str().split(':').nth(1).unwrap_or_default()
+        self.parts().0
     }
 
-    /// Returns the method-specific identifier: everything after the method.
+    /// Returns the method-specific identifier: everything after the method. It is empty if the DID was decoded and is not
+    /// valid.
     ///
     /// ```
     /// use atproto_sdk::did;
@@ -87,6 +88,12 @@ impl Did {
     /// assert_eq!((did.method(), did.identifier()), ("web", "example.com"));
     /// ```
     pub fn identifier(&self) -> &str {
-        self.as_str().splitn(3, ':').nth(2).unwrap_or_default()
+        self.parts().1
+    }
+
+    /// The method and the identifier.
+    fn parts(&self) -> (&str, &str) {
+        let parts = self.as_str().strip_prefix("did:").filter(|_| self.is_valid());
+        parts.and_then(|parts| parts.split_once(':')).unwrap_or_default()
     }
 }

@@ -24,7 +24,7 @@ text_type! {
     /// assert!(Handle::new("alice").is_err());
     /// # Ok::<_, atproto_sdk::types::InvalidText>(())
     /// ```
-    Handle, "handle", check, checked
+    Handle, "handle", check, identifier
 }
 
 const BAD_CHARACTER: &str = "it has a character other than letters, digits, hyphens and dots";
@@ -88,16 +88,27 @@ impl Handle {
     /// The handle that servers report for an account whose handle cannot be verified, `handle.invalid`.
     pub const INVALID: &'static str = "handle.invalid";
 
-    /// Returns `true` if this is the placeholder [`INVALID`](Self::INVALID).
+    /// Returns `true` if this is the placeholder [`INVALID`](Self::INVALID), whose syntax is that of a handle.
     ///
     /// ```
     /// use atproto_sdk::types::Handle;
     ///
-    /// assert!(Handle::new(Handle::INVALID)?.is_invalid());
+    /// let handle = Handle::new(Handle::INVALID)?;
+    /// assert!(handle.is_unverified() && handle.is_valid());
     /// # Ok::<_, atproto_sdk::types::InvalidText>(())
     /// ```
-    pub fn is_invalid(&self) -> bool {
+    pub fn is_unverified(&self) -> bool {
         self.as_str().eq_ignore_ascii_case(Self::INVALID)
+    }
+
+    /// The earlier name of [`is_unverified`](Self::is_unverified), which is not the opposite of
+    /// [`is_valid`](Self::is_valid).
+    #[deprecated(
+        since = "0.4.0",
+        note = "use `is_unverified`; whether the syntax is that of a handle, `is_valid` tells"
+    )]
+    pub fn is_invalid(&self) -> bool {
+        self.is_unverified()
     }
 
     /// Returns the handle in lowercase, its canonical form.
@@ -131,7 +142,13 @@ impl Handle {
 
 /// Compares handles case-insensitively, and DIDs case-sensitively.
 pub(super) fn are_equal(one: &str, other: &str) -> bool {
-    one == other || (one.eq_ignore_ascii_case(other) && !one.starts_with("did:"))
+    one == other || (one.eq_ignore_ascii_case(other) && !looks_like_did(one))
+}
+
+/// Whether a text begins like a DID, in any case: what was decoded need not be valid, and texts that are equal but for their
+/// case must all be told from handles in the same way.
+fn looks_like_did(text: &str) -> bool {
+    text.get(..4).is_some_and(|begin| begin.eq_ignore_ascii_case("did:"))
 }
 
 pub(super) fn compare(one: &str, other: &str) -> Ordering {
@@ -139,7 +156,7 @@ pub(super) fn compare(one: &str, other: &str) -> Ordering {
 }
 
 pub(super) fn hash<H: Hasher>(text: &str, state: &mut H) {
-    if text.starts_with("did:") {
+    if looks_like_did(text) {
         return text.hash(state);
     }
     // In chunks, because hashing one is faster than hashing its bytes one by one.
@@ -155,6 +172,6 @@ pub(super) fn hash<H: Hasher>(text: &str, state: &mut H) {
 }
 
 fn lowered(text: &str) -> impl Iterator<Item = u8> {
-    let fold = !text.starts_with("did:");
+    let fold = !looks_like_did(text);
     text.bytes().map(move |byte| if fold { byte.to_ascii_lowercase() } else { byte })
 }

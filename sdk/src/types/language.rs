@@ -18,7 +18,7 @@ text_type! {
     /// assert!(!broken.is_valid());
     /// # Ok::<_, atproto_sdk::types::InvalidText>(())
     /// ```
-    Language, "language tag", check, lenient
+    Language, "language tag", check, text
 }
 
 /// The grandfathered tags that do not match the grammar (RFC 5646, section 2.1, "irregular").

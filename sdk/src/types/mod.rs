@@ -11,8 +11,17 @@
 //! | data of arbitrary shape to inspect or build | [`Value`] |
 //! | typed data to encode, hash or validate | the methods of [`Data`], and [`cid_of`] |
 //!
-//! Identifiers are validated when they are parsed and when they are decoded. [`Datetime`], [`Language`] and [`Uri`]
-//! decode from any string, because invalid ones are common in existing records; their `is_valid` methods tell.
+//! # What is checked when
+//!
+//! Constructors, `parse` and the macros check. Decoding takes any string where a string format is expected, because one
+//! broken identifier must not make a whole page unreadable: the value is kept as it is, and its `is_valid` method returns
+//! `false`. It is refused where it is used: [`Data::validate`] reports it, and so a call with it is not sent; resolvers,
+//! sessions, scopes and proofs refuse it; its parts are empty or `None`; and a [`CidLink`] with it cannot be encoded in
+//! DAG-CBOR. In DAG-CBOR, what is decoded as a link must be one.
+//!
+//! Identifiers in types of your own are checked when serde deserializes them (configuration, keys of maps, your own
+//! records), except for [`Datetime`], [`Language`] and [`Uri`]. Answers of servers are read by the generated types,
+//! [`from_json`], [`from_cbor`] and [`Unknown::decode`].
 
 // First, so that the other modules can use its macros.
 #[macro_use]
@@ -38,6 +47,7 @@ mod handle;
 mod integer;
 mod known_string;
 mod language;
+mod multibase;
 mod nsid;
 mod nullable;
 mod object;
@@ -52,9 +62,9 @@ mod union;
 mod unknown;
 mod uri;
 mod validation;
-#[cfg(test)]
-mod validation_tests;
 mod value;
+#[cfg(test)]
+mod vectors;
 
 pub use at_identifier::AtIdentifier;
 pub use at_uri::AtUri;
@@ -83,7 +93,7 @@ pub use typed_account::NotAnAccount;
 pub(crate) use typed_account::Typed;
 pub use unknown::Unknown;
 pub use uri::Uri;
-pub use validation::{Rule, Violation, ViolationKind, Violations};
+pub use validation::{Rule, Violation, ViolationKind, Violations, Warning, WarningKind, Warnings};
 pub use value::Value;
 
 /// A string that is stored inline, without an allocation, if it is short (up to 24 bytes on 64-bit platforms).

@@ -17,7 +17,7 @@ text_type! {
     /// assert_eq!((nsid.authority(), nsid.name()), ("com.atproto.repo", "listRecords"));
     /// # Ok::<_, atproto_sdk::types::InvalidText>(())
     /// ```
-    Nsid, "NSID", check, checked
+    Nsid, "NSID", check, identifier
 }
 
 const BAD_CHARACTER: &str = "it has a character other than letters, digits, hyphens and dots";
@@ -73,16 +73,17 @@ pub(super) const fn scan(bytes: &[u8], from: usize) -> Result<usize, &'static st
 
 impl Nsid {
     /// An NSID that the generator has checked.
-    pub(super) fn known(text: &'static str) -> Self {
+    pub(crate) fn known(text: &'static str) -> Self {
         Self(compact_str::CompactString::const_new(text))
     }
 
-    /// Returns everything before the last segment: the domain name in reverse order.
+    /// Returns everything before the last segment: the domain name in reverse order. It is empty if the NSID was decoded
+    /// and is not valid.
     pub fn authority(&self) -> &str {
-        self.as_str().rsplit_once('.').map_or("", |(authority, _)| authority)
+        self.parts().0
     }
 
-    /// Returns the last segment.
+    /// Returns the last segment; empty if the NSID was decoded and is not valid.
     ///
     /// ```
     /// use atproto_sdk::nsid;
@@ -90,6 +91,11 @@ impl Nsid {
     /// assert_eq!(nsid!("app.bsky.feed.post").name(), "post");
     /// ```
     pub fn name(&self) -> &str {
-        self.as_str().rsplit_once('.').map_or("", |(_, name)| name)
+        self.parts().1
+    }
+
+    /// The authority and the name.
+    fn parts(&self) -> (&str, &str) {
+        self.as_str().rsplit_once('.').filter(|_| self.is_valid()).unwrap_or_default()
     }
 }

@@ -25,7 +25,7 @@ text_type! {
     /// let key = RecordKey::from(Tid::now());
     /// assert_eq!(key.as_str().len(), 13);
     /// ```
-    RecordKey, "record key", check, checked
+    RecordKey, "record key", check, identifier
 }
 
 const BAD_CHARACTER: &str = "it has a character other than letters, digits and `._~:-`";

@@ -32,22 +32,19 @@ impl InvalidText {
     }
 }
 
-/// Defines the type of a string format. `checked` types reject invalid data when they are decoded. `lenient` types accept
-/// any string and report whether it is valid: one broken timestamp must not make a whole response undecodable.
+/// Defines the type of a string format.
+///
+/// Decoding takes any string, because one broken identifier or timestamp must not make a whole response undecodable;
+/// `is_valid` tells. Constructors check, and so does [`Data::validate`](crate::types::Data::validate). An `identifier` is
+/// checked by serde as well, where it is not part of data with a lexicon: that is how programs read what is their own, such
+/// as configuration and stored sessions. A `text` is not.
 macro_rules! text_type {
-    ($(#[$doc:meta])* $name:ident, $format:literal, $check:ident, $mode:ident) => {
+    ($(#[$doc:meta])* $name:ident, $format:literal, $check:ident, $kind:ident $(, warns $warning:ident)?) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(compact_str::CompactString);
 
-        impl $name {
-            #[allow(dead_code)]
-            fn shape_of(text: &str) -> $crate::types::codec::Shape<'_> {
-                $crate::types::codec::Shape::Text(text)
-            }
-        }
-
-        $crate::types::text::text_type! { @common $name, $format, $check, $mode }
+        $crate::types::text::text_type! { @implement $name, $format, $check, $kind, false $(, $warning)? }
 
         impl PartialEq<str> for $name {
             fn eq(&self, other: &str) -> bool {
@@ -62,18 +59,12 @@ macro_rules! text_type {
         }
     };
     // For types whose handles compare case-insensitively (D5).
-    (folded $(#[$doc:meta])* $name:ident, $format:literal, $check:ident, $mode:ident) => {
+    (folded $(#[$doc:meta])* $name:ident, $format:literal, $check:ident, $kind:ident) => {
         $(#[$doc])*
         #[derive(Clone)]
         pub struct $name(compact_str::CompactString);
 
-        impl $name {
-            fn shape_of(text: &str) -> $crate::types::codec::Shape<'_> {
-                $crate::types::codec::Shape::Handle(text)
-            }
-        }
-
-        $crate::types::text::text_type! { @common $name, $format, $check, $mode }
+        $crate::types::text::text_type! { @implement $name, $format, $check, $kind, true }
 
         impl PartialEq for $name {
             fn eq(&self, other: &Self) -> bool {
@@ -113,8 +104,15 @@ macro_rules! text_type {
             }
         }
     };
-    (@common $name:ident, $format:literal, $check:ident, $mode:ident) => {
+    (@implement $name:ident, $format:literal, $check:ident, $kind:ident, $folded:literal $(, $warning:ident)?) => {
         impl $name {
+            const FORMAT: &'static $crate::types::codec::Format = &$crate::types::codec::Format {
+                name: $format,
+                check: $check,
+                warning: $crate::types::text::text_type!(@warning $($warning)?),
+                folded: $folded,
+            };
+
             #[doc = concat!("Validates and copies a string.\n\n# Errors\n\nReturns an error if the string is not a valid ", $format, ".")]
             pub fn new(text: impl AsRef<str>) -> Result<Self, $crate::types::InvalidText> {
                 let text = text.as_ref();
@@ -139,9 +137,12 @@ macro_rules! text_type {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
-        }
 
-        $crate::types::text::text_type! { @$mode $name, $format, $check }
+            #[doc = concat!("Returns `true` if the string is a valid ", $format, ". A decoded value need not be.")]
+            pub fn is_valid(&self) -> bool {
+                $check(&self.0).is_ok()
+            }
+        }
 
         impl std::str::FromStr for $name {
             type Err = $crate::types::InvalidText;
@@ -188,48 +189,49 @@ macro_rules! text_type {
             }
         }
 
+        impl $crate::types::Data for $name {
+            fn shape(&self) -> $crate::types::codec::Shape<'_> {
+                $crate::types::codec::Shape::Format(self.as_str(), Self::FORMAT)
+            }
+        }
+
         impl $crate::types::FromData for $name {
             #[inline]
             fn read(reader: &mut $crate::types::Reader<'_>) -> Result<Self, $crate::types::DataError> {
                 let text = reader.text()?;
-                Self::decode(&text).map_err(|error| reader.invalid(error))
-            }
-        }
-
-        $crate::__serde_data!($name);
-    };
-    (@checked $name:ident, $format:literal, $check:ident) => {
-        impl $name {
-            #[inline]
-            fn decode(text: &str) -> Result<Self, $crate::types::InvalidText> {
-                Self::new(text)
-            }
-        }
-
-        impl $crate::types::Data for $name {
-            fn shape(&self) -> $crate::types::codec::Shape<'_> {
-                Self::shape_of(self.as_str())
-            }
-        }
-    };
-    (@lenient $name:ident, $format:literal, $check:ident) => {
-        impl $name {
-            #[inline]
-            fn decode(text: &str) -> Result<Self, $crate::types::InvalidText> {
+                reader.take_text(&text)?;
                 Ok(Self(compact_str::CompactString::new(text)))
             }
+        }
 
-            #[doc = concat!("Returns `true` if the string is a valid ", $format, ". A decoded value need not be.")]
-            pub fn is_valid(&self) -> bool {
-                $check(&self.0).is_ok()
+        $crate::types::text::text_type! { @$kind $name }
+    };
+    (@warning) => { None };
+    (@warning $warning:ident) => { Some($warning) };
+    (@text $name:ident) => {
+        $crate::__serde_data!($name);
+    };
+    (@identifier $name:ident) => {
+        $crate::types::text::serde_checked! { $name, |value| Self::new(value.as_str()) }
+    };
+}
+pub(super) use text_type;
+
+/// Implements the serde traits for a type of identifiers, which are checked.
+macro_rules! serde_checked {
+    ($name:ident, |$value:ident| $checked:expr) => {
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                $crate::types::codec::serialize(self, serializer)
             }
         }
 
-        impl $crate::types::Data for $name {
-            fn shape(&self) -> $crate::types::codec::Shape<'_> {
-                $crate::types::codec::Shape::Lenient(self.as_str(), $format, $check)
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let $value: Self = $crate::types::codec::deserialize(deserializer)?;
+                $checked.map_err(serde::de::Error::custom)
             }
         }
     };
 }
-pub(super) use text_type;
+pub(super) use serde_checked;

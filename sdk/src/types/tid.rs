@@ -25,7 +25,7 @@ text_type! {
     /// let (first, second) = (Tid::now(), Tid::now());
     /// assert!(first < second);
     /// ```
-    Tid, "TID", check, checked
+    Tid, "TID", check, identifier
 }
 
 /// 13 digits of base 32, of which the first leaves the topmost bit zero.
@@ -63,7 +63,7 @@ impl Tid {
     /// use atproto_sdk::types::Tid;
     ///
     /// let tid = Tid::from_parts(1_767_323_045_678_000, 7);
-    /// assert_eq!((tid.unix_micros(), tid.clock()), (1_767_323_045_678_000, 7));
+    /// assert_eq!((tid.unix_micros(), tid.clock()), (Some(1_767_323_045_678_000), Some(7)));
     /// ```
     pub fn from_parts(unix_micros: u64, clock: u16) -> Self {
         let value = (unix_micros & ((1 << 53) - 1)) << 10 | u64::from(clock & 0x3ff);
@@ -74,20 +74,23 @@ impl Tid {
         Self(text)
     }
 
-    fn value(&self) -> u64 {
-        self.as_str().bytes().fold(0, |value, byte| {
-            let digit = if byte <= b'7' { byte - b'2' } else { byte - b'a' + 6 };
-            value << 5 | u64::from(digit)
+    fn value(&self) -> Option<u64> {
+        if !self.is_valid() {
+            return None;
+        }
+        self.as_str().bytes().try_fold(0, |value, byte| {
+            let digit = DIGITS.iter().position(|digit| *digit == byte)?;
+            Some(value << 5 | digit as u64)
         })
     }
 
-    /// Returns the time in microseconds since the Unix epoch.
-    pub fn unix_micros(&self) -> u64 {
-        self.value() >> 10
+    /// Returns the time in microseconds since the Unix epoch, or `None` if the TID was decoded and is not valid.
+    pub fn unix_micros(&self) -> Option<u64> {
+        self.value().map(|value| value >> 10)
     }
 
-    /// Returns the clock identifier, 0 to 1023.
-    pub fn clock(&self) -> u16 {
-        (self.value() & 0x3ff) as u16
+    /// Returns the clock identifier, 0 to 1023, or `None` if the TID was decoded and is not valid.
+    pub fn clock(&self) -> Option<u16> {
+        self.value().map(|value| (value & 0x3ff) as u16)
     }
 }

@@ -121,13 +121,17 @@ impl Unknown {
     }
 
     fn decode_within<T: FromData>(&self, per_byte: usize) -> Result<T, DataError> {
-        let length = match &self.0 {
-            Encoded::Json(json) => json.len(),
-            Encoded::Cbor(cbor) => cbor.len(),
-        };
-        let memory = length.saturating_mul(per_byte).saturating_add(DECODED_AT_LEAST);
+        let memory = self.encoded_length().saturating_mul(per_byte).saturating_add(DECODED_AT_LEAST);
         // Well-formed, so nothing follows the value.
         T::read(&mut self.reader().within(memory))
+    }
+
+    /// The length of what is stored, in bytes.
+    pub(super) fn encoded_length(&self) -> usize {
+        match &self.0 {
+            Encoded::Json(json) => json.len(),
+            Encoded::Cbor(cbor) => cbor.len(),
+        }
     }
 
     /// Deserializes the value into any type that implements [`serde::Deserialize`].

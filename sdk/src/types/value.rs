@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Blob, Bytes, Cid, DataError, Unknown,
+    Blob, Bytes, Cid, DataError, Extra, Unknown,
     codec::{FromData, Kind, Problem, Reader},
 };
 use crate::server_text::{SHORT, excerpt};
@@ -180,11 +180,11 @@ fn blob(map: &mut BTreeMap<String, Value>) -> Option<Blob> {
     else {
         return None;
     };
-    let mut blob = Blob::new(cid, mime_type, size.unsigned_abs());
+    let mut extra = Extra::default();
     for (key, value) in fields {
-        blob.extra_mut().insert(key, Unknown::from(value));
+        extra.push(key.into(), Unknown::from(value));
     }
-    Some(blob)
+    Some(Blob::with_extra(cid, mime_type, size.unsigned_abs(), extra))
 }
 
 macro_rules! from {

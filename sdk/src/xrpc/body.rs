@@ -3,7 +3,7 @@
 use std::{fmt, future::poll_fn, pin::Pin, sync::Arc, task::Context, task::Poll};
 
 use super::{BoxFuture, DecodeError, ReadError, TransportError};
-use crate::types::{Data, DataError, FromData, Problem, Violations, from_json_within};
+use crate::types::{Data, DataError, FromData, Problem, Violations, Warnings, from_json_within};
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 
@@ -191,13 +191,13 @@ pub trait Body: Send + Sync + 'static {
     /// Returns an error if the value cannot be serialized as JSON.
     fn encode(sent: Self::Sent) -> Result<RequestBody, DataError>;
 
-    /// Checks the constraints of the lexicon.
+    /// Checks the constraints of the lexicon, and returns what is tolerated.
     ///
     /// # Errors
     ///
     /// Returns all violations.
-    fn validate(_sent: &Self::Sent) -> Result<(), Violations> {
-        Ok(())
+    fn validate(_sent: &Self::Sent) -> Result<Warnings, Violations> {
+        Ok(Warnings::default())
     }
 
     /// Reads the body of a response, whose content type has been checked. A body that is read into memory has at most
@@ -221,7 +221,7 @@ impl<T: Data + FromData + Send + 'static> Body for Json<T> {
         sent.to_json().map(|json| RequestBody::Bytes(json.into()))
     }
 
-    fn validate(sent: &T) -> Result<(), Violations> {
+    fn validate(sent: &T) -> Result<Warnings, Violations> {
         sent.validate()
     }
 

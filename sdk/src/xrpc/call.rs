@@ -133,8 +133,12 @@ impl<'c, M: Method> Call<'c, M> {
         let nsid: Arc<str> = M::NSID.into();
         // An invalid option is reported by the exchange; the input may be a placeholder then.
         if options.problem.is_none() && caller.transport().settings().validates_input {
-            let checked = params.validate().and_then(|()| M::Input::validate(&input));
-            checked.map_err(|source| InvalidRequest::Violations { nsid: nsid.clone(), source })?;
+            let checked = params.validate().and_then(|warnings| Ok([warnings, M::Input::validate(&input)?]));
+            let warnings =
+                checked.map_err(|source| InvalidRequest::Violations { nsid: nsid.clone(), source })?;
+            for warnings in warnings.iter().filter(|warnings| !warnings.is_empty()) {
+                tracing::warn!(nsid = &*nsid, %warnings, "sending what other software may refuse");
+            }
         }
         let body =
             M::Input::encode(input).map_err(|source| InvalidRequest::Input { nsid: nsid.clone(), source })?;

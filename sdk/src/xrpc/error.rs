@@ -16,7 +16,7 @@ use super::{
 use crate::{
     clock,
     server_text::{MESSAGE, SHORT, excerpt},
-    types::{AtUri, DataError, Did, Nsid, Unknown, Violations},
+    types::{AtUri, Cid, DataError, Did, Nsid, Unknown, Violations},
 };
 
 /// The longest wait that a server can ask for in earnest: the longest window of a rate limit, a day, with different
@@ -130,6 +130,33 @@ impl<E: LexiconError> Error<E> {
         match self {
             Self::Transport(TransportError::AccountUnavailable { problem, .. }) => Some(*problem),
             _ => self.response()?.account_problem(),
+        }
+    }
+
+    /// Returns the record, if the call succeeded and a record in the response does not conform to its lexicon: its address,
+    /// its version, and what it contains.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{PublicClient, api::app::bsky::feed::post::Post, handle};
+    /// use futures_util::StreamExt as _;
+    ///
+    /// # async fn example(client: PublicClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut posts = client.records_of::<Post>(handle!("alice.example.com")).list();
+    /// while let Some(post) = posts.next().await {
+    ///     match post {
+    ///         Ok(post) => println!("{}", post.value.text),
+    ///         Err(error) => match error.unreadable_record() {
+    ///             Some(record) => println!("{} is {:?}", record.uri, record.value),
+    ///             None => return Err(error.into()),
+    ///         },
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn unreadable_record(&self) -> Option<&UnreadableRecord> {
+        match self {
+            Self::Decode(DecodeError::Record { record, .. }) => Some(record),
+            _ => None,
         }
     }
 
@@ -527,6 +554,14 @@ pub enum DecodeError {
         /// The limit for the body in bytes.
         limit: usize,
     },
+    /// A record does not conform to its lexicon; the rest of the response is not affected.
+    #[error("the response of {nsid} has a record that cannot be read: {record}")]
+    Record {
+        /// The NSID of the method.
+        nsid: Arc<str>,
+        /// The record and what is wrong with it.
+        record: Box<UnreadableRecord>,
+    },
     /// A listing goes on and on without an entry.
     #[error(
         "{nsid} answered with {pages} empty pages in a row, and goes on at the cursor `{cursor}`; the server may be faulty"
@@ -539,6 +574,23 @@ pub enum DecodeError {
         /// The cursor of the next page, truncated to 200 characters.
         cursor: String,
     },
+}
+
+/// A record that does not conform to the lexicon of its type.
+///
+/// [`Error::unreadable_record`] returns it from the error of a listing, which goes on with the next record.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{}: {problem}", excerpt(uri.as_str(), SHORT))]
+#[non_exhaustive]
+pub struct UnreadableRecord {
+    /// The address of the record.
+    pub uri: AtUri,
+    /// The version of the record, if the server says it.
+    pub cid: Option<Cid>,
+    /// The record as it is.
+    pub value: Unknown,
+    /// What is wrong with the record, and where.
+    pub problem: DataError,
 }
 
 /// Why a call was not sent.
@@ -582,6 +634,12 @@ pub enum InvalidRequest {
         nsid: Arc<str>,
         /// The cause.
         source: Arc<serde_json::Error>,
+    },
+    /// A [labeler](super::Labeler) is not named by a DID.
+    #[error("`{did}` is not a labeler, because it is not a DID")]
+    Labeler {
+        /// The invalid DID, truncated to 200 characters.
+        did: String,
     },
     /// A record that is expected to be absent cannot be deleted.
     #[error("the delete was not sent: a record that is expected to be absent cannot be deleted")]

@@ -40,7 +40,7 @@ pub use call::Call;
 pub use deadline::Deadline;
 #[cfg(feature = "client")]
 pub(crate) use error::server_time;
-pub use error::{DecodeError, Error, ErrorResponse, InvalidRequest, RateLimit, ReadError};
+pub use error::{DecodeError, Error, ErrorResponse, InvalidRequest, RateLimit, ReadError, UnreadableRecord};
 #[cfg(feature = "client")]
 pub(crate) use error_kind::has_token_in_input;
 pub use error_kind::{AccountProblem, ErrorKind};

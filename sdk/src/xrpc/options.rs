@@ -106,7 +106,11 @@ impl CallOptions {
     }
 
     pub(super) fn labelers(&mut self, labelers: impl Iterator<Item = Labeler>) {
-        let list: Vec<String> = labelers.map(|labeler| labeler.to_string()).collect();
+        let labelers: Vec<Labeler> = labelers.collect();
+        if let Some(Labeler { did, .. }) = labelers.iter().find(|labeler| !labeler.did.is_valid()) {
+            return self.report(InvalidRequest::Labeler { did: excerpt(did.as_str(), SHORT) });
+        }
+        let list: Vec<String> = labelers.iter().map(Labeler::to_string).collect();
         self.add("atproto-accept-labelers", &list.join(", "), false);
     }
 

@@ -48,7 +48,7 @@ impl QueryString {
         match shape {
             Shape::Boolean(value) => self.push_text(name, if value { "true" } else { "false" }),
             Shape::Integer(value) => self.push_text(name, &value.to_string()),
-            Shape::Text(text) | Shape::Handle(text) | Shape::Lenient(text, ..) => self.push_text(name, text),
+            Shape::Text(text) | Shape::Format(text, _) => self.push_text(name, text),
             Shape::CidText(cid) | Shape::Link(cid) => self.push_text(name, &cid.to_string()),
             // For `unknown`, a string is appended as text, and anything else as JSON.
             Shape::Unknown(value) | Shape::Other(value) => match value.decode::<String>() {

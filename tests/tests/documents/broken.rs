@@ -10,7 +10,7 @@ use super::{
     Lexicons,
     examples::{blob, bytes, full_name, is_closed},
     integer, members, scalar, text, texts,
-    texts::{Limits, format_of, formatted_with, malformed, plain},
+    texts::{Limits, format_of, formatted_with, is_possible, malformed, plain},
 };
 
 /// A constraint of a schema.
@@ -243,21 +243,13 @@ impl<'l> Breaker<'l> {
     fn string(&mut self, schema: &json::Value) {
         let (limits, format) = (Limits::of(schema), format_of(schema));
         if let Some(format) = format {
-            let (value, is_lenient) = malformed(format);
-            let refused = Expected::Refused(vec![Wrong::Format]);
-            self.push(schema, "format", value.into(), if is_lenient { refused } else { Expected::Prevented });
+            self.push(schema, "format", malformed(format).into(), Expected::Refused(vec![Wrong::Format]));
         }
         for (rule, mut sample) in limits.exceeded() {
             let mut wrong = Vec::new();
             if let Some(format) = format {
                 sample = plain(formatted_with(format, sample.text.len() as u64));
-                if malformed(format).1 {
-                    wrong.extend(sample.text.is_empty().then_some(Wrong::Format));
-                } else {
-                    // The limit is that of the format.
-                    self.push(schema, rule, sample.text.into(), Expected::Prevented);
-                    continue;
-                }
+                wrong.extend((!is_possible(format, sample.text.len())).then_some(Wrong::Format));
             }
             wrong.extend(limits.violations(&sample).into_iter().map(Wrong::Kind));
             self.push(schema, rule, sample.text.into(), Expected::Refused(wrong));

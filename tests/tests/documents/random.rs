@@ -130,8 +130,7 @@ impl Choices for Random {
     }
 
     fn malformed(&mut self, format: &str) -> Option<&'static str> {
-        let (text, is_lenient) = malformed(format);
-        (is_lenient && !self.is_valid && self.chance(30)).then_some(text)
+        (!self.is_valid && self.chance(30)).then(|| malformed(format))
     }
 
     fn bytes(&mut self, schema: &json::Value) -> Vec<u8> {

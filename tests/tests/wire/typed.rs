@@ -152,14 +152,9 @@ impl Example for String {
 }
 
 macro_rules! formats {
-    (checked: $($checked:ident)*; lenient: $($lenient:ident)*) => {
-        $(impl Example for $checked {
-            fn example(node: &Node<'_>) -> Result<Self, Prevented> {
-                node.text().parse().map_err(|_| node.prevented())
-            }
-        })*
-        // Others can hold what is not valid, but only if it is decoded.
-        $(impl Example for $lenient {
+    ($($name:ident)*) => {
+        // They can hold what is not valid, but only if it is decoded.
+        $(impl Example for $name {
             fn example(node: &Node<'_>) -> Result<Self, Prevented> {
                 let decoded = |_| from_json(node.value.to_string()).map_err(|_| node.prevented());
                 node.text().parse().or_else(decoded)
@@ -168,10 +163,7 @@ macro_rules! formats {
     };
 }
 
-formats! {
-    checked: AtIdentifier AtUri Cid Did Handle Nsid RecordKey Tid;
-    lenient: Datetime Language Uri
-}
+formats! { AtIdentifier AtUri Cid Datetime Did Handle Language Nsid RecordKey Tid Uri }
 
 impl Example for Bytes {
     fn example(node: &Node<'_>) -> Result<Self, Prevented> {

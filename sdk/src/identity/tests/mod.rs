@@ -240,7 +240,14 @@ async fn o4_three_different_errors() {
     ]) {
         let error = resolver.resolve(bad).await.unwrap_err();
         assert!(matches!(error, IdentityError::InvalidDid { .. }), "{bad}: {error}");
+        // A DID in a server's answer need not be one.
+        let did = crate::types::from_json::<Did>(format!("{bad:?}")).unwrap();
+        let error = resolver.resolve_did(&did).await.unwrap_err();
+        assert!(matches!(error, IdentityError::InvalidDid { .. }), "{bad}: {error}");
     }
+    let handle = crate::types::from_json::<crate::types::Handle>("\"alice.example/x?\"").unwrap();
+    let error = resolver.resolve_handle(&handle).await.unwrap_err();
+    assert!(matches!(error, IdentityError::InvalidHandle { .. }), "{error}");
     let error = resolver.resolve("did:key:zQ3sh").await.unwrap_err();
     assert!(matches!(error, IdentityError::UnsupportedMethod { .. }), "{error}");
     assert_eq!(web.hits(), 0);

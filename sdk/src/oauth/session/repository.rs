@@ -55,6 +55,9 @@ impl SessionRepository<AppContext> {
 
     /// Returns the ids of an account's sessions, including those that cannot be read.
     pub(crate) async fn ids(&self, did: &Did) -> Result<Vec<SessionId>, SessionStoreError> {
+        if !did.is_valid() {
+            return Ok(Vec::new());
+        }
         let keys = self.keys(&format!("session/{did}/")).await?;
         Ok(keys.iter().filter_map(|key| SessionId::from_store_key(key)).collect())
     }

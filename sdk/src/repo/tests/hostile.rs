@@ -21,6 +21,21 @@ fn check(repo: &Repo, car: &[u8]) -> Result<Option<VerifiedRecord>, ProofError> 
 }
 
 #[test]
+fn d5_a_name_that_is_not_valid_proves_nothing() {
+    let repo = repo();
+    let ((collection, rkey), key) = (path(KEY), repo.key.public());
+    // Together, the two are the path of a record that exists.
+    let (longer, rest): (Nsid, RecordKey) = (
+        crate::types::from_json("\"com.example\"").unwrap(),
+        crate::types::from_json("\"thing/0042\"").unwrap(),
+    );
+    for (collection, rkey) in [(&longer, &rkey), (&collection, &rest), (&longer, &rest)] {
+        let error = verify_record(&repo.car(), &did(), &key, collection, rkey).unwrap_err();
+        assert!(matches!(error, ProofError::Name(_)), "{error}");
+    }
+}
+
+#[test]
 fn e11_a_commit_signed_with_another_key_is_refused() {
     let repo = repo();
     let (collection, rkey) = path(KEY);

@@ -156,3 +156,27 @@ fn o42_what_the_builders_make_is_valid() {
         assert_eq!(scope(text), built);
     }
 }
+
+#[test]
+fn o42_a_name_that_is_not_valid_never_widens_a_permission() {
+    // As they could stand in a server's answer. The first one would mean all collections.
+    for text in ["*", "", "a.b.*", "a.b.c&action=delete", "a.b.c transition:generic"] {
+        let name = || crate::types::from_json::<crate::types::Nsid>(format!("{text:?}")).unwrap();
+        let permissions: [Scope; 4] = [
+            RepoPermission::of(name(), RepoActions::ALL).into(),
+            RepoPermission::of(crate::types::Nsid::new("a.b.c").unwrap(), RepoActions::ALL)
+                .and(name())
+                .into(),
+            RpcPermission::of(name(), Service::new("did:web:example.com#x").unwrap()).into(),
+            RpcPermission::of(name(), Audience::Any).into(),
+        ];
+        for permission in permissions {
+            let written = permission.to_string();
+            assert!(written.parse::<Scope>().is_err(), "{written}");
+            assert!(
+                !written.contains(' ') && !written.contains("collection=*") && !written.contains("lxm=*"),
+                "{written}"
+            );
+        }
+    }
+}

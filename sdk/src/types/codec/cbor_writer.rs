@@ -1,7 +1,7 @@
 //! Encodes DAG-CBOR in its canonical form (D3).
 
 use super::{
-    super::{Blob, Cid, Unknown, Value},
+    super::{Blob, Cid, Unknown, Value, blob::Form},
     Data, DataError, List, MAX_DEPTH, ObjectView, Problem, Shape,
 };
 
@@ -61,7 +61,7 @@ impl Writer {
             Shape::Absent | Shape::Null => self.out.push(0xf6),
             Shape::Boolean(value) => self.out.push(if value { 0xf5 } else { 0xf4 }),
             Shape::Integer(value) => self.integer(value),
-            Shape::Text(text) | Shape::Handle(text) | Shape::Lenient(text, ..) => self.text(text),
+            Shape::Text(text) | Shape::Format(text, _) => self.text(text),
             Shape::CidText(cid) => cid.with_text(|text| self.text(text)),
             Shape::Link(cid) => self.link(cid)?,
             Shape::Bytes(bytes) => self.bytes(bytes),
@@ -176,16 +176,20 @@ impl Writer {
     }
 
     fn blob(&mut self, blob: &Blob) -> Result<(), DataError> {
+        let blob = match blob.form() {
+            Form::Current(blob) => blob,
+            Form::Legacy(blob) => return self.unknown(&blob.raw),
+        };
         let open = self.open()?;
         self.key("ref");
-        self.link(blob.cid()).map_err(|error| error.in_key("ref"))?;
+        self.link(&blob.cid).map_err(|error| error.in_key("ref"))?;
         self.key("size");
-        self.integer(blob.written_size());
+        self.integer(blob.size);
         self.key("$type");
         self.text("blob");
         self.key("mimeType");
-        self.text(blob.mime_type());
-        for (key, value) in blob.extra().iter() {
+        self.text(&blob.mime_type);
+        for (key, value) in blob.extra.iter() {
             self.key(key);
             self.unknown(value).map_err(|error| error.in_key(key))?;
         }

@@ -14,8 +14,14 @@ pub fn equal(a: &dyn Data, b: &dyn Data) -> bool {
         (Shape::Absent, Shape::Absent) | (Shape::Null, Shape::Null) => true,
         (Shape::Boolean(a), Shape::Boolean(b)) => a == b,
         (Shape::Integer(a), Shape::Integer(b)) => a == b,
-        (Shape::Text(a), Shape::Text(b)) | (Shape::Lenient(a, ..), Shape::Lenient(b, ..)) => a == b,
-        (Shape::Handle(a), Shape::Handle(b)) => crate::types::handle::are_equal(a, b),
+        (Shape::Text(a), Shape::Text(b)) => a == b,
+        (Shape::Format(a, format), Shape::Format(b, _)) => {
+            if format.folded {
+                crate::types::handle::are_equal(a, b)
+            } else {
+                a == b
+            }
+        }
         (Shape::CidText(a), Shape::CidText(b)) | (Shape::Link(a), Shape::Link(b)) => a == b,
         (Shape::Bytes(a), Shape::Bytes(b)) => a == b,
         (Shape::Blob(a), Shape::Blob(b)) => a == b,
@@ -53,7 +59,7 @@ impl fmt::Debug for DebugShape<'_> {
             Shape::Absent | Shape::Null => f.write_str("null"),
             Shape::Boolean(value) => value.fmt(f),
             Shape::Integer(value) => value.fmt(f),
-            Shape::Text(text) | Shape::Handle(text) | Shape::Lenient(text, ..) => text.fmt(f),
+            Shape::Text(text) | Shape::Format(text, _) => text.fmt(f),
             Shape::CidText(cid) | Shape::Link(cid) => cid.fmt(f),
             Shape::Bytes(bytes) => super::super::Bytes((*bytes).clone()).fmt(f),
             Shape::Blob(blob) => blob.fmt(f),

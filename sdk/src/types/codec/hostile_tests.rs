@@ -37,7 +37,7 @@ fn d1_integers_are_64_bits_with_sign() {
 
 #[test]
 fn d1_a_fraction_is_refused_and_never_rounded() {
-    for number in ["1.0", "1.5", "1e3", "-0.0", "1E+2", "0.1e-7"] {
+    for number in ["1.5", "1e-3", "-0.5", "1.05E+1", "0.1e-7", "15e-1", "1e-999999999999999999999"] {
         let error = refused::<i64>(number);
         assert_eq!(*error.problem(), Problem::Float, "{number}");
         assert!(error.to_string().contains("not an integer"), "{error}");
@@ -210,7 +210,6 @@ fn d2_links_bytes_and_blobs_have_one_form_in_json() {
         format!(r#"{{"$link":"{CID}","more":1}}"#),
         format!(r#"{{"a":1,"$link":"{CID}"}}"#),
         r#"{"$link":7}"#.into(),
-        r#"{"$link":"!"}"#.into(),
         r#"{"$bytes":"A?"}"#.into(),
         r#"{"$bytes":"AQI=","a":1}"#.into(),
         r#"{"$bytes":null}"#.into(),
@@ -223,10 +222,6 @@ fn d2_links_bytes_and_blobs_have_one_form_in_json() {
     let blob = format!(r#"{{"$type":"blob","ref":{link},"mimeType":"image/png","size":9,"new":true}}"#);
     assert_eq!(from_json::<Blob>(&blob).unwrap().to_json().unwrap(), blob);
     assert!(matches!(from_json::<Value>(&blob).unwrap(), Value::Blob(_)));
-    let legacy = format!(r#"{{"cid":"{CID}","mimeType":"image/png"}}"#);
-    let legacy: Blob = from_json(legacy).unwrap();
-    assert_eq!(legacy.size(), None);
-    assert!(legacy.to_json().unwrap().starts_with(r#"{"$type":"blob","ref":{"$link":"#));
     for bad in [
         format!(r#"{{"$type":"blob","ref":{link},"size":9}}"#),
         format!(r#"{{"$type":"bolb","ref":{link},"mimeType":"a/b","size":9}}"#),

@@ -23,6 +23,33 @@ fn interruptions(word: u64) -> u64 {
     found & TOPS
 }
 
+/// The value of a number that JSON allows, if it is whole. Exact: nothing is rounded on the way, as it would be by way of
+/// a floating-point number.
+fn whole_number(text: &str) -> Result<i64, Problem> {
+    let (text, negative) = text.strip_prefix('-').map_or((text, false), |rest| (rest, true));
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = [whole, fraction].concat();
+    let significant = digits.trim_end_matches('0');
+    if significant.is_empty() {
+        return Ok(0);
+    }
+    // An exponent that does not fit is farther away from zero than the digits could make up for.
+    let limit = if exponent.starts_with('-') { i64::MIN } else { i64::MAX };
+    let exponent = exponent.parse::<i64>().unwrap_or(limit);
+    let zeros = (digits.len() - significant.len()) as i64;
+    let scale = exponent.saturating_sub(fraction.len() as i64).saturating_add(zeros);
+    if scale < 0 {
+        return Err(Problem::Float);
+    }
+    let significant = significant.trim_start_matches('0');
+    // At most 19 digits, so the value is less than 10^19.
+    let power = u32::try_from(scale).ok().filter(|scale| significant.len() as u64 + u64::from(*scale) <= 19);
+    let value = power.and_then(|power| Some(significant.parse::<i128>().ok()? * 10_i128.pow(power)));
+    let value = value.and_then(|value| i64::try_from(if negative { -value } else { value }).ok());
+    value.ok_or(Problem::IntegerRange)
+}
+
 /// Returns the position of the next byte that ends or interrupts a string, or the end if there is none.
 #[inline]
 pub(super) fn text_run(bytes: &[u8], mut at: usize) -> usize {
@@ -116,10 +143,7 @@ impl<'a> Reader<'a> {
             self.at += 1;
         }
         if matches!(self.byte(), b'.' | b'e' | b'E') {
-            self.at = start;
-            self.json_number()?;
-            self.at = start;
-            return Err(self.error(Problem::Float));
+            return self.json_whole_number(start);
         }
         if self.bytes[first] == b'0' && self.at - first > 1 {
             self.at = start;
@@ -133,6 +157,14 @@ impl<'a> Reader<'a> {
                 Err(self.error(Problem::IntegerRange))
             }
         }
+    }
+
+    /// A number with a decimal point or an exponent, which is an integer if its value is a whole number.
+    #[cold]
+    fn json_whole_number(&mut self, start: usize) -> Result<i64, DataError> {
+        self.at = start;
+        self.json_number()?;
+        whole_number(&self.text[start..self.at]).map_err(|problem| DataError::at(start, problem))
     }
 
     #[cold]
@@ -364,7 +396,8 @@ impl<'a> Reader<'a> {
 
     pub(super) fn json_link(&mut self) -> Result<Cid, DataError> {
         let text = self.json_single("$link", "expected a link, an object with the single field `$link`")?;
-        Cid::new(&text).map_err(|error| self.error(error.into()).in_key("$link"))
+        self.take_text(&text)?;
+        Ok(Cid::from_text(&text))
     }
 
     /// Not recursive: an array records for each open level whether it is an object.

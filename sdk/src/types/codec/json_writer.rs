@@ -1,7 +1,7 @@
 //! Encodes JSON.
 
 use super::{
-    super::{Blob, Cid, Unknown, Value, binary},
+    super::{Blob, Cid, Unknown, Value, binary, blob::Form},
     Data, DataError, List, MAX_DEPTH, ObjectView, Problem, Shape,
     json_reader::text_run,
 };
@@ -23,7 +23,7 @@ impl Writer {
             Shape::Absent | Shape::Null => self.out.push_str("null"),
             Shape::Boolean(value) => self.out.push_str(if value { "true" } else { "false" }),
             Shape::Integer(value) => self.integer(value),
-            Shape::Text(text) | Shape::Handle(text) | Shape::Lenient(text, ..) => self.text(text),
+            Shape::Text(text) | Shape::Format(text, _) => self.text(text),
             Shape::CidText(cid) => self.cid(cid),
             Shape::Link(cid) => self.link(cid),
             Shape::Bytes(bytes) => self.bytes(bytes),
@@ -100,6 +100,10 @@ impl Writer {
     }
 
     fn cid(&mut self, cid: &Cid) {
+        if !cid.is_blessed() {
+            // Any text: it was decoded, and need not be a CID.
+            return cid.with_text(|text| self.text(text));
+        }
         cid.with_text(|text| {
             self.out.push('"');
             self.out.push_str(text);
@@ -120,14 +124,18 @@ impl Writer {
     }
 
     fn blob(&mut self, blob: &Blob) -> Result<(), DataError> {
+        let blob = match blob.form() {
+            Form::Current(blob) => blob,
+            Form::Legacy(blob) => return self.unknown(&blob.raw),
+        };
         self.open('{')?;
         self.out.push_str("\"$type\":\"blob\",\"ref\":");
-        self.link(blob.cid());
+        self.link(&blob.cid);
         self.out.push_str(",\"mimeType\":");
-        self.text(blob.mime_type());
+        self.text(&blob.mime_type);
         self.out.push_str(",\"size\":");
-        self.integer(blob.written_size());
-        for (key, value) in blob.extra().iter() {
+        self.integer(blob.size);
+        for (key, value) in blob.extra.iter() {
             self.key(key, false);
             self.unknown(value).map_err(|error| error.in_key(key))?;
         }

@@ -107,10 +107,14 @@ pub trait Data {
         cbor_writer::write(self)
     }
 
-    /// Checks the value against every constraint of its lexicon: lengths, ranges, allowed values and formats.
+    /// Checks the value against every constraint of its lexicon: lengths, ranges, allowed values and formats. Data without
+    /// a lexicon, such as fields of type `unknown`, is checked against the data model.
     ///
     /// Inputs of calls are validated before they are sent, unless the client is configured otherwise. Decoding does not
     /// validate.
+    ///
+    /// Returns what is tolerated although other software may refuse it. Such [`Warnings`](super::Warnings) about an input
+    /// are logged, and do not keep it from being sent.
     ///
     /// # Errors
     ///
@@ -123,7 +127,7 @@ pub trait Data {
     /// let error = profile.validate().unwrap_err();
     /// assert_eq!(error.violations[0].path, "displayName");
     /// ```
-    fn validate(&self) -> Result<(), super::Violations>
+    fn validate(&self) -> Result<super::Warnings, super::Violations>
     where
         Self: Sized,
     {
@@ -271,12 +275,10 @@ pub enum Shape<'a> {
     Null,
     Boolean(bool),
     Integer(i64),
-    /// A string, of no format or of one that is checked when it is decoded.
+    /// A string of no format.
     Text(&'a str),
-    /// A handle or an identifier that may be one, which compares case-insensitively.
-    Handle(&'a str),
-    /// A string of a format that is not checked when it is decoded, with the name of the format and its check.
-    Lenient(&'a str, &'static str, fn(&str) -> Result<(), &'static str>),
+    /// A string of a format, which it need not follow: decoding takes any string.
+    Format(&'a str, &'static Format),
     /// A CID encoded as a string.
     CidText(&'a Cid),
     /// A CID encoded as a link.
@@ -293,6 +295,21 @@ pub enum Shape<'a> {
     Value(&'a Value),
     /// What serde made of a type of its own, or why it could not.
     Owned(Box<Result<Value, DataError>>),
+}
+
+/// A string format. Decoding takes any string; [`Data::validate`] and constructors apply the format.
+#[doc(hidden)]
+#[expect(clippy::exhaustive_structs, reason = "the formats are those of the specification")]
+#[derive(Debug)]
+pub struct Format {
+    /// The name, such as `DID`.
+    pub name: &'static str,
+    /// What is wrong with a string that is not of the format.
+    pub check: fn(&str) -> Result<(), &'static str>,
+    /// What a string of the format has that others may refuse.
+    pub warning: Option<fn(&str) -> Option<&'static str>>,
+    /// Whether strings compare case-insensitively: handles.
+    pub folded: bool,
 }
 
 /// A list of values.

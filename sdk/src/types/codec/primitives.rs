@@ -2,7 +2,7 @@
 
 use super::{
     super::{Blob, Bytes, Cid, CidLink, Nullable, Unknown, Value},
-    Data, DataError, FromData, List, Problem, Reader, Shape,
+    Data, DataError, FromData, List, Reader, Shape,
 };
 
 impl Data for bool {
@@ -56,7 +56,8 @@ impl FromData for Cid {
     #[inline]
     fn read(reader: &mut Reader<'_>) -> Result<Self, DataError> {
         let text = reader.text()?;
-        Self::new(&text).map_err(|error| reader.error(Problem::Text(error)))
+        reader.take_text(&text)?;
+        Ok(Self::from_text(&text))
     }
 }
 

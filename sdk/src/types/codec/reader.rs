@@ -40,6 +40,9 @@ pub struct Reader<'a> {
 /// What an allocation takes besides its content: the smallest ones take this much on usual platforms.
 pub(super) const ALLOCATION: usize = 32;
 
+/// The length up to which a text is stored without an allocation.
+const INLINE: usize = size_of::<compact_str::CompactString>();
+
 /// The kind of the next value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -110,6 +113,12 @@ impl<'a> Reader<'a> {
             }
             None => Err(self.error(Problem::Memory)),
         }
+    }
+
+    /// Counts the memory for a text that is about to be copied, unless it is short and stored inline.
+    #[inline]
+    pub(crate) fn take_text(&mut self, text: &str) -> Result<(), DataError> {
+        if text.len() <= INLINE { Ok(()) } else { self.take_memory(text.len()) }
     }
 
     /// Makes room for another element of a list, and counts the memory for it.

@@ -9,7 +9,7 @@ use serde::{
 };
 
 use super::{
-    super::{Value, binary},
+    super::{Value, binary, blob::Form},
     Data, FromData, List, ObjectView, Shape, from_json,
 };
 
@@ -75,21 +75,25 @@ impl Serialize for SerializeShape<'_> {
             Shape::Absent | Shape::Null => serializer.serialize_none(),
             Shape::Boolean(value) => serializer.serialize_bool(*value),
             Shape::Integer(value) => serializer.serialize_i64(*value),
-            Shape::Text(text) | Shape::Handle(text) | Shape::Lenient(text, ..) => {
-                serializer.serialize_str(text)
-            }
+            Shape::Text(text) | Shape::Format(text, _) => serializer.serialize_str(text),
             Shape::CidText(cid) => cid.with_text(|text| serializer.serialize_str(text)),
             Shape::Link(cid) => SingleField("$link", cid.to_string().into()).serialize(serializer),
             Shape::Bytes(bytes) => {
                 SingleField("$bytes", binary::to_base64(bytes).into()).serialize(serializer)
             }
             Shape::Blob(blob) => {
+                let blob = match blob.form() {
+                    Form::Current(blob) => blob,
+                    Form::Legacy(blob) => {
+                        return SerializeShape(Shape::Unknown(&blob.raw)).serialize(serializer);
+                    }
+                };
                 let mut map = serializer.serialize_map(None)?;
                 map.serialize_entry("$type", "blob")?;
-                map.serialize_entry("ref", &SerializeShape(Shape::Link(blob.cid())))?;
-                map.serialize_entry("mimeType", blob.mime_type())?;
-                map.serialize_entry("size", &blob.written_size())?;
-                for (key, value) in blob.extra().iter() {
+                map.serialize_entry("ref", &SerializeShape(Shape::Link(&blob.cid)))?;
+                map.serialize_entry("mimeType", &blob.mime_type)?;
+                map.serialize_entry("size", &blob.size)?;
+                for (key, value) in blob.extra.iter() {
                     map.serialize_entry(key, &SerializeShape(value.shape()))?;
                 }
                 map.end()

@@ -71,7 +71,7 @@ fn d5_dids() {
         "didmethodval",
         "alice.test",
     ];
-    check_identifier::<Did>("DID", &with(&valid, &longest), &with(&invalid, &too_long));
+    check_identifier("DID", &with(&valid, &longest), &with(&invalid, &too_long), Did::is_valid);
     let did = Did::new("did:web:localhost%3A1234:a").unwrap();
     assert_eq!((did.method(), did.identifier()), ("web", "localhost%3A1234:a"));
     // DIDs have a case.
@@ -157,10 +157,10 @@ fn d5_handles() {
         "at://alice.test",
         "\u{202a}alice.test",
     ];
-    check_identifier::<Handle>("handle", &with(&valid, &made), &with(&invalid, &too_long));
+    check_identifier("handle", &with(&valid, &made), &with(&invalid, &too_long), Handle::is_valid);
     assert!(
-        Handle::new(Handle::INVALID).unwrap().is_invalid()
-            && Handle::new("HANDLE.invalid").unwrap().is_invalid()
+        Handle::new(Handle::INVALID).unwrap().is_unverified()
+            && Handle::new("HANDLE.invalid").unwrap().is_unverified()
     );
     for tld in
         ["alt", "arpa", "example", "internal", "invalid", "local", "localhost", "onion", "test", "TEST"]
@@ -255,7 +255,12 @@ fn d5_at_identifiers() {
         "*",
     ];
     let too_long = [format!("did:plc:{}", "a".repeat(2041)), format!("{}com", "a.".repeat(126))];
-    check_identifier::<AtIdentifier>("DID or handle", &with(&valid, &made), &with(&invalid, &too_long));
+    check_identifier(
+        "DID or handle",
+        &with(&valid, &made),
+        &with(&invalid, &too_long),
+        AtIdentifier::is_valid,
+    );
     let (did, handle) = (Did::new("did:plc:abc").unwrap(), Handle::new("alice.test").unwrap());
     assert_eq!((AtIdentifier::from(&did).did(), AtIdentifier::from(&did).handle()), (Some(did), None));
     assert_eq!(

@@ -127,7 +127,7 @@ fn d5_at_uris() {
         "#at://did:plc:abc",
         "at://did:plc:abc/a.b.c/r/#/frag",
     ];
-    check_identifier::<AtUri>("AT-URI", &with(&valid, &made), &with(&invalid, &too_long));
+    check_identifier("AT-URI", &with(&valid, &made), &with(&invalid, &too_long), AtUri::is_valid);
 }
 
 #[test]
@@ -215,6 +215,8 @@ fn l4_uris() {
         "://example.com",
         "http:",
         "http://",
+        "http:///",
+        "http:///path",
         "did:",
         "12345",
         "127.0.0.1",
@@ -234,9 +236,6 @@ fn l4_uris() {
         "https://example.com/\0",
         "https://example.com/\u{7f}",
         "https://example.com/\u{a0}",
-        "https://bücher.example/",
-        "https://example.com/日本",
-        "https://example.com/💩",
         "https://example.com/\u{202e}",
         "<https://example.com>",
         "https://example.com/<a>",
@@ -270,16 +269,14 @@ fn d4_cids() {
         "zb2rhe5P4gXftAwvA4eXQ5HJwsER2owDyS9sKaQRRVQPn93bA",
         "z7x3CtScH765HvShXT",
         "mBcDxtdWx0aWhhc2g+",
-        "mBcDxtdWx0aWhlcw",
-        "MAXASIA==",
-        "uAXASIPk_-aE",
         "7134036155352661643226414134664076",
         "f017012202c5f688262e0ece8569aa6f94d60aad55ca8d9d83734e4a7430d0cff6588ec2b",
-        "BAFYREIDFAYVFUWQA7",
-        "bafyreid",
+        "BAFYREIDFAYVFUWQA7QLNOPDJIQRXZS6BLMOEU4RUJCJTNCI5BELUDIRZ2A",
+        "F017012202C5F688262E0ECE8569AA6F94D60AAD55CA8D9D83734E4A7430D0CFF6588EC2B",
+        "f01551101aa",
     ];
-    // The last digit has two bits to spare; set, the text would not be canonical. A digit less or more is no hash.
-    let made = [blessed('b'), blessed('7'), "b".repeat(8), "z".repeat(256), blessed('a') + "a"];
+    // The last digit has two bits to spare; set, the text is not canonical. A digit less or more is no hash.
+    let refused = [blessed('b'), blessed('7'), "b".repeat(8), "z".repeat(256), blessed('a') + "a"];
     let too_long = ["a".repeat(257), "a".repeat(7), format!("Qm{}", "a".repeat(44))];
     let invalid = [
         "",
@@ -302,14 +299,27 @@ fn d4_cids() {
         "QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWKFb14",
         "has space in it",
         "example!!!!",
+        "example8",
+        "12345678",
+        "bafyreid",
+        "BAFYREIDFAYVFUWQA7",
+        "mBcDxtdWx0aWhlcw",
+        "MAXASIA==",
+        "uAXASIPk_-aE",
+        "f01551102aa",
+        "f0155",
+        "f",
+        "f02551101aa",
+        "fffffffffffffffffffff",
         "bafy*reidf",
         "bafy#reidf",
         "did:plc:abcdefgh",
         "ünïcödé12",
         "{\"$link\":\"bafy\"}",
     ];
-    let valid = with(&with(&blessed_ones, &made), &[]).into_iter().chain(others).collect::<Vec<_>>();
-    check_identifier::<Cid>("CID", &valid, &with(&invalid, &too_long));
+    let valid = blessed_ones.into_iter().chain(others).collect::<Vec<_>>();
+    let too_long = [&refused[..], &too_long[..]].concat();
+    check_identifier("CID", &valid, &with(&invalid, &too_long), Cid::is_valid);
     for text in valid {
         let cid = Cid::new(text).unwrap();
         assert_eq!(cid.is_blessed(), blessed_ones.contains(&text), "{text}");

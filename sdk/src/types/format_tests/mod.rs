@@ -6,6 +6,7 @@ mod addresses;
 mod embedded;
 mod languages;
 mod names;
+mod not_valid;
 mod times;
 #[cfg(feature = "client")]
 mod typed;
@@ -21,7 +22,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 
 use super::{
-    AtIdentifier, AtUri, Cid, Datetime, Did, Handle, InvalidText, Language, Nsid, RecordKey, Tid, Uri,
+    AtIdentifier, AtUri, Cid, Data, Datetime, Did, FromData, Handle, InvalidText, Language, Nsid, RecordKey,
+    Tid, Uri, from_cbor, from_json,
 };
 
 /// What every type of a string format can do.
@@ -87,9 +89,32 @@ fn check<T: Format>(format: &str, valid: &[&str], invalid: &[&str]) {
     }
 }
 
-/// Identifiers are checked when they are decoded; the error names the format and the problem.
-fn check_identifier<T: Format>(format: &str, valid: &[&str], invalid: &[&str]) {
+/// Identifiers that are broken decode as part of data, say so, and are refused and written back as they came. Serde checks
+/// them; the error names the format and the problem.
+fn check_identifier<T: Format + Data + FromData + PartialEq>(
+    format: &str,
+    valid: &[&str],
+    invalid: &[&str],
+    is_valid: impl Fn(&T) -> bool,
+) {
     check::<T>(format, valid, invalid);
+    for (texts, expected) in [(valid, true), (invalid, false)] {
+        for text in texts {
+            let json = json!(text).to_string();
+            let value: T = from_json(&json).unwrap_or_else(|error| panic!("{text:?}: {error}"));
+            assert_eq!((is_valid(&value), value.validate().is_ok()), (expected, expected), "{text:?}");
+            assert_eq!(value.to_string(), *text);
+            let written = value.to_json().unwrap();
+            assert_eq!(serde_json::from_str::<String>(&written).unwrap(), *text);
+            let from_bytes: T = from_cbor(&value.to_cbor().unwrap()).unwrap();
+            assert!(from_bytes == value && is_valid(&from_bytes) == expected, "{text:?}");
+            if !expected {
+                let found = value.validate().unwrap_err().to_string();
+                assert!(found.contains(format) && found.contains(text.parse::<T>().err().unwrap().problem));
+            }
+        }
+    }
+    assert!(from_json::<T>("5").is_err() && from_json::<T>("null").is_err());
     for text in invalid {
         let error = serde_json::from_str::<T>(&json!(text).to_string()).err();
         let error = error.unwrap_or_else(|| panic!("{text:?} was decoded")).to_string();

@@ -45,7 +45,8 @@ fn shared_budget(pds: &Arc<Pds>, store: &Arc<dyn Store>) -> WriteBudget {
 
 async fn create(client: &Client) -> Result<(), Error<create_record::Error>> {
     let collection = Nsid::new("com.example.item").unwrap();
-    let input = create_record::Input::new(Did::new(ALICE).unwrap(), collection, Unknown::from("x"));
+    let input =
+        create_record::Input::new(Did::new(ALICE).unwrap(), collection, Unknown::from_json("{}").unwrap());
     ComAtprotoRepo::over(client).create_record(input).await.map(drop)
 }
 
@@ -207,7 +208,7 @@ async fn x13_several_writes_at_once_count_one_by_one() {
     let client = Client::new(&pds, ALICE, budget(&pds));
     let begun = Instant::now();
     let collection = || Nsid::new("com.example.item").unwrap();
-    let item = || apply_writes::Create::new(collection(), Unknown::from("x"));
+    let item = || apply_writes::Create::new(collection(), Unknown::from_json("{}").unwrap());
     let writes: Vec<apply_writes::InputWritesItem> =
         (0..200).map(|_| apply_writes::InputWritesItem::Create(Box::new(item()))).collect();
     // 600 points each: eight fit into an hour.
@@ -252,7 +253,8 @@ async fn the_limit_of_a_single_call_includes_the_wait() {
     create(&client).await.unwrap();
     let begun = Instant::now();
     let collection = Nsid::new("com.example.item").unwrap();
-    let input = create_record::Input::new(Did::new(ALICE).unwrap(), collection, Unknown::from("x"));
+    let input =
+        create_record::Input::new(Did::new(ALICE).unwrap(), collection, Unknown::from_json("{}").unwrap());
     let call = ComAtprotoRepo::over(&client).create_record(input).timeout(Duration::from_secs(5));
     let error = call.await.unwrap_err();
     // Nothing was sent, and the points will not be there within the five seconds.
@@ -287,7 +289,8 @@ async fn refused_with(headers: &'static [(&'static str, &'static str)]) -> (Dura
     let client = Refusing(headers, settings, Did::new(ALICE).unwrap(), AtomicUsize::new(0));
     let begun = Instant::now();
     let collection = Nsid::new("com.example.item").unwrap();
-    let input = create_record::Input::new(Did::new(ALICE).unwrap(), collection, Unknown::from("x"));
+    let input =
+        create_record::Input::new(Did::new(ALICE).unwrap(), collection, Unknown::from_json("{}").unwrap());
     ComAtprotoRepo::over(&client).create_record(input).await.unwrap_err();
     (begun.elapsed(), client.3.load(Relaxed))
 }

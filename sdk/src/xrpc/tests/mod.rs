@@ -7,6 +7,7 @@ mod departures;
 mod pages;
 mod policies;
 mod rate_limits;
+mod records;
 mod sizes;
 mod texts;
 

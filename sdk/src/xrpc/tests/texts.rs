@@ -2,8 +2,13 @@
 
 use super::{Scripted, answer, handle, json};
 use crate::{
-    api::com::atproto::identity::{ComAtprotoIdentity, resolve_handle},
-    xrpc::Error,
+    api::{
+        app::bsky::feed::like::Like,
+        com::atproto::identity::{ComAtprotoIdentity, resolve_handle},
+    },
+    records::Records,
+    types::{Data as _, Did, RecordKey, from_json},
+    xrpc::{Caller, Error},
 };
 
 const HOSTILE: &str = "one\\r\\ntwo\\u001b[2J\\u202egnp.exe";
@@ -48,8 +53,18 @@ async fn x3_messages_of_servers_are_short_and_harmless() {
 async fn values_in_the_errors_of_decoding_are_short_and_harmless() {
     let long = "x".repeat(60_000);
     for text in [HOSTILE, &long] {
+        // A broken identifier is kept, and what is said about it is as harmless.
+        let body = format!(r#"{{"did": "{text}"}}"#);
+        let output: resolve_handle::Output = from_json(body).unwrap();
+        is_clean(&output.validate().unwrap_err().to_string());
+        is_clean(&Did::new(output.did.as_str()).unwrap_err().to_string());
+        let record = format!(r#"{{"uri": "{text}", "value": {{"$type": "{text}"}}}}"#);
+        let transport = Scripted::new(move |_, _| Ok(json(record.clone())));
+        let likes = Records::<Like>::new(Caller::new(&transport), handle());
+        let error = likes.get(&RecordKey::new("self").unwrap()).await.unwrap_err();
+        assert!(error.unreadable_record().is_some());
+        is_clean(&error.to_string());
         for body in [
-            format!(r#"{{"did": "{text}"}}"#),
             format!(r#"{{"did": "did:plc:ewvi7nxzyoun6zhxrhs64oiz", "{text}": 1, "{text}": 2}}"#),
             format!(r#"{{"did": {{"{text}": "#),
         ] {

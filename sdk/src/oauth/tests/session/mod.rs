@@ -472,3 +472,16 @@ async fn nothing_shown_holds_a_token() {
     let text = format!("{:?} {info:?}", world.client);
     assert!(text.contains(DID) && !text.contains("\"a0\"") && !text.contains("\"r0\""), "{text}");
 }
+
+#[tokio::test]
+async fn d5_a_did_that_is_not_valid_has_no_sessions() {
+    let world = World::new(300).await;
+    assert_eq!(world.shared.sessions.ids(&Did::new(DID).unwrap()).await.unwrap().len(), 1);
+    let random = world.client.session_id().random().to_owned();
+    for text in
+        [String::new(), "did:plc".into(), format!("{DID}/{random}"), format!("{DID}/"), "../session".into()]
+    {
+        let did: Did = crate::types::from_json(format!("{text:?}")).unwrap();
+        assert!(world.shared.sessions.ids(&did).await.unwrap().is_empty(), "{text}");
+    }
+}
