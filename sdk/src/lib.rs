@@ -157,7 +157,7 @@
 //   repo                                      records with proof
 //   xrpc                                      calls over a transport
 //   types                                     data types and their codec, no I/O
-//   clock, random, limits, server_text, signing_key, verifying_key, http_client, name_lookup
+//   clock, random, limits, report, server_text, signing_key, verifying_key, http_client, name_lookup
 // The data of the benchmarks, which tests use too, names the crate from outside.
 #[cfg(test)]
 extern crate self as atproto_sdk;
@@ -189,6 +189,7 @@ mod random;
 pub mod records;
 #[cfg(feature = "repo")]
 pub mod repo;
+mod report;
 #[cfg(feature = "client")]
 pub mod scopes;
 mod server_text;
@@ -216,6 +217,7 @@ pub use clients::{
 pub use http_client::InvalidProxy;
 #[cfg(feature = "client")]
 pub use random::NoRandom;
+pub use report::Report;
 #[cfg(feature = "client")]
 pub use write_budget::WriteBudget;
 

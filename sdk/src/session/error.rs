@@ -125,7 +125,7 @@ pub enum SessionError {
     Store(#[from] SessionStoreError),
     /// The tokens could not be refreshed, but the session has not ended: the server could not be reached or returned a
     /// temporary error. Try again later.
-    #[error("the session could not be refreshed at the moment, but it still exists ({steps})")]
+    #[error("the session could not be refreshed at the moment, but it still exists{}", other_steps(steps, &**source))]
     Unavailable {
         /// The steps of the refresh, in order. Contains no secrets.
         steps: String,
@@ -171,6 +171,16 @@ pub enum SessionError {
         /// The time limit.
         limit: Duration,
     },
+}
+
+/// The steps of a refresh in parentheses, without the one that is the cause, which the source says.
+fn other_steps(steps: &str, cause: &(dyn Error + Send + Sync + 'static)) -> String {
+    // Delimited on both sides, so that a step is left out as a whole; the cause may have a semicolon itself.
+    let rest = format!("; {steps}; ").replace(&format!("; {cause}; "), "; ");
+    match rest.trim_matches([';', ' ']) {
+        "" => String::new(),
+        rest => format!(" ({rest})"),
+    }
 }
 
 impl SessionError {

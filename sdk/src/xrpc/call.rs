@@ -82,12 +82,12 @@ impl<'c, M: Method> Call<'c, M> {
         // An invalid option is reported by the exchange; the input may be a placeholder then.
         if options.problem.is_none() && caller.transport().settings().validates_input {
             let checked = params.validate().and_then(|()| M::Input::validate(&input));
-            checked.map_err(|source| {
-                Error::InvalidRequest(InvalidRequest::Violations { nsid: nsid.clone(), source })
+            checked.map_err(|problem| {
+                Error::InvalidRequest(InvalidRequest::Violations { nsid: nsid.clone(), problem })
             })?;
         }
         let body = M::Input::encode(input)
-            .map_err(|source| Error::InvalidRequest(InvalidRequest::Input { nsid: nsid.clone(), source }))?;
+            .map_err(|problem| Error::InvalidRequest(InvalidRequest::Input { nsid: nsid.clone(), problem }))?;
         let query = params.query().into_string();
         let mut call = Outgoing { kind: M::KIND, nsid: nsid.clone(), query, body, options };
         add_types(&mut call.options, M::INPUT, M::OUTPUT);
