@@ -10,23 +10,26 @@
 //! # #[cfg(all(feature = "client", feature = "app-bsky"))]
 //! # mod example {
 //! use atproto_sdk::{
+//!     Report,
 //!     api::app::bsky::feed::post::Post,
 //!     oauth::{ClientMetadata, OAuth},
 //!     store::FileStore,
 //!     types::Datetime,
 //! };
 //!
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let store = FileStore::open("sessions.json")?;
-//! let oauth = OAuth::builder(ClientMetadata::loopback()).store(store).build()?;
+//! #[tokio::main]
+//! async fn main() -> Result<(), Report> {
+//!     let store = FileStore::open("sessions.json")?;
+//!     let oauth = OAuth::builder(ClientMetadata::loopback()).store(store).build()?;
 //!
-//! // Opens the browser the first time; later runs find the session in the store.
-//! let client = oauth.resume_or_sign_in("alice.example.com").print_url().await?.client;
+//!     // Opens the browser the first time; later runs find the session in the store.
+//!     let client = oauth.resume_or_sign_in("alice.example.com").print_url().await?.client;
 //!
-//! let post = Post::new("Hello from Rust", Datetime::now());
-//! let created = client.records::<Post>().create(&post).await?;
-//! println!("{}", created.uri);
-//! # Ok(()) }
+//!     let post = Post::new("Hello from Rust", Datetime::now());
+//!     let created = client.records::<Post>().create(&post).await?;
+//!     println!("{}", created.uri);
+//!     Ok(())
+//! }
 //! # }
 //! ```
 //!
@@ -96,6 +99,9 @@
 //! | [`BadAnswer`](xrpc::ErrorKind::BadAnswer) | the server broke the protocol: report it |
 //!
 //! By then, queries have already been retried where that is safe. Errors never contain tokens, keys or passwords.
+//!
+//! What an error contains is told once: either in its text, or as its [`source`](std::error::Error::source). A `main` that
+//! returns `Result<(), `[`Report`]`>` prints an error with its causes; in handlers of axum, `?` with `axum::HandlerError` answers.
 //!
 //! # Limits, retries and pacing
 //!

@@ -206,3 +206,24 @@ impl SessionError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::SessionError;
+
+    #[test]
+    fn the_step_that_is_the_cause_is_told_by_the_cause_alone() {
+        let cause = "cannot connect; try again";
+        let told = |steps: &str| {
+            let source = Arc::new(std::io::Error::other(cause));
+            SessionError::Unavailable { steps: steps.to_owned(), in_doubt: false, source }.to_string()
+        };
+        let plain = "the session could not be refreshed at the moment, but it still exists";
+        assert_eq!(told(cause), plain);
+        assert_eq!(told(""), plain);
+        assert_eq!(told(&format!("a; {cause}; b")), format!("{plain} (a; b)"));
+        assert_eq!(told(&format!("a: {cause}")), format!("{plain} (a: {cause})"), "only whole steps");
+    }
+}

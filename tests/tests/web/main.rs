@@ -107,7 +107,7 @@ impl Site {
     }
 
     fn did(&self) -> Did {
-        Did::new(&self.account.did).unwrap()
+        self.account.did.clone()
     }
 
     fn visitor(&self) -> Visitor {

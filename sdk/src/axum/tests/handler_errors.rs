@@ -35,13 +35,13 @@ fn answered(status: u16, headers: &[(&'static str, &str)], body: &str) -> xrpc::
 async fn fails(Path(how): Path<String>) -> Result<String, HandlerError> {
     match how.as_str() {
         "ended" => {
-            let reason = ReauthenticateReason::Rejected;
+            let reason = ReauthenticateReason::Revoked;
             let ended = Reauthenticate::new(id().did().clone(), reason, Some(SECRET.to_owned()));
             Err(xrpc::Error::<get_record::Error>::Reauthenticate(ended))?
         }
         "other-ended" => {
             let bob = Did::new("did:web:bob.example.com").unwrap();
-            Err(TransportError::Reauthenticate(Reauthenticate::new(bob, ReauthenticateReason::Rejected, None)))?
+            Err(TransportError::Reauthenticate(Reauthenticate::new(bob, ReauthenticateReason::Revoked, None)))?
         }
         "scope" => Err(TransportError::MissingScope {
             nsid: "a.b.c".into(),
