@@ -18,7 +18,7 @@ const SOURCES: [&str; 6] =
 
 /// Errors of other crates that have no causes of their own, or say them.
 const WITHOUT_CAUSES: [&str; 6] =
-    ["io::Error", "serde_json::Error", "toml::de::Error", "de::Error", "syn::Error", "TomlError"];
+    ["io::Error", "serde_json::Error", "toml::de::Error", "de::Error", "syn::Error", "toml_edit::TomlError"];
 
 /// What breaks the rule on purpose, with the reason.
 const EXCEPTIONS: [(&str, &str); 1] =

@@ -198,16 +198,15 @@ pub(super) fn is_navigation(headers: &HeaderMap) -> bool {
 /// ```no_run
 /// use atproto_sdk::{
 ///     api::app::bsky::feed::post::Post,
+///     axum::HandlerError,
 ///     oauth::OAuthClient,
 ///     types::Datetime,
 /// };
 /// use axum::http::StatusCode;
 ///
-/// async fn publish(client: OAuthClient, text: String) -> StatusCode {
-///     match client.records::<Post>().create(&Post::new(text, Datetime::now())).await {
-///         Ok(_) => StatusCode::CREATED,
-///         Err(_) => StatusCode::BAD_GATEWAY,
-///     }
+/// async fn publish(client: OAuthClient, text: String) -> Result<StatusCode, HandlerError> {
+///     client.records::<Post>().create(&Post::new(text, Datetime::now())).await?;
+///     Ok(StatusCode::CREATED)
 /// }
 /// ```
 impl<S> FromRequestParts<S> for OAuthClient

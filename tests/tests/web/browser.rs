@@ -105,6 +105,9 @@ async fn deny_access_leads_back_to_the_site() {
     browser.find("//h2[text()='Access denied']").await.unwrap();
     let text = browser.text().await.unwrap();
     assert!(text.contains("You did not allow access"), "{text}");
-    // And from there in after all.
-    world.sign_in(&world.alice).await;
+    // And from there in after all, without typing the handle again.
+    browser.find(&format!("//input[@name='identifier'][@value='{}']", world.alice.handle)).await.unwrap();
+    browser.click("//button[text()='Sign in']").await.unwrap();
+    world.enter_password(&world.alice).await;
+    world.authorize(&world.alice).await;
 }

@@ -5,6 +5,7 @@ mod browser;
 mod clients;
 #[path = "../../../sdk/examples/web.rs"]
 mod example;
+mod failures;
 mod routes;
 mod tabs;
 mod visitor;
