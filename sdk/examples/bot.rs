@@ -11,7 +11,10 @@ use atproto_sdk::{
     PasswordClient, Report,
     api::{
         app::bsky::{
-            embed::{defs::AspectRatio, images::{Image, Images}},
+            embed::{
+                defs::AspectRatio,
+                images::{Image, Images},
+            },
             feed::{
                 like::Like,
                 post::{Post, PostEmbed, ReplyRef},
@@ -19,7 +22,10 @@ use atproto_sdk::{
             graph::follow::Follow,
             richtext::facet::{ByteSlice, Facet, FacetFeaturesItem, Link, Mention, Tag},
         },
-        com::atproto::{identity::resolve_handle, repo::{create_record, strong_ref::StrongRef}},
+        com::atproto::{
+            identity::resolve_handle,
+            repo::{create_record, strong_ref::StrongRef},
+        },
     },
     types::{AtUri, Datetime, Expected, Handle, Record, RecordKey, Uri},
 };
@@ -27,7 +33,8 @@ use futures_util::TryStreamExt as _;
 use local_network::Network;
 
 /// A red dot.
-const PICTURE: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x02\0\0\0\x90wS\xde\0\0\0\x0cIDAT\x08\xd7c\xf8\
+const PICTURE: &[u8] =
+    b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x02\0\0\0\x90wS\xde\0\0\0\x0cIDAT\x08\xd7c\xf8\
     \xcf\xc0\0\0\x03\x01\x01\0\x18\xdd\x8d\xb0\0\0\0\0IEND\xaeB`\x82";
 
 #[tokio::main]

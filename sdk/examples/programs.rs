@@ -49,7 +49,10 @@ fn main_prints_an_error_without_causes_and_a_text() {
     assert_eq!(output.status.code(), Some(1));
     assert!(told(&output).starts_with("Error: the key id `` is empty"), "{}", told(&output));
     let output = example("bot").env("ATPROTO_PDS", "http://127.0.0.1:1").output().unwrap();
-    assert_eq!(told(&output), "Error: set ATPROTO_PDS, ATPROTO_HANDLE and ATPROTO_PASSWORD, or none of them\n");
+    assert_eq!(
+        told(&output),
+        "Error: set ATPROTO_PDS, ATPROTO_HANDLE and ATPROTO_PASSWORD, or none of them\n"
+    );
 }
 
 #[test]

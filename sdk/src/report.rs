@@ -136,7 +136,13 @@ mod tests {
 
     #[test]
     fn what_another_crate_says_twice_is_shown_once() {
-        let report = Report::new(chain(&["it failed: refused (os error 111)", "refused", "by a rule", "by a rule", ""]));
+        let report = Report::new(chain(&[
+            "it failed: refused (os error 111)",
+            "refused",
+            "by a rule",
+            "by a rule",
+            "",
+        ]));
         assert_eq!(report.to_string(), "it failed: refused (os error 111): by a rule");
     }
 

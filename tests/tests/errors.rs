@@ -21,8 +21,10 @@ const WITHOUT_CAUSES: [&str; 6] =
     ["io::Error", "serde_json::Error", "toml::de::Error", "de::Error", "syn::Error", "toml_edit::TomlError"];
 
 /// What breaks the rule on purpose, with the reason.
-const EXCEPTIONS: [(&str, &str); 1] =
-    [("SessionError::Unavailable", "its text has the steps of the refresh without the one that is the source")];
+const EXCEPTIONS: [(&str, &str); 1] = [(
+    "SessionError::Unavailable",
+    "its text has the steps of the refresh without the one that is the source",
+)];
 
 /// One kind of error: a struct, or a variant of an enum.
 struct Kind {
@@ -73,7 +75,8 @@ fn list<'a>(attributes: &'a [Attribute], name: &str) -> impl Iterator<Item = Str
 }
 
 fn derives_error(attributes: &[Attribute]) -> bool {
-    list(attributes, "derive").any(|derived| derived.split(',').any(|one| one.replace(' ', "") == "thiserror::Error"))
+    list(attributes, "derive")
+        .any(|derived| derived.split(',').any(|one| one.replace(' ', "") == "thiserror::Error"))
 }
 
 fn is_test(attributes: &[Attribute]) -> bool {
@@ -82,34 +85,31 @@ fn is_test(attributes: &[Attribute]) -> bool {
 
 /// The paths in a type, such as `Box`, `io::Error` and `Error` of `Box<dyn Error>`.
 fn types_in(ty: &Type, found: &mut Vec<String>) {
-    let mut path = |path: &syn::Path| {
-        let idents: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
-        found.push(idents[idents.len().saturating_sub(2)..].join("::"));
-        let mut inner = Vec::new();
-        for segment in &path.segments {
-            if let PathArguments::AngleBracketed(arguments) = &segment.arguments {
-                inner.extend(arguments.args.iter().filter_map(|argument| match argument {
-                    GenericArgument::Type(ty) => Some(ty.clone()),
-                    _ => None,
-                }));
+    match ty {
+        Type::Path(it) => paths_in(&it.path, found),
+        Type::TraitObject(it) => {
+            for bound in &it.bounds {
+                if let TypeParamBound::Trait(bound) = bound {
+                    paths_in(&bound.path, found);
+                }
             }
         }
-        inner
-    };
-    let inner = match ty {
-        Type::Path(it) => path(&it.path),
-        Type::TraitObject(it) => {
-            let bounds = it.bounds.iter().filter_map(|bound| match bound {
-                TypeParamBound::Trait(bound) => Some(path(&bound.path)),
-                _ => None,
-            });
-            bounds.flatten().collect()
+        Type::Reference(it) => types_in(&it.elem, found),
+        _ => {}
+    }
+}
+
+fn paths_in(path: &syn::Path, found: &mut Vec<String>) {
+    let idents: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+    found.push(idents[idents.len().saturating_sub(2)..].join("::"));
+    for segment in &path.segments {
+        if let PathArguments::AngleBracketed(arguments) = &segment.arguments {
+            for argument in &arguments.args {
+                if let GenericArgument::Type(ty) = argument {
+                    types_in(ty, found);
+                }
+            }
         }
-        Type::Reference(it) => vec![(*it.elem).clone()],
-        _ => Vec::new(),
-    };
-    for ty in &inner {
-        types_in(ty, found);
     }
 }
 
@@ -121,7 +121,8 @@ impl Errors {
             rust_files(&root().join(folder), &mut files);
             for file in files {
                 let text = fs::read_to_string(&file).unwrap();
-                let parsed = syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+                let parsed =
+                    syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
                 errors.collect(&parsed.items);
             }
         }
@@ -141,12 +142,18 @@ impl Errors {
                 Item::Enum(it) if derives_error(&it.attrs) => {
                     self.types.insert(it.ident.to_string(), matches!(it.vis, Visibility::Public(_)));
                     for variant in &it.variants {
-                        self.kind(format!("{}::{}", it.ident, variant.ident), &variant.attrs, &variant.fields);
+                        self.kind(
+                            format!("{}::{}", it.ident, variant.ident),
+                            &variant.attrs,
+                            &variant.fields,
+                        );
                     }
                 }
                 Item::Impl(it) => {
-                    let trait_name = it.trait_.as_ref().and_then(|(_, path, ..)| path.segments.last());
-                    if let (true, Type::Path(ty)) = (trait_name.is_some_and(|it| it.ident == "Error"), &*it.self_ty) {
+                    let trait_name = it.trait_.as_ref().and_then(|(path, ..)| path.segments.last());
+                    if let (true, Type::Path(ty)) =
+                        (trait_name.is_some_and(|it| it.ident == "Error"), &*it.self_ty)
+                    {
                         self.by_hand.extend(ty.path.segments.last().map(|segment| segment.ident.to_string()));
                     }
                 }
@@ -160,7 +167,8 @@ impl Errors {
         let transparent = text == "transparent";
         let fields = fields.iter().enumerate().map(|(position, field)| {
             let name = field.ident.as_ref().map_or_else(|| position.to_string(), ToString::to_string);
-            let marked = field.attrs.iter().any(|it| it.path().is_ident("source") || it.path().is_ident("from"));
+            let marked =
+                field.attrs.iter().any(|it| it.path().is_ident("source") || it.path().is_ident("from"));
             let mut types = Vec::new();
             types_in(&field.ty, &mut types);
             let is_source = !transparent && (marked || name == "source");
@@ -174,7 +182,10 @@ impl Errors {
     fn error_in<'a>(&self, field: &'a Field) -> Option<&'a str> {
         let is_error = |ty: &&String| {
             let last = ty.rsplit("::").next().unwrap_or_default();
-            last == "Error" || last == "TomlError" || self.types.contains_key(last) || self.by_hand.iter().any(|it| it == last)
+            last == "Error"
+                || last == "TomlError"
+                || self.types.contains_key(last)
+                || self.by_hand.iter().any(|it| it == last)
         };
         field.types.iter().find(is_error).map(String::as_str)
     }
@@ -186,7 +197,9 @@ impl Errors {
             self.kinds.iter().filter(|kind| kind.fields.iter().any(|it| it.is_source)).map(owner).collect();
         loop {
             let more = self.kinds.iter().filter(|kind| kind.text == "transparent").filter(|kind| {
-                kind.fields.iter().any(|it| self.error_in(it).is_some_and(|error| may_have_causes(error, &with)))
+                kind.fields
+                    .iter()
+                    .any(|it| self.error_in(it).is_some_and(|error| may_have_causes(error, &with)))
             });
             let before = with.len();
             let more: Vec<String> = more.map(owner).collect();
@@ -225,7 +238,8 @@ fn mention(text: &str, field: &str) -> Mention {
     let is_word = |at: usize, length: usize| {
         let bytes = outside.as_bytes();
         let word = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
-        !at.checked_sub(1).and_then(|at| bytes.get(at)).is_some_and(word) && !bytes.get(at + length).is_some_and(word)
+        !at.checked_sub(1).and_then(|at| bytes.get(at)).is_some_and(word)
+            && !bytes.get(at + length).is_some_and(word)
     };
     let name = if field.bytes().all(|b| b.is_ascii_digit()) { format!(".{field}") } else { field.to_owned() };
     for call in ["with_causes(", "chain("] {
@@ -233,7 +247,8 @@ fn mention(text: &str, field: &str) -> Mention {
             return Mention::Chain;
         }
     }
-    let in_arguments = outside.match_indices(&name).any(|(at, _)| name.starts_with('.') || is_word(at, name.len()));
+    let in_arguments =
+        outside.match_indices(&name).any(|(at, _)| name.starts_with('.') || is_word(at, name.len()));
     let in_literal = inline.iter().any(|inline| text.contains(inline));
     if in_arguments || in_literal { Mention::Text } else { Mention::No }
 }
@@ -241,7 +256,12 @@ fn mention(text: &str, field: &str) -> Mention {
 #[test]
 fn every_error_inside_another_is_told_exactly_once() {
     let errors = Errors::read();
-    assert!(errors.kinds.len() > 250 && errors.types.len() > 60, "{} {}", errors.kinds.len(), errors.types.len());
+    assert!(
+        errors.kinds.len() > 250 && errors.types.len() > 60,
+        "{} {}",
+        errors.kinds.len(),
+        errors.types.len()
+    );
     let with_causes = errors.with_causes();
     let mut problems = Vec::new();
     let mut excepted = BTreeSet::new();
@@ -252,9 +272,12 @@ fn every_error_inside_another_is_told_exactly_once() {
                 (true, Mention::No, _) | (false, Mention::Chain, _) => continue,
                 (true, _, _) => "is in the text and the source; leave it out of one".to_owned(),
                 (false, _, None) => continue,
-                (false, Mention::No, Some(_)) => "is told nowhere; make it the source, or part of the text".to_owned(),
+                (false, Mention::No, Some(_)) => {
+                    "is told nowhere; make it the source, or part of the text".to_owned()
+                }
                 (false, Mention::Text, Some(error)) if may_have_causes(error, &with_causes) => {
-                    "has causes of its own, which are told nowhere; put it into the text with `with_causes`".to_owned()
+                    "has causes of its own, which are told nowhere; put it into the text with `with_causes`"
+                        .to_owned()
                 }
                 (false, Mention::Text, Some(_)) => continue,
             };
@@ -273,7 +296,8 @@ fn errors_are_derived_so_that_the_rule_can_be_checked() {
     let errors = Errors::read();
     // The text of the first has all of its problem, the second is that of its cause, which is another error.
     let expected = ["DataError", "HandlerError"];
-    let others: Vec<&String> = errors.by_hand.iter().filter(|name| !expected.contains(&name.as_str())).collect();
+    let others: Vec<&String> =
+        errors.by_hand.iter().filter(|name| !expected.contains(&name.as_str())).collect();
     assert!(others.is_empty(), "derive these with thiserror, or add them here with a reason: {others:?}");
 }
 
@@ -300,22 +324,34 @@ fn every_public_error_of_the_sdk_answers_in_a_web_handler() {
     let errors = Errors::read();
     let mut files = Vec::new();
     rust_files(&root().join("sdk/src"), &mut files);
-    let in_sdk: BTreeSet<String> = files.iter().flat_map(|file| {
-        let mut errors = Errors::default();
-        errors.collect(&syn::parse_file(&fs::read_to_string(file).unwrap()).unwrap().items);
-        errors.types.into_iter().filter(|(_, is_public)| *is_public).map(|(name, _)| name)
-    }).collect();
+    let in_sdk: BTreeSet<String> = files
+        .iter()
+        .flat_map(|file| {
+            let mut errors = Errors::default();
+            errors.collect(&syn::parse_file(&fs::read_to_string(file).unwrap()).unwrap().items);
+            errors.types.into_iter().filter(|(_, is_public)| *is_public).map(|(name, _)| name)
+        })
+        .collect();
     assert!(in_sdk.len() > 40, "{in_sdk:?}");
     let classified = fs::read_to_string(root().join("sdk/src/axum/classify.rs")).unwrap();
-    let code: String = classified.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let code: String =
+        classified.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
     let converts = |name: &str| {
-        let by_hand = code.contains(&format!("From<{name}> for HandlerError")) || code.contains(&format!("From<{name}<E>> for HandlerError"));
-        by_hand || code.lines().any(|line| {
-            let line = line.trim_start();
-            line.starts_with(&format!("{name}: ")) || line.starts_with(&format!("repo::{name}: "))
-        })
+        let by_hand = code.contains(&format!("From<{name}> for HandlerError"))
+            || code.contains(&format!("From<{name}<E>> for HandlerError"));
+        by_hand
+            || code.lines().any(|line| {
+                let line = line.trim_start();
+                line.starts_with(&format!("{name}: ")) || line.starts_with(&format!("repo::{name}: "))
+            })
     };
-    let missing: Vec<&String> = in_sdk.iter().filter(|name| !converts(name) && *name != "HandlerError").collect();
-    assert!(missing.is_empty(), "`?` does not work with these; add them to sdk/src/axum/classify.rs: {missing:?}");
-    assert!(errors.types.contains_key("HandlerError") || errors.by_hand.iter().any(|name| name == "HandlerError"));
+    let missing: Vec<&String> =
+        in_sdk.iter().filter(|name| !converts(name) && *name != "HandlerError").collect();
+    assert!(
+        missing.is_empty(),
+        "`?` does not work with these; add them to sdk/src/axum/classify.rs: {missing:?}"
+    );
+    assert!(
+        errors.types.contains_key("HandlerError") || errors.by_hand.iter().any(|name| name == "HandlerError")
+    );
 }

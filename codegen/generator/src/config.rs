@@ -163,8 +163,8 @@ impl Config {
     ///
     /// Returns an error with the line if the file cannot be read, has an unknown key or a value of the wrong type.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text =
-            fs::read_to_string(path).map_err(|problem| ConfigError::Read { path: path.to_owned(), problem })?;
+        let text = fs::read_to_string(path)
+            .map_err(|problem| ConfigError::Read { path: path.to_owned(), problem })?;
         Self::parse(&text).map_err(|problem| {
             let problem = Box::new(problem);
             ConfigError::Invalid { path: path.to_owned(), problem }

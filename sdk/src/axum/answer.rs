@@ -12,8 +12,8 @@ use axum::{
 use serde::Serialize;
 
 use super::{
-    HandlerError, HandlerErrorKind, WebAuth, consent::wider_scope, extract::is_navigation, handler_error::retry_after,
-    page,
+    HandlerError, HandlerErrorKind, WebAuth, consent::wider_scope, extract::is_navigation,
+    handler_error::retry_after, page,
 };
 use crate::{oauth::SessionId, report::with_causes};
 
@@ -130,7 +130,9 @@ impl WebAuth {
     pub(super) async fn scope_with(&self, id: Option<&SessionId>, missing: &str) -> Option<String> {
         let had = match id {
             // A session that cannot be read has nothing to keep.
-            Some(id) => self.oauth().client_named(id).session_info().await.map(|info| info.requested_scope).ok(),
+            Some(id) => {
+                self.oauth().client_named(id).session_info().await.map(|info| info.requested_scope).ok()
+            }
             None => None,
         };
         let usual = self.inner.settings.options.scope.as_deref();

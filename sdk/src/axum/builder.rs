@@ -6,7 +6,8 @@ use axum::response::Response;
 use url::Url;
 
 use super::{
-    HandlerErrorPage, Hook, Inner, LoginForm, WebAuth, WebError, cookie::Jar, return_to, revocations::Revocations,
+    HandlerErrorPage, Hook, Inner, LoginForm, WebAuth, WebError, cookie::Jar, return_to,
+    revocations::Revocations,
 };
 use crate::{
     limits,

@@ -5,8 +5,6 @@ use super::{
     error::{status_of_authorize, status_of_callback},
     handler_error::Class,
 };
-#[cfg(feature = "repo")]
-use crate::{lexicon::ResolutionError, repo, repo::ProofError};
 use crate::{
     InvalidProxy, NoRandom, PasswordError,
     identity::{FetchError, IdentityError},
@@ -23,6 +21,8 @@ use crate::{
         Reauthenticate, TransportError,
     },
 };
+#[cfg(feature = "repo")]
+use crate::{lexicon::ResolutionError, repo, repo::ProofError};
 use axum::http::StatusCode;
 
 impl<E: LexiconError> From<Error<E>> for HandlerError {

@@ -11,7 +11,8 @@ pub(super) fn wider_scope(metadata: &str, usual: Option<&str>, had: &str, missin
     let (missing, usual) = (Scopes::granted(missing), usual.unwrap_or(metadata));
     let parts = || metadata.split(' ').filter(|part| !part.is_empty());
     // `Unknown` stands for a permission set, which may contain it.
-    let needed: Vec<Scope> = missing.iter().filter(|scope| **scope != Scope::Atproto).flat_map(single).collect();
+    let needed: Vec<Scope> =
+        missing.iter().filter(|scope| **scope != Scope::Atproto).flat_map(single).collect();
     let gives = |part: &str, need: &Scope| Scopes::granted(part).allows(need);
     if !needed.iter().all(|need| parts().any(|part| gives(part, need))) {
         return None;
@@ -43,7 +44,10 @@ mod tests {
         for (missing, asked) in [
             ("repo:a.b.like?action=create", "atproto repo:a.b.like"),
             ("blob:image/png", "atproto blob:image/*"),
-            ("repo:a.b.note?action=create&action=delete", "atproto repo:a.b.note?action=create repo:a.b.note?action=delete"),
+            (
+                "repo:a.b.note?action=create&action=delete",
+                "atproto repo:a.b.note?action=create repo:a.b.note?action=delete",
+            ),
             ("rpc:a.b.get?aud=did:web:x.example%23y", "atproto rpc:a.b.get?aud=*"),
         ] {
             assert_eq!(wider_scope(APP, Some("atproto"), "", missing).as_deref(), Some(asked), "{missing}");
@@ -53,17 +57,31 @@ mod tests {
 
     #[test]
     fn o46_a_session_keeps_what_it_had() {
-        let asked = wider_scope(APP, Some("atproto"), "atproto blob:image/* repo:gone", "repo:a.b.like?action=update");
+        let asked = wider_scope(
+            APP,
+            Some("atproto"),
+            "atproto blob:image/* repo:gone",
+            "repo:a.b.like?action=update",
+        );
         assert_eq!(asked.as_deref(), Some("atproto repo:a.b.like blob:image/*"));
     }
 
     #[test]
     fn o46_no_sign_in_is_offered_for_what_the_app_may_not_request() {
-        for missing in ["repo:a.b.other?action=create", "blob:video/mp4", "account:email", "repo:a.b.note?action=update", "repo:*"] {
+        for missing in [
+            "repo:a.b.other?action=create",
+            "blob:video/mp4",
+            "account:email",
+            "repo:a.b.note?action=update",
+            "repo:*",
+        ] {
             assert_eq!(wider_scope(APP, None, APP, missing), None, "{missing}");
         }
         // A permission set may contain it, which only the server knows.
         let with_set = "atproto include:a.b.set";
-        assert_eq!(wider_scope(with_set, Some("atproto"), "", "repo:a.b.x?action=create").as_deref(), Some(with_set));
+        assert_eq!(
+            wider_scope(with_set, Some("atproto"), "", "repo:a.b.x?action=create").as_deref(),
+            Some(with_set)
+        );
     }
 }

@@ -218,7 +218,9 @@ impl HandlerError {
         match (self.kind(), self.account_problem()) {
             (HandlerErrorKind::SignIn, _) => StatusCode::UNAUTHORIZED,
             (HandlerErrorKind::AccountUnavailable, Some(AccountProblem::NotFound)) => StatusCode::NOT_FOUND,
-            (HandlerErrorKind::MissingScope | HandlerErrorKind::AccountUnavailable, _) => StatusCode::FORBIDDEN,
+            (HandlerErrorKind::MissingScope | HandlerErrorKind::AccountUnavailable, _) => {
+                StatusCode::FORBIDDEN
+            }
             (HandlerErrorKind::TryLater, _) => StatusCode::SERVICE_UNAVAILABLE,
             (HandlerErrorKind::InvalidInput, _) => StatusCode::BAD_REQUEST,
             (HandlerErrorKind::NotFound, _) => StatusCode::NOT_FOUND,

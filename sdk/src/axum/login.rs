@@ -90,9 +90,7 @@ impl WebAuth {
         }
         let asked = comes_from_this_site(request.method(), request.headers(), &self.inner.settings.origin);
         match &fields.identifier {
-            Some(identifier) if asked => {
-                self.start(request.headers(), identifier, &fields).await
-            }
+            Some(identifier) if asked => self.start(request.headers(), identifier, &fields).await,
             _ => self.login_page(&fields),
         }
     }

@@ -23,10 +23,7 @@ pub(super) fn login(action: &str, form: &LoginForm<'_>) -> Response {
 
 fn login_form(action: &str, form: &LoginForm<'_>) -> String {
     let name = form.identifier.map(|name| format!(" value=\"{}\"", escape(name))).unwrap_or_default();
-    let back = form
-        .return_to
-        .map(|path| hidden("return_to", path))
-        .unwrap_or_default();
+    let back = form.return_to.map(|path| hidden("return_to", path)).unwrap_or_default();
     format!(
         "<form method=\"post\" action=\"{}\">\n<label for=\"identifier\">Your handle, or the server of your account</label>\n\
          <input id=\"identifier\" name=\"identifier\" required autofocus autocapitalize=\"none\" \

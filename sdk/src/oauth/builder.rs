@@ -353,7 +353,11 @@ impl OAuthBuilder {
                 if let Some(proxy) = &self.proxy {
                     builder = builder.proxy(proxy);
                 }
-                Arc::new(builder.build().map_err(|e| BuildError::Resolver { problem: with_causes(&e).to_string() })?)
+                Arc::new(
+                    builder
+                        .build()
+                        .map_err(|e| BuildError::Resolver { problem: with_causes(&e).to_string() })?,
+                )
             }
         };
         // The URLs of account and authorization servers come from untrusted documents (O9).

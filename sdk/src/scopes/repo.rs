@@ -166,7 +166,9 @@ impl RepoPermission {
     /// The permissions for each of the actions.
     #[cfg(feature = "axum")]
     pub(crate) fn by_action(&self) -> impl Iterator<Item = Self> {
-        self.actions.iter().map(|action| Self { collections: self.collections.clone(), actions: action.into() })
+        self.actions
+            .iter()
+            .map(|action| Self { collections: self.collections.clone(), actions: action.into() })
     }
 
     pub(super) fn parse(syntax: &Syntax<'_>) -> Result<Self, ScopeProblem> {

@@ -86,8 +86,9 @@ impl<'c, M: Method> Call<'c, M> {
                 Error::InvalidRequest(InvalidRequest::Violations { nsid: nsid.clone(), problem })
             })?;
         }
-        let body = M::Input::encode(input)
-            .map_err(|problem| Error::InvalidRequest(InvalidRequest::Input { nsid: nsid.clone(), problem }))?;
+        let body = M::Input::encode(input).map_err(|problem| {
+            Error::InvalidRequest(InvalidRequest::Input { nsid: nsid.clone(), problem })
+        })?;
         let query = params.query().into_string();
         let mut call = Outgoing { kind: M::KIND, nsid: nsid.clone(), query, body, options };
         add_types(&mut call.options, M::INPUT, M::OUTPUT);

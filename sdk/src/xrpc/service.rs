@@ -15,8 +15,8 @@ use tokio::time::{Sleep, sleep};
 
 use super::{ByteStream, Deadline, Kind, Request, RequestBody, TransportError, TransportResponse};
 use crate::{
-    report::with_causes,
     limits,
+    report::with_causes,
     server_text::{SHORT, excerpt},
 };
 

@@ -114,7 +114,8 @@ async fn the_text_can_be_pasted_into_a_shell() {
 #[test]
 fn a_typo_is_told_with_the_usage_before_anything_is_started() {
     let temporary = tempfile::tempdir().unwrap();
-    for (arguments, named) in [(&["--acounts", "alice"][..], "`--acounts`"), (&["--accounts", "Al"], "`Al`")] {
+    for (arguments, named) in [(&["--acounts", "alice"][..], "`--acounts`"), (&["--accounts", "Al"], "`Al`")]
+    {
         let output = network(temporary.path(), arguments).output().unwrap();
         let told = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{told}");
@@ -133,7 +134,10 @@ fn a_name_that_the_pds_refuses_is_told_in_its_words() {
     let mut told = String::new();
     child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(1), "{told}");
-    assert!(told.contains("Error: the local network could not `account`") && told.contains("Reserved handle"), "{told}");
+    assert!(
+        told.contains("Error: the local network could not `account`") && told.contains("Reserved handle"),
+        "{told}"
+    );
     assert!(!told.contains("    at "), "no places in the program: {told}");
     assert_eq!(left_in(temporary.path()), Vec::<PathBuf>::new());
 }

@@ -81,7 +81,8 @@ async fn x14_an_account_that_moves_during_a_session_is_told_where_it_has_gone() 
 
     // Signing in again leads to the new PDS, where the records are. From the DID, because the PDS that resolves handles for
     // these tests does not know the account any more.
-    let authorization = world.oauth.authorize(world.account.did.as_str(), AuthorizeOptions::new()).await.unwrap();
+    let authorization =
+        world.oauth.authorize(world.account.did.as_str(), AuthorizeOptions::new()).await.unwrap();
     assert!(authorization.url.starts_with(&pds), "{} {pds}", authorization.url);
     let callback = world.network.approve(&authorization.url, &world.account).await.unwrap();
     let params = CallbackParams::from_query(callback.split_once('?').unwrap().1).unwrap();

@@ -51,8 +51,9 @@ async fn x11_the_password_client_signs_in_writes_and_signs_out() {
 async fn x11_an_expired_password_session_is_refreshed_once() {
     let world = World::new().await;
     let account = &world.account;
-    let client =
-        PasswordClient::sign_in(world.network.pds(), account.handle.as_str(), &account.password).await.unwrap();
+    let client = PasswordClient::sign_in(world.network.pds(), account.handle.as_str(), &account.password)
+        .await
+        .unwrap();
     // Access tokens live two hours there.
     world.network.forward(Duration::from_secs(3 * 3600)).await.unwrap();
     let calls = (0..20).map(|_| async { client.com_atproto_server().get_session().await.map(drop) });
@@ -67,8 +68,14 @@ async fn x11_an_expired_password_session_is_refreshed_once() {
 async fn x11_a_bot_keeps_its_session_and_signs_in_again_by_itself() {
     let world = World::new().await;
     let (pds, account) = (world.network.pds(), &world.account);
-    let start =
-        || PasswordClient::resume_or_sign_in(world.store.clone(), pds, account.handle.as_str(), &account.password);
+    let start = || {
+        PasswordClient::resume_or_sign_in(
+            world.store.clone(),
+            pds,
+            account.handle.as_str(),
+            &account.password,
+        )
+    };
     let requests = async |name: &str| {
         let all = world.network.requests().await.unwrap();
         all.get(&format!("POST /xrpc/com.atproto.server.{name}")).copied().unwrap_or(0)

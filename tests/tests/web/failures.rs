@@ -45,12 +45,19 @@ async fn o46_a_missing_scope_is_asked_for_granted_and_used() {
     let mut visitor = site.visitor();
     site.sign_in(&mut visitor, &site.account).await;
     let script = visitor.get_with("/write", &[("sec-fetch-mode", "cors")]).await;
-    assert!(script.status == 403 && script.body.contains("\"scope\":\"repo:app.bsky.feed.post?action=create\""), "{}", script.body);
+    assert!(
+        script.status == 403 && script.body.contains("\"scope\":\"repo:app.bsky.feed.post?action=create\""),
+        "{}",
+        script.body
+    );
 
     let page = visitor.get("/write").await;
     assert_eq!(page.status, 403, "{}", page.body);
     let value = |name: &str| {
-        let (_, rest) = page.body.split_once(&format!("name=\"{name}\" value=\"")).unwrap_or_else(|| panic!("{name}: {}", page.body));
+        let (_, rest) = page
+            .body
+            .split_once(&format!("name=\"{name}\" value=\""))
+            .unwrap_or_else(|| panic!("{name}: {}", page.body));
         rest.split('"').next().unwrap().replace("&amp;", "&")
     };
     let (identifier, scope, back) = (value("identifier"), value("scope"), value("return_to"));
@@ -74,7 +81,12 @@ async fn o28_a_session_that_ends_during_a_call_leads_to_the_sign_in_and_back() {
     // The store has the session still, so the extractor finds it.
     site.network.end_sessions(&site.account).await.unwrap();
     let sent = visitor.get("/session?tab=1").await;
-    assert_eq!((sent.status, sent.location()), (303, "/login?return_to=%2Fsession%3Ftab%3D1"), "{}", sent.body);
+    assert_eq!(
+        (sent.status, sent.location()),
+        (303, "/login?return_to=%2Fsession%3Ftab%3D1"),
+        "{}",
+        sent.body
+    );
     assert!(visitor.cookies.is_empty(), "the session has left the browser: {:?}", visitor.cookies);
     site.sign_in(&mut visitor, &site.account).await;
     assert_eq!(visitor.get("/session").await.body, "alice.test");
@@ -89,7 +101,11 @@ async fn x14_a_server_that_is_down_says_so_and_nobody_is_signed_out() {
     site.network.step_behind().await.unwrap();
     let page = visitor.get("/session").await;
     assert_eq!(page.status, 503, "{}", page.body);
-    assert!(page.body.contains("try again later") && page.body.contains("href=\"/session\""), "{}", page.body);
+    assert!(
+        page.body.contains("try again later") && page.body.contains("href=\"/session\""),
+        "{}",
+        page.body
+    );
     assert!(!page.body.contains(site.network.pds()), "no addresses: {}", page.body);
     assert_eq!(visitor.get_with("/session", &[("accept", "application/json")]).await.status, 503);
     assert!(!visitor.cookies.is_empty());

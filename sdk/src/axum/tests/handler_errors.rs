@@ -27,7 +27,8 @@ fn answered(status: u16, headers: &[(&'static str, &str)], body: &str) -> xrpc::
     for (name, value) in headers {
         map.insert(*name, value.parse().unwrap());
     }
-    let response = ErrorResponse::new("a.b.c".into(), StatusCode::from_u16(status).unwrap(), &map, body.as_bytes());
+    let response =
+        ErrorResponse::new("a.b.c".into(), StatusCode::from_u16(status).unwrap(), &map, body.as_bytes());
     xrpc::Error::from_response(Box::new(response))
 }
 
@@ -41,7 +42,11 @@ async fn fails(Path(how): Path<String>) -> Result<String, HandlerError> {
         }
         "other-ended" => {
             let bob = Did::new("did:web:bob.example.com").unwrap();
-            Err(TransportError::Reauthenticate(Reauthenticate::new(bob, ReauthenticateReason::Revoked, None)))?
+            Err(TransportError::Reauthenticate(Reauthenticate::new(
+                bob,
+                ReauthenticateReason::Revoked,
+                None,
+            )))?
         }
         "scope" => Err(TransportError::MissingScope {
             nsid: "a.b.c".into(),
@@ -55,7 +60,9 @@ async fn fails(Path(how): Path<String>) -> Result<String, HandlerError> {
             item: None,
             response: None,
         })?,
-        "deactivated" => Err(answered(400, &[], r#"{"error":"AccountDeactivated","message":"internal 10.0.0.7"}"#))?,
+        "deactivated" => {
+            Err(answered(400, &[], r#"{"error":"AccountDeactivated","message":"internal 10.0.0.7"}"#))?
+        }
         "limited" => Err(answered(429, &[("retry-after", "17")], r#"{"error":"RateLimitExceeded"}"#))?,
         "down" => Err(TransportError::Connect {
             host: "https://pds.internal".to_owned(),
@@ -209,11 +216,14 @@ async fn x4_what_a_server_asks_to_wait_is_passed_on() {
     for headers in [PAGE, FETCH] {
         let answer = visit(&site, Method::GET, "/fails/limited", headers).await;
         assert_eq!(answer.headers()["retry-after"], "17");
-        assert!(visit(&site, Method::GET, "/fails/down", headers).await.headers().get("retry-after").is_none());
+        assert!(
+            visit(&site, Method::GET, "/fails/down", headers).await.headers().get("retry-after").is_none()
+        );
     }
     // Not too early.
     let error: xrpc::Error =
-        TransportError::BudgetSpent { budget: "write budget".into(), wait: Duration::from_millis(1200) }.into();
+        TransportError::BudgetSpent { budget: "write budget".into(), wait: Duration::from_millis(1200) }
+            .into();
     assert_eq!(HandlerError::from(error).into_response().headers()["retry-after"], "2");
 }
 
@@ -229,9 +239,11 @@ const SCOPES: &str = "atproto repo:a.b.note blob:image/*";
 
 fn asking_for_little() -> Site {
     let options = AuthorizeOptions::new().scope("atproto");
-    Site::scoped(SCOPES, |builder| builder.authorize_options(options), |web| {
-        Router::new().route("/fails/{how}", get(fails).post(fails)).merge(web.routes())
-    })
+    Site::scoped(
+        SCOPES,
+        |builder| builder.authorize_options(options),
+        |web| Router::new().route("/fails/{how}", get(fails).post(fails)).merge(web.routes()),
+    )
 }
 
 #[tokio::test]
@@ -264,7 +276,11 @@ async fn o46_only_the_sites_own_form_decides_about_the_scope() {
     let site = asking_for_little();
     let body = "identifier=did%3Aweb%3Aalice.example.com&scope=repo%3Aa.b.note%3Faction%3Dcreate";
     let own = site.send(Method::POST, "/login", &[("sec-fetch-site", "same-origin")], body).await;
-    assert_eq!((own.status(), site.started()), (StatusCode::BAD_REQUEST, 1), "it starts; there is no such account");
+    assert_eq!(
+        (own.status(), site.started()),
+        (StatusCode::BAD_REQUEST, 1),
+        "it starts; there is no such account"
+    );
     let other = site.send(Method::POST, "/login", &[("sec-fetch-site", "cross-site")], body).await;
     assert_eq!((other.status(), site.started()), (StatusCode::FORBIDDEN, 0));
     let too_much = body.replace("a.b.note", "a.b.other");
@@ -281,9 +297,15 @@ async fn the_sites_own_page_takes_the_place_of_the_pages() {
         })
     });
     let answer = visit(&site, Method::GET, "/fails/limited", PAGE).await;
-    assert_eq!((answer.status(), answer.headers()["retry-after"].as_bytes()), (StatusCode::IM_A_TEAPOT, &b"17"[..]));
+    assert_eq!(
+        (answer.status(), answer.headers()["retry-after"].as_bytes()),
+        (StatusCode::IM_A_TEAPOT, &b"17"[..])
+    );
     let page = text(answer).await;
-    assert!(page.starts_with("own page: The account's server") && page.contains("Some(\"/fails/limited\")"), "{page}");
+    assert!(
+        page.starts_with("own page: The account's server") && page.contains("Some(\"/fails/limited\")"),
+        "{page}"
+    );
     let answer = visit(&site, Method::GET, "/fails/limited", FETCH).await;
     assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE, "scripts get JSON as before");
 }
@@ -291,7 +313,10 @@ async fn the_sites_own_page_takes_the_place_of_the_pages() {
 #[tokio::test]
 async fn without_the_layer_the_status_and_the_message_remain() {
     let answer = fails(Path("limited".to_owned())).await.into_response();
-    assert_eq!((answer.status(), answer.headers()["retry-after"].as_bytes()), (StatusCode::SERVICE_UNAVAILABLE, &b"17"[..]));
+    assert_eq!(
+        (answer.status(), answer.headers()["retry-after"].as_bytes()),
+        (StatusCode::SERVICE_UNAVAILABLE, &b"17"[..])
+    );
     assert!(text(answer).await.contains("try again later"));
 }
 
@@ -299,10 +324,13 @@ async fn without_the_layer_the_status_and_the_message_remain() {
 async fn the_error_page_keeps_the_handle_that_was_typed() {
     let site = site();
     let form = [("sec-fetch-site", "same-origin")];
-    let answer = site.send(Method::POST, "/login", &form, "identifier=nobody.example.com&return_to=%2Fdrafts").await;
+    let answer =
+        site.send(Method::POST, "/login", &form, "identifier=nobody.example.com&return_to=%2Fdrafts").await;
     assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
     let html = text(answer).await;
-    for part in ["name=\"identifier\"", "value=\"nobody.example.com\"", "name=\"return_to\" value=\"/drafts\""] {
+    for part in
+        ["name=\"identifier\"", "value=\"nobody.example.com\"", "name=\"return_to\" value=\"/drafts\""]
+    {
         assert!(html.contains(part), "{part}: {html}");
     }
     // Also what is no handle at all, and text that means something in HTML.
@@ -315,6 +343,8 @@ async fn the_error_page_keeps_the_handle_that_was_typed() {
             format!("again: {:?} {:?}", form.identifier, form.return_to).into_response()
         })
     });
-    let page = text(own.send(Method::POST, "/login", &form, "identifier=nobody.example.com&return_to=%2Fx").await).await;
+    let page =
+        text(own.send(Method::POST, "/login", &form, "identifier=nobody.example.com&return_to=%2Fx").await)
+            .await;
     assert_eq!(page, "again: Some(\"nobody.example.com\") Some(\"/x\")");
 }

@@ -63,7 +63,8 @@ async fn values_in_the_errors_of_decoding_are_short_and_harmless() {
 
 #[tokio::test]
 async fn x3_an_error_of_the_lexicon_is_named_once() {
-    let error = error_of(|| answer(400, &[], r#"{"error": "HandleNotFound", "message": "no such handle"}"#)).await;
+    let error =
+        error_of(|| answer(400, &[], r#"{"error": "HandleNotFound", "message": "no such handle"}"#)).await;
     assert_eq!(error.lexicon_error(), Some(resolve_handle::Error::HandleNotFound));
     assert_eq!(
         error.to_string(),

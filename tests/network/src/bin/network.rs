@@ -82,7 +82,8 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options>,
             "--token-lifetime" => {
                 let text = value()?;
                 let seconds = text.parse().ok().filter(|seconds| *seconds > 0);
-                let seconds = seconds.ok_or(format!("--token-lifetime needs seconds, such as 10, and not `{text}`"))?;
+                let seconds =
+                    seconds.ok_or(format!("--token-lifetime needs seconds, such as 10, and not `{text}`"))?;
                 options.token_lifetime = Some(Duration::from_secs(seconds));
             }
             "--json" if inline.is_none() => options.json = true,
@@ -149,7 +150,11 @@ fn as_text(network: &Network, accounts: &[Account]) -> String {
     for account in accounts {
         text += &format!("{}  password {}  {}\n", account.handle, account.password, account.did);
     }
-    let mut variables = vec![("ATPROTO_PDS", pds), ("ATPROTO_PLC", plc), ("ATPROTO_ADMIN_PASSWORD", network.admin_password())];
+    let mut variables = vec![
+        ("ATPROTO_PDS", pds),
+        ("ATPROTO_PLC", plc),
+        ("ATPROTO_ADMIN_PASSWORD", network.admin_password()),
+    ];
     if let Some(first) = accounts.first() {
         variables.extend([
             ("ATPROTO_HANDLE", first.handle.as_str()),
@@ -200,7 +205,10 @@ mod tests {
 
     #[test]
     fn options_are_read_in_both_forms() {
-        for text in ["--accounts alice,bob.test --json --token-lifetime 5", "--token-lifetime=5 --json --accounts=alice,bob"] {
+        for text in [
+            "--accounts alice,bob.test --json --token-lifetime 5",
+            "--token-lifetime=5 --json --accounts=alice,bob",
+        ] {
             let read = options(text).unwrap().unwrap();
             assert_eq!(read.accounts, ["alice", "bob"]);
             assert_eq!((read.json, read.token_lifetime), (true, Some(Duration::from_secs(5))));
