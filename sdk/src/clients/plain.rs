@@ -7,7 +7,7 @@ use url::Host;
 
 use crate::xrpc::{
     BoxFuture, InvalidService, Request, Transport, TransportError, TransportResponse,
-    service::{self, Credentials, Proxy},
+    service::{self, Credentials, Origin, Proxy},
 };
 
 /// The settings of the HTTP client.
@@ -42,9 +42,8 @@ pub(super) enum PlainText {
 }
 
 /// Whether a URL leads to this machine, whatever the system's resolver says.
-fn is_this_machine(origin: &str) -> bool {
-    let Ok(url) = url::Url::parse(origin) else { return false };
-    match url.host() {
+fn is_this_machine(origin: &Origin) -> bool {
+    match origin.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
@@ -67,14 +66,14 @@ impl fmt::Debug for HttpOptions {
 #[derive(Debug, Clone)]
 pub(super) struct PlainClient {
     http: reqwest::Client,
-    origin: Arc<str>,
+    origin: Arc<Origin>,
 }
 
 impl PlainClient {
     /// For requests without credentials.
     pub(super) fn new(origin: &str, http: HttpOptions) -> Result<Self, InvalidService> {
-        let origin = service::origin(origin)?.into();
-        Ok(Self { http: http.build(false)?, origin })
+        let origin = Origin::parse(origin)?;
+        Ok(Self { http: http.build(false)?, origin: origin.into() })
     }
 
     /// For requests with credentials.
@@ -83,18 +82,18 @@ impl PlainClient {
         http: HttpOptions,
         plain_text: PlainText,
     ) -> Result<Self, InvalidService> {
-        let origin = service::origin(origin)?;
-        let restricted = plain_text == PlainText::OnThisMachine && origin.starts_with("http:");
+        let origin = Origin::parse(origin)?;
+        let restricted = plain_text == PlainText::OnThisMachine && origin.as_str().starts_with("http:");
         // To a proxy, the same name is another machine.
         let stays_here = is_this_machine(&origin) && matches!(http, HttpOptions::Default);
         if restricted && !stays_here {
-            return Err(InvalidService::Insecure { address: origin });
+            return Err(InvalidService::Insecure { address: origin.as_str().to_owned() });
         }
         Ok(Self { http: http.build(restricted)?, origin: origin.into() })
     }
 
     pub(super) fn origin(&self) -> &str {
-        &self.origin
+        self.origin.as_str()
     }
 
     /// Sends a request. `authorization` replaces the header of the caller.

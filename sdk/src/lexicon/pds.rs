@@ -2,7 +2,7 @@
 
 use crate::xrpc::{
     BoxFuture, CallSettings, Request, Transport, TransportError, TransportResponse,
-    service::{self, Credentials},
+    service::{self, Credentials, Origin},
 };
 
 /// A page of a listing has a hundred lexicons.
@@ -16,7 +16,11 @@ pub(super) struct Pds<'a> {
 
 impl Transport for Pds<'_> {
     fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>> {
-        Box::pin(service::send(self.http, self.origin, request, Credentials::default()))
+        Box::pin(async move {
+            let origin = Origin::parse(self.origin)
+                .map_err(|error| TransportError::InvalidRequest { problem: error.to_string() })?;
+            service::send(self.http, &origin, request, Credentials::default()).await
+        })
     }
 
     fn keeps_deadlines(&self) -> bool {

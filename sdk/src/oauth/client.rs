@@ -305,7 +305,7 @@ impl OAuthClient {
             ErrorKind::AccountUnavailable
                 if matches!(told.name.as_deref(), Some("AccountDeactivated" | "AccountNotFound")) =>
             {
-                let origin = &cached.prepared.origin;
+                let origin = cached.prepared.origin.as_str();
                 let lookup = self.session.context().moves.moved_from(self.did(), origin);
                 let Some(pds) = deadline.until(lookup).await.flatten() else { return Ok(response) };
                 let detail = format!("the account has moved from {origin} to {pds}");

@@ -146,7 +146,8 @@ pub(super) fn kind_of(nsid: &str, name: &str, status: StatusCode) -> ErrorKind {
         _ if is_missing_scope(name) => return ErrorKind::MissingScope,
         "ExpiredToken" | "InvalidToken" if has_token_in_input(nsid) => return ErrorKind::InvalidInput,
         "ExpiredToken" | "InvalidToken" | "invalid_token" | "invalid_grant" => return ErrorKind::SignInAgain,
-        "RateLimitExceeded" => return ErrorKind::TryLater,
+        // The proof of the next call has another nonce.
+        "RateLimitExceeded" | "use_dpop_nonce" => return ErrorKind::TryLater,
         _ => {}
     }
     match status.as_u16() {
@@ -237,6 +238,13 @@ mod tests {
             assert_eq!(response(nsid, 400, &[], body).kind(), ErrorKind::InvalidInput, "{nsid}");
         }
         assert_eq!(named("RateLimitExceeded", 400).kind(), ErrorKind::TryLater);
+    }
+
+    #[test]
+    fn o34_a_nonce_that_was_refused_again_says_try_later() {
+        let challenge = [("www-authenticate", r#"DPoP error="use_dpop_nonce""#)];
+        assert_eq!(response("a.b.c", 401, &challenge, "").kind(), ErrorKind::TryLater);
+        assert_eq!(named("use_dpop_nonce", 400).kind(), ErrorKind::TryLater);
     }
 
     #[test]

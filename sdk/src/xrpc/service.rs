@@ -12,6 +12,7 @@ use std::{
 use futures_core::Stream as _;
 use http::{HeaderName, HeaderValue, header::AUTHORIZATION};
 use tokio::time::{Sleep, sleep};
+use url::{Host, Url};
 
 use super::{ByteStream, Deadline, Kind, Request, RequestBody, TransportError, TransportResponse};
 use crate::{
@@ -49,17 +50,48 @@ pub enum InvalidService {
     Tls(#[source] reqwest::Error),
 }
 
-/// Checks that a URL is an origin, and normalizes it.
-pub(crate) fn origin(address: &str) -> Result<String, InvalidService> {
-    let refuse = || InvalidService::Address { address: excerpt(address, SHORT) };
-    let url = url::Url::parse(address).map_err(|_| refuse())?;
-    let is_origin = matches!(url.scheme(), "http" | "https")
-        && url.path() == "/"
-        && url.query().is_none()
-        && url.fragment().is_none()
-        && url.username().is_empty()
-        && url.password().is_none();
-    if is_origin { Ok(url.origin().ascii_serialization()) } else { Err(refuse()) }
+/// The origin of a service, parsed once for all of its calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Origin(Url);
+
+impl Origin {
+    /// Parses a URL without a path.
+    pub(crate) fn parse(address: &str) -> Result<Self, InvalidService> {
+        let refuse = || InvalidService::Address { address: excerpt(address, SHORT) };
+        let url = Url::parse(address).map_err(|_| refuse())?;
+        let is_origin = matches!(url.scheme(), "http" | "https")
+            && url.path() == "/"
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none();
+        if is_origin { Ok(Self(url)) } else { Err(refuse()) }
+    }
+
+    /// The origin in its normal form, without a slash at the end.
+    pub(crate) fn as_str(&self) -> &str {
+        self.0.as_str().trim_end_matches('/')
+    }
+
+    /// The host, which is never empty.
+    pub(crate) fn host(&self) -> Option<Host<&str>> {
+        self.0.host()
+    }
+
+    /// The URL of a method.
+    pub(crate) fn method(&self, nsid: &str, query: &str) -> Result<Url, TransportError> {
+        const FOLDER: &str = "/xrpc/";
+        let mut path = String::with_capacity(FOLDER.len() + nsid.len() + 1 + query.len());
+        path.push_str(FOLDER);
+        path.push_str(nsid);
+        if !query.is_empty() {
+            path.push('?');
+            path.push_str(query);
+        }
+        self.0.join(&path).map_err(|error| TransportError::InvalidRequest {
+            problem: format!("the address of the method is invalid: {error}"),
+        })
+    }
 }
 
 /// Creates an HTTP client that does not follow redirects, because requests may contain credentials.
@@ -94,30 +126,32 @@ pub(crate) struct Credentials {
     pub(crate) proof: Option<HeaderValue>,
 }
 
-/// Sends a request to the service at `origin`.
+/// Sends a request to a service.
 pub(crate) fn send<'a>(
     http: &reqwest::Client,
-    origin: &'a str,
+    origin: &'a Origin,
     request: Request,
     credentials: Credentials,
 ) -> impl Future<Output = Result<TransportResponse, TransportError>> + Send + use<'a> {
-    let url = url(origin, request.nsid(), request.query());
-    send_to(http, origin, &url, request, credentials)
+    let sending = origin
+        .method(request.nsid(), request.query())
+        .map(|url| send_to(http, origin.as_str(), url, request, credentials));
+    async move { sending?.await }
 }
 
 /// Sends a request to the URL of its method at the service at `origin`.
 pub(crate) fn send_to<'a>(
     http: &reqwest::Client,
     origin: &'a str,
-    url: &str,
+    url: Url,
     request: Request,
     credentials: Credentials,
 ) -> impl Future<Output = Result<TransportResponse, TransportError>> + Send + use<'a> {
     let deadline = request.deadline().unwrap_or_else(|| Deadline::after(limits::PLAIN_CALL));
     // Outside of the future, which would otherwise have to have room for the request.
-    let sending = outgoing(url, request, credentials).map(|outgoing| http.execute(outgoing));
+    let sending = http.execute(outgoing(url, request, credentials));
     async move {
-        match deadline.until(sending?).await {
+        match deadline.until(sending).await {
             None => Err(TransportError::Timeout { host: origin.to_owned(), limit: deadline.limit() }),
             Some(Err(error)) => Err(classify(origin.to_owned(), deadline.limit(), error)),
             Some(Ok(response)) => Ok(received(origin, response)),
@@ -125,14 +159,7 @@ pub(crate) fn send_to<'a>(
     }
 }
 
-fn outgoing(
-    url: &str,
-    request: Request,
-    credentials: Credentials,
-) -> Result<reqwest::Request, TransportError> {
-    let url = url::Url::parse(url).map_err(|error| TransportError::InvalidRequest {
-        problem: format!("the address of the method is invalid: {error}"),
-    })?;
+fn outgoing(url: Url, request: Request, credentials: Credentials) -> reqwest::Request {
     let mut outgoing = reqwest::Request::new(method_of(request.kind()), url);
     let headers = outgoing.headers_mut();
     // With room for two credentials, and for what the HTTP client adds.
@@ -151,7 +178,7 @@ fn outgoing(
         RequestBody::Bytes(bytes) => Some(bytes.into()),
         RequestBody::Stream(stream) => Some(reqwest::Body::wrap_stream(stream)),
     };
-    Ok(outgoing)
+    outgoing
 }
 
 /// The HTTP method of a kind of call.
@@ -160,20 +187,6 @@ pub(crate) fn method_of(kind: Kind) -> http::Method {
         Kind::Query => http::Method::GET,
         _ => http::Method::POST,
     }
-}
-
-/// The URL of a method.
-pub(crate) fn url(origin: &str, nsid: &str, query: &str) -> String {
-    const FOLDER: &str = "/xrpc/";
-    let mut url = String::with_capacity(origin.len() + FOLDER.len() + nsid.len() + 1 + query.len());
-    for piece in [origin.trim_end_matches('/'), FOLDER, nsid] {
-        url.push_str(piece);
-    }
-    if !query.is_empty() {
-        url.push('?');
-        url.push_str(query);
-    }
-    url
 }
 
 /// Converts an error, depending on whether the request may have been processed.

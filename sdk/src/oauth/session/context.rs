@@ -131,7 +131,9 @@ impl AppContext {
         let server = self.resource_server(active, cached);
         match tokio::time::timeout(limit, server.send_signed(probe())).await {
             Ok(response) => response,
-            Err(_) => Err(TransportError::Timeout { host: cached.prepared.origin.clone(), limit }),
+            Err(_) => {
+                Err(TransportError::Timeout { host: cached.prepared.origin.as_str().to_owned(), limit })
+            }
         }
     }
 

@@ -25,7 +25,7 @@ impl SessionHandle {
 
     /// Whether the PDS has sent a successful response without a nonce.
     pub(crate) fn nonce_missing(&self, cached: &CachedSession) -> bool {
-        self.active().local.nonce_missing(&cached.prepared.origin)
+        self.active().local.nonce_missing(cached.prepared.origin.as_str())
     }
 
     /// Makes sure that the token and the nonce will be accepted, before sending a body that can be sent only once.
@@ -33,7 +33,8 @@ impl SessionHandle {
         &self,
         cached: Arc<CachedSession>,
     ) -> Result<Arc<CachedSession>, TransportError> {
-        if self.active().local.age(&cached.prepared.origin).is_some_and(|age| age < limits::NONCE_AGE) {
+        if self.active().local.age(cached.prepared.origin.as_str()).is_some_and(|age| age < limits::NONCE_AGE)
+        {
             return Ok(cached);
         }
         let response = self.context().send_probe(self.active(), &cached).await?;

@@ -68,7 +68,7 @@ impl SessionContext for AppContext {
     }
 
     fn host(signing: &Signing) -> &str {
-        &signing.origin
+        signing.origin.as_str()
     }
 
     async fn refresh(

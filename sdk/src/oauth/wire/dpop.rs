@@ -1,14 +1,13 @@
 //! Demonstrating proof of possession (DPoP, RFC 9449): the key of a session and the proofs that it signs (O30, O31).
 
-use std::sync::Arc;
+use std::{io::Write as _, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::{
     clock::unix_now,
-    random::{self, NoRandom},
+    random::{Identifiers, NoRandom},
     signing_key::{SigningKey, SigningKeyError},
 };
 
@@ -62,6 +61,7 @@ struct KeyInner {
     signing: SigningKey,
     /// The JOSE header in base64url, which is the same for all proofs of a key.
     header: String,
+    identifiers: Identifiers,
 }
 
 impl From<SigningKeyError> for DpopError {
@@ -74,27 +74,39 @@ impl From<SigningKeyError> for DpopError {
     }
 }
 
-#[derive(Serialize)]
-struct Claims<'a> {
-    jti: &'a str,
-    htm: &'a str,
-    htu: &'a str,
-    iat: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    nonce: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ath: Option<&'a str>,
+/// Claims are rarely longer.
+const PAYLOAD: usize = 512;
+
+/// Appends a claim to an object that is not closed, without going through the general serializer for the texts that every
+/// call has.
+fn push_claim(payload: &mut Vec<u8>, name: &str, value: &str) -> Result<(), DpopError> {
+    payload.push(if payload.is_empty() { b'{' } else { b',' });
+    for piece in ["\"", name, "\":"] {
+        payload.extend_from_slice(piece.as_bytes());
+    }
+    // Looks at all bytes, because the compiler then looks at many of them at once.
+    let plain =
+        |so_far: bool, byte: u8| so_far & (b' '..=b'~').contains(&byte) & (byte != b'"') & (byte != b'\\');
+    if value.bytes().fold(true, plain) {
+        payload.push(b'"');
+        payload.extend_from_slice(value.as_bytes());
+        payload.push(b'"');
+        Ok(())
+    } else {
+        serde_json::to_writer(payload, value).map_err(|_| DpopError::Signing)
+    }
 }
 
 impl DpopKey {
     /// Generates a new key.
     pub(crate) fn generate() -> Result<Self, DpopError> {
-        Ok(Self::new(SigningKey::generate()?))
+        Self::new(SigningKey::generate()?)
     }
 
-    fn new(signing: SigningKey) -> Self {
+    fn new(signing: SigningKey) -> Result<Self, DpopError> {
         let header = format!(r#"{{"typ":"dpop+jwt","alg":"ES256","jwk":{{{}}}}}"#, signing.public_members());
-        Self(Arc::new(KeyInner { signing, header: URL_SAFE_NO_PAD.encode(header) }))
+        let (header, identifiers) = (URL_SAFE_NO_PAD.encode(header), Identifiers::new()?);
+        Ok(Self(Arc::new(KeyInner { signing, header, identifiers })))
     }
 
     /// The private key as a JWK. This is a secret, for the store only.
@@ -109,7 +121,7 @@ impl DpopKey {
 
     /// Parses the result of [`to_jwk`](Self::to_jwk).
     pub(crate) fn from_jwk(jwk: &str) -> Result<Self, DpopError> {
-        Ok(Self::new(SigningKey::from_jwk(jwk)?))
+        Self::new(SigningKey::from_jwk(jwk)?)
     }
 
     /// The thumbprint (RFC 7638) of the key. Not a secret.
@@ -120,17 +132,22 @@ impl DpopKey {
 
     /// Signs a proof for a request. Every request needs its own, including a repeated one.
     pub(crate) fn proof(&self, claims: ProofClaims<'_>) -> Result<String, DpopError> {
-        let jti = random::identifier()?;
+        let jti = self.0.identifiers.next();
         let end = claims.url.bytes().position(|byte| matches!(byte, b'?' | b'#'));
-        let payload = Claims {
-            jti: jti.as_str(),
-            htm: claims.method,
-            htu: &claims.url[..end.unwrap_or(claims.url.len())],
-            iat: unix_now().saturating_add(claims.clock_offset),
-            nonce: claims.nonce,
-            ath: claims.token.map(|hash| hash.0.as_str()),
-        };
-        Ok(self.0.signing.jwt(&self.0.header, &payload)?)
+        let mut payload = Vec::with_capacity(PAYLOAD);
+        push_claim(&mut payload, "jti", &jti)?;
+        push_claim(&mut payload, "htm", claims.method)?;
+        push_claim(&mut payload, "htu", &claims.url[..end.unwrap_or(claims.url.len())])?;
+        if let Some(nonce) = claims.nonce {
+            push_claim(&mut payload, "nonce", nonce)?;
+        }
+        if let Some(TokenHash(hash)) = claims.token {
+            push_claim(&mut payload, "ath", hash)?;
+        }
+        let now = unix_now().saturating_add(claims.clock_offset);
+        // Writing into memory does not fail.
+        write!(payload, ",\"iat\":{now}}}").map_err(|_| DpopError::Signing)?;
+        Ok(self.0.signing.jwt_of(&self.0.header, &payload)?)
     }
 }
 
@@ -185,6 +202,21 @@ pub(crate) mod tests {
         assert_eq!(payload["nonce"], "n");
         assert_eq!(payload["ath"], URL_SAFE_NO_PAD.encode(Sha256::digest(b"t")));
         assert!((payload["iat"].as_i64().unwrap() - unix_now() + 100).abs() <= 1);
+    }
+
+    #[test]
+    fn o30_claims_are_json_whatever_the_nonce_and_the_url_contain() {
+        let key = DpopKey::generate().unwrap();
+        for odd in ["a\"b", "back\\slash", "tab\t", "umlaut-ü", "\u{7f}\u{2028}", "", " "] {
+            let url = format!("https://pds.example/xrpc/{odd}");
+            let (_, payload) = verify(
+                &key.proof(ProofClaims { url: &url, nonce: Some(odd), clock_offset: -5, ..claims() })
+                    .unwrap(),
+            );
+            assert_eq!((&payload["nonce"], &payload["htu"]), (&odd.into(), &url.into()));
+            assert!(payload["iat"].as_i64().unwrap() <= unix_now() - 5);
+            assert_eq!(payload.as_object().unwrap().len(), 5);
+        }
     }
 
     #[test]

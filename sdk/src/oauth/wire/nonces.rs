@@ -80,26 +80,30 @@ impl NonceCache {
         self.locked().get(origin)?.nonce.as_ref().map(|(_, since)| since.elapsed())
     }
 
-    /// Sets the nonce for the next proof. Returns whether it can be one.
-    pub(crate) fn put(&self, origin: &str, nonce: &str) -> bool {
+    /// Sets the nonce for the next proof. Returns it, or `None` if it cannot be one.
+    pub(crate) fn put(&self, origin: &str, nonce: &str) -> Option<Arc<str>> {
         if nonce.is_empty() || nonce.len() > MAX_NONCE_LEN {
-            return false;
+            return None;
         }
-        self.change(origin, |server| {
-            let now = Instant::now();
-            match &mut server.nonce {
-                // Servers send the same one for minutes.
-                Some((known, since)) if **known == *nonce => *since = now,
-                other => *other = Some((nonce.into(), now)),
+        let now = Instant::now();
+        self.locked().entry(origin).map(|server| match &mut server.nonce {
+            // Servers send the same one for minutes.
+            Some((known, since)) if **known == *nonce => {
+                *since = now;
+                Arc::clone(known)
             }
-        });
-        true
+            other => {
+                let nonce = Arc::from(nonce);
+                *other = Some((Arc::clone(&nonce), now));
+                nonce
+            }
+        })
     }
 
-    /// Saves the nonce of a response with any status. Returns whether there was one.
-    pub(crate) fn learn(&self, origin: &str, headers: &HeaderMap) -> bool {
-        let nonce = headers.get(&DPOP_NONCE).and_then(|value| value.to_str().ok());
-        nonce.is_some_and(|nonce| self.put(origin, nonce))
+    /// Saves the nonce of a response with any status. Returns it, or `None` if there was none.
+    pub(crate) fn learn(&self, origin: &str, headers: &HeaderMap) -> Option<Arc<str>> {
+        let nonce = headers.get(&DPOP_NONCE).and_then(|value| value.to_str().ok())?;
+        self.put(origin, nonce)
     }
 
     /// Records a successful response without a nonce.
@@ -159,7 +163,11 @@ mod tests {
         assert_eq!(cache.get("https://a.example").as_deref(), Some("3"));
         let mut headers = HeaderMap::new();
         headers.insert("dpop-nonce", "x".repeat(5000).parse().unwrap());
-        assert!(!cache.learn("https://a.example", &headers), "there is no nonce to repeat the request with");
+        assert_eq!(
+            cache.learn("https://a.example", &headers),
+            None,
+            "there is no nonce to repeat the request with"
+        );
         for n in 0..100 {
             cache.put(&format!("https://{n}.example"), "n");
         }

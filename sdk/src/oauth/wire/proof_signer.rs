@@ -1,5 +1,7 @@
 //! The proofs of a request, and the rule for signing it again after its proof was rejected, for both kinds of servers.
 
+use std::sync::Arc;
+
 use http::HeaderMap;
 
 use super::{DpopError, DpopKey, NonceCache, TokenHash, dpop::ProofClaims};
@@ -12,8 +14,9 @@ pub(super) struct ProofSigner<'a> {
     origin: &'a str,
     /// The clock offset of the last proof.
     clock_offset: i64,
-    /// Whether the last response contained a nonce.
-    fresh_nonce: bool,
+    /// The nonce of the last response. A repeated request is signed with it, even if other requests of the session have
+    /// received another one in the meantime.
+    fresh_nonce: Option<Arc<str>>,
     nonce_retried: bool,
     clock_retried: bool,
 }
@@ -25,7 +28,7 @@ impl<'a> ProofSigner<'a> {
             nonces,
             origin,
             clock_offset: 0,
-            fresh_nonce: false,
+            fresh_nonce: None,
             nonce_retried: false,
             clock_retried: false,
         }
@@ -39,6 +42,7 @@ impl<'a> ProofSigner<'a> {
         token: Option<&TokenHash>,
     ) -> Result<String, DpopError> {
         let (nonce, clock_offset) = self.nonces.for_proof(self.origin);
+        let nonce = self.fresh_nonce.take().or(nonce);
         self.clock_offset = clock_offset;
         self.key.proof(ProofClaims { method, url, nonce: nonce.as_deref(), token, clock_offset })
     }
@@ -51,13 +55,13 @@ impl<'a> ProofSigner<'a> {
     /// Saves the nonce of a response with any status. Returns whether there was one.
     pub(super) fn learn(&mut self, headers: &HeaderMap) -> bool {
         self.fresh_nonce = self.nonces.learn(self.origin, headers);
-        self.fresh_nonce
+        self.fresh_nonce.is_some()
     }
 
     /// Whether a request that was rejected with this error should be repeated with a new proof.
     pub(super) fn may_sign_again(&mut self, error: &str, headers: &HeaderMap) -> bool {
         match error {
-            "use_dpop_nonce" if self.fresh_nonce && !self.nonce_retried => {
+            "use_dpop_nonce" if self.fresh_nonce.is_some() && !self.nonce_retried => {
                 self.nonce_retried = true;
                 true
             }
@@ -97,5 +101,24 @@ mod tests {
         signer.sign("GET", "https://pds.example/", None).unwrap();
         assert!(signer.clock_offset() < 0);
         assert!(!signer.may_sign_again("invalid_dpop_proof", &headers), "once");
+    }
+
+    #[test]
+    fn o34_a_request_is_repeated_with_the_nonce_of_its_own_refusal() {
+        let (key, nonces) = (DpopKey::generate().unwrap(), NonceCache::default());
+        let mut signer = ProofSigner::new(&key, &nonces, "https://pds.example");
+        let sign = |signer: &mut ProofSigner<'_>| {
+            let proof = signer.sign("GET", "https://pds.example/", None).unwrap();
+            crate::oauth::wire::dpop::tests::verify(&proof).1["nonce"].clone()
+        };
+        assert_eq!(sign(&mut signer), serde_json::Value::Null);
+        let mut headers = HeaderMap::new();
+        headers.insert("dpop-nonce", "own".parse().unwrap());
+        assert!(signer.learn(&headers));
+        assert!(signer.may_sign_again("use_dpop_nonce", &headers));
+        // Another request of the session is answered in the meantime.
+        nonces.put("https://pds.example", "other");
+        assert_eq!(sign(&mut signer), "own");
+        assert_eq!(sign(&mut signer), "other", "it is for one repeated request");
     }
 }

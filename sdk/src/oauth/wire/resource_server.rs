@@ -10,7 +10,7 @@ use crate::{
     types::Did,
     xrpc::{
         Deadline, Kind, Request, TransportError, TransportResponse, challenge,
-        service::{self, Credentials, method_of},
+        service::{self, Credentials, Origin, method_of},
     },
 };
 
@@ -37,7 +37,7 @@ fn dpop_error(headers: &HeaderMap) -> Option<String> {
 pub(crate) struct ResourceServer<'a> {
     /// Follows no redirects.
     pub(crate) http: &'a reqwest::Client,
-    pub(crate) origin: &'a str,
+    pub(crate) origin: &'a Origin,
     pub(crate) did: &'a Did,
     pub(crate) key: &'a DpopKey,
     pub(crate) token_hash: &'a TokenHash,
@@ -53,19 +53,20 @@ impl ResourceServer<'_> {
         &self,
         mut request: Request,
     ) -> Result<TransportResponse, TransportError> {
-        let mut signer = ProofSigner::new(self.key, self.nonces, self.origin);
+        let origin = self.origin.as_str();
+        let mut signer = ProofSigner::new(self.key, self.nonces, origin);
         let mut attempt = 0_u32;
         loop {
             attempt += 1;
             let again = request.try_clone();
-            let url = service::url(self.origin, request.nsid(), request.query());
-            let credentials = self.credentials(&mut signer, &request, &url)?;
+            let url = self.origin.method(request.nsid(), request.query())?;
+            let credentials = self.credentials(&mut signer, &request, url.as_str())?;
             let (nsid, did) = (Arc::clone(request.shared_nsid()), self.did);
-            let response = service::send_to(self.http, self.origin, &url, request, credentials).await?;
+            let response = service::send_to(self.http, origin, url, request, credentials).await?;
             let status = response.status;
             tracing::debug!(nsid = &*nsid, %did, status = status.as_u16(), attempt, "resource server responded");
             if !signer.learn(&response.headers) && status.is_success() {
-                self.nonces.note_missing(self.origin);
+                self.nonces.note_missing(origin);
             }
             let (StatusCode::UNAUTHORIZED, Some(next)) = (status, again) else { return Ok(response) };
             match dpop_error(&response.headers) {
