@@ -4,9 +4,9 @@
 //! of the client metadata, is written to standard error.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
-use atproto_sdk::oauth::{ClientKey, ClientKeyError};
+use atproto_sdk::{Report, oauth::ClientKey};
 
-fn main() -> Result<(), ClientKeyError> {
+fn main() -> Result<(), Report> {
     let mut key = ClientKey::generate()?;
     if let Some(kid) = std::env::args().nth(1) {
         key = key.with_kid(kid)?;

@@ -4,9 +4,10 @@
 //! real network through your browser, and only reads.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
-use std::{error::Error, process::ExitCode, time::Duration};
+use std::{process::ExitCode, time::Duration};
 
 use atproto_sdk::{
+    Report,
     api::{
         app::bsky::feed::post::Post,
         com::atproto::repo::{create_record, list_records},
@@ -50,18 +51,13 @@ async fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("\nError: {error}");
-            let mut cause = error.source();
-            while let Some(error) = cause {
-                eprintln!("  caused by: {error}");
-                cause = error.source();
-            }
+            eprintln!("\nError: {error:?}");
             ExitCode::FAILURE
         }
     }
 }
 
-async fn run(handle: Option<String>) -> Result<(), Box<dyn Error>> {
+async fn run(handle: Option<String>) -> Result<(), Report> {
     match handle {
         Some(handle) => with_browser(&handle).await,
         None => on_this_machine().await,
@@ -69,7 +65,7 @@ async fn run(handle: Option<String>) -> Result<(), Box<dyn Error>> {
 }
 
 /// Signs in to the real network and lists posts.
-async fn with_browser(handle: &str) -> Result<(), Box<dyn Error>> {
+async fn with_browser(handle: &str) -> Result<(), Report> {
     let oauth = OAuth::builder(ClientMetadata::loopback()).store(MemoryStore::new()).build()?;
     println!("Your browser will ask whether this program may access your account.");
     let signing_in = oauth.sign_in(handle).on_url(|url| println!("If it does not open, visit\n\n  {url}\n"));
@@ -80,7 +76,7 @@ async fn with_browser(handle: &str) -> Result<(), Box<dyn Error>> {
 }
 
 /// Starts a network, creates an account, signs in, writes and lists records, and continues after the token has expired.
-async fn on_this_machine() -> Result<(), Box<dyn Error>> {
+async fn on_this_machine() -> Result<(), Report> {
     println!("1. Starting a network on this machine: a PLC directory and a PDS.");
     let network = Network::start(&|step| println!("   {step}")).await?;
     println!("   The PDS is running at {}.", network.pds());
@@ -118,7 +114,7 @@ async fn on_this_machine() -> Result<(), Box<dyn Error>> {
 }
 
 /// Signs in and approves the request, as a user would do in the browser.
-async fn sign_in(network: &Network, account: &local_network::Account) -> Result<OAuthClient, Box<dyn Error>> {
+async fn sign_in(network: &Network, account: &local_network::Account) -> Result<OAuthClient, Report> {
     let resolver = Resolver::builder()
         .plc_directory(network.plc())
         .handle_resolver(HandleResolver::Xrpc(network.pds().to_owned()))
@@ -126,13 +122,13 @@ async fn sign_in(network: &Network, account: &local_network::Account) -> Result<
         .build()?;
     let oauth =
         OAuth::builder(ClientMetadata::loopback()).resolver(resolver).allow_loopback_http().build()?;
-    let authorization = oauth.authorize(&account.handle, AuthorizeOptions::new()).await?;
+    let authorization = oauth.authorize(account.handle.as_str(), AuthorizeOptions::new()).await?;
     let callback = network.approve(&authorization.url, account).await?;
     let query = callback.split_once('?').map_or("", |(_, query)| query);
     Ok(oauth.callback(&CallbackParams::from_query(query)?).await?.client)
 }
 
-async fn list(client: &OAuthClient) -> Result<(), Box<dyn Error>> {
+async fn list(client: &OAuthClient) -> Result<(), Report> {
     let params = list_records::Params::new(client.did(), Post::collection()).limit(10);
     let page = client.com_atproto_repo().list_records(params).await?;
     for record in &page.records {
@@ -143,7 +139,7 @@ async fn list(client: &OAuthClient) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn sign_out(client: &OAuthClient) -> Result<(), Box<dyn Error>> {
+async fn sign_out(client: &OAuthClient) -> Result<(), Report> {
     match client.sign_out().await? {
         SignOut::Confirmed => println!("   Signed out. The server has revoked the session."),
         SignOut::NotConfirmed { problem } => {

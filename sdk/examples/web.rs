@@ -1,28 +1,27 @@
-//! A small web app: users sign in with their AT Protocol account, write, list and delete posts, switch between accounts and
-//! sign out.
+//! A small web app: users sign in with their AT Protocol account, see their profile, write, list and delete posts, switch
+//! between accounts and sign out. Whatever fails, they get a page that says what they can do.
 //!
 //! `cargo run --example web --features axum` starts a network on this machine with two accounts. With `-- --real`, users sign
 //! in to the real network. Open <http://127.0.0.1:3000>.
 #![allow(clippy::print_stdout, clippy::print_stderr, dead_code)]
 
-use std::{error::Error, net::Ipv4Addr, process::ExitCode};
+use std::net::Ipv4Addr;
 
 use atproto_sdk::{
-    api::app::bsky::feed::post::Post,
-    axum::{Accounts, WebAuth, WebError},
+    Report,
+    api::app::bsky::{actor::profile::Profile, feed::post::Post},
+    axum::{Accounts, HandlerError, HandlerErrorPage, LoginForm, WebAuth, WebError},
     identity::{HandleResolver, Resolver},
     oauth::{ClientMetadata, OAuth, OAuthClient},
     records::Entry,
     scopes,
     store::{SealingKey, SealingKeys},
     types::{Datetime, Did, Expected, RecordKey},
-    xrpc,
 };
 use axum::{
     Router,
     extract::{FromRef, State},
-    http::{StatusCode, request::Parts},
-    response::{IntoResponse, Redirect, Response},
+    response::{IntoResponse, Redirect},
     routing::{get, post},
 };
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -63,14 +62,13 @@ impl FromRef<Site> for WebAuth {
 }
 
 /// The routes of the app.
-pub(crate) fn site(oauth: OAuth, keys: SealingKeys) -> Result<Router, Box<dyn Error>> {
+pub(crate) fn site(oauth: OAuth, keys: SealingKeys) -> Result<Router, Report> {
     let web = WebAuth::builder(oauth, keys)
         .after_sign_in(|signed_in| async move { println!("{} signed in", signed_in.client.did()) })
         .after_sign_out(|session| async move { println!("{} signed out", session.did()) })
-        .login_page(|form| {
-            page("Sign in", None, &login_form(form.identifier, form.return_to)).into_response()
-        })
+        .login_page(|form| page("Sign in", None, &login_form(form)).into_response())
         .error_page(|error| (error.status(), error_page(error)).into_response())
+        .handler_error_page(|failed| (failed.error.status(), failed_page(failed)).into_response())
         .build()?;
     Ok(Router::new()
         .route("/", get(home))
@@ -86,56 +84,37 @@ async fn home(
     user: Option<OAuthClient>,
     accounts: Accounts,
     State(site): State<Site>,
-    parts: Parts,
-) -> Response {
-    let Some(client) = user else {
-        return page("Notes", None, &login_form(None, None)).into_response();
+) -> Result<Markup, HandlerError> {
+    let Some(client) = user else { return Ok(page("Notes", None, &login_form(&LoginForm::default()))) };
+    let profile = client.records::<Profile>().get(&RecordKey::new("self")?).await;
+    let profile = match profile {
+        Ok(entry) => Some(entry.value),
+        // Who has just signed up has none.
+        Err(error) if error.lexicon_error().is_some() => None,
+        Err(error) => return Err(error.into()),
     };
-    let listed: Result<Vec<_>, _> = client.records::<Post>().list().take(30).try_collect().await;
-    match listed {
-        Ok(listed) => page("Notes", Some(&menu(&site, &accounts).await), &notes(&listed)).into_response(),
-        Err(error) => failed(&site, &parts, error.erase()),
-    }
+    let listed: Vec<_> = client.records::<Post>().list().take(30).try_collect().await?;
+    Ok(page("Notes", Some(&menu(&site, &accounts).await), &notes(profile.as_ref(), &listed)))
 }
 
 /// Creates a post from a form, and redirects to the list.
-async fn write(client: OAuthClient, State(site): State<Site>, parts: Parts, body: String) -> Response {
+async fn write(client: OAuthClient, body: String) -> Result<Redirect, HandlerError> {
     let text = field(&body, "text");
     if text.trim().is_empty() {
-        return Redirect::to("/").into_response();
+        return Err(HandlerError::invalid_input("Write something first."));
     }
-    match client.records::<Post>().create(&Post::new(text.trim(), Datetime::now())).await {
-        Ok(_) => Redirect::to("/").into_response(),
-        Err(error) => failed(&site, &parts, error.erase()),
-    }
+    client.records::<Post>().create(&Post::new(text.trim(), Datetime::now())).await?;
+    Ok(Redirect::to("/"))
 }
 
-async fn delete(client: OAuthClient, State(site): State<Site>, parts: Parts, body: String) -> Response {
-    let Ok(key) = RecordKey::new(field(&body, "rkey")) else {
-        return (StatusCode::BAD_REQUEST, page("Not found", None, &html! { p { "There is no such note." } }))
-            .into_response();
-    };
-    match client.records::<Post>().delete(&key, Expected::Any).await {
-        Ok(_) => Redirect::to("/").into_response(),
-        Err(error) => failed(&site, &parts, error.erase()),
-    }
+async fn delete(client: OAuthClient, body: String) -> Result<Redirect, HandlerError> {
+    client.records::<Post>().delete(&RecordKey::new(field(&body, "rkey"))?, Expected::Any).await?;
+    Ok(Redirect::to("/"))
 }
 
 fn field(form: &str, name: &str) -> String {
     let value = url::form_urlencoded::parse(form.as_bytes()).find(|(found, _)| found == name);
     value.map(|(_, value)| value.into_owned()).unwrap_or_default()
-}
-
-/// The response to a failed call. If the session has just ended, it asks the user to sign in.
-fn failed(site: &Site, parts: &Parts, error: xrpc::Error) -> Response {
-    match error {
-        xrpc::Error::Reauthenticate(_) => site.web.ask_to_sign_in(parts).into_response(),
-        error => {
-            let text =
-                html! { p { "The request to your server failed: " (error) } p { a href="/" { "Back" } } };
-            (StatusCode::BAD_GATEWAY, page("Something went wrong", None, &text)).into_response()
-        }
-    }
 }
 
 fn page(title: &str, menu: Option<&Markup>, content: &Markup) -> Markup {
@@ -187,20 +166,24 @@ async fn name_of(site: &Site, did: &Did) -> String {
     }
 }
 
-fn login_form(identifier: Option<&str>, return_to: Option<&str>) -> Markup {
+fn login_form(form: &LoginForm<'_>) -> Markup {
     html! {
         form method="post" action="/login" {
             label for="identifier" { "Sign in with your handle" }
             input.wide #identifier name="identifier" required autofocus autocapitalize="none" spellcheck="false"
-                autocomplete="username" placeholder="alice.example.com" value=[identifier];
-            @if let Some(path) = return_to { input type="hidden" name="return_to" value=(path); }
+                autocomplete="username" placeholder="alice.example.com" value=[form.identifier];
+            @if let Some(path) = form.return_to { input type="hidden" name="return_to" value=(path); }
             div.row { button.main { "Sign in" } }
         }
     }
 }
 
-fn notes(listed: &[Entry<Post>]) -> Markup {
+fn notes(profile: Option<&Profile>, listed: &[Entry<Post>]) -> Markup {
     html! {
+        @if let Some(profile) = profile {
+            @if let Some(name) = &profile.display_name { h2 { (name) } }
+            @if let Some(text) = &profile.description { p { (text) } }
+        }
         form method="post" action="/posts" {
             textarea name="text" placeholder="What's up?" maxlength="300" required {}
             div.row { button.main { "Write" } }
@@ -218,20 +201,36 @@ fn notes(listed: &[Entry<Post>]) -> Markup {
     }
 }
 
+/// The page of a sign-in that has failed, with the form for another attempt.
 fn error_page(error: &WebError) -> Markup {
     let title = match error {
         WebError::Callback { source, .. } if source.is_denied() => "Access denied",
         _ => "Something went wrong",
     };
-    page(
-        title,
-        None,
-        &html! { h2 { (title) } p { (error.user_message()) } (login_form(None, error.return_to())) },
-    )
+    let form = login_form(&error.login_form());
+    page(title, None, &html! { h2 { (title) } p { (error.user_message()) } (form) })
+}
+
+/// The page of a handler that has failed.
+fn failed_page(failed: &HandlerErrorPage<'_>) -> Markup {
+    let content = html! {
+        h2 { "That did not work" }
+        p { (failed.error.user_message()) }
+        @if let Some(consent) = &failed.consent {
+            form method="post" action="/login" {
+                input type="hidden" name="identifier" value=(consent.identifier);
+                input type="hidden" name="scope" value=(consent.scope);
+                input type="hidden" name="return_to" value=(failed.return_to.unwrap_or("/"));
+                button.main { "Allow it at your server" }
+            }
+        }
+        p { a href=(failed.return_to.unwrap_or("/")) { "Back" } }
+    };
+    page("That did not work", None, &content)
 }
 
 /// The OAuth app for a network on this machine.
-pub(crate) fn local_oauth(network: &Network, port: u16) -> Result<OAuth, Box<dyn Error>> {
+pub(crate) fn local_oauth(network: &Network, port: u16) -> Result<OAuth, Report> {
     let resolver = Resolver::builder()
         .plc_directory(network.plc())
         .handle_resolver(HandleResolver::Xrpc(network.pds().to_owned()))
@@ -245,30 +244,20 @@ fn metadata(port: u16) -> ClientMetadata {
 }
 
 #[tokio::main]
-async fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let real = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => false,
-        ["--real"] => true,
-        _ => {
-            eprintln!("Usage: cargo run --example web --features axum [-- --real]");
-            return ExitCode::from(2);
-        }
+async fn main() -> Result<(), Report> {
+    let real = match std::env::args().nth(1).as_deref() {
+        None => false,
+        Some("--real") => true,
+        Some(_) => return Err("usage: cargo run --example web --features axum [-- --real]".into()),
     };
-    let outcome = tokio::select! {
+    // Dropping the future stops the network, so nothing is left running after Ctrl-C.
+    tokio::select! {
         outcome = run(real) => outcome,
-        _ = tokio::signal::ctrl_c() => return ExitCode::from(130),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("Error: {error}");
-            ExitCode::FAILURE
-        }
+        _ = tokio::signal::ctrl_c() => Ok(()),
     }
 }
 
-async fn run(real: bool) -> Result<(), Box<dyn Error>> {
+async fn run(real: bool) -> Result<(), Report> {
     // Bound first, so that a port that is in use is reported at once.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, PORT)).await?;
     let network;
@@ -278,7 +267,7 @@ async fn run(real: bool) -> Result<(), Box<dyn Error>> {
         println!("Starting a network on this machine.");
         network = Network::start(&|step| println!("  {step}")).await?;
         for name in ["alice", "bob"] {
-            let account = network.account(name).await?;
+            let account = network.account_named(name).await?;
             println!("  Sign in as {} with the password {}", account.handle, account.password);
         }
         local_oauth(&network, PORT)?

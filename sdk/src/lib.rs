@@ -10,23 +10,26 @@
 //! # #[cfg(all(feature = "client", feature = "app-bsky"))]
 //! # mod example {
 //! use atproto_sdk::{
+//!     Report,
 //!     api::app::bsky::feed::post::Post,
 //!     oauth::{ClientMetadata, OAuth},
 //!     store::FileStore,
 //!     types::Datetime,
 //! };
 //!
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let store = FileStore::open("sessions.json")?;
-//! let oauth = OAuth::builder(ClientMetadata::loopback()).store(store).build()?;
+//! #[tokio::main]
+//! async fn main() -> Result<(), Report> {
+//!     let store = FileStore::open("sessions.json")?;
+//!     let oauth = OAuth::builder(ClientMetadata::loopback()).store(store).build()?;
 //!
-//! // Opens the browser the first time; later runs find the session in the store.
-//! let client = oauth.resume_or_sign_in("alice.example.com").print_url().await?.client;
+//!     // Opens the browser the first time; later runs find the session in the store.
+//!     let client = oauth.resume_or_sign_in("alice.example.com").print_url().await?.client;
 //!
-//! let post = Post::new("Hello from Rust", Datetime::now());
-//! let created = client.records::<Post>().create(&post).await?;
-//! println!("{}", created.uri);
-//! # Ok(()) }
+//!     let post = Post::new("Hello from Rust", Datetime::now());
+//!     let created = client.records::<Post>().create(&post).await?;
+//!     println!("{}", created.uri);
+//!     Ok(())
+//! }
 //! # }
 //! ```
 //!
@@ -99,6 +102,9 @@
 //!
 //! By then, queries have already been retried where that is safe. Errors never contain tokens, keys or passwords.
 //!
+//! What an error contains is told once: either in its text, or as its [`source`](std::error::Error::source). A `main` that
+//! returns `Result<(), `[`Report`]`>` prints an error with its causes; in handlers of axum, `?` with `axum::HandlerError` answers.
+//!
 //! # Limits, retries and pacing
 //!
 //! A call ends within a time limit, which covers a refresh of the session, all attempts and a response that is read
@@ -164,7 +170,7 @@
 //   repo                                      records with proof
 //   xrpc                                      calls over a transport
 //   types                                     data types and their codec, no I/O
-//   clock, random, limits, server_text, signing_key, verifying_key, http_client, name_lookup
+//   clock, random, limits, report, server_text, signing_key, verifying_key, http_client, name_lookup
 // The data of the benchmarks, which tests use too, names the crate from outside.
 #[cfg(test)]
 extern crate self as atproto_sdk;
@@ -199,6 +205,7 @@ pub mod records;
 mod references;
 #[cfg(feature = "repo")]
 pub mod repo;
+mod report;
 #[cfg(feature = "client")]
 pub mod scopes;
 mod server_text;
@@ -226,6 +233,7 @@ pub use clients::{
 pub use http_client::InvalidProxy;
 #[cfg(feature = "client")]
 pub use random::NoRandom;
+pub use report::Report;
 #[cfg(feature = "client")]
 pub use write_budget::WriteBudget;
 

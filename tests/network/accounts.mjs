@@ -27,7 +27,7 @@ async function call(origin, nsid, { token, query, body, method, type } = {}) {
 }
 
 /** The commands about accounts. `start` makes another PDS in the same network. */
-export function accountCommands(network, { folder, watch, onEnd }) {
+export function accountCommands(network, { folder, watch }) {
   /** The second PDS, which is started when something moves there. */
   let second = null
   const passwordSession = (origin, { identifier, password }) =>
@@ -50,7 +50,6 @@ export function accountCommands(network, { folder, watch, onEnd }) {
     })
     mockNetworkUtilities(second)
     watch(second)
-    onEnd(() => second.close())
     return second
   }
 
@@ -140,7 +139,6 @@ export function accountCommands(network, { folder, watch, onEnd }) {
         response.end(JSON.stringify(didDocument(document)))
       })
       await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
-      onEnd(() => server.close())
       const did = `did:web:localhost%3A${server.address().port}`
       Object.assign(document, { did, handle, pds: pds.url })
       const proof = await createServiceJwt({

@@ -40,7 +40,7 @@ fn oauth(network: &Network) -> OAuth {
 
 async fn sign_in(network: &Network, account: &Account) -> OAuthClient {
     let oauth = oauth(network);
-    let authorization = oauth.authorize(&account.handle, AuthorizeOptions::new()).await.unwrap();
+    let authorization = oauth.authorize(account.handle.as_str(), AuthorizeOptions::new()).await.unwrap();
     let callback = network.approve(&authorization.url, account).await.unwrap();
     assert!(
         callback.starts_with("http://127.0.0.1"),
@@ -101,7 +101,8 @@ async fn sessions_are_counted_expired_and_ended() {
 async fn denied_access_comes_back_as_an_error() {
     let network = Network::shared().await.unwrap();
     let account = network.account("denied").await.unwrap();
-    let authorization = oauth(network).authorize(&account.handle, AuthorizeOptions::new()).await.unwrap();
+    let authorization =
+        oauth(network).authorize(account.handle.as_str(), AuthorizeOptions::new()).await.unwrap();
     let callback = network.deny(&authorization.url).await.unwrap();
     assert!(
         callback.starts_with("http://127.0.0.1") && callback.contains("error=access_denied"),

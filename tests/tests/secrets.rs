@@ -124,7 +124,7 @@ async fn full_run(network: &Network, account: &Account, store: Arc<dyn Store>, s
     let written = visitor.get("/write").await;
     assert!(written.status == 200 && written.body.starts_with("at://"), "{}", written.body);
     secrets.add_stored(&*store).await;
-    let did = account.did.parse().unwrap();
+    let did = account.did.clone();
     let client = oauth.client(&did).await.unwrap();
     client.refresh().await.unwrap();
     secrets.add_stored(&*store).await;
@@ -141,7 +141,7 @@ async fn full_run(network: &Network, account: &Account, store: Arc<dyn Store>, s
     let bot = PasswordClient::resume_or_sign_in(
         Arc::clone(&store),
         network.pds(),
-        &account.handle,
+        account.handle.as_str(),
         &account.password,
     );
     let bot = bot.await.unwrap();

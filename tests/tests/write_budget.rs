@@ -22,8 +22,9 @@ async fn x13_the_points_of_an_hour_are_used_and_nothing_is_refused() {
     let network = Network::start(&|_| {}).await.unwrap();
     let account = network.account("busy").await.unwrap();
     network.set_rate_limits(true).await.unwrap();
-    let sign_in =
-        async || PasswordClient::sign_in(network.pds(), &account.handle, &account.password).await.unwrap();
+    let sign_in = async || {
+        PasswordClient::sign_in(network.pds(), account.handle.as_str(), &account.password).await.unwrap()
+    };
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let budget = || WriteBudget::over(store.clone()).longest_wait(Duration::from_secs(150));
     let (one, other) = (sign_in().await.pacing(budget()), sign_in().await.pacing(budget()));

@@ -22,14 +22,14 @@ pub enum CliError {
     #[error(transparent)]
     Rejected(#[from] Rejected),
     /// A file cannot be read or written.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}: {problem}", path.display())]
     File {
         /// What was tried.
         action: &'static str,
         /// With what.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        problem: std::io::Error,
     },
     /// A folder cannot be read.
     #[error(transparent)]
@@ -62,7 +62,7 @@ pub enum CliError {
     NotAdded(Pattern),
     /// The network cannot be used.
     #[error("{}", crate::sources::chain(.0))]
-    Network(#[from] IdentityError),
+    Network(IdentityError),
     /// Documents cannot be published.
     #[error("{0}")]
     Publish(String),
@@ -83,6 +83,12 @@ pub enum CliError {
     /// There is a configuration already.
     #[error("{} is there already; edit it, or delete it to start again", .0.display())]
     Exists(PathBuf),
+}
+
+impl From<IdentityError> for CliError {
+    fn from(error: IdentityError) -> Self {
+        Self::Network(error)
+    }
 }
 
 impl CliError {

@@ -63,7 +63,7 @@ pub(crate) fn run(arguments: &Arguments, config: &Path, streams: &mut Streams<'_
 
 /// Writes a file that is not there yet. What is there stays as it is.
 fn write_new(path: &Path, text: &str) -> Result<String, CliError> {
-    let failed = |source| CliError::File { action: "write", path: path.to_owned(), source };
+    let failed = |problem| CliError::File { action: "write", path: path.to_owned(), problem };
     fs::create_dir_all(path.parent().unwrap_or(Path::new(""))).map_err(failed)?;
     match OpenOptions::new().write(true).create_new(true).open(path) {
         Ok(mut file) => file.write_all(text.as_bytes()).map_err(failed)?,
@@ -85,7 +85,7 @@ fn declare_module(root: &Path, build_script: bool) -> Result<String, CliError> {
         ));
     };
     let text = fs::read_to_string(&file);
-    let text = text.map_err(|source| CliError::File { action: "read", path: file.clone(), source })?;
+    let text = text.map_err(|problem| CliError::File { action: "read", path: file.clone(), problem })?;
     if text.lines().any(declares_module) {
         return Ok(format!("kept the module `lexicons` of {}", file.display()));
     }
@@ -96,7 +96,7 @@ fn declare_module(root: &Path, build_script: bool) -> Result<String, CliError> {
     open.as_mut()
         .map_err(|error| std::io::Error::from(error.kind()))
         .and_then(|open| open.write_all(added.as_bytes()))
-        .map_err(|source| CliError::File { action: "write", path: file.clone(), source })?;
+        .map_err(|problem| CliError::File { action: "write", path: file.clone(), problem })?;
     Ok(format!("declared the module `lexicons` in {}", file.display()))
 }
 

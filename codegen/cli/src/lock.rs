@@ -43,7 +43,7 @@ pub(crate) fn load(path: &Path) -> Result<Lock, CliError> {
     match fs::read_to_string(path) {
         Ok(text) => parse(&text).map_err(|problem| CliError::InvalidLock { path: path.to_owned(), problem }),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Lock::default()),
-        Err(source) => Err(CliError::File { action: "read", path: path.to_owned(), source }),
+        Err(problem) => Err(CliError::File { action: "read", path: path.to_owned(), problem }),
     }
 }
 

@@ -88,7 +88,7 @@ impl Project {
 
     pub(crate) fn config_text(&self) -> Result<String, CliError> {
         let path = self.config.clone();
-        fs::read_to_string(&path).map_err(|source| CliError::File { action: "read", path, source })
+        fs::read_to_string(&path).map_err(|problem| CliError::File { action: "read", path, problem })
     }
 
     /// The documents that other crates have bindings of.
@@ -143,10 +143,10 @@ impl Project {
             if locked.contains(&path) || path == folder.join(MANIFEST) {
                 continue;
             }
-            let bytes = fs::read(&path).map_err(|source| CliError::File {
+            let bytes = fs::read(&path).map_err(|problem| CliError::File {
                 action: "read",
                 path: path.clone(),
-                source,
+                problem,
             })?;
             let document = Document::parse(&bytes);
             own.push(OwnDocument { path, bytes, document });
@@ -163,7 +163,7 @@ impl Project {
             let path = self.file(nsid);
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != ErrorKind::NotFound => {
-                    return Err(CliError::File { action: "remove", path, source: error });
+                    return Err(CliError::File { action: "remove", path, problem: error });
                 }
                 _ => {}
             }

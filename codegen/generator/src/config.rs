@@ -135,20 +135,20 @@ pub struct Crate {
 #[non_exhaustive]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read {}: {source}{}", path.display(), hint(source))]
+    #[error("cannot read {}: {problem}{}", path.display(), hint(problem))]
     Read {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        problem: std::io::Error,
     },
     /// The file is not what it should be.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {problem}", path.display())]
     Invalid {
         /// The file.
         path: PathBuf,
         /// What is wrong, with the line.
-        source: Box<toml::de::Error>,
+        problem: Box<toml::de::Error>,
     },
 }
 
@@ -163,11 +163,11 @@ impl Config {
     ///
     /// Returns an error with the line if the file cannot be read, has an unknown key or a value of the wrong type.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text =
-            fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        Self::parse(&text).map_err(|source| {
-            let source = Box::new(source);
-            ConfigError::Invalid { path: path.to_owned(), source }
+        let text = fs::read_to_string(path)
+            .map_err(|problem| ConfigError::Read { path: path.to_owned(), problem })?;
+        Self::parse(&text).map_err(|problem| {
+            let problem = Box::new(problem);
+            ConfigError::Invalid { path: path.to_owned(), problem }
         })
     }
 

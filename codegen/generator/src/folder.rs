@@ -4,21 +4,21 @@ use std::path::{Path, PathBuf};
 
 /// A file or folder that could not be read or written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {action} {}: {source}", path.display())]
+#[error("cannot {action} {}: {problem}", path.display())]
 pub struct FolderError {
     /// What was tried: `read`, `write`, `remove`.
     pub action: &'static str,
     /// With what.
     pub path: PathBuf,
     /// What the system said.
-    pub source: std::io::Error,
+    pub problem: std::io::Error,
 }
 
 impl FolderError {
     /// Makes the error of an action on a path from what the system said.
     pub fn new(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self { action, path, source }
+        move |problem| Self { action, path, problem }
     }
 }
 

@@ -112,12 +112,12 @@ impl Subjects {
             .unwrap();
         let app = OAuth::builder(ClientMetadata::loopback()).resolver(resolver).allow_loopback_http();
         let app = app.build().unwrap();
-        let authorization = app.authorize(&account.handle, AuthorizeOptions::new()).await.unwrap();
+        let authorization = app.authorize(account.handle.as_str(), AuthorizeOptions::new()).await.unwrap();
         let callback = network.approve(&authorization.url, &account).await.unwrap();
         let params = CallbackParams::from_query(callback.split_once('?').unwrap().1).unwrap();
         let client = app.callback(&params).await.unwrap().client;
         let password =
-            PasswordClient::sign_in(network.pds(), &account.handle, &account.password).await.unwrap();
+            PasswordClient::sign_in(network.pds(), account.handle.as_str(), &account.password).await.unwrap();
         Self::new(network.pds(), client, password)
     }
 

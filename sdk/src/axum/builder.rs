@@ -5,7 +5,10 @@ use std::{fmt, future::Future, sync::Arc, time::Duration};
 use axum::response::Response;
 use url::Url;
 
-use super::{Hook, Inner, LoginForm, WebAuth, WebError, cookie::Jar, return_to, revocations::Revocations};
+use super::{
+    HandlerErrorPage, Hook, Inner, LoginForm, WebAuth, WebError, cookie::Jar, return_to,
+    revocations::Revocations,
+};
 use crate::{
     limits,
     oauth::{AuthorizeOptions, OAuth, SessionId, SignedIn},
@@ -82,10 +85,12 @@ pub(super) struct Settings {
     pub(super) sign_out_limits: (Duration, Duration),
     pub(super) login_page: Option<LoginPage>,
     pub(super) error_page: Option<ErrorPage>,
+    pub(super) handler_error_page: Option<FailedPage>,
 }
 
 pub(super) type LoginPage = Arc<dyn Fn(&LoginForm<'_>) -> Response + Send + Sync>;
 pub(super) type ErrorPage = Arc<dyn Fn(&WebError) -> Response + Send + Sync>;
+pub(super) type FailedPage = Arc<dyn Fn(&HandlerErrorPage<'_>) -> Response + Send + Sync>;
 
 /// Builds a [`WebAuth`]. Created by [`WebAuth::builder`].
 ///
@@ -121,6 +126,7 @@ pub struct WebAuthBuilder {
     pub(super) sign_out_limits: (Duration, Duration),
     login_page: Option<LoginPage>,
     error_page: Option<ErrorPage>,
+    handler_error_page: Option<FailedPage>,
 }
 
 impl WebAuthBuilder {
@@ -140,6 +146,7 @@ impl WebAuthBuilder {
             sign_out_limits: (limits::WEB_REMOVAL, limits::WEB_SIGN_OUT),
             login_page: None,
             error_page: None,
+            handler_error_page: None,
         }
     }
 
@@ -313,7 +320,8 @@ impl WebAuthBuilder {
         self
     }
 
-    /// Sets the error page. The function also chooses the status code; [`WebError::status`] returns a suitable one.
+    /// Sets the error page of the sign-in routes. The function also chooses the status code; [`WebError::status`] returns a
+    /// suitable one, and [`WebError::login_form`] what a form for another attempt should contain.
     ///
     /// ```no_run
     /// use axum::response::IntoResponse as _;
@@ -324,6 +332,28 @@ impl WebAuthBuilder {
     /// ```
     pub fn error_page(mut self, page: impl Fn(&WebError) -> Response + Send + Sync + 'static) -> Self {
         self.error_page = Some(Arc::new(page));
+        self
+    }
+
+    /// Sets the page that visitors see if a handler fails with a [`HandlerError`](super::HandlerError). The function also
+    /// chooses the status code; [`HandlerError::status`](super::HandlerError::status) returns a suitable one.
+    ///
+    /// Sessions that have ended lead to the sign-in page instead, and scripts get JSON.
+    ///
+    /// ```no_run
+    /// use axum::response::IntoResponse as _;
+    ///
+    /// # fn example(builder: atproto_sdk::axum::WebAuthBuilder) -> atproto_sdk::axum::WebAuthBuilder {
+    /// builder.handler_error_page(|page| {
+    ///     (page.error.status(), page.error.user_message().to_owned()).into_response()
+    /// })
+    /// # }
+    /// ```
+    pub fn handler_error_page(
+        mut self,
+        page: impl Fn(&HandlerErrorPage<'_>) -> Response + Send + Sync + 'static,
+    ) -> Self {
+        self.handler_error_page = Some(Arc::new(page));
         self
     }
 
@@ -383,6 +413,7 @@ impl WebAuthBuilder {
             sign_out_limits: self.sign_out_limits,
             login_page: self.login_page,
             error_page: self.error_page,
+            handler_error_page: self.handler_error_page,
         };
         let revocations = Revocations::default();
         Ok(WebAuth { inner: Arc::new(Inner { oauth: self.oauth, jar, settings, revocations }) })

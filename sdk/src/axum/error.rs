@@ -2,7 +2,11 @@
 
 use axum::http::StatusCode;
 
-use crate::oauth::{AuthorizeError, CallbackError, SignOutError};
+use super::LoginForm;
+use crate::{
+    oauth::{AuthorizeError, CallbackError, SignOutError},
+    server_text::{SHORT, excerpt},
+};
 
 /// The error of a sign-in route.
 ///
@@ -28,7 +32,7 @@ pub enum WebError {
         /// The cause.
         #[source]
         source: Box<AuthorizeError>,
-        /// The identifier that the user entered, truncated to 200 characters.
+        /// The identifier that the user entered, truncated to 2048 characters.
         identifier: String,
         /// The path to return to, if there is one.
         return_to: Option<String>,
@@ -39,6 +43,8 @@ pub enum WebError {
         /// The cause.
         #[source]
         source: Box<CallbackError>,
+        /// The identifier that the user entered, if it is known.
+        identifier: Option<String>,
         /// The path to return to, if there is one.
         return_to: Option<String>,
     },
@@ -66,27 +72,8 @@ impl WebError {
     /// Returns a suitable HTTP status for the error page.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::Authorize { source, .. } => match &**source {
-                AuthorizeError::Input { .. } => StatusCode::BAD_REQUEST,
-                AuthorizeError::Identity { source, .. } if !source.is_temporary() => StatusCode::BAD_REQUEST,
-                AuthorizeError::Pending(_) | AuthorizeError::NoRandom(_) | AuthorizeError::Key(_) => {
-                    StatusCode::INTERNAL_SERVER_ERROR
-                }
-                AuthorizeError::Scope { .. } | AuthorizeError::RedirectUri { .. } => {
-                    StatusCode::INTERNAL_SERVER_ERROR
-                }
-                _ => StatusCode::BAD_GATEWAY,
-            },
-            Self::Callback { source, .. } => match &**source {
-                CallbackError::Store { .. }
-                | CallbackError::Pending(_)
-                | CallbackError::Interrupted
-                | CallbackError::NoRandom(_)
-                | CallbackError::Key(_) => StatusCode::INTERNAL_SERVER_ERROR,
-                CallbackError::Token { .. } => StatusCode::BAD_GATEWAY,
-                error if error.is_denied() => StatusCode::FORBIDDEN,
-                _ => StatusCode::BAD_REQUEST,
-            },
+            Self::Authorize { source, .. } => status_of_authorize(source),
+            Self::Callback { source, .. } => status_of_callback(source),
             Self::OtherBrowser | Self::Form { .. } | Self::UnknownAccount => StatusCode::BAD_REQUEST,
             Self::CrossSite => StatusCode::FORBIDDEN,
             Self::SignOut(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -103,10 +90,12 @@ impl WebError {
             Self::Authorize { source, identifier, .. } => match &**source {
                 AuthorizeError::Input { .. } => {
                     return format!(
-                        "“{identifier}” is not a valid handle. A handle looks like alice.example.com."
+                        "“{}” is not a valid handle. A handle looks like alice.example.com.",
+                        excerpt(identifier, SHORT)
                     );
                 }
                 AuthorizeError::Identity { source, .. } if !source.is_temporary() => {
+                    let identifier = excerpt(identifier, SHORT);
                     return format!("There is no account “{identifier}”. Is the handle spelled correctly?");
                 }
                 _ => "Your account's server could not be reached. Please try again in a moment.",
@@ -129,11 +118,66 @@ impl WebError {
         text.to_owned()
     }
 
+    /// Returns what a form for another attempt should contain: the identifier that the user entered, so that nobody has to
+    /// type it again, and the path to return to.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::axum::WebError;
+    ///
+    /// # fn escape(text: &str) -> String { text.to_owned() }
+    /// fn again(error: &WebError) -> String {
+    ///     let form = error.login_form();
+    ///     format!(
+    ///         r#"<form method="post" action="/login">
+    ///             <input name="identifier" value="{}">
+    ///             <input name="return_to" type="hidden" value="{}">
+    ///             <button>Sign in</button>
+    ///         </form>"#,
+    ///         escape(form.identifier.unwrap_or_default()),
+    ///         escape(form.return_to.unwrap_or("/")),
+    ///     )
+    /// }
+    /// ```
+    pub fn login_form(&self) -> LoginForm<'_> {
+        let identifier = match self {
+            Self::Authorize { identifier, .. } => Some(identifier.as_str()),
+            Self::Callback { identifier, .. } => identifier.as_deref(),
+            _ => None,
+        };
+        LoginForm { identifier, return_to: self.return_to() }
+    }
+
     /// Returns the path that the user was to return to, if it is known.
     pub fn return_to(&self) -> Option<&str> {
         match self {
             Self::Authorize { return_to, .. } | Self::Callback { return_to, .. } => return_to.as_deref(),
             _ => None,
         }
+    }
+}
+
+pub(super) fn status_of_authorize(error: &AuthorizeError) -> StatusCode {
+    match error {
+        AuthorizeError::Input { .. } => StatusCode::BAD_REQUEST,
+        AuthorizeError::Identity { source, .. } if !source.is_temporary() => StatusCode::BAD_REQUEST,
+        AuthorizeError::Pending(_)
+        | AuthorizeError::NoRandom(_)
+        | AuthorizeError::Key(_)
+        | AuthorizeError::Scope { .. }
+        | AuthorizeError::RedirectUri { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::BAD_GATEWAY,
+    }
+}
+
+pub(super) fn status_of_callback(error: &CallbackError) -> StatusCode {
+    match error {
+        CallbackError::Store { .. }
+        | CallbackError::Pending(_)
+        | CallbackError::Interrupted
+        | CallbackError::NoRandom(_)
+        | CallbackError::Key(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        CallbackError::Token { .. } => StatusCode::BAD_GATEWAY,
+        error if error.is_denied() => StatusCode::FORBIDDEN,
+        _ => StatusCode::BAD_REQUEST,
     }
 }

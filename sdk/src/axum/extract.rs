@@ -4,13 +4,15 @@ use axum::{
     extract::{FromRef, FromRequestParts, OptionalFromRequestParts, OriginalUri},
     http::{
         HeaderMap, HeaderValue, Method, StatusCode,
-        header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, LOCATION},
+        header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, LOCATION, REFERER},
         request::Parts,
     },
     response::{IntoResponse, Response},
 };
 
-use super::{WebAuth, login::setting};
+use url::{Position, Url};
+
+use super::{HandlerError, WebAuth, login::setting, return_to};
 use crate::{
     oauth::{OAuthClient, SessionError, SessionId},
     xrpc::Reauthenticate,
@@ -95,8 +97,9 @@ impl IntoResponse for NotSignedIn {
 impl WebAuth {
     /// Returns the response that asks the user to sign in again.
     ///
-    /// Use it if a call fails with [`Error::Reauthenticate`](crate::xrpc::Error::Reauthenticate): the session was usable
-    /// when the request arrived, and has ended since.
+    /// A handler that returns a [`HandlerError`](super::HandlerError) needs it only for what is not an error: if a call fails
+    /// with [`Error::Reauthenticate`](crate::xrpc::Error::Reauthenticate), because the session has ended since the request
+    /// arrived, `?` answers by itself.
     ///
     /// ```no_run
     /// use atproto_sdk::{axum::WebAuth, oauth::OAuthClient, xrpc};
@@ -130,18 +133,32 @@ impl WebAuth {
         AskToSignIn { location, cookies: cookies.unwrap_or_default() }
     }
 
-    /// The sign-in page, with the path of the request to return to unless it is a posted form.
+    /// The same for a handler that has failed. Another account than the active one stays in the browser.
+    pub(super) fn ask_because_of(&self, parts: &Parts, error: &HandlerError) -> AskToSignIn {
+        let sessions = self.inner.jar.sessions(&parts.headers);
+        self.ask(parts, sessions.active().filter(|id| error.ended() == Some(id.did())))
+    }
+
+    /// The sign-in page, with the path to return to if it is known.
     fn login_with_return_to(&self, parts: &Parts) -> Option<HeaderValue> {
+        let Some(path) = self.way_back(parts) else { return HeaderValue::try_from(self.login_path()).ok() };
+        let query =
+            url::form_urlencoded::Serializer::new(String::new()).append_pair("return_to", &path).finish();
+        HeaderValue::try_from(format!("{}?{query}", self.login_path())).ok()
+    }
+
+    /// The path of the page that the visitor is on: that of the request, or of the page with the form that was posted.
+    pub(super) fn way_back(&self, parts: &Parts) -> Option<String> {
         if !matches!(parts.method, Method::GET | Method::HEAD) {
-            return HeaderValue::try_from(self.login_path()).ok();
+            let page = Url::parse(parts.headers.get(REFERER)?.to_str().ok()?).ok()?;
+            let path = &page[Position::BeforePath..Position::AfterQuery];
+            let is_own = page.origin() == self.inner.settings.origin.origin();
+            return return_to::safe(path).filter(|_| is_own).map(str::to_owned);
         }
         // Routers inside of others get a URI without the prefix.
         let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0);
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
-        let path = format!("{}{path}", self.inner.settings.stripped_prefix);
-        let query =
-            url::form_urlencoded::Serializer::new(String::new()).append_pair("return_to", &path).finish();
-        HeaderValue::try_from(format!("{}?{query}", self.login_path())).ok()
+        Some(format!("{}{path}", self.inner.settings.stripped_prefix))
     }
 
     async fn client_of(&self, parts: &Parts) -> Result<OAuthClient, NotSignedIn> {
@@ -163,11 +180,16 @@ impl WebAuth {
 }
 
 /// Whether the browser navigates to a page; a script cannot make use of a redirect to one.
-fn is_navigation(headers: &HeaderMap) -> bool {
+///
+/// Browsers say so with `Sec-Fetch-Mode`. Scripts in older ones can be told by `X-Requested-With`, which libraries set, or by
+/// what they accept.
+pub(super) fn is_navigation(headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let accept = text(ACCEPT.as_str()).unwrap_or_default();
+    let takes_pages = accept.contains("text/html");
     match text("sec-fetch-mode") {
-        Some(mode) => mode == "navigate",
-        None => text(ACCEPT.as_str()).is_some_and(|accept| accept.contains("text/html")),
+        Some(mode) => mode == "navigate" && (takes_pages || !accept.contains("json")),
+        None => takes_pages && text("x-requested-with") != Some("XMLHttpRequest"),
     }
 }
 
@@ -176,16 +198,15 @@ fn is_navigation(headers: &HeaderMap) -> bool {
 /// ```no_run
 /// use atproto_sdk::{
 ///     api::app::bsky::feed::post::Post,
+///     axum::HandlerError,
 ///     oauth::OAuthClient,
 ///     types::Datetime,
 /// };
 /// use axum::http::StatusCode;
 ///
-/// async fn publish(client: OAuthClient, text: String) -> StatusCode {
-///     match client.records::<Post>().create(&Post::new(text, Datetime::now())).await {
-///         Ok(_) => StatusCode::CREATED,
-///         Err(_) => StatusCode::BAD_GATEWAY,
-///     }
+/// async fn publish(client: OAuthClient, text: String) -> Result<StatusCode, HandlerError> {
+///     client.records::<Post>().create(&Post::new(text, Datetime::now())).await?;
+///     Ok(StatusCode::CREATED)
 /// }
 /// ```
 impl<S> FromRequestParts<S> for OAuthClient

@@ -1,4 +1,5 @@
-//! A layer that keeps pages of signed-in users out of caches, including the browser's history cache.
+//! A layer that keeps pages of signed-in users out of caches, including the browser's history cache, and answers in place
+//! of handlers that have failed.
 
 use std::{
     fmt,
@@ -16,10 +17,11 @@ use axum::{
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::WebAuth;
+use super::{WebAuth, answer::parts_for_answer, handler_error::Failed};
 use crate::xrpc::BoxFuture;
 
-/// A layer that prevents caching of responses to signed-in browsers. Created by [`WebAuth::layer`].
+/// A layer that prevents caching of responses to signed-in browsers, and answers in place of handlers that return a
+/// [`HandlerError`](super::HandlerError). Created by [`WebAuth::layer`].
 ///
 /// It adds `Cache-Control: no-store`, unless the handler has set `Cache-Control` itself, so that the back button does not
 /// show pages of a user who has signed out. It also adds `Vary: Cookie` to all responses, so that a shared cache does not
@@ -30,7 +32,8 @@ pub struct SignedInLayer {
 }
 
 impl WebAuth {
-    /// Creates a layer for the app's router that prevents caching of responses to signed-in browsers.
+    /// Creates a layer for the app's router that prevents caching of responses to signed-in browsers, and turns a
+    /// [`HandlerError`](super::HandlerError) into a page, a redirect or JSON.
     ///
     /// ```no_run
     /// use atproto_sdk::axum::WebAuth;
@@ -81,9 +84,15 @@ where
 
     fn call(&mut self, request: Request) -> Self::Future {
         let signed_in = self.web.inner.jar.has_sessions(request.headers());
+        let (web, parts) = (self.web.clone(), parts_for_answer(&request));
         let answer = self.inner.call(request);
         Box::pin(async move {
             let mut response = answer.await?;
+            if let Some(Failed(error)) = response.extensions_mut().remove() {
+                let headers = std::mem::take(response.headers_mut());
+                drop(response);
+                response = web.answer(&parts, &error, headers).await;
+            }
             if signed_in && !response.headers().contains_key(CACHE_CONTROL) {
                 response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
             }

@@ -12,19 +12,22 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     WebAuth, WebError, page,
-    request::{Fields, comes_from_this_site, other_loopback_name},
+    request::{Fields, MAX_SHOWN, comes_from_this_site, other_loopback_name},
     return_to,
 };
 use crate::{
     oauth::{CallbackError, CallbackParams, SignedIn},
-    server_text::{SHORT, excerpt},
+    server_text::excerpt,
 };
 
 /// The app state of a sign-in in progress.
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 struct AppState {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     return_to: Option<String>,
+    /// What the user has entered, for another attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    identifier: Option<String>,
     /// The app state from the options of all sign-ins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     app: Option<String>,
@@ -32,7 +35,7 @@ struct AppState {
 
 impl AppState {
     fn read(text: Option<&str>) -> Self {
-        text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Self { return_to: None, app: None })
+        text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
     }
 }
 
@@ -87,9 +90,7 @@ impl WebAuth {
         }
         let asked = comes_from_this_site(request.method(), request.headers(), &self.inner.settings.origin);
         match &fields.identifier {
-            Some(identifier) if asked => {
-                self.start(request.headers(), identifier, fields.return_to.as_deref()).await
-            }
+            Some(identifier) if asked => self.start(request.headers(), identifier, &fields).await,
             _ => self.login_page(&fields),
         }
     }
@@ -116,7 +117,7 @@ impl WebAuth {
             return self.redirect_to_origin(&fields);
         }
         match &fields.identifier {
-            Some(identifier) => self.start(&parts.headers, identifier, fields.return_to.as_deref()).await,
+            Some(identifier) => self.start(&parts.headers, identifier, &fields).await,
             None => self.error(&WebError::Form { problem: "`identifier` is missing" }),
         }
     }
@@ -136,16 +137,28 @@ impl WebAuth {
         see_other(url.as_str())
     }
 
-    async fn start(&self, headers: &HeaderMap, identifier: &str, wanted: Option<&str>) -> Response {
+    async fn start(&self, headers: &HeaderMap, identifier: &str, fields: &Fields) -> Response {
         let settings = &self.inner.settings;
-        let return_to = wanted.and_then(return_to::safe).map(str::to_owned);
-        let state = AppState { return_to: return_to.clone(), app: settings.options.app_state.clone() };
+        let return_to = fields.return_to.as_deref().and_then(return_to::safe).map(str::to_owned);
+        let state = AppState {
+            return_to: return_to.clone(),
+            identifier: fields.shown_identifier().map(str::to_owned),
+            app: settings.options.app_state.clone(),
+        };
         let mut options = settings.options.clone().redirect_uri(&settings.redirect_uri);
         options.app_state = serde_json::to_string(&state).ok();
+        if let Some(missing) = &fields.scope {
+            let sessions = self.inner.jar.sessions(headers);
+            let session = sessions.all().into_iter().rfind(|id| id.did().as_str() == identifier);
+            match self.scope_with(session.as_ref(), missing).await {
+                Some(scope) => options = options.scope(scope),
+                None => return self.error(&WebError::Form { problem: "the app may not request this scope" }),
+            }
+        }
         let authorization = match self.oauth().authorize(identifier, options).await {
             Ok(authorization) => authorization,
             Err(source) => {
-                let identifier = excerpt(identifier, SHORT);
+                let identifier = excerpt(identifier, MAX_SHOWN);
                 let source = Box::new(source);
                 return self.error(&WebError::Authorize { source, identifier, return_to });
             }
@@ -159,7 +172,8 @@ impl WebAuth {
         let params = match CallbackParams::from_query(request.uri().query().unwrap_or_default()) {
             Ok(params) => params,
             Err(source) => {
-                return self.error(&WebError::Callback { source: Box::new(source), return_to: None });
+                let (identifier, return_to) = (None, None);
+                return self.error(&WebError::Callback { source: Box::new(source), identifier, return_to });
             }
         };
         // A callback of another browser's sign-in must not sign this browser in, which would then write to an attacker's
@@ -170,8 +184,8 @@ impl WebAuth {
         let response = match self.oauth().callback(&params).await {
             Ok(signed_in) => self.signed_in(headers, signed_in).await,
             Err(source) => {
-                let return_to = AppState::read(app_state(&source)).return_to;
-                self.error(&WebError::Callback { source: Box::new(source), return_to })
+                let AppState { identifier, return_to, .. } = AppState::read(app_state(&source));
+                self.error(&WebError::Callback { source: Box::new(source), identifier, return_to })
             }
         };
         setting(response, self.inner.jar.end(params.state()))

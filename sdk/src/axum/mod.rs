@@ -6,7 +6,7 @@
 //!
 //! ```no_run
 //! use atproto_sdk::{
-//!     axum::WebAuth,
+//!     axum::{HandlerError, WebAuth},
 //!     oauth::{ClientMetadata, OAuth, OAuthClient},
 //!     store::SealingKeys,
 //! };
@@ -31,8 +31,9 @@
 //! }
 //!
 //! // For signed-in users only; others are redirected to `/login`, and back here afterwards.
-//! async fn settings(client: OAuthClient) -> String {
-//!     format!("Settings of {}", client.did())
+//! async fn settings(client: OAuthClient) -> Result<String, HandlerError> {
+//!     let session = client.com_atproto_server().get_session().await?;
+//!     Ok(format!("Settings of {}", session.handle))
 //! }
 //!
 //! # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
@@ -60,6 +61,12 @@
 //!
 //! The state of the router must provide the [`WebAuth`] through [`FromRef`](axum::extract::FromRef), as above.
 //!
+//! # Errors
+//!
+//! Handlers return `Result<_, `[`HandlerError`]`>`, to which every error of this crate converts with `?`. It answers: a
+//! session that has ended leads to the sign-in and back, a missing scope to a page that asks for it, a server that is down
+//! to a page that says so; scripts get JSON. The layer makes these answers, because it knows the request.
+//!
 //! # Cookies
 //!
 //! A browser stores one encrypted cookie for each account that is signed in, which contains the identifier of the
@@ -78,13 +85,17 @@
 //! Otherwise anybody could sign a visitor in as somebody else without their noticing. A POST without any of these
 //! headers is accepted, because every browser sends one of them with a form.
 
+mod answer;
 mod builder;
+mod classify;
+mod consent;
 mod cookie;
 mod error;
 mod extract;
 #[cfg(fuzzing)]
 #[allow(missing_docs)]
 pub mod fuzzing;
+mod handler_error;
 mod layer;
 mod login;
 mod page;
@@ -98,9 +109,11 @@ mod tests;
 
 use std::sync::Arc;
 
+pub use answer::{ConsentForm, HandlerErrorPage};
 pub use builder::{WebAuthBuilder, WebBuildError};
 pub use error::WebError;
 pub use extract::{AskToSignIn, NotSignedIn, SignInAgain};
+pub use handler_error::{HandlerError, HandlerErrorKind};
 pub use layer::{SignedInLayer, SignedInService};
 pub use login::LoginForm;
 pub use signed_in::{Accounts, SignedInAccount};

@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{LoginForm, WebError};
+use super::{HandlerErrorKind, HandlerErrorPage, LoginForm, WebError};
 
 const STYLE: &str = "body{font:1.05rem/1.5 system-ui,sans-serif;max-width:26rem;margin:18vh auto;padding:0 1rem;\
     color-scheme:light dark}input,button{font:inherit;padding:.5rem .7rem;width:100%;box-sizing:border-box;\
@@ -18,32 +18,62 @@ const STYLE: &str = "body{font:1.05rem/1.5 system-ui,sans-serif;max-width:26rem;
 
 /// The sign-in form.
 pub(super) fn login(action: &str, form: &LoginForm<'_>) -> Response {
+    page(StatusCode::OK, "Sign in", &login_form(action, form))
+}
+
+fn login_form(action: &str, form: &LoginForm<'_>) -> String {
     let name = form.identifier.map(|name| format!(" value=\"{}\"", escape(name))).unwrap_or_default();
-    let back = form
-        .return_to
-        .map(|path| format!("<input type=\"hidden\" name=\"return_to\" value=\"{}\">\n", escape(path)))
-        .unwrap_or_default();
-    let body = format!(
+    let back = form.return_to.map(|path| hidden("return_to", path)).unwrap_or_default();
+    format!(
         "<form method=\"post\" action=\"{}\">\n<label for=\"identifier\">Your handle, or the server of your account</label>\n\
          <input id=\"identifier\" name=\"identifier\" required autofocus autocapitalize=\"none\" \
          autocomplete=\"username\" spellcheck=\"false\" placeholder=\"alice.example.com\"{name}>\n{back}\
          <button>Sign in</button>\n</form>",
         escape(action)
-    );
-    page(StatusCode::OK, "Sign in", &body)
+    )
 }
 
-/// The error page, with a link to the sign-in form.
+fn hidden(name: &str, value: &str) -> String {
+    format!("<input type=\"hidden\" name=\"{name}\" value=\"{}\">\n", escape(value))
+}
+
+/// The page of a handler that has failed: with a form that asks for a missing scope, or with a link for another attempt.
+pub(super) fn failed(shown: &HandlerErrorPage<'_>, login_path: &str) -> Response {
+    let error = shown.error;
+    let title = match error.kind() {
+        HandlerErrorKind::MissingScope => "Permission needed",
+        HandlerErrorKind::AccountUnavailable => "Account not available",
+        HandlerErrorKind::TryLater => "Not available at the moment",
+        HandlerErrorKind::NotFound => "Not found",
+        _ => "Something went wrong",
+    };
+    let mut body = format!("<p>{}</p>\n", escape(error.user_message()));
+    match (&shown.consent, shown.return_to) {
+        (Some(consent), return_to) => {
+            let fields = hidden("identifier", consent.identifier) + &hidden("scope", consent.scope);
+            let back = return_to.map(|path| hidden("return_to", path)).unwrap_or_default();
+            body += &format!(
+                "<form method=\"post\" action=\"{}\">\n{fields}{back}<button>Continue to your account's server</button>\n\
+                 </form>",
+                escape(login_path)
+            );
+        }
+        (None, Some(path)) if error.kind() == HandlerErrorKind::TryLater => {
+            body += &format!("<p><a href=\"{}\">Try again</a></p>", escape(path));
+        }
+        _ => {}
+    }
+    page(error.status(), title, &body)
+}
+
+/// The error page, with the sign-in form for another attempt.
 pub(super) fn error(error: &WebError, login_path: &str) -> Response {
     let title = match error {
         WebError::Callback { source, .. } if source.is_denied() => "Access denied",
         _ => "Something went wrong",
     };
-    let body = format!(
-        "<p>{}</p>\n<p><a href=\"{}\">Sign in</a></p>",
-        escape(&error.user_message()),
-        escape(login_path)
-    );
+    let form = login_form(login_path, &error.login_form());
+    let body = format!("<p>{}</p>\n{form}", escape(&error.user_message()));
     page(error.status(), title, &body)
 }
 

@@ -11,20 +11,23 @@ use super::WebError;
 /// The maximum size of a form. Forms have a few short fields.
 const MAX_FORM: usize = 16 * 1024;
 /// The maximum length of an identifier that is shown: that of a DID.
-const MAX_SHOWN: usize = 2048;
+pub(super) const MAX_SHOWN: usize = 2048;
 
 /// The known fields of a form or a query string.
 #[derive(Debug, Default)]
 pub(super) struct Fields {
     pub(super) identifier: Option<String>,
     pub(super) return_to: Option<String>,
+    /// A scope that the account lacks, in a posted form only.
+    pub(super) scope: Option<String>,
     pub(super) did: Option<String>,
     pub(super) all: bool,
 }
 
 impl Fields {
     pub(super) fn of_query(query: Option<&str>) -> Self {
-        Self::parse(query.unwrap_or_default().as_bytes())
+        // Anybody can make a link, which must not decide what the app asks for.
+        Self { scope: None, ..Self::parse(query.unwrap_or_default().as_bytes()) }
     }
 
     /// The fields of a posted form.
@@ -38,6 +41,7 @@ impl Fields {
         for (name, value) in url::form_urlencoded::parse(bytes) {
             match &*name {
                 "identifier" if !value.trim().is_empty() => fields.identifier = Some(value.trim().to_owned()),
+                "scope" if !value.trim().is_empty() => fields.scope = Some(value.trim().to_owned()),
                 "return_to" => fields.return_to = Some(value.into_owned()),
                 "did" => fields.did = Some(value.into_owned()),
                 "all" => fields.all = value == "true",

@@ -33,7 +33,7 @@ impl WebAuth {
     /// | route | description |
     /// | --- | --- |
     /// | `GET /login` | the sign-in form; with `identifier`, and from a page of this site, redirects to the user's server. `return_to` is the path to return to |
-    /// | `POST /login` | starts a sign-in from the form |
+    /// | `POST /login` | starts a sign-in from the form; with `scope`, one that asks for what a session lacks |
     /// | `GET /callback` | completes a sign-in |
     /// | `POST /logout` | signs out the active account, the account `did`, or all accounts of the browser if `all=true` |
     /// | `POST /switch` | makes the account `did` the active one |

@@ -47,8 +47,8 @@ pub(super) struct Dns {
 pub(super) enum DnsError {
     #[error("{server} did not respond within {:?}", limits::NAME_SERVER)]
     Timeout { server: SocketAddr },
-    #[error("{server} cannot be reached: {source}")]
-    Io { server: SocketAddr, source: io::Error },
+    #[error("{server} cannot be reached: {problem}")]
+    Io { server: SocketAddr, problem: io::Error },
     #[error("{server} responded with an error ({code:?})")]
     Refused { server: SocketAddr, code: RCODE },
     #[error("{server} sent an invalid response")]
@@ -164,7 +164,7 @@ fn system_servers() -> Result<Vec<SocketAddr>, String> {
 
 /// Sends one query to one server.
 async fn query(server: SocketAddr, name: &str) -> Result<Vec<String>, DnsError> {
-    let io = |source| DnsError::Io { server, source };
+    let io = |problem| DnsError::Io { server, problem };
     let mut id = [0; 2];
     random::fill(&mut id).map_err(|_| DnsError::Random)?;
     let id = u16::from_be_bytes(id);
@@ -195,7 +195,7 @@ async fn query_over_tcp(
     name: &str,
     question: &[u8],
 ) -> Result<Vec<String>, DnsError> {
-    let io = |source| DnsError::Io { server, source };
+    let io = |problem| DnsError::Io { server, problem };
     let mut stream = TcpStream::connect(server).await.map_err(io)?;
     let length = u16::try_from(question.len()).map_err(|_| DnsError::Name)?;
     stream.write_all(&[&length.to_be_bytes(), question].concat()).await.map_err(io)?;

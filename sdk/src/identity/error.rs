@@ -2,6 +2,7 @@
 
 use super::http::FetchError;
 use crate::{
+    report::with_causes,
     server_text,
     types::{Did, Handle},
 };
@@ -68,8 +69,9 @@ pub enum IdentityError {
     },
     /// The handle resolves neither through DNS nor through HTTPS.
     #[error(
-        "the handle {handle} does not resolve: DNS TXT _atproto.{handle} {}, and {well_known}",
-        dns.as_deref().unwrap_or("has no `did=` record")
+        "the handle {handle} does not resolve: DNS TXT _atproto.{handle} {}, and {}",
+        dns.as_deref().unwrap_or("has no `did=` record"),
+        with_causes(well_known)
     )]
     HandleUnresolved {
         /// The handle.
@@ -77,7 +79,6 @@ pub enum IdentityError {
         /// Why the DNS lookup failed; `None` if it succeeded but found no record for the handle.
         dns: Option<String>,
         /// Why the HTTPS lookup failed.
-        #[source]
         well_known: Box<FetchError>,
     },
     /// DNS has records with different DIDs for the handle. Its owner must remove all but one.

@@ -51,6 +51,7 @@ pub use handle::HandleResolver;
 pub use http::FetchError;
 
 use crate::{
+    report::with_causes,
     types::{Did, Handle},
     xrpc::BoxFuture,
 };
@@ -59,7 +60,7 @@ use did::DidLookup;
 use dns::DidRecords;
 use handle::HandleLookup;
 use http::UntrustedHttp;
-use syntax::{parse_handle, parse_input};
+use syntax::{parse_did, parse_handle, parse_input};
 
 /// An account: its DID, its verified handle and its PDS.
 ///
@@ -415,7 +416,7 @@ impl Resolver {
             Some(claimed) => match self.handle_within(&claimed, age).await {
                 Ok(found) if found == *did => (Some(claimed), None),
                 Ok(found) => (None, Some(format!("{claimed} resolves to {found} instead"))),
-                Err(error) => (None, Some(error.to_string())),
+                Err(error) => (None, Some(with_causes(&error).to_string())),
             },
         };
         Ok(Identity { did: did.clone(), handle, handle_problem, pds, document })

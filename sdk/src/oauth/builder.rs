@@ -15,6 +15,7 @@ use crate::{
         ResolveIdentity, Resolver,
         http::{Egress, UntrustedHttp},
     },
+    report::with_causes,
     session::Pace,
     store::{MemoryStore, Store},
     xrpc::CallSettings,
@@ -352,12 +353,16 @@ impl OAuthBuilder {
                 if let Some(proxy) = &self.proxy {
                     builder = builder.proxy(proxy);
                 }
-                Arc::new(builder.build().map_err(|e| BuildError::Resolver { problem: e.to_string() })?)
+                Arc::new(
+                    builder
+                        .build()
+                        .map_err(|e| BuildError::Resolver { problem: with_causes(&e).to_string() })?,
+                )
             }
         };
         // The URLs of account and authorization servers come from untrusted documents (O9).
         let egress = Egress { allow_loopback_http: self.allow_loopback_http, proxy };
-        let failed = |e: reqwest::Error| BuildError::Http { problem: e.to_string() };
+        let failed = |e: reqwest::Error| BuildError::Http { problem: with_causes(&e).to_string() };
         let untrusted = UntrustedHttp::new(&egress).map_err(failed)?;
         let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
         let client = Client { client_id: self.metadata.client_id().to_owned(), keyset: self.keyset };

@@ -211,13 +211,13 @@ impl<'c, R: Record> Records<'c, R> {
 /// Validates and encodes a record. The input of the call has it as an arbitrary value, which would not be validated.
 fn encode<R: Record>(caller: Caller<'_>, nsid: &str, record: &R) -> (Unknown, Option<InvalidRequest>) {
     if caller.transport().settings().validates_input
-        && let Err(source) = record.validate()
+        && let Err(problem) = record.validate()
     {
-        return (Unknown::null(), Some(InvalidRequest::Violations { nsid: nsid.into(), source }));
+        return (Unknown::null(), Some(InvalidRequest::Violations { nsid: nsid.into(), problem }));
     }
     match Unknown::encode(record) {
         Ok(record) => (record, None),
-        Err(source) => (Unknown::null(), Some(InvalidRequest::Input { nsid: nsid.into(), source })),
+        Err(problem) => (Unknown::null(), Some(InvalidRequest::Input { nsid: nsid.into(), problem })),
     }
 }
 

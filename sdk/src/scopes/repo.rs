@@ -164,6 +164,14 @@ impl RepoPermission {
         self.actions
     }
 
+    /// The permissions for each of the actions.
+    #[cfg(feature = "axum")]
+    pub(crate) fn by_action(&self) -> impl Iterator<Item = Self> {
+        self.actions
+            .iter()
+            .map(|action| Self { collections: self.collections.clone(), actions: action.into() })
+    }
+
     pub(super) fn parse(syntax: &Syntax<'_>) -> Result<Self, ScopeProblem> {
         syntax.only(&["collection", "action"], "`collection` and `action`")?;
         let values = syntax.many_positional("collection", COLLECTION)?;

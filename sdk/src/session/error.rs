@@ -125,7 +125,7 @@ pub enum SessionError {
     Store(#[from] SessionStoreError),
     /// The tokens could not be refreshed, but the session has not ended: the server could not be reached or returned a
     /// temporary error. Try again later.
-    #[error("the session could not be refreshed at the moment, but it still exists ({steps})")]
+    #[error("the session could not be refreshed at the moment, but it still exists{}", other_steps(steps, &**source))]
     Unavailable {
         /// The steps of the refresh, in order. Contains no secrets.
         steps: String,
@@ -173,6 +173,16 @@ pub enum SessionError {
     },
 }
 
+/// The steps of a refresh in parentheses, without the one that is the cause, which the source says.
+fn other_steps(steps: &str, cause: &(dyn Error + Send + Sync + 'static)) -> String {
+    // Delimited on both sides, so that a step is left out as a whole; the cause may have a semicolon itself.
+    let rest = format!("; {steps}; ").replace(&format!("; {cause}; "), "; ");
+    match rest.trim_matches([';', ' ']) {
+        "" => String::new(),
+        rest => format!(" ({rest})"),
+    }
+}
+
 impl SessionError {
     /// Whether a later attempt may succeed.
     pub(super) fn is_temporary(&self) -> bool {
@@ -194,5 +204,26 @@ impl SessionError {
             }
             error => TransportError::Session { did: did.clone(), source: Arc::new(error) },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::SessionError;
+
+    #[test]
+    fn the_step_that_is_the_cause_is_told_by_the_cause_alone() {
+        let cause = "cannot connect; try again";
+        let told = |steps: &str| {
+            let source = Arc::new(std::io::Error::other(cause));
+            SessionError::Unavailable { steps: steps.to_owned(), in_doubt: false, source }.to_string()
+        };
+        let plain = "the session could not be refreshed at the moment, but it still exists";
+        assert_eq!(told(cause), plain);
+        assert_eq!(told(""), plain);
+        assert_eq!(told(&format!("a; {cause}; b")), format!("{plain} (a; b)"));
+        assert_eq!(told(&format!("a: {cause}")), format!("{plain} (a: {cause})"), "only whole steps");
     }
 }

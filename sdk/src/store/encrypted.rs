@@ -135,7 +135,7 @@ impl EncryptedStore {
         match self.keys.open(&entry.value, key) {
             Ok(value) => Ok(Entry { value, ..entry }),
             Err(OpenError::NotSealed) if self.accept_plain => Ok(entry),
-            Err(source) => Err(StoreError::Sealed { source }),
+            Err(problem) => Err(StoreError::Sealed { problem }),
         }
     }
 }
@@ -201,7 +201,7 @@ mod tests {
         // Copied to another account, it does not open.
         plain.put("session/b", &kept.value, None, Expected::Any).await.unwrap();
         let error = store.get("session/b").await.unwrap_err();
-        assert!(matches!(error, StoreError::Sealed { source: OpenError::Damaged }), "{error}");
+        assert!(matches!(error, StoreError::Sealed { problem: OpenError::Damaged }), "{error}");
         plain.delete("session/b", Expected::Any).await.unwrap();
 
         let newest = SealingKey::generate().unwrap();
@@ -209,7 +209,7 @@ mod tests {
         assert_eq!(rotated.get("session/a").await.unwrap().unwrap().value.as_slice(), b"secret");
         assert_eq!((rotated.reencrypt().await.unwrap(), rotated.reencrypt().await.unwrap()), (1, 0));
         let error = store.get("session/a").await.unwrap_err();
-        assert!(matches!(error, StoreError::Sealed { source: OpenError::UnknownKey }), "{error}");
+        assert!(matches!(error, StoreError::Sealed { problem: OpenError::UnknownKey }), "{error}");
         // A value that cannot be decrypted is skipped, and reported after the others.
         store.put("session/b", b"other", None, Expected::Any).await.unwrap();
         plain.put("session/c", &kept.value, None, Expected::Any).await.unwrap();
@@ -229,7 +229,7 @@ mod tests {
         let keys = SealingKeys::new([SealingKey::generate().unwrap()]).unwrap();
         let strict = EncryptedStore::shared(Arc::clone(&plain), keys);
         let error = strict.get("session/a").await.unwrap_err();
-        assert!(matches!(error, StoreError::Sealed { source: OpenError::NotSealed }), "{error}");
+        assert!(matches!(error, StoreError::Sealed { problem: OpenError::NotSealed }), "{error}");
         let moving = strict.clone().accept_plain(true);
         assert_eq!(moving.get("session/a").await.unwrap().unwrap().value.as_slice(), b"{\"v\":1}");
         assert_eq!(moving.reencrypt().await.unwrap(), 1);

@@ -238,10 +238,10 @@ pub enum StoreError {
     },
     /// A value cannot be decrypted.
     #[cfg(feature = "encryption")]
-    #[error("a stored value cannot be decrypted: {source}; are all sealing keys present?")]
+    #[error("a stored value cannot be decrypted: {problem}; are all sealing keys present?")]
     Sealed {
         /// The cause.
-        source: OpenError,
+        problem: OpenError,
     },
     /// The store did not respond in time.
     #[error("the session store did not respond within {limit:?}")]

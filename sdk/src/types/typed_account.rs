@@ -239,7 +239,7 @@ fn handle_in(text: &str) -> Result<Handle, String> {
             return Err(format!("{problem}; a handle is a domain name, such as `alice.example.com`"));
         }
     };
-    if handle.is_invalid() {
+    if handle.is_unverified() {
         return Err("apps show it in place of a handle that is broken; use the DID of the account".to_owned());
     }
     Ok(handle)

@@ -292,10 +292,10 @@ pub(super) fn decode_json<T: FromData>(
     body: &[u8],
     max_size: usize,
 ) -> Result<T, DecodeError> {
-    from_json_within(body, max_size.saturating_mul(DECODED_PER_BYTE)).map_err(|source| {
-        match source.problem() {
+    from_json_within(body, max_size.saturating_mul(DECODED_PER_BYTE)).map_err(|problem| {
+        match problem.problem() {
             Problem::Memory => DecodeError::TooLargeDecoded { nsid, limit: max_size },
-            _ => DecodeError::Json { nsid, source },
+            _ => DecodeError::Json { nsid, problem },
         }
     })
 }

@@ -135,13 +135,13 @@ impl<'c, M: Method> Call<'c, M> {
         if options.problem.is_none() && caller.transport().settings().validates_input {
             let checked = params.validate().and_then(|warnings| Ok([warnings, M::Input::validate(&input)?]));
             let warnings =
-                checked.map_err(|source| InvalidRequest::Violations { nsid: nsid.clone(), source })?;
+                checked.map_err(|problem| InvalidRequest::Violations { nsid: nsid.clone(), problem })?;
             for warnings in warnings.iter().filter(|warnings| !warnings.is_empty()) {
                 tracing::warn!(nsid = &*nsid, %warnings, "sending what other software may refuse");
             }
         }
-        let body =
-            M::Input::encode(input).map_err(|source| InvalidRequest::Input { nsid: nsid.clone(), source })?;
+        let body = M::Input::encode(input)
+            .map_err(|problem| InvalidRequest::Input { nsid: nsid.clone(), problem })?;
         let query = params.query().into_string();
         let mut call = Outgoing { kind: M::KIND, nsid, query, body, options };
         add_types(&mut call.options, M::INPUT, accepted);

@@ -48,7 +48,7 @@ const LONGEST_ASKED_WAIT: Duration = Duration::from_secs(25 * 3600);
 #[non_exhaustive]
 pub enum Error<E: LexiconError = NoError> {
     /// The server returned an error that is defined in the lexicon of the method.
-    #[error("{error}: {response}")]
+    #[error("{response}")]
     Lexicon {
         /// The error.
         error: E,
@@ -503,12 +503,12 @@ pub enum ReadError {
 #[non_exhaustive]
 pub enum DecodeError {
     /// The body is not valid JSON, or does not conform to the lexicon.
-    #[error("the response of {nsid} does not conform to its lexicon: {source}")]
+    #[error("the response of {nsid} does not conform to its lexicon: {problem}")]
     Json {
         /// The NSID of the method.
         nsid: Arc<str>,
         /// The problem and its position.
-        source: DataError,
+        problem: DataError,
     },
     /// The body has another content type.
     #[error("the response of {nsid} has the content type `{found}`, expected `{expected}`")]
@@ -612,28 +612,28 @@ pub enum InvalidRequest {
         service: String,
     },
     /// The input cannot be serialized as JSON.
-    #[error("the input of {nsid} cannot be serialized as JSON: {source}")]
+    #[error("the input of {nsid} cannot be serialized as JSON: {problem}")]
     Input {
         /// The NSID of the method.
         nsid: Arc<str>,
         /// The cause.
-        source: DataError,
+        problem: DataError,
     },
     /// The parameters or the input violate the lexicon, so the server would reject them.
-    #[error("the call of {nsid} was not sent: {source}")]
+    #[error("the call of {nsid} was not sent: {problem}")]
     Violations {
         /// The NSID of the method.
         nsid: Arc<str>,
         /// The violations and their positions.
-        source: Violations,
+        problem: Violations,
     },
     /// The untyped input cannot be serialized as JSON.
-    #[error("the input of {nsid} cannot be serialized as JSON: {source}")]
+    #[error("the input of {nsid} cannot be serialized as JSON: {problem}")]
     UntypedInput {
         /// The NSID of the method.
         nsid: Arc<str>,
         /// The cause.
-        source: Arc<serde_json::Error>,
+        problem: Arc<serde_json::Error>,
     },
     /// A [labeler](super::Labeler) is not named by a DID.
     #[error("`{did}` is not a labeler, because it is not a DID")]

@@ -17,6 +17,7 @@ use url::{Host, Url};
 use super::{ByteStream, Deadline, Kind, Request, RequestBody, TransportError, TransportResponse};
 use crate::{
     limits,
+    report::with_causes,
     server_text::{SHORT, excerpt},
 };
 
@@ -199,8 +200,7 @@ pub(crate) fn classify(host: String, limit: Duration, error: reqwest::Error) -> 
                 "{host} is not https, so no credentials are sent there; sign in again, or, for development on this \
                  machine, use `allow_loopback_http`"
             ),
-            Some(source) => format!("{error}: {source}"),
-            None => error.to_string(),
+            _ => with_causes(&error).to_string(),
         };
         TransportError::InvalidRequest { problem }
     } else if error.is_connect() {

@@ -46,9 +46,9 @@ impl<'c> UntypedCall<'c> {
         let mut options = CallOptions::default();
         let body = match serde_json::to_vec(input) {
             Ok(json) => RequestBody::Bytes(json.into()),
-            Err(source) => {
+            Err(problem) => {
                 options.problem =
-                    Some(InvalidRequest::UntypedInput { nsid: nsid.clone(), source: Arc::new(source) });
+                    Some(InvalidRequest::UntypedInput { nsid: nsid.clone(), problem: Arc::new(problem) });
                 RequestBody::Empty
             }
         };

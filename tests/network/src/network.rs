@@ -7,7 +7,7 @@ use std::{
     process::{Child, ChildStdout, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde::{Deserialize, de::DeserializeOwned};
@@ -22,6 +22,8 @@ use crate::{
 
 /// The limit for the network to be ready.
 const START_LIMIT: Duration = Duration::from_secs(60);
+/// The limit for it to end by itself.
+const END_LIMIT: Duration = Duration::from_secs(2);
 /// The limit for a command.
 const COMMAND_LIMIT: Duration = Duration::from_secs(60);
 /// Its file for what it prints, in the folder of its data.
@@ -78,6 +80,15 @@ struct Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        // It ends with its standard input, and frees its ports.
+        drop(self.child.stdin.take());
+        let begun = Instant::now();
+        while begun.elapsed() < END_LIMIT {
+            match self.child.try_wait() {
+                Ok(None) => thread::sleep(Duration::from_millis(2)),
+                _ => return,
+            }
+        }
         // What fails here has ended already, and there is nobody to tell. Without the wait, it would still be writing to
         // the folder when that is removed.
         let _ = self.child.kill();
@@ -101,13 +112,26 @@ struct Addresses {
     control: String,
 }
 
+/// The DID of an account: the type of the SDK with the feature `types`, otherwise a text.
+#[cfg(feature = "types")]
+pub type Did = atproto_sdk::types::Did;
+/// The DID of an account: the type of the SDK with the feature `types`, otherwise a text.
+#[cfg(not(feature = "types"))]
+pub type Did = String;
+/// The handle of an account: the type of the SDK with the feature `types`, otherwise a text.
+#[cfg(feature = "types")]
+pub type Handle = atproto_sdk::types::Handle;
+/// The handle of an account: the type of the SDK with the feature `types`, otherwise a text.
+#[cfg(not(feature = "types"))]
+pub type Handle = String;
+
 /// An account at the PDS.
 #[derive(Debug, Clone)]
 pub struct Account {
     /// Its DID.
-    pub did: String,
+    pub did: Did,
     /// Its handle, which resolves inside of the network.
-    pub handle: String,
+    pub handle: Handle,
     /// Its password.
     pub password: String,
 }
@@ -195,24 +219,47 @@ impl Network {
     /// A new account with a handle that begins like `name` and is not taken. The PDS refuses names that it reserves, such
     /// as `password`.
     pub async fn account(&self, name: &str) -> Result<Account, NetworkError> {
-        self.create_account("account", name).await
+        self.create_account("account", name, self.next_handle(name)).await
+    }
+
+    /// A new account with the handle `name.test`, which must not be taken.
+    pub async fn account_named(&self, name: &str) -> Result<Account, NetworkError> {
+        self.create_account("account", name, format!("{name}.test")).await
+    }
+
+    fn next_handle(&self, name: &str) -> String {
+        match self.next_account.fetch_add(1, Ordering::Relaxed) {
+            0 => format!("{name}.test"),
+            number => format!("{name}{number}.test"),
+        }
     }
 
     /// A new account whose DID is of the method `web`. Its document is on a server of its own.
     pub async fn web_account(&self, name: &str) -> Result<Account, NetworkError> {
-        self.create_account("webAccount", name).await
+        self.create_account("webAccount", name, self.next_handle(name)).await
     }
 
-    async fn create_account(&self, command: &str, name: &str) -> Result<Account, NetworkError> {
+    async fn create_account(
+        &self,
+        command: &str,
+        name: &str,
+        handle: String,
+    ) -> Result<Account, NetworkError> {
         #[derive(Deserialize)]
         struct Made {
             did: String,
         }
-        let number = self.next_account.fetch_add(1, Ordering::Relaxed);
-        let handle = if number == 0 { format!("{name}.test") } else { format!("{name}{number}.test") };
         let password = format!("password-of-{name}");
         let made: Made = self.command(command, json!({ "handle": handle, "password": password })).await?;
-        Ok(Account { did: made.did, handle, password })
+        let invalid = |text: &str| NetworkError::Command {
+            command: command.to_owned(),
+            problem: format!("it made an account with the identifier `{text}`"),
+        };
+        Ok(Account {
+            did: made.did.as_str().try_into().map_err(|_| invalid(&made.did))?,
+            handle: handle.as_str().try_into().map_err(|_| invalid(&handle))?,
+            password,
+        })
     }
 
     /// Moves an account with its repository to a second PDS, and deactivates it here. Gives the second PDS.
@@ -221,7 +268,7 @@ impl Network {
         struct Moved {
             pds: String,
         }
-        Ok(self.of_account::<Moved>("move", account, json!({ "handle": account.handle })).await?.pds)
+        Ok(self.of_account::<Moved>("move", account, json!({ "handle": account.handle.as_str() })).await?.pds)
     }
 
     /// The owner deactivates the account.
@@ -255,7 +302,7 @@ impl Network {
         account: &Account,
         mut body: Value,
     ) -> Result<T, NetworkError> {
-        body["did"] = account.did.clone().into();
+        body["did"] = account.did.as_str().into();
         body["password"] = account.password.clone().into();
         self.command(command, body).await
     }
@@ -305,7 +352,7 @@ impl Network {
 
     /// Ends all OAuth sessions of an account at the server.
     pub async fn end_sessions(&self, account: &Account) -> Result<(), NetworkError> {
-        self.command::<Value>("endSessions", json!({ "did": account.did })).await.map(drop)
+        self.command::<Value>("endSessions", json!({ "did": account.did.as_str() })).await.map(drop)
     }
 
     /// Makes the server take the access tokens that an account has now for expired, though they last longer by their own
@@ -324,7 +371,7 @@ impl Network {
         struct Answer {
             count: u32,
         }
-        Ok(self.command::<Answer>(command, json!({ "did": account.did })).await?.count)
+        Ok(self.command::<Answer>(command, json!({ "did": account.did.as_str() })).await?.count)
     }
 
     /// Has the documents of clients at an https origin, such as `https://app.example`, fetched from a server on this
@@ -358,7 +405,7 @@ impl Network {
     /// Signs in on the provider's page and allows the access, as a browser would. Gives the address to which the page
     /// sends the browser back.
     pub async fn approve(&self, authorize_url: &str, account: &Account) -> Result<String, NetworkError> {
-        let (username, password) = (&account.handle, &account.password);
+        let (username, password) = (account.handle.as_str(), &account.password);
         self.authorize(json!({ "url": authorize_url, "username": username, "password": password })).await
     }
 
@@ -383,10 +430,23 @@ impl Network {
         let succeeded = response.status().is_success();
         let answer = response.bytes().await.map_err(NetworkError::Control)?;
         if !succeeded {
-            return Err(failed(String::from_utf8_lossy(&answer).into_owned()));
+            return Err(failed(told(&answer)));
         }
         serde_json::from_slice(&answer).map_err(|error| failed(error.to_string()))
     }
+}
+
+/// What a failed command says: the first line of its error, without the places in the program.
+fn told(answer: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct Told {
+        error: String,
+    }
+    let text = match serde_json::from_slice(answer) {
+        Ok(Told { error }) => error,
+        Err(_) => String::from_utf8_lossy(answer).into_owned(),
+    };
+    text.split("\n    at ").next().unwrap_or_default().to_owned()
 }
 
 /// Reads lines until one tells the addresses; the rest of the output is read and thrown away, so that the network does

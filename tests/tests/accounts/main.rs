@@ -30,12 +30,12 @@ impl World {
     }
 
     fn did(&self) -> Did {
-        Did::new(&self.account.did).unwrap()
+        self.account.did.clone()
     }
 
     async fn sign_in(&self) -> OAuthClient {
         let authorization =
-            self.oauth.authorize(&self.account.handle, AuthorizeOptions::new()).await.unwrap();
+            self.oauth.authorize(self.account.handle.as_str(), AuthorizeOptions::new()).await.unwrap();
         let callback = self.network.approve(&authorization.url, &self.account).await.unwrap();
         let params = CallbackParams::from_query(callback.split_once('?').unwrap().1).unwrap();
         self.oauth.callback(&params).await.unwrap().client

@@ -81,7 +81,8 @@ async fn x14_an_account_that_moves_during_a_session_is_told_where_it_has_gone() 
 
     // Signing in again leads to the new PDS, where the records are. From the DID, because the PDS that resolves handles for
     // these tests does not know the account any more.
-    let authorization = world.oauth.authorize(&world.account.did, AuthorizeOptions::new()).await.unwrap();
+    let authorization =
+        world.oauth.authorize(world.account.did.as_str(), AuthorizeOptions::new()).await.unwrap();
     assert!(authorization.url.starts_with(&pds), "{} {pds}", authorization.url);
     let callback = world.network.approve(&authorization.url, &world.account).await.unwrap();
     let params = CallbackParams::from_query(callback.split_once('?').unwrap().1).unwrap();
@@ -110,8 +111,8 @@ async fn a_changed_handle_changes_nothing_about_the_session() {
     resolver.invalidate(client.did());
     let identity = resolver.resolve(client.did().as_str()).await.unwrap();
     assert_eq!(identity.display_handle(), "renamed.test");
-    let error = resolver.resolve(&world.account.handle).await.unwrap_err();
-    assert!(error.to_string().contains(&world.account.handle), "{error}");
+    let error = resolver.resolve(world.account.handle.as_str()).await.unwrap_err();
+    assert!(error.to_string().contains(world.account.handle.as_str()), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

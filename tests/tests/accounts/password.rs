@@ -16,7 +16,7 @@ async fn create(client: &PasswordClient) -> Result<(), Error> {
 
 impl World {
     async fn password_client(&self, store: &Arc<dyn Store>) -> PasswordClient {
-        let (handle, password) = (&self.account.handle, &self.account.password);
+        let (handle, password) = (self.account.handle.as_str(), &self.account.password);
         PasswordClient::resume_or_sign_in(Arc::clone(store), self.network.pds(), handle, password)
             .await
             .unwrap()
@@ -94,7 +94,7 @@ async fn x14_an_account_that_has_moved_is_deactivated_for_a_client_of_the_old_pd
     let pds = world.network.move_account(&world.account).await.unwrap();
     let error = create(&client).await.unwrap_err();
     assert_eq!(error.account_problem(), Some(AccountProblem::Deactivated), "{error}");
-    let (did, password) = (&world.account.did, &world.account.password);
+    let (did, password) = (world.account.did.as_str(), &world.account.password);
     let there = PasswordClient::sign_in(&pds, did, password).await.unwrap();
     create(&there).await.unwrap();
     assert_eq!(there.account().active, Some(true));

@@ -20,7 +20,7 @@ use crate::{World, post};
 async fn the_public_client_asks_what_everybody_may() {
     let world = World::new().await;
     let client = PublicClient::new(world.network.pds()).unwrap();
-    let params = resolve_handle::Params::new(Handle::new(&world.account.handle).unwrap());
+    let params = resolve_handle::Params::new(world.account.handle.clone());
     assert_eq!(client.com_atproto_identity().resolve_handle(params).await.unwrap().did, world.did());
     assert_eq!(client.records_of::<Post>(&world.did()).list().count().await, 0);
     let error = client.com_atproto_server().get_session().await.unwrap_err();
@@ -31,17 +31,17 @@ async fn the_public_client_asks_what_everybody_may() {
 async fn x11_the_password_client_signs_in_writes_and_signs_out() {
     let world = World::new().await;
     let (pds, account) = (world.network.pds(), &world.account);
-    let wrong = PasswordClient::sign_in(pds, &account.handle, "wrong").await.unwrap_err();
+    let wrong = PasswordClient::sign_in(pds, account.handle.as_str(), "wrong").await.unwrap_err();
     assert!(
         matches!(&wrong, PasswordError::SignIn(error) if error.kind() == ErrorKind::InvalidInput),
         "{wrong:?}"
     );
-    let client = PasswordClient::sign_in(pds, &account.handle, &account.password).await.unwrap();
+    let client = PasswordClient::sign_in(pds, account.handle.as_str(), &account.password).await.unwrap();
     assert_eq!(*client.did(), world.did());
     assert!(!format!("{client:?}").contains(&account.password));
     let told = client.account();
     assert_eq!((told.active, told.email_confirmed), (Some(true), Some(false)), "{told:?}");
-    assert_eq!(told.handle.unwrap().as_str(), account.handle);
+    assert_eq!(told.handle.unwrap(), account.handle);
     client.records::<Post>().create(&post("by password")).await.unwrap();
     assert_eq!(client.records::<Post>().list().next().await.unwrap().unwrap().value.text, "by password");
     client.sign_out().await.unwrap();
@@ -51,8 +51,9 @@ async fn x11_the_password_client_signs_in_writes_and_signs_out() {
 async fn x11_an_expired_password_session_is_refreshed_once() {
     let world = World::new().await;
     let account = &world.account;
-    let client =
-        PasswordClient::sign_in(world.network.pds(), &account.handle, &account.password).await.unwrap();
+    let client = PasswordClient::sign_in(world.network.pds(), account.handle.as_str(), &account.password)
+        .await
+        .unwrap();
     // Access tokens live two hours there.
     world.network.forward(Duration::from_secs(3 * 3600)).await.unwrap();
     let calls = (0..20).map(|_| async { client.com_atproto_server().get_session().await.map(drop) });
@@ -67,8 +68,14 @@ async fn x11_an_expired_password_session_is_refreshed_once() {
 async fn x11_a_bot_keeps_its_session_and_signs_in_again_by_itself() {
     let world = World::new().await;
     let (pds, account) = (world.network.pds(), &world.account);
-    let start =
-        || PasswordClient::resume_or_sign_in(world.store.clone(), pds, &account.handle, &account.password);
+    let start = || {
+        PasswordClient::resume_or_sign_in(
+            world.store.clone(),
+            pds,
+            account.handle.as_str(),
+            &account.password,
+        )
+    };
     let requests = async |name: &str| {
         let all = world.network.requests().await.unwrap();
         all.get(&format!("POST /xrpc/com.atproto.server.{name}")).copied().unwrap_or(0)
@@ -89,7 +96,7 @@ async fn x11_a_bot_keeps_its_session_and_signs_in_again_by_itself() {
     }
     assert_eq!((requests("createSession").await, requests("refreshSession").await), (2, 2));
     let kept = world.store.list("password/").await.unwrap();
-    assert!(kept.len() == 1 && !kept[0].contains(&account.handle), "{kept:?}");
+    assert!(kept.len() == 1 && !kept[0].contains(account.handle.as_str()), "{kept:?}");
     one.sign_out().await.unwrap();
     assert!(world.store.list("").await.unwrap().is_empty());
     world.network.forward(Duration::from_secs(3 * 3600)).await.unwrap();
@@ -104,7 +111,7 @@ async fn x12_the_administrator_sees_accounts() {
     let admin = AdminClient::new(pds, world.network.admin_password()).unwrap();
     let params = get_account_info::Params::new(world.did());
     let info = admin.com_atproto_admin().get_account_info(params.clone()).await.unwrap();
-    assert_eq!(info.handle.as_str(), world.account.handle);
+    assert_eq!(info.handle, world.account.handle);
     assert!(!format!("{admin:?}").contains(world.network.admin_password()));
     let wrong = AdminClient::new(pds, "wrong").unwrap();
     let error = wrong.com_atproto_admin().get_account_info(params).await.unwrap_err();

@@ -46,11 +46,11 @@ impl World {
     }
 
     fn did(&self) -> Did {
-        Did::new(&self.account.did).unwrap()
+        self.account.did.clone()
     }
 
     async fn sign_in(&self) -> OAuthClient {
-        self.sign_in_from(&self.account.handle).await.unwrap()
+        self.sign_in_from(self.account.handle.as_str()).await.unwrap()
     }
 
     /// Signs in from a handle, a DID or a server.

@@ -13,7 +13,7 @@ async fn begin(world: &World) -> (String, JoinHandle<Result<OAuthClient, SignInE
     let (tell, told) = oneshot::channel();
     let sign_in = world
         .oauth
-        .sign_in(&world.account.handle)
+        .sign_in(world.account.handle.as_str())
         .browser(false)
         .timeout(Duration::from_secs(120))
         .on_url(move |url| drop(tell.send(url.to_owned())));

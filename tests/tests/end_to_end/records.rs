@@ -100,7 +100,7 @@ async fn agrees<T: Record + PartialEq + Debug>(client: &PasswordClient, lexicons
 async fn d3_d4_the_pds_computes_the_same_cid_for_records_of_every_type() {
     let world = World::new().await;
     let (pds, account) = (world.network.pds(), &world.account);
-    let client = PasswordClient::sign_in(pds, &account.handle, &account.password).await.unwrap();
+    let client = PasswordClient::sign_in(pds, account.handle.as_str(), &account.password).await.unwrap();
     let uploaded = client.com_atproto_repo().upload_blob(PNG).content_type("image/png").await.unwrap().blob;
     assert_eq!(*uploaded.cid(), Cid::of_raw(PNG));
     let lexicons = Lexicons::load();

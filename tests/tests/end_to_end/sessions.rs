@@ -127,7 +127,7 @@ async fn an_app_that_starts_again_goes_on_with_its_sessions() {
     drop(oauth);
     tokio::time::sleep(Duration::from_millis(1500)).await;
     let oauth = app(&network, store());
-    let did = atproto_sdk::types::Did::new(&account.did).unwrap();
+    let did = account.did.clone();
     session(&oauth.client(&did).await.unwrap()).await.unwrap();
     assert_eq!(network.counts().await.unwrap().tokens, 1, "nobody has signed in a second time");
 }

@@ -14,7 +14,7 @@ use crate::{World, params};
 async fn o1_starts_from_a_handle_a_did_or_a_server() {
     let world = World::new().await;
     let (handle, did, server) =
-        (world.account.handle.clone(), world.account.did.clone(), world.network.pds().to_owned());
+        (world.account.handle.to_string(), world.account.did.to_string(), world.network.pds().to_owned());
     for input in [handle, did, server] {
         let client = world.sign_in_from(&input).await.unwrap();
         assert_eq!(*client.did(), world.did(), "{input}");
@@ -29,7 +29,8 @@ async fn o1_starts_from_a_handle_a_did_or_a_server() {
 #[tokio::test(flavor = "multi_thread")]
 async fn o20_a_callback_counts_once_and_only_for_its_own_state() {
     let world = World::new().await;
-    let authorization = world.oauth.authorize(&world.account.handle, AuthorizeOptions::new()).await.unwrap();
+    let authorization =
+        world.oauth.authorize(world.account.handle.as_str(), AuthorizeOptions::new()).await.unwrap();
     let callback = world.network.approve(&authorization.url, &world.account).await.unwrap();
     let stranger = callback.replace(&authorization.state, "a-state-of-somebody-else");
     assert!(matches!(world.oauth.callback(&params(&stranger)).await, Err(CallbackError::UnknownState)));
@@ -40,7 +41,8 @@ async fn o20_a_callback_counts_once_and_only_for_its_own_state() {
 #[tokio::test(flavor = "multi_thread")]
 async fn o21_a_callback_of_another_issuer_is_refused() {
     let world = World::new().await;
-    let authorization = world.oauth.authorize(&world.account.handle, AuthorizeOptions::new()).await.unwrap();
+    let authorization =
+        world.oauth.authorize(world.account.handle.as_str(), AuthorizeOptions::new()).await.unwrap();
     let callback = world.network.approve(&authorization.url, &world.account).await.unwrap();
     let (address, query) = callback.split_once('?').unwrap();
     let without: Vec<&str> = query.split('&').filter(|pair| !pair.starts_with("iss=")).collect();
@@ -53,7 +55,8 @@ async fn o21_a_callback_of_another_issuer_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn o22_a_user_who_denies_gives_a_typed_error() {
     let world = World::new().await;
-    let authorization = world.oauth.authorize(&world.account.handle, AuthorizeOptions::new()).await.unwrap();
+    let authorization =
+        world.oauth.authorize(world.account.handle.as_str(), AuthorizeOptions::new()).await.unwrap();
     let callback = world.network.deny(&authorization.url).await.unwrap();
     let error = world.oauth.callback(&params(&callback)).await.unwrap_err();
     assert!(matches!(error, CallbackError::Denied { .. }), "{error:?}");
@@ -63,7 +66,8 @@ async fn o22_a_user_who_denies_gives_a_typed_error() {
 async fn o24_another_account_than_the_one_asked_for_is_refused_and_revoked() {
     let world = World::new().await;
     let other = world.network.account("mallory").await.unwrap();
-    let authorization = world.oauth.authorize(&world.account.handle, AuthorizeOptions::new()).await.unwrap();
+    let authorization =
+        world.oauth.authorize(world.account.handle.as_str(), AuthorizeOptions::new()).await.unwrap();
     // The page lets the user sign in as whom they like.
     match world.network.approve(&authorization.url, &other).await {
         Ok(callback) => {
@@ -144,7 +148,7 @@ async fn o40_a_session_has_the_scopes_that_it_was_granted_and_no_call_goes_beyon
 async fn a_session_is_resumed_by_name_without_asking_the_user() {
     let world = World::new().await;
     let client = world.sign_in().await;
-    for input in [&world.account.handle, &world.account.did, world.network.pds()] {
+    for input in [world.account.handle.as_str(), world.account.did.as_str(), world.network.pds()] {
         let resumed = world.oauth.resume_or_sign_in(input).browser(false).await.unwrap();
         assert!(resumed.resumed && resumed.client.session_id() == client.session_id(), "{input}");
     }

@@ -101,7 +101,7 @@ impl Child {
             pds: world.pds().to_owned(),
             plc: world.network.plc().to_owned(),
             store: store.to_owned(),
-            accounts: vec![Account { did: account.did.clone(), handle: account.handle.clone() }],
+            accounts: vec![Account { did: account.did.to_string(), handle: account.handle.to_string() }],
             worker: 0,
             apps: 1,
             tasks: 1,
@@ -150,7 +150,7 @@ const NOWHERE: Place = Place { step: u32::MAX, done: false };
 
 /// A sign-in of this process.
 pub(crate) async fn sign_in(world: &World, oauth: &OAuth, account: &tests::Account) {
-    let authorization = oauth.authorize(&account.handle, AuthorizeOptions::new()).await.unwrap();
+    let authorization = oauth.authorize(account.handle.as_str(), AuthorizeOptions::new()).await.unwrap();
     let callback = world.network.approve(&authorization.url, account).await.unwrap();
     oauth.callback(&params(&callback)).await.unwrap();
 }
@@ -198,7 +198,7 @@ async fn killed_in_a_refresh(kind: &str) {
     let account = world.network.account("carla").await.unwrap();
     sign_in(&world, &oauth, &account).await;
     let mut child = Child::start(&world, &url, &account, Some(NOWHERE)).await;
-    let refresh = Command::Refresh { did: account.did.clone() };
+    let refresh = Command::Refresh { did: account.did.to_string() };
     let operations = child.steps(&refresh, |report| matches!(report, Report::Refreshed { .. })).await;
     child.driver.kill().await;
     println!("{kind}: a refresh is {operations:?}");
@@ -214,7 +214,7 @@ async fn killed_in_a_refresh(kind: &str) {
         for step in &steps {
             let account = world.network.account("carla").await.unwrap();
             sign_in(&world, &oauth, &account).await;
-            let row = rows(&store, &account.did).await.remove(0);
+            let row = rows(&store, account.did.as_str()).await.remove(0);
             let label = step.label(&operations);
             cases.push(Case { step: *step, label, account, expired, row });
         }
@@ -250,7 +250,7 @@ async fn kill_at(world: &World, url: &str, case: &Case) {
     let refreshes = Matches { path, grant: Some("refresh_token".to_owned()), ..Matches::default() };
     let mut hold = case.step.point().map(|point| world.proxy.hold(refreshes, point));
     let mut child = Child::start(world, url, &case.account, Some(place)).await;
-    child.driver.tell(&Command::Refresh { did: case.account.did.clone() }).await;
+    child.driver.tell(&Command::Refresh { did: case.account.did.to_string() }).await;
     match &mut hold {
         Some(hold) => {
             let reached = async |hold: &mut Hold| {
@@ -274,11 +274,11 @@ async fn recover(world: &World, kind: &str, store: &Arc<dyn Store>, case: &Case)
     let Case { label, account, expired, row, .. } = case;
     let label = format!("{label}; access token {}", if *expired { "expired" } else { "valid" });
     let did = Did::new(&account.did).unwrap();
-    let now = rows(store, &account.did).await.remove(0);
+    let now = rows(store, account.did.as_str()).await.remove(0);
     let written = now["refresh_token"] != row["refresh_token"];
     let exchanges = world.proxy.exchanges();
     let seen = chains(&exchanges);
-    let rotated = seen.iter().any(|chain| chain.did == account.did && chain.given().count() > 0);
+    let rotated = seen.iter().any(|chain| chain.did == account.did.as_str() && chain.given().count() > 0);
     let in_doubt = now["refresh_in_doubt"] == true;
     // An app of its own: what this process knows already does not count.
     let oauth = worker::app(world.pds(), world.network.plc(), Arc::clone(store));
@@ -306,7 +306,7 @@ async fn recover(world: &World, kind: &str, store: &Arc<dyn Store>, case: &Case)
             assert!(lost, "{kind}, {label}: {ended}");
             assert_eq!(ended.reason, ReauthenticateReason::LostRefresh, "{kind}, {label}: {ended}");
             assert!(
-                rows(store, &account.did).await.is_empty(),
+                rows(store, account.did.as_str()).await.is_empty(),
                 "{kind}, {label}: the session is still there"
             );
         }
@@ -334,7 +334,7 @@ async fn killed_in_a_sign_in(kind: &str) {
     // What a sign-in does in the store, before and after the browser.
     let account = world.network.account("carla").await.unwrap();
     let mut child = Child::start(&world, &url, &account, Some(NOWHERE)).await;
-    let did = account.did.clone();
+    let did = account.did.to_string();
     let begin = Command::SignIn { did: did.clone() };
     let mut going = String::new();
     child.driver.tell(&begin).await;
@@ -356,10 +356,10 @@ async fn killed_in_a_sign_in(kind: &str) {
         for done in [false, true] {
             let account = world.network.account("carla").await.unwrap();
             let mut child = Child::start(&world, &url, &account, Some(Place { step, done })).await;
-            child.driver.tell(&Command::SignIn { did: account.did.clone() }).await;
+            child.driver.tell(&Command::SignIn { did: account.did.to_string() }).await;
             child.until(|report| matches!(report, Report::Held { .. })).await;
             child.driver.kill().await;
-            assert!(rows(&store, &account.did).await.is_empty());
+            assert!(rows(&store, account.did.as_str()).await.is_empty());
             sign_in(&world, &oauth, &account).await;
             everything_works(&oauth, &account, 1).await;
         }
@@ -378,19 +378,19 @@ async fn killed_in_a_sign_in(kind: &str) {
     tokio::time::timeout(STEP_LIMIT, hold.reached()).await.expect("the request comes");
     child.driver.kill().await;
     drop(hold);
-    assert!(rows(&store, &account.did).await.is_empty());
+    assert!(rows(&store, account.did.as_str()).await.is_empty());
     sign_in(&world, &oauth, &account).await;
     everything_works(&oauth, &account, 1).await;
 }
 
 /// Signs in at a driver up to the return of the browser. Gives the address to which the browser came back.
 async fn begin_callback(world: &World, child: &mut Child, account: &tests::Account) -> String {
-    child.driver.tell(&Command::SignIn { did: account.did.clone() }).await;
+    child.driver.tell(&Command::SignIn { did: account.did.to_string() }).await;
     let said = child.until(|report| matches!(report, Report::Authorize { .. })).await;
     let Report::Authorize { url: going, .. } = said else { unreachable!() };
     let back = world.network.approve(&going, account).await.unwrap();
     let query = back.split_once(['?', '#']).unwrap().1.to_owned();
-    child.driver.tell(&Command::Callback { did: account.did.clone(), query }).await;
+    child.driver.tell(&Command::Callback { did: account.did.to_string(), query }).await;
     back
 }
 
@@ -398,7 +398,7 @@ async fn killed_in_a_callback(world: &World, url: &str, store: &Arc<dyn Store>, 
     let account = world.network.account("carla").await.unwrap();
     // The first command is not held: its steps are fewer, or it is let go on.
     let mut child = Child::start(world, url, &account, Some(place)).await;
-    child.driver.tell(&Command::SignIn { did: account.did.clone() }).await;
+    child.driver.tell(&Command::SignIn { did: account.did.to_string() }).await;
     let going = loop {
         match child.until(|report| matches!(report, Report::Held { .. } | Report::Authorize { .. })).await {
             Report::Authorize { url, .. } => break url,
@@ -407,12 +407,12 @@ async fn killed_in_a_callback(world: &World, url: &str, store: &Arc<dyn Store>, 
     };
     let back = world.network.approve(&going, &account).await.unwrap();
     let query = back.split_once(['?', '#']).unwrap().1.to_owned();
-    child.driver.tell(&Command::Callback { did: account.did.clone(), query }).await;
+    child.driver.tell(&Command::Callback { did: account.did.to_string(), query }).await;
     child.until(|report| matches!(report, Report::Held { .. })).await;
     child.driver.kill().await;
 
     let oauth = worker::app(world.pds(), world.network.plc(), Arc::clone(store));
-    let there = rows(store, &account.did).await.len();
+    let there = rows(store, account.did.as_str()).await.len();
     // The browser tries again.
     let again = oauth.callback(&params(&back)).await;
     match (&again, there) {

@@ -49,7 +49,7 @@ async fn stopped_at(kind: &str, put: usize, done: bool) -> After {
     let place = write_of_a_refresh(&world, &url, &account, put, done).await;
 
     let mut child = Child::start(&world, &url, &account, Some(place)).await;
-    child.driver.tell(&Command::Refresh { did: account.did.clone() }).await;
+    child.driver.tell(&Command::Refresh { did: account.did.to_string() }).await;
     child.until(|report| matches!(report, Report::Held { .. })).await;
     child.driver.signal("STOP").await;
 
@@ -64,7 +64,7 @@ async fn stopped_at(kind: &str, put: usize, done: bool) -> After {
     tokio::time::sleep(Duration::from_secs(2)).await;
     let after = tokens(&store, &account).await;
     let exchanges: Vec<Exchange> = world.proxy.exchanges();
-    let chain = chains(&exchanges).into_iter().rfind(|chain| chain.did == account.did).unwrap();
+    let chain = chains(&exchanges).into_iter().rfind(|chain| chain.did == account.did.as_str()).unwrap();
     println!("{kind}, write {put}: the stopped one says {stopped:?}, the other {other:?}");
     After { stopped, other, chain, rows: (between, after), oauth, did, _world: world }
 }
@@ -79,7 +79,7 @@ async fn write_of_a_refresh(
 ) -> Place {
     let mut child = Child::start(world, url, account, Some(Place { step: u32::MAX, done: false })).await;
     let operations = {
-        child.driver.tell(&Command::Refresh { did: account.did.clone() }).await;
+        child.driver.tell(&Command::Refresh { did: account.did.to_string() }).await;
         let mut operations = Vec::new();
         loop {
             let wanted = |report: &Report| matches!(report, Report::Step { .. } | Report::Refreshed { .. });
@@ -117,7 +117,7 @@ async fn take_over(oauth: &OAuth, did: &Did) -> Option<Reason> {
 }
 
 async fn tokens(store: &Arc<dyn atproto_sdk::store::Store>, account: &tests::Account) -> Vec<String> {
-    let rows = rows(store, &account.did).await;
+    let rows = rows(store, account.did.as_str()).await;
     rows.iter().map(|row| row["refresh_token"].as_str().unwrap().to_owned()).collect()
 }
 
@@ -193,7 +193,7 @@ async fn stopped_with_a_lock(kind: &str) {
     sign_in(&world, &oauth, &account).await;
     let place = write_of_a_refresh(&world, &url, &account, 2, false).await;
     let mut child = Child::start(&world, &url, &account, Some(place)).await;
-    child.driver.tell(&Command::Refresh { did: account.did.clone() }).await;
+    child.driver.tell(&Command::Refresh { did: account.did.to_string() }).await;
     child.until(|report| matches!(report, Report::Held { .. })).await;
     child.driver.signal("STOP").await;
     let did = Did::new(&account.did).unwrap();
@@ -207,7 +207,7 @@ async fn stopped_with_a_lock(kind: &str) {
     assert!(matches!(said, Report::Refreshed { failure: None, .. }), "{said:?}");
     client.com_atproto_server().get_session().await.unwrap();
     let exchanges = world.proxy.exchanges();
-    let chain = chains(&exchanges).into_iter().rfind(|chain| chain.did == account.did).unwrap();
+    let chain = chains(&exchanges).into_iter().rfind(|chain| chain.did == account.did.as_str()).unwrap();
     assert_eq!(chain.given().count(), 2, "{chain:#?}");
 }
 

@@ -44,7 +44,7 @@ async fn survive(client: &Client, wanted: u64) -> Survival {
     world.network.set_token_lifetime(Duration::from_secs(3600)).await.unwrap();
     let account = world.network.account("carla").await.unwrap();
     let mut child = Child::start_with(client, &world, &world.store("memory", ""), &account, None).await;
-    let did = account.did.clone();
+    let did = account.did.to_string();
     let mut survival = Survival::default();
     world.proxy.play(&losses(), Seed::new(1));
     child.driver.tell(&Command::SignIn { did: did.clone() }).await;

@@ -127,7 +127,7 @@ pub(crate) async fn run(world: &World, plan: &Plan, seed: u64, client: &Client) 
     let before = world.proxy.exchanges().len();
     let mut run = Run::begin(world, plan, seed, client, &store).await;
     for account in run.accounts.clone() {
-        run.sign_in(&account.did).await;
+        run.sign_in(account.did.as_str()).await;
     }
     while !run.signing_in.is_empty() && run.no_sign_in.is_none() {
         run.hear_one(Duration::from_secs(60)).await;
@@ -150,7 +150,7 @@ pub(crate) async fn run(world: &World, plan: &Plan, seed: u64, client: &Client) 
     }
     let mut records = HashMap::new();
     for account in &run.accounts {
-        records.insert(account.did.clone(), records_of(world, &account.did).await);
+        records.insert(account.did.to_string(), records_of(world, account.did.as_str()).await);
     }
     let Run { drivers, reports, mut heard, actions, samples, no_sign_in, .. } = run;
     let mut reports = reports;
@@ -201,7 +201,7 @@ impl<'a> Run<'a> {
                 store: store.to_owned(),
                 accounts: accounts
                     .iter()
-                    .map(|it| Account { did: it.did.clone(), handle: it.handle.clone() })
+                    .map(|it| Account { did: it.did.to_string(), handle: it.handle.to_string() })
                     .collect(),
                 worker,
                 apps: plan.apps,
@@ -256,7 +256,7 @@ impl<'a> Run<'a> {
         };
         match &report {
             Report::Authorize { did, url } => {
-                let account = self.accounts.iter().find(|account| account.did == *did).unwrap();
+                let account = self.accounts.iter().find(|account| account.did.as_str() == did).unwrap();
                 match self.world.network.approve(url, account).await {
                     Ok(back) => {
                         let query = back.split_once(['?', '#']).unwrap().1.to_owned();
@@ -365,15 +365,15 @@ impl<'a> Run<'a> {
             }
             "end" => {
                 network.end_sessions(&account).await.unwrap();
-                Action::EndSessions(account.did)
+                Action::EndSessions(account.did.to_string())
             }
             _ => {
                 // Not while it is signing in: there is nothing to end.
-                if self.signing_in.contains_key(&account.did) {
+                if self.signing_in.contains_key(account.did.as_str()) {
                     return;
                 }
-                self.drivers[0].tell(&Command::SignOut { did: account.did.clone() }).await;
-                Action::SignOut(account.did)
+                self.drivers[0].tell(&Command::SignOut { did: account.did.to_string() }).await;
+                Action::SignOut(account.did.to_string())
             }
         };
         self.actions.push((self.world.proxy.now(), action));
@@ -428,7 +428,7 @@ async fn inspect(world: &World, url: &str, accounts: &[tests::Account]) -> (Vec<
             let client = oauth.client_for(&session.id).await.unwrap();
             let outcome = client.com_atproto_server().get_session().await;
             let failure = outcome.err().map(|error| worker::failure_of(&error));
-            stored.push(Stored { did: account.did.clone(), session: session.id.to_string(), failure });
+            stored.push(Stored { did: account.did.to_string(), session: session.id.to_string(), failure });
         }
     }
     (stored, problems)

@@ -342,9 +342,9 @@ async fn update_says_when_another_account_publishes() {
         world.account.did, other.account.did
     );
     assert!(ran.code == 1 && ran.out.contains(&line), "nobody can be asked: {ran:?}");
-    assert!(project.lock_text().contains(&world.account.did));
+    assert!(project.lock_text().contains(world.account.did.as_str()));
     assert_eq!(project.run(&["update", "--yes"]).await.code, 0);
-    assert!(project.lock_text().contains(&other.account.did));
+    assert!(project.lock_text().contains(other.account.did.as_str()));
     assert_eq!(project.run(&["update"]).await.out, "every document is the newest\n");
 }
 

@@ -32,7 +32,7 @@ impl World {
         let network = Network::shared().await.unwrap();
         let account = network.account("publisher").await.unwrap();
         let client =
-            PasswordClient::sign_in(network.pds(), &account.handle, &account.password).await.unwrap();
+            PasswordClient::sign_in(network.pds(), account.handle.as_str(), &account.password).await.unwrap();
         let dns = DnsServer::start().await.unwrap();
         dns.set(DNS_NAME, &["v=spf1 -all", &format!("did={}", account.did)]);
         Self { network, account, client, dns }

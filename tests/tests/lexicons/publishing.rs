@@ -49,7 +49,7 @@ impl Project {
 
     /// Publishes as the account, with its password in the environment.
     async fn publish(&self, world: &World, more: &[&str]) -> Ran {
-        self.publish_as_named(world, &[&["--handle", &world.account.handle], more].concat()).await
+        self.publish_as_named(world, &[&["--handle", world.account.handle.as_str()], more].concat()).await
     }
 
     /// Publishes as the account that the arguments or DNS name, with a password in the environment.
@@ -107,7 +107,7 @@ fn runs_the_command_of_its_environment() {
 async fn published(world: &World, id: &str) -> Option<(Cid, Json)> {
     let resolver = world.resolver();
     let group = atproto_sdk::lexicon::LexiconGroup::of(&nsid(id));
-    let authority = resolver.authority_at(&group, Did::new(&world.account.did).unwrap()).await.unwrap();
+    let authority = resolver.authority_at(&group, world.account.did.clone()).await.unwrap();
     let lexicon = resolver.resolve_from(&authority, &nsid(id)).await.ok()?;
     Some((lexicon.cid.clone(), serde_json::from_str(lexicon.json()).unwrap()))
 }

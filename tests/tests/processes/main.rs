@@ -77,10 +77,11 @@ async fn one_refresh(store_url: &str) {
     let account = network.account("alice").await.unwrap();
     network.set_token_lifetime(Duration::from_secs(1)).await.unwrap();
     let oauth = app(network.pds(), network.plc(), store_url).await;
-    let authorization = oauth.authorize(&account.handle, AuthorizeOptions::new()).await.unwrap();
+    let authorization = oauth.authorize(account.handle.as_str(), AuthorizeOptions::new()).await.unwrap();
     let callback = network.approve(&authorization.url, &account).await.unwrap();
     oauth.callback(&CallbackParams::from_query(callback.split_once('?').unwrap().1).unwrap()).await.unwrap();
-    let mut callers: Vec<Child> = (0..PROCESSES).map(|_| caller(&network, store_url, &account.did)).collect();
+    let mut callers: Vec<Child> =
+        (0..PROCESSES).map(|_| caller(&network, store_url, account.did.as_str())).collect();
     let mut outputs: Vec<_> =
         callers.iter_mut().map(|child| BufReader::new(child.stdout.take().unwrap()).lines()).collect();
     for output in &mut outputs {

@@ -52,7 +52,7 @@ async fn rotates(served: bool) {
     assert_eq!(visitor.get("/private").await.body, format!("private: {}", account.handle));
     let cookie = visitor.cookies.keys().next().unwrap();
     assert!(cookie.starts_with("__Host-atproto."), "with TLS the cookie is held to the host: {cookie}");
-    let did = Did::new(&account.did).unwrap();
+    let did = account.did.clone();
     web.oauth().client(&did).await.unwrap().refresh().await.unwrap();
     let first: SessionId = web.oauth().sessions(&did).await.unwrap()[0].id.clone();
     drop(web);
@@ -108,7 +108,7 @@ async fn o19_silent_sign_in_tells_that_the_user_has_to_be_asked() {
     let (web, _) = backend(&network, &keyset, false, &folder.path().join("s.db")).await;
     // The provider allows it to confidential clients only.
     let silent = AuthorizeOptions::new().prompt(Prompt::None);
-    let authorization = web.oauth().authorize(&account.did, silent).await.unwrap();
+    let authorization = web.oauth().authorize(account.did.as_str(), silent).await.unwrap();
     // Nobody is signed in at the server in this browser, so that it comes back at once.
     let callback = network.approve(&authorization.url, &account).await.unwrap();
     let params = CallbackParams::from_query(callback.split_once('?').unwrap().1).unwrap();

@@ -5,6 +5,7 @@ mod browser;
 mod clients;
 #[path = "../../../sdk/examples/web.rs"]
 mod example;
+mod failures;
 mod routes;
 mod tabs;
 mod visitor;
@@ -107,7 +108,7 @@ impl Site {
     }
 
     fn did(&self) -> Did {
-        Did::new(&self.account.did).unwrap()
+        self.account.did.clone()
     }
 
     fn visitor(&self) -> Visitor {

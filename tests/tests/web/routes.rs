@@ -182,16 +182,17 @@ async fn several_accounts_are_signed_in_and_switched_between() {
     site.sign_in(&mut visitor, &site.account).await;
     site.sign_in(&mut visitor, &bob).await;
     let shown = |did: &str| format!("client of {did}");
-    assert_eq!(visitor.get("/outcome").await.body, shown(&bob.did));
-    let switched = visitor.post("/switch", &[("did", &site.account.did), ("return_to", "/private")]).await;
+    assert_eq!(visitor.get("/outcome").await.body, shown(bob.did.as_str()));
+    let switched =
+        visitor.post("/switch", &[("did", site.account.did.as_str()), ("return_to", "/private")]).await;
     assert_eq!((switched.status, switched.location()), (303, "/private"));
-    assert_eq!(visitor.get("/outcome").await.body, shown(&site.account.did));
+    assert_eq!(visitor.get("/outcome").await.body, shown(site.account.did.as_str()));
     assert_eq!(visitor.post("/switch", &[("did", "did:web:stranger.example")]).await.status, 400);
     // Signing in again replaces the session in this browser, and ends the old one.
     site.sign_in(&mut visitor, &bob).await;
     assert_eq!(site.network.sessions(&bob).await.unwrap(), 1);
-    visitor.post("/logout", &[("did", &bob.did)]).await;
-    assert_eq!(visitor.get("/outcome").await.body, shown(&site.account.did), "the other one stays");
+    visitor.post("/logout", &[("did", bob.did.as_str())]).await;
+    assert_eq!(visitor.get("/outcome").await.body, shown(site.account.did.as_str()), "the other one stays");
     site.sign_in(&mut visitor, &bob).await;
     visitor.post("/logout", &[("all", "true")]).await;
     assert_eq!(visitor.get("/outcome").await.body, "no session");
@@ -236,7 +237,10 @@ async fn routes_lie_under_any_prefix() {
         let mut visitor = site.visitor();
         assert_eq!(visitor.get("/private").await.location(), format!("{prefix}/login?return_to=%2Fprivate"));
         site.sign_in(&mut visitor, &site.account).await;
-        assert_eq!(visitor.post(&site.web.switch_path(), &[("did", &site.account.did)]).await.status, 303);
+        assert_eq!(
+            visitor.post(&site.web.switch_path(), &[("did", site.account.did.as_str())]).await.status,
+            303
+        );
         assert_eq!(visitor.post(&site.web.logout_path(), &[]).await.status, 303);
         assert_eq!(visitor.get("/login").await.status, 404);
         // The development client has neither document.

@@ -46,7 +46,7 @@ async fn two_tabs_begin_and_complete_their_sign_ins_at_once() {
     apply(&mut browser, &before, &second);
     // The browser has both accounts, and the later one is active.
     assert_eq!(browser.get("/outcome").await.body, format!("client of {}", bob.did));
-    let switched = browser.post("/switch", &[("did", &site.account.did)]).await;
+    let switched = browser.post("/switch", &[("did", site.account.did.as_str())]).await;
     assert_eq!(switched.status, 303, "the account of the first tab is not lost: {}", switched.body);
     assert_eq!(browser.get("/outcome").await.body, format!("client of {}", site.account.did));
     browser.post("/logout", &[("all", "true")]).await;

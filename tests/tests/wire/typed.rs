@@ -511,7 +511,9 @@ fn failed<E: atproto_sdk::xrpc::LexiconError>(
             Some((name, variant)) if *name == variant.name() => Outcome::Named(name),
             _ => Outcome::Other(format!("{error:?} is not the variant of its name")),
         },
-        Error::InvalidRequest(InvalidRequest::Violations { source, .. }) => Outcome::Refused(source.clone()),
+        Error::InvalidRequest(InvalidRequest::Violations { problem, .. }) => {
+            Outcome::Refused(problem.clone())
+        }
         other => Outcome::Other(other.to_string()),
     }
 }

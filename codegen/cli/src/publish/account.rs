@@ -43,9 +43,9 @@ pub(super) fn oauth(
         None => config_folder().ok_or(CliError::NoConfigFolder)?.join("atproto-sdk").join("sessions.json"),
     };
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(|source| {
+        std::fs::create_dir_all(folder).map_err(|problem| {
             let path = folder.to_owned();
-            CliError::File { action: "write", path, source }
+            CliError::File { action: "write", path, problem }
         })?;
     }
     let store = FileStore::open(&path).map_err(|error| CliError::Publish(chain(&error)))?;

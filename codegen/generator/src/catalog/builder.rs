@@ -45,7 +45,7 @@ impl CatalogBuilder {
         let files = match files_below(dir, "json") {
             Ok(files) => files,
             Err(error) => {
-                report.error(&error.path, None, "", Problem::Unreadable(error.source.to_string()));
+                report.error(&error.path, None, "", Problem::Unreadable(error.problem.to_string()));
                 return Err(Rejected(report));
             }
         };

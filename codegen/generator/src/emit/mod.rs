@@ -35,12 +35,12 @@ pub struct GeneratedFile {
 #[non_exhaustive]
 pub enum EmitError {
     /// The emitted tokens are not valid Rust: a defect of the generator.
-    #[error("{path}: the generator emitted Rust that does not parse: {source}")]
+    #[error("{path}: the generator emitted Rust that does not parse: {problem}")]
     Syntax {
         /// The file that was being made.
         path: PathBuf,
         /// What the Rust parser said.
-        source: syn::Error,
+        problem: syn::Error,
     },
 }
 
@@ -55,6 +55,6 @@ pub fn generate_file(catalog: &Catalog, home: &Home, path: PathBuf) -> Result<Ge
     let model = model::lower(catalog, &home.renames);
     match modules::one_file(&model, home) {
         Ok(text) => Ok(GeneratedFile { path, text: format!("{HEADER}\n{text}") }),
-        Err(source) => Err(EmitError::Syntax { path, source }),
+        Err(problem) => Err(EmitError::Syntax { path, problem }),
     }
 }

@@ -11,7 +11,7 @@ use super::{EmitError, GeneratedFile, HEADER, macros};
 pub(super) fn generated(path: PathBuf, tokens: TokenStream) -> Result<GeneratedFile, EmitError> {
     match file(tokens) {
         Ok(text) => Ok(GeneratedFile { path, text: format!("{HEADER}\n{text}") }),
-        Err(source) => Err(EmitError::Syntax { path, source }),
+        Err(problem) => Err(EmitError::Syntax { path, problem }),
     }
 }
 

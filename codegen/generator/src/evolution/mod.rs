@@ -79,7 +79,7 @@ impl Documents {
         let mut documents = Vec::new();
         let files = match path.is_dir() {
             true => files_below(path, "json").unwrap_or_else(|error| {
-                report.error(&error.path, None, "", Problem::Unreadable(error.source.to_string()));
+                report.error(&error.path, None, "", Problem::Unreadable(error.problem.to_string()));
                 Vec::new()
             }),
             false => vec![path.to_owned()],

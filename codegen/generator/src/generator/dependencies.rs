@@ -22,20 +22,20 @@ const SDK: &str = "atproto-sdk";
 #[non_exhaustive]
 pub enum DependencyError {
     /// Its configuration cannot be used.
-    #[error("[crates.{name}]: {source}")]
+    #[error("[crates.{name}]: {problem}")]
     Config {
         /// The crate.
         name: String,
         /// What is wrong.
-        source: ConfigError,
+        problem: ConfigError,
     },
     /// Its documents cannot be read.
-    #[error("[crates.{name}]: {source}")]
+    #[error("[crates.{name}]: {problem}")]
     Documents {
         /// The crate.
         name: String,
         /// What is wrong.
-        source: Rejected,
+        problem: Rejected,
     },
     /// It is not a dependency.
     #[error("[crates.{name}]: there is no such dependency in {}; add it with `cargo add {name}`, or say where it is with `path`", manifest.display())]
@@ -163,7 +163,7 @@ fn documents_at(
     sdk: &External,
 ) -> Result<External, DependencyError> {
     let catalog = CatalogBuilder::default().tolerant(true).external(sdk.clone()).load(folder);
-    let catalog = catalog.map_err(|source| DependencyError::Documents { name: name.to_owned(), source })?;
+    let catalog = catalog.map_err(|problem| DependencyError::Documents { name: name.to_owned(), problem })?;
     let mut external = External::new(module_path(name, module)?, catalog);
     external.read_from = vec![folder.to_owned()];
     Ok(external)
@@ -183,7 +183,7 @@ fn crate_at(
     }
     on_the_way.push(real);
     let config = Config::load(&folder.join(CONFIG_FILE));
-    let config = config.map_err(|source| DependencyError::Config { name: name.to_owned(), source })?;
+    let config = config.map_err(|problem| DependencyError::Config { name: name.to_owned(), problem })?;
     let builder = externals_of(&config, folder, on_the_way)?
         .into_iter()
         .fold(CatalogBuilder::default().tolerant(true), CatalogBuilder::external);
@@ -191,7 +191,7 @@ fn crate_at(
     let lexicons = settings.lexicons.as_ref().unwrap_or(&config.lexicons);
     let catalog = builder
         .load(&folder.join(lexicons))
-        .map_err(|source| DependencyError::Documents { name: name.to_owned(), source })?;
+        .map_err(|problem| DependencyError::Documents { name: name.to_owned(), problem })?;
     let module = match &settings.module {
         Some(module) => module.clone(),
         None => {

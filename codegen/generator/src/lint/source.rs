@@ -29,7 +29,7 @@ pub(super) fn read(path: &Path) -> Vec<Source> {
     }
     let files = match files_below(path, "json") {
         Ok(files) => files,
-        Err(error) => return vec![unreadable(&error.path, &error.source)],
+        Err(error) => return vec![unreadable(&error.path, &error.problem)],
     };
     let documents = files.into_iter().filter(|file| *file != path.join(MANIFEST));
     documents

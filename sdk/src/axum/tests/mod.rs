@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod cross_site;
+mod handler_errors;
 mod nested;
 mod sign_out;
 
@@ -118,9 +119,29 @@ impl Site {
         change: impl FnOnce(WebAuthBuilder) -> WebAuthBuilder,
         routes: impl FnOnce(&WebAuth) -> Router<App>,
     ) -> Self {
-        let (asked, store) = (Asked::default(), Hanging::default());
         let metadata = ClientMetadata::web(format!("{ORIGIN}{prefix}/client-metadata.json"))
             .redirect_uri(format!("{ORIGIN}{prefix}/callback"));
+        Self::of(metadata, change, routes)
+    }
+
+    /// A site that may request these scopes.
+    fn scoped(
+        scope: &str,
+        change: impl FnOnce(WebAuthBuilder) -> WebAuthBuilder,
+        routes: impl FnOnce(&WebAuth) -> Router<App>,
+    ) -> Self {
+        let metadata = ClientMetadata::web(format!("{ORIGIN}/client-metadata.json"))
+            .redirect_uri(format!("{ORIGIN}/callback"))
+            .scope(scope);
+        Self::of(metadata, change, routes)
+    }
+
+    fn of(
+        metadata: ClientMetadata,
+        change: impl FnOnce(WebAuthBuilder) -> WebAuthBuilder,
+        routes: impl FnOnce(&WebAuth) -> Router<App>,
+    ) -> Self {
+        let (asked, store) = (Asked::default(), Hanging::default());
         let oauth = OAuth::builder(metadata)
             .resolver(asked.clone())
             .store(store.clone())

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     clients::plain::PlainClient,
     limits,
+    report::with_causes,
     session::{
         ActiveSession, CachedSession, Pace, Probed, ProcessId, Processed, RefreshFailure, Refreshed, Renewed,
         SessionContext, SessionKey, SessionRepository, SessionStoreError,
@@ -233,7 +234,7 @@ impl SessionContext for PasswordContext {
         match delete(&self.plain, &session.tokens, limits::AUTHORIZATION_SERVER).await {
             Ok(status) if status.is_success() => Ok(()),
             Ok(status) => Err(format!("the server answered {status}")),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(with_causes(&error).to_string()),
         }
     }
 

@@ -5,6 +5,7 @@ use url::{Host, Url};
 
 use crate::{
     identity::{FetchError, http::UntrustedHttp},
+    report::with_causes,
     server_text::{SHORT, excerpt},
 };
 
@@ -75,7 +76,11 @@ pub enum DiscoveryError {
         pds: String,
     },
     /// The sign-in started from the URL of a server that is neither a PDS nor an authorization server.
-    #[error("{server} is neither a PDS ({resource}) nor an authorization server ({issuer})")]
+    #[error(
+        "{server} is neither a PDS ({}) nor an authorization server ({})",
+        with_causes(resource),
+        with_causes(issuer)
+    )]
     NotAServer {
         /// The origin of the server.
         server: String,
@@ -84,6 +89,13 @@ pub enum DiscoveryError {
         /// Why it is not an authorization server.
         issuer: Box<DiscoveryError>,
     },
+}
+
+impl DiscoveryError {
+    /// Whether the server did not answer at all.
+    fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Fetch { source: FetchError::Connect { .. } | FetchError::Timeout { .. }, .. })
+    }
 }
 
 /// The validated metadata of an authorization server (O8).
@@ -143,6 +155,8 @@ impl Discovery<'_> {
             Ok(found) => Ok(found),
             Err(resource) => match self.of_issuer(&server).await {
                 Ok(found) => Ok(found),
+                // Nothing is known about what it is not.
+                Err(issuer) if resource.is_unreachable() && issuer.is_unreachable() => Err(resource),
                 Err(issuer) => Err(DiscoveryError::NotAServer {
                     server,
                     resource: Box::new(resource),

@@ -75,3 +75,15 @@ async fn values_in_the_errors_of_decoding_are_short_and_harmless() {
     let error = error_of(|| answer(200, &[("content-type", &"text/x".repeat(1000))], "{}")).await;
     is_clean(&error.to_string());
 }
+
+#[tokio::test]
+async fn x3_an_error_of_the_lexicon_is_named_once() {
+    let error =
+        error_of(|| answer(400, &[], r#"{"error": "HandleNotFound", "message": "no such handle"}"#)).await;
+    assert_eq!(error.lexicon_error(), Some(resolve_handle::Error::HandleNotFound));
+    assert_eq!(
+        error.to_string(),
+        "com.atproto.identity.resolveHandle answered 400 Bad Request: HandleNotFound: no such handle"
+    );
+    assert_eq!(format!("{:?}", crate::Report::new(error)).matches("HandleNotFound").count(), 1);
+}

@@ -16,7 +16,7 @@ use tests::Network;
 async fn client(name: &str) -> PasswordClient {
     let network = Network::shared().await.unwrap();
     let account = network.account(name).await.unwrap();
-    PasswordClient::sign_in(network.pds(), &account.handle, &account.password).await.unwrap()
+    PasswordClient::sign_in(network.pds(), account.handle.as_str(), &account.password).await.unwrap()
 }
 
 #[tokio::test]

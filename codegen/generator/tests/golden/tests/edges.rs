@@ -180,8 +180,8 @@ async fn x3_empty_bodies_are_errors_where_an_output_is_declared_and_fine_elsewhe
 async fn x9_truncated_or_wrong_json_names_the_place() {
     let body = r#"{"cursor":"c","notes":[{"uri":"at://did:plc:z72i7hdynmk6r22z27h6tvur","note":{"text":5"#;
     let (error, _) = foo_error(vec![answer("200 OK", "content-type: application/json\r\n", body)]).await;
-    let Error::Decode(DecodeError::Json { nsid, source, .. }) = &error else { panic!("{error}") };
-    assert_eq!((&**nsid, source.path().as_str()), ("com.example.foo", "notes[0].note.text"));
+    let Error::Decode(DecodeError::Json { nsid, problem, .. }) = &error else { panic!("{error}") };
+    assert_eq!((&**nsid, problem.path().as_str()), ("com.example.foo", "notes[0].note.text"));
     // The connection breaks off before the promised length.
     let cut = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 900\r\n\r\n{\"notes\":["
         .to_vec();
@@ -281,10 +281,10 @@ async fn l5_what_breaks_the_lexicon_is_not_sent_unless_the_check_is_turned_off()
     let client = stub.client.clone();
     let params = params().limit(101);
     let error = client.com_example().foo(params.clone()).await.unwrap_err();
-    let Error::InvalidRequest(InvalidRequest::Violations { nsid, source }) = &error else {
+    let Error::InvalidRequest(InvalidRequest::Violations { nsid, problem }) = &error else {
         panic!("{error}")
     };
-    assert_eq!((&**nsid, source.violations[0].path.as_str()), ("com.example.foo", "limit"));
+    assert_eq!((&**nsid, problem.violations[0].path.as_str()), ("com.example.foo", "limit"));
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert_eq!(stub.seen(), 0);
     client.validate_input(false).com_example().foo(params).await.unwrap();

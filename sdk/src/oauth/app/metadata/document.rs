@@ -6,7 +6,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{ApplicationType, ClientAuthentication, ClientMetadata, ClientMetadataError, ReadMetadataError};
-use crate::identity::http::{Egress, UntrustedHttp};
+use crate::{
+    identity::http::{Egress, UntrustedHttp},
+    report::with_causes,
+};
 
 /// The document as it was found. Required fields are checked afterwards, so that errors can name them.
 #[derive(Deserialize)]
@@ -93,7 +96,7 @@ impl ClientMetadata {
     /// there is a redirect, if its `client_id` differs from its URL, or if it breaks a rule of [`check`](Self::check).
     pub async fn fetch(client_id: &str) -> Result<Self, ReadMetadataError> {
         let http = UntrustedHttp::configured(&Egress::default())
-            .map_err(|error| ReadMetadataError::Http { problem: error.to_string() })?;
+            .map_err(|error| ReadMetadataError::Http { problem: with_causes(&error).to_string() })?;
         Self::fetch_through(&http, client_id).await
     }
 

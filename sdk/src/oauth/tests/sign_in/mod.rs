@@ -487,6 +487,21 @@ async fn o24_from_an_entryway_the_pds_leads_back() {
     net.stub.answer(SERVER, Reply::json(404, json!({})));
     let error = net.authorize(&net.stub.origin).await.unwrap_err();
     assert!(matches!(error, AuthorizeError::Discovery(DiscoveryError::NotAServer { .. })), "{error:?}");
+    let told = format!("{:?}", crate::Report::new(error));
+    assert_eq!(told.matches("404").count(), 2, "both reasons: {told}");
+}
+
+#[tokio::test]
+async fn o1_a_server_that_does_not_answer_is_not_said_to_be_no_server() {
+    let net = Net::start().await;
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let error = net.authorize(&format!("http://{closed}")).await.unwrap_err();
+    assert!(
+        matches!(error, AuthorizeError::Discovery(DiscoveryError::Fetch { .. })),
+        "nothing is known about what it is: {error:?}"
+    );
+    let told = format!("{:?}", crate::Report::new(error));
+    assert!(told.contains(&closed.to_string()) && told.to_lowercase().contains("refused"), "{told}");
 }
 
 #[tokio::test]
