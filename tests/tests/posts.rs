@@ -50,7 +50,7 @@ async fn with_oauth(network: &Network, account: &Account) -> OAuthClient {
 }
 
 async fn with_password(network: &Network, account: &Account) -> PasswordClient {
-    PasswordClient::sign_in(network.pds(), &account.handle, &account.password).await.unwrap()
+    PasswordClient::sign_in(network.pds(), account.handle.as_str(), &account.password).await.unwrap()
 }
 
 async fn get<R: Record>(client: &Client, uri: &AtUri) -> R {

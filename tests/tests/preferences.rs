@@ -24,7 +24,8 @@ use tests::Network;
 async fn signed_in(name: &str) -> (&'static Network, PasswordClient) {
     let network = Network::shared().await.unwrap();
     let account = network.account(name).await.unwrap();
-    let client = PasswordClient::sign_in(network.pds(), &account.handle, &account.password).await.unwrap();
+    let client =
+        PasswordClient::sign_in(network.pds(), account.handle.as_str(), &account.password).await.unwrap();
     (network, client)
 }
 
@@ -83,7 +84,7 @@ async fn preferences_of_every_kind_are_kept_by_the_server() {
 async fn changes_from_several_clients_of_an_account_all_arrive() {
     let (network, client) = signed_in("prefs-b").await;
     let account = network.account("prefs-c").await.unwrap();
-    let sign_in = || PasswordClient::sign_in(network.pds(), &account.handle, &account.password);
+    let sign_in = || PasswordClient::sign_in(network.pds(), account.handle.as_str(), &account.password);
     let clients = [sign_in().await.unwrap(), sign_in().await.unwrap(), client];
     let changes: Vec<_> = (0..24)
         .map(|n| {

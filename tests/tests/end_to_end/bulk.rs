@@ -76,7 +76,10 @@ async fn many_writes_with_oauth_and_with_a_password() {
     work(&world.sign_in().await.into()).await;
     let password = &world.account.password;
     work(
-        &PasswordClient::sign_in(world.network.pds(), &world.account.handle, password).await.unwrap().into(),
+        &PasswordClient::sign_in(world.network.pds(), world.account.handle.as_str(), password)
+            .await
+            .unwrap()
+            .into(),
     )
     .await;
 }
@@ -112,7 +115,7 @@ async fn o1_accounts_are_found_by_what_people_paste() {
         .build()
         .unwrap();
     for typed in [
-        format!("\u{202a}@{}.\u{202c}", handle.to_uppercase()),
+        format!("\u{202a}@{}.\u{202c}", handle.as_str().to_uppercase()),
         format!("https://bsky.app/profile/{handle}"),
         format!("at://{}/app.bsky.feed.post/3jzfcijpj2z2a", world.account.did),
     ] {
@@ -124,7 +127,7 @@ async fn o1_accounts_are_found_by_what_people_paste() {
         client.com_atproto_server().get_session().await.unwrap();
     }
     let builder = PasswordClientBuilder::new().resolver(resolver).allow_loopback_http();
-    let error = builder.sign_in(handle, "wrong").await.unwrap_err();
+    let error = builder.sign_in(handle.as_str(), "wrong").await.unwrap_err();
     let atproto_sdk::PasswordError::SignIn(error) = error else { panic!("{error:?}") };
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
 }

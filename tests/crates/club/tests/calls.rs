@@ -65,7 +65,8 @@ async fn a_query_answers_with_types_of_the_other_crate() {
 async fn a_record_with_types_of_the_other_crate_is_written_and_read() {
     let network = Network::shared().await.unwrap();
     let account = network.account("club").await.unwrap();
-    let client = PasswordClient::sign_in(network.pds(), account.handle.as_str(), &account.password).await.unwrap();
+    let client =
+        PasswordClient::sign_in(network.pds(), account.handle.as_str(), &account.password).await.unwrap();
     let book =
         client.records::<Book>().create(&Book::new("Moby-Dick", datetime!("2026-01-02T03:04:05Z"))).await;
     let book = book.unwrap();
