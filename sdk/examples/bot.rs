@@ -31,7 +31,7 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), Box<dyn Error>> {
     let network = Network::start(&|step| println!("{step}")).await?;
-    let (account, friend) = (network.account("bot").await?, network.account("friend").await?);
+    let (account, friend) = (network.account("crab").await?, network.account("friend").await?);
     let client = PasswordClient::sign_in(network.pds(), &account.handle, &account.password).await?;
     bot(&client, &friend.handle, Did::new(&friend.did)?).await
 }

@@ -65,24 +65,3 @@ fn what_is_found_is_valid_and_apart() {
         assert_eq!(rich.segments().map(|segment| segment.text).collect::<String>(), text);
     }
 }
-
-#[test]
-fn zz_fuzz() {
-    let Ok(path) = std::env::var("FUZZ_CASES") else { return };
-    let cases: Vec<Case> = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    let mut wrong = Vec::new();
-    for Case { text, reference, ours, .. } in &cases {
-        let (expected, found) = (ours.as_ref().unwrap_or(reference), found(text));
-        if *expected != found {
-            wrong.push(format!("{text:?}\n  expected {expected:?}\n  found    {found:?}"));
-        }
-    }
-    wrong.sort_by_key(String::len);
-    assert!(
-        wrong.is_empty(),
-        "{} of {}:\n{}",
-        wrong.len(),
-        cases.len(),
-        wrong[..wrong.len().min(40)].join("\n")
-    );
-}
