@@ -65,3 +65,39 @@ fn what_is_found_is_valid_and_apart() {
         assert_eq!(rich.segments().map(|segment| segment.text).collect::<String>(), text);
     }
 }
+
+#[test]
+fn hostile_text_takes_no_time() {
+    let parts = [
+        "(",
+        "@",
+        "(@",
+        "#",
+        " #",
+        "(a.",
+        "(a.b",
+        "a.",
+        "https://",
+        "(https://",
+        "http://(",
+        "$",
+        "($",
+        "($A",
+        "#\u{200b}",
+        ".",
+        "(@a.",
+        "é",
+        "\n",
+        "#1",
+        " #1(",
+        "@a.com ",
+        "a.com ",
+        "＃",
+    ];
+    for part in parts {
+        let text = part.repeat(200_000);
+        let start = std::time::Instant::now();
+        let _ = detect(&text);
+        assert!(start.elapsed() < std::time::Duration::from_secs(20), "{part:?}");
+    }
+}
