@@ -32,8 +32,8 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), Box<dyn Error>> {
     let network = Network::start(&|step| println!("{step}")).await?;
     let (account, friend) = (network.account("crab").await?, network.account("friend").await?);
-    let client = PasswordClient::sign_in(network.pds(), &account.handle, &account.password).await?;
-    bot(&client, &friend.handle, Did::new(&friend.did)?).await
+    let client = PasswordClient::sign_in(network.pds(), account.handle.as_str(), &account.password).await?;
+    bot(&client, friend.handle.as_str(), Did::new(friend.did.as_str())?).await
 }
 
 async fn bot(client: &PasswordClient, friend: &str, friend_did: Did) -> Result<(), Box<dyn Error>> {
