@@ -138,13 +138,14 @@ fn mention(text: &str, start: usize, _: Opening) -> Option<Scanned> {
 
 fn link(text: &str, start: usize, _: Opening) -> Option<Scanned> {
     let rest = &text[start..];
-    let end = run(text, start, |c| !is_space(c));
     let folded = |prefix: &str| {
         rest.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix))
-            && start + prefix.len() < end
+            && rest[prefix.len()..].starts_with(|c| !is_space(c))
     };
     let has_scheme = folded("https://") || folded("http://");
     let name = if has_scheme { None } else { Some(domain(rest)?) };
+    // Only now, because every parenthesis may be in front of a link.
+    let end = run(text, start, |c| !is_space(c));
     let good = match name {
         // In upper case it is found, but it is no link.
         None => rest.starts_with("http"),

@@ -33,7 +33,7 @@ mod thread;
 mod top_level_domains;
 
 pub use detect::{Detected, DetectedKind, detect};
-pub use mentions::{MentionError, ResolveMention};
+pub use mentions::{MentionError, MentionErrorSource, ResolveMention};
 pub use segments::{Segment, Segments};
 pub use thread::ThreadOptions;
 

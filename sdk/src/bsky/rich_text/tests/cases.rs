@@ -67,22 +67,37 @@ fn what_is_found_is_valid_and_apart() {
 }
 
 #[test]
-fn zz_fuzz() {
-    let Ok(path) = std::env::var("FUZZ_CASES") else { return };
-    let cases: Vec<Case> = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    let mut wrong = Vec::new();
-    for Case { text, reference, ours, .. } in &cases {
-        let (expected, found) = (ours.as_ref().unwrap_or(reference), found(text));
-        if *expected != found {
-            wrong.push(format!("{text:?}\n  expected {expected:?}\n  found    {found:?}"));
-        }
+fn hostile_text_takes_no_time() {
+    let parts = [
+        "(",
+        "@",
+        "(@",
+        "#",
+        " #",
+        "(a.",
+        "(a.b",
+        "a.",
+        "https://",
+        "(https://",
+        "http://(",
+        "$",
+        "($",
+        "($A",
+        "#\u{200b}",
+        ".",
+        "(@a.",
+        "é",
+        "\n",
+        "#1",
+        " #1(",
+        "@a.com ",
+        "a.com ",
+        "＃",
+    ];
+    for part in parts {
+        let text = part.repeat(200_000);
+        let start = std::time::Instant::now();
+        let _ = detect(&text);
+        assert!(start.elapsed() < std::time::Duration::from_secs(20), "{part:?}");
     }
-    wrong.sort_by_key(String::len);
-    assert!(
-        wrong.is_empty(),
-        "{} of {}:\n{}",
-        wrong.len(),
-        cases.len(),
-        wrong[..wrong.len().min(40)].join("\n")
-    );
 }
