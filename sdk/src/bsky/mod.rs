@@ -18,6 +18,13 @@
 //! bluesky.undo(&like.uri).await?;
 //! # Ok(()) }
 //! ```
+//!
+//! | to | module |
+//! | --- | --- |
+//! | write posts, reply, like, follow, and undo that | [`post`], [`rich_text`], [`video`] |
+//! | decide what to leave out, cover or warn of | [`moderation`], with the definitions of [`labelers`] |
+//! | read and change the settings of an account | [`preferences`] |
+//! | show timelines, threads and notifications | [`feeds`], [`threads`], [`notifications`] |
 
 pub mod feeds;
 pub mod labelers;
