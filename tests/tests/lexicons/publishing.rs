@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use atproto_sdk::types::{Cid, Did};
+use atproto_sdk::types::Cid;
 use atproto_sdk_cli::Cli;
 use clap::Parser as _;
 use serde_json::{Value as Json, json};

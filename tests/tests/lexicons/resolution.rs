@@ -6,7 +6,7 @@ use atproto_sdk::{
     identity::IdentityError,
     lexicon::{LexiconGroup, PublishedLexicon, ResolutionError},
     repo::{ProofError, verify_record},
-    types::{Cid, Data as _, Did, RecordKey, Value, from_json},
+    types::{Cid, Data as _, RecordKey, Value, from_json},
 };
 use serde_json::{Value as Json, json};
 use tests::{Answer, Stub};
