@@ -43,7 +43,7 @@ async fn with_oauth(network: &Network, account: &Account) -> OAuthClient {
         .allow_loopback_http()
         .build()
         .unwrap();
-    let authorization = oauth.authorize(&account.handle, AuthorizeOptions::new()).await.unwrap();
+    let authorization = oauth.authorize(account.handle.as_str(), AuthorizeOptions::new()).await.unwrap();
     let callback = network.approve(&authorization.url, account).await.unwrap();
     let query = callback.split_once('?').unwrap().1;
     oauth.callback(&CallbackParams::from_query(query).unwrap()).await.unwrap().client
