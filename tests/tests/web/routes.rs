@@ -60,7 +60,7 @@ async fn o1_the_form_takes_a_handle_as_people_paste_it() {
     let handle = &site.account.handle;
     for typed in [
         format!("\u{202a}@{handle}\u{202c}"),
-        format!(" {}. ", handle.to_uppercase()),
+        format!(" {}. ", handle.as_str().to_uppercase()),
         format!("https://bsky.app/profile/{handle}"),
         format!("at://{}", site.account.did),
     ] {
