@@ -109,9 +109,9 @@ pub struct Output {
 
 impl Output {
     /// Creates `Output` with its required field, [`notes`](field@Self::notes).
-    pub fn new(notes: i64) -> Self {
+    pub fn new(notes: impl types::Integer) -> Self {
         Self {
-            notes,
+            notes: types::Integer::into_i64(notes),
             extra: types::Extra::default(),
         }
     }

@@ -120,4 +120,4 @@ impl Quote {
     }
 }
 
-::atproto_sdk::__v1::setters! { Quote { page = page: plain i64 } }
+::atproto_sdk::__v1::setters! { Quote { page = page: integer i64 } }

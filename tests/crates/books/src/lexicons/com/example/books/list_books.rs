@@ -72,7 +72,12 @@ impl Params {
     }
 }
 
-::atproto_sdk::__v1::setters! { Params { limit = limit: plain i64, cursor = cursor: into String } }
+::atproto_sdk::__v1::setters! {
+    Params {
+        limit = limit: integer i64,
+        cursor = cursor: into String,
+    }
+}
 
 /// The output of `com.example.books.listBooks`.
 #[derive(Clone)]

@@ -27,9 +27,12 @@ pub struct Added {
 
 impl Added {
     /// Creates `Added` with its required fields: [`seq`](field@Self::seq) and [`book`](field@Self::book).
-    pub fn new(seq: i64, book: api::com::example::books::defs::BookView) -> Self {
+    pub fn new(
+        seq: impl types::Integer,
+        book: api::com::example::books::defs::BookView,
+    ) -> Self {
         Self {
-            seq,
+            seq: types::Integer::into_i64(seq),
             book,
             extra: types::Extra::default(),
         }
