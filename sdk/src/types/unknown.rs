@@ -121,9 +121,19 @@ impl Unknown {
     }
 
     fn decode_within<T: FromData>(&self, per_byte: usize) -> Result<T, DataError> {
-        let memory = self.encoded_length().saturating_mul(per_byte).saturating_add(DECODED_AT_LEAST);
         // Well-formed, so nothing follows the value.
-        T::read(&mut self.reader().within(memory))
+        T::read(&mut self.reader_within(per_byte))
+    }
+
+    /// A reader that may take so much memory for each byte.
+    fn reader_within(&self, per_byte: usize) -> Reader<'_> {
+        let memory = self.encoded_length().saturating_mul(per_byte).saturating_add(DECODED_AT_LEAST);
+        self.reader().within(memory)
+    }
+
+    /// A reader of what may become a tree.
+    pub(super) fn tree_reader(&self) -> Reader<'_> {
+        self.reader_within(TREE_PER_BYTE)
     }
 
     /// The length of what is stored, in bytes.

@@ -233,7 +233,8 @@ fn l4_l5_a_call_that_breaks_a_constraint_is_refused_before_it_is_sent() {
     assert!(broken > 650, "there are more constraints in the documents than {broken}");
 }
 
-/// An answer is not refused for its limits, nor for texts that are often malformed; for broken identifiers it is.
+/// An answer is not refused for its limits, nor for malformed identifiers and other texts; for a string that a closed set does
+/// not have, it is.
 #[test]
 fn l4_l5_l6_an_answer_is_refused_only_if_no_value_can_hold_it() {
     let lexicons = Lexicons::load();
@@ -261,7 +262,7 @@ fn l4_l5_l6_an_answer_is_refused_only_if_no_value_can_hold_it() {
             }
         });
     }
-    assert!(refused > 200 && kept > 300, "there is more to break in the documents than {refused} and {kept}");
+    assert!(refused > 0 && kept > 500, "there is more to break in the documents than {refused} and {kept}");
 }
 
 #[test]

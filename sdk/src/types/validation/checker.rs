@@ -1,5 +1,7 @@
 //! The walk through data.
 
+use std::fmt::Write as _;
+
 use super::{
     super::{
         Blob, Cid, Extra, InvalidText, Nsid, Unknown,
@@ -42,22 +44,25 @@ impl Checker {
     }
 
     /// Checks something in a field of what is being checked.
-    pub(super) fn in_key(&mut self, key: &str, check: impl FnOnce(&mut Self)) {
+    pub(super) fn in_key<R>(&mut self, key: &str, check: impl FnOnce(&mut Self) -> R) -> R {
         let length = self.path.len();
         if length > 0 {
             self.path.push('.');
         }
         self.path.push_str(key);
-        check(self);
+        let result = check(self);
         self.path.truncate(length);
+        result
     }
 
     /// Checks something in an element of what is being checked.
-    pub(super) fn in_index(&mut self, index: usize, check: impl FnOnce(&mut Self)) {
+    pub(super) fn in_index<R>(&mut self, index: usize, check: impl FnOnce(&mut Self) -> R) -> R {
         let length = self.path.len();
-        self.path.push_str(&format!("[{index}]"));
-        check(self);
+        // Writing to a `String` never fails.
+        let _ = write!(self.path, "[{index}]");
+        let result = check(self);
         self.path.truncate(length);
+        result
     }
 
     fn check(&mut self, shape: Shape<'_>, rules: &[Rule]) {
@@ -187,10 +192,7 @@ impl Checker {
     /// The fields that a lexicon does not define.
     fn extra(&mut self, extra: &Extra) {
         for (key, value) in extra.iter().filter(|(key, _)| *key != "$type") {
-            self.in_key(key, |checker| match value.to_value() {
-                Ok(value) => checker.value(&value),
-                Err(error) => checker.report(ViolationKind::Data(error)),
-            });
+            self.in_key(key, |checker| checker.any(value));
         }
     }
 

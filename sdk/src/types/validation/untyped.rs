@@ -1,30 +1,108 @@
 //! The rules of the data model for data that has no lexicon (D1, D2, D4).
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use super::{
-    super::{Unknown, Value},
+    super::{
+        DataError, FromData as _, Unknown, Value,
+        codec::{Kind, Problem, Reader},
+    },
     ViolationKind,
     checker::Checker,
 };
+use crate::server_text::{SHORT, excerpt};
 
 impl Checker {
     /// A field of type `unknown`: an object, and not one that stands for something else.
     pub(super) fn unknown(&mut self, value: &Unknown) {
-        let value = match value.to_value() {
-            Ok(value) => value,
-            Err(error) => return self.report(ViolationKind::Data(error)),
+        let mut reader = value.tree_reader();
+        let result = match reader.peek() {
+            Ok(Kind::Map) => self.read_map(&mut reader, true),
+            Ok(kind) => return self.report(ViolationKind::NotAnObject { found: kind.name() }),
+            Err(error) => Err(error),
         };
-        let found = match &value {
-            Value::Map(_) => return self.value(&value),
-            Value::Null => "null",
-            Value::Boolean(_) => "a boolean",
-            Value::Integer(_) => "an integer",
-            Value::Text(_) => "a string",
+        self.report_error(result);
+    }
+
+    /// Any value that is kept as it was read.
+    pub(super) fn any(&mut self, value: &Unknown) {
+        let result = self.read(&mut value.tree_reader());
+        self.report_error(result);
+    }
+
+    fn report_error(&mut self, result: Result<(), DataError>) {
+        if let Err(error) = result {
+            self.report(ViolationKind::Data(error));
+        }
+    }
+
+    /// Checks the next value. No tree is built of it, because inputs are checked with every call.
+    fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), DataError> {
+        match reader.peek()? {
+            Kind::Null | Kind::Boolean | Kind::Text | Kind::Bytes => reader.skip(),
+            Kind::Number => {
+                let result = reader.clone().integer().map(drop);
+                self.report_error(result);
+                reader.skip()
+            }
+            Kind::Link => {
+                let cid = reader.link()?;
+                self.link(&cid);
+                Ok(())
+            }
+            Kind::List => {
+                let mut entries = reader.enter_list()?;
+                let mut index = 0;
+                while reader.next_item(&mut entries)? {
+                    self.in_index(index, |checker| checker.read(reader))?;
+                    index += 1;
+                }
+                Ok(())
+            }
+            Kind::Map => self.read_map(reader, false),
+        }
+    }
+
+    /// Checks the next value, a map. One that may stand for something else becomes a tree.
+    fn read_map(&mut self, reader: &mut Reader<'_>, is_unknown: bool) -> Result<(), DataError> {
+        let (mut start, reported) = (reader.clone(), self.violations.len());
+        let mut entries = reader.enter_map()?;
+        let mut keys: Vec<Cow<'_, str>> = Vec::new();
+        while let Some(key) = reader.next_key(&mut entries)? {
+            let is_special = match &*key {
+                "$link" | "$bytes" => true,
+                "$type" => reader.clone().text().map_or(true, |name| name.is_empty() || name == "blob"),
+                _ => false,
+            };
+            if is_special {
+                // What was reported about its fields is found again.
+                self.violations.truncate(reported);
+                *reader = start.clone();
+                reader.skip()?;
+                match Value::read(&mut start) {
+                    Ok(value) if is_unknown => self.object_of_unknown(&value),
+                    Ok(value) => self.value(&value),
+                    Err(error) => self.report(ViolationKind::Data(error)),
+                }
+                return Ok(());
+            }
+            self.in_key(&key, |checker| checker.read(reader))?;
+            keys.push(key);
+        }
+        keys.sort_unstable();
+        if let Some(pair) = keys.windows(2).find(|pair| pair[0] == pair[1]) {
+            let field = excerpt(&pair[0], SHORT).into();
+            return Err(reader.error(Problem::Duplicate { field }));
+        }
+        Ok(())
+    }
+
+    fn object_of_unknown(&mut self, value: &Value) {
+        let found = match value {
             Value::Bytes(_) => "bytes",
             Value::Link(_) => "a link",
             Value::Blob(_) => "a reference to a blob",
-            Value::List(_) => "a list",
+            value => return self.value(value),
         };
         self.report(ViolationKind::NotAnObject { found });
     }

@@ -102,7 +102,12 @@ fn run(file: &str, judge: impl Fn(&str, &str) -> Judgement) -> usize {
 #[test]
 fn d1_d2_data_without_a_lexicon() {
     let count = run(include_str!("data.txt"), |section, json| match section {
-        "value" => judge::<Value>(json),
+        "value" => {
+            let found = judge::<Value>(json);
+            // Kept as it was read, it is checked without making a tree of it; the judgement is the same.
+            assert_eq!(judge::<Unknown>(&format!(r#"{{"x":{json}}}"#)), found, "{json}");
+            found
+        }
         "unknown" => judge::<Unknown>(json),
         other => panic!("{other}"),
     });
