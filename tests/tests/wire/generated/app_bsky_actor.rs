@@ -46,7 +46,7 @@ strings! {
 object! {
     api::app::bsky::actor::defs::SavedFeedsPref;
     new("pinned", "saved")
-    set("timelineIndex" => timeline_index)
+    set("timelineIndex" => timeline_index as i64)
 }
 
 object! {
@@ -79,7 +79,7 @@ object! {
 object! {
     api::app::bsky::actor::defs::FeedViewPref;
     new("feed" as String)
-    set("hideReplies" => hide_replies, "hideRepliesByUnfollowed" => hide_replies_by_unfollowed, "hideRepliesByLikeCount" => hide_replies_by_like_count, "hideReposts" => hide_reposts, "hideQuotePosts" => hide_quote_posts)
+    set("hideReplies" => hide_replies, "hideRepliesByUnfollowed" => hide_replies_by_unfollowed, "hideRepliesByLikeCount" => hide_replies_by_like_count as i64, "hideReposts" => hide_reposts, "hideQuotePosts" => hide_quote_posts)
 }
 
 object! {
@@ -251,7 +251,7 @@ object! {
 
 object! {
     api::app::bsky::actor::defs::KnownFollowers;
-    new("count", "followers")
+    new("count" as i64, "followers")
 }
 
 object! {
@@ -327,7 +327,7 @@ object! {
 
 params! {
     api::app::bsky::actor::get_suggestions::Params;
-    set("limit" => limit, "cursor" => cursor as String)
+    set("limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {
@@ -343,7 +343,7 @@ object! {
 
 params! {
     api::app::bsky::actor::search_actors::Params;
-    set("term" => term as String, "q" => q as String, "limit" => limit, "cursor" => cursor as String)
+    set("term" => term as String, "q" => q as String, "limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {
@@ -354,7 +354,7 @@ object! {
 
 params! {
     api::app::bsky::actor::search_actors_typeahead::Params;
-    set("term" => term as String, "q" => q as String, "limit" => limit)
+    set("term" => term as String, "q" => q as String, "limit" => limit as i64)
 }
 
 object! {

@@ -39,7 +39,7 @@ object! {
 
 object! {
     api::app::bsky::ageassurance::defs::ConfigRegion;
-    new("countryCode" as String, "minAccessAge", "rules")
+    new("countryCode" as String, "minAccessAge" as i64, "rules")
     assign("platforms" => platforms, "regionCode" => region_code, "additionalVerificationMethods" => additional_verification_methods)
 }
 
@@ -73,22 +73,22 @@ object! {
 
 object! {
     api::app::bsky::ageassurance::defs::ConfigRegionRuleIfDeclaredOverAge;
-    new("age", "access" as api::app::bsky::ageassurance::defs::Access)
+    new("age" as i64, "access" as api::app::bsky::ageassurance::defs::Access)
 }
 
 object! {
     api::app::bsky::ageassurance::defs::ConfigRegionRuleIfDeclaredUnderAge;
-    new("age", "access" as api::app::bsky::ageassurance::defs::Access)
+    new("age" as i64, "access" as api::app::bsky::ageassurance::defs::Access)
 }
 
 object! {
     api::app::bsky::ageassurance::defs::ConfigRegionRuleIfAssuredOverAge;
-    new("age", "access" as api::app::bsky::ageassurance::defs::Access)
+    new("age" as i64, "access" as api::app::bsky::ageassurance::defs::Access)
 }
 
 object! {
     api::app::bsky::ageassurance::defs::ConfigRegionRuleIfAssuredUnderAge;
-    new("age", "access" as api::app::bsky::ageassurance::defs::Access)
+    new("age" as i64, "access" as api::app::bsky::ageassurance::defs::Access)
 }
 
 object! {

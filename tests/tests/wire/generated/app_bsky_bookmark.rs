@@ -29,7 +29,7 @@ object! {
 
 params! {
     api::app::bsky::bookmark::get_bookmarks::Params;
-    set("limit" => limit, "cursor" => cursor as String)
+    set("limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {

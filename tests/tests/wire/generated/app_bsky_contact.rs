@@ -6,12 +6,12 @@ use crate::typed::*;
 
 object! {
     api::app::bsky::contact::defs::SyncStatus;
-    new("syncedAt", "matchesCount")
+    new("syncedAt", "matchesCount" as i64)
 }
 
 object! {
     api::app::bsky::contact::defs::MatchAndContactIndex;
-    new("match", "contactIndex")
+    new("match", "contactIndex" as i64)
 }
 
 object! {
@@ -25,7 +25,7 @@ object! {
 
 params! {
     api::app::bsky::contact::get_matches::Params;
-    set("limit" => limit, "cursor" => cursor as String)
+    set("limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {

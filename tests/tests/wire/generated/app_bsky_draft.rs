@@ -103,7 +103,7 @@ object! {
 
 params! {
     api::app::bsky::draft::get_drafts::Params;
-    set("limit" => limit, "cursor" => cursor as String)
+    set("limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {

@@ -6,7 +6,7 @@ use crate::typed::*;
 
 object! {
     api::app::bsky::embed::defs::AspectRatio;
-    new("width", "height")
+    new("width" as i64, "height" as i64)
 }
 
 object! {
@@ -33,7 +33,7 @@ object! {
 
 object! {
     api::app::bsky::embed::external::ColorRgb;
-    new("r", "g", "b")
+    new("r" as i64, "g" as i64, "b" as i64)
 }
 
 object! {

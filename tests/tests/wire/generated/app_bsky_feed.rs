@@ -62,7 +62,7 @@ object! {
 
 object! {
     api::app::bsky::feed::defs::KnownLikers;
-    new("count", "actors")
+    new("count" as i64, "actors")
 }
 
 object! {
@@ -198,7 +198,7 @@ object! {
 params! {
     api::app::bsky::feed::get_actor_feeds::Params;
     new("actor" as types::AtIdentifier)
-    set("limit" => limit, "cursor" => cursor as String)
+    set("limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {
@@ -210,7 +210,7 @@ object! {
 params! {
     api::app::bsky::feed::get_actor_likes::Params;
     new("actor" as types::AtIdentifier)
-    set("limit" => limit, "cursor" => cursor as String)
+    set("limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {
@@ -222,7 +222,7 @@ object! {
 params! {
     api::app::bsky::feed::get_author_feed::Params;
     new("actor" as types::AtIdentifier)
-    set("limit" => limit, "cursor" => cursor as String, "filter" => filter as api::app::bsky::feed::get_author_feed::ParamsFilter, "includePins" => include_pins)
+    set("limit" => limit as i64, "cursor" => cursor as String, "filter" => filter as api::app::bsky::feed::get_author_feed::ParamsFilter, "includePins" => include_pins)
 }
 
 strings! {
@@ -243,7 +243,7 @@ object! {
 params! {
     api::app::bsky::feed::get_feed::Params;
     new("feed")
-    set("limit" => limit, "cursor" => cursor as String)
+    set("limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {
@@ -275,7 +275,7 @@ object! {
 params! {
     api::app::bsky::feed::get_feed_skeleton::Params;
     new("feed")
-    set("limit" => limit, "cursor" => cursor as String)
+    set("limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {
@@ -287,7 +287,7 @@ object! {
 params! {
     api::app::bsky::feed::get_likes::Params;
     new("uri")
-    set("cid" => cid, "limit" => limit, "cursor" => cursor as String)
+    set("cid" => cid, "limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {
@@ -304,7 +304,7 @@ object! {
 params! {
     api::app::bsky::feed::get_list_feed::Params;
     new("list")
-    set("limit" => limit, "cursor" => cursor as String)
+    set("limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {
@@ -316,7 +316,7 @@ object! {
 params! {
     api::app::bsky::feed::get_post_thread::Params;
     new("uri")
-    set("depth" => depth, "parentHeight" => parent_height)
+    set("depth" => depth as i64, "parentHeight" => parent_height as i64)
 }
 
 object! {
@@ -345,7 +345,7 @@ object! {
 params! {
     api::app::bsky::feed::get_quotes::Params;
     new("uri")
-    set("cid" => cid, "limit" => limit, "cursor" => cursor as String)
+    set("cid" => cid, "limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {
@@ -357,7 +357,7 @@ object! {
 params! {
     api::app::bsky::feed::get_reposted_by::Params;
     new("uri")
-    set("cid" => cid, "limit" => limit, "cursor" => cursor as String)
+    set("cid" => cid, "limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {
@@ -368,7 +368,7 @@ object! {
 
 params! {
     api::app::bsky::feed::get_suggested_feeds::Params;
-    set("limit" => limit, "cursor" => cursor as String)
+    set("limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {
@@ -379,7 +379,7 @@ object! {
 
 params! {
     api::app::bsky::feed::get_timeline::Params;
-    set("algorithm" => algorithm as String, "limit" => limit, "cursor" => cursor as String)
+    set("algorithm" => algorithm as String, "limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {
@@ -395,7 +395,7 @@ object! {
 params! {
     api::app::bsky::feed::search_posts::Params;
     new("q" as String)
-    set("sort" => sort as api::app::bsky::feed::search_posts::ParamsSort, "since" => since as String, "until" => until as String, "mentions" => mentions as types::AtIdentifier, "author" => author as types::AtIdentifier, "lang" => lang, "domain" => domain as String, "url" => url, "tag" => tag, "limit" => limit, "cursor" => cursor as String)
+    set("sort" => sort as api::app::bsky::feed::search_posts::ParamsSort, "since" => since as String, "until" => until as String, "mentions" => mentions as types::AtIdentifier, "author" => author as types::AtIdentifier, "lang" => lang, "domain" => domain as String, "url" => url, "tag" => tag, "limit" => limit as i64, "cursor" => cursor as String)
 }
 
 strings! {
@@ -412,7 +412,7 @@ object! {
 
 params! {
     api::app::bsky::feed::search_posts_v2::Params;
-    set("cursor" => cursor as String, "limit" => limit, "query" => with_query as String, "sort" => sort as api::app::bsky::feed::search_posts_v2::ParamsSort, "authors" => authors, "mentions" => mentions, "domains" => domains, "urls" => urls, "embeddedAtUris" => embedded_at_uris, "hashtags" => hashtags, "excludeAuthors" => exclude_authors, "excludeMentions" => exclude_mentions, "excludeDomains" => exclude_domains, "excludeUrls" => exclude_urls, "excludeEmbeddedAtUris" => exclude_embedded_at_uris, "excludeHashtags" => exclude_hashtags, "since" => since as String, "until" => until as String, "allTime" => all_time, "languages" => languages, "excludeLanguages" => exclude_languages, "hasMedia" => has_media, "hasVideo" => has_video, "replyParentUri" => reply_parent_uri, "threadRootUri" => thread_root_uri, "excludeReplies" => exclude_replies, "repliesOnly" => replies_only, "following" => following, "queryLanguage" => query_language as api::app::bsky::feed::search_posts_v2::ParamsQueryLanguage)
+    set("cursor" => cursor as String, "limit" => limit as i64, "query" => with_query as String, "sort" => sort as api::app::bsky::feed::search_posts_v2::ParamsSort, "authors" => authors, "mentions" => mentions, "domains" => domains, "urls" => urls, "embeddedAtUris" => embedded_at_uris, "hashtags" => hashtags, "excludeAuthors" => exclude_authors, "excludeMentions" => exclude_mentions, "excludeDomains" => exclude_domains, "excludeUrls" => exclude_urls, "excludeEmbeddedAtUris" => exclude_embedded_at_uris, "excludeHashtags" => exclude_hashtags, "since" => since as String, "until" => until as String, "allTime" => all_time, "languages" => languages, "excludeLanguages" => exclude_languages, "hasMedia" => has_media, "hasVideo" => has_video, "replyParentUri" => reply_parent_uri, "threadRootUri" => thread_root_uri, "excludeReplies" => exclude_replies, "repliesOnly" => replies_only, "following" => following, "queryLanguage" => query_language as api::app::bsky::feed::search_posts_v2::ParamsQueryLanguage)
 }
 
 strings! {

@@ -61,7 +61,7 @@ object! {
 params! {
     api::app::bsky::graph::get_actor_starter_packs::Params;
     new("actor" as types::AtIdentifier)
-    set("limit" => limit, "cursor" => cursor as String)
+    set("limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {
@@ -72,7 +72,7 @@ object! {
 
 params! {
     api::app::bsky::graph::get_blocks::Params;
-    set("limit" => limit, "cursor" => cursor as String)
+    set("limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {
@@ -84,7 +84,7 @@ object! {
 params! {
     api::app::bsky::graph::get_followers::Params;
     new("actor" as types::AtIdentifier)
-    set("limit" => limit, "cursor" => cursor as String, "sort" => sort as api::app::bsky::graph::get_followers::ParamsSort)
+    set("limit" => limit as i64, "cursor" => cursor as String, "sort" => sort as api::app::bsky::graph::get_followers::ParamsSort)
 }
 
 strings! {
@@ -102,7 +102,7 @@ object! {
 params! {
     api::app::bsky::graph::get_follows::Params;
     new("actor" as types::AtIdentifier)
-    set("limit" => limit, "cursor" => cursor as String, "sort" => sort as api::app::bsky::graph::get_follows::ParamsSort)
+    set("limit" => limit as i64, "cursor" => cursor as String, "sort" => sort as api::app::bsky::graph::get_follows::ParamsSort)
 }
 
 strings! {
@@ -120,7 +120,7 @@ object! {
 params! {
     api::app::bsky::graph::get_known_followers::Params;
     new("actor" as types::AtIdentifier)
-    set("limit" => limit, "cursor" => cursor as String)
+    set("limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {
@@ -132,7 +132,7 @@ object! {
 params! {
     api::app::bsky::graph::get_list::Params;
     new("list")
-    set("limit" => limit, "cursor" => cursor as String)
+    set("limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {
@@ -143,7 +143,7 @@ object! {
 
 params! {
     api::app::bsky::graph::get_list_blocks::Params;
-    set("limit" => limit, "cursor" => cursor as String)
+    set("limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {
@@ -154,7 +154,7 @@ object! {
 
 params! {
     api::app::bsky::graph::get_list_mutes::Params;
-    set("limit" => limit, "cursor" => cursor as String)
+    set("limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {
@@ -166,7 +166,7 @@ object! {
 params! {
     api::app::bsky::graph::get_lists::Params;
     new("actor" as types::AtIdentifier)
-    set("limit" => limit, "cursor" => cursor as String, "purposes" => purposes)
+    set("limit" => limit as i64, "cursor" => cursor as String, "purposes" => purposes)
 }
 
 strings! {
@@ -184,7 +184,7 @@ object! {
 params! {
     api::app::bsky::graph::get_lists_with_membership::Params;
     new("actor" as types::AtIdentifier)
-    set("limit" => limit, "cursor" => cursor as String, "purposes" => purposes)
+    set("limit" => limit as i64, "cursor" => cursor as String, "purposes" => purposes)
 }
 
 strings! {
@@ -207,7 +207,7 @@ object! {
 
 params! {
     api::app::bsky::graph::get_mutes::Params;
-    set("limit" => limit, "cursor" => cursor as String)
+    set("limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {
@@ -257,7 +257,7 @@ object! {
 params! {
     api::app::bsky::graph::get_starter_packs_with_membership::Params;
     new("actor" as types::AtIdentifier)
-    set("limit" => limit, "cursor" => cursor as String)
+    set("limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {
@@ -302,7 +302,7 @@ object! {
 params! {
     api::app::bsky::graph::search_starter_packs::Params;
     new("q" as String)
-    set("limit" => limit, "cursor" => cursor as String)
+    set("limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {
@@ -314,7 +314,7 @@ object! {
 params! {
     api::app::bsky::graph::search_starter_packs_v2::Params;
     new("q" as String)
-    set("limit" => limit, "cursor" => cursor as String)
+    set("limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {

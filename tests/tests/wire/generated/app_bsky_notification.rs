@@ -57,12 +57,12 @@ params! {
 
 object! {
     api::app::bsky::notification::get_unread_count::Output;
-    new("count")
+    new("count" as i64)
 }
 
 params! {
     api::app::bsky::notification::list_activity_subscriptions::Params;
-    set("limit" => limit, "cursor" => cursor as String)
+    set("limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {
@@ -73,7 +73,7 @@ object! {
 
 params! {
     api::app::bsky::notification::list_notifications::Params;
-    set("reasons" => reasons, "limit" => limit, "priority" => priority, "cursor" => cursor as String, "seenAt" => seen_at)
+    set("reasons" => reasons, "limit" => limit as i64, "priority" => priority, "cursor" => cursor as String, "seenAt" => seen_at)
 }
 
 object! {

@@ -11,7 +11,7 @@ object! {
 
 object! {
     api::app::bsky::richtext::facet::ByteSlice;
-    new("byteStart", "byteEnd")
+    new("byteStart" as i64, "byteEnd" as i64)
 }
 
 union! {

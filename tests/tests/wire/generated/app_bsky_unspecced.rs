@@ -20,7 +20,7 @@ strings! {
 
 object! {
     api::app::bsky::unspecced::defs::ThreadItemPost;
-    new("post", "moreParents", "moreReplies", "opThread", "hiddenByThreadgate", "mutedByViewer")
+    new("post", "moreParents", "moreReplies" as i64, "opThread", "hiddenByThreadgate", "mutedByViewer")
     assign("opThreadPostIndex" => op_thread_post_index, "opThreadPostCount" => op_thread_post_count)
 }
 
@@ -50,7 +50,7 @@ object! {
 
 object! {
     api::app::bsky::unspecced::defs::TrendView;
-    new("topic" as String, "displayName" as String, "link" as String, "startedAt", "postCount", "actors")
+    new("topic" as String, "displayName" as String, "link" as String, "startedAt", "postCount" as i64, "actors")
     assign("description" => description, "status" => status, "category" => category)
 }
 
@@ -61,7 +61,7 @@ strings! {
 
 object! {
     api::app::bsky::unspecced::defs::SkeletonTrend;
-    new("topic" as String, "displayName" as String, "link" as String, "startedAt", "postCount", "dids")
+    new("topic" as String, "displayName" as String, "link" as String, "startedAt", "postCount" as i64, "dids")
     assign("description" => description, "status" => status, "category" => category)
 }
 
@@ -92,7 +92,7 @@ object! {
 
 params! {
     api::app::bsky::unspecced::get_onboarding_suggested_starter_packs::Params;
-    set("limit" => limit)
+    set("limit" => limit as i64)
 }
 
 object! {
@@ -102,7 +102,7 @@ object! {
 
 params! {
     api::app::bsky::unspecced::get_onboarding_suggested_starter_packs_skeleton::Params;
-    set("viewer" => viewer, "limit" => limit)
+    set("viewer" => viewer, "limit" => limit as i64)
 }
 
 object! {
@@ -112,7 +112,7 @@ object! {
 
 params! {
     api::app::bsky::unspecced::get_onboarding_suggested_users_skeleton::Params;
-    set("viewer" => viewer, "category" => category as String, "limit" => limit)
+    set("viewer" => viewer, "category" => category as String, "limit" => limit as i64)
 }
 
 object! {
@@ -123,7 +123,7 @@ object! {
 
 params! {
     api::app::bsky::unspecced::get_popular_feed_generators::Params;
-    set("limit" => limit, "cursor" => cursor as String, "query" => with_query as String)
+    set("limit" => limit as i64, "cursor" => cursor as String, "query" => with_query as String)
 }
 
 object! {
@@ -144,7 +144,7 @@ object! {
 
 object! {
     api::app::bsky::unspecced::get_post_thread_other_v2::ThreadItem;
-    new("uri", "depth", "value" as api::app::bsky::unspecced::get_post_thread_other_v2::ThreadItemValue)
+    new("uri", "depth" as i64, "value" as api::app::bsky::unspecced::get_post_thread_other_v2::ThreadItemValue)
 }
 
 union! {
@@ -155,7 +155,7 @@ union! {
 params! {
     api::app::bsky::unspecced::get_post_thread_v2::Params;
     new("anchor")
-    set("above" => above, "below" => below, "branchingFactor" => branching_factor, "sort" => sort as api::app::bsky::unspecced::get_post_thread_v2::ParamsSort)
+    set("above" => above, "below" => below as i64, "branchingFactor" => branching_factor as i64, "sort" => sort as api::app::bsky::unspecced::get_post_thread_v2::ParamsSort)
 }
 
 strings! {
@@ -173,7 +173,7 @@ object! {
 
 object! {
     api::app::bsky::unspecced::get_post_thread_v2::ThreadItem;
-    new("uri", "depth", "value" as api::app::bsky::unspecced::get_post_thread_v2::ThreadItemValue)
+    new("uri", "depth" as i64, "value" as api::app::bsky::unspecced::get_post_thread_v2::ThreadItemValue)
 }
 
 union! {
@@ -186,7 +186,7 @@ union! {
 
 params! {
     api::app::bsky::unspecced::get_suggested_feeds::Params;
-    set("limit" => limit)
+    set("limit" => limit as i64)
 }
 
 object! {
@@ -196,7 +196,7 @@ object! {
 
 params! {
     api::app::bsky::unspecced::get_suggested_feeds_skeleton::Params;
-    set("viewer" => viewer, "limit" => limit)
+    set("viewer" => viewer, "limit" => limit as i64)
 }
 
 object! {
@@ -206,7 +206,7 @@ object! {
 
 params! {
     api::app::bsky::unspecced::get_suggested_onboarding_users::Params;
-    set("category" => category as String, "limit" => limit)
+    set("category" => category as String, "limit" => limit as i64)
 }
 
 object! {
@@ -217,7 +217,7 @@ object! {
 
 params! {
     api::app::bsky::unspecced::get_suggested_starter_packs::Params;
-    set("limit" => limit)
+    set("limit" => limit as i64)
 }
 
 object! {
@@ -227,7 +227,7 @@ object! {
 
 params! {
     api::app::bsky::unspecced::get_suggested_starter_packs_skeleton::Params;
-    set("viewer" => viewer, "limit" => limit)
+    set("viewer" => viewer, "limit" => limit as i64)
 }
 
 object! {
@@ -237,7 +237,7 @@ object! {
 
 params! {
     api::app::bsky::unspecced::get_suggested_users::Params;
-    set("category" => category as String, "limit" => limit)
+    set("category" => category as String, "limit" => limit as i64)
 }
 
 object! {
@@ -248,7 +248,7 @@ object! {
 
 params! {
     api::app::bsky::unspecced::get_suggested_users_for_discover::Params;
-    set("limit" => limit)
+    set("limit" => limit as i64)
 }
 
 object! {
@@ -259,7 +259,7 @@ object! {
 
 params! {
     api::app::bsky::unspecced::get_suggested_users_for_discover_skeleton::Params;
-    set("viewer" => viewer, "limit" => limit)
+    set("viewer" => viewer, "limit" => limit as i64)
 }
 
 object! {
@@ -270,7 +270,7 @@ object! {
 
 params! {
     api::app::bsky::unspecced::get_suggested_users_for_explore::Params;
-    set("category" => category as String, "limit" => limit)
+    set("category" => category as String, "limit" => limit as i64)
 }
 
 object! {
@@ -281,7 +281,7 @@ object! {
 
 params! {
     api::app::bsky::unspecced::get_suggested_users_for_explore_skeleton::Params;
-    set("viewer" => viewer, "category" => category as String, "limit" => limit)
+    set("viewer" => viewer, "category" => category as String, "limit" => limit as i64)
 }
 
 object! {
@@ -292,7 +292,7 @@ object! {
 
 params! {
     api::app::bsky::unspecced::get_suggested_users_for_see_more::Params;
-    set("category" => category as String, "limit" => limit)
+    set("category" => category as String, "limit" => limit as i64)
 }
 
 object! {
@@ -303,7 +303,7 @@ object! {
 
 params! {
     api::app::bsky::unspecced::get_suggested_users_for_see_more_skeleton::Params;
-    set("viewer" => viewer, "category" => category as String, "limit" => limit)
+    set("viewer" => viewer, "category" => category as String, "limit" => limit as i64)
 }
 
 object! {
@@ -314,7 +314,7 @@ object! {
 
 params! {
     api::app::bsky::unspecced::get_suggested_users_skeleton::Params;
-    set("viewer" => viewer, "category" => category as String, "limit" => limit)
+    set("viewer" => viewer, "category" => category as String, "limit" => limit as i64)
 }
 
 object! {
@@ -325,7 +325,7 @@ object! {
 
 params! {
     api::app::bsky::unspecced::get_suggestions_skeleton::Params;
-    set("viewer" => viewer, "limit" => limit, "cursor" => cursor as String, "relativeToDid" => relative_to_did)
+    set("viewer" => viewer, "limit" => limit as i64, "cursor" => cursor as String, "relativeToDid" => relative_to_did)
 }
 
 object! {
@@ -356,7 +356,7 @@ strings! {
 
 params! {
     api::app::bsky::unspecced::get_trending_topics::Params;
-    set("viewer" => viewer, "limit" => limit)
+    set("viewer" => viewer, "limit" => limit as i64)
 }
 
 object! {
@@ -366,7 +366,7 @@ object! {
 
 params! {
     api::app::bsky::unspecced::get_trends::Params;
-    set("limit" => limit)
+    set("limit" => limit as i64)
 }
 
 object! {
@@ -377,7 +377,7 @@ object! {
 
 params! {
     api::app::bsky::unspecced::get_trends_skeleton::Params;
-    set("viewer" => viewer, "limit" => limit)
+    set("viewer" => viewer, "limit" => limit as i64)
 }
 
 object! {
@@ -394,7 +394,7 @@ object! {
 params! {
     api::app::bsky::unspecced::search_actors_skeleton::Params;
     new("q" as String)
-    set("viewer" => viewer, "typeahead" => typeahead, "limit" => limit, "cursor" => cursor as String)
+    set("viewer" => viewer, "typeahead" => typeahead, "limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {
@@ -406,7 +406,7 @@ object! {
 params! {
     api::app::bsky::unspecced::search_posts_skeleton::Params;
     new("q" as String)
-    set("sort" => sort as api::app::bsky::unspecced::search_posts_skeleton::ParamsSort, "since" => since as String, "until" => until as String, "mentions" => mentions as types::AtIdentifier, "author" => author as types::AtIdentifier, "lang" => lang, "domain" => domain as String, "url" => url, "tag" => tag, "viewer" => viewer, "limit" => limit, "cursor" => cursor as String)
+    set("sort" => sort as api::app::bsky::unspecced::search_posts_skeleton::ParamsSort, "since" => since as String, "until" => until as String, "mentions" => mentions as types::AtIdentifier, "author" => author as types::AtIdentifier, "lang" => lang, "domain" => domain as String, "url" => url, "tag" => tag, "viewer" => viewer, "limit" => limit as i64, "cursor" => cursor as String)
 }
 
 strings! {
@@ -424,7 +424,7 @@ object! {
 params! {
     api::app::bsky::unspecced::search_starter_packs_skeleton::Params;
     new("q" as String)
-    set("viewer" => viewer, "limit" => limit, "cursor" => cursor as String)
+    set("viewer" => viewer, "limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {

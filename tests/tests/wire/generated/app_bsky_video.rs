@@ -84,7 +84,7 @@ params! {
 
 object! {
     api::app::bsky::video::get_upload_status::Output;
-    new("jobId" as String, "partSizeBytes", "partCount", "receivedParts", "expiresAt", "state" as api::app::bsky::video::get_upload_status::OutputState)
+    new("jobId" as String, "partSizeBytes" as i64, "partCount" as i64, "receivedParts", "expiresAt", "state" as api::app::bsky::video::get_upload_status::OutputState)
     assign("completedJobId" => completed_job_id, "jobStatus" => job_status, "failureReason" => failure_reason)
 }
 
@@ -100,23 +100,23 @@ strings! {
 
 object! {
     api::app::bsky::video::start_upload::Input;
-    new("sizeBytes", "mimeType" as String)
-    set("name" => name as String, "durationMs" => duration_ms, "width" => width, "height" => height)
+    new("sizeBytes" as i64, "mimeType" as String)
+    set("name" => name as String, "durationMs" => duration_ms as i64, "width" => width as i64, "height" => height as i64)
 }
 
 object! {
     api::app::bsky::video::start_upload::Output;
-    new("jobId" as String, "partSizeBytes", "partCount", "expiresAt")
+    new("jobId" as String, "partSizeBytes" as i64, "partCount" as i64, "expiresAt")
 }
 
 params! {
     api::app::bsky::video::upload_part::Params;
-    new("jobId" as String, "partNumber")
+    new("jobId" as String, "partNumber" as i64)
 }
 
 object! {
     api::app::bsky::video::upload_part::Output;
-    new("partNumber", "sizeBytes")
+    new("partNumber" as i64, "sizeBytes" as i64)
 }
 
 object! {

@@ -43,7 +43,7 @@ object! {
 
 object! {
     api::chat::bsky::actor::get_status::Output;
-    new("chatDisabled", "canCreateGroups", "groupMemberLimit")
+    new("chatDisabled", "canCreateGroups", "groupMemberLimit" as i64)
 }
 
 group! { api::chat::bsky::actor::ChatBskyActor, chat_bsky_actor }

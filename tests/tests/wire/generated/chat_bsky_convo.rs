@@ -38,7 +38,7 @@ union! {
 
 object! {
     api::chat::bsky::convo::defs::ConvoView;
-    new("id" as String, "rev" as String, "members", "muted", "unreadCount")
+    new("id" as String, "rev" as String, "members", "muted", "unreadCount" as i64)
     assign("lastMessage" => last_message, "lastReaction" => last_reaction, "status" => status, "kind" => kind)
 }
 
@@ -180,7 +180,7 @@ object! {
 
 object! {
     api::chat::bsky::convo::defs::GroupConvo;
-    new("createdAt", "lockStatus" as api::chat::bsky::convo::defs::ConvoLockStatus, "lockStatusModerationOverride", "memberCount", "memberLimit", "name" as String)
+    new("createdAt", "lockStatus" as api::chat::bsky::convo::defs::ConvoLockStatus, "lockStatusModerationOverride", "memberCount" as i64, "memberLimit" as i64, "name" as String)
     assign("joinLink" => join_link, "joinRequestCount" => join_request_count, "unreadJoinRequestCount" => unread_join_request_count)
 }
 
@@ -459,7 +459,7 @@ object! {
 params! {
     api::chat::bsky::convo::get_convo_members::Params;
     new("convoId" as String)
-    set("limit" => limit, "cursor" => cursor as String)
+    set("limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {
@@ -516,7 +516,7 @@ union! {
 params! {
     api::chat::bsky::convo::get_messages::Params;
     new("convoId" as String)
-    set("limit" => limit, "cursor" => cursor as String)
+    set("limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {
@@ -539,7 +539,7 @@ params! {
 
 object! {
     api::chat::bsky::convo::get_unread_counts::Output;
-    new("unreadAcceptedConvos", "unreadRequestConvos")
+    new("unreadAcceptedConvos" as i64, "unreadRequestConvos" as i64)
 }
 
 object! {
@@ -554,7 +554,7 @@ object! {
 
 params! {
     api::chat::bsky::convo::list_convo_requests::Params;
-    set("limit" => limit, "cursor" => cursor as String)
+    set("limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {
@@ -571,7 +571,7 @@ union! {
 
 params! {
     api::chat::bsky::convo::list_convos::Params;
-    set("limit" => limit, "cursor" => cursor as String, "readState" => read_state as api::chat::bsky::convo::list_convos::ParamsReadState, "status" => status as api::chat::bsky::convo::list_convos::ParamsStatus, "kind" => kind as api::chat::bsky::convo::list_convos::ParamsKind, "lockStatus" => lock_status as api::chat::bsky::convo::list_convos::ParamsLockStatus)
+    set("limit" => limit as i64, "cursor" => cursor as String, "readState" => read_state as api::chat::bsky::convo::list_convos::ParamsReadState, "status" => status as api::chat::bsky::convo::list_convos::ParamsStatus, "kind" => kind as api::chat::bsky::convo::list_convos::ParamsKind, "lockStatus" => lock_status as api::chat::bsky::convo::list_convos::ParamsLockStatus)
 }
 
 strings! {
@@ -687,7 +687,7 @@ strings! {
 
 object! {
     api::chat::bsky::convo::update_all_read::Output;
-    new("updatedCount")
+    new("updatedCount" as i64)
 }
 
 object! {

@@ -48,7 +48,7 @@ object! {
 
 object! {
     api::chat::bsky::group::defs::JoinLinkPreviewView;
-    new("convoId" as String, "code" as String, "name" as String, "owner", "memberCount", "memberLimit", "requireApproval", "joinRule" as api::chat::bsky::group::defs::JoinRule)
+    new("convoId" as String, "code" as String, "name" as String, "owner", "memberCount" as i64, "memberLimit" as i64, "requireApproval", "joinRule" as api::chat::bsky::group::defs::JoinRule)
     assign("convo" => convo, "viewer" => viewer)
 }
 
@@ -86,7 +86,7 @@ object! {
 
 object! {
     api::chat::bsky::group::defs::JoinRequestConvoView;
-    new("convoId" as String, "name" as String, "owner", "memberCount", "memberLimit", "viewer")
+    new("convoId" as String, "name" as String, "owner", "memberCount" as i64, "memberLimit" as i64, "viewer")
 }
 
 object! {
@@ -155,7 +155,7 @@ union! {
 params! {
     api::chat::bsky::group::list_join_requests::Params;
     new("convoId" as String)
-    set("limit" => limit, "cursor" => cursor as String)
+    set("limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {
@@ -167,7 +167,7 @@ object! {
 params! {
     api::chat::bsky::group::list_mutual_groups::Params;
     new("subject")
-    set("limit" => limit, "cursor" => cursor as String)
+    set("limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {

@@ -22,7 +22,7 @@ object! {
 
 object! {
     api::chat::bsky::moderation::defs::GroupConvo;
-    new("createdAt", "joinRequestCount", "lockStatus" as api::chat::bsky::convo::defs::ConvoLockStatus, "memberCount", "memberLimit", "name" as String)
+    new("createdAt", "joinRequestCount" as i64, "lockStatus" as api::chat::bsky::convo::defs::ConvoLockStatus, "memberCount" as i64, "memberLimit" as i64, "name" as String)
     assign("joinLink" => join_link)
 }
 
@@ -38,7 +38,7 @@ object! {
 
 object! {
     api::chat::bsky::moderation::get_actor_metadata::Metadata;
-    new("messagesSent", "messagesReceived", "convos", "convosStarted")
+    new("messagesSent" as i64, "messagesReceived" as i64, "convos" as i64, "convosStarted" as i64)
 }
 
 params! {
@@ -54,7 +54,7 @@ object! {
 params! {
     api::chat::bsky::moderation::get_convo_members::Params;
     new("convoId" as String)
-    set("limit" => limit, "cursor" => cursor as String)
+    set("limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {
@@ -76,7 +76,7 @@ object! {
 params! {
     api::chat::bsky::moderation::get_message_context::Params;
     new("messageId" as String)
-    set("convoId" => convo_id as String, "before" => before, "after" => after, "maxInterleavedSystemMessages" => max_interleaved_system_messages)
+    set("convoId" => convo_id as String, "before" => before as i64, "after" => after as i64, "maxInterleavedSystemMessages" => max_interleaved_system_messages as i64)
 }
 
 object! {

@@ -71,7 +71,7 @@ object! {
 
 params! {
     api::com::atproto::admin::get_invite_codes::Params;
-    set("sort" => sort as api::com::atproto::admin::get_invite_codes::ParamsSort, "limit" => limit, "cursor" => cursor as String)
+    set("sort" => sort as api::com::atproto::admin::get_invite_codes::ParamsSort, "limit" => limit as i64, "cursor" => cursor as String)
 }
 
 strings! {
@@ -106,7 +106,7 @@ union! {
 
 params! {
     api::com::atproto::admin::search_accounts::Params;
-    set("email" => email as String, "cursor" => cursor as String, "limit" => limit)
+    set("email" => email as String, "cursor" => cursor as String, "limit" => limit as i64)
 }
 
 object! {

@@ -67,7 +67,7 @@ object! {
 params! {
     api::com::atproto::label::query_labels::Params;
     new("uriPatterns")
-    set("sources" => sources, "limit" => limit, "cursor" => cursor as String)
+    set("sources" => sources, "limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {

@@ -16,7 +16,7 @@ object! {
 
 object! {
     api::com::atproto::lexicon::schema::Schema;
-    new("lexicon")
+    new("lexicon" as i64)
 }
 
 group! { api::com::atproto::lexicon::ComAtprotoLexicon, com_atproto_lexicon }

@@ -24,7 +24,7 @@ object! {
 
 object! {
     api::com::atproto::moderation::create_report::Output;
-    new("id", "reasonType" as api::com::atproto::moderation::defs::ReasonType, "subject" as api::com::atproto::moderation::create_report::OutputSubject, "reportedBy", "createdAt")
+    new("id" as i64, "reasonType" as api::com::atproto::moderation::defs::ReasonType, "subject" as api::com::atproto::moderation::create_report::OutputSubject, "reportedBy", "createdAt")
     assign("reason" => reason)
 }
 

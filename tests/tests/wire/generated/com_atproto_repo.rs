@@ -131,7 +131,7 @@ object! {
 
 params! {
     api::com::atproto::repo::list_missing_blobs::Params;
-    set("limit" => limit, "cursor" => cursor as String)
+    set("limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {
@@ -148,7 +148,7 @@ object! {
 params! {
     api::com::atproto::repo::list_records::Params;
     new("repo" as types::AtIdentifier, "collection")
-    set("limit" => limit, "cursor" => cursor as String, "reverse" => reverse)
+    set("limit" => limit as i64, "cursor" => cursor as String, "reverse" => reverse)
 }
 
 object! {

@@ -6,7 +6,7 @@ use crate::typed::*;
 
 object! {
     api::com::atproto::server::check_account_status::Output;
-    new("activated", "validDid", "repoCommit", "repoRev" as String, "repoBlocks", "indexedRecords", "privateStateValues", "expectedBlobs", "importedBlobs")
+    new("activated", "validDid", "repoCommit", "repoRev" as String, "repoBlocks" as i64, "indexedRecords" as i64, "privateStateValues" as i64, "expectedBlobs" as i64, "importedBlobs" as i64)
 }
 
 object! {
@@ -40,7 +40,7 @@ object! {
 
 object! {
     api::com::atproto::server::create_invite_code::Input;
-    new("useCount")
+    new("useCount" as i64)
     set("forAccount" => for_account)
 }
 
@@ -51,7 +51,7 @@ object! {
 
 object! {
     api::com::atproto::server::create_invite_codes::Input;
-    new("codeCount", "useCount")
+    new("codeCount" as i64, "useCount" as i64)
     set("forAccounts" => for_accounts)
 }
 
@@ -91,7 +91,7 @@ object! {
 
 object! {
     api::com::atproto::server::defs::InviteCode;
-    new("code" as String, "available", "disabled", "forAccount" as String, "createdBy" as String, "createdAt", "uses")
+    new("code" as String, "available" as i64, "disabled", "forAccount" as String, "createdBy" as String, "createdAt", "uses")
 }
 
 object! {
@@ -133,7 +133,7 @@ object! {
 params! {
     api::com::atproto::server::get_service_auth::Params;
     new("aud" as String)
-    set("exp" => exp, "lxm" => lxm)
+    set("exp" => exp as i64, "lxm" => lxm)
 }
 
 object! {

@@ -94,7 +94,7 @@ strings! {
 params! {
     api::com::atproto::sync::list_blobs::Params;
     new("did")
-    set("since" => since, "limit" => limit, "cursor" => cursor as String)
+    set("since" => since, "limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {
@@ -105,7 +105,7 @@ object! {
 
 params! {
     api::com::atproto::sync::list_hosts::Params;
-    set("limit" => limit, "cursor" => cursor as String)
+    set("limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {
@@ -122,7 +122,7 @@ object! {
 
 params! {
     api::com::atproto::sync::list_repos::Params;
-    set("limit" => limit, "cursor" => cursor as String)
+    set("limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {
@@ -150,7 +150,7 @@ strings! {
 params! {
     api::com::atproto::sync::list_repos_by_collection::Params;
     new("collection")
-    set("limit" => limit, "cursor" => cursor as String)
+    set("limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {

@@ -62,7 +62,7 @@ object! {
 
 params! {
     api::com::atproto::temp::fetch_labels::Params;
-    set("since" => since, "limit" => limit)
+    set("since" => since as i64, "limit" => limit as i64)
 }
 
 object! {

@@ -7,7 +7,7 @@ use crate::typed::*;
 params! {
     api::tools::ozone::hosting::get_account_history::Params;
     new("did")
-    set("events" => events, "cursor" => cursor as String, "limit" => limit)
+    set("events" => events, "cursor" => cursor as String, "limit" => limit as i64)
 }
 
 strings! {

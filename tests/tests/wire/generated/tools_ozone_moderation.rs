@@ -23,7 +23,7 @@ object! {
 
 object! {
     api::tools::ozone::moderation::defs::ModEventTakedown;
-    set("comment" => comment as String, "durationInHours" => duration_in_hours, "acknowledgeAccountSubjects" => acknowledge_account_subjects, "policies" => policies, "severityLevel" => severity_level as String, "targetServices" => target_services, "strikeCount" => strike_count, "strikeExpiresAt" => strike_expires_at)
+    set("comment" => comment as String, "durationInHours" => duration_in_hours as i64, "acknowledgeAccountSubjects" => acknowledge_account_subjects, "policies" => policies, "severityLevel" => severity_level as String, "targetServices" => target_services, "strikeCount" => strike_count as i64, "strikeExpiresAt" => strike_expires_at)
 }
 
 strings! {
@@ -50,7 +50,7 @@ object! {
 object! {
     api::tools::ozone::moderation::defs::ModEventLabel;
     new("createLabelVals", "negateLabelVals")
-    set("comment" => comment as String, "durationInHours" => duration_in_hours)
+    set("comment" => comment as String, "durationInHours" => duration_in_hours as i64)
 }
 
 object! {
@@ -61,7 +61,7 @@ object! {
 
 object! {
     api::tools::ozone::moderation::defs::ModEventMute;
-    new("durationInHours")
+    new("durationInHours" as i64)
     set("comment" => comment as String)
 }
 
@@ -72,7 +72,7 @@ object! {
 
 object! {
     api::tools::ozone::moderation::defs::ModEventMuteReporter;
-    set("comment" => comment as String, "durationInHours" => duration_in_hours)
+    set("comment" => comment as String, "durationInHours" => duration_in_hours as i64)
 }
 
 object! {
@@ -82,7 +82,7 @@ object! {
 
 object! {
     api::tools::ozone::moderation::defs::ModEventReverseTakedown;
-    set("comment" => comment as String, "policies" => policies, "severityLevel" => severity_level as String, "strikeCount" => strike_count)
+    set("comment" => comment as String, "policies" => policies, "severityLevel" => severity_level as String, "strikeCount" => strike_count as i64)
 }
 
 object! {
@@ -93,7 +93,7 @@ object! {
 object! {
     api::tools::ozone::moderation::defs::ModEventEmail;
     new("subjectLine" as String)
-    set("content" => content as String, "comment" => comment as String, "policies" => policies, "severityLevel" => severity_level as String, "strikeCount" => strike_count, "strikeExpiresAt" => strike_expires_at, "isDelivered" => is_delivered)
+    set("content" => content as String, "comment" => comment as String, "policies" => policies, "severityLevel" => severity_level as String, "strikeCount" => strike_count as i64, "strikeExpiresAt" => strike_expires_at, "isDelivered" => is_delivered)
 }
 
 object! {
@@ -104,7 +104,7 @@ object! {
 object! {
     api::tools::ozone::moderation::defs::ModEventTag;
     new("add", "remove")
-    set("comment" => comment as String, "durationInHours" => duration_in_hours)
+    set("comment" => comment as String, "durationInHours" => duration_in_hours as i64)
 }
 
 object! {
@@ -144,7 +144,7 @@ strings! {
 
 object! {
     api::tools::ozone::moderation::defs::ModEventPriorityScore;
-    new("score")
+    new("score" as i64)
     set("comment" => comment as String)
 }
 
@@ -202,7 +202,7 @@ object! {
 
 object! {
     api::tools::ozone::moderation::defs::ModEventView;
-    new("id", "event" as api::tools::ozone::moderation::defs::ModEventViewEvent, "subject" as api::tools::ozone::moderation::defs::ModEventViewSubject, "subjectBlobCids", "createdBy", "createdAt")
+    new("id" as i64, "event" as api::tools::ozone::moderation::defs::ModEventViewEvent, "subject" as api::tools::ozone::moderation::defs::ModEventViewSubject, "subjectBlobCids", "createdBy", "createdAt")
     assign("creatorHandle" => creator_handle, "subjectHandle" => subject_handle, "modTool" => mod_tool)
 }
 
@@ -245,7 +245,7 @@ union! {
 
 object! {
     api::tools::ozone::moderation::defs::ModEventViewDetail;
-    new("id", "event" as api::tools::ozone::moderation::defs::ModEventViewDetailEvent, "subject" as api::tools::ozone::moderation::defs::ModEventViewDetailSubject, "subjectBlobs", "createdBy", "createdAt")
+    new("id" as i64, "event" as api::tools::ozone::moderation::defs::ModEventViewDetailEvent, "subject" as api::tools::ozone::moderation::defs::ModEventViewDetailSubject, "subjectBlobs", "createdBy", "createdAt")
     assign("modTool" => mod_tool)
 }
 
@@ -300,7 +300,7 @@ object! {
 
 object! {
     api::tools::ozone::moderation::defs::SubjectStatusView;
-    new("id", "subject" as api::tools::ozone::moderation::defs::SubjectStatusViewSubject, "createdAt", "updatedAt", "reviewState" as api::tools::ozone::moderation::defs::SubjectReviewState)
+    new("id" as i64, "subject" as api::tools::ozone::moderation::defs::SubjectStatusViewSubject, "createdAt", "updatedAt", "reviewState" as api::tools::ozone::moderation::defs::SubjectReviewState)
     assign("hosting" => hosting, "subjectBlobCids" => subject_blob_cids, "subjectRepoHandle" => subject_repo_handle, "comment" => comment, "priorityScore" => priority_score, "muteUntil" => mute_until, "muteReportingUntil" => mute_reporting_until, "lastReviewedBy" => last_reviewed_by, "lastReviewedAt" => last_reviewed_at, "lastReportedAt" => last_reported_at, "lastAppealedAt" => last_appealed_at, "takendown" => takendown, "appealed" => appealed, "suspendUntil" => suspend_until, "tags" => tags, "accountStats" => account_stats, "recordsStats" => records_stats, "accountStrike" => account_strike, "ageAssuranceState" => age_assurance_state, "ageAssuranceUpdatedBy" => age_assurance_updated_by)
 }
 
@@ -405,7 +405,7 @@ object! {
 
 object! {
     api::tools::ozone::moderation::defs::BlobView;
-    new("cid", "mimeType" as String, "size", "createdAt")
+    new("cid", "mimeType" as String, "size" as i64, "createdAt")
     assign("details" => details, "moderation" => moderation)
 }
 
@@ -417,12 +417,12 @@ union! {
 
 object! {
     api::tools::ozone::moderation::defs::ImageDetails;
-    new("width", "height")
+    new("width" as i64, "height" as i64)
 }
 
 object! {
     api::tools::ozone::moderation::defs::VideoDetails;
-    new("width", "height", "length")
+    new("width" as i64, "height" as i64, "length" as i64)
 }
 
 object! {
@@ -444,7 +444,7 @@ object! {
 
 object! {
     api::tools::ozone::moderation::defs::ReporterStats;
-    new("did", "accountReportCount", "recordReportCount", "reportedAccountCount", "reportedRecordCount", "takendownAccountCount", "takendownRecordCount", "labeledAccountCount", "labeledRecordCount")
+    new("did", "accountReportCount" as i64, "recordReportCount" as i64, "reportedAccountCount" as i64, "reportedRecordCount" as i64, "takendownAccountCount" as i64, "takendownRecordCount" as i64, "labeledAccountCount" as i64, "labeledRecordCount" as i64)
 }
 
 object! {
@@ -455,7 +455,7 @@ object! {
 
 object! {
     api::tools::ozone::moderation::defs::ScheduledActionView;
-    new("id", "action" as api::tools::ozone::moderation::defs::ScheduledActionViewAction, "did", "createdBy", "createdAt", "status" as api::tools::ozone::moderation::defs::ScheduledActionViewStatus)
+    new("id" as i64, "action" as api::tools::ozone::moderation::defs::ScheduledActionViewAction, "did", "createdBy", "createdAt", "status" as api::tools::ozone::moderation::defs::ScheduledActionViewStatus)
     assign("eventData" => event_data, "executeAt" => execute_at, "executeAfter" => execute_after, "executeUntil" => execute_until, "randomizeExecution" => randomize_execution, "updatedAt" => updated_at, "lastExecutedAt" => last_executed_at, "lastFailureReason" => last_failure_reason, "executionEventId" => execution_event_id)
 }
 
@@ -545,7 +545,7 @@ object! {
 
 object! {
     api::tools::ozone::moderation::get_account_timeline::TimelineItemSummary;
-    new("eventSubjectType" as api::tools::ozone::moderation::get_account_timeline::TimelineItemSummaryEventSubjectType, "eventType" as api::tools::ozone::moderation::get_account_timeline::TimelineItemSummaryEventType, "count")
+    new("eventSubjectType" as api::tools::ozone::moderation::get_account_timeline::TimelineItemSummaryEventSubjectType, "eventType" as api::tools::ozone::moderation::get_account_timeline::TimelineItemSummaryEventType, "count" as i64)
 }
 
 strings! {
@@ -592,7 +592,7 @@ strings! {
 
 params! {
     api::tools::ozone::moderation::get_event::Params;
-    new("id")
+    new("id" as i64)
 }
 
 params! {
@@ -661,7 +661,7 @@ object! {
 object! {
     api::tools::ozone::moderation::list_scheduled_actions::Input;
     new("statuses")
-    set("startsAfter" => starts_after, "endsBefore" => ends_before, "subjects" => subjects, "limit" => limit, "cursor" => cursor as String)
+    set("startsAfter" => starts_after, "endsBefore" => ends_before, "subjects" => subjects, "limit" => limit as i64, "cursor" => cursor as String)
 }
 
 strings! {
@@ -680,7 +680,7 @@ object! {
 
 params! {
     api::tools::ozone::moderation::query_events::Params;
-    set("types" => types, "createdBy" => created_by, "sortDirection" => sort_direction, "createdAfter" => created_after, "createdBefore" => created_before, "subject" => subject, "collections" => collections, "subjectType" => subject_type as api::tools::ozone::moderation::query_events::ParamsSubjectType, "includeAllUserRecords" => include_all_user_records, "limit" => limit, "hasComment" => has_comment, "comment" => comment as String, "addedLabels" => added_labels, "removedLabels" => removed_labels, "addedTags" => added_tags, "removedTags" => removed_tags, "reportTypes" => report_types, "policies" => policies, "modTool" => mod_tool, "batchId" => batch_id as String, "ageAssuranceState" => age_assurance_state as api::tools::ozone::moderation::query_events::ParamsAgeAssuranceState, "withStrike" => with_strike, "cursor" => cursor as String)
+    set("types" => types, "createdBy" => created_by, "sortDirection" => sort_direction, "createdAfter" => created_after, "createdBefore" => created_before, "subject" => subject, "collections" => collections, "subjectType" => subject_type as api::tools::ozone::moderation::query_events::ParamsSubjectType, "includeAllUserRecords" => include_all_user_records, "limit" => limit as i64, "hasComment" => has_comment, "comment" => comment as String, "addedLabels" => added_labels, "removedLabels" => removed_labels, "addedTags" => added_tags, "removedTags" => removed_tags, "reportTypes" => report_types, "policies" => policies, "modTool" => mod_tool, "batchId" => batch_id as String, "ageAssuranceState" => age_assurance_state as api::tools::ozone::moderation::query_events::ParamsAgeAssuranceState, "withStrike" => with_strike, "cursor" => cursor as String)
 }
 
 strings! {
@@ -713,7 +713,7 @@ object! {
 
 params! {
     api::tools::ozone::moderation::query_statuses::Params;
-    set("queueCount" => queue_count, "queueIndex" => queue_index, "queueSeed" => queue_seed as String, "includeAllUserRecords" => include_all_user_records, "subject" => subject, "comment" => comment as String, "reportedAfter" => reported_after, "reportedBefore" => reported_before, "reviewedAfter" => reviewed_after, "hostingDeletedAfter" => hosting_deleted_after, "hostingDeletedBefore" => hosting_deleted_before, "hostingUpdatedAfter" => hosting_updated_after, "hostingUpdatedBefore" => hosting_updated_before, "hostingStatuses" => hosting_statuses, "reviewedBefore" => reviewed_before, "includeMuted" => include_muted, "onlyMuted" => only_muted, "reviewState" => review_state as api::tools::ozone::moderation::query_statuses::ParamsReviewState, "ignoreSubjects" => ignore_subjects, "lastReviewedBy" => last_reviewed_by, "sortField" => sort_field, "sortDirection" => sort_direction, "takendown" => takendown, "appealed" => appealed, "limit" => limit, "tags" => tags, "excludeTags" => exclude_tags, "cursor" => cursor as String, "collections" => collections, "subjectType" => subject_type as api::tools::ozone::moderation::query_statuses::ParamsSubjectType, "minAccountSuspendCount" => min_account_suspend_count, "minReportedRecordsCount" => min_reported_records_count, "minTakendownRecordsCount" => min_takendown_records_count, "minPriorityScore" => min_priority_score, "minStrikeCount" => min_strike_count, "ageAssuranceState" => age_assurance_state as api::tools::ozone::moderation::query_statuses::ParamsAgeAssuranceState)
+    set("queueCount" => queue_count as i64, "queueIndex" => queue_index as i64, "queueSeed" => queue_seed as String, "includeAllUserRecords" => include_all_user_records, "subject" => subject, "comment" => comment as String, "reportedAfter" => reported_after, "reportedBefore" => reported_before, "reviewedAfter" => reviewed_after, "hostingDeletedAfter" => hosting_deleted_after, "hostingDeletedBefore" => hosting_deleted_before, "hostingUpdatedAfter" => hosting_updated_after, "hostingUpdatedBefore" => hosting_updated_before, "hostingStatuses" => hosting_statuses, "reviewedBefore" => reviewed_before, "includeMuted" => include_muted, "onlyMuted" => only_muted, "reviewState" => review_state as api::tools::ozone::moderation::query_statuses::ParamsReviewState, "ignoreSubjects" => ignore_subjects, "lastReviewedBy" => last_reviewed_by, "sortField" => sort_field, "sortDirection" => sort_direction, "takendown" => takendown, "appealed" => appealed, "limit" => limit as i64, "tags" => tags, "excludeTags" => exclude_tags, "cursor" => cursor as String, "collections" => collections, "subjectType" => subject_type as api::tools::ozone::moderation::query_statuses::ParamsSubjectType, "minAccountSuspendCount" => min_account_suspend_count as i64, "minReportedRecordsCount" => min_reported_records_count as i64, "minTakendownRecordsCount" => min_takendown_records_count as i64, "minPriorityScore" => min_priority_score as i64, "minStrikeCount" => min_strike_count as i64, "ageAssuranceState" => age_assurance_state as api::tools::ozone::moderation::query_statuses::ParamsAgeAssuranceState)
 }
 
 strings! {
@@ -774,7 +774,7 @@ union! {
 
 object! {
     api::tools::ozone::moderation::schedule_action::Takedown;
-    set("comment" => comment as String, "durationInHours" => duration_in_hours, "acknowledgeAccountSubjects" => acknowledge_account_subjects, "policies" => policies, "severityLevel" => severity_level as String, "strikeCount" => strike_count, "strikeExpiresAt" => strike_expires_at, "emailContent" => email_content as String, "emailSubject" => email_subject as String)
+    set("comment" => comment as String, "durationInHours" => duration_in_hours as i64, "acknowledgeAccountSubjects" => acknowledge_account_subjects, "policies" => policies, "severityLevel" => severity_level as String, "strikeCount" => strike_count as i64, "strikeExpiresAt" => strike_expires_at, "emailContent" => email_content as String, "emailSubject" => email_subject as String)
 }
 
 object! {
@@ -795,7 +795,7 @@ object! {
 
 params! {
     api::tools::ozone::moderation::search_repos::Params;
-    set("term" => term as String, "q" => q as String, "limit" => limit, "cursor" => cursor as String)
+    set("term" => term as String, "q" => q as String, "limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {

@@ -6,7 +6,7 @@ use crate::typed::*;
 
 object! {
     api::tools::ozone::queue::assign_moderator::Input;
-    new("queueId", "did" as String)
+    new("queueId" as i64, "did" as String)
 }
 
 object! {
@@ -30,13 +30,13 @@ object! {
 
 object! {
     api::tools::ozone::queue::defs::AssignmentView;
-    new("id", "did", "queue", "startAt")
+    new("id" as i64, "did", "queue", "startAt")
     assign("moderator" => moderator, "endAt" => end_at)
 }
 
 object! {
     api::tools::ozone::queue::defs::QueueView;
-    new("id", "name" as String, "createdBy", "createdAt", "updatedAt", "enabled", "stats")
+    new("id" as i64, "name" as String, "createdBy", "createdAt", "updatedAt", "enabled", "stats")
     assign("subjectTypes" => subject_types, "collection" => collection, "reportTypes" => report_types, "description" => description, "recommendedPolicies" => recommended_policies, "deletedAt" => deleted_at)
 }
 
@@ -55,8 +55,8 @@ object! {
 
 object! {
     api::tools::ozone::queue::delete_queue::Input;
-    new("queueId")
-    set("migrateToQueueId" => migrate_to_queue_id)
+    new("queueId" as i64)
+    set("migrateToQueueId" => migrate_to_queue_id as i64)
 }
 
 object! {
@@ -67,7 +67,7 @@ object! {
 
 params! {
     api::tools::ozone::queue::get_assignments::Params;
-    set("onlyActive" => only_active, "queueIds" => queue_ids, "dids" => dids, "limit" => limit, "cursor" => cursor as String)
+    set("onlyActive" => only_active, "queueIds" => queue_ids, "dids" => dids, "limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {
@@ -78,7 +78,7 @@ object! {
 
 params! {
     api::tools::ozone::queue::list_queues::Params;
-    set("enabled" => enabled, "subjectType" => subject_type as String, "collection" => collection as String, "reportTypes" => report_types, "limit" => limit, "cursor" => cursor as String)
+    set("enabled" => enabled, "subjectType" => subject_type as String, "collection" => collection as String, "reportTypes" => report_types, "limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {
@@ -89,22 +89,22 @@ object! {
 
 object! {
     api::tools::ozone::queue::route_reports::Input;
-    new("startReportId", "endReportId")
+    new("startReportId" as i64, "endReportId" as i64)
 }
 
 object! {
     api::tools::ozone::queue::route_reports::Output;
-    new("assigned", "unmatched")
+    new("assigned" as i64, "unmatched" as i64)
 }
 
 object! {
     api::tools::ozone::queue::unassign_moderator::Input;
-    new("queueId", "did")
+    new("queueId" as i64, "did")
 }
 
 object! {
     api::tools::ozone::queue::update_queue::Input;
-    new("queueId")
+    new("queueId" as i64)
     set("name" => name as String, "enabled" => enabled, "description" => description as String, "recommendedPolicies" => recommended_policies)
 }
 

@@ -6,8 +6,8 @@ use crate::typed::*;
 
 object! {
     api::tools::ozone::report::assign_moderator::Input;
-    new("reportId")
-    set("queueId" => queue_id, "did" => did, "isPermanent" => is_permanent)
+    new("reportId" as i64)
+    set("queueId" => queue_id as i64, "did" => did, "isPermanent" => is_permanent)
 }
 
 object! {
@@ -18,13 +18,13 @@ object! {
 
 object! {
     api::tools::ozone::report::close_reports::Output;
-    new("closedCount", "reportIds")
+    new("closedCount" as i64, "reportIds")
 }
 
 object! {
     api::tools::ozone::report::create_activity::Input;
     new("activity" as api::tools::ozone::report::create_activity::InputActivity)
-    set("reportId" => report_id, "eventId" => event_id, "internalNote" => internal_note as String, "publicNote" => public_note as String, "isAutomated" => is_automated)
+    set("reportId" => report_id as i64, "eventId" => event_id as i64, "internalNote" => internal_note as String, "publicNote" => public_note as String, "isAutomated" => is_automated)
 }
 
 union! {
@@ -44,7 +44,7 @@ object! {
 
 object! {
     api::tools::ozone::report::defs::AssignmentView;
-    new("id", "did", "reportId", "startAt")
+    new("id" as i64, "did", "reportId" as i64, "startAt")
     assign("moderator" => moderator, "queue" => queue, "endAt" => end_at)
 }
 
@@ -124,7 +124,7 @@ object! {
 
 object! {
     api::tools::ozone::report::defs::ReportActivityView;
-    new("id", "reportId", "activity" as api::tools::ozone::report::defs::ReportActivityViewActivity, "isAutomated", "createdBy", "createdAt")
+    new("id" as i64, "reportId" as i64, "activity" as api::tools::ozone::report::defs::ReportActivityViewActivity, "isAutomated", "createdBy", "createdAt")
     assign("internalNote" => internal_note, "publicNote" => public_note, "meta" => meta, "moderator" => moderator, "report" => report)
 }
 
@@ -140,7 +140,7 @@ union! {
 
 object! {
     api::tools::ozone::report::defs::ReportView;
-    new("id", "eventId", "status" as api::tools::ozone::report::defs::ReportViewStatus, "subject", "reportType" as api::com::atproto::moderation::defs::ReasonType, "reportedBy", "reporter", "createdAt")
+    new("id" as i64, "eventId" as i64, "status" as api::tools::ozone::report::defs::ReportViewStatus, "subject", "reportType" as api::com::atproto::moderation::defs::ReasonType, "reportedBy", "reporter", "createdAt")
     assign("comment" => comment, "updatedAt" => updated_at, "queuedAt" => queued_at, "actionEventIds" => action_event_ids, "actions" => actions, "actionNote" => action_note, "subjectStatus" => subject_status, "relatedReportCount" => related_report_count, "assignment" => assignment, "queue" => queue, "isMuted" => is_muted, "isAutomated" => is_automated)
 }
 
@@ -172,7 +172,7 @@ object! {
 
 params! {
     api::tools::ozone::report::get_assignments::Params;
-    set("onlyActive" => only_active, "reportIds" => report_ids, "dids" => dids, "limit" => limit, "cursor" => cursor as String)
+    set("onlyActive" => only_active, "reportIds" => report_ids, "dids" => dids, "limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {
@@ -183,7 +183,7 @@ object! {
 
 params! {
     api::tools::ozone::report::get_historical_stats::Params;
-    set("queueId" => queue_id, "moderatorDid" => moderator_did, "reportTypes" => report_types, "startDate" => start_date, "endDate" => end_date, "limit" => limit, "cursor" => cursor as String)
+    set("queueId" => queue_id as i64, "moderatorDid" => moderator_did, "reportTypes" => report_types, "startDate" => start_date, "endDate" => end_date, "limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {
@@ -203,7 +203,7 @@ object! {
 
 params! {
     api::tools::ozone::report::get_live_stats::Params;
-    set("queueId" => queue_id, "moderatorDid" => moderator_did, "reportTypes" => report_types)
+    set("queueId" => queue_id as i64, "moderatorDid" => moderator_did, "reportTypes" => report_types)
 }
 
 object! {
@@ -213,13 +213,13 @@ object! {
 
 params! {
     api::tools::ozone::report::get_report::Params;
-    new("id")
+    new("id" as i64)
 }
 
 params! {
     api::tools::ozone::report::list_activities::Params;
-    new("reportId")
-    set("limit" => limit, "cursor" => cursor as String)
+    new("reportId" as i64)
+    set("limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {
@@ -230,7 +230,7 @@ object! {
 
 params! {
     api::tools::ozone::report::query_activities::Params;
-    set("activityTypes" => activity_types, "createdAfter" => created_after, "createdBefore" => created_before, "sortDirection" => sort_direction, "limit" => limit, "cursor" => cursor as String)
+    set("activityTypes" => activity_types, "createdAfter" => created_after, "createdBefore" => created_before, "sortDirection" => sort_direction, "limit" => limit as i64, "cursor" => cursor as String)
 }
 
 strings! {
@@ -248,7 +248,7 @@ object! {
 params! {
     api::tools::ozone::report::query_reports::Params;
     new("status" as api::tools::ozone::report::query_reports::ParamsStatus)
-    set("queueId" => queue_id, "reportTypes" => report_types, "subject" => subject, "did" => did, "subjectType" => subject_type as api::tools::ozone::report::query_reports::ParamsSubjectType, "collections" => collections, "reportedAfter" => reported_after, "reportedBefore" => reported_before, "isMuted" => is_muted, "assignedTo" => assigned_to, "sortField" => sort_field, "sortDirection" => sort_direction, "limit" => limit, "cursor" => cursor as String)
+    set("queueId" => queue_id as i64, "reportTypes" => report_types, "subject" => subject, "did" => did, "subjectType" => subject_type as api::tools::ozone::report::query_reports::ParamsSubjectType, "collections" => collections, "reportedAfter" => reported_after, "reportedBefore" => reported_before, "isMuted" => is_muted, "assignedTo" => assigned_to, "sortField" => sort_field, "sortDirection" => sort_direction, "limit" => limit as i64, "cursor" => cursor as String)
 }
 
 strings! {
@@ -288,7 +288,7 @@ object! {
 
 object! {
     api::tools::ozone::report::reassign_queue::Input;
-    new("reportId", "queueId")
+    new("reportId" as i64, "queueId" as i64)
     set("comment" => comment as String)
 }
 
@@ -309,7 +309,7 @@ object! {
 
 object! {
     api::tools::ozone::report::unassign_moderator::Input;
-    new("reportId")
+    new("reportId" as i64)
 }
 
 group! { api::tools::ozone::report::ToolsOzoneReport, tools_ozone_report }

@@ -33,7 +33,7 @@ strings! {
 
 object! {
     api::tools::ozone::safelink::defs::Event;
-    new("id", "eventType" as api::tools::ozone::safelink::defs::EventType, "url" as String, "pattern" as api::tools::ozone::safelink::defs::PatternType, "action" as api::tools::ozone::safelink::defs::ActionType, "reason" as api::tools::ozone::safelink::defs::ReasonType, "createdBy", "createdAt")
+    new("id" as i64, "eventType" as api::tools::ozone::safelink::defs::EventType, "url" as String, "pattern" as api::tools::ozone::safelink::defs::PatternType, "action" as api::tools::ozone::safelink::defs::ActionType, "reason" as api::tools::ozone::safelink::defs::ReasonType, "createdBy", "createdAt")
     assign("comment" => comment)
 }
 
@@ -52,7 +52,7 @@ object! {
 
 object! {
     api::tools::ozone::safelink::query_events::Input;
-    set("cursor" => cursor as String, "limit" => limit, "urls" => urls, "patternType" => pattern_type as String, "sortDirection" => sort_direction as api::tools::ozone::safelink::query_events::InputSortDirection)
+    set("cursor" => cursor as String, "limit" => limit as i64, "urls" => urls, "patternType" => pattern_type as String, "sortDirection" => sort_direction as api::tools::ozone::safelink::query_events::InputSortDirection)
 }
 
 strings! {
@@ -69,7 +69,7 @@ object! {
 
 object! {
     api::tools::ozone::safelink::query_rules::Input;
-    set("cursor" => cursor as String, "limit" => limit, "urls" => urls, "patternType" => pattern_type as String, "actions" => actions, "reason" => reason as String, "createdBy" => created_by, "sortDirection" => sort_direction as api::tools::ozone::safelink::query_rules::InputSortDirection)
+    set("cursor" => cursor as String, "limit" => limit as i64, "urls" => urls, "patternType" => pattern_type as String, "actions" => actions, "reason" => reason as String, "createdBy" => created_by, "sortDirection" => sort_direction as api::tools::ozone::safelink::query_rules::InputSortDirection)
 }
 
 strings! {

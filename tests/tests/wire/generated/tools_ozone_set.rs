@@ -11,7 +11,7 @@ object! {
 
 object! {
     api::tools::ozone::set::defs::SetView;
-    new("name" as String, "setSize", "createdAt", "updatedAt")
+    new("name" as String, "setSize" as i64, "createdAt", "updatedAt")
     assign("description" => description)
 }
 
@@ -38,7 +38,7 @@ object! {
 params! {
     api::tools::ozone::set::get_values::Params;
     new("name" as String)
-    set("limit" => limit, "cursor" => cursor as String)
+    set("limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {
@@ -49,7 +49,7 @@ object! {
 
 params! {
     api::tools::ozone::set::query_sets::Params;
-    set("limit" => limit, "cursor" => cursor as String, "namePrefix" => name_prefix as String, "sortBy" => sort_by, "sortDirection" => sort_direction)
+    set("limit" => limit as i64, "cursor" => cursor as String, "namePrefix" => name_prefix as String, "sortBy" => sort_by, "sortDirection" => sort_direction)
 }
 
 strings! {

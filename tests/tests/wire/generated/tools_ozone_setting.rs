@@ -26,7 +26,7 @@ strings! {
 
 params! {
     api::tools::ozone::setting::list_options::Params;
-    set("limit" => limit, "cursor" => cursor as String, "scope" => scope as api::tools::ozone::setting::list_options::ParamsScope, "prefix" => prefix as String, "keys" => keys)
+    set("limit" => limit as i64, "cursor" => cursor as String, "scope" => scope as api::tools::ozone::setting::list_options::ParamsScope, "prefix" => prefix as String, "keys" => keys)
 }
 
 strings! {

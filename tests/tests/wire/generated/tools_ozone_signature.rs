@@ -22,7 +22,7 @@ object! {
 params! {
     api::tools::ozone::signature::find_related_accounts::Params;
     new("did")
-    set("cursor" => cursor as String, "limit" => limit)
+    set("cursor" => cursor as String, "limit" => limit as i64)
 }
 
 object! {
@@ -40,7 +40,7 @@ object! {
 params! {
     api::tools::ozone::signature::search_accounts::Params;
     new("values")
-    set("cursor" => cursor as String, "limit" => limit)
+    set("cursor" => cursor as String, "limit" => limit as i64)
 }
 
 object! {

@@ -38,7 +38,7 @@ object! {
 
 params! {
     api::tools::ozone::team::list_members::Params;
-    set("q" => q as String, "disabled" => disabled, "roles" => roles, "limit" => limit, "cursor" => cursor as String)
+    set("q" => q as String, "disabled" => disabled, "roles" => roles, "limit" => limit as i64, "cursor" => cursor as String)
 }
 
 object! {

@@ -45,7 +45,7 @@ object! {
 
 params! {
     api::tools::ozone::verification::list_verifications::Params;
-    set("cursor" => cursor as String, "limit" => limit, "createdAfter" => created_after, "createdBefore" => created_before, "issuers" => issuers, "subjects" => subjects, "sortDirection" => sort_direction, "isRevoked" => is_revoked)
+    set("cursor" => cursor as String, "limit" => limit as i64, "createdAfter" => created_after, "createdBefore" => created_before, "issuers" => issuers, "subjects" => subjects, "sortDirection" => sort_direction, "isRevoked" => is_revoked)
 }
 
 strings! {
