@@ -74,7 +74,7 @@ async fn run(bot: &PasswordClient, friend: &Handle) -> Result<(), Report> {
     println!("posted    {}", first.uri);
 
     let mut reply = Post::new("And this is a reply.", Datetime::now());
-    reply.reply = Some(ReplyRef::new(first.clone(), first.clone()));
+    reply.reply = Some(Box::new(ReplyRef::new(first.clone(), first.clone())));
     let reply = posts.create(&reply).await?;
     println!("replied   {}", reply.uri);
 
