@@ -119,7 +119,7 @@ async fn a_changed_handle_changes_nothing_about_the_session() {
 async fn o4_accounts_with_did_web_sign_in_and_refresh() {
     let mut world = World::new().await;
     world.account = world.network.web_account("librarian").await.unwrap();
-    assert!(world.account.did.starts_with("did:web:"));
+    assert!(world.account.did.as_str().starts_with("did:web:"));
     let client = world.sign_in().await;
     assert_eq!(*client.did(), world.did());
     create(&client).await.unwrap();
