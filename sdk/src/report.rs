@@ -112,6 +112,7 @@ fn write_chain(f: &mut fmt::Formatter<'_>, error: &(dyn Error + 'static), betwee
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[derive(Debug, thiserror::Error)]

@@ -135,7 +135,7 @@ async fn the_guide_leads_from_an_empty_folder_to_records_on_a_server() {
             ("CARGO_TARGET_DIR", target.to_str().unwrap().to_owned()),
             ("RUSTFLAGS", String::new()),
             ("SERVER", network.pds().to_owned()),
-            ("HANDLE", account.handle.clone()),
+            ("HANDLE", account.handle.to_string()),
             ("APP_PASSWORD", account.password.clone()),
         ],
     };

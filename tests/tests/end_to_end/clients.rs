@@ -8,7 +8,7 @@ use atproto_sdk::{
         app::bsky::feed::post::Post,
         com::atproto::{admin::get_account_info, identity::resolve_handle},
     },
-    types::{Handle, Nsid},
+    types::Nsid,
     xrpc::ErrorKind,
 };
 use futures_util::StreamExt as _;
