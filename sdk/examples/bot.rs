@@ -35,7 +35,7 @@ async fn main() -> Result<(), Report> {
         }
         (None, None, None) => {
             let network = Network::start(&|step| eprintln!("{step}")).await?;
-            let (account, friend) = (network.account("bot").await?, network.account("friend").await?);
+            let (account, friend) = (network.account("dotty").await?, network.account("friend").await?);
             let bot =
                 PasswordClient::sign_in(network.pds(), account.handle.as_str(), &account.password).await?;
             run(&bot, &friend.handle).await
