@@ -40,7 +40,8 @@ pub use call::Call;
 pub use deadline::Deadline;
 #[cfg(feature = "client")]
 pub(crate) use error::server_time;
-pub use error::{DecodeError, Error, ErrorResponse, InvalidRequest, RateLimit, ReadError, UnreadableRecord};
+pub use error::{DecodeError, Error, ErrorResponse, RateLimit, ReadError, UnreadableRecord};
+pub use invalid_request::InvalidRequest;
 #[cfg(feature = "client")]
 pub(crate) use error_kind::has_token_in_input;
 pub use error_kind::{AccountProblem, ErrorKind};

@@ -148,7 +148,7 @@ impl Moderation {
         self
     }
 
-    /// Returns the labelers for the `labelers` option of calls, sorted. What Bluesky's own labeler takes down is to
+    /// Returns the labelers for the `labelers` option of calls, sorted, without those whose DIDs are not valid. What Bluesky's own labeler takes down is to
     /// be omitted from the response, as in Bluesky's own app.
     ///
     /// ```
@@ -164,7 +164,7 @@ impl Moderation {
     /// assert_eq!(accepted, ["did:plc:ar7c4by46qjdydhdevvrndac;redact", "did:web:labeler.example.com"]);
     /// ```
     pub fn accepted_labelers(&self) -> Vec<Labeler> {
-        let mut dids: Vec<_> = self.labelers.keys().cloned().collect();
+        let mut dids: Vec<_> = self.labelers.keys().filter(|did| did.is_valid()).cloned().collect();
         dids.sort();
         let accept = |did| if did == labelers::BLUESKY { Labeler::redacting(did) } else { Labeler::new(did) };
         dids.into_iter().map(accept).collect()

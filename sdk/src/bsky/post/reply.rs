@@ -15,13 +15,13 @@ use crate::{
 #[non_exhaustive]
 pub enum ReferenceError {
     /// The URI is that of a repository or collection.
-    #[error("{uri} is not the address of a record, which has a collection and a record key")]
+    #[error("`{}` is not the address of a record, which has a collection and a record key", excerpt(uri.as_str(), SHORT))]
     NotARecord {
         /// The URI.
         uri: AtUri,
     },
     /// The record is not a post.
-    #[error("{uri} is not a post, and only posts can be replied to")]
+    #[error("`{}` is not a post, and only posts can be replied to", excerpt(uri.as_str(), SHORT))]
     NotAPost {
         /// The URI.
         uri: AtUri,
