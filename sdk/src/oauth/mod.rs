@@ -163,7 +163,7 @@ impl OAuth {
     ///
     /// ```no_run
     /// # async fn f(oauth: atproto_sdk::oauth::OAuth, did: atproto_sdk::types::Did) -> Result<(), Box<dyn std::error::Error>> {
-    /// let identity = oauth.resolver().resolve_for_display(did.as_str()).await?;
+    /// let identity = oauth.resolver().identity(&did).await?;
     /// println!("Signed in as {}", identity.display_handle());
     /// # Ok(()) }
     /// ```

@@ -10,6 +10,7 @@ use super::{Records, Writes, WritesError, on_clients::delete_at, writes::budget_
 use crate::{
     WriteBudget,
     api::com::atproto::repo::{delete_record, list_records},
+    server_text::{SHORT, excerpt},
     types::{AtIdentifier, AtUri, Record},
     xrpc::{Call, Caller, Error, ErrorKind, ErrorResponse},
 };
@@ -28,7 +29,7 @@ pub enum DeleteAllError {
     #[error("some records could not be deleted")]
     Delete(#[source] Box<WritesError>),
     /// One record could not be deleted.
-    #[error("{uri} could not be deleted")]
+    #[error("`{}` could not be deleted", excerpt(uri.as_str(), SHORT))]
     DeleteOne {
         /// The record.
         uri: AtUri,

@@ -54,13 +54,14 @@ macro_rules! from {
     ($($name:ident)*) => { $(
         impl From<$name> for AtIdentifier {
             fn from(value: $name) -> Self {
-                Self(value.as_str().into())
+                Self::from(&value)
             }
         }
 
         impl From<&$name> for AtIdentifier {
+            /// What is not valid becomes empty, because its text could be a valid identifier of the other kind.
             fn from(value: &$name) -> Self {
-                Self(value.as_str().into())
+                Self(if value.is_valid() { value.as_str().into() } else { Default::default() })
             }
         }
     )* };

@@ -56,7 +56,8 @@ pub(super) const fn scan(bytes: &[u8], from: usize) -> Result<usize, &'static st
 }
 
 impl From<Tid> for RecordKey {
+    /// What is not a valid TID becomes empty, because its text could be another valid key.
     fn from(tid: Tid) -> Self {
-        Self(tid.as_str().into())
+        Self(if tid.is_valid() { tid.as_str().into() } else { Default::default() })
     }
 }

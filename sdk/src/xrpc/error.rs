@@ -10,13 +10,14 @@ use http::{
 use serde::Deserialize;
 
 use super::{
-    AccountProblem, ErrorKind, LexiconError, NoError, Reauthenticate, TransportError, challenge,
+    AccountProblem, ErrorKind, InvalidRequest, LexiconError, NoError, Reauthenticate, TransportError,
+    challenge,
     error_kind::{is_missing_scope, kind_of, missing_scope},
 };
 use crate::{
     clock,
     server_text::{MESSAGE, SHORT, excerpt},
-    types::{AtUri, Cid, DataError, Did, Nsid, Unknown, Violations},
+    types::{AtUri, Cid, DataError, Unknown},
 };
 
 /// The longest wait that a server can ask for in earnest: the longest window of a rate limit, a day, with different

@@ -82,7 +82,9 @@ impl Origin {
     pub(crate) fn method(&self, nsid: &str, query: &str) -> Result<Url, TransportError> {
         const FOLDER: &str = "/xrpc/";
         // Anything else could lead to another path of the server, where credentials must not go.
-        let is_name = |so_far: bool, byte: u8| so_far & (byte.is_ascii_alphanumeric() | (byte == b'.') | (byte == b'-'));
+        let is_name = |so_far: bool, byte: u8| {
+            so_far & (byte.is_ascii_alphanumeric() | (byte == b'.') | (byte == b'-'))
+        };
         if !nsid.bytes().fold(true, is_name) || nsid.starts_with('.') {
             let problem = format!("`{}` is not the NSID of a method", excerpt(nsid, SHORT));
             return Err(TransportError::InvalidRequest { problem });
@@ -262,7 +264,9 @@ mod tests {
         let origin = Origin::parse("https://pds.example").unwrap();
         let url = origin.method("com.example-1.getItem", "a=..&b=/").unwrap();
         assert_eq!(url.as_str(), "https://pds.example/xrpc/com.example-1.getItem?a=..&b=/");
-        for odd in ["..", ".", "../oauth/revoke", "a.b.c?x=1#", "a.b.c/..", "a\\b", "%2e%2e", "a b", "ä", "\n"] {
+        for odd in
+            ["..", ".", "../oauth/revoke", "a.b.c?x=1#", "a.b.c/..", "a\\b", "%2e%2e", "a b", "ä", "\n"]
+        {
             let error = origin.method(odd, "").unwrap_err();
             assert!(matches!(error, TransportError::InvalidRequest { .. }), "{odd}: {error}");
         }

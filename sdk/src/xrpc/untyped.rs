@@ -46,9 +46,7 @@ impl<'c> UntypedCall<'c> {
             Ok(json) => RequestBody::Bytes(json.into()),
             Err(problem) => {
                 let problem = Arc::new(problem);
-                options
-                    .problem
-                    .get_or_insert(InvalidRequest::UntypedInput { nsid: nsid.clone(), problem });
+                options.problem.get_or_insert(InvalidRequest::UntypedInput { nsid: nsid.clone(), problem });
                 RequestBody::Empty
             }
         };

@@ -10,6 +10,7 @@ use crate::{
         com::atproto::repo::delete_record,
     },
     records::on_clients::delete_at,
+    server_text::{SHORT, excerpt},
     types::{AtUri, Record as _},
     xrpc::Error,
 };

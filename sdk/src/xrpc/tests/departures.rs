@@ -71,10 +71,7 @@ async fn an_output_that_departs_from_the_lexicon_is_read_undecoded() {
     assert!(matches!(call().await, Err(Error::Decode(_))));
     let response = call().send_untyped().await.unwrap();
     assert_eq!(response.status, StatusCode::OK);
-    assert_eq!(
-        response.output.get("other/0").or(response.output.get("other")).unwrap().as_json(),
-        r#"["x"]"#
-    );
+    assert_eq!(response.output.get("other").unwrap().as_json(), r#"["x"]"#);
     assert!(call().send_untyped().await.unwrap().output.is_null());
     assert!(matches!(call().send_untyped().await, Err(Error::Decode(_))), "JSON is still JSON");
     let bytes = call().send_bytes().await.unwrap();
@@ -101,11 +98,8 @@ async fn x3_an_error_keeps_what_the_server_has_said() {
     }
     let response = errors[0].response().unwrap();
     assert_eq!((response.body(), errors[0].kind()), (told.as_bytes(), ErrorKind::InvalidInput));
-    let field = |path: &str| response.json().and_then(|json| json.get(path));
-    assert_eq!(
-        field("jobStatus/jobId").or(field("jobStatus.jobId")).unwrap().decode::<String>().unwrap(),
-        "j1"
-    );
+    let job = response.json().and_then(|json| json.get("jobStatus")?.get("jobId"));
+    assert_eq!(job.unwrap().decode::<String>().unwrap(), "j1");
     for text in [format!("{:?}", errors[0]), errors[0].to_string()] {
         assert!(!text.contains("s3cret"), "{text}");
     }
