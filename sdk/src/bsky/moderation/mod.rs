@@ -148,8 +148,8 @@ impl Moderation {
         self
     }
 
-    /// Returns the labelers for the `labelers` option of calls, sorted, without those whose DIDs are not valid. What Bluesky's own labeler takes down is to
-    /// be omitted from the response, as in Bluesky's own app.
+    /// Returns the labelers for the `labelers` option of calls, sorted, without those whose DIDs are not valid. What
+    /// Bluesky's own labeler takes down is to be omitted from the response, as in Bluesky's own app.
     ///
     /// ```
     /// use atproto_sdk::{

@@ -70,7 +70,7 @@ impl Group {
             }
             _ => self.newest.reason_subject.clone(),
         };
-        uri.filter(|uri| uri.collection() == Some(Post::collection()))
+        uri.filter(|uri| uri.is_valid() && uri.collection() == Some(Post::collection()))
     }
 
     /// Returns when the newest notification has come.

@@ -170,8 +170,8 @@ impl Page {
     ///
     /// Those of the call.
     pub async fn mark_seen(&self, client: &dyn Transport) -> Result<(), Error<update_seen::Error>> {
-        let unread = self.groups.iter().filter(|group| group.is_unread());
-        match unread.map(Group::indexed_at).max_by_key(|time| time.unix_micros()) {
+        let unread = self.groups.iter().filter(|group| group.is_unread()).map(Group::indexed_at);
+        match unread.filter(|time| time.is_valid()).max_by_key(|time| time.unix_micros()) {
             Some(newest) => mark_seen(client, newest.clone()).await,
             None => Ok(()),
         }

@@ -164,6 +164,12 @@ fn what_is_shown_is_marked_as_seen_and_nothing_newer() {
     let (client, asked) = server(vec![of("reply", "a", None, 20)]);
     run(async { fetch(&client, None).await.unwrap().mark_seen(&client).await }).unwrap();
     assert_eq!(asked.lock().unwrap().len(), 1);
+
+    let mut broken = unread(of("reply", "a", None, 20));
+    broken["indexedAt"] = "yesterday".into();
+    let (client, asked) = server(vec![broken, unread(of("reply", "b", None, 19))]);
+    run(async { fetch(&client, None).await.unwrap().mark_seen(&client).await }).unwrap();
+    assert_eq!(asked.lock().unwrap()[1].1, json!({"seenAt": "2026-01-19T12:00:00Z"}));
 }
 
 #[test]
@@ -172,6 +178,7 @@ fn the_posts_of_a_page_are_fetched_once_each_and_in_several_calls() {
         (0..40).map(|n| of("reply", &format!("a{n}"), Some(POST), 20)).collect();
     notifications.push(of("like", "b", Some(POST), 20));
     notifications.push(of("repost", "b", Some(POST), 20));
+    notifications.push(of("like", "c", Some("no address"), 20));
     let (client, asked) = server(notifications);
     let posts = run(async { fetch(&client, None).await.unwrap().subjects(&client).await }).unwrap();
     assert_eq!(posts.len(), 41);

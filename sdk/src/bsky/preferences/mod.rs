@@ -45,7 +45,7 @@ use crate::{
         defs::{PreferencesItem, ThreadViewPref},
         get_preferences, put_preferences,
     },
-    types::{AtUri, Datetime, Did},
+    types::{AtUri, Data as _, Datetime, Did, Unknown},
     xrpc::{Call, Caller, Error, Transport},
 };
 
@@ -121,12 +121,25 @@ pub async fn update<T>(
     if preferences.items != before {
         // What the server derives from others is not for clients to write.
         preferences.items.retain(|item| !matches!(item, PreferencesItem::DeclaredAgePref(_)));
-        let input = put_preferences::Input::new(preferences.items);
+        let items = preferences.items.into_iter().map(|item| unchecked_if_untouched(item, &before));
+        let input = put_preferences::Input::new(items.collect());
         let call: Call<'_, put_preferences::PutPreferences> =
             Call::new(Caller::new(client), put_preferences::Params::new(), input);
         call.await.map_err(|error| PreferencesError::Write(Box::new(error)))?;
     }
     Ok(result)
+}
+
+/// What an app has stored once and is not valid must not keep others from being changed: if it was not touched, it is
+/// written as it was read, without being checked.
+fn unchecked_if_untouched(item: PreferencesItem, before: &[PreferencesItem]) -> PreferencesItem {
+    if before.contains(&item)
+        && item.validate().is_err()
+        && let Ok(raw) = Unknown::encode(&item)
+    {
+        return PreferencesItem::Other(raw);
+    }
+    item
 }
 
 /// The preferences of an account.

@@ -84,6 +84,20 @@ fn what_is_not_known_is_written_back_as_it_was() {
 }
 
 #[test]
+fn what_is_not_valid_keeps_nothing_else_from_being_changed() {
+    let broken = json!({"$type": "app.bsky.actor.defs#hiddenPostsPref", "items": ["no address"]});
+    let (client, kept) = server(json!([broken]));
+    run(update(&client, |preferences| preferences.set_interests(["science"]))).unwrap();
+    let items = kept.lock().unwrap().items.clone();
+    assert_eq!((items.len(), &items[0]), (2, &broken));
+    // What is new is checked.
+    let long = "x".repeat(700);
+    let error = run(update(&client, |preferences| preferences.set_interests([long]))).unwrap_err();
+    assert!(matches!(error, PreferencesError::Write(_)), "{error:?}");
+    assert_eq!(kept.lock().unwrap().items, items);
+}
+
+#[test]
 fn nothing_is_written_if_nothing_changes() {
     let (client, kept) = server(json!([{"$type": "app.bsky.actor.defs#adultContentPref", "enabled": true}]));
     assert!(run(update(&client, |preferences| preferences.adult_content())).unwrap());
