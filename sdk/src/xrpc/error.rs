@@ -16,7 +16,7 @@ use super::{
 use crate::{
     clock,
     server_text::{MESSAGE, SHORT, excerpt},
-    types::{AtUri, Cid, DataError, Did, Nsid, Unknown, Violations},
+    types::{AtIdentifier, AtUri, Cid, DataError, Nsid, Unknown, Violations},
 };
 
 /// The longest wait that a server can ask for in earnest: the longest window of a rate limit, a day, with different
@@ -658,15 +658,17 @@ pub enum InvalidRequest {
         /// The URI.
         uri: AtUri,
     },
-    /// A record that should be in the repository of the account is in another one.
+    /// A record that should be in the repository that is written to is in another one, or may be, because its URI names
+    /// the repository in another way.
     #[error(
-        "the call was not sent: `{uri}` is not in the repository of {did}, which is the only one that can be written to"
+        "the call was not sent: `{uri}` does not name the repository that is written to, which is {repo}; it has to be named \
+         in the same way, by the DID or the handle"
     )]
     OtherRepository {
         /// The URI of the record.
         uri: AtUri,
-        /// The account.
-        did: Did,
+        /// The repository that is written to.
+        repo: AtIdentifier,
     },
     /// A record cannot be created without a key, because its lexicon has it chosen by the app.
     #[error(
