@@ -268,7 +268,7 @@ fn metadata_does_not_stay_because_a_file_is_odd() {
         [&jpeg[..end], &place].concat(),
         [&jpeg[..end], &place[..23]].concat(),
         // Behind bytes that belong to nothing.
-        [&jpeg[..2], b"odd", &place, &jpeg[2..]].concat(),
+        [&jpeg[..20], b"odd", &place, &jpeg[20..]].concat(),
         // Segments of other applications.
         with_segment(&jpeg, 0xe2, gps),
         with_segment(&jpeg, 0xeb, gps),

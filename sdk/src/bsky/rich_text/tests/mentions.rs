@@ -32,9 +32,9 @@ fn mentions(text: &RichText) -> Vec<&str> {
 #[tokio::test]
 async fn only_so_many_handles_are_looked_up_and_further_mentions_stay_text() {
     let everybody = Everybody::default();
-    // The first ones are mentioned again at the end, and in upper case.
+    // The first ones are mentioned again at the end, and in another case.
     let text: String = (0..60_000).chain(0..3).map(|n| format!("@a{n}.example.com ")).collect();
-    let text = text + "@A5.EXAMPLE.COM #tag";
+    let text = text + "@A5.Example.com #tag";
     let start = std::time::Instant::now();
     let resolved = RichText::resolve(text.as_str(), &everybody).await.unwrap();
     assert!(start.elapsed() < std::time::Duration::from_secs(20), "{:?}", start.elapsed());
@@ -44,7 +44,7 @@ async fn only_so_many_handles_are_looked_up_and_further_mentions_stay_text() {
     assert_eq!(mentions.len(), MOST_HANDLES + 4);
     assert_eq!(mentions[..2], ["@a0.example.com", "@a1.example.com"]);
     assert_eq!(mentions[MOST_HANDLES - 1..MOST_HANDLES + 1], ["@a99.example.com", "@a0.example.com"]);
-    assert_eq!(mentions.last(), Some(&"@A5.EXAMPLE.COM"));
+    assert_eq!(mentions.last(), Some(&"@A5.Example.com"));
     assert_eq!(resolved.segments().filter_map(|segment| segment.tag()).collect::<Vec<_>>(), ["tag"]);
 }
 
@@ -52,7 +52,7 @@ async fn only_so_many_handles_are_looked_up_and_further_mentions_stay_text() {
 async fn a_handle_is_looked_up_once_and_many_facets_take_no_time() {
     let everybody = Everybody::default();
     let text = RichText::from_markdown("[a](https://a.com) [@b.com](https://b.com) ")
-        .append(RichText::new("@alice.example.com #a example.com ".repeat(30_000)));
+        .append(RichText::new(" @alice.example.com #a example.com".repeat(30_000)));
     let start = std::time::Instant::now();
     let resolved = text.resolved(&everybody).await.unwrap();
     assert!(start.elapsed() < std::time::Duration::from_secs(20), "{:?}", start.elapsed());
