@@ -97,7 +97,7 @@ impl IntoResponse for NotSignedIn {
 impl WebAuth {
     /// Returns the response that asks the user to sign in again.
     ///
-    /// A handler that returns a [`HandlerError`](super::HandlerError) needs it only for what is not an error: if a call fails
+    /// A handler that returns a [`HandlerError`] needs it only for what is not an error: if a call fails
     /// with [`Error::Reauthenticate`](crate::xrpc::Error::Reauthenticate), because the session has ended since the request
     /// arrived, `?` answers by itself.
     ///
