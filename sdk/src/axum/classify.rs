@@ -219,6 +219,7 @@ convert! {
     WritesError: |error| of_call(&error.source);
     DeleteAllError: |error| match error {
         DeleteAllError::List(source) => of_call(source),
+        DeleteAllError::Unexpected { .. } => Class::of(Kind::BadAnswer),
         DeleteAllError::Delete(error) => of_call(&error.source),
         DeleteAllError::DeleteOne { source, .. } => of_call(source),
     };

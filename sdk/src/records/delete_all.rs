@@ -27,7 +27,8 @@ pub enum DeleteAllError {
     List(#[source] Error<list_records::Error>),
     /// The server has listed something that was not asked for.
     #[error(
-        "the server listed {uri}, which is not a record of the type {collection} in the repository {repo}; it was not deleted"
+        "the server listed `{}`, which is not a record of the type {collection} in the repository {repo}; it was not deleted",
+        excerpt(uri.as_str(), SHORT)
     )]
     Unexpected {
         /// What it has listed.
