@@ -82,7 +82,7 @@ async fn d5_a_did_that_was_decoded_and_is_not_valid_is_not_mended() {
         "https://x.example/profile/did:plc:ewvi7nxzyoun6zhxrhs64oiz",
         "",
     ] {
-        let did: Did = crate::types::from_json(&format!("{text:?}")).unwrap();
+        let did: Did = crate::types::from_json(format!("{text:?}")).unwrap();
         let error = resolver.identity(&did).await.unwrap_err();
         assert!(matches!(error, IdentityError::InvalidDid { .. }), "{error}");
     }

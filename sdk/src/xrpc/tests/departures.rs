@@ -114,7 +114,7 @@ async fn x3_an_error_keeps_what_the_server_has_said() {
 async fn d5_a_name_that_was_decoded_and_is_not_valid_is_no_method() {
     let client = Client::new(Scripted::new(|_, _: &Request| unreachable!("it was sent")));
     for name in ["../oauth/revoke", "a.b.c?x=1#", "a b", ""] {
-        let nsid: Nsid = crate::types::from_json(&json!(name).to_string()).unwrap();
+        let nsid: Nsid = crate::types::from_json(json!(name).to_string()).unwrap();
         let error = client.get(&nsid, &json!({})).await.unwrap_err();
         assert!(matches!(error, Error::InvalidRequest(InvalidRequest::Method { .. })), "{error}");
         client.post(&nsid, &json!({})).await.unwrap_err();
