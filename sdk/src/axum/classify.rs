@@ -5,6 +5,13 @@ use super::{
     error::{status_of_authorize, status_of_callback},
     handler_error::Class,
 };
+#[cfg(feature = "bsky")]
+use crate::bsky::{
+    post::{ImageProblem, LinkCardError, ReferenceError, ThreadError, UndoError, UploadError},
+    preferences::{PreferencesError, UpdateProfileError},
+    rich_text::{MentionError, MentionErrorSource},
+    video::VideoError,
+};
 use crate::{
     InvalidProxy, NoRandom, PasswordError,
     identity::{FetchError, IdentityError},
@@ -13,12 +20,13 @@ use crate::{
         DiscoveryError, DpopError, InvalidSessionId, PendingError, ReadMetadataError, ServerError,
         SessionError, SessionFormatError, SessionStoreError, SignInError, SignOutError, TokenResponseError,
     },
+    records::{DeleteAllError, WritesError},
     scopes::{InvalidScope, ScopeProblem},
     store::{OpenError, SealingKeyError, StoreError},
-    types::{DataError, InvalidText, Problem, ViolationKind, Violations},
+    types::{DataError, InvalidText, NotAnAccount, Problem, ViolationKind, Violations, WarningKind},
     xrpc::{
-        DecodeError, Error, ErrorKind, InvalidRequest, InvalidService, LexiconError, ReadError,
-        Reauthenticate, TransportError,
+        DecodeError, Error, ErrorKind, InvalidRequest, InvalidService, LexiconError, NoError, ReadError,
+        Reauthenticate, TransportError, UnreadableRecord,
     },
 };
 #[cfg(feature = "repo")]
@@ -32,7 +40,7 @@ impl<E: LexiconError> From<Error<E>> for HandlerError {
     }
 }
 
-fn of_call(error: &Error) -> Class {
+fn of_call<E: LexiconError>(error: &Error<E>) -> Class {
     match error.kind() {
         ErrorKind::SignInAgain => match error {
             Error::Reauthenticate(ended) => Class::ended(ended),
@@ -51,7 +59,7 @@ fn of_call(error: &Error) -> Class {
     }
 }
 
-fn of_invalid_call(error: &Error) -> Class {
+fn of_invalid_call<E: LexiconError>(error: &Error<E>) -> Class {
     match error {
         Error::InvalidRequest(InvalidRequest::Violations { problem, .. }) => of_violations(problem),
         // The server has refused what was sent.
@@ -114,7 +122,102 @@ fn of_password(error: &PasswordError) -> Class {
 }
 
 fn of_transport(error: &TransportError) -> Class {
-    of_call(&error.clone().into())
+    of_call::<NoError>(&error.clone().into())
+}
+
+/// The errors of the conveniences for Bluesky.
+#[cfg(feature = "bsky")]
+mod bluesky {
+    use super::*;
+
+    pub(super) fn of_upload(error: &UploadError) -> Class {
+        match error {
+            UploadError::Image(problem) => of_image(problem),
+            UploadError::Call(error) => of_call(error),
+        }
+    }
+
+    pub(super) fn of_image(_: &ImageProblem) -> Class {
+        Class::of(Kind::InvalidInput)
+            .saying("This image cannot be used. It must be a JPEG, PNG, WebP or GIF, and not too large.")
+    }
+
+    pub(super) fn of_link_card(error: &LinkCardError) -> Class {
+        match error {
+            LinkCardError::Fetch(error) => Class::temporary_or(Kind::InvalidInput, error.is_temporary()),
+            LinkCardError::NotAPage { .. } | LinkCardError::Url(_) => Class::of(Kind::InvalidInput),
+            LinkCardError::Upload(error) => of_upload(error),
+            LinkCardError::Proxy(_) | LinkCardError::Setup(_) => Class::of(Kind::Internal),
+        }
+    }
+
+    pub(super) fn of_reference(error: &ReferenceError) -> Class {
+        match error {
+            ReferenceError::NotARecord { .. } | ReferenceError::NotAPost { .. } => {
+                Class::of(Kind::InvalidInput)
+            }
+            ReferenceError::NoVersion { .. } | ReferenceError::Unreadable { .. } => {
+                Class::of(Kind::BadAnswer)
+            }
+            ReferenceError::Call { source, .. } => of_call(source),
+        }
+    }
+
+    pub(super) fn of_undo(error: &UndoError) -> Class {
+        match error {
+            UndoError::NotAReaction { .. } => Class::of(Kind::InvalidInput),
+            UndoError::Call { source, .. } => of_call(source),
+        }
+    }
+
+    pub(super) fn of_preferences(error: &PreferencesError) -> Class {
+        match error {
+            PreferencesError::Read(error) => of_call(error),
+            PreferencesError::Write(error) => of_call(error),
+            PreferencesError::Busy { .. } => Class::of(Kind::TryLater),
+        }
+    }
+
+    pub(super) fn of_profile(error: &UpdateProfileError) -> Class {
+        match error {
+            UpdateProfileError::NotSignedIn => Class::of(Kind::SignIn),
+            UpdateProfileError::Read(error) => of_call(error),
+            UpdateProfileError::Write(error) => of_call(error),
+            UpdateProfileError::Contended => Class::of(Kind::TryLater),
+        }
+    }
+
+    pub(super) fn of_mention(error: &MentionErrorSource) -> Class {
+        match error {
+            MentionErrorSource::Resolver(error) => {
+                Class::temporary_or(Kind::InvalidInput, error.is_temporary())
+            }
+            MentionErrorSource::Call(error) => of_call(error),
+        }
+    }
+
+    pub(super) fn of_video(error: &VideoError) -> Class {
+        match error {
+            VideoError::NotSignedIn => Class::of(Kind::SignIn),
+            VideoError::NoPds => Class::of(Kind::Internal),
+            VideoError::Token(error) | VideoError::Service(error) => of_call(error),
+            VideoError::UnconfirmedEmail { .. } => Class::of(Kind::InvalidInput)
+                .saying("The email address of your account must be confirmed before you can upload videos."),
+            VideoError::Refused { .. } | VideoError::Failed { .. } => {
+                Class::of(Kind::InvalidInput).saying("This video could not be processed.")
+            }
+            VideoError::Late { .. } => Class::of(Kind::TryLater),
+            VideoError::Answer => Class::of(Kind::BadAnswer),
+        }
+    }
+}
+
+fn of_delete_all(error: &DeleteAllError) -> Class {
+    match error {
+        DeleteAllError::List(error) => of_call(error),
+        DeleteAllError::Delete(error) => of_call(&error.source),
+        DeleteAllError::DeleteOne { source, .. } => of_call(source),
+    }
 }
 
 macro_rules! convert {
@@ -176,6 +279,11 @@ convert! {
     ViolationKind: |_| Class::of(Kind::InvalidInput);
     InvalidScope: |_| Class::of(Kind::InvalidInput);
     ScopeProblem: |_| Class::of(Kind::InvalidInput);
+    NotAnAccount: |_| Class::of(Kind::InvalidInput);
+    WarningKind: |_| Class::of(Kind::InvalidInput);
+    UnreadableRecord: |_| Class::of(Kind::BadAnswer);
+    WritesError: |error| of_call(&error.source);
+    DeleteAllError: of_delete_all;
     // A record of somebody's repository, usually.
     DataError: |_| Class::of(Kind::BadAnswer);
     Problem: |_| Class::of(Kind::BadAnswer);
@@ -191,6 +299,29 @@ convert! {
     OpenError: |_| Class::of(Kind::Internal);
     InvalidProxy: |_| Class::of(Kind::Internal);
     NoRandom: |_| Class::of(Kind::Internal);
+
+    #[cfg(feature = "bsky")]
+    ThreadError: |error| of_call(&error.source);
+    #[cfg(feature = "bsky")]
+    UploadError: bluesky::of_upload;
+    #[cfg(feature = "bsky")]
+    ImageProblem: bluesky::of_image;
+    #[cfg(feature = "bsky")]
+    LinkCardError: bluesky::of_link_card;
+    #[cfg(feature = "bsky")]
+    ReferenceError: bluesky::of_reference;
+    #[cfg(feature = "bsky")]
+    UndoError: bluesky::of_undo;
+    #[cfg(feature = "bsky")]
+    PreferencesError: bluesky::of_preferences;
+    #[cfg(feature = "bsky")]
+    UpdateProfileError: bluesky::of_profile;
+    #[cfg(feature = "bsky")]
+    MentionError: |error| bluesky::of_mention(&error.source);
+    #[cfg(feature = "bsky")]
+    MentionErrorSource: bluesky::of_mention;
+    #[cfg(feature = "bsky")]
+    VideoError: bluesky::of_video;
 
     #[cfg(feature = "repo")]
     ResolutionError: |error| Class::temporary_or(Kind::InvalidInput, error.is_temporary());
