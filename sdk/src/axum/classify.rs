@@ -2,8 +2,9 @@
 
 use super::{
     AskToSignIn, HandlerError, HandlerErrorKind as Kind, NotSignedIn, SignInAgain, WebBuildError, WebError,
-    error::{status_of_authorize, status_of_callback},
+    error::{of_input, status_of_authorize, status_of_callback},
     handler_error::Class,
+    violations,
 };
 #[cfg(feature = "bsky")]
 use crate::bsky::{
@@ -26,7 +27,7 @@ use crate::{
     types::{DataError, InvalidText, NotAnAccount, Problem, ViolationKind, Violations, WarningKind},
     xrpc::{
         DecodeError, Error, ErrorKind, InvalidRequest, InvalidService, LexiconError, NoError, ReadError,
-        Reauthenticate, TransportError, UnreadableRecord,
+        Reauthenticate, ReauthenticateReason, TransportError, UnreadableRecord,
     },
 };
 #[cfg(feature = "repo")]
@@ -51,7 +52,11 @@ fn of_call<E: LexiconError>(error: &Error<E>) -> Class {
         }
         ErrorKind::MissingScope => {
             let missing_scope = error.missing_scope().map(str::to_owned);
-            Class { missing_scope, ..Class::of(Kind::MissingScope) }
+            let lacking = match error {
+                Error::Transport(TransportError::MissingScope { did, .. }) => did.clone(),
+                _ => None,
+            };
+            Class { missing_scope, lacking, ..Class::of(Kind::MissingScope) }
         }
         ErrorKind::TryLater => Class { retry_after: error.retry_after(), ..Class::of(Kind::TryLater) },
         ErrorKind::InvalidInput => of_invalid_call(error),
@@ -74,8 +79,34 @@ fn of_invalid_call<E: LexiconError>(error: &Error<E>) -> Class {
 
 /// What is wrong with the data says nothing about the app, and the visitor can change it.
 fn of_violations(violations: &Violations) -> Class {
-    let list: Vec<String> = violations.violations.iter().map(ToString::to_string).collect();
-    Class::of(Kind::InvalidInput).saying(format!("This is not possible: {}.", list.join("; ")))
+    Class::of(Kind::InvalidInput).saying(violations::message(violations))
+}
+
+/// Whether the account exists, and what is published about it cannot be used. A typing error is not the reason.
+fn is_broken(error: &IdentityError) -> bool {
+    matches!(
+        error,
+        IdentityError::HandleService { .. }
+            | IdentityError::DidUnresolved { .. }
+            | IdentityError::WrongDocument { .. }
+            | IdentityError::NoPds { .. }
+            | IdentityError::InvalidPds { .. }
+            | IdentityError::UnreachablePds { .. }
+    )
+}
+
+/// The account does not exist, its data are broken, or the app is set up wrongly.
+pub(super) fn of_identity(error: &IdentityError) -> Class {
+    Class::of(match error {
+        error if error.is_temporary() => Kind::TryLater,
+        IdentityError::Configuration { .. } | IdentityError::Setup(_) => Kind::Internal,
+        error if is_broken(error) => Kind::BadAnswer,
+        _ => Kind::InvalidInput,
+    })
+}
+
+fn of_fetch(error: &FetchError) -> Class {
+    Class::temporary_or(Kind::BadAnswer, error.is_temporary())
 }
 
 fn of_session(error: &SessionError) -> Class {
@@ -95,7 +126,13 @@ fn of_status(status: StatusCode) -> Class {
 }
 
 fn of_authorize(error: &AuthorizeError) -> Class {
-    of_status(status_of_authorize(error))
+    match error {
+        AuthorizeError::Input { input, problem } => {
+            Class::of(Kind::InvalidInput).saying(of_input(input, problem))
+        }
+        AuthorizeError::Identity { source, .. } => of_identity(source),
+        _ => of_status(status_of_authorize(error)),
+    }
 }
 
 fn of_callback(error: &CallbackError) -> Class {
@@ -123,101 +160,6 @@ fn of_password(error: &PasswordError) -> Class {
 
 fn of_transport(error: &TransportError) -> Class {
     of_call::<NoError>(&error.clone().into())
-}
-
-/// The errors of the conveniences for Bluesky.
-#[cfg(feature = "bsky")]
-mod bluesky {
-    use super::*;
-
-    pub(super) fn of_upload(error: &UploadError) -> Class {
-        match error {
-            UploadError::Image(problem) => of_image(problem),
-            UploadError::Call(error) => of_call(error),
-        }
-    }
-
-    pub(super) fn of_image(_: &ImageProblem) -> Class {
-        Class::of(Kind::InvalidInput)
-            .saying("This image cannot be used. It must be a JPEG, PNG, WebP or GIF, and not too large.")
-    }
-
-    pub(super) fn of_link_card(error: &LinkCardError) -> Class {
-        match error {
-            LinkCardError::Fetch(error) => Class::temporary_or(Kind::InvalidInput, error.is_temporary()),
-            LinkCardError::NotAPage { .. } | LinkCardError::Url(_) => Class::of(Kind::InvalidInput),
-            LinkCardError::Upload(error) => of_upload(error),
-            LinkCardError::Proxy(_) | LinkCardError::Setup(_) => Class::of(Kind::Internal),
-        }
-    }
-
-    pub(super) fn of_reference(error: &ReferenceError) -> Class {
-        match error {
-            ReferenceError::NotARecord { .. } | ReferenceError::NotAPost { .. } => {
-                Class::of(Kind::InvalidInput)
-            }
-            ReferenceError::NoVersion { .. } | ReferenceError::Unreadable { .. } => {
-                Class::of(Kind::BadAnswer)
-            }
-            ReferenceError::Call { source, .. } => of_call(source),
-        }
-    }
-
-    pub(super) fn of_undo(error: &UndoError) -> Class {
-        match error {
-            UndoError::NotAReaction { .. } => Class::of(Kind::InvalidInput),
-            UndoError::Call { source, .. } => of_call(source),
-        }
-    }
-
-    pub(super) fn of_preferences(error: &PreferencesError) -> Class {
-        match error {
-            PreferencesError::Read(error) => of_call(error),
-            PreferencesError::Write(error) => of_call(error),
-            PreferencesError::Busy { .. } => Class::of(Kind::TryLater),
-        }
-    }
-
-    pub(super) fn of_profile(error: &UpdateProfileError) -> Class {
-        match error {
-            UpdateProfileError::NotSignedIn => Class::of(Kind::SignIn),
-            UpdateProfileError::Read(error) => of_call(error),
-            UpdateProfileError::Write(error) => of_call(error),
-            UpdateProfileError::Contended => Class::of(Kind::TryLater),
-        }
-    }
-
-    pub(super) fn of_mention(error: &MentionErrorSource) -> Class {
-        match error {
-            MentionErrorSource::Resolver(error) => {
-                Class::temporary_or(Kind::InvalidInput, error.is_temporary())
-            }
-            MentionErrorSource::Call(error) => of_call(error),
-        }
-    }
-
-    pub(super) fn of_video(error: &VideoError) -> Class {
-        match error {
-            VideoError::NotSignedIn => Class::of(Kind::SignIn),
-            VideoError::NoPds => Class::of(Kind::Internal),
-            VideoError::Token(error) | VideoError::Service(error) => of_call(error),
-            VideoError::UnconfirmedEmail { .. } => Class::of(Kind::InvalidInput)
-                .saying("The email address of your account must be confirmed before you can upload videos."),
-            VideoError::Refused { .. } | VideoError::Failed { .. } => {
-                Class::of(Kind::InvalidInput).saying("This video could not be processed.")
-            }
-            VideoError::Late { .. } => Class::of(Kind::TryLater),
-            VideoError::Answer => Class::of(Kind::BadAnswer),
-        }
-    }
-}
-
-fn of_delete_all(error: &DeleteAllError) -> Class {
-    match error {
-        DeleteAllError::List(error) => of_call(error),
-        DeleteAllError::Delete(error) => of_call(&error.source),
-        DeleteAllError::DeleteOne { source, .. } => of_call(source),
-    }
 }
 
 macro_rules! convert {
@@ -252,7 +194,9 @@ convert! {
     SessionStoreError: |_| Class::of(Kind::TryLater);
     SessionFormatError: |_| Class::of(Kind::Internal);
     ClientError: |error| match error {
-        ClientError::SessionNotFound { .. } => Class::of(Kind::SignIn),
+        ClientError::SessionNotFound { did } => {
+            Class::ended(&Reauthenticate::new(did.clone(), ReauthenticateReason::NotFound, None))
+        }
         _ => Class::of(Kind::TryLater),
     };
     SignOutError: |_| Class::of(Kind::TryLater);
@@ -268,22 +212,25 @@ convert! {
     WebError: |error| of_status(error.status()).saying(error.user_message());
     PasswordError: of_password;
 
-    IdentityError: |error| {
-        Class::temporary_or(Kind::InvalidInput, error.is_temporary())
-    };
-    FetchError: |error| Class::temporary_or(Kind::BadAnswer, error.is_temporary());
+    IdentityError: of_identity;
+    FetchError: of_fetch;
     StoreError: |_| Class::of(Kind::TryLater);
 
+    WritesError: |error| of_call(&error.source);
+    DeleteAllError: |error| match error {
+        DeleteAllError::List(source) => of_call(source),
+        DeleteAllError::Delete(error) => of_call(&error.source),
+        DeleteAllError::DeleteOne { source, .. } => of_call(source),
+    };
+    UnreadableRecord: |_| Class::of(Kind::BadAnswer);
+
+    NotAnAccount: |error| Class::of(Kind::InvalidInput).saying(of_input(&error.input, &error.problem));
     InvalidText: |_| Class::of(Kind::InvalidInput);
     Violations: of_violations;
     ViolationKind: |_| Class::of(Kind::InvalidInput);
+    WarningKind: |_| Class::of(Kind::InvalidInput);
     InvalidScope: |_| Class::of(Kind::InvalidInput);
     ScopeProblem: |_| Class::of(Kind::InvalidInput);
-    NotAnAccount: |_| Class::of(Kind::InvalidInput);
-    WarningKind: |_| Class::of(Kind::InvalidInput);
-    UnreadableRecord: |_| Class::of(Kind::BadAnswer);
-    WritesError: |error| of_call(&error.source);
-    DeleteAllError: of_delete_all;
     // A record of somebody's repository, usually.
     DataError: |_| Class::of(Kind::BadAnswer);
     Problem: |_| Class::of(Kind::BadAnswer);
@@ -300,37 +247,110 @@ convert! {
     InvalidProxy: |_| Class::of(Kind::Internal);
     NoRandom: |_| Class::of(Kind::Internal);
 
-    #[cfg(feature = "bsky")]
-    ThreadError: |error| of_call(&error.source);
-    #[cfg(feature = "bsky")]
-    UploadError: bluesky::of_upload;
-    #[cfg(feature = "bsky")]
-    ImageProblem: bluesky::of_image;
-    #[cfg(feature = "bsky")]
-    LinkCardError: bluesky::of_link_card;
-    #[cfg(feature = "bsky")]
-    ReferenceError: bluesky::of_reference;
-    #[cfg(feature = "bsky")]
-    UndoError: bluesky::of_undo;
-    #[cfg(feature = "bsky")]
-    PreferencesError: bluesky::of_preferences;
-    #[cfg(feature = "bsky")]
-    UpdateProfileError: bluesky::of_profile;
-    #[cfg(feature = "bsky")]
-    MentionError: |error| bluesky::of_mention(&error.source);
-    #[cfg(feature = "bsky")]
-    MentionErrorSource: bluesky::of_mention;
-    #[cfg(feature = "bsky")]
-    VideoError: bluesky::of_video;
-
     #[cfg(feature = "repo")]
-    ResolutionError: |error| Class::temporary_or(Kind::InvalidInput, error.is_temporary());
+    ResolutionError: of_resolution;
     #[cfg(feature = "repo")]
     ProofError: |_| Class::of(Kind::BadAnswer);
     #[cfg(feature = "repo")]
     repo::InvalidSignature: |_| Class::of(Kind::BadAnswer);
     #[cfg(feature = "repo")]
     repo::InvalidVerifyingKey: |_| Class::of(Kind::BadAnswer);
+}
+
+#[cfg(feature = "bsky")]
+convert! {
+    ImageProblem: of_image;
+    UploadError: of_upload;
+    LinkCardError: |error| match error {
+        LinkCardError::Fetch(error) => of_fetch(error),
+        LinkCardError::NotAPage { .. } | LinkCardError::Url(_) => Class::of(Kind::InvalidInput),
+        LinkCardError::Upload(error) => of_upload(error),
+        LinkCardError::Proxy(_) | LinkCardError::Setup(_) => Class::of(Kind::Internal),
+    };
+    ThreadError: |error| of_call(&error.source);
+    ReferenceError: |error| match error {
+        ReferenceError::NotARecord { .. } | ReferenceError::NotAPost { .. } => Class::of(Kind::InvalidInput),
+        ReferenceError::NoVersion { .. } | ReferenceError::Unreadable { .. } => Class::of(Kind::BadAnswer),
+        ReferenceError::Call { source, .. } => of_call(source),
+    };
+    UndoError: |error| match error {
+        UndoError::NotAReaction { .. } => Class::of(Kind::InvalidInput),
+        UndoError::Call { source, .. } => of_call(source),
+    };
+    MentionError: |error| of_mention(&error.source);
+    MentionErrorSource: of_mention;
+    UpdateProfileError: |error| match error {
+        UpdateProfileError::NotSignedIn => Class::of(Kind::Internal),
+        UpdateProfileError::Read(source) => of_call(source),
+        UpdateProfileError::Write(source) => of_call(source),
+        UpdateProfileError::Contended => Class::of(Kind::TryLater),
+    };
+    PreferencesError: |error| match error {
+        PreferencesError::Read(source) => of_call(source),
+        PreferencesError::Write(source) => of_call(source),
+        PreferencesError::Busy { .. } => Class::of(Kind::TryLater),
+    };
+    VideoError: of_video;
+}
+
+#[cfg(feature = "repo")]
+fn of_resolution(error: &ResolutionError) -> Class {
+    match error {
+        ResolutionError::Publisher { source, .. } => of_identity(source),
+        ResolutionError::Fetch { source, .. } | ResolutionError::List { source, .. } => of_call(source),
+        ResolutionError::SigningKey { .. }
+        | ResolutionError::Proof { .. }
+        | ResolutionError::Document { .. } => Class::of(Kind::BadAnswer),
+        error => Class::temporary_or(Kind::InvalidInput, error.is_temporary()),
+    }
+}
+
+#[cfg(feature = "bsky")]
+fn of_image(problem: &ImageProblem) -> Class {
+    let class = Class::of(Kind::InvalidInput);
+    match problem {
+        ImageProblem::UnknownType => {
+            class.saying("This file is not an image: choose a JPEG, PNG, WebP or GIF.")
+        }
+        ImageProblem::Damaged { .. } => class.saying("This image is damaged."),
+        ImageProblem::TooLarge { found, most } => {
+            class.saying(format!("This image is too large: {found} bytes, at most {most} are allowed."))
+        }
+    }
+}
+
+#[cfg(feature = "bsky")]
+fn of_upload(error: &UploadError) -> Class {
+    match error {
+        UploadError::Image(problem) => of_image(problem),
+        UploadError::Call(source) => of_call(source),
+    }
+}
+
+#[cfg(feature = "bsky")]
+fn of_mention(error: &MentionErrorSource) -> Class {
+    match error {
+        MentionErrorSource::Resolver(source) => of_identity(source),
+        MentionErrorSource::Call(source) => of_call(source),
+    }
+}
+
+#[cfg(feature = "bsky")]
+fn of_video(error: &VideoError) -> Class {
+    let refused = |message| Class::of(Kind::InvalidInput).saying(message);
+    match error {
+        VideoError::NotSignedIn | VideoError::NoPds => Class::of(Kind::Internal),
+        VideoError::Token(source) | VideoError::Service(source) => of_call(source),
+        VideoError::UnconfirmedEmail { .. } => {
+            refused("Confirm the email address of your account first; then it can upload videos.")
+        }
+        VideoError::Refused { .. } => refused("This video was not accepted."),
+        VideoError::Failed { .. } => refused("This video could not be processed."),
+        VideoError::Late { .. } => {
+            Class::of(Kind::TryLater).saying("The video is still being processed. Please look again later.")
+        }
+        VideoError::Answer => Class::of(Kind::BadAnswer),
+    }
 }
 
 /// The answer is the one of the extractor.

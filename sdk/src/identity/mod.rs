@@ -195,6 +195,17 @@ pub trait ResolveIdentity: Send + Sync + std::fmt::Debug + 'static {
         self.resolve(input)
     }
 
+    /// Resolves a DID for display. Unlike the methods for what people type, a DID that was decoded from a response and is not
+    /// valid is an error, and not mended.
+    ///
+    /// The default implementation checks the DID and calls [`resolve_for_display`](Self::resolve_for_display).
+    fn identity<'a>(&'a self, did: &'a Did) -> BoxFuture<'a, Result<Identity, IdentityError>> {
+        match parse_did(did.as_str()) {
+            Ok(_) => self.resolve_for_display(did.as_str()),
+            Err(error) => Box::pin(std::future::ready(Err(error))),
+        }
+    }
+
     /// Removes a DID from the cache.
     fn invalidate(&self, did: &Did);
 }
@@ -288,9 +299,9 @@ impl Resolver {
     /// See [`resolve`](Self::resolve).
     ///
     /// ```no_run
-    /// # use atproto_sdk::{identity::Resolver, types::Did};
+    /// # use atproto_sdk::{identity::{ResolveIdentity as _, Resolver}, types::Did};
     /// async fn name_of(resolver: &Resolver, did: &Did) -> String {
-    ///     match resolver.resolve_for_display(did.as_str()).await {
+    ///     match resolver.identity(did).await {
     ///         Ok(identity) => identity.display_handle().to_owned(),
     ///         Err(_) => did.to_string(),
     ///     }

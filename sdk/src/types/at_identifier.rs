@@ -54,13 +54,15 @@ macro_rules! from {
     ($($name:ident)*) => { $(
         impl From<$name> for AtIdentifier {
             fn from(value: $name) -> Self {
-                Self(value.as_str().into())
+                Self::from(&value)
             }
         }
 
         impl From<&$name> for AtIdentifier {
+            /// What is not valid stays so: a text that would be a valid identifier of the other kind is left out.
             fn from(value: &$name) -> Self {
-                Self(value.as_str().into())
+                let changes = !value.is_valid() && check(value.as_str()).is_ok();
+                Self(if changes { Default::default() } else { value.as_str().into() })
             }
         }
     )* };

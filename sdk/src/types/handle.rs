@@ -136,7 +136,7 @@ impl Handle {
         let tld = self.as_str().rsplit('.').next().unwrap_or_default();
         let reserved =
             ["alt", "arpa", "example", "internal", "invalid", "local", "localhost", "onion", "test"];
-        reserved.iter().any(|name| tld.eq_ignore_ascii_case(name))
+        reserved.iter().any(|name| tld.eq_ignore_ascii_case(name)) && self.is_valid()
     }
 }
 

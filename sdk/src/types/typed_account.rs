@@ -104,7 +104,7 @@ impl Typed {
         }
         match text.split_once("://") {
             Some((scheme, address)) if !scheme.contains('/') => {
-                Ok(account_in_link(address)?.unwrap_or_else(|| Self::Url(whole.trim().to_owned())))
+                Ok(account_in_link(address)?.unwrap_or_else(|| Self::Url(without_quotes(whole).to_owned())))
             }
             // The scheme is often left out.
             _ if text.contains('/') => account_in_link(text)?.ok_or_else(|| NO_HANDLE.to_owned()),
@@ -139,15 +139,23 @@ fn narrow(c: char) -> char {
 
 /// Without what stands around a name in a sentence, in source code, or at the end of a link.
 fn without_surroundings(text: &str) -> &str {
-    let is_quote = |c: char| {
-        c.is_whitespace()
-            || matches!(c, '"' | '\'' | '`' | '<' | '>' | '(' | ')' | '[' | ']' | '{' | '}')
-            || matches!(c, '\u{2018}'..='\u{201f}' | '\u{ab}' | '\u{bb}' | '\u{2039}' | '\u{203a}' | '\u{3008}'..='\u{3011}')
-    };
     let text = text.trim_start_matches(is_quote);
     text.trim_end_matches(|c: char| {
         is_quote(c) || matches!(c, '.' | ',' | ';' | ':' | '!' | '?' | '/' | '\u{2026}' | '\u{3001}')
     })
+}
+
+/// Without quotation marks and brackets around it. A bracket at the end can be that of an address, as in `http://[::1]`.
+fn without_quotes(text: &str) -> &str {
+    let inner = text.trim_start_matches(is_quote);
+    let opened = &text[..text.len() - inner.len()];
+    inner.trim_end_matches(|c| is_quote(c) && (c != ']' || opened.contains('[')))
+}
+
+fn is_quote(c: char) -> bool {
+    c.is_whitespace()
+        || matches!(c, '"' | '\'' | '`' | '<' | '>' | '(' | ')' | '[' | ']' | '{' | '}')
+        || matches!(c, '\u{2018}'..='\u{201f}' | '\u{ab}' | '\u{bb}' | '\u{2039}' | '\u{203a}' | '\u{3008}'..='\u{3011}')
 }
 
 /// The rest of a text that begins with a scheme, in any case.

@@ -10,13 +10,14 @@ use http::{
 use serde::Deserialize;
 
 use super::{
-    AccountProblem, ErrorKind, LexiconError, NoError, Reauthenticate, TransportError, challenge,
+    AccountProblem, ErrorKind, InvalidRequest, LexiconError, NoError, Reauthenticate, TransportError,
+    challenge,
     error_kind::{is_missing_scope, kind_of, missing_scope},
 };
 use crate::{
     clock,
     server_text::{MESSAGE, SHORT, excerpt},
-    types::{AtUri, Cid, DataError, Did, Nsid, Unknown, Violations},
+    types::{AtUri, Cid, DataError, Unknown},
 };
 
 /// The longest wait that a server can ask for in earnest: the longest window of a rate limit, a day, with different
@@ -591,99 +592,4 @@ pub struct UnreadableRecord {
     pub value: Unknown,
     /// What is wrong with the record, and where.
     pub problem: DataError,
-}
-
-/// Why a call was not sent.
-#[derive(Debug, Clone, thiserror::Error)]
-#[non_exhaustive]
-pub enum InvalidRequest {
-    /// A header has an invalid name or value.
-    #[error("the header `{name}` cannot be sent: its name or value is invalid")]
-    Header {
-        /// The name, truncated to 200 characters. The value is omitted, because it may be a secret.
-        name: String,
-    },
-    /// A service to [proxy](https://atproto.com/specs/xrpc#service-proxying) to is not a DID with a fragment.
-    #[error(
-        "`{service}` is not a service to proxy to, expected a DID and a service id like `did:web:api.example.com#example`"
-    )]
-    Service {
-        /// The invalid service.
-        service: String,
-    },
-    /// The input cannot be serialized as JSON.
-    #[error("the input of {nsid} cannot be serialized as JSON: {problem}")]
-    Input {
-        /// The NSID of the method.
-        nsid: Arc<str>,
-        /// The cause.
-        problem: DataError,
-    },
-    /// The parameters or the input violate the lexicon, so the server would reject them.
-    #[error("the call of {nsid} was not sent: {problem}")]
-    Violations {
-        /// The NSID of the method.
-        nsid: Arc<str>,
-        /// The violations and their positions.
-        problem: Violations,
-    },
-    /// The untyped input cannot be serialized as JSON.
-    #[error("the input of {nsid} cannot be serialized as JSON: {problem}")]
-    UntypedInput {
-        /// The NSID of the method.
-        nsid: Arc<str>,
-        /// The cause.
-        problem: Arc<serde_json::Error>,
-    },
-    /// A [labeler](super::Labeler) is not named by a DID.
-    #[error("`{did}` is not a labeler, because it is not a DID")]
-    Labeler {
-        /// The invalid DID, truncated to 200 characters.
-        did: String,
-    },
-    /// A record that is expected to be absent cannot be deleted.
-    #[error("the delete was not sent: a record that is expected to be absent cannot be deleted")]
-    DeleteOfAbsent,
-    /// The call is about the own repository of an account, and the client is not signed in.
-    #[error(
-        "the call was not sent: the client is not signed in, so it has no repository of its own; sign in, or name the \
-         repository with `records_of`"
-    )]
-    NotSignedIn,
-    /// An AT URI that should be that of a record names none.
-    #[error(
-        "the call was not sent: `{uri}` is not the URI of a record, which has a collection and a record key"
-    )]
-    NotARecord {
-        /// The URI.
-        uri: AtUri,
-    },
-    /// A record that should be in the repository of the account is in another one.
-    #[error(
-        "the call was not sent: `{uri}` is not in the repository of {did}, which is the only one that can be written to"
-    )]
-    OtherRepository {
-        /// The URI of the record.
-        uri: AtUri,
-        /// The account.
-        did: Did,
-    },
-    /// A record cannot be created without a key, because its lexicon has it chosen by the app.
-    #[error(
-        "the record was not created: the lexicon {collection} requires a key of the kind `{kind}`, so use `create_at`"
-    )]
-    NoRecordKey {
-        /// The collection.
-        collection: Nsid,
-        /// The kind of key.
-        kind: &'static str,
-    },
-    /// Untyped parameters are not an object that contains only strings, numbers, booleans and arrays of these.
-    #[error("the parameter `{name}` of {nsid} cannot be used in a query string")]
-    Parameter {
-        /// The NSID of the method.
-        nsid: Arc<str>,
-        /// The name of the parameter. Empty if the parameters are not an object.
-        name: String,
-    },
 }

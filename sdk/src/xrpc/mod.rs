@@ -10,6 +10,7 @@ mod error_kind;
 #[cfg(feature = "client")]
 pub(crate) mod exchange;
 pub(crate) mod http_date;
+mod invalid_request;
 mod method;
 #[cfg(feature = "client")]
 pub(crate) mod observed;
@@ -40,10 +41,11 @@ pub use call::Call;
 pub use deadline::Deadline;
 #[cfg(feature = "client")]
 pub(crate) use error::server_time;
-pub use error::{DecodeError, Error, ErrorResponse, InvalidRequest, RateLimit, ReadError, UnreadableRecord};
+pub use error::{DecodeError, Error, ErrorResponse, RateLimit, ReadError, UnreadableRecord};
 #[cfg(feature = "client")]
 pub(crate) use error_kind::has_token_in_input;
 pub use error_kind::{AccountProblem, ErrorKind};
+pub use invalid_request::InvalidRequest;
 pub use method::{Kind, LexiconError, Method, NoError, Paginated, Params, Procedure, Query};
 #[cfg(feature = "client")]
 pub use options::Labeler;

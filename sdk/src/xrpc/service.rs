@@ -81,6 +81,14 @@ impl Origin {
     /// The URL of a method.
     pub(crate) fn method(&self, nsid: &str, query: &str) -> Result<Url, TransportError> {
         const FOLDER: &str = "/xrpc/";
+        // Anything else could lead to another path of the server, where credentials must not go.
+        let is_name = |so_far: bool, byte: u8| {
+            so_far & (byte.is_ascii_alphanumeric() | (byte == b'.') | (byte == b'-'))
+        };
+        if !nsid.bytes().fold(true, is_name) || nsid.starts_with('.') {
+            let problem = format!("`{}` is not the NSID of a method", excerpt(nsid, SHORT));
+            return Err(TransportError::InvalidRequest { problem });
+        }
         let mut path = String::with_capacity(FOLDER.len() + nsid.len() + 1 + query.len());
         path.push_str(FOLDER);
         path.push_str(nsid);
@@ -244,4 +252,23 @@ fn received(origin: &str, mut response: reqwest::Response) -> TransportResponse 
         Poll::Ready(Some(Err(error)))
     });
     TransportResponse::new(status, headers, ByteStream::new(stream))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_method_is_below_xrpc_whatever_its_name() {
+        let origin = Origin::parse("https://pds.example").unwrap();
+        let url = origin.method("com.example-1.getItem", "a=..&b=/").unwrap();
+        assert_eq!(url.as_str(), "https://pds.example/xrpc/com.example-1.getItem?a=..&b=/");
+        for odd in
+            ["..", ".", "../oauth/revoke", "a.b.c?x=1#", "a.b.c/..", "a\\b", "%2e%2e", "a b", "ä", "\n"]
+        {
+            let error = origin.method(odd, "").unwrap_err();
+            assert!(matches!(error, TransportError::InvalidRequest { .. }), "{odd}: {error}");
+        }
+    }
 }

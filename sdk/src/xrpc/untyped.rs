@@ -30,10 +30,9 @@ pub struct UntypedCall<'c> {
 impl<'c> UntypedCall<'c> {
     /// Creates a query. The parameters must serialize to an object. Arrays repeat the name, `null` is omitted.
     pub fn get(caller: Caller<'c>, nsid: &Nsid, params: &(impl Serialize + ?Sized)) -> Self {
-        let nsid: Arc<str> = nsid.as_str().into();
-        let mut options = CallOptions::default();
+        let (nsid, mut options) = method(nsid);
         let query = query_of(&nsid, params).unwrap_or_else(|problem| {
-            options.problem = Some(problem);
+            options.problem.get_or_insert(problem);
             String::new()
         });
         add_types(&mut options, None, Some(JSON));
@@ -42,13 +41,12 @@ impl<'c> UntypedCall<'c> {
 
     /// Creates a procedure with a JSON body.
     pub fn post(caller: Caller<'c>, nsid: &Nsid, input: &(impl Serialize + ?Sized)) -> Self {
-        let nsid: Arc<str> = nsid.as_str().into();
-        let mut options = CallOptions::default();
+        let (nsid, mut options) = method(nsid);
         let body = match serde_json::to_vec(input) {
             Ok(json) => RequestBody::Bytes(json.into()),
             Err(problem) => {
-                options.problem =
-                    Some(InvalidRequest::UntypedInput { nsid: nsid.clone(), problem: Arc::new(problem) });
+                let problem = Arc::new(problem);
+                options.problem.get_or_insert(InvalidRequest::UntypedInput { nsid: nsid.clone(), problem });
                 RequestBody::Empty
             }
         };
@@ -59,9 +57,8 @@ impl<'c> UntypedCall<'c> {
     /// Creates a procedure with a body of bytes, whose type is set with [`content_type`](Self::content_type), and whose
     /// parameters with [`query_param`](Self::query_param).
     pub fn post_bytes(caller: Caller<'c>, nsid: &Nsid, body: impl Into<RequestBody>) -> Self {
-        let mut options = CallOptions::default();
+        let (nsid, mut options) = method(nsid);
         add_types(&mut options, Some("*/*"), Some(JSON));
-        let nsid = nsid.as_str().into();
         Self { caller, kind: Kind::Procedure, nsid, query: String::new(), body: body.into(), options }
     }
 
@@ -125,6 +122,15 @@ impl fmt::Debug for UntypedCall<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UntypedCall").field("nsid", &self.nsid).finish_non_exhaustive()
     }
+}
+
+/// The name of a method, and options with a problem if it was decoded and is not valid: it becomes a part of the URL.
+fn method(nsid: &Nsid) -> (Arc<str>, CallOptions) {
+    let (name, mut options) = (Arc::<str>::from(nsid.as_str()), CallOptions::default());
+    if !nsid.is_valid() {
+        options.problem = Some(InvalidRequest::Method { nsid: Arc::clone(&name) });
+    }
+    (name, options)
 }
 
 /// Encodes an object as a query string.

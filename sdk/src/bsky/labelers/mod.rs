@@ -53,7 +53,7 @@ pub async fn fetch<'a>(
     client: &dyn Transport,
     labelers: impl IntoIterator<Item = &'a Did>,
 ) -> Result<Vec<LabelerViewDetailed>, Error<get_services::Error>> {
-    let mut dids: Vec<Did> = labelers.into_iter().cloned().collect();
+    let mut dids: Vec<Did> = labelers.into_iter().filter(|did| did.is_valid()).cloned().collect();
     dids.sort();
     dids.dedup();
     let mut found = Vec::new();

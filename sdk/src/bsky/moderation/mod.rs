@@ -5,8 +5,7 @@
 //! [`Decision`]. From that, [`Decision::in_context`] says what to do in each part of the app.
 //!
 //! Nothing here talks to a server. The settings usually come from the account's
-//! [`Preferences`](crate::bsky::preferences::Preferences), and the meaning of labels from
-//! [`labelers::fetch`](crate::bsky::labelers::fetch):
+//! [`Preferences`](crate::bsky::preferences::Preferences), and the meaning of labels from [`labelers::fetch`]:
 //!
 //! ```no_run
 //! use atproto_sdk::{
@@ -148,7 +147,7 @@ impl Moderation {
         self
     }
 
-    /// Returns the labelers for the `labelers` option of calls, sorted. What Bluesky's own labeler takes down is to
+    /// Returns the labelers for the `labelers` option of calls, sorted, without those whose DIDs are not valid. What Bluesky's own labeler takes down is to
     /// be omitted from the response, as in Bluesky's own app.
     ///
     /// ```
@@ -164,7 +163,7 @@ impl Moderation {
     /// assert_eq!(accepted, ["did:plc:ar7c4by46qjdydhdevvrndac;redact", "did:web:labeler.example.com"]);
     /// ```
     pub fn accepted_labelers(&self) -> Vec<Labeler> {
-        let mut dids: Vec<_> = self.labelers.keys().cloned().collect();
+        let mut dids: Vec<_> = self.labelers.keys().filter(|did| did.is_valid()).cloned().collect();
         dids.sort();
         let accept = |did| if did == labelers::BLUESKY { Labeler::redacting(did) } else { Labeler::new(did) };
         dids.into_iter().map(accept).collect()

@@ -6,6 +6,7 @@ use crate::{
         app::bsky::feed::post::{Post, ReplyRef},
         com::atproto::repo::{ComAtprotoRepo, get_record, strong_ref::StrongRef},
     },
+    server_text::{SHORT, excerpt},
     types::{AtUri, DataError, Record as _, Unknown},
     xrpc::{Call, Error},
 };
@@ -15,25 +16,25 @@ use crate::{
 #[non_exhaustive]
 pub enum ReferenceError {
     /// The URI is that of a repository or collection.
-    #[error("{uri} is not the address of a record, which has a collection and a record key")]
+    #[error("`{}` is not the address of a record, which has a collection and a record key", excerpt(uri.as_str(), SHORT))]
     NotARecord {
         /// The URI.
         uri: AtUri,
     },
     /// The record is not a post.
-    #[error("{uri} is not a post, and only posts can be replied to")]
+    #[error("`{}` is not a post, and only posts can be replied to", excerpt(uri.as_str(), SHORT))]
     NotAPost {
         /// The URI.
         uri: AtUri,
     },
     /// The server did not return the version of the record.
-    #[error("the server returned {uri} without its CID, so it cannot be referred to")]
+    #[error("the server returned `{}` without its CID, so it cannot be referred to", excerpt(uri.as_str(), SHORT))]
     NoVersion {
         /// The URI.
         uri: AtUri,
     },
     /// The record could not be read as a post.
-    #[error("{uri} is not a post that can be read")]
+    #[error("`{}` is not a post that can be read", excerpt(uri.as_str(), SHORT))]
     Unreadable {
         /// The URI.
         uri: AtUri,
@@ -41,7 +42,7 @@ pub enum ReferenceError {
         source: DataError,
     },
     /// The record could not be fetched.
-    #[error("{uri} could not be fetched")]
+    #[error("`{}` could not be fetched", excerpt(uri.as_str(), SHORT))]
     Call {
         /// The URI.
         uri: AtUri,

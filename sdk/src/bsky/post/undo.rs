@@ -10,6 +10,7 @@ use crate::{
         com::atproto::repo::delete_record,
     },
     records::on_clients::delete_at,
+    server_text::{SHORT, excerpt},
     types::{AtUri, Record as _},
     xrpc::Error,
 };
@@ -30,14 +31,15 @@ const REACTIONS: [&str; 6] = [
 pub enum UndoError {
     /// The record is not something that can be undone, such as a post. Nothing was sent.
     #[error(
-        "{uri} is not a like, repost, follow or block; to delete something else, use `delete_at` of the client"
+        "`{}` is not a like, repost, follow or block; to delete something else, use `delete_at` of the client",
+        excerpt(uri.as_str(), SHORT)
     )]
     NotAReaction {
         /// The URI.
         uri: AtUri,
     },
     /// The call failed, or was not made, because the record belongs to another account, for example.
-    #[error("{uri} was not undone")]
+    #[error("`{}` was not undone", excerpt(uri.as_str(), SHORT))]
     Call {
         /// The URI.
         uri: AtUri,

@@ -396,8 +396,7 @@ impl<'a> Reader<'a> {
 
     pub(super) fn json_link(&mut self) -> Result<Cid, DataError> {
         let text = self.json_single("$link", "expected a link, an object with the single field `$link`")?;
-        self.take_text(&text)?;
-        Ok(Cid::from_text(&text))
+        self.cid_of(&text)
     }
 
     /// Not recursive: an array records for each open level whether it is an object.

@@ -56,8 +56,7 @@ impl FromData for Cid {
     #[inline]
     fn read(reader: &mut Reader<'_>) -> Result<Self, DataError> {
         let text = reader.text()?;
-        reader.take_text(&text)?;
-        Ok(Self::from_text(&text))
+        reader.cid_of(&text)
     }
 }
 

@@ -121,6 +121,16 @@ impl<'a> Reader<'a> {
         if text.len() <= INLINE { Ok(()) } else { self.take_memory(text.len()) }
     }
 
+    /// The CID with this text, whatever it is. Those of the common form take no memory of their own.
+    #[inline]
+    pub(super) fn cid_of(&mut self, text: &str) -> Result<Cid, DataError> {
+        let cid = Cid::from_text(text);
+        if !cid.is_blessed() {
+            self.take_memory(text.len() + ALLOCATION)?;
+        }
+        Ok(cid)
+    }
+
     /// Makes room for another element of a list, and counts the memory for it.
     #[inline]
     pub(crate) fn grow<T>(&mut self, list: &mut Vec<T>) -> Result<(), DataError> {

@@ -221,9 +221,9 @@ impl fmt::Display for Warning {
 /// What [`Data::validate`] tolerates although other software may refuse it; nearly always nothing.
 ///
 /// ```
-/// use atproto_sdk::{api::app::bsky::embed::external::ExternalExternal, types::{Data as _, Uri}};
+/// use atproto_sdk::{api::app::bsky::embed::external::ExternalDef, types::{Data as _, Uri}};
 ///
-/// let card = ExternalExternal::new("Books", "A shop", Uri::new("https://bücher.example/")?);
+/// let card = ExternalDef::new(Uri::new("https://bücher.example/")?, "Books", "A shop");
 /// let warnings = card.validate()?;
 /// assert_eq!(warnings.warnings[0].path, "uri");
 /// # Ok::<_, Box<dyn std::error::Error>>(())
