@@ -51,7 +51,7 @@ object! {
     api::com::example::shop::order::Input;
     new("type" as api::com::example::shop::order::InputType, "address" as api::com::example::shop::order::InputAddress)
     constant("version" => version)
-    set("note" => note as types::Nullable<String>, "size" => size)
+    set("note" => note as types::Nullable<String>, "size" => size as i64)
 }
 
 union! {

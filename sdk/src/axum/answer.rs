@@ -3,8 +3,12 @@
 use axum::{
     extract::{OriginalUri, Request},
     http::{
-        HeaderMap, HeaderValue,
-        header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, SET_COOKIE},
+        HeaderMap, HeaderName, HeaderValue,
+        header::{
+            ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE,
+            CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_RANGE, CONTENT_TYPE, ETAG, LAST_MODIFIED, RETRY_AFTER,
+            SET_COOKIE, TRAILER, TRANSFER_ENCODING,
+        },
         request::Parts,
     },
     response::{IntoResponse, Response},
@@ -16,6 +20,22 @@ use super::{
     handler_error::retry_after, page,
 };
 use crate::{oauth::SessionId, report::with_causes};
+
+/// What says something about the body that is replaced. A layer in between may have compressed it, for example.
+const ABOUT_THE_BODY: [HeaderName; 12] = [
+    ACCEPT_RANGES,
+    CONTENT_DISPOSITION,
+    CONTENT_ENCODING,
+    CONTENT_LANGUAGE,
+    CONTENT_LENGTH,
+    CONTENT_LOCATION,
+    CONTENT_RANGE,
+    CONTENT_TYPE,
+    ETAG,
+    LAST_MODIFIED,
+    TRAILER,
+    TRANSFER_ENCODING,
+];
 
 /// What the page of a failed handler shows.
 ///
@@ -49,7 +69,7 @@ use crate::{oauth::SessionId, report::with_causes};
 pub struct HandlerErrorPage<'a> {
     /// The error. Its [message](HandlerError::user_message) is for visitors.
     pub error: &'a HandlerError,
-    /// The form that asks for the missing scope, if the account may grant it.
+    /// The form that asks for the missing scope, if it is the active account that lacks it and may grant it.
     pub consent: Option<ConsentForm<'a>>,
     /// The path of the page, or of the page with the form that was posted, if it is known.
     pub return_to: Option<&'a str>,
@@ -89,16 +109,26 @@ pub(super) fn parts_for_answer(request: &Request) -> Parts {
 impl WebAuth {
     /// The answer in place of that of the handler, whose headers it keeps: a layer in between may have set cookies.
     pub(super) async fn answer(&self, parts: &Parts, error: &HandlerError, kept: HeaderMap) -> Response {
+        let ask = match error.kind() {
+            HandlerErrorKind::SignIn => self.ask_because_of(parts, error),
+            _ => None,
+        };
+        let of_the_app;
+        let error = if error.kind() == HandlerErrorKind::SignIn && ask.is_none() {
+            of_the_app = error.to_internal();
+            &of_the_app
+        } else {
+            error
+        };
         log(error);
-        let mut response = match error.kind() {
-            HandlerErrorKind::SignIn => self.ask_because_of(parts, error).into_response(),
-            _ if is_navigation(&parts.headers) => self.error_page(parts, error).await,
-            _ => json(error),
+        let mut response = match ask {
+            Some(ask) => ask.into_response(),
+            None if is_navigation(&parts.headers) => self.error_page(parts, error).await,
+            None => json(error),
         };
         let headers = response.headers_mut();
         for (name, value) in &kept {
-            let describes_body = [CONTENT_TYPE, CONTENT_LENGTH].contains(name);
-            if !describes_body && (name == SET_COOKIE || !headers.contains_key(name)) {
+            if !ABOUT_THE_BODY.contains(name) && (name == SET_COOKIE || !headers.contains_key(name)) {
                 headers.append(name, value.clone());
             }
         }
@@ -112,7 +142,10 @@ impl WebAuth {
     async fn error_page(&self, parts: &Parts, error: &HandlerError) -> Response {
         let sessions = self.inner.jar.sessions(&parts.headers);
         let consent = match (error.missing_scope(), sessions.active()) {
-            (Some(scope), Some(id)) if self.scope_with(Some(id), scope).await.is_some() => {
+            // Another account cannot give what this one lacks, and that of the app signs in elsewhere.
+            (Some(scope), Some(id))
+                if error.lacking() == Some(id.did()) && self.scope_with(Some(id), scope).await.is_some() =>
+            {
                 Some(ConsentForm { identifier: id.did().as_str(), scope })
             }
             _ => None,

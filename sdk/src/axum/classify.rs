@@ -2,8 +2,16 @@
 
 use super::{
     AskToSignIn, HandlerError, HandlerErrorKind as Kind, NotSignedIn, SignInAgain, WebBuildError, WebError,
-    error::{status_of_authorize, status_of_callback},
+    error::{of_input, status_of_authorize, status_of_callback},
     handler_error::Class,
+    violations,
+};
+#[cfg(feature = "bsky")]
+use crate::bsky::{
+    post::{ImageProblem, LinkCardError, ReferenceError, ThreadError, UndoError, UploadError},
+    preferences::{PreferencesError, UpdateProfileError},
+    rich_text::{MentionError, MentionErrorSource},
+    video::VideoError,
 };
 use crate::{
     InvalidProxy, NoRandom, PasswordError,
@@ -13,12 +21,13 @@ use crate::{
         DiscoveryError, DpopError, InvalidSessionId, PendingError, ReadMetadataError, ServerError,
         SessionError, SessionFormatError, SessionStoreError, SignInError, SignOutError, TokenResponseError,
     },
+    records::{DeleteAllError, WritesError},
     scopes::{InvalidScope, ScopeProblem},
     store::{OpenError, SealingKeyError, StoreError},
-    types::{DataError, InvalidText, Problem, ViolationKind, Violations},
+    types::{DataError, InvalidText, NotAnAccount, Problem, ViolationKind, Violations, WarningKind},
     xrpc::{
-        DecodeError, Error, ErrorKind, InvalidRequest, InvalidService, LexiconError, ReadError,
-        Reauthenticate, TransportError,
+        DecodeError, Error, ErrorKind, InvalidRequest, InvalidService, LexiconError, NoError, ReadError,
+        Reauthenticate, ReauthenticateReason, TransportError, UnreadableRecord,
     },
 };
 #[cfg(feature = "repo")]
@@ -32,7 +41,7 @@ impl<E: LexiconError> From<Error<E>> for HandlerError {
     }
 }
 
-fn of_call(error: &Error) -> Class {
+fn of_call<E: LexiconError>(error: &Error<E>) -> Class {
     match error.kind() {
         ErrorKind::SignInAgain => match error {
             Error::Reauthenticate(ended) => Class::ended(ended),
@@ -43,7 +52,11 @@ fn of_call(error: &Error) -> Class {
         }
         ErrorKind::MissingScope => {
             let missing_scope = error.missing_scope().map(str::to_owned);
-            Class { missing_scope, ..Class::of(Kind::MissingScope) }
+            let lacking = match error {
+                Error::Transport(TransportError::MissingScope { did, .. }) => did.clone(),
+                _ => None,
+            };
+            Class { missing_scope, lacking, ..Class::of(Kind::MissingScope) }
         }
         ErrorKind::TryLater => Class { retry_after: error.retry_after(), ..Class::of(Kind::TryLater) },
         ErrorKind::InvalidInput => of_invalid_call(error),
@@ -51,7 +64,7 @@ fn of_call(error: &Error) -> Class {
     }
 }
 
-fn of_invalid_call(error: &Error) -> Class {
+fn of_invalid_call<E: LexiconError>(error: &Error<E>) -> Class {
     match error {
         Error::InvalidRequest(InvalidRequest::Violations { problem, .. }) => of_violations(problem),
         // The server has refused what was sent.
@@ -66,8 +79,34 @@ fn of_invalid_call(error: &Error) -> Class {
 
 /// What is wrong with the data says nothing about the app, and the visitor can change it.
 fn of_violations(violations: &Violations) -> Class {
-    let list: Vec<String> = violations.violations.iter().map(ToString::to_string).collect();
-    Class::of(Kind::InvalidInput).saying(format!("This is not possible: {}.", list.join("; ")))
+    Class::of(Kind::InvalidInput).saying(violations::message(violations))
+}
+
+/// Whether the account exists, and what is published about it cannot be used. A typing error is not the reason.
+fn is_broken(error: &IdentityError) -> bool {
+    matches!(
+        error,
+        IdentityError::HandleService { .. }
+            | IdentityError::DidUnresolved { .. }
+            | IdentityError::WrongDocument { .. }
+            | IdentityError::NoPds { .. }
+            | IdentityError::InvalidPds { .. }
+            | IdentityError::UnreachablePds { .. }
+    )
+}
+
+/// The account does not exist, its data are broken, or the app is set up wrongly.
+pub(super) fn of_identity(error: &IdentityError) -> Class {
+    Class::of(match error {
+        error if error.is_temporary() => Kind::TryLater,
+        IdentityError::Configuration { .. } | IdentityError::Setup(_) => Kind::Internal,
+        error if is_broken(error) => Kind::BadAnswer,
+        _ => Kind::InvalidInput,
+    })
+}
+
+fn of_fetch(error: &FetchError) -> Class {
+    Class::temporary_or(Kind::BadAnswer, error.is_temporary())
 }
 
 fn of_session(error: &SessionError) -> Class {
@@ -87,7 +126,13 @@ fn of_status(status: StatusCode) -> Class {
 }
 
 fn of_authorize(error: &AuthorizeError) -> Class {
-    of_status(status_of_authorize(error))
+    match error {
+        AuthorizeError::Input { input, problem } => {
+            Class::of(Kind::InvalidInput).saying(of_input(input, problem))
+        }
+        AuthorizeError::Identity { source, .. } => of_identity(source),
+        _ => of_status(status_of_authorize(error)),
+    }
 }
 
 fn of_callback(error: &CallbackError) -> Class {
@@ -114,7 +159,7 @@ fn of_password(error: &PasswordError) -> Class {
 }
 
 fn of_transport(error: &TransportError) -> Class {
-    of_call(&error.clone().into())
+    of_call::<NoError>(&error.clone().into())
 }
 
 macro_rules! convert {
@@ -149,7 +194,9 @@ convert! {
     SessionStoreError: |_| Class::of(Kind::TryLater);
     SessionFormatError: |_| Class::of(Kind::Internal);
     ClientError: |error| match error {
-        ClientError::SessionNotFound { .. } => Class::of(Kind::SignIn),
+        ClientError::SessionNotFound { did } => {
+            Class::ended(&Reauthenticate::new(did.clone(), ReauthenticateReason::NotFound, None))
+        }
         _ => Class::of(Kind::TryLater),
     };
     SignOutError: |_| Class::of(Kind::TryLater);
@@ -165,15 +212,24 @@ convert! {
     WebError: |error| of_status(error.status()).saying(error.user_message());
     PasswordError: of_password;
 
-    IdentityError: |error| {
-        Class::temporary_or(Kind::InvalidInput, error.is_temporary())
-    };
-    FetchError: |error| Class::temporary_or(Kind::BadAnswer, error.is_temporary());
+    IdentityError: of_identity;
+    FetchError: of_fetch;
     StoreError: |_| Class::of(Kind::TryLater);
 
+    WritesError: |error| of_call(&error.source);
+    DeleteAllError: |error| match error {
+        DeleteAllError::List(source) => of_call(source),
+        DeleteAllError::Unexpected { .. } => Class::of(Kind::BadAnswer),
+        DeleteAllError::Delete(error) => of_call(&error.source),
+        DeleteAllError::DeleteOne { source, .. } => of_call(source),
+    };
+    UnreadableRecord: |_| Class::of(Kind::BadAnswer);
+
+    NotAnAccount: |error| Class::of(Kind::InvalidInput).saying(of_input(&error.input, &error.problem));
     InvalidText: |_| Class::of(Kind::InvalidInput);
     Violations: of_violations;
     ViolationKind: |_| Class::of(Kind::InvalidInput);
+    WarningKind: |_| Class::of(Kind::InvalidInput);
     InvalidScope: |_| Class::of(Kind::InvalidInput);
     ScopeProblem: |_| Class::of(Kind::InvalidInput);
     // A record of somebody's repository, usually.
@@ -193,13 +249,109 @@ convert! {
     NoRandom: |_| Class::of(Kind::Internal);
 
     #[cfg(feature = "repo")]
-    ResolutionError: |error| Class::temporary_or(Kind::InvalidInput, error.is_temporary());
+    ResolutionError: of_resolution;
     #[cfg(feature = "repo")]
     ProofError: |_| Class::of(Kind::BadAnswer);
     #[cfg(feature = "repo")]
     repo::InvalidSignature: |_| Class::of(Kind::BadAnswer);
     #[cfg(feature = "repo")]
     repo::InvalidVerifyingKey: |_| Class::of(Kind::BadAnswer);
+}
+
+#[cfg(feature = "bsky")]
+convert! {
+    ImageProblem: of_image;
+    UploadError: of_upload;
+    LinkCardError: |error| match error {
+        LinkCardError::Fetch(error) => of_fetch(error),
+        LinkCardError::NotAPage { .. } | LinkCardError::Url(_) => Class::of(Kind::InvalidInput),
+        LinkCardError::Upload(error) => of_upload(error),
+        LinkCardError::Proxy(_) | LinkCardError::Setup(_) => Class::of(Kind::Internal),
+    };
+    ThreadError: |error| of_call(&error.source);
+    ReferenceError: |error| match error {
+        ReferenceError::NotARecord { .. } | ReferenceError::NotAPost { .. } => Class::of(Kind::InvalidInput),
+        ReferenceError::NoVersion { .. } | ReferenceError::Unreadable { .. } => Class::of(Kind::BadAnswer),
+        ReferenceError::Call { source, .. } => of_call(source),
+    };
+    UndoError: |error| match error {
+        UndoError::NotAReaction { .. } => Class::of(Kind::InvalidInput),
+        UndoError::Call { source, .. } => of_call(source),
+    };
+    MentionError: |error| of_mention(&error.source);
+    MentionErrorSource: of_mention;
+    UpdateProfileError: |error| match error {
+        UpdateProfileError::NotSignedIn => Class::of(Kind::Internal),
+        UpdateProfileError::Read(source) => of_call(source),
+        UpdateProfileError::Write(source) => of_call(source),
+        UpdateProfileError::Contended => Class::of(Kind::TryLater),
+    };
+    PreferencesError: |error| match error {
+        PreferencesError::Read(source) => of_call(source),
+        PreferencesError::Write(source) => of_call(source),
+        PreferencesError::Busy { .. } => Class::of(Kind::TryLater),
+    };
+    VideoError: of_video;
+}
+
+#[cfg(feature = "repo")]
+fn of_resolution(error: &ResolutionError) -> Class {
+    match error {
+        ResolutionError::Publisher { source, .. } => of_identity(source),
+        ResolutionError::Fetch { source, .. } | ResolutionError::List { source, .. } => of_call(source),
+        ResolutionError::SigningKey { .. }
+        | ResolutionError::Proof { .. }
+        | ResolutionError::Document { .. } => Class::of(Kind::BadAnswer),
+        error => Class::temporary_or(Kind::InvalidInput, error.is_temporary()),
+    }
+}
+
+#[cfg(feature = "bsky")]
+fn of_image(problem: &ImageProblem) -> Class {
+    let class = Class::of(Kind::InvalidInput);
+    match problem {
+        ImageProblem::UnknownType => {
+            class.saying("This file is not an image: choose a JPEG, PNG, WebP or GIF.")
+        }
+        ImageProblem::Damaged { .. } => class.saying("This image is damaged."),
+        ImageProblem::TooLarge { found, most } => {
+            class.saying(format!("This image is too large: {found} bytes, at most {most} are allowed."))
+        }
+    }
+}
+
+#[cfg(feature = "bsky")]
+fn of_upload(error: &UploadError) -> Class {
+    match error {
+        UploadError::Image(problem) => of_image(problem),
+        UploadError::Call(source) => of_call(source),
+    }
+}
+
+#[cfg(feature = "bsky")]
+fn of_mention(error: &MentionErrorSource) -> Class {
+    match error {
+        MentionErrorSource::Resolver(source) => of_identity(source),
+        MentionErrorSource::Call(source) => of_call(source),
+    }
+}
+
+#[cfg(feature = "bsky")]
+fn of_video(error: &VideoError) -> Class {
+    let refused = |message| Class::of(Kind::InvalidInput).saying(message);
+    match error {
+        VideoError::NotSignedIn | VideoError::NoPds => Class::of(Kind::Internal),
+        VideoError::Token(source) | VideoError::Service(source) => of_call(source),
+        VideoError::UnconfirmedEmail { .. } => {
+            refused("Confirm the email address of your account first; then it can upload videos.")
+        }
+        VideoError::Refused { .. } => refused("This video was not accepted."),
+        VideoError::Failed { .. } => refused("This video could not be processed."),
+        VideoError::Late { .. } => {
+            Class::of(Kind::TryLater).saying("The video is still being processed. Please look again later.")
+        }
+        VideoError::Answer => Class::of(Kind::BadAnswer),
+    }
 }
 
 /// The answer is the one of the extractor.

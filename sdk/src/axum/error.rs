@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 
-use super::LoginForm;
+use super::{HandlerErrorKind, LoginForm, classify::of_identity};
 use crate::{
     oauth::{AuthorizeError, CallbackError, SignOutError},
     server_text::{SHORT, excerpt},
@@ -88,15 +88,20 @@ impl WebError {
             another browser. Please start again.";
         let text = match self {
             Self::Authorize { source, identifier, .. } => match &**source {
-                AuthorizeError::Input { .. } => {
-                    return format!(
-                        "“{}” is not a valid handle. A handle looks like alice.example.com.",
-                        excerpt(identifier, SHORT)
-                    );
-                }
-                AuthorizeError::Identity { source, .. } if !source.is_temporary() => {
+                AuthorizeError::Input { problem, .. } => return of_input(identifier, problem),
+                AuthorizeError::Identity { source, .. }
+                    if of_identity(source).kind == HandlerErrorKind::InvalidInput =>
+                {
                     let identifier = excerpt(identifier, SHORT);
                     return format!("There is no account “{identifier}”. Is the handle spelled correctly?");
+                }
+                AuthorizeError::Identity { source, .. }
+                    if of_identity(source).kind == HandlerErrorKind::BadAnswer =>
+                {
+                    "This account is not set up correctly, so nobody can sign in to it at the moment."
+                }
+                error if status_of_authorize(error) == StatusCode::INTERNAL_SERVER_ERROR => {
+                    "The sign-in could not be started here. Please try again later."
                 }
                 _ => "Your account's server could not be reached. Please try again in a moment.",
             },
@@ -156,10 +161,19 @@ impl WebError {
     }
 }
 
+/// What is wrong with a name that somebody has typed, in words for that person.
+pub(super) fn of_input(typed: &str, problem: &str) -> String {
+    format!("“{}” is not a valid handle: {}.", excerpt(typed, SHORT), problem.replace('`', ""))
+}
+
 pub(super) fn status_of_authorize(error: &AuthorizeError) -> StatusCode {
     match error {
         AuthorizeError::Input { .. } => StatusCode::BAD_REQUEST,
-        AuthorizeError::Identity { source, .. } if !source.is_temporary() => StatusCode::BAD_REQUEST,
+        AuthorizeError::Identity { source, .. } => match of_identity(source).kind {
+            HandlerErrorKind::InvalidInput => StatusCode::BAD_REQUEST,
+            HandlerErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            _ => StatusCode::BAD_GATEWAY,
+        },
         AuthorizeError::Pending(_)
         | AuthorizeError::NoRandom(_)
         | AuthorizeError::Key(_)

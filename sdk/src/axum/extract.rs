@@ -15,7 +15,7 @@ use url::{Position, Url};
 use super::{HandlerError, WebAuth, login::setting, return_to};
 use crate::{
     oauth::{OAuthClient, SessionError, SessionId},
-    xrpc::Reauthenticate,
+    xrpc::{Reauthenticate, ReauthenticateReason},
 };
 
 /// The rejection of the [`OAuthClient`] extractor: the user is not signed in.
@@ -97,9 +97,9 @@ impl IntoResponse for NotSignedIn {
 impl WebAuth {
     /// Returns the response that asks the user to sign in again.
     ///
-    /// A handler that returns a [`HandlerError`](super::HandlerError) needs it only for what is not an error: if a call fails
+    /// A handler that returns a [`HandlerError`] needs it only for what is not an error: if a call fails
     /// with [`Error::Reauthenticate`](crate::xrpc::Error::Reauthenticate), because the session has ended since the request
-    /// arrived, `?` answers by itself.
+    /// arrived, `?` answers by itself, and keeps the session of an account that has moved in the browser.
     ///
     /// ```no_run
     /// use atproto_sdk::{axum::WebAuth, oauth::OAuthClient, xrpc};
@@ -133,10 +133,16 @@ impl WebAuth {
         AskToSignIn { location, cookies: cookies.unwrap_or_default() }
     }
 
-    /// The same for a handler that has failed. Another account than the active one stays in the browser.
-    pub(super) fn ask_because_of(&self, parts: &Parts, error: &HandlerError) -> AskToSignIn {
+    /// The same for a handler that has failed. `None` if the visitor is signed in and the session that has ended is none of
+    /// this browser, such as one of the app's own account: a sign-in would lead back to the same failure.
+    pub(super) fn ask_because_of(&self, parts: &Parts, error: &HandlerError) -> Option<AskToSignIn> {
         let sessions = self.inner.jar.sessions(&parts.headers);
-        self.ask(parts, sessions.active().filter(|id| error.ended() == Some(id.did())))
+        if sessions.active().is_none() {
+            return Some(self.ask(parts, None));
+        }
+        let ended = error.ended()?;
+        let id = sessions.accounts().into_iter().find(|id| *id.did() == ended.did)?;
+        Some(self.ask(parts, has_left(ended).then_some(id)))
     }
 
     /// The sign-in page, with the path to return to if it is known.
@@ -158,7 +164,8 @@ impl WebAuth {
         // Routers inside of others get a URI without the prefix.
         let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0);
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
-        Some(format!("{}{path}", self.inner.settings.stripped_prefix))
+        let path = format!("{}{path}", self.inner.settings.stripped_prefix);
+        return_to::safe(&path).map(str::to_owned)
     }
 
     async fn client_of(&self, parts: &Parts) -> Result<OAuthClient, NotSignedIn> {
@@ -168,7 +175,8 @@ impl WebAuth {
         match client.session_info().await {
             Ok(_) => Ok(client),
             Err(SessionError::Reauthenticate(ended)) => {
-                Err(NotSignedIn::SignInAgain(SignInAgain { ended, ask: self.ask(parts, Some(id)) }))
+                let ask = self.ask(parts, has_left(&ended).then_some(id));
+                Err(NotSignedIn::SignInAgain(SignInAgain { ended, ask }))
             }
             // A store that fails must not sign anybody out; the handler's first call reports the error.
             Err(error) => {
@@ -177,6 +185,12 @@ impl WebAuth {
             }
         }
     }
+}
+
+/// Whether the session has left the store. That of an account which has moved stays there until it is signed out, so the
+/// browser keeps it: the next sign-in of the account replaces it, and the sign-out finds it.
+fn has_left(ended: &Reauthenticate) -> bool {
+    !matches!(ended.reason, ReauthenticateReason::AccountMoved { .. })
 }
 
 /// Whether the browser navigates to a page; a script cannot make use of a redirect to one.

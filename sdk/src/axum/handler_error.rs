@@ -36,14 +36,14 @@ use crate::{
 ///
 /// | what happened | a page that is opened, or a form | a script (`fetch`), or a client that accepts only JSON |
 /// | --- | --- | --- |
-/// | the session has ended | a redirect to the sign-in, and back | 401 |
-/// | a scope is missing | a page that asks for it, which leads to the sign-in with that scope | 403, with the `scope` |
+/// | the session of an account of this browser has ended | a redirect to the sign-in, and back | 401 |
+/// | a scope is missing | a page that asks for it if the active account lacks it, which leads to the sign-in with that scope | 403, with the `scope` |
 /// | the account is deactivated, suspended or taken down | a page that says so (403) | 403, with the name of the error |
 /// | a server or a store fails, or limits its requests | a page that says so (503), with `Retry-After` if it is known | 503 |
 /// | the request is invalid | a page that says so (400) | 400 |
 /// | what is asked for does not exist | a page that says so (404) | 404 |
 /// | a server's answer is invalid | a page that says so (502) | 502 |
-/// | anything else | a page (500) | 500 |
+/// | anything else, such as the end of a session of the app's own account | a page (500) | 500 |
 ///
 /// Scripts get `{"error": .., "message": ..}`. [`WebAuthBuilder::handler_error_page`] replaces the pages.
 ///
@@ -78,7 +78,7 @@ struct Inner {
     class: Class,
     /// A response that is complete, as the extractors make it.
     ask: Option<AskToSignIn>,
-    source: Option<Box<dyn Error + Send + Sync>>,
+    source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 /// What a [`HandlerError`] means for the visitor.
@@ -111,14 +111,16 @@ pub(super) struct Class {
     pub(super) retry_after: Option<Duration>,
     pub(super) missing_scope: Option<String>,
     pub(super) account_problem: Option<AccountProblem>,
-    /// The account whose session has ended.
-    pub(super) ended: Option<Did>,
+    /// The account that lacks the scope.
+    pub(super) lacking: Option<Did>,
+    /// The session that has ended.
+    pub(super) ended: Option<Reauthenticate>,
 }
 
 impl Class {
     pub(super) fn of(kind: HandlerErrorKind) -> Self {
-        let (message, retry_after, missing_scope, account_problem, ended) = (None, None, None, None, None);
-        Self { kind, message, retry_after, missing_scope, account_problem, ended }
+        let (message, retry_after, missing_scope, account_problem) = (None, None, None, None);
+        Self { kind, message, retry_after, missing_scope, account_problem, lacking: None, ended: None }
     }
 
     /// A failure that is over after a while, or one for which `kind` is the right word.
@@ -127,7 +129,7 @@ impl Class {
     }
 
     pub(super) fn ended(session: &Reauthenticate) -> Self {
-        Self { ended: Some(session.did.clone()), ..Self::of(HandlerErrorKind::SignIn) }
+        Self { ended: Some(session.clone()), ..Self::of(HandlerErrorKind::SignIn) }
     }
 
     pub(super) fn unavailable(problem: AccountProblem) -> Self {
@@ -145,12 +147,12 @@ pub(super) struct Failed(pub(super) Arc<HandlerError>);
 
 impl HandlerError {
     pub(super) fn new(class: Class, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self(Box::new(Inner { class, ask: None, source: Some(source.into()) }))
+        Self(Box::new(Inner { class, ask: None, source: Some(Arc::from(source.into())) }))
     }
 
     pub(super) fn asking(ask: AskToSignIn, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let class = Class::of(HandlerErrorKind::SignIn);
-        Self(Box::new(Inner { class, ask: Some(ask), source: Some(source.into()) }))
+        Self(Box::new(Inner { class, ask: Some(ask), source: Some(Arc::from(source.into())) }))
     }
 
     fn without_source(class: Class) -> Self {
@@ -264,15 +266,11 @@ impl HandlerError {
             (HandlerErrorKind::AccountUnavailable, Some(AccountProblem::Suspended)) => {
                 "This account is suspended by its server for a time."
             }
-            (HandlerErrorKind::AccountUnavailable, _) => {
-                "This account is not at its server anymore. It may have moved; sign in again to find it."
-            }
-            (HandlerErrorKind::TryLater, _) => {
-                "The account's server cannot be reached at the moment. Please try again later."
-            }
+            (HandlerErrorKind::AccountUnavailable, _) => "This account is not at its server anymore.",
+            (HandlerErrorKind::TryLater, _) => "This is not possible at the moment. Please try again later.",
             (HandlerErrorKind::InvalidInput, _) => "This request could not be processed.",
             (HandlerErrorKind::NotFound, _) => "There is no such page.",
-            (HandlerErrorKind::BadAnswer, _) => "The account's server gave an answer that makes no sense.",
+            (HandlerErrorKind::BadAnswer, _) => "A server gave an answer that makes no sense.",
             (HandlerErrorKind::Internal, _) => "Something went wrong here. Please try again later.",
         }
     }
@@ -297,9 +295,20 @@ impl HandlerError {
         self.0.source.as_deref()
     }
 
-    /// The account whose session has ended.
-    pub(super) fn ended(&self) -> Option<&Did> {
+    /// The session that has ended, if it is known.
+    pub(super) fn ended(&self) -> Option<&Reauthenticate> {
         self.0.class.ended.as_ref()
+    }
+
+    /// The account that lacks the scope, if it is known.
+    pub(super) fn lacking(&self) -> Option<&Did> {
+        self.0.class.lacking.as_ref()
+    }
+
+    /// The same error as one of the app, because the visitor can do nothing about it.
+    pub(super) fn to_internal(&self) -> Self {
+        let class = Class::of(HandlerErrorKind::Internal);
+        Self(Box::new(Inner { class, ask: None, source: self.0.source.clone() }))
     }
 }
 

@@ -16,7 +16,7 @@ use super::{
     return_to,
 };
 use crate::{
-    oauth::{CallbackError, CallbackParams, SignedIn},
+    oauth::{CallbackParams, SignedIn},
     server_text::excerpt,
 };
 
@@ -181,11 +181,11 @@ impl WebAuth {
         if !self.inner.jar.has_begun(headers, params.state()) {
             return self.error(&WebError::OtherBrowser);
         }
-        let response = match self.oauth().callback(&params).await {
+        let response = match self.oauth().callback_or_state(&params).await {
             Ok(signed_in) => self.signed_in(headers, signed_in).await,
-            Err(source) => {
-                let AppState { identifier, return_to, .. } = AppState::read(app_state(&source));
-                self.error(&WebError::Callback { source: Box::new(source), identifier, return_to })
+            Err(failed) => {
+                let AppState { identifier, return_to, .. } = AppState::read(failed.app_state.as_deref());
+                self.error(&WebError::Callback { source: Box::new(failed.error), identifier, return_to })
             }
         };
         setting(response, self.inner.jar.end(params.state()))
@@ -220,14 +220,5 @@ impl WebAuth {
             Some(page) => page(error),
             None => page::error(error, &self.login_path()),
         }
-    }
-}
-
-fn app_state(error: &CallbackError) -> Option<&str> {
-    match error {
-        CallbackError::Denied { app_state, .. } | CallbackError::Authorization { app_state, .. } => {
-            app_state.as_deref()
-        }
-        _ => None,
     }
 }

@@ -106,6 +106,7 @@ mod routes;
 mod signed_in;
 #[cfg(test)]
 mod tests;
+mod violations;
 
 use std::sync::Arc;
 

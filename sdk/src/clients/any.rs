@@ -159,6 +159,12 @@ macro_rules! from_clients {
 
 from_clients! { OAuthClient => OAuth, PasswordClient => Password, PublicClient => Public, AdminClient => Admin }
 
+impl From<&Client> for Client {
+    fn from(client: &Client) -> Self {
+        client.clone()
+    }
+}
+
 impl Transport for Client {
     fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>> {
         self.kind.transport().send(request)
@@ -210,6 +216,7 @@ mod tests {
         assert_eq!(client.did(), None);
         assert!(client.as_oauth().is_none() && client.as_password().is_none());
         assert!(format!("{:?}", takes(public)).contains("public"));
+        assert!(format!("{:?}", takes(&client)).contains("public"));
         let admin = takes(AdminClient::new("https://pds.example.com", "hunter2").unwrap());
         assert!(!format!("{admin:?}").contains("hunter2"));
     }

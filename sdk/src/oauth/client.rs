@@ -252,7 +252,7 @@ impl OAuthClient {
             }
         };
         if self.checks_scopes {
-            cached.prepared.scopes.check(&request)?;
+            cached.prepared.scopes.check(&request, Some(self.did()))?;
         }
         if matches!(request.body(), RequestBody::Stream(_)) {
             cached = deadline.until_boxed(self.session.warm_up(cached)).await.ok_or_else(late)??;
@@ -298,7 +298,8 @@ impl OAuthClient {
             ErrorKind::MissingScope => match told.missing_scope.clone().or(required) {
                 Some(scope) => {
                     let item = granting_item(&scope);
-                    Err(TransportError::MissingScope { nsid, scope, item, response: Some(Box::new(told)) })
+                    let (did, response) = (Some(self.did().clone()), Some(Box::new(told)));
+                    Err(TransportError::MissingScope { nsid, scope, item, did, response })
                 }
                 None => Ok(response),
             },

@@ -92,6 +92,8 @@ use crate::{identity::ResolveIdentity, types::Did};
 #[cfg(feature = "axum")]
 pub(crate) use session::SignOutInProgress;
 use session::{sign_out, sign_out_all};
+#[cfg(feature = "axum")]
+use sign_in::FailedSignIn;
 use sign_in::SignInContext;
 
 /// An app that signs users in. Cheap to clone; create one per app.
@@ -267,6 +269,12 @@ impl OAuth {
     /// Returns [`CallbackError::Denied`] if the user denied access, and other errors if the callback does not belong to a
     /// sign-in in progress or a check fails. No session is stored in these cases.
     pub async fn callback(&self, params: &CallbackParams) -> Result<SignedIn, CallbackError> {
+        self.context.callback(params).await.map_err(|failed| failed.error)
+    }
+
+    /// The same with the app state of a sign-in that was not completed, which leads back to where it began.
+    #[cfg(feature = "axum")]
+    pub(crate) async fn callback_or_state(&self, params: &CallbackParams) -> Result<SignedIn, FailedSignIn> {
         self.context.callback(params).await
     }
 }

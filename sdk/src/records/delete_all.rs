@@ -6,12 +6,12 @@ use futures_core::Stream;
 use futures_util::StreamExt as _;
 use http::StatusCode;
 
-use super::{Records, Writes, WritesError, on_clients::delete_at, writes::budget_for};
+use super::{Records, Writes, WritesError, writes::budget_for};
 use crate::{
     WriteBudget,
     api::com::atproto::repo::{delete_record, list_records},
     server_text::{SHORT, excerpt},
-    types::{AtIdentifier, AtUri, Record},
+    types::{AtIdentifier, AtUri, Nsid, Record, RecordKey},
     xrpc::{Call, Caller, Error, ErrorKind, ErrorResponse},
 };
 
@@ -25,6 +25,19 @@ pub enum DeleteAllError {
     /// The records could not be listed.
     #[error("the records that are left could not be listed")]
     List(#[source] Error<list_records::Error>),
+    /// The server has listed something that was not asked for.
+    #[error(
+        "the server listed `{}`, which is not a record of the type {collection} in the repository {repo}; it was not deleted",
+        excerpt(uri.as_str(), SHORT)
+    )]
+    Unexpected {
+        /// What it has listed.
+        uri: AtUri,
+        /// The collection that was asked for.
+        collection: Nsid,
+        /// The repository that was asked for.
+        repo: AtIdentifier,
+    },
     /// Several records could not be deleted.
     #[error("some records could not be deleted")]
     Delete(#[source] Box<WritesError>),
@@ -73,6 +86,7 @@ impl<'c, R: Record> Records<'c, R> {
             pages: Box::pin(call.with_problem(self.problem.clone()).pages()),
             caller: self.caller,
             repo: self.repo.clone(),
+            collection: R::collection(),
             budget: budget_for(self.caller),
             total: 0,
             ended: false,
@@ -95,6 +109,7 @@ struct Deleting<'c> {
     pages: Pages<'c>,
     caller: Caller<'c>,
     repo: AtIdentifier,
+    collection: Nsid,
     budget: Option<WriteBudget>,
     total: usize,
     /// There are no further pages.
@@ -109,7 +124,11 @@ impl Deleting<'_> {
             Ok(uris) => uris,
             Err(error) => return Some(Err(DeleteAllError::List(error))),
         };
-        if let Err(error) = self.delete(&uris).await {
+        let deleted = match self.keys(&uris) {
+            Ok(rkeys) => self.delete(&uris, rkeys).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = deleted {
             return Some(Err(error));
         }
         self.total += uris.len();
@@ -128,10 +147,36 @@ impl Deleting<'_> {
         Ok(uris)
     }
 
-    async fn delete(&mut self, uris: &[AtUri]) -> Result<(), DeleteAllError> {
+    /// The keys of records that were listed, all of which must be of the collection and the repository.
+    fn keys(&self, uris: &[AtUri]) -> Result<Vec<RecordKey>, DeleteAllError> {
+        let key = |uri: &AtUri| {
+            let rkey = uri.record_key().filter(|_| uri.collection().as_ref() == Some(&self.collection));
+            rkey.filter(|_| self.is_own(uri)).ok_or_else(|| DeleteAllError::Unexpected {
+                uri: uri.clone(),
+                collection: self.collection.clone(),
+                repo: self.repo.clone(),
+            })
+        };
+        uris.iter().map(key).collect()
+    }
+
+    /// Whether something is in the repository. If that was named by a handle, its DID is that of the account, because no
+    /// other repository can be written to.
+    fn is_own(&self, uri: &AtUri) -> bool {
+        let Some(owner) = uri.repo() else { return false };
+        let account = self.caller.transport().account().filter(|_| self.repo.did().is_none());
+        owner == self.repo
+            || match account {
+                Some(account) => owner == AtIdentifier::from(account),
+                // Only the server knows whose handle it is.
+                None => self.repo.did().is_none(),
+            }
+    }
+
+    async fn delete(&mut self, uris: &[AtUri], rkeys: Vec<RecordKey>) -> Result<(), DeleteAllError> {
         let mut writes = Writes::new(self.caller, self.repo.clone()).with_budget(self.budget.clone());
-        for uri in uris {
-            writes.delete_at(uri);
+        for rkey in &rkeys {
+            writes.delete_in(self.collection.clone(), rkey.clone());
         }
         let Err(error) = writes.send().await else { return Ok(()) };
         if !error.source.response().is_some_and(is_about_the_writes) {
@@ -139,8 +184,10 @@ impl Deleting<'_> {
         }
         // If one of the records is gone by now, the server refuses all of them. Deleting a single record that is gone does
         // nothing, so this is the same in the end.
-        for uri in uris {
-            let call = delete_at(self.caller, uri);
+        for (uri, rkey) in uris.iter().zip(rkeys) {
+            let input = delete_record::Input::new(self.repo.clone(), self.collection.clone(), rkey);
+            let call =
+                Call::<delete_record::DeleteRecord>::new(self.caller, delete_record::Params::new(), input);
             let call = match &self.budget {
                 Some(budget) => call.pacing(budget.clone()),
                 None => call,

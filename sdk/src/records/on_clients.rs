@@ -70,7 +70,7 @@ pub(crate) fn delete_at<'c>(caller: Caller<'c>, uri: &AtUri) -> Call<'c, delete_
     let (own, problem) = super::own_repo(caller);
     let elsewhere = || match (uri.did(), own.did()) {
         (Some(did), Some(own)) if did != own => {
-            Some(InvalidRequest::OtherRepository { uri: uri.clone(), did: own })
+            Some(InvalidRequest::OtherRepository { uri: uri.clone(), repo: own.into() })
         }
         _ => None,
     };

@@ -11,7 +11,7 @@ use futures_util::StreamExt as _;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
-use super::{DeleteAllError, WriteKind};
+use super::{DeleteAllError, Write, WriteKind, Writes};
 use crate::{
     Client,
     api::{
@@ -24,10 +24,10 @@ use crate::{
             repo::{create_record, strong_ref::StrongRef},
         },
     },
-    types::{AtUri, Datetime, Did, RecordKey, Unknown},
+    types::{AtIdentifier, AtUri, Datetime, Did, RecordKey, Unknown},
     xrpc::{
-        BoxFuture, ByteStream, Error, InvalidRequest, Request, RequestBody, Transport, TransportError,
-        TransportResponse,
+        BoxFuture, ByteStream, Caller, Error, InvalidRequest, Request, RequestBody, Transport,
+        TransportError, TransportResponse,
     },
 };
 
@@ -47,6 +47,10 @@ struct State {
     /// The inputs of the calls.
     calls: Mutex<Vec<(String, Value)>>,
     records: Mutex<BTreeSet<String>>,
+    /// What is listed besides.
+    listed: Mutex<Vec<String>>,
+    /// The results of `applyWrites`, in place of the right ones.
+    results: Mutex<Option<Value>>,
     /// The answer to a call of `applyWrites` with this number.
     fails: Mutex<Vec<(usize, Answer)>>,
 }
@@ -98,6 +102,7 @@ impl State {
                     };
                     results.push(result);
                 }
+                let results = self.results.lock().unwrap().clone().unwrap_or(results.into());
                 Ok((200, json!({"results": results})))
             }
             "com.atproto.repo.deleteRecord" => {
@@ -110,13 +115,15 @@ impl State {
                 let after = request.query().split('&').find_map(|pair| pair.strip_prefix("cursor="));
                 let page: Vec<&String> = records
                     .iter()
+                    .filter(|path| request.query().contains(path.split_once('/').unwrap().0))
                     .filter(|path| after.is_none_or(|after| path.split_once('/').unwrap().1 > after))
                     .take(100)
                     .collect();
                 let cursor = page.last().map(|path| path.split_once('/').unwrap().1);
-                let listed: Vec<Value> = page
-                    .iter()
-                    .map(|path| json!({"uri": format!("at://{DID}/{path}"), "cid": CID, "value": {"any": "thing"}}))
+                let own = page.iter().map(|path| format!("at://{DID}/{path}"));
+                let listed: Vec<Value> = own
+                    .chain(self.listed.lock().unwrap().drain(..))
+                    .map(|uri| json!({"uri": uri, "cid": CID, "value": {"any": "thing"}}))
                     .collect();
                 Ok((200, json!({"records": listed, "cursor": cursor})))
             }
@@ -286,6 +293,144 @@ async fn nothing_is_sent_if_one_of_the_writes_is_invalid() {
 }
 
 #[tokio::test]
+async fn the_record_of_another_repository_with_the_same_name_is_not_deleted() {
+    let (client, state) = world();
+    let caller = || Caller::new(&client);
+    let handle = || AtIdentifier::new("alice.example.com").unwrap();
+    let profile = |repo: &str| AtUri::new(format!("at://{repo}/app.bsky.actor.profile/self")).unwrap();
+    for (mut writes, refused, taken) in [
+        (client.writes(), "bob.example.com", DID),
+        // Whose handle it is, only the server knows.
+        (client.writes(), "alice.example.com", DID),
+        (Writes::new(caller(), handle()), DID, "Alice.example.com"),
+        (Writes::new(caller(), handle()), "bob.example.com", "alice.example.com"),
+        (Writes::new(caller(), Did::new(DID).unwrap()), "did:web:other.example", DID),
+    ] {
+        state.records.lock().unwrap().insert("app.bsky.actor.profile/self".into());
+        let error = writes.delete_at(&profile(refused)).send().await.unwrap_err();
+        let Error::InvalidRequest(InvalidRequest::OtherRepository { uri, .. }) = *error.source else {
+            panic!("{refused}: {error:?}")
+        };
+        assert_eq!((uri, error.not_done), (profile(refused), Vec::new()));
+        assert_eq!(state.records.lock().unwrap().len(), 1, "{refused}");
+        writes.delete_at(&profile(taken)).send().await.unwrap();
+        assert!(state.records.lock().unwrap().is_empty(), "{taken}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_refused_once_does_not_stop_what_is_collected_later() {
+    let (client, state) = world();
+    let mut writes = client.writes();
+    let long = post(&"x".repeat(3001));
+    writes.create_at(&key("a"), &post("fine")).create_at(&key("b"), &long);
+    let error = writes.send().await.unwrap_err();
+    let rkeys = |writes: &[Write]| writes.iter().map(|write| write.rkey().to_string()).collect::<Vec<_>>();
+    assert_eq!(rkeys(&error.not_done), ["a"], "what is invalid is not kept");
+    for write in error.not_done {
+        writes.add(write);
+    }
+    writes.create_at(&key("b"), &post("corrected"));
+    assert_eq!(writes.send().await.unwrap().len(), 2);
+    writes.create(&long);
+    assert!(matches!(writes.batches().next().await, Some(Err(_))));
+    assert!(writes.batches().next().await.is_none());
+
+    let nobody = Client::new(Repository { did: None, state: Arc::clone(&state) });
+    let mut writes = nobody.writes();
+    for _ in 0..2 {
+        let error = writes.create(&post("x")).send().await.unwrap_err();
+        assert!(matches!(&*error.source, Error::InvalidRequest(InvalidRequest::NotSignedIn)));
+    }
+    assert_eq!(state.calls("").len(), 1);
+}
+
+#[tokio::test]
+async fn a_result_counts_only_for_the_record_that_it_names() {
+    let (client, state) = world();
+    let result = |repo: &str, path: &str| json!({"$type": "com.atproto.repo.applyWrites#createResult", "uri": format!("at://{repo}/{path}"), "cid": CID});
+    let (a, b) = ("app.bsky.feed.post/a", "app.bsky.feed.post/b");
+    let handle = || AtIdentifier::new("alice.example.com").unwrap();
+    let delete = json!({"$type": "com.atproto.repo.applyWrites#deleteResult"});
+    for (repo, results, found, has_cid) in [
+        (DID.into(), json!([result(DID, a), result(DID, b)]), [DID, DID], [true, true]),
+        (DID.into(), json!([result(DID, b), result(DID, a)]), [DID, DID], [false, false]),
+        (DID.into(), json!([result(DID, b)]), [DID, DID], [false, false]),
+        (DID.into(), json!([delete, result(DID, b)]), [DID, DID], [false, true]),
+        (
+            DID.into(),
+            json!([result("did:web:x.test", a), result(DID, "app.bsky.feed.like/b")]),
+            [DID, DID],
+            [false, false],
+        ),
+        (
+            handle().to_string(),
+            json!([result(DID, a), result(DID, a)]),
+            [DID, "alice.example.com"],
+            [true, false],
+        ),
+    ] {
+        state.records.lock().unwrap().clear();
+        *state.results.lock().unwrap() = Some(results.clone());
+        let mut writes = Writes::new(Caller::new(&client), AtIdentifier::new(repo).unwrap());
+        let written =
+            writes.create_at(&key("a"), &post("a")).create_at(&key("b"), &post("b")).send().await.unwrap();
+        let uris: Vec<&str> = written.iter().map(|written| written.uri.as_str()).collect();
+        assert_eq!(uris, [format!("at://{}/{a}", found[0]), format!("at://{}/{b}", found[1])], "{results}");
+        assert_eq!(
+            written.iter().map(|written| written.cid.is_some()).collect::<Vec<_>>(),
+            has_cid,
+            "{results}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn only_what_was_asked_for_is_deleted_whatever_a_server_lists() {
+    let handle = || AtIdentifier::new("alice.example.com").unwrap();
+    for (repo, uri) in [
+        (DID, format!("at://{DID}/app.bsky.actor.profile/self")),
+        (DID, "at://did:web:other.example/app.bsky.feed.post/r000".to_owned()),
+        (DID, "at://alice.example.com/app.bsky.feed.post/r000".to_owned()),
+        (DID, format!("at://{DID}/app.bsky.feed.post")),
+        (DID, "nothing".to_owned()),
+        (handle().as_str(), "at://did:web:other.example/app.bsky.feed.post/r000".to_owned()),
+    ] {
+        let (client, state) = world();
+        state.records.lock().unwrap().extend((0..3).map(|n| format!("app.bsky.feed.post/r{n:03}")));
+        state.records.lock().unwrap().insert("app.bsky.actor.profile/self".into());
+        // The last page has it.
+        state.listed.lock().unwrap().push(uri.clone());
+        let repo = AtIdentifier::new(repo).unwrap();
+        let mut deleting = client.records_of::<Post>(repo).delete_all();
+        let error = deleting.next().await.unwrap().unwrap_err();
+        assert!(matches!(error, DeleteAllError::Unexpected { .. }), "{uri}: {error:?}");
+        assert!(deleting.next().await.is_none());
+        assert_eq!(state.records.lock().unwrap().len(), 4, "{uri}");
+        assert!(state.calls("applyWrites").is_empty() && state.calls("deleteRecord").is_empty(), "{uri}");
+    }
+}
+
+#[tokio::test]
+async fn all_records_of_a_repository_that_is_named_by_its_handle_are_deleted() {
+    for fails in [false, true] {
+        let (client, state) = world();
+        state.records.lock().unwrap().extend((0..3).map(|n| format!("app.bsky.feed.post/r{n:03}")));
+        if fails {
+            state.fails.lock().unwrap().push((0, refused(500, "InternalServerError")));
+        }
+        let handle = AtIdentifier::new("alice.example.com").unwrap();
+        let deleted = client.records_of::<Post>(handle).delete_all().next().await.unwrap().unwrap();
+        assert_eq!(deleted.total, 3);
+        assert!(state.records.lock().unwrap().is_empty());
+        let names = if fails { ["applyWrites", "deleteRecord"] } else { ["applyWrites", "applyWrites"] };
+        for name in names {
+            assert!(state.calls(name).iter().all(|input| input["repo"] == "alice.example.com"), "{name}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_is_not_signed_in_has_no_records_of_its_own() {
     let state = Arc::new(State::default());
     let client = Client::new(Repository { did: None, state: Arc::clone(&state) });
@@ -324,12 +469,12 @@ async fn a_record_is_deleted_by_its_uri() {
     let sent = state.calls("deleteRecord");
     assert_eq!(sent[0], json!({"repo": DID, "collection": "app.bsky.feed.post", "rkey": "abc"}));
     assert_eq!(sent[1]["repo"], "alice.example.com", "the server knows whose handle it is");
-    let Err(Error::InvalidRequest(InvalidRequest::OtherRepository { did, .. })) =
+    let Err(Error::InvalidRequest(InvalidRequest::OtherRepository { repo, .. })) =
         delete("at://did:web:other.example/app.bsky.feed.post/abc").await
     else {
         panic!()
     };
-    assert_eq!(did, DID);
+    assert_eq!(repo, DID);
     for uri in [format!("at://{DID}"), format!("at://{DID}/app.bsky.feed.post")] {
         let refused = delete(&uri).await;
         assert!(matches!(refused, Err(Error::InvalidRequest(InvalidRequest::NotARecord { .. }))), "{uri}");

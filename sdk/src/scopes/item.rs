@@ -13,7 +13,7 @@ const KEYWORDS: [&str; 12] =
 impl Scopes {
     /// The scope that a request requires, if it is known which one.
     pub(crate) fn required_by(request: &Request) -> Option<String> {
-        match Self::granted("").check(request) {
+        match Self::granted("").check(request, None) {
             Err(TransportError::MissingScope { scope, .. }) => Some(scope),
             _ => None,
         }

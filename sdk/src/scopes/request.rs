@@ -15,7 +15,10 @@ use super::{
     repo::{RepoAction, RepoActions},
     set::{Scopes, shortest_scope},
 };
-use crate::xrpc::{Request, RequestBody, TransportError};
+use crate::{
+    types::Did,
+    xrpc::{Request, RequestBody, TransportError},
+};
 
 /// The header of a call that is forwarded to another service. Looking for a text would be slower.
 static PROXY: HeaderName = HeaderName::from_static("atproto-proxy");
@@ -38,7 +41,7 @@ struct Writes<'a> {
 
 impl Scopes {
     /// Rejects a request if the server would certainly reject it because of a missing scope.
-    pub(crate) fn check(&self, request: &Request) -> Result<(), TransportError> {
+    pub(crate) fn check(&self, request: &Request, account: Option<&Did>) -> Result<(), TransportError> {
         let nsid = request.nsid();
         let missing = match nsid.strip_prefix("com.atproto.") {
             Some(name) if request.headers().contains_key(&PROXY) => {
@@ -53,7 +56,8 @@ impl Scopes {
                 tracing::debug!(nsid, scope, "call not sent, because a scope is missing");
                 let item = granting_item(&scope);
                 let nsid = Arc::clone(request.shared_nsid());
-                Err(TransportError::MissingScope { nsid, scope, item, response: None })
+                let did = account.cloned();
+                Err(TransportError::MissingScope { nsid, scope, item, did, response: None })
             }
             None => Ok(()),
         }

@@ -59,9 +59,10 @@ macro_rules! from {
         }
 
         impl From<&$name> for AtIdentifier {
-            /// What is not valid becomes empty, because its text could be a valid identifier of the other kind.
+            /// What is not valid stays so: a text that would be a valid identifier of the other kind is left out.
             fn from(value: &$name) -> Self {
-                Self(if value.is_valid() { value.as_str().into() } else { Default::default() })
+                let changes = !value.is_valid() && check(value.as_str()).is_ok();
+                Self(if changes { Default::default() } else { value.as_str().into() })
             }
         }
     )* };

@@ -56,8 +56,9 @@ pub(super) const fn scan(bytes: &[u8], from: usize) -> Result<usize, &'static st
 }
 
 impl From<Tid> for RecordKey {
-    /// What is not a valid TID becomes empty, because its text could be another valid key.
+    /// What is not a valid TID stays invalid: a text that would be another valid key is left out.
     fn from(tid: Tid) -> Self {
-        Self(if tid.is_valid() { tid.as_str().into() } else { Default::default() })
+        let changes = !tid.is_valid() && check(tid.as_str()).is_ok();
+        Self(if changes { Default::default() } else { tid.as_str().into() })
     }
 }

@@ -145,9 +145,11 @@ fn without_surroundings(text: &str) -> &str {
     })
 }
 
-/// Without quotation marks and brackets around it.
+/// Without quotation marks and brackets around it. A bracket at the end can be that of an address, as in `http://[::1]`.
 fn without_quotes(text: &str) -> &str {
-    text.trim_matches(is_quote)
+    let inner = text.trim_start_matches(is_quote);
+    let opened = &text[..text.len() - inner.len()];
+    inner.trim_end_matches(|c| is_quote(c) && (c != ']' || opened.contains('[')))
 }
 
 fn is_quote(c: char) -> bool {

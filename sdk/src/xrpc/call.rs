@@ -47,12 +47,14 @@ pub struct Call<'c, M: Method> {
     pub(super) params: M::Params,
     input: <M::Input as Body>::Sent,
     options: CallOptions,
+    /// Whether the input has been checked by the caller.
+    is_checked: bool,
 }
 
 impl<'c, M: Method> Call<'c, M> {
     /// Creates a call of a method. Namespace accessors, such as `client.com_atproto_repo()`, are the short way to one.
     pub fn new(caller: Caller<'c>, params: M::Params, input: <M::Input as Body>::Sent) -> Self {
-        Self { caller, params, input, options: CallOptions::default() }
+        Self { caller, params, input, options: CallOptions::default(), is_checked: false }
     }
 
     /// Sets the query parameters.
@@ -129,10 +131,10 @@ impl<'c, M: Method> Call<'c, M> {
 
     /// Checks and encodes the call.
     fn outgoing(self, accepted: Option<&'static str>) -> Result<(Caller<'c>, Outgoing), InvalidRequest> {
-        let Self { caller, params, input, options } = self;
+        let Self { caller, params, input, options, is_checked } = self;
         let nsid: Arc<str> = M::NSID.into();
         // An invalid option is reported by the exchange; the input may be a placeholder then.
-        if options.problem.is_none() && caller.transport().settings().validates_input {
+        if options.problem.is_none() && !is_checked && caller.transport().settings().validates_input {
             let checked = params.validate().and_then(|warnings| Ok([warnings, M::Input::validate(&input)?]));
             let warnings =
                 checked.map_err(|problem| InvalidRequest::Violations { nsid: nsid.clone(), problem })?;
@@ -151,6 +153,13 @@ impl<'c, M: Method> Call<'c, M> {
     /// Has the call fail before it is sent, if there is a problem.
     pub(crate) fn with_problem(mut self, problem: Option<InvalidRequest>) -> Self {
         self.options.problem = self.options.problem.or(problem);
+        self
+    }
+
+    /// Sends the input as it is, because the caller has checked it.
+    #[cfg(feature = "bsky")]
+    pub(crate) fn checked(mut self) -> Self {
+        self.is_checked = true;
         self
     }
 }
@@ -183,7 +192,8 @@ where
 
     /// The same call for another page.
     pub(super) fn page(&self, params: M::Params) -> Self {
-        Self { caller: self.caller, params, input: (), options: self.options.clone() }
+        let is_checked = self.is_checked;
+        Self { caller: self.caller, params, input: (), options: self.options.clone(), is_checked }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     server_text::{SHORT, excerpt},
-    types::{AtUri, DataError, Did, Nsid, Violations},
+    types::{AtIdentifier, AtUri, DataError, Nsid, Violations},
 };
 
 /// Why a call was not sent.
@@ -73,16 +73,18 @@ pub enum InvalidRequest {
         /// The URI.
         uri: AtUri,
     },
-    /// A record that should be in the repository of the account is in another one.
+    /// A record that should be in the repository that is written to is in another one, or may be, because its URI names
+    /// the repository in another way.
     #[error(
-        "the call was not sent: `{}` is not in the repository of {did}, which is the only one that can be written to",
+        "the call was not sent: `{}` does not name the repository that is written to, which is {repo}; it has to be named \
+         in the same way, by the DID or the handle",
         excerpt(uri.as_str(), SHORT)
     )]
     OtherRepository {
         /// The URI of the record.
         uri: AtUri,
-        /// The account.
-        did: Did,
+        /// The repository that is written to.
+        repo: AtIdentifier,
     },
     /// A record cannot be created without a key, because its lexicon has it chosen by the app.
     #[error(

@@ -267,6 +267,8 @@ pub enum TransportError {
         scope: String,
         /// The item with generated types that grants the scope in [`scopes!`](crate::scopes!), if there is one.
         item: Option<String>,
+        /// The account of the session, if it is known.
+        did: Option<Did>,
         /// The response of the server. `None` if the call was not sent.
         response: Option<Box<ErrorResponse>>,
     },

@@ -256,8 +256,8 @@ impl Network {
             problem: format!("it made an account with the identifier `{text}`"),
         };
         Ok(Account {
-            did: made.did.as_str().try_into().map_err(|_| invalid(&made.did))?,
-            handle: handle.as_str().try_into().map_err(|_| invalid(&handle))?,
+            did: made.did.parse().map_err(|_| invalid(&made.did))?,
+            handle: handle.parse().map_err(|_| invalid(&handle))?,
             password,
         })
     }

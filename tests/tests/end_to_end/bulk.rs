@@ -1,5 +1,7 @@
 //! Many writes at once, one client for all kinds of accounts, and names as people type them.
 
+use std::sync::{Arc, Mutex};
+
 use atproto_sdk::{
     Client, PasswordClient, PasswordClientBuilder,
     api::{
@@ -15,8 +17,8 @@ use atproto_sdk::{
     identity::{HandleResolver, Resolver},
     record_key,
     records::WriteKind,
-    types::{Datetime, Record},
-    xrpc::ErrorKind,
+    types::{AtUri, Datetime, Did, Record},
+    xrpc::{BoxFuture, CallSettings, ErrorKind, Request, Transport, TransportError, TransportResponse},
 };
 use futures_util::StreamExt as _;
 
@@ -84,24 +86,59 @@ async fn many_writes_with_oauth_and_with_a_password() {
     .await;
 }
 
+/// Passes calls on, and deletes a record as soon as it has been listed, as another app would.
+struct Meanwhile {
+    client: Client,
+    gone: AtUri,
+    /// The methods that were called.
+    called: Arc<Mutex<Vec<String>>>,
+}
+
+impl Transport for Meanwhile {
+    fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>> {
+        Box::pin(async move {
+            let name = request.nsid().to_owned();
+            let response = self.client.send(request).await;
+            if name == "com.atproto.repo.listRecords" {
+                self.client.delete_at(&self.gone).await.unwrap();
+            }
+            self.called.lock().unwrap().push(name);
+            response
+        })
+    }
+
+    fn settings(&self) -> &CallSettings {
+        self.client.settings()
+    }
+
+    fn account(&self) -> Option<&Did> {
+        self.client.did()
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_record_that_is_gone_does_not_stop_the_others_from_being_deleted() {
     let world = World::new().await;
     let client = Client::from(world.sign_in().await);
     let mut writes = client.writes();
-    for number in 0..120 {
+    for number in 0..90 {
         writes.create(&post(&number.to_string()));
     }
     let written = writes.send().await.unwrap();
-    let other = client.clone();
-    let mut deleting = client.delete_all::<Post>();
-    // The pages are listed, and then one of the records goes away: twice in the same call is the same as by somebody else.
-    other.delete_at(&written[60].uri).await.unwrap();
-    assert_eq!(deleting.next().await.unwrap().unwrap().total, 119);
-    let mut twice = client.writes();
-    twice.delete_at(&written[60].uri);
-    let error = twice.send().await.unwrap_err();
-    assert!(error.source.response().is_some_and(|response| response.status.as_u16() >= 400), "{error:?}");
+    let gone = written[60].uri.clone();
+    let called = Arc::new(Mutex::new(Vec::new()));
+    let meanwhile =
+        Client::new(Meanwhile { client: client.clone(), gone: gone.clone(), called: Arc::clone(&called) });
+    let deleted = meanwhile.delete_all::<Post>().next().await.unwrap().unwrap();
+    assert_eq!((deleted.total, count::<Post>(&client).await), (90, 0));
+    assert!(deleted.uris.contains(&gone), "it was listed before it was gone");
+    // All were refused together, and then deleted one by one.
+    let count_of = |name: &str| called.lock().unwrap().iter().filter(|called| called.ends_with(name)).count();
+    assert_eq!((count_of("applyWrites"), count_of("deleteRecord")), (1, 90));
+
+    let mut again = client.writes();
+    let error = again.delete_at(&gone).send().await.unwrap_err();
+    assert_eq!(error.source.response().map(|response| response.status.as_u16()), Some(500), "{error:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

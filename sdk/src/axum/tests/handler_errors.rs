@@ -3,13 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{extract::Path, http::HeaderMap, response::IntoResponse as _};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use super::*;
 use crate::{
     api::com::atproto::repo::get_record,
     axum::{HandlerError, HandlerErrorKind, NotSignedIn},
-    oauth::{AuthorizeOptions, SessionId},
+    oauth::{AuthorizeError, AuthorizeOptions, ClientError, SessionId},
     types::Data as _,
     xrpc::{self, DecodeError, ErrorResponse, Reauthenticate, ReauthenticateReason, TransportError},
 };
@@ -20,6 +22,10 @@ const SECRET: &str = "eyJhbGciOiJFUzI1NiJ9.secret";
 
 fn id() -> SessionId {
     "did:web:alice.example.com#0123456789abcdefghijkl".parse().unwrap()
+}
+
+fn bob() -> SessionId {
+    "did:web:bob.example.com#0123456789abcdefghijkl".parse().unwrap()
 }
 
 fn answered(status: u16, headers: &[(&'static str, &str)], body: &str) -> xrpc::Error {
@@ -41,23 +47,31 @@ async fn fails(Path(how): Path<String>) -> Result<String, HandlerError> {
             Err(xrpc::Error::<get_record::Error>::Reauthenticate(ended))?
         }
         "other-ended" => {
-            let bob = Did::new("did:web:bob.example.com").unwrap();
-            Err(TransportError::Reauthenticate(Reauthenticate::new(
-                bob,
-                ReauthenticateReason::Revoked,
-                None,
-            )))?
+            let reason = ReauthenticateReason::Revoked;
+            Err(TransportError::Reauthenticate(Reauthenticate::new(bob().did().clone(), reason, None)))?
         }
-        "scope" => Err(TransportError::MissingScope {
+        "moved" => {
+            let reason = ReauthenticateReason::AccountMoved { pds: "https://new.example.com".to_owned() };
+            Err(TransportError::Reauthenticate(Reauthenticate::new(id().did().clone(), reason, None)))?
+        }
+        "unknown-ended" => Err(answered(400, &[], r#"{"error":"ExpiredToken","message":"x"}"#))?,
+        "no-session" => Err(ClientError::SessionNotFound { did: bob().did().clone() })?,
+        "scope" | "other-scope" | "unknown-scope" => Err(TransportError::MissingScope {
             nsid: "a.b.c".into(),
             scope: "repo:a.b.note?action=create".to_owned(),
             item: None,
+            did: match how.as_str() {
+                "scope" => Some(id().did().clone()),
+                "other-scope" => Some(bob().did().clone()),
+                _ => None,
+            },
             response: None,
         })?,
         "scope-of-another-app" => Err(TransportError::MissingScope {
             nsid: "a.b.c".into(),
             scope: "repo:a.b.other?action=create".to_owned(),
             item: None,
+            did: Some(id().did().clone()),
             response: None,
         })?,
         "deactivated" => {
@@ -194,12 +208,115 @@ async fn a_session_that_has_ended_leads_to_the_sign_in_and_back() {
     assert!(body.contains("AuthRequired") && !body.contains(SECRET), "{body}");
 }
 
+/// A sign-in would lead back to the same failure, again and again.
+#[tokio::test]
+async fn the_end_of_a_session_of_no_account_of_this_browser_is_a_failure_of_the_app() {
+    let site = site();
+    for how in ["other-ended", "unknown-ended", "no-session"] {
+        let path = format!("/fails/{how}");
+        let answer = visit(&site, Method::GET, &path, PAGE).await;
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR, "{how}");
+        assert!(answer.headers().get("set-cookie").is_none(), "{how}: nobody is signed out");
+        assert!(text(answer).await.contains("went wrong here"), "{how}");
+        let answer = visit(&site, Method::GET, &path, FETCH).await;
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR, "{how}");
+        assert!(text(answer).await.contains("InternalServerError"), "{how}");
+        // Who is not signed in can sign in first.
+        assert_eq!(site.send(Method::GET, &path, PAGE, "").await.status(), StatusCode::SEE_OTHER, "{how}");
+    }
+}
+
 #[tokio::test]
 async fn the_end_of_another_accounts_session_leaves_the_active_one_in_the_browser() {
     let site = site();
-    let answer = visit(&site, Method::GET, "/fails/other-ended", PAGE).await;
+    let (mut sessions, jar) = (crate::axum::cookie::Sessions::default(), &site.web.inner.jar);
+    for id in [bob(), id()] {
+        jar.sign_in(&mut sessions, id);
+    }
+    let cookies = jar.set_sessions(&sessions);
+    let pairs: Vec<&str> =
+        cookies.iter().map(|set| set.to_str().unwrap().split(';').next().unwrap()).collect();
+    let cookie = pairs.join("; ");
+    let headers = [PAGE, &[("cookie", cookie.as_str())]].concat();
+    let answer = site.send(Method::GET, "/fails/other-ended", &headers, "").await;
     assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    let removed: Vec<&str> =
+        answer.headers().get_all("set-cookie").iter().map(|set| set.to_str().unwrap()).collect();
+    let name = pairs[0].split('=').next().unwrap();
+    assert!(
+        matches!(removed[..], [set] if set.starts_with(name) && set.contains("Max-Age=0")),
+        "{removed:?}"
+    );
+}
+
+#[tokio::test]
+async fn x14_the_session_of_an_account_that_has_moved_stays_in_the_browser_until_it_is_signed_out() {
+    let site = site();
+    let answer = visit(&site, Method::GET, "/fails/moved", PAGE).await;
+    assert_eq!(
+        (answer.status(), location(&answer)),
+        (StatusCode::SEE_OTHER, "/login?return_to=%2Ffails%2Fmoved")
+    );
     assert!(answer.headers().get("set-cookie").is_none());
+}
+
+#[tokio::test]
+async fn no_link_leads_to_another_site() {
+    let site = Site::with(
+        "",
+        |builder| builder,
+        |web| Router::new().fallback(async || fails(Path("down".to_owned())).await).merge(web.routes()),
+    );
+    let page = text(visit(&site, Method::GET, "/evil", PAGE).await).await;
+    assert!(page.contains("href=\"/evil\""), "{page}");
+    let page = text(visit(&site, Method::GET, "//evil.example/x", PAGE).await).await;
+    assert!(!page.contains("evil.example"), "{page}");
+}
+
+/// As a layer does that compresses, or answers with parts of files.
+async fn describe_the_body(mut answer: Response) -> Response {
+    for (name, value) in [
+        ("content-encoding", "gzip"),
+        ("transfer-encoding", "chunked"),
+        ("etag", "\"1\""),
+        ("content-range", "bytes 0-1/2"),
+        ("accept-ranges", "bytes"),
+        ("last-modified", "Thu, 01 Jan 1970 00:00:00 GMT"),
+        ("content-language", "de"),
+        ("set-cookie", "tab=1"),
+        ("x-request-id", "7"),
+    ] {
+        answer.headers_mut().insert(name, value.parse().unwrap());
+    }
+    answer
+}
+
+#[tokio::test]
+async fn headers_about_the_body_of_the_handler_do_not_describe_the_page() {
+    let site = Site::with(
+        "",
+        |builder| builder,
+        |web| {
+            Router::new()
+                .route("/fails/{how}", get(fails))
+                .layer(axum::middleware::map_response(describe_the_body))
+                .merge(web.routes())
+        },
+    );
+    for headers in [PAGE, FETCH] {
+        let answer = visit(&site, Method::GET, "/fails/down", headers).await;
+        let mut names: Vec<&str> = answer.headers().keys().map(|name| name.as_str()).collect();
+        names.retain(|name| {
+            !["content-security-policy", "referrer-policy", "x-content-type-options"].contains(name)
+        });
+        names.sort_unstable();
+        assert_eq!(
+            names,
+            ["cache-control", "content-length", "content-type", "set-cookie", "vary", "x-request-id"]
+        );
+        let length = answer.headers()["content-length"].to_str().unwrap().to_owned();
+        assert_eq!(length, text(answer).await.len().to_string());
+    }
 }
 
 #[tokio::test]
@@ -232,7 +349,80 @@ async fn what_is_wrong_with_the_data_is_told() {
     let post = crate::api::app::bsky::feed::post::Post::new("a".repeat(301), crate::types::Datetime::now());
     let error = HandlerError::from(post.validate().unwrap_err());
     assert_eq!(error.kind(), HandlerErrorKind::InvalidInput);
-    assert!(error.user_message().contains("301 graphemes, at most 300"), "{}", error.user_message());
+    assert!(error.user_message().contains("301 characters, at most 300"), "{}", error.user_message());
+}
+
+#[test]
+fn an_account_that_cannot_be_resolved_is_no_typing_error_of_the_visitor_unless_it_does_not_exist() {
+    let did = || id().did().clone();
+    let handle = Handle::new("nobody.example.com").unwrap();
+    for (error, kind) in [
+        (IdentityError::HandleNotFound { handle }, HandlerErrorKind::InvalidInput),
+        (IdentityError::NoPds { did: did() }, HandlerErrorKind::BadAnswer),
+        (
+            IdentityError::WrongDocument { did: did(), found: "did:web:x.example".to_owned() },
+            HandlerErrorKind::BadAnswer,
+        ),
+        (
+            IdentityError::Configuration { value: "ftp://x".to_owned(), problem: "it is not https" },
+            HandlerErrorKind::Internal,
+        ),
+    ] {
+        let authorize = AuthorizeError::Identity { input: "x".to_owned(), source: error };
+        let source = std::error::Error::source(&authorize).unwrap().to_string();
+        assert_eq!(HandlerError::from(authorize).kind(), kind, "{source}");
+    }
+    let error = IdentityError::InvalidPds { did: did(), url: "http://x".to_owned(), problem: "is not https" };
+    assert_eq!(HandlerError::from(error).kind(), HandlerErrorKind::BadAnswer);
+}
+
+#[tokio::test]
+async fn errors_with_a_source_mean_what_the_source_means() {
+    use crate::records::DeleteAllError;
+
+    let limited = || answered(429, &[("retry-after", "17")], r#"{"error":"RateLimitExceeded"}"#);
+    let uri: crate::types::AtUri = "at://did:web:alice.example.com/a.b.c/1".parse().unwrap();
+    let TransportError::MissingScope { scope, .. } = missing() else { panic!() };
+    let error = HandlerError::from(DeleteAllError::DeleteOne { uri, source: missing().into() });
+    assert_eq!((error.kind(), error.missing_scope()), (HandlerErrorKind::MissingScope, Some(scope.as_str())));
+    let error = HandlerError::from(crate::types::AtIdentifier::from_input("alice").unwrap_err());
+    assert_eq!(error.kind(), HandlerErrorKind::InvalidInput);
+    assert!(error.user_message().contains("“alice” is not a valid handle: it has no dot"), "{error}");
+    #[cfg(feature = "bsky")]
+    {
+        use crate::bsky::{post::ImageProblem, preferences::PreferencesError, video::VideoError};
+
+        let error = HandlerError::from(VideoError::Service(Box::new(limited())));
+        assert_eq!(
+            (error.kind(), error.retry_after()),
+            (HandlerErrorKind::TryLater, Some(Duration::from_secs(17)))
+        );
+        let error = HandlerError::from(PreferencesError::Busy { waited: Duration::from_secs(1) });
+        assert_eq!(error.kind(), HandlerErrorKind::TryLater);
+        let error = HandlerError::from(ImageProblem::TooLarge { found: 3_000_000, most: 2_000_000 });
+        assert!(error.user_message().contains("at most 2000000"), "{}", error.user_message());
+        assert_eq!(error.kind(), HandlerErrorKind::InvalidInput);
+    }
+    assert_eq!(HandlerError::from(limited()).retry_after(), Some(Duration::from_secs(17)));
+}
+
+fn missing() -> TransportError {
+    TransportError::MissingScope {
+        nsid: "a.b.c".into(),
+        scope: "repo:a.b.note?action=delete".to_owned(),
+        item: None,
+        did: None,
+        response: None,
+    }
+}
+
+#[test]
+fn texts_are_neutral_about_whose_server_or_account_it_is() {
+    let gone = HandlerError::from(answered(400, &[], r#"{"error":"RepoNotFound","message":"x"}"#));
+    assert_eq!(gone.kind(), HandlerErrorKind::AccountUnavailable);
+    assert!(!gone.user_message().contains("sign in"), "{}", gone.user_message());
+    let busy = HandlerError::from(StoreError::backend(std::io::Error::other("x")));
+    assert!(!busy.user_message().contains("account"), "{}", busy.user_message());
 }
 
 const SCOPES: &str = "atproto repo:a.b.note blob:image/*";
@@ -266,6 +456,13 @@ async fn o46_a_missing_scope_leads_to_a_form_that_asks_for_it() {
     let body: Value = serde_json::from_str(&text(answer).await).unwrap();
     assert_eq!(body["scope"], "repo:a.b.note?action=create");
 
+    // Neither can that of another account than the active one, or of one that is not known.
+    for how in ["other-scope", "unknown-scope"] {
+        let answer = visit(&site, Method::GET, &format!("/fails/{how}"), PAGE).await;
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{how}");
+        let html = text(answer).await;
+        assert!(html.contains("permission") && !html.contains("<form"), "{how}: {html}");
+    }
     // No sign-in can give what the app may not request.
     let html = text(visit(&site, Method::GET, "/fails/scope-of-another-app", PAGE).await).await;
     assert!(!html.contains("<form"), "{html}");
@@ -303,7 +500,8 @@ async fn the_sites_own_page_takes_the_place_of_the_pages() {
     );
     let page = text(answer).await;
     assert!(
-        page.starts_with("own page: The account's server") && page.contains("Some(\"/fails/limited\")"),
+        page.starts_with("own page: This is not possible at the moment")
+            && page.contains("Some(\"/fails/limited\")"),
         "{page}"
     );
     let answer = visit(&site, Method::GET, "/fails/limited", FETCH).await;
@@ -336,6 +534,9 @@ async fn the_error_page_keeps_the_handle_that_was_typed() {
     // Also what is no handle at all, and text that means something in HTML.
     let odd = text(site.send(Method::POST, "/login", &form, "identifier=%22%3E%3Cb%3E").await).await;
     assert!(odd.contains("value=\"&quot;&gt;&lt;b&gt;\"") && !odd.contains("<b>"), "{odd}");
+    // And what is wrong with it is told.
+    let short = text(site.send(Method::POST, "/login", &form, "identifier=alice").await).await;
+    assert!(short.contains("“alice” is not a valid handle: it has no dot"), "{short}");
     // The site's own page is told the same.
     let own = site_with(|builder| {
         builder.error_page(|error| {
@@ -347,4 +548,38 @@ async fn the_error_page_keeps_the_handle_that_was_typed() {
         text(own.send(Method::POST, "/login", &form, "identifier=nobody.example.com&return_to=%2Fx").await)
             .await;
     assert_eq!(page, "again: Some(\"nobody.example.com\") Some(\"/x\")");
+}
+
+/// A sign-in in progress whose saved key is broken, as the store has it.
+async fn pending(site: &Site, state: &str) -> String {
+    let app_state = r#"{"return_to":"/drafts","identifier":"alice.example.com"}"#;
+    let saved = serde_json::json!({
+        "issuer": "https://pds.example.com",
+        "token_endpoint": "https://pds.example.com/token",
+        "redirect_uri": format!("{ORIGIN}/callback"),
+        "app_state": app_state,
+        "expires_at": crate::clock::unix_now() + 60,
+        "verifier": "v",
+        "dpop_key": "broken",
+    });
+    let key = format!("pending/{}", URL_SAFE_NO_PAD.encode(Sha256::digest(state.as_bytes())));
+    site.store.put(&key, saved.to_string().as_bytes(), None, Expected::Absent).await.unwrap();
+    let cookie = site.web.inner.jar.begin(&HeaderMap::new(), state).remove(0);
+    cookie.to_str().unwrap().split(';').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn whatever_fails_in_a_sign_in_the_next_attempt_keeps_the_handle_and_the_way_back() {
+    let site = site();
+    let state = "s".repeat(43);
+    for issuer in ["https://other.example.com", "https://pds.example.com"] {
+        let cookie = pending(&site, &state).await;
+        let path = format!("/callback?state={state}&code=c&iss={issuer}");
+        let answer =
+            site.send(Method::GET, &path, &[PAGE, &[("cookie", cookie.as_str())]].concat(), "").await;
+        let html = text(answer).await;
+        for part in ["value=\"alice.example.com\"", "name=\"return_to\" value=\"/drafts\""] {
+            assert!(html.contains(part), "{issuer}: {part}: {html}");
+        }
+    }
 }

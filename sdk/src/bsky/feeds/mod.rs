@@ -69,6 +69,7 @@ const REMEMBERED: usize = 2000;
 pub struct Timeline {
     preferences: Option<FeedViewPref>,
     moderation: Option<Moderation>,
+    viewer: Option<Did>,
     seen: HashSet<AtUri>,
     order: VecDeque<AtUri>,
 }
@@ -81,11 +82,29 @@ impl Timeline {
 
     /// Leaves out what the viewer does not want in this feed: replies, reposts or quotes.
     ///
-    /// Own posts and replies to oneself are always shown. By default, replies are left out that are to somebody whom
-    /// the viewer does not follow.
+    /// The viewer's own posts are always shown; whose these are is told by [`viewer`](Self::viewer) or
+    /// [`moderation`](Self::moderation). Replies of somebody to themselves count as posts. By default, replies are left
+    /// out that are to somebody whom the viewer does not follow.
     #[must_use]
     pub fn preferences(mut self, preferences: FeedViewPref) -> Self {
         self.preferences = Some(preferences);
+        self
+    }
+
+    /// Sets who the viewer is. Without it, it is the [`viewer`](field@Moderation::viewer) of the moderation.
+    ///
+    /// ```
+    /// use atproto_sdk::{api::app::bsky::actor::defs::FeedViewPref, bsky::feeds::Timeline, did};
+    ///
+    /// // Own replies are shown.
+    /// let timeline = Timeline::new()
+    ///     .preferences(FeedViewPref::new("home").hide_replies(true))
+    ///     .viewer(did!("did:web:alice.example.com"));
+    /// # let _ = timeline;
+    /// ```
+    #[must_use]
+    pub fn viewer(mut self, viewer: Did) -> Self {
+        self.viewer = Some(viewer);
         self
     }
 
@@ -195,7 +214,8 @@ impl Timeline {
     }
 
     fn is_viewer(&self, did: &Did) -> bool {
-        self.moderation.as_ref().and_then(|moderation| moderation.viewer.as_ref()) == Some(did)
+        let of_moderation = || self.moderation.as_ref().and_then(|moderation| moderation.viewer.as_ref());
+        self.viewer.as_ref().or_else(of_moderation) == Some(did)
     }
 }
 

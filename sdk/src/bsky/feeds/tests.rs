@@ -113,6 +113,19 @@ fn replies_are_hidden_except_own_threads() {
 }
 
 #[test]
+fn own_posts_are_shown_with_and_without_moderation() {
+    let own = reply("me", post("stranger", "1"), post("stranger", "1"));
+    let me = || Did::new(ME).unwrap();
+    let timeline = || Timeline::new().preferences(home().hide_replies(true));
+    assert!(timeline().show(item(&own)).is_none(), "nobody has said who the viewer is");
+    assert!(timeline().viewer(me()).show(item(&own)).is_some());
+    assert!(timeline().viewer(me()).moderation(Moderation::new()).show(item(&own)).is_some());
+    assert!(timeline().moderation(viewer()).show(item(&own)).is_some());
+    let other = Did::new("did:web:other.test").unwrap();
+    assert!(timeline().moderation(viewer()).viewer(other).show(item(&own)).is_none());
+}
+
+#[test]
 fn replies_need_the_likes_that_the_viewer_asks_for() {
     let liked = |likes: i64| {
         let mut value = reply("fa", post("fb", "1"), post("fb", "1"));

@@ -56,6 +56,8 @@ pub struct Page {
     pub cursor: Option<String>,
     /// Until when the viewer had seen everything when the page was fetched.
     pub seen_at: Option<Datetime>,
+    /// It has the newest notifications.
+    is_first: bool,
 }
 
 /// Fetches a page of notifications: the newest ones, or those after another page's [`cursor`](field@Page::cursor).
@@ -86,7 +88,7 @@ pub async fn fetch(
     let call: Call<'_, ListNotifications> = Call::new(Caller::new(client), params, ());
     let output = call.await?;
     let groups = Grouping::new().group(output.notifications);
-    Ok(Page { groups, cursor: output.cursor, seen_at: output.seen_at })
+    Ok(Page { groups, cursor: output.cursor, seen_at: output.seen_at, is_first: cursor.is_none() })
 }
 
 /// Returns how many notifications the viewer has not seen.
@@ -164,14 +166,20 @@ impl Page {
     }
 
     /// Marks the notifications of this page, and all older ones, as seen. Does nothing if the page has none that is
-    /// new.
+    /// newer than [`seen_at`](field@Self::seen_at).
+    ///
+    /// There is only one mark, up to which everything counts as seen, and it can be moved back. So this does nothing on
+    /// later pages either, whose notifications the mark of the first page includes.
     ///
     /// # Errors
     ///
     /// Those of the call.
     pub async fn mark_seen(&self, client: &dyn Transport) -> Result<(), Error<update_seen::Error>> {
-        let unread = self.groups.iter().filter(|group| group.is_unread()).map(Group::indexed_at);
-        match unread.filter(|time| time.is_valid()).max_by_key(|time| time.unix_micros()) {
+        let unread = self.groups.iter().filter(|group| self.is_first && group.is_unread());
+        let newest = unread.map(Group::indexed_at).max_by_key(|time| time.unix_micros());
+        // A time that cannot be read is older than any other.
+        let seen = self.seen_at.as_ref().and_then(Datetime::unix_micros);
+        match newest.filter(|newest| newest.unix_micros() > seen) {
             Some(newest) => mark_seen(client, newest.clone()).await,
             None => Ok(()),
         }

@@ -173,6 +173,38 @@ fn what_is_shown_is_marked_as_seen_and_nothing_newer() {
 }
 
 #[test]
+fn the_mark_is_not_moved_back() {
+    let unread = |day| {
+        let mut value = of("reply", "a", None, day);
+        value["isRead"] = false.into();
+        value
+    };
+    // A later page.
+    let (client, asked) = server(vec![unread(20)]);
+    run(async { fetch(&client, Some("here")).await.unwrap().mark_seen(&client).await }).unwrap();
+    assert_eq!(asked.lock().unwrap().len(), 1);
+
+    // Not newer than what was seen, whatever the server calls it.
+    for (day, is_sent) in [(19, false), (20, false), (21, true)] {
+        let (client, asked) = server(vec![unread(day)]);
+        run(async {
+            let mut page = fetch(&client, None).await.unwrap();
+            page.seen_at = Some(Datetime::new("2026-01-20T13:00:00+01:00").unwrap());
+            page.mark_seen(&client).await.unwrap();
+            page.seen_at = None;
+            page.mark_seen(&client).await.unwrap();
+        });
+        assert_eq!(asked.lock().unwrap().len(), 2 + usize::from(is_sent), "{day}");
+    }
+    // A time that cannot be read is no mark.
+    let mut broken = unread(20);
+    broken["indexedAt"] = "yesterday".into();
+    let (client, asked) = server(vec![broken]);
+    run(async { fetch(&client, None).await.unwrap().mark_seen(&client).await }).unwrap();
+    assert_eq!(asked.lock().unwrap().len(), 1);
+}
+
+#[test]
 fn the_posts_of_a_page_are_fetched_once_each_and_in_several_calls() {
     let mut notifications: Vec<Value> =
         (0..40).map(|n| of("reply", &format!("a{n}"), Some(POST), 20)).collect();

@@ -1,6 +1,8 @@
 //! Saved feeds, and how feeds are shown.
 
-use super::{Preference as _, Preferences};
+use sha2::{Digest as _, Sha256};
+
+use super::{Preference as _, Preferences, keep_extra};
 use crate::{
     api::app::bsky::actor::defs::{FeedViewPref, SavedFeed, SavedFeedType, SavedFeedsPref, SavedFeedsPrefV2},
     types::{AtUri, Tid},
@@ -45,15 +47,18 @@ impl Preferences {
         feeds.sort_by_key(|feed| !feed.pinned);
         // Apps that know only the older form see the same feeds.
         if let Some(mut older) = self.get::<SavedFeedsPref>().cloned() {
-            let uris = |feeds: &[SavedFeed], pinned: bool| {
+            let uris = |feeds: &[SavedFeed], pinned: bool| -> Vec<AtUri> {
                 let meant = feeds.iter().filter(|feed| {
                     matches!(feed.r#type, SavedFeedType::Feed | SavedFeedType::List)
                         && (feed.pinned || !pinned)
                 });
                 meant.filter_map(|feed| AtUri::new(&feed.value).ok()).collect()
             };
-            older.pinned = uris(&feeds, true);
-            older.saved = uris(&feeds, false);
+            // What is neither a feed nor a list is only there.
+            for (older, pinned) in [(&mut older.pinned, true), (&mut older.saved, false)] {
+                older.retain(|uri| kind_of(uri).is_none());
+                older.splice(..0, uris(&feeds, pinned));
+            }
             self.set(older);
         }
         let mut preference = self.get().cloned().unwrap_or_else(|| SavedFeedsPrefV2::new(Vec::new()));
@@ -80,7 +85,7 @@ impl Preferences {
         value: impl Into<String>,
         pinned: bool,
     ) -> String {
-        let feed = saved(kind.into(), value.into(), pinned);
+        let feed = SavedFeed::new(Tid::now().as_str(), kind, value, pinned);
         let mut id = feed.id.clone();
         self.edit_saved_feeds(|feeds| {
             match feeds.iter_mut().find(|known| known.r#type == feed.r#type && known.value == feed.value) {
@@ -121,30 +126,38 @@ impl Preferences {
         found.find(|preference| preference.feed == feed).cloned().unwrap_or_else(|| FeedViewPref::new(feed))
     }
 
-    /// Sets what the viewer wants to see of a feed.
+    /// Sets what the viewer wants to see of a feed. Fields that this version does not know are kept.
     ///
     /// See [`feed_view`](Self::feed_view) for an example.
-    pub fn set_feed_view(&mut self, preference: FeedViewPref) {
+    pub fn set_feed_view(&mut self, mut preference: FeedViewPref) {
+        keep_extra(&mut preference.extra, &self.feed_view(&preference.feed).extra);
         let feed = preference.feed.clone();
         self.set_where(preference, |other: &FeedViewPref| other.feed == feed);
     }
 }
 
-fn saved(kind: SavedFeedType, value: String, pinned: bool) -> SavedFeed {
-    SavedFeed::new(Tid::now().as_str(), kind, value, pinned)
+/// A feed of the older form, which has no identifiers. Other apps expect a TID; it is the same in every conversion, so
+/// that a feed can be found by the identifier that was shown.
+fn saved(kind: SavedFeedType, value: &str, pinned: bool) -> SavedFeed {
+    let hash = Sha256::new().chain_update(kind.as_str()).chain_update([0]).chain_update(value).finalize();
+    let bits = hash.iter().take(8).fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
+    let id = Tid::from_parts(bits >> 10, (bits & 0x3ff) as u16);
+    SavedFeed::new(id.as_str(), kind, value, pinned)
+}
+
+/// What an address in the older form is, unless it is something that this version does not know.
+fn kind_of(uri: &AtUri) -> Option<SavedFeedType> {
+    match uri.collection()?.as_str() {
+        "app.bsky.feed.generator" => Some(SavedFeedType::Feed),
+        "app.bsky.graph.list" => Some(SavedFeedType::List),
+        _ => None,
+    }
 }
 
 /// The saved feeds of the older form, which knows no timeline.
 fn converted(older: Option<&SavedFeedsPref>) -> Vec<SavedFeed> {
-    let timeline = saved(SavedFeedType::Timeline, "following".to_owned(), true);
-    let feed = |uri: &AtUri, pinned| {
-        let kind = match uri.collection()?.as_str() {
-            "app.bsky.feed.generator" => SavedFeedType::Feed,
-            "app.bsky.graph.list" => SavedFeedType::List,
-            _ => return None,
-        };
-        Some(saved(kind, uri.as_str().to_owned(), pinned))
-    };
+    let timeline = saved(SavedFeedType::Timeline, "following", true);
+    let feed = |uri: &AtUri, pinned| Some(saved(kind_of(uri)?, uri.as_str(), pinned));
     let Some(older) = older else { return vec![timeline] };
     let pinned = older.pinned.iter().filter_map(|uri| feed(uri, true));
     let unpinned =

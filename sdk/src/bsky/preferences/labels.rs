@@ -149,8 +149,11 @@ impl Preferences {
     }
 
     fn choose(&mut self, labeler: Option<&Did>, label: &str, setting: LabelSetting) {
-        let mut preference = ContentLabelPref::new(label, setting);
+        let mut known = self.items().iter().rev().filter_map(<ContentLabelPref as super::Preference>::of);
+        let known = known.find(|preference| is_for(preference, labeler, label)).cloned();
+        let mut preference = known.unwrap_or_else(|| ContentLabelPref::new(label, setting));
         preference.labeler_did = labeler.cloned();
+        preference.visibility = setting.into();
         self.set_where(preference, |other| is_for(other, labeler, label));
     }
 }

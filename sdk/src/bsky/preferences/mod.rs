@@ -45,8 +45,8 @@ use crate::{
         defs::{PreferencesItem, ThreadViewPref},
         get_preferences, put_preferences,
     },
-    types::{AtUri, Data as _, Datetime, Did, Unknown},
-    xrpc::{Call, Caller, Error, Transport},
+    types::{AtUri, Data as _, Datetime, Did, Extra, Violations},
+    xrpc::{Call, Caller, Error, InvalidRequest, Method as _, Transport},
 };
 
 /// Why preferences could not be read or changed.
@@ -97,6 +97,9 @@ pub async fn read(client: &dyn Transport) -> Result<Preferences, PreferencesErro
 /// Changes of one account are made one after the other; the calls of one end before the next begins. If the future is
 /// dropped, the change may or may not be made.
 ///
+/// What other apps have written is written back as it was read, even if it does not match the lexicon; only what the
+/// function has added is checked.
+///
 /// ```no_run
 /// use atproto_sdk::{at_uri, bsky::preferences, oauth::OAuthClient};
 ///
@@ -121,25 +124,40 @@ pub async fn update<T>(
     if preferences.items != before {
         // What the server derives from others is not for clients to write.
         preferences.items.retain(|item| !matches!(item, PreferencesItem::DeclaredAgePref(_)));
-        let items = preferences.items.into_iter().map(|item| unchecked_if_untouched(item, &before));
-        let input = put_preferences::Input::new(items.collect());
+        let problem =
+            if client.settings().validates_input { added(before, &preferences.items) } else { None };
+        let problem = problem.map(|problem| InvalidRequest::Violations {
+            nsid: put_preferences::PutPreferences::NSID.into(),
+            problem,
+        });
+        let input = put_preferences::Input::new(preferences.items);
         let call: Call<'_, put_preferences::PutPreferences> =
             Call::new(Caller::new(client), put_preferences::Params::new(), input);
-        call.await.map_err(|error| PreferencesError::Write(Box::new(error)))?;
+        call.checked()
+            .with_problem(problem)
+            .await
+            .map_err(|error| PreferencesError::Write(Box::new(error)))?;
     }
     Ok(result)
 }
 
-/// What an app has stored once and is not valid must not keep others from being changed: if it was not touched, it is
-/// written as it was read, without being checked.
-fn unchecked_if_untouched(item: PreferencesItem, before: &[PreferencesItem]) -> PreferencesItem {
-    if before.contains(&item)
-        && item.validate().is_err()
-        && let Ok(raw) = Unknown::encode(&item)
-    {
-        return PreferencesItem::Other(raw);
+/// What does not match the lexicon in preferences, and was not so before. The same can be elsewhere now, because
+/// preferences and what they consist of are moved.
+fn added(before: Vec<PreferencesItem>, after: &[PreferencesItem]) -> Option<Violations> {
+    let mut problem = put_preferences::Input::new(after.to_vec()).validate().err()?;
+    if let Err(known) = put_preferences::Input::new(before).validate() {
+        problem.violations.retain(|new| known.violations.iter().all(|known| known.kind != new.kind));
     }
-    item
+    (!problem.violations.is_empty()).then_some(problem)
+}
+
+/// Keeps the fields of something that is replaced that its lexicon does not define, such as those of newer apps.
+fn keep_extra(new: &mut Extra, replaced: &Extra) {
+    for (name, value) in replaced.iter() {
+        if new.get(name).is_none() {
+            new.insert(name, value.clone());
+        }
+    }
 }
 
 /// The preferences of an account.
@@ -207,7 +225,7 @@ impl Preferences {
         self.set(preference);
     }
 
-    /// Sets the preference of a kind.
+    /// Sets the preference of a kind, as a whole: [`edit`](Self::edit) keeps the fields that this version does not know.
     ///
     /// ```
     /// use atproto_sdk::{api::app::bsky::actor::defs::LiveEventPreferences, bsky::preferences::Preferences};

@@ -1,6 +1,6 @@
 //! Muted words.
 
-use super::Preferences;
+use super::{Preferences, keep_extra};
 use crate::{
     api::app::bsky::actor::defs::{MutedWord, MutedWordsPref},
     types::Tid,
@@ -12,7 +12,7 @@ impl Preferences {
         self.get::<MutedWordsPref>().map_or(&[], |preference| &preference.items)
     }
 
-    /// Mutes a word, or changes how it is muted. Returns `false`, and does nothing, if the word is empty.
+    /// Mutes a word, or changes how it is muted; fields that this version does not know are kept. Returns `false`, and does nothing, if the word is empty.
     ///
     /// Words do not differ by upper and lower case. A number sign at the beginning is removed: whether a word is
     /// muted in texts or as a tag is a matter of its targets. So are spaces around it, line ends and invisible
@@ -44,7 +44,10 @@ impl Preferences {
         // Other apps tell words apart by this.
         word.id = word.id.or(id).or_else(|| Some(Tid::now().as_str().to_owned()));
         match known {
-            Some(known) => preference.items[known] = word,
+            Some(known) => {
+                keep_extra(&mut word.extra, &preference.items[known].extra);
+                preference.items[known] = word;
+            }
             None => preference.items.push(word),
         }
         self.set(preference);

@@ -84,17 +84,69 @@ fn what_is_not_known_is_written_back_as_it_was() {
 }
 
 #[test]
-fn what_is_not_valid_keeps_nothing_else_from_being_changed() {
-    let broken = json!({"$type": "app.bsky.actor.defs#hiddenPostsPref", "items": ["no address"]});
-    let (client, kept) = server(json!([broken]));
-    run(update(&client, |preferences| preferences.set_interests(["science"]))).unwrap();
-    let items = kept.lock().unwrap().items.clone();
-    assert_eq!((items.len(), &items[0]), (2, &broken));
-    // What is new is checked.
-    let long = "x".repeat(700);
-    let error = run(update(&client, |preferences| preferences.set_interests([long]))).unwrap_err();
-    assert!(matches!(error, PreferencesError::Write(_)), "{error:?}");
-    assert_eq!(kept.lock().unwrap().items, items);
+fn what_others_have_written_wrongly_is_written_back_and_what_is_added_is_checked() {
+    let hidden = "app.bsky.actor.defs#hiddenPostsPref";
+    let odd = json!([
+        {"$type": hidden, "items": ["https://example.com/not/an/at-uri", POST]},
+        {"$type": "app.bsky.actor.defs#labelersPref", "labelers": [{"did": "nobody"}]},
+        {"$type": "app.bsky.actor.defs#interestsPref", "tags": ["x".repeat(700)], "updatedAt": "yesterday"},
+        {"$type": "app.bsky.actor.defs#savedFeedsPref", "pinned": ["?"], "saved": []},
+    ]);
+    let (client, kept) = server(odd.clone());
+    run(update(&client, |preferences| preferences.set_adult_content(true))).unwrap();
+    assert_eq!(kept.lock().unwrap().items[..4], odd.as_array().unwrap()[..]);
+    // Also where it is next to what is changed.
+    let other = "at://did:web:bob.test/app.bsky.feed.post/3kabcdefgh33b";
+    run(update(&client, |preferences| preferences.hide_post(AtUri::new(other).unwrap()))).unwrap();
+    run(update(&client, |preferences| preferences.subscribe_labeler(did("did:web:l.test")))).unwrap();
+    assert_eq!(
+        kept.lock().unwrap().items[0]["items"],
+        json!(["https://example.com/not/an/at-uri", POST, other])
+    );
+
+    let writes = kept.lock().unwrap().writes;
+    let long = || MutedWord::new("x".repeat(20_000), vec![]);
+    let error = run(update(&client, |preferences| preferences.mute_word(long()))).unwrap_err();
+    let PreferencesError::Write(error) = error else { panic!("{error:?}") };
+    let Error::InvalidRequest(InvalidRequest::Violations { problem, .. }) = *error else {
+        panic!("{error:?}")
+    };
+    let paths: Vec<&str> = problem.violations.iter().map(|violation| violation.path.as_str()).collect();
+    assert!(!paths.is_empty() && paths.iter().all(|path| path.ends_with("items[0].value")), "{paths:?}");
+    assert_eq!(kept.lock().unwrap().writes, writes);
+}
+
+#[test]
+fn fields_of_newer_apps_are_kept_when_something_is_changed() {
+    let kind = |name: &str| format!("app.bsky.actor.defs#{name}");
+    let before = json!([
+        {"$type": kind("contentLabelPref"), "label": "porn", "visibility": "hide", "blur": 3},
+        {"$type": kind("contentLabelPref"), "labelerDid": "did:web:l.test", "label": "rude", "visibility": "hide", "blur": 4},
+        {"$type": kind("mutedWordsPref"), "items": [
+            {"id": "1", "value": "cat", "targets": ["tag"], "actorTarget": "all", "regex": true, "color": "red"}], "sorted": true},
+        {"$type": kind("feedViewPref"), "feed": "home", "hideReplies": true, "lab_merge": true},
+        {"$type": kind("savedFeedsPref"), "pinned": [POST, FEED], "saved": [FEED, POST], "lab": 1},
+    ]);
+    let mut preferences = of(before.clone());
+    preferences.set_label("porn", LabelSetting::Warn);
+    preferences.set_label_of(&did("did:web:l.test"), "rude", LabelSetting::Ignore);
+    let mut word = MutedWord::new("Cat", vec![MutedWordTarget::Content]);
+    word.extra.insert("color", Unknown::from_serde(&"blue").unwrap());
+    preferences.mute_word(word);
+    preferences.set_feed_view(FeedViewPref::new("home").hide_reposts(true));
+    preferences.save_feed("list", LIST, false);
+
+    let mut expected = before;
+    expected[0]["visibility"] = "warn".into();
+    expected[1]["visibility"] = "ignore".into();
+    expected[2]["items"] =
+        json!([{"id": "1", "value": "Cat", "targets": ["content"], "regex": true, "color": "blue"}]);
+    expected[3] =
+        json!({"$type": kind("feedViewPref"), "feed": "home", "hideReposts": true, "lab_merge": true});
+    expected[4] = json!({"$type": kind("savedFeedsPref"), "pinned": [FEED, POST], "saved": [FEED, LIST, POST], "lab": 1});
+    for (index, expected) in expected.as_array().unwrap().iter().enumerate() {
+        assert_eq!(json_of(&preferences)[index], *expected);
+    }
 }
 
 #[test]
@@ -342,13 +394,32 @@ fn saved_feeds_of_the_older_form_are_converted_and_kept_in_step() {
     let items = json_of(&preferences);
     assert_eq!(
         items[0],
-        json!({"$type": older, "pinned": [FEED, LIST], "saved": [FEED, LIST], "timelineIndex": 0})
+        json!({"$type": older, "pinned": [FEED, LIST], "saved": [FEED, LIST, POST], "timelineIndex": 0})
     );
     assert_eq!(items[1]["$type"], "app.bsky.actor.defs#savedFeedsPrefV2");
 
     let id = preferences.saved_feeds()[1].id.clone();
     assert!(preferences.remove_saved_feed(&id) && !preferences.remove_saved_feed(&id));
-    assert_eq!(json_of(&preferences)[0]["saved"], json!([LIST]));
+    assert_eq!(json_of(&preferences)[0]["saved"], json!([LIST, POST]));
+}
+
+#[test]
+fn a_saved_feed_of_the_older_form_is_found_by_the_identifier_that_was_shown() {
+    let older =
+        json!([{"$type": "app.bsky.actor.defs#savedFeedsPref", "pinned": [FEED], "saved": [FEED, LIST]}]);
+    let ids = |preferences: &Preferences| {
+        preferences.saved_feeds().into_iter().map(|feed| feed.id).collect::<Vec<_>>()
+    };
+    let shown = ids(&of(older.clone()));
+    assert_eq!(shown.len(), 3);
+    assert_eq!(shown.iter().collect::<std::collections::HashSet<_>>().len(), 3);
+    assert!(shown.iter().all(|id| crate::types::Tid::new(id).is_ok()), "other apps expect TIDs: {shown:?}");
+    // Read again, by another process.
+    let mut preferences = of(older);
+    assert_eq!(ids(&preferences), shown);
+    assert!(preferences.remove_saved_feed(&shown[1]));
+    assert_eq!(ids(&preferences), [&*shown[0], &*shown[2]]);
+    assert_eq!(ids(&Preferences::new()), ids(&Preferences::new()));
 }
 
 #[test]

@@ -92,13 +92,34 @@ impl RichText {
     /// assert_eq!(text.as_str(), "one\n\ntwo\nthree");
     /// ```
     pub fn clean_newlines(&mut self) {
+        const TWO: &str = "\n\n";
         let runs = newline_runs(&self.text);
-        // From the end, so that the positions of the others stay.
-        for run in runs.into_iter().rev() {
-            let start = run.start;
-            self.delete(run);
-            self.insert(start, "\n\n");
+        if runs.is_empty() {
+            return;
         }
+        let mut text = String::with_capacity(self.text.len());
+        // Where the line breaks are that stand for each run.
+        let mut places = Vec::with_capacity(runs.len());
+        let mut copied = 0;
+        for run in &runs {
+            text.push_str(&self.text[copied..run.start]);
+            places.push(text.len());
+            text.push_str(TWO);
+            copied = run.end;
+        }
+        text.push_str(&self.text[copied..]);
+        self.text = text;
+        // As if each run were deleted and then the two inserted: a facet that ends in a run ends in front of them, one that begins
+        // in it begins behind them, and one within it is deleted.
+        self.change_facets(|Range { start, end }| {
+            let moved = |position: usize, runs_before: usize, is_start: bool| {
+                let Some(last) = runs_before.checked_sub(1) else { return position };
+                let behind = position.saturating_sub(runs[last].end);
+                places[last] + if is_start || behind > 0 { TWO.len() + behind } else { 0 }
+            };
+            let start = moved(start, runs.partition_point(|run| run.start <= start), true);
+            start..moved(end, runs.partition_point(|run| run.start < end), false)
+        });
     }
 
     /// The range with both ends at boundaries of characters, and the end not before the start.
@@ -118,7 +139,7 @@ impl RichText {
 }
 
 /// The runs that begin and end with a line break and have three of them, with nothing visible between.
-fn newline_runs(text: &str) -> Vec<Range<usize>> {
+pub(super) fn newline_runs(text: &str) -> Vec<Range<usize>> {
     let is_break = |c: char| matches!(c, '\r' | '\n');
     let is_blank = |c: char| {
         super::characters::is_space(c) || matches!(c, '\u{ad}' | '\u{2060}' | '\u{200b}'..='\u{200d}')

@@ -27,16 +27,15 @@ impl RichText {
         let mut paragraph = String::new();
         let mut fence = None;
         for line in markdown.lines() {
-            let indented = line.trim_start();
-            let marker = ["```", "~~~"].into_iter().find(|marker| indented.starts_with(marker));
-            match (fence, marker) {
-                (None, Some(marker)) => {
+            let found = Fence::of(line);
+            match (&fence, found) {
+                (None, Some(found)) if found.opens() => {
                     text = text.append(inline(&std::mem::take(&mut paragraph), 0));
-                    fence = Some(marker);
+                    fence = Some(found);
                 }
-                (Some(open), Some(marker)) if open == marker => fence = None,
+                (Some(open), Some(found)) if found.closes(open) => fence = None,
                 (Some(_), _) => text = text.text(line).text("\n"),
-                (None, None) => {
+                (None, _) => {
                     paragraph.push_str(heading(line).unwrap_or(line).trim_end_matches([' ', '\t']));
                     paragraph.push('\n');
                 }
@@ -45,6 +44,33 @@ impl RichText {
         let text = text.append(inline(&paragraph, 0));
         let end = text.as_str().strip_suffix('\n').map_or(text.as_str().len(), str::len);
         text.slice(0..end)
+    }
+}
+
+/// What may begin or end lines of code: three or more backticks or tildes at the beginning of a line.
+struct Fence<'m> {
+    mark: char,
+    count: usize,
+    /// What follows, in front of code usually its language.
+    info: &'m str,
+}
+
+impl<'m> Fence<'m> {
+    fn of(line: &'m str) -> Option<Self> {
+        let line = line.trim_start();
+        let mark = line.chars().next().filter(|c| matches!(c, '`' | '~'))?;
+        let info = line.trim_start_matches(mark);
+        let count = line.len() - info.len();
+        (count >= 3).then_some(Self { mark, count, info })
+    }
+
+    /// Otherwise the line has code between backticks, and text.
+    fn opens(&self) -> bool {
+        self.mark == '~' || !self.info.contains('`')
+    }
+
+    fn closes(&self, open: &Fence<'_>) -> bool {
+        self.mark == open.mark && self.count >= open.count && self.info.trim().is_empty()
     }
 }
 

@@ -1,11 +1,11 @@
 //! Who is mentioned: the DIDs of handles.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use http::StatusCode;
 
-use super::{Detected, DetectedKind, RichText, detect, mention_feature};
+use super::{Detected, DetectedKind, RichText, detect};
 use crate::{
     api::com::atproto::identity::{ComAtprotoIdentity, resolve_handle},
     identity::{FetchError, IdentityError, Resolver},
@@ -15,6 +15,10 @@ use crate::{
 
 /// How many handles are resolved at the same time.
 const AT_ONCE: usize = 8;
+/// The most handles in a text that [`RichText::resolve`] looks up, twice as many as a post has room for.
+///
+/// People who write texts for a web site must not decide how many requests it makes.
+pub const MOST_HANDLES: usize = 100;
 
 /// The error returned when it is not known whether a mentioned account exists.
 #[derive(Debug, thiserror::Error)]
@@ -113,7 +117,8 @@ impl ResolveMention for HashMap<Handle, Did> {
 impl RichText {
     /// Creates a text with facets for the mentions, links and tags that are found in it.
     ///
-    /// A mention of a handle that nobody has remains plain text.
+    /// A mention of a handle that nobody has remains plain text. So do mentions of further handles once there were
+    /// [`MOST_HANDLES`] different ones.
     ///
     /// ```
     /// use std::collections::HashMap;
@@ -141,6 +146,8 @@ impl RichText {
 
     /// Adds facets for the mentions, links and tags that are found where there is no facet yet.
     ///
+    /// What remains plain text is told at [`resolve`](Self::resolve).
+    ///
     /// ```no_run
     /// use atproto_sdk::{PublicClient, bsky::RichText};
     ///
@@ -153,29 +160,23 @@ impl RichText {
     /// # Errors
     ///
     /// Returns an error if it could not be found out whether an account exists.
-    pub async fn resolved(self, accounts: &impl ResolveMention) -> Result<Self, MentionError> {
-        let mentions: Vec<_> = detect(&self.text)
-            .into_iter()
-            .filter_map(|Detected { range, kind }| match kind {
-                DetectedKind::Mention(handle) => Some((range, handle.to_lowercase())),
-                _ => None,
-            })
-            .collect();
-        let mut handles: Vec<Handle> = mentions.iter().map(|(_, handle)| handle.clone()).collect();
-        handles.sort_unstable();
-        handles.dedup();
-        let asked = handles.iter().map(|handle| async move {
-            let did = accounts.resolve_mention(handle).await?;
-            Ok::<_, MentionError>((handle, did))
-        });
-        let dids: HashMap<&Handle, Option<Did>> =
-            stream::iter(asked).buffer_unordered(AT_ONCE).try_collect().await?;
-        let mut text = self.detected();
-        for (range, handle) in &mentions {
-            if let Some(Some(did)) = dids.get(handle) {
-                text.add(range.clone(), mention_feature(did.clone()));
+    pub async fn resolved(mut self, accounts: &impl ResolveMention) -> Result<Self, MentionError> {
+        let found = detect(&self.text);
+        let mut handles = HashSet::new();
+        for Detected { kind, .. } in &found {
+            if let DetectedKind::Mention(handle) = kind
+                && handles.len() < MOST_HANDLES
+            {
+                handles.insert(handle.to_lowercase());
             }
         }
-        Ok(text)
+        let asked = handles.into_iter().map(|handle| async move {
+            let did = accounts.resolve_mention(&handle).await?;
+            Ok::<_, MentionError>((handle, did))
+        });
+        let dids: HashMap<Handle, Option<Did>> =
+            stream::iter(asked).buffer_unordered(AT_ONCE).try_collect().await?;
+        self.add_detected(found, |handle| dids.get(&handle.to_lowercase()).cloned().flatten());
+        Ok(self)
     }
 }

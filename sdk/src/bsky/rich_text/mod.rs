@@ -33,7 +33,7 @@ mod thread;
 mod top_level_domains;
 
 pub use detect::{Detected, DetectedKind, detect};
-pub use mentions::{MentionError, MentionErrorSource, ResolveMention};
+pub use mentions::{MOST_HANDLES, MentionError, MentionErrorSource, ResolveMention};
 pub use segments::{Segment, Segments};
 pub use thread::ThreadOptions;
 
@@ -46,7 +46,7 @@ use crate::{
         feed::post::Post,
         richtext::facet::{ByteSlice, Facet, FacetFeaturesItem, Link, Mention, Tag},
     },
-    types::{Did, Uri},
+    types::{Did, Handle, Uri},
 };
 
 /// The longest text of a post, in graphemes.
@@ -141,14 +141,29 @@ impl RichText {
     /// assert_eq!(text.facets().len(), 2);
     /// ```
     pub fn detected(mut self) -> Self {
-        for Detected { range, kind } in detect(&self.text) {
-            match kind {
-                DetectedKind::Mention(_) => {}
-                DetectedKind::Link(uri) => self.add(range, link_feature(uri)),
-                DetectedKind::Tag(tag) => self.add(range, tag_feature(tag)),
+        let found = detect(&self.text);
+        self.add_detected(found, |_| None);
+        self
+    }
+
+    /// Adds facets for what was found, where there is none yet, and for mentions only if their account is known.
+    fn add_detected(&mut self, found: Vec<Detected>, account: impl Fn(Handle) -> Option<Did>) {
+        let mut old = std::mem::take(&mut self.facets).into_iter().peekable();
+        for Detected { range, kind } in found {
+            let feature = match kind {
+                DetectedKind::Mention(handle) => account(handle).map(mention_feature),
+                DetectedKind::Link(uri) => Some(link_feature(uri)),
+                DetectedKind::Tag(tag) => Some(tag_feature(tag)),
+            };
+            let Some(feature) = feature else { continue };
+            while let Some(before) = old.next_if(|facet| range_of(facet).end <= range.start) {
+                self.facets.push(before);
+            }
+            if old.peek().is_none_or(|after| range_of(after).start >= range.end) {
+                self.facets.push(Facet::new(byte_slice(range), vec![feature]));
             }
         }
-        self
+        self.facets.extend(old);
     }
 
     /// Returns the text.
@@ -299,19 +314,11 @@ impl RichText {
     fn appended(mut self, text: &str, feature: FacetFeaturesItem) -> Self {
         let start = self.text.len();
         self.text.push_str(text);
-        self.add(start..self.text.len(), feature);
-        self
-    }
-
-    /// Adds a facet unless its range is empty or taken.
-    fn add(&mut self, range: Range<usize>, feature: FacetFeaturesItem) {
-        let index = self.facets.partition_point(|facet| range_of(facet).start < range.start);
-        let before =
-            index.checked_sub(1).is_none_or(|before| range_of(&self.facets[before]).end <= range.start);
-        let after = self.facets.get(index).is_none_or(|after| range_of(after).start >= range.end);
-        if before && after && !range.is_empty() {
-            self.facets.insert(index, Facet::new(byte_slice(range), vec![feature]));
+        let range = start..self.text.len();
+        if !range.is_empty() {
+            self.facets.push(Facet::new(byte_slice(range), vec![feature]));
         }
+        self
     }
 
     /// Converts a position in units of UTF-16, as JavaScript counts, to one in bytes.

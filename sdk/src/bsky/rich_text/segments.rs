@@ -86,17 +86,26 @@ impl RichText {
     /// ```
     /// use atproto_sdk::bsky::RichText;
     ///
-    /// let text = RichText::detect("see example.com & #rust");
-    /// let mut html = String::new();
-    /// for segment in text.segments() {
-    ///     let shown = segment.text.replace('&', "&amp;").replace('<', "&lt;");
-    ///     match segment.link() {
-    ///         // An app also checks the scheme of a link that somebody else wrote.
-    ///         Some(uri) => html += &format!("<a href=\"{uri}\">{shown}</a>"),
-    ///         None => html += &shown,
+    /// fn html(text: &RichText) -> String {
+    ///     let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
+    ///     let mut html = String::new();
+    ///     for segment in text.segments() {
+    ///         let shown = escaped(segment.text);
+    ///         // Somebody else may have written the record: a link can be any string, also a script.
+    ///         let is_web = |uri: &str| uri.starts_with("https://") || uri.starts_with("http://");
+    ///         match segment.link().filter(|uri| uri.is_valid() && is_web(uri.as_str())) {
+    ///             Some(uri) => html += &format!(r#"<a href="{}">{shown}</a>"#, escaped(uri.as_str())),
+    ///             None => html += &shown,
+    ///         }
     ///     }
+    ///     html
     /// }
-    /// assert_eq!(html, r#"see <a href="https://example.com">example.com</a> &amp; #rust"#);
+    ///
+    /// let text = RichText::detect("see example.com/?a&b & #rust");
+    /// assert_eq!(html(&text), r#"see <a href="https://example.com/?a&amp;b">example.com/?a&amp;b</a> &amp; #rust"#);
+    /// let text = RichText::default().link("a <script>", "javascript:alert(1)".try_into()?);
+    /// assert_eq!(html(&text), "a &lt;script>");
+    /// # Ok::<_, atproto_sdk::types::InvalidText>(())
     /// ```
     pub fn segments(&self) -> Segments<'_> {
         let mut facets = self.facets.iter();

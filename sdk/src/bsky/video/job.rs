@@ -5,6 +5,9 @@ use crate::{
     types::{Blob, Unknown},
 };
 
+/// The state of a job that has ended without a video.
+pub(super) const FAILED: &str = "JOB_STATE_FAILED";
+
 /// What a video service is doing with a video.
 ///
 /// This is read leniently, because services depart from the lexicon: the job is at the top level or inside `jobStatus`, and its
@@ -78,7 +81,7 @@ impl Job {
 
     /// Whether the job has ended without a video.
     pub(super) fn has_failed(&self) -> bool {
-        self.state == "JOB_STATE_FAILED"
+        self.state == FAILED
     }
 
     /// What the failure is called.

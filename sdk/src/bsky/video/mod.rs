@@ -99,12 +99,21 @@ impl Videos {
     ///
     /// # Errors
     ///
-    /// Returns an error if the service does not answer, or knows no such job.
+    /// Returns an error if the service does not answer, knows no such job, or reports an error that is not about a job.
     pub async fn job(&self, id: &str) -> Result<Job, VideoError> {
         let params = get_job_status::Params::new(id);
         let call = self.service.app_bsky_video().get_job_status(params);
         let response = call.send_untyped().await.map_err(|error| error::of_service(error.erase()))?;
-        Job::read(&response.output).ok_or(VideoError::Answer)
+        let job = Job::read(&response.output).ok_or(VideoError::Answer)?;
+        match job {
+            // In the place of the job there can be an error, with an empty id (X15).
+            Job { id, error: Some(name), message, blob: None, state, .. }
+                if id.is_empty() && state != job::FAILED =>
+            {
+                Err(VideoError::named(&name, message))
+            }
+            job => Ok(Job { id: id.to_owned(), ..job }),
+        }
     }
 
     /// Returns how much the account may still upload today.

@@ -169,6 +169,44 @@ async fn x15_errors_are_reported_as_what_they_are() {
 }
 
 #[tokio::test]
+async fn x15_an_error_in_the_place_of_a_followed_job_ends_the_wait() {
+    let named = json!({"jobId": "", "did": "", "state": "", "error": "job_not_found", "message": "gone"});
+    let unconfirmed = json!({"jobId": "", "did": "", "error": "unconfirmed_email", "message": "confirm"});
+    for body in [
+        named.clone(),
+        json!({"jobStatus": named.clone()}),
+        json!({"error": "job_not_found", "jobStatus": {"jobId": "", "did": ""}}),
+    ] {
+        let world = World::new().await;
+        world.service.answer(STATUS, answer(200, &body));
+        let follow =
+            world.videos.follow("j1").pause(Duration::from_millis(5)).job_timeout(Duration::from_millis(200));
+        let error = follow.await.unwrap_err();
+        assert!(
+            matches!(&error, VideoError::Refused { name, .. } if name == "job_not_found"),
+            "{body}: {error:?}"
+        );
+        assert_eq!(world.service.received_at(STATUS).len(), 1, "{body}");
+        assert!(matches!(world.videos.job("j1").await, Err(VideoError::Refused { .. })), "{body}");
+    }
+    let world = World::new().await;
+    world.service.answer(UPLOAD, answer(200, &job("JOB_STATE_CREATED", json!({}))));
+    world.service.answer(STATUS, answer(200, &json!({"jobStatus": unconfirmed})));
+    let error = world.upload().await.0.unwrap_err();
+    assert!(matches!(error, VideoError::UnconfirmedEmail { .. }), "{error:?}");
+    // A job that has failed, or is done, and lacks its id, is the one that was asked about.
+    world
+        .service
+        .replace(STATUS, answer(200, &json!({"jobId": "", "state": "JOB_STATE_FAILED", "error": "x"})));
+    let error = world.videos.follow("j1").await.unwrap_err();
+    assert!(matches!(&error, VideoError::Failed { job } if job.id == "j1"), "{error:?}");
+    world
+        .service
+        .replace(STATUS, answer(200, &json!({"jobId": "", "error": "already_exists", "blob": blob()})));
+    world.videos.follow("j1").await.unwrap();
+}
+
+#[tokio::test]
 async fn x15_an_upload_without_an_answer_is_sent_again_and_a_job_can_be_followed_later() {
     let world = World::new().await;
     world.service.answer(UPLOAD, Answer::hang_up());

@@ -172,7 +172,7 @@ impl<'v> Upload<'v> {
                 Ok(job) => {
                     failed = 0;
                     self.report(Progress::Job(job.clone()));
-                    if let Outcome::Ready(blob) = self.outcome(Job { id: id.to_owned(), ..job })? {
+                    if let Outcome::Ready(blob) = self.outcome(job)? {
                         return Ok(blob);
                     }
                 }

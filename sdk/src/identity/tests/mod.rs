@@ -75,6 +75,20 @@ const ALICE_RECORD: &str = "did=did:plc:ewvi7nxzyoun6zhxrhs64oiz";
 const BOB_RECORD: &str = "did=did:plc:44ybard66vv44zksje25o7dz";
 
 #[tokio::test]
+async fn d5_a_did_that_was_decoded_and_is_not_valid_is_not_mended() {
+    let resolver = Resolver::builder().build().unwrap();
+    for text in [
+        " did:plc:ewvi7nxzyoun6zhxrhs64oiz",
+        "https://x.example/profile/did:plc:ewvi7nxzyoun6zhxrhs64oiz",
+        "",
+    ] {
+        let did: Did = crate::types::from_json(format!("{text:?}")).unwrap();
+        let error = resolver.identity(&did).await.unwrap_err();
+        assert!(matches!(error, IdentityError::InvalidDid { .. }), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn o2_dns_wins_over_well_known_and_other_records_are_ignored() {
     let web = Web::start().await;
     web.text("/alice.example.com", BOB);

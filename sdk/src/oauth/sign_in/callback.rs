@@ -126,13 +126,31 @@ pub struct SignedIn {
     pub resumed: bool,
 }
 
+/// A sign-in that was not completed.
+#[derive(Debug)]
+pub(crate) struct FailedSignIn {
+    pub(crate) error: CallbackError,
+    /// What the app has saved with the sign-in, if that was found.
+    #[cfg_attr(
+        not(feature = "axum"),
+        allow(dead_code, reason = "only the routes of a web site show a form again")
+    )]
+    pub(crate) app_state: Option<String>,
+}
+
+impl From<CallbackError> for FailedSignIn {
+    fn from(error: CallbackError) -> Self {
+        Self { error, app_state: None }
+    }
+}
+
 impl SignInContext {
     /// Completes a sign-in: verifies the callback, exchanges the code for tokens, verifies the account, and stores the
     /// session.
     pub(crate) async fn callback(
         self: &Arc<Self>,
         params: &CallbackParams,
-    ) -> Result<SignedIn, CallbackError> {
+    ) -> Result<SignedIn, FailedSignIn> {
         let span = tracing::info_span!(
             "oauth_callback",
             issuer = Empty,
@@ -140,20 +158,34 @@ impl SignInContext {
             outcome = Empty,
             duration_ms = Empty
         );
-        let outcome = |result: &Result<SignedIn, CallbackError>| match result {
+        let outcome = |result: &Result<SignedIn, FailedSignIn>| match result {
             Ok(_) => "signed_in",
-            Err(error) if error.is_denied() => "denied",
+            Err(failed) if failed.error.is_denied() => "denied",
             Err(_) => "failed",
         };
         observed(span, "oauth_callback", outcome, self.complete(params)).await
     }
 
-    async fn complete(self: &Arc<Self>, params: &CallbackParams) -> Result<SignedIn, CallbackError> {
-        let pending = match self.pending.take(&params.state).await? {
-            Taken::Found(pending) => pending,
-            Taken::Expired => return Err(CallbackError::Expired),
-            Taken::Unknown => return Err(CallbackError::UnknownState),
-        };
+    async fn complete(self: &Arc<Self>, params: &CallbackParams) -> Result<SignedIn, FailedSignIn> {
+        let (app_state, completed) =
+            match self.pending.take(&params.state).await.map_err(CallbackError::from)? {
+                Taken::Found(pending) => {
+                    (pending.app_state.clone(), self.complete_found(params, pending).await)
+                }
+                Taken::Expired(pending) => (pending.app_state.clone(), Err(CallbackError::Expired)),
+                Taken::Unknown => return Err(CallbackError::UnknownState.into()),
+            };
+        match completed {
+            Ok(client) => Ok(SignedIn { client, app_state, resumed: false }),
+            Err(error) => Err(FailedSignIn { error, app_state }),
+        }
+    }
+
+    async fn complete_found(
+        self: &Arc<Self>,
+        params: &CallbackParams,
+        pending: Box<PendingSignIn>,
+    ) -> Result<OAuthClient, CallbackError> {
         Span::current().record("issuer", &pending.issuer);
         if params.iss.as_deref() != Some(&pending.issuer) {
             return Err(CallbackError::IssuerMismatch {
@@ -176,14 +208,13 @@ impl SignInContext {
         if let Some((origin, nonce)) = &exchange.pending.nonce {
             exchange.nonces.put(origin, nonce.as_str());
         }
-        let app_state = exchange.pending.app_state.clone();
         let code = code.clone();
         // In a task of its own, so that tokens are stored or revoked even if this future is dropped. Web servers drop the
         // handler of a request when the browser disconnects.
         let exchanged = tokio::spawn(async move { exchange.run(&code).await }.in_current_span()).await;
         let client = exchanged.unwrap_or(Err(CallbackError::Interrupted))?;
         Span::current().record("did", client.did().as_str());
-        Ok(SignedIn { client, app_state, resumed: false })
+        Ok(client)
     }
 }
 

@@ -189,7 +189,7 @@ impl SignIn {
         let Ok(received) = received else { return Err(SignInError::Timeout { limit: self.limit }) };
         let (params, browser) = received;
         let result = match params {
-            Ok(params) => self.context.callback(&params).await,
+            Ok(params) => self.context.callback(&params).await.map_err(|failed| failed.error),
             Err(error) => Err(error),
         };
         answer(browser, &page::of_result(result.as_ref().map(|signed_in| signed_in.client.did()))).await;

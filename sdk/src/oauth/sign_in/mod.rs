@@ -17,6 +17,8 @@ mod pkce;
 mod resume;
 
 pub use authorize::Authorization;
+#[cfg(feature = "axum")]
+pub(crate) use callback::FailedSignIn;
 pub use callback::{CallbackParams, SignedIn};
 pub(crate) use context::SignInContext;
 pub use discovery::DiscoveryError;

@@ -78,8 +78,8 @@ pub(crate) enum Taken {
     Found(Box<PendingSignIn>),
     /// Unknown, or already used.
     Unknown,
-    /// It has expired.
-    Expired,
+    /// It has expired, and has been removed from the store as well.
+    Expired(Box<PendingSignIn>),
 }
 
 /// The sign-ins in progress in a store.
@@ -105,11 +105,8 @@ impl PendingSignIns {
         let Some(entry) = self.0.delete(&key(state), Expected::Any).await? else { return Ok(Taken::Unknown) };
         let pending: PendingSignIn =
             serde_json::from_slice(&entry.value).map_err(|_| PendingError::Unreadable)?;
-        if pending.expires_at <= unix_now() {
-            Ok(Taken::Expired)
-        } else {
-            Ok(Taken::Found(Box::new(pending)))
-        }
+        let pending = Box::new(pending);
+        Ok(if pending.expires_at <= unix_now() { Taken::Expired(pending) } else { Taken::Found(pending) })
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
 
 /// Not all writes have been made.
 ///
-/// Every write is in one of the lists, in the order in which they were added: those of the calls before the one that failed are
+/// Every write is in one of the lists, in the order in which they were added, except for what was refused as invalid: those of the calls before the one that failed are
 /// [`done`](Self::done), and those of that call are [`unknown`](Self::unknown) if it may have been processed, and otherwise
 /// [`not_done`](Self::not_done), like all later ones. The writes that are not done can be [added](super::Writes::add) to other
 /// [`Writes`](super::Writes).

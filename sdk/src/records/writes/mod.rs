@@ -12,7 +12,7 @@ use super::{encode, own_repo};
 use crate::{
     WriteBudget,
     api::com::atproto::repo::apply_writes,
-    types::{AtIdentifier, AtUri, Record, RecordKey, Tid, Unknown},
+    types::{AtIdentifier, AtUri, Nsid, Record, RecordKey, Tid, Unknown},
     xrpc::{Caller, InvalidRequest, Method as _},
 };
 pub use error::WritesError;
@@ -115,20 +115,28 @@ impl<'c> Writes<'c> {
 
     /// Deletes the record under a key. If there is none, none of the writes of the call are made.
     pub fn delete<R: Record>(&mut self, rkey: &RecordKey) -> &mut Self {
-        self.add(Write::new(WriteKind::Delete, R::collection(), rkey.clone(), Unknown::null()))
+        self.delete_in(R::collection(), rkey.clone())
     }
 
-    /// Deletes the record at a URI, which must be in the same repository. If there is none, none of the writes of the call are
-    /// made.
+    /// Deletes the record at a URI. If there is none, none of the writes of the call are made.
+    ///
+    /// The URI must name the repository as these writes do, which is by its DID for those of `client.writes()`. One with a
+    /// handle is refused: whose it is would have to be looked up, and the record of the same name in this repository may be
+    /// another one.
     pub fn delete_at(&mut self, uri: &AtUri) -> &mut Self {
-        let elsewhere = self.repo.did().filter(|own| uri.did().is_some_and(|did| did != *own));
-        match (elsewhere, uri.collection(), uri.record_key()) {
-            (Some(did), ..) => self.refuse(InvalidRequest::OtherRepository { uri: uri.clone(), did }),
-            (None, Some(collection), Some(rkey)) => {
-                self.add(Write::new(WriteKind::Delete, collection, rkey, Unknown::null()))
+        match (uri.repo(), uri.collection(), uri.record_key()) {
+            (Some(repo), ..) if repo != self.repo => {
+                let repo = self.repo.clone();
+                self.refuse(InvalidRequest::OtherRepository { uri: uri.clone(), repo })
             }
+            (Some(_), Some(collection), Some(rkey)) => self.delete_in(collection, rkey),
             _ => self.refuse(InvalidRequest::NotARecord { uri: uri.clone() }),
         }
+    }
+
+    /// Deletes a record of this repository.
+    pub(super) fn delete_in(&mut self, collection: Nsid, rkey: RecordKey) -> &mut Self {
+        self.add(Write::new(WriteKind::Delete, collection, rkey, Unknown::null()))
     }
 
     /// Adds a write of an earlier attempt, from a [`WritesError`].
@@ -146,7 +154,7 @@ impl<'c> Writes<'c> {
         self
     }
 
-    /// The problem is reported before anything is sent.
+    /// The problem is reported before anything is sent, and the first one if there are several.
     fn refuse(&mut self, problem: InvalidRequest) -> &mut Self {
         self.problem.get_or_insert(problem);
         self
@@ -186,6 +194,9 @@ impl<'c> Writes<'c> {
     /// # Errors
     ///
     /// Returns an error if something that was added is invalid, before anything is sent, and if a call fails.
+    ///
+    /// What is invalid is not kept, and is therefore in none of the lists of the error; the other writes are
+    /// [`not_done`](field@WritesError::not_done). They can be added again, with or without a corrected one in its place.
     pub async fn send(&mut self) -> Result<Vec<Written>, WritesError> {
         let mut sending = self.sending();
         while let Some(batch) = sending.batch().await {
@@ -226,12 +237,15 @@ impl<'c> Writes<'c> {
 
     /// What has been collected is taken, so that nothing is sent twice.
     fn sending(&mut self) -> Sending<'c> {
+        let problem = self.problem.take();
+        // Other writes do not sign the client in.
+        self.problem = problem.clone().filter(|problem| matches!(problem, InvalidRequest::NotSignedIn));
         Sending {
             caller: self.caller,
             repo: self.repo.clone(),
             left: std::mem::take(&mut self.writes).into(),
             done: Vec::new(),
-            problem: self.problem.clone(),
+            problem,
             validate: self.validate,
             budget: self.budget.clone(),
         }

@@ -96,18 +96,31 @@ impl Write {
         }
     }
 
-    /// The write, once it has been made with this result.
+    /// The write, once it has been made with this result. What it was is known; the result adds the version, if it is about
+    /// the same record, and the DID of a repository that was named by its handle.
     pub(super) fn made(
         self,
         repo: &AtIdentifier,
         result: Option<apply_writes::OutputResultsItem>,
     ) -> Written {
         use apply_writes::OutputResultsItem as Item;
-        let (uri, cid) = match result {
-            Some(Item::CreateResult(created)) => (created.uri, Some(created.cid)),
-            Some(Item::UpdateResult(updated)) => (updated.uri, Some(updated.cid)),
-            _ => (AtUri::in_repo(repo, &self.collection, &self.rkey), None),
+        let result = match (self.kind, result) {
+            (WriteKind::Create | WriteKind::Update, Some(Item::CreateResult(created))) => {
+                Some((created.uri, created.cid))
+            }
+            (WriteKind::Create | WriteKind::Update, Some(Item::UpdateResult(updated))) => {
+                Some((updated.uri, updated.cid))
+            }
+            _ => None,
         };
+        let result = result.and_then(|(uri, cid)| {
+            let is_same =
+                uri.collection().as_ref() == Some(&self.collection) && uri.rkey() == Some(self.rkey.as_str());
+            let owner = uri.repo().filter(|owner| is_same && (owner == repo || repo.did().is_none()))?;
+            Some((owner, cid))
+        });
+        let (owner, cid) = result.unzip();
+        let uri = AtUri::in_repo(owner.as_ref().unwrap_or(repo), &self.collection, &self.rkey);
         Written { kind: self.kind, uri, cid }
     }
 }

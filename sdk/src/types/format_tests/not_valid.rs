@@ -201,4 +201,17 @@ fn a_long_text_counts_as_memory() {
     assert!(within::<Did>(&json, 200_000) && !within::<Did>(&json, 90_000));
     assert!(within::<Cid>(&json, 200_000) && !within::<Cid>(&json, 90_000));
     assert!(within::<AtUri>(&json, 200_000) && !within::<AtUri>(&json, 90_000));
+    // A short text that is no CID has a place of its own in memory.
+    let short = format!("[{}]", vec!["\"a\""; 100].join(","));
+    assert!(!within::<Cid>(&short, 100 * (size_of::<Cid>() + 16)) && within::<Cid>(&short, 20_000));
+}
+
+#[test]
+fn d5_what_is_not_valid_is_not_valid_as_another_identifier_either() {
+    let did: Did = decoded("alice.example.com");
+    assert!(!did.is_valid() && !AtIdentifier::from(&did).is_valid() && !AtIdentifier::from(did).is_valid());
+    let handle: Handle = decoded("did:plc:ewvi7nxzyoun6zhxrhs64oiz");
+    assert!(!handle.is_valid() && !AtIdentifier::from(handle).is_valid());
+    let tid: Tid = decoded("self");
+    assert!(!tid.is_valid() && !RecordKey::from(tid).is_valid());
 }

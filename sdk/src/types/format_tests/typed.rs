@@ -73,6 +73,9 @@ fn o1_a_link_that_names_no_account_can_be_a_server() {
         (" https://pds.example.com/ ", "https://pds.example.com/"),
         ("\u{202a}https://pds.example.com\u{202c}", "https://pds.example.com"),
         ("http://[::1]", "http://[::1]"),
+        ("<http://[::1]>", "http://[::1]"),
+        ("[https://pds.example.com]", "https://pds.example.com"),
+        ("\"https://pds.example.com\"", "https://pds.example.com"),
         ("http://localhost:2583", "http://localhost:2583"),
     ] {
         assert_eq!(Typed::read(input), Ok(Typed::Url(url.to_owned())), "{input}");

@@ -7,7 +7,7 @@ use crate::{
     Client,
     api::{app::bsky::actor::get_profile, com::atproto::repo::upload_blob},
     types::Nsid,
-    xrpc::{Error, ErrorKind, RequestBody},
+    xrpc::{Error, ErrorKind, InvalidRequest, RequestBody},
 };
 
 fn answer(status: u16, mime: &'static str, body: &str) -> Answer {
@@ -108,4 +108,16 @@ async fn x3_an_error_keeps_what_the_server_has_said() {
     assert!(errors[1..].iter().all(|error| error.response().unwrap().json().is_none()));
     // Also without the type of the lexicon's errors.
     assert_eq!(errors.swap_remove(0).erase().response().unwrap().body(), told.as_bytes());
+}
+
+#[tokio::test]
+async fn d5_a_name_that_was_decoded_and_is_not_valid_is_no_method() {
+    let client = Client::new(Scripted::new(|_, _: &Request| unreachable!("it was sent")));
+    for name in ["../oauth/revoke", "a.b.c?x=1#", "a b", ""] {
+        let nsid: Nsid = crate::types::from_json(json!(name).to_string()).unwrap();
+        let error = client.get(&nsid, &json!({})).await.unwrap_err();
+        assert!(matches!(error, Error::InvalidRequest(InvalidRequest::Method { .. })), "{error}");
+        client.post(&nsid, &json!({})).await.unwrap_err();
+        client.post_bytes(&nsid, "abc").await.unwrap_err();
+    }
 }

@@ -1,6 +1,9 @@
 //! The beginning of image files: type, size, and how a camera held the picture.
 
-use super::ImageProblem;
+use super::{
+    ImageProblem, exif,
+    parts::{self, JPEG_END, JPEG_SCAN, Part},
+};
 
 /// The types that every app shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +22,10 @@ impl Format {
             Self::Webp => "image/webp",
             Self::Gif => "image/gif",
         }
+    }
+
+    pub(super) fn damaged(self, problem: impl std::fmt::Display) -> ImageProblem {
+        ImageProblem::Damaged { mime_type: self.mime_type(), problem: problem.to_string() }
     }
 
     fn of(file: &[u8]) -> Option<Self> {
@@ -51,13 +58,10 @@ impl Header {
             Format::Webp => webp(file),
             Format::Gif => gif(file),
         };
-        let damaged = |problem: &str| ImageProblem::Damaged {
-            mime_type: format.mime_type(),
-            problem: problem.to_owned(),
-        };
-        let (width, height, orientation) = read.ok_or_else(|| damaged("it does not say how large it is"))?;
+        let (width, height, orientation) =
+            read.ok_or_else(|| format.damaged("it does not say how large it is"))?;
         if width == 0 || height == 0 {
-            return Err(damaged("it has no width or height"));
+            return Err(format.damaged("it has no width or height"));
         }
         Ok(Self { format, width, height, orientation })
     }
@@ -89,7 +93,9 @@ fn png(file: &[u8]) -> Option<Size> {
     if file.get(12..16)? != b"IHDR" {
         return None;
     }
-    Some((big(file, 16)?, big(file, 20)?, 1))
+    let exif = parts::png(file).find(|chunk| &chunk.name == b"eXIf" && !chunk.is_cut);
+    let orientation = exif.and_then(|chunk| exif::orientation(chunk.content));
+    Some((big(file, 16)?, big(file, 20)?, orientation.unwrap_or(1)))
 }
 
 fn gif(file: &[u8]) -> Option<Size> {
@@ -99,7 +105,12 @@ fn gif(file: &[u8]) -> Option<Size> {
 fn webp(file: &[u8]) -> Option<Size> {
     let three = |at: usize| Some(little_short(file, at)? | u32::from(*file.get(at + 2)?) << 16);
     match file.get(12..16)? {
-        b"VP8X" => Some((three(24)? + 1, three(27)? + 1, 1)),
+        // Only this kind can have other chunks than the picture.
+        b"VP8X" => {
+            let exif = parts::webp(file).find(|chunk| &chunk.name == b"EXIF" && !chunk.is_cut);
+            let orientation = exif.and_then(|chunk| exif::orientation(chunk.content));
+            Some((three(24)? + 1, three(27)? + 1, orientation.unwrap_or(1)))
+        }
         b"VP8L" if *file.get(20)? == 0x2f => {
             let bits = little(file, 21)?;
             Some(((bits & 0x3fff) + 1, (bits >> 14 & 0x3fff) + 1, 1))
@@ -111,67 +122,21 @@ fn webp(file: &[u8]) -> Option<Size> {
     }
 }
 
-/// A part of a JPEG file: its marker, where it begins and where the next one does.
-#[derive(Clone, Copy)]
-pub(super) struct Segment {
-    pub(super) marker: u8,
-    pub(super) start: usize,
-    pub(super) end: usize,
-}
-
-/// The segments of a JPEG file in front of the picture.
-pub(super) fn jpeg_segments(file: &[u8]) -> impl Iterator<Item = Segment> {
-    let mut position = 2;
-    std::iter::from_fn(move || {
-        // A marker can have any number of fill bytes.
-        while file.get(position..position + 2)? == [0xff, 0xff] {
-            position += 1;
-        }
-        let &[0xff, marker] = file.get(position..)?.first_chunk()? else { return None };
-        // The picture begins, or the file ends.
-        if matches!(marker, 0xd9 | 0xda) {
-            return None;
-        }
-        let alone = matches!(marker, 0x01 | 0xd0..=0xd8);
-        let length = if alone { 0 } else { big_short(file, position + 2)? as usize };
-        let (start, end) = (position, position + 2 + length);
-        position = end;
-        (alone || length >= 2).then_some(Segment { marker, start, end })
-    })
-}
-
 fn jpeg(file: &[u8]) -> Option<Size> {
     let mut orientation = 1;
-    for Segment { marker, start, end } in jpeg_segments(file) {
-        match marker {
-            0xe1 => orientation = exif_orientation(file.get(start + 4..end)?).unwrap_or(orientation),
+    let mut size = None;
+    for Part { name, content, .. } in
+        parts::jpeg(file).take_while(|part| part.name != JPEG_SCAN && !part.is_cut)
+    {
+        match name {
+            JPEG_END => break,
+            0xe1 => orientation = exif::orientation_of_segment(content).unwrap_or(orientation),
             // A frame; three of these numbers are something else.
-            0xc0..=0xcf if !matches!(marker, 0xc4 | 0xc8 | 0xcc) => {
-                return Some((big_short(file, start + 7)?, big_short(file, start + 5)?, orientation));
+            0xc0..=0xcf if !matches!(name, 0xc4 | 0xc8 | 0xcc) && size.is_none() => {
+                size = Some((big_short(content, 3)?, big_short(content, 1)?));
             }
             _ => {}
         }
     }
-    None
-}
-
-/// The tag of the orientation in Exif.
-pub(super) const ORIENTATION: u16 = 0x0112;
-
-fn exif_orientation(segment: &[u8]) -> Option<u8> {
-    let tiff = segment.strip_prefix(b"Exif\0\0")?;
-    let is_little = match tiff.get(..2)? {
-        b"II" => true,
-        b"MM" => false,
-        _ => return None,
-    };
-    let short = |at| if is_little { little_short(tiff, at) } else { big_short(tiff, at) };
-    let directory = (if is_little { little(tiff, 4) } else { big(tiff, 4) })? as usize;
-    let count = short(directory)? as usize;
-    (0..count)
-        .map(|index| directory.saturating_add(2 + 12 * index))
-        .take_while(|&entry| entry < tiff.len())
-        .find(|&entry| short(entry) == Some(ORIENTATION.into()))
-        .and_then(|entry| u8::try_from(short(entry.saturating_add(8))?).ok())
-        .filter(|orientation| (1..=8).contains(orientation))
+    size.map(|(width, height)| (width, height, orientation))
 }

@@ -2,117 +2,182 @@
 
 use bytes::Bytes;
 
-use super::header::{Format, Header, ORIENTATION, Segment, jpeg_segments};
+use super::{
+    ImageProblem, exif,
+    header::{Format, Header},
+    parts::{self, JPEG_END, JPEG_SCAN, Part},
+};
 
-/// The file without it. What cannot be understood is kept as it is.
-pub(super) fn removed(file: Bytes, header: Header) -> Bytes {
-    let shorter = match header.format {
+/// The file without it, but with how the picture is to be turned.
+///
+/// Only parts that are known to belong to the picture are kept, so nothing stays because it could not be understood. Where a
+/// file ends too early, what there is of the picture is kept.
+///
+/// # Errors
+///
+/// Returns an error if the file ends, or cannot be read any further, in front of the picture.
+pub(super) fn removed(file: Bytes, header: Header) -> Result<Bytes, ImageProblem> {
+    let kept = match header.format {
         Format::Jpeg => jpeg(&file, header.orientation),
-        Format::Png => png(&file),
-        Format::Webp => webp(&file),
+        Format::Png => png(&file, header.orientation),
+        Format::Webp => webp(&file, header.orientation),
         // It has comments only, which nobody writes without knowing.
-        Format::Gif => None,
+        Format::Gif => return Ok(file),
     };
-    shorter.map_or(file, Bytes::from)
+    let kept = kept.ok_or_else(|| header.format.damaged("it ends in front of the picture"))?;
+    Ok(if kept == file { file } else { kept.into() })
 }
 
 fn jpeg(file: &[u8], orientation: u8) -> Option<Vec<u8>> {
+    let exif = if orientation == 1 { Vec::new() } else { exif::segment_of_orientation(orientation) };
     let mut kept = file.get(..2)?.to_vec();
-    let mut end = 2;
-    let mut removed = false;
-    for Segment { marker, start, end: segment_end } in jpeg_segments(file) {
-        let segment = file.get(start..segment_end)?;
-        // Exif and XMP, Photoshop's, comments. The colour profile stays, and what says how colours are stored.
-        if matches!(marker, 0xe1 | 0xed | 0xfe) {
-            removed = true;
-        } else {
-            kept.extend_from_slice(segment);
-            // The first segment says what kind of JPEG it is.
-            if kept.len() == 2 + segment.len() && orientation != 1 && marker == 0xe0 {
-                kept.extend_from_slice(&exif(orientation));
+    let mut exif_at = kept.len();
+    let mut has_picture = false;
+    for Part { name, bytes, content, is_cut } in parts::jpeg(file) {
+        if is_cut {
+            break;
+        }
+        match name {
+            // How colours are stored; other segments of these kinds are previews and indexes of further pictures.
+            0xe0 if content.starts_with(b"JFIF\0") => {
+                kept.extend_from_slice(&jfif(bytes));
+                // It says what kind of JPEG this is, and has to be the first.
+                if !has_picture && exif_at == 2 {
+                    exif_at = kept.len();
+                }
             }
+            0xe2 if content.starts_with(b"ICC_PROFILE\0") => kept.extend_from_slice(bytes),
+            0xee if content.starts_with(b"Adobe") => kept.extend_from_slice(bytes),
+            // What applications add, and comments.
+            0xe0..=0xef | 0xfe => {}
+            _ => kept.extend_from_slice(bytes),
         }
-        end = segment_end;
-    }
-    // Phones append films and other versions of the picture, which have metadata of their own.
-    let picture_end = jpeg_end(file, end).unwrap_or(file.len());
-    if !removed && picture_end == file.len() {
-        return None;
-    }
-    if orientation != 1 && !kept.windows(6).any(|window| window == b"Exif\0\0") {
-        kept.splice(2..2, exif(orientation));
-    }
-    kept.extend_from_slice(file.get(end..picture_end)?);
-    Some(kept)
-}
-
-/// Where the picture ends whose first scan begins at `position`.
-fn jpeg_end(file: &[u8], mut position: usize) -> Option<usize> {
-    loop {
-        position += file.get(position..)?.iter().position(|&byte| byte == 0xff)?;
-        position += match *file.get(position + 1)? {
-            0xd9 => return Some(position + 2),
-            // A fill byte; a byte of the picture; a part of it.
-            0xff => 1,
-            0x00 | 0x01 | 0xd0..=0xd8 => 2,
-            // Segments stand also between scans.
-            _ => 2 + usize::from(u16::from_be_bytes(file.get(position + 2..)?.first_chunk().copied()?)),
-        };
-    }
-}
-
-/// A segment that says only how the picture is to be turned.
-fn exif(orientation: u8) -> Vec<u8> {
-    let mut segment = vec![0xff, 0xe1, 0, 34];
-    segment.extend_from_slice(b"Exif\0\0MM\0*\0\0\0\x08\0\x01");
-    segment.extend_from_slice(&ORIENTATION.to_be_bytes());
-    // A short, of which there is one.
-    segment.extend_from_slice(&[0, 3, 0, 0, 0, 1, 0, orientation, 0, 0, 0, 0, 0, 0]);
-    segment
-}
-
-fn png(file: &[u8]) -> Option<Vec<u8>> {
-    let mut kept = file.get(..8)?.to_vec();
-    let mut position = 8;
-    let mut removed = false;
-    while position < file.len() {
-        let length = u32::from_be_bytes(file.get(position..)?.first_chunk().copied()?) as usize;
-        let chunk = file.get(position..position.checked_add(length)?.checked_add(12)?)?;
-        if matches!(&chunk[4..8], b"eXIf" | b"tEXt" | b"zTXt" | b"iTXt" | b"tIME") {
-            removed = true;
-        } else {
-            kept.extend_from_slice(chunk);
-        }
-        position += chunk.len();
-        if &chunk[4..8] == b"IEND" {
+        has_picture |= name == JPEG_SCAN;
+        // Phones append films and other versions of the picture, which have metadata of their own.
+        if name == JPEG_END {
             break;
         }
     }
-    // What follows the end is not part of the picture.
-    (removed || position < file.len()).then_some(kept)
+    kept.splice(exif_at..exif_at, exif);
+    has_picture.then_some(kept)
 }
 
-fn webp(file: &[u8]) -> Option<Vec<u8>> {
-    let mut kept = file.get(..12)?.to_vec();
-    let mut position = 12;
-    let mut removed = false;
-    while position < file.len() {
-        let length = u32::from_le_bytes(file.get(position + 4..)?.first_chunk().copied()?) as usize;
-        // Chunks have an even length.
-        let end = position.checked_add(8)?.checked_add(length)?.checked_add(length % 2)?;
-        let chunk = file.get(position..end)?;
-        match &chunk[..4] {
-            b"EXIF" | b"XMP " => removed = true,
-            b"VP8X" => {
-                kept.extend_from_slice(chunk);
-                let flags = kept.len() - chunk.len() + 8;
-                *kept.get_mut(flags)? &= !0b1100;
-            }
-            _ => kept.extend_from_slice(chunk),
-        }
-        position = end;
+/// The segment without a preview.
+fn jfif(segment: &[u8]) -> Vec<u8> {
+    let mut kept = segment.to_vec();
+    if kept.len() > 18 {
+        kept.truncate(18);
+        kept[2..4].copy_from_slice(&[0, 16]);
+        kept[16..].fill(0);
     }
-    let size = u32::try_from(kept.len() - 8).ok()?;
+    kept
+}
+
+fn png(file: &[u8], orientation: u8) -> Option<Vec<u8>> {
+    let mut kept = file.get(..8)?.to_vec();
+    let mut has_picture = false;
+    for Part { name, bytes, is_cut, .. } in parts::png(file) {
+        let is_picture = matches!(&name, b"IDAT" | b"fdAT");
+        has_picture |= &name == b"IDAT";
+        // An incomplete chunk of anything else is of no use.
+        if is_cut && !is_picture && &name != b"IEND" {
+            break;
+        }
+        if is_picture || belongs_to_png(&name) {
+            kept.extend_from_slice(bytes);
+        }
+        if &name == b"IHDR" && orientation != 1 {
+            kept.extend_from_slice(&png_chunk(*b"eXIf", &exif::of_orientation(orientation)));
+        }
+    }
+    has_picture.then_some(kept)
+}
+
+/// Whether a chunk belongs to the picture: one that decoders must understand, or one about colours, density or animation.
+fn belongs_to_png(name: &[u8; 4]) -> bool {
+    let is_critical = name[0].is_ascii_uppercase();
+    let is_shown = matches!(
+        name,
+        b"tRNS"
+            | b"cHRM"
+            | b"gAMA"
+            | b"iCCP"
+            | b"sBIT"
+            | b"sRGB"
+            | b"cICP"
+            | b"mDCV"
+            | b"cLLI"
+            | b"bKGD"
+            | b"hIST"
+            | b"pHYs"
+            | b"sPLT"
+            | b"acTL"
+            | b"fcTL"
+    );
+    is_critical || is_shown
+}
+
+fn png_chunk(name: [u8; 4], content: &[u8]) -> Vec<u8> {
+    // A chunk of ours is small.
+    let length = u32::try_from(content.len()).unwrap_or(0);
+    let named = [&name[..], content].concat();
+    [&length.to_be_bytes()[..], &named, &png_checksum(&named).to_be_bytes()].concat()
+}
+
+/// CRC-32 as ISO 3309 defines it.
+fn png_checksum(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |checksum, &byte| {
+        (0..8).fold(checksum ^ u32::from(byte), |checksum, _| {
+            checksum >> 1 ^ if checksum & 1 == 1 { 0xedb8_8320 } else { 0 }
+        })
+    })
+}
+
+/// The flags of the first chunk of an extended WebP.
+const WEBP_EXIF: u8 = 0b1000;
+const WEBP_XMP: u8 = 0b0100;
+
+fn webp(file: &[u8], orientation: u8) -> Option<Vec<u8>> {
+    let mut kept = file.get(..12)?.to_vec();
+    // The bytes that a cut chunk lacks, and where Exif stands in front of it.
+    let mut missing = 0;
+    let mut exif_at = None;
+    let mut has_picture = false;
+    for Part { name, bytes, content, is_cut } in parts::webp(file) {
+        let is_picture = matches!(&name, b"VP8 " | b"VP8L" | b"ANMF");
+        has_picture |= is_picture;
+        if is_cut && !is_picture {
+            break;
+        }
+        let start = kept.len();
+        match &name {
+            b"VP8X" => {
+                kept.extend_from_slice(bytes);
+                let flags = kept.get_mut(start + 8)?;
+                *flags &= !(WEBP_EXIF | WEBP_XMP);
+                if orientation != 1 {
+                    *flags |= WEBP_EXIF;
+                }
+            }
+            _ if is_picture || matches!(&name, b"ICCP" | b"ANIM" | b"ALPH") => kept.extend_from_slice(bytes),
+            _ => continue,
+        }
+        if is_cut {
+            let length = u32::from_le_bytes(*bytes.get(4..)?.first_chunk()?);
+            exif_at = Some(start);
+            missing = u64::from(length) + u64::from(length % 2) - content.len() as u64;
+        } else if kept.len() % 2 == 1 {
+            // Padding that was forgotten.
+            kept.push(0);
+        }
+    }
+    if orientation != 1 {
+        let tiff = exif::of_orientation(orientation);
+        let length = u32::try_from(tiff.len()).ok()?.to_le_bytes();
+        let at = exif_at.unwrap_or(kept.len());
+        kept.splice(at..at, [b"EXIF", &length[..], &tiff].concat());
+    }
+    let size = u32::try_from(kept.len() as u64 - 8 + missing).ok()?;
     kept[4..8].copy_from_slice(&size.to_le_bytes());
-    removed.then_some(kept)
+    has_picture.then_some(kept)
 }

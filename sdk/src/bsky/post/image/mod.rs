@@ -1,7 +1,9 @@
 //! Image files: what they are, how large they are, and what they should not tell.
 
+mod exif;
 mod header;
 mod metadata;
+mod parts;
 #[cfg(feature = "images")]
 mod smaller;
 
@@ -77,6 +79,10 @@ impl ImageFile {
     /// Reads a file, and takes what it says besides the picture out of it: cameras write down where and when a photo was taken,
     /// and with what. How it is turned is kept.
     ///
+    /// Only what belongs to the picture stays in a JPEG, PNG or WebP, such as its pixels, its colour profile and its animation. A GIF
+    /// stays as it is, with its comments. If the end of a file is missing, what there is of the picture is kept, and may be shown in
+    /// part.
+    ///
     /// ```
     /// # let file = &b"GIF89a\x03\x00\x02\x00\x00\x00\x00;"[..];
     /// let image = atproto_sdk::bsky::post::ImageFile::new(file)?;
@@ -86,11 +92,12 @@ impl ImageFile {
     ///
     /// # Errors
     ///
-    /// Returns an error if the file is not a JPEG, PNG, WebP or GIF, or is damaged at its beginning.
+    /// Returns an error if the file is not a JPEG, PNG, WebP or GIF, or is damaged so that nothing of the picture is
+    /// found. A file is never kept because it could not be understood.
     pub fn new(file: impl Into<Bytes>) -> Result<Self, ImageProblem> {
         let bytes = file.into();
         let header = Header::read(&bytes)?;
-        let bytes = metadata::removed(bytes, header);
+        let bytes = metadata::removed(bytes, header)?;
         Ok(Self { bytes, header })
     }
 

@@ -133,7 +133,7 @@ impl ImageFile {
     }
 
     fn damaged(&self, problem: impl std::fmt::Display) -> ImageProblem {
-        ImageProblem::Damaged { mime_type: self.mime_type(), problem: problem.to_string() }
+        self.header.format.damaged(problem)
     }
 }
 

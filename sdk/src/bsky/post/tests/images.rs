@@ -59,7 +59,7 @@ fn type_and_size_are_read_from_the_bytes() {
         assert!(format!("{image:?}").contains("31"));
     }
     // The other two kinds of WebP.
-    let extended = b"RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0\x3f\x01\0\xef\0\0";
+    let extended = b"RIFF\x1e\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0\x3f\x01\0\xef\0\0VP8L\0\0\0\0";
     let image = ImageFile::new(&extended[..]).unwrap();
     assert_eq!((image.width(), image.height()), (320, 240));
     let lossy = b"RIFF\x16\0\0\0WEBPVP8 \x0a\0\0\0\x10\0\0\x9d\x01\x2a\x40\x01\xf0\0";
@@ -148,6 +148,173 @@ fn texts_in_png_and_webp_are_removed() {
     let size = u32::try_from(described.len() - 8).unwrap();
     described[4..8].copy_from_slice(&size.to_le_bytes());
     assert_eq!(ImageFile::new(described).unwrap().bytes(), webp);
+}
+
+/// A PNG chunk; its checksum counts only where a decoder reads it.
+fn png_chunk(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
+    [&u32::try_from(content.len()).unwrap().to_be_bytes(), &name[..], content, &[0; 4]].concat()
+}
+
+fn webp_chunk(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
+    let padding = &[0][..content.len() % 2];
+    [&name[..], &u32::try_from(content.len()).unwrap().to_le_bytes(), content, padding].concat()
+}
+
+/// An extended WebP with these flags and with chunks in front of and behind the picture.
+fn extended_webp(picture: &DynamicImage, flags: u8, before: &[u8], behind: &[u8]) -> Vec<u8> {
+    let simple = file(picture.clone(), ImageFormat::WebP);
+    let side = |side: u32| (side - 1).to_le_bytes()[..3].to_vec();
+    let head = [&[flags, 0, 0, 0][..], &side(picture.width()), &side(picture.height())].concat();
+    let chunks = [b"WEBP", &webp_chunk(b"VP8X", &head)[..], before, &simple[12..], behind].concat();
+    [b"RIFF", &u32::try_from(chunks.len()).unwrap().to_le_bytes()[..], &chunks].concat()
+}
+
+/// Red on the left, blue on the right.
+fn halves() -> DynamicImage {
+    let half = RgbImage::from_fn(200, 100, |x, _| if x < 100 { Rgb([255, 0, 0]) } else { Rgb([0, 0, 255]) });
+    half.into()
+}
+
+#[test]
+fn a_turned_png_and_webp_stay_turned_and_tell_no_place() {
+    let png = file(halves(), ImageFormat::Png);
+    for (little, prefix) in [(true, 6), (false, 6), (true, 0)] {
+        let tiff = &exif(6, little)[prefix..];
+        let chunk = png_chunk(b"eXIf", tiff);
+        let end = png.len() - 12;
+        for turned in [
+            [&png[..33], &chunk, &png[33..]].concat(),
+            [&png[..end], &chunk, &png[end..]].concat(),
+            extended_webp(&halves(), 0b1000, &[], &webp_chunk(b"EXIF", tiff)),
+            extended_webp(&halves(), 0, &webp_chunk(b"EXIF", tiff), &[]),
+        ] {
+            let image = ImageFile::new(turned).unwrap();
+            assert_eq!((image.width(), image.height()), (100, 200), "{image:?}");
+            assert!(!contains(image.bytes(), b"GPS"));
+            assert_eq!(ImageFile::new(image.bytes().to_vec()), Ok(image.clone()));
+            // Another reader turns it in the same way.
+            let reader = image::ImageReader::new(Cursor::new(image.bytes())).with_guessed_format().unwrap();
+            let orientation = image::ImageDecoder::orientation(&mut reader.into_decoder().unwrap()).unwrap();
+            assert_eq!(orientation, image::metadata::Orientation::Rotate90);
+            image::load_from_memory(image.bytes()).unwrap();
+
+            let smaller = image.made_to_fit(ImageLimits::new(1 << 20, 50)).unwrap();
+            assert_eq!((smaller.width(), smaller.height()), (25, 50));
+            let picture = image::load_from_memory(smaller.bytes()).unwrap().to_rgb8();
+            assert!(picture.get_pixel(12, 5).0[0] > 200 && picture.get_pixel(12, 45).0[2] > 200);
+        }
+    }
+    // One that is not turned needs no Exif, and the first chunk does not claim that there is any.
+    let image = ImageFile::new(extended_webp(&halves(), 0b1100, &[], &webp_chunk(b"EXIF", &exif(1, true))));
+    assert_eq!(image.unwrap().bytes(), extended_webp(&halves(), 0, &[], &[]));
+}
+
+#[test]
+fn the_checksum_of_the_orientation_in_a_png_is_right() {
+    for orientation in 2..=8 {
+        let png = file(noise(5, 5), ImageFormat::Png);
+        let turned = [&png[..33], &png_chunk(b"eXIf", &exif(orientation, true)), &png[33..]].concat();
+        let image = ImageFile::new(turned).unwrap();
+        let chunk = &image.bytes()[33..33 + 12 + 26];
+        assert_eq!(&chunk[4..8], b"eXIf");
+        // The remainder of every text with its checksum.
+        let remainder =
+            chunk[4..34].iter().chain(chunk[34..].iter().rev()).fold(u32::MAX, |mut sum, &byte| {
+                for bit in 0..8 {
+                    let odd = (sum ^ u32::from(byte) >> bit) & 1 == 1;
+                    sum = sum >> 1 ^ if odd { 0xedb8_8320 } else { 0 };
+                }
+                sum
+            });
+        assert_eq!(remainder, 0xdebb_20e3, "{orientation}");
+    }
+}
+
+#[test]
+fn metadata_does_not_stay_because_a_file_is_odd() {
+    let gps = b"GPS 52.5 N 13.4 E";
+    let webp = extended_webp(&halves(), 0b1000, &[], &webp_chunk(b"EXIF", gps));
+    let clean = extended_webp(&halves(), 0, &[], &[]);
+    for behind in 1..=9 {
+        // Behind the size that the file says, and within it.
+        let mut odd = [&webp[..], &vec![b'G'; behind]].concat();
+        assert_eq!(ImageFile::new(odd.clone()).unwrap().bytes(), clean, "{behind}");
+        let size = u32::try_from(odd.len() - 8).unwrap();
+        odd[4..8].copy_from_slice(&size.to_le_bytes());
+        assert_eq!(ImageFile::new(odd).unwrap().bytes(), clean, "{behind}");
+    }
+    // The padding of the last chunk is missing.
+    let mut unpadded = webp[..webp.len() - 1].to_vec();
+    assert_eq!(ImageFile::new(unpadded.clone()).unwrap().bytes(), clean);
+    let size = u32::try_from(unpadded.len() - 8).unwrap();
+    unpadded[4..8].copy_from_slice(&size.to_le_bytes());
+    assert_eq!(ImageFile::new(unpadded).unwrap().bytes(), clean);
+
+    let png = file(noise(9, 9), ImageFormat::Png);
+    let described =
+        [&png[..33], &png_chunk(b"eXIf", gps), &png_chunk(b"prVt", gps), &png[33..png.len() - 12]].concat();
+    for end in [&b""[..], b"\0\0\0\0IE", b"\0\0\0\0IEND\xae", &png_chunk(b"tEXt", gps)[..20]] {
+        let image = ImageFile::new([&described, end].concat()).unwrap();
+        assert!(!contains(image.bytes(), b"GPS"), "{end:?}");
+        assert!(image.bytes().starts_with(&png[..png.len() - 12]), "{end:?}");
+    }
+
+    let jpeg = file(noise(30, 20), ImageFormat::Jpeg);
+    let end = jpeg.len() - 2;
+    let place = [&[0xff, 0xe1, 0, 25][..], b"Exif\0\0", gps].concat();
+    for odd in [
+        // Between scans or behind the only one, with an end, without one, and cut.
+        [&jpeg[..end], &place, &jpeg[end..]].concat(),
+        [&jpeg[..end], &place].concat(),
+        [&jpeg[..end], &place[..23]].concat(),
+        // Behind bytes that belong to nothing.
+        [&jpeg[..20], b"odd", &place, &jpeg[20..]].concat(),
+        // Segments of other applications.
+        with_segment(&jpeg, 0xe2, gps),
+        with_segment(&jpeg, 0xeb, gps),
+        with_segment(&jpeg, 0xe0, gps),
+    ] {
+        let image = ImageFile::new(odd).unwrap();
+        assert!(!contains(image.bytes(), b"GPS"));
+        assert!(image.bytes().starts_with(&jpeg[..end]) && image.bytes().len() <= jpeg.len());
+    }
+}
+
+#[test]
+fn a_file_that_ends_early_keeps_what_there_is_of_its_picture_and_no_place() {
+    let gps = b"GPS 52.5 N 13.4 E";
+    let jpeg = with_segment(&file(noise(30, 20), ImageFormat::Jpeg), 0xe1, &exif(6, true));
+    let png = file(noise(30, 20), ImageFormat::Png);
+    let png = [&png[..33], &png_chunk(b"eXIf", &exif(6, true)), &png[33..]].concat();
+    let webp =
+        extended_webp(&halves(), 0b1000, &webp_chunk(b"EXIF", &exif(6, false)), &webp_chunk(b"XMP ", gps));
+    for whole in [jpeg, png, webp] {
+        let mut refused = 0;
+        for length in 12..whole.len() {
+            match ImageFile::new(whole[..length].to_vec()) {
+                Ok(image) => {
+                    assert!(!contains(image.bytes(), b"GPS"), "{length} of {image:?}");
+                    assert!(image.width() < image.height(), "{length} of {image:?}");
+                    assert_eq!(ImageFile::new(image.bytes().to_vec()).as_ref(), Ok(&image), "{length}");
+                }
+                Err(error) => {
+                    assert!(matches!(error, ImageProblem::Damaged { .. }), "{error}");
+                    refused = length;
+                }
+            }
+        }
+        assert!(refused > 30 && refused < whole.len() - 30, "{refused}");
+    }
+}
+
+#[test]
+fn a_preview_in_a_jpeg_is_removed() {
+    let jpeg = file(noise(30, 20), ImageFormat::Jpeg);
+    assert_eq!((&jpeg[2..4], &jpeg[6..11]), (&[0xff, 0xe0][..], &b"JFIF\0"[..]));
+    let mut preview = [&jpeg[..20], b"RGB", &jpeg[20..]].concat();
+    preview[4..6].copy_from_slice(&[0, 19]);
+    preview[18..20].copy_from_slice(&[1, 1]);
+    assert_eq!(ImageFile::new(preview).unwrap().bytes(), jpeg);
 }
 
 #[test]

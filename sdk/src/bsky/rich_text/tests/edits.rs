@@ -74,6 +74,52 @@ fn facets_that_nobody_can_show_are_left_out() {
 }
 
 #[test]
+fn line_breaks_are_cleaned_as_if_they_were_deleted_and_inserted_one_by_one() {
+    let pieces = ["\n", "\n\n\n", "\r\n", " ", "a", "é", "\u{200b}", "bc"];
+    let mut state = 7_u32;
+    let mut random = move |below: usize| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as usize % below
+    };
+    let mut changed = 0;
+    for _ in 0..2000 {
+        let text: String = (0..random(24)).map(|_| pieces[random(pieces.len())]).collect();
+        let facets: Vec<Facet> = (0..random(6))
+            .map(|n| {
+                let start = i64::try_from(random(text.len() + 1)).unwrap();
+                facet(&(start, start + i64::try_from(random(9)).unwrap(), n.to_string()))
+            })
+            .collect();
+        let mut cleaned = RichText::from_parts(text.as_str(), facets);
+        let mut expected = cleaned.clone();
+        for run in super::super::edit::newline_runs(&text).into_iter().rev() {
+            let start = run.start;
+            expected.delete(run);
+            expected.insert(start, "\n\n");
+        }
+        cleaned.clean_newlines();
+        assert_eq!(cleaned, expected, "{text:?}");
+        changed += usize::from(!cleaned.facets().is_empty() && cleaned.as_str() != text);
+    }
+    assert!(changed > 200, "{changed}");
+}
+
+#[test]
+fn many_line_breaks_and_facets_take_no_time() {
+    let hostile = RichText::new("\n\n\na".repeat(200_000));
+    let mut tags = RichText::detect("\n\n\n#a".repeat(50_000));
+    assert_eq!(tags.facets().len(), 50_000);
+    let start = std::time::Instant::now();
+    let mut text = hostile;
+    text.clean_newlines();
+    assert_eq!(text.as_str(), "\n\na".repeat(200_000));
+    tags.clean_newlines();
+    assert!(tags.segments().filter_map(|segment| segment.tag()).all(|tag| tag == "a"));
+    assert_eq!(tags.facets().len(), 50_000);
+    assert!(start.elapsed() < std::time::Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+#[test]
 fn positions_beyond_the_text_or_inside_of_a_character_do_not_panic() {
     let mut text = RichText::detect("é #tag");
     text.insert(1, "x");

@@ -72,6 +72,13 @@ fn links_become_facets_and_marks_are_left_out() {
         ("a\n\nb", "a\n\nb"),
         ("```rust\nlet a = *b * *c;\n```\n**x**", "let a = *b * *c;\nx"),
         ("```\nopen *a*", "open *a*"),
+        ("```code``` and *text*\nmore", "code and text\nmore"),
+        ("a\n```x```\nb", "a\nx\nb"),
+        ("```\n```rust\n*a*\n```\n*b*", "```rust\n*a*\nb"),
+        ("````md\n```\n*a*\n```\n````\n*b*", "```\n*a*\n```\nb"),
+        ("```\n*a*\n`````  \n*b*", "*a*\nb"),
+        ("```\n~~~\n``` no\n```", "~~~\n``` no"),
+        ("~~~ a `b`\n*a*\n~~~\n*b*", "*a*\nb"),
     ] {
         assert_eq!(shown(markdown), expected, "{markdown:?}");
     }

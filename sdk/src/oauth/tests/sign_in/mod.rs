@@ -399,6 +399,34 @@ async fn o22_errors_are_typed() {
     assert_eq!(net.stored("").await, 0);
 }
 
+#[cfg(feature = "axum")]
+#[tokio::test]
+async fn o22_errors_after_the_state_was_found_come_with_the_app_state() {
+    let net = Net::start().await;
+    let spoil = |how: &str| match how {
+        "token" => net.stub.answer("/token", Reply::json(400, json!({ "error": "invalid_grant" }))),
+        "response" => tokens(&net, json!({ "token_type": "Bearer" })),
+        _ => tokens(&net, json!({ "sub": OTHER_DID })),
+    };
+    for how in ["token", "response", "subject"] {
+        net.authorize(DID).await.unwrap();
+        spoil(how);
+        let params = CallbackParams::from_query(&net.stub.consent()).unwrap();
+        let failed = net.oauth.callback_or_state(&params).await.unwrap_err();
+        let expected = match how {
+            "token" => matches!(failed.error, CallbackError::Token { .. }),
+            "response" => matches!(failed.error, CallbackError::TokenResponse { .. }),
+            _ => matches!(failed.error, CallbackError::SubjectMismatch { .. }),
+        };
+        assert!(expected, "{how}: {:?}", failed.error);
+        assert_eq!(failed.app_state.as_deref(), Some("basket"), "{how}");
+        // The state is used up.
+        let again = net.oauth.callback_or_state(&params).await.unwrap_err();
+        assert!(matches!(again.error, CallbackError::UnknownState), "{how}: {:?}", again.error);
+        assert_eq!(again.app_state, None);
+    }
+}
+
 #[test]
 fn o22_malformed_callbacks() {
     for query in ["", "code=x", "state=s", "state=s&code=", "state=s&code=a&code=b", "state=a&state=b&code=c"]
