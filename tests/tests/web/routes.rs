@@ -119,7 +119,7 @@ async fn what_a_user_types_is_answered_in_words() {
     let site = Site::start(DEFAULTS).await;
     let mut visitor = site.visitor();
     for (typed, status, words) in [
-        ("no one", 400, "looks like alice.example.com"),
+        ("no one", 400, "it has a space inside; type one handle, such as alice.example.com"),
         ("<b>x</b>", 400, "&lt;b&gt;x&lt;/b&gt;"),
         ("nobody.test", 400, "There is no account"),
         ("https://127.0.0.1:1", 502, "could not be reached"),
