@@ -26,6 +26,7 @@
 //! | read and change the settings of an account | [`preferences`] |
 //! | show timelines, threads and notifications | [`feeds`], [`threads`], [`notifications`] |
 
+mod characters;
 pub mod feeds;
 pub mod labelers;
 pub mod moderation;

@@ -5,13 +5,12 @@
 
 use std::time::SystemTime;
 
-use icu_properties::{CodePointMapData, props::GeneralCategory};
-
 use crate::{
     api::app::bsky::{
         actor::defs::{MutedWord, MutedWordActorTarget, MutedWordTarget},
         richtext::facet::{Facet, FacetFeaturesItem},
     },
+    bsky::characters::{is_punctuation, is_space},
     types::Language,
 };
 
@@ -171,31 +170,4 @@ fn is_in_word(wanted: &str, word: &str) -> bool {
 
 fn is_space_or_punctuation(character: char) -> bool {
     is_space(character) || is_punctuation(character)
-}
-
-/// White space as the reference has it: with the byte order mark, without the control character of the next line.
-fn is_space(character: char) -> bool {
-    match character {
-        '\u{feff}' => true,
-        '\u{85}' => false,
-        _ => character.is_whitespace(),
-    }
-}
-
-fn is_punctuation(character: char) -> bool {
-    if character.is_ascii() {
-        // Those of the general categories P*; the others of `is_ascii_punctuation` are symbols.
-        return character.is_ascii_punctuation()
-            && !matches!(character, '$' | '+' | '<' | '=' | '>' | '^' | '`' | '|' | '~');
-    }
-    matches!(
-        CodePointMapData::<GeneralCategory>::new().get(character),
-        GeneralCategory::ConnectorPunctuation
-            | GeneralCategory::DashPunctuation
-            | GeneralCategory::OpenPunctuation
-            | GeneralCategory::ClosePunctuation
-            | GeneralCategory::InitialPunctuation
-            | GeneralCategory::FinalPunctuation
-            | GeneralCategory::OtherPunctuation
-    )
 }

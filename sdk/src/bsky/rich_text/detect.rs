@@ -7,11 +7,11 @@ use std::ops::Range;
 
 use unicode_segmentation::UnicodeSegmentation as _;
 
-use super::{
-    characters::{is_invisible, is_punctuation, is_space},
-    top_level_domains::has_top_level_domain,
+use super::top_level_domains::has_top_level_domain;
+use crate::{
+    bsky::characters::{is_invisible, is_punctuation, is_space},
+    types::{Handle, Uri},
 };
-use crate::types::{Handle, Uri};
 
 /// The longest tag, in graphemes.
 const TAG_GRAPHEMES: usize = 64;

@@ -142,7 +142,7 @@ impl RichText {
 pub(super) fn newline_runs(text: &str) -> Vec<Range<usize>> {
     let is_break = |c: char| matches!(c, '\r' | '\n');
     let is_blank = |c: char| {
-        super::characters::is_space(c) || matches!(c, '\u{ad}' | '\u{2060}' | '\u{200b}'..='\u{200d}')
+        crate::bsky::characters::is_space(c) || matches!(c, '\u{ad}' | '\u{2060}' | '\u{200b}'..='\u{200d}')
     };
     let mut runs = Vec::new();
     let mut from = 0;

@@ -20,7 +20,6 @@
 //! Positions are in bytes of UTF-8, as in facets and in Rust. [`RichText::byte_index`] and [`RichText::utf16_index`] convert from
 //! and to those of JavaScript. Text is as long as it has [graphemes](RichText::graphemes), what a reader counts as characters.
 
-mod characters;
 mod cut;
 mod detect;
 mod edit;
