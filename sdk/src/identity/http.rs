@@ -221,6 +221,16 @@ impl Egress {
         if self.allow_loopback_http { AddressRule::PublicOrLoopback } else { AddressRule::Public }
     }
 
+    fn url_rule(&self, addresses: AddressRule) -> UrlRule {
+        let (allow_loopback_http, proxied) = (self.allow_loopback_http, self.proxy.is_some());
+        UrlRule { addresses, allow_loopback_http, proxied }
+    }
+
+    /// Checks a URL as [`UntrustedHttp::check_url`] does, without a client.
+    pub(crate) fn check_url(&self, text: &str) -> Result<Url, FetchError> {
+        self.url_rule(self.rule()).check(text)
+    }
+
     fn builder(&self, rule: AddressRule, lookup: Lookup) -> reqwest::ClientBuilder {
         // The proxies that the environment names are not used: addresses could not be checked behind them, and nobody
         // has said that they do it.
@@ -273,6 +283,65 @@ enum Expect {
     Anything,
 }
 
+/// Which URLs may be fetched.
+#[derive(Clone, Copy)]
+struct UrlRule {
+    addresses: AddressRule,
+    allow_loopback_http: bool,
+    /// Then names are not resolved here.
+    proxied: bool,
+}
+
+impl UrlRule {
+    fn check(self, text: &str) -> Result<Url, FetchError> {
+        let Ok(url) = Url::parse(text) else {
+            // Credentials cannot be removed from a URL that cannot be parsed.
+            let excerpt = if text.contains('@') { "(hidden)".to_owned() } else { excerpt(text, SHORT) };
+            return Err(FetchError::InsecureUrl { url: excerpt, problem: "it is not an absolute URL" });
+        };
+        self.check_parsed(&url)?;
+        Ok(url)
+    }
+
+    fn check_parsed(self, url: &Url) -> Result<(), FetchError> {
+        let refuse = |problem| Err(FetchError::InsecureUrl { url: redacted(url), problem });
+        if !url.username().is_empty() || url.password().is_some() {
+            return refuse("it contains credentials");
+        }
+        let on_this_machine = match url.host() {
+            None => return refuse("it has no host"),
+            Some(Host::Domain(name)) if is_loopback_name(name) => {
+                // Behind a proxy it would be that machine's.
+                if self.proxied && !self.allow_loopback_http && self.addresses != AddressRule::Any {
+                    return refuse("its host is the machine itself");
+                }
+                true
+            }
+            Some(Host::Domain(_)) => false,
+            Some(Host::Ipv4(address)) => self.check_address(url, address.into())?,
+            Some(Host::Ipv6(address)) => self.check_address(url, address.into())?,
+        };
+        match url.scheme() {
+            "https" => Ok(()),
+            "http" if on_this_machine && self.allow_loopback_http => Ok(()),
+            "http" if on_this_machine => {
+                refuse("it must be https (for development on this machine, use `allow_loopback_http`)")
+            }
+            _ => refuse("it must be https"),
+        }
+    }
+
+    /// Returns whether an address in a URL is a loopback address, or an error if it is forbidden.
+    fn check_address(self, url: &Url, address: IpAddr) -> Result<bool, FetchError> {
+        match self.addresses.check(address) {
+            Ok(()) => Ok(is_loopback(address)),
+            Err(Refused { address, range }) => {
+                Err(FetchError::ForbiddenAddress { url: redacted(url), address, range })
+            }
+        }
+    }
+}
+
 /// A client for untrusted URLs.
 ///
 /// It allows https only (and http to loopback in development), no credentials, and public addresses only, which it checks
@@ -281,16 +350,13 @@ enum Expect {
 #[derive(Clone)]
 pub(crate) struct UntrustedHttp {
     client: reqwest::Client,
-    rule: AddressRule,
-    allow_loopback_http: bool,
-    /// Then names are not resolved here.
-    proxied: bool,
+    urls: UrlRule,
     timeout: Duration,
 }
 
 impl fmt::Debug for UntrustedHttp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UntrustedHttp").field("rule", &self.rule).finish_non_exhaustive()
+        f.debug_struct("UntrustedHttp").field("rule", &self.urls.addresses).finish_non_exhaustive()
     }
 }
 
@@ -322,8 +388,7 @@ impl UntrustedHttp {
         timeout: Duration,
     ) -> Result<Self, reqwest::Error> {
         let client = egress.builder(rule, lookup).build()?;
-        let proxied = egress.proxy.is_some();
-        Ok(Self { client, rule, allow_loopback_http: egress.allow_loopback_http, proxied, timeout })
+        Ok(Self { client, urls: egress.url_rule(rule), timeout })
     }
 
     /// The client itself, for requests to a URL that has been checked.
@@ -368,51 +433,7 @@ impl UntrustedHttp {
 
     /// Checks whether a URL may be fetched: its scheme, credentials, and its host if that is an address.
     pub(crate) fn check_url(&self, text: &str) -> Result<Url, FetchError> {
-        let Ok(url) = Url::parse(text) else {
-            // Credentials cannot be removed from a URL that cannot be parsed.
-            let excerpt = if text.contains('@') { "(hidden)".to_owned() } else { excerpt(text, SHORT) };
-            return Err(FetchError::InsecureUrl { url: excerpt, problem: "it is not an absolute URL" });
-        };
-        self.check_parsed(&url)?;
-        Ok(url)
-    }
-
-    fn check_parsed(&self, url: &Url) -> Result<(), FetchError> {
-        let refuse = |problem| Err(FetchError::InsecureUrl { url: redacted(url), problem });
-        if !url.username().is_empty() || url.password().is_some() {
-            return refuse("it contains credentials");
-        }
-        let on_this_machine = match url.host() {
-            None => return refuse("it has no host"),
-            Some(Host::Domain(name)) if is_loopback_name(name) => {
-                // Behind a proxy it would be that machine's.
-                if self.proxied && !self.allow_loopback_http && self.rule != AddressRule::Any {
-                    return refuse("its host is the machine itself");
-                }
-                true
-            }
-            Some(Host::Domain(_)) => false,
-            Some(Host::Ipv4(address)) => self.check_address(url, address.into())?,
-            Some(Host::Ipv6(address)) => self.check_address(url, address.into())?,
-        };
-        match url.scheme() {
-            "https" => Ok(()),
-            "http" if on_this_machine && self.allow_loopback_http => Ok(()),
-            "http" if on_this_machine => {
-                refuse("it must be https (for development on this machine, use `allow_loopback_http`)")
-            }
-            _ => refuse("it must be https"),
-        }
-    }
-
-    /// Returns whether an address in a URL is a loopback address, or an error if it is forbidden.
-    fn check_address(&self, url: &Url, address: IpAddr) -> Result<bool, FetchError> {
-        match self.rule.check(address) {
-            Ok(()) => Ok(is_loopback(address)),
-            Err(Refused { address, range }) => {
-                Err(FetchError::ForbiddenAddress { url: redacted(url), address, range })
-            }
-        }
+        self.urls.check(text)
     }
 
     async fn json<T: DeserializeOwned>(&self, url: &str, expect: Expect) -> Result<T, FetchError> {
@@ -458,7 +479,7 @@ impl UntrustedHttp {
             let status = response.status();
             if status.is_redirection() {
                 url = follow(&url, &response, redirects)?;
-                self.check_parsed(&url)?;
+                self.urls.check_parsed(&url)?;
                 redirects -= 1;
                 continue;
             }

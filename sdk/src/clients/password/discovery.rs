@@ -6,10 +6,7 @@ use super::PasswordError;
 use crate::{
     clients::plain::HttpOptions,
     http_client,
-    identity::{
-        IdentityError, ResolveIdentity, Resolver,
-        http::{Egress, UntrustedHttp},
-    },
+    identity::{IdentityError, ResolveIdentity, Resolver, http::Egress},
     types::{AtIdentifier, Did},
     xrpc::InvalidService,
 };
@@ -51,8 +48,7 @@ impl Discovery {
         let proxy = proxy.map(http_client::proxy).transpose().map_err(InvalidService::from)?;
         let egress = Egress { allow_loopback_http: self.allow_loopback_http, proxy };
         let identity = resolver.resolve(account.as_str()).await.map_err(Box::new)?;
-        let checked = UntrustedHttp::new(&egress).map_err(InvalidService::Tls)?.check_url(&identity.pds);
-        if let Err(source) = checked {
+        if let Err(source) = egress.check_url(&identity.pds) {
             return Err(Box::new(IdentityError::UnreachablePds { did: identity.did, source }).into());
         }
         let http = egress.session_builder().build().map_err(InvalidService::Tls)?;
