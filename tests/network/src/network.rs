@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fs::{self, File},
     io::{BufRead as _, BufReader},
+    path::Path,
     process::{Child, ChildStdout, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
     thread,
@@ -26,6 +27,11 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 const END_LIMIT: Duration = Duration::from_secs(2);
 /// The limit for a command.
 const COMMAND_LIMIT: Duration = Duration::from_secs(60);
+/// How often it is started before it counts as broken.
+const START_ATTEMPTS: u32 = 5;
+/// In the messages about the folder where the servers' packages reserve ports. When two networks start in the same
+/// moment, one of them can take the reservation of the other for an old one and remove it.
+const PORT_RESERVATIONS: &str = "atproto-dev-env-ports";
 /// Its file for what it prints, in the folder of its data.
 const LOG: &str = "network.log";
 
@@ -158,13 +164,27 @@ impl Network {
     pub async fn start(progress: &(dyn Fn(&str) + Sync)) -> Result<Self, NetworkError> {
         let node = install(progress).await?;
         let script = program()?;
+        let mut attempts = 1;
+        loop {
+            match Self::start_once(&node, &script).await {
+                Err(NetworkError::NotReady { output })
+                    if output.contains(PORT_RESERVATIONS) && attempts < START_ATTEMPTS =>
+                {
+                    attempts += 1;
+                }
+                started => return started,
+            }
+        }
+    }
+
+    async fn start_once(node: &Path, script: &Path) -> Result<Self, NetworkError> {
         let folder =
             tempfile::Builder::new().prefix("atproto-network-").tempdir().map_err(NetworkError::Start)?;
         // The servers tell of every refused request, which is part of the game: kept for when they do not start.
         let log = File::create(folder.path().join(LOG)).map_err(NetworkError::Start)?;
         let mut command = Command::new(node);
         command
-            .arg(&script)
+            .arg(script)
             .arg(folder.path())
             .env("LOG_ENABLED", "false")
             .env("NODE_ENV", "development")
