@@ -63,6 +63,21 @@ pub(crate) const BUDGET_CONFLICT: Duration = millis(20);
 /// How long a shared budget is kept in the store: longer than its longest window, a day.
 pub(crate) const BUDGET_KEPT: Duration = seconds(25 * 3600);
 
+// Streams.
+
+/// How often the cursor of a stream is saved by default.
+#[cfg(feature = "stream")]
+pub(crate) const CURSOR_INTERVAL: Duration = seconds(1);
+/// The longest wait before a cursor is saved again that could not be saved.
+#[cfg(feature = "stream")]
+pub(crate) const LONGEST_CURSOR_RETRY: Duration = seconds(10);
+
+/// The wait before a cursor is saved again, after so many failures.
+#[cfg(feature = "stream")]
+pub(crate) fn cursor_retry(failures: u32) -> Duration {
+    (FIRST_RETRY * 2_u32.saturating_pow(failures.min(16).saturating_sub(1))).min(LONGEST_CURSOR_RETRY)
+}
+
 // Identities.
 
 /// For fetching a document from an untrusted host, including redirects and the body.
