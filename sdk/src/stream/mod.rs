@@ -78,6 +78,8 @@ mod positions;
 mod protocol;
 mod source;
 mod subscribe;
+#[cfg(test)]
+mod tests;
 
 pub use error::{Interruption, StreamError};
 pub use events::{Event, Events};
