@@ -81,6 +81,8 @@ mod positions;
 mod protocol;
 mod source;
 mod subscribe;
+#[cfg(test)]
+mod tests;
 
 pub use concurrent::ForEachError;
 pub use cursor::{Acknowledgement, CursorError};
