@@ -132,7 +132,7 @@
 //! | feature | what it adds | default |
 //! | --- | --- | --- |
 //! | `client` | clients, OAuth, identity, stores; without it there are only types and bindings, and no HTTP | yes |
-//! | `app-bsky`, `chat-bsky`, `site-standard`, `tools-ozone` | the bindings of these namespaces; `com.atproto` is always included | `app-bsky` |
+//! | `app-bsky`, `chat-bsky`, `network-bsky`, `site-standard`, `tools-ozone` | the bindings of these namespaces; `com.atproto` is always included | `app-bsky` |
 //! | `bsky` | what an application on Bluesky needs besides single calls: rich text, posts, link cards, likes, follows and more | no |
 //! | `images` | images of posts are made smaller where they do not fit | no |
 //! | `http2` | HTTP/2, for many concurrent calls over one connection | no |
