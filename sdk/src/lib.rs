@@ -165,6 +165,7 @@
 //   api, clients, accessor                    generated bindings; clients without OAuth; their common methods
 //   oauth                                     its own layers are listed in its mod.rs
 //   session                                   the state machine of OAuth and password sessions
+//   stream                                    subscriptions
 //   write_budget                              pacing of writes
 //   scopes, store, identity                   permissions; session stores; handles and DIDs
 //   repo                                      records with proof
@@ -215,6 +216,8 @@ mod session;
 mod signing_key;
 #[cfg(feature = "client")]
 pub mod store;
+#[cfg(feature = "stream")]
+pub mod stream;
 #[cfg(all(test, feature = "client"))]
 mod test_lexicons;
 pub mod types;

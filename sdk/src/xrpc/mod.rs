@@ -29,6 +29,7 @@ mod retry;
 pub(crate) mod service;
 #[cfg(feature = "client")]
 mod settings;
+pub(crate) mod subscription;
 #[cfg(all(test, feature = "client"))]
 mod tests;
 mod transport;
@@ -64,6 +65,7 @@ pub use service::InvalidService;
 pub use settings::CallSettings;
 #[cfg(feature = "client")]
 pub(crate) use settings::call_settings;
+pub use subscription::{Message, Subscription};
 pub use transport::{
     BoxFuture, Caller, Reauthenticate, ReauthenticateReason, Transport, TransportError, TransportResponse,
 };
