@@ -78,4 +78,16 @@ impl<'c> NetworkBskyJetstream<'c> {
     ) -> xrpc::Call<'c, plan_snapshot::PlanSnapshot> {
         xrpc::Call::new(self.0, plan_snapshot::Params::new(), input)
     }
+
+    crate::__v1::subscribe! {
+        /// Streams the events of the whole network in order, one JSON object per frame; no sign-in needed. Each filter
+        /// lets everything through if it is empty, and an event has to pass all of them.
+        ///
+        /// `network.bsky.jetstream.subscribeEvents`
+        ///
+        /// Returns a `Subscribe`, for a stream of [`Message`](subscribe_events::Message). Optional parameters:
+        /// [`Params`](subscribe_events::Params), set with `params`. Errors: `ConsumerTooSlow`, `CursorTooOld`,
+        /// `UnknownZstdDictionary`; see [`Error`](subscribe_events::Error).
+        subscribe_events: subscribe_events::SubscribeEvents
+    }
 }

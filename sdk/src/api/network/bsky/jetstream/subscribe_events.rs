@@ -4,6 +4,182 @@
 
 use crate::api;
 use crate::types;
+use crate::xrpc;
+
+/// Streams the events of the whole network in order, one JSON object per frame; no sign-in needed. Each filter
+/// lets everything through if it is empty, and an event has to pass all of them.
+///
+/// `network.bsky.jetstream.subscribeEvents`
+///
+/// Errors: `ConsumerTooSlow`, `CursorTooOld`, `UnknownZstdDictionary`; see [`Error`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SubscribeEvents;
+
+impl xrpc::Subscription for SubscribeEvents {
+    const NSID: &'static str = "network.bsky.jetstream.subscribeEvents";
+    type Params = Params;
+    type Message = Message;
+    type Error = Error;
+}
+
+/// The parameters of `network.bsky.jetstream.subscribeEvents`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {
+    /// Sequence number of the first event that is sent. From 1,000,000,000,000,000 on, it is a time in microseconds
+    /// since 1970, and the first event that the server saw then or later is sent; a time before the oldest event
+    /// becomes that of the oldest, which an `#info` message tells. Without it, the stream starts with what happens
+    /// next, as it does with a number that has not been used yet.
+    pub cursor: Option<i64>,
+    /// Kinds of events that are sent.
+    ///
+    /// At most 4 elements.
+    pub kinds: Option<Vec<ParamsKindsItem>>,
+    /// Accounts whose events are sent, whatever their kind.
+    ///
+    /// At most 10000 elements.
+    pub dids: Option<Vec<types::Did>>,
+    /// Collections whose commits are sent: NSIDs, or everything below a prefix, such as `app.bsky.feed.*`. Other
+    /// kinds of events are sent regardless; a request whose kinds exclude commits is refused.
+    ///
+    /// At most 100 elements.
+    pub collections: Option<Vec<String>>,
+    /// Events whose frames are longer than this many bytes, uncompressed, are left out, deletions included. 0 means
+    /// no limit.
+    ///
+    /// Between 0 and 4294967295. Defaults to 0.
+    pub max_message_size_bytes: Option<i64>,
+    /// Id of a dictionary from getZstdDictionary. Frames are then binary, each a zstd frame of what would be a text
+    /// frame. An id that the server does not have is refused.
+    ///
+    /// At least 1.
+    pub zstd_dictionary: Option<i64>,
+}
+
+crate::__v1::params! {
+    Params {
+        0 cursor: "cursor",
+        1 kinds: "kinds" [MaxLength(4)],
+        2 dids: "dids" [MaxLength(10000)],
+        3 collections: "collections" [MaxLength(100)],
+        4 max_message_size_bytes: "maxMessageSizeBytes" [Minimum(0), Maximum(4294967295)] = Integer(0),
+        5 zstd_dictionary: "zstdDictionary" [Minimum(1)],
+    }
+}
+
+impl Params {
+    /// Creates `Params` without any of its optional fields.
+    pub fn new() -> Self {
+        Self {
+            cursor: None,
+            kinds: None,
+            dids: None,
+            collections: None,
+            max_message_size_bytes: None,
+            zstd_dictionary: None,
+        }
+    }
+}
+
+crate::__v1::setters! {
+    Params {
+        cursor = cursor: integer i64,
+        kinds = kinds: plain Vec<ParamsKindsItem>,
+        dids = dids: plain Vec<types::Did>,
+        collections = collections: plain Vec<String>,
+        max_message_size_bytes = max_message_size_bytes: integer i64,
+        zstd_dictionary = zstd_dictionary: integer i64,
+    }
+}
+
+/// Part of `network.bsky.jetstream.subscribeEvents`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ParamsKindsItem {
+    /// `commit`
+    Commit,
+    /// `identity`
+    Identity,
+    /// `account`
+    Account,
+    /// `sync`
+    Sync,
+}
+
+crate::__v1::closed_string! {
+    ParamsKindsItem {
+        Commit = "commit",
+        Identity = "identity",
+        Account = "account",
+        Sync = "sync",
+    }
+}
+
+/// The messages of `network.bsky.jetstream.subscribeEvents`.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Message {
+    /// `network.bsky.jetstream.subscribeEvents#commit`
+    Commit(Box<Commit>),
+    /// `network.bsky.jetstream.subscribeEvents#identity`
+    Identity(Box<Identity>),
+    /// `network.bsky.jetstream.subscribeEvents#account`
+    Account(Box<Account>),
+    /// `network.bsky.jetstream.subscribeEvents#sync`
+    Sync(Box<SyncDef>),
+    /// `network.bsky.jetstream.subscribeEvents#info`
+    Info(Box<Info>),
+    /// Any other variant.
+    Other(types::Unknown),
+}
+
+crate::__v1::union! {
+    Message, open {
+        Commit(Commit) = "network.bsky.jetstream.subscribeEvents#commit",
+        Identity(Identity) = "network.bsky.jetstream.subscribeEvents#identity",
+        Account(Account) = "network.bsky.jetstream.subscribeEvents#account",
+        Sync(SyncDef) = "network.bsky.jetstream.subscribeEvents#sync",
+        Info(Info) = "network.bsky.jetstream.subscribeEvents#info",
+    }
+}
+
+crate::__v1::message! {
+    Message, "network.bsky.jetstream.subscribeEvents" {
+        Commit = "#commit" | "network.bsky.jetstream.subscribeEvents#commit" [seq: seq, time: time, account: did],
+        Identity = "#identity" | "network.bsky.jetstream.subscribeEvents#identity" [seq: seq, time: time, account: did],
+        Account = "#account" | "network.bsky.jetstream.subscribeEvents#account" [seq: seq, time: time, account: did],
+        Sync = "#sync" | "network.bsky.jetstream.subscribeEvents#sync" [seq: seq, time: time, account: did],
+        Info = "#info" | "network.bsky.jetstream.subscribeEvents#info" [],
+    }
+}
+
+/// The errors of `network.bsky.jetstream.subscribeEvents`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {
+    /// The client is far behind and reads too slowly to ever catch up; the server closes the connection.
+    ///
+    /// `ConsumerTooSlow`
+    ConsumerTooSlow,
+    /// The connection is refused: the events that the cursor asks for are only in the archive. The message contains
+    /// the oldest sequence number that can be streamed.
+    ///
+    /// `CursorTooOld`
+    CursorTooOld,
+    /// The connection is refused: the server does not have this dictionary, or not any more. The message contains
+    /// the id of the current one.
+    ///
+    /// `UnknownZstdDictionary`
+    UnknownZstdDictionary,
+}
+
+crate::__v1::errors! {
+    Error {
+        ConsumerTooSlow = "ConsumerTooSlow",
+        CursorTooOld = "CursorTooOld",
+        UnknownZstdDictionary = "UnknownZstdDictionary",
+    }
+}
 
 /// One record was created, updated or deleted.
 ///
