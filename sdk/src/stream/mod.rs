@@ -33,3 +33,7 @@ impl<S: Subscription> fmt::Debug for Subscribe<'_, S> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(feature = "jetstream")]
+pub mod jetstream;
+pub mod tap;

@@ -122,7 +122,7 @@ crate::__open_string! {
 #[derive(Clone)]
 struct Sent {
     id: i64,
-    kind: SmallString,
+    kind: Kind,
     record: Option<SentRecord>,
     identity: Option<SentIdentity>,
     extra: Extra,
@@ -135,6 +135,17 @@ crate::__object! {
         2 record: "record" optional,
         3 identity: "identity" optional,
     }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Kind {
+    Record,
+    Identity,
+    Other(SmallString),
+}
+
+crate::__open_string! {
+    Kind { Record = "record", Identity = "identity" }
 }
 
 #[derive(Clone)]
@@ -167,7 +178,7 @@ crate::__object! {
 struct SentIdentity {
     did: Did,
     /// Not always a valid handle.
-    handle: Option<SmallString>,
+    handle: Option<String>,
     is_active: Option<bool>,
     /// What the documents call it.
     active: Option<bool>,
@@ -211,15 +222,15 @@ impl Message {
     pub fn from_json(json: impl AsRef<[u8]>) -> Result<Self, DataError> {
         let json = json.as_ref();
         let sent: Sent = from_json(json)?;
-        Ok(match (sent.kind.as_str(), sent.record, sent.identity) {
-            ("record", Some(record), _) => {
+        Ok(match (sent.kind, sent.record, sent.identity) {
+            (Kind::Record, Some(record), _) => {
                 let SentRecord { live, did, rev, collection, rkey, action, record, cid, extra } = record;
                 let id = sent.id;
                 let event =
                     RecordEvent { id, live, did, rev, collection, rkey, action, record, cid, extra };
                 Self::Record(Box::new(event))
             }
-            ("identity", _, Some(identity)) => {
+            (Kind::Identity, _, Some(identity)) => {
                 let SentIdentity { did, handle, is_active, active, status, extra } = identity;
                 let is_active = is_active.or(active).unwrap_or(status == AccountStatus::Active);
                 let handle = handle.and_then(|handle| Handle::new(handle).ok());

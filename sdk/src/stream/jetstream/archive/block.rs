@@ -1,11 +1,10 @@
 //! The blocks of an archive: a few thousand events each, by columns, in one zstd frame.
 
 use super::super::{
-    Account, Commit, CommitOperation, EventKind, Identity, Message, Sync,
+    Account, Commit, CommitOperation, EventKind, Identity, Message, SyncDef,
     compression::{CompressionError, Decompressor},
 };
 use crate::{
-    api::com::atproto::sync::subscribe_repos,
     types::{Cid, DataError, Datetime, Did, FromData, InvalidText, Nsid, RecordKey, Tid, Unknown, from_cbor},
 };
 
@@ -59,7 +58,7 @@ const COLUMNS: usize = 5;
 
 impl Block {
     /// Decompresses and checks a block.
-    pub(super) fn read(frame: &[u8], decompressor: &mut Decompressor) -> Result<Self, SegmentError> {
+    pub(crate) fn read(frame: &[u8], decompressor: &mut Decompressor) -> Result<Self, SegmentError> {
         Self::parse(decompressor.decompress(frame).map_err(SegmentError::Compression)?)
     }
 
@@ -191,7 +190,7 @@ mod kind {
 
 impl Row<'_> {
     /// The kind, account and collection, for a filter. `None` for unknown kinds, which no filter leaves out.
-    pub(super) fn subject(&self) -> Option<(EventKind, &str, &str)> {
+    pub(crate) fn subject(&self) -> Option<(EventKind, &str, &str)> {
         let kind = match self.kind {
             kind::CREATE | kind::UPDATE | kind::DELETE | kind::CREATE_AFTER_SYNC => EventKind::Commit,
             kind::IDENTITY => EventKind::Identity,
@@ -224,7 +223,7 @@ impl Row<'_> {
                 event.into()
             }
             kind::SYNC => {
-                let mut event = Sync::new(seq, did, time, self.event::<subscribe_repos::Sync>()?);
+                let mut event = SyncDef::new(seq, did, time, self.event()?);
                 event.witnessed_at = witnessed;
                 event.into()
             }

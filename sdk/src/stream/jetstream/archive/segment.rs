@@ -19,8 +19,8 @@ fn malformed(problem: &'static str) -> SegmentError {
 
 /// What the header of a file says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Header {
-    pub(super) checksum: u64,
+pub(crate) struct Header {
+    pub(crate) checksum: u64,
     blocks: u32,
     footer: u64,
 }
@@ -51,8 +51,7 @@ impl Header {
 }
 
 /// Takes a file in pieces, and gives its blocks. What it keeps is at most one block, and what has just arrived.
-#[derive(Debug)]
-pub(super) struct SegmentReader {
+pub(crate) struct SegmentReader {
     buffer: BytesMut,
     header: Option<Header>,
     /// How much has been read of the file.
@@ -62,17 +61,17 @@ pub(super) struct SegmentReader {
 }
 
 impl SegmentReader {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { buffer: BytesMut::new(), header: None, at: 0, blocks: 0, hash: XxHash3_64::with_seed(0) }
     }
 
     /// Takes the next piece of the file. All blocks should be taken before the next one.
-    pub(super) fn push(&mut self, piece: &[u8]) {
+    pub(crate) fn push(&mut self, piece: &[u8]) {
         self.buffer.extend_from_slice(piece);
     }
 
     /// What the header says, as soon as it has arrived.
-    pub(super) fn header(&mut self) -> Result<Option<Header>, SegmentError> {
+    pub(crate) fn header(&mut self) -> Result<Option<Header>, SegmentError> {
         if self.header.is_none()
             && let Some(bytes) = self.buffer.first_chunk::<HEADER>()
         {
@@ -86,7 +85,7 @@ impl SegmentReader {
     }
 
     /// The next block, if it has arrived.
-    pub(super) fn next_block(&mut self) -> Result<Option<Bytes>, SegmentError> {
+    pub(crate) fn next_block(&mut self) -> Result<Option<Bytes>, SegmentError> {
         let Some(header) = self.header()? else { return Ok(None) };
         if self.at >= header.footer {
             self.footer(header)?;
@@ -128,7 +127,7 @@ impl SegmentReader {
     }
 
     /// Checks the whole file, after its last piece and its last block.
-    pub(super) fn finish(mut self) -> Result<(), SegmentError> {
+    pub(crate) fn finish(mut self) -> Result<(), SegmentError> {
         if self.next_block()?.is_some() {
             return Err(malformed("a block has not been read"));
         }

@@ -13,7 +13,7 @@ use crate::{
 struct Sent {
     did: Did,
     time_us: i64,
-    kind: SmallString,
+    kind: Kind,
     commit: Option<Operation>,
     identity: Option<subscribe_repos::Identity>,
     account: Option<subscribe_repos::Account>,
@@ -29,6 +29,18 @@ crate::__object! {
         4 identity: "identity" optional,
         5 account: "account" optional,
     }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Kind {
+    Commit,
+    Identity,
+    Account,
+    Other(SmallString),
+}
+
+crate::__open_string! {
+    Kind { Commit = "commit", Identity = "identity", Account = "account" }
 }
 
 #[derive(Clone)]
@@ -73,8 +85,8 @@ pub(crate) fn read(json: &[u8]) -> Result<Message, DataError> {
     let sent: Sent = from_json(json)?;
     let time = Datetime::from_unix_micros(sent.time_us);
     let Sent { did, time_us, kind, commit, identity, account, extra } = sent;
-    let message = match (kind.as_str(), commit, identity, account) {
-        ("commit", Some(commit), ..) => {
+    let message = match (kind, commit, identity, account) {
+        (Kind::Commit, Some(commit), ..) => {
             let Operation { rev, operation, collection, rkey, record, cid, extra: more } = commit;
             let mut commit = Commit::new(time_us, did, time, rev, operation, collection, rkey);
             (commit.record, commit.cid, commit.extra) = (record, cid, extra);
@@ -83,12 +95,12 @@ pub(crate) fn read(json: &[u8]) -> Result<Message, DataError> {
             }
             Message::from(commit)
         }
-        ("identity", _, Some(identity), _) => {
+        (Kind::Identity, _, Some(identity), _) => {
             let mut identity = Identity::new(time_us, did, time, identity);
             identity.extra = extra;
             identity.into()
         }
-        ("account", _, _, Some(account)) => {
+        (Kind::Account, _, _, Some(account)) => {
             let mut account = Account::new(time_us, did, time, account);
             account.extra = extra;
             account.into()

@@ -1,0 +1,4 @@
+mod archive_file;
+mod archives;
+mod compression;
+mod messages;

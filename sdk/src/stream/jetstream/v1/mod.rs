@@ -1,0 +1,3 @@
+mod given;
+mod message;
+pub(crate) use message::read;
