@@ -66,11 +66,14 @@
 //   are too many: then its buffer fills, and the server waits. `Engine::new` takes the position to start after.
 mod channel;
 mod connection;
+mod endpoint;
 mod engine;
 mod error;
 mod events;
 mod frame;
 mod handshake;
+#[cfg(feature = "jetstream")]
+pub mod jetstream;
 mod meter;
 mod notice;
 mod options;
@@ -78,8 +81,6 @@ mod positions;
 mod protocol;
 mod source;
 mod subscribe;
-#[cfg(feature = "jetstream")]
-pub mod jetstream;
 pub mod tap;
 
 pub use error::{Interruption, StreamError};

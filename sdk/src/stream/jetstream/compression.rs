@@ -1,6 +1,6 @@
 //! Compressed messages: zstd with a dictionary that both sides have.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use bytes::Bytes;
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
@@ -98,7 +98,9 @@ pub struct InvalidDictionary {
 #[non_exhaustive]
 pub enum CompressionError {
     /// The message is longer than the limit, decompressed.
-    #[error("the message is longer than {limit} bytes when it is decompressed: set a greater limit if you expect such messages")]
+    #[error(
+        "the message is longer than {limit} bytes when it is decompressed: set a greater limit if you expect such messages"
+    )]
     TooLong {
         /// The limit in bytes.
         limit: usize,
@@ -175,14 +177,4 @@ impl fmt::Debug for Decompressor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Decompressor").field("limit", &self.limit).finish_non_exhaustive()
     }
-}
-
-/// The dictionary of a stream, which changes when the server has a new one.
-#[derive(Debug, Clone)]
-pub(super) enum Compression {
-    Off,
-    /// With the dictionary that the server gives.
-    FromServer,
-    /// With this one.
-    With(Arc<Dictionary>),
 }

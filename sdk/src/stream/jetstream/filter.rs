@@ -2,11 +2,9 @@
 
 use std::{collections::HashSet, fmt};
 
-use super::Message;
 use crate::{
     server_text::{SHORT, excerpt},
     types::{Did, Nsid},
-    xrpc::Message as _,
 };
 
 /// How many accounts the servers accept in a filter.
@@ -36,17 +34,6 @@ impl EventKind {
             Self::Identity => "identity",
             Self::Account => "account",
             Self::Sync => "sync",
-        }
-    }
-
-    /// The kind of a message, if it is about an account.
-    fn of(message: &Message) -> Option<Self> {
-        match message {
-            Message::Commit(_) => Some(Self::Commit),
-            Message::Identity(_) => Some(Self::Identity),
-            Message::Account(_) => Some(Self::Account),
-            Message::Sync(_) => Some(Self::Sync),
-            _ => None,
         }
     }
 }
@@ -157,19 +144,25 @@ fn is_collection(text: &str) -> bool {
 #[non_exhaustive]
 pub enum InvalidFilter {
     /// There are too many collections.
-    #[error("the filter has {count} collections, and the servers accept {MOST_COLLECTIONS}: use prefixes such as `app.bsky.feed.*`")]
+    #[error(
+        "the filter has {count} collections, and the servers accept {MOST_COLLECTIONS}: use prefixes such as `app.bsky.feed.*`"
+    )]
     TooManyCollections {
         /// How many there are, counting each once.
         count: usize,
     },
     /// There are too many accounts.
-    #[error("the filter has {count} accounts, and the servers accept {MOST_DIDS}: use several streams, or leave accounts out on your side")]
+    #[error(
+        "the filter has {count} accounts, and the servers accept {MOST_DIDS}: use several streams, or leave accounts out on your side"
+    )]
     TooManyDids {
         /// How many there are, counting each once.
         count: usize,
     },
     /// A collection is neither an NSID nor a prefix.
-    #[error("`{collection}` is neither a collection like `app.bsky.feed.post` nor a prefix like `app.bsky.feed.*`")]
+    #[error(
+        "`{collection}` is neither a collection like `app.bsky.feed.post` nor a prefix like `app.bsky.feed.*`"
+    )]
     Collection {
         /// The beginning of the text.
         collection: Box<str>,
@@ -213,13 +206,6 @@ impl Matcher {
             || self.collections.contains(collection)
             || self.prefixes.iter().any(|prefix| collection.starts_with(prefix.as_str()))
     }
-
-    /// Whether a message is wanted. What is about no account, or unknown, always is.
-    pub(super) fn wants_message(&self, message: &Message) -> bool {
-        let Some(kind) = EventKind::of(message) else { return true };
-        let collection = if let Message::Commit(commit) = message { commit.collection.as_str() } else { "" };
-        message.account().is_none_or(|did| self.wants(kind, did.as_str(), collection))
-    }
 }
 
 #[cfg(test)]
@@ -236,7 +222,8 @@ mod tests {
         let error = Filter::new().collections(many(MOST_COLLECTIONS + 1)).check().unwrap_err();
         assert_eq!(error, InvalidFilter::TooManyCollections { count: 101 });
 
-        let dids = |count: usize| (0..count).map(|number| Did::new(format!("did:web:a{number}.test")).unwrap());
+        let dids =
+            |count: usize| (0..count).map(|number| Did::new(format!("did:web:a{number}.test")).unwrap());
         Filter::new().dids(dids(MOST_DIDS)).check().unwrap();
         let error = Filter::new().dids(dids(MOST_DIDS + 1)).check().unwrap_err();
         assert_eq!(error, InvalidFilter::TooManyDids { count: 10_001 });
@@ -247,7 +234,8 @@ mod tests {
         for good in ["app.bsky.feed.post", "app.bsky.feed.*", "app.bsky.*", "app.*", "com.example.record"] {
             Filter::new().collections([good]).check().unwrap();
         }
-        for bad in ["", "*", ".*", "app.bsky.feed.po*", "app.bsky", "app.bsky.feed.*.post", "app..*", "a b.*"] {
+        for bad in ["", "*", ".*", "app.bsky.feed.po*", "app.bsky", "app.bsky.feed.*.post", "app..*", "a b.*"]
+        {
             let error = Filter::new().collections([bad]).check().unwrap_err();
             assert_eq!(error, InvalidFilter::Collection { collection: bad.into() }, "{bad}");
         }
@@ -259,7 +247,8 @@ mod tests {
         let everything = Matcher::new(&Filter::new(), &[]);
         assert!(everything.wants(EventKind::Commit, "did:web:bob.test", "app.bsky.feed.post"));
 
-        let filter = Filter::new().collections(["app.bsky.feed.post", "app.bsky.graph.*"]).dids([alice.clone()]);
+        let filter =
+            Filter::new().collections(["app.bsky.feed.post", "app.bsky.graph.*"]).dids([alice.clone()]);
         let matcher = Matcher::new(&filter, &[]);
         for (collection, wanted) in [
             ("app.bsky.feed.post", true),

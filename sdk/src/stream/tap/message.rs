@@ -1,7 +1,11 @@
 //! What Tap sends, in a channel or to a webhook.
 
-use crate::types::{
-    AtUri, Cid, DataError, Did, Extra, Handle, Nsid, Record, RecordKey, SmallString, Tid, Unknown, from_json,
+use crate::{
+    stream::frame::memory_for,
+    types::{
+        AtUri, Cid, DataError, Did, Extra, Handle, Nsid, Record, RecordKey, SmallString, Tid, Unknown,
+        codec::from_json_within, from_json,
+    },
 };
 
 /// A message of Tap.
@@ -122,7 +126,7 @@ crate::__open_string! {
 #[derive(Clone)]
 struct Sent {
     id: i64,
-    kind: Kind,
+    kind: kind::Kind,
     record: Option<SentRecord>,
     identity: Option<SentIdentity>,
     extra: Extra,
@@ -137,15 +141,20 @@ crate::__object! {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Kind {
-    Record,
-    Identity,
-    Other(SmallString),
-}
+mod kind {
+    #![allow(unreachable_pub, reason = "the macro is for types that are public")]
+    use crate::types::SmallString;
 
-crate::__open_string! {
-    Kind { Record = "record", Identity = "identity" }
+    #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+    pub(super) enum Kind {
+        Record,
+        Identity,
+        Other(SmallString),
+    }
+
+    crate::__open_string! {
+        Kind { Record = "record", Identity = "identity" }
+    }
 }
 
 #[derive(Clone)]
@@ -207,7 +216,7 @@ crate::__object! { Numbered, "a message of Tap", record: false, { 0 id: "id" req
 
 /// The number of a message, which has to be acknowledged whatever else it contains.
 pub(super) fn id_of(json: &[u8]) -> Option<i64> {
-    from_json::<Numbered>(json).ok().map(|message| message.id)
+    from_json_within::<Numbered>(json, memory_for(json.len())).ok().map(|message| message.id)
 }
 
 impl Message {
@@ -221,16 +230,15 @@ impl Message {
     /// Returns an error if the text is not a message of Tap, or one with invalid identifiers.
     pub fn from_json(json: impl AsRef<[u8]>) -> Result<Self, DataError> {
         let json = json.as_ref();
-        let sent: Sent = from_json(json)?;
+        let sent: Sent = from_json_within(json, memory_for(json.len()))?;
         Ok(match (sent.kind, sent.record, sent.identity) {
-            (Kind::Record, Some(record), _) => {
+            (kind::Kind::Record, Some(record), _) => {
                 let SentRecord { live, did, rev, collection, rkey, action, record, cid, extra } = record;
                 let id = sent.id;
-                let event =
-                    RecordEvent { id, live, did, rev, collection, rkey, action, record, cid, extra };
+                let event = RecordEvent { id, live, did, rev, collection, rkey, action, record, cid, extra };
                 Self::Record(Box::new(event))
             }
-            (Kind::Identity, _, Some(identity)) => {
+            (kind::Kind::Identity, _, Some(identity)) => {
                 let SentIdentity { did, handle, is_active, active, status, extra } = identity;
                 let is_active = is_active.or(active).unwrap_or(status == AccountStatus::Active);
                 let handle = handle.and_then(|handle| Handle::new(handle).ok());

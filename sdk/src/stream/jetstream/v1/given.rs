@@ -58,7 +58,8 @@ mod tests {
         let mut given = Given::default();
         let start = 1_700_000_000_000_000;
         // Three of them have the same time.
-        let messages: Vec<(i64, u64)> = (0..1000).map(|number| (start + (number as i64 / 3) * 7, number)).collect();
+        let messages: Vec<(i64, u64)> =
+            (0..1000).map(|number| (start + (number as i64 / 3) * 7, number)).collect();
         for (time, fingerprint) in &messages {
             assert!(given.insert(*time, *fingerprint));
         }

@@ -3,8 +3,10 @@
 use super::super::{Account, Commit, CommitOperation, Identity, Message};
 use crate::{
     api::com::atproto::sync::subscribe_repos,
+    stream::frame::memory_for,
     types::{
-        Cid, DataError, Datetime, Did, Extra, Nsid, RecordKey, SmallString, Tid, Unknown, from_json,
+        Cid, DataError, Datetime, Did, Extra, Nsid, RecordKey, Tid, Unknown, codec::from_json_within,
+        from_json,
     },
 };
 
@@ -13,7 +15,7 @@ use crate::{
 struct Sent {
     did: Did,
     time_us: i64,
-    kind: Kind,
+    kind: kind::Kind,
     commit: Option<Operation>,
     identity: Option<subscribe_repos::Identity>,
     account: Option<subscribe_repos::Account>,
@@ -31,16 +33,21 @@ crate::__object! {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Kind {
-    Commit,
-    Identity,
-    Account,
-    Other(SmallString),
-}
+mod kind {
+    #![allow(unreachable_pub, reason = "the macro is for types that are public")]
+    use crate::types::SmallString;
 
-crate::__open_string! {
-    Kind { Commit = "commit", Identity = "identity", Account = "account" }
+    #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+    pub(super) enum Kind {
+        Commit,
+        Identity,
+        Account,
+        Other(SmallString),
+    }
+
+    crate::__open_string! {
+        Kind { Commit = "commit", Identity = "identity", Account = "account" }
+    }
 }
 
 #[derive(Clone)]
@@ -77,16 +84,16 @@ crate::__object! { Place, "a message of Jetstream", record: false, { 0 time_us: 
 
 /// The position of a message of which nothing else may be valid.
 pub(super) fn position_of(json: &[u8]) -> Option<i64> {
-    from_json::<Place>(json).ok().map(|place| place.time_us)
+    from_json_within::<Place>(json, memory_for(json.len())).ok().map(|place| place.time_us)
 }
 
 /// A message, in the form of version 2: its position is the time in microseconds.
 pub(crate) fn read(json: &[u8]) -> Result<Message, DataError> {
-    let sent: Sent = from_json(json)?;
+    let sent: Sent = from_json_within(json, memory_for(json.len()))?;
     let time = Datetime::from_unix_micros(sent.time_us);
     let Sent { did, time_us, kind, commit, identity, account, extra } = sent;
     let message = match (kind, commit, identity, account) {
-        (Kind::Commit, Some(commit), ..) => {
+        (kind::Kind::Commit, Some(commit), ..) => {
             let Operation { rev, operation, collection, rkey, record, cid, extra: more } = commit;
             let mut commit = Commit::new(time_us, did, time, rev, operation, collection, rkey);
             (commit.record, commit.cid, commit.extra) = (record, cid, extra);
@@ -95,12 +102,12 @@ pub(crate) fn read(json: &[u8]) -> Result<Message, DataError> {
             }
             Message::from(commit)
         }
-        (Kind::Identity, _, Some(identity), _) => {
+        (kind::Kind::Identity, _, Some(identity), _) => {
             let mut identity = Identity::new(time_us, did, time, identity);
             identity.extra = extra;
             identity.into()
         }
-        (Kind::Account, _, _, Some(account)) => {
+        (kind::Kind::Account, _, _, Some(account)) => {
             let mut account = Account::new(time_us, did, time, account);
             account.extra = extra;
             account.into()
@@ -114,7 +121,13 @@ pub(crate) fn read(json: &[u8]) -> Result<Message, DataError> {
 /// What tells a message from all others, also on another server, where the times differ.
 #[derive(Debug, Hash)]
 pub(super) enum Identifier<'a> {
-    Commit { did: &'a str, rev: &'a str, collection: &'a str, rkey: &'a str, operation: &'a str },
+    Commit {
+        did: &'a str,
+        rev: &'a str,
+        collection: &'a str,
+        rkey: &'a str,
+        operation: &'a str,
+    },
     /// With the number that the relay has given.
     Identity(&'a str, i64),
     Account(&'a str, i64),

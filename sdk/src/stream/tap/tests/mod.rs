@@ -34,7 +34,9 @@ fn e12_messages_of_tap_are_typed() {
 #[test]
 fn what_tap_knows_of_an_account_need_not_be_complete() {
     for (change, active) in [(r#""isActive":true,"#, true), ("", false)] {
-        let Message::Identity(event) = read(&IDENTITY.replace(r#""is_active":false,"#, change)) else { panic!() };
+        let Message::Identity(event) = read(&IDENTITY.replace(r#""is_active":false,"#, change)) else {
+            panic!()
+        };
         assert_eq!(event.is_active, active);
     }
     for handle in ["", "not a handle"] {
@@ -52,7 +54,7 @@ fn e12_unknown_messages_are_kept_whole_and_can_be_acknowledged() {
 
 #[test]
 fn e12_a_message_that_cannot_be_decoded_still_has_its_number() {
-    let bad = RECORD.replace("did:plc:ewvi7nxzyoun6zhxrhs64oiz", "alice");
+    let bad = RECORD.replace(r#""did":"did:plc:ewvi7nxzyoun6zhxrhs64oiz""#, r#""did":["alice"]"#);
     assert_eq!(Message::from_json(&bad).unwrap_err().path(), "record.did");
     assert_eq!(id_of(bad.as_bytes()), Some(12345));
     for bad in ["", "[]", "{}", &RECORD[..50]] {
