@@ -82,6 +82,8 @@ mod protocol;
 mod source;
 mod subscribe;
 pub mod tap;
+#[cfg(test)]
+mod tests;
 
 pub use error::{Interruption, StreamError};
 pub use events::{Event, Events};
