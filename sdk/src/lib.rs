@@ -247,6 +247,8 @@ pub mod __v1;
 #[cfg(all(fuzzing, feature = "axum"))]
 #[doc(hidden)]
 pub mod fuzzing {
+    #[cfg(feature = "jetstream")]
+    pub use crate::stream::{jetstream::fuzzing as jetstream, tap::fuzzing as tap};
     pub use crate::{axum::fuzzing as axum, identity::fuzzing as identity, oauth::fuzzing as oauth};
 }
 

@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(judge_all(&mut positions, &[2, 2, 2, 3]), [GIVEN, GIVEN, NEW, NEW]);
         assert_eq!(judge_all(&mut positions, &[3, 3, 4]), [GIVEN, NEW, NEW]);
         // A cursor that is not inclusive has none of them again.
-        let order = Order { inclusive: false, repeats: true };
+        let order = Order { repeats: true, ..Order::default() };
         let mut positions = Positions::new(order, None);
         assert_eq!(judge_all(&mut positions, &[1, 1]), [NEW, NEW]);
         assert_eq!(judge_all(&mut positions, &[1, 2]), [NEW, NEW]);

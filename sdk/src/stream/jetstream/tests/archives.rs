@@ -16,7 +16,7 @@ use crate::{
 const DID: &str = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
 const TIME: i64 = 1_767_323_045_678_901;
 
-fn event(seq: u64, kind: u8, payload: Vec<u8>) -> Stored {
+pub(super) fn event(seq: u64, kind: u8, payload: Vec<u8>) -> Stored {
     let commit = matches!(kind, 1..=3 | 7);
     let only = |text: &str| if commit { text.to_owned() } else { String::new() };
     Stored {
@@ -36,7 +36,7 @@ fn created_at() -> Datetime {
     Datetime::new("2026-01-02T03:04:05Z").unwrap()
 }
 
-fn note(text: &str) -> Vec<u8> {
+pub(super) fn note(text: &str) -> Vec<u8> {
     Note::new(text, created_at()).to_cbor().unwrap()
 }
 
