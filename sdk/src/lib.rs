@@ -83,6 +83,7 @@
 //! | [`identity`] | resolving handles and DIDs |
 //! | `bsky` | what an application on Bluesky needs besides single calls |
 //! | `repo` | records with proof that their account has signed them |
+//! | `stream` | streams of events: subscriptions, Tap, and `stream::jetstream` |
 //! | `lexicon` | published lexicons: finding them, with proof |
 //!
 //! # Errors
@@ -136,6 +137,8 @@
 //! | `bsky` | what an application on Bluesky needs besides single calls: rich text, posts, link cards, likes, follows and more | no |
 //! | `images` | images of posts are made smaller where they do not fit | no |
 //! | `http2` | HTTP/2, for many concurrent calls over one connection | no |
+//! | `stream` | subscriptions as typed streams, and Tap | no |
+//! | `jetstream` | Jetstream v1 and v2, with the archive | no |
 //! | `sqlite`, `postgres`, `redis` | session stores in these databases | no |
 //! | `encryption` | encryption of stored sessions | no |
 //! | `axum` | sign-in for web sites: routes, cookies, extractors | no |

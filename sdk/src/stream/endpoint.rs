@@ -6,6 +6,7 @@ use http::HeaderValue;
 use url::{Host, Url};
 
 use crate::{
+    http_client::HttpClient,
     server_text::{SHORT, excerpt},
     xrpc::{
         BoxFuture, CallSettings, InvalidService, Request, Transport, TransportError, TransportResponse,
@@ -47,7 +48,7 @@ pub(super) fn is_exposed(origin: &str) -> bool {
 /// Sends every request to one path of a server.
 #[derive(Clone)]
 pub(super) struct Endpoint {
-    http: reqwest::Client,
+    http: HttpClient,
     origin: Origin,
     /// Marked as sensitive.
     authorization: Option<HeaderValue>,
@@ -78,8 +79,9 @@ impl Endpoint {
         };
         url.set_path(path);
         url.set_query(Some(request.query()).filter(|query| !query.is_empty()));
+        let http = self.http.for_request(request.headers());
         let credentials = Credentials { authorization: self.authorization.clone(), proof: None };
-        Box::pin(service::send_to(&self.http, self.origin.as_str(), url, request, credentials))
+        Box::pin(service::send_to(http, self.origin.as_str(), url, request, credentials))
     }
 }
 

@@ -83,6 +83,14 @@ enum Step<T> {
     Again,
 }
 
+/// What the position of a message means for it.
+enum Judged<T> {
+    /// It is given.
+    New,
+    /// It is not.
+    Otherwise(Step<T>),
+}
+
 type Item<M, E> = Result<Given<M>, StreamError<E>>;
 
 pub(crate) struct Engine<'c, M, E: LexiconError> {
@@ -344,7 +352,7 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
             self.trouble = (self.given, if place == self.given { times + 1 } else { 1 });
             if self.trouble.1 >= limits::STREAM_SAME_PLACE {
                 let (nsid, after) = (Arc::clone(self.name()), self.positions.after());
-                return Step::Give(Err(StreamError::Unusable { nsid, after, source: why }));
+                return Step::Give(Err(StreamError::Unusable { nsid, after, source: Box::new(why) }));
             }
         }
         self.failures = self.failures.saturating_add(1);
@@ -353,7 +361,7 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
             && self.without.elapsed().saturating_add(wait) > limit
         {
             let nsid = Arc::clone(self.name());
-            return Step::Give(Err(StreamError::GaveUp { nsid, limit, source: why }));
+            return Step::Give(Err(StreamError::GaveUp { nsid, limit, source: Box::new(why) }));
         }
         tracing::debug!(nsid = &**self.name(), %why, ?wait, "stream interrupted");
         self.tell(&Notice::Interrupted { why, wait });
@@ -413,12 +421,10 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
                 if outdated {
                     self.outdated = self.positions.after();
                 }
-                if let Some(position) = position {
-                    match self.judge(position, time) {
-                        Ok(true) => {}
-                        Ok(false) => return Step::Again,
-                        Err(step) => return step,
-                    }
+                if let Some(position) = position
+                    && let Judged::Otherwise(step) = self.judge(position, time)
+                {
+                    return step;
                 }
                 if let Some(notice) = time.and_then(|time| self.meter.note_time(time)) {
                     self.tell(&notice);
@@ -434,12 +440,10 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
     }
 
     fn undecodable(&mut self, undecodable: Undecodable) -> Step<Item<M, E>> {
-        if let Some(position) = undecodable.seq {
-            match self.judge(position, None) {
-                Ok(true) => {}
-                Ok(false) => return Step::Again,
-                Err(step) => return step,
-            }
+        if let Some(position) = undecodable.seq
+            && let Judged::Otherwise(step) = self.judge(position, None)
+        {
+            return step;
         }
         self.count_given();
         Step::Give(Err(StreamError::Undecodable(Box::new(undecodable))))
@@ -451,8 +455,8 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
         self.failures = 0;
     }
 
-    /// Returns whether a message with this position is to be given.
-    fn judge(&mut self, position: i64, time: Option<SystemTime>) -> Result<bool, Step<Item<M, E>>> {
+    /// Judges the position of a message.
+    fn judge(&mut self, position: i64, time: Option<SystemTime>) -> Judged<Item<M, E>> {
         let before = self.positions.after();
         match self.positions.judge(position) {
             Verdict::New => {
@@ -461,20 +465,20 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
                     self.tell(&Notice::Gap { after, next: position });
                 }
                 self.last_time = time.or(self.last_time);
-                Ok(true)
+                Judged::New
             }
             Verdict::Given if self.has_restarted(time) => {
                 let source =
                     Interruption::OutOfOrder { previous: before.unwrap_or(position), found: position };
-                let nsid = Arc::clone(self.name());
-                Err(Step::Give(Err(StreamError::Unusable { nsid, after: before, source })))
+                let (nsid, source) = (Arc::clone(self.name()), Box::new(source));
+                Judged::Otherwise(Step::Give(Err(StreamError::Unusable { nsid, after: before, source })))
             }
             Verdict::Given => {
                 self.meter.repeated += 1;
-                Ok(false)
+                Judged::Otherwise(Step::Again)
             }
             Verdict::Backwards { previous } => {
-                Err(self.interrupt(Interruption::OutOfOrder { previous, found: position }))
+                Judged::Otherwise(self.interrupt(Interruption::OutOfOrder { previous, found: position }))
             }
         }
     }

@@ -133,7 +133,7 @@ pub enum StreamError<E: LexiconError = NoError> {
         /// The last message that could be used, if messages have positions.
         after: Option<i64>,
         /// What is wrong.
-        source: Interruption,
+        source: Box<Interruption>,
     },
     /// The archive could not be read.
     #[cfg(feature = "jetstream")]
@@ -147,7 +147,7 @@ pub enum StreamError<E: LexiconError = NoError> {
         /// The time limit.
         limit: Duration,
         /// Why there was no connection in the end.
-        source: Interruption,
+        source: Box<Interruption>,
     },
 }
 
@@ -166,6 +166,14 @@ impl<E: LexiconError> StreamError<E> {
             Self::NotAStream(_) | Self::Undecodable(_) | Self::Unusable { .. } => ErrorKind::BadAnswer,
             Self::Ended { .. } => ErrorKind::InvalidInput,
             Self::GaveUp { .. } => ErrorKind::TryLater,
+        }
+    }
+
+    /// Returns what could not be overcome, if the stream ended because it could not go on.
+    pub fn interruption(&self) -> Option<&Interruption> {
+        match self {
+            Self::Unusable { source, .. } | Self::GaveUp { source, .. } => Some(source),
+            _ => None,
         }
     }
 

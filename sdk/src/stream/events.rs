@@ -16,6 +16,8 @@ use super::{
     meter::Stats,
 };
 
+type Item<S> = Result<Event<S>, StreamError<<S as Source>::Error>>;
+
 /// A running stream of events.
 ///
 /// It connects when it is first polled, and goes on by itself after interruptions. What is dropped while it waits, such as the
@@ -63,7 +65,7 @@ impl<'c, S: Source> Events<'c, S> {
         poll_fn(|cx| self.poll_event(cx)).await
     }
 
-    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event<S>, StreamError<S::Error>>>> {
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Item<S>>> {
         self.engine.poll_next(cx).map(|next| next.map(|item| item.map(Event::new)))
     }
 
