@@ -13,6 +13,10 @@ use crate::bsky::{
     rich_text::{MentionError, MentionErrorSource},
     video::VideoError,
 };
+#[cfg(feature = "jetstream")]
+use crate::stream::jetstream::{
+    ArchiveError, CompressionError, InvalidDictionary, InvalidFilter, InvalidStream, SegmentError,
+};
 #[cfg(feature = "stream")]
 use crate::stream::{FrameError, Interruption, NotAStream, StreamError, Undecodable};
 use crate::{
@@ -305,11 +309,34 @@ convert! {
     Undecodable: |_| Class::of(Kind::BadAnswer);
 }
 
+#[cfg(feature = "jetstream")]
+convert! {
+    InvalidStream: |_| Class::of(Kind::Internal);
+    InvalidFilter: |_| Class::of(Kind::InvalidInput);
+    InvalidDictionary: |_| Class::of(Kind::BadAnswer);
+    CompressionError: |_| Class::of(Kind::BadAnswer);
+    SegmentError: |_| Class::of(Kind::BadAnswer);
+    ArchiveError: of_archive;
+}
+
+#[cfg(feature = "jetstream")]
+fn of_archive(error: &ArchiveError) -> Class {
+    match error {
+        ArchiveError::Plan(error) => of_call(error),
+        ArchiveError::Segment(error) => of_call(error),
+        ArchiveError::Block(error) => of_call(error),
+        ArchiveError::Download(_) | ArchiveError::Changed { .. } => Class::of(Kind::TryLater),
+        ArchiveError::Damaged(_) | ArchiveError::Endless { .. } => Class::of(Kind::BadAnswer),
+    }
+}
+
 #[cfg(feature = "stream")]
 impl<E: LexiconError> From<StreamError<E>> for HandlerError {
     fn from(error: StreamError<E>) -> Self {
         let class = match &error {
             StreamError::Call(error) => of_call(error),
+            #[cfg(feature = "jetstream")]
+            StreamError::Archive(error) => of_archive(error),
             StreamError::GaveUp { .. } => Class::of(Kind::TryLater),
             StreamError::Ended { .. } => Class::of(Kind::InvalidInput),
             StreamError::NotAStream(_) | StreamError::Undecodable(_) | StreamError::Unusable { .. } => {
