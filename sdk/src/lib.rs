@@ -82,7 +82,7 @@
 //! | [`store`] | where sessions are stored: memory, file, SQLite, PostgreSQL, Redis, encrypted |
 //! | [`identity`] | resolving handles and DIDs |
 //! | `bsky` | what an application on Bluesky needs besides single calls |
-//! | `stream` | subscriptions, such as `client.com_atproto_sync().subscribe_repos()`: streams of typed events |
+//! | `stream` | streams of typed events: subscriptions, such as `client.com_atproto_sync().subscribe_repos()`, Jetstream and Tap |
 //! | `repo` | records with proof that their account has signed them |
 //! | `lexicon` | published lexicons: finding them, with proof |
 //!
@@ -133,11 +133,12 @@
 //! | feature | what it adds | default |
 //! | --- | --- | --- |
 //! | `client` | clients, OAuth, identity, stores; without it there are only types and bindings, and no HTTP | yes |
-//! | `app-bsky`, `chat-bsky`, `site-standard`, `tools-ozone` | the bindings of these namespaces; `com.atproto` is always included | `app-bsky` |
+//! | `app-bsky`, `chat-bsky`, `network-bsky`, `site-standard`, `tools-ozone` | the bindings of these namespaces; `com.atproto` is always included | `app-bsky` |
 //! | `bsky` | what an application on Bluesky needs besides single calls: rich text, posts, link cards, likes, follows and more | no |
 //! | `images` | images of posts are made smaller where they do not fit | no |
 //! | `http2` | HTTP/2, for many concurrent calls over one connection | no |
-//! | `stream` | subscriptions: typed streams of events over WebSockets, resumed by themselves | no |
+//! | `stream` | subscriptions as typed streams that resume by themselves, and Tap | no |
+//! | `jetstream` | Jetstream v1 and v2, with the archive | no |
 //! | `sqlite`, `postgres`, `redis` | session stores in these databases | no |
 //! | `encryption` | encryption of stored sessions | no |
 //! | `axum` | sign-in for web sites: routes, cookies, extractors | no |
@@ -249,6 +250,8 @@ pub mod __v1;
 #[cfg(all(fuzzing, feature = "axum"))]
 #[doc(hidden)]
 pub mod fuzzing {
+    #[cfg(feature = "jetstream")]
+    pub use crate::stream::{jetstream::fuzzing as jetstream, tap::fuzzing as tap};
     pub use crate::{axum::fuzzing as axum, identity::fuzzing as identity, oauth::fuzzing as oauth};
 }
 

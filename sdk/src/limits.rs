@@ -92,6 +92,12 @@ pub(crate) const STREAM_BEHIND: Duration = seconds(60);
 pub(crate) const STREAM_CAUGHT_UP: Duration = seconds(10);
 /// How much newer a message is than the last one if its lower position is not that of a repeat: the server has begun to count again.
 pub(crate) const STREAM_RESTARTED: Duration = seconds(60);
+/// For a dictionary of compressed messages, without which the stream is not compressed.
+#[cfg(feature = "jetstream")]
+pub(crate) const DICTIONARY: Duration = seconds(10);
+/// How often in a row an archive is asked for what could not be read.
+#[cfg(feature = "jetstream")]
+pub(crate) const ARCHIVE_ATTEMPTS: u32 = 5;
 /// How often the state of a stream is logged.
 pub(crate) const STREAM_REPORT: Duration = seconds(10);
 /// How often the cursor of a stream is saved by default.

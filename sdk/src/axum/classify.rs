@@ -13,6 +13,10 @@ use crate::bsky::{
     rich_text::{MentionError, MentionErrorSource},
     video::VideoError,
 };
+#[cfg(feature = "jetstream")]
+use crate::stream::jetstream::{CursorError, 
+    ArchiveError, CompressionError, InvalidDictionary, InvalidFilter, InvalidStream, SegmentError,
+};
 #[cfg(feature = "stream")]
 use crate::stream::{FrameError, Interruption, NotAStream, StreamError, Undecodable};
 use crate::{
@@ -303,6 +307,36 @@ convert! {
     NotAStream: |_| Class::of(Kind::BadAnswer);
     FrameError: |_| Class::of(Kind::BadAnswer);
     Undecodable: |_| Class::of(Kind::BadAnswer);
+    CursorError: of_cursor;
+}
+
+#[cfg(feature = "stream")]
+fn of_cursor(error: &CursorError) -> Class {
+    match error {
+        CursorError::Store { .. } | CursorError::Ended => Class::of(Kind::TryLater),
+        _ => Class::of(Kind::Internal),
+    }
+}
+
+#[cfg(feature = "jetstream")]
+convert! {
+    InvalidStream: |_| Class::of(Kind::Internal);
+    InvalidFilter: |_| Class::of(Kind::InvalidInput);
+    InvalidDictionary: |_| Class::of(Kind::BadAnswer);
+    CompressionError: |_| Class::of(Kind::BadAnswer);
+    SegmentError: |_| Class::of(Kind::BadAnswer);
+    ArchiveError: of_archive;
+}
+
+#[cfg(feature = "jetstream")]
+fn of_archive(error: &ArchiveError) -> Class {
+    match error {
+        ArchiveError::Plan(error) => of_call(error),
+        ArchiveError::Segment(error) => of_call(error),
+        ArchiveError::Block(error) => of_call(error),
+        ArchiveError::Download(_) | ArchiveError::Changed { .. } => Class::of(Kind::TryLater),
+        ArchiveError::Damaged(_) | ArchiveError::Endless { .. } => Class::of(Kind::BadAnswer),
+    }
 }
 
 #[cfg(feature = "stream")]
@@ -310,8 +344,12 @@ impl<E: LexiconError> From<StreamError<E>> for HandlerError {
     fn from(error: StreamError<E>) -> Self {
         let class = match &error {
             StreamError::Call(error) => of_call(error),
+            #[cfg(feature = "jetstream")]
+            StreamError::Archive(error) => of_archive(error),
             StreamError::GaveUp { .. } => Class::of(Kind::TryLater),
             StreamError::Ended { .. } => Class::of(Kind::InvalidInput),
+            StreamError::Cursor(error) => of_cursor(error),
+            StreamError::Unacknowledged { .. } => Class::of(Kind::Internal),
             StreamError::NotAStream(_) | StreamError::Undecodable(_) | StreamError::Unusable { .. } => {
                 Class::of(Kind::BadAnswer)
             }

@@ -124,15 +124,15 @@ impl Durable {
         let report_to: super::cursor::Report = Box::new(move |error| {
             *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
         });
+        // Where positions repeat, a cursor within the events of one position is between two positions.
+        let overlap = if order.repeats { 1 } else { order.overlap };
         let loading = async move {
             let mut place = Place::new(store, &cursor)?;
             let mut progress = place.load(&stream).await?;
             if let (Progress { cursor: None, .. }, Some(after)) = (&progress, after) {
-                progress.cursor = Some(after);
+                progress.cursor = Some(after.saturating_add(overlap));
                 place.save(&stream, &progress).await?;
             }
-            // Where positions repeat, a cursor within the events of one position is between two positions.
-            let overlap = i64::from(order.repeats);
             let is_new = progress.cursor.is_none();
             let ledger = Ledger::new(progress, overlap, resume.max_unacknowledged);
             let start = Some(ledger.resume_after());
@@ -188,12 +188,14 @@ impl Durable {
     }
 
     /// Notes that an event is given. Returns `None` if it was acknowledged before.
-    pub(super) fn give(&mut self, position: Option<i64>) -> Option<Acknowledgement> {
+    ///
+    /// `distinguisher` tells events of the same position apart, if it is not zero.
+    pub(super) fn give(&mut self, position: Option<i64>, distinguisher: u64) -> Option<Acknowledgement> {
         let State::Running(running) = &self.state else { return Some(Acknowledgement::none()) };
         let id = position.map(|position| {
             let count = if self.last.0 == position { self.last.1 + 1 } else { 1 };
             self.last = (position, count);
-            EventId { position, distinguisher: if self.repeats { count } else { 0 } }
+            EventId { position, distinguisher: if self.repeats { count } else { distinguisher } }
         });
         running.acknowledgements.give(id)
     }

@@ -148,6 +148,10 @@ pub enum StreamError<E: LexiconError = NoError> {
         /// The position of the event, if it has one.
         position: Option<i64>,
     },
+    /// The archive could not be read.
+    #[cfg(feature = "jetstream")]
+    #[error("the archive cannot be read")]
+    Archive(#[source] Box<super::jetstream::ArchiveError>),
     /// There was no connection for longer than [`give_up_after`](super::Subscribe::give_up_after) allows.
     #[error("{nsid} could not be resumed within {limit:?}")]
     GaveUp {
@@ -170,6 +174,8 @@ impl<E: LexiconError> StreamError<E> {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Call(error) => error.kind(),
+            #[cfg(feature = "jetstream")]
+            Self::Archive(error) => error.kind(),
             Self::NotAStream(_) | Self::Undecodable(_) | Self::Unusable { .. } => ErrorKind::BadAnswer,
             Self::Ended { .. } | Self::Unacknowledged { .. } => ErrorKind::InvalidInput,
             Self::Cursor(error) => error.kind(),

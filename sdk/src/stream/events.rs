@@ -112,7 +112,7 @@ impl<'c, S: Source> Events<'c, S> {
                 Some(Ok(given)) => given,
                 Some(Err(StreamError::Undecodable(undecodable))) => {
                     // It counts when the next one is asked for, as an event that is dropped.
-                    drop(durable.give(undecodable.seq).map(Acknowledgement::implicit));
+                    drop(durable.give(undecodable.seq, 0).map(Acknowledgement::implicit));
                     return Poll::Ready(Some(Err(StreamError::Undecodable(undecodable))));
                 }
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
@@ -120,7 +120,7 @@ impl<'c, S: Source> Events<'c, S> {
             };
             if durable.is_first(given.position) {
                 self.held = Some(Box::new(given));
-            } else if let Some(acknowledgement) = durable.give(given.position) {
+            } else if let Some(acknowledgement) = durable.give(given.position, given.distinguisher) {
                 return Poll::Ready(Some(Ok(Event::new(given, acknowledgement))));
             }
         }
@@ -220,7 +220,7 @@ pub struct Event<S: Source> {
 
 impl<S: Source> Event<S> {
     fn new(given: Given<S::Message>, acknowledgement: Acknowledgement) -> Self {
-        let Given { message, position, time } = given;
+        let Given { message, position, time, .. } = given;
         Self { message, position, time, acknowledgement }
     }
 

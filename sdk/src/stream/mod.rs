@@ -69,11 +69,14 @@ mod concurrent;
 mod connection;
 mod cursor;
 mod durable;
+mod endpoint;
 mod engine;
 mod error;
 mod events;
 mod frame;
 mod handshake;
+#[cfg(feature = "jetstream")]
+pub mod jetstream;
 mod meter;
 mod notice;
 mod options;
@@ -81,6 +84,7 @@ mod positions;
 mod protocol;
 mod source;
 mod subscribe;
+pub mod tap;
 #[cfg(test)]
 mod tests;
 

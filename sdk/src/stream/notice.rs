@@ -34,6 +34,12 @@ pub enum Notice {
         /// The position after which the stream begins. `None` for what comes from now on.
         after: Option<i64>,
     },
+    /// What is only in the archive of the server is read, before a connection is made.
+    #[cfg(feature = "jetstream")]
+    Replaying {
+        /// The position after which it is read. `None` for all of it.
+        after: Option<i64>,
+    },
     /// Another connection has been made.
     Resumed {
         /// The position after which the stream goes on. If `None`, nothing had been received before, or the stream has no positions:

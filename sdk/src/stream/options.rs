@@ -75,7 +75,7 @@ impl StreamOptions<'_> {
     }
 }
 
-/// The options of a stream, as methods of its builder.
+/// The options of a stream, as methods of its builder; those of one without positions are fewer.
 macro_rules! stream_options {
     () => {
         /// Starts after this position, instead of with what comes from now on: the position of the last message that was processed,
@@ -147,6 +147,9 @@ macro_rules! stream_options {
             self
         }
 
+        $crate::stream::options::stream_options!(without position);
+    };
+    (without position) => {
         /// Calls this with everything that happens to the stream besides its messages. It is called while the stream is polled, and
         /// should not take long.
         pub fn observe(mut self, observer: impl FnMut(&$crate::stream::Notice) + Send + 'c) -> Self {
