@@ -63,21 +63,25 @@ async fn main() -> Result<(), Report> {
         println!("{USAGE}");
         return Ok(());
     };
-    // Dropping the network ends it.
-    let (host, _network) = match &arguments.host {
-        Some(host) => (host.clone(), None),
+    // Dropping them ends them, the writers first.
+    let (_network, mut writers);
+    let host = match &arguments.host {
+        Some(host) => host.clone(),
         None => {
             let network = Network::start(&|step| eprintln!("{step}")).await?;
+            writers = tokio::task::JoinSet::new();
             for name in ["ada", "ben", "mia"] {
                 let account = network.account(name).await?;
                 let pds = network.pds().to_owned();
-                tokio::spawn(async move {
+                writers.spawn(async move {
                     if let Err(error) = write(&pds, &account).await {
                         eprintln!("{error}");
                     }
                 });
             }
-            (network.pds().to_owned(), Some(network))
+            let host = network.pds().to_owned();
+            _network = network;
+            host
         }
     };
     tokio::select! {
@@ -149,17 +153,16 @@ impl Counts {
         for (collection, [created, updated, deleted]) in all.into_iter().take(20) {
             println!("{collection:<40} {created:>10} {updated:>10} {deleted:>10}");
         }
-        let others: Vec<String> = self.others.iter().map(|(name, count)| format!("{count} {name}")).collect();
+        let others: String = self.others.iter().map(|(name, count)| format!(", {count} {name}")).collect();
         let lag = stats.lag.map_or("unknown".to_owned(), |lag| format!("{:.2} s", lag.as_secs_f64()));
         println!(
-            "{:.0} messages a second, lag {lag}, position {}, {} MB, {} waiting, {} reconnects, {} unreadable; {}",
+            "{:.0} messages a second, lag {lag}, position {}, {} MB, {} waiting, {} reconnects, {} unreadable{others}",
             stats.rate,
             stats.position.unwrap_or_default(),
             stats.bytes / 1_000_000,
             stats.buffered,
             stats.reconnects,
-            self.unreadable,
-            others.join(", ")
+            self.unreadable
         );
     }
 }
