@@ -10,14 +10,25 @@ mod blocks;
 mod car;
 mod commit;
 mod error;
+mod options;
+mod repository;
+mod storage;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod walk;
 
 pub use blocks::Blocks;
 use car::Car;
+pub use car::{CarBlock, CarDecoder, CarReader};
 use commit::Commit;
-pub use error::RepoError;
+pub use error::{RepoError, SourceError};
+pub use options::ReadOptions;
+pub use repository::{
+    ArrivingRepository, Entries, Entry, MissingBlock, MissingBlocks, RecordError, RepoRecord, RepoRecords,
+    Repository, UndecodableRecord,
+};
+pub use storage::StoredBlocks;
 
 use crate::types::{Cid, DataError, Did, FromData, Nsid, RecordKey, Tid, Unknown, from_cbor};
 pub use crate::verifying_key::{InvalidSignature, InvalidVerifyingKey, VerifyingKey};

@@ -118,7 +118,9 @@ fn d4_a_block_with_another_hash_is_refused() {
     let at = car.windows(record.len()).position(|window| window == record).unwrap();
     car[at + record.len() - 1] ^= 1;
     let error = check(&repo, &car).unwrap_err();
-    assert_eq!(error, RepoError::WrongHash { cid: repo.records[KEY].clone() });
+    // The position of the block: before its length of one byte and its CID.
+    let offset = at as u64 - 37;
+    assert_eq!(error, RepoError::WrongHash { cid: repo.records[KEY].clone(), offset });
 }
 
 #[test]
@@ -155,7 +157,7 @@ fn e6_files_that_are_no_car_files_are_refused() {
     for (bytes, problem) in [
         (Vec::new(), "it is empty"),
         (vec![0xff; 100], "length"),
-        (vec![0xff, 0xff, 0x7f], "too large"),
+        (vec![0xff, 0xff, 0x7f], "exceeds the limit"),
         (vec![5, 1, 2], "cut off"),
         (b"<html></html>".to_vec(), "cut off"),
         (with_header(Value::Null), "header"),

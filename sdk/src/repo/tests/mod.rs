@@ -2,8 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod arriving;
 mod build;
+mod car;
+mod files;
 mod hostile;
+mod reading;
+mod trees;
 
 use std::collections::BTreeMap;
 

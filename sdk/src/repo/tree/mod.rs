@@ -8,5 +8,6 @@ mod find;
 mod node;
 
 pub(super) use find::find;
+pub(super) use node::{Entry as NodeEntry, NODE, Node};
 #[cfg(test)]
-pub(super) use node::layer_of;
+pub(super) use node::{Encoder, layer_of};
