@@ -101,6 +101,13 @@ pub enum RepoError {
     },
 }
 
+impl RepoError {
+    /// The error of a stream or a file.
+    pub(crate) fn of_source(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        SourceError::new(error).into()
+    }
+}
+
 /// What a file or a stream failed with.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error(transparent)]

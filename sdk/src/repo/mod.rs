@@ -14,7 +14,7 @@ mod options;
 mod repository;
 mod storage;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tree;
 mod walk;
 

@@ -22,6 +22,13 @@ fn keys() -> Vec<String> {
     (0..300).map(|number| format!("com.example.thing/{number:04}")).collect()
 }
 
+/// The repository of an account in a CAR file, and the account's key, for tests of what is built on this.
+#[cfg(feature = "client")]
+pub(crate) fn signed_repository(seed: u8) -> (Did, Vec<u8>, VerifyingKey) {
+    let repo = Repo::new(Key::k256(seed), &keys());
+    (did(), repo.car(), repo.key.public())
+}
+
 fn verify(repo: &Repo, key: &str) -> Result<Option<VerifiedRecord>, RepoError> {
     let (collection, rkey) = path(key);
     verify_record(&repo.car(), &did(), &repo.key.public(), &collection, &rkey)
