@@ -3,7 +3,12 @@
 #![allow(clippy::unwrap_used)]
 
 mod build;
+mod commits;
+mod editing;
 mod hostile;
+mod random;
+mod signing;
+mod trees;
 
 use std::collections::BTreeMap;
 
