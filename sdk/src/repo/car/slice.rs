@@ -44,6 +44,17 @@ impl<'a> Car<'a> {
         self.roots.first().ok_or(RepoError::Car { offset: 0, problem: "it names no root" })
     }
 
+    /// Returns a block, or `None` if it is not there.
+    pub(in crate::repo) fn get(&self, cid: &Cid) -> Option<&'a [u8]> {
+        self.blocks.get(cid).copied()
+    }
+
+    /// Returns the blocks in no order.
+    #[cfg(test)]
+    pub(in crate::repo) fn iter(&self) -> impl Iterator<Item = (&Cid, &'a [u8])> {
+        self.blocks.iter().map(|(cid, block)| (cid, *block))
+    }
+
     /// Returns a block that must be there.
     pub(in crate::repo) fn required(&self, cid: &Cid, what: &'static str) -> Result<&'a [u8], RepoError> {
         // A raw block with the same bytes has another CID, so it is not found here.

@@ -110,8 +110,8 @@ where
         let missing = || RepoError::MissingBlock { what: "the commit", cid: root.clone() };
         let commit = Commit::decode(&block.ok_or_else(missing)?)?;
         Ok(Self {
-            walk: Walk::new(commit.data.clone()),
-            prefix: format!("at://{}/", commit.did),
+            walk: Walk::new(commit.data().clone()),
+            prefix: format!("at://{}/", commit.did()),
             collections: Collections::default(),
             blocks,
             root,
@@ -122,12 +122,17 @@ where
 
     /// Returns the account.
     pub fn did(&self) -> &Did {
-        &self.commit.did
+        self.commit.did()
     }
 
     /// Returns the revision. Later revisions of a repository have greater ones.
     pub fn rev(&self) -> &Tid {
-        &self.commit.rev
+        self.commit.rev()
+    }
+
+    /// Returns the commit.
+    pub fn commit(&self) -> &Commit {
+        &self.commit
     }
 
     /// Returns the CID of the commit.

@@ -130,7 +130,7 @@ pub struct MissingBlocks<'r>(Keys<'r>);
 
 impl<'r> MissingBlocks<'r> {
     pub(super) fn new(repository: &'r Repository) -> Self {
-        Self(Keys::new(repository, Walk::new(repository.commit.data.clone())))
+        Self(Keys::new(repository, Walk::new(repository.commit.data().clone())))
     }
 }
 

@@ -63,18 +63,23 @@ impl Repository {
         let root = blocks.roots().first().cloned();
         let root = root.ok_or(RepoError::Car { offset: 0, problem: "it names no root" })?;
         let commit = Commit::decode(&required(&blocks, &root, "the commit")?)?;
-        let prefix = format!("at://{}/", commit.did);
+        let prefix = format!("at://{}/", commit.did());
         Ok(Self { blocks, root, commit, prefix })
     }
 
     /// Returns the account.
     pub fn did(&self) -> &Did {
-        &self.commit.did
+        self.commit.did()
     }
 
     /// Returns the revision. Later revisions of a repository have greater ones.
     pub fn rev(&self) -> &Tid {
-        &self.commit.rev
+        self.commit.rev()
+    }
+
+    /// Returns the commit.
+    pub fn commit(&self) -> &Commit {
+        &self.commit
     }
 
     /// Returns the CID of the commit.
@@ -84,7 +89,7 @@ impl Repository {
 
     /// Returns the CID of the root of the tree of records.
     pub fn data(&self) -> &Cid {
-        &self.commit.data
+        self.commit.data()
     }
 
     /// Returns the blocks.
@@ -109,7 +114,7 @@ impl Repository {
     /// A node of the tree that is missing is an error in the place of its records, and the rest follows. What is wrong with
     /// the tree itself is an error that ends it.
     pub fn entries(&self) -> Entries<'_> {
-        Entries::new(self, Walk::new(self.commit.data.clone()))
+        Entries::new(self, Walk::new(self.commit.data().clone()))
     }
 
     /// Returns the keys and CIDs of the records of a collection, in the order of their keys.
@@ -118,7 +123,7 @@ impl Repository {
     }
 
     fn walk_in(&self, collection: &Nsid) -> Walk {
-        Walk::below(self.commit.data.clone(), &format!("{collection}/"))
+        Walk::below(self.commit.data().clone(), &format!("{collection}/"))
     }
 
     /// Returns the records of a type, in the order of their keys.
@@ -150,7 +155,7 @@ impl Repository {
 
     /// Returns all records as they are, in the order of their keys.
     pub fn all_records(&self) -> RepoRecords<'_, Unknown> {
-        RepoRecords::new(self, Walk::new(self.commit.data.clone()))
+        RepoRecords::new(self, Walk::new(self.commit.data().clone()))
     }
 
     /// Returns the record of a type under a key, or `None` if there certainly is none.
@@ -183,7 +188,7 @@ impl Repository {
         Nsid::new(collection).map_err(RepoError::Name)?;
         RecordKey::new(rkey).map_err(RepoError::Name)?;
         let key = format!("{collection}/{rkey}");
-        match tree::find(&self.blocks, &self.commit.data, &key)? {
+        match tree::find(&self.blocks, self.commit.data(), &key)? {
             None => Ok(None),
             Some(cid) => {
                 let block = self.blocks.get(&cid)?;
@@ -199,10 +204,10 @@ impl Repository {
     /// Returns an error if a node of the tree is missing or the tree is invalid.
     pub fn collections(&self) -> Result<Vec<Nsid>, RepoError> {
         let mut collections = Vec::new();
-        let mut walk = Walk::new(self.commit.data.clone());
+        let mut walk = Walk::new(self.commit.data().clone());
         while let Some(entry) = Entries::new(self, walk).next() {
             let collection = entry?.collection;
-            walk = Walk::behind(self.commit.data.clone(), &format!("{collection}/"));
+            walk = Walk::behind(self.commit.data().clone(), &format!("{collection}/"));
             collections.push(collection);
         }
         Ok(collections)
@@ -224,8 +229,8 @@ impl Repository {
 
 /// Checks whose commit it is.
 fn check_signature(commit: &Commit, did: &Did, key: &VerifyingKey) -> Result<(), RepoError> {
-    if commit.did != *did {
-        return Err(RepoError::WrongRepository { expected: did.clone(), found: commit.did.clone() });
+    if commit.did() != did {
+        return Err(RepoError::WrongRepository { expected: did.clone(), found: commit.did().clone() });
     }
     commit.verify(key)
 }

@@ -79,6 +79,7 @@ fn e6_commits_of_another_form_are_refused() {
         ("did", Value::from("alice")),
         ("rev", Value::from("1")),
         ("data", Value::Null),
+        ("prev", Value::from("x")),
     ] {
         let commit = build::commit(&repo.key, &repo.tree.root, Some((field, value)));
         let error = check(&repo, &repo.car_with(commit)).unwrap_err();
@@ -99,9 +100,11 @@ fn e11_every_field_of_the_commit_is_signed() {
     let commit = build::commit(&repo.key, &repo.tree.root, Some(("later", Value::from("kept"))));
     assert!(check(&repo, &repo.car_with(commit.clone())).unwrap().is_some());
     let Value::Map(commit) = commit else { unreachable!() };
-    for (field, value) in
-        [("rev", Value::from("3jzfcijpj2z2a")), ("later", Value::from("changed")), ("prev", Value::from("x"))]
-    {
+    for (field, value) in [
+        ("rev", Value::from("3jzfcijpj2z2a")),
+        ("later", Value::from("changed")),
+        ("prev", Value::Link(repo.tree.root.clone())),
+    ] {
         let mut changed = commit.clone();
         changed.insert(field.to_owned(), value);
         let error = check(&repo, &repo.car_with(Value::Map(changed))).unwrap_err();

@@ -5,10 +5,15 @@
 mod arriving;
 mod build;
 mod car;
+mod commits;
+mod editing;
 mod files;
 mod hostile;
+mod random;
 mod reading;
+mod signing;
 mod trees;
+mod walking;
 
 use std::collections::BTreeMap;
 
