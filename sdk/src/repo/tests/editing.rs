@@ -185,7 +185,7 @@ fn e6_what_is_not_a_record_of_the_collection_is_not_written() {
     let decoded: Nsid = crate::types::from_json("\"com.example\"").unwrap();
     let error = editor.put_untyped(&decoded, &rkey, &record(1)).unwrap_err();
     assert!(matches!(error, EditError::Name(_)), "{error}");
-    assert_eq!(editor.tree.root(), Tree::new().root());
+    assert_eq!(editor.tree().clone().root(), Tree::new().root());
 }
 
 #[test]
@@ -200,19 +200,16 @@ fn d5_revisions_never_go_back() {
         last = rev;
     }
     // A server whose clock was ahead.
+    let empty: BTreeMap<Cid, _> = Tree::new().take_changes().added.into_iter().collect();
     let ahead = Tid::from_parts(9_000_000_000_000_000, 1023);
     let commit = Commit::sign(&did(), &ahead, first.commit.data(), &key).unwrap();
-    let mut editor = RepositoryEditor::open((), commit);
-    editor.tree = editor.tree.clone();
-    assert!(*Commit::rev(&editor.last.clone().unwrap()) == ahead);
-    let next = Tid::now_after(&ahead).unwrap();
-    assert!(next > ahead && next.unix_micros() == Some(9_000_000_000_000_001));
+    let next = RepositoryEditor::open(&empty, commit).commit(&key).unwrap();
+    assert_eq!(next.commit.rev().unix_micros(), Some(9_000_000_000_000_001));
+    assert_eq!(next.since, Some(ahead));
     let end = Tid::from_parts(u64::MAX, 1023);
     assert_eq!(Tid::now_after(&end), None);
     let commit = Commit::sign(&did(), &end, &Tree::new().root(), &key).unwrap();
-    let empty = Tree::new().take_changes();
-    let blocks: BTreeMap<Cid, _> = empty.added.into_iter().collect();
-    let error = RepositoryEditor::open(blocks, commit).commit(&key).unwrap_err();
+    let error = RepositoryEditor::open(&empty, commit).commit(&key).unwrap_err();
     assert_eq!(error, EditError::NoRevision { rev: end });
 }
 
