@@ -82,7 +82,8 @@
 //! | [`store`] | where sessions are stored: memory, file, SQLite, PostgreSQL, Redis, encrypted |
 //! | [`identity`] | resolving handles and DIDs |
 //! | `bsky` | what an application on Bluesky needs besides single calls |
-//! | `repo` | records with proof that their account has signed them |
+//! | `repo` | whole repositories, and records with proof that their account has signed them |
+//! | `archive` | copies of whole accounts: repository and blobs |
 //! | `lexicon` | published lexicons: finding them, with proof |
 //!
 //! # Errors
@@ -140,7 +141,7 @@
 //! | `encryption` | encryption of stored sessions | no |
 //! | `axum` | sign-in for web sites: routes, cookies, extractors | no |
 //! | `pem` | client keys in PEM | no |
-//! | `repo` | records with proof; with `client`, resolution of published lexicons | no |
+//! | `repo` | repositories, and records with proof; with `client`, downloads of whole accounts, and resolution of published lexicons | no |
 //!
 //! # Runtime and TLS
 //!

@@ -163,7 +163,8 @@ impl<'c> BlobDownload<'c> {
         // Not more is listed than is about to be downloaded.
         let mut running = listed
             .map(|cid| async {
-                let cid = cid.map_err(|error| BlobsError::List { did: did.clone(), source: Box::new(error) })?;
+                let cid =
+                    cid.map_err(|error| BlobsError::List { did: did.clone(), source: Box::new(error) })?;
                 counter.add(&counter.listed, 1);
                 match blobs.fetch(&cid, &counter).await {
                     Ok(Fetched::Present) => counter.add(&counter.present, 1),

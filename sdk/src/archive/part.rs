@@ -42,7 +42,10 @@ impl Turn {
         match file.try_lock() {
             Ok(()) => Ok(Self { lock: file }),
             Err(TryLockError::WouldBlock) => {
-                let busy = io::Error::new(io::ErrorKind::WouldBlock, "another download to the same place is running");
+                let busy = io::Error::new(
+                    io::ErrorKind::WouldBlock,
+                    "another download to the same place is running",
+                );
                 Err(failed("lock", busy))
             }
             Err(TryLockError::Error(error)) => Err(failed("lock", error)),

@@ -90,10 +90,14 @@ impl Server {
                 pieces.push(Err(broken()));
                 (200, "image/png", ByteStream::new(stream::iter(pieces)))
             }
-            Some(Blob::Floods) => {
-                (200, "image/png", ByteStream::new(stream::repeat_with(|| Ok(Bytes::from_static(&[0; 1000])))))
+            Some(Blob::Floods) => (
+                200,
+                "image/png",
+                ByteStream::new(stream::repeat_with(|| Ok(Bytes::from_static(&[0; 1000])))),
+            ),
+            Some(Blob::Gone) | None => {
+                (400, JSON, once(br#"{"error":"BlobNotFound","message":"gone"}"#.to_vec()))
             }
-            Some(Blob::Gone) | None => (400, JSON, once(br#"{"error":"BlobNotFound","message":"gone"}"#.to_vec())),
         }
     }
 }
@@ -159,7 +163,8 @@ fn good(count: usize) -> Vec<(Cid, Blob)> {
 /// The files in a folder.
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
-    let named = entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap()));
+    let named =
+        entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap()));
     named.filter(|(name, _)| name != ".lock").collect()
 }
 
@@ -305,7 +310,8 @@ async fn e6_a_repository_is_downloaded_to_memory_and_to_a_file() {
     let server = Server { repository: car.clone(), ..Server::default() };
     let received = Arc::new(Mutex::new(Vec::new()));
     let progress = received.clone();
-    let download = Repository::download(&server, &did).on_progress(move |bytes| progress.lock().unwrap().push(bytes));
+    let download =
+        Repository::download(&server, &did).on_progress(move |bytes| progress.lock().unwrap().push(bytes));
     let repository = download.await.unwrap();
     repository.verify(&did, &key).unwrap();
     assert_eq!(repository.entries().count(), 300);
@@ -365,10 +371,11 @@ async fn directory(keys: Vec<Option<String>>) -> (Resolver, Arc<AtomicUsize>) {
     let count = asked.clone();
     let document = move || {
         let number = count.fetch_add(1, Ordering::SeqCst).min(keys.len() - 1);
-        let method = keys[number].as_ref().map(|key| {
-            serde_json::json!([{ "id": "#atproto", "type": "Multikey", "publicKeyMultibase": key }])
-        });
-        let document = serde_json::json!({ "id": did().as_str(), "verificationMethod": method.unwrap_or_default() });
+        let method = keys[number].as_ref().map(
+            |key| serde_json::json!([{ "id": "#atproto", "type": "Multikey", "publicKeyMultibase": key }]),
+        );
+        let document =
+            serde_json::json!({ "id": did().as_str(), "verificationMethod": method.unwrap_or_default() });
         async move { ([("content-type", JSON)], document.to_string()) }
     };
     let app = axum::Router::new().fallback(document);

@@ -4,7 +4,15 @@
 //! account's key. A server that hosts it can therefore prove that a record is in the repository, or that it is not, and
 //! need not be trusted. [`verify_record`] checks such a proof, which is what `com.atproto.sync.getRecord` answers with.
 //!
-//! Nothing in this module performs I/O. It requires the feature `repo`, and not the feature `client`.
+//! | to | use |
+//! | --- | --- |
+//! | read a whole repository, typed, in any order and more than once | [`Repository`] |
+//! | read one while it arrives, without keeping it | [`ArrivingRepository`] |
+//! | check a single record, or that there is none | [`verify_record`] |
+//! | read a CAR file of any content | [`CarReader`], [`CarDecoder`] |
+//!
+//! Nothing in this module connects to a server, and nothing but [`Repository`] and [`ArrivingRepository`] uses files. It requires the
+//! feature `repo`, and not the feature `client`; with both, the module `archive` downloads repositories.
 
 mod blocks;
 mod car;

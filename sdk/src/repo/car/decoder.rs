@@ -100,7 +100,11 @@ impl CarDecoder {
         let offset = self.offset;
         let Some(prefix) = self.complete(self.options.max_block_size + CID_LENGTH)? else { return Ok(None) };
         if self.blocks == self.options.max_blocks {
-            return Err(RepoError::TooLarge { what: "the number of blocks", limit: self.options.max_blocks, offset });
+            return Err(RepoError::TooLarge {
+                what: "the number of blocks",
+                limit: self.options.max_blocks,
+                offset,
+            });
         }
         self.blocks += 1;
         let mut section = self.take().freeze();

@@ -46,7 +46,11 @@ fn section(bytes: &[u8], limit: usize, offset: u64) -> Result<Found, RepoError> 
         length |= usize::from(byte & 0x7f) << (7 * at);
         if byte & 0x80 == 0 {
             if length > limit {
-                return Err(RepoError::TooLarge { what: "a section of the CAR file", limit: limit as u64, offset });
+                return Err(RepoError::TooLarge {
+                    what: "a section of the CAR file",
+                    limit: limit as u64,
+                    offset,
+                });
             }
             return Ok(Found::Section { prefix: at + 1, length });
         }
@@ -61,8 +65,7 @@ fn section(bytes: &[u8], limit: usize, offset: u64) -> Result<Found, RepoError> 
 fn checked(section: &[u8], offset: u64) -> Result<(Cid, &[u8]), RepoError> {
     let fail = |problem| RepoError::Car { offset, problem };
     let (cid, data) = section.split_at_checked(CID_LENGTH).ok_or(fail("a block is shorter than a CID"))?;
-    let cid =
-        Cid::from_bytes(cid).ok_or(fail("a CID is not of version 1 with SHA-256, DAG-CBOR or raw"))?;
+    let cid = Cid::from_bytes(cid).ok_or(fail("a CID is not of version 1 with SHA-256, DAG-CBOR or raw"))?;
     if is_of(&cid, data) { Ok((cid, data)) } else { Err(RepoError::WrongHash { cid, offset }) }
 }
 

@@ -349,7 +349,8 @@ impl Recent {
 
     fn place(cid: &Cid) -> usize {
         // The hash is as good as random.
-        let hash = cid.as_bytes().and_then(|bytes| bytes.last_chunk()).map_or(0, |hash| u16::from_be_bytes(*hash));
+        let hash =
+            cid.as_bytes().and_then(|bytes| bytes.last_chunk()).map_or(0, |hash| u16::from_be_bytes(*hash));
         usize::from(hash) % Self::PLACES
     }
 

@@ -3,7 +3,11 @@
 use std::fmt;
 
 use super::{
-    super::{RepoError, tree::NODE, walk::{Step, Walk}},
+    super::{
+        RepoError,
+        tree::NODE,
+        walk::{Step, Walk},
+    },
     Repository,
 };
 use crate::{
@@ -141,7 +145,9 @@ impl Iterator for MissingBlocks<'_> {
         loop {
             let (key, cid) = match self.0.next()? {
                 Ok(entry) => entry,
-                Err(RepoError::MissingBlock { cid, .. }) => return Some(Ok(MissingBlock { cid, record: None })),
+                Err(RepoError::MissingBlock { cid, .. }) => {
+                    return Some(Ok(MissingBlock { cid, record: None }));
+                }
                 Err(error) => return Some(Err(error)),
             };
             match self.0.repository.blocks.contains(&cid) {

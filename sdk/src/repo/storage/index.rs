@@ -71,10 +71,7 @@ impl Index {
         Ok(())
     }
 
-    fn remove_repeated(
-        &mut self,
-        read: impl Fn(Place) -> Result<Bytes, RepoError>,
-    ) -> Result<(), RepoError> {
+    fn remove_repeated(&mut self, read: impl Fn(Place) -> Result<Bytes, RepoError>) -> Result<(), RepoError> {
         let mut kept = 0;
         let mut at = 0;
         while at < self.entries.len() {

@@ -2,8 +2,8 @@
 //!
 //! All of them have the bytes of a CAR file, and the same index beside it, so blocks may come in any order.
 
-mod source;
 mod index;
+mod source;
 mod spool;
 mod temporary;
 #[cfg(test)]
@@ -13,8 +13,8 @@ use std::{borrow::Cow, fmt, fs::File};
 
 use bytes::Bytes;
 
-use source::Source;
 use index::Index;
+use source::Source;
 pub(super) use spool::Spool;
 
 use super::{

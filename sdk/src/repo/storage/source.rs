@@ -69,7 +69,8 @@ impl Source {
     pub(super) fn read(&self, start: u64, length: usize) -> Result<Bytes, RepoError> {
         let part = match self {
             Self::Memory(bytes) => {
-                let from = usize::try_from(start).ok().filter(|from| from.saturating_add(length) <= bytes.len());
+                let from =
+                    usize::try_from(start).ok().filter(|from| from.saturating_add(length) <= bytes.len());
                 from.map(|from| bytes.slice(from..from + length)).ok_or_else(cut_off)
             }
             Self::File(file) => file.read(start, length),

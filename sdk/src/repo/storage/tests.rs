@@ -66,7 +66,16 @@ fn parts_of_a_file_are_the_same_in_any_order_of_reading() {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(&content).unwrap();
     let source = Source::own_file(file);
-    let parts = [(0, 10), (10, 100), (110, 70_000), (70_200, 60_000), (130_300, 60_000), (5, 3), (999_990, 10), (0, 0)];
+    let parts = [
+        (0, 10),
+        (10, 100),
+        (110, 70_000),
+        (70_200, 60_000),
+        (130_300, 60_000),
+        (5, 3),
+        (999_990, 10),
+        (0, 0),
+    ];
     for (start, length) in parts.into_iter().chain((0..5000).map(|number| (number * 190, 170))) {
         let part = source.read(start as u64, length).unwrap();
         assert_eq!(part, content[start..start + length], "{length} bytes at {start}");

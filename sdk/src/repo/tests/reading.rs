@@ -22,7 +22,10 @@ fn repo() -> Repo {
     for number in 0..30 {
         let record = match number {
             // Not of the type, and not valid at all.
-            7 => Value::from([("$type", Value::from("com.atproto.lexicon.schema")), ("lexicon", Value::from("one"))]),
+            7 => Value::from([
+                ("$type", Value::from("com.atproto.lexicon.schema")),
+                ("lexicon", Value::from("one")),
+            ]),
             _ => Value::from([
                 ("$type", Value::from("com.atproto.lexicon.schema")),
                 ("lexicon", Value::Integer(number)),
@@ -145,7 +148,8 @@ fn e6_the_records_of_a_type_are_those_of_its_collection() {
 fn e6_a_collection_whose_name_begins_another_one_ends_where_it_ends() {
     let repo = repo();
     let repository = Repository::open_bytes(repo.car()).unwrap();
-    let names = ["app.example.first", Schema::COLLECTION, "com.example.a", "com.example.thing", "com.example.thingx"];
+    let names =
+        ["app.example.first", Schema::COLLECTION, "com.example.a", "com.example.thing", "com.example.thingx"];
     assert_eq!(repository.collections().unwrap(), names.map(|name| Nsid::new(name).unwrap()));
     for (name, count) in names.into_iter().zip([1, 31, 100, 300, 40]) {
         let name = Nsid::new(name).unwrap();
@@ -182,7 +186,8 @@ fn e6_missing_blocks_are_named_exactly_and_the_rest_is_read() {
         let expected: Vec<_> = keys.iter().map(|key| format!("at://{}/{key}", did())).collect();
         assert_eq!(named, expected);
         let errors: Vec<_> = repository.all_records().filter_map(Result::err).collect();
-        let is_named = |error: &RecordError| matches!(error, RecordError::Missing { cid, .. } if cid == missing);
+        let is_named =
+            |error: &RecordError| matches!(error, RecordError::Missing { cid, .. } if cid == missing);
         assert!(errors.iter().any(is_named), "{errors:?}");
         assert_eq!(repository.entries().filter(Result::is_ok).count(), whole.len());
     }

@@ -10,7 +10,10 @@ use super::{
 
 /// The first key of a layer from a number on.
 fn key_in(layer: usize, from: usize) -> String {
-    (from..).map(|number| format!("com.example.x/{number:07}")).find(|key| layer_of(key.as_bytes()) == layer).unwrap()
+    (from..)
+        .map(|number| format!("com.example.x/{number:07}"))
+        .find(|key| layer_of(key.as_bytes()) == layer)
+        .unwrap()
 }
 
 /// Opens a repository with a tree made by hand, and walks through it.
@@ -123,8 +126,12 @@ fn e6_deep_chains_of_nodes_without_entries_end() {
 
 #[test]
 fn e6_a_key_that_is_not_that_of_a_record_is_an_error_in_its_place() {
-    for key in ["noslash", "com.example/short", "com.example.x/", "com.example.x/a/b", "com.example.x/.", "/a"] {
-        let after = (0..).map(|n| format!("z.example.x/{n}")).find(|it| layer_of(it.as_bytes()) == layer_of(key.as_bytes()));
+    for key in
+        ["noslash", "com.example/short", "com.example.x/", "com.example.x/a/b", "com.example.x/.", "/a"]
+    {
+        let after = (0..)
+            .map(|n| format!("z.example.x/{n}"))
+            .find(|it| layer_of(it.as_bytes()) == layer_of(key.as_bytes()));
         let after = after.unwrap();
         let entries = walk(|blocks, value| {
             put(blocks, &node(None, vec![entry(0, key, value, None), entry(0, &after, value, None)]))
