@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::car::write_length;
 use crate::types::{
     Cid,
     codec::{cbor_head, cbor_major as major},
@@ -132,15 +133,6 @@ fn bytes_of(cid: &Cid) -> io::Result<&[u8; 36]> {
     cid.as_bytes().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, problem))
 }
 
-/// Writes a length (unsigned LEB128).
-fn length(out: &mut Vec<u8>, mut length: usize) {
-    while length >= 0x80 {
-        out.push((length & 0x7f) as u8 | 0x80);
-        length >>= 7;
-    }
-    out.push(length as u8);
-}
-
 /// The first section, which has its length in front.
 pub(super) fn header(root: &Cid) -> io::Result<Vec<u8>> {
     let cid = bytes_of(root)?;
@@ -157,7 +149,7 @@ pub(super) fn header(root: &Cid) -> io::Result<Vec<u8>> {
     header.extend_from_slice(b"version");
     cbor_head(&mut header, major::UNSIGNED, 1);
     let mut out = Vec::with_capacity(1 + header.len());
-    length(&mut out, header.len());
+    write_length(&mut out, header.len());
     out.append(&mut header);
     Ok(out)
 }
@@ -166,7 +158,7 @@ pub(super) fn header(root: &Cid) -> io::Result<Vec<u8>> {
 pub(super) fn section(head: &mut Vec<u8>, cid: &Cid, block: &[u8]) -> io::Result<()> {
     let cid = bytes_of(cid)?;
     head.clear();
-    length(head, cid.len() + block.len());
+    write_length(head, cid.len() + block.len());
     head.extend_from_slice(cid);
     Ok(())
 }

@@ -44,6 +44,12 @@ pub enum RepoError {
         /// The position in the file.
         offset: u64,
     },
+    /// A block in an open file no longer has the hash that its CID contains.
+    #[error("the block {cid} has been changed in the file since the file was opened")]
+    Changed {
+        /// The CID.
+        cid: Cid,
+    },
     /// The file or the stream that the repository is read from failed.
     #[error("the repository cannot be read")]
     Source(#[from] SourceError),

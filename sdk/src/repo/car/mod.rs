@@ -32,7 +32,7 @@ pub struct CarBlock {
 }
 
 /// What is at the beginning of some bytes of a CAR file.
-enum Found {
+pub(super) enum Found {
     /// A section, which follows so many bytes of its length, and has so many bytes.
     Section { prefix: usize, length: usize },
     /// The beginning of a length, or nothing.
@@ -40,7 +40,7 @@ enum Found {
 }
 
 /// Reads the length (unsigned LEB128) of the section that the bytes begin with.
-fn section(bytes: &[u8], limit: usize, offset: u64) -> Result<Found, RepoError> {
+pub(super) fn section(bytes: &[u8], limit: usize, offset: u64) -> Result<Found, RepoError> {
     let mut length = 0;
     for (at, &byte) in bytes.iter().take(LENGTH_BYTES).enumerate() {
         length |= usize::from(byte & 0x7f) << (7 * at);
@@ -59,6 +59,15 @@ fn section(bytes: &[u8], limit: usize, offset: u64) -> Result<Found, RepoError> 
         return Err(RepoError::Car { offset, problem: "a length has more than four bytes" });
     }
     Ok(Found::Incomplete)
+}
+
+/// Writes the length of a section (unsigned LEB128).
+pub(super) fn write_length(out: &mut Vec<u8>, mut length: usize) {
+    while length >= 0x80 {
+        out.push((length & 0x7f) as u8 | 0x80);
+        length >>= 7;
+    }
+    out.push(length as u8);
 }
 
 /// Splits a section into its CID and its data, and checks the hash.

@@ -5,11 +5,16 @@ mod entries;
 mod open;
 mod records;
 
+use std::io::Write;
+
 pub use arriving::ArrivingRepository;
 pub use entries::{Entries, Entry, MissingBlock, MissingBlocks};
 pub use records::{RecordError, RepoRecord, RepoRecords, UndecodableRecord};
 
-use super::{RepoError, StoredBlocks, VerifyingKey, blocks::required, commit::Commit, tree, walk::Walk};
+use super::{
+    Commit, ExportError, RepoError, RepositoryEditor, StoredBlocks, Tree, VerifyingKey, blocks::required,
+    tree, walk::Walk,
+};
 use crate::types::{AtUri, Cid, Did, FromData, Nsid, Record, RecordKey, Tid, Unknown};
 
 /// The repository of an account: a signed commit, and the tree of its records.
@@ -211,6 +216,36 @@ impl Repository {
             collections.push(collection);
         }
         Ok(collections)
+    }
+
+    /// Returns the tree of records, for what it differs in from another one ([`Tree::diff`]) and for proofs ([`Tree::proof`]).
+    pub fn tree(&self) -> Tree<&StoredBlocks> {
+        Tree::open(&self.blocks, self.commit.data().clone())
+    }
+
+    /// Returns an editor, which makes the next commit.
+    pub fn edit(self) -> RepositoryEditor<StoredBlocks> {
+        RepositoryEditor::open(self.blocks, self.commit)
+    }
+
+    /// Writes the repository to a CAR file with its blocks in the order of the tree, without what nothing refers to. Returns the
+    /// writer.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a block is missing or invalid, or if writing fails. What has been written by then is incomplete.
+    ///
+    /// ```no_run
+    /// use std::{fs::File, io::BufWriter};
+    ///
+    /// use atproto_sdk::repo::{ReadOptions, Repository};
+    ///
+    /// let repository = Repository::open_file("backup.car", &ReadOptions::new())?;
+    /// repository.write_car(BufWriter::new(File::create("ordered.car")?))?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn write_car<W: Write>(&self, out: W) -> Result<W, ExportError> {
+        super::write_car(&self.commit, &self.blocks, out)
     }
 
     /// Returns exactly the blocks that are missing: nodes of the tree, and records. Without their node, records are not

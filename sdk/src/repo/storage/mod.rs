@@ -95,14 +95,22 @@ impl StoredBlocks {
     /// Returns an error if the file cannot be read, or has been changed since it was opened.
     pub fn get(&self, cid: &Cid) -> Result<Option<Bytes>, RepoError> {
         let Some(wanted) = cid.as_bytes() else { return Ok(None) };
+        let data = match self.source.next(wanted)? {
+            Some(data) => Some(data),
+            None => self.find(wanted)?,
+        };
+        // Another program can have written to a file that has a name.
+        if self.source.can_change() && data.as_ref().is_some_and(|data| !is_of(cid, data)) {
+            return Err(RepoError::Changed { cid: cid.clone() });
+        }
+        Ok(data)
+    }
+
+    fn find(&self, wanted: &[u8; CID_LENGTH]) -> Result<Option<Bytes>, RepoError> {
         for place in self.index.places(wanted) {
             let mut block = self.source.read(place.start, CID_LENGTH + place.length)?;
             let data = block.split_off(CID_LENGTH);
             if block[..] == wanted[..] {
-                // Another program can have written to a file that has a name.
-                if self.source.can_change() && !is_of(cid, &data) {
-                    return Err(RepoError::WrongHash { cid: cid.clone(), offset: place.start });
-                }
                 return Ok(Some(data));
             }
         }

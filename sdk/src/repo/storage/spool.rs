@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    super::{CarDecoder, ReadOptions, RepoError, SourceError, options::CID_LENGTH},
+    super::{CarDecoder, ReadOptions, RepoError, SourceError, car::write_length, options::CID_LENGTH},
     Index, PIECE, Source, StoredBlocks, temporary,
 };
 use crate::types::Cid;
@@ -36,6 +36,7 @@ impl Spool {
         if self.buffer.len() + length > limit {
             self.write().map_err(SourceError::new)?;
         }
+        write_length(&mut self.buffer, length);
         self.index.push(cid, self.written + self.buffer.len() as u64, data.len());
         self.buffer.extend_from_slice(cid_bytes);
         self.buffer.extend_from_slice(data);

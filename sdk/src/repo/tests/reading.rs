@@ -267,7 +267,7 @@ fn e6_what_has_been_changed_in_an_open_file_is_not_believed() {
     fs::OpenOptions::new().write(true).open(&path).unwrap().write_all(&changed).unwrap();
     let (collection, rkey) = path_of_last(&repo);
     let error = repository.get(&collection, &rkey).unwrap_err();
-    assert!(matches!(error, RecordError::Repo(RepoError::WrongHash { .. })), "{error}");
+    assert!(matches!(error, RecordError::Repo(RepoError::Changed { .. })), "{error}");
     fs::OpenOptions::new().write(true).truncate(true).open(&path).unwrap();
     let error = repository.get(&collection, &rkey).unwrap_err();
     assert!(matches!(error, RecordError::Repo(RepoError::Source(_))), "{error}");
@@ -290,4 +290,32 @@ async fn e6_a_repository_is_read_from_a_connection() {
     let repository = Repository::open_reader(here, &ReadOptions::new()).await.unwrap();
     writer.await.unwrap();
     assert_eq!(repository.entries().count(), repo.records.len());
+}
+
+#[test]
+fn e6_a_repository_is_written_in_the_order_of_its_tree_whatever_its_own_order() {
+    let repo = repo();
+    let blocks = in_order(&repo);
+    let ordered = file(&[root(&blocks)], &blocks);
+    for seed in [1, 2] {
+        let shuffled = file(&[root(&blocks)], &shuffled(blocks.clone(), seed));
+        let repository = Repository::open_bytes(shuffled).unwrap();
+        assert_eq!(repository.write_car(Vec::new()).unwrap(), ordered);
+    }
+}
+
+#[test]
+fn e6_the_tree_of_a_repository_proves_and_its_editor_goes_on() {
+    let repo = repo();
+    let repository = Repository::open_bytes(repo.car()).unwrap();
+    let key = "com.example.thing/0042";
+    let (cid, _) = repository.tree().proof(key).unwrap();
+    assert_eq!(cid.as_ref(), repo.records.get(key));
+    let (collection, rkey) = path(key);
+    let mut editor = repository.edit();
+    editor.delete_untyped(&collection, &rkey).unwrap();
+    let key = SigningKey::secp256k1_from_bytes(&[3; 32]).unwrap();
+    assert_eq!(key.verifying_key(), repo.key.public());
+    editor.commit(&key).unwrap();
+    assert!(editor.get(&collection, &rkey).unwrap().is_none());
 }
