@@ -34,7 +34,7 @@ pub(super) fn decode(block: &[u8]) -> Option<Result<Node, RepoError>> {
         let rest = input.take(length)?;
         input.fixed(SHARED)?;
         let shared = i64::try_from(input.head(0)?).ok()?;
-        let key = match whole_key(entries.last().map(|entry| &*entry.key), shared, rest) {
+        let key = match whole_key(entries.last().map(|entry| &entry.key), shared, rest) {
             Ok(key) => key,
             Err(error) => return Some(Err(error)),
         };

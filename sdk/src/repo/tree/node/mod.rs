@@ -4,7 +4,7 @@ mod exact;
 
 use sha2::{Digest as _, Sha256};
 
-use super::super::RepoError;
+use super::{super::RepoError, key::Key};
 use crate::types::{
     Cid, DataError, Reader,
     codec::{Entries, Kind, cbor_head, cbor_major as major},
@@ -25,7 +25,7 @@ pub(in crate::repo) struct Node {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::repo) struct Entry {
-    pub(in crate::repo) key: Box<str>,
+    pub(in crate::repo) key: Key,
     pub(in crate::repo) value: Cid,
     /// The subtree with the keys between this entry and the next.
     pub(in crate::repo) right: Option<Cid>,
@@ -62,16 +62,15 @@ fn optional_link(reader: &mut Reader<'_>) -> Result<Option<Cid>, RepoError> {
 }
 
 /// Returns the key of an entry, whose beginning is that of the key before.
-fn whole_key(before: Option<&str>, shared: i64, rest: &[u8]) -> Result<Box<str>, RepoError> {
-    let before = before.map_or(&[][..], str::as_bytes);
+fn whole_key(before: Option<&Key>, shared: i64, rest: &[u8]) -> Result<Key, RepoError> {
+    let before = before.map_or(&[][..], Key::as_bytes);
     let shared = usize::try_from(shared).ok().and_then(|shared| before.get(..shared));
-    let shared = shared.ok_or(invalid("a key shares more than the key before it has"))?;
+    let shared = shared.ok_or_else(|| invalid("a key shares more than the key before it has"))?;
     if shared.len() + rest.len() > MAX_KEY {
         return Err(invalid("a key is too long"));
     }
-    let key = String::from_utf8([shared, rest].concat());
-    let key = key.map_err(|_| invalid("a key is not text"))?.into_boxed_str();
-    if key.is_empty() {
+    let key = Key::join(shared, rest).ok_or_else(|| invalid("a key is not text"))?;
+    if key.as_bytes().is_empty() {
         return Err(invalid("a key is empty"));
     }
     // The empty beginning is no key, and less than all of them.
@@ -102,7 +101,7 @@ impl Node {
         field(&mut reader, &mut fields, "e")?;
         let mut list = reader.enter_list().map_err(undecodable)?;
         while reader.next_item(&mut list).map_err(undecodable)? {
-            let entry = Entry::read(&mut reader, entries.last().map(|entry| &*entry.key))?;
+            let entry = Entry::read(&mut reader, entries.last().map(|entry| &entry.key))?;
             entries.push(entry);
         }
         field(&mut reader, &mut fields, "l")?;
@@ -142,8 +141,9 @@ impl Node {
         high: Option<&str>,
     ) -> Result<(), RepoError> {
         let (first, last) = (self.entries.first(), self.entries.last());
-        let is_above = first.is_none_or(|entry| low.is_none_or(|low| *low < *entry.key));
-        let is_below = last.is_none_or(|entry| high.is_none_or(|high| *entry.key < *high));
+        let is_above = first.is_none_or(|entry| low.is_none_or(|low| low.as_bytes() < entry.key.as_bytes()));
+        let is_below =
+            last.is_none_or(|entry| high.is_none_or(|high| entry.key.as_bytes() < high.as_bytes()));
         if is_above && is_below {
             return Ok(());
         }
@@ -152,7 +152,7 @@ impl Node {
 }
 
 impl Entry {
-    fn read(reader: &mut Reader<'_>, before: Option<&str>) -> Result<Self, RepoError> {
+    fn read(reader: &mut Reader<'_>, before: Option<&Key>) -> Result<Self, RepoError> {
         let mut fields = reader.enter_map().map_err(undecodable)?;
         field(reader, &mut fields, "k")?;
         let rest = reader.cbor_bytes().map_err(undecodable)?;
@@ -196,8 +196,7 @@ impl<'a> Encoder<'a> {
         Self { out, before: &[] }
     }
 
-    pub(in crate::repo) fn entry(&mut self, key: &'a str, value: &Cid, right: Option<&Cid>) {
-        let key = key.as_bytes();
+    pub(in crate::repo) fn entry(&mut self, key: &'a [u8], value: &Cid, right: Option<&Cid>) {
         let shared = shared_length(self.before, key);
         let out = &mut self.out;
         out.extend_from_slice(exact::ENTRY);
@@ -247,7 +246,7 @@ mod tests {
                 let node = Node { left: left.clone(), entries };
                 let mut encoder = Encoder::new(node.entries.len());
                 for entry in &node.entries {
-                    encoder.entry(&entry.key, &entry.value, entry.right.as_ref());
+                    encoder.entry(entry.key.as_bytes(), &entry.value, entry.right.as_ref());
                 }
                 let block = encoder.finish(left.as_ref());
                 assert_eq!(Node::decode(&block).unwrap(), node);
