@@ -193,7 +193,7 @@ impl VerifyingKey {
                 if signature.normalize_s() != signature {
                     return Err(InvalidSignature::HighS);
                 }
-                key.verify(message, &signature).map_err(|_| InvalidSignature::Mismatch)
+                verify_p256(key, message, &signature)
             }
             Curve::Secp256k1(key) => {
                 let signature =
@@ -205,6 +205,28 @@ impl VerifyingKey {
             }
         }
     }
+}
+
+/// With `ring`, which takes a fifth of the time, where it is part of the SDK.
+#[cfg(feature = "client")]
+fn verify_p256(
+    key: &nist::VerifyingKey,
+    message: &[u8],
+    signature: &nist::Signature,
+) -> Result<(), InvalidSignature> {
+    let point = key.to_sec1_point(false);
+    ring::signature::UnparsedPublicKey::new(&ring::signature::ECDSA_P256_SHA256_FIXED, point.as_bytes())
+        .verify(message, &signature.to_bytes())
+        .map_err(|_| InvalidSignature::Mismatch)
+}
+
+#[cfg(not(feature = "client"))]
+fn verify_p256(
+    key: &nist::VerifyingKey,
+    message: &[u8],
+    signature: &nist::Signature,
+) -> Result<(), InvalidSignature> {
+    key.verify(message, signature).map_err(|_| InvalidSignature::Mismatch)
 }
 
 /// Shows the key as a `did:key`.

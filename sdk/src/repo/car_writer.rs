@@ -133,8 +133,31 @@ fn bytes_of(cid: &Cid) -> io::Result<&[u8; 36]> {
     cid.as_bytes().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, problem))
 }
 
+/// A CAR file in memory, of blocks whose CIDs are all of the form that repositories use. Others are left out.
+pub(super) struct CarBytes {
+    out: Vec<u8>,
+    head: Vec<u8>,
+}
+
+impl CarBytes {
+    pub(super) fn new(root: &Cid) -> Self {
+        Self { out: header(root).unwrap_or_default(), head: Vec::new() }
+    }
+
+    pub(super) fn push(&mut self, cid: &Cid, block: &[u8]) {
+        if section(&mut self.head, cid, block).is_ok() {
+            self.out.extend_from_slice(&self.head);
+            self.out.extend_from_slice(block);
+        }
+    }
+
+    pub(super) fn finish(self) -> Vec<u8> {
+        self.out
+    }
+}
+
 /// The first section, which has its length in front.
-pub(super) fn header(root: &Cid) -> io::Result<Vec<u8>> {
+fn header(root: &Cid) -> io::Result<Vec<u8>> {
     let cid = bytes_of(root)?;
     let mut header = Vec::with_capacity(64);
     cbor_head(&mut header, major::MAP, 2);
@@ -155,7 +178,7 @@ pub(super) fn header(root: &Cid) -> io::Result<Vec<u8>> {
 }
 
 /// Replaces what is in `head` by what is before the data of a block.
-pub(super) fn section(head: &mut Vec<u8>, cid: &Cid, block: &[u8]) -> io::Result<()> {
+fn section(head: &mut Vec<u8>, cid: &Cid, block: &[u8]) -> io::Result<()> {
     let cid = bytes_of(cid)?;
     head.clear();
     write_length(head, cid.len() + block.len());

@@ -59,9 +59,11 @@ impl Commit {
         if fields.version != Some(3) {
             return Err(fail("its version is not 3"));
         }
-        let did = fields.did.and_then(|text| Did::new(text).ok()).ok_or(fail("`did` is not a DID"))?;
-        let rev = fields.rev.and_then(|text| Tid::new(text).ok()).ok_or(fail("`rev` is not a TID"))?;
-        let data = fields.data.ok_or(fail("`data` is not a link"))?;
+        let did =
+            fields.did.and_then(|text| Did::new(text).ok()).ok_or_else(|| fail("`did` is not a DID"))?;
+        let rev =
+            fields.rev.and_then(|text| Tid::new(text).ok()).ok_or_else(|| fail("`rev` is not a TID"))?;
+        let data = fields.data.ok_or_else(|| fail("`data` is not a link"))?;
         if !fields.is_prev_fine {
             return Err(fail("`prev` is neither a link nor null"));
         }

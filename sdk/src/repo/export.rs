@@ -6,11 +6,16 @@ use std::{
 };
 
 use super::{
-    Blocks, CarWriter, Commit, RepoError,
+    Blocks, CarWriter, Commit, RepoError, Tree,
     blocks::required,
+    car_writer::CarBytes,
+    path,
     tree::{Visit, Walk},
 };
-use crate::types::Cid;
+use crate::types::{Cid, Nsid, RecordKey};
+
+/// A CID and its block.
+type ExportedBlock<'a> = (Cid, Cow<'a, [u8]>);
 
 /// The blocks of a repository in pre-order. Returned by [`export`].
 #[derive(Debug)]
@@ -73,8 +78,49 @@ pub fn write_car<W: Write>(commit: &Commit, blocks: &impl Blocks, out: W) -> Res
     Ok(writer.finish()?)
 }
 
+/// Makes the proof that a record is in a repository or that it is not: the CAR file that `com.atproto.sync.getRecord` answers
+/// with, and that [`verify_record`](super::verify_record) checks.
+///
+/// # Errors
+///
+/// Returns an error if a block is missing or invalid, or if the collection or the record key was decoded and is not valid.
+///
+/// ```
+/// use atproto_sdk::{
+///     did, nsid, record_key,
+///     repo::{RepositoryEditor, SigningKey, record_proof, verify_record},
+/// };
+///
+/// let key = SigningKey::generate_p256()?;
+/// let mut editor = RepositoryEditor::new(did!("did:plc:ewvi7nxzyoun6zhxrhs64oiz"));
+/// let commit = editor.commit(&key)?.commit;
+///
+/// let (collection, rkey) = (nsid!("com.example.item"), record_key!("1"));
+/// let car = record_proof(&commit, &editor.all_blocks(), &collection, &rkey)?;
+/// let found = verify_record(&car, commit.did(), &key.verifying_key(), &collection, &rkey)?;
+/// assert!(found.is_none());
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+pub fn record_proof(
+    commit: &Commit,
+    blocks: &impl Blocks,
+    collection: &Nsid,
+    rkey: &RecordKey,
+) -> Result<Vec<u8>, RepoError> {
+    let path = path::of(collection, rkey).map_err(RepoError::Name)?;
+    let proof = Tree::open(blocks, commit.data().clone()).proof(&path)?;
+    let cid = commit.cid();
+    let mut car = CarBytes::new(&cid);
+    car.push(&cid, commit.as_bytes());
+    proof.nodes.iter().for_each(|(cid, node)| car.push(cid, node));
+    if let Some(cid) = &proof.value {
+        car.push(cid, &required(blocks, cid, "the record")?);
+    }
+    Ok(car.finish())
+}
+
 impl<'a, B: Blocks> ExportedBlocks<'a, B> {
-    fn advance(&mut self) -> Result<Option<(Cid, Cow<'a, [u8]>)>, RepoError> {
+    fn advance(&mut self) -> Result<Option<ExportedBlock<'a>>, RepoError> {
         if let Some(commit) = self.commit.take() {
             return Ok(Some((commit.cid(), Cow::Borrowed(commit.as_bytes()))));
         }
@@ -92,7 +138,7 @@ impl<'a, B: Blocks> ExportedBlocks<'a, B> {
 }
 
 impl<'a, B: Blocks> Iterator for ExportedBlocks<'a, B> {
-    type Item = Result<(Cid, Cow<'a, [u8]>), RepoError>;
+    type Item = Result<ExportedBlock<'a>, RepoError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let item = self.advance();

@@ -42,7 +42,7 @@ pub use car_writer::CarWriter;
 pub use commit::{Commit, SignCommitError};
 pub use editor::{EditError, EditedBlocks, RepositoryEditor, SignedCommit};
 pub use error::{RepoError, SourceError};
-pub use export::{ExportError, ExportedBlocks, export, write_car};
+pub use export::{ExportError, ExportedBlocks, export, record_proof, write_car};
 pub use operation::{Action, Operation};
 pub use options::ReadOptions;
 pub use repository::{
@@ -51,7 +51,7 @@ pub use repository::{
 };
 pub use signing_key::{SigningKey, SigningKeyError};
 pub use storage::StoredBlocks;
-pub use tree::{Tree, TreeChanges, TreeDiff, TreeEntries};
+pub use tree::{Tree, TreeChanges, TreeDiff, TreeEntries, TreeProof, layer_of};
 pub use verify::{
     CommitError, CommitMessage, UnverifiedCommit, VerifiedCommit, check_commit, check_sync, verify_commit,
     verify_sync,

@@ -4,7 +4,7 @@
 
 use super::{
     RepoError,
-    tree::{Node, NodeEntry},
+    tree::{Key, Node, NodeEntry},
 };
 use crate::types::Cid;
 
@@ -18,7 +18,7 @@ pub(super) enum Step {
     /// A node. [`Walk::enter`] must be called with its block; otherwise its subtree is left out.
     Node(Cid),
     /// A record.
-    Record { key: Box<str>, cid: Cid },
+    Record { key: Key, cid: Cid },
     /// There is nothing any more.
     End,
 }
@@ -95,7 +95,7 @@ impl Walk {
                     self.leave();
                     continue;
                 };
-                if self.to.as_ref().is_some_and(|to| *key >= *to) {
+                if self.to.as_ref().is_some_and(|to| key.as_bytes() >= to.as_bytes()) {
                     self.way.clear();
                     return Step::End;
                 }
@@ -131,13 +131,13 @@ impl Walk {
         let Some(layer) = node.layer(expected)? else { return Ok(()) };
         let (low, high) = self.bounds();
         node.check_bounds(low, high)?;
-        let keys: usize = node.entries.iter().map(|entry| entry.key.len()).sum();
+        let keys: usize = node.entries.iter().map(|entry| entry.key.as_bytes().len()).sum();
         let memory = keys + node.entries.len() * size_of::<NodeEntry>();
         self.memory += memory;
         if self.memory > self.max_memory {
             return Err(RepoError::Tree { problem: "its nodes take more memory than is allowed" });
         }
-        let next = 2 * node.entries.partition_point(|entry| *entry.key < *self.from);
+        let next = 2 * node.entries.partition_point(|entry| entry.key.as_bytes() < self.from.as_bytes());
         self.way.push(Frame { node, layer, memory, next });
         Ok(())
     }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::super::{
-    Commit, CommitError, Operation, car_writer,
+    Commit, CommitError, Operation,
+    car_writer::CarBytes,
     verify::{MAX_COMMIT_BLOCKS, MAX_OPERATIONS},
 };
 use crate::types::{Cid, Tid};
@@ -59,19 +60,9 @@ impl SignedCommit {
     }
 
     fn car(&self, blocks: &[(Cid, Bytes)]) -> Vec<u8> {
-        let mut car = Vec::new();
-        let mut head = Vec::new();
-        // The CIDs are those of blocks that were encoded here, so none of them is refused.
-        if let Ok(header) = car_writer::header(&self.cid) {
-            car.extend(header);
-        }
-        for (cid, block) in blocks {
-            if car_writer::section(&mut head, cid, block).is_ok() {
-                car.extend_from_slice(&head);
-                car.extend_from_slice(block);
-            }
-        }
-        car
+        let mut car = CarBytes::new(&self.cid);
+        blocks.iter().for_each(|(cid, block)| car.push(cid, block));
+        car.finish()
     }
 }
 

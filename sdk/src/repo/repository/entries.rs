@@ -5,7 +5,7 @@ use std::fmt;
 use super::{
     super::{
         RepoError,
-        tree::NODE,
+        tree::{Key, NODE},
         walk::{Step, Walk},
     },
     Repository,
@@ -79,7 +79,7 @@ impl<'r> Keys<'r> {
 }
 
 impl Iterator for Keys<'_> {
-    type Item = Result<(Box<str>, Cid), RepoError>;
+    type Item = Result<(Key, Cid), RepoError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         while !self.has_ended {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    super::{tree::layer_of, *},
+    super::*,
     build::{did, path},
     random::Random,
 };
@@ -407,8 +407,8 @@ fn e10_no_changed_byte_is_accepted() {
 #[test]
 fn e10_nodes_without_records_are_taken_away_and_put_back() {
     let mut keys = (0..).map(|number| format!("com.example.thing/{number}"));
-    let high = keys.find(|key| layer_of(key.as_bytes()) >= 5).unwrap();
-    let low = keys.find(|key| layer_of(key.as_bytes()) == 0).unwrap();
+    let high = keys.find(|key| layer_of(key) >= 5).unwrap();
+    let low = keys.find(|key| layer_of(key) == 0).unwrap();
     for (first, second) in [(&high, &low), (&low, &high)] {
         let mut editor = RepositoryEditor::new(did());
         let write = |editor: &mut RepositoryEditor, name: &str| {

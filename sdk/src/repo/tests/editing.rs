@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::{
-    super::{tree::layer_of, *},
+    super::*,
     build::{self, did, path},
     keys,
 };
@@ -41,6 +41,26 @@ fn e6_what_was_written_is_proven_and_read() {
     }
     let (collection, rkey) = path("com.example.thing/none");
     assert_eq!(verify_record(&car, &did(), &public, &collection, &rkey), Ok(None));
+}
+
+#[test]
+fn e6_a_proof_of_one_record_is_as_small_as_it_can_be() {
+    let mut editor = editor();
+    let commit = editor.commit(&key()).unwrap().commit;
+    let public = key().verifying_key();
+    for name in ["com.example.thing/0000", "com.example.thing/0123", "com.example.thing/0123x", "a.b.c/none"]
+    {
+        let (collection, rkey) = path(name);
+        let proof = record_proof(&commit, &editor.all_blocks(), &collection, &rkey).unwrap();
+        let found = verify_record(&proof, &did(), &public, &collection, &rkey).unwrap();
+        assert_eq!(found.map(|record| record.cid), editor.tree().get(name).unwrap());
+        // The commit, a way of a few nodes, a record.
+        assert!(Car::parse(&proof).unwrap().iter().count() <= 2 + 8, "{name}");
+    }
+    let without = BTreeMap::<Cid, Vec<u8>>::new();
+    let (collection, rkey) = path("com.example.thing/0000");
+    let error = record_proof(&commit, &without, &collection, &rkey).unwrap_err();
+    assert!(matches!(error, RepoError::MissingBlock { .. }), "{error}");
 }
 
 /// The order in which a reader needs no more than the nodes above a record.
@@ -217,7 +237,7 @@ fn d5_revisions_never_go_back() {
 fn e6_a_key_of_every_layer_has_a_place() {
     // The layers of real keys: three of four are in the lowest.
     let counts = keys().iter().fold([0; 8], |mut counts, key| {
-        counts[layer_of(key.as_bytes())] += 1;
+        counts[layer_of(key)] += 1;
         counts
     });
     assert!(counts[0] > 200 && counts[1] > 30 && counts[2] > 5, "{counts:?}");

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     super::*,
     build::{self, Key, Repo, did, entry, node, path, put},
-    keys, layer_of,
+    keys,
 };
 use crate::types::{Data as _, Value};
 
@@ -207,7 +207,7 @@ fn in_tree(
 /// A key of a layer, the `number`th of them in ascending order.
 fn key_in(layer: usize, number: usize) -> String {
     let keys = (0..20_000).map(|number| format!("com.example.thing/{number:05}"));
-    keys.filter(|key| layer_of(key.as_bytes()) == layer).nth(number).unwrap()
+    keys.filter(|key| layer_of(key) == layer).nth(number).unwrap()
 }
 
 #[test]

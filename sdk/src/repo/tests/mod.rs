@@ -13,13 +13,14 @@ mod random;
 mod reading;
 mod signing;
 mod trees;
+mod vectors;
 mod walking;
 
 use std::collections::BTreeMap;
 
 use build::{Key, Repo, Tree, did, path};
 
-use super::{tree::layer_of, *};
+use super::*;
 use crate::types::Value;
 
 /// Enough keys for a tree of several layers.
@@ -82,7 +83,7 @@ fn e6_layers_are_counted_in_pairs_of_leading_zeros() {
         ("app.bsky.feed.post/454397e440ec", 4),
         ("app.bsky.feed.post/9adeb165882c", 8),
     ] {
-        assert_eq!(layer_of(key.as_bytes()), layer, "{key}");
+        assert_eq!(layer_of(key), layer, "{key}");
     }
 }
 

@@ -20,9 +20,9 @@ type Stored = BTreeMap<Cid, Vec<u8>>;
 static KEYS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let mut keys: Vec<String> = (0..120).map(|number| format!("com.example.thing/{number:03}")).collect();
     let high = (0..12_000).map(|number| format!("com.example.thing/{:03}x{number}", number % 120));
-    keys.extend(high.filter(|key| tree::layer_of(key.as_bytes()) >= 4).take(30));
+    keys.extend(high.filter(|key| layer_of(key) >= 4).take(30));
     let top = (0..).map(|number| format!("com.example.top/{number}"));
-    keys.extend(top.filter(|key| tree::layer_of(key.as_bytes()) >= 6).take(2));
+    keys.extend(top.filter(|key| layer_of(key) >= 6).take(2));
     keys
 });
 
@@ -177,7 +177,7 @@ fn e6_a_proof_is_enough_to_find_a_record_or_that_there_is_none() {
         (0..80).for_each(|_| change(&mut random, &mut tree, &mut records));
         let root = tree.root();
         for key in &*KEYS {
-            let (value, nodes) = tree.proof(key).unwrap();
+            let TreeProof { value, nodes } = tree.proof(key).unwrap();
             assert_eq!(value.as_ref(), records.get(key));
             assert_eq!(nodes.first().map(|(cid, _)| cid), Some(&root));
             let alone: Stored = nodes.into_iter().collect();
@@ -290,7 +290,7 @@ fn e6_what_cannot_be_in_a_tree_is_refused() {
 fn e6_trees_with_many_layers_between_keys_are_built_changed_and_walked() {
     let key = |layer: usize| {
         let mut keys = (0..).map(|number| format!("com.example.deep/{number}"));
-        keys.find(|key| tree::layer_of(key.as_bytes()) == layer).unwrap()
+        keys.find(|key| layer_of(key) == layer).unwrap()
     };
     let mut records = Records::new();
     let mut tree = Tree::new();

@@ -10,10 +10,7 @@ use super::{
 
 /// The first key of a layer from a number on.
 fn key_in(layer: usize, from: usize) -> String {
-    (from..)
-        .map(|number| format!("com.example.x/{number:07}"))
-        .find(|key| layer_of(key.as_bytes()) == layer)
-        .unwrap()
+    (from..).map(|number| format!("com.example.x/{number:07}")).find(|key| layer_of(key) == layer).unwrap()
 }
 
 /// Opens a repository with a tree made by hand, and walks through it.
@@ -129,9 +126,7 @@ fn e6_a_key_that_is_not_that_of_a_record_is_an_error_in_its_place() {
     for key in
         ["noslash", "com.example/short", "com.example.x/", "com.example.x/a/b", "com.example.x/.", "/a"]
     {
-        let after = (0..)
-            .map(|n| format!("z.example.x/{n}"))
-            .find(|it| layer_of(it.as_bytes()) == layer_of(key.as_bytes()));
+        let after = (0..).map(|n| format!("z.example.x/{n}")).find(|it| layer_of(it) == layer_of(key));
         let after = after.unwrap();
         let entries = walk(|blocks, value| {
             put(blocks, &node(None, vec![entry(0, key, value, None), entry(0, &after, value, None)]))
@@ -147,11 +142,11 @@ fn e6_a_key_that_is_not_that_of_a_record_is_an_error_in_its_place() {
 fn e6_nodes_whose_keys_take_too_much_memory_are_refused() {
     let prefix = format!("com.example.x/{}", "a".repeat(400));
     let keys = (0..200).map(|number| format!("{prefix}{number:06}"));
-    let keys: Vec<String> = keys.filter(|key| layer_of(key.as_bytes()) == 0).collect();
+    let keys: Vec<String> = keys.filter(|key| layer_of(key) == 0).collect();
     let value = Cid::of_raw(b"");
     let mut encoder = tree::Encoder::new(keys.len());
     for key in &keys {
-        encoder.entry(key, &value, None);
+        encoder.entry(key.as_bytes(), &value, None);
     }
     let block = encoder.finish(None);
     let memory = keys.iter().map(String::len).sum::<usize>();

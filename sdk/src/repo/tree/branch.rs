@@ -4,6 +4,7 @@
 
 use super::{
     super::{Blocks, RepoError, blocks::required},
+    key::Key,
     node::{Encoder, NODE, Node},
 };
 use crate::types::Cid;
@@ -31,7 +32,7 @@ pub(super) struct Branch {
 
 #[derive(Debug, Clone)]
 pub(super) struct Leaf {
-    pub(super) key: Box<str>,
+    pub(super) key: Key,
     pub(super) value: Cid,
     /// The subtree with the keys between this leaf and the next.
     pub(super) right: Link,
@@ -137,7 +138,7 @@ impl Branch {
 
     /// Returns the place of a key: where it is, or before which leaf it would be.
     pub(super) fn find(&self, key: &str) -> Result<usize, usize> {
-        self.leaves.binary_search_by(|leaf| (*leaf.key).cmp(key))
+        self.leaves.binary_search_by(|leaf| leaf.key.as_bytes().cmp(key.as_bytes()))
     }
 
     /// Returns the subtree before a leaf, or behind the last one.
@@ -295,7 +296,7 @@ impl Branch {
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut encoder = Encoder::new(self.leaves.len());
         for leaf in &self.leaves {
-            encoder.entry(&leaf.key, &leaf.value, leaf.right.as_ref().and_then(Subtree::cid));
+            encoder.entry(leaf.key.as_bytes(), &leaf.value, leaf.right.as_ref().and_then(Subtree::cid));
         }
         encoder.finish(self.left.as_ref().and_then(Subtree::cid))
     }

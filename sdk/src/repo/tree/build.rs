@@ -1,6 +1,6 @@
 //! Trees made of all their records at once.
 
-use super::{Branch, Leaf, RepoError, Subtree, Tree, branch::Link, check_entry, layer_of};
+use super::{Branch, Key, Leaf, RepoError, Subtree, Tree, branch::Link, check_entry, layer_of};
 use crate::types::Cid;
 
 impl Tree {
@@ -19,22 +19,21 @@ impl Tree {
     /// assert_eq!(tree.get("com.example.item/0123")?, Some(cid));
     /// # Ok::<_, atproto_sdk::repo::RepoError>(())
     /// ```
-    pub fn from_sorted<K: Into<Box<str>>>(
+    pub fn from_sorted<K: AsRef<str>>(
         entries: impl IntoIterator<Item = (K, Cid)>,
     ) -> Result<Self, RepoError> {
         let mut builder = Builder { open: Vec::new() };
-        let mut last = String::new();
+        let mut last: Option<Key> = None;
         for (key, value) in entries {
-            let key = key.into();
-            check_entry(&key, &value)?;
-            // No key is empty.
-            if *last >= *key {
+            let key = key.as_ref();
+            check_entry(key, &value)?;
+            let key = Key::from(key);
+            if last.as_ref().is_some_and(|last| *last >= key) {
                 return Err(RepoError::Tree {
                     problem: "the records are not in ascending order of their keys",
                 });
             }
-            last.clear();
-            last.push_str(&key);
+            last = Some(key.clone());
             builder.push(key, value);
         }
         Ok(match builder.finish() {
@@ -50,8 +49,8 @@ struct Builder {
 }
 
 impl Builder {
-    fn push(&mut self, key: Box<str>, value: Cid) {
-        let layer = layer_of(key.as_bytes());
+    fn push(&mut self, key: Key, value: Cid) {
+        let layer = layer_of(&key);
         if self.open.len() <= layer {
             self.open.resize_with(layer + 1, || None);
         }

@@ -2,6 +2,7 @@
 
 use super::{
     super::{Blocks, RepoError, blocks::required},
+    key::Key,
     node::{NODE, Node, layer_of},
 };
 use crate::types::Cid;
@@ -14,13 +15,13 @@ pub(in crate::repo) fn find(
 ) -> Result<Option<Cid>, RepoError> {
     let wanted = layer_of(key.as_bytes());
     let (mut next, mut expected) = (root.clone(), None);
-    let (mut low, mut high): (Option<Box<str>>, Option<Box<str>>) = (None, None);
+    let (mut low, mut high): (Option<Key>, Option<Key>) = (None, None);
     // Ends, because every round is one layer lower than the one before.
     loop {
         let mut node = Node::decode(&required(blocks, &next, NODE)?)?;
         let Some(layer) = node.layer(expected)? else { return Ok(None) };
         node.check_bounds(low.as_deref(), high.as_deref())?;
-        let place = node.entries.partition_point(|entry| *entry.key < *key);
+        let place = node.entries.partition_point(|entry| entry.key.as_bytes() < key.as_bytes());
         if layer <= wanted {
             // Below its own layer, no key is in its place.
             let found = node.entries.into_iter().nth(place).filter(|entry| *entry.key == *key);

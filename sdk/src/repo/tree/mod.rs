@@ -9,6 +9,7 @@ mod build;
 mod diff;
 
 mod find;
+mod key;
 mod node;
 mod proof;
 mod view;
@@ -18,10 +19,12 @@ use branch::{Bounds, Branch, Leaf, Purpose, Subtree, raise, split};
 use bytes::Bytes;
 pub use diff::TreeDiff;
 pub(super) use find::find;
+pub(super) use key::Key;
 #[cfg(test)]
-pub(super) use node::Encoder;
-use node::MAX_KEY;
-pub(super) use node::{Entry as NodeEntry, NODE, Node, layer_of};
+pub(super) use node::{Encoder, shared_length};
+pub(super) use node::{Entry as NodeEntry, NODE, Node};
+use node::{MAX_KEY, layer_of as layer_of_key};
+pub use proof::TreeProof;
 use view::{Child, View};
 pub use walk::TreeEntries;
 pub(super) use walk::{Visit, Walk};
@@ -107,7 +110,7 @@ impl<B: Blocks> Tree<B> {
     ///
     /// Returns an error if a node is missing or invalid.
     pub fn get(&self, key: &str) -> Result<Option<Cid>, RepoError> {
-        let wanted = layer_of(key.as_bytes());
+        let wanted = layer_of_key(key.as_bytes());
         let (mut low, mut high): (Option<Box<str>>, Option<Box<str>>) = (None, None);
         let mut view = self.root_view()?;
         loop {
@@ -136,7 +139,7 @@ impl<B: Blocks> Tree<B> {
     /// the value is not a CID that can be a link. Then nothing has changed.
     pub fn insert(&mut self, key: &str, value: Cid) -> Result<Option<Cid>, RepoError> {
         check_entry(key, &value)?;
-        let wanted = layer_of(key.as_bytes());
+        let wanted = layer_of_key(key.as_bytes());
         let root = self.root.load(&self.blocks, None, Bounds::default())?;
         let before = root.prepare(&self.blocks, key, wanted, Purpose::Insert, Bounds::default())?;
         if before.as_ref() == Some(&value) {
@@ -166,7 +169,7 @@ impl<B: Blocks> Tree<B> {
     ///
     /// Returns an error if a node is missing or invalid. Then nothing has changed.
     pub fn remove(&mut self, key: &str) -> Result<Option<Cid>, RepoError> {
-        let wanted = layer_of(key.as_bytes());
+        let wanted = layer_of_key(key.as_bytes());
         let root = self.root.load(&self.blocks, None, Bounds::default())?;
         let purpose = Purpose::Remove { is_last_of_root: root.leaves.len() == 1 };
         let Some(value) = root.prepare(&self.blocks, key, wanted, purpose, Bounds::default())? else {
@@ -248,6 +251,19 @@ impl<B: Blocks> Tree<B> {
     fn root_view(&self) -> Result<View<'_>, RepoError> {
         Child::of(&self.root).view(&self.blocks, None, Bounds::default())
     }
+}
+
+/// Returns the layer of a tree that a key belongs to, counted from the lowest: half the number of zero bits that its SHA-256 hash
+/// begins with. The specification calls it the depth of a key.
+///
+/// ```
+/// use atproto_sdk::repo::layer_of;
+///
+/// assert_eq!(layer_of("2653ae71"), 0);
+/// assert_eq!(layer_of("app.bsky.feed.post/9adeb165882c"), 8);
+/// ```
+pub fn layer_of(key: &str) -> usize {
+    layer_of_key(key.as_bytes())
 }
 
 /// Checks what becomes part of a tree.

@@ -10,6 +10,16 @@ use super::{
 };
 use crate::types::Cid;
 
+/// What proves the value of a key, or that the key is not there. Returned by [`Tree::proof`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TreeProof {
+    /// The value; `None` if the tree does not have the key.
+    pub value: Option<Cid>,
+    /// The nodes on the way from the root, which is the first, to where the key is or would be.
+    pub nodes: Vec<(Cid, Vec<u8>)>,
+}
+
 /// An end of a subtree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
@@ -26,13 +36,14 @@ struct Collector<'a, B> {
 }
 
 impl<B: Blocks> Tree<B> {
-    /// Returns the value of a key, and the nodes that prove it, or that prove that the key is not there: those on the way
-    /// from the root, which is the first, to where the key is or would be.
+    /// Returns the value of a key, and the nodes that prove it, or that prove that the key is not there.
+    ///
+    /// [`record_proof`](super::super::record_proof) makes of it what a server answers with.
     ///
     /// # Errors
     ///
     /// Returns an error if a node is missing or invalid.
-    pub fn proof(&mut self, key: &str) -> Result<(Option<Cid>, Vec<(Cid, Vec<u8>)>), RepoError> {
+    pub fn proof(&mut self, key: &str) -> Result<TreeProof, RepoError> {
         self.collect(key, false)
     }
 
@@ -43,20 +54,15 @@ impl<B: Blocks> Tree<B> {
     ///
     /// Returns an error if a node is missing or invalid.
     pub fn covering_proof(&mut self, key: &str) -> Result<BTreeMap<Cid, Vec<u8>>, RepoError> {
-        let (_, nodes) = self.collect(key, true)?;
-        Ok(nodes.into_iter().collect())
+        Ok(self.collect(key, true)?.nodes.into_iter().collect())
     }
 
-    fn collect(
-        &mut self,
-        key: &str,
-        is_covering: bool,
-    ) -> Result<(Option<Cid>, Vec<(Cid, Vec<u8>)>), RepoError> {
+    fn collect(&mut self, key: &str, is_covering: bool) -> Result<TreeProof, RepoError> {
         // The CIDs of all nodes are known from here on.
         self.root();
         let mut collector = Collector { blocks: &self.blocks, nodes: Vec::new(), is_covering };
         let value = collector.way(&self.root_view()?, key, Bounds::default())?;
-        Ok((value, collector.nodes))
+        Ok(TreeProof { value, nodes: collector.nodes })
     }
 }
 

@@ -89,7 +89,9 @@ impl<'a> View<'a> {
     pub(super) fn find(&self, key: &str) -> Result<usize, usize> {
         match self {
             Self::Loaded(branch) => branch.find(key),
-            Self::Read { node, .. } => node.entries.binary_search_by(|entry| (*entry.key).cmp(key)),
+            Self::Read { node, .. } => {
+                node.entries.binary_search_by(|entry| entry.key.as_bytes().cmp(key.as_bytes()))
+            }
         }
     }
 
@@ -117,7 +119,7 @@ impl<'a> View<'a> {
             Self::Read { cid, node, .. } => {
                 let mut encoder = Encoder::new(node.entries.len());
                 for entry in &node.entries {
-                    encoder.entry(&entry.key, &entry.value, entry.right.as_ref());
+                    encoder.entry(entry.key.as_bytes(), &entry.value, entry.right.as_ref());
                 }
                 // A node has only one form, so this is the block that was read.
                 (cid.clone(), encoder.finish(node.left.as_ref()))

@@ -1,8 +1,10 @@
 //! The nodes of the tree: their encoding, and what can be checked of one without the others.
 
+mod exact;
+
 use sha2::{Digest as _, Sha256};
 
-use super::super::RepoError;
+use super::{super::RepoError, key::Key};
 use crate::types::{
     Cid, DataError, Reader,
     codec::{Entries, Kind, cbor_head, cbor_major as major},
@@ -23,7 +25,7 @@ pub(in crate::repo) struct Node {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::repo) struct Entry {
-    pub(in crate::repo) key: Box<str>,
+    pub(in crate::repo) key: Key,
     pub(in crate::repo) value: Cid,
     /// The subtree with the keys between this entry and the next.
     pub(in crate::repo) right: Option<Cid>,
@@ -60,16 +62,15 @@ fn optional_link(reader: &mut Reader<'_>) -> Result<Option<Cid>, RepoError> {
 }
 
 /// Returns the key of an entry, whose beginning is that of the key before.
-fn whole_key(before: Option<&str>, shared: i64, rest: &[u8]) -> Result<Box<str>, RepoError> {
-    let before = before.map_or(&[][..], str::as_bytes);
+fn whole_key(before: Option<&Key>, shared: i64, rest: &[u8]) -> Result<Key, RepoError> {
+    let before = before.map_or(&[][..], Key::as_bytes);
     let shared = usize::try_from(shared).ok().and_then(|shared| before.get(..shared));
-    let shared = shared.ok_or(invalid("a key shares more than the key before it has"))?;
+    let shared = shared.ok_or_else(|| invalid("a key shares more than the key before it has"))?;
     if shared.len() + rest.len() > MAX_KEY {
         return Err(invalid("a key is too long"));
     }
-    let key = String::from_utf8([shared, rest].concat());
-    let key = key.map_err(|_| invalid("a key is not text"))?.into_boxed_str();
-    if key.is_empty() {
+    let key = Key::join(shared, rest).ok_or_else(|| invalid("a key is not text"))?;
+    if key.as_bytes().is_empty() {
         return Err(invalid("a key is empty"));
     }
     // The empty beginning is no key, and less than all of them.
@@ -85,13 +86,22 @@ fn whole_key(before: Option<&str>, shared: i64, rest: &[u8]) -> Result<Box<str>,
 impl Node {
     /// Decodes a node and checks everything that can be seen without its parent.
     pub(in crate::repo) fn decode(block: &[u8]) -> Result<Self, RepoError> {
+        match exact::decode(block) {
+            Some(node) => node,
+            // It says what is wrong.
+            None => Self::decode_by_fields(block),
+        }
+    }
+
+    /// Decodes a node as any other data is decoded.
+    fn decode_by_fields(block: &[u8]) -> Result<Self, RepoError> {
         let mut reader = Reader::cbor(block);
         let mut entries: Vec<Entry> = Vec::new();
         let mut fields = reader.enter_map().map_err(undecodable)?;
         field(&mut reader, &mut fields, "e")?;
         let mut list = reader.enter_list().map_err(undecodable)?;
         while reader.next_item(&mut list).map_err(undecodable)? {
-            let entry = Entry::read(&mut reader, entries.last().map(|entry| &*entry.key))?;
+            let entry = Entry::read(&mut reader, entries.last().map(|entry| &entry.key))?;
             entries.push(entry);
         }
         field(&mut reader, &mut fields, "l")?;
@@ -131,8 +141,9 @@ impl Node {
         high: Option<&str>,
     ) -> Result<(), RepoError> {
         let (first, last) = (self.entries.first(), self.entries.last());
-        let is_above = first.is_none_or(|entry| low.is_none_or(|low| *low < *entry.key));
-        let is_below = last.is_none_or(|entry| high.is_none_or(|high| *entry.key < *high));
+        let is_above = first.is_none_or(|entry| low.is_none_or(|low| low.as_bytes() < entry.key.as_bytes()));
+        let is_below =
+            last.is_none_or(|entry| high.is_none_or(|high| entry.key.as_bytes() < high.as_bytes()));
         if is_above && is_below {
             return Ok(());
         }
@@ -141,7 +152,7 @@ impl Node {
 }
 
 impl Entry {
-    fn read(reader: &mut Reader<'_>, before: Option<&str>) -> Result<Self, RepoError> {
+    fn read(reader: &mut Reader<'_>, before: Option<&Key>) -> Result<Self, RepoError> {
         let mut fields = reader.enter_map().map_err(undecodable)?;
         field(reader, &mut fields, "k")?;
         let rest = reader.cbor_bytes().map_err(undecodable)?;
@@ -176,56 +187,43 @@ pub(in crate::repo) struct Encoder<'a> {
     before: &'a [u8],
 }
 
-/// The length of an encoded link: the head of the tag, the head of the bytes, a zero byte, the CID.
-const LINK: usize = 2 + 2 + 1 + 36;
-
 impl<'a> Encoder<'a> {
     /// Begins a node with so many entries.
     pub(in crate::repo) fn new(entries: usize) -> Self {
-        let mut out = Vec::with_capacity(16 + LINK + entries * (48 + LINK));
-        cbor_head(&mut out, major::MAP, 2);
-        name(&mut out, b'e');
+        let mut out = Vec::with_capacity(64 + entries * 128);
+        out.extend_from_slice(exact::NODE);
         cbor_head(&mut out, major::LIST, entries as u64);
         Self { out, before: &[] }
     }
 
-    pub(in crate::repo) fn entry(&mut self, key: &'a str, value: &Cid, right: Option<&Cid>) {
-        let key = key.as_bytes();
+    pub(in crate::repo) fn entry(&mut self, key: &'a [u8], value: &Cid, right: Option<&Cid>) {
         let shared = shared_length(self.before, key);
         let out = &mut self.out;
-        cbor_head(out, major::MAP, 4);
-        name(out, b'k');
+        out.extend_from_slice(exact::ENTRY);
         cbor_head(out, major::BYTES, (key.len() - shared) as u64);
         out.extend_from_slice(&key[shared..]);
-        name(out, b'p');
+        out.extend_from_slice(exact::SHARED);
         cbor_head(out, major::UNSIGNED, shared as u64);
-        name(out, b't');
+        out.extend_from_slice(exact::RIGHT);
         link(out, right);
-        name(out, b'v');
+        out.extend_from_slice(exact::VALUE);
         link(out, Some(value));
         self.before = key;
     }
 
     pub(in crate::repo) fn finish(mut self, left: Option<&Cid>) -> Vec<u8> {
-        name(&mut self.out, b'l');
+        self.out.extend_from_slice(exact::LEFT);
         link(&mut self.out, left);
         self.out
     }
 }
 
-fn name(out: &mut Vec<u8>, name: u8) {
-    cbor_head(out, major::TEXT, 1);
-    out.push(name);
-}
-
 /// Writes a link. Only CIDs that can be one get into a tree.
 fn link(out: &mut Vec<u8>, cid: Option<&Cid>) {
     match cid.and_then(Cid::as_bytes) {
-        None => out.push(0xf6),
+        None => out.push(exact::NULL),
         Some(bytes) => {
-            cbor_head(out, major::TAG, 42);
-            cbor_head(out, major::BYTES, bytes.len() as u64 + 1);
-            out.push(0);
+            out.extend_from_slice(exact::LINK);
             out.extend_from_slice(bytes);
         }
     }
@@ -248,9 +246,23 @@ mod tests {
                 let node = Node { left: left.clone(), entries };
                 let mut encoder = Encoder::new(node.entries.len());
                 for entry in &node.entries {
-                    encoder.entry(&entry.key, &entry.value, entry.right.as_ref());
+                    encoder.entry(entry.key.as_bytes(), &entry.value, entry.right.as_ref());
                 }
-                assert_eq!(Node::decode(&encoder.finish(left.as_ref())).unwrap(), node);
+                let block = encoder.finish(left.as_ref());
+                assert_eq!(Node::decode(&block).unwrap(), node);
+                assert_eq!(Node::decode_by_fields(&block).unwrap(), node);
+                assert_eq!(exact::decode(&block).unwrap().unwrap(), node);
+                // Whatever is changed in it, both ways of decoding agree.
+                for at in 0..block.len() {
+                    for byte in [0, 1, 0x17, 0x18, 0x40, 0x58, 0x61, 0x80, 0xa1, 0xd8, 0xf6, 0xff] {
+                        let mut changed = block.clone();
+                        changed[at] = byte;
+                        let (one, other) = (Node::decode(&changed), Node::decode_by_fields(&changed));
+                        assert_eq!(one, other, "{byte} at {at}");
+                        assert_eq!(exact::decode(&changed).is_some_and(|node| node.is_ok()), other.is_ok());
+                    }
+                    assert!(Node::decode(&block[..at]).is_err());
+                }
             }
         }
     }
