@@ -83,7 +83,8 @@
 //! | [`identity`] | resolving handles and DIDs |
 //! | `bsky` | what an application on Bluesky needs besides single calls |
 //! | `stream` | streams of typed events: subscriptions, such as `client.com_atproto_sync().subscribe_repos()`, Jetstream and Tap |
-//! | `repo` | records with proof that their account has signed them |
+//! | `repo` | whole repositories, and records with proof that their account has signed them |
+//! | `archive` | copies of whole accounts: repository and blobs |
 //! | `lexicon` | published lexicons: finding them, with proof |
 //!
 //! # Errors
@@ -143,7 +144,7 @@
 //! | `encryption` | encryption of stored sessions | no |
 //! | `axum` | sign-in for web sites: routes, cookies, extractors | no |
 //! | `pem` | client keys in PEM | no |
-//! | `repo` | records with proof; with `client`, resolution of published lexicons | no |
+//! | `repo` | repositories, and records with proof; with `client`, downloads of whole accounts, and resolution of published lexicons | no |
 //!
 //! # Runtime and TLS
 //!
@@ -163,7 +164,7 @@
 //
 //   axum                                      sign-in for web sites
 //   bsky                                      what an application on Bluesky needs besides single calls
-//   records, lexicon                          typed records; published lexicons
+//   records, lexicon, archive                 typed records; published lexicons; copies of accounts
 //   references                                from what servers return to strong references and replies
 //   api, clients, accessor                    generated bindings; clients without OAuth; their common methods
 //   oauth                                     its own layers are listed in its mod.rs
@@ -171,7 +172,7 @@
 //   stream                                    subscriptions
 //   write_budget                              pacing of writes
 //   scopes, store, identity                   permissions; session stores; handles and DIDs
-//   repo                                      records with proof
+//   repo                                      repositories and their proofs
 //   xrpc                                      calls over a transport
 //   types                                     data types and their codec, no I/O
 //   clock, random, limits, report, server_text, signing_key, verifying_key, http_client, name_lookup
@@ -183,6 +184,8 @@ extern crate self as atproto_sdk;
 mod accessor;
 #[rustfmt::skip]
 pub mod api;
+#[cfg(all(feature = "client", feature = "repo"))]
+pub mod archive;
 #[cfg(feature = "axum")]
 pub mod axum;
 #[cfg(feature = "bsky")]

@@ -14,11 +14,11 @@ use crate::bsky::{
     video::VideoError,
 };
 #[cfg(feature = "jetstream")]
-use crate::stream::jetstream::{CursorError, 
+use crate::stream::jetstream::{
     ArchiveError, CompressionError, InvalidDictionary, InvalidFilter, InvalidStream, SegmentError,
 };
 #[cfg(feature = "stream")]
-use crate::stream::{FrameError, Interruption, NotAStream, StreamError, Undecodable};
+use crate::stream::{CursorError, FrameError, Interruption, NotAStream, StreamError, Undecodable};
 use crate::{
     InvalidProxy, NoRandom, PasswordError,
     identity::{FetchError, IdentityError},
@@ -37,7 +37,7 @@ use crate::{
     },
 };
 #[cfg(feature = "repo")]
-use crate::{lexicon::ResolutionError, repo, repo::ProofError};
+use crate::{archive, lexicon::ResolutionError, repo, repo::RepoError};
 use axum::http::StatusCode;
 
 impl<E: LexiconError> From<Error<E>> for HandlerError {
@@ -257,7 +257,42 @@ convert! {
     #[cfg(feature = "repo")]
     ResolutionError: of_resolution;
     #[cfg(feature = "repo")]
-    ProofError: |_| Class::of(Kind::BadAnswer);
+    RepoError: of_repo;
+    #[cfg(feature = "repo")]
+    repo::SourceError: of_source;
+    #[cfg(feature = "repo")]
+    repo::RecordError: |error| match error {
+        repo::RecordError::Repo(error) => of_repo(error),
+        _ => Class::of(Kind::BadAnswer),
+    };
+    #[cfg(feature = "repo")]
+    repo::UndecodableRecord: |_| Class::of(Kind::BadAnswer);
+    #[cfg(feature = "repo")]
+    archive::FileError: |_| Class::of(Kind::Internal);
+    #[cfg(feature = "repo")]
+    archive::DownloadError: |error| match error {
+        archive::DownloadError::Call { source, .. } => of_call(source),
+        archive::DownloadError::Repo(error) => of_repo(error),
+        archive::DownloadError::File(_) => Class::of(Kind::Internal),
+    };
+    #[cfg(feature = "repo")]
+    archive::BlobError: |error| match error {
+        archive::BlobError::Call(source) => of_call(source),
+        archive::BlobError::Body(source) => of_transport(source),
+        archive::BlobError::File(_) => Class::of(Kind::Internal),
+        _ => Class::of(Kind::BadAnswer),
+    };
+    #[cfg(feature = "repo")]
+    archive::BlobsError: |error| match error {
+        archive::BlobsError::List { source, .. } => of_call(source),
+        archive::BlobsError::Folder(_) => Class::of(Kind::Internal),
+    };
+    #[cfg(feature = "repo")]
+    archive::VerifyError: |error| match error {
+        archive::VerifyError::Identity { source, .. } => of_identity(source),
+        archive::VerifyError::Repo(error) => of_repo(error),
+        _ => Class::of(Kind::BadAnswer),
+    };
     #[cfg(feature = "repo")]
     repo::InvalidSignature: |_| Class::of(Kind::BadAnswer);
     #[cfg(feature = "repo")]
@@ -355,6 +390,23 @@ impl<E: LexiconError> From<StreamError<E>> for HandlerError {
             }
         };
         Self::new(class, error)
+    }
+}
+
+#[cfg(feature = "repo")]
+fn of_repo(error: &RepoError) -> Class {
+    match error {
+        RepoError::Source(source) => of_source(source),
+        _ => Class::of(Kind::BadAnswer),
+    }
+}
+
+/// What a repository is read from: a connection, or a file of the app.
+#[cfg(feature = "repo")]
+fn of_source(error: &repo::SourceError) -> Class {
+    match error.get_ref().downcast_ref::<TransportError>() {
+        Some(error) => of_transport(error),
+        None => Class::of(Kind::Internal),
     }
 }
 
