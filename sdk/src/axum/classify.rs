@@ -31,7 +31,7 @@ use crate::{
     },
 };
 #[cfg(feature = "repo")]
-use crate::{lexicon::ResolutionError, repo, repo::ProofError};
+use crate::{lexicon::ResolutionError, repo, repo::RepoError};
 use axum::http::StatusCode;
 
 impl<E: LexiconError> From<Error<E>> for HandlerError {
@@ -251,7 +251,7 @@ convert! {
     #[cfg(feature = "repo")]
     ResolutionError: of_resolution;
     #[cfg(feature = "repo")]
-    ProofError: |_| Class::of(Kind::BadAnswer);
+    RepoError: |_| Class::of(Kind::BadAnswer);
     #[cfg(feature = "repo")]
     repo::InvalidSignature: |_| Class::of(Kind::BadAnswer);
     #[cfg(feature = "repo")]

@@ -40,7 +40,7 @@ use crate::{
     },
     identity::{Resolver, dns::DidRecordsError},
     limits,
-    repo::{ProofError, VerifyingKey, verify_record},
+    repo::{RepoError, VerifyingKey, verify_record},
     types::{Did, Nsid, Record as _, RecordKey},
     xrpc::Error,
 };
@@ -283,8 +283,8 @@ impl LexiconResolver {
     }
 }
 
-fn is_about_key(error: &ProofError) -> bool {
-    matches!(error, ProofError::Signature { .. })
+fn is_about_key(error: &RepoError) -> bool {
+    matches!(error, RepoError::Signature { .. })
 }
 
 fn unresolved(group: &LexiconGroup, did: Did, source: crate::identity::IdentityError) -> ResolutionError {

@@ -1,8 +1,8 @@
 //! CAR files: blocks of data under their hashes (version 1).
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
-use super::ProofError;
+use super::{Blocks, RepoError};
 use crate::types::{Cid, DataError, FromData, Reader};
 
 /// The maximum size of the header, which holds one root in practice.
@@ -48,26 +48,26 @@ impl FromData for Header {
 
 impl<'a> Car<'a> {
     /// Reads a CAR file, and checks the hash of every block.
-    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, ProofError> {
+    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, RepoError> {
         let mut input = Input { bytes, at: 0 };
         let header =
-            input.section(MAX_HEADER)?.ok_or(ProofError::Car { offset: 0, problem: "it is empty" })?;
+            input.section(MAX_HEADER)?.ok_or(RepoError::Car { offset: 0, problem: "it is empty" })?;
         let header: Header = crate::types::from_cbor(header)
-            .map_err(|source| ProofError::Undecodable { what: "the header of the CAR file", source })?;
+            .map_err(|source| RepoError::Undecodable { what: "the header of the CAR file", source })?;
         if header.version != 1 {
-            return Err(ProofError::Car { offset: 0, problem: "its version is not 1" });
+            return Err(RepoError::Car { offset: 0, problem: "its version is not 1" });
         }
         let mut blocks = HashMap::new();
         loop {
             let start = input.at;
-            let fail = |problem| ProofError::Car { offset: start, problem };
+            let fail = |problem| RepoError::Car { offset: start, problem };
             let Some(section) = input.section(MAX_BLOCK + CID_LENGTH)? else { break };
             let (cid, data) =
                 section.split_at_checked(CID_LENGTH).ok_or(fail("a block is shorter than a CID"))?;
             let cid = Cid::from_bytes(cid)
                 .ok_or(fail("a CID is not of version 1 with SHA-256, DAG-CBOR or raw"))?;
             if Cid::of_cbor(data) != cid && Cid::of_raw(data) != cid {
-                return Err(ProofError::WrongHash { cid });
+                return Err(RepoError::WrongHash { cid });
             }
             blocks.insert(cid, data);
             if blocks.len() > MAX_BLOCKS {
@@ -78,14 +78,20 @@ impl<'a> Car<'a> {
     }
 
     /// Returns the first root, which in the CAR file of a repository is the commit.
-    pub(super) fn root(&self) -> Result<&Cid, ProofError> {
-        self.roots.first().ok_or(ProofError::Car { offset: 0, problem: "it names no root" })
+    pub(super) fn root(&self) -> Result<&Cid, RepoError> {
+        self.roots.first().ok_or(RepoError::Car { offset: 0, problem: "it names no root" })
     }
 
-    /// Returns a block of DAG-CBOR.
-    pub(super) fn block(&self, cid: &Cid, what: &'static str) -> Result<&'a [u8], ProofError> {
+    /// Returns a block that must be there.
+    pub(super) fn required(&self, cid: &Cid, what: &'static str) -> Result<&'a [u8], RepoError> {
         // A raw block with the same bytes has another CID, so it is not found here.
-        self.blocks.get(cid).copied().ok_or_else(|| ProofError::MissingBlock { what, cid: cid.clone() })
+        self.blocks.get(cid).copied().ok_or_else(|| RepoError::MissingBlock { what, cid: cid.clone() })
+    }
+}
+
+impl Blocks for Car<'_> {
+    fn block(&self, cid: &Cid) -> Result<Option<Cow<'_, [u8]>>, RepoError> {
+        Ok(self.blocks.get(cid).copied().map(Cow::Borrowed))
     }
 }
 
@@ -97,9 +103,9 @@ struct Input<'a> {
 
 impl<'a> Input<'a> {
     /// Returns the next section, or `None` at the end.
-    fn section(&mut self, limit: usize) -> Result<Option<&'a [u8]>, ProofError> {
+    fn section(&mut self, limit: usize) -> Result<Option<&'a [u8]>, RepoError> {
         let start = self.at;
-        let fail = |problem| Err(ProofError::Car { offset: start, problem });
+        let fail = |problem| Err(RepoError::Car { offset: start, problem });
         if start == self.bytes.len() {
             return Ok(None);
         }

@@ -1,6 +1,6 @@
 //! Signed commits: the root of a repository (version 3).
 
-use super::ProofError;
+use super::RepoError;
 use crate::{
     types::{Cid, Data as _, Did, Tid, Value, from_cbor},
     verifying_key::VerifyingKey,
@@ -19,10 +19,10 @@ pub(super) struct Commit {
 }
 
 impl Commit {
-    pub(super) fn decode(block: &[u8]) -> Result<Self, ProofError> {
+    pub(super) fn decode(block: &[u8]) -> Result<Self, RepoError> {
         const WHAT: &str = "the commit";
-        let fail = |problem| ProofError::Commit { problem };
-        let undecodable = |source| ProofError::Undecodable { what: WHAT, source };
+        let fail = |problem| RepoError::Commit { problem };
+        let undecodable = |source| RepoError::Undecodable { what: WHAT, source };
         let Value::Map(mut fields) = from_cbor(block).map_err(undecodable)? else {
             return Err(fail("it is not an object"));
         };
@@ -43,8 +43,8 @@ impl Commit {
         Ok(Self { did, rev, data, signature: signature.0.to_vec(), signed })
     }
 
-    pub(super) fn verify(&self, key: &VerifyingKey) -> Result<(), ProofError> {
+    pub(super) fn verify(&self, key: &VerifyingKey) -> Result<(), RepoError> {
         key.verify(&self.signed, &self.signature)
-            .map_err(|source| ProofError::Signature { did: self.did.clone(), source })
+            .map_err(|source| RepoError::Signature { did: self.did.clone(), source })
     }
 }

@@ -6,90 +6,21 @@
 //!
 //! Nothing in this module performs I/O. It requires the feature `repo`, and not the feature `client`.
 
+mod blocks;
 mod car;
 mod commit;
+mod error;
 #[cfg(test)]
 mod tests;
 mod tree;
 
+pub use blocks::Blocks;
 use car::Car;
 use commit::Commit;
+pub use error::RepoError;
 
+use crate::types::{Cid, DataError, Did, FromData, Nsid, RecordKey, Tid, Unknown, from_cbor};
 pub use crate::verifying_key::{InvalidSignature, InvalidVerifyingKey, VerifyingKey};
-use crate::{
-    server_text::{SHORT, excerpt},
-    types::{Cid, DataError, Did, FromData, InvalidText, Nsid, RecordKey, Tid, Unknown, from_cbor},
-};
-
-/// The error returned when a proof does not prove what it should.
-///
-/// The server sent something that the account has not signed, or something that is not a proof: what it says of the record
-/// must not be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ProofError {
-    /// The collection or the record key was decoded and is not valid.
-    #[error(transparent)]
-    Name(InvalidText),
-    /// The input is not a CAR file of version 1, or exceeds the limits on its parts.
-    #[error("the CAR file is invalid at byte {offset}: {problem}")]
-    Car {
-        /// The position in the input.
-        offset: usize,
-        /// What is wrong.
-        problem: &'static str,
-    },
-    /// A block does not have the hash that its CID contains.
-    #[error("the block {cid} has another hash than its CID says")]
-    WrongHash {
-        /// The CID.
-        cid: Cid,
-    },
-    /// A block that the proof needs is not in the CAR file.
-    #[error("{what} ({cid}) is missing in the CAR file")]
-    MissingBlock {
-        /// What the block would be.
-        what: &'static str,
-        /// The CID of the block.
-        cid: Cid,
-    },
-    /// A part of the proof is not valid DAG-CBOR, or not of its type.
-    #[error("{what} cannot be decoded")]
-    Undecodable {
-        /// The part.
-        what: &'static str,
-        /// What is wrong.
-        source: DataError,
-    },
-    /// The commit is not a signed commit of version 3.
-    #[error("the commit is invalid: {problem}")]
-    Commit {
-        /// What is wrong.
-        problem: &'static str,
-    },
-    /// The proof is for the repository of another account.
-    #[error("the repository is that of {found} and not that of {}", excerpt(expected.as_str(), SHORT))]
-    WrongRepository {
-        /// The account that was asked for.
-        expected: Did,
-        /// The account whose repository it is.
-        found: Did,
-    },
-    /// The commit was not signed with the account's key.
-    #[error("the commit is not signed with the key of {did}")]
-    Signature {
-        /// The account.
-        did: Did,
-        /// What is wrong.
-        source: InvalidSignature,
-    },
-    /// The tree of records does not have the only form that it may have.
-    #[error("the tree of records is invalid: {problem}")]
-    Tree {
-        /// What is wrong.
-        problem: &'static str,
-    },
-}
 
 /// A record that is certainly in the repository of its account. Returned by [`verify_record`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,18 +91,18 @@ pub fn verify_record(
     key: &VerifyingKey,
     collection: &Nsid,
     rkey: &RecordKey,
-) -> Result<Option<VerifiedRecord>, ProofError> {
-    Nsid::new(collection).map_err(ProofError::Name)?;
-    RecordKey::new(rkey).map_err(ProofError::Name)?;
+) -> Result<Option<VerifiedRecord>, RepoError> {
+    Nsid::new(collection).map_err(RepoError::Name)?;
+    RecordKey::new(rkey).map_err(RepoError::Name)?;
     let car = Car::parse(car)?;
-    let commit = Commit::decode(car.block(car.root()?, "the commit")?)?;
+    let commit = Commit::decode(car.required(car.root()?, "the commit")?)?;
     if commit.did != *did {
-        return Err(ProofError::WrongRepository { expected: did.clone(), found: commit.did });
+        return Err(RepoError::WrongRepository { expected: did.clone(), found: commit.did });
     }
     commit.verify(key)?;
     let path = format!("{}/{}", collection.as_str(), rkey.as_str());
     let Some(cid) = tree::find(&car, &commit.data, &path)? else { return Ok(None) };
-    let bytes = car.block(&cid, "the record")?.to_vec();
-    Unknown::from_cbor(&bytes).map_err(|source| ProofError::Undecodable { what: "the record", source })?;
+    let bytes = car.required(&cid, "the record")?.to_vec();
+    Unknown::from_cbor(&bytes).map_err(|source| RepoError::Undecodable { what: "the record", source })?;
     Ok(Some(VerifiedRecord { cid, rev: commit.rev, bytes }))
 }

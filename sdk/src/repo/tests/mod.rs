@@ -17,7 +17,7 @@ fn keys() -> Vec<String> {
     (0..300).map(|number| format!("com.example.thing/{number:04}")).collect()
 }
 
-fn verify(repo: &Repo, key: &str) -> Result<Option<VerifiedRecord>, ProofError> {
+fn verify(repo: &Repo, key: &str) -> Result<Option<VerifiedRecord>, RepoError> {
     let (collection, rkey) = path(key);
     verify_record(&repo.car(), &did(), &repo.key.public(), &collection, &rkey)
 }

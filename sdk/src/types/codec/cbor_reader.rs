@@ -123,7 +123,7 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(bytes).map_err(|_| DataError::at(start, Problem::Utf8))
     }
 
-    pub(super) fn cbor_bytes(&mut self) -> Result<&'a [u8], DataError> {
+    pub(crate) fn cbor_bytes(&mut self) -> Result<&'a [u8], DataError> {
         let length = self.cbor_head(major::BYTES, "bytes")?;
         self.cbor_take(length)
     }
