@@ -35,6 +35,8 @@ mod tests;
 mod transport;
 #[cfg(feature = "client")]
 mod untyped;
+#[cfg(feature = "stream")]
+mod upgrade;
 
 pub use body::{Body, ByteStream, Empty, Json, Raw, RequestBody};
 #[cfg(feature = "client")]
@@ -71,3 +73,5 @@ pub use transport::{
 };
 #[cfg(feature = "client")]
 pub use untyped::UntypedCall;
+#[cfg(feature = "stream")]
+pub use upgrade::Upgraded;

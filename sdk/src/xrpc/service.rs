@@ -162,6 +162,13 @@ pub(crate) fn send_to<'a>(
         match deadline.until(sending).await {
             None => Err(TransportError::Timeout { host: origin.to_owned(), limit: deadline.limit() }),
             Some(Err(error)) => Err(classify(origin.to_owned(), deadline.limit(), error)),
+            #[cfg(feature = "stream")]
+            Some(Ok(response)) if response.status() == http::StatusCode::SWITCHING_PROTOCOLS => {
+                // Few requests are handshakes, so the others do not have to have room for it.
+                deadline.until_boxed(switched(origin, response)).await.unwrap_or_else(|| {
+                    Err(TransportError::Timeout { host: origin.to_owned(), limit: deadline.limit() })
+                })
+            }
             Some(Ok(response)) => Ok(received(origin, response)),
         }
     }
@@ -218,6 +225,21 @@ pub(crate) fn classify(host: String, limit: Duration, error: reqwest::Error) -> 
     } else {
         TransportError::Exchange { host, source: Arc::new(error) }
     }
+}
+
+/// A response with the connection that the server has switched to another protocol.
+#[cfg(feature = "stream")]
+async fn switched(
+    origin: &str,
+    mut response: reqwest::Response,
+) -> Result<TransportResponse, TransportError> {
+    let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+    let connection = response.upgrade().await.map_err(|error| TransportError::Exchange {
+        host: origin.to_owned(),
+        source: Arc::new(error.without_url()),
+    })?;
+    let body = ByteStream::new(futures_util::stream::empty());
+    Ok(TransportResponse::new(status, headers, body).with_upgrade(super::Upgraded::new(connection)))
 }
 
 fn received(origin: &str, mut response: reqwest::Response) -> TransportResponse {

@@ -352,14 +352,31 @@ fn l11_permissions_that_go_are_missed() {
 }
 
 #[test]
-fn l13_nothing_is_generated_for_subscriptions() {
-    let stream = |required: &str| {
+fn l13_subscriptions_are_judged_as_what_is_generated_for_them() {
+    let with = |required: &str, rest: &str| {
         format!(
-            r#""main": {{"type": "subscription", "parameters": {{"type": "params", "required": [{required}],
-               "properties": {{"a": {{"type": "string"}}}}}}, "message": {{"schema": {{"type": "union", "refs": []}}}}}}"#
+            r##""main": {{"type": "subscription", "parameters": {{"type": "params", "required": [{required}],
+               "properties": {{"a": {{"type": "string"}}}}}}{rest}}}, "made": {{"type": "object", "properties": {{}}}}"##
         )
     };
-    assert_eq!(only(&stream(""), &stream(r#""a""#)), "field-required: breaking / unchanged");
+    let messages =
+        |schema: &str| with("", &format!(r#", "message": {{"schema": {{"type": "union", {schema}}}}}"#));
+    let nothing = with("", "");
+    assert_eq!(only(&nothing, &with(r#""a""#, "")), "field-required: breaking / breaking");
+    let failing = with("", r#", "errors": [{"name": "TooSlow"}]"#);
+    assert_eq!(only(&nothing, &failing), "error-added: compatible / additive");
+    assert_eq!(only(&failing, &nothing), "error-removed: compatible / breaking");
+
+    // The enum is there before it has a variant, and is open in any case.
+    let (empty, one) = (messages(r#""refs": []"#), messages(r##""refs": ["#made"]"##));
+    let closed = messages(r##""refs": ["#made"], "closed": true"##);
+    assert_eq!(only(&nothing, &one), "body-added: compatible / additive");
+    assert_eq!(only(&one, &nothing), "body-removed: breaking / breaking");
+    assert_eq!(only(&empty, &nothing), "body-removed: breaking / unchanged");
+    assert_eq!(only(&empty, &one), "variant-added: compatible / additive");
+    assert_eq!(only(&one, &empty), "variant-removed: breaking / breaking");
+    assert_eq!(only(&one, &closed), "union-closed: breaking / unchanged");
+    assert_eq!(only(&closed, &one), "union-opened: breaking / unchanged");
 }
 
 #[test]

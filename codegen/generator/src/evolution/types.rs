@@ -247,6 +247,15 @@ impl Comparison<'_, '_> {
     }
 
     pub(super) fn union(&mut self, old: &Union, new: &Union, place: &Place) {
+        self.members(old, new, place, false);
+    }
+
+    /// The union of a subscription's messages, which is an enum with `Other` whatever the lexicon says of it.
+    pub(super) fn messages(&mut self, old: &Union, new: &Union, place: &Place) {
+        self.members(old, new, place, true);
+    }
+
+    fn members(&mut self, old: &Union, new: &Union, place: &Place, are_messages: bool) {
         if old.closed != new.closed {
             let place = place.child("closed");
             let reason = match new.closed {
@@ -255,11 +264,15 @@ impl Comparison<'_, '_> {
             };
             let network = Network::Breaking(reason.to_owned());
             if new.closed {
-                let rust = RustFace::Breaking("the variant `Other` is gone".to_owned());
+                let rust = match are_messages {
+                    true => RustFace::Unchanged,
+                    false => RustFace::Breaking("the variant `Other` is gone".to_owned()),
+                };
                 self.add(&place, ChangeKind::UnionClosed, "takes no other variants any more", network, rust);
             } else {
                 let detail = "takes other variants now";
-                self.add(&place, ChangeKind::UnionOpened, detail, network, RustFace::Additive);
+                let rust = if are_messages { RustFace::Unchanged } else { RustFace::Additive };
+                self.add(&place, ChangeKind::UnionOpened, detail, network, rust);
             }
         }
         let targets = |refs: &[Reference], here: &str| -> Vec<DefId> {
@@ -271,7 +284,7 @@ impl Comparison<'_, '_> {
         for target in before.iter().filter(|it| !after.contains(it)) {
             let network =
                 Network::Breaking("variants are not removed: data that is there may be one".to_owned());
-            let rust = match after.is_empty() {
+            let rust = match after.is_empty() && !are_messages {
                 true => becomes("the enum becomes `Unknown`"),
                 false => becomes("its variant is gone"),
             };
@@ -282,7 +295,7 @@ impl Comparison<'_, '_> {
                 true => Network::Breaking("programs that know the old version refuse it".to_owned()),
                 false => Network::Compatible,
             };
-            let rust = match before.is_empty() {
+            let rust = match before.is_empty() && !are_messages {
                 true => becomes("`Unknown` becomes an enum"),
                 false => RustFace::Additive,
             };

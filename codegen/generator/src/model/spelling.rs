@@ -7,7 +7,7 @@ use heck::{ToLowerCamelCase, ToShoutySnakeCase, ToSnakeCase, ToUpperCamelCase};
 
 use crate::document::DefId;
 
-/// Names that a generated type must not take: the prelude's, and those of the method's own items.
+/// Names that a generated type must not take: the prelude's, and those of the own items of methods and subscriptions.
 const RESERVED_TYPES: &[&str] = &[
     "Option",
     "Some",
@@ -52,7 +52,6 @@ const RESERVED_TYPES: &[&str] = &[
     "Input",
     "Output",
     "Error",
-    // For the streams of subscriptions.
     "Message",
 ];
 

@@ -68,4 +68,12 @@ impl<'c> ComExample<'c> {
     ) -> xrpc::Call<'c, r#type::Type> {
         xrpc::Call::new(self.0, r#type::Params::new(), body.into())
     }
+
+    ::atproto_sdk::__v1::subscribe! {
+        /// `com.example.watch`
+        ///
+        /// Returns a `Subscribe`, for a stream of [`Message`](watch::Message). Optional parameters:
+        /// [`Params`](watch::Params), set with `params`. Errors: `FutureCursor`; see [`Error`](watch::Error).
+        watch: watch::Watch
+    }
 }
