@@ -71,19 +71,6 @@ pub(crate) const BUDGET_KEPT: Duration = seconds(25 * 3600);
 
 // Streams.
 
-/// How often the cursor of a stream is saved by default.
-#[cfg(feature = "stream")]
-pub(crate) const CURSOR_INTERVAL: Duration = seconds(1);
-/// The longest wait before a cursor is saved again that could not be saved.
-#[cfg(feature = "stream")]
-pub(crate) const LONGEST_CURSOR_RETRY: Duration = seconds(10);
-
-/// The wait before a cursor is saved again, after so many failures.
-#[cfg(feature = "stream")]
-pub(crate) fn cursor_retry(failures: u32) -> Duration {
-    (FIRST_RETRY * 2_u32.saturating_pow(failures.min(16).saturating_sub(1))).min(LONGEST_CURSOR_RETRY)
-}
-
 /// For a connection of a stream, up to the answer of the server, including a refresh of the session.
 pub(crate) const STREAM_HANDSHAKE: Duration = seconds(45);
 /// After how long a silence a ping is sent, and how long a server may take to answer it. Proxies end connections that are silent for
@@ -107,6 +94,18 @@ pub(crate) const STREAM_CAUGHT_UP: Duration = seconds(10);
 pub(crate) const STREAM_RESTARTED: Duration = seconds(60);
 /// How often the state of a stream is logged.
 pub(crate) const STREAM_REPORT: Duration = seconds(10);
+/// How often the cursor of a stream is saved by default.
+#[cfg(feature = "stream")]
+pub(crate) const CURSOR_INTERVAL: Duration = seconds(1);
+/// The longest wait before a cursor is saved again that could not be saved.
+#[cfg(feature = "stream")]
+pub(crate) const LONGEST_CURSOR_RETRY: Duration = seconds(10);
+
+/// The wait before a cursor is saved again, after so many failures.
+#[cfg(feature = "stream")]
+pub(crate) fn cursor_retry(failures: u32) -> Duration {
+    (FIRST_RETRY * 2_u32.saturating_pow(failures.min(16).saturating_sub(1))).min(LONGEST_CURSOR_RETRY)
+}
 
 // Identities.
 

@@ -20,13 +20,13 @@ const WAITING_PER_RUNNING: usize = 16;
 pub enum ForEachError<S, E>
 where
     S: std::error::Error + 'static,
-    E: std::fmt::Debug,
+    E: std::fmt::Debug + std::fmt::Display,
 {
     /// The stream failed.
     #[error("the stream failed")]
     Stream(#[source] S),
     /// An event could not be processed. It is not acknowledged.
-    #[error("an event of the stream could not be processed: {0:?}")]
+    #[error("an event of the stream could not be processed: {0}")]
     Handler(E),
 }
 
@@ -50,7 +50,7 @@ pub(super) async fn for_each<T, S, SE, E, F>(
 where
     S: Stream<Item = Result<(T, Acknowledgement), SE>>,
     SE: std::error::Error + 'static,
-    E: std::fmt::Debug,
+    E: std::fmt::Debug + std::fmt::Display,
     F: Future<Output = Result<(), E>>,
 {
     let limit = limit.max(1);

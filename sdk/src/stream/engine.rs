@@ -131,6 +131,11 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
         }
     }
 
+    /// Begins after another position than the one in the options. Nothing has been read yet.
+    pub(super) fn start_after(&mut self, after: Option<i64>) {
+        self.positions = Positions::new(self.protocol.order(), after);
+    }
+
     /// The name of the stream, for messages and spans.
     pub(crate) fn name(&self) -> &Arc<str> {
         self.protocol.name()
@@ -211,7 +216,7 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
         item
     }
 
-    fn tell(&mut self, notice: &Notice) {
+    pub(super) fn tell(&mut self, notice: &Notice) {
         if let Some(observer) = &mut self.options.observer {
             observer(notice);
         }

@@ -68,6 +68,7 @@ mod channel;
 mod concurrent;
 mod connection;
 mod cursor;
+mod durable;
 mod engine;
 mod error;
 mod events;
@@ -80,6 +81,8 @@ mod positions;
 mod protocol;
 mod source;
 mod subscribe;
+#[cfg(test)]
+mod tests;
 
 pub use concurrent::ForEachError;
 pub use cursor::{Acknowledgement, CursorError};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Interruption;
+use super::{CursorError, Interruption};
 
 /// What happens to a stream besides its messages, for the observer that
 /// [`Subscribe::observe`](super::Subscribe::observe) sets.
@@ -53,6 +53,11 @@ pub enum Notice {
         after: i64,
         /// The position of the first message that there is.
         next: i64,
+    },
+    /// The durable cursor could not be saved for the moment. It is tried again, and the stream goes on.
+    CursorNotSaved {
+        /// Why.
+        error: CursorError,
     },
     /// The messages that are read are old: the consumer is slower than the stream, or catches up.
     FallingBehind {

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use super::{
     Events, Subprotocol,
-    engine::{Engine, Over, invalid},
+    engine::{Over, invalid},
     options::{StreamOptions, stream_options},
     protocol::{Lexicon, Protocol as _},
 };
@@ -114,7 +114,7 @@ impl<'c, S: Subscription> Subscribe<'c, S> {
                 Ok(_) => {}
             }
         }
-        Events::new(Engine::new(over, Box::new(protocol), options))
+        Events::new(over, Box::new(protocol), options)
     }
 }
 

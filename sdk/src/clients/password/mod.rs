@@ -352,6 +352,10 @@ impl Transport for PasswordClient {
     fn account(&self) -> Option<&Did> {
         Some(self.did())
     }
+
+    fn service(&self) -> Option<&str> {
+        Some(self.origin())
+    }
 }
 
 impl fmt::Debug for PasswordClient {

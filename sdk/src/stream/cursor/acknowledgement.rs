@@ -117,6 +117,10 @@ impl Acknowledgements {
         }
     }
 
+    fn release(&self, ticket: Ticket) {
+        self.ledger().release(ticket);
+    }
+
     fn left(&self, ticket: Ticket, is_explicit: bool) {
         let mut ledger = self.ledger();
         // What was being processed when its thread panicked, has failed.
@@ -160,7 +164,19 @@ impl Acknowledgements {
         self.0.kept.borrow().end.clone()
     }
 
-    async fn saved(&self, epoch: u64) -> Result<(), CursorError> {
+    /// Sets where the stream begins, if nothing is known about that.
+    pub(crate) fn begin(&self, after: i64) {
+        self.ledger().begin(after);
+        self.0.changed.notify_one();
+    }
+
+    /// Waits until the progress is in the store.
+    pub(crate) async fn saved(&self) -> Result<(), CursorError> {
+        let epoch = self.ledger().epoch();
+        self.saved_since(epoch).await
+    }
+
+    async fn saved_since(&self, epoch: u64) -> Result<(), CursorError> {
         let mut kept = self.0.kept.subscribe();
         self.0.wanted.notify_one();
         let state = kept.wait_for(|kept| kept.epoch >= epoch || kept.end.is_some()).await;
@@ -196,6 +212,14 @@ impl Acknowledgement {
         Self { of: None, is_explicit: false }
     }
 
+    /// Makes that dropping it counts, however the stream was made.
+    pub(crate) fn implicit(mut self) -> Self {
+        if let Some((of, ticket)) = self.of.take() {
+            of.release(ticket);
+        }
+        self
+    }
+
     /// Makes that only an explicit acknowledgement counts.
     pub(crate) fn explicit(mut self) -> Self {
         self.is_explicit = true;
@@ -225,7 +249,7 @@ impl Acknowledgement {
     pub async fn saved(mut self) -> Result<(), CursorError> {
         let Some((of, ticket)) = self.of.take() else { return Ok(()) };
         let epoch = of.acknowledge(ticket);
-        of.saved(epoch).await
+        of.saved_since(epoch).await
     }
 }
 

@@ -1,4 +1,6 @@
-use crate::store::StoreError;
+//! Why a durable cursor cannot be used.
+
+use crate::{store::StoreError, xrpc::ErrorKind};
 
 /// Why the durable cursor of a stream cannot be used.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -61,4 +63,14 @@ pub enum CursorError {
     /// The stream has ended, so that nothing is saved any longer.
     #[error("the stream has ended before the acknowledgement was saved, so the event will come again")]
     Ended,
+}
+
+impl CursorError {
+    /// Returns what to do about the error.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Store { .. } | Self::Ended => ErrorKind::TryLater,
+            _ => ErrorKind::InvalidInput,
+        }
+    }
 }

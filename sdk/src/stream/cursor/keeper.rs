@@ -80,7 +80,7 @@ impl Place {
         Ok(progress)
     }
 
-    async fn save(&mut self, stream: &StreamName, progress: &Progress) -> Result<(), CursorError> {
+    pub(crate) async fn save(&mut self, stream: &StreamName, progress: &Progress) -> Result<(), CursorError> {
         let failed = |place: &Self, source| place.failed("saved", source);
         let value = saved::encode(stream, &self.writer, progress)
             .map_err(|error| failed(self, StoreError::backend(error)))?;

@@ -83,6 +83,14 @@ impl Ledger {
         self.progress.cursor.map(|cursor| cursor.saturating_sub(self.overlap))
     }
 
+    /// Sets where the stream begins, if nothing is known about that.
+    pub(crate) fn begin(&mut self, after: i64) {
+        if self.progress.cursor.is_none() {
+            self.progress.cursor = Some(after.saturating_add(self.overlap));
+            self.epoch += 1;
+        }
+    }
+
     pub(crate) fn has_room(&self) -> bool {
         self.given.len() < self.capacity
     }
