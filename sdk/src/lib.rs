@@ -160,7 +160,7 @@
 //
 //   axum                                      sign-in for web sites
 //   bsky                                      what an application on Bluesky needs besides single calls
-//   records, lexicon                          typed records; published lexicons
+//   records, lexicon, archive                 typed records; published lexicons; copies of accounts
 //   references                                from what servers return to strong references and replies
 //   api, clients, accessor                    generated bindings; clients without OAuth; their common methods
 //   oauth                                     its own layers are listed in its mod.rs
@@ -168,7 +168,7 @@
 //   stream                                    subscriptions
 //   write_budget                              pacing of writes
 //   scopes, store, identity                   permissions; session stores; handles and DIDs
-//   repo                                      records with proof
+//   repo                                      repositories and their proofs
 //   xrpc                                      calls over a transport
 //   types                                     data types and their codec, no I/O
 //   clock, random, limits, report, server_text, signing_key, verifying_key, http_client, name_lookup
@@ -180,6 +180,8 @@ extern crate self as atproto_sdk;
 mod accessor;
 #[rustfmt::skip]
 pub mod api;
+#[cfg(all(feature = "client", feature = "repo"))]
+pub mod archive;
 #[cfg(feature = "axum")]
 pub mod axum;
 #[cfg(feature = "bsky")]

@@ -33,6 +33,13 @@ pub trait Blocks {
     fn block(&self, cid: &Cid) -> Result<Option<Cow<'_, [u8]>>, RepoError>;
 }
 
+/// No blocks: where a tree or a repository begins that is made in memory.
+impl Blocks for () {
+    fn block(&self, _cid: &Cid) -> Result<Option<Cow<'_, [u8]>>, RepoError> {
+        Ok(None)
+    }
+}
+
 impl<B: Blocks + ?Sized> Blocks for &B {
     fn block(&self, cid: &Cid) -> Result<Option<Cow<'_, [u8]>>, RepoError> {
         (**self).block(cid)

@@ -8,16 +8,46 @@
 
 mod blocks;
 mod car;
+mod car_writer;
 mod commit;
+mod editor;
 mod error;
+mod export;
+mod operation;
+mod options;
+mod path;
+mod repository;
+mod signing_key;
+mod storage;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tree;
+mod verify;
+mod walk;
 
 pub use blocks::Blocks;
 use car::Car;
-use commit::Commit;
-pub use error::RepoError;
+pub use car::{CarBlock, CarDecoder, CarReader};
+#[cfg(feature = "client")]
+pub use car_writer::AsyncCarWriter;
+pub use car_writer::CarWriter;
+pub use commit::{Commit, SignCommitError};
+pub use editor::{EditError, EditedBlocks, RepositoryEditor, SignedCommit};
+pub use error::{RepoError, SourceError};
+pub use export::{ExportError, ExportedBlocks, export, write_car};
+pub use operation::{Action, Operation};
+pub use options::ReadOptions;
+pub use repository::{
+    ArrivingRepository, Entries, Entry, MissingBlock, MissingBlocks, RecordError, RepoRecord, RepoRecords,
+    Repository, UndecodableRecord,
+};
+pub use signing_key::{SigningKey, SigningKeyError};
+pub use storage::StoredBlocks;
+pub use tree::{Tree, TreeChanges, TreeDiff, TreeEntries};
+pub use verify::{
+    CommitError, CommitMessage, UnverifiedCommit, VerifiedCommit, check_commit, check_sync, verify_commit,
+    verify_sync,
+};
 
 use crate::types::{Cid, DataError, Did, FromData, Nsid, RecordKey, Tid, Unknown, from_cbor};
 pub use crate::verifying_key::{InvalidSignature, InvalidVerifyingKey, VerifyingKey};
@@ -92,17 +122,15 @@ pub fn verify_record(
     collection: &Nsid,
     rkey: &RecordKey,
 ) -> Result<Option<VerifiedRecord>, RepoError> {
-    Nsid::new(collection).map_err(RepoError::Name)?;
-    RecordKey::new(rkey).map_err(RepoError::Name)?;
+    let path = path::of(collection, rkey).map_err(RepoError::Name)?;
     let car = Car::parse(car)?;
     let commit = Commit::decode(car.required(car.root()?, "the commit")?)?;
-    if commit.did != *did {
-        return Err(RepoError::WrongRepository { expected: did.clone(), found: commit.did });
+    if commit.did() != did {
+        return Err(RepoError::WrongRepository { expected: did.clone(), found: commit.did().clone() });
     }
     commit.verify(key)?;
-    let path = format!("{}/{}", collection.as_str(), rkey.as_str());
-    let Some(cid) = tree::find(&car, &commit.data, &path)? else { return Ok(None) };
+    let Some(cid) = tree::find(&car, commit.data(), &path)? else { return Ok(None) };
     let bytes = car.required(&cid, "the record")?.to_vec();
     Unknown::from_cbor(&bytes).map_err(|source| RepoError::Undecodable { what: "the record", source })?;
-    Ok(Some(VerifiedRecord { cid, rev: commit.rev, bytes }))
+    Ok(Some(VerifiedRecord { cid, rev: commit.rev().clone(), bytes }))
 }

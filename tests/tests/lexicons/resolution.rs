@@ -173,7 +173,7 @@ async fn l12_an_answer_that_was_tampered_with_is_refused() {
     changed[at] = b'g';
     stub.replace(GET_RECORD, car(changed));
     let error = resolve_at(&world, &stub, id).await.unwrap_err();
-    assert_eq!(*proof_error(&error), RepoError::WrongHash { cid: cid.clone() });
+    assert!(matches!(proof_error(&error), RepoError::WrongHash { cid: found, .. } if *found == cid), "{error}");
 
     stub.replace(GET_RECORD, car(proof[..proof.len() - 10].to_vec()));
     let error = resolve_at(&world, &stub, id).await.unwrap_err();

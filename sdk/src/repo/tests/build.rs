@@ -136,7 +136,7 @@ pub(super) fn commit(key: &Key, data: &Cid, change: Option<(&str, Value)>) -> Va
     Value::Map(fields)
 }
 
-fn section(out: &mut Vec<u8>, parts: &[&[u8]]) {
+pub(super) fn section(out: &mut Vec<u8>, parts: &[&[u8]]) {
     let mut length: usize = parts.iter().map(|part| part.len()).sum();
     while length >= 0x80 {
         out.push((length & 0x7f) as u8 | 0x80);

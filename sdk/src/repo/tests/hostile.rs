@@ -79,6 +79,7 @@ fn e6_commits_of_another_form_are_refused() {
         ("did", Value::from("alice")),
         ("rev", Value::from("1")),
         ("data", Value::Null),
+        ("prev", Value::from("x")),
     ] {
         let commit = build::commit(&repo.key, &repo.tree.root, Some((field, value)));
         let error = check(&repo, &repo.car_with(commit)).unwrap_err();
@@ -99,9 +100,11 @@ fn e11_every_field_of_the_commit_is_signed() {
     let commit = build::commit(&repo.key, &repo.tree.root, Some(("later", Value::from("kept"))));
     assert!(check(&repo, &repo.car_with(commit.clone())).unwrap().is_some());
     let Value::Map(commit) = commit else { unreachable!() };
-    for (field, value) in
-        [("rev", Value::from("3jzfcijpj2z2a")), ("later", Value::from("changed")), ("prev", Value::from("x"))]
-    {
+    for (field, value) in [
+        ("rev", Value::from("3jzfcijpj2z2a")),
+        ("later", Value::from("changed")),
+        ("prev", Value::Link(repo.tree.root.clone())),
+    ] {
         let mut changed = commit.clone();
         changed.insert(field.to_owned(), value);
         let error = check(&repo, &repo.car_with(Value::Map(changed))).unwrap_err();
@@ -118,7 +121,9 @@ fn d4_a_block_with_another_hash_is_refused() {
     let at = car.windows(record.len()).position(|window| window == record).unwrap();
     car[at + record.len() - 1] ^= 1;
     let error = check(&repo, &car).unwrap_err();
-    assert_eq!(error, RepoError::WrongHash { cid: repo.records[KEY].clone() });
+    // The position of the block: before its length of one byte and its CID.
+    let offset = at as u64 - 37;
+    assert_eq!(error, RepoError::WrongHash { cid: repo.records[KEY].clone(), offset });
 }
 
 #[test]
@@ -155,7 +160,7 @@ fn e6_files_that_are_no_car_files_are_refused() {
     for (bytes, problem) in [
         (Vec::new(), "it is empty"),
         (vec![0xff; 100], "length"),
-        (vec![0xff, 0xff, 0x7f], "too large"),
+        (vec![0xff, 0xff, 0x7f], "exceeds the limit"),
         (vec![5, 1, 2], "cut off"),
         (b"<html></html>".to_vec(), "cut off"),
         (with_header(Value::Null), "header"),

@@ -2,8 +2,18 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod arriving;
 mod build;
+mod car;
+mod commits;
+mod editing;
+mod files;
 mod hostile;
+mod random;
+mod reading;
+mod signing;
+mod trees;
+mod walking;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +25,13 @@ use crate::types::Value;
 /// Enough keys for a tree of several layers.
 fn keys() -> Vec<String> {
     (0..300).map(|number| format!("com.example.thing/{number:04}")).collect()
+}
+
+/// The repository of an account in a CAR file, and the account's key, for tests of what is built on this.
+#[cfg(feature = "client")]
+pub(crate) fn signed_repository(seed: u8) -> (Did, Vec<u8>, VerifyingKey) {
+    let repo = Repo::new(Key::k256(seed), &keys());
+    (did(), repo.car(), repo.key.public())
 }
 
 fn verify(repo: &Repo, key: &str) -> Result<Option<VerifiedRecord>, RepoError> {

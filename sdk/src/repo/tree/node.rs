@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 use super::super::RepoError;
 use crate::types::{
     Cid, DataError, Reader,
-    codec::{Entries, Kind, cbor_head},
+    codec::{Entries, Kind, cbor_head, cbor_major as major},
 };
 
 /// What a node is called in errors.
@@ -211,16 +211,6 @@ impl<'a> Encoder<'a> {
         link(&mut self.out, left);
         self.out
     }
-}
-
-/// The major types (RFC 8949, section 3.1).
-mod major {
-    pub(super) const UNSIGNED: u8 = 0;
-    pub(super) const BYTES: u8 = 2;
-    pub(super) const TEXT: u8 = 3;
-    pub(super) const LIST: u8 = 4;
-    pub(super) const MAP: u8 = 5;
-    pub(super) const TAG: u8 = 6;
 }
 
 fn name(out: &mut Vec<u8>, name: u8) {
