@@ -84,6 +84,7 @@
 //! | `bsky` | what an application on Bluesky needs besides single calls |
 //! | `repo` | records with proof that their account has signed them |
 //! | `lexicon` | published lexicons: finding them, with proof |
+//! | `sync` | the stream of all repositories, verified |
 //!
 //! # Errors
 //!
@@ -160,7 +161,7 @@
 //
 //   axum                                      sign-in for web sites
 //   bsky                                      what an application on Bluesky needs besides single calls
-//   records, lexicon, archive                 typed records; published lexicons; copies of accounts
+//   records, lexicon, archive, sync           typed records; published lexicons; copies of accounts; the verified stream
 //   references                                from what servers return to strong references and replies
 //   api, clients, accessor                    generated bindings; clients without OAuth; their common methods
 //   oauth                                     its own layers are listed in its mod.rs
@@ -220,6 +221,8 @@ mod signing_key;
 pub mod store;
 #[cfg(feature = "stream")]
 pub mod stream;
+#[cfg(all(feature = "stream", feature = "repo"))]
+pub mod sync;
 #[cfg(all(test, feature = "client"))]
 mod test_lexicons;
 pub mod types;

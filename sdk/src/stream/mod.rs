@@ -85,6 +85,8 @@ mod subscribe;
 mod tests;
 
 pub use concurrent::ForEachError;
+#[cfg(feature = "repo")]
+pub(crate) use concurrent::for_each;
 pub use cursor::{Acknowledgement, CursorError};
 pub use error::{Interruption, StreamError};
 pub use events::{Event, Events};

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     api::com::atproto::sync::subscribe_repos,
     repo::{self, Commit, CommitError, CommitMessage, Operation, RepoError, VerifyingKey},
-    types::{Cid, Nullable},
+    types::Cid,
 };
 
 /// A message about a repository that the account has signed.
@@ -43,7 +43,9 @@ impl Checked {
 /// Verifies a `#commit` message.
 pub(super) fn commit(message: &subscribe_repos::Commit, key: &VerifyingKey) -> Result<Checked, CommitError> {
     // Hosts that do not implement sync 1.1 leave out operations of large commits, or what they are verified with.
-    let is_legacy = message.too_big || (message.prev_data.is_none() && message.since.value().is_some());
+    #[expect(deprecated, reason = "some hosts still send it")]
+    let is_too_big = message.too_big;
+    let is_legacy = is_too_big || (message.prev_data.is_none() && message.since.value().is_some());
     if is_legacy {
         let commit = repo::check_state(&message.repo, &message.rev, &message.blocks)?;
         commit.verify(key)?;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered, task::AtomicWaker};
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::{sync::Semaphore, task::JoinHandle, time::Instant};
 
 use super::{
     Refusal, RepairError, Verified, Verifier,
@@ -19,7 +19,7 @@ use super::{
     job::{self, Done, Job, Known, Meaning, Raw, Tools, Verification},
     message::{Gap, Refused, Resynced},
     network::{Fetched, Fetches, Lookups, Signer},
-    saver::Saver,
+    saver::{self, Saver},
     state::HostedStatus,
     stats::VerifierStats,
 };
@@ -53,7 +53,7 @@ pub(super) struct Core {
     tools: Arc<Tools>,
     accounts: Arc<Mutex<Accounts>>,
     saver: Saver,
-    saving: Option<tokio::task::JoinHandle<Result<(), StoreError>>>,
+    saving: Saving,
     /// Woken when states have been saved.
     room: Arc<AtomicWaker>,
     /// The accounts with events inside.
@@ -66,6 +66,12 @@ pub(super) struct Core {
     fetching: usize,
     stats: VerifierStats,
     failed: Option<(Did, StoreError)>,
+}
+
+/// The task that saves states, which needs a runtime.
+enum Saving {
+    New(Option<saver::Saving>),
+    Running(JoinHandle<Result<(), StoreError>>),
 }
 
 /// An account with events inside.
@@ -85,11 +91,12 @@ struct Trigger {
 }
 
 impl Core {
-    pub(super) fn new(verifier: Verifier) -> Self {
+    /// `server` tells the stream from those of other servers.
+    pub(super) fn new(verifier: Verifier, server: &str) -> Self {
         let Verifier { settings, network, states } = verifier;
         let accounts = Arc::new(Mutex::new(Accounts::new(settings.accounts)));
         let room = Arc::new(AtomicWaker::new());
-        let (saver, saving) = Saver::start(Arc::clone(&accounts), Arc::clone(&states), Arc::clone(&room));
+        let (saver, saving) = Saver::new(Arc::clone(&accounts), Arc::clone(&states), Arc::clone(&room));
         let fetching = settings.repair.0.as_ref();
         let tools = Tools {
             lookups: Lookups::new(Arc::clone(&network), settings.lookups, settings.lookups_per_second),
@@ -97,12 +104,13 @@ impl Core {
             cores: Semaphore::new(settings.cores),
             states,
             settings,
+            stream: stream_of(server),
         };
         Self {
             tools: Arc::new(tools),
             accounts,
             saver,
-            saving: Some(saving),
+            saving: Saving::New(Some(saving)),
             room,
             busy: HashMap::new(),
             jobs: FuturesUnordered::new(),
@@ -133,16 +141,24 @@ impl Core {
         }
     }
 
+    /// Gives up what is inside: it comes again.
+    pub(super) fn give_up(&mut self) {
+        self.jobs.clear();
+        self.busy.clear();
+        self.ready.clear();
+    }
+
     /// Ends the task that saves states, after it has saved them.
-    pub(super) async fn stop(mut self) -> Result<(), StoreError> {
-        let saving = self.saving.take();
-        drop(self);
+    pub(super) async fn stop(self) -> Result<(), StoreError> {
+        let Self { saving, saver, .. } = self;
+        drop(saver);
         match saving {
             // The runtime is shutting down if the task was cancelled.
-            Some(saving) => saving.await.unwrap_or(Ok(())),
-            None => Ok(()),
+            Saving::Running(task) => task.await.unwrap_or(Ok(())),
+            Saving::New(_) => Ok(()),
         }
     }
+
 
     /// Whether another event may be taken.
     pub(super) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
@@ -177,6 +193,11 @@ impl Core {
 
     /// Takes an event.
     pub(super) fn accept(&mut self, raw: Raw) {
+        if let Saving::New(saving) = &mut self.saving
+            && let Some(saving) = saving.take()
+        {
+            self.saving = Saving::Running(tokio::spawn(saving.run()));
+        }
         let Some(account) = raw.message.account() else {
             return self.ready.push_back(output(raw, |message| Verified::Other(Box::new(message))));
         };
@@ -487,6 +508,12 @@ impl Busy {
         self.queue.push_back(raw);
         counts
     }
+}
+
+/// FNV-1a, which is the same in every process.
+fn stream_of(server: &str) -> u64 {
+    let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    server.bytes().fold(0xcbf2_9ce4_8422_2325, mix)
 }
 
 fn check_did(did: &Did) -> Result<(), InvalidText> {

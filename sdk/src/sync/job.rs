@@ -37,7 +37,7 @@ impl Raw {
     pub(super) fn size(&self) -> usize {
         let blocks = match &self.message {
             Message::Commit(commit) => commit.blocks.len() + commit.ops.len() * 200,
-            Message::SyncDef(sync) => sync.blocks.len(),
+            Message::Sync(sync) => sync.blocks.len(),
             _ => 0,
         };
         blocks + 500
@@ -47,7 +47,7 @@ impl Raw {
     pub(super) fn rev(&self) -> Option<&str> {
         match &self.message {
             Message::Commit(commit) => Some(commit.rev.as_str()),
-            Message::SyncDef(sync) => Some(&sync.rev),
+            Message::Sync(sync) => Some(&sync.rev),
             _ => None,
         }
     }
@@ -56,6 +56,8 @@ impl Raw {
 /// What all jobs share.
 pub(super) struct Tools {
     pub(super) settings: Settings,
+    /// What tells the stream from those of other servers.
+    pub(super) stream: u64,
     pub(super) states: Arc<dyn RepoStates>,
     pub(super) lookups: Lookups,
     pub(super) fetches: Option<Fetches>,
@@ -136,7 +138,10 @@ impl Future for Job {
 pub(super) async fn verify(tools: Arc<Tools>, did: Did, raw: Raw, known: Known) -> Done {
     let read = match known.state {
         Some(_) => None,
-        None => Some(saver::load(&*tools.states, &did).await.map(Option::unwrap_or_default)),
+        None => {
+            let read = saver::load(&*tools.states, &did).await;
+            Some(read.map(|state| state.unwrap_or_default().in_stream(tools.stream)))
+        }
     };
     let mut verification = Verification {
         raw,
@@ -202,7 +207,7 @@ impl Signing<'_> {
         let _permit = self.tools.cores.acquire().await;
         match message {
             Message::Commit(commit) => check::commit(commit, &signer.key),
-            Message::SyncDef(sync) => check::sync(sync, &signer.key),
+            Message::Sync(sync) => check::sync(sync, &signer.key),
             // Others claim no revision.
             _ => Err(CommitError::NoPrevData),
         }

@@ -71,7 +71,7 @@ impl Network for Resolver {
         options: &'a ReadOptions,
     ) -> BoxFuture<'a, Result<Repository, RepairError>> {
         Box::pin(async move {
-            let server = UntrustedServer::new(self.untrusted_client(), pds);
+            let server = UntrustedServer { http: self.untrusted_client(), origin: pds };
             let call = ComAtprotoSync::over(&server).get_repo(get_repo::Params::new(did.clone()));
             let car = call.timeout(limits::REPO_FETCH).await.map_err(|error| RepairError::Fetch(Arc::new(error)))?;
             Repository::open_with(car, options).await.map_err(RepairError::Repository)

@@ -8,7 +8,6 @@ use std::{
 use futures_util::task::AtomicWaker;
 use tokio::{
     sync::{mpsc, oneshot},
-    task::JoinHandle,
     time::{sleep, timeout},
 };
 
@@ -25,39 +24,42 @@ type Reply = oneshot::Sender<Result<(), StoreError>>;
 pub(super) struct Saver(mpsc::Sender<Reply>);
 
 impl Saver {
-    pub(super) fn start(
+    pub(super) fn new(
         accounts: Arc<Mutex<Accounts>>,
         states: Arc<dyn RepoStates>,
         room: Arc<AtomicWaker>,
-    ) -> (Self, JoinHandle<Result<(), StoreError>>) {
-        let (requests, receiver) = mpsc::channel(4);
-        let saving = Saving { accounts, states, room };
-        (Self(requests), tokio::spawn(saving.run(receiver)))
+    ) -> (Self, Saving) {
+        let (sender, requests) = mpsc::channel(4);
+        (Self(sender), Saving { accounts, states, room, requests })
     }
 
     /// Saves all states as they are now.
     pub(super) async fn save(&self) -> Result<(), StoreError> {
         let (reply, done) = oneshot::channel();
-        // Without the task the runtime is shutting down.
-        self.0.send(reply).await.map_err(StoreError::backend)?;
+        if self.0.send(reply).await.is_err() {
+            // Nothing was taken, so there is nothing to save; or the runtime is shutting down.
+            return Ok(());
+        }
         done.await.map_err(StoreError::backend)?
     }
 }
 
-struct Saving {
+/// The task.
+pub(super) struct Saving {
     accounts: Arc<Mutex<Accounts>>,
     states: Arc<dyn RepoStates>,
     /// Whoever waits until something has been saved.
     room: Arc<AtomicWaker>,
+    requests: mpsc::Receiver<Reply>,
 }
 
 impl Saving {
-    async fn run(self, mut requests: mpsc::Receiver<Reply>) -> Result<(), StoreError> {
+    pub(super) async fn run(mut self) -> Result<(), StoreError> {
         let mut failures = 0;
         loop {
             let pause = if failures == 0 { limits::STATES_INTERVAL } else { limits::cursor_retry(failures) };
             let request = tokio::select! {
-                request = requests.recv() => Some(request),
+                request = self.requests.recv() => Some(request),
                 () = sleep(pause) => None,
             };
             let result = self.save().await;

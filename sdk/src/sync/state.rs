@@ -14,6 +14,23 @@ pub struct RepoState {
     /// The last status of the account. `None` if the stream has not told one yet, as for nearly every account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<HostedStatus>,
+    /// The stream whose positions are in it, as a hash of its server.
+    #[serde(default)]
+    pub stream: u64,
+}
+
+impl RepoState {
+    /// Leaves out what has a meaning for another stream only: positions, and what its host says.
+    pub(super) fn in_stream(mut self, stream: u64) -> Self {
+        if self.stream != stream {
+            self.status = None;
+            if let Some(head) = &mut self.head {
+                (head.seq, head.beginning) = (None, None);
+            }
+            self.stream = stream;
+        }
+        self
+    }
 }
 
 /// A verified state of a repository.

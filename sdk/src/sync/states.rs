@@ -214,6 +214,12 @@ impl StoredStates {
     fn key(&self, did: &Did) -> String {
         format!("{}{did}", self.prefix)
     }
+
+    async fn write(&self, did: &Did, state: &RepoState) -> Result<(), StoreError> {
+        let saved = Saved { v: FORMAT, state: state.clone() };
+        let value = serde_json::to_vec(&saved).map_err(StoreError::backend)?;
+        self.store.put(&self.key(did), &value, None, Expected::Any).await.map(drop)
+    }
 }
 
 impl fmt::Debug for StoredStates {
@@ -251,11 +257,7 @@ impl RepoStates for StoredStates {
 
     fn save<'a>(&'a self, states: &'a [(Did, RepoState)]) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
-            let writes = states.iter().map(|(did, state)| async move {
-                let saved = Saved { v: FORMAT, state: state.clone() };
-                let value = serde_json::to_vec(&saved).map_err(StoreError::backend)?;
-                self.store.put(&self.key(did), &value, None, Expected::Any).await.map(drop)
-            });
+            let writes: Vec<_> = states.iter().map(|(did, state)| self.write(did, state)).collect();
             futures_util::stream::iter(writes).buffer_unordered(WRITES).try_collect::<()>().await
         })
     }
@@ -282,7 +284,7 @@ mod tests {
             ..RepoHead::new(Tid::from_parts(u64::from(number), 0), Cid::of_cbor(&[number]))
         };
         let status = HostedStatus { active: false, reason: Some("deactivated".to_owned()), seq: None };
-        RepoState { head: Some(head), status: Some(status) }
+        RepoState { head: Some(head), status: Some(status), stream: u64::MAX }
     }
 
     async fn keeps(states: impl RepoStates) {
