@@ -82,6 +82,7 @@
 //! | [`store`] | where sessions are stored: memory, file, SQLite, PostgreSQL, Redis, encrypted |
 //! | [`identity`] | resolving handles and DIDs |
 //! | `bsky` | what an application on Bluesky needs besides single calls |
+//! | `stream` | subscriptions, such as `client.com_atproto_sync().subscribe_repos()`: streams of typed events |
 //! | `repo` | records with proof that their account has signed them |
 //! | `lexicon` | published lexicons: finding them, with proof |
 //! | `sync` | the stream of all repositories, verified |
@@ -137,6 +138,7 @@
 //! | `bsky` | what an application on Bluesky needs besides single calls: rich text, posts, link cards, likes, follows and more | no |
 //! | `images` | images of posts are made smaller where they do not fit | no |
 //! | `http2` | HTTP/2, for many concurrent calls over one connection | no |
+//! | `stream` | subscriptions: typed streams of events over WebSockets, resumed by themselves | no |
 //! | `sqlite`, `postgres`, `redis` | session stores in these databases | no |
 //! | `encryption` | encryption of stored sessions | no |
 //! | `axum` | sign-in for web sites: routes, cookies, extractors | no |

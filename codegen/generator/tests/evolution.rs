@@ -120,7 +120,8 @@ impl Face {
         for field in &it.fields {
             let ty = self.ty(&field.ty, &module.path, 0);
             let required = field.presence == Presence::Required;
-            lines.push(format!("{name}.{}: {ty} required={required}", field.ident));
+            // With its key: a program that reads the same name must read the same data.
+            lines.push(format!("{name}.{} = {}: {ty} required={required}", field.ident, field.key));
             let is_params = it.kind == atproto_sdk_codegen::model::StructKind::Params;
             let default = field.or_default.as_ref().filter(|_| !required && !is_params);
             let is_read =

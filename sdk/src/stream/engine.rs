@@ -32,6 +32,9 @@ use crate::{
     },
 };
 
+/// How many messages that are not given are read in one poll.
+const DROPPED_AT_ONCE: u32 = 256;
+
 /// The transport of a stream.
 #[derive(Clone)]
 pub(crate) enum Over<'c> {
@@ -75,6 +78,14 @@ enum Step<T> {
     Give(T),
     /// The machine is in another state.
     Again,
+}
+
+/// What the position of a message means for it.
+enum Judged<T> {
+    /// It is given.
+    New,
+    /// It is not.
+    Otherwise(Step<T>),
 }
 
 type Item<M, E> = Result<Given<M>, StreamError<E>>;
@@ -170,12 +181,19 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
     }
 
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Item<M, E>>> {
+        let mut dropped = 0;
         loop {
             if let Some(incoming) = self.batch.pop_front() {
                 match self.read(incoming) {
                     Step::Give(item) => return Poll::Ready(Some(self.note_end(item))),
-                    Step::Again => continue,
+                    Step::Again => dropped += 1,
                 }
+                if dropped >= DROPPED_AT_ONCE {
+                    // A server that sends nothing of use does not keep others from running.
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                continue;
             }
             let step = match &mut self.state {
                 State::Ended => return Poll::Ready(None),
@@ -228,6 +246,9 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
             return Step::Give(Err(StreamError::Call(problem.into())));
         }
         let after = self.positions.after();
+        if self.meter.connections == 0 && self.attempts == 0 {
+            self.without = Instant::now();
+        }
         self.attempts += 1;
         let attempt = self.attempts;
         self.tell(&Notice::Connecting { attempt, after });
@@ -320,7 +341,7 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
             self.trouble = (self.given, if place == self.given { times + 1 } else { 1 });
             if self.trouble.1 >= limits::STREAM_SAME_PLACE {
                 let (nsid, after) = (Arc::clone(self.name()), self.positions.after());
-                return Step::Give(Err(StreamError::Unusable { nsid, after, source: why }));
+                return Step::Give(Err(StreamError::Unusable { nsid, after, source: Box::new(why) }));
             }
         }
         self.failures = self.failures.saturating_add(1);
@@ -329,7 +350,7 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
             && self.without.elapsed().saturating_add(wait) > limit
         {
             let nsid = Arc::clone(self.name());
-            return Step::Give(Err(StreamError::GaveUp { nsid, limit, source: why }));
+            return Step::Give(Err(StreamError::GaveUp { nsid, limit, source: Box::new(why) }));
         }
         tracing::debug!(nsid = &**self.name(), %why, ?wait, "stream interrupted");
         self.tell(&Notice::Interrupted { why, wait });
@@ -378,12 +399,10 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
                 if outdated {
                     self.outdated = self.positions.after();
                 }
-                if let Some(position) = position {
-                    match self.judge(position, time) {
-                        Ok(true) => {}
-                        Ok(false) => return Step::Again,
-                        Err(step) => return step,
-                    }
+                if let Some(position) = position
+                    && let Judged::Otherwise(step) = self.judge(position, time)
+                {
+                    return step;
                 }
                 if let Some(notice) = time.and_then(|time| self.meter.note_time(time)) {
                     self.tell(&notice);
@@ -399,12 +418,10 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
     }
 
     fn undecodable(&mut self, undecodable: Undecodable) -> Step<Item<M, E>> {
-        if let Some(position) = undecodable.seq {
-            match self.judge(position, None) {
-                Ok(true) => {}
-                Ok(false) => return Step::Again,
-                Err(step) => return step,
-            }
+        if let Some(position) = undecodable.seq
+            && let Judged::Otherwise(step) = self.judge(position, None)
+        {
+            return step;
         }
         self.count_given();
         Step::Give(Err(StreamError::Undecodable(Box::new(undecodable))))
@@ -416,8 +433,8 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
         self.failures = 0;
     }
 
-    /// Returns whether a message with this position is to be given.
-    fn judge(&mut self, position: i64, time: Option<SystemTime>) -> Result<bool, Step<Item<M, E>>> {
+    /// Judges the position of a message.
+    fn judge(&mut self, position: i64, time: Option<SystemTime>) -> Judged<Item<M, E>> {
         let before = self.positions.after();
         match self.positions.judge(position) {
             Verdict::New => {
@@ -426,20 +443,20 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
                     self.tell(&Notice::Gap { after, next: position });
                 }
                 self.last_time = time.or(self.last_time);
-                Ok(true)
+                Judged::New
             }
             Verdict::Given if self.has_restarted(time) => {
                 let source =
                     Interruption::OutOfOrder { previous: before.unwrap_or(position), found: position };
-                let nsid = Arc::clone(self.name());
-                Err(Step::Give(Err(StreamError::Unusable { nsid, after: before, source })))
+                let (nsid, source) = (Arc::clone(self.name()), Box::new(source));
+                Judged::Otherwise(Step::Give(Err(StreamError::Unusable { nsid, after: before, source })))
             }
             Verdict::Given => {
                 self.meter.repeated += 1;
-                Ok(false)
+                Judged::Otherwise(Step::Again)
             }
             Verdict::Backwards { previous } => {
-                Err(self.interrupt(Interruption::OutOfOrder { previous, found: position }))
+                Judged::Otherwise(self.interrupt(Interruption::OutOfOrder { previous, found: position }))
             }
         }
     }

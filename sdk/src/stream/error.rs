@@ -133,7 +133,7 @@ pub enum StreamError<E: LexiconError = NoError> {
         /// The last message that could be used, if messages have positions.
         after: Option<i64>,
         /// What is wrong.
-        source: Interruption,
+        source: Box<Interruption>,
     },
     /// The durable cursor cannot be read, or no longer be saved.
     #[error(transparent)]
@@ -156,7 +156,7 @@ pub enum StreamError<E: LexiconError = NoError> {
         /// The time limit.
         limit: Duration,
         /// Why there was no connection in the end.
-        source: Interruption,
+        source: Box<Interruption>,
     },
 }
 
@@ -174,6 +174,14 @@ impl<E: LexiconError> StreamError<E> {
             Self::Ended { .. } | Self::Unacknowledged { .. } => ErrorKind::InvalidInput,
             Self::Cursor(error) => error.kind(),
             Self::GaveUp { .. } => ErrorKind::TryLater,
+        }
+    }
+
+    /// Returns what could not be overcome, if the stream ended because it could not go on.
+    pub fn interruption(&self) -> Option<&Interruption> {
+        match self {
+            Self::Unusable { source, .. } | Self::GaveUp { source, .. } => Some(source),
+            _ => None,
         }
     }
 

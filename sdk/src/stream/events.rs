@@ -20,6 +20,8 @@ use super::{
     protocol::Protocol,
 };
 
+type Item<S> = Result<Event<S>, StreamError<<S as Source>::Error>>;
+
 /// A running stream of events.
 ///
 /// It connects when it is first polled, and goes on by itself after interruptions. What is dropped while it waits, such as the
@@ -78,7 +80,7 @@ impl<'c, S: Source> Events<'c, S> {
         poll_fn(|cx| self.poll_event(cx)).await
     }
 
-    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event<S>, StreamError<S::Error>>>> {
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Item<S>>> {
         if self.has_ended {
             return Poll::Ready(None);
         }

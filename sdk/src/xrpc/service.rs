@@ -16,6 +16,7 @@ use url::{Host, Url};
 
 use super::{ByteStream, Deadline, Kind, Request, RequestBody, TransportError, TransportResponse};
 use crate::{
+    http_client::{self, HttpClient},
     limits,
     report::with_causes,
     server_text::{SHORT, excerpt},
@@ -103,14 +104,21 @@ impl Origin {
 }
 
 /// Creates an HTTP client that does not follow redirects, because requests may contain credentials.
-pub(crate) fn client(proxy: Proxy<'_>) -> Result<reqwest::Client, InvalidService> {
-    let builder = crate::http_client::builder().redirect(reqwest::redirect::Policy::none());
-    let builder = match proxy {
-        Proxy::OfEnvironment => builder,
-        Proxy::At(url) => builder.proxy(crate::http_client::proxy(url)?),
-        Proxy::None => builder.no_proxy(),
+pub(crate) fn client(proxy: Proxy<'_>) -> Result<HttpClient, InvalidService> {
+    let named = match proxy {
+        Proxy::At(url) => Some(http_client::proxy(url)?),
+        Proxy::OfEnvironment | Proxy::None => None,
     };
-    builder.build().map_err(InvalidService::Tls)
+    let direct = matches!(proxy, Proxy::None);
+    let recipe = move || {
+        let builder = http_client::builder().redirect(reqwest::redirect::Policy::none());
+        match &named {
+            Some(proxy) => builder.proxy(proxy.clone()),
+            None if direct => builder.no_proxy(),
+            None => builder,
+        }
+    };
+    HttpClient::build(recipe).map_err(InvalidService::Tls)
 }
 
 /// The proxy of an HTTP client.

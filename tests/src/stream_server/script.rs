@@ -139,6 +139,13 @@ impl Script {
         self.step(Step::Write(frame(BINARY, true, bytes.as_ref())))
     }
 
+    /// Sends several binary messages at once.
+    #[must_use]
+    pub fn frames(self, all: impl IntoIterator<Item = Vec<u8>>) -> Self {
+        let all: Vec<u8> = all.into_iter().flat_map(|bytes| frame(BINARY, true, &bytes)).collect();
+        self.step(Step::Write(all))
+    }
+
     /// Sends a message with a header of that type.
     #[must_use]
     pub fn message(self, kind: &str, payload: &Value) -> Self {

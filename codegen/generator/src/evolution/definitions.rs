@@ -8,7 +8,7 @@ use crate::document::{
     Body, DefId, Definition, Document, ErrorName, Message, Object, Params, Permission, PermissionSet,
     Procedure, Query, Record, RecordKey, Schema, Subscription, Type,
 };
-use crate::model::{last_segment, listed, type_name};
+use crate::model::{by_spelling, last_segment, listed, type_name};
 
 impl Comparison<'_, '_> {
     pub(super) fn document(&mut self, nsid: &str, place: &Place) {
@@ -45,11 +45,15 @@ impl Comparison<'_, '_> {
                 }
             }
         }
-        for name in new.defs.keys().filter(|name| !old.defs.contains_key(*name)) {
+        for (name, added) in new.defs.iter().filter(|(name, _)| !old.defs.contains_key(*name)) {
             let place = self.of_definition(place, name);
             let detail = format!("the definition `{name}`");
-            let rust = match old.defs.keys().find(|known| name == "main" && is_called_like(known, &old.id)) {
-                Some(known) => RustFace::Breaking(format!("`main` takes the name of `{known}`")),
+            let takes_its_name = |(known, it): &(&String, &Definition)| match name.as_str() {
+                "main" => is_called_like(known, &old.id),
+                _ => *known != "main" && is_constant(it) == is_constant(added) && takes_its_name(name, known),
+            };
+            let rust = match old.defs.iter().find(takes_its_name) {
+                Some((known, _)) => RustFace::Breaking(format!("`{name}` takes the name of `{known}`")),
                 None => RustFace::Additive,
             };
             self.add(&place, ChangeKind::DefinitionAdded, detail, Network::Compatible, rust);
@@ -314,6 +318,15 @@ impl Comparison<'_, '_> {
 /// Whether a definition has the name in Rust that the main one of its document has.
 fn is_called_like(name: &str, nsid: &str) -> bool {
     type_name(name) == type_name(last_segment(nsid))
+}
+
+/// Whether a new definition gets the Rust name that another one has had, from which it differs in spelling only.
+fn takes_its_name(new: &str, known: &str) -> bool {
+    type_name(new) == type_name(known) && by_spelling(new) < by_spelling(known)
+}
+
+fn is_constant(definition: &Definition) -> bool {
+    matches!(definition, Definition::Schema(schema) if schema.ty == Type::Token)
 }
 
 const JSON: &str = "application/json";

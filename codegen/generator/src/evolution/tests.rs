@@ -352,6 +352,29 @@ fn l11_permissions_that_go_are_missed() {
 }
 
 #[test]
+fn what_takes_the_name_of_another_in_rust_breaks_programs() {
+    let record = |fields: &str| {
+        format!(
+            r#""main": {{"type": "record", "key": "tid", "record": {{"type": "object", "properties": {{{fields}}}}}}}"#
+        )
+    };
+    let text = |name: &str| format!(r#""{name}": {{"type": "string"}}"#);
+    let (odd, even) = (text("Seq"), text("seq"));
+    let both = record(&format!("{odd}, {even}"));
+    // The one in camel case has the name, whichever came first.
+    assert_eq!(only(&record(&odd), &both), "field-added: compatible / breaking");
+    assert_eq!(only(&record(&even), &both), "field-added: compatible / additive");
+
+    let object = |name: &str| format!(r#""{name}": {{"type": "object", "properties": {{}}}}"#);
+    let (odd, even) = (object("Item"), object("item"));
+    let both = format!("{odd}, {even}");
+    assert_eq!(only(&odd, &both), "definition-added: compatible / breaking");
+    assert_eq!(only(&even, &both), "definition-added: compatible / additive");
+    let token = r#""item": {"type": "token"}"#;
+    assert_eq!(only(&odd, &format!("{odd}, {token}")), "definition-added: compatible / additive");
+}
+
+#[test]
 fn l13_subscriptions_are_judged_as_what_is_generated_for_them() {
     let with = |required: &str, rest: &str| {
         format!(

@@ -5,6 +5,7 @@ use super::comparison::{Comparison, FieldFace, Place};
 use super::documents::Side;
 use super::shape::shape;
 use crate::document::{DefId, Definition, Object, Reference, Schema, Type, Union};
+use crate::model::{by_spelling, field_name};
 
 impl Comparison<'_, '_> {
     pub(super) fn schema(&mut self, old: &Schema, new: &Schema, place: &Place) {
@@ -128,6 +129,9 @@ impl Comparison<'_, '_> {
             if renamed.as_ref().is_none_or(|(_, to)| to != key) {
                 let has_required = old.properties.keys().any(|key| old.is_required(key));
                 let rust = match (new.is_required(key), is_filled_in(new, key, &added.ty)) {
+                    _ if let Some(known) = old.properties.keys().find(|known| takes_its_name(key, known)) => {
+                        RustFace::Breaking(format!("it takes the name of `{known}`"))
+                    }
                     (false, _) => RustFace::Additive,
                     (true, true) if has_required => RustFace::Additive,
                     (true, true) => RustFace::Breaking("`Default` is no longer implemented".to_owned()),
@@ -302,6 +306,11 @@ impl Comparison<'_, '_> {
             self.add(place, ChangeKind::VariantAdded, format!("the variant `{target}`"), network, rust);
         }
     }
+}
+
+/// Whether a new field gets the Rust name that another one has had, from which it differs in spelling only.
+fn takes_its_name(new: &str, known: &str) -> bool {
+    field_name(new) == field_name(known) && by_spelling(new) < by_spelling(known)
 }
 
 /// What stands behind a ref, or the type itself where there is none.

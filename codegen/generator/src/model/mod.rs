@@ -26,7 +26,9 @@ pub use names::{AllNames, Names};
 pub use places::field_places;
 pub(crate) use plain::{names_values, plain};
 pub use spelling::is_keyword;
-pub(crate) use spelling::{is_reserved_module, is_reserved_type, last_segment, type_name};
+pub(crate) use spelling::{
+    by_spelling, field_name, is_reserved_module, is_reserved_type, last_segment, type_name,
+};
 
 use crate::document::Permission;
 

@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::{DpopKey, NonceCache, TokenHash, proof_signer::ProofSigner};
 use crate::{
+    http_client::HttpClient,
     limits,
     types::Did,
     xrpc::{
@@ -36,7 +37,7 @@ fn dpop_error(headers: &HeaderMap) -> Option<String> {
 /// The resource server of a session.
 pub(crate) struct ResourceServer<'a> {
     /// Follows no redirects.
-    pub(crate) http: &'a reqwest::Client,
+    pub(crate) http: &'a HttpClient,
     pub(crate) origin: &'a Origin,
     pub(crate) did: &'a Did,
     pub(crate) key: &'a DpopKey,
@@ -62,7 +63,8 @@ impl ResourceServer<'_> {
             let url = self.origin.method(request.nsid(), request.query())?;
             let credentials = self.credentials(&mut signer, &request, url.as_str())?;
             let (nsid, did) = (Arc::clone(request.shared_nsid()), self.did);
-            let response = service::send_to(self.http, origin, url, request, credentials).await?;
+            let http = self.http.for_request(request.headers());
+            let response = service::send_to(http, origin, url, request, credentials).await?;
             let status = response.status;
             tracing::debug!(nsid = &*nsid, %did, status = status.as_u16(), attempt, "resource server responded");
             if !signer.learn(&response.headers) && status.is_success() {

@@ -77,8 +77,7 @@ async fn another_protocol_has_texts_in_both_directions_and_positions_of_its_own(
             .text(number(2, "d"))
             .text(number(3, "e")),
     );
-    let mut options = StreamOptions::default();
-    options.backoff = Some(Arc::new(Quick));
+    let options = StreamOptions { backoff: Some(Arc::new(Quick)), ..StreamOptions::default() };
     let over = Over::Owned(Arc::new(client(&server)));
     let protocol = Box::new(Numbers("com.example.numbers".into()));
     let mut engine: Engine<'_, Value, NoError> = Engine::new(over, protocol, options);

@@ -58,10 +58,7 @@ async fn e4_a_server_that_counts_from_the_beginning_again_is_not_dropped_in_sile
     assert_eq!(seqs(&mut events, 1).await, [900]);
     let error = end(&mut events).await;
     assert!(
-        matches!(
-            &error,
-            StreamError::Unusable { source: Interruption::OutOfOrder { previous: 900, found: 2 }, .. }
-        ),
+        matches!(error.interruption(), Some(Interruption::OutOfOrder { previous: 900, found: 2 })),
         "{error:?}"
     );
 }

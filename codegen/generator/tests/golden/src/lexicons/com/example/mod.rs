@@ -11,6 +11,7 @@ pub mod foo;
 pub mod note;
 pub mod ping;
 pub mod profile;
+pub mod stream;
 pub mod r#type;
 pub mod watch;
 
