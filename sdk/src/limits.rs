@@ -151,9 +151,18 @@ pub(crate) const REPAIR_ATTEMPTS: u32 = 3;
 /// The wait before it is fetched again, which grows.
 #[cfg(feature = "stream")]
 pub(crate) const REPAIR_AGAIN: Duration = seconds(1);
-/// How often the repository of an account is fetched.
+/// How long the repository of an account is not fetched again, which doubles each time up to [`LONGEST_REPAIR_PAUSE`].
 #[cfg(feature = "stream")]
-pub(crate) const REPAIR_PAUSE: Duration = seconds(30);
+pub(crate) const FIRST_REPAIR_PAUSE: Duration = seconds(5);
+/// The longest such pause.
+#[cfg(feature = "stream")]
+pub(crate) const LONGEST_REPAIR_PAUSE: Duration = seconds(1800);
+/// How long the events of an account wait for the end of the pause; if it is longer, the gap is told.
+#[cfg(feature = "stream")]
+pub(crate) const REPAIR_HELD: Duration = seconds(60);
+/// After how long without a gap the pause is the first one again.
+#[cfg(feature = "stream")]
+pub(crate) const REPAIR_FORGOTTEN: Duration = seconds(3600);
 
 // Identities.
 

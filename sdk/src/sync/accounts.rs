@@ -1,7 +1,7 @@
 //! What is known of accounts while the stream runs: the newest states, keys, and what was tried a short time ago.
 
 use std::{
-    collections::{HashMap, hash_map},
+    collections::{HashMap, HashSet, hash_map},
     sync::Arc,
     time::Duration,
 };
@@ -31,8 +31,8 @@ pub(super) struct Account {
     failed: Option<Failed>,
     /// When the account was last looked up because its signature was not valid.
     refreshed: Option<Instant>,
-    /// When the repository was last fetched.
-    repaired: Option<Instant>,
+    /// When the repository was last fetched, and how often in a row.
+    repaired: Option<(Instant, u32)>,
     /// The revision up to which what comes again is not given again.
     again: Option<Tid>,
     /// Events of the account are being verified.
@@ -91,14 +91,15 @@ impl Account {
         self.refreshed = Some(now);
     }
 
-    /// Whether the repository may be fetched.
-    pub(super) fn may_repair(&self, now: Instant) -> bool {
-        self.repaired.is_none_or(|last| now.duration_since(last) >= limits::REPAIR_PAUSE)
+    /// Returns when the repository may be fetched: an account that has gaps all the time is fetched less and less often.
+    pub(super) fn may_repair_at(&self, now: Instant) -> Instant {
+        self.repaired.map_or(now, |(last, times)| now.max(last + repair_pause(times)))
     }
 
-    /// Notes that the repository was to be fetched, with success or not.
+    /// Notes that the repository was fetched, or could not be.
     pub(super) fn tried_repair(&mut self, now: Instant) {
-        self.repaired = Some(now);
+        let before = self.repaired.filter(|(last, _)| now.duration_since(*last) < limits::REPAIR_FORGOTTEN);
+        self.repaired = Some((now, before.map_or(0, |(_, times)| times).saturating_add(1)));
     }
 
     pub(super) fn head(&self) -> Option<&RepoHead> {
@@ -151,6 +152,12 @@ fn failure_pause(is_temporary: bool, times: u32) -> Duration {
     first.saturating_mul(2_u32.saturating_pow(times.saturating_sub(1).min(16))).min(limits::LONGEST_SIGNER_FAILED)
 }
 
+/// How long an account is not fetched again, after so many times in a row.
+fn repair_pause(times: u32) -> Duration {
+    let doubled = 2_u32.saturating_pow(times.saturating_sub(1).min(16));
+    limits::FIRST_REPAIR_PAUSE.saturating_mul(doubled).min(limits::LONGEST_REPAIR_PAUSE)
+}
+
 /// All accounts of which something is known. A bounded number: others are read again when they are needed.
 #[derive(Debug)]
 pub(super) struct Accounts {
@@ -158,12 +165,13 @@ pub(super) struct Accounts {
     capacity: usize,
     /// How often an account was needed.
     uses: u64,
-    dirty: usize,
+    /// Those whose states have to be saved.
+    dirty: HashSet<Did>,
 }
 
 impl Accounts {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { map: HashMap::new(), capacity: capacity.max(16), uses: 0, dirty: 0 }
+        Self { map: HashMap::new(), capacity: capacity.max(16), uses: 0, dirty: HashSet::new() }
     }
 
     /// Returns an account, which is known from now on.
@@ -184,7 +192,7 @@ impl Accounts {
 
     /// Whether so much waits to be saved that no more should be taken.
     pub(super) fn is_full(&self) -> bool {
-        self.dirty >= self.capacity / 2
+        self.dirty.len() >= self.capacity / 2
     }
 
     /// Changes an account, and notes whether it has to be saved.
@@ -192,17 +200,15 @@ impl Accounts {
         let account = self.entry(did);
         let before = account.is_dirty();
         let result = then(account);
-        let after = account.is_dirty();
-        self.dirty = self.dirty + usize::from(after) - usize::from(before);
+        if !before && account.is_dirty() {
+            self.dirty.insert(did.clone());
+        }
         result
     }
 
     /// Returns the states that have to be saved, and their numbers of changes.
     pub(super) fn unsaved(&self) -> Vec<(Did, RepoState, u64)> {
-        if self.dirty == 0 {
-            return Vec::new();
-        }
-        let dirty = self.map.iter().filter(|(_, account)| account.is_dirty());
+        let dirty = self.dirty.iter().filter_map(|did| Some((did, self.map.get(did)?)));
         dirty
             .filter_map(|(did, account)| Some((did.clone(), account.state.clone()?, account.changes)))
             .collect()
@@ -211,9 +217,10 @@ impl Accounts {
     /// Notes that the state of an account is saved as it was after so many changes.
     pub(super) fn saved(&mut self, did: &Did, changes: u64) {
         if let Some(account) = self.map.get_mut(did) {
-            let before = account.is_dirty();
             account.saved = changes;
-            self.dirty = self.dirty + usize::from(account.is_dirty()) - usize::from(before);
+            if !account.is_dirty() {
+                self.dirty.remove(did);
+            }
         }
     }
 

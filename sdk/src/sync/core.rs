@@ -370,8 +370,8 @@ impl Core {
         let mut problem = None;
         if verdict == Verdict::Gap || (verdict == Verdict::First && self.tools.settings.fetches_unknown) {
             match self.may_fetch(did) {
-                Ok(Some(signer)) => {
-                    self.fetch(did.clone(), Trigger { raw, checked }, signer);
+                Ok(Some(start)) => {
+                    self.fetch(did.clone(), Trigger { raw, checked }, start);
                     return false;
                 }
                 Ok(None) => {}
@@ -427,23 +427,23 @@ impl Core {
         self.ready.push_back(output(raw, |_| message));
     }
 
-    /// Returns whether the repository of an account is to be fetched, with what is known of its signer.
-    fn may_fetch(&self, did: &Did) -> Result<Option<Option<Signer>>, RepairError> {
+    /// Returns whether the repository of an account is to be fetched, when, and what is known of its signer.
+    fn may_fetch(&self, did: &Did) -> Result<Option<(Instant, Option<Signer>)>, RepairError> {
         let Some(fetching) = &self.tools.settings.repair.0 else { return Ok(None) };
         let now = Instant::now();
         let mut accounts = self.accounts();
         let account = accounts.entry(did);
-        if !account.may_repair(now) {
+        let at = account.may_repair_at(now);
+        if at.duration_since(now) > limits::REPAIR_HELD {
             return Err(RepairError::TooSoon);
         }
         if self.fetching >= fetching.at_once + fetching.waiting {
             return Err(RepairError::Busy);
         }
-        account.tried_repair(now);
-        Ok(Some(account.signer(now).and_then(Result::ok).cloned()))
+        Ok(Some((at, account.signer(now).and_then(Result::ok).cloned())))
     }
 
-    fn fetch(&mut self, did: Did, trigger: Trigger, signer: Option<Signer>) {
+    fn fetch(&mut self, did: Did, trigger: Trigger, (at, signer): (Instant, Option<Signer>)) {
         tracing::debug!(%did, seq = trigger.raw.seq, "fetching repository after a gap");
         let wanted = trigger.checked.commit().rev().clone();
         self.bytes += trigger.raw.size();
@@ -452,7 +452,7 @@ impl Core {
             busy.is_slow = true;
             busy.trigger = Some(trigger);
         }
-        let work = job::fetch(Arc::clone(&self.tools), did.clone(), signer, wanted);
+        let work = job::fetch(Arc::clone(&self.tools), did.clone(), signer, wanted, at);
         self.jobs.push(Job::start(did, work));
     }
 

@@ -7,7 +7,11 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use tokio::{sync::Semaphore, task::JoinHandle};
+use tokio::{
+    sync::Semaphore,
+    task::JoinHandle,
+    time::{Instant, sleep_until},
+};
 
 use super::{
     Refusal, RepairError, RepoState, RepoStates, SignerError,
@@ -258,8 +262,15 @@ fn inactive(state: &RepoState, seq: Option<i64>) -> Option<Option<String>> {
     Some(status.reason.clone())
 }
 
-/// Fetches the repository of an account, which must not be older than a revision of the stream.
-pub(super) async fn fetch(tools: Arc<Tools>, did: Did, signer: Option<Signer>, wanted: Tid) -> Done {
+/// Fetches the repository of an account at some time, which must not be older than a revision of the stream.
+pub(super) async fn fetch(
+    tools: Arc<Tools>,
+    did: Did,
+    signer: Option<Signer>,
+    wanted: Tid,
+    at: Instant,
+) -> Done {
+    sleep_until(at).await;
     let mut result = Err(RepairError::Busy);
     if let Some(fetches) = &tools.fetches {
         result = fetches.fetch(&tools.lookups, &did, signer, &wanted).await;

@@ -74,8 +74,8 @@
 //!
 //! Anybody can make a host send anything. The number of accounts that are looked up at the same time and in a second is limited
 //! ([`VerifierBuilder::lookups`]), and so is what is fetched ([`Repair`]); what could not be looked up is not tried again for a
-//! while; an account's repository is fetched at most twice a minute. What waits is limited in number and size: if an account has
-//! more than a hundred events waiting for its repository, some of them are dropped, which shows as another gap. The states
+//! while; an account that has gaps all the time is fetched less and less often. What waits is limited in number and size: if an account has
+//! more than a hundred events waiting for its repository, some of them are dropped, which leads to another fetch. The states
 //! in memory are limited ([`MemoryStates::with_capacity`], [`VerifierBuilder::accounts_in_memory`]).
 //!
 //! [`Subscribe::verified`]: crate::stream::Subscribe::verified

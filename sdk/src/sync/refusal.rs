@@ -96,8 +96,8 @@ pub enum RepairError {
     /// It took too long.
     #[error("the repository was not fetched in time")]
     Timeout,
-    /// The repository was fetched a short time ago.
-    #[error("the repository was fetched a short time ago")]
+    /// The account has had too many gaps in a short time.
+    #[error("the repository was fetched too often in the last time")]
     TooSoon,
     /// Too many repositories are being fetched.
     #[error("too many repositories are being fetched")]
