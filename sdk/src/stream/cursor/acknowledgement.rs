@@ -132,6 +132,7 @@ impl Acknowledgements {
     }
 
     /// The position that a connection continues after.
+    #[cfg(test)]
     pub(crate) fn resume_after(&self) -> Option<i64> {
         self.ledger().resume_after()
     }
