@@ -138,7 +138,7 @@
 //! | `bsky` | what an application on Bluesky needs besides single calls: rich text, posts, link cards, likes, follows and more | no |
 //! | `images` | images of posts are made smaller where they do not fit | no |
 //! | `http2` | HTTP/2, for many concurrent calls over one connection | no |
-//! | `stream` | subscriptions: typed streams of events over WebSockets, resumed by themselves | no |
+//! | `stream` | subscriptions: typed streams of events over WebSockets, resumed by themselves; with `repo`, the stream of all repositories, verified | no |
 //! | `sqlite`, `postgres`, `redis` | session stores in these databases | no |
 //! | `encryption` | encryption of stored sessions | no |
 //! | `axum` | sign-in for web sites: routes, cookies, extractors | no |
