@@ -86,6 +86,7 @@
 //! | `repo` | whole repositories: reading, records with proof, editing, signing and verification |
 //! | `archive` | copies of whole accounts: repository and blobs |
 //! | `lexicon` | published lexicons: finding them, with proof |
+//! | `sync` | the stream of all repositories, verified |
 //!
 //! # Errors
 //!
@@ -138,7 +139,7 @@
 //! | `bsky` | what an application on Bluesky needs besides single calls: rich text, posts, link cards, likes, follows and more | no |
 //! | `images` | images of posts are made smaller where they do not fit | no |
 //! | `http2` | HTTP/2, for many concurrent calls over one connection | no |
-//! | `stream` | subscriptions as typed streams that resume by themselves, and Tap | no |
+//! | `stream` | subscriptions of every lexicon as typed streams that resume by themselves, and Tap; with `repo`, the stream of all repositories, verified | no |
 //! | `jetstream` | Jetstream v1 and v2, with the archive | no |
 //! | `sqlite`, `postgres`, `redis` | session stores in these databases | no |
 //! | `encryption` | encryption of stored sessions | no |
@@ -164,7 +165,7 @@
 //
 //   axum                                      sign-in for web sites
 //   bsky                                      what an application on Bluesky needs besides single calls
-//   records, lexicon, archive                 typed records; published lexicons; copies of accounts
+//   records, lexicon, archive, sync           typed records; published lexicons; copies of accounts; the verified stream
 //   references                                from what servers return to strong references and replies
 //   api, clients, accessor                    generated bindings; clients without OAuth; their common methods
 //   oauth                                     its own layers are listed in its mod.rs
@@ -224,6 +225,8 @@ mod session;
 pub mod store;
 #[cfg(feature = "stream")]
 pub mod stream;
+#[cfg(all(feature = "stream", feature = "repo"))]
+pub mod sync;
 #[cfg(all(test, feature = "client"))]
 mod test_lexicons;
 pub mod types;

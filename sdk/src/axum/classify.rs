@@ -17,6 +17,8 @@ use crate::bsky::{
 use crate::stream::jetstream::{
     ArchiveError, CompressionError, InvalidDictionary, InvalidFilter, InvalidStream, SegmentError,
 };
+#[cfg(all(feature = "stream", feature = "repo"))]
+use crate::sync::{Refusal, RepairError, SignerError, StopError, VerifiedStreamError};
 #[cfg(feature = "stream")]
 use crate::stream::{CursorError, FrameError, Interruption, NotAStream, StreamError, Undecodable};
 use crate::{
@@ -403,20 +405,36 @@ fn of_archive(error: &ArchiveError) -> Class {
 #[cfg(feature = "stream")]
 impl<E: LexiconError> From<StreamError<E>> for HandlerError {
     fn from(error: StreamError<E>) -> Self {
-        let class = match &error {
-            StreamError::Call(error) => of_call(error),
-            #[cfg(feature = "jetstream")]
-            StreamError::Archive(error) => of_archive(error),
-            StreamError::GaveUp { .. } => Class::of(Kind::TryLater),
-            StreamError::Ended { .. } => Class::of(Kind::InvalidInput),
-            StreamError::Cursor(error) => of_cursor(error),
-            StreamError::Unacknowledged { .. } => Class::of(Kind::Internal),
-            StreamError::NotAStream(_) | StreamError::Undecodable(_) | StreamError::Unusable { .. } => {
-                Class::of(Kind::BadAnswer)
-            }
-        };
-        Self::new(class, error)
+        Self::new(of_stream(&error), error)
     }
+}
+
+#[cfg(feature = "stream")]
+fn of_stream<E: LexiconError>(error: &StreamError<E>) -> Class {
+    match error {
+        StreamError::Call(error) => of_call(error),
+        #[cfg(feature = "jetstream")]
+        StreamError::Archive(error) => of_archive(error),
+        StreamError::GaveUp { .. } => Class::of(Kind::TryLater),
+        StreamError::Ended { .. } => Class::of(Kind::InvalidInput),
+        StreamError::Cursor(error) => of_cursor(error),
+        StreamError::Unacknowledged { .. } => Class::of(Kind::Internal),
+        StreamError::NotAStream(_) | StreamError::Undecodable(_) | StreamError::Unusable { .. } => {
+            Class::of(Kind::BadAnswer)
+        }
+    }
+}
+
+#[cfg(all(feature = "stream", feature = "repo"))]
+convert! {
+    Refusal: |_| Class::of(Kind::BadAnswer);
+    SignerError: |error| Class::of(if error.is_temporary() { Kind::TryLater } else { Kind::BadAnswer });
+    RepairError: |_| Class::of(Kind::TryLater);
+    StopError: |_| Class::of(Kind::Internal);
+    VerifiedStreamError: |error| match error {
+        VerifiedStreamError::Stream(error) => of_stream(error),
+        VerifiedStreamError::States { .. } => Class::of(Kind::Internal),
+    };
 }
 
 #[cfg(feature = "repo")]

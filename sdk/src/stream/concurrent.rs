@@ -41,7 +41,7 @@ type Processed<E> = (Option<Did>, Acknowledgement, Result<(), E>);
 
 /// Processes up to `limit` events at once. Events of the same account are processed one after another, in their order; those
 /// without one are in no order. Every event is acknowledged when it has been processed.
-pub(super) async fn for_each<T, S, SE, E, F>(
+pub(crate) async fn for_each<T, S, SE, E, F>(
     mut events: Pin<&mut S>,
     limit: usize,
     account: impl Fn(&T) -> Option<Did>,

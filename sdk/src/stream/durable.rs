@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Acknowledgement, CursorError, StreamError,
-    cursor::{Acknowledgements, EventId, Keeper, Ledger, Place, Progress, StreamName},
+    cursor::{Acknowledgements, BeforeSave, EventId, Keeper, Ledger, Place, Progress, StreamName},
     positions::Order,
 };
 use crate::{
@@ -27,6 +27,8 @@ pub(super) struct Resume {
     pub(super) interval: Duration,
     pub(super) max_unacknowledged: usize,
     pub(super) is_explicit: bool,
+    /// Saves what must not be behind the cursor.
+    pub(super) before_save: Option<BeforeSave>,
 }
 
 impl Default for Resume {
@@ -37,6 +39,7 @@ impl Default for Resume {
             interval: limits::CURSOR_INTERVAL,
             max_unacknowledged: MAX_UNACKNOWLEDGED,
             is_explicit: false,
+            before_save: None,
         }
     }
 }
@@ -137,7 +140,14 @@ impl Durable {
             let ledger = Ledger::new(progress, overlap, resume.max_unacknowledged);
             let start = Some(ledger.resume_after());
             let acknowledgements = Acknowledgements::new(ledger, resume.is_explicit, None);
-            let keeper = Keeper::start(acknowledgements.clone(), place, stream, resume.interval, report_to);
+            let keeper = Keeper::start(
+                acknowledgements.clone(),
+                place,
+                stream,
+                resume.interval,
+                report_to,
+                resume.before_save,
+            );
             Ok(Running { acknowledgements, keeper, start, is_new, beginning: None })
         };
         Some(Self { state: State::Loading(Box::pin(loading)), last: (0, 0), repeats: order.repeats, report })

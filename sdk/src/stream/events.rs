@@ -219,6 +219,17 @@ pub struct Event<S: Source> {
 }
 
 impl<S: Source> Event<S> {
+    /// Makes an event of one of another stream.
+    #[cfg(feature = "repo")]
+    pub(crate) fn of(
+        message: S::Message,
+        position: Option<i64>,
+        time: Option<SystemTime>,
+        acknowledgement: Acknowledgement,
+    ) -> Self {
+        Self { message, position, time, acknowledgement }
+    }
+
     fn new(given: Given<S::Message>, acknowledgement: Acknowledgement) -> Self {
         let Given { message, position, time, .. } = given;
         Self { message, position, time, acknowledgement }

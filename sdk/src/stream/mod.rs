@@ -89,6 +89,13 @@ pub mod tap;
 mod tests;
 
 pub use concurrent::ForEachError;
+#[cfg(feature = "repo")]
+pub(crate) use concurrent::for_each;
+/// For tests of what is built on streams.
+#[cfg(all(test, feature = "repo"))]
+pub(crate) mod cursor_tests {
+    pub(crate) use super::cursor::{Acknowledgements, EventId, Ledger, Progress};
+}
 pub use cursor::{Acknowledgement, CursorError};
 pub use error::{Interruption, StreamError};
 pub use events::{Event, Events};

@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
+#[cfg(feature = "repo")]
+use super::{cursor::BeforeSave, durable::server_of};
 use super::{
     Events, Subprotocol,
     engine::{Over, invalid},
@@ -97,6 +99,19 @@ impl<'c, S: Subscription> Subscribe<'c, S> {
     }
 
     stream_options!();
+
+    /// Sets what is saved each time before the cursor is.
+    #[cfg(feature = "repo")]
+    pub(crate) fn before_save(mut self, before: BeforeSave) -> Self {
+        self.options.resume.before_save = Some(before);
+        self
+    }
+
+    /// The name of the server, to tell its positions from those of others.
+    #[cfg(feature = "repo")]
+    pub(crate) fn server(&self) -> String {
+        server_of(self.over.transport())
+    }
 
     /// Starts the subscription. It connects when the stream is polled.
     pub fn stream(self) -> Events<'c, S> {

@@ -18,7 +18,7 @@ const MAX_SYNC_BLOCKS: usize = 10_000;
 /// The maximum size of a record.
 pub(super) const MAX_RECORD: usize = 1_000_000;
 /// The maximum number of operations in a commit.
-pub(super) const MAX_OPERATIONS: usize = 200;
+pub(crate) const MAX_OPERATIONS: usize = 200;
 
 /// A `#commit` message of `com.atproto.sync.subscribeRepos`, as far as it is verified.
 ///
@@ -191,6 +191,12 @@ pub fn verify_sync(did: &Did, rev: &Tid, blocks: &[u8], key: &VerifyingKey) -> R
 /// Returns an error if the message does not show what it says. See [`CommitError`].
 pub fn check_sync(did: &Did, rev: &Tid, blocks: &[u8]) -> Result<Commit, CommitError> {
     open(did, rev, blocks, MAX_SYNC_BLOCKS).map(|(_, commit)| commit)
+}
+
+/// Does what [`check_sync`] does for the blocks of a `#commit` message without its operations.
+#[cfg(feature = "stream")]
+pub(crate) fn check_state(did: &Did, rev: &Tid, blocks: &[u8]) -> Result<Commit, CommitError> {
+    open(did, rev, blocks, MAX_COMMIT_BLOCKS).map(|(_, commit)| commit)
 }
 
 /// Reads a slice, and compares its commit with what the message says.

@@ -91,7 +91,7 @@ impl Acknowledgements {
     pub(crate) fn give(&self, id: Option<EventId>) -> Option<Acknowledgement> {
         match self.ledger().give(id) {
             Given::New(ticket) => {
-                Some(Acknowledgement { of: Some((self.clone(), ticket)), is_explicit: false })
+                Some(Acknowledgement::new(Some((self.clone(), ticket))))
             }
             Given::Known => None,
         }
@@ -205,12 +205,29 @@ pub struct Acknowledgement {
     of: Option<(Acknowledgements, Ticket)>,
     /// Dropping it does not count, however the stream was made.
     is_explicit: bool,
+    /// Those of events that are part of this one.
+    others: Vec<Acknowledgement>,
 }
 
 impl Acknowledgement {
+    fn new(of: Option<(Acknowledgements, Ticket)>) -> Self {
+        Self { of, is_explicit: false, others: Vec::new() }
+    }
+
     /// An acknowledgement that nobody waits for.
     pub(crate) fn none() -> Self {
-        Self { of: None, is_explicit: false }
+        Self::new(None)
+    }
+
+    /// Makes the acknowledgement of another event a part of this one.
+    #[cfg(feature = "repo")]
+    pub(crate) fn with(mut self, mut other: Self) -> Self {
+        // Flat, so that dropping a long chain of them needs no stack.
+        self.others.append(&mut other.others);
+        if other.of.is_some() {
+            self.others.push(other);
+        }
+        self
     }
 
     /// Makes that dropping it counts, however the stream was made.
@@ -222,16 +239,35 @@ impl Acknowledgement {
     }
 
     /// Makes that only an explicit acknowledgement counts.
-    pub(crate) fn explicit(mut self) -> Self {
-        self.is_explicit = true;
+    pub(crate) fn explicit(self) -> Self {
+        self.set_explicit(true)
+    }
+
+    /// Makes that dropping it counts again, unless the stream was made so that it does not.
+    #[cfg(feature = "repo")]
+    pub(crate) fn for_consumer(self) -> Self {
+        self.set_explicit(false)
+    }
+
+    fn set_explicit(mut self, is_explicit: bool) -> Self {
+        self.is_explicit = is_explicit;
+        self.others.iter_mut().for_each(|other| other.is_explicit = is_explicit);
         self
     }
 
     /// Acknowledges the event. It does not come again once the cursor is saved, which happens at an interval.
     pub fn acknowledge(mut self) {
-        if let Some((of, ticket)) = self.of.take() {
-            of.acknowledge(ticket);
+        for mut one in std::mem::take(&mut self.others) {
+            one.acknowledge_now();
         }
+        self.acknowledge_now();
+    }
+
+    /// Returns the stream, and how often its progress had changed then.
+    fn acknowledge_now(&mut self) -> Option<(Acknowledgements, u64)> {
+        let (of, ticket) = self.of.take()?;
+        let epoch = of.acknowledge(ticket);
+        Some((of, epoch))
     }
 
     /// Acknowledges the event, and waits until that is saved. From then on, the event does not come again, even if the
@@ -248,8 +284,11 @@ impl Acknowledgement {
     ///
     /// The event is acknowledged at once. If the future is dropped after that, it is still saved later.
     pub async fn saved(mut self) -> Result<(), CursorError> {
-        let Some((of, ticket)) = self.of.take() else { return Ok(()) };
-        let epoch = of.acknowledge(ticket);
+        for mut one in std::mem::take(&mut self.others) {
+            one.acknowledge_now();
+        }
+        // The one of the event itself is the last, and what is saved then contains the others.
+        let Some((of, epoch)) = self.acknowledge_now() else { return Ok(()) };
         of.saved_since(epoch).await
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     limits, random,
     server_text::{SHORT, excerpt},
     store::{Entry, Expected, Store, StoreError, Version},
+    xrpc::BoxFuture,
 };
 
 /// What the keys of cursors start with.
@@ -115,6 +116,9 @@ async fn limited<T>(operation: impl Future<Output = Result<T, StoreError>>) -> R
 /// Called when the cursor could not be saved for the moment.
 pub(crate) type Report = Box<dyn Fn(&CursorError) + Send + Sync>;
 
+/// Saves what must not be behind the cursor.
+pub(crate) type BeforeSave = Box<dyn Fn() -> BoxFuture<'static, Result<(), StoreError>> + Send + Sync>;
+
 /// The owner of the task. When it is dropped, the task saves the cursor a last time and ends.
 pub(crate) struct Keeper {
     ends: watch::Sender<bool>,
@@ -129,9 +133,10 @@ impl Keeper {
         stream: StreamName,
         interval: Duration,
         report: Report,
+        before: Option<BeforeSave>,
     ) -> Self {
         let (ends, end) = watch::channel(false);
-        let keeping = Keeping { acknowledgements, place, stream, interval, report, saved: 0 };
+        let keeping = Keeping { acknowledgements, place, stream, interval, report, before, saved: 0 };
         Self { ends, task: tokio::spawn(keeping.run(end)) }
     }
 
@@ -150,6 +155,7 @@ struct Keeping {
     stream: StreamName,
     interval: Duration,
     report: Report,
+    before: Option<BeforeSave>,
     /// How often the progress had changed when it was saved.
     saved: u64,
 }
@@ -198,6 +204,9 @@ impl Keeping {
     async fn save(&mut self) -> Result<(), CursorError> {
         let (epoch, progress) = self.acknowledgements.progress();
         if epoch != self.saved {
+            if let Some(before) = &self.before {
+                before().await.map_err(|source| self.place.failed("saved", source))?;
+            }
             self.place.save(&self.stream, &progress).await?;
             self.saved = epoch;
             self.acknowledgements.kept(|kept| kept.epoch = epoch);

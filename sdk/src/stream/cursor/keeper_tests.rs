@@ -97,7 +97,7 @@ impl Consumer {
         let report: Report = Box::new(move |_| {
             counted.fetch_add(1, Ordering::SeqCst);
         });
-        let keeper = Keeper::start(acknowledgements.clone(), place, stream(), INTERVAL, report);
+        let keeper = Keeper::start(acknowledgements.clone(), place, stream(), INTERVAL, report, None);
         Self { acknowledgements, keeper, reports }
     }
 

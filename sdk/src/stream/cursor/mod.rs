@@ -12,6 +12,6 @@ mod saved;
 pub use acknowledgement::Acknowledgement;
 pub(crate) use acknowledgement::Acknowledgements;
 pub use error::CursorError;
-pub(crate) use keeper::{Keeper, Place, Report};
+pub(crate) use keeper::{BeforeSave, Keeper, Place, Report};
 pub(crate) use ledger::{EventId, Ledger, Progress};
 pub(crate) use saved::StreamName;
