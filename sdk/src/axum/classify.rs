@@ -17,10 +17,10 @@ use crate::bsky::{
 use crate::stream::jetstream::{
     ArchiveError, CompressionError, InvalidDictionary, InvalidFilter, InvalidStream, SegmentError,
 };
-#[cfg(all(feature = "stream", feature = "repo"))]
-use crate::sync::{Refusal, RepairError, SignerError, StopError, VerifiedStreamError};
 #[cfg(feature = "stream")]
 use crate::stream::{CursorError, FrameError, Interruption, NotAStream, StreamError, Undecodable};
+#[cfg(all(feature = "stream", feature = "repo"))]
+use crate::sync::{Refusal, RepairError, SignerError, StopError, VerifiedStreamError};
 use crate::{
     InvalidProxy, NoRandom, PasswordError,
     identity::{FetchError, IdentityError},

@@ -52,12 +52,12 @@ pub use repository::{
 pub use signing_key::{SigningKey, SigningKeyError};
 pub use storage::StoredBlocks;
 pub use tree::{Tree, TreeChanges, TreeDiff, TreeEntries, TreeProof, layer_of};
-#[cfg(feature = "stream")]
-pub(crate) use verify::{MAX_OPERATIONS, check_state};
 pub use verify::{
     CommitError, CommitMessage, UnverifiedCommit, VerifiedCommit, check_commit, check_sync, verify_commit,
     verify_sync,
 };
+#[cfg(feature = "stream")]
+pub(crate) use verify::{MAX_OPERATIONS, check_state};
 
 use crate::types::{Cid, DataError, Did, FromData, Nsid, RecordKey, Tid, Unknown, from_cbor};
 pub use crate::verifying_key::{InvalidSignature, InvalidVerifyingKey, VerifyingKey};

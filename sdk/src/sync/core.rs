@@ -100,7 +100,8 @@ impl Core {
         let fetching = settings.repair.0.as_ref();
         let tools = Tools {
             lookups: Lookups::new(Arc::clone(&network), settings.lookups, settings.lookups_per_second),
-            fetches: fetching.map(|fetching| Fetches::new(network, fetching.at_once, fetching.options.clone())),
+            fetches: fetching
+                .map(|fetching| Fetches::new(network, fetching.at_once, fetching.options.clone())),
             cores: Semaphore::new(settings.cores),
             states,
             settings,
@@ -158,7 +159,6 @@ impl Core {
             Saving::New(_) => Ok(()),
         }
     }
-
 
     /// Whether another event may be taken.
     pub(super) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
@@ -328,7 +328,8 @@ impl Core {
     fn refuse(&mut self, did: Did, raw: Raw, reason: Refusal) {
         tracing::debug!(%did, seq = raw.seq, %reason, "event refused");
         self.stats.refused += 1;
-        self.ready.push_back(output(raw, |message| Verified::Refused(Box::new(Refused { did, reason, message }))));
+        self.ready
+            .push_back(output(raw, |message| Verified::Refused(Box::new(Refused { did, reason, message }))));
     }
 
     /// The consumer need not see it.
@@ -497,7 +498,8 @@ impl Busy {
     fn push(&mut self, mut raw: Raw, may_drop: bool) -> (usize, usize) {
         let kind = std::mem::discriminant(&raw.message);
         let is_of_kind = |waiting: &Raw| {
-            std::mem::discriminant(&waiting.message) == kind || (waiting.rev().is_some() && raw.rev().is_some())
+            std::mem::discriminant(&waiting.message) == kind
+                || (waiting.rev().is_some() && raw.rev().is_some())
         };
         let place = if may_drop { self.queue.iter().rposition(is_of_kind) } else { None };
         let dropped = place.and_then(|place| self.queue.remove(place));

@@ -189,7 +189,10 @@ impl Rebuilt {
     /// The blocks of the repository, in the order of an export.
     fn export(&self) -> Vec<(Cid, Vec<u8>)> {
         let commit = self.last.as_ref().unwrap();
-        export(commit, &self.blocks).map(|block| block.unwrap()).map(|(cid, block)| (cid, block.into_owned())).collect()
+        export(commit, &self.blocks)
+            .map(|block| block.unwrap())
+            .map(|(cid, block)| (cid, block.into_owned()))
+            .collect()
     }
 }
 
@@ -413,7 +416,8 @@ async fn compare(network: &Network, did: &Did, rebuilt: &Rebuilt) {
     assert_eq!(car(&commit.cid(), &sorted), car(&commit.cid(), &ours));
     // And ours, in the order of the PDS, make its file.
     let ours: HashMap<Cid, Vec<u8>> = ours.into_iter().collect();
-    let unsorted: Vec<(Cid, Vec<u8>)> = blocks.iter().map(|(cid, _)| (cid.clone(), ours[cid].clone())).collect();
+    let unsorted: Vec<(Cid, Vec<u8>)> =
+        blocks.iter().map(|(cid, _)| (cid.clone(), ours[cid].clone())).collect();
     assert_eq!(car(&commit.cid(), &unsorted), file);
     let in_order = blocks.iter().map(|(cid, _)| cid).eq(sorted.iter().map(|(cid, _)| cid));
     eprintln!("{did}: {} blocks, {} bytes, in the order of an export: {in_order}", blocks.len(), file.len());

@@ -13,7 +13,10 @@ use super::super::*;
 use crate::{
     api::com::atproto::sync::subscribe_repos::{self, RepoOp, SyncDef},
     identity::IdentityError,
-    repo::{ReadOptions, RepoError, Repository, RepositoryEditor, SignedCommit, SigningKey, VerifyingKey, write_car},
+    repo::{
+        ReadOptions, RepoError, Repository, RepositoryEditor, SignedCommit, SigningKey, VerifyingKey,
+        write_car,
+    },
     sync::{RepoStates, SignerError, VerifierBuilder, network::Network},
     types::{Bytes, CidLink, Datetime, Nsid, RecordKey, Value},
     xrpc::BoxFuture,
