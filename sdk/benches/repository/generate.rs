@@ -73,7 +73,7 @@ fn post(random: &mut Random, number: usize, length: usize, micros: u64, last: Op
     }
     let created_at = Datetime::from_unix_millis(i64::try_from(micros / 1000).unwrap());
     let mut post = Post::new(text, created_at).langs(vec![Language::new("en").unwrap()]);
-    if let Some(last) = last.filter(|_| number % 3 == 0) {
+    if let Some(last) = last.filter(|_| number.is_multiple_of(3)) {
         post = post.reply(ReplyRef::new(last.clone(), last.clone()));
     }
     post

@@ -309,8 +309,8 @@ fn e6_the_tree_of_a_repository_proves_and_its_editor_goes_on() {
     let repo = repo();
     let repository = Repository::open_bytes(repo.car()).unwrap();
     let key = "com.example.thing/0042";
-    let (cid, _) = repository.tree().proof(key).unwrap();
-    assert_eq!(cid.as_ref(), repo.records.get(key));
+    let proof = repository.tree().proof(key).unwrap();
+    assert_eq!(proof.value.as_ref(), repo.records.get(key));
     let (collection, rkey) = path(key);
     let mut editor = repository.edit();
     editor.delete_untyped(&collection, &rkey).unwrap();
