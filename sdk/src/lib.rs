@@ -82,8 +82,8 @@
 //! | [`store`] | where sessions are stored: memory, file, SQLite, PostgreSQL, Redis, encrypted |
 //! | [`identity`] | resolving handles and DIDs |
 //! | `bsky` | what an application on Bluesky needs besides single calls |
+//! | `stream` | subscriptions, such as `client.com_atproto_sync().subscribe_repos()`: streams of typed events; Jetstream and Tap |
 //! | `repo` | records with proof that their account has signed them |
-//! | `stream` | streams of events: subscriptions, Tap, and `stream::jetstream` |
 //! | `lexicon` | published lexicons: finding them, with proof |
 //!
 //! # Errors
@@ -137,8 +137,8 @@
 //! | `bsky` | what an application on Bluesky needs besides single calls: rich text, posts, link cards, likes, follows and more | no |
 //! | `images` | images of posts are made smaller where they do not fit | no |
 //! | `http2` | HTTP/2, for many concurrent calls over one connection | no |
-//! | `stream` | subscriptions as typed streams, and Tap | no |
-//! | `jetstream` | Jetstream v1 and v2, with the archive | no |
+//! | `stream` | subscriptions: typed streams of events over WebSockets, resumed by themselves; Tap | no |
+//! | `jetstream` | Jetstream v1 and v2: filtered streams of the network, from its archive on | no |
 //! | `sqlite`, `postgres`, `redis` | session stores in these databases | no |
 //! | `encryption` | encryption of stored sessions | no |
 //! | `axum` | sign-in for web sites: routes, cookies, extractors | no |
@@ -164,11 +164,12 @@
 //   axum                                      sign-in for web sites
 //   bsky                                      what an application on Bluesky needs besides single calls
 //   records, lexicon                          typed records; published lexicons
+//   stream::jetstream, stream::tap            other kinds of streams, over bindings and clients
 //   references                                from what servers return to strong references and replies
 //   api, clients, accessor                    generated bindings; clients without OAuth; their common methods
 //   oauth                                     its own layers are listed in its mod.rs
 //   session                                   the state machine of OAuth and password sessions
-//   stream                                    subscriptions, Jetstream, Tap
+//   stream                                    subscriptions
 //   write_budget                              pacing of writes
 //   scopes, store, identity                   permissions; session stores; handles and DIDs
 //   repo                                      records with proof

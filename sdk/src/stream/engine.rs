@@ -34,6 +34,9 @@ use crate::{
     },
 };
 
+/// How many messages that are not given are read in one poll.
+const DROPPED_AT_ONCE: u32 = 256;
+
 /// The transport of a stream.
 #[derive(Clone)]
 pub(crate) enum Over<'c> {
@@ -171,12 +174,19 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
     }
 
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Item<M, E>>> {
+        let mut dropped = 0;
         loop {
             if let Some(incoming) = self.batch.pop_front() {
                 match self.read(incoming) {
                     Step::Give(item) => return Poll::Ready(Some(self.note_end(item))),
-                    Step::Again => continue,
+                    Step::Again => dropped += 1,
                 }
+                if dropped >= DROPPED_AT_ONCE {
+                    // A server that sends nothing of use does not keep others from running.
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                continue;
             }
             let step = match &mut self.state {
                 State::Ended => return Poll::Ready(None),
@@ -245,6 +255,9 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
             return Step::Give(Err(StreamError::Call(problem.into())));
         }
         let after = self.positions.after();
+        if self.meter.connections == 0 && self.attempts == 0 {
+            self.without = Instant::now();
+        }
         self.attempts += 1;
         let attempt = self.attempts;
         self.tell(&Notice::Connecting { attempt, after });

@@ -163,3 +163,24 @@ async fn old_messages_tell_that_the_consumer_has_fallen_behind_and_new_ones_that
         "{told:?}"
     );
 }
+
+#[tokio::test]
+async fn a_server_that_sends_nothing_of_use_does_not_keep_others_from_running() {
+    use futures_util::FutureExt as _;
+    let server = StreamServer::start().await.unwrap();
+    let useless = tests::stream_server::of_kind(2, &serde_json::json!({}));
+    server.then(Script::accept().frames(vec![useless; 2000]).frame(identity(1)));
+    let mut events = subscribe(&server).buffer(10_000, 1 << 20).stream();
+    while events.stats().connected_since.is_none() {
+        assert!(events.next().now_or_never().is_none());
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    while events.stats().buffered < 1000 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let before = events.stats().skipped;
+    assert!(events.next().now_or_never().is_none(), "it lets others run first");
+    assert_eq!(events.stats().skipped - before, 256);
+    assert_eq!(seqs(&mut events, 1).await, [1]);
+    assert_eq!(events.stats().skipped, 2000);
+}
