@@ -16,7 +16,6 @@ use tokio::time::{Instant, Sleep, sleep};
 
 #[cfg(feature = "jetstream")]
 use super::protocol::{Archive, Archived};
-
 use super::{
     FrameError, Interruption, NotAStream, Notice, StreamError, Undecodable,
     channel::{Incoming, Received},
@@ -64,14 +63,14 @@ pub(crate) struct Given<M> {
 }
 
 /// What the machine does next.
-enum State<'c, M> {
+enum State<'c> {
     Begin,
     /// Waits before another attempt.
     Waiting(Pin<Box<Sleep>>),
     Connecting(BoxFuture<'c, Result<Opened, NoStream>>),
     /// Reads an archive, and connects then.
     #[cfg(feature = "jetstream")]
-    Before(Archive<M>),
+    Before,
     Reading {
         connection: Connection,
         since: Instant,
@@ -101,7 +100,10 @@ pub(crate) struct Engine<'c, M, E: LexiconError> {
     over: Over<'c>,
     protocol: Box<dyn Protocol<Message = M> + 'c>,
     options: StreamOptions<'c>,
-    state: State<'c, M>,
+    state: State<'c>,
+    /// What is read before a connection is made.
+    #[cfg(feature = "jetstream")]
+    archive: Option<Archive<M>>,
     /// What has been received and not been read.
     batch: VecDeque<Incoming>,
     positions: Positions,
@@ -135,6 +137,8 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
             protocol,
             options,
             state: State::Begin,
+            #[cfg(feature = "jetstream")]
+            archive: None,
             batch: VecDeque::new(),
             positions,
             failures: 0,
@@ -197,14 +201,17 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
                 #[cfg(not(feature = "jetstream"))]
                 State::Begin => self.connect(),
                 #[cfg(feature = "jetstream")]
-                State::Before(archive) => match ready!(archive.as_mut().poll_next(cx)) {
+                State::Before => match ready!(poll_archive(&mut self.archive, cx)) {
                     Some(Ok(Archived::Read(read))) => self.take(read),
                     Some(Ok(Archived::Through(position))) => {
                         self.positions.pass(position);
                         Step::Again
                     }
                     Some(Err(error)) => Step::Give(Err(StreamError::Archive(Box::new(error)))),
-                    None => self.connect(),
+                    None => {
+                        self.archive = None;
+                        self.connect()
+                    }
                 },
                 State::Waiting(timer) => {
                     ready!(timer.as_mut().poll(cx));
@@ -289,7 +296,8 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
         tracing::debug!(nsid = &**self.name(), after, "reading the archive of a stream");
         self.tell(&Notice::Replaying { after });
         self.positions.connect();
-        self.state = State::Before(archive);
+        self.archive = Some(archive);
+        self.state = State::Before;
         Step::Again
     }
 
@@ -525,6 +533,17 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
             reconnects,
             "reading stream"
         );
+    }
+}
+
+#[cfg(feature = "jetstream")]
+fn poll_archive<M>(
+    archive: &mut Option<Archive<M>>,
+    cx: &mut Context<'_>,
+) -> Poll<Option<<Archive<M> as futures_core::Stream>::Item>> {
+    match archive {
+        Some(archive) => futures_core::Stream::poll_next(archive.as_mut(), cx),
+        None => Poll::Ready(None),
     }
 }
 
