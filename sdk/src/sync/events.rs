@@ -138,6 +138,9 @@ impl VerifiedEvents<'_> {
     /// Ends the stream, and saves the states of repositories and the cursor. What has not been given, or not been
     /// acknowledged, comes again.
     ///
+    /// A stream that is dropped saves them too, but some time later: another one with the same states should begin after this
+    /// has returned.
+    ///
     /// # Errors
     ///
     /// Returns an error if one of them cannot be saved.

@@ -8,4 +8,5 @@ mod keys;
 mod lies;
 mod repairs;
 mod restarts;
+mod wire;
 mod world;

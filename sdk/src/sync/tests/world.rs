@@ -34,7 +34,10 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new(name: &str) -> Self {
-        let did = Did::new(format!("did:web:{name}.example.com")).unwrap();
+        Self::of(Did::new(format!("did:web:{name}.example.com")).unwrap())
+    }
+
+    pub(super) fn of(did: Did) -> Self {
         let key = SigningKey::generate_secp256k1().unwrap();
         Self { editor: RepositoryEditor::new(did.clone()), did, key, records: 0 }
     }
