@@ -166,6 +166,7 @@
 //   axum                                      sign-in for web sites
 //   bsky                                      what an application on Bluesky needs besides single calls
 //   records, lexicon, archive, sync           typed records; published lexicons; copies of accounts; the verified stream
+//   stream::jetstream, stream::tap            other kinds of streams, over bindings and clients
 //   references                                from what servers return to strong references and replies
 //   api, clients, accessor                    generated bindings; clients without OAuth; their common methods
 //   oauth                                     its own layers are listed in its mod.rs

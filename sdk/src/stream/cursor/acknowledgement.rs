@@ -60,15 +60,14 @@ impl Acknowledgements {
 
     /// Waits until another event may be given. What the consumer has dropped counts from here on.
     pub(crate) fn poll_room(&self, context: &mut Context<'_>) -> Poll<Result<(), Abandoned>> {
-        let settled = self.with_settled(|ledger| match ledger.abandoned() {
+        self.with_settled(|ledger| match ledger.abandoned() {
             Some(position) => Poll::Ready(Err(Abandoned { position })),
             None if ledger.has_room() => Poll::Ready(Ok(())),
             None => {
                 ledger.wake_for_room(context.waker());
                 Poll::Pending
             }
-        });
-        settled
+        })
     }
 
     /// Acknowledges what the consumer has dropped.
