@@ -326,7 +326,10 @@ impl Transport for OAuthClient {
                 let problem = "a query cannot have a body".into();
                 return Err(TransportError::InvalidRequest { problem });
             }
-            tracing::Span::current().record("did", self.did().as_str());
+            // To look for the span costs more than to find out that nobody wants one.
+            if tracing::level_enabled!(tracing::Level::DEBUG) {
+                tracing::Span::current().record("did", self.did().as_str());
+            }
             let deadline = self.settings.deadline_of(&request);
             self.call(request.with_deadline(deadline), deadline).await
         })
