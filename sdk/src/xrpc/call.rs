@@ -6,7 +6,7 @@ use http::{HeaderMap, header::CONTENT_TYPE};
 
 use super::{
     Body, BoxFuture, ByteStream, Caller, DecodeError, Error, InvalidRequest, Method, Paginated, Params as _,
-    Procedure, Raw, Response,
+    Procedure, Raw, Response, TransportResponse,
     body::decode_json,
     exchange::{Failure, Incoming, Outgoing, Reading, exchange},
     options::{CallOptions, call_options},
@@ -80,8 +80,9 @@ impl<'c, M: Method> Call<'c, M> {
     ///
     /// See [`Error`]; [`Error::kind`] says what to do about it.
     pub async fn send(self) -> Result<Response<<M::Output as Body>::Received>, Error<M::Error>> {
-        let Incoming { status, headers, read, rest, max_size } = self.exchange()?.await?;
-        Ok(Response::new(status, headers, M::Output::receive(M::NSID, read, rest, max_size)?))
+        let Incoming { response, read, max_size, .. } = self.exchange()?.await?;
+        let TransportResponse { status, headers, body, .. } = response;
+        Ok(Response::new(status, headers, M::Output::receive(M::NSID, read, body, max_size)?))
     }
 
     /// Sends the call and returns the JSON of the output undecoded, for servers whose answers depart from the lexicon.
@@ -113,8 +114,7 @@ impl<'c, M: Method> Call<'c, M> {
     /// See [`Error`].
     pub async fn send_bytes(self) -> Result<Response<ByteStream>, Error<M::Error>> {
         let (caller, call) = self.outgoing(M::OUTPUT)?;
-        let Incoming { status, headers, rest, .. } = exchange(caller, call, Reading::NONE).await?;
-        Ok(Response::new(status, headers, rest))
+        Ok(exchange(caller, call, Reading::NONE).await?.unread())
     }
 
     /// Prepares the call, and returns what sends it.
@@ -202,8 +202,8 @@ impl<'c, M: Method> IntoFuture for Call<'c, M> {
         // Without the call, which would be moved into the future.
         let exchange = self.exchange();
         Box::pin(async move {
-            let Incoming { read, rest, max_size, .. } = exchange?.await?;
-            Ok(M::Output::receive(M::NSID, read, rest, max_size)?)
+            let Incoming { response, read, max_size, .. } = exchange?.await?;
+            Ok(M::Output::receive(M::NSID, read, response.body, max_size)?)
         })
     }
 }
@@ -232,9 +232,18 @@ impl Reading {
     pub(super) const NONE: Self = Self { expected: None, into_memory: false };
 }
 
+impl Incoming {
+    /// The response with its body as it is.
+    pub(super) fn unread(self) -> Response<ByteStream> {
+        let TransportResponse { status, headers, body, .. } = self.response;
+        Response::new(status, headers, body)
+    }
+}
+
 /// The JSON of a response of any form.
 pub(super) fn unknown(nsid: &str, incoming: Incoming) -> Result<Response<Unknown>, DecodeError> {
-    let Incoming { status, headers, read, max_size, .. } = incoming;
+    let Incoming { response, read, max_size, .. } = incoming;
+    let TransportResponse { status, headers, .. } = response;
     let output = if read.is_empty() { Unknown::null() } else { decode_json(nsid, &read, max_size)? };
     Ok(Response::new(status, headers, output))
 }

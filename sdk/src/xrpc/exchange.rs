@@ -1,19 +1,21 @@
 //! Sends a call, and repeats it if that is allowed. Not generic, so that it is compiled only once.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::{Bytes, BytesMut};
 use http::{
-    HeaderMap, HeaderValue, StatusCode,
+    HeaderMap, HeaderValue,
     header::{ACCEPT, CONTENT_TYPE},
 };
-use tokio::time::Instant;
-use tracing::{Span, field::Empty};
+use tracing::{Instrument as _, Span, field::Empty};
 
 use super::{
     Attempt, Backoff, BoxFuture, ByteStream, CallSettings, Caller, Deadline, DecodeError, ErrorResponse,
     InvalidRequest, Kind, Outcome, PacedCall, Pacing, ReadError, Request, RequestBody, RetryPolicy,
-    TransportError, TransportResponse, Turn, call::check_content_type, error::asked_wait, observed::observed,
+    TransportError, TransportResponse, Turn, call::check_content_type, error::asked_wait, observed::ended,
     options::CallOptions,
 };
 
@@ -51,26 +53,34 @@ pub(super) struct Reading {
 
 /// A successful response.
 pub(super) struct Incoming {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    /// The part of the body that was read into memory: all or nothing.
+    pub(super) response: TransportResponse,
+    /// What was read of its body into memory: all or nothing.
     pub(super) read: Bytes,
-    pub(super) rest: ByteStream,
+    /// When reading it into memory must have ended.
+    deadline: Deadline,
     /// How many bytes may be read into memory.
     pub(super) max_size: usize,
 }
 
-/// A successful response whose body has not been read.
-struct Answer {
-    response: TransportResponse,
-    /// When reading it into memory must have ended.
-    deadline: Deadline,
-    max_size: usize,
+impl Incoming {
+    /// Checks the type of the body, and reads it if it is wanted in memory.
+    async fn read(&mut self, nsid: &str, reading: Reading) -> Result<(), Failure> {
+        check_content_type(nsid, reading.expected, &self.response.headers)
+            .map_err(|problem| Failure::Read(problem.into()))?;
+        if reading.into_memory {
+            match self.deadline.until_done(self.response.body.read(self.max_size)).await {
+                Some(Ok(read)) => self.read = read,
+                failed => return Err(not_read(nsid, failed.and_then(Result::err), self.deadline)),
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Sends a call, with retries, and reads the body of the successful response if it is wanted in memory.
 ///
-/// All of it is one future on the heap, so that nothing large is moved from one into the next.
+/// All of it is one future on the heap, and the response stays where it is until it has been read: moving it from one future
+/// into the next takes more instructions than many other parts of a call.
 pub(super) fn exchange<'c>(
     caller: Caller<'c>,
     call: Outgoing,
@@ -87,20 +97,22 @@ pub(super) fn exchange<'c>(
             outcome = Empty,
             duration_ms = Empty,
         );
-        let work = pin!(attempts(caller, call, span.clone()));
-        let Answer { response, deadline, max_size } = observed(span, "xrpc_call", outcome, work).await?;
-        let TransportResponse { status, headers, body: mut rest, .. } = response;
-        check_content_type(&nsid, reading.expected, &headers)
-            .map_err(|problem| Failure::Read(problem.into()))?;
-        let mut read = Bytes::new();
-        if reading.into_memory {
-            read = match deadline.until_done(rest.read(max_size)).await {
-                Some(Ok(read)) => read,
-                failed => return Err(not_read(&nsid, failed.and_then(Result::err), deadline)),
-            };
+        let begun = Instant::now();
+        let work = attempts(caller, call, &span);
+        // Nothing is entered and left for a span that nobody wants.
+        let mut answer = if span.is_none() { work.await } else { instrumented(work, &span).await };
+        ended(&span, "xrpc_call", outcome(&answer), begun);
+        if let Ok(incoming) = &mut answer
+            && let Err(failure) = incoming.read(&nsid, reading).await
+        {
+            return Err(failure);
         }
-        Ok(Incoming { status, headers, read, rest, max_size })
+        answer
     })
+}
+
+fn instrumented<'a, T>(work: impl Future<Output = T> + Send + 'a, span: &Span) -> BoxFuture<'a, T> {
+    Box::pin(work.instrument(span.clone()))
 }
 
 /// The failure to read a body, in time if there is an error.
@@ -115,7 +127,7 @@ fn not_read(nsid: &str, error: Option<ReadError>, deadline: Deadline) -> Failure
     }
 }
 
-fn outcome(result: &Result<Answer, Failure>) -> &'static str {
+fn outcome(result: &Result<Incoming, Failure>) -> &'static str {
     match result {
         // The body is read afterwards.
         Ok(_) | Err(Failure::Read(_)) => "answered",
@@ -157,7 +169,7 @@ impl<'a> Policies<'a> {
     }
 }
 
-async fn attempts(caller: Caller<'_>, call: Outgoing, span: Span) -> Result<Answer, Failure> {
+async fn attempts(caller: Caller<'_>, call: Outgoing, span: &Span) -> Result<Incoming, Failure> {
     let Outgoing { kind, nsid, mut query, body, content_type, accept, mut options } = call;
     let mut headers = HeaderMap::new();
     if let Some(options) = &mut options {
@@ -208,12 +220,12 @@ async fn attempts(caller: Caller<'_>, call: Outgoing, span: Span) -> Result<Answ
         let waits = turn.end(answer.as_ref().ok());
         let answer = match answer {
             Ok(response) if response.status.is_success() => {
-                noted(&span, number, Some(&response));
-                return Ok(Answer { response, deadline, max_size });
+                noted(span, number, Some(&response));
+                return Ok(Incoming { response, read: Bytes::new(), deadline, max_size });
             }
             failed => failed,
         };
-        noted(&span, number, answer.as_ref().ok());
+        noted(span, number, answer.as_ref().ok());
         let attempt = attempt(kind, &nsid, number, &answer, waits);
         let next = again.and_then(|again| Some((policies.next(&attempt, deadline)?, again)));
         let Some((wait, again)) = next else { return Err(Box::pin(failure(nsid, answer, deadline)).await) };
@@ -279,7 +291,7 @@ async fn turn(
         };
         return deadline.until(pacing.turn(call)).await.unwrap_or_else(|| Err(spent()));
     }
-    let begun = Instant::now();
+    let begun = tokio::time::Instant::now();
     let turn = pacing.turn(call).await?;
     *deadline = deadline.later_by(begun.elapsed());
     Ok(turn)

@@ -6,7 +6,7 @@ use std::time::Instant;
 use tracing::{Instrument as _, Span};
 
 /// Runs an operation in a span with the fields `outcome` and `duration_ms`, and records both. An operation that is dropped has
-/// no outcome. Work of many bytes is passed by reference.
+/// no outcome.
 pub(crate) async fn observed<T, E>(
     span: Span,
     operation: &'static str,
@@ -14,9 +14,13 @@ pub(crate) async fn observed<T, E>(
     work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {
     let begun = Instant::now();
-    // Nothing is entered and left for a span that nobody wants.
-    let result = if span.is_none() { work.await } else { work.instrument(span.clone()).await };
-    let outcome = outcome_of(&result);
+    let result = work.instrument(span.clone()).await;
+    ended(&span, operation, outcome_of(&result), begun);
+    result
+}
+
+/// Records the end of an operation that ran in a span.
+pub(crate) fn ended(span: &Span, operation: &'static str, outcome: &'static str, begun: Instant) {
     let duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     span.record("outcome", outcome).record("duration_ms", duration_ms);
     span.in_scope(|| {
@@ -28,5 +32,4 @@ pub(crate) async fn observed<T, E>(
             "{operation} ended"
         );
     });
-    result
 }

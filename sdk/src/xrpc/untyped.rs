@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{
     BoxFuture, ByteStream, Caller, Error, InvalidRequest, Kind, QueryString, RequestBody, Response,
     call::{JSON, concrete, unknown},
-    exchange::{Incoming, Outgoing, Reading, exchange},
+    exchange::{Outgoing, Reading, exchange},
     options::{CallOptions, call_options},
 };
 use crate::types::{Nsid, Unknown};
@@ -98,8 +98,7 @@ impl<'c> UntypedCall<'c> {
     /// See [`Error`].
     pub async fn send_bytes(self) -> Result<Response<ByteStream>, Error> {
         let (caller, call) = self.outgoing();
-        let Incoming { status, headers, rest, .. } = exchange(caller, call, Reading::NONE).await?;
-        Ok(Response::new(status, headers, rest))
+        Ok(exchange(caller, call, Reading::NONE).await?.unread())
     }
 
     fn outgoing(self) -> (Caller<'c>, Outgoing) {
