@@ -79,7 +79,7 @@ async fn only(name: &str, calls: usize, at_network: bool) {
         }
         boundary();
     };
-    eprintln!("mark {:p}", boundary as *const ());
+    eprintln!("boundary at {:p}", boundary as *const ());
     if at_network {
         let network = tests::Network::start(&|step| eprintln!("{step}")).await.unwrap();
         run(Subjects::over_network(&network).await).await;
@@ -89,6 +89,7 @@ async fn only(name: &str, calls: usize, at_network: bool) {
     }
 }
 
+/// Is called between two calls, so that `call/footprint.py` can tell them apart.
 #[inline(never)]
 fn boundary() {
     std::hint::black_box(());
