@@ -64,3 +64,22 @@ fn the_bot_does_what_it_says_at_a_real_pds() {
     assert_eq!(steps, ["posted", "replied", "liked", "followed", "listed", "listed", "deleted"], "{text}");
     assert!(text.contains("And this is a reply."), "{text}");
 }
+
+#[test]
+fn the_firehose_counts_what_is_written() {
+    let output = example("firehose").args(["--seconds", "4"]).output().unwrap();
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    assert!(output.status.success(), "{text}{}", told(&output));
+    let counts = |collection: &str| -> Vec<u64> {
+        let line = text.lines().find(|line| line.split(' ').next() == Some(collection)).unwrap_or_default();
+        line.split_whitespace().skip(1).map(|count| count.parse().unwrap()).collect()
+    };
+    let [posts, likes] = ["app.bsky.feed.post", "app.bsky.feed.like"].map(counts);
+    assert!(posts.len() == 3 && posts[0] > 3 && posts[2] > 0 && likes[0] > 0, "{text}");
+    assert!(text.contains(" messages a second, lag ") && text.contains(" 0 reconnects"), "{text}");
+
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let output = example("firehose").args(["--host", &format!("http://{nobody}")]).output().unwrap();
+    let text = told(&output);
+    assert!(!output.status.success() && text.contains("Error: cannot connect to http://"), "{text}");
+}

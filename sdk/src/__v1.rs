@@ -10,9 +10,11 @@ pub use crate::types::serde_record::{check_serde_record, read_serde, serde_shape
 
 #[cfg(feature = "client")]
 pub use crate::__accessor as accessor;
+pub use crate::xrpc::subscription::{Present, account_of_other, seq_of_other, time_of_other};
 pub use crate::{
-    __closed_string as closed_string, __errors as errors, __object as object, __open_string as open_string,
-    __params as params, __setters as setters, __union as union,
+    __closed_string as closed_string, __errors as errors, __message as message, __object as object,
+    __open_string as open_string, __params as params, __setters as setters, __subscribe as subscribe,
+    __union as union,
 };
 
 /// The root of generated code: its format, and its modules, which exist only if this version knows the format.

@@ -82,6 +82,7 @@
 //! | [`store`] | where sessions are stored: memory, file, SQLite, PostgreSQL, Redis, encrypted |
 //! | [`identity`] | resolving handles and DIDs |
 //! | `bsky` | what an application on Bluesky needs besides single calls |
+//! | `stream` | subscriptions, such as `client.com_atproto_sync().subscribe_repos()`: streams of typed events |
 //! | `repo` | records with proof that their account has signed them |
 //! | `lexicon` | published lexicons: finding them, with proof |
 //!
@@ -136,6 +137,7 @@
 //! | `bsky` | what an application on Bluesky needs besides single calls: rich text, posts, link cards, likes, follows and more | no |
 //! | `images` | images of posts are made smaller where they do not fit | no |
 //! | `http2` | HTTP/2, for many concurrent calls over one connection | no |
+//! | `stream` | subscriptions: typed streams of events over WebSockets, resumed by themselves | no |
 //! | `sqlite`, `postgres`, `redis` | session stores in these databases | no |
 //! | `encryption` | encryption of stored sessions | no |
 //! | `axum` | sign-in for web sites: routes, cookies, extractors | no |
@@ -165,6 +167,7 @@
 //   api, clients, accessor                    generated bindings; clients without OAuth; their common methods
 //   oauth                                     its own layers are listed in its mod.rs
 //   session                                   the state machine of OAuth and password sessions
+//   stream                                    subscriptions
 //   write_budget                              pacing of writes
 //   scopes, store, identity                   permissions; session stores; handles and DIDs
 //   repo                                      records with proof
@@ -215,6 +218,8 @@ mod session;
 mod signing_key;
 #[cfg(feature = "client")]
 pub mod store;
+#[cfg(feature = "stream")]
+pub mod stream;
 #[cfg(all(test, feature = "client"))]
 mod test_lexicons;
 pub mod types;

@@ -1,7 +1,13 @@
 //! All time limits in one place, and the limits of what is stored. Most depend on others; the tests contain these relations.
 
 #![cfg_attr(
-    not(all(feature = "axum", feature = "postgres", feature = "redis", feature = "sqlite")),
+    not(all(
+        feature = "axum",
+        feature = "postgres",
+        feature = "redis",
+        feature = "sqlite",
+        feature = "stream"
+    )),
     allow(dead_code, reason = "some belong to features that are disabled")
 )]
 
@@ -62,6 +68,32 @@ pub(crate) const BUDGET_LOOK: Duration = seconds(30);
 pub(crate) const BUDGET_CONFLICT: Duration = millis(20);
 /// How long a shared budget is kept in the store: longer than its longest window, a day.
 pub(crate) const BUDGET_KEPT: Duration = seconds(25 * 3600);
+
+// Streams.
+
+/// For a connection of a stream, up to the answer of the server, including a refresh of the session.
+pub(crate) const STREAM_HANDSHAKE: Duration = seconds(45);
+/// After how long a silence a ping is sent, and how long a server may take to answer it. Proxies end connections that are silent for
+/// a minute.
+pub(crate) const STREAM_KEEP_ALIVE: Duration = seconds(30);
+/// The longest silence that can be set: longer than a connection lasts.
+pub(crate) const LONGEST_KEEP_ALIVE: Duration = days(365);
+/// For saying goodbye to the server.
+pub(crate) const STREAM_CLOSE: Duration = seconds(2);
+/// How often a server is tried that has never been reached.
+pub(crate) const STREAM_FIRST_ATTEMPTS: u32 = 4;
+/// A connection that has lasted for this long was a good one, whatever came of it.
+pub(crate) const STREAM_STEADY: Duration = seconds(90);
+/// How often what cannot be used is asked for again.
+pub(crate) const STREAM_SAME_PLACE: u32 = 3;
+/// How old messages are if the consumer has fallen behind.
+pub(crate) const STREAM_BEHIND: Duration = seconds(60);
+/// How old they are if it has caught up.
+pub(crate) const STREAM_CAUGHT_UP: Duration = seconds(10);
+/// How much newer a message is than the last one if its lower position is not that of a repeat: the server has begun to count again.
+pub(crate) const STREAM_RESTARTED: Duration = seconds(60);
+/// How often the state of a stream is logged.
+pub(crate) const STREAM_REPORT: Duration = seconds(10);
 
 // Identities.
 
@@ -263,6 +295,17 @@ mod tests {
             assert!(CONNECT < limit, "{limit:?}");
         }
         assert!(POSTGRES_CONNECT < POSTGRES_OPERATION && REDIS_CONNECT < REDIS_ANSWER);
+    }
+
+    #[test]
+    fn e9_a_dead_stream_is_found_soon_and_a_quiet_one_is_left_alone() {
+        // The handshake has time for connecting, and for a refresh with its patience.
+        assert!(CONNECT + REFRESH_PATIENCE * 2 < STREAM_HANDSHAKE);
+        // Proxies end connections that are silent for a minute.
+        assert!(STREAM_KEEP_ALIVE < seconds(60) && STREAM_KEEP_ALIVE < LONGEST_KEEP_ALIVE);
+        // A connection that ends because nothing comes has not lasted long enough to be a good one, so waits grow.
+        assert!(STREAM_KEEP_ALIVE * 2 < STREAM_STEADY);
+        assert!(STREAM_CAUGHT_UP < STREAM_BEHIND && STREAM_CLOSE < STREAM_KEEP_ALIVE);
     }
 
     #[test]

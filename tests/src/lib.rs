@@ -4,7 +4,8 @@
 //! headless Chromium for the provider's sign-in page. [`PostgresServer`], also behind a [`PgBouncer`], and [`RedisServer`],
 //! also as a [`RedisCluster`], are what session stores talk to, with certificates of an [`Authority`] if they are to speak
 //! TLS. [`Stub`] is a server with scripted answers for what a good server never sends, and [`DnsServer`] answers with the TXT
-//! records that it was given. [`faults`] has a proxy between a client and the network that lets things go wrong on the way.
+//! records that it was given. [`stream_server`] has a server of streams with a script for each connection. [`faults`] has a
+//! proxy between a client and the network that lets things go wrong on the way.
 //!
 //! It depends on nothing of the SDK: what it tells is what the servers saw.
 
@@ -16,6 +17,7 @@ mod pgbouncer;
 mod postgres;
 mod redis;
 mod server;
+pub mod stream_server;
 mod stub;
 
 pub use browser::{Browser, BrowserError};

@@ -137,7 +137,7 @@ impl Answer {
     }
 
     /// The bytes to send; none for [`hang_up`](Self::hang_up).
-    fn bytes(&self, head_only: bool) -> Vec<u8> {
+    pub(crate) fn bytes(&self, head_only: bool) -> Vec<u8> {
         if self.status == 0 {
             return Vec::new();
         }

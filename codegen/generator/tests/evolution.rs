@@ -9,7 +9,7 @@ use atproto_sdk_codegen::catalog::Catalog;
 use atproto_sdk_codegen::evolution::{Documents, compare};
 use atproto_sdk_codegen::folder::files_below;
 use atproto_sdk_codegen::model::{
-    Arity, Body, Item, Method, Model, Module, Presence, RustType, Struct, lower,
+    Arity, Body, Item, Method, Model, Module, Presence, RustType, Struct, Union, lower,
 };
 use atproto_sdk_codegen::renames::Renames;
 use serde_json::{Value, json};
@@ -61,6 +61,10 @@ impl Face {
         if let Some(method) = &module.method {
             self.method(method, module, &path);
         }
+        if let Some(it) = &module.subscription {
+            let params = if it.params == Arity::Required { "params" } else { "" };
+            self.lines.insert(format!("{path}::{} Subscription({params})", it.name));
+        }
     }
 
     fn item(&mut self, item: &Item, module: &Module, path: &str) {
@@ -69,17 +73,8 @@ impl Face {
         };
         match item {
             Item::Struct(it) => self.structure(it, module, path),
-            Item::Union(it) => {
-                add(it.name.clone());
-                if !it.closed {
-                    add(format!("{}::Other", it.name));
-                }
-                for variant in &it.variants {
-                    let line =
-                        format!("{}::{}({})", it.name, variant.name, self.ty(&variant.ty, &module.path, 0));
-                    self.lines.insert(format!("{path}::{line}"));
-                }
-            }
+            Item::Union(it) => self.union(it, module, path),
+            Item::Messages(it) => self.union(&it.union, module, path),
             Item::Strings(it) => {
                 // Of a closed one, a text makes a value only if it is one: `From` or `TryFrom`.
                 add(format!("{} closed={}", it.name, it.closed));
@@ -101,6 +96,17 @@ impl Face {
         }
     }
 
+    fn union(&mut self, it: &Union, module: &Module, path: &str) {
+        self.lines.insert(format!("{path}::{}", it.name));
+        if !it.closed {
+            self.lines.insert(format!("{path}::{}::Other", it.name));
+        }
+        for variant in &it.variants {
+            let ty = self.ty(&variant.ty, &module.path, 0);
+            self.lines.insert(format!("{path}::{}::{}({ty})", it.name, variant.name));
+        }
+    }
+
     fn structure(&mut self, it: &Struct, module: &Module, path: &str) {
         let name = &it.name;
         let mut lines = vec![name.clone()];
@@ -114,7 +120,8 @@ impl Face {
         for field in &it.fields {
             let ty = self.ty(&field.ty, &module.path, 0);
             let required = field.presence == Presence::Required;
-            lines.push(format!("{name}.{}: {ty} required={required}", field.ident));
+            // With its key: a program that reads the same name must read the same data.
+            lines.push(format!("{name}.{} = {}: {ty} required={required}", field.ident, field.key));
             let is_params = it.kind == atproto_sdk_codegen::model::StructKind::Params;
             let default = field.or_default.as_ref().filter(|_| !required && !is_params);
             let is_read =
@@ -237,6 +244,11 @@ fn additions(value: &Value) -> Vec<(String, Value)> {
                 json!({"encoding": "application/json", "schema": {"type": "object", "properties": {}}}),
             ),
             ("input", json!({"encoding": "*/*"})),
+            ("errors", json!([{"name": "Broken"}])),
+        ],
+        Some("subscription") => vec![
+            ("parameters", json!({"type": "params", "properties": {"z": {"type": "boolean"}}})),
+            ("message", json!({"schema": {"type": "union", "refs": []}})),
             ("errors", json!([{"name": "Broken"}])),
         ],
         _ => vec![("zzz", json!({"type": "array", "items": {"type": "string"}}))],

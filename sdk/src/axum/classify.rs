@@ -13,6 +13,8 @@ use crate::bsky::{
     rich_text::{MentionError, MentionErrorSource},
     video::VideoError,
 };
+#[cfg(feature = "stream")]
+use crate::stream::{FrameError, Interruption, NotAStream, StreamError, Undecodable};
 use crate::{
     InvalidProxy, NoRandom, PasswordError,
     identity::{FetchError, IdentityError},
@@ -292,6 +294,30 @@ convert! {
         PreferencesError::Busy { .. } => Class::of(Kind::TryLater),
     };
     VideoError: of_video;
+}
+
+#[cfg(feature = "stream")]
+convert! {
+    // By itself, a stream goes on.
+    Interruption: |_| Class::of(Kind::TryLater);
+    NotAStream: |_| Class::of(Kind::BadAnswer);
+    FrameError: |_| Class::of(Kind::BadAnswer);
+    Undecodable: |_| Class::of(Kind::BadAnswer);
+}
+
+#[cfg(feature = "stream")]
+impl<E: LexiconError> From<StreamError<E>> for HandlerError {
+    fn from(error: StreamError<E>) -> Self {
+        let class = match &error {
+            StreamError::Call(error) => of_call(error),
+            StreamError::GaveUp { .. } => Class::of(Kind::TryLater),
+            StreamError::Ended { .. } => Class::of(Kind::InvalidInput),
+            StreamError::NotAStream(_) | StreamError::Undecodable(_) | StreamError::Unusable { .. } => {
+                Class::of(Kind::BadAnswer)
+            }
+        };
+        Self::new(class, error)
+    }
 }
 
 #[cfg(feature = "repo")]

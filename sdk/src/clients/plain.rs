@@ -5,9 +5,12 @@ use std::{fmt, sync::Arc};
 use http::HeaderValue;
 use url::Host;
 
-use crate::xrpc::{
-    BoxFuture, InvalidService, Request, Transport, TransportError, TransportResponse,
-    service::{self, Credentials, Origin, Proxy},
+use crate::{
+    http_client::HttpClient,
+    xrpc::{
+        BoxFuture, InvalidService, Request, Transport, TransportError, TransportResponse,
+        service::{self, Credentials, Origin, Proxy},
+    },
 };
 
 /// The settings of the HTTP client.
@@ -20,16 +23,19 @@ pub(super) enum HttpOptions {
     Proxy(String),
     /// A client that was created by the app.
     Client(reqwest::Client),
+    /// A client that checks the addresses that it connects to.
+    Checked(HttpClient),
 }
 
 impl HttpOptions {
     /// `direct` is for credentials in plain text, which must not leave this machine.
-    fn build(self, direct: bool) -> Result<reqwest::Client, InvalidService> {
+    fn build(self, direct: bool) -> Result<HttpClient, InvalidService> {
         match self {
             Self::Default if direct => service::client(Proxy::None),
             Self::Default => service::client(Proxy::OfEnvironment),
             Self::Proxy(url) => service::client(Proxy::At(&url)),
-            Self::Client(client) => Ok(client),
+            Self::Client(client) => Ok(HttpClient::given(client)),
+            Self::Checked(client) => Ok(client),
         }
     }
 }
@@ -57,7 +63,7 @@ impl fmt::Debug for HttpOptions {
         f.write_str(match self {
             Self::Default => "Default",
             Self::Proxy(_) => "Proxy(..)",
-            Self::Client(_) => "Client(..)",
+            Self::Client(_) | Self::Checked(_) => "Client(..)",
         })
     }
 }
@@ -65,7 +71,7 @@ impl fmt::Debug for HttpOptions {
 /// Sends requests to one service.
 #[derive(Debug, Clone)]
 pub(super) struct PlainClient {
-    http: reqwest::Client,
+    http: HttpClient,
     origin: Arc<Origin>,
 }
 
@@ -103,7 +109,7 @@ impl PlainClient {
         authorization: Option<HeaderValue>,
     ) -> impl Future<Output = Result<TransportResponse, TransportError>> + Send {
         let credentials = Credentials { authorization, proof: None };
-        service::send(&self.http, &self.origin, request, credentials)
+        service::send(self.http.for_request(request.headers()), &self.origin, request, credentials)
     }
 }
 

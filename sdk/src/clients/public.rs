@@ -112,6 +112,9 @@ impl PublicClientBuilder {
     /// This crate enables no TLS backend of `reqwest`. Enable one in your `Cargo.toml`, or install a default
     /// [`CryptoProvider`](https://docs.rs/rustls/latest/rustls/crypto/struct.CryptoProvider.html) of `rustls`, before you
     /// create the client.
+    ///
+    /// Streams (feature `stream`) need connections of HTTP/1.1. If the feature `http2` of `reqwest` is enabled, call `http1_only` on the
+    /// builder of a client that is to open streams.
     pub fn http_client(mut self, client: reqwest::Client) -> Self {
         self.http = HttpOptions::Client(client);
         self

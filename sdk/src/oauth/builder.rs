@@ -367,7 +367,7 @@ impl OAuthBuilder {
         let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
         let client = Client { client_id: self.metadata.client_id().to_owned(), keyset: self.keyset };
         let events = Events::new(self.listeners);
-        let http = egress.session_builder();
+        let http = move || egress.session_builder();
         let settings = AppSettings {
             session_limits: self.session_limits,
             missing_nonce: self.missing_nonce,

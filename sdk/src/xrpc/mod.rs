@@ -29,11 +29,14 @@ mod retry;
 pub(crate) mod service;
 #[cfg(feature = "client")]
 mod settings;
+pub(crate) mod subscription;
 #[cfg(all(test, feature = "client"))]
 mod tests;
 mod transport;
 #[cfg(feature = "client")]
 mod untyped;
+#[cfg(feature = "stream")]
+mod upgrade;
 
 pub use body::{Body, ByteStream, Empty, Json, Raw, RequestBody};
 #[cfg(feature = "client")]
@@ -64,8 +67,11 @@ pub use service::InvalidService;
 pub use settings::CallSettings;
 #[cfg(feature = "client")]
 pub(crate) use settings::call_settings;
+pub use subscription::{Message, Subscription};
 pub use transport::{
     BoxFuture, Caller, Reauthenticate, ReauthenticateReason, Transport, TransportError, TransportResponse,
 };
 #[cfg(feature = "client")]
 pub use untyped::UntypedCall;
+#[cfg(feature = "stream")]
+pub use upgrade::Upgraded;

@@ -16,6 +16,7 @@ use url::{Host, Url};
 
 use super::{ByteStream, Deadline, Kind, Request, RequestBody, TransportError, TransportResponse};
 use crate::{
+    http_client::{self, HttpClient},
     limits,
     report::with_causes,
     server_text::{SHORT, excerpt},
@@ -111,14 +112,21 @@ impl Origin {
 }
 
 /// Creates an HTTP client that does not follow redirects, because requests may contain credentials.
-pub(crate) fn client(proxy: Proxy<'_>) -> Result<reqwest::Client, InvalidService> {
-    let builder = crate::http_client::builder().redirect(reqwest::redirect::Policy::none());
-    let builder = match proxy {
-        Proxy::OfEnvironment => builder,
-        Proxy::At(url) => builder.proxy(crate::http_client::proxy(url)?),
-        Proxy::None => builder.no_proxy(),
+pub(crate) fn client(proxy: Proxy<'_>) -> Result<HttpClient, InvalidService> {
+    let named = match proxy {
+        Proxy::At(url) => Some(http_client::proxy(url)?),
+        Proxy::OfEnvironment | Proxy::None => None,
     };
-    builder.build().map_err(InvalidService::Tls)
+    let direct = matches!(proxy, Proxy::None);
+    let recipe = move || {
+        let builder = http_client::builder().redirect(reqwest::redirect::Policy::none());
+        match &named {
+            Some(proxy) => builder.proxy(proxy.clone()),
+            None if direct => builder.no_proxy(),
+            None => builder,
+        }
+    };
+    HttpClient::build(recipe).map_err(InvalidService::Tls)
 }
 
 /// The proxy of an HTTP client.
@@ -178,6 +186,12 @@ async fn answer(
     sending: Result<impl Future<Output = Result<reqwest::Response, reqwest::Error>>, TransportError>,
 ) -> Result<TransportResponse, TransportError> {
     match deadline.until(sending?).await {
+        #[cfg(feature = "stream")]
+        Some(Ok(response)) if response.status() == http::StatusCode::SWITCHING_PROTOCOLS => {
+            // Few requests are handshakes, so the others do not have to have room for it.
+            let switching = deadline.until_boxed(switched(origin, response)).await;
+            switching.unwrap_or_else(|| Err(not_received(origin, deadline, None)))
+        }
         Some(Ok(response)) => Ok(received(origin, response)),
         failed => Err(not_received(origin, deadline, failed.and_then(Result::err))),
     }
@@ -247,6 +261,21 @@ pub(crate) fn classify(host: String, limit: Duration, error: reqwest::Error) -> 
     } else {
         TransportError::Exchange { host, source: Arc::new(error) }
     }
+}
+
+/// A response with the connection that the server has switched to another protocol.
+#[cfg(feature = "stream")]
+async fn switched(
+    origin: &Origin,
+    mut response: reqwest::Response,
+) -> Result<TransportResponse, TransportError> {
+    let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+    let connection = response.upgrade().await.map_err(|error| TransportError::Exchange {
+        host: origin.as_str().to_owned(),
+        source: Arc::new(error.without_url()),
+    })?;
+    let body = ByteStream::new(futures_util::stream::empty());
+    Ok(TransportResponse::new(status, headers, body).with_upgrade(super::Upgraded::new(connection)))
 }
 
 fn received(origin: &Origin, mut response: reqwest::Response) -> TransportResponse {

@@ -139,7 +139,7 @@ impl CallSettings {
         self.retry.as_deref().unwrap_or(&STANDARD_RETRY)
     }
 
-    pub(super) fn backoff_policy(&self) -> &dyn Backoff {
+    pub(crate) fn backoff_policy(&self) -> &dyn Backoff {
         self.backoff.as_deref().unwrap_or(&STANDARD_BACKOFF)
     }
 

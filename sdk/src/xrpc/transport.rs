@@ -21,23 +21,59 @@ pub struct TransportResponse {
     pub headers: HeaderMap,
     /// The body.
     pub body: ByteStream,
+    /// The connection, if the server has switched it to another protocol.
+    #[cfg(feature = "stream")]
+    upgraded: Option<super::Upgraded>,
 }
 
 impl TransportResponse {
     /// Creates a response, for implementations of [`Transport`].
     pub fn new(status: StatusCode, headers: HeaderMap, body: ByteStream) -> Self {
-        Self { status, headers, body }
+        Self {
+            status,
+            headers,
+            body,
+            #[cfg(feature = "stream")]
+            upgraded: None,
+        }
+    }
+
+    /// Adds the connection that the server has switched to another protocol: the status is 101, and there is no body.
+    ///
+    /// ```
+    /// use atproto_sdk::xrpc::{ByteStream, TransportResponse, Upgraded};
+    /// use http::{HeaderMap, StatusCode};
+    ///
+    /// let (ours, theirs) = tokio::io::duplex(1 << 16);
+    /// let nothing = ByteStream::new(futures_util::stream::empty());
+    /// let response = TransportResponse::new(StatusCode::SWITCHING_PROTOCOLS, HeaderMap::new(), nothing)
+    ///     .with_upgrade(Upgraded::new(ours));
+    /// # drop((response, theirs));
+    /// ```
+    #[cfg(feature = "stream")]
+    #[must_use]
+    pub fn with_upgrade(mut self, connection: super::Upgraded) -> Self {
+        self.upgraded = Some(connection);
+        self
+    }
+
+    /// Returns the connection, if the server has switched it to another protocol and it has not been taken yet. For transports
+    /// that wrap another one and look into its responses.
+    #[cfg(feature = "stream")]
+    pub fn take_upgrade(&mut self) -> Option<super::Upgraded> {
+        self.upgraded.take()
     }
 
     /// Reads the beginning of the body until the deadline, and returns it with the response, whose body can be read again. This
     /// is for error responses: a body that is too long, late or incomplete becomes an empty one.
     #[cfg(feature = "client")]
-    pub(crate) async fn buffered(self, deadline: super::Deadline) -> (bytes::Bytes, Self) {
-        let Self { status, headers, body } = self;
+    pub(crate) async fn buffered(mut self, deadline: super::Deadline) -> (bytes::Bytes, Self) {
+        let empty = ByteStream::new(futures_util::stream::empty());
+        let body = std::mem::replace(&mut self.body, empty);
         let bytes = super::exchange::beginning(body, deadline).await;
         let once = bytes.clone();
-        let body = ByteStream::new(futures_util::stream::once(async move { Ok(once) }));
-        (bytes, Self { status, headers, body })
+        self.body = ByteStream::new(futures_util::stream::once(async move { Ok(once) }));
+        (bytes, self)
     }
 }
 
@@ -47,7 +83,7 @@ impl fmt::Debug for TransportResponse {
             .field("status", &self.status)
             .field("headers", &HeaderNames(&self.headers))
             .field("body", &self.body)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -57,6 +93,9 @@ impl fmt::Debug for TransportResponse {
 /// except for repeats that its authorization requires (a new nonce or a refreshed token). Retries after temporary failures are
 /// made by the calls. It should give up at the request's [deadline](Request::deadline), at which calls do not wait
 /// any longer.
+///
+/// With the feature `stream`, a request can be the handshake of a WebSocket: a query with the headers for that. It is sent as any
+/// other, and the response has the [connection](TransportResponse::with_upgrade).
 ///
 /// # Examples
 ///

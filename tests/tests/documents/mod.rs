@@ -84,6 +84,18 @@ impl Lexicons {
         self.0.iter().filter(|(_, document)| is_record(document)).map(|(nsid, _)| nsid.as_str()).collect()
     }
 
+    /// The refs to the messages of every subscription, by its NSID.
+    pub(crate) fn messages(&self) -> BTreeMap<&str, Vec<&str>> {
+        self.0
+            .iter()
+            .filter_map(|(nsid, document)| {
+                let main = document.get("defs")?.get("main")?;
+                let schema = main.get("message")?.get("schema")?;
+                Some((nsid.as_str(), texts(schema, "refs")))
+            })
+            .collect()
+    }
+
     /// What a ref in the document `nsid` leads to: `#name`, `nsid` or `nsid#name` (L9).
     pub(crate) fn resolve<'l>(&'l self, reference: &str, nsid: &'l str) -> Target<'l> {
         let (document, name) = reference.split_once('#').unwrap_or((reference, "main"));

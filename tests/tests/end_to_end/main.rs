@@ -10,6 +10,7 @@ mod page;
 mod records;
 mod sessions;
 mod sign_in;
+mod streams;
 
 use std::sync::Arc;
 

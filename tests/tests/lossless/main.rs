@@ -15,7 +15,8 @@ use atproto_sdk::{
         site::standard,
         tools,
     },
-    types::{Data, FromData, Record, Unknown, Value, from_cbor, from_json},
+    types::{Data, FromData, Reader, Record, Unknown, Value, from_cbor, from_json},
+    xrpc::{Message as _, Subscription},
 };
 use documents::{Breaker, Choices, Examples, Expected, Lexicons, Random, Systematic};
 
@@ -138,6 +139,57 @@ fn l10_views_give_back_what_they_were_given() {
     let event = "tools.ozone.moderation.defs#modEventView";
     try_view::<tools::ozone::moderation::defs::ModEventView>(&lexicons, event);
     try_view::<atproto::sync::subscribe_repos::Commit>(&lexicons, "com.atproto.sync.subscribeRepos#commit");
+}
+
+/// Every message of a subscription, as frames have it: without `$type`, which is in the header.
+fn messages_go_through<S: Subscription>(lexicons: &Lexicons) -> &'static str
+where
+    S::Message: PartialEq,
+{
+    for reference in &lexicons.messages()[S::NSID] {
+        let whole = if reference.starts_with('#') {
+            format!("{}{reference}", S::NSID)
+        } else {
+            (*reference).to_owned()
+        };
+        for seed in 0..DOCUMENTS_PER_TYPE {
+            let payload = example(lexicons, &whole, Random::new(seed));
+            let tag = if seed % 2 == 0 { reference } else { whole.as_str() };
+            let json = shuffled_json(&payload, &mut Random::new(seed));
+            let message = S::Message::read_payload(tag, &mut Reader::json(&json)).unwrap();
+            let cbor = payload.to_cbor().unwrap();
+            let from_bytes = S::Message::read_payload(tag, &mut Reader::cbor(&cbor)).unwrap();
+            assert_eq!(message, from_bytes, "both formats give the same\n{json}");
+
+            let text = |key: &str| payload.get(key).and_then(Value::as_str).map(str::to_owned);
+            assert_eq!(message.seq(), payload.get("seq").and_then(Value::as_i64), "{json}");
+            assert_eq!(message.time().map(|it| it.as_str().to_owned()), text("time"), "{json}");
+            let account = message.account().map(|it| it.as_str().to_owned());
+            assert_eq!(account, text("did").or_else(|| text("repo")), "{json}");
+
+            let Value::Map(mut whole_message) = payload else { panic!("a message is a map") };
+            whole_message.insert("$type".to_owned(), Value::from(whole.as_str()));
+            let whole_message = Value::Map(whole_message);
+            goes_through::<S::Message>(&whole_message, true, &mut Random::new(seed));
+            assert_eq!(message.to_cbor().unwrap(), whole_message.to_cbor().unwrap(), "{json}");
+        }
+        // It has a variant: what is kept as it is would have no required fields.
+        let error = S::Message::read_payload(reference, &mut Reader::json("{}")).unwrap_err();
+        assert!(error.to_string().contains(&whole), "{error}");
+    }
+    S::NSID
+}
+
+#[test]
+fn e1_every_message_is_read_by_the_type_in_its_header() {
+    let lexicons = Lexicons::load();
+    let tried = [
+        messages_go_through::<atproto::label::subscribe_labels::SubscribeLabels>(&lexicons),
+        messages_go_through::<atproto::sync::subscribe_repos::SubscribeRepos>(&lexicons),
+        messages_go_through::<chat::bsky::moderation::subscribe_mod_events::SubscribeModEvents>(&lexicons),
+    ];
+    let all: BTreeSet<&str> = lexicons.messages().into_keys().collect();
+    assert_eq!(BTreeSet::from(tried), all, "the list of subscriptions is complete");
 }
 
 #[test]

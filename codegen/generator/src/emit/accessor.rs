@@ -1,10 +1,10 @@
 //! The methods of an NSID group, on every client.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
 use super::{
-    Accessors, Home,
+    Accessors, Home, subscription,
     tokens::{docs, ident},
 };
 use crate::model::{Arity, Body, Docs, Group, Method, Model, code};
@@ -40,7 +40,11 @@ pub(super) fn accessor(model: &Model, home: &Home, nsid: &str, group: &Group) ->
     let about_over = format!(" Returns the methods of `{nsid}` over any transport.");
     let methods = group.methods.iter().filter_map(|(at, name)| {
         let module = model.modules.get(*at)?;
-        module.method.as_ref().map(|it| method(it, name))
+        match (&module.method, &module.subscription) {
+            (Some(it), _) => Some(method(it, name)),
+            (None, Some(it)) => Some(subscription::starts(it, name, home)),
+            (None, None) => None,
+        }
     });
     quote! {
         #[doc = #doc]
@@ -63,8 +67,7 @@ pub(super) fn accessor(model: &Model, home: &Home, nsid: &str, group: &Group) ->
 fn method(method: &Method, rust_name: &str) -> TokenStream {
     // The accessor stands in the folder of its methods' modules.
     let (path, struct_name) = (ident(rust_name), ident(&method.name));
-    // `over` makes the accessor itself.
-    let name = if rust_name == "over" { format_ident!("over_") } else { path.clone() };
+    let name = method_name(rust_name);
     let mut arguments = Vec::new();
     let params = if method.params == Arity::Required {
         arguments.push(quote!(params: #path::Params));
@@ -90,6 +93,12 @@ fn method(method: &Method, rust_name: &str) -> TokenStream {
             xrpc::Call::new(self.0, #params, #input)
         }
     }
+}
+
+/// The name of the method that makes a call: that of the module with its types.
+pub(super) fn method_name(module: &str) -> Ident {
+    // `over` makes the accessor itself.
+    if module == "over" { format_ident!("over_") } else { ident(module) }
 }
 
 /// What the method does, and where its types are.

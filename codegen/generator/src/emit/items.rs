@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::{
-    Home,
+    Home, subscription,
     tokens::{argument, deprecated, docs, ident, literal, takes_into, ty},
 };
 use crate::document::Permission;
@@ -18,6 +18,10 @@ pub(super) fn item(item: &Item, nsid: &str, home: &Home) -> TokenStream {
     match item {
         Item::Struct(it) => structure(it, nsid, home),
         Item::Union(it) => union(it, nsid, home),
+        Item::Messages(it) => {
+            let (union, messages) = (union(&it.union, nsid, home), subscription::messages(it, nsid, home));
+            quote!(#union #messages)
+        }
         Item::Strings(it) => strings(it, nsid, home),
         Item::Alias { name, docs: about, ty: target } => {
             let (name, docs, target) = (ident(name), docs(about), ty(target));

@@ -33,6 +33,31 @@ pub(super) fn text(call: &Macro) -> String {
     format!("{path}! {{\n    {head} {{\n{lines}    }}\n}}\n")
 }
 
+/// A call in a block: documentation and attributes a line each, and what follows them on one line.
+pub(super) fn member(call: &Macro) -> String {
+    let path = print(call.path.to_token_stream());
+    let mut trees = call.tokens.clone().into_iter().peekable();
+    let mut lines = String::new();
+    while trees.next_if(|tree| matches!(tree, TokenTree::Punct(sign) if sign.as_char() == '#')).is_some() {
+        let Some(TokenTree::Group(attribute)) = trees.next() else { break };
+        lines.push_str(&attribute_line(attribute.stream()));
+    }
+    let rest = print(trees.collect());
+    format!("    {path}! {{\n{lines}        {rest}\n    }}\n")
+}
+
+/// An attribute, or a line of documentation.
+fn attribute_line(attribute: TokenStream) -> String {
+    let documentation = syn::parse2::<syn::MetaNameValue>(attribute.clone()).ok().and_then(|it| {
+        let syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) = it.value else { return None };
+        it.path.is_ident("doc").then(|| text.value())
+    });
+    match documentation {
+        Some(text) => format!("        ///{text}\n"),
+        None => format!("        #[{}]\n", print(attribute)),
+    }
+}
+
 /// The entries of a list with the commas or semicolons behind them. Those in brackets, angle brackets included, divide
 /// nothing.
 fn entries(tokens: TokenStream) -> Vec<String> {

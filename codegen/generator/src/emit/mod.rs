@@ -7,6 +7,7 @@ mod macros;
 mod method;
 mod modules;
 mod render;
+mod subscription;
 mod tokens;
 
 use std::path::PathBuf;

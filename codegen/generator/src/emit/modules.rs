@@ -6,7 +6,7 @@ use proc_macro2::{Literal, Spacing, TokenStream, TokenTree};
 use quote::quote;
 
 use super::{
-    EmitError, FORMAT, GeneratedFile, Home, accessor, items, method, render,
+    EmitError, FORMAT, GeneratedFile, Home, accessor, items, method, render, subscription,
     tokens::{ident, inner_docs},
 };
 use crate::model::{Docs, Model, Module};
@@ -165,11 +165,12 @@ fn root(home: &Home, modules: TokenStream) -> TokenStream {
     }
 }
 
-/// The types of a document, behind its method.
+/// The types of a document, behind its method or subscription.
 fn contents(module: &Module, home: &Home) -> TokenStream {
     let items = module.items.iter().map(|item| items::item(item, &module.nsid, home));
     let method = module.method.as_ref().map(|it| method::method(&module.nsid, it));
-    quote!(#method #(#items)*)
+    let subscription = module.subscription.as_ref().map(|it| subscription::subscription(&module.nsid, it));
+    quote!(#method #subscription #(#items)*)
 }
 
 /// Imports of the crate's modules that the tokens name; a folder names them in its accessor only.

@@ -52,7 +52,11 @@ fn item(item: Item) -> String {
             spaced(
                 Item::Impl(it),
                 members,
-                |member| matches!(member, ImplItem::Fn(_)),
+                |member| match member {
+                    ImplItem::Fn(_) => Member::Apart,
+                    ImplItem::Macro(it) => Member::Text(macros::member(&it.mac)),
+                    _ => Member::Close,
+                },
                 |item, members| {
                     if let Item::Impl(it) = item {
                         it.items = members;
@@ -65,7 +69,7 @@ fn item(item: Item) -> String {
             spaced(
                 Item::Trait(it),
                 members,
-                |member| matches!(member, TraitItem::Fn(_)),
+                |member| if matches!(member, TraitItem::Fn(_)) { Member::Apart } else { Member::Close },
                 |item, members| {
                     if let Item::Trait(it) = item {
                         it.items = members;
@@ -77,16 +81,31 @@ fn item(item: Item) -> String {
     }
 }
 
-/// A block with an empty line before each member that wants to be `apart`. What the formatter makes of a member depends on
-/// how far it is indented, so each is formatted in the block, alone.
-fn spaced<M>(block: Item, members: Vec<M>, apart: fn(&M) -> bool, set: fn(&mut Item, Vec<M>)) -> String {
+/// How a member stands in its block.
+enum Member {
+    /// With an empty line in front of it.
+    Apart,
+    /// Close to the one before.
+    Close,
+    /// With an empty line in front of it, and a text that is not the formatter's.
+    Text(String),
+}
+
+/// A block with its members. What the formatter makes of a member depends on how far it is indented, so each is formatted in
+/// the block, alone.
+fn spaced<M>(block: Item, members: Vec<M>, how: fn(&M) -> Member, set: fn(&mut Item, Vec<M>)) -> String {
     let mut file = alone(block);
     let empty = prettyplease::unparse(&file);
     let Some(head) = empty.strip_suffix("{}\n") else { return empty };
     let mut text = String::new();
     for member in members {
-        if apart(&member) && !text.is_empty() {
+        let how = how(&member);
+        if !matches!(how, Member::Close) && !text.is_empty() {
             text.push('\n');
+        }
+        if let Member::Text(member) = how {
+            text.push_str(&member);
+            continue;
         }
         if let Some(item) = file.items.first_mut() {
             set(item, vec![member]);

@@ -8,7 +8,7 @@ use crate::document::{
     Body, DefId, Definition, Document, ErrorName, Message, Object, Params, Permission, PermissionSet,
     Procedure, Query, Record, RecordKey, Schema, Subscription, Type,
 };
-use crate::model::{last_segment, listed, type_name};
+use crate::model::{by_spelling, last_segment, listed, type_name};
 
 impl Comparison<'_, '_> {
     pub(super) fn document(&mut self, nsid: &str, place: &Place) {
@@ -37,7 +37,6 @@ impl Comparison<'_, '_> {
             match new.defs.get(name) {
                 Some(after) => self.definition(before, after, &place),
                 None => {
-                    let place = Place { has_rust: has_rust(before), ..place };
                     let network =
                         Network::Breaking("what refers to it refers to something that is gone".to_owned());
                     let rust = RustFace::Breaking("what it stands for is gone".to_owned());
@@ -46,11 +45,15 @@ impl Comparison<'_, '_> {
                 }
             }
         }
-        for (name, after) in new.defs.iter().filter(|(name, _)| !old.defs.contains_key(*name)) {
-            let place = Place { has_rust: has_rust(after), ..self.of_definition(place, name) };
+        for (name, added) in new.defs.iter().filter(|(name, _)| !old.defs.contains_key(*name)) {
+            let place = self.of_definition(place, name);
             let detail = format!("the definition `{name}`");
-            let rust = match old.defs.keys().find(|known| name == "main" && is_called_like(known, &old.id)) {
-                Some(known) => RustFace::Breaking(format!("`main` takes the name of `{known}`")),
+            let takes_its_name = |(known, it): &(&String, &Definition)| match name.as_str() {
+                "main" => is_called_like(known, &old.id),
+                _ => *known != "main" && is_constant(it) == is_constant(added) && takes_its_name(name, known),
+            };
+            let rust = match old.defs.iter().find(takes_its_name) {
+                Some((known, _)) => RustFace::Breaking(format!("`{name}` takes the name of `{known}`")),
                 None => RustFace::Additive,
             };
             self.add(&place, ChangeKind::DefinitionAdded, detail, Network::Compatible, rust);
@@ -116,7 +119,6 @@ impl Comparison<'_, '_> {
     }
 
     fn subscription(&mut self, old: &Subscription, new: &Subscription, place: &Place) {
-        let place = &Place { has_rust: false, ..place.clone() };
         self.description(place, old.description.as_deref(), new.description.as_deref());
         self.parameters(old.parameters.as_ref(), new.parameters.as_ref(), place);
         self.message(old.message.as_ref(), new.message.as_ref(), place);
@@ -128,15 +130,18 @@ impl Comparison<'_, '_> {
         match (old, new) {
             (Some(old), Some(new)) => {
                 self.description(&place, old.description.as_deref(), new.description.as_deref());
-                self.union(&old.schema, &new.schema, &place.child("schema"));
+                self.messages(&old.schema, &new.schema, &place.child("schema"));
             }
             (None, Some(_)) => {
                 let (network, rust) = (Network::Compatible, RustFace::Additive);
                 self.add(&place, ChangeKind::BodyAdded, "messages", network, rust);
             }
-            (Some(_), None) => {
+            (Some(old), None) => {
                 let network = Network::Breaking("programs expect messages of these types".to_owned());
-                let rust = RustFace::Breaking("their types are gone".to_owned());
+                let rust = match old.schema.refs.is_empty() {
+                    true => RustFace::Unchanged,
+                    false => RustFace::Breaking("their variants are gone".to_owned()),
+                };
                 self.add(&place, ChangeKind::BodyRemoved, "the messages", network, rust);
             }
             (None, None) => {}
@@ -315,6 +320,15 @@ fn is_called_like(name: &str, nsid: &str) -> bool {
     type_name(name) == type_name(last_segment(nsid))
 }
 
+/// Whether a new definition gets the Rust name that another one has had, from which it differs in spelling only.
+fn takes_its_name(new: &str, known: &str) -> bool {
+    type_name(new) == type_name(known) && by_spelling(new) < by_spelling(known)
+}
+
+fn is_constant(definition: &Definition) -> bool {
+    matches!(definition, Definition::Schema(schema) if schema.ty == Type::Token)
+}
+
 const JSON: &str = "application/json";
 
 fn output(place: &Place) -> Place {
@@ -323,11 +337,6 @@ fn output(place: &Place) -> Place {
 
 fn body_name(is_input: bool) -> &'static str {
     if is_input { "an input" } else { "an output" }
-}
-
-/// Whether anything is generated for a definition: for subscriptions there is no runtime yet.
-fn has_rust(definition: &Definition) -> bool {
-    !matches!(definition, Definition::Subscription(_))
 }
 
 fn kind(definition: &Definition) -> &'static str {

@@ -352,14 +352,54 @@ fn l11_permissions_that_go_are_missed() {
 }
 
 #[test]
-fn l13_nothing_is_generated_for_subscriptions() {
-    let stream = |required: &str| {
+fn what_takes_the_name_of_another_in_rust_breaks_programs() {
+    let record = |fields: &str| {
         format!(
-            r#""main": {{"type": "subscription", "parameters": {{"type": "params", "required": [{required}],
-               "properties": {{"a": {{"type": "string"}}}}}}, "message": {{"schema": {{"type": "union", "refs": []}}}}}}"#
+            r#""main": {{"type": "record", "key": "tid", "record": {{"type": "object", "properties": {{{fields}}}}}}}"#
         )
     };
-    assert_eq!(only(&stream(""), &stream(r#""a""#)), "field-required: breaking / unchanged");
+    let text = |name: &str| format!(r#""{name}": {{"type": "string"}}"#);
+    let (odd, even) = (text("Seq"), text("seq"));
+    let both = record(&format!("{odd}, {even}"));
+    // The one in camel case has the name, whichever came first.
+    assert_eq!(only(&record(&odd), &both), "field-added: compatible / breaking");
+    assert_eq!(only(&record(&even), &both), "field-added: compatible / additive");
+
+    let object = |name: &str| format!(r#""{name}": {{"type": "object", "properties": {{}}}}"#);
+    let (odd, even) = (object("Item"), object("item"));
+    let both = format!("{odd}, {even}");
+    assert_eq!(only(&odd, &both), "definition-added: compatible / breaking");
+    assert_eq!(only(&even, &both), "definition-added: compatible / additive");
+    let token = r#""item": {"type": "token"}"#;
+    assert_eq!(only(&odd, &format!("{odd}, {token}")), "definition-added: compatible / additive");
+}
+
+#[test]
+fn l13_subscriptions_are_judged_as_what_is_generated_for_them() {
+    let with = |required: &str, rest: &str| {
+        format!(
+            r##""main": {{"type": "subscription", "parameters": {{"type": "params", "required": [{required}],
+               "properties": {{"a": {{"type": "string"}}}}}}{rest}}}, "made": {{"type": "object", "properties": {{}}}}"##
+        )
+    };
+    let messages =
+        |schema: &str| with("", &format!(r#", "message": {{"schema": {{"type": "union", {schema}}}}}"#));
+    let nothing = with("", "");
+    assert_eq!(only(&nothing, &with(r#""a""#, "")), "field-required: breaking / breaking");
+    let failing = with("", r#", "errors": [{"name": "TooSlow"}]"#);
+    assert_eq!(only(&nothing, &failing), "error-added: compatible / additive");
+    assert_eq!(only(&failing, &nothing), "error-removed: compatible / breaking");
+
+    // The enum is there before it has a variant, and is open in any case.
+    let (empty, one) = (messages(r#""refs": []"#), messages(r##""refs": ["#made"]"##));
+    let closed = messages(r##""refs": ["#made"], "closed": true"##);
+    assert_eq!(only(&nothing, &one), "body-added: compatible / additive");
+    assert_eq!(only(&one, &nothing), "body-removed: breaking / breaking");
+    assert_eq!(only(&empty, &nothing), "body-removed: breaking / unchanged");
+    assert_eq!(only(&empty, &one), "variant-added: compatible / additive");
+    assert_eq!(only(&one, &empty), "variant-removed: breaking / breaking");
+    assert_eq!(only(&one, &closed), "union-closed: breaking / unchanged");
+    assert_eq!(only(&closed, &one), "union-opened: breaking / unchanged");
 }
 
 #[test]

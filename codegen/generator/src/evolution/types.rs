@@ -5,6 +5,7 @@ use super::comparison::{Comparison, FieldFace, Place};
 use super::documents::Side;
 use super::shape::shape;
 use crate::document::{DefId, Definition, Object, Reference, Schema, Type, Union};
+use crate::model::{by_spelling, field_name};
 
 impl Comparison<'_, '_> {
     pub(super) fn schema(&mut self, old: &Schema, new: &Schema, place: &Place) {
@@ -128,6 +129,9 @@ impl Comparison<'_, '_> {
             if renamed.as_ref().is_none_or(|(_, to)| to != key) {
                 let has_required = old.properties.keys().any(|key| old.is_required(key));
                 let rust = match (new.is_required(key), is_filled_in(new, key, &added.ty)) {
+                    _ if let Some(known) = old.properties.keys().find(|known| takes_its_name(key, known)) => {
+                        RustFace::Breaking(format!("it takes the name of `{known}`"))
+                    }
                     (false, _) => RustFace::Additive,
                     (true, true) if has_required => RustFace::Additive,
                     (true, true) => RustFace::Breaking("`Default` is no longer implemented".to_owned()),
@@ -247,6 +251,15 @@ impl Comparison<'_, '_> {
     }
 
     pub(super) fn union(&mut self, old: &Union, new: &Union, place: &Place) {
+        self.members(old, new, place, false);
+    }
+
+    /// The union of a subscription's messages, which is an enum with `Other` whatever the lexicon says of it.
+    pub(super) fn messages(&mut self, old: &Union, new: &Union, place: &Place) {
+        self.members(old, new, place, true);
+    }
+
+    fn members(&mut self, old: &Union, new: &Union, place: &Place, are_messages: bool) {
         if old.closed != new.closed {
             let place = place.child("closed");
             let reason = match new.closed {
@@ -255,11 +268,15 @@ impl Comparison<'_, '_> {
             };
             let network = Network::Breaking(reason.to_owned());
             if new.closed {
-                let rust = RustFace::Breaking("the variant `Other` is gone".to_owned());
+                let rust = match are_messages {
+                    true => RustFace::Unchanged,
+                    false => RustFace::Breaking("the variant `Other` is gone".to_owned()),
+                };
                 self.add(&place, ChangeKind::UnionClosed, "takes no other variants any more", network, rust);
             } else {
                 let detail = "takes other variants now";
-                self.add(&place, ChangeKind::UnionOpened, detail, network, RustFace::Additive);
+                let rust = if are_messages { RustFace::Unchanged } else { RustFace::Additive };
+                self.add(&place, ChangeKind::UnionOpened, detail, network, rust);
             }
         }
         let targets = |refs: &[Reference], here: &str| -> Vec<DefId> {
@@ -271,7 +288,7 @@ impl Comparison<'_, '_> {
         for target in before.iter().filter(|it| !after.contains(it)) {
             let network =
                 Network::Breaking("variants are not removed: data that is there may be one".to_owned());
-            let rust = match after.is_empty() {
+            let rust = match after.is_empty() && !are_messages {
                 true => becomes("the enum becomes `Unknown`"),
                 false => becomes("its variant is gone"),
             };
@@ -282,13 +299,18 @@ impl Comparison<'_, '_> {
                 true => Network::Breaking("programs that know the old version refuse it".to_owned()),
                 false => Network::Compatible,
             };
-            let rust = match before.is_empty() {
+            let rust = match before.is_empty() && !are_messages {
                 true => becomes("`Unknown` becomes an enum"),
                 false => RustFace::Additive,
             };
             self.add(place, ChangeKind::VariantAdded, format!("the variant `{target}`"), network, rust);
         }
     }
+}
+
+/// Whether a new field gets the Rust name that another one has had, from which it differs in spelling only.
+fn takes_its_name(new: &str, known: &str) -> bool {
+    field_name(new) == field_name(known) && by_spelling(new) < by_spelling(known)
 }
 
 /// What stands behind a ref, or the type itself where there is none.

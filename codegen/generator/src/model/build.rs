@@ -131,24 +131,30 @@ impl<'a> ModuleBuilder<'a> {
     }
 
     pub(super) fn union(&mut self, name: &str, docs: Docs, union: &document::Union) {
-        let targets: Vec<DefId> = union
+        let variants = self.variants(&self.targets(union));
+        self.items.push(Item::Union(Union { name: name.to_owned(), docs, closed: union.closed, variants }));
+    }
+
+    /// The objects and records among the members of a union.
+    pub(super) fn targets(&self, union: &document::Union) -> Vec<DefId> {
+        union
             .refs
             .iter()
             .map(|reference| reference.resolve(&self.document.id))
             // Anything but objects and records has no `$type` to be told by; the catalog has warned.
             .filter(|target| self.is_object(target))
-            .collect();
-        let names = spelling::variant_names(&targets, &self.document.id);
-        let variants = targets
-            .into_iter()
-            .zip(names)
-            .map(|(target, name)| Variant {
-                name,
-                tag: target.to_string(),
-                ty: self.generated(&target, false),
-            })
-            .collect();
-        self.items.push(Item::Union(Union { name: name.to_owned(), docs, closed: union.closed, variants }));
+            .collect()
+    }
+
+    /// The variants that stand for these definitions.
+    pub(super) fn variants(&self, targets: &[DefId]) -> Vec<Variant> {
+        let names = spelling::variant_names(targets, &self.document.id);
+        let variant = |(target, name): (&DefId, String)| Variant {
+            name,
+            tag: target.to_string(),
+            ty: self.generated(target, false),
+        };
+        targets.iter().zip(names).map(variant).collect()
     }
 
     pub(super) fn strings(&mut self, name: &str, docs: Docs, text: &Text) {

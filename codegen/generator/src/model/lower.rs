@@ -10,6 +10,7 @@ use super::{
     plain::names_values,
     reach,
     spelling::{self, free, joined},
+    subscription,
 };
 use crate::{
     catalog::Catalog,
@@ -33,7 +34,8 @@ fn groups(modules: &[Module]) -> BTreeMap<String, Group> {
     // `com.a-b` and `com.a.b` would have the same accessor.
     let mut taken = BTreeSet::new();
     for (at, module) in modules.iter().enumerate() {
-        if let (Some(_), Some((name, path))) = (&module.method, module.path.split_last()) {
+        let is_called = module.method.is_some() || module.subscription.is_some();
+        if let Some((name, path)) = module.path.split_last().filter(|_| is_called) {
             let group = groups.entry(spelling::group(&module.nsid).to_owned()).or_insert_with(|| Group {
                 path: path.to_vec(),
                 accessor: free(joined(path.iter().map(String::as_str)), &mut taken),
@@ -48,7 +50,7 @@ fn groups(modules: &[Module]) -> BTreeMap<String, Group> {
 
 fn module(context: &Context<'_>, document: &Document) -> Module {
     let mut builder = ModuleBuilder::new(context, document);
-    let mut method = None;
+    let (mut method, mut subscription) = (None, None);
     for (name, definition) in &document.defs {
         let id = DefId { nsid: document.id.clone(), name: name.clone() };
         let type_name = context.names.definition(&id);
@@ -66,8 +68,9 @@ fn module(context: &Context<'_>, document: &Document) -> Module {
             }
             Definition::Query(it) => method = Some(method::query(&mut builder, docs, it)),
             Definition::Procedure(it) => method = Some(method::procedure(&mut builder, docs, it)),
-            // There is no runtime for streams yet: only the definitions of their messages are of use.
-            Definition::Subscription(_) => {}
+            Definition::Subscription(it) => {
+                subscription = Some(subscription::subscription(&mut builder, docs, it));
+            }
         }
     }
     Module {
@@ -76,6 +79,7 @@ fn module(context: &Context<'_>, document: &Document) -> Module {
         docs: Docs::of(format!("`{}`", document.id)).and_described(document.description.as_deref()),
         items: builder.items,
         method,
+        subscription,
     }
 }
 

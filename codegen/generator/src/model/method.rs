@@ -43,7 +43,7 @@ pub(super) fn procedure(builder: &mut ModuleBuilder<'_>, docs: Docs, it: &docume
     }
 }
 
-fn params(builder: &mut ModuleBuilder<'_>, params: Option<&Params>) -> Arity {
+pub(super) fn params(builder: &mut ModuleBuilder<'_>, params: Option<&Params>) -> Arity {
     let none = Params::default();
     let params = params.unwrap_or(&none);
     let docs = Docs::of(format!("The parameters of `{}`.", builder.document.id))
@@ -103,7 +103,7 @@ fn body(builder: &mut ModuleBuilder<'_>, name: &'static str, body: Option<&docum
     Body::Json
 }
 
-fn errors(builder: &mut ModuleBuilder<'_>, errors: &[ErrorName]) -> Vec<String> {
+pub(super) fn errors(builder: &mut ModuleBuilder<'_>, errors: &[ErrorName]) -> Vec<String> {
     let mut taken = std::collections::BTreeSet::new();
     let value = |error: &ErrorName| NamedValue {
         name: spelling::free(spelling::variant_name(&error.name), &mut taken),

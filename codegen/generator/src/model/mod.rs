@@ -14,6 +14,7 @@ mod plain;
 mod reach;
 mod rules;
 mod spelling;
+mod subscription;
 
 use std::collections::BTreeMap;
 
@@ -25,7 +26,9 @@ pub use names::{AllNames, Names};
 pub use places::field_places;
 pub(crate) use plain::{names_values, plain};
 pub use spelling::is_keyword;
-pub(crate) use spelling::{is_reserved_module, is_reserved_type, last_segment, type_name};
+pub(crate) use spelling::{
+    by_spelling, field_name, is_reserved_module, is_reserved_type, last_segment, type_name,
+};
 
 use crate::document::Permission;
 
@@ -51,6 +54,8 @@ pub struct Module {
     pub items: Vec<Item>,
     /// The query or procedure, if `main` is one.
     pub method: Option<Method>,
+    /// The subscription, if `main` is one.
+    pub subscription: Option<Subscription>,
 }
 
 /// The methods of an NSID group.
@@ -62,7 +67,7 @@ pub struct Group {
     pub accessor: String,
     /// The struct's name, such as `ComAtprotoRepo`.
     pub name: String,
-    /// Queries and procedures: index into [`Model::modules`] and the Rust name, by NSID.
+    /// Queries, procedures and subscriptions: index into [`Model::modules`] and the Rust name, by NSID.
     pub methods: Vec<(usize, String)>,
 }
 
@@ -73,6 +78,8 @@ pub enum Item {
     Struct(Struct),
     /// A union.
     Union(Union),
+    /// The messages of a subscription: a union.
+    Messages(Messages),
     /// A string with known values.
     Strings(Strings),
     /// A name for another type.
@@ -93,7 +100,7 @@ pub enum Item {
         /// `nsid#name`.
         value: String,
     },
-    /// The errors of a method; without values where the lexicon names none.
+    /// The errors of a method or a subscription; without values where the lexicon names none.
     Errors {
         /// Their documentation.
         docs: Docs,
@@ -285,6 +292,30 @@ pub struct Variant {
     pub ty: RustType,
 }
 
+/// The messages of a subscription.
+#[derive(Debug)]
+pub struct Messages {
+    /// The union, which is open in any case.
+    pub union: Union,
+    /// What is known about each of its variants.
+    pub messages: Vec<Message>,
+}
+
+/// A message of a subscription.
+#[derive(Debug)]
+pub struct Message {
+    /// The variant.
+    pub variant: String,
+    /// What the headers of its frames may say.
+    pub tags: Vec<String>,
+    /// The field of its position in the stream.
+    pub seq: Option<String>,
+    /// The field of the time at which it was sent.
+    pub time: Option<String>,
+    /// The field of the account that it is about.
+    pub account: Option<String>,
+}
+
 /// A string with named values.
 #[derive(Debug)]
 pub struct Strings {
@@ -330,6 +361,19 @@ pub struct Method {
     pub pages: Option<Pages>,
 }
 
+/// A subscription. Its module has the types `Params`, `Message` and `Error` in any case.
+#[derive(Debug)]
+pub struct Subscription {
+    /// The subscription struct's name.
+    pub name: String,
+    /// Its documentation.
+    pub docs: Docs,
+    /// Whether the subscription has parameters, and whether callers must give some.
+    pub params: Arity,
+    /// The names of its errors.
+    pub errors: Vec<String>,
+}
+
 /// The kind of a method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MethodKind {
@@ -339,7 +383,7 @@ pub enum MethodKind {
     Procedure,
 }
 
-/// Whether a method has parameters.
+/// Whether a method or a subscription has parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arity {
     /// None today.

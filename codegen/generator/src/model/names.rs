@@ -13,7 +13,7 @@ use crate::{
     renames::{self, Renames},
 };
 
-/// Names of a method's own items.
+/// Names of a method's or a subscription's own items.
 const METHOD_TYPES: &[&str] = &["Params", "Input", "Output", "Error", "Message"];
 
 /// Chosen names of modules, definitions and the types inside of definitions.

@@ -7,7 +7,7 @@ use heck::{ToLowerCamelCase, ToShoutySnakeCase, ToSnakeCase, ToUpperCamelCase};
 
 use crate::document::DefId;
 
-/// Names that a generated type must not take: the prelude's, and those of the method's own items.
+/// Names that a generated type must not take: the prelude's, and those of the own items of methods and subscriptions.
 const RESERVED_TYPES: &[&str] = &[
     "Option",
     "Some",
@@ -52,7 +52,6 @@ const RESERVED_TYPES: &[&str] = &[
     "Input",
     "Output",
     "Error",
-    // For the streams of subscriptions.
     "Message",
 ];
 
@@ -72,7 +71,7 @@ const IMPORTED: [&str; 3] = ["api", "types", "xrpc"];
 const NEVER_RAW: &[&str] = &["crate", "self", "super", "Self", "_"];
 
 /// The order in which names that differ only in their spelling get their Rust names: lexicons are written in camel case.
-pub(super) fn by_spelling(name: &str) -> (bool, &str) {
+pub(crate) fn by_spelling(name: &str) -> (bool, &str) {
     (name != name.to_lower_camel_case(), name)
 }
 
@@ -136,7 +135,7 @@ pub(super) fn joined<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
 }
 
 /// The name of a field, a method or a module.
-pub(super) fn field_name(name: &str) -> String {
+pub(crate) fn field_name(name: &str) -> String {
     let snake = safe_start(words(name).to_snake_case(), "field_");
     // `extra` holds the fields that the lexicon does not name.
     if snake == "extra" || NEVER_RAW.contains(&snake.as_str()) { format!("{snake}_") } else { snake }

@@ -273,6 +273,72 @@ pub const CHANGES: &[Change] = &[
         ],
         outcome: Compiles,
     },
+    Change {
+        what: "the first parameter, the first message and the first error of a subscription",
+        edits: &[
+            Set(
+                "tail",
+                "/main/parameters",
+                r#"{"type": "params", "properties": {"cursor": {"type": "integer"}}}"#,
+            ),
+            Set(
+                "tail",
+                "/main/message",
+                r#"{"schema": {"type": "union", "refs": ["com.example.grow.watch#made"]}}"#,
+            ),
+            Set("tail", "/main/errors", r#"[{"name": "FutureCursor"}]"#),
+        ],
+        outcome: Compiles,
+    },
+    Change {
+        what: "one more parameter, one more message and one more error of subscriptions",
+        edits: &[
+            Set("watch", "/main/parameters/properties/a", TEXT),
+            Set("follow", "/main/parameters/properties/a", TEXT),
+            Push("follow", "/main/message/schema/refs", r#""com.example.grow.defs#owner""#),
+            Push("follow", "/main/errors", r#"{"name": "ConsumerTooSlow"}"#),
+            Set("watch", "/main/errors", r#"[{"name": "ConsumerTooSlow"}]"#),
+        ],
+        outcome: Compiles,
+    },
+    Change {
+        what: "definitions and messages that are called like the items of a subscription",
+        edits: &[
+            Set("watch", "/message", r#"{"type": "object", "properties": {}}"#),
+            Set("watch", "/params", r#"{"type": "object", "properties": {}}"#),
+            Set("watch", "/error", r#"{"type": "object", "properties": {}}"#),
+            Set("watch", "/other", r#"{"type": "object", "properties": {}}"#),
+            Set("watch", "/subscribe", r#"{"type": "object", "properties": {}}"#),
+            Push("watch", "/main/message/schema/refs", r##""#message""##),
+            Push("watch", "/main/message/schema/refs", r##""#params""##),
+            Push("watch", "/main/message/schema/refs", r##""#error""##),
+            Push("watch", "/main/message/schema/refs", r##""#other""##),
+        ],
+        outcome: Compiles,
+    },
+    Change {
+        what: "a message gets a time and an account",
+        edits: &[
+            Set("watch", "/made/properties/time", r#"{"type": "string", "format": "datetime"}"#),
+            Set("watch", "/made/properties/did", r#"{"type": "string", "format": "did"}"#),
+        ],
+        outcome: Compiles,
+    },
+    Change {
+        what: "a message with the name of another, and new subscriptions, one of them called like the accessor's own",
+        edits: &[
+            New("other.defs", r#"{"image": {"type": "object", "properties": {}}}"#),
+            Push("follow", "/main/message/schema/refs", r#""com.example.grow.other.defs#image""#),
+            New("over", r#"{"main": {"type": "subscription"}}"#),
+            New("subscribe", r#"{"main": {"type": "subscription"}}"#),
+        ],
+        outcome: Compiles,
+    },
+    Change {
+        what: "the messages of a subscription are closed, against the rules",
+        edits: &[Set("watch", "/main/message/schema/closed", "true")],
+        outcome: BreaksDataOnly,
+    },
     // Outputs.
     Change {
         what: "an output, all of it optional, of a method that had none",
@@ -446,6 +512,24 @@ pub const CHANGES: &[Change] = &[
     Change {
         what: "a definition is removed",
         edits: &[Remove("watch", "/made"), Set("watch", "/main/message/schema/refs", "[]")],
-        outcome: Breaks(&[("E0432", "watch::Made`")]),
+        outcome: Breaks(&[("E0432", "watch::Made`"), ("E0599", "`Made`")]),
+    },
+    Change {
+        what: "a message is removed",
+        edits: &[Set("watch", "/main/message/schema/refs", "[]")],
+        outcome: Breaks(&[("E0599", "`Made`"), ("E0277", "`Message: From<Made>`")]),
+    },
+    Change {
+        what: "the first required parameter of a subscription, and one more",
+        edits: &[
+            Set("watch", "/main/parameters/required", r#"["cursor"]"#),
+            Set("follow", "/main/parameters/properties/a", TEXT),
+            Push("follow", "/main/parameters/required", r#""a""#),
+        ],
+        outcome: Breaks(&[
+            ("E0061", "takes 1 argument but 0 arguments"),
+            ("E0599", "`cursor`"),
+            ("E0061", "takes 2 arguments but 1 argument"),
+        ]),
     },
 ];

@@ -3,17 +3,18 @@
 use atproto_sdk::{
     AdminClient, PasswordClient, PublicClient,
     oauth::OAuthClient,
+    stream::Subscribe,
     types::{AtUri, Data as _, Datetime, Did, PermissionSet as _, Record as _, Unknown, Uri, from_json},
-    xrpc::{ByteStream, Error, Method, Paginated, Transport},
+    xrpc::{ByteStream, Error, Message as _, Method, Paginated, Subscription, Transport},
 };
 use bindings::com::example::grow::{
     self, ComExampleGrow, ComExampleGrowExt as _,
     access::Access,
     defs::{self, Image, Item, Level, Link, Media, Owner},
-    download, get_status, list_items,
+    download, follow, get_status, list_items,
     note::{Note, NoteKind, NoteMedia},
-    search_items, touch, update, upload,
-    watch::Made,
+    search_items, tail, touch, update, upload,
+    watch::{self, Made},
 };
 use futures_util::StreamExt as _;
 
@@ -135,6 +136,64 @@ pub async fn calls<C: Transport>(
     let size: i64 = api.upload(vec![1_u8]).content_type("image/png").await?.size;
     let _: upload::Output = upload::Output::new(size);
     Ok(())
+}
+
+/// Subscriptions take what is required; the rest is set on what they return.
+pub fn streams<C: Transport>(client: &C, did: Did) {
+    let api: ComExampleGrow<'_> = client.com_example_grow();
+    let _: Subscribe<'_, watch::Watch> = api.watch();
+    let _: Subscribe<'_, watch::Watch> = api.watch().params(watch::Params::new().cursor(3));
+    let _: Subscribe<'_, follow::Follow> = api.follow(follow::Params::new(did).cursor(3));
+    let _: Subscribe<'_, tail::Tail> = api.tail();
+    let _: Subscribe<'_, tail::Tail> = api.tail().params(tail::Params::default());
+}
+
+/// Every stream has messages that the lexicon does not know today.
+pub fn messages(
+    watched: watch::Message,
+    followed: follow::Message,
+    tailed: tail::Message,
+) -> Vec<Option<i64>> {
+    let positions = vec![watched.seq(), followed.seq(), tailed.seq()];
+    match &watched {
+        watch::Message::Made(made) => drop(made.seq),
+        watch::Message::Other(other) => drop(other.type_name()),
+        _ => {}
+    }
+    match &followed {
+        follow::Message::Image(image) => drop(image.alt.len()),
+        follow::Message::Other(other) => drop(other.type_name()),
+        _ => {}
+    }
+    match &tailed {
+        tail::Message::Other(other) => drop(other.type_name()),
+        _ => {}
+    }
+    drop((watched.time(), followed.account(), tailed.to_json()));
+    let _: watch::Message = Made::new(3).into();
+    positions
+}
+
+/// Why a stream ended.
+pub fn ends(
+    watched: Option<watch::Error>,
+    followed: Option<follow::Error>,
+    tailed: Option<tail::Error>,
+) -> bool {
+    drop((watched, tailed));
+    match followed {
+        Some(follow::Error::FutureCursor) => true,
+        Some(_) | None => false,
+    }
+}
+
+/// What generic code sees of subscriptions.
+pub fn subscriptions() -> Vec<&'static str> {
+    fn same<S: Subscription<Params = tail::Params, Message = tail::Message, Error = tail::Error>>()
+    -> &'static str {
+        S::NSID
+    }
+    vec![same::<tail::Tail>(), watch::Watch::NSID, follow::Follow::NSID]
 }
 
 /// What generic code sees.

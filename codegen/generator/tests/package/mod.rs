@@ -34,6 +34,11 @@ impl Package {
         Self::with_features(name, "2024", "\"client\"")
     }
 
+    /// An empty package below the target folder, for a program with clients and streams.
+    pub fn with_streams(name: &str) -> Self {
+        Self::with_features(name, "2024", "\"stream\"")
+    }
+
     /// An empty package below the target folder, for types alone, in the oldest edition that has modules as ours.
     pub fn of_types(name: &str) -> Self {
         Self::with_features(name, "2018", "")

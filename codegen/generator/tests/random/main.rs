@@ -79,7 +79,7 @@ fn whatever_is_made_of_them_compiles() {
     let documents: Vec<_> = seeds().flat_map(|seed| documents(seed, EACH)).collect();
     let catalog = catalog(sources(&documents));
     assert!(catalog.documents().len() * 10 > documents.len() * 8, "most can be used");
-    let package = Package::new("random");
+    let package = Package::with_streams("random");
     package.bindings("src/lexicons", "lexicons", &catalog);
     package.write("src/lib.rs", "#![deny(warnings)]\npub mod lexicons;\n");
     let errors = package.check();

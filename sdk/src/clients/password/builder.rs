@@ -224,7 +224,7 @@ impl PasswordClientBuilder {
                 let Found { did, pds, http } = discovery.find(identifier, self.http).await?;
                 // Its URL has been checked.
                 let plain =
-                    PlainClient::with_credentials(&pds, HttpOptions::Client(http), PlainText::Anywhere)?;
+                    PlainClient::with_credentials(&pds, HttpOptions::Checked(http), PlainText::Anywhere)?;
                 (plain, did.to_string(), Some(did))
             }
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::PasswordError;
 use crate::{
     clients::plain::HttpOptions,
-    http_client,
+    http_client::{self, HttpClient},
     identity::{IdentityError, ResolveIdentity, Resolver, http::Egress},
     types::{AtIdentifier, Did},
     xrpc::InvalidService,
@@ -22,7 +22,7 @@ pub(super) struct Discovery {
 pub(super) struct Found {
     pub(super) did: Did,
     pub(super) pds: String,
-    pub(super) http: reqwest::Client,
+    pub(super) http: HttpClient,
 }
 
 impl Discovery {
@@ -51,7 +51,7 @@ impl Discovery {
         if let Err(source) = egress.check_url(&identity.pds) {
             return Err(Box::new(IdentityError::UnreachablePds { did: identity.did, source }).into());
         }
-        let http = egress.session_builder().build().map_err(InvalidService::Tls)?;
+        let http = HttpClient::build(move || egress.session_builder()).map_err(InvalidService::Tls)?;
         Ok(Found { did: identity.did, pds: identity.pds, http })
     }
 }

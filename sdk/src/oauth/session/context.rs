@@ -7,6 +7,7 @@ use super::{
     nonces::SessionNonces, record::SessionRecord, repository::SessionLimits,
 };
 use crate::{
+    http_client::HttpClient,
     identity::ResolveIdentity,
     limits,
     oauth::{
@@ -25,7 +26,7 @@ use crate::{
 
 /// The HTTP client, the stored sessions and the active sessions of an app.
 pub(crate) struct AppContext {
-    pub(crate) http: reqwest::Client,
+    pub(crate) http: HttpClient,
     pub(crate) sessions: SessionRepository<Self>,
     pub(crate) client: Client,
     pub(crate) events: Events,
@@ -51,18 +52,19 @@ pub(crate) struct AppSettings {
 }
 
 impl AppContext {
-    /// Creates the context from an HTTP client builder with TLS configured. Disables redirects, because credentials must
-    /// not be sent to other servers.
+    /// Creates the context from what makes a builder of HTTP clients with TLS configured. Disables redirects, because credentials
+    /// must not be sent to other servers.
     pub(crate) fn new(
-        http: reqwest::ClientBuilder,
+        http: impl Fn() -> reqwest::ClientBuilder + Send + Sync + 'static,
         store: Arc<dyn Store>,
         client: Client,
         resolver: Arc<dyn ResolveIdentity>,
         events: Events,
         settings: AppSettings,
     ) -> Result<Arc<Self>, reqwest::Error> {
-        let http =
-            http.redirect(reqwest::redirect::Policy::none()).connect_timeout(limits::CONNECT).build()?;
+        let http = HttpClient::build(move || {
+            http().redirect(reqwest::redirect::Policy::none()).connect_timeout(limits::CONNECT)
+        })?;
         let AppSettings { session_limits, missing_nonce, call_settings, pace } = settings;
         Ok(Arc::new(Self {
             http,
@@ -111,7 +113,7 @@ impl AppContext {
         nonces: &'a NonceCache,
     ) -> ServerEndpoint<'a> {
         ServerEndpoint {
-            http: &self.http,
+            http: self.http.calls(),
             issuer,
             client_id: client.client_id,
             client_proof: self.client.proof(client),

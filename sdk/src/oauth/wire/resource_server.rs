@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::{DpopKey, NonceCache, TokenHash, proof_signer::ProofSigner};
 use crate::{
+    http_client::HttpClient,
     limits,
     types::Did,
     xrpc::{
@@ -36,7 +37,7 @@ fn dpop_error(headers: &HeaderMap) -> Option<String> {
 /// The resource server of a session.
 pub(crate) struct ResourceServer<'a> {
     /// Follows no redirects.
-    pub(crate) http: &'a reqwest::Client,
+    pub(crate) http: &'a HttpClient,
     pub(crate) origin: &'a Origin,
     pub(crate) did: &'a Did,
     pub(crate) key: &'a DpopKey,
@@ -94,7 +95,8 @@ impl ResourceServer<'_> {
     ) -> Result<impl Future<Output = Result<TransportResponse, TransportError>> + Send, TransportError> {
         let url = self.origin.method(request.nsid(), request.query())?;
         let credentials = self.credentials(signer, &request, url.as_str())?;
-        Ok(service::send_to(self.http, self.origin, url, request, credentials))
+        let http = self.http.for_request(request.headers());
+        Ok(service::send_to(http, self.origin, url, request, credentials))
     }
 
     fn learn(&self, signer: &mut ProofSigner<'_>, response: &TransportResponse, nsid: &str, attempt: u32) {

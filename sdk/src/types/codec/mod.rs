@@ -16,6 +16,9 @@ mod fields;
 mod hostile_tests;
 mod json_reader;
 mod json_writer;
+mod payload;
+#[cfg(test)]
+mod payload_tests;
 mod primitives;
 mod reader;
 mod serde_bridge;
@@ -30,6 +33,8 @@ pub use error::{DataError, Problem};
 pub use fields::FieldReader;
 #[doc(hidden)]
 pub use fields::tagged_object;
+#[doc(hidden)]
+pub use payload::payload_of_type;
 pub use reader::Reader;
 pub(crate) use reader::{Entries, Kind};
 #[doc(hidden)]

@@ -3,8 +3,12 @@
 
 use atproto_sdk::{
     PublicClient, at_uri, cid, datetime, did,
-    types::{Data as _, PermissionSet as _, Record as _, from_json},
-    xrpc::{BoxFuture, ByteStream, ErrorKind, Request, Transport, TransportError, TransportResponse},
+    stream::Subscribe,
+    types::{Data as _, PermissionSet as _, Reader, Record as _, from_json},
+    xrpc::{
+        BoxFuture, ByteStream, ErrorKind, LexiconError as _, Message as _, Request, Subscription as _,
+        Transport, TransportError, TransportResponse,
+    },
 };
 use books_lexicons::lexicons::com::example::books::{
     ComExampleBooksExt as _, add_note,
@@ -12,7 +16,7 @@ use books_lexicons::lexicons::com::example::books::{
     book::{Book, BookAbout, BookType},
     defs::{self, BookView, Quote, State},
     list_books,
-    watch::Added,
+    watch::{self, Added, Watch},
 };
 use futures_util::TryStreamExt as _;
 use http::{HeaderMap, StatusCode};
@@ -118,7 +122,21 @@ fn types_have_the_traits_that_the_configuration_names() {
 #[test]
 fn l13_the_messages_of_a_subscription_have_types() {
     let added: Added = from_json(json!({"seq": 3, "book": view("One")}).to_string()).unwrap();
-    assert_eq!((added.seq, added.book.record.title.as_str()), (3, "One"));
+    // The name was chosen in lexicons.toml; in the data, the field is `seq`.
+    assert_eq!((added.position, added.book.record.title.as_str()), (3, "One"));
+    let payload = json!({"seq": 3, "book": view("One")}).to_string();
+    let message = watch::Message::read_payload("#added", &mut Reader::json(&payload)).unwrap();
+    assert_eq!((message.seq(), &message), (Some(3), &watch::Message::from(added)));
+    assert_eq!(watch::Message::DESCRIBED, "Message");
+}
+
+#[test]
+fn l13_a_subscription_of_its_own_starts_over_every_client() {
+    let client = PublicClient::new("https://books.example.com").unwrap();
+    let _: Subscribe<'_, Watch> = client.com_example_books().watch();
+    let _: Subscribe<'_, Watch> = Empty.com_example_books().watch().params(watch::Params::new().cursor(3));
+    assert_eq!(Watch::NSID, "com.example.books.watch");
+    assert_eq!(watch::Error::from_name("FutureCursor"), Some(watch::Error::FutureCursor));
 }
 
 #[test]

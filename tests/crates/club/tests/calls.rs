@@ -5,7 +5,9 @@ use atproto_sdk::{
     PasswordClient, PublicClient,
     api::com::atproto::repo::strong_ref::StrongRef,
     at_uri, datetime, did,
-    types::{Expected, RecordKey},
+    stream::Subscribe,
+    types::{Expected, Reader, RecordKey},
+    xrpc::Message as _,
 };
 use books_lexicons::lexicons::com::example::books::{
     book::Book,
@@ -14,6 +16,7 @@ use books_lexicons::lexicons::com::example::books::{
 use reading_club::lexicons::com::example::club::{
     ComExampleClubExt as _, get_meeting,
     meeting::{Meeting, MeetingAgendaItem, Talk},
+    subscribe_meetings::{self, Message, SubscribeMeetings},
 };
 use serde_json::json;
 use tests::{Answer, Network, Stub};
@@ -81,4 +84,62 @@ async fn a_record_with_types_of_the_other_crate_is_written_and_read() {
     let written = client.records::<Meeting>().put(&key, &meeting, Expected::Absent).await.unwrap();
     let found = client.records::<Meeting>().get(&key).await.unwrap();
     assert_eq!((found.value, found.cid), (meeting, Some(written.cid)));
+}
+
+#[test]
+fn l13_a_subscription_has_messages_of_both_crates_and_of_the_sdk() {
+    let client = PublicClient::new("https://club.example.com").unwrap();
+    let params = subscribe_meetings::Params::new(did!("did:plc:ewvi7nxzyoun6zhxrhs64oiz")).cursor(3);
+    let _: Subscribe<'_, SubscribeMeetings> = client.com_example_club().subscribe_meetings(params);
+
+    let record =
+        json!({"$type": "com.example.books.book", "title": "Moby-Dick", "createdAt": "2026-01-02T03:04:05Z"});
+    let strong_ref = json!({
+        "uri": "at://did:plc:abc/com.example.books.book/self",
+        "cid": "bafyreidfayvfuwqa7qlnopdjiqrxzs6blmoeu4rujcjtnci5beludirz2a",
+    });
+    let meeting =
+        json!({"$type": "com.example.club.meeting", "book": strong_ref, "startsAt": "2026-02-03T19:00:00Z"});
+    let alice = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
+    let planned = json!({"seq": 1, "did": alice, "meeting": meeting, "time": "2026-01-02T03:04:05Z"});
+    let mut book = strong_ref.clone();
+    book["record"] = record;
+    book["addedBy"] = json!({"did": alice, "handle": "alice.test"});
+    let added = json!({"seq": 2, "book": book});
+    let identity = json!({"seq": 3, "did": alice, "time": "2026-01-02T03:04:05Z"});
+    for (tag, payload, is_it, seq, account) in [
+        (
+            "#planned",
+            planned,
+            (|it| matches!(it, Message::Planned(_))) as fn(&Message) -> bool,
+            Some(1),
+            Some(alice),
+        ),
+        // The field has another name in the other crate.
+        ("com.example.books.watch#added", added, |it| matches!(it, Message::WatchAdded(_)), Some(2), None),
+        (
+            "com.atproto.sync.subscribeRepos#identity",
+            identity,
+            |it| matches!(it, Message::SubscribeReposIdentity(_)),
+            Some(3),
+            Some(alice),
+        ),
+        ("com.example.club.meeting", meeting, |it| matches!(it, Message::Meeting(_)), None, None),
+        (
+            "#moved",
+            json!({"seq": 4, "did": alice}),
+            |it| matches!(it, Message::Other(_)),
+            Some(4),
+            Some(alice),
+        ),
+    ] {
+        let payload = payload.to_string();
+        let message = Message::read_payload(tag, &mut Reader::json(&payload)).unwrap();
+        assert!(is_it(&message), "{tag} {message:?}");
+        assert_eq!(
+            (message.seq(), message.account().as_ref().map(|it| it.as_str())),
+            (seq, account),
+            "{tag}"
+        );
+    }
 }

@@ -57,7 +57,7 @@ struct World {
 }
 
 fn shared(store: &Arc<dyn Store>) -> Arc<AppContext> {
-    let http = crate::http_client::builder().no_proxy();
+    let http = || crate::http_client::builder().no_proxy();
     let client = Client { client_id: "https://other.example/client.json".into(), keyset: None };
     let settings = AppSettings { pace: pace(), ..AppSettings::default() };
     let resolver = Arc::new(Resolver::builder().build().unwrap());

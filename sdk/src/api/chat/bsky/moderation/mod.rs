@@ -91,6 +91,18 @@ impl<'c> ChatBskyModeration<'c> {
         xrpc::Call::new(self.0, params, ())
     }
 
+    crate::__v1::subscribe! {
+        /// Streams chat events of interest to moderation services, such as first messages, group changes and rate limit
+        /// hits. Not open to the public.
+        ///
+        /// `chat.bsky.moderation.subscribeModEvents`
+        ///
+        /// Returns a `Subscribe`, for a stream of [`Message`](subscribe_mod_events::Message). Optional parameters:
+        /// [`Params`](subscribe_mod_events::Params), set with `params`. Errors: `FutureCursor`, `ConsumerTooSlow`; see
+        /// [`Error`](subscribe_mod_events::Error).
+        subscribe_mod_events: subscribe_mod_events::SubscribeModEvents
+    }
+
     /// Grants or withdraws the right of an account to use chat; moderators only.
     ///
     /// `chat.bsky.moderation.updateActorAccess`

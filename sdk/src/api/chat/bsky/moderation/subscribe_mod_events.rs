@@ -3,6 +3,124 @@
 //! `chat.bsky.moderation.subscribeModEvents`
 
 use crate::types;
+use crate::xrpc;
+
+/// Streams chat events of interest to moderation services, such as first messages, group changes and rate limit
+/// hits. Not open to the public.
+///
+/// `chat.bsky.moderation.subscribeModEvents`
+///
+/// Errors: `FutureCursor`, `ConsumerTooSlow`; see [`Error`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SubscribeModEvents;
+
+impl xrpc::Subscription for SubscribeModEvents {
+    const NSID: &'static str = "chat.bsky.moderation.subscribeModEvents";
+    type Params = Params;
+    type Message = Message;
+    type Error = Error;
+}
+
+/// The parameters of `chat.bsky.moderation.subscribeModEvents`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {
+    /// Sequence number of the last event known, after which to resume; `2222222222222` starts from the first event.
+    /// If absent, only new events are sent.
+    pub cursor: Option<String>,
+}
+
+crate::__v1::params! { Params { 0 cursor: "cursor" } }
+
+impl Params {
+    /// Creates `Params` without any of its optional fields.
+    pub fn new() -> Self {
+        Self { cursor: None }
+    }
+}
+
+crate::__v1::setters! { Params { cursor = cursor: into String } }
+
+/// The messages of `chat.bsky.moderation.subscribeModEvents`.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Message {
+    /// `chat.bsky.moderation.subscribeModEvents#eventConvoFirstMessage`
+    EventConvoFirstMessage(Box<EventConvoFirstMessage>),
+    /// `chat.bsky.moderation.subscribeModEvents#eventGroupChatCreated`
+    EventGroupChatCreated(Box<EventGroupChatCreated>),
+    /// `chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberAdded`
+    EventGroupChatMemberAdded(Box<EventGroupChatMemberAdded>),
+    /// `chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberJoined`
+    EventGroupChatMemberJoined(Box<EventGroupChatMemberJoined>),
+    /// `chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequest`
+    EventGroupChatJoinRequest(Box<EventGroupChatJoinRequest>),
+    /// `chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequestApproved`
+    EventGroupChatJoinRequestApproved(Box<EventGroupChatJoinRequestApproved>),
+    /// `chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequestRejected`
+    EventGroupChatJoinRequestRejected(Box<EventGroupChatJoinRequestRejected>),
+    /// `chat.bsky.moderation.subscribeModEvents#eventChatAccepted`
+    EventChatAccepted(Box<EventChatAccepted>),
+    /// `chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberLeft`
+    EventGroupChatMemberLeft(Box<EventGroupChatMemberLeft>),
+    /// `chat.bsky.moderation.subscribeModEvents#eventGroupChatUpdated`
+    EventGroupChatUpdated(Box<EventGroupChatUpdated>),
+    /// `chat.bsky.moderation.subscribeModEvents#eventRateLimitExceeded`
+    EventRateLimitExceeded(Box<EventRateLimitExceeded>),
+    /// Any other variant.
+    Other(types::Unknown),
+}
+
+crate::__v1::union! {
+    Message, open {
+        EventConvoFirstMessage(EventConvoFirstMessage) = "chat.bsky.moderation.subscribeModEvents#eventConvoFirstMessage",
+        EventGroupChatCreated(EventGroupChatCreated) = "chat.bsky.moderation.subscribeModEvents#eventGroupChatCreated",
+        EventGroupChatMemberAdded(EventGroupChatMemberAdded) = "chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberAdded",
+        EventGroupChatMemberJoined(EventGroupChatMemberJoined) = "chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberJoined",
+        EventGroupChatJoinRequest(EventGroupChatJoinRequest) = "chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequest",
+        EventGroupChatJoinRequestApproved(EventGroupChatJoinRequestApproved) = "chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequestApproved",
+        EventGroupChatJoinRequestRejected(EventGroupChatJoinRequestRejected) = "chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequestRejected",
+        EventChatAccepted(EventChatAccepted) = "chat.bsky.moderation.subscribeModEvents#eventChatAccepted",
+        EventGroupChatMemberLeft(EventGroupChatMemberLeft) = "chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberLeft",
+        EventGroupChatUpdated(EventGroupChatUpdated) = "chat.bsky.moderation.subscribeModEvents#eventGroupChatUpdated",
+        EventRateLimitExceeded(EventRateLimitExceeded) = "chat.bsky.moderation.subscribeModEvents#eventRateLimitExceeded",
+    }
+}
+
+crate::__v1::message! {
+    Message, "chat.bsky.moderation.subscribeModEvents" {
+        EventConvoFirstMessage = "#eventConvoFirstMessage" | "chat.bsky.moderation.subscribeModEvents#eventConvoFirstMessage" [],
+        EventGroupChatCreated = "#eventGroupChatCreated" | "chat.bsky.moderation.subscribeModEvents#eventGroupChatCreated" [],
+        EventGroupChatMemberAdded = "#eventGroupChatMemberAdded" | "chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberAdded" [],
+        EventGroupChatMemberJoined = "#eventGroupChatMemberJoined" | "chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberJoined" [],
+        EventGroupChatJoinRequest = "#eventGroupChatJoinRequest" | "chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequest" [],
+        EventGroupChatJoinRequestApproved = "#eventGroupChatJoinRequestApproved" | "chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequestApproved" [],
+        EventGroupChatJoinRequestRejected = "#eventGroupChatJoinRequestRejected" | "chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequestRejected" [],
+        EventChatAccepted = "#eventChatAccepted" | "chat.bsky.moderation.subscribeModEvents#eventChatAccepted" [],
+        EventGroupChatMemberLeft = "#eventGroupChatMemberLeft" | "chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberLeft" [],
+        EventGroupChatUpdated = "#eventGroupChatUpdated" | "chat.bsky.moderation.subscribeModEvents#eventGroupChatUpdated" [],
+        EventRateLimitExceeded = "#eventRateLimitExceeded" | "chat.bsky.moderation.subscribeModEvents#eventRateLimitExceeded" [],
+    }
+}
+
+/// The errors of `chat.bsky.moderation.subscribeModEvents`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {
+    /// `FutureCursor`
+    FutureCursor,
+    /// The client reads too slowly: too many events were waiting, and the server closed the connection.
+    ///
+    /// `ConsumerTooSlow`
+    ConsumerTooSlow,
+}
+
+crate::__v1::errors! {
+    Error {
+        FutureCursor = "FutureCursor",
+        ConsumerTooSlow = "ConsumerTooSlow",
+    }
+}
 
 /// The first message of a conversation was sent.
 ///

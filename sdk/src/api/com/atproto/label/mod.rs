@@ -36,4 +36,16 @@ impl<'c> ComAtprotoLabel<'c> {
     ) -> xrpc::Call<'c, query_labels::QueryLabels> {
         xrpc::Call::new(self.0, params, ())
     }
+
+    crate::__v1::subscribe! {
+        /// Streams the labels and label withdrawals of a moderation service as they are issued, with sequence numbers
+        /// as in the stream of repositories; no sign-in needed.
+        ///
+        /// `com.atproto.label.subscribeLabels`
+        ///
+        /// Returns a `Subscribe`, for a stream of [`Message`](subscribe_labels::Message). Optional parameters:
+        /// [`Params`](subscribe_labels::Params), set with `params`. Errors: `FutureCursor`; see
+        /// [`Error`](subscribe_labels::Error).
+        subscribe_labels: subscribe_labels::SubscribeLabels
+    }
 }

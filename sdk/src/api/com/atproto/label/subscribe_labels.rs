@@ -4,6 +4,78 @@
 
 use crate::api;
 use crate::types;
+use crate::xrpc;
+
+/// Streams the labels and label withdrawals of a moderation service as they are issued, with sequence numbers
+/// as in the stream of repositories; no sign-in needed.
+///
+/// `com.atproto.label.subscribeLabels`
+///
+/// Errors: `FutureCursor`; see [`Error`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SubscribeLabels;
+
+impl xrpc::Subscription for SubscribeLabels {
+    const NSID: &'static str = "com.atproto.label.subscribeLabels";
+    type Params = Params;
+    type Message = Message;
+    type Error = Error;
+}
+
+/// The parameters of `com.atproto.label.subscribeLabels`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {
+    /// Sequence number after which to resume.
+    pub cursor: Option<i64>,
+}
+
+crate::__v1::params! { Params { 0 cursor: "cursor" } }
+
+impl Params {
+    /// Creates `Params` without any of its optional fields.
+    pub fn new() -> Self {
+        Self { cursor: None }
+    }
+}
+
+crate::__v1::setters! { Params { cursor = cursor: integer i64 } }
+
+/// The messages of `com.atproto.label.subscribeLabels`.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Message {
+    /// `com.atproto.label.subscribeLabels#labels`
+    Labels(Box<Labels>),
+    /// `com.atproto.label.subscribeLabels#info`
+    Info(Box<Info>),
+    /// Any other variant.
+    Other(types::Unknown),
+}
+
+crate::__v1::union! {
+    Message, open {
+        Labels(Labels) = "com.atproto.label.subscribeLabels#labels",
+        Info(Info) = "com.atproto.label.subscribeLabels#info",
+    }
+}
+
+crate::__v1::message! {
+    Message, "com.atproto.label.subscribeLabels" {
+        Labels = "#labels" | "com.atproto.label.subscribeLabels#labels" [seq: seq],
+        Info = "#info" | "com.atproto.label.subscribeLabels#info" [],
+    }
+}
+
+/// The errors of `com.atproto.label.subscribeLabels`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {
+    /// `FutureCursor`
+    FutureCursor,
+}
+
+crate::__v1::errors! { Error { FutureCursor = "FutureCursor" } }
 
 /// A group of labels sent in one message.
 ///

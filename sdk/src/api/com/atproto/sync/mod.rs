@@ -228,4 +228,16 @@ impl<'c> ComAtprotoSync<'c> {
     ) -> xrpc::Call<'c, request_crawl::RequestCrawl> {
         xrpc::Call::new(self.0, request_crawl::Params::new(), input)
     }
+
+    crate::__v1::subscribe! {
+        /// Streams commits, identity changes and account changes of all repositories on the host, a PDS or a relay; no
+        /// sign-in needed.
+        ///
+        /// `com.atproto.sync.subscribeRepos`
+        ///
+        /// Returns a `Subscribe`, for a stream of [`Message`](subscribe_repos::Message). Optional parameters:
+        /// [`Params`](subscribe_repos::Params), set with `params`. Errors: `FutureCursor`, `ConsumerTooSlow`; see
+        /// [`Error`](subscribe_repos::Error).
+        subscribe_repos: subscribe_repos::SubscribeRepos
+    }
 }

@@ -3,6 +3,99 @@
 //! `com.atproto.sync.subscribeRepos`
 
 use crate::types;
+use crate::xrpc;
+
+/// Streams commits, identity changes and account changes of all repositories on the host, a PDS or a relay; no
+/// sign-in needed.
+///
+/// `com.atproto.sync.subscribeRepos`
+///
+/// Errors: `FutureCursor`, `ConsumerTooSlow`; see [`Error`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SubscribeRepos;
+
+impl xrpc::Subscription for SubscribeRepos {
+    const NSID: &'static str = "com.atproto.sync.subscribeRepos";
+    type Params = Params;
+    type Message = Message;
+    type Error = Error;
+}
+
+/// The parameters of `com.atproto.sync.subscribeRepos`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {
+    /// Sequence number after which to resume.
+    pub cursor: Option<i64>,
+}
+
+crate::__v1::params! { Params { 0 cursor: "cursor" } }
+
+impl Params {
+    /// Creates `Params` without any of its optional fields.
+    pub fn new() -> Self {
+        Self { cursor: None }
+    }
+}
+
+crate::__v1::setters! { Params { cursor = cursor: integer i64 } }
+
+/// The messages of `com.atproto.sync.subscribeRepos`.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Message {
+    /// `com.atproto.sync.subscribeRepos#commit`
+    Commit(Box<Commit>),
+    /// `com.atproto.sync.subscribeRepos#sync`
+    Sync(Box<SyncDef>),
+    /// `com.atproto.sync.subscribeRepos#identity`
+    Identity(Box<Identity>),
+    /// `com.atproto.sync.subscribeRepos#account`
+    Account(Box<Account>),
+    /// `com.atproto.sync.subscribeRepos#info`
+    Info(Box<Info>),
+    /// Any other variant.
+    Other(types::Unknown),
+}
+
+crate::__v1::union! {
+    Message, open {
+        Commit(Commit) = "com.atproto.sync.subscribeRepos#commit",
+        Sync(SyncDef) = "com.atproto.sync.subscribeRepos#sync",
+        Identity(Identity) = "com.atproto.sync.subscribeRepos#identity",
+        Account(Account) = "com.atproto.sync.subscribeRepos#account",
+        Info(Info) = "com.atproto.sync.subscribeRepos#info",
+    }
+}
+
+crate::__v1::message! {
+    Message, "com.atproto.sync.subscribeRepos" {
+        Commit = "#commit" | "com.atproto.sync.subscribeRepos#commit" [seq: seq, time: time, account: repo],
+        Sync = "#sync" | "com.atproto.sync.subscribeRepos#sync" [seq: seq, time: time, account: did],
+        Identity = "#identity" | "com.atproto.sync.subscribeRepos#identity" [seq: seq, time: time, account: did],
+        Account = "#account" | "com.atproto.sync.subscribeRepos#account" [seq: seq, time: time, account: did],
+        Info = "#info" | "com.atproto.sync.subscribeRepos#info" [],
+    }
+}
+
+/// The errors of `com.atproto.sync.subscribeRepos`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {
+    /// `FutureCursor`
+    FutureCursor,
+    /// The client read too slowly: too many messages were waiting, and the server closes the connection.
+    ///
+    /// `ConsumerTooSlow`
+    ConsumerTooSlow,
+}
+
+crate::__v1::errors! {
+    Error {
+        FutureCursor = "FutureCursor",
+        ConsumerTooSlow = "ConsumerTooSlow",
+    }
+}
 
 /// A change to the records of one repository. It may be without operations, with only a new revision and
 /// signature.

@@ -11,6 +11,7 @@ pub mod foo;
 pub mod note;
 pub mod ping;
 pub mod profile;
+pub mod stream;
 pub mod r#type;
 pub mod watch;
 
@@ -67,5 +68,13 @@ impl<'c> ComExample<'c> {
         body: impl Into<xrpc::RequestBody>,
     ) -> xrpc::Call<'c, r#type::Type> {
         xrpc::Call::new(self.0, r#type::Params::new(), body.into())
+    }
+
+    ::atproto_sdk::__v1::subscribe! {
+        /// `com.example.watch`
+        ///
+        /// Returns a `Subscribe`, for a stream of [`Message`](watch::Message). Optional parameters:
+        /// [`Params`](watch::Params), set with `params`. Errors: `FutureCursor`; see [`Error`](watch::Error).
+        watch: watch::Watch
     }
 }

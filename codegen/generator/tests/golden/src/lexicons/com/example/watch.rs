@@ -4,6 +4,74 @@
 
 use crate::lexicons as api;
 use ::atproto_sdk::types;
+use ::atproto_sdk::xrpc;
+
+/// `com.example.watch`
+///
+/// Errors: `FutureCursor`; see [`Error`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Watch;
+
+impl xrpc::Subscription for Watch {
+    const NSID: &'static str = "com.example.watch";
+    type Params = Params;
+    type Message = Message;
+    type Error = Error;
+}
+
+/// The parameters of `com.example.watch`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {
+    pub cursor: Option<i64>,
+}
+
+::atproto_sdk::__v1::params! { Params { 0 cursor: "cursor" } }
+
+impl Params {
+    /// Creates `Params` without any of its optional fields.
+    pub fn new() -> Self {
+        Self { cursor: None }
+    }
+}
+
+::atproto_sdk::__v1::setters! { Params { cursor = cursor: integer i64 } }
+
+/// The messages of `com.example.watch`.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Message {
+    /// `com.example.watch#made`
+    Made(Box<Made>),
+    /// `com.example.watch#gone`
+    Gone(Box<Gone>),
+    /// Any other variant.
+    Other(types::Unknown),
+}
+
+::atproto_sdk::__v1::union! {
+    Message, open {
+        Made(Made) = "com.example.watch#made",
+        Gone(Gone) = "com.example.watch#gone",
+    }
+}
+
+::atproto_sdk::__v1::message! {
+    Message, "com.example.watch" {
+        Made = "#made" | "com.example.watch#made" [seq: seq],
+        Gone = "#gone" | "com.example.watch#gone" [seq: seq],
+    }
+}
+
+/// The errors of `com.example.watch`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {
+    /// `FutureCursor`
+    FutureCursor,
+}
+
+::atproto_sdk::__v1::errors! { Error { FutureCursor = "FutureCursor" } }
 
 /// `com.example.watch#made`
 #[derive(Clone)]

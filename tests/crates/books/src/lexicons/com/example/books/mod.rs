@@ -53,4 +53,14 @@ impl<'c> ComExampleBooks<'c> {
     ) -> xrpc::Call<'c, list_books::ListBooks> {
         xrpc::Call::new(self.0, params, ())
     }
+
+    ::atproto_sdk::__v1::subscribe! {
+        /// Tells of books as they are added.
+        ///
+        /// `com.example.books.watch`
+        ///
+        /// Returns a `Subscribe`, for a stream of [`Message`](watch::Message). Optional parameters:
+        /// [`Params`](watch::Params), set with `params`. Errors: `FutureCursor`; see [`Error`](watch::Error).
+        watch: watch::Watch
+    }
 }

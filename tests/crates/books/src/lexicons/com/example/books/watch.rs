@@ -4,6 +4,69 @@
 
 use crate::lexicons as api;
 use ::atproto_sdk::types;
+use ::atproto_sdk::xrpc;
+
+/// Tells of books as they are added.
+///
+/// `com.example.books.watch`
+///
+/// Errors: `FutureCursor`; see [`Error`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Watch;
+
+impl xrpc::Subscription for Watch {
+    const NSID: &'static str = "com.example.books.watch";
+    type Params = Params;
+    type Message = Message;
+    type Error = Error;
+}
+
+/// The parameters of `com.example.books.watch`.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Params {
+    pub cursor: Option<i64>,
+}
+
+::atproto_sdk::__v1::params! { Params { 0 cursor: "cursor" } }
+
+impl Params {
+    /// Creates `Params` without any of its optional fields.
+    pub fn new() -> Self {
+        Self { cursor: None }
+    }
+}
+
+::atproto_sdk::__v1::setters! { Params { cursor = cursor: integer i64 } }
+
+/// The messages of `com.example.books.watch`.
+#[derive(Clone)]
+#[derive(described::Described)]
+#[non_exhaustive]
+pub enum Message {
+    /// `com.example.books.watch#added`
+    Added(Box<Added>),
+    /// Any other variant.
+    Other(types::Unknown),
+}
+
+::atproto_sdk::__v1::union! { Message, open { Added(Added) = "com.example.books.watch#added" } }
+
+::atproto_sdk::__v1::message! {
+    Message, "com.example.books.watch" {
+        Added = "#added" | "com.example.books.watch#added" [seq: position],
+    }
+}
+
+/// The errors of `com.example.books.watch`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Error {
+    /// `FutureCursor`
+    FutureCursor,
+}
+
+::atproto_sdk::__v1::errors! { Error { FutureCursor = "FutureCursor" } }
 
 /// A book was added.
 ///
@@ -12,7 +75,7 @@ use ::atproto_sdk::types;
 #[derive(described::Described)]
 #[non_exhaustive]
 pub struct Added {
-    pub seq: i64,
+    pub position: i64,
     pub book: api::com::example::books::defs::BookView,
     /// Fields that the lexicon does not define.
     pub extra: types::Extra,
@@ -20,19 +83,19 @@ pub struct Added {
 
 ::atproto_sdk::__v1::object! {
     Added, "com.example.books.watch#added", record: false, {
-        0 seq: "seq" required,
+        0 position: "seq" required,
         1 book: "book" required,
     }
 }
 
 impl Added {
-    /// Creates `Added` with its required fields: [`seq`](field@Self::seq) and [`book`](field@Self::book).
+    /// Creates `Added` with its required fields: [`position`](field@Self::position) and [`book`](field@Self::book).
     pub fn new(
-        seq: impl types::Integer,
+        position: impl types::Integer,
         book: api::com::example::books::defs::BookView,
     ) -> Self {
         Self {
-            seq: types::Integer::into_i64(seq),
+            position: types::Integer::into_i64(position),
             book,
             extra: types::Extra::default(),
         }

@@ -1,0 +1,93 @@
+//! Streams of events over WebSockets: [subscriptions](https://atproto.com/specs/event-stream) of lexicons.
+//!
+//! Every client has them beside its calls:
+//!
+//! ```no_run
+//! use atproto_sdk::{PublicClient, api::com::atproto::sync::subscribe_repos::Message, stream::StreamError};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let relay = PublicClient::new("https://relay.example.com")?;
+//! let mut events = relay.com_atproto_sync().subscribe_repos().stream();
+//! while let Some(event) = events.next().await {
+//!     match event {
+//!         Ok(event) => match event.message() {
+//!             Message::Commit(commit) => println!("{} {}", commit.repo, commit.ops.len()),
+//!             Message::Other(unknown) => println!("{:?}", unknown.type_name()),
+//!             _ => {}
+//!         },
+//!         // This message is missing, and the stream goes on.
+//!         Err(StreamError::Undecodable(message)) => eprintln!("{message}"),
+//!         Err(error) => return Err(error.into()),
+//!     }
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! # What a stream does by itself
+//!
+//! - **A lost connection is replaced**, after a wait that grows and is random in part, and the stream goes on after the last message
+//!   that was given. Nothing is given twice. A server that was never reached is tried four times.
+//! - **A dead connection is found** by pings, and a quiet one is left alone; see [`Subscribe::keep_alive`].
+//! - **A slow consumer** makes the server wait: what is received and not read is limited, see [`Subscribe::buffer`]. If the server gives
+//!   up on it, the stream goes on after the last message.
+//! - **A malformed message** costs the connection. If what comes after the same message cannot be used three times in a row, the
+//!   stream ends with [`StreamError::Unusable`].
+//! - **A message that is not of its type** is an item of its own, [`StreamError::Undecodable`], and the stream goes on. Messages of
+//!   types that the lexicon does not know are `Other`, with everything in them.
+//! - **Lost messages are told**: a server keeps messages for some time only. [`Notice::Gap`] says which ones it no longer had.
+//!
+//! What happens is told to [`Subscribe::observe`], counted in [`Events::stats`], and logged with [tracing](https://docs.rs/tracing): events at
+//! the level `DEBUG` for connecting, connected and interrupted, and every ten seconds one with the rate and the lag.
+//!
+//! # What can be built on it
+//!
+//! A [`Transport`](crate::xrpc::Transport) of your own opens streams if its responses have the
+//! [connection](crate::xrpc::TransportResponse::with_upgrade).
+
+// The layers, from top to bottom; nothing uses what is above it:
+//
+//   subscribe    the builder of the subscriptions of lexicons
+//   events       what the consumer holds: the stream and its events
+//   engine       the machine for streams of every kind; polled by the consumer
+//   protocol     what differs between the kinds: the trait `Protocol`, and the one of lexicons
+//   options      what can be set for a stream of every kind
+//   handshake, connection, channel     one WebSocket: the request, the task that owns it, what both share
+//   frame, positions, meter            pure: messages, positions, statistics
+//   notice, error, source              what the consumer is told
+//
+// Where other kinds of streams and more about positions belong:
+//
+// - Another kind of stream implements `Protocol` (request, reading, order of its positions, greeting) and `Source` (the types of its
+//   messages), and has a builder with `stream_options!` that makes an `Engine` and `Events` of it. Its server is a `Transport`: one whose
+//   streams are not below `/xrpc/` has a transport that makes the URL of the request by itself. `Engine::send` sends a text on the
+//   living connection, `Protocol::greeting` one at the beginning of each.
+// - A durable cursor sits between `Engine` and `Event`: every message that the consumer gets goes through `Events::poll_event`, in the
+//   order of its position, and an undecodable one too. There a ticket can be taken, and nothing be asked of the engine as long as there
+//   are too many: then its buffer fills, and the server waits. `Engine::new` takes the position to start after.
+mod channel;
+mod connection;
+mod engine;
+mod error;
+mod events;
+mod frame;
+mod handshake;
+mod meter;
+mod notice;
+mod options;
+mod positions;
+mod protocol;
+mod source;
+mod subscribe;
+#[cfg(test)]
+mod tests;
+
+pub use error::{Interruption, StreamError};
+pub use events::{Event, Events};
+#[doc(hidden)]
+pub use frame::{Frame, read_frame};
+pub use frame::{FrameError, Subprotocol, Undecodable};
+pub use handshake::NotAStream;
+pub use meter::Stats;
+pub use notice::Notice;
+pub use source::Source;
+pub use subscribe::Subscribe;

@@ -1,0 +1,137 @@
+//! The options of every kind of stream.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::{Notice, channel::Room, connection::Terms};
+use crate::{
+    limits,
+    server_text::{SHORT, excerpt},
+    xrpc::{Backoff, InvalidRequest},
+};
+
+/// The largest message, by default: the specification limits frames to 5 MB.
+const MAX_MESSAGE_SIZE: usize = 5 << 20;
+/// How many messages may wait for the consumer, by default.
+const BUFFER: usize = 1024;
+/// How many bytes the messages that wait may have, by default.
+const BUFFER_BYTES: usize = 16 << 20;
+
+/// Called with what happens to a stream.
+pub(super) type Observer<'c> = Box<dyn FnMut(&Notice) + Send + 'c>;
+
+pub(crate) struct StreamOptions<'c> {
+    pub(super) after: Option<i64>,
+    pub(super) observer: Option<Observer<'c>>,
+    pub(super) terms: Terms,
+    pub(super) backoff: Option<Arc<dyn Backoff>>,
+    pub(super) give_up_after: Option<Duration>,
+    pub(super) headers: HeaderMap,
+    pub(super) problem: Option<InvalidRequest>,
+}
+
+impl Default for StreamOptions<'_> {
+    fn default() -> Self {
+        Self {
+            after: None,
+            observer: None,
+            terms: Terms {
+                room: Room { messages: BUFFER, bytes: BUFFER_BYTES },
+                max_message_size: MAX_MESSAGE_SIZE,
+                keep_alive: limits::STREAM_KEEP_ALIVE,
+            },
+            backoff: None,
+            give_up_after: None,
+            headers: HeaderMap::new(),
+            problem: None,
+        }
+    }
+}
+
+impl StreamOptions<'_> {
+    /// A header of the caller, which can be a credential whatever its name is.
+    pub(super) fn header(&mut self, name: &str, value: &str) {
+        match (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            (Ok(name), Ok(mut value)) => {
+                value.set_sensitive(true);
+                self.headers.insert(name, value);
+            }
+            _ => {
+                self.problem.get_or_insert(InvalidRequest::Header { name: excerpt(name, SHORT) });
+            }
+        }
+    }
+
+    pub(super) fn buffer(&mut self, messages: usize, bytes: usize) {
+        self.terms.room = Room { messages, bytes };
+    }
+}
+
+/// The options of a stream, as methods of its builder.
+macro_rules! stream_options {
+    () => {
+        /// Starts after this position, instead of with what comes from now on: the position of the last message that was processed,
+        /// [`Event::seq`](crate::stream::Event::seq).
+        ///
+        /// Servers keep messages for some time, often a few days. If this one does not have everything any more, a
+        /// [`Notice::Gap`](crate::stream::Notice::Gap) tells what is lost.
+        pub fn after(mut self, position: i64) -> Self {
+            self.options.after = Some(position);
+            self
+        }
+
+        /// Calls this with everything that happens to the stream besides its messages. It is called while the stream is polled, and
+        /// should not take long.
+        pub fn observe(mut self, observer: impl FnMut(&$crate::stream::Notice) + Send + 'c) -> Self {
+            self.options.observer = Some(Box::new(observer));
+            self
+        }
+
+        /// Sets after how long a silence a ping is sent. If the server then remains silent for as long again, the connection is taken
+        /// for dead, and replaced. The default is 30 seconds.
+        ///
+        /// A stream on which nothing happens is not silent, because the server answers pings.
+        pub fn keep_alive(mut self, interval: ::std::time::Duration) -> Self {
+            self.options.terms.keep_alive = interval;
+            self
+        }
+
+        /// Limits the size of a message, in bytes. The default is 5 MiB.
+        pub fn max_message_size(mut self, bytes: usize) -> Self {
+            self.options.terms.max_message_size = bytes;
+            self
+        }
+
+        /// Sets how many messages may wait for the consumer, and how many bytes these may have. The default is 1024 messages and
+        /// 16 MiB.
+        ///
+        /// If there are more, nothing is read from the connection until the consumer has caught up, so that the server has to wait.
+        /// One message more than these bytes may be waiting.
+        pub fn buffer(mut self, messages: usize, bytes: usize) -> Self {
+            self.options.buffer(messages, bytes);
+            self
+        }
+
+        /// Sets how long it is until another attempt to connect, instead of the backoff of the client.
+        pub fn backoff(mut self, backoff: impl $crate::xrpc::Backoff) -> Self {
+            self.options.backoff = Some(::std::sync::Arc::new(backoff));
+            self
+        }
+
+        /// Ends the stream with an error if it has had no connection for this long. By default, a stream that was connected once is
+        /// resumed however long that takes.
+        pub fn give_up_after(mut self, limit: ::std::time::Duration) -> Self {
+            self.options.give_up_after = Some(limit);
+            self
+        }
+
+        /// Adds a header to the request that starts the stream. A name or value that HTTP does not allow makes the stream end with
+        /// an error.
+        pub fn header(mut self, name: &str, value: &str) -> Self {
+            self.options.header(name, value);
+            self
+        }
+    };
+}
+pub(crate) use stream_options;

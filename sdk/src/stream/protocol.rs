@@ -1,0 +1,168 @@
+//! What differs between the kinds of streams, and what is the same for the subscriptions of all lexicons.
+
+use std::{sync::Arc, time::SystemTime};
+
+use http::HeaderMap;
+
+use super::{
+    channel::Incoming,
+    frame::{self, Frame, FrameError, Subprotocol, Undecodable},
+    positions::Order,
+    source::Source,
+};
+use crate::{
+    types::codec::Shape,
+    xrpc::{Params as _, QueryString, Subscription},
+};
+
+/// One kind of stream: how it is asked for, and what its messages are. Everything else is the same for all.
+pub(crate) trait Protocol: Send {
+    /// One message.
+    type Message: Send + 'static;
+
+    /// What the stream is called in messages and spans: the NSID of a method, if it has one.
+    fn name(&self) -> &Arc<str>;
+
+    /// The request for what comes after a position, or for what comes from now on.
+    fn request(&self, after: Option<i64>) -> StreamRequest;
+
+    /// A connection begins, for which the server has chosen this subprotocol.
+    ///
+    /// # Errors
+    ///
+    /// Returns what is wrong with the choice.
+    fn begin(&mut self, chosen: Option<&str>) -> Result<(), String>;
+
+    /// What is sent right after the beginning.
+    fn greeting(&mut self) -> Option<String> {
+        None
+    }
+
+    /// Reads a message of the WebSocket.
+    fn read(&mut self, incoming: Incoming) -> Result<Read<Self::Message>, FrameError>;
+
+    /// How positions behave.
+    fn order(&self) -> Order {
+        Order::default()
+    }
+}
+
+/// A request without its origin and its credentials, which the transport has.
+#[derive(Debug, Default)]
+pub(crate) struct StreamRequest {
+    /// Without `?`.
+    pub(crate) query: String,
+    pub(crate) headers: HeaderMap,
+    /// The subprotocols that the server can choose from.
+    pub(crate) subprotocols: Vec<&'static str>,
+}
+
+/// What a message of a WebSocket is to a consumer.
+#[derive(Debug)]
+pub(crate) enum Read<M> {
+    Message {
+        message: M,
+        position: Option<i64>,
+        time: Option<SystemTime>,
+        /// Whether it says that the server no longer has everything since the position that was asked for.
+        outdated: bool,
+    },
+    Undecodable(Undecodable),
+    /// The server ends the stream.
+    Error {
+        name: String,
+        message: Option<String>,
+    },
+    /// Nothing that a consumer knows.
+    Skipped,
+}
+
+/// The protocol of the subscriptions in lexicons.
+pub(super) struct Lexicon<S: Subscription> {
+    name: Arc<str>,
+    /// Without a cursor.
+    query: String,
+    /// Whether the subscription can be resumed.
+    has_cursor: bool,
+    offered: Vec<Subprotocol>,
+    chosen: Subprotocol,
+    subscription: std::marker::PhantomData<fn() -> S>,
+}
+
+const CURSOR: &str = "cursor";
+
+impl<S: Subscription> Lexicon<S> {
+    /// Creates the protocol, and returns where to start after: what was set, or else the cursor in the parameters.
+    pub(super) fn new(
+        params: &S::Params,
+        offered: Vec<Subprotocol>,
+        after: Option<i64>,
+    ) -> (Self, Option<i64>) {
+        let has_cursor = match crate::types::Data::shape(params) {
+            Shape::Object(object) => object.schema.fields.iter().any(|field| field.key == CURSOR),
+            _ => false,
+        };
+        let (query, cursor) = without_cursor(params.query().as_str());
+        let protocol = Self {
+            name: S::NSID.into(),
+            query,
+            // A server may know more than the lexicon.
+            has_cursor: has_cursor || after.is_some(),
+            offered,
+            chosen: Subprotocol::CborV0,
+            subscription: std::marker::PhantomData,
+        };
+        (protocol, after.or(cursor))
+    }
+}
+
+/// Splits a query string into the rest and its cursor.
+fn without_cursor(query: &str) -> (String, Option<i64>) {
+    let is_cursor = |pair: &&str| pair.split_once('=').is_some_and(|(name, _)| name == CURSOR);
+    let rest: Vec<&str> = query.split('&').filter(|pair| !is_cursor(pair)).collect();
+    let cursor = query.split('&').find(is_cursor).and_then(|pair| pair.split_once('=')?.1.parse().ok());
+    (rest.join("&"), cursor)
+}
+
+impl<S: Subscription> Protocol for Lexicon<S> {
+    type Message = S::Message;
+
+    fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    fn request(&self, after: Option<i64>) -> StreamRequest {
+        let mut query = self.query.clone();
+        if let Some(after) = after.filter(|_| self.has_cursor) {
+            if !query.is_empty() {
+                query.push('&');
+            }
+            let mut cursor = QueryString::default();
+            cursor.push(CURSOR, &after);
+            query.push_str(cursor.as_str());
+        }
+        let subprotocols = self.offered.iter().map(|offered| offered.name()).collect();
+        StreamRequest { query, headers: HeaderMap::new(), subprotocols }
+    }
+
+    fn begin(&mut self, chosen: Option<&str>) -> Result<(), String> {
+        // A server that does not know about subprotocols chooses none.
+        self.chosen = match chosen {
+            None => Subprotocol::CborV0,
+            Some(name) => Subprotocol::from_name(name).ok_or_else(|| format!("the subprotocol `{name}`"))?,
+        };
+        Ok(())
+    }
+
+    fn read(&mut self, incoming: Incoming) -> Result<Read<S::Message>, FrameError> {
+        Ok(match frame::read::<S::Message>(self.chosen, &incoming)? {
+            Frame::Message { message, outdated } => {
+                let (position, time) = (S::position(&message), S::time(&message));
+                Read::Message { message, position, time, outdated }
+            }
+            Frame::Undecodable(undecodable) => Read::Undecodable(undecodable),
+            Frame::Error { name, message } => Read::Error { name, message },
+            Frame::Skipped => Read::Skipped,
+        })
+    }
+}
