@@ -81,7 +81,7 @@ impl Endpoint {
         url.set_query(Some(request.query()).filter(|query| !query.is_empty()));
         let http = self.http.for_request(request.headers());
         let credentials = Credentials { authorization: self.authorization.clone(), proof: None };
-        Box::pin(service::send_to(http, self.origin.as_str(), url, request, credentials))
+        Box::pin(service::send_to(http, &self.origin, url, request, credentials))
     }
 }
 

@@ -45,8 +45,11 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        let (server, directory, pds) =
-            (StreamServer::start().await.unwrap(), Stub::start().await.unwrap(), Stub::start().await.unwrap());
+        let (server, directory, pds) = (
+            StreamServer::start().await.unwrap(),
+            Stub::start().await.unwrap(),
+            Stub::start().await.unwrap(),
+        );
         let alice = Writer::of(Did::new("did:plc:ewvi7nxzyoun6zhxrhs64oiz").unwrap());
         let document = serde_json::json!({
             "id": alice.did.as_str(),
@@ -96,7 +99,9 @@ async fn e5_a_verified_stream_goes_on_after_a_lost_connection_and_ends_with_what
         event.ack();
     }
     let end = next(&mut events).await.unwrap().unwrap_err();
-    assert!(matches!(&end, VerifiedStreamError::Stream(StreamError::Ended { name, .. }) if name == "FutureCursor"));
+    assert!(
+        matches!(&end, VerifiedStreamError::Stream(StreamError::Ended { name, .. }) if name == "FutureCursor")
+    );
     assert!(end.is_end() && next(&mut events).await.is_none());
     let stats = events.verifier_stats();
     assert_eq!((stats.commits, stats.old, events.stats().reconnects), (4, 0, 1));
