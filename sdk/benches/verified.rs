@@ -17,8 +17,8 @@ use atproto_sdk::{
 };
 use rustix::time::{ClockId, clock_gettime};
 use tests::{
+    Answer, Stub,
     stream_server::{Script, StreamServer, cbor},
-    stub::{Answer, Stub},
 };
 
 const ACCOUNTS: usize = 60;
@@ -44,14 +44,16 @@ struct Account {
 
 impl Account {
     fn new(number: usize) -> Self {
-        let id: String = (0..24).map(|at| char::from(b'a' + ((number >> at.min(20)) % 2 + at % 3) as u8)).collect();
+        let id: String =
+            (0..24).map(|at| char::from(b'a' + ((number >> at.min(20)) % 2 + at % 3) as u8)).collect();
         let did = Did::new(format!("did:plc:{id}")).unwrap();
         let key = match number % 4 {
             0 => SigningKey::generate_p256().unwrap(),
             // Nearly all accounts of the network have one of these.
             _ => SigningKey::generate_secp256k1().unwrap(),
         };
-        let mut account = Self { editor: RepositoryEditor::new(did.clone()), did, key, time: 1_700_000_000_000_000 };
+        let mut account =
+            Self { editor: RepositoryEditor::new(did.clone()), did, key, time: 1_700_000_000_000_000 };
         (0..RECORDS).for_each(|_| account.create());
         account.editor.commit(&account.key).unwrap();
         account
@@ -59,7 +61,8 @@ impl Account {
 
     fn create(&mut self) {
         self.time += 7_654_321;
-        let collection = Nsid::new(["app.bsky.feed.like", "app.bsky.feed.post"][self.time as usize % 2]).unwrap();
+        let collection =
+            Nsid::new(["app.bsky.feed.like", "app.bsky.feed.post"][self.time as usize % 2]).unwrap();
         let rkey = RecordKey::new(Tid::from_parts(self.time, 5).as_str()).unwrap();
         let subject = Value::from([
             ("cid", Value::from("bafyreidfayvfuwqa7qlnopdjiqrxzs6blmoeu4rujcjtnci5beludirz2a")),
@@ -209,10 +212,14 @@ fn main() {
     }
     let recording = Recording::new();
     let size = recording.frames.iter().map(Vec::len).sum::<usize>() / recording.frames.len();
-    println!("{} commits of {ACCOUNTS} accounts with {RECORDS} records, {size} bytes each", recording.frames.len());
+    println!(
+        "{} commits of {ACCOUNTS} accounts with {RECORDS} records, {size} bytes each",
+        recording.frames.len()
+    );
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     for threads in [1, cores] {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build().unwrap();
         let (mut alone, mut streams, mut all, mut ratios, mut rates) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for _ in 0..ROUNDS {

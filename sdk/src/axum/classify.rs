@@ -13,10 +13,10 @@ use crate::bsky::{
     rich_text::{MentionError, MentionErrorSource},
     video::VideoError,
 };
-#[cfg(all(feature = "stream", feature = "repo"))]
-use crate::sync::{Refusal, RepairError, SignerError, StopError, VerifiedStreamError};
 #[cfg(feature = "stream")]
 use crate::stream::{FrameError, Interruption, NotAStream, StreamError, Undecodable};
+#[cfg(all(feature = "stream", feature = "repo"))]
+use crate::sync::{Refusal, RepairError, SignerError, StopError, VerifiedStreamError};
 use crate::{
     InvalidProxy, NoRandom, PasswordError,
     identity::{FetchError, IdentityError},

@@ -2,14 +2,14 @@
 
 use std::{fmt, sync::Arc};
 
-#[cfg(feature = "repo")]
-use super::{cursor::BeforeSave, durable::server_of};
 use super::{
     Events, Subprotocol,
     engine::{Over, invalid},
     options::{StreamOptions, stream_options},
     protocol::{Lexicon, Protocol as _},
 };
+#[cfg(feature = "repo")]
+use super::{cursor::BeforeSave, durable::server_of};
 use crate::{
     types::Data as _,
     xrpc::{Caller, Subscription, Transport},

@@ -149,7 +149,9 @@ impl Account {
 /// How long the failure of a look-up is believed, after so many in a row.
 fn failure_pause(is_temporary: bool, times: u32) -> Duration {
     let first = if is_temporary { limits::SIGNER_RETRY } else { limits::SIGNER_FAILED };
-    first.saturating_mul(2_u32.saturating_pow(times.saturating_sub(1).min(16))).min(limits::LONGEST_SIGNER_FAILED)
+    first
+        .saturating_mul(2_u32.saturating_pow(times.saturating_sub(1).min(16)))
+        .min(limits::LONGEST_SIGNER_FAILED)
 }
 
 /// How long an account is not fetched again, after so many times in a row.

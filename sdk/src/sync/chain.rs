@@ -57,7 +57,9 @@ pub(super) fn judge(known: Option<&RepoHead>, again: Option<&Tid>, claim: &Claim
         return if was_given && is_next { Verdict::Again } else { Verdict::Old };
     }
     match claim.link {
-        Link::Operations { since, prev_data } if since == Some(&known.rev) && *prev_data == known.data => Verdict::Next,
+        Link::Operations { since, prev_data } if since == Some(&known.rev) && *prev_data == known.data => {
+            Verdict::Next
+        }
         Link::State if *claim.data == known.data => Verdict::Unchanged,
         Link::Operations { .. } | Link::State => Verdict::Gap,
     }

@@ -55,14 +55,18 @@ pub(super) fn commit(message: &subscribe_repos::Commit, key: &VerifyingKey) -> R
     for operation in message.ops.iter().take(repo::MAX_OPERATIONS + 1) {
         operations.push(operation_of(operation)?);
     }
-    let claimed = CommitMessage::new(&message.repo, &message.rev, &message.commit.0, &operations, &message.blocks)
-        .after(message.since.value(), message.prev_data.as_ref().map(|link| &link.0));
+    let claimed =
+        CommitMessage::new(&message.repo, &message.rev, &message.commit.0, &operations, &message.blocks)
+            .after(message.since.value(), message.prev_data.as_ref().map(|link| &link.0));
     let verified = repo::check_commit(&claimed)?.verify(key)?;
     let mut records = Vec::with_capacity(operations.len());
     for operation in &operations {
         // Verification has checked both.
         let Some((collection, rkey)) = operation.record() else {
-            return Err(CommitError::Operation { path: operation.path.clone(), problem: "it is not the path of a record" });
+            return Err(CommitError::Operation {
+                path: operation.path.clone(),
+                problem: "it is not the path of a record",
+            });
         };
         let block = operation.cid().and_then(|cid| verified.record(cid));
         let block = block.map(|block| message.blocks.0.slice_ref(block));
@@ -81,7 +85,12 @@ pub(super) fn commit(message: &subscribe_repos::Commit, key: &VerifyingKey) -> R
 fn operation_of(operation: &subscribe_repos::RepoOp) -> Result<Operation, CommitError> {
     let link = |link: &crate::types::CidLink| link.0.clone();
     let cid: Option<Cid> = operation.cid.value().map(link);
-    Operation::from_message(operation.action.as_str(), &operation.path, cid, operation.prev.as_ref().map(link))
+    Operation::from_message(
+        operation.action.as_str(),
+        &operation.path,
+        cid,
+        operation.prev.as_ref().map(link),
+    )
 }
 
 /// Verifies a `#sync` message.

@@ -100,7 +100,8 @@ impl Core {
         let fetching = settings.repair.0.as_ref();
         let tools = Tools {
             lookups: Lookups::new(Arc::clone(&network), settings.lookups, settings.lookups_per_second),
-            fetches: fetching.map(|fetching| Fetches::new(network, fetching.at_once, fetching.options.clone())),
+            fetches: fetching
+                .map(|fetching| Fetches::new(network, fetching.at_once, fetching.options.clone())),
             cores: Semaphore::new(settings.cores),
             states,
             settings,
@@ -159,7 +160,6 @@ impl Core {
         }
     }
 
-
     /// Whether another event may be taken.
     pub(super) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
         // What makes room are the jobs, and what saves states.
@@ -191,13 +191,17 @@ impl Core {
         }
     }
 
-    /// Takes an event.
-    pub(super) fn accept(&mut self, raw: Raw) {
+    /// Starts the task that saves states, if it does not run. The cursor of the stream waits for it from the beginning.
+    pub(super) fn start(&mut self) {
         if let Saving::New(saving) = &mut self.saving
             && let Some(saving) = saving.take()
         {
             self.saving = Saving::Running(tokio::spawn(saving.run()));
         }
+    }
+
+    /// Takes an event.
+    pub(super) fn accept(&mut self, raw: Raw) {
         let Some(account) = raw.message.account() else {
             return self.ready.push_back(output(raw, |message| Verified::Other(Box::new(message))));
         };
@@ -328,7 +332,8 @@ impl Core {
     fn refuse(&mut self, did: Did, raw: Raw, reason: Refusal) {
         tracing::debug!(%did, seq = raw.seq, %reason, "event refused");
         self.stats.refused += 1;
-        self.ready.push_back(output(raw, |message| Verified::Refused(Box::new(Refused { did, reason, message }))));
+        self.ready
+            .push_back(output(raw, |message| Verified::Refused(Box::new(Refused { did, reason, message }))));
     }
 
     /// The consumer need not see it.
@@ -497,7 +502,8 @@ impl Busy {
     fn push(&mut self, mut raw: Raw, may_drop: bool) -> (usize, usize) {
         let kind = std::mem::discriminant(&raw.message);
         let is_of_kind = |waiting: &Raw| {
-            std::mem::discriminant(&waiting.message) == kind || (waiting.rev().is_some() && raw.rev().is_some())
+            std::mem::discriminant(&waiting.message) == kind
+                || (waiting.rev().is_some() && raw.rev().is_some())
         };
         let place = if may_drop { self.queue.iter().rposition(is_of_kind) } else { None };
         let dropped = place.and_then(|place| self.queue.remove(place));

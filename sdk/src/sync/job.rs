@@ -147,19 +147,15 @@ pub(super) async fn verify(tools: Arc<Tools>, did: Did, raw: Raw, known: Known) 
             Some(read.map(|state| state.unwrap_or_default().in_stream(tools.stream)))
         }
     };
-    let mut verification = Verification {
-        raw,
-        state: None,
-        signer: None,
-        has_refreshed: false,
-        outcome: Ok(Meaning::Other),
-    };
+    let mut verification =
+        Verification { raw, state: None, signer: None, has_refreshed: false, outcome: Ok(Meaning::Other) };
     let state = match (&known.state, &read) {
         (Some(state), _) | (None, Some(Ok(state))) => Some(state),
         (None, _) => None,
     };
     if let Some(state) = state {
-        let signer = Signing { tools: &tools, did: &did, signer: known.signer, may_refresh: known.may_refresh };
+        let signer =
+            Signing { tools: &tools, did: &did, signer: known.signer, may_refresh: known.may_refresh };
         signer.outcome(state, &mut verification).await;
     }
     verification.state = read;

@@ -73,7 +73,10 @@ impl Network for Resolver {
         Box::pin(async move {
             let server = UntrustedServer { http: self.untrusted_client(), origin: pds };
             let call = ComAtprotoSync::over(&server).get_repo(get_repo::Params::new(did.clone()));
-            let car = call.timeout(limits::REPO_FETCH).await.map_err(|error| RepairError::Fetch(Arc::new(error)))?;
+            let car = call
+                .timeout(limits::REPO_FETCH)
+                .await
+                .map_err(|error| RepairError::Fetch(Arc::new(error)))?;
             Repository::open_with(car, options).await.map_err(RepairError::Repository)
         })
     }
@@ -88,7 +91,8 @@ pub(super) struct Lookups {
 
 impl Lookups {
     pub(super) fn new(network: Arc<dyn Network>, at_once: usize, per_second: u32) -> Self {
-        let (at_once, pace) = (Semaphore::new(at_once.max(1)), Mutex::new(Pace::new(per_second, Instant::now())));
+        let (at_once, pace) =
+            (Semaphore::new(at_once.max(1)), Mutex::new(Pace::new(per_second, Instant::now())));
         Self { network, at_once, pace }
     }
 
@@ -206,7 +210,9 @@ impl Fetches {
         let (did, key) = (did.clone(), Arc::clone(&signer.key));
         let checking = tokio::task::spawn_blocking(move || check(repository, &did, &key));
         match checking.await {
-            Ok(checked) => checked.map(|repository| Fetched { repository, signer }).map_err(RepairError::Repository),
+            Ok(checked) => {
+                checked.map(|repository| Fetched { repository, signer }).map_err(RepairError::Repository)
+            }
             // The runtime is shutting down.
             Err(_) => Err(RepairError::Timeout),
         }

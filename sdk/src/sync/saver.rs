@@ -89,10 +89,7 @@ impl Saving {
 }
 
 /// Reads the state of a repository; a store that fails for the moment is asked again.
-pub(super) async fn load(
-    states: &dyn RepoStates,
-    did: &Did,
-) -> Result<Option<super::RepoState>, StoreError> {
+pub(super) async fn load(states: &dyn RepoStates, did: &Did) -> Result<Option<super::RepoState>, StoreError> {
     let loading = async {
         let mut failures = 0;
         loop {
@@ -109,6 +106,9 @@ pub(super) async fn load(
     loading.await
 }
 
-async fn limited<T>(limit: Duration, operation: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+async fn limited<T>(
+    limit: Duration,
+    operation: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
     timeout(limit, operation).await.unwrap_or(Err(StoreError::Timeout { limit }))
 }

@@ -206,7 +206,8 @@ impl StoredStates {
     /// characters are replaced by `_`.
     pub fn named(mut self, name: &str) -> Self {
         let is_fine = |found: char| found.is_ascii_alphanumeric() || found == '-' || found == '_';
-        let name: String = name.chars().map(|found| if is_fine(found) { found } else { '_' }).take(200).collect();
+        let name: String =
+            name.chars().map(|found| if is_fine(found) { found } else { '_' }).take(200).collect();
         self.prefix = format!("{PREFIX}{name}:");
         self
     }
@@ -237,7 +238,9 @@ struct Saved {
 
 /// A stored state cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("the state of the repository {did} in the store has the format {found}, and only {FORMAT} is known: update atproto-sdk")]
+#[error(
+    "the state of the repository {did} in the store has the format {found}, and only {FORMAT} is known: update atproto-sdk"
+)]
 struct OtherFormat {
     did: Did,
     found: u32,
@@ -247,7 +250,8 @@ impl RepoStates for StoredStates {
     fn load<'a>(&'a self, did: &'a Did) -> BoxFuture<'a, Result<Option<RepoState>, StoreError>> {
         Box::pin(async move {
             let Some(entry) = self.store.get(&self.key(did)).await? else { return Ok(None) };
-            let Saved { v: found, state } = serde_json::from_slice(&entry.value).map_err(StoreError::backend)?;
+            let Saved { v: found, state } =
+                serde_json::from_slice(&entry.value).map_err(StoreError::backend)?;
             if found != FORMAT {
                 return Err(StoreError::backend(OtherFormat { did: did.clone(), found }));
             }

@@ -196,7 +196,10 @@ impl Rebuilt {
     /// The blocks of the repository, in the order of an export.
     fn export(&self) -> Vec<(Cid, Vec<u8>)> {
         let commit = self.last.as_ref().unwrap();
-        export(commit, &self.blocks).map(|block| block.unwrap()).map(|(cid, block)| (cid, block.into_owned())).collect()
+        export(commit, &self.blocks)
+            .map(|block| block.unwrap())
+            .map(|(cid, block)| (cid, block.into_owned()))
+            .collect()
     }
 }
 
@@ -423,7 +426,8 @@ async fn compare(network: &Network, did: &Did, rebuilt: &Rebuilt) {
     assert_eq!(car(&commit.cid(), &sorted), car(&commit.cid(), &ours));
     // And ours, in the order of the PDS, make its file.
     let ours: HashMap<Cid, Vec<u8>> = ours.into_iter().collect();
-    let unsorted: Vec<(Cid, Vec<u8>)> = blocks.iter().map(|(cid, _)| (cid.clone(), ours[cid].clone())).collect();
+    let unsorted: Vec<(Cid, Vec<u8>)> =
+        blocks.iter().map(|(cid, _)| (cid.clone(), ours[cid].clone())).collect();
     assert_eq!(car(&commit.cid(), &unsorted), file);
     // The PDS sends what is newest first, and of one commit by the text of the CIDs, backwards.
     let keys = blocks.iter().map(|(cid, _)| (rebuilt.revs[cid].clone(), cid.to_string()));

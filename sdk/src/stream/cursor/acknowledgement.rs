@@ -90,9 +90,7 @@ impl Acknowledgements {
     /// Notes that an event is given to the consumer. Returns `None` if it was acknowledged before.
     pub(crate) fn give(&self, id: Option<EventId>) -> Option<Acknowledgement> {
         match self.ledger().give(id) {
-            Given::New(ticket) => {
-                Some(Acknowledgement::new(Some((self.clone(), ticket))))
-            }
+            Given::New(ticket) => Some(Acknowledgement::new(Some((self.clone(), ticket)))),
             Given::Known => None,
         }
     }

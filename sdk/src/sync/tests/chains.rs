@@ -14,8 +14,10 @@ async fn e10_commits_come_out_with_their_records_in_order() {
     assert_eq!(names(&outputs), ["commit", "commit", "commit"]);
     let Verified::Commit(first) = &outputs[0] else { panic!() };
     assert_eq!((first.did(), first.rev(), first.since()), (&alice.did, signed[0].commit.rev(), None));
-    let found: Vec<_> = first.operations().iter().map(|operation| (operation.path(), operation.cid().cloned())).collect();
-    let expected: Vec<_> = signed[0].operations.iter().map(|op| (op.path.clone(), op.cid().cloned())).collect();
+    let found: Vec<_> =
+        first.operations().iter().map(|operation| (operation.path(), operation.cid().cloned())).collect();
+    let expected: Vec<_> =
+        signed[0].operations.iter().map(|op| (op.path.clone(), op.cid().cloned())).collect();
     assert_eq!(found, expected);
     let found: Result<Value, DataError> = first.operations()[0].record().unwrap();
     assert_eq!(found.unwrap(), record(1));
@@ -34,7 +36,8 @@ async fn e10_updates_and_deletions_are_verified() {
     alice.editor.delete_untyped(&collection(), &rkey(2)).unwrap();
     let Verified::Commit(commit) = stream.one(commit(&alice.write(0))).await else { panic!() };
     let operations = commit.operations().iter();
-    let found: Vec<_> = operations.map(|operation| (operation.rkey.as_str(), operation.bytes().is_some())).collect();
+    let found: Vec<_> =
+        operations.map(|operation| (operation.rkey.as_str(), operation.bytes().is_some())).collect();
     assert_eq!(found, [("00001", true), ("00002", false)]);
     assert!(commit.operations()[1].record::<Value>().is_none());
 }

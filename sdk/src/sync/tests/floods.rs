@@ -73,7 +73,8 @@ async fn what_waits_is_bounded_in_bytes() {
 async fn accounts_in_memory_are_bounded_and_come_back_from_where_they_are_kept() {
     let net = Net::new();
     let states = Arc::new(crate::sync::MemoryStates::new());
-    let mut stream = Stream::with(&net, |verifier| verifier.states(Arc::clone(&states)).accounts_in_memory(20));
+    let mut stream =
+        Stream::with(&net, |verifier| verifier.states(Arc::clone(&states)).accounts_in_memory(20));
     let mut writers: Vec<_> = (0..60).map(|number| Writer::new(&format!("writer{number}"))).collect();
     writers.iter().for_each(|writer| net.host(writer));
     for round in 0..2 {

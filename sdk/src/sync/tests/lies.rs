@@ -86,8 +86,8 @@ async fn e10_a_wrong_signature_is_refused() {
 async fn e11_a_signature_in_the_high_s_form_is_refused() {
     // The order of secp256k1.
     let order: [u8; 32] = [
-        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe, 0xba, 0xae,
-        0xdc, 0xe6, 0xaf, 0x48, 0xa0, 0x3b, 0xbf, 0xd2, 0x5e, 0x8c, 0xd0, 0x36, 0x41, 0x41,
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe, 0xba,
+        0xae, 0xdc, 0xe6, 0xaf, 0x48, 0xa0, 0x3b, 0xbf, 0xd2, 0x5e, 0x8c, 0xd0, 0x36, 0x41, 0x41,
     ];
     let refusal = lie(|message, signed| {
         with_commit(message, signed, |block| {
@@ -100,7 +100,9 @@ async fn e11_a_signature_in_the_high_s_form_is_refused() {
             }
         });
     });
-    let CommitError::Repository(RepoError::Signature { source, .. }) = invalid(refusal.await) else { panic!() };
+    let CommitError::Repository(RepoError::Signature { source, .. }) = invalid(refusal.await) else {
+        panic!()
+    };
     assert_eq!(source, crate::repo::InvalidSignature::HighS);
 }
 
@@ -216,7 +218,10 @@ async fn e10_a_message_about_another_commit_or_revision_is_refused() {
     let error = invalid(lie(|message, _| message.since = message.rev.clone().into()).await);
     assert!(matches!(error, CommitError::NotLater { .. }), "{error}");
     let broken = crate::types::from_json::<Tid>("\"!\"").unwrap();
-    assert!(matches!(invalid(lie(|message, _| message.rev = broken).await), CommitError::OtherRevision { .. }));
+    assert!(matches!(
+        invalid(lie(|message, _| message.rev = broken).await),
+        CommitError::OtherRevision { .. }
+    ));
 }
 
 /// The revision before is not signed: a host can say another one, which only shows as a gap.
@@ -235,7 +240,8 @@ async fn e10_another_revision_before_is_a_gap() {
 async fn e10_too_many_operations_are_refused() {
     let error = invalid(lie_after(1, 3, |message, _| message.ops = vec![message.ops[0].clone(); 201]).await);
     assert!(matches!(error, CommitError::TooManyOperations { .. }), "{error}");
-    let error = invalid(lie_after(1, 3, |message, _| message.ops = vec![message.ops[0].clone(); 100_000]).await);
+    let error =
+        invalid(lie_after(1, 3, |message, _| message.ops = vec![message.ops[0].clone(); 100_000]).await);
     assert!(matches!(error, CommitError::TooManyOperations { .. }), "{error}");
 }
 

@@ -3,11 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{super::*, world::*};
-use crate::{
-    repo::RepoError,
-    sync::Repair,
-    types::Cid,
-};
+use crate::{repo::RepoError, sync::Repair, types::Cid};
 
 fn repairing(net: &Arc<Net>) -> Stream {
     Stream::with(net, |verifier| verifier.repair(Repair::fetch()))
@@ -58,8 +54,11 @@ async fn what_was_fetched_is_compared_with_what_the_consumer_has() {
     net.host(&alice);
     let mut stream = repairing(&net);
     let Verified::Commit(first) = stream.one(commit(&alice.write(3))).await else { panic!() };
-    let mut index: BTreeMap<String, Cid> =
-        first.operations().iter().map(|operation| (operation.path(), operation.cid().unwrap().clone())).collect();
+    let mut index: BTreeMap<String, Cid> = first
+        .operations()
+        .iter()
+        .map(|operation| (operation.path(), operation.cid().unwrap().clone()))
+        .collect();
     let rkey = |text: &str| crate::types::RecordKey::new(text).unwrap();
     alice.editor.delete_untyped(&collection(), &rkey("00001")).unwrap();
     alice.editor.put_untyped(&collection(), &rkey("00002"), &record(77)).unwrap();
@@ -68,7 +67,8 @@ async fn what_was_fetched_is_compared_with_what_the_consumer_has() {
     net.host(&alice);
     let Verified::Resynced(resynced) = stream.one(commit(&next)).await else { panic!() };
     let changes = resynced.changes(index.clone()).unwrap();
-    let names: Vec<_> = changes.iter().map(|change| (change.action_name(), &change.path[change.path.len() - 1..])).collect();
+    let names: Vec<_> =
+        changes.iter().map(|change| (change.action_name(), &change.path[change.path.len() - 1..])).collect();
     assert_eq!(names, [("update", "2"), ("create", "4"), ("delete", "1")]);
     for change in changes {
         match change.cid() {
@@ -172,7 +172,9 @@ async fn e10_what_a_pds_gives_as_the_repository_is_verified() {
         };
         net.accounts.lock().unwrap().get_mut(&alice.did).unwrap().car = car;
         let Verified::Gap(gap) = stream.one(commit(&next)).await else { panic!("lie {lie}") };
-        let Some(RepairError::Repository(problem)) = gap.problem else { panic!("lie {lie}: {:?}", gap.problem) };
+        let Some(RepairError::Repository(problem)) = gap.problem else {
+            panic!("lie {lie}: {:?}", gap.problem)
+        };
         let is_right = match lie {
             0 => matches!(problem, RepoError::WrongRepository { .. }),
             1 => matches!(problem, RepoError::Signature { .. }),
@@ -206,7 +208,11 @@ async fn a_repository_that_is_too_large_is_not_fetched() {
     let next = alice.write(1);
     net.host(&alice);
     let Verified::Gap(gap) = stream.one(commit(&next)).await else { panic!() };
-    assert!(matches!(gap.problem, Some(RepairError::Repository(RepoError::TooLarge { .. }))), "{:?}", gap.problem);
+    assert!(
+        matches!(gap.problem, Some(RepairError::Repository(RepoError::TooLarge { .. }))),
+        "{:?}",
+        gap.problem
+    );
 }
 
 #[tokio::test]

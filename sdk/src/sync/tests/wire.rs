@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use ::tests::{
+    Answer, Stub,
     stream_server::{Script, StreamServer, cbor, error},
-    stub::{Answer, Stub},
 };
 
 use super::{super::*, world::*};
@@ -45,8 +45,11 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        let (server, directory, pds) =
-            (StreamServer::start().await.unwrap(), Stub::start().await.unwrap(), Stub::start().await.unwrap());
+        let (server, directory, pds) = (
+            StreamServer::start().await.unwrap(),
+            Stub::start().await.unwrap(),
+            Stub::start().await.unwrap(),
+        );
         let alice = Writer::of(Did::new("did:plc:ewvi7nxzyoun6zhxrhs64oiz").unwrap());
         let document = serde_json::json!({
             "id": alice.did.as_str(),
@@ -96,7 +99,9 @@ async fn e5_a_verified_stream_goes_on_after_a_lost_connection_and_ends_with_what
         event.ack();
     }
     let end = next(&mut events).await.unwrap().unwrap_err();
-    assert!(matches!(&end, VerifiedStreamError::Stream(StreamError::Ended { name, .. }) if name == "FutureCursor"));
+    assert!(
+        matches!(&end, VerifiedStreamError::Stream(StreamError::Ended { name, .. }) if name == "FutureCursor")
+    );
     assert!(end.is_end() && next(&mut events).await.is_none());
     let stats = events.verifier_stats();
     assert_eq!((stats.commits, stats.old, events.stats().reconnects), (4, 0, 1));
@@ -176,7 +181,9 @@ async fn e10_events_of_many_accounts_are_processed_concurrently_and_acknowledged
         revs.lock().unwrap().push(commit.rev().clone());
         std::future::ready(Ok::<_, std::io::Error>(()))
     };
-    let ended = events.for_each_concurrent(8, process).await.unwrap_err();
+    // `StreamExt` has a method of that name.
+    let ended = VerifiedEvents::for_each_concurrent(&mut events, 8, process);
+    let ended = tokio::time::timeout(Duration::from_secs(30), ended).await.unwrap().unwrap_err();
     assert!(ended.to_string().contains("the stream failed"), "{ended}");
     let expected: Vec<_> = signed.iter().map(|signed| signed.commit.rev().clone()).collect();
     assert_eq!(*revs.lock().unwrap(), expected);
