@@ -17,8 +17,8 @@ use atproto_sdk::{
 };
 use rustix::time::{ClockId, clock_gettime};
 use tests::{
+    Answer, Stub,
     stream_server::{Script, StreamServer, cbor},
-    stub::{Answer, Stub},
 };
 
 const ACCOUNTS: usize = 60;

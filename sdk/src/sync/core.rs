@@ -191,13 +191,17 @@ impl Core {
         }
     }
 
-    /// Takes an event.
-    pub(super) fn accept(&mut self, raw: Raw) {
+    /// Starts the task that saves states, if it does not run. The cursor of the stream waits for it from the beginning.
+    pub(super) fn start(&mut self) {
         if let Saving::New(saving) = &mut self.saving
             && let Some(saving) = saving.take()
         {
             self.saving = Saving::Running(tokio::spawn(saving.run()));
         }
+    }
+
+    /// Takes an event.
+    pub(super) fn accept(&mut self, raw: Raw) {
         let Some(account) = raw.message.account() else {
             return self.ready.push_back(output(raw, |message| Verified::Other(Box::new(message))));
         };

@@ -73,6 +73,7 @@ impl VerifiedEvents<'_> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Event<VerifiedRepos>, VerifiedStreamError>>> {
+        self.core.start();
         loop {
             if matches!(self.end, End::Yes) {
                 return Poll::Ready(None);

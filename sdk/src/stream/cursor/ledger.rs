@@ -38,6 +38,8 @@ pub(crate) enum Given {
 #[derive(Debug)]
 pub(crate) struct Ledger {
     progress: Progress,
+    /// Everything up to this position was acknowledged when the stream began.
+    floor: Option<i64>,
     /// The events that were given since the first that is not acknowledged, in order.
     given: VecDeque<Slot>,
     /// The ticket of the first of them.
@@ -65,8 +67,10 @@ struct Slot {
 
 impl Ledger {
     pub(crate) fn new(progress: Progress, overlap: i64, capacity: usize) -> Self {
+        let floor = progress.cursor.map(|cursor| cursor.saturating_sub(overlap));
         Self {
             progress,
+            floor,
             given: VecDeque::new(),
             first: 0,
             released: Vec::new(),
@@ -87,6 +91,7 @@ impl Ledger {
     pub(crate) fn begin(&mut self, after: i64) {
         if self.progress.cursor.is_none() {
             self.progress.cursor = Some(after.saturating_add(self.overlap));
+            self.floor = Some(after);
             self.epoch += 1;
         }
     }
@@ -115,7 +120,8 @@ impl Ledger {
     }
 
     fn is_acknowledged(&self, id: EventId) -> bool {
-        self.progress.beyond.contains(&id) || self.resume_after().is_some_and(|after| id.position <= after)
+        // What this process has given is not given again by the machine behind the stream.
+        self.progress.beyond.contains(&id) || self.floor.is_some_and(|floor| id.position <= floor)
     }
 
     /// Notes that the consumer has dropped an event without saying anything.

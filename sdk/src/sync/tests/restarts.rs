@@ -91,7 +91,7 @@ async fn positions_of_another_server_say_nothing() {
 
     let network: Arc<dyn crate::sync::network::Network> = Arc::<Net>::clone(&net);
     let verifier = Verifier::over(network).states(Arc::clone(&states)).build();
-    let mut after = Stream { core: Core::new(verifier, "https://other.example.com"), seq: 0 };
+    let mut after = Stream::over(verifier, "https://other.example.com");
     assert!(after.give(commit(&signed)).await.is_empty(), "it is old");
     assert_eq!(name(&after.one(commit(&alice.write(1))).await), "commit");
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use ::tests::{
+    Answer, Stub,
     stream_server::{Script, StreamServer, cbor, error},
-    stub::{Answer, Stub},
 };
 
 use super::{super::*, world::*};
@@ -181,7 +181,9 @@ async fn e10_events_of_many_accounts_are_processed_concurrently_and_acknowledged
         revs.lock().unwrap().push(commit.rev().clone());
         std::future::ready(Ok::<_, std::io::Error>(()))
     };
-    let ended = events.for_each_concurrent(8, process).await.unwrap_err();
+    // `StreamExt` has a method of that name.
+    let ended = VerifiedEvents::for_each_concurrent(&mut events, 8, process);
+    let ended = tokio::time::timeout(Duration::from_secs(30), ended).await.unwrap().unwrap_err();
     assert!(ended.to_string().contains("the stream failed"), "{ended}");
     let expected: Vec<_> = signed.iter().map(|signed| signed.commit.rev().clone()).collect();
     assert_eq!(*revs.lock().unwrap(), expected);

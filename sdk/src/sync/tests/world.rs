@@ -242,7 +242,13 @@ impl Stream {
     pub(super) fn with(net: &Arc<Net>, set: impl FnOnce(VerifierBuilder) -> VerifierBuilder) -> Self {
         let network: Arc<dyn Network> = Arc::<Net>::clone(net);
         let verifier = set(Verifier::over(network)).build();
-        Self { core: Core::new(verifier, "https://relay.example.com"), seq: 0 }
+        Self::over(verifier, "https://relay.example.com")
+    }
+
+    pub(super) fn over(verifier: Verifier, server: &str) -> Self {
+        let mut core = Core::new(verifier, server);
+        core.start();
+        Self { core, seq: 0 }
     }
 
     pub(super) fn kept(net: &Arc<Net>, states: &Arc<impl RepoStates>) -> Self {
@@ -276,7 +282,7 @@ impl Stream {
             Poll::Pending if self.core.is_idle() => Poll::Ready(None),
             Poll::Pending => Poll::Pending,
         });
-        timeout(Duration::from_secs(30), next).await.expect("an event is stuck")
+        timeout(Duration::from_secs(600), next).await.expect("an event is stuck")
     }
 
     /// Sends a message, and returns what it leads to.

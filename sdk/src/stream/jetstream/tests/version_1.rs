@@ -249,3 +249,35 @@ async fn e8_a_server_of_version_1_that_refuses_is_told() {
     let error = end(&mut events).await;
     assert!(matches!(error, StreamError::Call(_)) && error.to_string().contains("400"), "{error}");
 }
+
+#[tokio::test]
+async fn e5_e8_version_1_is_resumed_by_the_next_process_without_a_loss_or_a_repeat() {
+    let server = StreamServer::start().await.unwrap();
+    let (a, b) = (START + 10_000_000, START + 10_000_001);
+    // Two are of the same microsecond, and one of them is not acknowledged.
+    let all = |script: Script| {
+        script.text(commit(START)).text(commit(a)).text(commit_of(b, 1)).text(commit_of(b, 2)).text(commit(b + 1))
+    };
+    server.then(all(Script::accept()));
+    // Another one of this microsecond, and one that was seen late.
+    server.then(all(Script::accept()).text(commit_of(b, 3)).text(commit_of(a - 7, 4)).text(commit(b + 2)));
+    let store: std::sync::Arc<dyn crate::store::Store> = std::sync::Arc::new(crate::store::MemoryStore::new());
+    let stream = || v1(&server).resume_shared("notes", std::sync::Arc::clone(&store));
+    let mut events = stream().explicit_acknowledgements().stream().unwrap();
+    let mut given = Vec::new();
+    for _ in 0..5 {
+        given.push(next(&mut events).await.unwrap().unwrap());
+    }
+    let open = given.remove(2);
+    for event in given {
+        event.ack_saved().await.unwrap();
+    }
+    // As if the process were killed.
+    std::mem::forget(open);
+    drop(events);
+
+    let mut events = stream().stream().unwrap();
+    let expected = ["1".to_owned(), "3".to_owned(), "4".to_owned(), (b + 2).to_string()];
+    assert_eq!(keys(&mut events, 4).await, expected);
+    assert_eq!(server.seen()[1].cursor(), Some(a - 5_000_000));
+}
