@@ -107,6 +107,10 @@ pub(crate) const CURSOR_INTERVAL: Duration = seconds(1);
 #[cfg(feature = "stream")]
 pub(crate) const LONGEST_CURSOR_RETRY: Duration = seconds(10);
 
+/// For saving the cursor a last time, when a stream ends.
+#[cfg(feature = "stream")]
+pub(crate) const CURSOR_END: Duration = seconds(30);
+
 /// The wait before a cursor is saved again, after so many failures.
 #[cfg(feature = "stream")]
 pub(crate) fn cursor_retry(failures: u32) -> Duration {

@@ -376,7 +376,9 @@ convert! {
 #[cfg(feature = "stream")]
 fn of_cursor(error: &CursorError) -> Class {
     match error {
-        CursorError::Store { .. } | CursorError::Ended => Class::of(Kind::TryLater),
+        CursorError::Store { .. } | CursorError::Removed { .. } | CursorError::Ended => {
+            Class::of(Kind::TryLater)
+        }
         _ => Class::of(Kind::Internal),
     }
 }
@@ -433,7 +435,7 @@ convert! {
     StopError: |_| Class::of(Kind::Internal);
     VerifiedStreamError: |error| match error {
         VerifiedStreamError::Stream(error) => of_stream(error),
-        VerifiedStreamError::States { .. } => Class::of(Kind::Internal),
+        VerifiedStreamError::States { .. } | VerifiedStreamError::NotSaved(_) => Class::of(Kind::Internal),
     };
 }
 

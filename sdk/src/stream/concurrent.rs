@@ -39,12 +39,21 @@ struct Job<T> {
 /// An event that has been processed.
 type Processed<E> = (Option<Did>, Acknowledgement, Result<(), E>);
 
-/// Processes up to `limit` events at once. Events of the same account are processed one after another, in their order; those
+/// How events are processed.
+pub(crate) struct Rules<A, D> {
+    /// How many are processed at once.
+    pub(crate) limit: usize,
+    /// The account of an event.
+    pub(crate) account: A,
+    /// Whether an error ends the stream. What does not is logged.
+    pub(crate) is_end: D,
+}
+
+/// Processes several events at once. Events of the same account are processed one after another, in their order; those
 /// without one are in no order. Every event is acknowledged when it has been processed.
 pub(crate) async fn for_each<T, S, SE, E, F>(
     mut events: Pin<&mut S>,
-    limit: usize,
-    account: impl Fn(&T) -> Option<Did>,
+    rules: Rules<impl Fn(&T) -> Option<Did>, impl Fn(&SE) -> bool>,
     mut handle: impl FnMut(T) -> F,
 ) -> Result<(), ForEachError<SE, E>>
 where
@@ -53,6 +62,7 @@ where
     E: std::fmt::Debug + std::fmt::Display,
     F: Future<Output = Result<(), E>>,
 {
+    let Rules { limit, account, is_end } = rules;
     let limit = limit.max(1);
     let most_waiting = limit.saturating_mul(WAITING_PER_RUNNING);
     let mut running = FuturesUnordered::new();
@@ -75,7 +85,7 @@ where
             Some(processed) = running.next(), if !running.is_empty() => {
                 let (account, acknowledgement, result): Processed<E> = processed;
                 result.map_err(ForEachError::Handler)?;
-                acknowledgement.acknowledge();
+                acknowledgement.ack();
                 let Some(account) = account else { continue };
                 match busy.get_mut(&account).and_then(VecDeque::pop_front) {
                     Some(job) => {
@@ -92,7 +102,14 @@ where
                     has_ended = true;
                     continue;
                 };
-                let (event, acknowledgement) = event.map_err(ForEachError::Stream)?;
+                let (event, acknowledgement) = match event {
+                    Ok(event) => event,
+                    Err(error) if is_end(&error) => return Err(ForEachError::Stream(error)),
+                    Err(error) => {
+                        tracing::warn!(%error, "an event of a stream is left out");
+                        continue;
+                    }
+                };
                 let account = account(&event);
                 let job = Job { event, acknowledgement: acknowledgement.explicit() };
                 match account.clone().map(|account| busy.entry(account)) {

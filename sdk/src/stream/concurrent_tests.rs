@@ -24,8 +24,13 @@ fn did(account: u8) -> Option<Did> {
     (account > 0).then(|| Did::new(format!("did:web:{account}.example")).unwrap())
 }
 
+fn rules(limit: usize) -> Rules<impl Fn(&Given) -> Option<Did>, impl Fn(&io::Error) -> bool> {
+    let is_end = |error: &io::Error| error.kind() != io::ErrorKind::InvalidData;
+    Rules { limit, account: |event: &Given| did(event.1), is_end }
+}
+
 fn acknowledgements() -> Acknowledgements {
-    Acknowledgements::new(Ledger::new(Progress::default(), 0, 10_000), false, None)
+    Acknowledgements::new(Ledger::new(Progress::default(), 0, 10_000), false)
 }
 
 /// A stream of events that are given and have to be acknowledged.
@@ -49,25 +54,20 @@ async fn events_of_an_account_keep_their_order_and_others_run_at_the_same_time()
     let seen: RefCell<BTreeMap<u8, Vec<i64>>> = RefCell::default();
     let (running, most) = (Cell::new(0), Cell::new(0));
     let busy: RefCell<BTreeMap<u8, u32>> = RefCell::default();
-    let result = for_each(
-        pin!(events(&of, &given)),
-        4,
-        |event| did(event.1),
-        |(position, account)| {
-            let (seen, running, most, busy) = (&seen, &running, &most, &busy);
-            async move {
-                running.set(running.get() + 1);
-                most.set(most.get().max(running.get()));
-                *busy.borrow_mut().entry(account).or_default() += 1;
-                assert!(account == 0 || busy.borrow()[&account] == 1, "two events of an account at once");
-                sleep(Duration::from_millis(position as u64 * 31 % 17)).await;
-                *busy.borrow_mut().get_mut(&account).unwrap() -= 1;
-                running.set(running.get() - 1);
-                seen.borrow_mut().entry(account).or_default().push(position);
-                Ok::<_, io::Error>(())
-            }
-        },
-    )
+    let result = for_each(pin!(events(&of, &given)), rules(4), |(position, account)| {
+        let (seen, running, most, busy) = (&seen, &running, &most, &busy);
+        async move {
+            running.set(running.get() + 1);
+            most.set(most.get().max(running.get()));
+            *busy.borrow_mut().entry(account).or_default() += 1;
+            assert!(account == 0 || busy.borrow()[&account] == 1, "two events of an account at once");
+            sleep(Duration::from_millis(position as u64 * 31 % 17)).await;
+            *busy.borrow_mut().get_mut(&account).unwrap() -= 1;
+            running.set(running.get() - 1);
+            seen.borrow_mut().entry(account).or_default().push(position);
+            Ok::<_, io::Error>(())
+        }
+    })
     .await;
     result.unwrap();
     assert_eq!(most.get(), 4);
@@ -88,7 +88,7 @@ async fn an_event_that_fails_ends_the_processing_and_is_not_acknowledged() {
         sleep(Duration::from_millis(1)).await;
         if position == 100 { Err("no room") } else { Ok(()) }
     };
-    let result = for_each(pin!(events(&of, &given)), 8, |event| did(event.1), handle).await;
+    let result = for_each(pin!(events(&of, &given)), rules(8), handle).await;
     assert!(matches!(result, Err(ForEachError::Handler("no room"))));
     assert!(of.resume_after().unwrap() < 100);
     // What was being processed at that moment is not taken for processed either.
@@ -105,7 +105,7 @@ async fn what_is_cancelled_is_not_acknowledged() {
         Ok::<_, io::Error>(())
     };
     let mut events = pin!(events(&of, &given));
-    let processing = for_each(events.as_mut(), 8, |event| did(event.1), handle);
+    let processing = for_each(events.as_mut(), rules(8), handle);
     tokio::time::timeout(Duration::from_secs(5), processing).await.unwrap_err();
     let mut context = Context::from_waker(Waker::noop());
     assert!(matches!(of.poll_room(&mut context), Poll::Ready(Err(_))));
@@ -123,7 +123,7 @@ async fn a_busy_account_holds_only_so_many_events() {
     });
     let handle = |_| std::future::pending::<Result<(), io::Error>>();
     let mut endless = pin!(endless);
-    let processing = for_each(endless.as_mut(), 2, |event: &Given| did(event.1), handle);
+    let processing = for_each(endless.as_mut(), rules(2), handle);
     tokio::time::timeout(Duration::from_secs(5), processing).await.unwrap_err();
     assert_eq!(read.get(), 1 + 2 * WAITING_PER_RUNNING as i64);
 }
@@ -131,6 +131,19 @@ async fn a_busy_account_holds_only_so_many_events() {
 #[tokio::test]
 async fn a_stream_that_fails_ends_the_processing() {
     let failing = stream::iter([Err::<(Given, Acknowledgement), _>(io::Error::other("cut off"))]);
-    let result = for_each(pin!(failing), 2, |_| None, |_| async { Ok::<_, io::Error>(()) }).await;
+    let result = for_each(pin!(failing), rules(2), |_| async { Ok::<_, io::Error>(()) }).await;
     assert!(matches!(result, Err(ForEachError::Stream(_))));
+}
+
+#[tokio::test]
+async fn an_error_that_does_not_end_the_stream_does_not_end_the_processing() {
+    let of = acknowledgements();
+    let give = |position| {
+        let id = EventId { position, distinguisher: 0 };
+        Ok(((position, 1), of.give(Some(id)).unwrap()))
+    };
+    let undecodable = Err(io::Error::new(io::ErrorKind::InvalidData, "not of its type"));
+    let items = stream::iter([give(1), undecodable, give(2)]);
+    for_each(pin!(items), rules(2), |_| async { Ok::<_, io::Error>(()) }).await.unwrap();
+    assert_eq!(of.resume_after(), Some(2));
 }

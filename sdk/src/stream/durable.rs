@@ -117,20 +117,23 @@ impl Durable {
         resume: Resume,
         server: String,
         name: &str,
+        resumes: bool,
         order: Order,
         after: Option<i64>,
     ) -> Option<Self> {
         let (Some(cursor), Some(store)) = (resume.name, resume.store) else { return None };
+        // What was set is a position before which there can be events of the same, or which were seen late.
+        let after = after.map(|after| if order.unordered { after.saturating_sub(1) } else { after });
         let stream = StreamName { server, subscription: name.to_owned() };
         let report = Arc::new(Mutex::new(None));
         let told = Arc::clone(&report);
-        let report_to: super::cursor::Report = Box::new(move |error| {
-            *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
-        });
         // Where positions repeat, a cursor within the events of one position is between two positions.
         let overlap = if order.repeats { 1 } else { order.overlap };
         let loading = async move {
             let mut place = Place::new(store, &cursor)?;
+            if !resumes {
+                return Err(CursorError::NotResumable { subscription: stream.subscription });
+            }
             let mut progress = place.load(&stream).await?;
             if let (Progress { cursor: None, .. }, Some(after)) = (&progress, after) {
                 progress.cursor = Some(after.saturating_add(overlap));
@@ -139,7 +142,12 @@ impl Durable {
             let is_new = progress.cursor.is_none();
             let ledger = Ledger::new(progress, overlap, resume.max_unacknowledged);
             let start = Some(ledger.resume_after());
-            let acknowledgements = Acknowledgements::new(ledger, resume.is_explicit, None);
+            let acknowledgements = Acknowledgements::new(ledger, resume.is_explicit);
+            let consumer = acknowledgements.clone();
+            let report_to: super::cursor::Report = Box::new(move |error| {
+                *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
+                consumer.wake();
+            });
             let keeper = Keeper::start(
                 acknowledgements.clone(),
                 place,
@@ -172,6 +180,8 @@ impl Durable {
             return Poll::Ready(Err(Problem::Cursor(error)));
         }
         if let Some(beginning) = &mut running.beginning {
+            // A save that is not possible for the moment is told.
+            running.acknowledgements.wait(cx);
             let saved = ready!(beginning.as_mut().poll(cx));
             running.beginning = None;
             if let Err(error) = saved {
@@ -215,6 +225,13 @@ impl Durable {
         self.report.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
+    /// The consumer does not wait for an event any longer.
+    pub(super) fn stop_waiting(&self) {
+        if let State::Running(running) = &self.state {
+            running.acknowledgements.stop_waiting();
+        }
+    }
+
     /// How many events are given and not acknowledged.
     pub(super) fn outstanding(&self) -> usize {
         match &self.state {
@@ -223,13 +240,11 @@ impl Durable {
         }
     }
 
-    /// Saves the cursor a last time.
+    /// Saves the cursor a last time. What the consumer has dropped since it asked for an event does not count: it may have been dropped
+    /// because something failed.
     pub(super) async fn end(self) -> Result<(), CursorError> {
         match self.state {
-            State::Running(running) => {
-                running.acknowledgements.settle();
-                running.keeper.end().await
-            }
+            State::Running(running) => running.keeper.end().await,
             _ => Ok(()),
         }
     }

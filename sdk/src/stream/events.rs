@@ -11,7 +11,8 @@ use std::{
 use futures_core::Stream;
 
 use super::{
-    Acknowledgement, CursorError, ForEachError, Source, StreamError, concurrent,
+    Acknowledgement, CursorError, ForEachError, Source, StreamError,
+    concurrent::{self, Rules},
     durable::{Durable, Ready, server_of},
     engine::{Engine, Given, Over},
     meter::Stats,
@@ -67,7 +68,14 @@ impl<'c, S: Source> Events<'c, S> {
     ) -> Self {
         let resume = std::mem::take(&mut options.resume);
         let server = server_of(over.transport());
-        let durable = Durable::new(resume, server, protocol.name(), protocol.order(), options.after);
+        let durable = Durable::new(
+            resume,
+            server,
+            protocol.name(),
+            protocol.resumes(),
+            protocol.order(),
+            options.after,
+        );
         Self { engine: Engine::new(over, protocol, options), durable, held: None, has_ended: false }
     }
 
@@ -84,16 +92,28 @@ impl<'c, S: Source> Events<'c, S> {
         if self.has_ended {
             return Poll::Ready(None);
         }
-        let Some(durable) = &mut self.durable else {
+        if self.durable.is_none() {
             let given = ready!(self.engine.poll_next(cx));
             let event = |given| Event::new(given, Acknowledgement::none());
             return Poll::Ready(given.map(|item| item.map(event)));
-        };
-        if let Some(error) = durable.report() {
-            self.engine.tell(&Notice::CursorNotSaved { error });
         }
+        let polled = self.poll_durable(cx);
+        if polled.is_ready()
+            && let Some(durable) = &self.durable
+        {
+            durable.stop_waiting();
+        }
+        polled
+    }
+
+    fn poll_durable(&mut self, cx: &mut Context<'_>) -> Poll<Option<Item<S>>> {
+        let Some(durable) = &mut self.durable else { return Poll::Ready(None) };
         loop {
-            match ready!(durable.poll_ready(cx)) {
+            let ready = durable.poll_ready(cx);
+            if let Some(error) = durable.report() {
+                self.engine.tell(&Notice::CursorNotSaved { error });
+            }
+            match ready!(ready) {
                 Ok(Ready::Yes) => {}
                 Ok(Ready::StartAfter(after)) => {
                     self.engine.start_after(after);
@@ -112,7 +132,10 @@ impl<'c, S: Source> Events<'c, S> {
                 Some(Ok(given)) => given,
                 Some(Err(StreamError::Undecodable(undecodable))) => {
                     // It counts when the next one is asked for, as an event that is dropped.
-                    drop(durable.give(undecodable.seq, 0).map(Acknowledgement::implicit));
+                    match durable.give(undecodable.seq, undecodable.distinguisher) {
+                        Some(acknowledgement) => drop(acknowledgement.implicit()),
+                        None => continue,
+                    }
                     return Poll::Ready(Some(Err(StreamError::Undecodable(undecodable))));
                 }
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
@@ -126,17 +149,18 @@ impl<'c, S: Source> Events<'c, S> {
         }
     }
 
-    /// Processes up to `limit` events at once, until the stream ends. Events of one account are processed one after another, in their
-    /// order; events without an account are in no order. Every event is acknowledged when it has been processed.
+    /// Processes up to `limit` events at once, until the stream ends, and then saves the cursor, if it is durable. Events of one account
+    /// are processed one after another, in their order; events without an account are in no order. Every event is acknowledged when it
+    /// has been processed. A message that cannot be decoded is logged, and counts as processed.
     ///
     /// # Errors
     ///
     /// Returns the first error of the stream or of the processing. The events that are being processed at that moment are given up: they
-    /// are not acknowledged, and come again when the stream is resumed. A message that cannot be decoded is such an error too.
+    /// are not acknowledged, and come again when the stream is resumed.
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, the events that are being processed are given up as well, and a durable stream ends.
+    /// If the future is dropped, the events that are being processed are given up as well, and the cursor is saved a little later.
     ///
     /// ```no_run
     /// use atproto_sdk::{PublicClient, store::FileStore};
@@ -144,23 +168,27 @@ impl<'c, S: Source> Events<'c, S> {
     /// # async fn index<T>(_: T) -> Result<(), std::io::Error> { Ok(()) }
     /// # async fn example(relay: PublicClient) -> Result<(), Box<dyn std::error::Error>> {
     /// let store = FileStore::open("indexer.json")?;
-    /// let mut events = relay.com_atproto_sync().subscribe_repos().resume("indexer", store).stream();
-    /// events.for_each_concurrent(32, |message| index(message)).await?;
+    /// let events = relay.com_atproto_sync().subscribe_repos().resume("indexer", store).stream();
+    /// events.for_each_concurrent(32, |event| index(event.into_message())).await?;
     /// # Ok(()) }
     /// ```
     pub async fn for_each_concurrent<F, R, E>(
-        &mut self,
+        mut self,
         limit: usize,
         process: F,
     ) -> Result<(), ForEachError<StreamError<S::Error>, E>>
     where
-        F: FnMut(S::Message) -> R,
+        F: FnMut(Event<S>) -> R,
         R: Future<Output = Result<(), E>>,
         E: fmt::Debug + fmt::Display,
     {
-        let account = |message: &S::Message| S::account(message).map(std::borrow::Cow::into_owned);
-        let events = futures_util::StreamExt::map(self, |event| event.map(Event::into_parts));
-        concurrent::for_each(std::pin::pin!(events), limit, account, process).await
+        let account = |event: &Event<S>| S::account(event.message()).map(std::borrow::Cow::into_owned);
+        let events =
+            futures_util::StreamExt::map(&mut self, |event| event.map(Event::without_acknowledgement));
+        let rules = Rules { limit, account, is_end: StreamError::is_end };
+        let processed = concurrent::for_each(std::pin::pin!(events), rules, process).await;
+        let saved = self.stop().await;
+        processed.and(saved.map_err(|error| ForEachError::Stream(StreamError::Cursor(error))))
     }
 
     /// Returns how much has been read, how fast, and how old it is.
@@ -177,8 +205,10 @@ impl<'c, S: Source> Events<'c, S> {
         Stats { unacknowledged, ..self.engine.stats() }
     }
 
-    /// Ends the stream: saves the cursor, if it is durable, says goodbye to the server, and waits for at most two seconds until that has
-    /// been sent. What has been received and not been given is dropped.
+    /// Ends the stream: saves the cursor, if it is durable, which may take up to half a minute, says goodbye to the server, and waits for at
+    /// most two seconds until that has been sent. What has been received and not been given is dropped.
+    ///
+    /// What was not acknowledged before comes again, which includes an event that was dropped since the last one was asked for.
     ///
     /// # Errors
     ///
@@ -241,12 +271,14 @@ impl<S: Source> Event<S> {
     }
 
     /// Converts to the message. The event counts as dropped: in a stream that can be [resumed](super::Subscribe::resume), it is
-    /// acknowledged when the next one is asked for.
+    /// acknowledged when the next one is asked for, or can no longer be acknowledged, if the stream has
+    /// [`explicit_acknowledgements`](super::Subscribe::explicit_acknowledgements).
     pub fn into_message(self) -> S::Message {
         self.message
     }
 
-    /// Splits the event into the message and its acknowledgement, which can be given later.
+    /// Splits the event into the message and its acknowledgement, which can be given later. Before the stream is
+    /// [stopped](Events::stop), wait for the tasks that have them: nothing is saved after that.
     ///
     /// ```no_run
     /// use atproto_sdk::{api::com::atproto::sync::subscribe_repos::SubscribeRepos, stream::Event};
@@ -256,7 +288,7 @@ impl<S: Source> Event<S> {
     ///     let (message, acknowledgement) = event.into_parts();
     ///     tokio::spawn(async move {
     ///         index(message).await;
-    ///         acknowledgement.acknowledge();
+    ///         acknowledgement.ack();
     ///     });
     /// }
     /// ```
@@ -264,11 +296,17 @@ impl<S: Source> Event<S> {
         (self.message, self.acknowledgement)
     }
 
+    /// Takes the acknowledgement out.
+    pub(crate) fn without_acknowledgement(mut self) -> (Self, Acknowledgement) {
+        let acknowledgement = std::mem::replace(&mut self.acknowledgement, Acknowledgement::none());
+        (self, acknowledgement)
+    }
+
     /// Acknowledges the event: it has been processed. It does not come again once the cursor is saved, which happens at an interval.
     ///
     /// Does nothing in a stream that has no durable cursor.
     pub fn ack(self) {
-        self.acknowledgement.acknowledge();
+        self.acknowledgement.ack();
     }
 
     /// Acknowledges the event, and waits until that is saved. From then on, the event does not come again, even if the process is
@@ -278,14 +316,14 @@ impl<S: Source> Event<S> {
     ///
     /// # Errors
     ///
-    /// Returns an error if the store refuses the cursor for good, or if the stream has ended. A store that fails for a moment is
-    /// tried again.
+    /// Returns an error if the store refuses the cursor for good, or if the stream has ended. A store that fails is tried again,
+    /// however long that takes, and a [`Notice`] tells it.
     ///
     /// # Cancel safety
     ///
     /// The event is acknowledged at once. If the future is dropped after that, it is still saved later.
     pub async fn ack_saved(self) -> Result<(), CursorError> {
-        self.acknowledgement.saved().await
+        self.acknowledgement.ack_saved().await
     }
 
     /// Returns the position in the stream, after which another one can [start](super::Subscribe::after). `None` for messages that

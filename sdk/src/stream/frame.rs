@@ -127,6 +127,8 @@ pub struct Undecodable {
     pub payload: Unknown,
     /// What is wrong with the message, and where.
     pub problem: DataError,
+    /// What tells messages of the same position apart; zero if nothing has to.
+    pub(crate) distinguisher: u64,
 }
 
 fn at(seq: Option<i64>) -> String {
@@ -294,5 +296,11 @@ fn undecodable_value<M>(
 ) -> Result<Frame<M>, FrameError> {
     let payload = Unknown::read(&mut start).map_err(|problem| FrameError::Payload { problem })?;
     let seq = payload.get("seq").and_then(|seq| seq.decode().ok());
-    Ok(Frame::Undecodable(Undecodable { seq, kind: excerpt(kind, SHORT), payload, problem }))
+    Ok(Frame::Undecodable(Undecodable {
+        seq,
+        kind: excerpt(kind, SHORT),
+        payload,
+        problem,
+        distinguisher: 0,
+    }))
 }

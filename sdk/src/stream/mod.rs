@@ -91,7 +91,7 @@ mod tests;
 
 pub use concurrent::ForEachError;
 #[cfg(feature = "repo")]
-pub(crate) use concurrent::for_each;
+pub(crate) use concurrent::{Rules, for_each};
 /// For tests of what is built on streams.
 #[cfg(all(test, feature = "repo"))]
 pub(crate) mod cursor_tests {

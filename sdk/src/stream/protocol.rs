@@ -53,6 +53,11 @@ pub(crate) trait Protocol: Send {
     /// Reads a message of the WebSocket.
     fn read(&mut self, incoming: Incoming) -> Result<Read<Self::Message>, FrameError>;
 
+    /// Whether the stream can go on after a position.
+    fn resumes(&self) -> bool {
+        true
+    }
+
     /// How positions behave.
     fn order(&self) -> Order {
         Order::default()
@@ -146,12 +151,17 @@ impl<S: Subscription> Lexicon<S> {
     }
 }
 
-/// Splits a query string into the rest and its cursor.
+/// The cursor in a parameter of a query string.
+fn cursor_in(pair: &str) -> Option<&str> {
+    pair.split_once('=').filter(|(name, _)| *name == CURSOR).map(|(_, cursor)| cursor)
+}
+
+/// Splits a query string into the rest and its cursor, if that is a number. A text as a cursor remains: where the stream goes on after an
+/// interruption is unknown then, and nothing must be lost.
 fn without_cursor(query: &str) -> (String, Option<i64>) {
-    let is_cursor = |pair: &&str| pair.split_once('=').is_some_and(|(name, _)| name == CURSOR);
-    let rest: Vec<&str> = query.split('&').filter(|pair| !is_cursor(pair)).collect();
-    let cursor = query.split('&').find(is_cursor).and_then(|pair| pair.split_once('=')?.1.parse().ok());
-    (rest.join("&"), cursor)
+    let number = |pair: &str| cursor_in(pair).and_then(|cursor| cursor.parse().ok());
+    let rest: Vec<&str> = query.split('&').filter(|pair| number(pair).is_none()).collect();
+    (rest.join("&"), query.split('&').find_map(number))
 }
 
 impl<S: Subscription> Protocol for Lexicon<S> {
@@ -159,6 +169,10 @@ impl<S: Subscription> Protocol for Lexicon<S> {
 
     fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    fn resumes(&self) -> bool {
+        self.has_cursor && !self.query.split('&').any(|pair| cursor_in(pair).is_some())
     }
 
     fn request(&self, after: Option<i64>) -> StreamRequest {

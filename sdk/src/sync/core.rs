@@ -339,7 +339,7 @@ impl Core {
     /// The consumer need not see it.
     fn old(&mut self, raw: Raw) {
         self.stats.old += 1;
-        raw.acknowledgement.acknowledge();
+        raw.acknowledgement.ack();
     }
 
     fn other(&mut self, did: &Did, raw: Raw) {
@@ -408,7 +408,7 @@ impl Core {
             (Verdict::Old, _) => return self.old(raw),
             (Verdict::Unchanged, _) => {
                 self.stats.unchanged += 1;
-                return raw.acknowledgement.acknowledge();
+                return raw.acknowledgement.ack();
             }
             (Verdict::Next | Verdict::Again, Checked::Commit(commit)) => {
                 self.stats.commits += 1;

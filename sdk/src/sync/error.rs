@@ -24,6 +24,18 @@ pub enum VerifiedStreamError {
         /// The cause.
         source: StoreError,
     },
+    /// The states of repositories could not be saved when the stream was stopped. Their next events will show gaps.
+    #[error("the states of repositories cannot be saved")]
+    NotSaved(#[source] StoreError),
+}
+
+impl From<StopError> for VerifiedStreamError {
+    fn from(error: StopError) -> Self {
+        match error {
+            StopError::Cursor(error) => Self::Stream(StreamError::Cursor(error)),
+            StopError::States(source) => Self::NotSaved(source),
+        }
+    }
 }
 
 impl VerifiedStreamError {
@@ -31,7 +43,7 @@ impl VerifiedStreamError {
     pub fn is_end(&self) -> bool {
         match self {
             Self::Stream(error) => error.is_end(),
-            Self::States { .. } => true,
+            Self::States { .. } | Self::NotSaved(_) => true,
         }
     }
 
@@ -39,7 +51,7 @@ impl VerifiedStreamError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Stream(error) => error.kind(),
-            Self::States { .. } => ErrorKind::TryLater,
+            Self::States { .. } | Self::NotSaved(_) => ErrorKind::TryLater,
         }
     }
 }

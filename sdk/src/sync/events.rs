@@ -10,13 +10,13 @@ use std::{
 use futures_core::Stream;
 
 use super::{
-    StopError, Verified, VerifiedRepos, VerifiedStreamError, Verifier, VerifierStats,
+    StopError, VerifiedRepos, VerifiedStreamError, Verifier, VerifierStats,
     core::{Core, Output},
     job::Raw,
 };
 use crate::{
     api::com::atproto::sync::subscribe_repos::SubscribeRepos,
-    stream::{self, Event, Events, ForEachError, Stats, Subscribe},
+    stream::{self, Event, Events, ForEachError, Rules, Stats, Subscribe},
 };
 
 impl<'c> Subscribe<'c, SubscribeRepos> {
@@ -104,26 +104,30 @@ impl VerifiedEvents<'_> {
         }
     }
 
-    /// Processes up to `limit` events at once, until the stream ends. Those of one account are processed one after another, in
-    /// their order. Every event is acknowledged when it has been processed.
+    /// Processes up to `limit` events at once, until the stream ends, and then [stops](Self::stop) it. Those of one account are processed
+    /// one after another, in their order. Every event is acknowledged when it has been processed.
     ///
     /// # Errors
     ///
     /// Returns the first error of the stream or of the processing, as
     /// [`Events::for_each_concurrent`](crate::stream::Events::for_each_concurrent) does.
     pub async fn for_each_concurrent<F, R, E>(
-        &mut self,
+        mut self,
         limit: usize,
         process: F,
     ) -> Result<(), ForEachError<VerifiedStreamError, E>>
     where
-        F: FnMut(Verified) -> R,
+        F: FnMut(Event<VerifiedRepos>) -> R,
         R: Future<Output = Result<(), E>>,
         E: fmt::Debug + fmt::Display,
     {
-        let account = |message: &Verified| message.account().cloned();
-        let events = futures_util::StreamExt::map(self, |event| event.map(Event::into_parts));
-        stream::for_each(std::pin::pin!(events), limit, account, process).await
+        let account = |event: &Event<VerifiedRepos>| event.message().account().cloned();
+        let events =
+            futures_util::StreamExt::map(&mut self, |event| event.map(Event::without_acknowledgement));
+        let rules = Rules { limit, account, is_end: VerifiedStreamError::is_end };
+        let processed = stream::for_each(std::pin::pin!(events), rules, process).await;
+        let stopped = self.stop().await;
+        processed.and(stopped.map_err(|error| ForEachError::Stream(error.into())))
     }
 
     /// Returns how much has been read, how fast, and how old it is.

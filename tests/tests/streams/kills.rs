@@ -140,7 +140,12 @@ async fn a_killed_consumer_loses_and_repeats_nothing(store: &str, seed: u64) {
     while !judgement.has_ended {
         let mut child = consumer_at(&server, &store, &log).spawn().unwrap();
         if kills < KILLS {
-            sleep(Duration::from_millis(15 + numbers.below(90))).await;
+            // In the middle of its work, at any moment.
+            let lines = read as u64 + 8 * (1 + numbers.below(60));
+            while fs::metadata(&log).unwrap().len() < lines && child.try_wait().unwrap().is_none() {
+                sleep(Duration::from_millis(1)).await;
+            }
+            sleep(Duration::from_micros(numbers.below(3_000))).await;
             let _ = child.kill();
             kills += 1;
         }
@@ -152,7 +157,7 @@ async fn a_killed_consumer_loses_and_repeats_nothing(store: &str, seed: u64) {
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(was_killed || judgement.has_ended, "a consumer failed: {stderr}");
     }
-    assert_eq!(judgement.begun.len(), EVENTS as usize, "events were lost");
+    assert_eq!((judgement.begun.len(), kills), (EVENTS as usize, KILLS), "events were lost");
     let again = judgement.begun.values().filter(|&&count| count > 1).count();
     // Each killed consumer leaves at most what it was working on.
     assert!(again <= kills * AT_ONCE, "{again} events came again after {kills} kills");

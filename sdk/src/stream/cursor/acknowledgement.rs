@@ -22,9 +22,6 @@ pub(super) struct Kept {
     pub(super) end: Option<CursorError>,
 }
 
-/// Called with the position of every event that is acknowledged.
-type Listener = Box<dyn Fn(i64) + Send + Sync>;
-
 /// The acknowledgements of one stream: shared by the stream, its events, and the keeper. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Acknowledgements(Arc<Shared>);
@@ -33,7 +30,6 @@ struct Shared {
     ledger: Mutex<Ledger>,
     /// Only explicit acknowledgements count.
     is_manual: bool,
-    listener: Option<Listener>,
     /// There is something to save.
     changed: Notify,
     /// Somebody waits until it is saved.
@@ -42,106 +38,117 @@ struct Shared {
 }
 
 impl Acknowledgements {
-    pub(crate) fn new(ledger: Ledger, is_manual: bool, listener: Option<Listener>) -> Self {
+    pub(crate) fn new(ledger: Ledger, is_manual: bool) -> Self {
         Self(Arc::new(Shared {
             ledger: Mutex::new(ledger),
             is_manual,
-            listener,
             changed: Notify::new(),
             wanted: Notify::new(),
             kept: watch::Sender::new(Kept::default()),
         }))
     }
 
-    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+    fn locked(&self) -> MutexGuard<'_, Ledger> {
         // Nothing panics while it is locked, and what is in it is never half-changed.
         self.0.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Changes the ledger, and then tells those who wait for that.
+    fn with<T>(&self, change: impl FnOnce(&mut Ledger) -> T) -> T {
+        let mut ledger = self.locked();
+        let before = ledger.epoch();
+        let result = change(&mut ledger);
+        let has_changed = ledger.epoch() != before;
+        let woken = ledger.take_woken();
+        drop(ledger);
+        if has_changed {
+            self.0.changed.notify_one();
+        }
+        if let Some(woken) = woken {
+            woken.wake();
+        }
+        result
+    }
+
     /// Waits until another event may be given. What the consumer has dropped counts from here on.
+    ///
+    /// Whether there is room or not, the consumer is woken when it drops an event somewhere else, until
+    /// [`stop_waiting`](Self::stop_waiting).
     pub(crate) fn poll_room(&self, context: &mut Context<'_>) -> Poll<Result<(), Abandoned>> {
-        self.with_settled(|ledger| match ledger.abandoned() {
-            Some(position) => Poll::Ready(Err(Abandoned { position })),
-            None if ledger.has_room() => Poll::Ready(Ok(())),
-            None => {
-                ledger.wake_for_room(context.waker());
-                Poll::Pending
+        self.with(|ledger| {
+            ledger.settle();
+            ledger.wait(context.waker());
+            match ledger.abandoned() {
+                Some(position) => Poll::Ready(Err(Abandoned { position })),
+                None if ledger.has_room() => Poll::Ready(Ok(())),
+                None => Poll::Pending,
             }
         })
     }
 
     /// Acknowledges what the consumer has dropped.
+    #[cfg(test)]
     pub(crate) fn settle(&self) {
-        self.with_settled(|_| ());
+        self.with(Ledger::settle);
     }
 
-    fn with_settled<T>(&self, then: impl FnOnce(&mut Ledger) -> T) -> T {
-        let mut ledger = self.ledger();
-        let before = ledger.epoch();
-        let positions = ledger.settle();
-        let result = then(&mut ledger);
-        let has_changed = ledger.epoch() != before;
-        drop(ledger);
-        self.tell(has_changed, &positions);
-        result
+    /// The consumer does not wait for an event any longer.
+    pub(crate) fn stop_waiting(&self) {
+        self.locked().stop_waiting();
+    }
+
+    /// The consumer is woken when there is something to tell.
+    pub(crate) fn wait(&self, context: &mut Context<'_>) {
+        self.locked().wait(context.waker());
+    }
+
+    /// Wakes the consumer.
+    pub(crate) fn wake(&self) {
+        let woken = self.locked().take_waiting();
+        if let Some(woken) = woken {
+            woken.wake();
+        }
     }
 
     /// Notes that an event is given to the consumer. Returns `None` if it was acknowledged before.
     pub(crate) fn give(&self, id: Option<EventId>) -> Option<Acknowledgement> {
-        match self.ledger().give(id) {
+        match self.with(|ledger| ledger.give(id)) {
             Given::New(ticket) => Some(Acknowledgement::new(Some((self.clone(), ticket)))),
             Given::Known => None,
         }
     }
 
     fn acknowledge(&self, ticket: Ticket) -> u64 {
-        let mut ledger = self.ledger();
-        let before = ledger.epoch();
-        let position = ledger.acknowledge(ticket);
-        let epoch = ledger.epoch();
-        drop(ledger);
-        self.tell(epoch != before, position.as_slice());
-        epoch
-    }
-
-    /// Outside of the lock, because the listener is foreign code.
-    fn tell(&self, has_changed: bool, positions: &[i64]) {
-        if let Some(listener) = &self.0.listener {
-            positions.iter().for_each(|&position| listener(position));
-        }
-        if has_changed {
-            self.0.changed.notify_one();
-        }
+        self.with(|ledger| {
+            ledger.acknowledge(ticket);
+            ledger.epoch()
+        })
     }
 
     fn release(&self, ticket: Ticket) {
-        self.ledger().release(ticket);
+        self.with(|ledger| ledger.release(ticket));
     }
 
     fn left(&self, ticket: Ticket, is_explicit: bool) {
-        let mut ledger = self.ledger();
         // What was being processed when its thread panicked, has failed.
-        if is_explicit || self.0.is_manual || std::thread::panicking() {
-            ledger.abandon(ticket);
-        } else {
-            ledger.release(ticket);
-        }
+        let is_lost = is_explicit || self.0.is_manual || std::thread::panicking();
+        self.with(|ledger| if is_lost { ledger.abandon(ticket) } else { ledger.release(ticket) });
     }
 
     /// The position that a connection continues after.
     #[cfg(test)]
     pub(crate) fn resume_after(&self) -> Option<i64> {
-        self.ledger().resume_after()
+        self.locked().resume_after()
     }
 
     /// How many events are given and not acknowledged.
     pub(crate) fn outstanding(&self) -> usize {
-        self.ledger().outstanding()
+        self.locked().outstanding()
     }
 
     /// The progress, and how often it has changed.
     pub(super) fn progress(&self) -> (u64, Progress) {
-        let ledger = self.ledger();
+        let ledger = self.locked();
         (ledger.epoch(), ledger.progress().clone())
     }
 
@@ -164,13 +171,12 @@ impl Acknowledgements {
 
     /// Sets where the stream begins, if nothing is known about that.
     pub(crate) fn begin(&self, after: i64) {
-        self.ledger().begin(after);
-        self.0.changed.notify_one();
+        self.with(|ledger| ledger.begin(after));
     }
 
     /// Waits until the progress is in the store.
     pub(crate) async fn saved(&self) -> Result<(), CursorError> {
-        let epoch = self.ledger().epoch();
+        let epoch = self.locked().epoch();
         self.saved_since(epoch).await
     }
 
@@ -252,8 +258,9 @@ impl Acknowledgement {
         self
     }
 
-    /// Acknowledges the event. It does not come again once the cursor is saved, which happens at an interval.
-    pub fn acknowledge(mut self) {
+    /// Acknowledges the event. It does not come again once the cursor is saved, which happens at an interval. After the end of the
+    /// stream, nothing is saved any longer.
+    pub fn ack(mut self) {
         for mut one in std::mem::take(&mut self.others) {
             one.acknowledge_now();
         }
@@ -280,7 +287,7 @@ impl Acknowledgement {
     /// # Cancel safety
     ///
     /// The event is acknowledged at once. If the future is dropped after that, it is still saved later.
-    pub async fn saved(mut self) -> Result<(), CursorError> {
+    pub async fn ack_saved(mut self) -> Result<(), CursorError> {
         for mut one in std::mem::take(&mut self.others) {
             one.acknowledge_now();
         }

@@ -42,6 +42,18 @@ pub enum CursorError {
         /// The version of the format.
         found: u32,
     },
+    /// The subscription has no cursor that is a number, so that it cannot be resumed.
+    #[error("{subscription} cannot be resumed, because it has no parameter `cursor` that is a number")]
+    NotResumable {
+        /// The NSID of the subscription.
+        subscription: String,
+    },
+    /// The cursor was removed from the store while the stream was running.
+    #[error("the cursor `{name}` was removed from the store while it was used")]
+    Removed {
+        /// The name of the cursor.
+        name: String,
+    },
     /// Another consumer uses the same name at the same time. Each event would be processed twice.
     #[error(
         "another consumer has moved the cursor `{name}`: end it, or give each consumer a name of its own"
@@ -69,7 +81,7 @@ impl CursorError {
     /// Returns what to do about the error.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Store { .. } | Self::Ended => ErrorKind::TryLater,
+            Self::Store { .. } | Self::Removed { .. } | Self::Ended => ErrorKind::TryLater,
             _ => ErrorKind::InvalidInput,
         }
     }

@@ -101,7 +101,8 @@ impl Place {
                 Some(entry) if saved::writer(&entry.value).is_some_and(|writer| writer == self.writer) => {
                     self.version = Some(entry.version);
                 }
-                _ => break,
+                Some(_) => break,
+                None => return Err(CursorError::Removed { name: self.name.clone() }),
             }
         }
         Err(CursorError::Taken { name: self.name.clone() })
@@ -121,6 +122,8 @@ pub(crate) type BeforeSave = Box<dyn Fn() -> BoxFuture<'static, Result<(), Store
 
 /// The owner of the task. When it is dropped, the task saves the cursor a last time and ends.
 pub(crate) struct Keeper {
+    /// The name of the cursor.
+    name: String,
     ends: watch::Sender<bool>,
     task: JoinHandle<Result<(), CursorError>>,
 }
@@ -136,16 +139,24 @@ impl Keeper {
         before: Option<BeforeSave>,
     ) -> Self {
         let (ends, end) = watch::channel(false);
+        let name = place.name.clone();
         let keeping = Keeping { acknowledgements, place, stream, interval, report, before, saved: 0 };
-        Self { ends, task: tokio::spawn(keeping.run(end)) }
+        Self { name, ends, task: tokio::spawn(keeping.run(end)) }
     }
 
     /// Saves the cursor a last time.
     pub(crate) async fn end(self) -> Result<(), CursorError> {
-        let Self { ends, task } = self;
+        let Self { name, ends, task } = self;
         drop(ends);
-        // The runtime is shutting down if the task was cancelled.
-        task.await.unwrap_or(Err(CursorError::Ended))
+        let limit = limits::CURSOR_END;
+        match timeout(limit, task).await {
+            // The runtime is shutting down if the task was cancelled.
+            Ok(ended) => ended.unwrap_or(Err(CursorError::Ended)),
+            // The task ends by itself, after its last attempt.
+            Err(_) => {
+                Err(CursorError::Store { name, action: "saved", source: StoreError::Timeout { limit } })
+            }
+        }
     }
 }
 

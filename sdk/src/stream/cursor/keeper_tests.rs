@@ -91,7 +91,7 @@ impl Consumer {
         let store: Arc<dyn Store> = Arc::<Flaky>::clone(store);
         let mut place = Place::new(store, "indexer").unwrap();
         let progress = place.load(&stream()).await.unwrap();
-        let acknowledgements = Acknowledgements::new(Ledger::new(progress, 0, 100), false, None);
+        let acknowledgements = Acknowledgements::new(Ledger::new(progress, 0, 100), false);
         let reports = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&reports);
         let report: Report = Box::new(move |_| {
@@ -116,7 +116,7 @@ async fn the_cursor_is_saved_at_an_interval_and_at_the_end() {
     let store = Arc::new(Flaky::default());
     let consumer = Consumer::start(&store).await;
     for position in 1..=500 {
-        consumer.give(position).acknowledge();
+        consumer.give(position).ack();
     }
     tokio::time::sleep(INTERVAL / 2).await;
     assert_eq!(cursor(&store).await, None);
@@ -125,7 +125,7 @@ async fn the_cursor_is_saved_at_an_interval_and_at_the_end() {
     tokio::time::sleep(INTERVAL * 100).await;
     assert_eq!(store.writes.load(Ordering::SeqCst), 1, "nothing has changed");
 
-    consumer.give(501).acknowledge();
+    consumer.give(501).ack();
     consumer.keeper.end().await.unwrap();
     assert_eq!(cursor(&store).await, Some(501));
 }
@@ -135,10 +135,10 @@ async fn what_has_been_saved_survives_a_kill_and_concurrent_saves_share_a_write(
     let store = Arc::new(Flaky::default());
     let consumer = Consumer::start(&store).await;
     let given: Vec<_> = (1..=50).map(|position| consumer.give(position)).collect();
-    let saved = given.into_iter().map(Acknowledgement::saved);
+    let saved = given.into_iter().map(Acknowledgement::ack_saved);
     futures_util::future::try_join_all(saved).await.unwrap();
     let open = consumer.give(51);
-    consumer.give(52).saved().await.unwrap();
+    consumer.give(52).ack_saved().await.unwrap();
     assert!(store.writes.load(Ordering::SeqCst) <= 3);
     // As if the process were killed.
     consumer.keeper.task.abort();
@@ -155,7 +155,7 @@ async fn a_store_that_is_away_for_a_moment_is_tried_again() {
     let store = Arc::new(Flaky::default());
     let consumer = Consumer::start(&store).await;
     *store.next.lock().unwrap() = vec![Outcome::Fails, Outcome::Fails, Outcome::Fails];
-    consumer.give(1).saved().await.unwrap();
+    consumer.give(1).ack_saved().await.unwrap();
     assert_eq!((cursor(&store).await, consumer.reports.load(Ordering::SeqCst)), (Some(1), 3));
 }
 
@@ -164,8 +164,8 @@ async fn a_write_whose_answer_was_lost_is_not_taken_for_that_of_another_consumer
     let store = Arc::new(Flaky::default());
     let consumer = Consumer::start(&store).await;
     *store.next.lock().unwrap() = vec![Outcome::IsLost];
-    consumer.give(1).saved().await.unwrap();
-    consumer.give(2).saved().await.unwrap();
+    consumer.give(1).ack_saved().await.unwrap();
+    consumer.give(2).ack_saved().await.unwrap();
     assert_eq!(cursor(&store).await, Some(2));
     consumer.keeper.end().await.unwrap();
 }
@@ -174,12 +174,12 @@ async fn a_write_whose_answer_was_lost_is_not_taken_for_that_of_another_consumer
 async fn the_second_consumer_of_a_name_is_told() {
     let store = Arc::new(Flaky::default());
     let (first, second) = (Consumer::start(&store).await, Consumer::start(&store).await);
-    first.give(1).saved().await.unwrap();
-    let error = second.give(1).saved().await.unwrap_err();
+    first.give(1).ack_saved().await.unwrap();
+    let error = second.give(1).ack_saved().await.unwrap_err();
     assert!(matches!(error, CursorError::Taken { .. }), "{error}");
     assert!(matches!(second.acknowledgements.problem(), Some(CursorError::Taken { .. })));
     assert!(matches!(second.keeper.end().await, Err(CursorError::Taken { .. })));
-    first.give(2).saved().await.unwrap();
+    first.give(2).ack_saved().await.unwrap();
     first.keeper.end().await.unwrap();
 }
 
@@ -189,7 +189,7 @@ async fn after_the_end_an_acknowledgement_is_refused() {
     let consumer = Consumer::start(&store).await;
     let late = consumer.give(1);
     consumer.keeper.end().await.unwrap();
-    assert!(matches!(late.saved().await, Err(CursorError::Ended)));
+    assert!(matches!(late.ack_saved().await, Err(CursorError::Ended)));
     assert_eq!(cursor(&store).await, None);
 }
 
@@ -197,7 +197,7 @@ async fn after_the_end_an_acknowledgement_is_refused() {
 async fn a_consumer_that_is_dropped_saves_what_was_acknowledged() {
     let store = Arc::new(Flaky::default());
     let consumer = Consumer::start(&store).await;
-    consumer.give(1).acknowledge();
+    consumer.give(1).ack();
     drop(consumer);
     tokio::time::sleep(INTERVAL).await;
     assert_eq!(cursor(&store).await, Some(1));

@@ -54,8 +54,12 @@ pub(crate) struct Ledger {
     epoch: u64,
     /// An event that can no longer be acknowledged.
     abandoned: Option<Option<i64>>,
-    /// The consumer that waits for room.
+    /// The consumer that waits for another event.
     waiting: Option<Waker>,
+    /// Whether there is something for it.
+    wakes: bool,
+    /// How many events are given and not acknowledged.
+    open: usize,
 }
 
 #[derive(Debug)]
@@ -79,6 +83,8 @@ impl Ledger {
             epoch: 0,
             abandoned: None,
             waiting: None,
+            wakes: false,
+            open: 0,
         }
     }
 
@@ -100,12 +106,28 @@ impl Ledger {
         self.given.len() < self.capacity
     }
 
-    /// Wakes the consumer when there is room or when an event is abandoned.
-    pub(crate) fn wake_for_room(&mut self, waker: &Waker) {
+    /// Notes who is to be woken when there is room, or when the consumer drops or loses an event elsewhere.
+    pub(crate) fn wait(&mut self, waker: &Waker) {
+        self.wakes = false;
         match &self.waiting {
             Some(waiting) if waiting.will_wake(waker) => {}
             _ => self.waiting = Some(waker.clone()),
         }
+    }
+
+    /// The consumer does not wait any longer.
+    pub(crate) fn stop_waiting(&mut self) {
+        self.waiting = None;
+    }
+
+    /// The consumer that waits, if there is one.
+    pub(crate) fn take_waiting(&mut self) -> Option<Waker> {
+        self.waiting.take()
+    }
+
+    /// Whom to wake, which must not happen while the ledger is locked.
+    pub(crate) fn take_woken(&mut self) -> Option<Waker> {
+        if std::mem::take(&mut self.wakes) { self.waiting.take() } else { None }
     }
 
     /// Notes that an event is given to the consumer, unless it is known.
@@ -116,6 +138,7 @@ impl Ledger {
         }
         let ticket = self.first + self.given.len() as u64;
         self.given.push_back(Slot { id, is_done: false });
+        self.open += 1;
         Given::New(ticket)
     }
 
@@ -127,23 +150,26 @@ impl Ledger {
     /// Notes that the consumer has dropped an event without saying anything.
     pub(crate) fn release(&mut self, ticket: Ticket) {
         self.released.push(ticket);
+        self.wakes = true;
     }
 
-    /// Acknowledges the events that the consumer has dropped, and returns their positions.
-    pub(crate) fn settle(&mut self) -> Vec<i64> {
-        let released = std::mem::take(&mut self.released);
-        released.into_iter().filter_map(|ticket| self.acknowledge(ticket)).collect()
+    /// Acknowledges the events that the consumer has dropped.
+    pub(crate) fn settle(&mut self) {
+        for ticket in std::mem::take(&mut self.released) {
+            self.acknowledge(ticket);
+        }
     }
 
-    /// Acknowledges an event, and returns its position if it has one and was not acknowledged before.
-    pub(crate) fn acknowledge(&mut self, ticket: Ticket) -> Option<i64> {
+    /// Acknowledges an event, once.
+    pub(crate) fn acknowledge(&mut self, ticket: Ticket) {
         let index = ticket.checked_sub(self.first).and_then(|index| usize::try_from(index).ok());
-        let slot = self.given.get_mut(index?)?;
+        let Some(slot) = index.and_then(|index| self.given.get_mut(index)) else { return };
         if std::mem::replace(&mut slot.is_done, true) {
-            return None;
+            return;
         }
         let id = slot.id;
         self.epoch += 1;
+        self.open = self.open.saturating_sub(1);
         // Most consumers acknowledge in order, and then there is nothing to remember.
         if let Some(id) = id
             && (ticket != self.first || self.overlap > 0)
@@ -151,7 +177,6 @@ impl Ledger {
             self.progress.beyond.insert(id);
         }
         self.advance();
-        id.map(|id| id.position)
     }
 
     /// Moves the cursor to the last event before the first that is not acknowledged.
@@ -173,9 +198,7 @@ impl Ledger {
         while self.progress.beyond.first().is_some_and(|id| Some(id.position) <= after) {
             self.progress.beyond.pop_first();
         }
-        if let Some(waiting) = self.waiting.take() {
-            waiting.wake();
-        }
+        self.wakes = true;
     }
 
     /// Notes that an event cannot be acknowledged any longer.
@@ -184,9 +207,7 @@ impl Ledger {
         let slot = index.and_then(|index| self.given.get(index));
         if let Some(slot) = slot.filter(|slot| !slot.is_done) {
             self.abandoned.get_or_insert(slot.id.map(|id| id.position));
-            if let Some(waiting) = self.waiting.take() {
-                waiting.wake();
-            }
+            self.wakes = true;
         }
     }
 
@@ -197,7 +218,7 @@ impl Ledger {
 
     /// How many events are given and not acknowledged.
     pub(crate) fn outstanding(&self) -> usize {
-        self.given.iter().filter(|slot| !slot.is_done).count()
+        self.open
     }
 
     /// How often the progress has changed.

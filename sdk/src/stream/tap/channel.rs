@@ -128,7 +128,13 @@ impl ChannelProtocol {
             return Ok(Read::Repeated);
         }
         let kind = payload.get("type").and_then(|kind| kind.decode::<String>().ok()).unwrap_or_default();
-        Ok(Read::Undecodable(Undecodable { seq, kind: excerpt(&kind, SHORT), payload, problem }))
+        Ok(Read::Undecodable(Undecodable {
+            seq,
+            kind: excerpt(&kind, SHORT),
+            payload,
+            problem,
+            distinguisher: 0,
+        }))
     }
 }
 

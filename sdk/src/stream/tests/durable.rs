@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use tests::stream_server::{Script, StreamServer, error, identity};
 
 use super::{super::CursorError, *};
-use crate::store::{MemoryStore, Store};
+use crate::{
+    store::{Entry, Expected, MemoryStore, Store, StoreError, StoreLock, Version},
+    xrpc::BoxFuture,
+};
 
 fn store() -> Arc<dyn Store> {
     Arc::new(MemoryStore::new())
@@ -25,9 +28,10 @@ async fn server(positions: std::ops::RangeInclusive<i64>) -> StreamServer {
 async fn e5_the_next_process_goes_on_after_what_was_dropped() {
     let (store, server) = (store(), server(1..=6).await);
     let mut events = durable(&server, &store).stream();
-    assert_eq!(seqs(&mut events, 3).await, [1, 2, 3]);
+    assert_eq!(seqs(&mut events, 4).await, [1, 2, 3, 4]);
     events.stop().await.unwrap();
     let mut events = durable(&server, &store).stream();
+    // Nobody has asked for another one after the fourth, which may have been dropped because its processing was cancelled.
     assert_eq!(seqs(&mut events, 3).await, [4, 5, 6]);
     assert_eq!(
         server.seen().iter().map(tests::stream_server::Seen::cursor).collect::<Vec<_>>(),
@@ -89,7 +93,8 @@ async fn e5_an_event_that_was_given_and_not_acknowledged_is_not_lost_though_it_w
 async fn a_stored_cursor_counts_more_than_where_to_start() {
     let (store, server) = (store(), server(1..=9).await);
     let mut events = durable(&server, &store).after(4).stream();
-    assert_eq!(seqs(&mut events, 2).await, [5, 6]);
+    assert_eq!(seqs(&mut events, 1).await, [5]);
+    next(&mut events).await.unwrap().unwrap().ack_saved().await.unwrap();
     events.stop().await.unwrap();
     let mut events = durable(&server, &store).after(4).stream();
     assert_eq!(seqs(&mut events, 1).await, [7]);
@@ -172,7 +177,7 @@ async fn a_message_that_cannot_be_decoded_does_not_hold_up_the_cursor() {
     let mut events = durable(&server, &store).stream();
     assert_eq!(seqs(&mut events, 1).await, [1]);
     assert!(matches!(next(&mut events).await, Some(Err(StreamError::Undecodable(_)))));
-    assert_eq!(seqs(&mut events, 1).await, [3]);
+    next(&mut events).await.unwrap().unwrap().ack();
     events.stop().await.unwrap();
     let mut events = durable(&server, &store).stream();
     assert_eq!(seqs(&mut events, 1).await, [4]);
@@ -193,23 +198,134 @@ async fn e3_a_server_that_ends_the_stream_leaves_the_cursor_where_it_was() {
 
 #[tokio::test]
 async fn e12_a_stream_is_processed_by_several_at_once_and_resumed() {
-    let (store, server) = (store(), server(1..=40).await);
-    let mut events = durable(&server, &store).stream();
-    let seen = std::cell::RefCell::new(Vec::new());
-    let result = events
-        .for_each_concurrent(8, |message| {
-            use crate::xrpc::Message as _;
-            let seen = &seen;
-            async move {
-                let seq = message.seq().unwrap();
-                seen.borrow_mut().push(seq);
-                if seq == 30 { Err("full") } else { Ok(()) }
-            }
-        })
-        .await;
+    let (store, server) = (store(), StreamServer::start().await.unwrap());
+    let wrong = tests::stream_server::message("#identity", &serde_json::json!({"seq": 20, "did": 7}));
+    let script = (1..=40).fold(Script::accept(), |script, position| match position {
+        20 => script.frame(wrong.clone()),
+        position => script.frame(identity(position)),
+    });
+    server.then(script);
+    let events = durable(&server, &store).stream();
+    let process = |event: Event<SubscribeRepos>| {
+        let seq = event.seq();
+        async move { if seq == Some(30) { Err("full") } else { Ok(()) } }
+    };
+    let result = events.for_each_concurrent(8, process).await;
     assert!(matches!(result, Err(super::super::ForEachError::Handler("full"))));
-    assert!(matches!(end(&mut events).await, StreamError::Unacknowledged { .. }));
+    let mut events = durable(&server, &store).stream();
+    // The message that cannot be decoded counts as processed.
+    assert_eq!(seqs(&mut events, 1).await, [30]);
+}
+
+#[tokio::test]
+async fn an_event_that_another_task_drops_makes_room() {
+    let (store, server) = (store(), server(1..=6).await);
+    let mut events = durable(&server, &store).max_unacknowledged(2).stream();
+    for _ in 0..6 {
+        let event = next(&mut events).await.unwrap().unwrap();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(30)).await;
+            drop(event);
+        });
+    }
+}
+
+#[tokio::test]
+async fn what_another_task_drops_is_saved_while_the_stream_is_quiet() {
+    let (store, server) = (store(), server(1..=1).await);
+    let mut events = durable(&server, &store).save_every(Duration::from_millis(10)).stream();
+    let event = next(&mut events).await.unwrap().unwrap();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        drop(event);
+    });
+    tokio::time::timeout(Duration::from_millis(500), events.next()).await.unwrap_err();
+    let saved = store.get("cursor:indexer").await.unwrap().unwrap();
+    let saved: serde_json::Value = serde_json::from_slice(&saved.value).unwrap();
+    assert_eq!(saved["cursor"], 1);
+}
+
+#[tokio::test]
+async fn e5_what_was_being_processed_when_the_consumer_was_cancelled_comes_again_also_after_a_graceful_end() {
+    let (store, server) = (store(), server(1..=3).await);
+    let mut events = durable(&server, &store).stream();
+    let processing = async {
+        while let Some(event) = next(&mut events).await {
+            if event.unwrap().seq() == Some(2) {
+                std::future::pending::<()>().await;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_millis(300), processing).await.unwrap_err();
     events.stop().await.unwrap();
     let mut events = durable(&server, &store).stream();
-    assert_eq!(seqs(&mut events, 1).await, [30]);
+    assert_eq!(seqs(&mut events, 2).await, [2, 3]);
+}
+
+/// A store that takes nothing for a while.
+struct Full {
+    store: MemoryStore,
+    is_full: std::sync::atomic::AtomicBool,
+}
+
+impl Store for Full {
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+        self.store.get(key)
+    }
+
+    fn put<'a>(
+        &'a self,
+        key: &'a str,
+        value: &'a [u8],
+        expires_at: Option<i64>,
+        expected: Expected<Version>,
+    ) -> BoxFuture<'a, Result<Version, StoreError>> {
+        if self.is_full.load(std::sync::atomic::Ordering::SeqCst) {
+            return Box::pin(async { Err(StoreError::backend(std::io::Error::other("no space"))) });
+        }
+        self.store.put(key, value, expires_at, expected)
+    }
+
+    fn delete<'a>(
+        &'a self,
+        key: &'a str,
+        expected: Expected<Version>,
+    ) -> BoxFuture<'a, Result<Option<Entry>, StoreError>> {
+        self.store.delete(key, expected)
+    }
+
+    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
+        self.store.list(prefix)
+    }
+
+    fn lock<'a>(&'a self, key: &'a str, wait: Duration) -> BoxFuture<'a, Result<StoreLock, StoreError>> {
+        self.store.lock(key, wait)
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_written_is_told_while_the_first_event_waits() {
+    let store = Arc::new(Full { store: MemoryStore::new(), is_full: true.into() });
+    let (shared, server, notices): (Arc<dyn Store>, _, _) =
+        (Arc::<Full>::clone(&store), server(1..=3).await, Notices::default());
+    let mut events = durable(&server, &shared).observe(notices.observe()).stream();
+    tokio::time::timeout(Duration::from_millis(600), events.next()).await.unwrap_err();
+    let is_told = |notice: &Notice| matches!(notice, Notice::CursorNotSaved { .. });
+    assert!(notices.all().iter().any(is_told));
+    store.is_full.store(false, std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(seqs(&mut events, 1).await, [1]);
+}
+
+#[tokio::test]
+async fn a_cursor_that_is_a_text_is_sent_and_a_stream_that_has_one_is_not_resumed() {
+    let (store, server) = (store(), StreamServer::start().await.unwrap());
+    server.then(Script::accept().frame(error("FutureCursor", None)));
+    use crate::api::chat::bsky::moderation::subscribe_mod_events::{Params, SubscribeModEvents};
+    let params = || Params::new().cursor("3jzfcijpj2z2a");
+    let mut events = Subscribe::<SubscribeModEvents>::new(client(&server), params()).stream();
+    assert!(events.next().await.unwrap().is_err());
+    assert_eq!(server.seen()[0].param("cursor").as_deref(), Some("3jzfcijpj2z2a"));
+    let events = Subscribe::<SubscribeModEvents>::new(client(&server), params()).resume_shared("mod", store);
+    let error = events.stream().next().await.unwrap().unwrap_err();
+    assert!(error.to_string().contains("cannot be resumed"), "{error}");
 }

@@ -128,7 +128,7 @@ struct Acknowledged {
 
 impl Acknowledged {
     fn new(net: &Arc<Net>, set: impl FnOnce(VerifierBuilder) -> VerifierBuilder) -> Self {
-        let all = Acknowledgements::new(Ledger::new(Progress::default(), 0, 1_000), false, None);
+        let all = Acknowledgements::new(Ledger::new(Progress::default(), 0, 1_000), false);
         Self { all, stream: Stream::with(net, set) }
     }
 
@@ -158,7 +158,7 @@ async fn an_event_counts_when_the_consumer_has_acknowledged_it_and_an_old_one_by
     let second = stream.stream.next().await.unwrap();
     assert!(stream.stream.next().await.is_none());
     assert_eq!(stream.outstanding(), 2);
-    second.acknowledgement.acknowledge();
+    second.acknowledgement.ack();
     assert_eq!(stream.outstanding(), 1);
     // Dropping it is the same, as in every stream.
     drop(first.acknowledgement.for_consumer());
@@ -187,7 +187,7 @@ async fn the_acknowledgement_of_a_repair_is_that_of_the_events_that_were_dropped
     let mut stream = Acknowledged::new(&net, |verifier| verifier.repair(Repair::fetch()));
     net.fetch.forget_permits(1 << 20);
     stream.send(commit(&alice.write(1)));
-    stream.stream.next().await.unwrap().acknowledgement.acknowledge();
+    stream.stream.next().await.unwrap().acknowledgement.ack();
     alice.write(1);
     let trigger = alice.write(1);
     stream.send(commit(&trigger));
@@ -205,7 +205,7 @@ async fn the_acknowledgement_of_a_repair_is_that_of_the_events_that_were_dropped
     assert_eq!(name(&resynced.message), "resynced");
     net.host(&alice);
     let before = stream.outstanding();
-    resynced.acknowledgement.acknowledge();
+    resynced.acknowledgement.ack();
     assert_eq!(stream.outstanding(), before - 1);
     let mut outputs = Vec::new();
     while let Some(output) = stream.stream.next().await {
@@ -214,8 +214,8 @@ async fn the_acknowledgement_of_a_repair_is_that_of_the_events_that_were_dropped
     // The last one stands for those that were dropped.
     let last = outputs.pop().unwrap();
     assert_eq!(name(&last.message), "resynced");
-    outputs.into_iter().for_each(|output| output.acknowledgement.acknowledge());
+    outputs.into_iter().for_each(|output| output.acknowledgement.ack());
     assert_eq!(stream.outstanding(), 51);
-    last.acknowledgement.acknowledge();
+    last.acknowledgement.ack();
     assert_eq!(stream.outstanding(), 0);
 }

@@ -174,20 +174,18 @@ async fn e10_events_of_many_accounts_are_processed_concurrently_and_acknowledged
     let mut frames: Vec<_> = (1..).zip(&signed).map(|(seq, signed)| frame("#commit", seq, signed)).collect();
     frames.push(error("FutureCursor", None));
     world.server.then(Script::accept().frames(frames));
-    let mut events = world.events(Repair::report());
+    let events = world.events(Repair::report());
     let revs = Mutex::new(Vec::new());
-    let process = |message: Verified| {
-        let Verified::Commit(commit) = message else { panic!("{message:?}") };
+    let process = |event: Event<VerifiedRepos>| {
+        let Verified::Commit(commit) = event.message() else { panic!("{event:?}") };
         revs.lock().unwrap().push(commit.rev().clone());
         std::future::ready(Ok::<_, std::io::Error>(()))
     };
-    // `StreamExt` has a method of that name.
-    let ended = VerifiedEvents::for_each_concurrent(&mut events, 8, process);
+    let ended = events.for_each_concurrent(8, process);
     let ended = tokio::time::timeout(Duration::from_secs(30), ended).await.unwrap().unwrap_err();
     assert!(ended.to_string().contains("the stream failed"), "{ended}");
     let expected: Vec<_> = signed.iter().map(|signed| signed.commit.rev().clone()).collect();
     assert_eq!(*revs.lock().unwrap(), expected);
-    events.stop().await.unwrap();
     let saved = world.store.get("cursor:test").await.unwrap().unwrap();
     let saved: serde_json::Value = serde_json::from_slice(&saved.value).unwrap();
     assert_eq!(saved["cursor"], 20);

@@ -169,7 +169,7 @@ fn read_row(row: &Row<'_>, seq: i64) -> Read<Message> {
         }
         Err(problem) => {
             let (kind, payload) = (row.type_name(), row.payload());
-            Read::Undecodable(Undecodable { seq: Some(seq), kind, payload, problem })
+            Read::Undecodable(Undecodable { seq: Some(seq), kind, payload, problem, distinguisher: 0 })
         }
     }
 }

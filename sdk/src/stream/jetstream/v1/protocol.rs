@@ -192,13 +192,20 @@ impl V1Protocol {
         // What is not even JSON costs the connection.
         let payload = Unknown::from_json(json).map_err(|problem| FrameError::Payload { problem })?;
         let seq = message::position_of(json);
+        let distinguisher = Identifier::Other(json).fingerprint();
         if let Some(position) = seq {
-            if !self.given.insert(position, Identifier::Other(json).fingerprint()) {
+            if !self.given.insert(position, distinguisher) {
                 return Ok(Read::Repeated);
             }
             self.begun = true;
         }
         let kind = payload.get("kind").and_then(|kind| kind.decode::<String>().ok()).unwrap_or_default();
-        Ok(Read::Undecodable(Undecodable { seq, kind: excerpt(&kind, SHORT), payload, problem }))
+        Ok(Read::Undecodable(Undecodable {
+            seq,
+            kind: excerpt(&kind, SHORT),
+            payload,
+            problem,
+            distinguisher,
+        }))
     }
 }
