@@ -227,7 +227,10 @@ fn main() {
             let stream = runtime.block_on(plain(&recording));
             let (whole, rate) = runtime.block_on(verified(&recording));
             ratios.push((whole - stream) / signature);
-            (alone.push(signature), streams.push(stream), all.push(whole), rates.push(rate));
+            alone.push(signature);
+            streams.push(stream);
+            all.push(whole);
+            rates.push(rate);
         }
         println!(
             "{threads} thread(s): signature {:.1} us, stream without verification {:.1} us, verified stream {:.1} us; \

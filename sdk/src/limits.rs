@@ -488,6 +488,22 @@ mod tests {
         assert!(CONFIDENTIAL_SESSION < LONGEST_SESSION);
     }
 
+    #[cfg(feature = "stream")]
+    #[test]
+    fn a_repair_has_time_for_its_attempts_and_is_not_waited_for_without_end() {
+        assert!((REPO_FETCH + REPAIR_AGAIN * REPAIR_ATTEMPTS) * REPAIR_ATTEMPTS < REPAIR);
+        assert!(FIRST_REPAIR_PAUSE < REPAIR_HELD && REPAIR_HELD < LONGEST_REPAIR_PAUSE);
+        // Otherwise the longest pause would be forgotten before it is over.
+        assert!(LONGEST_REPAIR_PAUSE < REPAIR_FORGOTTEN);
+    }
+
+    #[cfg(feature = "stream")]
+    #[test]
+    fn a_key_that_has_changed_is_found_soon_and_one_that_has_not_is_not_asked_for_often() {
+        assert!(SIGNER_REFRESH < SIGNER_FAILED && SIGNER_REFRESH < SIGNER_CACHE);
+        assert!(SIGNER_RETRY < SIGNER_FAILED && SIGNER_FAILED < LONGEST_SIGNER_FAILED);
+    }
+
     #[test]
     fn three_name_servers_have_their_turn() {
         // A resolver configuration names three at most.

@@ -96,7 +96,8 @@ async fn a_directory_that_fails_for_a_moment_costs_no_event() {
 #[tokio::test]
 async fn a_host_can_only_speak_for_the_accounts_that_it_hosts() {
     let (net, mut alice, mut bob) = (Net::new(), Writer::new("alice"), Writer::new("bob"));
-    (net.host(&alice), net.host(&bob));
+    net.host(&alice);
+    net.host(&bob);
     net.accounts.lock().unwrap().get_mut(&bob.did).unwrap().pds = "https://other.example.com".to_owned();
     let mut stream = Stream::with(&net, |verifier| verifier.hosted_by("https://PDS.example.com/"));
     assert_eq!(name(&stream.one(commit(&alice.write(1))).await), "commit");

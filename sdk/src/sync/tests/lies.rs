@@ -123,7 +123,8 @@ async fn e10_a_commit_signed_with_another_key_is_refused() {
 #[tokio::test]
 async fn e10_the_commit_of_another_account_is_refused() {
     let (net, mut alice, mut mallory) = (Net::new(), Writer::new("alice"), Writer::new("mallory"));
-    (net.host(&alice), net.host(&mallory));
+    net.host(&alice);
+    net.host(&mallory);
     let mut stream = Stream::new(&net);
     stream.one(commit(&alice.write(1))).await;
     let mut message = commit_message(&mallory.write(1));
@@ -289,7 +290,8 @@ async fn e6_blocks_that_are_no_blocks_are_refused() {
 #[tokio::test]
 async fn e10_sync_messages_are_verified_too() {
     let (net, mut alice, mut mallory) = (Net::new(), Writer::new("alice"), Writer::new("mallory"));
-    (net.host(&alice), net.host(&mallory));
+    net.host(&alice);
+    net.host(&mallory);
     let mut stream = Stream::new(&net);
     stream.one(commit(&alice.write(1))).await;
     let of = |signed: &SignedCommit, did: &Did, rev: &str| {

@@ -82,7 +82,8 @@ async fn what_was_fetched_is_compared_with_what_the_consumer_has() {
 #[tokio::test]
 async fn an_account_that_is_being_fetched_holds_up_nobody_else_and_its_events_stay_in_order() {
     let (net, mut alice, mut bob) = (Net::new(), Writer::new("alice"), Writer::new("bob"));
-    (net.host(&alice), net.host(&bob));
+    net.host(&alice);
+    net.host(&bob);
     let mut stream = repairing(&net);
     stream.one(commit(&alice.write(1))).await;
     hold(&net);
