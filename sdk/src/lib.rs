@@ -82,7 +82,7 @@
 //! | [`store`] | where sessions are stored: memory, file, SQLite, PostgreSQL, Redis, encrypted |
 //! | [`identity`] | resolving handles and DIDs |
 //! | `bsky` | what an application on Bluesky needs besides single calls |
-//! | `repo` | whole repositories, and records with proof that their account has signed them |
+//! | `repo` | repositories: reading whole ones, records with proof, trees, commits, signing and verification |
 //! | `archive` | copies of whole accounts: repository and blobs |
 //! | `lexicon` | published lexicons: finding them, with proof |
 //!
@@ -141,7 +141,7 @@
 //! | `encryption` | encryption of stored sessions | no |
 //! | `axum` | sign-in for web sites: routes, cookies, extractors | no |
 //! | `pem` | client keys in PEM | no |
-//! | `repo` | repositories, and records with proof; with `client`, downloads of whole accounts, and resolution of published lexicons | no |
+//! | `repo` | repositories: reading, proofs, editing, signing, verification; with `client`, downloads of whole accounts, and resolution of published lexicons | no |
 //!
 //! # Runtime and TLS
 //!
@@ -168,10 +168,10 @@
 //   session                                   the state machine of OAuth and password sessions
 //   write_budget                              pacing of writes
 //   scopes, store, identity                   permissions; session stores; handles and DIDs
-//   repo                                      repositories and their proofs
+//   repo                                      repositories: trees, commits, proofs
 //   xrpc                                      calls over a transport
 //   types                                     data types and their codec, no I/O
-//   clock, random, limits, report, server_text, signing_key, verifying_key, http_client, name_lookup
+//   clock, random, limits, report, server_text, jwt_key, verifying_key, http_client, name_lookup
 // The data of the benchmarks, which tests use too, names the crate from outside.
 #[cfg(test)]
 extern crate self as atproto_sdk;
@@ -193,6 +193,8 @@ mod clock;
 mod http_client;
 #[cfg(feature = "client")]
 pub mod identity;
+#[cfg(feature = "client")]
+mod jwt_key;
 #[cfg(all(feature = "client", feature = "repo"))]
 pub mod lexicon;
 #[cfg(feature = "client")]
@@ -214,8 +216,6 @@ pub mod scopes;
 mod server_text;
 #[cfg(feature = "client")]
 mod session;
-#[cfg(feature = "client")]
-mod signing_key;
 #[cfg(feature = "client")]
 pub mod store;
 #[cfg(all(test, feature = "client"))]

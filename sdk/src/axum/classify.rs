@@ -31,7 +31,12 @@ use crate::{
     },
 };
 #[cfg(feature = "repo")]
-use crate::{archive, lexicon::ResolutionError, repo, repo::RepoError};
+use crate::{
+    archive,
+    lexicon::ResolutionError,
+    repo,
+    repo::{EditError, ExportError, RepoError},
+};
 use axum::http::StatusCode;
 
 impl<E: LexiconError> From<Error<E>> for HandlerError {
@@ -287,6 +292,27 @@ convert! {
         archive::VerifyError::Repo(error) => of_repo(error),
         _ => Class::of(Kind::BadAnswer),
     };
+    #[cfg(feature = "repo")]
+    repo::CommitError: |_| Class::of(Kind::BadAnswer);
+    #[cfg(feature = "repo")]
+    repo::EditError: |error| match error {
+        EditError::Name(_)
+        | EditError::Exists { .. }
+        | EditError::NotFound { .. }
+        | EditError::Data { .. }
+        | EditError::NotARecord { .. } => Class::of(Kind::InvalidInput),
+        EditError::Repository(error) => of_repo(error),
+        EditError::NoRevision { .. } | EditError::Sign(_) => Class::of(Kind::Internal),
+    };
+    #[cfg(feature = "repo")]
+    repo::ExportError: |error| match error {
+        ExportError::Repository(error) => of_repo(error),
+        ExportError::Write(_) => Class::of(Kind::Internal),
+    };
+    #[cfg(feature = "repo")]
+    repo::SignCommitError: |_| Class::of(Kind::Internal);
+    #[cfg(feature = "repo")]
+    repo::SigningKeyError: |_| Class::of(Kind::Internal);
     #[cfg(feature = "repo")]
     repo::InvalidSignature: |_| Class::of(Kind::BadAnswer);
     #[cfg(feature = "repo")]

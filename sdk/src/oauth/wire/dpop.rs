@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     clock::unix_now,
+    jwt_key::{JwtKey, JwtKeyError},
     random::{Identifiers, NoRandom},
-    signing_key::{SigningKey, SigningKeyError},
 };
 
 /// Why a [DPoP](https://www.rfc-editor.org/rfc/rfc9449) key or proof could not be created.
@@ -58,18 +58,18 @@ pub(crate) struct DpopKey(Arc<KeyInner>);
 
 #[derive(Debug)]
 struct KeyInner {
-    signing: SigningKey,
+    signing: JwtKey,
     /// The JOSE header in base64url, which is the same for all proofs of a key.
     header: String,
     identifiers: Identifiers,
 }
 
-impl From<SigningKeyError> for DpopError {
-    fn from(error: SigningKeyError) -> Self {
+impl From<JwtKeyError> for DpopError {
+    fn from(error: JwtKeyError) -> Self {
         match error {
-            SigningKeyError::NoRandom(error) => Self::NoRandom(error),
-            SigningKeyError::BadKey(problem) => Self::BadKey { problem },
-            SigningKeyError::Signing => Self::Signing,
+            JwtKeyError::NoRandom(error) => Self::NoRandom(error),
+            JwtKeyError::BadKey(problem) => Self::BadKey { problem },
+            JwtKeyError::Signing => Self::Signing,
         }
     }
 }
@@ -100,10 +100,10 @@ fn push_claim(payload: &mut Vec<u8>, name: &str, value: &str) -> Result<(), Dpop
 impl DpopKey {
     /// Generates a new key.
     pub(crate) fn generate() -> Result<Self, DpopError> {
-        Self::new(SigningKey::generate()?)
+        Self::new(JwtKey::generate()?)
     }
 
-    fn new(signing: SigningKey) -> Result<Self, DpopError> {
+    fn new(signing: JwtKey) -> Result<Self, DpopError> {
         let header = format!(r#"{{"typ":"dpop+jwt","alg":"ES256","jwk":{{{}}}}}"#, signing.public_members());
         let (header, identifiers) = (URL_SAFE_NO_PAD.encode(header), Identifiers::new()?);
         Ok(Self(Arc::new(KeyInner { signing, header, identifiers })))
@@ -121,7 +121,7 @@ impl DpopKey {
 
     /// Parses the result of [`to_jwk`](Self::to_jwk).
     pub(crate) fn from_jwk(jwk: &str) -> Result<Self, DpopError> {
-        Self::new(SigningKey::from_jwk(jwk)?)
+        Self::new(JwtKey::from_jwk(jwk)?)
     }
 
     /// The thumbprint (RFC 7638) of the key. Not a secret.

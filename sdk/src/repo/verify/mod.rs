@@ -27,7 +27,7 @@ pub(super) const MAX_OPERATIONS: usize = 200;
 ///
 /// let key = SigningKey::generate_p256()?;
 /// let mut editor = RepositoryEditor::new(did!("did:plc:ewvi7nxzyoun6zhxrhs64oiz"));
-/// let record = Value::from([("name", "apple")]);
+/// let record = Value::from([("$type", Value::from("com.example.item"))]);
 /// editor.create_untyped(&nsid!("com.example.item"), &record_key!("1"), &record)?;
 /// let signed = editor.commit(&key)?;
 ///
