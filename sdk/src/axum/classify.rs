@@ -309,12 +309,12 @@ convert! {
         | EditError::NotFound { .. }
         | EditError::Data { .. }
         | EditError::NotARecord { .. } => Class::of(Kind::InvalidInput),
-        EditError::Repository(_) => Class::of(Kind::BadAnswer),
+        EditError::Repository(error) => of_repo(error),
         EditError::NoRevision { .. } | EditError::Sign(_) => Class::of(Kind::Internal),
     };
     #[cfg(feature = "repo")]
     repo::ExportError: |error| match error {
-        ExportError::Repository(_) => Class::of(Kind::BadAnswer),
+        ExportError::Repository(error) => of_repo(error),
         ExportError::Write(_) => Class::of(Kind::Internal),
     };
     #[cfg(feature = "repo")]
