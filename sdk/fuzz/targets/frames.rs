@@ -4,7 +4,6 @@
 use atproto_sdk::{
     api::com::atproto::{label::subscribe_labels, sync::subscribe_repos},
     stream::{Frame, Subprotocol, read_frame},
-    types::Data as _,
     xrpc::Message,
 };
 use libfuzzer_sys::fuzz_target;

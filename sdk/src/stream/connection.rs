@@ -170,11 +170,10 @@ fn poll_event(
         return Poll::Ready(Event::Command(command));
     }
     if channel.poll_room(cx).is_pending() {
-        // Nothing is read, so that the window of the connection fills. Then silence says nothing about the server.
-        silence.suspend();
+        // Nothing is read, so that the window of the connection fills. Then silence says nothing about the server, and the timer is
+        // not looked at. What was read last was a message, so that the first thing after a long time is at most a ping.
         return Poll::Pending;
     }
-    silence.resume();
     if let Poll::Ready(message) = Pin::new(socket).poll_next(cx) {
         silence.hear();
         return Poll::Ready(Event::Message(message));
@@ -208,8 +207,7 @@ fn closed(frame: Option<CloseFrame>) -> Interruption {
 /// How long nothing has been heard of the server.
 struct Silence {
     limit: Duration,
-    /// Since when. `None` while nothing is read.
-    since: Option<Instant>,
+    since: Instant,
     pinged: bool,
     timer: Pin<Box<Sleep>>,
 }
@@ -217,27 +215,17 @@ struct Silence {
 impl Silence {
     fn new(limit: Duration) -> Self {
         let now = Instant::now();
-        Self { limit, since: Some(now), pinged: false, timer: Box::pin(sleep_until(after(now, limit))) }
+        Self { limit, since: now, pinged: false, timer: Box::pin(sleep_until(after(now, limit))) }
     }
 
     fn hear(&mut self) {
-        self.since = Some(Instant::now());
+        self.since = Instant::now();
         self.pinged = false;
     }
 
     fn ping(&mut self) {
-        self.since = Some(Instant::now());
+        self.since = Instant::now();
         self.pinged = true;
-    }
-
-    fn suspend(&mut self) {
-        self.since = None;
-    }
-
-    fn resume(&mut self) {
-        if self.since.is_none() {
-            self.hear();
-        }
     }
 
     /// Ready when the limit has been reached.
@@ -245,7 +233,7 @@ impl Silence {
         loop {
             ready!(self.timer.as_mut().poll(cx));
             // The timer is not moved with every message, only when it has run out.
-            let end = after(self.since.unwrap_or_else(Instant::now), self.limit);
+            let end = after(self.since, self.limit);
             if end <= Instant::now() {
                 return Poll::Ready(());
             }
