@@ -60,7 +60,7 @@ async fn e1_every_client_reads_what_the_pds_sends_and_goes_on_after_a_cursor() {
         };
         *kinds.entry(kind).or_default() += 1;
     }
-    events.stop().await;
+    events.stop().await.unwrap();
 
     let mut live = Vec::new();
     for (name, client) in &clients {
