@@ -203,7 +203,7 @@ async fn d4_a_second_download_fetches_only_what_is_missing_or_damaged() {
     fs::remove_file(folder.path().join(name(2))).unwrap();
     fs::write(folder.path().join(name(5)), "damaged").unwrap();
     // A program that was killed has left this behind.
-    fs::write(folder.path().join(format!("{}.7.part", name(2))), "the beginn").unwrap();
+    fs::write(folder.path().join(format!("{}.7.part", name(2))), "the begin").unwrap();
 
     let blobs = BlobDownload::new(&server, &did(), folder.path()).await.unwrap();
     assert_eq!((blobs.listed, blobs.downloaded, blobs.present), (8, 2, 6));
