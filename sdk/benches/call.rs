@@ -1,6 +1,7 @@
 //! The processor time of a call, beside that of a request that a program makes without the SDK. See README.md beside this file.
 //!
-//! `cargo bench -p atproto-sdk --bench call` measures over a stub and over a PDS; `-- stub` or `-- network` one of them. A
+//! `cargo bench -p atproto-sdk --bench call` measures over a stub, over one that empties the caches, and over a PDS; `-- stub`,
+//! `-- cold` or `-- network` one of them. A
 //! subject by itself, for a profiler: `-- run OAuthClient 10000`, and `network` behind it for a PDS.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
@@ -27,9 +28,11 @@ fn main() {
         [] if !asked("--bench") => println!("--bench was not given, so nothing is measured"),
         [] => {
             on_one_thread(over_stub());
+            on_one_thread(with_empty_caches());
             on_one_thread(over_network());
         }
         ["stub"] => on_one_thread(over_stub()),
+        ["cold"] => on_one_thread(with_empty_caches()),
         ["network"] => on_one_thread(over_network()),
         ["run", subject, count] => on_one_thread(only(subject, count.parse().unwrap(), false)),
         ["run", subject, count, "network"] => on_one_thread(only(subject, count.parse().unwrap(), true)),
@@ -57,6 +60,13 @@ async fn over_network() {
     print("a PDS on this machine", &Subjects::over_network(&network).await).await;
 }
 
+async fn with_empty_caches() {
+    let stub = Stub::start();
+    let subjects = Subjects::over(&stub).await;
+    stub.empty_caches().await;
+    print("a stub that empties the caches of the processor", &subjects).await;
+}
+
 /// Makes the calls of one subject, and measures nothing.
 async fn only(name: &str, calls: usize, at_network: bool) {
     let subject = SUBJECTS.into_iter().find(|subject| subject.name() == name);
@@ -64,9 +74,12 @@ async fn only(name: &str, calls: usize, at_network: bool) {
     let subject = subject.unwrap_or_else(|| panic!("no subject is called `{name}`: {names:?}"));
     let run = async |subjects: Subjects| {
         for _ in 0..calls {
+            boundary();
             subjects.run(subject).await;
         }
+        boundary();
     };
+    eprintln!("boundary at {:p}", boundary as *const ());
     if at_network {
         let network = tests::Network::start(&|step| eprintln!("{step}")).await.unwrap();
         run(Subjects::over_network(&network).await).await;
@@ -74,6 +87,12 @@ async fn only(name: &str, calls: usize, at_network: bool) {
         let stub = Stub::start();
         run(Subjects::over(&stub).await).await;
     }
+}
+
+/// Is called between two calls, so that `call/footprint.py` can tell them apart.
+#[inline(never)]
+fn boundary() {
+    std::hint::black_box(());
 }
 
 /// User and system time of all threads.

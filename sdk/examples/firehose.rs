@@ -195,7 +195,7 @@ async fn count(host: &str, arguments: &Arguments) -> Result<(), Report> {
                 let ends = arguments.seconds.is_some_and(|seconds| begun.elapsed().as_secs() >= seconds);
                 show(&counts, &events, on_terminal, ends);
                 if ends {
-                    events.stop().await;
+                    events.stop().await?;
                     return Ok(());
                 }
             }

@@ -82,9 +82,11 @@
 //! | [`store`] | where sessions are stored: memory, file, SQLite, PostgreSQL, Redis, encrypted |
 //! | [`identity`] | resolving handles and DIDs |
 //! | `bsky` | what an application on Bluesky needs besides single calls |
-//! | `stream` | subscriptions, such as `client.com_atproto_sync().subscribe_repos()`: streams of typed events |
-//! | `repo` | records with proof that their account has signed them |
+//! | `stream` | streams of typed events: subscriptions, such as `client.com_atproto_sync().subscribe_repos()`, Jetstream and Tap |
+//! | `repo` | whole repositories: reading, records with proof, editing, signing and verification |
+//! | `archive` | copies of whole accounts: repository and blobs |
 //! | `lexicon` | published lexicons: finding them, with proof |
+//! | `sync` | the stream of all repositories, verified |
 //!
 //! # Errors
 //!
@@ -133,16 +135,17 @@
 //! | feature | what it adds | default |
 //! | --- | --- | --- |
 //! | `client` | clients, OAuth, identity, stores; without it there are only types and bindings, and no HTTP | yes |
-//! | `app-bsky`, `chat-bsky`, `site-standard`, `tools-ozone` | the bindings of these namespaces; `com.atproto` is always included | `app-bsky` |
+//! | `app-bsky`, `chat-bsky`, `network-bsky`, `site-standard`, `tools-ozone` | the bindings of these namespaces; `com.atproto` is always included | `app-bsky` |
 //! | `bsky` | what an application on Bluesky needs besides single calls: rich text, posts, link cards, likes, follows and more | no |
 //! | `images` | images of posts are made smaller where they do not fit | no |
 //! | `http2` | HTTP/2, for many concurrent calls over one connection | no |
-//! | `stream` | subscriptions: typed streams of events over WebSockets, resumed by themselves | no |
+//! | `stream` | subscriptions of every lexicon as typed streams that resume by themselves, and Tap; with `repo`, the stream of all repositories, verified | no |
+//! | `jetstream` | Jetstream v1 and v2, with the archive | no |
 //! | `sqlite`, `postgres`, `redis` | session stores in these databases | no |
 //! | `encryption` | encryption of stored sessions | no |
 //! | `axum` | sign-in for web sites: routes, cookies, extractors | no |
 //! | `pem` | client keys in PEM | no |
-//! | `repo` | records with proof; with `client`, resolution of published lexicons | no |
+//! | `repo` | whole repositories: reading, records with proof, editing, signing and verification; with `client`, downloads of repositories and blobs, and resolution of published lexicons | no |
 //!
 //! # Runtime and TLS
 //!
@@ -162,7 +165,8 @@
 //
 //   axum                                      sign-in for web sites
 //   bsky                                      what an application on Bluesky needs besides single calls
-//   records, lexicon                          typed records; published lexicons
+//   records, lexicon, archive, sync           typed records; published lexicons; copies of accounts; the verified stream
+//   stream::jetstream, stream::tap            other kinds of streams, over bindings and clients
 //   references                                from what servers return to strong references and replies
 //   api, clients, accessor                    generated bindings; clients without OAuth; their common methods
 //   oauth                                     its own layers are listed in its mod.rs
@@ -170,10 +174,10 @@
 //   stream                                    subscriptions
 //   write_budget                              pacing of writes
 //   scopes, store, identity                   permissions; session stores; handles and DIDs
-//   repo                                      records with proof
+//   repo                                      repositories: trees, commits, proofs
 //   xrpc                                      calls over a transport
 //   types                                     data types and their codec, no I/O
-//   clock, random, limits, report, server_text, signing_key, verifying_key, http_client, name_lookup
+//   clock, random, limits, report, server_text, jwt_key, verifying_key, http_client, name_lookup
 // The data of the benchmarks, which tests use too, names the crate from outside.
 #[cfg(test)]
 extern crate self as atproto_sdk;
@@ -182,6 +186,8 @@ extern crate self as atproto_sdk;
 mod accessor;
 #[rustfmt::skip]
 pub mod api;
+#[cfg(all(feature = "client", feature = "repo"))]
+pub mod archive;
 #[cfg(feature = "axum")]
 pub mod axum;
 #[cfg(feature = "bsky")]
@@ -193,6 +199,8 @@ mod clock;
 mod http_client;
 #[cfg(feature = "client")]
 pub mod identity;
+#[cfg(feature = "client")]
+mod jwt_key;
 #[cfg(all(feature = "client", feature = "repo"))]
 pub mod lexicon;
 #[cfg(feature = "client")]
@@ -215,11 +223,11 @@ mod server_text;
 #[cfg(feature = "client")]
 mod session;
 #[cfg(feature = "client")]
-mod signing_key;
-#[cfg(feature = "client")]
 pub mod store;
 #[cfg(feature = "stream")]
 pub mod stream;
+#[cfg(all(feature = "stream", feature = "repo"))]
+pub mod sync;
 #[cfg(all(test, feature = "client"))]
 mod test_lexicons;
 pub mod types;
@@ -249,6 +257,8 @@ pub mod __v1;
 #[cfg(all(fuzzing, feature = "axum"))]
 #[doc(hidden)]
 pub mod fuzzing {
+    #[cfg(feature = "jetstream")]
+    pub use crate::stream::{jetstream::fuzzing as jetstream, tap::fuzzing as tap};
     pub use crate::{axum::fuzzing as axum, identity::fuzzing as identity, oauth::fuzzing as oauth};
 }
 

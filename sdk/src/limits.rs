@@ -92,8 +92,83 @@ pub(crate) const STREAM_BEHIND: Duration = seconds(60);
 pub(crate) const STREAM_CAUGHT_UP: Duration = seconds(10);
 /// How much newer a message is than the last one if its lower position is not that of a repeat: the server has begun to count again.
 pub(crate) const STREAM_RESTARTED: Duration = seconds(60);
+/// For a dictionary of compressed messages, without which the stream is not compressed.
+#[cfg(feature = "jetstream")]
+pub(crate) const DICTIONARY: Duration = seconds(10);
+/// How often in a row an archive is asked for what could not be read.
+#[cfg(feature = "jetstream")]
+pub(crate) const ARCHIVE_ATTEMPTS: u32 = 5;
 /// How often the state of a stream is logged.
 pub(crate) const STREAM_REPORT: Duration = seconds(10);
+/// How often the cursor of a stream is saved by default.
+#[cfg(feature = "stream")]
+pub(crate) const CURSOR_INTERVAL: Duration = seconds(1);
+/// The longest wait before a cursor is saved again that could not be saved.
+#[cfg(feature = "stream")]
+pub(crate) const LONGEST_CURSOR_RETRY: Duration = seconds(10);
+
+/// The wait before a cursor is saved again, after so many failures.
+#[cfg(feature = "stream")]
+pub(crate) fn cursor_retry(failures: u32) -> Duration {
+    (FIRST_RETRY * 2_u32.saturating_pow(failures.min(16).saturating_sub(1))).min(LONGEST_CURSOR_RETRY)
+}
+
+// Verified streams.
+
+/// How often the states of repositories are saved.
+#[cfg(feature = "stream")]
+pub(crate) const STATES_INTERVAL: Duration = seconds(1);
+/// How often the state of a repository is read again that could not be read, before the stream ends.
+#[cfg(feature = "stream")]
+pub(crate) const STATES_ATTEMPTS: u32 = 6;
+/// How far in the future a revision may be.
+#[cfg(feature = "stream")]
+pub(crate) const REV_FUTURE: Duration = seconds(300);
+/// How long the key of an account is believed, unless the stream says that it has changed or a signature is not valid.
+#[cfg(feature = "stream")]
+pub(crate) const SIGNER_CACHE: Duration = days(1);
+/// How often an account is looked up again because of signatures that are not valid.
+#[cfg(feature = "stream")]
+pub(crate) const SIGNER_REFRESH: Duration = seconds(10);
+/// How often a look-up that failed for the moment is made before an event is refused.
+#[cfg(feature = "stream")]
+pub(crate) const SIGNER_ATTEMPTS: u32 = 3;
+/// How long it is believed that an account cannot be looked up, if that may pass.
+#[cfg(feature = "stream")]
+pub(crate) const SIGNER_RETRY: Duration = seconds(5);
+/// How long it is believed that an account does not exist. Both double with every failure in a row.
+#[cfg(feature = "stream")]
+pub(crate) const SIGNER_FAILED: Duration = seconds(60);
+/// The longest of these.
+#[cfg(feature = "stream")]
+pub(crate) const LONGEST_SIGNER_FAILED: Duration = seconds(3600);
+/// For the answer to a request for a repository, without its body.
+#[cfg(feature = "stream")]
+pub(crate) const REPO_FETCH: Duration = seconds(30);
+/// For fetching and checking a repository, with all attempts.
+#[cfg(feature = "stream")]
+pub(crate) const REPAIR: Duration = seconds(300);
+/// How long a repository waits for others that are being fetched.
+#[cfg(feature = "stream")]
+pub(crate) const REPAIR_WAIT: Duration = seconds(120);
+/// How often a repository is fetched because of one gap.
+#[cfg(feature = "stream")]
+pub(crate) const REPAIR_ATTEMPTS: u32 = 3;
+/// The wait before it is fetched again, which grows.
+#[cfg(feature = "stream")]
+pub(crate) const REPAIR_AGAIN: Duration = seconds(1);
+/// How long the repository of an account is not fetched again, which doubles each time up to [`LONGEST_REPAIR_PAUSE`].
+#[cfg(feature = "stream")]
+pub(crate) const FIRST_REPAIR_PAUSE: Duration = seconds(5);
+/// The longest such pause.
+#[cfg(feature = "stream")]
+pub(crate) const LONGEST_REPAIR_PAUSE: Duration = seconds(1800);
+/// How long the events of an account wait for the end of the pause; if it is longer, the gap is told.
+#[cfg(feature = "stream")]
+pub(crate) const REPAIR_HELD: Duration = seconds(60);
+/// After how long without a gap the pause is the first one again.
+#[cfg(feature = "stream")]
+pub(crate) const REPAIR_FORGOTTEN: Duration = seconds(3600);
 
 // Identities.
 

@@ -39,7 +39,8 @@ pub(crate) fn base64url<const BYTES: usize>() -> Result<Zeroizing<String>, NoRan
 /// is given out twice. Not secret.
 #[derive(Debug)]
 pub(crate) struct Identifiers {
-    beginning: [u8; 12],
+    /// In base64url.
+    beginning: String,
     last: AtomicU64,
 }
 
@@ -47,11 +48,12 @@ impl Identifiers {
     pub(crate) fn new() -> Result<Self, NoRandom> {
         let mut beginning = [0; 12];
         fill(&mut beginning)?;
-        Ok(Self { beginning, last: AtomicU64::new(0) })
+        Ok(Self { beginning: URL_SAFE_NO_PAD.encode(beginning), last: AtomicU64::new(0) })
     }
 
-    /// Returns an identifier, in base64url.
-    pub(crate) fn next(&self) -> String {
+    /// Appends an identifier to a text, in base64url.
+    pub(crate) fn push_next(&self, text: &mut Vec<u8>) {
+        const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
         // The time, because a copy of a virtual machine has the same beginning. It wraps after 584 years.
         let now =
             SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
@@ -59,10 +61,10 @@ impl Identifiers {
         let last = self.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(later(last)));
         let (Ok(last) | Err(last)) = last;
         let number = later(last);
-        let mut bytes = [0; 20];
-        bytes[..12].copy_from_slice(&self.beginning);
-        bytes[12..].copy_from_slice(&number.to_be_bytes());
-        URL_SAFE_NO_PAD.encode(bytes)
+        text.extend_from_slice(self.beginning.as_bytes());
+        // Eleven digits of six bits have two more than a number.
+        let digit = |shift: u32| DIGITS[(u128::from(number) << 2 >> shift) as usize & 63];
+        text.extend((0..11).rev().map(|place| digit(place * 6)));
     }
 }
 
@@ -84,25 +86,34 @@ mod tests {
         assert_ne!(a, b);
     }
 
+    fn next(identifiers: &Identifiers) -> String {
+        let mut text = Vec::new();
+        identifiers.push_next(&mut text);
+        String::from_utf8(text).unwrap()
+    }
+
     #[test]
     fn identifiers_are_unique_in_all_threads_and_with_the_same_clock() {
         let identifiers = Identifiers::new().unwrap();
         // A clock that does not move on: the time is long past.
-        let far = Identifiers { beginning: [7; 12], last: AtomicU64::new(u64::MAX / 2) };
+        let far =
+            Identifiers { beginning: "BwcHBwcHBwcHBwcH".to_owned(), last: AtomicU64::new(u64::MAX / 2) };
         let all = std::sync::Mutex::new(std::collections::HashSet::new());
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
                     let some: Vec<String> =
-                        (0..1000).flat_map(|_| [identifiers.next(), far.next()]).collect();
+                        (0..1000).flat_map(|_| [next(&identifiers), next(&far)]).collect();
                     all.lock().unwrap().extend(some);
                 });
             }
         });
         assert_eq!(all.lock().unwrap().len(), 8000);
         let other = Identifiers::new().unwrap();
-        assert_ne!(other.next()[..16], identifiers.next()[..16]);
-        assert_eq!(URL_SAFE_NO_PAD.decode(other.next()).unwrap().len(), 20);
+        assert_ne!(next(&other)[..16], next(&identifiers)[..16]);
+        assert_eq!(URL_SAFE_NO_PAD.decode(next(&other)).unwrap().len(), 20);
+        let number = |text: &str| URL_SAFE_NO_PAD.decode(text).unwrap()[12..].to_vec();
+        assert_eq!(number(&next(&far)), far.last.load(Ordering::Relaxed).to_be_bytes());
     }
 
     #[test]

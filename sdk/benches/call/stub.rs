@@ -6,8 +6,8 @@ use std::{
     io::{BufRead as _, BufReader, Read as _},
     process::{Child, Command, Stdio},
     sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -57,6 +57,12 @@ impl Stub {
         self.control("release").await;
     }
 
+    /// Goes through more memory than the caches of the processor hold before each answer from now on, so that the caller finds
+    /// nothing in them.
+    pub(crate) async fn empty_caches(&self) {
+        self.control("empty-caches").await;
+    }
+
     async fn control(&self, what: &str) -> String {
         self.http.get(format!("{}/{what}", self.origin)).send().await.unwrap().text().await.unwrap()
     }
@@ -72,6 +78,19 @@ impl Drop for Stub {
 struct State {
     held: watch::Sender<bool>,
     waiting: AtomicUsize,
+    empties_caches: AtomicBool,
+    memory: Mutex<Vec<u8>>,
+}
+
+impl State {
+    fn empty_caches(&self) {
+        // Larger than the last cache of most processors.
+        const SIZE: usize = 64 << 20;
+        const LINE: usize = 64;
+        let mut memory = self.memory.lock().unwrap();
+        memory.resize(SIZE, 1);
+        memory.chunks_mut(LINE).for_each(|line| line[0] = line[0].wrapping_add(1));
+    }
 }
 
 /// Serves until the standard input is closed.
@@ -82,7 +101,12 @@ pub(crate) async fn serve() {
     });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     println!("http://{}", listener.local_addr().unwrap());
-    let state = Arc::new(State { held: watch::Sender::new(false), waiting: AtomicUsize::new(0) });
+    let state = Arc::new(State {
+        held: watch::Sender::new(false),
+        waiting: AtomicUsize::new(0),
+        empties_caches: AtomicBool::new(false),
+        memory: Mutex::default(),
+    });
     loop {
         let (connection, _) = listener.accept().await.unwrap();
         tokio::spawn(answer_all(connection, Arc::clone(&state)));
@@ -98,6 +122,7 @@ async fn answer_all(mut connection: TcpStream, state: Arc<State>) -> Option<()> 
         let body = match path.as_str() {
             "/hold" => state.held.send_replace(true).to_string(),
             "/release" => state.held.send_replace(false).to_string(),
+            "/empty-caches" => state.empties_caches.swap(true, Ordering::SeqCst).to_string(),
             "/waiting" => state.waiting.load(Ordering::SeqCst).to_string(),
             "/xrpc/com.atproto.server.createSession" => SESSION.to_owned(),
             _ => {
@@ -106,6 +131,9 @@ async fn answer_all(mut connection: TcpStream, state: Arc<State>) -> Option<()> 
                     state.waiting.fetch_add(1, Ordering::SeqCst);
                     held.wait_for(|held| !held).await.ok()?;
                     state.waiting.fetch_sub(1, Ordering::SeqCst);
+                }
+                if state.empties_caches.load(Ordering::SeqCst) {
+                    state.empty_caches();
                 }
                 DESCRIPTION.to_owned()
             }

@@ -1,6 +1,10 @@
 //! Everything that can make the same call.
 
-use std::hint::black_box;
+use std::{
+    hint::black_box,
+    sync::Mutex,
+    time::{Duration, SystemTime},
+};
 
 use atproto_sdk::{
     PasswordClient, PublicClient,
@@ -13,6 +17,7 @@ use ring::{
     rand::SystemRandom,
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair},
 };
+use serde::Deserialize;
 use tests::Network;
 
 use crate::{clients, stub::Stub};
@@ -26,6 +31,9 @@ pub(crate) struct Subjects {
     /// A token and a proof, by their lengths.
     headers: (HeaderValue, HeaderValue),
     key: EcdsaKeyPair,
+    /// The header of proofs, and the nonce for the next one.
+    proof_header: String,
+    nonce: Mutex<String>,
     oauth: OAuthClient,
     password: PasswordClient,
     public: PublicClient,
@@ -41,16 +49,22 @@ pub(crate) enum Subject {
     SameHeaders,
     /// Only the signature of the yardstick.
     Signature,
+    /// A call that somebody writes for this one method: with a limit of time, and its answer checked and decoded.
+    ByHand,
+    /// The same with a proof, whose nonce is that of the answer before.
+    SignedByHand,
     OAuth,
     Password,
     Public,
 }
 
-pub(crate) const SUBJECTS: [Subject; 7] = [
+pub(crate) const SUBJECTS: [Subject; 9] = [
     Subject::Bare,
     Subject::Signature,
     Subject::BareSigned,
     Subject::SameHeaders,
+    Subject::ByHand,
+    Subject::SignedByHand,
     Subject::OAuth,
     Subject::Password,
     Subject::Public,
@@ -63,6 +77,8 @@ impl Subject {
             Self::BareSigned => "reqwest+ring",
             Self::SameHeaders => "reqwest+ring+headers",
             Self::Signature => "ring",
+            Self::ByHand => "by hand",
+            Self::SignedByHand => "by hand, signed",
             Self::OAuth => "OAuthClient",
             Self::Password => "PasswordClient",
             Self::Public => "PublicClient",
@@ -72,11 +88,38 @@ impl Subject {
     /// What a call costs without the SDK.
     pub(crate) fn yardstick(self) -> Option<Self> {
         match self {
-            Self::OAuth | Self::SameHeaders => Some(Self::BareSigned),
-            Self::Password | Self::Public => Some(Self::Bare),
+            Self::OAuth | Self::SignedByHand | Self::SameHeaders => Some(Self::BareSigned),
+            Self::Password | Self::Public | Self::ByHand => Some(Self::Bare),
             Self::Bare | Self::BareSigned | Self::Signature => None,
         }
     }
+}
+
+/// What the answer says.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(dead_code, reason = "decoding it is what is measured")]
+struct Description {
+    did: String,
+    available_user_domains: Vec<String>,
+    invite_code_required: Option<bool>,
+    phone_verification_required: Option<bool>,
+    links: Option<Links>,
+    contact: Option<Contact>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(dead_code, reason = "decoding it is what is measured")]
+struct Links {
+    privacy_policy: Option<String>,
+    terms_of_service: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[allow(dead_code, reason = "decoding it is what is measured")]
+struct Contact {
+    email: Option<String>,
 }
 
 impl Subjects {
@@ -91,7 +134,12 @@ impl Subjects {
         let text = |length| HeaderValue::from_str(&"x".repeat(length)).unwrap();
         let headers = (text(620), text(900));
         let public = PublicClient::new(origin).unwrap();
-        Self { http, url: format!("{origin}/xrpc/{METHOD}"), headers, key, oauth, password, public }
+        let url = format!("{origin}/xrpc/{METHOD}");
+        let (x, y) = (&jwk["x"], &jwk["y"]);
+        let proof_header = URL_SAFE_NO_PAD.encode(format!(
+            r#"{{"typ":"dpop+jwt","alg":"ES256","jwk":{{"kty":"EC","crv":"P-256","x":{x},"y":{y}}}}}"#
+        ));
+        Self { http, url, headers, key, proof_header, nonce: Mutex::default(), oauth, password, public }
     }
 
     /// Clients of sessions that the stub takes for valid.
@@ -126,6 +174,45 @@ impl Subjects {
         black_box(answer.bytes().await.unwrap());
     }
 
+    /// A call with a limit of time, whose answer is checked and decoded. With the token and a proof, if it is signed.
+    async fn by_hand(&self, signed: bool) -> Description {
+        let mut request = self.http.get(&self.url).header("accept", "application/json");
+        if signed {
+            request = request.header("authorization", &self.headers.0).header("dpop", self.proof());
+        }
+        let sending = async {
+            let answer = request.send().await.unwrap().error_for_status().unwrap();
+            assert!(answer.headers()["content-type"].as_bytes().starts_with(b"application/json"));
+            if signed && let Some(nonce) = answer.headers().get("dpop-nonce") {
+                let nonce = nonce.to_str().unwrap();
+                let mut known = self.nonce.lock().unwrap();
+                if *known != nonce {
+                    nonce.clone_into(&mut known);
+                }
+            }
+            serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+        };
+        tokio::time::timeout(Duration::from_secs(30), sending).await.unwrap()
+    }
+
+    fn proof(&self) -> HeaderValue {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        let (id, seconds) = (now.as_nanos(), now.as_secs());
+        let (url, nonce) = (&self.url, self.nonce.lock().unwrap());
+        let claims = format!(
+            r#"{{"jti":"{id:040}","htm":"GET","htu":"{url}","nonce":"{nonce}","ath":"{:043}","iat":{seconds}}}"#,
+            0
+        );
+        let mut proof = String::with_capacity(1024);
+        proof.push_str(&self.proof_header);
+        proof.push('.');
+        URL_SAFE_NO_PAD.encode_string(claims, &mut proof);
+        let signature = self.key.sign(&SystemRandom::new(), proof.as_bytes()).unwrap();
+        proof.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature, &mut proof);
+        HeaderValue::try_from(proof).unwrap()
+    }
+
     /// Signs something as long as a proof.
     fn sign(&self) {
         black_box(self.key.sign(&SystemRandom::new(), black_box(&[b'x'; 560])).unwrap());
@@ -146,6 +233,8 @@ impl Subjects {
                 black_box(answer.bytes().await.unwrap());
                 self.sign();
             }
+            Subject::ByHand => drop(black_box(self.by_hand(false).await)),
+            Subject::SignedByHand => drop(black_box(self.by_hand(true).await)),
             Subject::OAuth => drop(self.oauth.com_atproto_server().describe_server().await.unwrap()),
             Subject::Password => drop(self.password.com_atproto_server().describe_server().await.unwrap()),
             Subject::Public => drop(self.public.com_atproto_server().describe_server().await.unwrap()),

@@ -52,7 +52,8 @@ fuzz_target!(|input: (&[u8], Vec<(u8, u8, u16)>, &str)| {
         let (all, now) = cookies.sessions(&headers);
         assert_eq!((&all, &now), (&expected, &active), "garbage before, cookies of ours after");
         let name = "a".repeat(usize::from(length % 2000));
-        let id: SessionId = format!("did:web:x{who}{name}.example#{number:022}").parse().expect("it is an id");
+        let id: SessionId =
+            format!("did:web:x{who}{name}.example#{number:022}").parse().expect("it is an id");
         let of_account = expected.iter().find(|other| other.did() == id.did()).cloned();
         match what % 4 {
             0 | 1 => {

@@ -21,7 +21,8 @@ fn printable(text: &str) -> String {
 
 fuzz_target!(|input: (&[u8], &[u8], Vec<(String, String)>, &str)| {
     let (first, second, parameters, error) = input;
-    let header = |bytes: &[u8]| HeaderValue::from_bytes(bytes).unwrap_or_else(|_| HeaderValue::from_static("x"));
+    let header =
+        |bytes: &[u8]| HeaderValue::from_bytes(bytes).unwrap_or_else(|_| HeaderValue::from_static("x"));
     if let Some(found) = challenge(header(first)) {
         // Bytes that are not UTF-8 become a character of three bytes.
         assert!(found.len() <= 3 * first.len());
@@ -42,7 +43,9 @@ fuzz_target!(|input: (&[u8], &[u8], Vec<(String, String)>, &str)| {
         assert!(HeaderValue::from_str(&proof).is_ok() && proof.len() < 4096);
         assert!(nonce.is_none_or(|nonce| header(first) == nonce && nonce.len() <= 1024));
     }
-    for name in ["retry-after", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "ratelimit-policy"] {
+    for name in
+        ["retry-after", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "ratelimit-policy"]
+    {
         let mut headers = HeaderMap::new();
         headers.insert(name, header(first));
         let limit = RateLimit::from_headers(&headers);

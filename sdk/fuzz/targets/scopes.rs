@@ -18,7 +18,11 @@ fuzz_target!(|text: &str| {
     assert_eq!(Scopes::granted(&printed), granted);
     for word in text.split(' ').filter(|word| !word.is_empty()) {
         let scope = word.parse::<Scope>();
-        assert!(granted.iter().any(|found| scope.as_ref().map_or(found.to_string() == word, |scope| found == scope)));
+        assert!(
+            granted
+                .iter()
+                .any(|found| scope.as_ref().map_or(found.to_string() == word, |scope| found == scope))
+        );
     }
     if let Ok(scopes) = text.parse::<Scopes>() {
         let printed = scopes.to_string();

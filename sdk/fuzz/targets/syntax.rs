@@ -1,11 +1,15 @@
 //! Every string format: a text that passes is kept as it is, and its parts make it up again.
 #![no_main]
 
-use std::{fmt::Debug, hash::{BuildHasher, RandomState}, str::FromStr};
+use std::{
+    fmt::Debug,
+    hash::{BuildHasher, RandomState},
+    str::FromStr,
+};
 
 use atproto_sdk::types::{
-    AtIdentifier, AtUri, Data, Datetime, Did, FromData, Handle, InvalidText, Language, Nsid, RecordKey, Tid, Uri,
-    from_json,
+    AtIdentifier, AtUri, Data, Datetime, Did, FromData, Handle, InvalidText, Language, Nsid, RecordKey, Tid,
+    Uri, from_json,
 };
 use libfuzzer_sys::fuzz_target;
 

@@ -8,7 +8,9 @@ fuzz_target!(|bytes: &[u8]| {
     let kept = Unknown::from_json(bytes);
     let other = serde_json::from_slice::<serde_json::Value>(bytes);
     match (&kept, &other) {
-        (Ok(kept), Ok(other)) => assert_eq!(&kept.deserialize::<serde_json::Value>().expect("it is JSON"), other),
+        (Ok(kept), Ok(other)) => {
+            assert_eq!(&kept.deserialize::<serde_json::Value>().expect("it is JSON"), other)
+        }
         // Numbers beyond its own are errors there, and kept by us; it also stops at another depth.
         (Ok(_), Err(_)) => {}
         (Err(error), Ok(_)) => assert_eq!(*error.problem(), Problem::Depth, "{error}"),

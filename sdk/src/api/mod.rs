@@ -26,6 +26,7 @@ crate::__generated! {
         pub mod app;
         pub mod chat;
         pub mod com;
+        pub mod network;
         pub mod site;
         pub mod tools;
     }

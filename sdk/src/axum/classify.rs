@@ -13,8 +13,14 @@ use crate::bsky::{
     rich_text::{MentionError, MentionErrorSource},
     video::VideoError,
 };
+#[cfg(feature = "jetstream")]
+use crate::stream::jetstream::{
+    ArchiveError, CompressionError, InvalidDictionary, InvalidFilter, InvalidStream, SegmentError,
+};
 #[cfg(feature = "stream")]
-use crate::stream::{FrameError, Interruption, NotAStream, StreamError, Undecodable};
+use crate::stream::{CursorError, FrameError, Interruption, NotAStream, StreamError, Undecodable};
+#[cfg(all(feature = "stream", feature = "repo"))]
+use crate::sync::{Refusal, RepairError, SignerError, StopError, VerifiedStreamError};
 use crate::{
     InvalidProxy, NoRandom, PasswordError,
     identity::{FetchError, IdentityError},
@@ -33,7 +39,12 @@ use crate::{
     },
 };
 #[cfg(feature = "repo")]
-use crate::{lexicon::ResolutionError, repo, repo::ProofError};
+use crate::{
+    archive,
+    lexicon::ResolutionError,
+    repo,
+    repo::{EditError, ExportError, RepoError},
+};
 use axum::http::StatusCode;
 
 impl<E: LexiconError> From<Error<E>> for HandlerError {
@@ -253,7 +264,63 @@ convert! {
     #[cfg(feature = "repo")]
     ResolutionError: of_resolution;
     #[cfg(feature = "repo")]
-    ProofError: |_| Class::of(Kind::BadAnswer);
+    RepoError: of_repo;
+    #[cfg(feature = "repo")]
+    repo::SourceError: of_source;
+    #[cfg(feature = "repo")]
+    repo::RecordError: |error| match error {
+        repo::RecordError::Repo(error) => of_repo(error),
+        _ => Class::of(Kind::BadAnswer),
+    };
+    #[cfg(feature = "repo")]
+    repo::UndecodableRecord: |_| Class::of(Kind::BadAnswer);
+    #[cfg(feature = "repo")]
+    archive::FileError: |_| Class::of(Kind::Internal);
+    #[cfg(feature = "repo")]
+    archive::DownloadError: |error| match error {
+        archive::DownloadError::Call { source, .. } => of_call(source),
+        archive::DownloadError::Repo(error) => of_repo(error),
+        archive::DownloadError::File(_) => Class::of(Kind::Internal),
+    };
+    #[cfg(feature = "repo")]
+    archive::BlobError: |error| match error {
+        archive::BlobError::Call(source) => of_call(source),
+        archive::BlobError::Body(source) => of_transport(source),
+        archive::BlobError::File(_) => Class::of(Kind::Internal),
+        _ => Class::of(Kind::BadAnswer),
+    };
+    #[cfg(feature = "repo")]
+    archive::BlobsError: |error| match error {
+        archive::BlobsError::List { source, .. } => of_call(source),
+        archive::BlobsError::Folder(_) => Class::of(Kind::Internal),
+    };
+    #[cfg(feature = "repo")]
+    archive::VerifyError: |error| match error {
+        archive::VerifyError::Identity { source, .. } => of_identity(source),
+        archive::VerifyError::Repo(error) => of_repo(error),
+        _ => Class::of(Kind::BadAnswer),
+    };
+    #[cfg(feature = "repo")]
+    repo::CommitError: |_| Class::of(Kind::BadAnswer);
+    #[cfg(feature = "repo")]
+    repo::EditError: |error| match error {
+        EditError::Name(_)
+        | EditError::Exists { .. }
+        | EditError::NotFound { .. }
+        | EditError::Data { .. }
+        | EditError::NotARecord { .. } => Class::of(Kind::InvalidInput),
+        EditError::Repository(_) => Class::of(Kind::BadAnswer),
+        EditError::NoRevision { .. } | EditError::Sign(_) => Class::of(Kind::Internal),
+    };
+    #[cfg(feature = "repo")]
+    repo::ExportError: |error| match error {
+        ExportError::Repository(_) => Class::of(Kind::BadAnswer),
+        ExportError::Write(_) => Class::of(Kind::Internal),
+    };
+    #[cfg(feature = "repo")]
+    repo::SignCommitError: |_| Class::of(Kind::Internal);
+    #[cfg(feature = "repo")]
+    repo::SigningKeyError: |_| Class::of(Kind::Internal);
     #[cfg(feature = "repo")]
     repo::InvalidSignature: |_| Class::of(Kind::BadAnswer);
     #[cfg(feature = "repo")]
@@ -303,20 +370,87 @@ convert! {
     NotAStream: |_| Class::of(Kind::BadAnswer);
     FrameError: |_| Class::of(Kind::BadAnswer);
     Undecodable: |_| Class::of(Kind::BadAnswer);
+    CursorError: of_cursor;
+}
+
+#[cfg(feature = "stream")]
+fn of_cursor(error: &CursorError) -> Class {
+    match error {
+        CursorError::Store { .. } | CursorError::Ended => Class::of(Kind::TryLater),
+        _ => Class::of(Kind::Internal),
+    }
+}
+
+#[cfg(feature = "jetstream")]
+convert! {
+    InvalidStream: |_| Class::of(Kind::Internal);
+    InvalidFilter: |_| Class::of(Kind::InvalidInput);
+    InvalidDictionary: |_| Class::of(Kind::BadAnswer);
+    CompressionError: |_| Class::of(Kind::BadAnswer);
+    SegmentError: |_| Class::of(Kind::BadAnswer);
+    ArchiveError: of_archive;
+}
+
+#[cfg(feature = "jetstream")]
+fn of_archive(error: &ArchiveError) -> Class {
+    match error {
+        ArchiveError::Plan(error) => of_call(error),
+        ArchiveError::Segment(error) => of_call(error),
+        ArchiveError::Block(error) => of_call(error),
+        ArchiveError::Download(_) | ArchiveError::Changed { .. } => Class::of(Kind::TryLater),
+        ArchiveError::Damaged(_) | ArchiveError::Endless { .. } => Class::of(Kind::BadAnswer),
+    }
 }
 
 #[cfg(feature = "stream")]
 impl<E: LexiconError> From<StreamError<E>> for HandlerError {
     fn from(error: StreamError<E>) -> Self {
-        let class = match &error {
-            StreamError::Call(error) => of_call(error),
-            StreamError::GaveUp { .. } => Class::of(Kind::TryLater),
-            StreamError::Ended { .. } => Class::of(Kind::InvalidInput),
-            StreamError::NotAStream(_) | StreamError::Undecodable(_) | StreamError::Unusable { .. } => {
-                Class::of(Kind::BadAnswer)
-            }
-        };
-        Self::new(class, error)
+        Self::new(of_stream(&error), error)
+    }
+}
+
+#[cfg(feature = "stream")]
+fn of_stream<E: LexiconError>(error: &StreamError<E>) -> Class {
+    match error {
+        StreamError::Call(error) => of_call(error),
+        #[cfg(feature = "jetstream")]
+        StreamError::Archive(error) => of_archive(error),
+        StreamError::GaveUp { .. } => Class::of(Kind::TryLater),
+        StreamError::Ended { .. } => Class::of(Kind::InvalidInput),
+        StreamError::Cursor(error) => of_cursor(error),
+        StreamError::Unacknowledged { .. } => Class::of(Kind::Internal),
+        StreamError::NotAStream(_) | StreamError::Undecodable(_) | StreamError::Unusable { .. } => {
+            Class::of(Kind::BadAnswer)
+        }
+    }
+}
+
+#[cfg(all(feature = "stream", feature = "repo"))]
+convert! {
+    Refusal: |_| Class::of(Kind::BadAnswer);
+    SignerError: |error| Class::of(if error.is_temporary() { Kind::TryLater } else { Kind::BadAnswer });
+    RepairError: |_| Class::of(Kind::TryLater);
+    StopError: |_| Class::of(Kind::Internal);
+    VerifiedStreamError: |error| match error {
+        VerifiedStreamError::Stream(error) => of_stream(error),
+        VerifiedStreamError::States { .. } => Class::of(Kind::Internal),
+    };
+}
+
+#[cfg(feature = "repo")]
+fn of_repo(error: &RepoError) -> Class {
+    match error {
+        RepoError::Source(source) => of_source(source),
+        _ => Class::of(Kind::BadAnswer),
+    }
+}
+
+/// What a repository is read from: a connection, or a file of the app.
+#[cfg(feature = "repo")]
+fn of_source(error: &repo::SourceError) -> Class {
+    match error.get_ref().downcast_ref::<TransportError>() {
+        Some(error) => of_transport(error),
+        None => Class::of(Kind::Internal),
     }
 }
 

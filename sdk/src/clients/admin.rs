@@ -78,6 +78,10 @@ impl Transport for AdminClient {
     fn settings(&self) -> &CallSettings {
         &self.settings
     }
+
+    fn service(&self) -> Option<&str> {
+        Some(self.origin())
+    }
 }
 
 impl fmt::Debug for AdminClient {

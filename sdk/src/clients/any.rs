@@ -181,6 +181,10 @@ impl Transport for Client {
     fn account(&self) -> Option<&Did> {
         self.did()
     }
+
+    fn service(&self) -> Option<&str> {
+        self.kind.transport().service()
+    }
 }
 
 impl fmt::Debug for Client {

@@ -65,6 +65,10 @@ impl Transport for PublicClient {
     fn settings(&self) -> &CallSettings {
         &self.settings
     }
+
+    fn service(&self) -> Option<&str> {
+        Some(self.origin())
+    }
 }
 
 /// Configures and builds a [`PublicClient`]. Created by [`PublicClient::builder`].

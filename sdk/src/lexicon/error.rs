@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::LexiconGroup;
 use crate::{
     identity::IdentityError,
-    repo::{InvalidVerifyingKey, ProofError},
+    repo::{InvalidVerifyingKey, RepoError},
     server_text::{SHORT, excerpt},
     types::{Did, InvalidText, Nsid},
     xrpc::{Error, ErrorKind},
@@ -135,7 +135,7 @@ pub enum ResolutionError {
         /// The origin of its PDS.
         pds: String,
         /// What is wrong with the proof.
-        source: Box<ProofError>,
+        source: Box<RepoError>,
     },
     /// The record is not a lexicon with this NSID.
     #[error("the record com.atproto.lexicon.schema/{nsid} of {did} is not the lexicon {nsid}: {problem}")]

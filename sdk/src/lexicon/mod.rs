@@ -22,7 +22,6 @@
 mod document;
 mod error;
 mod group;
-mod pds;
 
 use std::sync::LazyLock;
 
@@ -38,13 +37,13 @@ use crate::{
         repo::{ComAtprotoRepo, list_records},
         sync::{ComAtprotoSync, get_record},
     },
+    clients::UntrustedServer,
     identity::{Resolver, dns::DidRecordsError},
     limits,
-    repo::{ProofError, VerifyingKey, verify_record},
+    repo::{RepoError, VerifyingKey, verify_record},
     types::{Did, Nsid, Record as _, RecordKey},
     xrpc::Error,
 };
-use pds::Pds;
 
 /// The maximum number of lexicons that are listed.
 const MAX_LISTED: usize = 10_000;
@@ -278,13 +277,13 @@ impl LexiconResolver {
         Ok(Some(nsids))
     }
 
-    fn pds<'a>(&'a self, authority: &'a Authority) -> Pds<'a> {
-        Pds { http: self.resolver.untrusted_client(), origin: &authority.pds }
+    fn pds<'a>(&'a self, authority: &'a Authority) -> UntrustedServer<'a> {
+        UntrustedServer { http: self.resolver.untrusted_client(), origin: &authority.pds }
     }
 }
 
-fn is_about_key(error: &ProofError) -> bool {
-    matches!(error, ProofError::Signature { .. })
+fn is_about_key(error: &RepoError) -> bool {
+    matches!(error, RepoError::Signature { .. })
 }
 
 fn unresolved(group: &LexiconGroup, did: Did, source: crate::identity::IdentityError) -> ResolutionError {

@@ -232,16 +232,8 @@ impl OAuthClient {
     }
 
     /// Sends a request, and once more with a new token if the server rejects the current one.
-    async fn call(
-        &self,
-        mut request: Request,
-        deadline: Deadline,
-    ) -> Result<TransportResponse, TransportError> {
-        // The request has not been sent, or was rejected because of its token.
-        let late = || TransportError::Session {
-            did: self.did().clone(),
-            source: Arc::new(NotRefreshed { host: self.session.host(), limit: deadline.limit() }),
-        };
+    async fn call(&self, request: Request, deadline: Deadline) -> Result<TransportResponse, TransportError> {
+        let late = || self.late(deadline);
         let failed = |error: SessionError| error.into_transport(self.did());
         // A refresh in progress continues even if this call is late.
         let mut cached = match self.session.ready_now().map_err(failed)? {
@@ -257,27 +249,51 @@ impl OAuthClient {
         if matches!(request.body(), RequestBody::Stream(_)) {
             cached = deadline.until_boxed(self.session.warm_up(cached)).await.ok_or_else(late)??;
         }
+        let (nsid, again) = (Arc::clone(request.shared_nsid()), request.try_clone());
+        // The request has the same deadline.
+        let response = self.session.send_signed(&cached, request).await?;
+        if !response.status.is_client_error() {
+            return Ok(response);
+        }
+        // Few calls are refused; the others do not have to have room for what follows.
+        Box::pin(self.refused(cached, nsid, again, response, deadline)).await
+    }
+
+    /// Sends a request again with a new token for as long as the server rejects the current one.
+    async fn refused(
+        &self,
+        mut cached: Arc<CachedSession>,
+        nsid: Arc<str>,
+        mut again: Option<Request>,
+        mut response: TransportResponse,
+        deadline: Deadline,
+    ) -> Result<TransportResponse, TransportError> {
         let (mut replaced, mut fresh) = (0, false);
-        loop {
-            let (nsid, again) = (Arc::clone(request.shared_nsid()), request.try_clone());
-            // The request has the same deadline.
-            let response = self.session.send_signed(&cached, request).await?;
-            if response.status.is_success() || !is_invalid_token(&response) {
-                if replaced > 0 {
-                    self.session.note_accepts_fresh();
-                }
-                if !response.status.is_client_error() {
-                    return Ok(response);
-                }
-                return Box::pin(self.explain(&cached, nsid, again, response, deadline)).await;
-            }
+        while is_invalid_token(&response) {
             let Some(next) = again.filter(|_| replaced < MAX_REPLACED) else { return Ok(response) };
             drop(response);
-            let replacing = self.session.replace(&cached, fresh);
-            let replacement = deadline.until_boxed(replacing).await.ok_or_else(late)?.map_err(failed)?;
+            let replacing = deadline.until(self.session.replace(&cached, fresh)).await;
+            let replacement = replacing
+                .ok_or_else(|| self.late(deadline))?
+                .map_err(|error| error.into_transport(self.did()))?;
             (cached, fresh) = (replacement.cached, replacement.fresh);
-            (request, replaced) = (next, replaced + 1);
+            replaced += 1;
+            again = next.try_clone();
+            response = self.session.send_signed(&cached, next).await?;
         }
+        if replaced > 0 {
+            self.session.note_accepts_fresh();
+        }
+        if !response.status.is_client_error() {
+            return Ok(response);
+        }
+        self.explain(&cached, nsid, again, response, deadline).await
+    }
+
+    /// The error of a call that has not been sent in time, or was rejected because of its token.
+    fn late(&self, deadline: Deadline) -> TransportError {
+        let source = Arc::new(NotRefreshed { host: self.session.host(), limit: deadline.limit() });
+        TransportError::Session { did: self.did().clone(), source }
     }
 
     /// Turns a response into an error where more can be said than the server does: that the account has moved (X14), or which
@@ -326,7 +342,10 @@ impl Transport for OAuthClient {
                 let problem = "a query cannot have a body".into();
                 return Err(TransportError::InvalidRequest { problem });
             }
-            tracing::Span::current().record("did", self.did().as_str());
+            // To look for the span costs more than to find out that nobody wants one.
+            if tracing::level_enabled!(tracing::Level::DEBUG) {
+                tracing::Span::current().record("did", self.did().as_str());
+            }
             let deadline = self.settings.deadline_of(&request);
             self.call(request.with_deadline(deadline), deadline).await
         })

@@ -4,92 +4,63 @@
 //! account's key. A server that hosts it can therefore prove that a record is in the repository, or that it is not, and
 //! need not be trusted. [`verify_record`] checks such a proof, which is what `com.atproto.sync.getRecord` answers with.
 //!
-//! Nothing in this module performs I/O. It requires the feature `repo`, and not the feature `client`.
+//! | to | use |
+//! | --- | --- |
+//! | read a whole repository, typed, in any order and more than once | [`Repository`] |
+//! | read one while it arrives, without keeping it | [`ArrivingRepository`] |
+//! | check a single record, or that there is none | [`verify_record`] |
+//! | read a CAR file of any content | [`CarReader`], [`CarDecoder`] |
+//!
+//! Nothing in this module connects to a server, and nothing but [`Repository`] and [`ArrivingRepository`] uses files. It requires the
+//! feature `repo`, and not the feature `client`; with both, the module `archive` downloads repositories.
 
+mod blocks;
 mod car;
+mod car_writer;
 mod commit;
+mod editor;
+mod error;
+mod export;
+mod operation;
+mod options;
+mod path;
+mod repository;
+mod signing_key;
+mod storage;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tree;
+mod verify;
+mod walk;
 
+pub use blocks::Blocks;
 use car::Car;
-use commit::Commit;
-
-pub use crate::verifying_key::{InvalidSignature, InvalidVerifyingKey, VerifyingKey};
-use crate::{
-    server_text::{SHORT, excerpt},
-    types::{Cid, DataError, Did, FromData, InvalidText, Nsid, RecordKey, Tid, Unknown, from_cbor},
+pub use car::{CarBlock, CarDecoder, CarReader};
+#[cfg(feature = "client")]
+pub use car_writer::AsyncCarWriter;
+pub use car_writer::CarWriter;
+pub use commit::{Commit, SignCommitError};
+pub use editor::{EditError, EditedBlocks, RepositoryEditor, SignedCommit};
+pub use error::{RepoError, SourceError};
+pub use export::{ExportError, ExportedBlocks, export, record_proof, write_car};
+pub use operation::{Action, Operation};
+pub use options::ReadOptions;
+pub use repository::{
+    ArrivingRepository, Entries, Entry, MissingBlock, MissingBlocks, RecordError, RepoRecord, RepoRecords,
+    Repository, UndecodableRecord,
 };
+pub use signing_key::{SigningKey, SigningKeyError};
+pub use storage::StoredBlocks;
+pub use tree::{Tree, TreeChanges, TreeDiff, TreeEntries, TreeProof, layer_of};
+pub use verify::{
+    CommitError, CommitMessage, UnverifiedCommit, VerifiedCommit, check_commit, check_sync, verify_commit,
+    verify_sync,
+};
+#[cfg(feature = "stream")]
+pub(crate) use verify::{MAX_OPERATIONS, check_state};
 
-/// The error returned when a proof does not prove what it should.
-///
-/// The server sent something that the account has not signed, or something that is not a proof: what it says of the record
-/// must not be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ProofError {
-    /// The collection or the record key was decoded and is not valid.
-    #[error(transparent)]
-    Name(InvalidText),
-    /// The input is not a CAR file of version 1, or exceeds the limits on its parts.
-    #[error("the CAR file is invalid at byte {offset}: {problem}")]
-    Car {
-        /// The position in the input.
-        offset: usize,
-        /// What is wrong.
-        problem: &'static str,
-    },
-    /// A block does not have the hash that its CID contains.
-    #[error("the block {cid} has another hash than its CID says")]
-    WrongHash {
-        /// The CID.
-        cid: Cid,
-    },
-    /// A block that the proof needs is not in the CAR file.
-    #[error("{what} ({cid}) is missing in the CAR file")]
-    MissingBlock {
-        /// What the block would be.
-        what: &'static str,
-        /// The CID of the block.
-        cid: Cid,
-    },
-    /// A part of the proof is not valid DAG-CBOR, or not of its type.
-    #[error("{what} cannot be decoded")]
-    Undecodable {
-        /// The part.
-        what: &'static str,
-        /// What is wrong.
-        source: DataError,
-    },
-    /// The commit is not a signed commit of version 3.
-    #[error("the commit is invalid: {problem}")]
-    Commit {
-        /// What is wrong.
-        problem: &'static str,
-    },
-    /// The proof is for the repository of another account.
-    #[error("the repository is that of {found} and not that of {}", excerpt(expected.as_str(), SHORT))]
-    WrongRepository {
-        /// The account that was asked for.
-        expected: Did,
-        /// The account whose repository it is.
-        found: Did,
-    },
-    /// The commit was not signed with the account's key.
-    #[error("the commit is not signed with the key of {did}")]
-    Signature {
-        /// The account.
-        did: Did,
-        /// What is wrong.
-        source: InvalidSignature,
-    },
-    /// The tree of records does not have the only form that it may have.
-    #[error("the tree of records is invalid: {problem}")]
-    Tree {
-        /// What is wrong.
-        problem: &'static str,
-    },
-}
+use crate::types::{Cid, DataError, Did, FromData, Nsid, RecordKey, Tid, Unknown, from_cbor};
+pub use crate::verifying_key::{InvalidSignature, InvalidVerifyingKey, VerifyingKey};
 
 /// A record that is certainly in the repository of its account. Returned by [`verify_record`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,18 +131,16 @@ pub fn verify_record(
     key: &VerifyingKey,
     collection: &Nsid,
     rkey: &RecordKey,
-) -> Result<Option<VerifiedRecord>, ProofError> {
-    Nsid::new(collection).map_err(ProofError::Name)?;
-    RecordKey::new(rkey).map_err(ProofError::Name)?;
+) -> Result<Option<VerifiedRecord>, RepoError> {
+    let path = path::of(collection, rkey).map_err(RepoError::Name)?;
     let car = Car::parse(car)?;
-    let commit = Commit::decode(car.block(car.root()?, "the commit")?)?;
-    if commit.did != *did {
-        return Err(ProofError::WrongRepository { expected: did.clone(), found: commit.did });
+    let commit = Commit::decode(car.required(car.root()?, "the commit")?)?;
+    if commit.did() != did {
+        return Err(RepoError::WrongRepository { expected: did.clone(), found: commit.did().clone() });
     }
     commit.verify(key)?;
-    let path = format!("{}/{}", collection.as_str(), rkey.as_str());
-    let Some(cid) = tree::find(&car, &commit.data, &path)? else { return Ok(None) };
-    let bytes = car.block(&cid, "the record")?.to_vec();
-    Unknown::from_cbor(&bytes).map_err(|source| ProofError::Undecodable { what: "the record", source })?;
-    Ok(Some(VerifiedRecord { cid, rev: commit.rev, bytes }))
+    let Some(cid) = tree::find(&car, commit.data(), &path)? else { return Ok(None) };
+    let bytes = car.required(&cid, "the record")?.to_vec();
+    Unknown::from_cbor(&bytes).map_err(|source| RepoError::Undecodable { what: "the record", source })?;
+    Ok(Some(VerifiedRecord { cid, rev: commit.rev().clone(), bytes }))
 }

@@ -61,6 +61,8 @@ struct State {
     /// Of the messages in `incoming`.
     bytes: usize,
     ended: Option<Interruption>,
+    /// Whether the task has ended.
+    over: bool,
     outgoing: VecDeque<String>,
     closing: bool,
     consumer: Option<Waker>,
@@ -103,12 +105,17 @@ impl Channel {
         self.state().incoming.len()
     }
 
-    pub(super) fn send(&self, text: String) {
+    /// Returns whether the connection was living, so that the text has a chance to arrive.
+    pub(super) fn send(&self, text: String) -> bool {
         let mut state = self.state();
+        if state.closing || state.over {
+            return false;
+        }
         state.outgoing.push_back(text);
         let task = state.task.take();
         drop(state);
         wake(task);
+        true
     }
 
     /// Nothing more is received, and the connection is closed after what is to be sent.
@@ -160,6 +167,8 @@ impl Channel {
     pub(super) fn end(&self, why: Interruption) {
         let mut state = self.state();
         state.ended = Some(why);
+        state.over = true;
+        state.outgoing = VecDeque::new();
         let consumer = state.consumer.take();
         drop(state);
         wake(consumer);
@@ -170,6 +179,27 @@ impl Channel {
 fn wake(waker: Option<Waker>) {
     if let Some(waker) = waker {
         waker.wake();
+    }
+}
+
+/// Sends texts on one connection.
+#[derive(Clone)]
+pub(crate) struct Sender(std::sync::Arc<Channel>);
+
+impl Sender {
+    pub(super) fn new(channel: std::sync::Arc<Channel>) -> Self {
+        Self(channel)
+    }
+
+    /// Sends a text. Returns `false` if the connection has ended; if it ends later, the text may be lost.
+    pub(crate) fn send(&self, text: String) -> bool {
+        self.0.send(text)
+    }
+}
+
+impl std::fmt::Debug for Sender {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sender(..)")
     }
 }
 
@@ -253,5 +283,6 @@ mod tests {
         assert!(matches!(channel.poll_command(&mut cx), Poll::Ready(Command::Close)));
         channel.push(message(3));
         assert_eq!(channel.waiting(), 0, "nobody reads any more");
+        assert!(!channel.send("two".to_owned()), "nor sends");
     }
 }

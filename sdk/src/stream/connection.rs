@@ -24,7 +24,7 @@ use tokio_tungstenite::{
 
 use super::{
     Interruption,
-    channel::{Channel, Command, Incoming, Received, Room},
+    channel::{Channel, Command, Incoming, Received, Room, Sender},
 };
 use crate::{
     limits,
@@ -74,8 +74,9 @@ impl Connection {
         self.channel.waiting()
     }
 
-    pub(super) fn send(&self, text: String) {
-        self.channel.send(text);
+    /// What sends on this connection.
+    pub(super) fn sender(&self) -> Sender {
+        Sender::new(Arc::clone(&self.channel))
     }
 
     /// Closes the connection after what is to be sent, and waits for that.

@@ -14,6 +14,8 @@ use std::{
 
 use tokio::time::{Instant, Sleep, sleep};
 
+#[cfg(feature = "jetstream")]
+use super::protocol::{Archive, Archived};
 use super::{
     FrameError, Interruption, NotAStream, Notice, StreamError, Undecodable,
     channel::{Incoming, Received},
@@ -56,6 +58,7 @@ impl Over<'_> {
 pub(crate) struct Given<M> {
     pub(crate) message: M,
     pub(crate) position: Option<i64>,
+    pub(crate) distinguisher: u64,
     pub(crate) time: Option<SystemTime>,
 }
 
@@ -65,6 +68,9 @@ enum State<'c> {
     /// Waits before another attempt.
     Waiting(Pin<Box<Sleep>>),
     Connecting(BoxFuture<'c, Result<Opened, NoStream>>),
+    /// Reads an archive, and connects then.
+    #[cfg(feature = "jetstream")]
+    Before,
     Reading {
         connection: Connection,
         since: Instant,
@@ -95,6 +101,9 @@ pub(crate) struct Engine<'c, M, E: LexiconError> {
     protocol: Box<dyn Protocol<Message = M> + 'c>,
     options: StreamOptions<'c>,
     state: State<'c>,
+    /// What is read before a connection is made.
+    #[cfg(feature = "jetstream")]
+    archive: Option<Archive<M>>,
     /// What has been received and not been read.
     batch: VecDeque<Incoming>,
     positions: Positions,
@@ -128,6 +137,8 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
             protocol,
             options,
             state: State::Begin,
+            #[cfg(feature = "jetstream")]
+            archive: None,
             batch: VecDeque::new(),
             positions,
             failures: 0,
@@ -142,6 +153,11 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
         }
     }
 
+    /// Begins after another position than the one in the options. Nothing has been read yet.
+    pub(super) fn start_after(&mut self, after: Option<i64>) {
+        self.positions = Positions::new(self.protocol.order(), after);
+    }
+
     /// The name of the stream, for messages and spans.
     pub(crate) fn name(&self) -> &Arc<str> {
         self.protocol.name()
@@ -153,18 +169,6 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
             _ => 0,
         };
         self.meter.stats(self.batch.len() + waiting, self.positions.after())
-    }
-
-    /// Sends a text on the living connection. Returns whether there is one.
-    #[cfg_attr(not(test), expect(dead_code, reason = "subscriptions of lexicons send nothing"))]
-    pub(crate) fn send(&self, text: String) -> bool {
-        match &self.state {
-            State::Reading { connection, .. } => {
-                connection.send(text);
-                true
-            }
-            _ => false,
-        }
     }
 
     /// Ends the stream, and says goodbye to the server.
@@ -192,7 +196,23 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
             }
             let step = match &mut self.state {
                 State::Ended => return Poll::Ready(None),
+                #[cfg(feature = "jetstream")]
+                State::Begin => self.begin(),
+                #[cfg(not(feature = "jetstream"))]
                 State::Begin => self.connect(),
+                #[cfg(feature = "jetstream")]
+                State::Before => match ready!(poll_archive(&mut self.archive, cx)) {
+                    Some(Ok(Archived::Read(read))) => self.take(read),
+                    Some(Ok(Archived::Through(position))) => {
+                        self.positions.pass(position);
+                        Step::Again
+                    }
+                    Some(Err(error)) => Step::Give(Err(StreamError::Archive(Box::new(error)))),
+                    None => {
+                        self.archive = None;
+                        self.connect()
+                    }
+                },
                 State::Waiting(timer) => {
                     ready!(timer.as_mut().poll(cx));
                     self.connect()
@@ -229,7 +249,7 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
         item
     }
 
-    fn tell(&mut self, notice: &Notice) {
+    pub(super) fn tell(&mut self, notice: &Notice) {
         if let Some(observer) = &mut self.options.observer {
             observer(notice);
         }
@@ -260,6 +280,27 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
         Step::Again
     }
 
+    /// Begins with the archive, if there is one.
+    #[cfg(feature = "jetstream")]
+    fn begin(&mut self) -> Step<Item<M, E>> {
+        let invalid = self.options.problem.is_some();
+        match self.protocol.archive(self.positions.after(), None).filter(|_| !invalid) {
+            Some(archive) => self.read_archive(archive),
+            None => self.connect(),
+        }
+    }
+
+    #[cfg(feature = "jetstream")]
+    fn read_archive(&mut self, archive: Archive<M>) -> Step<Item<M, E>> {
+        let after = self.positions.after();
+        tracing::debug!(nsid = &**self.name(), after, "reading the archive of a stream");
+        self.tell(&Notice::Replaying { after });
+        self.positions.connect();
+        self.archive = Some(archive);
+        self.state = State::Before;
+        Step::Again
+    }
+
     fn opened(&mut self, opened: Opened) -> Step<Item<M, E>> {
         let Opened { upgraded, chosen } = opened;
         if let Err(found) = self.protocol.begin(chosen.as_deref()) {
@@ -268,9 +309,7 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
             return self.not_opened(NoStream::Other(Box::new(other)));
         }
         let connection = Connection::start(upgraded, self.options.terms);
-        if let Some(text) = self.protocol.greeting() {
-            connection.send(text);
-        }
+        self.protocol.connected(connection.sender());
         self.positions.connect();
         self.meter.connections += 1;
         self.meter.connected_since = Some(SystemTime::now());
@@ -295,6 +334,10 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
         }
         match failed {
             NoStream::Refused(response) => {
+                #[cfg(feature = "jetstream")]
+                if let Some(archive) = self.protocol.archive(self.positions.after(), Some(&response)) {
+                    return self.read_archive(archive);
+                }
                 let status = response.status;
                 // A server that has the stream says so by name; what is between here and there has only a status.
                 let of_server = response.name.is_some() || !was_connected;
@@ -378,19 +421,30 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
         self.meter.count(incoming.len());
         match self.protocol.read(incoming) {
             Err(error) => self.malformed(error),
-            Ok(Read::Skipped) => {
+            Ok(read) => self.take(read),
+        }
+    }
+
+    /// Deals with what has been read.
+    fn take(&mut self, read: Read<M>) -> Step<Item<M, E>> {
+        match read {
+            Read::Skipped => {
                 self.meter.skipped += 1;
                 Step::Again
             }
-            Ok(Read::Error { name, message }) if name == "ConsumerTooSlow" => {
+            Read::Repeated => {
+                self.meter.repeated += 1;
+                Step::Again
+            }
+            Read::Error { name, message } if name == "ConsumerTooSlow" => {
                 self.interrupt(Interruption::ConsumerTooSlow { message })
             }
-            Ok(Read::Error { name, message }) => {
+            Read::Error { name, message } => {
                 let (nsid, error) = (Arc::clone(self.name()), E::from_name(&name));
                 Step::Give(Err(StreamError::Ended { nsid, error, name, message }))
             }
-            Ok(Read::Undecodable(undecodable)) => self.undecodable(undecodable),
-            Ok(Read::Message { message, position, time, outdated }) => {
+            Read::Undecodable(undecodable) => self.undecodable(undecodable),
+            Read::Message { message, position, distinguisher, time, outdated } => {
                 if outdated {
                     self.outdated = self.positions.after();
                 }
@@ -403,7 +457,7 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
                     self.tell(&notice);
                 }
                 self.count_given();
-                Step::Give(Ok(Given { message, position, time }))
+                Step::Give(Ok(Given { message, position, distinguisher, time }))
             }
         }
     }
@@ -479,6 +533,17 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
             reconnects,
             "reading stream"
         );
+    }
+}
+
+#[cfg(feature = "jetstream")]
+fn poll_archive<M>(
+    archive: &mut Option<Archive<M>>,
+    cx: &mut Context<'_>,
+) -> Poll<Option<<Archive<M> as futures_core::Stream>::Item>> {
+    match archive {
+        Some(archive) => futures_core::Stream::poll_next(archive.as_mut(), cx),
+        None => Poll::Ready(None),
     }
 }
 

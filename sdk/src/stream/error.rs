@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{FrameError, NotAStream, Undecodable};
+use super::{CursorError, FrameError, NotAStream, Undecodable};
 use crate::xrpc::{Error, ErrorKind, ErrorResponse, LexiconError, NoError, TransportError};
 
 /// Why there is no connection at the moment. The stream goes on by itself; a [`Notice`](super::Notice) tells it.
@@ -135,6 +135,23 @@ pub enum StreamError<E: LexiconError = NoError> {
         /// What is wrong.
         source: Box<Interruption>,
     },
+    /// The durable cursor cannot be read, or no longer be saved.
+    #[error(transparent)]
+    Cursor(CursorError),
+    /// An event was dropped and not acknowledged, so that the cursor cannot move over it: by a panic, or although the stream has
+    /// [`explicit_acknowledgements`](super::Subscribe::explicit_acknowledgements). It comes again when the stream is resumed.
+    #[error(
+        "an event{} was dropped without having been acknowledged, and comes again when the stream is resumed",
+        position.map(|position| format!(" (at {position})")).unwrap_or_default()
+    )]
+    Unacknowledged {
+        /// The position of the event, if it has one.
+        position: Option<i64>,
+    },
+    /// The archive could not be read.
+    #[cfg(feature = "jetstream")]
+    #[error("the archive cannot be read")]
+    Archive(#[source] Box<super::jetstream::ArchiveError>),
     /// There was no connection for longer than [`give_up_after`](super::Subscribe::give_up_after) allows.
     #[error("{nsid} could not be resumed within {limit:?}")]
     GaveUp {
@@ -157,8 +174,11 @@ impl<E: LexiconError> StreamError<E> {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Call(error) => error.kind(),
+            #[cfg(feature = "jetstream")]
+            Self::Archive(error) => error.kind(),
             Self::NotAStream(_) | Self::Undecodable(_) | Self::Unusable { .. } => ErrorKind::BadAnswer,
-            Self::Ended { .. } => ErrorKind::InvalidInput,
+            Self::Ended { .. } | Self::Unacknowledged { .. } => ErrorKind::InvalidInput,
+            Self::Cursor(error) => error.kind(),
             Self::GaveUp { .. } => ErrorKind::TryLater,
         }
     }

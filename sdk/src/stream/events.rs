@@ -4,16 +4,20 @@ use std::{
     fmt,
     future::poll_fn,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::{Duration, SystemTime},
 };
 
 use futures_core::Stream;
 
 use super::{
-    Source, StreamError,
-    engine::{Engine, Given},
+    Acknowledgement, CursorError, ForEachError, Source, StreamError, concurrent,
+    durable::{Durable, Ready, server_of},
+    engine::{Engine, Given, Over},
     meter::Stats,
+    notice::Notice,
+    options::StreamOptions,
+    protocol::Protocol,
 };
 
 type Item<S> = Result<Event<S>, StreamError<<S as Source>::Error>>;
@@ -49,11 +53,22 @@ type Item<S> = Result<Event<S>, StreamError<<S as Source>::Error>>;
 /// ```
 pub struct Events<'c, S: Source> {
     engine: Engine<'c, S::Message, S::Error>,
+    durable: Option<Durable>,
+    /// An event that is given when its position has been saved.
+    held: Option<Box<Given<S::Message>>>,
+    has_ended: bool,
 }
 
 impl<'c, S: Source> Events<'c, S> {
-    pub(crate) fn new(engine: Engine<'c, S::Message, S::Error>) -> Self {
-        Self { engine }
+    pub(crate) fn new(
+        over: Over<'c>,
+        protocol: Box<dyn Protocol<Message = S::Message> + 'c>,
+        mut options: StreamOptions<'c>,
+    ) -> Self {
+        let resume = std::mem::take(&mut options.resume);
+        let server = server_of(over.transport());
+        let durable = Durable::new(resume, server, protocol.name(), protocol.order(), options.after);
+        Self { engine: Engine::new(over, protocol, options), durable, held: None, has_ended: false }
     }
 
     /// Returns the next event, or `None` after an error that has ended the stream.
@@ -66,7 +81,86 @@ impl<'c, S: Source> Events<'c, S> {
     }
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Item<S>>> {
-        self.engine.poll_next(cx).map(|next| next.map(|item| item.map(Event::new)))
+        if self.has_ended {
+            return Poll::Ready(None);
+        }
+        let Some(durable) = &mut self.durable else {
+            let given = ready!(self.engine.poll_next(cx));
+            let event = |given| Event::new(given, Acknowledgement::none());
+            return Poll::Ready(given.map(|item| item.map(event)));
+        };
+        if let Some(error) = durable.report() {
+            self.engine.tell(&Notice::CursorNotSaved { error });
+        }
+        loop {
+            match ready!(durable.poll_ready(cx)) {
+                Ok(Ready::Yes) => {}
+                Ok(Ready::StartAfter(after)) => {
+                    self.engine.start_after(after);
+                    continue;
+                }
+                Err(problem) => {
+                    self.has_ended = true;
+                    return Poll::Ready(Some(Err(problem.into())));
+                }
+            }
+            let next = match self.held.take() {
+                Some(held) => Some(Ok(*held)),
+                None => ready!(self.engine.poll_next(cx)),
+            };
+            let given = match next {
+                Some(Ok(given)) => given,
+                Some(Err(StreamError::Undecodable(undecodable))) => {
+                    // It counts when the next one is asked for, as an event that is dropped.
+                    drop(durable.give(undecodable.seq, 0).map(Acknowledgement::implicit));
+                    return Poll::Ready(Some(Err(StreamError::Undecodable(undecodable))));
+                }
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            };
+            if durable.is_first(given.position) {
+                self.held = Some(Box::new(given));
+            } else if let Some(acknowledgement) = durable.give(given.position, given.distinguisher) {
+                return Poll::Ready(Some(Ok(Event::new(given, acknowledgement))));
+            }
+        }
+    }
+
+    /// Processes up to `limit` events at once, until the stream ends. Events of one account are processed one after another, in their
+    /// order; events without an account are in no order. Every event is acknowledged when it has been processed.
+    ///
+    /// # Errors
+    ///
+    /// Returns the first error of the stream or of the processing. The events that are being processed at that moment are given up: they
+    /// are not acknowledged, and come again when the stream is resumed. A message that cannot be decoded is such an error too.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the events that are being processed are given up as well, and a durable stream ends.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{PublicClient, store::FileStore};
+    ///
+    /// # async fn index<T>(_: T) -> Result<(), std::io::Error> { Ok(()) }
+    /// # async fn example(relay: PublicClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// let store = FileStore::open("indexer.json")?;
+    /// let mut events = relay.com_atproto_sync().subscribe_repos().resume("indexer", store).stream();
+    /// events.for_each_concurrent(32, |message| index(message)).await?;
+    /// # Ok(()) }
+    /// ```
+    pub async fn for_each_concurrent<F, R, E>(
+        &mut self,
+        limit: usize,
+        process: F,
+    ) -> Result<(), ForEachError<StreamError<S::Error>, E>>
+    where
+        F: FnMut(S::Message) -> R,
+        R: Future<Output = Result<(), E>>,
+        E: fmt::Debug + fmt::Display,
+    {
+        let account = |message: &S::Message| S::account(message).map(std::borrow::Cow::into_owned);
+        let events = futures_util::StreamExt::map(self, |event| event.map(Event::into_parts));
+        concurrent::for_each(std::pin::pin!(events), limit, account, process).await
     }
 
     /// Returns how much has been read, how fast, and how old it is.
@@ -79,13 +173,23 @@ impl<'c, S: Source> Events<'c, S> {
     /// # }
     /// ```
     pub fn stats(&self) -> Stats {
-        self.engine.stats()
+        let unacknowledged = self.durable.as_ref().map_or(0, Durable::outstanding);
+        Stats { unacknowledged, ..self.engine.stats() }
     }
 
-    /// Ends the stream: says goodbye to the server, and waits for at most two seconds until that has been sent. What has been received
-    /// and not been given is dropped.
-    pub async fn stop(mut self) {
+    /// Ends the stream: saves the cursor, if it is durable, says goodbye to the server, and waits for at most two seconds until that has
+    /// been sent. What has been received and not been given is dropped.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the cursor cannot be saved. What was acknowledged since the last time then comes again.
+    pub async fn stop(mut self) -> Result<(), CursorError> {
+        let saved = match self.durable.take() {
+            Some(durable) => durable.end().await,
+            None => Ok(()),
+        };
         self.engine.stop().await;
+        saved
     }
 }
 
@@ -111,12 +215,24 @@ pub struct Event<S: Source> {
     message: S::Message,
     position: Option<i64>,
     time: Option<SystemTime>,
+    acknowledgement: Acknowledgement,
 }
 
 impl<S: Source> Event<S> {
-    fn new(given: Given<S::Message>) -> Self {
-        let Given { message, position, time } = given;
-        Self { message, position, time }
+    /// Makes an event of one of another stream.
+    #[cfg(feature = "repo")]
+    pub(crate) fn of(
+        message: S::Message,
+        position: Option<i64>,
+        time: Option<SystemTime>,
+        acknowledgement: Acknowledgement,
+    ) -> Self {
+        Self { message, position, time, acknowledgement }
+    }
+
+    fn new(given: Given<S::Message>, acknowledgement: Acknowledgement) -> Self {
+        let Given { message, position, time, .. } = given;
+        Self { message, position, time, acknowledgement }
     }
 
     /// Returns the message.
@@ -124,9 +240,52 @@ impl<S: Source> Event<S> {
         &self.message
     }
 
-    /// Converts to the message.
+    /// Converts to the message. The event counts as dropped: in a stream that can be [resumed](super::Subscribe::resume), it is
+    /// acknowledged when the next one is asked for.
     pub fn into_message(self) -> S::Message {
         self.message
+    }
+
+    /// Splits the event into the message and its acknowledgement, which can be given later.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{api::com::atproto::sync::subscribe_repos::SubscribeRepos, stream::Event};
+    ///
+    /// # async fn index<T>(_: T) {}
+    /// fn process(event: Event<SubscribeRepos>) {
+    ///     let (message, acknowledgement) = event.into_parts();
+    ///     tokio::spawn(async move {
+    ///         index(message).await;
+    ///         acknowledgement.acknowledge();
+    ///     });
+    /// }
+    /// ```
+    pub fn into_parts(self) -> (S::Message, Acknowledgement) {
+        (self.message, self.acknowledgement)
+    }
+
+    /// Acknowledges the event: it has been processed. It does not come again once the cursor is saved, which happens at an interval.
+    ///
+    /// Does nothing in a stream that has no durable cursor.
+    pub fn ack(self) {
+        self.acknowledgement.acknowledge();
+    }
+
+    /// Acknowledges the event, and waits until that is saved. From then on, the event does not come again, even if the process is
+    /// killed. Events that are acknowledged at the same time are saved together.
+    ///
+    /// Returns at once in a stream that has no durable cursor.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the store refuses the cursor for good, or if the stream has ended. A store that fails for a moment is
+    /// tried again.
+    ///
+    /// # Cancel safety
+    ///
+    /// The event is acknowledged at once. If the future is dropped after that, it is still saved later.
+    pub async fn ack_saved(self) -> Result<(), CursorError> {
+        self.acknowledgement.saved().await
     }
 
     /// Returns the position in the stream, after which another one can [start](super::Subscribe::after). `None` for messages that

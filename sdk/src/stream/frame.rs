@@ -78,6 +78,16 @@ pub enum FrameError {
     /// The header of a message has no type.
     #[error("the header of a message has no type (`t`)")]
     Untyped,
+    /// A compressed message cannot be decompressed.
+    #[cfg(feature = "jetstream")]
+    #[error("a message cannot be decompressed: {problem}")]
+    Compression {
+        /// The problem.
+        problem: super::jetstream::CompressionError,
+    },
+    /// A message is not text where it should be.
+    #[error("a message is not valid UTF-8")]
+    Utf8,
     /// The payload is malformed, or something follows it.
     #[error("the payload of a frame is malformed: {problem}")]
     Payload {
@@ -150,7 +160,8 @@ pub fn read_frame<M: Message>(subprotocol: Subprotocol, bytes: Bytes) -> Result<
     read(subprotocol, &incoming)
 }
 
-fn memory_for(length: usize) -> usize {
+/// How much memory what is decoded of a message of this length may take.
+pub(super) fn memory_for(length: usize) -> usize {
     length.saturating_mul(DECODED_PER_BYTE).saturating_add(DECODED_AT_LEAST)
 }
 

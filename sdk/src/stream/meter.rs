@@ -32,6 +32,8 @@ pub struct Stats {
     pub lag: Option<Duration>,
     /// How many messages have been received and not been given to the consumer.
     pub buffered: usize,
+    /// How many events have been given and not been acknowledged, in a stream that can be [resumed](super::Subscribe::resume).
+    pub unacknowledged: usize,
     /// The position of the last message that was given, or after which the stream began.
     pub position: Option<i64>,
 }
@@ -137,6 +139,7 @@ impl Meter {
             rate: total as f64 / window as f64,
             lag: self.lag,
             buffered,
+            unacknowledged: 0,
             position,
         }
     }

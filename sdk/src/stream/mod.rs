@@ -46,31 +46,38 @@
 
 // The layers, from top to bottom; nothing uses what is above it:
 //
-//   subscribe    the builder of the subscriptions of lexicons
+//   subscribe    the builder of the subscriptions of lexicons; jetstream and tap, other kinds of streams with builders of their own
 //   events       what the consumer holds: the stream and its events
 //   engine       the machine for streams of every kind; polled by the consumer
 //   protocol     what differs between the kinds: the trait `Protocol`, and the one of lexicons
 //   options      what can be set for a stream of every kind
+//   endpoint     servers of streams that are not XRPC services
 //   handshake, connection, channel     one WebSocket: the request, the task that owns it, what both share
 //   frame, positions, meter            pure: messages, positions, statistics
 //   notice, error, source              what the consumer is told
 //
 // Where other kinds of streams and more about positions belong:
 //
-// - Another kind of stream implements `Protocol` (request, reading, order of its positions, greeting) and `Source` (the types of its
+// - Another kind of stream implements `Protocol` (request, reading, order of its positions) and `Source` (the types of its
 //   messages), and has a builder with `stream_options!` that makes an `Engine` and `Events` of it. Its server is a `Transport`: one whose
-//   streams are not below `/xrpc/` has a transport that makes the URL of the request by itself. `Engine::send` sends a text on the
-//   living connection, `Protocol::greeting` one at the beginning of each.
+//   streams are not below `/xrpc/` has a transport that makes the URL of the request by itself. `Protocol::connected`
+//   gets what sends texts on a connection, and `Protocol::archive` says what is read before one is made.
 // - A durable cursor sits between `Engine` and `Event`: every message that the consumer gets goes through `Events::poll_event`, in the
 //   order of its position, and an undecodable one too. There a ticket can be taken, and nothing be asked of the engine as long as there
 //   are too many: then its buffer fills, and the server waits. `Engine::new` takes the position to start after.
 mod channel;
+mod concurrent;
 mod connection;
+mod cursor;
+mod durable;
+mod endpoint;
 mod engine;
 mod error;
 mod events;
 mod frame;
 mod handshake;
+#[cfg(feature = "jetstream")]
+pub mod jetstream;
 mod meter;
 mod notice;
 mod options;
@@ -78,9 +85,19 @@ mod positions;
 mod protocol;
 mod source;
 mod subscribe;
+pub mod tap;
 #[cfg(test)]
 mod tests;
 
+pub use concurrent::ForEachError;
+#[cfg(feature = "repo")]
+pub(crate) use concurrent::for_each;
+/// For tests of what is built on streams.
+#[cfg(all(test, feature = "repo"))]
+pub(crate) mod cursor_tests {
+    pub(crate) use super::cursor::{Acknowledgements, EventId, Ledger, Progress};
+}
+pub use cursor::{Acknowledgement, CursorError};
 pub use error::{Interruption, StreamError};
 pub use events::{Event, Events};
 #[doc(hidden)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Interruption;
+use super::{CursorError, Interruption};
 
 /// What happens to a stream besides its messages, for the observer that
 /// [`Subscribe::observe`](super::Subscribe::observe) sets.
@@ -34,6 +34,12 @@ pub enum Notice {
         /// The position after which the stream begins. `None` for what comes from now on.
         after: Option<i64>,
     },
+    /// What is only in the archive of the server is read, before a connection is made.
+    #[cfg(feature = "jetstream")]
+    Replaying {
+        /// The position after which it is read. `None` for all of it.
+        after: Option<i64>,
+    },
     /// Another connection has been made.
     Resumed {
         /// The position after which the stream goes on. If `None`, nothing had been received before, or the stream has no positions:
@@ -53,6 +59,11 @@ pub enum Notice {
         after: i64,
         /// The position of the first message that there is.
         next: i64,
+    },
+    /// The durable cursor could not be saved for the moment. It is tried again, and the stream goes on.
+    CursorNotSaved {
+        /// Why.
+        error: CursorError,
     },
     /// The messages that are read are old: the consumer is slower than the stream, or catches up.
     FallingBehind {

@@ -4,10 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{Notice, channel::Room, connection::Terms};
+use super::{Notice, channel::Room, connection::Terms, durable::Resume};
 use crate::{
     limits,
     server_text::{SHORT, excerpt},
+    store::Store,
     xrpc::{Backoff, InvalidRequest},
 };
 
@@ -27,6 +28,7 @@ pub(crate) struct StreamOptions<'c> {
     pub(super) terms: Terms,
     pub(super) backoff: Option<Arc<dyn Backoff>>,
     pub(super) give_up_after: Option<Duration>,
+    pub(super) resume: Resume,
     pub(super) headers: HeaderMap,
     pub(super) problem: Option<InvalidRequest>,
 }
@@ -43,6 +45,7 @@ impl Default for StreamOptions<'_> {
             },
             backoff: None,
             give_up_after: None,
+            resume: Resume::default(),
             headers: HeaderMap::new(),
             problem: None,
         }
@@ -63,12 +66,16 @@ impl StreamOptions<'_> {
         }
     }
 
+    pub(super) fn resume(&mut self, name: &str, store: Arc<dyn Store>) {
+        (self.resume.name, self.resume.store) = (Some(name.to_owned()), Some(store));
+    }
+
     pub(super) fn buffer(&mut self, messages: usize, bytes: usize) {
         self.terms.room = Room { messages, bytes };
     }
 }
 
-/// The options of a stream, as methods of its builder.
+/// The options of a stream, as methods of its builder; those of one without positions are fewer.
 macro_rules! stream_options {
     () => {
         /// Starts after this position, instead of with what comes from now on: the position of the last message that was processed,
@@ -81,6 +88,68 @@ macro_rules! stream_options {
             self
         }
 
+        /// Keeps in a store what has been processed, under a name, so that the next process goes on from there. Nothing is lost, even if
+        /// this process is killed, and nothing comes again but what was not acknowledged and saved.
+        ///
+        /// Every event has to be acknowledged, in any order: with [`Event::ack`](crate::stream::Event::ack) or
+        /// [`Event::ack_saved`](crate::stream::Event::ack_saved), or by dropping it, which counts when the next event is asked for. An event
+        /// that is dropped by a panic does not count, and ends the stream.
+        ///
+        /// The store is one of those for sessions. The first time, the stream begins with what comes from now on, or
+        /// [`after`](Self::after) a position. A name is for one stream of one server, and for one process at a time; see
+        /// [`CursorError`](crate::stream::CursorError).
+        ///
+        /// ```no_run
+        /// use atproto_sdk::{PublicClient, store::FileStore};
+        ///
+        /// # async fn index<T>(_: T) -> Result<(), std::io::Error> { Ok(()) }
+        /// # async fn example(relay: PublicClient) -> Result<(), Box<dyn std::error::Error>> {
+        /// let store = FileStore::open("indexer.json")?;
+        /// let mut events = relay.com_atproto_sync().subscribe_repos().resume("indexer", store).stream();
+        /// while let Some(event) = events.next().await {
+        ///     // If this fails, the event comes again when the program is started again.
+        ///     index(event?.message()).await?;
+        /// }
+        /// # Ok(()) }
+        /// ```
+        pub fn resume(self, name: &str, store: impl $crate::store::Store) -> Self {
+            self.resume_shared(name, ::std::sync::Arc::new(store))
+        }
+
+        /// The same as [`resume`](Self::resume), with a store that something else uses as well.
+        pub fn resume_shared(
+            mut self,
+            name: &str,
+            store: ::std::sync::Arc<dyn $crate::store::Store>,
+        ) -> Self {
+            self.options.resume(name, store);
+            self
+        }
+
+        /// Sets how often the progress is saved if nobody waits for it. The default is once a second. If the process is killed, what was
+        /// acknowledged since the last time comes again.
+        pub fn save_every(mut self, interval: ::std::time::Duration) -> Self {
+            self.options.resume.interval = interval;
+            self
+        }
+
+        /// Sets how many events may be given since the first that is not acknowledged. If there are as many, the next one is given when
+        /// that one is acknowledged. The default is 10,000.
+        pub fn max_unacknowledged(mut self, events: usize) -> Self {
+            self.options.resume.max_unacknowledged = events;
+            self
+        }
+
+        /// Makes that only explicit acknowledgements count, and that an event which is dropped without one ends the stream with
+        /// [`StreamError::Unacknowledged`](crate::stream::StreamError::Unacknowledged).
+        pub fn explicit_acknowledgements(mut self) -> Self {
+            self.options.resume.is_explicit = true;
+            self
+        }
+
+        $crate::stream::options::stream_options!(without position);
+    };
+    (without position) => {
         /// Calls this with everything that happens to the stream besides its messages. It is called while the stream is polled, and
         /// should not take long.
         pub fn observe(mut self, observer: impl FnMut(&$crate::stream::Notice) + Send + 'c) -> Self {

@@ -7,6 +7,10 @@ pub(crate) struct Order {
     pub(crate) inclusive: bool,
     /// Whether several messages can have the same position.
     pub(crate) repeats: bool,
+    /// Whether positions say nothing about what has been given: the protocol knows it in another way.
+    pub(crate) unordered: bool,
+    /// How far before the cursor a stream has to be resumed, because there can be messages that came later.
+    pub(crate) overlap: i64,
 }
 
 /// What the position of a message says.
@@ -45,6 +49,14 @@ impl Positions {
         self.given
     }
 
+    /// Everything up to a position has been dealt with, whether there was a message or not.
+    #[cfg(feature = "jetstream")]
+    pub(super) fn pass(&mut self, position: i64) {
+        if self.given.is_none_or(|given| given < position) {
+            (self.given, self.count, self.again) = (Some(position), u64::MAX, 0);
+        }
+    }
+
     /// A new connection begins.
     pub(super) fn connect(&mut self) {
         self.here = None;
@@ -53,6 +65,10 @@ impl Positions {
 
     /// Judges a message, which is given if it is new.
     pub(super) fn judge(&mut self, position: i64) -> Verdict {
+        if self.order.unordered {
+            self.given = self.given.max(Some(position));
+            return Verdict::New;
+        }
         match self.here {
             Some(previous) if position < previous => return Verdict::Backwards { previous },
             _ => self.here = Some(position),
@@ -109,7 +125,7 @@ mod tests {
 
     #[test]
     fn e8_as_many_messages_with_one_position_are_given_as_there_are() {
-        let order = Order { inclusive: true, repeats: true };
+        let order = Order { inclusive: true, repeats: true, ..Order::default() };
         let mut positions = Positions::new(order, Some(1));
         // All of the first position have been done with, however many they are.
         assert_eq!(judge_all(&mut positions, &[1, 1, 2, 2]), [GIVEN, GIVEN, NEW, NEW]);
@@ -117,7 +133,7 @@ mod tests {
         assert_eq!(judge_all(&mut positions, &[2, 2, 2, 3]), [GIVEN, GIVEN, NEW, NEW]);
         assert_eq!(judge_all(&mut positions, &[3, 3, 4]), [GIVEN, NEW, NEW]);
         // A cursor that is not inclusive has none of them again.
-        let order = Order { inclusive: false, repeats: true };
+        let order = Order { repeats: true, ..Order::default() };
         let mut positions = Positions::new(order, None);
         assert_eq!(judge_all(&mut positions, &[1, 1]), [NEW, NEW]);
         assert_eq!(judge_all(&mut positions, &[1, 2]), [NEW, NEW]);

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::SystemTime};
 use http::HeaderMap;
 
 use super::{
-    channel::Incoming,
+    channel::{Incoming, Sender},
     frame::{self, Frame, FrameError, Subprotocol, Undecodable},
     positions::Order,
     source::Source,
@@ -33,8 +33,20 @@ pub(crate) trait Protocol: Send {
     /// Returns what is wrong with the choice.
     fn begin(&mut self, chosen: Option<&str>) -> Result<(), String>;
 
-    /// What is sent right after the beginning.
-    fn greeting(&mut self) -> Option<String> {
+    /// The connection stands, and this sends texts on it.
+    fn connected(&mut self, sender: Sender) {
+        drop(sender);
+    }
+
+    /// What is to be read before a connection is made: when the stream begins, or because the server has refused to begin after a
+    /// position.
+    #[cfg(feature = "jetstream")]
+    fn archive(
+        &mut self,
+        after: Option<i64>,
+        refused: Option<&crate::xrpc::ErrorResponse>,
+    ) -> Option<Archive<Self::Message>> {
+        let _ = (after, refused);
         None
     }
 
@@ -63,6 +75,8 @@ pub(crate) enum Read<M> {
     Message {
         message: M,
         position: Option<i64>,
+        /// What tells messages of the same position apart, also in later processes. Zero if nothing does, or nothing has to.
+        distinguisher: u64,
         time: Option<SystemTime>,
         /// Whether it says that the server no longer has everything since the position that was asked for.
         outdated: bool,
@@ -75,6 +89,22 @@ pub(crate) enum Read<M> {
     },
     /// Nothing that a consumer knows.
     Skipped,
+    /// What has been given before, of a stream whose positions do not tell.
+    Repeated,
+}
+
+/// What is read instead of a connection.
+#[cfg(feature = "jetstream")]
+pub(crate) type Archive<M> = std::pin::Pin<
+    Box<dyn futures_core::Stream<Item = Result<Archived<M>, super::jetstream::ArchiveError>> + Send>,
+>;
+
+#[cfg(feature = "jetstream")]
+#[derive(Debug)]
+pub(crate) enum Archived<M> {
+    Read(Read<M>),
+    /// There is nothing more up to this position.
+    Through(i64),
 }
 
 /// The protocol of the subscriptions in lexicons.
@@ -158,7 +188,7 @@ impl<S: Subscription> Protocol for Lexicon<S> {
         Ok(match frame::read::<S::Message>(self.chosen, &incoming)? {
             Frame::Message { message, outdated } => {
                 let (position, time) = (S::position(&message), S::time(&message));
-                Read::Message { message, position, time, outdated }
+                Read::Message { message, position, distinguisher: 0, time, outdated }
             }
             Frame::Undecodable(undecodable) => Read::Undecodable(undecodable),
             Frame::Error { name, message } => Read::Error { name, message },

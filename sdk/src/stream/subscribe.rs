@@ -4,10 +4,12 @@ use std::{fmt, sync::Arc};
 
 use super::{
     Events, Subprotocol,
-    engine::{Engine, Over, invalid},
+    engine::{Over, invalid},
     options::{StreamOptions, stream_options},
     protocol::{Lexicon, Protocol as _},
 };
+#[cfg(feature = "repo")]
+use super::{cursor::BeforeSave, durable::server_of};
 use crate::{
     types::Data as _,
     xrpc::{Caller, Subscription, Transport},
@@ -98,6 +100,19 @@ impl<'c, S: Subscription> Subscribe<'c, S> {
 
     stream_options!();
 
+    /// Sets what is saved each time before the cursor is.
+    #[cfg(feature = "repo")]
+    pub(crate) fn before_save(mut self, before: BeforeSave) -> Self {
+        self.options.resume.before_save = Some(before);
+        self
+    }
+
+    /// The name of the server, to tell its positions from those of others.
+    #[cfg(feature = "repo")]
+    pub(crate) fn server(&self) -> String {
+        server_of(self.over.transport())
+    }
+
     /// Starts the subscription. It connects when the stream is polled.
     pub fn stream(self) -> Events<'c, S> {
         let Self { over, params, offered, mut options } = self;
@@ -114,7 +129,7 @@ impl<'c, S: Subscription> Subscribe<'c, S> {
                 Ok(_) => {}
             }
         }
-        Events::new(Engine::new(over, Box::new(protocol), options))
+        Events::new(over, Box::new(protocol), options)
     }
 }
 

@@ -89,6 +89,16 @@ impl AtUri {
         Self::of_parts(repo, collection, rkey, are_valid)
     }
 
+    /// The address of a record whose parts have been checked: `at://`, a DID and a slash; a collection, a slash and a record
+    /// key.
+    #[cfg(feature = "repo")]
+    pub(crate) fn of_checked(repo: &str, key: &str) -> Self {
+        let mut text = compact_str::CompactString::with_capacity(repo.len() + key.len());
+        text.push_str(repo);
+        text.push_str(key);
+        Self(text)
+    }
+
     /// The address of a record in a repository that may be named by a handle.
     #[cfg(feature = "client")]
     pub(crate) fn in_repo(repo: &AtIdentifier, collection: &Nsid, rkey: &RecordKey) -> Self {

@@ -146,9 +146,19 @@ impl Cid {
     }
 
     fn of(codec: u8, data: &[u8]) -> Self {
+        Self::of_hash(codec, Sha256::digest(data).into())
+    }
+
+    /// The CID of raw bytes that have been hashed piece by piece.
+    #[cfg(all(feature = "client", feature = "repo"))]
+    pub(crate) fn of_raw_hash(hash: [u8; 32]) -> Self {
+        Self::of_hash(RAW, hash)
+    }
+
+    fn of_hash(codec: u8, hash: [u8; 32]) -> Self {
         let mut bytes = [0; 36];
         bytes[..4].copy_from_slice(&[1, codec, SHA_256, 32]);
-        bytes[4..].copy_from_slice(&Sha256::digest(data));
+        bytes[4..].copy_from_slice(&hash);
         Self(Form::Blessed(bytes))
     }
 

@@ -1,6 +1,9 @@
 //! Points in time (D6).
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    fmt,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use super::{
     characters::{self, DIGIT},
@@ -63,13 +66,23 @@ impl Datetime {
     /// ```
     pub fn from_unix_millis(millis: i64) -> Self {
         let millis = millis.clamp(FIRST_SECOND * 1000, LAST_SECOND * 1000 + 999);
-        let (days, rest) = (millis.div_euclid(86_400_000), millis.rem_euclid(86_400_000));
-        let (year, month, day) = date_of(days);
-        let (hour, minute, second, milli) =
-            (rest / 3_600_000, rest / 60_000 % 60, rest / 1000 % 60, rest % 1000);
-        Self(compact_str::format_compact!(
-            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z"
-        ))
+        let (second, milli) = (Second(millis.div_euclid(1000)), millis.rem_euclid(1000));
+        Self(compact_str::format_compact!("{second}.{milli:03}Z"))
+    }
+
+    /// Creates a timestamp in UTC from microseconds since the Unix epoch, clamped to the years 0 to 9999.
+    ///
+    /// ```
+    /// use atproto_sdk::types::Datetime;
+    ///
+    /// let time = Datetime::from_unix_micros(1_767_323_045_678_901);
+    /// assert_eq!(time, "2026-01-02T03:04:05.678901Z");
+    /// assert_eq!(time.unix_micros(), Some(1_767_323_045_678_901));
+    /// ```
+    pub fn from_unix_micros(micros: i64) -> Self {
+        let micros = micros.clamp(FIRST_SECOND * 1_000_000, LAST_SECOND * 1_000_000 + 999_999);
+        let (second, micro) = (Second(micros.div_euclid(1_000_000)), micros.rem_euclid(1_000_000));
+        Self(compact_str::format_compact!("{second}.{micro:06}Z"))
     }
 
     /// Returns the microseconds since the Unix epoch, or `None` if the text is not valid. Finer digits are truncated.
@@ -204,6 +217,18 @@ const fn days_before(year: i64, month: i64, day: i64) -> i64 {
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
     year.div_euclid(400) * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year
         - 719_468
+}
+
+/// A second since 1970 as text, without its time zone.
+struct Second(i64);
+
+impl fmt::Display for Second {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (days, rest) = (self.0.div_euclid(86_400), self.0.rem_euclid(86_400));
+        let (year, month, day) = date_of(days);
+        let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")
+    }
 }
 
 /// Returns the date that is `days` days after 1970-01-01.

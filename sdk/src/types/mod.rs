@@ -92,6 +92,8 @@ pub use typed_account::NotAnAccount;
 #[cfg(feature = "client")]
 pub(crate) use typed_account::Typed;
 pub use unknown::Unknown;
+#[cfg(feature = "repo")]
+pub(crate) use unknown::from_cbor_bounded;
 pub use uri::Uri;
 pub use validation::{Rule, Violation, ViolationKind, Violations, Warning, WarningKind, Warnings};
 pub use value::Value;

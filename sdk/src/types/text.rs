@@ -122,6 +122,13 @@ macro_rules! text_type {
                 }
             }
 
+            /// A text of data, which can be anything: the same as decoding it.
+            #[cfg(feature = "jetstream")]
+            #[allow(dead_code, reason = "not every format occurs in archives")]
+            pub(crate) fn of_data(text: &str) -> Self {
+                Self(compact_str::CompactString::new(text))
+            }
+
             /// The implementation of the literal macros; an invalid literal fails to compile.
             #[doc(hidden)]
             #[track_caller]

@@ -56,6 +56,32 @@ impl Tid {
         Self::from_parts(now.max(before + 1), *CLOCK)
     }
 
+    /// Returns an identifier for the current time if it is greater than another one, otherwise the next after that one: for
+    /// clocks that must not go back, such as the revisions of a repository.
+    ///
+    /// Returns `None` if the other identifier is the greatest that there is. One that was decoded and is not valid is ignored.
+    ///
+    /// ```
+    /// use atproto_sdk::types::Tid;
+    ///
+    /// // From a server whose clock is years ahead.
+    /// let last = Tid::from_parts(4_000_000_000_000_000, 7);
+    /// let next = Tid::now_after(&last).unwrap();
+    /// assert!(next > last);
+    /// assert_eq!(next.unix_micros(), Some(4_000_000_000_000_001));
+    /// ```
+    pub fn now_after(other: &Self) -> Option<Self> {
+        let now = Self::now();
+        match other.value() {
+            Some(value) if now.value() <= Some(value) => {
+                let micros = (value >> 10) + 1;
+                (micros < 1 << 53)
+                    .then(|| Self::from_parts(micros, (now.value().unwrap_or(0) & 0x3ff) as u16))
+            }
+            _ => Some(now),
+        }
+    }
+
     /// Creates an identifier from the microseconds since the Unix epoch (the low 53 bits are used) and a clock
     /// identifier (the low 10 bits are used).
     ///

@@ -18,6 +18,16 @@ const TREE_PER_BYTE: usize = 64;
 /// What a value may take however short it is.
 const DECODED_AT_LEAST: usize = 256 << 10;
 
+/// Decodes DAG-CBOR that somebody else wrote, within the memory that [`Unknown::decode`] allows.
+#[cfg(feature = "repo")]
+pub(crate) fn from_cbor_bounded<T: FromData>(cbor: &[u8]) -> Result<T, DataError> {
+    let memory = cbor.len().saturating_mul(DECODED_PER_BYTE).saturating_add(DECODED_AT_LEAST);
+    let mut reader = Reader::cbor(cbor).within(memory);
+    let value = T::read(&mut reader)?;
+    reader.finish()?;
+    Ok(value)
+}
+
 /// A value of a type that the lexicon does not specify, stored as its original JSON or DAG-CBOR and decoded on demand.
 ///
 /// This is the type of lexicon `unknown` fields (such as the `value` of a repository record), of the variants that an

@@ -1,8 +1,8 @@
 //! Request and response bodies: JSON, bytes or none.
 
-use std::{fmt, future::poll_fn, pin::Pin, sync::Arc, task::Context, task::Poll};
+use std::{fmt, future::poll_fn, pin::Pin, task::Context, task::Poll};
 
-use super::{BoxFuture, DecodeError, ReadError, TransportError};
+use super::{DecodeError, ReadError, TransportError};
 use crate::types::{Data, DataError, FromData, Problem, Violations, Warnings, from_json_within};
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
@@ -73,6 +73,11 @@ impl ByteStream {
     /// Returns [`ReadError::TooLarge`] if there are more than `limit` bytes, and [`ReadError::Transport`] if the connection
     /// fails.
     pub async fn bytes(mut self, limit: usize) -> Result<Bytes, ReadError> {
+        self.read(limit).await
+    }
+
+    /// Reads what is left into memory.
+    pub(super) async fn read(&mut self, limit: usize) -> Result<Bytes, ReadError> {
         let Some(first) = self.next().await else { return Ok(Bytes::new()) };
         let first = first?;
         let Some(second) = self.next().await else {
@@ -200,13 +205,21 @@ pub trait Body: Send + Sync + 'static {
         Ok(Warnings::default())
     }
 
-    /// Reads the body of a response, whose content type has been checked. A body that is read into memory has at most
-    /// `max_size` bytes.
+    /// Whether the body of a response is read into memory before it is [received](Self::receive).
+    const IS_READ: bool;
+
+    /// Takes the body of a response, whose content type has been checked: what was read into memory, which has at most
+    /// `max_size` bytes, and the rest.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the body does not conform to the lexicon.
     fn receive(
-        nsid: Arc<str>,
-        body: ByteStream,
+        nsid: &'static str,
+        read: Bytes,
+        rest: ByteStream,
         max_size: usize,
-    ) -> BoxFuture<'static, Result<Self::Received, ReadError>>;
+    ) -> Result<Self::Received, DecodeError>;
 }
 
 /// A JSON body.
@@ -225,15 +238,10 @@ impl<T: Data + FromData + Send + 'static> Body for Json<T> {
         sent.validate()
     }
 
-    fn receive(
-        nsid: Arc<str>,
-        body: ByteStream,
-        max_size: usize,
-    ) -> BoxFuture<'static, Result<T, ReadError>> {
-        Box::pin(async move {
-            let body = read_json(&nsid, body, max_size).await?;
-            decode_json(nsid, &body, max_size).map_err(ReadError::from)
-        })
+    const IS_READ: bool = true;
+
+    fn receive(nsid: &'static str, read: Bytes, _: ByteStream, max_size: usize) -> Result<T, DecodeError> {
+        decode_json(nsid, &read, max_size)
     }
 }
 
@@ -250,8 +258,10 @@ impl Body for Raw {
         Ok(sent)
     }
 
-    fn receive(_: Arc<str>, body: ByteStream, _: usize) -> BoxFuture<'static, Result<ByteStream, ReadError>> {
-        Box::pin(async { Ok(body) })
+    const IS_READ: bool = false;
+
+    fn receive(_: &'static str, _: Bytes, rest: ByteStream, _: usize) -> Result<ByteStream, DecodeError> {
+        Ok(rest)
     }
 }
 
@@ -269,33 +279,26 @@ impl<T: Default + Send + 'static> Body for Empty<T> {
         Ok(RequestBody::Empty)
     }
 
-    fn receive(_: Arc<str>, _: ByteStream, _: usize) -> BoxFuture<'static, Result<T, ReadError>> {
-        Box::pin(async { Ok(T::default()) })
-    }
-}
+    const IS_READ: bool = false;
 
-/// Reads the body of a JSON response. Not generic, so that it is compiled only once.
-pub(super) async fn read_json(nsid: &str, body: ByteStream, max_size: usize) -> Result<Bytes, ReadError> {
-    let body = body.bytes(max_size).await.map_err(|error| match error {
-        ReadError::TooLarge { limit } => DecodeError::TooLarge { nsid: nsid.into(), limit }.into(),
-        error => error,
-    })?;
-    if body.is_empty() {
-        return Err(DecodeError::Empty { nsid: nsid.into() }.into());
+    fn receive(_: &'static str, _: Bytes, _: ByteStream, _: usize) -> Result<T, DecodeError> {
+        Ok(T::default())
     }
-    Ok(body)
 }
 
 /// Decodes the body of a JSON response, within the memory that it may take.
-pub(super) fn decode_json<T: FromData>(
-    nsid: Arc<str>,
-    body: &[u8],
-    max_size: usize,
-) -> Result<T, DecodeError> {
-    from_json_within(body, max_size.saturating_mul(DECODED_PER_BYTE)).map_err(|problem| {
-        match problem.problem() {
-            Problem::Memory => DecodeError::TooLargeDecoded { nsid, limit: max_size },
-            _ => DecodeError::Json { nsid, problem },
-        }
-    })
+pub(super) fn decode_json<T: FromData>(nsid: &str, body: &[u8], max_size: usize) -> Result<T, DecodeError> {
+    if body.is_empty() {
+        return Err(DecodeError::Empty { nsid: nsid.into() });
+    }
+    from_json_within(body, max_size.saturating_mul(DECODED_PER_BYTE))
+        .map_err(|problem| undecodable(nsid, problem, max_size))
+}
+
+#[cold]
+fn undecodable(nsid: &str, problem: DataError, max_size: usize) -> DecodeError {
+    match problem.problem() {
+        Problem::Memory => DecodeError::TooLargeDecoded { nsid: nsid.into(), limit: max_size },
+        _ => DecodeError::Json { nsid: nsid.into(), problem },
+    }
 }

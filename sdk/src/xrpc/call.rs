@@ -2,16 +2,13 @@
 
 use std::{fmt, future::IntoFuture, sync::Arc};
 
-use http::{
-    HeaderMap, HeaderValue,
-    header::{ACCEPT, CONTENT_TYPE},
-};
+use http::{HeaderMap, header::CONTENT_TYPE};
 
 use super::{
-    Body, BoxFuture, ByteStream, Caller, DecodeError, Error, InvalidRequest, LexiconError, Method, Paginated,
-    Params as _, Procedure, Raw, ReadError, Response, TransportResponse,
-    body::{decode_json, read_json},
-    exchange::{Failure, Incoming, Outgoing, exchange, late},
+    Body, BoxFuture, ByteStream, Caller, DecodeError, Error, InvalidRequest, Method, Paginated, Params as _,
+    Procedure, Raw, Response, TransportResponse,
+    body::decode_json,
+    exchange::{Failure, Incoming, Outgoing, Reading, exchange},
     options::{CallOptions, call_options},
     pages,
 };
@@ -46,7 +43,7 @@ pub struct Call<'c, M: Method> {
     pub(super) caller: Caller<'c>,
     pub(super) params: M::Params,
     input: <M::Input as Body>::Sent,
-    options: CallOptions,
+    options: Option<Box<CallOptions>>,
     /// Whether the input has been checked by the caller.
     is_checked: bool,
 }
@@ -54,7 +51,7 @@ pub struct Call<'c, M: Method> {
 impl<'c, M: Method> Call<'c, M> {
     /// Creates a call of a method. Namespace accessors, such as `client.com_atproto_repo()`, are the short way to one.
     pub fn new(caller: Caller<'c>, params: M::Params, input: <M::Input as Body>::Sent) -> Self {
-        Self { caller, params, input, options: CallOptions::default(), is_checked: false }
+        Self { caller, params, input, options: None, is_checked: false }
     }
 
     /// Sets the query parameters.
@@ -83,14 +80,9 @@ impl<'c, M: Method> Call<'c, M> {
     ///
     /// See [`Error`]; [`Error::kind`] says what to do about it.
     pub async fn send(self) -> Result<Response<<M::Output as Body>::Received>, Error<M::Error>> {
-        let (caller, call) = self.outgoing(M::OUTPUT)?;
-        let nsid = Arc::clone(&call.nsid);
-        let Incoming { response, deadline, max_size } = exchange(caller, call).await.map_err(Error::from)?;
-        check_content_type(M::NSID, M::OUTPUT, &response.headers)?;
+        let Incoming { response, read, max_size, .. } = self.exchange()?.await?;
         let TransportResponse { status, headers, body, .. } = response;
-        // A streamed body is returned at once.
-        let output = deadline.until(M::Output::receive(nsid, body, max_size)).await;
-        Ok(Response::new(status, headers, output.ok_or_else(|| late(M::NSID, deadline))??))
+        Ok(Response::new(status, headers, M::Output::receive(M::NSID, read, body, max_size)?))
     }
 
     /// Sends the call and returns the JSON of the output undecoded, for servers whose answers depart from the lexicon.
@@ -112,9 +104,7 @@ impl<'c, M: Method> Call<'c, M> {
     /// See [`Error`].
     pub async fn send_untyped(self) -> Result<Response<Unknown>, Error<M::Error>> {
         let (caller, call) = self.outgoing(Some(JSON))?;
-        let nsid = Arc::clone(&call.nsid);
-        let incoming = exchange(caller, call).await.map_err(Error::from)?;
-        receive_unknown(nsid, incoming).await
+        Ok(unknown(M::NSID, exchange(caller, call, Reading::UNKNOWN).await?)?)
     }
 
     /// Sends the call and returns the body of the response as it is, whatever its content type.
@@ -124,9 +114,13 @@ impl<'c, M: Method> Call<'c, M> {
     /// See [`Error`].
     pub async fn send_bytes(self) -> Result<Response<ByteStream>, Error<M::Error>> {
         let (caller, call) = self.outgoing(M::OUTPUT)?;
-        let Incoming { response, .. } = exchange(caller, call).await.map_err(Error::from)?;
-        let TransportResponse { status, headers, body, .. } = response;
-        Ok(Response::new(status, headers, body))
+        Ok(exchange(caller, call, Reading::NONE).await?.unread())
+    }
+
+    /// Prepares the call, and returns what sends it.
+    fn exchange(self) -> Result<BoxFuture<'c, Result<Incoming, Failure>>, InvalidRequest> {
+        let (caller, call) = self.outgoing(M::OUTPUT)?;
+        Ok(exchange(caller, call, Reading { expected: M::OUTPUT, into_memory: M::Output::IS_READ }))
     }
 
     /// Checks and encodes the call.
@@ -134,7 +128,8 @@ impl<'c, M: Method> Call<'c, M> {
         let Self { caller, params, input, options, is_checked } = self;
         let nsid: Arc<str> = M::NSID.into();
         // An invalid option is reported by the exchange; the input may be a placeholder then.
-        if options.problem.is_none() && !is_checked && caller.transport().settings().validates_input {
+        let has_problem = options.as_ref().is_some_and(|options| options.problem.is_some());
+        if !has_problem && !is_checked && caller.transport().settings().validates_input {
             let checked = params.validate().and_then(|warnings| Ok([warnings, M::Input::validate(&input)?]));
             let warnings =
                 checked.map_err(|problem| InvalidRequest::Violations { nsid: nsid.clone(), problem })?;
@@ -145,14 +140,16 @@ impl<'c, M: Method> Call<'c, M> {
         let body = M::Input::encode(input)
             .map_err(|problem| InvalidRequest::Input { nsid: nsid.clone(), problem })?;
         let query = params.query().into_string();
-        let mut call = Outgoing { kind: M::KIND, nsid, query, body, options };
-        add_types(&mut call.options, M::INPUT, accepted);
+        let content_type = M::INPUT.map(concrete);
+        let call = Outgoing { kind: M::KIND, nsid, query, body, content_type, accept: accepted, options };
         Ok((caller, call))
     }
 
     /// Has the call fail before it is sent, if there is a problem.
     pub(crate) fn with_problem(mut self, problem: Option<InvalidRequest>) -> Self {
-        self.options.problem = self.options.problem.or(problem);
+        if let Some(problem) = problem {
+            self.options.get_or_insert_default().report(problem);
+        }
         self
     }
 
@@ -202,7 +199,12 @@ impl<'c, M: Method> IntoFuture for Call<'c, M> {
     type IntoFuture = BoxFuture<'c, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { self.send().await.map(Response::into_output) })
+        // Without the call, which would be moved into the future.
+        let exchange = self.exchange();
+        Box::pin(async move {
+            let Incoming { response, read, max_size, .. } = exchange?.await?;
+            Ok(M::Output::receive(M::NSID, read, response.body, max_size)?)
+        })
     }
 }
 
@@ -217,42 +219,38 @@ impl<E: super::LexiconError> From<Failure> for Error<E> {
         match failure {
             Failure::Invalid(problem) => Self::InvalidRequest(problem),
             Failure::Transport(error) => error.into(),
+            Failure::Read(error) => error.into(),
             Failure::Response(response) => Self::from_response(response),
         }
     }
 }
 
-/// Reads a response as JSON of any form. Not generic in the method, so that it is compiled only once for each error.
-pub(super) async fn receive_unknown<E: LexiconError>(
-    nsid: Arc<str>,
-    incoming: Incoming,
-) -> Result<Response<Unknown>, Error<E>> {
-    let Incoming { response, deadline, max_size } = incoming;
-    check_content_type(&nsid, Some(JSON), &response.headers)?;
-    let TransportResponse { status, headers, body, .. } = response;
-    let output = match deadline.until(read_json(&nsid, body, max_size)).await {
-        None => return Err(late(&nsid, deadline).into()),
-        Some(Err(ReadError::Decode(DecodeError::Empty { .. }))) => Unknown::null(),
-        Some(Err(error)) => return Err(error.into()),
-        Some(Ok(body)) => decode_json(nsid, &body, max_size)?,
-    };
+impl Reading {
+    /// JSON of any form.
+    pub(super) const UNKNOWN: Self = Self { expected: Some(JSON), into_memory: true };
+    /// A body of any type, which is returned as it is.
+    pub(super) const NONE: Self = Self { expected: None, into_memory: false };
+}
+
+impl Incoming {
+    /// The response with its body as it is.
+    pub(super) fn unread(self) -> Response<ByteStream> {
+        let TransportResponse { status, headers, body, .. } = self.response;
+        Response::new(status, headers, body)
+    }
+}
+
+/// The JSON of a response of any form.
+pub(super) fn unknown(nsid: &str, incoming: Incoming) -> Result<Response<Unknown>, DecodeError> {
+    let Incoming { response, read, max_size, .. } = incoming;
+    let TransportResponse { status, headers, .. } = response;
+    let output = if read.is_empty() { Unknown::null() } else { decode_json(nsid, &read, max_size)? };
     Ok(Response::new(status, headers, output))
 }
 
-/// Content type and accepted type, unless the caller has set them.
-pub(super) fn add_types(
-    options: &mut CallOptions,
-    input: Option<&'static str>,
-    output: Option<&'static str>,
-) {
-    if let Some(mime) = input {
-        // A pattern is no type; bytes of an unknown type are these.
-        let mime = if mime.contains('*') { "application/octet-stream" } else { mime };
-        options.headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(mime));
-    }
-    if let Some(mime) = output {
-        options.headers.entry(ACCEPT).or_insert(HeaderValue::from_static(mime));
-    }
+/// The content type of a body. A pattern is no type; bytes of an unknown type are these.
+pub(super) fn concrete(mime: &'static str) -> &'static str {
+    if mime.contains('*') { "application/octet-stream" } else { mime }
 }
 
 /// Checks that the response has the content type in the lexicon (X9). A response without a content type is accepted.

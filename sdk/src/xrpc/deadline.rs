@@ -1,6 +1,8 @@
 //! When a call must have ended.
 
 use std::time::{Duration, Instant};
+#[cfg(feature = "client")]
+use std::{future::poll_fn, pin::pin, task::Poll};
 
 #[cfg(feature = "client")]
 use super::BoxFuture;
@@ -60,6 +62,16 @@ impl Deadline {
     #[cfg(feature = "client")]
     pub(crate) async fn until<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         tokio::time::timeout_at(self.at.into(), work).await.ok()
+    }
+
+    /// The same for work that has usually been done already: a timer is set only if it has not.
+    #[cfg(feature = "client")]
+    pub(crate) async fn until_done<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        match poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
+            Poll::Ready(result) => Some(result),
+            Poll::Pending => self.until(work).await,
+        }
     }
 
     /// The same for work that few calls need. It is boxed, so that the others do not have to have room for it.

@@ -1,15 +1,22 @@
 //! Sends a call, and repeats it if that is allowed. Not generic, so that it is compiled only once.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::{Bytes, BytesMut};
-use tokio::time::Instant;
-use tracing::{Span, field::Empty};
+use http::{
+    HeaderMap, HeaderValue,
+    header::{ACCEPT, CONTENT_TYPE},
+};
+use tracing::{Instrument as _, Span, field::Empty};
 
 use super::{
-    Attempt, Backoff, ByteStream, CallSettings, Caller, Deadline, ErrorResponse, InvalidRequest, Kind,
-    Outcome, PacedCall, Pacing, Request, RequestBody, RetryPolicy, TransportError, TransportResponse, Turn,
-    error::asked_wait, observed::observed, options::CallOptions,
+    Attempt, Backoff, BoxFuture, ByteStream, CallSettings, Caller, Deadline, DecodeError, ErrorResponse,
+    InvalidRequest, Kind, Outcome, PacedCall, Pacing, ReadError, Request, RequestBody, RetryPolicy,
+    TransportError, TransportResponse, Turn, call::check_content_type, error::asked_wait, observed::ended,
+    options::CallOptions,
 };
 
 /// How many bytes of an error response are read.
@@ -19,6 +26,7 @@ pub(crate) const MAX_ERROR_BODY: usize = 64 << 10;
 pub(super) enum Failure {
     Invalid(InvalidRequest),
     Transport(TransportError),
+    Read(ReadError),
     Response(Box<ErrorResponse>),
 }
 
@@ -28,36 +36,101 @@ pub(super) struct Outgoing {
     pub(super) nsid: Arc<str>,
     pub(super) query: String,
     pub(super) body: RequestBody,
-    pub(super) options: CallOptions,
+    /// The media types of the bodies, for headers that the caller has not set.
+    pub(super) content_type: Option<&'static str>,
+    pub(super) accept: Option<&'static str>,
+    pub(super) options: Option<Box<CallOptions>>,
 }
 
-/// A successful response whose body has not been read.
+/// What is done with the body of a successful response.
+#[derive(Clone, Copy)]
+pub(super) struct Reading {
+    /// The media type that it must have.
+    pub(super) expected: Option<&'static str>,
+    /// Whether it is read into memory.
+    pub(super) into_memory: bool,
+}
+
+/// A successful response.
 pub(super) struct Incoming {
     pub(super) response: TransportResponse,
+    /// What was read of its body into memory: all or nothing.
+    pub(super) read: Bytes,
     /// When reading it into memory must have ended.
-    pub(super) deadline: Deadline,
+    deadline: Deadline,
     /// How many bytes may be read into memory.
     pub(super) max_size: usize,
 }
 
-/// Sends a call, with retries. Returns a successful response.
-pub(super) async fn exchange(caller: Caller<'_>, call: Outgoing) -> Result<Incoming, Failure> {
-    let span = tracing::debug_span!(
-        "xrpc_call",
-        nsid = &*call.nsid,
-        did = Empty,
-        status = Empty,
-        attempts = Empty,
-        outcome = Empty,
-        duration_ms = Empty,
-    );
-    // Boxed, because otherwise it would be moved from one future into the next.
-    observed(span, "xrpc_call", outcome, Box::pin(attempts(caller, call))).await
+impl Incoming {
+    /// Checks the type of the body, and reads it if it is wanted in memory.
+    async fn read(&mut self, nsid: &str, reading: Reading) -> Result<(), Failure> {
+        check_content_type(nsid, reading.expected, &self.response.headers)
+            .map_err(|problem| Failure::Read(problem.into()))?;
+        if reading.into_memory {
+            match self.deadline.until_done(self.response.body.read(self.max_size)).await {
+                Some(Ok(read)) => self.read = read,
+                failed => return Err(not_read(nsid, failed.and_then(Result::err), self.deadline)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Sends a call, with retries, and reads the body of the successful response if it is wanted in memory.
+///
+/// All of it is one future on the heap, and the response stays where it is until it has been read: moving it from one future
+/// into the next takes more instructions than many other parts of a call.
+pub(super) fn exchange<'c>(
+    caller: Caller<'c>,
+    call: Outgoing,
+    reading: Reading,
+) -> BoxFuture<'c, Result<Incoming, Failure>> {
+    Box::pin(async move {
+        let nsid = Arc::clone(&call.nsid);
+        let span = tracing::debug_span!(
+            "xrpc_call",
+            nsid = &*nsid,
+            did = Empty,
+            status = Empty,
+            attempts = Empty,
+            outcome = Empty,
+            duration_ms = Empty,
+        );
+        let begun = Instant::now();
+        let work = attempts(caller, call, &span);
+        // Nothing is entered and left for a span that nobody wants.
+        let mut answer = if span.is_none() { work.await } else { instrumented(work, &span).await };
+        ended(&span, "xrpc_call", outcome(&answer), begun);
+        if let Ok(incoming) = &mut answer
+            && let Err(failure) = incoming.read(&nsid, reading).await
+        {
+            return Err(failure);
+        }
+        answer
+    })
+}
+
+fn instrumented<'a, T>(work: impl Future<Output = T> + Send + 'a, span: &Span) -> BoxFuture<'a, T> {
+    Box::pin(work.instrument(span.clone()))
+}
+
+/// The failure to read a body, in time if there is an error.
+#[cold]
+fn not_read(nsid: &str, error: Option<ReadError>, deadline: Deadline) -> Failure {
+    match error {
+        None => Failure::Transport(late(nsid, deadline)),
+        Some(ReadError::TooLarge { limit }) => {
+            Failure::Read(DecodeError::TooLarge { nsid: nsid.into(), limit }.into())
+        }
+        Some(error) => Failure::Read(error),
+    }
 }
 
 fn outcome(result: &Result<Incoming, Failure>) -> &'static str {
     match result {
-        Ok(_) => "answered",
+        // The body is read afterwards.
+        Ok(_) | Err(Failure::Read(_)) => "answered",
         Err(Failure::Invalid(_)) => "invalid",
         Err(Failure::Response(_)) => "refused",
         Err(Failure::Transport(TransportError::Reauthenticate(_))) => "reauthenticate",
@@ -74,11 +147,14 @@ struct Policies<'a> {
 }
 
 impl<'a> Policies<'a> {
-    fn of(options: &'a CallOptions, settings: &'a CallSettings) -> Self {
+    fn of(options: Option<&'a CallOptions>, settings: &'a CallSettings) -> Self {
+        let retry = options.and_then(|options| options.retry.as_deref());
+        let backoff = options.and_then(|options| options.backoff.as_deref());
+        let pacing = options.and_then(|options| options.pacing.as_ref());
         Self {
-            retry: options.retry.as_deref().unwrap_or(settings.retry_policy()),
-            backoff: options.backoff.as_deref().unwrap_or(settings.backoff_policy()),
-            pacing: options.pacing.as_ref().map_or(settings.pacing_policy(), Option::as_deref),
+            retry: retry.unwrap_or(settings.retry_policy()),
+            backoff: backoff.unwrap_or(settings.backoff_policy()),
+            pacing: pacing.map_or(settings.pacing_policy(), Option::as_deref),
         }
     }
 
@@ -93,19 +169,31 @@ impl<'a> Policies<'a> {
     }
 }
 
-async fn attempts(caller: Caller<'_>, call: Outgoing) -> Result<Incoming, Failure> {
-    let Outgoing { kind, nsid, mut query, body, mut options } = call;
-    if let Some(problem) = options.problem.take() {
-        return Err(Failure::Invalid(problem));
+async fn attempts(caller: Caller<'_>, call: Outgoing, span: &Span) -> Result<Incoming, Failure> {
+    let Outgoing { kind, nsid, mut query, body, content_type, accept, mut options } = call;
+    let mut headers = HeaderMap::new();
+    if let Some(options) = &mut options {
+        if let Some(problem) = options.problem.take() {
+            return Err(Failure::Invalid(problem));
+        }
+        options.add_to_query(&mut query);
+        headers = std::mem::take(&mut options.headers);
     }
-    options.add_to_query(&mut query);
+    for (name, mime) in [(CONTENT_TYPE, content_type), (ACCEPT, accept)] {
+        if let Some(mime) = mime
+            && !headers.contains_key(&name)
+        {
+            headers.append(name, HeaderValue::from_static(mime));
+        }
+    }
+    let options = options.as_deref();
     let settings = caller.transport().settings();
-    let headers = std::mem::take(&mut options.headers);
-    let policies = Policies::of(&options, settings);
-    let max_size = options.max_response_size.unwrap_or(settings.response_limit());
-    let mut deadline = Deadline::after(options.timeout.unwrap_or_else(|| settings.time_limit(&body)));
-    let mut request =
-        Request::new(kind, Arc::clone(&nsid)).with_query(query).with_headers(headers).with_body(body);
+    let policies = Policies::of(options, settings);
+    let max_size = options.and_then(|it| it.max_response_size).unwrap_or(settings.response_limit());
+    let own_limit = options.and_then(|it| it.timeout);
+    let never_retry = options.is_some_and(|it| it.never_retry);
+    let mut deadline = Deadline::after(own_limit.unwrap_or_else(|| settings.time_limit(&body)));
+    let mut request = Request::of_call(kind, Arc::clone(&nsid), query, headers, body, deadline);
     let mut number = 0;
     loop {
         number += 1;
@@ -115,13 +203,15 @@ async fn attempts(caller: Caller<'_>, call: Outgoing) -> Result<Incoming, Failur
                 let paced = PacedCall::new(caller.transport().account(), &request);
                 // The limit of a client is for the exchange with the server. One that was set for this call is for
                 // everything.
-                let turn = turn(pacing, paced, &mut deadline, options.timeout.is_some());
+                let turn = turn(pacing, paced, &mut deadline, own_limit.is_some());
                 // What few calls need is boxed, so that the others do not have to have room for it.
-                Box::pin(turn).await.map_err(Failure::Transport)?
+                let turn = Box::pin(turn).await.map_err(Failure::Transport)?;
+                request = request.with_deadline(deadline);
+                turn
             }
         };
-        let again = if options.never_retry { None } else { request.try_clone() };
-        let sending = caller.transport().send(request.with_deadline(deadline));
+        let again = if never_retry { None } else { request.try_clone() };
+        let sending = caller.transport().send(request);
         let answer = if caller.transport().keeps_deadlines() {
             sending.await
         } else {
@@ -130,12 +220,12 @@ async fn attempts(caller: Caller<'_>, call: Outgoing) -> Result<Incoming, Failur
         let waits = turn.end(answer.as_ref().ok());
         let answer = match answer {
             Ok(response) if response.status.is_success() => {
-                noted(number, Some(&response));
-                return Ok(Incoming { response, deadline, max_size });
+                noted(span, number, Some(&response));
+                return Ok(Incoming { response, read: Bytes::new(), deadline, max_size });
             }
             failed => failed,
         };
-        noted(number, answer.as_ref().ok());
+        noted(span, number, answer.as_ref().ok());
         let attempt = attempt(kind, &nsid, number, &answer, waits);
         let next = again.and_then(|again| Some((policies.next(&attempt, deadline)?, again)));
         let Some((wait, again)) = next else { return Err(Box::pin(failure(nsid, answer, deadline)).await) };
@@ -148,8 +238,10 @@ async fn attempts(caller: Caller<'_>, call: Outgoing) -> Result<Incoming, Failur
 }
 
 /// Records an attempt in the span of the call.
-fn noted(number: u32, response: Option<&TransportResponse>) {
-    let span = Span::current();
+fn noted(span: &Span, number: u32, response: Option<&TransportResponse>) {
+    if span.is_none() {
+        return;
+    }
     span.record("attempts", number);
     if let Some(response) = response {
         span.record("status", response.status.as_u16());
@@ -199,7 +291,7 @@ async fn turn(
         };
         return deadline.until(pacing.turn(call)).await.unwrap_or_else(|| Err(spent()));
     }
-    let begun = Instant::now();
+    let begun = tokio::time::Instant::now();
     let turn = pacing.turn(call).await?;
     *deadline = deadline.later_by(begun.elapsed());
     Ok(turn)

@@ -15,7 +15,12 @@ pub(crate) async fn observed<T, E>(
 ) -> Result<T, E> {
     let begun = Instant::now();
     let result = work.instrument(span.clone()).await;
-    let outcome = outcome_of(&result);
+    ended(&span, operation, outcome_of(&result), begun);
+    result
+}
+
+/// Records the end of an operation that ran in a span.
+pub(crate) fn ended(span: &Span, operation: &'static str, outcome: &'static str, begun: Instant) {
     let duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     span.record("outcome", outcome).record("duration_ms", duration_ms);
     span.in_scope(|| {
@@ -27,5 +32,4 @@ pub(crate) async fn observed<T, E>(
             "{operation} ended"
         );
     });
-    result
 }

@@ -127,17 +127,17 @@ impl CallOptions {
         query.push_str(&more);
     }
 
-    fn report(&mut self, problem: InvalidRequest) {
+    pub(super) fn report(&mut self, problem: InvalidRequest) {
         self.problem.get_or_insert(problem);
     }
 }
 
-/// The options of every kind of call.
+/// The options of every kind of call, in a field `options: Option<Box<CallOptions>>`: most calls have none.
 macro_rules! call_options {
     () => {
         /// Adds a header. A name or value that HTTP does not allow makes the call fail before it is sent.
         pub fn header(mut self, name: &str, value: &str) -> Self {
-            self.options.header(name, value);
+            self.options.get_or_insert_default().header(name, value);
             self
         }
 
@@ -153,14 +153,14 @@ macro_rules! call_options {
         /// # Ok(()) }
         /// ```
         pub fn query_param(mut self, name: &str, value: impl ::std::fmt::Display) -> Self {
-            self.options.query_param(name, &value);
+            self.options.get_or_insert_default().query_param(name, &value);
             self
         }
 
         /// Asks the server to [forward the call](https://atproto.com/specs/xrpc#service-proxying) to another service, such as
         /// `did:web:api.example.com#example`.
         pub fn proxy(mut self, service: &str) -> Self {
-            self.options.proxy(service);
+            self.options.get_or_insert_default().proxy(service);
             self
         }
 
@@ -169,7 +169,7 @@ macro_rules! call_options {
             mut self,
             labelers: impl IntoIterator<Item = L>,
         ) -> Self {
-            self.options.labelers(labelers.into_iter().map(Into::into));
+            self.options.get_or_insert_default().labelers(labelers.into_iter().map(Into::into));
             self
         }
 
@@ -180,7 +180,7 @@ macro_rules! call_options {
         /// The call is not sent again if the wait before that would be too long; the error is then that of the last
         /// attempt.
         pub fn timeout(mut self, limit: ::std::time::Duration) -> Self {
-            self.options.timeout = Some(limit);
+            self.options.get_or_insert_default().timeout = Some(limit);
             self
         }
 
@@ -199,37 +199,37 @@ macro_rules! call_options {
         /// # Ok(()) }
         /// ```
         pub fn max_response_size(mut self, bytes: usize) -> Self {
-            self.options.max_response_size = Some(bytes);
+            self.options.get_or_insert_default().max_response_size = Some(bytes);
             self
         }
 
         /// Sets whether the call is sent again when it fails, instead of the policy of the client.
         pub fn retry(mut self, policy: impl $crate::xrpc::RetryPolicy) -> Self {
-            self.options.retry = Some(::std::sync::Arc::new(policy));
+            self.options.get_or_insert_default().retry = Some(::std::sync::Arc::new(policy));
             self
         }
 
         /// Sets how long the call waits before it is sent again, instead of the backoff of the client.
         pub fn backoff(mut self, backoff: impl $crate::xrpc::Backoff) -> Self {
-            self.options.backoff = Some(::std::sync::Arc::new(backoff));
+            self.options.get_or_insert_default().backoff = Some(::std::sync::Arc::new(backoff));
             self
         }
 
         /// Sets what the call waits for before it is sent, instead of the pacing of the client.
         pub fn pacing(mut self, pacing: impl $crate::xrpc::Pacing) -> Self {
-            self.options.pacing = Some(Some(::std::sync::Arc::new(pacing)));
+            self.options.get_or_insert_default().pacing = Some(Some(::std::sync::Arc::new(pacing)));
             self
         }
 
         /// Sends the call at once, without the pacing of the client.
         pub fn without_pacing(mut self) -> Self {
-            self.options.pacing = Some(None);
+            self.options.get_or_insert_default().pacing = Some(None);
             self
         }
 
         /// Sends the call only once, even if it could be retried.
         pub fn without_retry(mut self) -> Self {
-            self.options.never_retry = true;
+            self.options.get_or_insert_default().never_retry = true;
             self
         }
     };

@@ -41,6 +41,19 @@ impl Request {
         Self { head: Arc::new(head), body: RequestBody::Empty, deadline: None }
     }
 
+    /// The request of a call.
+    #[cfg(feature = "client")]
+    pub(super) fn of_call(
+        kind: Kind,
+        nsid: Arc<str>,
+        query: String,
+        headers: HeaderMap,
+        body: RequestBody,
+        deadline: Deadline,
+    ) -> Self {
+        Self { head: Arc::new(Head { kind, nsid, query, headers }), body, deadline: Some(deadline) }
+    }
+
     /// Sets the query string, without `?`.
     #[must_use]
     pub fn with_query(mut self, query: impl Into<String>) -> Self {

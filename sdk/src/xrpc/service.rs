@@ -53,7 +53,11 @@ pub enum InvalidService {
 
 /// The origin of a service, parsed once for all of its calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Origin(Url);
+pub(crate) struct Origin {
+    url: Url,
+    /// The same without a slash at the end.
+    text: Arc<str>,
+}
 
 impl Origin {
     /// Parses a URL without a path.
@@ -66,17 +70,21 @@ impl Origin {
             && url.fragment().is_none()
             && url.username().is_empty()
             && url.password().is_none();
-        if is_origin { Ok(Self(url)) } else { Err(refuse()) }
+        if !is_origin {
+            return Err(refuse());
+        }
+        let text = url.as_str().trim_end_matches('/').into();
+        Ok(Self { url, text })
     }
 
     /// The origin in its normal form, without a slash at the end.
     pub(crate) fn as_str(&self) -> &str {
-        self.0.as_str().trim_end_matches('/')
+        &self.text
     }
 
     /// The host, which is never empty.
     pub(crate) fn host(&self) -> Option<Host<&str>> {
-        self.0.host()
+        self.url.host()
     }
 
     /// The URL of a method.
@@ -97,7 +105,7 @@ impl Origin {
             path.push('?');
             path.push_str(query);
         }
-        self.0.join(&path).map_err(|error| TransportError::InvalidRequest {
+        self.url.join(&path).map_err(|error| TransportError::InvalidRequest {
             problem: format!("the address of the method is invalid: {error}"),
         })
     }
@@ -149,52 +157,72 @@ pub(crate) fn send<'a>(
     request: Request,
     credentials: Credentials,
 ) -> impl Future<Output = Result<TransportResponse, TransportError>> + Send + use<'a> {
-    let sending = origin
-        .method(request.nsid(), request.query())
-        .map(|url| send_to(http, origin.as_str(), url, request, credentials));
-    async move { sending?.await }
+    let deadline = deadline_of(&request);
+    // Outside of the future, which would otherwise have to have room for the request.
+    let url = origin.method(request.nsid(), request.query());
+    answer(origin, deadline, url.map(|url| http.execute(outgoing(url, request, credentials))))
 }
 
-/// Sends a request to the URL of its method at the service at `origin`.
+/// Sends a request to the URL of its method at a service.
 pub(crate) fn send_to<'a>(
     http: &reqwest::Client,
-    origin: &'a str,
+    origin: &'a Origin,
     url: Url,
     request: Request,
     credentials: Credentials,
 ) -> impl Future<Output = Result<TransportResponse, TransportError>> + Send + use<'a> {
-    let deadline = request.deadline().unwrap_or_else(|| Deadline::after(limits::PLAIN_CALL));
-    // Outside of the future, which would otherwise have to have room for the request.
-    let sending = http.execute(outgoing(url, request, credentials));
-    async move {
-        match deadline.until(sending).await {
-            None => Err(TransportError::Timeout { host: origin.to_owned(), limit: deadline.limit() }),
-            Some(Err(error)) => Err(classify(origin.to_owned(), deadline.limit(), error)),
-            #[cfg(feature = "stream")]
-            Some(Ok(response)) if response.status() == http::StatusCode::SWITCHING_PROTOCOLS => {
-                // Few requests are handshakes, so the others do not have to have room for it.
-                deadline.until_boxed(switched(origin, response)).await.unwrap_or_else(|| {
-                    Err(TransportError::Timeout { host: origin.to_owned(), limit: deadline.limit() })
-                })
-            }
-            Some(Ok(response)) => Ok(received(origin, response)),
+    let deadline = deadline_of(&request);
+    answer(origin, deadline, Ok(http.execute(outgoing(url, request, credentials))))
+}
+
+fn deadline_of(request: &Request) -> Deadline {
+    request.deadline().unwrap_or_else(|| Deadline::after(limits::PLAIN_CALL))
+}
+
+/// Waits for the head of a response.
+async fn answer(
+    origin: &Origin,
+    deadline: Deadline,
+    sending: Result<impl Future<Output = Result<reqwest::Response, reqwest::Error>>, TransportError>,
+) -> Result<TransportResponse, TransportError> {
+    match deadline.until(sending?).await {
+        #[cfg(feature = "stream")]
+        Some(Ok(response)) if response.status() == http::StatusCode::SWITCHING_PROTOCOLS => {
+            // Few requests are handshakes, so the others do not have to have room for it.
+            let switching = deadline.until_boxed(switched(origin, response)).await;
+            switching.unwrap_or_else(|| Err(not_received(origin, deadline, None)))
         }
+        Some(Ok(response)) => Ok(received(origin, response)),
+        failed => Err(not_received(origin, deadline, failed.and_then(Result::err))),
+    }
+}
+
+#[cold]
+fn not_received(origin: &Origin, deadline: Deadline, error: Option<reqwest::Error>) -> TransportError {
+    let (host, limit) = (origin.as_str().to_owned(), deadline.limit());
+    match error {
+        Some(error) => classify(host, limit, error),
+        None => TransportError::Timeout { host, limit },
     }
 }
 
 fn outgoing(url: Url, request: Request, credentials: Credentials) -> reqwest::Request {
+    let Credentials { authorization, proof } = credentials;
     let mut outgoing = reqwest::Request::new(method_of(request.kind()), url);
     let headers = outgoing.headers_mut();
     // With room for two credentials, and for what the HTTP client adds.
     headers.reserve(request.headers().len() + 4);
     for (name, value) in request.headers() {
-        headers.append(name.clone(), value.clone());
+        let replaced = authorization.is_some() && name == AUTHORIZATION || proof.is_some() && name == DPOP;
+        if !replaced {
+            headers.append(name.clone(), value.clone());
+        }
     }
-    if let Some(authorization) = credentials.authorization {
-        headers.insert(AUTHORIZATION, authorization);
+    if let Some(authorization) = authorization {
+        headers.append(AUTHORIZATION, authorization);
     }
-    if let Some(proof) = credentials.proof {
-        headers.insert(DPOP.clone(), proof);
+    if let Some(proof) = proof {
+        headers.append(DPOP.clone(), proof);
     }
     *outgoing.body_mut() = match request.into_body() {
         RequestBody::Empty => None,
@@ -238,28 +266,28 @@ pub(crate) fn classify(host: String, limit: Duration, error: reqwest::Error) -> 
 /// A response with the connection that the server has switched to another protocol.
 #[cfg(feature = "stream")]
 async fn switched(
-    origin: &str,
+    origin: &Origin,
     mut response: reqwest::Response,
 ) -> Result<TransportResponse, TransportError> {
     let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
     let connection = response.upgrade().await.map_err(|error| TransportError::Exchange {
-        host: origin.to_owned(),
+        host: origin.as_str().to_owned(),
         source: Arc::new(error.without_url()),
     })?;
     let body = ByteStream::new(futures_util::stream::empty());
     Ok(TransportResponse::new(status, headers, body).with_upgrade(super::Upgraded::new(connection)))
 }
 
-fn received(origin: &str, mut response: reqwest::Response) -> TransportResponse {
+fn received(origin: &Origin, mut response: reqwest::Response) -> TransportResponse {
     let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
-    let host: Box<str> = origin.into();
+    let host = Arc::clone(&origin.text);
     // There is none after the end, and after an error.
-    let mut body = Some(Box::pin(response.bytes_stream()));
+    let mut body = Some(response.bytes_stream());
     // Most bodies have arrived when they are read, so that there is nothing to wait for.
     let mut idle: Option<Pin<Box<Sleep>>> = None;
     let stream = futures_util::stream::poll_fn(move |context| {
         let Some(stream) = &mut body else { return Poll::Ready(None) };
-        let error = match stream.as_mut().poll_next(context) {
+        let error = match Pin::new(stream).poll_next(context) {
             Poll::Ready(Some(Ok(bytes))) => {
                 idle = None;
                 return Poll::Ready(Some(Ok(bytes)));
@@ -268,20 +296,28 @@ fn received(origin: &str, mut response: reqwest::Response) -> TransportResponse 
                 body = None;
                 return Poll::Ready(None);
             }
-            Poll::Ready(Some(Err(error))) => {
-                let source = Arc::new(error.without_url());
-                TransportError::Exchange { host: host.to_string(), source }
-            }
+            Poll::Ready(Some(Err(error))) => Some(error),
             Poll::Pending => {
-                let limit = limits::BODY_IDLE;
-                ready!(idle.get_or_insert_with(|| Box::pin(sleep(limit))).as_mut().poll(context));
-                TransportError::Timeout { host: host.to_string(), limit }
+                ready!(idle.get_or_insert_with(|| Box::pin(sleep(limits::BODY_IDLE))).as_mut().poll(context));
+                None
             }
         };
         body = None;
-        Poll::Ready(Some(Err(error)))
+        Poll::Ready(Some(Err(interrupted(&host, error))))
     });
     TransportResponse::new(status, headers, ByteStream::new(stream))
+}
+
+/// Why a body is incomplete: the connection failed, or nothing was received for too long.
+#[cold]
+fn interrupted(host: &str, error: Option<reqwest::Error>) -> TransportError {
+    match error {
+        Some(error) => {
+            let source = Arc::new(error.without_url());
+            TransportError::Exchange { host: host.to_owned(), source }
+        }
+        None => TransportError::Timeout { host: host.to_owned(), limit: limits::BODY_IDLE },
+    }
 }
 
 #[cfg(test)]

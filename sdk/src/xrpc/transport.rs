@@ -144,6 +144,14 @@ pub trait Transport: Send + Sync {
         false
     }
 
+    /// Returns the origin of the service that requests are sent to. The default is `None`, for transports that do not know it, or
+    /// that send to several services.
+    ///
+    /// It tells the positions of one server from those of another, where they are stored.
+    fn service(&self) -> Option<&str> {
+        None
+    }
+
     /// Returns the account that calls are made as, if there is one.
     fn account(&self) -> Option<&Did> {
         None

@@ -6,10 +6,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    BoxFuture, ByteStream, Caller, Error, InvalidRequest, Kind, NoError, QueryString, RequestBody, Response,
-    TransportResponse,
-    call::{JSON, add_types, receive_unknown},
-    exchange::{Incoming, Outgoing, exchange},
+    BoxFuture, ByteStream, Caller, Error, InvalidRequest, Kind, QueryString, RequestBody, Response,
+    call::{JSON, concrete, unknown},
+    exchange::{Outgoing, Reading, exchange},
     options::{CallOptions, call_options},
 };
 use crate::types::{Nsid, Unknown};
@@ -24,7 +23,8 @@ pub struct UntypedCall<'c> {
     nsid: Arc<str>,
     query: String,
     body: RequestBody,
-    options: CallOptions,
+    content_type: Option<&'static str>,
+    options: Option<Box<CallOptions>>,
 }
 
 impl<'c> UntypedCall<'c> {
@@ -32,11 +32,11 @@ impl<'c> UntypedCall<'c> {
     pub fn get(caller: Caller<'c>, nsid: &Nsid, params: &(impl Serialize + ?Sized)) -> Self {
         let (nsid, mut options) = method(nsid);
         let query = query_of(&nsid, params).unwrap_or_else(|problem| {
-            options.problem.get_or_insert(problem);
+            options.get_or_insert_default().report(problem);
             String::new()
         });
-        add_types(&mut options, None, Some(JSON));
-        Self { caller, kind: Kind::Query, nsid, query, body: RequestBody::Empty, options }
+        let (kind, body, content_type) = (Kind::Query, RequestBody::Empty, None);
+        Self { caller, kind, nsid, query, body, content_type, options }
     }
 
     /// Creates a procedure with a JSON body.
@@ -46,20 +46,21 @@ impl<'c> UntypedCall<'c> {
             Ok(json) => RequestBody::Bytes(json.into()),
             Err(problem) => {
                 let problem = Arc::new(problem);
-                options.problem.get_or_insert(InvalidRequest::UntypedInput { nsid: nsid.clone(), problem });
+                let nsid = nsid.clone();
+                options.get_or_insert_default().report(InvalidRequest::UntypedInput { nsid, problem });
                 RequestBody::Empty
             }
         };
-        add_types(&mut options, Some(JSON), Some(JSON));
-        Self { caller, kind: Kind::Procedure, nsid, query: String::new(), body, options }
+        let (kind, query, content_type) = (Kind::Procedure, String::new(), Some(JSON));
+        Self { caller, kind, nsid, query, body, content_type, options }
     }
 
     /// Creates a procedure with a body of bytes, whose type is set with [`content_type`](Self::content_type), and whose
     /// parameters with [`query_param`](Self::query_param).
     pub fn post_bytes(caller: Caller<'c>, nsid: &Nsid, body: impl Into<RequestBody>) -> Self {
-        let (nsid, mut options) = method(nsid);
-        add_types(&mut options, Some("*/*"), Some(JSON));
-        Self { caller, kind: Kind::Procedure, nsid, query: String::new(), body: body.into(), options }
+        let (nsid, options) = method(nsid);
+        let (kind, query, content_type) = (Kind::Procedure, String::new(), Some(concrete("*/*")));
+        Self { caller, kind, nsid, query, body: body.into(), content_type, options }
     }
 
     /// Sets the media type of the body, such as `video/mp4`.
@@ -77,8 +78,7 @@ impl<'c> UntypedCall<'c> {
     pub async fn send(self) -> Result<Response<Unknown>, Error> {
         let (caller, call) = self.outgoing();
         let nsid = Arc::clone(&call.nsid);
-        let incoming = exchange(caller, call).await.map_err(Error::<NoError>::from)?;
-        receive_unknown(nsid, incoming).await
+        Ok(unknown(&nsid, exchange(caller, call, Reading::UNKNOWN).await?)?)
     }
 
     /// Sends the call and returns the body of the response as it is, whatever its content type.
@@ -98,14 +98,12 @@ impl<'c> UntypedCall<'c> {
     /// See [`Error`].
     pub async fn send_bytes(self) -> Result<Response<ByteStream>, Error> {
         let (caller, call) = self.outgoing();
-        let Incoming { response, .. } = exchange(caller, call).await.map_err(Error::<NoError>::from)?;
-        let TransportResponse { status, headers, body, .. } = response;
-        Ok(Response::new(status, headers, body))
+        Ok(exchange(caller, call, Reading::NONE).await?.unread())
     }
 
     fn outgoing(self) -> (Caller<'c>, Outgoing) {
-        let Self { caller, kind, nsid, query, body, options } = self;
-        (caller, Outgoing { kind, nsid, query, body, options })
+        let Self { caller, kind, nsid, query, body, content_type, options } = self;
+        (caller, Outgoing { kind, nsid, query, body, content_type, accept: Some(JSON), options })
     }
 }
 
@@ -125,10 +123,10 @@ impl fmt::Debug for UntypedCall<'_> {
 }
 
 /// The name of a method, and options with a problem if it was decoded and is not valid: it becomes a part of the URL.
-fn method(nsid: &Nsid) -> (Arc<str>, CallOptions) {
-    let (name, mut options) = (Arc::<str>::from(nsid.as_str()), CallOptions::default());
+fn method(nsid: &Nsid) -> (Arc<str>, Option<Box<CallOptions>>) {
+    let (name, mut options) = (Arc::<str>::from(nsid.as_str()), None::<Box<CallOptions>>);
     if !nsid.is_valid() {
-        options.problem = Some(InvalidRequest::Method { nsid: Arc::clone(&name) });
+        options.get_or_insert_default().report(InvalidRequest::Method { nsid: Arc::clone(&name) });
     }
     (name, options)
 }

@@ -11,6 +11,7 @@ mod records;
 mod sessions;
 mod sign_in;
 mod streams;
+mod verified;
 
 use std::sync::Arc;
 

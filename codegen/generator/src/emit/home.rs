@@ -54,6 +54,7 @@ impl Home {
             features: &[
                 ("app.bsky", "app-bsky"),
                 ("chat.bsky", "chat-bsky"),
+                ("network.bsky", "network-bsky"),
                 ("site.standard", "site-standard"),
                 ("tools.ozone", "tools-ozone"),
             ],

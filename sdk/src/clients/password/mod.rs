@@ -335,7 +335,10 @@ async fn sign_out(session: &SessionHandle<PasswordContext>) -> Result<(), Passwo
 impl Transport for PasswordClient {
     fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>> {
         Box::pin(async move {
-            tracing::Span::current().record("did", self.did().as_str());
+            // To look for the span costs more than to find out that nobody wants one.
+            if tracing::level_enabled!(tracing::Level::DEBUG) {
+                tracing::Span::current().record("did", self.did().as_str());
+            }
             let deadline = self.settings.deadline_of(&request);
             self.call(request.with_deadline(deadline), deadline).await
         })
@@ -351,6 +354,10 @@ impl Transport for PasswordClient {
 
     fn account(&self) -> Option<&Did> {
         Some(self.did())
+    }
+
+    fn service(&self) -> Option<&str> {
+        Some(self.origin())
     }
 }
 

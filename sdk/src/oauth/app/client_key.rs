@@ -10,9 +10,9 @@ use zeroize::Zeroizing;
 
 use crate::{
     clock::unix_now,
+    jwt_key::{JwtKey, JwtKeyError},
     limits,
     random::{self, NoRandom},
-    signing_key::{SigningKey, SigningKeyError},
 };
 
 /// A longer key id is a mistake.
@@ -54,12 +54,12 @@ pub enum ClientKeyError {
     NoRandom(#[from] NoRandom),
 }
 
-impl From<SigningKeyError> for ClientKeyError {
-    fn from(error: SigningKeyError) -> Self {
+impl From<JwtKeyError> for ClientKeyError {
+    fn from(error: JwtKeyError) -> Self {
         match error {
-            SigningKeyError::NoRandom(error) => Self::NoRandom(error),
-            SigningKeyError::BadKey(problem) => Self::NotAKey { problem },
-            SigningKeyError::Signing => Self::NotAKey { problem: "it cannot be used to sign" },
+            JwtKeyError::NoRandom(error) => Self::NoRandom(error),
+            JwtKeyError::BadKey(problem) => Self::NotAKey { problem },
+            JwtKeyError::Signing => Self::NotAKey { problem: "it cannot be used to sign" },
         }
     }
 }
@@ -81,7 +81,7 @@ impl From<SigningKeyError> for ClientKeyError {
 pub struct ClientKey(Arc<KeyInner>);
 
 struct KeyInner {
-    signing: SigningKey,
+    signing: JwtKey,
     kid: String,
     /// The JOSE header of assertions, in base64url.
     header: String,
@@ -105,7 +105,7 @@ impl ClientKey {
     ///
     /// Returns an error if the operating system provides no random bytes.
     pub fn generate() -> Result<Self, ClientKeyError> {
-        Self::named(SigningKey::generate()?, None)
+        Self::named(JwtKey::generate()?, None)
     }
 
     /// Reads a private JWK. If it has no `kid`, the id of the key is its thumbprint.
@@ -118,7 +118,7 @@ impl ClientKey {
         struct Name {
             kid: Option<String>,
         }
-        let signing = SigningKey::from_jwk(jwk)?;
+        let signing = JwtKey::from_jwk(jwk)?;
         let name: Name = serde_json::from_str(jwk)
             .map_err(|_| ClientKeyError::NotAKey { problem: "`kid` is not a string" })?;
         Self::named(signing, name.kid)
@@ -151,12 +151,12 @@ impl ClientKey {
         let problem = "it is not an unencrypted P-256 key in PEM format (PKCS #8 or SEC 1)";
         let secret = secret.ok_or(ClientKeyError::NotAKey { problem })?;
         let (mut scalar, point) = (secret.to_bytes(), secret.verifying_key().to_sec1_point(false));
-        let signing = SigningKey::new(&scalar, point.as_bytes());
+        let signing = JwtKey::new(&scalar, point.as_bytes());
         scalar[..].zeroize();
         Self::named(signing?, None)
     }
 
-    fn named(signing: SigningKey, kid: Option<String>) -> Result<Self, ClientKeyError> {
+    fn named(signing: JwtKey, kid: Option<String>) -> Result<Self, ClientKeyError> {
         let kid = kid.unwrap_or_else(|| signing.thumbprint());
         if kid.is_empty() || kid.len() > MAX_KID || !kid.bytes().all(|b| matches!(b, 0x20..=0x7e)) {
             return Err(ClientKeyError::Kid { kid: kid.chars().take(MAX_KID).collect() });
@@ -182,7 +182,7 @@ impl ClientKey {
     pub fn with_kid(&self, kid: impl Into<String>) -> Result<Self, ClientKeyError> {
         let members = self.0.signing.private_members();
         let jwk = Zeroizing::new(format!("{{{}}}", members.as_str()));
-        Self::named(SigningKey::from_jwk(&jwk)?, Some(kid.into()))
+        Self::named(JwtKey::from_jwk(&jwk)?, Some(kid.into()))
     }
 
     /// Returns the key id (`kid`), by which servers find the public key.
@@ -219,8 +219,8 @@ impl ClientKey {
         client_id: &str,
         issuer: &str,
         clock_offset: i64,
-    ) -> Result<String, SigningKeyError> {
-        let jti = random::base64url::<16>().map_err(SigningKeyError::NoRandom)?;
+    ) -> Result<String, JwtKeyError> {
+        let jti = random::base64url::<16>().map_err(JwtKeyError::NoRandom)?;
         let iat = unix_now().saturating_add(clock_offset);
         let exp = iat.saturating_add_unsigned(limits::CLIENT_ASSERTION.as_secs());
         let claims = AssertionClaims { iss: client_id, sub: client_id, aud: issuer, jti: &jti, iat, exp };

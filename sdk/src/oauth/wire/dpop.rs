@@ -1,14 +1,14 @@
 //! Demonstrating proof of possession (DPoP, RFC 9449): the key of a session and the proofs that it signs (O30, O31).
 
-use std::{io::Write as _, sync::Arc};
+use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
 use crate::{
     clock::unix_now,
+    jwt_key::{JwtKey, JwtKeyError},
     random::{Identifiers, NoRandom},
-    signing_key::{SigningKey, SigningKeyError},
 };
 
 /// Why a [DPoP](https://www.rfc-editor.org/rfc/rfc9449) key or proof could not be created.
@@ -58,18 +58,18 @@ pub(crate) struct DpopKey(Arc<KeyInner>);
 
 #[derive(Debug)]
 struct KeyInner {
-    signing: SigningKey,
+    signing: JwtKey,
     /// The JOSE header in base64url, which is the same for all proofs of a key.
     header: String,
     identifiers: Identifiers,
 }
 
-impl From<SigningKeyError> for DpopError {
-    fn from(error: SigningKeyError) -> Self {
+impl From<JwtKeyError> for DpopError {
+    fn from(error: JwtKeyError) -> Self {
         match error {
-            SigningKeyError::NoRandom(error) => Self::NoRandom(error),
-            SigningKeyError::BadKey(problem) => Self::BadKey { problem },
-            SigningKeyError::Signing => Self::Signing,
+            JwtKeyError::NoRandom(error) => Self::NoRandom(error),
+            JwtKeyError::BadKey(problem) => Self::BadKey { problem },
+            JwtKeyError::Signing => Self::Signing,
         }
     }
 }
@@ -77,11 +77,10 @@ impl From<SigningKeyError> for DpopError {
 /// Claims are rarely longer.
 const PAYLOAD: usize = 512;
 
-/// Appends a claim to an object that is not closed, without going through the general serializer for the texts that every
+/// Appends a claim to an object that has one and is not closed, without going through the general serializer for the texts that every
 /// call has.
 fn push_claim(payload: &mut Vec<u8>, name: &str, value: &str) -> Result<(), DpopError> {
-    payload.push(if payload.is_empty() { b'{' } else { b',' });
-    for piece in ["\"", name, "\":"] {
+    for piece in [",\"", name, "\":"] {
         payload.extend_from_slice(piece.as_bytes());
     }
     // Looks at all bytes, because the compiler then looks at many of them at once.
@@ -100,10 +99,10 @@ fn push_claim(payload: &mut Vec<u8>, name: &str, value: &str) -> Result<(), Dpop
 impl DpopKey {
     /// Generates a new key.
     pub(crate) fn generate() -> Result<Self, DpopError> {
-        Self::new(SigningKey::generate()?)
+        Self::new(JwtKey::generate()?)
     }
 
-    fn new(signing: SigningKey) -> Result<Self, DpopError> {
+    fn new(signing: JwtKey) -> Result<Self, DpopError> {
         let header = format!(r#"{{"typ":"dpop+jwt","alg":"ES256","jwk":{{{}}}}}"#, signing.public_members());
         let (header, identifiers) = (URL_SAFE_NO_PAD.encode(header), Identifiers::new()?);
         Ok(Self(Arc::new(KeyInner { signing, header, identifiers })))
@@ -121,7 +120,7 @@ impl DpopKey {
 
     /// Parses the result of [`to_jwk`](Self::to_jwk).
     pub(crate) fn from_jwk(jwk: &str) -> Result<Self, DpopError> {
-        Self::new(SigningKey::from_jwk(jwk)?)
+        Self::new(JwtKey::from_jwk(jwk)?)
     }
 
     /// The thumbprint (RFC 7638) of the key. Not a secret.
@@ -132,10 +131,11 @@ impl DpopKey {
 
     /// Signs a proof for a request. Every request needs its own, including a repeated one.
     pub(crate) fn proof(&self, claims: ProofClaims<'_>) -> Result<String, DpopError> {
-        let jti = self.0.identifiers.next();
         let end = claims.url.bytes().position(|byte| matches!(byte, b'?' | b'#'));
         let mut payload = Vec::with_capacity(PAYLOAD);
-        push_claim(&mut payload, "jti", &jti)?;
+        payload.extend_from_slice(br#"{"jti":""#);
+        self.0.identifiers.push_next(&mut payload);
+        payload.push(b'"');
         push_claim(&mut payload, "htm", claims.method)?;
         push_claim(&mut payload, "htu", &claims.url[..end.unwrap_or(claims.url.len())])?;
         if let Some(nonce) = claims.nonce {
@@ -145,8 +145,9 @@ impl DpopKey {
             push_claim(&mut payload, "ath", hash)?;
         }
         let now = unix_now().saturating_add(claims.clock_offset);
-        // Writing into memory does not fail.
-        write!(payload, ",\"iat\":{now}}}").map_err(|_| DpopError::Signing)?;
+        payload.extend_from_slice(br#","iat":"#);
+        serde_json::to_writer(&mut payload, &now).map_err(|_| DpopError::Signing)?;
+        payload.push(b'}');
         Ok(self.0.signing.jwt_of(&self.0.header, &payload)?)
     }
 }

@@ -50,31 +50,60 @@ pub(crate) struct ResourceServer<'a> {
 impl ResourceServer<'_> {
     /// Sends a request with a proof. If the proof is rejected and the body can be sent again, the request is repeated
     /// according to [`ProofSigner`].
-    pub(crate) async fn send_signed(
+    pub(crate) async fn send_signed(&self, request: Request) -> Result<TransportResponse, TransportError> {
+        let mut signer = ProofSigner::new(self.key, self.nonces, self.origin.as_str());
+        let again = request.try_clone();
+        let nsid = Arc::clone(request.shared_nsid());
+        let response = self.send(&mut signer, request)?.await?;
+        self.learn(&mut signer, &response, &nsid, 1);
+        match (response.status, again) {
+            // Few calls are sent again; the others do not have to have room for that.
+            (StatusCode::UNAUTHORIZED, Some(again)) => {
+                Box::pin(self.sign_again(signer, again, response)).await
+            }
+            _ => Ok(response),
+        }
+    }
+
+    /// Repeats a request for as long as its proof is rejected and the signer has another one.
+    async fn sign_again(
         &self,
-        mut request: Request,
+        mut signer: ProofSigner<'_>,
+        request: Request,
+        mut response: TransportResponse,
     ) -> Result<TransportResponse, TransportError> {
-        let origin = self.origin.as_str();
-        let mut signer = ProofSigner::new(self.key, self.nonces, origin);
-        let mut attempt = 0_u32;
-        loop {
+        let mut attempt = 1;
+        while response.status == StatusCode::UNAUTHORIZED
+            && dpop_error(&response.headers)
+                .is_some_and(|error| signer.may_sign_again(&error, &response.headers))
+            && let Some(again) = request.try_clone()
+        {
             attempt += 1;
-            let again = request.try_clone();
-            let url = self.origin.method(request.nsid(), request.query())?;
-            let credentials = self.credentials(&mut signer, &request, url.as_str())?;
-            let (nsid, did) = (Arc::clone(request.shared_nsid()), self.did);
-            let http = self.http.for_request(request.headers());
-            let response = service::send_to(http, origin, url, request, credentials).await?;
-            let status = response.status;
-            tracing::debug!(nsid = &*nsid, %did, status = status.as_u16(), attempt, "resource server responded");
-            if !signer.learn(&response.headers) && status.is_success() {
-                self.nonces.note_missing(origin);
-            }
-            let (StatusCode::UNAUTHORIZED, Some(next)) = (status, again) else { return Ok(response) };
-            match dpop_error(&response.headers) {
-                Some(error) if signer.may_sign_again(&error, &response.headers) => request = next,
-                _ => return Ok(response),
-            }
+            // The connection of the refused attempt is free again.
+            drop(response);
+            response = self.send(&mut signer, again)?.await?;
+            self.learn(&mut signer, &response, request.nsid(), attempt);
+        }
+        Ok(response)
+    }
+
+    /// Signs a request, and returns what sends it.
+    fn send(
+        &self,
+        signer: &mut ProofSigner<'_>,
+        request: Request,
+    ) -> Result<impl Future<Output = Result<TransportResponse, TransportError>> + Send, TransportError> {
+        let url = self.origin.method(request.nsid(), request.query())?;
+        let credentials = self.credentials(signer, &request, url.as_str())?;
+        let http = self.http.for_request(request.headers());
+        Ok(service::send_to(http, self.origin, url, request, credentials))
+    }
+
+    fn learn(&self, signer: &mut ProofSigner<'_>, response: &TransportResponse, nsid: &str, attempt: u32) {
+        let (did, status) = (self.did, response.status);
+        tracing::debug!(nsid, %did, status = status.as_u16(), attempt, "resource server responded");
+        if !signer.learn(&response.headers) && status.is_success() {
+            self.nonces.note_missing(self.origin.as_str());
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k256::ecdsa::{SigningKey as K256Key, signature::Signer as _};
 use p256::ecdsa::SigningKey as P256Key;
 
-use super::super::{VerifyingKey, tree::layer_of};
+use super::super::{VerifyingKey, layer_of};
 use crate::types::{Bytes, Cid, Data as _, Did, Nsid, RecordKey, Tid, Value};
 
 pub(super) const DID: &str = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
@@ -81,7 +81,7 @@ impl Tree {
     pub(super) fn of(records: &BTreeMap<String, Cid>) -> Self {
         let mut blocks = BTreeMap::new();
         let records: Vec<(&str, &Cid)> = records.iter().map(|(key, cid)| (key.as_str(), cid)).collect();
-        let top = records.iter().map(|(key, _)| layer_of(key.as_bytes())).max().unwrap_or(0);
+        let top = records.iter().map(|(key, _)| layer_of(key)).max().unwrap_or(0);
         let root = Self::node(&records, top, &mut blocks);
         let root = root.unwrap_or_else(|| put(&mut blocks, &node(None, Vec::new())));
         Self { root, blocks }
@@ -92,8 +92,7 @@ impl Tree {
         if records.is_empty() {
             return None;
         }
-        let own: Vec<usize> =
-            (0..records.len()).filter(|&at| layer_of(records[at].0.as_bytes()) == layer).collect();
+        let own: Vec<usize> = (0..records.len()).filter(|&at| layer_of(records[at].0) == layer).collect();
         let mut below = |from: usize, to: usize| match layer.checked_sub(1) {
             Some(lower) => Self::node(&records[from..to], lower, blocks),
             None => None,
@@ -136,7 +135,7 @@ pub(super) fn commit(key: &Key, data: &Cid, change: Option<(&str, Value)>) -> Va
     Value::Map(fields)
 }
 
-fn section(out: &mut Vec<u8>, parts: &[&[u8]]) {
+pub(super) fn section(out: &mut Vec<u8>, parts: &[&[u8]]) {
     let mut length: usize = parts.iter().map(|part| part.len()).sum();
     while length >= 0x80 {
         out.push((length & 0x7f) as u8 | 0x80);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     super::*,
     build::{self, Key, Repo, did, entry, node, path, put},
-    keys, layer_of,
+    keys,
 };
 use crate::types::{Data as _, Value};
 
@@ -15,7 +15,7 @@ fn repo() -> Repo {
     Repo::new(Key::k256(9), &keys())
 }
 
-fn check(repo: &Repo, car: &[u8]) -> Result<Option<VerifiedRecord>, ProofError> {
+fn check(repo: &Repo, car: &[u8]) -> Result<Option<VerifiedRecord>, RepoError> {
     let (collection, rkey) = path(KEY);
     verify_record(car, &did(), &repo.key.public(), &collection, &rkey)
 }
@@ -31,7 +31,7 @@ fn d5_a_name_that_is_not_valid_proves_nothing() {
     );
     for (collection, rkey) in [(&longer, &rkey), (&collection, &rest), (&longer, &rest)] {
         let error = verify_record(&repo.car(), &did(), &key, collection, rkey).unwrap_err();
-        assert!(matches!(error, ProofError::Name(_)), "{error}");
+        assert!(matches!(error, RepoError::Name(_)), "{error}");
     }
 }
 
@@ -41,7 +41,7 @@ fn e11_a_commit_signed_with_another_key_is_refused() {
     let (collection, rkey) = path(KEY);
     for other in [Key::k256(10), Key::p256(9)] {
         let error = verify_record(&repo.car(), &did(), &other.public(), &collection, &rkey).unwrap_err();
-        assert!(matches!(error, ProofError::Signature { .. }), "{error}");
+        assert!(matches!(error, RepoError::Signature { .. }), "{error}");
     }
 }
 
@@ -57,7 +57,7 @@ fn e11_a_commit_with_a_high_s_is_refused() {
     assert_ne!(high, low);
     commit.insert("sig".to_owned(), Value::Bytes(high.to_bytes().to_vec().into()));
     let error = check(&repo, &repo.car_with(Value::Map(commit))).unwrap_err();
-    assert!(matches!(error, ProofError::Signature { source: InvalidSignature::HighS, .. }), "{error}");
+    assert!(matches!(error, RepoError::Signature { source: InvalidSignature::HighS, .. }), "{error}");
 }
 
 #[test]
@@ -79,17 +79,18 @@ fn e6_commits_of_another_form_are_refused() {
         ("did", Value::from("alice")),
         ("rev", Value::from("1")),
         ("data", Value::Null),
+        ("prev", Value::from("x")),
     ] {
         let commit = build::commit(&repo.key, &repo.tree.root, Some((field, value)));
         let error = check(&repo, &repo.car_with(commit)).unwrap_err();
-        assert!(matches!(error, ProofError::Commit { .. }), "{field}: {error}");
+        assert!(matches!(error, RepoError::Commit { .. }), "{field}: {error}");
     }
     let Value::Map(mut unsigned) = build::commit(&repo.key, &repo.tree.root, None) else { unreachable!() };
     unsigned.remove("sig");
     let error = check(&repo, &repo.car_with(Value::Map(unsigned))).unwrap_err();
-    assert_eq!(error, ProofError::Commit { problem: "it is not signed" });
+    assert_eq!(error, RepoError::Commit { problem: "it is not signed" });
     let error = check(&repo, &repo.car_with(Value::Null)).unwrap_err();
-    assert_eq!(error, ProofError::Commit { problem: "it is not an object" });
+    assert_eq!(error, RepoError::Commit { problem: "it is not an object" });
 }
 
 /// What follows from the signature: nothing in the commit can be changed, and fields that are not known are signed too.
@@ -99,13 +100,15 @@ fn e11_every_field_of_the_commit_is_signed() {
     let commit = build::commit(&repo.key, &repo.tree.root, Some(("later", Value::from("kept"))));
     assert!(check(&repo, &repo.car_with(commit.clone())).unwrap().is_some());
     let Value::Map(commit) = commit else { unreachable!() };
-    for (field, value) in
-        [("rev", Value::from("3jzfcijpj2z2a")), ("later", Value::from("changed")), ("prev", Value::from("x"))]
-    {
+    for (field, value) in [
+        ("rev", Value::from("3jzfcijpj2z2a")),
+        ("later", Value::from("changed")),
+        ("prev", Value::Link(repo.tree.root.clone())),
+    ] {
         let mut changed = commit.clone();
         changed.insert(field.to_owned(), value);
         let error = check(&repo, &repo.car_with(Value::Map(changed))).unwrap_err();
-        let mismatch = ProofError::Signature { did: did(), source: InvalidSignature::Mismatch };
+        let mismatch = RepoError::Signature { did: did(), source: InvalidSignature::Mismatch };
         assert_eq!(error, mismatch, "{field}");
     }
 }
@@ -118,19 +121,21 @@ fn d4_a_block_with_another_hash_is_refused() {
     let at = car.windows(record.len()).position(|window| window == record).unwrap();
     car[at + record.len() - 1] ^= 1;
     let error = check(&repo, &car).unwrap_err();
-    assert_eq!(error, ProofError::WrongHash { cid: repo.records[KEY].clone() });
+    // The position of the block: before its length of one byte and its CID.
+    let offset = at as u64 - 37;
+    assert_eq!(error, RepoError::WrongHash { cid: repo.records[KEY].clone(), offset });
 }
 
 #[test]
 fn e6_a_proof_without_one_of_its_blocks_proves_nothing() {
     let repo = repo();
     let error = check(&repo, &repo.car_without(&repo.records[KEY])).unwrap_err();
-    assert_eq!(error, ProofError::MissingBlock { what: "the record", cid: repo.records[KEY].clone() });
+    assert_eq!(error, RepoError::MissingBlock { what: "the record", cid: repo.records[KEY].clone() });
     let error = check(&repo, &repo.car_without(&repo.tree.root)).unwrap_err();
-    assert!(matches!(error, ProofError::MissingBlock { what: "a node of the tree", .. }), "{error}");
+    assert!(matches!(error, RepoError::MissingBlock { what: "a node of the tree", .. }), "{error}");
     // A file with all blocks but the commit.
     let error = check(&repo, &build::car(&Cid::of_cbor(b"x"), &repo.tree.blocks)).unwrap_err();
-    assert!(matches!(error, ProofError::MissingBlock { what: "the commit", .. }), "{error}");
+    assert!(matches!(error, RepoError::MissingBlock { what: "the commit", .. }), "{error}");
 }
 
 #[test]
@@ -155,7 +160,7 @@ fn e6_files_that_are_no_car_files_are_refused() {
     for (bytes, problem) in [
         (Vec::new(), "it is empty"),
         (vec![0xff; 100], "length"),
-        (vec![0xff, 0xff, 0x7f], "too large"),
+        (vec![0xff, 0xff, 0x7f], "exceeds the limit"),
         (vec![5, 1, 2], "cut off"),
         (b"<html></html>".to_vec(), "cut off"),
         (with_header(Value::Null), "header"),
@@ -188,7 +193,7 @@ fn e6_files_that_are_no_car_files_are_refused() {
 fn in_tree(
     key: &str,
     make: impl FnOnce(&mut BTreeMap<Cid, Vec<u8>>, &Cid) -> Value,
-) -> Result<Option<VerifiedRecord>, ProofError> {
+) -> Result<Option<VerifiedRecord>, RepoError> {
     let signer = Key::p256(3);
     let mut blocks = BTreeMap::new();
     let value = put(&mut blocks, &Value::from([("n", Value::Integer(1))]));
@@ -202,7 +207,7 @@ fn in_tree(
 /// A key of a layer, the `number`th of them in ascending order.
 fn key_in(layer: usize, number: usize) -> String {
     let keys = (0..20_000).map(|number| format!("com.example.thing/{number:05}"));
-    keys.filter(|key| layer_of(key.as_bytes()) == layer).nth(number).unwrap()
+    keys.filter(|key| layer_of(key) == layer).nth(number).unwrap()
 }
 
 #[test]
@@ -233,14 +238,23 @@ fn e6_nodes_of_another_form_are_refused() {
         vec![entry(0, &a, v, None), entry(0, &format!("z{}", key_in(1, 0)), v, None)]
     });
     tree("lowest layer", &|v| vec![entry(0, &a, v, Some(v))]);
-    tree("no value", &|_| {
+    tree("empty", &|v| vec![entry(0, "", v, None)]);
+    tree("other fields", &|_| {
         vec![Value::from([("p", Value::Integer(0)), ("k", Value::Bytes(b"a".to_vec().into()))])]
     });
-    for broken in
-        [Value::Null, Value::from([("e", Value::Integer(1))]), Value::from([("l", Value::from("x"))])]
-    {
+    let entries = |value: &Cid| Value::List(vec![entry(0, &a, value, None)]);
+    let without = in_tree(&a, |_, value| Value::from([("e", entries(value))])).unwrap_err();
+    assert!(without.to_string().contains("other fields"), "{without}");
+    let more = [("l", Value::Null), ("later", Value::Null)];
+    let more = in_tree(&a, |_, value| Value::from([more[0].clone(), more[1].clone(), ("e", entries(value))]));
+    assert!(more.unwrap_err().to_string().contains("a field that is not known"));
+    for broken in [
+        Value::Null,
+        Value::from([("e", Value::Integer(1)), ("l", Value::Null)]),
+        Value::from([("e", Value::List(Vec::new())), ("l", Value::from("x"))]),
+    ] {
         let error = in_tree(&a, |_, _| broken).unwrap_err();
-        assert!(matches!(error, ProofError::Undecodable { what: "a node of the tree", .. }), "{error}");
+        assert!(matches!(error, RepoError::Undecodable { what: "a node of the tree", .. }), "{error}");
     }
 }
 
@@ -310,5 +324,5 @@ fn d3_a_record_that_is_not_dag_cbor_is_refused() {
         blocks.insert(cid.clone(), bytes);
         node(None, vec![entry(0, &key, &cid, None)])
     });
-    assert!(matches!(result, Err(ProofError::Undecodable { what: "the record", .. })), "{result:?}");
+    assert!(matches!(result, Err(RepoError::Undecodable { what: "the record", .. })), "{result:?}");
 }

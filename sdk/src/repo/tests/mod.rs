@@ -2,14 +2,25 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod arriving;
 mod build;
+mod car;
+mod commits;
+mod editing;
+mod files;
 mod hostile;
+mod random;
+mod reading;
+mod signing;
+mod trees;
+mod vectors;
+mod walking;
 
 use std::collections::BTreeMap;
 
 use build::{Key, Repo, Tree, did, path};
 
-use super::{tree::layer_of, *};
+use super::*;
 use crate::types::Value;
 
 /// Enough keys for a tree of several layers.
@@ -17,7 +28,14 @@ fn keys() -> Vec<String> {
     (0..300).map(|number| format!("com.example.thing/{number:04}")).collect()
 }
 
-fn verify(repo: &Repo, key: &str) -> Result<Option<VerifiedRecord>, ProofError> {
+/// The repository of an account in a CAR file, and the account's key, for tests of what is built on this.
+#[cfg(feature = "client")]
+pub(crate) fn signed_repository(seed: u8) -> (Did, Vec<u8>, VerifyingKey) {
+    let repo = Repo::new(Key::k256(seed), &keys());
+    (did(), repo.car(), repo.key.public())
+}
+
+fn verify(repo: &Repo, key: &str) -> Result<Option<VerifiedRecord>, RepoError> {
     let (collection, rkey) = path(key);
     verify_record(&repo.car(), &did(), &repo.key.public(), &collection, &rkey)
 }
@@ -65,7 +83,7 @@ fn e6_layers_are_counted_in_pairs_of_leading_zeros() {
         ("app.bsky.feed.post/454397e440ec", 4),
         ("app.bsky.feed.post/9adeb165882c", 8),
     ] {
-        assert_eq!(layer_of(key.as_bytes()), layer, "{key}");
+        assert_eq!(layer_of(key), layer, "{key}");
     }
 }
 

@@ -110,7 +110,7 @@ async fn a_stream_that_is_stopped_says_goodbye_and_one_that_is_dropped_closes_it
     server.then(Script::accept().frame(identity(1)));
     let mut events = subscribe(&server).stream();
     assert_eq!(seqs(&mut events, 1).await, [1]);
-    events.stop().await;
+    events.stop().await.unwrap();
     let seen = server.wait_for(|seen| seen[0].left).await;
     assert_eq!(seen[0].close, Some(1000));
 
@@ -120,7 +120,7 @@ async fn a_stream_that_is_stopped_says_goodbye_and_one_that_is_dropped_closes_it
     server.wait_for(|seen| seen[1].left).await;
     // One that was never polled does not connect.
     drop(subscribe(&server).stream());
-    subscribe(&server).stream().stop().await;
+    subscribe(&server).stream().stop().await.unwrap();
     assert_eq!(server.seen().len(), 2);
 }
 

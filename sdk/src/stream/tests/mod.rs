@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod connections;
+mod durable;
 mod frames;
 mod handshakes;
 mod other_kinds;

@@ -1,7 +1,10 @@
 //! The machine with another protocol than that of lexicons: texts in both directions, an inclusive cursor, positions that repeat, and
 //! a transport of its own.
 
-use std::{sync::Arc, task::Poll};
+use std::{
+    sync::{Arc, Mutex},
+    task::Poll,
+};
 
 use serde_json::Value;
 use tests::stream_server::{Script, StreamServer};
@@ -10,7 +13,7 @@ use super::{LIMIT, Quick, client};
 use crate::{
     stream::{
         FrameError,
-        channel::Incoming,
+        channel::{Incoming, Sender},
         engine::{Engine, Over},
         options::StreamOptions,
         positions::Order,
@@ -20,7 +23,7 @@ use crate::{
 };
 
 /// Numbers as texts.
-struct Numbers(Arc<str>);
+struct Numbers(Arc<str>, Arc<Mutex<Option<Sender>>>);
 
 impl Protocol for Numbers {
     type Message = Value;
@@ -38,19 +41,20 @@ impl Protocol for Numbers {
         if chosen == Some("numbers") { Ok(()) } else { Err("no numbers".to_owned()) }
     }
 
-    fn greeting(&mut self) -> Option<String> {
-        Some("hello".to_owned())
+    fn connected(&mut self, sender: Sender) {
+        assert!(sender.send("hello".to_owned()));
+        *self.1.lock().unwrap() = Some(sender);
     }
 
     fn read(&mut self, incoming: Incoming) -> Result<Read<Value>, FrameError> {
         let Incoming::Text(text) = incoming else { return Ok(Read::Skipped) };
         let message: Value = serde_json::from_str(&text).map_err(|_| FrameError::Untyped)?;
         let position = message["at"].as_i64();
-        Ok(Read::Message { message, position, time: None, outdated: false })
+        Ok(Read::Message { message, position, distinguisher: 0, time: None, outdated: false })
     }
 
     fn order(&self) -> Order {
-        Order { inclusive: true, repeats: true }
+        Order { inclusive: true, repeats: true, ..Order::default() }
     }
 }
 
@@ -79,16 +83,16 @@ async fn another_protocol_has_texts_in_both_directions_and_positions_of_its_own(
     );
     let options = StreamOptions { backoff: Some(Arc::new(Quick)), ..StreamOptions::default() };
     let over = Over::Owned(Arc::new(client(&server)));
-    let protocol = Box::new(Numbers("com.example.numbers".into()));
+    let sender = Arc::<Mutex<Option<Sender>>>::default();
+    let protocol = Box::new(Numbers("com.example.numbers".into(), Arc::clone(&sender)));
     let mut engine: Engine<'_, Value, NoError> = Engine::new(over, protocol, options);
-    assert!(!engine.send("too early".to_owned()));
     let mut ids = Vec::new();
     while ids.len() < 5 {
         let next = std::future::poll_fn(|cx| engine.poll_next(cx));
         let given = tokio::time::timeout(LIMIT, next).await.unwrap().unwrap().unwrap();
         ids.push(given.message["id"].as_str().unwrap().to_owned());
         if ids.len() == 3 {
-            assert!(engine.send("thanks".to_owned()));
+            assert!(sender.lock().unwrap().as_ref().unwrap().send("thanks".to_owned()));
         }
     }
     assert_eq!(ids, ["a", "b", "c", "d", "e"]);
@@ -100,6 +104,7 @@ async fn another_protocol_has_texts_in_both_directions_and_positions_of_its_own(
     assert_eq!(seen[1].request.header("sec-websocket-protocol"), Some("numbers"));
     server.wait_for(|seen| seen[1].texts == ["hello"]).await;
     engine.stop().await;
+    assert!(!sender.lock().unwrap().as_ref().unwrap().send("too late".to_owned()));
     let over = std::future::poll_fn(|cx| Poll::Ready(engine.poll_next(cx).is_ready())).await;
     assert!(over, "a stream that was stopped has ended");
 }

@@ -9,14 +9,14 @@ const TRUE: u8 = 0xf5;
 const NULL: u8 = 0xf6;
 
 /// The major types (RFC 8949, section 3.1).
-mod major {
-    pub(super) const UNSIGNED: u8 = 0;
-    pub(super) const NEGATIVE: u8 = 1;
-    pub(super) const BYTES: u8 = 2;
-    pub(super) const TEXT: u8 = 3;
-    pub(super) const LIST: u8 = 4;
-    pub(super) const MAP: u8 = 5;
-    pub(super) const TAG: u8 = 6;
+pub(crate) mod major {
+    pub(crate) const UNSIGNED: u8 = 0;
+    pub(crate) const NEGATIVE: u8 = 1;
+    pub(crate) const BYTES: u8 = 2;
+    pub(crate) const TEXT: u8 = 3;
+    pub(crate) const LIST: u8 = 4;
+    pub(crate) const MAP: u8 = 5;
+    pub(crate) const TAG: u8 = 6;
 }
 
 impl<'a> Reader<'a> {
@@ -123,7 +123,7 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(bytes).map_err(|_| DataError::at(start, Problem::Utf8))
     }
 
-    pub(super) fn cbor_bytes(&mut self) -> Result<&'a [u8], DataError> {
+    pub(crate) fn cbor_bytes(&mut self) -> Result<&'a [u8], DataError> {
         let length = self.cbor_head(major::BYTES, "bytes")?;
         self.cbor_take(length)
     }

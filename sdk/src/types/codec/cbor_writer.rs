@@ -12,6 +12,27 @@ pub(super) fn write(data: &dyn Data) -> Result<Vec<u8>, DataError> {
     Ok(writer.out)
 }
 
+/// Writes the head of a value in its shortest form.
+pub(crate) fn head(out: &mut Vec<u8>, major: u8, argument: u64) {
+    let major = major << 5;
+    match argument {
+        0..24 => out.push(major | argument as u8),
+        24..0x100 => out.extend([major | 24, argument as u8]),
+        0x100..0x1_0000 => {
+            out.push(major | 25);
+            out.extend((argument as u16).to_be_bytes());
+        }
+        0x1_0000..0x1_0000_0000 => {
+            out.push(major | 26);
+            out.extend((argument as u32).to_be_bytes());
+        }
+        _ => {
+            out.push(major | 27);
+            out.extend(argument.to_be_bytes());
+        }
+    }
+}
+
 struct Writer {
     out: Vec<u8>,
     /// The entries of the open maps, innermost last.
@@ -33,27 +54,6 @@ struct Entry {
 struct Open {
     start: usize,
     first_entry: usize,
-}
-
-/// Writes the head of a value: its major type, and its length or number in the shortest form.
-pub(super) fn head(out: &mut Vec<u8>, major: u8, argument: u64) {
-    let major = major << 5;
-    match argument {
-        0..24 => out.push(major | argument as u8),
-        24..0x100 => out.extend([major | 24, argument as u8]),
-        0x100..0x1_0000 => {
-            out.push(major | 25);
-            out.extend((argument as u16).to_be_bytes());
-        }
-        0x1_0000..0x1_0000_0000 => {
-            out.push(major | 26);
-            out.extend((argument as u32).to_be_bytes());
-        }
-        _ => {
-            out.push(major | 27);
-            out.extend(argument.to_be_bytes());
-        }
-    }
 }
 
 impl Writer {

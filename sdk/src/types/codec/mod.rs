@@ -27,6 +27,10 @@ use bytes::Bytes;
 
 use super::{Blob, Cid, Extra, Rule, Unknown, Value};
 
+#[cfg(feature = "repo")]
+pub(crate) use cbor_reader::major as cbor_major;
+#[cfg(feature = "repo")]
+pub(crate) use cbor_writer::head as cbor_head;
 #[doc(hidden)]
 pub use compare::{debug, equal};
 pub use error::{DataError, Problem};

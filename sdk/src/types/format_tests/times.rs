@@ -157,6 +157,13 @@ fn d6_a_datetime_is_a_point_in_time() {
     ] {
         let time = Datetime::from_unix_millis(millis);
         assert_eq!((time.is_valid(), time.unix_micros()), (true, Some(millis * 1000)), "{time}");
+        for micros in [millis * 1000, millis * 1000 + 999] {
+            let time = Datetime::from_unix_micros(micros);
+            assert_eq!((time.is_valid(), time.unix_micros()), (true, Some(micros)), "{time}");
+        }
+    }
+    for micros in [i64::MIN, i64::MAX] {
+        assert!(Datetime::from_unix_micros(micros).is_valid());
     }
     assert!(
         Datetime::from_unix_millis(i64::MAX).is_valid() && Datetime::from_unix_millis(i64::MIN).is_valid()

@@ -30,6 +30,7 @@ mod com_atproto_repo;
 mod com_atproto_server;
 mod com_atproto_sync;
 mod com_atproto_temp;
+mod network_bsky_jetstream;
 mod tools_ozone_communication;
 mod tools_ozone_hosting;
 mod tools_ozone_moderation;
@@ -73,6 +74,7 @@ pub(crate) const METHODS: &[&[Method]] = &[
     com_atproto_server::METHODS,
     com_atproto_sync::METHODS,
     com_atproto_temp::METHODS,
+    network_bsky_jetstream::METHODS,
     tools_ozone_communication::METHODS,
     tools_ozone_hosting::METHODS,
     tools_ozone_moderation::METHODS,

@@ -136,7 +136,8 @@ fn procedure(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Procedure> {
 }
 
 fn subscription(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Subscription> {
-    let known = ["type", "description", "parameters", "message", "errors"];
+    // The draft for JSON streams names the framing in the document; which one is used is negotiated.
+    let known = ["type", "description", "subprotocol", "parameters", "message", "errors"];
     let fields = reader.fields(node, "a subscription", &known)?;
     Some(Subscription {
         description: reader.text(&fields, "description"),

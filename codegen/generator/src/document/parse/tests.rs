@@ -585,6 +585,14 @@ fn l13_subscription_messages_are_unions() {
 }
 
 #[test]
+fn l13_a_subscription_may_name_its_framing() {
+    let mut report = Report::default();
+    let text = with_defs(r##""main": {"type": "subscription", "subprotocol": "xrpc.v1.json"}"##);
+    assert!(Document::parse(Path::new("com/example/a.json"), text.as_bytes(), &mut report).is_some());
+    assert!(report.diagnostics.is_empty(), "{:?}", report.diagnostics);
+}
+
+#[test]
 fn findings_name_file_line_column_and_path() {
     let mut report = Report::default();
     let text = "{\"lexicon\": 1, \"id\": \"com.example.a\",\n \"defs\": {\"main\": {\"type\": \"query\", \"output\": {\"encoding\": \"application/json\",\n  \"schema\": {\"type\": \"object\", \"properties\": {\n    \"cursor\": {\"type\": \"strin\"}}}}}}}";

@@ -42,7 +42,7 @@ const GENERATOR: [u8; POINT_LEN] = [
 
 /// Why a private key or a signature could not be created.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum SigningKeyError {
+pub(crate) enum JwtKeyError {
     /// No key could be generated.
     NoRandom(NoRandom),
     /// The input is not a P-256 private key.
@@ -52,7 +52,7 @@ pub(crate) enum SigningKeyError {
 }
 
 /// A P-256 private key, which is overwritten on drop.
-pub(crate) struct SigningKey {
+pub(crate) struct JwtKey {
     /// What signs. It does not give the scalar back.
     pair: EcdsaKeyPair,
     scalar: Zeroizing<[u8; LEN]>,
@@ -74,23 +74,23 @@ impl Drop for PrivateJwk {
     }
 }
 
-impl SigningKey {
-    pub(crate) fn generate() -> Result<Self, SigningKeyError> {
+impl JwtKey {
+    pub(crate) fn generate() -> Result<Self, JwtKeyError> {
         // Where the scalar and the point are in the document (RFC 5958, RFC 5915), whose other bytes are always the same.
         const SCALAR: usize = 36;
         const POINT: usize = 73;
         let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
-            .map_err(|_| SigningKeyError::NoRandom(NoRandom::new("no key could be generated")))?;
+            .map_err(|_| JwtKeyError::NoRandom(NoRandom::new("no key could be generated")))?;
         let bytes = document.as_ref();
         match (bytes.get(SCALAR..SCALAR + LEN), bytes.get(POINT..)) {
             (Some(scalar), Some(point)) => Self::new(scalar, point),
-            _ => Err(SigningKeyError::BadKey("it was generated in an unknown form")),
+            _ => Err(JwtKeyError::BadKey("it was generated in an unknown form")),
         }
     }
 
     /// A key from its private scalar and its public point (SEC 1, uncompressed), which must belong together.
-    pub(crate) fn new(scalar: &[u8], point: &[u8]) -> Result<Self, SigningKeyError> {
-        let bad = SigningKeyError::BadKey;
+    pub(crate) fn new(scalar: &[u8], point: &[u8]) -> Result<Self, JwtKeyError> {
+        let bad = JwtKeyError::BadKey;
         // Zeros at the beginning are part of a scalar, but not everybody writes them.
         let missing = LEN.checked_sub(scalar.len()).ok_or(bad("`d` is not a P-256 scalar"))?;
         let mut padded = Zeroizing::new([0; LEN]);
@@ -99,7 +99,7 @@ impl SigningKey {
         let pair = pair(&scalar, point).map_err(|()| match random::fill(&mut [0]) {
             Ok(()) => bad("`d` is not a P-256 scalar, or `x` and `y` are of another key"),
             // A random value is needed as well, which is not the fault of the key.
-            Err(error) => SigningKeyError::NoRandom(error),
+            Err(error) => JwtKeyError::NoRandom(error),
         })?;
         Ok(Self { pair, scalar })
     }
@@ -129,8 +129,8 @@ impl SigningKey {
     }
 
     /// Parses a private JWK. Other members are ignored.
-    pub(crate) fn from_jwk(jwk: &str) -> Result<Self, SigningKeyError> {
-        let bad = SigningKeyError::BadKey;
+    pub(crate) fn from_jwk(jwk: &str) -> Result<Self, JwtKeyError> {
+        let bad = JwtKeyError::BadKey;
         let jwk: PrivateJwk = serde_json::from_str(jwk).map_err(|_| bad("it is not a private JWK"))?;
         if jwk.kty != "EC" || jwk.crv != "P-256" {
             return Err(bad("it does not have the type EC and the curve P-256"));
@@ -152,13 +152,13 @@ impl SigningKey {
     }
 
     /// Signs a JWT. The header is passed in base64url, because it is the same for all tokens of a key.
-    pub(crate) fn jwt(&self, header: &str, claims: &impl Serialize) -> Result<String, SigningKeyError> {
-        let payload = serde_json::to_vec(claims).map_err(|_| SigningKeyError::Signing)?;
+    pub(crate) fn jwt(&self, header: &str, claims: &impl Serialize) -> Result<String, JwtKeyError> {
+        let payload = serde_json::to_vec(claims).map_err(|_| JwtKeyError::Signing)?;
         self.jwt_of(header, &payload)
     }
 
     /// Signs a JWT whose claims are JSON already.
-    pub(crate) fn jwt_of(&self, header: &str, payload: &[u8]) -> Result<String, SigningKeyError> {
+    pub(crate) fn jwt_of(&self, header: &str, payload: &[u8]) -> Result<String, JwtKeyError> {
         // As long as it gets, so that a header with it needs no copy.
         let parts = [payload.len(), SIGNATURE_LEN].map(|bytes| (bytes * 4).div_ceil(3) + 1);
         let mut token = String::with_capacity(header.len() + parts[0] + parts[1]);
@@ -166,7 +166,7 @@ impl SigningKey {
         token.push('.');
         BASE64URL.encode_string(payload, &mut token);
         let signature = self.pair.sign(&SystemRandom::new(), token.as_bytes());
-        let signature = signature.map_err(|_| SigningKeyError::Signing)?;
+        let signature = signature.map_err(|_| JwtKeyError::Signing)?;
         token.push('.');
         BASE64URL.encode_string(signature.as_ref(), &mut token);
         Ok(token)
@@ -187,16 +187,16 @@ fn overwrite(key: &mut EcdsaKeyPair) {
     }
 }
 
-impl Drop for SigningKey {
+impl Drop for JwtKey {
     fn drop(&mut self) {
         overwrite(&mut self.pair);
     }
 }
 
 /// Shows only the thumbprint.
-impl fmt::Debug for SigningKey {
+impl fmt::Debug for JwtKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("SigningKey").field(&self.thumbprint()).finish()
+        f.debug_tuple("JwtKey").field(&self.thumbprint()).finish()
     }
 }
 
@@ -232,7 +232,7 @@ mod tests {
         });
         for scalar in scalars.chain([ONE]) {
             let (other, jwk) = other_key(&scalar);
-            let key = SigningKey::from_jwk(&jwk).unwrap();
+            let key = JwtKey::from_jwk(&jwk).unwrap();
             assert_eq!(format!("{{{}}}", *key.private_members()), jwk);
             verify(other.verifying_key(), &key.jwt("header", &json!({ "a": 1 })).unwrap());
         }
@@ -240,13 +240,13 @@ mod tests {
 
     #[test]
     fn o30_generated_keys_are_those_that_they_are_said_to_be() {
-        let keys: Vec<SigningKey> = (0..20).map(|_| SigningKey::generate().unwrap()).collect();
+        let keys: Vec<JwtKey> = (0..20).map(|_| JwtKey::generate().unwrap()).collect();
         for key in &keys {
             let (other, jwk) = other_key(key.scalar.as_slice());
             assert_eq!(format!("{{{}}}", *key.private_members()), jwk);
             verify(other.verifying_key(), &key.jwt("header", &json!({ "a": 1 })).unwrap());
         }
-        let names: std::collections::BTreeSet<String> = keys.iter().map(SigningKey::thumbprint).collect();
+        let names: std::collections::BTreeSet<String> = keys.iter().map(JwtKey::thumbprint).collect();
         assert_eq!(names.len(), keys.len());
     }
 
@@ -254,7 +254,7 @@ mod tests {
     fn a_session_stored_by_an_earlier_version_still_signs() {
         // RFC 7515, appendix A.3, with the thumbprint that RFC 7638 gives it.
         let jwk = r#"{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0","d":"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI"}"#;
-        let key = SigningKey::from_jwk(jwk).unwrap();
+        let key = JwtKey::from_jwk(jwk).unwrap();
         let point = [&[4], &key.pair.public_key().as_ref()[1..]].concat();
         let public = VerifyingKey::from_sec1_bytes(&point).unwrap();
         verify(&public, &key.jwt("header", &json!({})).unwrap());
@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_token_is_as_long_as_expected() {
-        let key = SigningKey::generate().unwrap();
+        let key = JwtKey::generate().unwrap();
         for length in 0..8 {
             let token = key.jwt("header", &json!({ "a": "x".repeat(length) })).unwrap();
             assert_eq!(token.len(), token.capacity());
@@ -276,7 +276,7 @@ mod tests {
     fn zeros_that_were_left_out_of_a_scalar_are_put_back() {
         let (_, jwk) = other_key(&ONE);
         let short = jwk.replace(&URL_SAFE_NO_PAD.encode(ONE), &URL_SAFE_NO_PAD.encode([1]));
-        assert_eq!(*SigningKey::from_jwk(&short).unwrap().private_members(), jwk[1..jwk.len() - 1]);
+        assert_eq!(*JwtKey::from_jwk(&short).unwrap().private_members(), jwk[1..jwk.len() - 1]);
     }
 
     #[test]
@@ -295,13 +295,13 @@ mod tests {
             jwk.replace(&x, "!"),
             jwk.replace("EC", "OKP"),
         ] {
-            assert!(matches!(SigningKey::from_jwk(&bad), Err(SigningKeyError::BadKey(_))), "{bad}");
+            assert!(matches!(JwtKey::from_jwk(&bad), Err(JwtKeyError::BadKey(_))), "{bad}");
         }
     }
 
     #[test]
     fn an_overwritten_key_is_another_one() {
-        let mut key = SigningKey::generate().unwrap();
+        let mut key = JwtKey::generate().unwrap();
         assert_ne!(key.pair.public_key().as_ref(), GENERATOR);
         overwrite(&mut key.pair);
         assert_eq!(key.pair.public_key().as_ref(), GENERATOR);

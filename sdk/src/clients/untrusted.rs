@@ -5,16 +5,16 @@ use crate::xrpc::{
     service::{self, Credentials, Origin},
 };
 
-/// A page of a listing has a hundred lexicons.
+/// What is read into memory is a page of records or of a listing.
 static SETTINGS: CallSettings = CallSettings::new().max_response_size(16 * 1024 * 1024);
 
 /// The server at an origin that has been checked, over a client that checks addresses.
-pub(super) struct Pds<'a> {
-    pub(super) http: &'a reqwest::Client,
-    pub(super) origin: &'a str,
+pub(crate) struct UntrustedServer<'a> {
+    pub(crate) http: &'a reqwest::Client,
+    pub(crate) origin: &'a str,
 }
 
-impl Transport for Pds<'_> {
+impl Transport for UntrustedServer<'_> {
     fn send<'a>(&'a self, request: Request) -> BoxFuture<'a, Result<TransportResponse, TransportError>> {
         Box::pin(async move {
             let origin = Origin::parse(self.origin)

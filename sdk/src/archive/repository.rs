@@ -1,0 +1,220 @@
+//! Downloading a repository.
+
+use std::{
+    fmt,
+    future::IntoFuture,
+    path::Path,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use futures_core::Stream;
+
+use super::part::{FileError, Part, Turn, blocking, create_folder, with_suffix};
+use crate::{
+    api::com::atproto::sync::{ComAtprotoSync, get_repo},
+    repo::{ArrivingRepository, CarDecoder, ReadOptions, RepoError, Repository},
+    types::Did,
+    xrpc::{BoxFuture, ByteStream, Error, Transport, TransportError},
+};
+
+/// How many bytes are written at once.
+const PIECE: usize = 256 << 10;
+
+type Listener = Arc<dyn Fn(u64) + Send + Sync>;
+
+/// The error returned when a repository cannot be downloaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DownloadError {
+    /// The call failed.
+    #[error("the repository of {did} cannot be downloaded")]
+    Call {
+        /// The account.
+        did: Did,
+        /// Why.
+        source: Box<Error<get_repo::Error>>,
+    },
+    /// The connection failed while the repository was received, or what was received is not the repository of the account.
+    #[error(transparent)]
+    Repo(#[from] RepoError),
+    /// The repository could not be written to a file.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl Repository {
+    /// Downloads the repository of an account from its PDS, or from another server that has it.
+    ///
+    /// The download begins when it is awaited. [`RepositoryDownload::save`] writes it to a file, and
+    /// [`RepositoryDownload::arriving`] reads it while it arrives.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{PublicClient, did, repo::Repository};
+    ///
+    /// # async fn example(client: PublicClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// let did = did!("did:plc:ewvi7nxzyoun6zhxrhs64oiz");
+    /// let repository = Repository::download(&client, &did)
+    ///     .on_progress(|bytes| println!("{bytes} bytes"))
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn download<'c>(client: &'c dyn Transport, did: &Did) -> RepositoryDownload<'c> {
+        RepositoryDownload { client, did: did.clone(), options: ReadOptions::new(), listener: None }
+    }
+}
+
+/// A download of a repository. Created by [`Repository::download`]; it begins when it is awaited.
+#[must_use = "nothing is downloaded until this is awaited"]
+pub struct RepositoryDownload<'c> {
+    client: &'c dyn Transport,
+    did: Did,
+    options: ReadOptions,
+    listener: Option<Listener>,
+}
+
+impl<'c> RepositoryDownload<'c> {
+    /// Sets the limits, and where the repository is kept.
+    pub fn options(mut self, options: ReadOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Limits the size of the repository, in bytes, as [`ReadOptions::max_size`] does.
+    pub fn max_size(mut self, bytes: u64) -> Self {
+        self.options = self.options.max_size(bytes);
+        self
+    }
+
+    /// Sets what is called with the number of bytes that have been received so far. It must not block. Servers do not say how
+    /// many there will be.
+    pub fn on_progress(mut self, listener: impl Fn(u64) + Send + Sync + 'static) -> Self {
+        self.listener = Some(Arc::new(listener));
+        self
+    }
+
+    async fn stream(&self) -> Result<Received, DownloadError> {
+        let call = ComAtprotoSync::over(self.client).get_repo(get_repo::Params::new(self.did.clone()));
+        match call.await {
+            Ok(body) => Ok(Received { body, listener: self.listener.clone(), bytes: 0 }),
+            Err(source) => Err(DownloadError::Call { did: self.did.clone(), source: Box::new(source) }),
+        }
+    }
+
+    /// Downloads the repository and opens it, in memory or in a temporary file.
+    async fn open(self) -> Result<Repository, DownloadError> {
+        let repository = Repository::open_with(self.stream().await?, &self.options).await?;
+        check_did(repository.did(), &self.did)?;
+        Ok(repository)
+    }
+
+    /// Begins to download the repository, and returns it as soon as its commit is there.
+    ///
+    /// # Errors
+    ///
+    /// As for awaiting this; what goes wrong later is an error of the repository.
+    pub async fn arriving(self) -> Result<ArrivingRepository<ByteStream>, DownloadError> {
+        let stream = ByteStream::new(self.stream().await?);
+        let repository = ArrivingRepository::open_with(stream, &self.options).await?;
+        check_did(repository.did(), &self.did)?;
+        Ok(repository)
+    }
+
+    /// Downloads the repository to a file, whose folder is created if need be, and opens it there.
+    ///
+    /// What is received has another name until it is complete and every hash has been checked; until then, what was in the file
+    /// before is still there. Whether the commit has the right signature is not checked. A file with `.lock` behind the name
+    /// keeps two downloads from writing the same one, and stays there.
+    ///
+    /// # Errors
+    ///
+    /// As for awaiting this, or if the file cannot be written.
+    pub async fn save(self, path: impl AsRef<Path>) -> Result<Repository, DownloadError> {
+        let path = path.as_ref().to_owned();
+        let mut stream = self.stream().await?;
+        let (turn, mut part) = blocking(move || new_part(&path)).await?;
+        // What is not a repository is refused before all of it has been received.
+        let mut decoder = CarDecoder::with(&self.options);
+        let mut buffer = Vec::with_capacity(PIECE);
+        loop {
+            let piece = std::future::poll_fn(|cx| Pin::new(&mut stream).poll_next(cx)).await;
+            let is_last = piece.is_none();
+            if let Some(piece) = piece {
+                let piece = piece.map_err(RepoError::of_source)?;
+                decoder.feed(&piece);
+                while decoder.next_block()?.is_some() {}
+                buffer.extend_from_slice(&piece);
+            }
+            if buffer.len() >= PIECE || is_last {
+                let full = std::mem::replace(&mut buffer, Vec::with_capacity(PIECE));
+                part = blocking(move || part.write(&full).map(|()| part)).await?;
+            }
+            if is_last {
+                break;
+            }
+        }
+        decoder.finish()?;
+        let (did, options) = (self.did, self.options);
+        blocking(move || {
+            let repository = Repository::open_file(part.part(), &options)?;
+            check_did(repository.did(), &did)?;
+            part.complete()?;
+            drop(turn);
+            Ok(repository)
+        })
+        .await
+    }
+}
+
+fn new_part(path: &Path) -> Result<(Turn, Part), FileError> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        create_folder(folder)?;
+    }
+    Ok((Turn::take(&with_suffix(path, ".lock"))?, Part::create(path, 0)?))
+}
+
+fn check_did(found: &Did, expected: &Did) -> Result<(), RepoError> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(RepoError::WrongRepository { expected: expected.clone(), found: found.clone() })
+}
+
+impl<'c> IntoFuture for RepositoryDownload<'c> {
+    type Output = Result<Repository, DownloadError>;
+    type IntoFuture = BoxFuture<'c, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.open())
+    }
+}
+
+impl fmt::Debug for RepositoryDownload<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RepositoryDownload").field("did", &self.did).finish_non_exhaustive()
+    }
+}
+
+/// A body that reports what has been received.
+struct Received {
+    body: ByteStream,
+    listener: Option<Listener>,
+    bytes: u64,
+}
+
+impl Stream for Received {
+    type Item = Result<Bytes, TransportError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let piece = Pin::new(&mut self.body).poll_next(cx);
+        if let Poll::Ready(Some(Ok(bytes))) = &piece {
+            self.bytes += bytes.len() as u64;
+            if let Some(listener) = &self.listener {
+                listener(self.bytes);
+            }
+        }
+        piece
+    }
+}

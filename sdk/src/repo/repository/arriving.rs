@@ -1,0 +1,367 @@
+//! Reading a repository while it arrives, without keeping it.
+
+use std::{collections::HashMap, error::Error, fmt};
+
+use bytes::Bytes;
+use futures_core::Stream;
+
+use super::{
+    super::{
+        CarReader, ReadOptions, RepoError, StoredBlocks, VerifyingKey,
+        commit::Commit,
+        storage::Spool,
+        tree::NODE,
+        walk::{Step, Walk},
+    },
+    RecordError, RepoRecord, check_signature,
+    entries::Collections,
+    records,
+};
+use crate::types::{AtUri, Cid, Did, FromData, Record, Tid, Unknown};
+
+/// A repository that is read while it arrives, record by record, in the order of their keys.
+///
+/// If the blocks of the file are in the order of the tree, as the [specification] recommends for exports, nothing is kept: neither
+/// on disk nor in memory. The order is found out on the way. Blocks that come too early are kept in memory, up to
+/// [`ReadOptions::memory`]; if that does not suffice, the rest goes to a temporary file, and the records still come in the order
+/// of their keys. [`Repository`](super::Repository) keeps everything, for more than one pass.
+///
+/// A file in the order of the tree may leave out the second copy of a record that is in the repository under several keys. Then
+/// the second one is found if there are not too many records in between, and is otherwise [`RecordError::Missing`];
+/// [`Repository`](super::Repository) finds it always.
+///
+/// [specification]: https://atproto.com/specs/repository
+///
+/// ```
+/// # #[cfg(feature = "app-bsky")]
+/// # mod example {
+/// use atproto_sdk::{
+///     api::app::bsky::feed::post::Post,
+///     repo::{ArrivingRepository, VerifyingKey},
+///     types::Did,
+/// };
+/// use bytes::Bytes;
+/// use futures_core::Stream;
+///
+/// async fn print_posts(
+///     car: impl Stream<Item = std::io::Result<Bytes>>,
+///     did: &Did,
+///     key: &VerifyingKey,
+/// ) -> Result<(), Box<dyn std::error::Error>> {
+///     let mut repository = ArrivingRepository::open(car).await?;
+///     repository.verify(did, key)?;
+///     while let Some(post) = repository.next_of::<Post>().await {
+///         println!("{}", post?.value.text);
+///     }
+///     Ok(())
+/// }
+/// # }
+/// ```
+pub struct ArrivingRepository<S> {
+    blocks: Arriving<S>,
+    root: Cid,
+    commit: Commit,
+    /// `at://`, the DID and a slash.
+    prefix: String,
+    walk: Walk,
+    collections: Collections,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Walking,
+    /// Everything has been read, but the stream may go on with what nothing refers to.
+    Draining,
+    Ended,
+}
+
+impl<S, B, E> ArrivingRepository<S>
+where
+    S: Stream<Item = Result<B, E>>,
+    B: AsRef<[u8]>,
+    E: Error + Send + Sync + 'static,
+{
+    /// Reads the commit, with the default [`ReadOptions`].
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the stream fails or is not a CAR file of version 1, or if the commit is missing or not valid.
+    pub async fn open(car: S) -> Result<Self, RepoError> {
+        Self::open_with(car, &ReadOptions::default()).await
+    }
+
+    /// Reads the commit.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open`](Self::open).
+    pub async fn open_with(car: S, options: &ReadOptions) -> Result<Self, RepoError> {
+        let mut blocks = Arriving {
+            reader: CarReader::open_with(car, options).await?,
+            options: options.clone(),
+            early: Early::default(),
+            recent: Recent::default(),
+            rest: None,
+        };
+        let root = blocks.reader.roots().first().cloned();
+        let root = root.ok_or(RepoError::Car { offset: 0, problem: "it names no root" })?;
+        let block = blocks.fetch(&root).await?;
+        let missing = || RepoError::MissingBlock { what: "the commit", cid: root.clone() };
+        let commit = Commit::decode(&block.ok_or_else(missing)?)?;
+        Ok(Self {
+            walk: Walk::new(commit.data().clone()),
+            prefix: format!("at://{}/", commit.did()),
+            collections: Collections::default(),
+            blocks,
+            root,
+            commit,
+            state: State::Walking,
+        })
+    }
+
+    /// Returns the account.
+    pub fn did(&self) -> &Did {
+        self.commit.did()
+    }
+
+    /// Returns the revision. Later revisions of a repository have greater ones.
+    pub fn rev(&self) -> &Tid {
+        self.commit.rev()
+    }
+
+    /// Returns the commit.
+    pub fn commit(&self) -> &Commit {
+        &self.commit
+    }
+
+    /// Returns the CID of the commit.
+    pub fn root(&self) -> &Cid {
+        &self.root
+    }
+
+    /// Returns how many bytes of the file have been read.
+    pub fn position(&self) -> u64 {
+        self.blocks.reader.position()
+    }
+
+    /// Returns whether everything so far has come in the order of the tree, or nearly so that nothing had to be written to a
+    /// file.
+    pub fn is_in_order(&self) -> bool {
+        self.blocks.rest.is_none()
+    }
+
+    /// Checks whose repository it is and that the commit is signed with the account's key, as
+    /// [`Repository::verify`](super::Repository::verify) does.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Repository::verify`](super::Repository::verify).
+    pub fn verify(&self, did: &Did, key: &VerifyingKey) -> Result<(), RepoError> {
+        check_signature(&self.commit, did, key)
+    }
+
+    /// Returns the next record of any collection, or `None` at the end of the file.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Repository::records`](super::Repository::records), or if the stream fails.
+    pub async fn next(&mut self) -> Option<Result<RepoRecord<Unknown>, RecordError>> {
+        self.next_where(None).await
+    }
+
+    /// Returns the next record of a type, or `None` at the end of the file.
+    ///
+    /// # Errors
+    ///
+    /// As for [`next`](Self::next).
+    pub async fn next_of<R: Record>(&mut self) -> Option<Result<RepoRecord<R>, RecordError>> {
+        self.next_where(Some(R::COLLECTION)).await
+    }
+
+    async fn next_where<T: FromData>(
+        &mut self,
+        collection: Option<&str>,
+    ) -> Option<Result<RepoRecord<T>, RecordError>> {
+        while self.state == State::Walking {
+            match self.walk.step() {
+                Step::End => self.state = State::Draining,
+                Step::Node(cid) => match self.enter(cid).await {
+                    Ok(()) => {}
+                    Err(error @ RepoError::MissingBlock { .. }) => return Some(Err(error.into())),
+                    Err(error) => return self.fail(error),
+                },
+                Step::Record { key, cid } => {
+                    let block = match self.blocks.fetch_record(&cid).await {
+                        Ok(block) => block,
+                        Err(error) => return self.fail(error),
+                    };
+                    let rkey = match self.collections.parse(&key) {
+                        Ok((found, _)) if collection.is_some_and(|wanted| *found != wanted) => continue,
+                        Ok((_, rkey)) => rkey,
+                        Err(error) => return Some(Err(error.into())),
+                    };
+                    let uri = AtUri::of_checked(&self.prefix, &key);
+                    return Some(records::read(uri, rkey, cid, block));
+                }
+            }
+        }
+        // A file that is cut off is not whole, even if only what nothing refers to is missing.
+        while self.state == State::Draining {
+            match self.blocks.drain().await {
+                Ok(()) => self.state = State::Ended,
+                Err(error) => return self.fail(error),
+            }
+        }
+        None
+    }
+
+    fn fail<T>(&mut self, error: RepoError) -> Option<Result<T, RecordError>> {
+        self.state = State::Ended;
+        Some(Err(error.into()))
+    }
+
+    async fn enter(&mut self, cid: Cid) -> Result<(), RepoError> {
+        match self.blocks.fetch(&cid).await? {
+            Some(block) => self.walk.enter(&block),
+            None => Err(RepoError::MissingBlock { what: NODE, cid }),
+        }
+    }
+}
+
+impl<S> fmt::Debug for ArrivingRepository<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ArrivingRepository").field("commit", &self.commit).finish_non_exhaustive()
+    }
+}
+
+/// The blocks of a file that arrives.
+struct Arriving<S> {
+    reader: CarReader<S>,
+    options: ReadOptions,
+    early: Early,
+    recent: Recent,
+    /// What has been written to a file because it came in another order.
+    rest: Option<StoredBlocks>,
+}
+
+impl<S, B, E> Arriving<S>
+where
+    S: Stream<Item = Result<B, E>>,
+    B: AsRef<[u8]>,
+    E: Error + Send + Sync + 'static,
+{
+    /// Returns the block of a record, which may be needed again soon.
+    async fn fetch_record(&mut self, cid: &Cid) -> Result<Option<Bytes>, RepoError> {
+        if let Some(block) = self.recent.get(cid) {
+            return Ok(Some(block));
+        }
+        let block = self.fetch(cid).await?;
+        if let Some(block) = &block {
+            self.recent.put(cid, block);
+        }
+        Ok(block)
+    }
+
+    /// Returns a block; in a file that is in order, the next one.
+    async fn fetch(&mut self, cid: &Cid) -> Result<Option<Bytes>, RepoError> {
+        if let Some(rest) = &self.rest {
+            return rest.get(cid);
+        }
+        if let Some(block) = self.early.take(cid) {
+            return Ok(Some(block));
+        }
+        while let Some(block) = self.reader.next().await? {
+            if block.cid == *cid {
+                return Ok(Some(block.data));
+            }
+            self.early.put(block.cid, &block.data);
+            if self.early.size > self.options.memory {
+                self.keep_rest().await?;
+                return self.rest.as_ref().map_or(Ok(None), |rest| rest.get(cid));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Keeps all that has come too early and all that follows, in a file.
+    async fn keep_rest(&mut self) -> Result<(), RepoError> {
+        let mut spool = Spool::new(&self.options);
+        for (cid, data) in std::mem::take(&mut self.early).blocks {
+            spool.push(&cid, &data)?;
+        }
+        while let Some(block) = self.reader.next().await? {
+            spool.push(&block.cid, &block.data)?;
+        }
+        self.rest = Some(spool.finish(self.reader.decoder())?);
+        Ok(())
+    }
+
+    /// Reads to the end of the file.
+    async fn drain(&mut self) -> Result<(), RepoError> {
+        while self.rest.is_none() && self.reader.next().await?.is_some() {}
+        Ok(())
+    }
+}
+
+/// Blocks that have come before they were needed.
+#[derive(Default)]
+struct Early {
+    blocks: HashMap<Cid, Bytes>,
+    size: usize,
+}
+
+impl Early {
+    /// What a block takes besides its data.
+    const ENTRY: usize = 128;
+
+    fn put(&mut self, cid: Cid, data: &[u8]) {
+        self.size += data.len() + Self::ENTRY;
+        // A copy, because the block is a part of a larger piece.
+        if let Some(before) = self.blocks.insert(cid, Bytes::copy_from_slice(data)) {
+            self.size -= before.len() + Self::ENTRY;
+        }
+    }
+
+    fn take(&mut self, cid: &Cid) -> Option<Bytes> {
+        if self.blocks.is_empty() {
+            return None;
+        }
+        let block = self.blocks.remove(cid)?;
+        self.size -= block.len() + Self::ENTRY;
+        Some(block)
+    }
+}
+
+/// Small records that have been read, because the same record can be in a repository under several keys. Each replaces the one
+/// before it in its place.
+struct Recent(Vec<Option<(Cid, Bytes)>>);
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self(vec![None; Self::PLACES])
+    }
+}
+
+impl Recent {
+    const PLACES: usize = 2048;
+    const LARGEST: usize = 4096;
+
+    fn place(cid: &Cid) -> usize {
+        // The hash is as good as random.
+        let hash =
+            cid.as_bytes().and_then(|bytes| bytes.last_chunk()).map_or(0, |hash| u16::from_be_bytes(*hash));
+        usize::from(hash) % Self::PLACES
+    }
+
+    fn get(&self, cid: &Cid) -> Option<Bytes> {
+        let (known, block) = self.0[Self::place(cid)].as_ref()?;
+        (known == cid).then(|| block.clone())
+    }
+
+    fn put(&mut self, cid: &Cid, block: &[u8]) {
+        if block.len() <= Self::LARGEST {
+            self.0[Self::place(cid)] = Some((cid.clone(), Bytes::copy_from_slice(block)));
+        }
+    }
+}

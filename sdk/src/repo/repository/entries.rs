@@ -1,0 +1,174 @@
+//! The keys of a repository in their order.
+
+use std::fmt;
+
+use super::{
+    super::{
+        RepoError,
+        tree::{Key, NODE},
+        walk::{Step, Walk},
+    },
+    Repository,
+};
+use crate::{
+    server_text::{SHORT, excerpt},
+    types::{AtUri, Cid, InvalidText, Nsid, RecordKey},
+};
+
+/// The key of a record in the tree, and the CID of the record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Entry {
+    /// The collection.
+    pub collection: Nsid,
+    /// The record key.
+    pub rkey: RecordKey,
+    /// The CID of the record.
+    pub cid: Cid,
+}
+
+/// The keys and CIDs of records in the order of their keys. Returned by [`Repository::entries`].
+pub struct Entries<'r> {
+    keys: Keys<'r>,
+    collections: Collections,
+}
+
+impl<'r> Entries<'r> {
+    pub(super) fn new(repository: &'r Repository, walk: Walk) -> Self {
+        Self { keys: Keys { repository, walk, has_ended: false }, collections: Collections::default() }
+    }
+}
+
+impl Iterator for Entries<'_> {
+    type Item = Result<Entry, RepoError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let entry = self.keys.next()?.and_then(|(key, cid)| {
+            let (collection, rkey) = self.collections.parse(&key)?;
+            Ok(Entry { collection: collection.clone(), rkey, cid })
+        });
+        Some(entry)
+    }
+}
+
+impl fmt::Debug for Entries<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Entries(..)")
+    }
+}
+
+/// The keys of the tree, which need not be those of records.
+pub(super) struct Keys<'r> {
+    pub(super) repository: &'r Repository,
+    walk: Walk,
+    has_ended: bool,
+}
+
+impl<'r> Keys<'r> {
+    pub(super) fn new(repository: &'r Repository, walk: Walk) -> Self {
+        Self { repository, walk, has_ended: false }
+    }
+
+    /// Goes into a node, and returns whether it is there.
+    fn enter(&mut self, cid: &Cid) -> Result<bool, RepoError> {
+        match self.repository.blocks.get(cid)? {
+            Some(block) => self.walk.enter(&block).map(|()| true),
+            None => Ok(false),
+        }
+    }
+}
+
+impl Iterator for Keys<'_> {
+    type Item = Result<(Key, Cid), RepoError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while !self.has_ended {
+            match self.walk.step() {
+                Step::End => self.has_ended = true,
+                Step::Record { key, cid } => return Some(Ok((key, cid))),
+                Step::Node(cid) => match self.enter(&cid) {
+                    Ok(true) => {}
+                    Ok(false) => return Some(Err(RepoError::MissingBlock { what: NODE, cid })),
+                    Err(error) => {
+                        self.has_ended = true;
+                        return Some(Err(error));
+                    }
+                },
+            }
+        }
+        None
+    }
+}
+
+/// Reads keys. Those of a collection follow each other, so its name is checked once.
+#[derive(Debug, Default)]
+pub(super) struct Collections(Option<Nsid>);
+
+impl Collections {
+    pub(super) fn parse(&mut self, key: &str) -> Result<(&Nsid, RecordKey), RepoError> {
+        let fail = |source| RepoError::Key { key: excerpt(key, SHORT), source };
+        let no_slash = || fail(InvalidText::new("key of a record", key, "it has no slash"));
+        let (collection, rkey) = key.split_once('/').ok_or_else(no_slash)?;
+        let rkey = RecordKey::new(rkey).map_err(fail)?;
+        let known = self.0.take().filter(|known| known == collection);
+        let collection = match known {
+            Some(known) => known,
+            None => Nsid::new(collection).map_err(fail)?,
+        };
+        Ok((self.0.insert(collection), rkey))
+    }
+}
+
+/// A block that a repository refers to and does not have. Returned by [`Repository::missing_blocks`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MissingBlock {
+    /// The CID of the block.
+    pub cid: Cid,
+    /// The record that the block would be, or `None` if it would be a node of the tree.
+    pub record: Option<AtUri>,
+}
+
+/// The missing blocks of a repository. Returned by [`Repository::missing_blocks`].
+pub struct MissingBlocks<'r>(Keys<'r>);
+
+impl<'r> MissingBlocks<'r> {
+    pub(super) fn new(repository: &'r Repository) -> Self {
+        Self(Keys::new(repository, Walk::new(repository.commit.data().clone())))
+    }
+}
+
+impl Iterator for MissingBlocks<'_> {
+    type Item = Result<MissingBlock, RepoError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let (key, cid) = match self.0.next()? {
+                Ok(entry) => entry,
+                Err(RepoError::MissingBlock { cid, .. }) => {
+                    return Some(Ok(MissingBlock { cid, record: None }));
+                }
+                Err(error) => return Some(Err(error)),
+            };
+            match self.0.repository.blocks.contains(&cid) {
+                Ok(true) => {}
+                Ok(false) => {
+                    // A key that is not that of a record has no URI.
+                    let is_key = Collections::default().parse(&key).is_ok();
+                    let record = is_key.then(|| self.0.repository.uri(&key));
+                    return Some(Ok(MissingBlock { cid, record }));
+                }
+                Err(error) => {
+                    self.0.has_ended = true;
+                    return Some(Err(error));
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for MissingBlocks<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MissingBlocks(..)")
+    }
+}

@@ -1,0 +1,109 @@
+#![allow(clippy::unwrap_used)]
+
+use std::io::Write as _;
+
+use super::{
+    super::RepoError,
+    index::{Index, Place},
+    source::Source,
+    *,
+};
+
+/// CIDs whose hashes begin with the same eight bytes, as nobody can make them cheaply.
+fn colliding(number: u8) -> Cid {
+    let mut bytes = *Cid::of_cbor(b"").as_bytes().unwrap();
+    bytes[35] = number;
+    Cid::from_bytes(&bytes).unwrap()
+}
+
+fn places(index: &Index, cid: &Cid) -> Vec<u64> {
+    index.places(cid.as_bytes().unwrap()).map(|place| place.start).collect()
+}
+
+#[test]
+fn d4_hashes_that_begin_alike_are_told_apart() {
+    let mut index = Index::default();
+    let cids: Vec<Cid> = [1, 2, 1, 3, 1, 2].map(colliding).to_vec();
+    for (number, cid) in cids.iter().enumerate() {
+        index.push(cid, number as u64 * 100, 7);
+    }
+    let read = |place: Place| {
+        assert_eq!(place.length, 7);
+        Ok(Bytes::copy_from_slice(cids[place.start as usize / 100].as_bytes().unwrap()))
+    };
+    index.finish(read).unwrap();
+    // The first of each.
+    assert_eq!(places(&index, &colliding(1)), [0, 100, 300]);
+    assert_eq!(index.len(), 3);
+}
+
+#[test]
+fn d4_every_block_of_an_index_of_any_size_is_found() {
+    for count in [0_u64, 1, 2, 3, 7, 8, 9, 100, 5000] {
+        let cids: Vec<Cid> = (0..count).map(|number| Cid::of_cbor(&number.to_be_bytes())).collect();
+        let mut index = Index::default();
+        for (number, cid) in cids.iter().enumerate() {
+            index.push(cid, number as u64, number);
+        }
+        index.finish(|_| panic!("none has to be read")).unwrap();
+        for (number, cid) in cids.iter().enumerate() {
+            assert_eq!(places(&index, cid), [number as u64], "{number} of {count}");
+        }
+        assert!(places(&index, &Cid::of_cbor(b"absent")).is_empty());
+    }
+    // Places at the ends of what an index can have.
+    let mut index = Index::default();
+    let (start, length) = ((1 << 40) - 1, (1 << 24) - 1);
+    index.push(&colliding(0), start, length);
+    index.finish(|_| panic!("none has to be read")).unwrap();
+    let found: Vec<Place> = index.places(colliding(0).as_bytes().unwrap()).collect();
+    assert_eq!(found, [Place { start, length }]);
+}
+
+#[test]
+fn parts_of_a_file_are_the_same_in_any_order_of_reading() {
+    let content: Vec<u8> = (0..1_000_000_u32).map(|number| (number * 7 % 251) as u8).collect();
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(&content).unwrap();
+    let source = Source::own_file(file);
+    let parts = [
+        (0, 10),
+        (10, 100),
+        (110, 70_000),
+        (70_200, 60_000),
+        (130_300, 60_000),
+        (5, 3),
+        (999_990, 10),
+        (0, 0),
+    ];
+    for (start, length) in parts.into_iter().chain((0..5000).map(|number| (number * 190, 170))) {
+        let part = source.read(start as u64, length).unwrap();
+        assert_eq!(part, content[start..start + length], "{length} bytes at {start}");
+    }
+    for (start, length) in [(999_991, 10), (1_000_000, 1), (5_000_000, 1)] {
+        let error = source.read(start, length).unwrap_err();
+        assert!(matches!(error, RepoError::Source(_)), "{error}");
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_temporary_file_has_no_name_and_only_its_owner_reads_it() {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = temporary::create(folder.path()).unwrap();
+    let metadata = file.metadata().unwrap();
+    assert_eq!((metadata.nlink(), metadata.mode() & 0o777), (0, 0o600));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    assert!(temporary::create(&folder.path().join("none")).is_err());
+}
+
+#[test]
+fn where_no_temporary_file_can_be_the_error_names_the_folder() {
+    let options = ReadOptions::new().memory(0).folder("/there is no such folder");
+    let mut spool = Spool::new(&options);
+    let error = spool.push(&Cid::of_raw(b""), b"").unwrap_err();
+    let text = crate::Report::new(error).to_string();
+    assert!(text.contains("no temporary file can be created in /there is no such folder"), "{text}");
+}

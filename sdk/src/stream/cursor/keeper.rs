@@ -1,0 +1,220 @@
+//! The task that writes the progress of a consumer into a store.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::watch,
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
+
+use super::{
+    Acknowledgements, CursorError,
+    ledger::Progress,
+    saved::{self, StreamName, Unusable},
+};
+use crate::{
+    limits, random,
+    server_text::{SHORT, excerpt},
+    store::{Entry, Expected, Store, StoreError, Version},
+    xrpc::BoxFuture,
+};
+
+/// What the keys of cursors start with.
+const PREFIX: &str = "cursor:";
+/// The longest name.
+const LONGEST_NAME: usize = 200;
+
+/// Where a cursor is stored.
+pub(crate) struct Place {
+    store: Arc<dyn Store>,
+    name: String,
+    /// What tells this consumer from another one that uses the same name.
+    writer: String,
+    /// What is in the store as far as this consumer knows.
+    version: Option<Version>,
+}
+
+impl Place {
+    pub(crate) fn new(store: Arc<dyn Store>, name: &str) -> Result<Self, CursorError> {
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
+        if name.is_empty() || name.len() > LONGEST_NAME || !name.bytes().all(is_name) {
+            return Err(CursorError::Name { name: excerpt(name, SHORT) });
+        }
+        let no_random = |error| CursorError::Store {
+            name: name.to_owned(),
+            action: "saved",
+            source: StoreError::backend(error),
+        };
+        let writer = random::base64url::<12>().map_err(no_random)?.to_string();
+        Ok(Self { store, name: name.to_owned(), writer, version: None })
+    }
+
+    fn key(&self) -> String {
+        format!("{PREFIX}{}", self.name)
+    }
+
+    fn failed(&self, action: &'static str, source: StoreError) -> CursorError {
+        CursorError::Store { name: self.name.clone(), action, source }
+    }
+
+    async fn entry(&self) -> Result<Option<Entry>, StoreError> {
+        limited(self.store.get(&self.key())).await
+    }
+
+    /// Reads the progress of earlier consumers of this name.
+    pub(crate) async fn load(&mut self, stream: &StreamName) -> Result<Progress, CursorError> {
+        let entry = self.entry().await.map_err(|source| self.failed("read", source))?;
+        let Some(entry) = entry else {
+            self.version = None;
+            return Ok(Progress::default());
+        };
+        let name = self.name.clone();
+        let progress = saved::decode(stream, &entry.value).map_err(|problem| match problem {
+            Unusable::Format(problem) => CursorError::Format { name, problem },
+            Unusable::Newer(found) => CursorError::Newer { name, found },
+            Unusable::OtherStream(StreamName { server, subscription }) => {
+                CursorError::OtherStream { name, server, subscription }
+            }
+        })?;
+        self.version = Some(entry.version);
+        Ok(progress)
+    }
+
+    pub(crate) async fn save(&mut self, stream: &StreamName, progress: &Progress) -> Result<(), CursorError> {
+        let failed = |place: &Self, source| place.failed("saved", source);
+        let value = saved::encode(stream, &self.writer, progress)
+            .map_err(|error| failed(self, StoreError::backend(error)))?;
+        // An attempt whose outcome is unknown may have been the last write.
+        for _ in 0..2 {
+            let expected = self.version.map_or(Expected::Absent, Expected::Version);
+            match limited(self.store.put(&self.key(), &value, None, expected)).await {
+                Ok(version) => {
+                    self.version = Some(version);
+                    return Ok(());
+                }
+                Err(StoreError::Conflict) => {}
+                Err(source) => return Err(failed(self, source)),
+            }
+            let entry = self.entry().await.map_err(|source| failed(self, source))?;
+            match entry {
+                Some(entry) if saved::writer(&entry.value).is_some_and(|writer| writer == self.writer) => {
+                    self.version = Some(entry.version);
+                }
+                _ => break,
+            }
+        }
+        Err(CursorError::Taken { name: self.name.clone() })
+    }
+}
+
+async fn limited<T>(operation: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let limit = limits::STORE_OPERATION;
+    timeout(limit, operation).await.unwrap_or(Err(StoreError::Timeout { limit }))
+}
+
+/// Called when the cursor could not be saved for the moment.
+pub(crate) type Report = Box<dyn Fn(&CursorError) + Send + Sync>;
+
+/// Saves what must not be behind the cursor.
+pub(crate) type BeforeSave = Box<dyn Fn() -> BoxFuture<'static, Result<(), StoreError>> + Send + Sync>;
+
+/// The owner of the task. When it is dropped, the task saves the cursor a last time and ends.
+pub(crate) struct Keeper {
+    ends: watch::Sender<bool>,
+    task: JoinHandle<Result<(), CursorError>>,
+}
+
+impl Keeper {
+    /// Starts to keep the progress. It is saved at most once in `interval`, unless somebody waits for it.
+    pub(crate) fn start(
+        acknowledgements: Acknowledgements,
+        place: Place,
+        stream: StreamName,
+        interval: Duration,
+        report: Report,
+        before: Option<BeforeSave>,
+    ) -> Self {
+        let (ends, end) = watch::channel(false);
+        let keeping = Keeping { acknowledgements, place, stream, interval, report, before, saved: 0 };
+        Self { ends, task: tokio::spawn(keeping.run(end)) }
+    }
+
+    /// Saves the cursor a last time.
+    pub(crate) async fn end(self) -> Result<(), CursorError> {
+        let Self { ends, task } = self;
+        drop(ends);
+        // The runtime is shutting down if the task was cancelled.
+        task.await.unwrap_or(Err(CursorError::Ended))
+    }
+}
+
+struct Keeping {
+    acknowledgements: Acknowledgements,
+    place: Place,
+    stream: StreamName,
+    interval: Duration,
+    report: Report,
+    before: Option<BeforeSave>,
+    /// How often the progress had changed when it was saved.
+    saved: u64,
+}
+
+impl Keeping {
+    async fn run(mut self, mut end: watch::Receiver<bool>) -> Result<(), CursorError> {
+        let result = self.keep(&mut end).await;
+        let error = result.as_ref().err().cloned().unwrap_or(CursorError::Ended);
+        self.acknowledgements.kept(|kept| kept.end = Some(error));
+        result
+    }
+
+    /// Returns when the stream has ended, or when the cursor can no longer be saved.
+    async fn keep(&mut self, end: &mut watch::Receiver<bool>) -> Result<(), CursorError> {
+        let mut failures = 0;
+        loop {
+            let mut is_end = false;
+            tokio::select! {
+                // Fails when the owner is dropped.
+                _ = end.changed() => is_end = true,
+                () = self.acknowledgements.changed(), if failures == 0 => {}
+                () = sleep(limits::cursor_retry(failures)), if failures > 0 => {}
+            }
+            if !is_end && failures == 0 {
+                tokio::select! {
+                    _ = end.changed() => is_end = true,
+                    () = self.acknowledgements.wanted() => {}
+                    () = sleep(self.interval) => {}
+                }
+            }
+            match self.save().await {
+                Ok(()) => failures = 0,
+                Err(error @ CursorError::Store { .. }) if !is_end => {
+                    failures += 1;
+                    tracing::warn!(%error, failures, "the cursor of a stream is not saved");
+                    (self.report)(&error);
+                }
+                Err(error) => return Err(error),
+            }
+            if is_end {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn save(&mut self) -> Result<(), CursorError> {
+        let (epoch, progress) = self.acknowledgements.progress();
+        if epoch != self.saved {
+            if let Some(before) = &self.before {
+                before().await.map_err(|source| self.place.failed("saved", source))?;
+            }
+            self.place.save(&self.stream, &progress).await?;
+            self.saved = epoch;
+            self.acknowledgements.kept(|kept| kept.epoch = epoch);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "keeper_tests.rs"]
+mod tests;

@@ -1,0 +1,236 @@
+//! A stream whose progress is kept in a store.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use super::{
+    Acknowledgement, CursorError, StreamError,
+    cursor::{Acknowledgements, BeforeSave, EventId, Keeper, Ledger, Place, Progress, StreamName},
+    positions::Order,
+};
+use crate::{
+    limits,
+    store::Store,
+    xrpc::{BoxFuture, LexiconError, Transport},
+};
+
+/// How many events may be given since the first that is not acknowledged, by default.
+const MAX_UNACKNOWLEDGED: usize = 10_000;
+
+/// What was set for the durable cursor of a stream.
+pub(super) struct Resume {
+    pub(super) name: Option<String>,
+    pub(super) store: Option<Arc<dyn Store>>,
+    pub(super) interval: Duration,
+    pub(super) max_unacknowledged: usize,
+    pub(super) is_explicit: bool,
+    /// Saves what must not be behind the cursor.
+    pub(super) before_save: Option<BeforeSave>,
+}
+
+impl Default for Resume {
+    fn default() -> Self {
+        Self {
+            name: None,
+            store: None,
+            interval: limits::CURSOR_INTERVAL,
+            max_unacknowledged: MAX_UNACKNOWLEDGED,
+            is_explicit: false,
+            before_save: None,
+        }
+    }
+}
+
+/// Why no further event can be given.
+#[derive(Debug)]
+pub(super) enum Problem {
+    Cursor(CursorError),
+    /// An event can no longer be acknowledged.
+    Unacknowledged {
+        position: Option<i64>,
+    },
+}
+
+impl<E: LexiconError> From<Problem> for StreamError<E> {
+    fn from(problem: Problem) -> Self {
+        match problem {
+            Problem::Cursor(error) => Self::Cursor(error),
+            Problem::Unacknowledged { position } => Self::Unacknowledged { position },
+        }
+    }
+}
+
+/// The server of a stream, for its cursor.
+pub(super) fn server_of(transport: &dyn Transport) -> String {
+    match (transport.service(), transport.account()) {
+        (Some(origin), _) => origin.to_owned(),
+        // The server of an account can change, and its positions with it, which the server then tells.
+        (None, Some(account)) => account.to_string(),
+        (None, None) => String::new(),
+    }
+}
+
+type Loading = BoxFuture<'static, Result<Running, CursorError>>;
+
+/// The durable cursor of a running stream.
+pub(super) struct Durable {
+    state: State,
+    /// How many events of the last position were given.
+    last: (i64, u64),
+    repeats: bool,
+    /// A save that was not possible for the moment, to be told.
+    report: Arc<Mutex<Option<CursorError>>>,
+}
+
+enum State {
+    /// Reads the cursor.
+    Loading(Loading),
+    Running(Running),
+    /// The end has been told.
+    Ended,
+}
+
+struct Running {
+    acknowledgements: Acknowledgements,
+    keeper: Keeper,
+    /// Where the stream begins, until it is told.
+    start: Option<Option<i64>>,
+    /// Whether nothing is known about where the stream began.
+    is_new: bool,
+    /// The position of the first event, which is saved before the event is given.
+    beginning: Option<BoxFuture<'static, Result<(), CursorError>>>,
+}
+
+/// Whether events can be given.
+pub(super) enum Ready {
+    /// The stream is to begin after this position first.
+    StartAfter(Option<i64>),
+    Yes,
+}
+
+impl Durable {
+    /// Returns `None` if the stream has no durable cursor.
+    pub(super) fn new(
+        resume: Resume,
+        server: String,
+        name: &str,
+        order: Order,
+        after: Option<i64>,
+    ) -> Option<Self> {
+        let (Some(cursor), Some(store)) = (resume.name, resume.store) else { return None };
+        let stream = StreamName { server, subscription: name.to_owned() };
+        let report = Arc::new(Mutex::new(None));
+        let told = Arc::clone(&report);
+        let report_to: super::cursor::Report = Box::new(move |error| {
+            *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
+        });
+        // Where positions repeat, a cursor within the events of one position is between two positions.
+        let overlap = if order.repeats { 1 } else { order.overlap };
+        let loading = async move {
+            let mut place = Place::new(store, &cursor)?;
+            let mut progress = place.load(&stream).await?;
+            if let (Progress { cursor: None, .. }, Some(after)) = (&progress, after) {
+                progress.cursor = Some(after.saturating_add(overlap));
+                place.save(&stream, &progress).await?;
+            }
+            let is_new = progress.cursor.is_none();
+            let ledger = Ledger::new(progress, overlap, resume.max_unacknowledged);
+            let start = Some(ledger.resume_after());
+            let acknowledgements = Acknowledgements::new(ledger, resume.is_explicit, None);
+            let keeper = Keeper::start(
+                acknowledgements.clone(),
+                place,
+                stream,
+                resume.interval,
+                report_to,
+                resume.before_save,
+            );
+            Ok(Running { acknowledgements, keeper, start, is_new, beginning: None })
+        };
+        Some(Self { state: State::Loading(Box::pin(loading)), last: (0, 0), repeats: order.repeats, report })
+    }
+
+    /// Waits until another event may be given.
+    pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<Ready, Problem>> {
+        if let State::Loading(loading) = &mut self.state {
+            match ready!(loading.as_mut().poll(cx)) {
+                Ok(running) => self.state = State::Running(running),
+                Err(error) => {
+                    self.state = State::Ended;
+                    return Poll::Ready(Err(Problem::Cursor(error)));
+                }
+            }
+        }
+        let State::Running(running) = &mut self.state else { return Poll::Ready(Ok(Ready::Yes)) };
+        if let Some(after) = running.start.take() {
+            return Poll::Ready(Ok(Ready::StartAfter(after)));
+        }
+        if let Some(error) = running.acknowledgements.problem() {
+            return Poll::Ready(Err(Problem::Cursor(error)));
+        }
+        if let Some(beginning) = &mut running.beginning {
+            let saved = ready!(beginning.as_mut().poll(cx));
+            running.beginning = None;
+            if let Err(error) = saved {
+                return Poll::Ready(Err(Problem::Cursor(error)));
+            }
+        }
+        let room = ready!(running.acknowledgements.poll_room(cx));
+        Poll::Ready(match room {
+            Ok(()) => Ok(Ready::Yes),
+            Err(abandoned) => Err(Problem::Unacknowledged { position: abandoned.position }),
+        })
+    }
+
+    /// Returns whether the position of this event has to be saved before it is given: it is the first one ever, and if the process
+    /// were killed, the next one would not know where to begin.
+    pub(super) fn is_first(&mut self, position: Option<i64>) -> bool {
+        let State::Running(running) = &mut self.state else { return false };
+        let Some(position) = position.filter(|_| running.is_new) else { return false };
+        running.is_new = false;
+        let acknowledgements = running.acknowledgements.clone();
+        acknowledgements.begin(position.saturating_sub(1));
+        running.beginning = Some(Box::pin(async move { acknowledgements.saved().await }));
+        true
+    }
+
+    /// Notes that an event is given. Returns `None` if it was acknowledged before.
+    ///
+    /// `distinguisher` tells events of the same position apart, if it is not zero.
+    pub(super) fn give(&mut self, position: Option<i64>, distinguisher: u64) -> Option<Acknowledgement> {
+        let State::Running(running) = &self.state else { return Some(Acknowledgement::none()) };
+        let id = position.map(|position| {
+            let count = if self.last.0 == position { self.last.1 + 1 } else { 1 };
+            self.last = (position, count);
+            EventId { position, distinguisher: if self.repeats { count } else { distinguisher } }
+        });
+        running.acknowledgements.give(id)
+    }
+
+    /// A save that was not possible for the moment.
+    pub(super) fn report(&self) -> Option<CursorError> {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// How many events are given and not acknowledged.
+    pub(super) fn outstanding(&self) -> usize {
+        match &self.state {
+            State::Running(running) => running.acknowledgements.outstanding(),
+            _ => 0,
+        }
+    }
+
+    /// Saves the cursor a last time.
+    pub(super) async fn end(self) -> Result<(), CursorError> {
+        match self.state {
+            State::Running(running) => {
+                running.acknowledgements.settle();
+                running.keeper.end().await
+            }
+            _ => Ok(()),
+        }
+    }
+}

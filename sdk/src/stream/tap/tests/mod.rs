@@ -1,0 +1,3 @@
+mod acknowledgements;
+mod client;
+mod messages;

@@ -1,0 +1,541 @@
+//! The machine of a verified stream: takes events in the order of their arrival, and gives what they mean, in order for each
+//! account. It knows nothing of where the events come from.
+
+use std::{
+    collections::{HashMap, VecDeque, hash_map},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+    time::SystemTime,
+};
+
+use futures_util::{StreamExt as _, stream::FuturesUnordered, task::AtomicWaker};
+use tokio::{sync::Semaphore, task::JoinHandle, time::Instant};
+
+use super::{
+    Refusal, RepairError, Verified, Verifier,
+    accounts::{Account, Accounts},
+    chain::{self, Verdict},
+    check::Checked,
+    job::{self, Done, Job, Known, Meaning, Raw, Tools, Verification},
+    message::{Gap, Refused, Resynced},
+    network::{Fetched, Fetches, Lookups, Signer},
+    saver::{self, Saver},
+    state::HostedStatus,
+    stats::VerifierStats,
+};
+use crate::{
+    api::com::atproto::sync::subscribe_repos::Message,
+    clock, limits,
+    store::StoreError,
+    stream::Acknowledgement,
+    types::{Did, InvalidText},
+    xrpc::Message as _,
+};
+
+/// How many events may be inside, and about how much memory they may take.
+const WINDOW: usize = 4_096;
+const WINDOW_BYTES: usize = 64 << 20;
+/// How many events of an account wait while it is looked up or fetched, before some are dropped because it has to be fetched
+/// anyway.
+const QUEUE: usize = 100;
+/// No account has a longer DID: `did:web` has the name of a host.
+const LONGEST_DID: usize = 300;
+
+/// What is given to the consumer.
+pub(super) struct Output {
+    pub(super) message: Verified,
+    pub(super) seq: Option<i64>,
+    pub(super) time: Option<SystemTime>,
+    pub(super) acknowledgement: Acknowledgement,
+}
+
+pub(super) struct Core {
+    tools: Arc<Tools>,
+    accounts: Arc<Mutex<Accounts>>,
+    saver: Saver,
+    saving: Saving,
+    /// Woken when states have been saved.
+    room: Arc<AtomicWaker>,
+    /// The accounts with events inside.
+    busy: HashMap<Did, Busy>,
+    jobs: FuturesUnordered<Job>,
+    ready: VecDeque<Output>,
+    /// How many events are inside, and about how many bytes they have.
+    inside: usize,
+    bytes: usize,
+    fetching: usize,
+    stats: VerifierStats,
+    failed: Option<(Did, StoreError)>,
+}
+
+/// The task that saves states, which needs a runtime.
+enum Saving {
+    New(Option<saver::Saving>),
+    Running(JoinHandle<Result<(), StoreError>>),
+}
+
+/// An account with events inside.
+#[derive(Default)]
+struct Busy {
+    /// What waits for the job that is running.
+    queue: VecDeque<Raw>,
+    /// The job asks others, so it may take long.
+    is_slow: bool,
+    /// The event that has shown a gap, while the repository is fetched.
+    trigger: Option<Trigger>,
+}
+
+struct Trigger {
+    raw: Raw,
+    checked: Checked,
+}
+
+impl Core {
+    /// `server` tells the stream from those of other servers.
+    pub(super) fn new(verifier: Verifier, server: &str) -> Self {
+        let Verifier { settings, network, states } = verifier;
+        let accounts = Arc::new(Mutex::new(Accounts::new(settings.accounts)));
+        let room = Arc::new(AtomicWaker::new());
+        let (saver, saving) = Saver::new(Arc::clone(&accounts), Arc::clone(&states), Arc::clone(&room));
+        let fetching = settings.repair.0.as_ref();
+        let tools = Tools {
+            lookups: Lookups::new(Arc::clone(&network), settings.lookups, settings.lookups_per_second),
+            fetches: fetching
+                .map(|fetching| Fetches::new(network, fetching.at_once, fetching.options.clone())),
+            cores: Semaphore::new(settings.cores),
+            states,
+            settings,
+            stream: stream_of(server),
+        };
+        Self {
+            tools: Arc::new(tools),
+            accounts,
+            saver,
+            saving: Saving::New(Some(saving)),
+            room,
+            busy: HashMap::new(),
+            jobs: FuturesUnordered::new(),
+            ready: VecDeque::new(),
+            inside: 0,
+            bytes: 0,
+            fetching: 0,
+            stats: VerifierStats::default(),
+            failed: None,
+        }
+    }
+
+    fn accounts(&self) -> MutexGuard<'_, Accounts> {
+        // Nothing panics while it is locked.
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn saver(&self) -> &Saver {
+        &self.saver
+    }
+
+    pub(super) fn stats(&self) -> VerifierStats {
+        VerifierStats {
+            waiting: self.inside,
+            fetching: self.fetching,
+            accounts: self.accounts().len(),
+            ..self.stats.clone()
+        }
+    }
+
+    /// Gives up what is inside: it comes again.
+    pub(super) fn give_up(&mut self) {
+        self.jobs.clear();
+        self.busy.clear();
+        self.ready.clear();
+    }
+
+    /// Ends the task that saves states, after it has saved them.
+    pub(super) async fn stop(self) -> Result<(), StoreError> {
+        let Self { saving, saver, .. } = self;
+        drop(saver);
+        match saving {
+            // The runtime is shutting down if the task was cancelled.
+            Saving::Running(task) => task.await.unwrap_or(Ok(())),
+            Saving::New(_) => Ok(()),
+        }
+    }
+
+    /// Whether another event may be taken.
+    pub(super) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+        // What makes room are the jobs, and what saves states.
+        if self.inside >= WINDOW || self.bytes >= WINDOW_BYTES {
+            return Poll::Pending;
+        }
+        self.room.register(cx.waker());
+        if self.accounts().is_full() { Poll::Pending } else { Poll::Ready(()) }
+    }
+
+    /// Whether no event is inside.
+    pub(super) fn is_idle(&self) -> bool {
+        self.jobs.is_empty() && self.ready.is_empty()
+    }
+
+    /// Returns the next output, if one of the events inside leads to one.
+    pub(super) fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<Output, (Did, StoreError)>> {
+        loop {
+            if let Some(output) = self.ready.pop_front() {
+                return Poll::Ready(Ok(output));
+            }
+            if let Some(failed) = self.failed.take() {
+                return Poll::Ready(Err(failed));
+            }
+            match self.jobs.poll_next_unpin(cx) {
+                Poll::Ready(Some((did, Some(done)))) => self.done(did, done),
+                Poll::Ready(Some((_, None)) | None) | Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// Starts the task that saves states, if it does not run. The cursor of the stream waits for it from the beginning.
+    pub(super) fn start(&mut self) {
+        if let Saving::New(saving) = &mut self.saving
+            && let Some(saving) = saving.take()
+        {
+            self.saving = Saving::Running(tokio::spawn(saving.run()));
+        }
+    }
+
+    /// Takes an event.
+    pub(super) fn accept(&mut self, raw: Raw) {
+        let Some(account) = raw.message.account() else {
+            return self.ready.push_back(output(raw, |message| Verified::Other(Box::new(message))));
+        };
+        let did = account.into_owned();
+        if let Err(problem) = check_did(&did) {
+            return self.refuse(did, raw, Refusal::Account(problem));
+        }
+        self.inside += 1;
+        self.bytes += raw.size();
+        match self.busy.entry(did.clone()) {
+            hash_map::Entry::Occupied(busy) => {
+                let busy = busy.into_mut();
+                let is_crowded = self.inside > WINDOW / 2 || self.bytes > WINDOW_BYTES / 2;
+                let most = if is_crowded { 1 } else { QUEUE };
+                let may_drop = busy.is_slow && self.tools.fetches.is_some() && busy.queue.len() >= most;
+                let (count, bytes) = busy.push(raw, may_drop);
+                self.inside -= count;
+                self.bytes -= bytes;
+                self.stats.dropped += count as u64;
+            }
+            hash_map::Entry::Vacant(free) => {
+                free.insert(Busy::default()).queue.push_back(raw);
+                self.accounts().entry(&did).is_busy = true;
+                self.go_on(did);
+            }
+        }
+    }
+
+    /// Begins with the next event of an account, or notes that there is none.
+    fn go_on(&mut self, did: Did) {
+        loop {
+            let next = self.busy.get_mut(&did).and_then(|busy| busy.queue.pop_front());
+            let Some(raw) = next else {
+                self.busy.remove(&did);
+                self.accounts().entry(&did).is_busy = false;
+                return;
+            };
+            self.bytes -= raw.size();
+            if let Message::Identity(_) = &raw.message {
+                self.inside -= 1;
+                self.identity(&did, raw);
+                continue;
+            }
+            self.verify(did, raw);
+            return;
+        }
+    }
+
+    fn verify(&mut self, did: Did, raw: Raw) {
+        let now = Instant::now();
+        let known = {
+            let mut accounts = self.accounts();
+            let account = accounts.entry(&did);
+            let signer = account.signer(now).map(|signer| signer.cloned());
+            Known { state: account.state.clone(), signer, may_refresh: account.may_refresh(now) }
+        };
+        if let Some(busy) = self.busy.get_mut(&did) {
+            busy.is_slow = known.state.is_none() || known.signer.is_none();
+        }
+        let work = job::verify(Arc::clone(&self.tools), did.clone(), raw, known);
+        self.jobs.push(Job::start(did, work));
+    }
+
+    fn identity(&mut self, did: &Did, raw: Raw) {
+        self.accounts().entry(did).forget_signer();
+        self.tools.lookups.forget(did);
+        self.stats.identities += 1;
+        self.ready.push_back(output(raw, |message| match message {
+            Message::Identity(identity) => Verified::Identity(identity),
+            other => Verified::Other(Box::new(other)),
+        }));
+    }
+
+    /// A job has ended.
+    fn done(&mut self, did: Did, done: Done) {
+        match done {
+            Done::Verified(verification) => {
+                if !self.verified(&did, *verification) {
+                    return;
+                }
+            }
+            Done::Fetched(result) => self.fetched(&did, *result),
+        }
+        self.go_on(did);
+    }
+
+    /// An event has been verified. Returns whether the next one of the account may be.
+    fn verified(&mut self, did: &Did, verification: Verification) -> bool {
+        let Verification { raw, state, signer, has_refreshed, outcome } = verification;
+        if let Some(Err(error)) = state {
+            self.failed.get_or_insert((did.clone(), error));
+            return false;
+        }
+        let now = Instant::now();
+        {
+            let mut accounts = self.accounts();
+            let account = accounts.entry(did);
+            if let Some(Ok(state)) = state {
+                account.state = Some(state);
+            }
+            if has_refreshed {
+                account.refreshed(now);
+            }
+            if let Some(signer) = signer {
+                account.looked_up(signer, now);
+            }
+        }
+        match outcome {
+            Err(refusal) => {
+                self.inside -= 1;
+                self.refuse(did.clone(), raw, refusal);
+                true
+            }
+            Ok(Meaning::Old) => {
+                self.inside -= 1;
+                self.old(raw);
+                true
+            }
+            Ok(Meaning::Other) => {
+                self.inside -= 1;
+                self.other(did, raw);
+                true
+            }
+            Ok(Meaning::Checked(checked)) => self.checked(did, raw, checked),
+        }
+    }
+
+    fn refuse(&mut self, did: Did, raw: Raw, reason: Refusal) {
+        tracing::debug!(%did, seq = raw.seq, %reason, "event refused");
+        self.stats.refused += 1;
+        self.ready
+            .push_back(output(raw, |message| Verified::Refused(Box::new(Refused { did, reason, message }))));
+    }
+
+    /// The consumer need not see it.
+    fn old(&mut self, raw: Raw) {
+        self.stats.old += 1;
+        raw.acknowledgement.acknowledge();
+    }
+
+    fn other(&mut self, did: &Did, raw: Raw) {
+        if let Message::Account(told) = &raw.message {
+            self.stats.accounts_told += 1;
+            let reason = told.status.as_ref().map(|status| status.as_str().to_owned());
+            let status = HostedStatus { active: told.active, reason, seq: raw.seq };
+            self.accounts().with(did, |account| {
+                let known = account.state.as_ref().and_then(|state| state.status.as_ref());
+                // What comes again does not lead back; and that an account is active is what is assumed anyway.
+                let is_news = known.map_or(!status.active, |known| known.applies_to(raw.seq));
+                if is_news {
+                    account.change(|state| state.status = Some(status));
+                }
+            });
+        }
+        self.ready.push_back(output(raw, |message| match message {
+            Message::Account(account) => Verified::Account(account),
+            other => Verified::Other(Box::new(other)),
+        }));
+    }
+
+    /// An event is valid by itself: its place in the chain decides. Returns whether the next one may be verified.
+    fn checked(&mut self, did: &Did, raw: Raw, checked: Checked) -> bool {
+        let claim = checked.claim(raw.seq);
+        if chain::is_future(claim.rev, clock::since_1970(), limits::REV_FUTURE) {
+            let rev = claim.rev.clone();
+            self.inside -= 1;
+            self.refuse(did.clone(), raw, Refusal::Future { rev });
+            return true;
+        }
+        let verdict = self.accounts().entry(did).judge(&claim);
+        let mut problem = None;
+        if verdict == Verdict::Gap || (verdict == Verdict::First && self.tools.settings.fetches_unknown) {
+            match self.may_fetch(did) {
+                Ok(Some(start)) => {
+                    self.fetch(did.clone(), Trigger { raw, checked }, start);
+                    return false;
+                }
+                Ok(None) => {}
+                Err(error) => problem = Some(error),
+            }
+        }
+        self.inside -= 1;
+        self.conclude(did, raw, checked, verdict, problem);
+        true
+    }
+
+    /// Gives what an event means.
+    fn conclude(
+        &mut self,
+        did: &Did,
+        raw: Raw,
+        checked: Checked,
+        verdict: Verdict,
+        problem: Option<RepairError>,
+    ) {
+        let known = {
+            let mut accounts = self.accounts();
+            let known = accounts.entry(did).head().cloned();
+            let claim = checked.claim(raw.seq);
+            accounts.with(did, |account: &mut Account| account.advance(verdict, &claim));
+            known
+        };
+        let message = match (verdict, checked) {
+            (Verdict::Old, _) => return self.old(raw),
+            (Verdict::Unchanged, _) => {
+                self.stats.unchanged += 1;
+                return raw.acknowledgement.acknowledge();
+            }
+            (Verdict::Next | Verdict::Again, Checked::Commit(commit)) => {
+                self.stats.commits += 1;
+                Verified::Commit(commit)
+            }
+            (Verdict::First, Checked::Commit(mut commit)) if problem.is_none() => {
+                self.stats.commits += 1;
+                commit.is_first = true;
+                Verified::Commit(commit)
+            }
+            (_, checked) => {
+                self.stats.gaps += 1;
+                let commit = checked.commit().clone();
+                let changes = match checked {
+                    Checked::Commit(commit) => Some(commit),
+                    Checked::State(_) => None,
+                };
+                Verified::Gap(Box::new(Gap { did: did.clone(), known, commit, changes, problem }))
+            }
+        };
+        self.ready.push_back(output(raw, |_| message));
+    }
+
+    /// Returns whether the repository of an account is to be fetched, when, and what is known of its signer.
+    fn may_fetch(&self, did: &Did) -> Result<Option<(Instant, Option<Signer>)>, RepairError> {
+        let Some(fetching) = &self.tools.settings.repair.0 else { return Ok(None) };
+        let now = Instant::now();
+        let mut accounts = self.accounts();
+        let account = accounts.entry(did);
+        let at = account.may_repair_at(now);
+        if at.duration_since(now) > limits::REPAIR_HELD {
+            return Err(RepairError::TooSoon);
+        }
+        if self.fetching >= fetching.at_once + fetching.waiting {
+            return Err(RepairError::Busy);
+        }
+        Ok(Some((at, account.signer(now).and_then(Result::ok).cloned())))
+    }
+
+    fn fetch(&mut self, did: Did, trigger: Trigger, (at, signer): (Instant, Option<Signer>)) {
+        tracing::debug!(%did, seq = trigger.raw.seq, "fetching repository after a gap");
+        let wanted = trigger.checked.commit().rev().clone();
+        self.bytes += trigger.raw.size();
+        self.fetching += 1;
+        if let Some(busy) = self.busy.get_mut(&did) {
+            busy.is_slow = true;
+            busy.trigger = Some(trigger);
+        }
+        let work = job::fetch(Arc::clone(&self.tools), did.clone(), signer, wanted, at);
+        self.jobs.push(Job::start(did, work));
+    }
+
+    /// A repository was fetched, or could not be.
+    fn fetched(&mut self, did: &Did, result: Result<Fetched, RepairError>) {
+        self.fetching -= 1;
+        let Some(trigger) = self.busy.get_mut(did).and_then(|busy| busy.trigger.take()) else { return };
+        let Trigger { raw, checked } = trigger;
+        self.inside -= 1;
+        self.bytes -= raw.size();
+        self.accounts().entry(did).tried_repair(Instant::now());
+        match result {
+            Err(problem) => {
+                tracing::debug!(%did, %problem, "repository not fetched");
+                self.stats.failed_repairs += 1;
+                // It was a gap, or else a first event whose repository was to be fetched.
+                let verdict = self.accounts().entry(did).judge(&checked.claim(raw.seq));
+                self.conclude(did, raw, checked, verdict, Some(problem));
+            }
+            Ok(Fetched { repository, signer }) => {
+                self.stats.repairs += 1;
+                let known = {
+                    let mut accounts = self.accounts();
+                    let account = accounts.entry(did);
+                    account.looked_up(Ok(signer), Instant::now());
+                    let known = account.head().cloned();
+                    let (rev, data) = (repository.rev(), repository.data());
+                    accounts.with(did, |account| account.repaired(rev, data, raw.seq));
+                    known
+                };
+                let resynced = Resynced { repository: Arc::new(repository), known };
+                self.ready.push_back(output(raw, |_| Verified::Resynced(Box::new(resynced))));
+            }
+        }
+    }
+}
+
+impl Busy {
+    /// Takes an event in. If something has to be dropped for that, an earlier event of the same kind is, whose acknowledgement
+    /// becomes part of that of this one: a commit that is missing shows as a gap, and of other events only the last one counts.
+    /// Returns how many were dropped, and their size.
+    fn push(&mut self, mut raw: Raw, may_drop: bool) -> (usize, usize) {
+        let kind = std::mem::discriminant(&raw.message);
+        let is_of_kind = |waiting: &Raw| {
+            std::mem::discriminant(&waiting.message) == kind
+                || (waiting.rev().is_some() && raw.rev().is_some())
+        };
+        let place = if may_drop { self.queue.iter().rposition(is_of_kind) } else { None };
+        let dropped = place.and_then(|place| self.queue.remove(place));
+        let counts = dropped.as_ref().map_or((0, 0), |dropped| (1, dropped.size()));
+        if let Some(dropped) = dropped {
+            raw.acknowledgement = raw.acknowledgement.with(dropped.acknowledgement);
+        }
+        self.queue.push_back(raw);
+        counts
+    }
+}
+
+/// FNV-1a, which is the same in every process.
+fn stream_of(server: &str) -> u64 {
+    let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    server.bytes().fold(0xcbf2_9ce4_8422_2325, mix)
+}
+
+fn check_did(did: &Did) -> Result<(), InvalidText> {
+    Did::new(did)?;
+    if did.as_str().len() > LONGEST_DID {
+        return Err(InvalidText::new("DID of an account", did.as_str(), "no account has a DID that long"));
+    }
+    Ok(())
+}
+
+/// Makes an output of an event.
+fn output(raw: Raw, message: impl FnOnce(Message) -> Verified) -> Output {
+    let Raw { message: received, seq, time, acknowledgement } = raw;
+    Output { message: message(received), seq, time, acknowledgement }
+}
+
+#[cfg(test)]
+#[path = "tests/mod.rs"]
+mod tests;

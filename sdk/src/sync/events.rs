@@ -1,0 +1,184 @@
+//! A running verified stream.
+
+use std::{
+    fmt,
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use futures_core::Stream;
+
+use super::{
+    StopError, Verified, VerifiedRepos, VerifiedStreamError, Verifier, VerifierStats,
+    core::{Core, Output},
+    job::Raw,
+};
+use crate::{
+    api::com::atproto::sync::subscribe_repos::SubscribeRepos,
+    stream::{self, Event, Events, ForEachError, Stats, Subscribe},
+};
+
+impl<'c> Subscribe<'c, SubscribeRepos> {
+    /// Starts the subscription, and verifies what comes.
+    ///
+    /// See the [module documentation](crate::sync).
+    pub fn verified(self, verifier: Verifier) -> VerifiedEvents<'c> {
+        let core = Core::new(verifier, &self.server());
+        let saver = core.saver().clone();
+        // States that are behind the cursor would show gaps that are none.
+        let before = move || {
+            let saver = saver.clone();
+            let saving: crate::xrpc::BoxFuture<'static, _> = Box::pin(async move { saver.save().await });
+            saving
+        };
+        VerifiedEvents { core, events: self.before_save(Box::new(before)).stream(), end: End::No }
+    }
+}
+
+/// A running stream of verified events. Returned by [`Subscribe::verified`].
+///
+/// The events of an account are in order; those of different accounts need not be, because none waits for another. So the
+/// position of an event does not say that everything before it was given: use
+/// [`resume`](crate::stream::Subscribe::resume), which keeps account of that.
+pub struct VerifiedEvents<'c> {
+    core: Core,
+    events: Events<'c, SubscribeRepos>,
+    end: End,
+}
+
+/// Whether the stream has ended.
+enum End {
+    No,
+    /// What is inside is still given, and then this.
+    Soon(Option<Box<VerifiedStreamError>>),
+    Yes,
+}
+
+impl VerifiedEvents<'_> {
+    /// Returns the next event, or `None` after an error that has ended the stream.
+    ///
+    /// # Errors
+    ///
+    /// See [`VerifiedStreamError`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost if the future is dropped.
+    pub async fn next(&mut self) -> Option<Result<Event<VerifiedRepos>, VerifiedStreamError>> {
+        poll_fn(|cx| self.poll_event(cx)).await
+    }
+
+    fn poll_event(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Event<VerifiedRepos>, VerifiedStreamError>>> {
+        self.core.start();
+        loop {
+            if matches!(self.end, End::Yes) {
+                return Poll::Ready(None);
+            }
+            match self.core.poll_output(cx) {
+                Poll::Ready(Ok(output)) => return Poll::Ready(Some(Ok(event(output)))),
+                Poll::Ready(Err((did, source))) => {
+                    self.end = End::Yes;
+                    return Poll::Ready(Some(Err(VerifiedStreamError::States { did, source })));
+                }
+                Poll::Pending => {}
+            }
+            if let End::Soon(error) = &mut self.end {
+                if !self.core.is_idle() {
+                    return Poll::Pending;
+                }
+                let error = error.take();
+                self.end = End::Yes;
+                return Poll::Ready(error.map(|error| Err(*error)));
+            }
+            ready!(self.core.poll_room(cx));
+            match ready!(Pin::new(&mut self.events).poll_next(cx)) {
+                Some(Ok(event)) => self.core.accept(raw(event)),
+                Some(Err(error)) if error.is_end() => self.end = End::Soon(Some(Box::new(error.into()))),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
+                None => self.end = End::Soon(None),
+            }
+        }
+    }
+
+    /// Processes up to `limit` events at once, until the stream ends. Those of one account are processed one after another, in
+    /// their order. Every event is acknowledged when it has been processed.
+    ///
+    /// # Errors
+    ///
+    /// Returns the first error of the stream or of the processing, as
+    /// [`Events::for_each_concurrent`](crate::stream::Events::for_each_concurrent) does.
+    pub async fn for_each_concurrent<F, R, E>(
+        &mut self,
+        limit: usize,
+        process: F,
+    ) -> Result<(), ForEachError<VerifiedStreamError, E>>
+    where
+        F: FnMut(Verified) -> R,
+        R: Future<Output = Result<(), E>>,
+        E: fmt::Debug + fmt::Display,
+    {
+        let account = |message: &Verified| message.account().cloned();
+        let events = futures_util::StreamExt::map(self, |event| event.map(Event::into_parts));
+        stream::for_each(std::pin::pin!(events), limit, account, process).await
+    }
+
+    /// Returns how much has been read, how fast, and how old it is.
+    pub fn stats(&self) -> Stats {
+        self.events.stats()
+    }
+
+    /// Returns what has been verified, refused and repaired.
+    pub fn verifier_stats(&self) -> VerifierStats {
+        self.core.stats()
+    }
+
+    /// Ends the stream, and saves the states of repositories and the cursor. What has not been given, or not been
+    /// acknowledged, comes again.
+    ///
+    /// A stream that is dropped saves them too, but some time later: another one with the same states should begin after this
+    /// has returned.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if one of them cannot be saved.
+    pub async fn stop(self) -> Result<(), StopError> {
+        let Self { mut core, events, .. } = self;
+        core.give_up();
+        let cursor = events.stop().await;
+        core.stop().await.map_err(StopError::States)?;
+        cursor.map_err(StopError::Cursor)
+    }
+}
+
+impl Stream for VerifiedEvents<'_> {
+    type Item = Result<Event<VerifiedRepos>, VerifiedStreamError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_event(cx)
+    }
+}
+
+impl fmt::Debug for VerifiedEvents<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifiedEvents")
+            .field("events", &self.events)
+            .field("stats", &self.core.stats())
+            .finish_non_exhaustive()
+    }
+}
+
+fn raw(event: Event<SubscribeRepos>) -> Raw {
+    let (seq, time) = (event.seq(), event.time());
+    let (message, acknowledgement) = event.into_parts();
+    // What is dropped in here was not given to the consumer.
+    Raw { message, seq, time, acknowledgement: acknowledgement.explicit() }
+}
+
+fn event(output: Output) -> Event<VerifiedRepos> {
+    let Output { message, seq, time, acknowledgement } = output;
+    Event::of(message, seq, time, acknowledgement.for_consumer())
+}

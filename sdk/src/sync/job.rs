@@ -1,0 +1,275 @@
+//! The work for one event outside of the order of the stream: reading the state, looking up the key, verifying.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use tokio::{
+    sync::Semaphore,
+    task::JoinHandle,
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    Refusal, RepairError, RepoState, RepoStates, SignerError,
+    check::{self, Checked},
+    network::{Fetched, Fetches, Lookups, Signer},
+    saver,
+    verifier::Settings,
+};
+use crate::{
+    api::com::atproto::sync::subscribe_repos::Message,
+    repo::CommitError,
+    store::StoreError,
+    stream::Acknowledgement,
+    types::{Did, Tid},
+};
+
+/// An event as it arrived.
+pub(super) struct Raw {
+    pub(super) message: Message,
+    pub(super) seq: Option<i64>,
+    pub(super) time: Option<std::time::SystemTime>,
+    pub(super) acknowledgement: Acknowledgement,
+}
+
+impl Raw {
+    /// About how much memory it takes.
+    pub(super) fn size(&self) -> usize {
+        let blocks = match &self.message {
+            Message::Commit(commit) => commit.blocks.len() + commit.ops.len() * 200,
+            Message::Sync(sync) => sync.blocks.len(),
+            _ => 0,
+        };
+        blocks + 500
+    }
+
+    /// The revision that the message claims, if it is about the content of a repository.
+    pub(super) fn rev(&self) -> Option<&str> {
+        match &self.message {
+            Message::Commit(commit) => Some(commit.rev.as_str()),
+            Message::Sync(sync) => Some(&sync.rev),
+            _ => None,
+        }
+    }
+}
+
+/// What all jobs share.
+pub(super) struct Tools {
+    pub(super) settings: Settings,
+    /// What tells the stream from those of other servers.
+    pub(super) stream: u64,
+    pub(super) states: Arc<dyn RepoStates>,
+    pub(super) lookups: Lookups,
+    pub(super) fetches: Option<Fetches>,
+    /// As many events are verified at the same time.
+    pub(super) cores: Semaphore,
+}
+
+/// What is known of the account before.
+pub(super) struct Known {
+    pub(super) state: Option<RepoState>,
+    pub(super) signer: Option<Result<Signer, Arc<SignerError>>>,
+    /// Whether the account may be looked up again if the signature is not valid.
+    pub(super) may_refresh: bool,
+}
+
+/// What came of the verification of an event.
+pub(super) struct Verification {
+    pub(super) raw: Raw,
+    /// The state, if it had to be read.
+    pub(super) state: Option<Result<RepoState, StoreError>>,
+    /// What was looked up.
+    pub(super) signer: Option<Result<Signer, Arc<SignerError>>>,
+    /// Whether the account was looked up because of the signature.
+    pub(super) has_refreshed: bool,
+    pub(super) outcome: Result<Meaning, Refusal>,
+}
+
+/// What a valid event is.
+pub(super) enum Meaning {
+    Checked(Checked),
+    /// It is certainly old, so it was not verified.
+    Old,
+    /// It is not about the content of a repository.
+    Other,
+}
+
+/// Work that has ended.
+pub(super) enum Done {
+    Verified(Box<Verification>),
+    Fetched(Box<Result<Fetched, RepairError>>),
+}
+
+/// A task that ends when nobody waits for it any longer.
+pub(super) struct Job {
+    did: Did,
+    task: JoinHandle<Done>,
+}
+
+impl Job {
+    pub(super) fn start(did: Did, work: impl Future<Output = Done> + Send + 'static) -> Self {
+        Self { did, task: tokio::spawn(work) }
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Future for Job {
+    type Output = (Did, Option<Done>);
+
+    /// `None` if the runtime is shutting down.
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let done = match ready!(Pin::new(&mut self.task).poll(cx)) {
+            Ok(done) => Some(done),
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => None,
+            },
+        };
+        Poll::Ready((self.did.clone(), done))
+    }
+}
+
+/// Verifies an event, except for its place in the chain.
+pub(super) async fn verify(tools: Arc<Tools>, did: Did, raw: Raw, known: Known) -> Done {
+    let read = match known.state {
+        Some(_) => None,
+        None => {
+            let read = saver::load(&*tools.states, &did).await;
+            Some(read.map(|state| state.unwrap_or_default().in_stream(tools.stream)))
+        }
+    };
+    let mut verification =
+        Verification { raw, state: None, signer: None, has_refreshed: false, outcome: Ok(Meaning::Other) };
+    let state = match (&known.state, &read) {
+        (Some(state), _) | (None, Some(Ok(state))) => Some(state),
+        (None, _) => None,
+    };
+    if let Some(state) = state {
+        let signer =
+            Signing { tools: &tools, did: &did, signer: known.signer, may_refresh: known.may_refresh };
+        signer.outcome(state, &mut verification).await;
+    }
+    verification.state = read;
+    Done::Verified(Box::new(verification))
+}
+
+/// What is needed to verify an event of an account.
+struct Signing<'a> {
+    tools: &'a Tools,
+    did: &'a Did,
+    signer: Option<Result<Signer, Arc<SignerError>>>,
+    may_refresh: bool,
+}
+
+impl Signing<'_> {
+    async fn outcome(mut self, state: &RepoState, verification: &mut Verification) {
+        let seq = verification.raw.seq;
+        verification.outcome = match verification.raw.rev() {
+            Some(rev) if is_certainly_old(state, rev, seq) => Ok(Meaning::Old),
+            Some(_) => match inactive(state, seq) {
+                Some(reason) => Err(Refusal::Inactive { reason }),
+                None => self.check(verification).await,
+            },
+            None if self.tools.settings.host.is_some() => match self.hosted(verification).await {
+                Ok(_) => Ok(Meaning::Other),
+                Err(refusal) => Err(refusal),
+            },
+            None => Ok(Meaning::Other),
+        };
+    }
+
+    async fn check(&mut self, verification: &mut Verification) -> Result<Meaning, Refusal> {
+        let signer = self.hosted(verification).await?;
+        let result = self.check_with(&signer, &verification.raw.message).await;
+        match result {
+            Err(error) if check::is_about_key(&error) && self.may_refresh => {
+                let fresh = self.refresh(verification).await?;
+                if fresh.key == signer.key {
+                    return Err(error.into());
+                }
+                Ok(Meaning::Checked(self.check_with(&fresh, &verification.raw.message).await?))
+            }
+            result => Ok(Meaning::Checked(result?)),
+        }
+    }
+
+    async fn check_with(&self, signer: &Signer, message: &Message) -> Result<Checked, CommitError> {
+        // The semaphore is never closed.
+        let _permit = self.tools.cores.acquire().await;
+        match message {
+            Message::Commit(commit) => check::commit(commit, &signer.key),
+            Message::Sync(sync) => check::sync(sync, &signer.key),
+            // Others claim no revision.
+            _ => Err(CommitError::NoPrevData),
+        }
+    }
+
+    /// Returns the signer, whose PDS must be the host of the stream if that is set.
+    async fn hosted(&mut self, verification: &mut Verification) -> Result<Signer, Refusal> {
+        let signer = match self.signer.take() {
+            Some(known) => known,
+            None => {
+                let found = self.tools.lookups.find(self.did, false).await;
+                verification.signer = Some(found.clone());
+                found
+            }
+        };
+        let signer = signer.map_err(Refusal::Signer)?;
+        let Some(host) = &self.tools.settings.host else { return Ok(signer) };
+        let is_host = |signer: &Signer| signer.pds.as_deref() == Some(&**host);
+        if is_host(&signer) {
+            return Ok(signer);
+        }
+        let signer = if self.may_refresh { self.refresh(verification).await? } else { signer };
+        if is_host(&signer) {
+            return Ok(signer);
+        }
+        let pds = signer.pds.as_deref().unwrap_or("no PDS").to_owned();
+        Err(Refusal::OtherHost { host: host.clone(), pds })
+    }
+
+    async fn refresh(&mut self, verification: &mut Verification) -> Result<Signer, Refusal> {
+        self.may_refresh = false;
+        verification.has_refreshed = true;
+        let fresh = self.tools.lookups.find(self.did, true).await;
+        verification.signer = Some(fresh.clone());
+        fresh.map_err(Refusal::Signer)
+    }
+}
+
+/// Whether what a message claims is not newer than what is known, and does not come again either. Then it need not be verified.
+fn is_certainly_old(state: &RepoState, rev: &str, seq: Option<i64>) -> bool {
+    let Some(head) = &state.head else { return false };
+    Tid::new(rev).is_ok_and(|rev| rev <= head.rev) && !head.includes(seq)
+}
+
+/// Why the account is not active, if it is not.
+fn inactive(state: &RepoState, seq: Option<i64>) -> Option<Option<String>> {
+    let status = state.status.as_ref().filter(|status| !status.active && status.applies_to(seq))?;
+    Some(status.reason.clone())
+}
+
+/// Fetches the repository of an account at some time, which must not be older than a revision of the stream.
+pub(super) async fn fetch(
+    tools: Arc<Tools>,
+    did: Did,
+    signer: Option<Signer>,
+    wanted: Tid,
+    at: Instant,
+) -> Done {
+    sleep_until(at).await;
+    let mut result = Err(RepairError::Busy);
+    if let Some(fetches) = &tools.fetches {
+        result = fetches.fetch(&tools.lookups, &did, signer, &wanted).await;
+    }
+    Done::Fetched(Box::new(result))
+}

@@ -1,0 +1,12 @@
+//! The machine of a verified stream, over accounts that are made up here.
+
+#![allow(clippy::unwrap_used)]
+
+mod chains;
+mod floods;
+mod keys;
+mod lies;
+mod repairs;
+mod restarts;
+mod wire;
+mod world;

@@ -1,0 +1,4 @@
+//! Consumers of streams as processes of their own, which are killed.
+#![allow(clippy::unwrap_used)]
+
+mod kills;
