@@ -126,13 +126,15 @@ impl<'c, S: Source> Events<'c, S> {
         }
     }
 
-    /// Processes up to `limit` events at once, until the stream ends. Events of one account are processed one after another, in their
-    /// order; events without an account are in no order. Every event is acknowledged when it has been processed.
+    /// Processes up to `limit` events at once, until the stream ends. Events of one account are processed one after
+    /// another, in their order; events without an account are in no order. Every event is acknowledged when it has been
+    /// processed.
     ///
     /// # Errors
     ///
-    /// Returns the first error of the stream or of the processing. The events that are being processed at that moment are given up: they
-    /// are not acknowledged, and come again when the stream is resumed. A message that cannot be decoded is such an error too.
+    /// Returns the first error of the stream or of the processing. The events that are being processed at that moment
+    /// are given up: they are not acknowledged, and come again when the stream is resumed. A message that cannot be
+    /// decoded is such an error too.
     ///
     /// # Cancel safety
     ///
@@ -177,8 +179,8 @@ impl<'c, S: Source> Events<'c, S> {
         Stats { unacknowledged, ..self.engine.stats() }
     }
 
-    /// Ends the stream: saves the cursor, if it is durable, says goodbye to the server, and waits for at most two seconds until that has
-    /// been sent. What has been received and not been given is dropped.
+    /// Ends the stream: saves the cursor, if it is durable, says goodbye to the server, and waits for at most two
+    /// seconds until that has been sent. What has been received and not been given is dropped.
     ///
     /// # Errors
     ///
@@ -264,7 +266,8 @@ impl<S: Source> Event<S> {
         (self.message, self.acknowledgement)
     }
 
-    /// Acknowledges the event: it has been processed. It does not come again once the cursor is saved, which happens at an interval.
+    /// Acknowledges the event: it has been processed. It does not come again once the cursor is saved, which happens at
+    /// an interval.
     ///
     /// Does nothing in a stream that has no durable cursor.
     pub fn ack(self) {

@@ -256,12 +256,18 @@ async fn e5_e8_version_1_is_resumed_by_the_next_process_without_a_loss_or_a_repe
     let (a, b) = (START + 10_000_000, START + 10_000_001);
     // Two are of the same microsecond, and one of them is not acknowledged.
     let all = |script: Script| {
-        script.text(commit(START)).text(commit(a)).text(commit_of(b, 1)).text(commit_of(b, 2)).text(commit(b + 1))
+        script
+            .text(commit(START))
+            .text(commit(a))
+            .text(commit_of(b, 1))
+            .text(commit_of(b, 2))
+            .text(commit(b + 1))
     };
     server.then(all(Script::accept()));
     // Another one of this microsecond, and one that was seen late.
     server.then(all(Script::accept()).text(commit_of(b, 3)).text(commit_of(a - 7, 4)).text(commit(b + 2)));
-    let store: std::sync::Arc<dyn crate::store::Store> = std::sync::Arc::new(crate::store::MemoryStore::new());
+    let store: std::sync::Arc<dyn crate::store::Store> =
+        std::sync::Arc::new(crate::store::MemoryStore::new());
     let stream = || v1(&server).resume_shared("notes", std::sync::Arc::clone(&store));
     let mut events = stream().explicit_acknowledgements().stream().unwrap();
     let mut given = Vec::new();
