@@ -1,7 +1,8 @@
-//! Streams: the decoding of what a PDS sends, the machine around it, and the memory of idle subscriptions. See README.md beside this
-//! file.
+//! Streams: the decoding of what a PDS sends, the machine around it, and the memory of idle subscriptions. See
+//! README.md beside this file.
 //!
-//! `cargo bench -p atproto-sdk --features stream --bench stream` measures everything; `-- decode`, `-- read` or `-- idle` one part.
+//! `cargo bench -p atproto-sdk --features stream --bench stream` measures everything;
+//! `-- decode`, `-- read` or `-- idle` one part.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
 #[path = "stream/record.rs"]

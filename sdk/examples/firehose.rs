@@ -1,7 +1,8 @@
 //! A live counter of what is written, for each collection, with the rate and the lag of the stream.
 //!
-//! `cargo run --example firehose` starts a network on this machine, on which accounts write. With `-- --host URL`, it reads the stream of
-//! that server: of a PDS, or of a relay. `--after SEQ` starts after a position, and `--seconds N` ends it.
+//! `cargo run --example firehose` starts a network on this machine, on which accounts write. With `-- --host URL`, it
+//! reads the stream of that server: of a PDS, or of a relay. `--after SEQ` starts after a position, and `--seconds N`
+//! ends it.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::{

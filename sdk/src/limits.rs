@@ -73,8 +73,8 @@ pub(crate) const BUDGET_KEPT: Duration = seconds(25 * 3600);
 
 /// For a connection of a stream, up to the answer of the server, including a refresh of the session.
 pub(crate) const STREAM_HANDSHAKE: Duration = seconds(45);
-/// After how long a silence a ping is sent, and how long a server may take to answer it. Proxies end connections that are silent for
-/// a minute.
+/// After how long a silence a ping is sent, and how long a server may take to answer it. Proxies end connections that
+/// are silent for a minute.
 pub(crate) const STREAM_KEEP_ALIVE: Duration = seconds(30);
 /// The longest silence that can be set: longer than a connection lasts.
 pub(crate) const LONGEST_KEEP_ALIVE: Duration = days(365);
@@ -90,7 +90,8 @@ pub(crate) const STREAM_SAME_PLACE: u32 = 3;
 pub(crate) const STREAM_BEHIND: Duration = seconds(60);
 /// How old they are if it has caught up.
 pub(crate) const STREAM_CAUGHT_UP: Duration = seconds(10);
-/// How much newer a message is than the last one if its lower position is not that of a repeat: the server has begun to count again.
+/// How much newer a message is than the last one if its lower position is not that of a repeat: the server has begun to
+/// count again.
 pub(crate) const STREAM_RESTARTED: Duration = seconds(60);
 /// For a dictionary of compressed messages, without which the stream is not compressed.
 #[cfg(feature = "jetstream")]

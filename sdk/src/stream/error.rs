@@ -79,7 +79,8 @@ impl Interruption {
     }
 }
 
-/// Why a stream ended, or why a message of it could not be read. `E` is the type of the errors in the lexicon of the subscription.
+/// Why a stream ended, or why a message of it could not be read. `E` is the type of the errors in the lexicon of the
+/// subscription.
 ///
 /// After an [`Undecodable`](Self::Undecodable) message the stream goes on; every other error is the last item. What passes by
 /// itself, such as a lost connection, is no error: it is told by a [`Notice`](super::Notice).

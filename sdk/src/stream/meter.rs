@@ -28,7 +28,8 @@ pub struct Stats {
     pub reconnects: u64,
     /// How many messages a second were read, in the last ten seconds.
     pub rate: f64,
-    /// How old the newest message was when it was read, by the clock of this machine. `None` if messages do not say when they were sent.
+    /// How old the newest message was when it was read, by the clock of this machine. `None` if messages do not say
+    /// when they were sent.
     pub lag: Option<Duration>,
     /// How many messages have been received and not been given to the consumer.
     pub buffered: usize,

@@ -25,19 +25,20 @@
 //!
 //! # What a stream does by itself
 //!
-//! - **A lost connection is replaced**, after a wait that grows and is random in part, and the stream goes on after the last message
-//!   that was given. Nothing is given twice. A server that was never reached is tried four times.
+//! - **A lost connection is replaced**, after a wait that grows and is random in part, and the stream goes on after the
+//!   last message that was given. Nothing is given twice. A server that was never reached is tried four times.
 //! - **A dead connection is found** by pings, and a quiet one is left alone; see [`Subscribe::keep_alive`].
-//! - **A slow consumer** makes the server wait: what is received and not read is limited, see [`Subscribe::buffer`]. If the server gives
-//!   up on it, the stream goes on after the last message.
+//! - **A slow consumer** makes the server wait: what is received and not read is limited, see [`Subscribe::buffer`]. If
+//!   the server gives up on it, the stream goes on after the last message.
 //! - **A malformed message** costs the connection. If what comes after the same message cannot be used three times in a row, the
 //!   stream ends with [`StreamError::Unusable`].
-//! - **A message that is not of its type** is an item of its own, [`StreamError::Undecodable`], and the stream goes on. Messages of
-//!   types that the lexicon does not know are `Other`, with everything in them.
+//! - **A message that is not of its type** is an item of its own, [`StreamError::Undecodable`], and the stream goes on.
+//!   Messages of types that the lexicon does not know are `Other`, with everything in them.
 //! - **Lost messages are told**: a server keeps messages for some time only. [`Notice::Gap`] says which ones it no longer had.
 //!
-//! What happens is told to [`Subscribe::observe`], counted in [`Events::stats`], and logged with [tracing](https://docs.rs/tracing): events at
-//! the level `DEBUG` for connecting, connected and interrupted, and every ten seconds one with the rate and the lag.
+//! What happens is told to [`Subscribe::observe`], counted in [`Events::stats`], and logged with
+//! [tracing](https://docs.rs/tracing): events at the level `DEBUG` for connecting, connected and interrupted, and every
+//! ten seconds one with the rate and the lag.
 //!
 //! # What can be built on it
 //!
@@ -58,13 +59,15 @@
 //
 // Where other kinds of streams and more about positions belong:
 //
-// - Another kind of stream implements `Protocol` (request, reading, order of its positions) and `Source` (the types of its
-//   messages), and has a builder with `stream_options!` that makes an `Engine` and `Events` of it. Its server is a `Transport`: one whose
-//   streams are not below `/xrpc/` has a transport that makes the URL of the request by itself. `Protocol::connected`
-//   gets what sends texts on a connection, and `Protocol::archive` says what is read before one is made.
-// - A durable cursor sits between `Engine` and `Event`: every message that the consumer gets goes through `Events::poll_event`, in the
-//   order of its position, and an undecodable one too. There a ticket can be taken, and nothing be asked of the engine as long as there
-//   are too many: then its buffer fills, and the server waits. `Engine::new` takes the position to start after.
+// - Another kind of stream implements `Protocol` (request, reading, order of its positions) and `Source` (the types of
+//   its messages), and has a builder with `stream_options!` that makes an `Engine` and `Events` of it. Its server is a
+//   `Transport`: one whose streams are not below `/xrpc/` has a transport that makes the URL of the request by itself.
+//   `Protocol::connected` gets what sends texts on a connection, and `Protocol::archive` says what is read before one
+//   is made.
+// - A durable cursor sits between `Engine` and `Event`: every message that the consumer gets goes through
+//   `Events::poll_event`, in the order of its position, and an undecodable one too. There a ticket can be taken, and
+//   nothing be asked of the engine as long as there are too many: then its buffer fills, and the server waits.
+//   `Engine::new` takes the position to start after.
 mod channel;
 mod concurrent;
 mod connection;

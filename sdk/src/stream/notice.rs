@@ -42,8 +42,8 @@ pub enum Notice {
     },
     /// Another connection has been made.
     Resumed {
-        /// The position after which the stream goes on. If `None`, nothing had been received before, or the stream has no positions:
-        /// what was sent in between is lost.
+        /// The position after which the stream goes on. If `None`, nothing had been received before, or the stream has
+        /// no positions: what was sent in between is lost.
         after: Option<i64>,
     },
     /// There is no connection any more, or it could not be made.

@@ -78,8 +78,8 @@ impl StreamOptions<'_> {
 /// The options of a stream, as methods of its builder; those of one without positions are fewer.
 macro_rules! stream_options {
     () => {
-        /// Starts after this position, instead of with what comes from now on: the position of the last message that was processed,
-        /// [`Event::seq`](crate::stream::Event::seq).
+        /// Starts after this position, instead of with what comes from now on: the position of the last message that
+        /// was processed, [`Event::seq`](crate::stream::Event::seq).
         ///
         /// Servers keep messages for some time, often a few days. If this one does not have everything any more, a
         /// [`Notice::Gap`](crate::stream::Notice::Gap) tells what is lost.
@@ -88,12 +88,12 @@ macro_rules! stream_options {
             self
         }
 
-        /// Keeps in a store what has been processed, under a name, so that the next process goes on from there. Nothing is lost, even if
-        /// this process is killed, and nothing comes again but what was not acknowledged and saved.
+        /// Keeps in a store what has been processed, under a name, so that the next process goes on from there. Nothing
+        /// is lost, even if this process is killed, and nothing comes again but what was not acknowledged and saved.
         ///
         /// Every event has to be acknowledged, in any order: with [`Event::ack`](crate::stream::Event::ack) or
-        /// [`Event::ack_saved`](crate::stream::Event::ack_saved), or by dropping it, which counts when the next event is asked for. An event
-        /// that is dropped by a panic does not count, and ends the stream.
+        /// [`Event::ack_saved`](crate::stream::Event::ack_saved), or by dropping it, which counts when the next event
+        /// is asked for. An event that is dropped by a panic does not count, and ends the stream.
         ///
         /// The store is one of those for sessions. The first time, the stream begins with what comes from now on, or
         /// [`after`](Self::after) a position. A name is for one stream of one server, and for one process at a time; see
@@ -126,15 +126,15 @@ macro_rules! stream_options {
             self
         }
 
-        /// Sets how often the progress is saved if nobody waits for it. The default is once a second. If the process is killed, what was
-        /// acknowledged since the last time comes again.
+        /// Sets how often the progress is saved if nobody waits for it. The default is once a second. If the process is
+        /// killed, what was acknowledged since the last time comes again.
         pub fn save_every(mut self, interval: ::std::time::Duration) -> Self {
             self.options.resume.interval = interval;
             self
         }
 
-        /// Sets how many events may be given since the first that is not acknowledged. If there are as many, the next one is given when
-        /// that one is acknowledged. The default is 10,000.
+        /// Sets how many events may be given since the first that is not acknowledged. If there are as many, the next
+        /// one is given when that one is acknowledged. The default is 10,000.
         pub fn max_unacknowledged(mut self, events: usize) -> Self {
             self.options.resume.max_unacknowledged = events;
             self
@@ -150,15 +150,15 @@ macro_rules! stream_options {
         $crate::stream::options::stream_options!(without position);
     };
     (without position) => {
-        /// Calls this with everything that happens to the stream besides its messages. It is called while the stream is polled, and
-        /// should not take long.
+        /// Calls this with everything that happens to the stream besides its messages. It is called while the stream is
+        /// polled, and should not take long.
         pub fn observe(mut self, observer: impl FnMut(&$crate::stream::Notice) + Send + 'c) -> Self {
             self.options.observer = Some(Box::new(observer));
             self
         }
 
-        /// Sets after how long a silence a ping is sent. If the server then remains silent for as long again, the connection is taken
-        /// for dead, and replaced. The default is 30 seconds.
+        /// Sets after how long a silence a ping is sent. If the server then remains silent for as long again, the
+        /// connection is taken for dead, and replaced. The default is 30 seconds.
         ///
         /// A stream on which nothing happens is not silent, because the server answers pings.
         pub fn keep_alive(mut self, interval: ::std::time::Duration) -> Self {
@@ -175,8 +175,8 @@ macro_rules! stream_options {
         /// Sets how many messages may wait for the consumer, and how many bytes these may have. The default is 1024 messages and
         /// 16 MiB.
         ///
-        /// If there are more, nothing is read from the connection until the consumer has caught up, so that the server has to wait.
-        /// One message more than these bytes may be waiting.
+        /// If there are more, nothing is read from the connection until the consumer has caught up, so that the server
+        /// has to wait. One message more than these bytes may be waiting.
         pub fn buffer(mut self, messages: usize, bytes: usize) -> Self {
             self.options.buffer(messages, bytes);
             self
@@ -188,15 +188,15 @@ macro_rules! stream_options {
             self
         }
 
-        /// Ends the stream with an error if it has had no connection for this long. By default, a stream that was connected once is
-        /// resumed however long that takes.
+        /// Ends the stream with an error if it has had no connection for this long. By default, a stream that was
+        /// connected once is resumed however long that takes.
         pub fn give_up_after(mut self, limit: ::std::time::Duration) -> Self {
             self.options.give_up_after = Some(limit);
             self
         }
 
-        /// Adds a header to the request that starts the stream. A name or value that HTTP does not allow makes the stream end with
-        /// an error.
+        /// Adds a header to the request that starts the stream. A name or value that HTTP does not allow makes the
+        /// stream end with an error.
         pub fn header(mut self, name: &str, value: &str) -> Self {
             self.options.header(name, value);
             self

@@ -75,8 +75,8 @@ impl<'c, S: Subscription> Subscribe<'c, S> {
 
     /// Sets the parameters.
     ///
-    /// A subscription takes its parameters as an argument if at least one of them is required. Those of others are optional, and set
-    /// here. A cursor among them is where the stream starts [after](Self::after).
+    /// A subscription takes its parameters as an argument if at least one of them is required. Those of others are
+    /// optional, and set here. A cursor among them is where the stream starts [after](Self::after).
     pub fn params(mut self, params: S::Params) -> Self {
         self.params = params;
         self

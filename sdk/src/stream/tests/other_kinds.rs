@@ -1,5 +1,5 @@
-//! The machine with another protocol than that of lexicons: texts in both directions, an inclusive cursor, positions that repeat, and
-//! a transport of its own.
+//! The machine with another protocol than that of lexicons: texts in both directions, an inclusive cursor, positions
+//! that repeat, and a transport of its own.
 
 use std::{
     sync::{Arc, Mutex},
