@@ -32,7 +32,7 @@ fn read(file: &[u8], size: usize, options: &ReadOptions) -> Result<Vec<CarBlock>
 #[test]
 fn e6_a_car_file_is_the_same_in_pieces_of_any_size() {
     let (blocks, root) = (blocks(), Cid::of_cbor(b"root"));
-    let file = file(&[root.clone()], &blocks);
+    let file = file(std::slice::from_ref(&root), &blocks);
     for size in [1, 2, 3, 7, 37, 100, 4096, file.len() - 1, file.len()] {
         let found = read(&file, size, &ReadOptions::new()).unwrap();
         assert_eq!(found.len(), blocks.len());
