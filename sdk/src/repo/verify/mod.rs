@@ -250,6 +250,7 @@ fn undo(car: &Car<'_>, root: &Cid, operations: &[Operation]) -> Result<Cid, Comm
 fn check_operation(car: &Car<'_>, operation: &Operation) -> Result<(), CommitError> {
     let path = &operation.path;
     path::parse(path).map_err(RepoError::Name)?;
+    operation.check_change()?;
     if let Some(cid) = operation.cid() {
         let size = required(car, cid, "the record")?.len();
         if size > MAX_RECORD {
