@@ -89,6 +89,11 @@ impl Part {
         &self.part
     }
 
+    /// Where the file will be.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Gives the file its name, after the system has written it.
     pub(super) fn complete(mut self) -> Result<(), FileError> {
         let failed = |action, error| FileError::new(action, &self.part, error);

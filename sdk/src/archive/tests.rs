@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use super::*;
 use crate::{
     identity::Resolver,
-    repo::{RepoError, Repository, tests::signed_repository},
+    repo::{RepoError, Repository, RepositoryEditor, SigningKey, tests::signed_repository, write_car},
     types::{Cid, Did},
     xrpc::{BoxFuture, ByteStream, Request, Transport, TransportError, TransportResponse},
 };
@@ -410,4 +410,57 @@ async fn e11_a_repository_is_verified_with_the_key_of_its_identity_which_may_hav
     let (resolver, _) = directory(vec![Some("zNoKey".to_owned())]).await;
     let error = repository.verify_with(&resolver).await.unwrap_err();
     assert!(matches!(error, VerifyError::InvalidKey { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn e11_a_repository_that_the_account_has_not_signed_replaces_no_file() {
+    let (did, car, key) = signed_repository(1);
+    let (_, forged, other) = signed_repository(2);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("repo.car");
+    let good = Server { repository: car.clone(), ..Server::default() };
+    let bad = Server { repository: forged, ..Server::default() };
+    let (resolver, _) = directory(vec![Some(key.to_multibase())]).await;
+    Repository::download(&good, &did).verify_with(&resolver).save(&path).await.unwrap();
+
+    let is_signature =
+        |error: &DownloadError| matches!(error, DownloadError::Repo(RepoError::Signature { .. }));
+    let error = Repository::download(&bad, &did).verify_with(&resolver).save(&path).await.unwrap_err();
+    assert!(is_signature(&error), "{error}");
+    let error = Repository::download(&bad, &did).verify(&key).save(&path).await.unwrap_err();
+    assert!(is_signature(&error), "{error}");
+    assert!(is_signature(&Repository::download(&bad, &did).verify(&key).await.unwrap_err()));
+    assert!(is_signature(&Repository::download(&bad, &did).verify(&key).arriving().await.unwrap_err()));
+    let (none, _) = directory(vec![None]).await;
+    let error = Repository::download(&good, &did).verify_with(&none).save(&path).await.unwrap_err();
+    assert!(matches!(error, DownloadError::Verify(VerifyError::NoKey { .. })), "{error}");
+    assert_eq!(files(folder.path()).into_keys().collect::<Vec<_>>(), ["repo.car", "repo.car.lock"]);
+    assert_eq!(fs::read(&path).unwrap(), car);
+    Repository::download(&bad, &did).verify(&other).save(&path).await.unwrap();
+}
+
+#[tokio::test]
+async fn d5_a_later_repository_is_replaced_by_an_older_one_only_if_that_is_allowed() {
+    let key = SigningKey::generate_p256().unwrap();
+    let mut editor = RepositoryEditor::new(did());
+    let mut state = || {
+        let signed = editor.commit(&key).unwrap();
+        let car = write_car(&signed.commit, &editor.all_blocks(), Vec::new()).unwrap();
+        Server { repository: car, ..Server::default() }
+    };
+    let (older, later) = (state(), state());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("repo.car");
+    let public = key.verifying_key();
+    let save = |server| Repository::download(server, &did()).verify(&public);
+    save(&older).save(&path).await.unwrap();
+    save(&later).save(&path).await.unwrap();
+    save(&later).save(&path).await.unwrap();
+    let error = save(&older).save(&path).await.unwrap_err();
+    let DownloadError::Older { there, found, .. } = &error else { panic!("{error}") };
+    assert!(there > found);
+    assert!(error.to_string().contains("`allow_older` replaces it"), "{error}");
+    assert_eq!(fs::read(&path).unwrap(), later.repository);
+    save(&older).allow_older().save(&path).await.unwrap();
+    assert_eq!(fs::read(&path).unwrap(), older.repository);
 }

@@ -281,6 +281,8 @@ convert! {
         archive::DownloadError::Call { source, .. } => of_call(source),
         archive::DownloadError::Repo(error) => of_repo(error),
         archive::DownloadError::File(_) => Class::of(Kind::Internal),
+        archive::DownloadError::Verify(archive::VerifyError::Identity { source, .. }) => of_identity(source),
+        _ => Class::of(Kind::BadAnswer),
     };
     #[cfg(feature = "repo")]
     archive::BlobError: |error| match error {

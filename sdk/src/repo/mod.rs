@@ -49,6 +49,8 @@ pub use repository::{
     ArrivingRepository, Entries, Entry, MissingBlock, MissingBlocks, RecordError, RepoRecord, RepoRecords,
     Repository, UndecodableRecord,
 };
+#[cfg(feature = "client")]
+pub(crate) use repository::check_signature;
 pub use signing_key::{SigningKey, SigningKeyError};
 pub use storage::StoredBlocks;
 pub use tree::{Tree, TreeChanges, TreeDiff, TreeEntries, TreeProof, layer_of};

@@ -263,7 +263,7 @@ impl Repository {
 }
 
 /// Checks whose commit it is.
-fn check_signature(commit: &Commit, did: &Did, key: &VerifyingKey) -> Result<(), RepoError> {
+pub(crate) fn check_signature(commit: &Commit, did: &Did, key: &VerifyingKey) -> Result<(), RepoError> {
     if commit.did() != did {
         return Err(RepoError::WrongRepository { expected: did.clone(), found: commit.did().clone() });
     }
