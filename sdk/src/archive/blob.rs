@@ -4,12 +4,11 @@ use std::{
     fs::File,
     io::{self, Read as _},
     path::Path,
-    sync::atomic::{AtomicU64, Ordering},
 };
 
 use sha2::{Digest as _, Sha256};
 
-use super::part::{FileError, Part, blocking};
+use super::part::{FileError, Part, Turn, blocking};
 use crate::{
     api::com::atproto::sync::{ComAtprotoSync, get_blob},
     limits,
@@ -58,8 +57,8 @@ pub(super) struct Blobs<'a> {
     pub(super) did: &'a Did,
     pub(super) folder: &'a Path,
     pub(super) max_size: u64,
-    /// How many downloads have begun: a server may list a blob twice.
-    pub(super) begun: AtomicU64,
+    /// What allows to write to the folder.
+    pub(super) turn: Turn,
 }
 
 /// What has been done about a blob.
@@ -100,9 +99,8 @@ impl Blobs<'_> {
         let params = get_blob::Params::new(self.did.clone(), cid.clone());
         let call = ComAtprotoSync::over(self.client).get_blob(params);
         let mut body = call.await.map_err(|error| BlobError::Call(Box::new(error)))?;
-        let path = path.to_owned();
-        let number = self.begun.fetch_add(1, Ordering::Relaxed);
-        let part = blocking(move || Part::create(&path, number)).await?;
+        let (path, turn) = (path.to_owned(), self.turn.clone());
+        let part = blocking(move || Part::create(&path, turn)).await?;
         let mut sink = Sink { part, hash: Sha256::new() };
         let (mut buffer, mut size) = (Vec::new(), 0_u64);
         while let Some(piece) = body.next().await {

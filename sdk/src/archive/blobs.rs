@@ -150,11 +150,11 @@ impl<'c> BlobDownload<'c> {
         let turn = blocking(move || {
             create_folder(&folder)?;
             let turn = Turn::take(&folder.join(".lock"))?;
-            remove_parts(&folder).map(|()| turn)
+            remove_parts(&folder, None).map(|()| turn)
         });
-        let _turn = turn.await?;
+        let turn = turn.await?;
         let Self { client, did, folder, max_size, .. } = &self;
-        let blobs = Blobs { client: *client, did, folder, max_size: *max_size, begun: AtomicU64::new(0) };
+        let blobs = Blobs { client: *client, did, folder, max_size: *max_size, turn };
         let counter = Counter { on_progress: self.on_progress.clone(), ..Counter::default() };
         let failed = Mutex::new(Vec::new());
 

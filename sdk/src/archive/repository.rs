@@ -16,7 +16,7 @@ use futures_core::Stream;
 
 use super::{
     identity::{self, VerifyError},
-    part::{FileError, Part, Turn, blocking, create_folder, with_suffix},
+    part::{FileError, Part, Turn, blocking, create_folder, remove_parts, with_suffix},
 };
 use crate::{
     api::com::atproto::sync::{ComAtprotoSync, get_repo},
@@ -215,7 +215,7 @@ impl<'c> RepositoryDownload<'c> {
     pub async fn save(self, path: impl AsRef<Path>) -> Result<Repository, DownloadError> {
         let path = path.as_ref().to_owned();
         let mut stream = self.stream().await?;
-        let (turn, mut part) = blocking(move || new_part(&path)).await?;
+        let mut part = blocking(move || new_part(&path)).await?;
         // What is not a repository is refused before all of it has been received.
         let mut decoder = CarDecoder::with(&self.options);
         let mut buffer = Vec::with_capacity(PIECE);
@@ -250,7 +250,6 @@ impl<'c> RepositoryDownload<'c> {
                 check_later(repository.commit(), part.path())?;
             }
             part.complete()?;
-            drop(turn);
             Ok(repository)
         })
         .await
@@ -301,11 +300,15 @@ fn commit_in(path: &Path) -> io::Result<Option<Commit>> {
     }
 }
 
-fn new_part(path: &Path) -> Result<(Turn, Part), FileError> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        create_folder(folder)?;
-    }
-    Ok((Turn::take(&with_suffix(path, ".lock"))?, Part::create(path, 0)?))
+fn new_part(path: &Path) -> Result<Part, FileError> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    create_folder(folder)?;
+    let turn = Turn::take(&with_suffix(path, ".lock"))?;
+    remove_parts(folder, path.file_name())?;
+    Part::create(path, turn)
 }
 
 fn check_did(found: &Did, expected: &Did) -> Result<(), RepoError> {

@@ -12,7 +12,10 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use super::*;
+use super::{
+    part::{Part, Turn},
+    *,
+};
 use crate::{
     identity::Resolver,
     repo::{RepoError, Repository, RepositoryEditor, SigningKey, tests::signed_repository, write_car},
@@ -203,7 +206,7 @@ async fn d4_a_second_download_fetches_only_what_is_missing_or_damaged() {
     fs::remove_file(folder.path().join(name(2))).unwrap();
     fs::write(folder.path().join(name(5)), "damaged").unwrap();
     // A program that was killed has left this behind.
-    fs::write(folder.path().join(format!("{}.7.part", name(2))), "the beginn").unwrap();
+    fs::write(folder.path().join(format!("{}.0123456789abcdef.part", name(2))), "the beginn").unwrap();
 
     let blobs = BlobDownload::new(&server, &did(), folder.path()).await.unwrap();
     assert_eq!((blobs.listed, blobs.downloaded, blobs.present), (8, 2, 6));
@@ -463,4 +466,54 @@ async fn d5_a_later_repository_is_replaced_by_an_older_one_only_if_that_is_allow
     assert_eq!(fs::read(&path).unwrap(), later.repository);
     save(&older).allow_older().save(&path).await.unwrap();
     assert_eq!(fs::read(&path).unwrap(), older.repository);
+}
+
+/// Dropping a download does not end the thread that writes.
+#[test]
+fn the_turn_to_write_a_file_lasts_until_the_last_part_of_it_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, lock) = (folder.path().join("repo.car"), folder.path().join("repo.car.lock"));
+    let turn = Turn::take(&lock).unwrap();
+    let mut first = Part::create(&path, turn.clone()).unwrap();
+    let second = Part::create(&path, turn).unwrap();
+    assert_ne!(first.part(), second.part());
+    assert!(Turn::take(&lock).is_err());
+    drop(second);
+    assert!(Turn::take(&lock).is_err());
+    first.write(b"whole").unwrap();
+    first.complete().unwrap();
+    Turn::take(&lock).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"whole");
+}
+
+/// Every step of a download is dropped, while the thread that writes may be at work, and the next one begins.
+#[tokio::test(flavor = "multi_thread")]
+async fn d4_a_download_that_is_dropped_and_begun_again_leaves_whole_files_only() {
+    let (did, car, _) = signed_repository(1);
+    let server = Server { repository: car.clone(), ..Server::default() };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("repo.car");
+    // What a program left behind that was killed, and what only looks like it.
+    fs::write(folder.path().join("repo.car.0123456789abcdef.part"), "the beginn").unwrap();
+    fs::write(folder.path().join("other.car.0123456789abcdef.part"), "of another").unwrap();
+    fs::write(folder.path().join("repo.car.notes.part"), "of somebody").unwrap();
+    let mut dropped = 0;
+    for micros in (0..40).map(|step| step * 100) {
+        let download = Repository::download(&server, &did).save(&path);
+        let limit = std::time::Duration::from_micros(micros);
+        dropped += usize::from(tokio::time::timeout(limit, download).await.is_err());
+        if path.exists() {
+            assert_eq!(fs::read(&path).unwrap(), car);
+        }
+    }
+    assert!(dropped > 0);
+    // The turn ends when what was left behind has ended.
+    let mut tries = 0..1000;
+    while let Err(error) = Repository::download(&server, &did).save(&path).await {
+        assert!(tries.next().is_some(), "the turn does not end");
+        assert!(matches!(error, DownloadError::File(FileError { action: "lock", .. })), "{error}");
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    let names: Vec<_> = files(folder.path()).into_keys().collect();
+    assert_eq!(names, ["other.car.0123456789abcdef.part", "repo.car", "repo.car.lock", "repo.car.notes.part"]);
 }
