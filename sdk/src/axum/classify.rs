@@ -443,6 +443,7 @@ convert! {
 fn of_repo(error: &RepoError) -> Class {
     match error {
         RepoError::Source(source) => of_source(source),
+        RepoError::Storage { .. } => Class::of(Kind::Internal),
         _ => Class::of(Kind::BadAnswer),
     }
 }
