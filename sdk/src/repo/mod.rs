@@ -61,7 +61,7 @@ pub use verify::{
 #[cfg(feature = "stream")]
 pub(crate) use verify::{MAX_OPERATIONS, check_state};
 
-use crate::types::{Cid, DataError, Did, FromData, Nsid, RecordKey, Tid, Unknown, from_cbor};
+use crate::types::{Cid, DataError, Did, FromData, Nsid, RecordKey, Tid, Unknown, from_cbor_bounded};
 pub use crate::verifying_key::{InvalidSignature, InvalidVerifyingKey, VerifyingKey};
 
 /// A record that is certainly in the repository of its account. Returned by [`verify_record`].
@@ -77,13 +77,13 @@ pub struct VerifiedRecord {
 }
 
 impl VerifiedRecord {
-    /// Decodes the record.
+    /// Decodes the record, within the memory that its size allows: somebody else has written it.
     ///
     /// # Errors
     ///
     /// Returns an error that names the path if the record is not of that type.
     pub fn decode<T: FromData>(&self) -> Result<T, DataError> {
-        from_cbor(&self.bytes)
+        from_cbor_bounded(&self.bytes)
     }
 }
 
