@@ -51,7 +51,8 @@ impl Repository {
 
     /// Resolves the DID of the repository, and checks that the commit is signed with the account's key.
     ///
-    /// If it is not signed with the key in the resolver's cache, the DID is resolved anew: the key may have changed. Make sure
+    /// If it is not signed with the key in the resolver's cache, or that is none, the DID is resolved anew: the key may have
+    /// changed. Make sure
     /// that [`did`](Self::did) is the account that you expect; a downloaded repository is always of the account that was
     /// asked for.
     ///
@@ -81,7 +82,11 @@ pub(super) async fn verify_with(
     let document = resolve(commit.did(), resolver).await?;
     match verify_identity(commit, &document) {
         Ok(()) => Ok(document),
-        Err(VerifyError::Repo(RepoError::Signature { .. }) | VerifyError::NoKey { .. }) => {
+        Err(
+            VerifyError::Repo(RepoError::Signature { .. })
+            | VerifyError::NoKey { .. }
+            | VerifyError::InvalidKey { .. },
+        ) => {
             resolver.invalidate(commit.did());
             let document = resolve(commit.did(), resolver).await?;
             verify_identity(commit, &document).map(|()| document)

@@ -403,6 +403,11 @@ async fn e11_a_repository_is_verified_with_the_key_of_its_identity_which_may_hav
     repository.verify_identity(&document).unwrap();
     assert_eq!(asked.load(Ordering::SeqCst), 2);
 
+    // Or one that is none.
+    let (resolver, asked) = directory(vec![Some("zNoKey".to_owned()), Some(key.to_multibase())]).await;
+    repository.verify_with(&resolver).await.unwrap();
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+
     let (resolver, asked) = directory(vec![Some(wrong)]).await;
     let error = repository.verify_with(&resolver).await.unwrap_err();
     assert!(matches!(error, VerifyError::Repo(RepoError::Signature { .. })), "{error}");
