@@ -109,7 +109,7 @@ impl Blobs<'_> {
             if size > self.max_size {
                 return Err(BlobError::TooLarge { limit: self.max_size });
             }
-            received.received(piece.len() as u64);
+            received.received(piece.len() as u64)?;
             buffer.extend_from_slice(&piece);
             if buffer.len() >= PIECE {
                 sink = sink.take(std::mem::take(&mut buffer)).await?;
@@ -127,7 +127,8 @@ impl Blobs<'_> {
 
 /// What is told about bytes that have been received.
 pub(super) trait Listener: Send + Sync {
-    fn received(&self, bytes: u64);
+    /// Counts them. An error ends the download.
+    fn received(&self, bytes: u64) -> Result<(), BlobError>;
 }
 
 /// A file in the making, and the hash of what is in it.

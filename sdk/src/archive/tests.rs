@@ -522,3 +522,48 @@ async fn d4_a_download_that_is_dropped_and_begun_again_leaves_whole_files_only()
     let names: Vec<_> = files(folder.path()).into_keys().collect();
     assert_eq!(names, ["other.car.0123456789abcdef.part", "repo.car", "repo.car.lock", "repo.car.notes.part"]);
 }
+
+#[tokio::test]
+async fn d4_a_folder_that_cannot_be_written_to_ends_the_download() {
+    let server = Server::with(&good(50));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("blobs");
+    let gone = path.clone();
+    let download = BlobDownload::new(&server, &did(), &path).concurrency(1);
+    let download = download.on_progress(move |progress| {
+        if progress.downloaded == 1 {
+            let _ = fs::remove_dir_all(&gone);
+        }
+    });
+    let error = download.await.unwrap_err();
+    assert!(matches!(&error, BlobsError::Folder(FileError { action: "create", .. })), "{error}");
+    let requests = |number| server.requests(&Cid::of_raw(&content(number)).to_string());
+    assert!((0..50).map(requests).sum::<usize>() < 5);
+
+    let failed = |action, kind: io::ErrorKind| FileError::new(action, &path, kind.into());
+    for kind in [
+        io::ErrorKind::StorageFull,
+        io::ErrorKind::ReadOnlyFilesystem,
+        io::ErrorKind::QuotaExceeded,
+    ] {
+        assert!(failed("write", kind).is_about_folder(), "{kind}");
+    }
+    assert!(!failed("rename", io::ErrorKind::IsADirectory).is_about_folder());
+    assert!(!failed("read", io::ErrorKind::NotFound).is_about_folder());
+}
+
+#[tokio::test]
+async fn d4_the_limits_on_all_blobs_end_the_download() {
+    let server = Server::with(&good(9));
+    let folder = tempfile::tempdir().unwrap();
+    let download = |folder: &str| BlobDownload::new(&server, &did(), folder).concurrency(1);
+    let folder = folder.path().to_str().unwrap();
+    let error = download(folder).max_blobs(4).await.unwrap_err();
+    assert!(matches!(error, BlobsError::TooMany { limit: 4 }), "{error}");
+    assert_eq!(files(Path::new(folder)), expected(4));
+    let limit = content(4).len() as u64 + 1;
+    let error = download(folder).max_total_size(limit).await.unwrap_err();
+    assert!(matches!(error, BlobsError::TooLarge { limit: found } if found == limit), "{error}");
+    assert_eq!(files(Path::new(folder)), expected(5), "and no part is left");
+    assert_eq!(download(folder).max_blobs(9).await.unwrap().downloaded, 4);
+}

@@ -295,6 +295,7 @@ convert! {
     archive::BlobsError: |error| match error {
         archive::BlobsError::List { source, .. } => of_call(source),
         archive::BlobsError::Folder(_) => Class::of(Kind::Internal),
+        archive::BlobsError::TooMany { .. } | archive::BlobsError::TooLarge { .. } => Class::of(Kind::BadAnswer),
     };
     #[cfg(feature = "repo")]
     archive::VerifyError: |error| match error {
