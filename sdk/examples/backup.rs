@@ -32,7 +32,7 @@ use atproto_sdk::{
     },
     archive::BlobDownload,
     identity::{DidDocument, HandleResolver, Resolver},
-    repo::{ReadOptions, RecordError, RepoRecord, Repository},
+    repo::{RecordError, RepoRecord, Repository},
     types::{Cid, Datetime, Did, RecordKey, Unknown, Value},
 };
 use local_network::Network;
@@ -91,7 +91,7 @@ impl Folder {
     }
 
     fn open(&self) -> Result<Repository, Report> {
-        Ok(Repository::open_file(self.repository(), &ReadOptions::new())?)
+        Ok(Repository::open_file(self.repository())?)
     }
 }
 

@@ -239,7 +239,7 @@ impl<'c> RepositoryDownload<'c> {
         decoder.finish()?;
         let (did, options) = (self.did.clone(), self.options);
         let opened = blocking(move || {
-            let repository = Repository::open_file(part.part(), &options)?;
+            let repository = Repository::open_file_with(part.part(), &options)?;
             check_did(repository.did(), &did)?;
             Ok::<_, DownloadError>((repository, part))
         });
