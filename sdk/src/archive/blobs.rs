@@ -121,7 +121,9 @@ pub enum BlobsError {
         limit: u64,
     },
     /// The blobs that were downloaded have more bytes than are allowed.
-    #[error("the blobs that were downloaded have more than {limit} bytes; the next download goes on, and `max_total_size` allows more")]
+    #[error(
+        "the blobs that were downloaded have more than {limit} bytes; the next download goes on, and `max_total_size` allows more"
+    )]
     TooLarge {
         /// The limit, in bytes.
         limit: u64,

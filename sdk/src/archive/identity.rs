@@ -52,9 +52,9 @@ impl Repository {
     /// Resolves the DID of the repository, and checks that the commit is signed with the account's key.
     ///
     /// If it is not signed with the key in the resolver's cache, or that is none, the DID is resolved anew: the key may have
-    /// changed. Make sure
-    /// that [`did`](Self::did) is the account that you expect; a downloaded repository is always of the account that was
-    /// asked for.
+    /// changed. Make sure that [`did`](Self::did) is the account that you expect; a downloaded repository is always of the
+    /// account that was asked for. [`RepositoryDownload::verify_with`](super::RepositoryDownload::verify_with) does this before
+    /// a file is replaced.
     ///
     /// # Errors
     ///

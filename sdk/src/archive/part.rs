@@ -26,7 +26,8 @@ impl FileError {
     /// Whether nothing else can be written either: the disk is full or can only be read, or the folder is gone.
     pub(super) fn is_about_folder(&self) -> bool {
         use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
-        self.action == "create" || matches!(self.source.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem)
+        self.action == "create"
+            || matches!(self.source.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem)
     }
 
     pub(super) fn new(action: &'static str, path: &Path, source: io::Error) -> Self {

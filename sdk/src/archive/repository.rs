@@ -2,8 +2,8 @@
 
 use std::{
     fmt,
-    future::IntoFuture,
     fs::File,
+    future::IntoFuture,
     io::{self, Read as _},
     path::{Path, PathBuf},
     pin::Pin,
@@ -22,7 +22,8 @@ use crate::{
     api::com::atproto::sync::{ComAtprotoSync, get_repo},
     identity::Resolver,
     repo::{
-        ArrivingRepository, CarDecoder, Commit, ReadOptions, RepoError, Repository, VerifyingKey, check_signature,
+        ArrivingRepository, CarDecoder, Commit, ReadOptions, RepoError, Repository, VerifyingKey,
+        check_signature,
     },
     types::{Did, Tid},
     xrpc::{BoxFuture, ByteStream, Error, Transport, TransportError},

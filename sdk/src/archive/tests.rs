@@ -520,7 +520,10 @@ async fn d4_a_download_that_is_dropped_and_begun_again_leaves_whole_files_only()
         tokio::time::sleep(std::time::Duration::from_millis(1)).await;
     }
     let names: Vec<_> = files(folder.path()).into_keys().collect();
-    assert_eq!(names, ["other.car.0123456789abcdef.part", "repo.car", "repo.car.lock", "repo.car.notes.part"]);
+    assert_eq!(
+        names,
+        ["other.car.0123456789abcdef.part", "repo.car", "repo.car.lock", "repo.car.notes.part"]
+    );
 }
 
 #[tokio::test]
@@ -541,11 +544,8 @@ async fn d4_a_folder_that_cannot_be_written_to_ends_the_download() {
     assert!((0..50).map(requests).sum::<usize>() < 5);
 
     let failed = |action, kind: io::ErrorKind| FileError::new(action, &path, kind.into());
-    for kind in [
-        io::ErrorKind::StorageFull,
-        io::ErrorKind::ReadOnlyFilesystem,
-        io::ErrorKind::QuotaExceeded,
-    ] {
+    for kind in [io::ErrorKind::StorageFull, io::ErrorKind::ReadOnlyFilesystem, io::ErrorKind::QuotaExceeded]
+    {
         assert!(failed("write", kind).is_about_folder(), "{kind}");
     }
     assert!(!failed("rename", io::ErrorKind::IsADirectory).is_about_folder());

@@ -1,6 +1,11 @@
 //! What can be wrong with a repository.
 
-use std::{error::Error, io, path::{Path, PathBuf}, sync::Arc};
+use std::{
+    error::Error,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::InvalidSignature;
 use crate::{

@@ -49,12 +49,12 @@ pub use error::{RepoError, SourceError};
 pub use export::{ExportError, ExportedBlocks, export, record_proof, write_car};
 pub use operation::{Action, Operation};
 pub use options::ReadOptions;
+#[cfg(feature = "client")]
+pub(crate) use repository::check_signature;
 pub use repository::{
     ArrivingRepository, Entries, Entry, MissingBlock, MissingBlocks, RecordError, RepoRecord, RepoRecords,
     Repository, UndecodableRecord,
 };
-#[cfg(feature = "client")]
-pub(crate) use repository::check_signature;
 pub use signing_key::{SigningKey, SigningKeyError};
 pub use storage::StoredBlocks;
 pub use tree::{Tree, TreeChanges, TreeDiff, TreeEntries, TreeProof, layer_of};
