@@ -83,12 +83,12 @@ fn measure(subject: &str, path: &Path) {
     let (name, count) = match subject {
         "yardstick" => ("hashing all blocks and decoding the posts, no more", yardstick(path)),
         "entries" => {
-            let repository = Repository::open_file(path, &ReadOptions::new()).unwrap();
+            let repository = Repository::open_file(path).unwrap();
             opened = used() - start;
             ("a file on disk: keys and CIDs", repository.entries().map(Result::unwrap).count())
         }
         "file" => {
-            let repository = Repository::open_file(path, &ReadOptions::new()).unwrap();
+            let repository = Repository::open_file(path).unwrap();
             opened = used() - start;
             ("a file on disk: posts", posts(&repository))
         }

@@ -32,7 +32,7 @@ use atproto_sdk::{
     },
     archive::BlobDownload,
     identity::{DidDocument, HandleResolver, Resolver},
-    repo::{ReadOptions, RecordError, RepoRecord, Repository},
+    repo::{RecordError, RepoRecord, Repository},
     types::{Cid, Datetime, Did, RecordKey, Unknown, Value},
 };
 use local_network::Network;
@@ -91,7 +91,7 @@ impl Folder {
     }
 
     fn open(&self) -> Result<Repository, Report> {
-        Ok(Repository::open_file(self.repository(), &ReadOptions::new())?)
+        Ok(Repository::open_file(self.repository())?)
     }
 }
 
@@ -99,7 +99,9 @@ impl Folder {
 async fn save(folder: &Folder, did: &Did, client: &PublicClient, resolver: &Resolver) -> Result<(), Report> {
     let line = Arc::new(Line::new("repository"));
     let shown = line.clone();
-    let download = Repository::download(client, did).on_progress(move |bytes| shown.show_bytes(bytes));
+    // What the account has not signed, and what is older, does not replace what is there.
+    let download = Repository::download(client, did).verify_with(resolver);
+    let download = download.on_progress(move |bytes| shown.show_bytes(bytes));
     let repository = download.save(folder.repository()).await?;
     let document = repository.verify_with(resolver).await?;
     replace(&folder.document(), &serde_json::to_string_pretty(&*document)?)?;

@@ -4,12 +4,11 @@ use std::{
     fs::File,
     io::{self, Read as _},
     path::Path,
-    sync::atomic::{AtomicU64, Ordering},
 };
 
 use sha2::{Digest as _, Sha256};
 
-use super::part::{FileError, Part, blocking};
+use super::part::{FileError, Part, Turn, blocking};
 use crate::{
     api::com::atproto::sync::{ComAtprotoSync, get_blob},
     limits,
@@ -58,8 +57,8 @@ pub(super) struct Blobs<'a> {
     pub(super) did: &'a Did,
     pub(super) folder: &'a Path,
     pub(super) max_size: u64,
-    /// How many downloads have begun: a server may list a blob twice.
-    pub(super) begun: AtomicU64,
+    /// What allows to write to the folder.
+    pub(super) turn: Turn,
 }
 
 /// What has been done about a blob.
@@ -100,9 +99,8 @@ impl Blobs<'_> {
         let params = get_blob::Params::new(self.did.clone(), cid.clone());
         let call = ComAtprotoSync::over(self.client).get_blob(params);
         let mut body = call.await.map_err(|error| BlobError::Call(Box::new(error)))?;
-        let path = path.to_owned();
-        let number = self.begun.fetch_add(1, Ordering::Relaxed);
-        let part = blocking(move || Part::create(&path, number)).await?;
+        let (path, turn) = (path.to_owned(), self.turn.clone());
+        let part = blocking(move || Part::create(&path, turn)).await?;
         let mut sink = Sink { part, hash: Sha256::new() };
         let (mut buffer, mut size) = (Vec::new(), 0_u64);
         while let Some(piece) = body.next().await {
@@ -111,7 +109,7 @@ impl Blobs<'_> {
             if size > self.max_size {
                 return Err(BlobError::TooLarge { limit: self.max_size });
             }
-            received.received(piece.len() as u64);
+            received.received(piece.len() as u64)?;
             buffer.extend_from_slice(&piece);
             if buffer.len() >= PIECE {
                 sink = sink.take(std::mem::take(&mut buffer)).await?;
@@ -129,7 +127,8 @@ impl Blobs<'_> {
 
 /// What is told about bytes that have been received.
 pub(super) trait Listener: Send + Sync {
-    fn received(&self, bytes: u64);
+    /// Counts them. An error ends the download.
+    fn received(&self, bytes: u64) -> Result<(), BlobError>;
 }
 
 /// A file in the making, and the hash of what is in it.

@@ -31,7 +31,7 @@ type OnProgress = Arc<dyn Fn(&BlobProgress) + Send + Sync>;
 ///
 /// It begins when it is awaited, and goes on where an earlier one has ended, in whatever way: a blob that is in the folder and
 /// has the hash that its CID contains is not downloaded again. A file under the name of a CID is always complete. What goes
-/// wrong with one blob does not keep the others from being downloaded. The file `.lock` in the folder keeps two downloads from
+/// wrong with one blob does not keep the others from being downloaded; a disk that is full ends the download. The file `.lock` in the folder keeps two downloads from
 /// disturbing each other, and stays there.
 ///
 /// ```no_run
@@ -55,6 +55,8 @@ pub struct BlobDownload<'c> {
     folder: PathBuf,
     concurrency: usize,
     max_size: u64,
+    max_blobs: u64,
+    max_total_size: u64,
     on_progress: Option<OnProgress>,
 }
 
@@ -109,9 +111,23 @@ pub enum BlobsError {
         /// Why.
         source: Box<Error<list_blobs::Error>>,
     },
-    /// The folder cannot be created.
+    /// The folder cannot be created, or nothing can be written to it: the disk is full, or can only be read.
     #[error(transparent)]
     Folder(#[from] FileError),
+    /// The server lists more blobs than are allowed.
+    #[error("the server lists more than {limit} blobs; `max_blobs` allows more")]
+    TooMany {
+        /// The limit.
+        limit: u64,
+    },
+    /// The blobs that were downloaded have more bytes than are allowed.
+    #[error(
+        "the blobs that were downloaded have more than {limit} bytes; the next download goes on, and `max_total_size` allows more"
+    )]
+    TooLarge {
+        /// The limit, in bytes.
+        limit: u64,
+    },
 }
 
 impl<'c> BlobDownload<'c> {
@@ -123,6 +139,8 @@ impl<'c> BlobDownload<'c> {
             folder: folder.as_ref().to_owned(),
             concurrency: 4,
             max_size: 4 << 30,
+            max_blobs: 10_000_000,
+            max_total_size: 1 << 40,
             on_progress: None,
         }
     }
@@ -139,6 +157,18 @@ impl<'c> BlobDownload<'c> {
         self
     }
 
+    /// Limits how many blobs the server may list. The default is 10,000,000. More are [`BlobsError::TooMany`].
+    pub fn max_blobs(mut self, count: u64) -> Self {
+        self.max_blobs = count;
+        self
+    }
+
+    /// Limits how many bytes are received for all blobs together. The default is 1 TiB. More are [`BlobsError::TooLarge`].
+    pub fn max_total_size(mut self, bytes: u64) -> Self {
+        self.max_total_size = bytes;
+        self
+    }
+
     /// Sets what is called with the progress. It must not block.
     pub fn on_progress(mut self, listener: impl Fn(&BlobProgress) + Send + Sync + 'static) -> Self {
         self.on_progress = Some(Arc::new(listener));
@@ -150,12 +180,13 @@ impl<'c> BlobDownload<'c> {
         let turn = blocking(move || {
             create_folder(&folder)?;
             let turn = Turn::take(&folder.join(".lock"))?;
-            remove_parts(&folder).map(|()| turn)
+            remove_parts(&folder, None).map(|()| turn)
         });
-        let _turn = turn.await?;
+        let turn = turn.await?;
         let Self { client, did, folder, max_size, .. } = &self;
-        let blobs = Blobs { client: *client, did, folder, max_size: *max_size, begun: AtomicU64::new(0) };
-        let counter = Counter { on_progress: self.on_progress.clone(), ..Counter::default() };
+        let blobs = Blobs { client: *client, did, folder, max_size: *max_size, turn };
+        let (max_blobs, max_bytes) = (self.max_blobs, self.max_total_size);
+        let counter = Counter { on_progress: self.on_progress.clone(), max_bytes, ..Counter::default() };
         let failed = Mutex::new(Vec::new());
 
         let params = list_blobs::Params::new(did.clone()).limit(PAGE);
@@ -165,22 +196,30 @@ impl<'c> BlobDownload<'c> {
             .map(|cid| async {
                 let cid =
                     cid.map_err(|error| BlobsError::List { did: did.clone(), source: Box::new(error) })?;
-                counter.add(&counter.listed, 1);
+                if counter.add(&counter.listed, 1) > max_blobs {
+                    return Err(BlobsError::TooMany { limit: max_blobs });
+                }
                 match blobs.fetch(&cid, &counter).await {
                     Ok(Fetched::Present) => counter.add(&counter.present, 1),
                     Ok(Fetched::Downloaded(_)) => counter.add(&counter.downloaded, 1),
+                    Err(BlobError::File(error)) if error.is_about_folder() => return Err(error.into()),
+                    Err(_) if counter.is_full() => return Err(BlobsError::TooLarge { limit: max_bytes }),
                     Err(error) => {
                         failed.lock().unwrap_or_else(PoisonError::into_inner).push((cid, error));
-                        counter.add(&counter.failed, 1);
+                        counter.add(&counter.failed, 1)
                     }
-                }
+                };
                 Ok::<(), BlobsError>(())
             })
             .buffer_unordered(self.concurrency);
         let mut outcome = Ok(());
         // If the listing fails, what has been begun is finished.
         while let Some(result) = running.next().await {
-            outcome = outcome.and(result);
+            match result {
+                Ok(()) | Err(BlobsError::List { .. }) => outcome = outcome.and(result),
+                // What concerns all blobs ends those that have been begun as well.
+                Err(error) => return Err(error),
+            }
         }
         drop(running);
         outcome?;
@@ -221,15 +260,23 @@ struct Counter {
     downloaded: AtomicU64,
     failed: AtomicU64,
     bytes: AtomicU64,
+    max_bytes: u64,
     on_progress: Option<OnProgress>,
 }
 
 impl Counter {
-    fn add(&self, count: &AtomicU64, more: u64) {
-        count.fetch_add(more, Ordering::Relaxed);
+    /// Returns how many it are now.
+    fn add(&self, count: &AtomicU64, more: u64) -> u64 {
+        let now = count.fetch_add(more, Ordering::Relaxed) + more;
         if let Some(on_progress) = &self.on_progress {
             on_progress(&self.progress());
         }
+        now
+    }
+
+    /// Whether more bytes have been received than are allowed.
+    fn is_full(&self) -> bool {
+        self.bytes.load(Ordering::Relaxed) > self.max_bytes
     }
 
     fn progress(&self) -> BlobProgress {
@@ -245,7 +292,10 @@ impl Counter {
 }
 
 impl Listener for Counter {
-    fn received(&self, bytes: u64) {
-        self.add(&self.bytes, bytes);
+    fn received(&self, bytes: u64) -> Result<(), BlobError> {
+        if self.add(&self.bytes, bytes) > self.max_bytes {
+            return Err(BlobError::TooLarge { limit: self.max_bytes });
+        }
+        Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     identity::{DidDocument, IdentityError, Resolver},
-    repo::{InvalidVerifyingKey, RepoError, Repository},
+    repo::{Commit, InvalidVerifyingKey, RepoError, Repository, check_signature},
     types::Did,
 };
 
@@ -46,38 +46,56 @@ impl Repository {
     ///
     /// Returns an error if it is not, or if the document has no valid signing key.
     pub fn verify_identity(&self, document: &DidDocument) -> Result<(), VerifyError> {
-        let did = || document.id.clone();
-        let key = document
-            .verifying_key()
-            .map_err(|source| VerifyError::InvalidKey { did: did(), source })?
-            .ok_or_else(|| VerifyError::NoKey { did: did() })?;
-        Ok(self.verify(&document.id, &key)?)
+        verify_identity(self.commit(), document)
     }
 
     /// Resolves the DID of the repository, and checks that the commit is signed with the account's key.
     ///
-    /// If it is not signed with the key in the resolver's cache, the DID is resolved anew: the key may have changed. Make sure
-    /// that [`did`](Self::did) is the account that you expect; a downloaded repository is always of the account that was
-    /// asked for.
+    /// If it is not signed with the key in the resolver's cache, or that is none, the DID is resolved anew: the key may have
+    /// changed. Make sure that [`did`](Self::did) is the account that you expect; a downloaded repository is always of the
+    /// account that was asked for. [`RepositoryDownload::verify_with`](super::RepositoryDownload::verify_with) does this before
+    /// a file is replaced.
     ///
     /// # Errors
     ///
     /// Returns an error if the DID cannot be resolved, or as for [`verify_identity`](Self::verify_identity).
     pub async fn verify_with(&self, resolver: &Resolver) -> Result<Arc<DidDocument>, VerifyError> {
-        let document = self.document(resolver).await?;
-        match self.verify_identity(&document) {
-            Ok(()) => Ok(document),
-            Err(VerifyError::Repo(RepoError::Signature { .. }) | VerifyError::NoKey { .. }) => {
-                resolver.invalidate(self.did());
-                let document = self.document(resolver).await?;
-                self.verify_identity(&document).map(|()| document)
-            }
-            Err(error) => Err(error),
-        }
+        verify_with(self.commit(), resolver).await
     }
+}
 
-    async fn document(&self, resolver: &Resolver) -> Result<Arc<DidDocument>, VerifyError> {
-        let resolved = resolver.resolve_did(self.did()).await;
-        resolved.map_err(|source| VerifyError::Identity { did: self.did().clone(), source })
+/// Checks that the commit is that of the account that a DID document describes, and signed with its key.
+fn verify_identity(commit: &Commit, document: &DidDocument) -> Result<(), VerifyError> {
+    let did = || document.id.clone();
+    let key = document
+        .verifying_key()
+        .map_err(|source| VerifyError::InvalidKey { did: did(), source })?
+        .ok_or_else(|| VerifyError::NoKey { did: did() })?;
+    Ok(check_signature(commit, &document.id, &key)?)
+}
+
+/// Resolves the DID of a commit, and checks that it is signed with the account's key.
+pub(super) async fn verify_with(
+    commit: &Commit,
+    resolver: &Resolver,
+) -> Result<Arc<DidDocument>, VerifyError> {
+    let document = resolve(commit.did(), resolver).await?;
+    match verify_identity(commit, &document) {
+        Ok(()) => Ok(document),
+        Err(
+            VerifyError::Repo(RepoError::Signature { .. })
+            | VerifyError::NoKey { .. }
+            | VerifyError::InvalidKey { .. },
+        ) => {
+            resolver.invalidate(commit.did());
+            let document = resolve(commit.did(), resolver).await?;
+            verify_identity(commit, &document).map(|()| document)
+        }
+        Err(error) => Err(error),
     }
+}
+
+async fn resolve(did: &Did, resolver: &Resolver) -> Result<Arc<DidDocument>, VerifyError> {
+    let resolved = resolver.resolve_did(did).await;
+    resolved.map_err(|source| VerifyError::Identity { did: did.clone(), source })
 }

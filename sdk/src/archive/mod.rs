@@ -9,8 +9,8 @@
 //! let identity = resolver.resolve("alice.example.com").await?;
 //! let client = PublicClient::new(&identity.pds)?;
 //!
-//! let repository = Repository::download(&client, &identity.did).save("backup/repo.car").await?;
-//! repository.verify_with(&resolver).await?;
+//! let download = Repository::download(&client, &identity.did).verify_with(&resolver);
+//! let repository = download.save("backup/repo.car").await?;
 //! println!("{} at revision {}", repository.did(), repository.rev());
 //!
 //! let blobs = BlobDownload::new(&client, &identity.did, "backup/blobs").await?;

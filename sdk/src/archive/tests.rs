@@ -12,10 +12,13 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use super::*;
+use super::{
+    part::{Part, Turn},
+    *,
+};
 use crate::{
     identity::Resolver,
-    repo::{RepoError, Repository, tests::signed_repository},
+    repo::{RepoError, Repository, RepositoryEditor, SigningKey, tests::signed_repository, write_car},
     types::{Cid, Did},
     xrpc::{BoxFuture, ByteStream, Request, Transport, TransportError, TransportResponse},
 };
@@ -203,7 +206,7 @@ async fn d4_a_second_download_fetches_only_what_is_missing_or_damaged() {
     fs::remove_file(folder.path().join(name(2))).unwrap();
     fs::write(folder.path().join(name(5)), "damaged").unwrap();
     // A program that was killed has left this behind.
-    fs::write(folder.path().join(format!("{}.7.part", name(2))), "the begin").unwrap();
+    fs::write(folder.path().join(format!("{}.0123456789abcdef.part", name(2))), "the begin").unwrap();
 
     let blobs = BlobDownload::new(&server, &did(), folder.path()).await.unwrap();
     assert_eq!((blobs.listed, blobs.downloaded, blobs.present), (8, 2, 6));
@@ -400,6 +403,11 @@ async fn e11_a_repository_is_verified_with_the_key_of_its_identity_which_may_hav
     repository.verify_identity(&document).unwrap();
     assert_eq!(asked.load(Ordering::SeqCst), 2);
 
+    // Or one that is none.
+    let (resolver, asked) = directory(vec![Some("zNoKey".to_owned()), Some(key.to_multibase())]).await;
+    repository.verify_with(&resolver).await.unwrap();
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+
     let (resolver, asked) = directory(vec![Some(wrong)]).await;
     let error = repository.verify_with(&resolver).await.unwrap_err();
     assert!(matches!(error, VerifyError::Repo(RepoError::Signature { .. })), "{error}");
@@ -410,4 +418,152 @@ async fn e11_a_repository_is_verified_with_the_key_of_its_identity_which_may_hav
     let (resolver, _) = directory(vec![Some("zNoKey".to_owned())]).await;
     let error = repository.verify_with(&resolver).await.unwrap_err();
     assert!(matches!(error, VerifyError::InvalidKey { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn e11_a_repository_that_the_account_has_not_signed_replaces_no_file() {
+    let (did, car, key) = signed_repository(1);
+    let (_, forged, other) = signed_repository(2);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("repo.car");
+    let good = Server { repository: car.clone(), ..Server::default() };
+    let bad = Server { repository: forged, ..Server::default() };
+    let (resolver, _) = directory(vec![Some(key.to_multibase())]).await;
+    Repository::download(&good, &did).verify_with(&resolver).save(&path).await.unwrap();
+
+    let is_signature =
+        |error: &DownloadError| matches!(error, DownloadError::Repo(RepoError::Signature { .. }));
+    let error = Repository::download(&bad, &did).verify_with(&resolver).save(&path).await.unwrap_err();
+    assert!(is_signature(&error), "{error}");
+    let error = Repository::download(&bad, &did).verify(&key).save(&path).await.unwrap_err();
+    assert!(is_signature(&error), "{error}");
+    assert!(is_signature(&Repository::download(&bad, &did).verify(&key).await.unwrap_err()));
+    assert!(is_signature(&Repository::download(&bad, &did).verify(&key).arriving().await.unwrap_err()));
+    let (none, _) = directory(vec![None]).await;
+    let error = Repository::download(&good, &did).verify_with(&none).save(&path).await.unwrap_err();
+    assert!(matches!(error, DownloadError::Verify(VerifyError::NoKey { .. })), "{error}");
+    assert_eq!(files(folder.path()).into_keys().collect::<Vec<_>>(), ["repo.car", "repo.car.lock"]);
+    assert_eq!(fs::read(&path).unwrap(), car);
+    Repository::download(&bad, &did).verify(&other).save(&path).await.unwrap();
+}
+
+#[tokio::test]
+async fn d5_a_later_repository_is_replaced_by_an_older_one_only_if_that_is_allowed() {
+    let key = SigningKey::generate_p256().unwrap();
+    let mut editor = RepositoryEditor::new(did());
+    let mut state = || {
+        let signed = editor.commit(&key).unwrap();
+        let car = write_car(&signed.commit, &editor.all_blocks(), Vec::new()).unwrap();
+        Server { repository: car, ..Server::default() }
+    };
+    let (older, later) = (state(), state());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("repo.car");
+    let public = key.verifying_key();
+    let save = |server| Repository::download(server, &did()).verify(&public);
+    save(&older).save(&path).await.unwrap();
+    save(&later).save(&path).await.unwrap();
+    save(&later).save(&path).await.unwrap();
+    let error = save(&older).save(&path).await.unwrap_err();
+    let DownloadError::Older { there, found, .. } = &error else { panic!("{error}") };
+    assert!(there > found);
+    assert!(error.to_string().contains("`allow_older` replaces it"), "{error}");
+    assert_eq!(fs::read(&path).unwrap(), later.repository);
+    save(&older).allow_older().save(&path).await.unwrap();
+    assert_eq!(fs::read(&path).unwrap(), older.repository);
+}
+
+/// Dropping a download does not end the thread that writes.
+#[test]
+fn the_turn_to_write_a_file_lasts_until_the_last_part_of_it_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, lock) = (folder.path().join("repo.car"), folder.path().join("repo.car.lock"));
+    let turn = Turn::take(&lock).unwrap();
+    let mut first = Part::create(&path, turn.clone()).unwrap();
+    let second = Part::create(&path, turn).unwrap();
+    assert_ne!(first.part(), second.part());
+    assert!(Turn::take(&lock).is_err());
+    drop(second);
+    assert!(Turn::take(&lock).is_err());
+    first.write(b"whole").unwrap();
+    first.complete().unwrap();
+    Turn::take(&lock).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"whole");
+}
+
+/// Every step of a download is dropped, while the thread that writes may be at work, and the next one begins.
+#[tokio::test(flavor = "multi_thread")]
+async fn d4_a_download_that_is_dropped_and_begun_again_leaves_whole_files_only() {
+    let (did, car, _) = signed_repository(1);
+    let server = Server { repository: car.clone(), ..Server::default() };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("repo.car");
+    // What a program left behind that was killed, and what only looks like it.
+    fs::write(folder.path().join("repo.car.0123456789abcdef.part"), "the beginn").unwrap();
+    fs::write(folder.path().join("other.car.0123456789abcdef.part"), "of another").unwrap();
+    fs::write(folder.path().join("repo.car.notes.part"), "of somebody").unwrap();
+    let mut dropped = 0;
+    for micros in (0..40).map(|step| step * 100) {
+        let download = Repository::download(&server, &did).save(&path);
+        let limit = std::time::Duration::from_micros(micros);
+        dropped += usize::from(tokio::time::timeout(limit, download).await.is_err());
+        if path.exists() {
+            assert_eq!(fs::read(&path).unwrap(), car);
+        }
+    }
+    assert!(dropped > 0);
+    // The turn ends when what was left behind has ended.
+    let mut tries = 0..1000;
+    while let Err(error) = Repository::download(&server, &did).save(&path).await {
+        assert!(tries.next().is_some(), "the turn does not end");
+        assert!(matches!(error, DownloadError::File(FileError { action: "lock", .. })), "{error}");
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    let names: Vec<_> = files(folder.path()).into_keys().collect();
+    assert_eq!(
+        names,
+        ["other.car.0123456789abcdef.part", "repo.car", "repo.car.lock", "repo.car.notes.part"]
+    );
+}
+
+#[tokio::test]
+async fn d4_a_folder_that_cannot_be_written_to_ends_the_download() {
+    let server = Server::with(&good(50));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("blobs");
+    let gone = path.clone();
+    let download = BlobDownload::new(&server, &did(), &path).concurrency(1);
+    let download = download.on_progress(move |progress| {
+        if progress.downloaded == 1 {
+            let _ = fs::remove_dir_all(&gone);
+        }
+    });
+    let error = download.await.unwrap_err();
+    assert!(matches!(&error, BlobsError::Folder(FileError { action: "create", .. })), "{error}");
+    let requests = |number| server.requests(&Cid::of_raw(&content(number)).to_string());
+    assert!((0..50).map(requests).sum::<usize>() < 5);
+
+    let failed = |action, kind: io::ErrorKind| FileError::new(action, &path, kind.into());
+    for kind in [io::ErrorKind::StorageFull, io::ErrorKind::ReadOnlyFilesystem, io::ErrorKind::QuotaExceeded]
+    {
+        assert!(failed("write", kind).is_about_folder(), "{kind}");
+    }
+    assert!(!failed("rename", io::ErrorKind::IsADirectory).is_about_folder());
+    assert!(!failed("read", io::ErrorKind::NotFound).is_about_folder());
+}
+
+#[tokio::test]
+async fn d4_the_limits_on_all_blobs_end_the_download() {
+    let server = Server::with(&good(9));
+    let folder = tempfile::tempdir().unwrap();
+    let download = |folder: &str| BlobDownload::new(&server, &did(), folder).concurrency(1);
+    let folder = folder.path().to_str().unwrap();
+    let error = download(folder).max_blobs(4).await.unwrap_err();
+    assert!(matches!(error, BlobsError::TooMany { limit: 4 }), "{error}");
+    assert_eq!(files(Path::new(folder)), expected(4));
+    let limit = content(4).len() as u64 + 1;
+    let error = download(folder).max_total_size(limit).await.unwrap_err();
+    assert!(matches!(error, BlobsError::TooLarge { limit: found } if found == limit), "{error}");
+    assert_eq!(files(Path::new(folder)), expected(5), "and no part is left");
+    assert_eq!(download(folder).max_blobs(9).await.unwrap().downloaded, 4);
 }

@@ -281,6 +281,8 @@ convert! {
         archive::DownloadError::Call { source, .. } => of_call(source),
         archive::DownloadError::Repo(error) => of_repo(error),
         archive::DownloadError::File(_) => Class::of(Kind::Internal),
+        archive::DownloadError::Verify(archive::VerifyError::Identity { source, .. }) => of_identity(source),
+        _ => Class::of(Kind::BadAnswer),
     };
     #[cfg(feature = "repo")]
     archive::BlobError: |error| match error {
@@ -293,6 +295,7 @@ convert! {
     archive::BlobsError: |error| match error {
         archive::BlobsError::List { source, .. } => of_call(source),
         archive::BlobsError::Folder(_) => Class::of(Kind::Internal),
+        archive::BlobsError::TooMany { .. } | archive::BlobsError::TooLarge { .. } => Class::of(Kind::BadAnswer),
     };
     #[cfg(feature = "repo")]
     archive::VerifyError: |error| match error {
@@ -443,6 +446,7 @@ convert! {
 fn of_repo(error: &RepoError) -> Class {
     match error {
         RepoError::Source(source) => of_source(source),
+        RepoError::Storage { .. } => Class::of(Kind::Internal),
         _ => Class::of(Kind::BadAnswer),
     }
 }

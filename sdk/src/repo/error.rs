@@ -1,6 +1,11 @@
 //! What can be wrong with a repository.
 
-use std::{error::Error, sync::Arc};
+use std::{
+    error::Error,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::InvalidSignature;
 use crate::{
@@ -53,6 +58,19 @@ pub enum RepoError {
     /// The file or the stream that the repository is read from failed.
     #[error("the repository cannot be read")]
     Source(#[from] SourceError),
+    /// What arrives cannot be kept in a temporary file: the disk is full, or the folder is not there. It is not the fault of the
+    /// server.
+    #[error(
+        "the repository cannot be kept in a temporary file in {}: make room there, or set another folder or more memory with \
+         `ReadOptions`",
+        folder.display()
+    )]
+    Storage {
+        /// The folder.
+        folder: PathBuf,
+        /// What is wrong.
+        source: SourceError,
+    },
     /// A block that is needed is not in the CAR file.
     #[error("{what} ({cid}) is missing in the CAR file")]
     MissingBlock {
@@ -111,6 +129,11 @@ impl RepoError {
     /// The error of a stream or a file.
     pub(crate) fn of_source(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         SourceError::new(error).into()
+    }
+
+    /// The error of a temporary file.
+    pub(super) fn of_storage(folder: &Path, error: io::Error) -> Self {
+        Self::Storage { folder: folder.to_owned(), source: SourceError::new(error) }
     }
 }
 

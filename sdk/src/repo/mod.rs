@@ -1,4 +1,4 @@
-//! Repositories: records with proof that their account has signed them.
+//! Repositories: the records of accounts, signed. Reading, verifying, changing, signing and exporting them.
 //!
 //! An account's [repository](https://atproto.com/specs/repository) is a tree of records, whose root is signed with the
 //! account's key. A server that hosts it can therefore prove that a record is in the repository, or that it is not, and
@@ -9,7 +9,11 @@
 //! | read a whole repository, typed, in any order and more than once | [`Repository`] |
 //! | read one while it arrives, without keeping it | [`ArrivingRepository`] |
 //! | check a single record, or that there is none | [`verify_record`] |
-//! | read a CAR file of any content | [`CarReader`], [`CarDecoder`] |
+//! | verify a message about a commit (sync 1.1) | [`verify_commit`], [`verify_sync`] |
+//! | make a repository, or change one, and sign it | [`RepositoryEditor`], [`SigningKey`], [`Commit`] |
+//! | export one, and prove that a record is in it | [`export`], [`write_car`], [`record_proof`] |
+//! | read, change and compare the tree of records | [`Tree`], [`Tree::diff`], [`Tree::proof`] |
+//! | read or write a CAR file of any content | [`CarReader`], [`CarDecoder`], [`CarWriter`] |
 //!
 //! Nothing in this module connects to a server, and nothing but [`Repository`] and [`ArrivingRepository`] uses files. It requires the
 //! feature `repo`, and not the feature `client`; with both, the module `archive` downloads repositories.
@@ -45,6 +49,8 @@ pub use error::{RepoError, SourceError};
 pub use export::{ExportError, ExportedBlocks, export, record_proof, write_car};
 pub use operation::{Action, Operation};
 pub use options::ReadOptions;
+#[cfg(feature = "client")]
+pub(crate) use repository::check_signature;
 pub use repository::{
     ArrivingRepository, Entries, Entry, MissingBlock, MissingBlocks, RecordError, RepoRecord, RepoRecords,
     Repository, UndecodableRecord,
@@ -59,7 +65,7 @@ pub use verify::{
 #[cfg(feature = "stream")]
 pub(crate) use verify::{MAX_OPERATIONS, check_state};
 
-use crate::types::{Cid, DataError, Did, FromData, Nsid, RecordKey, Tid, Unknown, from_cbor};
+use crate::types::{Cid, DataError, Did, FromData, Nsid, RecordKey, Tid, Unknown, from_cbor_bounded};
 pub use crate::verifying_key::{InvalidSignature, InvalidVerifyingKey, VerifyingKey};
 
 /// A record that is certainly in the repository of its account. Returned by [`verify_record`].
@@ -75,13 +81,13 @@ pub struct VerifiedRecord {
 }
 
 impl VerifiedRecord {
-    /// Decodes the record.
+    /// Decodes the record, within the memory that its size allows: somebody else has written it.
     ///
     /// # Errors
     ///
     /// Returns an error that names the path if the record is not of that type.
     pub fn decode<T: FromData>(&self) -> Result<T, DataError> {
-        from_cbor(&self.bytes)
+        from_cbor_bounded(&self.bytes)
     }
 }
 

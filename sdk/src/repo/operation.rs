@@ -47,7 +47,8 @@ impl Operation {
     /// # Errors
     ///
     /// Returns [`CommitError::Operation`] if the action is not known, or if it needs other fields: an update and a deletion
-    /// have `prev`, a creation has not; a deletion has no `cid`, the others have.
+    /// have `prev`, a creation has not; a deletion has no `cid`, the others have. The `cid` of an update is another one than
+    /// `prev`.
     ///
     /// ```
     /// use atproto_sdk::{repo::{Action, Operation}, types::Cid};
@@ -75,7 +76,19 @@ impl Operation {
                 return Err(CommitError::operation(path, "it is neither `create` nor `update` nor `delete`"));
             }
         };
-        Ok(Self { path: path.into(), action })
+        let operation = Self { path: path.into(), action };
+        operation.check_change()?;
+        Ok(operation)
+    }
+
+    /// Checks that an update changes the record. One that does not could be made up for any record of the tree.
+    pub(super) fn check_change(&self) -> Result<(), CommitError> {
+        match &self.action {
+            Action::Update { cid, prev } if cid == prev => {
+                Err(CommitError::operation(&self.path, "an update changes nothing"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Returns the name of the action in messages: `create`, `update` or `delete`.

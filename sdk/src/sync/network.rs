@@ -229,6 +229,7 @@ impl fmt::Debug for Fetches {
 fn may_pass(error: &RepairError) -> bool {
     match error {
         RepairError::Fetch(_) | RepairError::Stale { .. } => true,
+        // A disk that is full stays full: `RepoError::Storage` is not among them.
         RepairError::Repository(error) => matches!(error, RepoError::Signature { .. } | RepoError::Source(_)),
         _ => false,
     }

@@ -14,3 +14,11 @@ async fn a_pace_allows_a_burst_and_then_so_many_a_second() {
     assert!(turns[..11].iter().all(|turn| *turn == 0), "{turns:?}");
     assert_eq!(turns[11], 100);
 }
+
+#[test]
+fn a_connection_may_come_back_and_a_full_disk_does_not() {
+    let error = || crate::repo::SourceError::new(std::io::Error::from(std::io::ErrorKind::StorageFull));
+    assert!(may_pass(&RepairError::Repository(RepoError::Source(error()))));
+    let storage = RepoError::Storage { folder: "/tmp".into(), source: error() };
+    assert!(!may_pass(&RepairError::Repository(storage)));
+}

@@ -1,14 +1,13 @@
 //! Changing a repository, and signing what has become of it.
 
 mod signed;
+mod written;
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, HashMap},
-};
+use std::{borrow::Cow, collections::BTreeMap};
 
 use bytes::Bytes;
 pub use signed::SignedCommit;
+use written::Written;
 
 use super::{
     Action, Blocks, Commit, Operation, RepoError, SignCommitError, SigningKey, Tree,
@@ -53,7 +52,7 @@ pub struct RepositoryEditor<B = ()> {
     /// What each record was in the last commit, for those that have been written to since.
     before: BTreeMap<String, Option<Cid>>,
     /// The blocks that the blocks of the tree need not have.
-    added: HashMap<Cid, Bytes>,
+    written: Written,
 }
 
 /// The error returned when a repository cannot be changed as it should be.
@@ -110,7 +109,7 @@ pub enum EditError {
 impl RepositoryEditor {
     /// Begins an empty repository.
     pub fn new(did: Did) -> Self {
-        Self { did, tree: Tree::new(), last: None, before: BTreeMap::new(), added: HashMap::new() }
+        Self { did, tree: Tree::new(), last: None, before: BTreeMap::new(), written: Written::default() }
     }
 }
 
@@ -119,7 +118,7 @@ impl<B: Blocks> RepositoryEditor<B> {
     pub fn open(blocks: B, commit: Commit) -> Self {
         let tree = Tree::open(blocks, commit.data().clone());
         let did = commit.did().clone();
-        Self { did, tree, last: Some(commit), before: BTreeMap::new(), added: HashMap::new() }
+        Self { did, tree, last: Some(commit), before: BTreeMap::new(), written: Written::default() }
     }
 
     /// Returns the account of the repository.
@@ -207,6 +206,7 @@ impl<B: Blocks> RepositoryEditor<B> {
     pub fn delete_untyped(&mut self, collection: &Nsid, rkey: &RecordKey) -> Result<Cid, EditError> {
         let path = path::of(collection, rkey)?;
         let Some(cid) = self.tree.remove(&path)? else { return Err(EditError::NotFound { path }) };
+        self.written.delete(&path);
         self.before.entry(path).or_insert_with(|| Some(cid.clone()));
         Ok(cid)
     }
@@ -214,8 +214,8 @@ impl<B: Blocks> RepositoryEditor<B> {
     fn set(&mut self, path: String, block: Vec<u8>) -> Result<Cid, EditError> {
         let cid = Cid::of_cbor(&block);
         let before = self.tree.insert(&path, cid.clone())?;
+        self.written.set(&path, &cid, block);
         self.before.entry(path).or_insert(before);
-        self.added.insert(cid.clone(), block.into());
         Ok(cid)
     }
 
@@ -226,7 +226,7 @@ impl<B: Blocks> RepositoryEditor<B> {
     /// Returns an error if the repository is missing a block, or invalid.
     pub fn get(&self, collection: &Nsid, rkey: &RecordKey) -> Result<Option<Cow<'_, [u8]>>, EditError> {
         let Some(cid) = self.tree.get(&path::of(collection, rkey)?)? else { return Ok(None) };
-        Ok(Some(match self.added.get(&cid) {
+        Ok(Some(match self.written.get(&cid) {
             Some(block) => Cow::Borrowed(block),
             None => required(self.tree.blocks(), &cid, "the record")?,
         }))
@@ -261,7 +261,7 @@ impl<B: Blocks> RepositoryEditor<B> {
         added.extend(changes.added);
         let slice = proof.map(|proof| signed::slice_blocks(&added, proof, &records));
         added.extend(records);
-        self.added.extend(added.iter().cloned());
+        self.written.commit(&added, &removed);
         self.before.clear();
         let last = self.last.replace(commit.clone());
         let (since, prev_data) = last.map(|last| (last.rev().clone(), last.data().clone())).unzip();
@@ -298,7 +298,7 @@ impl<B: Blocks> RepositoryEditor<B> {
         let cids: std::collections::BTreeSet<&Cid> = operations.iter().filter_map(Operation::cid).collect();
         let mut records = Vec::with_capacity(cids.len());
         for cid in cids {
-            let block = match self.added.get(cid) {
+            let block = match self.written.get(cid) {
                 Some(block) => block.clone(),
                 None => Bytes::from(required(self.tree.blocks(), cid, "the record")?.into_owned()),
             };
@@ -307,9 +307,10 @@ impl<B: Blocks> RepositoryEditor<B> {
         Ok(records)
     }
 
-    /// Returns the blocks of the repository: what it was opened with, and what the commits since then have added.
+    /// Returns the blocks of the repository: what it was opened with, and what the commits since then have added, without
+    /// what they have removed or replaced.
     pub fn all_blocks(&self) -> EditedBlocks<'_, B> {
-        EditedBlocks { base: self.tree.blocks(), added: &self.added }
+        EditedBlocks { base: self.tree.blocks(), written: &self.written }
     }
 }
 
@@ -347,12 +348,12 @@ fn encode(path: &str, collection: &Nsid, record: &impl Data) -> Result<Vec<u8>, 
 #[derive(Debug)]
 pub struct EditedBlocks<'a, B> {
     base: &'a B,
-    added: &'a HashMap<Cid, Bytes>,
+    written: &'a Written,
 }
 
 impl<B: Blocks> Blocks for EditedBlocks<'_, B> {
     fn block(&self, cid: &Cid) -> Result<Option<Cow<'_, [u8]>>, RepoError> {
-        match self.added.get(cid) {
+        match self.written.get(cid) {
             Some(block) => Ok(Some(Cow::Borrowed(block))),
             None => self.base.block(cid),
         }

@@ -64,6 +64,8 @@ pub struct ArrivingRepository<S> {
     /// `at://`, the DID and a slash.
     prefix: String,
     walk: Walk,
+    /// What is next and has not been done yet: its block may have to be waited for, by several calls if some are dropped.
+    pending: Option<Step>,
     collections: Collections,
     state: State,
 }
@@ -102,6 +104,7 @@ where
             options: options.clone(),
             early: Early::default(),
             recent: Recent::default(),
+            spool: None,
             rest: None,
         };
         let root = blocks.reader.roots().first().cloned();
@@ -111,6 +114,7 @@ where
         let commit = Commit::decode(&block.ok_or_else(missing)?)?;
         Ok(Self {
             walk: Walk::new(commit.data().clone()),
+            pending: None,
             prefix: format!("at://{}/", commit.did()),
             collections: Collections::default(),
             blocks,
@@ -148,7 +152,7 @@ where
     /// Returns whether everything so far has come in the order of the tree, or nearly so that nothing had to be written to a
     /// file.
     pub fn is_in_order(&self) -> bool {
-        self.blocks.rest.is_none()
+        self.blocks.spool.is_none() && self.blocks.rest.is_none()
     }
 
     /// Checks whose repository it is and that the commit is signed with the account's key, as
@@ -162,6 +166,8 @@ where
     }
 
     /// Returns the next record of any collection, or `None` at the end of the file.
+    ///
+    /// The future can be dropped while it waits, as `select!` and time limits do: the next call goes on where it was.
     ///
     /// # Errors
     ///
@@ -184,18 +190,24 @@ where
         collection: Option<&str>,
     ) -> Option<Result<RepoRecord<T>, RecordError>> {
         while self.state == State::Walking {
-            match self.walk.step() {
+            let fetched = match self.pending.get_or_insert_with(|| self.walk.step()) {
+                Step::End => Ok(None),
+                Step::Node(cid) => self.blocks.fetch(cid).await,
+                Step::Record { cid, .. } => self.blocks.fetch_record(cid).await,
+            };
+            let block = match fetched {
+                Ok(block) => block,
+                Err(error) => return self.fail(error),
+            };
+            // There is nothing to wait for any more.
+            match self.pending.take().unwrap_or(Step::End) {
                 Step::End => self.state = State::Draining,
-                Step::Node(cid) => match self.enter(cid).await {
-                    Ok(()) => {}
-                    Err(error @ RepoError::MissingBlock { .. }) => return Some(Err(error.into())),
-                    Err(error) => return self.fail(error),
+                Step::Node(cid) => match block.map(|block| self.walk.enter(&block)) {
+                    Some(Ok(())) => {}
+                    Some(Err(error)) => return self.fail(error),
+                    None => return Some(Err(RepoError::MissingBlock { what: NODE, cid }.into())),
                 },
                 Step::Record { key, cid } => {
-                    let block = match self.blocks.fetch_record(&cid).await {
-                        Ok(block) => block,
-                        Err(error) => return self.fail(error),
-                    };
                     let rkey = match self.collections.parse(&key) {
                         Ok((found, _)) if collection.is_some_and(|wanted| *found != wanted) => continue,
                         Ok((_, rkey)) => rkey,
@@ -220,13 +232,6 @@ where
         self.state = State::Ended;
         Some(Err(error.into()))
     }
-
-    async fn enter(&mut self, cid: Cid) -> Result<(), RepoError> {
-        match self.blocks.fetch(&cid).await? {
-            Some(block) => self.walk.enter(&block),
-            None => Err(RepoError::MissingBlock { what: NODE, cid }),
-        }
-    }
 }
 
 impl<S> fmt::Debug for ArrivingRepository<S> {
@@ -235,12 +240,14 @@ impl<S> fmt::Debug for ArrivingRepository<S> {
     }
 }
 
-/// The blocks of a file that arrives.
+/// The blocks of a file that arrives. Everything is kept here and not in the futures, which may be dropped.
 struct Arriving<S> {
     reader: CarReader<S>,
     options: ReadOptions,
     early: Early,
     recent: Recent,
+    /// What is being written to a file, until all of it has arrived.
+    spool: Option<Spool>,
     /// What has been written to a file because it came in another order.
     rest: Option<StoredBlocks>,
 }
@@ -271,29 +278,40 @@ where
         if let Some(block) = self.early.take(cid) {
             return Ok(Some(block));
         }
-        while let Some(block) = self.reader.next().await? {
+        while self.spool.is_none() {
+            let Some(block) = self.reader.next().await? else { return Ok(None) };
             if block.cid == *cid {
                 return Ok(Some(block.data));
             }
             self.early.put(block.cid, &block.data);
             if self.early.size > self.options.memory {
-                self.keep_rest().await?;
-                return self.rest.as_ref().map_or(Ok(None), |rest| rest.get(cid));
+                self.keep_early()?;
             }
         }
-        Ok(None)
+        self.keep_rest().await?;
+        self.rest.as_ref().map_or(Ok(None), |rest| rest.get(cid))
     }
 
-    /// Keeps all that has come too early and all that follows, in a file.
-    async fn keep_rest(&mut self) -> Result<(), RepoError> {
-        let mut spool = Spool::new(&self.options);
+    /// Keeps all that has come too early in a file.
+    fn keep_early(&mut self) -> Result<(), RepoError> {
+        let spool = self.spool.insert(Spool::new(&self.options));
         for (cid, data) in std::mem::take(&mut self.early).blocks {
             spool.push(&cid, &data)?;
         }
-        while let Some(block) = self.reader.next().await? {
-            spool.push(&block.cid, &block.data)?;
+        Ok(())
+    }
+
+    /// Keeps all that follows in the file.
+    async fn keep_rest(&mut self) -> Result<(), RepoError> {
+        while let Some(spool) = &mut self.spool {
+            match self.reader.next().await? {
+                Some(block) => spool.push(&block.cid, &block.data)?,
+                None => break,
+            }
         }
-        self.rest = Some(spool.finish(self.reader.decoder())?);
+        if let Some(spool) = self.spool.take() {
+            self.rest = Some(spool.finish(self.reader.decoder())?);
+        }
         Ok(())
     }
 

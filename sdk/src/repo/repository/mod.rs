@@ -238,9 +238,9 @@ impl Repository {
     /// ```no_run
     /// use std::{fs::File, io::BufWriter};
     ///
-    /// use atproto_sdk::repo::{ReadOptions, Repository};
+    /// use atproto_sdk::repo::Repository;
     ///
-    /// let repository = Repository::open_file("backup.car", &ReadOptions::new())?;
+    /// let repository = Repository::open_file("backup.car")?;
     /// repository.write_car(BufWriter::new(File::create("ordered.car")?))?;
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
@@ -263,7 +263,7 @@ impl Repository {
 }
 
 /// Checks whose commit it is.
-fn check_signature(commit: &Commit, did: &Did, key: &VerifyingKey) -> Result<(), RepoError> {
+pub(crate) fn check_signature(commit: &Commit, did: &Did, key: &VerifyingKey) -> Result<(), RepoError> {
     if commit.did() != did {
         return Err(RepoError::WrongRepository { expected: did.clone(), found: commit.did().clone() });
     }

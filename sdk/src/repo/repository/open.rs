@@ -47,13 +47,23 @@ impl Repository {
         Self::new(spool.finish(reader.decoder())?)
     }
 
-    /// Opens a repository from a reader, such as a connection or a pipe.
+    /// Opens a repository from a reader, such as a connection or a pipe, with the default [`ReadOptions`].
     ///
     /// # Errors
     ///
     /// As for [`open`](Self::open).
     #[cfg(feature = "client")]
-    pub async fn open_reader(
+    pub async fn open_reader(car: impl tokio::io::AsyncRead) -> Result<Self, RepoError> {
+        Self::open_reader_with(car, &ReadOptions::default()).await
+    }
+
+    /// Opens a repository from a reader.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open`](Self::open).
+    #[cfg(feature = "client")]
+    pub async fn open_reader_with(
         car: impl tokio::io::AsyncRead,
         options: &ReadOptions,
     ) -> Result<Self, RepoError> {
@@ -102,7 +112,7 @@ impl Repository {
         Self::new(StoredBlocks::of_bytes(car.into(), options)?)
     }
 
-    /// Opens a repository in a file, which is not copied. It must not be changed while the repository is open; if it is,
+    /// Opens a repository in a file, which is not copied, with the default [`ReadOptions`]. It must not be changed while the repository is open; if it is,
     /// reading what has changed is an error.
     ///
     /// The file is read once, to check it. That blocks the thread.
@@ -112,16 +122,25 @@ impl Repository {
     /// As for [`open`](Self::open).
     ///
     /// ```no_run
-    /// use atproto_sdk::repo::{ReadOptions, Repository};
+    /// use atproto_sdk::repo::Repository;
     ///
-    /// let repository = Repository::open_file("backup.car", &ReadOptions::new())?;
+    /// let repository = Repository::open_file("backup.car")?;
     /// for entry in repository.entries() {
     ///     let entry = entry?;
     ///     println!("{}/{}", entry.collection, entry.rkey);
     /// }
     /// # Ok::<_, atproto_sdk::repo::RepoError>(())
     /// ```
-    pub fn open_file(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self, RepoError> {
+    pub fn open_file(path: impl AsRef<Path>) -> Result<Self, RepoError> {
+        Self::open_file_with(path, &ReadOptions::default())
+    }
+
+    /// Opens a repository in a file, as [`open_file`](Self::open_file) does.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open`](Self::open).
+    pub fn open_file_with(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self, RepoError> {
         let file = File::open(path).map_err(SourceError::new)?;
         Self::new(StoredBlocks::of_file(file, options)?)
     }

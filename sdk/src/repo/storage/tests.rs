@@ -104,6 +104,8 @@ fn where_no_temporary_file_can_be_the_error_names_the_folder() {
     let options = ReadOptions::new().memory(0).folder("/there is no such folder");
     let mut spool = Spool::new(&options);
     let error = spool.push(&Cid::of_raw(b""), b"").unwrap_err();
+    let RepoError::Storage { folder, .. } = &error else { panic!("{error:?}") };
+    assert_eq!(folder, std::path::Path::new("/there is no such folder"));
     let text = crate::Report::new(error).to_string();
-    assert!(text.contains("no temporary file can be created in /there is no such folder"), "{text}");
+    assert!(text.contains("a temporary file in /there is no such folder: make room there, or set"), "{text}");
 }

@@ -2,9 +2,10 @@
 
 use super::{
     build::{Key, Repo, did},
-    files::{Block, file, in_order, now, pieces, shuffled},
+    files::{Block, file, in_order, now, patiently, pieces, shuffled, slow_pieces},
     keys, *,
 };
+use futures_util::FutureExt as _;
 
 fn repo() -> Repo {
     let mut keys = keys();
@@ -107,6 +108,34 @@ fn e6_a_record_under_two_keys_is_read_twice() {
     for blocks in [twice.clone(), once] {
         let car = file(&[twice[0].0.clone()], &blocks);
         check_all(&repo, &read(&car, 300, &ReadOptions::new().memory(0)).0);
+    }
+}
+
+/// As `select!` and a time limit do.
+#[test]
+fn e6_a_call_that_is_dropped_while_it_waits_loses_nothing() {
+    let repo = repo();
+    let blocks = in_order(&repo);
+    let mut other = shuffled(blocks[1..].to_vec(), 3);
+    // What comes before the commit would be kept when the repository is opened.
+    other.insert(0, blocks[0].clone());
+    for ordered in [&blocks, &other] {
+        let car = file(&[blocks[0].0.clone()], ordered);
+        for memory in [1 << 20, 2000, 0] {
+            let options = ReadOptions::new().memory(memory);
+            let opened = ArrivingRepository::open_with(slow_pieces(&car, 100), &options);
+            let mut repository = patiently(opened).unwrap();
+            let (mut records, mut dropped) = (Vec::new(), 0);
+            loop {
+                match repository.next().now_or_never() {
+                    Some(Some(record)) => records.push(record),
+                    Some(None) => break,
+                    None => dropped += 1,
+                }
+            }
+            assert!(dropped > 100, "{dropped}");
+            check_all(&repo, &records);
+        }
     }
 }
 

@@ -192,6 +192,22 @@ fn e10_operations_that_were_left_out_or_made_up_are_noticed() {
     let mut more = genuine.clone();
     more.operations.push(Operation::new("com.example.thing/none", Action::Delete { prev: other }));
     assert!(more.verify().is_err());
+
+    // An update to what the record was already. Its block is added: what is in a message is for the host to choose.
+    let mut editor = RepositoryEditor::new(did());
+    let write = |editor: &mut RepositoryEditor, name: &str| {
+        let (collection, rkey) = path(name);
+        editor.create_untyped(&collection, &rkey, &record(1)).unwrap()
+    };
+    let prev = write(&mut editor, "com.example.thing/1");
+    editor.commit(&key()).unwrap();
+    let cid = write(&mut editor, "com.example.thing/2");
+    assert_eq!(cid, prev);
+    let mut made_up = Parts::of(&editor.commit(&key()).unwrap());
+    made_up.verify().unwrap();
+    made_up.operations.push(Operation::new("com.example.thing/1", Action::Update { cid, prev }));
+    let error = made_up.verify().unwrap_err();
+    assert!(matches!(error, CommitError::Operation { problem: "an update changes nothing", .. }), "{error}");
 }
 
 #[test]
@@ -349,6 +365,7 @@ fn e10_operations_have_the_fields_that_their_actions_need() {
         ("create", Some(&a), Some(&b)),
         ("update", Some(&a), None),
         ("update", None, Some(&b)),
+        ("update", Some(&a), Some(&a)),
         ("delete", None, None),
         ("delete", Some(&a), Some(&b)),
         ("move", Some(&a), Some(&b)),

@@ -179,6 +179,44 @@ fn e6_a_repository_is_opened_again_from_what_was_to_be_stored() {
 }
 
 #[test]
+fn e6_an_editor_keeps_the_blocks_of_its_last_state_and_no_others() {
+    let mut editor = editor();
+    let (collection, rkey) = path("com.example.thing/0007");
+    let other = path("com.example.other/1");
+    editor.commit(&key()).unwrap();
+    let mut superseded = Vec::new();
+    for number in 1000..1050 {
+        superseded.push(editor.put_untyped(&collection, &rkey, &record(number + 100)).unwrap());
+        let cid = editor.put_untyped(&collection, &rkey, &record(number)).unwrap();
+        let signed = editor.commit(&key()).unwrap();
+        let blocks = editor.all_blocks();
+        for gone in signed.removed.iter().chain(&superseded) {
+            assert_eq!(blocks.block(gone).unwrap(), None, "{gone}");
+        }
+        let exported: Result<Vec<_>, _> = export(&signed.commit, &blocks).collect();
+        assert!(exported.unwrap().iter().any(|(found, _)| *found == cid));
+        superseded.push(cid);
+    }
+    // The same record is there under another path, and is there again after it was gone.
+    let same = Value::from([("$type", Value::from("com.example.thing")), ("n", Value::Integer(0))]);
+    let twice = editor.put_untyped(&collection, &rkey, &same).unwrap();
+    assert_eq!(editor.tree().get("com.example.thing/0000").unwrap().as_ref(), Some(&twice));
+    editor.commit(&key()).unwrap();
+    editor.delete_untyped(&collection, &rkey).unwrap();
+    editor.commit(&key()).unwrap();
+    assert!(editor.all_blocks().block(&twice).unwrap().is_some());
+    editor.delete_untyped(&collection, &path("com.example.thing/0000").1).unwrap();
+    editor.put_untyped(&collection, &rkey, &same).unwrap();
+    let signed = editor.commit(&key()).unwrap();
+    assert!(editor.all_blocks().block(&twice).unwrap().is_some());
+    assert!(export(&signed.commit, &editor.all_blocks()).all(|block| block.is_ok()));
+    editor.delete_untyped(&collection, &rkey).unwrap();
+    editor.commit(&key()).unwrap();
+    assert_eq!(editor.all_blocks().block(&twice).unwrap(), None);
+    assert_eq!(editor.get(&other.0, &other.1).unwrap(), None);
+}
+
+#[test]
 fn e6_records_that_are_there_or_not_there_are_told_apart() {
     let mut editor = editor();
     let (collection, rkey) = path("com.example.thing/0001");

@@ -1,6 +1,6 @@
 //! CAR files with their blocks in any order, and streams of them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, pin::pin, task::Poll};
 
 use bytes::Bytes;
 use futures_util::{FutureExt as _, Stream, stream};
@@ -66,4 +66,24 @@ pub(super) fn pieces(file: &[u8], size: usize) -> impl Stream<Item = Result<Byte
 /// What a future gives that never has to wait.
 pub(super) fn now<T>(future: impl Future<Output = T>) -> T {
     future.now_or_never().expect("everything is there")
+}
+
+/// The same, of which each piece has to be waited for.
+pub(super) fn slow_pieces(file: &[u8], size: usize) -> impl Stream<Item = Result<Bytes, std::io::Error>> {
+    let pieces: Vec<_> = file.chunks(size).map(Bytes::copy_from_slice).collect();
+    let (mut pieces, mut is_there) = (pieces.into_iter(), true);
+    stream::poll_fn(move |_| {
+        is_there = !is_there;
+        if is_there { Poll::Ready(pieces.next().map(Ok)) } else { Poll::Pending }
+    })
+}
+
+/// What a future gives that is asked again and again.
+pub(super) fn patiently<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    loop {
+        if let Some(value) = future.as_mut().now_or_never() {
+            return value;
+        }
+    }
 }

@@ -52,6 +52,21 @@ fn e6_every_record_of_a_repository_is_proven_with_keys_of_both_curves() {
     }
 }
 
+/// An empty object is a byte, and many bytes in memory.
+#[test]
+fn e6_a_proven_record_is_decoded_within_the_memory_that_its_size_allows() {
+    let mut repo = Repo::new(Key::p256(7), &[]);
+    let list = Value::List(vec![Value::Map(BTreeMap::new()); 200_000]);
+    let cid = build::put(&mut repo.tree.blocks, &Value::from([("list", list)]));
+    repo.records.insert("com.example.thing/1".to_owned(), cid);
+    let mut tree = Tree::of(&repo.records);
+    tree.blocks.append(&mut repo.tree.blocks);
+    repo.tree = tree;
+    let record = verify(&repo, "com.example.thing/1").unwrap().unwrap();
+    assert!(record.decode::<Value>().is_err());
+    assert!(record.decode::<crate::types::Unknown>().is_ok());
+}
+
 #[test]
 fn e6_the_absence_of_a_record_is_proven() {
     let repo = Repo::new(Key::k256(1), &keys());

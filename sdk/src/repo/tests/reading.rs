@@ -60,7 +60,7 @@ fn each_way(file: &[u8], mut check: impl FnMut(&str, Repository)) {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "no temporary file is left");
     let path = folder.path().join("repo.car");
     fs::write(&path, file).unwrap();
-    check("a file", Repository::open_file(&path, &options()).unwrap());
+    check("a file", Repository::open_file_with(&path, &options()).unwrap());
     assert_eq!(fs::read(path).unwrap(), file, "the file is as it was");
 }
 
@@ -260,7 +260,7 @@ fn e6_what_has_been_changed_in_an_open_file_is_not_believed() {
     let filler = (Cid::of_raw(&filler), filler);
     let car = file(&[root(&blocks)], [&blocks[0], &filler].into_iter().chain(&blocks[1..]));
     fs::write(&path, &car).unwrap();
-    let repository = Repository::open_file(&path, &ReadOptions::new()).unwrap();
+    let repository = Repository::open_file(&path).unwrap();
     // The last byte of the file is that of the last record.
     let mut changed = car.clone();
     *changed.last_mut().unwrap() ^= 1;
@@ -287,7 +287,7 @@ async fn e6_a_repository_is_read_from_a_connection() {
     let writer = tokio::spawn(async move {
         tokio::io::AsyncWriteExt::write_all(&mut there, &car).await.unwrap();
     });
-    let repository = Repository::open_reader(here, &ReadOptions::new()).await.unwrap();
+    let repository = Repository::open_reader(here).await.unwrap();
     writer.await.unwrap();
     assert_eq!(repository.entries().count(), repo.records.len());
 }

@@ -187,6 +187,34 @@ fn e6_a_proof_is_enough_to_find_a_record_or_that_there_is_none() {
     }
 }
 
+/// What is below the last leaf of the root may have no leaves itself, and must not become the root.
+#[test]
+fn e6_the_last_key_of_a_root_is_not_removed_without_what_is_below() {
+    let mut keys = (0..).map(|number| format!("com.example.thing/{number}"));
+    let high = keys.find(|key| layer_of(key) >= 2).unwrap();
+    let low = keys.find(|key| layer_of(key) == 0).unwrap();
+    let mut tree = Tree::new();
+    let value = Cid::of_cbor(b"one");
+    tree.insert(&high, value.clone()).unwrap();
+    tree.insert(&low, value.clone()).unwrap();
+    let changes = tree.take_changes();
+    let all: BTreeMap<Cid, _> = changes.added.iter().cloned().collect();
+    for (missing, _) in &changes.added[..changes.added.len() - 1] {
+        let mut blocks = all.clone();
+        blocks.remove(missing);
+        let mut opened = Tree::open(&blocks, changes.root.clone());
+        let error = opened.remove(&high).unwrap_err();
+        assert!(matches!(&error, RepoError::MissingBlock { cid, .. } if cid == missing), "{error}");
+        assert_eq!(opened.root(), changes.root);
+        assert_eq!(opened.get(&high).unwrap(), Some(value.clone()));
+    }
+    let mut opened = Tree::open(&all, changes.root.clone());
+    opened.remove(&high).unwrap();
+    let mut expected = Tree::new();
+    expected.insert(&low, value).unwrap();
+    assert_eq!(opened.root(), expected.root());
+}
+
 #[test]
 fn e10_with_covering_proofs_every_set_of_operations_can_be_undone_and_redone() {
     for seed in 0..60 {
@@ -202,7 +230,7 @@ fn e10_with_covering_proofs_every_set_of_operations_can_be_undone_and_redone() {
         }
         // As the verification does it: what was deleted first.
         operations.sort_by_key(|operation| operation.cid().is_some());
-        let mut alone = Tree::open(&slice, tree.root());
+        let mut alone = Tree::open_slice(&slice, tree.root());
         for operation in &operations {
             let found = match operation.prev() {
                 Some(prev) => alone.insert(&operation.path, prev.clone()),

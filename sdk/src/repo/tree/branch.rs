@@ -51,8 +51,8 @@ pub(super) enum Purpose {
     /// To set its value: if it is not there, subtrees are divided at its place, all the way down.
     Insert,
     /// To remove it: the subtrees around it become one. If it is the last leaf of the root, what is below becomes the
-    /// root, and nodes without leaves are left out.
-    Remove { is_last_of_root: bool },
+    /// root, and nodes without leaves are left out. Of a tree that is a part of one, the CID of what is below suffices.
+    Remove { is_last_of_root: bool, is_partial: bool },
 }
 
 impl Subtree {
@@ -176,8 +176,8 @@ impl Branch {
     ) -> Result<Option<Cid>, RepoError> {
         let place = match self.find(key) {
             Ok(place) => {
-                if let Purpose::Remove { is_last_of_root } = purpose {
-                    self.prepare_seam(blocks, place, is_last_of_root, bounds)?;
+                if let Purpose::Remove { .. } = purpose {
+                    self.prepare_seam(blocks, place, purpose, bounds)?;
                 }
                 return Ok(self.leaves.get(place).map(|leaf| leaf.value.clone()));
             }
@@ -197,7 +197,7 @@ impl Branch {
         let bounds = Bounds { low, high };
         let purpose = match purpose {
             Purpose::Insert => Purpose::Insert,
-            Purpose::Remove { .. } => Purpose::Remove { is_last_of_root: false },
+            Purpose::Remove { is_partial, .. } => Purpose::Remove { is_last_of_root: false, is_partial },
         };
         subtree.load(blocks, Some(layer), bounds)?.prepare(blocks, key, wanted, purpose, bounds)
     }
@@ -207,9 +207,13 @@ impl Branch {
         &mut self,
         blocks: &(impl Blocks + ?Sized),
         place: usize,
-        is_last_of_root: bool,
+        purpose: Purpose,
         bounds: Bounds<'_>,
     ) -> Result<(), RepoError> {
+        let (is_last_of_root, is_partial) = match purpose {
+            Purpose::Insert => (false, false),
+            Purpose::Remove { is_last_of_root, is_partial } => (is_last_of_root, is_partial),
+        };
         let (before, rest) = self.leaves.split_at_mut(place);
         let (Some((leaf, after)), Some(layer)) = (rest.split_first_mut(), self.layer.checked_sub(1)) else {
             return Ok(());
@@ -220,7 +224,7 @@ impl Branch {
         };
         let high = after.first().map(|leaf| &*leaf.key).or(bounds.high);
         let Leaf { key, right, .. } = leaf;
-        let seam = Seam { blocks, low, key, high };
+        let seam = Seam { blocks, low, key, high, is_partial };
         seam.read(left.as_mut(), right.as_mut(), layer, is_last_of_root)
     }
 
@@ -338,11 +342,13 @@ struct Seam<'a, B: ?Sized> {
     /// The key that separates them.
     key: &'a str,
     high: Option<&'a str>,
+    /// Whether the tree is a part of one.
+    is_partial: bool,
 }
 
 impl<B: Blocks + ?Sized> Seam<'_, B> {
     /// Reads as many layers as both subtrees have nodes in. If `is_hollow`, the merged nodes so far have no leaves and are
-    /// left out, so the first node with some is read as well, if it is there.
+    /// left out, so the first node with some is read as well.
     fn read(
         &self,
         left: Option<&mut Subtree>,
@@ -363,7 +369,8 @@ impl<B: Blocks + ?Sized> Seam<'_, B> {
                     Some(Leaf { key, right, .. }) => (Some(&**key), right),
                 };
                 let high = right.leaves.first().map(|leaf| &*leaf.key).or(self.high);
-                let seam = Seam { blocks: self.blocks, low, key: self.key, high };
+                let Self { blocks, key, is_partial, .. } = *self;
+                let seam = Seam { blocks, low, key, high, is_partial };
                 seam.read(last.as_mut(), right.left.as_mut(), below, is_hollow)
             }
             (Some(one), None) if is_hollow => self.read_down(one, layer, left_bounds),
@@ -372,11 +379,12 @@ impl<B: Blocks + ?Sized> Seam<'_, B> {
         }
     }
 
-    /// Reads what will be the root, if it is there: of an incomplete tree, its CID is enough.
+    /// Reads what will be the root. In a slice of a tree, it may be missing: its CID is enough to compare it with. A tree that
+    /// goes on being used must not get a root that has no leaves.
     fn read_down(&self, subtree: &mut Subtree, layer: usize, bounds: Bounds<'_>) -> Result<(), RepoError> {
         let branch = match subtree.load(self.blocks, Some(layer), bounds) {
             Ok(branch) => branch,
-            Err(RepoError::MissingBlock { .. }) => return Ok(()),
+            Err(RepoError::MissingBlock { .. }) if self.is_partial => return Ok(()),
             Err(error) => return Err(error),
         };
         match (branch.leaves.is_empty(), &mut branch.left, layer.checked_sub(1)) {

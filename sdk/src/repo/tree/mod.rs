@@ -60,6 +60,8 @@ use crate::types::{Cid, InvalidText};
 pub struct Tree<B = ()> {
     blocks: B,
     root: Subtree,
+    /// Whether it is a slice of a tree, of which only the root is wanted.
+    is_partial: bool,
     /// The CIDs of nodes that have changed or are gone since the changes were last taken.
     removed: Vec<Cid>,
 }
@@ -83,7 +85,7 @@ impl Tree {
     }
 
     fn of_root(root: Branch) -> Self {
-        Self { blocks: (), root: Subtree::Loaded(Box::new(root)), removed: Vec::new() }
+        Self { blocks: (), root: Subtree::Loaded(Box::new(root)), is_partial: false, removed: Vec::new() }
     }
 }
 
@@ -96,7 +98,13 @@ impl Default for Tree {
 impl<B: Blocks> Tree<B> {
     /// Opens the tree with a root CID. Nothing is read yet.
     pub fn open(blocks: B, root: Cid) -> Self {
-        Self { blocks, root: Subtree::Stored(root), removed: Vec::new() }
+        Self { blocks, root: Subtree::Stored(root), is_partial: false, removed: Vec::new() }
+    }
+
+    /// Opens a slice of a tree, in which changes are undone to compare the root. Nodes may be missing whose CIDs suffice for
+    /// that.
+    pub(super) fn open_slice(blocks: B, root: Cid) -> Self {
+        Self { is_partial: true, ..Self::open(blocks, root) }
     }
 
     /// Returns what the tree was opened with.
@@ -171,7 +179,8 @@ impl<B: Blocks> Tree<B> {
     pub fn remove(&mut self, key: &str) -> Result<Option<Cid>, RepoError> {
         let wanted = layer_of_key(key.as_bytes());
         let root = self.root.load(&self.blocks, None, Bounds::default())?;
-        let purpose = Purpose::Remove { is_last_of_root: root.leaves.len() == 1 };
+        let is_last_of_root = root.leaves.len() == 1;
+        let purpose = Purpose::Remove { is_last_of_root, is_partial: self.is_partial };
         let Some(value) = root.prepare(&self.blocks, key, wanted, purpose, Bounds::default())? else {
             return Ok(None);
         };

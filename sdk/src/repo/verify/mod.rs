@@ -227,7 +227,7 @@ fn undo(car: &Car<'_>, root: &Cid, operations: &[Operation]) -> Result<Cid, Comm
     if let Some(pair) = paths.windows(2).find(|pair| pair[0] == pair[1]) {
         return Err(CommitError::operation(pair[0], "there are several operations on this record"));
     }
-    let mut tree = Tree::open(car, root.clone());
+    let mut tree = Tree::open_slice(car, root.clone());
     for operation in order {
         check_operation(car, operation)?;
         let path = &operation.path;
@@ -250,6 +250,7 @@ fn undo(car: &Car<'_>, root: &Cid, operations: &[Operation]) -> Result<Cid, Comm
 fn check_operation(car: &Car<'_>, operation: &Operation) -> Result<(), CommitError> {
     let path = &operation.path;
     path::parse(path).map_err(RepoError::Name)?;
+    operation.check_change()?;
     if let Some(cid) = operation.cid() {
         let size = required(car, cid, "the record")?.len();
         if size > MAX_RECORD {
