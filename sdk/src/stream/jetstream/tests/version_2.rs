@@ -50,6 +50,10 @@ impl Transport for Split {
     fn keeps_deadlines(&self) -> bool {
         true
     }
+
+    fn service(&self) -> Option<&str> {
+        self.streams.service()
+    }
 }
 
 /// A frame with an event.

@@ -153,6 +153,10 @@ impl Transport for Compressing {
     fn account(&self) -> Option<&crate::types::Did> {
         self.inner.account()
     }
+
+    fn service(&self) -> Option<&str> {
+        self.inner.service()
+    }
 }
 
 impl fmt::Debug for Compressing {
