@@ -34,8 +34,8 @@ use crate::{
 
 /// How much is read at once, and so the memory that an idle connection keeps for reading.
 const READ_BUFFER: usize = 8 << 10;
-/// How much may wait to be sent: pongs to a server that does not read them, and long texts.
-const WRITE_BUFFER: usize = 1 << 20;
+/// How much may wait to be sent: pongs to a server that does not read them, and long texts. A longer text is never sent.
+pub(super) const WRITE_BUFFER: usize = 1 << 20;
 
 /// How a connection is run.
 #[derive(Debug, Clone, Copy)]

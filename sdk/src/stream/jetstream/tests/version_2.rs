@@ -7,7 +7,7 @@ use tests::{
 };
 
 use super::{
-    super::{EventKind, Events, InvalidFilter, InvalidStream, Jetstream, Message, V2},
+    super::{EventKind, Events, InvalidFilter, InvalidStream, Jetstream, MOST_DIDS, Message, V2},
     Notices, Quick,
     compression::{DICTIONARY, FRAMES, OTHER_DICTIONARY, OTHER_FRAMES, frames},
     end, next, seqs,
@@ -274,6 +274,21 @@ async fn e8_what_version_2_would_refuse_is_refused_before() {
         Jetstream::v2("wss://jetstream.example.com/xrpc/network.bsky.jetstream.subscribeEvents")
             .stream()
             .unwrap();
+}
+
+#[tokio::test]
+async fn e8_a_filter_that_does_not_fit_into_a_url_is_refused_and_one_that_does_is_sent() {
+    let dids = |count: usize| (0..count).map(|number| Did::new(format!("did:plc:{number:a>24}")).unwrap());
+    let server = StreamServer::start().await.unwrap();
+    server.then(Script::accept().text(commit(1)));
+    let error = plain(&server).dids(dids(MOST_DIDS)).stream().unwrap_err();
+    assert!(
+        matches!(error, InvalidStream::Filter(InvalidFilter::TooLong { bytes, limit }) if bytes > limit),
+        "{error}"
+    );
+    assert!(error.to_string().contains("several streams"), "{error}");
+    let mut events = plain(&server).dids(dids(1400)).after(0).stream().unwrap();
+    assert_eq!(seqs(&mut events, 1).await, [1]);
 }
 
 #[tokio::test]

@@ -12,6 +12,8 @@ use std::{
 #[cfg(any(test, fuzzing))]
 pub(crate) use message::read;
 use protocol::V1Protocol;
+#[cfg(test)]
+pub(super) use protocol::options_update;
 
 use super::{Dictionary, Events, FIRST_TIME, Filter, InvalidFilter, InvalidStream};
 use crate::{

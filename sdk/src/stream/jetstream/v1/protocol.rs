@@ -73,7 +73,7 @@ impl V1Protocol {
 }
 
 /// The message that replaces the filter of a connection.
-pub(super) fn options_update(filter: &Filter) -> String {
+pub(in super::super) fn options_update(filter: &Filter) -> String {
     #[derive(Serialize)]
     struct Update<'a> {
         r#type: &'a str,

@@ -21,6 +21,9 @@ use crate::{
 use dictionaries::Compressing;
 use protocol::V2Protocol;
 
+/// How long the query of a filter may be: a URL has at most 65,534 bytes, and the server, a cursor and a dictionary are in it too.
+const LONGEST_QUERY: usize = 60_000;
+
 /// The path of the stream at a server.
 const PATH: &str = "/xrpc/network.bsky.jetstream.subscribeEvents";
 
@@ -103,7 +106,7 @@ impl<'c> V2<'c> {
         self
     }
 
-    /// Only events of these accounts. See [`Filter::dids`].
+    /// Only events of these accounts, about 1,400 of them: the URL of the stream has no room for more. See [`Filter::dids`].
     pub fn dids(mut self, dids: impl IntoIterator<Item = Did>) -> Self {
         self.filter = self.filter.dids(dids);
         self
@@ -168,6 +171,11 @@ impl<'c> V2<'c> {
         if let Some(after) = options.after.filter(|after| *after >= FIRST_TIME) {
             return Err(InvalidStream::NotASequenceNumber { position: after });
         }
+        let filter = filter.normal();
+        let bytes = protocol::query_of(&filter, &kinds).as_str().len();
+        if bytes > LONGEST_QUERY {
+            return Err(InvalidFilter::TooLong { bytes, limit: LONGEST_QUERY }.into());
+        }
         let transport: Arc<dyn Transport> = match server {
             Server::Over(transport) => transport,
             Server::Address(address) => {
@@ -183,7 +191,7 @@ impl<'c> V2<'c> {
         let over = Arc::new(Compressing::new(Arc::clone(&transport), Arc::clone(&dictionaries)));
         let archive = replay.then_some(protocol::ArchiveOf { transport, token });
         let limit = options.terms.max_message_size;
-        let protocol = V2Protocol::new(filter.normal(), kinds, since, dictionaries, archive, limit);
+        let protocol = V2Protocol::new(filter, kinds, since, dictionaries, archive, limit);
         Ok(Events::new(Over::Owned(over), Box::new(protocol), options))
     }
 }

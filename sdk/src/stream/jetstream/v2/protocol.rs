@@ -92,7 +92,7 @@ impl V2Protocol {
     }
 }
 
-fn query_of(filter: &Filter, kinds: &[EventKind]) -> QueryString {
+pub(super) fn query_of(filter: &Filter, kinds: &[EventKind]) -> QueryString {
     let mut query = QueryString::default();
     for kind in kinds {
         query.push_text("kinds", kind.as_str());
