@@ -92,6 +92,9 @@ pub(crate) const STREAM_BEHIND: Duration = seconds(60);
 pub(crate) const STREAM_CAUGHT_UP: Duration = seconds(10);
 /// How much newer a message is than the last one if its lower position is not that of a repeat: the server has begun to count again.
 pub(crate) const STREAM_RESTARTED: Duration = seconds(60);
+/// How far in the future the time of a message of Jetstream may be, by the clock of this machine, to be its position.
+#[cfg(feature = "jetstream")]
+pub(crate) const JETSTREAM_FUTURE: Duration = seconds(3600);
 /// For a dictionary of compressed messages, without which the stream is not compressed.
 #[cfg(feature = "jetstream")]
 pub(crate) const DICTIONARY: Duration = seconds(10);

@@ -36,6 +36,9 @@ const PATH: &str = "/subscribe";
 /// seconds, on the same server or another one, and drops what it has given before. A stream that is started after a position gives
 /// the events of that microsecond again.
 ///
+/// An event whose time is more than an hour in the future comes without a position and a time, because a stream that went on there would
+/// miss everything until then.
+///
 /// ```no_run
 /// use atproto_sdk::stream::jetstream::{Filter, Jetstream};
 ///
