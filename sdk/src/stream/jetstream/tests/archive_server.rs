@@ -42,6 +42,8 @@ pub(super) struct Archive {
     pub(super) faults: Vec<Fault>,
     /// Whether plans end before their beginning.
     pub(super) endless: bool,
+    /// What plans have for the blocks of a file, if that is not what is asked for.
+    pub(super) ranges: Option<Value>,
     pub(super) token: Option<String>,
     /// The bodies of requests for plans.
     pub(super) plans: Vec<Value>,
@@ -141,7 +143,8 @@ async fn plan(State(archive): Shared, headers: HeaderMap, input: String) -> Resp
             unit["mode"] = "segment".into();
         } else {
             unit["mode"] = "blocks".into();
-            unit["blocks"] = json!([{"first": first, "last": last}]);
+            unit["blocks"] =
+                archive.ranges.clone().unwrap_or_else(|| json!([{"first": first, "last": last}]));
         }
         segments.push(unit);
         units += 1;

@@ -229,6 +229,27 @@ async fn an_archive_that_cannot_be_read_ends_the_stream_with_the_reason() {
 }
 
 #[tokio::test]
+async fn blocks_that_no_file_can_have_are_an_error_and_no_gap() {
+    let files = || vec![vec![vec![event(1, 1, note("one"))]], vec![vec![event(2, 1, note("two"))]]];
+    for (first, last) in [(0, 1 << 16), (0, i64::MAX), (-1, 0), (3, 2), (i64::MIN, i64::MAX)] {
+        let ranges = Some(serde_json::json!([{"first": 0, "last": 0}, {"first": first, "last": last}]));
+        let (server, archive) = (
+            StreamServer::start().await.unwrap(),
+            ArchiveServer::start(Archive { files: files(), page: 9, ranges, ..Archive::default() }).await,
+        );
+        let mut events = replay(&server, &archive).stream().unwrap();
+        let error = end(&mut events).await;
+        let StreamError::Archive(error) = error else { panic!("{error:?}") };
+        assert!(
+            matches!(&*error, ArchiveError::Blocks { name, first: from, last: to }
+                if name == "seg_0000000001.jss" && (*from, *to) == (first, last)),
+            "{error:?}"
+        );
+        assert_eq!((error.kind(), archive.archive().plans.len()), (ErrorKind::BadAnswer, 1));
+    }
+}
+
+#[tokio::test]
 async fn e8_the_token_is_for_the_archive_alone() {
     let with_token = || Archive { token: Some("secret".into()), ..archive(2, 20).0 };
     let (error, kind) = replay_error(with_token(), |it| it).await;
