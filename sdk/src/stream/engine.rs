@@ -207,7 +207,7 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
                         self.positions.pass(position);
                         Step::Again
                     }
-                    Some(Err(error)) => Step::Give(Err(StreamError::Archive(Box::new(error)))),
+                    Some(Err(error)) => self.no_archive(error),
                     None => {
                         self.archive = None;
                         self.connect()
@@ -299,6 +299,17 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
         self.archive = Some(archive);
         self.state = State::Before;
         Step::Again
+    }
+
+    /// The archive cannot be read. A stream that was connected goes on when that has passed, as after a lost connection: where it
+    /// was, if the server still has that, or else with the archive again.
+    #[cfg(feature = "jetstream")]
+    fn no_archive(&mut self, error: super::jetstream::ArchiveError) -> Step<Item<M, E>> {
+        self.archive = None;
+        if self.meter.connections == 0 || error.kind() != crate::xrpc::ErrorKind::TryLater {
+            return Step::Give(Err(StreamError::Archive(Box::new(error))));
+        }
+        self.interrupt(Interruption::Archive(Arc::new(error)))
     }
 
     fn opened(&mut self, opened: Opened) -> Step<Item<M, E>> {

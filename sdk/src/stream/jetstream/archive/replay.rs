@@ -7,7 +7,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::UNIX_EPOCH,
+    time::{Duration, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
@@ -97,6 +97,16 @@ impl ArchiveError {
             Self::Block(error) => error.kind(),
             Self::Download(_) | Self::Changed { .. } => ErrorKind::TryLater,
             Self::Damaged(_) | Self::Blocks { .. } | Self::Endless { .. } => ErrorKind::BadAnswer,
+        }
+    }
+
+    /// How long the server asks to wait.
+    pub(in crate::stream) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Plan(error) => error.retry_after(),
+            Self::Segment(error) => error.retry_after(),
+            Self::Block(error) => error.retry_after(),
+            _ => None,
         }
     }
 
@@ -277,7 +287,9 @@ impl Replay {
     /// After a failure, what has not been given is planned anew, after a wait.
     async fn recover(&mut self, error: ArchiveError) -> Result<(), ArchiveError> {
         self.failures += 1;
-        if self.failures >= limits::ARCHIVE_ATTEMPTS || !error.can_pass() {
+        let asked = error.retry_after();
+        let is_long = asked.is_some_and(|asked| asked > limits::LONGEST_RETRY);
+        if self.failures >= limits::ARCHIVE_ATTEMPTS || is_long || !error.can_pass() {
             return Err(error);
         }
         tracing::debug!(%error, after = self.through, attempt = self.failures, "reading the archive again");
@@ -286,12 +298,8 @@ impl Replay {
         self.download = None;
         self.planned = self.through;
         let lost = TransportError::Exchange { host: "the archive".to_owned(), source: Arc::new(error) };
-        let attempt = Attempt::new(
-            Kind::Query,
-            plan_snapshot::PlanSnapshot::NSID,
-            self.failures,
-            Outcome::Failed(&lost),
-        );
+        let (nsid, outcome) = (plan_snapshot::PlanSnapshot::NSID, Outcome::Failed(&lost));
+        let attempt = Attempt { asked, ..Attempt::new(Kind::Query, nsid, self.failures, outcome) };
         sleep(self.request.transport.settings().backoff_policy().wait(&attempt)).await;
         Ok(())
     }
