@@ -289,6 +289,28 @@ async fn e5_a_stream_that_was_connected_outlives_an_archive_that_is_away() {
 }
 
 #[tokio::test]
+async fn e5_the_time_without_a_connection_does_not_have_that_of_the_archive() {
+    let (archive, all) = archive(5, 80);
+    let (middle, last) = (all[40].seq as i64, all.last().unwrap().seq as i64);
+    let (server, archive) = (StreamServer::start().await.unwrap(), ArchiveServer::start(archive).await);
+    server.then(Script::accept().text(commit(middle)).cut());
+    server.then(too_old());
+    server.then(Script::answer(Answer::status(503)));
+    server.then(live(last));
+    archive.archive().files.clear();
+    let limit = Duration::from_secs(1);
+    let mut events = replay(&server, &archive).give_up_after(limit).stream().unwrap();
+    assert_eq!(seqs(&mut events, 1).await, [middle]);
+    {
+        let mut archive = archive.archive();
+        (archive.files, archive.delay) = (vec![vec![all.clone()]], limit + limit / 5);
+    }
+    let expected: Vec<i64> =
+        positions(&all).into_iter().filter(|seq| *seq > middle).chain([last + 1]).collect();
+    assert_eq!(seqs(&mut events, expected.len()).await, expected);
+}
+
+#[tokio::test]
 async fn an_archive_that_is_away_at_the_beginning_ends_the_stream() {
     let (away, _) = archive(1, 20);
     let (error, kind) = replay_error(Archive { unavailable: (500, None), ..away }, |it| it).await;
