@@ -132,6 +132,12 @@ pub enum InvalidStream {
     /// The dictionary is none.
     #[error(transparent)]
     Dictionary(#[from] InvalidDictionary),
+    /// A stream is to start at a time, and with the archive, which is read after a position: what came before the time, or before the
+    /// server's stream begins, would be missing.
+    #[error(
+        "a stream cannot have both `since` and `replay`: an archive is read after a position, so start with `after`, or `after(0)` for all of it"
+    )]
+    SinceWithReplay,
     /// A position of version 1 is a sequence number, as version 2 has them.
     #[error(
         "the position {position} is not a time in microseconds, as version 1 has them: it is from a stream of version 2"

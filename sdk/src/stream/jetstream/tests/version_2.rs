@@ -263,6 +263,11 @@ async fn e8_what_version_2_would_refuse_is_refused_before() {
     let error = v2().collections(["com.example.note"]).kinds([EventKind::Account]).stream().unwrap_err();
     assert!(matches!(error, InvalidStream::Filter(InvalidFilter::KindsWithoutCommits)));
     v2().kinds([EventKind::Account]).stream().unwrap();
+    let error = v2().since(UNIX_EPOCH).replay().stream().unwrap_err();
+    assert!(
+        matches!(error, InvalidStream::SinceWithReplay) && error.to_string().contains("after(0)"),
+        "{error}"
+    );
     let error = v2().collections(["nonsense"]).stream().unwrap_err();
     assert!(matches!(error, InvalidStream::Filter(InvalidFilter::Collection { .. })));
     let error = Jetstream::v2("http://jetstream.example.com").replay().token("secret").stream().unwrap_err();

@@ -122,7 +122,8 @@ impl<'c> V2<'c> {
 
     /// Starts with the events that the server has seen at this time or later, unless the stream is started
     /// [after](Self::after) a position. It goes back as far as the server keeps events for streams, and a
-    /// [`Notice::Gap`](crate::stream::Notice::Gap) is told only if there was a position.
+    /// [`Notice::Gap`](crate::stream::Notice::Gap) is told only if there was a position. It cannot be combined with
+    /// [`replay`](Self::replay), because an archive is read after a position.
     pub fn since(mut self, time: SystemTime) -> Self {
         let micros = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_micros();
         self.since = Some(i64::try_from(micros).unwrap_or(i64::MAX).max(FIRST_TIME));
@@ -160,13 +161,16 @@ impl<'c> V2<'c> {
     ///
     /// # Errors
     ///
-    /// Returns an error if the address, the filter or the position is invalid, or if the token would be sent in plain text to another
-    /// machine.
+    /// Returns an error if the address, the filter or the position is invalid, if there is both a time and a replay, or if the
+    /// token would be sent in plain text to another machine.
     pub fn stream(self) -> Result<Events<'c>, InvalidStream> {
         let Self { server, filter, kinds, since, compressed, replay, token, options } = self;
         filter.check()?;
         if !filter.collections.is_empty() && !kinds.is_empty() && !kinds.contains(&EventKind::Commit) {
             return Err(InvalidFilter::KindsWithoutCommits.into());
+        }
+        if replay && since.is_some() {
+            return Err(InvalidStream::SinceWithReplay);
         }
         if let Some(after) = options.after.filter(|after| *after >= FIRST_TIME) {
             return Err(InvalidStream::NotASequenceNumber { position: after });

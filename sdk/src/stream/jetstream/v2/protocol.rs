@@ -142,9 +142,6 @@ impl Protocol for V2Protocol {
         if refused.is_some_and(|refused| refused.name.as_deref() != Some("CursorTooOld")) {
             return None;
         }
-        if refused.is_none() && after.is_none() && self.since.is_some() {
-            return None;
-        }
         let (place, times) = self.replayed;
         let has_failed = self.failed.swap(false, Ordering::Relaxed);
         self.replayed = (after, if place == after { times + u32::from(!has_failed) } else { 1 });
