@@ -17,7 +17,8 @@ use crate::stream::{self, Stats, StreamError};
 /// The running stream of a Tap. Returned by [`Channel::stream`](super::Channel::stream).
 ///
 /// Acknowledgements are sent while the stream is polled, and by [`Event::ack`]. An event that was not acknowledged comes again: by
-/// default, Tap sends it again after a minute. While it is still being processed here, it is not given a second time.
+/// default, Tap sends it again after a minute. While it is still being processed here, it is not given a second time, also after the
+/// connection was replaced.
 ///
 /// Events can be processed at the same time. Those of one repository stay in order, because Tap waits for acknowledgements:
 ///
@@ -81,6 +82,7 @@ impl<'c> Events<'c> {
     fn event(&self, message: Message) -> Event {
         let open = match (&self.acknowledgements, message.id()) {
             (Some(acknowledgements), Some(id)) => {
+                acknowledgements.note_given(id);
                 Some(Open { id, acknowledgements: Arc::clone(acknowledgements) })
             }
             _ => None,

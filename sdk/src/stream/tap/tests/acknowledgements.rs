@@ -176,6 +176,29 @@ async fn e12_an_event_that_is_being_processed_is_not_given_again() {
 }
 
 #[tokio::test]
+async fn e12_an_event_that_is_being_processed_is_not_given_again_on_another_connection() {
+    let server = StreamServer::start().await.unwrap();
+    let bad = event(3).replace(r#""live":true"#, r#""live":"yes""#);
+    server.then(Script::accept().text(event(1)).text(event(2)).text(&bad).cut());
+    // Tap sends everything again that was not acknowledged.
+    let again = Script::accept().text(event(1)).text(event(2)).text(&bad).text(event(4));
+    server.then(again.await_texts(1).text(event(1)).text(event(5)));
+    let mut events = channel(&server).manual_acknowledgement().stream();
+    let (_, first) = take(&mut events).await;
+    // One that was given up is given again, and so is one that nobody has.
+    drop(take(&mut events).await);
+    assert!(matches!(next(&mut events).await, Some(Err(StreamError::Undecodable(_)))));
+    assert_eq!(take(&mut events).await.0, 2);
+    assert!(matches!(next(&mut events).await, Some(Err(StreamError::Undecodable(_)))));
+    assert_eq!(take(&mut events).await.0, 4);
+    assert_eq!(events.stats().repeated, 1);
+    // It is acknowledged on the connection that there is.
+    first.ack();
+    acknowledged(&server, 1, &[1]).await;
+    assert_eq!(take(&mut events).await.0, 1);
+}
+
+#[tokio::test]
 async fn e12_what_is_acknowledged_without_a_connection_is_sent_with_the_next_one() {
     let server = StreamServer::start().await.unwrap();
     server.then(Script::accept().text(event(1)).text(event(2)).cut());
