@@ -17,7 +17,10 @@ use crate::{
     api::network::bsky::jetstream::subscribe_events::Error,
     stream::{FrameError, Interruption, Notice, StreamError},
     types::Did,
-    xrpc::{BoxFuture, CallSettings, InvalidService, Request, Transport, TransportError, TransportResponse},
+    xrpc::{
+        BoxFuture, CallSettings, InvalidService, Request, StandardRetry, Transport, TransportError,
+        TransportResponse,
+    },
 };
 
 const DICTIONARY_PATH: &str = "/xrpc/network.bsky.jetstream.getZstdDictionary";
@@ -234,6 +237,36 @@ async fn e8_without_a_dictionary_the_stream_is_not_compressed() {
         let seen = server.seen();
         assert!(seen[seen.len() - 2..].iter().all(|seen| seen.param("zstdDictionary").is_none()));
     }
+}
+
+#[tokio::test]
+async fn e8_a_dictionary_that_cannot_be_fetched_for_the_moment_is_asked_for_with_the_next_connection() {
+    let (server, stub) = (StreamServer::start().await.unwrap(), Stub::start().await.unwrap());
+    stub.answer(DICTIONARY_PATH, Answer::status(503));
+    stub.answer(
+        DICTIONARY_PATH,
+        Answer::status(200).header("content-type", "application/octet-stream").body(DICTIONARY),
+    );
+    server.then(Script::accept().text(commit(1)).cut());
+    frames_of(&server, &frames(FRAMES)).await;
+    let mut split = Split::new(&server, &stub.url());
+    split.calls = PublicClient::new(&stub.url()).unwrap().retry(StandardRetry::new().attempts(1));
+    let mut events = Jetstream::v2_over(split).backoff(Quick).stream().unwrap();
+    assert_eq!(seqs(&mut events, 2).await, [1, 101]);
+    let seen = server.seen();
+    assert_eq!(
+        (seen[0].param("zstdDictionary").as_deref(), seen[1].param("zstdDictionary").as_deref()),
+        (None, Some("2011806860"))
+    );
+    assert_eq!(stub.received_at(DICTIONARY_PATH).len(), 2);
+    // What is permanent is not asked for again.
+    let (server, stub) = (StreamServer::start().await.unwrap(), Stub::start().await.unwrap());
+    stub.answer(DICTIONARY_PATH, Answer::status(404));
+    server.then(Script::accept().text(commit(1)).cut());
+    server.then(Script::accept().text(commit(2)));
+    let mut events = compressed(&server, &stub).stream().unwrap();
+    assert_eq!(seqs(&mut events, 2).await, [1, 2]);
+    assert_eq!(stub.received_at(DICTIONARY_PATH).len(), 1);
 }
 
 #[tokio::test]

@@ -131,7 +131,7 @@ impl<'c> V2<'c> {
     }
 
     /// Has the server compress messages, with a dictionary that it gives. This is the default. A server that has none sends messages
-    /// as they are.
+    /// as they are. If the dictionary cannot be fetched for the moment, it is tried again with the next connection.
     pub fn compressed(mut self, compressed: bool) -> Self {
         self.compressed = compressed;
         self
