@@ -158,7 +158,7 @@ macro_rules! stream_options {
         }
 
         /// Sets after how long a silence a ping is sent. If the server then remains silent for as long again, the connection is taken
-        /// for dead, and replaced. The default is 30 seconds.
+        /// for dead, and replaced. The default is 30 seconds, and the least is 50 milliseconds.
         ///
         /// A stream on which nothing happens is not silent, because the server answers pings.
         pub fn keep_alive(mut self, interval: ::std::time::Duration) -> Self {
