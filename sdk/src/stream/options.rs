@@ -82,7 +82,7 @@ macro_rules! stream_options {
         /// [`Event::seq`](crate::stream::Event::seq).
         ///
         /// Servers keep messages for some time, often a few days. If this one does not have everything any more, a
-        /// [`Notice::Gap`](crate::stream::Notice::Gap) tells what is lost.
+        /// [`Notice::Gap`](crate::stream::Notice::Gap) tells what is lost. Servers of Jetstream do otherwise: see its streams.
         pub fn after(mut self, position: i64) -> Self {
             self.options.after = Some(position);
             self

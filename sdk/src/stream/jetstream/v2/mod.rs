@@ -33,6 +33,10 @@ const PATH: &str = "/xrpc/network.bsky.jetstream.subscribeEvents";
 /// [`since`](Self::since) starts at one. A server keeps the events of about the last 36 hours for streams, and all of them in its
 /// archive: [`replay`](Self::replay) reads that first.
 ///
+/// Without a replay, a stream ends with the error
+/// [`CursorTooOld`](crate::api::network::bsky::jetstream::subscribe_events::Error::CursorTooOld) if it is to begin, or to go on after an
+/// interruption, after a position that is only in the archive. So nothing is left out in silence.
+///
 /// ```no_run
 /// use std::env;
 ///
