@@ -76,6 +76,8 @@ pub(crate) const STREAM_HANDSHAKE: Duration = seconds(45);
 /// After how long a silence a ping is sent, and how long a server may take to answer it. Proxies end connections that
 /// are silent for a minute.
 pub(crate) const STREAM_KEEP_ALIVE: Duration = seconds(30);
+/// The shortest silence that can be set: an answer needs some time.
+pub(crate) const SHORTEST_KEEP_ALIVE: Duration = millis(50);
 /// The longest silence that can be set: longer than a connection lasts.
 pub(crate) const LONGEST_KEEP_ALIVE: Duration = days(365);
 /// For saying goodbye to the server.
@@ -93,6 +95,9 @@ pub(crate) const STREAM_CAUGHT_UP: Duration = seconds(10);
 /// How much newer a message is than the last one if its lower position is not that of a repeat: the server has begun to
 /// count again.
 pub(crate) const STREAM_RESTARTED: Duration = seconds(60);
+/// How far in the future the time of a message of Jetstream may be, by the clock of this machine, to be its position.
+#[cfg(feature = "jetstream")]
+pub(crate) const JETSTREAM_FUTURE: Duration = seconds(3600);
 /// For a dictionary of compressed messages, without which the stream is not compressed.
 #[cfg(feature = "jetstream")]
 pub(crate) const DICTIONARY: Duration = seconds(10);
@@ -383,6 +388,7 @@ mod tests {
         assert!(CONNECT + REFRESH_PATIENCE * 2 < STREAM_HANDSHAKE);
         // Proxies end connections that are silent for a minute.
         assert!(STREAM_KEEP_ALIVE < seconds(60) && STREAM_KEEP_ALIVE < LONGEST_KEEP_ALIVE);
+        assert!(Duration::ZERO < SHORTEST_KEEP_ALIVE && SHORTEST_KEEP_ALIVE < STREAM_KEEP_ALIVE);
         // A connection that ends because nothing comes has not lasted long enough to be a good one, so waits grow.
         assert!(STREAM_KEEP_ALIVE * 2 < STREAM_STEADY);
         assert!(STREAM_CAUGHT_UP < STREAM_BEHIND && STREAM_CLOSE < STREAM_KEEP_ALIVE);

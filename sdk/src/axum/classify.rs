@@ -403,7 +403,9 @@ fn of_archive(error: &ArchiveError) -> Class {
         ArchiveError::Segment(error) => of_call(error),
         ArchiveError::Block(error) => of_call(error),
         ArchiveError::Download(_) | ArchiveError::Changed { .. } => Class::of(Kind::TryLater),
-        ArchiveError::Damaged(_) | ArchiveError::Endless { .. } => Class::of(Kind::BadAnswer),
+        ArchiveError::Damaged(_) | ArchiveError::Blocks { .. } | ArchiveError::Endless { .. } => {
+            Class::of(Kind::BadAnswer)
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     future::poll_fn,
+    io,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -34,8 +35,8 @@ use crate::{
 
 /// How much is read at once, and so the memory that an idle connection keeps for reading.
 const READ_BUFFER: usize = 8 << 10;
-/// How much may wait to be sent: pongs to a server that does not read them, and long texts.
-const WRITE_BUFFER: usize = 1 << 20;
+/// How much may wait to be sent: pongs to a server that does not read them, and long texts. A longer text is never sent.
+pub(super) const WRITE_BUFFER: usize = 1 << 20;
 
 /// How a connection is run.
 #[derive(Debug, Clone, Copy)]
@@ -55,13 +56,14 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Starts the task.
-    pub(super) fn start(upgraded: Upgraded, terms: Terms) -> Self {
+    pub(super) fn start(upgraded: Upgraded, mut terms: Terms) -> Self {
+        terms.keep_alive = terms.keep_alive.max(limits::SHORTEST_KEEP_ALIVE);
         let channel = Arc::new(Channel::new(terms.room));
-        let shared = Arc::clone(&channel);
+        let mut running = Running { channel: Arc::clone(&channel), why: None };
         let task = tokio::spawn(async move {
             // Boxed, because the future would otherwise have room for the handshake's arguments too.
-            let why = Box::pin(run(upgraded, &shared, terms)).await;
-            shared.end(why);
+            let why = Box::pin(run(upgraded, &running.channel, terms)).await;
+            running.note(why);
         });
         Self { channel, task: Some(task) }
     }
@@ -95,6 +97,26 @@ impl Drop for Connection {
     fn drop(&mut self) {
         // The task ends by itself, within the limit for closing.
         self.channel.close();
+    }
+}
+
+/// Tells the consumer that the task has ended, however it ends: the transport of a caller may panic.
+struct Running {
+    channel: Arc<Channel>,
+    why: Option<Interruption>,
+}
+
+impl Running {
+    fn note(&mut self, why: Interruption) {
+        self.why = Some(why);
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let early =
+            || Interruption::Broken(Arc::new(io::Error::other("the task of the connection panicked")));
+        self.channel.end(self.why.take().unwrap_or_else(early));
     }
 }
 
@@ -245,4 +267,49 @@ impl Silence {
 /// A limit can be longer than any time.
 fn after(begin: Instant, limit: Duration) -> Instant {
     begin.checked_add(limit.min(limits::LONGEST_KEEP_ALIVE)).unwrap_or(begin)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+    use super::*;
+
+    /// A connection of a transport with a mistake.
+    struct Panicking;
+
+    impl AsyncRead for Panicking {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            panic!("as part of the test");
+        }
+    }
+
+    impl AsyncWrite for Panicking {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_consumer_is_told_that_the_connection_has_panicked() {
+        let terms = Terms {
+            room: Room { messages: 8, bytes: 1000 },
+            max_message_size: 1000,
+            keep_alive: limits::STREAM_KEEP_ALIVE,
+        };
+        let connection = Connection::start(Upgraded::new(Panicking), terms);
+        let received = timeout(Duration::from_secs(20), poll_fn(|cx| connection.poll_receive(cx))).await;
+        let Ok(Received::Ended(Interruption::Broken(why))) = received else { panic!("nobody tells it") };
+        assert!(why.to_string().contains("panicked"), "{why}");
+        assert!(!connection.sender().send("too late".to_owned()));
+    }
 }

@@ -201,18 +201,7 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
                 #[cfg(not(feature = "jetstream"))]
                 State::Begin => self.connect(),
                 #[cfg(feature = "jetstream")]
-                State::Before => match ready!(poll_archive(&mut self.archive, cx)) {
-                    Some(Ok(Archived::Read(read))) => self.take(read),
-                    Some(Ok(Archived::Through(position))) => {
-                        self.positions.pass(position);
-                        Step::Again
-                    }
-                    Some(Err(error)) => Step::Give(Err(StreamError::Archive(Box::new(error)))),
-                    None => {
-                        self.archive = None;
-                        self.connect()
-                    }
-                },
+                State::Before => ready!(self.poll_archive(cx)),
                 State::Waiting(timer) => {
                     ready!(timer.as_mut().poll(cx));
                     self.connect()
@@ -299,6 +288,42 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
         self.archive = Some(archive);
         self.state = State::Before;
         Step::Again
+    }
+
+    /// Goes on with what is in the archive, and connects at its end.
+    #[cfg(feature = "jetstream")]
+    fn poll_archive(&mut self, cx: &mut Context<'_>) -> Poll<Step<Item<M, E>>> {
+        let read = match &mut self.archive {
+            Some(archive) => ready!(futures_core::Stream::poll_next(archive.as_mut(), cx)),
+            None => None,
+        };
+        if !matches!(read, Some(Err(_))) {
+            // As good as a connection, as long as it goes on.
+            self.without = Instant::now();
+        }
+        Poll::Ready(match read {
+            Some(Ok(Archived::Read(read))) => self.take(read),
+            Some(Ok(Archived::Through(position))) => {
+                self.positions.pass(position);
+                Step::Again
+            }
+            Some(Err(error)) => self.no_archive(error),
+            None => {
+                self.archive = None;
+                self.connect()
+            }
+        })
+    }
+
+    /// The archive cannot be read. A stream that was connected goes on when that has passed, as after a lost connection: where it
+    /// was, if the server still has that, or else with the archive again.
+    #[cfg(feature = "jetstream")]
+    fn no_archive(&mut self, error: super::jetstream::ArchiveError) -> Step<Item<M, E>> {
+        self.archive = None;
+        if self.meter.connections == 0 || error.kind() != crate::xrpc::ErrorKind::TryLater {
+            return Step::Give(Err(StreamError::Archive(Box::new(error))));
+        }
+        self.interrupt(Interruption::Archive(Arc::new(error)))
     }
 
     fn opened(&mut self, opened: Opened) -> Step<Item<M, E>> {
@@ -533,17 +558,6 @@ impl<'c, M: Send + 'static, E: LexiconError> Engine<'c, M, E> {
             reconnects,
             "reading stream"
         );
-    }
-}
-
-#[cfg(feature = "jetstream")]
-fn poll_archive<M>(
-    archive: &mut Option<Archive<M>>,
-    cx: &mut Context<'_>,
-) -> Poll<Option<<Archive<M> as futures_core::Stream>::Item>> {
-    match archive {
-        Some(archive) => futures_core::Stream::poll_next(archive.as_mut(), cx),
-        None => Poll::Ready(None),
     }
 }
 

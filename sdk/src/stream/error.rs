@@ -41,6 +41,10 @@ pub enum Interruption {
         /// The message of the server.
         message: Option<String>,
     },
+    /// The archive, in which the stream has to go on, cannot be read for the moment.
+    #[cfg(feature = "jetstream")]
+    #[error("the archive cannot be read")]
+    Archive(#[source] Arc<super::jetstream::ArchiveError>),
     /// A message of the server is malformed.
     #[error(transparent)]
     Malformed(FrameError),
@@ -69,6 +73,8 @@ impl Interruption {
     pub(super) fn asked(&self) -> Option<Duration> {
         match self {
             Self::Refused(response) => response.retry_after,
+            #[cfg(feature = "jetstream")]
+            Self::Archive(error) => error.retry_after(),
             _ => None,
         }
     }
@@ -149,7 +155,7 @@ pub enum StreamError<E: LexiconError = NoError> {
         /// The position of the event, if it has one.
         position: Option<i64>,
     },
-    /// The archive could not be read.
+    /// The archive could not be read. What may pass is an [`Interruption`] for a stream that was connected before.
     #[cfg(feature = "jetstream")]
     #[error("the archive cannot be read")]
     Archive(#[source] Box<super::jetstream::ArchiveError>),

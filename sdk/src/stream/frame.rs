@@ -75,8 +75,11 @@ pub enum FrameError {
         /// The problem and its position.
         problem: DataError,
     },
-    /// The header of a message has no type.
-    #[error("the header of a message has no type (`t`)")]
+    /// The header of a frame does not say what it is.
+    #[error("the header of a frame has no operation (`op`)")]
+    NoOperation,
+    /// A message has no type.
+    #[error("a message has no type (`t`, or `$type` in the drafts)")]
     Untyped,
     /// A compressed message cannot be decompressed.
     #[cfg(feature = "jetstream")]
@@ -172,8 +175,9 @@ fn read_v0<M: Message>(bytes: &[u8]) -> Result<Frame<M>, FrameError> {
     let mut reader = Reader::cbor(bytes).within(memory_for(bytes.len()));
     let header = read_header(&mut reader).map_err(|problem| FrameError::Header { problem })?;
     match header {
-        Header { op: 1, kind: None } => Err(FrameError::Untyped),
-        Header { op: 1, kind: Some(kind) } => {
+        Header { op: None, .. } => Err(FrameError::NoOperation),
+        Header { op: Some(1), kind: None } => Err(FrameError::Untyped),
+        Header { op: Some(1), kind: Some(kind) } => {
             let start = reader.clone();
             let outdated = is_info(&kind) && is_outdated(reader.clone());
             let read = M::read_payload(&kind, &mut reader).and_then(|message| {
@@ -185,7 +189,7 @@ fn read_v0<M: Message>(bytes: &[u8]) -> Result<Frame<M>, FrameError> {
                 Err(problem) => undecodable(&kind, start, problem),
             }
         }
-        Header { op: -1, .. } => {
+        Header { op: Some(-1), .. } => {
             let error = read_error(&mut reader).and_then(|error| reader.finish().map(|()| error));
             error.map_err(|problem| FrameError::Payload { problem })
         }
@@ -194,16 +198,16 @@ fn read_v0<M: Message>(bytes: &[u8]) -> Result<Frame<M>, FrameError> {
 }
 
 struct Header<'a> {
-    op: i64,
+    op: Option<i64>,
     kind: Option<Cow<'a, str>>,
 }
 
 fn read_header<'a>(reader: &mut Reader<'a>) -> Result<Header<'a>, DataError> {
-    let mut header = Header { op: 0, kind: None };
+    let mut header = Header { op: None, kind: None };
     let mut entries = reader.enter_map()?;
     while let Some(key) = reader.next_key(&mut entries)? {
         match &*key {
-            "op" => header.op = reader.integer().map_err(|error| error.in_key("op"))?,
+            "op" => header.op = Some(reader.integer().map_err(|error| error.in_key("op"))?),
             "t" => header.kind = Some(reader.text().map_err(|error| error.in_key("t"))?),
             _ => reader.skip()?,
         }
@@ -250,7 +254,8 @@ fn read_v1<M: Message>(reader: Reader<'_>, length: usize) -> Result<Frame<M>, Fr
             }
         }
         Some("error") => read_error(&mut reader).map_err(payload),
-        _ => Ok(Frame::Skipped),
+        Some(_) => Ok(Frame::Skipped),
+        None => Err(FrameError::Untyped),
     }
 }
 

@@ -4,13 +4,17 @@ use std::{collections::HashSet, fmt};
 
 use crate::{
     server_text::{SHORT, excerpt},
+    stream::connection::WRITE_BUFFER,
     types::{Did, Nsid},
 };
 
-/// How many accounts the servers accept in a filter.
+/// How many accounts the servers accept in a filter. Version 2 has it in a URL, which is too short for more than about 1,400 of
+/// them: see [`InvalidFilter::TooLong`].
 pub const MOST_DIDS: usize = 10_000;
 /// How many collections and prefixes the servers accept in a filter.
 pub const MOST_COLLECTIONS: usize = 100;
+/// How long the texts of a filter may be: version 1 may send it in one message, beside which there are pongs.
+const LONGEST: usize = WRITE_BUFFER - (64 << 10);
 
 /// A kind of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -49,6 +53,9 @@ impl fmt::Display for EventKind {
 ///
 /// Collections are about commits only: changes of identities and accounts come in any case, because whoever stores records
 /// must learn that an account is gone.
+///
+/// A stream of version 1 takes as many as [`MOST_DIDS`] accounts. One of version 2 asks for them in its URL, where there is room for
+/// about 1,400: for more, use several streams, or leave events out on your side.
 ///
 /// ```
 /// use atproto_sdk::{did, stream::jetstream::Filter};
@@ -102,7 +109,8 @@ impl Filter {
     /// # Errors
     ///
     /// Returns an error if there are more than [`MOST_COLLECTIONS`] collections or [`MOST_DIDS`] accounts, counting each
-    /// once, or if one of the collections is neither an NSID nor a prefix.
+    /// once, if one of the collections is neither an NSID nor a prefix, or if all of it is too long to be sent. Version 2 has less
+    /// room, which is checked when the stream is started.
     pub fn check(&self) -> Result<(), InvalidFilter> {
         let collections: HashSet<&str> = self.collections.iter().map(String::as_str).collect();
         if collections.len() > MOST_COLLECTIONS {
@@ -112,12 +120,13 @@ impl Filter {
         if dids.len() > MOST_DIDS {
             return Err(InvalidFilter::TooManyDids { count: dids.len() });
         }
-        match self.collections.iter().find(|collection| !is_collection(collection)) {
-            Some(collection) => {
-                Err(InvalidFilter::Collection { collection: excerpt(collection, SHORT).into() })
-            }
-            None => Ok(()),
+        if let Some(collection) = self.collections.iter().find(|collection| !is_collection(collection)) {
+            return Err(InvalidFilter::Collection { collection: excerpt(collection, SHORT).into() });
         }
+        let in_json = |text: &str| serde_json::to_string(text).map_or(usize::MAX, |json| json.len() + 1);
+        let texts = dids.iter().map(|did| did.as_str()).chain(collections.iter().copied());
+        let bytes = texts.fold(0, |bytes: usize, text| bytes.saturating_add(in_json(text)));
+        if bytes > LONGEST { Err(InvalidFilter::TooLong { bytes, limit: LONGEST }) } else { Ok(()) }
     }
 
     /// Without repetitions, in an order of their own, so that equal filters are sent as equal requests.
@@ -158,6 +167,16 @@ pub enum InvalidFilter {
     TooManyDids {
         /// How many there are, counting each once.
         count: usize,
+    },
+    /// The filter does not fit into what is sent: the URL of version 2, or a message of version 1.
+    #[error(
+        "the filter takes {bytes} bytes, and the stream can be asked with {limit}: use several streams with fewer accounts each, or leave events out on your side"
+    )]
+    TooLong {
+        /// How long it is, in bytes.
+        bytes: usize,
+        /// How long it may be.
+        limit: usize,
     },
     /// A collection is neither an NSID nor a prefix.
     #[error(
@@ -227,6 +246,20 @@ mod tests {
         Filter::new().dids(dids(MOST_DIDS)).check().unwrap();
         let error = Filter::new().dids(dids(MOST_DIDS + 1)).check().unwrap_err();
         assert_eq!(error, InvalidFilter::TooManyDids { count: 10_001 });
+    }
+
+    #[test]
+    fn e8_a_filter_that_cannot_be_sent_is_refused() {
+        // A message that is longer than what may wait to be sent is never sent.
+        let long = |count: usize| {
+            (0..count).map(|number| Did::new(format!("did:web:a{number}.{}.test", "b".repeat(230))).unwrap())
+        };
+        let error = Filter::new().dids(long(5000)).check().unwrap_err();
+        assert!(matches!(error, InvalidFilter::TooLong { bytes, limit } if bytes > limit), "{error}");
+        assert!(error.to_string().contains("several streams"), "{error}");
+        let longest = Filter::new().dids(long(3500));
+        longest.check().unwrap();
+        assert!(crate::stream::jetstream::v1::options_update(&longest).len() < WRITE_BUFFER - (32 << 10));
     }
 
     #[test]

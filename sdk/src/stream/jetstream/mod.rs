@@ -5,11 +5,12 @@
 //!
 //! | | [`Jetstream::v1`] | [`Jetstream::v2`] |
 //! | --- | --- | --- |
-//! | positions ([`Event::seq`](crate::stream::Event::seq)) | times in microseconds, approximate; the same on all servers | sequence numbers of one server |
+//! | positions ([`Event::seq`](crate::stream::Event::seq)) | times in microseconds; each server has its own, some seconds apart | sequence numbers of one server |
 //! | filter | can be changed while the stream is running | fixed, and also by kinds of events |
 //! | `#sync` events | no | yes |
 //! | compression | with a dictionary that the caller has | with the dictionary of the server |
 //! | events of the past | as many as the server keeps, often a day or two | everything, from the archive |
+//! | [after](V1::after) a position that is too old | begins with the oldest, and nothing tells it | [`replay`](V2::replay), or the error [`CursorTooOld`] |
 //!
 //! ```no_run
 //! # #[cfg(feature = "app-bsky")]
@@ -31,6 +32,8 @@
 //! # Ok(()) }
 //! # }
 //! ```
+//!
+//! [`CursorTooOld`]: crate::api::network::bsky::jetstream::subscribe_events::Error::CursorTooOld
 //!
 //! Streams of Jetstream are [`Events`](crate::stream::Events) like all others: connections are replaced, slow consumers make the server
 //! wait, and what happens is told to an observer.
@@ -132,6 +135,12 @@ pub enum InvalidStream {
     /// The dictionary is none.
     #[error(transparent)]
     Dictionary(#[from] InvalidDictionary),
+    /// A stream is to start at a time, and with the archive, which is read after a position: what came before the time, or before the
+    /// server's stream begins, would be missing.
+    #[error(
+        "a stream cannot have both `since` and `replay`: an archive is read after a position, so start with `after`, or `after(0)` for all of it"
+    )]
+    SinceWithReplay,
     /// A position of version 1 is a sequence number, as version 2 has them.
     #[error(
         "the position {position} is not a time in microseconds, as version 1 has them: it is from a stream of version 2"

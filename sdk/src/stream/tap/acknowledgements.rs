@@ -1,7 +1,7 @@
 //! Which events are to be acknowledged, and how that reaches the server.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, hash_map::Entry},
     sync::{Mutex, MutexGuard, PoisonError},
     task::Waker,
 };
@@ -16,14 +16,24 @@ pub(super) struct Acknowledgements(Mutex<State>);
 struct State {
     /// Sends on the last connection.
     sender: Option<Sender>,
-    /// Given on this connection, and not acknowledged: Tap sends them again after a time, although they are still being processed.
-    open: HashSet<i64>,
+    /// What has come and is not acknowledged: Tap sends it again after a time, and on another connection, although it is still being
+    /// processed.
+    open: HashMap<i64, Open>,
     /// Done with, which counts when the consumer asks for the next event.
     done: Vec<i64>,
     /// Acknowledged while there was no connection.
     unsent: Vec<i64>,
     /// The consumer, which waits for the next event.
     consumer: Option<Waker>,
+}
+
+/// Who has to do with an event that has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Open {
+    /// Nobody yet, or nobody who would tell that it is done with.
+    Come,
+    /// A consumer has it, or had it and is done with it.
+    Given,
 }
 
 fn message(id: i64) -> String {
@@ -49,8 +59,8 @@ impl Acknowledgements {
     pub(super) fn connect(&self, sender: Sender) {
         let mut state = self.state();
         state.sender = Some(sender);
-        // Whatever comes here comes anew, also what is still being processed: at the server, its time is over.
-        state.open.clear();
+        // What nobody has comes anew. What is being processed is acknowledged on this connection.
+        state.open.retain(|_, open| *open == Open::Given);
         for id in std::mem::take(&mut state.unsent) {
             state.acknowledge(id);
         }
@@ -58,7 +68,18 @@ impl Acknowledgements {
 
     /// An event has come. Returns `false` if it is still being processed.
     pub(super) fn open(&self, id: i64) -> bool {
-        self.state().open.insert(id)
+        match self.state().open.entry(id) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(place) => {
+                place.insert(Open::Come);
+                true
+            }
+        }
+    }
+
+    /// The consumer has an event, and will tell what becomes of it.
+    pub(super) fn note_given(&self, id: i64) {
+        self.state().open.insert(id, Open::Given);
     }
 
     /// Acknowledges an event at once, or as soon as there is a connection.

@@ -26,24 +26,27 @@ const PATH: &str = "/channel";
 #[must_use = "a stream does nothing until `stream` is called, and what that returns is polled"]
 pub struct Channel<'c> {
     endpoint: Endpoint,
-    manual: bool,
+    explicit: bool,
     without: bool,
     options: StreamOptions<'c>,
 }
 
 impl<'c> Channel<'c> {
     pub(super) fn new(endpoint: Endpoint) -> Self {
-        Self { endpoint, manual: false, without: false, options: StreamOptions::default() }
+        Self { endpoint, explicit: false, without: false, options: StreamOptions::default() }
     }
 
-    /// Acknowledges events only by [`Event::ack`](super::Event::ack), and not when they are dropped.
+    /// Makes that only explicit acknowledgements count, by [`Event::ack`](super::Event::ack), and not that an event is dropped.
+    ///
+    /// Other streams [end](crate::stream::StreamError::Unacknowledged) when an event is dropped without one, because nothing comes again
+    /// before they are resumed. This one goes on: Tap sends the event again after a time.
     ///
     /// ```no_run
     /// use atproto_sdk::stream::tap::{Event, Tap};
     ///
     /// # async fn save(_: &[Event]) -> Result<(), std::io::Error> { Ok(()) }
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-    /// let mut events = Tap::new("http://localhost:2480")?.channel().manual_acknowledgement().stream();
+    /// let mut events = Tap::new("http://localhost:2480")?.channel().explicit_acknowledgements().stream();
     /// let mut batch = Vec::new();
     /// while let Some(event) = events.next().await {
     ///     batch.push(event?);
@@ -54,8 +57,8 @@ impl<'c> Channel<'c> {
     /// }
     /// # Ok(()) }
     /// ```
-    pub fn manual_acknowledgement(mut self) -> Self {
-        self.manual = true;
+    pub fn explicit_acknowledgements(mut self) -> Self {
+        self.explicit = true;
         self
     }
 
@@ -70,13 +73,13 @@ impl<'c> Channel<'c> {
 
     /// Starts the stream. It connects when it is polled.
     pub fn stream(self) -> Events<'c> {
-        let Self { endpoint, manual, without, options } = self;
+        let Self { endpoint, explicit, without, options } = self;
         let acknowledgements = (!without).then(Arc::<Acknowledgements>::default);
         let protocol =
             ChannelProtocol { name: "tap.channel".into(), acknowledgements: acknowledgements.clone() };
         let over = Over::Owned(Arc::new(At { endpoint, path: PATH.into() }));
         let events = stream::Events::new(over, Box::new(protocol), options);
-        Events::new(events, acknowledgements, manual)
+        Events::new(events, acknowledgements, explicit)
     }
 }
 

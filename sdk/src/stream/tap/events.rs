@@ -17,7 +17,8 @@ use crate::stream::{self, Stats, StreamError};
 /// The running stream of a Tap. Returned by [`Channel::stream`](super::Channel::stream).
 ///
 /// Acknowledgements are sent while the stream is polled, and by [`Event::ack`]. An event that was not acknowledged comes again: by
-/// default, Tap sends it again after a minute. While it is still being processed here, it is not given a second time.
+/// default, Tap sends it again after a minute. While it is still being processed here, it is not given a second time, also after the
+/// connection was replaced.
 ///
 /// Events can be processed at the same time. Those of one repository stay in order, because Tap waits for acknowledgements:
 ///
@@ -41,16 +42,16 @@ use crate::stream::{self, Stats, StreamError};
 pub struct Events<'c> {
     inner: stream::Events<'c, OfTap>,
     acknowledgements: Option<Arc<Acknowledgements>>,
-    manual: bool,
+    explicit: bool,
 }
 
 impl<'c> Events<'c> {
     pub(super) fn new(
         inner: stream::Events<'c, OfTap>,
         acknowledgements: Option<Arc<Acknowledgements>>,
-        manual: bool,
+        explicit: bool,
     ) -> Self {
-        Self { inner, acknowledgements, manual }
+        Self { inner, acknowledgements, explicit }
     }
 
     /// Returns the next event, or `None` after an error that has ended the stream. Acknowledges the events that were dropped since.
@@ -58,8 +59,8 @@ impl<'c> Events<'c> {
     /// # Errors
     ///
     /// See [`StreamError`]. After an [`Undecodable`](StreamError::Undecodable) event the stream goes on, and the event is acknowledged,
-    /// because it would come again in the same way. With [manual acknowledgement](super::Channel::manual_acknowledgement), that is up
-    /// to [`ack`](Self::ack).
+    /// because it would come again in the same way. With
+    /// [explicit acknowledgements](super::Channel::explicit_acknowledgements), that is up to [`ack`](Self::ack).
     pub async fn next(&mut self) -> Option<Result<Event, StreamError>> {
         poll_fn(|cx| self.poll_event(cx)).await
     }
@@ -71,7 +72,7 @@ impl<'c> Events<'c> {
         let item = ready!(Pin::new(&mut self.inner).poll_next(cx));
         if let Some(Err(StreamError::Undecodable(event))) = &item
             && let (Some(acknowledgements), Some(id), false) =
-                (&self.acknowledgements, event.seq, self.manual)
+                (&self.acknowledgements, event.seq, self.explicit)
         {
             acknowledgements.note_done(id);
         }
@@ -81,11 +82,12 @@ impl<'c> Events<'c> {
     fn event(&self, message: Message) -> Event {
         let open = match (&self.acknowledgements, message.id()) {
             (Some(acknowledgements), Some(id)) => {
+                acknowledgements.note_given(id);
                 Some(Open { id, acknowledgements: Arc::clone(acknowledgements) })
             }
             _ => None,
         };
-        Event { message, open, manual: self.manual }
+        Event { message, open, explicit: self.explicit }
     }
 
     /// Acknowledges an event by its number, such as one that could not be decoded.
@@ -121,19 +123,19 @@ impl Stream for Events<'_> {
 
 impl fmt::Debug for Events<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Events").field("manual", &self.manual).finish_non_exhaustive()
+        f.debug_struct("Events").field("explicit", &self.explicit).finish_non_exhaustive()
     }
 }
 
 /// An event of a Tap.
 ///
-/// It is acknowledged by [`ack`](Self::ack), or because it is dropped: then when the consumer asks for the next event, so that one whose
-/// processing ends with an error or a panic is not. With [manual acknowledgement](super::Channel::manual_acknowledgement), dropping does
-/// not acknowledge.
+/// It is acknowledged by [`ack`](Self::ack), or because it is dropped: then when the consumer asks for the next event, so that one
+/// whose processing ends with an error or a panic is not. With
+/// [explicit acknowledgements](super::Channel::explicit_acknowledgements), dropping does not acknowledge.
 pub struct Event {
     message: Message,
     open: Option<Open>,
-    manual: bool,
+    explicit: bool,
 }
 
 /// What is to be acknowledged.
@@ -164,7 +166,7 @@ impl Event {
 impl Drop for Event {
     fn drop(&mut self) {
         let Some(Open { id, acknowledgements }) = self.open.take() else { return };
-        if self.manual || thread::panicking() {
+        if self.explicit || thread::panicking() {
             acknowledgements.note_undone(id);
         } else {
             acknowledgements.note_done(id);

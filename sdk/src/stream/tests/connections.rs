@@ -60,6 +60,16 @@ async fn e9_pings_are_answered_while_the_consumer_works() {
     server.wait_for(|seen| seen[0].pongs >= 1 && seen[0].pings >= 2).await;
 }
 
+#[tokio::test]
+async fn e9_a_silence_of_no_time_does_not_end_every_connection() {
+    let server = StreamServer::start().await.unwrap();
+    server.then(Script::accept().frame(identity(1)).await_pings(3).frame(identity(2)));
+    let notices = Notices::default();
+    let mut events = subscribe(&server).keep_alive(Duration::ZERO).observe(notices.observe()).stream();
+    assert_eq!(seqs(&mut events, 2).await, [1, 2]);
+    assert!(notices.interruptions().is_empty(), "{:?}", notices.interruptions());
+}
+
 /// About 64 KiB each, so that what the system buffers is a few messages.
 fn large(seq: u64) -> Vec<u8> {
     let payload = serde_json::json!({"seq": seq + 1, "name": "x".repeat(64 << 10)});

@@ -57,6 +57,8 @@ fn e2_bad_framing_and_bad_cbor_are_errors() {
         ([header.clone(), b"\xbf\xff".to_vec()].concat(), "a map of indefinite length"),
         ([header, b"\xfb\x7f\xf8\0\0\0\0\0\0".to_vec()].concat(), "not a number"),
         ([cbor(&json!({"op": 1})), cbor(&json!({}))].concat(), "no type"),
+        ([cbor(&json!({"t": "#identity"})), cbor(&json!({}))].concat(), "no operation"),
+        ([cbor(&json!({})), cbor(&json!({}))].concat(), "an empty header"),
         ([cbor(&json!({"op": "1"})), cbor(&json!({}))].concat(), "a text for a number"),
         ([cbor(&json!([1])), cbor(&json!({}))].concat(), "a list for a header"),
         ([cbor(&json!({"op": -1})), cbor(&json!("FutureCursor"))].concat(), "an error that is no object"),
@@ -116,7 +118,8 @@ fn e7_the_messages_of_the_drafts_name_their_types_themselves() {
     for (subprotocol, bytes) in both(&json!({"$type": "gossip"})) {
         assert!(matches!(read(subprotocol, bytes), Ok(Frame::Skipped)));
     }
-    for wrong in [json!({"$type": "message"}), json!([]), json!({"$type": 1})] {
+    let untyped = json!({"payload": payload("com.atproto.sync.subscribeRepos#identity")});
+    for wrong in [json!({"$type": "message"}), json!([]), json!({"$type": 1}), json!({}), untyped] {
         for (subprotocol, bytes) in both(&wrong) {
             assert!(read(subprotocol, bytes).is_err(), "{wrong}");
         }

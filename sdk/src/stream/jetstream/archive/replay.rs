@@ -3,10 +3,11 @@
 
 use std::{
     collections::VecDeque,
+    ops::RangeInclusive,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::UNIX_EPOCH,
+    time::{Duration, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
@@ -67,6 +68,18 @@ pub enum ArchiveError {
         /// The name of the file.
         name: String,
     },
+    /// The plan of the server has blocks that no file can have.
+    #[error(
+        "the server's plan of the archive has the blocks {first} to {last} of the file `{name}`, which cannot be"
+    )]
+    Blocks {
+        /// The name of the file.
+        name: String,
+        /// The first block of the range.
+        first: i64,
+        /// The last block of the range.
+        last: i64,
+    },
     /// The plan of the server does not lead to its end.
     #[error("the server's plan of the archive does not go on after {after}")]
     Endless {
@@ -83,7 +96,17 @@ impl ArchiveError {
             Self::Segment(error) => error.kind(),
             Self::Block(error) => error.kind(),
             Self::Download(_) | Self::Changed { .. } => ErrorKind::TryLater,
-            Self::Damaged(_) | Self::Endless { .. } => ErrorKind::BadAnswer,
+            Self::Damaged(_) | Self::Blocks { .. } | Self::Endless { .. } => ErrorKind::BadAnswer,
+        }
+    }
+
+    /// How long the server asks to wait.
+    pub(in crate::stream) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Plan(error) => error.retry_after(),
+            Self::Segment(error) => error.retry_after(),
+            Self::Block(error) => error.retry_after(),
+            _ => None,
         }
     }
 
@@ -91,7 +114,7 @@ impl ArchiveError {
     fn can_pass(&self) -> bool {
         match self {
             Self::Segment(Error::Lexicon { .. }) | Self::Block(Error::Lexicon { .. }) => true,
-            Self::Damaged(SegmentError::Version { .. }) | Self::Endless { .. } => false,
+            Self::Damaged(SegmentError::Version { .. }) | Self::Blocks { .. } | Self::Endless { .. } => false,
             Self::Damaged(_) => true,
             error => error.kind() == ErrorKind::TryLater,
         }
@@ -201,9 +224,10 @@ enum Piece {
 }
 
 /// What a plan consists of.
+#[derive(Debug)]
 enum Unit {
     Segment { name: String, checksum: String },
-    Block { segment: String, index: i64 },
+    Blocks { segment: String, ranges: VecDeque<RangeInclusive<i64>> },
 }
 
 /// A file that is being downloaded.
@@ -263,7 +287,9 @@ impl Replay {
     /// After a failure, what has not been given is planned anew, after a wait.
     async fn recover(&mut self, error: ArchiveError) -> Result<(), ArchiveError> {
         self.failures += 1;
-        if self.failures >= limits::ARCHIVE_ATTEMPTS || !error.can_pass() {
+        let asked = error.retry_after();
+        let is_long = asked.is_some_and(|asked| asked > limits::LONGEST_RETRY);
+        if self.failures >= limits::ARCHIVE_ATTEMPTS || is_long || !error.can_pass() {
             return Err(error);
         }
         tracing::debug!(%error, after = self.through, attempt = self.failures, "reading the archive again");
@@ -272,12 +298,8 @@ impl Replay {
         self.download = None;
         self.planned = self.through;
         let lost = TransportError::Exchange { host: "the archive".to_owned(), source: Arc::new(error) };
-        let attempt = Attempt::new(
-            Kind::Query,
-            plan_snapshot::PlanSnapshot::NSID,
-            self.failures,
-            Outcome::Failed(&lost),
-        );
+        let (nsid, outcome) = (plan_snapshot::PlanSnapshot::NSID, Outcome::Failed(&lost));
+        let attempt = Attempt { asked, ..Attempt::new(Kind::Query, nsid, self.failures, outcome) };
         sleep(self.request.transport.settings().backoff_policy().wait(&attempt)).await;
         Ok(())
     }
@@ -292,11 +314,9 @@ impl Replay {
                 continue;
             }
             while self.fetching.len() < AT_ONCE
-                && let Some(Unit::Block { segment, index }) = self.units.front()
+                && let Some(params) = self.next_block()
             {
-                let params = get_block::Params::new(segment.clone(), *index);
                 self.fetching.push_back(Box::pin(fetch_block(Arc::clone(&self.request), params)));
-                self.units.pop_front();
             }
             if let Some(frame) = self.fetching.next().await {
                 return self.block(frame?).await.map(Some);
@@ -306,7 +326,7 @@ impl Replay {
                     self.download = Some(start_download(&self.request, name, checksum).await?);
                 }
                 // Fetched above.
-                Some(Unit::Block { .. }) => {}
+                Some(Unit::Blocks { .. }) => {}
                 None if self.through < self.planned => {
                     self.through = self.planned;
                     self.failures = 0;
@@ -321,6 +341,21 @@ impl Replay {
                 None => self.plan().await?,
             }
         }
+    }
+
+    /// The next block, if it is before the next whole file.
+    fn next_block(&mut self) -> Option<get_block::Params> {
+        while let Some(Unit::Blocks { segment, ranges }) = self.units.front_mut() {
+            if let Some(range) = ranges.front_mut() {
+                if let Some(index) = range.next() {
+                    return Some(get_block::Params::new(segment.clone(), index));
+                }
+                ranges.pop_front();
+            } else {
+                self.units.pop_front();
+            }
+        }
+        None
     }
 
     /// Asks for the next page of the plan.
@@ -343,8 +378,8 @@ impl Replay {
         if !goes_on {
             return Err(ArchiveError::Endless { after: self.through });
         }
+        self.units = plan.segments.into_iter().map(unit).collect::<Result<_, _>>()?;
         self.planned = plan.planned_through_seq.min(tip).max(self.through);
-        self.units = plan.segments.into_iter().flat_map(units).collect();
         Ok(())
     }
 
@@ -408,24 +443,26 @@ impl Download {
     }
 }
 
-/// What is to be downloaded of a file.
-fn units(segment: Segment) -> Vec<Unit> {
+/// What is to be downloaded of a file. A range of blocks can be long, and is not listed.
+fn unit(segment: Segment) -> Result<Unit, ArchiveError> {
     let Segment { name, checksum, mode, blocks, .. } = segment;
-    match (mode, blocks) {
-        (SegmentMode::Blocks, Some(ranges)) => ranges
-            .into_iter()
-            .flat_map(|range| range.first..=range.last)
-            // No file has so many blocks: a range that long is a mistake.
-            .take(MOST_BLOCKS)
-            .map(|index| Unit::Block { segment: name.clone(), index })
-            .collect(),
+    let (SegmentMode::Blocks, Some(planned)) = (mode, blocks) else {
         // The whole file has every block, whatever the mode is called.
-        _ => vec![Unit::Segment { name, checksum }],
+        return Ok(Unit::Segment { name, checksum });
+    };
+    let mut ranges = VecDeque::with_capacity(planned.len());
+    for range in planned {
+        let (first, last) = (range.first, range.last);
+        if first < 0 || last < first || last >= MOST_BLOCKS {
+            return Err(ArchiveError::Blocks { name, first, last });
+        }
+        ranges.push_back(first..=last);
     }
+    Ok(Unit::Blocks { segment: name, ranges })
 }
 
 /// More than any file has: 256 MB in blocks of some hundred kilobytes.
-const MOST_BLOCKS: usize = 1 << 16;
+const MOST_BLOCKS: i64 = 1 << 16;
 
 fn plan_kind(kind: EventKind) -> plan_snapshot::InputKindsItem {
     match kind {

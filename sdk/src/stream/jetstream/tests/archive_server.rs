@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
 };
 
 use axum::{
@@ -42,6 +43,12 @@ pub(super) struct Archive {
     pub(super) faults: Vec<Fault>,
     /// Whether plans end before their beginning.
     pub(super) endless: bool,
+    /// What plans have for the blocks of a file, if that is not what is asked for.
+    pub(super) ranges: Option<Value>,
+    /// How many requests for plans are refused for the moment, and with which `Retry-After`.
+    pub(super) unavailable: (usize, Option<&'static str>),
+    /// How long a plan takes.
+    pub(super) delay: Duration,
     pub(super) token: Option<String>,
     /// The bodies of requests for plans.
     pub(super) plans: Vec<Value>,
@@ -108,7 +115,17 @@ fn name(index: usize) -> String {
 
 /// A plan as the server makes it: units whose sequence numbers overlap with what was asked for, every second file by its blocks.
 async fn plan(State(archive): Shared, headers: HeaderMap, input: String) -> Response {
+    let delay = archive.lock().unwrap().delay;
+    tokio::time::sleep(delay).await;
     let mut archive = archive.lock().unwrap();
+    if archive.unavailable.0 > 0 {
+        archive.unavailable.0 -= 1;
+        let mut refused = error(StatusCode::SERVICE_UNAVAILABLE, "Unavailable");
+        if let Some(after) = archive.unavailable.1 {
+            refused.headers_mut().insert("retry-after", after.parse().unwrap());
+        }
+        return refused;
+    }
     if let Some(refused) = refused(&archive, &headers) {
         return refused;
     }
@@ -141,7 +158,8 @@ async fn plan(State(archive): Shared, headers: HeaderMap, input: String) -> Resp
             unit["mode"] = "segment".into();
         } else {
             unit["mode"] = "blocks".into();
-            unit["blocks"] = json!([{"first": first, "last": last}]);
+            unit["blocks"] =
+                archive.ranges.clone().unwrap_or_else(|| json!([{"first": first, "last": last}]));
         }
         segments.push(unit);
         units += 1;

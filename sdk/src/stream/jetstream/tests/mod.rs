@@ -2,6 +2,7 @@ mod archive_file;
 mod archive_server;
 mod archives;
 mod compression;
+mod durable;
 mod messages;
 mod replays;
 mod version_1;

@@ -1,5 +1,10 @@
 //! Archives, and the streams that go on where they end.
 
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
 use tests::{
     Answer,
     stream_server::{Script, StreamServer},
@@ -15,9 +20,9 @@ use super::{
     version_2::{Split, commit},
 };
 use crate::{
-    stream::{Notice, StreamError},
+    stream::{Interruption, Notice, StreamError},
     types::Did,
-    xrpc::ErrorKind,
+    xrpc::{Attempt, Backoff, ErrorKind},
 };
 
 /// Numbers that look random and are the same in every run.
@@ -155,10 +160,6 @@ async fn e8_what_was_missed_for_too_long_is_read_from_the_archive() {
     let middle = all[40].seq as i64;
     let last = all.last().unwrap().seq as i64;
     let (server, archive) = (StreamServer::start().await.unwrap(), ArchiveServer::start(archive).await);
-    let too_old = || {
-        let body = r#"{"error":"CursorTooOld","message":"the oldest is 1000"}"#;
-        Script::answer(Answer::json(body).with_status(400))
-    };
     // The archive ends before the stream begins; then it is read, and has more.
     server.then(Script::accept().text(commit(middle)).cut());
     server.then(too_old());
@@ -226,6 +227,115 @@ async fn an_archive_that_cannot_be_read_ends_the_stream_with_the_reason() {
         Archive { files: vec![vec![vec![event(1, 1, note("one"))]]], page: 1, ..Archive::default() };
     let (error, _) = replay_error(Archive { faults: vec![Fault::Replaced; 50], ..replaced }, |it| it).await;
     assert!(matches!(&error, ArchiveError::Changed { name } if name == "seg_0000000000.jss"), "{error}");
+}
+
+fn too_old() -> Script {
+    let body = r#"{"error":"CursorTooOld","message":"the oldest is 1000"}"#;
+    Script::answer(Answer::json(body).with_status(400))
+}
+
+/// Waits as long as the server asks for, but not by the clock of a test.
+#[derive(Clone, Default)]
+struct Asked(Arc<Mutex<Vec<Option<Duration>>>>);
+
+impl Backoff for Asked {
+    fn wait(&self, attempt: &Attempt<'_>) -> Duration {
+        self.0.lock().unwrap().push(attempt.asked);
+        Duration::from_millis(5)
+    }
+}
+
+#[tokio::test]
+async fn e5_a_stream_that_was_connected_outlives_an_archive_that_is_away() {
+    let (archive, all) = archive(5, 80);
+    let (middle, last) = (all[40].seq as i64, all.last().unwrap().seq as i64);
+    let (server, archive) = (StreamServer::start().await.unwrap(), ArchiveServer::start(archive).await);
+    server.then(Script::accept().text(commit(middle)).cut());
+    // Longer than a call and the reading of an archive try it again, at any of the times.
+    for _ in 0..8 {
+        server.then(too_old());
+    }
+    server.then(live(last));
+    let files = std::mem::take(&mut archive.archive().files);
+    let (notices, asked) = (Notices::default(), Asked::default());
+    let mut events =
+        replay(&server, &archive).backoff(asked.clone()).observe(notices.observe()).stream().unwrap();
+    assert_eq!(seqs(&mut events, 1).await, [middle]);
+    {
+        let mut archive = archive.archive();
+        // A wait that is longer than calls have patience for.
+        (archive.files, archive.unavailable) = (files, (7, Some("600")));
+    }
+    let expected: Vec<i64> =
+        positions(&all).into_iter().filter(|seq| *seq > middle).chain([last + 1]).collect();
+    assert_eq!(seqs(&mut events, expected.len()).await, expected);
+    let of_archive =
+        notices.interruptions().into_iter().filter(|why| matches!(why, Interruption::Archive(_))).count();
+    assert_eq!(of_archive, 7);
+    let waits =
+        asked.0.lock().unwrap().iter().filter(|asked| **asked == Some(Duration::from_secs(600))).count();
+    assert_eq!(waits, 7);
+
+    // What does not pass ends it.
+    let server = StreamServer::start().await.unwrap();
+    server.then(Script::accept().text(commit(middle)).cut());
+    server.then(too_old());
+    archive.archive().files.clear();
+    let mut events = replay(&server, &archive).stream().unwrap();
+    assert_eq!(seqs(&mut events, 1).await, [middle]);
+    archive.archive().token = Some("changed".into());
+    let error = end(&mut events).await;
+    assert!(matches!(error, StreamError::Archive(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn e5_the_time_without_a_connection_does_not_have_that_of_the_archive() {
+    let (archive, all) = archive(5, 80);
+    let (middle, last) = (all[40].seq as i64, all.last().unwrap().seq as i64);
+    let (server, archive) = (StreamServer::start().await.unwrap(), ArchiveServer::start(archive).await);
+    server.then(Script::accept().text(commit(middle)).cut());
+    server.then(too_old());
+    server.then(Script::answer(Answer::status(503)));
+    server.then(live(last));
+    archive.archive().files.clear();
+    let limit = Duration::from_secs(1);
+    let mut events = replay(&server, &archive).give_up_after(limit).stream().unwrap();
+    assert_eq!(seqs(&mut events, 1).await, [middle]);
+    {
+        let mut archive = archive.archive();
+        (archive.files, archive.delay) = (vec![vec![all.clone()]], limit + limit / 5);
+    }
+    let expected: Vec<i64> =
+        positions(&all).into_iter().filter(|seq| *seq > middle).chain([last + 1]).collect();
+    assert_eq!(seqs(&mut events, expected.len()).await, expected);
+}
+
+#[tokio::test]
+async fn an_archive_that_is_away_at_the_beginning_ends_the_stream() {
+    let (away, _) = archive(1, 20);
+    let (error, kind) = replay_error(Archive { unavailable: (500, None), ..away }, |it| it).await;
+    assert!(matches!(&error, ArchiveError::Plan(_)) && kind == ErrorKind::TryLater, "{error}");
+}
+
+#[tokio::test]
+async fn blocks_that_no_file_can_have_are_an_error_and_no_gap() {
+    let files = || vec![vec![vec![event(1, 1, note("one"))]], vec![vec![event(2, 1, note("two"))]]];
+    for (first, last) in [(0, 1 << 16), (0, i64::MAX), (-1, 0), (3, 2), (i64::MIN, i64::MAX)] {
+        let ranges = Some(serde_json::json!([{"first": 0, "last": 0}, {"first": first, "last": last}]));
+        let (server, archive) = (
+            StreamServer::start().await.unwrap(),
+            ArchiveServer::start(Archive { files: files(), page: 9, ranges, ..Archive::default() }).await,
+        );
+        let mut events = replay(&server, &archive).stream().unwrap();
+        let error = end(&mut events).await;
+        let StreamError::Archive(error) = error else { panic!("{error:?}") };
+        assert!(
+            matches!(&*error, ArchiveError::Blocks { name, first: from, last: to }
+                if name == "seg_0000000001.jss" && (*from, *to) == (first, last)),
+            "{error:?}"
+        );
+        assert_eq!((error.kind(), archive.archive().plans.len()), (ErrorKind::BadAnswer, 1));
+    }
 }
 
 #[tokio::test]

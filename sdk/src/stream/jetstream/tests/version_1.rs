@@ -287,3 +287,60 @@ async fn e5_e8_version_1_is_resumed_by_the_next_process_without_a_loss_or_a_repe
     assert_eq!(keys(&mut events, 4).await, expected);
     assert_eq!(server.seen()[1].cursor(), Some(a - 5_000_000));
 }
+
+#[tokio::test]
+async fn e8_a_time_in_the_future_is_no_position() {
+    let server = StreamServer::start().await.unwrap();
+    let now = crate::types::Datetime::now().to_system_time().unwrap();
+    // A clock that is a little ahead is an ordinary one.
+    let now = now.duration_since(std::time::UNIX_EPOCH).unwrap().as_micros() as i64 + 60_000_000;
+    let (future, far) = (now + 2 * 3_600_000_000, i64::MAX - 7);
+    let wrong = |time: i64| commit_of(time, 99).replace(r#""create""#, "7");
+    server.then(
+        Script::accept()
+            .text(commit_of(now, 1))
+            .text(commit_of(future, 2))
+            .text(commit_of(far, 3))
+            .text(wrong(future))
+            .text(commit_of(now + 1_000_000, 4))
+            .cut(),
+    );
+    // All of it again, of which nothing was forgotten.
+    let again = Script::accept().text(commit_of(now, 1)).text(commit_of(future, 2)).text(commit_of(far, 3));
+    server.then(
+        again.text(wrong(future)).text(commit_of(now + 1_000_000, 4)).text(commit_of(now + 1_000_001, 5)),
+    );
+    let store = std::sync::Arc::new(crate::store::MemoryStore::new());
+    let stream = || v1(&server).resume_shared("indexer", store.clone()).stream().unwrap();
+    let mut events = stream();
+    let mut all = Vec::new();
+    while all.len() < 6 {
+        all.push(match next(&mut events).await.unwrap() {
+            Ok(event) => {
+                assert_eq!(event.time().is_some(), event.seq().is_some());
+                (event.message().as_commit().unwrap().rkey.to_string(), event.seq())
+            }
+            Err(StreamError::Undecodable(undecodable)) => ("wrong".to_owned(), undecodable.seq),
+            Err(error) => panic!("{error}"),
+        });
+    }
+    let key = |key: &str, seq: Option<i64>| (key.to_owned(), seq);
+    assert_eq!(
+        all,
+        [
+            key("1", Some(now)),
+            key("2", None),
+            key("3", None),
+            key("wrong", None),
+            key("4", Some(now + 1_000_000)),
+            key("5", Some(now + 1_000_001))
+        ]
+    );
+    assert_eq!(events.stats().repeated, 5);
+    events.stop().await.unwrap();
+    // The next process goes on in the present, at the beginning of the stream, which is not five seconds ago.
+    let mut events = stream();
+    let cursor = |seen: &[tests::stream_server::Seen]| seen.last().unwrap().cursor();
+    let _ = tokio::time::timeout(std::time::Duration::from_millis(300), events.next()).await;
+    assert_eq!(cursor(&server.seen()), Some(now - 1));
+}

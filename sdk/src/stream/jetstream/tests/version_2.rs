@@ -7,7 +7,7 @@ use tests::{
 };
 
 use super::{
-    super::{EventKind, Events, InvalidFilter, InvalidStream, Jetstream, Message, V2},
+    super::{EventKind, Events, InvalidFilter, InvalidStream, Jetstream, MOST_DIDS, Message, V2},
     Notices, Quick,
     compression::{DICTIONARY, FRAMES, OTHER_DICTIONARY, OTHER_FRAMES, frames},
     end, next, seqs,
@@ -17,7 +17,10 @@ use crate::{
     api::network::bsky::jetstream::subscribe_events::Error,
     stream::{FrameError, Interruption, Notice, StreamError},
     types::Did,
-    xrpc::{BoxFuture, CallSettings, InvalidService, Request, Transport, TransportError, TransportResponse},
+    xrpc::{
+        BoxFuture, CallSettings, InvalidService, Request, StandardRetry, Transport, TransportError,
+        TransportResponse,
+    },
 };
 
 const DICTIONARY_PATH: &str = "/xrpc/network.bsky.jetstream.getZstdDictionary";
@@ -49,6 +52,10 @@ impl Transport for Split {
 
     fn keeps_deadlines(&self) -> bool {
         true
+    }
+
+    fn service(&self) -> Option<&str> {
+        self.streams.service()
     }
 }
 
@@ -233,6 +240,36 @@ async fn e8_without_a_dictionary_the_stream_is_not_compressed() {
 }
 
 #[tokio::test]
+async fn e8_a_dictionary_that_cannot_be_fetched_for_the_moment_is_asked_for_with_the_next_connection() {
+    let (server, stub) = (StreamServer::start().await.unwrap(), Stub::start().await.unwrap());
+    stub.answer(DICTIONARY_PATH, Answer::status(503));
+    stub.answer(
+        DICTIONARY_PATH,
+        Answer::status(200).header("content-type", "application/octet-stream").body(DICTIONARY),
+    );
+    server.then(Script::accept().text(commit(1)).cut());
+    frames_of(&server, &frames(FRAMES)).await;
+    let mut split = Split::new(&server, &stub.url());
+    split.calls = PublicClient::new(&stub.url()).unwrap().retry(StandardRetry::new().attempts(1));
+    let mut events = Jetstream::v2_over(split).backoff(Quick).stream().unwrap();
+    assert_eq!(seqs(&mut events, 2).await, [1, 101]);
+    let seen = server.seen();
+    assert_eq!(
+        (seen[0].param("zstdDictionary").as_deref(), seen[1].param("zstdDictionary").as_deref()),
+        (None, Some("2011806860"))
+    );
+    assert_eq!(stub.received_at(DICTIONARY_PATH).len(), 2);
+    // What is permanent is not asked for again.
+    let (server, stub) = (StreamServer::start().await.unwrap(), Stub::start().await.unwrap());
+    stub.answer(DICTIONARY_PATH, Answer::status(404));
+    server.then(Script::accept().text(commit(1)).cut());
+    server.then(Script::accept().text(commit(2)));
+    let mut events = compressed(&server, &stub).stream().unwrap();
+    assert_eq!(seqs(&mut events, 2).await, [1, 2]);
+    assert_eq!(stub.received_at(DICTIONARY_PATH).len(), 1);
+}
+
+#[tokio::test]
 async fn a_bomb_costs_the_connection_and_at_last_the_stream() {
     let (server, stub) = (StreamServer::start().await.unwrap(), Stub::start().await.unwrap());
     stub.answer(
@@ -259,6 +296,11 @@ async fn e8_what_version_2_would_refuse_is_refused_before() {
     let error = v2().collections(["com.example.note"]).kinds([EventKind::Account]).stream().unwrap_err();
     assert!(matches!(error, InvalidStream::Filter(InvalidFilter::KindsWithoutCommits)));
     v2().kinds([EventKind::Account]).stream().unwrap();
+    let error = v2().since(UNIX_EPOCH).replay().stream().unwrap_err();
+    assert!(
+        matches!(error, InvalidStream::SinceWithReplay) && error.to_string().contains("after(0)"),
+        "{error}"
+    );
     let error = v2().collections(["nonsense"]).stream().unwrap_err();
     assert!(matches!(error, InvalidStream::Filter(InvalidFilter::Collection { .. })));
     let error = Jetstream::v2("http://jetstream.example.com").replay().token("secret").stream().unwrap_err();
@@ -270,6 +312,21 @@ async fn e8_what_version_2_would_refuse_is_refused_before() {
         Jetstream::v2("wss://jetstream.example.com/xrpc/network.bsky.jetstream.subscribeEvents")
             .stream()
             .unwrap();
+}
+
+#[tokio::test]
+async fn e8_a_filter_that_does_not_fit_into_a_url_is_refused_and_one_that_does_is_sent() {
+    let dids = |count: usize| (0..count).map(|number| Did::new(format!("did:plc:{number:a>24}")).unwrap());
+    let server = StreamServer::start().await.unwrap();
+    server.then(Script::accept().text(commit(1)));
+    let error = plain(&server).dids(dids(MOST_DIDS)).stream().unwrap_err();
+    assert!(
+        matches!(error, InvalidStream::Filter(InvalidFilter::TooLong { bytes, limit }) if bytes > limit),
+        "{error}"
+    );
+    assert!(error.to_string().contains("several streams"), "{error}");
+    let mut events = plain(&server).dids(dids(1400)).after(0).stream().unwrap();
+    assert_eq!(seqs(&mut events, 1).await, [1]);
 }
 
 #[tokio::test]

@@ -1,12 +1,25 @@
 //! Which messages of a stream of version 1 have already been given.
 
-use std::collections::{HashSet, VecDeque};
+use std::{
+    collections::{HashSet, VecDeque},
+    time::SystemTime,
+};
+
+use crate::limits;
 
 /// How far a reconnected stream goes back, in microseconds: a server can have several events of the same microsecond, and
 /// another server can have seen the same events up to some seconds later.
 pub(super) const REWIND: i64 = 5_000_000;
 /// How many messages are remembered at most, whatever times a server claims.
 const MOST: usize = 1 << 18;
+
+/// Whether a time is so far in the future that it is a mistake of the server.
+pub(super) fn is_future(time: i64) -> bool {
+    let latest = SystemTime::now().checked_add(limits::JETSTREAM_FUTURE);
+    let latest =
+        latest.and_then(|latest| latest.duration_since(SystemTime::UNIX_EPOCH).ok()).unwrap_or_default();
+    u128::try_from(time).is_ok_and(|time| time > latest.as_micros())
+}
 
 /// What has been given lately. Positions of version 1 are times: several messages can have the same, and a stream that goes
 /// on after a connection was lost begins a little before the last one. What comes again is recognized by its content.
@@ -34,6 +47,11 @@ impl Given {
             }
         }
         true
+    }
+
+    /// Remembers a message without a time that can be believed.
+    pub(super) fn insert_now(&mut self, fingerprint: u64) -> bool {
+        self.insert(self.latest, fingerprint)
     }
 
     /// Where a stream goes on after the last position that was read.

@@ -12,6 +12,8 @@ use std::{
 #[cfg(any(test, fuzzing))]
 pub(crate) use message::read;
 use protocol::V1Protocol;
+#[cfg(test)]
+pub(super) use protocol::options_update;
 
 use super::{Dictionary, Events, FIRST_TIME, Filter, InvalidFilter, InvalidStream};
 use crate::{
@@ -30,9 +32,19 @@ const PATH: &str = "/subscribe";
 /// A stream of version 1 that has not been started. Returned by [`Jetstream::v1`](super::Jetstream::v1).
 ///
 /// Positions are times, in microseconds since 1970: [`after`](Self::after) takes one, and [`Event::seq`](crate::stream::Event::seq)
-/// returns it. Several events can have the same, and each server has times of its own. So a stream that is resumed goes back by five
-/// seconds, on the same server or another one, and drops what it has given before. A stream that is started after a position gives
-/// the events of that microsecond again.
+/// returns it. Several events can have the same, and each server has times of its own, which differ by some seconds from those of
+/// others. So what goes on by itself goes back by five seconds, and drops what it has given before: a stream whose connection was
+/// lost, and one that is [resumed](Self::resume) by a later process, at the same server.
+///
+/// A stream that is started after a position does not go back: it gives the events of that microsecond again, and what comes then. To go
+/// on at another server, start some seconds before the last position; what was in them comes again.
+///
+/// A server that does not keep everything since the position begins with the oldest event that it has, and does not tell it: there is no
+/// [`Notice::Gap`](crate::stream::Notice::Gap). Whoever was away for longer compares [`Event::time`](crate::stream::Event::time) of the
+/// first event with the position.
+///
+/// An event whose time is more than an hour in the future comes without a position and a time, because a stream that went on there would
+/// miss everything until then.
 ///
 /// ```no_run
 /// use atproto_sdk::stream::jetstream::{Filter, Jetstream};

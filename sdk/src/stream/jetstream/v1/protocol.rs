@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{
     super::{Dictionary, Filter, InvalidStream, Message, compression::Decompressor},
     LiveFilter,
-    given::{Given, REWIND},
+    given::{Given, REWIND, is_future},
     message::{self, Identifier},
 };
 use crate::{
@@ -36,6 +36,8 @@ pub(super) struct V1Protocol {
     given: Given,
     /// Whether something was given: only then a stream goes back.
     begun: bool,
+    /// Whether a time in the future was told.
+    warned: bool,
 }
 
 /// Which filter a request has.
@@ -63,6 +65,7 @@ impl V1Protocol {
             decompressor,
             given: Given::default(),
             begun: false,
+            warned: false,
         })
     }
 
@@ -73,7 +76,7 @@ impl V1Protocol {
 }
 
 /// The message that replaces the filter of a connection.
-pub(super) fn options_update(filter: &Filter) -> String {
+pub(in super::super) fn options_update(filter: &Filter) -> String {
     #[derive(Serialize)]
     struct Update<'a> {
         r#type: &'a str,
@@ -175,30 +178,40 @@ impl Protocol for V1Protocol {
 }
 
 impl V1Protocol {
-    fn judge(&mut self, message: Message, json: &[u8]) -> Read<Message> {
-        let position = message.seq().or_else(|| message::position_of(json));
-        let distinguisher = Identifier::of(&message, json).fingerprint();
-        if let Some(position) = position {
-            if !self.given.insert(position, distinguisher) {
-                return Read::Repeated;
-            }
-            self.begun = true;
+    /// Whether a message is given. If its time is one of the future, it has no position: after that, everything would be old.
+    fn place(&mut self, position: Option<i64>, fingerprint: u64) -> (bool, Option<i64>) {
+        let Some(time) = position else { return (true, None) };
+        if !is_future(time) {
+            let is_new = self.given.insert(time, fingerprint);
+            self.begun |= is_new;
+            return (is_new, position);
         }
-        let time = message.time().and_then(|time| time.to_system_time());
+        if !std::mem::replace(&mut self.warned, true) {
+            tracing::warn!(
+                nsid = &*self.name,
+                time_us = time,
+                "a message is from the future, and is given without a position: its server's clock or that of this machine is wrong"
+            );
+        }
+        (self.given.insert_now(fingerprint), None)
+    }
+
+    fn judge(&mut self, message: Message, json: &[u8]) -> Read<Message> {
+        let time_us = message.seq().or_else(|| message::position_of(json));
+        let distinguisher = Identifier::of(&message, json).fingerprint();
+        let (true, position) = self.place(time_us, distinguisher) else { return Read::Repeated };
+        // Nor is it a time by which others are late.
+        let time = message.time().filter(|_| position == time_us).and_then(|time| time.to_system_time());
         Read::Message { message, position, distinguisher, time, outdated: false }
     }
 
     fn undecodable(&mut self, json: &[u8], problem: DataError) -> Result<Read<Message>, FrameError> {
         // What is not even JSON costs the connection.
         let payload = Unknown::from_json(json).map_err(|problem| FrameError::Payload { problem })?;
-        let seq = message::position_of(json);
         let distinguisher = Identifier::Other(json).fingerprint();
-        if let Some(position) = seq {
-            if !self.given.insert(position, distinguisher) {
-                return Ok(Read::Repeated);
-            }
-            self.begun = true;
-        }
+        let (true, seq) = self.place(message::position_of(json), distinguisher) else {
+            return Ok(Read::Repeated);
+        };
         let kind = payload.get("kind").and_then(|kind| kind.decode::<String>().ok()).unwrap_or_default();
         Ok(Read::Undecodable(Undecodable {
             seq,

@@ -1,7 +1,7 @@
 //! The dictionaries of a server, which it may replace at any time.
 //!
 //! Compression saves traffic and nothing else: without a dictionary, or with one that the server does not have any more, the stream
-//! goes on uncompressed.
+//! goes on uncompressed. What may pass is tried again with the next connection.
 
 use std::{
     fmt,
@@ -13,8 +13,8 @@ use crate::{
     api::network::bsky::jetstream::{NetworkBskyJetstream, subscribe_events::SubscribeEvents},
     limits,
     xrpc::{
-        BoxFuture, CallSettings, Deadline, ErrorResponse, Request, Subscription as _, Transport,
-        TransportError, TransportResponse,
+        BoxFuture, CallSettings, Deadline, ErrorKind, ErrorResponse, ReadError, Request, Subscription as _,
+        Transport, TransportError, TransportResponse,
     },
 };
 
@@ -69,6 +69,23 @@ impl Dictionaries {
     }
 }
 
+/// Why there is no dictionary.
+enum Without {
+    /// The next connection may have one.
+    ForNow(String),
+    /// The server has none, or none that can be used.
+    ForGood(String),
+}
+
+impl Without {
+    fn of(kind: ErrorKind, problem: impl fmt::Display) -> Self {
+        match kind {
+            ErrorKind::TryLater => Self::ForNow(problem.to_string()),
+            _ => Self::ForGood(problem.to_string()),
+        }
+    }
+}
+
 /// Asks for compressed messages, whenever a stream is asked for.
 pub(super) struct Compressing {
     inner: Arc<dyn Transport>,
@@ -81,30 +98,32 @@ impl Compressing {
     }
 
     /// The current dictionary, which is fetched if there is none yet, or if the last one is of no use any more.
-    async fn dictionary(&self, refused: Option<u32>, deadline: Deadline) -> Option<Dictionary> {
+    async fn dictionary(&self, refused: Option<u32>, deadline: Deadline) -> Result<Dictionary, Without> {
         if let Some(known) = self.dictionaries.current()
             && refused.is_none()
         {
-            return Some(known);
+            return Ok(known);
         }
-        let fetched = self.fetch(deadline).await;
-        match fetched {
-            // What was just refused, for example by one of several servers behind a name.
-            Ok(dictionary) if refused == Some(dictionary.id()) => None,
-            Ok(dictionary) => self.dictionaries.add(&dictionary).then_some(dictionary),
-            Err(problem) => {
-                tracing::debug!(problem, "the stream is not compressed");
-                None
-            }
+        let dictionary = self.fetch(deadline).await?;
+        // What was just refused, for example by one of several servers behind a name.
+        if refused == Some(dictionary.id()) {
+            return Err(Without::ForGood("the server does not accept its own dictionary".to_owned()));
         }
+        if !self.dictionaries.add(&dictionary) {
+            return Err(Without::ForGood(format!("the server has had more than {MOST} dictionaries")));
+        }
+        Ok(dictionary)
     }
 
-    async fn fetch(&self, deadline: Deadline) -> Result<Dictionary, String> {
+    async fn fetch(&self, deadline: Deadline) -> Result<Dictionary, Without> {
         let limit = deadline.remaining().min(limits::DICTIONARY);
         let call = NetworkBskyJetstream::over(&*self.inner).get_zstd_dictionary().timeout(limit);
-        let body = call.await.map_err(|error| error.to_string())?;
-        let bytes = body.bytes(MOST_DICTIONARY_BYTES).await.map_err(|error| error.to_string())?;
-        Dictionary::new(bytes).map_err(|error| error.to_string())
+        let body = call.await.map_err(|error| Without::of(error.kind(), error))?;
+        let bytes = body.bytes(MOST_DICTIONARY_BYTES).await.map_err(|error| match error {
+            ReadError::Transport(error) => Without::ForNow(error.to_string()),
+            error => Without::ForGood(error.to_string()),
+        })?;
+        Dictionary::new(bytes).map_err(|error| Without::ForGood(error.to_string()))
     }
 
     async fn send_stream(&self, request: Request) -> Result<TransportResponse, TransportError> {
@@ -113,7 +132,17 @@ impl Compressing {
         // The last time without compression.
         for _ in 0..2 {
             let Some(plain) = request.try_clone() else { break };
-            let Some(dictionary) = self.dictionary(refused, deadline).await else { break };
+            let dictionary = match self.dictionary(refused, deadline).await {
+                Ok(dictionary) => dictionary,
+                Err(Without::ForNow(problem)) => {
+                    tracing::debug!(problem, "this connection of the stream is not compressed");
+                    return self.inner.send(request).await;
+                }
+                Err(Without::ForGood(problem)) => {
+                    tracing::debug!(problem, "the stream is not compressed");
+                    break;
+                }
+            };
             let response = self.inner.send(with_dictionary(plain, dictionary.id())).await?;
             if response.status != http::StatusCode::BAD_REQUEST {
                 return Ok(response);
@@ -152,6 +181,10 @@ impl Transport for Compressing {
 
     fn account(&self) -> Option<&crate::types::Did> {
         self.inner.account()
+    }
+
+    fn service(&self) -> Option<&str> {
+        self.inner.service()
     }
 }
 

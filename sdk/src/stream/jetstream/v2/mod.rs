@@ -21,6 +21,9 @@ use crate::{
 use dictionaries::Compressing;
 use protocol::V2Protocol;
 
+/// How long the query of a filter may be: a URL has at most 65,534 bytes, and the server, a cursor and a dictionary are in it too.
+const LONGEST_QUERY: usize = 60_000;
+
 /// The path of the stream at a server.
 const PATH: &str = "/xrpc/network.bsky.jetstream.subscribeEvents";
 
@@ -29,6 +32,10 @@ const PATH: &str = "/xrpc/network.bsky.jetstream.subscribeEvents";
 /// Positions are sequence numbers of the server. Those of another server mean something else, and those of version 1 are times:
 /// [`since`](Self::since) starts at one. A server keeps the events of about the last 36 hours for streams, and all of them in its
 /// archive: [`replay`](Self::replay) reads that first.
+///
+/// Without a replay, a stream ends with the error
+/// [`CursorTooOld`](crate::api::network::bsky::jetstream::subscribe_events::Error::CursorTooOld) if it is to begin, or to go on after an
+/// interruption, after a position that is only in the archive. So nothing is left out in silence.
 ///
 /// ```no_run
 /// use std::env;
@@ -103,7 +110,7 @@ impl<'c> V2<'c> {
         self
     }
 
-    /// Only events of these accounts. See [`Filter::dids`].
+    /// Only events of these accounts, about 1,400 of them: the URL of the stream has no room for more. See [`Filter::dids`].
     pub fn dids(mut self, dids: impl IntoIterator<Item = Did>) -> Self {
         self.filter = self.filter.dids(dids);
         self
@@ -119,7 +126,8 @@ impl<'c> V2<'c> {
 
     /// Starts with the events that the server has seen at this time or later, unless the stream is started
     /// [after](Self::after) a position. It goes back as far as the server keeps events for streams, and a
-    /// [`Notice::Gap`](crate::stream::Notice::Gap) is told only if there was a position.
+    /// [`Notice::Gap`](crate::stream::Notice::Gap) is told only if there was a position. It cannot be combined with
+    /// [`replay`](Self::replay), because an archive is read after a position.
     pub fn since(mut self, time: SystemTime) -> Self {
         let micros = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_micros();
         self.since = Some(i64::try_from(micros).unwrap_or(i64::MAX).max(FIRST_TIME));
@@ -127,7 +135,7 @@ impl<'c> V2<'c> {
     }
 
     /// Has the server compress messages, with a dictionary that it gives. This is the default. A server that has none sends messages
-    /// as they are.
+    /// as they are. If the dictionary cannot be fetched for the moment, it is tried again with the next connection.
     pub fn compressed(mut self, compressed: bool) -> Self {
         self.compressed = compressed;
         self
@@ -157,16 +165,24 @@ impl<'c> V2<'c> {
     ///
     /// # Errors
     ///
-    /// Returns an error if the address, the filter or the position is invalid, or if the token would be sent in plain text to another
-    /// machine.
+    /// Returns an error if the address, the filter or the position is invalid, if there is both a time and a replay, or if the
+    /// token would be sent in plain text to another machine.
     pub fn stream(self) -> Result<Events<'c>, InvalidStream> {
         let Self { server, filter, kinds, since, compressed, replay, token, options } = self;
         filter.check()?;
         if !filter.collections.is_empty() && !kinds.is_empty() && !kinds.contains(&EventKind::Commit) {
             return Err(InvalidFilter::KindsWithoutCommits.into());
         }
+        if replay && since.is_some() {
+            return Err(InvalidStream::SinceWithReplay);
+        }
         if let Some(after) = options.after.filter(|after| *after >= FIRST_TIME) {
             return Err(InvalidStream::NotASequenceNumber { position: after });
+        }
+        let filter = filter.normal();
+        let bytes = protocol::query_of(&filter, &kinds).as_str().len();
+        if bytes > LONGEST_QUERY {
+            return Err(InvalidFilter::TooLong { bytes, limit: LONGEST_QUERY }.into());
         }
         let transport: Arc<dyn Transport> = match server {
             Server::Over(transport) => transport,
@@ -183,7 +199,7 @@ impl<'c> V2<'c> {
         let over = Arc::new(Compressing::new(Arc::clone(&transport), Arc::clone(&dictionaries)));
         let archive = replay.then_some(protocol::ArchiveOf { transport, token });
         let limit = options.terms.max_message_size;
-        let protocol = V2Protocol::new(filter.normal(), kinds, since, dictionaries, archive, limit);
+        let protocol = V2Protocol::new(filter, kinds, since, dictionaries, archive, limit);
         Ok(Events::new(Over::Owned(over), Box::new(protocol), options))
     }
 }

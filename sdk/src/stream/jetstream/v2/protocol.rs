@@ -1,7 +1,11 @@
 //! What differs between version 2 and the subscriptions of other lexicons.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
+use futures_util::StreamExt as _;
 use http::HeaderMap;
 use zeroize::Zeroizing;
 
@@ -49,6 +53,8 @@ pub(super) struct V2Protocol {
     archive: Option<ArchiveOf>,
     /// After which position the archive was read, and how often in a row.
     replayed: (Option<i64>, u32),
+    /// Whether the archive could not be read to its end, which says nothing about where it ends.
+    failed: Arc<AtomicBool>,
 }
 
 impl V2Protocol {
@@ -73,6 +79,7 @@ impl V2Protocol {
             limit,
             archive,
             replayed: (None, 0),
+            failed: Arc::default(),
         }
     }
 
@@ -92,7 +99,7 @@ impl V2Protocol {
     }
 }
 
-fn query_of(filter: &Filter, kinds: &[EventKind]) -> QueryString {
+pub(super) fn query_of(filter: &Filter, kinds: &[EventKind]) -> QueryString {
     let mut query = QueryString::default();
     for kind in kinds {
         query.push_text("kinds", kind.as_str());
@@ -135,21 +142,21 @@ impl Protocol for V2Protocol {
         if refused.is_some_and(|refused| refused.name.as_deref() != Some("CursorTooOld")) {
             return None;
         }
-        if refused.is_none() && after.is_none() && self.since.is_some() {
-            return None;
-        }
         let (place, times) = self.replayed;
-        self.replayed = (after, if place == after { times + 1 } else { 1 });
+        let has_failed = self.failed.swap(false, Ordering::Relaxed);
+        self.replayed = (after, if place == after { times + u32::from(!has_failed) } else { 1 });
         if self.replayed.1 > MOST_REPLAYS {
             return None;
         }
-        Some(archive::read(Request {
+        let archive = archive::read(Request {
             transport: Arc::clone(transport),
             token: token.clone(),
             filter: self.filter.clone(),
             kinds: self.kinds.clone(),
             after: after.unwrap_or(0),
-        }))
+        });
+        let failed = Arc::clone(&self.failed);
+        Some(Box::pin(archive.inspect(move |read| failed.store(read.is_err(), Ordering::Relaxed))))
     }
 
     fn read(&mut self, incoming: Incoming) -> Result<Read<Message>, FrameError> {

@@ -149,7 +149,7 @@ async fn e12_many_can_be_processed_at_the_same_time() {
 async fn e12_by_hand_nothing_is_acknowledged_that_was_only_dropped() {
     let server = StreamServer::start().await.unwrap();
     server.then(Script::accept().text(event(1)).text(event(2)).text(event(1)).text(event(3)));
-    let mut events = channel(&server).manual_acknowledgement().stream();
+    let mut events = channel(&server).explicit_acknowledgements().stream();
     drop(take(&mut events).await);
     take(&mut events).await.1.ack();
     // What was given up comes again, and is given again.
@@ -166,7 +166,7 @@ async fn e12_an_event_that_is_being_processed_is_not_given_again() {
     let server = StreamServer::start().await.unwrap();
     // Tap has lost its patience.
     server.then(Script::accept().text(event(1)).text(event(1)).text(event(2)).await_texts(1).text(event(1)));
-    let mut events = channel(&server).manual_acknowledgement().stream();
+    let mut events = channel(&server).explicit_acknowledgements().stream();
     let (_, first) = take(&mut events).await;
     assert_eq!(take(&mut events).await.0, 2);
     assert_eq!(events.stats().repeated, 1);
@@ -176,11 +176,34 @@ async fn e12_an_event_that_is_being_processed_is_not_given_again() {
 }
 
 #[tokio::test]
+async fn e12_an_event_that_is_being_processed_is_not_given_again_on_another_connection() {
+    let server = StreamServer::start().await.unwrap();
+    let bad = event(3).replace(r#""live":true"#, r#""live":"yes""#);
+    server.then(Script::accept().text(event(1)).text(event(2)).text(&bad).cut());
+    // Tap sends everything again that was not acknowledged.
+    let again = Script::accept().text(event(1)).text(event(2)).text(&bad).text(event(4));
+    server.then(again.await_texts(1).text(event(1)).text(event(5)));
+    let mut events = channel(&server).explicit_acknowledgements().stream();
+    let (_, first) = take(&mut events).await;
+    // One that was given up is given again, and so is one that nobody has.
+    drop(take(&mut events).await);
+    assert!(matches!(next(&mut events).await, Some(Err(StreamError::Undecodable(_)))));
+    assert_eq!(take(&mut events).await.0, 2);
+    assert!(matches!(next(&mut events).await, Some(Err(StreamError::Undecodable(_)))));
+    assert_eq!(take(&mut events).await.0, 4);
+    assert_eq!(events.stats().repeated, 1);
+    // It is acknowledged on the connection that there is.
+    first.ack();
+    acknowledged(&server, 1, &[1]).await;
+    assert_eq!(take(&mut events).await.0, 1);
+}
+
+#[tokio::test]
 async fn e12_what_is_acknowledged_without_a_connection_is_sent_with_the_next_one() {
     let server = StreamServer::start().await.unwrap();
     server.then(Script::accept().text(event(1)).text(event(2)).cut());
     server.then(Script::accept().await_texts(2).text(event(2)).text(event(3)));
-    let mut events = channel(&server).manual_acknowledgement().stream();
+    let mut events = channel(&server).explicit_acknowledgements().stream();
     let (_, first) = take(&mut events).await;
     let (_, second) = take(&mut events).await;
     let third = tokio::spawn(async move {
@@ -212,7 +235,7 @@ async fn e12_an_event_that_cannot_be_decoded_is_told_and_acknowledged() {
     acknowledged(&server, 0, &[1, 2]).await;
 
     // By hand, that is up to the consumer.
-    let mut events = channel(&server).manual_acknowledgement().stream();
+    let mut events = channel(&server).explicit_acknowledgements().stream();
     let Err(StreamError::Undecodable(undecodable)) = next(&mut events).await.unwrap() else { panic!() };
     take(&mut events).await.1.ack();
     events.ack(undecodable.seq.unwrap());
