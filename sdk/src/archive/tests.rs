@@ -499,7 +499,7 @@ async fn d4_a_download_that_is_dropped_and_begun_again_leaves_whole_files_only()
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("repo.car");
     // What a program left behind that was killed, and what only looks like it.
-    fs::write(folder.path().join("repo.car.0123456789abcdef.part"), "the beginn").unwrap();
+    fs::write(folder.path().join("repo.car.0123456789abcdef.part"), "the begin").unwrap();
     fs::write(folder.path().join("other.car.0123456789abcdef.part"), "of another").unwrap();
     fs::write(folder.path().join("repo.car.notes.part"), "of somebody").unwrap();
     let mut dropped = 0;
