@@ -25,7 +25,7 @@ pub(super) struct Resume {
     pub(super) name: Option<String>,
     pub(super) store: Option<Arc<dyn Store>>,
     pub(super) interval: Duration,
-    pub(super) max_unacknowledged: usize,
+    pub(super) max_unacknowledged: Option<usize>,
     pub(super) is_explicit: bool,
     /// Saves what must not be behind the cursor.
     pub(super) before_save: Option<BeforeSave>,
@@ -37,7 +37,7 @@ impl Default for Resume {
             name: None,
             store: None,
             interval: limits::CURSOR_INTERVAL,
-            max_unacknowledged: MAX_UNACKNOWLEDGED,
+            max_unacknowledged: None,
             is_explicit: false,
             before_save: None,
         }
@@ -140,7 +140,8 @@ impl Durable {
                 place.save(&stream, &progress).await?;
             }
             let is_new = progress.cursor.is_none();
-            let ledger = Ledger::new(progress, overlap, resume.max_unacknowledged);
+            let ledger =
+                Ledger::new(progress, overlap, resume.max_unacknowledged.unwrap_or(MAX_UNACKNOWLEDGED));
             let start = Some(ledger.resume_after());
             let acknowledgements = Acknowledgements::new(ledger, resume.is_explicit);
             let consumer = acknowledgements.clone();
@@ -223,6 +224,14 @@ impl Durable {
     /// A save that was not possible for the moment.
     pub(super) fn report(&self) -> Option<CursorError> {
         self.report.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Acknowledges what the consumer has dropped.
+    #[cfg(feature = "repo")]
+    pub(super) fn settle(&self) {
+        if let State::Running(running) = &self.state {
+            running.acknowledgements.settle();
+        }
     }
 
     /// The consumer does not wait for an event any longer.

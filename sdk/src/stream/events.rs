@@ -149,6 +149,14 @@ impl<'c, S: Source> Events<'c, S> {
         }
     }
 
+    /// Acknowledges what the consumer has dropped.
+    #[cfg(feature = "repo")]
+    pub(crate) fn settle(&self) {
+        if let Some(durable) = &self.durable {
+            durable.settle();
+        }
+    }
+
     /// Processes up to `limit` events at once, until the stream ends, and then saves the cursor, if it is durable. Events of one account
     /// are processed one after another, in their order; events without an account are in no order. Every event is acknowledged when it
     /// has been processed. A message that cannot be decoded is logged, and counts as processed.
@@ -183,8 +191,7 @@ impl<'c, S: Source> Events<'c, S> {
         E: fmt::Debug + fmt::Display,
     {
         let account = |event: &Event<S>| S::account(event.message()).map(std::borrow::Cow::into_owned);
-        let events =
-            futures_util::StreamExt::map(&mut self, |event| event.map(Event::without_acknowledgement));
+        let events = futures_util::StreamExt::map(&mut self, |event| event.map(Event::with_acknowledgement));
         let rules = Rules { limit, account, is_end: StreamError::is_end };
         let processed = concurrent::for_each(std::pin::pin!(events), rules, process).await;
         let saved = self.stop().await;
@@ -296,9 +303,10 @@ impl<S: Source> Event<S> {
         (self.message, self.acknowledgement)
     }
 
-    /// Takes the acknowledgement out.
-    pub(crate) fn without_acknowledgement(mut self) -> (Self, Acknowledgement) {
-        let acknowledgement = std::mem::replace(&mut self.acknowledgement, Acknowledgement::none());
+    /// Returns the acknowledgement as well. The event keeps another one of the same, which does nothing if it is dropped.
+    pub(crate) fn with_acknowledgement(mut self) -> (Self, Acknowledgement) {
+        let twin = self.acknowledgement.twin();
+        let acknowledgement = std::mem::replace(&mut self.acknowledgement, twin);
         (self, acknowledgement)
     }
 

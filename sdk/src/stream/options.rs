@@ -136,7 +136,7 @@ macro_rules! stream_options {
         /// Sets how many events may be given since the first that is not acknowledged. If there are as many, the next
         /// one is given when that one is acknowledged. The default is 10,000.
         pub fn max_unacknowledged(mut self, events: usize) -> Self {
-            self.options.resume.max_unacknowledged = events;
+            self.options.resume.max_unacknowledged = Some(events);
             self
         }
 

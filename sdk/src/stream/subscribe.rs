@@ -100,6 +100,13 @@ impl<'c, S: Subscription> Subscribe<'c, S> {
 
     stream_options!();
 
+    /// Sets how many events may be given since the first that is not acknowledged, unless that has been set.
+    #[cfg(feature = "repo")]
+    pub(crate) fn usually_unacknowledged(mut self, events: usize) -> Self {
+        self.options.resume.max_unacknowledged.get_or_insert(events);
+        self
+    }
+
     /// Sets what is saved each time before the cursor is.
     #[cfg(feature = "repo")]
     pub(crate) fn before_save(mut self, before: BeforeSave) -> Self {

@@ -155,7 +155,11 @@ impl Core {
         drop(saver);
         match saving {
             // The runtime is shutting down if the task was cancelled.
-            Saving::Running(task) => task.await.unwrap_or(Ok(())),
+            Saving::Running(task) => match task.await {
+                Ok(saved) => saved,
+                Err(error) if error.is_panic() => Err(StoreError::backend(error)),
+                Err(_) => Ok(()),
+            },
             Saving::New(_) => Ok(()),
         }
     }
@@ -239,15 +243,20 @@ impl Core {
                 self.accounts().entry(&did).is_busy = false;
                 return;
             };
-            self.bytes -= raw.size();
             if let Message::Identity(_) = &raw.message {
-                self.inside -= 1;
+                self.leave(&raw);
                 self.identity(&did, raw);
                 continue;
             }
             self.verify(did, raw);
             return;
         }
+    }
+
+    /// An event is inside no longer.
+    fn leave(&mut self, raw: &Raw) {
+        self.inside = self.inside.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(raw.size());
     }
 
     fn verify(&mut self, did: Did, raw: Raw) {
@@ -311,17 +320,17 @@ impl Core {
         }
         match outcome {
             Err(refusal) => {
-                self.inside -= 1;
+                self.leave(&raw);
                 self.refuse(did.clone(), raw, refusal);
                 true
             }
             Ok(Meaning::Old) => {
-                self.inside -= 1;
+                self.leave(&raw);
                 self.old(raw);
                 true
             }
             Ok(Meaning::Other) => {
-                self.inside -= 1;
+                self.leave(&raw);
                 self.other(did, raw);
                 true
             }
@@ -367,7 +376,7 @@ impl Core {
         let claim = checked.claim(raw.seq);
         if chain::is_future(claim.rev, clock::since_1970(), limits::REV_FUTURE) {
             let rev = claim.rev.clone();
-            self.inside -= 1;
+            self.leave(&raw);
             self.refuse(did.clone(), raw, Refusal::Future { rev });
             return true;
         }
@@ -383,7 +392,7 @@ impl Core {
                 Err(error) => problem = Some(error),
             }
         }
-        self.inside -= 1;
+        self.leave(&raw);
         self.conclude(did, raw, checked, verdict, problem);
         true
     }
@@ -451,7 +460,6 @@ impl Core {
     fn fetch(&mut self, did: Did, trigger: Trigger, (at, signer): (Instant, Option<Signer>)) {
         tracing::debug!(%did, seq = trigger.raw.seq, "fetching repository after a gap");
         let wanted = trigger.checked.commit().rev().clone();
-        self.bytes += trigger.raw.size();
         self.fetching += 1;
         if let Some(busy) = self.busy.get_mut(&did) {
             busy.is_slow = true;
@@ -466,9 +474,15 @@ impl Core {
         self.fetching -= 1;
         let Some(trigger) = self.busy.get_mut(did).and_then(|busy| busy.trigger.take()) else { return };
         let Trigger { raw, checked } = trigger;
-        self.inside -= 1;
-        self.bytes -= raw.size();
+        self.leave(&raw);
         self.accounts().entry(did).tried_repair(Instant::now());
+        // With such a state, everything that the account does until then would seem to be old.
+        let result = result.and_then(|fetched| match fetched.repository.rev() {
+            rev if chain::is_future(rev, clock::since_1970(), limits::REV_FUTURE) => {
+                Err(RepairError::Future { rev: rev.clone() })
+            }
+            _ => Ok(fetched),
+        });
         match result {
             Err(problem) => {
                 tracing::debug!(%did, %problem, "repository not fetched");

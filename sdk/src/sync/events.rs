@@ -19,6 +19,10 @@ use crate::{
     stream::{self, Event, Events, ForEachError, Rules, Stats, Subscribe},
 };
 
+/// How many events may be given since the first that is not acknowledged, unless another number was set: as many as come in the time
+/// that a repair takes.
+const UNACKNOWLEDGED: usize = 200_000;
+
 impl<'c> Subscribe<'c, SubscribeRepos> {
     /// Starts the subscription, and verifies what comes.
     ///
@@ -32,7 +36,9 @@ impl<'c> Subscribe<'c, SubscribeRepos> {
             let saving: crate::xrpc::BoxFuture<'static, _> = Box::pin(async move { saver.save().await });
             saving
         };
-        VerifiedEvents { core, events: self.before_save(Box::new(before)).stream(), end: End::No }
+        // While a repository is fetched, what comes after its event is acknowledged and waits for it.
+        let events = self.before_save(Box::new(before)).usually_unacknowledged(UNACKNOWLEDGED).stream();
+        VerifiedEvents { core, events, end: End::No }
     }
 }
 
@@ -78,6 +84,8 @@ impl VerifiedEvents<'_> {
             if matches!(self.end, End::Yes) {
                 return Poll::Ready(None);
             }
+            // What the consumer has dropped counts, also when nothing more is read.
+            self.events.settle();
             match self.core.poll_output(cx) {
                 Poll::Ready(Ok(output)) => return Poll::Ready(Some(Ok(event(output)))),
                 Poll::Ready(Err((did, source))) => {
@@ -122,8 +130,7 @@ impl VerifiedEvents<'_> {
         E: fmt::Debug + fmt::Display,
     {
         let account = |event: &Event<VerifiedRepos>| event.message().account().cloned();
-        let events =
-            futures_util::StreamExt::map(&mut self, |event| event.map(Event::without_acknowledgement));
+        let events = futures_util::StreamExt::map(&mut self, |event| event.map(Event::with_acknowledgement));
         let rules = Rules { limit, account, is_end: VerifiedStreamError::is_end };
         let processed = stream::for_each(std::pin::pin!(events), rules, process).await;
         let stopped = self.stop().await;

@@ -93,6 +93,12 @@ pub enum RepairError {
         /// The revision of the repository.
         found: Tid,
     },
+    /// The revision of the repository is in the future.
+    #[error("the revision {rev} of the repository that was fetched is in the future")]
+    Future {
+        /// The revision.
+        rev: Tid,
+    },
     /// It took too long.
     #[error("the repository was not fetched in time")]
     Timeout,

@@ -391,7 +391,18 @@ async fn run(seed: u64, trouble: Trouble, network: &Network) {
         }
         let event = match held.pop_front() {
             Some(event) => event,
-            None => next(&mut events).await,
+            None => match &mut writing {
+                None => next(&mut events).await,
+                // After the last event there is none to wait for.
+                Some(handle) => tokio::select! {
+                    event = next(&mut events) => event,
+                    written = handle => {
+                        programs = written.unwrap();
+                        writing = None;
+                        continue;
+                    }
+                },
+            },
         };
         taken += 1;
         if let Some(did) = event.message().account() {

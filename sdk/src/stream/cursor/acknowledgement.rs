@@ -87,7 +87,7 @@ impl Acknowledgements {
     }
 
     /// Acknowledges what the consumer has dropped.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "repo"))]
     pub(crate) fn settle(&self) {
         self.with(Ledger::settle);
     }
@@ -208,13 +208,15 @@ pub struct Acknowledgement {
     of: Option<(Acknowledgements, Ticket)>,
     /// Dropping it does not count, however the stream was made.
     is_explicit: bool,
+    /// Dropping it does nothing, because there is another one of the same event.
+    is_twin: bool,
     /// Those of events that are part of this one.
     others: Vec<Acknowledgement>,
 }
 
 impl Acknowledgement {
     fn new(of: Option<(Acknowledgements, Ticket)>) -> Self {
-        Self { of, is_explicit: false, others: Vec::new() }
+        Self { of, is_explicit: false, is_twin: false, others: Vec::new() }
     }
 
     /// An acknowledgement that nobody waits for.
@@ -231,6 +233,12 @@ impl Acknowledgement {
             self.others.push(other);
         }
         self
+    }
+
+    /// Another one of the same event, which does nothing if it is dropped.
+    pub(crate) fn twin(&self) -> Self {
+        let others = self.others.iter().map(Self::twin).collect();
+        Self { of: self.of.clone(), is_explicit: self.is_explicit, is_twin: true, others }
     }
 
     /// Makes that dropping it counts, however the stream was made.
@@ -299,7 +307,9 @@ impl Acknowledgement {
 
 impl Drop for Acknowledgement {
     fn drop(&mut self) {
-        if let Some((of, ticket)) = self.of.take() {
+        if let Some((of, ticket)) = self.of.take()
+            && !self.is_twin
+        {
             of.left(ticket, self.is_explicit);
         }
     }

@@ -160,6 +160,18 @@ impl Keeper {
     }
 }
 
+/// Tells those who wait that nothing is saved any longer.
+struct Ending(Acknowledgements);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.kept(|kept| {
+            kept.end.get_or_insert(CursorError::Ended);
+        });
+        self.0.wake();
+    }
+}
+
 struct Keeping {
     acknowledgements: Acknowledgements,
     place: Place,
@@ -173,9 +185,13 @@ struct Keeping {
 
 impl Keeping {
     async fn run(mut self, mut end: watch::Receiver<bool>) -> Result<(), CursorError> {
+        // Also if a store panics.
+        let ending = Ending(self.acknowledgements.clone());
         let result = self.keep(&mut end).await;
-        let error = result.as_ref().err().cloned().unwrap_or(CursorError::Ended);
-        self.acknowledgements.kept(|kept| kept.end = Some(error));
+        if let Err(error) = &result {
+            self.acknowledgements.kept(|kept| kept.end = Some(error.clone()));
+        }
+        drop(ending);
         result
     }
 

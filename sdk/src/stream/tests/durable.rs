@@ -329,3 +329,37 @@ async fn a_cursor_that_is_a_text_is_sent_and_a_stream_that_has_one_is_not_resume
     let error = events.stream().next().await.unwrap().unwrap_err();
     assert!(error.to_string().contains("cannot be resumed"), "{error}");
 }
+
+#[tokio::test]
+async fn a_consumer_that_waits_is_told_that_its_cursor_is_taken() {
+    let (store, server) = (store(), server(1..=1).await);
+    let mut events = durable(&server, &store).save_every(Duration::from_millis(10)).stream();
+    let event = next(&mut events).await.unwrap().unwrap();
+    let other = r#"{"v":1,"by":"another","server":"x","subscription":"y"}"#;
+    store.put("cursor:indexer", other.as_bytes(), None, Expected::Any).await.unwrap();
+    event.ack();
+    // Nothing more comes from the server.
+    assert!(matches!(end(&mut events).await, StreamError::Cursor(CursorError::Taken { .. })));
+}
+
+#[tokio::test]
+async fn an_event_that_is_processed_with_others_can_be_saved_before_the_end_of_its_processing() {
+    let (store, server) = (store(), server(1..=3).await);
+    let events = durable(&server, &store).stream();
+    let saved = Arc::clone(&store);
+    let process = |event: Event<SubscribeRepos>| {
+        let (seq, saved) = (event.seq(), Arc::clone(&saved));
+        async move {
+            event.ack_saved().await.unwrap();
+            let entry = saved.get("cursor:indexer").await.unwrap().unwrap();
+            let entry: serde_json::Value = serde_json::from_slice(&entry.value).unwrap();
+            if entry["cursor"].as_i64() >= seq && seq != Some(3) { Ok(()) } else { Err("the last") }
+        }
+    };
+    let result = events.for_each_concurrent(1, process).await;
+    assert!(matches!(result, Err(super::super::ForEachError::Handler("the last"))));
+    // It was acknowledged by itself, although its processing has failed then.
+    let saved = store.get("cursor:indexer").await.unwrap().unwrap();
+    let saved: serde_json::Value = serde_json::from_slice(&saved.value).unwrap();
+    assert_eq!(saved["cursor"], 3);
+}

@@ -56,7 +56,8 @@ async fn e8_the_next_process_goes_on_in_version_2_after_what_was_dropped() {
     // The server sends what is at the cursor again.
     server.then((3..=6).fold(Script::accept(), |script, seq| script.text(commit(seq))));
     let mut events = durable(&server, &store).stream().unwrap();
-    assert_eq!(seqs(&mut events, 3).await, [1, 2, 3]);
+    assert_eq!(seqs(&mut events, 2).await, [1, 2]);
+    next(&mut events).await.unwrap().unwrap().ack();
     events.stop().await.unwrap();
     let mut events = durable(&server, &store).stream().unwrap();
     assert_eq!(seqs(&mut events, 3).await, [4, 5, 6]);
@@ -77,7 +78,8 @@ async fn e8_the_next_process_goes_on_in_the_archive_and_then_in_the_stream() {
     };
     // In the middle of a block of the archive.
     let mut events = stream();
-    assert_eq!(seqs(&mut events, 3).await, [1, 2, 3]);
+    assert_eq!(seqs(&mut events, 2).await, [1, 2]);
+    next(&mut events).await.unwrap().unwrap().ack();
     events.stop().await.unwrap();
     assert!(server.seen().is_empty());
     // In the stream, where one is still being processed when the process ends.
