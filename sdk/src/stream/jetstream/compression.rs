@@ -116,9 +116,9 @@ pub enum CompressionError {
     Checksum,
 }
 
-impl From<ruzstd::decoding::errors::FrameDecoderError> for CompressionError {
-    fn from(error: ruzstd::decoding::errors::FrameDecoderError) -> Self {
-        Self::Invalid { problem: error.to_string().into() }
+impl CompressionError {
+    fn invalid(problem: impl fmt::Display) -> Self {
+        Self::Invalid { problem: problem.to_string().into() }
     }
 }
 
@@ -146,7 +146,7 @@ impl Decompressor {
     /// Decompresses a frame.
     pub(crate) fn decompress(&mut self, frame: &[u8]) -> Result<Vec<u8>, CompressionError> {
         let mut rest = frame;
-        self.decoder.reset(&mut rest)?;
+        self.decoder.reset(&mut rest).map_err(CompressionError::invalid)?;
         let announced = usize::try_from(self.decoder.content_size()).unwrap_or(usize::MAX);
         let too_long = CompressionError::TooLong { limit: self.limit };
         if announced > self.limit {
@@ -154,16 +154,16 @@ impl Decompressor {
         }
         let mut out = Vec::with_capacity(announced.min(STEP));
         while !self.decoder.is_finished() {
-            self.decoder.decode_blocks(&mut rest, BlockDecodingStrategy::UptoBytes(STEP))?;
+            self.decoder
+                .decode_blocks(&mut rest, BlockDecodingStrategy::UptoBytes(STEP))
+                .map_err(CompressionError::invalid)?;
             if out.len() + self.decoder.can_collect() > self.limit {
                 return Err(too_long);
             }
-            self.decoder
-                .collect_to_writer(&mut out)
-                .map_err(|error| CompressionError::Invalid { problem: error.to_string().into() })?;
+            self.decoder.collect_to_writer(&mut out).map_err(CompressionError::invalid)?;
         }
         if !rest.is_empty() {
-            return Err(CompressionError::Invalid { problem: "something follows the frame".into() });
+            return Err(CompressionError::invalid("something follows the frame"));
         }
         let expected = self.decoder.get_checksum_from_data();
         match expected.is_none_or(|expected| self.decoder.get_calculated_checksum() == Some(expected)) {
