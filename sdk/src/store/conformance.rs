@@ -409,6 +409,8 @@ async fn files_can_be_read_by_their_owner_only() {
 struct Proxy {
     address: std::net::SocketAddr,
     hang: tokio::sync::watch::Sender<bool>,
+    /// How many connections there are that forward.
+    forwarding: std::sync::Arc<std::sync::atomic::AtomicUsize>,
 }
 
 #[cfg(any(feature = "postgres", feature = "redis"))]
@@ -417,20 +419,36 @@ impl Proxy {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (hang, hangs) = tokio::sync::watch::channel(false);
+        let forwarding = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let count = std::sync::Arc::clone(&forwarding);
         tokio::spawn(async move {
             while let Ok((mut client, _)) = listener.accept().await {
                 let mut hangs = hangs.clone();
                 hangs.mark_unchanged();
+                count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                let count = std::sync::Arc::clone(&count);
                 tokio::spawn(async move {
                     let mut server = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-                    tokio::select! {
-                        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
-                        _ = hangs.changed() => std::future::pending().await,
+                    let hangs = tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => false,
+                        _ = hangs.changed() => true,
+                    };
+                    count.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+                    if hangs {
+                        std::future::pending().await
                     }
                 });
             }
         });
-        Self { address, hang }
+        Self { address, hang, forwarding }
+    }
+
+    /// Makes the connections that there are hang, and waits until they do.
+    async fn hang(&self) {
+        self.hang.send_replace(true);
+        while self.forwarding.load(std::sync::atomic::Ordering::SeqCst) > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     /// A URL that goes through the proxy.
@@ -455,7 +473,7 @@ async fn connections_that_hang_are_given_up() {
         let (proxy, url) = Proxy::before(&url).await;
         let store = super::connect(&url).await.unwrap();
         let put = store.put("hangs/1", b"x", None, Expected::Any).await.unwrap();
-        proxy.hang.send_replace(true);
+        proxy.hang().await;
         let begun = std::time::Instant::now();
         let error = store.delete("hangs/1", Expected::Any).await.unwrap_err();
         assert!(begun.elapsed() < LATER, "{url} {error}");
