@@ -338,7 +338,8 @@ fn every_public_error_of_the_sdk_answers_in_a_web_handler() {
         classified.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
     let converts = |name: &str| {
         let by_hand = code.contains(&format!("From<{name}> for HandlerError"))
-            || code.contains(&format!("From<{name}<E>> for HandlerError"));
+            || code.contains(&format!("From<{name}<E>> for HandlerError"))
+            || code.contains(&format!("From<{name}<S, E>> for HandlerError"));
         by_hand
             || code.lines().any(|line| {
                 let line = line.trim_start();

@@ -18,7 +18,9 @@ use crate::stream::jetstream::{
     ArchiveError, CompressionError, InvalidDictionary, InvalidFilter, InvalidStream, SegmentError,
 };
 #[cfg(feature = "stream")]
-use crate::stream::{CursorError, FrameError, Interruption, NotAStream, StreamError, Undecodable};
+use crate::stream::{
+    CursorError, ForEachError, FrameError, Interruption, NotAStream, StreamError, Undecodable,
+};
 #[cfg(all(feature = "stream", feature = "repo"))]
 use crate::sync::{Refusal, RepairError, SignerError, StopError, VerifiedStreamError};
 use crate::{
@@ -40,7 +42,7 @@ use crate::{
 };
 #[cfg(feature = "repo")]
 use crate::{
-    archive,
+    archive::{BlobError, BlobsError, DownloadError, FileError, VerifyError},
     lexicon::ResolutionError,
     repo,
     repo::{EditError, ExportError, RepoError},
@@ -275,32 +277,32 @@ convert! {
     #[cfg(feature = "repo")]
     repo::UndecodableRecord: |_| Class::of(Kind::BadAnswer);
     #[cfg(feature = "repo")]
-    archive::FileError: |_| Class::of(Kind::Internal);
+    FileError: |_| Class::of(Kind::Internal);
     #[cfg(feature = "repo")]
-    archive::DownloadError: |error| match error {
-        archive::DownloadError::Call { source, .. } => of_call(source),
-        archive::DownloadError::Repo(error) => of_repo(error),
-        archive::DownloadError::File(_) => Class::of(Kind::Internal),
-        archive::DownloadError::Verify(archive::VerifyError::Identity { source, .. }) => of_identity(source),
+    DownloadError: |error| match error {
+        DownloadError::Call { source, .. } => of_call(source),
+        DownloadError::Repo(error) => of_repo(error),
+        DownloadError::File(_) => Class::of(Kind::Internal),
+        DownloadError::Verify(VerifyError::Identity { source, .. }) => of_identity(source),
         _ => Class::of(Kind::BadAnswer),
     };
     #[cfg(feature = "repo")]
-    archive::BlobError: |error| match error {
-        archive::BlobError::Call(source) => of_call(source),
-        archive::BlobError::Body(source) => of_transport(source),
-        archive::BlobError::File(_) => Class::of(Kind::Internal),
+    BlobError: |error| match error {
+        BlobError::Call(source) => of_call(source),
+        BlobError::Body(source) => of_transport(source),
+        BlobError::File(_) => Class::of(Kind::Internal),
         _ => Class::of(Kind::BadAnswer),
     };
     #[cfg(feature = "repo")]
-    archive::BlobsError: |error| match error {
-        archive::BlobsError::List { source, .. } => of_call(source),
-        archive::BlobsError::Folder(_) => Class::of(Kind::Internal),
-        archive::BlobsError::TooMany { .. } | archive::BlobsError::TooLarge { .. } => Class::of(Kind::BadAnswer),
+    BlobsError: |error| match error {
+        BlobsError::List { source, .. } => of_call(source),
+        BlobsError::Folder(_) => Class::of(Kind::Internal),
+        BlobsError::TooMany { .. } | BlobsError::TooLarge { .. } => Class::of(Kind::BadAnswer),
     };
     #[cfg(feature = "repo")]
-    archive::VerifyError: |error| match error {
-        archive::VerifyError::Identity { source, .. } => of_identity(source),
-        archive::VerifyError::Repo(error) => of_repo(error),
+    VerifyError: |error| match error {
+        VerifyError::Identity { source, .. } => of_identity(source),
+        VerifyError::Repo(error) => of_repo(error),
         _ => Class::of(Kind::BadAnswer),
     };
     #[cfg(feature = "repo")]
@@ -413,6 +415,21 @@ fn of_archive(error: &ArchiveError) -> Class {
 impl<E: LexiconError> From<StreamError<E>> for HandlerError {
     fn from(error: StreamError<E>) -> Self {
         Self::new(of_stream(&error), error)
+    }
+}
+
+#[cfg(feature = "stream")]
+impl<S, E> From<ForEachError<S, E>> for HandlerError
+where
+    S: std::error::Error + Into<Self> + 'static,
+    E: std::fmt::Debug + std::fmt::Display + Send + Sync + 'static,
+    ForEachError<S, E>: Send + Sync,
+{
+    fn from(error: ForEachError<S, E>) -> Self {
+        match error {
+            ForEachError::Stream(error) => error.into(),
+            processing => Self::new(Class::of(Kind::Internal), processing),
+        }
     }
 }
 
