@@ -33,6 +33,9 @@ pub(crate) struct Place {
     writer: String,
     /// What is in the store as far as this consumer knows.
     version: Option<Version>,
+    /// Who wrote what was loaded, until this consumer has written. A process that was killed can have sent a write that arrives
+    /// only after that.
+    predecessor: Option<String>,
 }
 
 impl Place {
@@ -47,7 +50,7 @@ impl Place {
             source: StoreError::backend(error),
         };
         let writer = random::base64url::<12>().map_err(no_random)?.to_string();
-        Ok(Self { store, name: name.to_owned(), writer, version: None })
+        Ok(Self { store, name: name.to_owned(), writer, version: None, predecessor: None })
     }
 
     fn key(&self) -> String {
@@ -78,6 +81,7 @@ impl Place {
             }
         })?;
         self.version = Some(entry.version);
+        self.predecessor = saved::writer(&entry.value);
         Ok(progress)
     }
 
@@ -90,7 +94,7 @@ impl Place {
             let expected = self.version.map_or(Expected::Absent, Expected::Version);
             match limited(self.store.put(&self.key(), &value, None, expected)).await {
                 Ok(version) => {
-                    self.version = Some(version);
+                    (self.version, self.predecessor) = (Some(version), None);
                     return Ok(());
                 }
                 Err(StoreError::Conflict) => {}
@@ -98,7 +102,11 @@ impl Place {
             }
             let entry = self.entry().await.map_err(|source| failed(self, source))?;
             match entry {
-                Some(entry) if saved::writer(&entry.value).is_some_and(|writer| writer == self.writer) => {
+                Some(entry)
+                    if saved::writer(&entry.value).is_some_and(|writer| {
+                        writer == self.writer || Some(&writer) == self.predecessor.as_ref()
+                    }) =>
+                {
                     self.version = Some(entry.version);
                 }
                 Some(_) => break,
