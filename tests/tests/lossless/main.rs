@@ -12,6 +12,7 @@ use atproto_sdk::{
         app::bsky,
         chat,
         com::{atproto, germnetwork},
+        network,
         site::standard,
         tools,
     },
@@ -187,6 +188,7 @@ fn e1_every_message_is_read_by_the_type_in_its_header() {
         messages_go_through::<atproto::label::subscribe_labels::SubscribeLabels>(&lexicons),
         messages_go_through::<atproto::sync::subscribe_repos::SubscribeRepos>(&lexicons),
         messages_go_through::<chat::bsky::moderation::subscribe_mod_events::SubscribeModEvents>(&lexicons),
+        messages_go_through::<network::bsky::jetstream::subscribe_events::SubscribeEvents>(&lexicons),
     ];
     let all: BTreeSet<&str> = lexicons.messages().into_keys().collect();
     assert_eq!(BTreeSet::from(tried), all, "the list of subscriptions is complete");
