@@ -89,6 +89,7 @@ pub(crate) fn answer_of(document: &Document<'_>, given: &Given) -> Answer {
                 "*/*" => "image/png",
                 "application/vnd.ipld.car" => "application/vnd.ipld.car",
                 "application/jsonl" => "application/jsonl",
+                "application/octet-stream" => "application/octet-stream",
                 other => panic!("there is no answer of the type {other}"),
             };
             Answer { status: 200, content_type: Some(mime), body: BYTES.to_vec() }
