@@ -2,13 +2,12 @@
 
 use std::fmt;
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use http::HeaderValue;
-use zeroize::Zeroizing;
 
 use super::plain::{HttpOptions, PlainClient, PlainText};
 use crate::xrpc::{
     BoxFuture, CallSettings, InvalidService, Request, Transport, TransportError, TransportResponse,
+    service::basic,
 };
 
 /// A client for the administrator of a PDS, which authenticates as the user `admin` with
@@ -44,15 +43,9 @@ impl AdminClient {
 
     /// Creates a builder for a client of the server at `origin`.
     pub fn builder(origin: impl Into<String>, password: &str) -> AdminClientBuilder {
-        let pair = Zeroizing::new(format!("admin:{password}"));
-        let text = Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())));
-        // Base64 is ASCII, which is always a valid header value.
-        let mut authorization =
-            HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("Basic"));
-        authorization.set_sensitive(true);
         AdminClientBuilder {
             origin: origin.into(),
-            authorization,
+            authorization: basic("admin", password),
             http: HttpOptions::default(),
             plain_text: PlainText::OnThisMachine,
         }

@@ -3,7 +3,6 @@
 use std::{fmt, sync::Arc};
 
 use http::HeaderValue;
-use url::Host;
 
 use crate::{
     http_client::HttpClient,
@@ -47,16 +46,6 @@ pub(super) enum PlainText {
     Anywhere,
 }
 
-/// Whether a URL leads to this machine, whatever the system's resolver says.
-fn is_this_machine(origin: &Origin) -> bool {
-    match origin.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
-}
-
 impl fmt::Debug for HttpOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The URL of a proxy can contain a password.
@@ -91,7 +80,7 @@ impl PlainClient {
         let origin = Origin::parse(origin)?;
         let restricted = plain_text == PlainText::OnThisMachine && origin.as_str().starts_with("http:");
         // To a proxy, the same name is another machine.
-        let stays_here = is_this_machine(&origin) && matches!(http, HttpOptions::Default);
+        let stays_here = origin.is_this_machine() && matches!(http, HttpOptions::Default);
         if restricted && !stays_here {
             return Err(InvalidService::Insecure { address: origin.as_str().to_owned() });
         }

@@ -271,8 +271,17 @@ impl StoreError {
     }
 }
 
+/// Limits the time of an operation.
+#[cfg(any(feature = "postgres", feature = "stream"))]
+pub(crate) async fn limited<T>(
+    limit: Duration,
+    operation: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    tokio::time::timeout(limit, operation).await.unwrap_or(Err(StoreError::Timeout { limit }))
+}
+
 /// FNV-1a, which is the same in every process and with every compiler, unlike the hashes of the standard library.
-fn key_hash(key: &str) -> u64 {
+pub(crate) fn key_hash(key: &str) -> u64 {
     key.bytes()
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

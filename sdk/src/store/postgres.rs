@@ -313,9 +313,7 @@ impl ToSql for Secret<'_> {
 }
 
 async fn limited<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    tokio::time::timeout(limits::POSTGRES_OPERATION, work)
-        .await
-        .unwrap_or(Err(StoreError::Timeout { limit: limits::POSTGRES_OPERATION }))
+    super::limited(limits::POSTGRES_OPERATION, work).await
 }
 
 /// A string that is greater than all strings with a prefix, in byte order. For ASCII keys it is ASCII as well, which databases

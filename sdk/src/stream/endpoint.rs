@@ -3,7 +3,7 @@
 use std::{borrow::Cow, fmt};
 
 use http::HeaderValue;
-use url::{Host, Url};
+use url::Url;
 
 use crate::{
     http_client::HttpClient,
@@ -35,14 +35,8 @@ pub(super) fn origin_of(address: &str, path: &str) -> Result<String, InvalidServ
 
 /// Whether credentials would be sent in plain text to another machine.
 pub(super) fn is_exposed(origin: &str) -> bool {
-    let Ok(url) = Url::parse(origin) else { return true };
-    let here = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
-    url.scheme() != "https" && !here
+    let Ok(origin) = Origin::parse(origin) else { return true };
+    origin.as_str().starts_with("http:") && !origin.is_this_machine()
 }
 
 /// Sends every request to one path of a server.
@@ -114,18 +108,6 @@ impl Transport for At {
     fn service(&self) -> Option<&str> {
         Some(self.endpoint.origin.as_str())
     }
-}
-
-/// The value of the header for a user and a password.
-pub(super) fn basic(user: &str, password: &str) -> Option<HeaderValue> {
-    use base64::{Engine as _, engine::general_purpose::STANDARD};
-    use zeroize::Zeroizing;
-
-    let pair = Zeroizing::new(format!("{user}:{password}"));
-    let text = Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())));
-    let mut value = HeaderValue::from_str(&text).ok()?;
-    value.set_sensitive(true);
-    Some(value)
 }
 
 #[cfg(test)]

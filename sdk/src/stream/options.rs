@@ -2,14 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderMap;
 
 use super::{Notice, channel::Room, connection::Terms, durable::Resume};
 use crate::{
     limits,
-    server_text::{SHORT, excerpt},
     store::Store,
-    xrpc::{Backoff, InvalidRequest},
+    xrpc::{Backoff, InvalidRequest, insert_header},
 };
 
 /// The largest message, by default: the specification limits frames to 5 MB.
@@ -55,14 +54,8 @@ impl Default for StreamOptions<'_> {
 impl StreamOptions<'_> {
     /// A header of the caller, which can be a credential whatever its name is.
     pub(super) fn header(&mut self, name: &str, value: &str) {
-        match (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-            (Ok(name), Ok(mut value)) => {
-                value.set_sensitive(true);
-                self.headers.insert(name, value);
-            }
-            _ => {
-                self.problem.get_or_insert(InvalidRequest::Header { name: excerpt(name, SHORT) });
-            }
+        if let Err(problem) = insert_header(&mut self.headers, name, value, true) {
+            self.problem.get_or_insert(problem);
         }
     }
 

@@ -26,7 +26,7 @@ use super::{
 use crate::{
     api::com::atproto::sync::subscribe_repos::Message,
     clock, limits,
-    store::StoreError,
+    store::{StoreError, key_hash},
     stream::Acknowledgement,
     types::{Did, InvalidText},
     xrpc::Message as _,
@@ -105,7 +105,7 @@ impl Core {
             cores: Semaphore::new(settings.cores),
             states,
             settings,
-            stream: stream_of(server),
+            stream: key_hash(server),
         };
         Self {
             tools: Arc::new(tools),
@@ -528,12 +528,6 @@ impl Busy {
         self.queue.push_back(raw);
         counts
     }
-}
-
-/// FNV-1a, which is the same in every process.
-fn stream_of(server: &str) -> u64 {
-    let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    server.bytes().fold(0xcbf2_9ce4_8422_2325, mix)
 }
 
 fn check_did(did: &Did) -> Result<(), InvalidText> {

@@ -1,18 +1,19 @@
 //! The task that saves the states of repositories.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::task::AtomicWaker;
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{sleep, timeout},
+    time::sleep,
 };
 
 use super::{RepoStates, accounts::Accounts};
-use crate::{limits, store::StoreError, types::Did};
+use crate::{
+    limits,
+    store::{StoreError, limited},
+    types::Did,
+};
 
 /// How many states are written in one go.
 const BATCH: usize = 256;
@@ -104,11 +105,4 @@ pub(super) async fn load(states: &dyn RepoStates, did: &Did) -> Result<Option<su
         }
     };
     loading.await
-}
-
-async fn limited<T>(
-    limit: Duration,
-    operation: impl Future<Output = Result<T, StoreError>>,
-) -> Result<T, StoreError> {
-    timeout(limit, operation).await.unwrap_or(Err(StoreError::Timeout { limit }))
 }

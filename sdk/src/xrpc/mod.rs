@@ -52,6 +52,8 @@ pub use invalid_request::InvalidRequest;
 pub use method::{Kind, LexiconError, Method, NoError, Paginated, Params, Procedure, Query};
 #[cfg(feature = "client")]
 pub use options::Labeler;
+#[cfg(feature = "stream")]
+pub(crate) use options::insert_header;
 #[cfg(feature = "client")]
 pub use pacing::{PacedCall, Pacing, Turn};
 #[cfg(feature = "client")]

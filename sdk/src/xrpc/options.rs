@@ -85,12 +85,8 @@ impl CallOptions {
     }
 
     fn add(&mut self, name: &str, value: &str, sensitive: bool) {
-        match (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-            (Ok(name), Ok(mut value)) => {
-                value.set_sensitive(sensitive);
-                self.headers.insert(name, value);
-            }
-            _ => self.report(InvalidRequest::Header { name: excerpt(name, SHORT) }),
+        if let Err(problem) = insert_header(&mut self.headers, name, value, sensitive) {
+            self.report(problem);
         }
     }
 
@@ -129,6 +125,23 @@ impl CallOptions {
 
     pub(super) fn report(&mut self, problem: InvalidRequest) {
         self.problem.get_or_insert(problem);
+    }
+}
+
+/// Sets a header, if HTTP allows its name and value.
+pub(crate) fn insert_header(
+    headers: &mut HeaderMap,
+    name: &str,
+    value: &str,
+    sensitive: bool,
+) -> Result<(), InvalidRequest> {
+    match (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+        (Ok(name), Ok(mut value)) => {
+            value.set_sensitive(sensitive);
+            headers.insert(name, value);
+            Ok(())
+        }
+        _ => Err(InvalidRequest::Header { name: excerpt(name, SHORT) }),
     }
 }
 

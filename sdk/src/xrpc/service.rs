@@ -9,10 +9,12 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures_core::Stream as _;
 use http::{HeaderName, HeaderValue, header::AUTHORIZATION};
 use tokio::time::{Sleep, sleep};
 use url::{Host, Url};
+use zeroize::Zeroizing;
 
 use super::{ByteStream, Deadline, Kind, Request, RequestBody, TransportError, TransportResponse};
 use crate::{
@@ -87,6 +89,16 @@ impl Origin {
         self.url.host()
     }
 
+    /// Whether this leads to this machine, whatever the system's resolver says.
+    pub(crate) fn is_this_machine(&self) -> bool {
+        match self.host() {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        }
+    }
+
     /// The URL of a method.
     pub(crate) fn method(&self, nsid: &str, query: &str) -> Result<Url, TransportError> {
         const FOLDER: &str = "/xrpc/";
@@ -148,6 +160,16 @@ pub(crate) struct Credentials {
     pub(crate) authorization: Option<HeaderValue>,
     /// A DPoP proof.
     pub(crate) proof: Option<HeaderValue>,
+}
+
+/// The credentials of a user with a password (HTTP Basic).
+pub(crate) fn basic(user: &str, password: &str) -> HeaderValue {
+    let pair = Zeroizing::new(format!("{user}:{password}"));
+    let text = Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())));
+    // Base64 is ASCII, which is always a valid header value.
+    let mut value = HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("Basic"));
+    value.set_sensitive(true);
+    value
 }
 
 /// Sends a request to a service.

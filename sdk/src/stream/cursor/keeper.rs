@@ -16,7 +16,7 @@ use super::{
 use crate::{
     limits, random,
     server_text::{SHORT, excerpt},
-    store::{Entry, Expected, Store, StoreError, Version},
+    store::{Entry, Expected, Store, StoreError, Version, limited},
     xrpc::BoxFuture,
 };
 
@@ -62,7 +62,7 @@ impl Place {
     }
 
     async fn entry(&self) -> Result<Option<Entry>, StoreError> {
-        limited(self.store.get(&self.key())).await
+        limited(limits::STORE_OPERATION, self.store.get(&self.key())).await
     }
 
     /// Reads the progress of earlier consumers of this name.
@@ -92,7 +92,8 @@ impl Place {
         // An attempt whose outcome is unknown may have been the last write.
         for _ in 0..2 {
             let expected = self.version.map_or(Expected::Absent, Expected::Version);
-            match limited(self.store.put(&self.key(), &value, None, expected)).await {
+            match limited(limits::STORE_OPERATION, self.store.put(&self.key(), &value, None, expected)).await
+            {
                 Ok(version) => {
                     (self.version, self.predecessor) = (Some(version), None);
                     return Ok(());
@@ -115,11 +116,6 @@ impl Place {
         }
         Err(CursorError::Taken { name: self.name.clone() })
     }
-}
-
-async fn limited<T>(operation: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    let limit = limits::STORE_OPERATION;
-    timeout(limit, operation).await.unwrap_or(Err(StoreError::Timeout { limit }))
 }
 
 /// Called when the cursor could not be saved for the moment.

@@ -7,9 +7,9 @@ use serde::Deserialize;
 
 use super::Channel;
 use crate::{
-    stream::endpoint::{At, Endpoint, basic, is_exposed, origin_of},
+    stream::endpoint::{At, Endpoint, is_exposed, origin_of},
     types::{DataError, Did, Handle, Nsid, Problem, SmallString, Tid, Unknown},
-    xrpc::{Caller, DecodeError, Error, InvalidService, UntypedCall},
+    xrpc::{Caller, DecodeError, Error, InvalidService, UntypedCall, service::basic},
 };
 
 /// How many accounts are told in one request.
@@ -234,7 +234,7 @@ pub struct TapBuilder {
 impl TapBuilder {
     /// Sets the password that Tap is run with, `TAP_ADMIN_PASSWORD`.
     pub fn password(mut self, password: &str) -> Self {
-        self.authorization = basic("admin", password);
+        self.authorization = Some(basic("admin", password));
         self
     }
 

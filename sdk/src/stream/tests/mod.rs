@@ -28,7 +28,7 @@ type Item = Result<Event<SubscribeRepos>, StreamError<Error>>;
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// Hardly waits.
-struct Quick;
+pub(super) struct Quick;
 
 impl Backoff for Quick {
     fn wait(&self, _: &Attempt<'_>) -> Duration {
@@ -47,19 +47,19 @@ fn subscribe(server: &StreamServer) -> Subscribe<'static, SubscribeRepos> {
 
 /// What an observer was told.
 #[derive(Clone, Default)]
-struct Notices(Arc<Mutex<Vec<Notice>>>);
+pub(super) struct Notices(Arc<Mutex<Vec<Notice>>>);
 
 impl Notices {
-    fn observe(&self) -> impl FnMut(&Notice) + Send + 'static {
+    pub(super) fn observe(&self) -> impl FnMut(&Notice) + Send + 'static {
         let notices = Arc::clone(&self.0);
         move |notice| notices.lock().unwrap().push(notice.clone())
     }
 
-    fn all(&self) -> Vec<Notice> {
+    pub(super) fn all(&self) -> Vec<Notice> {
         self.0.lock().unwrap().clone()
     }
 
-    fn interruptions(&self) -> Vec<Interruption> {
+    pub(super) fn interruptions(&self) -> Vec<Interruption> {
         let why = |notice| match notice {
             Notice::Interrupted { why, .. } => Some(why),
             _ => None,
