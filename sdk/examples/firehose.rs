@@ -1,7 +1,7 @@
 //! A live counter of what is written, for each collection, with the rate and the lag of the stream.
 //!
 //! `cargo run --example firehose` starts a network on this machine, on which accounts write. With `-- --host URL`, it
-//! reads the stream of that server: of a PDS, or of a relay. `--after SEQ` starts after a position, and `--seconds N`
+//! reads the stream of that server: of a PDS, or of a relay. `--after SEQ` starts after a position; Ctrl-C or `--seconds N`
 //! ends it.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
@@ -49,13 +49,17 @@ fn arguments() -> Result<Option<Arguments>, Report> {
         let mut value = || words.next().ok_or_else(|| format!("{word} needs a value\n\n{USAGE}"));
         match word.as_str() {
             "--host" => all.host = Some(value()?),
-            "--after" => all.after = Some(value()?.parse()?),
-            "--seconds" => all.seconds = Some(value()?.parse()?),
+            "--after" => all.after = Some(number(&word, &value()?)?),
+            "--seconds" => all.seconds = Some(number(&word, &value()?)?),
             "--help" | "-h" => return Ok(None),
             other => return Err(format!("{other} is not an option\n\n{USAGE}").into()),
         }
     }
     Ok(Some(all))
+}
+
+fn number<N: std::str::FromStr>(option: &str, value: &str) -> Result<N, Report> {
+    value.parse().map_err(|_| format!("{option} needs a whole number, not `{value}`\n\n{USAGE}").into())
 }
 
 #[tokio::main]
@@ -85,10 +89,7 @@ async fn main() -> Result<(), Report> {
             host
         }
     };
-    tokio::select! {
-        outcome = count(&host, &arguments) => outcome,
-        _ = tokio::signal::ctrl_c() => Ok(()),
-    }
+    count(&host, &arguments).await
 }
 
 /// Writes for as long as the program runs.
@@ -183,6 +184,11 @@ async fn count(host: &str, arguments: &Arguments) -> Result<(), Report> {
     let begun = Instant::now();
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     let on_terminal = std::io::stdout().is_terminal();
+    if !on_terminal && arguments.seconds.is_none() {
+        eprintln!("counting; Ctrl-C ends it and prints the table");
+    }
+    let interrupted = tokio::signal::ctrl_c();
+    tokio::pin!(interrupted);
     loop {
         tokio::select! {
             event = events.next() => match event {
@@ -192,6 +198,11 @@ async fn count(host: &str, arguments: &Arguments) -> Result<(), Report> {
                 Some(Err(error)) => return Err(error.into()),
                 None => return Ok(()),
             },
+            _ = &mut interrupted => {
+                show(&counts, &events, on_terminal, true);
+                events.stop().await?;
+                return Ok(());
+            }
             _ = ticks.tick() => {
                 let ends = arguments.seconds.is_some_and(|seconds| begun.elapsed().as_secs() >= seconds);
                 show(&counts, &events, on_terminal, ends);
