@@ -83,6 +83,11 @@ fn decode() {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         runtime.block_on(record::frames())
     };
+    if let Some(file) = env::var_os("BENCH_WRITE_FRAMES") {
+        let lengths = |frame: &Bytes| u32::try_from(frame.len()).unwrap().to_be_bytes();
+        let all: Vec<u8> = frames.iter().flat_map(|frame| [&lengths(frame), &frame[..]].concat()).collect();
+        fs::write(file, all).unwrap();
+    }
     let decoded = |frame: &Bytes| match read_frame::<Message>(Subprotocol::CborV0, frame.clone()) {
         Ok(Frame::Message { message, .. }) => message,
         other => panic!("{other:?}"),
