@@ -1,5 +1,6 @@
 //! What is found in texts. `cases.json` has the texts, with what the reference implementation finds: `@atproto/api` 0.21, and
 //! `@bsky/sdk` 1.1, which does the same. Where `ours` differs, `why` says so.
+//! `tests/reference/rich_text/cases.mjs` writes it.
 #![allow(clippy::unwrap_used)]
 
 use serde::Deserialize;

@@ -1,5 +1,6 @@
 //! Changes, pieces and positions. `edits.json` has what the reference implementation does; for inserted text beyond ASCII, which
-//! it counts in UTF-16, what it does for as many bytes.
+//! it counts in UTF-16, what it does for as many bytes. Where the pieces are `ours`, `why` says so.
+//! `tests/reference/rich_text/cases.mjs` writes it.
 #![allow(clippy::unwrap_used)]
 
 use serde::Deserialize;
@@ -22,8 +23,13 @@ struct Edit {
     clean: bool,
     result: String,
     result_facets: Vec<Row>,
-    segments: Vec<(String, Option<String>)>,
+    segments: Vec<Piece>,
+    ours: Option<Vec<Piece>>,
+    why: Option<String>,
 }
+
+/// A piece of the text, and its tag.
+type Piece = (String, Option<String>);
 
 fn facet((start, end, tag): &Row) -> Facet {
     Facet::new(ByteSlice::new(*start, *end), vec![super::super::tag_feature(tag.clone())])
@@ -56,7 +62,9 @@ fn changes_and_pieces_are_those_of_the_reference() {
             .segments()
             .map(|segment| (segment.text.to_owned(), segment.tag().map(str::to_owned)))
             .collect();
-        assert_eq!(segments, edit.segments, "{about}");
+        assert_eq!(edit.ours.is_some(), edit.why.is_some(), "{about}");
+        assert_ne!(edit.ours.as_ref(), Some(&edit.segments), "{about} is no difference");
+        assert_eq!(segments, edit.ours.unwrap_or(edit.segments), "{about}");
     }
 }
 
