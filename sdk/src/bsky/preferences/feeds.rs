@@ -1,5 +1,7 @@
 //! Saved feeds, and how feeds are shown.
 
+use std::collections::HashSet;
+
 use sha2::{Digest as _, Sha256};
 
 use super::{Preference as _, Preferences, keep_extra};
@@ -100,6 +102,16 @@ impl Preferences {
     }
 
     /// Removes a saved feed by its identifier. Returns whether there was one.
+    ///
+    /// ```
+    /// use atproto_sdk::bsky::preferences::Preferences;
+    ///
+    /// let mut preferences = Preferences::new();
+    /// let timeline = preferences.saved_feeds().remove(0);
+    /// assert!(preferences.remove_saved_feed(&timeline.id));
+    /// assert!(!preferences.remove_saved_feed(&timeline.id));
+    /// assert!(preferences.saved_feeds().is_empty());
+    /// ```
     pub fn remove_saved_feed(&mut self, id: &str) -> bool {
         let was_saved = self.saved_feeds().iter().any(|feed| feed.id == id);
         if was_saved {
@@ -128,7 +140,15 @@ impl Preferences {
 
     /// Sets what the viewer wants to see of a feed. Fields that this version does not know are kept.
     ///
-    /// See [`feed_view`](Self::feed_view) for an example.
+    /// ```
+    /// use atproto_sdk::bsky::preferences::Preferences;
+    ///
+    /// let mut preferences = Preferences::new();
+    /// let mut view = preferences.feed_view("home");
+    /// view.hide_quote_posts = Some(true);
+    /// preferences.set_feed_view(view);
+    /// assert_eq!(preferences.feed_view("home").hide_quote_posts, Some(true));
+    /// ```
     pub fn set_feed_view(&mut self, mut preference: FeedViewPref) {
         keep_extra(&mut preference.extra, &self.feed_view(&preference.feed).extra);
         let feed = preference.feed.clone();
@@ -154,13 +174,15 @@ fn kind_of(uri: &AtUri) -> Option<SavedFeedType> {
     }
 }
 
-/// The saved feeds of the older form, which knows no timeline.
+/// The saved feeds of the older form, which knows no timeline, and may name a feed twice.
 fn converted(older: Option<&SavedFeedsPref>) -> Vec<SavedFeed> {
     let timeline = saved(SavedFeedType::Timeline, "following", true);
     let feed = |uri: &AtUri, pinned| Some(saved(kind_of(uri)?, uri.as_str(), pinned));
     let Some(older) = older else { return vec![timeline] };
     let pinned = older.pinned.iter().filter_map(|uri| feed(uri, true));
-    let unpinned =
-        older.saved.iter().filter(|uri| !older.pinned.contains(uri)).filter_map(|uri| feed(uri, false));
-    [timeline].into_iter().chain(pinned).chain(unpinned).collect()
+    let unpinned = older.saved.iter().filter_map(|uri| feed(uri, false));
+    let mut seen = HashSet::new();
+    let mut feeds: Vec<SavedFeed> = [timeline].into_iter().chain(pinned).chain(unpinned).collect();
+    feeds.retain(|feed| seen.insert(feed.value.clone()));
+    feeds
 }

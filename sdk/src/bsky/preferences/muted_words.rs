@@ -8,11 +8,26 @@ use crate::{
 
 impl Preferences {
     /// Returns the muted words, also those that have expired.
+    ///
+    /// ```
+    /// use atproto_sdk::{
+    ///     api::app::bsky::actor::defs::{MutedWord, MutedWordTarget},
+    ///     bsky::preferences::Preferences,
+    /// };
+    ///
+    /// let mut preferences = Preferences::new();
+    /// preferences.mute_word(MutedWord::new("spoiler", vec![MutedWordTarget::Content]));
+    /// let words: Vec<&str> = preferences.muted_words().iter().map(|word| word.value.as_str()).collect();
+    /// assert_eq!(words, ["spoiler"]);
+    /// ```
     pub fn muted_words(&self) -> &[MutedWord] {
         self.get::<MutedWordsPref>().map_or(&[], |preference| &preference.items)
     }
 
-    /// Mutes a word, or changes how it is muted; fields that this version does not know are kept. Returns `false`, and does nothing, if the word is empty.
+    /// Mutes a word, or changes how it is muted; fields that this version does not know are kept. Returns `false`, and
+    /// does nothing, if the word is empty.
+    ///
+    /// A word with the identifier of one that is muted takes its place, and so does one with the same value.
     ///
     /// Words do not differ by upper and lower case. A number sign at the beginning is removed: whether a word is
     /// muted in texts or as a tag is a matter of its targets. So are spaces around it, line ends and invisible
@@ -39,22 +54,35 @@ impl Preferences {
             return false;
         }
         let mut preference = self.get().cloned().unwrap_or_else(|| MutedWordsPref::new(Vec::new()));
-        let known = preference.items.iter().position(|known| is_same(&known.value, &word.value));
-        let id = known.and_then(|known| preference.items[known].id.clone());
-        // Other apps tell words apart by this.
-        word.id = word.id.or(id).or_else(|| Some(Tid::now().as_str().to_owned()));
+        let items = &mut preference.items;
+        let identified = items.iter().position(|known| known.id.is_some() && known.id == word.id);
+        let known = identified.or_else(|| items.iter().position(|known| is_same(&known.value, &word.value)));
         match known {
             Some(known) => {
-                keep_extra(&mut word.extra, &preference.items[known].extra);
-                preference.items[known] = word;
+                word.id = word.id.or_else(|| items[known].id.clone());
+                keep_extra(&mut word.extra, &items[known].extra);
+                items[known] = word;
             }
-            None => preference.items.push(word),
+            None => items.push(word),
         }
+        identify(items);
         self.set(preference);
         true
     }
 
     /// Removes a muted word, as it is stored or as it was typed. Returns whether it was muted.
+    ///
+    /// ```
+    /// use atproto_sdk::{
+    ///     api::app::bsky::actor::defs::{MutedWord, MutedWordTarget},
+    ///     bsky::preferences::Preferences,
+    /// };
+    ///
+    /// let mut preferences = Preferences::new();
+    /// preferences.mute_word(MutedWord::new("spoiler", vec![MutedWordTarget::Content]));
+    /// assert!(preferences.unmute_word("#Spoiler"));
+    /// assert!(!preferences.unmute_word("spoiler"));
+    /// ```
     pub fn unmute_word(&mut self, word: &str) -> bool {
         let Some(mut preference) = self.get::<MutedWordsPref>().cloned() else { return false };
         let names = [word, &cleaned(word)].map(str::to_lowercase);
@@ -62,9 +90,17 @@ impl Preferences {
         preference.items.retain(|known| !names.contains(&known.value.to_lowercase()));
         let was_muted = preference.items.len() < before;
         if was_muted {
+            identify(&mut preference.items);
             self.set(preference);
         }
         was_muted
+    }
+}
+
+/// Gives identifiers to words without one, such as those of older apps. Other apps tell words apart by this.
+fn identify(words: &mut [MutedWord]) {
+    for word in words.iter_mut().filter(|word| word.id.is_none()) {
+        word.id = Some(Tid::now().as_str().to_owned());
     }
 }
 

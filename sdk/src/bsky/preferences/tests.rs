@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
+mod reference;
+
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
