@@ -74,6 +74,23 @@ pub struct Entry<R> {
 
 impl<R> Entry<R> {
     /// Returns a reference to this version of the record, if the server has named the version.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{
+    ///     Client,
+    ///     api::app::bsky::feed::{like::Like, post::Post},
+    ///     handle, record_key,
+    ///     types::Datetime,
+    /// };
+    ///
+    /// # async fn example(client: Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let posts = client.records_of::<Post>(handle!("alice.example.com"));
+    /// let post = posts.get(&record_key!("3jzfcijpj2z2a")).await?;
+    /// if let Some(subject) = post.strong_ref() {
+    ///     client.records::<Like>().create(&Like::new(subject, Datetime::now())).await?;
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn strong_ref(&self) -> Option<StrongRef> {
         Some(StrongRef::new(self.uri.clone(), self.cid.clone()?))
     }
@@ -90,12 +107,47 @@ fn own_repo(caller: Caller<'_>) -> (AtIdentifier, Option<InvalidRequest>) {
 
 impl<'c, R: Record> Records<'c, R> {
     /// The records in a repository, over any [`Transport`](crate::xrpc::Transport).
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{
+    ///     api::app::bsky::feed::post::Post,
+    ///     handle,
+    ///     records::Records,
+    ///     xrpc::{Caller, Transport},
+    /// };
+    /// use futures_util::StreamExt as _;
+    ///
+    /// /// Works with every client.
+    /// async fn print_posts(client: &dyn Transport) -> Result<(), Box<dyn std::error::Error>> {
+    ///     let mut posts = Records::<Post>::new(Caller::new(client), handle!("alice.example.com")).list();
+    ///     while let Some(post) = posts.next().await {
+    ///         println!("{}", post?.value.text);
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn new(caller: Caller<'c>, repo: impl Into<AtIdentifier>) -> Self {
         Self { caller, repo: repo.into(), problem: None, record: PhantomData }
     }
 
     /// The records in the repository of the account that calls are made as. Without an account, calls fail with
     /// [`InvalidRequest::NotSignedIn`].
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{
+    ///     api::app::bsky::feed::post::Post,
+    ///     records::Records,
+    ///     types::Datetime,
+    ///     xrpc::{Caller, Transport},
+    /// };
+    ///
+    /// /// Works with every client that is signed in.
+    /// async fn say_hello(client: &dyn Transport) -> Result<(), Box<dyn std::error::Error>> {
+    ///     let posts = Records::<Post>::own(Caller::new(client));
+    ///     posts.create(&Post::new("Hello", Datetime::now())).await?;
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn own(caller: Caller<'c>) -> Self {
         let (repo, problem) = own_repo(caller);
         Self { caller, repo, problem, record: PhantomData }
@@ -105,6 +157,23 @@ impl<'c, R: Record> Records<'c, R> {
     ///
     /// A record that does not match its lexicon yields an error in its place, which has the record
     /// ([`Error::unreadable_record`]); the stream continues with the next one.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{PublicClient, api::app::bsky::graph::follow::Follow, handle};
+    /// use futures_util::StreamExt as _;
+    ///
+    /// # async fn example(client: PublicClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut follows = client.records_of::<Follow>(handle!("alice.example.com")).list();
+    /// while let Some(follow) = follows.next().await {
+    ///     match follow {
+    ///         Ok(follow) => println!("{}", follow.value.subject),
+    ///         // Only this one cannot be read.
+    ///         Err(error) if error.unreadable_record().is_some() => println!("{error}"),
+    ///         Err(error) => return Err(error.into()),
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn list(&self) -> List<'c, R> {
         let params = list_records::Params::new(self.repo.clone(), R::collection()).limit(100);
         let call = Call::new(self.caller, params, ()).with_problem(self.problem.clone());
@@ -189,6 +258,14 @@ impl<'c, R: Record> Records<'c, R> {
 
     /// Deletes the record under a key, if what exists there is as expected. It is not an error if there is no record.
     ///
+    /// ```no_run
+    /// use atproto_sdk::{api::app::bsky::feed::post::Post, oauth::OAuthClient, record_key, types::Expected};
+    ///
+    /// # async fn example(client: OAuthClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// client.records::<Post>().delete(&record_key!("3jzfcijpj2z2a"), Expected::Any).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// [`delete_record::Error::InvalidSwap`] if another version exists, and [`Error::InvalidRequest`] for
     /// [`Expected::Absent`], before anything is sent.
@@ -241,56 +318,202 @@ fn decode<R: Record, E: LexiconError>(
 macro_rules! call_options {
     ($change:ident) => {
         /// Sends a header with this call, as [`Call::header`].
+        ///
+        /// ```no_run
+        /// use atproto_sdk::{PublicClient, api::app::bsky::actor::profile::Profile, handle, record_key};
+        ///
+        /// # async fn example(client: PublicClient) -> Result<(), Box<dyn std::error::Error>> {
+        /// let profiles = client.records_of::<Profile>(handle!("alice.example.com"));
+        /// let profile = profiles.get(&record_key!("self")).header("accept-language", "pt-BR").await?;
+        /// println!("{:?}", profile.value.display_name);
+        /// # Ok(()) }
+        /// ```
         pub fn header(self, name: &str, value: &str) -> Self {
             self.$change(|call| call.header(name, value))
         }
 
         /// Adds a query parameter that the lexicon does not define, as [`Call::query_param`].
+        ///
+        /// ```no_run
+        /// use atproto_sdk::{PublicClient, api::app::bsky::actor::profile::Profile, handle, record_key};
+        ///
+        /// # async fn example(client: PublicClient) -> Result<(), Box<dyn std::error::Error>> {
+        /// let profiles = client.records_of::<Profile>(handle!("alice.example.com"));
+        /// let profile = profiles.get(&record_key!("self")).query_param("fresh", true).await?;
+        /// println!("{:?}", profile.value.display_name);
+        /// # Ok(()) }
+        /// ```
         pub fn query_param(self, name: &str, value: impl fmt::Display) -> Self {
             self.$change(|call| call.query_param(name, value))
         }
 
         /// Asks the server to forward the call to another service, as [`Call::proxy`].
+        ///
+        /// ```no_run
+        /// use atproto_sdk::{PublicClient, api::app::bsky::actor::profile::Profile, handle, record_key};
+        ///
+        /// # async fn example(client: PublicClient) -> Result<(), Box<dyn std::error::Error>> {
+        /// let profiles = client.records_of::<Profile>(handle!("alice.example.com"));
+        /// let profile = profiles.get(&record_key!("self")).proxy("did:web:api.example.com#example").await?;
+        /// println!("{:?}", profile.value.display_name);
+        /// # Ok(()) }
+        /// ```
         pub fn proxy(self, service: &str) -> Self {
             self.$change(|call| call.proxy(service))
         }
 
         /// Requests the labels of these labelers, as [`Call::labelers`].
+        ///
+        /// ```no_run
+        /// use atproto_sdk::{
+        ///     PublicClient, api::app::bsky::actor::profile::Profile, bsky::labelers, handle, record_key,
+        /// };
+        ///
+        /// # async fn example(client: PublicClient) -> Result<(), Box<dyn std::error::Error>> {
+        /// let profiles = client.records_of::<Profile>(handle!("alice.example.com"));
+        /// let profile = profiles.get(&record_key!("self")).labelers([labelers::BLUESKY]).await?;
+        /// println!("{:?}", profile.value.display_name);
+        /// # Ok(()) }
+        /// ```
         pub fn labelers<L: Into<Labeler>>(self, labelers: impl IntoIterator<Item = L>) -> Self {
             self.$change(|call| call.labelers(labelers))
         }
 
         /// Limits the time that each call may take, as [`Call::timeout`].
+        ///
+        /// ```no_run
+        /// use std::time::Duration;
+        ///
+        /// use atproto_sdk::{PublicClient, api::app::bsky::actor::profile::Profile, handle, record_key};
+        ///
+        /// # async fn example(client: PublicClient) -> Result<(), Box<dyn std::error::Error>> {
+        /// let profiles = client.records_of::<Profile>(handle!("alice.example.com"));
+        /// let profile = profiles.get(&record_key!("self")).timeout(Duration::from_secs(5)).await?;
+        /// println!("{:?}", profile.value.display_name);
+        /// # Ok(()) }
+        /// ```
         pub fn timeout(self, limit: Duration) -> Self {
             self.$change(|call| call.timeout(limit))
         }
 
         /// Limits the size of the response, as [`Call::max_response_size`].
+        ///
+        /// ```no_run
+        /// use atproto_sdk::{PublicClient, api::app::bsky::feed::post::Post, handle};
+        /// use futures_util::StreamExt as _;
+        ///
+        /// # async fn example(client: PublicClient) -> Result<(), Box<dyn std::error::Error>> {
+        /// let posts = client.records_of::<Post>(handle!("alice.example.com"));
+        /// // A page of large records.
+        /// let mut posts = posts.list().max_response_size(64 << 20);
+        /// while let Some(post) = posts.next().await {
+        ///     println!("{}", post?.uri);
+        /// }
+        /// # Ok(()) }
+        /// ```
         pub fn max_response_size(self, bytes: usize) -> Self {
             self.$change(|call| call.max_response_size(bytes))
         }
 
         /// Sets whether the call is sent again, as [`Call::retry`].
+        ///
+        /// ```no_run
+        /// use atproto_sdk::{PublicClient, api::app::bsky::feed::post::Post, handle, xrpc::StandardRetry};
+        /// use futures_util::StreamExt as _;
+        ///
+        /// # async fn example(client: PublicClient) -> Result<(), Box<dyn std::error::Error>> {
+        /// let posts = client.records_of::<Post>(handle!("alice.example.com"));
+        /// let mut posts = posts.list().retry(StandardRetry::new().attempts(10));
+        /// while let Some(post) = posts.next().await {
+        ///     println!("{}", post?.uri);
+        /// }
+        /// # Ok(()) }
+        /// ```
         pub fn retry(self, policy: impl RetryPolicy) -> Self {
             self.$change(|call| call.retry(policy))
         }
 
         /// Sets how long the call waits before it is sent again, as [`Call::backoff`].
+        ///
+        /// ```no_run
+        /// use std::time::Duration;
+        ///
+        /// use atproto_sdk::{PublicClient, api::app::bsky::feed::post::Post, handle, xrpc::ExponentialBackoff};
+        /// use futures_util::StreamExt as _;
+        ///
+        /// # async fn example(client: PublicClient) -> Result<(), Box<dyn std::error::Error>> {
+        /// let posts = client.records_of::<Post>(handle!("alice.example.com"));
+        /// let backoff = ExponentialBackoff::new().longest(Duration::from_secs(120));
+        /// let mut posts = posts.list().backoff(backoff);
+        /// while let Some(post) = posts.next().await {
+        ///     println!("{}", post?.uri);
+        /// }
+        /// # Ok(()) }
+        /// ```
         pub fn backoff(self, backoff: impl Backoff) -> Self {
             self.$change(|call| call.backoff(backoff))
         }
 
         /// Sets what the call waits for before it is sent, as [`Call::pacing`].
+        ///
+        /// ```no_run
+        /// use std::time::Duration;
+        ///
+        /// use atproto_sdk::{
+        ///     PublicClient,
+        ///     api::app::bsky::feed::post::Post,
+        ///     handle,
+        ///     xrpc::{BoxFuture, PacedCall, Pacing, TransportError, Turn},
+        /// };
+        /// use futures_util::StreamExt as _;
+        ///
+        /// /// Leaves the server some time before each page.
+        /// struct Slowly;
+        ///
+        /// impl Pacing for Slowly {
+        ///     fn turn<'a>(&'a self, _: PacedCall<'a>) -> BoxFuture<'a, Result<Turn, TransportError>> {
+        ///         Box::pin(async {
+        ///             tokio::time::sleep(Duration::from_millis(100)).await;
+        ///             Ok(Turn::free())
+        ///         })
+        ///     }
+        /// }
+        ///
+        /// # async fn example(client: PublicClient) -> Result<(), Box<dyn std::error::Error>> {
+        /// let mut posts = client.records_of::<Post>(handle!("alice.example.com")).list().pacing(Slowly);
+        /// println!("{:?}", posts.next().await.transpose()?);
+        /// # Ok(()) }
+        /// ```
         pub fn pacing(self, pacing: impl Pacing) -> Self {
             self.$change(|call| call.pacing(pacing))
         }
 
         /// Sends the call at once, as [`Call::without_pacing`].
+        ///
+        /// ```no_run
+        /// use atproto_sdk::{PublicClient, api::app::bsky::actor::profile::Profile, handle, record_key};
+        ///
+        /// # async fn example(client: PublicClient) -> Result<(), Box<dyn std::error::Error>> {
+        /// let profiles = client.records_of::<Profile>(handle!("alice.example.com"));
+        /// let profile = profiles.get(&record_key!("self")).without_pacing().await?;
+        /// println!("{:?}", profile.value.display_name);
+        /// # Ok(()) }
+        /// ```
         pub fn without_pacing(self) -> Self {
             self.$change(Call::without_pacing)
         }
 
         /// Sends the call only once, as [`Call::without_retry`].
+        ///
+        /// ```no_run
+        /// use atproto_sdk::{PublicClient, api::app::bsky::actor::profile::Profile, handle, record_key};
+        ///
+        /// # async fn example(client: PublicClient) -> Result<(), Box<dyn std::error::Error>> {
+        /// let profiles = client.records_of::<Profile>(handle!("alice.example.com"));
+        /// let profile = profiles.get(&record_key!("self")).without_retry().await?;
+        /// println!("{:?}", profile.value.display_name);
+        /// # Ok(()) }
+        /// ```
         pub fn without_retry(self) -> Self {
             self.$change(Call::without_retry)
         }
@@ -317,6 +540,17 @@ impl<'c, R> Get<'c, R> {
 
 impl<R: Record> Get<'_, R> {
     /// Sends the call and returns the record with status and headers.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{PublicClient, api::app::bsky::actor::profile::Profile, handle, record_key};
+    ///
+    /// # async fn example(client: PublicClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// let profiles = client.records_of::<Profile>(handle!("alice.example.com"));
+    /// let response = profiles.get(&record_key!("self")).send().await?;
+    /// println!("{:?}", response.headers.get("atproto-repo-rev"));
+    /// println!("{:?}", response.into_output().value.display_name);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As for [`Records::get`].

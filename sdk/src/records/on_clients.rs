@@ -12,6 +12,15 @@ macro_rules! records_of {
     ($($client:ty)*) => { $(
         impl $client {
             /// Returns the records of a type in any repository.
+            ///
+            /// ```no_run
+            /// use atproto_sdk::{PublicClient, api::app::bsky::actor::profile::Profile, handle, record_key};
+            ///
+            /// # async fn example(client: PublicClient) -> Result<(), Box<dyn std::error::Error>> {
+            /// let profiles = client.records_of::<Profile>(handle!("alice.example.com"));
+            /// println!("{:?}", profiles.get(&record_key!("self")).await?.value.display_name);
+            /// # Ok(()) }
+            /// ```
             pub fn records_of<R: Record>(&self, repo: impl Into<AtIdentifier>) -> Records<'_, R> {
                 Records::new(Caller::new(self), repo)
             }
@@ -28,6 +37,15 @@ macro_rules! own_records {
     ($($client:ty)*) => { $(
         impl $client {
             /// Returns the records of a type in the repository of the signed-in account.
+            ///
+            /// ```no_run
+            /// use atproto_sdk::{Client, api::app::bsky::feed::post::Post, types::Datetime};
+            ///
+            /// # async fn example(client: Client) -> Result<(), Box<dyn std::error::Error>> {
+            /// let created = client.records::<Post>().create(&Post::new("Hello", Datetime::now())).await?;
+            /// println!("{}", created.uri);
+            /// # Ok(()) }
+            /// ```
             pub fn records<R: Record>(&self) -> Records<'_, R> {
                 Records::own(Caller::new(self))
             }
@@ -52,11 +70,35 @@ macro_rules! own_records {
             }
 
             /// Deletes all records of a type in the repository of the signed-in account, see [`Records::delete_all`].
+            ///
+            /// ```no_run
+            /// use atproto_sdk::{Client, api::app::bsky::feed::repost::Repost};
+            /// use futures_util::StreamExt as _;
+            ///
+            /// # async fn example(client: Client) -> Result<(), Box<dyn std::error::Error>> {
+            /// let mut deleting = client.delete_all::<Repost>();
+            /// while let Some(progress) = deleting.next().await {
+            ///     println!("{} reposts are deleted", progress?.total);
+            /// }
+            /// # Ok(()) }
+            /// ```
             pub fn delete_all<R: Record>(&self) -> DeleteAll<'_> {
                 self.records::<R>().delete_all()
             }
 
             /// Collects writes to the repository of the signed-in account, to make them together, see [`Writes`].
+            ///
+            /// ```no_run
+            /// use atproto_sdk::{Client, api::app::bsky::feed::post::Post, types::Datetime};
+            ///
+            /// # async fn example(client: Client) -> Result<(), Box<dyn std::error::Error>> {
+            /// let mut writes = client.writes();
+            /// for text in ["One", "Two", "Three"] {
+            ///     writes.create(&Post::new(text, Datetime::now()));
+            /// }
+            /// println!("{} posts were created", writes.send().await?.len());
+            /// # Ok(()) }
+            /// ```
             pub fn writes(&self) -> Writes<'_> {
                 Writes::own(Caller::new(self))
             }

@@ -76,6 +76,18 @@ pub struct Timeline {
 
 impl Timeline {
     /// Creates a timeline without settings.
+    ///
+    /// ```
+    /// use atproto_sdk::{api::app::bsky::feed::defs::FeedViewPost, bsky::feeds::Timeline};
+    ///
+    #[doc = include_str!("example_post.md")]
+    /// # let from_server: FeedViewPost = serde_json::from_value(json!({"post": post("alice.example.com")}))?;
+    /// let mut timeline = Timeline::new();
+    /// assert!(timeline.show(from_server.clone()).is_some());
+    /// // What was shown before is left out.
+    /// assert!(timeline.show(from_server).is_none());
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
@@ -85,6 +97,24 @@ impl Timeline {
     /// The viewer's own posts are always shown; whose these are is told by [`viewer`](Self::viewer) or
     /// [`moderation`](Self::moderation). Replies of somebody to themselves count as posts. By default, replies are left
     /// out that are to somebody whom the viewer does not follow.
+    ///
+    /// ```
+    /// use atproto_sdk::{
+    ///     api::app::bsky::{actor::defs::FeedViewPref, feed::defs::FeedViewPost},
+    ///     bsky::feeds::Timeline,
+    /// };
+    ///
+    #[doc = include_str!("example_post.md")]
+    /// # let from_server: FeedViewPost = serde_json::from_value(json!({
+    /// #     "post": post("carla.example.com"),
+    /// #     "reply": {"root": post("alice.example.com"), "parent": post("bob.example.com")},
+    /// # }))?;
+    /// let all = FeedViewPref::new("home").hide_replies_by_unfollowed(false);
+    /// assert!(Timeline::new().preferences(all).show(from_server.clone()).is_some());
+    /// let posts = FeedViewPref::new("home").hide_replies(true);
+    /// assert!(Timeline::new().preferences(posts).show(from_server).is_none());
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn preferences(mut self, preferences: FeedViewPref) -> Self {
         self.preferences = Some(preferences);
@@ -109,6 +139,23 @@ impl Timeline {
     }
 
     /// Leaves out what is to be hidden from the viewer, and adds to what is shown how to show it.
+    ///
+    /// ```
+    /// use atproto_sdk::{
+    ///     api::app::bsky::feed::defs::FeedViewPost,
+    ///     bsky::{feeds::Timeline, moderation::Moderation},
+    /// };
+    ///
+    #[doc = include_str!("example_post.md")]
+    /// # let from_server: FeedViewPost = serde_json::from_value(json!({"post": post("alice.example.com")}))?;
+    /// let mut moderation = Moderation::new();
+    /// moderation.hidden_posts.insert(from_server.post.uri.clone());
+    /// assert!(Timeline::new().moderation(moderation).show(from_server.clone()).is_none());
+    ///
+    /// let item = Timeline::new().moderation(Moderation::new()).show(from_server).unwrap();
+    /// assert!(item.decision.is_some());
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn moderation(mut self, moderation: Moderation) -> Self {
         self.moderation = Some(moderation);
@@ -117,7 +164,18 @@ impl Timeline {
 
     /// Returns how the next post is to be shown, or `None` if it is to be left out.
     ///
-    /// See [`Timeline`] for an example.
+    /// ```
+    /// use atproto_sdk::{api::app::bsky::feed::defs::FeedViewPost, bsky::feeds::Timeline};
+    ///
+    #[doc = include_str!("example_post.md")]
+    /// # let from_server: FeedViewPost = serde_json::from_value(json!({"post": post("alice.example.com")}))?;
+    /// let mut timeline = Timeline::new();
+    /// let page: Vec<FeedViewPost> = vec![from_server.clone(), from_server];
+    /// let shown: Vec<_> = page.into_iter().filter_map(|item| timeline.show(item)).collect();
+    /// assert_eq!(shown.len(), 1);
+    /// assert_eq!(shown[0].post.author.handle, "alice.example.com");
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     pub fn show(&mut self, item: FeedViewPost) -> Option<FeedItem> {
         let mut item = FeedItem::from(item);
         if is_muted_in_part(&item) {

@@ -223,6 +223,21 @@ impl Decision {
     }
 
     /// Returns whether the account is muted.
+    ///
+    /// ```
+    /// use atproto_sdk::{
+    ///     api::app::bsky::actor::defs::{ProfileViewBasic, ViewerState},
+    ///     bsky::moderation::Moderation,
+    ///     did, handle,
+    /// };
+    ///
+    /// let mut bob = ProfileViewBasic::new(did!("did:web:bob.example.com"), handle!("bob.example.com"));
+    /// assert!(!Moderation::new().account(&bob).is_muted());
+    /// let mut viewer = ViewerState::new();
+    /// viewer.muted = Some(true);
+    /// bob.viewer = Some(Box::new(viewer));
+    /// assert!(Moderation::new().account(&bob).is_muted());
+    /// ```
     pub fn is_muted(&self) -> bool {
         self.causes.iter().any(|cause| matches!(cause.kind, CauseKind::Muted))
     }
@@ -296,26 +311,106 @@ pub struct Treatment<'d> {
 
 impl Treatment<'_> {
     /// Returns whether to leave it out.
+    ///
+    /// ```
+    /// use atproto_sdk::{
+    ///     api::app::bsky::actor::defs::{ProfileViewBasic, ViewerState},
+    ///     bsky::moderation::{Context, Moderation},
+    ///     did, handle,
+    /// };
+    ///
+    /// let mut bob = ProfileViewBasic::new(did!("did:web:bob.example.com"), handle!("bob.example.com"));
+    /// let mut viewer = ViewerState::new();
+    /// viewer.muted = Some(true);
+    /// bob.viewer = Some(Box::new(viewer));
+    ///
+    /// let decision = Moderation::new().account(&bob);
+    /// assert!(decision.in_context(Context::ContentList).is_filtered());
+    /// // On the page of the account itself, nothing is left out.
+    /// assert!(!decision.in_context(Context::ProfileView).is_filtered());
+    /// ```
     pub fn is_filtered(&self) -> bool {
         !self.filters.is_empty()
     }
 
     /// Returns whether to cover it. The first of [`blurs`](field@Self::blurs) is the reason to name.
+    ///
+    /// ```
+    /// use atproto_sdk::{
+    ///     api::app::bsky::actor::defs::{ProfileViewBasic, ViewerState},
+    ///     bsky::moderation::{CauseKind, Context, Moderation},
+    ///     did, handle,
+    /// };
+    ///
+    /// let mut bob = ProfileViewBasic::new(did!("did:web:bob.example.com"), handle!("bob.example.com"));
+    /// let mut viewer = ViewerState::new();
+    /// viewer.blocked_by = Some(true);
+    /// bob.viewer = Some(Box::new(viewer));
+    ///
+    /// let decision = Moderation::new().account(&bob);
+    /// let avatar = decision.in_context(Context::Avatar);
+    /// assert!(avatar.is_blurred());
+    /// assert_eq!(avatar.blurs[0].kind, CauseKind::BlockedBy);
+    /// ```
     pub fn is_blurred(&self) -> bool {
         !self.blurs.is_empty()
     }
 
     /// Returns whether to show it with a warning.
+    ///
+    /// ```
+    /// use atproto_sdk::{
+    ///     api::app::bsky::actor::defs::{ProfileViewBasic, ViewerState},
+    ///     bsky::moderation::{Context, Moderation},
+    ///     did, handle,
+    /// };
+    ///
+    /// let mut bob = ProfileViewBasic::new(did!("did:web:bob.example.com"), handle!("bob.example.com"));
+    /// let mut viewer = ViewerState::new();
+    /// viewer.muted = Some(true);
+    /// bob.viewer = Some(Box::new(viewer));
+    ///
+    /// let decision = Moderation::new().account(&bob);
+    /// assert!(decision.in_context(Context::ProfileView).is_alerted());
+    /// ```
     pub fn is_alerted(&self) -> bool {
         !self.alerts.is_empty()
     }
 
     /// Returns whether to show it with a note.
+    ///
+    /// ```
+    /// use atproto_sdk::{
+    ///     api::app::bsky::actor::defs::{ProfileViewBasic, ViewerState},
+    ///     bsky::moderation::{Context, Moderation},
+    ///     did, handle,
+    /// };
+    ///
+    /// let mut bob = ProfileViewBasic::new(did!("did:web:bob.example.com"), handle!("bob.example.com"));
+    /// let mut viewer = ViewerState::new();
+    /// viewer.muted = Some(true);
+    /// bob.viewer = Some(Box::new(viewer));
+    ///
+    /// let decision = Moderation::new().account(&bob);
+    /// assert!(decision.in_context(Context::ProfileList).is_informed());
+    /// ```
     pub fn is_informed(&self) -> bool {
         !self.informs.is_empty()
     }
 
     /// Returns whether it is shown as it is.
+    ///
+    /// ```
+    /// use atproto_sdk::{
+    ///     api::app::bsky::actor::defs::ProfileViewBasic,
+    ///     bsky::moderation::{Context, Moderation},
+    ///     did, handle,
+    /// };
+    ///
+    /// let bob = ProfileViewBasic::new(did!("did:web:bob.example.com"), handle!("bob.example.com"));
+    /// let decision = Moderation::new().account(&bob);
+    /// assert!(Context::ALL.into_iter().all(|context| decision.in_context(context).is_plain()));
+    /// ```
     pub fn is_plain(&self) -> bool {
         !(self.is_filtered() || self.is_blurred() || self.is_alerted() || self.is_informed())
     }

@@ -345,12 +345,37 @@ pub struct LabelDefinitions {
 
 impl LabelDefinitions {
     /// Creates a set without definitions, except for those that are the same everywhere.
+    ///
+    /// ```
+    /// use atproto_sdk::{bsky::moderation::LabelDefinitions, did};
+    ///
+    /// let definitions = LabelDefinitions::new();
+    /// let labeler = did!("did:web:labeler.example.com");
+    /// assert!(definitions.get(&labeler, "graphic-media").is_some());
+    /// assert!(definitions.get(&labeler, "rude").is_none());
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Adds a definition, or replaces the one of the same labeler and label. One that is the same everywhere is not
     /// changed.
+    ///
+    /// ```
+    /// use atproto_sdk::{
+    ///     api::com::atproto::label::defs::LabelValueDefinition,
+    ///     bsky::moderation::{LabelDefinition, LabelDefinitions},
+    ///     did,
+    /// };
+    ///
+    /// let labeler = did!("did:web:labeler.example.com");
+    /// let mut definitions = LabelDefinitions::new();
+    /// for severity in ["inform", "alert"] {
+    ///     let published = LabelValueDefinition::new("rude", severity, "none", vec![]);
+    ///     definitions.insert(LabelDefinition::new(&published, labeler.clone()));
+    /// }
+    /// assert_eq!(definitions.of(&labeler).len(), 1);
+    /// ```
     pub fn insert(&mut self, definition: LabelDefinition) {
         let Some(labeler) = definition.labeler.clone() else { return };
         let definitions = self.labelers.entry(labeler).or_default();
@@ -378,6 +403,23 @@ impl LabelDefinitions {
     }
 
     /// Returns the definitions of a labeler, in its order.
+    ///
+    /// ```
+    /// use atproto_sdk::{
+    ///     api::com::atproto::label::defs::LabelValueDefinition,
+    ///     bsky::moderation::{LabelDefinition, LabelDefinitions},
+    ///     did,
+    /// };
+    ///
+    /// let labeler = did!("did:web:labeler.example.com");
+    /// let mut definitions = LabelDefinitions::new();
+    /// for label in ["rude", "spoiler"] {
+    ///     let published = LabelValueDefinition::new(label, "inform", "none", vec![]);
+    ///     definitions.insert(LabelDefinition::new(&published, labeler.clone()));
+    /// }
+    /// let labels: Vec<&str> = definitions.of(&labeler).iter().map(|definition| &*definition.identifier).collect();
+    /// assert_eq!(labels, ["rude", "spoiler"]);
+    /// ```
     pub fn of(&self, labeler: &Did) -> &[LabelDefinition] {
         self.labelers.get(labeler).map_or(&[], Vec::as_slice)
     }
@@ -386,6 +428,23 @@ impl LabelDefinitions {
     /// `None` if nobody defines it.
     ///
     /// Only labels of lower-case letters and hyphens can be defined by labelers.
+    ///
+    /// ```
+    /// use atproto_sdk::{
+    ///     api::com::atproto::label::defs::LabelValueDefinition,
+    ///     bsky::moderation::{LabelDefinition, LabelDefinitions},
+    ///     did,
+    /// };
+    ///
+    /// let labeler = did!("did:web:labeler.example.com");
+    /// let mut definitions = LabelDefinitions::new();
+    /// let published = LabelValueDefinition::new("rude", "inform", "none", vec![]);
+    /// definitions.insert(LabelDefinition::new(&published, labeler.clone()));
+    ///
+    /// let rude = definitions.get(&labeler, "rude").unwrap();
+    /// assert_eq!(rude.labeler, Some(labeler));
+    /// assert!(definitions.get(&did!("did:web:other.example.com"), "rude").is_none());
+    /// ```
     pub fn get(&self, labeler: &Did, label: &str) -> Option<Cow<'_, LabelDefinition>> {
         let is_own = !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
         let own =

@@ -43,6 +43,13 @@ impl Context {
     ];
 
     /// Returns whether something can be left out there.
+    ///
+    /// ```
+    /// use atproto_sdk::bsky::moderation::Context;
+    ///
+    /// let lists: Vec<Context> = Context::ALL.into_iter().filter(|context| context.is_list()).collect();
+    /// assert_eq!(lists, [Context::ProfileList, Context::ContentList]);
+    /// ```
     pub fn is_list(self) -> bool {
         matches!(self, Self::ProfileList | Self::ContentList)
     }
@@ -77,6 +84,15 @@ impl Effects {
     pub const NONE: Self = Self([None; Context::ALL.len()]);
 
     /// Sets the effect in these contexts.
+    ///
+    /// ```
+    /// use atproto_sdk::bsky::moderation::{Context, Effect, Effects};
+    ///
+    /// const EFFECTS: Effects = Effects::NONE
+    ///     .with(&[Context::ContentMedia], Effect::Blur)
+    ///     .with(&[Context::ContentList, Context::ContentView], Effect::Inform);
+    /// assert_eq!(EFFECTS.in_context(Context::ContentView), Some(Effect::Inform));
+    /// ```
     #[must_use]
     pub const fn with(mut self, contexts: &[Context], effect: Effect) -> Self {
         let mut at = 0;
@@ -88,6 +104,14 @@ impl Effects {
     }
 
     /// Returns the effect in a context.
+    ///
+    /// ```
+    /// use atproto_sdk::bsky::moderation::{Context, Effect, LabelDefinition};
+    ///
+    /// let porn = LabelDefinition::global("porn").unwrap();
+    /// assert_eq!(porn.on_content.in_context(Context::ContentMedia), Some(Effect::Blur));
+    /// assert_eq!(porn.on_content.in_context(Context::DisplayName), None);
+    /// ```
     pub const fn in_context(&self, context: Context) -> Option<Effect> {
         self.0[context as usize]
     }

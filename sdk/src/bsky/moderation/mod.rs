@@ -118,6 +118,14 @@ pub struct Moderation {
 
 impl Moderation {
     /// Creates the settings of a viewer who is signed out and has chosen nothing.
+    ///
+    /// ```
+    /// use atproto_sdk::bsky::moderation::Moderation;
+    ///
+    /// let moderation = Moderation::new();
+    /// assert!(moderation.viewer.is_none() && !moderation.adult_content);
+    /// assert!(moderation.accepted_labelers().is_empty());
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
@@ -193,7 +201,22 @@ impl Moderation {
 
     /// Decides about an account together with its profile.
     ///
-    /// See [`Moderation`] for an example.
+    /// ```
+    /// use atproto_sdk::{
+    ///     api::app::bsky::actor::defs::{ProfileViewBasic, ViewerState},
+    ///     bsky::moderation::{Context, Moderation},
+    ///     did, handle,
+    /// };
+    ///
+    /// let mut bob = ProfileViewBasic::new(did!("did:web:bob.example.com"), handle!("bob.example.com"));
+    /// let mut viewer = ViewerState::new();
+    /// viewer.blocked_by = Some(true);
+    /// bob.viewer = Some(Box::new(viewer));
+    ///
+    /// let decision = Moderation::new().profile(&bob);
+    /// assert!(decision.is_blocked());
+    /// assert!(decision.in_context(Context::ProfileList).is_filtered());
+    /// ```
     pub fn profile<'a>(&self, account: impl Into<AccountRef<'a>>) -> Decision {
         let account = account.into();
         self.decide_account(&account).and(self.decide_profile(&account))
@@ -277,7 +300,17 @@ impl Moderation {
 
     /// Returns the muted words that a text contains.
     ///
-    /// See [`Passage`] for an example.
+    /// ```
+    /// use atproto_sdk::{
+    ///     api::app::bsky::actor::defs::{MutedWord, MutedWordTarget},
+    ///     bsky::moderation::{Moderation, Passage},
+    /// };
+    ///
+    /// let mut moderation = Moderation::new();
+    /// moderation.muted_words.push(MutedWord::new("spoiler", vec![MutedWordTarget::Content]));
+    /// let matches = moderation.muted_words_in(&Passage::new("A Spoiler follows"));
+    /// assert_eq!(matches[0].word.value, "spoiler");
+    /// ```
     pub fn muted_words_in(&self, passage: &Passage<'_>) -> Vec<MutedWordMatch> {
         passage.matches(&self.muted_words, self.now())
     }

@@ -61,11 +61,36 @@ pub struct Passage<'a> {
 
 impl<'a> Passage<'a> {
     /// A text.
+    ///
+    /// ```
+    /// use atproto_sdk::{
+    ///     api::app::bsky::actor::defs::{MutedWord, MutedWordTarget},
+    ///     bsky::{moderation::{Moderation, Passage}},
+    /// };
+    ///
+    /// # let mut moderation = Moderation::new();
+    /// moderation.muted_words.push(MutedWord::new("cat", vec![MutedWordTarget::Content]));
+    /// assert_eq!(moderation.muted_words_in(&Passage::new("a cat")).len(), 1);
+    /// assert_eq!(moderation.muted_words_in(&Passage::new("a dog")).len(), 0);
+    /// ```
     pub fn new(text: &'a str) -> Self {
         Self { text, ..Self::default() }
     }
 
     /// Adds the tags in the text.
+    ///
+    /// ```
+    /// use atproto_sdk::{
+    ///     api::app::bsky::actor::defs::{MutedWord, MutedWordTarget},
+    ///     bsky::{RichText, moderation::{Moderation, Passage}},
+    /// };
+    ///
+    /// # let mut moderation = Moderation::new();
+    /// moderation.muted_words.push(MutedWord::new("cats", vec![MutedWordTarget::Tag]));
+    /// let text = RichText::detect("Look at this #cats");
+    /// let passage = Passage::new(text.as_str()).facets(text.facets());
+    /// assert_eq!(moderation.muted_words_in(&passage).len(), 1);
+    /// ```
     #[must_use]
     pub fn facets(mut self, facets: &'a [Facet]) -> Self {
         let features = facets.iter().flat_map(|facet| &facet.features);
@@ -77,6 +102,18 @@ impl<'a> Passage<'a> {
     }
 
     /// Adds tags that are not in the text.
+    ///
+    /// ```
+    /// use atproto_sdk::{
+    ///     api::app::bsky::actor::defs::{MutedWord, MutedWordTarget},
+    ///     bsky::{moderation::{Moderation, Passage}},
+    /// };
+    ///
+    /// # let mut moderation = Moderation::new();
+    /// moderation.muted_words.push(MutedWord::new("cats", vec![MutedWordTarget::Tag]));
+    /// let tags = ["Cats".to_owned()];
+    /// assert_eq!(moderation.muted_words_in(&Passage::new("Look at this").tags(&tags)).len(), 1);
+    /// ```
     #[must_use]
     pub fn tags(mut self, tags: &'a [String]) -> Self {
         self.tags.extend(tags.iter().map(String::as_str));
@@ -84,6 +121,20 @@ impl<'a> Passage<'a> {
     }
 
     /// Sets the languages of the text. The first one counts.
+    ///
+    /// ```
+    /// use atproto_sdk::{
+    ///     api::app::bsky::actor::defs::{MutedWord, MutedWordTarget},
+    ///     bsky::moderation::{Moderation, Passage},
+    ///     language,
+    /// };
+    ///
+    /// # let mut moderation = Moderation::new();
+    /// moderation.muted_words.push(MutedWord::new("猫", vec![MutedWordTarget::Content]));
+    /// let languages = [language!("ja")];
+    /// let passage = Passage::new("私は猫が好きです").languages(&languages);
+    /// assert_eq!(moderation.muted_words_in(&passage).len(), 1);
+    /// ```
     #[must_use]
     pub fn languages(mut self, languages: &'a [Language]) -> Self {
         self.language = languages.first();
@@ -91,6 +142,20 @@ impl<'a> Passage<'a> {
     }
 
     /// Sets whether the viewer follows the author: words that are muted for strangers do not count then.
+    ///
+    /// ```
+    /// use atproto_sdk::{
+    ///     api::app::bsky::actor::defs::{MutedWord, MutedWordActorTarget, MutedWordTarget},
+    ///     bsky::{moderation::{Moderation, Passage}},
+    /// };
+    ///
+    /// # let mut moderation = Moderation::new();
+    /// let word = MutedWord::new("sale", vec![MutedWordTarget::Content]);
+    /// moderation.muted_words.push(word.actor_target(MutedWordActorTarget::ExcludeFollowing));
+    /// let passage = Passage::new("A sale!");
+    /// assert_eq!(moderation.muted_words_in(&passage).len(), 1);
+    /// assert_eq!(moderation.muted_words_in(&passage.is_by_followed(true)).len(), 0);
+    /// ```
     #[must_use]
     pub fn is_by_followed(mut self, is_followed: bool) -> Self {
         self.is_by_followed = is_followed;

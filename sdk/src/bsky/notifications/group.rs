@@ -37,27 +37,85 @@ pub struct Group {
 
 impl Group {
     /// Returns the newest notification.
+    ///
+    /// ```
+    /// use atproto_sdk::bsky::notifications::Grouping;
+    ///
+    #[doc = include_str!("example_notification.md")]
+    /// # let likes = json!([of("like", "bob.example.com", false), of("like", "carla.example.com", false)]);
+    /// # let from_server = serde_json::from_value(likes)?;
+    /// let groups = Grouping::new().group(from_server);
+    /// assert_eq!(groups[0].newest().author.handle, "bob.example.com");
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     pub fn newest(&self) -> &Notification {
         &self.newest
     }
 
     /// Returns all notifications, newest first.
+    ///
+    /// ```
+    /// use atproto_sdk::bsky::notifications::Grouping;
+    ///
+    #[doc = include_str!("example_notification.md")]
+    /// # let likes = json!([of("like", "bob.example.com", false), of("like", "carla.example.com", false)]);
+    /// # let from_server = serde_json::from_value(likes)?;
+    /// let groups = Grouping::new().group(from_server);
+    /// assert_eq!((groups.len(), groups[0].notifications().count()), (1, 2));
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     pub fn notifications(&self) -> impl Iterator<Item = &Notification> {
         [&self.newest].into_iter().chain(&self.older)
     }
 
     /// Returns the authors, that of the newest notification first. Each is there once.
+    ///
+    /// ```
+    /// use atproto_sdk::bsky::notifications::Grouping;
+    ///
+    #[doc = include_str!("example_notification.md")]
+    /// # let likes = json!([of("like", "bob.example.com", false), of("like", "carla.example.com", false)]);
+    /// # let from_server = serde_json::from_value(likes)?;
+    /// let groups = Grouping::new().group(from_server);
+    /// let handles: Vec<&str> = groups[0].authors().map(|author| author.handle.as_str()).collect();
+    /// assert_eq!(handles, ["bob.example.com", "carla.example.com"]);
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     pub fn authors(&self) -> impl Iterator<Item = &ProfileView> {
         self.notifications().map(|notification| &notification.author)
     }
 
     /// Returns why there are notifications.
+    ///
+    /// ```
+    /// use atproto_sdk::{
+    ///     api::app::bsky::notification::list_notifications::NotificationReason, bsky::notifications::Grouping,
+    /// };
+    ///
+    #[doc = include_str!("example_notification.md")]
+    /// # let likes = json!([of("like", "bob.example.com", false), of("like", "carla.example.com", false)]);
+    /// # let from_server = serde_json::from_value(likes)?;
+    /// let groups = Grouping::new().group(from_server);
+    /// assert_eq!(*groups[0].reason(), NotificationReason::Like);
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     pub fn reason(&self) -> &NotificationReason {
         &self.newest.reason
     }
 
     /// Returns the post that it is about: the one that was liked or reposted, or the reply, mention or quote itself.
     /// `None` if it is about something else, such as a new follower.
+    ///
+    /// ```
+    /// use atproto_sdk::bsky::notifications::Grouping;
+    ///
+    #[doc = include_str!("example_notification.md")]
+    /// # let from_server = serde_json::from_value(json!([of("like", "bob.example.com", false)]))?;
+    /// let groups = Grouping::new().group(from_server);
+    /// let liked = groups[0].subject().unwrap();
+    /// assert_eq!(liked, "at://did:web:me.example.com/app.bsky.feed.post/3jzfcijpj2z2a");
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     pub fn subject(&self) -> Option<AtUri> {
         let uri = match self.reason() {
             NotificationReason::Reply
@@ -74,11 +132,35 @@ impl Group {
     }
 
     /// Returns when the newest notification has come.
+    ///
+    /// ```
+    /// use atproto_sdk::bsky::notifications::Grouping;
+    ///
+    #[doc = include_str!("example_notification.md")]
+    /// # let likes = json!([of("like", "bob.example.com", false), of("like", "carla.example.com", false)]);
+    /// # let from_server = serde_json::from_value(likes)?;
+    /// let groups = Grouping::new().group(from_server);
+    /// assert_eq!(*groups[0].indexed_at(), "2026-01-02T03:04:05Z");
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     pub fn indexed_at(&self) -> &Datetime {
         &self.newest.indexed_at
     }
 
     /// Returns whether the viewer has not seen all of them.
+    ///
+    /// ```
+    /// use atproto_sdk::bsky::notifications::Grouping;
+    ///
+    #[doc = include_str!("example_notification.md")]
+    /// # let likes = json!([of("like", "bob.example.com", false), of("like", "carla.example.com", true)]);
+    /// # let from_server = serde_json::from_value(likes)?;
+    /// let groups = Grouping::new().group(from_server);
+    /// let unread: Vec<bool> = groups.iter().map(|group| group.is_unread()).collect();
+    /// // What was seen and what was not are kept apart.
+    /// assert_eq!(unread, [true, false]);
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     pub fn is_unread(&self) -> bool {
         self.notifications().any(|notification| !notification.is_read)
     }
@@ -124,11 +206,37 @@ impl Default for Grouping {
 
 impl Grouping {
     /// Groups what has come within two days.
+    ///
+    /// ```
+    /// use atproto_sdk::bsky::notifications::Grouping;
+    ///
+    #[doc = include_str!("example_notification.md")]
+    /// # let likes = json!([of("like", "bob.example.com", false), of("like", "carla.example.com", false)]);
+    /// # let from_server = serde_json::from_value(likes)?;
+    /// let groups = Grouping::new().group(from_server);
+    /// assert_eq!(groups.len(), 1);
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     pub fn new() -> Self {
         Self { within: Duration::from_secs(48 * 3600) }
     }
 
     /// Groups what has come within another time.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use atproto_sdk::bsky::notifications::Grouping;
+    ///
+    #[doc = include_str!("example_notification.md")]
+    /// # let mut older = of("like", "carla.example.com", false);
+    /// # older["indexedAt"] = "2026-01-01T23:00:00Z".into();
+    /// # let from_server = serde_json::from_value(json!([of("like", "bob.example.com", false), older]))?;
+    /// // The likes are four hours apart.
+    /// let hourly = Grouping::new().within(Duration::from_secs(3600));
+    /// assert_eq!(hourly.group(from_server).len(), 2);
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn within(mut self, time: Duration) -> Self {
         self.within = time;
@@ -136,6 +244,20 @@ impl Grouping {
     }
 
     /// Groups notifications that are in the order of the server, newest first.
+    ///
+    /// ```
+    /// use atproto_sdk::bsky::notifications::Grouping;
+    ///
+    #[doc = include_str!("example_notification.md")]
+    /// # let likes = [of("like", "bob.example.com", false), of("like", "carla.example.com", false)];
+    /// # let reply = of("reply", "dora.example.com", false);
+    /// # let from_server = serde_json::from_value(json!([likes[0], reply, likes[1]]))?;
+    /// let groups = Grouping::new().group(from_server);
+    /// let sizes: Vec<usize> = groups.iter().map(|group| group.notifications().count()).collect();
+    /// // Two likes, and a reply.
+    /// assert_eq!(sizes, [2, 1]);
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     pub fn group(&self, notifications: Vec<Notification>) -> Vec<Group> {
         let mut groups = Vec::new();
         self.add(&mut groups, notifications);

@@ -171,6 +171,16 @@ impl Page {
     /// There is only one mark, up to which everything counts as seen, and it can be moved back. So this does nothing on
     /// later pages either, whose notifications the mark of the first page includes.
     ///
+    /// ```no_run
+    /// use atproto_sdk::{bsky::notifications, oauth::OAuthClient};
+    ///
+    /// # async fn example(client: OAuthClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// let page = notifications::fetch(&client, None).await?;
+    /// println!("{} groups", page.groups.len());
+    /// page.mark_seen(&client).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Those of the call.

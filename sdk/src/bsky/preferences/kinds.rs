@@ -13,6 +13,17 @@ pub(super) use crate::api::app::bsky::actor::defs::{HiddenPostsPref, InterestsPr
 /// for each feed; they have methods of their own in [`Preferences`](super::Preferences).
 pub trait Preference: sealed::Sealed + Clone + Into<PreferencesItem> {
     /// Returns the preference in an item of the list, if it is of this kind.
+    ///
+    /// ```
+    /// use atproto_sdk::{
+    ///     api::app::bsky::actor::defs::{AdultContentPref, InterestsPref, PreferencesItem},
+    ///     bsky::preferences::Preference as _,
+    /// };
+    ///
+    /// let item = PreferencesItem::from(AdultContentPref::new(true));
+    /// assert!(AdultContentPref::of(&item).unwrap().enabled);
+    /// assert!(InterestsPref::of(&item).is_none());
+    /// ```
     fn of(item: &PreferencesItem) -> Option<&Self>;
 }
 

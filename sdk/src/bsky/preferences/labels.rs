@@ -12,6 +12,15 @@ const RENAMED: [(&str, &str); 3] = [("porn", "nsfw"), ("sexual", "suggestive"), 
 
 impl Preferences {
     /// Returns whether content for adults is enabled.
+    ///
+    /// ```
+    /// use atproto_sdk::bsky::preferences::Preferences;
+    ///
+    /// let mut preferences = Preferences::new();
+    /// assert!(!preferences.adult_content());
+    /// preferences.set_adult_content(true);
+    /// assert!(preferences.adult_content());
+    /// ```
     pub fn adult_content(&self) -> bool {
         self.get::<AdultContentPref>().is_some_and(|preference| preference.enabled)
     }
@@ -33,6 +42,18 @@ impl Preferences {
     }
 
     /// Returns the setting for a label, whoever has attached it, or `None` if nothing was chosen.
+    ///
+    /// ```
+    /// use atproto_sdk::bsky::{
+    ///     moderation::{LabelDefinition, LabelSetting},
+    ///     preferences::Preferences,
+    /// };
+    ///
+    /// let preferences = Preferences::new();
+    /// // What counts if nothing was chosen is a matter of the label.
+    /// let default = LabelDefinition::global("porn").map(|definition| definition.default_setting);
+    /// assert_eq!(preferences.label("porn").or(default), Some(LabelSetting::Hide));
+    /// ```
     pub fn label(&self, label: &str) -> Option<LabelSetting> {
         // The older name counts if it is there: whoever writes the newer one writes both.
         let renamed = RENAMED.iter().find(|(newer, _)| *newer == label).map(|(_, older)| *older);
@@ -57,6 +78,19 @@ impl Preferences {
     }
 
     /// Returns the setting for a label of a labeler, or `None` if nothing was chosen for that labeler.
+    ///
+    /// ```
+    /// use atproto_sdk::{
+    ///     bsky::{moderation::LabelSetting, preferences::Preferences},
+    ///     did,
+    /// };
+    ///
+    /// let (labeler, other) = (did!("did:web:labeler.example.com"), did!("did:web:other.example.com"));
+    /// let mut preferences = Preferences::new();
+    /// preferences.set_label_of(&labeler, "rude", LabelSetting::Warn);
+    /// assert_eq!(preferences.label_of(&labeler, "rude"), Some(LabelSetting::Warn));
+    /// assert_eq!(preferences.label_of(&other, "rude"), None);
+    /// ```
     pub fn label_of(&self, labeler: &Did, label: &str) -> Option<LabelSetting> {
         self.setting(Some(labeler), label)
     }
@@ -80,6 +114,15 @@ impl Preferences {
     }
 
     /// Returns the labelers that the viewer has subscribed to.
+    ///
+    /// ```
+    /// use atproto_sdk::{bsky::preferences::Preferences, did};
+    ///
+    /// let mut preferences = Preferences::new();
+    /// preferences.subscribe_labeler(did!("did:web:labeler.example.com"));
+    /// let labelers: Vec<&str> = preferences.labelers().map(|did| did.as_str()).collect();
+    /// assert_eq!(labelers, ["did:web:labeler.example.com"]);
+    /// ```
     pub fn labelers(&self) -> impl Iterator<Item = &Did> {
         self.get::<LabelersPref>()
             .into_iter()
@@ -111,6 +154,16 @@ impl Preferences {
 
     /// Ends the subscription of a labeler. Returns whether the viewer was subscribed. The settings for its labels are
     /// kept.
+    ///
+    /// ```
+    /// use atproto_sdk::{bsky::preferences::Preferences, did};
+    ///
+    /// let labeler = did!("did:web:labeler.example.com");
+    /// let mut preferences = Preferences::new();
+    /// assert!(!preferences.unsubscribe_labeler(&labeler));
+    /// preferences.subscribe_labeler(labeler.clone());
+    /// assert!(preferences.unsubscribe_labeler(&labeler));
+    /// ```
     pub fn unsubscribe_labeler(&mut self, labeler: &Did) -> bool {
         let Some(mut preference) = self.get::<LabelersPref>().cloned() else { return false };
         let before = preference.labelers.len();

@@ -187,11 +187,27 @@ pub struct Preferences {
 
 impl Preferences {
     /// Creates preferences of somebody who has chosen nothing.
+    ///
+    /// ```
+    /// use atproto_sdk::bsky::preferences::Preferences;
+    ///
+    /// let preferences = Preferences::new();
+    /// assert!(preferences.items().is_empty());
+    /// assert!(!preferences.adult_content());
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Returns the preferences as the server keeps them.
+    ///
+    /// ```
+    /// use atproto_sdk::{api::app::bsky::actor::defs::PreferencesItem, bsky::preferences::Preferences};
+    ///
+    /// let mut preferences = Preferences::new();
+    /// preferences.set_adult_content(true);
+    /// assert!(matches!(preferences.items(), [PreferencesItem::AdultContentPref(_)]));
+    /// ```
     pub fn items(&self) -> &[PreferencesItem] {
         &self.items
     }
@@ -211,14 +227,28 @@ impl Preferences {
 
     /// Returns the preference of a kind, or `None` if nothing was chosen. If there are several, it is the last.
     ///
-    /// See [`Preferences`] for an example.
+    /// ```
+    /// use atproto_sdk::{api::app::bsky::actor::defs::PersonalDetailsPref, bsky::preferences::Preferences, datetime};
+    ///
+    /// let mut preferences = Preferences::new();
+    /// assert!(preferences.get::<PersonalDetailsPref>().is_none());
+    /// preferences.set(PersonalDetailsPref::new().birth_date(datetime!("2000-01-02T00:00:00Z")));
+    /// let details = preferences.get::<PersonalDetailsPref>().unwrap();
+    /// assert_eq!(details.birth_date, Some(datetime!("2000-01-02T00:00:00Z")));
+    /// ```
     pub fn get<P: Preference>(&self) -> Option<&P> {
         self.items.iter().rev().find_map(P::of)
     }
 
     /// Changes the preference of a kind, which is created if nothing was chosen.
     ///
-    /// See [`Preferences`] for an example.
+    /// ```
+    /// use atproto_sdk::{api::app::bsky::actor::defs::ThreadViewPref, bsky::preferences::Preferences};
+    ///
+    /// let mut preferences = Preferences::new();
+    /// preferences.edit(|view: &mut ThreadViewPref| view.sort = Some("oldest".into()));
+    /// assert_eq!(preferences.thread_view(), ThreadViewPref::new().sort("oldest"));
+    /// ```
     pub fn edit<P: Preference + Default>(&mut self, change: impl FnOnce(&mut P)) {
         let mut preference = self.get::<P>().cloned().unwrap_or_default();
         change(&mut preference);
@@ -269,6 +299,16 @@ impl Preferences {
     }
 
     /// Returns the posts that the viewer has hidden.
+    ///
+    /// ```
+    /// use atproto_sdk::{at_uri, bsky::preferences::Preferences};
+    ///
+    /// let post = at_uri!("at://alice.example.com/app.bsky.feed.post/3jzfcijpj2z2a");
+    /// let mut preferences = Preferences::new();
+    /// assert!(preferences.hidden_posts().is_empty());
+    /// preferences.hide_post(post.clone());
+    /// assert_eq!(preferences.hidden_posts(), [post]);
+    /// ```
     pub fn hidden_posts(&self) -> &[AtUri] {
         self.get::<kinds::HiddenPostsPref>().map_or(&[], |hidden| &hidden.items)
     }
@@ -296,6 +336,16 @@ impl Preferences {
     }
 
     /// Shows a post again. Returns whether it was hidden.
+    ///
+    /// ```
+    /// use atproto_sdk::{at_uri, bsky::preferences::Preferences};
+    ///
+    /// let post = at_uri!("at://alice.example.com/app.bsky.feed.post/3jzfcijpj2z2a");
+    /// let mut preferences = Preferences::new();
+    /// assert!(!preferences.unhide_post(&post));
+    /// preferences.hide_post(post.clone());
+    /// assert!(preferences.unhide_post(&post));
+    /// ```
     pub fn unhide_post(&mut self, post: &AtUri) -> bool {
         let Some(mut hidden) = self.get::<kinds::HiddenPostsPref>().cloned() else { return false };
         let before = hidden.items.len();
@@ -308,6 +358,15 @@ impl Preferences {
     }
 
     /// Returns the viewer's interests.
+    ///
+    /// ```
+    /// use atproto_sdk::bsky::preferences::Preferences;
+    ///
+    /// let mut preferences = Preferences::new();
+    /// assert!(preferences.interests().is_empty());
+    /// preferences.set_interests(["science"]);
+    /// assert_eq!(preferences.interests(), ["science"]);
+    /// ```
     pub fn interests(&self) -> &[String] {
         self.get::<kinds::InterestsPref>().map_or(&[], |interests| &interests.tags)
     }

@@ -86,6 +86,17 @@ pub struct Thread {
 
 impl Thread {
     /// Returns what is shown, from the first post to the last reply.
+    ///
+    /// ```
+    /// use atproto_sdk::{api::app::bsky::feed::get_post_thread, at_uri, bsky::threads::ThreadView};
+    ///
+    #[doc = include_str!("example_thread.md")]
+    /// let thread = ThreadView::new().arrange(&post, output);
+    /// let depths: Vec<i64> = thread.items().map(|item| item.depth).collect();
+    /// // The post, and two replies to it.
+    /// assert_eq!(depths, [0, 1, 1]);
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     pub fn items(&self) -> impl Iterator<Item = &ThreadItem> {
         self.parents.iter().chain([&self.anchor]).chain(&self.replies)
     }
@@ -143,6 +154,15 @@ impl ThreadItem {
     }
 
     /// Returns the post, if it is there.
+    ///
+    /// ```
+    /// use atproto_sdk::{api::app::bsky::feed::get_post_thread, at_uri, bsky::threads::ThreadView};
+    ///
+    #[doc = include_str!("example_thread.md")]
+    /// let thread = ThreadView::new().arrange(&post, output);
+    /// assert_eq!(thread.anchor.post().unwrap().author.handle, "alice.example.com");
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     pub fn post(&self) -> Option<&PostView> {
         match &self.content {
             ThreadContent::Post(post) => Some(post),
@@ -186,11 +206,37 @@ impl Default for ThreadView {
 
 impl ThreadView {
     /// Shows six levels of replies, and 80 parents at most, with the replies first that are talked about most.
+    ///
+    /// ```
+    /// use atproto_sdk::{api::app::bsky::feed::get_post_thread, at_uri, bsky::threads::ThreadView};
+    ///
+    #[doc = include_str!("example_thread.md")]
+    /// let thread = ThreadView::new().arrange(&post, output);
+    /// assert_eq!((thread.replies.len(), thread.hidden.len()), (2, 0));
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     pub fn new() -> Self {
         Self { sort: ThreadSort::Hot, depth: 6, parents: 80, moderation: None, now: None }
     }
 
     /// Sets the order of replies.
+    ///
+    /// ```
+    /// use atproto_sdk::{
+    ///     api::app::bsky::feed::get_post_thread,
+    ///     at_uri,
+    ///     bsky::threads::{ThreadSort, ThreadView},
+    /// };
+    ///
+    #[doc = include_str!("example_thread.md")]
+    /// let first = |sort| {
+    ///     let thread = ThreadView::new().sort(sort).arrange(&post, output.clone());
+    ///     thread.replies[0].post().unwrap().author.handle.to_string()
+    /// };
+    /// assert_eq!(first(ThreadSort::Oldest), "bob.example.com");
+    /// assert_eq!(first(ThreadSort::Newest), "carla.example.com");
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn sort(mut self, sort: ThreadSort) -> Self {
         self.sort = sort;
@@ -198,12 +244,37 @@ impl ThreadView {
     }
 
     /// Sorts as the viewer has chosen.
+    ///
+    /// ```
+    /// use atproto_sdk::{
+    ///     api::app::bsky::{actor::defs::ThreadViewPref, feed::get_post_thread},
+    ///     at_uri,
+    ///     bsky::threads::ThreadView,
+    /// };
+    ///
+    #[doc = include_str!("example_thread.md")]
+    /// let preferences = ThreadViewPref::new().sort("oldest");
+    /// let thread = ThreadView::new().preferences(&preferences).arrange(&post, output);
+    /// assert_eq!(thread.replies[0].post().unwrap().author.handle, "bob.example.com");
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn preferences(self, preferences: &ThreadViewPref) -> Self {
         self.sort(ThreadSort::of(preferences))
     }
 
     /// Sets how many levels of replies to fetch; 1000 at most, and 20 at most for [`fetch_v2`](Self::fetch_v2).
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{PublicClient, at_uri, bsky::threads::ThreadView};
+    ///
+    /// # async fn example(client: PublicClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// # let post = at_uri!("at://alice.example.com/app.bsky.feed.post/3jzfcijpj2z2a");
+    /// // Only direct replies; each says how many replies to it there are.
+    /// let thread = ThreadView::new().depth(1).fetch(&client, &post).await?;
+    /// println!("{} more", thread.replies.iter().map(|reply| reply.more_replies).sum::<u64>());
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn depth(mut self, levels: u16) -> Self {
         self.depth = levels;
@@ -211,6 +282,17 @@ impl ThreadView {
     }
 
     /// Sets how many parents to fetch; 1000 at most.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{PublicClient, at_uri, bsky::threads::ThreadView};
+    ///
+    /// # async fn example(client: PublicClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// # let post = at_uri!("at://alice.example.com/app.bsky.feed.post/3jzfcijpj2z2a");
+    /// // Only what the post replies to, and not how that began.
+    /// let thread = ThreadView::new().parents(1).fetch(&client, &post).await?;
+    /// assert!(thread.parents.len() <= 1);
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn parents(mut self, levels: u16) -> Self {
         self.parents = levels;
@@ -218,6 +300,21 @@ impl ThreadView {
     }
 
     /// Hides what the viewer does not want to see, and adds to the rest how to show it.
+    ///
+    /// ```
+    /// use atproto_sdk::{
+    ///     api::app::bsky::feed::get_post_thread,
+    ///     at_uri,
+    ///     bsky::{moderation::Moderation, threads::ThreadView},
+    /// };
+    ///
+    #[doc = include_str!("example_thread.md")]
+    /// let mut moderation = Moderation::new();
+    /// moderation.hidden_posts.insert(at_uri!("at://did:web:bob.example.com/app.bsky.feed.post/3jzfcijpj2z2a"));
+    /// let thread = ThreadView::new().moderation(moderation).arrange(&post, output);
+    /// assert_eq!((thread.replies.len(), thread.hidden.len()), (1, 1));
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn moderation(mut self, moderation: Moderation) -> Self {
         self.moderation = Some(moderation);
@@ -225,6 +322,19 @@ impl ThreadView {
     }
 
     /// Sorts as of a certain time instead of now; only [`ThreadSort::Hot`] depends on it.
+    ///
+    /// ```
+    /// use std::time::{Duration, UNIX_EPOCH};
+    ///
+    /// use atproto_sdk::{api::app::bsky::feed::get_post_thread, at_uri, bsky::threads::ThreadView};
+    ///
+    #[doc = include_str!("example_thread.md")]
+    /// // The same order whenever the example runs.
+    /// let view = ThreadView::new().at(UNIX_EPOCH + Duration::from_secs(1_767_500_000));
+    /// let thread = view.arrange(&post, output);
+    /// assert_eq!(thread.replies[0].post().unwrap().author.handle, "carla.example.com");
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn at(mut self, time: SystemTime) -> Self {
         self.now = Some(time);
@@ -295,7 +405,19 @@ impl ThreadView {
     /// Fetches the replies to a post that [`fetch_v2`](Self::fetch_v2) has left out because they are hidden or less
     /// relevant.
     ///
-    /// See [`fetch_v2`](Self::fetch_v2) for an example.
+    /// ```no_run
+    /// use atproto_sdk::{PublicClient, at_uri, bsky::threads::ThreadView};
+    ///
+    /// # async fn example(client: PublicClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// # let post = at_uri!("at://alice.example.com/app.bsky.feed.post/3jzfcijpj2z2a");
+    /// let view = ThreadView::new();
+    /// let mut thread = view.fetch_v2(&client, &post).await?;
+    /// if thread.has_more_hidden {
+    ///     thread.hidden.extend(view.fetch_more_hidden(&client, &post).await?);
+    /// }
+    /// println!("{} replies are hidden", thread.hidden.len());
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///

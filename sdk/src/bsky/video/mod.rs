@@ -66,6 +66,16 @@ impl Videos {
     /// An OAuth client needs the scopes `rpc:com.atproto.repo.uploadBlob?aud=*`, and for [`limits`](Self::limits) that of its
     /// method.
     ///
+    /// ```no_run
+    /// use atproto_sdk::{Client, bsky::video::Videos};
+    ///
+    /// # async fn example(client: Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let videos = Videos::new(&client)?;
+    /// let blob = videos.upload(std::fs::read("cat.mp4")?).await?;
+    /// # let _ = blob;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns an error if the TLS configuration of the system cannot be used.
@@ -74,11 +84,34 @@ impl Videos {
     }
 
     /// Creates a helper for another video service.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{Client, PublicClient, bsky::video::Videos};
+    ///
+    /// # async fn example(client: Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let videos = Videos::at(&client, PublicClient::new("https://video.example.com")?);
+    /// println!("{:?}", videos.limits().await?);
+    /// # Ok(()) }
+    /// ```
     pub fn at(account: impl Into<Client>, service: PublicClient) -> Self {
         Self { account: account.into(), service }
     }
 
     /// Uploads a video, and waits until it is ready. The upload begins when the result is awaited.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::bsky::video::VideoError;
+    ///
+    /// # async fn example(videos: atproto_sdk::bsky::video::Videos) -> Result<(), Box<dyn std::error::Error>> {
+    /// let blob = match videos.upload(std::fs::read("cat.mp4")?).await {
+    ///     Ok(blob) => blob,
+    ///     // It goes on there, and can be waited for again.
+    ///     Err(VideoError::Late { job, .. }) => videos.follow(job).await?,
+    ///     Err(error) => return Err(error.into()),
+    /// };
+    /// # let _ = blob;
+    /// # Ok(()) }
+    /// ```
     pub fn upload(&self, video: impl Into<bytes::Bytes>) -> Upload<'_> {
         Upload::of_video(self, video.into())
     }
@@ -96,6 +129,16 @@ impl Videos {
     }
 
     /// Returns what a job is doing.
+    ///
+    /// ```no_run
+    /// # async fn example(videos: atproto_sdk::bsky::video::Videos) -> Result<(), Box<dyn std::error::Error>> {
+    /// let job = videos.job("d0h8d5mbcr4c72aaaaaa").await?;
+    /// match job.blob {
+    ///     Some(blob) => println!("ready: {}", blob.cid()),
+    ///     None => println!("{}: {:?}", job.state, job.progress),
+    /// }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -117,6 +160,15 @@ impl Videos {
     }
 
     /// Returns how much the account may still upload today.
+    ///
+    /// ```no_run
+    /// # async fn example(videos: atproto_sdk::bsky::video::Videos) -> Result<(), Box<dyn std::error::Error>> {
+    /// let limits = videos.limits().await?;
+    /// if !limits.can_upload {
+    ///     println!("{}", limits.message.unwrap_or_default());
+    /// }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///

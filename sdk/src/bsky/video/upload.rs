@@ -63,24 +63,62 @@ impl<'v> Upload<'v> {
     }
 
     /// Sets the name of the file. The default is a random one.
+    ///
+    /// ```no_run
+    /// # async fn example(videos: atproto_sdk::bsky::video::Videos) -> Result<(), Box<dyn std::error::Error>> {
+    /// let blob = videos.upload(std::fs::read("/tmp/upload-1")?).name("cat.mp4").await?;
+    /// # let _ = blob;
+    /// # Ok(()) }
+    /// ```
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
     /// Sets the media type. The default is `video/mp4`.
+    ///
+    /// ```no_run
+    /// # async fn example(videos: atproto_sdk::bsky::video::Videos) -> Result<(), Box<dyn std::error::Error>> {
+    /// let blob = videos.upload(std::fs::read("cat.webm")?).content_type("video/webm").await?;
+    /// # let _ = blob;
+    /// # Ok(()) }
+    /// ```
     pub fn content_type(mut self, mime: impl Into<String>) -> Self {
         self.content_type = mime.into();
         self
     }
 
     /// Sets what is called with the progress. It must not block.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::bsky::video::Progress;
+    ///
+    /// # async fn example(videos: atproto_sdk::bsky::video::Videos) -> Result<(), Box<dyn std::error::Error>> {
+    /// let upload = videos.upload(std::fs::read("cat.mp4")?).on_progress(|progress| {
+    ///     if let Progress::Sent { bytes, of } = progress {
+    ///         println!("{} %", 100 * bytes / of.max(1));
+    ///     }
+    /// });
+    /// let blob = upload.await?;
+    /// # let _ = blob;
+    /// # Ok(()) }
+    /// ```
     pub fn on_progress(mut self, listener: impl Fn(Progress) + Send + Sync + 'static) -> Self {
         self.listener = Some(Arc::new(listener));
         self
     }
 
     /// Limits how long the job is waited for, after the video has been sent. The default is half an hour.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// # async fn example(videos: atproto_sdk::bsky::video::Videos) -> Result<(), Box<dyn std::error::Error>> {
+    /// let limit = Duration::from_secs(5 * 60);
+    /// let blob = videos.upload(std::fs::read("cat.mp4")?).job_timeout(limit).await?;
+    /// # let _ = blob;
+    /// # Ok(()) }
+    /// ```
     pub fn job_timeout(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self

@@ -64,6 +64,25 @@ pub(super) fn budget_for(caller: Caller<'_>) -> Option<WriteBudget> {
 impl<'c> Writes<'c> {
     /// Collects writes to a repository, over any [`Transport`](crate::xrpc::Transport). Servers accept only the repository of the
     /// account that calls are made as.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{
+    ///     did,
+    ///     records::Writes,
+    ///     types::AtUri,
+    ///     xrpc::{Caller, Transport},
+    /// };
+    ///
+    /// /// Works with every client that is signed in to this account.
+    /// async fn delete(client: &dyn Transport, posts: &[AtUri]) -> Result<(), Box<dyn std::error::Error>> {
+    ///     let mut writes = Writes::new(Caller::new(client), did!("did:plc:ewvi7nxzyoun6zhxrhs64oiz"));
+    ///     for post in posts {
+    ///         writes.delete_at(post);
+    ///     }
+    ///     writes.send().await?;
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn new(caller: Caller<'c>, repo: impl Into<AtIdentifier>) -> Self {
         let (repo, budget) = (repo.into(), budget_for(caller));
         Self { caller, repo, writes: Vec::new(), problem: None, validate: None, budget }
@@ -77,6 +96,24 @@ impl<'c> Writes<'c> {
 
     /// Collects writes to the repository of the account that calls are made as. Without an account, sending them fails with
     /// [`InvalidRequest::NotSignedIn`].
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{
+    ///     api::app::bsky::feed::post::Post,
+    ///     records::Writes,
+    ///     xrpc::{Caller, Transport},
+    /// };
+    ///
+    /// /// Works with every client that is signed in.
+    /// async fn create(client: &dyn Transport, posts: &[Post]) -> Result<(), Box<dyn std::error::Error>> {
+    ///     let mut writes = Writes::own(Caller::new(client));
+    ///     for post in posts {
+    ///         writes.create(post);
+    ///     }
+    ///     writes.send().await?;
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn own(caller: Caller<'c>) -> Self {
         let (repo, problem) = own_repo(caller);
         Self { problem, ..Self::new(caller, repo) }
@@ -84,6 +121,18 @@ impl<'c> Writes<'c> {
 
     /// Creates a record under a new key. The key is made here and not by the server, so that the address is known whatever
     /// happens: it is a [`Tid`], or the only key that the lexicon allows.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{Client, api::app::bsky::feed::post::Post, types::Datetime};
+    ///
+    /// # async fn example(client: Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut writes = client.writes();
+    /// writes.create(&Post::new("One", Datetime::now())).create(&Post::new("Two", Datetime::now()));
+    /// for written in writes.send().await? {
+    ///     println!("{}", written.uri);
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn create<R: Record>(&mut self, record: &R) -> &mut Self {
         let key = match R::KEY.split_once(':') {
             Some(("literal", key)) => RecordKey::new(key).ok(),
@@ -97,11 +146,32 @@ impl<'c> Writes<'c> {
     }
 
     /// Creates a record under a key. If there is already a record, none of the writes of the call are made.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{Client, api::app::bsky::actor::profile::Profile, record_key};
+    ///
+    /// # async fn example(client: Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut writes = client.writes();
+    /// writes.create_at(&record_key!("self"), &Profile::new().display_name("Alice"));
+    /// writes.send().await?;
+    /// # Ok(()) }
+    /// ```
     pub fn create_at<R: Record>(&mut self, rkey: &RecordKey, record: &R) -> &mut Self {
         self.put(WriteKind::Create, rkey, record)
     }
 
     /// Replaces the record under a key. If there is none, none of the writes of the call are made.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{Client, api::app::bsky::actor::profile::Profile, record_key};
+    ///
+    /// # async fn example(client: Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut writes = client.writes();
+    /// let profile = client.records::<Profile>().get(&record_key!("self")).await?;
+    /// writes.update(&record_key!("self"), &profile.value.display_name("Alice"));
+    /// writes.send().await?;
+    /// # Ok(()) }
+    /// ```
     pub fn update<R: Record>(&mut self, rkey: &RecordKey, record: &R) -> &mut Self {
         self.put(WriteKind::Update, rkey, record)
     }
@@ -114,6 +184,16 @@ impl<'c> Writes<'c> {
     }
 
     /// Deletes the record under a key. If there is none, none of the writes of the call are made.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{Client, api::app::bsky::feed::post::Post, record_key};
+    ///
+    /// # async fn example(client: Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut writes = client.writes();
+    /// writes.delete::<Post>(&record_key!("3jzfcijpj2z2a")).delete::<Post>(&record_key!("3jzfcijpj2z2b"));
+    /// writes.send().await?;
+    /// # Ok(()) }
+    /// ```
     pub fn delete<R: Record>(&mut self, rkey: &RecordKey) -> &mut Self {
         self.delete_in(R::collection(), rkey.clone())
     }
@@ -123,6 +203,16 @@ impl<'c> Writes<'c> {
     /// The URI must name the repository as these writes do, which is by its DID for those of `client.writes()`. One with a
     /// handle is refused: whose it is would have to be looked up, and the record of the same name in this repository may be
     /// another one.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{Client, at_uri};
+    ///
+    /// # async fn example(client: Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut writes = client.writes();
+    /// writes.delete_at(&at_uri!("at://did:plc:ewvi7nxzyoun6zhxrhs64oiz/app.bsky.feed.post/3jzfcijpj2z2a"));
+    /// writes.send().await?;
+    /// # Ok(()) }
+    /// ```
     pub fn delete_at(&mut self, uri: &AtUri) -> &mut Self {
         match (uri.repo(), uri.collection(), uri.record_key()) {
             (Some(repo), ..) if repo != self.repo => {
@@ -140,6 +230,22 @@ impl<'c> Writes<'c> {
     }
 
     /// Adds a write of an earlier attempt, from a [`WritesError`].
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{Client, api::app::bsky::feed::post::Post, types::Datetime};
+    ///
+    /// # async fn example(client: Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut writes = client.writes();
+    /// writes.create(&Post::new("Hello", Datetime::now()));
+    /// if let Err(error) = writes.send().await {
+    ///     let mut again = client.writes();
+    ///     for write in error.not_done {
+    ///         again.add(write);
+    ///     }
+    ///     again.send().await?;
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn add(&mut self, write: Write) -> &mut Self {
         self.writes.push(write);
         self
@@ -149,6 +255,17 @@ impl<'c> Writes<'c> {
     /// `false` to check none. By default, it checks those whose lexicons it knows.
     ///
     /// Records are always checked here when they are added, unless that is turned off for the client.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{Client, api::app::bsky::feed::post::Post, types::Datetime};
+    ///
+    /// # async fn example(client: Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut writes = client.writes();
+    /// // Refused if the server does not know the lexicon, instead of written unchecked.
+    /// writes.validate(true).create(&Post::new("Hello", Datetime::now()));
+    /// writes.send().await?;
+    /// # Ok(()) }
+    /// ```
     pub fn validate(&mut self, on: bool) -> &mut Self {
         self.validate = Some(on);
         self
@@ -161,11 +278,36 @@ impl<'c> Writes<'c> {
     }
 
     /// Returns how many writes have been collected.
+    ///
+    /// ```
+    /// use atproto_sdk::{
+    ///     PublicClient, api::app::bsky::feed::post::Post, did, records::Writes, types::Datetime, xrpc::Caller,
+    /// };
+    ///
+    /// # let client = PublicClient::new("https://pds.example.com")?;
+    /// # let mut writes = Writes::new(Caller::new(&client), did!("did:plc:ewvi7nxzyoun6zhxrhs64oiz"));
+    /// writes.create(&Post::new("One", Datetime::now())).create(&Post::new("Two", Datetime::now()));
+    /// assert_eq!(writes.len(), 2);
+    /// # Ok::<_, atproto_sdk::xrpc::InvalidService>(())
+    /// ```
     pub fn len(&self) -> usize {
         self.writes.len()
     }
 
     /// Returns `true` if no writes have been collected.
+    ///
+    /// ```
+    /// use atproto_sdk::{
+    ///     PublicClient, api::app::bsky::feed::post::Post, did, records::Writes, types::Datetime, xrpc::Caller,
+    /// };
+    ///
+    /// # let client = PublicClient::new("https://pds.example.com")?;
+    /// # let mut writes = Writes::new(Caller::new(&client), did!("did:plc:ewvi7nxzyoun6zhxrhs64oiz"));
+    /// assert!(writes.is_empty());
+    /// writes.create(&Post::new("One", Datetime::now()));
+    /// assert!(!writes.is_empty());
+    /// # Ok::<_, atproto_sdk::xrpc::InvalidService>(())
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.writes.is_empty()
     }

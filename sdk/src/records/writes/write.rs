@@ -41,6 +41,22 @@ pub struct Written {
 
 impl Written {
     /// Returns a reference to the version that was written, if there is one.
+    ///
+    /// ```no_run
+    /// use atproto_sdk::{
+    ///     Client,
+    ///     api::app::bsky::feed::{like::Like, post::Post},
+    ///     types::Datetime,
+    /// };
+    ///
+    /// # async fn example(client: Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut writes = client.writes();
+    /// writes.create(&Post::new("Hello", Datetime::now()));
+    /// for post in writes.send().await?.iter().filter_map(|written| written.strong_ref()) {
+    ///     client.records::<Like>().create(&Like::new(post, Datetime::now())).await?;
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn strong_ref(&self) -> Option<StrongRef> {
         Some(StrongRef::new(self.uri.clone(), self.cid.clone()?))
     }
@@ -52,21 +68,57 @@ impl Write {
     }
 
     /// Returns what the write does.
+    ///
+    /// ```
+    /// use atproto_sdk::records::{WriteKind, WritesError};
+    ///
+    /// fn report(error: &WritesError) {
+    ///     let deletes = error.not_done.iter().filter(|write| write.kind() == WriteKind::Delete).count();
+    ///     println!("{deletes} of {} are deletes", error.not_done.len());
+    /// }
+    /// ```
     pub fn kind(&self) -> WriteKind {
         self.kind
     }
 
     /// Returns the collection of the record.
+    ///
+    /// ```
+    /// use atproto_sdk::{nsid, records::{Write, WritesError}};
+    ///
+    /// /// The posts that were not written.
+    /// fn posts(error: &WritesError) -> Vec<&Write> {
+    ///     error.not_done.iter().filter(|write| *write.collection() == nsid!("app.bsky.feed.post")).collect()
+    /// }
+    /// ```
     pub fn collection(&self) -> &Nsid {
         &self.collection
     }
 
     /// Returns the key of the record.
+    ///
+    /// ```
+    /// use atproto_sdk::{records::WritesError, types::RecordKey};
+    ///
+    /// /// Where to look for the records of a call without an answer.
+    /// fn keys(error: &WritesError) -> Vec<&RecordKey> {
+    ///     error.unknown.iter().map(|write| write.rkey()).collect()
+    /// }
+    /// ```
     pub fn rkey(&self) -> &RecordKey {
         &self.rkey
     }
 
     /// Returns the record to be written. `None` for a delete.
+    ///
+    /// ```
+    /// use atproto_sdk::{api::app::bsky::feed::post::Post, records::Write};
+    ///
+    /// fn text(write: &Write) -> Option<String> {
+    ///     let post: Post = write.value()?.decode().ok()?;
+    ///     Some(post.text)
+    /// }
+    /// ```
     pub fn value(&self) -> Option<&Unknown> {
         (self.kind != WriteKind::Delete).then_some(&self.value)
     }
