@@ -7,8 +7,8 @@
 // The packages do not agree about everything: where they differ, both results are written, first that of @atproto/api. A change
 // results in preferences that are removed and others that are added; their order in the list has no meaning.
 //
-// Neither package has code for the order of replies or for what is left out of feeds, only the settings for both, which are read
-// here like all others.
+// Neither package has code for the order of replies (see ../threads) or for what is left out of feeds, only the settings for both,
+// which are read here like all others.
 
 import { createRequire } from 'node:module'
 import { writeFileSync } from 'node:fs'

@@ -53,7 +53,7 @@ export const starts = {
   ],
   'muted words of older apps': [
     words([{ value: 'cat', targets: ['content'] }, { value: 'Cat', targets: ['tag'] }, { id: '1', value: 'dog', targets: [] },
-      { value: 'cat', targets: ['content', 'tag'] }]),
+      { value: 'cat', targets: ['content', 'tag'] }, { id: '', value: 'fish', targets: ['tag'] }]),
   ],
   'the same muted word twice': [
     words([{ id: '1', value: 'cat', targets: ['content'], actorTarget: 'all' },

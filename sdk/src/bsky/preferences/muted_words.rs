@@ -55,11 +55,13 @@ impl Preferences {
         }
         let mut preference = self.get().cloned().unwrap_or_else(|| MutedWordsPref::new(Vec::new()));
         let items = &mut preference.items;
-        let identified = items.iter().position(|known| known.id.is_some() && known.id == word.id);
+        let identified = items.iter().position(|known| has_id(known) && known.id == word.id);
         let known = identified.or_else(|| items.iter().position(|known| is_same(&known.value, &word.value)));
         match known {
             Some(known) => {
-                word.id = word.id.or_else(|| items[known].id.clone());
+                if !has_id(&word) {
+                    word.id.clone_from(&items[known].id);
+                }
                 keep_extra(&mut word.extra, &items[known].extra);
                 items[known] = word;
             }
@@ -99,9 +101,13 @@ impl Preferences {
 
 /// Gives identifiers to words without one, such as those of older apps. Other apps tell words apart by this.
 fn identify(words: &mut [MutedWord]) {
-    for word in words.iter_mut().filter(|word| word.id.is_none()) {
+    for word in words.iter_mut().filter(|word| !has_id(word)) {
         word.id = Some(Tid::now().as_str().to_owned());
     }
+}
+
+fn has_id(word: &MutedWord) -> bool {
+    word.id.as_ref().is_some_and(|id| !id.is_empty())
 }
 
 fn is_same(one: &str, other: &str) -> bool {

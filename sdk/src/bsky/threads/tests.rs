@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
+mod reference;
+
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::{Value, json};

@@ -172,9 +172,9 @@ fn change(preferences: &mut Preferences, name: &str, value: &Value) {
 
 /// The muted word that the reference would take for this one.
 fn shown(preferences: &Preferences, word: &Value) -> Option<MutedWord> {
-    let is_it = |known: &&MutedWord| match &known.id {
-        Some(id) => word["id"] == **id,
-        None => word["value"] == *known.value,
+    let is_it = |known: &&MutedWord| match known.id.as_deref() {
+        None | Some("") => word["value"] == *known.value,
+        Some(id) => word["id"] == *id,
     };
     preferences.muted_words().iter().find(is_it).cloned()
 }
