@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use atproto_sdk::{
     repo::{
         Action, CommitMessage, Operation, RepositoryEditor, SignedCommit, SigningKey, check_commit,
-        check_sync,
+        check_sync, verify_commit,
     },
     types::{Cid, Did, Nsid, RecordKey, Value},
 };
@@ -14,9 +14,16 @@ use libfuzzer_sys::fuzz_target;
 
 const DID: &str = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
 
-/// A commit of several operations.
-static GENUINE: LazyLock<SignedCommit> = LazyLock::new(|| {
-    let key = SigningKey::p256_from_bytes(&[1; 32]).expect("it is a key");
+/// Commits of several operations, signed with a key of each kind.
+static GENUINE: LazyLock<[(SigningKey, SignedCommit); 2]> = LazyLock::new(|| {
+    [SigningKey::p256_from_bytes(&[1; 32]), SigningKey::secp256k1_from_bytes(&[2; 32])].map(|key| {
+        let key = key.expect("it is a key");
+        let commit = genuine(&key);
+        (key, commit)
+    })
+});
+
+fn genuine(key: &SigningKey) -> SignedCommit {
     let mut editor = RepositoryEditor::new(Did::new(DID).expect("it is a DID"));
     let collection = Nsid::new("a.b.c").expect("it is an NSID");
     let rkey = |number: i64| RecordKey::new(number.to_string()).expect("it is a record key");
@@ -24,21 +31,24 @@ static GENUINE: LazyLock<SignedCommit> = LazyLock::new(|| {
     for number in 0..40 {
         editor.put_untyped(&collection, &rkey(number), &record(number)).expect("it is a record");
     }
-    editor.commit(&key).expect("it is whole");
+    editor.commit(key).expect("it is whole");
     for number in 35..45 {
         editor.put_untyped(&collection, &rkey(number), &record(-number)).expect("it is a record");
         editor.delete_untyped(&collection, &rkey(number - 30)).expect("it is there");
     }
-    editor.commit(&key).expect("it is whole")
-});
+    editor.commit(key).expect("it is whole")
+}
 
 fuzz_target!(|bytes: &[u8]| {
     let did = Did::new(DID).expect("it is a DID");
-    let genuine = &*GENUINE;
+    let (key, genuine) = &GENUINE[bytes.len() % 2];
     let check = |operations: &[Operation], blocks: &[u8]| {
         let message = CommitMessage::new(&did, genuine.commit.rev(), &genuine.cid, operations, blocks)
             .after(genuine.since.as_ref(), genuine.prev_data.as_ref());
-        check_commit(&message).is_ok()
+        let is_consistent = check_commit(&message).is_ok();
+        // The blocks have the commit, and only this one is signed.
+        assert_eq!(verify_commit(&message, &key.verifying_key()).is_ok(), is_consistent);
+        is_consistent
     };
     let slice = genuine.slice().expect("it is small");
     assert!(check(&genuine.operations, &slice));

@@ -1,10 +1,10 @@
-//! Trees: nodes of any bytes, programs of changes beside a plain map, and keys of accounts.
+//! Trees: nodes of any bytes, programs of changes beside a plain map, and private and public keys of accounts.
 #![no_main]
 
 use std::collections::BTreeMap;
 
 use atproto_sdk::{
-    repo::{SigningKey, Tree},
+    repo::{SigningKey, Tree, VerifyingKey},
     types::Cid,
 };
 use libfuzzer_sys::fuzz_target;
@@ -14,10 +14,21 @@ fn key(number: u8) -> String {
     format!("a.b.c/{}", number % 64)
 }
 
-/// Changes a tree that consists of the input, whose parts are its nodes.
+/// The nodes in the input, each after its length in two bytes.
+fn nodes(mut input: &[u8]) -> BTreeMap<Cid, &[u8]> {
+    let mut blocks = BTreeMap::new();
+    while let [high, low, rest @ ..] = input {
+        let length = usize::from(*high) << 8 | usize::from(*low);
+        let (block, rest) = rest.split_at(length.min(rest.len()));
+        blocks.insert(Cid::of_cbor(block), block);
+        input = rest;
+    }
+    blocks
+}
+
+/// Changes a tree that consists of the nodes in the input.
 fn hostile(bytes: &[u8]) {
-    let blocks: BTreeMap<Cid, &[u8]> =
-        bytes.split(|byte| *byte == 0xff).map(|block| (Cid::of_cbor(block), block)).collect();
+    let blocks = nodes(bytes);
     for root in blocks.keys() {
         let mut tree = Tree::open(&blocks, root.clone());
         let entries = tree.entries().count();
@@ -59,9 +70,17 @@ fuzz_target!(|bytes: &[u8]| {
     hostile(bytes);
     program(bytes);
     if let Ok(text) = std::str::from_utf8(bytes) {
-        for key in [SigningKey::from_multibase(text), SigningKey::p256_from_hex(text)].into_iter().flatten() {
+        let text = text.trim_end();
+        let private =
+            [SigningKey::from_multibase(text), SigningKey::p256_from_hex(text), SigningKey::secp256k1_from_hex(text)];
+        for key in private.into_iter().flatten() {
             let copy = SigningKey::from_multibase(&key.to_multibase()).expect("it is a key");
             assert_eq!(copy.verifying_key(), key.verifying_key());
+        }
+        for key in [VerifyingKey::from_did_key(text), VerifyingKey::from_multibase(text)].into_iter().flatten() {
+            let copy = VerifyingKey::from_did_key(&key.to_did_key()).expect("it is a key");
+            assert_eq!(copy, key);
+            assert!(key.verify(b"never signed", &[1; 64]).is_err());
         }
     }
 });

@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{
-    Shared, frames,
+    Seen, Shared, frames,
     websocket::{BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, accepting, close, frame, read_frame},
 };
 use crate::{Answer, Received};
@@ -41,6 +41,9 @@ enum Greeting {
     Silence,
 }
 
+/// Makes a message of its number.
+type Made = Arc<dyn Fn(u64) -> Vec<u8> + Send + Sync>;
+
 #[derive(Clone)]
 enum Step {
     Write(Vec<u8>),
@@ -49,7 +52,9 @@ enum Step {
     Texts(usize),
     /// Until the client has sent so many pings.
     Pings(usize),
-    Flood(u64, Arc<dyn Fn(u64) -> Vec<u8> + Send + Sync>),
+    Flood(u64, Made),
+    /// From the position after the cursor of the request to the last one.
+    After(i64, Made),
     Cut,
 }
 
@@ -61,6 +66,7 @@ impl fmt::Debug for Step {
             Self::Texts(count) => write!(f, "Texts({count})"),
             Self::Pings(count) => write!(f, "Pings({count})"),
             Self::Flood(count, _) => write!(f, "Flood({count})"),
+            Self::After(last, _) => write!(f, "After({last})"),
             Self::Cut => f.write_str("Cut"),
         }
     }
@@ -215,6 +221,13 @@ impl Script {
         self.step(Step::Flood(count, Arc::new(bytes)))
     }
 
+    /// Sends the binary messages after the cursor of the request up to the last one, as a server does that has kept them: those that
+    /// are made of their positions, from one.
+    #[must_use]
+    pub fn after_cursor(self, last: i64, bytes: impl Fn(u64) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        self.step(Step::After(last, Arc::new(bytes)))
+    }
+
     /// Sends a close frame.
     #[must_use]
     pub fn close(self, code: u16, reason: &str) -> Self {
@@ -306,6 +319,12 @@ async fn speak(
             Step::Flood(count, bytes) => {
                 for index in 0..count {
                     write(&frame(BINARY, true, &bytes(index))).await?;
+                }
+            }
+            Step::After(last, bytes) => {
+                let cursor = shared.connections().get(number).and_then(Seen::cursor).unwrap_or(0);
+                for seq in cursor + 1..=last {
+                    write(&frame(BINARY, true, &bytes(seq.unsigned_abs()))).await?;
                 }
             }
             Step::Cut => return Ok(()),

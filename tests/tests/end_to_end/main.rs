@@ -6,6 +6,7 @@ mod calls;
 mod clients;
 #[path = "../documents/mod.rs"]
 mod documents;
+mod imports;
 mod page;
 mod records;
 mod sessions;
