@@ -46,7 +46,7 @@ impl Functions {
     fn items(&mut self, items: Vec<Item>, file: &Path, is_public: bool) {
         for item in items {
             match item {
-                Item::Mod(it) if !is_test(&it.attrs) => {
+                Item::Mod(it) if !is_left_out(&it.attrs) => {
                     let is_public = is_public && is_pub(&it.vis);
                     match it.content {
                         Some((_, items)) => self.items(items, file, is_public),
@@ -171,8 +171,9 @@ fn lists(attributes: &[Attribute], name: &str, argument: &str) -> bool {
         .any(|attribute| matches!(&attribute.meta, Meta::List(list) if list.tokens.to_string() == argument))
 }
 
-fn is_test(attributes: &[Attribute]) -> bool {
-    lists(attributes, "cfg", "test")
+/// Whether it is in no documentation.
+fn is_left_out(attributes: &[Attribute]) -> bool {
+    is_hidden(attributes) || lists(attributes, "cfg", "test") || lists(attributes, "cfg", "fuzzing")
 }
 
 fn is_hidden(attributes: &[Attribute]) -> bool {
