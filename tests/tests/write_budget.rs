@@ -5,12 +5,17 @@ use std::{sync::Arc, time::Duration};
 
 use atproto_sdk::{
     PasswordClient, WriteBudget,
-    api::com::atproto::repo::{apply_writes, create_record},
+    api::{
+        app::bsky::feed::post::Post,
+        com::atproto::repo::{apply_writes, create_record},
+    },
     nsid,
+    records::DeleteAllError,
     store::{MemoryStore, Store},
-    types::Unknown,
+    types::{Datetime, Unknown},
     xrpc::{Error, TransportError},
 };
+use futures_util::StreamExt as _;
 use local_network::Network;
 
 fn item() -> Unknown {
@@ -71,4 +76,61 @@ async fn x13_the_points_of_an_hour_are_used_and_nothing_is_refused() {
         }
         Err(error) => assert_eq!(error.response().unwrap().status, 429, "{error}"),
     }
+}
+
+const APPLY_WRITES: &str = "POST /xrpc/com.atproto.repo.applyWrites";
+
+/// Writes and deletes more than the points of an hour allow, at a client with or without a pacing of its own. Nothing waits
+/// for longer than a minute.
+#[tokio::test(flavor = "multi_thread")]
+async fn x13_many_writes_stop_before_the_server_refuses_them() {
+    let network = Network::start(&|_| {}).await.unwrap();
+    let account = network.account("busy").await.unwrap();
+    let client =
+        PasswordClient::sign_in(network.pds(), account.handle.as_str(), &account.password).await.unwrap();
+    // For `delete_all`, written before points are counted.
+    let fill = async |count: usize| {
+        let mut writes = client.writes();
+        for number in 0..count {
+            writes.create(&Post::new(number.to_string(), Datetime::now()));
+        }
+        writes.send().await.unwrap();
+    };
+    fill(1200).await;
+    network.set_rate_limits(true).await.unwrap();
+
+    // 4,800 of 5,000 points, and 600 more for which there are not enough.
+    let minute = client.clone().pacing(WriteBudget::new().longest_wait(Duration::from_secs(60)));
+    let mut writes = minute.writes();
+    for number in 0..1800 {
+        writes.create(&Post::new(number.to_string(), Datetime::now()));
+    }
+    let error = writes.send().await.unwrap_err();
+    let Error::Transport(TransportError::BudgetSpent { wait, .. }) = &*error.source else {
+        panic!("{error:?}")
+    };
+    assert!(*wait > Duration::from_secs(60) && *wait < Duration::from_secs(3610), "{wait:?}");
+    assert_eq!((error.done.len(), error.unknown.len(), error.not_done.len()), (1600, 0, 200));
+    let calls = async || network.requests().await.unwrap().get(APPLY_WRITES).copied().unwrap_or(0);
+    // Those before the limits were counted as well.
+    assert_eq!(calls().await, 6 + 8);
+
+    // A client without a pacing learns it from its first call, and waits then.
+    let mut deleting = client.delete_all::<Post>();
+    assert_eq!(deleting.next().await.unwrap().unwrap().total, 200);
+    let waits = tokio::time::timeout(Duration::from_secs(3), deleting.next()).await;
+    assert!(waits.is_err(), "{waits:?}");
+    let mut more = client.writes();
+    more.create(&Post::new("more", Datetime::now()));
+    let waits = tokio::time::timeout(Duration::from_secs(3), more.send()).await;
+    assert!(waits.is_err(), "they have the same budget: {waits:?}");
+    assert_eq!(calls().await, 6 + 8 + 1, "nothing was refused");
+
+    // One that would wait for less is told at once.
+    let mut deleting = minute.delete_all::<Post>();
+    let error = deleting.next().await.unwrap().unwrap_err();
+    let DeleteAllError::Delete(error) = error else { panic!("{error:?}") };
+    assert!(matches!(*error.source, Error::Transport(TransportError::BudgetSpent { .. })), "{error:?}");
+    assert_eq!((error.done.len(), error.not_done.len()), (0, 200));
+    assert_eq!(calls().await, 6 + 8 + 1);
 }
